@@ -1,0 +1,235 @@
+"""Thresholds from good images alone, with a stated false-alarm rate (split-conformal ranking).
+
+A new good image is exchangeable with the n held-out good ones, so its rank among them is uniform. With
+p = (1 + #{calibration >= s}) / (n + 1), deciding "anomalous" at p <= alpha raises a false alarm with probability
+at most alpha, whatever the scores' distribution (Vovk, Gammerman & Shafer 2005).
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from fractions import Fraction
+from typing import TYPE_CHECKING, Any, Literal, get_args
+
+import numpy as np
+
+from twinspect.errors import CalibrationError, ConfigError
+
+if TYPE_CHECKING:
+    from numpy.typing import ArrayLike, NDArray
+
+Kind = Literal["split", "cv"]
+LARGEST_SHARE = Fraction(2, 5)
+"""At most this share of the good images is held out."""
+USUAL_SHARE = Fraction(1, 5)
+"""This share is held out where it is more than the rate asked for needs: a steadier threshold."""
+USUAL_RATE = Fraction(1, 20)
+"""The rate aimed at, images permitting, when none was asked for."""
+STRICTEST_UNASKED = 199
+"""Without being asked, hold out no more than this: 1 false alarm in 200 is strict enough."""
+FOLDS = 5
+"""Parts of the images in cross-conformal calibration."""
+
+
+@dataclass(frozen=True)
+class Calibration:
+    """Held-out good scores and the false-alarm rate promised from them.
+
+    Attributes:
+        scores: raw scores of good images that the student never saw, ascending.
+        false_alarm_rate: the rate promised, in (0, 1).
+        kind: ``split``, the exact bound above; ``cv``, scores from K fits that each left a fold out, ranked
+            against by the model fitted on all: a good estimate, without a finite-sample proof.
+        map_range: what the maps of those images look like: their typical pixel, and the highest pixel of any.
+            Heat maps are coloured by it, so that one colour means one thing on every image.
+    """
+
+    scores: tuple[float, ...]
+    false_alarm_rate: float
+    kind: Kind = "split"
+    map_range: tuple[float, float] = (0.0, 1.0)
+
+    def __post_init__(self) -> None:
+        """Check that the scores are numbers and that they can promise the rate."""
+        object.__setattr__(self, "scores", tuple(sorted(map(float, self.scores))))
+        if not np.isfinite(self.scores).all():
+            raise CalibrationError("calibration scores must be finite numbers; a good image scored NaN or infinity")
+        check_promise(len(self.scores), self.false_alarm_rate)
+
+    @property
+    def threshold(self) -> float:
+        """The raw score above which an image is called anomalous: ``s > threshold`` exactly where p <= alpha."""
+        return self.threshold_at(self.false_alarm_rate)
+
+    def threshold_at(self, rate: float) -> float:
+        """Find the threshold of another rate that these scores can promise."""
+        check_promise(len(self.scores), rate)
+        return self.scores[-_allowed(len(self.scores), rate)]
+
+    def p_values(self, scores: ArrayLike) -> NDArray[np.float64]:
+        """Rank new raw scores among the calibration scores.
+
+        Args:
+            scores: (N,) raw scores.
+
+        Returns:
+            (N,) in [1 / (n + 1), 1]; NaN where a score is NaN.
+        """
+        new = np.asarray(scores, dtype=np.float64)
+        above = len(self.scores) - np.searchsorted(self.scores, new, side="left")
+        return np.where(np.isnan(new), np.nan, (1 + above) / (len(self.scores) + 1))
+
+    def is_anomalous(self, scores: ArrayLike) -> NDArray[np.bool_]:
+        """Decide for new raw scores, (N,); NaN is never anomalous."""
+        return np.asarray(scores, dtype=np.float64) > self.threshold
+
+    def promise(self) -> str:
+        """State in words what is promised, and on what ground."""
+        ground = "split-conformal bound" if self.kind == "split" else "cross-conformal estimate"
+        return (
+            f"at most {100 * self.false_alarm_rate:.3g} % false alarms "
+            f"({ground} from {len(self.scores)} held-out good images)"
+        )
+
+    def to_record(self) -> dict[str, Any]:
+        """Return plain JSON values; the threshold is included for readers that do no ranking."""
+        return {
+            "kind": self.kind,
+            "false_alarm_rate": self.false_alarm_rate,
+            "threshold": self.threshold,
+            "map_range": list(self.map_range),
+            "scores": list(self.scores),
+        }
+
+    @classmethod
+    def from_record(cls, record: dict[str, Any]) -> Calibration:
+        """Rebuild from :meth:`to_record`."""
+        low, high = record["map_range"]
+        return cls(tuple(record["scores"]), record["false_alarm_rate"], record["kind"], (low, high))
+
+
+def images_needed(rate: float) -> int:
+    """Count the held-out good images without which a rate cannot be promised.
+
+    >>> images_needed(0.05)
+    19
+    """
+    return math.ceil(1 / exact(rate)) - 1
+
+
+def smallest_rate(images: int) -> float:
+    """Say the smallest rate that this many held-out good images can promise: 1 / (n + 1)."""
+    return 1 / (images + 1)
+
+
+def check_promise(images: int, rate: float) -> None:
+    """Refuse a rate that cannot be promised.
+
+    Raises:
+        CalibrationError: with the number of images that would be needed.
+    """
+    if images < 1:
+        raise CalibrationError("no good images to calibrate with; give at least one, or 19 for a rate of 0.05")
+    if _allowed(images, rate) < 1:
+        raise CalibrationError(
+            f"{images} held-out good images cannot promise a false-alarm rate of {rate:g}: that needs "
+            f"{images_needed(rate)}; the smallest rate these can promise is {smallest_rate(images):.4g}"
+        )
+
+
+def choose_rate(images: int, asked: float | None) -> float:
+    """Take the rate asked for, or else the smallest these held-out images can promise.
+
+    Raises:
+        CalibrationError: the rate asked for cannot be promised.
+    """
+    if asked is None:
+        check_promise(images, 1.0 if images < 1 else smallest_rate(images))
+        return smallest_rate(images)
+    check_promise(images, check_rate(asked))
+    return asked
+
+
+def count_to_hold_out(images: int, asked: float | None) -> int:
+    """Decide how many of the good images are kept from training for calibration.
+
+    Args:
+        images: good images at hand.
+        asked: the false-alarm rate asked for, if any.
+
+    Raises:
+        CalibrationError: too few images for the rate asked for, or for any.
+    """
+    most = math.floor(images * LARGEST_SHARE)
+    if most < 1:
+        raise CalibrationError(
+            f"{images} good image{'s' if images != 1 else ''} cannot be split into training and calibration; "
+            "give at least 3, and 50 for a false-alarm rate below 5 %"
+        )
+    usual = math.floor(images * USUAL_SHARE)
+    if asked is None:
+        return min(most, STRICTEST_UNASKED, max(images_needed(float(USUAL_RATE)), usual))
+    needed = images_needed(check_rate(asked))
+    if needed > most:
+        total = math.ceil(needed / LARGEST_SHARE)
+        raise CalibrationError(
+            f"a false-alarm rate of {asked:g} needs {needed} held-out good images, and at most 40 % of "
+            f"{images} are held out: {most}. Give at least {total} images, ask for a rate of "
+            f"{_round_up(smallest_rate(most)):g} or more, or type: --calibration cv"
+        )
+    return min(most, max(needed, usual))
+
+
+def check_folds(images: int, asked: float | None) -> None:
+    """Refuse cross-conformal calibration with too few images.
+
+    Raises:
+        CalibrationError: fewer images than folds, or than the rate asked for needs.
+    """
+    if images < FOLDS:
+        raise CalibrationError(f"--calibration cv splits into {FOLDS} folds and needs {FOLDS} good images, got {images}")
+    choose_rate(images, asked)
+
+
+def check_rate(rate: float) -> float:
+    """Return a rate that is one.
+
+    Raises:
+        ConfigError: it does not lie between 0 and 1.
+    """
+    if not 0 < rate < 1:
+        raise ConfigError(f"a false-alarm rate lies between 0 and 1, for instance 0.01; got {rate:g}")
+    return rate
+
+
+def check_kind(kind: str) -> Kind:
+    """Return a kind of calibration that exists.
+
+    Raises:
+        ConfigError: it does not.
+    """
+    for known in get_args(Kind):
+        if kind == known:
+            return kind  # type: ignore[return-value] # compared with every allowed value
+    raise ConfigError(f"calibration must be one of {', '.join(get_args(Kind))}, got {kind!r}")
+
+
+def exact(rate: float) -> Fraction:
+    """Read a rate as the decimal it was written as, so that 0.29 of 100 is 29 and not 28.999999999999996."""
+    return Fraction(repr(float(rate)))
+
+
+def _allowed(images: int, rate: float) -> int:
+    """Count the ranks at which an image is called anomalous: floor(alpha (n + 1)).
+
+    The smallest rate n images promise, 1 / (n + 1), is rounded as a float; it still allows one rank.
+    """
+    if rate == smallest_rate(images):
+        return 1
+    return min(images, math.floor(exact(rate) * (images + 1)))
+
+
+def _round_up(rate: float) -> float:
+    """Round up to three decimals, for a suggestion that can be typed."""
+    return math.ceil(rate * 1000) / 1000

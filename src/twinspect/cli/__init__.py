@@ -1,0 +1,75 @@
+"""The command line: parses, calls one verb, and turns its outcome into text or JSON and an exit code.
+
+Only the standard library is imported until a verb runs, so that ``twinspect --help`` answers at once.
+
+Exit codes: 0 done; 1 anomalies found (only with --fail-on-anomaly); 2 a user's mistake; 3 done, but some files
+could not be read; 130 interrupted.
+"""
+
+from __future__ import annotations
+
+import importlib
+import json
+import sys
+from typing import TYPE_CHECKING
+
+from twinspect.cli.outcome import INTERRUPTED, USER_MISTAKE, Outcome
+from twinspect.cli.parser import build_parser
+from twinspect.errors import TwinspectError
+
+if TYPE_CHECKING:
+    import argparse
+    from collections.abc import Sequence
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command line and return its exit code."""
+    arguments = list(sys.argv[1:] if argv is None else argv)
+    parser = build_parser()
+    try:
+        if arguments[:1] == ["fit"]:
+            _add_method_settings(parser, arguments)
+        options = parser.parse_args(arguments)
+    except TwinspectError as error:
+        return _complain(error)
+    except SystemExit as leaving:  # argparse: --help, --version or a mistake it has already explained
+        return int(leaving.code or 0)
+    if options.verb is None:
+        parser.print_help()
+        return 0
+    return _run(options)
+
+
+def _run(options: argparse.Namespace) -> int:
+    """Run the verb; only mistakes a user can mend become one line, a bug keeps its traceback."""
+    try:
+        verb = importlib.import_module(f"twinspect.cli.{options.verb}")
+        outcome: Outcome = verb.run(options)
+        print(json.dumps(outcome.record) if options.json else outcome.text)
+    except (TwinspectError, OSError) as error:
+        return _complain(error)
+    except KeyboardInterrupt as interruption:
+        print(f"\ntwinspect: interrupted{_said(interruption)}", file=sys.stderr)
+        return INTERRUPTED
+    return outcome.code
+
+
+def _add_method_settings(parser: argparse.ArgumentParser, arguments: Sequence[str]) -> None:
+    """Let `fit` know the settings of the method named, and only then load that method's file."""
+    from twinspect.cli.settings import add_settings
+
+    add_settings(parser, arguments)
+
+
+def _complain(error: Exception) -> int:
+    """Say what is wrong in one line."""
+    if isinstance(error, OSError) and error.strerror and error.filename:
+        message = f"{error.filename}: {error.strerror}"
+    else:
+        message = " ".join(str(error).split())
+    print(f"twinspect: error: {message}", file=sys.stderr)
+    return USER_MISTAKE
+
+
+def _said(interruption: KeyboardInterrupt) -> str:
+    return f"; {interruption}" if str(interruption) else ""

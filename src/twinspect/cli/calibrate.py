@@ -1,0 +1,36 @@
+"""`twinspect calibrate`: a new threshold, nothing retrained."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from twinspect.cli.outcome import Outcome
+from twinspect.detector import load
+from twinspect.errors import ConfigError
+
+if TYPE_CHECKING:
+    import argparse
+
+
+def run(options: argparse.Namespace) -> Outcome:
+    """Calibrate on good images, or choose another rate on the scores at hand."""
+    detector = load(options.model, device=options.device).set_params(workers=options.workers)
+    old = detector.calibration_.threshold
+    if options.good is not None:
+        detector.calibrate(options.good, false_alarm_rate=options.false_alarm_rate)
+    elif options.false_alarm_rate is not None:
+        detector.set_rate(options.false_alarm_rate)
+    else:
+        raise ConfigError("nothing to do: give good images, or --false-alarm-rate to use the scores at hand")
+    detector.save_calibration(options.model)
+    calibration = detector.calibration_
+    record = {
+        "model": options.model,
+        "threshold": calibration.threshold,
+        "previous_threshold": old,
+        "false_alarm_rate": calibration.false_alarm_rate,
+        "images": len(calibration.scores),
+        "calibration": calibration.kind,
+    }
+    text = f"{options.model}: threshold {old:.6g} -> {calibration.threshold:.6g}: {calibration.promise()}"
+    return Outcome(text, record)

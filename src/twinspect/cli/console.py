@@ -1,0 +1,101 @@
+"""What a person sees while a verb works: one progress bar with the time left, on standard error."""
+
+from __future__ import annotations
+
+import sys
+import time
+from typing import TYPE_CHECKING, Any
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+from rich.table import Table
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Sequence
+    from types import TracebackType
+
+SECONDS_BETWEEN_LINES = 30.0
+"""Where nobody watches a terminal, for instance in a log, the bar becomes a line this often."""
+
+
+class Bar:
+    """A progress bar that also satisfies :class:`twinspect.training.Progress`."""
+
+    def __init__(self) -> None:
+        self._console = Console(file=sys.stderr)
+        self._bar = Progress(
+            TextColumn("{task.description}"),
+            BarColumn(),
+            MofNCompleteColumn(),
+            TextColumn("{task.fields[note]}"),
+            TimeElapsedColumn(),
+            TextColumn("left"),
+            TimeRemainingColumn(),
+            console=self._console,
+            disable=not self._console.is_terminal,
+        )
+        self._task: Any = None
+        self._began = self._told = time.monotonic()
+        self._steps = 0
+
+    def __enter__(self) -> Bar:
+        self._bar.start()
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        self._bar.stop()
+
+    def start(self, stage: str, total: int, done: int = 0) -> None:
+        """Begin a new stretch of ``total`` steps."""
+        self._began = self._told = time.monotonic()
+        self._steps = 0
+        self._task = self._bar.add_task(stage, total=total, completed=done, note="")
+
+    def advance(self, loss: float | None = None) -> None:
+        """Count one step."""
+        self._steps += 1
+        note = "" if loss is None else f"loss {loss:.4f}"
+        self._bar.update(self._task, advance=1, note=note)
+        self._tell_log(note)
+
+    def finish(self) -> None:
+        """End the stretch."""
+
+    def watch(self, stage: str, items: Iterable[Any], total: int) -> Iterator[Any]:
+        """Pass items through, counting them."""
+        self.start(stage, total)
+        for item in items:
+            yield item
+            self.advance()
+
+    def _tell_log(self, note: str) -> None:
+        now = time.monotonic()
+        if self._console.is_terminal or now - self._told < SECONDS_BETWEEN_LINES:
+            return
+        self._told = now
+        task = self._bar.tasks[self._task]
+        left = (now - self._began) / self._steps * ((task.total or 0) - task.completed)
+        print(f"{task.description} {task.completed:.0f}/{task.total:.0f} {note} {left:.0f} s left", file=sys.stderr)
+
+
+def table(columns: Sequence[str], rows: Iterable[Sequence[object]], title: str = "") -> str:
+    """Lay out rows as text."""
+    grid = Table(*columns, title=title or None, title_justify="left", box=None, pad_edge=False)
+    for row in rows:
+        grid.add_row(*[_cell(value) for value in row])
+    console = Console(width=max(80, Console().width), file=sys.stdout, no_color=True, highlight=False)
+    with console.capture() as captured:
+        console.print(grid)
+    return "\n".join(line.rstrip() for line in captured.get().splitlines())
+
+
+def _cell(value: object) -> str:
+    if value is None:
+        return "-"
+    text = f"{value:.4f}" if isinstance(value, float) else str(value)
+    return text.replace("[", "\\[")
+
+
+def warn(text: str) -> None:
+    """Say something beside the result."""
+    print(f"twinspect: {text}", file=sys.stderr)

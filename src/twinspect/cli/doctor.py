@@ -1,0 +1,139 @@
+"""`twinspect doctor`: what would be read, as what, what is skipped and why; and what this machine has."""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+import platform
+from collections import Counter
+from typing import TYPE_CHECKING, Any
+
+from twinspect._version import __version__
+from twinspect.calibration import check_kind, choose_rate
+from twinspect.cli.console import Bar, table
+from twinspect.cli.outcome import DONE, SOME_UNREADABLE, Outcome
+from twinspect.data import open_data
+from twinspect.data.loading import ReadFailure, default_workers, read_samples
+from twinspect.data.samples import DataSet, Sample
+from twinspect.errors import DataError, TwinspectError
+from twinspect.images import read_mask, read_rgb
+from twinspect.teachers import teachers
+
+if TYPE_CHECKING:
+    import argparse
+
+SHOWN = 20
+"""At most so many files of a kind are named; ``--json`` names all."""
+EXTRAS = {"onnx": "onnxruntime", "openvino": "openvino", "serve": "fastapi", "scale": "ray", "benchmark": "duckdb"}
+
+
+def run(options: argparse.Namespace) -> Outcome:
+    """Look at the data, if any, and at the machine."""
+    parts, record, code = [], {"machine": _machine()}, DONE
+    if options.data is not None:
+        text, record["data"] = _data(options)
+        parts.append(text)
+        code = SOME_UNREADABLE if record["data"]["unreadable"] else DONE
+    parts.append(table(("machine", ""), [(key, _words(value)) for key, value in record["machine"].items()]))
+    return Outcome("\n\n".join(parts), record, code)
+
+
+def _data(options: argparse.Namespace) -> tuple[str, dict[str, Any]]:
+    data = open_data(options.data, split="train")
+    held, plan = _plan(data, options)
+    counts = Counter((s.category, _role(s, held), s.label, s.mask is not None) for s in data)
+    rows = [(*key[:3], "yes" if key[3] else "no", number) for key, number in sorted(counts.items())]
+    unreadable = [] if options.quick else _unreadable(data)
+    text = "\n\n".join(
+        [
+            f"{data.name}: {len(data)} images; {data.layout}",
+            table(("category", "read as", "label", "mask", "images"), rows),
+            plan,
+            *_listing("left out", [(skipped.path, skipped.reason) for skipped in data.skipped]),
+            *_listing("cannot be read", unreadable),
+        ]
+    )
+    record = {
+        "name": data.name,
+        "layout": data.layout,
+        "images": [
+            {"path": str(s.path), "category": s.category, "read_as": _role(s, held), "label": s.label}
+            | {"mask": None if s.mask is None else str(s.mask)}
+            for s in data
+        ],
+        "calibration": plan,
+        "left_out": [{"path": str(skipped.path), "reason": skipped.reason} for skipped in data.skipped],
+        "unreadable": [{"path": str(path), "reason": reason} for path, reason in unreadable],
+    }
+    return text, record
+
+
+def _plan(data: DataSet, options: argparse.Namespace) -> tuple[set[Sample], str]:
+    """Split as `fit` would, and say what that promises, or why it cannot."""
+    from twinspect.detector import Detector
+
+    kind = check_kind(options.calibration)
+    detector = Detector(seed=options.seed, false_alarm_rate=options.false_alarm_rate, calibration=kind)
+    try:
+        train, held = detector.split(data)
+        rate = choose_rate(len(held) or len(train), options.false_alarm_rate)
+    except TwinspectError as error:
+        return set(), f"fit would stop: {error}"
+    return set(held), (
+        f"fit would train on {len(train)} images, calibrate on {len(held) or len(train)}, "
+        f"and promise at most {100 * rate:.3g} % false alarms"
+    )
+
+
+def _role(sample: Sample, held: set[Sample]) -> str:
+    if sample in held:
+        return "calibration"
+    good = "good" if sample.is_good else "defect"
+    return f"test {good}" if sample.split == "test" else sample.split if sample.is_good else "not used"
+
+
+def _unreadable(data: DataSet) -> list[tuple[object, str]]:
+    """Decode every image and every mask."""
+    read = read_samples(data.samples, _decode, workers=default_workers())
+    with Bar() as bar:
+        results = list(bar.watch("decode", read, total=len(data)))
+    return [(result.sample.path, result.message) for result in results if isinstance(result, ReadFailure)]
+
+
+def _decode(sample: Sample) -> None:
+    from twinspect.errors import ImageError
+
+    pixels = read_rgb(sample.path) if sample.pixels is None else sample.pixels
+    if sample.mask is not None:
+        try:
+            read_mask(sample.mask, (pixels.shape[0], pixels.shape[1]))
+        except DataError as error:
+            raise ImageError(str(error)) from error
+
+
+def _listing(title: str, entries: list[tuple[Any, str]]) -> list[str]:
+    if not entries:
+        return []
+    lines = [f"  {path}: {reason.removeprefix(f'{path}: ')}" for path, reason in entries[:SHOWN]]
+    more = [f"  and {len(entries) - SHOWN} more; --json names all"] if len(entries) > SHOWN else []
+    return ["\n".join([f"{title} ({len(entries)}):", *lines, *more])]
+
+
+def _machine() -> dict[str, Any]:
+    import torch
+
+    cuda = [torch.cuda.get_device_name(index) for index in range(torch.cuda.device_count())]
+    return {
+        "twinspect": __version__,
+        "python": f"{platform.python_version()} on {platform.system()} {platform.machine()}",
+        "torch": torch.__version__,
+        "processors": f"{os.cpu_count()}, {torch.backends.cpu.get_cpu_capability()}",
+        "cuda": cuda or "no",
+        "mps": "yes" if torch.backends.mps.is_available() else "no",
+        "extras present": [name for name, module in EXTRAS.items() if importlib.util.find_spec(module)],
+        "teachers without a network": [name for name, info in teachers().items() if info.offline],
+    }
+
+
+def _words(value: Any) -> str:
+    return ", ".join(map(str, value)) or "none" if isinstance(value, list) else str(value)

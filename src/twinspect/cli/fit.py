@@ -1,0 +1,79 @@
+"""`twinspect fit`: learn from good images and write a model."""
+
+from __future__ import annotations
+
+import shutil
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from twinspect.cli.console import Bar
+from twinspect.cli.outcome import Outcome
+from twinspect.cli.settings import chosen_settings
+from twinspect.detector import Detector
+
+if TYPE_CHECKING:
+    import argparse
+
+
+def run(options: argparse.Namespace) -> Outcome:
+    """Fit and save."""
+    out = Path(options.out)
+    detector = build(options)
+    checkpoints = out.with_name(out.name + ".checkpoint")
+    began = time.monotonic()
+    try:
+        with Bar() as bar:
+            detector.fit(options.data, progress=bar, checkpoint=checkpoints, resume=options.resume)
+    except KeyboardInterrupt as interruption:
+        if checkpoints.exists():
+            raise KeyboardInterrupt("go on with the same command and --resume") from interruption
+        raise
+    detector.save(out)
+    shutil.rmtree(checkpoints, ignore_errors=True)
+    return _report(detector, out, time.monotonic() - began)
+
+
+def build(options: argparse.Namespace) -> Detector:
+    """Turn parsed options into a detector."""
+    return Detector(
+        options.method,
+        teacher=options.teacher,
+        weights=options.weights,
+        layers=options.layers,
+        preset=options.preset,
+        size=options.size,
+        steps=options.steps,
+        epochs=options.epochs,
+        seed=options.seed,
+        device=options.device,
+        precision=options.precision,
+        false_alarm_rate=options.false_alarm_rate,
+        calibration=options.calibration,
+        bits=options.bits,
+        workers=options.workers,
+        **chosen_settings(options),
+    )
+
+
+def _report(detector: Detector, out: Path, seconds: float) -> Outcome:
+    calibration, data = detector.calibration_, detector.data_
+    curve = next(reversed(detector.losses_.values()))
+    record = {
+        "model": str(out),
+        "method": detector.method,
+        "teacher": detector.model_.method.teacher.source,
+        "images": data,
+        "calibration": calibration.kind,
+        "false_alarm_rate": calibration.false_alarm_rate,
+        "threshold": calibration.threshold,
+        "first_loss": curve[0],
+        "last_loss": curve[-1],
+        "seconds": round(seconds, 2),
+    }
+    text = (
+        f"{out}: {detector.method} fitted on {data['train']} images in {seconds:.0f} s, "
+        f"loss {curve[0]:.4f} -> {curve[-1]:.4f}\n"
+        f"threshold {calibration.threshold:.6g}: {calibration.promise()}"
+    )
+    return Outcome(text, record)

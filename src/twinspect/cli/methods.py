@@ -1,0 +1,37 @@
+"""`twinspect methods`: what there is, and the settings of one."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from twinspect.cli.console import table
+from twinspect.cli.outcome import Outcome
+from twinspect.methods import method_class, methods
+
+if TYPE_CHECKING:
+    import argparse
+
+
+def run(options: argparse.Namespace) -> Outcome:
+    """List the methods, or one method's settings."""
+    if options.name is not None:
+        return _one(options.name)
+    known = methods().values()
+    rows = [(info.name, info.summary, info.source) for info in known]
+    record = {info.name: {"summary": info.summary, "source": info.source} for info in known}
+    return Outcome(table(("method", "what it does", "source"), rows), {"methods": record})
+
+
+def _one(name: str) -> Outcome:
+    from twinspect.methods.config import field_help, to_record
+
+    config = method_class(name).Config
+    defaults = to_record(config())
+    described = field_help(config)
+    settings = table(("setting", "default", "meaning"), [(key, defaults[key], described[key]) for key in defaults])
+    presets = table(
+        ("preset", "settings"),
+        [(key, ", ".join(f"{k}={v}" for k, v in values.items())) for key, values in config.PRESETS.items()],
+    )
+    record = {"method": name, "defaults": defaults, "help": described, "presets": config.PRESETS}
+    return Outcome(f"{settings}\n\n{presets}", record)

@@ -1,0 +1,23 @@
+"""What a verb leaves behind: a text for people, a record for machines, and an exit code."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+DONE, ANOMALIES, USER_MISTAKE, SOME_UNREADABLE, INTERRUPTED = 0, 1, 2, 3, 130
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """The result of a verb.
+
+    Attributes:
+        text: what a person reads on standard output.
+        record: the same for machines, printed with ``--json``.
+        code: the exit code.
+    """
+
+    text: str
+    record: dict[str, Any] = field(default_factory=dict)
+    code: int = DONE

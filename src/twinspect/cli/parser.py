@@ -1,0 +1,139 @@
+"""The verbs and their options, with the standard library's argparse alone."""
+
+from __future__ import annotations
+
+import argparse
+
+from twinspect._version import __version__
+
+EPILOG = """exit codes: 0 done; 1 anomalies found (only with --fail-on-anomaly); 2 a mistake in the
+command or its input; 3 done, but some files could not be read; 130 interrupted."""
+
+
+def build_parser() -> argparse.ArgumentParser:
+    """Build the parser of all verbs."""
+    parser = argparse.ArgumentParser(
+        prog="twinspect",
+        description="Finds what is wrong in images, having seen only good ones.",
+        epilog=EPILOG,
+    )
+    parser.add_argument("--version", action="version", version=f"twinspect {__version__}")
+    common = argparse.ArgumentParser(add_help=False)
+    common.add_argument("--json", action="store_true", help="print the result as JSON")
+    verbs = parser.add_subparsers(dest="verb", metavar="VERB")
+    for add in (_demo, _doctor, _fit, _score, _evaluate, _calibrate, _methods, _teachers):
+        add(verbs, common)
+    return parser
+
+
+def fit_parser(parser: argparse.ArgumentParser) -> argparse.ArgumentParser:
+    """Find the parser of `fit` among the verbs."""
+    for action in parser._actions:  # noqa: SLF001 - argparse has no public way to its subparsers
+        if isinstance(action, argparse._SubParsersAction):  # noqa: SLF001
+            found: argparse.ArgumentParser = action.choices["fit"]
+            return found
+    raise AssertionError("build_parser always adds verbs")
+
+
+_Verbs = "argparse._SubParsersAction[argparse.ArgumentParser]"
+
+
+def _add(verbs: _Verbs, common: argparse.ArgumentParser, name: str, text: str) -> argparse.ArgumentParser:
+    return verbs.add_parser(name, parents=[common], help=text, description=text[0].upper() + text[1:] + ".")
+
+
+def _demo(verbs: _Verbs, common: argparse.ArgumentParser) -> None:
+    verb = _add(verbs, common, "demo", "train on photographs that come with the installation and open a report")
+    verb.add_argument("--out", default="demo", metavar="DIR", help="where images, model and report go (demo)")
+    verb.add_argument("--seed", type=int, default=0, help="decides images, defects and weights (0)")
+    verb.add_argument("--no-open", action="store_true", help="do not open the report in a browser")
+
+
+def _doctor(verbs: _Verbs, common: argparse.ArgumentParser) -> None:
+    verb = _add(verbs, common, "doctor", "say what would be read, as what, what is skipped and why; and what is installed")
+    verb.add_argument("data", nargs="?", metavar="DATA", help="folder, MVTec layout or manifest")
+    verb.add_argument("--quick", action="store_true", help="list files without decoding every image")
+    _split_options(verb)
+
+
+def _fit(verbs: _Verbs, common: argparse.ArgumentParser) -> None:
+    verb = _add(verbs, common, "fit", "learn from good images; settings of the method follow as --name value")
+    verb.add_argument("data", metavar="DATA", help="folder of good images, MVTec layout or manifest")
+    verb.add_argument("--out", required=True, metavar="M.twin", help="the model folder to write")
+    verb.add_argument("--method", default="mkd", help="see: twinspect methods (mkd)")
+    verb.add_argument("--preset", help="a named set of the method's settings; see: twinspect methods NAME")
+    verb.add_argument("--teacher", default="resnet18", help="see: twinspect teachers; any timm name works (resnet18)")
+    verb.add_argument("--weights", metavar="FILE", help="the teacher's weights: .safetensors or .pth, or: random")
+    verb.add_argument("--layers", type=_numbers, metavar="N,N", help="the teacher's levels; default: its usual ones")
+    verb.add_argument("--size", type=int, metavar="PX", help="side that images are resized to; default: the method's")
+    length = verb.add_mutually_exclusive_group()
+    length.add_argument("--steps", type=int, metavar="N", help="optimiser steps; default: the method's")
+    length.add_argument("--epochs", type=int, metavar="N", help="passes over the images, instead of --steps")
+    verb.add_argument("--device", default="auto", help="auto, cpu, cuda or mps (auto)")
+    verb.add_argument("--precision", default="auto", help="of training: auto, fp32 or bf16 (auto)")
+    verb.add_argument("--bits", type=int, metavar="N", help="significant bits of 16-bit files: 10, 12, 14 or 16 (16)")
+    verb.add_argument("--workers", type=int, metavar="N", help="threads that read images; default: processors, at most 8")
+    verb.add_argument("--resume", action="store_true", help="go on from where the same command was interrupted")
+    verb.add_argument("--config", metavar="FILE", help="TOML or JSON file of these options; the command line wins")
+    _split_options(verb)
+
+
+def _split_options(verb: argparse.ArgumentParser) -> None:
+    verb.add_argument("--seed", type=int, default=0, help="decides the split and everything random (0)")
+    verb.add_argument(
+        "--false-alarm-rate", type=float, metavar="A", help="the rate to promise; default: the smallest the images allow"
+    )
+    verb.add_argument(
+        "--calibration",
+        default="split",
+        help="split: hold good images out; cv: five fits, every image serves both ways (split)",
+    )
+
+
+def _score(verbs: _Verbs, common: argparse.ArgumentParser) -> None:
+    verb = _add(verbs, common, "score", "score images: path, raw score, p-value, decision, error")
+    verb.add_argument("model", metavar="M.twin")
+    verb.add_argument("images", nargs="+", metavar="IMAGES", help="files, folders or manifests")
+    verb.add_argument("--out", metavar="TABLE", help=".csv, .jsonl or .parquet; goes on where it was interrupted")
+    verb.add_argument("--maps", metavar="DIR", help="write an anomaly map for every image")
+    verb.add_argument("--map-format", choices=("png", "npy"), default="png", help="heat map, or raw float32 (png)")
+    verb.add_argument("--overwrite", action="store_true", help="start the table anew")
+    verb.add_argument("--fail-on-anomaly", action="store_true", help="exit with 1 if an image is anomalous")
+    _run_options(verb)
+
+
+def _evaluate(verbs: _Verbs, common: argparse.ArgumentParser) -> None:
+    verb = _add(verbs, common, "evaluate", "compute every metric on labelled images; writes metrics.json and report.html")
+    verb.add_argument("model", metavar="M.twin")
+    verb.add_argument("data", metavar="DATA", help="MVTec layout or manifest with test images")
+    verb.add_argument("--out", required=True, metavar="DIR", help="where metrics.json, scores.csv and report.html go")
+    _run_options(verb)
+
+
+def _calibrate(verbs: _Verbs, common: argparse.ArgumentParser) -> None:
+    verb = _add(verbs, common, "calibrate", "set a new threshold from good images; nothing is trained")
+    verb.add_argument("model", metavar="M.twin", help="its calibration is replaced")
+    verb.add_argument("good", nargs="?", metavar="GOOD", help="good images; without them the scores at hand are used")
+    verb.add_argument("--false-alarm-rate", type=float, metavar="A", help="default: the smallest the images allow")
+    _run_options(verb)
+
+
+def _run_options(verb: argparse.ArgumentParser) -> None:
+    verb.add_argument("--device", default="auto", help="auto, cpu, cuda or mps (auto)")
+    verb.add_argument("--workers", type=int, metavar="N", help="threads that read images")
+
+
+def _methods(verbs: _Verbs, common: argparse.ArgumentParser) -> None:
+    verb = _add(verbs, common, "methods", "list the methods, or the settings and presets of one")
+    verb.add_argument("name", nargs="?", metavar="NAME")
+
+
+def _teachers(verbs: _Verbs, common: argparse.ArgumentParser) -> None:
+    _add(verbs, common, "teachers", "list the teachers, and which can be had without a network")
+
+
+def _numbers(text: str) -> list[int]:
+    try:
+        return [int(part) for part in text.split(",")]
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"expected numbers such as 4,8,16, got {text!r}") from None

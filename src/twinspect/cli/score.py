@@ -1,0 +1,123 @@
+"""`twinspect score`: a table of scores, row by row, that goes on where it was interrupted."""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from twinspect.cli.console import Bar, warn
+from twinspect.cli.outcome import ANOMALIES, DONE, SOME_UNREADABLE, Outcome
+from twinspect.cli.tables import CsvTable, Owner, Row, open_table, to_row
+from twinspect.data import open_data
+from twinspect.data.samples import DataSet
+from twinspect.detector import SCORE_BATCH, load
+
+if TYPE_CHECKING:
+    import argparse
+    from collections.abc import Iterable, Iterator
+
+    from twinspect.detector import Detector
+    from twinspect.scores import ImageScore
+
+
+def run(options: argparse.Namespace) -> Outcome:
+    """Score images into a table, or onto standard output where no table is named."""
+    detector = load(options.model, device=options.device).set_params(workers=options.workers)
+    images = _listed(options.images)
+    if options.out is None:
+        rows = [to_row(result) for result in _scored(detector, images, options, start=0)]
+        table = CsvTable(Path("-"))
+        return _outcome(rows, options, text=(table.header() + table.encode(rows)).rstrip("\n"), shown=rows)
+    rows = _into_table(detector, images, options)
+    return _outcome(rows, options, text="", shown=None)
+
+
+def _into_table(detector: Detector, images: DataSet, options: argparse.Namespace) -> list[Row]:
+    """Append what is missing; rows that are there already are kept, so nothing is scored twice."""
+    table = open_table(Path(options.out))
+    owner = Owner(table.path, _key(options.model))
+    if options.overwrite:
+        table.clear()
+        owner.path.unlink(missing_ok=True)
+    owner.claim()
+    rows = table.rows()
+    left, start = _missing(images, rows)
+    if rows:
+        warn(f"{options.out}: {len(rows)} rows are there already, {len(left) - start} images to go")
+    for batch in _in_batches(_scored(detector, left, options, start=start)):
+        fresh = [to_row(result) for result in batch]
+        table.append(fresh)
+        rows.extend(fresh)
+    table.finish()
+    return rows
+
+
+def _listed(sources: Iterable[str]) -> DataSet:
+    """List all images of all sources, each file once."""
+    found = [open_data(source, split="test") for source in sources]
+    for data in found:
+        if data.skipped:
+            first = data.skipped[0]
+            warn(f"{data.name}: {len(data.skipped)} files left out, for instance {first.path.name}: {first.reason}")
+    unique = {str(sample.path): sample for data in found for sample in data}
+    return DataSet(name="images", root=None, samples=tuple(unique.values()))
+
+
+def _missing(images: DataSet, rows: list[Row]) -> tuple[DataSet, int]:
+    """Find what is left: the list and where to start in it, or only the images without a row."""
+    done = [row["path"] for row in rows]
+    paths = [str(sample.path) for sample in images]
+    if paths[: len(done)] == done:  # the usual case, a run that was cut off: repeat its batches exactly
+        return images, len(done)
+    known = set(done)
+    return images.with_samples([sample for sample in images if str(sample.path) not in known]), 0
+
+
+def _scored(detector: Detector, images: DataSet, options: argparse.Namespace, *, start: int) -> Iterator[ImageScore]:
+    folder = Path(options.maps) if options.maps else None
+    results = detector.stream(images, maps=folder is not None, start=start)
+    with Bar() as bar:
+        for result in bar.watch("score", results, total=len(images) - start):
+            if folder and result.map is not None:
+                _write_map(folder, result, detector, options.map_format)
+            yield result
+
+
+def _write_map(folder: Path, result: ImageScore, detector: Detector, kind: str) -> None:
+    """Write one map under the image's own name, in the folder structure the image came from."""
+    from twinspect.report.heatmaps import write_map
+
+    place = folder / Path(result.sample.name).with_suffix(f".{kind}")
+    write_map(place, result, detector.calibration_.map_range)
+
+
+def _in_batches(results: Iterator[ImageScore]) -> Iterator[list[ImageScore]]:
+    """Group results so that rows reach the disk as often as they are computed."""
+    batch: list[ImageScore] = []
+    for result in results:
+        batch.append(result)
+        if len(batch) == SCORE_BATCH:
+            yield batch
+            batch = []
+    if batch:
+        yield batch
+
+
+def _key(model: str) -> str:
+    """Identify the model with its calibration by its record."""
+    return hashlib.sha256((Path(model) / "model.json").read_bytes()).hexdigest()
+
+
+def _outcome(rows: list[Row], options: argparse.Namespace, text: str, shown: list[Row] | None) -> Outcome:
+    anomalous = sum(row["is_anomalous"] is True for row in rows)
+    unreadable = sum(bool(row["error"]) for row in rows)
+    record: dict[str, Any] = {"images": len(rows), "anomalous": anomalous, "unreadable": unreadable}
+    record |= {"out": options.out} if shown is None else {"rows": shown}
+    summary = f"{options.out}: {len(rows)} images, {anomalous} anomalous, {unreadable} unreadable"
+    if unreadable:
+        warn(f"{unreadable} of {len(rows)} images could not be read; see the column 'error'")
+    code = SOME_UNREADABLE if unreadable else DONE
+    if anomalous and options.fail_on_anomaly:
+        code = ANOMALIES
+    return Outcome(text or summary, record, code)

@@ -1,0 +1,225 @@
+"""Score tables that grow row by row and go on where they were cut off: CSV, JSON lines and Parquet."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import math
+from abc import ABC, abstractmethod
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from twinspect.errors import ConfigError, DataError
+from twinspect.files import replacing, write_atomically
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from twinspect.scores import ImageScore
+
+COLUMNS = ("path", "category", "score", "p_value", "is_anomalous", "error")
+Row = dict[str, Any]
+
+
+def to_row(result: ImageScore) -> Row:
+    """Turn a result into a row; what an unreadable image does not have is ``None``, never a false "good"."""
+    failed = bool(result.error)
+    return {
+        "path": str(result.sample.path),
+        "category": result.sample.category,
+        "score": None if failed else result.score,
+        "p_value": None if failed or math.isnan(result.p_value) else result.p_value,
+        "is_anomalous": None if failed else result.is_anomalous,
+        "error": " ".join(result.error.split()),
+    }
+
+
+class Table(ABC):
+    """A table that is appended to, batch by batch.
+
+    Each row is on the disk as soon as it is known; a row that a kill tore apart is dropped when the table is
+    opened again.
+
+    Args:
+        path: the table.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.journal = path
+
+    def rows(self) -> list[Row]:
+        """Read the complete rows that are there, dropping a torn last one.
+
+        Raises:
+            DataError: the file holds something else.
+        """
+        if not self.journal.is_file():
+            return []
+        content = self.journal.read_bytes()
+        whole = content[: content.rfind(b"\n") + 1]
+        if len(whole) < len(content):
+            with self.journal.open("r+b") as file:
+                file.truncate(len(whole))
+        try:
+            return self.decode(whole.decode("utf-8"))
+        except (ValueError, KeyError, TypeError) as error:
+            raise DataError(f"{self.path} is no score table ({error}); choose another --out, or --overwrite") from error
+
+    def append(self, rows: Sequence[Row]) -> None:
+        """Add rows and hand them to the operating system."""
+        fresh = not self.journal.is_file() or self.journal.stat().st_size == 0
+        self.journal.parent.mkdir(parents=True, exist_ok=True)
+        with self.journal.open("ab") as file:
+            file.write((self.header() if fresh else "").encode() + self.encode(rows).encode("utf-8"))
+
+    def finish(self) -> None:
+        """Bring the table into its final form."""
+
+    def clear(self) -> None:
+        """Remove what is there."""
+        self.journal.unlink(missing_ok=True)
+        self.path.unlink(missing_ok=True)
+
+    def header(self) -> str:
+        """Text before the first row."""
+        return ""
+
+    @abstractmethod
+    def encode(self, rows: Sequence[Row]) -> str:
+        """Write rows as lines."""
+
+    @abstractmethod
+    def decode(self, text: str) -> list[Row]:
+        """Read lines as rows."""
+
+
+class CsvTable(Table):
+    """Comma-separated, with a header; numbers keep every digit."""
+
+    def header(self) -> str:
+        """Name the columns."""
+        return ",".join(COLUMNS) + "\n"
+
+    def encode(self, rows: Sequence[Row]) -> str:
+        """Write rows, ``None`` as nothing and decisions as true or false."""
+        buffer = io.StringIO()
+        csv.DictWriter(buffer, COLUMNS, lineterminator="\n").writerows(
+            {name: _to_text(row[name]) for name in COLUMNS} for row in rows
+        )
+        return buffer.getvalue()
+
+    def decode(self, text: str) -> list[Row]:
+        """Read rows back."""
+        reader = csv.DictReader(io.StringIO(text))
+        if text and tuple(reader.fieldnames or ()) != COLUMNS:
+            raise ValueError(f"its header is {','.join(reader.fieldnames or ())}")
+        return [_from_text(row) for row in reader]
+
+
+class JsonLinesTable(Table):
+    """One JSON object a line."""
+
+    def encode(self, rows: Sequence[Row]) -> str:
+        """Write rows as objects."""
+        return "".join(json.dumps({name: row[name] for name in COLUMNS}) + "\n" for row in rows)
+
+    def decode(self, text: str) -> list[Row]:
+        """Read rows back."""
+        loaded = [json.loads(line) for line in text.splitlines()]
+        return [{name: row[name] for name in COLUMNS} for row in loaded]
+
+
+class ParquetTable(JsonLinesTable):
+    """Parquet cannot grow, so rows go to JSON lines beside it and are converted at the end."""
+
+    def __init__(self, path: Path) -> None:
+        super().__init__(path)
+        self.journal = path.with_name(f".{path.name}.rows.jsonl")
+
+    def rows(self) -> list[Row]:
+        """Read an unfinished journal, or else the finished table."""
+        if self.journal.is_file() or not self.path.is_file():
+            return super().rows()
+        import pyarrow as pa
+        import pyarrow.parquet as pq
+
+        try:
+            rows: list[Row] = pq.read_table(self.path, columns=list(COLUMNS)).to_pylist()
+        except (pa.ArrowException, OSError) as error:
+            raise DataError(f"{self.path} is no score table ({error}); choose another --out, or --overwrite") from error
+        self.append(rows)
+        return rows
+
+    def finish(self) -> None:
+        """Write the Parquet file and drop the journal."""
+        import pyarrow as pa
+        import pyarrow.parquet as pq
+
+        types = [pa.string(), pa.string(), pa.float64(), pa.float64(), pa.bool_(), pa.string()]
+        schema = pa.schema(list(zip(COLUMNS, types, strict=True)))
+        with replacing(self.path) as temporary:
+            pq.write_table(pa.Table.from_pylist(self.rows(), schema=schema), temporary)
+        self.journal.unlink(missing_ok=True)
+
+
+KINDS: dict[str, type[Table]] = {".csv": CsvTable, ".jsonl": JsonLinesTable, ".parquet": ParquetTable}
+
+
+def open_table(path: Path) -> Table:
+    """Choose the kind of table by the file's suffix.
+
+    Raises:
+        ConfigError: an unknown suffix.
+    """
+    if path.suffix.lower() not in KINDS:
+        raise ConfigError(f"--out {path}: a score table ends in {', '.join(KINDS)}; got {path.suffix or 'no suffix'!r}")
+    return KINDS[path.suffix.lower()](path)
+
+
+class Owner:
+    """A small file beside a table that says which model its rows come from.
+
+    Args:
+        table: the table.
+        key: identifies the model with its calibration.
+    """
+
+    def __init__(self, table: Path, key: str) -> None:
+        self.path = table.with_name(f".{table.name}.twinspect.json")
+        self._table, self._key = table, key
+
+    def claim(self) -> None:
+        """Make the table this model's, or refuse if it is somebody else's.
+
+        Raises:
+            DataError: the table holds other scores.
+        """
+        if self.path.is_file():
+            if json.loads(self.path.read_bytes()).get("key") != self._key:
+                raise DataError(
+                    f"{self._table} holds scores of another model or threshold; choose another --out, or --overwrite"
+                )
+        elif self._table.exists():
+            raise DataError(f"{self._table} exists and was not begun by this command; choose another --out, or --overwrite")
+        else:
+            self.path.parent.mkdir(parents=True, exist_ok=True)
+            write_atomically(self.path, json.dumps({"key": self._key}).encode())
+
+
+def _to_text(value: Any) -> str:
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    return "" if value is None else repr(value) if isinstance(value, float) else str(value)
+
+
+def _from_text(row: dict[str, str]) -> Row:
+    return {
+        "path": row["path"],
+        "category": row["category"],
+        "score": float(row["score"]) if row["score"] else None,
+        "p_value": float(row["p_value"]) if row["p_value"] else None,
+        "is_anomalous": row["is_anomalous"] == "true" if row["is_anomalous"] else None,
+        "error": row["error"],
+    }

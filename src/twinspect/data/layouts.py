@@ -1,0 +1,178 @@
+"""Folder layouts: which image is for what, told by the folders that hold it."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from twinspect.data.listing import (
+    GOOD_NAMES,
+    Found,
+    find_images,
+    label_from,
+    relative_name,
+    subfolders,
+    with_category,
+)
+from twinspect.data.masks import attach_masks
+from twinspect.data.samples import GOOD, Sample
+from twinspect.errors import DataError
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from twinspect.data.samples import DataSet, Split
+
+EXPECTED = (
+    "expected a folder of good images; or train/good, test/good and test/<defect>; or a folder of categories, "
+    "each like that; or a .csv or .parquet manifest"
+)
+_SPLIT_FOLDERS: dict[str, Split] = {
+    "train": "train",
+    "calibration": "calibration",
+    "validation": "calibration",
+    "test": "test",
+}
+_MASK_FOLDER = "ground_truth"
+
+
+def read_folder(root: Path, split: Split) -> DataSet:
+    """Recognise a folder's layout and list its images.
+
+    The layouts, the first that fits winning:
+
+    * MVTec: ``train/good``, perhaps ``calibration/good`` or ``validation/good``, ``test/good``, ``test/<defect>``
+      and ``ground_truth/<defect>/<name>_mask.png``. Images directly in ``train`` count as good.
+    * class folders: ``good`` beside ``<defect>`` folders: the good ones get ``split``, the others are for testing.
+    * categories: sub-folders in one of the two layouts above, each named by its folder.
+    * plain: every image in the folder and below gets ``split``.
+
+    A folder ``normal`` or ``ok`` stands for ``good``, in any case.
+
+    Args:
+        root: the folder.
+        split: what images are for whose folders do not say. With ``test``, ``train`` may be missing.
+
+    Raises:
+        DataError: no layout fits, or there are no images.
+    """
+    name = root.resolve().name
+    found = Found()
+    folders = subfolders(root, found)
+    if _is_category(folders):
+        found, layout = _read_category(root, root, split)
+    elif categories := [folder for folder in folders.values() if _is_category(subfolders(folder, Found()))]:
+        found, layout = _read_categories(root, list(folders.values()), categories, split)
+    else:
+        found, layout = _read_plain(root, split)
+    if not found.samples:
+        raise DataError(f"{root}: no images in it{_example(found)}; {EXPECTED}")
+    return found.data_set(name, root, layout)
+
+
+def _is_category(folders: dict[str, Path]) -> bool:
+    return bool(folders.keys() & {"train", "test"}) or bool(folders.keys() & GOOD_NAMES)
+
+
+def _example(found: Found) -> str:
+    if not found.skipped:
+        return ""
+    first = found.skipped[0]
+    return f" ({len(found.skipped)} left out, such as {first.path.name!r}: {first.reason})"
+
+
+def _read_categories(
+    root: Path, folders: list[Path], categories: list[Path], split: Split
+) -> tuple[Found, str]:
+    found = Found()
+    subfolders(root, found)  # names the loose files
+    for folder in folders:
+        if folder in categories:
+            found.add(_read_category(folder, root, split)[0])
+        else:
+            found.skip(folder, "no category: it holds neither train/ nor good/")
+    return found, f"folder of {len(categories)} categories, each with train/ and test/ or good/ in it"
+
+
+def _read_category(folder: Path, root: Path, split: Split) -> tuple[Found, str]:
+    """Read one product's folder in MVTec layout or as class folders."""
+    found = Found()
+    folders = subfolders(folder, found)
+    if folders.keys() & {"train", "test"}:
+        _check_has_train(folder, folders, split)
+        part, layout = _read_mvtec(folders, root), "MVTec layout"
+        if split == "train" and not any(sample.split == "train" for sample in part.samples):
+            raise DataError(f"{folders['train']}: no images to train on; expected them in train/good")
+    else:
+        part, layout = _read_classes(folder, folders, root, split)
+    found.add(part)
+    return with_category(found, folder.resolve().name), layout
+
+
+def _check_has_train(folder: Path, folders: dict[str, Path], split: Split) -> None:
+    if "train" not in folders and split != "test":
+        remedy = f"add train/good, or name the folder of good images itself, such as {folders['test'] / GOOD}"
+        raise DataError(f"{folder}: has test/ but no train/; {remedy}")
+
+
+def _read_mvtec(folders: dict[str, Path], root: Path) -> Found:
+    found = Found()
+    for name, folder in folders.items():
+        if name in _SPLIT_FOLDERS:
+            part = _read_split(folder, root, _SPLIT_FOLDERS[name])
+            if name == "test" and _MASK_FOLDER in folders:
+                part = attach_masks(part, folder, folders[_MASK_FOLDER])
+            found.add(part)
+        elif name != _MASK_FOLDER:
+            known = ", ".join(f"{known}/" for known in [*_SPLIT_FOLDERS, _MASK_FOLDER])
+            found.skip(folder, f"no part of the MVTec layout, which has {known}")
+    return found
+
+
+def _read_split(folder: Path, root: Path, split: Split) -> Found:
+    """Read ``train``, ``calibration`` or ``test``: one sub-folder a label."""
+    found = Found()
+    for path in find_images(folder, found):
+        parts = path.relative_to(folder).parts
+        label = label_from(parts[0]) if len(parts) > 1 else None
+        if split == "test" and label is None:
+            found.skip(path, f"has no label; put it into {folder.name}/good or {folder.name}/<defect>")
+        elif split != "test" and label not in (GOOD, None):
+            found.skip(path, f"only good images may be in {folder.name}/; defects belong into test/<defect>")
+        else:
+            found.samples.append(Sample(path, relative_name(path, root), split, label or GOOD))
+    return found
+
+
+def _read_classes(
+    folder: Path, folders: dict[str, Path], root: Path, split: Split
+) -> tuple[Found, str]:
+    """Read ``good`` beside other folders: good images get the split asked for, the others are for testing."""
+    found = Found()
+    for name, sub in folders.items():
+        if name != _MASK_FOLDER:
+            label = label_from(sub.name)
+            for path in find_images(sub, found):
+                sample_split: Split = split if label == GOOD else "test"
+                found.samples.append(Sample(path, relative_name(path, root), sample_split, label))
+    if _MASK_FOLDER in folders:
+        found = attach_masks(found, folder, folders[_MASK_FOLDER])
+    labels = sorted({sample.label for sample in found.samples if not sample.is_good})
+    defects = f"; for testing, as defects: {', '.join(labels)}" if labels else ""
+    return found, f"class folders: good ({split}){defects}"
+
+
+def _read_plain(root: Path, split: Split) -> tuple[Found, str]:
+    found = Found()
+    for path in find_images(root, found):
+        _check_plain(path, root)
+        found.samples.append(Sample(path, relative_name(path, root), split))
+    return found, f"plain folder: every image in it and below ({split}), without labels"
+
+
+def _check_plain(path: Path, root: Path) -> None:
+    """Refuse to take for good whatever lies around folders that say otherwise."""
+    for parent in path.relative_to(root).parents:
+        if parent.name.casefold() in {*_SPLIT_FOLDERS, _MASK_FOLDER, *GOOD_NAMES}:
+            remedy = f"name the folder that holds {parent.name}/, or move the images"
+            raise DataError(f"{root}: {parent.as_posix()}/ is part of a layout that does not start here; {remedy}")

@@ -1,0 +1,175 @@
+"""Listing files: in an order that people expect and no file system changes, with a reason for each one left out."""
+
+from __future__ import annotations
+
+import os
+import re
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING
+
+from twinspect.data.samples import GOOD, SPLITS, DataSet, Sample, Skipped
+from twinspect.errors import DataError
+from twinspect.images import IMAGE_SUFFIXES
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+    from pathlib import Path
+
+GOOD_NAMES = frozenset({"good", "normal", "ok"})
+"""What a folder or label without anomalies may be called, in any case; all become ``good``."""
+
+_LEFT_BY_SYSTEMS = frozenset({"thumbs.db", "desktop.ini", "__macosx"})
+
+
+@dataclass
+class Found:
+    """What was found so far.
+
+    Attributes:
+        samples: the images, in any order.
+        skipped: what was left out, and why.
+    """
+
+    samples: list[Sample] = field(default_factory=list)
+    skipped: list[Skipped] = field(default_factory=list)
+
+    def add(self, other: Found) -> None:
+        """Take over what another search found."""
+        self.samples += other.samples
+        self.skipped += other.skipped
+
+    def skip(self, path: Path, reason: str) -> None:
+        """Leave one file or folder out."""
+        self.skipped.append(Skipped(path, reason))
+
+    def data_set(self, name: str, root: Path | None, layout: str) -> DataSet:
+        """Sort everything and call it a data set."""
+        return DataSet(
+            name=name,
+            root=root,
+            samples=tuple(sorted(self.samples, key=_sample_key)),
+            skipped=tuple(sorted(self.skipped, key=lambda left: natural_key(left.path.as_posix()))),
+            layout=layout,
+        )
+
+
+def natural_key(text: str) -> tuple[list[str | int], str]:
+    """Sort key under which numbers count by their value.
+
+    >>> sorted(["part-10", "part-9", "Part-2"], key=natural_key)
+    ['Part-2', 'part-9', 'part-10']
+    """
+    # Every second piece is a number, so pieces at the same place always compare.
+    pieces = re.split("([0-9]+)", text.casefold())
+    return [int(piece) if place % 2 else piece for place, piece in enumerate(pieces)], text
+
+
+def label_from(name: str) -> str:
+    """Turn the name of a folder into a label.
+
+    >>> label_from("OK"), label_from("Broken")
+    ('good', 'Broken')
+    """
+    return GOOD if name.casefold() in GOOD_NAMES else name
+
+
+def relative_name(path: Path, root: Path) -> str:
+    """Name a file by its path below a root, with forward slashes on every system."""
+    return path.relative_to(root).as_posix()
+
+
+def subfolders(folder: Path, found: Found) -> dict[str, Path]:
+    """List a folder's visible sub-folders by their names in lower case, leaving its files and hidden folders out.
+
+    Args:
+        folder: the folder to look into.
+        found: is told about what is left out.
+    """
+    folders = {}
+    for path in _entries(folder, found):
+        if path.is_dir() and not (reason := _system_reason(path)):
+            folders[path.name.casefold()] = path
+        else:
+            found.skip(path, reason_to_skip(path) or "lies beside the folders that say what an image is")
+    return folders
+
+
+def find_images(folder: Path, found: Found) -> list[Path]:
+    """List the image files in a folder and all folders below, in natural order.
+
+    Links to folders are followed, but no folder is read twice, so a circle of links ends.
+
+    Args:
+        folder: the folder to look into.
+        found: is told about what is left out.
+    """
+    return list(_walk(folder, found, set()))
+
+
+def reason_to_skip(path: Path) -> str | None:
+    """Say why a file is not taken for an image; ``None`` if it is."""
+    if reason := _system_reason(path):
+        return reason
+    if path.suffix.lower() not in IMAGE_SUFFIXES:
+        ending = repr(path.suffix) if path.suffix else "no ending"
+        return f"no image by its name ({ending}); images end in {', '.join(sorted(IMAGE_SUFFIXES))}"
+    # A link to nothing stays in: reading it gives an error that someone will see.
+    return "not a regular file" if path.exists() and not path.is_file() else None
+
+
+def check_unique(samples: Iterable[Sample]) -> None:
+    """Refuse a list that holds one file twice: it could be trained on and tested with.
+
+    Raises:
+        DataError: it does; names both.
+    """
+    names: dict[str, str] = {}
+    for sample in samples:
+        key = path_key(sample.path)
+        if key in names:
+            raise DataError(f"{sample.path} is listed twice, as {names[key]!r} and {sample.name!r}; list it once")
+        names[key] = sample.name
+
+
+def path_key(path: Path) -> str:
+    """Return what two ways to write one path have in common, without asking the file system."""
+    return os.path.normcase(os.path.abspath(path))  # noqa: PTH100 - resolve() asks for every link
+
+
+def with_category(found: Found, category: str) -> Found:
+    """Put every sample into one category."""
+    return replace(found, samples=[replace(sample, category=category) for sample in found.samples])
+
+
+def _walk(folder: Path, found: Found, seen: set[Path]) -> Iterator[Path]:
+    real = folder.resolve()
+    if real in seen:
+        found.skip(folder, "a link to a folder that was already read")
+        return
+    seen.add(real)
+    for path in _entries(folder, found):
+        if reason := (_system_reason(path) if path.is_dir() else reason_to_skip(path)):
+            found.skip(path, reason)
+        elif path.is_dir():
+            yield from _walk(path, found, seen)
+        else:
+            yield path
+
+
+def _entries(folder: Path, found: Found) -> list[Path]:
+    try:
+        return sorted(folder.iterdir(), key=lambda path: natural_key(path.name))
+    except OSError as error:
+        found.skip(folder, f"cannot be opened: {error.strerror}")
+        return []
+
+
+def _system_reason(path: Path) -> str | None:
+    if path.name.startswith("."):
+        return "hidden"
+    return "made by the operating system" if path.name.casefold() in _LEFT_BY_SYSTEMS else None
+
+
+def _sample_key(sample: Sample) -> tuple[object, ...]:
+    split = SPLITS.index(sample.split)
+    return natural_key(sample.category), split, natural_key(sample.label), natural_key(sample.name)

@@ -1,0 +1,82 @@
+"""Masks: which file marks the anomalous pixels of which image, told by its name and never by its place in a list."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from twinspect.data.listing import Found, find_images, relative_name
+from twinspect.errors import DataError
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from twinspect.data.samples import Sample
+
+MASK_ENDINGS = ("_mask", "_gt", "")
+"""What a mask's name may have behind the name of its image: ``7_mask.png``, ``7_gt.png`` or ``7.png``."""
+
+
+def attach_masks(images: Found, image_root: Path, mask_root: Path) -> Found:
+    """Give each image the mask of the same name in the folder of the same name.
+
+    Args:
+        images: the images below ``image_root``, for instance ``test/broken/7.jpg``.
+        image_root: ``test``.
+        mask_root: ``ground_truth``, which holds ``broken/7_mask.png``.
+
+    Returns:
+        The same images with their masks. Masks without an image, and anomalous images without a mask where others
+        have one, are named among the skipped; the latter stay in.
+
+    Raises:
+        DataError: two masks for one image, or two images for one mask.
+    """
+    result = Found(skipped=list(images.skipped))
+    by_name = _masks_by_name(mask_root, result)
+    owners: dict[Path, Sample] = {}
+    for sample in images.samples:
+        mask = _only(by_name.get(_stem(sample.path, image_root), []), sample)
+        if mask is not None:
+            _claim(mask, sample, owners)
+        result.samples.append(replace(sample, mask=mask))
+    _name_the_lonely(result, by_name, owners, mask_root)
+    return result
+
+
+def _masks_by_name(mask_root: Path, found: Found) -> dict[str, list[Path]]:
+    """Index masks by the image names that they may belong to: ``broken/7`` for ``broken/7_mask.png``."""
+    by_name = defaultdict(list)
+    for mask in find_images(mask_root, found):
+        stem = _stem(mask, mask_root)
+        for ending in MASK_ENDINGS:
+            if stem.endswith(ending):
+                by_name[stem.removesuffix(ending)].append(mask)
+    return by_name
+
+
+def _stem(path: Path, root: Path) -> str:
+    return relative_name(path.with_suffix(""), root)
+
+
+def _only(masks: list[Path], sample: Sample) -> Path | None:
+    if len(masks) > 1:
+        raise DataError(f"{sample.path} has two masks, {masks[0]} and {masks[1]}; leave one")
+    return masks[0] if masks else None
+
+
+def _claim(mask: Path, sample: Sample, owners: dict[Path, Sample]) -> None:
+    if mask in owners:
+        raise DataError(f"{mask} is the mask of two images, {owners[mask].path} and {sample.path}; rename one")
+    owners[mask] = sample
+
+
+def _name_the_lonely(
+    found: Found, by_name: dict[str, list[Path]], owners: dict[Path, Sample], mask_root: Path
+) -> None:
+    for mask in {mask for masks in by_name.values() for mask in masks} - set(owners):
+        found.skip(mask, "a mask without an image of that name")
+    for sample in found.samples:
+        if owners and sample.mask is None and not sample.is_good:
+            found.skip(sample.path, f"has no mask in {mask_root}; it counts for image metrics only")

@@ -1,0 +1,93 @@
+"""What a data set is: a list of samples, each with a path, a split, a label and perhaps a mask."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Literal, get_args
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+    from pathlib import Path
+
+    from numpy.typing import NDArray
+
+Split = Literal["train", "calibration", "test"]
+SPLITS: tuple[str, ...] = get_args(Split)
+GOOD = "good"
+"""The label of an image without an anomaly; every other label names a kind of defect."""
+
+
+@dataclass(frozen=True)
+class Sample:
+    """One image of a data set.
+
+    Attributes:
+        path: the image file; for pixels held in memory, a made-up name.
+        name: how the image is called in tables and records: its path relative to the data set's root.
+        split: what the image may be used for.
+        label: ``good``, or the kind of defect.
+        category: the product the image shows; one data set may hold many.
+        mask: the file that marks the anomalous pixels, if there is one.
+        pixels: (H, W, 3) uint8 RGB, when the image is held in memory instead of a file.
+    """
+
+    path: Path
+    name: str
+    split: Split = "test"
+    label: str = GOOD
+    category: str = ""
+    mask: Path | None = None
+    pixels: NDArray[np.uint8] | None = field(default=None, repr=False, compare=False)
+
+    @property
+    def is_good(self) -> bool:
+        """Whether the image is labelled as free of anomalies."""
+        return self.label == GOOD
+
+
+@dataclass(frozen=True)
+class Skipped:
+    """One file that a data set leaves out, and why."""
+
+    path: Path
+    reason: str
+
+
+@dataclass(frozen=True)
+class DataSet:
+    """A list of samples, listed once, in an order that does not depend on the file system.
+
+    Attributes:
+        name: what the data set is called in reports.
+        root: the folder or manifest it was read from; ``None`` for pixels in memory.
+        samples: every image, sorted by category, split, label and name.
+        skipped: files that were found and left out, each with its reason.
+        layout: which layout was recognised, in words.
+    """
+
+    name: str
+    root: Path | None
+    samples: tuple[Sample, ...]
+    skipped: tuple[Skipped, ...] = ()
+    layout: str = ""
+
+    def __len__(self) -> int:
+        return len(self.samples)
+
+    def __iter__(self) -> Iterator[Sample]:
+        return iter(self.samples)
+
+    @property
+    def categories(self) -> tuple[str, ...]:
+        """The categories that occur, sorted."""
+        return tuple(sorted({sample.category for sample in self.samples}))
+
+    def split(self, name: Split) -> tuple[Sample, ...]:
+        """List the samples of one split."""
+        return tuple(sample for sample in self.samples if sample.split == name)
+
+    def with_samples(self, samples: Sequence[Sample]) -> DataSet:
+        """Return the same data set holding other samples."""
+        return replace(self, samples=tuple(samples))

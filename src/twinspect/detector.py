@@ -1,0 +1,506 @@
+"""The detector: fit on good images, score others, calibrate, save and load. All that the edges talk to."""
+
+from __future__ import annotations
+
+import hashlib
+import inspect
+import json
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+
+from twinspect import bundle
+from twinspect.calibration import FOLDS, Calibration, check_folds, check_kind, check_rate, choose_rate, count_to_hold_out
+from twinspect.checkpoint import Checkpoint
+from twinspect.data import open_data
+from twinspect.data.fingerprint import fingerprint
+from twinspect.data.loading import ReadFailure, default_workers, read_samples
+from twinspect.data.splits import fold_of, hold_out
+from twinspect.errors import BundleError, DataError, ImageError, NotFittedError
+from twinspect.images import read_rgb
+from twinspect.methods import method_class
+from twinspect.methods.config import make_config, to_record, with_length
+from twinspect.model import Model
+from twinspect.scores import ImageScore, Scores
+from twinspect.teachers import create_teacher
+from twinspect.training import Trainer, choose_device
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from numpy.typing import NDArray
+
+    from twinspect.calibration import Kind
+    from twinspect.data import DataSource
+    from twinspect.data.samples import DataSet, Sample
+    from twinspect.methods.config import MethodConfig
+    from twinspect.teachers.base import Teacher
+    from twinspect.training import Progress
+
+SCORE_BATCH = 8
+"""Images scored at once. Batches are cut at fixed places of the list, so a resumed run repeats the same ones."""
+
+
+class Detector:
+    """An anomaly detector that learns from good images alone.
+
+    The constructor only stores its arguments, under their names; :meth:`fit` does the work and leaves what it
+    learned in attributes that end in an underscore.
+
+    Args:
+        method: a name from :func:`twinspect.methods`.
+        teacher: a name from :func:`twinspect.teachers`, or any timm model.
+        weights: the teacher's weights: a file, ``"random"``, or ``None`` for the published ones.
+        layers: the teacher's levels; ``None`` for its usual ones.
+        preset: a named set of the method's settings.
+        size: side of the square that images are resized to, in pixels; ``None`` for the method's.
+        steps: optimiser steps; ``None`` for the method's.
+        epochs: passes over the training images, instead of steps.
+        seed: decides the split, the initial weights and the order of images.
+        device: ``auto``, ``cpu``, ``cuda`` or ``mps``.
+        precision: of training: ``auto``, ``fp32`` or ``bf16``. Scoring is always fp32.
+        false_alarm_rate: the rate to promise; ``None`` for the smallest that the images allow.
+        calibration: ``split`` (hold good images out) or ``cv`` (K fits; every image serves both ways).
+        bits: significant bits of 16-bit image files, for cameras that use 10, 12 or 14; ``None`` for 16.
+        workers: threads that read images; ``None`` for the number of processors, at most 8.
+        **settings: single settings of the method, such as ``localization="guided"`` for MKD.
+
+    Attributes:
+        model_: the trained :class:`torch.nn.Module`.
+        calibration_: held-out scores, threshold and promised rate.
+        losses_: the loss of every step, by stage.
+        data_: what it was fitted on: fingerprint and counts.
+    """
+
+    model_: Model
+    calibration_: Calibration
+    losses_: dict[str, list[float]]
+    data_: dict[str, Any]
+
+    def __init__(
+        self,
+        method: str = "mkd",
+        *,
+        teacher: str = "resnet18",
+        weights: str | Path | None = None,
+        layers: Sequence[int] | None = None,
+        preset: str | None = None,
+        size: int | None = None,
+        steps: int | None = None,
+        epochs: int | None = None,
+        seed: int = 0,
+        device: str = "auto",
+        precision: str = "auto",
+        false_alarm_rate: float | None = None,
+        calibration: str = "split",
+        bits: int | None = None,
+        workers: int | None = None,
+        **settings: Any,
+    ) -> None:
+        self.method = method
+        self.teacher = teacher
+        self.weights = weights
+        self.layers = layers
+        self.preset = preset
+        self.size = size
+        self.steps = steps
+        self.epochs = epochs
+        self.seed = seed
+        self.device = device
+        self.precision = precision
+        self.false_alarm_rate = false_alarm_rate
+        self.calibration = calibration
+        self.bits = bits
+        self.workers = workers
+        self.settings = settings
+
+    def __repr__(self) -> str:
+        defaults = inspect.signature(Detector).parameters
+        shown = [
+            f"{name}={value!r}"
+            for name, value in self.get_params().items()
+            if name != "method" and (name not in defaults or value != defaults[name].default)
+        ]
+        return f"Detector({', '.join([repr(self.method), *shown])})"
+
+    # Parameters, in scikit-learn's manner ------------------------------------------------------------------
+
+    def get_params(self, deep: bool = True) -> dict[str, Any]:  # noqa: ARG002, FBT001, FBT002 - scikit-learn's signature
+        """Return the constructor's arguments by name."""
+        names = [n for n, p in inspect.signature(Detector).parameters.items() if p.kind is not p.VAR_KEYWORD]
+        return {**{name: getattr(self, name) for name in names}, **self.settings}
+
+    def set_params(self, **parameters: Any) -> Detector:
+        """Change constructor arguments; names that are none of its own are settings of the method."""
+        own = inspect.signature(Detector).parameters
+        for name, value in parameters.items():
+            if name in own:
+                setattr(self, name, value)
+            else:
+                self.settings[name] = value
+        return self
+
+    def clone(self) -> Detector:
+        """Return an unfitted detector with the same parameters."""
+        return Detector(**self.get_params())
+
+    # Fitting ------------------------------------------------------------------------------------------------
+
+    def fit(
+        self,
+        data: DataSource,
+        *,
+        progress: Progress | None = None,
+        checkpoint: str | Path | None = None,
+        resume: bool = False,
+    ) -> Detector:
+        """Learn from good images, holding some out to calibrate the threshold.
+
+        Only good images of the splits ``train`` and ``calibration`` are read; test images never are.
+
+        Args:
+            data: a folder in any of the layouts, a manifest, a list of paths, a data set, or (N, H, W, 3) uint8.
+            progress: told about every step.
+            checkpoint: folder for checkpoints, so that an interrupted fit can go on.
+            resume: go on from that folder instead of starting anew.
+
+        Returns:
+            The detector itself.
+
+        Raises:
+            TwinspectError: wrong settings, unreadable images, too few images for the rate asked for.
+        """
+        config = self._config()
+        kind = check_kind(self.calibration)
+        train, held = self._split(open_data(data, split="train"), kind)
+        teacher = create_teacher(self.teacher, weights=self.weights, layers=self.layers, seed=self.seed)
+        run = _Fit(self, config, teacher, progress, Path(checkpoint) if checkpoint else None, resume)
+        good = run.fold_scores(train) if kind == "cv" else None
+        self.model_, self.losses_ = run.fit("model", train)
+        good = good or self._good_scores(self.model_, held)
+        self.calibration_ = good.calibration(self.false_alarm_rate, kind)
+        self.data_ = {
+            "fingerprint": fingerprint([*train, *held]),
+            "train": len(train),
+            "calibration": len(held) or len(train),
+            "categories": sorted({sample.category for sample in train}),
+        }
+        return self
+
+    def split(self, data: DataSource) -> tuple[tuple[Sample, ...], tuple[Sample, ...]]:
+        """Say which images :meth:`fit` would train on and which it would hold out, without reading any.
+
+        Raises:
+            TwinspectError: as :meth:`fit` does for the same data.
+        """
+        return self._split(open_data(data, split="train"), check_kind(self.calibration))
+
+    def _split(self, data: DataSet, kind: str) -> tuple[tuple[Sample, ...], tuple[Sample, ...]]:
+        good = tuple(sample for sample in data.split("train") if sample.is_good)
+        own = tuple(sample for sample in data.split("calibration") if sample.is_good)
+        if not good:
+            raise DataError(f"{data.name}: no good images to train on; see what would be read with: twinspect doctor DATA")
+        if kind == "cv":
+            check_folds(len(good) + len(own), self.false_alarm_rate)
+            return good + own, ()
+        if own:
+            choose_rate(len(own), self.false_alarm_rate)
+            return good, own
+        kept, held = hold_out(good, count_to_hold_out(len(good), self.false_alarm_rate), self.seed)
+        return tuple(kept), tuple(held)
+
+    def _config(self) -> MethodConfig:
+        settings = dict(self.settings)
+        if self.size is not None:
+            settings["size"] = self.size
+        config = make_config(method_class(self.method).Config, self.preset, settings)
+        return with_length(config, steps=self.steps, epochs=self.epochs)
+
+    # Scoring ------------------------------------------------------------------------------------------------
+
+    def score(self, images: DataSource, *, maps: bool = True) -> Scores:
+        """Score images.
+
+        An image that cannot be read does not stop the others: its score is NaN and ``errors`` says why.
+
+        Args:
+            images: anything :meth:`fit` takes, or one path; every sample is scored, whatever its split.
+            maps: whether to keep anomaly maps; they take four bytes a pixel.
+
+        Raises:
+            NotFittedError: before :meth:`fit`.
+        """
+        return Scores.collect(self.stream(images, maps=maps), maps=maps)
+
+    def stream(self, images: DataSource, *, maps: bool = True, start: int = 0) -> Iterator[ImageScore]:
+        """Score images one after the other, with memory that does not grow with their number.
+
+        Args:
+            images: as for :meth:`score`.
+            maps: whether to make anomaly maps at the images' own sizes.
+            start: how many images at the front of the list to leave out. Scores do not depend on it.
+        """
+        model, calibration = self._fitted()
+        samples = open_data(images, split="test").samples
+        begin = start - start % SCORE_BATCH  # the same batches as from the start, hence the same last bits
+        results = self._outputs(model, samples[begin:], maps=maps)
+        for number, (sample, score, found, error) in enumerate(results, start=begin):
+            if number >= start:
+                p_value = float(calibration.p_values([score])[0])
+                yield ImageScore(sample, score, p_value, bool(calibration.is_anomalous([score])[0]), found, error)
+
+    def calibrate(self, good: DataSource, *, false_alarm_rate: float | None = None) -> Detector:
+        """Set a new threshold from good images that the student has not seen; nothing is trained.
+
+        Args:
+            good: good images; those of a data set's training split are meant, or all in a plain folder.
+            false_alarm_rate: the rate to promise; ``None`` for the smallest these images allow.
+
+        Raises:
+            CalibrationError: too few images for that rate.
+            ImageError: an image cannot be read.
+        """
+        model, _ = self._fitted()
+        samples = [sample for sample in open_data(good, split="train") if sample.is_good and sample.split != "test"]
+        choose_rate(len(samples), false_alarm_rate)  # refuse before the work, not after it
+        self.calibration_ = self._good_scores(model, samples).calibration(false_alarm_rate, "split")
+        return self
+
+    def set_rate(self, false_alarm_rate: float) -> Detector:
+        """Promise another false-alarm rate from the calibration scores at hand.
+
+        Raises:
+            CalibrationError: they are too few for it.
+        """
+        _, old = self._fitted()
+        self.calibration_ = replace(old, false_alarm_rate=check_rate(false_alarm_rate))
+        return self
+
+    def _fitted(self) -> tuple[Model, Calibration]:
+        try:
+            return self.model_, self.calibration_
+        except AttributeError:
+            raise NotFittedError("this detector has not been fitted; call fit(good_images) or twinspect.load(path)") from None
+
+    def _good_scores(self, model: Model, samples: Sequence[Sample]) -> _GoodScores:
+        """Score good images that must all be readable."""
+        found = _GoodScores()
+        for _, score, values, error in self._outputs(model, samples, maps=True):
+            if values is None:
+                raise ImageError(error)
+            found.add(score, values)
+        return found
+
+    def _outputs(
+        self, model: Model, samples: Sequence[Sample], *, maps: bool
+    ) -> Iterator[tuple[Sample, float, NDArray[np.float32] | None, str]]:
+        """Read, prepare and score in batches cut at fixed places; yields (sample, score, map, error)."""
+        device = choose_device(self.device)
+        model.to(device)
+        read = read_samples(samples, lambda sample: self._read(model, sample), workers=self._workers())
+        batch: list[Any] = []
+        for number, result in enumerate(read, start=1):
+            batch.append(result)
+            if number % SCORE_BATCH == 0 or number == len(samples):
+                first = number - len(batch)
+                yield from self._batch(model, samples[first:number], batch, device, maps=maps)
+                batch = []
+
+    def _read(self, model: Model, sample: Sample) -> tuple[torch.Tensor, tuple[int, int]]:
+        pixels = sample.pixels if sample.pixels is not None else read_rgb(sample.path, bits=self.bits)
+        try:
+            return model.prepare_pixels(pixels), (pixels.shape[0], pixels.shape[1])
+        except ImageError as error:
+            raise ImageError(f"{sample.path}: {error}") from None
+
+    def _batch(
+        self, model: Model, samples: Sequence[Sample], read: list[Any], device: torch.device, *, maps: bool
+    ) -> Iterator[tuple[Sample, float, NDArray[np.float32] | None, str]]:
+        fine = [result for result in read if not isinstance(result, ReadFailure)]
+        scored = iter(_infer(model, fine, device, maps=maps))
+        for sample, result in zip(samples, read, strict=True):
+            if isinstance(result, ReadFailure):
+                yield sample, float("nan"), None, result.message
+            else:
+                score, found = next(scored)
+                yield sample, score, found, ""
+
+    def _workers(self) -> int:
+        return default_workers() if self.workers is None else self.workers
+
+    # Keeping ------------------------------------------------------------------------------------------------
+
+    def save(self, path: str | Path) -> None:
+        """Write the detector to a folder: ``weights.safetensors`` and ``model.json``.
+
+        Raises:
+            BundleError: the place is taken by something else, or cannot be written; nothing is lost.
+        """
+        model, _ = self._fitted()
+        bundle.write_bundle(Path(path), self._record(), model.state_dict())
+
+    def save_calibration(self, path: str | Path) -> None:
+        """Write only the calibration into a model folder that this detector was loaded from or saved to."""
+        folder = Path(path)
+        bundle.rewrite_record(folder, {**bundle.read_record(folder), "calibration": self.calibration_.to_record()})
+
+    def _record(self) -> dict[str, Any]:
+        model, calibration = self._fitted()
+        return {
+            "method": self.method,
+            "seed": self.seed,
+            "parameters": {name: _plain(value) for name, value in self.get_params().items()},
+            **model.record(),
+            "calibration": calibration.to_record(),
+            "data": self.data_,
+            "losses": {stage: _thin(values) for stage, values in self.losses_.items()},
+        }
+
+    @classmethod
+    def from_bundle(cls, path: str | Path, *, device: str = "auto") -> Detector:
+        """Load a detector from its folder; nothing else is needed, and no code in it is run.
+
+        Raises:
+            BundleError: a missing, damaged, altered or unknown file, by name.
+        """
+        folder = Path(path)
+        record = bundle.read_record(folder)
+        tensors = bundle.read_tensors(folder, record)
+        detector = cls(**{**record["parameters"], "device": device})
+        detector.model_ = Model.from_record(record["method"], record)
+        try:
+            detector.model_.load_state_dict(tensors)
+        except RuntimeError as error:
+            raise BundleError(f"{folder / bundle.WEIGHTS} does not fit {bundle.RECORD}: {error}") from error
+        detector.calibration_ = Calibration.from_record(record["calibration"])
+        detector.losses_, detector.data_ = record["losses"], record["data"]
+        return detector
+
+
+@dataclass
+class _GoodScores:
+    """Raw scores of good images, and the typical and the highest pixel of each one's map."""
+
+    scores: list[float] = field(default_factory=list)
+    typical: list[float] = field(default_factory=list)
+    highest: list[float] = field(default_factory=list)
+
+    def add(self, score: float, values: NDArray[np.float32]) -> None:
+        """Take in one image."""
+        self.scores.append(score)
+        self.typical.append(float(np.median(values)))
+        self.highest.append(float(values.max()))
+
+    def extend(self, other: _GoodScores) -> None:
+        """Take in the images of another."""
+        self.scores += other.scores
+        self.typical += other.typical
+        self.highest += other.highest
+
+    def calibration(self, asked: float | None, kind: Kind) -> Calibration:
+        """Make the promise that these images allow."""
+        span = (float(np.median(self.typical)), max(self.highest))
+        return Calibration(tuple(self.scores), choose_rate(len(self.scores), asked), kind, span)
+
+
+class _Fit:
+    """One call of :meth:`Detector.fit`: builds models on one teacher and trains them."""
+
+    def __init__(
+        self,
+        detector: Detector,
+        config: MethodConfig,
+        teacher: Teacher,
+        progress: Progress | None,
+        folder: Path | None,
+        resume: bool,  # noqa: FBT001
+    ) -> None:
+        self._detector, self._config, self._teacher = detector, config, teacher
+        self._progress, self._folder, self._resume = progress, folder, resume
+
+    def fit(self, name: str, samples: Sequence[Sample]) -> tuple[Model, dict[str, list[float]]]:
+        """Train one model from its seed, or from where its checkpoint stands."""
+        detector = self._detector
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(detector.seed)
+            model = Model.build(detector.method, self._config, self._teacher)
+        trainer = Trainer(detector.seed, detector.device, detector.precision, detector._workers())  # noqa: SLF001
+        losses = trainer.fit(
+            model, samples, progress=self._progress, checkpoint=self._checkpoint(name, samples), bits=detector.bits
+        )
+        return model, losses
+
+    def fold_scores(self, samples: Sequence[Sample]) -> _GoodScores:
+        """Score every image by a model that was fitted without its fold."""
+        folds = fold_of(samples, FOLDS, self._detector.seed)
+        found = _GoodScores()
+        for fold in range(FOLDS):
+            model, _ = self.fit(f"fold-{fold}", [s for s, own in zip(samples, folds, strict=True) if own != fold])
+            left_out = [s for s, own in zip(samples, folds, strict=True) if own == fold]
+            found.extend(self._detector._good_scores(model, left_out))  # noqa: SLF001
+        return found
+
+    def _checkpoint(self, name: str, samples: Sequence[Sample]) -> Checkpoint | None:
+        if self._folder is None:
+            return None
+        key = {
+            "method": self._detector.method,
+            "config": to_record(self._config),
+            "teacher": self._teacher.spec(),
+            "seed": self._detector.seed,
+            "precision": self._detector.precision,
+            "bits": self._detector.bits,
+            "data": fingerprint(samples),
+        }
+        digest = hashlib.sha256(json.dumps(key, sort_keys=True).encode()).hexdigest()
+        checkpoint = Checkpoint(self._folder / f"{name}.safetensors", digest)
+        if not self._resume:
+            checkpoint.path.unlink(missing_ok=True)
+        return checkpoint
+
+
+def load(path: str | Path, *, device: str = "auto") -> Detector:
+    """Load a detector that :meth:`Detector.save` or ``twinspect fit`` wrote.
+
+    Args:
+        path: the model folder.
+        device: ``auto``, ``cpu``, ``cuda`` or ``mps``.
+
+    Raises:
+        BundleError: a missing, damaged, altered or unknown file, by name.
+    """
+    return Detector.from_bundle(path, device=device)
+
+
+def _infer(
+    model: Model, prepared: list[tuple[torch.Tensor, tuple[int, int]]], device: torch.device, *, maps: bool
+) -> list[tuple[float, NDArray[np.float32] | None]]:
+    """Score prepared images of any original sizes in one batch."""
+    if not prepared:
+        return []
+    images = torch.stack([image for image, _ in prepared])
+    with torch.inference_mode():
+        output = model.infer(images.to(device, memory_format=torch.channels_last))
+        scores = output.score.float().cpu().tolist()
+        if not maps:
+            return [(score, None) for score in scores]
+        found = [model.enlarge(output.map[i : i + 1].float(), size)[0] for i, (_, size) in enumerate(prepared)]
+        return [(score, each.cpu().numpy()) for score, each in zip(scores, found, strict=True)]
+
+
+def _plain(value: Any) -> Any:
+    """Turn a parameter into a JSON value; only paths and sequences need it."""
+    if isinstance(value, Path):
+        return str(value)
+    return list(value) if isinstance(value, tuple) else value
+
+
+def _thin(values: list[float], points: int = 500) -> list[float]:
+    """Keep at most so many losses for the record, evenly spaced and with the last."""
+    if len(values) <= points:
+        return values
+    places = np.linspace(0, len(values) - 1, points).round().astype(int)
+    return [values[place] for place in places]

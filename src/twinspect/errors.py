@@ -1,0 +1,90 @@
+"""Every error a user can cause, as one tree.
+
+    TwinspectError
+    ├── ConfigError        a setting that is not allowed, or an unknown name
+    ├── DataError          a folder, manifest or mask that does not say what it should
+    │   └── ImageError     one file that cannot be read as an image
+    ├── TeacherError       a teacher or weights file that cannot be had or does not fit
+    ├── CalibrationError   a false-alarm rate that the images at hand cannot promise
+    ├── NotFittedError     a detector asked to score before it was fitted
+    ├── BundleError        a model folder that is damaged, altered or too new
+    ├── TrainingError      training that cannot go on (a loss that is no number, a checkpoint that does not fit)
+    └── MissingExtraError  an optional dependency that is not installed
+
+Each message says what came, what is allowed and what to type. The command line turns these, and only these,
+into one line and exit code 2; anything else is a bug and keeps its traceback.
+"""
+
+from __future__ import annotations
+
+import difflib
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+
+class TwinspectError(Exception):
+    """A mistake that the user can mend; the message says how."""
+
+
+class ConfigError(TwinspectError, ValueError):
+    """A setting that is not allowed, or a name that is not known."""
+
+
+class DataError(TwinspectError, ValueError):
+    """A folder, manifest or mask that does not say what it should."""
+
+
+class ImageError(DataError):
+    """One file that cannot be read as an image."""
+
+
+class TeacherError(TwinspectError):
+    """A teacher or weights file that cannot be had or does not fit."""
+
+
+class CalibrationError(TwinspectError, ValueError):
+    """A false-alarm rate that the images at hand cannot promise."""
+
+
+class NotFittedError(TwinspectError, RuntimeError):
+    """A detector that was asked to score before it was fitted."""
+
+
+class BundleError(TwinspectError):
+    """A model folder that is damaged, altered or written by a newer twinspect."""
+
+
+class TrainingError(TwinspectError, RuntimeError):
+    """Training that cannot go on."""
+
+
+class MissingExtraError(TwinspectError, ImportError):
+    """An optional dependency that is not installed."""
+
+
+def unknown_name(kind: str, name: str, known: Iterable[str]) -> ConfigError:
+    """Build the error for a name that is not in a registry, with the nearest known name.
+
+    >>> print(unknown_name("method", "mdk", ["mkd", "rd"]))
+    no method 'mdk'; did you mean 'mkd'? known: mkd, rd
+    """
+    names = sorted(known)
+    close = difflib.get_close_matches(name, names, n=1, cutoff=0.5)
+    hint = f"did you mean {close[0]!r}? " if close else ""
+    return ConfigError(f"no {kind} {name!r}; {hint}known: {', '.join(names)}")
+
+
+def optional(module: str, extra: str) -> Any:
+    """Import an optional dependency, or say which extra brings it.
+
+    Raises:
+        MissingExtraError: the module is not installed.
+    """
+    try:
+        return importlib.import_module(module)
+    except ImportError as error:
+        message = f"this needs {module!r}, which is not installed; type: pip install 'twinspect[{extra}]'"
+        raise MissingExtraError(message) from error

@@ -1,0 +1,228 @@
+"""Evaluation: score a labelled test set once and compute every metric on the raw scores."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from twinspect.data import open_data
+from twinspect.errors import DataError
+from twinspect.images import read_mask
+from twinspect.metrics import (
+    DEFINITIONS,
+    PixelAccumulator,
+    auroc,
+    average_precision,
+    binomial_interval,
+    f1_max,
+    false_alarm_rate,
+    miss_rate,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Sequence
+
+    from numpy.typing import NDArray
+
+    from twinspect.data import DataSource
+    from twinspect.data.samples import Sample
+    from twinspect.detector import Detector
+    from twinspect.scores import ImageScore
+
+METRICS = tuple(DEFINITIONS)
+"""The keys of every table of metrics, in the order they are shown."""
+
+
+@dataclass
+class Evaluation:
+    """What an evaluation found.
+
+    Attributes:
+        rows: every image with its raw score and decision; maps are not kept.
+        categories: the metrics of each category.
+        mean: the mean of each metric over the categories that have it.
+        pooled: the metrics over all images at once: one scale of scores, one threshold.
+        defects: per category and label: images, how many were flagged, and AUROC against the good ones.
+        pixels: the accumulated pixels of all categories, for curves; ``None`` without masks.
+        error_bounds: how far a binned pixel metric may be off, by category; empty where all are exact.
+        resolution: at which size maps and masks were compared, in words.
+    """
+
+    rows: list[ImageScore]
+    categories: dict[str, dict[str, float | None]]
+    mean: dict[str, float | None]
+    pooled: dict[str, float | None]
+    defects: list[dict[str, Any]]
+    pixels: PixelAccumulator | None = field(repr=False)
+    error_bounds: dict[str, Any]
+    resolution: str
+
+    def to_record(self) -> dict[str, Any]:
+        """Return plain JSON values: what ``metrics.json`` holds about the data."""
+        return {
+            "categories": self.categories,
+            "mean": self.mean,
+            "pooled": self.pooled,
+            "defects": self.defects,
+            "images": {
+                "good": sum(row.sample.is_good and not row.error for row in self.rows),
+                "anomalous": sum(not row.sample.is_good and not row.error for row in self.rows),
+                "unreadable": sum(bool(row.error) for row in self.rows),
+            },
+            "resolution": self.resolution,
+            "error_bounds": self.error_bounds,
+            "definitions": DEFINITIONS,
+        }
+
+
+def evaluate(
+    detector: Detector,
+    data: DataSource,
+    *,
+    watch: Callable[[ImageScore, NDArray[np.bool_] | None], None] | None = None,
+) -> Evaluation:
+    """Score the test split of a data set and compute every metric.
+
+    Maps and masks are compared at each image's own size, so no mask is resampled and no small defect vanishes.
+
+    Args:
+        detector: a fitted detector.
+        data: a data set with a ``test`` split.
+        watch: called with every scored image and its mask, for instance to draw a bar or keep the worst.
+
+    Raises:
+        DataError: there is no test split, or a mask does not fit its image.
+    """
+    test = open_data(data)
+    samples = test.split("test")
+    if not samples:
+        raise DataError(f"{test.name}: no test images; expected test/good and test/<defect>, or split=test in a manifest")
+    pixels = {category: PixelAccumulator() for category in test.categories}
+    with_masks = {sample.category for sample in samples if sample.mask is not None}
+    rows = []
+    for row in detector.stream(test.with_samples(samples)):
+        mask = _mask(row, with_masks)
+        if mask is not None and row.map is not None:
+            pixels[row.sample.category].add(mask, row.map)
+        if watch:
+            watch(row, mask)
+        rows.append(_without_map(row))
+    return _summarise(rows, {name: pixels[name] for name in sorted(with_masks)}, detector.calibration_.threshold)
+
+
+def _mask(row: ImageScore, with_masks: set[str]) -> NDArray[np.bool_] | None:
+    """Read a mask; a good image of a category with masks has an empty one, an unmarked defect has none."""
+    if row.map is None or row.sample.category not in with_masks:
+        return None
+    if row.sample.mask is not None:
+        return read_mask(row.sample.mask, row.map.shape)
+    return np.zeros(row.map.shape, dtype=np.bool_) if row.sample.is_good else None
+
+
+def _without_map(row: ImageScore) -> ImageScore:
+    from dataclasses import replace  # noqa: PLC0415
+
+    return replace(row, map=None)
+
+
+def _summarise(rows: list[ImageScore], pixels: dict[str, PixelAccumulator], threshold: float) -> Evaluation:
+    groups: dict[str, list[ImageScore]] = defaultdict(list)
+    for row in rows:
+        groups[row.sample.category].append(row)
+    categories = {name: _metrics(group, pixels.get(name), threshold) for name, group in sorted(groups.items())}
+    everything = _merged(pixels.values())
+    return Evaluation(
+        rows=rows,
+        categories=categories,
+        mean={key: _mean([metrics[key] for metrics in categories.values()]) for key in METRICS},
+        pooled=_metrics(rows, everything, threshold),
+        defects=_per_defect(groups),
+        pixels=everything,
+        error_bounds=_error_bounds(pixels),
+        resolution="each image at its own size",
+    )
+
+
+def _metrics(rows: Sequence[ImageScore], pixels: PixelAccumulator | None, threshold: float) -> dict[str, float | None]:
+    """Compute one line of the table; what is undefined, such as pixel metrics without masks, is ``None``."""
+    labels, scores, flagged = _arrays(rows)
+    found = pixels.compute() if pixels else None
+    values = {
+        "image_auroc": auroc(labels, scores) if len(scores) else None,
+        "image_ap": average_precision(labels, scores) if len(scores) else None,
+        "image_f1_max": f1_max(labels, scores)[0] if len(scores) else None,
+        "pixel_auroc": found.auroc if found else None,
+        "pixel_ap": found.ap if found else None,
+        "pixel_f1_max": found.f1_max if found else None,
+        "aupro_30": found.aupro_30 if found else None,
+        "aupro_05": found.aupro_05 if found else None,
+        "false_alarm_rate": false_alarm_rate(labels, flagged) if len(scores) else None,
+        "miss_rate": miss_rate(labels, flagged) if len(scores) else None,
+        "threshold": threshold,
+    }
+    return {key: _number(values[key]) for key in METRICS}
+
+
+def _arrays(rows: Iterable[ImageScore]) -> tuple[NDArray[np.bool_], NDArray[np.float64], NDArray[np.bool_]]:
+    readable = [row for row in rows if not row.error]
+    labels = np.array([not row.sample.is_good for row in readable], dtype=np.bool_)
+    scores = np.array([row.score for row in readable], dtype=np.float64)
+    return labels, scores, np.array([row.is_anomalous for row in readable], dtype=np.bool_)
+
+
+def _per_defect(groups: dict[str, list[ImageScore]]) -> list[dict[str, Any]]:
+    """One line a category and label: how many there are, how many were flagged, how well they part from good."""
+    lines = []
+    for category, rows in sorted(groups.items()):
+        readable = [row for row in rows if not row.error]
+        good = [row for row in readable if row.sample.is_good]
+        for label in sorted({row.sample.label for row in readable}):
+            own = [row for row in readable if row.sample.label == label]
+            labels, scores, _ = _arrays([*good, *own])
+            flagged = sum(row.is_anomalous for row in own)
+            low, high = binomial_interval(flagged, len(own))
+            lines.append(
+                {
+                    "category": category,
+                    "label": label,
+                    "images": len(own),
+                    "flagged": flagged,
+                    "flagged_interval_95": [low, high],
+                    "image_auroc": _number(auroc(labels, scores)),
+                }
+            )
+    return lines
+
+
+def _merged(parts: Iterable[PixelAccumulator]) -> PixelAccumulator | None:
+    found = list(parts)
+    if len(found) <= 1:
+        return found[0] if found else None
+    total = PixelAccumulator()
+    for part in found:
+        total.merge(part)
+    return total
+
+
+def _error_bounds(pixels: dict[str, PixelAccumulator]) -> dict[str, Any]:
+    from dataclasses import asdict, is_dataclass  # noqa: PLC0415
+
+    bounds: dict[str, Any] = {}
+    for name, accumulator in pixels.items():
+        computed = accumulator.compute()
+        if not computed.exact:
+            bound: Any = computed.error_bound
+            bounds[name] = asdict(bound) if is_dataclass(bound) and not isinstance(bound, type) else dict(bound)
+    return bounds
+
+
+def _mean(values: Iterable[float | None]) -> float | None:
+    present = [value for value in values if value is not None]
+    return float(np.mean(present)) if present else None
+
+
+def _number(value: float | None) -> float | None:
+    return None if value is None or np.isnan(value) else float(value)

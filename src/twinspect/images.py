@@ -1,0 +1,156 @@
+"""Reading pixels: the single way in which a file becomes an RGB image or a mask.
+
+Nothing here looks at more than one file, so an image means the same pixels wherever it is read. Brightness is
+never stretched to what one image happens to hold: a dark image stays dark.
+"""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any, Final
+
+import numpy as np
+
+from twinspect.decoding import MAX_PIXELS, stored_size, stored_values
+from twinspect.errors import ConfigError, DataError, ImageError
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from numpy.typing import NDArray
+
+    from twinspect.decoding import Stored
+
+__all__ = ["IMAGE_SUFFIXES", "MAX_PIXELS", "image_size", "read_mask", "read_rgb"]
+
+IMAGE_SUFFIXES: Final = frozenset({".png", ".jpg", ".jpeg", ".tif", ".tiff", ".bmp", ".webp"})
+"""The file name endings, in lower case, by which a folder's images are told from its other files."""
+
+
+def read_rgb(path: Path, *, bits: int | None = None) -> NDArray[np.uint8]:
+    """Read one file as upright 8-bit RGB.
+
+    Grey becomes three equal channels. Palette, CMYK and 1-bit images become the colours they show. Alpha
+    that is opaque everywhere is dropped; otherwise the image is laid on black, so that colours hidden
+    under transparent pixels cannot look like anomalies. More than 8 bits are scaled by the same factor
+    in every image: 16 bits as round(value * 255 / 65535), a float as round(value * 255). EXIF
+    orientation is applied. Of a JPEG or TIFF that carries smaller copies beside its picture, the picture
+    is read; an animation or a stack of pages is refused.
+
+    Args:
+        path: a PNG, JPEG, TIFF, BMP or WebP file; its contents decide which, not its name.
+        bits: how many of the lowest bits a 16-bit file uses, 9 to 16 (12 for many industrial cameras): then
+            the largest such number is white. Files of 8 bits are read as ever.
+
+    Returns:
+        (H, W, 3) uint8.
+
+    Raises:
+        ImageError: the file cannot be read as one image of at most ``MAX_PIXELS``; one line that starts with
+            the path and says what came and what is allowed.
+        ConfigError: ``bits`` is not 9 to 16.
+    """
+    if bits is not None and not 9 <= bits <= 16:
+        raise ConfigError(f"bits is {bits!r}; allowed are 9 to 16, or None for files that use all their bits")
+    stored = stored_values(path)
+    if stored.values.dtype == np.uint8:
+        return _three(_on_black(stored.values, 255))
+    if stored.values.dtype.kind == "f":
+        return _three(_unit_to_eight_bits(_on_black(_checked_unit(stored.values, path), 1)))
+    return _three(_sixteen_to_eight_bits(stored, path, bits))
+
+
+def read_mask(path: Path, shape: tuple[int, int]) -> NDArray[np.bool_]:
+    """Read one mask: which pixels are anomalous.
+
+    A pixel is anomalous where any stored colour value is above 0, the rule of MVTec AD, which fits masks
+    of 0/255, of 0/1 and of class numbers alike; a palette image counts by its entry numbers, and a fully
+    transparent pixel is never anomalous. Lossy files (JPEG; WebP, unless plain lossless) blur a mask's
+    edge into grey: there a pixel is anomalous above half of the full range.
+
+    Args:
+        path: the mask file, any format that `read_rgb` reads.
+        shape: (height, width) of the image that the mask belongs to, upright.
+
+    Returns:
+        (H, W) bool, True where anomalous.
+
+    Raises:
+        ImageError: the file cannot be read.
+        DataError: the mask is not as large as its image.
+    """
+    stored = stored_values(path, indices=True)
+    values = stored.values
+    height, width = values.shape[:2]
+    if (height, width) != tuple(shape):
+        sizes = f"the mask is {width} x {height} pixels, its image {shape[1]} x {shape[0]}"
+        raise DataError(f"{path}: {sizes}; both must be the same size (width x height, upright)")
+    if values.dtype.kind == "f":
+        _checked_unit(values, path)
+    colours = values.shape[-1] - (values.shape[-1] in (2, 4))
+    marked: NDArray[np.bool_] = values[..., :colours].max(axis=-1) > (stored.full / 2 if stored.lossy else 0)
+    return marked & (values[..., -1] > 0) if colours < values.shape[-1] else marked
+
+
+def image_size(path: Path) -> tuple[int, int]:
+    """Read (height, width) of the upright image from its header, without decoding it.
+
+    Raises:
+        ImageError: the file is missing, no image, or larger than ``MAX_PIXELS``.
+    """
+    return stored_size(path)
+
+
+def _three(values: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """Give a grey image three equal channels."""
+    return values if values.shape[-1] == 3 else np.repeat(values, 3, axis=-1)
+
+
+def _on_black(values: NDArray[Any], full: int) -> NDArray[Any]:
+    """Remove alpha, if there is any: dropped where opaque everywhere, else each colour is weighted by it."""
+    if values.shape[-1] in (1, 3):
+        return values
+    colours, alpha = values[..., :-1], values[..., -1:]
+    if (alpha == full).all():
+        return colours
+    if values.dtype.kind == "f":
+        return np.asarray(colours * alpha)
+    # 65535 squared and half of 65535 still fit into 32 bits.
+    weighted: NDArray[Any] = (colours.astype(np.uint32) * alpha + full // 2) // full
+    return weighted.astype(values.dtype)
+
+
+def _checked_unit(values: NDArray[Any], path: Path) -> NDArray[Any]:
+    """Return float values that are finite and lie in 0 to 1, or say what is wrong with them."""
+    nan, infinite = int(np.isnan(values).sum()), int(np.isinf(values).sum())
+    if nan or infinite:
+        counts = f"{nan:,} NaN and {infinite:,} infinite of {values.size:,} values"
+        raise ImageError(f"{path}: holds {counts}; allowed are finite numbers from 0 to 1")
+    low, high = float(values.min()), float(values.max())
+    if low < 0 or high > 1:
+        remedy = "divide by the largest value the camera can give, the same for every image"
+        raise ImageError(f"{path}: float values from {low:g} to {high:g}; allowed are 0 to 1: {remedy}")
+    return values
+
+
+def _unit_to_eight_bits(values: NDArray[Any]) -> NDArray[np.uint8]:
+    return np.floor(values * 255.0 + 0.5).astype(np.uint8)
+
+
+def _sixteen_to_eight_bits(stored: Stored, path: Path, bits: int | None) -> NDArray[np.uint8]:
+    values = _on_black(stored.values, stored.full)
+    full = stored.full if bits is None else 2**bits - 1
+    largest = int(values.max())
+    if largest > full:
+        remedy = "give the camera's true number of bits, or None for files that use all 16"
+        raise ImageError(
+            f"{path}: holds the value {largest}; with bits={bits} allowed is up to {full}: {remedy}"
+        )
+    scaled: NDArray[np.uint8] = _to_eight_bits(full)[values]
+    return scaled
+
+
+@lru_cache(maxsize=8)
+def _to_eight_bits(full: int) -> NDArray[np.uint8]:
+    """Tabulate round(value * 255 / full) for every value up to ``full``; as that is odd, no tie can occur."""
+    return ((np.arange(full + 1, dtype=np.uint32) * 255 + full // 2) // full).astype(np.uint8)

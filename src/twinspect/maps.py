@@ -1,0 +1,142 @@
+"""Anomaly maps: pure functions on tensors that turn features or gradients into one number a pixel.
+
+Every map is float32, unbounded above, and higher means more anomalous.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING
+
+import torch
+import torch.nn.functional as F
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from torch import Tensor
+
+
+def cosine_map(teacher: Tensor, student: Tensor) -> Tensor:
+    """Cosine distance 1 - s(a, b) over channels, place by place.
+
+    Args:
+        teacher: (B, C, h, w) float.
+        student: (B, C, h, w) float.
+
+    Returns:
+        (B, h, w), in [0, 2].
+    """
+    return 1 - F.cosine_similarity(teacher, student, dim=1)
+
+
+def enlarge(maps: Tensor, size: tuple[int, int]) -> Tensor:
+    """Resize maps to (height, width) with bilinear interpolation, pixel centres aligned.
+
+    Args:
+        maps: (B, h, w) float.
+        size: height and width in pixels.
+
+    Returns:
+        (B, height, width).
+    """
+    if tuple(maps.shape[-2:]) == tuple(size):
+        return maps
+    return F.interpolate(maps[:, None], size=size, mode="bilinear", align_corners=False)[:, 0]
+
+
+def fuse(maps: Sequence[Tensor], size: tuple[int, int]) -> Tensor:
+    """Sum the maps of several levels at one size.
+
+    Args:
+        maps: one (B, h_k, w_k) a level.
+        size: height and width in pixels.
+
+    Returns:
+        (B, height, width).
+    """
+    return torch.stack([enlarge(level, size) for level in maps]).sum(dim=0)
+
+
+def gaussian_blur(maps: Tensor, sigma: float) -> Tensor:
+    """Blur maps with a Gaussian that is cut at four standard deviations and mirrored at the border.
+
+    Args:
+        maps: (B, H, W) float.
+        sigma: standard deviation in pixels of the map; 0 returns the maps untouched.
+
+    Returns:
+        (B, H, W). Equal to ``scipy.ndimage.gaussian_filter(mode="mirror")`` while the cut fits into the map.
+    """
+    if sigma <= 0:
+        return maps
+    blurred = maps[:, None]
+    for axis in (-2, -1):
+        radius = min(math.ceil(4 * sigma), maps.shape[axis] - 1)
+        kernel = _gaussian(sigma, radius).to(maps)
+        column = axis == -2
+        padding = (0, 0, radius, radius) if column else (radius, radius, 0, 0)
+        blurred = F.conv2d(
+            F.pad(blurred, padding, mode="reflect"),
+            kernel.view((1, 1, -1, 1) if column else (1, 1, 1, -1)),
+        )
+    return blurred[:, 0]
+
+
+def _gaussian(sigma: float, radius: int) -> Tensor:
+    """Sample a Gaussian at whole pixels, normalised: (2 radius + 1,)."""
+    places = torch.arange(-radius, radius + 1, dtype=torch.float32)
+    weights = torch.exp(-0.5 * (places / sigma) ** 2)
+    return weights / weights.sum()
+
+
+def saliency(gradient: Tensor) -> Tensor:
+    """Turn the gradient of a score with respect to its image into one number a pixel.
+
+    Args:
+        gradient: (B, 3, H, W) float.
+
+    Returns:
+        (B, H, W): the sum over RGB of |gradient| (Salehi et al. 2021, section 3.3).
+    """
+    return gradient.abs().sum(dim=1)
+
+
+def clip_and_rescale(maps: Tensor, percentile: float = 99.0) -> Tensor:
+    """Clip every map at a percentile of its own values, then stretch it to [0, 1].
+
+    A constant map becomes zero. This is how MKD's authors treat a gradient before they blur it; the result
+    compares places *within* one image and no longer images with each other.
+
+    Args:
+        maps: (B, H, W) float.
+        percentile: in (0, 100].
+
+    Returns:
+        (B, H, W) in [0, 1].
+    """
+    flat = maps.flatten(1)
+    high = torch.quantile(flat, percentile / 100, dim=1, keepdim=True)
+    low = flat.amin(dim=1, keepdim=True)
+    span = (high - low).clamp(min=torch.finfo(maps.dtype).tiny)
+    return ((flat.minimum(high) - low) / span).view_as(maps)
+
+
+def opening(maps: Tensor, size: int) -> Tensor:
+    """Grey morphological opening with a square of ``size`` pixels: removes specks smaller than it.
+
+    Args:
+        maps: (B, H, W) float.
+        size: odd; 1 or less returns the maps untouched.
+
+    Returns:
+        (B, H, W), nowhere above its input.
+    """
+    if size <= 1:
+        return maps
+    eroded = -_dilate(-maps, size)
+    return _dilate(eroded, size)
+
+
+def _dilate(maps: Tensor, size: int) -> Tensor:
+    return F.max_pool2d(maps[:, None], size, stride=1, padding=size // 2)[:, 0]

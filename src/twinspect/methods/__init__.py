@@ -1,0 +1,74 @@
+"""The methods: one file each, and this table of names.
+
+Looking up what exists imports no torch; a method's file is imported when the method is used.
+"""
+
+from __future__ import annotations
+
+import importlib
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from twinspect.errors import unknown_name
+
+if TYPE_CHECKING:
+    from twinspect.methods.base import Method
+
+ENTRY_POINTS = "twinspect.methods"
+"""The entry-point group through which other packages add methods; each entry is a :class:`Method` class."""
+
+
+@dataclass(frozen=True)
+class MethodInfo:
+    """What a method is, without loading it.
+
+    Attributes:
+        name: how it is called on the command line and in ``Detector``.
+        summary: one line.
+        source: paper, or the package that brings it.
+        target: ``module:class``.
+    """
+
+    name: str
+    summary: str
+    source: str
+    target: str
+
+
+_BUILT_IN = (
+    MethodInfo(
+        "mkd",
+        "a small cloner imitates a teacher at several depths; locates by activations or by gradients",
+        "Salehi et al., CVPR 2021, arXiv 2011.11108",
+        "twinspect.methods.mkd:MKD",
+    ),
+)
+
+
+def methods() -> dict[str, MethodInfo]:
+    """List the methods there are, built in and brought by other packages, by name.
+
+    >>> print(methods()["mkd"].source)
+    Salehi et al., CVPR 2021, arXiv 2011.11108
+    """
+    from importlib.metadata import entry_points  # noqa: PLC0415 - slow to import, and not always wanted
+
+    known = {info.name: info for info in _BUILT_IN}
+    for entry in entry_points(group=ENTRY_POINTS):
+        brought_by = entry.dist.name if entry.dist else "another package"
+        known.setdefault(entry.name, MethodInfo(entry.name, "", brought_by, entry.value))
+    return dict(sorted(known.items()))
+
+
+def method_class(name: str) -> type[Method]:
+    """Load a method by name.
+
+    Raises:
+        ConfigError: no such method; the message names the nearest.
+    """
+    known = methods()
+    if name not in known:
+        raise unknown_name("method", name, known)
+    module, _, attribute = known[name].target.partition(":")
+    loaded: type[Method] = getattr(importlib.import_module(module), attribute)
+    return loaded

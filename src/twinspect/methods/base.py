@@ -1,0 +1,123 @@
+"""What a method is: networks, stages, a loss and maps, and nothing about files, loops or thresholds."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, ClassVar, Generic, NamedTuple
+
+from torch import Tensor, nn
+
+from twinspect.methods.config import Config, MethodConfig
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
+    from torch.optim import Optimizer
+
+    from twinspect.teachers.base import Teacher
+
+
+class Batch(NamedTuple):
+    """What a loss is given.
+
+    Attributes:
+        images: (B, 3, H, W) float32, normalised.
+        targets: what the frozen teacher says of them, one (B, C_k, h_k, w_k) a level.
+    """
+
+    images: Tensor
+    targets: tuple[Tensor, ...]
+
+
+class Output(NamedTuple):
+    """What a method says of images.
+
+    Attributes:
+        map: (B, H, W) float32 at the size of the images given, unbounded, higher is more anomalous.
+        score: (B,) float32, likewise.
+    """
+
+    map: Tensor
+    score: Tensor
+
+
+@dataclass(frozen=True)
+class Stage:
+    """One stretch of training.
+
+    Attributes:
+        name: what the progress bar and the loss curve call it.
+        trained: the modules that learn; put into training mode, everything else stays in evaluation mode.
+        optimizer: builds the optimiser for their parameters.
+        loss: a batch to one number.
+        steps: optimiser steps, where epochs is 0.
+        epochs: passes over the images.
+        batch_size: images a step.
+    """
+
+    name: str
+    trained: tuple[nn.Module, ...]
+    optimizer: Callable[[Iterable[nn.Parameter]], Optimizer]
+    loss: Callable[[Batch], Tensor]
+    steps: int
+    epochs: int
+    batch_size: int
+
+    def parameters(self) -> list[nn.Parameter]:
+        """List what the optimiser changes."""
+        return [parameter for module in self.trained for parameter in module.parameters()]
+
+    def total_steps(self, images: int) -> int:
+        """Count optimiser steps for this many training images."""
+        return self.epochs * self.steps_per_epoch(images) if self.epochs else self.steps
+
+    def steps_per_epoch(self, images: int) -> int:
+        """Count full batches in one pass; a set smaller than a batch is one batch."""
+        return max(1, images // self.batch_size)
+
+
+class Method(nn.Module, ABC, Generic[Config]):
+    """A way to detect anomalies: a frozen teacher, what learns from it, and how the two are compared.
+
+    A subclass is one file: it sets ``Config`` and builds its networks from ``teacher`` and ``config``.
+
+    Args:
+        teacher: the frozen teacher; never changed.
+        config: the method's settings.
+    """
+
+    Config: ClassVar[type[MethodConfig]] = MethodConfig
+
+    def __init__(self, teacher: Teacher, config: Config) -> None:
+        super().__init__()
+        self.teacher = teacher
+        self.config = config
+
+    @abstractmethod
+    def stages(self) -> tuple[Stage, ...]:
+        """List what is trained, in order."""
+
+    @abstractmethod
+    def forward(self, images: Tensor) -> Output:
+        """Score images.
+
+        Args:
+            images: (B, 3, H, W) float32, normalised.
+        """
+
+    def targets(self, images: Tensor) -> tuple[Tensor, ...]:
+        """Compute what the loss needs from frozen networks; the loop may keep it between epochs.
+
+        Args:
+            images: (B, 3, H, W) float32, normalised.
+        """
+        levels: tuple[Tensor, ...] = self.teacher(images)
+        return levels
+
+    def check_size(self, height: int, width: int) -> None:  # noqa: B027 - most methods take any size
+        """Refuse an input size that the method cannot work with.
+
+        Raises:
+            ConfigError: with the sizes that would do.
+        """

@@ -1,0 +1,152 @@
+"""Method settings: flat frozen dataclasses whose field docstrings are the help and the record.
+
+No torch here, so that the command line can show a method's settings cheaply once its file is loaded.
+"""
+
+from __future__ import annotations
+
+import ast
+import inspect
+import textwrap
+from dataclasses import asdict, dataclass, fields, replace
+from functools import cache
+from typing import Any, ClassVar, Literal, TypeVar, get_args, get_origin, get_type_hints
+
+from twinspect.errors import ConfigError, unknown_name
+
+
+@dataclass(frozen=True)
+class MethodConfig:
+    """Settings that every method has; a method adds its own and overrides the defaults."""
+
+    PRESETS: ClassVar[dict[str, dict[str, Any]]] = {}
+
+    size: int = 256
+    """side of the square that the teacher sees, in pixels; images are resized to it"""
+    crop: int = 0
+    """side of the centre cut out after resizing, in pixels; 0 keeps the whole image"""
+    normalize: bool = True
+    """subtract the teacher's mean and divide by its deviation; off means values in 0..1"""
+    steps: int = 2000
+    """optimiser steps; ignored where epochs is given"""
+    epochs: int = 0
+    """passes over the training images; 0 counts in steps instead"""
+    batch_size: int = 16
+    """images in an optimiser step"""
+    learning_rate: float = 1e-3
+    """step size of the optimiser"""
+
+    def __post_init__(self) -> None:
+        """Check every field once, so that nothing wrong is found out in the middle of a training."""
+        for name, hint in hints(type(self)).items():
+            _check(type(self), name, hint, getattr(self, name))
+        for name in ("size", "batch_size", "learning_rate"):
+            _require(getattr(self, name) > 0, name, getattr(self, name), "a number above 0")
+        for name in ("crop", "epochs", "steps"):
+            _require(getattr(self, name) >= 0, name, getattr(self, name), "0 or more")
+        _require(self.steps > 0 or self.epochs > 0, "steps", self.steps, "above 0 where epochs is 0")
+        _require(self.crop <= self.size, "crop", self.crop, f"at most size, which is {self.size}")
+
+
+Config = TypeVar("Config", bound=MethodConfig)
+
+
+def make_config(cls: type[Config], preset: str | None, settings: dict[str, Any]) -> Config:
+    """Build a method's settings from a preset and single settings, the latter winning.
+
+    Raises:
+        ConfigError: an unknown preset or setting, or a value that is not allowed.
+    """
+    if preset is not None and preset not in cls.PRESETS:
+        raise unknown_name("preset", preset, cls.PRESETS)
+    known = hints(cls)
+    for name in settings:
+        if name not in known:
+            raise unknown_name("setting", name, known)
+    chosen = {**(cls.PRESETS[preset] if preset else {}), **settings}
+    return replace(cls(), **chosen)
+
+
+def with_length(config: Config, *, steps: int | None, epochs: int | None) -> Config:
+    """Set how long to train; the two ways of saying it exclude each other.
+
+    Raises:
+        ConfigError: both were given.
+    """
+    if steps is not None and epochs is not None:
+        raise ConfigError(f"got both steps={steps} and epochs={epochs}; give one of them")
+    if steps is not None:
+        return replace(config, steps=steps, epochs=0)
+    return config if epochs is None else replace(config, epochs=epochs)
+
+
+def to_record(config: MethodConfig) -> dict[str, Any]:
+    """Return the settings as plain JSON values."""
+    return asdict(config)
+
+
+@cache
+def hints(cls: type[MethodConfig]) -> dict[str, Any]:
+    """Return the type of every field, in the order they are declared."""
+    known = get_type_hints(cls)
+    return {field.name: known[field.name] for field in fields(cls)}
+
+
+@cache
+def field_help(cls: type[MethodConfig]) -> dict[str, str]:
+    """Read the docstring of every field from the class's source.
+
+    >>> field_help(MethodConfig)["batch_size"]
+    'images in an optimiser step'
+    """
+    found: dict[str, str] = {}
+    for owner in reversed(cls.__mro__[:-1]):
+        body = ast.parse(textwrap.dedent(inspect.getsource(owner))).body[0]
+        assert isinstance(body, ast.ClassDef)  # noqa: S101 - getsource of a class gives a class
+        for node, following in zip(body.body, body.body[1:], strict=False):
+            if isinstance(node, ast.AnnAssign) and isinstance(node.target, ast.Name):
+                text = _string(following)
+                if text:
+                    found[node.target.id] = " ".join(text.split())
+    return {name: found.get(name, "") for name in hints(cls)}
+
+
+def parse_setting(cls: type[MethodConfig], name: str, text: str) -> Any:
+    """Turn the text that follows an option into the field's type.
+
+    Raises:
+        ConfigError: the text does not read as that type.
+    """
+    hint = hints(cls)[name]
+    if hint is bool:
+        words = {"true": True, "yes": True, "on": True, "1": True, "false": False, "no": False, "off": False, "0": False}
+        _require(text.lower() in words, name, text, "on or off")
+        return words[text.lower()]
+    if hint in (int, float):
+        try:
+            return hint(text)
+        except ValueError:
+            kind = "a whole number" if hint is int else "a number"
+            raise ConfigError(f"{name} must be {kind}, got {text!r}") from None
+    return text
+
+
+def _string(node: ast.stmt) -> str | None:
+    if isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant) and isinstance(node.value.value, str):
+        return node.value.value
+    return None
+
+
+def _check(cls: type[MethodConfig], name: str, hint: Any, value: Any) -> None:
+    if get_origin(hint) is Literal:
+        allowed = get_args(hint)
+        _require(value in allowed, name, value, f"one of {', '.join(map(repr, allowed))}")
+        return
+    # True is an int to Python, and 1 is a fine float; neither surprise is wanted the other way round.
+    fine = isinstance(value, (int, float) if hint is float else hint) and (hint is bool) == isinstance(value, bool)
+    _require(fine, name, value, f"{hint.__name__} (a setting of {cls.__name__})")
+
+
+def _require(fine: bool, name: str, value: Any, allowed: str) -> None:
+    if not fine:
+        raise ConfigError(f"{name} must be {allowed}, got {value!r}")

@@ -1,0 +1,210 @@
+"""MKD: Multiresolution Knowledge Distillation (Salehi et al., CVPR 2021, arXiv 2011.11108).
+
+A frozen expert is distilled at several depths into a smaller cloner that only ever sees good images. The image
+score is how much the two disagree; the map says where, either from the gradient of that disagreement with
+respect to the image (the paper) or from the disagreement itself, place by place (ours; needs no backward pass).
+"""
+
+from __future__ import annotations
+
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
+
+import torch
+from torch import Tensor, nn
+
+from twinspect import maps
+from twinspect.errors import ConfigError
+from twinspect.losses import direction_loss, value_loss
+from twinspect.methods.base import Batch, Method, Output, Stage
+from twinspect.methods.config import MethodConfig
+from twinspect.nets.cloner import Cloner
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from twinspect.teachers.base import Teacher
+
+
+@dataclass(frozen=True)
+class MKDConfig(MethodConfig):
+    """Settings of MKD; the defaults are the authors' for MVTec AD unless a field says otherwise."""
+
+    PRESETS: ClassVar[dict[str, dict[str, Any]]] = {
+        "mvtec": {"size": 128, "normalize": False, "epochs": 600, "value_weight": 0.5},
+        "medical": {"size": 128, "normalize": False, "epochs": 600, "value_weight": 0.01},
+        "mnist": {"size": 32, "normalize": False, "epochs": 50, "value_weight": 0.01},
+        "cifar10": {"size": 256, "crop": 224, "epochs": 200, "value_weight": 0.01},
+    }
+
+    size: int = 128
+    """side of the square that the teacher sees, in pixels; a multiple of the coarsest stride"""
+    steps: int = 2400
+    """optimiser steps; the authors' 600 epochs of an MVTec category (about four batches) at any number of
+    images; ignored where epochs is given"""
+    batch_size: int = 64
+    """images in an optimiser step"""
+    cloner: Literal["small", "equal"] = "small"
+    """small: narrow except at the critical layers; equal: as wide as the teacher throughout (an ablation)"""
+    loss: Literal["both", "direction", "value"] = "both"
+    """what is compared at a critical layer: direction and value, or one of them (ablations)"""
+    value_weight: float = 0.5
+    """weight of the value loss against the direction loss (lambda)"""
+    critical: Literal["all", "last"] = "all"
+    """which of the teacher's levels are distilled: all, or only the last (an ablation)"""
+    score_layers: int = 3
+    """how many of the coarsest critical layers make up the image score"""
+    localization: Literal["activation", "gradient", "smoothgrad", "guided"] = "activation"
+    """how the map is made: activation (ours, no backward pass, the one that is exported), or from the
+    gradient of the score as in the paper: plain, averaged over noisy copies, or guided through the ReLUs"""
+    smoothgrad_samples: int = 50
+    """noisy copies of an image for smoothgrad"""
+    smoothgrad_noise: float = 0.05
+    """standard deviation of that noise, as a share of the image's range"""
+    rescale: bool = True
+    """clip a gradient map at its 99th percentile and stretch it to 0..1, image by image, as the authors do;
+    off keeps raw gradients, so that maps of different images can be compared"""
+    sigma: float = 4.0
+    """blur of the map, in pixels of the model input"""
+    opening: int = 3
+    """side of the square of the morphological opening of gradient maps, in pixels; 1 is none (side: ours)"""
+
+    def __post_init__(self) -> None:
+        """Check what the fields' types cannot say."""
+        super().__post_init__()
+        for name in ("score_layers", "smoothgrad_samples", "opening"):
+            if getattr(self, name) < 1:
+                raise ConfigError(f"{name} must be 1 or more, got {getattr(self, name)}")
+        if self.opening % 2 == 0:
+            raise ConfigError(f"opening must be odd, got {self.opening}")
+        if min(self.value_weight, self.sigma, self.smoothgrad_noise) < 0:
+            raise ConfigError("value_weight, sigma and smoothgrad_noise must not be negative")
+
+
+class MKD(Method[MKDConfig]):
+    """A teacher and its cloner."""
+
+    Config = MKDConfig
+
+    def __init__(self, teacher: Teacher, config: MKDConfig) -> None:
+        super().__init__(teacher, config)
+        self._used = slice(-1, None) if config.critical == "last" else slice(None)
+        self.cloner = Cloner(teacher.levels[self._used], equal=config.cloner == "equal")
+
+    def check_size(self, height: int, width: int) -> None:
+        """Refuse sizes at which the cloner's poolings and the teacher's strides round differently."""
+        coarsest = self.teacher.levels[-1].reduction
+        if height % coarsest or width % coarsest:
+            near = [max(1, round(side / coarsest)) * coarsest for side in (height, width)]
+            raise ConfigError(
+                f"mkd with {self.teacher.name} needs a size that is a multiple of {coarsest}, got "
+                f"{height}x{width}; type: --size {near[0]}"
+            )
+
+    def stages(self) -> tuple[Stage, ...]:
+        """Train the cloner with Adam."""
+        config = self.config
+        return (
+            Stage(
+                name="distil",
+                trained=(self.cloner,),
+                optimizer=lambda parameters: torch.optim.Adam(parameters, lr=config.learning_rate),
+                loss=self.loss,
+                steps=config.steps,
+                epochs=config.epochs,
+                batch_size=config.batch_size,
+            ),
+        )
+
+    def targets(self, images: Tensor) -> tuple[Tensor, ...]:
+        """Compute the teacher's critical layers."""
+        return super().targets(images)[self._used]
+
+    def loss(self, batch: Batch) -> Tensor:
+        """Average the disagreement over the batch (section 3.2, all critical layers)."""
+        return self.disagreement(batch.targets, self.cloner(batch.images)).mean()
+
+    def forward(self, images: Tensor) -> Output:
+        """Score images and locate what is anomalous in them."""
+        if self.config.localization == "activation":
+            return self._by_activation(images)
+        # Gradients are wanted even where the caller switched them off for speed.
+        with torch.inference_mode(mode=False), torch.enable_grad():
+            return self._by_gradient(images.clone())
+
+    def disagreement(self, teacher: Sequence[Tensor], student: Sequence[Tensor]) -> Tensor:
+        """L_dir + lambda L_val, summed over critical layers, for each image: (B,)."""
+        total = teacher[0].new_zeros(len(teacher[0]))
+        for target, imitation in zip(teacher, student, strict=True):
+            imitated = imitation.to(target.dtype)  # training in bf16 still compares in fp32
+            if self.config.loss != "value":
+                total = total + direction_loss(target, imitated)
+            if self.config.loss != "direction":
+                weight = 1.0 if self.config.loss == "value" else self.config.value_weight
+                total = total + weight * value_loss(target, imitated)
+        return total
+
+    def _score(self, teacher: Sequence[Tensor], student: Sequence[Tensor]) -> Tensor:
+        """Add up the disagreement of the coarsest critical layers only: (B,)."""
+        coarse = slice(-self.config.score_layers, None)
+        return self.disagreement(teacher[coarse], student[coarse])
+
+    def _by_activation(self, images: Tensor) -> Output:
+        teacher, student = self.targets(images), self.cloner(images)
+        levels = [maps.cosine_map(t, s.to(t.dtype)) for t, s in zip(teacher, student, strict=True)]
+        height, width = images.shape[-2:]
+        fused = maps.gaussian_blur(maps.fuse(levels, (height, width)), self.config.sigma)
+        return Output(fused, self._score(teacher, student))
+
+    def _by_gradient(self, images: Tensor) -> Output:
+        score = self._score(self.targets(images), self.cloner(images)).detach()
+        found = maps.saliency(self._attribution(images))
+        if self.config.rescale:
+            found = maps.clip_and_rescale(found)
+        found = maps.opening(maps.gaussian_blur(found, self.config.sigma), self.config.opening)
+        return Output(found, score)
+
+    def _attribution(self, images: Tensor) -> Tensor:
+        """Differentiate the score with respect to the images: (B, 3, H, W)."""
+        if self.config.localization == "smoothgrad":
+            return self._smooth_gradient(images)
+        if self.config.localization == "guided":
+            with _guided(self.cloner):
+                return self._gradient(images)
+        return self._gradient(images)
+
+    def _gradient(self, images: Tensor) -> Tensor:
+        images = images.detach().requires_grad_()
+        score = self._score(self.targets(images), self.cloner(images))
+        return torch.autograd.grad(score.sum(), images)[0]
+
+    def _smooth_gradient(self, images: Tensor) -> Tensor:
+        """Average the gradient over noisy copies, the whole batch at once for each copy.
+
+        The noise is drawn anew from one fixed seed and shared by all images, so that an image's map depends
+        on nothing but the image.
+        """
+        generator = torch.Generator().manual_seed(0)
+        spread = images.amax(dim=(1, 2, 3), keepdim=True) - images.amin(dim=(1, 2, 3), keepdim=True)
+        total = torch.zeros_like(images)
+        for _ in range(self.config.smoothgrad_samples):
+            noise = torch.randn(images.shape[1:], generator=generator).to(images)
+            total += self._gradient(images + self.config.smoothgrad_noise * spread * noise)
+        return total / self.config.smoothgrad_samples
+
+
+@contextmanager
+def _guided(cloner: nn.Module) -> Iterator[None]:
+    """Let only positive gradients pass backwards through the ReLUs (guided back-propagation)."""
+
+    def keep_positive(_module: nn.Module, gradients: Any, _outgoing: Any) -> tuple[Tensor, ...]:
+        return tuple(gradient.clamp(min=0) for gradient in gradients)
+
+    relus = [module for module in cloner.modules() if isinstance(module, nn.ReLU)]
+    hooks = [relu.register_full_backward_hook(keep_positive) for relu in relus]
+    try:
+        yield
+    finally:
+        for hook in hooks:
+            hook.remove()

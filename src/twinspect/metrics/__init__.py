@@ -1,0 +1,32 @@
+"""Numbers that say how well anomalies are found, each with a definition that can be checked.
+
+Scores and maps go in raw: unbounded, higher is more anomalous, never rescaled. What each number means is in
+:data:`DEFINITIONS`.
+"""
+
+from __future__ import annotations
+
+from twinspect.metrics._curves import Curve
+from twinspect.metrics.decisions import binomial_interval, false_alarm_rate, miss_rate
+from twinspect.metrics.definitions import DEFINITIONS
+from twinspect.metrics.ranking import auroc, average_precision, f1_max, roc_curve
+from twinspect.metrics.regions import aupro, pro_curve
+from twinspect.metrics.streaming import ErrorBound, PixelAccumulator, PixelCurves, PixelMetrics
+
+__all__ = [
+    "DEFINITIONS",
+    "Curve",
+    "ErrorBound",
+    "PixelAccumulator",
+    "PixelCurves",
+    "PixelMetrics",
+    "aupro",
+    "auroc",
+    "average_precision",
+    "binomial_interval",
+    "f1_max",
+    "false_alarm_rate",
+    "miss_rate",
+    "pro_curve",
+    "roc_curve",
+]

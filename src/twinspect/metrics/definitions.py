@@ -1,0 +1,55 @@
+"""What each number of a ``metrics.json`` is, in one sentence."""
+
+from __future__ import annotations
+
+DEFINITIONS: dict[str, str] = {
+    "image_auroc": (
+        "Area under the ROC curve of the raw image scores over all test images: the chance that an anomalous "
+        "image scores above a good one, a tie counting one half."
+    ),
+    "image_ap": (
+        "Average precision of the raw image scores, anomalous images being the positives: the sum over "
+        "distinct scores, from high to low, of precision times the gain in recall, without interpolation."
+    ),
+    "image_f1_max": (
+        "Highest F1 of the raw image scores over all thresholds (decision: score >= threshold); its "
+        "threshold is chosen on the test labels themselves, so it is optimistic and is not the "
+        "model's threshold."
+    ),
+    "pixel_auroc": (
+        "Area under the ROC curve of the raw anomaly maps over the pixels of all test images together, good "
+        "images included, at the resolution of the masks, a tie counting one half."
+    ),
+    "pixel_ap": (
+        "Average precision of the raw anomaly maps over the pixels of all test images together, anomalous "
+        "pixels being the positives, summed in steps over distinct scores without interpolation."
+    ),
+    "pixel_f1_max": (
+        "Highest F1 of the raw anomaly maps over the pixels of all test images together (decision: score >= "
+        "threshold); its threshold is chosen on the test masks themselves, so it is optimistic."
+    ),
+    "aupro_30": (
+        "Area under the PRO curve up to a false-positive rate of 0.3, divided by 0.3: the share of each "
+        "8-connected ground-truth region at or above a threshold, averaged over all regions of all test "
+        "images, against the share of good pixels of all test images at or above it, by the trapezoid rule "
+        "through every distinct score with linear interpolation at 0.3."
+    ),
+    "aupro_05": (
+        "Area under the PRO curve up to a false-positive rate of 0.05, divided by 0.05; regions, averaging "
+        "and interpolation are those of aupro_30."
+    ),
+    "false_alarm_rate": (
+        "Share of the good test images that the model, at its own threshold, called anomalous; not defined "
+        "without good test images."
+    ),
+    "miss_rate": (
+        "Share of the anomalous test images that the model, at its own threshold, called good; not defined "
+        "without anomalous test images."
+    ),
+    "threshold": (
+        "Raw image score above which an image is called anomalous, set by split-conformal ranking among the "
+        "scores of good images held out from training, so that the expected false-alarm rate on new good "
+        "images is at most the one promised; no test image has a part in it."
+    ),
+}
+"""definition of each key, in the order of the file"""

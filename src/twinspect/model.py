@@ -1,0 +1,172 @@
+"""The one path from pixels to raw score: resize and normalise, teacher and student, map.
+
+What is trained, saved, exported and served is this module; nothing else resizes, normalises or blurs.
+"""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, Any
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from twinspect import maps
+from twinspect.errors import ImageError
+from twinspect.methods import method_class
+from twinspect.methods.base import Method, Output
+from twinspect.methods.config import make_config, to_record
+from twinspect.teachers.base import Teacher
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from twinspect.methods.config import MethodConfig
+
+IMAGE_DIMENSIONS = 4
+MIN_SIDE = 2
+"""The smallest image side, in pixels, that holds any structure to judge."""
+
+
+@dataclass(frozen=True)
+class Preprocessing:
+    """How pixels become what the teacher sees.
+
+    Attributes:
+        size: side of the square that images are resized to, in pixels (bilinear, antialiased).
+        crop: side of the centre kept after resizing, in pixels; 0 keeps everything.
+        mean: subtracted from each of R, G, B after scaling to 0..1.
+        std: divided by, likewise.
+    """
+
+    size: int
+    crop: int
+    mean: tuple[float, float, float]
+    std: tuple[float, float, float]
+
+    @classmethod
+    def of(cls, config: MethodConfig, teacher: Teacher) -> Preprocessing:
+        """Combine the method's size with the teacher's normalisation."""
+        mean, std = (teacher.mean, teacher.std) if config.normalize else ((0.0,) * 3, (1.0,) * 3)
+        return cls(config.size, config.crop, mean, std)
+
+    @property
+    def margin(self) -> int:
+        """Pixels cut off at each side by the crop."""
+        return (self.size - self.crop) // 2 if self.crop else 0
+
+    @property
+    def side(self) -> int:
+        """Side of what the teacher sees, in pixels."""
+        return self.crop or self.size
+
+
+class Model(nn.Module):
+    """A method with its preprocessing.
+
+    Args:
+        method: networks and loss.
+        preprocessing: how pixels become the method's input.
+    """
+
+    mean: Tensor
+    std: Tensor
+
+    def __init__(self, method: Method[Any], preprocessing: Preprocessing) -> None:
+        super().__init__()
+        method.check_size(preprocessing.side, preprocessing.side)
+        self.method = method
+        self.preprocessing = preprocessing
+        self.register_buffer("mean", torch.tensor(preprocessing.mean).view(3, 1, 1), persistent=False)
+        self.register_buffer("std", torch.tensor(preprocessing.std).view(3, 1, 1), persistent=False)
+
+    @classmethod
+    def build(cls, method: str, config: MethodConfig, teacher: Teacher) -> Model:
+        """Put a method's networks on a teacher; what learns is initialised from torch's random state."""
+        return cls(method_class(method)(teacher, config), Preprocessing.of(config, teacher)).eval()
+
+    def forward(self, rgb: Tensor) -> Output:
+        """Score images of one size.
+
+        Args:
+            rgb: (B, 3, H, W) uint8, or float of the same range 0..255.
+
+        Returns:
+            Raw scores (B,) and maps (B, H, W) at the size of ``rgb``.
+        """
+        output = self.infer(self.prepare(rgb))
+        return Output(self.enlarge(output.map, (rgb.shape[-2], rgb.shape[-1])), output.score)
+
+    def prepare(self, rgb: Tensor) -> Tensor:
+        """Resize and normalise.
+
+        Args:
+            rgb: (B, 3, H, W) uint8, or float of the same range 0..255.
+
+        Returns:
+            (B, 3, side, side) float32.
+        """
+        check_rgb(rgb)
+        size = (self.preprocessing.size, self.preprocessing.size)
+        images = rgb.float()
+        if tuple(images.shape[-2:]) != size:
+            images = F.interpolate(images, size=size, mode="bilinear", antialias=True, align_corners=False)
+        margin, side = self.preprocessing.margin, self.preprocessing.side
+        images = images[..., margin : margin + side, margin : margin + side]
+        return (images / 255 - self.mean) / self.std
+
+    def prepare_pixels(self, pixels: NDArray[np.uint8]) -> Tensor:
+        """Prepare one image as it was read: (H, W, 3) uint8 to (3, side, side) float32."""
+        return self.prepare(torch.from_numpy(pixels).permute(2, 0, 1)[None])[0]
+
+    def infer(self, images: Tensor) -> Output:
+        """Score prepared images; the map has their size."""
+        output: Output = self.method(images)
+        return output
+
+    def enlarge(self, scores: Tensor, size: tuple[int, int]) -> Tensor:
+        """Bring maps of prepared images to the size of the images they came from.
+
+        What a crop cut off was never looked at: there the map repeats its nearest value.
+
+        Args:
+            scores: (B, side, side) float32.
+            size: height and width of the original image, in pixels.
+        """
+        margin = self.preprocessing.margin
+        rest = self.preprocessing.size - self.preprocessing.side - margin if margin else 0
+        if margin or rest:
+            scores = F.pad(scores[:, None], (margin, rest, margin, rest), mode="replicate")[:, 0]
+        return maps.enlarge(scores, size)
+
+    def record(self) -> dict[str, Any]:
+        """Describe the model in plain JSON values, enough for :meth:`from_record` to rebuild it."""
+        return {
+            "config": to_record(self.method.config),
+            "teacher": self.method.teacher.spec(),
+            "preprocessing": asdict(self.preprocessing),
+        }
+
+    @classmethod
+    def from_record(cls, method: str, record: dict[str, Any]) -> Model:
+        """Rebuild the networks that :meth:`record` described, without any weights."""
+        teacher = Teacher.from_spec(record["teacher"])
+        config = make_config(method_class(method).Config, None, record["config"])
+        return cls.build(method, config, teacher)
+
+
+def check_rgb(rgb: Tensor) -> None:
+    """Refuse what is not a batch of RGB images.
+
+    Raises:
+        ImageError: a wrong shape, or sides too small to hold structure.
+    """
+    if rgb.ndim != IMAGE_DIMENSIONS or rgb.shape[1] != 3:
+        raise ImageError(
+            f"expected (B, 3, H, W) uint8 RGB, got {tuple(rgb.shape)} {rgb.dtype}; for one image use rgb[None]"
+        )
+    height, width = rgb.shape[-2:]
+    if min(height, width) < MIN_SIDE:
+        raise ImageError(f"an image of {width}x{height} pixels is too small; both sides must be {MIN_SIDE} or more")

@@ -1,0 +1,209 @@
+"""Heat maps: anomaly maps as colours that mean the same thing on every image.
+
+The scale is fixed by the good images held out for calibration, not by the map at hand, so a good image stays
+pale and a bright spot is bright for a reason:
+
+    ====================================  ==================  ===================================
+    raw value                             place on the scale  on an image
+    ====================================  ==================  ===================================
+    typical good pixel, or below          0                   the image itself, untouched
+    highest pixel of any held-out good    1/2                 half of the strongest tint
+    that, and as far again above          1                   strongest tint, pale yellow
+    ====================================  ==================  ===================================
+
+The colours are matplotlib's *inferno*: its lightness only ever rises, evenly, so more anomalous is lighter for
+readers with any kind of colour vision and on a grey printer. A rainbow such as *turbo* is lightest in its
+middle, which would make moderate values look like the extreme ones.
+"""
+
+from __future__ import annotations
+
+import io
+from functools import cache
+from typing import TYPE_CHECKING, Final
+
+import numpy as np
+from PIL import Image
+
+from twinspect.errors import ConfigError, DataError
+from twinspect.files import write_atomically
+from twinspect.images import read_rgb
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from numpy.typing import NDArray
+
+    from twinspect.data.samples import Sample
+    from twinspect.scores import ImageScore
+
+MapRange = tuple[float, float]
+"""The typical pixel of held-out good images, and the highest pixel of any of them."""
+
+COLOUR_MAP: Final = "inferno"
+STRONGEST: Final = 0.8
+"""The largest share of colour in a tinted pixel; the rest is the image, so that the part stays visible."""
+ABOVE_COLOUR: Final = (0, 229, 255)
+"""Cyan, the outline of what lies above every held-out good pixel: a hue that inferno has nowhere."""
+TRUTH_COLOUR: Final = (255, 255, 255)
+"""White with a black rim, the outline of a ground-truth mask: seen on any image, and unlike the other in print."""
+RIM_COLOUR: Final = (0, 0, 0)
+THIN_UP_TO: Final = 512
+"""Images of up to so many pixels on the longer side get outlines 1 pixel wide; larger ones, 2."""
+
+
+def colour(values: NDArray[np.float32], map_range: MapRange) -> NDArray[np.uint8]:
+    """Colour an anomaly map on the fixed scale.
+
+    Args:
+        values: (H, W) raw anomaly map.
+        map_range: (low, high), the typical and the highest pixel of held-out good images, from
+            ``Calibration.map_range``. Low or less has the first colour, high the middle one, and
+            high + (high - low) or more the last. Where low equals high, |high|, or else 1, serves as the span.
+
+    Returns:
+        (H, W, 3) uint8 RGB.
+
+    Raises:
+        DataError: the map is not two-dimensional or holds NaN or infinity.
+        ConfigError: low is above high.
+    """
+    coloured: NDArray[np.uint8] = _palette()[_levels(values, map_range)]
+    return coloured
+
+
+def overlay(
+    rgb: NDArray[np.uint8],
+    values: NDArray[np.float32],
+    map_range: MapRange,
+    contour: NDArray[np.bool_] | None = None,
+) -> NDArray[np.uint8]:
+    """Lay an anomaly map over its image: the more anomalous, the more opaque.
+
+    A typical good pixel keeps its own colour; what lies above every held-out good pixel is outlined in cyan.
+
+    Args:
+        rgb: (H, W, 3) uint8 image.
+        values: (H, W) raw anomaly map.
+        map_range: as for :func:`colour`.
+        contour: (H, W) ground-truth mask, outlined in white with a black rim.
+
+    Returns:
+        (H, W, 3) uint8 RGB.
+
+    Raises:
+        DataError: the shapes differ, or the map holds NaN or infinity.
+        ConfigError: low is above high.
+    """
+    if rgb.shape != (*values.shape, 3):
+        raise DataError(f"an image of shape {rgb.shape} came with a map of {values.shape}; allowed: (H, W, 3) and (H, W)")
+    levels = _levels(values, map_range)
+    share = np.rint(levels * STRONGEST).astype(np.uint16)[..., None]  # of 255
+    blend = (rgb * (255 - share) + _palette()[levels] * share + 127) // 255
+    tinted = outlined(blend.astype(np.uint8), values > map_range[1], ABOVE_COLOUR)
+    return tinted if contour is None else truth(tinted, contour)
+
+
+def truth(rgb: NDArray[np.uint8], mask: NDArray[np.bool_]) -> NDArray[np.uint8]:
+    """Outline a ground-truth mask in white with a black rim.
+
+    Args:
+        rgb: (H, W, 3) uint8 image.
+        mask: (H, W) bool.
+
+    Returns:
+        (H, W, 3) uint8 RGB; a new image.
+    """
+    width = _line_width(mask.shape)
+    rimmed = outlined(rgb, mask, RIM_COLOUR, width + 1)
+    return outlined(rimmed, mask, TRUTH_COLOUR, width)
+
+
+def outlined(
+    rgb: NDArray[np.uint8], mask: NDArray[np.bool_], line: tuple[int, int, int], width: int | None = None
+) -> NDArray[np.uint8]:
+    """Draw a line around a region, outside of it so that a small one is not covered.
+
+    Args:
+        rgb: (H, W, 3) uint8 image.
+        mask: (H, W) bool region; where it touches the edge of the image the line runs inside it.
+        line: the colour, RGB.
+        width: of the line in pixels; by default 1, or 2 on images larger than 512 pixels.
+
+    Returns:
+        (H, W, 3) uint8 RGB; a new image.
+    """
+    from scipy.ndimage import binary_dilation  # noqa: PLC0415 - the raw maps of `--map-format npy` need no SciPy
+
+    width = width or _line_width(mask.shape)
+    drawn = rgb.copy()
+    if mask.any():
+        inner = np.zeros_like(mask)
+        inner[width:-width, width:-width] = True
+        grown = binary_dilation(mask, np.ones((3, 3), dtype=np.bool_), iterations=width)
+        drawn[(grown & ~mask) | (mask & ~inner)] = line
+    return drawn
+
+
+def write_map(place: Path, result: ImageScore, map_range: MapRange, *, bits: int | None = None) -> None:
+    """Write the anomaly map of one image, whole or not at all.
+
+    Args:
+        place: a ``.png``, the map laid over the image, or a ``.npy``, the raw (H, W) float32 map. Folders that
+            are missing are made.
+        result: a scored image with its map.
+        map_range: as for :func:`colour`.
+        bits: significant bits of a 16-bit image file, as the detector has them.
+
+    Raises:
+        ConfigError: another suffix, or a result without a map.
+        ImageError: the image cannot be read again.
+        DataError: the image is no longer as large as its map.
+        OSError: the disk is full or not writable; whatever was at ``place`` is untouched.
+    """
+    if result.map is None:
+        raise ConfigError(f"{result.sample.name} has no anomaly map; score it with maps=True, and only write what was read")
+    buffer = io.BytesIO()
+    if place.suffix == ".npy":
+        np.save(buffer, result.map.astype(np.float32, copy=False), allow_pickle=False)
+    elif place.suffix == ".png":
+        laid = overlay(pixels_of(result.sample, bits), result.map, map_range)
+        Image.fromarray(laid).save(buffer, "PNG")
+    else:
+        raise ConfigError(f"{place}: a map ends in .png (on the image) or .npy (raw values); got {place.suffix!r}")
+    place.parent.mkdir(parents=True, exist_ok=True)
+    write_atomically(place, buffer.getvalue())
+
+
+def pixels_of(sample: Sample, bits: int | None = None) -> NDArray[np.uint8]:
+    """Read a sample's image, (H, W, 3) uint8, or take it from memory.
+
+    Raises:
+        ImageError: the file cannot be read.
+    """
+    return read_rgb(sample.path, bits=bits) if sample.pixels is None else sample.pixels
+
+
+def _levels(values: NDArray[np.float32], map_range: MapRange) -> NDArray[np.uint8]:
+    """Place raw values on the scale, in 255 steps."""
+    low, high = map_range
+    if not low <= high:
+        raise ConfigError(f"map_range=({low:g}, {high:g}); allowed: (low, high) with low not above high")
+    if values.ndim != 2 or not np.isfinite(values).all():
+        raise DataError(f"an anomaly map of shape {values.shape} came; allowed: (H, W) of finite numbers")
+    top = low + 2 * ((high - low) or abs(high) or 1.0)
+    place = (np.clip(values, low, top) - low) / (top - low)
+    return np.rint(place * 255).astype(np.uint8)
+
+
+@cache
+def _palette() -> NDArray[np.uint8]:
+    """Tabulate the 256 colours, (256, 3)."""
+    from matplotlib import colormaps  # noqa: PLC0415 - the raw maps of `--map-format npy` need no matplotlib
+
+    colours: NDArray[np.uint8] = colormaps[COLOUR_MAP](np.arange(256), bytes=True)[:, :3]
+    return colours
+
+
+def _line_width(shape: tuple[int, ...]) -> int:
+    return 1 if max(shape) <= THIN_UP_TO else 2

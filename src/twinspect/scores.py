@@ -1,0 +1,86 @@
+"""The result of scoring: raw score, p-value and decision kept apart."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from numpy.typing import NDArray
+
+    from twinspect.data.samples import Sample
+
+
+@dataclass(frozen=True)
+class ImageScore:
+    """What a detector says of one image.
+
+    Attributes:
+        sample: the image.
+        score: raw score, unbounded, higher is more anomalous; NaN where the image could not be read.
+        p_value: how rare such a score is among good images, in (0, 1]; NaN likewise.
+        is_anomalous: whether the score lies above the calibrated threshold.
+        map: (H, W) float32 anomaly map at the image's own size; ``None`` if not asked for or not read.
+        error: why the image could not be read; empty if it could.
+    """
+
+    sample: Sample
+    score: float
+    p_value: float
+    is_anomalous: bool
+    map: NDArray[np.float32] | None = field(default=None, repr=False)
+    error: str = ""
+
+
+@dataclass(frozen=True)
+class Scores:
+    """What a detector says of N images, in the order they were given.
+
+    Attributes:
+        image: (N,) float32 raw scores, unbounded, higher is more anomalous; NaN where an image could not be read.
+        map: the anomaly map of every image at that image's own size: (N, H, W) float32 where all images have one
+            size, otherwise a list of N arrays (H_i, W_i). An unreadable image has an all-NaN map (in a list: of
+            size 0 x 0). ``None`` if maps were not asked for.
+        p_value: (N,) float64 in (0, 1], NaN where an image could not be read.
+        is_anomalous: (N,) bool.
+        paths: N file names.
+        categories: N category names, empty strings where there are none.
+        errors: N reasons why an image could not be read, empty strings where it could.
+    """
+
+    image: NDArray[np.float32]
+    map: NDArray[np.float32] | list[NDArray[np.float32]] | None = field(repr=False)
+    p_value: NDArray[np.float64]
+    is_anomalous: NDArray[np.bool_]
+    paths: tuple[str, ...]
+    categories: tuple[str, ...]
+    errors: tuple[str, ...]
+
+    def __len__(self) -> int:
+        return len(self.paths)
+
+    @classmethod
+    def collect(cls, results: Iterable[ImageScore], *, maps: bool = True) -> Scores:
+        """Gather single results into arrays."""
+        rows = list(results)
+        return cls(
+            image=np.array([row.score for row in rows], dtype=np.float32),
+            map=_stack([row.map for row in rows]) if maps else None,
+            p_value=np.array([row.p_value for row in rows], dtype=np.float64),
+            is_anomalous=np.array([row.is_anomalous for row in rows], dtype=np.bool_),
+            paths=tuple(str(row.sample.path) for row in rows),
+            categories=tuple(row.sample.category for row in rows),
+            errors=tuple(row.error for row in rows),
+        )
+
+
+def _stack(found: list[NDArray[np.float32] | None]) -> NDArray[np.float32] | list[NDArray[np.float32]]:
+    """Stack maps of one size into one array; keep maps of different sizes in a list."""
+    sizes = {each.shape for each in found if each is not None}
+    size = sizes.pop() if len(sizes) == 1 else (0, 0)
+    filled = [np.full(size, np.nan, dtype=np.float32) if each is None else each for each in found]
+    return filled if sizes else np.stack(filled) if filled else np.empty((0, 0, 0), dtype=np.float32)

@@ -1,0 +1,28 @@
+"""Frozen teachers: pretrained networks that describe an image at several levels.
+
+Looking up what exists imports no torch; that waits until a teacher is made.
+
+>>> from twinspect.teachers import teachers
+>>> len(teachers()) >= 12
+True
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING
+
+from twinspect.teachers.levels import Level
+from twinspect.teachers.registry import TeacherInfo, create_teacher, teachers
+
+if TYPE_CHECKING:
+    from twinspect.teachers.base import Card, Teacher, probe_levels
+
+__all__ = ["Card", "Level", "Teacher", "TeacherInfo", "create_teacher", "probe_levels", "teachers"]
+
+
+def __getattr__(name: str) -> object:
+    """Import what needs torch when it is first used."""
+    if name in {"Card", "Teacher", "probe_levels"}:
+        return getattr(importlib.import_module("twinspect.teachers.base"), name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

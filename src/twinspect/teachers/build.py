@@ -1,0 +1,160 @@
+"""Putting a teacher together: its network, its weights, and the card that says what it is."""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import timm
+
+from twinspect.errors import TeacherError
+from twinspect.teachers import hub, networks, plugins, weights
+from twinspect.teachers.base import PLUGIN, TIMM, Card, Teacher, probe_levels
+from twinspect.teachers.messages import reason
+from twinspect.teachers.table import CURATED
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from torch import Tensor
+
+    from twinspect.teachers.levels import Level
+    from twinspect.teachers.networks import Design, Network
+
+RANDOM = "random"
+PROBE_PATCHES = 4
+"""How many patches a side the image has that a network of patches is probed with."""
+
+
+@dataclass(frozen=True)
+class Origin:
+    """Where weights came from.
+
+    Attributes:
+        sha256: of the file, or of random tensors.
+        source: for people.
+        licence: as far as known.
+        notes: what was worth noting.
+    """
+
+    sha256: str
+    source: str
+    licence: str
+    notes: tuple[str, ...]
+
+
+def build(name: str, given: Path | str | None, layers: Sequence[int | str] | None, seed: int) -> Teacher:
+    """Build a teacher; see :func:`twinspect.teachers.registry.create_teacher`."""
+    if name in plugins.plugins():
+        return _from_plugin(name, given, layers, seed)
+    design = networks.understand(name)
+    names = networks.choose_levels(design.architecture, layers)
+    path = None if given == RANDOM else _weights_file(design, given)
+    network = networks.build(design.architecture, names, seed)
+    network.backbone.eval()
+    origin = _load(design, network, path, given) if path else _random(network, seed)
+    card = Card(
+        name=name if given else design.name,
+        network=f"{TIMM}:{design.architecture}",
+        levels=_probe(design, network, names),
+        mean=design.mean,
+        std=design.std,
+        input_size=design.input_size,
+        sha256=origin.sha256,
+        source=origin.source,
+        licence=origin.licence,
+        multiple=network.multiple,
+        fixed=network.fixed,
+        notes=origin.notes,
+    )
+    return Teacher(network.backbone, card)
+
+
+def _from_plugin(
+    name: str, given: Path | str | None, layers: Sequence[int | str] | None, seed: int
+) -> Teacher:
+    teacher = plugins.factory(name)(weights=given, layers=layers, seed=seed)
+    if not isinstance(teacher, Teacher):
+        raise TeacherError(
+            f"the teacher {name!r} of {plugins.package_of(plugins.plugins()[name])} must be a "
+            f"twinspect.teachers.Teacher, but its factory gave a {type(teacher).__name__}"
+        )
+    return Teacher(teacher.backbone, replace(teacher.card, name=name, network=f"{PLUGIN}:{name}"))
+
+
+def _weights_file(design: Design, given: Path | str | None) -> Path:
+    """Give the weights file: the one given, or the hub's."""
+    if given is not None:
+        path = Path(given).expanduser()
+        weights.check_path(path)
+        return path
+    if design.repository:
+        try:
+            return hub.fetch(design.repository, design.filename)
+        except TeacherError as error:
+            raise TeacherError(f"teacher {design.name}: {error}") from error
+    raise TeacherError(
+        f"teacher {design.name}: its weights are on no hub; give a file: --weights FILE (in Python: "
+        f"weights=FILE), or {RANDOM!r} for random weights"
+    )
+
+
+def _load(design: Design, network: Network, path: Path, given: Path | str | None) -> Origin:
+    def convert(tensors: dict[str, Tensor]) -> Mapping[str, Tensor]:
+        return _to_timm_names(design.architecture, tensors)
+
+    where = (
+        str(path) if given is not None else f"{design.repository} on the Hugging Face hub, {design.filename}"
+    )
+    notes = weights.fit(
+        network.backbone,
+        weights.read(path),
+        prefix=network.prefix,
+        who=design.name if given is None else design.architecture,
+        where=where,
+        convert=convert,
+    )
+    licence = f"{design.licence or 'not stated'} (as timm states it for {design.repository})"
+    if given is not None:
+        licence = f"not known: that of {path.name}"
+    return Origin(weights.sha256_of_file(path), where, licence, notes)
+
+
+def _to_timm_names(architecture: str, tensors: dict[str, Tensor]) -> Mapping[str, Tensor]:
+    """Let timm rename what the publisher of a network named otherwise, and resize position embeddings.
+
+    timm's converters fail in many ways on a file that they were not made for; then it is left as it is.
+    """
+    module = sys.modules[timm.model_entrypoint(networks.base_of(architecture)).__module__]
+    converter = getattr(module, "checkpoint_filter_fn", None)
+    if converter is None:
+        return tensors
+    try:
+        converted: Mapping[str, Tensor] = converter(
+            tensors, timm.create_model(networks.base_of(architecture))
+        )
+    except Exception:  # noqa: BLE001 - see above
+        return tensors
+    return converted
+
+
+def _random(network: Network, seed: int) -> Origin:
+    return Origin(
+        weights.sha256_of_tensors(network.backbone.state_dict()),
+        f"random, seed {seed}",
+        "none needed: random weights",
+        ("random weights: for tests and comparisons, not for finding defects",),
+    )
+
+
+def _probe(design: Design, network: Network, names: Sequence[str]) -> tuple[Level, ...]:
+    side = PROBE_PATCHES * network.multiple if network.multiple > 1 else network.fixed or design.input_size
+    try:
+        return probe_levels(network.backbone, names, side)
+    except (TeacherError, RuntimeError, AssertionError, ValueError) as error:
+        raise TeacherError(
+            f"{design.architecture} of timm does not work as a teacher ({reason(error)}); choose another, "
+            f"such as {CURATED[0].name}"
+        ) from error

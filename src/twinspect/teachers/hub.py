@@ -1,0 +1,119 @@
+"""Weights files of the Hugging Face hub: from its cache on this machine, or fetched once."""
+
+from __future__ import annotations
+
+import os
+import threading
+from pathlib import Path
+
+from twinspect.errors import TeacherError
+from twinspect.teachers.messages import reason
+
+WEIGHTS_FILE = "model.safetensors"
+"""What a repository of the hub calls its weights. Nothing that is pickled is ever fetched."""
+
+TIMEOUT = 5.0
+"""Seconds to wait for the hub to answer a question."""
+
+DEADLINE = 8.0
+"""Seconds after which the hub counts as out of reach, looking up its address included."""
+
+
+def cache_folder() -> Path:
+    """Say where the hub's client keeps what it has fetched; follows the same variables as that client."""
+    cache = os.environ.get("HF_HUB_CACHE") or os.environ.get("HUGGINGFACE_HUB_CACHE")
+    if not cache:
+        general = os.environ.get("XDG_CACHE_HOME") or "~/.cache"
+        home = os.environ.get("HF_HOME") or str(Path(general, "huggingface"))
+        cache = str(Path(home, "hub"))
+    return Path(os.path.expandvars(cache)).expanduser()
+
+
+def repository_folder(repository: str) -> Path:
+    """Say in which folder of the cache a repository lies, such as ``timm/resnet18.tv_in1k``."""
+    return cache_folder() / f"models--{repository.replace('/', '--')}"
+
+
+def cached(repository: str, filename: str = WEIGHTS_FILE) -> Path | None:
+    """Find a file in the cache, without asking the network.
+
+    Returns:
+        Its path, or None where it is not there.
+    """
+    folder = repository_folder(repository)
+    try:
+        commit = (folder / "refs" / "main").read_text(encoding="utf-8").strip()
+    except OSError:
+        return None
+    path = folder / "snapshots" / commit / filename
+    return path if path.is_file() else None
+
+
+def fetch(repository: str, filename: str = WEIGHTS_FILE) -> Path:
+    """Give a file of the hub, from the cache if it is there.
+
+    Args:
+        repository: such as ``timm/resnet18.tv_in1k``.
+        filename: the file in it.
+
+    Returns:
+        Its path in the cache.
+
+    Raises:
+        TeacherError: it is not in the cache, and the hub cannot be reached or has no such file; the message
+            names repository and file and says how to bring them here.
+    """
+    found = cached(repository, filename)
+    if found:
+        return found
+    endpoint = (os.environ.get("HF_ENDPOINT") or "https://huggingface.co").rstrip("/")
+    why = _why_not(repository, filename, endpoint)
+    if not why:
+        try:
+            return _download(repository, filename, endpoint)
+        except Exception as error:  # noqa: BLE001 - the client changes its HTTP library from version to version
+            why = reason(error)
+    raise TeacherError(_how_to_get(repository, filename, endpoint, why))
+
+
+def _why_not(repository: str, filename: str, endpoint: str) -> str:
+    """Ask once whether the hub can give a file; an empty answer means that it can.
+
+    The client's own download retries for half a minute where there is no network, and a broken name service
+    obeys no timeout: hence one question, in a thread that can be left behind.
+    """
+    if os.environ.get("HF_HUB_OFFLINE", "").upper() in {"1", "ON", "YES", "TRUE"}:
+        return "HF_HUB_OFFLINE is set"
+    from huggingface_hub import get_hf_file_metadata, hf_hub_url  # noqa: PLC0415 - slow, rarely needed
+
+    url = hf_hub_url(repository, filename, endpoint=endpoint)
+    answer = [f"no answer within {DEADLINE:g} s"]
+
+    def ask() -> None:
+        try:
+            get_hf_file_metadata(url, timeout=TIMEOUT)
+        except Exception as error:  # noqa: BLE001 - see fetch
+            answer[0] = reason(error)
+        else:
+            answer[0] = ""
+
+    thread = threading.Thread(target=ask, daemon=True)
+    thread.start()
+    thread.join(DEADLINE)
+    return answer[0]
+
+
+def _download(repository: str, filename: str, endpoint: str) -> Path:
+    from huggingface_hub import hf_hub_download  # noqa: PLC0415 - slow, rarely needed
+
+    return Path(hf_hub_download(repository, filename, cache_dir=cache_folder(), endpoint=endpoint))
+
+
+def _how_to_get(repository: str, filename: str, endpoint: str, why: str) -> str:
+    return (
+        f"the weights are the file {filename!r} of {repository!r}, which is not in the cache "
+        f"({cache_folder()}) and cannot be fetched from {endpoint} ({why}); on a machine with network "
+        f"type `hf download {repository} {filename}` and copy the folder it fills to "
+        f"{repository_folder(repository)} here, or copy the file alone and name it: --weights {filename} "
+        f"(in Python: weights={filename!r})"
+    )

@@ -1,0 +1,34 @@
+"""Wording shared by the errors and notes on teachers."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+SHOWN = 3
+"""How many names a message lists before it only counts."""
+
+
+def reason(error: BaseException) -> str:
+    r"""Say in one line why something failed.
+
+    >>> reason(ValueError("bad header\nsee the manual"))
+    'ValueError: bad header'
+    >>> reason(AssertionError())
+    'AssertionError'
+    """
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    return f"{type(error).__name__}: {lines[0]}" if lines else type(error).__name__
+
+
+def some(names: Iterable[str]) -> str:
+    """List the first names and count the rest.
+
+    >>> some(["a", "b", "c", "d", "e"])
+    'a, b, c and 2 more'
+    """
+    listed = list(names)
+    rest = f" and {len(listed) - SHOWN} more" if len(listed) > SHOWN else ""
+    return ", ".join(listed[:SHOWN]) + rest

@@ -1,0 +1,375 @@
+"""The networks inside teachers: which there are, which levels they have, how to build one without weights.
+
+Everything timm knows can be built; two things differ from timm's own feature extractors. A VGG gives the
+outputs of its *poolings* (methods of the MKD family are defined on these; timm gives what goes into them),
+and ``resnet50_caffe`` is ResNet-50 in its original layout.
+"""
+
+from __future__ import annotations
+
+import difflib
+from dataclasses import dataclass
+from functools import cache
+from typing import TYPE_CHECKING, Any
+
+import timm
+import torch
+from timm.models._features import FeatureGetterNet, FeatureHookNet
+from torch import Tensor, nn
+
+from twinspect.errors import ConfigError, TeacherError
+from twinspect.teachers.messages import reason
+from twinspect.teachers.table import CURATED
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+CAFFE = "resnet50_caffe"
+"""ResNet-50 as first published: the stride of a stage sits in the first 1x1 convolution (He et al. 2016)."""
+
+FAVOURITE_TAG = "tv_in1k"
+"""The torchvision weights, which the papers use; chosen where no tag is typed and timm has them."""
+
+DEFAULT_STRIDES = (4, 8, 16)
+DEFAULT_BLOCKS = 4
+"""How many evenly spaced blocks a network of one single stride (a ViT) gives by default."""
+
+
+@dataclass(frozen=True)
+class Design:
+    """A teacher's name, understood.
+
+    Attributes:
+        architecture: timm's name without a tag, or ``resnet50_caffe``.
+        tag: which of timm's weights are meant; empty if there are none or only nameless ones.
+        repository: where the hub has them; empty if nowhere.
+        filename: the file there.
+        mean: subtracted from R, G, B in 0..1.
+        std: divided by, likewise.
+        input_size: side of the square images it was trained on, in pixels.
+        licence: of the weights, as timm states it; empty if it does not.
+    """
+
+    architecture: str
+    tag: str
+    repository: str
+    filename: str
+    mean: tuple[float, float, float]
+    std: tuple[float, float, float]
+    input_size: int
+    licence: str
+
+    @property
+    def name(self) -> str:
+        """The full name, tag included."""
+        return f"{self.architecture}.{self.tag}" if self.tag else self.architecture
+
+
+@dataclass(frozen=True)
+class Network:
+    """A network without weights.
+
+    Attributes:
+        backbone: takes (B, 3, H, W), gives one (B, C, h, w) map a level.
+        prefix: what stands in the names of its tensors before timm's own names.
+        multiple: both sides of an image must be multiples of this, in pixels.
+        fixed: the one side it takes, in pixels; 0 if it takes any.
+    """
+
+    backbone: nn.Module
+    prefix: str
+    multiple: int = 1
+    fixed: int = 0
+
+
+def understand(name: str) -> Design:
+    """Look up a teacher's name.
+
+    Args:
+        name: a model of timm with or without a tag, or ``resnet50_caffe``.
+
+    Raises:
+        ConfigError: no such model or tag; the message names the nearest.
+    """
+    architecture, _, tag = name.partition(".")
+    base = base_of(architecture)
+    if base not in timm.list_models():
+        raise _unknown(name)
+    tag = "" if architecture == CAFFE and not tag else _choose_tag(base, tag)
+    settings = _settings(base, tag or _choose_tag(base, ""))
+    on_hub = architecture != CAFFE and settings.hf_hub_id
+    return Design(
+        architecture=architecture,
+        tag=tag,
+        repository=settings.hf_hub_id if on_hub else "",
+        filename=_safe_filename(settings.hf_hub_filename or ""),
+        mean=settings.mean,
+        std=settings.std,
+        input_size=settings.input_size[-1],
+        licence=settings.license or "",
+    )
+
+
+def base_of(architecture: str) -> str:
+    """Name the model of timm behind an architecture."""
+    return "resnet50" if architecture == CAFFE else architecture
+
+
+def _unknown(name: str) -> ConfigError:
+    known = sorted({*timm.list_models(), *(row.name for row in CURATED)})
+    close = difflib.get_close_matches(name.partition(".")[0], known, n=4, cutoff=0.5)
+    hint = f"nearest: {', '.join(close)}; " if close else ""
+    return ConfigError(
+        f"no teacher {name!r}; {hint}any model name of timm will do, for the recommended ones type: "
+        f"twinspect teachers"
+    )
+
+
+def _choose_tag(architecture: str, typed: str) -> str:
+    tags = [name.partition(".")[2] for name in timm.list_models(architecture, include_tags=True)]
+    if typed and typed not in tags:
+        raise ConfigError(
+            f"{architecture} has no weights tagged {typed!r}; "
+            f"allowed: {', '.join(filter(None, tags)) or 'none'}"
+        )
+    return typed or (FAVOURITE_TAG if FAVOURITE_TAG in tags else _settings(architecture, "").tag or "")
+
+
+def _settings(architecture: str, tag: str) -> Any:
+    """Read timm's record of pretrained weights; a model without any gets timm's defaults."""
+    record = timm.get_pretrained_cfg(f"{architecture}.{tag}" if tag else architecture)
+    return record or timm.models.PretrainedCfg()
+
+
+def _safe_filename(filename: str) -> str:
+    """Name the safetensors file that stands beside a pickled one."""
+    if filename.endswith(".safetensors"):
+        return filename
+    return "open_clip_model.safetensors" if filename.startswith("open_clip") else "model.safetensors"
+
+
+@cache
+def level_numbers(architecture: str) -> dict[int, str]:
+    """List the levels a network can give, by number and name, fine to coarse.
+
+    The numbers are timm's ``out_indices``; for a VGG, number k is the k-th pooling.
+
+    Raises:
+        TeacherError: timm cannot take feature maps from this model.
+    """
+    rows = _feature_rows(architecture)
+    if _is_vgg(architecture):
+        return {number: f"pool{number}" for number in range(1, len(rows))}
+    return {number: row["module"] for number, row in enumerate(rows)}
+
+
+@cache
+def _feature_rows(architecture: str) -> tuple[dict[str, Any], ...]:
+    with torch.random.fork_rng(devices=[]):
+        return tuple(_create(architecture)[0].feature_info.info)
+
+
+def choose_levels(architecture: str, layers: Sequence[int | str] | None) -> tuple[str, ...]:
+    """Turn what was asked for into level names, fine to coarse.
+
+    Args:
+        architecture: as :class:`Design` has it.
+        layers: numbers or names of levels (see :func:`level_numbers`), in any order; None for the default:
+            strides 4, 8, 16; of a VGG pool2..pool5; of a ViT four evenly spaced blocks, the last included.
+
+    Raises:
+        ConfigError: no such level, one named twice, or none at all; the message lists what there is.
+    """
+    known = level_numbers(architecture)
+    if layers is None:
+        return _default_levels(architecture, known)
+    wanted = {known.get(layer, layer) if isinstance(layer, int) else layer for layer in layers}
+    if not wanted <= set(known.values()) or not 0 < len(wanted) == len(layers):
+        listed = ", ".join(f"{number}={name}" for number, name in known.items())
+        raise ConfigError(
+            f"layers {', '.join(map(str, layers)) or '(none)'} are not levels of {architecture}; name one or "
+            f"more of these, each once, by number or name: {listed}"
+        )
+    return tuple(name for name in known.values() if name in wanted)
+
+
+def _default_levels(architecture: str, known: dict[int, str]) -> tuple[str, ...]:
+    if _is_vgg(architecture):
+        return tuple(known.values())[1:]
+    names = tuple(known.values())
+    reductions = [row["reduction"] for row in _feature_rows(architecture)]
+    if len(set(reductions)) == 1:
+        count = min(DEFAULT_BLOCKS, len(names))
+        return tuple(names[len(names) * step // count - 1] for step in range(1, count + 1))
+    deepest_of_stride = dict(zip(reductions, names, strict=True))
+    return tuple(deepest_of_stride[s] for s in DEFAULT_STRIDES if s in deepest_of_stride) or names
+
+
+def build(architecture: str, levels: Sequence[str], seed: int = 0) -> Network:
+    """Build a network with random weights, as deep as its deepest level and no deeper.
+
+    Args:
+        architecture: as :class:`Design` has it.
+        levels: names of levels, fine to coarse.
+        seed: of the random weights; torch's own random state is left as it was.
+
+    Raises:
+        TeacherError: timm cannot take feature maps from this model, or has no level of such a name.
+    """
+    numbers = {name: number for number, name in level_numbers(architecture).items()}
+    unknown = [name for name in levels if name not in numbers]
+    if unknown:
+        raise TeacherError(
+            f"{architecture} of the installed timm {timm.__version__} has no level {unknown[0]!r}"
+        )
+    wanted = tuple(numbers[name] for name in levels)
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        if _is_vgg(architecture):
+            return Network(VGGPools(_create(architecture, (0, wanted[-1]))[0], wanted), "")
+        net, dynamic = _create(architecture, wanted)
+    multiple, fixed = _sizes(architecture, dynamic=dynamic)
+    backbone, prefix = _wrap(net)
+    if architecture == CAFFE:
+        _to_caffe(net)
+    return Network(backbone, prefix, multiple, fixed)
+
+
+def _is_vgg(architecture: str) -> bool:
+    return bool(timm.models.is_model_in_modules(base_of(architecture), ["vgg"]))
+
+
+def _is_sized(architecture: str) -> bool:
+    """Whether a network is made for one image size, unless it is told otherwise."""
+    return bool(_settings(base_of(architecture), "").fixed_input_size)
+
+
+def _create(architecture: str, wanted: tuple[int, ...] | None = None) -> tuple[Any, bool]:
+    """Let timm build a feature extractor; the second value says that it takes images of any size."""
+    options: dict[str, Any] = {"features_only": True}
+    if wanted is not None:
+        options["out_indices"] = wanted
+    if _is_vgg(architecture):
+        options["mlp_ratio"] = 1 / 4096  # the classifier, 120 million weights, is thrown away at once
+    base = base_of(architecture)
+    try:
+        if _is_sized(architecture):
+            try:
+                return timm.create_model(base, dynamic_img_size=True, **options), True
+            except TypeError:  # this family of models has no such option
+                return timm.create_model(base, **options), False
+        return timm.create_model(base, **options), True
+    except (TypeError, RuntimeError, AssertionError, AttributeError, KeyError) as error:
+        raise TeacherError(
+            f"timm gives no feature maps of {architecture} ({reason(error)}); choose another teacher, "
+            f"such as {CURATED[0].name}; to list them type: twinspect teachers"
+        ) from error
+
+
+def _sizes(architecture: str, *, dynamic: bool) -> tuple[int, int]:
+    """Say what image sides a network takes: multiples of the first value; the second alone if not 0."""
+    if not _is_sized(architecture):
+        return 1, 0
+    if dynamic:
+        return int(_feature_rows(architecture)[0]["reduction"]), 0
+    return 1, int(_settings(base_of(architecture), "").input_size[-1])
+
+
+def _wrap(net: Any) -> tuple[nn.Module, str]:
+    if isinstance(net, FeatureGetterNet):
+        if hasattr(net.model, "num_prefix_tokens"):
+            return TokenMaps(net.model, net.feature_info.out_indices), "net."
+        return TimmMaps(net), "net.model."
+    if isinstance(net, FeatureHookNet) and "body" in net:
+        return TimmMaps(net), "net.body."
+    _cut_blocks(net)
+    return TimmMaps(net), "net."
+
+
+def _cut_blocks(net: Any) -> None:
+    """Drop the blocks behind the last level, which timm keeps in its MobileNets and EfficientNets."""
+    container, _, number = net.feature_info.module_name()[-1].partition(".")
+    if container == "blocks" and number.isdigit() and isinstance(getattr(net, "blocks", None), nn.Sequential):
+        net.blocks = net.blocks[: int(number) + 1]
+
+
+def _to_caffe(net: Any) -> None:
+    """Turn ResNet-50 into its original layout: strides in the 1x1 convolutions, pooling without padding."""
+    net["maxpool"] = nn.MaxPool2d(kernel_size=3, stride=2, padding=0, ceil_mode=True)
+    for stage in ("layer2", "layer3", "layer4"):
+        if stage in net:
+            first = net[stage][0]
+            first.conv1.stride, first.conv2.stride = (2, 2), (1, 1)
+
+
+class TimmMaps(nn.Module):
+    """Feature maps of a network as timm's extractor gives them.
+
+    Args:
+        net: made by timm with ``features_only=True``.
+    """
+
+    def __init__(self, net: Any) -> None:
+        super().__init__()
+        self.net = net
+        self._channels_last = getattr(net, "output_fmt", "NCHW") == "NHWC"
+
+    def forward(self, images: Tensor) -> tuple[Tensor, ...]:
+        """Describe normalised images (B, 3, H, W); one (B, C, h, w) map a level."""
+        maps = self.net(images)
+        if self._channels_last:
+            maps = [level.permute(0, 3, 1, 2).contiguous() for level in maps]
+        return tuple(maps)
+
+
+class VGGPools(nn.Module):
+    """Outputs of the poolings of a VGG.
+
+    Args:
+        net: made by timm with ``features_only=True``, at least as deep as the last pooling.
+        pools: which poolings, counted from 1.
+    """
+
+    def __init__(self, net: Any, pools: Sequence[int]) -> None:
+        super().__init__()
+        layers = list(net.children())
+        ends = [index for index, layer in enumerate(layers) if isinstance(layer, nn.MaxPool2d)]
+        self._ends = frozenset(ends[pool - 1] for pool in pools)
+        self.features = nn.Sequential(*layers[: max(self._ends) + 1])
+
+    def forward(self, images: Tensor) -> tuple[Tensor, ...]:
+        """Describe normalised images (B, 3, H, W); one (B, C, h, w) map a pooling."""
+        maps = []
+        for index, layer in enumerate(self.features):
+            images = layer(images)
+            if index in self._ends:
+                maps.append(images)
+        return tuple(maps)
+
+
+class TokenMaps(nn.Module):
+    """Patch tokens of a vision transformer as maps, before its final normalisation.
+
+    Args:
+        net: a transformer of timm, cut behind its last block wanted.
+        blocks: which blocks, counted from 0.
+    """
+
+    def __init__(self, net: Any, blocks: Sequence[int]) -> None:
+        super().__init__()
+        self.net = net
+        self._blocks = list(blocks)
+
+    def forward(self, images: Tensor) -> tuple[Tensor, ...]:
+        """Describe normalised images (B, 3, H, W); one (B, C, h, w) map a block."""
+        return tuple(self.net.forward_intermediates(images, indices=self._blocks, intermediates_only=True))
+
+    def with_class_tokens(self, images: Tensor) -> tuple[tuple[Tensor, ...], tuple[Tensor, ...]]:
+        """Describe normalised images; also each block's (B, C) class token, or mean patch without one."""
+        if getattr(self.net, "cls_token", None) is None:
+            maps = self(images)
+            return maps, tuple(level.mean((2, 3)) for level in maps)
+        pairs = self.net.forward_intermediates(
+            images, indices=self._blocks, intermediates_only=True, return_prefix_tokens=True
+        )
+        return tuple(level for level, _ in pairs), tuple(prefix[:, 0] for _, prefix in pairs)

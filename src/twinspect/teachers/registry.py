@@ -1,0 +1,69 @@
+"""Which teachers there are, and how to get one. Imports no torch before a teacher is made."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from twinspect.teachers import hub, plugins
+from twinspect.teachers.table import CURATED, FROM_FILE, TeacherInfo
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+    from twinspect.teachers.base import Teacher
+
+__all__ = ["TeacherInfo", "create_teacher", "teachers"]
+
+
+def teachers() -> tuple[TeacherInfo, ...]:
+    """List the teachers worth trying first, and those that other packages bring.
+
+    Any other model of timm works too, by its name.
+
+    >>> [info.name for info in teachers()][:2]
+    ['resnet18', 'resnet34']
+    """
+    listed = [replace(info, offline=_is_here(info.weights)) for info in CURATED]
+    for name, entry in plugins.plugins().items():
+        package = plugins.package_of(entry)
+        listed.append(TeacherInfo(name, package, (), 0, f"see {package}", offline=True))
+    return tuple(listed)
+
+
+def _is_here(weights: str) -> bool:
+    return weights != FROM_FILE and hub.cached(weights) is not None
+
+
+def create_teacher(
+    name: str,
+    *,
+    weights: Path | str | None = None,
+    layers: Sequence[int | str] | None = None,
+    seed: int = 0,
+) -> Teacher:
+    """Make a frozen teacher.
+
+    Args:
+        name: a recommended teacher (see :func:`teachers`), one of another package, or any model of timm,
+            with or without the tag of its weights. Without a tag, torchvision's weights (``tv_in1k``) are
+            taken where timm has them, as the papers do, elsewhere timm's first choice.
+        weights: a ``.safetensors``, ``.pth``, ``.pt`` or ``.bin`` file; ``"random"``; None for the pretrained
+            weights, from the cache of the Hugging Face hub or fetched there once.
+        layers: levels by number or name, in any order. Numbers are timm's ``out_indices`` (a ResNet's 1, 2, 3
+            are layer1..layer3; a ViT's are blocks counted from 0); for a VGG, number k is the k-th pooling.
+            None: strides 4, 8, 16; of a VGG pool2..pool5; of a ViT four evenly spaced blocks, the last of
+            them included.
+        seed: of random weights; not used otherwise.
+
+    Returns:
+        The teacher, on the CPU, in float32.
+
+    Raises:
+        ConfigError: no such teacher, tag or level; the message names the nearest.
+        TeacherError: weights that cannot be had or do not fit.
+    """
+    from twinspect.teachers import build  # noqa: PLC0415 - torch and timm only from here on
+
+    return build.build(name, weights, layers, seed)

@@ -1,0 +1,228 @@
+"""Reading weights files and fitting them to networks. Only tensors are read; no file can run code."""
+
+from __future__ import annotations
+
+import hashlib
+import pickle
+import re
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file
+from torch import Tensor
+
+from twinspect.errors import TeacherError
+from twinspect.teachers.messages import SHOWN, reason, some
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+    from pathlib import Path
+
+    from torch import nn
+
+PICKLED = (".pth", ".pt", ".bin")
+SUFFIXES = (".safetensors", *PICKLED)
+WRAPPERS = ("state_dict", "model")
+"""Under which keys training scripts put a network's tensors among other things."""
+
+
+def read(path: Path) -> dict[str, Tensor]:
+    """Read the tensors of a weights file.
+
+    Args:
+        path: ``.safetensors``, or ``.pth``, ``.pt``, ``.bin`` as PyTorch writes them. Tensors may lie under
+            ``state_dict`` or ``model``, and their names may begin with ``module.``.
+
+    Returns:
+        Tensors by name, on the CPU; floating point ones as float32.
+
+    Raises:
+        TeacherError: no such file, another kind of file, a damaged one, or one that holds more than tensors.
+    """
+    check_path(path)
+    content = _read_safetensors(path) if path.suffix.lower() == ".safetensors" else _read_pickled(path)
+    tensors = {str(name): value for name, value in _unwrap(content).items() if isinstance(value, Tensor)}
+    if not tensors:
+        raise TeacherError(
+            f"{path} holds no tensors by name; save them with torch.save(network.state_dict(), FILE)"
+        )
+    return {name.removeprefix("module."): _to_float32(value) for name, value in tensors.items()}
+
+
+def check_path(path: Path) -> None:
+    """Refuse what cannot be a weights file.
+
+    Raises:
+        TeacherError: no such file, or a suffix that is not known.
+    """
+    if not path.is_file():
+        what = "is a folder" if path.is_dir() else "does not exist"
+        raise TeacherError(
+            f"the weights file {path} {what}; give a file that ends in {', '.join(SUFFIXES)}, or "
+            f"'random' for random weights"
+        )
+    if path.suffix.lower() not in SUFFIXES:
+        raise TeacherError(f"the weights file {path} ends in {path.suffix!r}; allowed: {', '.join(SUFFIXES)}")
+
+
+def _read_safetensors(path: Path) -> dict[str, Tensor]:
+    try:
+        return load_file(path)
+    except (SafetensorError, OSError, ValueError) as error:
+        raise TeacherError(
+            f"the weights file {path} is damaged or no safetensors file: {reason(error)}"
+        ) from error
+
+
+def _read_pickled(path: Path) -> Any:
+    try:
+        return torch.load(path, map_location="cpu", weights_only=True)
+    except (
+        pickle.UnpicklingError,
+        RuntimeError,
+        EOFError,
+        OSError,
+        ValueError,
+        KeyError,
+        TypeError,
+    ) as error:
+        raise TeacherError(
+            f"the weights file {path} is damaged, or holds more than tensors, which could run code and is "
+            f"not opened ({reason(error)}); ask its maker for a .safetensors file, or for one written by "
+            f"torch.save(network.state_dict(), FILE)"
+        ) from error
+
+
+def _unwrap(content: Any) -> Mapping[Any, Any]:
+    for key in WRAPPERS:
+        if isinstance(content, dict) and isinstance(content.get(key), dict):
+            content = content[key]
+    return content if isinstance(content, dict) else {}
+
+
+def _to_float32(value: Tensor) -> Tensor:
+    return value.float() if value.is_floating_point() else value
+
+
+def sha256_of_file(path: Path) -> str:
+    """Fingerprint a file, as ``sha256sum`` does."""
+    digest = hashlib.sha256()
+    with path.open("rb") as file:
+        while block := file.read(1 << 20):
+            digest.update(block)
+    return digest.hexdigest()
+
+
+def sha256_of_tensors(tensors: Mapping[str, Tensor]) -> str:
+    """Fingerprint tensors by name, type, shape and value, whatever order they come in."""
+    digest = hashlib.sha256()
+    for name in sorted(tensors):
+        value = tensors[name].detach().cpu().contiguous()
+        digest.update(f"{name} {value.dtype} {tuple(value.shape)}\n".encode())
+        digest.update(value.reshape(-1).view(torch.uint8).numpy().tobytes())
+    return digest.hexdigest()
+
+
+@dataclass(frozen=True)
+class Match:
+    """Which tensors of a file go where in a network.
+
+    Attributes:
+        state: tensors that fit, by the network's names.
+        missing: names of tensors that the network needs and the file has not.
+        misshapen: sentences on tensors of another shape.
+        unused: names of tensors of the file that the network does not need.
+    """
+
+    state: dict[str, Tensor]
+    missing: tuple[str, ...]
+    misshapen: tuple[str, ...]
+    unused: tuple[str, ...]
+
+    @property
+    def complete(self) -> bool:
+        """Whether the network gets all that it needs."""
+        return not self.missing and not self.misshapen
+
+
+def match(needed: Mapping[str, Tensor], given: Mapping[str, Tensor], prefix: str) -> Match:
+    """Find for each tensor of a network its counterpart in a file.
+
+    Args:
+        needed: the network's own tensors.
+        given: the file's.
+        prefix: what the network puts before timm's names.
+    """
+    state, missing, misshapen, used = {}, [], [], set()
+    for name, own in needed.items():
+        names = _names_in_file(name, prefix)
+        found = next((candidate for candidate in names if candidate in given), None)
+        if found is None:
+            if not name.endswith("num_batches_tracked"):  # counts training steps; a frozen network has none
+                missing.append(names[-1])
+            continue
+        used.add(found)
+        if given[found].shape == own.shape:
+            state[name] = given[found]
+        else:
+            shapes = f"{tuple(given[found].shape)} in the file but {tuple(own.shape)} in the network"
+            misshapen.append(f"tensor {found!r} is {shapes}")
+    return Match(state, tuple(missing), tuple(misshapen), tuple(name for name in given if name not in used))
+
+
+def _names_in_file(name: str, prefix: str) -> tuple[str, ...]:
+    """List what a file may call a tensor; timm's extractors turn ``stages.0.`` into ``stages_0.``."""
+    plain = name.removeprefix(prefix)
+    return plain, re.sub(r"^([a-z]+)_(\d+)\.", r"\1.\2.", plain)
+
+
+def fit(
+    network: nn.Module,
+    given: Mapping[str, Tensor],
+    *,
+    prefix: str,
+    who: str,
+    where: str,
+    convert: Callable[[dict[str, Tensor]], Mapping[str, Tensor]] | None = None,
+) -> tuple[str, ...]:
+    """Load tensors into a network.
+
+    Args:
+        network: is changed.
+        given: tensors by name, under timm's names; torchvision's ResNets and VGGs have the same.
+        prefix: what the network puts before timm's names.
+        who: name of the network, for messages.
+        where: name of the file, for messages.
+        convert: turns tensors under their publisher's names into timm's; tried if they do not fit as is.
+
+    Returns:
+        What is worth noting: which tensors were not used.
+
+    Raises:
+        TeacherError: a tensor is missing, has another shape, or holds a value that is no number.
+    """
+    needed = network.state_dict()
+    best = match(needed, given, prefix)
+    if not best.complete and convert is not None:
+        converted = match(needed, convert(dict(given)), prefix)
+        best = converted if converted.complete else best
+    if not best.complete:
+        raise TeacherError(_misfit(best, who=who, where=where, needed=len(needed)))
+    broken = [name for name, value in best.state.items() if not torch.isfinite(value).all()]
+    if broken:
+        raise TeacherError(f"{where} is damaged: {some(broken)} holds values that are no numbers")
+    network.load_state_dict({**needed, **best.state}, strict=True)
+    return (f"not used: {some(best.unused)} ({len(best.unused)} tensors)",) if best.unused else ()
+
+
+def _misfit(found: Match, *, who: str, where: str, needed: int) -> str:
+    faults = list(found.misshapen[:SHOWN])
+    if len(found.misshapen) > SHOWN:
+        faults.append(f"{len(found.misshapen) - SHOWN} more have another shape")
+    if found.missing:
+        faults.append(f"{len(found.missing)} of {needed} tensors are missing: {some(found.missing)}")
+    if found.unused:
+        faults.append(f"{len(found.unused)} are not known to it: {some(found.unused)}")
+    return f"{where} does not fit {who}: {'; '.join(faults)}; give this network's own file, or fewer layers"

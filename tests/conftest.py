@@ -1,0 +1,88 @@
+"""Fixtures shared by the whole suite."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pytest
+from PIL import Image
+
+if TYPE_CHECKING:
+    from twinspect.detector import Detector
+
+SHARED = Path(__file__).resolve().parents[2] / "shared"
+
+QUICK: dict[str, Any] = {
+    "teacher": "test_resnet",  # timm's smallest; random weights need no download
+    "weights": "random",
+    "size": 64,
+    "steps": 30,
+    "batch_size": 8,
+    "device": "cpu",
+    "workers": 2,
+}
+
+
+@pytest.fixture
+def shared() -> Path:
+    """The folder of real images and weights beside the checkout; the test is skipped without it."""
+    if not (SHARED / "data").is_dir():
+        pytest.skip(f"real images and weights are not at {SHARED}")
+    return SHARED
+
+
+def stripes(seed: int, side: int = 48) -> np.ndarray[Any, np.dtype[np.uint8]]:
+    """A good part: diagonal stripes whose phase, contrast and noise vary; (side, side, 3) uint8."""
+    random = np.random.default_rng(seed)
+    rows, columns = np.mgrid[:side, :side]
+    wave = np.sin((rows + columns) / 3 + random.uniform(0, 6)) * random.uniform(40, 60)
+    values = 120 + wave[..., None] * np.array([1.0, 0.8, 0.6]) + random.normal(0, 4, (side, side, 3))
+    return values.clip(0, 255).astype(np.uint8)
+
+
+def blemish(image: np.ndarray[Any, Any], top: int = 8, left: int = 28) -> np.ndarray[Any, np.dtype[np.uint8]]:
+    """The same part with a 12 px checked square on it."""
+    damaged = image.copy()
+    checks = np.indices((12, 12)).sum(0) // 2 % 2 * 255
+    damaged[top : top + 12, left : left + 12] = checks[..., None]
+    return damaged
+
+
+def write_image(path: Path, values: np.ndarray[Any, Any]) -> Path:
+    """Write an image, making folders as needed."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    Image.fromarray(values).save(path)
+    return path
+
+
+@pytest.fixture(scope="session")
+def parts(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A data set in MVTec layout: 24 good training images, 6 good and 6 damaged test images with masks."""
+    root = tmp_path_factory.mktemp("data") / "parts"
+    for number in range(24):
+        write_image(root / "train" / "good" / f"{number}.png", stripes(number))
+    for number in range(6):
+        write_image(root / "test" / "good" / f"{number}.png", stripes(100 + number))
+        write_image(root / "test" / "square" / f"{number}.png", blemish(stripes(200 + number)))
+        mask = np.zeros((48, 48), dtype=np.uint8)
+        mask[8:20, 28:40] = 255
+        write_image(root / "ground_truth" / "square" / f"{number}_mask.png", mask)
+    return root
+
+
+@pytest.fixture(scope="session")
+def fitted(parts: Path) -> Detector:
+    """A detector fitted on the parts; tests must not change it."""
+    from twinspect.detector import Detector
+
+    return Detector("mkd", **QUICK).fit(parts)
+
+
+@pytest.fixture(scope="session")
+def model(fitted: Detector, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The same detector on disk; tests must not change it."""
+    path = tmp_path_factory.mktemp("models") / "parts.twin"
+    fitted.save(path)
+    return path

@@ -1,0 +1,101 @@
+"""The promise: what it says, when it is refused, and that it holds."""
+
+from __future__ import annotations
+
+from fractions import Fraction
+
+import numpy as np
+import pytest
+
+from twinspect.calibration import Calibration, choose_rate, count_to_hold_out, images_needed, smallest_rate
+from twinspect.errors import CalibrationError, ConfigError
+
+
+def test_p_values_equal_the_definition() -> None:
+    random = np.random.default_rng(0)
+    calibration = random.integers(0, 10, 30).astype(float)  # integers: many ties
+    new = random.integers(-2, 13, 50).astype(float)
+    expected = [(1 + sum(c >= s for c in calibration)) / 31 for s in new]
+    np.testing.assert_array_equal(Calibration(tuple(calibration), 0.1).p_values(new), expected)
+
+
+@pytest.mark.parametrize("images", [1, 2, 9, 19, 20, 37, 99])
+def test_the_threshold_decides_exactly_where_p_is_at_most_alpha(images: int) -> None:
+    random = np.random.default_rng(images)
+    scores = tuple(random.integers(0, 15, images).astype(float))
+    for rate in (0.01, 0.05, 0.29, 0.5, smallest_rate(images)):
+        if images < images_needed(rate):
+            continue
+        calibration = Calibration(scores, rate)
+        new = np.arange(-1, 17, 0.5)
+        ranks = np.array([1 + sum(c >= s for c in scores) for s in new])
+        allowed = 1 if rate == smallest_rate(images) else Fraction(repr(rate)) * (images + 1)
+        np.testing.assert_array_equal(calibration.is_anomalous(new), ranks <= allowed)
+        np.testing.assert_array_equal(calibration.is_anomalous(new), new > calibration.threshold)
+
+
+@pytest.mark.parametrize(("images", "rate"), [(19, 0.05), (60, 0.05), (99, 0.1), (12, None)])
+def test_the_promised_rate_holds_on_average_over_calibrations(images: int, rate: float | None) -> None:
+    random = np.random.default_rng(0)
+    promised = choose_rate(images, rate)
+    alarms = [
+        Calibration(tuple(random.standard_normal(images)), promised).is_anomalous(random.standard_normal(50)).mean()
+        for _ in range(2000)
+    ]
+    error = 3 * np.std(alarms) / np.sqrt(len(alarms))
+    assert np.mean(alarms) <= promised + error
+    assert np.mean(alarms) >= promised - 1 / (images + 1) - error  # and it is not wastefully strict
+
+
+@pytest.mark.parametrize(("rate", "needed"), [(0.05, 19), (0.01, 99), (0.1, 9), (0.3, 3), (0.5, 1), (0.005, 199)])
+def test_images_needed(rate: float, needed: int) -> None:
+    assert images_needed(rate) == needed
+    Calibration(tuple(range(needed)), rate)
+    with pytest.raises(CalibrationError, match=f"needs {needed}|no good images"):
+        Calibration(tuple(range(needed - 1)), rate)
+
+
+def test_unasked_the_rate_is_the_smallest_the_images_promise() -> None:
+    assert choose_rate(12, None) == 1 / 13
+    assert Calibration(tuple(range(12)), 1 / 13).threshold == 11  # only above all of them
+
+
+@pytest.mark.parametrize(
+    ("images", "asked", "held"),
+    [(3, None, 1), (31, None, 12), (50, None, 19), (200, None, 40), (10_000, None, 199), (200, 0.05, 40), (60, 0.05, 19), (250, 0.01, 99)],
+)
+def test_how_many_are_held_out(images: int, asked: float | None, held: int) -> None:
+    assert count_to_hold_out(images, asked) == held
+
+
+def test_too_few_images_for_the_rate_asked_for_says_how_many_and_offers_cv() -> None:
+    with pytest.raises(CalibrationError, match=r"needs 19 .* at most 40 % of 31 .*: 12\. Give at least 48 .*0\.077 .*--calibration cv"):
+        count_to_hold_out(31, 0.05)
+
+
+@pytest.mark.parametrize("images", [0, 1, 2])
+def test_too_few_images_for_any_rate(images: int) -> None:
+    with pytest.raises(CalibrationError, match="cannot be split"):
+        count_to_hold_out(images, None)
+
+
+@pytest.mark.parametrize("rate", [0.0, 1.0, -1.0, 2.0, float("nan")])
+def test_a_rate_outside_its_range_is_refused(rate: float) -> None:
+    with pytest.raises(ConfigError, match="between 0 and 1"):
+        choose_rate(100, rate)
+
+
+def test_scores_that_are_no_numbers_are_refused() -> None:
+    with pytest.raises(CalibrationError, match="finite"):
+        Calibration((1.0, float("nan")), 0.5)
+
+
+def test_nan_has_no_p_value_and_is_never_anomalous() -> None:
+    calibration = Calibration((1.0, 2.0, 3.0), 0.25)
+    assert np.isnan(calibration.p_values([np.nan])).all()
+    assert not calibration.is_anomalous([np.nan]).any()
+
+
+def test_the_record_round_trips() -> None:
+    calibration = Calibration((0.1, 0.3, 0.2), 0.25, "cv", (0.5, 2.0))
+    assert Calibration.from_record(calibration.to_record()) == calibration

@@ -1,0 +1,168 @@
+"""What every method must do, run over every method there is."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pytest
+import torch
+
+import twinspect as ts
+from twinspect.errors import ConfigError
+from conftest import QUICK, blemish, stripes
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+METHODS = sorted(ts.methods())
+
+
+@pytest.fixture(scope="module", params=METHODS)
+def detector(request: pytest.FixtureRequest, parts: Path) -> ts.Detector:
+    return ts.Detector(request.param, **QUICK).fit(parts)
+
+
+def weights(detector: ts.Detector) -> dict[str, torch.Tensor]:
+    return detector.model_.state_dict()
+
+
+def test_the_loss_falls(detector: ts.Detector) -> None:
+    for losses in detector.losses_.values():
+        assert np.mean(losses[-5:]) < 0.7 * np.mean(losses[:3])
+
+
+def test_a_planted_defect_outscores_its_clean_twin(detector: ts.Detector) -> None:
+    clean = np.stack([stripes(300 + n) for n in range(8)])
+    dirty = np.stack([blemish(each) for each in clean])
+    assert (detector.score(dirty).image > detector.score(clean).image).mean() >= 7 / 8
+
+
+def test_the_map_peaks_on_the_defect(detector: ts.Detector) -> None:
+    found = detector.score(np.stack([blemish(stripes(400 + n)) for n in range(8)])).map
+    assert isinstance(found, np.ndarray)
+    peaks = [np.unravel_index(each.argmax(), each.shape) for each in found]
+    hits = [4 <= row < 24 and 24 <= column < 44 for row, column in peaks]  # the square and 4 px around it
+    assert np.mean(hits) >= 6 / 8
+
+
+def test_a_score_does_not_depend_on_batch_mates(detector: ts.Detector) -> None:
+    images = np.stack([blemish(stripes(n)) if n % 3 == 0 else stripes(n) for n in range(11)])
+    together = detector.score(images)
+    for index in (0, 4, 10):
+        alone = detector.score(images[index : index + 1])
+        np.testing.assert_allclose(alone.image[0], together.image[index], rtol=1e-4)
+        np.testing.assert_allclose(alone.map[0], together.map[index], rtol=1e-3, atol=1e-5)  # type: ignore[index]
+
+
+def test_maps_have_the_size_of_their_images(detector: ts.Detector, tmp_path: Path) -> None:
+    from conftest import write_image
+
+    wide = write_image(tmp_path / "wide.png", stripes(1, 90)[:40])
+    tall = write_image(tmp_path / "tall.png", stripes(2, 70)[:, :33])
+    found = detector.score([wide, tall])
+    assert [each.shape for each in found.map] == [(40, 90), (70, 33)]  # type: ignore[union-attr]
+
+
+def test_scores_are_unbounded_raw_numbers_with_their_p_values(detector: ts.Detector) -> None:
+    found = detector.score(np.stack([stripes(500), blemish(stripes(500))]))
+    assert found.image.dtype == np.float32
+    assert found.image.shape == (2,)
+    np.testing.assert_array_equal(found.p_value, detector.calibration_.p_values(found.image))
+    np.testing.assert_array_equal(found.is_anomalous, found.p_value <= detector.calibration_.false_alarm_rate)
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_same_seed_same_weights_to_the_bit_and_another_seed_others(method: str, parts: Path) -> None:
+    settings = {**QUICK, "steps": 4}
+    first, second = (weights(ts.Detector(method, **settings).fit(parts)) for _ in range(2))
+    other = weights(ts.Detector(method, **settings, seed=1).fit(parts))
+    assert all(torch.equal(first[name], second[name]) for name in first)
+    assert any(not torch.equal(first[name], other[name]) for name in first if "teacher" not in name)
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_fit_leaves_the_teacher_and_the_callers_random_state_alone(method: str, parts: Path) -> None:
+    from twinspect.teachers import create_teacher
+
+    before = create_teacher(QUICK["teacher"], weights="random", seed=0).state_dict()
+    torch.manual_seed(123)
+    state = torch.get_rng_state()
+    detector = ts.Detector(method, **{**QUICK, "steps": 3}).fit(parts)
+    assert torch.equal(torch.get_rng_state(), state)
+    after = detector.model_.method.teacher.state_dict()
+    assert before.keys() == after.keys()
+    assert all(torch.equal(before[name], after[name]) for name in before)
+
+
+def test_saved_and_loaded_it_scores_the_same(detector: ts.Detector, tmp_path: Path) -> None:
+    detector.save(tmp_path / "m.twin")
+    loaded = ts.load(tmp_path / "m.twin")
+    images = np.stack([blemish(stripes(n)) for n in range(3)])
+    one, two = detector.score(images), loaded.score(images)
+    np.testing.assert_array_equal(one.image, two.image)
+    np.testing.assert_array_equal(one.map, two.map)  # type: ignore[arg-type]
+    np.testing.assert_array_equal(one.p_value, two.p_value)
+    assert loaded.get_params() == {**detector.get_params(), "device": "auto"}
+    assert loaded.calibration_ == detector.calibration_
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_killed_and_resumed_equals_never_killed(method: str, parts: Path, tmp_path: Path) -> None:
+    class Kill:
+        """Press Ctrl-C in the middle of a training."""
+
+        def __init__(self, after: int) -> None:
+            self.left = after
+
+        def start(self, stage: str, total: int, done: int) -> None: ...
+
+        def finish(self) -> None: ...
+
+        def advance(self, loss: float | None = None) -> None:
+            import signal
+
+            self.left -= 1
+            if self.left == 0:
+                signal.raise_signal(signal.SIGINT)
+
+    settings = {**QUICK, "steps": 12}
+    whole = ts.Detector(method, **settings).fit(parts)
+    cut = ts.Detector(method, **settings)
+    for after in (5, 4):
+        with pytest.raises(KeyboardInterrupt):
+            cut.fit(parts, progress=Kill(after), checkpoint=tmp_path, resume=True)
+    cut.fit(parts, checkpoint=tmp_path, resume=True)
+    assert all(torch.equal(weights(whole)[name], weights(cut)[name]) for name in weights(whole))
+    assert whole.losses_ == cut.losses_
+    assert whole.calibration_ == cut.calibration_
+
+
+@pytest.mark.parametrize(
+    "image",
+    [np.zeros((48, 48, 3), np.uint8), np.full((48, 48, 3), 255, np.uint8), np.zeros((2, 2, 3), np.uint8), stripes(0, 1000)],
+    ids=["black", "white", "2x2", "large"],
+)
+def test_odd_images_get_a_finite_score(detector: ts.Detector, image: np.ndarray) -> None:
+    found = detector.score(image[None])
+    assert np.isfinite(found.image).all()
+    assert found.map[0].shape == image.shape[:2]  # type: ignore[index]
+
+
+def test_a_one_pixel_image_is_one_row_with_its_error(detector: ts.Detector) -> None:
+    found = detector.score(np.zeros((1, 1, 1, 3), np.uint8))
+    assert "too small" in found.errors[0]
+    assert np.isnan(found.image[0])
+    assert not found.is_anomalous[0]
+
+
+@pytest.mark.parametrize("bad", [np.zeros((4, 4, 3), np.uint8), np.zeros((1, 4, 4, 3), np.float32), np.zeros((1, 4, 4, 2), np.uint8)])
+def test_arrays_of_another_shape_or_type_are_refused_by_name(detector: ts.Detector, bad: np.ndarray) -> None:
+    with pytest.raises(ts.errors.DataError, match="uint8"):
+        detector.score(bad)
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_an_unknown_setting_is_named_with_the_nearest(method: str, parts: Path) -> None:
+    with pytest.raises(ConfigError, match="did you mean 'batch_size'"):
+        ts.Detector(method, **{**QUICK, "bach_size": 3}).fit(parts)
