@@ -86,6 +86,11 @@ def test_f1_max_is_reached_at_its_threshold(labelled):
     assert f1_score(labels, scores >= threshold) == pytest.approx(value, abs=1e-12)
 
 
+def test_of_equal_f1_the_highest_threshold_is_given():
+    # 2 / (1 + 2) at 4, where one of two is found; 4 / (4 + 2) at 1, where both are and two good ones too.
+    assert f1_max([1, 0, 0, 1], [4.0, 3.0, 2.0, 1.0]) == (pytest.approx(2 / 3), 4.0)
+
+
 def test_auroc_counts_pairs(labelled):
     labels, scores = labelled
     good, anomalous = scores[~labels], scores[labels][:, None]

@@ -12,6 +12,7 @@ from sklearn.metrics import average_precision_score, roc_auc_score
 
 from twinspect.errors import ConfigError, DataError
 from twinspect.metrics import PixelAccumulator, PixelMetrics, aupro, f1_max
+from twinspect.metrics._steps import Steps, precision
 from twinspect.metrics._stores import lower_edges, sort_keys
 
 VALUES = ("auroc", "ap", "f1_max", "aupro_30", "aupro_05")
@@ -141,6 +142,33 @@ def test_ap_bound_holds_for_every_order_in_a_bin(seed):
     binned, exact = filled([mask], [score_map], 0).compute(), filled([mask], [score_map]).compute()
     assert binned.ap == pytest.approx(mask.mean())  # one bin: all tied
     assert abs(binned.ap - exact.ap) <= binned.error_bound.ap + 1e-12
+
+
+def test_ends_of_the_precision_are_those_of_the_extreme_orders():
+    rng = np.random.default_rng(0)
+    good, anomalous = rng.integers(0, 6, (2, 40))
+    anomalous = np.maximum(anomalous, 1)
+    good_upto, anomalous_upto = np.cumsum(good), np.cumsum(anomalous)
+    rows = Steps(
+        np.arange(40.0)[::-1],
+        good_above=good_upto - good,
+        good_upto=good_upto,
+        anomalous_above=anomalous_upto - anomalous,
+        anomalous_upto=anomalous_upto,
+        count=anomalous,
+        weight=np.ones(40),
+        n_good=int(good.sum()),
+        n_anomalous=int(anomalous.sum()),
+    )
+    lowest, _, highest = precision(rows)
+    for i, found in enumerate(anomalous):
+        true = anomalous_upto[i] - found + 1 + np.arange(found)
+        singly = np.mean(true / (true + good_upto[i]))  # the good of the bin first, then one by one
+        together = anomalous_upto[i] / (
+            anomalous_upto[i] + good_upto[i] - good[i]
+        )  # the anomalous first, tied
+        assert singly - 0.02 < lowest[i] <= singly + 1e-15
+        assert highest[i] == pytest.approx(together, abs=1e-15)
 
 
 def test_bins_without_a_mixture_are_exact():

@@ -9,6 +9,7 @@ from twinspect.data.listing import (
     GOOD_NAMES,
     Found,
     find_images,
+    folder_name,
     label_from,
     relative_name,
     subfolders,
@@ -56,7 +57,7 @@ def read_folder(root: Path, split: Split) -> DataSet:
     Raises:
         DataError: no layout fits, or there are no images.
     """
-    name = root.resolve().name
+    name = folder_name(root)
     found = Found()
     folders = subfolders(root, found)
     if _is_category(folders):
@@ -100,13 +101,14 @@ def _read_category(folder: Path, root: Path, split: Split) -> tuple[Found, str]:
     folders = subfolders(folder, found)
     if folders.keys() & {"train", "test"}:
         _check_has_train(folder, folders, split)
-        part, layout = _read_mvtec(folders, root), "MVTec layout"
+        part = _read_mvtec(folders, root)
+        layout = "MVTec layout" if "train" in folders else "MVTec layout without train/, for testing only"
         if split == "train" and not any(sample.split == "train" for sample in part.samples):
             raise DataError(f"{folders['train']}: no images to train on; expected them in train/good")
     else:
         part, layout = _read_classes(folder, folders, root, split)
     found.add(part)
-    return with_category(found, folder.resolve().name), layout
+    return with_category(found, folder_name(folder)), layout
 
 
 def _check_has_train(folder: Path, folders: dict[str, Path], split: Split) -> None:
@@ -144,9 +146,7 @@ def _read_split(folder: Path, root: Path, split: Split) -> Found:
     return found
 
 
-def _read_classes(
-    folder: Path, folders: dict[str, Path], root: Path, split: Split
-) -> tuple[Found, str]:
+def _read_classes(folder: Path, folders: dict[str, Path], root: Path, split: Split) -> tuple[Found, str]:
     """Read ``good`` beside other folders: good images get the split asked for, the others are for testing."""
     found = Found()
     for name, sub in folders.items():
@@ -165,7 +165,8 @@ def _read_classes(
 def _read_plain(root: Path, split: Split) -> tuple[Found, str]:
     found = Found()
     for path in find_images(root, found):
-        _check_plain(path, root)
+        if split != "test":
+            _check_plain(path, root)
         found.samples.append(Sample(path, relative_name(path, root), split))
     return found, f"plain folder: every image in it and below ({split}), without labels"
 
@@ -175,4 +176,6 @@ def _check_plain(path: Path, root: Path) -> None:
     for parent in path.relative_to(root).parents:
         if parent.name.casefold() in {*_SPLIT_FOLDERS, _MASK_FOLDER, *GOOD_NAMES}:
             remedy = f"name the folder that holds {parent.name}/, or move the images"
-            raise DataError(f"{root}: {parent.as_posix()}/ is part of a layout that does not start here; {remedy}")
+            raise DataError(
+                f"{root}: {parent.as_posix()}/ is part of a layout that does not start here; {remedy}"
+            )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 from dataclasses import dataclass, field, replace
+from pathlib import PurePath
 from typing import TYPE_CHECKING
 
 from twinspect.data.samples import GOOD, SPLITS, DataSet, Sample, Skipped
@@ -78,19 +79,25 @@ def relative_name(path: Path, root: Path) -> str:
     return path.relative_to(root).as_posix()
 
 
+def folder_name(folder: Path) -> str:
+    """Return a folder's own name, also where it was given as ``.`` or through a link."""
+    return PurePath(os.path.abspath(folder)).name  # noqa: PTH100 - resolve() would follow the link
+
+
 def subfolders(folder: Path, found: Found) -> dict[str, Path]:
-    """List a folder's visible sub-folders by their names in lower case, leaving its files and hidden folders out.
+    """List a folder's visible sub-folders by their names in lower case.
 
     Args:
         folder: the folder to look into.
-        found: is told about what is left out.
+        found: is told about its files and hidden folders, which are left out.
     """
     folders = {}
-    for path in _entries(folder, found):
-        if path.is_dir() and not (reason := _system_reason(path)):
-            folders[path.name.casefold()] = path
+    for entry in _entries(folder, found):
+        path = folder / entry.name
+        if _is_folder(entry) and not _system_reason(entry.name):
+            folders[entry.name.casefold()] = path
         else:
-            found.skip(path, reason_to_skip(path) or "lies beside the folders that say what an image is")
+            found.skip(path, _reason_to_skip(entry) or "lies beside the folders that say what an image is")
     return folders
 
 
@@ -106,17 +113,6 @@ def find_images(folder: Path, found: Found) -> list[Path]:
     return list(_walk(folder, found, set()))
 
 
-def reason_to_skip(path: Path) -> str | None:
-    """Say why a file is not taken for an image; ``None`` if it is."""
-    if reason := _system_reason(path):
-        return reason
-    if path.suffix.lower() not in IMAGE_SUFFIXES:
-        ending = repr(path.suffix) if path.suffix else "no ending"
-        return f"no image by its name ({ending}); images end in {', '.join(sorted(IMAGE_SUFFIXES))}"
-    # A link to nothing stays in: reading it gives an error that someone will see.
-    return "not a regular file" if path.exists() and not path.is_file() else None
-
-
 def check_unique(samples: Iterable[Sample]) -> None:
     """Refuse a list that holds one file twice: it could be trained on and tested with.
 
@@ -127,7 +123,9 @@ def check_unique(samples: Iterable[Sample]) -> None:
     for sample in samples:
         key = path_key(sample.path)
         if key in names:
-            raise DataError(f"{sample.path} is listed twice, as {names[key]!r} and {sample.name!r}; list it once")
+            raise DataError(
+                f"{sample.path} is listed twice, as {names[key]!r} and {sample.name!r}; list it once"
+            )
         names[key] = sample.name
 
 
@@ -142,32 +140,54 @@ def with_category(found: Found, category: str) -> Found:
 
 
 def _walk(folder: Path, found: Found, seen: set[Path]) -> Iterator[Path]:
-    real = folder.resolve()
-    if real in seen:
-        found.skip(folder, "a link to a folder that was already read")
+    real, above = folder.resolve(), folder.parent.resolve()
+    if real in seen or real in (above, *above.parents):
+        found.skip(folder, "a link to a folder that is read anyway")
         return
     seen.add(real)
-    for path in _entries(folder, found):
-        if reason := (_system_reason(path) if path.is_dir() else reason_to_skip(path)):
+    for entry in _entries(folder, found):
+        path = folder / entry.name
+        if reason := _reason_to_skip(entry):
             found.skip(path, reason)
-        elif path.is_dir():
+        elif _is_folder(entry):
             yield from _walk(path, found, seen)
         else:
             yield path
 
 
-def _entries(folder: Path, found: Found) -> list[Path]:
+def _entries(folder: Path, found: Found) -> list[os.DirEntry[str]]:
+    # scandir() knows what is a folder without asking again: it matters on network drives.
     try:
-        return sorted(folder.iterdir(), key=lambda path: natural_key(path.name))
+        with os.scandir(folder) as entries:
+            return sorted(entries, key=lambda entry: natural_key(entry.name))
     except OSError as error:
         found.skip(folder, f"cannot be opened: {error.strerror}")
         return []
 
 
-def _system_reason(path: Path) -> str | None:
-    if path.name.startswith("."):
+def _is_folder(entry: os.DirEntry[str]) -> bool:
+    try:
+        return entry.is_dir()
+    except OSError:  # a link to itself
+        return False
+
+
+def _reason_to_skip(entry: os.DirEntry[str]) -> str | None:
+    """Say why an entry of a folder is neither an image nor a folder to look into; ``None`` if it is."""
+    if (reason := _system_reason(entry.name)) or _is_folder(entry):
+        return reason
+    suffix = PurePath(entry.name).suffix
+    if suffix.lower() not in IMAGE_SUFFIXES:
+        return f"no image by its name ({suffix or 'no ending'}); images end in {', '.join(sorted(IMAGE_SUFFIXES))}"
+    # A link to nothing stays in: reading it gives an error that someone will see.
+    regular = entry.is_symlink() or entry.is_file()
+    return None if regular else "not a regular file"
+
+
+def _system_reason(name: str) -> str | None:
+    if name.startswith("."):
         return "hidden"
-    return "made by the operating system" if path.name.casefold() in _LEFT_BY_SYSTEMS else None
+    return "made by the operating system" if name.casefold() in _LEFT_BY_SYSTEMS else None
 
 
 def _sample_key(sample: Sample) -> tuple[object, ...]:

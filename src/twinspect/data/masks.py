@@ -68,7 +68,9 @@ def _only(masks: list[Path], sample: Sample) -> Path | None:
 
 def _claim(mask: Path, sample: Sample, owners: dict[Path, Sample]) -> None:
     if mask in owners:
-        raise DataError(f"{mask} is the mask of two images, {owners[mask].path} and {sample.path}; rename one")
+        raise DataError(
+            f"{mask} is the mask of two images, {owners[mask].path} and {sample.path}; rename one"
+        )
     owners[mask] = sample
 
 

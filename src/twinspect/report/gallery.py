@@ -152,8 +152,8 @@ class Gallery:
     @property
     def hits(self) -> list[Exhibit]:
         """Anomalous images that were found with the highest scores and are not among :attr:`anomalous`."""
-        shown = {exhibit.row.sample.name for exhibit in self.anomalous}
-        return [exhibit for exhibit in self._hits.exhibits if exhibit.row.sample.name not in shown]
+        shown = {exhibit.row.sample for exhibit in self.anomalous}
+        return [exhibit for exhibit in self._hits.exhibits if exhibit.row.sample not in shown]
 
 
 def _factors(shape: tuple[int, ...]) -> tuple[int, int]:

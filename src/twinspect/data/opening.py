@@ -1,0 +1,135 @@
+"""The one door to data: a folder, a manifest, a list of files or pixels becomes a data set."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, TypeAlias, Union, get_args
+
+import numpy as np
+from numpy.typing import NDArray
+
+from twinspect.data.layouts import EXPECTED, read_folder
+from twinspect.data.listing import Found, check_unique
+from twinspect.data.manifest import MANIFEST_SUFFIXES, read_manifest
+from twinspect.data.samples import DataSet, Sample, Split
+from twinspect.errors import ConfigError, DataError
+from twinspect.images import IMAGE_SUFFIXES
+
+DataSource: TypeAlias = Union[  # noqa: UP007 - evaluated at run time, where Python 3.10 cannot join all of these
+    str,
+    "os.PathLike[str]",
+    DataSet,
+    NDArray[np.uint8],
+    Iterable[Union[str, "os.PathLike[str]"]],  # noqa: UP007
+    Iterable[NDArray[np.uint8]],
+]
+"""What every verb takes for data: see `open_data`."""
+
+
+def open_data(source: DataSource, *, name: str | None = None, split: Split = "train") -> DataSet:
+    """List the images of a source, each with its split, label, category and mask.
+
+    Args:
+        source: a folder in one of the layouts of `read_folder`; a manifest (see `read_manifest`); an image file; a
+            list of any of these; (N, H, W, 3) RGB or (N, H, W) grey uint8 pixels, or a list of such images without
+            the N; or a data set, which is returned as it is.
+        name: what to call the data set in reports; otherwise the folder's or the file's name.
+        split: what images are for whose source does not say: those of a plain folder, of a list, of an array, and
+            the good ones of class folders.
+
+    Raises:
+        DataError: there is nothing there, it fits no layout, or it contradicts itself.
+        ConfigError: ``split`` is no split.
+    """
+    if split not in get_args(Split):
+        raise ConfigError(f"split is {split!r}; allowed are {', '.join(get_args(Split))}")
+    data = _open(source, split)
+    return data if name is None else replace(data, name=name)
+
+
+def _open(source: Any, split: Split) -> DataSet:
+    if isinstance(source, DataSet):
+        return source
+    if isinstance(source, (str, os.PathLike)):
+        return _open_path(Path(source).expanduser(), split)
+    if isinstance(source, np.ndarray):
+        return _open_array(source, split)
+    if isinstance(source, Iterable):
+        return _open_list(list(source), split)
+    raise DataError(
+        f"data is a {type(source).__name__}; allowed are a path, a list of paths, or uint8 pixels"
+    )
+
+
+def _open_path(path: Path, split: Split) -> DataSet:
+    suffix = path.suffix.lower()
+    if path.is_dir():
+        return read_folder(path, split)
+    if not path.exists():
+        raise DataError(f"{path}: no such file or folder; {EXPECTED}")
+    if suffix in MANIFEST_SUFFIXES:
+        return read_manifest(path)
+    if suffix in IMAGE_SUFFIXES:
+        found = Found([Sample(path, path.name, split)])
+        return found.data_set(path.name, path.parent, f"one image ({split})")
+    raise DataError(f"{path}: neither a folder nor a manifest nor an image by its name; {EXPECTED}")
+
+
+def _open_list(items: list[Any], split: Split) -> DataSet:
+    if not items:
+        raise DataError("the list of images is empty; expected at least one path")
+    if all(isinstance(item, np.ndarray) for item in items):
+        return _in_memory(
+            [_image(item, f"image {place} of the list") for place, item in enumerate(items)], split
+        )
+    found = Found()
+    for place, item in enumerate(items):
+        if not isinstance(item, (str, os.PathLike)):
+            kinds = "paths only, or uint8 arrays only"
+            raise DataError(f"item {place} of the list is a {type(item).__name__}; allowed are {kinds}")
+        found.add(_listed(Path(item).expanduser(), split))
+    check_unique(found.samples)
+    return found.data_set("list", None, f"list of {len(items)} paths ({split} where they do not say)")
+
+
+def _listed(path: Path, split: Split) -> Found:
+    """Read one item of a list; a file is taken for an image, whatever its name and whether it exists or not."""
+    if not path.is_dir() and path.suffix.lower() not in MANIFEST_SUFFIXES:
+        return Found([Sample(path, path.as_posix(), split)])
+    data = _open_path(path, split)
+    above = path if path.is_dir() else path.parent
+    samples = [replace(sample, name=(above / sample.name).as_posix()) for sample in data.samples]
+    return Found(samples, list(data.skipped))
+
+
+def _open_array(pixels: NDArray[Any], split: Split) -> DataSet:
+    if pixels.dtype == np.uint8 and (pixels.ndim == 2 or (pixels.ndim == 3 and pixels.shape[-1] in (3, 4))):
+        raise DataError(
+            f"got one image of shape {pixels.shape}; allowed are (N, H, W, 3) or (N, H, W): type x[None]"
+        )
+    if pixels.ndim not in (3, 4) or not len(pixels):
+        raise DataError(
+            f"got an array of shape {pixels.shape}; allowed are (N, H, W, 3) or (N, H, W) with N > 0"
+        )
+    return _in_memory([_image(image, f"array of shape {pixels.shape}") for image in pixels], split)
+
+
+def _image(pixels: NDArray[Any], what: str) -> NDArray[np.uint8]:
+    """Return one image as (H, W, 3) uint8, or say what is wrong with it."""
+    if pixels.dtype != np.uint8:
+        remedy = "from 0..1 make it with (x * 255).round().astype('uint8')"
+        raise DataError(f"{what}: the pixels are {pixels.dtype}; allowed is uint8, 0 to 255: {remedy}")
+    if not pixels.size or not (pixels.ndim == 2 or (pixels.ndim == 3 and pixels.shape[-1] == 3)):
+        raise DataError(f"{what}: one image is {pixels.shape}; allowed are (H, W, 3) RGB and (H, W) grey")
+    return pixels if pixels.ndim == 3 else np.repeat(pixels[..., None], 3, axis=-1)
+
+
+def _in_memory(images: list[NDArray[np.uint8]], split: Split) -> DataSet:
+    found = Found()
+    for place, pixels in enumerate(images):
+        made_up = f"array[{place}]"
+        found.samples.append(Sample(Path(made_up), made_up, split, pixels=pixels))
+    return found.data_set("array", None, f"{len(images)} images in memory ({split})")

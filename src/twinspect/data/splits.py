@@ -1,0 +1,81 @@
+"""Splitting: which images are held out, and which fold an image is in.
+
+Both depend on the seed and the names alone: not on the order of the list, the machine, or a random generator that
+may change between versions. Each name is hashed with the seed, and the hashes rank the images of a category.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections import Counter, defaultdict
+from typing import TYPE_CHECKING, TypeVar
+
+from twinspect.errors import DataError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from twinspect.data.samples import Sample
+
+Item = TypeVar("Item", bound="Sample")
+
+
+def hold_out(samples: Sequence[Item], count: int, seed: int) -> tuple[list[Item], list[Item]]:
+    """Set some images aside, from each category in proportion to its size.
+
+    Args:
+        samples: images with names that differ.
+        count: how many to set aside, 0 to all.
+        seed: another seed sets others aside.
+
+    Returns:
+        (kept, held), each in the order of ``samples``.
+
+    Raises:
+        DataError: ``count`` is out of range, or two images share a name.
+    """
+    if not 0 <= count <= len(samples):
+        raise DataError(f"cannot hold out {count} of {len(samples)} images; allowed are 0 to {len(samples)}")
+    places = {}
+    for ranked in _ranked(samples, seed):
+        for rank, (digest, sample) in enumerate(ranked):
+            # Categories run side by side from 0 to 1, so the first so many are shared out by size.
+            places[sample.name] = ((rank + 0.5) / len(ranked), digest)
+    names = set(sorted(places, key=places.__getitem__)[:count])
+    kept = [sample for sample in samples if sample.name not in names]
+    return kept, [sample for sample in samples if sample.name in names]
+
+
+def fold_of(samples: Sequence[Sample], folds: int, seed: int) -> tuple[int, ...]:
+    """Deal images out to folds whose sizes differ by one at most, in each category and overall.
+
+    Args:
+        samples: images with names that differ.
+        folds: how many folds, 2 to as many as there are images.
+        seed: another seed deals otherwise.
+
+    Returns:
+        The fold of each sample, 0 to ``folds`` - 1, in the order of ``samples``.
+
+    Raises:
+        DataError: ``folds`` is out of range, or two images share a name.
+    """
+    if not 2 <= folds <= len(samples):
+        raise DataError(
+            f"cannot deal {len(samples)} images out to {folds} folds; allowed are 2 to {len(samples)}"
+        )
+    order = [sample.name for ranked in _ranked(samples, seed) for _, sample in ranked]
+    fold = {name: place % folds for place, name in enumerate(order)}
+    return tuple(fold[sample.name] for sample in samples)
+
+
+def _ranked(samples: Sequence[Item], seed: int) -> list[list[tuple[str, Item]]]:
+    """Group by category, in the order of their names, and rank each group by hash."""
+    twice = [name for name, times in Counter(sample.name for sample in samples).items() if times > 1]
+    if twice:
+        raise DataError(f"two images are called {twice[0]!r}; a split needs names that differ")
+    groups = defaultdict(list)
+    for sample in samples:
+        digest = hashlib.sha256(f"{seed}:{sample.name}".encode("utf-8", "surrogateescape")).hexdigest()
+        groups[sample.category].append((digest, sample))
+    return [sorted(groups[category], key=lambda pair: pair[0]) for category in sorted(groups)]
