@@ -32,6 +32,8 @@ if TYPE_CHECKING:
     from twinspect.detector import Detector
     from twinspect.scores import ImageScore
 
+EXACT_PIXELS = 2**27
+"""Pixel metrics are exact up to so many pixels over all categories (2048 maps of 256 x 256); beyond, binned."""
 METRICS = tuple(DEFINITIONS)
 """The keys of every table of metrics, in the order they are shown."""
 
@@ -100,7 +102,8 @@ def evaluate(
     samples = test.split("test")
     if not samples:
         raise DataError(f"{test.name}: no test images; expected test/good and test/<defect>, or split=test in a manifest")
-    pixels = {category: PixelAccumulator() for category in test.categories}
+    each = EXACT_PIXELS // max(1, len(test.categories))
+    pixels = {category: PixelAccumulator(exact_up_to=each) for category in test.categories}
     with_masks = {sample.category for sample in samples if sample.mask is not None}
     rows = []
     for row in detector.stream(test.with_samples(samples)):
@@ -201,7 +204,7 @@ def _merged(parts: Iterable[PixelAccumulator]) -> PixelAccumulator | None:
     found = list(parts)
     if len(found) <= 1:
         return found[0] if found else None
-    total = PixelAccumulator()
+    total = PixelAccumulator(exact_up_to=EXACT_PIXELS)
     for part in found:
         total.merge(part)
     return total

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import math
 import signal
 import threading
@@ -312,13 +313,17 @@ def choose_precision(name: str, device: torch.device) -> str:
 def _gains_from_bf16(device: torch.device) -> bool:
     if device.type == "cuda":
         return torch.cuda.is_bf16_supported()
-    # AVX-512 alone converts to bf16 and back at no gain for small channels; AMX tiles are what pays.
-    return device.type == "cpu" and torch.cpu._is_amx_tile_supported()  # noqa: SLF001 - no public name yet
+    # Without these instructions a CPU converts to fp32 and back, and loses (torch has no public name for them).
+    return device.type == "cpu" and (
+        torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported()  # noqa: SLF001
+    )
 
 
 def _fabric(device: torch.device, precision: str) -> Fabric:
     from lightning_fabric import Fabric  # noqa: PLC0415 - half a second that scoring does not need
 
+    # It announces the precision as a warning would be; what was chosen is for the caller to say.
+    logging.getLogger("lightning_fabric").setLevel(logging.WARNING)
     devices = [device.index] if device.index is not None else 1
     fabric = Fabric(accelerator=device.type, devices=devices, precision=PRECISIONS[precision])  # type: ignore[arg-type]
     fabric.launch()

@@ -20,8 +20,8 @@ _BLOCK = 1 << 20
 def fingerprint(samples: Sequence[Sample]) -> str:
     """Hash the names and contents of images, whatever their order.
 
-    It is the SHA-256 of what ``sha256sum`` prints for the files, sorted by name: one line
-    ``<sha256 of the file>  <name>`` each. For pixels in memory the shape, as ``HxWxC:``, and the bytes are hashed.
+    It is the SHA-256 of what ``sha256sum`` prints for the files, sorted by name: one line ``<sha256 of
+    the file>  <name>`` each. For pixels in memory the shape, as ``HxWxC:``, and the bytes are hashed.
 
     Returns:
         64 hexadecimal digits.

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from twinspect.data.listing import (
@@ -25,8 +24,8 @@ if TYPE_CHECKING:
     from twinspect.data.samples import DataSet, Split
 
 EXPECTED = (
-    "expected a folder of good images; or train/good, test/good and test/<defect>; or a folder of categories, "
-    "each like that; or a .csv or .parquet manifest"
+    "expected a folder of good images; or train/good, test/good and test/<defect>; "
+    "or a folder of categories, each like that; or a .csv or .parquet manifest"
 )
 _SPLIT_FOLDERS: dict[str, Split] = {
     "train": "train",
@@ -42,9 +41,11 @@ def read_folder(root: Path, split: Split) -> DataSet:
 
     The layouts, the first that fits winning:
 
-    * MVTec: ``train/good``, perhaps ``calibration/good`` or ``validation/good``, ``test/good``, ``test/<defect>``
-      and ``ground_truth/<defect>/<name>_mask.png``. Images directly in ``train`` count as good.
-    * class folders: ``good`` beside ``<defect>`` folders: the good ones get ``split``, the others are for testing.
+    * MVTec: ``train/good``, perhaps ``calibration/good`` or ``validation/good``, ``test/good``,
+      ``test/<defect>`` and ``ground_truth/<defect>/<name>_mask.png``. Images directly in ``train`` count
+      as good.
+    * class folders: ``good`` beside ``<defect>`` folders: the good ones get ``split``, the others are for
+      testing.
     * categories: sub-folders in one of the two layouts above, each named by its folder.
     * plain: every image in the folder and below gets ``split``.
 
@@ -87,12 +88,15 @@ def _read_categories(
 ) -> tuple[Found, str]:
     found = Found()
     subfolders(root, found)  # names the loose files
+    layouts = set()
     for folder in folders:
         if folder in categories:
-            found.add(_read_category(folder, root, split)[0])
+            part, layout = _read_category(folder, root, split)
+            found.add(part)
+            layouts.add(layout)
         else:
             found.skip(folder, "no category: it holds neither train/ nor good/")
-    return found, f"folder of {len(categories)} categories, each with train/ and test/ or good/ in it"
+    return found, f"folder of {len(categories)} categories, each: {' or '.join(sorted(layouts))}"
 
 
 def _read_category(folder: Path, root: Path, split: Split) -> tuple[Found, str]:

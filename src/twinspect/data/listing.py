@@ -1,4 +1,4 @@
-"""Listing files: in an order that people expect and no file system changes, with a reason for each one left out."""
+"""Listing files: in an order that no file system changes, with a reason for each one that is left out."""
 
 from __future__ import annotations
 
@@ -44,11 +44,12 @@ class Found:
         self.skipped.append(Skipped(path, reason))
 
     def data_set(self, name: str, root: Path | None, layout: str) -> DataSet:
-        """Sort everything and call it a data set."""
+        """Sort everything and call it a data set; what comes without a root keeps its order."""
+        samples = self.samples if root is None else sorted(self.samples, key=_sample_key)
         return DataSet(
             name=name,
             root=root,
-            samples=tuple(sorted(self.samples, key=_sample_key)),
+            samples=tuple(samples),
             skipped=tuple(sorted(self.skipped, key=lambda left: natural_key(left.path.as_posix()))),
             layout=layout,
         )
@@ -110,7 +111,8 @@ def find_images(folder: Path, found: Found) -> list[Path]:
         folder: the folder to look into.
         found: is told about what is left out.
     """
-    return list(_walk(folder, found, set()))
+    # A link to a folder above counts as read, or it would let everything beside this folder in.
+    return list(_walk(folder, found, set(folder.resolve().parents)))
 
 
 def check_unique(samples: Iterable[Sample]) -> None:
@@ -140,9 +142,9 @@ def with_category(found: Found, category: str) -> Found:
 
 
 def _walk(folder: Path, found: Found, seen: set[Path]) -> Iterator[Path]:
-    real, above = folder.resolve(), folder.parent.resolve()
-    if real in seen or real in (above, *above.parents):
-        found.skip(folder, "a link to a folder that is read anyway")
+    real = folder.resolve()
+    if real in seen:
+        found.skip(folder, "a link to a folder that was read already, or that holds this one")
         return
     seen.add(real)
     for entry in _entries(folder, found):
@@ -178,7 +180,8 @@ def _reason_to_skip(entry: os.DirEntry[str]) -> str | None:
         return reason
     suffix = PurePath(entry.name).suffix
     if suffix.lower() not in IMAGE_SUFFIXES:
-        return f"no image by its name ({suffix or 'no ending'}); images end in {', '.join(sorted(IMAGE_SUFFIXES))}"
+        endings = ", ".join(sorted(IMAGE_SUFFIXES))
+        return f"no image by its name ({suffix or 'no ending'}); images end in {endings}"
     # A link to nothing stays in: reading it gives an error that someone will see.
     regular = entry.is_symlink() or entry.is_file()
     return None if regular else "not a regular file"

@@ -1,7 +1,7 @@
 """Reading ahead with threads, in order and within bounds.
 
-Decoding releases Python's lock, so threads are enough: there are no processes to fork, no workers that die silently,
-and nothing differs on Windows.
+Decoding releases Python's lock, so threads are enough: there are no processes to fork, no workers that
+die silently, and nothing differs on Windows.
 """
 
 from __future__ import annotations
@@ -53,8 +53,8 @@ def prefetch(
 ) -> Generator[R, None, None]:
     """Do work on items in threads, a bounded number of items ahead, and give the results in order.
 
-    An exception is raised at its item's turn and ends the iteration. Closing the iterator drops work that has not
-    begun and does not wait for work that has.
+    An exception is raised at its item's turn and ends the iteration. Closing the iterator drops work that
+    has not begun and does not wait for work that has.
 
     Args:
         items: what to work on.

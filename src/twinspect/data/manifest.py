@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import csv
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from twinspect.data.listing import GOOD_NAMES, Found, path_key
@@ -12,6 +11,7 @@ from twinspect.errors import DataError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
+    from pathlib import Path
 
     from twinspect.data.samples import DataSet, Split
 
@@ -37,8 +37,8 @@ def read_manifest(path: Path) -> DataSet:
     * ``label``: good, or the kind of defect; empty, ``normal``, ``ok`` and ``0`` mean good too, in any case.
     * ``category``: the product shown.
 
-    A CSV file is UTF-8 with a header; its values are parted by commas, semicolons or tabs. An image that does not
-    exist stays in, so that it shows as one failed row, unless none exists.
+    A CSV file is UTF-8 with a header; its values are parted by commas, semicolons or tabs. An image that
+    does not exist stays in, so that it shows as one failed row, unless none exists.
 
     Raises:
         DataError: the table cannot be read or contradicts itself; names the row, the header being row 1.
@@ -97,14 +97,16 @@ def _parquet_rows(path: Path) -> Iterator[tuple[int, Mapping[str, str]]]:
     from pyarrow import ArrowException  # noqa: PLC0415
 
     try:
-        names = pq.read_schema(path).names
-        _checked_columns(names, path)
-        wanted = {name: name.strip().lower() for name in names if name.strip().lower() in COLUMNS}
-        table = pq.read_table(path, columns=list(wanted)).to_pylist()
+        with path.open("rb") as stream:
+            file = pq.ParquetFile(stream)
+            names = file.schema_arrow.names
+            columns = dict(zip(names, _checked_columns(names, path), strict=True))
+            wanted = [name for name in names if columns[name] in COLUMNS]
+            table = file.read(columns=wanted).to_pylist()
     except (OSError, ArrowException) as error:
         raise DataError(f"{path}: cannot be read as Parquet: {error}") from error
     for number, row in enumerate(table, start=2):
-        yield number, {wanted[name]: _text(value) for name, value in row.items()}
+        yield number, {columns[name]: _text(value) for name, value in row.items()}
 
 
 def _checked_columns(names: list[str], path: Path) -> list[str]:
@@ -118,20 +120,20 @@ def _checked_columns(names: list[str], path: Path) -> list[str]:
 
 
 def _text(value: Any) -> str:
-    """Write a Parquet value as CSV would; a missing one is empty, and 0.0 stands for the integer it once was."""
+    """Write a Parquet value as CSV would; a missing one is empty, and 0.0 was an integer once."""
     if value is None or value != value:  # noqa: PLR0124 - only NaN differs from itself
         return ""
     return str(int(value) if isinstance(value, float) and value.is_integer() else value).strip()
 
 
 def _sample(row: Mapping[str, str], folder: Path, where: str) -> Sample:
-    path = row["path"].replace("\\", "/")
-    if not path:
+    if not row["path"]:
         raise DataError(f"{where}: the path is empty; expected the image file")
+    path = folder / row["path"].replace("\\", "/")
     label = GOOD if row.get("label", "").casefold() in _GOOD else row["label"]
     return Sample(
-        path=folder / path,
-        name=Path(path).as_posix(),
+        path=path,
+        name=(path.relative_to(folder) if path.is_relative_to(folder) else path).as_posix(),
         split=_split(row.get("split", ""), label, where),
         label=label,
         category=row.get("category", ""),

@@ -1,4 +1,4 @@
-"""Masks: which file marks the anomalous pixels of which image, told by its name and never by its place in a list."""
+"""Masks: which file marks the anomalous pixels of which image, told by name and never by sort order."""
 
 from __future__ import annotations
 
@@ -27,8 +27,8 @@ def attach_masks(images: Found, image_root: Path, mask_root: Path) -> Found:
         mask_root: ``ground_truth``, which holds ``broken/7_mask.png``.
 
     Returns:
-        The same images with their masks. Masks without an image, and anomalous images without a mask where others
-        have one, are named among the skipped; the latter stay in.
+        The same images with their masks. Masks without an image, and anomalous images without a mask
+        where others have one, are named among the skipped; the latter stay in.
 
     Raises:
         DataError: two masks for one image, or two images for one mask.

@@ -18,12 +18,12 @@ from twinspect.data.samples import DataSet, Sample, Split
 from twinspect.errors import ConfigError, DataError
 from twinspect.images import IMAGE_SUFFIXES
 
-DataSource: TypeAlias = Union[  # noqa: UP007 - evaluated at run time, where Python 3.10 cannot join all of these
+DataSource: TypeAlias = Union[
     str,
     "os.PathLike[str]",
     DataSet,
     NDArray[np.uint8],
-    Iterable[Union[str, "os.PathLike[str]"]],  # noqa: UP007
+    Iterable[Union[str, "os.PathLike[str]"]],
     Iterable[NDArray[np.uint8]],
 ]
 """What every verb takes for data: see `open_data`."""
@@ -32,13 +32,15 @@ DataSource: TypeAlias = Union[  # noqa: UP007 - evaluated at run time, where Pyt
 def open_data(source: DataSource, *, name: str | None = None, split: Split = "train") -> DataSet:
     """List the images of a source, each with its split, label, category and mask.
 
+    The images of a folder or manifest are sorted; those of a list or an array keep their order.
+
     Args:
-        source: a folder in one of the layouts of `read_folder`; a manifest (see `read_manifest`); an image file; a
-            list of any of these; (N, H, W, 3) RGB or (N, H, W) grey uint8 pixels, or a list of such images without
-            the N; or a data set, which is returned as it is.
+        source: a folder in one of the layouts of `read_folder`; a manifest (see `read_manifest`); an
+            image file; a list of any of these; (N, H, W, 3) RGB or (N, H, W) grey uint8 pixels, or a list
+            of such images without the N; or a data set, which is returned as it is.
         name: what to call the data set in reports; otherwise the folder's or the file's name.
-        split: what images are for whose source does not say: those of a plain folder, of a list, of an array, and
-            the good ones of class folders.
+        split: what images are for whose source does not say: those of a plain folder, of a list, of an
+            array, and the good ones of class folders.
 
     Raises:
         DataError: there is nothing there, it fits no layout, or it contradicts itself.
@@ -54,7 +56,7 @@ def _open(source: Any, split: Split) -> DataSet:
     if isinstance(source, DataSet):
         return source
     if isinstance(source, (str, os.PathLike)):
-        return _open_path(Path(source).expanduser(), split)
+        return _open_path(_path(source), split)
     if isinstance(source, np.ndarray):
         return _open_array(source, split)
     if isinstance(source, Iterable):
@@ -62,6 +64,11 @@ def _open(source: Any, split: Split) -> DataSet:
     raise DataError(
         f"data is a {type(source).__name__}; allowed are a path, a list of paths, or uint8 pixels"
     )
+
+
+def _path(text: str | os.PathLike[str]) -> Path:
+    path = Path(text)
+    return path.expanduser() if path.parts[:1] == ("~",) else path
 
 
 def _open_path(path: Path, split: Split) -> DataSet:
@@ -90,13 +97,13 @@ def _open_list(items: list[Any], split: Split) -> DataSet:
         if not isinstance(item, (str, os.PathLike)):
             kinds = "paths only, or uint8 arrays only"
             raise DataError(f"item {place} of the list is a {type(item).__name__}; allowed are {kinds}")
-        found.add(_listed(Path(item).expanduser(), split))
+        found.add(_listed(_path(item), split))
     check_unique(found.samples)
     return found.data_set("list", None, f"list of {len(items)} paths ({split} where they do not say)")
 
 
 def _listed(path: Path, split: Split) -> Found:
-    """Read one item of a list; a file is taken for an image, whatever its name and whether it exists or not."""
+    """Read one item of a list; a file is taken for an image, whatever its name and even if it is missing."""
     if not path.is_dir() and path.suffix.lower() not in MANIFEST_SUFFIXES:
         return Found([Sample(path, path.as_posix(), split)])
     data = _open_path(path, split)

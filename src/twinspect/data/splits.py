@@ -1,7 +1,8 @@
 """Splitting: which images are held out, and which fold an image is in.
 
-Both depend on the seed and the names alone: not on the order of the list, the machine, or a random generator that
-may change between versions. Each name is hashed with the seed, and the hashes rank the images of a category.
+Both depend on the seed and the names alone: not on the order of the list, the machine, or a random
+generator that may change between versions. Each name is hashed with the seed, and the hashes rank the
+images of a category.
 """
 
 from __future__ import annotations

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 SHOWN_SIDE: Final = 320
 """The longer side of a shown image is at most this, in pixels."""
 SMALL_SIDE: Final = 160
-"""Images up to this on the longer side are enlarged by a whole factor, so that outlines stay thin beside them."""
+"""Images up to this on the longer side are enlarged by a whole factor, so that outlines stay thin."""
 QUALITIES: Final = (85, 65, 45, 25)
 LARGEST_PICTURE: Final = 24_000
 """Bytes a picture may have before a lower JPEG quality is tried: 60 pictures then stay below 2 MB of page."""
@@ -109,7 +109,11 @@ class Shelf:
             mask: (H, W) ground truth, if known.
         """
         rank = self._rank(row)
-        if row.map is None or rank is None or (len(self.exhibits) == self._size and rank >= self.exhibits[-1].rank):
+        if (
+            row.map is None
+            or rank is None
+            or (len(self.exhibits) == self._size and rank >= self.exhibits[-1].rank)
+        ):
             return
         small = None if mask is None else _highest(mask)
         exhibit = Exhibit(rank, replace(row, map=None), _highest(row.map), small, row.map.shape)
@@ -132,7 +136,9 @@ class Gallery:
     def __init__(self, size: int = 8, hits: int = 4) -> None:
         self._anomalous = Shelf(size, lambda row: None if row.sample.is_good else row.score)
         self._good = Shelf(size, lambda row: -row.score if row.sample.is_good else None)
-        self._hits = Shelf(hits, lambda row: None if row.sample.is_good or not row.is_anomalous else -row.score)
+        self._hits = Shelf(
+            hits, lambda row: None if row.sample.is_good or not row.is_anomalous else -row.score
+        )
 
     def offer(self, row: ImageScore, mask: NDArray[np.bool_] | None) -> None:
         """Look at one scored image; see :meth:`Shelf.offer`."""
@@ -163,7 +169,7 @@ def _factors(shape: tuple[int, ...]) -> tuple[int, int]:
 
 
 def _highest(values: NDArray[Any]) -> NDArray[Any]:
-    """Bring a map or mask to its shown size, each block becoming its highest pixel, so that no small spot is lost."""
+    """Bring a map or mask to its shown size, a block becoming its highest pixel: no small spot is lost."""
     smaller, larger = _factors(values.shape)
     padding = [(0, -side % smaller) for side in values.shape]
     blocks = np.pad(values, padding, mode="edge")

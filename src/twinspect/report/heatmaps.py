@@ -7,13 +7,14 @@ pale and a bright spot is bright for a reason:
     raw value                             place on the scale  on an image
     ====================================  ==================  ===================================
     typical good pixel, or below          0                   the image itself, untouched
-    highest pixel of any held-out good    1/2                 half of the strongest tint
-    that, and as far again above          1                   strongest tint, pale yellow
+    highest pixel of any held-out good    1/2                 a tint that hides half of it
+    that, and as far again above          1                   the strongest tint, yellow
     ====================================  ==================  ===================================
 
-The colours are matplotlib's *inferno*: its lightness only ever rises, evenly, so more anomalous is lighter for
-readers with any kind of colour vision and on a grey printer. A rainbow such as *turbo* is lightest in its
-middle, which would make moderate values look like the extreme ones.
+The colours are matplotlib's *plasma*: its lightness only ever rises, evenly, so more anomalous is lighter
+for readers with any kind of colour vision and on a grey printer. A rainbow such as *turbo* is lightest in
+its middle, which would make moderate values look like the extreme ones; *inferno* begins in black, which
+cannot be told from a dark part.
 """
 
 from __future__ import annotations
@@ -40,13 +41,15 @@ if TYPE_CHECKING:
 MapRange = tuple[float, float]
 """The typical pixel of held-out good images, and the highest pixel of any of them."""
 
-COLOUR_MAP: Final = "inferno"
+COLOUR_MAP: Final = "plasma"
 STRONGEST: Final = 0.8
 """The largest share of colour in a tinted pixel; the rest is the image, so that the part stays visible."""
+GROWTH: Final = 0.7
+"""The share of colour is ``STRONGEST * place**GROWTH``: below 1, so that a weak anomaly is seen at all."""
 ABOVE_COLOUR: Final = (0, 229, 255)
-"""Cyan, the outline of what lies above every held-out good pixel: a hue that inferno has nowhere."""
+"""Cyan, the outline of what lies above every held-out good pixel: a hue that plasma has nowhere."""
 TRUTH_COLOUR: Final = (255, 255, 255)
-"""White with a black rim, the outline of a ground-truth mask: seen on any image, and unlike the other in print."""
+"""White with a black rim, the outline of a ground-truth mask: seen on any image, even printed in grey."""
 RIM_COLOUR: Final = (0, 0, 0)
 THIN_UP_TO: Final = 512
 """Images of up to so many pixels on the longer side get outlines 1 pixel wide; larger ones, 2."""
@@ -59,7 +62,7 @@ def colour(values: NDArray[np.float32], map_range: MapRange) -> NDArray[np.uint8
         values: (H, W) raw anomaly map.
         map_range: (low, high), the typical and the highest pixel of held-out good images, from
             ``Calibration.map_range``. Low or less has the first colour, high the middle one, and
-            high + (high - low) or more the last. Where low equals high, |high|, or else 1, serves as the span.
+            high + (high - low) or more the last. Where low equals high, the span is |high|, or else 1.
 
     Returns:
         (H, W, 3) uint8 RGB.
@@ -68,8 +71,8 @@ def colour(values: NDArray[np.float32], map_range: MapRange) -> NDArray[np.uint8
         DataError: the map is not two-dimensional or holds NaN or infinity.
         ConfigError: low is above high.
     """
-    coloured: NDArray[np.uint8] = _palette()[_levels(values, map_range)]
-    return coloured
+    colours: NDArray[np.uint8] = _palette()[_levels(values, map_range)]
+    return colours
 
 
 def overlay(
@@ -96,9 +99,11 @@ def overlay(
         ConfigError: low is above high.
     """
     if rgb.shape != (*values.shape, 3):
-        raise DataError(f"an image of shape {rgb.shape} came with a map of {values.shape}; allowed: (H, W, 3) and (H, W)")
+        raise DataError(
+            f"an image of shape {rgb.shape} came with a map of {values.shape}; allowed: (H, W, 3) and (H, W)"
+        )
     levels = _levels(values, map_range)
-    share = np.rint(levels * STRONGEST).astype(np.uint16)[..., None]  # of 255
+    share = _shares()[levels][..., None]
     blend = (rgb * (255 - share) + _palette()[levels] * share + 127) // 255
     tinted = outlined(blend.astype(np.uint8), values > map_range[1], ABOVE_COLOUR)
     return tinted if contour is None else truth(tinted, contour)
@@ -136,7 +141,7 @@ def outlined(
     from scipy.ndimage import binary_dilation  # noqa: PLC0415 - the raw maps of `--map-format npy` need no SciPy
 
     width = width or _line_width(mask.shape)
-    drawn = rgb.copy()
+    drawn: NDArray[np.uint8] = rgb.copy()
     if mask.any():
         inner = np.zeros_like(mask)
         inner[width:-width, width:-width] = True
@@ -149,8 +154,8 @@ def write_map(place: Path, result: ImageScore, map_range: MapRange, *, bits: int
     """Write the anomaly map of one image, whole or not at all.
 
     Args:
-        place: a ``.png``, the map laid over the image, or a ``.npy``, the raw (H, W) float32 map. Folders that
-            are missing are made.
+        place: a ``.png``, the map laid over the image, or a ``.npy``, the raw (H, W) float32 map. Missing
+            folders are made.
         result: a scored image with its map.
         map_range: as for :func:`colour`.
         bits: significant bits of a 16-bit image file, as the detector has them.
@@ -162,7 +167,9 @@ def write_map(place: Path, result: ImageScore, map_range: MapRange, *, bits: int
         OSError: the disk is full or not writable; whatever was at ``place`` is untouched.
     """
     if result.map is None:
-        raise ConfigError(f"{result.sample.name} has no anomaly map; score it with maps=True, and only write what was read")
+        raise ConfigError(
+            f"{result.sample.name} has no anomaly map; score it with maps=True, and only write what was read"
+        )
     buffer = io.BytesIO()
     if place.suffix == ".npy":
         np.save(buffer, result.map.astype(np.float32, copy=False), allow_pickle=False)
@@ -170,9 +177,17 @@ def write_map(place: Path, result: ImageScore, map_range: MapRange, *, bits: int
         laid = overlay(pixels_of(result.sample, bits), result.map, map_range)
         Image.fromarray(laid).save(buffer, "PNG")
     else:
-        raise ConfigError(f"{place}: a map ends in .png (on the image) or .npy (raw values); got {place.suffix!r}")
+        raise ConfigError(
+            f"{place}: a map ends in .png (on the image) or .npy (raw values); got {place.suffix!r}"
+        )
     place.parent.mkdir(parents=True, exist_ok=True)
     write_atomically(place, buffer.getvalue())
+
+
+def top_of_scale(map_range: MapRange) -> float:
+    """Give the raw value from which on a pixel has the last colour; see :func:`colour`."""
+    low, high = map_range
+    return low + 2 * ((high - low) or abs(high) or 1.0)
 
 
 def pixels_of(sample: Sample, bits: int | None = None) -> NDArray[np.uint8]:
@@ -191,9 +206,10 @@ def _levels(values: NDArray[np.float32], map_range: MapRange) -> NDArray[np.uint
         raise ConfigError(f"map_range=({low:g}, {high:g}); allowed: (low, high) with low not above high")
     if values.ndim != 2 or not np.isfinite(values).all():
         raise DataError(f"an anomaly map of shape {values.shape} came; allowed: (H, W) of finite numbers")
-    top = low + 2 * ((high - low) or abs(high) or 1.0)
+    top = top_of_scale(map_range)
     place = (np.clip(values, low, top) - low) / (top - low)
-    return np.rint(place * 255).astype(np.uint8)
+    levels: NDArray[np.uint8] = np.rint(place * 255).astype(np.uint8)
+    return levels
 
 
 @cache
@@ -203,6 +219,13 @@ def _palette() -> NDArray[np.uint8]:
 
     colours: NDArray[np.uint8] = colormaps[COLOUR_MAP](np.arange(256), bytes=True)[:, :3]
     return colours
+
+
+@cache
+def _shares() -> NDArray[np.uint16]:
+    """Tabulate the share of colour of the 256 places on the scale, (256,), in 255ths."""
+    shares: NDArray[np.uint16] = np.rint(255 * STRONGEST * np.linspace(0, 1, 256) ** GROWTH).astype(np.uint16)
+    return shares
 
 
 def _line_width(shape: tuple[int, ...]) -> int:

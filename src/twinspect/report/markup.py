@@ -27,9 +27,9 @@ def element(name: str, *children: str, **attributes: str | float | None) -> Html
     Args:
         name: the tag.
         *children: what it holds; escaped unless it is :class:`Html`.
-        **attributes: a trailing underscore is dropped and the others become hyphens, so ``class_`` is ``class``
-            and ``stroke_width`` is ``stroke-width``. An empty string is written as a bare attribute, ``None``
-            leaves it out, a number has at most two decimals.
+        **attributes: a trailing underscore is dropped and the others become hyphens, so ``class_`` is
+            ``class`` and ``text_anchor`` is ``text-anchor``. ``None`` leaves one out; numbers have at most
+            two decimals.
 
     >>> element("p", "1 < 2", element("br"), class_="note")
     '<p class="note">1 &lt; 2<br></p>'
@@ -45,18 +45,27 @@ def join(parts: Iterable[str]) -> Html:
     return Html("".join(part if isinstance(part, Html) else escape(part) for part in parts))
 
 
-def table(columns: Iterable[str], rows: Iterable[Iterable[str]], caption: str) -> Html:
+def table(
+    columns: Iterable[str], rows: Iterable[Iterable[str]], caption: str, *, wrapped: bool = False
+) -> Html:
     """Build a table that scrolls sideways where it is wider than the page; the first cell names its row.
 
     Args:
         columns: the heads.
         rows: the cells, as many a row as there are heads.
         caption: what the table shows.
+        wrapped: whether cells hold words, which are broken into lines, instead of numbers.
     """
     head = element("tr", *[element("th", column, scope="col") for column in columns])
     body = [_row(cells) for cells in rows]
     grid = element("table", element("caption", caption), element("thead", head), element("tbody", *body))
-    return element("div", grid, class_="scroll", role="region", aria_label=caption, tabindex="0")
+    class_ = "scroll words" if wrapped else "scroll"
+    return element("div", grid, class_=class_, role="region", aria_label=caption, tabindex="0")
+
+
+def section(title: str, *parts: str) -> Html:
+    """Put a heading over parts."""
+    return element("section", element("h2", title), *parts)
 
 
 def _row(cells: Iterable[str]) -> Html:
@@ -66,7 +75,5 @@ def _row(cells: Iterable[str]) -> Html:
 
 def _attribute(key: str, value: str | float) -> str:
     name = key.rstrip("_").replace("_", "-")
-    if value == "":
-        return f" {name}"
     text = value if isinstance(value, str) else f"{value:.2f}".rstrip("0").rstrip(".")
     return f' {name}="{escape(text)}"'

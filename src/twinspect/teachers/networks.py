@@ -254,16 +254,23 @@ def _create(architecture: str, wanted: tuple[int, ...] | None = None) -> tuple[A
     base = base_of(architecture)
     try:
         if _is_sized(architecture):
-            try:
-                return timm.create_model(base, dynamic_img_size=True, **options), True
-            except TypeError:  # this family of models has no such option
-                return timm.create_model(base, **options), False
+            return _create_sized(base, options)
         return timm.create_model(base, **options), True
     except (TypeError, RuntimeError, AssertionError, AttributeError, KeyError) as error:
         raise TeacherError(
             f"timm gives no feature maps of {architecture} ({reason(error)}); choose another teacher, "
             f"such as {CURATED[0].name}; to list them type: twinspect teachers"
         ) from error
+
+
+def _create_sized(name: str, options: dict[str, Any]) -> tuple[Any, bool]:
+    """Build a network that is made for one image size so that it takes others, if it can."""
+    try:
+        net = timm.create_model(name, dynamic_img_size=True, **options)
+    except TypeError:  # this family of models has no such option
+        return timm.create_model(name, **options), False
+    patches = getattr(getattr(net, "model", net), "patch_embed", None)
+    return net, not getattr(patches, "strict_img_size", False)  # some take the option and ignore it
 
 
 def _sizes(architecture: str, *, dynamic: bool) -> tuple[int, int]:

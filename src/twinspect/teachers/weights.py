@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import pickle
 import re
+import warnings
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -78,7 +79,9 @@ def _read_safetensors(path: Path) -> dict[str, Tensor]:
 
 def _read_pickled(path: Path) -> Any:
     try:
-        return torch.load(path, map_location="cpu", weights_only=True)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # on pickle protocols; what cannot be read is an error below
+            return torch.load(path, map_location="cpu", weights_only=True)
     except (
         pickle.UnpicklingError,
         RuntimeError,
@@ -210,11 +213,11 @@ def fit(
         best = converted if converted.complete else best
     if not best.complete:
         raise TeacherError(_misfit(best, who=who, where=where, needed=len(needed)))
-    broken = [name for name, value in best.state.items() if not torch.isfinite(value).all()]
+    broken = [key.removeprefix(prefix) for key, value in best.state.items() if not value.isfinite().all()]
     if broken:
         raise TeacherError(f"{where} is damaged: {some(broken)} holds values that are no numbers")
     network.load_state_dict({**needed, **best.state}, strict=True)
-    return (f"not used: {some(best.unused)} ({len(best.unused)} tensors)",) if best.unused else ()
+    return (f"tensors of the file not used ({len(best.unused)}): {some(best.unused)}",) if best.unused else ()
 
 
 def _misfit(found: Match, *, who: str, where: str, needed: int) -> str:

@@ -1,0 +1,140 @@
+"""The numbers of a report: rates with their intervals, and how numbers are written."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from twinspect.metrics import binomial_interval
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from twinspect.calibration import Calibration
+    from twinspect.scores import ImageScore
+
+
+@dataclass(frozen=True)
+class Rate:
+    """How many of some images were flagged as anomalous.
+
+    Attributes:
+        flagged: how many were.
+        images: how many there are; what follows needs at least one.
+    """
+
+    flagged: int
+    images: int
+
+    @property
+    def share(self) -> float:
+        """The rate, in [0, 1]."""
+        return self.flagged / self.images
+
+    @property
+    def interval(self) -> tuple[float, float]:
+        """Both ends of the exact (Clopper-Pearson) 95 % interval."""
+        return binomial_interval(self.flagged, self.images)
+
+    def others(self) -> Rate:
+        """Count the images that were not flagged instead."""
+        return Rate(self.images - self.flagged, self.images)
+
+    def words(self) -> str:
+        """Write count, rate and interval.
+
+        >>> print(Rate(1, 14).words().replace(chr(160), " "))
+        1 of 14 (7.14 %; 95 % interval 0.181 % to 33.9 %)
+        """
+        low, high = map(percent, self.interval)
+        interval = f"{percent(0.95)} interval {low} to {high}"
+        return f"{self.flagged} of {self.images} ({percent(self.share)}; {interval})"
+
+
+def false_alarms(rows: Iterable[ImageScore]) -> Rate:
+    """Count the good images that were read, and those of them that were flagged."""
+    return _rate(row for row in rows if row.sample.is_good)
+
+
+def finds(rows: Iterable[ImageScore]) -> Rate:
+    """Count the anomalous images that were read, and those of them that were flagged."""
+    return _rate(row for row in rows if not row.sample.is_good)
+
+
+def _rate(rows: Iterable[ImageScore]) -> Rate:
+    flags = [row.is_anomalous for row in rows if not row.error]
+    return Rate(sum(flags), len(flags))
+
+
+def calibration_spread(calibration: Calibration) -> tuple[float, float]:
+    """Say how far the true rate of one threshold may lie from the promised one.
+
+    A split-conformal bound holds on average over the draw of held-out images. The rate of the threshold that
+    one draw gave is itself random: with continuous scores it follows the Beta(k, n + 1 - k) distribution,
+    where the threshold is the k-th highest of n scores (Vovk 2012, "Conditional validity of inductive
+    conformal predictors").
+
+    Returns:
+        Both ends of the central 95 % of that distribution.
+    """
+    from scipy.special import betaincinv  # noqa: PLC0415 - only a report needs it
+
+    a, b = _beta(calibration)
+    return float(betaincinv(a, b, 0.025)), float(betaincinv(a, b, 0.975))
+
+
+def chance_of_as_many(calibration: Calibration, rate: Rate) -> float:
+    """Compute how often good images like the held-out ones give at least as many false alarms.
+
+    Both the draw of held-out images and that of test images count: the number of false alarms follows the
+    beta-binomial distribution with the parameters of :func:`calibration_spread`.
+
+    Args:
+        calibration: the held-out scores and the promise.
+        rate: the good test images and how many of them were flagged.
+    """
+    from scipy.stats import betabinom  # noqa: PLC0415 - only a report needs it
+
+    return float(betabinom.sf(rate.flagged - 1, rate.images, *_beta(calibration)))
+
+
+def _beta(calibration: Calibration) -> tuple[int, int]:
+    n = len(calibration.scores)
+    k = sum(score >= calibration.threshold for score in calibration.scores)
+    return k, n + 1 - k
+
+
+def p_words(p_value: float, images: int) -> str:
+    """Say a p-value in words.
+
+    Args:
+        p_value: (1 + number of calibration scores at or above) / (images + 1).
+        images: the number of calibration scores.
+
+    >>> p_words(0.05, 19)
+    'a good image scores this high in at most 1 of 20 cases'
+    """
+    return f"a good image scores this high in at most {round(p_value * (images + 1))} of {images + 1} cases"
+
+
+def percent(share: float) -> str:
+    """Write a share as a percentage of three significant digits.
+
+    >>> percent(0.0714)
+    '7.14 %'
+    """
+    return f"{100 * share:.3g}\N{NO-BREAK SPACE}%"
+
+
+def decimal(value: float | None) -> str:
+    """Write a metric with four decimals, or a dash where it is not defined."""
+    return "–" if value is None else f"{value:.4f}"
+
+
+def plural(number: int, noun: str) -> str:
+    """Count things.
+
+    >>> plural(1, "image"), plural(2, "image")
+    ('1 image', '2 images')
+    """
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"

@@ -1,0 +1,131 @@
+"""The report: one page that holds everything, opens anywhere and loads nothing."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from importlib.resources import files
+from pathlib import Path
+from string import Template
+from typing import TYPE_CHECKING, Any
+
+from twinspect._version import __version__
+from twinspect.report.exhibits import pictures
+from twinspect.report.markup import NOTHING, Html, element, join, table
+from twinspect.report.numbers import Rate, decimal, false_alarms, finds, percent, plural
+from twinspect.report.promise import promise
+from twinspect.report.sections import curves, defects, metrics, scores, unreadable
+
+if TYPE_CHECKING:
+    from twinspect.calibration import Calibration
+    from twinspect.evaluation import Evaluation
+    from twinspect.report.gallery import Gallery
+
+
+@dataclass(frozen=True)
+class Report:
+    """What a page tells of.
+
+    Attributes:
+        model: what was evaluated, as in ``metrics.json``.
+        data: what the test images are called.
+        calibration: the promise, and the scores it was made from.
+        evaluation: what was found.
+        gallery: the images to show.
+        bits: significant bits of 16-bit image files, to read those images again.
+    """
+
+    model: dict[str, Any]
+    data: str
+    calibration: Calibration
+    evaluation: Evaluation
+    gallery: Gallery
+    bits: int | None = None
+
+
+def render(report: Report) -> str:
+    """Build the page: HTML with its style, charts and pictures inside; the same bytes for the same report.
+
+    Raises:
+        ImageError: an image to show cannot be read again.
+    """
+    found, calibration = report.evaluation, report.calibration
+    parts = [
+        _head(report),
+        _headline(found),
+        promise(calibration, found),
+        metrics(found),
+        scores(calibration, found),
+        curves(found),
+        defects(found),
+        pictures(report.gallery, calibration, report.bits),
+        unreadable(found),
+        _making(report),
+    ]
+    template = Template(files("twinspect.report").joinpath("page.html").read_text(encoding="utf-8"))
+    title = element("title", f"Evaluation of {_name(report)} on {report.data}")
+    return template.substitute(title=title, body=join(parts))
+
+
+def _head(report: Report) -> Html:
+    model, found = report.model, report.evaluation
+    good, anomalous = false_alarms(found.rows).images, finds(found.rows).images
+    failed = sum(bool(row.error) for row in found.rows)
+    counts = f"{plural(good, 'good image')} and {plural(anomalous, 'anomalous image')}"
+    among = f" in {len(found.categories)} categories" if len(found.categories) > 1 else ""
+    unread = f"; {plural(failed, 'more image')} could not be read" if failed else ""
+    words = (
+        f"Method {model['method']} on teacher {model['teacher']['name']}. Tested on {counts}{among}{unread}."
+    )
+    title = element("h1", "Evaluation of ", element("em", _name(report)), " on ", element("em", report.data))
+    return element("header", title, element("p", words, class_="lead"))
+
+
+def _headline(found: Evaluation) -> Html:
+    among = len(found.categories)
+    of = f"mean of {among} categories" if among > 1 else "1 is perfect, 0.5 is chance"
+    cards = [
+        _card("Image AUROC", decimal(found.mean["image_auroc"]), of),
+        _card("Pixel AUROC", decimal(found.mean["pixel_auroc"]), of) if found.pixels else NOTHING,
+        _card("AUPRO, limit 0.3", decimal(found.mean["aupro_30"]), of if among > 1 else "1 is perfect")
+        if found.pixels
+        else NOTHING,
+        _rate_card("False alarms", false_alarms(found.rows), "good images"),
+        _rate_card("Misses", finds(found.rows).others(), "anomalous images"),
+    ]
+    return element("dl", *cards, class_="cards", aria_label="Main figures")
+
+
+def _rate_card(name: str, rate: Rate, of: str) -> Html:
+    if not rate.images:
+        return _card(name, "–", f"no {of} in the test")
+    return _card(name, percent(rate.share), f"{rate.flagged} of {rate.images} {of}")
+
+
+def _card(name: str, value: str, note: str) -> Html:
+    return element(
+        "div", element("dt", name), element("dd", value, class_="value"), element("dd", note, class_="note")
+    )
+
+
+def _making(report: Report) -> Html:
+    """List what is needed to repeat the evaluation."""
+    model = report.model
+    facts = {
+        "Model": model["path"],
+        "Method": model["method"],
+        "Teacher": model["teacher"]["name"],
+        "Teacher weights, sha256": model["teacher"]["sha256"],
+        "Seed": model["seed"],
+        "Training data, fingerprint": model["data"]["fingerprint"],
+        "Test data": report.data,
+        "Pixels compared at": report.evaluation.resolution,
+        "twinspect": __version__,
+        **{f"Setting: {name}": value for name, value in model["config"].items()},
+    }
+    rows = [(name, str(value)) for name, value in facts.items()]
+    grid = table(("What", "Value"), rows, "Model, data and settings", wrapped=True)
+    return element("details", element("summary", "How this was made"), grid, class_="block")
+
+
+def _name(report: Report) -> str:
+    return Path(report.model["path"]).name

@@ -1,0 +1,178 @@
+"""The parts of a report that stand on numbers alone."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from twinspect.metrics import DEFINITIONS, roc_curve
+from twinspect.report import figures
+from twinspect.report.histogram import histogram
+from twinspect.report.markup import NOTHING, Html, element, section, table
+from twinspect.report.numbers import decimal, false_alarms, finds, percent, plural
+
+if TYPE_CHECKING:
+    from twinspect.calibration import Calibration
+    from twinspect.evaluation import Evaluation
+    from twinspect.metrics import Curve
+
+TITLES: Final = {
+    "image_auroc": "Image AUROC",
+    "image_ap": "Image AP",
+    "image_f1_max": "Image F1-max",
+    "pixel_auroc": "Pixel AUROC",
+    "pixel_ap": "Pixel AP",
+    "pixel_f1_max": "Pixel F1-max",
+    "aupro_30": "AUPRO 0.3",
+    "aupro_05": "AUPRO 0.05",
+    "false_alarm_rate": "False alarms",
+    "miss_rate": "Misses",
+    "threshold": "Threshold",
+}
+RATES: Final = ("false_alarm_rate", "miss_rate")
+MANY: Final = 40
+"""A table with more rows than this is folded."""
+NO_MASKS: Final = (
+    "There are no pixel metrics and no PRO curve: no ground-truth masks came with these images. "
+    "Masks go to ground_truth/<defect>/, or into the column mask of a manifest."
+)
+
+
+def metrics(found: Evaluation) -> Html:
+    """Tabulate every metric that is defined for some category, with definitions below."""
+    lines = [(name or "all images", values) for name, values in found.categories.items()]
+    if len(lines) > 1:  # of one category, the mean and the whole are itself
+        lines += [("mean", found.mean), ("pooled", found.pooled)]
+    keys = [
+        key
+        for key in found.pooled
+        if key != "threshold" and any(values[key] is not None for _, values in lines)
+    ]
+    rows = [(name, *[_metric(key, values[key]) for key in keys]) for name, values in lines]
+    grid = table(
+        ("Category", *[TITLES.get(key, key) for key in keys]), rows, "Metrics on the raw scores and maps"
+    )
+    terms = [
+        element("dt", TITLES.get(key, key)) + element("dd", DEFINITIONS[key]) for key in [*keys, "threshold"]
+    ]
+    if len(lines) > 1:
+        terms.append(
+            element("dt", "mean") + element("dd", "Mean over the categories for which the metric is defined.")
+        )
+        terms.append(
+            element("dt", "pooled")
+            + element("dd", "All images together: one scale of scores, one threshold.")
+        )
+    meaning = element(
+        "details", element("summary", "What each number means"), element("dl", *map(Html, terms))
+    )
+    pixels = (
+        f"Maps and masks are compared at this resolution: {found.resolution}." if found.pixels else NO_MASKS
+    )
+    return section("Metrics", grid, element("p", pixels, class_="note"), _bounds(found), meaning)
+
+
+def _metric(key: str, value: float | None) -> str:
+    return percent(value) if key in RATES and value is not None else decimal(value)
+
+
+def _bounds(found: Evaluation) -> Html:
+    if not found.error_bounds:
+        return NOTHING
+    lines = [
+        f"{name or 'all images'}: " + ", ".join(f"{key} {bound:.2g}" for key, bound in bounds.items())
+        for name, bounds in found.error_bounds.items()
+    ]
+    words = "Pixel metrics from binned scores, each off by at most: " + "; ".join(lines) + "."
+    return element("p", words, class_="note")
+
+
+def scores(calibration: Calibration, found: Evaluation) -> Html:
+    """Draw the scores of the held-out, the good and the anomalous images."""
+    rows = [row for row in found.rows if not row.error]
+    groups = (
+        ("held-out good", list(calibration.scores)),
+        ("good", [row.score for row in rows if row.sample.is_good]),
+        ("anomalous", [row.score for row in rows if not row.sample.is_good]),
+    )
+    words = (
+        "Good images to the right of the threshold are false alarms, anomalous ones to the left are misses. "
+        "Each row is drawn to its own height."
+    )
+    chart = element("figure", histogram(groups, calibration.threshold), element("figcaption", words))
+    return section("Scores", chart)
+
+
+def curves(found: Evaluation) -> Html:
+    """Draw the ROC and PRO curves."""
+    rows = [row for row in found.rows if not row.error]
+    alarms, hits = false_alarms(rows), finds(rows)
+    if not (alarms.images and hits.images):
+        missing = "anomalous" if alarms.images else "good"
+        return section(
+            "Curves", element("p", f"Curves need good and anomalous images; there are no {missing} ones.")
+        )
+    images = roc_curve([not row.sample.is_good for row in rows], [row.score for row in rows])
+    drawn = [(f"images (AUROC {decimal(found.pooled['image_auroc'])})", images)]
+    pixels = found.pixels.curves() if found.pixels else None
+    if pixels:
+        drawn.append((f"pixels (AUROC {decimal(found.pooled['pixel_auroc'])})", pixels.roc))
+    charts = [
+        _figure(
+            figures.roc(drawn, (alarms.share, hits.share)),
+            "ROC curves: what is found, against what is flagged in vain",
+        )
+    ]
+    charts.append(
+        _pro(pixels.pro, found) if pixels and pixels.pro.x.size else element("p", NO_MASKS, class_="note")
+    )
+    note = "All categories together, on one scale of scores." if len(found.categories) > 1 else ""
+    return section(
+        "Curves",
+        element("div", *charts, class_="pair"),
+        element("p", note, class_="note") if note else NOTHING,
+    )
+
+
+def _pro(curve: Curve, found: Evaluation) -> Html:
+    label = f"AUPRO {decimal(found.pooled['aupro_30'])} up to 0.3"
+    words = (
+        "PRO curve: the share of each marked region that is found, averaged; shaded, what AUPRO 0.3 counts"
+    )
+    return _figure(figures.pro(curve, label), words)
+
+
+def _figure(chart: Html, caption: str) -> Html:
+    return element("figure", chart, element("figcaption", f"{caption}."))
+
+
+def defects(found: Evaluation) -> Html:
+    """Tabulate how well each kind of defect is found."""
+    several = len(found.categories) > 1
+    columns = (
+        "Label",
+        *(("Category",) if several else ()),
+        "Images",
+        "Flagged",
+        "95 % interval",
+        "Image AUROC",
+    )
+    rows = []
+    for line in found.defects:
+        low, high = map(percent, line["flagged_interval_95"])
+        flagged = f"{line['flagged']} ({percent(line['flagged'] / line['images'])})"
+        category = (line["category"],) if several else ()
+        values = (str(line["images"]), flagged, f"{low} to {high}", decimal(line["image_auroc"]))
+        rows.append((line["label"], *category, *values))
+    grid = table(columns, rows, "How many images of each label were flagged as anomalous")
+    if len(rows) > MANY:
+        grid = element("details", element("summary", f"All {len(rows)} labels"), grid)
+    return section("Kinds of defect", grid)
+
+
+def unreadable(found: Evaluation) -> Html:
+    """List the files that could not be read; they are in no number above."""
+    failed = [(row.sample.name, row.error) for row in found.rows if row.error]
+    if not failed:
+        return NOTHING
+    words = element("p", f"{plural(len(failed), 'file')} could not be read and count in no number above.")
+    return section("Unreadable files", words, table(("File", "Reason"), failed, "Not read", wrapped=True))

@@ -1,0 +1,126 @@
+"""Evaluating a detector into a folder: ``metrics.json`` for machines and ``report.html`` for people."""
+
+from __future__ import annotations
+
+import json
+import math
+from typing import TYPE_CHECKING, Any, Final
+
+from twinspect._version import __version__
+from twinspect.data import open_data
+from twinspect.errors import ConfigError
+from twinspect.evaluation import evaluate
+from twinspect.files import write_atomically
+from twinspect.report.gallery import Gallery
+from twinspect.report.page import Report, render
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from numpy.typing import NDArray
+
+    from twinspect.calibration import Calibration
+    from twinspect.data import DataSource
+    from twinspect.detector import Detector
+    from twinspect.evaluation import Evaluation
+    from twinspect.scores import ImageScore
+
+FORMAT: Final = 1
+"""Format number of ``metrics.json``."""
+
+
+def write_evaluation(
+    detector: Detector, data: DataSource, out: Path, *, model: str, tick: Callable[[], None] | None = None
+) -> Evaluation:
+    """Evaluate a detector and write what was found.
+
+    Args:
+        detector: a fitted detector.
+        data: a data set with a ``test`` split.
+        out: the folder to write into; made if missing. Files of an earlier evaluation are replaced, each
+            whole or not at all.
+        model: where the detector comes from, for the record.
+        tick: called once for every test image, for instance to draw a bar.
+
+    Raises:
+        DataError: there is no test split, or a mask does not fit its image.
+        ConfigError: ``out`` cannot be a folder.
+        OSError: the disk is full.
+    """
+    _make_folder(out)
+    test = open_data(data)
+    gallery = Gallery()
+
+    def watch(row: ImageScore, mask: NDArray[Any] | None) -> None:
+        gallery.offer(row, mask)
+        if tick:
+            tick()
+
+    found = evaluate(detector, test, watch=watch)
+    about = _about(detector, model)
+    record = metrics_record(about, detector.calibration_, test.name, found)
+    write_atomically(out / "metrics.json", (json.dumps(record, indent=1, allow_nan=False) + "\n").encode())
+    page = render(Report(about, test.name, detector.calibration_, found, gallery, detector.bits))
+    write_atomically(out / "report.html", page.encode())
+    return found
+
+
+def metrics_record(
+    about: dict[str, Any], calibration: Calibration, data: str, found: Evaluation
+) -> dict[str, Any]:
+    """Build what ``metrics.json`` holds: plain JSON values, ``None`` for what is not defined.
+
+    Args:
+        about: the model.
+        calibration: the promise that the threshold makes.
+        data: what the test images are called.
+        found: what the evaluation found.
+    """
+    record: dict[str, Any] = _without_nan(
+        {
+            "format": FORMAT,
+            "twinspect": __version__,
+            "model": about,
+            "calibration": {
+                "kind": calibration.kind,
+                "false_alarm_rate": calibration.false_alarm_rate,
+                "threshold": calibration.threshold,
+                "n": len(calibration.scores),
+            },
+            "data": data,
+            **found.to_record(),
+        }
+    )
+    return record
+
+
+def _about(detector: Detector, path: str) -> dict[str, Any]:
+    """Say which model was evaluated, exactly enough to make it again."""
+    record = detector.model_.record()
+    return {
+        "path": path,
+        "method": detector.method,
+        "teacher": {key: record["teacher"][key] for key in ("name", "sha256")},
+        "config": record["config"],
+        "seed": detector.seed,
+        "data": detector.data_,
+    }
+
+
+def _make_folder(out: Path) -> None:
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise ConfigError(
+            f"{out} cannot be made a folder ({error.strerror}); choose another --out"
+        ) from error
+
+
+def _without_nan(value: Any) -> Any:
+    """Replace what JSON cannot say, NaN and infinity, by ``None``."""
+    if isinstance(value, dict):
+        return {key: _without_nan(each) for key, each in value.items()}
+    if isinstance(value, list | tuple):
+        return [_without_nan(each) for each in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value
