@@ -619,13 +619,13 @@ def test_teachers_without_a_repository_ask_for_a_file() -> None:
 
 
 def test_listing_says_what_is_on_this_machine(cache: Path) -> None:
-    assert not any(row.offline for row in teachers())
+    assert not any(row.offline for row in teachers().values())
     folder = cache / "models--timm--resnet18.tv_in1k"
     (folder / "refs").mkdir(parents=True)
     (folder / "refs" / "main").write_text("abc")
     (folder / "snapshots" / "abc").mkdir(parents=True)
     (folder / "snapshots" / "abc" / "model.safetensors").touch()
-    assert [row.name for row in teachers() if row.offline] == ["resnet18"]
+    assert [row.name for row in teachers().values() if row.offline] == ["resnet18"]
 
 
 @pytest.mark.parametrize(
@@ -692,7 +692,7 @@ def acme(monkeypatch: pytest.MonkeyPatch) -> ModuleType:
 
 
 def test_a_package_can_bring_a_teacher(acme: ModuleType) -> None:
-    row = next(row for row in teachers() if row.name == "acme")
+    row = next(row for row in teachers().values() if row.name == "acme")
     assert (row.weights, row.offline) == ("module acme_vision", True)
     teacher = create_teacher("acme", weights="random", seed=4)
     assert (teacher.name, teacher.source) == ("acme", "acme random")

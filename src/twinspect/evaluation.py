@@ -98,7 +98,7 @@ def evaluate(
     Raises:
         DataError: there is no test split, or a mask does not fit its image.
     """
-    test = open_data(data)
+    test = open_data(data, split="test")
     samples = test.split("test")
     if not samples:
         raise DataError(f"{test.name}: no test images; expected test/good and test/<defect>, or split=test in a manifest")

@@ -76,6 +76,7 @@ class Model(nn.Module):
 
     def __init__(self, method: Method[Any], preprocessing: Preprocessing) -> None:
         super().__init__()
+        method.teacher.check_size(preprocessing.side, preprocessing.side)
         method.check_size(preprocessing.side, preprocessing.side)
         self.method = method
         self.preprocessing = preprocessing

@@ -49,6 +49,7 @@ def _data(options: argparse.Namespace) -> tuple[str, dict[str, Any]]:
             f"{data.name}: {len(data)} images; {data.layout}",
             table(("category", "read as", "label", "mask", "images"), rows),
             plan,
+            *_listing("without a mask, for image metrics only", [(s.path, f"labelled {s.label}") for s in data.unmasked]),
             *_listing("left out", [(skipped.path, skipped.reason) for skipped in data.skipped]),
             *_listing("cannot be read", unreadable),
         ]
@@ -63,6 +64,7 @@ def _data(options: argparse.Namespace) -> tuple[str, dict[str, Any]]:
         ],
         "calibration": plan,
         "left_out": [{"path": str(skipped.path), "reason": skipped.reason} for skipped in data.skipped],
+        "unmasked": [str(s.path) for s in data.unmasked],
         "unreadable": [{"path": str(path), "reason": reason} for path, reason in unreadable],
     }
     return text, record

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 def run(options: argparse.Namespace) -> Outcome:
     """Evaluate and write the results."""
     detector = load(options.model, device=options.device).set_params(workers=options.workers)
-    data = open_data(options.data)
+    data = open_data(options.data, split="test")
     with Bar() as bar:
         bar.start("evaluate", total=len(data.split("test")))
         found = write_evaluation(detector, data, Path(options.out), model=options.model, tick=bar.advance)

@@ -12,8 +12,20 @@ from twinspect.teachers import teachers
 if TYPE_CHECKING:
     import argparse
 
+    from twinspect.teachers import TeacherInfo
+
 
 def run(options: argparse.Namespace) -> Outcome:  # noqa: ARG001 - every verb takes the options
     """List the teachers."""
-    known = teachers()
-    return Outcome("", {"teachers": [asdict(info) for info in known]})
+    known = teachers().values()
+    rows = [
+        (info.name, _levels(info), info.weights, info.licence, "yes" if info.offline else "no")
+        for info in known
+    ]
+    text = table(("teacher", "levels (channels at stride)", "weights", "licence", "on this machine"), rows)
+    note = "Any other timm model works too, by its name; --weights FILE takes any file that fits."
+    return Outcome(f"{text}\n\n{note}", {"teachers": [asdict(info) for info in known]})
+
+
+def _levels(info: TeacherInfo) -> str:
+    return " ".join(f"{level.channels}@{level.reduction}" for level in info.levels)

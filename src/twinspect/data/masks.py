@@ -27,8 +27,7 @@ def attach_masks(images: Found, image_root: Path, mask_root: Path) -> Found:
         mask_root: ``ground_truth``, which holds ``broken/7_mask.png``.
 
     Returns:
-        The same images with their masks. Masks without an image, and anomalous images without a mask
-        where others have one, are named among the skipped; the latter stay in.
+        The same images with their masks. Masks without an image are named among the skipped.
 
     Raises:
         DataError: two masks for one image, or two images for one mask.
@@ -41,7 +40,8 @@ def attach_masks(images: Found, image_root: Path, mask_root: Path) -> Found:
         if mask is not None:
             _claim(mask, sample, owners)
         result.samples.append(replace(sample, mask=mask))
-    _name_the_lonely(result, by_name, owners, mask_root)
+    for mask in {mask for masks in by_name.values() for mask in masks} - set(owners):
+        result.skip(mask, "a mask without an image of that name")
     return result
 
 
@@ -72,13 +72,3 @@ def _claim(mask: Path, sample: Sample, owners: dict[Path, Sample]) -> None:
             f"{mask} is the mask of two images, {owners[mask].path} and {sample.path}; rename one"
         )
     owners[mask] = sample
-
-
-def _name_the_lonely(
-    found: Found, by_name: dict[str, list[Path]], owners: dict[Path, Sample], mask_root: Path
-) -> None:
-    for mask in {mask for masks in by_name.values() for mask in masks} - set(owners):
-        found.skip(mask, "a mask without an image of that name")
-    for sample in found.samples:
-        if owners and sample.mask is None and not sample.is_good:
-            found.skip(sample.path, f"has no mask in {mask_root}; it counts for image metrics only")

@@ -84,6 +84,16 @@ class DataSet:
         """The categories that occur, sorted."""
         return tuple(sorted({sample.category for sample in self.samples}))
 
+    @property
+    def unmasked(self) -> tuple[Sample, ...]:
+        """Anomalous test images without a mask in a category where others have one: for image metrics only."""
+        masked = {sample.category for sample in self.samples if sample.mask is not None}
+        return tuple(
+            sample
+            for sample in self.split("test")
+            if not sample.is_good and sample.mask is None and sample.category in masked
+        )
+
     def split(self, name: Split) -> tuple[Sample, ...]:
         """List the samples of one split."""
         return tuple(sample for sample in self.samples if sample.split == name)

@@ -52,7 +52,7 @@ class Panel:
         """
         for quality in QUALITIES:
             buffer = io.BytesIO()
-            Image.fromarray(self.rgb).save(buffer, "JPEG", quality=quality, subsampling=0, optimize=True)
+            Image.fromarray(self.rgb).save(buffer, "JPEG", quality=quality, subsampling=0)
             if buffer.tell() <= LARGEST_PICTURE:
                 break
         return "data:image/jpeg;base64," + base64.b64encode(buffer.getvalue()).decode("ascii")

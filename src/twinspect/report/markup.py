@@ -75,5 +75,7 @@ def _row(cells: Iterable[str]) -> Html:
 
 def _attribute(key: str, value: str | float) -> str:
     name = key.rstrip("_").replace("_", "-")
-    text = value if isinstance(value, str) else f"{value:.2f}".rstrip("0").rstrip(".")
+    text = (
+        value if isinstance(value, str) else f"{round(value, 2) + 0.0:.10g}"
+    )  # adding zero takes the sign off -0
     return f' {name}="{escape(text)}"'

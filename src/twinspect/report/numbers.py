@@ -120,7 +120,7 @@ def p_words(p_value: float, images: int) -> str:
 def percent(share: float) -> str:
     """Write a share as a percentage of three significant digits.
 
-    >>> percent(0.0714)
+    >>> percent(0.0714).replace(chr(160), " ")
     '7.14 %'
     """
     return f"{100 * share:.3g}\N{NO-BREAK SPACE}%"

@@ -86,8 +86,8 @@ def _other_promises(calibration: Calibration, found: Evaluation) -> Html:
     columns = ("Promised at most", "Threshold", "False alarms", "Misses")
     grid = table(columns, rows, "What other promises would have given on these images")
     words = (
-        "Choose by what a false alarm and a miss cost, not by these counts: a threshold fitted to test images "
-        "promises nothing. To choose: "
+        "Choose by what a false alarm and a miss cost, not by these counts: a threshold fitted to test "
+        "images promises nothing. To choose: "
     )
     command = element("code", "twinspect calibrate MODEL --false-alarm-rate RATE")
     return join([grid, element("p", words, command, class_="note")])

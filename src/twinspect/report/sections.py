@@ -31,6 +31,7 @@ TITLES: Final = {
 RATES: Final = ("false_alarm_rate", "miss_rate")
 MANY: Final = 40
 """A table with more rows than this is folded."""
+NO_PRO: Final = "No PRO curve: no ground-truth mask marks an anomalous pixel."
 NO_MASKS: Final = (
     "There are no pixel metrics and no PRO curve: no ground-truth masks came with these images. "
     "Masks go to ground_truth/<defect>/, or into the column mask of a manifest."

@@ -62,7 +62,9 @@ def write_evaluation(
     record = metrics_record(about, detector.calibration_, test.name, found)
     write_atomically(out / "metrics.json", (json.dumps(record, indent=1, allow_nan=False) + "\n").encode())
     page = render(Report(about, test.name, detector.calibration_, found, gallery, detector.bits))
-    write_atomically(out / "report.html", page.encode())
+    write_atomically(
+        out / "report.html", page.encode(errors="backslashreplace")
+    )  # not every file name is Unicode
     return found
 
 

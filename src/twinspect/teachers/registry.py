@@ -17,19 +17,19 @@ if TYPE_CHECKING:
 __all__ = ["TeacherInfo", "create_teacher", "teachers"]
 
 
-def teachers() -> tuple[TeacherInfo, ...]:
-    """List the teachers worth trying first, and those that other packages bring.
+def teachers() -> dict[str, TeacherInfo]:
+    """List the teachers worth trying first, and those that other packages bring, by name.
 
     Any other model of timm works too, by its name.
 
-    >>> [info.name for info in teachers()][:2]
+    >>> list(teachers())[:2]
     ['resnet18', 'resnet34']
     """
     listed = [replace(info, offline=_is_here(info.weights)) for info in CURATED]
     for name, entry in plugins.plugins().items():
         package = plugins.package_of(entry)
         listed.append(TeacherInfo(name, package, (), 0, f"see {package}", offline=True))
-    return tuple(listed)
+    return {info.name: info for info in listed}
 
 
 def _is_here(weights: str) -> bool:
