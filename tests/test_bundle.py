@@ -71,7 +71,7 @@ def test_an_unknown_format_is_named(copy: Path) -> None:
 
 
 def test_no_folder_and_a_file_in_its_place(tmp_path: Path) -> None:
-    with pytest.raises(BundleError, match="no model at .*twinspect fit"):
+    with pytest.raises(BundleError, match=r"no model at .*twinspect fit"):
         ts.load(tmp_path / "none.twin")
     (tmp_path / "file.twin").write_text("x")
     with pytest.raises(BundleError, match="is a file"):

@@ -39,7 +39,9 @@ def test_the_promised_rate_holds_on_average_over_calibrations(images: int, rate:
     random = np.random.default_rng(0)
     promised = choose_rate(images, rate)
     alarms = [
-        Calibration(tuple(random.standard_normal(images)), promised).is_anomalous(random.standard_normal(50)).mean()
+        Calibration(tuple(random.standard_normal(images)), promised)
+        .is_anomalous(random.standard_normal(50))
+        .mean()
         for _ in range(2000)
     ]
     error = 3 * np.std(alarms) / np.sqrt(len(alarms))
@@ -47,7 +49,9 @@ def test_the_promised_rate_holds_on_average_over_calibrations(images: int, rate:
     assert np.mean(alarms) >= promised - 1 / (images + 1) - error  # and it is not wastefully strict
 
 
-@pytest.mark.parametrize(("rate", "needed"), [(0.05, 19), (0.01, 99), (0.1, 9), (0.3, 3), (0.5, 1), (0.005, 199)])
+@pytest.mark.parametrize(
+    ("rate", "needed"), [(0.05, 19), (0.01, 99), (0.1, 9), (0.3, 3), (0.5, 1), (0.005, 199)]
+)
 def test_images_needed(rate: float, needed: int) -> None:
     assert images_needed(rate) == needed
     Calibration(tuple(range(needed)), rate)
@@ -62,14 +66,26 @@ def test_unasked_the_rate_is_the_smallest_the_images_promise() -> None:
 
 @pytest.mark.parametrize(
     ("images", "asked", "held"),
-    [(3, None, 1), (31, None, 12), (50, None, 19), (200, None, 40), (10_000, None, 199), (200, 0.05, 40), (60, 0.05, 19), (250, 0.01, 99)],
+    [
+        (3, None, 1),
+        (31, None, 12),
+        (50, None, 19),
+        (200, None, 40),
+        (10_000, None, 199),
+        (200, 0.05, 40),
+        (60, 0.05, 19),
+        (250, 0.01, 99),
+    ],
 )
 def test_how_many_are_held_out(images: int, asked: float | None, held: int) -> None:
     assert count_to_hold_out(images, asked) == held
 
 
 def test_too_few_images_for_the_rate_asked_for_says_how_many_and_offers_cv() -> None:
-    with pytest.raises(CalibrationError, match=r"needs 19 .* at most 40 % of 31 .*: 12\. Give at least 48 .*0\.077 .*--calibration cv"):
+    with pytest.raises(
+        CalibrationError,
+        match=r"needs 19 .* at most 40 % of 31 .*: 12\. Give at least 48 .*0\.077 .*--calibration cv",
+    ):
         count_to_hold_out(31, 0.05)
 
 

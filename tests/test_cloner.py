@@ -37,7 +37,11 @@ def test_batch_norm_follows_every_convolution_but_the_one_before_a_pool() -> Non
     for block in Cloner(VGG).blocks:
         kinds = [type(module).__name__ for module in block]
         convolutions = kinds.count("Conv2d")
-        assert kinds == ["Conv2d", "BatchNorm2d", "ReLU"] * (convolutions - 1) + ["Conv2d", "ReLU", "MaxPool2d"]
+        assert kinds == ["Conv2d", "BatchNorm2d", "ReLU"] * (convolutions - 1) + [
+            "Conv2d",
+            "ReLU",
+            "MaxPool2d",
+        ]
     assert all(m.bias is None for m in Cloner(VGG).modules() if isinstance(m, nn.Conv2d))
 
 

@@ -9,8 +9,8 @@ import pytest
 import torch
 
 import twinspect as ts
-from twinspect.errors import ConfigError
 from conftest import QUICK, blemish, stripes
+from twinspect.errors import ConfigError
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -140,7 +140,12 @@ def test_killed_and_resumed_equals_never_killed(method: str, parts: Path, tmp_pa
 
 @pytest.mark.parametrize(
     "image",
-    [np.zeros((48, 48, 3), np.uint8), np.full((48, 48, 3), 255, np.uint8), np.zeros((2, 2, 3), np.uint8), stripes(0, 1000)],
+    [
+        np.zeros((48, 48, 3), np.uint8),
+        np.full((48, 48, 3), 255, np.uint8),
+        np.zeros((2, 2, 3), np.uint8),
+        stripes(0, 1000),
+    ],
     ids=["black", "white", "2x2", "large"],
 )
 def test_odd_images_get_a_finite_score(detector: ts.Detector, image: np.ndarray) -> None:
@@ -156,7 +161,10 @@ def test_a_one_pixel_image_is_one_row_with_its_error(detector: ts.Detector) -> N
     assert not found.is_anomalous[0]
 
 
-@pytest.mark.parametrize("bad", [np.zeros((4, 4, 3), np.uint8), np.zeros((1, 4, 4, 3), np.float32), np.zeros((1, 4, 4, 2), np.uint8)])
+@pytest.mark.parametrize(
+    "bad",
+    [np.zeros((4, 4, 3), np.uint8), np.zeros((1, 4, 4, 3), np.float32), np.zeros((1, 4, 4, 2), np.uint8)],
+)
 def test_arrays_of_another_shape_or_type_are_refused_by_name(detector: ts.Detector, bad: np.ndarray) -> None:
     with pytest.raises(ts.errors.DataError, match="allowed"):
         detector.score(bad)

@@ -39,7 +39,10 @@ def test_blur_equals_scipy(sigma: float) -> None:
     values = random(2, 40, 50)
     expected = [ndimage.gaussian_filter(each, sigma, mode="mirror", truncate=4.0) for each in values.numpy()]
     if not (4 * sigma).is_integer():  # SciPy rounds the cut to the nearest pixel, this rounds it up
-        expected = [ndimage.gaussian_filter(e, sigma, mode="mirror", radius=int(np.ceil(4 * sigma))) for e in values.numpy()]
+        expected = [
+            ndimage.gaussian_filter(e, sigma, mode="mirror", radius=int(np.ceil(4 * sigma)))
+            for e in values.numpy()
+        ]
     np.testing.assert_allclose(maps.gaussian_blur(values, sigma), expected, atol=1e-6)
 
 

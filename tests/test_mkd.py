@@ -21,10 +21,14 @@ IMAGES = torch.rand(3, 3, 64, 64, generator=torch.Generator().manual_seed(1))
 
 def build(**settings: Any) -> MKD:
     torch.manual_seed(0)
-    return MKD(create_teacher("test_resnet", weights="random"), replace(MKDConfig(), size=64, **settings)).eval()
+    return MKD(
+        create_teacher("test_resnet", weights="random"), replace(MKDConfig(), size=64, **settings)
+    ).eval()
 
 
-def by_hand(teacher: tuple[torch.Tensor, ...], student: tuple[torch.Tensor, ...], weight: float) -> np.ndarray[Any, Any]:
+def by_hand(
+    teacher: tuple[torch.Tensor, ...], student: tuple[torch.Tensor, ...], weight: float
+) -> np.ndarray[Any, Any]:
     """L_dir + weight L_val, written out in NumPy."""
     total = np.zeros(len(teacher[0]))
     for t, s in zip(teacher, student, strict=True):
@@ -46,7 +50,9 @@ def test_the_score_is_the_equation_over_the_last_layers_for_each_image() -> None
     method = build(score_layers=2)
     targets, imitation = method.targets(IMAGES), method.cloner(IMAGES)
     with torch.no_grad():
-        np.testing.assert_allclose(method(IMAGES).score, by_hand(targets[-2:], imitation[-2:], 0.5), rtol=1e-5)
+        np.testing.assert_allclose(
+            method(IMAGES).score, by_hand(targets[-2:], imitation[-2:], 0.5), rtol=1e-5
+        )
 
 
 def test_ablations_leave_out_what_they_say() -> None:
@@ -73,7 +79,9 @@ def test_only_the_cloner_learns() -> None:
 def test_the_activation_map_is_the_summed_cosine_distance() -> None:
     method = build()
     with torch.no_grad():
-        levels = [maps.cosine_map(t, s) for t, s in zip(method.targets(IMAGES), method.cloner(IMAGES), strict=True)]
+        levels = [
+            maps.cosine_map(t, s) for t, s in zip(method.targets(IMAGES), method.cloner(IMAGES), strict=True)
+        ]
         expected = maps.gaussian_blur(maps.fuse(levels, (64, 64)), 4.0)
         torch.testing.assert_close(method(IMAGES).map, expected)
 
@@ -97,7 +105,9 @@ def test_the_gradient_map_is_the_derivative_of_the_score() -> None:
 
 def test_smoothgrad_without_noise_is_the_gradient() -> None:
     plain = build(localization="gradient", rescale=False)(IMAGES).map
-    smooth = build(localization="smoothgrad", rescale=False, smoothgrad_samples=3, smoothgrad_noise=0.0)(IMAGES).map
+    smooth = build(localization="smoothgrad", rescale=False, smoothgrad_samples=3, smoothgrad_noise=0.0)(
+        IMAGES
+    ).map
     torch.testing.assert_close(smooth, plain)
 
 
@@ -140,7 +150,9 @@ def test_guided_backpropagation_lets_only_positive_gradients_through_the_cloners
     torch.testing.assert_close(found, twin(IMAGES).map)
     plain = build(localization="gradient", rescale=False)(IMAGES).map
     assert not torch.allclose(found, plain)
-    torch.testing.assert_close(method(IMAGES).map, found)  # the hooks are gone again: the second call is the same
+    torch.testing.assert_close(
+        method(IMAGES).map, found
+    )  # the hooks are gone again: the second call is the same
 
 
 @pytest.mark.parametrize("localization", ["gradient", "smoothgrad", "guided"])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from dataclasses import replace
 from html.parser import HTMLParser
 from pathlib import Path
 from types import SimpleNamespace
@@ -22,6 +23,7 @@ from twinspect.metrics import DEFINITIONS
 from twinspect.report import write_evaluation
 from twinspect.report.markup import VOID
 from twinspect.report.numbers import Rate, calibration_spread, chance_of_as_many
+from twinspect.report.sections import metrics
 from twinspect.scores import ImageScore
 
 SIDE = 24
@@ -314,3 +316,19 @@ def test_a_place_that_cannot_be_a_folder_is_named_before_any_work(tmp_path: Path
             StubDetector(), images(tmp_path), tmp_path / "taken", model="m", tick=lambda: ticks.append(1)
         )
     assert ticks == []
+
+
+def test_the_bound_of_binned_pixel_metrics_is_stated(tmp_path: Path) -> None:
+    found = write_evaluation(StubDetector(), images(tmp_path), tmp_path / "out", model="m")
+    assert "binned" not in metrics(found)
+    binned = replace(found, error_bounds={"": {"auroc": 0.00012, "ap": 0.003}})
+    assert "off by at most: all images: auroc 0.00012, ap 0.003." in metrics(binned)
+
+
+def test_masks_that_mark_nothing_leave_the_pro_curve_out(tmp_path: Path) -> None:
+    data = images(tmp_path)
+    Image.fromarray(np.zeros((SIDE, SIDE), np.uint8)).save(tmp_path / "mask.png")
+    write_evaluation(StubDetector(), data, tmp_path / "out", model="m")
+    text = Reader((tmp_path / "out" / "report.html").read_text(encoding="utf-8")).text
+    assert "No PRO curve: no ground-truth mask marks an anomalous pixel." in text
+    assert "Pixel AUROC –" in text.replace("AUROC–", "AUROC –")

@@ -47,13 +47,17 @@ def write_bundle(folder: Path, record: dict[str, Any], tensors: dict[str, Tensor
         with tempfile.TemporaryDirectory(dir=folder.parent, prefix=f".{folder.name}.") as temporary:
             fresh = Path(temporary) / "new"
             fresh.mkdir()
-            content = save_tensors({name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()})
+            content = save_tensors(
+                {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
+            )
             write_durably(fresh / WEIGHTS, content)
             weights = {"file": WEIGHTS, "sha256": hashlib.sha256(content).hexdigest(), "bytes": len(content)}
             write_durably(fresh / RECORD, _encode({**record, "weights": weights}))
             _swap(fresh, folder, aside=Path(temporary) / "old")
     except OSError as error:
-        raise BundleError(f"{folder}: could not be saved ({_reason(error)}); nothing was changed there") from error
+        raise BundleError(
+            f"{folder}: could not be saved ({_reason(error)}); nothing was changed there"
+        ) from error
 
 
 def rewrite_record(folder: Path, record: dict[str, Any]) -> None:
@@ -65,7 +69,9 @@ def rewrite_record(folder: Path, record: dict[str, Any]) -> None:
     try:
         write_atomically(folder / RECORD, _encode({**record, "weights": read_record(folder)["weights"]}))
     except OSError as error:
-        raise BundleError(f"{folder}: could not be changed ({_reason(error)}); the old record stands") from error
+        raise BundleError(
+            f"{folder}: could not be changed ({_reason(error)}); the old record stands"
+        ) from error
 
 
 def read_record(folder: Path) -> dict[str, Any]:
@@ -144,11 +150,9 @@ def _missing(folder: Path, name: str) -> str:
 
 def _refuse_foreign(folder: Path) -> None:
     """Never put a model where something else lives."""
-    if folder.is_dir():
-        taken = any(folder.iterdir()) and not (folder / RECORD).is_file()
-    else:
-        taken = folder.exists()
-    if taken:
+    is_model = (folder / RECORD).is_file()
+    is_empty = folder.is_dir() and not any(folder.iterdir())
+    if folder.exists() and not is_model and not is_empty:
         raise BundleError(f"{folder} exists and is no model; choose another --out or move it away")
 
 

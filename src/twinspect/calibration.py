@@ -54,7 +54,9 @@ class Calibration:
         """Check that the scores are numbers and that they can promise the rate."""
         object.__setattr__(self, "scores", tuple(sorted(map(float, self.scores))))
         if not np.isfinite(self.scores).all():
-            raise CalibrationError("calibration scores must be finite numbers; a good image scored NaN or infinity")
+            raise CalibrationError(
+                "calibration scores must be finite numbers; a good image scored NaN or infinity"
+            )
         check_promise(len(self.scores), self.false_alarm_rate)
 
     @property
@@ -130,7 +132,9 @@ def check_promise(images: int, rate: float) -> None:
         CalibrationError: with the number of images that would be needed.
     """
     if images < 1:
-        raise CalibrationError("no good images to calibrate with; give at least one, or 19 for a rate of 0.05")
+        raise CalibrationError(
+            "no good images to calibrate with; give at least one, or 19 for a rate of 0.05"
+        )
     if _allowed(images, rate) < 1:
         raise CalibrationError(
             f"{images} held-out good images cannot promise a false-alarm rate of {rate:g}: that needs "
@@ -188,7 +192,9 @@ def check_folds(images: int, asked: float | None) -> None:
         CalibrationError: fewer images than folds, or than the rate asked for needs.
     """
     if images < FOLDS:
-        raise CalibrationError(f"--calibration cv splits into {FOLDS} folds and needs {FOLDS} good images, got {images}")
+        raise CalibrationError(
+            f"--calibration cv splits into {FOLDS} folds and needs {FOLDS} good images, got {images}"
+        )
     choose_rate(images, asked)
 
 

@@ -43,7 +43,9 @@ class State:
     groups: dict[str, Any]
 
     @classmethod
-    def take(cls, stage: int, step: int, losses: dict[str, list[float]], model: Model, optimizer: Optimizer) -> State:
+    def take(
+        cls, stage: int, step: int, losses: dict[str, list[float]], model: Model, optimizer: Optimizer
+    ) -> State:
         """Copy the state out of a model and its optimiser."""
         tensors = {_MODEL + name: tensor for name, tensor in learned_state(model).items()}
         saved = optimizer.state_dict()
@@ -57,7 +59,9 @@ class State:
 
     def put_back(self, model: Model, optimizer: Optimizer) -> None:
         """Load the state into a model and an optimiser of the same shape."""
-        learned = {name.removeprefix(_MODEL): t for name, t in self.tensors.items() if name.startswith(_MODEL)}
+        learned = {
+            name.removeprefix(_MODEL): t for name, t in self.tensors.items() if name.startswith(_MODEL)
+        }
         model.load_state_dict(learned, strict=False)
         entries: dict[int, dict[str, Any]] = {}
         for key, value in {**self.tensors, **self.groups["numbers"]}.items():
@@ -93,7 +97,9 @@ class Checkpoint:
                 record = json.loads(file.metadata()["state"])
                 tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - not a dict
         except (SafetensorError, OSError, KeyError, TypeError, ValueError) as error:
-            raise TrainingError(f"{self.path} is not a readable checkpoint ({error}); start anew without --resume") from error
+            raise TrainingError(
+                f"{self.path} is not a readable checkpoint ({error}); start anew without --resume"
+            ) from error
         if record.pop("key") != self.key:
             raise TrainingError(
                 f"{self.path} belongs to a training with other images, settings or seed; "
@@ -103,7 +109,13 @@ class Checkpoint:
 
     def write(self, state: State) -> None:
         """Replace the file, keeping the old one until the new one is complete."""
-        record = {"key": self.key, "stage": state.stage, "step": state.step, "losses": state.losses, "groups": state.groups}
+        record = {
+            "key": self.key,
+            "stage": state.stage,
+            "step": state.step,
+            "losses": state.losses,
+            "groups": state.groups,
+        }
         tensors = {name: tensor.contiguous() for name, tensor in state.tensors.items()}
         self.path.parent.mkdir(parents=True, exist_ok=True)
         write_atomically(self.path, save(tensors, {"state": json.dumps(record)}))

@@ -13,7 +13,15 @@ import numpy as np
 import torch
 
 from twinspect import bundle
-from twinspect.calibration import FOLDS, Calibration, check_folds, check_kind, check_rate, choose_rate, count_to_hold_out
+from twinspect.calibration import (
+    FOLDS,
+    Calibration,
+    check_folds,
+    check_kind,
+    check_rate,
+    choose_rate,
+    count_to_hold_out,
+)
 from twinspect.checkpoint import Checkpoint
 from twinspect.data import open_data
 from twinspect.data.fingerprint import fingerprint
@@ -128,7 +136,7 @@ class Detector:
 
     # Parameters, in scikit-learn's manner ------------------------------------------------------------------
 
-    def get_params(self, deep: bool = True) -> dict[str, Any]:  # noqa: ARG002, FBT001, FBT002 - scikit-learn's signature
+    def get_params(self, deep: bool = True) -> dict[str, Any]:  # noqa: ARG002 - scikit-learn's signature
         """Return the constructor's arguments by name."""
         names = [n for n, p in inspect.signature(Detector).parameters.items() if p.kind is not p.VAR_KEYWORD]
         return {**{name: getattr(self, name) for name in names}, **self.settings}
@@ -202,7 +210,9 @@ class Detector:
         good = tuple(sample for sample in data.split("train") if sample.is_good)
         own = tuple(sample for sample in data.split("calibration") if sample.is_good)
         if not good:
-            raise DataError(f"{data.name}: no good images to train on; see what would be read with: twinspect doctor DATA")
+            raise DataError(
+                f"{data.name}: no good images to train on; see what would be read with: twinspect doctor DATA"
+            )
         if kind == "cv":
             check_folds(len(good) + len(own), self.false_alarm_rate)
             return good + own, ()
@@ -250,7 +260,9 @@ class Detector:
         for number, (sample, score, found, error) in enumerate(results, start=begin):
             if number >= start:
                 p_value = float(calibration.p_values([score])[0])
-                yield ImageScore(sample, score, p_value, bool(calibration.is_anomalous([score])[0]), found, error)
+                yield ImageScore(
+                    sample, score, p_value, bool(calibration.is_anomalous([score])[0]), found, error
+                )
 
     def calibrate(self, good: DataSource, *, false_alarm_rate: float | None = None) -> Detector:
         """Set a new threshold from good images that the student has not seen; nothing is trained.
@@ -264,7 +276,9 @@ class Detector:
             ImageError: an image cannot be read.
         """
         model, _ = self._fitted()
-        samples = [sample for sample in open_data(good, split="train") if sample.is_good and sample.split != "test"]
+        samples = [
+            sample for sample in open_data(good, split="train") if sample.is_good and sample.split != "test"
+        ]
         choose_rate(len(samples), false_alarm_rate)  # refuse before the work, not after it
         self.calibration_ = self._good_scores(model, samples).calibration(false_alarm_rate, "split")
         return self
@@ -283,7 +297,9 @@ class Detector:
         try:
             return self.model_, self.calibration_
         except AttributeError:
-            raise NotFittedError("this detector has not been fitted; call fit(good_images) or twinspect.load(path)") from None
+            raise NotFittedError(
+                "this detector has not been fitted; call fit(good_images) or twinspect.load(path)"
+            ) from None
 
     def _good_scores(self, model: Model, samples: Sequence[Sample]) -> _GoodScores:
         """Score good images that must all be readable."""
@@ -345,7 +361,9 @@ class Detector:
     def save_calibration(self, path: str | Path) -> None:
         """Write only the calibration into a model folder that this detector was loaded from or saved to."""
         folder = Path(path)
-        bundle.rewrite_record(folder, {**bundle.read_record(folder), "calibration": self.calibration_.to_record()})
+        bundle.rewrite_record(
+            folder, {**bundle.read_record(folder), "calibration": self.calibration_.to_record()}
+        )
 
     def _record(self) -> dict[str, Any]:
         model, calibration = self._fitted()
@@ -416,7 +434,7 @@ class _Fit:
         teacher: Teacher,
         progress: Progress | None,
         folder: Path | None,
-        resume: bool,  # noqa: FBT001
+        resume: bool,
     ) -> None:
         self._detector, self._config, self._teacher = detector, config, teacher
         self._progress, self._folder, self._resume = progress, folder, resume
@@ -429,7 +447,11 @@ class _Fit:
             model = Model.build(detector.method, self._config, self._teacher)
         trainer = Trainer(detector.seed, detector.device, detector.precision, detector._workers())  # noqa: SLF001
         losses = trainer.fit(
-            model, samples, progress=self._progress, checkpoint=self._checkpoint(name, samples), bits=detector.bits
+            model,
+            samples,
+            progress=self._progress,
+            checkpoint=self._checkpoint(name, samples),
+            bits=detector.bits,
         )
         return model, losses
 
@@ -438,7 +460,9 @@ class _Fit:
         folds = fold_of(samples, FOLDS, self._detector.seed)
         found = _GoodScores()
         for fold in range(FOLDS):
-            model, _ = self.fit(f"fold-{fold}", [s for s, own in zip(samples, folds, strict=True) if own != fold])
+            model, _ = self.fit(
+                f"fold-{fold}", [s for s, own in zip(samples, folds, strict=True) if own != fold]
+            )
             left_out = [s for s, own in zip(samples, folds, strict=True) if own == fold]
             found.extend(self._detector._good_scores(model, left_out))  # noqa: SLF001
         return found
@@ -487,7 +511,9 @@ def _infer(
         scores = output.score.float().cpu().tolist()
         if not maps:
             return [(score, None) for score in scores]
-        found = [model.enlarge(output.map[i : i + 1].float(), size)[0] for i, (_, size) in enumerate(prepared)]
+        found = [
+            model.enlarge(output.map[i : i + 1].float(), size)[0] for i, (_, size) in enumerate(prepared)
+        ]
         return [(score, each.cpu().numpy()) for score, each in zip(scores, found, strict=True)]
 
 

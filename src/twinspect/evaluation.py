@@ -28,7 +28,6 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from twinspect.data import DataSource
-    from twinspect.data.samples import Sample
     from twinspect.detector import Detector
     from twinspect.scores import ImageScore
 
@@ -101,7 +100,9 @@ def evaluate(
     test = open_data(data, split="test")
     samples = test.split("test")
     if not samples:
-        raise DataError(f"{test.name}: no test images; expected test/good and test/<defect>, or split=test in a manifest")
+        raise DataError(
+            f"{test.name}: no test images; expected test/good and test/<defect>, or split=test in a manifest"
+        )
     each = EXACT_PIXELS // max(1, len(test.categories))
     pixels = {category: PixelAccumulator(exact_up_to=each) for category in test.categories}
     with_masks = {sample.category for sample in samples if sample.mask is not None}
@@ -113,7 +114,9 @@ def evaluate(
         if watch:
             watch(row, mask)
         rows.append(_without_map(row))
-    return _summarise(rows, {name: pixels[name] for name in sorted(with_masks)}, detector.calibration_.threshold)
+    return _summarise(
+        rows, {name: pixels[name] for name in sorted(with_masks)}, detector.calibration_.threshold
+    )
 
 
 def _mask(row: ImageScore, with_masks: set[str]) -> NDArray[np.bool_] | None:
@@ -135,7 +138,9 @@ def _summarise(rows: list[ImageScore], pixels: dict[str, PixelAccumulator], thre
     groups: dict[str, list[ImageScore]] = defaultdict(list)
     for row in rows:
         groups[row.sample.category].append(row)
-    categories = {name: _metrics(group, pixels.get(name), threshold) for name, group in sorted(groups.items())}
+    categories = {
+        name: _metrics(group, pixels.get(name), threshold) for name, group in sorted(groups.items())
+    }
     everything = _merged(pixels.values())
     return Evaluation(
         rows=rows,
@@ -149,7 +154,9 @@ def _summarise(rows: list[ImageScore], pixels: dict[str, PixelAccumulator], thre
     )
 
 
-def _metrics(rows: Sequence[ImageScore], pixels: PixelAccumulator | None, threshold: float) -> dict[str, float | None]:
+def _metrics(
+    rows: Sequence[ImageScore], pixels: PixelAccumulator | None, threshold: float
+) -> dict[str, float | None]:
     """Compute one line of the table; what is undefined, such as pixel metrics without masks, is ``None``."""
     labels, scores, flagged = _arrays(rows)
     found = pixels.compute() if pixels else None
@@ -218,7 +225,9 @@ def _error_bounds(pixels: dict[str, PixelAccumulator]) -> dict[str, Any]:
         computed = accumulator.compute()
         if not computed.exact:
             bound: Any = computed.error_bound
-            bounds[name] = asdict(bound) if is_dataclass(bound) and not isinstance(bound, type) else dict(bound)
+            bounds[name] = (
+                asdict(bound) if is_dataclass(bound) and not isinstance(bound, type) else dict(bound)
+            )
     return bounds
 
 

@@ -9,7 +9,7 @@ import threading
 import time
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol, cast
 
 import torch
 from torch import Tensor
@@ -108,7 +108,9 @@ class Trainer:
         """
         device = choose_device(self.device)
         fabric = _fabric(device, choose_precision(self.precision, device))
-        images = TrainingImages(model, samples, device, workers=self.workers, cache_mb=self.cache_mb, bits=bits)
+        images = TrainingImages(
+            model, samples, device, workers=self.workers, cache_mb=self.cache_mb, bits=bits
+        )
         with _interruptible() as interruption:
             run = _Run(fabric, model, images, self.seed, progress or Silent(), checkpoint, interruption)
             return run.all_stages()
@@ -147,7 +149,7 @@ class _Run:
 
     def _stage(self, index: int, stage: Stage, state: State | None) -> None:
         torch.manual_seed(_mix(self.seed, index))
-        optimizer = self.fabric.setup_optimizers(stage.optimizer(stage.parameters()))
+        optimizer = cast("Optimizer", self.fabric.setup_optimizers(stage.optimizer(stage.parameters())))
         total = stage.total_steps(len(self.images))
         done = self._restore(state, optimizer) if state else 0
         losses = self.losses.setdefault(stage.name, [])
@@ -244,7 +246,9 @@ class TrainingImages:
             parts.append([tensor[here].to(self._device) for tensor in self._kept])
         if images is not None:
             parts.append(self._with_targets(images))
-        joined = [torch.cat(tensors) if len(parts) > 1 else tensors[0] for tensors in zip(*parts, strict=True)]
+        joined = [
+            torch.cat(tensors) if len(parts) > 1 else tensors[0] for tensors in zip(*parts, strict=True)
+        ]
         joined = [tensor.contiguous(memory_format=torch.channels_last) for tensor in joined]
         return Batch(joined[0], tuple(joined[1:]))
 
@@ -263,7 +267,9 @@ class TrainingImages:
                 kept[start:stop] = tensor[: count - start].cpu()
 
     def _chunk(self, indices: range) -> list[Tensor]:
-        read = prefetch([[index] for index in indices], self._read, workers=self._workers, ahead=2 * FILL_CHUNK)
+        read = prefetch(
+            [[index] for index in indices], self._read, workers=self._workers, ahead=2 * FILL_CHUNK
+        )
         return self._with_targets(torch.cat([images for images in read if images is not None]))
 
     def _with_targets(self, images: Tensor) -> list[Tensor]:
@@ -312,9 +318,9 @@ def choose_precision(name: str, device: torch.device) -> str:
 
 def _gains_from_bf16(device: torch.device) -> bool:
     if device.type == "cuda":
-        return torch.cuda.is_bf16_supported()
+        return bool(torch.cuda.is_bf16_supported())
     # Without these instructions a CPU converts to fp32 and back, and loses (torch has no public name for them).
-    return device.type == "cpu" and (
+    return device.type == "cpu" and bool(
         torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported()  # noqa: SLF001
     )
 
@@ -324,7 +330,8 @@ def _fabric(device: torch.device, precision: str) -> Fabric:
 
     # It announces the precision as a warning would be; what was chosen is for the caller to say.
     logging.getLogger("lightning_fabric").setLevel(logging.WARNING)
-    devices = [device.index] if device.index is not None else 1
+    index = cast("int | None", device.index)  # torch declares it as a number, but "cuda" alone has none
+    devices = 1 if index is None else [index]
     fabric = Fabric(accelerator=device.type, devices=devices, precision=PRECISIONS[precision])  # type: ignore[arg-type]
     fabric.launch()
     return fabric
@@ -364,8 +371,8 @@ def _interruptible() -> Iterator[_Interruption]:
         interruption.asked = True
 
     before: dict[int, Any] = {}
-    for number in (signal.SIGINT, signal.SIGTERM):
-        before[number] = signal.signal(number, ask)
+    for watched in (signal.SIGINT, signal.SIGTERM):
+        before[watched] = signal.signal(watched, ask)
     try:
         yield interruption
     finally:

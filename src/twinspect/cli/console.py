@@ -7,7 +7,14 @@ import time
 from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    TextColumn,
+    TimeElapsedColumn,
+    TimeRemainingColumn,
+)
 from rich.table import Table
 
 if TYPE_CHECKING:
@@ -38,11 +45,13 @@ class Bar:
         self._began = self._told = time.monotonic()
         self._steps = 0
 
-    def __enter__(self) -> Bar:
+    def __enter__(self) -> Bar:  # noqa: PYI034 - nobody derives from a bar
         self._bar.start()
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
         self._bar.stop()
 
     def start(self, stage: str, total: int, done: int = 0) -> None:
@@ -75,7 +84,10 @@ class Bar:
         self._told = now
         task = self._bar.tasks[self._task]
         left = (now - self._began) / self._steps * ((task.total or 0) - task.completed)
-        print(f"{task.description} {task.completed:.0f}/{task.total:.0f} {note} {left:.0f} s left", file=sys.stderr)
+        print(
+            f"{task.description} {task.completed:.0f}/{task.total:.0f} {note} {left:.0f} s left",
+            file=sys.stderr,
+        )
 
 
 def table(columns: Sequence[str], rows: Iterable[Sequence[object]], title: str = "") -> str:

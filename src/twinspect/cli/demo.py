@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import argparse
 import time
 import webbrowser
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from twinspect.cli.console import Bar, warn
 from twinspect.cli.evaluate import outcome
@@ -14,6 +14,9 @@ from twinspect.data import open_data
 from twinspect.data.demo import write_demo
 from twinspect.detector import Detector
 from twinspect.report import write_evaluation
+
+if TYPE_CHECKING:
+    import argparse
 
 TEACHER = "resnet18"
 STEPS = 400

@@ -14,7 +14,6 @@ from twinspect.cli.console import Bar, table
 from twinspect.cli.outcome import DONE, SOME_UNREADABLE, Outcome
 from twinspect.data import open_data
 from twinspect.data.loading import ReadFailure, default_workers, read_samples
-from twinspect.data.samples import DataSet, Sample
 from twinspect.errors import DataError, TwinspectError
 from twinspect.images import read_mask, read_rgb
 from twinspect.teachers import teachers
@@ -22,14 +21,24 @@ from twinspect.teachers import teachers
 if TYPE_CHECKING:
     import argparse
 
+    from twinspect.data.samples import DataSet, Sample
+
 SHOWN = 20
 """At most so many files of a kind are named; ``--json`` names all."""
-EXTRAS = {"onnx": "onnxruntime", "openvino": "openvino", "serve": "fastapi", "scale": "ray", "benchmark": "duckdb"}
+EXTRAS = {
+    "onnx": "onnxruntime",
+    "openvino": "openvino",
+    "serve": "fastapi",
+    "scale": "ray",
+    "benchmark": "duckdb",
+}
 
 
 def run(options: argparse.Namespace) -> Outcome:
     """Look at the data, if any, and at the machine."""
-    parts, record, code = [], {"machine": _machine()}, DONE
+    parts: list[str] = []
+    record: dict[str, Any] = {"machine": _machine()}
+    code = DONE
     if options.data is not None:
         text, record["data"] = _data(options)
         parts.append(text)
@@ -49,7 +58,10 @@ def _data(options: argparse.Namespace) -> tuple[str, dict[str, Any]]:
             f"{data.name}: {len(data)} images; {data.layout}",
             table(("category", "read as", "label", "mask", "images"), rows),
             plan,
-            *_listing("without a mask, for image metrics only", [(s.path, f"labelled {s.label}") for s in data.unmasked]),
+            *_listing(
+                "without a mask, for image metrics only",
+                [(s.path, f"labelled {s.label}") for s in data.unmasked],
+            ),
             *_listing("left out", [(skipped.path, skipped.reason) for skipped in data.skipped]),
             *_listing("cannot be read", unreadable),
         ]
@@ -58,8 +70,13 @@ def _data(options: argparse.Namespace) -> tuple[str, dict[str, Any]]:
         "name": data.name,
         "layout": data.layout,
         "images": [
-            {"path": str(s.path), "category": s.category, "read_as": _role(s, held), "label": s.label}
-            | {"mask": None if s.mask is None else str(s.mask)}
+            {
+                "path": str(s.path),
+                "category": s.category,
+                "read_as": _role(s, held),
+                "label": s.label,
+                "mask": None if s.mask is None else str(s.mask),
+            }
             for s in data
         ],
         "calibration": plan,

@@ -28,7 +28,9 @@ def _one(name: str) -> Outcome:
     config = method_class(name).Config
     defaults = to_record(config())
     described = field_help(config)
-    settings = table(("setting", "default", "meaning"), [(key, defaults[key], described[key]) for key in defaults])
+    settings = table(
+        ("setting", "default", "meaning"), [(key, defaults[key], described[key]) for key in defaults]
+    )
     presets = table(
         ("preset", "settings"),
         [(key, ", ".join(f"{k}={v}" for k, v in values.items())) for key, values in config.PRESETS.items()],

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+from typing import TypeAlias
 
 from twinspect._version import __version__
 
@@ -35,7 +36,7 @@ def fit_parser(parser: argparse.ArgumentParser) -> argparse.ArgumentParser:
     raise AssertionError("build_parser always adds verbs")
 
 
-_Verbs = "argparse._SubParsersAction[argparse.ArgumentParser]"
+_Verbs: TypeAlias = "argparse._SubParsersAction[argparse.ArgumentParser]"
 
 
 def _add(verbs: _Verbs, common: argparse.ArgumentParser, name: str, text: str) -> argparse.ArgumentParser:
@@ -43,14 +44,21 @@ def _add(verbs: _Verbs, common: argparse.ArgumentParser, name: str, text: str) -
 
 
 def _demo(verbs: _Verbs, common: argparse.ArgumentParser) -> None:
-    verb = _add(verbs, common, "demo", "train on photographs that come with the installation and open a report")
+    verb = _add(
+        verbs, common, "demo", "train on photographs that come with the installation and open a report"
+    )
     verb.add_argument("--out", default="demo", metavar="DIR", help="where images, model and report go (demo)")
     verb.add_argument("--seed", type=int, default=0, help="decides images, defects and weights (0)")
     verb.add_argument("--no-open", action="store_true", help="do not open the report in a browser")
 
 
 def _doctor(verbs: _Verbs, common: argparse.ArgumentParser) -> None:
-    verb = _add(verbs, common, "doctor", "say what would be read, as what, what is skipped and why; and what is installed")
+    verb = _add(
+        verbs,
+        common,
+        "doctor",
+        "say what would be read, as what, what is skipped and why; and what is installed",
+    )
     verb.add_argument("data", nargs="?", metavar="DATA", help="folder, MVTec layout or manifest")
     verb.add_argument("--quick", action="store_true", help="list files without decoding every image")
     _split_options(verb)
@@ -62,26 +70,45 @@ def _fit(verbs: _Verbs, common: argparse.ArgumentParser) -> None:
     verb.add_argument("--out", required=True, metavar="M.twin", help="the model folder to write")
     verb.add_argument("--method", default="mkd", help="see: twinspect methods (mkd)")
     verb.add_argument("--preset", help="a named set of the method's settings; see: twinspect methods NAME")
-    verb.add_argument("--teacher", default="resnet18", help="see: twinspect teachers; any timm name works (resnet18)")
-    verb.add_argument("--weights", metavar="FILE", help="the teacher's weights: .safetensors or .pth, or: random")
-    verb.add_argument("--layers", type=_numbers, metavar="N,N", help="the teacher's levels; default: its usual ones")
-    verb.add_argument("--size", type=int, metavar="PX", help="side that images are resized to; default: the method's")
+    verb.add_argument(
+        "--teacher", default="resnet18", help="see: twinspect teachers; any timm name works (resnet18)"
+    )
+    verb.add_argument(
+        "--weights", metavar="FILE", help="the teacher's weights: .safetensors or .pth, or: random"
+    )
+    verb.add_argument(
+        "--layers", type=_numbers, metavar="N,N", help="the teacher's levels; default: its usual ones"
+    )
+    verb.add_argument(
+        "--size", type=int, metavar="PX", help="side that images are resized to; default: the method's"
+    )
     length = verb.add_mutually_exclusive_group()
     length.add_argument("--steps", type=int, metavar="N", help="optimiser steps; default: the method's")
     length.add_argument("--epochs", type=int, metavar="N", help="passes over the images, instead of --steps")
     verb.add_argument("--device", default="auto", help="auto, cpu, cuda or mps (auto)")
     verb.add_argument("--precision", default="auto", help="of training: auto, fp32 or bf16 (auto)")
-    verb.add_argument("--bits", type=int, metavar="N", help="significant bits of 16-bit files: 10, 12, 14 or 16 (16)")
-    verb.add_argument("--workers", type=int, metavar="N", help="threads that read images; default: processors, at most 8")
-    verb.add_argument("--resume", action="store_true", help="go on from where the same command was interrupted")
-    verb.add_argument("--config", metavar="FILE", help="TOML or JSON file of these options; the command line wins")
+    verb.add_argument(
+        "--bits", type=int, metavar="N", help="significant bits of 16-bit files: 10, 12, 14 or 16 (16)"
+    )
+    verb.add_argument(
+        "--workers", type=int, metavar="N", help="threads that read images; default: processors, at most 8"
+    )
+    verb.add_argument(
+        "--resume", action="store_true", help="go on from where the same command was interrupted"
+    )
+    verb.add_argument(
+        "--config", metavar="FILE", help="TOML or JSON file of these options; the command line wins"
+    )
     _split_options(verb)
 
 
 def _split_options(verb: argparse.ArgumentParser) -> None:
     verb.add_argument("--seed", type=int, default=0, help="decides the split and everything random (0)")
     verb.add_argument(
-        "--false-alarm-rate", type=float, metavar="A", help="the rate to promise; default: the smallest the images allow"
+        "--false-alarm-rate",
+        type=float,
+        metavar="A",
+        help="the rate to promise; default: the smallest the images allow",
     )
     verb.add_argument(
         "--calibration",
@@ -94,27 +121,42 @@ def _score(verbs: _Verbs, common: argparse.ArgumentParser) -> None:
     verb = _add(verbs, common, "score", "score images: path, raw score, p-value, decision, error")
     verb.add_argument("model", metavar="M.twin")
     verb.add_argument("images", nargs="+", metavar="IMAGES", help="files, folders or manifests")
-    verb.add_argument("--out", metavar="TABLE", help=".csv, .jsonl or .parquet; goes on where it was interrupted")
+    verb.add_argument(
+        "--out", metavar="TABLE", help=".csv, .jsonl or .parquet; goes on where it was interrupted"
+    )
     verb.add_argument("--maps", metavar="DIR", help="write an anomaly map for every image")
-    verb.add_argument("--map-format", choices=("png", "npy"), default="png", help="heat map, or raw float32 (png)")
+    verb.add_argument(
+        "--map-format", choices=("png", "npy"), default="png", help="heat map, or raw float32 (png)"
+    )
     verb.add_argument("--overwrite", action="store_true", help="start the table anew")
     verb.add_argument("--fail-on-anomaly", action="store_true", help="exit with 1 if an image is anomalous")
     _run_options(verb)
 
 
 def _evaluate(verbs: _Verbs, common: argparse.ArgumentParser) -> None:
-    verb = _add(verbs, common, "evaluate", "compute every metric on labelled images; writes metrics.json and report.html")
+    verb = _add(
+        verbs,
+        common,
+        "evaluate",
+        "compute every metric on labelled images; writes metrics.json and report.html",
+    )
     verb.add_argument("model", metavar="M.twin")
     verb.add_argument("data", metavar="DATA", help="MVTec layout or manifest with test images")
-    verb.add_argument("--out", required=True, metavar="DIR", help="where metrics.json, scores.csv and report.html go")
+    verb.add_argument(
+        "--out", required=True, metavar="DIR", help="where metrics.json, scores.csv and report.html go"
+    )
     _run_options(verb)
 
 
 def _calibrate(verbs: _Verbs, common: argparse.ArgumentParser) -> None:
     verb = _add(verbs, common, "calibrate", "set a new threshold from good images; nothing is trained")
     verb.add_argument("model", metavar="M.twin", help="its calibration is replaced")
-    verb.add_argument("good", nargs="?", metavar="GOOD", help="good images; without them the scores at hand are used")
-    verb.add_argument("--false-alarm-rate", type=float, metavar="A", help="default: the smallest the images allow")
+    verb.add_argument(
+        "good", nargs="?", metavar="GOOD", help="good images; without them the scores at hand are used"
+    )
+    verb.add_argument(
+        "--false-alarm-rate", type=float, metavar="A", help="default: the smallest the images allow"
+    )
     _run_options(verb)
 
 

@@ -59,7 +59,9 @@ def _listed(sources: Iterable[str]) -> DataSet:
     for data in found:
         if data.skipped:
             first = data.skipped[0]
-            warn(f"{data.name}: {len(data.skipped)} files left out, for instance {first.path.name}: {first.reason}")
+            warn(
+                f"{data.name}: {len(data.skipped)} files left out, for instance {first.path.name}: {first.reason}"
+            )
     unique = {str(sample.path): sample for data in found for sample in data}
     return DataSet(name="images", root=None, samples=tuple(unique.values()))
 
@@ -74,7 +76,9 @@ def _missing(images: DataSet, rows: list[Row]) -> tuple[DataSet, int]:
     return images.with_samples([sample for sample in images if str(sample.path) not in known]), 0
 
 
-def _scored(detector: Detector, images: DataSet, options: argparse.Namespace, *, start: int) -> Iterator[ImageScore]:
+def _scored(
+    detector: Detector, images: DataSet, options: argparse.Namespace, *, start: int
+) -> Iterator[ImageScore]:
     folder = Path(options.maps) if options.maps else None
     results = detector.stream(images, maps=folder is not None, start=start)
     with Bar() as bar:

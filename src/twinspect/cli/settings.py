@@ -42,7 +42,9 @@ def add_settings(parser: argparse.ArgumentParser, arguments: Sequence[str]) -> N
 
 def chosen_settings(options: argparse.Namespace) -> dict[str, Any]:
     """Collect the method's settings that were given."""
-    given = {name.removeprefix(PREFIX): value for name, value in vars(options).items() if name.startswith(PREFIX)}
+    given = {
+        name.removeprefix(PREFIX): value for name, value in vars(options).items() if name.startswith(PREFIX)
+    }
     return {name: value for name, value in given.items() if value is not None}
 
 
@@ -69,7 +71,8 @@ def _toml(text: str) -> dict[str, Any]:
         import tomllib
     else:
         import tomli as tomllib
-    return tomllib.loads(text)
+    loaded: dict[str, Any] = tomllib.loads(text)
+    return loaded
 
 
 def _add_fields(fit: argparse.ArgumentParser, config: type[MethodConfig], method: str) -> None:

@@ -7,7 +7,6 @@ import io
 import json
 import math
 from abc import ABC, abstractmethod
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from twinspect.errors import ConfigError, DataError
@@ -15,6 +14,7 @@ from twinspect.files import replacing, write_atomically
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from pathlib import Path
 
     from twinspect.scores import ImageScore
 
@@ -65,7 +65,9 @@ class Table(ABC):
         try:
             return self.decode(whole.decode("utf-8"))
         except (ValueError, KeyError, TypeError) as error:
-            raise DataError(f"{self.path} is no score table ({error}); choose another --out, or --overwrite") from error
+            raise DataError(
+                f"{self.path} is no score table ({error}); choose another --out, or --overwrite"
+            ) from error
 
     def append(self, rows: Sequence[Row]) -> None:
         """Add rows and hand them to the operating system."""
@@ -74,7 +76,7 @@ class Table(ABC):
         with self.journal.open("ab") as file:
             file.write((self.header() if fresh else "").encode() + self.encode(rows).encode("utf-8"))
 
-    def finish(self) -> None:
+    def finish(self) -> None:  # noqa: B027 - most tables are final as they are
         """Bring the table into its final form."""
 
     def clear(self) -> None:
@@ -148,7 +150,9 @@ class ParquetTable(JsonLinesTable):
         try:
             rows: list[Row] = pq.read_table(self.path, columns=list(COLUMNS)).to_pylist()
         except (pa.ArrowException, OSError) as error:
-            raise DataError(f"{self.path} is no score table ({error}); choose another --out, or --overwrite") from error
+            raise DataError(
+                f"{self.path} is no score table ({error}); choose another --out, or --overwrite"
+            ) from error
         self.append(rows)
         return rows
 
@@ -174,7 +178,9 @@ def open_table(path: Path) -> Table:
         ConfigError: an unknown suffix.
     """
     if path.suffix.lower() not in KINDS:
-        raise ConfigError(f"--out {path}: a score table ends in {', '.join(KINDS)}; got {path.suffix or 'no suffix'!r}")
+        raise ConfigError(
+            f"--out {path}: a score table ends in {', '.join(KINDS)}; got {path.suffix or 'no suffix'!r}"
+        )
     return KINDS[path.suffix.lower()](path)
 
 
@@ -202,7 +208,9 @@ class Owner:
                     f"{self._table} holds scores of another model or threshold; choose another --out, or --overwrite"
                 )
         elif self._table.exists():
-            raise DataError(f"{self._table} exists and was not begun by this command; choose another --out, or --overwrite")
+            raise DataError(
+                f"{self._table} exists and was not begun by this command; choose another --out, or --overwrite"
+            )
         else:
             self.path.parent.mkdir(parents=True, exist_ok=True)
             write_atomically(self.path, json.dumps({"key": self._key}).encode())

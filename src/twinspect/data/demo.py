@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import io
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import skimage
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    Grey = NDArray[np.float64]
+    Grey = NDArray[np.floating[Any]]
     Mask = NDArray[np.bool_]
 
 PHOTOGRAPHS = ("brick", "grass", "gravel")
@@ -131,11 +131,11 @@ def _photograph(name: str) -> Grey:
     return np.asarray(Image.open(path).convert("L"), dtype=np.float64)
 
 
-def _grid(photograph: Grey) -> NDArray[np.float64]:
+def _grid(photograph: Grey) -> Grey:
     """Cut into (rows, columns, TILE, TILE)."""
     rows, columns = (side // TILE for side in photograph.shape)
     cut = photograph[: rows * TILE, : columns * TILE].reshape(rows, TILE, columns, TILE)
-    return cut.swapaxes(1, 2)
+    return np.asarray(cut.swapaxes(1, 2))
 
 
 def _write(path: Path, values: Grey) -> None:

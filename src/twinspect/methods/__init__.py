@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import importlib
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from twinspect.errors import unknown_name
 
@@ -60,7 +60,7 @@ def methods() -> dict[str, MethodInfo]:
     return dict(sorted(known.items()))
 
 
-def method_class(name: str) -> type[Method]:
+def method_class(name: str) -> type[Method[Any]]:
     """Load a method by name.
 
     Raises:
@@ -70,5 +70,5 @@ def method_class(name: str) -> type[Method]:
     if name not in known:
         raise unknown_name("method", name, known)
     module, _, attribute = known[name].target.partition(":")
-    loaded: type[Method] = getattr(importlib.import_module(module), attribute)
+    loaded: type[Method[Any]] = getattr(importlib.import_module(module), attribute)
     return loaded

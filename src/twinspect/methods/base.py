@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, ClassVar, Generic, NamedTuple
 
 from torch import Tensor, nn
 
-from twinspect.methods.config import Config, MethodConfig
+from twinspect.methods.config import ConfigT, MethodConfig
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -77,7 +77,7 @@ class Stage:
         return max(1, images // self.batch_size)
 
 
-class Method(nn.Module, ABC, Generic[Config]):
+class Method(nn.Module, ABC, Generic[ConfigT]):
     """A way to detect anomalies: a frozen teacher, what learns from it, and how the two are compared.
 
     A subclass is one file: it sets ``Config`` and builds its networks from ``teacher`` and ``config``.
@@ -89,7 +89,7 @@ class Method(nn.Module, ABC, Generic[Config]):
 
     Config: ClassVar[type[MethodConfig]] = MethodConfig
 
-    def __init__(self, teacher: Teacher, config: Config) -> None:
+    def __init__(self, teacher: Teacher, config: ConfigT) -> None:
         super().__init__()
         self.teacher = teacher
         self.config = config
@@ -115,7 +115,7 @@ class Method(nn.Module, ABC, Generic[Config]):
         levels: tuple[Tensor, ...] = self.teacher(images)
         return levels
 
-    def check_size(self, height: int, width: int) -> None:  # noqa: B027 - most methods take any size
+    def check_size(self, height: int, width: int) -> None:
         """Refuse an input size that the method cannot work with.
 
         Raises:

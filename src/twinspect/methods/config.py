@@ -9,7 +9,6 @@ import ast
 import inspect
 import textwrap
 from dataclasses import asdict, dataclass, fields, replace
-from functools import cache
 from typing import Any, ClassVar, Literal, TypeVar, get_args, get_origin, get_type_hints
 
 from twinspect.errors import ConfigError, unknown_name
@@ -48,10 +47,10 @@ class MethodConfig:
         _require(self.crop <= self.size, "crop", self.crop, f"at most size, which is {self.size}")
 
 
-Config = TypeVar("Config", bound=MethodConfig)
+ConfigT = TypeVar("ConfigT", bound=MethodConfig)
 
 
-def make_config(cls: type[Config], preset: str | None, settings: dict[str, Any]) -> Config:
+def make_config(cls: type[ConfigT], preset: str | None, settings: dict[str, Any]) -> ConfigT:
     """Build a method's settings from a preset and single settings, the latter winning.
 
     Raises:
@@ -67,7 +66,7 @@ def make_config(cls: type[Config], preset: str | None, settings: dict[str, Any])
     return replace(cls(), **chosen)
 
 
-def with_length(config: Config, *, steps: int | None, epochs: int | None) -> Config:
+def with_length(config: ConfigT, *, steps: int | None, epochs: int | None) -> ConfigT:
     """Set how long to train; the two ways of saying it exclude each other.
 
     Raises:
@@ -85,14 +84,12 @@ def to_record(config: MethodConfig) -> dict[str, Any]:
     return asdict(config)
 
 
-@cache
 def hints(cls: type[MethodConfig]) -> dict[str, Any]:
     """Return the type of every field, in the order they are declared."""
     known = get_type_hints(cls)
     return {field.name: known[field.name] for field in fields(cls)}
 
 
-@cache
 def field_help(cls: type[MethodConfig]) -> dict[str, str]:
     """Read the docstring of every field from the class's source.
 
@@ -119,7 +116,16 @@ def parse_setting(cls: type[MethodConfig], name: str, text: str) -> Any:
     """
     hint = hints(cls)[name]
     if hint is bool:
-        words = {"true": True, "yes": True, "on": True, "1": True, "false": False, "no": False, "off": False, "0": False}
+        words = {
+            "true": True,
+            "yes": True,
+            "on": True,
+            "1": True,
+            "false": False,
+            "no": False,
+            "off": False,
+            "0": False,
+        }
         _require(text.lower() in words, name, text, "on or off")
         return words[text.lower()]
     if hint in (int, float):
@@ -132,7 +138,11 @@ def parse_setting(cls: type[MethodConfig], name: str, text: str) -> Any:
 
 
 def _string(node: ast.stmt) -> str | None:
-    if isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant) and isinstance(node.value.value, str):
+    if (
+        isinstance(node, ast.Expr)
+        and isinstance(node.value, ast.Constant)
+        and isinstance(node.value.value, str)
+    ):
         return node.value.value
     return None
 
@@ -143,7 +153,9 @@ def _check(cls: type[MethodConfig], name: str, hint: Any, value: Any) -> None:
         _require(value in allowed, name, value, f"one of {', '.join(map(repr, allowed))}")
         return
     # True is an int to Python, and 1 is a fine float; neither surprise is wanted the other way round.
-    fine = isinstance(value, (int, float) if hint is float else hint) and (hint is bool) == isinstance(value, bool)
+    fine = isinstance(value, (int, float) if hint is float else hint) and (hint is bool) == isinstance(
+        value, bool
+    )
     _require(fine, name, value, f"{hint.__name__} (a setting of {cls.__name__})")
 
 

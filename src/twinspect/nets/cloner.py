@@ -43,7 +43,9 @@ class Cloner(nn.Module):
                 hidden = max(NARROW, level.channels * reduction // level.reduction) if equal else NARROW
                 signed = critical and level.signed
                 last = width if critical or not equal else hidden
-                blocks.append(_Block(channels, hidden, last, depth=_depth(reduction), pool=step, signed=signed))
+                blocks.append(
+                    _Block(channels, hidden, last, depth=_depth(reduction), pool=step, signed=signed)
+                )
                 channels = last
         self.blocks = nn.ModuleList(blocks)
         self._last_of_level = _last_blocks(levels)
@@ -57,7 +59,7 @@ class Cloner(nn.Module):
         Returns:
             One (B, C_k, h_k, w_k) map a level, shaped like the teacher's.
         """
-        maps = []
+        maps: list[Tensor] = []
         for index, block in enumerate(self.blocks):
             images = block(images)
             maps.extend(images for last in self._last_of_level if last == index)

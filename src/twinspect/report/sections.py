@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from twinspect.metrics import DEFINITIONS, roc_curve
 from twinspect.report import figures
 from twinspect.report.histogram import histogram
 from twinspect.report.markup import NOTHING, Html, element, section, table
-from twinspect.report.numbers import decimal, false_alarms, finds, percent, plural
+from twinspect.report.numbers import Rate, decimal, false_alarms, finds, percent, plural
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from twinspect.calibration import Calibration
     from twinspect.evaluation import Evaluation
     from twinspect.metrics import Curve
@@ -28,6 +30,11 @@ TITLES: Final = {
     "miss_rate": "Misses",
     "threshold": "Threshold",
 }
+LINES: Final = {
+    "mean": "Mean over the categories for which the metric is defined.",
+    "pooled": "All images together: one scale of scores, one threshold.",
+}
+"""What the last lines of the table are."""
 RATES: Final = ("false_alarm_rate", "miss_rate")
 MANY: Final = 40
 """A table with more rows than this is folded."""
@@ -43,33 +50,23 @@ def metrics(found: Evaluation) -> Html:
     lines = [(name or "all images", values) for name, values in found.categories.items()]
     if len(lines) > 1:  # of one category, the mean and the whole are itself
         lines += [("mean", found.mean), ("pooled", found.pooled)]
-    keys = [
-        key
-        for key in found.pooled
-        if key != "threshold" and any(values[key] is not None for _, values in lines)
-    ]
+    defined = [key for key in found.pooled if any(values[key] is not None for _, values in lines)]
+    keys = [key for key in defined if key != "threshold"]  # one and the same in every line
+    columns = ("Category", *[TITLES.get(key, key) for key in keys])
     rows = [(name, *[_metric(key, values[key]) for key in keys]) for name, values in lines]
-    grid = table(
-        ("Category", *[TITLES.get(key, key) for key in keys]), rows, "Metrics on the raw scores and maps"
-    )
+    grid = table(columns, rows, "Metrics on the raw scores and maps")
+    pixels = f"Maps and masks are compared at this resolution: {found.resolution}."
+    note = element("p", pixels if found.pixels else NO_MASKS, class_="note")
+    return section("Metrics", grid, note, _bounds(found), _definitions(defined))
+
+
+def _definitions(keys: Iterable[str]) -> Html:
+    """Say what each number is; folded, for whoever asks."""
+    meanings = {TITLES.get(key, key): DEFINITIONS[key] for key in keys} | LINES
     terms = [
-        element("dt", TITLES.get(key, key)) + element("dd", DEFINITIONS[key]) for key in [*keys, "threshold"]
+        part for name, meaning in meanings.items() for part in (element("dt", name), element("dd", meaning))
     ]
-    if len(lines) > 1:
-        terms.append(
-            element("dt", "mean") + element("dd", "Mean over the categories for which the metric is defined.")
-        )
-        terms.append(
-            element("dt", "pooled")
-            + element("dd", "All images together: one scale of scores, one threshold.")
-        )
-    meaning = element(
-        "details", element("summary", "What each number means"), element("dl", *map(Html, terms))
-    )
-    pixels = (
-        f"Maps and masks are compared at this resolution: {found.resolution}." if found.pixels else NO_MASKS
-    )
-    return section("Metrics", grid, element("p", pixels, class_="note"), _bounds(found), meaning)
+    return element("details", element("summary", "What each number means"), element("dl", *terms))
 
 
 def _metric(key: str, value: float | None) -> str:
@@ -105,45 +102,37 @@ def scores(calibration: Calibration, found: Evaluation) -> Html:
 
 def curves(found: Evaluation) -> Html:
     """Draw the ROC and PRO curves."""
-    rows = [row for row in found.rows if not row.error]
-    alarms, hits = false_alarms(rows), finds(rows)
+    alarms, hits = false_alarms(found.rows), finds(found.rows)
     if not (alarms.images and hits.images):
         missing = "anomalous" if alarms.images else "good"
         return section(
-            "Curves", element("p", f"Curves need good and anomalous images; there are no {missing} ones.")
+            "Curves", element("p", f"Curves need good and anomalous images; no {missing} ones are here.")
         )
+    pixels = found.pixels.curves() if found.pixels else None
+    roc = _roc(found, pixels.roc if pixels else None, (alarms.share, hits.share))
+    pro = _pro(found, pixels.pro) if pixels and pixels.pro.x.size else element("p", NO_PRO, class_="note")
+    pooled = element("p", "All categories together, on one scale of scores.", class_="note")
+    return section(
+        "Curves", element("div", roc, pro, class_="pair"), pooled if len(found.categories) > 1 else NOTHING
+    )
+
+
+def _roc(found: Evaluation, pixels: Curve | None, threshold: tuple[float, float]) -> Html:
+    rows = [row for row in found.rows if not row.error]
     images = roc_curve([not row.sample.is_good for row in rows], [row.score for row in rows])
     drawn = [(f"images (AUROC {decimal(found.pooled['image_auroc'])})", images)]
-    pixels = found.pixels.curves() if found.pixels else None
     if pixels:
-        drawn.append((f"pixels (AUROC {decimal(found.pooled['pixel_auroc'])})", pixels.roc))
-    charts = [
-        _figure(
-            figures.roc(drawn, (alarms.share, hits.share)),
-            "ROC curves: what is found, against what is flagged in vain",
-        )
-    ]
-    charts.append(
-        _pro(pixels.pro, found) if pixels and pixels.pro.x.size else element("p", NO_MASKS, class_="note")
+        drawn.append((f"pixels (AUROC {decimal(found.pooled['pixel_auroc'])})", pixels))
+    caption = element(
+        "figcaption", "ROC: the share of what is anomalous that is found, against false alarms."
     )
-    note = "All categories together, on one scale of scores." if len(found.categories) > 1 else ""
-    return section(
-        "Curves",
-        element("div", *charts, class_="pair"),
-        element("p", note, class_="note") if note else NOTHING,
-    )
+    return element("figure", figures.roc(drawn, threshold), caption)
 
 
-def _pro(curve: Curve, found: Evaluation) -> Html:
+def _pro(found: Evaluation, curve: Curve) -> Html:
     label = f"AUPRO {decimal(found.pooled['aupro_30'])} up to 0.3"
-    words = (
-        "PRO curve: the share of each marked region that is found, averaged; shaded, what AUPRO 0.3 counts"
-    )
-    return _figure(figures.pro(curve, label), words)
-
-
-def _figure(chart: Html, caption: str) -> Html:
-    return element("figure", chart, element("figcaption", f"{caption}."))
+    words = "PRO: the share of each marked region that is found, averaged. Shaded: what AUPRO 0.3 counts."
+    return element("figure", figures.pro(curve, label), element("figcaption", words))
 
 
 def defects(found: Evaluation) -> Html:
@@ -151,23 +140,28 @@ def defects(found: Evaluation) -> Html:
     several = len(found.categories) > 1
     columns = (
         "Label",
-        *(("Category",) if several else ()),
+        *(["Category"] if several else []),
         "Images",
         "Flagged",
         "95 % interval",
         "Image AUROC",
     )
-    rows = []
-    for line in found.defects:
-        low, high = map(percent, line["flagged_interval_95"])
-        flagged = f"{line['flagged']} ({percent(line['flagged'] / line['images'])})"
-        category = (line["category"],) if several else ()
-        values = (str(line["images"]), flagged, f"{low} to {high}", decimal(line["image_auroc"]))
-        rows.append((line["label"], *category, *values))
-    grid = table(columns, rows, "How many images of each label were flagged as anomalous")
+    rows = [
+        (line["label"], *([line["category"]] if several else []), *_flagged(line)) for line in found.defects
+    ]
+    grid = table(
+        columns, rows, "Images of each label that were flagged as anomalous; of good ones, false alarms"
+    )
     if len(rows) > MANY:
         grid = element("details", element("summary", f"All {len(rows)} labels"), grid)
     return section("Kinds of defect", grid)
+
+
+def _flagged(line: dict[str, Any]) -> tuple[str, ...]:
+    rate = Rate(line["flagged"], line["images"])
+    low, high = map(percent, line["flagged_interval_95"])
+    found = f"{rate.flagged} ({percent(rate.share)})"
+    return str(rate.images), found, f"{low} to {high}", decimal(line["image_auroc"])
 
 
 def unreadable(found: Evaluation) -> Html:
