@@ -113,5 +113,17 @@ def test_nan_has_no_p_value_and_is_never_anomalous() -> None:
 
 
 def test_the_record_round_trips() -> None:
-    calibration = Calibration((0.1, 0.3, 0.2), 0.25, "cv", (0.5, 2.0))
+    calibration = Calibration((0.1, 0.3, 0.2), 0.25, "cv", (0.5, 2.0), ("a", "c", "b"))
     assert Calibration.from_record(calibration.to_record()) == calibration
+
+
+def test_scores_far_out_are_named_highest_first() -> None:
+    scores = (0.30, 0.40, 0.41, 0.42, 1.90, 0.46, 0.51, 0.52, 0.53, 1.12)
+    names = tuple(f"{n}.png" for n in range(10))
+    calibration = Calibration(scores, 0.2, names=names)
+    assert calibration.suspects() == (("4.png", 1.90), ("9.png", 1.12))
+    assert calibration.names[0] == "0.png"
+    assert Calibration(scores, 0.2).suspects() == ()
+    assert (
+        Calibration(tuple(np.linspace(0, 1, 20)), 0.05, names=tuple("abcdefghijklmnopqrst")).suspects() == ()
+    )

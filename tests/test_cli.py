@@ -341,3 +341,12 @@ def _wait_for_training(folder: Path, process: subprocess.Popen[str]) -> None:
             process.send_signal(signal.SIGTERM)
             return
         time.sleep(0.01)
+
+
+def test_maps_of_images_with_one_stem_do_not_overwrite_each_other(
+    run: Any, model: Path, tmp_path: Path
+) -> None:
+    for name in ("a/1.png", "b/1.png", "a/2.png", "a/2.bmp"):
+        write_image(tmp_path / name, stripes(1))
+    run("score", model, tmp_path / "a", tmp_path / "b", "--maps", tmp_path / "maps")
+    assert len(list((tmp_path / "maps").rglob("*.png"))) == 4

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from pathlib import Path
 
 import matplotlib as mpl
@@ -157,3 +159,9 @@ def test_mistakes_are_named(tmp_path: Path) -> None:
     with pytest.raises(DataError, match=r"\(2, 2, 3\) came with a map of \(3, 3\)"):
         write_map(tmp_path / "a.png", scored(pixels, np.zeros((3, 3), np.float32)), RANGE)
     assert list(tmp_path.iterdir()) == []
+
+
+def test_raw_maps_need_neither_matplotlib_nor_scipy_nor_torch() -> None:
+    code = "import sys, twinspect.report.heatmaps; print({'torch', 'matplotlib', 'scipy'} & set(sys.modules))"
+    ended = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert ended.stdout == "set()\n"

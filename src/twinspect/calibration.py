@@ -43,16 +43,21 @@ class Calibration:
             against by the model fitted on all: a good estimate, without a finite-sample proof.
         map_range: what the maps of those images look like: their typical pixel, and the highest pixel of any.
             Heat maps are coloured by it, so that one colour means one thing on every image.
+        names: which image each score belongs to, in the order of ``scores``; empty if not known.
     """
 
     scores: tuple[float, ...]
     false_alarm_rate: float
     kind: Kind = "split"
     map_range: tuple[float, float] = (0.0, 1.0)
+    names: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
-        """Check that the scores are numbers and that they can promise the rate."""
-        object.__setattr__(self, "scores", tuple(sorted(map(float, self.scores))))
+        """Sort the scores, check that they are numbers and that they can promise the rate."""
+        names = self.names or ("",) * len(self.scores)
+        ranked = sorted(zip(map(float, self.scores), names, strict=True))
+        object.__setattr__(self, "scores", tuple(score for score, _ in ranked))
+        object.__setattr__(self, "names", tuple(name for _, name in ranked) if self.names else ())
         if not np.isfinite(self.scores).all():
             raise CalibrationError(
                 "calibration scores must be finite numbers; a good image scored NaN or infinity"
@@ -86,6 +91,17 @@ class Calibration:
         """Decide for new raw scores, (N,); NaN is never anomalous."""
         return np.asarray(scores, dtype=np.float64) > self.threshold
 
+    def suspects(self) -> tuple[tuple[str, float], ...]:
+        """Name calibration images so unlike the others that the threshold may rest on a bad one.
+
+        Returns:
+            (name, score) of scores above the upper quartile by more than three times the distance between
+            the quartiles (Tukey's "far out"), highest first.
+        """
+        low, high = np.quantile(self.scores, [0.25, 0.75])
+        named = zip(self.names, self.scores, strict=False)
+        return tuple(pair for pair in reversed(list(named)) if pair[1] > high + 3 * (high - low))
+
     def promise(self) -> str:
         """State in words what is promised, and on what ground."""
         ground = "split-conformal bound" if self.kind == "split" else "cross-conformal estimate"
@@ -102,13 +118,15 @@ class Calibration:
             "threshold": self.threshold,
             "map_range": list(self.map_range),
             "scores": list(self.scores),
+            "names": list(self.names),
         }
 
     @classmethod
     def from_record(cls, record: dict[str, Any]) -> Calibration:
         """Rebuild from :meth:`to_record`."""
         low, high = record["map_range"]
-        return cls(tuple(record["scores"]), record["false_alarm_rate"], record["kind"], (low, high))
+        scores, names = tuple(record["scores"]), tuple(record["names"])
+        return cls(scores, record["false_alarm_rate"], record["kind"], (low, high), names)
 
 
 def images_needed(rate: float) -> int:

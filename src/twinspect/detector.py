@@ -304,10 +304,10 @@ class Detector:
     def _good_scores(self, model: Model, samples: Sequence[Sample]) -> _GoodScores:
         """Score good images that must all be readable."""
         found = _GoodScores()
-        for _, score, values, error in self._outputs(model, samples, maps=True):
+        for sample, score, values, error in self._outputs(model, samples, maps=True):
             if values is None:
                 raise ImageError(error)
-            found.add(score, values)
+            found.add(sample.name, score, values)
         return found
 
     def _outputs(
@@ -402,18 +402,21 @@ class Detector:
 class _GoodScores:
     """Raw scores of good images, and the typical and the highest pixel of each one's map."""
 
+    names: list[str] = field(default_factory=list)
     scores: list[float] = field(default_factory=list)
     typical: list[float] = field(default_factory=list)
     highest: list[float] = field(default_factory=list)
 
-    def add(self, score: float, values: NDArray[np.float32]) -> None:
+    def add(self, name: str, score: float, values: NDArray[np.float32]) -> None:
         """Take in one image."""
+        self.names.append(name)
         self.scores.append(score)
         self.typical.append(float(np.median(values)))
         self.highest.append(float(values.max()))
 
     def extend(self, other: _GoodScores) -> None:
         """Take in the images of another."""
+        self.names += other.names
         self.scores += other.scores
         self.typical += other.typical
         self.highest += other.highest
@@ -421,7 +424,8 @@ class _GoodScores:
     def calibration(self, asked: float | None, kind: Kind) -> Calibration:
         """Make the promise that these images allow."""
         span = (float(np.median(self.typical)), max(self.highest))
-        return Calibration(tuple(self.scores), choose_rate(len(self.scores), asked), kind, span)
+        rate = choose_rate(len(self.scores), asked)
+        return Calibration(tuple(self.scores), rate, kind, span, tuple(self.names))
 
 
 class _Fit:

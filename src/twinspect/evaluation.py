@@ -149,7 +149,7 @@ def _summarise(rows: list[ImageScore], pixels: dict[str, PixelAccumulator], thre
         pooled=_metrics(rows, everything, threshold),
         defects=_per_defect(groups),
         pixels=everything,
-        error_bounds=_error_bounds(pixels),
+        error_bounds=_error_bounds({**pixels, **({"pooled": everything} if everything else {})}),
         resolution="each image at its own size",
     )
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from twinspect.cli.console import warn_of_suspects
 from twinspect.cli.outcome import Outcome
 from twinspect.detector import load
 from twinspect.errors import ConfigError
@@ -32,5 +33,6 @@ def run(options: argparse.Namespace) -> Outcome:
         "images": len(calibration.scores),
         "calibration": calibration.kind,
     }
+    warn_of_suspects(calibration)
     text = f"{options.model}: threshold {old:.6g} -> {calibration.threshold:.6g}: {calibration.promise()}"
     return Outcome(text, record)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import statistics
 import sys
 import time
 from typing import TYPE_CHECKING, Any
@@ -20,6 +21,8 @@ from rich.table import Table
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
     from types import TracebackType
+
+    from twinspect.calibration import Calibration
 
 SECONDS_BETWEEN_LINES = 30.0
 """Where nobody watches a terminal, for instance in a log, the bar becomes a line this often."""
@@ -111,3 +114,13 @@ def _cell(value: object) -> str:
 def warn(text: str) -> None:
     """Say something beside the result."""
     print(f"twinspect: {text}", file=sys.stderr)
+
+
+def warn_of_suspects(calibration: Calibration) -> None:
+    """Point at good images that look anything but good: the threshold may rest on one of them."""
+    for name, score in calibration.suspects():
+        place = "sets the threshold" if score == calibration.threshold else "is in the calibration"
+        warn(
+            f"{name} {place}, but its score of {score:.4g} is far above the other good images' (median "
+            f"{statistics.median(calibration.scores):.4g}): if it is not good, take it out and fit again"
+        )

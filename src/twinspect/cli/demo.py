@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from twinspect.cli.console import Bar, warn
-from twinspect.cli.evaluate import outcome
+from twinspect.cli.evaluate import outcome, write_scores
 from twinspect.cli.outcome import Outcome
 from twinspect.data import open_data
 from twinspect.data.demo import write_demo
@@ -41,6 +41,7 @@ def run(options: argparse.Namespace) -> Outcome:
         found = write_evaluation(
             detector, data, out / "report", model=str(out / "demo.twin"), tick=bar.advance
         )
+    write_scores(found, out / "report")
     seconds = time.monotonic() - began
     shown = outcome(found, out / "report")
     if not options.no_open:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from twinspect.cli.console import Bar, table
 from twinspect.cli.outcome import DONE, SOME_UNREADABLE, Outcome
+from twinspect.cli.tables import CsvTable, to_row
 from twinspect.data import open_data
 from twinspect.detector import load
 from twinspect.report import write_evaluation
@@ -16,6 +17,8 @@ if TYPE_CHECKING:
 
     from twinspect.evaluation import Evaluation
 
+MOST_COLUMNS = 5
+
 
 def run(options: argparse.Namespace) -> Outcome:
     """Evaluate and write the results."""
@@ -24,14 +27,25 @@ def run(options: argparse.Namespace) -> Outcome:
     with Bar() as bar:
         bar.start("evaluate", total=len(data.split("test")))
         found = write_evaluation(detector, data, Path(options.out), model=options.model, tick=bar.advance)
+    write_scores(found, Path(options.out))
     return outcome(found, Path(options.out))
+
+
+def write_scores(found: Evaluation, out: Path) -> None:
+    """Write the table of scores beside the report."""
+    scores = CsvTable(out / "scores.csv")
+    scores.clear()
+    scores.append([to_row(row) for row in found.rows])
 
 
 def outcome(found: Evaluation, out: Path) -> Outcome:
     """Say the main figures."""
     unreadable = sum(bool(row.error) for row in found.rows)
-    lines = [*found.categories.items(), ("mean", found.mean), ("pooled", found.pooled)]
+    # Metrics run down and categories across, as far as a terminal is wide; the report shows them all.
+    named = list(found.categories.items()) if len(found.categories) <= MOST_COLUMNS else []
+    columns = [*named, ("mean", found.mean), ("pooled", found.pooled)] if len(named) != 1 else named
     shown = [key for key in found.mean if found.mean[key] is not None]
-    text = table(("category", *shown), [(name, *[metrics[key] for key in shown]) for name, metrics in lines])
+    rows = [(key, *[metrics[key] for _, metrics in columns]) for key in shown]
+    text = table(("metric", *[name for name, _ in columns]), rows)
     record: dict[str, Any] = {"out": str(out), "unreadable": unreadable, **found.to_record()}
     return Outcome(f"{text}\n{out / 'report.html'}", record, SOME_UNREADABLE if unreadable else DONE)

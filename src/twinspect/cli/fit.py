@@ -7,7 +7,7 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from twinspect.cli.console import Bar
+from twinspect.cli.console import Bar, warn_of_suspects
 from twinspect.cli.outcome import Outcome
 from twinspect.cli.settings import chosen_settings
 from twinspect.detector import Detector
@@ -71,6 +71,7 @@ def _report(detector: Detector, out: Path, seconds: float) -> Outcome:
         "last_loss": curve[-1],
         "seconds": round(seconds, 2),
     }
+    warn_of_suspects(calibration)
     text = (
         f"{out}: {detector.method} fitted on {data['train']} images in {seconds:.0f} s, "
         f"loss {curve[0]:.4f} -> {curve[-1]:.4f}\n"

@@ -36,7 +36,7 @@ def fit_parser(parser: argparse.ArgumentParser) -> argparse.ArgumentParser:
     raise AssertionError("build_parser always adds verbs")
 
 
-_Verbs: TypeAlias = "argparse._SubParsersAction[argparse.ArgumentParser]"
+_Verbs: TypeAlias = "argparse._SubParsersAction[argparse.ArgumentParser]"  # noqa: SLF001 - nor to their type
 
 
 def _add(verbs: _Verbs, common: argparse.ArgumentParser, name: str, text: str) -> argparse.ArgumentParser:

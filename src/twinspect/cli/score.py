@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -12,6 +13,7 @@ from twinspect.cli.tables import CsvTable, Owner, Row, open_table, to_row
 from twinspect.data import open_data
 from twinspect.data.samples import DataSet
 from twinspect.detector import SCORE_BATCH, load
+from twinspect.report.heatmaps import write_map
 
 if TYPE_CHECKING:
     import argparse
@@ -81,19 +83,23 @@ def _scored(
 ) -> Iterator[ImageScore]:
     folder = Path(options.maps) if options.maps else None
     results = detector.stream(images, maps=folder is not None, start=start)
+    places = _map_places(images)
     with Bar() as bar:
         for result in bar.watch("score", results, total=len(images) - start):
             if folder and result.map is not None:
-                _write_map(folder, result, detector, options.map_format)
+                place = folder / f"{places[result.sample.path]}.{options.map_format}"
+                write_map(place, result, detector.calibration_.map_range, bits=detector.bits)
             yield result
 
 
-def _write_map(folder: Path, result: ImageScore, detector: Detector, kind: str) -> None:
-    """Write one map under the image's own name, in the folder structure the image came from."""
-    from twinspect.report.heatmaps import write_map
-
-    place = folder / Path(result.sample.name).with_suffix(f".{kind}")
-    write_map(place, result, detector.calibration_.map_range)
+def _map_places(images: DataSet) -> dict[Path, str]:
+    """Name each image's map like the image, in the folders it came from; where two would meet, by full path."""
+    stems = {sample.path: str(Path(sample.name).with_suffix("")) for sample in images}
+    times = Counter(stems.values())
+    return {
+        path: stem if times[stem] == 1 else path.resolve().relative_to(path.resolve().anchor).as_posix()
+        for path, stem in stems.items()
+    }
 
 
 def _in_batches(results: Iterator[ImageScore]) -> Iterator[list[ImageScore]]:

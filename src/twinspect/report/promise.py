@@ -50,7 +50,8 @@ def _verdict(calibration: Calibration, rate: Rate) -> Html:
     if rate.share <= calibration.false_alarm_rate:
         return element("p", "Within the promise.", class_="verdict fine")
     chance = chance_of_as_many(calibration, rate)
-    among = f"good images like the held-out ones give as many in {percent(chance)} of evaluations"
+    about = "" if calibration.kind == "split" else "about "  # the folds of cv do not share one model
+    among = f"good images like the held-out ones give as many in {about}{percent(chance)} of evaluations"
     if chance >= UNLIKELY:
         return element("p", f"Above {promised}, as chance allows: {among}.", class_="verdict")
     words = (
