@@ -18,7 +18,7 @@ QUICK: dict[str, Any] = {
     "teacher": "test_resnet",  # timm's smallest; random weights need no download
     "weights": "random",
     "size": 64,
-    "steps": 30,
+    "steps": 100,
     "batch_size": 8,
     "device": "cpu",
     "workers": 2,

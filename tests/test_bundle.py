@@ -28,7 +28,7 @@ def test_a_bundle_is_two_files_of_data(model: Path, fitted: ts.Detector) -> None
     assert record["format"] == 1
     assert record["twinspect"] == ts.__version__
     assert record["method"] == "mkd"
-    assert record["config"]["steps"] == 30
+    assert record["config"]["steps"] == 100
     assert record["teacher"]["sha256"] == fitted.model_.method.teacher.sha256
     assert record["preprocessing"]["size"] == 64
     assert record["calibration"]["threshold"] == fitted.calibration_.threshold

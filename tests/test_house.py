@@ -26,7 +26,7 @@ HEAVY = (
 )
 
 FLOORS = {
-    0: ("errors", "_version", "files", "maps", "losses", "metrics"),
+    0: ("errors", "_version", "files", "memory", "maps", "losses", "metrics"),
     1: ("images", "decoding", "data", "teachers", "nets"),
     2: ("methods",),
     3: ("scores", "model", "training", "checkpoint", "calibration", "bundle"),

@@ -730,3 +730,21 @@ def test_a_card_is_plain_data(tiny_file: Path) -> None:
     teacher = create_teacher(TINY, weights=tiny_file)
     assert Card.from_spec(json.loads(json.dumps(teacher.spec()))) == teacher.card
     assert teacher.card == dataclasses.replace(teacher.card)
+
+
+def test_random_weights_come_with_batch_norm_measured_on_pink_noise() -> None:
+    from twinspect.teachers.settling import pink_noise
+
+    noise = pink_noise(3)
+    power = torch.fft.fft2(noise).abs().square().mean((0, 1))
+    assert (
+        3 < (power[0, 8] / power[0, 16]).item() < 5
+    )  # 1/f in amplitude: a quarter of the power an octave up
+    backbone = create_teacher(TINY, weights="random", seed=3).backbone
+    first = next(module for module in backbone.modules() if isinstance(module, nn.Conv2d))
+    norm = next(module for module in backbone.modules() if isinstance(module, nn.BatchNorm2d))
+    features = first(noise)
+    torch.testing.assert_close(norm.running_mean, features.mean((0, 2, 3)), atol=1e-4, rtol=1e-3)
+    torch.testing.assert_close(norm.running_var, features.var((0, 2, 3)), atol=1e-4, rtol=1e-3)
+    assert norm.momentum == 0.1
+    assert not norm.training

@@ -41,7 +41,8 @@ class Calibration:
         false_alarm_rate: the rate promised, in (0, 1).
         kind: ``split``, the exact bound above; ``cv``, scores from K fits that each left a fold out, ranked
             against by the model fitted on all: a good estimate, without a finite-sample proof.
-        map_range: what the maps of those images look like: their typical pixel, and the highest pixel of any.
+        map_range: what the maps of those images look like: their typical pixel, and a peak that nine in ten
+            of the maps stay below (not the highest of all, which one odd image would decide).
             Heat maps are coloured by it, so that one colour means one thing on every image.
         names: which image each score belongs to, in the order of ``scores``; empty if not known.
     """

@@ -6,6 +6,7 @@ import hashlib
 import inspect
 import json
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -184,6 +185,7 @@ class Detector:
         config = self._config()
         kind = check_kind(self.calibration)
         train, held = self._split(open_data(data, split="train"), kind)
+        self._check_readable(held)
         teacher = create_teacher(self.teacher, weights=self.weights, layers=self.layers, seed=self.seed)
         run = _Fit(self, config, teacher, progress, Path(checkpoint) if checkpoint else None, resume)
         good = run.fold_scores(train) if kind == "cv" else None
@@ -221,6 +223,16 @@ class Detector:
             return good, own
         kept, held = hold_out(good, count_to_hold_out(len(good), self.false_alarm_rate), self.seed)
         return tuple(kept), tuple(held)
+
+    def _check_readable(self, samples: Sequence[Sample]) -> None:
+        """Read what the training does not touch, so that a bad file is found before it and not after."""
+        for result in read_samples(samples, self._pixels, workers=self._workers()):
+            if isinstance(result, ReadFailure):
+                raise ImageError(result.message)
+
+    def _pixels(self, sample: Sample) -> None:
+        if sample.pixels is None:
+            read_rgb(sample.path, bits=self.bits)
 
     def _config(self) -> MethodConfig:
         settings = dict(self.settings)
@@ -316,7 +328,7 @@ class Detector:
         """Read, prepare and score in batches cut at fixed places; yields (sample, score, map, error)."""
         device = choose_device(self.device)
         model.to(device)
-        read = read_samples(samples, lambda sample: self._read(model, sample), workers=self._workers())
+        read = read_samples(samples, partial(model.read, bits=self.bits), workers=self._workers())
         batch: list[Any] = []
         for number, result in enumerate(read, start=1):
             batch.append(result)
@@ -324,13 +336,6 @@ class Detector:
                 first = number - len(batch)
                 yield from self._batch(model, samples[first:number], batch, device, maps=maps)
                 batch = []
-
-    def _read(self, model: Model, sample: Sample) -> tuple[torch.Tensor, tuple[int, int]]:
-        pixels = sample.pixels if sample.pixels is not None else read_rgb(sample.path, bits=self.bits)
-        try:
-            return model.prepare_pixels(pixels), (pixels.shape[0], pixels.shape[1])
-        except ImageError as error:
-            raise ImageError(f"{sample.path}: {error}") from None
 
     def _batch(
         self, model: Model, samples: Sequence[Sample], read: list[Any], device: torch.device, *, maps: bool
@@ -423,7 +428,7 @@ class _GoodScores:
 
     def calibration(self, asked: float | None, kind: Kind) -> Calibration:
         """Make the promise that these images allow."""
-        span = (float(np.median(self.typical)), max(self.highest))
+        span = (float(np.median(self.typical)), float(np.quantile(self.highest, 0.9)))
         rate = choose_rate(len(self.scores), asked)
         return Calibration(tuple(self.scores), rate, kind, span, tuple(self.names))
 

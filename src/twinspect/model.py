@@ -14,15 +14,14 @@ from torch import Tensor, nn
 
 from twinspect import maps
 from twinspect.errors import ImageError
+from twinspect.images import read_rgb
 from twinspect.methods import method_class
 from twinspect.methods.base import Method, Output
 from twinspect.methods.config import make_config, to_record
 from twinspect.teachers.base import Teacher
 
 if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
-
+    from twinspect.data.samples import Sample
     from twinspect.methods.config import MethodConfig
 
 IMAGE_DIMENSIONS = 4
@@ -119,9 +118,25 @@ class Model(nn.Module):
         images = images[..., margin : margin + side, margin : margin + side]
         return (images / 255 - self.mean) / self.std
 
-    def prepare_pixels(self, pixels: NDArray[np.uint8]) -> Tensor:
-        """Prepare one image as it was read: (H, W, 3) uint8 to (3, side, side) float32."""
-        return self.prepare(torch.from_numpy(pixels).permute(2, 0, 1)[None])[0]
+    def read(self, sample: Sample, *, bits: int | None = None) -> tuple[Tensor, tuple[int, int]]:
+        """Read and prepare one image.
+
+        Args:
+            sample: a file, or pixels in memory.
+            bits: significant bits of 16-bit files, see :func:`twinspect.images.read_rgb`.
+
+        Returns:
+            (3, side, side) float32, and the image's own height and width.
+
+        Raises:
+            ImageError: it cannot be read or is too small; the message begins with its path.
+        """
+        pixels = read_rgb(sample.path, bits=bits) if sample.pixels is None else sample.pixels
+        try:
+            prepared = self.prepare(torch.from_numpy(pixels).permute(2, 0, 1)[None])[0]
+        except ImageError as error:
+            raise ImageError(f"{sample.path}: {error}") from None
+        return prepared, (pixels.shape[0], pixels.shape[1])
 
     def infer(self, images: Tensor) -> Output:
         """Score prepared images; the map has their size."""

@@ -17,7 +17,7 @@ from torch import Tensor
 from twinspect.checkpoint import Checkpoint, State
 from twinspect.data.loading import prefetch
 from twinspect.errors import ConfigError, TrainingError
-from twinspect.images import read_rgb
+from twinspect.memory import kept_memory
 from twinspect.methods.base import Batch
 
 if TYPE_CHECKING:
@@ -111,7 +111,7 @@ class Trainer:
         images = TrainingImages(
             model, samples, device, workers=self.workers, cache_mb=self.cache_mb, bits=bits
         )
-        with _interruptible() as interruption:
+        with kept_memory(), _interruptible() as interruption:
             run = _Run(fabric, model, images, self.seed, progress or Silent(), checkpoint, interruption)
             return run.all_stages()
 
@@ -280,11 +280,7 @@ class TrainingImages:
     def _read(self, indices: list[int]) -> Tensor | None:
         if not indices:
             return None
-        return torch.stack([self._prepare(self._samples[index]) for index in indices])
-
-    def _prepare(self, sample: Sample) -> Tensor:
-        pixels = sample.pixels if sample.pixels is not None else read_rgb(sample.path, bits=self._bits)
-        return self._model.prepare_pixels(pixels)
+        return torch.stack([self._model.read(self._samples[index], bits=self._bits)[0] for index in indices])
 
 
 def choose_device(name: str) -> torch.device:

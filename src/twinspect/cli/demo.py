@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     import argparse
 
 TEACHER = "resnet18"
-STEPS = 400
+STEPS, BATCH = 400, 16
 
 
 def run(options: argparse.Namespace) -> Outcome:
@@ -33,7 +33,9 @@ def run(options: argparse.Namespace) -> Outcome:
         f"no trained teacher comes with the installation yet, so {TEACHER} with random weights takes its place; "
         "a pretrained one finds far more"
     )
-    detector = Detector("mkd", teacher=TEACHER, weights="random", steps=STEPS, seed=options.seed)
+    detector = Detector(
+        "mkd", teacher=TEACHER, weights="random", steps=STEPS, batch_size=BATCH, seed=options.seed
+    )
     with Bar() as bar:
         detector.fit(data, progress=bar)
         detector.save(out / "demo.twin")

@@ -48,8 +48,8 @@ def pictures(gallery: Gallery, calibration: Calibration, bits: int | None) -> Ht
 def _colours(calibration: Calibration) -> Html:
     words = (
         "One colour means the same raw value on every image. A typical good pixel is left as it is; the more "
-        "anomalous, the more colour covers the image. A cyan line surrounds what lies above every pixel of "
-        "the held-out good images, a white line with a black rim the ground truth."
+        "anomalous, the more colour covers the image. A cyan line surrounds what lies above the peaks "
+        "of nine in ten held-out good images, a white line with a black rim the ground truth."
     )
     return element("figure", figures.legend(calibration.map_range), element("figcaption", words))
 

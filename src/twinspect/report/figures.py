@@ -103,14 +103,14 @@ def legend(map_range: MapRange) -> Html:
     """Draw the colours of the heat maps with the raw values they stand for.
 
     Args:
-        map_range: the typical and the highest pixel of held-out good images.
+        map_range: the typical pixel and the peak of held-out good images.
     """
     low, high = map_range
     plane = Plane((low, top_of_scale(map_range)), (0, 1), left=90, top=6, width=620, height=20)
     values = np.linspace(*plane.x, SHADES, dtype=np.float32)
     marks = {
         low: "typical good pixel",
-        high: "highest held-out good pixel",
+        high: "9 in 10 good images stay below",
         plane.x[1]: "as far again above, or more",
     }
     words = [_mark(plane, value, name) for value, name in marks.items()]

@@ -7,7 +7,7 @@ pale and a bright spot is bright for a reason:
     raw value                             place on the scale  on an image
     ====================================  ==================  ===================================
     typical good pixel, or below          0                   the image itself, untouched
-    highest pixel of any held-out good    1/2                 a tint that hides half of it
+    a good image's peak                   1/2                 a tint that hides half of it
     that, and as far again above          1                   the strongest tint, yellow
     ====================================  ==================  ===================================
 
@@ -39,7 +39,7 @@ if TYPE_CHECKING:
     from twinspect.scores import ImageScore
 
 MapRange = tuple[float, float]
-"""The typical pixel of held-out good images, and the highest pixel of any of them."""
+"""The typical pixel of held-out good images, and a good peak: 9 in 10 of their maps stay below it everywhere."""
 
 COLOUR_MAP: Final = "plasma"
 STRONGEST: Final = 0.8
@@ -47,7 +47,7 @@ STRONGEST: Final = 0.8
 GROWTH: Final = 0.7
 """The share of colour is ``STRONGEST * place**GROWTH``: below 1, so that a weak anomaly is seen at all."""
 ABOVE_COLOUR: Final = (0, 229, 255)
-"""Cyan, the outline of what lies above every held-out good pixel: a hue that plasma has nowhere."""
+"""Cyan, the outline of what lies above a good peak: a hue that plasma has nowhere."""
 TRUTH_COLOUR: Final = (255, 255, 255)
 """White with a black rim, the outline of a ground-truth mask: seen on any image, even printed in grey."""
 RIM_COLOUR: Final = (0, 0, 0)
@@ -60,7 +60,7 @@ def colour(values: NDArray[np.float32], map_range: MapRange) -> NDArray[np.uint8
 
     Args:
         values: (H, W) raw anomaly map.
-        map_range: (low, high), the typical and the highest pixel of held-out good images, from
+        map_range: (low, high), the typical pixel and the peak of held-out good images, from
             ``Calibration.map_range``. Low or less has the first colour, high the middle one, and
             high + (high - low) or more the last. Where low equals high, the span is |high|, or else 1.
 
@@ -83,7 +83,7 @@ def overlay(
 ) -> NDArray[np.uint8]:
     """Lay an anomaly map over its image: the more anomalous, the more opaque.
 
-    A typical good pixel keeps its own colour; what lies above every held-out good pixel is outlined in cyan.
+    A typical good pixel keeps its own colour; what lies above a good image's peak is outlined in cyan.
 
     Args:
         rgb: (H, W, 3) uint8 image.

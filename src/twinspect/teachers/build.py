@@ -13,6 +13,7 @@ from twinspect.errors import TeacherError
 from twinspect.teachers import hub, networks, plugins, weights
 from twinspect.teachers.base import PLUGIN, TIMM, Card, Teacher, probe_levels
 from twinspect.teachers.messages import reason
+from twinspect.teachers.settling import settle
 from twinspect.teachers.table import CURATED
 
 if TYPE_CHECKING:
@@ -141,11 +142,14 @@ def _to_timm_names(architecture: str, tensors: dict[str, Tensor]) -> Mapping[str
 
 
 def _random(network: Network, seed: int) -> Origin:
+    settle(network.backbone, seed)
     return Origin(
         weights.sha256_of_tensors(network.backbone.state_dict()),
         f"random, seed {seed}",
         "none needed: random weights",
-        ("random weights: for tests and comparisons, not for finding defects",),
+        (
+            "random weights, BatchNorm measured on pink noise: for tests and comparisons, not for finding defects",
+        ),
     )
 
 

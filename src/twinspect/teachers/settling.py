@@ -1,0 +1,55 @@
+"""Random weights that are worth comparing with: BatchNorm statistics measured instead of made up.
+
+A fresh network's BatchNorm assumes that every channel has mean 0 and variance 1. It does not, least of all
+deep down, where all places then look alike. Measured on noise with the spectrum of natural images, random
+features tell places apart, without any training or any image.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+IMAGES, SIDE = 16, 128
+"""How many noise images there are, and the pixels on their sides."""
+SHARED_GREY = 2.0
+"""Weight of what R, G and B have in common against what each has alone: natural images are mostly grey."""
+
+
+def settle(network: nn.Module, seed: int) -> None:
+    """Measure the statistics of every BatchNorm on pink noise; all else stays as it is.
+
+    Args:
+        network: takes (B, 3, H, W) float32, normalised; in evaluation mode afterwards.
+        seed: of the noise.
+    """
+    norms = [module for module in network.modules() if isinstance(module, nn.BatchNorm2d)]
+    if not norms:
+        return
+    usual = [norm.momentum for norm in norms]
+    network.eval()
+    for norm in norms:
+        norm.train()
+        norm.reset_running_stats()
+        norm.momentum = None  # torch's word for a plain average, here over one batch
+    with torch.no_grad():
+        network(pink_noise(seed))
+    for norm, momentum in zip(norms, usual, strict=True):
+        norm.eval()
+        norm.momentum = momentum
+
+
+def pink_noise(seed: int) -> Tensor:
+    """Draw noise whose amplitude falls with frequency f as 1/f, as it does in photographs.
+
+    Returns:
+        (16, 3, 128, 128) float32, each image with mean 0 and variance 1.
+    """
+    generator = torch.Generator().manual_seed(seed)
+    white = torch.randn((IMAGES, 3, SIDE, SIDE), generator=generator)
+    frequency = torch.hypot(torch.fft.fftfreq(SIDE)[:, None], torch.fft.fftfreq(SIDE)[None])
+    frequency[0, 0] = torch.inf  # no mean
+    noise: Tensor = torch.fft.ifft2(torch.fft.fft2(white) / frequency).real
+    noise = noise + SHARED_GREY * noise.mean(dim=1, keepdim=True)
+    noise /= noise.std(dim=(1, 2, 3), keepdim=True)
+    return noise
