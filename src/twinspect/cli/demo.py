@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import time
 import webbrowser
 from pathlib import Path
@@ -14,12 +15,14 @@ from twinspect.data import open_data
 from twinspect.data.demo import write_demo
 from twinspect.detector import Detector
 from twinspect.report import write_evaluation
+from twinspect.teachers import teachers
 
 if TYPE_CHECKING:
     import argparse
 
-TEACHER = "resnet18"
 STEPS, BATCH = 400, 16
+PREFERRED = ("resnet18", "mobilenetv2_100", "efficientnet_b0")
+"""Pretrained teachers small enough for a minute on two cores, if their weights are on this machine."""
 
 
 def run(options: argparse.Namespace) -> Outcome:
@@ -29,12 +32,9 @@ def run(options: argparse.Namespace) -> Outcome:
     warn(f"writing photographs of brick, grass and gravel, some with defects, to {out / 'data'}")
     write_demo(out / "data", options.seed)
     data = open_data(out / "data")
-    warn(
-        f"no trained teacher comes with the installation yet, so {TEACHER} with random weights takes its place; "
-        "a pretrained one finds far more"
-    )
+    teacher, weights = _teacher(options)
     detector = Detector(
-        "mkd", teacher=TEACHER, weights="random", steps=STEPS, batch_size=BATCH, seed=options.seed
+        "mkd", teacher=teacher, weights=weights, steps=STEPS, batch_size=BATCH, seed=options.seed
     )
     with Bar() as bar:
         detector.fit(data, progress=bar)
@@ -46,10 +46,26 @@ def run(options: argparse.Namespace) -> Outcome:
     write_scores(found, out / "report")
     seconds = time.monotonic() - began
     shown = outcome(found, out / "report")
-    if not options.no_open:
+    if sys.stdout.isatty() and not options.no_open:  # in a script or on a server nobody would see it
         webbrowser.open((out / "report" / "report.html").resolve().as_uri())
     text = (
         f"{shown.text}\n{detector.calibration_.promise()}\ntook {seconds:.0f} s; "
         f"now try: twinspect fit YOUR_GOOD_IMAGES --out parts.twin"
     )
     return Outcome(text, {**shown.record, "seconds": round(seconds, 1)}, shown.code)
+
+
+def _teacher(options: argparse.Namespace) -> tuple[str, str | None]:
+    """Take the teacher asked for, or else the best that needs no download, and say which and why."""
+    if options.teacher or options.weights:
+        return options.teacher or PREFERRED[0], options.weights
+    here = [name for name in PREFERRED if teachers()[name].offline]
+    if here:
+        warn(f"the teacher is {here[0]}, whose pretrained weights are on this machine")
+        return here[0], None
+    warn(
+        f"no pretrained teacher is on this machine, so {PREFERRED[0]} with random weights takes its place: expect "
+        "it to miss most defects. With a network, or a weights file, try: "
+        f"twinspect demo --teacher {PREFERRED[0]} [--weights FILE]"
+    )
+    return PREFERRED[0], "random"

@@ -49,6 +49,8 @@ def _demo(verbs: _Verbs, common: argparse.ArgumentParser) -> None:
     )
     verb.add_argument("--out", default="demo", metavar="DIR", help="where images, model and report go (demo)")
     verb.add_argument("--seed", type=int, default=0, help="decides images, defects and weights (0)")
+    verb.add_argument("--teacher", help="default: the best that needs no download")
+    verb.add_argument("--weights", metavar="FILE", help="the teacher's weights")
     verb.add_argument("--no-open", action="store_true", help="do not open the report in a browser")
 
 

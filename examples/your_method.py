@@ -1,0 +1,74 @@
+"""A method of your own in one file: predict the teacher's coarsest level from its finest.
+
+To use it from the command line, publish it in a package whose pyproject.toml says
+
+    [project.entry-points."twinspect.methods"]
+    fine_to_coarse = "your_package.your_method:FineToCoarse"
+
+and type: twinspect fit parts/good --method fine_to_coarse --width 64 --out parts.twin
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+from twinspect import maps
+from twinspect.methods.base import Batch, Method, Output, Stage
+from twinspect.methods.config import MethodConfig
+from twinspect.teachers.base import Teacher
+
+
+@dataclass(frozen=True)
+class FineToCoarseConfig(MethodConfig):
+    """Settings; the docstring under a field is its help on the command line."""
+
+    width: int = 32
+    """channels of the hidden layer"""
+    sigma: float = 4.0
+    """blur of the map, in pixels of the model input"""
+
+
+class FineToCoarse(Method[FineToCoarseConfig]):
+    """On good images the fine level tells what the coarse one looks like; where it does not, something is odd."""
+
+    Config = FineToCoarseConfig
+
+    def __init__(self, teacher: Teacher, config: FineToCoarseConfig) -> None:
+        super().__init__(teacher, config)
+        fine, coarse = teacher.levels[0], teacher.levels[-1]
+        stride = coarse.reduction // fine.reduction
+        self.student = nn.Sequential(
+            nn.Conv2d(fine.channels, config.width, 2 * stride - 1, stride=stride, padding=stride - 1),
+            nn.ReLU(),
+            nn.Conv2d(config.width, coarse.channels, 1),
+        )
+
+    def stages(self) -> tuple[Stage, ...]:
+        """One stage: the student."""
+        config = self.config
+        return (
+            Stage(
+                name="distil",
+                trained=(self.student,),
+                optimizer=lambda parameters: torch.optim.Adam(parameters, lr=config.learning_rate),
+                loss=self.loss,
+                steps=config.steps,
+                epochs=config.epochs,
+                batch_size=config.batch_size,
+            ),
+        )
+
+    def loss(self, batch: Batch) -> Tensor:
+        """Mean cosine distance between the coarse level and its prediction."""
+        return maps.cosine_map(batch.targets[-1], self.student(batch.targets[0])).mean()
+
+    def forward(self, images: Tensor) -> Output:
+        """The same distance, place by place."""
+        targets = self.targets(images)
+        distance = maps.cosine_map(targets[-1], self.student(targets[0]))
+        height, width = images.shape[-2:]
+        found = maps.gaussian_blur(maps.enlarge(distance, (height, width)), self.config.sigma)
+        return Output(found, found.amax(dim=(1, 2)))
