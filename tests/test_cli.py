@@ -224,6 +224,8 @@ def test_doctor_says_what_fit_would_do(run: Any, parts: Path, tmp_path: Path) ->
     assert "99.png" in text
     assert "9_mask.png: a mask without an image of that name" in text
     detector = ts.Detector()
+    listed = run("doctor", parts, "--list", "--quick")[1].splitlines()
+    assert sum(line.startswith("calibration  ") for line in listed if line.endswith(".png")) == 9
     code, text, _ = run("doctor", parts, "--json", "--quick")
     record = json.loads(text)
     held = {image["path"] for image in record["data"]["images"] if image["read_as"] == "calibration"}

@@ -150,11 +150,14 @@ def test_a_checkpoint_of_another_training_is_refused(parts: Path, tmp_path: Path
     ts.Detector("mkd", **SHORT).fit(parts, checkpoint=tmp_path)
 
 
-def test_bf16_training_keeps_fp32_weights_and_close_scores(parts: Path) -> None:
+def test_training_in_bf16_keeps_fp32_weights_and_learns_as_well(parts: Path) -> None:
     single, half = (ts.Detector("mkd", **QUICK, precision=p).fit(parts) for p in ("fp32", "bf16"))
     assert all(tensor.dtype != torch.bfloat16 for tensor in half.model_.state_dict().values())
-    images = np.stack([blemish(stripes(1100 + n)) for n in range(6)])
-    np.testing.assert_allclose(half.score(images).image, single.score(images).image, rtol=0.15)
+    assert half.losses_["distil"][0] == pytest.approx(single.losses_["distil"][0], rel=0.01)
+    assert half.losses_["distil"][-1] == pytest.approx(single.losses_["distil"][-1], rel=0.2)
+    clean = np.stack([stripes(1100 + n) for n in range(6)])
+    dirty = np.stack([blemish(each) for each in clean])
+    assert (half.score(dirty).image > half.score(clean).image).all()
 
 
 def test_no_good_images_and_bad_settings(parts: Path, tmp_path: Path) -> None:

@@ -20,6 +20,7 @@ from twinspect.teachers import teachers
 if TYPE_CHECKING:
     import argparse
 
+PRODUCT = "brick"
 STEPS, BATCH = 400, 16
 PREFERRED = ("resnet18", "mobilenetv2_100", "efficientnet_b0")
 """Pretrained teachers small enough for a minute on two cores, if their weights are on this machine."""
@@ -31,7 +32,8 @@ def run(options: argparse.Namespace) -> Outcome:
     began = time.monotonic()
     warn(f"writing photographs of brick, grass and gravel, some with defects, to {out / 'data'}")
     write_demo(out / "data", options.seed)
-    data = open_data(out / "data")
+    # One product, as on a line: three would share one threshold, which the roughest of them sets.
+    data = open_data(out / "data" / PRODUCT)
     teacher, weights = _teacher(options)
     detector = Detector(
         "mkd", teacher=teacher, weights=weights, steps=STEPS, batch_size=BATCH, seed=options.seed
@@ -64,8 +66,8 @@ def _teacher(options: argparse.Namespace) -> tuple[str, str | None]:
         warn(f"the teacher is {here[0]}, whose pretrained weights are on this machine")
         return here[0], None
     warn(
-        f"no pretrained teacher is on this machine, so {PREFERRED[0]} with random weights takes its place: expect "
-        "it to miss most defects. With a network, or a weights file, try: "
+        f"no pretrained teacher is on this machine, so {PREFERRED[0]} with random weights takes its place: it sees "
+        "only what stands out. With a network, or a weights file, try: "
         f"twinspect demo --teacher {PREFERRED[0]} [--weights FILE]"
     )
     return PREFERRED[0], "random"

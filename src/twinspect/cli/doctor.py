@@ -58,6 +58,7 @@ def _data(options: argparse.Namespace) -> tuple[str, dict[str, Any]]:
             f"{data.name}: {len(data)} images; {data.layout}",
             table(("category", "read as", "label", "mask", "images"), rows),
             plan,
+            *(_every_image(data, held) if options.list else []),
             *_listing(
                 "without a mask, for image metrics only",
                 [(s.path, f"labelled {s.label}") for s in data.unmasked],
@@ -85,6 +86,10 @@ def _data(options: argparse.Namespace) -> tuple[str, dict[str, Any]]:
         "unreadable": [{"path": str(path), "reason": reason} for path, reason in unreadable],
     }
     return text, record
+
+
+def _every_image(data: DataSet, held: set[Sample]) -> list[str]:
+    return ["\n".join(f"{_role(sample, held):12s} {sample.path}" for sample in data)]
 
 
 def _plan(data: DataSet, options: argparse.Namespace) -> tuple[set[Sample], str]:

@@ -62,6 +62,7 @@ def _doctor(verbs: _Verbs, common: argparse.ArgumentParser) -> None:
         "say what would be read, as what, what is skipped and why; and what is installed",
     )
     verb.add_argument("data", nargs="?", metavar="DATA", help="folder, MVTec layout or manifest")
+    verb.add_argument("--list", action="store_true", help="name every image and what it would be used for")
     verb.add_argument("--quick", action="store_true", help="list files without decoding every image")
     _split_options(verb)
 
