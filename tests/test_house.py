@@ -26,10 +26,10 @@ HEAVY = (
 )
 
 FLOORS = {
-    0: ("errors", "_version", "files", "memory", "maps", "losses", "metrics"),
+    0: ("errors", "_version", "files", "memory", "devices", "maps", "losses", "metrics"),
     1: ("images", "decoding", "data", "teachers", "nets"),
     2: ("methods",),
-    3: ("scores", "model", "training", "checkpoint", "calibration", "bundle"),
+    3: ("scores", "model", "training", "checkpoint", "calibration", "bundle", "scoring", "fitting"),
     4: ("detector", "evaluation"),
     5: ("cli", "report", "__main__"),
 }

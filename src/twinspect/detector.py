@@ -2,20 +2,15 @@
 
 from __future__ import annotations
 
-import hashlib
 import inspect
-import json
-from dataclasses import dataclass, field, replace
-from functools import partial
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import torch
 
 from twinspect import bundle
 from twinspect.calibration import (
-    FOLDS,
     Calibration,
     check_folds,
     check_kind,
@@ -23,34 +18,27 @@ from twinspect.calibration import (
     choose_rate,
     count_to_hold_out,
 )
-from twinspect.checkpoint import Checkpoint
 from twinspect.data import open_data
 from twinspect.data.fingerprint import fingerprint
-from twinspect.data.loading import ReadFailure, default_workers, read_samples
-from twinspect.data.splits import fold_of, hold_out
-from twinspect.errors import BundleError, DataError, ImageError, NotFittedError
-from twinspect.images import read_rgb
+from twinspect.data.loading import default_workers
+from twinspect.data.splits import hold_out
+from twinspect.errors import BundleError, DataError, NotFittedError
+from twinspect.fitting import Fitting
 from twinspect.methods import method_class
-from twinspect.methods.config import make_config, to_record, with_length
+from twinspect.methods.config import make_config, with_length
 from twinspect.model import Model
 from twinspect.scores import ImageScore, Scores
+from twinspect.scoring import SCORE_BATCH, Scorer
 from twinspect.teachers import create_teacher
-from twinspect.training import Trainer, choose_device
+from twinspect.training import Trainer
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from numpy.typing import NDArray
-
-    from twinspect.calibration import Kind
     from twinspect.data import DataSource
     from twinspect.data.samples import DataSet, Sample
     from twinspect.methods.config import MethodConfig
-    from twinspect.teachers.base import Teacher
     from twinspect.training import Progress
-
-SCORE_BATCH = 8
-"""Images scored at once. Batches are cut at fixed places of the list, so a resumed run repeats the same ones."""
 
 
 class Detector:
@@ -75,6 +63,7 @@ class Detector:
         calibration: ``split`` (hold good images out) or ``cv`` (K fits; every image serves both ways).
         bits: significant bits of 16-bit image files, for cameras that use 10, 12 or 14; ``None`` for 16.
         workers: threads that read images; ``None`` for the number of processors, at most 8.
+        cache_mb: memory for prepared images and teacher features while training, in MiB.
         **settings: single settings of the method, such as ``localization="guided"`` for MKD.
 
     Attributes:
@@ -107,6 +96,7 @@ class Detector:
         calibration: str = "split",
         bits: int | None = None,
         workers: int | None = None,
+        cache_mb: int = 2048,
         **settings: Any,
     ) -> None:
         self.method = method
@@ -124,6 +114,7 @@ class Detector:
         self.calibration = calibration
         self.bits = bits
         self.workers = workers
+        self.cache_mb = cache_mb
         self.settings = settings
 
     def __repr__(self) -> str:
@@ -185,12 +176,18 @@ class Detector:
         config = self._config()
         kind = check_kind(self.calibration)
         train, held = self._split(open_data(data, split="train"), kind)
-        self._check_readable(held)
-        teacher = create_teacher(self.teacher, weights=self.weights, layers=self.layers, seed=self.seed)
-        run = _Fit(self, config, teacher, progress, Path(checkpoint) if checkpoint else None, resume)
-        good = run.fold_scores(train) if kind == "cv" else None
-        self.model_, self.losses_ = run.fit("model", train)
-        good = good or self._good_scores(self.model_, held)
+        fitting = Fitting(
+            self.method,
+            config,
+            create_teacher(self.teacher, weights=self.weights, layers=self.layers, seed=self.seed),
+            Trainer(self.seed, self.device, self.precision, self._threads(), self.cache_mb, self.bits),
+            self._scorer(),
+            progress,
+            Path(checkpoint) if checkpoint else None,
+            resume,
+        )
+        model, losses, good = fitting.cross(train) if kind == "cv" else fitting.split(train, held)
+        self.model_, self.losses_ = model, losses
         self.calibration_ = good.calibration(self.false_alarm_rate, kind)
         self.data_ = {
             "fingerprint": fingerprint([*train, *held]),
@@ -223,16 +220,6 @@ class Detector:
             return good, own
         kept, held = hold_out(good, count_to_hold_out(len(good), self.false_alarm_rate), self.seed)
         return tuple(kept), tuple(held)
-
-    def _check_readable(self, samples: Sequence[Sample]) -> None:
-        """Read what the training does not touch, so that a bad file is found before it and not after."""
-        for result in read_samples(samples, self._pixels, workers=self._workers()):
-            if isinstance(result, ReadFailure):
-                raise ImageError(result.message)
-
-    def _pixels(self, sample: Sample) -> None:
-        if sample.pixels is None:
-            read_rgb(sample.path, bits=self.bits)
 
     def _config(self) -> MethodConfig:
         settings = dict(self.settings)
@@ -268,13 +255,12 @@ class Detector:
         model, calibration = self._fitted()
         samples = open_data(images, split="test").samples
         begin = start - start % SCORE_BATCH  # the same batches as from the start, hence the same last bits
-        results = self._outputs(model, samples[begin:], maps=maps)
-        for number, (sample, score, found, error) in enumerate(results, start=begin):
+        results = self._scorer().stream(model, samples[begin:], maps=maps)
+        for number, raw in enumerate(results, start=begin):
             if number >= start:
-                p_value = float(calibration.p_values([score])[0])
-                yield ImageScore(
-                    sample, score, p_value, bool(calibration.is_anomalous([score])[0]), found, error
-                )
+                p_value = float(calibration.p_values([raw.score])[0])
+                is_anomalous = bool(calibration.is_anomalous([raw.score])[0])
+                yield ImageScore(raw.sample, raw.score, p_value, is_anomalous, raw.map, raw.error)
 
     def calibrate(self, good: DataSource, *, false_alarm_rate: float | None = None) -> Detector:
         """Set a new threshold from good images that the student has not seen; nothing is trained.
@@ -292,7 +278,7 @@ class Detector:
             sample for sample in open_data(good, split="train") if sample.is_good and sample.split != "test"
         ]
         choose_rate(len(samples), false_alarm_rate)  # refuse before the work, not after it
-        self.calibration_ = self._good_scores(model, samples).calibration(false_alarm_rate, "split")
+        self.calibration_ = self._scorer().good(model, samples).calibration(false_alarm_rate, "split")
         return self
 
     def set_rate(self, false_alarm_rate: float) -> Detector:
@@ -313,43 +299,10 @@ class Detector:
                 "this detector has not been fitted; call fit(good_images) or twinspect.load(path)"
             ) from None
 
-    def _good_scores(self, model: Model, samples: Sequence[Sample]) -> _GoodScores:
-        """Score good images that must all be readable."""
-        found = _GoodScores()
-        for sample, score, values, error in self._outputs(model, samples, maps=True):
-            if values is None:
-                raise ImageError(error)
-            found.add(sample.name, score, values)
-        return found
+    def _scorer(self) -> Scorer:
+        return Scorer(self.device, self._threads(), self.bits)
 
-    def _outputs(
-        self, model: Model, samples: Sequence[Sample], *, maps: bool
-    ) -> Iterator[tuple[Sample, float, NDArray[np.float32] | None, str]]:
-        """Read, prepare and score in batches cut at fixed places; yields (sample, score, map, error)."""
-        device = choose_device(self.device)
-        model.to(device)
-        read = read_samples(samples, partial(model.read, bits=self.bits), workers=self._workers())
-        batch: list[Any] = []
-        for number, result in enumerate(read, start=1):
-            batch.append(result)
-            if number % SCORE_BATCH == 0 or number == len(samples):
-                first = number - len(batch)
-                yield from self._batch(model, samples[first:number], batch, device, maps=maps)
-                batch = []
-
-    def _batch(
-        self, model: Model, samples: Sequence[Sample], read: list[Any], device: torch.device, *, maps: bool
-    ) -> Iterator[tuple[Sample, float, NDArray[np.float32] | None, str]]:
-        fine = [result for result in read if not isinstance(result, ReadFailure)]
-        scored = iter(_infer(model, fine, device, maps=maps))
-        for sample, result in zip(samples, read, strict=True):
-            if isinstance(result, ReadFailure):
-                yield sample, float("nan"), None, result.message
-            else:
-                score, found = next(scored)
-                yield sample, score, found, ""
-
-    def _workers(self) -> int:
+    def _threads(self) -> int:
         return default_workers() if self.workers is None else self.workers
 
     # Keeping ------------------------------------------------------------------------------------------------
@@ -403,98 +356,6 @@ class Detector:
         return detector
 
 
-@dataclass
-class _GoodScores:
-    """Raw scores of good images, and the typical and the highest pixel of each one's map."""
-
-    names: list[str] = field(default_factory=list)
-    scores: list[float] = field(default_factory=list)
-    typical: list[float] = field(default_factory=list)
-    highest: list[float] = field(default_factory=list)
-
-    def add(self, name: str, score: float, values: NDArray[np.float32]) -> None:
-        """Take in one image."""
-        self.names.append(name)
-        self.scores.append(score)
-        self.typical.append(float(np.median(values)))
-        self.highest.append(float(values.max()))
-
-    def extend(self, other: _GoodScores) -> None:
-        """Take in the images of another."""
-        self.names += other.names
-        self.scores += other.scores
-        self.typical += other.typical
-        self.highest += other.highest
-
-    def calibration(self, asked: float | None, kind: Kind) -> Calibration:
-        """Make the promise that these images allow."""
-        span = (float(np.median(self.typical)), float(np.quantile(self.highest, 0.9)))
-        rate = choose_rate(len(self.scores), asked)
-        return Calibration(tuple(self.scores), rate, kind, span, tuple(self.names))
-
-
-class _Fit:
-    """One call of :meth:`Detector.fit`: builds models on one teacher and trains them."""
-
-    def __init__(
-        self,
-        detector: Detector,
-        config: MethodConfig,
-        teacher: Teacher,
-        progress: Progress | None,
-        folder: Path | None,
-        resume: bool,
-    ) -> None:
-        self._detector, self._config, self._teacher = detector, config, teacher
-        self._progress, self._folder, self._resume = progress, folder, resume
-
-    def fit(self, name: str, samples: Sequence[Sample]) -> tuple[Model, dict[str, list[float]]]:
-        """Train one model from its seed, or from where its checkpoint stands."""
-        detector = self._detector
-        with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(detector.seed)
-            model = Model.build(detector.method, self._config, self._teacher)
-        trainer = Trainer(detector.seed, detector.device, detector.precision, detector._workers())  # noqa: SLF001
-        losses = trainer.fit(
-            model,
-            samples,
-            progress=self._progress,
-            checkpoint=self._checkpoint(name, samples),
-            bits=detector.bits,
-        )
-        return model, losses
-
-    def fold_scores(self, samples: Sequence[Sample]) -> _GoodScores:
-        """Score every image by a model that was fitted without its fold."""
-        folds = fold_of(samples, FOLDS, self._detector.seed)
-        found = _GoodScores()
-        for fold in range(FOLDS):
-            model, _ = self.fit(
-                f"fold-{fold}", [s for s, own in zip(samples, folds, strict=True) if own != fold]
-            )
-            left_out = [s for s, own in zip(samples, folds, strict=True) if own == fold]
-            found.extend(self._detector._good_scores(model, left_out))  # noqa: SLF001
-        return found
-
-    def _checkpoint(self, name: str, samples: Sequence[Sample]) -> Checkpoint | None:
-        if self._folder is None:
-            return None
-        key = {
-            "method": self._detector.method,
-            "config": to_record(self._config),
-            "teacher": self._teacher.spec(),
-            "seed": self._detector.seed,
-            "precision": self._detector.precision,
-            "bits": self._detector.bits,
-            "data": fingerprint(samples),
-        }
-        digest = hashlib.sha256(json.dumps(key, sort_keys=True).encode()).hexdigest()
-        checkpoint = Checkpoint(self._folder / f"{name}.safetensors", digest)
-        if not self._resume:
-            checkpoint.path.unlink(missing_ok=True)
-        return checkpoint
-
-
 def load(path: str | Path, *, device: str = "auto") -> Detector:
     """Load a detector that :meth:`Detector.save` or ``twinspect fit`` wrote.
 
@@ -506,24 +367,6 @@ def load(path: str | Path, *, device: str = "auto") -> Detector:
         BundleError: a missing, damaged, altered or unknown file, by name.
     """
     return Detector.from_bundle(path, device=device)
-
-
-def _infer(
-    model: Model, prepared: list[tuple[torch.Tensor, tuple[int, int]]], device: torch.device, *, maps: bool
-) -> list[tuple[float, NDArray[np.float32] | None]]:
-    """Score prepared images of any original sizes in one batch."""
-    if not prepared:
-        return []
-    images = torch.stack([image for image, _ in prepared])
-    with torch.inference_mode():
-        output = model.infer(images.to(device, memory_format=torch.channels_last))
-        scores = output.score.float().cpu().tolist()
-        if not maps:
-            return [(score, None) for score in scores]
-        found = [
-            model.enlarge(output.map[i : i + 1].float(), size)[0] for i, (_, size) in enumerate(prepared)
-        ]
-        return [(score, each.cpu().numpy()) for score, each in zip(scores, found, strict=True)]
 
 
 def _plain(value: Any) -> Any:

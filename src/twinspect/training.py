@@ -16,6 +16,7 @@ from torch import Tensor
 
 from twinspect.checkpoint import Checkpoint, State
 from twinspect.data.loading import prefetch
+from twinspect.devices import choose_device
 from twinspect.errors import ConfigError, TrainingError
 from twinspect.memory import kept_memory
 from twinspect.methods.base import Batch
@@ -73,6 +74,7 @@ class Trainer:
         precision: ``auto``, ``fp32`` or ``bf16`` (mixed: weights stay fp32).
         workers: threads that read images.
         cache_mb: memory for prepared images and teacher features, in MiB; what does not fit is computed anew.
+        bits: significant bits of 16-bit files, see :func:`twinspect.images.read_rgb`.
     """
 
     seed: int = 0
@@ -80,6 +82,7 @@ class Trainer:
     precision: str = "auto"
     workers: int = 2
     cache_mb: int = 2048
+    bits: int | None = None
 
     def fit(
         self,
@@ -88,7 +91,6 @@ class Trainer:
         *,
         progress: Progress | None = None,
         checkpoint: Checkpoint | None = None,
-        bits: int | None = None,
     ) -> dict[str, list[float]]:
         """Train a model in place, from where its checkpoint stands if there is one.
 
@@ -97,7 +99,6 @@ class Trainer:
             samples: good images.
             progress: told about every step.
             checkpoint: read at the start and written now and then, at the end and when interrupted.
-            bits: significant bits of 16-bit files, see :func:`twinspect.images.read_rgb`.
 
         Returns:
             The loss of every step, by stage.
@@ -109,7 +110,7 @@ class Trainer:
         device = choose_device(self.device)
         fabric = _fabric(device, choose_precision(self.precision, device))
         images = TrainingImages(
-            model, samples, device, workers=self.workers, cache_mb=self.cache_mb, bits=bits
+            model, samples, device, workers=self.workers, cache_mb=self.cache_mb, bits=self.bits
         )
         with kept_memory(), _interruptible() as interruption:
             run = _Run(fabric, model, images, self.seed, progress or Silent(), checkpoint, interruption)
@@ -281,22 +282,6 @@ class TrainingImages:
         if not indices:
             return None
         return torch.stack([self._model.read(self._samples[index], bits=self._bits)[0] for index in indices])
-
-
-def choose_device(name: str) -> torch.device:
-    """Turn ``auto`` into the fastest device there is.
-
-    Raises:
-        ConfigError: the device asked for is not there.
-    """
-    available = {"cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available(), "cpu": True}
-    if name == "auto":
-        return torch.device(next(device for device, there in available.items() if there))
-    kind = name.partition(":")[0]
-    if not available.get(kind, False):
-        here = ", ".join(device for device, there in available.items() if there)
-        raise ConfigError(f"no device {name!r} on this machine; allowed: auto, {here}")
-    return torch.device(name)
 
 
 def choose_precision(name: str, device: torch.device) -> str:

@@ -52,6 +52,7 @@ def build(options: argparse.Namespace) -> Detector:
         calibration=options.calibration,
         bits=options.bits,
         workers=options.workers,
+        cache_mb=options.cache_mb,
         **chosen_settings(options),
     )
 

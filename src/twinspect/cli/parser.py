@@ -97,6 +97,9 @@ def _fit(verbs: _Verbs, common: argparse.ArgumentParser) -> None:
         "--workers", type=int, metavar="N", help="threads that read images; default: processors, at most 8"
     )
     verb.add_argument(
+        "--cache-mb", type=int, default=2048, metavar="N", help="memory for images and features (2048)"
+    )
+    verb.add_argument(
         "--resume", action="store_true", help="go on from where the same command was interrupted"
     )
     verb.add_argument(

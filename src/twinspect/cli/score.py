@@ -12,8 +12,9 @@ from twinspect.cli.outcome import ANOMALIES, DONE, SOME_UNREADABLE, Outcome
 from twinspect.cli.tables import CsvTable, Owner, Row, open_table, to_row
 from twinspect.data import open_data
 from twinspect.data.samples import DataSet
-from twinspect.detector import SCORE_BATCH, load
+from twinspect.detector import load
 from twinspect.report.heatmaps import write_map
+from twinspect.scoring import SCORE_BATCH
 
 if TYPE_CHECKING:
     import argparse

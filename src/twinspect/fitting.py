@@ -1,0 +1,98 @@
+"""Fitting: build a method on its teacher, train it, and score the good images that were held out."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING
+
+import torch
+
+from twinspect.calibration import FOLDS
+from twinspect.checkpoint import Checkpoint
+from twinspect.data.fingerprint import fingerprint
+from twinspect.data.splits import fold_of
+from twinspect.model import Model
+from twinspect.scoring import GoodScores, Scorer
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+    from twinspect.data.samples import Sample
+    from twinspect.methods.config import MethodConfig
+    from twinspect.teachers.base import Teacher
+    from twinspect.training import Progress, Trainer
+
+Losses = dict[str, list[float]]
+
+
+@dataclass(frozen=True)
+class Fitting:
+    """All that decides a fit besides the images.
+
+    Attributes:
+        method: its name.
+        config: its settings.
+        teacher: shared by all models that are fitted.
+        trainer: the loop.
+        scorer: scores what is held out.
+        progress: told about every step.
+        folder: where checkpoints go; ``None`` for none.
+        resume: go on from them instead of starting anew.
+    """
+
+    method: str
+    config: MethodConfig
+    teacher: Teacher
+    trainer: Trainer
+    scorer: Scorer
+    progress: Progress | None = None
+    folder: Path | None = None
+    resume: bool = False
+
+    def split(self, train: Sequence[Sample], held: Sequence[Sample]) -> tuple[Model, Losses, GoodScores]:
+        """Train on some images and score the others."""
+        model = self._untrained()
+        self.scorer.check_readable(model, held)
+        losses = self._train("model", model, train)
+        return model, losses, self.scorer.good(model, held)
+
+    def cross(self, samples: Sequence[Sample]) -> tuple[Model, Losses, GoodScores]:
+        """Train on all images, and score each by a model that was trained without its fold."""
+        folds = fold_of(samples, FOLDS, self.trainer.seed)
+        good = GoodScores()
+        for fold in range(FOLDS):
+            model = self._untrained()
+            kept = [sample for sample, own in zip(samples, folds, strict=True) if own != fold]
+            self._train(f"fold-{fold}", model, kept)
+            left_out = [sample for sample, own in zip(samples, folds, strict=True) if own == fold]
+            good.extend(self.scorer.good(model, left_out))
+        model = self._untrained()
+        return model, self._train("model", model, samples), good
+
+    def _untrained(self) -> Model:
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(self.trainer.seed)
+            return Model.build(self.method, self.config, self.teacher)
+
+    def _train(self, name: str, model: Model, samples: Sequence[Sample]) -> Losses:
+        checkpoint = self._checkpoint(name, samples)
+        return self.trainer.fit(model, samples, progress=self.progress, checkpoint=checkpoint)
+
+    def _checkpoint(self, name: str, samples: Sequence[Sample]) -> Checkpoint | None:
+        if self.folder is None:
+            return None
+        key = {
+            "method": self.method,
+            "config": asdict(self.config),
+            "teacher": self.teacher.spec(),
+            "trainer": {name: getattr(self.trainer, name) for name in ("seed", "precision", "bits")},
+            "data": fingerprint(samples),
+        }
+        digest = hashlib.sha256(json.dumps(key, sort_keys=True).encode()).hexdigest()
+        checkpoint = Checkpoint(self.folder / f"{name}.safetensors", digest)
+        if not self.resume:
+            checkpoint.path.unlink(missing_ok=True)
+        return checkpoint

@@ -1,0 +1,170 @@
+"""From samples to raw scores: read, prepare and score in batches, with memory that does not grow."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from functools import partial
+from typing import TYPE_CHECKING
+
+import numpy as np
+import torch
+
+from twinspect.calibration import Calibration, choose_rate
+from twinspect.data.loading import ReadFailure, read_samples
+from twinspect.devices import choose_device
+from twinspect.errors import ImageError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from numpy.typing import NDArray
+    from torch import Tensor
+
+    from twinspect.calibration import Kind
+    from twinspect.data.samples import Sample
+    from twinspect.model import Model
+
+SCORE_BATCH = 8
+"""Images scored at once. Batches are cut at fixed places of the list, so a resumed run repeats the same ones."""
+PEAK_SHARE = 0.9
+"""The share of good images whose maps stay below the peak that colours heat maps."""
+
+Prepared = tuple["Tensor", tuple[int, int]]
+"""A prepared image, and the height and width it had."""
+
+
+@dataclass(frozen=True)
+class RawScore:
+    """What a model says of one image.
+
+    Attributes:
+        sample: the image.
+        score: unbounded, higher is more anomalous; NaN where the image could not be read.
+        map: (H, W) float32 at the image's own size; ``None`` if not asked for or not read.
+        error: why the image could not be read; empty if it could.
+    """
+
+    sample: Sample
+    score: float
+    map: NDArray[np.float32] | None = None
+    error: str = ""
+
+
+@dataclass(frozen=True)
+class Scorer:
+    """How images are read and scored, whatever the model and its threshold.
+
+    Attributes:
+        device: ``auto``, ``cpu``, ``cuda`` or ``mps``.
+        workers: threads that read.
+        bits: significant bits of 16-bit files, see :func:`twinspect.images.read_rgb`.
+    """
+
+    device: str
+    workers: int
+    bits: int | None = None
+
+    def stream(self, model: Model, samples: Sequence[Sample], *, maps: bool) -> Iterator[RawScore]:
+        """Score images in order; one that cannot be read is a row with its error."""
+        device = choose_device(self.device)
+        model.to(device)
+        read = read_samples(samples, partial(model.read, bits=self.bits), workers=self.workers)
+        batch: list[Prepared | ReadFailure] = []
+        for number, result in enumerate(read, start=1):
+            batch.append(result)
+            if number % SCORE_BATCH == 0 or number == len(samples):
+                yield from _score(model, samples[number - len(batch) : number], batch, device, maps=maps)
+                batch = []
+
+    def good(self, model: Model, samples: Sequence[Sample]) -> GoodScores:
+        """Score good images for a calibration.
+
+        Raises:
+            ImageError: one of them cannot be read.
+        """
+        found = GoodScores()
+        for raw in self.stream(model, samples, maps=True):
+            if raw.map is None:
+                raise ImageError(raw.error)
+            found.add(raw.sample.name, raw.score, raw.map)
+        return found
+
+    def check_readable(self, model: Model, samples: Sequence[Sample]) -> None:
+        """Read what a training does not touch, so that a bad file is found before it and not after.
+
+        Raises:
+            ImageError: one of them cannot be read.
+        """
+        for result in read_samples(samples, partial(model.read, bits=self.bits), workers=self.workers):
+            if isinstance(result, ReadFailure):
+                raise ImageError(result.message)
+
+
+@dataclass
+class GoodScores:
+    """Raw scores of good images, and the typical and the highest pixel of each one's map."""
+
+    names: list[str] = field(default_factory=list)
+    scores: list[float] = field(default_factory=list)
+    typical: list[float] = field(default_factory=list)
+    highest: list[float] = field(default_factory=list)
+
+    def add(self, name: str, score: float, values: NDArray[np.float32]) -> None:
+        """Take in one image."""
+        self.names.append(name)
+        self.scores.append(score)
+        self.typical.append(float(np.median(values)))
+        self.highest.append(float(values.max()))
+
+    def extend(self, other: GoodScores) -> None:
+        """Take in the images of another."""
+        self.names += other.names
+        self.scores += other.scores
+        self.typical += other.typical
+        self.highest += other.highest
+
+    def calibration(self, asked: float | None, kind: Kind) -> Calibration:
+        """Make the promise that these images allow.
+
+        Raises:
+            CalibrationError: they are too few for the rate asked for.
+        """
+        span = (float(np.median(self.typical)), float(np.quantile(self.highest, PEAK_SHARE)))
+        rate = choose_rate(len(self.scores), asked)
+        return Calibration(tuple(self.scores), rate, kind, span, tuple(self.names))
+
+
+def _score(
+    model: Model,
+    samples: Sequence[Sample],
+    read: list[Prepared | ReadFailure],
+    device: torch.device,
+    *,
+    maps: bool,
+) -> Iterator[RawScore]:
+    """Score what could be read of a batch, and keep everything in its place."""
+    fine = [result for result in read if not isinstance(result, ReadFailure)]
+    scored = iter(_infer(model, fine, device, maps=maps))
+    for sample, result in zip(samples, read, strict=True):
+        if isinstance(result, ReadFailure):
+            yield RawScore(sample, float("nan"), error=result.message)
+        else:
+            yield RawScore(sample, *next(scored))
+
+
+def _infer(
+    model: Model, prepared: list[Prepared], device: torch.device, *, maps: bool
+) -> list[tuple[float, NDArray[np.float32] | None]]:
+    """Score prepared images of any original sizes at once."""
+    if not prepared:
+        return []
+    images = torch.stack([image for image, _ in prepared])
+    with torch.inference_mode():
+        output = model.infer(images.to(device, memory_format=torch.channels_last))
+        scores = output.score.float().cpu().tolist()
+        if not maps:
+            return [(score, None) for score in scores]
+        found = [
+            model.enlarge(output.map[i : i + 1].float(), size)[0] for i, (_, size) in enumerate(prepared)
+        ]
+        return [(score, each.cpu().numpy()) for score, each in zip(scores, found, strict=True)]
