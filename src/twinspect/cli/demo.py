@@ -34,7 +34,7 @@ def run(options: argparse.Namespace) -> Outcome:
     write_demo(out / "data", options.seed)
     # One product, as on a line: three would share one threshold, which the roughest of them sets.
     data = open_data(out / "data" / PRODUCT)
-    teacher, weights = _teacher(options)
+    teacher, weights = choose_teacher(options)
     detector = Detector(
         "mkd", teacher=teacher, weights=weights, steps=STEPS, batch_size=BATCH, seed=options.seed
     )
@@ -57,7 +57,7 @@ def run(options: argparse.Namespace) -> Outcome:
     return Outcome(text, {**shown.record, "seconds": round(seconds, 1)}, shown.code)
 
 
-def _teacher(options: argparse.Namespace) -> tuple[str, str | None]:
+def choose_teacher(options: argparse.Namespace) -> tuple[str, str | None]:
     """Take the teacher asked for, or else the best that needs no download, and say which and why."""
     if options.teacher or options.weights:
         return options.teacher or PREFERRED[0], options.weights
