@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import importlib
 import json
+import os
 import sys
 from typing import TYPE_CHECKING
 
@@ -45,7 +46,10 @@ def _run(options: argparse.Namespace) -> int:
     try:
         verb = importlib.import_module(f"twinspect.cli.{options.verb}")
         outcome: Outcome = verb.run(options)
-        print(json.dumps(outcome.record) if options.json else outcome.text)
+        print(json.dumps(outcome.record) if options.json else outcome.text, flush=True)
+    except BrokenPipeError:  # the reader, `head` for instance, has seen enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
     except (TwinspectError, OSError) as error:
         return _complain(error)
     except KeyboardInterrupt as interruption:

@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 
     from twinspect.calibration import Calibration
 
+WIDE = 160
+"""Columns of text where nobody watches a terminal."""
 SECONDS_BETWEEN_LINES = 30.0
 """Where nobody watches a terminal, for instance in a log, the bar becomes a line this often."""
 
@@ -95,10 +97,14 @@ class Bar:
 
 def table(columns: Sequence[str], rows: Iterable[Sequence[object]], title: str = "") -> str:
     """Lay out rows as text."""
-    grid = Table(*columns, title=title or None, title_justify="left", box=None, pad_edge=False)
+    grid = Table(title=title or None, title_justify="left", box=None, pad_edge=False)
+    for column in columns:
+        grid.add_column(column, overflow="fold")
     for row in rows:
         grid.add_row(*[_cell(value) for value in row])
-    console = Console(width=max(80, Console().width), file=sys.stdout, no_color=True, highlight=False)
+    # Into a file or a pipe nothing needs to be folded.
+    width = max(80, Console().width) if sys.stdout.isatty() else WIDE
+    console = Console(width=width, file=sys.stdout, no_color=True, highlight=False)
     with console.capture() as captured:
         console.print(grid)
     return "\n".join(line.rstrip() for line in captured.get().splitlines())

@@ -29,7 +29,7 @@ def _one(name: str) -> Outcome:
     defaults = to_record(config())
     described = field_help(config)
     settings = table(
-        ("setting", "default", "meaning"), [(key, defaults[key], described[key]) for key in defaults]
+        ("setting", "default", "meaning"), [(key, str(defaults[key]), described[key]) for key in defaults]
     )
     presets = table(
         ("preset", "settings"),
