@@ -10,6 +10,7 @@ import pytest
 import torch
 from torch import nn
 
+import twinspect as ts
 from twinspect import maps
 from twinspect.errors import ConfigError
 from twinspect.methods.base import Batch
@@ -196,3 +197,23 @@ def test_presets_are_the_papers() -> None:
         "mnist": 50,
         "cifar10": 200,
     }
+
+
+@pytest.mark.parametrize(
+    ("teacher", "side"),
+    [
+        ("vgg11", 64),
+        ("mobilenetv2_100", 64),
+        ("efficientnet_b0", 64),
+        ("convnext_atto", 64),
+        ("vit_tiny_patch16_224", 64),
+        ("vit_small_patch14_dinov2", 56),
+    ],
+)
+def test_it_works_on_every_family_of_teachers(teacher: str, side: int) -> None:
+    settings = {"weights": "random", "size": side, "steps": 2, "batch_size": 4, "device": "cpu"}
+    images = np.random.default_rng(0).integers(0, 256, (6, 40, 50, 3), dtype=np.uint8)
+    scores = ts.Detector("mkd", teacher=teacher, **settings).fit(images).score(images)
+    assert np.isfinite(scores.image).all()
+    assert np.shape(scores.map) == (6, 40, 50)
+    assert np.isfinite(scores.map).all()  # type: ignore[arg-type]

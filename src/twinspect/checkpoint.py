@@ -98,12 +98,12 @@ class Checkpoint:
                 tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - not a dict
         except (SafetensorError, OSError, KeyError, TypeError, ValueError) as error:
             raise TrainingError(
-                f"{self.path} is not a readable checkpoint ({error}); start anew without --resume"
+                f"{self.path} is not a readable checkpoint ({error}); start anew: --restart"
             ) from error
         if record.pop("key") != self.key:
             raise TrainingError(
                 f"{self.path} belongs to a training with other images, settings or seed; "
-                "repeat the first command, or start anew without --resume"
+                "repeat the first command, or start anew: --restart"
             )
         return State(tensors=tensors, **record)
 

@@ -11,6 +11,7 @@ from twinspect.cli.console import Bar, warn_of_suspects
 from twinspect.cli.outcome import Outcome
 from twinspect.cli.settings import chosen_settings
 from twinspect.detector import Detector
+from twinspect.errors import ConfigError
 
 if TYPE_CHECKING:
     import argparse
@@ -21,6 +22,10 @@ def run(options: argparse.Namespace) -> Outcome:
     out = Path(options.out)
     detector = build(options)
     checkpoints = out.with_name(out.name + ".checkpoint")
+    if any(checkpoints.glob("*")) and not (options.resume or options.restart):
+        raise ConfigError(
+            f"{checkpoints} holds an interrupted training; add --resume to go on, or --restart to throw it away"
+        )
     began = time.monotonic()
     try:
         with Bar() as bar:

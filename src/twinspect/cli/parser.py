@@ -99,9 +99,11 @@ def _fit(verbs: _Verbs, common: argparse.ArgumentParser) -> None:
     verb.add_argument(
         "--cache-mb", type=int, default=2048, metavar="N", help="memory for images and features (2048)"
     )
-    verb.add_argument(
+    again = verb.add_mutually_exclusive_group()
+    again.add_argument(
         "--resume", action="store_true", help="go on from where the same command was interrupted"
     )
+    again.add_argument("--restart", action="store_true", help="throw an interrupted training away")
     verb.add_argument(
         "--config", metavar="FILE", help="TOML or JSON file of these options; the command line wins"
     )
