@@ -313,7 +313,8 @@ def test_good_beside_defects(tmp_path):
     ]
     assert data.layout == "class folders: good (train); for testing, as defects: Scratched, broken"
     assert data.samples[1].mask == tmp_path / "ground_truth/broken/2_mask.png"
-    assert set(reasons(data)) == {"Scratched/3.png", "stray.png"}
+    assert set(reasons(data)) == {"stray.png"}
+    assert [sample.name for sample in data.unmasked] == ["Scratched/3.png"]
     assert data.categories == (tmp_path.name,)
     assert [sample.split for sample in open_data(tmp_path, split="test")] == ["test"] * 3
 
