@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -14,6 +14,7 @@ from twinspect.images import read_mask
 from twinspect.metrics import (
     DEFINITIONS,
     PixelAccumulator,
+    PixelMetrics,
     auroc,
     average_precision,
     binomial_interval,
@@ -33,6 +34,8 @@ if TYPE_CHECKING:
 
 EXACT_PIXELS = 2**27
 """Pixel metrics are exact up to so many pixels over all categories (2048 maps of 256 x 256); beyond, binned."""
+POOLED = "pooled"
+"""The line of all images at once, among those of the categories."""
 METRICS = tuple(DEFINITIONS)
 """The keys of every table of metrics, in the order they are shown."""
 
@@ -113,7 +116,7 @@ def evaluate(
             pixels[row.sample.category].add(mask, row.map)
         if watch:
             watch(row, mask)
-        rows.append(_without_map(row))
+        rows.append(replace(row, map=None))
     return _summarise(
         rows, {name: pixels[name] for name in sorted(with_masks)}, detector.calibration_.threshold
     )
@@ -128,52 +131,49 @@ def _mask(row: ImageScore, with_masks: set[str]) -> NDArray[np.bool_] | None:
     return np.zeros(row.map.shape, dtype=np.bool_) if row.sample.is_good else None
 
 
-def _without_map(row: ImageScore) -> ImageScore:
-    from dataclasses import replace  # noqa: PLC0415
-
-    return replace(row, map=None)
-
-
 def _summarise(rows: list[ImageScore], pixels: dict[str, PixelAccumulator], threshold: float) -> Evaluation:
     groups: dict[str, list[ImageScore]] = defaultdict(list)
     for row in rows:
         groups[row.sample.category].append(row)
-    categories = {
-        name: _metrics(group, pixels.get(name), threshold) for name, group in sorted(groups.items())
-    }
     everything = _merged(pixels.values())
+    found = {name: accumulator.compute() for name, accumulator in pixels.items()}
+    pooled = next(iter(found.values())) if len(found) == 1 else everything and everything.compute()
+    categories = {name: _metrics(group, found.get(name), threshold) for name, group in sorted(groups.items())}
     return Evaluation(
         rows=rows,
         categories=categories,
         mean={key: _mean([metrics[key] for metrics in categories.values()]) for key in METRICS},
-        pooled=_metrics(rows, everything, threshold),
+        pooled=_metrics(rows, pooled, threshold),
         defects=_per_defect(groups),
         pixels=everything,
-        error_bounds=_error_bounds({**pixels, **({"pooled": everything} if everything else {})}),
+        error_bounds=_error_bounds({**found, POOLED: pooled} if pooled else found),
         resolution="each image at its own size",
     )
 
 
 def _metrics(
-    rows: Sequence[ImageScore], pixels: PixelAccumulator | None, threshold: float
+    rows: Sequence[ImageScore], pixels: PixelMetrics | None, threshold: float
 ) -> dict[str, float | None]:
     """Compute one line of the table; what is undefined, such as pixel metrics without masks, is ``None``."""
     labels, scores, flagged = _arrays(rows)
-    found = pixels.compute() if pixels else None
-    values = {
-        "image_auroc": auroc(labels, scores) if len(scores) else None,
-        "image_ap": average_precision(labels, scores) if len(scores) else None,
-        "image_f1_max": f1_max(labels, scores)[0] if len(scores) else None,
-        "pixel_auroc": found.auroc if found else None,
-        "pixel_ap": found.ap if found else None,
-        "pixel_f1_max": found.f1_max if found else None,
-        "aupro_30": found.aupro_30 if found else None,
-        "aupro_05": found.aupro_05 if found else None,
-        "false_alarm_rate": false_alarm_rate(labels, flagged) if len(scores) else None,
-        "miss_rate": miss_rate(labels, flagged) if len(scores) else None,
-        "threshold": threshold,
-    }
-    return {key: _number(values[key]) for key in METRICS}
+    values: dict[str, float | None] = {"threshold": threshold}
+    if len(scores):
+        values |= {
+            "image_auroc": auroc(labels, scores),
+            "image_ap": average_precision(labels, scores),
+            "image_f1_max": f1_max(labels, scores)[0],
+            "false_alarm_rate": false_alarm_rate(labels, flagged),
+            "miss_rate": miss_rate(labels, flagged),
+        }
+    if pixels is not None:
+        values |= {
+            "pixel_auroc": pixels.auroc,
+            "pixel_ap": pixels.ap,
+            "pixel_f1_max": pixels.f1_max,
+            "aupro_30": pixels.aupro_30,
+            "aupro_05": pixels.aupro_05,
+        }
+    return {key: _number(values.get(key)) for key in METRICS}
 
 
 def _arrays(rows: Iterable[ImageScore]) -> tuple[NDArray[np.bool_], NDArray[np.float64], NDArray[np.bool_]]:
@@ -217,18 +217,8 @@ def _merged(parts: Iterable[PixelAccumulator]) -> PixelAccumulator | None:
     return total
 
 
-def _error_bounds(pixels: dict[str, PixelAccumulator]) -> dict[str, Any]:
-    from dataclasses import asdict, is_dataclass  # noqa: PLC0415
-
-    bounds: dict[str, Any] = {}
-    for name, accumulator in pixels.items():
-        computed = accumulator.compute()
-        if not computed.exact:
-            bound: Any = computed.error_bound
-            bounds[name] = (
-                asdict(bound) if is_dataclass(bound) and not isinstance(bound, type) else dict(bound)
-            )
-    return bounds
+def _error_bounds(pixels: dict[str, PixelMetrics]) -> dict[str, Any]:
+    return {name: asdict(found.error_bound) for name, found in pixels.items() if not found.exact}
 
 
 def _mean(values: Iterable[float | None]) -> float | None:
