@@ -137,7 +137,9 @@ def _summarise(rows: list[ImageScore], pixels: dict[str, PixelAccumulator], thre
         groups[row.sample.category].append(row)
     everything = _merged(pixels.values())
     found = {name: accumulator.compute() for name, accumulator in pixels.items()}
-    pooled = next(iter(found.values())) if len(found) == 1 else everything and everything.compute()
+    pooled = next(iter(found.values()), None)
+    if everything is not None and len(found) > 1:
+        pooled = everything.compute()
     categories = {name: _metrics(group, found.get(name), threshold) for name, group in sorted(groups.items())}
     return Evaluation(
         rows=rows,
