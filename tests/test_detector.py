@@ -14,7 +14,7 @@ from PIL import Image
 import twinspect as ts
 from conftest import QUICK, blemish, stripes, write_image
 from twinspect.errors import CalibrationError, ConfigError, DataError, MissingExtraError, NotFittedError
-from twinspect.training import Trainer, TrainingImages
+from twinspect.training import Silent, Trainer, TrainingImages
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -119,9 +119,8 @@ def test_what_is_not_kept_in_memory_is_computed_anew_to_the_same_batches(parts: 
     order = [[3, 20, 7], [23, 0]]
     found = []
     for cache_mb, workers in ((2048, 2), (1, 2), (0, 0)):
-        images = TrainingImages(
-            detector.model_, data, torch.device("cpu"), workers=workers, cache_mb=cache_mb
-        )
+        images = TrainingImages(detector.model_, data, torch.device("cpu"), workers=workers)
+        images.keep(cache_mb * 2**20, Silent())
         found.append([_sorted(batch) for batch in images.batches(iter(order))])
     for other in found[1:]:
         for one, two in zip(found[0], other, strict=True):

@@ -45,7 +45,7 @@ class Progress(Protocol):
         """A stage of ``total`` steps begins, ``done`` of them already made."""
 
     def advance(self, loss: float | None = None) -> None:
-        """One more step is done."""
+        """One more step is done; while images are prepared there is no loss."""
 
     def finish(self) -> None:
         """The stage is over."""
@@ -109,11 +109,11 @@ class Trainer:
         """
         device = choose_device(self.device)
         fabric = _fabric(device, choose_precision(self.precision, device))
-        images = TrainingImages(
-            model, samples, device, workers=self.workers, cache_mb=self.cache_mb, bits=self.bits
-        )
+        watched = progress or Silent()
+        images = TrainingImages(model, samples, device, workers=self.workers, bits=self.bits)
+        images.keep(self.cache_mb * 2**20, watched)
         with kept_memory(), _interruptible() as interruption:
-            run = _Run(fabric, model, images, self.seed, progress or Silent(), checkpoint, interruption)
+            run = _Run(fabric, model, images, self.seed, watched, checkpoint, interruption)
             return run.all_stages()
 
 
@@ -204,7 +204,6 @@ class TrainingImages:
         samples: the images.
         device: where batches are wanted.
         workers: threads that read.
-        cache_mb: budget in MiB.
         bits: significant bits of 16-bit files.
     """
 
@@ -215,7 +214,6 @@ class TrainingImages:
         device: torch.device,
         *,
         workers: int,
-        cache_mb: int,
         bits: int | None = None,
     ) -> None:
         self._model = model.to(device)
@@ -224,7 +222,6 @@ class TrainingImages:
         self._workers = workers
         self._bits = bits
         self._kept: list[Tensor] = []
-        self._fill(cache_mb * 2**20)
 
     def __len__(self) -> int:
         return len(self._samples)
@@ -253,19 +250,22 @@ class TrainingImages:
         joined = [tensor.contiguous(memory_format=torch.channels_last) for tensor in joined]
         return Batch(joined[0], tuple(joined[1:]))
 
-    def _fill(self, budget: int) -> None:
-        """Keep as many of the first images as fit."""
+    def keep(self, budget: int, progress: Progress) -> None:
+        """Keep as many of the first images, and what the teacher says of them, as fit into so many bytes."""
         first = self._chunk(range(min(FILL_CHUNK, len(self._samples))))
         each = sum(tensor[0].numel() * tensor.element_size() for tensor in first)
         count = min(len(self._samples), budget // each)
         if count == 0:
             return
         self._kept = [torch.empty(count, *tensor.shape[1:], dtype=tensor.dtype) for tensor in first]
+        progress.start("prepare", -(-count // FILL_CHUNK), 0)
         for start in range(0, count, FILL_CHUNK):
             stop = min(start + FILL_CHUNK, len(self._samples))
             chunk = self._chunk(range(start, stop)) if start else first
             for kept, tensor in zip(self._kept, chunk, strict=True):
                 kept[start:stop] = tensor[: count - start].cpu()
+            progress.advance()
+        progress.finish()
 
     def _chunk(self, indices: range) -> list[Tensor]:
         read = prefetch(
@@ -346,8 +346,8 @@ def _interruptible() -> Iterator[_Interruption]:
         yield interruption
         return
 
-    def ask(number: int, _frame: FrameType | None) -> None:
-        if interruption.asked or number not in before:
+    def ask(_number: int, _frame: FrameType | None) -> None:
+        if interruption.asked:
             raise KeyboardInterrupt
         interruption.asked = True
 
