@@ -349,3 +349,16 @@ def test_maps_of_images_with_one_stem_do_not_overwrite_each_other(
         write_image(tmp_path / name, stripes(1))
     run("score", model, tmp_path / "a", tmp_path / "b", "--maps", tmp_path / "maps")
     assert len(list((tmp_path / "maps").rglob("*.png"))) == 4
+
+
+def test_class_folders_are_tested_whole_from_python_and_from_the_command_line(
+    run: Any, model: Path, parts: Path, tmp_path: Path
+) -> None:
+    from twinspect.report import write_evaluation
+
+    shutil.copytree(parts / "test", tmp_path / "folders")
+    run("evaluate", model, tmp_path / "folders", "--out", tmp_path / "one")
+    write_evaluation(ts.load(model), tmp_path / "folders", tmp_path / "two", model=str(model))
+    one, two = (json.loads((tmp_path / name / "metrics.json").read_text()) for name in ("one", "two"))
+    assert one == two
+    assert one["images"] == {"good": 6, "anomalous": 6, "unreadable": 0}

@@ -49,7 +49,7 @@ def write_evaluation(
         OSError: the disk is full.
     """
     _make_folder(out)
-    test = open_data(data)
+    test = open_data(data, split="test")
     gallery = Gallery()
 
     def watch(row: ImageScore, mask: NDArray[Any] | None) -> None:
