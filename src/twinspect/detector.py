@@ -176,12 +176,14 @@ class Detector:
         config = self._config()
         kind = check_kind(self.calibration)
         train, held = self._split(open_data(data, split="train"), kind)
+        images = fingerprint([*train, *held])
         fitting = Fitting(
             self.method,
             config,
             create_teacher(self.teacher, weights=self.weights, layers=self.layers, seed=self.seed),
             Trainer(self.seed, self.device, self.precision, self._threads(), self.cache_mb, self.bits),
             self._scorer(),
+            images,
             progress,
             Path(checkpoint) if checkpoint else None,
             resume,
@@ -190,7 +192,7 @@ class Detector:
         self.model_, self.losses_ = model, losses
         self.calibration_ = good.calibration(self.false_alarm_rate, kind)
         self.data_ = {
-            "fingerprint": fingerprint([*train, *held]),
+            "fingerprint": images,
             "train": len(train),
             "calibration": len(held) or len(train),
             "categories": sorted({sample.category for sample in train}),

@@ -11,7 +11,6 @@ import torch
 
 from twinspect.calibration import FOLDS
 from twinspect.checkpoint import Checkpoint
-from twinspect.data.fingerprint import fingerprint
 from twinspect.data.splits import fold_of
 from twinspect.model import Model
 from twinspect.scoring import GoodScores, Scorer
@@ -38,6 +37,7 @@ class Fitting:
         teacher: shared by all models that are fitted.
         trainer: the loop.
         scorer: scores what is held out.
+        fingerprint: of all images of the fit, so that a checkpoint of others is refused.
         progress: told about every step.
         folder: where checkpoints go; ``None`` for none.
         resume: go on from them instead of starting anew.
@@ -48,6 +48,7 @@ class Fitting:
     teacher: Teacher
     trainer: Trainer
     scorer: Scorer
+    fingerprint: str
     progress: Progress | None = None
     folder: Path | None = None
     resume: bool = False
@@ -89,7 +90,8 @@ class Fitting:
             "config": asdict(self.config),
             "teacher": self.teacher.spec(),
             "trainer": {name: getattr(self.trainer, name) for name in ("seed", "precision", "bits")},
-            "data": fingerprint(samples),
+            "data": self.fingerprint,
+            "images": sorted(sample.name for sample in samples),
         }
         digest = hashlib.sha256(json.dumps(key, sort_keys=True).encode()).hexdigest()
         checkpoint = Checkpoint(self.folder / f"{name}.safetensors", digest)

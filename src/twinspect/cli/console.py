@@ -95,9 +95,9 @@ class Bar:
         )
 
 
-def table(columns: Sequence[str], rows: Iterable[Sequence[object]], title: str = "") -> str:
+def table(columns: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
     """Lay out rows as text."""
-    grid = Table(title=title or None, title_justify="left", box=None, pad_edge=False)
+    grid = Table(box=None, pad_edge=False)
     for column in columns:
         grid.add_column(column, overflow="fold")
     for row in rows:
