@@ -15,8 +15,7 @@ if TYPE_CHECKING:
 SHARED = Path(__file__).resolve().parents[2] / "shared"
 
 QUICK: dict[str, Any] = {
-    "teacher": "test_resnet",  # timm's smallest; random weights need no download
-    "weights": "random",
+    "teacher": "pocket",
     "size": 64,
     "steps": 100,
     "batch_size": 8,

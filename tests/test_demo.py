@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import argparse
 import json
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -76,27 +74,12 @@ def test_the_verb_ends_with_a_report(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setattr(demo, "STEPS", 3)
-    assert main(["demo", "--out", str(tmp_path / "demo"), "--json", "--weights", "random"]) == 0
+    assert main(["demo", "--out", str(tmp_path / "demo"), "--json"]) == 0
     captured = capsys.readouterr()
     record = json.loads(captured.out)
     written = json.loads((tmp_path / "demo" / "report" / "metrics.json").read_text())
     assert written["pooled"] == record["pooled"]
     assert (tmp_path / "demo" / "report" / "report.html").is_file()
     assert (tmp_path / "demo" / "report" / "scores.csv").is_file()
-    assert (tmp_path / "demo" / "demo.twin" / "model.json").is_file()
-
-
-@pytest.mark.parametrize(("here", "expected"), [((), "random"), (("mobilenetv2_100",), None)])
-def test_it_takes_the_best_teacher_that_needs_no_download_and_says_so(
-    here: tuple[str, ...],
-    expected: str | None,
-    monkeypatch: pytest.MonkeyPatch,
-    capsys: pytest.CaptureFixture[str],
-) -> None:
-    listed = {name: replace(info, offline=name in here) for name, info in demo.teachers().items()}
-    monkeypatch.setattr(demo, "teachers", lambda: listed)
-    options = argparse.Namespace(teacher=None, weights=None)
-    assert demo.choose_teacher(options) == ((*here, "resnet18")[0], expected)
-    assert (
-        "random weights" if expected else "pretrained weights are on this machine"
-    ) in capsys.readouterr().err
+    model = json.loads((tmp_path / "demo" / "demo.twin" / "model.json").read_text())
+    assert (model["teacher"]["name"], model["teacher"]["source"]) == ("pocket", "this package")

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 FORMAT = 1
 RECORD = "model.json"
 WEIGHTS = "weights.safetensors"
+_ALTERED = "is damaged or was edited: its digest does not fit; copy the model again"
 
 
 def write_bundle(folder: Path, record: dict[str, Any], tensors: dict[str, Tensor]) -> None:
@@ -90,6 +91,9 @@ def read_record(folder: Path) -> dict[str, Any]:
     except ValueError as error:
         raise BundleError(f"{path} is damaged: it is no JSON ({error}); copy the model again") from error
     _check_record(path, record)
+    # A last digit too many can be flipped without changing the number, and hence the digest, that is read.
+    if _text(record) != content:
+        raise BundleError(f"{path} {_ALTERED}")
     del record["digest"]
     loaded: dict[str, Any] = record
     return loaded
@@ -126,13 +130,17 @@ def _check_record(path: Path, record: Any) -> None:
             "update with: pip install --upgrade twinspect"
         )
     if record.get("digest") != _digest(record):
-        raise BundleError(f"{path} is damaged or was edited: its digest does not fit; copy the model again")
+        raise BundleError(f"{path} {_ALTERED}")
 
 
 def _encode(record: dict[str, Any]) -> bytes:
     complete = {"format": FORMAT, "twinspect": __version__, **record}
     complete["digest"] = _digest(complete)
-    return (json.dumps(complete, indent=1) + "\n").encode()
+    return _text(complete)
+
+
+def _text(record: dict[str, Any]) -> bytes:
+    return (json.dumps(record, indent=1) + "\n").encode()
 
 
 def _digest(record: dict[str, Any]) -> str:

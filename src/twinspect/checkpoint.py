@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
-from torch import Tensor
+from torch import Tensor, nn
 
 from twinspect.errors import TrainingError
 from twinspect.files import write_atomically
@@ -19,7 +19,6 @@ if TYPE_CHECKING:
 
     from torch.optim import Optimizer
 
-    from twinspect.model import Model
 
 _MODEL, _OPTIMIZER, _RANDOM = "model.", "optimizer.", "random"
 
@@ -44,7 +43,7 @@ class State:
 
     @classmethod
     def take(
-        cls, stage: int, step: int, losses: dict[str, list[float]], model: Model, optimizer: Optimizer
+        cls, stage: int, step: int, losses: dict[str, list[float]], model: nn.Module, optimizer: Optimizer
     ) -> State:
         """Copy the state out of a model and its optimiser."""
         tensors = {_MODEL + name: tensor for name, tensor in learned_state(model).items()}
@@ -57,7 +56,7 @@ class State:
         tensors[_RANDOM] = torch.get_rng_state()
         return cls(stage, step, losses, tensors, {"groups": saved["param_groups"], "numbers": numbers})
 
-    def put_back(self, model: Model, optimizer: Optimizer) -> None:
+    def put_back(self, model: nn.Module, optimizer: Optimizer) -> None:
         """Load the state into a model and an optimiser of the same shape."""
         learned = {
             name.removeprefix(_MODEL): t for name, t in self.tensors.items() if name.startswith(_MODEL)
@@ -121,6 +120,6 @@ class Checkpoint:
         write_atomically(self.path, save(tensors, {"state": json.dumps(record)}))
 
 
-def learned_state(model: Model) -> dict[str, Tensor]:
+def learned_state(model: nn.Module) -> dict[str, Tensor]:
     """Collect a model's weights and buffers except the frozen teacher's."""
     return {name: t for name, t in model.state_dict().items() if not name.startswith("method.teacher.")}

@@ -15,15 +15,12 @@ from twinspect.data import open_data
 from twinspect.data.demo import write_demo
 from twinspect.detector import Detector
 from twinspect.report import write_evaluation
-from twinspect.teachers import teachers
 
 if TYPE_CHECKING:
     import argparse
 
 PRODUCT = "brick"
 STEPS, BATCH = 400, 16
-PREFERRED = ("resnet18", "mobilenetv2_100", "efficientnet_b0")
-"""Pretrained teachers small enough for a minute on two cores, if their weights are on this machine."""
 
 
 def run(options: argparse.Namespace) -> Outcome:
@@ -34,9 +31,13 @@ def run(options: argparse.Namespace) -> Outcome:
     write_demo(out / "data", options.seed)
     # One product, as on a line: three would share one threshold, which the roughest of them sets.
     data = open_data(out / "data" / PRODUCT)
-    teacher, weights = choose_teacher(options)
     detector = Detector(
-        "mkd", teacher=teacher, weights=weights, steps=STEPS, batch_size=BATCH, seed=options.seed
+        "mkd",
+        teacher=options.teacher,
+        weights=options.weights,
+        steps=STEPS,
+        batch_size=BATCH,
+        seed=options.seed,
     )
     with Bar() as bar:
         detector.fit(data, progress=bar)
@@ -52,22 +53,6 @@ def run(options: argparse.Namespace) -> Outcome:
         webbrowser.open((out / "report" / "report.html").resolve().as_uri())
     text = (
         f"{shown.text}\n{detector.calibration_.promise()}\ntook {seconds:.0f} s; "
-        f"now try: twinspect fit YOUR_GOOD_IMAGES --out parts.twin"
+        f"now try: twinspect fit YOUR_GOOD_IMAGES --teacher auto --out parts.twin"
     )
     return Outcome(text, {**shown.record, "seconds": round(seconds, 1)}, shown.code)
-
-
-def choose_teacher(options: argparse.Namespace) -> tuple[str, str | None]:
-    """Take the teacher asked for, or else the best that needs no download, and say which and why."""
-    if options.teacher or options.weights:
-        return options.teacher or PREFERRED[0], options.weights
-    here = [name for name in PREFERRED if teachers()[name].offline]
-    if here:
-        warn(f"the teacher is {here[0]}, whose pretrained weights are on this machine")
-        return here[0], None
-    warn(
-        f"no pretrained teacher is on this machine, so {PREFERRED[0]} with random weights takes its place: it sees "
-        "only what stands out. With a network, or a weights file, try: "
-        f"twinspect demo --teacher {PREFERRED[0]} [--weights FILE]"
-    )
-    return PREFERRED[0], "random"

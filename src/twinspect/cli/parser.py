@@ -49,7 +49,9 @@ def _demo(verbs: _Verbs, common: argparse.ArgumentParser) -> None:
     )
     verb.add_argument("--out", default="demo", metavar="DIR", help="where images, model and report go (demo)")
     verb.add_argument("--seed", type=int, default=0, help="decides images, defects and weights (0)")
-    verb.add_argument("--teacher", help="default: the best that needs no download")
+    verb.add_argument(
+        "--teacher", default="pocket", help="see: twinspect teachers (pocket, which comes with twinspect)"
+    )
     verb.add_argument("--weights", metavar="FILE", help="the teacher's weights")
     verb.add_argument("--no-open", action="store_true", help="do not open the report in a browser")
 
@@ -74,7 +76,10 @@ def _fit(verbs: _Verbs, common: argparse.ArgumentParser) -> None:
     verb.add_argument("--method", default="mkd", help="see: twinspect methods (mkd)")
     verb.add_argument("--preset", help="a named set of the method's settings; see: twinspect methods NAME")
     verb.add_argument(
-        "--teacher", default="resnet18", help="see: twinspect teachers; any timm name works (resnet18)"
+        "--teacher",
+        default="resnet18",
+        help="see: twinspect teachers; any timm name works; pocket: comes with twinspect; auto: resnet18 if its "
+        "weights can be had, else pocket (resnet18)",
     )
     verb.add_argument(
         "--weights", metavar="FILE", help="the teacher's weights: .safetensors or .pth, or: random"

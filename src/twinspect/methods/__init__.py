@@ -42,6 +42,12 @@ _BUILT_IN = (
         "Salehi et al., CVPR 2021, arXiv 2011.11108",
         "twinspect.methods.mkd:MKD",
     ),
+    MethodInfo(
+        "rd",
+        "a decoder rebuilds the teacher's features backwards through a bottleneck",
+        "Deng & Li, CVPR 2022, arXiv 2201.10703",
+        "twinspect.methods.rd:RD",
+    ),
 )
 
 

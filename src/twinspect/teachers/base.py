@@ -198,7 +198,7 @@ class Teacher(nn.Module):
         names = [level.name for level in card.levels]
         if kind == TIMM:
             return cls(networks.build(name, names).backbone, card)
-        return cls(plugins.factory(name)(weights="none", layers=names, seed=0).backbone, card)
+        return cls(plugins.factory(name)(weights=plugins.BARE, layers=names, seed=0).backbone, card)
 
 
 def _nearest(side: int, multiple: int) -> str:

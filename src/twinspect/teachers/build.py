@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -13,7 +13,7 @@ from twinspect.errors import TeacherError
 from twinspect.teachers import hub, networks, plugins, weights
 from twinspect.teachers.base import PLUGIN, TIMM, Card, Teacher, probe_levels
 from twinspect.teachers.messages import reason
-from twinspect.teachers.settling import settle
+from twinspect.teachers.origin import RANDOM, Origin, random_origin
 from twinspect.teachers.table import CURATED
 
 if TYPE_CHECKING:
@@ -24,38 +24,20 @@ if TYPE_CHECKING:
     from twinspect.teachers.levels import Level
     from twinspect.teachers.networks import Design, Network
 
-RANDOM = "random"
 PROBE_PATCHES = 4
 """How many patches a side the image has that a network of patches is probed with."""
 
 
-@dataclass(frozen=True)
-class Origin:
-    """Where weights came from.
-
-    Attributes:
-        sha256: of the file, or of random tensors.
-        source: for people.
-        licence: as far as known.
-        notes: what was worth noting.
-    """
-
-    sha256: str
-    source: str
-    licence: str
-    notes: tuple[str, ...]
-
-
 def build(name: str, given: Path | str | None, layers: Sequence[int | str] | None, seed: int) -> Teacher:
     """Build a teacher; see :func:`twinspect.teachers.registry.create_teacher`."""
-    if name in plugins.plugins():
+    if name in plugins.factories():
         return _from_plugin(name, given, layers, seed)
     design = networks.understand(name)
     names = networks.choose_levels(design.architecture, layers)
     path = None if given == RANDOM else _weights_file(design, given)
     network = networks.build(design.architecture, names, seed)
     network.backbone.eval()
-    origin = _load(design, network, path, given) if path else _random(network, seed)
+    origin = _load(design, network, path, given) if path else random_origin(network.backbone, seed)
     card = Card(
         name=name if given else design.name,
         network=f"{TIMM}:{design.architecture}",
@@ -79,7 +61,7 @@ def _from_plugin(
     teacher = plugins.factory(name)(weights=given, layers=layers, seed=seed)
     if not isinstance(teacher, Teacher):
         raise TeacherError(
-            f"the teacher {name!r} of {plugins.package_of(plugins.plugins()[name])} must be a "
+            f"the teacher {name!r} of {plugins.package_of(plugins.factories()[name])} must be a "
             f"twinspect.teachers.Teacher, but its factory gave a {type(teacher).__name__}"
         )
     return Teacher(teacher.backbone, replace(teacher.card, name=name, network=f"{PLUGIN}:{name}"))
@@ -95,7 +77,10 @@ def _weights_file(design: Design, given: Path | str | None) -> Path:
         try:
             return hub.fetch(design.repository, design.filename)
         except TeacherError as error:
-            raise TeacherError(f"teacher {design.name}: {error}") from error
+            raise TeacherError(
+                f"teacher {design.name}: {error}; or take the teacher that comes with twinspect: --teacher "
+                f"{plugins.POCKET}"
+            ) from error
     raise TeacherError(
         f"teacher {design.name}: its weights are on no hub; give a file: --weights FILE (in Python: "
         f"weights=FILE), or {RANDOM!r} for random weights"
@@ -139,18 +124,6 @@ def _to_timm_names(architecture: str, tensors: dict[str, Tensor]) -> Mapping[str
     except Exception:  # noqa: BLE001 - see above
         return tensors
     return converted
-
-
-def _random(network: Network, seed: int) -> Origin:
-    settle(network.backbone, seed)
-    return Origin(
-        weights.sha256_of_tensors(network.backbone.state_dict()),
-        f"random, seed {seed}",
-        "none needed: random weights",
-        (
-            "random weights, BatchNorm measured on pink noise: for tests and comparisons, not for finding defects",
-        ),
-    )
 
 
 def _probe(design: Design, network: Network, names: Sequence[str]) -> tuple[Level, ...]:

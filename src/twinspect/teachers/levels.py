@@ -3,6 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from twinspect.errors import ConfigError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
 
 
 @dataclass(frozen=True)
@@ -20,3 +26,30 @@ class Level:
     channels: int
     reduction: int
     signed: bool
+
+
+def pick(known: Mapping[int, str], layers: Sequence[int | str], who: str) -> tuple[str, ...]:
+    """Turn what was asked for into level names.
+
+    Args:
+        known: names of all levels by number, fine to coarse.
+        layers: numbers or names, in any order.
+        who: name of the network, for messages.
+
+    Returns:
+        The names, fine to coarse.
+
+    Raises:
+        ConfigError: no such level, one named twice, or none at all; the message lists what there is.
+
+    >>> pick({1: "fine", 2: "middle", 3: "coarse"}, [3, "fine"], "a network")
+    ('fine', 'coarse')
+    """
+    wanted = {known.get(layer, layer) if isinstance(layer, int) else layer for layer in layers}
+    if not wanted <= set(known.values()) or not 0 < len(wanted) == len(layers):
+        listed = ", ".join(f"{number}={name}" for number, name in known.items())
+        raise ConfigError(
+            f"layers {', '.join(map(str, layers)) or '(none)'} are not levels of {who}; name one or "
+            f"more of these, each once, by number or name: {listed}"
+        )
+    return tuple(name for name in known.values() if name in wanted)

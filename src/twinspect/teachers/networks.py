@@ -18,6 +18,7 @@ from timm.models._features import FeatureGetterNet, FeatureHookNet
 from torch import Tensor, nn
 
 from twinspect.errors import ConfigError, TeacherError
+from twinspect.teachers.levels import pick
 from twinspect.teachers.messages import reason
 from twinspect.teachers.table import CURATED
 
@@ -183,14 +184,7 @@ def choose_levels(architecture: str, layers: Sequence[int | str] | None) -> tupl
     known = level_numbers(architecture)
     if layers is None:
         return _default_levels(architecture, known)
-    wanted = {known.get(layer, layer) if isinstance(layer, int) else layer for layer in layers}
-    if not wanted <= set(known.values()) or not 0 < len(wanted) == len(layers):
-        listed = ", ".join(f"{number}={name}" for number, name in known.items())
-        raise ConfigError(
-            f"layers {', '.join(map(str, layers)) or '(none)'} are not levels of {architecture}; name one or "
-            f"more of these, each once, by number or name: {listed}"
-        )
-    return tuple(name for name in known.values() if name in wanted)
+    return pick(known, layers, architecture)
 
 
 def _default_levels(architecture: str, known: dict[int, str]) -> tuple[str, ...]:

@@ -1,4 +1,7 @@
-"""Teachers that other packages bring, through the entry-point group ``twinspect.teachers``.
+"""Teachers that are built by a factory: the pocket teacher of this package, and those that other packages bring.
+
+Other packages register through the entry-point group ``twinspect.teachers``; the pocket teacher is an entry of
+the same kind, which needs no installation to be found.
 
 An entry is a callable ``factory(*, weights, layers, seed) -> Teacher`` with the meaning of
 :func:`twinspect.teachers.registry.create_teacher`. It must also take ``weights="none"``: the bare network, at
@@ -7,19 +10,22 @@ once and offline, for a saved model that brings its weights itself; ``layers`` t
 
 from __future__ import annotations
 
-from importlib.metadata import entry_points
+from importlib.metadata import EntryPoint, entry_points
 from typing import TYPE_CHECKING, Protocol
 
 from twinspect.errors import TeacherError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-    from importlib.metadata import EntryPoint
     from pathlib import Path
 
     from twinspect.teachers.base import Teacher
 
 ENTRY_POINTS = "twinspect.teachers"
+BARE = "none"
+"""What a factory is given as weights where a saved model brings them."""
+POCKET = "pocket"
+OWN = {POCKET: EntryPoint(POCKET, "twinspect.teachers.pocket.teacher:create", ENTRY_POINTS)}
 
 
 class Factory(Protocol):
@@ -37,6 +43,11 @@ def plugins() -> dict[str, EntryPoint]:
     return {entry.name: entry for entry in entry_points(group=ENTRY_POINTS)}
 
 
+def factories() -> dict[str, EntryPoint]:
+    """List all teachers that a factory builds; another package cannot take the name of this one's."""
+    return {**plugins(), **OWN}
+
+
 def package_of(entry: EntryPoint) -> str:
     """Name the package that brings a teacher."""
     return f"package {entry.dist.name}" if entry.dist else f"module {entry.value.partition(':')[0]}"
@@ -48,7 +59,7 @@ def factory(name: str) -> Factory:
     Raises:
         TeacherError: no installed package brings this teacher, or its package cannot be imported.
     """
-    known = plugins()
+    known = factories()
     if name not in known:
         raise TeacherError(
             f"the teacher {name!r} comes from another package, and no installed one brings it; "

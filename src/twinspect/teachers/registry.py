@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from twinspect.teachers import hub, plugins
-from twinspect.teachers.table import CURATED, FROM_FILE, TeacherInfo
+from twinspect.teachers.table import AUTO, CURATED, FROM_FILE, SHIPPED, TeacherInfo
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -23,7 +23,7 @@ def teachers() -> dict[str, TeacherInfo]:
     Any other model of timm works too, by its name.
 
     >>> list(teachers())[:2]
-    ['resnet18', 'resnet34']
+    ['pocket', 'resnet18']
     """
     listed = [replace(info, offline=_is_here(info.weights)) for info in CURATED]
     for name, entry in plugins.plugins().items():
@@ -33,7 +33,7 @@ def teachers() -> dict[str, TeacherInfo]:
 
 
 def _is_here(weights: str) -> bool:
-    return weights != FROM_FILE and hub.cached(weights) is not None
+    return weights == SHIPPED or (weights != FROM_FILE and hub.cached(weights) is not None)
 
 
 def create_teacher(
@@ -46,9 +46,10 @@ def create_teacher(
     """Make a frozen teacher.
 
     Args:
-        name: a recommended teacher (see :func:`teachers`), one of another package, or any model of timm,
-            with or without the tag of its weights. Without a tag, torchvision's weights (``tv_in1k``) are
-            taken where timm has them, as the papers do, elsewhere timm's first choice.
+        name: a recommended teacher (see :func:`teachers`), one of another package, ``auto`` for resnet18 if
+            its weights can be had and else the pocket teacher, or any model of timm, with or without the tag
+            of its weights. Without a tag, torchvision's weights (``tv_in1k``) are taken where timm has them,
+            as the papers do, elsewhere timm's first choice.
         weights: a ``.safetensors``, ``.pth``, ``.pt`` or ``.bin`` file; ``"random"``; None for the pretrained
             weights, from the cache of the Hugging Face hub or fetched there once.
         layers: levels by number or name, in any order. Numbers are timm's ``out_indices`` (a ResNet's 1, 2, 3
@@ -64,6 +65,9 @@ def create_teacher(
         ConfigError: no such teacher, tag or level; the message names the nearest.
         TeacherError: weights that cannot be had or do not fit.
     """
-    from twinspect.teachers import build  # noqa: PLC0415 - torch and timm only from here on
+    # Torch and timm only from here on.
+    from twinspect.teachers import auto, build  # noqa: PLC0415
 
+    if name == AUTO:
+        return auto.build_auto(weights, layers, seed)
     return build.build(name, weights, layers, seed)

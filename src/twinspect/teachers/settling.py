@@ -1,4 +1,4 @@
-"""Random weights that are worth comparing with: BatchNorm statistics measured instead of made up.
+"""Random weights that are worth comparing with: every channel's mean and spread measured instead of made up.
 
 A fresh network's BatchNorm assumes that every channel has mean 0 and variance 1. It does not, least of all
 deep down, where all places then look alike. Measured on noise with the spectrum of natural images, random
@@ -37,6 +37,30 @@ def settle(network: nn.Module, seed: int) -> None:
     for norm, momentum in zip(norms, usual, strict=True):
         norm.eval()
         norm.momentum = momentum
+
+
+def standardise(network: nn.Module, seed: int) -> None:
+    """Do the same for a network without BatchNorm: give every convolution's outputs mean 0 and variance 1.
+
+    Args:
+        network: of convolutions with a bias, each used once; takes (B, 3, H, W) float32, normalised.
+        seed: of the noise.
+    """
+
+    def fold(layer: nn.Module, _inputs: object, outputs: Tensor) -> Tensor:
+        assert isinstance(layer, nn.Conv2d)  # noqa: S101 - hooked to no other
+        assert layer.bias is not None  # noqa: S101 - said above
+        mean, std = outputs.mean((0, 2, 3)), outputs.std((0, 2, 3)).clamp_min(1e-6)
+        layer.weight /= std[:, None, None, None]
+        layer.bias.copy_((layer.bias - mean) / std)
+        return (outputs - mean[:, None, None]) / std[:, None, None]
+
+    layers = [module for module in network.modules() if isinstance(module, nn.Conv2d)]
+    hooks = [layer.register_forward_hook(fold) for layer in layers]
+    with torch.no_grad():
+        network(pink_noise(seed))
+    for hook in hooks:
+        hook.remove()
 
 
 def pink_noise(seed: int) -> Tensor:

@@ -9,8 +9,13 @@ from dataclasses import dataclass
 
 from twinspect.teachers.levels import Level
 
+AUTO, USUAL = "auto", "resnet18"
+"""What to type for the usual teacher if it can be had, else the pocket teacher; which one is the usual."""
 FROM_FILE = "a file of yours"
 """Where the weights of a teacher come from that no hub has."""
+SHIPPED = "this package"
+"""Where the weights of the pocket teacher come from."""
+POCKET_LICENCE = "apache-2.0; distilled from a network trained on ImageNet (see its model card)"
 
 
 @dataclass(frozen=True)
@@ -58,6 +63,13 @@ _CONVNEXT = _levels("stages.0 stages.1 stages.2", (96, 192, 384), (4, 8, 16), si
 _BSD, _APACHE = "bsd-3-clause", "apache-2.0"
 
 CURATED = (
+    TeacherInfo(
+        "pocket",
+        SHIPPED,
+        _levels("stage1 stage2 stage3", (64, 128, 256), (4, 8, 16), signed=False),
+        1_310_592,
+        POCKET_LICENCE,
+    ),
     TeacherInfo("resnet18", "timm/resnet18.tv_in1k", _resnet(64, 128, 256), 2_782_784, _BSD),
     TeacherInfo("resnet34", "timm/resnet34.tv_in1k", _resnet(64, 128, 256), 8_170_304, _BSD),
     TeacherInfo("resnet50", "timm/resnet50.tv_in1k", _resnet(256, 512, 1024), 8_543_296, _BSD),

@@ -1,0 +1,162 @@
+r"""Which teacher is worth its time: the same method with several teachers on several data sets, in one run.
+
+    python benchmarks/teachers.py --shared ../shared --out runs/teachers
+
+Folders in MVTec layout are taken whole. Fashion-MNIST is one-vs-rest: each class in turn is normal, and all test
+images are scored. Results are kept, so that an interrupted run goes on. Milliseconds are measured last, the
+teachers taking turns: of the teacher alone on 256 px images, and of the whole detector at the method's own size.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import statistics
+import time
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+
+import twinspect as ts
+from twinspect.metrics import auroc
+from twinspect.teachers import create_teacher
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+FOLDERS = ("cookies", "deeppcb", "aliens", "brain_mri")
+FASHION = "fashion_mnist"
+TEACHERS = {
+    "pocket, random": ("pocket", "random"),
+    "pocket": ("pocket", None),
+    "resnet18": ("resnet18", "resnet18_layers1-3.safetensors"),
+    "resnet50": ("resnet50_caffe", "resnet50_caffe_layers1-3.safetensors"),
+}
+SIDE, ROUNDS, REPEATS = 256, 5, 6
+
+
+def main() -> None:
+    """Fit and evaluate what has no result yet, then print the tables."""
+    options = _options()
+    kept = options.out / "results.json"
+    results: dict[str, dict[str, float]] = json.loads(kept.read_text()) if kept.is_file() else {}
+    kept.parent.mkdir(parents=True, exist_ok=True)
+    for seed in range(options.seeds):
+        for data in options.sets:
+            for teacher in options.teachers:
+                key = f"{data} | {teacher} | {seed}"
+                if key not in results:
+                    began = time.perf_counter()
+                    results[key] = measure(data, teacher, seed, options)
+                    kept.write_text(json.dumps(results, indent=1))
+                    print(f"{key}: {results[key]} in {time.perf_counter() - began:.0f} s", flush=True)
+    table(results, options)
+    speed(options)
+
+
+def measure(data: str, teacher: str, seed: int, options: argparse.Namespace) -> dict[str, float]:
+    """Fit one detector, or one for each class of Fashion-MNIST, and give its AUROCs in percent."""
+    detector = ts.Detector(options.method, **parameters(teacher, options), seed=seed, device="cpu")
+    if data == FASHION:
+        return {"image_auroc": one_vs_rest(detector, options)}
+    detector.set_params(steps=options.steps, batch_size=16)
+    folder = options.shared / "data" / data
+    found = ts.evaluate(detector.fit(folder), folder).pooled
+    wanted = {name: found[name] for name in ("image_auroc", "pixel_auroc")}
+    return {name: 100 * value for name, value in wanted.items() if value is not None}
+
+
+def parameters(teacher: str, options: argparse.Namespace) -> dict[str, Any]:
+    """Name the teacher and its weights as a detector takes them."""
+    name, weights = TEACHERS[teacher]
+    file = weights if weights in (None, "random") else options.shared / "weights" / weights
+    return {"teacher": name, "weights": file}
+
+
+def one_vs_rest(detector: ts.Detector, options: argparse.Namespace) -> float:
+    """Average the image AUROC over the ten classes."""
+    values = []
+    with np.load(options.shared / "data" / f"{FASHION}.npz") as data:
+        for label in range(10):
+            normal = data["x_train"][data["y_train"] == label][: options.images]
+            fitted = detector.clone().set_params(size=32, epochs=options.epochs).fit(normal)
+            scores = fitted.score(data["x_test"], maps=False).image
+            values.append(auroc(data["y_test"] != label, scores))
+    return 100 * statistics.mean(values)
+
+
+def table(results: dict[str, dict[str, float]], options: argparse.Namespace) -> None:
+    """Print image AUROC / pixel AUROC in percent, averaged over the seeds, and their means over the sets."""
+    print(f"\n| data | {' | '.join(options.teachers)} |\n|---|{'---|' * len(options.teachers)}")
+    means: dict[str, list[float]] = {teacher: [] for teacher in options.teachers}
+    for data in options.sets:
+        cells = []
+        for teacher in options.teachers:
+            runs = [results[f"{data} | {teacher} | {seed}"] for seed in range(options.seeds)]
+            names = [name for name in ("image_auroc", "pixel_auroc") if name in runs[0]]
+            averages = [statistics.mean(run[name] for run in runs) for name in names]
+            means[teacher].append(averages[0])
+            cells.append(" / ".join(f"{value:.1f}" for value in averages))
+        print(f"| {data} | {' | '.join(cells)} |")
+    print(
+        f"| mean image AUROC | {' | '.join(f'{statistics.mean(means[t]):.1f}' for t in options.teachers)} |"
+    )
+
+
+def speed(options: argparse.Namespace) -> None:
+    """Print milliseconds an image, and the ratio to ResNet-18's."""
+    networks = {name: create(name, options) for name in options.teachers}
+    for batch in (1, 8):
+        images = torch.rand(batch, 3, SIDE, SIDE).contiguous(memory_format=torch.channels_last)
+        calls = {name: partial(network, images) for name, network in networks.items()}
+        row = alternate(calls)
+        base = row.get("resnet18", float("nan"))
+        cells = [f"{name} {1e3 * row[name] / batch:.2f} ms ({row[name] / base:.2f})" for name in row]
+        print(f"teacher alone, {SIDE} px, batch {batch}: {', '.join(cells)}")
+
+
+def create(name: str, options: argparse.Namespace) -> torch.nn.Module:
+    """Make a teacher for timing."""
+    given = parameters(name, options)
+    return create_teacher(given["teacher"], weights=given["weights"]).to(memory_format=torch.channels_last)
+
+
+@torch.inference_mode()
+def alternate(calls: dict[str, Callable[[], object]]) -> dict[str, float]:
+    """Time calls in turns: the median of the rounds' medians, in seconds."""
+    rounds: dict[str, list[float]] = {name: [] for name in calls}
+    for _ in range(ROUNDS):
+        for name, call in calls.items():
+            call()
+            times = []
+            for _ in range(REPEATS):
+                began = time.perf_counter()
+                call()
+                times.append(time.perf_counter() - began)
+            rounds[name].append(statistics.median(times))
+    return {name: statistics.median(values) for name, values in rounds.items()}
+
+
+def _options() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument(
+        "--shared", type=Path, default=Path("../shared"), help="folder with data/ and weights/"
+    )
+    parser.add_argument("--out", type=Path, default=Path("runs/teachers"), help="where results are kept")
+    parser.add_argument("--method", default="mkd")
+    parser.add_argument("--sets", nargs="+", default=[*FOLDERS, FASHION], choices=[*FOLDERS, FASHION])
+    parser.add_argument("--teachers", nargs="+", default=list(TEACHERS), choices=list(TEACHERS))
+    parser.add_argument("--seeds", type=int, default=1, help="runs of each, with seeds 0, 1, ...")
+    parser.add_argument("--steps", type=int, default=600, help="of 16 images, on the folders")
+    parser.add_argument("--images", type=int, default=500, help="training images of a Fashion-MNIST class")
+    parser.add_argument("--epochs", type=int, default=50, help="on Fashion-MNIST")
+    return parser.parse_args()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,79 @@
+"""What the student is asked for: the expert's features, every channel at the scale of its own spread."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from twinspect.teachers.pocket.network import MEAN, STD
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from twinspect.teachers import Teacher
+
+
+class Expert(nn.Module):
+    """A pretrained teacher whose channels are divided by their standard deviation over training views.
+
+    Args:
+        teacher: frozen; its features must not be negative.
+        sample: (B, 3, H, W) uint8 batches that the spread is measured on.
+    """
+
+    def __init__(self, teacher: Teacher, sample: Iterable[Tensor]) -> None:
+        super().__init__()
+        self.teacher = teacher
+        self.scales = self._spread(sample)
+
+    @torch.no_grad()
+    def forward(self, images: Tensor) -> tuple[Tensor, ...]:
+        """Give the targets for (B, 3, H, W) uint8 images: one (B, C, h, w) float32 map a level, >= 0."""
+        features = self.teacher(normalise(images, self.teacher.mean, self.teacher.std))
+        return tuple(level.float() / scale for level, scale in zip(features, self.scales, strict=True))
+
+    @torch.no_grad()
+    def _spread(self, sample: Iterable[Tensor]) -> list[Tensor]:
+        batches = [self.teacher(normalise(images, self.teacher.mean, self.teacher.std)) for images in sample]
+        flat = [
+            torch.cat([level.transpose(0, 1).flatten(1) for level in levels], 1)
+            for levels in zip(*batches, strict=True)
+        ]
+        return [level.float().std(1).clamp_min(1e-3)[:, None, None] for level in flat]
+
+
+def normalise(images: Tensor, mean: Sequence[float], std: Sequence[float]) -> Tensor:
+    """Turn (B, 3, H, W) uint8 into normalised float32, channels last in memory."""
+    values = images.float().contiguous(memory_format=torch.channels_last) / 255
+    return (values - torch.tensor(mean)[:, None, None]) / torch.tensor(std)[:, None, None]
+
+
+def student_view(images: Tensor) -> Tensor:
+    """Normalise images as the pocket network takes them."""
+    return normalise(images, MEAN, STD)
+
+
+def loss(before: Sequence[Tensor], targets: Sequence[Tensor]) -> Tensor:
+    """Squared error after ReLU, averaged over places, channels and levels.
+
+    Where the target is positive and the student's value is not, the error is taken before ReLU: after it, nothing
+    would be learnt there (the partial L2 of Heo et al., ICCV 2019).
+    """
+    levels = [
+        torch.where(target > 0, value.float() - target, functional.relu(value.float())).square().mean()
+        for value, target in zip(before, targets, strict=True)
+    ]
+    return torch.stack(levels).mean()
+
+
+@torch.no_grad()
+def explained(before: Sequence[Tensor], targets: Sequence[Tensor]) -> Tensor:
+    """Give the share of the targets' variance that is explained, a level: 1 is a perfect copy, 0 a constant."""
+    shares = []
+    for value, target in zip(before, targets, strict=True):
+        error = (functional.relu(value.float()) - target).square().mean((0, 2, 3))
+        shares.append(1 - error.sum() / target.var((0, 2, 3)).sum())
+    return torch.stack(shares)

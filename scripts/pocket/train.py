@@ -1,0 +1,175 @@
+"""Train the pocket teacher: distil a pretrained expert's features into a small plain network.
+
+    python scripts/pocket/train.py --shared ../shared --out runs/pocket --steps 20000
+
+Can be stopped at any time and goes on where it was. `OUT/best.safetensors` is what ships, judged on images that
+are never learnt from; copy it to `src/twinspect/teachers/pocket/weights.safetensors`.
+"""
+
+from __future__ import annotations
+
+import argparse
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+import torch
+from batches import Views, loader
+from distil import Expert, explained, loss, student_view
+from PIL import Image, ImageOps
+from safetensors.torch import save
+from sources import collect
+from student import Student
+
+from twinspect.checkpoint import Checkpoint, State
+from twinspect.devices import choose_device
+from twinspect.files import write_atomically
+from twinspect.memory import kept_memory
+from twinspect.teachers import create_teacher
+from twinspect.training import choose_precision
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+    from torch import Tensor
+
+RATE, DECAY = 2e-3, 1e-4
+"""Adam's highest learning rate, and AdamW's weight decay."""
+WARM, COOL = 300, 0.3
+"""Steps up to the highest rate; share of the steps over which it goes down to zero again."""
+JUDGE_SIDE, LOG_EVERY, JUDGE_EVERY = 192, 100, 500
+
+
+def arguments() -> argparse.Namespace:
+    """Read the command line."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument(
+        "--shared", type=Path, default=Path("../shared"), help="folder with data/ and weights/"
+    )
+    parser.add_argument("--expert", default="resnet18", help="teacher to distil: resnet18")
+    parser.add_argument(
+        "--out", type=Path, default=Path("runs/pocket"), help="checkpoint, log and best weights"
+    )
+    parser.add_argument(
+        "--steps", type=int, default=20_000, help="more than before: go on from the checkpoint"
+    )
+    parser.add_argument("--drawn", type=int, default=2_100, help="procedural images")
+    parser.add_argument("--workers", type=int, default=1, help="processes that make views")
+    parser.add_argument("--seed", type=int, default=0)
+    return parser.parse_args()
+
+
+def rate(step: int, steps: int) -> float:
+    """Give the learning rate of a step: up, level, and down to zero at the end."""
+    return RATE * min((step + 1) / WARM, 1.0, (steps - step) / (COOL * steps))
+
+
+class Training:
+    """One run of the script.
+
+    Args:
+        options: as :func:`arguments` gives them.
+    """
+
+    def __init__(self, options: argparse.Namespace) -> None:
+        self.options = options
+        options.out.mkdir(parents=True, exist_ok=True)
+        torch.manual_seed(options.seed)
+        sources, held_out = collect(options.shared, options.drawn, options.seed)
+        self.views = Views(sources, options.seed, options.steps)
+        self.amp = choose_precision("auto", choose_device("cpu")) == "bf16"
+        weights = options.shared / "weights" / f"{options.expert}_layers1-3.safetensors"
+        teacher = create_teacher(options.expert, weights=weights).to(memory_format=torch.channels_last)
+        self.expert = Expert(teacher, [self.views[number] for number in range(8)])
+        self.judges = torch.stack([square(image) for image in held_out])
+        self.student = Student().to(memory_format=torch.channels_last)
+        self.optimizer = torch.optim.AdamW(self.student.parameters(), lr=RATE, weight_decay=DECAY)
+        self.checkpoint = Checkpoint(
+            options.out / "checkpoint.safetensors", f"pocket {options.expert} {options.seed}"
+        )
+        self.history: dict[str, list[float]] = {"loss": [], "explained": []}
+
+    def run(self) -> None:
+        """Train from the checkpoint, if there is one, to the last step."""
+        first = self.resume()
+        batches = loader(self.views, first, self.options.workers)
+        began = time.monotonic()
+        for done, images in enumerate(batches, 1):
+            self.history["loss"].append(self.step(images, first + done - 1))
+            if done % LOG_EVERY == 0:
+                self.log(first + done, (time.monotonic() - began) / done)
+            if (first + done) % JUDGE_EVERY == 0 or first + done == self.options.steps:
+                self.judge(first + done)
+
+    def resume(self) -> int:
+        """Load the checkpoint and say at which step to go on."""
+        state = self.checkpoint.read()
+        if state is None:
+            return 0
+        state.put_back(self.student, self.optimizer)
+        self.history = state.losses
+        return state.step
+
+    def step(self, images: Tensor, number: int) -> float:
+        """Learn from one batch."""
+        for group in self.optimizer.param_groups:
+            group["lr"] = rate(number, self.options.steps)
+        self.student.train()
+        with torch.autocast("cpu", torch.bfloat16, enabled=self.amp):
+            targets = self.expert(images)
+            before = self.student(student_view(images))
+        error = loss(before, targets)
+        self.optimizer.zero_grad()
+        error.backward()
+        self.optimizer.step()
+        return float(error.detach())
+
+    def log(self, step: int, seconds: float) -> None:
+        """Say where the training stands."""
+        recent = self.history["loss"][-LOG_EVERY:]
+        left = (self.options.steps - step) * seconds / 60
+        print(
+            f"step {step} loss {sum(recent) / len(recent):.4f} {seconds:.3f} s/step {left:.0f} min left",
+            flush=True,
+        )
+
+    @torch.no_grad()
+    def judge(self, step: int) -> None:
+        """Measure on images never learnt from, write a checkpoint, and the weights if they are the best so far."""
+        self.student.eval()
+        parts = [
+            (self.student(student_view(images)), self.expert(images)) for images in self.judges.split(10)
+        ]
+        before, targets = (
+            tuple(map(torch.cat, zip(*side, strict=True))) for side in zip(*parts, strict=True)
+        )
+        shares = explained(before, targets)
+        mean = float(shares.mean())
+        print(
+            f"step {step} explained {' '.join(f'{share:.4f}' for share in shares)} mean {mean:.4f}",
+            flush=True,
+        )
+        if mean > max(self.history["explained"], default=0.0):
+            tensors = {name: tensor.half() for name, tensor in self.student.folded().items()}
+            record = {
+                "step": str(step),
+                "seed": str(self.options.seed),
+                "expert": self.expert.teacher.sha256,
+                "explained": " ".join(f"{share:.4f}" for share in shares),
+            }
+            write_atomically(self.options.out / "best.safetensors", save(tensors, record))
+        self.history["explained"].append(mean)
+        self.checkpoint.write(State.take(0, step, self.history, self.student, self.optimizer))
+
+
+def square(image: NDArray[np.uint8]) -> Tensor:
+    """Cut the middle out of an image: (3, 192, 192) uint8."""
+    fitted = ImageOps.fit(Image.fromarray(image), (JUDGE_SIDE, JUDGE_SIDE), Image.Resampling.BICUBIC)
+    return torch.from_numpy(np.array(fitted)).permute(2, 0, 1)
+
+
+if __name__ == "__main__":
+    with kept_memory():
+        Training(arguments()).run()

@@ -1,0 +1,119 @@
+"""RD: reverse distillation (Deng & Li, CVPR 2022, arXiv 2201.10703).
+
+The teacher's levels are squeezed through a bottleneck that has only ever carried good images, and a decoder rebuilds
+them from it, coarse to fine. What does not fit through the bottleneck is not rebuilt, and shows as a difference.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, ClassVar
+
+import torch
+from torch import Tensor, nn
+
+from twinspect import maps
+from twinspect.errors import ConfigError
+from twinspect.losses import direction_loss
+from twinspect.methods.base import Batch, Method, Output, Stage
+from twinspect.methods.config import MethodConfig
+from twinspect.nets.anatomy import anatomy
+from twinspect.nets.reverse import Bottleneck, Decoder
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from twinspect.teachers.base import Teacher
+
+
+@dataclass(frozen=True)
+class RDConfig(MethodConfig):
+    """Settings of RD; the defaults are the authors' unless a field says otherwise."""
+
+    PRESETS: ClassVar[dict[str, dict[str, Any]]] = {
+        "paper": {"size": 256, "epochs": 200},
+    }
+
+    size: int = 256
+    """side of the square that the teacher sees, in pixels; a multiple of twice the coarsest stride"""
+    steps: int = 400
+    """optimiser steps (ours; the authors train 200 epochs); ignored where epochs is given"""
+    learning_rate: float = 5e-3
+    """step size of Adam, whose betas are 0.5 and 0.999"""
+    sigma: float = 4.0
+    """blur of the map, in pixels of the model input"""
+
+    def __post_init__(self) -> None:
+        """Check what the fields' types cannot say."""
+        super().__post_init__()
+        if self.sigma < 0:
+            raise ConfigError(f"sigma must not be negative, got {self.sigma}")
+
+
+class Student(nn.Module):
+    """Bottleneck and decoder: teacher features in, their rebuilt twins out.
+
+    Args:
+        teacher: whose anatomy they mirror.
+    """
+
+    def __init__(self, teacher: Teacher) -> None:
+        super().__init__()
+        parts = anatomy(teacher)
+        self.bottleneck = Bottleneck(parts)
+        self.decoder = Decoder(parts, self.bottleneck.width)
+
+    def forward(self, levels: Sequence[Tensor]) -> tuple[Tensor, ...]:
+        """Rebuild one (B, C_k, h_k, w_k) map a level, fine to coarse."""
+        rebuilt: tuple[Tensor, ...] = self.decoder(self.bottleneck(levels))
+        return rebuilt
+
+
+class RD(Method[RDConfig]):
+    """A teacher, and a student that rebuilds its features backwards."""
+
+    Config = RDConfig
+
+    def __init__(self, teacher: Teacher, config: RDConfig) -> None:
+        super().__init__(teacher, config)
+        self.student = Student(teacher)
+
+    def check_size(self, height: int, width: int) -> None:
+        """Refuse sizes that do not halve exactly down to the embedding."""
+        unit = 2 * self.teacher.levels[-1].reduction
+        if height % unit or width % unit:
+            near = [max(1, round(side / unit)) * unit for side in (height, width)]
+            raise ConfigError(
+                f"rd with {self.teacher.name} needs a size that is a multiple of {unit}, got {height}x{width}; "
+                f"type: --size {near[0]}"
+            )
+
+    def stages(self) -> tuple[Stage, ...]:
+        """Train bottleneck and decoder together."""
+        config = self.config
+        return (
+            Stage(
+                name="distil",
+                trained=(self.student,),
+                optimizer=lambda p: torch.optim.Adam(p, lr=config.learning_rate, betas=(0.5, 0.999)),
+                loss=self.loss,
+                steps=config.steps,
+                epochs=config.epochs,
+                batch_size=config.batch_size,
+            ),
+        )
+
+    def loss(self, batch: Batch) -> Tensor:
+        """Sum 1 - cos(vec F_T, vec F_S) over levels, averaged over the batch (the authors' code)."""
+        rebuilt = self.student(batch.targets)
+        losses = [direction_loss(t, s.to(t.dtype)) for t, s in zip(batch.targets, rebuilt, strict=True)]
+        return torch.stack(losses).sum(dim=0).mean()
+
+    def forward(self, images: Tensor) -> Output:
+        """Score images by the peak of a map that sums the cosine distances of all levels (section 3.4)."""
+        levels = self.targets(images)
+        rebuilt = self.student(levels)
+        distances = [maps.cosine_map(t, s.to(t.dtype)) for t, s in zip(levels, rebuilt, strict=True)]
+        height, width = images.shape[-2:]
+        fused = maps.gaussian_blur(maps.fuse(distances, (height, width)), self.config.sigma)
+        return Output(fused, fused.flatten(1).amax(dim=1))

@@ -1,0 +1,82 @@
+"""How a teacher is built, as far as a decoder that mirrors it needs to know: found out by watching it work."""
+
+from __future__ import annotations
+
+import statistics
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import torch
+from torch import Tensor, nn
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from twinspect.teachers.base import Teacher
+
+PROBE = 64
+"""Least side of the image shown to the teacher, in pixels."""
+NARROWER = 0.75
+"""A stage whose spatial convolutions have fewer than this share of its channels is made of bottlenecks."""
+
+
+@dataclass(frozen=True)
+class Part:
+    """One stage of a teacher, which ends in a level.
+
+    Attributes:
+        channels: of the level.
+        reduction: its stride in pixels.
+        signed: whether its features may be negative.
+        blocks: residual blocks that do the work of the stage.
+        inner: channels between the two 1x1 convolutions of a bottleneck; 0 for blocks of two 3x3 convolutions.
+    """
+
+    channels: int
+    reduction: int
+    signed: bool
+    blocks: int
+    inner: int
+
+
+def anatomy(teacher: Teacher) -> tuple[Part, ...]:
+    """Take a teacher apart, fine to coarse.
+
+    Spatial convolutions (larger than 1x1) are counted by the stride they work at: a bottleneck of a ResNet has
+    one, narrower than its level; a basic block has two. So ResNet-18 has 2, 2, 2 basic blocks, ResNet-50 has
+    3, 4, 6 bottlenecks, and other networks get as many basic blocks as pairs of such convolutions.
+
+    Args:
+        teacher: is shown one image.
+    """
+    widths = _widths_by_stride(teacher)
+    return tuple(
+        _part(level.channels, level.reduction, level.signed, widths.get(level.reduction, []))
+        for level in teacher.levels
+    )
+
+
+def _part(channels: int, reduction: int, signed: bool, widths: Sequence[int]) -> Part:
+    inner = int(statistics.median(widths)) if widths else channels
+    if inner < NARROWER * channels:
+        return Part(channels, reduction, signed, len(widths), inner)
+    return Part(channels, reduction, signed, max(1, len(widths) // 2), 0)
+
+
+def _widths_by_stride(teacher: Teacher) -> dict[int, list[int]]:
+    """List the output channels of the spatial convolutions that work at each stride."""
+    card = teacher.card
+    unit = max(card.multiple, teacher.levels[-1].reduction)
+    side = card.fixed or -(-PROBE // unit) * unit
+    found: dict[int, list[int]] = {}
+
+    def note(layer: nn.Module, _inputs: object, outputs: Tensor) -> None:
+        if isinstance(layer, nn.Conv2d) and max(layer.kernel_size) > 1:
+            found.setdefault(round(side / outputs.shape[-1]), []).append(layer.out_channels)
+
+    hooks = [m.register_forward_hook(note) for m in teacher.modules() if isinstance(m, nn.Conv2d)]
+    with torch.no_grad():
+        teacher(torch.zeros(1, 3, side, side))
+    for hook in hooks:
+        hook.remove()
+    return found

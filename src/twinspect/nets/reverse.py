@@ -1,0 +1,162 @@
+"""The networks of reverse distillation: a bottleneck that joins all levels, and a decoder that rebuilds them.
+
+Deng & Li, CVPR 2022 (arXiv 2201.10703), section 3. Both are derived from the teacher's own anatomy; nothing is
+written out for one backbone.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import torch
+from torch import Tensor, nn
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from twinspect.nets.anatomy import Part
+
+EMBEDDING_BLOCKS = 3
+"""Residual blocks of the one-class embedding, as in the authors' code."""
+EXPANSION = 4
+"""Outer against inner channels of the embedding's bottlenecks, where the teacher has bottlenecks."""
+
+
+class Bottleneck(nn.Module):
+    """Fuse all levels at the coarsest stride, then embed them at half its resolution (sections 3.2 and 3.3).
+
+    Args:
+        parts: the teacher's, fine to coarse.
+    """
+
+    def __init__(self, parts: Sequence[Part]) -> None:
+        super().__init__()
+        coarsest = parts[-1]
+        self.reach = nn.ModuleList(_reach(part, coarsest) for part in parts)
+        width = 2 * coarsest.channels
+        inner = width * coarsest.inner // coarsest.channels
+        joined = len(parts) * coarsest.channels
+        blocks = [Residual(joined, width, inner, scale=0.5)]
+        blocks += [Residual(width, width, inner) for _ in range(EMBEDDING_BLOCKS - 1)]
+        self.embed = nn.Sequential(*blocks)
+        self.width = width
+
+    def forward(self, levels: Sequence[Tensor]) -> Tensor:
+        """Embed teacher features.
+
+        Args:
+            levels: one (B, C_k, h_k, w_k) a level, fine to coarse; sides halve exactly from level to level.
+
+        Returns:
+            (B, 2 C_K, h_K / 2, w_K / 2), not negative.
+        """
+        reached = [reach(level) for reach, level in zip(self.reach, levels, strict=True)]
+        embedded: Tensor = self.embed(torch.cat(reached, dim=1))
+        return embedded
+
+
+class Decoder(nn.Module):
+    """Rebuild the levels from the embedding, coarse to fine, with the teacher's blocks in reverse.
+
+    Args:
+        parts: the teacher's, fine to coarse.
+        width: channels of the embedding, whose stride is twice the coarsest level's.
+    """
+
+    def __init__(self, parts: Sequence[Part], width: int) -> None:
+        super().__init__()
+        self.stages = nn.ModuleList()
+        reduction = 2 * parts[-1].reduction
+        for part in reversed(parts):
+            self.stages.append(_stage(part, width, reduction // part.reduction))
+            width, reduction = part.channels, part.reduction
+
+    def forward(self, embedding: Tensor) -> tuple[Tensor, ...]:
+        """Rebuild (B, C_k, h_k, w_k) maps, fine to coarse, shaped like the teacher's."""
+        levels = []
+        for stage in self.stages:
+            embedding = stage(embedding)
+            levels.append(embedding)
+        return tuple(reversed(levels))
+
+
+class Residual(nn.Module):
+    """A residual block of two 3x3 convolutions, or of a 1x1, a 3x3 and a 1x1 one; ReLU after the sum.
+
+    Args:
+        channels: in.
+        width: channels out.
+        inner: channels of the 3x3 convolution of a bottleneck; 0 for two 3x3 convolutions of `width`.
+        scale: factor on the sides: 1, 1/2 by a strided convolution, or 2, 4, ... by a transposed one.
+        signed: leave out the last ReLU, because what is rebuilt may be negative.
+    """
+
+    def __init__(
+        self, channels: int, width: int, inner: int = 0, *, scale: float = 1, signed: bool = False
+    ) -> None:
+        super().__init__()
+        if inner:
+            layers = [*_unit(channels, inner, 1), *_spatial(inner, inner, scale), *_unit(inner, width, 1)]
+        else:
+            layers = [*_spatial(channels, width, scale), *_unit(width, width, 3)]
+        self.body = nn.Sequential(*layers[:-1])  # the last ReLU comes after the sum
+        self.shortcut = _shortcut(channels, width, scale)
+        self.last = nn.Identity() if signed else nn.ReLU(inplace=True)
+
+    def forward(self, features: Tensor) -> Tensor:
+        """Give (B, width, scale h, scale w)."""
+        out: Tensor = self.last(self.body(features) + self.shortcut(features))
+        return out
+
+
+def _reach(part: Part, coarsest: Part) -> nn.Sequential:
+    """Bring a level to the coarsest stride by strided 3x3 convolutions; the width doubles with each halving."""
+    layers: list[nn.Module] = []
+    channels, reduction = part.channels, part.reduction
+    while reduction < coarsest.reduction:
+        reduction *= 2
+        last = reduction == coarsest.reduction
+        width = coarsest.channels if last else min(2 * channels, coarsest.channels)
+        layers += _unit(channels, width, 3, stride=2)
+        channels = width
+    return nn.Sequential(*layers)
+
+
+def _stage(part: Part, channels: int, scale: int) -> nn.Sequential:
+    blocks = []
+    for number in range(part.blocks):
+        signed = part.signed and number == part.blocks - 1
+        blocks.append(Residual(channels, part.channels, part.inner, scale=scale, signed=signed))
+        channels, scale = part.channels, 1
+    return nn.Sequential(*blocks)
+
+
+def _spatial(channels: int, width: int, scale: float) -> list[nn.Module]:
+    """The convolution of a block that changes the size, if any does."""
+    if scale > 1:
+        return _unit(channels, width, int(scale), stride=int(scale), transposed=True)
+    return _unit(channels, width, 3, stride=round(1 / scale))
+
+
+def _shortcut(channels: int, width: int, scale: float) -> nn.Module:
+    if scale > 1:
+        layers = _unit(channels, width, int(scale), stride=int(scale), transposed=True)
+    elif scale < 1 or channels != width:
+        layers = _unit(channels, width, 1, stride=round(1 / scale))
+    else:
+        return nn.Identity()
+    return nn.Sequential(*layers[:-1])
+
+
+def _unit(
+    channels: int, width: int, side: int, *, stride: int = 1, transposed: bool = False
+) -> list[nn.Module]:
+    """Convolution, BatchNorm, ReLU."""
+    conv: nn.Module
+    if transposed:
+        conv = nn.ConvTranspose2d(channels, width, side, stride, bias=False)
+    else:
+        conv = nn.Conv2d(channels, width, side, stride, padding=side // 2, bias=False)
+    assert isinstance(conv, (nn.Conv2d, nn.ConvTranspose2d))  # noqa: S101 - for the type checker
+    nn.init.kaiming_normal_(conv.weight, mode="fan_out", nonlinearity="relu")
+    return [conv, nn.BatchNorm2d(width), nn.ReLU(inplace=True)]

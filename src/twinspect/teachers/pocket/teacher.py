@@ -1,0 +1,70 @@
+"""Making the pocket teacher: its network, and the weights that ship beside this file."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import torch
+
+from twinspect.teachers import weights as files
+from twinspect.teachers.base import Card, Teacher, probe_levels
+from twinspect.teachers.levels import pick
+from twinspect.teachers.origin import RANDOM, Origin, random_origin
+from twinspect.teachers.plugins import BARE, POCKET
+from twinspect.teachers.pocket.network import INPUT_SIZE, MEAN, NAMES, STD, PocketNetwork
+from twinspect.teachers.settling import standardise
+from twinspect.teachers.table import POCKET_LICENCE, SHIPPED
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+WEIGHTS = Path(__file__).with_name("weights.safetensors")
+
+
+def create(*, weights: Path | str | None, layers: Sequence[int | str] | None, seed: int) -> Teacher:
+    """Build the pocket teacher; a factory as :mod:`twinspect.teachers.plugins` describes them.
+
+    Args:
+        weights: None for those that ship with the package; a file that `scripts/pocket/train.py` wrote;
+            ``"random"``; ``"none"``.
+        layers: stages by number (1, 2, 3) or name, in any order; None for all.
+        seed: of random weights.
+
+    Raises:
+        ConfigError: no such level.
+        TeacherError: a file that cannot be read or does not fit.
+    """
+    names = NAMES if layers is None else pick(dict(enumerate(NAMES, 1)), layers, POCKET)
+    with torch.random.fork_rng(devices=[]):  # torch's own random state is left as it was
+        torch.manual_seed(seed)
+        backbone = PocketNetwork(names).eval()
+    origin = _fill(backbone, weights, seed)
+    return Teacher(
+        backbone,
+        Card(
+            name=POCKET,
+            network="",  # the registry says how to build it again
+            levels=probe_levels(backbone, names, INPUT_SIZE),
+            mean=MEAN,
+            std=STD,
+            input_size=INPUT_SIZE,
+            sha256=origin.sha256,
+            source=origin.source,
+            licence=origin.licence,
+            notes=origin.notes,
+        ),
+    )
+
+
+def _fill(backbone: PocketNetwork, given: Path | str | None, seed: int) -> Origin:
+    if given == BARE:
+        return Origin("", "a saved model", "")
+    if given == RANDOM:
+        standardise(backbone, seed)
+        return random_origin(backbone, seed)
+    path = Path(given).expanduser() if given else WEIGHTS
+    notes = files.fit(backbone, files.read(path), prefix="", who=POCKET, where=str(path))
+    if given:
+        return Origin(files.sha256_of_file(path), str(path), f"not known: that of {path.name}", notes)
+    return Origin(files.sha256_of_file(path), SHIPPED, POCKET_LICENCE, notes)

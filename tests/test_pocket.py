@@ -1,0 +1,310 @@
+"""The pocket teacher: what ships, the network against one written out by hand, and its training script."""
+
+from __future__ import annotations
+
+import argparse
+import hashlib
+import logging
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from safetensors import safe_open
+from safetensors.torch import load_file, save_file
+from sklearn.metrics import r2_score
+from torch import Tensor
+from torch.nn import functional
+
+from twinspect.errors import ConfigError, TeacherError
+from twinspect.teachers import Teacher, create_teacher, teachers
+from twinspect.teachers.pocket.network import NAMES, PLAN, PocketNetwork
+from twinspect.teachers.pocket.teacher import WEIGHTS
+from twinspect.teachers.settling import pink_noise
+
+SCRIPTS = Path(__file__).resolve().parents[1] / "scripts" / "pocket"
+CARD = WEIGHTS.with_name("CARD.md")
+MEGABYTE = 10**6
+
+
+def picture(*shape: int, seed: int = 0) -> Tensor:
+    return torch.randn(shape, generator=torch.Generator().manual_seed(seed))
+
+
+@pytest.fixture
+def scripts(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The folder of the training script is where imports are looked for, as when the script is run."""
+    monkeypatch.syspath_prepend(str(SCRIPTS))
+
+
+# --- what ships -----------------------------------------------------------------------------------
+
+
+def test_the_file_is_small_half_precision_and_complete() -> None:
+    assert WEIGHTS.stat().st_size <= 8 * MEGABYTE
+    tensors = load_file(WEIGHTS)
+    assert {tensor.dtype for tensor in tensors.values()} == {torch.float16}
+    assert tensors.keys() == PocketNetwork().state_dict().keys()
+    assert all(tensor.isfinite().all() for tensor in tensors.values())
+
+
+def test_the_file_says_how_it_was_made() -> None:
+    with safe_open(WEIGHTS, framework="pt") as file:
+        record = file.metadata()
+    assert int(record["step"]) > 0
+    assert len(record["expert"]) == 64
+
+
+def test_the_model_card_is_of_this_file() -> None:
+    text = CARD.read_text(encoding="utf-8")
+    assert hashlib.sha256(WEIGHTS.read_bytes()).hexdigest() in text
+    for word in ("## Data", "## Licences", "## Recipe", "## Figures", "## Not for"):
+        assert word in text
+
+
+def test_it_needs_no_network_and_is_listed_as_present() -> None:
+    row = teachers()["pocket"]
+    teacher = create_teacher("pocket")
+    assert row.offline
+    assert row.levels == teacher.levels
+    assert row.params == sum(p.numel() for p in teacher.parameters())
+    assert row.licence == teacher.licence
+    assert teacher.source == "this package"
+    assert teacher.sha256 == hashlib.sha256(WEIGHTS.read_bytes()).hexdigest()
+    assert [level.reduction for level in teacher.levels] == [4, 8, 16]
+
+
+def test_features_are_those_of_a_network_written_out_by_hand() -> None:
+    tensors = {name: tensor.float() for name, tensor in load_file(WEIGHTS).items()}
+    features, x = [], picture(2, 3, 75, 130)
+    for stage, steps in PLAN:
+        for number, (_, _, stride) in enumerate(steps):
+            key = f"stages.{stage}.{2 * number}"
+            x = functional.conv2d(x, tensors[f"{key}.weight"], tensors[f"{key}.bias"], stride, 1).relu()
+        features.append(x)
+    found = create_teacher("pocket")(picture(2, 3, 75, 130))
+    assert [f.shape[-2:] for f in found] == [(19, 33), (10, 17), (5, 9)]
+    for ours, reference in zip(found, features, strict=True):
+        torch.testing.assert_close(ours, reference)
+
+
+def test_trained_features_are_of_the_scale_of_the_random_ones() -> None:
+    """Every channel was trained towards variance 1, so that methods need no other learning rate for it."""
+    for level in create_teacher("pocket")(pink_noise(0)):
+        assert 0.1 < level.std() < 10
+
+
+def test_multiplications_are_less_than_half_of_resnet18() -> None:
+    """The time is measured in benchmarks/teachers.py; this only guards the plan."""
+    pixels, total = 256 * 256, 0.0
+    for _, steps in PLAN:
+        for inputs, outputs, stride in steps:
+            pixels //= stride**2
+            total += 9 * inputs * outputs * pixels
+    resnet18 = 1.82e9  # conv1 and layer1 to layer3 at 256 px
+    assert total < resnet18 / 2
+
+
+@pytest.mark.parametrize(("asked", "given"), [((1, 3), ("stage1", "stage3")), (("stage2",), ("stage2",))])
+def test_levels_can_be_chosen(asked: tuple[int | str, ...], given: tuple[str, ...]) -> None:
+    teacher, whole = create_teacher("pocket", layers=asked), create_teacher("pocket")
+    x = picture(1, 3, 64, 64)
+    wanted = [maps for name, maps in zip(NAMES, whole(x), strict=True) if name in given]
+    assert tuple(level.name for level in teacher.levels) == given
+    assert all(torch.equal(a, b) for a, b in zip(teacher(x), wanted, strict=True))
+
+
+def test_a_level_that_is_not_there_is_refused_by_name() -> None:
+    with pytest.raises(ConfigError, match=r"layer1 are not levels of pocket.*1=stage1, 2=stage2, 3=stage3"):
+        create_teacher("pocket", layers=["layer1"])
+
+
+def test_random_weights_are_seeded_and_standardised() -> None:
+    first, again, other = (create_teacher("pocket", weights="random", seed=seed) for seed in (1, 1, 2))
+    assert first.sha256 == again.sha256 != other.sha256
+    layer = first.backbone.stages["stage1"][0]
+    with torch.no_grad():
+        outputs = layer(pink_noise(1))
+    torch.testing.assert_close(outputs.mean((0, 2, 3)), torch.zeros(outputs.shape[1]), atol=1e-4, rtol=0)
+    torch.testing.assert_close(outputs.std((0, 2, 3)), torch.ones(outputs.shape[1]), atol=1e-3, rtol=0)
+
+
+def test_making_one_leaves_torchs_random_state_alone() -> None:
+    before = torch.get_rng_state()
+    create_teacher("pocket", weights="random")
+    create_teacher("pocket")
+    assert torch.equal(before, torch.get_rng_state())
+
+
+def test_another_file_of_the_same_shape_can_be_given(tmp_path: Path) -> None:
+    path = tmp_path / "mine.safetensors"
+    save_file({name: tensor.float() * 2 for name, tensor in load_file(WEIGHTS).items()}, path)
+    teacher = create_teacher("pocket", weights=path)
+    assert teacher.source == str(path)
+    assert "mine.safetensors" in teacher.licence
+
+
+def test_a_file_of_another_network_is_refused(tmp_path: Path) -> None:
+    save_file({"conv1.weight": torch.zeros(1)}, tmp_path / "other.safetensors")
+    with pytest.raises(TeacherError, match="does not fit pocket"):
+        create_teacher("pocket", weights=tmp_path / "other.safetensors")
+
+
+def test_it_is_built_again_from_its_record() -> None:
+    teacher = create_teacher("pocket", layers=[1, 2])
+    again = Teacher.from_spec(teacher.spec())
+    again.load_state_dict(teacher.state_dict())
+    x = picture(1, 3, 32, 48)
+    assert all(torch.equal(a, b) for a, b in zip(teacher(x), again(x), strict=True))
+
+
+# --- auto -----------------------------------------------------------------------------------------
+
+
+def test_auto_takes_the_pocket_teacher_where_the_usual_one_cannot_be_had(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setenv("HF_HUB_CACHE", str(tmp_path))
+    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
+    with caplog.at_level(logging.WARNING):
+        teacher = create_teacher("auto")
+    assert teacher.name == "pocket"
+    assert "auto took pocket" in caplog.text
+    assert "resnet18 cannot be had" in caplog.text
+    assert any("auto took pocket" in note for note in teacher.notes)
+
+
+def test_auto_takes_the_usual_teacher_where_its_weights_are_named(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    usual = create_teacher("resnet18", weights="random")
+    tensors = {k.removeprefix("backbone.net."): v for k, v in usual.state_dict().items()}
+    save_file(tensors, tmp_path / "r.safetensors")
+    with caplog.at_level(logging.WARNING):
+        teacher = create_teacher("auto", weights=tmp_path / "r.safetensors")
+    assert teacher.levels == usual.levels
+    assert "auto took resnet18" in caplog.text
+
+
+def test_auto_never_exchanges_weights_that_were_named(tmp_path: Path) -> None:
+    with pytest.raises(TeacherError, match="does not exist"):
+        create_teacher("auto", weights=tmp_path / "missing.safetensors")
+
+
+# --- the training script ----------------------------------------------------------------------------
+
+
+@pytest.mark.usefixtures("scripts")
+def test_folding_changes_nothing() -> None:
+    from student import Student
+
+    torch.manual_seed(0)
+    student = Student()
+    for _ in range(3):  # BatchNorm statistics that are not 0 and 1
+        student(picture(4, 3, 64, 64) * 2 + 1)
+    network = PocketNetwork()
+    network.load_state_dict(student.folded(), strict=True)
+    x = picture(2, 3, 64, 96, seed=1)
+    for before, after in zip(student.eval()(x), network(x), strict=True):
+        torch.testing.assert_close(before.relu(), after, atol=1e-4, rtol=1e-4)
+
+
+@pytest.mark.usefixtures("scripts")
+def test_the_loss_takes_the_error_before_relu_only_where_the_target_is_positive() -> None:
+    from distil import loss
+
+    before, target = torch.tensor([-2.0, -2.0, 1.0, 3.0]), torch.tensor([1.0, 0.0, 0.0, 1.0])
+    by_hand = (9 + 0 + 1 + 4) / 4
+    assert loss([before], [target]).item() == pytest.approx(by_hand)
+
+
+@pytest.mark.usefixtures("scripts")
+def test_the_share_of_variance_explained_agrees_with_scikit_learn() -> None:
+    from distil import explained
+
+    target = picture(3, 5, 8, 8).relu()
+    before = target + 0.3 * picture(3, 5, 8, 8, seed=1)
+
+    def rows(maps: Tensor) -> np.ndarray[Any, Any]:
+        return maps.permute(0, 2, 3, 1).reshape(-1, 5).numpy()
+
+    expected = r2_score(rows(target), rows(before.relu()), multioutput="variance_weighted")
+    assert explained([before], [target]).item() == pytest.approx(expected, abs=2e-3)  # n against n - 1
+
+
+@pytest.fixture
+def script(scripts: None, monkeypatch: pytest.MonkeyPatch) -> Any:
+    """The training script with small sources, small batches and an untrained expert."""
+    import batches
+    import train
+    from sources import Source
+
+    random = np.random.default_rng(0)
+    images = [random.integers(0, 256, (40, 50, 3), dtype=np.uint8) for _ in range(4)]
+    monkeypatch.setattr(train, "collect", lambda *_: ([Source("noise", 1.0, images)], images[:2]))
+    expert = create_teacher("resnet18", weights="random")
+    monkeypatch.setattr(train, "create_teacher", lambda *_args, **_kwargs: expert)
+    monkeypatch.setattr(train, "JUDGE_EVERY", 2)
+    monkeypatch.setattr(train, "JUDGE_SIDE", 64)
+    monkeypatch.setattr(batches, "SIDES", (32, 48, 48, 64))
+    monkeypatch.setattr(batches, "PIXELS", 4 * 64**2)
+    return train
+
+
+def options(out: Path, shared: Path) -> argparse.Namespace:
+    return argparse.Namespace(shared=shared, expert="resnet18", out=out, steps=4, drawn=0, workers=0, seed=0)
+
+
+def test_a_training_that_was_stopped_ends_with_the_same_weights(
+    script: Any, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    script.Training(options(tmp_path / "whole", tmp_path)).run()
+    half = script.Training(options(tmp_path / "halves", tmp_path))
+    half.views.count = 2  # as if stopped after two of the four steps
+    half.run()
+    script.Training(options(tmp_path / "halves", tmp_path)).run()
+    one, two = (load_file(tmp_path / name / "checkpoint.safetensors") for name in ("whole", "halves"))
+    assert one.keys() == two.keys()
+    assert all(torch.equal(one[name], two[name]) for name in one)
+    assert "explained" in capsys.readouterr().out
+
+
+def test_what_the_script_writes_is_a_teacher(script: Any, tmp_path: Path) -> None:
+    script.Training(options(tmp_path / "out", tmp_path)).run()
+    teacher = create_teacher("pocket", weights=tmp_path / "out" / "best.safetensors")
+    assert len(teacher(picture(1, 3, 64, 64))) == 3
+
+
+@pytest.mark.usefixtures("scripts")
+def test_batches_depend_on_the_seed_and_their_number_alone() -> None:
+    from batches import Views
+    from sources import Source
+
+    images = [np.random.default_rng(k).integers(0, 256, (60, 80, 3), dtype=np.uint8) for k in range(3)]
+    views, again, other = (Views([Source("noise", 1.0, images)], seed, 9) for seed in (0, 0, 1))
+    assert torch.equal(views[5], again[5])
+    assert not torch.equal(views[5].flatten()[:100], other[5].flatten()[:100])
+    assert views[5].dtype == torch.uint8
+
+
+@pytest.mark.usefixtures("scripts")
+def test_procedural_images_are_seeded_and_full_of_variety() -> None:
+    import procedural
+
+    images = procedural.pool(14, seed=3)
+    assert np.array_equal(images[:3], procedural.pool(3, seed=3))
+    assert len({image.tobytes() for image in images}) == 14
+    assert (images.std(axis=(1, 2)).max(axis=1) > 5).all()  # none is blank
+
+
+@pytest.mark.usefixtures("scripts")
+def test_what_it_is_judged_on_is_never_learnt_from() -> None:
+    import sources
+
+    code = (SCRIPTS / "sources.py").read_text(encoding="utf-8").partition("def collect")[2]
+    code = code.partition('"""')[2].partition('"""')[2]
+    for name in ("cookies", "deeppcb", "aliens", "brain_mri", "fashion_mnist"):
+        assert name not in code
+    assert {"brick", "grass", "gravel", "coins"} <= sources.DEMO  # the photographs of `twinspect demo`
+    assert not sources.DEMO & {path.stem for path in sources._installed()}
