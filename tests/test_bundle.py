@@ -59,7 +59,7 @@ def test_an_edit_that_changes_no_value_is_found_too(copy: Path) -> None:
     text = (copy / "model.json").read_text()
     assert '"learning_rate": 0.001' in text
     (copy / "model.json").write_text(text.replace('"learning_rate": 0.001', '"learning_rate": 0.0010'))
-    with pytest.raises(BundleError, match="model.json is damaged or was edited"):
+    with pytest.raises(BundleError, match=r"model\.json is damaged or was edited"):
         ts.load(copy)
 
 

@@ -6,14 +6,16 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
-from augment import view
 from torch.utils.data import DataLoader, Dataset
+
+from augment import view
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from sources import Source
     from torch import Tensor
+
+    from sources import Source
 
 SIDES, OFTEN = (64, 96, 128, 192), (0.15, 0.2, 0.4, 0.25)
 """Sides of the views of a batch in pixels, and how often each is drawn."""

@@ -8,10 +8,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
-import procedural
 import skimage
 import sklearn
 from PIL import Image
+
+import procedural
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence

@@ -15,13 +15,13 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
-from batches import Views, loader
-from distil import Expert, explained, loss, student_view
 from PIL import Image, ImageOps
 from safetensors.torch import save
+
+from batches import Views, loader
+from distil import Expert, explained, loss, student_view
 from sources import collect
 from student import Student
-
 from twinspect.checkpoint import Checkpoint, State
 from twinspect.devices import choose_device
 from twinspect.files import write_atomically
