@@ -23,6 +23,14 @@ QUICK: dict[str, Any] = {
     "workers": 2,
 }
 
+STAGES: dict[str, tuple[str, ...]] = {"aand": ("amplify_steps",)}
+"""Settings that say how long the stages before a method's last one take."""
+
+
+def quick(method: str, steps: int = QUICK["steps"]) -> dict[str, Any]:
+    """Give settings with which every stage of a method takes so many steps."""
+    return {**QUICK, "steps": steps, **dict.fromkeys(STAGES.get(method, ()), steps)}
+
 
 @pytest.fixture
 def shared() -> Path:

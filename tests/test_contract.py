@@ -9,7 +9,7 @@ import pytest
 import torch
 
 import twinspect as ts
-from conftest import QUICK, blemish, stripes
+from conftest import QUICK, blemish, quick, stripes
 from twinspect.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -20,7 +20,7 @@ METHODS = sorted(ts.methods())
 
 @pytest.fixture(scope="module", params=METHODS)
 def detector(request: pytest.FixtureRequest, parts: Path) -> ts.Detector:
-    return ts.Detector(request.param, **QUICK).fit(parts)
+    return ts.Detector(request.param, **quick(request.param)).fit(parts)
 
 
 def weights(detector: ts.Detector) -> dict[str, torch.Tensor]:
@@ -74,7 +74,7 @@ def test_scores_are_unbounded_raw_numbers_with_their_p_values(detector: ts.Detec
 
 @pytest.mark.parametrize("method", METHODS)
 def test_same_seed_same_weights_to_the_bit_and_another_seed_others(method: str, parts: Path) -> None:
-    settings = {**QUICK, "steps": 4}
+    settings = quick(method, steps=4)
     first, second = (weights(ts.Detector(method, **settings).fit(parts)) for _ in range(2))
     other = weights(ts.Detector(method, **settings, seed=1).fit(parts))
     assert all(torch.equal(first[name], second[name]) for name in first)
@@ -88,7 +88,7 @@ def test_fit_leaves_the_teacher_and_the_callers_random_state_alone(method: str, 
     before = create_teacher(QUICK["teacher"], seed=0).state_dict()
     torch.manual_seed(123)
     state = torch.get_rng_state()
-    detector = ts.Detector(method, **{**QUICK, "steps": 3}).fit(parts)
+    detector = ts.Detector(method, **quick(method, steps=3)).fit(parts)
     assert torch.equal(torch.get_rng_state(), state)
     after = detector.model_.method.teacher.state_dict()
     assert before.keys() == after.keys()
@@ -126,7 +126,7 @@ def test_killed_and_resumed_equals_never_killed(method: str, parts: Path, tmp_pa
             if loss is not None and self.left == 0:
                 signal.raise_signal(signal.SIGINT)
 
-    settings = {**QUICK, "steps": 12}
+    settings = quick(method, steps=12)
     whole = ts.Detector(method, **settings).fit(parts)
     cut = ts.Detector(method, **settings)
     for after in (5, 4):
@@ -173,4 +173,4 @@ def test_arrays_of_another_shape_or_type_are_refused_by_name(detector: ts.Detect
 @pytest.mark.parametrize("method", METHODS)
 def test_an_unknown_setting_is_named_with_the_nearest(method: str, parts: Path) -> None:
     with pytest.raises(ConfigError, match="did you mean 'batch_size'"):
-        ts.Detector(method, **{**QUICK, "bach_size": 3}).fit(parts)
+        ts.Detector(method, **quick(method), bach_size=3).fit(parts)

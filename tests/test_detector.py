@@ -13,8 +13,10 @@ from PIL import Image
 
 import twinspect as ts
 from conftest import QUICK, blemish, stripes, write_image
+from twinspect.batches import TrainingImages
 from twinspect.errors import CalibrationError, ConfigError, DataError, MissingExtraError, NotFittedError
-from twinspect.training import Silent, Trainer, TrainingImages
+from twinspect.progress import Silent
+from twinspect.training import Trainer
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -26,10 +26,21 @@ HEAVY = (
 )
 
 FLOORS = {
-    0: ("errors", "_version", "files", "memory", "devices", "maps", "losses", "metrics"),
-    1: ("images", "decoding", "data", "teachers", "nets"),
+    0: ("errors", "_version", "files", "memory", "devices", "progress", "maps", "losses", "metrics"),
+    1: ("images", "decoding", "data", "teachers", "nets", "synthesis"),
     2: ("methods",),
-    3: ("scores", "model", "training", "checkpoint", "calibration", "bundle", "scoring", "fitting"),
+    3: (
+        "scores",
+        "model",
+        "batches",
+        "best",
+        "training",
+        "checkpoint",
+        "calibration",
+        "bundle",
+        "scoring",
+        "fitting",
+    ),
     4: ("detector", "evaluation"),
     5: ("cli", "report", "__main__"),
 }

@@ -22,7 +22,8 @@ from batches import Views, loader
 from distil import Expert, explained, loss, student_view
 from sources import collect
 from student import Student
-from twinspect.checkpoint import Checkpoint, State
+from twinspect.best import Best
+from twinspect.checkpoint import Checkpoint, History, State
 from twinspect.devices import choose_device
 from twinspect.files import write_atomically
 from twinspect.memory import kept_memory
@@ -89,7 +90,8 @@ class Training:
         self.checkpoint = Checkpoint(
             options.out / "checkpoint.safetensors", f"pocket {options.expert} {options.seed}"
         )
-        self.history: dict[str, list[float]] = {"loss": [], "explained": []}
+        self.history = History({"distil": []}, {"explained": []})
+        self.best = Best([self.student])
 
     def run(self) -> None:
         """Train from the checkpoint, if there is one, to the last step."""
@@ -97,7 +99,7 @@ class Training:
         batches = loader(self.views, first, self.options.workers)
         began = time.monotonic()
         for done, images in enumerate(batches, 1):
-            self.history["loss"].append(self.step(images, first + done - 1))
+            self.history.losses["distil"].append(self.step(images, first + done - 1))
             if done % LOG_EVERY == 0:
                 self.log(first + done, (time.monotonic() - began) / done)
             if (first + done) % JUDGE_EVERY == 0 or first + done == self.options.steps:
@@ -108,8 +110,8 @@ class Training:
         state = self.checkpoint.read()
         if state is None:
             return 0
-        state.put_back(self.student, self.optimizer)
-        self.history = state.losses
+        state.put_back(self.student, self.optimizer, self.best)
+        self.history = state.history
         return state.step
 
     def step(self, images: Tensor, number: int) -> float:
@@ -128,7 +130,7 @@ class Training:
 
     def log(self, step: int, seconds: float) -> None:
         """Say where the training stands."""
-        recent = self.history["loss"][-LOG_EVERY:]
+        recent = self.history.losses["distil"][-LOG_EVERY:]
         left = (self.options.steps - step) * seconds / 60
         print(
             f"step {step} loss {sum(recent) / len(recent):.4f} {seconds:.3f} s/step {left:.0f} min left",
@@ -151,7 +153,7 @@ class Training:
             f"step {step} explained {' '.join(f'{share:.4f}' for share in shares)} mean {mean:.4f}",
             flush=True,
         )
-        if mean > max(self.history["explained"], default=0.0):
+        if 1 - mean < self.best.loss:
             tensors = {name: tensor.half() for name, tensor in self.student.folded().items()}
             record = {
                 "step": str(step),
@@ -160,8 +162,9 @@ class Training:
                 "explained": " ".join(f"{share:.4f}" for share in shares),
             }
             write_atomically(self.options.out / "best.safetensors", save(tensors, record))
-        self.history["explained"].append(mean)
-        self.checkpoint.write(State.take(0, step, self.history, self.student, self.optimizer))
+        self.best.offer(1 - mean)
+        self.history.curves["explained"].append(mean)
+        self.checkpoint.write(State.take(0, step, self.history, self.student, self.optimizer, self.best))
 
 
 def square(image: NDArray[np.uint8]) -> Tensor:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -19,8 +19,23 @@ if TYPE_CHECKING:
 
     from torch.optim import Optimizer
 
+    from twinspect.best import Best
 
-_MODEL, _OPTIMIZER, _RANDOM = "model.", "optimizer.", "random"
+
+_MODEL, _OPTIMIZER, _BEST, _RANDOM = "model.", "optimizer.", "best.", "random"
+
+
+@dataclass
+class History:
+    """What a training leaves besides weights.
+
+    Attributes:
+        losses: the loss of every step so far, by stage.
+        curves: figures measured on held-out images now and then, by stage and name.
+    """
+
+    losses: dict[str, list[float]] = field(default_factory=dict)
+    curves: dict[str, list[float]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -30,22 +45,25 @@ class State:
     Attributes:
         stage: number of the stage at hand.
         step: optimiser steps made in it.
-        losses: the loss of every step so far, by stage.
-        tensors: weights and buffers that are not the teacher's, the optimiser's state, torch's random state.
+        history: losses and curves so far.
+        best_loss: the lowest on held-out images in this stage; infinite where it was not measured.
+        tensors: weights and buffers that are not the teacher's, the optimiser's state, torch's random state, and
+            the state of what is trained at which that loss was lowest.
         groups: the optimiser's parameter groups and its state's plain numbers.
     """
 
     stage: int
     step: int
-    losses: dict[str, list[float]]
+    history: History
+    best_loss: float
     tensors: dict[str, Tensor]
     groups: dict[str, Any]
 
     @classmethod
     def take(
-        cls, stage: int, step: int, losses: dict[str, list[float]], model: nn.Module, optimizer: Optimizer
+        cls, stage: int, step: int, history: History, model: nn.Module, optimizer: Optimizer, best: Best
     ) -> State:
-        """Copy the state out of a model and its optimiser."""
+        """Copy the state out of a model, its optimiser, and what was best."""
         tensors = {_MODEL + name: tensor for name, tensor in learned_state(model).items()}
         saved = optimizer.state_dict()
         numbers: dict[str, Any] = {}
@@ -53,11 +71,13 @@ class State:
             for name, value in entry.items():
                 key = f"{_OPTIMIZER}{index}.{name}"
                 (tensors if isinstance(value, Tensor) else numbers)[key] = value
+        tensors.update({_BEST + name: tensor for name, tensor in best.tensors.items()})
         tensors[_RANDOM] = torch.get_rng_state()
-        return cls(stage, step, losses, tensors, {"groups": saved["param_groups"], "numbers": numbers})
+        groups = {"groups": saved["param_groups"], "numbers": numbers}
+        return cls(stage, step, history, best.loss, tensors, groups)
 
-    def put_back(self, model: nn.Module, optimizer: Optimizer) -> None:
-        """Load the state into a model and an optimiser of the same shape."""
+    def put_back(self, model: nn.Module, optimizer: Optimizer, best: Best) -> None:
+        """Load the state into a model, an optimiser and a record of what was best, of the same shapes."""
         learned = {
             name.removeprefix(_MODEL): t for name, t in self.tensors.items() if name.startswith(_MODEL)
         }
@@ -68,6 +88,10 @@ class State:
                 index, _, name = key.removeprefix(_OPTIMIZER).partition(".")
                 entries.setdefault(int(index), {})[name] = value
         optimizer.load_state_dict({"state": entries, "param_groups": self.groups["groups"]})
+        best.loss = self.best_loss
+        best.tensors = {
+            name.removeprefix(_BEST): t for name, t in self.tensors.items() if name.startswith(_BEST)
+        }
         torch.set_rng_state(self.tensors[_RANDOM])
 
 
@@ -104,7 +128,8 @@ class Checkpoint:
                 f"{self.path} belongs to a training with other images, settings or seed; "
                 "repeat the first command, or start anew: --restart"
             )
-        return State(tensors=tensors, **record)
+        history = History(record.pop("losses"), record.pop("curves"))
+        return State(tensors=tensors, history=history, **record)
 
     def write(self, state: State) -> None:
         """Replace the file, keeping the old one until the new one is complete."""
@@ -112,7 +137,8 @@ class Checkpoint:
             "key": self.key,
             "stage": state.stage,
             "step": state.step,
-            "losses": state.losses,
+            **asdict(state.history),
+            "best_loss": state.best_loss,
             "groups": state.groups,
         }
         tensors = {name: tensor.contiguous() for name, tensor in state.tensors.items()}

@@ -38,7 +38,7 @@ if TYPE_CHECKING:
     from twinspect.data import DataSource
     from twinspect.data.samples import DataSet, Sample
     from twinspect.methods.config import MethodConfig
-    from twinspect.training import Progress
+    from twinspect.progress import Progress
 
 
 class Detector:
@@ -70,12 +70,14 @@ class Detector:
         model_: the trained :class:`torch.nn.Module`.
         calibration_: held-out scores, threshold and promised rate.
         losses_: the loss of every step, by stage.
+        curves_: what stages measured on held-out training images now and then, by stage and name.
         data_: what it was fitted on: fingerprint and counts.
     """
 
     model_: Model
     calibration_: Calibration
     losses_: dict[str, list[float]]
+    curves_: dict[str, list[float]]
     data_: dict[str, Any]
 
     def __init__(
@@ -188,8 +190,8 @@ class Detector:
             Path(checkpoint) if checkpoint else None,
             resume,
         )
-        model, losses, good = fitting.cross(train) if kind == "cv" else fitting.split(train, held)
-        self.model_, self.losses_ = model, losses
+        model, history, good = fitting.cross(train) if kind == "cv" else fitting.split(train, held)
+        self.model_, self.losses_, self.curves_ = model, history.losses, history.curves
         self.calibration_ = good.calibration(self.false_alarm_rate, kind)
         self.data_ = {
             "fingerprint": images,
@@ -335,6 +337,7 @@ class Detector:
             "calibration": calibration.to_record(),
             "data": self.data_,
             "losses": {stage: _thin(values) for stage, values in self.losses_.items()},
+            "curves": self.curves_,
         }
 
     @classmethod
@@ -355,6 +358,7 @@ class Detector:
             raise BundleError(f"{folder / bundle.WEIGHTS} does not fit {bundle.RECORD}: {error}") from error
         detector.calibration_ = Calibration.from_record(record["calibration"])
         detector.losses_, detector.data_ = record["losses"], record["data"]
+        detector.curves_ = record.get("curves", {})  # format 1 was first written without
         return detector
 
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import torch
 
 from twinspect.calibration import FOLDS
-from twinspect.checkpoint import Checkpoint
+from twinspect.checkpoint import Checkpoint, History
 from twinspect.data.splits import fold_of
 from twinspect.model import Model
 from twinspect.scoring import GoodScores, Scorer
@@ -21,10 +21,9 @@ if TYPE_CHECKING:
 
     from twinspect.data.samples import Sample
     from twinspect.methods.config import MethodConfig
+    from twinspect.progress import Progress
     from twinspect.teachers.base import Teacher
-    from twinspect.training import Progress, Trainer
-
-Losses = dict[str, list[float]]
+    from twinspect.training import Trainer
 
 
 @dataclass(frozen=True)
@@ -53,14 +52,14 @@ class Fitting:
     folder: Path | None = None
     resume: bool = False
 
-    def split(self, train: Sequence[Sample], held: Sequence[Sample]) -> tuple[Model, Losses, GoodScores]:
+    def split(self, train: Sequence[Sample], held: Sequence[Sample]) -> tuple[Model, History, GoodScores]:
         """Train on some images and score the others."""
         model = self._untrained()
         self.scorer.check_readable(model, held)
-        losses = self._train("model", model, train)
-        return model, losses, self.scorer.good(model, held)
+        history = self._train("model", model, train)
+        return model, history, self.scorer.good(model, held)
 
-    def cross(self, samples: Sequence[Sample]) -> tuple[Model, Losses, GoodScores]:
+    def cross(self, samples: Sequence[Sample]) -> tuple[Model, History, GoodScores]:
         """Train on all images, and score each by a model that was trained without its fold."""
         folds = fold_of(samples, FOLDS, self.trainer.seed)
         good = GoodScores()
@@ -78,7 +77,7 @@ class Fitting:
             torch.manual_seed(self.trainer.seed)
             return Model.build(self.method, self.config, self.teacher)
 
-    def _train(self, name: str, model: Model, samples: Sequence[Sample]) -> Losses:
+    def _train(self, name: str, model: Model, samples: Sequence[Sample]) -> History:
         checkpoint = self._checkpoint(name, samples)
         return self.trainer.fit(model, samples, progress=self.progress, checkpoint=checkpoint)
 

@@ -1,13 +1,17 @@
-"""Distillation losses: pure functions of teacher and student features, one number an image."""
+"""Losses: pure functions. Of teacher and student features, one number an image; of patches, one number."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import torch
 import torch.nn.functional as F
 
 if TYPE_CHECKING:
     from torch import Tensor
+
+EPSILON = 1e-6
+"""Least probability whose logarithm is taken."""
 
 
 def direction_loss(teacher: Tensor, student: Tensor) -> Tensor:
@@ -38,3 +42,59 @@ def value_loss(teacher: Tensor, student: Tensor) -> Tensor:
         (B,), not negative.
     """
     return (teacher - student).square().flatten(1).mean(dim=1)
+
+
+def hard_loss(teacher: Tensor, student: Tensor, patches: int) -> Tensor:
+    """Average 1 - cos over the places of each image where it is largest.
+
+    Tang et al. 2024, stage II: the second term of L_2.
+
+    Args:
+        teacher: (B, C, h, w) float.
+        student: (B, C, h, w) float.
+        patches: how many places (K_h); all of them where there are fewer.
+
+    Returns:
+        (B,), in [0, 2].
+    """
+    distances = (1 - F.cosine_similarity(teacher, student, dim=1)).flatten(1)
+    return distances.topk(min(patches, distances.shape[1]), dim=1).values.mean(dim=1)
+
+
+def focal_loss(probability: Tensor, truth: Tensor, *, gamma: float, alpha: float) -> Tensor:
+    """Cross-entropy that looks away from what is right already (Lin et al., ICCV 2017).
+
+    Args:
+        probability: float in [0, 1], any shape.
+        truth: bool, the same shape.
+        gamma: how far it looks away.
+        alpha: weight of what is true; what is not weighs 1 - alpha.
+
+    Returns:
+        One number: the mean of -a_t (1 - p_t)^gamma log p_t.
+    """
+    right = torch.where(truth, probability, 1 - probability)
+    weight = torch.where(truth, alpha, 1 - alpha)
+    return (-weight * (1 - right) ** gamma * right.clamp_min(EPSILON).log()).mean()
+
+
+def amplification_loss(amplified: Tensor, vanilla: Tensor, normal: Tensor, margin: float) -> Tensor:
+    """Push amplified anomalous features away from normal ones, down to a margin below where they were.
+
+    Tang et al. 2024, L_A: the mean of max(s(F_A^i, F_T^j), s(F_T^i, F_T^j) - alpha) over anomalous i and normal j.
+
+    Args:
+        amplified: (n, C) float, F_A of anomalous places.
+        vanilla: (n, C) float, F_T of the same places.
+        normal: (m, C) float, F_T of normal places.
+        margin: alpha.
+
+    Returns:
+        One number; 0 where one of the sets is empty.
+    """
+    if not len(vanilla) or not len(normal):
+        return amplified.sum() * 0
+    directions = F.normalize(normal, dim=1).T
+    similarity = F.normalize(amplified, dim=1) @ directions
+    reference = F.normalize(vanilla, dim=1) @ directions - margin
+    return torch.maximum(similarity, reference).mean()

@@ -116,7 +116,16 @@ class Model(nn.Module):
             images = F.interpolate(images, size=size, mode="bilinear", antialias=True, align_corners=False)
         margin, side = self.preprocessing.margin, self.preprocessing.side
         images = images[..., margin : margin + side, margin : margin + side]
+        return self.normalise(images)
+
+    def normalise(self, images: Tensor) -> Tensor:
+        """Turn (B, 3, H, W) float in 0..255 into what the teacher sees."""
         return (images / 255 - self.mean) / self.std
+
+    def to_rgb(self, images: Tensor) -> Tensor:
+        """Turn prepared images (..., 3, H, W) back into uint8, where they are."""
+        values = (images * self.std.to(images) + self.mean.to(images)) * 255
+        return values.round().clamp(0, 255).to(torch.uint8)
 
     def read(self, sample: Sample, *, bits: int | None = None) -> tuple[Tensor, tuple[int, int]]:
         """Read and prepare one image.

@@ -9,17 +9,17 @@ import threading
 import time
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Protocol, cast
+from typing import TYPE_CHECKING, Any, cast
 
 import torch
-from torch import Tensor
 
-from twinspect.checkpoint import Checkpoint, State
-from twinspect.data.loading import prefetch
+from twinspect.batches import TrainingImages
+from twinspect.best import Best
+from twinspect.checkpoint import Checkpoint, History, State
 from twinspect.devices import choose_device
 from twinspect.errors import ConfigError, TrainingError
 from twinspect.memory import kept_memory
-from twinspect.methods.base import Batch
+from twinspect.progress import Progress, Silent
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -29,39 +29,17 @@ if TYPE_CHECKING:
     from torch.optim import Optimizer
 
     from twinspect.data.samples import Sample
-    from twinspect.methods.base import Stage
+    from twinspect.methods.base import Batch, Stage
     from twinspect.model import Model
 
 PRECISIONS = {"fp32": "32-true", "bf16": "bf16-mixed"}
-FILL_CHUNK = 16
-"""Images whose teacher features are computed at once; fixed, because batch size changes the last bits."""
 SECONDS_BETWEEN_CHECKPOINTS = 30.0
-
-
-class Progress(Protocol):
-    """What the loop tells about itself; the command line draws a bar, a script may do nothing."""
-
-    def start(self, stage: str, total: int, done: int) -> None:
-        """A stage of ``total`` steps begins, ``done`` of them already made."""
-
-    def advance(self, loss: float | None = None) -> None:
-        """One more step is done; while images are prepared there is no loss."""
-
-    def finish(self) -> None:
-        """The stage is over."""
-
-
-class Silent:
-    """Progress that nobody watches."""
-
-    def start(self, stage: str, total: int, done: int) -> None:
-        """Ignore."""
-
-    def advance(self, loss: float | None = None) -> None:
-        """Ignore."""
-
-    def finish(self) -> None:
-        """Ignore."""
+VALIDATIONS = 10
+"""How often a stage that has a measure is judged on held-out images."""
+VALIDATION_IMAGES = 32
+"""How many images judge it at least, each with anomalies of its own."""
+VALIDATION_DRAWS = 2**40
+"""Number of their first draw; a training never gets there."""
 
 
 @dataclass(frozen=True)
@@ -91,7 +69,7 @@ class Trainer:
         *,
         progress: Progress | None = None,
         checkpoint: Checkpoint | None = None,
-    ) -> dict[str, list[float]]:
+    ) -> History:
         """Train a model in place, from where its checkpoint stands if there is one.
 
         Args:
@@ -101,7 +79,7 @@ class Trainer:
             checkpoint: read at the start and written now and then, at the end and when interrupted.
 
         Returns:
-            The loss of every step, by stage.
+            The loss of every step, and what was measured on held-out images.
 
         Raises:
             TrainingError: a loss that is no number, or a checkpoint that does not fit.
@@ -135,10 +113,10 @@ class _Run:
     progress: Progress
     checkpoint: Checkpoint | None
     interruption: _Interruption
-    losses: dict[str, list[float]] = field(default_factory=dict)
+    history: History = field(default_factory=History)
     saved_at: float = field(default_factory=time.monotonic)
 
-    def all_stages(self) -> dict[str, list[float]]:
+    def all_stages(self) -> History:
         """Run every stage, skipping what the checkpoint has behind it."""
         state = self.checkpoint.read() if self.checkpoint else None
         with torch.random.fork_rng(devices=[]):
@@ -146,23 +124,62 @@ class _Run:
                 if state is None or index >= state.stage:
                     self._stage(index, stage, state if state and index == state.stage else None)
         self.model.eval()
-        return self.losses
+        return self.history
 
     def _stage(self, index: int, stage: Stage, state: State | None) -> None:
         torch.manual_seed(_mix(self.seed, index))
         optimizer = cast("Optimizer", self.fabric.setup_optimizers(stage.optimizer(stage.parameters())))
-        total = stage.total_steps(len(self.images))
-        done = self._restore(state, optimizer) if state else 0
-        losses = self.losses.setdefault(stage.name, [])
+        rates = [group["lr"] for group in optimizer.param_groups]
+        shown, judges = self._divide(stage)
+        total = stage.total_steps(len(shown))
+        best = Best(stage.trained)
+        done = self._restore(state, optimizer, best) if state else 0
+        losses = self.history.losses.setdefault(stage.name, [])
+        self._teach(stage)
+        self.progress.start(stage.name, total, done)
+        for batch in self._batches(stage, shown, index, done, total):
+            for group, rate in zip(optimizer.param_groups, rates, strict=True):
+                group["lr"] = rate * stage.rate(len(losses) / total)
+            losses.append(self._step(stage, batch, optimizer, len(losses)))
+            self.progress.advance(losses[-1])
+            if judges and len(losses) % max(1, total // VALIDATIONS) == 0:
+                self._validate(stage, judges, best)
+            self._save_if_due(index, len(losses), total, optimizer, best)
+        best.put_back()
+        self.progress.finish()
+
+    def _divide(self, stage: Stage) -> tuple[list[int], list[Batch]]:
+        """Say which images a stage learns from, and make the batches that judge it, if it wants any."""
+        everything = list(range(len(self.images)))
+        if stage.validate is None:
+            return everything, []
+        held = held_out(len(everything), self.seed)
+        shown = [number for number in everything if number not in held] or held
+        # Of few images each one judges by several drawn anomalies.
+        judges = [held[number % len(held)] for number in range(max(VALIDATION_IMAGES, len(held)))]
+        plan = [judges[start : start + stage.batch_size] for start in range(0, len(judges), stage.batch_size)]
+        return shown, list(self._made(stage, plan, VALIDATION_DRAWS))
+
+    def _teach(self, stage: Stage) -> None:
+        """Put what learns into training mode and all else into evaluation mode."""
         self.model.eval()
         for module in stage.trained:
             module.train()
-        self.progress.start(stage.name, total, done)
-        for batch in self.images.batches(_order(stage, len(self.images), self.seed, index, done, total)):
-            losses.append(self._step(stage, batch, optimizer, len(losses)))
-            self.progress.advance(losses[-1])
-            self._save_if_due(index, len(losses), total, optimizer)
-        self.progress.finish()
+
+    def _batches(self, stage: Stage, shown: list[int], index: int, done: int, total: int) -> Iterator[Batch]:
+        plan = [
+            [shown[number] for number in numbers]
+            for numbers in _order(stage, len(shown), self.seed, index, done, total)
+        ]
+        return self._made(stage, plan, done * stage.batch_size)
+
+    def _made(self, stage: Stage, plan: list[list[int]], first: int) -> Iterator[Batch]:
+        """Make batches of image numbers, with anomalies if the stage has them, drawn by their running number."""
+        if stage.synthesizer is None:
+            return self.images.batches(plan)
+        first += self.seed << 48  # far beyond what one training draws
+        draws = (first + number * stage.batch_size for number in range(len(plan)))
+        return self.images.synthetic(zip(draws, plan, strict=True), stage.synthesizer)
 
     def _step(self, stage: Stage, batch: Batch, optimizer: Optimizer, step: int) -> float:
         optimizer.zero_grad(set_to_none=True)
@@ -178,110 +195,43 @@ class _Run:
             )
         return value
 
-    def _save_if_due(self, stage: int, step: int, total: int, optimizer: Optimizer) -> None:
+    @torch.no_grad()
+    def _validate(self, stage: Stage, judges: list[Batch], best: Best) -> None:
+        """Measure the stage's figures, averaged over the held-out batches, and keep the state if it is the best."""
+        assert stage.validate is not None  # noqa: S101 - there are batches only where there is a measure
+        self.model.eval()
+        with self.fabric.autocast():
+            figures = [stage.validate(batch) for batch in judges]
+        for name in figures[0]:
+            mean = sum(each[name] for each in figures) / len(figures)
+            self.history.curves.setdefault(f"{stage.name}: {name}", []).append(mean)
+        best.offer(self.history.curves[f"{stage.name}: loss"][-1])
+        self._teach(stage)
+
+    def _save_if_due(self, stage: int, step: int, total: int, optimizer: Optimizer, best: Best) -> None:
         stop = self.interruption.asked
         due = time.monotonic() - self.saved_at > SECONDS_BETWEEN_CHECKPOINTS
         if self.checkpoint and (stop or due or step == total):
-            self.checkpoint.write(State.take(stage, step, self.losses, self.model, optimizer))
+            self.checkpoint.write(State.take(stage, step, self.history, self.model, optimizer, best))
             self.saved_at = time.monotonic()
         if stop:
             raise KeyboardInterrupt
 
-    def _restore(self, state: State, optimizer: Optimizer) -> int:
-        state.put_back(self.model, optimizer)
-        self.losses.update({name: list(values) for name, values in state.losses.items()})
+    def _restore(self, state: State, optimizer: Optimizer, best: Best) -> int:
+        state.put_back(self.model, optimizer, best)
+        self.history.losses.update({name: list(values) for name, values in state.history.losses.items()})
+        self.history.curves.update({name: list(values) for name, values in state.history.curves.items()})
         return state.step
 
 
-class TrainingImages:
-    """Prepared images and what the teacher says of them, kept in memory as far as a budget goes.
+def held_out(images: int, seed: int) -> list[int]:
+    """Choose the training images that a stage is judged by: a tenth of them, at least one.
 
-    Which images are kept, and in which groups their features are computed, depends on nothing but the list of
-    images and the budget, so that a resumed run sees the same numbers to the last bit.
-
-    Args:
-        model: prepares the images; its method computes the targets.
-        samples: the images.
-        device: where batches are wanted.
-        workers: threads that read.
-        bits: significant bits of 16-bit files.
+    A single image is learnt from and judged by at once; there is no other.
     """
-
-    def __init__(
-        self,
-        model: Model,
-        samples: Sequence[Sample],
-        device: torch.device,
-        *,
-        workers: int,
-        bits: int | None = None,
-    ) -> None:
-        self._model = model.to(device)
-        self._samples = samples
-        self._device = device
-        self._workers = workers
-        self._bits = bits
-        self._kept: list[Tensor] = []
-
-    def __len__(self) -> int:
-        return len(self._samples)
-
-    def batches(self, order: Iterator[list[int]]) -> Iterator[Batch]:
-        """Yield the batches named by lists of image numbers, reading ahead what is not kept."""
-        plan = list(order)
-        kept = len(self._kept[0]) if self._kept else 0
-        absent = [[index for index in indices if index >= kept] for indices in plan]
-        ahead = max(1, self._workers)
-        read = prefetch(absent, self._read, workers=self._workers, ahead=ahead)
-        for indices, images in zip(plan, read, strict=True):
-            here = torch.tensor([index for index in indices if index < kept], dtype=torch.long)
-            yield self._join(here, images)
-
-    def _join(self, here: Tensor, images: Tensor | None) -> Batch:
-        """Put what is kept and what was just read into one batch, the kept first."""
-        parts = []
-        if len(here):
-            parts.append([tensor[here].to(self._device) for tensor in self._kept])
-        if images is not None:
-            parts.append(self._with_targets(images))
-        joined = [
-            torch.cat(tensors) if len(parts) > 1 else tensors[0] for tensors in zip(*parts, strict=True)
-        ]
-        joined = [tensor.contiguous(memory_format=torch.channels_last) for tensor in joined]
-        return Batch(joined[0], tuple(joined[1:]))
-
-    def keep(self, budget: int, progress: Progress) -> None:
-        """Keep as many of the first images, and what the teacher says of them, as fit into so many bytes."""
-        first = self._chunk(range(min(FILL_CHUNK, len(self._samples))))
-        each = sum(tensor[0].numel() * tensor.element_size() for tensor in first)
-        count = min(len(self._samples), budget // each)
-        if count == 0:
-            return
-        self._kept = [torch.empty(count, *tensor.shape[1:], dtype=tensor.dtype) for tensor in first]
-        progress.start("prepare", -(-count // FILL_CHUNK), 0)
-        for start in range(0, count, FILL_CHUNK):
-            stop = min(start + FILL_CHUNK, len(self._samples))
-            chunk = self._chunk(range(start, stop)) if start else first
-            for kept, tensor in zip(self._kept, chunk, strict=True):
-                kept[start:stop] = tensor[: count - start].cpu()
-            progress.advance()
-        progress.finish()
-
-    def _chunk(self, indices: range) -> list[Tensor]:
-        read = prefetch(
-            [[index] for index in indices], self._read, workers=self._workers, ahead=2 * FILL_CHUNK
-        )
-        return self._with_targets(torch.cat([images for images in read if images is not None]))
-
-    def _with_targets(self, images: Tensor) -> list[Tensor]:
-        images = images.to(self._device, memory_format=torch.channels_last)
-        with torch.no_grad():
-            return [images, *self._model.method.targets(images)]
-
-    def _read(self, indices: list[int]) -> Tensor | None:
-        if not indices:
-            return None
-        return torch.stack([self._model.read(self._samples[index], bits=self._bits)[0] for index in indices])
+    generator = torch.Generator().manual_seed(_mix(seed, images))
+    chosen = torch.randperm(images, generator=generator)[: max(1, images // 10)]
+    return sorted(chosen.tolist())
 
 
 def choose_precision(name: str, device: torch.device) -> str:

@@ -22,7 +22,7 @@ def build_parser() -> argparse.ArgumentParser:
     common = argparse.ArgumentParser(add_help=False)
     common.add_argument("--json", action="store_true", help="print the result as JSON")
     verbs = parser.add_subparsers(dest="verb", metavar="VERB")
-    for add in (_demo, _doctor, _fit, _score, _evaluate, _calibrate, _methods, _teachers):
+    for add in (_demo, _doctor, _fit, _score, _evaluate, _calibrate, _synth, _methods, _teachers):
         add(verbs, common)
     return parser
 
@@ -171,6 +171,21 @@ def _calibrate(verbs: _Verbs, common: argparse.ArgumentParser) -> None:
         "--false-alarm-rate", type=float, metavar="A", help="default: the smallest the images allow"
     )
     _run_options(verb)
+
+
+def _synth(verbs: _Verbs, common: argparse.ArgumentParser) -> None:
+    verb = _add(
+        verbs, common, "synth", "show good images with the synthetic anomalies that some methods learn from"
+    )
+    verb.add_argument("data", metavar="DATA", help="folder of good images, MVTec layout or manifest")
+    verb.add_argument("--out", required=True, metavar="DIR", help="where contact_sheet.png goes")
+    verb.add_argument("--kind", default="draem", help="draem, cutpaste, poisson or mixed (draem)")
+    verb.add_argument(
+        "--textures", metavar="DIR", help="folder of images for draem; default: drawn patterns and the images"
+    )
+    verb.add_argument("--size", type=int, default=256, metavar="PX", help="side of every image (256)")
+    verb.add_argument("--count", type=int, default=16, metavar="N", help="how many images (16)")
+    verb.add_argument("--seed", type=int, default=0, help="decides every anomaly (0)")
 
 
 def _run_options(verb: argparse.ArgumentParser) -> None:

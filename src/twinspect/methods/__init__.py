@@ -48,6 +48,12 @@ _BUILT_IN = (
         "Deng & Li, CVPR 2022, arXiv 2201.10703",
         "twinspect.methods.rd:RD",
     ),
+    MethodInfo(
+        "aand",
+        "amplifies drawn anomalies in the teacher, then rebuilds the amplified features as rd does",
+        "Tang et al., IEEE TIP 2026, arXiv 2405.02068",
+        "twinspect.methods.aand:AAND",
+    ),
 )
 
 

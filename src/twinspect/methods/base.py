@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
     from torch.optim import Optimizer
 
+    from twinspect.synthesis import Synthesizer
     from twinspect.teachers.base import Teacher
 
 
@@ -24,10 +25,12 @@ class Batch(NamedTuple):
     Attributes:
         images: (B, 3, H, W) float32, normalised.
         targets: what the frozen teacher says of them, one (B, C_k, h_k, w_k) a level.
+        masks: (B, H, W) bool, where anomalies were drawn; None where the images are as they came.
     """
 
     images: Tensor
     targets: tuple[Tensor, ...]
+    masks: Tensor | None = None
 
 
 class Output(NamedTuple):
@@ -42,6 +45,11 @@ class Output(NamedTuple):
     score: Tensor
 
 
+def constant(_done: float) -> float:
+    """Keep the learning rate as it is."""
+    return 1.0
+
+
 @dataclass(frozen=True)
 class Stage:
     """One stretch of training.
@@ -54,6 +62,10 @@ class Stage:
         steps: optimiser steps, where epochs is 0.
         epochs: passes over the images.
         batch_size: images a step.
+        rate: factor of the learning rate, by the share of steps done in [0, 1).
+        synthesizer: draws anomalies; batches then hold such images and masks. None: images as they came.
+        validate: a batch of held-out training images, with anomalies if the stage has them, to figures by name;
+            the state whose ``"loss"`` was lowest is kept in the end. None: the last state is.
     """
 
     name: str
@@ -63,6 +75,9 @@ class Stage:
     steps: int
     epochs: int
     batch_size: int
+    rate: Callable[[float], float] = constant
+    synthesizer: Synthesizer | None = None
+    validate: Callable[[Batch], dict[str, float]] | None = None
 
     def parameters(self) -> list[nn.Parameter]:
         """List what the optimiser changes."""

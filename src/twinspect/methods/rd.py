@@ -7,6 +7,7 @@ them from it, coarse to fine. What does not fit through the bottleneck is not re
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import torch
@@ -15,13 +16,13 @@ from torch import Tensor, nn
 from twinspect import maps
 from twinspect.errors import ConfigError
 from twinspect.losses import direction_loss
-from twinspect.methods.base import Batch, Method, Output, Stage
+from twinspect.methods.base import Batch, Method, Output, Stage, constant
 from twinspect.methods.config import MethodConfig
 from twinspect.nets.anatomy import anatomy
 from twinspect.nets.reverse import Bottleneck, Decoder
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Iterable, Sequence
 
     from twinspect.teachers.base import Teacher
 
@@ -31,7 +32,7 @@ class RDConfig(MethodConfig):
     """Settings of RD; the defaults are the authors' unless a field says otherwise."""
 
     PRESETS: ClassVar[dict[str, dict[str, Any]]] = {
-        "paper": {"size": 256, "epochs": 200},
+        "paper": {"size": 256, "epochs": 200, "decay": False},
     }
 
     size: int = 256
@@ -40,6 +41,8 @@ class RDConfig(MethodConfig):
     """optimiser steps (ours; the authors train 200 epochs); ignored where epochs is given"""
     learning_rate: float = 5e-3
     """step size of Adam, whose betas are 0.5 and 0.999"""
+    decay: bool = True
+    """multiply the step size by 0.2 at 80 % and again at 90 % of the training (ours for RD; AAND's code)"""
     sigma: float = 4.0
     """blur of the map, in pixels of the model input"""
 
@@ -48,6 +51,16 @@ class RDConfig(MethodConfig):
         super().__post_init__()
         if self.sigma < 0:
             raise ConfigError(f"sigma must not be negative, got {self.sigma}")
+
+
+def stepped(done: float) -> float:
+    """Give the factor of the step size by the share of the training that is done (AAND's code)."""
+    return float(0.2 ** ((done >= 0.8) + (done >= 0.9)))
+
+
+def adam(rate: float) -> Callable[[Iterable[nn.Parameter]], torch.optim.Optimizer]:
+    """Make the authors' optimiser."""
+    return partial(torch.optim.Adam, lr=rate, betas=(0.5, 0.999))
 
 
 class Student(nn.Module):
@@ -95,25 +108,35 @@ class RD(Method[RDConfig]):
             Stage(
                 name="distil",
                 trained=(self.student,),
-                optimizer=lambda p: torch.optim.Adam(p, lr=config.learning_rate, betas=(0.5, 0.999)),
+                optimizer=adam(config.learning_rate),
                 loss=self.loss,
                 steps=config.steps,
                 epochs=config.epochs,
                 batch_size=config.batch_size,
+                rate=stepped if config.decay else constant,
             ),
         )
 
     def loss(self, batch: Batch) -> Tensor:
         """Sum 1 - cos(vec F_T, vec F_S) over levels, averaged over the batch (the authors' code)."""
-        rebuilt = self.student(batch.targets)
-        losses = [direction_loss(t, s.to(t.dtype)) for t, s in zip(batch.targets, rebuilt, strict=True)]
-        return torch.stack(losses).sum(dim=0).mean()
+        pairs = self.pairs(batch.targets)
+        return torch.stack([self.disagreement(t, s) for t, s in pairs]).sum(dim=0).mean()
+
+    def disagreement(self, teacher: Tensor, student: Tensor) -> Tensor:
+        """Compare (B, C, h, w) features of one level: (B,)."""
+        return direction_loss(teacher, student)
+
+    def pairs(self, levels: Sequence[Tensor]) -> list[tuple[Tensor, Tensor]]:
+        """Rebuild the teacher's features: what was asked for and what came, level by level."""
+        rebuilt = self.student(levels)
+        return [(level, twin.to(level.dtype)) for level, twin in zip(levels, rebuilt, strict=True)]
 
     def forward(self, images: Tensor) -> Output:
         """Score images by the peak of a map that sums the cosine distances of all levels (section 3.4)."""
-        levels = self.targets(images)
-        rebuilt = self.student(levels)
-        distances = [maps.cosine_map(t, s.to(t.dtype)) for t, s in zip(levels, rebuilt, strict=True)]
-        height, width = images.shape[-2:]
-        fused = maps.gaussian_blur(maps.fuse(distances, (height, width)), self.config.sigma)
+        distances = [maps.cosine_map(t, s) for t, s in self.pairs(self.targets(images))]
+        return self.scored(distances, (images.shape[-2], images.shape[-1]))
+
+    def scored(self, levels: Sequence[Tensor], size: tuple[int, int]) -> Output:
+        """Sum the maps of the levels, blur, and take the peak."""
+        fused = maps.gaussian_blur(maps.fuse(levels, size), self.config.sigma)
         return Output(fused, fused.flatten(1).amax(dim=1))

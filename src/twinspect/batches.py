@@ -1,0 +1,153 @@
+"""The images of a training: prepared once, kept in memory as far as a budget goes, handed out in batches."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from twinspect.data.loading import prefetch
+from twinspect.methods.base import Batch
+from twinspect.synthesis import foregrounds
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Sequence
+
+    from numpy.typing import NDArray
+
+    from twinspect.data.samples import Sample
+    from twinspect.model import Model
+    from twinspect.progress import Progress
+    from twinspect.synthesis import Synthesizer
+
+FILL_CHUNK = 16
+"""Images whose teacher features are computed at once; fixed, because batch size changes the last bits."""
+
+
+class TrainingImages:
+    """Prepared images and what the teacher says of them, kept in memory as far as a budget goes.
+
+    Which images are kept, and in which groups their features are computed, depends on nothing but the list of
+    images and the budget, so that a resumed run sees the same numbers to the last bit.
+
+    Args:
+        model: prepares the images; its method computes the targets.
+        samples: the images.
+        device: where batches are wanted.
+        workers: threads that read.
+        bits: significant bits of 16-bit files.
+    """
+
+    def __init__(
+        self,
+        model: Model,
+        samples: Sequence[Sample],
+        device: torch.device,
+        *,
+        workers: int,
+        bits: int | None = None,
+    ) -> None:
+        self._model = model.to(device)
+        self._samples = samples
+        self._device = device
+        self._workers = workers
+        self._bits = bits
+        self._kept: list[Tensor] = []
+        self._found: list[NDArray[np.bool_]] = []
+
+    def __len__(self) -> int:
+        return len(self._samples)
+
+    def batches(self, plan: Sequence[list[int]]) -> Iterator[Batch]:
+        """Yield the batches named by lists of image numbers, reading ahead what is not kept."""
+        kept = len(self._kept[0]) if self._kept else 0
+        absent = [[index for index in indices if index >= kept] for indices in plan]
+        ahead = max(1, self._workers)
+        read = prefetch(absent, self._read, workers=self._workers, ahead=ahead)
+        for indices, images in zip(plan, read, strict=True):
+            here = torch.tensor([index for index in indices if index < kept], dtype=torch.long)
+            yield self._join(here, images)
+
+    def synthetic(self, plan: Iterable[tuple[int, list[int]]], synthesizer: Synthesizer) -> Iterator[Batch]:
+        """Yield batches with anomalies drawn into them, some batches ahead.
+
+        Args:
+            plan: for each batch the number of its first draw, which decides the anomalies, and image numbers.
+            synthesizer: draws.
+        """
+        objects = self._objects()
+
+        def draw(item: tuple[int, list[int]]) -> tuple[Tensor, Tensor]:
+            first, indices = item
+            rgb = np.stack([self._rgb(index) for index in indices])
+            where = np.stack([objects[index] for index in indices])
+            made = synthesizer(rgb, range(first, first + len(indices)), where)
+            images = torch.from_numpy(made.images).permute(0, 3, 1, 2)
+            return self._model.normalise(images.float().to(self._device)), torch.from_numpy(made.masks)
+
+        threads = max(1, self._workers)
+        for drawn, masks in prefetch(list(plan), draw, workers=self._workers, ahead=2 * threads):
+            images, *targets = self._with_targets(drawn)
+            yield Batch(images, tuple(targets), masks.to(self._device))
+
+    def _objects(self) -> list[NDArray[np.bool_]]:
+        """Find the object in every image, once: all images of a category have a say in whether it has one."""
+        if not self._found:
+            categories = [sample.category for sample in self._samples]
+            self._found = foregrounds((self._rgb(index) for index in range(len(self))), categories)
+        return self._found
+
+    def _rgb(self, index: int) -> NDArray[np.uint8]:
+        """Give one prepared image, kept or read, as (H, W, 3) uint8."""
+        kept = self._kept and index < len(self._kept[0])
+        image = self._kept[0][index] if kept else self._model.read(self._samples[index], bits=self._bits)[0]
+        pixels: NDArray[np.uint8] = self._model.to_rgb(image.cpu()).permute(1, 2, 0).numpy()
+        return pixels
+
+    def _join(self, here: Tensor, images: Tensor | None) -> Batch:
+        """Put what is kept and what was just read into one batch, the kept first."""
+        parts = []
+        if len(here):
+            parts.append([tensor[here].to(self._device) for tensor in self._kept])
+        if images is not None:
+            parts.append(self._with_targets(images))
+        joined = [
+            torch.cat(tensors) if len(parts) > 1 else tensors[0] for tensors in zip(*parts, strict=True)
+        ]
+        joined = [tensor.contiguous(memory_format=torch.channels_last) for tensor in joined]
+        return Batch(joined[0], tuple(joined[1:]))
+
+    def keep(self, budget: int, progress: Progress) -> None:
+        """Keep as many of the first images, and what the teacher says of them, as fit into so many bytes."""
+        first = self._chunk(range(min(FILL_CHUNK, len(self._samples))))
+        each = sum(tensor[0].numel() * tensor.element_size() for tensor in first)
+        count = min(len(self._samples), budget // each)
+        if count == 0:
+            return
+        self._kept = [torch.empty(count, *tensor.shape[1:], dtype=tensor.dtype) for tensor in first]
+        progress.start("prepare", -(-count // FILL_CHUNK), 0)
+        for start in range(0, count, FILL_CHUNK):
+            stop = min(start + FILL_CHUNK, len(self._samples))
+            chunk = self._chunk(range(start, stop)) if start else first
+            for kept, tensor in zip(self._kept, chunk, strict=True):
+                kept[start:stop] = tensor[: count - start].cpu()
+            progress.advance()
+        progress.finish()
+
+    def _chunk(self, indices: range) -> list[Tensor]:
+        read = prefetch(
+            [[index] for index in indices], self._read, workers=self._workers, ahead=2 * FILL_CHUNK
+        )
+        return self._with_targets(torch.cat([images for images in read if images is not None]))
+
+    def _with_targets(self, images: Tensor) -> list[Tensor]:
+        images = images.to(self._device, memory_format=torch.channels_last)
+        with torch.no_grad():
+            return [images, *self._model.method.targets(images)]
+
+    def _read(self, indices: list[int]) -> Tensor | None:
+        if not indices:
+            return None
+        return torch.stack([self._model.read(self._samples[index], bits=self._bits)[0] for index in indices])

@@ -1,0 +1,151 @@
+"""`twinspect synth`: a look at the synthetic anomalies that a training would see."""
+
+from __future__ import annotations
+
+import io
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+from PIL import Image
+from scipy import ndimage
+
+from twinspect.cli.console import Bar, warn
+from twinspect.cli.outcome import DONE, SOME_UNREADABLE, Outcome
+from twinspect.data import open_data
+from twinspect.data.loading import ReadFailure, read_samples
+from twinspect.errors import ConfigError, DataError
+from twinspect.files import write_atomically
+from twinspect.images import read_rgb
+from twinspect.synthesis import Synthesizer, foregrounds
+
+if TYPE_CHECKING:
+    import argparse
+
+    from numpy.typing import NDArray
+
+    from twinspect.data.samples import Sample
+    from twinspect.synthesis import Synthetic
+
+    Mask = NDArray[np.bool_]
+    Pixels = NDArray[np.uint8]
+
+SHEET = "contact_sheet.png"
+COLUMNS = 8
+"""Images side by side before the sheet goes on below."""
+GAP = 4
+"""White pixels around every image."""
+OUTLINE = (0, 255, 0)
+
+
+def run(options: argparse.Namespace) -> Outcome:
+    """Draw anomalies on good training images and write them as one sheet."""
+    _check(options)
+    synthesizer = Synthesizer(options.kind, options.textures or "", options.seed)
+    chosen = _chosen(options.data, options.count)
+    images, unread = _read(chosen, options.size)
+    missing = {failure.sample for failure in unread}
+    objects = np.stack(foregrounds(images, [sample.category for sample in chosen if sample not in missing]))
+    made = synthesizer(images, range(len(images)), objects)
+    out = Path(options.out)
+    out.mkdir(parents=True, exist_ok=True)
+    _write(out / SHEET, contact_sheet(images, objects, made))
+    return _report(out / SHEET, made, objects, unread)
+
+
+def contact_sheet(images: Pixels, objects: Mask, made: Synthetic) -> Pixels:
+    """Lay out four rows: image, outline of its foreground, with the anomaly, mask; and again below for more images.
+
+    Args:
+        images: (B, H, W, 3) uint8.
+        objects: (B, H, W) bool, their foregrounds.
+        made: of the same images.
+
+    Returns:
+        (height, width, 3) uint8.
+    """
+    outlined = np.stack([_outlined(*pair) for pair in zip(images, objects, strict=True)])
+    masks = np.repeat(made.masks[..., None] * np.uint8(255), 3, axis=-1)
+    columns = min(COLUMNS, len(images))
+    strips = [
+        _strip(row[start : start + columns], columns)
+        for start in range(0, len(images), columns)
+        for row in (images, outlined, made.images, masks)
+    ]
+    return np.concatenate(strips)
+
+
+def _strip(images: Pixels, columns: int) -> Pixels:
+    """Lay images side by side on white, with room for so many."""
+    size = images.shape[1] + 2 * GAP
+    strip: Pixels = np.full((size, size * columns, 3), 255, np.uint8)
+    for place, image in enumerate(images):
+        left = place * size + GAP
+        strip[GAP:-GAP, left : left + images.shape[2]] = image
+    return strip
+
+
+def _check(options: argparse.Namespace) -> None:
+    if options.count < 1 or options.size < 16:
+        raise ConfigError(
+            f"--count is {options.count} and --size is {options.size}; allowed are --count from 1 and --size from 16"
+        )
+
+
+def _chosen(source: str, count: int) -> list[Sample]:
+    """Take good training images from the whole list, evenly spread."""
+    good = [sample for sample in open_data(source, split="train").split("train") if sample.is_good]
+    if not good:
+        raise DataError(f"{source}: no good images to train on; see: twinspect doctor {source}")
+    places = np.linspace(0, len(good) - 1, min(count, len(good))).round().astype(int)
+    return [good[place] for place in places]
+
+
+def _read(samples: list[Sample], size: int) -> tuple[Pixels, list[ReadFailure]]:
+    def work(sample: Sample) -> Pixels:
+        pixels = read_rgb(sample.path) if sample.pixels is None else sample.pixels
+        return np.asarray(Image.fromarray(pixels).resize((size, size), Image.Resampling.BILINEAR))
+
+    with Bar() as bar:
+        results = list(bar.watch("read", read_samples(samples, work), total=len(samples)))
+    unread = [result for result in results if isinstance(result, ReadFailure)]
+    for failure in unread:
+        warn(failure.message)
+    if len(unread) == len(results):
+        raise DataError(
+            f"none of the {len(results)} images chosen can be read; the first: {unread[0].message}"
+        )
+    return np.stack([result for result in results if not isinstance(result, ReadFailure)]), unread
+
+
+def _outlined(image: Pixels, mask: Mask) -> Pixels:
+    """Draw the inner edge of a mask, along the border of the image as well."""
+    drawn: Pixels = image.copy()
+    drawn[mask & ~ndimage.binary_erosion(mask, iterations=2)] = OUTLINE
+    return drawn
+
+
+def _write(path: Path, pixels: Pixels) -> None:
+    buffer = io.BytesIO()
+    Image.fromarray(pixels).save(buffer, format="PNG")
+    write_atomically(path, buffer.getvalue())
+
+
+def _report(sheet: Path, made: Synthetic, objects: Mask, unread: list[ReadFailure]) -> Outcome:
+    anomalous = made.is_anomalous
+    normal = int((~anomalous).sum())
+    share = float(made.masks[anomalous].mean()) if anomalous.any() else 0.0
+    whole = int(objects.all(axis=(1, 2)).sum())
+    record = {
+        "sheet": str(sheet),
+        "images": len(anomalous),
+        "normal": normal,
+        "mean_masked_share": share,
+        "whole_image_foregrounds": whole,
+        "unreadable": [{"path": str(f.sample.path), "reason": f.message} for f in unread],
+    }
+    text = (
+        f"{sheet}: {len(anomalous)} images, of which {normal} stayed normal; an anomaly covers {share:.1%} of its "
+        f"image on average\nforeground: an object in {len(anomalous) - whole} images, the whole image in {whole}"
+    )
+    return Outcome(text, record, SOME_UNREADABLE if unread else DONE)

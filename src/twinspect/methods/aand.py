@@ -1,0 +1,228 @@
+"""AAND: advancing the pre-trained teacher (Tang et al., IEEE TIP 2026, arXiv 2405.02068).
+
+Stage I learns, from drawn anomalies, to amplify in the teacher's features what looks anomalous. Stage II distils
+the amplified teacher into reverse distillation's student, on good images alone, with more weight on what is hard.
+With everything switched off this is RD.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from twinspect.errors import ConfigError
+from twinspect.losses import amplification_loss, focal_loss, hard_loss
+from twinspect.methods.base import Batch, Output, Stage, constant
+from twinspect.methods.rd import RD, RDConfig, adam, stepped
+from twinspect.nets.amplifier import Amplifier
+from twinspect.synthesis import Synthesizer
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from twinspect.teachers.base import Teacher
+
+ANOMALOUS_SHARE = 0.3
+"""A patch counts as anomalous where the mask covers more than this share of it (authors' code)."""
+MOST_ANOMALOUS, MOST_NORMAL = 1000, 5000
+"""Patches of a level and batch that the amplification loss compares at most (authors' code)."""
+
+
+@dataclass(frozen=True)
+class AANDConfig(RDConfig):
+    """Settings of AAND; the defaults are quick ones for a CPU, the authors' lengths are the preset `paper`."""
+
+    PRESETS: ClassVar[dict[str, dict[str, Any]]] = {
+        "paper": {"size": 256, "epochs": 120, "amplify_epochs": 100},
+        "quick": {},
+        "base": {"amplify": "none", "hard_patches": 0},
+        "mrg": {"amplify": "gate", "hard_patches": 0},
+        "arg": {"amplify": "generator", "hard_patches": 0},
+        "raa": {"hard_patches": 0},
+        "hkd": {"amplify": "none"},
+    }
+
+    amplify: Literal["both", "gate", "generator", "none"] = "both"
+    """what stage I learns: gate and generator; the gate alone, whose weight is then the map; the generator
+    alone, which amplifies everywhere; or nothing (ablations of table V)"""
+    residual: Literal["tanh", "sigmoid", "learnable"] = "tanh"
+    """how the generator's output becomes a residual: a scale of the features, or as it is (table VII)"""
+    amplify_steps: int = 300
+    """optimiser steps of stage I (ours; the authors train 100 epochs); ignored where amplify_epochs is given"""
+    amplify_epochs: int = 0
+    """passes over the training images in stage I; 0 counts in steps instead"""
+    memory: int = 50
+    """normal memory items of a gate, and as many anomalous ones (L)"""
+    margin: float = 0.3
+    """how far amplification pushes anomalous features below their old similarity to normal ones (alpha)"""
+    amplification_weight: float = 0.1
+    """weight of the amplification loss against the focal loss (c)"""
+    focal_gamma: float = 2.0
+    """how far the focal loss looks away from what is right already"""
+    focal_alpha: float = 0.8
+    """weight of anomalous patches in the focal loss"""
+    hard_patches: int = 10
+    """worst patches of each image that stage II weighs once more (K_h); 0 switches this off"""
+    synthesis: Literal["draem", "cutpaste", "poisson", "mixed"] = "draem"
+    """how stage I's anomalies are drawn"""
+    textures: str = ""
+    """folder of images to draw anomalies from, such as DTD; empty: procedural textures and the training images"""
+
+    def __post_init__(self) -> None:
+        """Check what the fields' types cannot say."""
+        super().__post_init__()
+        for name in ("memory", "amplify_steps"):
+            if getattr(self, name) < 1:
+                raise ConfigError(f"{name} must be 1 or more, got {getattr(self, name)}")
+        for name in ("amplify_epochs", "hard_patches", "margin", "amplification_weight", "focal_gamma"):
+            if getattr(self, name) < 0:
+                raise ConfigError(f"{name} must not be negative, got {getattr(self, name)}")
+        if not 0 <= self.focal_alpha <= 1:
+            raise ConfigError(f"focal_alpha must be in 0..1, got {self.focal_alpha}")
+
+
+class AAND(RD):
+    """RD on an amplified teacher."""
+
+    Config = AANDConfig
+    config: AANDConfig
+
+    def __init__(self, teacher: Teacher, config: AANDConfig) -> None:
+        super().__init__(teacher, config)
+        self.amplifiers = nn.ModuleList(
+            Amplifier(
+                level.channels,
+                config.memory,
+                gate=config.amplify != "generator",
+                generator=config.amplify != "gate",
+                residual=config.residual,
+            )
+            for level in (teacher.levels if config.amplify != "none" else ())
+        )
+        if config.amplify == "gate":
+            del self.student  # the gate alone tells
+
+    def stages(self) -> tuple[Stage, ...]:
+        """Amplify, then distil."""
+        stages = (self._amplification(),) if self.amplifiers else ()
+        return stages if self.config.amplify == "gate" else stages + super().stages()
+
+    def _amplification(self) -> Stage:
+        config = self.config
+        return Stage(
+            name="amplify",
+            trained=(self.amplifiers,),
+            optimizer=adam(config.learning_rate),
+            loss=self.amplify_loss,
+            steps=config.amplify_steps,
+            epochs=config.amplify_epochs,
+            batch_size=config.batch_size,
+            rate=stepped if config.decay else constant,
+            synthesizer=Synthesizer(kind=config.synthesis, textures=config.textures),
+            validate=self.judge,
+        )
+
+    def amplify_loss(self, batch: Batch) -> Tensor:
+        """Teach the gate where anomalies are, and the generator to move them away from what is normal (L_1)."""
+        assert batch.masks is not None  # noqa: S101 - the stage asks for them
+        total = batch.images.new_zeros(())
+        for amplifier, features in zip(self.amplifiers, batch.targets, strict=True):
+            truth = anomalous_patches(batch.masks, (features.shape[-2], features.shape[-1]))
+            total = total + self._level_loss(amplifier, features, truth)
+        return total
+
+    def _level_loss(self, amplifier: nn.Module, features: Tensor, truth: Tensor) -> Tensor:
+        assert isinstance(amplifier, Amplifier)  # noqa: S101 - the list holds no other
+        loss = features.new_zeros(())
+        if amplifier.gate is not None:
+            found = amplifier.weight(features).float()
+            loss = focal_loss(found, truth, gamma=self.config.focal_gamma, alpha=self.config.focal_alpha)
+        if amplifier.generator is None:
+            return loss
+        amplified = (features + amplifier.residual(features)).permute(0, 2, 3, 1)
+        vanilla = features.permute(0, 2, 3, 1)
+        anomalous = _some(truth, MOST_ANOMALOUS)
+        normal = _some(~truth, MOST_NORMAL)
+        with torch.autocast(
+            features.device.type, enabled=False
+        ):  # differences of cosines need all their bits
+            pushed = amplification_loss(
+                amplified[anomalous].float(), vanilla[anomalous], vanilla[normal], self.config.margin
+            )
+        return loss + self.config.amplification_weight * pushed
+
+    @torch.no_grad()
+    def judge(self, batch: Batch) -> dict[str, float]:
+        """Measure stage I on held-out images: its loss, and how strong the residual is (figure 8).
+
+        The strength of a patch is |F_A - F_T| / |F_T|, with the gate's own weight; averaged over levels.
+        """
+        assert batch.masks is not None  # noqa: S101 - the stage asks for them
+        strengths = []
+        for amplifier, features in zip(self.amplifiers, batch.targets, strict=True):
+            truth = anomalous_patches(batch.masks, (features.shape[-2], features.shape[-1]))
+            residual = (amplifier(features) - features).norm(dim=1) / features.norm(dim=1).clamp_min(1e-6)
+            strengths.append([residual[truth].sum() / truth.sum().clamp_min(1), residual[~truth].mean()])
+        on_anomalous, on_normal = (float(sum(each)) / len(each) for each in zip(*strengths, strict=True))
+        return {
+            "loss": float(self.amplify_loss(batch)),
+            "residual on anomalous patches": on_anomalous,
+            "residual on normal patches": on_normal,
+        }
+
+    def pairs(self, levels: Sequence[Tensor]) -> list[tuple[Tensor, Tensor]]:
+        """Amplify the teacher's features and rebuild them: what was asked for and what came, level by level."""
+        with torch.no_grad():
+            amplified = self.amplified(levels)
+        return super().pairs(amplified)
+
+    def amplified(self, levels: Sequence[Tensor]) -> list[Tensor]:
+        """Amplify vanilla features with the gates' own weights; untouched where stage I is off."""
+        if not self.amplifiers:
+            return list(levels)
+        return [
+            amplifier(level).to(level.dtype) for amplifier, level in zip(self.amplifiers, levels, strict=True)
+        ]
+
+    def disagreement(self, teacher: Tensor, student: Tensor) -> Tensor:
+        """Compare whole maps, and the hardest patches once more (L_2)."""
+        whole = super().disagreement(teacher, student)
+        if not self.config.hard_patches:
+            return whole
+        return whole + hard_loss(teacher, student, self.config.hard_patches)
+
+    def forward(self, images: Tensor) -> Output:
+        """Score as RD does; with the gate alone, sum its weights instead."""
+        if self.config.amplify != "gate":
+            return super().forward(images)
+        weights = [
+            amplifier.weight(level)
+            for amplifier, level in zip(self.amplifiers, self.targets(images), strict=True)
+            if isinstance(amplifier, Amplifier)
+        ]
+        return self.scored(weights, (images.shape[-2], images.shape[-1]))
+
+
+def anomalous_patches(masks: Tensor, size: tuple[int, int]) -> Tensor:
+    """Say which patches of a level are anomalous.
+
+    Args:
+        masks: (B, H, W) bool.
+        size: height and width of the level.
+
+    Returns:
+        (B, h, w) bool: the mask covers more than 0.3 of the patch.
+    """
+    return F.adaptive_avg_pool2d(masks[:, None].float(), size)[:, 0] > ANOMALOUS_SHARE
+
+
+def _some(chosen: Tensor, most: int) -> tuple[Tensor, ...]:
+    """Draw at most so many of the places that are true: their indices, as one tensor a dimension."""
+    places = chosen.nonzero()
+    if len(places) > most:
+        places = places[torch.randperm(len(places))[:most].to(places.device)]
+    return places.unbind(1)

@@ -1,0 +1,134 @@
+"""Residual anomaly amplification: add to a teacher's features where, and only where, they look anomalous.
+
+Tang et al., IEEE TIP 2026 (arXiv 2405.02068), stage I. The frozen features stay as they are; what is learnt is a gate
+that says where, and a residual that says what to add.
+"""
+
+from __future__ import annotations
+
+import math
+from itertools import pairwise
+from typing import TYPE_CHECKING
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+WIDEST = 1024
+"""Most channels between two 1x1 convolutions (authors' code)."""
+TEMPERATURE = 0.2
+"""Divides the similarities before the softmax (authors' code)."""
+LONGEST_WAVE = 10_000.0
+"""Ratio of the longest to the shortest wave of the position encoding, as usual."""
+
+ACTIVATIONS: dict[str, Callable[[Tensor, Tensor], Tensor]] = {
+    "tanh": lambda scale, features: scale.tanh() * features,
+    "sigmoid": lambda scale, features: scale.sigmoid() * features,
+    "learnable": lambda residual, _features: residual,
+}
+"""How what the generator puts out becomes a residual (table VII): as a scale of the attributes, or as it is."""
+
+
+class Amplifier(nn.Module):
+    """Gate and generator of one level.
+
+    Args:
+        channels: of the level.
+        items: normal memory items, and as many anomalous ones (L).
+        gate: whether the residual is gated; otherwise it is added everywhere.
+        generator: whether there is a residual at all; otherwise only the gate's weight is of use.
+        residual: one of :data:`ACTIVATIONS`.
+    """
+
+    def __init__(self, channels: int, items: int, *, gate: bool, generator: bool, residual: str) -> None:
+        super().__init__()
+        self.gate = Gate(channels, items) if gate else None
+        self.generator = _perceptron(channels, depth=2) if generator else None
+        self._to_residual = ACTIVATIONS[residual]
+
+    def weight(self, features: Tensor) -> Tensor:
+        """Say how anomalous each place looks.
+
+        Args:
+            features: (B, C, h, w), the frozen teacher's.
+
+        Returns:
+            (B, h, w) in [0, 1]; 1 everywhere without a gate.
+        """
+        if self.gate is None:
+            return features.new_ones((len(features), *features.shape[-2:]))
+        weight: Tensor = self.gate(features)
+        return weight
+
+    def residual(self, features: Tensor) -> Tensor:
+        """Give what would be added where the weight is 1: (B, C, h, w); zero without a generator."""
+        if self.generator is None:
+            return torch.zeros_like(features)
+        return self._to_residual(self.generator(features).to(features.dtype), features)
+
+    def forward(self, features: Tensor, weight: Tensor | None = None) -> Tensor:
+        """Amplify.
+
+        Args:
+            features: (B, C, h, w), the frozen teacher's.
+            weight: (B, h, w), the truth while training; None for the gate's own.
+
+        Returns:
+            (B, C, h, w).
+        """
+        chosen = self.weight(features) if weight is None else weight
+        return features + chosen[:, None] * self.residual(features)
+
+
+class Gate(nn.Module):
+    """Match every place with learnt memory items; the weight is the probability of the anomalous ones.
+
+    Args:
+        channels: of the level.
+        items: of each kind (L).
+    """
+
+    def __init__(self, channels: int, items: int) -> None:
+        super().__init__()
+        self.items = items
+        self.query = _perceptron(channels, depth=3)
+        self.memory = nn.Parameter(torch.randn(2 * items, channels))
+
+    def forward(self, features: Tensor) -> Tensor:
+        """Give w^a, (B, h, w) in [0, 1], of features (B, C, h, w)."""
+        _, channels, height, width = features.shape
+        query = self.query(features + encoding(channels, height, width).to(features))
+        directions = F.normalize(self.memory, dim=1)[..., None, None].to(query.dtype)
+        similarity = F.conv2d(F.normalize(query, dim=1), directions).float()
+        return (similarity / TEMPERATURE).softmax(dim=1)[:, self.items :].sum(dim=1)
+
+
+def encoding(channels: int, height: int, width: int) -> Tensor:
+    """Encode places by sines and cosines of their row, then of their column.
+
+    Args:
+        channels: of the features; a quarter each for sine and cosine of row and column, rounded up and cut.
+        height: of the map.
+        width: likewise.
+
+    Returns:
+        (channels, height, width) float32 in [-1, 1].
+    """
+    quarter = math.ceil(channels / 4)
+    waves = LONGEST_WAVE ** (-torch.arange(quarter) / quarter)
+    rows = (torch.arange(height)[None] * waves[:, None])[..., None].expand(-1, -1, width)
+    columns = (torch.arange(width)[None] * waves[:, None])[:, None].expand(-1, height, -1)
+    return torch.cat([rows.sin(), rows.cos(), columns.sin(), columns.cos()])[:channels]
+
+
+def _perceptron(channels: int, depth: int) -> nn.Sequential:
+    """Build 1x1 convolutions with ReLU between them: as wide as twice the level, and back in the last."""
+    hidden = min(2 * channels, WIDEST)
+    widths = [channels, *[hidden] * (depth - 1), channels]
+    layers: list[nn.Module] = []
+    for inputs, outputs in pairwise(widths):
+        layers += [nn.Conv2d(inputs, outputs, 1), nn.ReLU(inplace=True)]
+    return nn.Sequential(*layers[:-1])

@@ -1,0 +1,27 @@
+"""Synthetic anomalies: normal images in, images with defects that nobody had to wait for, and their masks, out."""
+
+from __future__ import annotations
+
+from twinspect.synthesis.foreground import foreground, foregrounds
+from twinspect.synthesis.synthesizer import Normal, Synthesizer, Synthetic, prefetched
+from twinspect.synthesis.textures import (
+    FolderTextures,
+    MixedTextures,
+    OwnTextures,
+    PatternTextures,
+    Textures,
+)
+
+__all__ = [
+    "FolderTextures",
+    "MixedTextures",
+    "Normal",
+    "OwnTextures",
+    "PatternTextures",
+    "Synthesizer",
+    "Synthetic",
+    "Textures",
+    "foreground",
+    "foregrounds",
+    "prefetched",
+]
