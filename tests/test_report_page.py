@@ -35,6 +35,12 @@ class StubDetector:
     """Scores an image by its name's number; unreadable where its name says so."""
 
     method, seed, bits = "mkd", 3, None
+    losses_ = {"amplify": [2.0, 1.0, 0.5], "distil": [0.9, 0.3]}  # noqa: RUF012 - never changed
+    curves_ = {  # noqa: RUF012 - never changed
+        "amplify: loss": [0.8, 0.7],
+        "amplify: residual on anomalous patches": [0.1, 0.4],
+        "amplify: residual on normal patches": [0.1, 0.05],
+    }
 
     def __init__(self, calibration: Calibration = CALIBRATION) -> None:
         self.calibration_ = calibration
@@ -332,3 +338,21 @@ def test_masks_that_mark_nothing_leave_the_pro_curve_out(tmp_path: Path) -> None
     text = Reader((tmp_path / "out" / "report.html").read_text(encoding="utf-8")).text
     assert "No PRO curve: no ground-truth mask marks an anomalous pixel." in text
     assert "Pixel AUROC –" in text.replace("AUROC–", "AUROC –")
+
+
+def test_the_page_shows_how_the_model_learned(tmp_path: Path) -> None:
+    write_evaluation(StubDetector(), images(tmp_path), tmp_path / "out", model="m.twin")
+    page = (tmp_path / "out" / "report.html").read_text(encoding="utf-8")
+    section = page[page.index("<h2>Training") :]
+    for words in ("loss of stage amplify.", "loss of stage distil.", "loss in stage amplify, held out."):
+        assert words in section
+    both = "residual in stage amplify, held out: on anomalous patches, on normal patches"
+    assert f'aria-label="{both}"' in section
+    assert "No test image was looked at" in section
+
+
+def test_a_model_without_a_history_has_no_such_section(tmp_path: Path) -> None:
+    detector = StubDetector()
+    detector.losses_, detector.curves_ = {"distil": [1.0]}, {}
+    write_evaluation(detector, images(tmp_path), tmp_path / "out", model="m.twin")
+    assert "<h2>Training" not in (tmp_path / "out" / "report.html").read_text(encoding="utf-8")

@@ -99,6 +99,36 @@ def rates(promised: float, observed: float, interval: tuple[float, float]) -> Ht
     return drawing(440, 116, f"{words}; observed {percent(observed)}, interval {low} to {high}", *parts)
 
 
+def series(lines: Sequence[tuple[str, Sequence[float]]], name: str, across: str) -> Html:
+    """Draw values that followed one another.
+
+    Args:
+        lines: one or two, each with its label and at least two values, spread evenly.
+        name: of the y axis.
+        across: of the x axis, which runs from 0 to 1.
+    """
+    values = [value for _, each in lines for value in each]
+    low = min(0.0, *values)
+    marks = ticks(low, max(values) if max(values) > low else low + 1)
+    plane = Plane((0, 1), (marks[0], marks[-1]), left=64, top=12, width=382, height=212)
+    parts = [
+        plane.grid(QUARTERS, marks),
+        *[
+            plane.line(np.linspace(0, 1, len(each)), each, f"curve c{number}")
+            for number, (_, each) in enumerate(lines)
+        ],
+        plane.scale(QUARTERS, across, _plain),
+        plane.side_name(name),
+        _key(
+            plane,
+            [label for label, _ in lines],
+            [_line_sample(f"c{n}") for n in range(len(lines))],
+            high=True,
+        ),
+    ]
+    return drawing(460, 280, f"{name}: {', '.join(label for label, _ in lines)}", *parts)
+
+
 def legend(map_range: MapRange) -> Html:
     """Draw the colours of the heat maps with the raw values they stand for.
 
@@ -162,11 +192,12 @@ def _line_sample(class_: str) -> Html:
     return segment((-28, -4), (0, -4), f"curve {class_}")
 
 
-def _key(plane: Plane, names: Sequence[str], samples: Sequence[Html]) -> Html:
-    """Name what is drawn in the lower right corner, where a good curve never comes."""
+def _key(plane: Plane, names: Sequence[str], samples: Sequence[Html], *, high: bool = False) -> Html:
+    """Name what is drawn, at the right: low, where a good ROC curve never comes, or high, where a loss seldom is."""
     lines = []
+    lowest = plane.top + 22 * len(names) if high else plane.bottom - plane.height / 10
     for number, (name, sample) in enumerate(zip(names, samples, strict=True), start=1):
-        y = float(plane.up(0.1)) - 22 * (len(names) - number)
+        y = lowest - 22 * (len(names) - number)
         parts = (sample, text((-36, 0), name, "end", strong=True))
         lines.append(element("g", *parts, transform=f"translate({plane.right - 12:g} {y:g})"))
     return join(lines)

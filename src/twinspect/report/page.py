@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from twinspect._version import __version__
 from twinspect.report.exhibits import pictures
+from twinspect.report.learning import Learning, learning
 from twinspect.report.markup import NOTHING, Html, element, join, table
 from twinspect.report.numbers import Rate, decimal, false_alarms, finds, percent, plural
 from twinspect.report.promise import promise
@@ -31,6 +32,7 @@ class Report:
         calibration: the promise, and the scores it was made from.
         evaluation: what was found.
         gallery: the images to show.
+        learning: what the training left besides weights.
         bits: significant bits of 16-bit image files, to read those images again.
     """
 
@@ -39,6 +41,7 @@ class Report:
     calibration: Calibration
     evaluation: Evaluation
     gallery: Gallery
+    learning: Learning
     bits: int | None = None
 
 
@@ -59,6 +62,7 @@ def render(report: Report) -> str:
         defects(found),
         pictures(report.gallery, calibration, report.bits),
         unreadable(found),
+        learning(report.learning),
         _making(report),
     ]
     template = Template(files("twinspect.report").joinpath("page.html").read_text(encoding="utf-8"))

@@ -12,6 +12,7 @@ from twinspect.errors import ConfigError
 from twinspect.evaluation import evaluate
 from twinspect.files import write_atomically
 from twinspect.report.gallery import Gallery
+from twinspect.report.learning import Learning
 from twinspect.report.page import Report, render
 
 if TYPE_CHECKING:
@@ -61,7 +62,8 @@ def write_evaluation(
     about = _about(detector, model)
     record = metrics_record(about, detector.calibration_, test.name, found)
     write_atomically(out / "metrics.json", (json.dumps(record, indent=1, allow_nan=False) + "\n").encode())
-    page = render(Report(about, test.name, detector.calibration_, found, gallery, detector.bits))
+    trained = Learning(detector.losses_, detector.curves_)
+    page = render(Report(about, test.name, detector.calibration_, found, gallery, trained, detector.bits))
     write_atomically(
         out / "report.html", page.encode(errors="backslashreplace")
     )  # not every file name is Unicode
