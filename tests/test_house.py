@@ -41,7 +41,7 @@ FLOORS = {
         "scoring",
         "fitting",
     ),
-    4: ("detector", "evaluation"),
+    4: ("detector", "evaluation", "features"),
     5: ("cli", "report", "__main__"),
 }
 LEVEL = {name: level for level, names in FLOORS.items() for name in names}

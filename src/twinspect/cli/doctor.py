@@ -31,6 +31,7 @@ EXTRAS = {
     "serve": "fastapi",
     "scale": "ray",
     "benchmark": "duckdb",
+    "plots": "sklearn",
 }
 
 

@@ -26,7 +26,14 @@ def run(options: argparse.Namespace) -> Outcome:
     data = open_data(options.data, split="test")
     with Bar() as bar:
         bar.start("evaluate", total=len(data.split("test")))
-        found = write_evaluation(detector, data, Path(options.out), model=options.model, tick=bar.advance)
+        found = write_evaluation(
+            detector,
+            data,
+            Path(options.out),
+            model=options.model,
+            tick=bar.advance,
+            features=options.features,
+        )
     write_scores(found, Path(options.out))
     return outcome(found, Path(options.out))
 

@@ -158,6 +158,11 @@ def _evaluate(verbs: _Verbs, common: argparse.ArgumentParser) -> None:
     verb.add_argument(
         "--out", required=True, metavar="DIR", help="where metrics.json, scores.csv and report.html go"
     )
+    verb.add_argument(
+        "--features",
+        action="store_true",
+        help="also lay out features of patches on a plane (t-SNE; needs masks and twinspect[plots])",
+    )
     _run_options(verb)
 
 

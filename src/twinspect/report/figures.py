@@ -17,6 +17,8 @@ from twinspect.report.numbers import percent
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from numpy.typing import NDArray
+
     from twinspect.metrics import Curve
     from twinspect.report.heatmaps import MapRange
 
@@ -127,6 +129,36 @@ def series(lines: Sequence[tuple[str, Sequence[float]]], name: str, across: str)
         ),
     ]
     return drawing(460, 280, f"{name}: {', '.join(label for label, _ in lines)}", *parts)
+
+
+def scatter(places: NDArray[np.float64], marked: NDArray[np.bool_], name: str) -> Html:
+    """Draw normal patches as rings and anomalous ones as crosses.
+
+    Args:
+        places: (n, 2) in 0..1.
+        marked: (n,) bool, which are anomalous.
+        name: what is drawn.
+    """
+    plane = Plane((-0.03, 1.03), (-0.03, 1.03), left=10, top=34, width=440, height=336)
+    rings = [_ring(plane.place(x, y)) for x, y in places[~marked]]
+    crosses = [_cross(plane.place(x, y)) for x, y in places[marked]]
+    key = [
+        _ring((20, 16)),
+        text((32, 21), "normal", "start"),
+        _cross((120, 16)),
+        text((132, 21), "anomalous", "start"),
+    ]
+    parts = [element("g", *rings, class_="c0"), element("g", *crosses, class_="c1"), *key]
+    return drawing(460, 380, f"{name}: {len(rings)} normal, {len(crosses)} anomalous", *parts)
+
+
+def _ring(place: tuple[float, float]) -> Html:
+    return element("circle", cx=round(place[0], 1), cy=round(place[1], 1), r=3, class_="ring c0")
+
+
+def _cross(place: tuple[float, float]) -> Html:
+    x, y = (round(each, 1) for each in place)
+    return element("path", d=f"M{x - 3:.1f} {y - 3:.1f}l6 6m0 -6l-6 6", class_="cross c1")
 
 
 def legend(map_range: MapRange) -> Html:

@@ -9,6 +9,7 @@ from string import Template
 from typing import TYPE_CHECKING, Any
 
 from twinspect._version import __version__
+from twinspect.report.embedding import embedding
 from twinspect.report.exhibits import pictures
 from twinspect.report.learning import Learning, learning
 from twinspect.report.markup import NOTHING, Html, element, join, table
@@ -19,6 +20,7 @@ from twinspect.report.sections import curves, defects, metrics, scores, unreadab
 if TYPE_CHECKING:
     from twinspect.calibration import Calibration
     from twinspect.evaluation import Evaluation
+    from twinspect.features import Patches
     from twinspect.report.gallery import Gallery
 
 
@@ -34,6 +36,7 @@ class Report:
         gallery: the images to show.
         learning: what the training left besides weights.
         bits: significant bits of 16-bit image files, to read those images again.
+        patches: features to lay out on a plane; None where nobody asked.
     """
 
     model: dict[str, Any]
@@ -43,6 +46,7 @@ class Report:
     gallery: Gallery
     learning: Learning
     bits: int | None = None
+    patches: Patches | None = None
 
 
 def render(report: Report) -> str:
@@ -63,6 +67,7 @@ def render(report: Report) -> str:
         pictures(report.gallery, calibration, report.bits),
         unreadable(found),
         learning(report.learning),
+        embedding(report.patches) if report.patches else NOTHING,
         _making(report),
     ]
     template = Template(files("twinspect.report").joinpath("page.html").read_text(encoding="utf-8"))

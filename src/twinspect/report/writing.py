@@ -8,9 +8,11 @@ from typing import TYPE_CHECKING, Any, Final
 
 from twinspect._version import __version__
 from twinspect.data import open_data
-from twinspect.errors import ConfigError
+from twinspect.errors import ConfigError, optional
 from twinspect.evaluation import evaluate
+from twinspect.features import sample_patches
 from twinspect.files import write_atomically
+from twinspect.report.embedding import EXTRA
 from twinspect.report.gallery import Gallery
 from twinspect.report.learning import Learning
 from twinspect.report.page import Report, render
@@ -32,7 +34,13 @@ FORMAT: Final = 1
 
 
 def write_evaluation(
-    detector: Detector, data: DataSource, out: Path, *, model: str, tick: Callable[[], None] | None = None
+    detector: Detector,
+    data: DataSource,
+    out: Path,
+    *,
+    model: str,
+    tick: Callable[[], None] | None = None,
+    features: bool = False,
 ) -> Evaluation:
     """Evaluate a detector and write what was found.
 
@@ -43,13 +51,17 @@ def write_evaluation(
             whole or not at all.
         model: where the detector comes from, for the record.
         tick: called once for every test image, for instance to draw a bar.
+        features: whether the report lays out the features of patches on a plane; takes scikit-learn and a while.
 
     Raises:
         DataError: there is no test split, or a mask does not fit its image.
         ConfigError: ``out`` cannot be a folder.
         OSError: the disk is full.
+        MissingExtraError: features are wanted and scikit-learn is not installed.
     """
     _make_folder(out)
+    if features:
+        optional("sklearn", EXTRA)  # say so before the work, not after it
     test = open_data(data, split="test")
     gallery = Gallery()
 
@@ -63,7 +75,10 @@ def write_evaluation(
     record = metrics_record(about, detector.calibration_, test.name, found)
     write_atomically(out / "metrics.json", (json.dumps(record, indent=1, allow_nan=False) + "\n").encode())
     trained = Learning(detector.losses_, detector.curves_)
-    page = render(Report(about, test.name, detector.calibration_, found, gallery, trained, detector.bits))
+    patches = sample_patches(detector, test) if features else None
+    page = render(
+        Report(about, test.name, detector.calibration_, found, gallery, trained, detector.bits, patches)
+    )
     write_atomically(
         out / "report.html", page.encode(errors="backslashreplace")
     )  # not every file name is Unicode
