@@ -119,9 +119,13 @@ def encoding(channels: int, height: int, width: int) -> Tensor:
     """
     quarter = math.ceil(channels / 4)
     waves = LONGEST_WAVE ** (-torch.arange(quarter) / quarter)
-    rows = (torch.arange(height)[None] * waves[:, None])[..., None].expand(-1, -1, width)
-    columns = (torch.arange(width)[None] * waves[:, None])[:, None].expand(-1, height, -1)
-    return torch.cat([rows.sin(), rows.cos(), columns.sin(), columns.cos()])[:channels]
+    rows, columns = (_sines(torch.arange(side)[None] * waves[:, None]) for side in (height, width))
+    places = [rows[..., None].expand(-1, -1, width), columns[:, None].expand(-1, height, -1)]
+    return torch.cat(places)[:channels]
+
+
+def _sines(phases: Tensor) -> Tensor:
+    return torch.cat([phases.sin(), phases.cos()])
 
 
 def _perceptron(channels: int, depth: int) -> nn.Sequential:
