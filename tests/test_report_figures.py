@@ -130,7 +130,7 @@ def test_plain_text_is_escaped_everywhere_and_markup_is_not() -> None:
 def test_a_series_runs_from_edge_to_edge_and_as_high_as_its_values() -> None:
     chart = str(figures.series([("one", [4.0, 2.0, 0.0]), ("two", [1.0, 1.0])], "loss", "steps"))
     first, second = re.findall(r'<polyline points="([^"]*)" class="curve', chart)
-    assert first == "64.0,12.0 255.0,118.0 446.0,224.0"
+    assert first == "64.0,56.0 255.0,162.0 446.0,268.0"
     assert [point.split(",")[0] for point in second.split()] == ["64.0", "446.0"]
     assert ">one<" in chart
     assert ">two<" in chart

@@ -62,10 +62,10 @@ def loss(before: Sequence[Tensor], targets: Sequence[Tensor]) -> Tensor:
     Where the target is positive and the student's value is not, the error is taken before ReLU: after it, nothing
     would be learnt there (the partial L2 of Heo et al., ICCV 2019).
     """
-    levels = [
-        torch.where(target > 0, value.float() - target, functional.relu(value.float())).square().mean()
-        for value, target in zip(before, targets, strict=True)
-    ]
+    levels = []
+    for value, target in zip(before, targets, strict=True):
+        counts = ((target > 0) | (value > 0)).float()  # a factor: where() took a fifth of a step
+        levels.append(((value.float() - target) * counts).square().mean())
     return torch.stack(levels).mean()
 
 

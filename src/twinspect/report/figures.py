@@ -112,7 +112,8 @@ def series(lines: Sequence[tuple[str, Sequence[float]]], name: str, across: str)
     values = [value for _, each in lines for value in each]
     low = min(0.0, *values)
     marks = ticks(low, max(values) if max(values) > low else low + 1)
-    plane = Plane((0, 1), (marks[0], marks[-1]), left=64, top=12, width=382, height=212)
+    head = 22 * len(lines) if len(lines) > 1 else 0  # one line needs no key
+    plane = Plane((0, 1), (marks[0], marks[-1]), left=64, top=12 + head, width=382, height=212)
     parts = [
         plane.grid(QUARTERS, marks),
         *[
@@ -121,14 +122,11 @@ def series(lines: Sequence[tuple[str, Sequence[float]]], name: str, across: str)
         ],
         plane.scale(QUARTERS, across, _plain),
         plane.side_name(name),
-        _key(
-            plane,
-            [label for label, _ in lines],
-            [_line_sample(f"c{n}") for n in range(len(lines))],
-            high=True,
-        ),
     ]
-    return drawing(460, 280, f"{name}: {', '.join(label for label, _ in lines)}", *parts)
+    if head:
+        samples = [_line_sample(f"c{number}") for number in range(len(lines))]
+        parts.append(_key(plane, [label for label, _ in lines], samples, lowest=plane.top - 8))
+    return drawing(460, 268 + head, f"{name}: {', '.join(label for label, _ in lines)}", *parts)
 
 
 def scatter(places: NDArray[np.float64], marked: NDArray[np.bool_], name: str) -> Html:
@@ -224,12 +222,12 @@ def _line_sample(class_: str) -> Html:
     return segment((-28, -4), (0, -4), f"curve {class_}")
 
 
-def _key(plane: Plane, names: Sequence[str], samples: Sequence[Html], *, high: bool = False) -> Html:
-    """Name what is drawn, at the right: low, where a good ROC curve never comes, or high, where a loss seldom is."""
+def _key(plane: Plane, names: Sequence[str], samples: Sequence[Html], *, lowest: float | None = None) -> Html:
+    """Name what is drawn, at the right: in the lower corner, where a good ROC curve never comes, or elsewhere."""
     lines = []
-    lowest = plane.top + 22 * len(names) if high else plane.bottom - plane.height / 10
+    last = float(plane.up(0.1)) if lowest is None else lowest
     for number, (name, sample) in enumerate(zip(names, samples, strict=True), start=1):
-        y = lowest - 22 * (len(names) - number)
+        y = last - 22 * (len(names) - number)
         parts = (sample, text((-36, 0), name, "end", strong=True))
         lines.append(element("g", *parts, transform=f"translate({plane.right - 12:g} {y:g})"))
     return join(lines)
