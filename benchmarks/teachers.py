@@ -3,7 +3,7 @@ r"""Which teacher is worth its time: the same method with several teachers on se
     python benchmarks/teachers.py --shared ../shared --out runs/teachers
 
 Folders in MVTec layout are taken whole. Fashion-MNIST is one-vs-rest at 64 px: each class in turn is normal, and the
-first test images of all classes are scored. Results are kept, so that an interrupted run goes on. Milliseconds are
+test images of all classes, every fifth, are scored. Results are kept, so that an interrupted run goes on. Milliseconds are
 measured last, the teachers taking turns on images of 256 px.
 """
 
@@ -81,10 +81,11 @@ def one_vs_rest(detector: ts.Detector, options: argparse.Namespace) -> float:
     """Average the image AUROC over the ten classes."""
     values = []
     with np.load(options.shared / "data" / f"{FASHION}.npz") as data:
+        spread = slice(None, None, max(1, len(data["y_test"]) // options.tests))  # they lie class by class
         for label in range(10):
             normal = data["x_train"][data["y_train"] == label][: options.images]
-            scores = detector.fit(normal).score(data["x_test"][: options.tests], maps=False).image
-            values.append(auroc(data["y_test"][: options.tests] != label, scores))
+            scores = detector.fit(normal).score(data["x_test"][spread], maps=False).image
+            values.append(auroc(data["y_test"][spread] != label, scores))
     return 100 * statistics.mean(values)
 
 
