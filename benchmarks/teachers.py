@@ -2,8 +2,8 @@ r"""Which teacher is worth its time: the same method with several teachers on se
 
     python benchmarks/teachers.py --shared ../shared --out runs/teachers
 
-Folders in MVTec layout are taken whole. Fashion-MNIST is one-vs-rest at 64 px: each class in turn is normal, and the
-test images of all classes, every fifth, are scored. Results are kept, so that an interrupted run goes on. Milliseconds are
+Folders in MVTec layout are taken whole. Fashion-MNIST is one-vs-rest at 64 px: each class in turn is normal and every
+fifth test image of all classes is scored. Results are kept, so that an interrupted run goes on. Milliseconds are
 measured last, the teachers taking turns on images of 256 px.
 """
 
