@@ -1,6 +1,6 @@
 """Draw the picture of the README from what `twinspect demo` left: for each defect image, heat map, ground truth.
 
-twinspect demo --weights resnet18.safetensors && python docs/heatmaps.py demo docs/heatmaps.png
+twinspect demo && python docs/heatmaps.py demo docs/heatmaps.png
 """
 
 from __future__ import annotations
