@@ -11,6 +11,7 @@ and type: twinspect fit parts/good --method fine_to_coarse --width 64 --out part
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 
 import torch
 from torch import Tensor, nn
@@ -48,18 +49,8 @@ class FineToCoarse(Method[FineToCoarseConfig]):
 
     def stages(self) -> tuple[Stage, ...]:
         """One stage: the student."""
-        config = self.config
-        return (
-            Stage(
-                name="distil",
-                trained=(self.student,),
-                optimizer=lambda parameters: torch.optim.Adam(parameters, lr=config.learning_rate),
-                loss=self.loss,
-                steps=config.steps,
-                epochs=config.epochs,
-                batch_size=config.batch_size,
-            ),
-        )
+        optimizer = partial(torch.optim.Adam, lr=self.config.learning_rate)
+        return (Stage.of(self.config, "distil", (self.student,), optimizer, self.loss),)
 
     def loss(self, batch: Batch) -> Tensor:
         """Mean cosine distance between the coarse level and its prediction."""

@@ -79,6 +79,19 @@ class Stage:
     synthesizer: Synthesizer | None = None
     validate: Callable[[Batch], dict[str, float]] | None = None
 
+    @classmethod
+    def of(
+        cls,
+        config: MethodConfig,
+        name: str,
+        trained: tuple[nn.Module, ...],
+        optimizer: Callable[[Iterable[nn.Parameter]], Optimizer],
+        loss: Callable[[Batch], Tensor],
+        rate: Callable[[float], float] = constant,
+    ) -> Stage:
+        """Make a stage as long as the method's settings say: its only one, or its last."""
+        return cls(name, trained, optimizer, loss, config.steps, config.epochs, config.batch_size, rate)
+
     def parameters(self) -> list[nn.Parameter]:
         """List what the optimiser changes."""
         return [parameter for module in self.trained for parameter in module.parameters()]

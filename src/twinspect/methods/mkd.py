@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 import torch
@@ -104,18 +105,8 @@ class MKD(Method[MKDConfig]):
 
     def stages(self) -> tuple[Stage, ...]:
         """Train the cloner with Adam."""
-        config = self.config
-        return (
-            Stage(
-                name="distil",
-                trained=(self.cloner,),
-                optimizer=lambda parameters: torch.optim.Adam(parameters, lr=config.learning_rate),
-                loss=self.loss,
-                steps=config.steps,
-                epochs=config.epochs,
-                batch_size=config.batch_size,
-            ),
-        )
+        optimizer = partial(torch.optim.Adam, lr=self.config.learning_rate)
+        return (Stage.of(self.config, "distil", (self.cloner,), optimizer, self.loss),)
 
     def targets(self, images: Tensor) -> tuple[Tensor, ...]:
         """Compute the teacher's critical layers."""

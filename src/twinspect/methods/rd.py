@@ -103,19 +103,9 @@ class RD(Method[RDConfig]):
 
     def stages(self) -> tuple[Stage, ...]:
         """Train bottleneck and decoder together."""
-        config = self.config
-        return (
-            Stage(
-                name="distil",
-                trained=(self.student,),
-                optimizer=adam(config.learning_rate),
-                loss=self.loss,
-                steps=config.steps,
-                epochs=config.epochs,
-                batch_size=config.batch_size,
-                rate=stepped if config.decay else constant,
-            ),
-        )
+        optimizer = adam(self.config.learning_rate)
+        rate = stepped if self.config.decay else constant
+        return (Stage.of(self.config, "distil", (self.student,), optimizer, self.loss, rate),)
 
     def loss(self, batch: Batch) -> Tensor:
         """Sum 1 - cos(vec F_T, vec F_S) over levels, averaged over the batch (the authors' code)."""
