@@ -154,7 +154,7 @@ class _Run:
         if stage.validate is None:
             return everything, []
         held = held_out(len(everything), self.seed)
-        shown = [number for number in everything if number not in held] or held
+        shown = sorted(set(everything) - set(held)) or held
         # Of few images each one judges by several drawn anomalies.
         judges = [held[number % len(held)] for number in range(max(VALIDATION_IMAGES, len(held)))]
         plan = [judges[start : start + stage.batch_size] for start in range(0, len(judges), stage.batch_size)]
