@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from twinspect.synthesis import Normal, Synthesizer, foreground, prefetched
+from twinspect.data.loading import prefetch
+from twinspect.synthesis import Synthesizer, foreground
 from twinspect.synthesis.patterns import pattern_pool
 from twinspect.synthesis.synthesizer import KINDS, MIXED
 
@@ -20,6 +21,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from numpy.typing import NDArray
+
+    from twinspect.synthesis import Synthetic
 
     Images = NDArray[np.uint8]
 
@@ -52,13 +55,11 @@ def main() -> None:
 
 def run(synthesizer: Synthesizer, images: Images, steps: range, threads: int) -> None:
     """Synthesise batches whose images are all numbered differently."""
-    made = prefetched(
-        synthesizer,
-        steps,
-        lambda step: Normal(images, range(step * BATCH, (step + 1) * BATCH)),
-        workers=threads,
-    )
-    for batch in made:
+
+    def draw(step: int) -> Synthetic:
+        return synthesizer(images, range(step * BATCH, (step + 1) * BATCH))
+
+    for batch in prefetch(steps, draw, workers=threads, ahead=threads + 1):
         assert batch.is_anomalous.any()
 
 

@@ -163,7 +163,7 @@ def test_a_patch_is_anomalous_where_the_mask_covers_enough_of_it() -> None:
     masks = torch.zeros(1, 8, 8, dtype=torch.bool)
     masks[0, 0, :4] = True  # 4 of 16 pixels of the first patch
     masks[0, 4:6, 4:7] = True  # 6 of 16 pixels of the last one
-    assert anomalous_patches(masks, (2, 2)).tolist() == [[[False, False], [False, True]]]
+    assert anomalous_patches(masks, torch.zeros(1, 5, 2, 2)).tolist() == [[[False, False], [False, True]]]
 
 
 # --- what learns --------------------------------------------------------------------------------------

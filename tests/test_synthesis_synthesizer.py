@@ -10,8 +10,9 @@ import numpy as np
 import pytest
 
 from conftest import stripes, write_image
+from twinspect.data.loading import prefetch
 from twinspect.errors import ConfigError, DataError
-from twinspect.synthesis import Normal, Synthesizer, Synthetic, prefetched
+from twinspect.synthesis import Synthesizer, Synthetic
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -139,16 +140,16 @@ def test_textures_come_from_the_folder(images: np.ndarray, tmp_path: Path) -> No
         assert len(np.unique(after[mask], axis=0)) == 1
 
 
-def test_batches_are_prefetched_in_order(images: np.ndarray, folder: str) -> None:
-    def read(step: int) -> Normal:
-        return Normal(images, range(step * 6, step * 6 + 6))
-
+def test_threads_may_share_it(images: np.ndarray, folder: str) -> None:
     synthesizer = Synthesizer("mixed", folder)
-    for workers in (0, 3):
-        made = list(prefetched(synthesizer, range(7), read, workers=workers))
-        assert len(made) == 7
-        for step, batch in enumerate(made):
-            assert same(batch, synthesizer(*read(step)))
+
+    def draw(step: int) -> Synthetic:
+        return synthesizer(images, range(step * 6, step * 6 + 6))
+
+    alone = [draw(step) for step in range(7)]
+    together = list(prefetch(range(7), draw, workers=3, ahead=4))
+    assert len(together) == 7
+    assert all(same(one, other) for one, other in zip(alone, together, strict=True))
 
 
 @pytest.mark.parametrize(

@@ -9,6 +9,7 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 
+from twinspect import maps
 from twinspect.data import open_data
 from twinspect.errors import DataError, ImageError
 from twinspect.images import read_mask
@@ -23,8 +24,6 @@ if TYPE_CHECKING:
     from twinspect.data.samples import Sample
     from twinspect.detector import Detector
 
-MARKED_SHARE = 0.3
-"""A patch is anomalous where the mask covers more than this share of it, and normal where it covers nothing."""
 PATCHES_AN_IMAGE = 40
 """Most patches of each kind that one image gives."""
 
@@ -108,7 +107,7 @@ def _of_images(
         with torch.inference_mode():
             features = torch.cat(_described(model.method, image[None].to(model.mean.device)), dim=1)[0].cpu()
         share = _covered(sample, size, model.preprocessing, (features.shape[1], features.shape[2]))
-        kinds = {False: share == 0, True: share > MARKED_SHARE}
+        kinds = {False: share == 0, True: share > maps.ANOMALOUS_SHARE}
         yield {kind: features[:, _some(where, random)].T.clone() for kind, where in kinds.items()}
 
 
@@ -125,7 +124,7 @@ def _covered(sample: Sample, size: tuple[int, int], how: Any, level: tuple[int, 
     mask = empty if sample.mask is None else read_mask(sample.mask, size)
     resized = F.adaptive_avg_pool2d(torch.from_numpy(mask)[None].float(), (how.size, how.size))
     seen = resized[:, how.margin : how.margin + how.side, how.margin : how.margin + how.side]
-    return F.adaptive_avg_pool2d(seen, level)[0]
+    return maps.covered(seen, level)[0]
 
 
 def _some(where: Tensor, random: np.random.Generator) -> Tensor:

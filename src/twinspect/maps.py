@@ -17,6 +17,10 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 
+ANOMALOUS_SHARE = 0.3
+"""A patch counts as anomalous where a mask covers more than this share of it (AAND's code)."""
+
+
 def cosine_map(teacher: Tensor, student: Tensor) -> Tensor:
     """Cosine distance 1 - s(a, b) over channels, place by place.
 
@@ -88,6 +92,19 @@ def _gaussian(sigma: float, radius: int) -> Tensor:
     places = torch.arange(-radius, radius + 1, dtype=torch.float32)
     weights = torch.exp(-0.5 * (places / sigma) ** 2)
     return weights / weights.sum()
+
+
+def covered(masks: Tensor, size: tuple[int, int]) -> Tensor:
+    """Give the share of every patch that a mask covers.
+
+    Args:
+        masks: (B, H, W) bool, or the share of every pixel.
+        size: height and width in patches.
+
+    Returns:
+        (B, height, width) float32 in [0, 1]; a patch is anomalous above :data:`ANOMALOUS_SHARE`.
+    """
+    return F.adaptive_avg_pool2d(masks[:, None].float(), size)[:, 0]
 
 
 def saliency(gradient: Tensor) -> Tensor:

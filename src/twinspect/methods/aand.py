@@ -11,9 +11,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 
+from twinspect import maps
 from twinspect.errors import ConfigError
 from twinspect.losses import amplification_loss, focal_loss, hard_loss
 from twinspect.methods.base import Batch, Output, Stage, constant
@@ -26,8 +26,6 @@ if TYPE_CHECKING:
 
     from twinspect.teachers.base import Teacher
 
-ANOMALOUS_SHARE = 0.3
-"""A patch counts as anomalous where the mask covers more than this share of it (authors' code)."""
 MOST_ANOMALOUS, MOST_NORMAL = 1000, 5000
 """Patches of a level and batch that the amplification loss compares at most (authors' code)."""
 
@@ -131,7 +129,7 @@ class AAND(RD):
         assert batch.masks is not None  # noqa: S101 - the stage asks for them
         total = batch.images.new_zeros(())
         for amplifier, features in zip(self.amplifiers, batch.targets, strict=True):
-            truth = anomalous_patches(batch.masks, (features.shape[-2], features.shape[-1]))
+            truth = anomalous_patches(batch.masks, features)
             total = total + self._level_loss(amplifier, features, truth)
         return total
 
@@ -164,7 +162,7 @@ class AAND(RD):
         assert batch.masks is not None  # noqa: S101 - the stage asks for them
         strengths = []
         for amplifier, features in zip(self.amplifiers, batch.targets, strict=True):
-            truth = anomalous_patches(batch.masks, (features.shape[-2], features.shape[-1]))
+            truth = anomalous_patches(batch.masks, features)
             residual = (amplifier(features) - features).norm(dim=1) / features.norm(dim=1).clamp_min(1e-6)
             strengths.append([residual[truth].sum() / truth.sum().clamp_min(1), residual[~truth].mean()])
         on_anomalous, on_normal = (float(sum(each)) / len(each) for each in zip(*strengths, strict=True))
@@ -207,17 +205,17 @@ class AAND(RD):
         return self.scored(weights, (images.shape[-2], images.shape[-1]))
 
 
-def anomalous_patches(masks: Tensor, size: tuple[int, int]) -> Tensor:
+def anomalous_patches(masks: Tensor, features: Tensor) -> Tensor:
     """Say which patches of a level are anomalous.
 
     Args:
         masks: (B, H, W) bool.
-        size: height and width of the level.
+        features: (B, C, h, w), the level.
 
     Returns:
         (B, h, w) bool: the mask covers more than 0.3 of the patch.
     """
-    return F.adaptive_avg_pool2d(masks[:, None].float(), size)[:, 0] > ANOMALOUS_SHARE
+    return maps.covered(masks, (features.shape[-2], features.shape[-1])) > maps.ANOMALOUS_SHARE
 
 
 def _some(chosen: Tensor, most: int) -> tuple[Tensor, ...]:

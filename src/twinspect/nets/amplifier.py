@@ -7,6 +7,7 @@ that says where, and a residual that says what to add.
 from __future__ import annotations
 
 import math
+from functools import lru_cache
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
@@ -21,6 +22,8 @@ WIDEST = 1024
 """Most channels between two 1x1 convolutions (authors' code)."""
 TEMPERATURE = 0.2
 """Divides the similarities before the softmax (authors' code)."""
+SHORTEST = 1e-12
+"""Least length that a query is divided by."""
 LONGEST_WAVE = 10_000.0
 """Ratio of the longest to the shortest wave of the position encoding, as usual."""
 
@@ -80,7 +83,7 @@ class Amplifier(nn.Module):
             (B, C, h, w).
         """
         chosen = self.weight(features) if weight is None else weight
-        return features + chosen[:, None] * self.residual(features)
+        return torch.addcmul(features, chosen[:, None].to(features.dtype), self.residual(features))
 
 
 class Gate(nn.Module):
@@ -102,10 +105,16 @@ class Gate(nn.Module):
         _, channels, height, width = features.shape
         query = self.query(features + encoding(channels, height, width).to(features))
         directions = F.normalize(self.memory, dim=1)[..., None, None].to(query.dtype)
-        similarity = F.conv2d(F.normalize(query, dim=1), directions).float()
-        return (similarity / TEMPERATURE).softmax(dim=1)[:, self.items :].sum(dim=1)
+        # Lengths are divided out after the product, where a place has 2L numbers and not C. Cosines are at most 1,
+        # so that the softmax needs no maximum taken off before exp.
+        length = torch.linalg.vector_norm(query, dim=1, keepdim=True).float().clamp_min(SHORTEST)
+        mass = (F.conv2d(query, directions).float() / (TEMPERATURE * length)).exp()
+        anomalous = mass[:, self.items :].sum(dim=1)
+        weight: Tensor = anomalous / (anomalous + mass[:, : self.items].sum(dim=1))
+        return weight
 
 
+@lru_cache(maxsize=32)
 def encoding(channels: int, height: int, width: int) -> Tensor:
     """Encode places by sines and cosines of their row, then of their column.
 
@@ -115,7 +124,7 @@ def encoding(channels: int, height: int, width: int) -> Tensor:
         width: likewise.
 
     Returns:
-        (channels, height, width) float32 in [-1, 1].
+        (channels, height, width) float32 in [-1, 1]; shared by all who ask, so never to be changed.
     """
     quarter = math.ceil(channels / 4)
     waves = LONGEST_WAVE ** (-torch.arange(quarter) / quarter)

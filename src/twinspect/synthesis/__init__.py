@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from twinspect.synthesis.foreground import foreground, foregrounds
-from twinspect.synthesis.synthesizer import Normal, Synthesizer, Synthetic, prefetched
+from twinspect.synthesis.synthesizer import Synthesizer, Synthetic
 from twinspect.synthesis.textures import (
     FolderTextures,
     MixedTextures,
@@ -15,7 +15,6 @@ from twinspect.synthesis.textures import (
 __all__ = [
     "FolderTextures",
     "MixedTextures",
-    "Normal",
     "OwnTextures",
     "PatternTextures",
     "Synthesizer",
@@ -23,5 +22,4 @@ __all__ = [
     "Textures",
     "foreground",
     "foregrounds",
-    "prefetched",
 ]

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING, NamedTuple, TypeVar
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from twinspect.data.loading import prefetch
 from twinspect.errors import ConfigError, DataError, unknown_name
 from twinspect.synthesis.augment import augment
 from twinspect.synthesis.blend import LEAST_CHANGE, blend
@@ -25,7 +24,7 @@ from twinspect.synthesis.textures import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Generator, Sequence
+    from collections.abc import Callable, Sequence
 
     from numpy.typing import NDArray
 
@@ -34,8 +33,6 @@ if TYPE_CHECKING:
     Mask = NDArray[np.bool_]
     Pixels = NDArray[np.uint8]
     Random = np.random.Generator
-
-T = TypeVar("T")
 
 MIXED = "mixed"
 TRIES = 10
@@ -46,20 +43,6 @@ GREY_SPAN = 8
 """Where R, G and B differ nowhere by more levels of 255, an image is grey, and so are the textures on it."""
 LEAST_SIDE = 8
 """Smallest side of an image, in pixels."""
-
-
-class Normal(NamedTuple):
-    """A batch of normal images; what `Synthesizer` is called with.
-
-    Attributes:
-        images: (B, H, W, 3) uint8 RGB.
-        numbers: one for each image, 0 or above.
-        foregrounds: (B, H, W) bool, where anomalies may be; ``None`` to find them.
-    """
-
-    images: Pixels
-    numbers: Sequence[int]
-    foregrounds: Mask | None = None
 
 
 @dataclass(frozen=True)
@@ -171,34 +154,6 @@ class Synthesizer:
             if _is_visible(batch.images[index], after, mask):
                 return after, mask
         return None
-
-
-def prefetched(
-    synthesizer: Synthesizer,
-    steps: Sequence[T],
-    read: Callable[[T], Normal],
-    *,
-    workers: int = 2,
-    ahead: int | None = None,
-) -> Generator[Synthetic, None, None]:
-    """Synthesise batches in threads while others are trained on, in order.
-
-    Args:
-        synthesizer: what to call.
-        steps: what names a batch; anything.
-        read: gets the batch of a step; called from several threads at once.
-        workers: threads; 0 works in the caller's, and nothing ahead.
-        ahead: how many batches at most are begun or done before they are asked for; ``None`` for one a thread more
-            than there are threads.
-
-    Raises:
-        ConfigError: ``workers`` is negative or ``ahead`` is not positive.
-    """
-
-    def work(step: T) -> Synthetic:
-        return synthesizer(*read(step))
-
-    return prefetch(steps, work, workers=workers, ahead=workers + 1 if ahead is None else ahead)
 
 
 class _Batch:
