@@ -15,6 +15,7 @@ from twinspect.errors import ConfigError
 from twinspect.losses import amplification_loss, focal_loss, hard_loss
 from twinspect.methods.aand import AAND, AANDConfig, anomalous_patches
 from twinspect.methods.base import Batch
+from twinspect.methods.config import make_config, shortfall
 from twinspect.methods.rd import RD, RDConfig, stepped
 from twinspect.nets.amplifier import Amplifier, Gate, encoding
 from twinspect.teachers import create_teacher
@@ -251,3 +252,34 @@ def test_the_step_size_falls_at_four_and_nine_tenths() -> None:
 def test_settings_that_make_no_sense_are_refused(setting: dict[str, Any], message: str) -> None:
     with pytest.raises(ConfigError, match=message):
         AANDConfig(**setting)
+
+
+def test_a_fit_on_a_cpu_is_quick_and_says_by_how_much() -> None:
+    quick = AANDConfig()
+    assert quick.total_steps(200) == 300 + 400
+    assert AANDConfig(amplify="none").total_steps(200) == 400
+    assert AANDConfig(amplify="gate").total_steps(200) == 300
+    # 200 images are 12 full batches of 16; the authors train 100 + 120 epochs.
+    assert "700 steps, where the authors' lengths would be 2640 on 200 images (3.8 times" in shortfall(
+        quick, 200
+    )
+    assert shortfall(make_config(AANDConfig, "paper", {}), 200) == ""
+    assert shortfall(quick, 31) == ""  # 220 epochs of one batch are fewer steps
+
+
+@pytest.mark.parametrize(
+    ("parameters", "device", "epochs"),
+    [
+        ({}, "cpu", 0),
+        ({}, "cuda", 120),
+        ({"textures": "dtd"}, "cuda", 120),
+        ({"steps": 50}, "cuda", 0),
+        ({"amplify_steps": 50}, "cuda", 0),
+        ({"preset": "quick"}, "cuda", 0),
+    ],
+)
+def test_other_devices_take_the_authors_lengths_unless_told_otherwise(
+    parameters: dict[str, Any], device: str, epochs: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("twinspect.detector.choose_device", lambda _: torch.device(device))
+    assert ts.Detector("aand", **parameters)._config().epochs == epochs

@@ -22,10 +22,11 @@ from twinspect.data import open_data
 from twinspect.data.fingerprint import fingerprint
 from twinspect.data.loading import default_workers
 from twinspect.data.splits import hold_out
+from twinspect.devices import choose_device
 from twinspect.errors import BundleError, DataError, NotFittedError
 from twinspect.fitting import Fitting
 from twinspect.methods import method_class
-from twinspect.methods.config import make_config, with_length
+from twinspect.methods.config import make_config, usual_preset, with_length
 from twinspect.model import Model
 from twinspect.scores import ImageScore, Scores
 from twinspect.scoring import SCORE_BATCH, Scorer
@@ -52,7 +53,8 @@ class Detector:
         teacher: a name from :func:`twinspect.teachers`, or any timm model.
         weights: the teacher's weights: a file, ``"random"``, or ``None`` for the published ones.
         layers: the teacher's levels; ``None`` for its usual ones.
-        preset: a named set of the method's settings.
+        preset: a named set of the method's settings; ``None`` for the method's defaults, and for ``"paper"`` where
+            there is one, no length is given and the device is not a CPU.
         size: side of the square that images are resized to, in pixels; ``None`` for the method's.
         steps: optimiser steps; ``None`` for the method's.
         epochs: passes over the training images, instead of steps.
@@ -229,8 +231,16 @@ class Detector:
         settings = dict(self.settings)
         if self.size is not None:
             settings["size"] = self.size
-        config = make_config(method_class(self.method).Config, self.preset, settings)
+        cls = method_class(self.method).Config
+        config = make_config(cls, self._preset(cls), settings)
         return with_length(config, steps=self.steps, epochs=self.epochs)
+
+    def _preset(self, cls: type[MethodConfig]) -> str | None:
+        """Return the preset asked for, or the usual one of the device where no length was given either."""
+        lengths = [name for name in self.settings if name.endswith(("steps", "epochs"))]
+        if self.preset is not None or lengths or self.steps or self.epochs:
+            return self.preset
+        return usual_preset(cls, on_cpu=choose_device(self.device).type == "cpu")
 
     # Scoring ------------------------------------------------------------------------------------------------
 

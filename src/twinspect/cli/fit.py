@@ -12,6 +12,7 @@ from twinspect.cli.outcome import Outcome
 from twinspect.cli.settings import chosen_settings
 from twinspect.detector import Detector
 from twinspect.errors import ConfigError
+from twinspect.methods.config import shortfall
 
 if TYPE_CHECKING:
     import argparse
@@ -77,10 +78,15 @@ def _report(detector: Detector, out: Path, seconds: float) -> Outcome:
         "last_loss": curve[-1],
         "seconds": round(seconds, 2),
     }
+    note = shortfall(detector.model_.method.config, data["train"])
+    if note:
+        record["note"] = note
     warn_of_suspects(calibration)
     text = (
         f"{out}: {detector.method} fitted on {data['train']} images in {seconds:.0f} s, "
         f"loss {curve[0]:.4f} -> {curve[-1]:.4f}\n"
         f"threshold {calibration.threshold:.6g}: {calibration.promise()}"
     )
+    if note:
+        text += f"\n{note}"
     return Outcome(text, record)

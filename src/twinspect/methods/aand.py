@@ -17,6 +17,7 @@ from twinspect import maps
 from twinspect.errors import ConfigError
 from twinspect.losses import amplification_loss, focal_loss, hard_loss
 from twinspect.methods.base import Batch, Output, Stage, constant
+from twinspect.methods.config import count_steps
 from twinspect.methods.rd import RD, RDConfig, adam, stepped
 from twinspect.nets.amplifier import Amplifier
 from twinspect.synthesis import Synthesizer
@@ -81,6 +82,12 @@ class AANDConfig(RDConfig):
                 raise ConfigError(f"{name} must not be negative, got {getattr(self, name)}")
         if not 0 <= self.focal_alpha <= 1:
             raise ConfigError(f"focal_alpha must be in 0..1, got {self.focal_alpha}")
+
+    def total_steps(self, images: int) -> int:
+        """Count the optimiser steps of a fit on so many images, both stages together."""
+        first = count_steps(images, self.amplify_steps, self.amplify_epochs, self.batch_size)
+        second = super().total_steps(images)
+        return (self.amplify != "none") * first + (self.amplify != "gate") * second
 
 
 class AAND(RD):

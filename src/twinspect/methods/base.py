@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, ClassVar, Generic, NamedTuple
 
 from torch import Tensor, nn
 
-from twinspect.methods.config import ConfigT, MethodConfig
+from twinspect.methods.config import ConfigT, MethodConfig, count_steps
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -98,11 +98,11 @@ class Stage:
 
     def total_steps(self, images: int) -> int:
         """Count optimiser steps for this many training images."""
-        return self.epochs * self.steps_per_epoch(images) if self.epochs else self.steps
+        return count_steps(images, self.steps, self.epochs, self.batch_size)
 
     def steps_per_epoch(self, images: int) -> int:
         """Count full batches in one pass; a set smaller than a batch is one batch."""
-        return max(1, images // self.batch_size)
+        return count_steps(images, 0, 1, self.batch_size)
 
 
 class Method(nn.Module, ABC, Generic[ConfigT]):

@@ -13,12 +13,17 @@ from typing import Any, ClassVar, Literal, TypeVar, get_args, get_origin, get_ty
 
 from twinspect.errors import ConfigError, unknown_name
 
+PAPER = "paper"
+"""Name of the preset that has the authors' lengths."""
+
 
 @dataclass(frozen=True)
 class MethodConfig:
     """Settings that every method has; a method adds its own and overrides the defaults."""
 
     PRESETS: ClassVar[dict[str, dict[str, Any]]] = {}
+    """Named sets of settings. One called "paper" has the authors' lengths; where there is one, the defaults are
+    quick settings for a CPU, and on other devices it is what is taken unasked."""
 
     size: int = 256
     """side of the square that the teacher sees, in pixels; images are resized to it"""
@@ -45,6 +50,10 @@ class MethodConfig:
             _require(getattr(self, name) >= 0, name, getattr(self, name), "0 or more")
         _require(self.steps > 0 or self.epochs > 0, "steps", self.steps, "above 0 where epochs is 0")
         _require(self.crop <= self.size, "crop", self.crop, f"at most size, which is {self.size}")
+
+    def total_steps(self, images: int) -> int:
+        """Count the optimiser steps of a fit on so many images, all stages together."""
+        return count_steps(images, self.steps, self.epochs, self.batch_size)
 
 
 ConfigT = TypeVar("ConfigT", bound=MethodConfig)
@@ -77,6 +86,29 @@ def with_length(config: ConfigT, *, steps: int | None, epochs: int | None) -> Co
     if steps is not None:
         return replace(config, steps=steps, epochs=0)
     return config if epochs is None else replace(config, epochs=epochs)
+
+
+def usual_preset(cls: type[MethodConfig], *, on_cpu: bool) -> str | None:
+    """Say which preset is meant where none is named: the authors' lengths, where they take hours and not days."""
+    return PAPER if PAPER in cls.PRESETS and not on_cpu else None
+
+
+def shortfall(config: MethodConfig, images: int) -> str:
+    """Say in words by how much a fit is shorter than the authors', on so many images; empty where it is not."""
+    if PAPER not in config.PRESETS:
+        return ""
+    own, authors = config.total_steps(images), replace(config, **config.PRESETS[PAPER]).total_steps(images)
+    if own >= authors:
+        return ""
+    return (
+        f"quick settings: {own} steps, where the authors' lengths would be {authors} on {images} images "
+        f"({authors / own:.2g} times as long, and usually a little better): --preset {PAPER}"
+    )
+
+
+def count_steps(images: int, steps: int, epochs: int, batch_size: int) -> int:
+    """Count optimiser steps: those of whole epochs where epochs are given; a set smaller than a batch is one."""
+    return epochs * max(1, images // batch_size) if epochs else steps
 
 
 def to_record(config: MethodConfig) -> dict[str, Any]:
