@@ -1,4 +1,4 @@
-"""Keep freed memory in the process while training on a CPU.
+"""Keep freed memory in the process while training or scoring on a CPU.
 
 glibc hands large blocks back to the kernel at once, so that every step of a training faults its activations in
 anew; on two cores that was a third of the time of a step. Other systems' allocators are left as they are.

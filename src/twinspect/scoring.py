@@ -13,6 +13,7 @@ from twinspect.calibration import Calibration, choose_rate
 from twinspect.data.loading import ReadFailure, read_samples
 from twinspect.devices import choose_device
 from twinspect.errors import ImageError
+from twinspect.memory import kept_memory
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -70,11 +71,12 @@ class Scorer:
         model.to(device)
         read = read_samples(samples, partial(model.read, bits=self.bits), workers=self.workers)
         batch: list[Prepared | ReadFailure] = []
-        for number, result in enumerate(read, start=1):
-            batch.append(result)
-            if number % SCORE_BATCH == 0 or number == len(samples):
-                yield from _score(model, samples[number - len(batch) : number], batch, device, maps=maps)
-                batch = []
+        with kept_memory():
+            for number, result in enumerate(read, start=1):
+                batch.append(result)
+                if number % SCORE_BATCH == 0 or number == len(samples):
+                    yield from _score(model, samples[number - len(batch) : number], batch, device, maps=maps)
+                    batch = []
 
     def good(self, model: Model, samples: Sequence[Sample]) -> GoodScores:
         """Score good images for a calibration.

@@ -28,11 +28,12 @@ LONGEST_WAVE = 10_000.0
 """Ratio of the longest to the shortest wave of the position encoding, as usual."""
 
 ACTIVATIONS: dict[str, Callable[[Tensor, Tensor], Tensor]] = {
-    "tanh": lambda scale, features: scale.tanh() * features,
-    "sigmoid": lambda scale, features: scale.sigmoid() * features,
+    "tanh": lambda scale, features: scale.tanh_() * features,
+    "sigmoid": lambda scale, features: scale.sigmoid_() * features,
     "learnable": lambda residual, _features: residual,
 }
-"""How what the generator puts out becomes a residual (table VII): as a scale of the attributes, or as it is."""
+"""How what the generator puts out, which may be overwritten, becomes a residual (table VII): as a scale of the
+attributes, or as it is."""
 
 
 class Amplifier(nn.Module):
@@ -108,7 +109,7 @@ class Gate(nn.Module):
         # Lengths are divided out after the product, where a place has 2L numbers and not C. Cosines are at most 1,
         # so that the softmax needs no maximum taken off before exp.
         length = torch.linalg.vector_norm(query, dim=1, keepdim=True).float().clamp_min(SHORTEST)
-        mass = (F.conv2d(query, directions).float() / (TEMPERATURE * length)).exp()
+        mass = F.conv2d(query, directions).float().div_(TEMPERATURE * length).exp_()
         anomalous = mass[:, self.items :].sum(dim=1)
         weight: Tensor = anomalous / (anomalous + mass[:, : self.items].sum(dim=1))
         return weight
@@ -130,7 +131,8 @@ def encoding(channels: int, height: int, width: int) -> Tensor:
     waves = LONGEST_WAVE ** (-torch.arange(quarter) / quarter)
     rows, columns = (_sines(torch.arange(side)[None] * waves[:, None]) for side in (height, width))
     places = [rows[..., None].expand(-1, -1, width), columns[:, None].expand(-1, height, -1)]
-    return torch.cat(places)[:channels]
+    # Laid out in memory as features are, channels last, or the sum of the two is slow.
+    return torch.cat(places)[None, :channels].contiguous(memory_format=torch.channels_last)[0]
 
 
 def _sines(phases: Tensor) -> Tensor:
