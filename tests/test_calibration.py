@@ -2,12 +2,21 @@
 
 from __future__ import annotations
 
+import json
 from fractions import Fraction
 
 import numpy as np
 import pytest
 
-from twinspect.calibration import Calibration, choose_rate, count_to_hold_out, images_needed, smallest_rate
+from twinspect.calibration import (
+    Calibration,
+    choose_rate,
+    choose_rate_of,
+    count_to_hold_out,
+    counts_to_hold_out,
+    images_needed,
+    smallest_rate,
+)
 from twinspect.errors import CalibrationError, ConfigError
 
 
@@ -127,3 +136,90 @@ def test_scores_far_out_are_named_highest_first() -> None:
     assert (
         Calibration(tuple(np.linspace(0, 1, 20)), 0.05, names=tuple("abcdefghijklmnopqrst")).suspects() == ()
     )
+
+
+# --- several categories ---------------------------------------------------------------------------------
+
+
+def two_scales(random: np.random.Generator, images: int = 19) -> Calibration:
+    """Held-out scores of a category around 0 and of one around 10, and of a third with three images only."""
+    scores = np.concatenate([random.normal(0, 1, images), random.normal(10, 1, images), [5.0, 5.1, 5.2]])
+    categories = ("nut",) * images + ("bolt",) * images + ("cog",) * 3
+    return Calibration(tuple(scores), 0.05, categories=categories)
+
+
+def test_a_category_is_ranked_among_its_own() -> None:
+    calibration = two_scales(np.random.default_rng(0))
+    for name in ("nut", "bolt"):
+        own = [s for s, c in zip(calibration.scores, calibration.categories, strict=True) if c == name]
+        assert calibration.of(name).scores == tuple(own)
+        assert calibration.of(name).threshold == max(own)
+    assert calibration.of("nut").threshold < 5 < calibration.of("bolt").threshold
+
+
+@pytest.mark.parametrize("category", ["cog", "unheard of", ""])
+def test_few_images_or_an_unknown_category_share_the_pooled_threshold(category: str) -> None:
+    calibration = two_scales(np.random.default_rng(0))
+    assert calibration.of(category) is calibration
+    assert "19 or more in each of 2 categories" in calibration.promise()
+    assert "1 with too few share the pooled threshold" in calibration.promise()
+
+
+def test_one_category_is_no_matter() -> None:
+    alone = Calibration((1.0, 2.0), 0.4, categories=("nut", "nut"))
+    assert not alone.by_category
+    assert alone.of("nut") is alone
+    assert alone.promise() == Calibration((1.0, 2.0), 0.4).promise()
+
+
+def test_the_promise_holds_in_every_category_and_pooled_only_on_average() -> None:
+    random = np.random.default_rng(1)
+    alarms: dict[str, list[float]] = {"own": [], "pooled": []}
+    for _ in range(1000):
+        calibration, new = two_scales(random), random.normal(10, 1, 20)
+        alarms["own"].append(float(calibration.of("bolt").is_anomalous(new).mean()))
+        alarms["pooled"].append(float(calibration.is_anomalous(new).mean()))
+    error = 3 * np.std(alarms["own"]) / np.sqrt(1000)
+    assert np.mean(alarms["own"]) <= 0.05 + error
+    assert np.mean(alarms["pooled"]) > 0.06 + error  # the category whose scores run high pays for the others
+
+
+def test_categories_survive_the_record() -> None:
+    calibration = two_scales(np.random.default_rng(0))
+    record = json.loads(json.dumps(calibration.to_record()))
+    assert record["thresholds"] == {name: calibration.of(name).threshold for name in ("bolt", "nut")}
+    assert Calibration.from_record(record) == calibration
+    del record["categories"]  # as models were written before
+    assert not Calibration.from_record(record).by_category
+
+
+@pytest.mark.parametrize(
+    ("images", "asked", "held"),
+    [
+        ({"a": 50}, None, {"a": 19}),
+        ({"a": 50, "b": 100}, None, {"a": 19, "b": 20}),
+        ({"a": 50, "b": 10}, None, {"a": 19, "b": 4}),
+        ({"a": 50, "b": 10}, 0.05, {"a": 19, "b": 4}),
+        ({"a": 30, "b": 30}, 0.05, {"a": 12, "b": 12}),  # together 24, enough for the pooled threshold
+    ],
+)
+def test_every_category_holds_out_what_the_rate_takes(
+    images: dict[str, int], asked: float | None, held: dict[str, int]
+) -> None:
+    assert counts_to_hold_out(images, asked) == held
+
+
+def test_too_few_images_in_all_categories_together() -> None:
+    with pytest.raises(CalibrationError, match="needs 99"):
+        counts_to_hold_out({"a": 50, "b": 50}, 0.01)
+
+
+@pytest.mark.parametrize(
+    ("counts", "asked", "rate"),
+    [((19, 19), None, 0.05), ((19, 99), None, 0.05), ((19, 2), None, 0.1), ((40, 60), 0.02, 0.02)],
+)
+def test_the_rate_is_one_that_every_category_can_promise(
+    counts: tuple[int, int], asked: float | None, rate: float
+) -> None:
+    categories = ["a"] * counts[0] + ["b"] * counts[1]
+    assert choose_rate_of(categories, asked) == pytest.approx(rate)

@@ -60,6 +60,13 @@ class TrainingImages:
     def __len__(self) -> int:
         return len(self._samples)
 
+    def by_category(self, numbers: Sequence[int]) -> list[list[int]]:
+        """Group image numbers by the category that the image shows, in the order of their names."""
+        groups: dict[str, list[int]] = {}
+        for number in numbers:
+            groups.setdefault(self._samples[number].category, []).append(number)
+        return [groups[name] for name in sorted(groups)]
+
     def batches(self, plan: Sequence[list[int]]) -> Iterator[Batch]:
         """Yield the batches named by lists of image numbers, reading ahead what is not kept."""
         kept = len(self._kept[0]) if self._kept else 0

@@ -8,8 +8,10 @@ at most alpha, whatever the scores' distribution (Vovk, Gammerman & Shafer 2005)
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from collections import Counter
+from dataclasses import dataclass, replace
 from fractions import Fraction
+from functools import cached_property
 from typing import TYPE_CHECKING, Any, Literal, get_args
 
 import numpy as np
@@ -17,6 +19,8 @@ import numpy as np
 from twinspect.errors import CalibrationError, ConfigError
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
     from numpy.typing import ArrayLike, NDArray
 
 Kind = Literal["split", "cv"]
@@ -28,6 +32,8 @@ USUAL_RATE = Fraction(1, 20)
 """The rate aimed at, images permitting, when none was asked for."""
 STRICTEST_UNASKED = 199
 """Without being asked, hold out no more than this: 1 false alarm in 200 is strict enough."""
+HIGHEST_UNASKED = Fraction(1, 10)
+"""Without being asked, the rate is not raised above this for the sake of a category that has few images."""
 FOLDS = 5
 """Parts of the images in cross-conformal calibration."""
 
@@ -45,6 +51,7 @@ class Calibration:
             of the maps stay below (not the highest of all, which one odd image would decide).
             Heat maps are coloured by it, so that one colour means one thing on every image.
         names: which image each score belongs to, in the order of ``scores``; empty if not known.
+        categories: which product each of these images shows, likewise.
     """
 
     scores: tuple[float, ...]
@@ -52,13 +59,16 @@ class Calibration:
     kind: Kind = "split"
     map_range: tuple[float, float] = (0.0, 1.0)
     names: tuple[str, ...] = ()
+    categories: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         """Sort the scores, check that they are numbers and that they can promise the rate."""
-        names = self.names or ("",) * len(self.scores)
-        ranked = sorted(zip(map(float, self.scores), names, strict=True))
+        unknown = ("",) * len(self.scores)
+        labels = zip(self.names or unknown, self.categories or unknown, strict=True)
+        ranked = sorted(zip(map(float, self.scores), labels, strict=True))
         object.__setattr__(self, "scores", tuple(score for score, _ in ranked))
-        object.__setattr__(self, "names", tuple(name for _, name in ranked) if self.names else ())
+        object.__setattr__(self, "names", tuple(name for _, (name, _) in ranked) if self.names else ())
+        object.__setattr__(self, "categories", tuple(c for _, (_, c) in ranked) if self.categories else ())
         if not np.isfinite(self.scores).all():
             raise CalibrationError(
                 "calibration scores must be finite numbers; a good image scored NaN or infinity"
@@ -74,6 +84,30 @@ class Calibration:
         """Find the threshold of another rate that these scores can promise."""
         check_promise(len(self.scores), rate)
         return self.scores[-_allowed(len(self.scores), rate)]
+
+    @cached_property
+    def by_category(self) -> dict[str, Calibration]:
+        """Each category by itself, where there are several: those with images enough to promise the rate.
+
+        Ranked within its own category, a good image is a false alarm at most so often *in every category*
+        (Mondrian conformal prediction, Vovk, Gammerman & Shafer 2005, section 4.5); among all images that holds only
+        on average, and a category whose scores run high pays for the others.
+        """
+        known = sorted(set(self.categories))
+        return {name: self._only(name) for name in known if len(known) > 1 and self._can_promise(name)}
+
+    def of(self, category: str) -> Calibration:
+        """Give the calibration that decides for images of a category: its own, or that of all images pooled."""
+        return self.by_category.get(category, self)
+
+    def _can_promise(self, category: str) -> bool:
+        images = self.categories.count(category)
+        return _allowed(images, self.false_alarm_rate) >= 1
+
+    def _only(self, category: str) -> Calibration:
+        places = [place for place, own in enumerate(self.categories) if own == category]
+        names = tuple(self.names[place] for place in places) if self.names else ()
+        return replace(self, scores=tuple(self.scores[p] for p in places), names=names, categories=())
 
     def p_values(self, scores: ArrayLike) -> NDArray[np.float64]:
         """Rank new raw scores among the calibration scores.
@@ -106,10 +140,14 @@ class Calibration:
     def promise(self) -> str:
         """State in words what is promised, and on what ground."""
         ground = "split-conformal bound" if self.kind == "split" else "cross-conformal estimate"
-        return (
-            f"at most {100 * self.false_alarm_rate:.3g} % false alarms "
-            f"({ground} from {len(self.scores)} held-out good images)"
-        )
+        images = f"{len(self.scores)} held-out good images"
+        own, known = len(self.by_category), len(set(self.categories))
+        if own:
+            few = min(len(each.scores) for each in self.by_category.values())
+            images += f", {few} or more in each of {own} categories that have a threshold of their own"
+        if 1 < known != own:
+            images += f"; {known - own} with too few share the pooled threshold"
+        return f"at most {100 * self.false_alarm_rate:.3g} % false alarms ({ground} from {images})"
 
     def to_record(self) -> dict[str, Any]:
         """Return plain JSON values; the threshold is included for readers that do no ranking."""
@@ -120,6 +158,8 @@ class Calibration:
             "map_range": list(self.map_range),
             "scores": list(self.scores),
             "names": list(self.names),
+            "categories": list(self.categories),
+            "thresholds": {name: own.threshold for name, own in self.by_category.items()},
         }
 
     @classmethod
@@ -127,7 +167,8 @@ class Calibration:
         """Rebuild from :meth:`to_record`."""
         low, high = record["map_range"]
         scores, names = tuple(record["scores"]), tuple(record["names"])
-        return cls(scores, record["false_alarm_rate"], record["kind"], (low, high), names)
+        categories = tuple(record.get("categories", ()))  # format 1 was first written without
+        return cls(scores, record["false_alarm_rate"], record["kind"], (low, high), names, categories)
 
 
 def images_needed(rate: float) -> int:
@@ -172,6 +213,55 @@ def choose_rate(images: int, asked: float | None) -> float:
         return smallest_rate(images)
     check_promise(images, check_rate(asked))
     return asked
+
+
+def choose_rate_of(categories: Iterable[str], asked: float | None) -> float:
+    """Take the rate asked for, or else the smallest that the held-out images of every category can promise.
+
+    A category with too few images for a rate of 10 % has no say: it shares the pooled threshold.
+
+    Args:
+        categories: of each held-out image.
+        asked: the false-alarm rate asked for, if any.
+
+    Raises:
+        CalibrationError: the rate asked for cannot be promised by all images together.
+    """
+    counts = Counter(categories)
+    rate = choose_rate(counts.total(), asked)
+    if asked is not None:
+        return rate
+    return max(rate, min(float(HIGHEST_UNASKED), smallest_rate(min(counts.values()))))
+
+
+def counts_to_hold_out(images: Mapping[str, int], asked: float | None) -> dict[str, int]:
+    """Decide how many good images of each category are kept from training for calibration.
+
+    Where a category has too few for the rate asked for, as many as may be are held out; it then shares the pooled
+    threshold.
+
+    Args:
+        images: good images at hand, by category.
+        asked: the false-alarm rate asked for, if any.
+
+    Raises:
+        CalibrationError: all together are too few for the rate asked for, or for any.
+    """
+    total = count_to_hold_out(sum(images.values()), asked)
+    if len(images) == 1:
+        return dict.fromkeys(images, total)
+    most = {name: math.floor(count * LARGEST_SHARE) for name, count in images.items()}
+    held = {name: _count_or(most[name], images[name], asked) for name in images}
+    if asked is not None:
+        check_promise(sum(held.values()), asked)
+    return held
+
+
+def _count_or(most: int, images: int, asked: float | None) -> int:
+    try:
+        return count_to_hold_out(images, asked)
+    except CalibrationError:
+        return most
 
 
 def count_to_hold_out(images: int, asked: float | None) -> int:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+from collections import Counter
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -16,14 +17,14 @@ from twinspect.calibration import (
     check_kind,
     check_rate,
     choose_rate,
-    count_to_hold_out,
+    counts_to_hold_out,
 )
 from twinspect.data import open_data
 from twinspect.data.fingerprint import fingerprint
 from twinspect.data.loading import default_workers
 from twinspect.data.splits import hold_out
 from twinspect.devices import choose_device
-from twinspect.errors import BundleError, DataError, NotFittedError
+from twinspect.errors import BundleError, DataError, NotFittedError, unknown_name
 from twinspect.fitting import Fitting
 from twinspect.methods import method_class
 from twinspect.methods.config import make_config, usual_preset, with_length
@@ -224,7 +225,8 @@ class Detector:
         if own:
             choose_rate(len(own), self.false_alarm_rate)
             return good, own
-        kept, held = hold_out(good, count_to_hold_out(len(good), self.false_alarm_rate), self.seed)
+        sizes = Counter(sample.category for sample in good)
+        kept, held = hold_out(good, counts_to_hold_out(sizes, self.false_alarm_rate), self.seed)
         return tuple(kept), tuple(held)
 
     def _config(self) -> MethodConfig:
@@ -244,7 +246,7 @@ class Detector:
 
     # Scoring ------------------------------------------------------------------------------------------------
 
-    def score(self, images: DataSource, *, maps: bool = True) -> Scores:
+    def score(self, images: DataSource, *, maps: bool = True, category: str | None = None) -> Scores:
         """Score images.
 
         An image that cannot be read does not stop the others: its score is NaN and ``errors`` says why.
@@ -252,28 +254,39 @@ class Detector:
         Args:
             images: anything :meth:`fit` takes, or one path; every sample is scored, whatever its split.
             maps: whether to keep anomaly maps; they take four bytes a pixel.
+            category: what all these images show; ``None`` for what the data says. A category that was calibrated
+                has a threshold of its own, all else the pooled one. It never changes a raw score.
 
         Raises:
             NotFittedError: before :meth:`fit`.
+            ConfigError: a category that the detector was not calibrated on.
         """
-        return Scores.collect(self.stream(images, maps=maps), maps=maps)
+        return Scores.collect(self.stream(images, maps=maps, category=category), maps=maps)
 
-    def stream(self, images: DataSource, *, maps: bool = True, start: int = 0) -> Iterator[ImageScore]:
+    def stream(
+        self, images: DataSource, *, maps: bool = True, start: int = 0, category: str | None = None
+    ) -> Iterator[ImageScore]:
         """Score images one after the other, with memory that does not grow with their number.
 
         Args:
             images: as for :meth:`score`.
             maps: whether to make anomaly maps at the images' own sizes.
             start: how many images at the front of the list to leave out. Scores do not depend on it.
+            category: as for :meth:`score`.
         """
         model, calibration = self._fitted()
         samples = open_data(images, split="test").samples
+        if category is not None:
+            if category not in calibration.categories:
+                raise unknown_name("category", category, sorted(set(calibration.categories)))
+            samples = tuple(replace(sample, category=category) for sample in samples)
         begin = start - start % SCORE_BATCH  # the same batches as from the start, hence the same last bits
         results = self._scorer().stream(model, samples[begin:], maps=maps)
         for number, raw in enumerate(results, start=begin):
             if number >= start:
-                p_value = float(calibration.p_values([raw.score])[0])
-                is_anomalous = bool(calibration.is_anomalous([raw.score])[0])
+                own = calibration.of(raw.sample.category)
+                p_value = float(own.p_values([raw.score])[0])
+                is_anomalous = bool(own.is_anomalous([raw.score])[0])
                 yield ImageScore(raw.sample, raw.score, p_value, is_anomalous, raw.map, raw.error)
 
     def calibrate(self, good: DataSource, *, false_alarm_rate: float | None = None) -> Detector:

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from twinspect.calibration import Calibration
     from twinspect.data import DataSource
     from twinspect.detector import Detector
     from twinspect.scores import ImageScore
@@ -48,7 +49,7 @@ class Evaluation:
         rows: every image with its raw score and decision; maps are not kept.
         categories: the metrics of each category.
         mean: the mean of each metric over the categories that have it.
-        pooled: the metrics over all images at once: one scale of scores, one threshold.
+        pooled: the metrics over all images at once: one scale of scores, the pooled threshold.
         defects: per category and label: images, how many were flagged, and AUROC against the good ones.
         pixels: the accumulated pixels of all categories, for curves; ``None`` without masks.
         error_bounds: how far a binned pixel metric may be off, by category; empty where all are exact.
@@ -117,9 +118,7 @@ def evaluate(
         if watch:
             watch(row, mask)
         rows.append(replace(row, map=None))
-    return _summarise(
-        rows, {name: pixels[name] for name in sorted(with_masks)}, detector.calibration_.threshold
-    )
+    return _summarise(rows, {name: pixels[name] for name in sorted(with_masks)}, detector.calibration_)
 
 
 def _mask(row: ImageScore, with_masks: set[str]) -> NDArray[np.bool_] | None:
@@ -131,7 +130,9 @@ def _mask(row: ImageScore, with_masks: set[str]) -> NDArray[np.bool_] | None:
     return np.zeros(row.map.shape, dtype=np.bool_) if row.sample.is_good else None
 
 
-def _summarise(rows: list[ImageScore], pixels: dict[str, PixelAccumulator], threshold: float) -> Evaluation:
+def _summarise(
+    rows: list[ImageScore], pixels: dict[str, PixelAccumulator], calibration: Calibration
+) -> Evaluation:
     groups: dict[str, list[ImageScore]] = defaultdict(list)
     for row in rows:
         groups[row.sample.category].append(row)
@@ -140,12 +141,15 @@ def _summarise(rows: list[ImageScore], pixels: dict[str, PixelAccumulator], thre
     pooled = next(iter(found.values()), None)
     if everything is not None and len(found) > 1:
         pooled = everything.compute()
-    categories = {name: _metrics(group, found.get(name), threshold) for name, group in sorted(groups.items())}
+    categories = {
+        name: _metrics(group, found.get(name), calibration.of(name).threshold)
+        for name, group in sorted(groups.items())
+    }
     return Evaluation(
         rows=rows,
         categories=categories,
         mean={key: _mean([metrics[key] for metrics in categories.values()]) for key in METRICS},
-        pooled=_metrics(rows, pooled, threshold),
+        pooled=_metrics(rows, pooled, calibration.threshold),
         defects=_per_defect(groups),
         pixels=everything,
         error_bounds=_error_bounds({**found, POOLED: pooled} if pooled else found),
@@ -157,7 +161,8 @@ def _metrics(
     rows: Sequence[ImageScore], pixels: PixelMetrics | None, threshold: float
 ) -> dict[str, float | None]:
     """Compute one line of the table; what is undefined, such as pixel metrics without masks, is ``None``."""
-    labels, scores, flagged = _arrays(rows)
+    labels, scores, _ = _arrays(rows)
+    flagged = scores > threshold
     values: dict[str, float | None] = {"threshold": threshold}
     if len(scores):
         values |= {

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import torch
 
-from twinspect.calibration import Calibration, choose_rate
+from twinspect.calibration import Calibration, choose_rate_of
 from twinspect.data.loading import ReadFailure, read_samples
 from twinspect.devices import choose_device
 from twinspect.errors import ImageError
@@ -88,7 +88,7 @@ class Scorer:
         for raw in self.stream(model, samples, maps=True):
             if raw.map is None:
                 raise ImageError(raw.error)
-            found.add(raw.sample.name, raw.score, raw.map)
+            found.add(raw.sample, raw.score, raw.map)
         return found
 
     def check_readable(self, model: Model, samples: Sequence[Sample]) -> None:
@@ -107,13 +107,15 @@ class GoodScores:
     """Raw scores of good images, and the typical and the highest pixel of each one's map."""
 
     names: list[str] = field(default_factory=list)
+    categories: list[str] = field(default_factory=list)
     scores: list[float] = field(default_factory=list)
     typical: list[float] = field(default_factory=list)
     highest: list[float] = field(default_factory=list)
 
-    def add(self, name: str, score: float, values: NDArray[np.float32]) -> None:
+    def add(self, sample: Sample, score: float, values: NDArray[np.float32]) -> None:
         """Take in one image."""
-        self.names.append(name)
+        self.names.append(sample.name)
+        self.categories.append(sample.category)
         self.scores.append(score)
         self.typical.append(float(np.median(values)))
         self.highest.append(float(values.max()))
@@ -121,6 +123,7 @@ class GoodScores:
     def extend(self, other: GoodScores) -> None:
         """Take in the images of another."""
         self.names += other.names
+        self.categories += other.categories
         self.scores += other.scores
         self.typical += other.typical
         self.highest += other.highest
@@ -132,8 +135,8 @@ class GoodScores:
             CalibrationError: they are too few for the rate asked for.
         """
         span = (float(np.median(self.typical)), float(np.quantile(self.highest, PEAK_SHARE)))
-        rate = choose_rate(len(self.scores), asked)
-        return Calibration(tuple(self.scores), rate, kind, span, tuple(self.names))
+        rate = choose_rate_of(self.categories, asked)
+        return Calibration(tuple(self.scores), rate, kind, span, tuple(self.names), tuple(self.categories))
 
 
 def _score(

@@ -167,10 +167,8 @@ class _Run:
             module.train()
 
     def _batches(self, stage: Stage, shown: list[int], index: int, done: int, total: int) -> Iterator[Batch]:
-        plan = [
-            [shown[number] for number in numbers]
-            for numbers in _order(stage, len(shown), self.seed, index, done, total)
-        ]
+        groups = self.images.by_category(shown)
+        plan = list(_order(stage, groups, self.seed, index, done, total))
         return self._made(stage, plan, done * stage.batch_size)
 
     def _made(self, stage: Stage, plan: list[list[int]], first: int) -> Iterator[Batch]:
@@ -268,16 +266,33 @@ def _fabric(device: torch.device, precision: str) -> Fabric:
     return fabric
 
 
-def _order(stage: Stage, images: int, seed: int, index: int, done: int, total: int) -> Iterator[list[int]]:
-    """Yield the image numbers of every step that is left: each epoch is a new permutation of all images."""
-    an_epoch = stage.steps_per_epoch(images)
-    permutation: list[int] = []
+def _order(
+    stage: Stage, groups: Sequence[list[int]], seed: int, index: int, done: int, total: int
+) -> Iterator[list[int]]:
+    """Yield the image numbers of every step that is left, epoch by epoch."""
+    an_epoch = stage.steps_per_epoch(sum(map(len, groups)))
+    order: list[int] = []
     for step in range(done, total):
         epoch, place = divmod(step, an_epoch)
-        if place == 0 or not permutation:
-            generator = torch.Generator().manual_seed(_mix(seed, index, epoch))
-            permutation = torch.randperm(images, generator=generator).tolist()
-        yield permutation[place * stage.batch_size : (place + 1) * stage.batch_size]
+        if place == 0 or not order:
+            order = _epoch(groups, torch.Generator().manual_seed(_mix(seed, index, epoch)))
+        yield order[place * stage.batch_size : (place + 1) * stage.batch_size]
+
+
+def _epoch(groups: Sequence[list[int]], generator: torch.Generator) -> list[int]:
+    """Order the images of an epoch: a permutation; of several categories, as many of each, in turns.
+
+    An epoch shows as many images as there are. A small category is shown over and over, of a large one another part
+    is shown in each epoch, so that no product is learnt at the cost of another.
+    """
+    images = sum(map(len, groups))
+    each = -(-images // len(groups))
+    columns = []
+    for group in groups:
+        rounds = -(-each // len(group))
+        drawn = [torch.randperm(len(group), generator=generator) for _ in range(rounds)]
+        columns.append([group[place] for place in torch.cat(drawn)[:each].tolist()])
+    return [number for row in zip(*columns, strict=True) for number in row][:images]
 
 
 def _mix(*numbers: int) -> int:

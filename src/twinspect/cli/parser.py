@@ -141,6 +141,9 @@ def _score(verbs: _Verbs, common: argparse.ArgumentParser) -> None:
     verb.add_argument(
         "--map-format", choices=("png", "npy"), default="png", help="heat map, or raw float32 (png)"
     )
+    verb.add_argument(
+        "--category", metavar="NAME", help="what all images show, where one model serves several products"
+    )
     verb.add_argument("--overwrite", action="store_true", help="start the table anew")
     verb.add_argument("--fail-on-anomaly", action="store_true", help="exit with 1 if an image is anomalous")
     _run_options(verb)

@@ -83,7 +83,7 @@ def _scored(
     detector: Detector, images: DataSet, options: argparse.Namespace, *, start: int
 ) -> Iterator[ImageScore]:
     folder = Path(options.maps) if options.maps else None
-    results = detector.stream(images, maps=folder is not None, start=start)
+    results = detector.stream(images, maps=folder is not None, start=start, category=options.category)
     places = _map_places(images)
     with Bar() as bar:
         for result in bar.watch("score", results, total=len(images) - start):

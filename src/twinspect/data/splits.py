@@ -14,35 +14,35 @@ from typing import TYPE_CHECKING, TypeVar
 from twinspect.errors import DataError
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from twinspect.data.samples import Sample
 
 Item = TypeVar("Item", bound="Sample")
 
 
-def hold_out(samples: Sequence[Item], count: int, seed: int) -> tuple[list[Item], list[Item]]:
-    """Set some images aside, from each category in proportion to its size.
+def hold_out(samples: Sequence[Item], counts: Mapping[str, int], seed: int) -> tuple[list[Item], list[Item]]:
+    """Set some images of each category aside: those with the lowest hashes.
 
     Args:
         samples: images with names that differ.
-        count: how many to set aside, 0 to all.
+        counts: how many to set aside, by category.
         seed: another seed sets others aside.
 
     Returns:
         (kept, held), each in the order of ``samples``.
 
     Raises:
-        DataError: ``count`` is out of range, or two images share a name.
+        DataError: a count is out of range, or two images share a name.
     """
-    if not 0 <= count <= len(samples):
-        raise DataError(f"cannot hold out {count} of {len(samples)} images; allowed are 0 to {len(samples)}")
-    places = {}
+    names: set[str] = set()
     for ranked in _ranked(samples, seed):
-        for rank, (digest, sample) in enumerate(ranked):
-            # Categories run side by side from 0 to 1, so the first so many are shared out by size.
-            places[sample.name] = ((rank + 0.5) / len(ranked), digest)
-    names = set(sorted(places, key=places.__getitem__)[:count])
+        count = counts[ranked[0][1].category]
+        if not 0 <= count <= len(ranked):
+            raise DataError(
+                f"cannot hold out {count} of {len(ranked)} images; allowed are 0 to {len(ranked)}"
+            )
+        names |= {sample.name for _, sample in ranked[:count]}
     kept = [sample for sample in samples if sample.name not in names]
     return kept, [sample for sample in samples if sample.name in names]
 

@@ -66,13 +66,12 @@ def _shelf(
 
 def _card(row: ImageScore, panels: list[Panel], calibration: Calibration) -> Html:
     where = ", ".join(part for part in (row.sample.category, row.sample.label) if part)
-    chance = f"{p_words(row.p_value, len(calibration.scores))} (p = {row.p_value:.3g})."
+    own = calibration.of(row.sample.category)
+    chance = f"{p_words(row.p_value, len(own.scores))} (p = {row.p_value:.3g})."
     caption = element(
         "figcaption",
         element("p", _badge(row), " ", element("strong", row.sample.name), f" ({where})"),
-        element(
-            "p", f"Raw score {row.score:.4g}, threshold {calibration.threshold:.4g}: {chance}", class_="note"
-        ),
+        element("p", f"Raw score {row.score:.4g}, threshold {own.threshold:.4g}: {chance}", class_="note"),
     )
     shown = element("div", *[_panel(panel, row.sample.name) for panel in panels], class_="panels")
     return element("figure", shown, caption, class_="exhibit")

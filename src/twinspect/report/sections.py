@@ -32,7 +32,7 @@ TITLES: Final = {
 }
 LINES: Final = {
     "mean": "Mean over the categories for which the metric is defined.",
-    "pooled": "All images together: one scale of scores, one threshold.",
+    "pooled": "All images together: one scale of scores, the pooled threshold.",
 }
 """What the last lines of the table are."""
 RATES: Final = ("false_alarm_rate", "miss_rate")
@@ -51,7 +51,8 @@ def metrics(found: Evaluation) -> Html:
     if len(lines) > 1:  # of one category, the mean and the whole are itself
         lines += [("mean", found.mean), ("pooled", found.pooled)]
     defined = [key for key in found.pooled if any(values[key] is not None for _, values in lines)]
-    keys = [key for key in defined if key != "threshold"]  # one and the same in every line
+    one = len({values["threshold"] for _, values in lines if values["threshold"] is not None}) == 1
+    keys = [key for key in defined if not (one and key == "threshold")]
     columns = ("Category", *[TITLES.get(key, key) for key in keys])
     rows = [(name, *[_metric(key, values[key]) for key in keys]) for name, values in lines]
     grid = table(columns, rows, "Metrics on the raw scores and maps")
