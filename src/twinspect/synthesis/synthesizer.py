@@ -10,7 +10,8 @@ import numpy as np
 
 from twinspect.errors import ConfigError, DataError, unknown_name
 from twinspect.synthesis.augment import augment
-from twinspect.synthesis.blend import LEAST_CHANGE, blend
+from twinspect.synthesis.bilevel import paste_levels, two_levels
+from twinspect.synthesis.blend import LEAST_CHANGE, blend, keep_changed
 from twinspect.synthesis.cutpaste import cut_paste
 from twinspect.synthesis.foreground import foreground
 from twinspect.synthesis.perlin import perlin_mask
@@ -190,6 +191,8 @@ def _draem(own: Synthesizer, batch: _Batch, index: int, random: Random) -> tuple
     texture = augment(own.textures_for(batch.images, index).draw(random, batch.shape), random)
     if _is_grey(image):  # where colour alone would give every anomaly away
         texture = np.repeat(texture.mean(axis=-1, keepdims=True).astype(np.uint8), 3, axis=-1)
+        if levels := two_levels(image):  # and here every shade
+            return keep_changed(image, paste_levels(image, texture, mask, levels), mask)
     return blend(image, texture, mask, random.uniform(*own.beta)), mask
 
 
