@@ -54,10 +54,10 @@ def paste_levels(image: Pixels, texture: Pixels, mask: Mask, levels: tuple[int, 
     Returns:
         (H, W, 3) uint8; equal to ``image`` outside the mask.
     """
-    pattern = _finer(texture[..., 0])
-    cut = np.where(pattern > np.median(pattern), levels[1], levels[0])
+    lighter = _finer(texture[..., 0]) > np.median(texture[::4, ::4, 0])
+    cut = np.where(lighter, np.uint8(levels[1]), np.uint8(levels[0]))
     covered = _finer(mask.astype(np.uint8) * 255) > 127
-    fine = np.where(covered, cut, _finer(image[..., 0])).astype(np.uint8)
+    fine = np.where(covered, cut, image[..., 0].repeat(_FINER, 0).repeat(_FINER, 1))
     coarse = np.asarray(Image.fromarray(fine).reduce(_FINER))
     pasted: Pixels = np.where(mask[..., None], coarse[..., None], image)
     return pasted
