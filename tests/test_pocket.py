@@ -77,45 +77,33 @@ def test_it_needs_no_network_and_is_listed_as_present() -> None:
 
 def test_features_are_those_of_a_network_written_out_by_hand() -> None:
     tensors = {name: tensor.float() for name, tensor in load_file(WEIGHTS).items()}
-
-    def convolve(key: str, x: Tensor, stride: int, padding: int) -> Tensor:
-        return functional.conv2d(x, tensors[f"{key}.weight"], tensors[f"{key}.bias"], stride, padding)
-
-    images = picture(2, 3, 75, 130)
-    x = functional.max_pool2d(convolve("stem.0", images, 2, 3).relu(), 3, 2, 1)
-    features = []
-    for stage, _, _, stride in PLAN:
-        key = f"stages.{stage}"
-        inner = convolve(f"{key}.first", x, stride, 1).relu()
-        x = (convolve(f"{key}.second", inner, 1, 1) + convolve(f"{key}.shortcut", x, stride, 0)).relu()
+    features, x = [], picture(2, 3, 75, 130)
+    for stage, steps in PLAN:
+        for number, (_, _, stride) in enumerate(steps):
+            key = f"stages.{stage}.{2 * number}"
+            x = functional.conv2d(x, tensors[f"{key}.weight"], tensors[f"{key}.bias"], stride, 1).relu()
         features.append(x)
-    found = create_teacher("pocket")(images)
+    found = create_teacher("pocket")(picture(2, 3, 75, 130))
     assert [f.shape[-2:] for f in found] == [(19, 33), (10, 17), (5, 9)]
     for ours, reference in zip(found, features, strict=True):
         torch.testing.assert_close(ours, reference)
 
 
 def test_trained_features_are_of_the_scale_of_the_random_ones() -> None:
-    """Methods need no other learning rate for it."""
+    """Every channel was trained towards variance 1, so that methods need no other learning rate for it."""
     for level in create_teacher("pocket")(pink_noise(0)):
         assert 0.1 < level.std() < 10
 
 
-def test_multiplications_are_about_half_of_resnet18() -> None:
+def test_multiplications_are_less_than_half_of_resnet18() -> None:
     """The time is measured in benchmarks/teachers.py; this only guards the plan."""
-    total = 0
-
-    def count(layer: Any, _inputs: object, outputs: Tensor) -> None:
-        nonlocal total
-        total += layer.weight.numel() * outputs[0, 0].numel()
-
-    network = PocketNetwork()
-    for layer in network.modules():
-        if isinstance(layer, torch.nn.Conv2d):
-            layer.register_forward_hook(count)
-    network(torch.zeros(1, 3, 256, 256))
+    pixels, total = 256 * 256, 0.0
+    for _, steps in PLAN:
+        for inputs, outputs, stride in steps:
+            pixels //= stride**2
+            total += 9 * inputs * outputs * pixels
     resnet18 = 1.82e9  # conv1 and layer1 to layer3 at 256 px
-    assert total < 0.5 * resnet18
+    assert total < resnet18 / 2
 
 
 @pytest.mark.parametrize(("asked", "given"), [((1, 3), ("stage1", "stage3")), (("stage2",), ("stage2",))])
@@ -135,7 +123,7 @@ def test_a_level_that_is_not_there_is_refused_by_name() -> None:
 def test_random_weights_are_seeded_and_standardised() -> None:
     first, again, other = (create_teacher("pocket", weights="random", seed=seed) for seed in (1, 1, 2))
     assert first.sha256 == again.sha256 != other.sha256
-    layer = first.backbone.stem[0]
+    layer = first.backbone.stages["stage1"][0]
     with torch.no_grad():
         outputs = layer(pink_noise(1))
     torch.testing.assert_close(outputs.mean((0, 2, 3)), torch.zeros(outputs.shape[1]), atol=1e-4, rtol=0)
@@ -207,52 +195,19 @@ def test_auto_never_exchanges_weights_that_were_named(tmp_path: Path) -> None:
 # --- the training script ----------------------------------------------------------------------------
 
 
-SCALES = [
-    torch.rand(width, 1, 1, generator=torch.Generator().manual_seed(width)) + 0.2 for _, _, width, _ in PLAN
-]
-
-
-def settled_resnet18() -> Any:
-    return create_teacher("resnet18", weights="random").backbone.net
-
-
 @pytest.mark.usefixtures("scripts")
-def test_what_ships_gives_what_was_trained_at_the_scale_of_the_expert() -> None:
+def test_folding_changes_nothing() -> None:
     from student import Student
 
     torch.manual_seed(0)
     student = Student()
-    student.start_from(settled_resnet18(), SCALES, picture(4, 3, 64, 64))
-    for seed in range(3):  # BatchNorm statistics that are not those of the start
-        student(picture(4, 3, 64, 64, seed=seed) * 2 + 1)
+    for _ in range(3):  # BatchNorm statistics that are not 0 and 1
+        student(picture(4, 3, 64, 64) * 2 + 1)
     network = PocketNetwork()
-    network.load_state_dict(student.eval().shipped(SCALES), strict=True)
+    network.load_state_dict(student.folded(), strict=True)
     x = picture(2, 3, 64, 96, seed=1)
-    for before, scale, after in zip(student(x), SCALES, network(x), strict=True):
-        torch.testing.assert_close(before.relu() * scale, after, atol=1e-4, rtol=1e-4)
-
-
-@pytest.mark.usefixtures("scripts")
-def test_training_starts_from_the_experts_own_layers(monkeypatch: pytest.MonkeyPatch) -> None:
-    """With all of the stem's channels, it starts as the expert without its second blocks: computed by timm."""
-    import student as script
-    from twinspect.teachers.pocket import network as shape
-
-    for module in (script, shape):
-        monkeypatch.setattr(module, "STEM", 64)
-    monkeypatch.setattr(shape, "PLAN", (("stage1", 64, 64, 1), *PLAN[1:]))
-    expert = settled_resnet18()
-    student = script.Student().eval()
-    student.start_from(expert, SCALES, picture(4, 3, 64, 64))
-    x = expert.maxpool(expert.act1(expert.bn1(expert.conv1(picture(2, 3, 64, 96, seed=1)))))
-    for before, scale, layer in zip(
-        student(picture(2, 3, 64, 96, seed=1)),
-        SCALES,
-        (expert.layer1, expert.layer2, expert.layer3),
-        strict=True,
-    ):
-        x = layer[0](x)
-        torch.testing.assert_close(before.relu() * scale, x, atol=1e-3, rtol=1e-3)
+    for before, after in zip(student.eval()(x), network(x), strict=True):
+        torch.testing.assert_close(before.relu(), after, atol=1e-4, rtol=1e-4)
 
 
 @pytest.mark.usefixtures("scripts")

@@ -34,9 +34,9 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
     from torch import Tensor
 
-RATE, DECAY = 8e-3, 1e-4
+RATE, DECAY = 2e-3, 1e-4
 """Adam's highest learning rate, and AdamW's weight decay."""
-WARM, COOL = 300, 0.8
+WARM, COOL = 300, 0.3
 """Steps up to the highest rate; share of the steps over which it goes down to zero again."""
 JUDGE_SIDE, LOG_EVERY, JUDGE_EVERY = 192, 100, 500
 
@@ -49,9 +49,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument(
         "--shared", type=Path, default=Path("../shared"), help="folder with data/ and weights/"
     )
-    parser.add_argument(
-        "--expert", default="resnet18", choices=["resnet18"], help="teacher to distil and to start from"
-    )
+    parser.add_argument("--expert", default="resnet18", help="teacher to distil: resnet18")
     parser.add_argument(
         "--out", type=Path, default=Path("runs/pocket"), help="checkpoint, log and best weights"
     )
@@ -87,10 +85,7 @@ class Training:
         teacher = create_teacher(options.expert, weights=weights).to(memory_format=torch.channels_last)
         self.expert = Expert(teacher, [self.views[number] for number in range(8)])
         self.judges = torch.stack([square(image) for image in held_out])
-        self.student = Student()
-        first = student_view(self.views[0])
-        self.student.start_from(teacher.backbone.net, self.expert.scales, first)
-        self.student = self.student.to(memory_format=torch.channels_last)
+        self.student = Student().to(memory_format=torch.channels_last)
         self.optimizer = torch.optim.AdamW(self.student.parameters(), lr=RATE, weight_decay=DECAY)
         self.checkpoint = Checkpoint(
             options.out / "checkpoint.safetensors", f"pocket {options.expert} {options.seed}"
@@ -159,8 +154,7 @@ class Training:
             flush=True,
         )
         if 1 - mean < self.best.loss:
-            shipped = self.student.shipped(self.expert.scales)
-            tensors = {name: tensor.half() for name, tensor in shipped.items()}
+            tensors = {name: tensor.half() for name, tensor in self.student.folded().items()}
             record = {
                 "step": str(step),
                 "seed": str(self.options.seed),

@@ -15,9 +15,7 @@ FROM_FILE = "a file of yours"
 """Where the weights of a teacher come from that no hub has."""
 SHIPPED = "this package"
 """Where the weights of the pocket teacher come from."""
-POCKET_LICENCE = (
-    "apache-2.0, started from torchvision (bsd-3-clause), learnt from ImageNet (see its model card)"
-)
+POCKET_LICENCE = "apache-2.0; distilled from a network trained on ImageNet (see its model card)"
 
 
 @dataclass(frozen=True)
@@ -69,7 +67,7 @@ CURATED = (
         "pocket",
         SHIPPED,
         _levels("stage1 stage2 stage3", (64, 128, 256), (4, 8, 16), signed=False),
-        1_222_912,
+        1_310_592,
         POCKET_LICENCE,
     ),
     TeacherInfo("resnet18", "timm/resnet18.tv_in1k", _resnet(64, 128, 256), 2_782_784, _BSD),

@@ -1,9 +1,9 @@
-"""The network of the pocket teacher: a stem and one residual block a stage, of plain convolutions and ReLU.
+"""The network of the pocket teacher: plain 3x3 convolutions and ReLU, nothing else.
 
-Why this shape. On a CPU dense 3x3 convolutions are the best-tuned operation there is, so a step of them costs less
-than its count of multiplications says; depthwise ones (MobileNet, MobileOne) are bound by memory and train slower
-than they run. It is a ResNet-18 (He et al., CVPR 2016) without every second block, the fourth stage and a quarter of
-the stem's channels, so that training can start from the layers of an expert of that family.
+Why this shape. On a CPU dense 3x3 convolutions are the best-tuned operation there is, so a step of them costs
+less than its count of multiplications says; depthwise ones (MobileNet, MobileOne) are bound by memory and
+train slower than they run. Skips and 1x1 branches help training only: RepVGG (Ding et al., CVPR 2021) folds
+them into the 3x3 kernel afterwards. The training script does so, and this is what remains.
 """
 
 from __future__ import annotations
@@ -15,17 +15,15 @@ from torch import Tensor, nn
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-STEM = 48
-"""Channels of the stem, a 7x7 convolution of stride 2 and a pooling that halves again."""
-PLAN: tuple[tuple[str, int, int, int], ...] = (
-    ("stage1", STEM, 64, 1),
-    ("stage2", 64, 128, 2),
-    ("stage3", 128, 256, 2),
+PLAN: tuple[tuple[str, tuple[tuple[int, int, int], ...]], ...] = (
+    ("stage1", ((3, 32, 2), (32, 64, 2), (64, 64, 1))),
+    ("stage2", ((64, 128, 2), (128, 128, 1), (128, 128, 1))),
+    ("stage3", ((128, 256, 2), (256, 256, 1))),
 )
-"""Stages, fine to coarse: name, channels in, channels out, stride."""
-NAMES = tuple(name for name, *_ in PLAN)
-MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
-"""Subtracted from and divided by, R, G and B in 0..1: those of the expert that training starts from."""
+"""Stages by name, fine to coarse: channels in, channels out and stride of each 3x3 convolution."""
+NAMES = tuple(name for name, _ in PLAN)
+MEAN, STD = (0.5, 0.5, 0.5), (0.25, 0.25, 0.25)
+"""Subtracted from and divided by, R, G and B in 0..1. Its own: it was trained on more than photographs."""
 INPUT_SIZE = 256
 """Side in pixels of the images that its features were judged on."""
 
@@ -41,41 +39,20 @@ class PocketNetwork(nn.Module):
         super().__init__()
         self.levels = tuple(levels)
         depth = NAMES.index(self.levels[-1]) + 1
-        self.stem = nn.Sequential(
-            nn.Conv2d(3, STEM, 7, 2, padding=3), nn.ReLU(inplace=True), nn.MaxPool2d(3, 2, padding=1)
-        )
-        self.stages = nn.ModuleDict({name: Block(*shape) for name, *shape in PLAN[:depth]})
+        self.stages = nn.ModuleDict({name: _stage(steps) for name, steps in PLAN[:depth]})
 
     def forward(self, images: Tensor) -> tuple[Tensor, ...]:
         """Describe (B, 3, H, W) float, normalised images: one (B, C, H/4, W/4) and coarser map a level, >= 0."""
-        features, found = self.stem(images), []
+        features = []
         for name, stage in self.stages.items():
-            features = stage(features)
+            images = stage(images)
             if name in self.levels:
-                found.append(features)
-        return tuple(found)
+                features.append(images)
+        return tuple(features)
 
 
-class Block(nn.Module):
-    """Two 3x3 convolutions and a 1x1 shortcut around them; ReLU after the sum.
-
-    Args:
-        channels: in.
-        width: channels out.
-        stride: of the first convolution and of the shortcut.
-    """
-
-    def __init__(self, channels: int, width: int, stride: int) -> None:
-        super().__init__()
-        self.first = nn.Conv2d(channels, width, 3, stride, padding=1)
-        self.second = nn.Conv2d(width, width, 3, padding=1)
-        self.shortcut = nn.Conv2d(channels, width, 1, stride)
-
-    def before(self, features: Tensor) -> Tensor:
-        """Give the sum before its ReLU, (B, width, h, w)."""
-        total: Tensor = self.second(self.first(features).relu_()) + self.shortcut(features)
-        return total
-
-    def forward(self, features: Tensor) -> Tensor:
-        """Give (B, width, h, w), >= 0."""
-        return self.before(features).relu_()
+def _stage(steps: Sequence[tuple[int, int, int]]) -> nn.Sequential:
+    layers: list[nn.Module] = []
+    for inputs, outputs, stride in steps:
+        layers += [nn.Conv2d(inputs, outputs, 3, stride, padding=1), nn.ReLU(inplace=True)]
+    return nn.Sequential(*layers)
