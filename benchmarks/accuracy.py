@@ -30,11 +30,13 @@ from twinspect.teachers import create_teacher
 from twinspect.training import Trainer
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from twinspect.data.samples import Sample
 
 METRICS = ("image_auroc", "pixel_auroc", "aupro_30")
-PRESETS = {"rd": None, "aand": None}
-"""Methods by name; every other name of --methods is a preset of aand."""
+NAMES = ("rd", "aand")
+"""Methods; every other name of --methods is a preset of aand."""
 
 
 def main() -> None:
@@ -64,7 +66,7 @@ def measure(data: Path, name: str, seed: int, options: argparse.Namespace) -> di
 
 def build(name: str, seed: int, options: argparse.Namespace) -> Model:
     """Make an untrained model."""
-    method, preset = (name, None) if name in PRESETS else ("aand", name)
+    method, preset = (name, None) if name in NAMES else ("aand", name)
     settings = {"textures": str(options.textures)} if method == "aand" and options.textures else {}
     if options.amplify_steps and method == "aand":
         settings["amplify_steps"] = options.amplify_steps
@@ -101,13 +103,14 @@ def table(options: argparse.Namespace) -> None:
     for data in options.data:
         for name in options.methods:
             runs = [json.loads(_file(data, name, seed, options).read_text()) for seed in range(options.seeds)]
-            cells = [_spread([run[metric] for run in runs]) for metric in METRICS if metric in runs[0]]
+            cells = [spread([run[metric] for run in runs]) for metric in METRICS if metric in runs[0]]
             cells += ["-"] * (len(METRICS) - len(cells))
             seconds = statistics.mean(run["seconds"] for run in runs)
             print(f"| {data.name} | {name} | {' | '.join(cells)} | {seconds:.0f} |")
 
 
-def _spread(values: list[float]) -> str:
+def spread(values: Sequence[float]) -> str:
+    """Print the mean, and the standard deviation where there are several values."""
     deviation = f" ± {statistics.stdev(values):.1f}" if len(values) > 1 else ""
     return f"{statistics.mean(values):.1f}{deviation}"
 

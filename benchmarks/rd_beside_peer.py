@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import statistics
 import subprocess
 import time
 from pathlib import Path
@@ -20,6 +19,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
+from accuracy import spread
 from twinspect.data import open_data
 from twinspect.methods.config import make_config, with_length
 from twinspect.methods.rd import RDConfig
@@ -43,7 +43,7 @@ def main() -> None:
             print(name, seed, " ".join(f"{value:.1f}" for value in rows[name][-1]), flush=True)
     print("\n| | image AUROC | pixel AUROC | PRO | seconds to fit |\n|---|---|---|---|---|")
     for name, runs in rows.items():
-        print(f"| {name} | {' | '.join(_spread(column) for column in zip(*runs, strict=True))} |")
+        print(f"| {name} | {' | '.join(spread(column) for column in zip(*runs, strict=True))} |")
     ratios = [ours[-1] / peer[-1] for peer, ours in zip(rows["anomalib"], rows["twinspect"], strict=True)]
     print(f"time of twinspect / time of anomalib: {', '.join(f'{ratio:.2f}' for ratio in ratios)}")
 
@@ -76,11 +76,6 @@ def measure(file: Path, options: argparse.Namespace) -> list[float]:
     run = subprocess.run(command, check=True, capture_output=True, text=True)
     values: list[float] = json.loads(run.stdout.splitlines()[-1])
     return values
-
-
-def _spread(values: tuple[float, ...]) -> str:
-    deviation = f" ± {statistics.stdev(values):.1f}" if len(values) > 1 else ""
-    return f"{statistics.mean(values):.1f}{deviation}"
 
 
 def _options() -> argparse.Namespace:
