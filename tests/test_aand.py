@@ -75,6 +75,47 @@ def test_the_amplification_loss_equals_the_equation() -> None:
     assert len({round(v - (cosine(vanilla[0], normal[0]) - 0.3), 6) for v in values}) > 1
 
 
+def test_the_amplification_loss_may_compare_with_amplified_normal_patches() -> None:
+    amplified, vanilla, normal, moved = (
+        picture(n, 6, seed=k).numpy().astype(float) for k, n in enumerate((4, 4, 7, 7))
+    )
+    values = [
+        max(cosine(amplified[i], moved[j]), cosine(vanilla[i], normal[j]) - 0.3)
+        for i in range(4)
+        for j in range(7)
+    ]
+    tensors = [torch.from_numpy(each) for each in (amplified, vanilla, normal)]
+    found = amplification_loss(*tensors, margin=0.3, against=torch.from_numpy(moved))
+    assert float(found) == pytest.approx(np.mean(values), abs=1e-6)
+
+
+def test_without_a_gate_stage_one_looks_at_what_normal_patches_become() -> None:
+    torch.manual_seed(0)
+    method = AAND(create_teacher("pocket"), make_config(AANDConfig, "arg", {"size": 64})).eval()
+    for amplifier in method.amplifiers:
+        assert isinstance(amplifier, Amplifier)
+        assert amplifier.generator is not None
+        # A residual that bends every place alike separates nothing, and must not pass for a success.
+        for weights in amplifier.generator.parameters():
+            torch.nn.init.zeros_(weights)
+        amplifier.generator[-1].bias = torch.nn.Parameter(
+            torch.linspace(-9, 9, amplifier.generator[-1].out_channels)
+        )
+    given = batch(method)
+    with torch.no_grad():
+        loss = float(method.amplify_loss(given)) / method.config.amplification_weight
+    apart = 0.0
+    for features in given.targets:
+        truth = anomalous_patches(given.masks, features)
+        scale = 1 + torch.linspace(-9, 9, features.shape[1]).tanh()
+        places = (features * scale[:, None, None]).permute(0, 2, 3, 1)
+        vanilla = features.permute(0, 2, 3, 1)
+        pairs = torch.nn.functional.cosine_similarity(places[truth][:, None], places[~truth][None], dim=2)
+        margins = torch.nn.functional.cosine_similarity(vanilla[truth][:, None], vanilla[~truth][None], dim=2)
+        apart += float(pairs.maximum(margins - method.config.margin).mean())
+    assert loss == pytest.approx(apart, abs=1e-4)
+
+
 def test_no_anomalous_patch_is_no_loss_and_no_error() -> None:
     amplified = picture(0, 6).requires_grad_()
     loss = amplification_loss(amplified, picture(0, 6), picture(3, 6), 0.3)

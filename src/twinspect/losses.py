@@ -78,7 +78,9 @@ def focal_loss(probability: Tensor, truth: Tensor, *, gamma: float, alpha: float
     return (-weight * (1 - right) ** gamma * right.clamp_min(EPSILON).log()).mean()
 
 
-def amplification_loss(amplified: Tensor, vanilla: Tensor, normal: Tensor, margin: float) -> Tensor:
+def amplification_loss(
+    amplified: Tensor, vanilla: Tensor, normal: Tensor, margin: float, against: Tensor | None = None
+) -> Tensor:
     """Push amplified anomalous features away from normal ones, down to a margin below where they were.
 
     Tang et al. 2024, L_A: the mean of max(s(F_A^i, F_T^j), s(F_T^i, F_T^j) - alpha) over anomalous i and normal j.
@@ -88,13 +90,19 @@ def amplification_loss(amplified: Tensor, vanilla: Tensor, normal: Tensor, margi
         vanilla: (n, C) float, F_T of the same places.
         normal: (m, C) float, F_T of normal places.
         margin: alpha.
+        against: (m, C) float, what the amplified ones are pushed away from: the features that normal places have in
+            the end, F_A^j, where these are not their F_T^j.
 
     Returns:
         One number; 0 where one of the sets is empty.
     """
     if not len(vanilla) or not len(normal):
         return amplified.sum() * 0
-    directions = F.normalize(normal, dim=1).T
-    similarity = F.normalize(amplified, dim=1) @ directions
-    reference = F.normalize(vanilla, dim=1) @ directions - margin
+    similarity = _similarity(amplified, normal if against is None else against)
+    reference = _similarity(vanilla, normal) - margin
     return torch.maximum(similarity, reference).mean()
+
+
+def _similarity(some: Tensor, others: Tensor) -> Tensor:
+    """Give the cosines between (n, C) and (m, C) vectors, (n, m)."""
+    return F.normalize(some, dim=1) @ F.normalize(others, dim=1).T

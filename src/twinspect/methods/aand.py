@@ -155,8 +155,14 @@ class AAND(RD):
         with torch.autocast(
             features.device.type, enabled=False
         ):  # differences of cosines need all their bits
+            # Without a gate normal patches are amplified too, so that is what anomalous ones must differ from;
+            # compared with vanilla ones, nothing keeps the generator from bending all features alike.
             pushed = amplification_loss(
-                amplified[anomalous].float(), vanilla[anomalous], vanilla[normal], self.config.margin
+                amplified[anomalous].float(),
+                vanilla[anomalous],
+                vanilla[normal],
+                self.config.margin,
+                against=amplified[normal].float() if amplifier.gate is None else None,
             )
         return loss + self.config.amplification_weight * pushed
 
