@@ -27,7 +27,7 @@ from twinspect.devices import choose_device
 from twinspect.errors import BundleError, DataError, NotFittedError, unknown_name
 from twinspect.fitting import Fitting
 from twinspect.methods import method_class
-from twinspect.methods.config import make_config, usual_preset, with_length
+from twinspect.methods.config import make_config, usual_preset, usual_teacher, with_length
 from twinspect.model import Model
 from twinspect.scores import ImageScore, Scores
 from twinspect.scoring import SCORE_BATCH, Scorer
@@ -41,6 +41,7 @@ if TYPE_CHECKING:
     from twinspect.data.samples import DataSet, Sample
     from twinspect.methods.config import MethodConfig
     from twinspect.progress import Progress
+    from twinspect.teachers import Teacher
 
 
 class Detector:
@@ -51,7 +52,7 @@ class Detector:
 
     Args:
         method: a name from :func:`twinspect.methods`.
-        teacher: a name from :func:`twinspect.teachers`, or any timm model.
+        teacher: a name from :func:`twinspect.teachers`, or any timm model; ``None`` for the method's usual one.
         weights: the teacher's weights: a file, ``"random"``, or ``None`` for the published ones.
         layers: the teacher's levels; ``None`` for its usual ones.
         preset: a named set of the method's settings; ``None`` for the method's defaults, and for ``"paper"`` where
@@ -87,7 +88,7 @@ class Detector:
         self,
         method: str = "mkd",
         *,
-        teacher: str = "resnet18",
+        teacher: str | None = None,
         weights: str | Path | None = None,
         layers: Sequence[int] | None = None,
         preset: str | None = None,
@@ -185,7 +186,7 @@ class Detector:
         fitting = Fitting(
             self.method,
             config,
-            create_teacher(self.teacher, weights=self.weights, layers=self.layers, seed=self.seed),
+            self._create_teacher(),
             Trainer(self.seed, self.device, self.precision, self._threads(), self.cache_mb, self.bits),
             self._scorer(),
             images,
@@ -236,6 +237,13 @@ class Detector:
         cls = method_class(self.method).Config
         config = make_config(cls, self._preset(cls), settings)
         return with_length(config, steps=self.steps, epochs=self.epochs)
+
+    def _create_teacher(self) -> Teacher:
+        cls = method_class(self.method)
+        on_cpu = choose_device(self.device).type == "cpu"
+        name = self.teacher or usual_teacher(cls.Config, on_cpu=on_cpu)
+        layers = cls.usual_layers(name) if self.layers is None else self.layers
+        return create_teacher(name, weights=self.weights, layers=layers, seed=self.seed)
 
     def _preset(self, cls: type[MethodConfig]) -> str | None:
         """Return the preset asked for, or the usual one of the device where no length was given either."""

@@ -19,10 +19,11 @@ from twinspect.checkpoint import Checkpoint, History, State
 from twinspect.devices import choose_device
 from twinspect.errors import ConfigError, TrainingError
 from twinspect.memory import kept_memory
+from twinspect.methods.base import a_tenth
 from twinspect.progress import Progress, Silent
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Iterator, Sequence
     from types import FrameType
 
     from lightning_fabric import Fabric
@@ -130,35 +131,49 @@ class _Run:
         torch.manual_seed(_mix(self.seed, index))
         optimizer = cast("Optimizer", self.fabric.setup_optimizers(stage.optimizer(stage.parameters())))
         rates = [group["lr"] for group in optimizer.param_groups]
-        shown, judges = self._divide(stage)
+        shown, held = self._divide(stage)
+        judges = self._judges(stage, held)
         total = stage.total_steps(len(shown))
         best = Best(stage.trained)
         done = self._restore(state, optimizer, best) if state else 0
         losses = self.history.losses.setdefault(stage.name, [])
         self._teach(stage)
         self.progress.start(stage.name, total, done)
-        for batch in self._batches(stage, shown, index, done, total):
+        for made in self._batches(stage, shown, index, done, total):
             for group, rate in zip(optimizer.param_groups, rates, strict=True):
                 group["lr"] = rate * stage.rate(len(losses) / total)
+            batch = made._replace(done=len(losses) / total)
             losses.append(self._step(stage, batch, optimizer, len(losses)))
             self.progress.advance(losses[-1])
             if judges and len(losses) % max(1, total // VALIDATIONS) == 0:
                 self._validate(stage, judges, best)
             self._save_if_due(index, len(losses), total, optimizer, best)
         best.put_back()
+        self._settle(stage, held)
         self.progress.finish()
 
-    def _divide(self, stage: Stage) -> tuple[list[int], list[Batch]]:
-        """Say which images a stage learns from, and make the batches that judge it, if it wants any."""
+    def _divide(self, stage: Stage) -> tuple[list[int], list[int]]:
+        """Say which images a stage learns from, and which are held out for its measures, if it has any."""
         everything = list(range(len(self.images)))
-        if stage.validate is None:
+        if stage.validate is None and stage.settle is None:
             return everything, []
-        held = held_out(len(everything), self.seed)
-        shown = sorted(set(everything) - set(held)) or held
+        held = held_out(len(everything), self.seed, stage.held_out)
+        return sorted(set(everything) - set(held)) or held, held
+
+    def _judges(self, stage: Stage, held: list[int]) -> list[Batch]:
+        """Make the batches that judge a stage now and then, if it wants any."""
+        if stage.validate is None:
+            return []
         # Of few images each one judges by several drawn anomalies.
         judges = [held[number % len(held)] for number in range(max(VALIDATION_IMAGES, len(held)))]
-        plan = [judges[start : start + stage.batch_size] for start in range(0, len(judges), stage.batch_size)]
-        return shown, list(self._made(stage, plan, VALIDATION_DRAWS))
+        return list(self._made(stage, _cut(judges, stage.batch_size), VALIDATION_DRAWS))
+
+    @torch.no_grad()
+    def _settle(self, stage: Stage, held: list[int]) -> None:
+        """Let a stage measure what it wants of images it did not learn from, at full precision as in scoring."""
+        if stage.settle is not None:
+            self.model.eval()
+            stage.settle(list(self.images.batches(_cut(held, stage.batch_size))))
 
     def _teach(self, stage: Stage) -> None:
         """Put what learns into training mode and all else into evaluation mode."""
@@ -184,6 +199,8 @@ class _Run:
         with self.fabric.autocast():
             loss = stage.loss(batch)
         self.fabric.backward(loss)
+        if stage.clip:
+            torch.nn.utils.clip_grad_norm_(stage.parameters(), stage.clip)
         optimizer.step()
         value = loss.item()
         if not math.isfinite(value):
@@ -222,14 +239,18 @@ class _Run:
         return state.step
 
 
-def held_out(images: int, seed: int) -> list[int]:
-    """Choose the training images that a stage is judged by: a tenth of them, at least one.
+def held_out(images: int, seed: int, count: Callable[[int], int] = a_tenth) -> list[int]:
+    """Choose the training images that a stage is measured by.
 
     A single image is learnt from and judged by at once; there is no other.
+
+    Args:
+        images: how many training images there are.
+        seed: of the choice.
+        count: how many of so many are held out.
     """
     generator = torch.Generator().manual_seed(_mix(seed, images))
-    chosen = torch.randperm(images, generator=generator)[: max(1, images // 10)]
-    return sorted(chosen.tolist())
+    return sorted(torch.randperm(images, generator=generator)[: count(images)].tolist())
 
 
 def choose_precision(name: str, device: torch.device) -> str:
@@ -277,6 +298,11 @@ def _order(
         if place == 0 or not order:
             order = _epoch(groups, torch.Generator().manual_seed(_mix(seed, index, epoch)))
         yield order[place * stage.batch_size : (place + 1) * stage.batch_size]
+
+
+def _cut(numbers: list[int], size: int) -> list[list[int]]:
+    """Cut a list into batches, the last of them perhaps smaller."""
+    return [numbers[start : start + size] for start in range(0, len(numbers), size)]
 
 
 def _epoch(groups: Sequence[list[int]], generator: torch.Generator) -> list[int]:

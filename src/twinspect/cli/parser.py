@@ -77,9 +77,8 @@ def _fit(verbs: _Verbs, common: argparse.ArgumentParser) -> None:
     verb.add_argument("--preset", help="a named set of the method's settings; see: twinspect methods NAME")
     verb.add_argument(
         "--teacher",
-        default="resnet18",
         help="see: twinspect teachers; any timm name works; pocket: comes with twinspect; auto: resnet18 if its "
-        "weights can be had, else pocket (resnet18)",
+        "weights can be had, else pocket (the method's usual one: resnet18, on a CPU)",
     )
     verb.add_argument(
         "--weights", metavar="FILE", help="the teacher's weights: .safetensors or .pth, or: random"

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from twinspect.methods.config import ConfigT, MethodConfig, count_steps
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Sequence
 
     from torch.optim import Optimizer
 
@@ -26,11 +26,13 @@ class Batch(NamedTuple):
         images: (B, 3, H, W) float32, normalised.
         targets: what the frozen teacher says of them, one (B, C_k, h_k, w_k) a level.
         masks: (B, H, W) bool, where anomalies were drawn; None where the images are as they came.
+        done: the share of the stage's steps that are behind, in [0, 1); 1 outside training.
     """
 
     images: Tensor
     targets: tuple[Tensor, ...]
     masks: Tensor | None = None
+    done: float = 1.0
 
 
 class Output(NamedTuple):
@@ -50,6 +52,11 @@ def constant(_done: float) -> float:
     return 1.0
 
 
+def a_tenth(images: int) -> int:
+    """Count the training images that a stage is usually judged by: a tenth of them, at least one."""
+    return max(1, images // 10)
+
+
 @dataclass(frozen=True)
 class Stage:
     """One stretch of training.
@@ -66,6 +73,10 @@ class Stage:
         synthesizer: draws anomalies; batches then hold such images and masks. None: images as they came.
         validate: a batch of held-out training images, with anomalies if the stage has them, to figures by name;
             the state whose ``"loss"`` was lowest is kept in the end. None: the last state is.
+        settle: is shown all held-out training images once the stage is over, as they came, to measure what only
+            images that were not learnt from can tell; what it finds it keeps in buffers. None: nothing to measure.
+        held_out: how many of so many training images are held out, where something is measured on them.
+        clip: the longest gradient, over all that learns; longer ones are shortened. 0: as long as it is.
     """
 
     name: str
@@ -78,6 +89,9 @@ class Stage:
     rate: Callable[[float], float] = constant
     synthesizer: Synthesizer | None = None
     validate: Callable[[Batch], dict[str, float]] | None = None
+    settle: Callable[[Sequence[Batch]], None] | None = None
+    held_out: Callable[[int], int] = a_tenth
+    clip: float = 0.0
 
     @classmethod
     def of(
@@ -121,6 +135,11 @@ class Method(nn.Module, ABC, Generic[ConfigT]):
         super().__init__()
         self.teacher = teacher
         self.config = config
+
+    @classmethod
+    def usual_layers(cls, teacher: str) -> tuple[int, ...] | None:  # noqa: ARG003 - for methods that care
+        """Choose the levels of a teacher, by its name, where the user named none; None for its usual ones."""
+        return None
 
     @abstractmethod
     def stages(self) -> tuple[Stage, ...]:

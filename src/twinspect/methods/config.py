@@ -25,6 +25,9 @@ class MethodConfig:
     """Named sets of settings. One called "paper" has the authors' lengths; where there is one, the defaults are
     quick settings for a CPU, and on other devices it is what is taken unasked."""
 
+    TEACHERS: ClassVar[tuple[str, str]] = ("resnet18", "resnet18")
+    """The usual teacher: on a CPU, and on other devices."""
+
     size: int = 256
     """side of the square that the teacher sees, in pixels; images are resized to it"""
     crop: int = 0
@@ -91,6 +94,11 @@ def with_length(config: ConfigT, *, steps: int | None, epochs: int | None) -> Co
 def usual_preset(cls: type[MethodConfig], *, on_cpu: bool) -> str | None:
     """Say which preset is meant where none is named: the authors' lengths, where they take hours and not days."""
     return PAPER if PAPER in cls.PRESETS and not on_cpu else None
+
+
+def usual_teacher(cls: type[MethodConfig], *, on_cpu: bool) -> str:
+    """Say which teacher is meant where none is named."""
+    return cls.TEACHERS[0 if on_cpu else 1]
 
 
 def shortfall(config: MethodConfig, images: int) -> str:

@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from twinspect.errors import ConfigError, TeacherError
 from twinspect.teachers import networks, plugins
 from twinspect.teachers.levels import Level
+from twinspect.teachers.origin import RANDOM
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -135,11 +136,21 @@ class Teacher(nn.Module):
         Returns:
             The maps, and one (B, C) vector a level: a transformer's class token, elsewhere the map's mean.
         """
-        if not isinstance(self.backbone, HasClassTokens):
-            maps = self(images)
-            return maps, tuple(level.mean((2, 3)) for level in maps)
         self._check(images)
-        return self.backbone.with_class_tokens(images)
+        return describe(self.backbone, images)
+
+    def sibling(self, levels: Sequence[str], seed: int) -> nn.Module:
+        """Build another network of the same architecture, with random weights that may learn.
+
+        Args:
+            levels: names of those that it shall give, out of this teacher's.
+            seed: of its weights; torch's own random state is left as it was.
+
+        Returns:
+            A backbone, as this teacher's is; :func:`describe` takes it.
+        """
+        network = _network(self.card, levels, RANDOM, seed)
+        return network.requires_grad_(requires_grad=True)
 
     def check_size(self, height: int, width: int) -> None:
         """Refuse an image size that the network does not take.
@@ -194,11 +205,24 @@ class Teacher(nn.Module):
             TeacherError: the record is damaged, or what it names is not installed.
         """
         card = Card.from_spec(spec)
-        kind, _, name = card.network.partition(":")
         names = [level.name for level in card.levels]
-        if kind == TIMM:
-            return cls(networks.build(name, names).backbone, card)
-        return cls(plugins.factory(name)(weights=plugins.BARE, layers=names, seed=0).backbone, card)
+        return cls(_network(card, names, plugins.BARE, 0), card)
+
+
+def describe(backbone: nn.Module, images: Tensor) -> tuple[tuple[Tensor, ...], tuple[Tensor, ...]]:
+    """Describe images by maps, and as a whole; see :meth:`Teacher.describe`."""
+    if isinstance(backbone, HasClassTokens):
+        return backbone.with_class_tokens(images)
+    maps = tuple(backbone(images))
+    return maps, tuple(level.mean((2, 3)) for level in maps)
+
+
+def _network(card: Card, levels: Sequence[str], weights: str, seed: int) -> nn.Module:
+    """Build the network that a card names, with the weights that are named or, if timm's, random ones."""
+    kind, _, name = card.network.partition(":")
+    if kind == TIMM:
+        return networks.build(name, levels, seed).backbone
+    return plugins.factory(name)(weights=weights, layers=list(levels), seed=seed).backbone
 
 
 def _nearest(side: int, multiple: int) -> str:

@@ -164,6 +164,23 @@ def level_numbers(architecture: str) -> dict[int, str]:
     return {number: row["module"] for number, row in enumerate(rows)}
 
 
+def blocks_of(name: str) -> int:
+    """Count the blocks of a teacher that keeps one single stride, as vision transformers do; 0 for all others.
+
+    Args:
+        name: a model of timm with or without a tag; any other name has none.
+    """
+    architecture = name.partition(".")[0]
+    if architecture not in timm.list_models() or _is_vgg(architecture):
+        return 0
+    return _blocks(architecture)
+
+
+def _blocks(architecture: str) -> int:
+    rows = _feature_rows(architecture)
+    return len(rows) if len({row["reduction"] for row in rows}) == 1 else 0
+
+
 @cache
 def _feature_rows(architecture: str) -> tuple[dict[str, Any], ...]:
     with torch.random.fork_rng(devices=[]):
@@ -191,10 +208,10 @@ def _default_levels(architecture: str, known: dict[int, str]) -> tuple[str, ...]
     if _is_vgg(architecture):
         return tuple(known.values())[1:]
     names = tuple(known.values())
-    reductions = [row["reduction"] for row in _feature_rows(architecture)]
-    if len(set(reductions)) == 1:
+    if _blocks(architecture):
         count = min(DEFAULT_BLOCKS, len(names))
         return tuple(names[len(names) * step // count - 1] for step in range(1, count + 1))
+    reductions = [row["reduction"] for row in _feature_rows(architecture)]
     deepest_of_stride = dict(zip(reductions, names, strict=True))
     return tuple(deepest_of_stride[s] for s in DEFAULT_STRIDES if s in deepest_of_stride) or names
 
