@@ -26,7 +26,19 @@ HEAVY = (
 )
 
 FLOORS = {
-    0: ("errors", "_version", "files", "memory", "devices", "progress", "maps", "losses", "metrics"),
+    0: (
+        "errors",
+        "_version",
+        "files",
+        "memory",
+        "devices",
+        "progress",
+        "maps",
+        "losses",
+        "metrics",
+        "evidence",
+        "optimizers",
+    ),
     1: ("images", "decoding", "data", "teachers", "nets", "synthesis"),
     2: ("methods",),
     3: (

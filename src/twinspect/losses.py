@@ -8,6 +8,8 @@ import torch
 import torch.nn.functional as F
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from torch import Tensor
 
 EPSILON = 1e-6
@@ -27,6 +29,44 @@ def direction_loss(teacher: Tensor, student: Tensor) -> Tensor:
         (B,), in [0, 2].
     """
     return 1 - F.cosine_similarity(teacher.flatten(1), student.flatten(1), dim=1)
+
+
+def relaxed_loss(teacher: Tensor, student: Tensor, *, easy_share: float, easy_weight: float) -> Tensor:
+    """Compare the directions of whole maps, and let the places rebuilt best pull less.
+
+    The value is :func:`direction_loss`. Its gradient is scaled down at the places of the batch where 1 - cos over
+    channels is lowest, so that the student does not polish what it can do (Guo et al. 2024, arXiv 2405.14325).
+
+    Args:
+        teacher: (B, C, h, w) float.
+        student: (B, C, h, w) float.
+        easy_share: share of all places of the batch, in [0, 1], that count as easy.
+        easy_weight: what their gradient is multiplied by.
+
+    Returns:
+        (B,), in [0, 2].
+    """
+    places = 1 - F.cosine_similarity(teacher, student.detach(), dim=1)
+    easy = places.numel() - int(places.numel() * (1 - easy_share))
+    if easy > 0 and easy_weight != 1:
+        limit = places.flatten().kthvalue(easy).values
+        faded = student.detach().lerp(student, easy_weight)
+        student = torch.where((places <= limit)[:, None], faded, student)
+    return direction_loss(teacher, student)
+
+
+def noisy_or_loss(distances: Sequence[Tensor]) -> Tensor:
+    """Ask that none of several detectors finds good images anomalous: -log(1 - p), p = 1 - prod(1 - d_i).
+
+    Park, Seo & Kim 2025 name the objective; that d is half a cosine distance is this project's choice.
+
+    Args:
+        distances: one (B,) in [0, 1] a detector.
+
+    Returns:
+        One number: the mean over images of -sum log(1 - d_i).
+    """
+    return -torch.stack([(1 - each).clamp_min(EPSILON).log() for each in distances]).sum(dim=0).mean()
 
 
 def value_loss(teacher: Tensor, student: Tensor) -> Tensor:

@@ -62,6 +62,20 @@ def fuse(maps: Sequence[Tensor], size: tuple[int, int]) -> Tensor:
     return torch.stack([enlarge(level, size) for level in maps]).sum(dim=0)
 
 
+def top_mean(maps: Tensor, share: float) -> Tensor:
+    """Average the highest values of every map.
+
+    Args:
+        maps: (B, H, W) float.
+        share: of the values, in [0, 1]; at least one value is taken, so 0 gives the peak.
+
+    Returns:
+        (B,).
+    """
+    flat = maps.flatten(1)
+    return flat.topk(max(1, int(share * flat.shape[1])), dim=1).values.mean(dim=1)
+
+
 def gaussian_blur(maps: Tensor, sigma: float) -> Tensor:
     """Blur maps with a Gaussian that is cut at four standard deviations and mirrored at the border.
 

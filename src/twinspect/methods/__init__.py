@@ -54,6 +54,12 @@ _BUILT_IN = (
         "Tang et al., IEEE TIP 2026, arXiv 2405.02068",
         "twinspect.methods.aand:AAND",
     ),
+    MethodInfo(
+        "dual",
+        "one student rebuilds patches, one replicates the image as a whole; joined by Noisy-OR",
+        "Park, Seo & Kim 2025, arXiv 2509.24448",
+        "twinspect.methods.dual:Dual",
+    ),
 )
 
 

@@ -82,6 +82,21 @@ class Student(nn.Module):
         return rebuilt
 
 
+def check_halving(method: str, teacher: Teacher, height: int, width: int) -> None:
+    """Refuse image sizes in pixels that do not halve exactly down to the embedding of a student.
+
+    Raises:
+        ConfigError: with the nearest size that would do.
+    """
+    unit = 2 * teacher.levels[-1].reduction
+    if height % unit or width % unit:
+        near = max(1, round(height / unit)) * unit
+        raise ConfigError(
+            f"{method} with {teacher.name} needs a size that is a multiple of {unit}, got {height}x{width}; "
+            f"type: --size {near}"
+        )
+
+
 class RD(Method[RDConfig]):
     """A teacher, and a student that rebuilds its features backwards."""
 
@@ -93,13 +108,7 @@ class RD(Method[RDConfig]):
 
     def check_size(self, height: int, width: int) -> None:
         """Refuse sizes that do not halve exactly down to the embedding."""
-        unit = 2 * self.teacher.levels[-1].reduction
-        if height % unit or width % unit:
-            near = [max(1, round(side / unit)) * unit for side in (height, width)]
-            raise ConfigError(
-                f"rd with {self.teacher.name} needs a size that is a multiple of {unit}, got {height}x{width}; "
-                f"type: --size {near[0]}"
-            )
+        check_halving("rd", self.teacher, height, width)
 
     def stages(self) -> tuple[Stage, ...]:
         """Train bottleneck and decoder together."""

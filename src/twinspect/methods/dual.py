@@ -1,0 +1,280 @@
+"""Dual heterogeneous students (Park, Seo & Kim 2025, arXiv 2509.24448): defects and meaning in one model.
+
+One teacher pass feeds two students that fail in different ways. The local one, an encoder-decoder, rebuilds the
+teacher's patch features and cannot rebuild a defect; the semantic one, an encoder of the teacher's kind trained from
+scratch, replicates only what the teacher says of the image as a whole, and cannot do so for a kind of thing that it
+never saw. Noisy-OR joins them. What the paper leaves open is marked "ours" in the settings.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import partial
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
+
+import torch
+from torch import Tensor, nn
+
+from twinspect import evidence, maps
+from twinspect.errors import ConfigError
+from twinspect.losses import direction_loss, noisy_or_loss, relaxed_loss
+from twinspect.methods.base import Batch, Method, Output, Stage
+from twinspect.methods.config import MethodConfig
+from twinspect.methods.rd import Student, check_halving
+from twinspect.nets.tokens import TokenStudent
+from twinspect.optimizers import StableAdamW
+from twinspect.teachers import networks
+from twinspect.teachers.base import HasClassTokens, describe
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from twinspect.teachers.base import Teacher
+
+GROUPS = 2
+"""Groups of blocks whose patch tokens are averaged and rebuilt together (section 3 of the paper)."""
+FIRST, COVERED = 1 / 6, 2 / 3
+"""Where the blocks for the local student begin, and how far they reach, in shares of a transformer's depth (ours,
+after Dinomaly: blocks 3 to 10 of 12)."""
+FEW = 8
+"""Fewest training images that the branches' scores are measured on, if these are a third at most (ours)."""
+
+
+@dataclass(frozen=True)
+class DualConfig(MethodConfig):
+    """Settings of the dual students."""
+
+    TEACHERS: ClassVar[tuple[str, str]] = ("resnet18", "vit_base_patch14_reg4_dinov2.lvd142m")
+    PRESETS: ClassVar[dict[str, dict[str, Any]]] = {
+        "dinomaly": {"size": 448, "crop": 392, "steps": 10_000, "learning_rate": 2e-3},
+        "local": {"branch": "local"},
+        "semantic": {"branch": "semantic"},
+    }
+
+    size: int = 224
+    """side of the square that the teacher sees, in pixels: a multiple of a transformer's patch, and of twice the
+    coarsest stride of a convolutional teacher"""
+    steps: int = 400
+    """optimiser steps (ours)"""
+    branch: Literal["both", "local", "semantic"] = "both"
+    """which students learn and judge (the paper's ablation); the semantic one alone gives no map but its score"""
+    optimizer: Literal["stable_adamw", "adamw"] = "stable_adamw"
+    """AdamW, or the variant that shortens steps for which it has no experience (ours)"""
+    learning_rate: float = 2e-3
+    """step size, after its warm-up (ours)"""
+    weight_decay: float = 1e-4
+    """share of a weight that is taken off in a step, times the step size (ours)"""
+    warmup: float = 0.05
+    """share of the training in which the step size rises to its full value; then it falls like a cosine (ours)"""
+    last_rate: float = 0.1
+    """step size at the end, as a share of the full one (ours)"""
+    clip: float = 0.1
+    """longest gradient of all weights together; 0 takes it as it is (ours)"""
+    local_levels: int = 8
+    """first levels of a transformer that the local student rebuilds, in two groups (ours)"""
+    semantic_levels: int = 4
+    """last levels whose class tokens the semantic student replicates (ours)"""
+    dropout: float = 0.2
+    """share of values dropped in the local student's bottleneck, transformers only (ours)"""
+    attention: Literal["linear", "softmax"] = "linear"
+    """attention of the local student's decoder, transformers only (ours)"""
+    easy_share: float = 0.9
+    """share of the places, the best rebuilt, whose gradient counts less (ours)"""
+    easy_weight: float = 0.1
+    """what their gradient counts; 1 switches this off (ours)"""
+    easy_warmup: float = 0.1
+    """share of the training in which the share of such places rises from 0 (ours)"""
+    top_share: float = 0.01
+    """share of the map, its highest values, whose mean is the local score (ours)"""
+    tail: evidence.Tail = "logistic"
+    """distribution by which a branch's score becomes a probability (ours)"""
+    sigma: float = 4.0
+    """blur of the map, in pixels of the model input"""
+
+    def __post_init__(self) -> None:
+        """Check what the fields' types cannot say."""
+        super().__post_init__()
+        for name in ("weight_decay", "clip", "sigma"):
+            if getattr(self, name) < 0:
+                raise ConfigError(f"{name} must not be negative, got {getattr(self, name)}")
+        for name in ("local_levels", "semantic_levels"):
+            if getattr(self, name) < 1:
+                raise ConfigError(f"{name} must be 1 or more, got {getattr(self, name)}")
+        for name in ("warmup", "last_rate", "easy_share", "easy_weight", "easy_warmup", "top_share"):
+            if not 0 <= getattr(self, name) <= 1:
+                raise ConfigError(f"{name} must be in 0..1, got {getattr(self, name)}")
+        if not 0 <= self.dropout < 1:
+            raise ConfigError(f"dropout must be 0 or more and below 1, got {self.dropout}")
+
+
+class Dual(Method[DualConfig]):
+    """A teacher, and one or both of the students."""
+
+    Config = DualConfig
+    location: Tensor
+    scale: Tensor
+
+    def __init__(self, teacher: Teacher, config: DualConfig) -> None:
+        super().__init__(teacher, config)
+        self.has_tokens = isinstance(teacher.backbone, HasClassTokens)
+        self.students = nn.ModuleDict()
+        self._maps = 0 if config.branch == "semantic" else self._count_maps()
+        if config.branch != "semantic":
+            self.students["local"] = self._local_student()
+        if config.branch != "local":
+            names = [level.name for level in teacher.levels[-config.semantic_levels :]]
+            # Drawn, so that it follows the training's seed and never repeats a teacher of random weights.
+            self.students["semantic"] = teacher.sibling(names, seed=int(torch.randint(2**31, ())))
+        self.register_buffer("location", torch.zeros(len(self.students)))
+        self.register_buffer("scale", torch.ones(len(self.students)))
+
+    def _count_maps(self) -> int:
+        levels = self.teacher.levels
+        return len(_halves(levels[: self.config.local_levels])) if self.has_tokens else len(levels)
+
+    def _local_student(self) -> nn.Module:
+        if not self.has_tokens:
+            return Student(self.teacher)
+        levels = self.teacher.levels[: self.config.local_levels]
+        widths = {level.channels for level in levels}
+        if len(widths) > 1:
+            raise ConfigError(
+                f"dual averages the blocks of a transformer and needs them equally wide; {self.teacher.name} has "
+                f"widths {', '.join(map(str, sorted(widths)))}"
+            )
+        linear = self.config.attention == "linear"
+        return TokenStudent(widths.pop(), self._maps, len(levels), dropout=self.config.dropout, linear=linear)
+
+    @classmethod
+    def usual_layers(cls, teacher: str) -> tuple[int, ...] | None:
+        """Take a transformer's middle blocks for the local student, and its last ones for the semantic one."""
+        blocks = networks.blocks_of(teacher)
+        if not blocks:
+            return None
+        local, semantic = DualConfig.local_levels, DualConfig.semantic_levels
+        middle = {round(blocks * (FIRST + COVERED * step / local)) for step in range(local)}
+        return tuple(sorted(middle | set(range(max(0, blocks - semantic), blocks))))
+
+    def check_size(self, height: int, width: int) -> None:
+        """Refuse sizes that a decoder of halvings cannot rebuild; a transformer's own rule is its teacher's."""
+        if not self.has_tokens and "local" in self.students:
+            check_halving("dual", self.teacher, height, width)
+
+    def stages(self) -> tuple[Stage, ...]:
+        """Train both students together."""
+        config = self.config
+        return (
+            Stage(
+                name="distil",
+                trained=(self.students,),
+                optimizer=self._optimizer,
+                loss=self.loss,
+                steps=config.steps,
+                epochs=config.epochs,
+                batch_size=config.batch_size,
+                rate=partial(warm_cosine, warm=config.warmup, last=config.last_rate),
+                settle=self.settle if len(self.students) > 1 else None,
+                held_out=a_fifth,
+                clip=config.clip,
+            ),
+        )
+
+    def _optimizer(self, parameters: Iterable[nn.Parameter]) -> torch.optim.Optimizer:
+        rate, decay = self.config.learning_rate, self.config.weight_decay
+        if self.config.optimizer == "adamw":
+            return torch.optim.AdamW(parameters, lr=rate, weight_decay=decay, fused=True)
+        return StableAdamW(parameters, lr=rate, weight_decay=decay)
+
+    def targets(self, images: Tensor) -> tuple[Tensor, ...]:
+        """Ask the teacher, once: (B, C, h, w) maps for the local student, then (B, C, 1, 1) class tokens."""
+        levels, tokens = self.teacher.describe(images)
+        local = self._grouped(levels) if "local" in self.students else ()
+        wanted = tokens[-self.config.semantic_levels :] if "semantic" in self.students else ()
+        return (*local, *(token[..., None, None] for token in wanted))
+
+    def _grouped(self, levels: Sequence[Tensor]) -> tuple[Tensor, ...]:
+        """Average a transformer's levels in groups, shallow to deep; others stay as they are."""
+        if not self.has_tokens:
+            return tuple(levels)
+        return tuple(
+            torch.stack(tuple(group)).mean(dim=0) for group in _halves(levels[: self.config.local_levels])
+        )
+
+    def loss(self, batch: Batch) -> Tensor:
+        """Make it improbable that any student finds these good images anomalous (Noisy-OR)."""
+        distances = []
+        if "local" in self.students:
+            distances.append(self._local_distance(batch))
+        if "semantic" in self.students:
+            distances.append(self._semantic(batch.images, batch.targets) / 2)
+        return noisy_or_loss(distances)
+
+    def _local_distance(self, batch: Batch) -> Tensor:
+        """Give L_SD / 2, in [0, 1], (B,)."""
+        share = self.config.easy_share * _ramp(batch.done, self.config.easy_warmup)
+        compare = partial(relaxed_loss, easy_share=share, easy_weight=self.config.easy_weight)
+        pairs = self._local_pairs(batch.targets)
+        return torch.stack([compare(t, s) for t, s in pairs]).mean(dim=0) / 2
+
+    def _local_pairs(self, targets: Sequence[Tensor]) -> list[tuple[Tensor, Tensor]]:
+        levels = targets[: self._maps]
+        rebuilt = self.students["local"](levels)
+        return [(level, twin.to(level.dtype)) for level, twin in zip(levels, rebuilt, strict=True)]
+
+    def _semantic(self, images: Tensor, targets: Sequence[Tensor]) -> Tensor:
+        """Average 1 - cos(class token of the teacher, of the student) over levels: (B,) in [0, 2]."""
+        _, tokens = describe(self.students["semantic"], images)
+        wanted = [target.flatten(1) for target in targets[self._maps :]]
+        each = [direction_loss(t, s.to(t.dtype)) for t, s in zip(wanted, tokens, strict=True)]
+        return torch.stack(each).mean(dim=0)
+
+    def forward(self, images: Tensor) -> Output:
+        """Score by Noisy-OR of the branches; the map is the local one."""
+        found, scores = self.judged(images, self.targets(images))
+        if len(self.students) > 1:
+            parts = evidence.surprise(scores, self.location, self.scale, self.config.tail)
+            return Output(found, parts.sum(dim=1))
+        return Output(found, scores[:, 0])
+
+    def judged(self, images: Tensor, targets: Sequence[Tensor]) -> tuple[Tensor, Tensor]:
+        """Give the map (B, H, W), and the raw score of each branch, (B, branches), local first."""
+        size = (images.shape[-2], images.shape[-1])
+        scores = []
+        if "local" in self.students:
+            distances = [maps.cosine_map(t, s) for t, s in self._local_pairs(targets)]
+            found = maps.gaussian_blur(maps.fuse(distances, size), self.config.sigma)
+            scores.append(maps.top_mean(found, self.config.top_share))
+        if "semantic" in self.students:
+            scores.append(self._semantic(images, targets))
+        if "local" not in self.students:
+            found = scores[0][:, None, None].expand(-1, *size)
+        return found, torch.stack(scores, dim=1)
+
+    def settle(self, batches: Sequence[Batch]) -> None:
+        """Measure what each branch scores on good images that neither learnt from (ours)."""
+        scores = torch.cat([self.judged(batch.images, batch.targets)[1] for batch in batches])
+        for branch, values in enumerate(scores.unbind(dim=1)):
+            self.location[branch], self.scale[branch] = evidence.spread_of(values, self.config.tail)
+
+
+def _halves(levels: Sequence[Any]) -> list[Sequence[Any]]:
+    """Cut levels into two groups, shallow and deep; a single one is one group."""
+    half = -(-len(levels) // GROUPS)
+    return [levels[start : start + half] for start in range(0, len(levels), half)]
+
+
+def a_fifth(images: int) -> int:
+    """Count the training images to measure on: a fifth, eight or more, but no more than a third; at least one."""
+    return max(1, images // 5, min(FEW, images // 3))
+
+
+def warm_cosine(done: float, *, warm: float, last: float) -> float:
+    """Give the factor of the step size by the share of the training that is done: a rise, then half a cosine."""
+    if done < warm:
+        return (done + 1e-3) / (warm + 1e-3)
+    fallen = (done - warm) / (1 - warm) if warm < 1 else 0.0
+    return last + (1 - last) * 0.5 * (1 + torch.cos(torch.tensor(torch.pi * fallen)).item())
+
+
+def _ramp(done: float, warm: float) -> float:
+    return min(1.0, done / warm) if warm else 1.0

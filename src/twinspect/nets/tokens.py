@@ -1,0 +1,145 @@
+"""The local student of a vision transformer: a noisy bottleneck, and a decoder with linear attention.
+
+After Guo et al. 2024 (Dinomaly, arXiv 2405.14325): dropout in the bottleneck keeps the student from learning to copy
+whatever it is given, and attention that cannot focus on one place keeps it from passing a defect through.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+HEAD = 64
+"""Channels of an attention head, as in the transformers themselves."""
+WIDER = 4
+"""Inner width of a block's and of the bottleneck's perceptron, in widths of a token."""
+SPREAD = 0.02
+"""Standard deviation of the first weights, cut at two of them (usual for transformers)."""
+CLOSE_TO_ZERO = 1e-6
+"""Added to the sum of linear attention's weights."""
+
+
+class TokenStudent(nn.Module):
+    """Rebuild the mean patch tokens of groups of blocks from the mean of them all.
+
+    Args:
+        channels: of a token.
+        groups: how many means there are, shallow to deep.
+        blocks: of the decoder; the last ones rebuild the shallowest group, as in a mirror.
+        dropout: share of the bottleneck's values that are dropped while training.
+        linear: linear attention; otherwise the usual one, with a softmax.
+    """
+
+    def __init__(self, channels: int, groups: int, blocks: int, *, dropout: float, linear: bool) -> None:
+        super().__init__()
+        self.bottleneck = Perceptron(channels, dropout)
+        self.blocks = nn.ModuleList(Block(channels, linear=linear) for _ in range(max(blocks, groups)))
+        self._groups = groups
+        self.apply(_initialise)
+
+    def forward(self, levels: Sequence[Tensor]) -> tuple[Tensor, ...]:
+        """Rebuild one (B, C, h, w) map a group, shallow to deep, from as many maps of that shape."""
+        height, width = levels[0].shape[-2:]
+        mean = sum(levels[1:], start=levels[0]) / len(levels)
+        tokens = self.bottleneck(mean.flatten(2).transpose(1, 2))
+        rebuilt: list[Tensor] = []
+        for block in self.blocks:
+            tokens = block(tokens)
+            rebuilt.append(tokens)
+        means = [self._mean(rebuilt, group) for group in range(self._groups)]
+        return tuple(m.transpose(1, 2).reshape(len(m), -1, height, width) for m in reversed(means))
+
+    def _mean(self, rebuilt: list[Tensor], group: int) -> Tensor:
+        share = len(rebuilt) / self._groups
+        own = rebuilt[round(group * share) : round((group + 1) * share)]
+        return sum(own[1:], start=own[0]) / len(own)
+
+
+class Block(nn.Module):
+    """Attention and a perceptron, each on normalised tokens and added to what came in.
+
+    Args:
+        channels: of a token.
+        linear: which attention.
+    """
+
+    def __init__(self, channels: int, *, linear: bool) -> None:
+        super().__init__()
+        self.norm_attention = nn.LayerNorm(channels)
+        self.attention = Attention(channels, linear=linear)
+        self.norm_perceptron = nn.LayerNorm(channels)
+        self.perceptron = Perceptron(channels, 0.0)
+
+    def forward(self, tokens: Tensor) -> Tensor:
+        """Give (B, N, C) of (B, N, C)."""
+        tokens = tokens + self.attention(self.norm_attention(tokens))
+        refined: Tensor = tokens + self.perceptron(self.norm_perceptron(tokens))
+        return refined
+
+
+class Attention(nn.Module):
+    """Self-attention with several heads.
+
+    Linear: a place takes sum_j f(q) f(k_j) v_j / sum_j f(q) f(k_j) with f(x) = elu(x) + 1 (Katharopoulos et al.
+    2020), at a cost that grows with the number of places and not with its square.
+
+    Args:
+        channels: of a token.
+        linear: whether the weights are such, or a softmax.
+    """
+
+    def __init__(self, channels: int, *, linear: bool) -> None:
+        super().__init__()
+        self._heads = max(1, channels // HEAD)
+        if channels % self._heads:
+            self._heads = 1
+        self._linear = linear
+        self.to_qkv = nn.Linear(channels, 3 * channels)
+        self.out = nn.Linear(channels, channels)
+
+    def forward(self, tokens: Tensor) -> Tensor:
+        """Give (B, N, C) of (B, N, C)."""
+        shape = (3, self._heads, -1)
+        query, key, value = self.to_qkv(tokens).unflatten(2, shape).permute(2, 0, 3, 1, 4)
+        attend = _linear_attention if self._linear else F.scaled_dot_product_attention
+        mixed = attend(query, key, value)
+        out: Tensor = self.out(mixed.transpose(1, 2).flatten(2))
+        return out
+
+
+class Perceptron(nn.Sequential):
+    """Two linear layers with GELU between them, and dropout before, between and behind.
+
+    Args:
+        channels: in and out.
+        dropout: share that is dropped while training.
+    """
+
+    def __init__(self, channels: int, dropout: float) -> None:
+        inner = WIDER * channels
+        super().__init__(
+            nn.Dropout(dropout),
+            nn.Linear(channels, inner),
+            nn.GELU(),
+            nn.Dropout(dropout),
+            nn.Linear(inner, channels),
+            nn.Dropout(dropout),
+        )
+
+
+def _linear_attention(query: Tensor, key: Tensor, value: Tensor) -> Tensor:
+    """Attend within (B, heads, N, channels of a head)."""
+    query, key = F.elu(query) + 1, F.elu(key) + 1
+    total = query @ key.sum(dim=2, keepdim=True).transpose(2, 3)
+    return query @ (key.transpose(2, 3) @ value) / (total + CLOSE_TO_ZERO)
+
+
+def _initialise(layer: nn.Module) -> None:
+    if isinstance(layer, nn.Linear):
+        nn.init.trunc_normal_(layer.weight, std=SPREAD, a=-2 * SPREAD, b=2 * SPREAD)
+        nn.init.zeros_(layer.bias)

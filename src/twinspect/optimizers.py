@@ -1,0 +1,54 @@
+"""StableAdamW: AdamW that takes shorter steps where its picture of the gradient's size is out of date."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import torch
+from torch.optim import AdamW
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
+    from torch import Tensor, nn
+
+
+class StableAdamW(AdamW):
+    """AdamW whose step for each tensor is divided by max(1, RMS(g / sqrt(u))) (Wortsman et al., NeurIPS 2023).
+
+    u is the running mean of squared gradients. When a gradient is suddenly far larger than it has been, u lags behind
+    and Adam's step is too long; transformers trained from scratch then spike. This prevents it without a threshold
+    that must be tuned, as clipping gradients has.
+
+    Args:
+        parameters: what learns; each becomes a group of its own, since each has its own step size.
+        lr: step size.
+        weight_decay: share of a weight that is taken off, times the step size.
+    """
+
+    def __init__(self, parameters: Iterable[nn.Parameter], *, lr: float, weight_decay: float) -> None:
+        groups = [{"params": [parameter]} for parameter in parameters]
+        super().__init__(groups, lr=lr, weight_decay=weight_decay, fused=True)
+
+    @torch.no_grad()
+    def step(self, closure: Callable[[], float] | None = None) -> float | None:  # type: ignore[override]
+        """Make one step."""
+        usual = [group["lr"] for group in self.param_groups]
+        for group in self.param_groups:
+            group["lr"] /= max(1.0, self._excess(group))
+        loss: float | None = super().step(closure)
+        for group, rate in zip(self.param_groups, usual, strict=True):
+            group["lr"] = rate
+        return loss
+
+    def _excess(self, group: dict[str, Any]) -> float:
+        """Give RMS(g / sqrt(u)) of a group's one tensor, with u as it will be in this step; 1 at the first."""
+        parameter: Tensor = group["params"][0]
+        state = self.state[parameter]
+        if parameter.grad is None or not state:
+            return 1.0
+        squares = parameter.grad.square()
+        keep = group["betas"][1]
+        unbias = 1 - keep ** (float(state["step"]) + 1)
+        mean = torch.lerp(squares, state["exp_avg_sq"], keep).div_(unbias)
+        return float(squares.div_(mean.clamp_min_(group["eps"] ** 2)).mean().sqrt())
