@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from twinspect.cli.by_class import chosen_data
 from twinspect.cli.console import warn_of_suspects
 from twinspect.cli.outcome import Outcome
 from twinspect.detector import load
@@ -17,8 +18,9 @@ def run(options: argparse.Namespace) -> Outcome:
     """Calibrate on good images, or choose another rate on the scores at hand."""
     detector = load(options.model, device=options.device).set_params(workers=options.workers)
     old = detector.calibration_.threshold
-    if options.good is not None:
-        detector.calibrate(options.good, false_alarm_rate=options.false_alarm_rate)
+    good = chosen_data(options, options.good)
+    if good is not None:
+        detector.calibrate(good, false_alarm_rate=options.false_alarm_rate)
     elif options.false_alarm_rate is not None:
         detector.set_rate(options.false_alarm_rate)
     else:

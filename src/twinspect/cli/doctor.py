@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from twinspect._version import __version__
 from twinspect.calibration import check_kind, choose_rate
+from twinspect.cli.by_class import chosen_data
 from twinspect.cli.console import Bar, table
 from twinspect.cli.outcome import DONE, SOME_UNREADABLE, Outcome
 from twinspect.data import open_data
@@ -40,16 +41,16 @@ def run(options: argparse.Namespace) -> Outcome:
     parts: list[str] = []
     record: dict[str, Any] = {"machine": _machine()}
     code = DONE
-    if options.data is not None:
-        text, record["data"] = _data(options)
+    source = chosen_data(options, options.data)
+    if source is not None:
+        text, record["data"] = _data(open_data(source, split="train"), options)
         parts.append(text)
         code = SOME_UNREADABLE if record["data"]["unreadable"] else DONE
     parts.append(table(("machine", ""), [(key, _words(value)) for key, value in record["machine"].items()]))
     return Outcome("\n\n".join(parts), record, code)
 
 
-def _data(options: argparse.Namespace) -> tuple[str, dict[str, Any]]:
-    data = open_data(options.data, split="train")
+def _data(data: DataSet, options: argparse.Namespace) -> tuple[str, dict[str, Any]]:
     held, plan = _plan(data, options)
     counts = Counter((s.category, _role(s, held), s.label, s.mask is not None) for s in data)
     rows = [(*key[:3], "yes" if key[3] else "no", number) for key, number in sorted(counts.items())]

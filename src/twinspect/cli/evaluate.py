@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from twinspect.cli.by_class import chosen_data
 from twinspect.cli.console import Bar, table
 from twinspect.cli.outcome import DONE, SOME_UNREADABLE, Outcome
 from twinspect.cli.tables import CsvTable, to_row
@@ -23,7 +24,7 @@ MOST_COLUMNS = 5
 def run(options: argparse.Namespace) -> Outcome:
     """Evaluate and write the results."""
     detector = load(options.model, device=options.device).set_params(workers=options.workers)
-    data = open_data(options.data, split="test")
+    data = open_data(chosen_data(options, options.data), split="test")
     with Bar() as bar:
         bar.start("evaluate", total=len(data.split("test")))
         found = write_evaluation(

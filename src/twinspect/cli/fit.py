@@ -7,6 +7,7 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from twinspect.cli.by_class import chosen_data
 from twinspect.cli.console import Bar, warn_of_suspects
 from twinspect.cli.outcome import Outcome
 from twinspect.cli.settings import chosen_settings
@@ -27,10 +28,11 @@ def run(options: argparse.Namespace) -> Outcome:
         raise ConfigError(
             f"{checkpoints} holds an interrupted training; add --resume to go on, or --restart to throw it away"
         )
+    data = chosen_data(options, options.data)
     began = time.monotonic()
     try:
         with Bar() as bar:
-            detector.fit(options.data, progress=bar, checkpoint=checkpoints, resume=options.resume)
+            detector.fit(data, progress=bar, checkpoint=checkpoints, resume=options.resume)
     except KeyboardInterrupt as interruption:
         if checkpoints.exists():
             raise KeyboardInterrupt("go on with the same command and --resume") from interruption

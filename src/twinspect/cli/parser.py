@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import argparse
-from typing import TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from twinspect._version import __version__
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 EPILOG = """exit codes: 0 done; 1 anomalies found (only with --fail-on-anomaly); 2 a mistake in the
 command or its input; 3 done, but some files could not be read; 130 interrupted."""
@@ -66,12 +69,14 @@ def _doctor(verbs: _Verbs, common: argparse.ArgumentParser) -> None:
     verb.add_argument("data", nargs="?", metavar="DATA", help="folder, MVTec layout or manifest")
     verb.add_argument("--list", action="store_true", help="name every image and what it would be used for")
     verb.add_argument("--quick", action="store_true", help="list files without decoding every image")
+    _class_options(verb)
     _split_options(verb)
 
 
 def _fit(verbs: _Verbs, common: argparse.ArgumentParser) -> None:
     verb = _add(verbs, common, "fit", "learn from good images; settings of the method follow as --name value")
     verb.add_argument("data", metavar="DATA", help="folder of good images, MVTec layout or manifest")
+    _class_options(verb)
     verb.add_argument("--out", required=True, metavar="M.twin", help="the model folder to write")
     verb.add_argument("--method", default="mkd", help="see: twinspect methods (mkd)")
     verb.add_argument("--preset", help="a named set of the method's settings; see: twinspect methods NAME")
@@ -157,6 +162,7 @@ def _evaluate(verbs: _Verbs, common: argparse.ArgumentParser) -> None:
     )
     verb.add_argument("model", metavar="M.twin")
     verb.add_argument("data", metavar="DATA", help="MVTec layout or manifest with test images")
+    _class_options(verb)
     verb.add_argument(
         "--out", required=True, metavar="DIR", help="where metrics.json, scores.csv and report.html go"
     )
@@ -174,6 +180,7 @@ def _calibrate(verbs: _Verbs, common: argparse.ArgumentParser) -> None:
     verb.add_argument(
         "good", nargs="?", metavar="GOOD", help="good images; without them the scores at hand are used"
     )
+    _class_options(verb)
     verb.add_argument(
         "--false-alarm-rate", type=float, metavar="A", help="default: the smallest the images allow"
     )
@@ -207,6 +214,48 @@ def _methods(verbs: _Verbs, common: argparse.ArgumentParser) -> None:
 
 def _teachers(verbs: _Verbs, common: argparse.ArgumentParser) -> None:
     _add(verbs, common, "teachers", "list the teachers, and which can be had without a network")
+
+
+def _class_options(verb: argparse.ArgumentParser) -> None:
+    # Not nargs="+": it would take DATA, where that comes next, for one more class.
+    group = verb.add_mutually_exclusive_group()
+    group.add_argument(
+        "--normal",
+        action=_Gather,
+        type=_names,
+        metavar="CLASS,CLASS",
+        help="these classes are good, all others anomalous; may be repeated; the data is then train/<class> and "
+        "test/<class>, class folders (every fifth image is for testing), or an .npz of x_train, y_train, x_test, "
+        "y_test and perhaps classes",
+    )
+    group.add_argument(
+        "--anomalous",
+        action=_Gather,
+        type=_names,
+        metavar="CLASS,CLASS",
+        help="the other way round: these classes are anomalous, all others good",
+    )
+
+
+class _Gather(argparse.Action):
+    """Collect the values of a repeated option; they replace those of a configuration file."""
+
+    def __call__(
+        self,
+        parser: argparse.ArgumentParser,  # noqa: ARG002 - argparse's signature
+        namespace: argparse.Namespace,
+        values: str | Sequence[Any] | None,
+        option_string: str | None = None,  # noqa: ARG002
+    ) -> None:
+        so_far = getattr(namespace, self.dest)
+        setattr(namespace, self.dest, [*([] if so_far is self.default else so_far), *(values or ())])
+
+
+def _names(text: str) -> list[str]:
+    names = [part.strip() for part in text.split(",")]
+    if not all(names):
+        raise argparse.ArgumentTypeError(f"expected names of classes such as cat,dog, got {text!r}")
+    return names
 
 
 def _numbers(text: str) -> list[int]:

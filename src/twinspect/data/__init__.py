@@ -2,7 +2,19 @@
 
 from __future__ import annotations
 
+from twinspect.data.classes import all_but_one, one_vs_rest
 from twinspect.data.opening import DataSource, open_data
 from twinspect.data.samples import GOOD, SPLITS, DataSet, Sample, Skipped, Split
 
-__all__ = ["GOOD", "SPLITS", "DataSet", "DataSource", "Sample", "Skipped", "Split", "open_data"]
+__all__ = [
+    "GOOD",
+    "SPLITS",
+    "DataSet",
+    "DataSource",
+    "Sample",
+    "Skipped",
+    "Split",
+    "all_but_one",
+    "one_vs_rest",
+    "open_data",
+]

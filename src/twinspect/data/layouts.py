@@ -27,13 +27,14 @@ EXPECTED = (
     "expected a folder of good images; or train/good, test/good and test/<defect>; "
     "or a folder of categories, each like that; or a .csv or .parquet manifest"
 )
-_SPLIT_FOLDERS: dict[str, Split] = {
+SPLIT_FOLDERS: dict[str, Split] = {
     "train": "train",
     "calibration": "calibration",
     "validation": "calibration",
     "test": "test",
 }
-_MASK_FOLDER = "ground_truth"
+"""What a folder says of the images in it by its name, in any case."""
+MASK_FOLDER = "ground_truth"
 
 
 def read_folder(root: Path, split: Split) -> DataSet:
@@ -124,13 +125,13 @@ def _check_has_train(folder: Path, folders: dict[str, Path], split: Split) -> No
 def _read_mvtec(folders: dict[str, Path], root: Path) -> Found:
     found = Found()
     for name, folder in folders.items():
-        if name in _SPLIT_FOLDERS:
-            part = _read_split(folder, root, _SPLIT_FOLDERS[name])
-            if name == "test" and _MASK_FOLDER in folders:
-                part = attach_masks(part, folder, folders[_MASK_FOLDER])
+        if name in SPLIT_FOLDERS:
+            part = _read_split(folder, root, SPLIT_FOLDERS[name])
+            if name == "test" and MASK_FOLDER in folders:
+                part = attach_masks(part, folder, folders[MASK_FOLDER])
             found.add(part)
-        elif name != _MASK_FOLDER:
-            known = ", ".join(f"{known}/" for known in [*_SPLIT_FOLDERS, _MASK_FOLDER])
+        elif name != MASK_FOLDER:
+            known = ", ".join(f"{known}/" for known in [*SPLIT_FOLDERS, MASK_FOLDER])
             found.skip(folder, f"no part of the MVTec layout, which has {known}")
     return found
 
@@ -154,13 +155,13 @@ def _read_classes(folder: Path, folders: dict[str, Path], root: Path, split: Spl
     """Read ``good`` beside other folders: good images get the split asked for, the others are for testing."""
     found = Found()
     for name, sub in folders.items():
-        if name != _MASK_FOLDER:
+        if name != MASK_FOLDER:
             label = label_from(sub.name)
             for path in find_images(sub, found):
                 sample_split: Split = split if label == GOOD else "test"
                 found.samples.append(Sample(path, relative_name(path, root), sample_split, label))
-    if _MASK_FOLDER in folders:
-        found = attach_masks(found, folder, folders[_MASK_FOLDER])
+    if MASK_FOLDER in folders:
+        found = attach_masks(found, folder, folders[MASK_FOLDER])
     labels = sorted({sample.label for sample in found.samples if not sample.is_good})
     defects = f"; for testing, as defects: {', '.join(labels)}" if labels else ""
     return found, f"class folders: good ({split}){defects}"
@@ -178,7 +179,7 @@ def _read_plain(root: Path, split: Split) -> tuple[Found, str]:
 def _check_plain(path: Path, root: Path) -> None:
     """Refuse to take for good whatever lies around folders that say otherwise."""
     for parent in path.relative_to(root).parents:
-        if parent.name.casefold() in {*_SPLIT_FOLDERS, _MASK_FOLDER, *GOOD_NAMES}:
+        if parent.name.casefold() in {*SPLIT_FOLDERS, MASK_FOLDER, *GOOD_NAMES}:
             remedy = f"name the folder that holds {parent.name}/, or move the images"
             raise DataError(
                 f"{root}: {parent.as_posix()}/ is part of a layout that does not start here; {remedy}"

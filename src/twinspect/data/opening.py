@@ -11,6 +11,7 @@ from typing import Any, TypeAlias, Union, get_args
 import numpy as np
 from numpy.typing import NDArray
 
+from twinspect.data.class_arrays import ARRAYS_SUFFIX
 from twinspect.data.layouts import EXPECTED, read_folder
 from twinspect.data.listing import Found, check_unique
 from twinspect.data.manifest import MANIFEST_SUFFIXES, read_manifest
@@ -56,7 +57,7 @@ def _open(source: Any, split: Split) -> DataSet:
     if isinstance(source, DataSet):
         return source
     if isinstance(source, (str, os.PathLike)):
-        return _open_path(_path(source), split)
+        return _open_path(as_path(source), split)
     if isinstance(source, np.ndarray):
         return _open_array(source, split)
     if isinstance(source, Iterable):
@@ -66,7 +67,8 @@ def _open(source: Any, split: Split) -> DataSet:
     )
 
 
-def _path(text: str | os.PathLike[str]) -> Path:
+def as_path(text: str | os.PathLike[str]) -> Path:
+    """Make a path of what a user typed, with ``~`` for the home folder."""
     path = Path(text)
     return path.expanduser() if path.parts[:1] == ("~",) else path
 
@@ -82,6 +84,10 @@ def _open_path(path: Path, split: Split) -> DataSet:
     if suffix in IMAGE_SUFFIXES:
         found = Found([Sample(path, path.name, split)])
         return found.data_set(path.name, path.parent, f"one image ({split})")
+    if suffix == ARRAYS_SUFFIX:
+        remedy = "fit, evaluate, calibrate and doctor take --normal CLASS or --anomalous CLASS"
+        from_python = "from Python: twinspect.data.one_vs_rest(source, CLASS)"
+        raise DataError(f"{path}: does not say which of its classes are good; {remedy}; {from_python}")
     raise DataError(f"{path}: neither a folder nor a manifest nor an image by its name; {EXPECTED}")
 
 
@@ -97,7 +103,7 @@ def _open_list(items: list[Any], split: Split) -> DataSet:
         if not isinstance(item, (str, os.PathLike)):
             kinds = "paths only, or uint8 arrays only"
             raise DataError(f"item {place} of the list is a {type(item).__name__}; allowed are {kinds}")
-        found.add(_listed(_path(item), split))
+        found.add(_listed(as_path(item), split))
     check_unique(found.samples)
     return found.data_set("list", None, f"list of {len(items)} paths ({split} where they do not say)")
 

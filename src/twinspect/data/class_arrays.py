@@ -1,0 +1,113 @@
+"""Arrays by class: the images and labels of an ``.npz`` file, before anybody says which class is good."""
+
+from __future__ import annotations
+
+import zipfile
+import zlib
+from typing import TYPE_CHECKING, Any, Final
+
+import numpy as np
+
+from twinspect.data.listing import Found
+from twinspect.data.samples import Sample
+from twinspect.errors import DataError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+    from numpy.typing import NDArray
+
+    from twinspect.data.samples import DataSet, Split
+
+ARRAYS_SUFFIX: Final = ".npz"
+_PARTS: Final[tuple[Split, ...]] = ("train", "test")
+_NEEDED: Final = tuple(f"{kind}_{part}" for part in _PARTS for kind in "xy")
+
+
+def read_class_arrays(path: Path) -> DataSet:
+    """List the images of an ``.npz`` file, each labelled with its class.
+
+    It holds ``x_train`` and ``x_test``, (N, H, W) grey or (N, H, W, 3) RGB uint8, and ``y_train`` and
+    ``y_test``, (N,) or (N, 1) whole numbers or text. ``classes``, if it is there, names the classes: number
+    0 is the first. Otherwise the labels themselves, as text, are the names.
+
+    Returns:
+        Samples called ``<split>/<class>/<place in the array>``. Their pixels may share memory and be read-only.
+
+    Raises:
+        DataError: an array is missing, or they do not fit each other.
+    """
+    arrays = _load(path)
+    names = _names(path, arrays["classes"]) if "classes" in arrays else None
+    found = Found()
+    for part in _PARTS:
+        pixels = _pixels(f"{path}: x_{part}", arrays[f"x_{part}"])
+        labels = _labels(f"{path}: y_{part}", arrays[f"y_{part}"], len(pixels), names)
+        for place, label in enumerate(labels):
+            name = f"{part}/{label}/{place}"
+            found.samples.append(Sample(path / name, name, part, label, pixels=pixels[place]))
+    return found.data_set(path.stem, path, "arrays x_train and x_test")
+
+
+def _load(path: Path) -> dict[str, NDArray[Any]]:
+    """Load the arrays that matter, and only those."""
+    try:
+        # Opened here, because of a damaged archive numpy would leave its own file open.
+        with path.open("rb") as file:
+            stored = np.load(file, allow_pickle=False)
+            if not isinstance(stored, np.lib.npyio.NpzFile):
+                raise TypeError("it holds a single array")  # noqa: TRY301 - worded below, like every other damage
+            names = stored.files
+            arrays = {name: stored[name] for name in (*_NEEDED, "classes") if name in names}
+    except (TypeError, ValueError, OSError, EOFError, zipfile.BadZipFile, zlib.error) as error:
+        remedy = "write one with np.savez; pickled objects are never loaded"
+        raise DataError(f"{path}: no .npz file of plain arrays ({error}); {remedy}") from error
+    if missing := [name for name in _NEEDED if name not in arrays]:
+        needed = f"needed are {', '.join(_NEEDED)}, and perhaps classes"
+        raise DataError(
+            f"{path}: no {' and no '.join(missing)} among {', '.join(names) or 'no arrays'}; {needed}"
+        )
+    return arrays
+
+
+def _names(path: Path, classes: NDArray[Any]) -> list[str]:
+    if classes.ndim != 1 or classes.dtype.kind not in "Uiu":
+        came = f"classes is {classes.dtype} of shape {classes.shape}"
+        raise DataError(f"{path}: {came}; allowed is one text for each class: np.array(['cat', 'dog'])")
+    names = [str(name) for name in classes]
+    if twice := [name for name in names if names.count(name) > 1]:
+        raise DataError(f"{path}: classes holds {twice[0]!r} twice; each class needs a name of its own")
+    return names
+
+
+def _pixels(what: str, array: NDArray[Any]) -> NDArray[np.uint8]:
+    """View images as (N, H, W, 3), or say what is wrong with them."""
+    if array.dtype != np.uint8:
+        remedy = "from 0..1 make it with (x * 255).round().astype('uint8')"
+        raise DataError(f"{what} is {array.dtype}; allowed is uint8, 0 to 255: {remedy}")
+    if array.ndim == 3:
+        array = np.broadcast_to(array[..., None], (*array.shape, 3))
+    if array.ndim != 4 or array.shape[-1] != 3 or 0 in array.shape[1:]:
+        raise DataError(f"{what} has shape {array.shape}; allowed are (N, H, W, 3) RGB and (N, H, W) grey")
+    return array
+
+
+def _labels(what: str, array: NDArray[Any], images: int, names: Sequence[str] | None) -> list[str]:
+    """Name the class of each image."""
+    if array.shape not in ((images,), (images, 1)):
+        remedy = "from one column a class make it with y.argmax(1)"
+        raise DataError(
+            f"{what} has shape {array.shape} for {images} images; allowed is ({images},): {remedy}"
+        )
+    if array.dtype.kind not in "Uiu":
+        raise DataError(
+            f"{what} is {array.dtype}; allowed are whole numbers, or text: y.astype(int), y.astype(str)"
+        )
+    labels = array.reshape(-1).tolist()
+    if names is None or array.dtype.kind == "U":
+        return [str(label) for label in labels]
+    if wrong := [label for label in labels if not 0 <= label < len(names)]:
+        allowed = f"classes names {len(names)}, so allowed are 0 to {len(names) - 1}"
+        raise DataError(f"{what} holds {wrong[0]}; {allowed}")
+    return [names[label] for label in labels]

@@ -1,0 +1,98 @@
+"""Folders by class: images in one folder for each class, before anybody says which class is good."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import TYPE_CHECKING
+
+from twinspect.data.layouts import MASK_FOLDER, SPLIT_FOLDERS
+from twinspect.data.listing import Found, find_images, folder_name, relative_name, subfolders
+from twinspect.data.samples import Sample
+from twinspect.errors import DataError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from twinspect.data.samples import DataSet
+
+EXPECTED_CLASSES = (
+    "expected train/<class> and test/<class>; or class folders without a split; "
+    "or an .npz with x_train, y_train, x_test and y_test"
+)
+
+
+def read_class_folders(root: Path, test_every: int) -> DataSet:
+    """List the images of class folders, each labelled with its class.
+
+    With ``train/<class>`` and ``test/<class>`` the folders say what is for testing; images in
+    ``calibration/<class>`` or ``validation/<class>`` are for calibration. Without them the sub-folders are the
+    classes, and of each class every ``test_every``-th image in sorted order is for testing. Below a class
+    folders may nest.
+
+    Raises:
+        DataError: there are no class folders, only one half of a split, or another layout begins further down.
+    """
+    found = Found()
+    folders = subfolders(root, found)
+    if _is_split(root, folders):
+        layout = "train/<class> and test/<class>"
+        _read_split(root, folders, found)
+    else:
+        layout = (
+            f"class folders without a split: image {test_every}, {2 * test_every}, ... of each is for testing"
+        )
+        found = _read_unsplit(root, test_every)
+    if not found.samples:
+        raise DataError(f"{root}: no class folders with images in it; {EXPECTED_CLASSES}")
+    return found.data_set(folder_name(root), root, layout)
+
+
+def _is_split(root: Path, folders: dict[str, Path]) -> bool:
+    """Tell ``train`` and ``test`` from a class that is called so: beside other classes, one alone is a class."""
+    halves = folders.keys() & {"train", "test"}
+    if len(halves) == 1 and folders.keys() <= SPLIT_FOLDERS.keys():
+        (half,) = halves
+        other = "test" if half == "train" else "train"
+        remedy = f"add {other}/<class>, or name {folders[half]} itself to have it split"
+        raise DataError(f"{root}: has {half}/ but no {other}/; {remedy}")
+    return len(halves) == 2
+
+
+def _read_split(root: Path, folders: dict[str, Path], found: Found) -> None:
+    for name, folder in folders.items():
+        if name in SPLIT_FOLDERS:
+            for label, path in _by_class(folder, found):
+                found.samples.append(Sample(path, relative_name(path, root), SPLIT_FOLDERS[name], label))
+        else:
+            found.skip(folder, f"lies beside train/ and test/; allowed there are {', '.join(SPLIT_FOLDERS)}")
+
+
+def _read_unsplit(root: Path, test_every: int) -> Found:
+    found = Found()
+    seen: Counter[str] = Counter()
+    for label, path in _by_class(root, found):
+        seen[label] += 1
+        for_test = seen[label] % test_every == 0
+        found.samples.append(Sample(path, relative_name(path, root), "test" if for_test else "train", label))
+    return found
+
+
+def _by_class(folder: Path, found: Found) -> Iterator[tuple[str, Path]]:
+    """Give every image below a folder with its class, in sorted order."""
+    for path in find_images(folder, found):
+        # Folder names are compared as they are written: `subfolders` would make one of `Cat` and `cat`.
+        label, *inner = path.relative_to(folder).parts
+        if inner:
+            _check_inner(folder / label, inner[:-1])
+            yield label, path
+        else:
+            found.skip(path, "lies beside the class folders, so its class is unknown")
+
+
+def _check_inner(folder: Path, inner: list[str]) -> None:
+    """Refuse to take a whole data set, with its tests and masks, for the images of one class."""
+    for name in inner:
+        if name.casefold() in {*SPLIT_FOLDERS, MASK_FOLDER}:
+            remedy = f"name {folder} if its data is meant, or put {name}/ above the classes"
+            raise DataError(f"{folder}: holds {name}/, so it is no class folder; {remedy}")

@@ -1,0 +1,180 @@
+"""Semantic protocols: a whole class of images is good or anomalous, not a spot in them.
+
+*One against the rest*: the images of one class are good, those of all others anomalous. *All but one*: the other
+way round. Both turn data sets made for classification into tests of anomaly detection.
+"""
+
+from __future__ import annotations
+
+import os
+from collections import defaultdict
+from collections.abc import Iterable
+from dataclasses import replace
+from typing import TYPE_CHECKING, TypeAlias, Union
+
+import numpy as np
+
+from twinspect.data.class_arrays import ARRAYS_SUFFIX, read_class_arrays
+from twinspect.data.class_folders import EXPECTED_CLASSES, read_class_folders
+from twinspect.data.listing import GOOD_NAMES, Found
+from twinspect.data.opening import as_path
+from twinspect.data.samples import GOOD
+from twinspect.errors import ConfigError, DataError, unknown_name
+
+if TYPE_CHECKING:
+    from twinspect.data.samples import DataSet, Sample
+
+ClassSource: TypeAlias = Union[str, "os.PathLike[str]"]
+ClassNames: TypeAlias = str | int | Iterable[str | int]
+
+TEST_EVERY = 5
+"""Of class folders without a split, every fifth image of a class is for testing."""
+_MOST_NAMED = 5
+
+
+def one_vs_rest(source: ClassSource, classes: ClassNames, *, test_every: int = TEST_EVERY) -> DataSet:
+    """Take the named classes for good and all others for anomalous.
+
+    Training images are those of the good classes; training images of the others are left out. All test images
+    are tested: good ones with the label ``good``, the others with the name of their class (a class that is
+    called good, normal or ok has the label ``class good`` and so on). ``category`` is empty: which class an
+    image shows is what is to be judged, so nobody can know it beforehand.
+
+    Args:
+        source: a folder with ``train/<class>`` and ``test/<class>``; a folder with one sub-folder a class; or an
+            ``.npz`` file with ``x_train``, ``y_train``, ``x_test``, ``y_test`` and perhaps ``classes``, the
+            images (N, H, W) or (N, H, W, 3) uint8, which are kept in memory.
+        classes: the name of the good class, or several. Without ``classes`` in an ``.npz`` its labels as text.
+        test_every: of class folders without a split, images n, 2n, 3n, ... of each class in sorted order are for
+            testing. Where neighbours are alike, such as frames of one film, split them by hand into train/ and
+            test/ instead.
+
+    Raises:
+        ConfigError: a name that is no class, no name, every class named, or ``test_every`` is below 2.
+        DataError: there are no classes, arrays do not fit each other, or the good classes have no training images.
+
+    Example:
+        data = ts.data.one_vs_rest("cifar10.npz", "cat")
+        detector = ts.Detector("mkd", preset="cifar10").fit(data)
+        ts.evaluate(detector, data).pooled["image_auroc"]
+    """
+    found = _read(source, test_every)
+    known = {sample.label for sample in found}
+    good = _chosen(classes, known, found, kind="normal", left="anomalous")
+    name = f"{found.name}: {_listed(good)} against the rest"
+    roles = f"good: {_listed(good)}; anomalous: {_others(known - good)}"
+    return _judged(replace(found, name=name, layout=f"{found.layout}; {roles}"), good)
+
+
+def all_but_one(source: ClassSource, classes: ClassNames, *, test_every: int = TEST_EVERY) -> DataSet:
+    """Take the named classes for anomalous and all others for good.
+
+    Otherwise as :func:`one_vs_rest`. The detector sees the good classes as one, without their names.
+
+    Args:
+        source: as for :func:`one_vs_rest`.
+        classes: the name of the anomalous class, or several.
+        test_every: as for :func:`one_vs_rest`.
+
+    Raises:
+        ConfigError: a name that is no class, no name, every class named, or ``test_every`` is below 2.
+        DataError: there are no classes, arrays do not fit each other, or the good classes have no training images.
+    """
+    found = _read(source, test_every)
+    known = {sample.label for sample in found}
+    anomalous = _chosen(classes, known, found, kind="anomalous", left="good")
+    name = f"{found.name}: all but {_listed(anomalous)}"
+    roles = f"anomalous: {_listed(anomalous)}; good: {_others(known - anomalous)}"
+    return _judged(replace(found, name=name, layout=f"{found.layout}; {roles}"), known - anomalous)
+
+
+def _read(source: ClassSource, test_every: int) -> DataSet:
+    """List all images, their labels being the names of their classes."""
+    if test_every < 2:
+        raise ConfigError(f"test_every is {test_every}; allowed is 2, every second image, or more")
+    if not isinstance(source, (str, os.PathLike)):
+        raise DataError(f"the classes' source is a {type(source).__name__}; {EXPECTED_CLASSES}")
+    path = as_path(source)
+    if path.is_dir():
+        return read_class_folders(path, test_every)
+    if not path.exists():
+        raise DataError(f"{path}: no such file or folder; {EXPECTED_CLASSES}")
+    if path.suffix.lower() != ARRAYS_SUFFIX:
+        raise DataError(f"{path}: neither a folder nor an .npz by its name; {EXPECTED_CLASSES}")
+    return read_class_arrays(path)
+
+
+def _chosen(classes: ClassNames, known: set[str], found: DataSet, *, kind: str, left: str) -> set[str]:
+    """Check the names given against those there are."""
+    names = _names(classes)
+    for name in names:
+        if name not in known:
+            raise unknown_name("class", name, known)
+    if not names:
+        raise ConfigError(f"no {kind} class is named; there are: {', '.join(sorted(known))}")
+    if set(names) == known:
+        allowed = f"name fewer than its {len(known)}" if len(known) > 1 else "at least two classes are needed"
+        raise ConfigError(f"{found.root}: every class is named {kind}, so none is {left}; {allowed}")
+    return set(names)
+
+
+def _names(classes: ClassNames) -> list[str]:
+    if isinstance(classes, (str, int, np.integer)):
+        return [str(classes)]
+    if isinstance(classes, Iterable):
+        return [str(name) for name in classes]
+    raise ConfigError(
+        f"a class is named by a {type(classes).__name__}; allowed are a name and a list of names"
+    )
+
+
+def _judged(found: DataSet, good: set[str]) -> DataSet:
+    """Keep what the protocol uses, and label it good or with its class."""
+    result = Found(skipped=list(found.skipped))
+    unused: dict[str, list[Sample]] = defaultdict(list)
+    for sample in found:
+        if sample.label in good or sample.split == "test":
+            result.samples.append(_labelled(sample, good))
+        else:
+            unused[sample.label].append(sample)
+    _check_trains(result, found, good)
+    for label, samples in unused.items():
+        reason = f"one of {len(samples)} training images of class {label!r}, which is anomalous"
+        result.skip(samples[0].path, f"{reason}: fit must not see them")
+    return result.data_set(found.name, found.root, found.layout + _untested(found))
+
+
+def _labelled(sample: Sample, good: set[str]) -> Sample:
+    # Grey pixels come as a view that repeats one channel; what is kept gets memory of its own.
+    pixels = None if sample.pixels is None else np.ascontiguousarray(sample.pixels)
+    label = GOOD if sample.label in good else _anomaly_label(sample.label)
+    return replace(sample, label=label, pixels=pixels)
+
+
+def _anomaly_label(name: str) -> str:
+    """Keep the name of an anomalous class from reading as good."""
+    return f"class {name}" if name.casefold() in GOOD_NAMES else name
+
+
+def _check_trains(result: Found, found: DataSet, good: set[str]) -> None:
+    if not any(sample.split == "train" for sample in result.samples):
+        trained = {sample.label for sample in found.split("train")}
+        there = f"there are some of: {_listed(trained)}" if trained else "there are none of any class"
+        raise DataError(f"{found.root}: no training images of the good {_listed(good)}; {there}")
+
+
+def _untested(found: DataSet) -> str:
+    tested = {sample.label for sample in found.split("test")}
+    missing = {sample.label for sample in found} - tested
+    return f"; without test images: {_listed(missing)}" if missing else ""
+
+
+def _listed(names: set[str]) -> str:
+    """Join names, the first few of many."""
+    shown = sorted(names)[:_MOST_NAMED]
+    more = len(names) - len(shown)
+    return ", ".join(shown) + (f" and {more} more" if more else "")
+
+
+def _others(names: set[str]) -> str:
+    return f"the {len(names)} other classes" if len(names) > 1 else f"the other class, {_listed(names)}"
