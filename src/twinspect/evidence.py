@@ -16,52 +16,73 @@ import torch.nn.functional as F
 if TYPE_CHECKING:
     from torch import Tensor
 
-Tail = Literal["logistic", "normal"]
-"""The distribution whose tail says how unlikely a score is among good images."""
+Tail = Literal["student", "normal", "logistic"]
+"""The distribution whose tail says how unlikely a score is among good images: Student's t, which knows on how few
+images it rests and is the less sure the fewer; or one that takes what they show for the truth."""
 TAILS: tuple[str, ...] = get_args(Tail)
-QUARTILE_OF = {"logistic": 1.0986122886681098, "normal": 0.6744897501960817}
-"""The upper quartile of each distribution at location 0 and scale 1."""
+LOGISTIC_QUARTILE = 1.0986122886681098
+NORMAL_QUARTILE = 0.6744897501960817
+"""Upper quartiles at location 0 and scale 1."""
 LEAST_SCALE = 1e-3
 """Least scale, as a share of the location's size: a few images that agree by chance do not make a sure thing."""
 SMALLEST = 1e-12
 """Least scale of all."""
 
 
-def spread_of(scores: Tensor, tail: Tail) -> tuple[Tensor, Tensor]:
-    """Fit location and scale to the scores of good images.
+def spread_of(scores: Tensor, tail: Tail) -> Tensor:
+    """Fit a distribution to the scores of good images.
 
-    The median and half the distance between the quartiles are taken, so that one odd image does not decide.
+    Student's t predicts the next of n values: mean, deviation times sqrt(1 + 1/n), n - 1 degrees of freedom. Of the
+    others, location and scale are the median and the quartiles' distance, which one odd image does not decide.
 
     Args:
         scores: (n,) raw scores, n > 0.
         tail: the distribution.
 
     Returns:
-        Location and scale, one number each; the scale is positive.
+        (3,) float32: location, scale (positive) and degrees of freedom (at least 1).
     """
     values = scores.float()
-    low, middle, high = torch.quantile(values, torch.tensor([0.25, 0.5, 0.75], device=values.device))
-    scale = (high - low) / (2 * QUARTILE_OF[tail])
-    return middle, scale.maximum(LEAST_SCALE * middle.abs()).clamp_min(SMALLEST)
+    freedom = max(1, len(values) - 1)
+    if tail == "student":
+        middle = values.mean()
+        # A single image says nothing of the spread; then the next may be anything of the size of the first.
+        spread = values.std() if len(values) > 1 else middle.abs()
+        scale = spread * (1 + 1 / len(values)) ** 0.5
+    else:
+        low, middle, high = torch.quantile(values, torch.tensor([0.25, 0.5, 0.75], device=values.device))
+        scale = (high - low) / (2 * (LOGISTIC_QUARTILE if tail == "logistic" else NORMAL_QUARTILE))
+    scale = scale.maximum(LEAST_SCALE * middle.abs()).clamp_min(SMALLEST)
+    return torch.stack([middle, scale, torch.full_like(middle, freedom)])
 
 
-def surprise(scores: Tensor, location: Tensor, scale: Tensor, tail: Tail) -> Tensor:
+def surprise(scores: Tensor, spread: Tensor, tail: Tail) -> Tensor:
     """Say how surprising a score would be on a good image: -log(1 - p).
 
     Args:
         scores: raw scores, any shape.
-        location: of good images; of a shape that fits.
-        scale: likewise, positive.
+        spread: (3,) as :func:`spread_of` gives it.
         tail: the distribution; p is its cumulative distribution function.
 
     Returns:
         Of the same shape, >= 0 and unbounded; log 2 at the location.
     """
+    location, scale, freedom = spread.unbind()
     places = (scores - location) / scale
-    surprising: Tensor = -torch.special.log_ndtr(-places) if tail == "normal" else F.softplus(places)
+    if tail == "logistic":
+        return F.softplus(places)
+    if tail == "student":
+        places = _as_normal(places, freedom)
+    surprising: Tensor = -torch.special.log_ndtr(-places)
     return surprising
 
 
 def probability(surprises: Tensor) -> Tensor:
     """Turn -log(1 - p) back into p, in [0, 1]."""
     return -torch.expm1(-surprises)
+
+
+def _as_normal(places: Tensor, freedom: Tensor) -> Tensor:
+    """Give the normal deviate that is as rare as one of Student's t, up to a few hundredths (Wallace 1959)."""
+    stretch = (8 * freedom + 1) / (8 * freedom + 3)
+    return places.sign() * stretch * (freedom * torch.log1p(places.square() / freedom)).sqrt()

@@ -86,8 +86,9 @@ class DualConfig(MethodConfig):
     """share of the training in which the share of such places rises from 0 (ours)"""
     top_share: float = 0.01
     """share of the map, its highest values, whose mean is the local score (ours)"""
-    tail: evidence.Tail = "logistic"
-    """distribution by which a branch's score becomes a probability (ours)"""
+    tail: evidence.Tail = "student"
+    """distribution by which a branch's score becomes a probability: Student's t, which is the less sure of a branch
+    the fewer images it was measured on, normal, or logistic (ours)"""
     sigma: float = 4.0
     """blur of the map, in pixels of the model input"""
 
@@ -111,8 +112,7 @@ class Dual(Method[DualConfig]):
     """A teacher, and one or both of the students."""
 
     Config = DualConfig
-    location: Tensor
-    scale: Tensor
+    spreads: Tensor
 
     def __init__(self, teacher: Teacher, config: DualConfig) -> None:
         super().__init__(teacher, config)
@@ -125,8 +125,8 @@ class Dual(Method[DualConfig]):
             names = [level.name for level in teacher.levels[-config.semantic_levels :]]
             # Drawn, so that it follows the training's seed and never repeats a teacher of random weights.
             self.students["semantic"] = teacher.sibling(names, seed=int(torch.randint(2**31, ())))
-        self.register_buffer("location", torch.zeros(len(self.students)))
-        self.register_buffer("scale", torch.ones(len(self.students)))
+        # A row a branch, until they are measured: the distribution of its score on good images.
+        self.register_buffer("spreads", torch.tensor([[0.0, 1.0, 1.0]]).repeat(len(self.students), 1))
 
     def _count_maps(self) -> int:
         levels = self.teacher.levels
@@ -231,10 +231,14 @@ class Dual(Method[DualConfig]):
     def forward(self, images: Tensor) -> Output:
         """Score by Noisy-OR of the branches; the map is the local one."""
         found, scores = self.judged(images, self.targets(images))
-        if len(self.students) > 1:
-            parts = evidence.surprise(scores, self.location, self.scale, self.config.tail)
-            return Output(found, parts.sum(dim=1))
-        return Output(found, scores[:, 0])
+        return Output(found, self._joined(scores) if len(self.students) > 1 else scores[:, 0])
+
+    def _joined(self, scores: Tensor) -> Tensor:
+        """Join the branches' scores (B, branches) by Noisy-OR: -log(1 - p), (B,)."""
+        pairs = zip(scores.unbind(dim=1), self.spreads, strict=True)
+        return torch.stack([evidence.surprise(own, spread, self.config.tail) for own, spread in pairs]).sum(
+            dim=0
+        )
 
     def judged(self, images: Tensor, targets: Sequence[Tensor]) -> tuple[Tensor, Tensor]:
         """Give the map (B, H, W), and the raw score of each branch, (B, branches), local first."""
@@ -253,8 +257,8 @@ class Dual(Method[DualConfig]):
     def settle(self, batches: Sequence[Batch]) -> None:
         """Measure what each branch scores on good images that neither learnt from (ours)."""
         scores = torch.cat([self.judged(batch.images, batch.targets)[1] for batch in batches])
-        for branch, values in enumerate(scores.unbind(dim=1)):
-            self.location[branch], self.scale[branch] = evidence.spread_of(values, self.config.tail)
+        spreads = [evidence.spread_of(own, self.config.tail) for own in scores.unbind(dim=1)]
+        self.spreads.copy_(torch.stack(spreads))
 
 
 def _halves(levels: Sequence[Any]) -> list[Sequence[Any]]:
