@@ -82,11 +82,12 @@ class State:
             name.removeprefix(_MODEL): t for name, t in self.tensors.items() if name.startswith(_MODEL)
         }
         model.load_state_dict(learned, strict=False)
+        parameters = [parameter for group in optimizer.param_groups for parameter in group["params"]]
         entries: dict[int, dict[str, Any]] = {}
         for key, value in {**self.tensors, **self.groups["numbers"]}.items():
             if key.startswith(_OPTIMIZER):
                 index, _, name = key.removeprefix(_OPTIMIZER).partition(".")
-                entries.setdefault(int(index), {})[name] = value
+                entries.setdefault(int(index), {})[name] = _laid_out_like(parameters[int(index)], value)
         optimizer.load_state_dict({"state": entries, "param_groups": self.groups["groups"]})
         best.loss = self.best_loss
         best.tensors = {
@@ -144,6 +145,16 @@ class Checkpoint:
         tensors = {name: tensor.contiguous() for name, tensor in state.tensors.items()}
         self.path.parent.mkdir(parents=True, exist_ok=True)
         write_atomically(self.path, save(tensors, {"state": json.dumps(record)}))
+
+
+def _laid_out_like(parameter: Tensor, value: Any) -> Any:
+    """Lay a tensor of the parameter's shape out in memory as the parameter is.
+
+    A file keeps none of it, and torch's fused optimisers walk through both side by side.
+    """
+    if not isinstance(value, Tensor) or value.shape != parameter.shape:
+        return value
+    return torch.empty_like(parameter, dtype=value.dtype, device=value.device).copy_(value)
 
 
 def learned_state(model: nn.Module) -> dict[str, Tensor]:
