@@ -15,7 +15,9 @@ from torch import Tensor
 
 import twinspect as ts
 from conftest import blemish, quick, stripes
+from stub_hub import stub_hub
 from twinspect import maps
+from twinspect.cli import main
 from twinspect.data.samples import Sample
 from twinspect.errors import ConfigError
 from twinspect.losses import direction_loss, noisy_or_loss, relaxed_loss
@@ -300,6 +302,54 @@ def test_a_transformer_is_read_in_the_middle_and_at_its_end(
 def test_the_usual_teacher_is_dinov2_where_it_does_not_take_days() -> None:
     assert usual_teacher(DualConfig, on_cpu=False) == "vit_base_patch14_reg4_dinov2.lvd142m"
     assert usual_teacher(DualConfig, on_cpu=True) == usual_teacher(MKDConfig, on_cpu=False) == "resnet18"
+
+
+def test_position_embeddings_are_resampled_once_and_say_the_same() -> None:
+    images = picture(1, 3, 64, 64)
+    teacher = create_teacher(VIT, weights="random")
+    with torch.no_grad():
+        before = teacher(images)
+        model = Model.build("dual", DualConfig(size=64), teacher)
+        after = model.method.teacher(images)
+        assert all(torch.equal(a, b) for a, b in zip(before, after, strict=True))
+        for network in (model.method.teacher.backbone, model.method.students["semantic"]):
+            assert network.net.pos_embed.shape[1] == 1 + 4 * 4  # and not the 14 x 14 it was made for
+        assert model.method.students["semantic"].net.pos_embed.requires_grad
+        assert not model.method.teacher.backbone.net.pos_embed.requires_grad
+        wide = model.method.teacher(picture(1, 3, 64, 96))
+        assert wide[0].shape == (1, 192, 4, 6)
+        Model.build("dual", DualConfig(size=96), teacher)
+        larger = picture(1, 3, 96, 96)
+        fresh = create_teacher(VIT, weights="random")(larger)
+        assert all(torch.equal(a, b) for a, b in zip(teacher(larger), fresh, strict=True))
+
+
+def test_weights_from_the_hub_are_those_of_the_middle_and_the_last_blocks(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, parts: Path
+) -> None:
+    """The path of those who reach the hub, with a stand-in for it on the loopback interface."""
+    import huggingface_hub.constants
+    import timm
+    from safetensors.torch import save
+
+    whole = timm.create_model(VIT)
+    content = save(dict(whole.state_dict()))
+    monkeypatch.setenv("HF_HUB_CACHE", str(tmp_path / "hub"))
+    monkeypatch.delenv("HF_HUB_OFFLINE", raising=False)
+    monkeypatch.setattr(huggingface_hub.constants, "HF_HUB_OFFLINE", False)
+    name = f"{VIT}.augreg_in21k"
+    with stub_hub({f"timm/{name}/model.safetensors": content}) as served:
+        monkeypatch.setenv("HF_ENDPOINT", served.endpoint)
+        out = tmp_path / "m.twin"
+        settings = ["--method", "dual", "--size", "32", "--steps", "2", "--batch_size", "4", "--device", "cpu", "--teacher"]
+        code = main(["fit", str(parts), "--out", str(out), *settings, name])
+        assert code == 0
+        assert any(request.startswith("GET") for request in served.asked)
+    teacher = ts.load(out).model_.method.teacher
+    assert [level.name for level in teacher.levels] == [f"blocks.{n}" for n in range(2, 12)]
+    weights = whole.state_dict()
+    for key, value in teacher.backbone.net.state_dict().items():
+        assert torch.equal(value, weights[key]) or key == "pos_embed"  # which was resampled
 
 
 # --- siblings ---------------------------------------------------------------------------------------

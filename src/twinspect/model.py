@@ -19,6 +19,7 @@ from twinspect.methods import method_class
 from twinspect.methods.base import Method, Output
 from twinspect.methods.config import make_config, to_record
 from twinspect.teachers.base import Teacher
+from twinspect.teachers.networks import TokenMaps
 
 if TYPE_CHECKING:
     from twinspect.data.samples import Sample
@@ -77,6 +78,9 @@ class Model(nn.Module):
         super().__init__()
         method.teacher.check_size(preprocessing.side, preprocessing.side)
         method.check_size(preprocessing.side, preprocessing.side)
+        for network in method.modules():
+            if isinstance(network, TokenMaps):
+                network.fit_to(preprocessing.side, preprocessing.side)
         self.method = method
         self.preprocessing = preprocessing
         self.register_buffer("mean", torch.tensor(preprocessing.mean).view(3, 1, 1), persistent=False)

@@ -377,6 +377,23 @@ class TokenMaps(nn.Module):
         super().__init__()
         self.net = net
         self._blocks = list(blocks)
+        self._native: tuple[Tensor, tuple[int, int]] | None = None
+
+    def fit_to(self, height: int, width: int) -> None:
+        """Resample the position embeddings once for images of one size, in pixels, instead of at every image.
+
+        Images of another size still work, and what they get is resampled from that. Fitted again, it starts from the
+        embeddings it was first fitted with.
+        """
+        if getattr(self.net, "pos_embed", None) is None or not hasattr(self.net, "set_input_size"):
+            return
+        if self._native is None:
+            self._native = self.net.pos_embed.detach().clone(), tuple(self.net.patch_embed.img_size)
+        embeddings, size = self._native
+        learns = self.net.pos_embed.requires_grad
+        self.net.patch_embed.set_input_size(img_size=size)
+        self.net.pos_embed = nn.Parameter(embeddings.clone(), requires_grad=learns)
+        self.net.set_input_size((height, width))
 
     def forward(self, images: Tensor) -> tuple[Tensor, ...]:
         """Describe normalised images (B, 3, H, W); one (B, C, h, w) map a block."""
