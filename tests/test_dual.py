@@ -341,8 +341,8 @@ def test_weights_from_the_hub_are_those_of_the_middle_and_the_last_blocks(
     with stub_hub({f"timm/{name}/model.safetensors": content}) as served:
         monkeypatch.setenv("HF_ENDPOINT", served.endpoint)
         out = tmp_path / "m.twin"
-        settings = ["--method", "dual", "--size", "32", "--steps", "2", "--batch_size", "4", "--device", "cpu", "--teacher"]
-        code = main(["fit", str(parts), "--out", str(out), *settings, name])
+        settings = ["--method", "dual", "--size", "32", "--steps", "2", "--batch_size", "4"]
+        code = main(["fit", str(parts), "--out", str(out), *settings, "--device", "cpu", "--teacher", name])
         assert code == 0
         assert any(request.startswith("GET") for request in served.asked)
     teacher = ts.load(out).model_.method.teacher
