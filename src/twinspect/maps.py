@@ -6,6 +6,7 @@ Every map is float32, unbounded above, and higher means more anomalous.
 from __future__ import annotations
 
 import math
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 import torch
@@ -17,6 +18,8 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 
+SHORTEST = 1e-8
+"""Least length that a feature is divided by."""
 ANOMALOUS_SHARE = 0.3
 """A patch counts as anomalous where a mask covers more than this share of it (AAND's code)."""
 
@@ -31,7 +34,11 @@ def cosine_map(teacher: Tensor, student: Tensor) -> Tensor:
     Returns:
         (B, h, w), in [0, 2].
     """
-    return 1 - F.cosine_similarity(teacher, student, dim=1)
+    # Channels lie side by side in memory; F.cosine_similarity over dim 1 takes five times as long.
+    teacher, student = teacher.movedim(1, -1), student.movedim(1, -1)
+    lengths = [torch.linalg.vector_norm(each, dim=-1).clamp_min(SHORTEST) for each in (teacher, student)]
+    cosines: Tensor = torch.linalg.vecdot(teacher, student) / (lengths[0] * lengths[1])
+    return 1 - cosines
 
 
 def enlarge(maps: Tensor, size: tuple[int, int]) -> Tensor:
@@ -88,24 +95,22 @@ def gaussian_blur(maps: Tensor, sigma: float) -> Tensor:
     """
     if sigma <= 0:
         return maps
-    blurred = maps[:, None]
-    for axis in (-2, -1):
-        radius = min(math.ceil(4 * sigma), maps.shape[axis] - 1)
-        kernel = _gaussian(sigma, radius).to(maps)
-        column = axis == -2
-        padding = (0, 0, radius, radius) if column else (radius, radius, 0, 0)
-        blurred = F.conv2d(
-            F.pad(blurred, padding, mode="reflect"),
-            kernel.view((1, 1, -1, 1) if column else (1, 1, 1, -1)),
-        )
-    return blurred[:, 0]
+    # A product with two matrices; convolutions of one channel take four times as long on a CPU.
+    down, across = (_blurring(side, sigma).to(maps) for side in maps.shape[-2:])
+    return down @ maps @ across.T
 
 
-def _gaussian(sigma: float, radius: int) -> Tensor:
-    """Sample a Gaussian at whole pixels, normalised: (2 radius + 1,)."""
-    places = torch.arange(-radius, radius + 1, dtype=torch.float32)
-    weights = torch.exp(-0.5 * (places / sigma) ** 2)
-    return weights / weights.sum()
+@lru_cache(maxsize=32)
+def _blurring(side: int, sigma: float) -> Tensor:
+    """Make the matrix that blurs a column of pixels: (side, side), shared by all who ask, so never to be changed."""
+    radius = min(math.ceil(4 * sigma), side - 1)
+    offsets = torch.arange(-radius, radius + 1)
+    weights = torch.exp(-0.5 * (offsets / sigma) ** 2)
+    weights /= weights.sum()
+    places = torch.arange(side)[:, None]
+    mirrored = (places + offsets).abs()
+    mirrored = torch.where(mirrored < side, mirrored, 2 * (side - 1) - mirrored)
+    return torch.zeros(side, side).scatter_add_(1, mirrored, weights.expand(side, -1))
 
 
 def covered(masks: Tensor, size: tuple[int, int]) -> Tensor:
