@@ -1,10 +1,10 @@
 r"""What the dual students cost: time beside teacher and students measured apart, and memory of a training step.
 
     python benchmarks/dual_cost.py --teachers resnet18 vit_tiny_patch16_224
-    python benchmarks/dual_cost.py --teachers vit_base_patch14_reg4_dinov2.lvd142m --memory
+    python benchmarks/dual_cost.py --memory vit_base_patch14_reg4_dinov2.lvd142m
 
-Random weights: only time and size are measured, on prepared images of 224 px, the parts taking turns. With --memory
-one training step of 16 images follows, and the most memory that the process ever held is printed; give one teacher.
+Random weights: only time and size are measured, on prepared images of 224 px, the parts taking turns. --memory makes
+training steps of 16 images instead, and prints the most memory that the process ever held.
 """
 
 from __future__ import annotations
@@ -33,22 +33,28 @@ def main() -> None:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--teachers", nargs="+", default=["resnet18", "vit_tiny_patch16_224"])
-    parser.add_argument("--memory", action="store_true", help="also make a training step of 16 images")
+    parser.add_argument("--memory", metavar="TEACHER", help="make training steps with this one instead")
     options = parser.parse_args()
+    if options.memory:
+        step(build(options.memory))
+        return
     print("| teacher | batch | teacher | local student | semantic student | sum | dual | dual / sum |")
     print("|---|---|---|---|---|---|---|---|")
     for name in options.teachers:
-        layers = Dual.usual_layers(name)
-        torch.manual_seed(0)
-        model = Model.build("dual", DualConfig(), create_teacher(name, weights="random", layers=layers))
+        model = build(name)
         for batch in BATCHES:
             times = timed(model.method, batch)
             parts = sum(times[part] for part in ("teacher", "local", "semantic"))
             cells = [f"{1e3 * times[part] / batch:.1f} ms" for part in ("teacher", "local", "semantic")]
             cells += [f"{1e3 * parts / batch:.1f} ms", f"{1e3 * times['dual'] / batch:.1f} ms"]
             print(f"| {name} | {batch} | {' | '.join(cells)} | {times['dual'] / parts:.3f} |", flush=True)
-        if options.memory:
-            step(model)
+
+
+def build(name: str) -> Model:
+    """Make an untrained model."""
+    torch.manual_seed(0)
+    teacher = create_teacher(name, weights="random", layers=Dual.usual_layers(name))
+    return Model.build("dual", DualConfig(), teacher)
 
 
 def timed(method: Dual, batch: int) -> dict[str, float]:
