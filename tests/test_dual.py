@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -14,7 +15,7 @@ from scipy import stats
 from torch import Tensor
 
 import twinspect as ts
-from conftest import blemish, quick, stripes
+from conftest import blemish, quick, stripes, write_image
 from stub_hub import stub_hub
 from twinspect import maps
 from twinspect.cli import main
@@ -26,6 +27,7 @@ from twinspect.methods.config import make_config, usual_teacher
 from twinspect.methods.dual import Dual, DualConfig, a_fifth, warm_cosine
 from twinspect.methods.mkd import MKDConfig
 from twinspect.model import Model
+from twinspect.nets.spreads import Spreads
 from twinspect.nets.tokens import Attention, Perceptron, TokenStudent
 from twinspect.teachers import create_teacher
 from twinspect.training import Trainer, held_out
@@ -145,8 +147,10 @@ def test_the_semantic_student_learns_from_class_tokens_alone(method: Dual) -> No
 
 
 def test_the_score_is_noisy_or_of_students_t(method: Dual) -> None:
-    held = [batch_of(method, 3, 3, 64, 64), Batch(picture(2, 3, 64, 64, seed=5), ())]
-    held[1] = held[1]._replace(targets=method.targets(held[1].images))
+    held = [
+        Batch(given, method.targets(given), kinds=torch.zeros(len(given), dtype=torch.long))
+        for given in (picture(3, 3, 64, 64), picture(2, 3, 64, 64, seed=5))
+    ]
     images = picture(4, 3, 64, 64, seed=2)
     with torch.no_grad():
         method.settle(held)
@@ -226,6 +230,60 @@ def test_top_mean_takes_at_least_the_peak() -> None:
     torch.testing.assert_close(maps.top_mean(values, 1.0), values.flatten(1).mean(1))
     expected = np.sort(values.flatten(1).numpy(), axis=1)[:, -7:].mean(axis=1)
     np.testing.assert_allclose(maps.top_mean(values, 0.2), expected, rtol=1e-6)
+
+
+def test_kinds_are_told_apart_and_each_is_judged_by_its_own() -> None:
+    torch.manual_seed(0)
+    random = torch.Generator().manual_seed(0)
+    kinds = torch.tensor([0] * 9 + [1] * 6 + [2])
+    centres = torch.eye(3)[kinds] * 5
+    descriptions = centres + 0.1 * torch.randn((16, 3), generator=random)
+    scores = torch.randn((16, 2), generator=random) + 10.0 * kinds[:, None]
+    spreads = Spreads(2, "student")
+    spreads.measure(scores, descriptions, kinds)
+    new = torch.tensor([[1.0, 0.5], [11.0, 12.0], [21.0, 20.0]])
+    found = spreads(new, torch.eye(3)).numpy()
+    for kind in range(3):
+        own = scores[kinds == kind].numpy().astype(float)
+        n = len(own)
+        deviation = own.std(axis=0, ddof=1) if n > 1 else np.abs(own[0])
+        places = (new[kind].numpy() - own.mean(axis=0)) / (deviation * np.sqrt(1 + 1 / n))
+        if n > 2:  # below, Wallace's approximation of the tail is rough
+            expected = -stats.t(n - 1).logsf(places).sum()
+            assert found[kind] == pytest.approx(expected, rel=0.04)
+    # As good as its own kind goes: told by pooled scores, the third would be far out and the first beyond suspicion.
+    assert found[2] < 2
+
+
+def test_kinds_are_saved_whatever_their_number(tmp_path: Path) -> None:
+    for kind, shift in (("plain", 0), ("flipped", 1)):
+        for number in range(9):
+            write_image(
+                tmp_path / "data" / kind / "train" / "good" / f"{number}.png",
+                np.rot90(stripes(number + 50 * shift), shift),
+            )
+    fitted = ts.Detector("dual", **quick("dual", steps=4)).fit(tmp_path / "data")
+    assert fitted.model_.method.spreads.table.shape == (2, 2, 3)
+    fitted.save(tmp_path / "m.twin")
+    loaded = ts.load(tmp_path / "m.twin")
+    images = np.stack([stripes(n) for n in range(3)])
+    np.testing.assert_array_equal(fitted.score(images).image, loaded.score(images).image)
+
+
+def test_every_category_has_its_share_of_the_images_that_are_held_out() -> None:
+    names = ["a"] * 20 + ["b"] * 3
+    given = [replace(sample, category=name) for sample, name in zip(samples(23), names, strict=True)]
+    counted: list[int] = []
+
+    def watch(settle: Any) -> Any:
+        def noting(batches: list[Batch]) -> None:
+            counted.extend(torch.cat([b.kinds for b in batches if b.kinds is not None]).tolist())
+            settle(batches)
+
+        return noting
+
+    trained(DualConfig(size=64, steps=2, batch_size=4), given, settle=watch)
+    assert counted == [0] * 6 + [1]
 
 
 # --- the students of a transformer ------------------------------------------------------------------
@@ -390,12 +448,12 @@ def samples(count: int) -> list[Sample]:
     return [Sample(Path(f"{n}"), f"{n}", "train", pixels=stripes(n)) for n in range(count)]
 
 
-def trained(config: DualConfig, count: int = 20, **spies: Any) -> Model:
+def trained(config: DualConfig, given: list[Sample] | None = None, **spies: Any) -> Model:
     torch.manual_seed(0)
     model = Model.build("dual", config, create_teacher("pocket"))
     for name, spy in spies.items():
         setattr(model.method, name, spy(getattr(model.method, name)))
-    Trainer(device="cpu", workers=1).fit(model, samples(count))
+    Trainer(device="cpu", workers=1).fit(model, given or samples(20))
     return model
 
 
@@ -415,8 +473,8 @@ def test_branches_are_measured_on_images_that_neither_learnt_from() -> None:
     assert len(held) == a_fifth(20) == 6
     shown = torch.cat(learnt)
     assert not any(torch.equal(one, two) for one in held for two in shown)
-    assert model.method.spreads[:, 2].tolist() == [5, 5]
-    assert (model.method.spreads[:, 1] > 0).all()
+    assert model.method.spreads.table[0, :, 2].tolist() == [5, 5]
+    assert (model.method.spreads.table[..., 1] > 0).all()
 
 
 def test_a_single_branch_learns_from_all_images() -> None:

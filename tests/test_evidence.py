@@ -50,6 +50,13 @@ def test_the_sum_of_surprises_is_noisy_or() -> None:
     np.testing.assert_allclose(evidence.probability(sum(parts)), 1 - (1 - p).prod(axis=1), rtol=1e-5)
 
 
+def test_every_score_may_have_a_spread_of_its_own() -> None:
+    scores, spreads = torch.tensor([1.0, 7.0]), torch.tensor([[0.0, 1.0, 5.0], [5.0, 2.0, 30.0]])
+    found = evidence.surprise(scores, spreads, "student")
+    apart = [evidence.surprise(s, row, "student") for s, row in zip(scores, spreads, strict=True)]
+    assert found.tolist() == [float(each) for each in apart]
+
+
 def test_students_spread_predicts_the_next_value() -> None:
     values = np.random.default_rng(0).normal(5, 2, 12)
     found = evidence.spread_of(torch.from_numpy(values), "student").tolist()

@@ -54,6 +54,7 @@ class TrainingImages:
         self._device = device
         self._workers = workers
         self._bits = bits
+        self._kinds = _numbered([sample.category for sample in samples])
         self._kept: list[Tensor] = []
         self._found: list[NDArray[np.bool_]] = []
 
@@ -75,7 +76,8 @@ class TrainingImages:
         read = prefetch(absent, self._read, workers=self._workers, ahead=ahead)
         for indices, images in zip(plan, read, strict=True):
             here = torch.tensor([index for index in indices if index < kept], dtype=torch.long)
-            yield self._join(here, images)
+            order = sorted(indices, key=lambda index: index >= kept)  # as they are joined
+            yield self._join(here, images)._replace(kinds=self._kinds[order].to(self._device))
 
     def synthetic(self, plan: Iterable[tuple[int, list[int]]], synthesizer: Synthesizer) -> Iterator[Batch]:
         """Yield batches with anomalies drawn into them, some batches ahead.
@@ -86,18 +88,19 @@ class TrainingImages:
         """
         objects = self._objects()
 
-        def draw(item: tuple[int, list[int]]) -> tuple[Tensor, Tensor]:
+        def draw(item: tuple[int, list[int]]) -> tuple[Tensor, Tensor, Tensor]:
             first, indices = item
             rgb = np.stack([self._rgb(index) for index in indices])
             where = np.stack([objects[index] for index in indices])
             made = synthesizer(rgb, range(first, first + len(indices)), where)
             images = torch.from_numpy(made.images).permute(0, 3, 1, 2)
-            return self._model.normalise(images.float().to(self._device)), torch.from_numpy(made.masks)
+            drawn = self._model.normalise(images.float().to(self._device))
+            return drawn, torch.from_numpy(made.masks), self._kinds[indices]
 
         threads = max(1, self._workers)
-        for drawn, masks in prefetch(list(plan), draw, workers=self._workers, ahead=2 * threads):
+        for drawn, masks, kinds in prefetch(list(plan), draw, workers=self._workers, ahead=2 * threads):
             images, *targets = self._with_targets(drawn)
-            yield Batch(images, tuple(targets), masks.to(self._device))
+            yield Batch(images, tuple(targets), masks.to(self._device), kinds.to(self._device))
 
     def _objects(self) -> list[NDArray[np.bool_]]:
         """Find the object in every image, once: all images of a category have a say in whether it has one."""
@@ -158,3 +161,9 @@ class TrainingImages:
         if not indices:
             return None
         return torch.stack([self._model.read(self._samples[index], bits=self._bits)[0] for index in indices])
+
+
+def _numbered(names: Sequence[str]) -> Tensor:
+    """Give every name the number it has among the sorted ones, (N,) int64."""
+    numbers = {name: number for number, name in enumerate(sorted(set(names)))}
+    return torch.tensor([numbers[name] for name in names], dtype=torch.long)

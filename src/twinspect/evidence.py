@@ -61,13 +61,13 @@ def surprise(scores: Tensor, spread: Tensor, tail: Tail) -> Tensor:
 
     Args:
         scores: raw scores, any shape.
-        spread: (3,) as :func:`spread_of` gives it.
+        spread: (3,) as :func:`spread_of` gives it, or (..., 3) with one for each score.
         tail: the distribution; p is its cumulative distribution function.
 
     Returns:
         Of the same shape, >= 0 and unbounded; log 2 at the location.
     """
-    location, scale, freedom = spread.unbind()
+    location, scale, freedom = spread.unbind(dim=-1)
     places = (scores - location) / scale
     if tail == "logistic":
         return F.softplus(places)

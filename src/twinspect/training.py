@@ -157,7 +157,10 @@ class _Run:
         everything = list(range(len(self.images)))
         if stage.validate is None and stage.settle is None:
             return everything, []
-        held = held_out(len(everything), self.seed, stage.held_out)
+        groups = self.images.by_category(everything)
+        held = sorted(
+            group[place] for group in groups for place in held_out(len(group), self.seed, stage.held_out)
+        )
         return sorted(set(everything) - set(held)) or held, held
 
     def _judges(self, stage: Stage, held: list[int]) -> list[Batch]:

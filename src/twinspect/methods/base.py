@@ -26,12 +26,14 @@ class Batch(NamedTuple):
         images: (B, 3, H, W) float32, normalised.
         targets: what the frozen teacher says of them, one (B, C_k, h_k, w_k) a level.
         masks: (B, H, W) bool, where anomalies were drawn; None where the images are as they came.
+        kinds: (B,) int64, the number of the category that each image shows; None outside training.
         done: the share of the stage's steps that are behind, in [0, 1); 1 outside training.
     """
 
     images: Tensor
     targets: tuple[Tensor, ...]
     masks: Tensor | None = None
+    kinds: Tensor | None = None
     done: float = 1.0
 
 

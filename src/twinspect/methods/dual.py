@@ -15,12 +15,13 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal
 import torch
 from torch import Tensor, nn
 
-from twinspect import evidence, maps
+from twinspect import maps
 from twinspect.errors import ConfigError
 from twinspect.losses import direction_loss, noisy_or_loss, relaxed_loss
 from twinspect.methods.base import Batch, Method, Output, Stage
 from twinspect.methods.config import MethodConfig
 from twinspect.methods.rd import Student, check_halving
+from twinspect.nets.spreads import Spreads, described
 from twinspect.nets.tokens import TokenStudent
 from twinspect.optimizers import StableAdamW
 from twinspect.teachers import networks
@@ -86,7 +87,7 @@ class DualConfig(MethodConfig):
     """share of the training in which the share of such places rises from 0 (ours)"""
     top_share: float = 0.01
     """share of the map, its highest values, whose mean is the local score (ours)"""
-    tail: evidence.Tail = "student"
+    tail: Literal["student", "normal", "logistic"] = "student"
     """distribution by which a branch's score becomes a probability: Student's t, which is the less sure of a branch
     the fewer images it was measured on, normal, or logistic (ours)"""
     sigma: float = 4.0
@@ -112,7 +113,6 @@ class Dual(Method[DualConfig]):
     """A teacher, and one or both of the students."""
 
     Config = DualConfig
-    spreads: Tensor
 
     def __init__(self, teacher: Teacher, config: DualConfig) -> None:
         super().__init__(teacher, config)
@@ -125,8 +125,7 @@ class Dual(Method[DualConfig]):
             names = [level.name for level in teacher.levels[-config.semantic_levels :]]
             # Drawn, so that it follows the training's seed and never repeats a teacher of random weights.
             self.students["semantic"] = teacher.sibling(names, seed=int(torch.randint(2**31, ())))
-        # A row a branch, until they are measured: the distribution of its score on good images.
-        self.register_buffer("spreads", torch.tensor([[0.0, 1.0, 1.0]]).repeat(len(self.students), 1))
+        self.spreads = Spreads(len(self.students), config.tail)
 
     def _count_maps(self) -> int:
         levels = self.teacher.levels
@@ -221,24 +220,23 @@ class Dual(Method[DualConfig]):
         rebuilt = self.students["local"](levels)
         return [(level, twin.to(level.dtype)) for level, twin in zip(levels, rebuilt, strict=True)]
 
+    def _tokens(self, targets: Sequence[Tensor]) -> list[Tensor]:
+        return [target.flatten(1) for target in targets[self._maps :]]
+
     def _semantic(self, images: Tensor, targets: Sequence[Tensor]) -> Tensor:
         """Average 1 - cos(class token of the teacher, of the student) over levels: (B,) in [0, 2]."""
         _, tokens = describe(self.students["semantic"], images)
-        wanted = [target.flatten(1) for target in targets[self._maps :]]
+        wanted = self._tokens(targets)
         each = [direction_loss(t, s.to(t.dtype)) for t, s in zip(wanted, tokens, strict=True)]
         return torch.stack(each).mean(dim=0)
 
     def forward(self, images: Tensor) -> Output:
         """Score by Noisy-OR of the branches; the map is the local one."""
-        found, scores = self.judged(images, self.targets(images))
-        return Output(found, self._joined(scores) if len(self.students) > 1 else scores[:, 0])
-
-    def _joined(self, scores: Tensor) -> Tensor:
-        """Join the branches' scores (B, branches) by Noisy-OR: -log(1 - p), (B,)."""
-        pairs = zip(scores.unbind(dim=1), self.spreads, strict=True)
-        return torch.stack([evidence.surprise(own, spread, self.config.tail) for own, spread in pairs]).sum(
-            dim=0
-        )
+        targets = self.targets(images)
+        found, scores = self.judged(images, targets)
+        if len(self.students) == 1:
+            return Output(found, scores[:, 0])
+        return Output(found, self.spreads(scores, described(self._tokens(targets))))
 
     def judged(self, images: Tensor, targets: Sequence[Tensor]) -> tuple[Tensor, Tensor]:
         """Give the map (B, H, W), and the raw score of each branch, (B, branches), local first."""
@@ -255,10 +253,11 @@ class Dual(Method[DualConfig]):
         return found, torch.stack(scores, dim=1)
 
     def settle(self, batches: Sequence[Batch]) -> None:
-        """Measure what each branch scores on good images that neither learnt from (ours)."""
+        """Measure what each branch scores on good images of each kind that neither learnt from (ours)."""
         scores = torch.cat([self.judged(batch.images, batch.targets)[1] for batch in batches])
-        spreads = [evidence.spread_of(own, self.config.tail) for own in scores.unbind(dim=1)]
-        self.spreads.copy_(torch.stack(spreads))
+        descriptions = torch.cat([described(self._tokens(batch.targets)) for batch in batches])
+        kinds = torch.cat([batch.kinds for batch in batches if batch.kinds is not None])
+        self.spreads.measure(scores, descriptions, kinds)
 
 
 def _halves(levels: Sequence[Any]) -> list[Sequence[Any]]:
