@@ -43,6 +43,7 @@ FLOORS = {
     2: ("methods",),
     3: (
         "scores",
+        "scorable",
         "model",
         "batches",
         "best",
@@ -53,7 +54,7 @@ FLOORS = {
         "scoring",
         "fitting",
     ),
-    4: ("detector", "evaluation", "features"),
+    4: ("judging", "detector", "loading", "evaluation", "features"),
     5: ("cli", "report", "__main__"),
 }
 LEVEL = {name: level for level, names in FLOORS.items() for name in names}

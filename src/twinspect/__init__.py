@@ -19,8 +19,9 @@ from twinspect.teachers import teachers
 
 if TYPE_CHECKING:
     from twinspect import data, errors
-    from twinspect.detector import Detector, load
+    from twinspect.detector import Detector
     from twinspect.evaluation import evaluate
+    from twinspect.loading import load
     from twinspect.scores import Scores
 
 __all__ = ["Detector", "Scores", "__version__", "data", "errors", "evaluate", "load", "methods", "teachers"]
@@ -29,7 +30,7 @@ _HOMES = {
     "Detector": "twinspect.detector",
     "Scores": "twinspect.scores",
     "evaluate": "twinspect.evaluation",
-    "load": "twinspect.detector",
+    "load": "twinspect.loading",
 }
 
 
