@@ -106,8 +106,10 @@ class Model(Scorable):
         return self.normalise(images)
 
     def normalise(self, images: Tensor) -> Tensor:
-        """Turn (B, 3, H, W) float in 0..255 into what the teacher sees."""
-        return (images / 255 - self.mean) / self.std
+        """Turn (B, 3, H, W) float in 0..255 into what the teacher sees, where they are: reading stays on the CPU."""
+        how = self.preprocessing
+        mean, std = (images.new_tensor(values).view(3, 1, 1) for values in (how.mean, how.std))
+        return (images / 255 - mean) / std
 
     def to_rgb(self, images: Tensor) -> Tensor:
         """Turn prepared images (..., 3, H, W) back into uint8, where they are."""
