@@ -178,8 +178,8 @@ class Detector(Judge):
             resume,
         )
         model, history, good = fitting.cross(train) if kind == "cv" else fitting.split(train, held)
+        self.calibration_ = good.calibration(self.false_alarm_rate, kind)  # it may refuse, so it comes first
         self.model_, self.losses_, self.curves_ = model, history.losses, history.curves
-        self.calibration_ = good.calibration(self.false_alarm_rate, kind)
         self.data_ = {
             "fingerprint": images,
             "train": len(train),

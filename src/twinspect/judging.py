@@ -128,16 +128,13 @@ class Judge(ABC):
             CalibrationError: too few images for that rate.
             ImageError: an image cannot be read.
         """
-        model, _ = self._fitted()
-        self.calibration_ = self._calibrated(model, good, false_alarm_rate)
-        return self
-
-    def _calibrated(self, model: Scorable, good: DataSource, asked: float | None) -> Calibration:
+        model = self._model()
         samples = [
             sample for sample in open_data(good, split="train") if sample.is_good and sample.split != "test"
         ]
-        choose_rate(len(samples), asked)  # refuse before the work, not after it
-        return self._scorer().good(model, samples).calibration(asked, "split")
+        choose_rate(len(samples), false_alarm_rate)  # refuse before the work, not after it
+        self.calibration_ = self._scorer().good(model, samples).calibration(false_alarm_rate, "split")
+        return self
 
     def set_rate(self, false_alarm_rate: float) -> Self:
         """Promise another false-alarm rate from the calibration scores at hand.
@@ -149,13 +146,15 @@ class Judge(ABC):
         self.calibration_ = replace(old, false_alarm_rate=check_rate(false_alarm_rate))
         return self
 
+    def _model(self) -> Scorable:
+        if hasattr(self, "model_"):
+            return self.model_
+        raise NotFittedError(
+            "this detector has not been fitted; call fit(good_images) or twinspect.load(path)"
+        )
+
     def _fitted(self) -> tuple[Scorable, Calibration]:
-        try:
-            return self.model_, self.calibration_
-        except AttributeError:
-            raise NotFittedError(
-                "this detector has not been fitted; call fit(good_images) or twinspect.load(path)"
-            ) from None
+        return self._model(), self.calibration_
 
     def _scorer(self) -> Scorer:
         return Scorer(self.device, self._threads(), self.bits)
