@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from copy import deepcopy
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -199,6 +200,12 @@ def test_normalisation_can_be_switched_off(parts: Path) -> None:
     mean, std = usual.method.teacher.mean, usual.method.teacher.std
     expected = [(1 - m) / s for m, s in zip(mean, std, strict=True)]
     np.testing.assert_allclose(usual.prepare(picture)[0, :, 0, 0], expected, rtol=1e-6)
+
+
+def test_images_are_prepared_where_they_are_and_not_where_the_networks_are(fitted: ts.Detector) -> None:
+    picture = torch.from_numpy(stripes(7)).permute(2, 0, 1)[None]
+    elsewhere = deepcopy(fitted.model_).to("meta")  # as a GPU is, to tensors of the CPU
+    torch.testing.assert_close(elsewhere.prepare(picture), fitted.model_.prepare(picture), rtol=0, atol=0)
 
 
 def test_resizing_equals_pillows_antialiased_bilinear(fitted: ts.Detector) -> None:

@@ -92,3 +92,17 @@ def test_a_spread_is_never_zero(tail: evidence.Tail, values: list[float]) -> Non
     assert found[1] > 0
     assert found[2] >= 1
     assert evidence.surprise(torch.tensor([1.0]), found, tail).isfinite().all()
+
+
+def test_a_spread_between_two_values_gives_them_one_half_and_nine_tenths() -> None:
+    found = evidence.surprise(torch.tensor([0.2, 0.7, 5.0]), evidence.spread_between(0.2, 0.7), "logistic")
+    expected = stats.logistic(0.2, 0.5 / np.log(9)).cdf([0.2, 0.7, 5.0])
+    np.testing.assert_allclose(evidence.probability(found), expected, rtol=1e-6)
+    np.testing.assert_allclose(expected[:2], [0.5, 0.9])
+
+
+@pytest.mark.parametrize(("typical", "peak"), [(0.0, 0.0), (2.0, 2.0), (2.0, 1.0), (-3.0, -3.0)])
+def test_a_spread_between_equal_values_is_still_one(typical: float, peak: float) -> None:
+    found = evidence.spread_between(typical, peak)
+    assert found[1] > 0
+    assert evidence.surprise(torch.tensor([typical, typical + 1]), found, "logistic").isfinite().all()

@@ -7,7 +7,6 @@ import re
 from dataclasses import replace
 from html.parser import HTMLParser
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -45,10 +44,10 @@ class StubDetector:
     def __init__(self, calibration: Calibration = CALIBRATION) -> None:
         self.calibration_ = calibration
         self.data_ = {"fingerprint": "f1f2", "train": 5, "calibration": 19, "categories": ["x"]}
-        teacher = {"name": "pocket", "sha256": "ab" * 32, "licence": "Apache-2.0"}
-        self.model_ = SimpleNamespace(
-            record=lambda: {"config": {"size": 64, "steps": 10}, "teacher": teacher}
-        )
+
+    def about(self) -> dict[str, Any]:
+        teacher = {"name": "pocket", "sha256": "ab" * 32}
+        return {"teacher": teacher, "config": {"size": 64, "steps": 10}, "seed": self.seed}
 
     def stream(self, data: DataSet) -> Any:
         for number, sample in enumerate(data):

@@ -19,17 +19,31 @@ from twinspect.teachers import teachers
 
 if TYPE_CHECKING:
     from twinspect import data, errors
-    from twinspect.detector import Detector, load
+    from twinspect.detector import Detector
     from twinspect.evaluation import evaluate
+    from twinspect.joining import noisy_or
+    from twinspect.loading import load
     from twinspect.scores import Scores
 
-__all__ = ["Detector", "Scores", "__version__", "data", "errors", "evaluate", "load", "methods", "teachers"]
+__all__ = [
+    "Detector",
+    "Scores",
+    "__version__",
+    "data",
+    "errors",
+    "evaluate",
+    "load",
+    "methods",
+    "noisy_or",
+    "teachers",
+]
 
 _HOMES = {
     "Detector": "twinspect.detector",
     "Scores": "twinspect.scores",
     "evaluate": "twinspect.evaluation",
-    "load": "twinspect.detector",
+    "load": "twinspect.loading",
+    "noisy_or": "twinspect.joining",
 }
 
 

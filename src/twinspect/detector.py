@@ -1,41 +1,28 @@
-"""The detector: fit on good images, score others, calibrate, save and load. All that the edges talk to."""
+"""The detector: parameters, and learning from good images; the rest it does as every judge does."""
 
 from __future__ import annotations
 
 import inspect
 from collections import Counter
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
-from twinspect import bundle
-from twinspect.calibration import (
-    Calibration,
-    check_folds,
-    check_kind,
-    check_rate,
-    choose_rate,
-    counts_to_hold_out,
-)
+from twinspect.calibration import check_folds, check_kind, choose_rate, counts_to_hold_out
 from twinspect.data import open_data
 from twinspect.data.fingerprint import fingerprint
-from twinspect.data.loading import default_workers
 from twinspect.data.splits import hold_out
 from twinspect.devices import choose_device
-from twinspect.errors import BundleError, DataError, NotFittedError, unknown_name
+from twinspect.errors import DataError
 from twinspect.fitting import Fitting
+from twinspect.judging import Judge, plain
 from twinspect.methods import method_class
 from twinspect.methods.config import make_config, usual_preset, usual_teacher, with_length
 from twinspect.model import Model
-from twinspect.scores import ImageScore, Scores
-from twinspect.scoring import SCORE_BATCH, Scorer
 from twinspect.teachers import create_teacher
 from twinspect.training import Trainer
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Sequence
 
     from twinspect.data import DataSource
     from twinspect.data.samples import DataSet, Sample
@@ -44,7 +31,7 @@ if TYPE_CHECKING:
     from twinspect.teachers import Teacher
 
 
-class Detector:
+class Detector(Judge):
     """An anomaly detector that learns from good images alone.
 
     The constructor only stores its arguments, under their names; :meth:`fit` does the work and leaves what it
@@ -79,10 +66,6 @@ class Detector:
     """
 
     model_: Model
-    calibration_: Calibration
-    losses_: dict[str, list[float]]
-    curves_: dict[str, list[float]]
-    data_: dict[str, Any]
 
     def __init__(
         self,
@@ -195,8 +178,8 @@ class Detector:
             resume,
         )
         model, history, good = fitting.cross(train) if kind == "cv" else fitting.split(train, held)
+        self.calibration_ = good.calibration(self.false_alarm_rate, kind)  # it may refuse, so it comes first
         self.model_, self.losses_, self.curves_ = model, history.losses, history.curves
-        self.calibration_ = good.calibration(self.false_alarm_rate, kind)
         self.data_ = {
             "fingerprint": images,
             "train": len(train),
@@ -252,170 +235,28 @@ class Detector:
             return self.preset
         return usual_preset(cls, on_cpu=choose_device(self.device).type == "cpu")
 
-    # Scoring ------------------------------------------------------------------------------------------------
+    # Describing ---------------------------------------------------------------------------------------------
 
-    def score(self, images: DataSource, *, maps: bool = True, category: str | None = None) -> Scores:
-        """Score images.
+    def about(self) -> dict[str, Any]:
+        """Say which teacher, settings and seed it has, exactly enough to make it again."""
+        record = self.model_.record()
+        teacher = {key: record["teacher"][key] for key in ("name", "sha256")}
+        return {"teacher": teacher, "config": record["config"], "seed": self.seed}
 
-        An image that cannot be read does not stop the others: its score is NaN and ``errors`` says why.
-
-        Args:
-            images: anything :meth:`fit` takes, or one path; every sample is scored, whatever its split.
-            maps: whether to keep anomaly maps; they take four bytes a pixel.
-            category: what all these images show; ``None`` for what the data says. A category that was calibrated
-                has a threshold of its own, all else the pooled one. It never changes a raw score.
-
-        Raises:
-            NotFittedError: before :meth:`fit`.
-            ConfigError: a category that the detector was not calibrated on.
-        """
-        return Scores.collect(self.stream(images, maps=maps, category=category), maps=maps)
-
-    def stream(
-        self, images: DataSource, *, maps: bool = True, start: int = 0, category: str | None = None
-    ) -> Iterator[ImageScore]:
-        """Score images one after the other, with memory that does not grow with their number.
-
-        Args:
-            images: as for :meth:`score`.
-            maps: whether to make anomaly maps at the images' own sizes.
-            start: how many images at the front of the list to leave out. Scores do not depend on it.
-            category: as for :meth:`score`.
-        """
-        model, calibration = self._fitted()
-        samples = open_data(images, split="test").samples
-        if category is not None:
-            if category not in calibration.categories:
-                raise unknown_name("category", category, sorted(set(calibration.categories)))
-            samples = tuple(replace(sample, category=category) for sample in samples)
-        begin = start - start % SCORE_BATCH  # the same batches as from the start, hence the same last bits
-        results = self._scorer().stream(model, samples[begin:], maps=maps)
-        for number, raw in enumerate(results, start=begin):
-            if number >= start:
-                own = calibration.of(raw.sample.category)
-                p_value = float(own.p_values([raw.score])[0])
-                is_anomalous = bool(own.is_anomalous([raw.score])[0])
-                yield ImageScore(raw.sample, raw.score, p_value, is_anomalous, raw.map, raw.error)
-
-    def calibrate(self, good: DataSource, *, false_alarm_rate: float | None = None) -> Detector:
-        """Set a new threshold from good images that the student has not seen; nothing is trained.
-
-        Args:
-            good: good images; those of a data set's training split are meant, or all in a plain folder.
-            false_alarm_rate: the rate to promise; ``None`` for the smallest these images allow.
-
-        Raises:
-            CalibrationError: too few images for that rate.
-            ImageError: an image cannot be read.
-        """
-        model, _ = self._fitted()
-        samples = [
-            sample for sample in open_data(good, split="train") if sample.is_good and sample.split != "test"
-        ]
-        choose_rate(len(samples), false_alarm_rate)  # refuse before the work, not after it
-        self.calibration_ = self._scorer().good(model, samples).calibration(false_alarm_rate, "split")
-        return self
-
-    def set_rate(self, false_alarm_rate: float) -> Detector:
-        """Promise another false-alarm rate from the calibration scores at hand.
-
-        Raises:
-            CalibrationError: they are too few for it.
-        """
-        _, old = self._fitted()
-        self.calibration_ = replace(old, false_alarm_rate=check_rate(false_alarm_rate))
-        return self
-
-    def _fitted(self) -> tuple[Model, Calibration]:
-        try:
-            return self.model_, self.calibration_
-        except AttributeError:
-            raise NotFittedError(
-                "this detector has not been fitted; call fit(good_images) or twinspect.load(path)"
-            ) from None
-
-    def _scorer(self) -> Scorer:
-        return Scorer(self.device, self._threads(), self.bits)
-
-    def _threads(self) -> int:
-        return default_workers() if self.workers is None else self.workers
-
-    # Keeping ------------------------------------------------------------------------------------------------
-
-    def save(self, path: str | Path) -> None:
-        """Write the detector to a folder: ``weights.safetensors`` and ``model.json``.
-
-        Raises:
-            BundleError: the place is taken by something else, or cannot be written; nothing is lost.
-        """
-        model, _ = self._fitted()
-        bundle.write_bundle(Path(path), self._record(), model.state_dict())
-
-    def save_calibration(self, path: str | Path) -> None:
-        """Write only the calibration into a model folder that this detector was loaded from or saved to."""
-        folder = Path(path)
-        bundle.rewrite_record(
-            folder, {**bundle.read_record(folder), "calibration": self.calibration_.to_record()}
-        )
-
-    def _record(self) -> dict[str, Any]:
-        model, calibration = self._fitted()
-        return {
-            "method": self.method,
-            "seed": self.seed,
-            "parameters": {name: _plain(value) for name, value in self.get_params().items()},
-            **model.record(),
-            "calibration": calibration.to_record(),
-            "data": self.data_,
-            "losses": {stage: _thin(values) for stage, values in self.losses_.items()},
-            "curves": self.curves_,
-        }
+    def _blueprint(self) -> dict[str, Any]:
+        """Say all that :meth:`from_record` needs to build its networks again."""
+        parameters = {name: plain(value) for name, value in self.get_params().items()}
+        return {"seed": self.seed, "parameters": parameters, **self.model_.record()}
 
     @classmethod
-    def from_bundle(cls, path: str | Path, *, device: str = "auto") -> Detector:
-        """Load a detector from its folder; nothing else is needed, and no code in it is run.
+    def from_record(cls, record: dict[str, Any], *, device: str = "auto") -> Detector:
+        """Build what :meth:`to_record` described, without any weights.
 
-        Raises:
-            BundleError: a missing, damaged, altered or unknown file, by name.
+        Args:
+            record: plain JSON values.
+            device: ``auto``, ``cpu``, ``cuda`` or ``mps``.
         """
-        folder = Path(path)
-        record = bundle.read_record(folder)
-        tensors = bundle.read_tensors(folder, record)
         detector = cls(**{**record["parameters"], "device": device})
         detector.model_ = Model.from_record(record["method"], record)
-        try:
-            detector.model_.load_state_dict(tensors)
-        except RuntimeError as error:
-            raise BundleError(f"{folder / bundle.WEIGHTS} does not fit {bundle.RECORD}: {error}") from error
-        detector.calibration_ = Calibration.from_record(record["calibration"])
-        detector.losses_, detector.data_ = record["losses"], record["data"]
-        detector.curves_ = record.get("curves", {})  # format 1 was first written without
+        detector._recall(record)
         return detector
-
-
-def load(path: str | Path, *, device: str = "auto") -> Detector:
-    """Load a detector that :meth:`Detector.save` or ``twinspect fit`` wrote.
-
-    Args:
-        path: the model folder.
-        device: ``auto``, ``cpu``, ``cuda`` or ``mps``.
-
-    Raises:
-        BundleError: a missing, damaged, altered or unknown file, by name.
-    """
-    return Detector.from_bundle(path, device=device)
-
-
-def _plain(value: Any) -> Any:
-    """Turn a parameter into a JSON value; only paths and sequences need it."""
-    if isinstance(value, Path):
-        return str(value)
-    return list(value) if isinstance(value, tuple) else value
-
-
-def _thin(values: list[float], points: int = 500) -> list[float]:
-    """Keep at most so many losses for the record, evenly spaced and with the last."""
-    if len(values) <= points:
-        return values
-    places = np.linspace(0, len(values) - 1, points).round().astype(int)
-    return [values[place] for place in places]

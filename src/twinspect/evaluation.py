@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
     from twinspect.calibration import Calibration
     from twinspect.data import DataSource
-    from twinspect.detector import Detector
+    from twinspect.judging import Judge
     from twinspect.scores import ImageScore
 
 EXACT_PIXELS = 2**27
@@ -84,7 +84,7 @@ class Evaluation:
 
 
 def evaluate(
-    detector: Detector,
+    detector: Judge,
     data: DataSource,
     *,
     watch: Callable[[ImageScore, NDArray[np.bool_] | None], None] | None = None,

@@ -8,6 +8,7 @@ sum of the causes' own: in the same order as p, but unbounded, so that two image
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING, Literal, get_args
 
 import torch
@@ -27,6 +28,8 @@ LEAST_SCALE = 1e-3
 """Least scale, as a share of the location's size: a few images that agree by chance do not make a sure thing."""
 SMALLEST = 1e-12
 """Least scale of all."""
+PEAK_ODDS = 9
+"""Odds, p / (1 - p), of being anomalous where good images have their peak: p = 0.9."""
 
 
 def spread_of(scores: Tensor, tail: Tail) -> Tensor:
@@ -52,8 +55,21 @@ def spread_of(scores: Tensor, tail: Tail) -> Tensor:
     else:
         low, middle, high = torch.quantile(values, torch.tensor([0.25, 0.5, 0.75], device=values.device))
         scale = (high - low) / (2 * (LOGISTIC_QUARTILE if tail == "logistic" else NORMAL_QUARTILE))
-    scale = scale.maximum(LEAST_SCALE * middle.abs()).clamp_min(SMALLEST)
-    return torch.stack([middle, scale, torch.full_like(middle, freedom)])
+    return torch.stack([middle, _at_least(scale, middle), torch.full_like(middle, freedom)])
+
+
+def spread_between(typical: float, peak: float) -> Tensor:
+    """Choose the logistic distribution by two of its values.
+
+    Args:
+        typical: of good images; there p is 1/2.
+        peak: that few good images exceed; there p is 0.9. At or below ``typical``, the least scale is taken.
+
+    Returns:
+        (3,) float32, as :func:`spread_of` gives it.
+    """
+    low, high = torch.tensor([typical, peak])
+    return torch.stack([low, _at_least((high - low) / math.log(PEAK_ODDS), low), torch.ones(())])
 
 
 def surprise(scores: Tensor, spread: Tensor, tail: Tail) -> Tensor:
@@ -80,6 +96,11 @@ def surprise(scores: Tensor, spread: Tensor, tail: Tail) -> Tensor:
 def probability(surprises: Tensor) -> Tensor:
     """Turn -log(1 - p) back into p, in [0, 1]."""
     return -torch.expm1(-surprises)
+
+
+def _at_least(scale: Tensor, location: Tensor) -> Tensor:
+    """Keep a scale from being so small that a chance agreement makes a sure thing."""
+    return scale.maximum(LEAST_SCALE * location.abs()).clamp_min(SMALLEST)
 
 
 def _as_normal(places: Tensor, freedom: Tensor) -> Tensor:

@@ -11,7 +11,8 @@ import torch.nn.functional as F
 
 from twinspect import maps
 from twinspect.data import open_data
-from twinspect.errors import DataError, ImageError
+from twinspect.detector import Detector
+from twinspect.errors import ConfigError, DataError, ImageError
 from twinspect.images import read_mask
 
 if TYPE_CHECKING:
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
 
     from twinspect.data import DataSource
     from twinspect.data.samples import Sample
-    from twinspect.detector import Detector
+    from twinspect.judging import Judge
 
 PATCHES_AN_IMAGE = 40
 """Most patches of each kind that one image gives."""
@@ -52,6 +53,20 @@ class Patches:
     vanilla: NDArray[np.float32]
     amplified: NDArray[np.float32] | None
     is_anomalous: NDArray[np.bool_]
+
+
+def one_teacher(judge: Judge) -> Detector:
+    """Give back a detector that has features to look at: one of a single teacher.
+
+    Raises:
+        ConfigError: it is no such detector.
+    """
+    if isinstance(judge, Detector):
+        return judge
+    raise ConfigError(
+        f"features are laid out of one teacher at a time, and this detector is {judge.method}; "
+        "leave --features out, or evaluate its members one by one"
+    )
 
 
 def sample_patches(detector: Detector, data: DataSource, *, each: int = 400, seed: int = 0) -> Patches:

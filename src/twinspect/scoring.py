@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     from twinspect.calibration import Kind
     from twinspect.data.samples import Sample
-    from twinspect.model import Model
+    from twinspect.scorable import Scorable
 
 SCORE_BATCH = 8
 """Images scored at once. Batches are cut at fixed places of the list, so a resumed run repeats the same ones."""
@@ -65,7 +65,7 @@ class Scorer:
     workers: int
     bits: int | None = None
 
-    def stream(self, model: Model, samples: Sequence[Sample], *, maps: bool) -> Iterator[RawScore]:
+    def stream(self, model: Scorable, samples: Sequence[Sample], *, maps: bool) -> Iterator[RawScore]:
         """Score images in order; one that cannot be read is a row with its error."""
         device = choose_device(self.device)
         model.to(device)
@@ -78,7 +78,7 @@ class Scorer:
                     yield from _score(model, samples[number - len(batch) : number], batch, device, maps=maps)
                     batch = []
 
-    def good(self, model: Model, samples: Sequence[Sample]) -> GoodScores:
+    def good(self, model: Scorable, samples: Sequence[Sample]) -> GoodScores:
         """Score good images for a calibration.
 
         Raises:
@@ -91,7 +91,7 @@ class Scorer:
             found.add(raw.sample, raw.score, raw.map)
         return found
 
-    def check_readable(self, model: Model, samples: Sequence[Sample]) -> None:
+    def check_readable(self, model: Scorable, samples: Sequence[Sample]) -> None:
         """Read what a training does not touch, so that a bad file is found before it and not after.
 
         Raises:
@@ -140,7 +140,7 @@ class GoodScores:
 
 
 def _score(
-    model: Model,
+    model: Scorable,
     samples: Sequence[Sample],
     read: list[Prepared | ReadFailure],
     device: torch.device,
@@ -158,14 +158,14 @@ def _score(
 
 
 def _infer(
-    model: Model, prepared: list[Prepared], device: torch.device, *, maps: bool
+    model: Scorable, prepared: list[Prepared], device: torch.device, *, maps: bool
 ) -> list[tuple[float, NDArray[np.float32] | None]]:
     """Score prepared images of any original sizes at once."""
     if not prepared:
         return []
     images = torch.stack([image for image, _ in prepared])
     with torch.inference_mode():
-        output = model.infer(images.to(device, memory_format=torch.channels_last))
+        output = model.infer(images.to(device))
         scores = output.score.float().cpu().tolist()
         if not maps:
             return [(score, None) for score in scores]

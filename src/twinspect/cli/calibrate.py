@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 from twinspect.cli.by_class import chosen_data
 from twinspect.cli.console import warn_of_suspects
 from twinspect.cli.outcome import Outcome
-from twinspect.detector import load
 from twinspect.errors import ConfigError
+from twinspect.loading import load
 
 if TYPE_CHECKING:
     import argparse

@@ -10,7 +10,7 @@ from twinspect.cli.console import Bar, table
 from twinspect.cli.outcome import DONE, SOME_UNREADABLE, Outcome
 from twinspect.cli.tables import CsvTable, to_row
 from twinspect.data import open_data
-from twinspect.detector import load
+from twinspect.loading import load
 from twinspect.report import write_evaluation
 
 if TYPE_CHECKING:

@@ -25,7 +25,7 @@ def build_parser() -> argparse.ArgumentParser:
     common = argparse.ArgumentParser(add_help=False)
     common.add_argument("--json", action="store_true", help="print the result as JSON")
     verbs = parser.add_subparsers(dest="verb", metavar="VERB")
-    for add in (_demo, _doctor, _fit, _score, _evaluate, _calibrate, _synth, _methods, _teachers):
+    for add in (_demo, _doctor, _fit, _score, _evaluate, _calibrate, _join, _synth, _methods, _teachers):
         add(verbs, common)
     return parser
 
@@ -179,6 +179,27 @@ def _calibrate(verbs: _Verbs, common: argparse.ArgumentParser) -> None:
     verb.add_argument("model", metavar="M.twin", help="its calibration is replaced")
     verb.add_argument(
         "good", nargs="?", metavar="GOOD", help="good images; without them the scores at hand are used"
+    )
+    _class_options(verb)
+    verb.add_argument(
+        "--false-alarm-rate", type=float, metavar="A", help="default: the smallest the images allow"
+    )
+    _run_options(verb)
+
+
+def _join(verbs: _Verbs, common: argparse.ArgumentParser) -> None:
+    verb = _add(
+        verbs,
+        common,
+        "join",
+        "join models into one that heeds whatever any of them finds; nothing is trained",
+    )
+    verb.add_argument("models", nargs="+", metavar="M.twin", help="two or more, of any methods and sizes")
+    verb.add_argument("--out", required=True, metavar="J.twin", help="the model folder to write")
+    verb.add_argument(
+        "--good",
+        metavar="DATA",
+        help="good images that no model has seen, for an exact promise; default: what all models held out",
     )
     _class_options(verb)
     verb.add_argument(

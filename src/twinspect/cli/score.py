@@ -12,7 +12,7 @@ from twinspect.cli.outcome import ANOMALIES, DONE, SOME_UNREADABLE, Outcome
 from twinspect.cli.tables import CsvTable, Owner, Row, open_table, to_row
 from twinspect.data import open_data
 from twinspect.data.samples import DataSet
-from twinspect.detector import load
+from twinspect.loading import load
 from twinspect.report.heatmaps import write_map
 from twinspect.scoring import SCORE_BATCH
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     import argparse
     from collections.abc import Iterable, Iterator
 
-    from twinspect.detector import Detector
+    from twinspect.judging import Judge
     from twinspect.scores import ImageScore
 
 
@@ -36,7 +36,7 @@ def run(options: argparse.Namespace) -> Outcome:
     return _outcome(rows, options, text="", shown=None)
 
 
-def _into_table(detector: Detector, images: DataSet, options: argparse.Namespace) -> list[Row]:
+def _into_table(detector: Judge, images: DataSet, options: argparse.Namespace) -> list[Row]:
     """Append what is missing; rows that are there already are kept, so nothing is scored twice."""
     table = open_table(Path(options.out))
     owner = Owner(table.path, _key(options.model))
@@ -80,7 +80,7 @@ def _missing(images: DataSet, rows: list[Row]) -> tuple[DataSet, int]:
 
 
 def _scored(
-    detector: Detector, images: DataSet, options: argparse.Namespace, *, start: int
+    detector: Judge, images: DataSet, options: argparse.Namespace, *, start: int
 ) -> Iterator[ImageScore]:
     folder = Path(options.maps) if options.maps else None
     results = detector.stream(images, maps=folder is not None, start=start, category=options.category)

@@ -82,11 +82,17 @@ def _head(report: Report) -> Html:
     counts = f"{plural(good, 'good image')} and {plural(anomalous, 'anomalous image')}"
     among = f" in {len(found.categories)} categories" if len(found.categories) > 1 else ""
     unread = f"; {plural(failed, 'more image')} could not be read" if failed else ""
-    words = (
-        f"Method {model['method']} on teacher {model['teacher']['name']}. Tested on {counts}{among}{unread}."
-    )
+    words = f"{_what(model)}. Tested on {counts}{among}{unread}."
     title = element("h1", "Evaluation of ", element("em", _name(report)), " on ", element("em", report.data))
     return element("header", title, element("p", words, class_="lead"))
+
+
+def _what(model: dict[str, Any]) -> str:
+    """Say how it works: a method on its teacher, or several of them."""
+    if "members" not in model:
+        return f"Method {model['method']} on teacher {model['teacher']['name']}"
+    members = [f"{own['method']} on teacher {own['teacher']['name']}" for own in model["members"]]
+    return f"Method {model['method']} of {', '.join(members)}"
 
 
 def _headline(found: Evaluation) -> Html:
@@ -121,19 +127,32 @@ def _making(report: Report) -> Html:
     model = report.model
     facts = {
         "Model": model["path"],
+        **_facts(model),
+        "Test data": report.data,
+        "Pixels compared at": report.evaluation.resolution,
+        "twinspect": __version__,
+        **_settings(model),
+    }
+    for number, member in enumerate(model.get("members", ()), start=1):
+        own = {**_facts(member), **_settings(member)}
+        facts |= {f"Member {number}: {name}": value for name, value in own.items()}
+    rows = [(name, str(value)) for name, value in facts.items() if value is not None]
+    grid = table(("What", "Value"), rows, "Model, data and settings", wrapped=True)
+    return element("details", element("summary", "How this was made"), grid, class_="block")
+
+
+def _facts(model: dict[str, Any]) -> dict[str, Any]:
+    return {
         "Method": model["method"],
         "Teacher": model["teacher"]["name"],
         "Teacher weights, sha256": model["teacher"]["sha256"],
         "Seed": model["seed"],
         "Training data, fingerprint": model["data"]["fingerprint"],
-        "Test data": report.data,
-        "Pixels compared at": report.evaluation.resolution,
-        "twinspect": __version__,
-        **{f"Setting: {name}": value for name, value in model["config"].items()},
     }
-    rows = [(name, str(value)) for name, value in facts.items()]
-    grid = table(("What", "Value"), rows, "Model, data and settings", wrapped=True)
-    return element("details", element("summary", "How this was made"), grid, class_="block")
+
+
+def _settings(model: dict[str, Any]) -> dict[str, Any]:
+    return {f"Setting: {name}": value for name, value in model["config"].items()}
 
 
 def _name(report: Report) -> str:

@@ -10,7 +10,7 @@ from twinspect._version import __version__
 from twinspect.data import open_data
 from twinspect.errors import ConfigError, optional
 from twinspect.evaluation import evaluate
-from twinspect.features import sample_patches
+from twinspect.features import one_teacher, sample_patches
 from twinspect.files import write_atomically
 from twinspect.report.embedding import EXTRA
 from twinspect.report.gallery import Gallery
@@ -25,8 +25,8 @@ if TYPE_CHECKING:
 
     from twinspect.calibration import Calibration
     from twinspect.data import DataSource
-    from twinspect.detector import Detector
     from twinspect.evaluation import Evaluation
+    from twinspect.judging import Judge
     from twinspect.scores import ImageScore
 
 FORMAT: Final = 1
@@ -34,7 +34,7 @@ FORMAT: Final = 1
 
 
 def write_evaluation(
-    detector: Detector,
+    detector: Judge,
     data: DataSource,
     out: Path,
     *,
@@ -55,13 +55,14 @@ def write_evaluation(
 
     Raises:
         DataError: there is no test split, or a mask does not fit its image.
-        ConfigError: ``out`` cannot be a folder.
+        ConfigError: ``out`` cannot be a folder; or features are wanted of a detector that has no single teacher.
         OSError: the disk is full.
         MissingExtraError: features are wanted and scikit-learn is not installed.
     """
     _make_folder(out)
-    if features:
-        optional("sklearn", EXTRA)  # say so before the work, not after it
+    shown = one_teacher(detector) if features else None  # say so before the work, not after it
+    if shown:
+        optional("sklearn", EXTRA)
     test = open_data(data, split="test")
     gallery = Gallery()
 
@@ -75,7 +76,7 @@ def write_evaluation(
     record = metrics_record(about, detector.calibration_, test.name, found)
     write_atomically(out / "metrics.json", (json.dumps(record, indent=1, allow_nan=False) + "\n").encode())
     trained = Learning(detector.losses_, detector.curves_)
-    patches = sample_patches(detector, test) if features else None
+    patches = sample_patches(shown, test) if shown else None
     page = render(
         Report(about, test.name, detector.calibration_, found, gallery, trained, detector.bits, patches)
     )
@@ -114,17 +115,9 @@ def metrics_record(
     return record
 
 
-def _about(detector: Detector, path: str) -> dict[str, Any]:
+def _about(detector: Judge, path: str) -> dict[str, Any]:
     """Say which model was evaluated, exactly enough to make it again."""
-    record = detector.model_.record()
-    return {
-        "path": path,
-        "method": detector.method,
-        "teacher": {key: record["teacher"][key] for key in ("name", "sha256")},
-        "config": record["config"],
-        "seed": detector.seed,
-        "data": detector.data_,
-    }
+    return {"path": path, "method": detector.method, **detector.about(), "data": detector.data_}
 
 
 def _make_folder(out: Path) -> None:

@@ -1,0 +1,45 @@
+"""`twinspect join`: several models become one; nothing is trained."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from twinspect.cli.by_class import chosen_data
+from twinspect.cli.console import warn_of_suspects
+from twinspect.cli.outcome import Outcome
+from twinspect.errors import ConfigError
+from twinspect.joining import noisy_or
+from twinspect.loading import load
+
+if TYPE_CHECKING:
+    import argparse
+
+
+def run(options: argparse.Namespace) -> Outcome:
+    """Join, calibrate and save."""
+    out = Path(options.out)
+    if out.resolve() in [Path(model).resolve() for model in options.models]:
+        raise ConfigError(f"{out} is one of the models to join; name another folder with --out")
+    good = chosen_data(options, options.good)
+    members = [load(m, device=options.device).set_params(workers=options.workers) for m in options.models]
+    joined = noisy_or(members, good=good, false_alarm_rate=options.false_alarm_rate)
+    joined.save(out)
+    calibration = joined.calibration_
+    about = joined.about()["members"]
+    record = {
+        "model": str(out),
+        "method": joined.method,
+        "members": [
+            {"model": model, "method": own["method"], "teacher": own["teacher"]["name"]}
+            for model, own in zip(options.models, about, strict=True)
+        ],
+        "images": len(calibration.scores),
+        "calibration": calibration.kind,
+        "false_alarm_rate": calibration.false_alarm_rate,
+        "threshold": calibration.threshold,
+    }
+    warn_of_suspects(calibration)
+    names = " and ".join(f"{own['method']} on {own['teacher']['name']}" for own in about)
+    text = f"{out}: {names}, joined\nthreshold {calibration.threshold:.6g}: {calibration.promise()}"
+    return Outcome(text, record)
