@@ -2,11 +2,12 @@ r"""The dual students beside RD and MKD: defects of several products in one mode
 
     python benchmarks/dual.py --shared ../shared --out runs/dual
 
-Image AUROC in percent of each branch of one dual model, of their Noisy-OR, and of the other methods trained as long
-on as many images of the same size, with ResNet-18's weights. `products` is one model of cookies, DeepPCB and aliens,
-judged within each and, as nobody may tell it what it sees, over all their images at once. The others take a class of
-Fashion-MNIST or CIFAR-10 (a subset) for the good one, or for the only anomalous one. Dual keeps a fifth of its
-training images for measuring its branches. Results are kept, so that an interrupted run goes on.
+Image AUROC in percent of each branch of one dual model, of their Noisy-OR, with its own tail and with each there is,
+and of the other methods trained as long on as many images of the same size, with ResNet-18's weights. `products` is
+one model of cookies, DeepPCB and aliens, judged within each and, as nobody may tell it what it sees, over all their
+images at once. The others take a class of Fashion-MNIST or CIFAR-10 (a subset) for the good one, or for the only
+anomalous one. Dual keeps a fifth of its training images for measuring its branches. Results are kept, so that an
+interrupted run goes on.
 """
 
 from __future__ import annotations
@@ -25,10 +26,13 @@ import torch
 
 import twinspect as ts
 from accuracy import spread
+from twinspect import evidence
 from twinspect.methods import method_class
 from twinspect.methods.config import make_config
+from twinspect.methods.dual import Dual
 from twinspect.metrics import auroc
 from twinspect.model import Model
+from twinspect.nets.spreads import Spreads, described
 from twinspect.scoring import Scorer
 from twinspect.teachers import create_teacher
 from twinspect.training import Trainer
@@ -45,7 +49,8 @@ CLASSES = (0, 2, 4, 6, 8)
 FILES = {"fashion": "fashion_mnist.npz", "cifar": "cifar10_subset.npz"}
 SETS = ("products", *(f"{name} {how}" for name in FILES for how in ("one-vs-rest", "all-but-one")))
 METHODS = ("dual", "rd", "mkd")
-COLUMNS = ("local", "semantic", "dual", "rd", "mkd")
+TAILED = tuple(f"dual, {tail}" for tail in evidence.TAILS)
+COLUMNS = ("local", "semantic", "dual", *TAILED, "rd", "mkd")
 
 
 def main() -> None:
@@ -111,6 +116,7 @@ def measure(
     teacher = create_teacher("resnet18", weights=options.shared / "weights" / WEIGHTS)
     torch.manual_seed(seed)
     model = Model.build(method, config, teacher)
+    good = watch(model) if method == "dual" else []
     began = time.perf_counter()
     Trainer(seed=seed, device="cpu").fit(model, data.split("train"))
     seconds = time.perf_counter() - began
@@ -120,7 +126,8 @@ def measure(
     categories = np.array([row.sample.category for row in rows])
     columns = {method: np.array([row.score for row in rows])}
     if branches:
-        columns["local"], columns["semantic"] = torch.cat(branches).numpy().T
+        columns["local"], columns["semantic"] = torch.cat([scores for scores, _ in branches]).numpy().T
+        columns |= {f"dual, {tail}": joined(model, good, branches, tail) for tail in evidence.TAILS}
     found = {"seconds": seconds}
     for column, scores in columns.items():
         found |= {
@@ -130,18 +137,35 @@ def measure(
     return found
 
 
-def watch(model: Model) -> list[torch.Tensor]:
-    """Note what each branch says of every batch."""
-    noted: list[torch.Tensor] = []
-    judged = model.method.judged
+def watch(model: Model) -> list[tuple[torch.Tensor, torch.Tensor]]:
+    """Note what each branch says of every batch from now on, and how the teacher describes it."""
+    noted: list[tuple[torch.Tensor, torch.Tensor]] = []
+    judged = Dual.judged
 
     def noting(images: torch.Tensor, targets: Any) -> Any:
-        found, scores = judged(images, targets)
-        noted.append(scores.clone())
+        found, scores = judged(model.method, images, targets)
+        noted.append(
+            (scores.clone(), described([target.flatten(1) for target in targets[-scores_of(model) :]]))
+        )
         return found, scores
 
     model.method.judged = noting
     return noted
+
+
+def scores_of(model: Model) -> int:
+    """Count the class tokens that the semantic student replicates."""
+    return min(model.method.config.semantic_levels, len(model.method.teacher.levels))
+
+
+def joined(model: Model, good: Any, branches: Any, tail: evidence.Tail) -> np.ndarray:
+    """Join the branches as the model would with another tail."""
+    spreads = Spreads(2, tail)
+    scores, descriptions = (torch.cat(each) for each in zip(*good, strict=True))
+    centres = torch.nn.functional.normalize(model.method.spreads.centres, dim=1)
+    kinds = (descriptions @ centres.T).argmax(dim=1) if len(centres) > 1 else torch.zeros(len(scores))
+    spreads.measure(scores, descriptions, kinds)
+    return torch.cat([spreads(own, text) for own, text in branches]).numpy()
 
 
 def groups(categories: np.ndarray) -> dict[str, np.ndarray]:
@@ -152,9 +176,14 @@ def groups(categories: np.ndarray) -> dict[str, np.ndarray]:
     return {**{name: categories == name for name in known}, "pooled": categories != ""}
 
 
+def method_of(column: str) -> str:
+    """Name the method whose result holds a column."""
+    return column if column in METHODS else "dual"
+
+
 def table(results: dict[str, dict[str, float]], options: argparse.Namespace) -> None:
     """Print a row a set, its mean over classes; the last row is the mean over sets."""
-    shown = [column for column in COLUMNS if column in options.methods or "dual" in options.methods]
+    shown = [column for column in COLUMNS if method_of(column) in options.methods]
     print(f"\n| set | {' | '.join(shown)} |\n|---|{'---|' * len(shown)}")
     means: dict[str, list[float]] = {column: [] for column in shown}
     for name in options.sets:
@@ -163,7 +192,7 @@ def table(results: dict[str, dict[str, float]], options: argparse.Namespace) -> 
         for suffix in suffixes:
             cells = []
             for column in shown:
-                method = column if column in METHODS else "dual"
+                method = method_of(column)
                 values = [
                     statistics.mean(
                         results[f"{part} | {method} | {seed}"][f"{column} {suffix}".strip()] for part in parts
