@@ -8,6 +8,7 @@ never saw. Noisy-OR joins them. What the paper leaves open is marked "ours" in t
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
@@ -276,7 +277,7 @@ def warm_cosine(done: float, *, warm: float, last: float) -> float:
     if done < warm:
         return (done + 1e-3) / (warm + 1e-3)
     fallen = (done - warm) / (1 - warm) if warm < 1 else 0.0
-    return last + (1 - last) * 0.5 * (1 + torch.cos(torch.tensor(torch.pi * fallen)).item())
+    return last + (1 - last) * 0.5 * (1 + math.cos(math.pi * fallen))
 
 
 def _ramp(done: float, warm: float) -> float:
