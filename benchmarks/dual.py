@@ -162,8 +162,10 @@ def joined(model: Model, good: Any, branches: Any, tail: evidence.Tail) -> np.nd
     """Join the branches as the model would with another tail."""
     spreads = Spreads(2, tail)
     scores, descriptions = (torch.cat(each) for each in zip(*good, strict=True))
-    centres = torch.nn.functional.normalize(model.method.spreads.centres, dim=1)
-    kinds = (descriptions @ centres.T).argmax(dim=1) if len(centres) > 1 else torch.zeros(len(scores))
+    known = model.method.spreads
+    kinds = (
+        known.kinds(descriptions) if len(known.centres) > 1 else torch.zeros(len(scores), dtype=torch.long)
+    )
     spreads.measure(scores, descriptions, kinds)
     return torch.cat([spreads(own, text) for own, text in branches]).numpy()
 

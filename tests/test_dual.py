@@ -242,7 +242,7 @@ def test_kinds_are_told_apart_and_each_is_judged_by_its_own() -> None:
     spreads = Spreads(2, "student")
     spreads.measure(scores, descriptions, kinds)
     new = torch.tensor([[1.0, 0.5], [11.0, 12.0], [21.0, 20.0]])
-    found = spreads(new, torch.eye(3)).numpy()
+    found = spreads(new, torch.eye(3) * 5).numpy()
     for kind in range(3):
         own = scores[kinds == kind].numpy().astype(float)
         n = len(own)
@@ -251,8 +251,21 @@ def test_kinds_are_told_apart_and_each_is_judged_by_its_own() -> None:
         if n > 2:  # below, Wallace's approximation of the tail is rough
             expected = -stats.t(n - 1).logsf(places).sum()
             assert found[kind] == pytest.approx(expected, rel=0.04)
+    assert spreads.kinds(descriptions).tolist() == kinds.tolist()
     # As good as its own kind goes: told by pooled scores, the third would be far out and the first beyond suspicion.
     assert found[2] < 2
+
+
+def test_kinds_are_told_by_what_hardly_varies_within_them() -> None:
+    """The first number differs between kinds by 1 and within them by 0.1; the second varies by 10 in either."""
+    random = np.random.default_rng(0)
+    kinds = torch.tensor([0, 1] * 20)
+    loud = torch.from_numpy(random.normal(0, 10, 40)).float()
+    quiet = kinds + torch.from_numpy(random.normal(0, 0.1, 40)).float()
+    descriptions = torch.stack([quiet, loud], dim=1)
+    spreads = Spreads(1, "student")
+    spreads.measure(torch.zeros(40, 1), descriptions, kinds)
+    assert spreads.kinds(descriptions).tolist() == kinds.tolist()
 
 
 def test_kinds_are_saved_whatever_their_number(tmp_path: Path) -> None:

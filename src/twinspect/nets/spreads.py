@@ -13,13 +13,18 @@ from twinspect import evidence
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+NARROWEST = 0.1
+"""Least deviation of a description's number within kinds, as a share of the mean one."""
+SHORTEST = 1e-8
+"""Least deviation of all."""
+
 
 class Spreads(nn.Module):
     """Join the scores of several branches by Noisy-OR, each by its distribution on good images of the same kind.
 
     One kind of product scores higher than another however good it is; measured over both, neither branch could be
     compared with the other, nor the images of one kind with those of the other. Which kind an image is of, its
-    description says: the nearest centre decides.
+    description says: the nearest centre decides, lengths being measured in deviations within kinds.
 
     Args:
         branches: how many scores an image has.
@@ -27,6 +32,7 @@ class Spreads(nn.Module):
     """
 
     centres: Tensor
+    widths: Tensor
     table: Tensor
 
     def __init__(self, branches: int, tail: evidence.Tail) -> None:
@@ -34,6 +40,7 @@ class Spreads(nn.Module):
         self.tail = tail
         # Until they are measured: one kind, of nobody knows what, whose scores are taken as they are.
         self.register_buffer("centres", torch.zeros(1, 1))
+        self.register_buffer("widths", torch.ones(1))
         self.register_buffer("table", torch.tensor([0.0, 1.0, 1.0]).repeat(1, branches, 1))
 
     @torch.no_grad()
@@ -46,7 +53,10 @@ class Spreads(nn.Module):
             kinds: (n,) int64, 0 and up; every kind has one image or more.
         """
         members = [kinds == kind for kind in range(int(kinds.max()) + 1)]
-        self.centres = torch.stack([F.normalize(descriptions[own], dim=1).mean(dim=0) for own in members])
+        self.centres = torch.stack([descriptions[own].mean(dim=0) for own in members])
+        within = (descriptions - self.centres[kinds]).square().mean(dim=0).sqrt()
+        # Where kinds do not vary at all, a little noise must not decide.
+        self.widths = within.clamp_min(NARROWEST * within.mean()).clamp_min(SHORTEST)
         self.table = torch.stack([self._rows(scores[own]) for own in members])
 
     def _rows(self, scores: Tensor) -> Tensor:
@@ -64,12 +74,17 @@ class Spreads(nn.Module):
         """
         kinds = scores.new_zeros(len(scores), dtype=torch.long)
         if len(self.centres) > 1:
-            kinds = (F.normalize(descriptions, dim=1) @ F.normalize(self.centres, dim=1).T).argmax(dim=1)
+            kinds = self.kinds(descriptions)
         return evidence.surprise(scores, self.table[kinds], self.tail).sum(dim=1)
+
+    def kinds(self, descriptions: Tensor) -> Tensor:
+        """Say which kind each of (B, D) descriptions is nearest to: (B,) int64."""
+        distances: Tensor = torch.cdist(descriptions / self.widths, self.centres / self.widths)
+        return distances.argmin(dim=1)
 
     def _load_from_state_dict(self, state: dict[str, Tensor], prefix: str, *rest: Any) -> None:
         """Take what was saved, of as many kinds as it has."""
-        for name in ("centres", "table"):
+        for name in ("centres", "widths", "table"):
             if prefix + name in state:
                 setattr(self, name, torch.empty_like(state[prefix + name], device=self.table.device))
         super()._load_from_state_dict(state, prefix, *rest)
