@@ -28,7 +28,7 @@ import twinspect as ts
 from accuracy import spread
 from twinspect import evidence
 from twinspect.methods import method_class
-from twinspect.methods.config import make_config
+from twinspect.methods.config import make_config, parse_setting
 from twinspect.methods.dual import Dual
 from twinspect.metrics import auroc
 from twinspect.model import Model
@@ -112,7 +112,9 @@ def measure(
 ) -> dict[str, float]:
     """Train on the training images and score the test images: AUROCs in percent, and seconds to fit."""
     cls = method_class(method)
-    config = make_config(cls.Config, None, settings)
+    own = dict(each.split("=") for each in options.dual) if method == "dual" else {}
+    own = {name: parse_setting(cls.Config, name, text) for name, text in own.items()}
+    config = make_config(cls.Config, None, {**settings, **own})
     teacher = create_teacher("resnet18", weights=options.shared / "weights" / WEIGHTS)
     torch.manual_seed(seed)
     model = Model.build(method, config, teacher)
@@ -218,6 +220,9 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--out", type=Path, default=Path("runs/dual"), help="where results are kept")
     parser.add_argument("--sets", nargs="+", default=list(SETS), choices=SETS)
     parser.add_argument("--methods", nargs="+", default=list(METHODS), choices=METHODS)
+    parser.add_argument(
+        "--dual", nargs="*", default=[], metavar="NAME=VALUE", help="settings; use another --out"
+    )
     parser.add_argument("--seeds", type=int, default=1, help="runs of each, with seeds 0, 1, ...")
     parser.add_argument("--steps", type=int, default=300, help="optimiser steps; half as many for one class")
     parser.add_argument("--images", type=int, default=500, help="training images of a class")
