@@ -68,7 +68,7 @@ def _labels(path: Path) -> dict[int, str]:
             # The published header has a blank behind its comma.
             rows = csv.DictReader(stream, skipinitialspace=True)
             return {int(row["id"]): _LABELS[row["hemorrhage"].strip()] for row in rows}
-    except (OSError, ValueError, KeyError, AttributeError, csv.Error) as error:
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, csv.Error) as error:
         expected = "the columns id, a number, and hemorrhage, 0 or 1"
         raise DataError(
             f"{path}: cannot be read ({type(error).__name__}: {error}); expected {expected}"

@@ -86,8 +86,9 @@ def _sample(row: dict[str, str], root: Path, where: str) -> Sample:
     try:
         category, split, label, image, mask = (row[name] for name in _COLUMNS)
         sample = Sample(root / image, image, _SPLITS[split], _LABELS[label], category)
-    except KeyError as error:
+    except (KeyError, TypeError) as error:
+        expected = f"{', '.join(_COLUMNS)}; split train or test, label normal or anomaly"
         raise DataError(
-            f"{where}: no {error} is known; expected the columns {', '.join(_COLUMNS)}"
+            f"{where}: not understood ({type(error).__name__}: {error}); expected {expected}"
         ) from error
     return replace(sample, mask=root / mask) if mask else sample
