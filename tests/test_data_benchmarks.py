@@ -659,6 +659,17 @@ def test_real_iad_from_above_only(copies: Path, tmp_path: Path) -> None:
     assert "without realiad_jsons/realiad_jsons_sv/toy.json" in missing
 
 
+def test_a_view_that_does_not_show_the_defect_is_good(tmp_path: Path) -> None:
+    write_real_iad(tmp_path)
+    path = tmp_path / "realiad_jsons/usb.json"
+    content = json.loads(path.read_text(encoding="utf-8"))
+    content["test"][-1]["anomaly_class"] = "OK"
+    path.write_text(json.dumps(content), encoding="utf-8")
+    data = ts.data.RealIAD(tmp_path, "usb")
+    assert {s.name[-8:]: s.is_good for s in data if "/NG/" in s.name} == {"C1_x.jpg": False, "C2_x.jpg": True}
+    assert len(masks(data)) == 1
+
+
 def test_real_iad_choices_and_damage_are_named(tmp_path: Path) -> None:
     assert "views is 'all'" in refused(ts.data.RealIAD, tmp_path, views="all", error=ConfigError)
     assert "allowed are 256, 512, 1024" in refused(ts.data.RealIAD, tmp_path, size=64, error=ConfigError)

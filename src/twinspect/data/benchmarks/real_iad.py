@@ -11,7 +11,7 @@ from twinspect.data.benchmarks.gathering import finished
 from twinspect.data.benchmarks.listings import listed_samples
 from twinspect.data.benchmarks.roots import benchmark_root, missing_parts
 from twinspect.data.listing import Found, label_from, relative_name
-from twinspect.data.samples import Sample
+from twinspect.data.samples import GOOD, Sample
 from twinspect.errors import ConfigError, DataError
 
 if TYPE_CHECKING:
@@ -122,5 +122,6 @@ def _rows(path: Path, folder: Path, root: Path) -> Iterator[Sample]:
 def _sample(row: dict[str, Any], folder: Path, root: Path, split: Split) -> Sample:
     path = folder / row["image_path"]
     label = label_from(row["anomaly_class"])
-    mask = folder / row["mask_path"] if row.get("mask_path") else None
+    # A defect that one view does not show makes a good image of it, whatever mask may be named.
+    mask = folder / row["mask_path"] if row.get("mask_path") and label != GOOD else None
     return Sample(path, relative_name(path, root), split, label, folder.name, mask)
