@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import json
+import os
 import struct
 import subprocess
 import sys
@@ -339,6 +340,7 @@ def test_text_and_tilde_are_paths_too(key: str, copies: Path, monkeypatch: pytes
     assert load(key, f"~/{key}").samples == load(key, copies / key).samples  # type: ignore[arg-type]
 
 
+@pytest.mark.skipif(os.name == "nt", reason="making links takes special rights on Windows")
 @pytest.mark.parametrize("key", KEYS)
 def test_the_folder_above_and_two_above_are_told_apart_from_it(
     key: str, copies: Path, tmp_path: Path
@@ -737,6 +739,13 @@ def test_pickled_cifar_is_never_opened(
     packed = tmp_path / "cifar-10-python.tar.gz" if key == "CIFAR10" else tmp_path / "cifar-100-python.tar.gz"
     packed.write_bytes(b"x")
     assert f"unpack {archive}" in refused(load, key, packed)
+
+
+def test_a_pickled_copy_beside_the_binary_one_does_no_harm(tmp_path: Path) -> None:
+    write_cifar10(tmp_path / "cifar-10-batches-bin")
+    images(tmp_path, "cifar-10-batches-py/x.png")
+    remedy = f"type ts.data.CIFAR10('{(tmp_path / 'cifar-10-batches-bin').as_posix()}')"
+    assert remedy in refused(ts.data.CIFAR10, tmp_path)
 
 
 def test_partial_and_damaged_cifar_are_named(tmp_path: Path) -> None:

@@ -83,7 +83,8 @@ def _all(files: _Files) -> tuple[str, ...]:
 def _root(root: str | os.PathLike[str], key: str, archive: str, needed: tuple[str, ...]) -> Path:
     entry = CATALOGUE[key]
     path = as_path(root)
-    if not any((path / name).exists() for name in needed) and (pickled := _pickled(path)):
+    binary = any(True for name in needed for place in (name, f"*/{name}") for _ in path.glob(place))
+    if not binary and (pickled := _pickled(path)):
         why = "the Python version, which is pickled: opening it can run any code"
         raise DataError(f"{pickled}: {why}; unpack {archive} from {entry.page} and name that folder")
     return whole_root(root, entry, needed)
