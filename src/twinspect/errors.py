@@ -65,6 +65,10 @@ class MissingExtraError(TwinspectError, ImportError):
     """An optional dependency that is not installed."""
 
 
+class PartialCopyWarning(UserWarning):
+    """A copy of a benchmark that has other numbers of images than were published."""
+
+
 def unknown_name(kind: str, name: str, known: Iterable[str]) -> ConfigError:
     """Build the error for a name that is not in a registry, with the nearest known name.
 

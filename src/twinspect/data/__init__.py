@@ -2,19 +2,73 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING, Any
+
+from twinspect.data import benchmarks
 from twinspect.data.classes import all_but_one, one_vs_rest
 from twinspect.data.opening import DataSource, open_data
-from twinspect.data.samples import GOOD, SPLITS, DataSet, Sample, Skipped, Split
+from twinspect.data.samples import GOOD, SPLITS, ClassSet, DataSet, Sample, Skipped, Split
+
+if TYPE_CHECKING:
+    from twinspect.data.benchmarks import (
+        BTAD,
+        CIFAR10,
+        CIFAR100,
+        DAGM,
+        MNIST,
+        MPDD,
+        BrainMRI,
+        FashionMNIST,
+        HeadCT,
+        KolektorSDD,
+        KolektorSDD2,
+        MagneticTile,
+        MVTec3D,
+        MVTecAD,
+        MVTecLOCO,
+        RealIAD,
+        RetinalOCT,
+        View,
+        VisA,
+    )
 
 __all__ = [
+    "BTAD",
+    "CIFAR10",
+    "CIFAR100",
+    "DAGM",
     "GOOD",
+    "MNIST",
+    "MPDD",
     "SPLITS",
+    "BrainMRI",
+    "ClassSet",
     "DataSet",
     "DataSource",
+    "FashionMNIST",
+    "HeadCT",
+    "KolektorSDD",
+    "KolektorSDD2",
+    "MVTec3D",
+    "MVTecAD",
+    "MVTecLOCO",
+    "MagneticTile",
+    "RealIAD",
+    "RetinalOCT",
     "Sample",
     "Skipped",
     "Split",
+    "View",
+    "VisA",
     "all_but_one",
+    "benchmarks",
     "one_vs_rest",
     "open_data",
 ]
+
+
+def __getattr__(name: str) -> Any:
+    """Import a benchmark's loader when it is first used."""
+    if name in benchmarks.HOMES:
+        return getattr(benchmarks, name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

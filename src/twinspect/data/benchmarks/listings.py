@@ -1,0 +1,32 @@
+"""Benchmarks whose own files list their images: from rows to samples, every file being there."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from twinspect.data.benchmarks.gathering import add
+from twinspect.data.benchmarks.roots import missing_parts
+from twinspect.data.listing import Found, relative_name
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from pathlib import Path
+
+    from twinspect.data.benchmarks.catalogue import Benchmark
+    from twinspect.data.samples import Sample
+
+
+def listed_samples(samples: Iterable[Sample], root: Path, entry: Benchmark) -> Found:
+    """Take over what a benchmark lists.
+
+    Raises:
+        DataError: images or masks that it lists are missing; names the first few.
+    """
+    found = Found()
+    add(found, samples)
+    files = (path for sample in found.samples for path in (sample.path, *sample.masks))
+    if missing := [relative_name(path, root) for path in files if not path.is_file()]:
+        raise missing_parts(
+            root, entry, missing, f"{len(missing)} listed files are missing: get them from {entry.page}"
+        )
+    return found

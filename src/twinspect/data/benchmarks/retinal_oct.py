@@ -1,0 +1,60 @@
+"""Retinal OCT: normal retinas against three diseases."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from twinspect.data.benchmarks.catalogue import CATALOGUE
+from twinspect.data.benchmarks.gathering import finished
+from twinspect.data.benchmarks.roots import whole_root
+from twinspect.data.listing import Found, find_images, label_from, relative_name, with_category
+from twinspect.data.samples import Sample
+
+if TYPE_CHECKING:
+    import os
+    from pathlib import Path
+
+    from twinspect.data.samples import DataSet, Split
+
+_DISEASES: Final = ("CNV", "DME", "DRUSEN")
+_NEEDED: Final = ("train/NORMAL", "test/NORMAL", *(f"test/{name}" for name in _DISEASES))
+
+
+def RetinalOCT(root: str | os.PathLike[str]) -> DataSet:
+    """Retinal OCT (Kermany): NORMAL is good; CNV, DME and DRUSEN are anomalous. No masks.
+
+    ``train/NORMAL`` is trained on; the four folders in ``test`` are tested. The diseases in ``train`` are left out,
+    and so is ``val``, whose eight good images are too few to calibrate on. Two editions are in use, with other
+    numbers of images, so these are not checked.
+
+    Args:
+        root: the folder that holds ``train`` and ``test``.
+
+    Raises:
+        DataError: it is another folder or still an archive, or a folder is missing; says what to type.
+
+    Source: Kermany et al., Cell 2018; https://data.mendeley.com/datasets/rscbjbr9sj
+    """
+    entry = CATALOGUE["RetinalOCT"]
+    folder = whole_root(root, entry, _NEEDED)
+    found = Found()
+    for part in _NEEDED:
+        _add(found, folder / part, folder)
+    _name_unused(found, folder)
+    layout = "train/NORMAL, test/{NORMAL,CNV,DME,DRUSEN}"
+    return finished(entry, with_category(found, entry.key), folder, layout)
+
+
+def _add(found: Found, part: Path, root: Path) -> None:
+    for path in find_images(part, found):
+        split: Split = "train" if part.parent.name == "train" else "test"
+        found.samples.append(Sample(path, relative_name(path, root), split, label_from(part.name)))
+
+
+def _name_unused(found: Found, root: Path) -> None:
+    """Name whole folders: they hold tens of thousands of images."""
+    for name in _DISEASES:
+        if (root / "train" / name).is_dir():
+            found.skip(root / "train" / name, "for training, but anomalous: fit must not see it")
+    if (root / "val").is_dir():
+        found.skip(root / "val", "for validation, with too few good images to calibrate on")
