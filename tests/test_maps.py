@@ -76,3 +76,17 @@ def test_fuse_sums_levels_at_one_size() -> None:
 def test_saliency_sums_absolute_gradients_over_rgb() -> None:
     gradient = torch.tensor([[[[-1.0]], [[2.0]], [[-3.0]]]])
     assert maps.saliency(gradient).item() == 6
+
+
+@pytest.mark.parametrize("sigma", [0.0, 1.5, 4.0])
+@pytest.mark.parametrize("size", [(32, 48), (7, 64), (16, 12)])
+def test_fused_maps_are_enlarged_summed_and_blurred(sigma: float, size: tuple[int, int]) -> None:
+    random = torch.Generator().manual_seed(0)
+    levels = [torch.rand((2, *side), generator=random) for side in ((16, 12), (5, 8), (1, 1), size)]
+    total = torch.zeros(2, *size)
+    for level in levels:
+        total += torch.nn.functional.interpolate(level[:, None], size=size, mode="bilinear")[:, 0]
+    expected = [ndimage.gaussian_filter(each, sigma, mode="mirror", truncate=4.0) for each in total.numpy()]
+    if min(size) > 4 * sigma:  # the blur is cut where it does not fit into the map
+        np.testing.assert_allclose(maps.fuse(levels, size, sigma), expected, atol=1e-5)
+    torch.testing.assert_close(maps.fuse(levels, size, sigma), maps.gaussian_blur(total, sigma))

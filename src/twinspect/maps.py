@@ -56,17 +56,37 @@ def enlarge(maps: Tensor, size: tuple[int, int]) -> Tensor:
     return F.interpolate(maps[:, None], size=size, mode="bilinear", align_corners=False)[:, 0]
 
 
-def fuse(maps: Sequence[Tensor], size: tuple[int, int]) -> Tensor:
-    """Sum the maps of several levels at one size.
+def fuse(maps: Sequence[Tensor], size: tuple[int, int], sigma: float = 0.0) -> Tensor:
+    """Sum the maps of several levels at one size, and blur the sum.
+
+    Enlarging and blurring are linear, along rows and along columns alike: what :func:`enlarge` and then
+    :func:`gaussian_blur` would do is two products with small matrices, a tenth of their work.
 
     Args:
         maps: one (B, h_k, w_k) a level.
         size: height and width in pixels.
+        sigma: of the blur, in pixels of the sum; 0 for none.
 
     Returns:
         (B, height, width).
     """
-    return torch.stack([enlarge(level, size) for level in maps]).sum(dim=0)
+    fused: Tensor | None = None
+    for level in maps:
+        down, across = (
+            _enlarging(side, target, sigma).to(level)
+            for side, target in zip(level.shape[-2:], size, strict=True)
+        )
+        own = down @ level @ across.T
+        fused = own if fused is None else fused + own
+    assert fused is not None  # noqa: S101 - there is always a level
+    return fused
+
+
+@lru_cache(maxsize=64)
+def _enlarging(side: int, target: int, sigma: float) -> Tensor:
+    """Make the matrix that enlarges a column of pixels and blurs it: (target, side), shared, never to be changed."""
+    columns = enlarge(torch.eye(side)[None], (target, side))[0]
+    return _blurring(target, sigma) @ columns if sigma > 0 else columns
 
 
 def top_mean(maps: Tensor, share: float) -> Tensor:

@@ -245,7 +245,7 @@ class Dual(Method[DualConfig]):
         scores = []
         if "local" in self.students:
             distances = [maps.cosine_map(t, s) for t, s in self._local_pairs(targets)]
-            found = maps.gaussian_blur(maps.fuse(distances, size), self.config.sigma)
+            found = maps.fuse(distances, size, self.config.sigma)
             scores.append(maps.top_mean(found, self.config.top_share))
         if "semantic" in self.students:
             scores.append(self._semantic(images, targets))

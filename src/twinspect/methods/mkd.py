@@ -145,7 +145,7 @@ class MKD(Method[MKDConfig]):
         teacher, student = self.targets(images), self.cloner(images)
         levels = [maps.cosine_map(t, s.to(t.dtype)) for t, s in zip(teacher, student, strict=True)]
         height, width = images.shape[-2:]
-        fused = maps.gaussian_blur(maps.fuse(levels, (height, width)), self.config.sigma)
+        fused = maps.fuse(levels, (height, width), self.config.sigma)
         return Output(fused, self._score(teacher, student))
 
     def _by_gradient(self, images: Tensor) -> Output:

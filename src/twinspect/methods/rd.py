@@ -137,5 +137,5 @@ class RD(Method[RDConfig]):
 
     def scored(self, levels: Sequence[Tensor], size: tuple[int, int]) -> Output:
         """Sum the maps of the levels, blur, and take the peak."""
-        fused = maps.gaussian_blur(maps.fuse(levels, size), self.config.sigma)
+        fused = maps.fuse(levels, size, self.config.sigma)
         return Output(fused, fused.flatten(1).amax(dim=1))
