@@ -20,7 +20,7 @@ import numpy as np
 import torch
 
 from twinspect.data import open_data
-from twinspect.images import read_mask
+from twinspect.data.truth import read_truth
 from twinspect.methods import method_class
 from twinspect.methods.config import make_config, with_length
 from twinspect.metrics import PixelAccumulator, auroc
@@ -86,8 +86,7 @@ def score(model: Model, samples: list[Sample]) -> dict[str, float]:
         labels.append(not row.sample.is_good)
         scores.append(row.score)
         if row.map is not None and (row.sample.mask or row.sample.is_good):
-            empty = np.zeros(row.map.shape, np.bool_)
-            pixels.add(read_mask(row.sample.mask, row.map.shape) if row.sample.mask else empty, row.map)
+            pixels.add(read_truth(row.sample, row.map.shape), row.map)
     found = {"image_auroc": auroc(np.array(labels), np.array(scores))}
     if masked:
         areas = pixels.compute()

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from twinspect.data import open_data
+from twinspect.data.truth import read_truth
 from twinspect.errors import DataError
-from twinspect.images import read_mask
 from twinspect.metrics import (
     DEFINITIONS,
     PixelAccumulator,
@@ -125,9 +125,8 @@ def _mask(row: ImageScore, with_masks: set[str]) -> NDArray[np.bool_] | None:
     """Read a mask; a good image of a category with masks has an empty one, an unmarked defect has none."""
     if row.map is None or row.sample.category not in with_masks:
         return None
-    if row.sample.mask is not None:
-        return read_mask(row.sample.mask, row.map.shape)
-    return np.zeros(row.map.shape, dtype=np.bool_) if row.sample.is_good else None
+    known = row.sample.is_good or row.sample.masks
+    return read_truth(row.sample, row.map.shape) if known else None
 
 
 def _summarise(

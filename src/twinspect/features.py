@@ -11,9 +11,9 @@ import torch.nn.functional as F
 
 from twinspect import maps
 from twinspect.data import open_data
+from twinspect.data.truth import read_truth
 from twinspect.detector import Detector
 from twinspect.errors import ConfigError, DataError, ImageError
-from twinspect.images import read_mask
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -135,9 +135,9 @@ def _described(method: Any, images: Tensor) -> list[Tensor]:
 
 def _covered(sample: Sample, size: tuple[int, int], how: Any, level: tuple[int, int]) -> Tensor:
     """Give the share of every patch that the mask covers: (h, w) float."""
-    empty = np.zeros(size, dtype=np.bool_)
-    mask = empty if sample.mask is None else read_mask(sample.mask, size)
-    resized = F.adaptive_avg_pool2d(torch.from_numpy(mask)[None].float(), (how.size, how.size))
+    resized = F.adaptive_avg_pool2d(
+        torch.from_numpy(read_truth(sample, size))[None].float(), (how.size, how.size)
+    )
     seen = resized[:, how.margin : how.margin + how.side, how.margin : how.margin + how.side]
     return maps.covered(seen, level)[0]
 

@@ -15,8 +15,9 @@ from twinspect.cli.console import Bar, table
 from twinspect.cli.outcome import DONE, SOME_UNREADABLE, Outcome
 from twinspect.data import open_data
 from twinspect.data.loading import ReadFailure, default_workers, read_samples
+from twinspect.data.truth import read_truth
 from twinspect.errors import DataError, TwinspectError
-from twinspect.images import read_mask, read_rgb
+from twinspect.images import read_rgb
 from twinspect.teachers import teachers
 
 if TYPE_CHECKING:
@@ -130,11 +131,10 @@ def _decode(sample: Sample) -> None:
     from twinspect.errors import ImageError
 
     pixels = read_rgb(sample.path) if sample.pixels is None else sample.pixels
-    if sample.mask is not None:
-        try:
-            read_mask(sample.mask, (pixels.shape[0], pixels.shape[1]))
-        except DataError as error:
-            raise ImageError(str(error)) from error
+    try:
+        read_truth(sample, (pixels.shape[0], pixels.shape[1]))
+    except DataError as error:
+        raise ImageError(str(error)) from error
 
 
 def _listing(title: str, entries: list[tuple[Any, str]]) -> list[str]:

@@ -9,23 +9,23 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 
 from twinspect.data.listing import Found
-from twinspect.data.samples import Sample
+from twinspect.data.samples import ClassSet, Sample
 from twinspect.errors import DataError
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
     from pathlib import Path
 
     from numpy.typing import NDArray
 
-    from twinspect.data.samples import DataSet, Split
+    from twinspect.data.samples import Split
 
 ARRAYS_SUFFIX: Final = ".npz"
 _PARTS: Final[tuple[Split, ...]] = ("train", "test")
 _NEEDED: Final = tuple(f"{kind}_{part}" for part in _PARTS for kind in "xy")
 
 
-def read_class_arrays(path: Path) -> DataSet:
+def read_class_arrays(path: Path) -> ClassSet:
     """List the images of an ``.npz`` file, each labelled with its class.
 
     It holds ``x_train`` and ``x_test``, (N, H, W) grey or (N, H, W, 3) RGB uint8, and ``y_train`` and
@@ -44,10 +44,17 @@ def read_class_arrays(path: Path) -> DataSet:
     for part in _PARTS:
         pixels = _pixels(f"{path}: x_{part}", arrays[f"x_{part}"])
         labels = _labels(f"{path}: y_{part}", arrays[f"y_{part}"], len(pixels), names)
-        for place, label in enumerate(labels):
-            name = f"{part}/{label}/{place}"
-            found.samples.append(Sample(path / name, name, part, label, pixels=pixels[place]))
-    return found.data_set(path.stem, path, "arrays x_train and x_test")
+        found.samples += array_samples(path, part, pixels, labels)
+    return ClassSet.of(found.data_set(path.stem, path, "arrays x_train and x_test"))
+
+
+def array_samples(
+    source: Path, split: Split, pixels: NDArray[np.uint8], labels: Sequence[str]
+) -> Iterator[Sample]:
+    """Give each image of an (N, H, W, 3) array as a sample called ``<split>/<class>/<place in the array>``."""
+    for place, label in enumerate(labels):
+        name = f"{split}/{label}/{place}"
+        yield Sample(source / name, name, split, label, pixels=pixels[place])
 
 
 def _load(path: Path) -> dict[str, NDArray[Any]]:

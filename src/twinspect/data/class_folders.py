@@ -7,14 +7,14 @@ from typing import TYPE_CHECKING
 
 from twinspect.data.layouts import MASK_FOLDER, SPLIT_FOLDERS
 from twinspect.data.listing import Found, find_images, folder_name, relative_name, subfolders
-from twinspect.data.samples import Sample
+from twinspect.data.samples import ClassSet, Sample
 from twinspect.errors import DataError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from twinspect.data.samples import DataSet
+    from twinspect.data.samples import Split
 
 EXPECTED_CLASSES = (
     "expected train/<class> and test/<class>; or class folders without a split; "
@@ -22,7 +22,7 @@ EXPECTED_CLASSES = (
 )
 
 
-def read_class_folders(root: Path, test_every: int) -> DataSet:
+def read_class_folders(root: Path, test_every: int) -> ClassSet:
     """List the images of class folders, each labelled with its class.
 
     With ``train/<class>`` and ``test/<class>`` the folders say what is for testing; images in
@@ -45,7 +45,7 @@ def read_class_folders(root: Path, test_every: int) -> DataSet:
         found = _read_unsplit(root, test_every)
     if not found.samples:
         raise DataError(f"{root}: no class folders with images in it; {EXPECTED_CLASSES}")
-    return found.data_set(folder_name(root), root, layout)
+    return ClassSet.of(found.data_set(folder_name(root), root, layout))
 
 
 def _is_split(root: Path, folders: dict[str, Path]) -> bool:
@@ -62,10 +62,15 @@ def _is_split(root: Path, folders: dict[str, Path]) -> bool:
 def _read_split(root: Path, folders: dict[str, Path], found: Found) -> None:
     for name, folder in folders.items():
         if name in SPLIT_FOLDERS:
-            for label, path in _by_class(folder, found):
-                found.samples.append(Sample(path, relative_name(path, root), SPLIT_FOLDERS[name], label))
+            add_classes(found, folder, root, SPLIT_FOLDERS[name])
         else:
             found.skip(folder, f"lies beside train/ and test/; allowed there are {', '.join(SPLIT_FOLDERS)}")
+
+
+def add_classes(found: Found, folder: Path, root: Path, split: Split) -> None:
+    """Add the images of class folders, each labelled with its class."""
+    for label, path in _by_class(folder, found):
+        found.samples.append(Sample(path, relative_name(path, root), split, label))
 
 
 def _read_unsplit(root: Path, test_every: int) -> Found:

@@ -18,13 +18,14 @@ from twinspect.data.class_arrays import ARRAYS_SUFFIX, read_class_arrays
 from twinspect.data.class_folders import EXPECTED_CLASSES, read_class_folders
 from twinspect.data.listing import GOOD_NAMES, Found
 from twinspect.data.opening import as_path
-from twinspect.data.samples import GOOD
+from twinspect.data.samples import GOOD, ClassSet, DataSet
+from twinspect.data.splits import check_test_every
 from twinspect.errors import ConfigError, DataError, unknown_name
 
 if TYPE_CHECKING:
-    from twinspect.data.samples import DataSet, Sample
+    from twinspect.data.samples import Sample
 
-ClassSource: TypeAlias = Union[str, "os.PathLike[str]"]
+ClassSource: TypeAlias = Union[str, "os.PathLike[str]", ClassSet]
 ClassNames: TypeAlias = str | int | Iterable[str | int]
 
 TEST_EVERY = 5
@@ -43,7 +44,8 @@ def one_vs_rest(source: ClassSource, classes: ClassNames, *, test_every: int = T
     Args:
         source: a folder with ``train/<class>`` and ``test/<class>``; a folder with one sub-folder a class; or an
             ``.npz`` file with ``x_train``, ``y_train``, ``x_test``, ``y_test`` and perhaps ``classes``, the
-            images (N, H, W) or (N, H, W, 3) uint8, which are kept in memory.
+            images (N, H, W) or (N, H, W, 3) uint8, which are kept in memory; or a benchmark of classes, such as
+            ``ts.data.CIFAR10(root)``.
         classes: the name of the good class, or several. Without ``classes`` in an ``.npz`` its labels as text.
         test_every: of class folders without a split, images n, 2n, 3n, ... of each class in sorted order are for
             testing. Where neighbours are alike, such as frames of one film, split them by hand into train/ and
@@ -90,8 +92,14 @@ def all_but_one(source: ClassSource, classes: ClassNames, *, test_every: int = T
 
 def _read(source: ClassSource, test_every: int) -> DataSet:
     """List all images, their labels being the names of their classes."""
-    if test_every < 2:
-        raise ConfigError(f"test_every is {test_every}; allowed is 2, every second image, or more")
+    check_test_every(test_every)
+    if isinstance(source, ClassSet):
+        return source
+    if isinstance(source, DataSet):
+        made = "what benchmarks of classes give, such as ts.data.CIFAR10(root)"
+        raise DataError(
+            f"{source.name}: says which of its images are good already; allowed are paths and {made}"
+        )
     if not isinstance(source, (str, os.PathLike)):
         raise DataError(f"the classes' source is a {type(source).__name__}; {EXPECTED_CLASSES}")
     path = as_path(source)

@@ -19,6 +19,7 @@ from twinspect.data.samples import GOOD, Sample
 from twinspect.errors import DataError
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
     from twinspect.data.samples import DataSet, Split
@@ -106,7 +107,7 @@ def _read_category(folder: Path, root: Path, split: Split) -> tuple[Found, str]:
     folders = subfolders(folder, found)
     if folders.keys() & {"train", "test"}:
         _check_has_train(folder, folders, split)
-        part = _read_mvtec(folders, root)
+        part = read_mvtec(folders, root)
         layout = "MVTec layout" if "train" in folders else "MVTec layout without train/, for testing only"
         if split == "train" and not any(sample.split == "train" for sample in part.samples):
             raise DataError(f"{folders['train']}: no images to train on; expected them in train/good")
@@ -122,13 +123,22 @@ def _check_has_train(folder: Path, folders: dict[str, Path], split: Split) -> No
         raise DataError(f"{folder}: has test/ but no train/; {remedy}")
 
 
-def _read_mvtec(folders: dict[str, Path], root: Path) -> Found:
+def read_mvtec(
+    folders: dict[str, Path], root: Path, attach: Callable[[Found, Path, Path], Found] = attach_masks
+) -> Found:
+    """Read the folders of one category in MVTec layout.
+
+    Args:
+        folders: by their names in lower case, as `subfolders` gives them.
+        root: where the samples' names begin.
+        attach: gives the images below ``test`` the masks below ``ground_truth``.
+    """
     found = Found()
     for name, folder in folders.items():
         if name in SPLIT_FOLDERS:
             part = _read_split(folder, root, SPLIT_FOLDERS[name])
             if name == "test" and MASK_FOLDER in folders:
-                part = attach_masks(part, folder, folders[MASK_FOLDER])
+                part = attach(part, folder, folders[MASK_FOLDER])
             found.add(part)
         elif name != MASK_FOLDER:
             known = ", ".join(f"{known}/" for known in [*SPLIT_FOLDERS, MASK_FOLDER])

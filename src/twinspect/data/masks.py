@@ -10,6 +10,7 @@ from twinspect.data.listing import Found, find_images, relative_name
 from twinspect.errors import DataError
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
     from pathlib import Path
 
     from twinspect.data.samples import Sample
@@ -40,9 +41,35 @@ def attach_masks(images: Found, image_root: Path, mask_root: Path) -> Found:
         if mask is not None:
             _claim(mask, sample, owners)
         result.samples.append(replace(sample, mask=mask))
-    for mask in {mask for masks in by_name.values() for mask in masks} - set(owners):
-        result.skip(mask, "a mask without an image of that name")
+    _name_orphans({mask for masks in by_name.values() for mask in masks} - set(owners), result)
     return result
+
+
+def attach_mask_folders(images: Found, image_root: Path, mask_root: Path) -> Found:
+    """Give each image all masks in the folder that is called as the image is.
+
+    Args:
+        images: the images below ``image_root``, for instance ``test/broken/7.png``.
+        image_root: ``test``.
+        mask_root: ``ground_truth``, which holds ``broken/7/000.png``, ``broken/7/001.png`` and so on.
+
+    Returns:
+        The same images with their masks. Masks without an image are named among the skipped.
+    """
+    result = Found(skipped=list(images.skipped))
+    by_folder: dict[str, list[Path]] = defaultdict(list)
+    for mask in find_images(mask_root, result):
+        by_folder[relative_name(mask.parent, mask_root)].append(mask)
+    for sample in images.samples:
+        masks = by_folder.pop(_stem(sample.path, image_root), [])
+        result.samples.append(replace(sample, mask=next(iter(masks), None), further_masks=tuple(masks[1:])))
+    _name_orphans((mask for masks in by_folder.values() for mask in masks), result)
+    return result
+
+
+def _name_orphans(masks: Iterable[Path], found: Found) -> None:
+    for mask in masks:
+        found.skip(mask, "a mask without an image of that name")
 
 
 def _masks_by_name(mask_root: Path, found: Found) -> dict[str, list[Path]]:

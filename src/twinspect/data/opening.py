@@ -15,7 +15,7 @@ from twinspect.data.class_arrays import ARRAYS_SUFFIX
 from twinspect.data.layouts import EXPECTED, read_folder
 from twinspect.data.listing import Found, check_unique
 from twinspect.data.manifest import MANIFEST_SUFFIXES, read_manifest
-from twinspect.data.samples import DataSet, Sample, Split
+from twinspect.data.samples import ClassSet, DataSet, Sample, Split
 from twinspect.errors import ConfigError, DataError
 from twinspect.images import IMAGE_SUFFIXES
 
@@ -54,6 +54,9 @@ def open_data(source: DataSource, *, name: str | None = None, split: Split = "tr
 
 
 def _open(source: Any, split: Split) -> DataSet:
+    if isinstance(source, ClassSet):
+        remedy = "twinspect.data.one_vs_rest(data, CLASS) or all_but_one(data, CLASS) does"
+        raise DataError(f"{source.name}: does not say which of its classes are good; {remedy}")
     if isinstance(source, DataSet):
         return source
     if isinstance(source, (str, os.PathLike)):

@@ -30,6 +30,7 @@ class Sample:
         category: the product the image shows; one data set may hold many.
         mask: the file that marks the anomalous pixels, if there is one.
         pixels: (H, W, 3) uint8 RGB, when the image is held in memory instead of a file.
+        further_masks: more such files, where each marks one region; the anomalous pixels are those of all together.
     """
 
     path: Path
@@ -39,11 +40,17 @@ class Sample:
     category: str = ""
     mask: Path | None = None
     pixels: NDArray[np.uint8] | None = field(default=None, repr=False, compare=False)
+    further_masks: tuple[Path, ...] = ()
 
     @property
     def is_good(self) -> bool:
         """Whether the image is labelled as free of anomalies."""
         return self.label == GOOD
+
+    @property
+    def masks(self) -> tuple[Path, ...]:
+        """Every file that marks anomalous pixels; none for most good images."""
+        return () if self.mask is None else (self.mask, *self.further_masks)
 
 
 @dataclass(frozen=True)
@@ -100,3 +107,21 @@ class DataSet:
     def with_samples(self, samples: Sequence[Sample]) -> DataSet:
         """Return the same data set holding other samples."""
         return replace(self, samples=tuple(samples))
+
+
+@dataclass(frozen=True)
+class ClassSet(DataSet):
+    """Images labelled with the class they show, before anybody says which classes are good.
+
+    ``one_vs_rest`` and ``all_but_one`` say so and make a data set of it; nothing else takes it.
+    """
+
+    @classmethod
+    def of(cls, data: DataSet) -> ClassSet:
+        """Take the labels of a data set for classes."""
+        return cls(data.name, data.root, data.samples, data.skipped, data.layout)
+
+    @property
+    def classes(self) -> tuple[str, ...]:
+        """The classes that occur, sorted."""
+        return tuple(sorted({sample.label for sample in self.samples}))

@@ -11,7 +11,7 @@ import hashlib
 from collections import Counter, defaultdict
 from typing import TYPE_CHECKING, TypeVar
 
-from twinspect.errors import DataError
+from twinspect.errors import ConfigError, DataError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -68,6 +68,16 @@ def fold_of(samples: Sequence[Sample], folds: int, seed: int) -> tuple[int, ...]
     order = [sample.name for ranked in _ranked(samples, seed) for _, sample in ranked]
     fold = {name: place % folds for place, name in enumerate(order)}
     return tuple(fold[sample.name] for sample in samples)
+
+
+def check_test_every(test_every: int) -> None:
+    """Refuse to test every image, or to count backwards.
+
+    Raises:
+        ConfigError: ``test_every`` is below 2.
+    """
+    if test_every < 2:
+        raise ConfigError(f"test_every is {test_every}; allowed is 2, every second image, or more")
 
 
 def _ranked(samples: Sequence[Item], seed: int) -> list[list[tuple[str, Item]]]:
