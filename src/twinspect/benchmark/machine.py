@@ -29,7 +29,9 @@ def machine(device: str) -> dict[str, Any]:
     return {
         "version": __version__,
         "git_commit": git_commit(_PACKAGE),
-        "device": torch.cuda.get_device_name(chosen) if chosen.type == "cuda" else f"{chosen.type}, {processor}",
+        "device": torch.cuda.get_device_name(chosen)
+        if chosen.type == "cuda"
+        else f"{chosen.type}, {processor}",
         "cores": os.cpu_count(),
         "python": platform.python_version(),
         "torch": torch.__version__,

@@ -77,7 +77,12 @@ class Store:
             free = (key for key in keys if _is_free(found[key]))
             key = next(free, None)
             if key is not None:
-                owned = {**vars(self._owner), **machine(self._device), "started": _now(), "heartbeat": time.time()}
+                owned = {
+                    **vars(self._owner),
+                    **machine(self._device),
+                    "started": _now(),
+                    "heartbeat": time.time(),
+                }
                 _update(self.connection, key, {"state": "running", "finished": None, "error": None, **owned})
         return key
 

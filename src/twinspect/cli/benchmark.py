@@ -78,7 +78,9 @@ def _outcome(out: Path, rows: Sequence[sqlite3.Row]) -> Outcome:
     now = standing(rows)
     unreadable = sum(row["unreadable"] or 0 for row in rows)
     broken = [row for row in rows if row["state"] == "failed"]
-    lines = [f"{out}: {now.done} of {now.runs} runs done, {now.failed} failed, {now.running} in other processes"]
+    lines = [
+        f"{out}: {now.done} of {now.runs} runs done, {now.failed} failed, {now.running} in other processes"
+    ]
     if unreadable:
         lines.append(f"{unreadable} test images could not be read and count in no metric")
     if broken:
@@ -90,10 +92,14 @@ def _outcome(out: Path, rows: Sequence[sqlite3.Row]) -> Outcome:
         "runs": now.runs,
         "done": now.done,
         "running": now.running,
-        "failed": [dict(zip(("task", "method", "seed", "error"), _failure(row), strict=True)) for row in broken],
+        "failed": [
+            dict(zip(("task", "method", "seed", "error"), _failure(row), strict=True)) for row in broken
+        ],
         "unreadable": unreadable,
     }
-    return Outcome("\n".join(lines), record, USER_MISTAKE if broken else SOME_UNREADABLE if unreadable else DONE)
+    return Outcome(
+        "\n".join(lines), record, USER_MISTAKE if broken else SOME_UNREADABLE if unreadable else DONE
+    )
 
 
 def _failure(row: sqlite3.Row) -> tuple[str, str, int, str]:

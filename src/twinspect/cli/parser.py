@@ -25,7 +25,19 @@ def build_parser() -> argparse.ArgumentParser:
     common = argparse.ArgumentParser(add_help=False)
     common.add_argument("--json", action="store_true", help="print the result as JSON")
     verbs = parser.add_subparsers(dest="verb", metavar="VERB")
-    for add in (_demo, _doctor, _fit, _score, _evaluate, _calibrate, _join, _synth, _benchmark, _methods, _teachers):
+    for add in (
+        _demo,
+        _doctor,
+        _fit,
+        _score,
+        _evaluate,
+        _calibrate,
+        _join,
+        _synth,
+        _benchmark,
+        _methods,
+        _teachers,
+    ):
         add(verbs, common)
     return parser
 
@@ -252,9 +264,14 @@ def _benchmark(verbs: _Verbs, common: argparse.ArgumentParser) -> None:
     length.add_argument("--steps", type=int, metavar="N", help="optimiser steps; default: each method's")
     length.add_argument("--epochs", type=int, metavar="N", help="passes over the images, instead of --steps")
     verb.add_argument("--precision", default="auto", help="of training: auto, fp32 or bf16 (auto)")
-    verb.add_argument("--classes", type=_names, metavar="CLASS,CLASS", help="a task for each; default: for all")
     verb.add_argument(
-        "--most-train", type=int, metavar="N", help="at most so many training images of each class, evenly spaced"
+        "--classes", type=_names, metavar="CLASS,CLASS", help="a task for each; default: for all"
+    )
+    verb.add_argument(
+        "--most-train",
+        type=int,
+        metavar="N",
+        help="at most so many training images of each class, evenly spaced",
     )
     verb.add_argument("--most-test", type=int, metavar="N", help="likewise of test images")
     verb.add_argument("--retry", action="store_true", help="run again what failed before")
