@@ -19,6 +19,8 @@ _ESCAPES: Final = {
     "–": "--",
     "<": r"\textless{}",
     ">": r"\textgreater{}",
+    "[": "{[}",  # after the end of a row it would begin an argument
+    "]": "{]}",
     **{character: "\\" + character for character in "&%$#_{}"},
 }
 _HEAD: Final = "% \\usepackage{booktabs,longtable,array}"
