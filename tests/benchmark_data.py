@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import sqlite3
-from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from conftest import blemish, stripes, write_image
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 QUICKLY = (
     *("--teacher", "pocket", "--size", "32", "--precision", "fp32"),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
@@ -14,8 +15,10 @@ from twinspect.benchmark import protocols
 from twinspect.benchmark.protocols import BY_CLASS, PROTOCOLS, Choice, Protocol, Task, tasks
 from twinspect.data import DataSet, open_data
 from twinspect.data.classes import read_classes, thinned
-from twinspect.data.samples import ClassSet
 from twinspect.errors import ConfigError
+
+if TYPE_CHECKING:
+    from twinspect.data.samples import ClassSet
 
 
 @pytest.fixture(scope="module")

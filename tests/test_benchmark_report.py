@@ -6,8 +6,7 @@ import csv
 import json
 import re
 from html.parser import HTMLParser
-from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
@@ -26,6 +25,9 @@ from twinspect.errors import ConfigError
 from twinspect.measuring import QUALITY
 from twinspect.metrics import COSTS, DEFINITIONS
 from twinspect.report.markup import VOID
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 
 @pytest.fixture(scope="module")

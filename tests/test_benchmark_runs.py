@@ -80,6 +80,16 @@ def test_whatever_changes_a_number_makes_another_run(run: Any, products: Path, t
     assert runs() == 7
 
 
+def test_a_setting_goes_to_the_methods_that_have_it(run: Any, products: Path, tmp_path: Path) -> None:
+    more = ("--methods", "mkd,rd", "--seeds", "0", "--set", "batch_size=2", "--set", "loss=value")
+    assert run(command(products / "brick", tmp_path / "out", *more))[0] == 0
+    found = ask(
+        tmp_path / "out",
+        "select method, json_extract(config, '$.batch_size'), json_extract(config, '$.loss') from runs order by 1",
+    )
+    assert found == [("mkd", 2, "value"), ("rd", 2, None)]
+
+
 def test_the_runs_table_says_what_was_run_by_whom_and_what_it_took(
     run: Any, products: Path, tmp_path: Path
 ) -> None:
@@ -132,7 +142,7 @@ def test_killed_in_the_middle_of_a_training_it_ends_as_if_never_killed(
     run: Any, products: Path, tmp_path: Path
 ) -> None:
     def arguments(out: str) -> list[str]:
-        return command(products / "brick", tmp_path / out, "--seeds", "0", steps=60)
+        return command(products / "brick", tmp_path / out, "--seeds", "0", "--methods", "mkd", steps=300)
 
     eager = (
         "import sys, twinspect.training as t; t.SECONDS_BETWEEN_CHECKPOINTS = 0\n"
@@ -147,6 +157,7 @@ def test_killed_in_the_middle_of_a_training_it_ends_as_if_never_killed(
     assert run(arguments("cut"))[0] == 0
     assert run(arguments("whole"))[0] == 0
     assert metrics(tmp_path / "cut") == metrics(tmp_path / "whole")
+    assert not any((tmp_path / "cut" / "checkpoints").iterdir())
     assert ask(tmp_path / "cut", "select fit_seconds from runs") == [
         (None,)
     ]  # it went on, so nobody measured it
@@ -156,15 +167,18 @@ def test_killed_in_the_middle_of_a_training_it_ends_as_if_never_killed(
 def _wait_for_step(folder: Path, process: subprocess.Popen[bytes], step: int) -> None:
     deadline = time.monotonic() + 60
     while process.poll() is None and time.monotonic() < deadline:
-        for file in folder.glob("*/model.safetensors"):
-            try:
-                with safe_open(file, framework="pt") as checkpoint:
-                    if json.loads(checkpoint.metadata()["state"])["step"] >= step:
-                        return
-            except SafetensorError:  # replaced while it was looked at
-                continue
+        if any(_step_of(file) >= step for file in folder.glob("*/model.safetensors")):
+            return
         time.sleep(0.005)
     raise AssertionError("the training ended before it could be killed")
+
+
+def _step_of(file: Path) -> int:
+    try:
+        with safe_open(file, framework="pt") as checkpoint:
+            return int(json.loads(checkpoint.metadata()["state"])["step"])
+    except (SafetensorError, OSError):  # replaced while it was looked at
+        return 0
 
 
 @pytest.fixture
@@ -297,8 +311,17 @@ MISTAKES = [
     (["benchmark", "folder", "--data", "D", "--out", "F"], "is a file"),
     (["benchmark", "folder", "--data", "D", "--out", "O", "--classes", "brick"], "sets of classes"),
     (["benchmark", "folder", "--data", "D", "--out", "O", "--steps", "0"], "steps"),
-    (["benchmark", "folder", "--data", "D", "--out", "O", "--precision", "fp8"], "precision"),
-    (["benchmark", "folder", "--data", "T", "--out", "O"], "test"),
+    (
+        ["benchmark", "folder", "--data", "D", "--out", "O", "--teacher", "pocket", "--precision", "fp8"],
+        "precision",
+    ),
+    (["benchmark", "folder", "--data", "T", "--out", "O", "--teacher", "pocket"], "test"),
+    (
+        ["benchmark", "folder", "--data", "D", "--out", "O", "--set", "batch_sise=1"],
+        "did you mean 'batch_size'",
+    ),
+    (["benchmark", "folder", "--data", "D", "--out", "O", "--set", "batch_size"], "NAME=VALUE"),
+    (["benchmark", "folder", "--data", "D", "--out", "O", "--set", "batch_size=few"], "whole number"),
     (["benchmark", "report", "--out", "O"], "runs.sqlite"),
     (["benchmark", "report", "--out", "N", "--data", "D"], "no --data"),
     (["benchmark", "folder", "--data", "D", "--out", "N"], "cannot be used"),
@@ -326,3 +349,4 @@ def test_a_mistake_is_one_clear_line(
     assert message in err
     assert len(err.strip().splitlines()) == 1, err
     assert out == ""
+    assert not Path("O").exists()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
@@ -15,6 +15,9 @@ from twinspect.errors import DataError
 from twinspect.measuring import QUALITY
 from twinspect.scoring import Scorer
 from twinspect.trial import Trial, run_trial
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 
 def detector(seed: int = 0) -> ts.Detector:

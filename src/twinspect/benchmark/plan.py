@@ -61,10 +61,11 @@ def make_plan(protocol: Protocol, folder: str, choice: Choice, detectors: Sequen
     Raises:
         TwinspectError: wrong settings, a teacher that cannot be had, a folder that the protocol does not take.
     """
+    divided = tasks(protocol, folder, choice)
     known = [(detector, identity(detector)) for detector in detectors]
     limits = {"most_train": choice.most_train, "most_test": choice.most_test}
     runs = []
-    for task in tasks(protocol, folder, choice):
+    for task in divided:
         about = {
             "format": FORMAT,
             "protocol": protocol.name,

@@ -61,7 +61,7 @@ def open_store(folder: Path, *, create: bool) -> sqlite3.Connection:
     Raises:
         ConfigError: the folder holds something else, or nothing although it should not be made.
     """
-    _check_folder(folder, create=create)
+    check_folder(folder, create=create)
     folder.mkdir(parents=True, exist_ok=True)
     return connect(folder / FILE)
 
@@ -105,8 +105,14 @@ def transaction(connection: sqlite3.Connection) -> Iterator[None]:
     connection.execute("commit")
 
 
-def _check_folder(folder: Path, *, create: bool) -> None:
+def check_folder(folder: Path, *, create: bool) -> None:
+    """Refuse a folder that cannot hold a file of runs, or holds one that is none, without making anything.
+
+    Raises:
+        ConfigError: it holds something else, or nothing although it should not be made.
+    """
     if (folder / FILE).is_file():
+        connect(folder / FILE).close()
         return
     if folder.exists() and not folder.is_dir():
         raise ConfigError(f"{folder} is a file; --out takes a folder")

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from twinspect.benchmark.pace import Standing, in_words, standing
 from twinspect.benchmark.plan import Run, make_plan
 from twinspect.benchmark.protocols import PROTOCOLS, Choice, protocol_named
+from twinspect.benchmark.schema import check_folder
 from twinspect.benchmark.store import Store
 from twinspect.benchmark.working import work
 from twinspect.cli.console import Bar, table, warn
@@ -15,6 +16,7 @@ from twinspect.cli.outcome import DONE, SOME_UNREADABLE, USER_MISTAKE, Outcome
 from twinspect.detector import Detector
 from twinspect.errors import ConfigError, unknown_name
 from twinspect.methods import method_class
+from twinspect.methods.config import hints, parse_setting
 
 if TYPE_CHECKING:
     import argparse
@@ -32,9 +34,10 @@ def run(options: argparse.Namespace) -> Outcome:
     if options.protocol not in PROTOCOLS:
         raise unknown_name("protocol", options.protocol, [*PROTOCOLS, REPORT])
     out = Path(options.out)
+    check_folder(out, create=True)
+    runs = _plan(options)
+    keys = [run.key for run in runs]
     with Store(out, create=True, device=options.device) as store:
-        runs = _plan(options)
-        keys = [run.key for run in runs]
         store.plan(runs)
         if options.retry:
             store.retry(keys)
@@ -47,15 +50,33 @@ def _plan(options: argparse.Namespace) -> list[Run]:
         raise ConfigError(f"which images? add --data DIR (or type: twinspect benchmark {REPORT} --out DIR)")
     choice = Choice(tuple(options.classes or ()), options.most_train, options.most_test)
     methods, seeds = (list(dict.fromkeys(names)) for names in (options.methods, options.seeds))
-    for method in methods:
-        method_class(method)  # an unknown one is found before any image is read
+    _check_settings(methods, options.set)
     detectors = [_detector(options, method, seed) for seed in seeds for method in methods]
     return make_plan(protocol_named(options.protocol), options.data, choice, detectors)
 
 
 def _detector(options: argparse.Namespace, method: str, seed: int) -> Detector:
     given = ("teacher", "weights", "preset", "size", "steps", "epochs", "device", "precision", "workers")
-    return Detector(method, seed=seed, **{name: getattr(options, name) for name in given})
+    chosen = {name: getattr(options, name) for name in given}
+    return Detector(method, seed=seed, **chosen, **_settings(method, options.set))
+
+
+def _settings(method: str, texts: Sequence[str]) -> dict[str, Any]:
+    """Read those of the settings that a method has; others are for other methods."""
+    config = method_class(method).Config
+    pairs = [text.partition("=") for text in texts]
+    return {name: parse_setting(config, name, value) for name, _, value in pairs if name in hints(config)}
+
+
+def _check_settings(methods: Sequence[str], texts: Sequence[str]) -> None:
+    """Refuse a setting that none of the methods has, and what is none."""
+    known = {name for method in methods for name in hints(method_class(method).Config)}
+    for text in texts:
+        name, equals, _ = text.partition("=")
+        if not equals:
+            raise ConfigError(f"--set {text}: expected NAME=VALUE, such as --set batch_size=8")
+        if name not in known:
+            raise unknown_name("setting", name, known)
 
 
 def _work(store: Store, runs: Sequence[Run]) -> None:
