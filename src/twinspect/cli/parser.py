@@ -265,6 +265,13 @@ def _benchmark(verbs: _Verbs, common: argparse.ArgumentParser) -> None:
     length.add_argument("--epochs", type=int, metavar="N", help="passes over the images, instead of --steps")
     verb.add_argument("--precision", default="auto", help="of training: auto, fp32 or bf16 (auto)")
     verb.add_argument(
+        "--set",
+        action="append",
+        default=[],
+        metavar="NAME=VALUE",
+        help="a setting of those methods that have it, amplify_steps=100 for instance; may be repeated",
+    )
+    verb.add_argument(
         "--classes", type=_names, metavar="CLASS,CLASS", help="a task for each; default: for all"
     )
     verb.add_argument(
