@@ -162,21 +162,11 @@ class Detector(Judge):
         Raises:
             TwinspectError: wrong settings, unreadable images, too few images for the rate asked for.
         """
-        config = self._config()
+        self._config()  # a wrong setting is found before the images are read
         kind = check_kind(self.calibration)
         train, held = self._split(open_data(data, split="train"), kind)
         images = fingerprint([*train, *held])
-        fitting = Fitting(
-            self.method,
-            config,
-            self._create_teacher(),
-            Trainer(self.seed, self.device, self.precision, self._threads(), self.cache_mb, self.bits),
-            self._scorer(),
-            images,
-            progress,
-            Path(checkpoint) if checkpoint else None,
-            resume,
-        )
+        fitting = self.fitting(images, progress=progress, checkpoint=checkpoint, resume=resume)
         model, history, good = fitting.cross(train) if kind == "cv" else fitting.split(train, held)
         self.calibration_ = good.calibration(self.false_alarm_rate, kind)  # it may refuse, so it comes first
         self.model_, self.losses_, self.curves_ = model, history.losses, history.curves
@@ -187,6 +177,37 @@ class Detector(Judge):
             "categories": sorted({sample.category for sample in train}),
         }
         return self
+
+    def fitting(
+        self,
+        images: str,
+        *,
+        progress: Progress | None = None,
+        checkpoint: str | Path | None = None,
+        resume: bool = False,
+    ) -> Fitting:
+        """Put together all that decides a fit, without reading an image.
+
+        Args:
+            images: fingerprint of those that it is for; a checkpoint of others is refused.
+            progress: as for :meth:`fit`; so are the others.
+            checkpoint: folder for checkpoints.
+            resume: go on from that folder.
+
+        Raises:
+            TwinspectError: wrong settings, or a teacher that cannot be had.
+        """
+        return Fitting(
+            self.method,
+            self._config(),
+            self._create_teacher(),
+            Trainer(self.seed, self.device, self.precision, self._threads(), self.cache_mb, self.bits),
+            self._scorer(),
+            images,
+            progress,
+            Path(checkpoint) if checkpoint else None,
+            resume,
+        )
 
     def split(self, data: DataSource) -> tuple[tuple[Sample, ...], tuple[Sample, ...]]:
         """Say which images :meth:`fit` would train on and which it would hold out, without reading any.

@@ -2,41 +2,34 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
-from twinspect.data import open_data
-from twinspect.data.truth import read_truth
-from twinspect.errors import DataError
-from twinspect.metrics import (
-    DEFINITIONS,
-    PixelAccumulator,
-    PixelMetrics,
-    auroc,
-    average_precision,
-    binomial_interval,
-    f1_max,
-    false_alarm_rate,
-    miss_rate,
+from twinspect.measuring import (
+    Measured,
+    PixelTally,
+    by_category,
+    counts,
+    defined,
+    labels_and_scores,
+    mean,
+    quality,
+    tested,
 )
+from twinspect.metrics import DEFINITIONS, auroc, binomial_interval, false_alarm_rate, miss_rate
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Callable, Sequence
 
+    import numpy as np
     from numpy.typing import NDArray
 
     from twinspect.calibration import Calibration
     from twinspect.data import DataSource
     from twinspect.judging import Judge
+    from twinspect.metrics import PixelAccumulator, PixelMetrics
     from twinspect.scores import ImageScore
 
-EXACT_PIXELS = 2**27
-"""Pixel metrics are exact up to so many pixels over all categories (2048 maps of 256 x 256); beyond, binned."""
-POOLED = "pooled"
-"""The line of all images at once, among those of the categories."""
 METRICS = tuple(DEFINITIONS)
 """The keys of every table of metrics, in the order they are shown."""
 
@@ -72,11 +65,7 @@ class Evaluation:
             "mean": self.mean,
             "pooled": self.pooled,
             "defects": self.defects,
-            "images": {
-                "good": sum(row.sample.is_good and not row.error for row in self.rows),
-                "anomalous": sum(not row.sample.is_good and not row.error for row in self.rows),
-                "unreadable": sum(bool(row.error) for row in self.rows),
-            },
+            "images": counts(self.rows),
             "resolution": self.resolution,
             "error_bounds": self.error_bounds,
             "definitions": DEFINITIONS,
@@ -101,57 +90,31 @@ def evaluate(
     Raises:
         DataError: there is no test split, or a mask does not fit its image.
     """
-    test = open_data(data, split="test")
-    samples = test.split("test")
-    if not samples:
-        raise DataError(
-            f"{test.name}: no test images; expected test/good and test/<defect>, or split=test in a manifest"
-        )
-    each = EXACT_PIXELS // max(1, len(test.categories))
-    pixels = {category: PixelAccumulator(exact_up_to=each) for category in test.categories}
-    with_masks = {sample.category for sample in samples if sample.mask is not None}
+    test = tested(data)
+    tally = PixelTally(test.samples)
     rows = []
-    for row in detector.stream(test.with_samples(samples)):
-        mask = _mask(row, with_masks)
-        if mask is not None and row.map is not None:
-            pixels[row.sample.category].add(mask, row.map)
+    for row in detector.stream(test):
+        mask = tally.add(row)
         if watch:
             watch(row, mask)
         rows.append(replace(row, map=None))
-    return _summarise(rows, {name: pixels[name] for name in sorted(with_masks)}, detector.calibration_)
+    return _summarise(rows, tally.compute(), detector.calibration_)
 
 
-def _mask(row: ImageScore, with_masks: set[str]) -> NDArray[np.bool_] | None:
-    """Read a mask; a good image of a category with masks has an empty one, an unmarked defect has none."""
-    if row.map is None or row.sample.category not in with_masks:
-        return None
-    known = row.sample.is_good or row.sample.masks
-    return read_truth(row.sample, row.map.shape) if known else None
-
-
-def _summarise(
-    rows: list[ImageScore], pixels: dict[str, PixelAccumulator], calibration: Calibration
-) -> Evaluation:
-    groups: dict[str, list[ImageScore]] = defaultdict(list)
-    for row in rows:
-        groups[row.sample.category].append(row)
-    everything = _merged(pixels.values())
-    found = {name: accumulator.compute() for name, accumulator in pixels.items()}
-    pooled = next(iter(found.values()), None)
-    if everything is not None and len(found) > 1:
-        pooled = everything.compute()
+def _summarise(rows: list[ImageScore], measured: Measured, calibration: Calibration) -> Evaluation:
+    groups: dict[str, list[ImageScore]] = by_category(rows)
     categories = {
-        name: _metrics(group, found.get(name), calibration.of(name).threshold)
-        for name, group in sorted(groups.items())
+        name: _metrics(group, measured.categories.get(name), calibration.of(name).threshold)
+        for name, group in groups.items()
     }
     return Evaluation(
         rows=rows,
         categories=categories,
-        mean={key: _mean([metrics[key] for metrics in categories.values()]) for key in METRICS},
-        pooled=_metrics(rows, pooled, calibration.threshold),
+        mean={key: mean([metrics[key] for metrics in categories.values()]) for key in METRICS},
+        pooled=_metrics(rows, measured.pooled, calibration.threshold),
         defects=_per_defect(groups),
-        pixels=everything,
-        error_bounds=_error_bounds({**found, POOLED: pooled} if pooled else found),
+        pixels=measured.pixels,
+        error_bounds=measured.error_bounds,
         resolution="each image at its own size",
     )
 
@@ -160,44 +123,26 @@ def _metrics(
     rows: Sequence[ImageScore], pixels: PixelMetrics | None, threshold: float
 ) -> dict[str, float | None]:
     """Compute one line of the table; what is undefined, such as pixel metrics without masks, is ``None``."""
-    labels, scores, _ = _arrays(rows)
+    labels, scores = labels_and_scores(rows)
     flagged = scores > threshold
-    values: dict[str, float | None] = {"threshold": threshold}
-    if len(scores):
-        values |= {
-            "image_auroc": auroc(labels, scores),
-            "image_ap": average_precision(labels, scores),
-            "image_f1_max": f1_max(labels, scores)[0],
-            "false_alarm_rate": false_alarm_rate(labels, flagged),
-            "miss_rate": miss_rate(labels, flagged),
-        }
-    if pixels is not None:
-        values |= {
-            "pixel_auroc": pixels.auroc,
-            "pixel_ap": pixels.ap,
-            "pixel_f1_max": pixels.f1_max,
-            "aupro_30": pixels.aupro_30,
-            "aupro_05": pixels.aupro_05,
-        }
-    return {key: _number(values.get(key)) for key in METRICS}
-
-
-def _arrays(rows: Iterable[ImageScore]) -> tuple[NDArray[np.bool_], NDArray[np.float64], NDArray[np.bool_]]:
-    readable = [row for row in rows if not row.error]
-    labels = np.array([not row.sample.is_good for row in readable], dtype=np.bool_)
-    scores = np.array([row.score for row in readable], dtype=np.float64)
-    return labels, scores, np.array([row.is_anomalous for row in readable], dtype=np.bool_)
+    values = {
+        **quality(rows, pixels),
+        "false_alarm_rate": defined(false_alarm_rate(labels, flagged)),
+        "miss_rate": defined(miss_rate(labels, flagged)),
+        "threshold": defined(threshold),
+    }
+    return {key: values[key] for key in METRICS}
 
 
 def _per_defect(groups: dict[str, list[ImageScore]]) -> list[dict[str, Any]]:
     """One line a category and label: how many there are, how many were flagged, how well they part from good."""
     lines = []
-    for category, rows in sorted(groups.items()):
+    for category, rows in groups.items():
         readable = [row for row in rows if not row.error]
         good = [row for row in readable if row.sample.is_good]
         for label in sorted({row.sample.label for row in readable}):
             own = [row for row in readable if row.sample.label == label]
-            labels, scores, _ = _arrays([*good, *own])
+            labels, scores = labels_and_scores([*good, *own])
             flagged = sum(row.is_anomalous for row in own)
             low, high = binomial_interval(flagged, len(own))
             lines.append(
@@ -207,30 +152,7 @@ def _per_defect(groups: dict[str, list[ImageScore]]) -> list[dict[str, Any]]:
                     "images": len(own),
                     "flagged": flagged,
                     "flagged_interval_95": [low, high],
-                    "image_auroc": _number(auroc(labels, scores)),
+                    "image_auroc": defined(auroc(labels, scores)),
                 }
             )
     return lines
-
-
-def _merged(parts: Iterable[PixelAccumulator]) -> PixelAccumulator | None:
-    found = list(parts)
-    if len(found) <= 1:
-        return found[0] if found else None
-    total = PixelAccumulator(exact_up_to=EXACT_PIXELS)
-    for part in found:
-        total.merge(part)
-    return total
-
-
-def _error_bounds(pixels: dict[str, PixelMetrics]) -> dict[str, Any]:
-    return {name: asdict(found.error_bound) for name, found in pixels.items() if not found.exact}
-
-
-def _mean(values: Iterable[float | None]) -> float | None:
-    present = [value for value in values if value is not None]
-    return float(np.mean(present)) if present else None
-
-
-def _number(value: float | None) -> float | None:
-    return None if value is None or np.isnan(value) else float(value)

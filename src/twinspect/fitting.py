@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import torch
 
@@ -69,8 +69,21 @@ class Fitting:
             self._train(f"fold-{fold}", model, kept)
             left_out = [sample for sample, own in zip(samples, folds, strict=True) if own == fold]
             good.extend(self.scorer.good(model, left_out))
+        return *self.whole(samples), good
+
+    def whole(self, samples: Sequence[Sample]) -> tuple[Model, History]:
+        """Train on all images and hold none out; there are no scores to set a threshold by."""
         model = self._untrained()
-        return model, self._train("model", model, samples), good
+        return model, self._train("model", model, samples)
+
+    def identity(self) -> dict[str, Any]:
+        """Say in plain JSON values what decides the weights besides the images."""
+        return {
+            "method": self.method,
+            "config": asdict(self.config),
+            "teacher": self.teacher.spec(),
+            "trainer": {name: getattr(self.trainer, name) for name in ("seed", "precision", "bits")},
+        }
 
     def _untrained(self) -> Model:
         with torch.random.fork_rng(devices=[]):
@@ -84,14 +97,8 @@ class Fitting:
     def _checkpoint(self, name: str, samples: Sequence[Sample]) -> Checkpoint | None:
         if self.folder is None:
             return None
-        key = {
-            "method": self.method,
-            "config": asdict(self.config),
-            "teacher": self.teacher.spec(),
-            "trainer": {name: getattr(self.trainer, name) for name in ("seed", "precision", "bits")},
-            "data": self.fingerprint,
-            "images": sorted(sample.name for sample in samples),
-        }
+        images = sorted(sample.name for sample in samples)
+        key = {**self.identity(), "data": self.fingerprint, "images": images}
         digest = hashlib.sha256(json.dumps(key, sort_keys=True).encode()).hexdigest()
         checkpoint = Checkpoint(self.folder / f"{name}.safetensors", digest)
         if not self.resume:

@@ -32,7 +32,6 @@ EXTRAS = {
     "openvino": "openvino",
     "serve": "fastapi",
     "scale": "ray",
-    "benchmark": "duckdb",
     "plots": "sklearn",
 }
 

@@ -25,7 +25,19 @@ def build_parser() -> argparse.ArgumentParser:
     common = argparse.ArgumentParser(add_help=False)
     common.add_argument("--json", action="store_true", help="print the result as JSON")
     verbs = parser.add_subparsers(dest="verb", metavar="VERB")
-    for add in (_demo, _doctor, _fit, _score, _evaluate, _calibrate, _join, _synth, _methods, _teachers):
+    for add in (
+        _demo,
+        _doctor,
+        _fit,
+        _score,
+        _evaluate,
+        _calibrate,
+        _join,
+        _synth,
+        _benchmark,
+        _methods,
+        _teachers,
+    ):
         add(verbs, common)
     return parser
 
@@ -221,6 +233,61 @@ def _synth(verbs: _Verbs, common: argparse.ArgumentParser) -> None:
     verb.add_argument("--size", type=int, default=256, metavar="PX", help="side of every image (256)")
     verb.add_argument("--count", type=int, default=16, metavar="N", help="how many images (16)")
     verb.add_argument("--seed", type=int, default=0, help="decides every anomaly (0)")
+
+
+def _benchmark(verbs: _Verbs, common: argparse.ArgumentParser) -> None:
+    verb = _add(
+        verbs,
+        common,
+        "benchmark",
+        "run a protocol over tasks, methods and seeds, in any number of processes at once; or report what was run",
+    )
+    verb.add_argument(
+        "protocol",
+        metavar="PROTOCOL",
+        help="folder (one model a category), folder-multiclass (one for all), classes-ovr (each class against the "
+        "rest), classes-all-but-one (each class as the anomaly); or: report, for the tables of what was run",
+    )
+    verb.add_argument("--data", metavar="DIR", help="the images; for the protocols of classes also an .npz")
+    verb.add_argument(
+        "--out", required=True, metavar="DIR", help="where runs.sqlite and the tables go; goes on from there"
+    )
+    verb.add_argument(
+        "--methods", type=_names, default=["rd"], metavar="M,M", help="see: twinspect methods (rd)"
+    )
+    verb.add_argument("--seeds", type=_numbers, default=[0, 1, 2], metavar="N,N", help="one run each (0,1,2)")
+    verb.add_argument("--teacher", help="of all methods; default: each method's usual one")
+    verb.add_argument("--weights", metavar="FILE", help="the teacher's weights, or: random")
+    verb.add_argument("--preset", help="a named set of settings, which every method must have")
+    verb.add_argument("--size", type=int, metavar="PX", help="side that images are resized to")
+    length = verb.add_mutually_exclusive_group()
+    length.add_argument("--steps", type=int, metavar="N", help="optimiser steps; default: each method's")
+    length.add_argument("--epochs", type=int, metavar="N", help="passes over the images, instead of --steps")
+    verb.add_argument("--precision", default="auto", help="of training: auto, fp32 or bf16 (auto)")
+    verb.add_argument(
+        "--set",
+        action="append",
+        default=[],
+        metavar="NAME=VALUE",
+        help="a setting of those methods that have it, amplify_steps=100 for instance; may be repeated",
+    )
+    verb.add_argument(
+        "--classes", type=_names, metavar="CLASS,CLASS", help="a task for each; default: for all"
+    )
+    verb.add_argument(
+        "--most-train",
+        type=int,
+        metavar="N",
+        help="at most so many training images of each class, evenly spaced",
+    )
+    verb.add_argument("--most-test", type=int, metavar="N", help="likewise of test images")
+    verb.add_argument("--retry", action="store_true", help="run again what failed before")
+    verb.add_argument(
+        "--beside",
+        metavar="PROTOCOL",
+        help="report: show the published numbers of this protocol, mvtec for instance, beside a folder's",
+    )
+    _run_options(verb)
 
 
 def _run_options(verb: argparse.ArgumentParser) -> None:

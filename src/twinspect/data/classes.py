@@ -60,7 +60,7 @@ def one_vs_rest(source: ClassSource, classes: ClassNames, *, test_every: int = T
         detector = ts.Detector("mkd", preset="cifar10").fit(data)
         ts.evaluate(detector, data).pooled["image_auroc"]
     """
-    found = _read(source, test_every)
+    found = read_classes(source, test_every=test_every)
     known = {sample.label for sample in found}
     good = _chosen(classes, known, found, kind="normal", left="anomalous")
     name = f"{found.name}: {_listed(good)} against the rest"
@@ -82,7 +82,7 @@ def all_but_one(source: ClassSource, classes: ClassNames, *, test_every: int = T
         ConfigError: a name that is no class, no name, every class named, or ``test_every`` is below 2.
         DataError: there are no classes, arrays do not fit each other, or the good classes have no training images.
     """
-    found = _read(source, test_every)
+    found = read_classes(source, test_every=test_every)
     known = {sample.label for sample in found}
     anomalous = _chosen(classes, known, found, kind="anomalous", left="good")
     name = f"{found.name}: all but {_listed(anomalous)}"
@@ -90,8 +90,17 @@ def all_but_one(source: ClassSource, classes: ClassNames, *, test_every: int = T
     return _judged(replace(found, name=name, layout=f"{found.layout}; {roles}"), known - anomalous)
 
 
-def _read(source: ClassSource, test_every: int) -> DataSet:
-    """List all images, their labels being the names of their classes."""
+def read_classes(source: ClassSource, *, test_every: int = TEST_EVERY) -> ClassSet:
+    """List all images, their labels being the names of their classes.
+
+    Args:
+        source: as for :func:`one_vs_rest`.
+        test_every: likewise.
+
+    Raises:
+        ConfigError: ``test_every`` is below 2.
+        DataError: there are no classes, or arrays do not fit each other.
+    """
     check_test_every(test_every)
     if isinstance(source, ClassSet):
         return source
@@ -110,6 +119,34 @@ def _read(source: ClassSource, test_every: int) -> DataSet:
     if path.suffix.lower() != ARRAYS_SUFFIX:
         raise DataError(f"{path}: neither a folder nor an .npz by its name; {EXPECTED_CLASSES}")
     return read_class_arrays(path)
+
+
+def thinned(found: ClassSet, most_train: int | None, most_test: int | None) -> ClassSet:
+    """Keep at most so many images of each class, evenly spaced over those there are, for quicker tests.
+
+    Args:
+        found: images by class.
+        most_train: of each class to train on; ``None`` for all.
+        most_test: of each class to test; ``None`` for all.
+
+    Raises:
+        ConfigError: a number below 1.
+    """
+    most = {"train": most_train, "test": most_test}
+    for split, number in most.items():
+        if number is not None and number < 1:
+            raise ConfigError(f"at most {number} images of a class to {split}; allowed is 1 or more")
+    groups: dict[tuple[str, str], list[Sample]] = defaultdict(list)
+    for sample in found:
+        groups[sample.split, sample.label].append(sample)
+    kept = [sample for (split, _), group in groups.items() for sample in _spread(group, most.get(split))]
+    return replace(found, samples=tuple(kept))
+
+
+def _spread(group: list[Sample], most: int | None) -> list[Sample]:
+    if most is None or len(group) <= most:
+        return group
+    return [group[place * len(group) // most] for place in range(most)]
 
 
 def _chosen(classes: ClassNames, known: set[str], found: DataSet, *, kind: str, left: str) -> set[str]:

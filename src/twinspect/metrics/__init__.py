@@ -8,12 +8,13 @@ from __future__ import annotations
 
 from twinspect.metrics._curves import Curve
 from twinspect.metrics.decisions import binomial_interval, false_alarm_rate, miss_rate
-from twinspect.metrics.definitions import DEFINITIONS
+from twinspect.metrics.definitions import COSTS, DEFINITIONS
 from twinspect.metrics.ranking import auroc, average_precision, f1_max, roc_curve
 from twinspect.metrics.regions import aupro, pro_curve
 from twinspect.metrics.streaming import ErrorBound, PixelAccumulator, PixelCurves, PixelMetrics
 
 __all__ = [
+    "COSTS",
     "DEFINITIONS",
     "Curve",
     "ErrorBound",

@@ -53,3 +53,22 @@ DEFINITIONS: dict[str, str] = {
     ),
 }
 """definition of each key, in the order of the file"""
+
+COSTS: dict[str, str] = {
+    "fit_seconds": (
+        "Wall clock of one training, from the first image read to the last step, the teacher's pass over the "
+        "images included and loading its weights not; runs that went on from a checkpoint are left out."
+    ),
+    "images_per_second": (
+        "Test images divided by the wall clock of reading, preparing and scoring them, with maps at their own "
+        "size, in batches of 8; reading masks and computing metrics is left out."
+    ),
+    "peak_memory": (
+        "Most resident memory of the process while it trained, scored and computed metrics (on Linux reset "
+        "before each run; elsewhere the most of the process so far), in MiB of 2**20 bytes."
+    ),
+    "gpu_memory": "Most memory that PyTorch's tensors took on the GPU in a run, in MiB of 2**20 bytes.",
+    "parameters": "Numbers in all networks that scoring needs, teacher included, in millions.",
+    "trained_parameters": "Those of them that are not the teacher's, in millions.",
+}
+"""definition of what a run of a benchmark takes"""

@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from importlib.resources import files
 from pathlib import Path
-from string import Template
 from typing import TYPE_CHECKING, Any
 
 from twinspect._version import __version__
 from twinspect.report.embedding import embedding
 from twinspect.report.exhibits import pictures
+from twinspect.report.frame import framed
 from twinspect.report.learning import Learning, learning
-from twinspect.report.markup import NOTHING, Html, element, join, table
+from twinspect.report.markup import NOTHING, Html, element, table
 from twinspect.report.numbers import Rate, decimal, false_alarms, finds, percent, plural
 from twinspect.report.promise import promise
 from twinspect.report.sections import curves, defects, metrics, scores, unreadable
@@ -70,9 +69,7 @@ def render(report: Report) -> str:
         embedding(report.patches) if report.patches else NOTHING,
         _making(report),
     ]
-    template = Template(files("twinspect.report").joinpath("page.html").read_text(encoding="utf-8"))
-    title = element("title", f"Evaluation of {_name(report)} on {report.data}")
-    return template.substitute(title=title, body=join(parts))
+    return framed(f"Evaluation of {_name(report)} on {report.data}", parts)
 
 
 def _head(report: Report) -> Html:

@@ -1,0 +1,57 @@
+"""With what a run was made: versions, commit and machine."""
+
+from __future__ import annotations
+
+import os
+import platform
+import subprocess
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from twinspect._version import __version__
+from twinspect.devices import choose_device
+
+_PACKAGE = Path(__file__).resolve().parents[1]
+
+
+@cache
+def machine(device: str) -> dict[str, Any]:
+    """Describe this installation and machine; keys are columns of the table of runs.
+
+    Args:
+        device: that is computed on: ``auto``, ``cpu``, ``cuda`` or ``mps``.
+    """
+    chosen = choose_device(device)
+    processor = platform.processor() or platform.machine()
+    return {
+        "version": __version__,
+        "git_commit": git_commit(_PACKAGE),
+        "device": torch.cuda.get_device_name(chosen)
+        if chosen.type == "cuda"
+        else f"{chosen.type}, {processor}",
+        "cores": os.cpu_count(),
+        "python": platform.python_version(),
+        "torch": torch.__version__,
+    }
+
+
+def git_commit(folder: Path) -> str | None:
+    """Name the commit that a package runs from, ``-dirty`` if files differ; ``None`` outside a git checkout.
+
+    A package that is installed somewhere below another project's checkout does not belong to it.
+    """
+    if _git(folder, "ls-files", "--error-unmatch", "__init__.py") is None:
+        return None
+    return _git(folder, "describe", "--always", "--dirty", "--abbrev=40", "--exclude=*")
+
+
+def _git(folder: Path, *arguments: str) -> str | None:
+    command = ["git", "-C", str(folder), *arguments]
+    try:
+        done = subprocess.run(command, capture_output=True, text=True, check=False)  # noqa: S603
+    except OSError:  # no git
+        return None
+    return done.stdout.strip() if done.returncode == 0 else None

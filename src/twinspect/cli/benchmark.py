@@ -1,0 +1,138 @@
+"""`twinspect benchmark`: a protocol over tasks, methods and seeds, resumable and shared; and its tables."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from twinspect.benchmark.pace import Standing, in_words, standing
+from twinspect.benchmark.plan import Run, make_plan
+from twinspect.benchmark.protocols import PROTOCOLS, Choice, protocol_named
+from twinspect.benchmark.schema import check_folder
+from twinspect.benchmark.store import Store
+from twinspect.benchmark.working import work
+from twinspect.cli.console import Bar, table, warn
+from twinspect.cli.outcome import DONE, SOME_UNREADABLE, USER_MISTAKE, Outcome
+from twinspect.detector import Detector
+from twinspect.errors import ConfigError, unknown_name
+from twinspect.methods import method_class
+from twinspect.methods.config import hints, parse_setting
+
+if TYPE_CHECKING:
+    import argparse
+    import sqlite3
+    from collections.abc import Sequence
+
+REPORT = "report"
+"""What to type instead of a protocol for the tables of what was run."""
+
+
+def run(options: argparse.Namespace) -> Outcome:
+    """Run a protocol, or report."""
+    if options.protocol == REPORT:
+        return _report(options)
+    if options.protocol not in PROTOCOLS:
+        raise unknown_name("protocol", options.protocol, [*PROTOCOLS, REPORT])
+    out = Path(options.out)
+    check_folder(out, create=True)
+    runs = _plan(options)
+    keys = [run.key for run in runs]
+    with Store(out, create=True, device=options.device) as store:
+        store.plan(runs)
+        if options.retry:
+            store.retry(keys)
+        _work(store, runs)
+        return _outcome(out, store.rows(keys))
+
+
+def _plan(options: argparse.Namespace) -> list[Run]:
+    if options.data is None:
+        raise ConfigError(f"which images? add --data DIR (or type: twinspect benchmark {REPORT} --out DIR)")
+    choice = Choice(tuple(options.classes or ()), options.most_train, options.most_test)
+    methods, seeds = (list(dict.fromkeys(names)) for names in (options.methods, options.seeds))
+    _check_settings(methods, options.set)
+    detectors = [_detector(options, method, seed) for seed in seeds for method in methods]
+    return make_plan(protocol_named(options.protocol), options.data, choice, detectors)
+
+
+def _detector(options: argparse.Namespace, method: str, seed: int) -> Detector:
+    given = ("teacher", "weights", "preset", "size", "steps", "epochs", "device", "precision", "workers")
+    chosen = {name: getattr(options, name) for name in given}
+    return Detector(method, seed=seed, **chosen, **_settings(method, options.set))
+
+
+def _settings(method: str, texts: Sequence[str]) -> dict[str, Any]:
+    """Read those of the settings that a method has; others are for other methods."""
+    config = method_class(method).Config
+    pairs = [text.partition("=") for text in texts]
+    return {name: parse_setting(config, name, value) for name, _, value in pairs if name in hints(config)}
+
+
+def _check_settings(methods: Sequence[str], texts: Sequence[str]) -> None:
+    """Refuse a setting that none of the methods has, and what is none."""
+    known = {name for method in methods for name in hints(method_class(method).Config)}
+    for text in texts:
+        name, equals, _ = text.partition("=")
+        if not equals:
+            raise ConfigError(f"--set {text}: expected NAME=VALUE, such as --set batch_size=8")
+        if name not in known:
+            raise unknown_name("setting", name, known)
+
+
+def _work(store: Store, runs: Sequence[Run]) -> None:
+    def begin(run: Run, now: Standing) -> None:
+        number = now.done + now.failed + now.running
+        warn(f"run {number} of {now.runs}: {run.title}; left: {in_words(now.seconds_left)}")
+
+    def failed(run: Run, reason: str) -> None:
+        warn(f"failed: {run.title}: {reason}")
+
+    try:
+        with Bar() as bar:
+            work(store, runs, progress=bar, begin=begin, failed=failed)
+    except KeyboardInterrupt as interruption:
+        raise KeyboardInterrupt("what was done is kept; go on with the same command") from interruption
+
+
+def _outcome(out: Path, rows: Sequence[sqlite3.Row]) -> Outcome:
+    """Say how the runs stand: failures first, for they need somebody."""
+    now = standing(rows)
+    unreadable = sum(row["unreadable"] or 0 for row in rows)
+    broken = [row for row in rows if row["state"] == "failed"]
+    lines = [
+        f"{out}: {now.done} of {now.runs} runs done, {now.failed} failed, {now.running} in other processes"
+    ]
+    if unreadable:
+        lines.append(f"{unreadable} test images could not be read and count in no metric")
+    if broken:
+        columns = ("task", "method", "seed", "why it failed")
+        lines += [table(columns, [_failure(row) for row in broken]), "once mended, run them again: --retry"]
+    lines.append(f"tables: twinspect benchmark {REPORT} --out {out}")
+    record: dict[str, Any] = {
+        "out": str(out),
+        "runs": now.runs,
+        "done": now.done,
+        "running": now.running,
+        "failed": [
+            dict(zip(("task", "method", "seed", "error"), _failure(row), strict=True)) for row in broken
+        ],
+        "unreadable": unreadable,
+    }
+    return Outcome(
+        "\n".join(lines), record, USER_MISTAKE if broken else SOME_UNREADABLE if unreadable else DONE
+    )
+
+
+def _failure(row: sqlite3.Row) -> tuple[str, str, int, str]:
+    return row["task"], row["method"], row["seed"], row["error"]
+
+
+def _report(options: argparse.Namespace) -> Outcome:
+    from twinspect.benchmark.writing import write_tables
+
+    if options.data is not None:
+        raise ConfigError(f"{REPORT} reads what was run and takes no --data; leave it out")
+    out = Path(options.out)
+    with Store(out) as store:
+        text, record = write_tables(store, beside=options.beside)
+    return Outcome(text, record)

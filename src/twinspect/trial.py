@@ -1,0 +1,200 @@
+"""A trial, as papers make it: fit one method on every good training image, then score the test images.
+
+No image is held out for a threshold, so none is reported; and no test image has a part in the training.
+"""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+from twinspect import footprint
+from twinspect.data.fingerprint import fingerprint
+from twinspect.devices import choose_device
+from twinspect.errors import DataError
+from twinspect.measuring import QUALITY, PixelTally, by_category, counts, mean, quality, tested
+from twinspect.methods.config import to_record
+from twinspect.training import choose_precision
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from twinspect.data import DataSet, Sample
+    from twinspect.detector import Detector
+    from twinspect.fitting import Fitting
+    from twinspect.measuring import Measured
+    from twinspect.model import Model
+    from twinspect.progress import Progress
+    from twinspect.scoring import RawScore
+
+Line = dict[str, float | None]
+"""One line of a table of metrics; ``None`` where a metric is not defined."""
+
+
+@dataclass(frozen=True)
+class Costs:
+    """What a trial took.
+
+    Attributes:
+        fit_seconds: wall clock of the training; ``None`` if it went on from a checkpoint.
+        images_per_second: test images read, prepared and scored with their maps, by wall clock.
+        peak_memory: most resident memory of the process, in bytes; ``None`` where it cannot be told.
+        gpu_memory: most memory of tensors on the GPU, in bytes; ``None`` without CUDA.
+        parameters: numbers in the networks, teacher included.
+        trained_parameters: those that are not the teacher's.
+    """
+
+    fit_seconds: float | None
+    images_per_second: float
+    peak_memory: int | None
+    gpu_memory: int | None
+    parameters: int
+    trained_parameters: int
+
+
+@dataclass(frozen=True)
+class Trial:
+    """What came of a trial.
+
+    Attributes:
+        rows: every test image with its raw score, or why it could not be read; maps are not kept.
+        categories: the metrics of each category that need no threshold, see ``measuring.QUALITY``.
+        mean: of each metric over the categories that have it.
+        pooled: over all images at once.
+        error_bounds: how far a binned pixel metric may be off, by category; empty where all are exact.
+        images: how many there were to train on, and good, anomalous and unreadable ones in the test.
+        costs: time, memory and size.
+    """
+
+    rows: list[RawScore]
+    categories: dict[str, Line]
+    mean: Line
+    pooled: Line
+    error_bounds: dict[str, Any]
+    images: dict[str, int]
+    costs: Costs
+
+
+def identity(detector: Detector) -> dict[str, Any]:
+    """Say in plain JSON values what decides a trial's numbers besides the images.
+
+    Raises:
+        TwinspectError: wrong settings, or a teacher that cannot be had.
+    """
+    fitting = detector.fitting("")
+    teacher, trainer = fitting.teacher, fitting.trainer
+    return {
+        "method": detector.method,
+        "config": to_record(fitting.config),
+        "teacher": {
+            "name": teacher.name,
+            "sha256": teacher.sha256,
+            "levels": [level.name for level in teacher.levels],
+        },
+        "seed": trainer.seed,
+        "precision": choose_precision(trainer.precision, choose_device(trainer.device)),
+    }
+
+
+def run_trial(
+    detector: Detector,
+    data: DataSet,
+    *,
+    checkpoint: Path | None = None,
+    progress: Progress | None = None,
+) -> Trial:
+    """Fit and score.
+
+    Args:
+        detector: says method, settings and seed; it stays unfitted.
+        data: good images of its split ``train`` are learnt from; those of the split ``test`` are scored.
+        checkpoint: folder that the training goes on from if there is a checkpoint in it, and writes to.
+        progress: told about every step, and every image scored.
+
+    Raises:
+        TwinspectError: wrong settings, nothing to train on or to test, an unreadable training image or mask.
+    """
+    train, test = trained_on(data), tested(data)
+    resumed = checkpoint is not None and any(checkpoint.glob("*.safetensors"))
+    footprint.begin()
+    fitting = detector.fitting(fingerprint(train), progress=progress, checkpoint=checkpoint, resume=True)
+    began = time.perf_counter()
+    model, _ = fitting.whole(train)
+    seconds = None if resumed else time.perf_counter() - began
+    scoring = _Scoring(fitting, model, test)
+    measured = scoring.measure(progress)
+    costs = Costs(
+        seconds,
+        len(test) / scoring.seconds,
+        footprint.resident(),
+        footprint.on_gpu(),
+        *_sizes(model),
+    )
+    return _trial(scoring.rows, measured, len(train), costs)
+
+
+def trained_on(data: DataSet) -> tuple[Sample, ...]:
+    """List the good images of the split ``train``, all of which a trial learns from.
+
+    Raises:
+        DataError: there are none.
+    """
+    good = tuple(sample for sample in data.split("train") if sample.is_good)
+    if not good:
+        raise DataError(f"{data.name}: no good images to train on; see: twinspect doctor DATA")
+    return good
+
+
+class _Scoring:
+    """Scores a test set, minding the time that takes apart from reading masks and adding up."""
+
+    def __init__(self, fitting: Fitting, model: Model, test: DataSet) -> None:
+        self.rows: list[RawScore] = []
+        self.seconds = 0.0
+        self._tally = PixelTally(test.samples)
+        self._stream = fitting.scorer.stream(model, test.samples, maps=True)
+        self._images = len(test)
+
+    def measure(self, progress: Progress | None) -> Measured:
+        if progress:
+            progress.start("score", self._images, 0)
+        for row in self._timed():
+            self._tally.add(row)
+            self.rows.append(replace(row, map=None))
+            if progress:
+                progress.advance()
+        if progress:
+            progress.finish()
+        return self._tally.compute()
+
+    def _timed(self) -> Iterator[RawScore]:
+        while True:
+            began = time.perf_counter()
+            row = next(self._stream, None)
+            self.seconds += time.perf_counter() - began
+            if row is None:
+                return
+            yield row
+
+
+def _trial(rows: list[RawScore], measured: Measured, trained: int, costs: Costs) -> Trial:
+    groups: dict[str, list[RawScore]] = by_category(rows)
+    categories = {name: quality(group, measured.categories.get(name)) for name, group in groups.items()}
+    return Trial(
+        rows=rows,
+        categories=categories,
+        mean={key: mean([line[key] for line in categories.values()]) for key in QUALITY},
+        pooled=quality(rows, measured.pooled),
+        error_bounds=measured.error_bounds,
+        images={"train": trained, **counts(rows)},
+        costs=costs,
+    )
+
+
+def _sizes(model: Model) -> tuple[int, int]:
+    """Count the parameters of all networks, and of those that learn."""
+    everything = sum(parameter.numel() for parameter in model.parameters())
+    teacher = sum(parameter.numel() for parameter in model.method.teacher.parameters())
+    return everything, everything - teacher
