@@ -239,7 +239,7 @@ def test_published_numbers() -> None:
     assert found["mvtec3d-rgb", "RD++", "pixel_auroc", "mean"] == 99.0
     assert found["visa", "AAND", "image_auroc", "macaroni2"] == 95.2
     assert found["mvtec", "MKD", "pixel_auroc", "mean"] == 90.7
-    assert found["fashion-mnist-ovr", "MKD", "image_auroc", "mean"] == 94.5
+    assert found["fmnist-ovr", "MKD", "image_auroc", "mean"] == 94.5
     assert found["mvtec-multiclass", "dual students", "image_auroc", "mean"] == 99.7
     assert published("folder") == []
 

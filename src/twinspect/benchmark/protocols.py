@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import partial
-from typing import TYPE_CHECKING, Final, Literal
+from typing import TYPE_CHECKING, Final, Literal, get_args
 
 import twinspect.data
 from twinspect.data import all_but_one, one_vs_rest, open_data
@@ -70,15 +70,41 @@ class Choice:
     most_test: int | None = None
 
 
-PROTOCOLS: Final = {
-    protocol.name: protocol
-    for protocol in (
-        Protocol("folder", "any layout that doctor reads: one model a category", "per category"),
-        Protocol("folder-multiclass", "any layout that doctor reads: one model for all", "multi-class"),
-        Protocol("classes-ovr", "class folders or .npz: each class against the rest", "one against the rest"),
-        Protocol("classes-all-but-one", "class folders or .npz: each class as the anomaly", "all but one"),
-    )
-}
+PER_CATEGORY, MULTI, OVR, ABO = get_args(How)
+_ROWS: Final = (
+    ("folder", "any layout that doctor reads: one model a category", PER_CATEGORY, ""),
+    ("folder-multiclass", "any layout that doctor reads: one model for all", MULTI, ""),
+    ("classes-ovr", "class folders or .npz: each class against the rest", OVR, ""),
+    ("classes-all-but-one", "class folders or .npz: each class as the anomaly", ABO, ""),
+    ("mvtec", "MVTec AD: one model a category", PER_CATEGORY, "MVTecAD"),
+    ("mvtec-multiclass", "MVTec AD: one model for all", MULTI, "MVTecAD"),
+    ("visa", "VisA: one model a category", PER_CATEGORY, "VisA"),
+    ("visa-multiclass", "VisA: one model for all", MULTI, "VisA"),
+    ("mvtec3d-rgb", "MVTec 3D-AD, colour images: one model a category", PER_CATEGORY, "MVTec3D"),
+    ("loco", "MVTec LOCO: one model a category", PER_CATEGORY, "MVTecLOCO"),
+    ("real-iad", "Real-IAD: one model a category", PER_CATEGORY, "RealIAD"),
+    ("real-iad-multiclass", "Real-IAD: one model for all", MULTI, "RealIAD"),
+    ("btad", "BTAD: one model a category", PER_CATEGORY, "BTAD"),
+    ("mpdd", "MPDD: one model a category", PER_CATEGORY, "MPDD"),
+    ("kolektor", "KolektorSDD", PER_CATEGORY, "KolektorSDD"),
+    ("kolektor2", "KolektorSDD2", PER_CATEGORY, "KolektorSDD2"),
+    ("magnetic-tile", "magnetic tiles", PER_CATEGORY, "MagneticTile"),
+    ("dagm", "DAGM 2007: one model a category", PER_CATEGORY, "DAGM"),
+    ("brain-mri", "brain MRI: tumour or none", PER_CATEGORY, "BrainMRI"),
+    ("head-ct", "head CT: haemorrhage or none", PER_CATEGORY, "HeadCT"),
+    ("retinal-oct", "retinal OCT: three diseases or none", PER_CATEGORY, "RetinalOCT"),
+    ("cifar10-ovr", "CIFAR-10: each class against the rest", OVR, "CIFAR10"),
+    ("cifar10-all-but-one", "CIFAR-10: each class as the anomaly", ABO, "CIFAR10"),
+    ("cifar100-ovr", "CIFAR-100: each class against the rest", OVR, "CIFAR100"),
+    ("cifar100-all-but-one", "CIFAR-100: each class as the anomaly", ABO, "CIFAR100"),
+    ("mnist-ovr", "MNIST: each digit against the rest", OVR, "MNIST"),
+    ("mnist-all-but-one", "MNIST: each digit as the anomaly", ABO, "MNIST"),
+    ("fmnist-ovr", "Fashion-MNIST: each class against the rest", OVR, "FashionMNIST"),
+    ("fmnist-all-but-one", "Fashion-MNIST: each class as the anomaly", ABO, "FashionMNIST"),
+    ("view-ovr", "six natural scenes: each against the rest", OVR, "View"),
+    ("view-all-but-one", "six natural scenes: each as the anomaly", ABO, "View"),
+)
+PROTOCOLS: Final = {name: Protocol(name, summary, how, loader) for name, summary, how, loader in _ROWS}
 
 
 def protocol_named(name: str) -> Protocol:
