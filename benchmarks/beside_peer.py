@@ -1,0 +1,125 @@
+r"""twinspect beside anomalib in one run: start-up, training, scoring, metrics, accuracy; same images, same weights.
+
+    python3 -m venv /tmp/peer && /tmp/peer/bin/pip install anomalib
+    python benchmarks/beside_peer.py --peer /tmp/peer/bin/python --rounds 5
+
+Each side runs in its own environment, every measurement in a fresh process. The two take turns, and who begins
+changes from round to round. A ratio is the median over the rounds of twinspect / anomalib: for seconds and MiB
+less is better, for images a second more. Finished rounds and fits are kept under --out; remove it to measure anew.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from beside import accuracy, features, fitting, metrics, scoring, startup
+from beside.report import Report
+from beside.settings import Settings
+from beside.sides import Side
+from beside.small import small_copy
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+HERE = Path(__file__).resolve().parent
+SHARED = HERE.parents[1] / "shared"
+PARTS: dict[str, Callable[[Settings], Report]] = {
+    "features": features.measure,
+    "startup": startup.measure,
+    "fit": fitting.measure,
+    "score": scoring.measure,
+    "metrics": metrics.measure,
+    "accuracy": accuracy.measure,
+}
+NO_PEER = """anomalib's environment is missing. Make one and name its interpreter:
+    python3 -m venv /tmp/peer && /tmp/peer/bin/pip install anomalib
+    python benchmarks/beside_peer.py --peer /tmp/peer/bin/python"""
+
+
+def main() -> None:
+    """Measure the chosen parts, then print one table, the raw figures and the versions."""
+    options = _options()
+    settings = _settings(options)
+    whole = Report(notes=_versions(settings))
+    for part in options.parts:
+        print(f"{part} ...", file=sys.stderr, flush=True)
+        whole.add(PARTS[part](settings))
+    print(whole.markdown())
+
+
+def _versions(settings: Settings) -> list[str]:
+    """Say what is compared; the first thing done, so that an environment that does not work is found at once."""
+    ours = settings.ours.run("versions.py").output
+    try:
+        peer = settings.peer.run("versions.py").output
+    except SystemExit as error:
+        raise SystemExit(f"{error}\n{NO_PEER}") from None
+    return [
+        f"{side.name}: {', '.join(f'{name} {version}' for name, version in found.items())}"
+        for side, found in ((settings.ours, ours), (settings.peer, peer))
+    ]
+
+
+def _settings(options: argparse.Namespace) -> Settings:
+    if options.peer is None or not options.peer.exists():
+        raise SystemExit(NO_PEER)
+    named = [*options.data, options.weights, *([options.textures] if options.textures else [])]
+    missing = [str(path) for path in named if not path.exists()]
+    if missing:
+        raise SystemExit(f"not found: {', '.join(missing)}")
+    options.out.mkdir(parents=True, exist_ok=True)
+    return Settings(
+        ours=Side("twinspect", options.ours.absolute(), HERE / "ours", HERE.parent / "src"),
+        peer=Side("anomalib", options.peer.absolute(), HERE / "peer", None),
+        data=[_data(folder.resolve(), options) for folder in options.data],
+        weights=options.weights.resolve(),
+        textures=options.textures.resolve() if options.textures else None,
+        out=options.out.resolve(),
+        rounds=1 if options.quick else options.rounds,
+        fit_steps=2 if options.quick else options.fit_steps,
+        images=8 if options.quick else options.images,
+        maps=12 if options.quick else options.maps,
+        side=96 if options.quick else options.side,
+        seeds=1 if options.quick else options.seeds,
+        steps=2 if options.quick else options.steps,
+        peer_steps=2 if options.quick else options.peer_steps,
+        peer_epochs=None if options.quick else options.peer_epochs,
+        judge=options.judge,
+    )
+
+
+def _data(folder: Path, options: argparse.Namespace) -> Path:
+    return small_copy(folder, options.out.resolve() / "small") if options.quick else folder
+
+
+def _options() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    add = parser.add_argument
+    add("--peer", type=Path, help="python of an environment with anomalib")
+    add("--ours", type=Path, default=Path(sys.executable), help="python of an environment with twinspect")
+    add("--parts", nargs="+", default=list(PARTS), choices=list(PARTS))
+    add("--data", nargs="+", type=Path, default=[SHARED / "data" / "cookies"], help="in MVTec layout")
+    add("--weights", type=Path, default=SHARED / "weights" / "resnet18_layers1-3.safetensors")
+    add("--textures", type=Path, help="folder that aand draws anomalies from")
+    add("--out", type=Path, default=Path("runs/beside_peer"), help="where results are kept")
+    add("--quick", action="store_true", help="a smoke run on a few images; its figures mean nothing")
+    add("--rounds", type=int, default=5, help="of everything that is timed, but for the accuracy")
+    add("--fit-steps", type=int, default=100, help="optimiser steps of the timed training")
+    add("--images", type=int, default=100, help="images scored at a time")
+    add("--maps", type=int, default=100, help="fabricated maps for the metrics, three regions each")
+    add("--side", type=int, default=256, help="of a fabricated map, in pixels")
+    add("--seeds", type=int, default=3, help="runs of the accuracy part, with seeds 0, 1, ...")
+    add("--steps", type=int, help="of our methods in the accuracy part; each one's usual number if not given")
+    add("--peer-steps", type=int, default=400, help="of the peer's methods in the accuracy part")
+    add("--peer-epochs", type=int, help="of the peer's methods, instead of steps (its examples: 100 and 200)")
+    add("--judge", choices=["ours", "peer"], default="ours", help="whose code measures both sides' accuracy")
+    return parser.parse_args()
+
+
+if __name__ == "__main__":
+    main()
