@@ -11,6 +11,7 @@ less is better, for images a second more. Finished rounds and fits are kept unde
 from __future__ import annotations
 
 import argparse
+import json
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -44,6 +45,7 @@ def main() -> None:
     options = _options()
     settings = _settings(options)
     whole = Report(notes=_versions(settings))
+    _check_kept(settings, whole.notes)
     for part in options.parts:
         print(f"{part} ...", file=sys.stderr, flush=True)
         whole.add(PARTS[part](settings))
@@ -63,6 +65,18 @@ def _versions(settings: Settings) -> list[str]:
     ]
 
 
+def _check_kept(settings: Settings, versions: list[str]) -> None:
+    """Refuse to mix results of different environments or weights in one folder."""
+    textures = str(settings.textures or "none")
+    made_with = [*versions, f"weights: {settings.weights}", f"textures: {textures}"]
+    record = settings.out / "made_with.json"
+    if record.is_file() and json.loads(record.read_text()) != made_with:
+        raise SystemExit(
+            f"{record} says that the results there were made otherwise; remove it or choose another --out"
+        )
+    record.write_text(json.dumps(made_with, indent=1))
+
+
 def _settings(options: argparse.Namespace) -> Settings:
     if options.peer is None or not options.peer.exists():
         raise SystemExit(NO_PEER)
@@ -70,14 +84,15 @@ def _settings(options: argparse.Namespace) -> Settings:
     missing = [str(path) for path in named if not path.exists()]
     if missing:
         raise SystemExit(f"not found: {', '.join(missing)}")
-    options.out.mkdir(parents=True, exist_ok=True)
+    out = options.out.resolve() / "quick" if options.quick else options.out.resolve()
+    out.mkdir(parents=True, exist_ok=True)
     return Settings(
         ours=Side("twinspect", options.ours.absolute(), HERE / "ours", HERE.parent / "src"),
         peer=Side("anomalib", options.peer.absolute(), HERE / "peer", None),
-        data=[_data(folder.resolve(), options) for folder in options.data],
+        data=[small_copy(each, out / "small") if options.quick else each.resolve() for each in options.data],
         weights=options.weights.resolve(),
         textures=options.textures.resolve() if options.textures else None,
-        out=options.out.resolve(),
+        out=out,
         rounds=1 if options.quick else options.rounds,
         fit_steps=2 if options.quick else options.fit_steps,
         images=8 if options.quick else options.images,
@@ -87,12 +102,9 @@ def _settings(options: argparse.Namespace) -> Settings:
         steps=2 if options.quick else options.steps,
         peer_steps=2 if options.quick else options.peer_steps,
         peer_epochs=None if options.quick else options.peer_epochs,
+        methods=options.methods,
         judge=options.judge,
     )
-
-
-def _data(folder: Path, options: argparse.Namespace) -> Path:
-    return small_copy(folder, options.out.resolve() / "small") if options.quick else folder
 
 
 def _options() -> argparse.Namespace:
@@ -114,8 +126,9 @@ def _options() -> argparse.Namespace:
     add("--maps", type=int, default=100, help="fabricated maps for the metrics, three regions each")
     add("--side", type=int, default=256, help="of a fabricated map, in pixels")
     add("--seeds", type=int, default=3, help="runs of the accuracy part, with seeds 0, 1, ...")
-    add("--steps", type=int, help="of our methods in the accuracy part; each one's usual number if not given")
-    add("--peer-steps", type=int, default=400, help="of the peer's methods in the accuracy part")
+    add("--methods", nargs="+", default=accuracy.NAMES, choices=accuracy.NAMES, help="of the accuracy part")
+    add("--steps", type=int, help="of every stage of our methods there; each one's usual number if not given")
+    add("--peer-steps", type=int, default=400, help="of the peer's methods there")
     add("--peer-epochs", type=int, help="of the peer's methods, instead of steps (its examples: 100 and 200)")
     add("--judge", choices=["ours", "peer"], default="ours", help="whose code measures both sides' accuracy")
     return parser.parse_args()

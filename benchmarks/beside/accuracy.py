@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from beside.sides import Side
 
 METHODS = {"anomalib": ("rd", "stfpm", "patchcore"), "twinspect": ("rd", "aand", "mkd", "dual")}
+NAMES = sorted({name for names in METHODS.values() for name in names})
 FIGURES = ("image_auroc", "pixel_auroc", "aupro")
 
 Result = dict[str, float]
@@ -43,7 +44,7 @@ def _turns(settings: Settings) -> list[tuple[Side, str]]:
         (sides[name], methods[place])
         for place in range(longest)
         for name, methods in METHODS.items()
-        if place < len(methods)
+        if place < len(methods) and methods[place] in settings.methods
     ]
 
 

@@ -30,6 +30,7 @@ class Settings:
     steps: int | None
     peer_steps: int
     peer_epochs: int | None
+    methods: list[str]
     judge: str
 
     def arguments(self, data: Path) -> list[object]:

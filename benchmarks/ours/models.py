@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import torch
 
@@ -21,8 +21,11 @@ SIDE = 256
 def build(
     method: str, weights: Path, *, seed: int = 0, steps: int | None = None, textures: Path | None = None
 ) -> Model:
-    """Make an untrained model; what learns is drawn from the seed."""
+    """Make an untrained model; what learns is drawn from the seed. Steps, if given, are those of every stage."""
     torch.manual_seed(seed)
-    config = make_config(method_class(method).Config, None, {"textures": str(textures)} if textures else {})
+    settings: dict[str, Any] = {"textures": str(textures)} if textures else {}
+    if steps and method == "aand":
+        settings["amplify_steps"] = steps
+    config = make_config(method_class(method).Config, None, settings)
     config = with_length(config, steps=steps, epochs=None)
     return Model.build(method, config, create_teacher("resnet18", weights=weights))
