@@ -35,6 +35,18 @@ PARTS: dict[str, Callable[[Settings], Report]] = {
     "metrics": metrics.measure,
     "accuracy": accuracy.measure,
 }
+QUICK = {
+    "rounds": 1,
+    "fit_steps": 2,
+    "images": 8,
+    "maps": 12,
+    "side": 96,
+    "seeds": 1,
+    "steps": 2,
+    "peer_steps": 2,
+    "peer_epochs": None,
+}
+"""What --quick sets, whatever else is asked for."""
 NO_PEER = """anomalib's environment is missing. Make one and name its interpreter:
     python3 -m venv /tmp/peer && /tmp/peer/bin/pip install anomalib
     python benchmarks/beside_peer.py --peer /tmp/peer/bin/python"""
@@ -58,7 +70,7 @@ def _versions(settings: Settings) -> list[str]:
     try:
         peer = settings.peer.run("versions.py").output
     except SystemExit as error:
-        raise SystemExit(f"{error}\n{NO_PEER}") from None
+        raise SystemExit(f"{str(error).strip().splitlines()[-1]}\n{NO_PEER}") from None
     return [
         f"{side.name}: {', '.join(f'{name} {version}' for name, version in found.items())}"
         for side, found in ((settings.ours, ours), (settings.peer, peer))
@@ -93,15 +105,15 @@ def _settings(options: argparse.Namespace) -> Settings:
         weights=options.weights.resolve(),
         textures=options.textures.resolve() if options.textures else None,
         out=out,
-        rounds=1 if options.quick else options.rounds,
-        fit_steps=2 if options.quick else options.fit_steps,
-        images=8 if options.quick else options.images,
-        maps=12 if options.quick else options.maps,
-        side=96 if options.quick else options.side,
-        seeds=1 if options.quick else options.seeds,
-        steps=2 if options.quick else options.steps,
-        peer_steps=2 if options.quick else options.peer_steps,
-        peer_epochs=None if options.quick else options.peer_epochs,
+        rounds=options.rounds,
+        fit_steps=options.fit_steps,
+        images=options.images,
+        maps=options.maps,
+        side=options.side,
+        seeds=options.seeds,
+        steps=options.steps,
+        peer_steps=options.peer_steps,
+        peer_epochs=options.peer_epochs,
         methods=options.methods,
         judge=options.judge,
     )
@@ -131,7 +143,10 @@ def _options() -> argparse.Namespace:
     add("--peer-steps", type=int, default=400, help="of the peer's methods there")
     add("--peer-epochs", type=int, help="of the peer's methods, instead of steps (its examples: 100 and 200)")
     add("--judge", choices=["ours", "peer"], default="ours", help="whose code measures both sides' accuracy")
-    return parser.parse_args()
+    options = parser.parse_args()
+    if options.quick:
+        vars(options).update(QUICK)
+    return options
 
 
 if __name__ == "__main__":
