@@ -35,7 +35,7 @@ def measure(settings: Settings) -> Report:
         }
         what = f"metric-{metric}-{settings.maps}-{settings.side}"
         found = rounds(settings.rounds, settings.out, what, turns)
-        for figure, unit in (("seconds", "s"), ("mib", "MiB"), ("more", "MiB above what was there")):
+        for figure, unit in (("seconds", "s"), ("mib", "MiB"), ("more", "MiB added by it")):
             names = (settings.ours.name, settings.peer.name)
             report.rows.append(Row.of(f"metric: {words}", unit, found, names, figure))
         lines.append([words, *_values(found[0], reference[metric])])
@@ -47,7 +47,7 @@ def measure(settings: Settings) -> Report:
 
 def _compute(side: Side, metric: str, arrays: Path) -> Figures:
     run = side.run("metric.py", metric, arrays)
-    return {**run.output, "mib": run.mib, "more": run.mib - run.output["before"]}
+    return {**run.output, "mib": run.mib}
 
 
 def _values(found: dict[str, Figures], reference: float) -> list[str]:

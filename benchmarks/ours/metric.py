@@ -1,4 +1,4 @@
-"""Compute one of our metrics of the fabricated arrays; print value, seconds, and peak memory before it in MiB.
+"""Compute one of our metrics of the fabricated arrays; print value, seconds, and MiB that it added to the peak.
 
 A few arrays go first, untimed, so that what a first call loads is not counted.
 """
@@ -22,6 +22,12 @@ def compute(name: str, truth: np.ndarray, values: np.ndarray) -> float:
     return aupro(truth, values) if name == "aupro" else auroc(truth.ravel(), values.ravel())
 
 
+def peak() -> float:
+    """Give the peak resident memory of this process so far, in MiB."""
+    unit = 2**20 if sys.platform == "darwin" else 2**10
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / unit
+
+
 def main() -> None:
     """Load, warm up, measure."""
     name, file = sys.argv[1:]
@@ -30,11 +36,11 @@ def main() -> None:
         values = arrays[SCORES.get(name, "maps")]
     few = 1000 if name in SCORES else 2
     compute(name, truth[:few], values[:few])
-    unit = 2**20 if sys.platform == "darwin" else 2**10
-    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / unit
+    before = peak()
     began = time.perf_counter()
     value = compute(name, truth, values)
-    print(json.dumps({"value": value, "seconds": time.perf_counter() - began, "before": before}))
+    seconds = time.perf_counter() - began
+    print(json.dumps({"value": value, "seconds": seconds, "more": peak() - before}))
 
 
 if __name__ == "__main__":
