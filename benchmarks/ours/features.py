@@ -1,0 +1,23 @@
+"""Write what our teacher is shown of one image and what it says, 8 x 8 places of every level."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+import torch
+from models import build
+from safetensors.torch import save_file
+
+from twinspect.data.samples import Sample
+
+parser = argparse.ArgumentParser()
+for name in ("--image", "--weights", "--out"):
+    parser.add_argument(name, type=Path, required=True)
+options = parser.parse_args()
+model = build("rd", options.weights)
+image = model.read(Sample(options.image, options.image.name))[0][None]
+with torch.inference_mode():
+    levels = model.method.targets(image)
+found = {"image": image, **{f"layer{number}": level for number, level in enumerate(levels, start=1)}}
+save_file({name: value[..., :8, :8].contiguous() for name, value in found.items()}, options.out)

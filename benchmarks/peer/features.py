@@ -1,0 +1,24 @@
+"""Write what anomalib's teacher is shown of one image and what it says, 8 x 8 places of every level."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+import torch
+from anomalib.data.utils import read_image
+from models import build
+from safetensors.torch import save_file
+
+parser = argparse.ArgumentParser()
+for name in ("--image", "--weights", "--out"):
+    parser.add_argument(name, type=Path, required=True)
+options = parser.parse_args()
+model = build("rd", options.weights).eval()
+image = model.pre_processor.transform(read_image(options.image, as_tensor=True)[None])
+with torch.inference_mode():
+    levels = model.model.encoder(image)
+found = {"image": image, **levels}
+save_file(
+    {name: torch.as_tensor(value)[..., :8, :8].contiguous() for name, value in found.items()}, options.out
+)
