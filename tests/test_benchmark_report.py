@@ -94,6 +94,7 @@ def test_a_seed_without_all_its_categories_is_missing_and_said_so(out: Path, fil
     assert len(cells(out, "brick", "rd", "image_auroc").values) == 3
     assert "(2 of 3)" in next(line for line in files["md"].splitlines() if line.startswith("| mean | rd |"))
     assert "Runs without a result" in files["md"]
+    assert "Our mean is over 2: brick, tile." in files["md"]
 
 
 def test_spreads_in_words() -> None:

@@ -18,6 +18,7 @@ from safetensors import SafetensorError, safe_open
 from benchmark_data import ask, command, metrics, write_category
 from conftest import stripes, write_image
 from twinspect.benchmark import working
+from twinspect.benchmark.machine import git_commit
 from twinspect.benchmark.owner import SILENT_FOR, Owner, started, this_process
 from twinspect.benchmark.pace import in_words, standing
 from twinspect.benchmark.store import Store
@@ -300,6 +301,26 @@ def test_the_time_left_is_that_of_runs_of_the_same_method() -> None:
     assert [in_words(None), in_words(5), in_words(600), in_words(7400)] == [
         *("not known yet", "about 5 s", "about 10 min", "about 2 h 3 min")
     ]
+
+
+def test_the_commit_is_named_of_files_that_belong_to_it(tmp_path: Path) -> None:
+    def git(*arguments: str) -> str:
+        who = ("-c", "user.name=a", "-c", "user.email=a@b.c")
+        done = subprocess.run(
+            ["git", "-C", tmp_path, *who, *arguments], capture_output=True, text=True, check=True
+        )
+        return done.stdout.strip()
+
+    (tmp_path / "package").mkdir()
+    (tmp_path / "package" / "__init__.py").touch()
+    assert git_commit(tmp_path / "package") is None
+    git("init")
+    assert git_commit(tmp_path / "package") is None  # lies in a checkout, but is no part of it
+    git("add", ".")
+    git("commit", "-m", "x")
+    assert git_commit(tmp_path / "package") == git("rev-parse", "HEAD")
+    (tmp_path / "package" / "__init__.py").write_text("changed")
+    assert git_commit(tmp_path / "package") == git("rev-parse", "HEAD") + "-dirty"
 
 
 MISTAKES = [

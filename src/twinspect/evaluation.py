@@ -102,7 +102,7 @@ def evaluate(
 
 
 def _summarise(rows: list[ImageScore], measured: Measured, calibration: Calibration) -> Evaluation:
-    groups: dict[str, list[ImageScore]] = by_category(rows)
+    groups = by_category(rows)
     categories = {
         name: _metrics(group, measured.categories.get(name), calibration.of(name).threshold)
         for name, group in groups.items()

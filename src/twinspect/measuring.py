@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING, Any, Final, Protocol
+from typing import TYPE_CHECKING, Any, Final, Protocol, TypeVar
 
 import numpy as np
 
@@ -49,6 +49,9 @@ class Scored(Protocol):
     @property
     def error(self) -> str:
         """Why the image could not be read; empty if it could."""
+
+
+ScoredT = TypeVar("ScoredT", bound=Scored)
 
 
 @dataclass(frozen=True)
@@ -124,9 +127,9 @@ def tested(data: DataSource) -> DataSet:
     return opened.with_samples(samples)
 
 
-def by_category(rows: Iterable[Scored]) -> dict[str, list[Any]]:
+def by_category(rows: Iterable[ScoredT]) -> dict[str, list[ScoredT]]:
     """Group images by what they show, in the order of the names."""
-    groups: dict[str, list[Any]] = {}
+    groups: dict[str, list[ScoredT]] = {}
     for row in rows:
         groups.setdefault(row.sample.category, []).append(row)
     return dict(sorted(groups.items()))

@@ -180,7 +180,7 @@ class _Scoring:
 
 
 def _trial(rows: list[RawScore], measured: Measured, trained: int, costs: Costs) -> Trial:
-    groups: dict[str, list[RawScore]] = by_category(rows)
+    groups = by_category(rows)
     categories = {name: quality(group, measured.categories.get(name)) for name, group in groups.items()}
     return Trial(
         rows=rows,

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 from twinspect.benchmark.spread import MISSING, Spread
+from twinspect.benchmark.summary import MEAN, POOLED
 from twinspect.measuring import QUALITY
 from twinspect.metrics import COSTS, DEFINITIONS
 
@@ -112,7 +113,10 @@ def results(protocol: str, lines: Sequence[Line], beside: str | None = None) -> 
         for line in lines
     ]
     columns = ("Category", "Method", *[TITLES[key] for key in keys])
-    note = f"{HOW_TO_READ} They are those of protocol {beside}." if beside else HOW_TO_READ
+    averaged = {line.category for line in lines if line.kind == "ours"} - {MEAN, POOLED}
+    note = f"Our mean is over {len(averaged)}: {', '.join(sorted(averaged))}. {HOW_TO_READ}"
+    if beside:
+        note += f" They are those of protocol {beside}."
     return Grid(f"Protocol {protocol}: results in percent", columns, rows, 2, keys, note)
 
 

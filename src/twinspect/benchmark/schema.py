@@ -139,7 +139,10 @@ def _check_file(path: Path, connection: sqlite3.Connection) -> None:
 
 
 def _write_ahead(connection: sqlite3.Connection) -> None:
-    """Let readers read while another process writes."""
+    """Let readers read while another process writes.
+
+    The log's index is shared memory, so processes that use a file at the same time must be on one machine.
+    """
     deadline = time.monotonic() + PATIENCE
     while not _is_ahead(connection) and time.monotonic() < deadline:
         time.sleep(0.05)

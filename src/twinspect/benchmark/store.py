@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import json
+import sqlite3
 import threading
 import time
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from datetime import datetime, timezone
 from typing import TYPE_CHECKING, Any
 
@@ -14,7 +15,6 @@ from twinspect.benchmark.owner import SECONDS_BETWEEN_BEATS, Owner, this_process
 from twinspect.benchmark.schema import FILE, connect, open_store, transaction
 
 if TYPE_CHECKING:
-    import sqlite3
     from collections.abc import Iterable, Iterator, Mapping, Sequence
     from pathlib import Path
 
@@ -132,11 +132,11 @@ class Store:
     def _beat(self, key: str, over: threading.Event) -> None:
         # A connection belongs to its thread.
         with closing(connect(self.folder / FILE)) as own:
+            command = f"update runs set heartbeat = :now where {_OWNED}"  # noqa: S608 - no value is in it
             while not over.wait(SECONDS_BETWEEN_BEATS):
-                own.execute(
-                    f"update runs set heartbeat = :now where {_OWNED}",  # noqa: S608 - no value is in it
-                    {"now": time.time(), "key": key, **vars(self._owner)},
-                )
+                # One beat may be lost where others write for long; the next will do.
+                with suppress(sqlite3.OperationalError):
+                    own.execute(command, {"now": time.time(), "key": key, **vars(self._owner)})
 
 
 def _insert(connection: sqlite3.Connection, run: Run) -> None:
