@@ -7,26 +7,41 @@ Scores and maps go in raw: unbounded, higher is more anomalous, never rescaled. 
 from __future__ import annotations
 
 from twinspect.metrics._curves import Curve
+from twinspect.metrics.bootstrap import PairedBootstrap, paired_bootstrap
 from twinspect.metrics.decisions import binomial_interval, false_alarm_rate, miss_rate
 from twinspect.metrics.definitions import DEFINITIONS
+from twinspect.metrics.delong import (
+    AurocComparison,
+    AurocInterval,
+    auroc_interval,
+    compare_aurocs,
+    mean_interval,
+)
 from twinspect.metrics.ranking import auroc, average_precision, f1_max, roc_curve
 from twinspect.metrics.regions import aupro, pro_curve
 from twinspect.metrics.streaming import ErrorBound, PixelAccumulator, PixelCurves, PixelMetrics
 
 __all__ = [
     "DEFINITIONS",
+    "AurocComparison",
+    "AurocInterval",
     "Curve",
     "ErrorBound",
+    "PairedBootstrap",
     "PixelAccumulator",
     "PixelCurves",
     "PixelMetrics",
     "aupro",
     "auroc",
+    "auroc_interval",
     "average_precision",
     "binomial_interval",
+    "compare_aurocs",
     "f1_max",
     "false_alarm_rate",
+    "mean_interval",
     "miss_rate",
+    "paired_bootstrap",
     "pro_curve",
     "roc_curve",
 ]
