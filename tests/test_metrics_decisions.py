@@ -9,7 +9,7 @@ from sklearn.metrics import confusion_matrix
 
 from twinspect import metrics
 from twinspect.errors import ConfigError, DataError
-from twinspect.metrics import DEFINITIONS, binomial_interval, false_alarm_rate, miss_rate
+from twinspect.metrics import DEFINITIONS, FURTHER_DEFINITIONS, binomial_interval, false_alarm_rate, miss_rate
 
 
 @pytest.mark.parametrize("seed", range(5))
@@ -100,7 +100,7 @@ def test_every_key_of_the_record_is_defined_in_one_sentence():
         "miss_rate",
         "threshold",
     ]
-    for key, sentence in DEFINITIONS.items():
+    for key, sentence in (DEFINITIONS | FURTHER_DEFINITIONS).items():
         assert sentence[0].isupper(), key
         assert sentence.endswith("."), key
         assert ". " not in sentence, key
@@ -124,6 +124,7 @@ def test_definitions_say_what_matters(key, words):
 def test_public_names_are_pinned():
     assert metrics.__all__ == [
         "DEFINITIONS",
+        "FURTHER_DEFINITIONS",
         "AurocComparison",
         "AurocInterval",
         "Curve",
@@ -132,9 +133,13 @@ def test_public_names_are_pinned():
         "PixelAccumulator",
         "PixelCurves",
         "PixelMetrics",
+        "SaturatedAccumulator",
+        "SaturatedMetrics",
+        "SaturatedRegion",
         "aupro",
         "auroc",
         "auroc_interval",
+        "auspro",
         "average_precision",
         "binomial_interval",
         "compare_aurocs",
@@ -145,5 +150,6 @@ def test_public_names_are_pinned():
         "paired_bootstrap",
         "pro_curve",
         "roc_curve",
+        "spro_curve",
     ]
     assert all(hasattr(metrics, name) for name in metrics.__all__)

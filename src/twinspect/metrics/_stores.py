@@ -27,13 +27,14 @@ class Pixels:
     Attributes:
         good: (N,) float, scores of good pixels.
         anomalous: (P,) float, scores of anomalous pixels.
-        areas: (P,) int32, area in pixels of the region that each anomalous pixel belongs to.
+        areas: (P,) int32 or float64, area in pixels of the region that each anomalous pixel belongs to; more
+            exactly what 1 is to be divided by for the share of the region that the pixel is.
         n_regions: how many regions there are.
     """
 
     good: NDArray[Any]
     anomalous: NDArray[Any]
-    areas: NDArray[np.int32]
+    areas: NDArray[Any]
     n_regions: int
 
 
@@ -66,7 +67,7 @@ class ExactStore:
         self.n_good = self.n_anomalous = self.n_regions = 0
         self._good: list[NDArray[Any]] = []
         self._anomalous: list[NDArray[Any]] = []
-        self._areas: list[NDArray[np.int32]] = []
+        self._areas: list[NDArray[Any]] = []
         self._sorted = True
 
     def add(self, pixels: Pixels) -> None:

@@ -53,3 +53,22 @@ DEFINITIONS: dict[str, str] = {
     ),
 }
 """definition of each key, in the order of the file"""
+
+FURTHER_DEFINITIONS: dict[str, str] = {
+    "auspro": (
+        "Area under the saturated PRO curve up to a false-positive rate, divided by that rate: the number of pixels "
+        "of each region at or above a threshold, divided by the region's saturation area and cut off at 1, averaged "
+        "over all regions of all test images, against the share of good pixels of all test images at or above it, "
+        "by the trapezoid rule through every distinct score with linear interpolation at the rate."
+    ),
+    "auroc_difference": (
+        "Image AUROC of one method less that of another on the same test images, with DeLong's standard error, the "
+        "normal interval and the two-sided p-value of the hypothesis that the true ones are equal."
+    ),
+    "metric_difference": (
+        "A metric of one method less that of another on the same test images, with the percentile interval over "
+        "draws of the images with replacement, the same images for both and as many good and anomalous ones as "
+        "there are."
+    ),
+}
+"""definition of what this package computes and a ``metrics.json`` does not hold"""
