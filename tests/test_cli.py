@@ -81,6 +81,7 @@ def test_fit_score_evaluate_calibrate(run: Any, parts: Path, tmp_path: Path) -> 
     metrics = json.loads((tmp_path / "report" / "metrics.json").read_text())
     assert metrics["mean"]["image_auroc"] == json.loads(text)["mean"]["image_auroc"]
     assert set(metrics["mean"]) == {
+        *("image_auroc_low", "image_auroc_high"),
         *("image_auroc", "image_ap", "image_f1_max", "pixel_auroc", "pixel_ap", "pixel_f1_max"),
         *("aupro_30", "aupro_05", "false_alarm_rate", "miss_rate", "threshold"),
     }

@@ -89,6 +89,8 @@ def test_interval_refuses_what_is_no_rate(arguments, message):
 def test_every_key_of_the_record_is_defined_in_one_sentence():
     assert list(DEFINITIONS) == [
         "image_auroc",
+        "image_auroc_low",
+        "image_auroc_high",
         "image_ap",
         "image_f1_max",
         "pixel_auroc",
@@ -112,6 +114,11 @@ def test_every_key_of_the_record_is_defined_in_one_sentence():
         ("aupro_30", ["0.3", "8-connected", "trapezoid", "linear interpolation"]),
         ("aupro_05", ["0.05"]),
         ("image_auroc", ["raw", "tie", "one half"]),
+        (
+            "image_auroc_low",
+            ["95 %", "DeLong", "logit", "Clopper-Pearson", "Hoeffding", "mean over categories"],
+        ),
+        ("image_auroc_high", ["95 %", "other test images"]),
         ("image_f1_max", ["optimistic", "test labels", "score >= threshold"]),
         ("pixel_f1_max", ["optimistic", "test masks", "score >= threshold"]),
         ("threshold", ["split-conformal", "held out", "no test image"]),

@@ -16,10 +16,12 @@ from twinspect.metrics import (
     PixelAccumulator,
     PixelMetrics,
     auroc,
+    auroc_interval,
     average_precision,
     binomial_interval,
     f1_max,
     false_alarm_rate,
+    mean_interval,
     miss_rate,
 )
 
@@ -118,7 +120,7 @@ def evaluate(
         if watch:
             watch(row, mask)
         rows.append(replace(row, map=None))
-    return _summarise(rows, {name: pixels[name] for name in sorted(with_masks)}, detector.calibration_)
+    return _summarise(rows, {name: pixels.pop(name) for name in sorted(with_masks)}, detector.calibration_)
 
 
 def _mask(row: ImageScore, with_masks: set[str]) -> NDArray[np.bool_] | None:
@@ -136,8 +138,8 @@ def _summarise(
     groups: dict[str, list[ImageScore]] = defaultdict(list)
     for row in rows:
         groups[row.sample.category].append(row)
-    everything = _merged(pixels.values())
     found = {name: accumulator.compute() for name, accumulator in pixels.items()}
+    everything = _merged(pixels)
     pooled = next(iter(found.values()), None)
     if everything is not None and len(found) > 1:
         pooled = everything.compute()
@@ -148,7 +150,7 @@ def _summarise(
     return Evaluation(
         rows=rows,
         categories=categories,
-        mean={key: _mean([metrics[key] for metrics in categories.values()]) for key in METRICS},
+        mean=_means(categories.values()),
         pooled=_metrics(rows, pooled, calibration.threshold),
         defects=_per_defect(groups),
         pixels=everything,
@@ -165,8 +167,11 @@ def _metrics(
     flagged = scores > threshold
     values: dict[str, float | None] = {"threshold": threshold}
     if len(scores):
+        interval = auroc_interval(labels, scores)
         values |= {
             "image_auroc": auroc(labels, scores),
+            "image_auroc_low": interval.low,
+            "image_auroc_high": interval.high,
             "image_ap": average_precision(labels, scores),
             "image_f1_max": f1_max(labels, scores)[0],
             "false_alarm_rate": false_alarm_rate(labels, flagged),
@@ -214,18 +219,30 @@ def _per_defect(groups: dict[str, list[ImageScore]]) -> list[dict[str, Any]]:
     return lines
 
 
-def _merged(parts: Iterable[PixelAccumulator]) -> PixelAccumulator | None:
-    found = list(parts)
-    if len(found) <= 1:
-        return found[0] if found else None
+def _merged(parts: dict[str, PixelAccumulator]) -> PixelAccumulator | None:
+    """Put the pixels of all categories together, letting go of each part so that none is held twice."""
+    if len(parts) <= 1:
+        return next(iter(parts.values()), None)
     total = PixelAccumulator(exact_up_to=EXACT_PIXELS)
-    for part in found:
-        total.merge(part)
+    for name in sorted(parts):
+        total.merge(parts.pop(name))
     return total
 
 
 def _error_bounds(pixels: dict[str, PixelMetrics]) -> dict[str, Any]:
     return {name: asdict(found.error_bound) for name, found in pixels.items() if not found.exact}
+
+
+def _means(lines: Iterable[dict[str, float | None]]) -> dict[str, float | None]:
+    """Give the mean of each metric over the categories that have it, and the interval of that of the AUROC."""
+    tables = list(lines)
+    means = {key: _mean([values[key] for values in tables]) for key in METRICS}
+    keys = ("image_auroc", "image_auroc_low", "image_auroc_high")
+    known = [[values[key] for key in keys] for values in tables if values["image_auroc"] is not None]
+    if known:
+        columns = np.array(known, dtype=np.float64).T
+        means["image_auroc_low"], means["image_auroc_high"] = mean_interval(*columns)
+    return means
 
 
 def _mean(values: Iterable[float | None]) -> float | None:

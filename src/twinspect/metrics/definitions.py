@@ -7,6 +7,16 @@ DEFINITIONS: dict[str, str] = {
         "Area under the ROC curve of the raw image scores over all test images: the chance that an anomalous "
         "image scores above a good one, a tie counting one half."
     ),
+    "image_auroc_low": (
+        "Lower end of the 95 % confidence interval of image_auroc: DeLong's variance on the logit scale; for an "
+        "image_auroc of 0 or 1 the exact binomial (Clopper-Pearson) interval of as many pairs as the smaller class "
+        "has images, and where all scores tie or a class has one image Hoeffding's; for a mean over categories "
+        "recovered from those of the categories (Zou and Donner 2008)."
+    ),
+    "image_auroc_high": (
+        "Upper end of the 95 % confidence interval of image_auroc, found as image_auroc_low is; both speak of other "
+        "test images and this same model, and not of how much a newly trained one differs."
+    ),
     "image_ap": (
         "Average precision of the raw image scores, anomalous images being the positives: the sum over "
         "distinct scores, from high to low, of precision times the gain in recall, without interpolation."

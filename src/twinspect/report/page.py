@@ -15,7 +15,7 @@ from twinspect.report.learning import Learning, learning
 from twinspect.report.markup import NOTHING, Html, element, join, table
 from twinspect.report.numbers import Rate, decimal, false_alarms, finds, percent, plural
 from twinspect.report.promise import promise
-from twinspect.report.sections import curves, defects, metrics, scores, unreadable
+from twinspect.report.sections import auroc_range, curves, defects, metrics, scores, unreadable
 
 if TYPE_CHECKING:
     from twinspect.calibration import Calibration
@@ -99,7 +99,7 @@ def _headline(found: Evaluation) -> Html:
     among = len(found.categories)
     of = f"mean of {among} categories" if among > 1 else "1 is perfect, 0.5 is chance"
     cards = [
-        _card("Image AUROC", decimal(found.mean["image_auroc"]), of),
+        _card("Image AUROC", decimal(found.mean["image_auroc"]), _sureness(found.mean, of)),
         _card("Pixel AUROC", decimal(found.mean["pixel_auroc"]), of) if found.pixels else NOTHING,
         _card("AUPRO, limit 0.3", decimal(found.mean["aupro_30"]), of if among > 1 else "1 is perfect")
         if found.pixels
@@ -108,6 +108,12 @@ def _headline(found: Evaluation) -> Html:
         _rate_card("Misses", finds(found.rows).others(), "anomalous images"),
     ]
     return element("dl", *cards, class_="cards", aria_label="Main figures")
+
+
+def _sureness(values: dict[str, float | None], of: str) -> str:
+    if values["image_auroc"] is None:
+        return of
+    return f"95 % interval {auroc_range(values)}; {of}"
 
 
 def _rate_card(name: str, rate: Rate, of: str) -> Html:

@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 
 TITLES: Final = {
     "image_auroc": "Image AUROC",
+    "image_auroc_low": "Image AUROC, lower end",
+    "image_auroc_high": "Image AUROC, upper end",
     "image_ap": "Image AP",
     "image_f1_max": "Image F1-max",
     "pixel_auroc": "Pixel AUROC",
@@ -35,6 +37,7 @@ LINES: Final = {
     "pooled": "All images together: one scale of scores, the pooled threshold.",
 }
 """What the last lines of the table are."""
+INTERVALS: Final = "Behind each image AUROC stands its 95 % confidence interval."
 RATES: Final = ("false_alarm_rate", "miss_rate")
 MANY: Final = 40
 """A table with more rows than this is folded."""
@@ -52,13 +55,15 @@ def metrics(found: Evaluation) -> Html:
         lines += [("mean", found.mean), ("pooled", found.pooled)]
     defined = [key for key in found.pooled if any(values[key] is not None for _, values in lines)]
     one = len({values["threshold"] for _, values in lines if values["threshold"] is not None}) == 1
-    keys = [key for key in defined if not (one and key == "threshold")]
+    hidden = {"image_auroc_low", "image_auroc_high"} | ({"threshold"} if one else set())
+    keys = [key for key in defined if key not in hidden]
     columns = ("Category", *[TITLES.get(key, key) for key in keys])
-    rows = [(name, *[_metric(key, values[key]) for key in keys]) for name, values in lines]
+    rows = [(name, *[_metric(key, values) for key in keys]) for name, values in lines]
     grid = table(columns, rows, "Metrics on the raw scores and maps")
     pixels = f"Maps and masks are compared at this resolution: {found.resolution}."
     note = element("p", pixels if found.pixels else NO_MASKS, class_="note")
-    return section("Metrics", grid, note, _bounds(found), _definitions(defined))
+    ends = element("p", INTERVALS, class_="note") if "image_auroc" in defined else NOTHING
+    return section("Metrics", grid, ends, note, _bounds(found), _definitions(defined))
 
 
 def _definitions(keys: Iterable[str]) -> Html:
@@ -70,8 +75,16 @@ def _definitions(keys: Iterable[str]) -> Html:
     return element("details", element("summary", "What each number means"), element("dl", *terms))
 
 
-def _metric(key: str, value: float | None) -> str:
+def _metric(key: str, values: dict[str, float | None]) -> str:
+    value = values[key]
+    if key == "image_auroc" and value is not None:
+        return f"{decimal(value)} ({auroc_range(values)})"
     return percent(value) if key in RATES and value is not None else decimal(value)
+
+
+def auroc_range(values: dict[str, float | None]) -> str:
+    """Write the 95 % interval of the image AUROC."""
+    return f"{decimal(values['image_auroc_low'])} to {decimal(values['image_auroc_high'])}"
 
 
 def _bounds(found: Evaluation) -> Html:
