@@ -18,7 +18,7 @@ from twinspect._version import __version__
 from twinspect.calibration import Calibration
 from twinspect.data import DataSet, Sample
 from twinspect.errors import ConfigError
-from twinspect.metrics import DEFINITIONS
+from twinspect.metrics import DEFINITIONS, auroc_interval, mean_interval
 from twinspect.report import write_evaluation
 from twinspect.report.markup import VOID
 from twinspect.report.numbers import Rate, calibration_spread, chance_of_as_many
@@ -183,6 +183,36 @@ def test_all_values_of_metrics_json_are_there_and_none_is_nan(tmp_path: Path) ->
     assert list(record["pooled"]) == list(DEFINITIONS)
     undefined = {key for key, value in record["pooled"].items() if value is None}
     assert undefined == set(DEFINITIONS) - {"miss_rate", "threshold"}
+
+
+AUROC = ("image_auroc", "image_auroc_low", "image_auroc_high")
+
+
+def test_the_interval_of_the_image_auroc_stands_beside_it_with_its_definition(tmp_path: Path) -> None:
+    text, record = page(tmp_path)
+    rows = list(StubDetector().stream(images(tmp_path)))
+    expected = auroc_interval([not row.sample.is_good for row in rows], [row.score for row in rows])
+    found = [record["pooled"][key] for key in AUROC]
+    assert found == pytest.approx([expected.auroc, expected.low, expected.high])
+    assert [record["mean"][key] for key in AUROC] == pytest.approx(found)
+    value, low, high = found
+    reader = Reader(text)
+    assert f"{value:.4f} ({low:.4f} to {high:.4f})" in reader.text
+    assert f"95 % interval {low:.4f} to {high:.4f}; 1 is perfect" in reader.text
+    assert "Image AUROC, lower end" in reader.text
+
+
+def test_the_mean_over_categories_has_its_own_interval(tmp_path: Path) -> None:
+    _, record = page(tmp_path, categories=("a", "b"))
+    columns = [[record["categories"][name][key] for name in "ab"] for key in AUROC]
+    expected = mean_interval(*columns)
+    assert tuple(record["mean"][key] for key in AUROC[1:]) == pytest.approx(expected)
+
+
+def test_without_good_images_there_is_no_interval(tmp_path: Path) -> None:
+    text, record = page(tmp_path, good=0)
+    assert {record[line][key] for line in ("mean", "pooled") for key in AUROC} == {None}
+    assert "95 % interval –" not in Reader(text).text
 
 
 def test_the_same_evaluation_gives_the_same_bytes(tmp_path: Path) -> None:
