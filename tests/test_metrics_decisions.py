@@ -9,7 +9,7 @@ from sklearn.metrics import confusion_matrix
 
 from twinspect import metrics
 from twinspect.errors import ConfigError, DataError
-from twinspect.metrics import DEFINITIONS, binomial_interval, false_alarm_rate, miss_rate
+from twinspect.metrics import DEFINITIONS, FURTHER_DEFINITIONS, binomial_interval, false_alarm_rate, miss_rate
 
 
 @pytest.mark.parametrize("seed", range(5))
@@ -100,7 +100,7 @@ def test_every_key_of_the_record_is_defined_in_one_sentence():
         "miss_rate",
         "threshold",
     ]
-    for key, sentence in DEFINITIONS.items():
+    for key, sentence in (DEFINITIONS | FURTHER_DEFINITIONS).items():
         assert sentence[0].isupper(), key
         assert sentence.endswith("."), key
         assert ". " not in sentence, key
@@ -112,6 +112,11 @@ def test_every_key_of_the_record_is_defined_in_one_sentence():
         ("aupro_30", ["0.3", "8-connected", "trapezoid", "linear interpolation"]),
         ("aupro_05", ["0.05"]),
         ("image_auroc", ["raw", "tie", "one half"]),
+        (
+            "image_auroc_low",
+            ["95 %", "DeLong", "logit", "Clopper-Pearson", "Hoeffding", "mean over categories"],
+        ),
+        ("image_auroc_high", ["95 %", "other test images"]),
         ("image_f1_max", ["optimistic", "test labels", "score >= threshold"]),
         ("pixel_f1_max", ["optimistic", "test masks", "score >= threshold"]),
         ("threshold", ["split-conformal", "held out", "no test image"]),
@@ -124,19 +129,32 @@ def test_definitions_say_what_matters(key, words):
 def test_public_names_are_pinned():
     assert metrics.__all__ == [
         "DEFINITIONS",
+        "FURTHER_DEFINITIONS",
+        "AurocComparison",
+        "AurocInterval",
         "Curve",
         "ErrorBound",
+        "PairedBootstrap",
         "PixelAccumulator",
         "PixelCurves",
         "PixelMetrics",
+        "SaturatedAccumulator",
+        "SaturatedMetrics",
+        "SaturatedRegion",
         "aupro",
         "auroc",
+        "auroc_interval",
+        "auspro",
         "average_precision",
         "binomial_interval",
+        "compare_aurocs",
         "f1_max",
         "false_alarm_rate",
+        "mean_interval",
         "miss_rate",
+        "paired_bootstrap",
         "pro_curve",
         "roc_curve",
+        "spro_curve",
     ]
     assert all(hasattr(metrics, name) for name in metrics.__all__)

@@ -18,7 +18,7 @@ from twinspect._version import __version__
 from twinspect.calibration import Calibration
 from twinspect.data import DataSet, Sample
 from twinspect.errors import ConfigError
-from twinspect.metrics import DEFINITIONS
+from twinspect.metrics import DEFINITIONS, auroc_interval, mean_interval
 from twinspect.report import write_evaluation
 from twinspect.report.markup import VOID
 from twinspect.report.numbers import Rate, calibration_spread, chance_of_as_many
@@ -183,6 +183,40 @@ def test_all_values_of_metrics_json_are_there_and_none_is_nan(tmp_path: Path) ->
     assert list(record["pooled"]) == list(DEFINITIONS)
     undefined = {key for key, value in record["pooled"].items() if value is None}
     assert undefined == set(DEFINITIONS) - {"miss_rate", "threshold"}
+
+
+def ends(record: dict[str, Any]) -> dict[str, Any]:
+    found: dict[str, Any] = record["intervals"]["image_auroc"]
+    return found
+
+
+def test_the_interval_of_the_image_auroc_stands_beside_it_with_its_definition(tmp_path: Path) -> None:
+    text, record = page(tmp_path)
+    rows = list(StubDetector().stream(images(tmp_path)))
+    expected = auroc_interval([not row.sample.is_good for row in rows], [row.score for row in rows])
+    low, high = ends(record)["pooled"]
+    assert (low, high) == pytest.approx((expected.low, expected.high))
+    assert ends(record)["mean"] == pytest.approx([low, high])
+    reader = Reader(text)
+    assert f"{record['pooled']['image_auroc']:.4f} ({low:.4f} to {high:.4f})" in reader.text
+    assert f"95 % interval {low:.4f} to {high:.4f}; 1 is perfect" in reader.text
+    assert "DeLong" in record["intervals"]["definition"]
+    assert "DeLong" in reader.text
+
+
+def test_the_mean_over_categories_has_its_own_interval(tmp_path: Path) -> None:
+    _, record = page(tmp_path, categories=("a", "b"))
+    values = [record["categories"][name]["image_auroc"] for name in "ab"]
+    lows, highs = zip(*[ends(record)["categories"][name] for name in "ab"], strict=True)
+    assert ends(record)["mean"] == pytest.approx(mean_interval(values, lows, highs))
+
+
+def test_without_good_images_there_is_no_interval(tmp_path: Path) -> None:
+    text, record = page(tmp_path, good=0)
+    assert ends(record)["mean"] is ends(record)["pooled"] is None
+    assert "95 % interval" not in Reader(text).text.split("What each number means")[0].replace(
+        "Behind each image AUROC stands its 95 % confidence interval.", ""
+    )
 
 
 def test_the_same_evaluation_gives_the_same_bytes(tmp_path: Path) -> None:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any
+from dataclasses import asdict, dataclass, field, replace
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from twinspect.measuring import (
     Measured,
@@ -16,7 +16,16 @@ from twinspect.measuring import (
     quality,
     tested,
 )
-from twinspect.metrics import DEFINITIONS, auroc, binomial_interval, false_alarm_rate, miss_rate
+from twinspect.metrics import (
+    DEFINITIONS,
+    FURTHER_DEFINITIONS,
+    auroc,
+    auroc_interval,
+    binomial_interval,
+    false_alarm_rate,
+    mean_interval,
+    miss_rate,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -34,6 +43,24 @@ METRICS = tuple(DEFINITIONS)
 """The keys of every table of metrics, in the order they are shown."""
 
 
+Interval: TypeAlias = tuple[float, float] | None
+
+
+@dataclass(frozen=True)
+class Intervals:
+    """The 95 % confidence interval of an image AUROC, low and high; ``None`` where the AUROC is undefined.
+
+    Attributes:
+        categories: of each category.
+        mean: of the mean over the categories.
+        pooled: of all images at once.
+    """
+
+    categories: dict[str, Interval]
+    mean: Interval
+    pooled: Interval
+
+
 @dataclass
 class Evaluation:
     """What an evaluation found.
@@ -47,6 +74,7 @@ class Evaluation:
         pixels: the accumulated pixels of all categories, for curves; ``None`` without masks.
         error_bounds: how far a binned pixel metric may be off, by category; empty where all are exact.
         resolution: at which size maps and masks were compared, in words.
+        intervals: of the image AUROC, of each line above; see :class:`Intervals`.
     """
 
     rows: list[ImageScore]
@@ -57,6 +85,7 @@ class Evaluation:
     pixels: PixelAccumulator | None = field(repr=False)
     error_bounds: dict[str, Any]
     resolution: str
+    intervals: Intervals
 
     def to_record(self) -> dict[str, Any]:
         """Return plain JSON values: what ``metrics.json`` holds about the data."""
@@ -68,6 +97,10 @@ class Evaluation:
             "images": counts(self.rows),
             "resolution": self.resolution,
             "error_bounds": self.error_bounds,
+            "intervals": {
+                "image_auroc": asdict(self.intervals),
+                "definition": FURTHER_DEFINITIONS["image_auroc_interval"],
+            },
             "definitions": DEFINITIONS,
         }
 
@@ -116,6 +149,7 @@ def _summarise(rows: list[ImageScore], measured: Measured, calibration: Calibrat
         pixels=measured.pixels,
         error_bounds=measured.error_bounds,
         resolution="each image at its own size",
+        intervals=_intervals(groups, rows),
     )
 
 
@@ -132,6 +166,24 @@ def _metrics(
         "threshold": defined(threshold),
     }
     return {key: values[key] for key in METRICS}
+
+
+def _intervals(groups: dict[str, list[ImageScore]], rows: Sequence[ImageScore]) -> Intervals:
+    found = {name: _interval(group) for name, group in groups.items()}
+    known = [each for each in found.values() if each is not None]
+    ends = mean_interval(*zip(*known, strict=True)) if known else None
+    pooled = _interval(rows)
+    each = {name: own and own[1:] for name, own in found.items()}
+    return Intervals(each, ends, pooled and pooled[1:])
+
+
+def _interval(rows: Sequence[ImageScore]) -> tuple[float, float, float] | None:
+    """Give an image AUROC and both ends of its interval, where it is defined."""
+    labels, scores = labels_and_scores(rows)
+    if labels.all() or not labels.any():
+        return None
+    found = auroc_interval(labels, scores)
+    return found.auroc, found.low, found.high
 
 
 def _per_defect(groups: dict[str, list[ImageScore]]) -> list[dict[str, Any]]:

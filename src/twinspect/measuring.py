@@ -103,9 +103,9 @@ class PixelTally:
         return mask
 
     def compute(self) -> Measured:
-        """Compute the metrics of each category and of all at once."""
-        everything = _merged(self._pixels.values())
+        """Compute the metrics of each category and of all at once; nothing can be added afterwards."""
         found = {name: pixels.compute() for name, pixels in self._pixels.items()}
+        everything = _merged(self._pixels)
         pooled = next(iter(found.values()), None)
         if everything is not None and len(found) > 1:
             pooled = everything.compute()
@@ -181,11 +181,11 @@ def defined(value: float) -> float | None:
     return None if np.isnan(value) else float(value)
 
 
-def _merged(parts: Iterable[PixelAccumulator]) -> PixelAccumulator | None:
-    found = list(parts)
-    if len(found) <= 1:
-        return found[0] if found else None
+def _merged(parts: dict[str, PixelAccumulator]) -> PixelAccumulator | None:
+    """Put the pixels of all categories together, letting go of each part so that none is held twice."""
+    if len(parts) <= 1:
+        return next(iter(parts.values()), None)
     total = PixelAccumulator(exact_up_to=EXACT_PIXELS)
-    for part in found:
-        total.merge(part)
+    for name in sorted(parts):
+        total.merge(parts.pop(name))
     return total

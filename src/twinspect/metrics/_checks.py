@@ -99,3 +99,13 @@ def check_limit(limit: float) -> None:
     """
     if not 0 < limit <= 1:
         raise ConfigError(f"limit={limit!r}; allowed: a false-positive rate in (0, 1], usually 0.3 or 0.05")
+
+
+def check_level(level: float) -> None:
+    """Refuse a confidence level that is not in (0, 1).
+
+    Raises:
+        ConfigError: the level is outside.
+    """
+    if not 0 < level < 1:
+        raise ConfigError(f"level={level!r}; allowed: between 0 and 1, usually 0.95")

@@ -228,3 +228,9 @@ class Mean:
     def value(self) -> Any:
         """The mean so far, of the shape of the values without their last axis."""
         return self._sum / self._weight
+
+    @property
+    def reach(self) -> float:
+        """Distance from the value to the further of the two ends of its range, for values (3, K)."""
+        lowest, value, highest = self.value
+        return float(max(value - lowest, highest - value))

@@ -27,13 +27,14 @@ class Pixels:
     Attributes:
         good: (N,) float, scores of good pixels.
         anomalous: (P,) float, scores of anomalous pixels.
-        areas: (P,) int32, area in pixels of the region that each anomalous pixel belongs to.
+        areas: (P,) int32 or float64, area in pixels of the region that each anomalous pixel belongs to; more
+            exactly what 1 is to be divided by for the share of the region that the pixel is.
         n_regions: how many regions there are.
     """
 
     good: NDArray[Any]
     anomalous: NDArray[Any]
-    areas: NDArray[np.int32]
+    areas: NDArray[Any]
     n_regions: int
 
 
@@ -54,6 +55,58 @@ def lower_edges(bins: NDArray[np.int64]) -> NDArray[np.float32]:
     return np.where(keys & _SIGN, keys ^ _SIGN, ~keys).view(np.float32)
 
 
+class Column:
+    """Values that come in pieces, held in few large chunks.
+
+    A chunk is a sixteenth of what is held already, and at most 32 MB: few enough that the allocator gives each back
+    to the system when it is freed, which it would not do with the thousands of small arrays that came.
+    """
+
+    _MOST = 2**23
+
+    def __init__(self) -> None:
+        self.size = 0
+        self._chunks: list[NDArray[Any]] = []
+        self._free = 0
+
+    def append(self, values: NDArray[Any]) -> None:
+        """Copy values to the end."""
+        while values.size:
+            if not self._free or self._chunks[-1].dtype != values.dtype:
+                self._grow(values)
+            last, taken = self._chunks[-1], values[: self._free]
+            start = last.size - self._free
+            last[start : start + taken.size] = taken
+            self._free -= taken.size
+            self.size += taken.size
+            values = values[taken.size :]
+
+    def whole(self) -> NDArray[Any]:
+        """Give everything in one array, which takes the place of the chunks; each is freed once it is copied."""
+        self._end()
+        if len(self._chunks) != 1:
+            dtype = np.result_type(*{chunk.dtype for chunk in self._chunks}) if self._chunks else np.float32
+            whole = np.empty(self.size, dtype)
+            stop = whole.size
+            while self._chunks:
+                chunk = self._chunks.pop()
+                whole[stop - chunk.size : stop] = chunk
+                stop -= chunk.size
+            self._chunks.append(whole)
+        return self._chunks[0]
+
+    def _grow(self, values: NDArray[Any]) -> None:
+        self._end()
+        self._free = max(values.size, min(self.size // 16, self._MOST))
+        self._chunks.append(np.empty(self._free, values.dtype))
+
+    def _end(self) -> None:
+        """Cut off what is free."""
+        if self._free:
+            self._chunks[-1] = self._chunks[-1][: -self._free]
+            self._free = 0
+
+
 class ExactStore:
     """Every score, as it came.
 
@@ -63,33 +116,43 @@ class ExactStore:
     exact = True
 
     def __init__(self) -> None:
-        self.n_good = self.n_anomalous = self.n_regions = 0
-        self._good: list[NDArray[Any]] = []
-        self._anomalous: list[NDArray[Any]] = []
-        self._areas: list[NDArray[np.int32]] = []
+        self.n_regions = 0
+        self._good, self._anomalous, self._areas = Column(), Column(), Column()
         self._sorted = True
 
+    @property
+    def n_good(self) -> int:
+        """Good pixels held."""
+        return self._good.size
+
+    @property
+    def n_anomalous(self) -> int:
+        """Anomalous pixels held."""
+        return self._anomalous.size
+
     def add(self, pixels: Pixels) -> None:
-        """Keep the arrays themselves, not copies of them."""
+        """Copy the pixels of some images."""
         self._good.append(pixels.good)
         self._anomalous.append(pixels.anomalous)
         self._areas.append(pixels.areas)
-        self.n_good += pixels.good.size
-        self.n_anomalous += pixels.anomalous.size
         self.n_regions += pixels.n_regions
         self._sorted = False
 
     def pixels(self) -> Pixels:
+        """Give all pixels in one piece."""
+        return Pixels(self._good.whole(), self._anomalous.whole(), self._areas.whole(), self.n_regions)
+
+    def ascending(self) -> Pixels:
         """Give all pixels in one piece, the good ones ascending."""
-        good, anomalous, areas = (_gather(parts) for parts in (self._good, self._anomalous, self._areas))
+        pixels = self.pixels()
         if not self._sorted:
-            good.sort()
+            pixels.good.sort()
             self._sorted = True
-        return Pixels(good, anomalous, areas, self.n_regions)
+        return pixels
 
     def steps(self) -> Iterator[Steps]:
         """Yield a row for each anomalous pixel."""
-        pixels = self.pixels()
+        pixels = self.ascending()
         ascending = np.sort(pixels.anomalous)
         for block in blocks(ascending.size):
             order = np.argsort(pixels.anomalous[block])
@@ -98,15 +161,16 @@ class ExactStore:
 
     def joined(self) -> Steps:
         """Give few enough rows to hold and draw in one piece."""
-        pixels = self.pixels()
+        pixels = self.ascending()
         return joined(pixels.good, np.sort(pixels.anomalous), pixels.anomalous, pixels.areas)
 
 
 class BinnedStore:
-    """Counts of float32 scores in bins of fixed place, 96 MB however many there are.
+    """Counts of float32 scores in bins of fixed place, 96 MB at most however many there are.
 
     A bin is the leading bits of a score, so bins are narrow near zero and wide far from it, need no knowledge
-    of the range to come, and those of two stores can be added.
+    of the range to come, and those of two stores can be added. Bins that nothing falls into are never written, so
+    the system gives them no memory.
     """
 
     exact = False
@@ -120,11 +184,11 @@ class BinnedStore:
     def add(self, pixels: Pixels) -> None:
         """Count pixels; nothing of them is kept."""
         for block in blocks(pixels.good.size):
-            _count(self._good, _bins(pixels.good[block]))
+            np.add.at(self._good, _bins(pixels.good[block]), 1)
         for block in blocks(pixels.anomalous.size):
             bins = _bins(pixels.anomalous[block])
-            _count(self._anomalous, bins)
-            _count(self._weight, bins, 1 / pixels.areas[block])
+            np.add.at(self._anomalous, bins, 1)
+            np.add.at(self._weight, bins, 1 / pixels.areas[block])
         self.n_good += pixels.good.size
         self.n_anomalous += pixels.anomalous.size
         self.n_regions += pixels.n_regions
@@ -161,31 +225,5 @@ class BinnedStore:
         yield self.joined()
 
 
-def _gather(parts: list[NDArray[Any]]) -> NDArray[Any]:
-    """Join the parts into one array that replaces them in the list.
-
-    Each part is dropped as soon as it is copied, so that no second copy of them all is ever held.
-    """
-    if len(parts) != 1:
-        dtype = np.result_type(*{part.dtype for part in parts}) if parts else np.float32
-        whole = np.empty(sum(part.size for part in parts), dtype)
-        stop = whole.size
-        while parts:
-            part = parts.pop()
-            whole[stop - part.size : stop] = part
-            stop -= part.size
-        parts.append(whole)
-    return parts[0]
-
-
 def _bins(scores: NDArray[np.float32]) -> NDArray[np.int64]:
     return np.asarray(sort_keys(scores) >> np.uint32(_DROPPED), dtype=np.int64)
-
-
-def _count(histogram: NDArray[Any], bins: NDArray[np.int64], weights: NDArray[Any] | None = None) -> None:
-    """Add to the bins, touching no more of the histogram than the range they span."""
-    if not bins.size:
-        return
-    low = bins.min()
-    counts = np.bincount(bins - low, weights)
-    histogram[low : low + counts.size] += counts

@@ -72,3 +72,28 @@ COSTS: dict[str, str] = {
     "trained_parameters": "Those of them that are not the teacher's, in millions.",
 }
 """definition of what a run of a benchmark takes"""
+
+FURTHER_DEFINITIONS: dict[str, str] = {
+    "image_auroc_interval": (
+        "The 95 % confidence interval of image_auroc, for other test images and this same model: DeLong's variance "
+        "on the logit scale; for an image_auroc of 0 or 1 the exact binomial (Clopper-Pearson) interval of as many "
+        "pairs as the smaller class has images, and where all scores tie or a class has one image Hoeffding's; for "
+        "a mean over categories recovered from those of the categories (Zou and Donner 2008)."
+    ),
+    "auspro": (
+        "Area under the saturated PRO curve up to a false-positive rate, divided by that rate: the number of pixels "
+        "of each region at or above a threshold, divided by the region's saturation area and cut off at 1, averaged "
+        "over all regions of all test images, against the share of good pixels of all test images at or above it, "
+        "by the trapezoid rule through every distinct score with linear interpolation at the rate."
+    ),
+    "auroc_difference": (
+        "Image AUROC of one method less that of another on the same test images, with DeLong's standard error, the "
+        "normal interval and the two-sided p-value of the hypothesis that the true ones are equal."
+    ),
+    "metric_difference": (
+        "A metric of one method less that of another on the same test images, with the percentile interval over "
+        "draws of the images with replacement, the same images for both and as many good and anomalous ones as "
+        "there are."
+    ),
+}
+"""definition of what this package computes besides the keys of a ``metrics.json``"""

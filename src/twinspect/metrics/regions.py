@@ -28,6 +28,8 @@ if TYPE_CHECKING:
 
     from numpy.typing import ArrayLike, NDArray
 
+    from twinspect.metrics._stores import BinnedStore
+
 _EIGHT_CONNECTED = np.ones((3, 3), dtype=bool)
 
 
@@ -56,13 +58,7 @@ def aupro(masks: Sequence[ArrayLike | None], maps: Sequence[ArrayLike], limit: f
     0.5
     """
     check_limit(limit)
-    store = _collect(masks, maps)
-    if not (store.n_good and store.n_anomalous):
-        return float("nan")
-    mean = Mean()
-    for rows in store.steps():
-        mean.add(area(rows, limit)[1], rows.weight)
-    return float(mean.value)
+    return area_of(_collect(masks, maps), limit)
 
 
 def pro_curve(
@@ -87,7 +83,21 @@ def pro_curve(
     """
     check_limit(limit)
     check_points(points)
-    store = _collect(masks, maps)
+    return curve_of(_collect(masks, maps), limit, points)
+
+
+def area_of(store: ExactStore, limit: float) -> float:
+    """Give the normalised area under the PRO curve of all pixels held, NaN without a region or a good pixel."""
+    if not (store.n_good and store.n_anomalous):
+        return float("nan")
+    mean = Mean()
+    for rows in store.steps():
+        mean.add(area(rows, limit)[1], rows.weight)
+    return float(mean.value)
+
+
+def curve_of(store: ExactStore | BinnedStore, limit: float, points: int) -> Curve:
+    """Give the PRO curve of all pixels held, to draw; no points without a region or a good pixel."""
     if not (store.n_good and store.n_anomalous):
         return NO_CURVE
     rows = store.joined()
@@ -107,19 +117,31 @@ def split_pixels(mask: ArrayLike | None, score_map: ArrayLike) -> Pixels:
     Raises:
         DataError: other shapes, masks other than 0/1, scores NaN or infinite.
     """
+    scores = as_map(score_map)
+    if mask is None:
+        return Pixels(scores.flatten(), scores[:0].flatten(), np.empty(0, np.int32), 0)
+    flags = as_mask(mask, scores)
+    areas, n_regions = _region_areas(flags)
+    return Pixels(scores[~flags], scores[flags], areas, n_regions)
+
+
+def as_map(score_map: ArrayLike) -> NDArray[Any]:
+    """Read the (H, W) finite scores of one image."""
     scores = as_scores(score_map, "score map")
     if scores.ndim != 2:
         raise DataError(f"a score map of shape {scores.shape} came; allowed: (H, W), one image at a time")
-    if mask is None:
-        return Pixels(scores.flatten(), scores[:0].flatten(), np.empty(0, np.int32), 0)
+    return scores
+
+
+def as_mask(mask: ArrayLike, scores: NDArray[Any]) -> NDArray[np.bool_]:
+    """Read a mask that belongs to a map."""
     flags = as_flags(mask, "mask")
     if flags.shape != scores.shape:
         raise DataError(
             f"a mask of shape {flags.shape} came with a score map of shape {scores.shape}; they must be "
             "equal: resize the map to the mask, or the mask to the map by nearest neighbour"
         )
-    areas, n_regions = _region_areas(flags)
-    return Pixels(scores[~flags], scores[flags], areas, n_regions)
+    return flags
 
 
 def _region_areas(mask: NDArray[np.bool_]) -> tuple[NDArray[np.int32], int]:

@@ -5,16 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-import numpy as np
-
-from twinspect.errors import ConfigError, DataError
 from twinspect.metrics._checks import check_limit
 from twinspect.metrics._curves import NO_CURVE, Curve, check_points, corners, cut, thin
+from twinspect.metrics._gathering import Gathering, check_float32
 from twinspect.metrics._steps import Mean, Steps, area, best_f1, highest_f1, precision
-from twinspect.metrics._stores import BinnedStore, ExactStore
 from twinspect.metrics.regions import split_pixels
 
 if TYPE_CHECKING:
+    import numpy as np
     from numpy.typing import ArrayLike, NDArray
 
 _NAN = float("nan")
@@ -81,7 +79,7 @@ class PixelCurves:
     pro: Curve
 
 
-class PixelAccumulator:
+class PixelAccumulator(Gathering):
     """Gathers masks and score maps image by image, then computes every pixel metric at once.
 
     Up to ``exact_up_to`` pixels all scores are held and the metrics are exact. Past that they are counted in
@@ -95,23 +93,13 @@ class PixelAccumulator:
     Raises:
         ConfigError: a negative number of pixels.
 
+    >>> import numpy as np
     >>> pixels = PixelAccumulator()
     >>> pixels.add(np.array([[0, 0, 1]]), np.array([[0.1, 0.2, 0.9]], np.float32))
     >>> pixels.add(None, np.array([[0.3, 0.1]], np.float32))
     >>> pixels.compute().aupro_30
     1.0
     """
-
-    def __init__(self, exact_up_to: int = 2**27) -> None:
-        if exact_up_to < 0:
-            raise ConfigError(f"exact_up_to={exact_up_to!r}; allowed: 0 (never hold scores) or more pixels")
-        self.exact_up_to = exact_up_to
-        self._store: ExactStore | BinnedStore = ExactStore()
-
-    @property
-    def n_pixels(self) -> int:
-        """Pixels added so far."""
-        return self._store.n_good + self._store.n_anomalous
 
     def add(self, mask: ArrayLike | None, score_map: NDArray[np.float32]) -> None:
         """Add one image.
@@ -123,23 +111,8 @@ class PixelAccumulator:
         Raises:
             DataError: other shapes or types, masks other than 0/1, scores NaN or infinite. Nothing is added.
         """
-        dtype = np.asarray(score_map).dtype
-        if dtype not in (np.float16, np.float32):
-            raise DataError(
-                f"a score map of {dtype} came; allowed: float32, because bins are those of float32 and a "
-                "silent cast would round scores; type: score_map.astype('float32')"
-            )
-        self._store.add(split_pixels(mask, score_map))
-        self._bin_if_many()
-
-    def merge(self, other: PixelAccumulator) -> None:
-        """Add all images of another accumulator, which stays as it is."""
-        theirs = other._store
-        if isinstance(theirs, BinnedStore):
-            self._binned().add_counts(theirs)
-        else:
-            self._store.add(theirs.pixels())
-            self._bin_if_many()
+        check_float32(score_map)
+        self._take(split_pixels(mask, score_map))
 
     def compute(self) -> PixelMetrics:
         """Compute all metrics of the images so far; more may be added afterwards."""
@@ -154,7 +127,7 @@ class PixelAccumulator:
             highest.append(highest_f1(rows))
         values = {name: float(mean.value[1]) for name, mean in means.items()}
         f1, threshold = max(best)
-        bounds = {name: _reach(mean) for name, mean in means.items()} | {"f1_max": max(highest) - f1}
+        bounds = {name: mean.reach for name, mean in means.items()} | {"f1_max": max(highest) - f1}
         return PixelMetrics(
             **values,
             f1_max=f1,
@@ -183,27 +156,9 @@ class PixelAccumulator:
         pro = cut(corners(rows, rows.weight), pro_limit)
         return PixelCurves(thin(corners(rows, rows.count), points), thin(pro, points))
 
-    def _bin_if_many(self) -> None:
-        if self.n_pixels > self.exact_up_to:
-            self._binned()
-
-    def _binned(self) -> BinnedStore:
-        """Give the store of bins, moving what is held into it first."""
-        if isinstance(self._store, ExactStore):
-            binned = BinnedStore()
-            binned.add(self._store.pixels())
-            self._store = binned
-        return self._store
-
 
 def _add_rows(means: dict[str, Mean], rows: Steps) -> None:
     means["auroc"].add(area(rows, 1.0), rows.count)
     means["ap"].add(precision(rows), rows.count)
     means["aupro_30"].add(area(rows, 0.3), rows.weight)
     means["aupro_05"].add(area(rows, 0.05), rows.weight)
-
-
-def _reach(mean: Mean) -> float:
-    """Give the distance from the value to the further of the two ends of its range."""
-    lowest, value, highest = mean.value
-    return float(max(value - lowest, highest - value))

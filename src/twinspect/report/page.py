@@ -14,11 +14,11 @@ from twinspect.report.learning import Learning, learning
 from twinspect.report.markup import NOTHING, Html, element, table
 from twinspect.report.numbers import Rate, decimal, false_alarms, finds, percent, plural
 from twinspect.report.promise import promise
-from twinspect.report.sections import curves, defects, metrics, scores, unreadable
+from twinspect.report.sections import between, curves, defects, metrics, scores, unreadable
 
 if TYPE_CHECKING:
     from twinspect.calibration import Calibration
-    from twinspect.evaluation import Evaluation
+    from twinspect.evaluation import Evaluation, Interval
     from twinspect.features import Patches
     from twinspect.report.gallery import Gallery
 
@@ -96,7 +96,7 @@ def _headline(found: Evaluation) -> Html:
     among = len(found.categories)
     of = f"mean of {among} categories" if among > 1 else "1 is perfect, 0.5 is chance"
     cards = [
-        _card("Image AUROC", decimal(found.mean["image_auroc"]), of),
+        _card("Image AUROC", decimal(found.mean["image_auroc"]), _sureness(found.intervals.mean, of)),
         _card("Pixel AUROC", decimal(found.mean["pixel_auroc"]), of) if found.pixels else NOTHING,
         _card("AUPRO, limit 0.3", decimal(found.mean["aupro_30"]), of if among > 1 else "1 is perfect")
         if found.pixels
@@ -105,6 +105,10 @@ def _headline(found: Evaluation) -> Html:
         _rate_card("Misses", finds(found.rows).others(), "anomalous images"),
     ]
     return element("dl", *cards, class_="cards", aria_label="Main figures")
+
+
+def _sureness(ends: Interval, of: str) -> str:
+    return f"95 % interval {between(ends)}; {of}" if ends else of
 
 
 def _rate_card(name: str, rate: Rate, of: str) -> Html:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
-from twinspect.metrics import DEFINITIONS, roc_curve
+from twinspect.metrics import DEFINITIONS, FURTHER_DEFINITIONS, roc_curve
 from twinspect.report import figures
 from twinspect.report.histogram import histogram
 from twinspect.report.markup import NOTHING, Html, element, section, table
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from twinspect.calibration import Calibration
-    from twinspect.evaluation import Evaluation
+    from twinspect.evaluation import Evaluation, Interval
     from twinspect.metrics import Curve
 
 TITLES: Final = {
@@ -35,6 +35,7 @@ LINES: Final = {
     "pooled": "All images together: one scale of scores, the pooled threshold.",
 }
 """What the last lines of the table are."""
+INTERVALS: Final = "Behind each image AUROC stands its 95 % confidence interval."
 RATES: Final = ("false_alarm_rate", "miss_rate")
 MANY: Final = 40
 """A table with more rows than this is folded."""
@@ -47,31 +48,44 @@ NO_MASKS: Final = (
 
 def metrics(found: Evaluation) -> Html:
     """Tabulate every metric that is defined for some category, with definitions below."""
-    lines = [(name or "all images", values) for name, values in found.categories.items()]
+    sure = found.intervals
+    lines = [
+        (name or "all images", values, sure.categories.get(name)) for name, values in found.categories.items()
+    ]
     if len(lines) > 1:  # of one category, the mean and the whole are itself
-        lines += [("mean", found.mean), ("pooled", found.pooled)]
-    defined = [key for key in found.pooled if any(values[key] is not None for _, values in lines)]
-    one = len({values["threshold"] for _, values in lines if values["threshold"] is not None}) == 1
-    keys = [key for key in defined if not (one and key == "threshold")]
+        lines += [("mean", found.mean, sure.mean), ("pooled", found.pooled, sure.pooled)]
+    defined = [key for key in found.pooled if any(values[key] is not None for _, values, _ in lines)]
+    one = len({values["threshold"] for _, values, _ in lines if values["threshold"] is not None}) == 1
+    keys = [key for key in defined if key != "threshold" or not one]
     columns = ("Category", *[TITLES.get(key, key) for key in keys])
-    rows = [(name, *[_metric(key, values[key]) for key in keys]) for name, values in lines]
+    rows = [(name, *[_metric(key, values, ends) for key in keys]) for name, values, ends in lines]
     grid = table(columns, rows, "Metrics on the raw scores and maps")
     pixels = f"Maps and masks are compared at this resolution: {found.resolution}."
     note = element("p", pixels if found.pixels else NO_MASKS, class_="note")
-    return section("Metrics", grid, note, _bounds(found), _definitions(defined))
+    ends = element("p", INTERVALS, class_="note") if "image_auroc" in defined else NOTHING
+    return section("Metrics", grid, ends, note, _bounds(found), _definitions(defined))
 
 
 def _definitions(keys: Iterable[str]) -> Html:
     """Say what each number is; folded, for whoever asks."""
     meanings = {TITLES.get(key, key): DEFINITIONS[key] for key in keys} | LINES
+    meanings["Interval"] = FURTHER_DEFINITIONS["image_auroc_interval"]
     terms = [
         part for name, meaning in meanings.items() for part in (element("dt", name), element("dd", meaning))
     ]
     return element("details", element("summary", "What each number means"), element("dl", *terms))
 
 
-def _metric(key: str, value: float | None) -> str:
+def _metric(key: str, values: dict[str, float | None], ends: Interval) -> str:
+    value = values[key]
+    if key == "image_auroc" and ends is not None:
+        return f"{decimal(value)} ({between(ends)})"
     return percent(value) if key in RATES and value is not None else decimal(value)
+
+
+def between(ends: tuple[float, float]) -> str:
+    """Write an interval."""
+    return f"{decimal(ends[0])} to {decimal(ends[1])}"
 
 
 def _bounds(found: Evaluation) -> Html:
