@@ -9,6 +9,8 @@ from twinspect.metrics import aupro, auroc
 
 with np.load(sys.argv[1]) as truth, np.load(sys.argv[2]) as found:
     places = {name: place for place, name in enumerate(found["names"].tolist())}
+    if set(places) != set(truth["names"].tolist()):
+        raise SystemExit("masks and maps are of different images; remove --out")
     order = [places[name] for name in truth["names"].tolist()]
     scores, maps = found["scores"][order], found["maps"][order]
     anomalous, masks, known = truth["anomalous"], truth["masks"], truth["known"]

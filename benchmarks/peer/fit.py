@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import torch
 from anomalib.data.utils import read_image
+from lightning import seed_everything
 from models import build, engine, folder, images
 from safetensors.torch import save_file
 
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
 def main() -> None:
     """Train, write, print."""
     options = _options()
-    torch.manual_seed(options.seed)
+    seed_everything(options.seed, verbose=False)
     model = build(options.method, options.weights)
     with tempfile.TemporaryDirectory() as root:
         runner = engine(Path(root), **_length(options))

@@ -15,6 +15,8 @@ def main() -> None:
     """Print image AUROC, pixel AUROC and AUPRO."""
     with np.load(sys.argv[1]) as truth, np.load(sys.argv[2]) as found:
         places = {name: place for place, name in enumerate(found["names"].tolist())}
+        if set(places) != set(truth["names"].tolist()):
+            raise SystemExit("masks and maps are of different images; remove --out")
         order = [places[name] for name in truth["names"].tolist()]
         scores, maps = (torch.from_numpy(found[name][order]) for name in ("scores", "maps"))
         anomalous, masks, known = (torch.from_numpy(truth[name]) for name in ("anomalous", "masks", "known"))
