@@ -11,6 +11,7 @@ from twinspect.benchmark.spread import MISSING, Spread
 from twinspect.benchmark.summary import MEAN, POOLED
 from twinspect.measuring import QUALITY
 from twinspect.metrics import COSTS, DEFINITIONS
+from twinspect.report.sections import TITLES as METRIC_TITLES
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -18,15 +19,7 @@ if TYPE_CHECKING:
     from twinspect.benchmark.records import Record, Series
     from twinspect.benchmark.summary import Line
 
-TITLES: Final = {
-    "image_auroc": "Image AUROC",
-    "image_ap": "Image AP",
-    "image_f1_max": "Image F1-max",
-    "pixel_auroc": "Pixel AUROC",
-    "pixel_ap": "Pixel AP",
-    "pixel_f1_max": "Pixel F1-max",
-    "aupro_30": "AUPRO 0.3",
-    "aupro_05": "AUPRO 0.05",
+TITLES: Final = METRIC_TITLES | {
     "fit_seconds": "Fit, s",
     "images_per_second": "Images/s",
     "peak_memory": "Memory, MiB",
