@@ -32,7 +32,7 @@ from twinspect.methods.config import make_config, parse_setting
 from twinspect.methods.dual import Dual
 from twinspect.metrics import auroc
 from twinspect.model import Model
-from twinspect.nets.spreads import Spreads, described
+from twinspect.nets.spreads import Spreads
 from twinspect.scoring import Scorer
 from twinspect.teachers import create_teacher
 from twinspect.training import Trainer
@@ -146,18 +146,11 @@ def watch(model: Model) -> list[tuple[torch.Tensor, torch.Tensor]]:
 
     def noting(images: torch.Tensor, targets: Any) -> Any:
         found, scores = judged(model.method, images, targets)
-        noted.append(
-            (scores.clone(), described([target.flatten(1) for target in targets[-scores_of(model) :]]))
-        )
+        noted.append((scores.clone(), model.method.description(targets)))
         return found, scores
 
     model.method.judged = noting
     return noted
-
-
-def scores_of(model: Model) -> int:
-    """Count the class tokens that the semantic student replicates."""
-    return min(model.method.config.semantic_levels, len(model.method.teacher.levels))
 
 
 def joined(model: Model, good: Any, branches: Any, tail: evidence.Tail) -> np.ndarray:

@@ -93,11 +93,6 @@ def surprise(scores: Tensor, spread: Tensor, tail: Tail) -> Tensor:
     return surprising
 
 
-def probability(surprises: Tensor) -> Tensor:
-    """Turn -log(1 - p) back into p, in [0, 1]."""
-    return -torch.expm1(-surprises)
-
-
 def _at_least(scale: Tensor, location: Tensor) -> Tensor:
     """Keep a scale from being so small that a chance agreement makes a sure thing."""
     return scale.maximum(LEAST_SCALE * location.abs()).clamp_min(SMALLEST)

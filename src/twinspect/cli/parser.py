@@ -193,10 +193,7 @@ def _calibrate(verbs: _Verbs, common: argparse.ArgumentParser) -> None:
         "good", nargs="?", metavar="GOOD", help="good images; without them the scores at hand are used"
     )
     _class_options(verb)
-    verb.add_argument(
-        "--false-alarm-rate", type=float, metavar="A", help="default: the smallest the images allow"
-    )
-    _run_options(verb)
+    _threshold_options(verb)
 
 
 def _join(verbs: _Verbs, common: argparse.ArgumentParser) -> None:
@@ -214,10 +211,7 @@ def _join(verbs: _Verbs, common: argparse.ArgumentParser) -> None:
         help="good images that no model has seen, for an exact promise; default: what all models held out",
     )
     _class_options(verb)
-    verb.add_argument(
-        "--false-alarm-rate", type=float, metavar="A", help="default: the smallest the images allow"
-    )
-    _run_options(verb)
+    _threshold_options(verb)
 
 
 def _synth(verbs: _Verbs, common: argparse.ArgumentParser) -> None:
@@ -289,6 +283,14 @@ def _benchmark(verbs: _Verbs, common: argparse.ArgumentParser) -> None:
         "--beside",
         metavar="PROTOCOL",
         help="report: show the published numbers of this protocol, mvtec for instance, beside a folder's",
+    )
+    _run_options(verb)
+
+
+def _threshold_options(verb: argparse.ArgumentParser) -> None:
+    """Add what the verbs take that set a threshold by scoring good images."""
+    verb.add_argument(
+        "--false-alarm-rate", type=float, metavar="A", help="default: the smallest the images allow"
     )
     _run_options(verb)
 

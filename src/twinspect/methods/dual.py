@@ -224,6 +224,10 @@ class Dual(Method[DualConfig]):
     def _tokens(self, targets: Sequence[Tensor]) -> list[Tensor]:
         return [target.flatten(1) for target in targets[self._maps :]]
 
+    def description(self, targets: Sequence[Tensor]) -> Tensor:
+        """Say by the teacher's class tokens what an image is of: (B, D)."""
+        return described(self._tokens(targets))
+
     def _semantic(self, images: Tensor, targets: Sequence[Tensor]) -> Tensor:
         """Average 1 - cos(class token of the teacher, of the student) over levels: (B,) in [0, 2]."""
         _, tokens = describe(self.students["semantic"], images)
@@ -237,7 +241,7 @@ class Dual(Method[DualConfig]):
         found, scores = self.judged(images, targets)
         if len(self.students) == 1:
             return Output(found, scores[:, 0])
-        return Output(found, self.spreads(scores, described(self._tokens(targets))))
+        return Output(found, self.spreads(scores, self.description(targets)))
 
     def judged(self, images: Tensor, targets: Sequence[Tensor]) -> tuple[Tensor, Tensor]:
         """Give the map (B, H, W), and the raw score of each branch, (B, branches), local first."""
@@ -256,7 +260,7 @@ class Dual(Method[DualConfig]):
     def settle(self, batches: Sequence[Batch]) -> None:
         """Measure what each branch scores on good images of each kind that neither learnt from (ours)."""
         scores = torch.cat([self.judged(batch.images, batch.targets)[1] for batch in batches])
-        descriptions = torch.cat([described(self._tokens(batch.targets)) for batch in batches])
+        descriptions = torch.cat([self.description(batch.targets) for batch in batches])
         kinds = torch.cat([batch.kinds for batch in batches if batch.kinds is not None])
         self.spreads.measure(scores, descriptions, kinds)
 
