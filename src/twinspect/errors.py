@@ -4,6 +4,7 @@
     ├── ConfigError        a setting that is not allowed, or an unknown name
     ├── DataError          a folder, manifest or mask that does not say what it should
     │   └── ImageError     one file that cannot be read as an image
+    ├── DownloadError      a benchmark that cannot be fetched, or is not what was published
     ├── TeacherError       a teacher or weights file that cannot be had or does not fit
     ├── CalibrationError   a false-alarm rate that the images at hand cannot promise
     ├── NotFittedError     a detector asked to score before it was fitted
@@ -39,6 +40,10 @@ class DataError(TwinspectError, ValueError):
 
 class ImageError(DataError):
     """One file that cannot be read as an image."""
+
+
+class DownloadError(TwinspectError):
+    """A benchmark that cannot be fetched, or is not what was published."""
 
 
 class TeacherError(TwinspectError):

@@ -153,7 +153,7 @@ _TABLE: Final = (
         "BTAD",
         "industrial",
         "https://github.com/pankajmishra000/VT-ADL",
-        SEE_THE_PAGE,
+        "CC BY-SA 4.0",
         tuple(_BTAD),
         _BTAD,
     ),
