@@ -197,13 +197,13 @@ def idx(values: np.ndarray[Any, Any]) -> bytes:
     return bytes((0, 0, 8, values.ndim)) + struct.pack(f">{values.ndim}I", *values.shape) + values.tobytes()
 
 
-def write_idx(root: Path, ending: str = "", dot: str = "-") -> None:
+def write_idx(root: Path, ending: str = "", dot: str = "-", count: int = 10) -> None:
     root.mkdir(parents=True)
-    for stem, count in (("train", 20), ("t10k", 10)):
-        pixels = np.arange(count, dtype=np.uint8)[:, None, None] + np.zeros((count, 5, 6), np.uint8)
+    for stem, number in (("train", 2 * count), ("t10k", count)):
+        pixels = np.arange(number, dtype=np.uint8)[:, None, None] + np.zeros((number, 5, 6), np.uint8)
         content = {
             f"{stem}-images{dot}idx3-ubyte": idx(pixels),
-            f"{stem}-labels{dot}idx1-ubyte": idx(np.arange(count, dtype=np.uint8) % 10),
+            f"{stem}-labels{dot}idx1-ubyte": idx(np.arange(number, dtype=np.uint8) % 10),
         }
         for name, data in content.items():
             (root / f"{name}{ending}").write_bytes(gzip.compress(data) if ending else data)

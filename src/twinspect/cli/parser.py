@@ -34,6 +34,7 @@ def build_parser() -> argparse.ArgumentParser:
         _calibrate,
         _join,
         _synth,
+        _download,
         _benchmark,
         _methods,
         _teachers,
@@ -227,6 +228,16 @@ def _synth(verbs: _Verbs, common: argparse.ArgumentParser) -> None:
     verb.add_argument("--size", type=int, default=256, metavar="PX", help="side of every image (256)")
     verb.add_argument("--count", type=int, default=16, metavar="N", help="how many images (16)")
     verb.add_argument("--seed", type=int, default=0, help="decides every anomaly (0)")
+
+
+def _download(verbs: _Verbs, common: argparse.ArgumentParser) -> None:
+    verb = _add(
+        verbs, common, "download", "fetch a public benchmark, or list them with their licences and pages"
+    )
+    verb.add_argument(
+        "name", nargs="?", metavar="NAME", help="FashionMNIST, for instance; without it: the list"
+    )
+    verb.add_argument("folder", nargs="?", metavar="DIR", help="the folder to write; new or empty")
 
 
 def _benchmark(verbs: _Verbs, common: argparse.ArgumentParser) -> None:

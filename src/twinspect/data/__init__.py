@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 from typing import TYPE_CHECKING, Any
 
 from twinspect.data import benchmarks
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
         View,
         VisA,
     )
+    from twinspect.data.benchmarks.downloading import download
 
 __all__ = [
     "BTAD",
@@ -62,13 +64,16 @@ __all__ = [
     "VisA",
     "all_but_one",
     "benchmarks",
+    "download",
     "one_vs_rest",
     "open_data",
 ]
 
 
 def __getattr__(name: str) -> Any:
-    """Import a benchmark's loader when it is first used."""
+    """Import a benchmark's loader, or what fetches one, when it is first used."""
     if name in benchmarks.HOMES:
         return getattr(benchmarks, name)
+    if name == "download":
+        return importlib.import_module("twinspect.data.benchmarks.downloading").download
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

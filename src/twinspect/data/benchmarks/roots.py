@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import shlex
 from typing import TYPE_CHECKING, Final
 
+from twinspect.data.benchmarks.sources import SOURCES
 from twinspect.data.opening import as_path
 from twinspect.errors import DataError
 
@@ -43,7 +45,7 @@ def benchmark_root(
             f"{path}: no copy of {entry.title} begins here; {_remedy(path, entry, fits, expected)}"
         )
     if not path.exists():
-        raise DataError(f"{path}: no such folder; {_get(entry)}; expected {expected}")
+        raise DataError(f"{path}: no such folder; {_get(entry, str(path))}; expected {expected}")
     if _is_archive(path):
         raise DataError(f"{path}: is an archive; {_unpack(path)}, then name the folder that has {expected}")
     raise DataError(f"{path}: is a file; expected the folder of {entry.title}, which has {expected}")
@@ -83,7 +85,7 @@ def listed(names: list[str]) -> str:
 
 
 def _remedy(path: Path, entry: Benchmark, fits: Callable[[Path], bool], expected: str) -> str:
-    if inside := next((folder for folder in _below(path) if fits(folder)), None):
+    if inside := next((folder for folder in below(path) if fits(folder)), None):
         return f"it lies further down: type {_call(entry, inside)}"
     above = path.absolute().parent
     if fits(above):
@@ -91,15 +93,18 @@ def _remedy(path: Path, entry: Benchmark, fits: Callable[[Path], bool], expected
     packed = [found for found in _entries(path) if _is_archive(found)]
     there = listed([found.name for found in _entries(path)]) or "nothing"
     first = f"{_unpack(packed[0])}; " if packed else ""
-    return f"{first}expected {expected}; there is: {there}; {_get(entry)}"
+    return f"{first}expected {expected}; there is: {there}; {_get(entry, 'DIR')}"
 
 
 def _call(entry: Benchmark, folder: Path) -> str:
     return f"ts.data.{entry.key}({folder.as_posix()!r})"
 
 
-def _get(entry: Benchmark) -> str:
-    return f"{entry.title} is at {entry.page}"
+def _get(entry: Benchmark, folder: str) -> str:
+    direct = (
+        f", or type: twinspect download {entry.key} {shlex.quote(folder)}" if entry.key in SOURCES else ""
+    )
+    return f"{entry.title} is at {entry.page}{direct}"
 
 
 def _is_archive(path: Path) -> bool:
@@ -115,7 +120,7 @@ def _unpack(archive: Path) -> str:
     return f"unpack it with: python -m {module} -e {archive} {folder}"
 
 
-def _below(path: Path) -> Iterator[Path]:
+def below(path: Path) -> Iterator[Path]:
     """Give the folders one and two levels down, the nearer first."""
     folders = [entry for entry in _entries(path) if entry.is_dir()]
     yield from folders
