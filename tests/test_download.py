@@ -17,7 +17,7 @@ import pytest
 import twinspect as ts
 from stub_mirror import StubMirror, stub_mirror
 from test_data_benchmarks import WRITERS, write_idx
-from twinspect.benchmark.protocols import PROTOCOLS
+from twinspect.benchmark.protocols import PROTOCOLS, Choice, tasks
 from twinspect.cli import main
 from twinspect.data.benchmarks import unpacking
 from twinspect.data.benchmarks.catalogue import CATALOGUE
@@ -176,13 +176,20 @@ def test_what_is_fetched_is_what_the_loader_reads(
     assert steps.steps == sum(total - done for _, total, done in steps.begun)
 
 
-def test_a_protocol_runs_on_it(offer: Callable[[str], StubMirror], tmp_path: Path) -> None:
-    offer("FashionMNIST")
-    root = ts.data.download("FashionMNIST", str(tmp_path / "fashion"))
-    assert "fmnist-ovr" in PROTOCOLS
-    data = ts.data.one_vs_rest(ts.data.FashionMNIST(root), "Bag")
-    assert {sample.is_good for sample in data.split("test")} == {True, False}
-    assert all(sample.is_good for sample in data.split("train"))
+@pytest.mark.parametrize(
+    ("key", "protocol", "count"),
+    [("FashionMNIST", "fmnist-ovr", 10), ("VisA", "visa", 12), ("KolektorSDD2", "kolektor2", 1)],
+)
+def test_a_protocol_runs_on_it(
+    key: str, protocol: str, count: int, offer: Callable[[str], StubMirror], tmp_path: Path
+) -> None:
+    offer(key)
+    root = ts.data.download(key, str(tmp_path / "set"))
+    found = [task.read() for task in tasks(PROTOCOLS[protocol], str(root), Choice())]
+    assert len(found) == count
+    for data in found:
+        assert {sample.is_good for sample in data.split("test")} == {True, False}
+        assert all(sample.is_good for sample in data.split("train"))
 
 
 def test_a_whole_copy_is_left_alone(offer: Callable[[str], StubMirror], tmp_path: Path) -> None:
