@@ -27,6 +27,7 @@ from twinspect.metrics import PixelAccumulator, auroc
 from twinspect.model import Model
 from twinspect.scoring import Scorer
 from twinspect.teachers import create_teacher
+from twinspect.torch_engine import TorchEngine
 from twinspect.training import Trainer
 
 if TYPE_CHECKING:
@@ -82,7 +83,7 @@ def score(model: Model, samples: list[Sample]) -> dict[str, float]:
     pixels = PixelAccumulator(exact_up_to=2**27)
     labels, scores = [], []
     masked = any(sample.mask for sample in samples)
-    for row in Scorer("cpu", workers=1).stream(model, samples, maps=masked):
+    for row in Scorer(workers=1).stream(TorchEngine(model, "cpu"), samples, maps=masked):
         labels.append(not row.sample.is_good)
         scores.append(row.score)
         if row.map is not None and (row.sample.mask or row.sample.is_good):

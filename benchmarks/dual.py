@@ -35,6 +35,7 @@ from twinspect.model import Model
 from twinspect.nets.spreads import Spreads
 from twinspect.scoring import Scorer
 from twinspect.teachers import create_teacher
+from twinspect.torch_engine import TorchEngine
 from twinspect.training import Trainer
 
 if TYPE_CHECKING:
@@ -123,7 +124,7 @@ def measure(
     Trainer(seed=seed, device="cpu").fit(model, data.split("train"))
     seconds = time.perf_counter() - began
     branches = watch(model) if method == "dual" else []
-    rows = list(Scorer("cpu", workers=1).stream(model, data.split("test"), maps=False))
+    rows = list(Scorer(workers=1).stream(TorchEngine(model, "cpu"), data.split("test"), maps=False))
     labels = np.array([not row.sample.is_good for row in rows])
     categories = np.array([row.sample.category for row in rows])
     columns = {method: np.array([row.score for row in rows])}

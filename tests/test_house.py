@@ -54,12 +54,17 @@ FLOORS = {
         "checkpoint",
         "calibration",
         "bundle",
+        "weights_file",
+        "describing",
+        "sealed",
+        "kept_images",
+        "torch_engine",
         "scoring",
         "fitting",
         "measuring",
     ),
-    4: ("judging", "detector", "joining", "loading", "evaluation", "trial", "features"),
-    5: ("cli", "report", "benchmark", "__main__"),
+    4: ("judging", "runtime", "trained", "detector", "joining", "loading", "evaluation", "trial", "features"),
+    5: ("cli", "export", "report", "benchmark", "__main__"),
 }
 LEVEL = {name: level for level, names in FLOORS.items() for name in names}
 

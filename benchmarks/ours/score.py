@@ -14,6 +14,7 @@ from safetensors.torch import load_file
 
 from twinspect.data import open_data
 from twinspect.scoring import SCORE_BATCH, Scorer
+from twinspect.torch_engine import TorchEngine
 
 if TYPE_CHECKING:
     from twinspect.data import Sample
@@ -35,11 +36,11 @@ def main() -> None:
 
 def score(model: Model, samples: list[Sample], batch: int) -> None:
     """Score in batches of 8, as the library does, or one image after the other, each handed over alone."""
-    scorer = Scorer("cpu", workers=2)
+    scorer = Scorer(workers=2)
     if batch not in (1, SCORE_BATCH):
         raise SystemExit(f"batches of 1 or {SCORE_BATCH}, got {batch}")
     for group in [samples] if batch == SCORE_BATCH else [[sample] for sample in samples]:
-        for raw in scorer.stream(model, group, maps=True):
+        for raw in scorer.stream(TorchEngine(model, "cpu"), group, maps=True):
             if raw.map is None:
                 raise SystemExit(raw.error)
 

@@ -1,43 +1,43 @@
 """A model on disk: a folder with ``weights.safetensors`` and ``model.json``. Loading runs no code from it.
 
-``model.json`` (format 1) holds, besides the record that rebuilds the model, the sha256 of the weights file and
-a digest of itself, so that a flipped byte in either is found before anything is scored.
+``model.json`` (format 1) holds, besides the record that rebuilds the model, the sha256 of the weights file and of
+the images kept with it, and a digest of itself, so that a flipped byte in any is found before anything is scored.
+Nothing here needs torch: what the bytes of the weights mean, :mod:`twinspect.weights_file` knows.
 """
 
 from __future__ import annotations
 
-import hashlib
-import json
 import os
 import shutil
 import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from safetensors import SafetensorError
-from safetensors.torch import load as load_tensors
-from safetensors.torch import save as save_tensors
-
-from twinspect._version import __version__
 from twinspect.errors import BundleError
 from twinspect.files import write_atomically, write_durably
+from twinspect.sealed import check_content, seal, sha256, unseal
 
 if TYPE_CHECKING:
-    from torch import Tensor
+    from collections.abc import Sequence
 
-FORMAT = 1
 RECORD = "model.json"
 WEIGHTS = "weights.safetensors"
-_ALTERED = "is damaged or was edited: its digest does not fit; copy the model again"
+IMAGES = "images"
+"""Folder of the good images that are kept with a model, to check its exports by."""
+JOINED = "noisy_or"
+"""The method of a model that joins others."""
 
 
-def write_bundle(folder: Path, record: dict[str, Any], tensors: dict[str, Tensor]) -> None:
+def write_bundle(folder: Path, record: dict[str, Any], weights: bytes, images: Sequence[bytes] = ()) -> None:
     """Write a bundle, replacing an older one only when the new one is complete.
+
+    Exports of the older one go with it: they are of other weights.
 
     Args:
         folder: where to; an existing bundle is replaced, anything else that is not empty is refused.
         record: plain JSON values.
-        tensors: the weights.
+        weights: content of the weights file.
+        images: contents of the PNG files to keep with it.
 
     Raises:
         BundleError: the place is taken by something else, or cannot be written; nothing is lost.
@@ -48,16 +48,15 @@ def write_bundle(folder: Path, record: dict[str, Any], tensors: dict[str, Tensor
         with tempfile.TemporaryDirectory(dir=folder.parent, prefix=f".{folder.name}.") as temporary:
             fresh = Path(temporary) / "new"
             fresh.mkdir()
-            content = save_tensors(
-                {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
-            )
-            write_durably(fresh / WEIGHTS, content)
-            weights = {"file": WEIGHTS, "sha256": hashlib.sha256(content).hexdigest(), "bytes": len(content)}
-            write_durably(fresh / RECORD, _encode({**record, "weights": weights}))
-            _swap(fresh, folder, aside=Path(temporary) / "old")
+            files = {
+                "weights": _written(fresh, WEIGHTS, weights),
+                "images": _written_images(fresh, images),
+            }
+            write_durably(fresh / RECORD, seal({**record, **files}))
+            swap(fresh, folder, aside=Path(temporary) / "old")
     except OSError as error:
         raise BundleError(
-            f"{folder}: could not be saved ({_reason(error)}); nothing was changed there"
+            f"{folder}: could not be saved ({reason(error)}); nothing was changed there"
         ) from error
 
 
@@ -68,10 +67,10 @@ def rewrite_record(folder: Path, record: dict[str, Any]) -> None:
         BundleError: the folder cannot be written; the old record stands.
     """
     try:
-        write_atomically(folder / RECORD, _encode({**record, "weights": read_record(folder)["weights"]}))
+        write_atomically(folder / RECORD, seal({**record, "weights": read_record(folder)["weights"]}))
     except OSError as error:
         raise BundleError(
-            f"{folder}: could not be changed ({_reason(error)}); the old record stands"
+            f"{folder}: could not be changed ({reason(error)}); the old record stands"
         ) from error
 
 
@@ -81,71 +80,78 @@ def read_record(folder: Path) -> dict[str, Any]:
     Raises:
         BundleError: missing, damaged, altered, or of an unknown format.
     """
-    path = folder / RECORD
-    try:
-        content = path.read_bytes()
-    except OSError as error:
-        raise BundleError(_missing(folder, RECORD)) from error
-    try:
-        record = json.loads(content)
-    except ValueError as error:
-        raise BundleError(f"{path} is damaged: it is no JSON ({error}); copy the model again") from error
-    _check_record(path, record)
-    # A last digit too many can be flipped without changing the number, and hence the digest, that is read.
-    if _text(record) != content:
-        raise BundleError(f"{path} {_ALTERED}")
-    del record["digest"]
-    loaded: dict[str, Any] = record
-    return loaded
+    return unseal(_read(folder, RECORD), folder / RECORD)
 
 
-def read_tensors(folder: Path, record: dict[str, Any]) -> dict[str, Tensor]:
-    """Read the weights that a record names, after checking their sha256.
+def read_weights(folder: Path, record: dict[str, Any]) -> bytes:
+    """Read the weights file that a record names, after checking its sha256.
 
     Raises:
         BundleError: missing, damaged or altered.
     """
-    path = folder / WEIGHTS
+    return _checked(folder, WEIGHTS, record["weights"])
+
+
+def read_images(folder: Path, record: dict[str, Any]) -> tuple[bytes, ...]:
+    """Read the PNG files kept with a model, after checking their sha256; none where none were kept.
+
+    Raises:
+        BundleError: one is missing, damaged or altered.
+    """
+    kept = record.get("images", [])  # format 1 was first written without
+    return tuple(_checked(folder, _image(number), about) for number, about in enumerate(kept))
+
+
+def swap(fresh: Path, folder: Path, aside: Path) -> None:
+    """Put a new folder in the place of an older one, which is lost only if that works.
+
+    Raises:
+        OSError: it does not.
+    """
+    if folder.exists():
+        folder.rename(aside)
     try:
-        content = path.read_bytes()
+        fresh.rename(folder)
+    except OSError:
+        if aside.exists():
+            aside.rename(folder)
+        raise
+    if aside.exists():
+        shutil.rmtree(aside)
+
+
+def reason(error: OSError) -> str:
+    """Say in words why the disk did not obey."""
+    return error.strerror or os.strerror(error.errno or 0)
+
+
+def _written_images(folder: Path, images: Sequence[bytes]) -> list[dict[str, Any]]:
+    if images:
+        (folder / IMAGES).mkdir()
+    return [_written(folder, _image(number), content) for number, content in enumerate(images)]
+
+
+def _image(number: int) -> str:
+    return f"{IMAGES}/{number}.png"
+
+
+def _written(folder: Path, name: str, content: bytes) -> dict[str, Any]:
+    """Write one file, and say what a record says of it."""
+    write_durably(folder / name, content)
+    return {"file": name, "sha256": sha256(content), "bytes": len(content)}
+
+
+def _checked(folder: Path, name: str, about: dict[str, Any]) -> bytes:
+    content = _read(folder, name)
+    check_content(content, about["sha256"], folder / name, RECORD)
+    return content
+
+
+def _read(folder: Path, name: str) -> bytes:
+    try:
+        return (folder / name).read_bytes()
     except OSError as error:
-        raise BundleError(_missing(folder, WEIGHTS)) from error
-    found = hashlib.sha256(content).hexdigest()
-    if found != record["weights"]["sha256"]:
-        raise BundleError(
-            f"{path} is damaged or altered: its sha256 is {found[:12]}…, {RECORD} expects "
-            f"{record['weights']['sha256'][:12]}…; copy the model again"
-        )
-    try:
-        return load_tensors(content)
-    except SafetensorError as error:
-        raise BundleError(f"{path} is no safetensors file ({error}); copy the model again") from error
-
-
-def _check_record(path: Path, record: Any) -> None:
-    found = record.get("format") if isinstance(record, dict) else None
-    if found != FORMAT:
-        raise BundleError(
-            f"{path} has format number {found!r}; this twinspect ({__version__}) reads format {FORMAT}: "
-            "update with: pip install --upgrade twinspect"
-        )
-    if record.get("digest") != _digest(record):
-        raise BundleError(f"{path} {_ALTERED}")
-
-
-def _encode(record: dict[str, Any]) -> bytes:
-    complete = {"format": FORMAT, "twinspect": __version__, **record}
-    complete["digest"] = _digest(complete)
-    return _text(complete)
-
-
-def _text(record: dict[str, Any]) -> bytes:
-    return (json.dumps(record, indent=1) + "\n").encode()
-
-
-def _digest(record: dict[str, Any]) -> str:
-    rest = {key: value for key, value in record.items() if key != "digest"}
-    return hashlib.sha256(json.dumps(rest, sort_keys=True, separators=(",", ":")).encode()).hexdigest()
+        raise BundleError(_missing(folder, name)) from error
 
 
 def _missing(folder: Path, name: str) -> str:
@@ -162,20 +168,3 @@ def _refuse_foreign(folder: Path) -> None:
     is_empty = folder.is_dir() and not any(folder.iterdir())
     if folder.exists() and not is_model and not is_empty:
         raise BundleError(f"{folder} exists and is no model; choose another --out or move it away")
-
-
-def _swap(fresh: Path, folder: Path, aside: Path) -> None:
-    if folder.exists():
-        folder.rename(aside)
-    try:
-        fresh.rename(folder)
-    except OSError:
-        if aside.exists():
-            aside.rename(folder)
-        raise
-    if aside.exists():
-        shutil.rmtree(aside)
-
-
-def _reason(error: OSError) -> str:
-    return error.strerror or os.strerror(error.errno or 0)

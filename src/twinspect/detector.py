@@ -11,14 +11,16 @@ from twinspect.calibration import check_folds, check_kind, choose_rate, counts_t
 from twinspect.data import open_data
 from twinspect.data.fingerprint import fingerprint
 from twinspect.data.splits import hold_out
+from twinspect.describing import about
 from twinspect.devices import choose_device
-from twinspect.errors import DataError
+from twinspect.errors import ConfigError, DataError
 from twinspect.fitting import Fitting
-from twinspect.judging import Judge, plain
+from twinspect.kept_images import keep
 from twinspect.methods import method_class
 from twinspect.methods.config import make_config, usual_preset, usual_teacher, with_length
 from twinspect.model import Model
 from twinspect.teachers import create_teacher
+from twinspect.trained import Trained, plain
 from twinspect.training import Trainer
 
 if TYPE_CHECKING:
@@ -31,7 +33,7 @@ if TYPE_CHECKING:
     from twinspect.teachers import Teacher
 
 
-class Detector(Judge):
+class Detector(Trained):
     """An anomaly detector that learns from good images alone.
 
     The constructor only stores its arguments, under their names; :meth:`fit` does the work and leaves what it
@@ -55,6 +57,7 @@ class Detector(Judge):
         bits: significant bits of 16-bit image files, for cameras that use 10, 12 or 14; ``None`` for 16.
         workers: threads that read images; ``None`` for the number of processors, at most 8.
         cache_mb: memory for prepared images and teacher features while training, in MiB.
+        keep_images: how many of the good images held out are kept with the model, for checking its exports.
         **settings: single settings of the method, such as ``localization="guided"`` for MKD.
 
     Attributes:
@@ -86,6 +89,7 @@ class Detector(Judge):
         bits: int | None = None,
         workers: int | None = None,
         cache_mb: int = 2048,
+        keep_images: int = 3,
         **settings: Any,
     ) -> None:
         self.method = method
@@ -104,6 +108,7 @@ class Detector(Judge):
         self.bits = bits
         self.workers = workers
         self.cache_mb = cache_mb
+        self.keep_images = keep_images
         self.settings = settings
 
     def __repr__(self) -> str:
@@ -163,6 +168,8 @@ class Detector(Judge):
             TwinspectError: wrong settings, unreadable images, too few images for the rate asked for.
         """
         self._config()  # a wrong setting is found before the images are read
+        if self.keep_images < 0:
+            raise ConfigError(f"keep_images is {self.keep_images}; allowed: 0 (keep none) or more")
         kind = check_kind(self.calibration)
         train, held = self._split(open_data(data, split="train"), kind)
         images = fingerprint([*train, *held])
@@ -170,6 +177,9 @@ class Detector(Judge):
         model, history, good = fitting.cross(train) if kind == "cv" else fitting.split(train, held)
         self.calibration_ = good.calibration(self.false_alarm_rate, kind)  # it may refuse, so it comes first
         self.model_, self.losses_, self.curves_ = model, history.losses, history.curves
+        named = {sample.name: sample for sample in (train if kind == "cv" else held)}
+        judged = [named[name] for name in good.names]
+        self.images_ = keep(judged, good.scores, self.keep_images, self.bits)
         self.data_ = {
             "fingerprint": images,
             "train": len(train),
@@ -260,9 +270,7 @@ class Detector(Judge):
 
     def about(self) -> dict[str, Any]:
         """Say which teacher, settings and seed it has, exactly enough to make it again."""
-        record = self.model_.record()
-        teacher = {key: record["teacher"][key] for key in ("name", "sha256")}
-        return {"teacher": teacher, "config": record["config"], "seed": self.seed}
+        return about({"method": self.method, "seed": self.seed, **self.model_.record()})
 
     def _blueprint(self) -> dict[str, Any]:
         """Say all that :meth:`from_record` needs to build its networks again."""

@@ -9,6 +9,7 @@
     ├── CalibrationError   a false-alarm rate that the images at hand cannot promise
     ├── NotFittedError     a detector asked to score before it was fitted
     ├── BundleError        a model folder that is damaged, altered or too new
+    ├── ExportError        an exported graph that does not say what its model says
     ├── TrainingError      training that cannot go on (a loss that is no number, a checkpoint that does not fit)
     └── MissingExtraError  an optional dependency that is not installed
 
@@ -60,6 +61,10 @@ class NotFittedError(TwinspectError, RuntimeError):
 
 class BundleError(TwinspectError):
     """A model folder that is damaged, altered or written by a newer twinspect."""
+
+
+class ExportError(TwinspectError, RuntimeError):
+    """An exported graph that does not say what its model says."""
 
 
 class TrainingError(TwinspectError, RuntimeError):

@@ -14,6 +14,7 @@ from twinspect.checkpoint import Checkpoint, History
 from twinspect.data.splits import fold_of
 from twinspect.model import Model
 from twinspect.scoring import GoodScores, Scorer
+from twinspect.torch_engine import TorchEngine
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -55,9 +56,9 @@ class Fitting:
     def split(self, train: Sequence[Sample], held: Sequence[Sample]) -> tuple[Model, History, GoodScores]:
         """Train on some images and score the others."""
         model = self._untrained()
-        self.scorer.check_readable(model, held)
+        self.scorer.check_readable(self.engine(model), held)
         history = self._train("model", model, train)
-        return model, history, self.scorer.good(model, held)
+        return model, history, self.scorer.good(self.engine(model), held)
 
     def cross(self, samples: Sequence[Sample]) -> tuple[Model, History, GoodScores]:
         """Train on all images, and score each by a model that was trained without its fold."""
@@ -68,13 +69,17 @@ class Fitting:
             kept = [sample for sample, own in zip(samples, folds, strict=True) if own != fold]
             self._train(f"fold-{fold}", model, kept)
             left_out = [sample for sample, own in zip(samples, folds, strict=True) if own == fold]
-            good.extend(self.scorer.good(model, left_out))
+            good.extend(self.scorer.good(self.engine(model), left_out))
         return *self.whole(samples), good
 
     def whole(self, samples: Sequence[Sample]) -> tuple[Model, History]:
         """Train on all images and hold none out; there are no scores to set a threshold by."""
         model = self._untrained()
         return model, self._train("model", model, samples)
+
+    def engine(self, model: Model) -> TorchEngine:
+        """Put a model where it is trained and scores."""
+        return TorchEngine(model, self.trainer.device)
 
     def identity(self) -> dict[str, Any]:
         """Say in plain JSON values what decides the weights besides the images."""

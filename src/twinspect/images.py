@@ -21,8 +21,10 @@ if TYPE_CHECKING:
 
     from twinspect.decoding import Stored
 
-__all__ = ["IMAGE_SUFFIXES", "MAX_PIXELS", "image_size", "read_mask", "read_rgb"]
+__all__ = ["IMAGE_SUFFIXES", "MAX_PIXELS", "MIN_SIDE", "check_sides", "image_size", "read_mask", "read_rgb"]
 
+MIN_SIDE: Final = 2
+"""The shortest image side, in pixels, that holds any structure to judge."""
 IMAGE_SUFFIXES: Final = frozenset({".png", ".jpg", ".jpeg", ".tif", ".tiff", ".bmp", ".webp"})
 """The file name endings, in lower case, by which a folder's images are told from its other files."""
 
@@ -90,6 +92,18 @@ def read_mask(path: Path, shape: tuple[int, int]) -> NDArray[np.bool_]:
     colours = values.shape[-1] - (values.shape[-1] in (2, 4))
     marked: NDArray[np.bool_] = values[..., :colours].max(axis=-1) > (stored.full / 2 if stored.lossy else 0)
     return marked & (values[..., -1] > 0) if colours < values.shape[-1] else marked
+
+
+def check_sides(height: int, width: int) -> None:
+    """Refuse an image that is too small to hold any structure.
+
+    Raises:
+        ImageError: a side is shorter than ``MIN_SIDE``.
+    """
+    if min(height, width) < MIN_SIDE:
+        raise ImageError(
+            f"an image of {width}x{height} pixels is too small; both sides must be {MIN_SIDE} or more"
+        )
 
 
 def image_size(path: Path) -> tuple[int, int]:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor, nn
 
 from twinspect import evidence, maps
+from twinspect.describing import JOINED_TAIL
 from twinspect.methods.base import Output
 from twinspect.scorable import Scorable
 
@@ -17,10 +18,6 @@ if TYPE_CHECKING:
 
     from twinspect.calibration import Calibration
     from twinspect.model import Model
-
-TAIL: Final[evidence.Tail] = "logistic"
-"""The distribution by which a member's score or pixel becomes a probability: location and scale are all it needs, and
-these follow from what a calibration keeps of scores and of maps alike."""
 
 
 class JoinedModel(Scorable):
@@ -50,7 +47,7 @@ class JoinedModel(Scorable):
     def measure(self, calibrations: Sequence[Calibration]) -> None:
         """Take in what each member made of good images that it had not learnt from, in the members' order."""
         for place, own in enumerate(calibrations):
-            self.spreads[place] = evidence.spread_of(torch.tensor(own.scores), TAIL)
+            self.spreads[place] = evidence.spread_of(torch.tensor(own.scores), JOINED_TAIL)
             self.pixel_spreads[place] = evidence.spread_between(*own.map_range)
 
     def prepare(self, rgb: Tensor) -> Tensor:
@@ -79,9 +76,23 @@ class JoinedModel(Scorable):
         for model, spread, pixels in zip(self._models, self.spreads, self.pixel_spreads, strict=True):
             output = model.infer(inputs[model.preprocessing])
             whole = model.enlarge(output.map.float(), (self._side, self._side))
-            found.append(evidence.surprise(whole, pixels, TAIL))
-            scores.append(evidence.surprise(output.score.float(), spread, TAIL))
+            found.append(evidence.surprise(whole, pixels, JOINED_TAIL))
+            scores.append(evidence.surprise(output.score.float(), spread, JOINED_TAIL))
         return Output(torch.stack(found).sum(dim=0), torch.stack(scores).sum(dim=0))
+
+    def exportable(self) -> tuple[JoinedModel, tuple[str, ...]]:
+        """Give what a graph without gradients can compute, and in words what differs."""
+        found = [model.exportable() for model in self._models]
+        differences = tuple(
+            f"member {place}: {each}; its part of the joined map is of another scale"
+            for place, (_, own) in enumerate(found, start=1)
+            for each in own
+        )
+        if not differences:
+            return self, ()
+        joined = JoinedModel([model for model, _ in found]).eval()
+        joined.spreads, joined.pixel_spreads = self.spreads, self.pixel_spreads
+        return joined, differences
 
     def _inputs(self, images: Tensor) -> dict[object, Tensor]:
         """Take apart what :meth:`prepare` put together: (B, 3, side, side) by preprocessing."""

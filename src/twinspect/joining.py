@@ -5,24 +5,26 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
+from twinspect.bundle import JOINED
+from twinspect.describing import about_join, joined_names
 from twinspect.detector import Detector
 from twinspect.errors import CalibrationError, ConfigError, NotFittedError, unknown_name
-from twinspect.joined_model import TAIL, JoinedModel
+from twinspect.joined_model import JoinedModel
 from twinspect.judging import Judge
 from twinspect.leave_one_out import GIVE_GOOD, leave_one_out
+from twinspect.trained import Trained
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from twinspect.data import DataSource
 
-METHOD: Final = "noisy_or"
-LEARNT: Final = ("model_", "calibration_", "losses_", "curves_", "data_")
+LEARNT: Final = ("model_", "calibration_", "losses_", "curves_", "data_", "images_")
 
 T = TypeVar("T")
 
 
-class JoinedDetector(Judge):
+class JoinedDetector(Trained):
     """Detectors that judge together; :func:`noisy_or` makes one.
 
     The raw score is -log(1 - p) of p = 1 - prod(1 - p_i), where p_i says how far a member's score lies above those of
@@ -41,7 +43,7 @@ class JoinedDetector(Judge):
         data_: the fingerprints of what the members were fitted on, and the categories in it.
     """
 
-    method = METHOD
+    method = JOINED
     model_: JoinedModel
 
     def __init__(
@@ -59,13 +61,14 @@ class JoinedDetector(Judge):
         self.model_ = JoinedModel([member.model_ for member in members]).eval()
         self.model_.measure([member.calibration_ for member in members])
         self.losses_, self.curves_ = {}, {}
+        self.images_ = tuple(dict.fromkeys(image for member in members for image in member.images_))
         self.data_ = {
-            "fingerprint": _joined_names(member.data_["fingerprint"] for member in members),
+            "fingerprint": joined_names(member.data_["fingerprint"] for member in members),
             "categories": sorted({name for member in members for name in member.data_["categories"]}),
         }
 
     def __repr__(self) -> str:
-        return f"{METHOD}([{', '.join(map(repr, self.members_))}])"
+        return f"{JOINED}([{', '.join(map(repr, self.members_))}])"
 
     def get_params(self, deep: bool = True) -> dict[str, Any]:  # noqa: ARG002 - scikit-learn's signature
         """Return what may be changed: how images are read and where they are scored."""
@@ -85,16 +88,9 @@ class JoinedDetector(Judge):
 
     def about(self) -> dict[str, Any]:
         """Say which members it has, exactly enough to make it again."""
-        members = [
+        return about_join(
             {"method": member.method, **member.about(), "data": member.data_} for member in self.members_
-        ]
-        teachers = [member["teacher"] for member in members]
-        return {
-            "teacher": {key: _joined_names(own[key] for own in teachers) for key in ("name", "sha256")},
-            "config": {"tail": TAIL},
-            "seed": None,
-            "members": members,
-        }
+        )
 
     def _blueprint(self) -> dict[str, Any]:
         return {
@@ -229,8 +225,3 @@ def _check_one_data_set(detectors: Sequence[Detector]) -> None:
 
 def _agreed(values: Sequence[T], otherwise: T) -> T:
     return values[0] if all(value == values[0] for value in values) else otherwise
-
-
-def _joined_names(names: Iterable[str]) -> str:
-    """Name what several have, each once."""
-    return " + ".join(dict.fromkeys(names))

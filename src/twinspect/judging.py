@@ -1,4 +1,4 @@
-"""Judging images with a threshold that keeps a promise: score, calibrate, save and load, however it was learnt."""
+"""Judging images with a threshold that keeps a promise: score and calibrate, wherever the networks run."""
 
 from __future__ import annotations
 
@@ -7,13 +7,11 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
 from twinspect import bundle
 from twinspect.calibration import Calibration, check_rate, choose_rate
 from twinspect.data import open_data
 from twinspect.data.loading import default_workers
-from twinspect.errors import BundleError, NotFittedError, unknown_name
+from twinspect.errors import unknown_name
 from twinspect.scores import ImageScore, Scores
 from twinspect.scoring import SCORE_BATCH, Scorer
 
@@ -23,18 +21,17 @@ if TYPE_CHECKING:
     from typing_extensions import Self
 
     from twinspect.data import DataSource
-    from twinspect.scorable import Scorable
+    from twinspect.scoring import Engine
 
 
 class Judge(ABC):
-    """What every detector does once it has learnt; a subclass says how it learns and how it is described.
+    """What every detector does once it has learnt; a subclass says what scores, and how it is described.
 
     Attributes:
         method: the name of how it works.
         device: ``auto``, ``cpu``, ``cuda`` or ``mps``.
         bits: significant bits of 16-bit image files; ``None`` for 16.
         workers: threads that read images; ``None`` for the number of processors, at most 8.
-        model_: the :class:`torch.nn.Module` that scores.
         calibration_: held-out scores, threshold and promised rate.
         losses_: the loss of every training step, by stage.
         curves_: what stages measured on held-out training images now and then, by stage and name.
@@ -45,7 +42,6 @@ class Judge(ABC):
     device: str
     bits: int | None
     workers: int | None
-    model_: Scorable
     calibration_: Calibration
     losses_: dict[str, list[float]]
     curves_: dict[str, list[float]]
@@ -63,14 +59,18 @@ class Judge(ABC):
     def about(self) -> dict[str, Any]:
         """Say what it is besides its method, for reports: its ``teacher``, ``config`` and ``seed``, plain values."""
 
-    @abstractmethod
-    def _blueprint(self) -> dict[str, Any]:
-        """Say all that :meth:`from_record` needs to build it again, besides what every detector keeps."""
+    @property
+    def by(self) -> str:
+        """By what it scores, where that is not the networks as they were trained: the name of an export."""
+        return ""
 
-    @classmethod
     @abstractmethod
-    def from_record(cls, record: dict[str, Any], *, device: str = "auto") -> Self:
-        """Build what :meth:`to_record` described, without any weights."""
+    def _engine(self) -> Engine:
+        """Give what scores.
+
+        Raises:
+            NotFittedError: before :meth:`Detector.fit`.
+        """
 
     # Scoring ------------------------------------------------------------------------------------------------
 
@@ -102,14 +102,14 @@ class Judge(ABC):
             start: how many images at the front of the list to leave out. Scores do not depend on it.
             category: as for :meth:`score`.
         """
-        model, calibration = self._fitted()
+        engine, calibration = self._engine(), self.calibration_
         samples = open_data(images, split="test").samples
         if category is not None:
             if category not in calibration.categories:
                 raise unknown_name("category", category, sorted(set(calibration.categories)))
             samples = tuple(replace(sample, category=category) for sample in samples)
         begin = start - start % SCORE_BATCH  # the same batches as from the start, hence the same last bits
-        results = self._scorer().stream(model, samples[begin:], maps=maps)
+        results = self._scorer().stream(engine, samples[begin:], maps=maps)
         for number, raw in enumerate(results, start=begin):
             if number >= start:
                 own = calibration.of(raw.sample.category)
@@ -128,12 +128,12 @@ class Judge(ABC):
             CalibrationError: too few images for that rate.
             ImageError: an image cannot be read.
         """
-        model = self._model()
+        engine = self._engine()
         samples = [
             sample for sample in open_data(good, split="train") if sample.is_good and sample.split != "test"
         ]
         choose_rate(len(samples), false_alarm_rate)  # refuse before the work, not after it
-        self.calibration_ = self._scorer().good(model, samples).calibration(false_alarm_rate, "split")
+        self.calibration_ = self._scorer().good(engine, samples).calibration(false_alarm_rate, "split")
         return self
 
     def set_rate(self, false_alarm_rate: float) -> Self:
@@ -142,36 +142,17 @@ class Judge(ABC):
         Raises:
             CalibrationError: they are too few for it.
         """
-        _, old = self._fitted()
-        self.calibration_ = replace(old, false_alarm_rate=check_rate(false_alarm_rate))
+        self._engine()
+        self.calibration_ = replace(self.calibration_, false_alarm_rate=check_rate(false_alarm_rate))
         return self
 
-    def _model(self) -> Scorable:
-        if hasattr(self, "model_"):
-            return self.model_
-        raise NotFittedError(
-            "this detector has not been fitted; call fit(good_images) or twinspect.load(path)"
-        )
-
-    def _fitted(self) -> tuple[Scorable, Calibration]:
-        return self._model(), self.calibration_
-
     def _scorer(self) -> Scorer:
-        return Scorer(self.device, self._threads(), self.bits)
+        return Scorer(self._threads(), self.bits)
 
     def _threads(self) -> int:
         return default_workers() if self.workers is None else self.workers
 
     # Keeping ------------------------------------------------------------------------------------------------
-
-    def save(self, path: str | Path) -> None:
-        """Write the detector to a folder: ``weights.safetensors`` and ``model.json``.
-
-        Raises:
-            BundleError: the place is taken by something else, or cannot be written; nothing is lost.
-        """
-        model, _ = self._fitted()
-        bundle.write_bundle(Path(path), self.to_record(), model.state_dict())
 
     def save_calibration(self, path: str | Path) -> None:
         """Write only the calibration into a model folder that this detector was loaded from or saved to."""
@@ -180,56 +161,8 @@ class Judge(ABC):
             folder, {**bundle.read_record(folder), "calibration": self.calibration_.to_record()}
         )
 
-    def to_record(self) -> dict[str, Any]:
-        """Return plain JSON values: all that is kept besides weights.
-
-        Raises:
-            NotFittedError: before :meth:`Detector.fit`.
-        """
-        _, calibration = self._fitted()
-        return {
-            "method": self.method,
-            **self._blueprint(),
-            "calibration": calibration.to_record(),
-            "data": self.data_,
-            "losses": {stage: _thin(values) for stage, values in self.losses_.items()},
-            "curves": self.curves_,
-        }
-
     def _recall(self, record: dict[str, Any]) -> None:
         """Take back what :meth:`to_record` kept of every detector."""
         self.calibration_ = Calibration.from_record(record["calibration"])
         self.losses_, self.data_ = record["losses"], record["data"]
         self.curves_ = record.get("curves", {})  # format 1 was first written without
-
-    @classmethod
-    def from_bundle(cls, path: str | Path, *, device: str = "auto") -> Self:
-        """Load a detector from its folder; nothing else is needed, and no code in it is run.
-
-        Raises:
-            BundleError: a missing, damaged, altered or unknown file, by name.
-        """
-        folder = Path(path)
-        record = bundle.read_record(folder)
-        tensors = bundle.read_tensors(folder, record)
-        detector = cls.from_record(record, device=device)
-        try:
-            detector.model_.load_state_dict(tensors)
-        except RuntimeError as error:
-            raise BundleError(f"{folder / bundle.WEIGHTS} does not fit {bundle.RECORD}: {error}") from error
-        return detector
-
-
-def plain(value: Any) -> Any:
-    """Turn a parameter into a JSON value; only paths and sequences need it."""
-    if isinstance(value, Path):
-        return str(value)
-    return list(value) if isinstance(value, tuple) else value
-
-
-def _thin(values: list[float], points: int = 500) -> list[float]:
-    """Keep at most so many losses for the record, evenly spaced and with the last."""
-    if len(values) <= points:
-        return values
-    places = np.linspace(0, len(values) - 1, points).round().astype(int)
-    return [values[place] for place in places]

@@ -12,8 +12,9 @@ import torch
 
 from twinspect import evidence
 from twinspect.calibration import Calibration, check_rate, choose_rate_of, images_needed
+from twinspect.describing import JOINED_TAIL
 from twinspect.errors import CalibrationError
-from twinspect.joined_model import TAIL, usual_range
+from twinspect.joined_model import usual_range
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -73,10 +74,10 @@ def _surprises(calibration: Calibration, places: Sequence[int]) -> Tensor:
     """Say how surprising the scores at these places are, each to all other images of the member."""
     scores = torch.tensor(calibration.scores)
     others = [torch.cat([scores[:place], scores[place + 1 :]]) for place in places]
-    spreads = [evidence.spread_of(rest, TAIL) for rest in others]
+    spreads = [evidence.spread_of(rest, JOINED_TAIL) for rest in others]
     return torch.stack(
         [
-            evidence.surprise(scores[place], spread, TAIL)
+            evidence.surprise(scores[place], spread, JOINED_TAIL)
             for place, spread in zip(places, spreads, strict=True)
         ]
     )

@@ -2,26 +2,66 @@
 
 from __future__ import annotations
 
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from twinspect.bundle import read_record
-from twinspect.detector import Detector
-from twinspect.joining import METHOD, JoinedDetector
+from twinspect.bundle import JOINED, read_record
+from twinspect.errors import optional
+from twinspect.runtime.exports import MODULES, list_exports
 
 if TYPE_CHECKING:
     from twinspect.judging import Judge
 
 
-def load(path: str | Path, *, device: str = "auto") -> Judge:
+TORCH, AUTO = "torch", "auto"
+
+
+def load(path: str | Path, *, device: str = "auto", runtime: str = TORCH) -> Judge:
     """Load a detector that its ``save``, ``twinspect fit`` or ``twinspect join`` wrote.
 
     Args:
         path: the model folder.
         device: ``auto``, ``cpu``, ``cuda`` or ``mps``.
+        runtime: what scores: ``torch``, the networks as they were trained; ``onnx`` or ``openvino``, an export
+            (the most precise one, if there are several); the name of an export, such as ``onnx-int8``; or ``auto``,
+            the fastest of all that can run here, by what was measured when they were exported. Only ``torch`` needs
+            torch, and only its detector can be exported, joined and saved again.
 
     Raises:
         BundleError: a missing, damaged, altered or unknown file, by name.
+        ConfigError: there is no such export; says what there is.
+        MissingExtraError: the runtime is not installed.
     """
-    is_joined = read_record(Path(path))["method"] == METHOD
+    chosen = choose_runtime(path) if runtime == AUTO else runtime
+    if chosen != TORCH:
+        from twinspect.runtime.exported import ExportedDetector  # noqa: PLC0415 - as below
+
+        return ExportedDetector.from_bundle(path, chosen, device=device)
+    # Torch takes two seconds to import, and is not there where only exported models are scored.
+    optional("torch", "torch")
+    from twinspect.detector import Detector  # noqa: PLC0415
+    from twinspect.joining import JoinedDetector  # noqa: PLC0415
+
+    is_joined = read_record(Path(path))["method"] == JOINED
     return (JoinedDetector if is_joined else Detector).from_bundle(path, device=device)
+
+
+def choose_runtime(path: str | Path) -> str:
+    """Name the fastest runtime of a model that is installed here: an export's name, or ``torch``.
+
+    By the time an image took when each export was checked; torch, measured beside them, if nothing was faster.
+
+    Raises:
+        BundleError: ``model.json``, or the record of an export, is missing, damaged or altered.
+    """
+    folder = Path(path)
+    able = [
+        each
+        for each in list_exports(folder, read_record(folder))
+        if each.fixed_size is None and find_spec(MODULES[each.runtime])
+    ]
+    fastest = min(able, key=lambda each: each.milliseconds, default=None)
+    if fastest is None or (find_spec(TORCH) and fastest.slower_than_torch):
+        return TORCH
+    return fastest.name

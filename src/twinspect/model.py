@@ -14,6 +14,7 @@ from torch import Tensor
 
 from twinspect import maps
 from twinspect.errors import ImageError
+from twinspect.images import check_sides
 from twinspect.methods import method_class
 from twinspect.methods.config import make_config, to_record
 from twinspect.scorable import Scorable
@@ -25,8 +26,6 @@ if TYPE_CHECKING:
     from twinspect.methods.config import MethodConfig
 
 IMAGE_DIMENSIONS = 4
-MIN_SIDE = 2
-"""The smallest image side, in pixels, that holds any structure to judge."""
 
 
 @dataclass(frozen=True)
@@ -141,6 +140,14 @@ class Model(Scorable):
             scores = F.pad(scores[:, None], (margin, rest, margin, rest), mode="replicate")[:, 0]
         return maps.enlarge(scores, size)
 
+    def exportable(self) -> tuple[Model, tuple[str, ...]]:
+        """Give what a graph without gradients can compute, and in words what differs."""
+        method, difference = self.method.exportable()
+        if method is self.method:
+            return self, ()
+        model = Model(method, self.preprocessing).eval()
+        return model, (difference,)
+
     def record(self) -> dict[str, Any]:
         """Describe the model in plain JSON values, enough for :meth:`from_record` to rebuild it."""
         return {
@@ -167,8 +174,4 @@ def check_rgb(rgb: Tensor) -> None:
         raise ImageError(
             f"expected (B, 3, H, W) uint8 RGB, got {tuple(rgb.shape)} {rgb.dtype}; for one image use rgb[None]"
         )
-    height, width = rgb.shape[-2:]
-    if min(height, width) < MIN_SIDE:
-        raise ImageError(
-            f"an image of {width}x{height} pixels is too small; both sides must be {MIN_SIDE} or more"
-        )
+    check_sides(rgb.shape[-2], rgb.shape[-1])

@@ -13,6 +13,8 @@ from twinspect.images import read_rgb
 from twinspect.methods.base import Output
 
 if TYPE_CHECKING:
+    from typing_extensions import Self
+
     from twinspect.data.samples import Sample
 
 
@@ -45,6 +47,10 @@ class Scorable(nn.Module, ABC):
         Returns:
             (B, height, width).
         """
+
+    @abstractmethod
+    def exportable(self) -> tuple[Self, tuple[str, ...]]:
+        """Give what a graph without gradients can compute, sharing all networks, and in words what differs."""
 
     def forward(self, rgb: Tensor) -> Output:
         """Score images of one size.

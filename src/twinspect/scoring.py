@@ -1,17 +1,18 @@
-"""From samples to raw scores: read, prepare and score in batches, with memory that does not grow."""
+"""From samples to raw scores: read, prepare and score in batches, with memory that does not grow.
+
+What scores is an engine: trained networks under torch, or an exported graph under another runtime.
+"""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
-import torch
 
 from twinspect.calibration import Calibration, choose_rate_of
 from twinspect.data.loading import ReadFailure, read_samples
-from twinspect.devices import choose_device
 from twinspect.errors import ImageError
 from twinspect.memory import kept_memory
 
@@ -19,19 +20,31 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from numpy.typing import NDArray
-    from torch import Tensor
 
     from twinspect.calibration import Kind
     from twinspect.data.samples import Sample
-    from twinspect.scorable import Scorable
 
 SCORE_BATCH = 8
 """Images scored at once. Batches are cut at fixed places of the list, so a resumed run repeats the same ones."""
 PEAK_SHARE = 0.9
 """The share of good images whose maps stay below the peak that colours heat maps."""
 
-Prepared = tuple["Tensor", tuple[int, int]]
-"""A prepared image, and the height and width it had."""
+Judged = tuple[float, "NDArray[np.float32] | None"]
+"""The raw score of an image, and its map (H, W) at the image's own size if it was asked for."""
+
+
+class Engine(Protocol):
+    """What scores images, wherever its networks run."""
+
+    def read(self, sample: Sample, *, bits: int | None = None) -> Any:
+        """Read one image and do to it what needs no other image; called from several threads at once.
+
+        Raises:
+            ImageError: it cannot be read or is too small; the message begins with its path.
+        """
+
+    def score(self, read: Sequence[Any], *, maps: bool) -> list[Judged]:
+        """Score what :meth:`read` gave, images of any sizes, in order."""
 
 
 @dataclass(frozen=True)
@@ -56,48 +69,48 @@ class Scorer:
     """How images are read and scored, whatever the model and its threshold.
 
     Attributes:
-        device: ``auto``, ``cpu``, ``cuda`` or ``mps``.
         workers: threads that read.
         bits: significant bits of 16-bit files, see :func:`twinspect.images.read_rgb`.
     """
 
-    device: str
     workers: int
     bits: int | None = None
 
-    def stream(self, model: Scorable, samples: Sequence[Sample], *, maps: bool) -> Iterator[RawScore]:
-        """Score images in order; one that cannot be read is a row with its error."""
-        device = choose_device(self.device)
-        model.to(device)
-        read = read_samples(samples, partial(model.read, bits=self.bits), workers=self.workers)
-        batch: list[Prepared | ReadFailure] = []
+    def stream(self, engine: Engine, samples: Sequence[Sample], *, maps: bool) -> Iterator[RawScore]:
+        """Score images in order; one that cannot be read is a row with its error.
+
+        The images of the next batch are read while a batch is scored.
+        """
+        ahead = max(2 * self.workers, SCORE_BATCH)
+        read = read_samples(samples, partial(engine.read, bits=self.bits), workers=self.workers, ahead=ahead)
+        batch: list[Any] = []
         with kept_memory():
             for number, result in enumerate(read, start=1):
                 batch.append(result)
                 if number % SCORE_BATCH == 0 or number == len(samples):
-                    yield from _score(model, samples[number - len(batch) : number], batch, device, maps=maps)
+                    yield from _score(engine, samples[number - len(batch) : number], batch, maps=maps)
                     batch = []
 
-    def good(self, model: Scorable, samples: Sequence[Sample]) -> GoodScores:
+    def good(self, engine: Engine, samples: Sequence[Sample]) -> GoodScores:
         """Score good images for a calibration.
 
         Raises:
             ImageError: one of them cannot be read.
         """
         found = GoodScores()
-        for raw in self.stream(model, samples, maps=True):
+        for raw in self.stream(engine, samples, maps=True):
             if raw.map is None:
                 raise ImageError(raw.error)
             found.add(raw.sample, raw.score, raw.map)
         return found
 
-    def check_readable(self, model: Scorable, samples: Sequence[Sample]) -> None:
+    def check_readable(self, engine: Engine, samples: Sequence[Sample]) -> None:
         """Read what a training does not touch, so that a bad file is found before it and not after.
 
         Raises:
             ImageError: one of them cannot be read.
         """
-        for result in read_samples(samples, partial(model.read, bits=self.bits), workers=self.workers):
+        for result in read_samples(samples, partial(engine.read, bits=self.bits), workers=self.workers):
             if isinstance(result, ReadFailure):
                 raise ImageError(result.message)
 
@@ -140,36 +153,13 @@ class GoodScores:
 
 
 def _score(
-    model: Scorable,
-    samples: Sequence[Sample],
-    read: list[Prepared | ReadFailure],
-    device: torch.device,
-    *,
-    maps: bool,
+    engine: Engine, samples: Sequence[Sample], read: Sequence[Any], *, maps: bool
 ) -> Iterator[RawScore]:
     """Score what could be read of a batch, and keep everything in its place."""
     fine = [result for result in read if not isinstance(result, ReadFailure)]
-    scored = iter(_infer(model, fine, device, maps=maps))
+    scored = iter(engine.score(fine, maps=maps) if fine else [])
     for sample, result in zip(samples, read, strict=True):
         if isinstance(result, ReadFailure):
             yield RawScore(sample, float("nan"), error=result.message)
         else:
             yield RawScore(sample, *next(scored))
-
-
-def _infer(
-    model: Scorable, prepared: list[Prepared], device: torch.device, *, maps: bool
-) -> list[tuple[float, NDArray[np.float32] | None]]:
-    """Score prepared images of any original sizes at once."""
-    if not prepared:
-        return []
-    images = torch.stack([image for image, _ in prepared])
-    with torch.inference_mode():
-        output = model.infer(images.to(device))
-        scores = output.score.float().cpu().tolist()
-        if not maps:
-            return [(score, None) for score in scores]
-        found = [
-            model.enlarge(output.map[i : i + 1].float(), size)[0] for i, (_, size) in enumerate(prepared)
-        ]
-        return [(score, each.cpu().numpy()) for score, each in zip(scores, found, strict=True)]

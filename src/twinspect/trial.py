@@ -154,7 +154,7 @@ class _Scoring:
         self.rows: list[RawScore] = []
         self.seconds = 0.0
         self._tally = PixelTally(test.samples)
-        self._stream = fitting.scorer.stream(model, test.samples, maps=True)
+        self._stream = fitting.scorer.stream(fitting.engine(model), test.samples, maps=True)
         self._images = len(test)
 
     def measure(self, progress: Progress | None) -> Measured:

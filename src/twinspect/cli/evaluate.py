@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Any
 
 from twinspect.cli.by_class import chosen_data
 from twinspect.cli.console import Bar, table
+from twinspect.cli.loading import load_chosen
 from twinspect.cli.outcome import DONE, SOME_UNREADABLE, Outcome
 from twinspect.cli.tables import CsvTable, to_row
 from twinspect.data import open_data
-from twinspect.loading import load
 from twinspect.report import write_evaluation
 
 if TYPE_CHECKING:
@@ -23,7 +23,7 @@ MOST_COLUMNS = 5
 
 def run(options: argparse.Namespace) -> Outcome:
     """Evaluate and write the results."""
-    detector = load(options.model, device=options.device).set_params(workers=options.workers)
+    detector = load_chosen(options).set_params(workers=options.workers)
     data = open_data(chosen_data(options, options.data), split="test")
     with Bar() as bar:
         bar.start("evaluate", total=len(data.split("test")))

@@ -61,6 +61,7 @@ def build(options: argparse.Namespace) -> Detector:
         bits=options.bits,
         workers=options.workers,
         cache_mb=options.cache_mb,
+        keep_images=options.keep_images,
         **chosen_settings(options),
     )
 

@@ -32,6 +32,7 @@ def build_parser() -> argparse.ArgumentParser:
         _score,
         _evaluate,
         _calibrate,
+        _export,
         _join,
         _synth,
         _download,
@@ -121,6 +122,13 @@ def _fit(verbs: _Verbs, common: argparse.ArgumentParser) -> None:
     verb.add_argument(
         "--cache-mb", type=int, default=2048, metavar="N", help="memory for images and features (2048)"
     )
+    verb.add_argument(
+        "--keep-images",
+        type=int,
+        default=3,
+        metavar="N",
+        help="good images held out to keep with the model, at most 1024 px a side: exports are checked by them (3)",
+    )
     again = verb.add_mutually_exclusive_group()
     again.add_argument(
         "--resume", action="store_true", help="go on from where the same command was interrupted"
@@ -161,6 +169,7 @@ def _score(verbs: _Verbs, common: argparse.ArgumentParser) -> None:
     verb.add_argument(
         "--category", metavar="NAME", help="what all images show, where one model serves several products"
     )
+    _runtime_option(verb)
     verb.add_argument("--overwrite", action="store_true", help="start the table anew")
     verb.add_argument("--fail-on-anomaly", action="store_true", help="exit with 1 if an image is anomalous")
     _run_options(verb)
@@ -184,6 +193,7 @@ def _evaluate(verbs: _Verbs, common: argparse.ArgumentParser) -> None:
         action="store_true",
         help="also lay out features of patches on a plane (t-SNE; needs masks and twinspect[plots])",
     )
+    _runtime_option(verb)
     _run_options(verb)
 
 
@@ -195,6 +205,31 @@ def _calibrate(verbs: _Verbs, common: argparse.ArgumentParser) -> None:
     )
     _class_options(verb)
     _threshold_options(verb)
+
+
+def _export(verbs: _Verbs, common: argparse.ArgumentParser) -> None:
+    verb = _add(
+        verbs,
+        common,
+        "export",
+        "write the whole path from pixels to score as one graph, checked against the model on real images",
+    )
+    verb.add_argument("model", metavar="M.twin", help="the export goes into it, to exports/")
+    verb.add_argument("--to", required=True, metavar="RUNTIME", help="onnx or openvino")
+    verb.add_argument(
+        "--precision",
+        default="fp32",
+        help="fp32; or fp16: weights of 16 bits, half the file, and computed in bf16 by OpenVINO where the "
+        "processor has it (fp32)",
+    )
+    verb.add_argument(
+        "--fixed-size",
+        metavar="WxH",
+        help="take images of this size alone, one at a time: the fastest; default: any size",
+    )
+    verb.add_argument(
+        "--check", metavar="DIR", help="images to check by; default: the good images kept with the model"
+    )
 
 
 def _join(verbs: _Verbs, common: argparse.ArgumentParser) -> None:
@@ -304,6 +339,15 @@ def _threshold_options(verb: argparse.ArgumentParser) -> None:
         "--false-alarm-rate", type=float, metavar="A", help="default: the smallest the images allow"
     )
     _run_options(verb)
+
+
+def _runtime_option(verb: argparse.ArgumentParser) -> None:
+    verb.add_argument(
+        "--runtime",
+        metavar="RUNTIME",
+        help="torch; onnx or openvino: an export; an export's name, such as onnx-fp16; auto: the fastest of what is "
+        "there, by what was measured at export (torch; auto where it is not installed)",
+    )
 
 
 def _run_options(verb: argparse.ArgumentParser) -> None:

@@ -8,11 +8,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from twinspect.cli.console import Bar, warn
+from twinspect.cli.loading import load_chosen
 from twinspect.cli.outcome import ANOMALIES, DONE, SOME_UNREADABLE, Outcome
 from twinspect.cli.tables import CsvTable, Owner, Row, open_table, to_row
 from twinspect.data import open_data
 from twinspect.data.samples import DataSet
-from twinspect.loading import load
 from twinspect.report.heatmaps import write_map
 from twinspect.scoring import SCORE_BATCH
 
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 def run(options: argparse.Namespace) -> Outcome:
     """Score images into a table, or onto standard output where no table is named."""
-    detector = load(options.model, device=options.device).set_params(workers=options.workers)
+    detector = load_chosen(options).set_params(workers=options.workers)
     images = _listed(options.images)
     if options.out is None:
         rows = [to_row(result) for result in _scored(detector, images, options, start=0)]
@@ -39,7 +39,7 @@ def run(options: argparse.Namespace) -> Outcome:
 def _into_table(detector: Judge, images: DataSet, options: argparse.Namespace) -> list[Row]:
     """Append what is missing; rows that are there already are kept, so nothing is scored twice."""
     table = open_table(Path(options.out))
-    owner = Owner(table.path, _key(options.model))
+    owner = Owner(table.path, _key(options.model, detector))
     if options.overwrite:
         table.clear()
         owner.path.unlink(missing_ok=True)
@@ -115,9 +115,10 @@ def _in_batches(results: Iterator[ImageScore]) -> Iterator[list[ImageScore]]:
         yield batch
 
 
-def _key(model: str) -> str:
-    """Identify the model with its calibration by its record."""
-    return hashlib.sha256((Path(model) / "model.json").read_bytes()).hexdigest()
+def _key(model: str, detector: Judge) -> str:
+    """Identify the model with its calibration by its record, and an export by its own besides."""
+    record = (Path(model) / "model.json").read_bytes()
+    return hashlib.sha256(record + detector.by.encode()).hexdigest()
 
 
 def _outcome(rows: list[Row], options: argparse.Namespace, text: str, shown: list[Row] | None) -> Outcome:

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
     from torch.optim import Optimizer
+    from typing_extensions import Self
 
     from twinspect.synthesis import Synthesizer
     from twinspect.teachers.base import Teacher
@@ -163,6 +164,14 @@ class Method(nn.Module, ABC, Generic[ConfigT]):
         """
         levels: tuple[Tensor, ...] = self.teacher(images)
         return levels
+
+    def exportable(self) -> tuple[Self, str]:
+        """Give what a graph without gradients can compute, sharing all networks.
+
+        Returns:
+            The method itself if all it does is such, else one that differs in what is said in words.
+        """
+        return self, ""
 
     def check_size(self, height: int, width: int) -> None:
         """Refuse an input size that the method cannot work with.

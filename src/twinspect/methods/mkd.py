@@ -8,7 +8,8 @@ respect to the image (the paper) or from the disagreement itself, place by place
 from __future__ import annotations
 
 from contextlib import contextmanager
-from dataclasses import dataclass
+from copy import copy
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
@@ -123,6 +124,17 @@ class MKD(Method[MKDConfig]):
         # Gradients are wanted even where the caller switched them off for speed.
         with torch.inference_mode(mode=False), torch.enable_grad():
             return self._by_gradient(images.clone())
+
+    def exportable(self) -> tuple[MKD, str]:
+        """Locate by activations, which needs no gradient; the score is the same."""
+        if self.config.localization == "activation":
+            return self, ""
+        other = copy(self)
+        other.config = replace(self.config, localization="activation")
+        return other, (
+            f"the map is the activation map; {self.config.localization}, which the model itself uses, needs "
+            "gradients, and exported graphs have none; scores are the same"
+        )
 
     def disagreement(self, teacher: Sequence[Tensor], student: Sequence[Tensor]) -> Tensor:
         """L_dir + lambda L_val, summed over critical layers, for each image: (B,)."""

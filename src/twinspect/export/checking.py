@@ -1,0 +1,75 @@
+"""The images that an export is checked on: those kept with the model, or a folder of the user's."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+import numpy as np
+
+from twinspect.data import open_data
+from twinspect.data.samples import Sample
+from twinspect.errors import ConfigError, DataError
+from twinspect.images import read_rgb
+from twinspect.kept_images import decode
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from numpy.typing import NDArray
+
+MOST: Final = 16
+"""Images of a folder that are used, evenly spaced."""
+_SHARE: Final = 0.62
+"""The width of the second cut of every image, as a share; its height is three pixels less."""
+
+
+def images_to_check(
+    kept: Sequence[bytes], folder: str | Path | None, fixed_size: tuple[int, int] | None, bits: int | None
+) -> list[Sample]:
+    """List images with their pixels; where any size will do, each also cut to another size and shape.
+
+    Args:
+        kept: PNG files that came with the model.
+        folder: images of the user's, used instead.
+        fixed_size: height and width that the export takes; images are cut, or repeated, to that.
+        bits: significant bits of 16-bit files.
+
+    Raises:
+        ConfigError: there are none.
+        DataError: the folder has no image.
+        ImageError: one cannot be read.
+    """
+    found = _of_folder(folder, bits) if folder is not None else _kept(kept)
+    if not found:
+        raise ConfigError(
+            "no images were kept with this model, and an export is only written once it was checked; type: "
+            "--check DIR, a folder of images of the product"
+        )
+    if fixed_size is not None:
+        return [_sample(name, _fitted(rgb, fixed_size)) for name, rgb in found]
+    cut = [(f"{name}, cut", rgb[3:, : max(2, int(_SHARE * rgb.shape[1]))]) for name, rgb in found]
+    return [_sample(name, rgb) for name, rgb in [*found, *cut] if min(rgb.shape[:2]) > 1]
+
+
+def _kept(contents: Iterable[bytes]) -> list[tuple[str, NDArray[np.uint8]]]:
+    return [(f"kept image {number}", decode(content)) for number, content in enumerate(contents)]
+
+
+def _of_folder(folder: str | Path, bits: int | None) -> list[tuple[str, NDArray[np.uint8]]]:
+    samples = open_data(folder, split="test").samples
+    if not samples:
+        raise DataError(f"{folder}: no images; --check takes a folder of images of the product")
+    places = np.linspace(0, len(samples) - 1, min(MOST, len(samples))).round().astype(int)
+    chosen = [samples[place] for place in places]
+    return [(sample.name, read_rgb(sample.path, bits=bits)) for sample in chosen]
+
+
+def _fitted(rgb: NDArray[np.uint8], size: tuple[int, int]) -> NDArray[np.uint8]:
+    """Cut an image to a size, repeating it where it is too small."""
+    times = [-(-wanted // side) for wanted, side in zip(size, rgb.shape[:2], strict=True)]
+    return np.tile(rgb, (*times, 1))[: size[0], : size[1]]
+
+
+def _sample(name: str, rgb: NDArray[np.uint8]) -> Sample:
+    return Sample(path=Path(name), name=name, pixels=np.ascontiguousarray(rgb))

@@ -1,0 +1,167 @@
+"""Exporting a model: follow it, write the graph, and keep it only if it says what the model says."""
+
+from __future__ import annotations
+
+import platform
+from importlib.metadata import version
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING, Any, Final
+
+from twinspect.bundle import read_record
+from twinspect.errors import ConfigError, ExportError, optional, unknown_name
+from twinspect.export import onnx_file, openvino_file
+from twinspect.export.checking import images_to_check
+from twinspect.export.graph import OPSET, to_onnx
+from twinspect.export.parity import TOLERANCES, compare, size_of, time_side_by_side
+from twinspect.images import MIN_SIDE
+from twinspect.loading import load
+from twinspect.runtime.exported import open_engine
+from twinspect.runtime.exports import MODULES, Export, export_name, write_export
+from twinspect.runtime.onnx import FILE
+from twinspect.torch_engine import TorchEngine
+from twinspect.trained import Trained
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from twinspect.data.samples import Sample
+    from twinspect.scorable import Scorable
+    from twinspect.scoring import Engine
+
+CPU: Final = "cpu"
+"""Where an export is made and checked, whatever runs it later."""
+_PACKAGES: Final = {"onnx": ("torch", "onnx", "onnxruntime"), "openvino": ("torch", "onnx", "openvino")}
+"""What has a say in an export, by runtime."""
+
+
+def export(
+    path: str | Path,
+    to: str,
+    *,
+    precision: str = "fp32",
+    fixed_size: tuple[int, int] | None = None,
+    check: str | Path | None = None,
+    say: Callable[[str], None] | None = None,
+) -> Export:
+    """Export a saved model as one graph from uint8 RGB to raw score and map, and check it against the model.
+
+    The graph resizes (antialiased, as in training), normalises, judges and enlarges the map to the image's own size.
+    Thresholds stay in ``model.json``; the graph's metadata says what they were when it was made.
+
+    Args:
+        path: the model folder; the export goes to ``exports/<name>`` in it.
+        to: ``onnx`` or ``openvino``.
+        precision: ``fp32``; or ``fp16``, weights of 16 bits, computed in bf16 by OpenVINO where the processor has it.
+        fixed_size: height and width, in pixels, of the only images to take, one at a time: the fastest. ``None``:
+            any number of any size.
+        check: a folder of images to check by; ``None`` for those kept with the model.
+        say: told what is done next.
+
+    Returns:
+        The export, with what was measured in its record.
+
+    Raises:
+        ConfigError: another runtime, precision or size, or no images to check by.
+        ExportError: the graph says something else than the model; nothing is written.
+        MissingExtraError: a package is missing; says which extra brings it.
+        BundleError: the model is damaged, or its folder cannot be written.
+    """
+    _check_wishes(to, precision, fixed_size)
+    tell = say or (lambda _: None)
+    folder = Path(path)
+    record = read_record(folder)
+    detector = _trained(folder)
+    samples = images_to_check(detector.images_, check, fixed_size, detector.bits)
+    tell("following the model")
+    model, differences = detector.model_.exportable()
+    files = _files(model, to, precision, fixed_size, _metadata(record, detector))
+    name = export_name(to, precision, fixed_size)
+    about = {
+        "runtime": to,
+        "precision": precision,
+        "fixed_size": list(fixed_size) if fixed_size else None,
+        "weights_sha256": record["weights"]["sha256"],
+        "opset": OPSET,
+        "notes": list(differences),
+        "versions": {package: version(package) for package in _PACKAGES[to]},
+        "machine": {"processor": platform.machine(), "system": platform.platform()},
+    }
+    tell(f"checking it on {len(samples)} images")
+    with TemporaryDirectory() as aside:
+        engines = TorchEngine(model, CPU), open_engine(write_export(Path(aside), name, about, files), CPU)
+        measured = _measured(*engines, samples, TOLERANCES[precision], name)
+    return write_export(folder, name, {**about, **measured}, files)
+
+
+def _check_wishes(to: str, precision: str, fixed_size: tuple[int, int] | None) -> None:
+    if to not in MODULES:
+        raise unknown_name("runtime to export to", to, MODULES)
+    if precision not in TOLERANCES:
+        raise unknown_name("precision", precision, TOLERANCES)
+    if fixed_size is not None and min(fixed_size) < MIN_SIDE:
+        raise ConfigError(
+            f"a fixed size of {fixed_size[1]}x{fixed_size[0]} pixels; both sides must be {MIN_SIDE} or more"
+        )
+    # Found now, and not after minutes of following.
+    for module in (MODULES[to], "onnx", "onnxscript"):
+        optional(module, to)
+
+
+def _trained(folder: Path) -> Trained:
+    """Load the networks on the CPU."""
+    detector = load(folder, device=CPU)
+    assert isinstance(detector, Trained)  # noqa: S101 - that is what torch's detectors are
+    return detector
+
+
+def _metadata(record: dict[str, Any], detector: Trained) -> dict[str, Any]:
+    """Say what a user of the file alone needs: thresholds as they were when it was made, and what it is."""
+    calibration = detector.calibration_
+    return {
+        "twinspect": record["twinspect"],
+        "method": record["method"],
+        "weights_sha256": record["weights"]["sha256"],
+        "data": detector.data_["fingerprint"],
+        "false_alarm_rate": calibration.false_alarm_rate,
+        "threshold": calibration.threshold,
+        "thresholds": {name: calibration.of(name).threshold for name in sorted(set(calibration.categories))},
+        "calibration_scores": sorted(calibration.scores),
+        "rule": "anomalous if score > threshold; p = (1 + number of calibration_scores >= score) / (n + 1)",
+        "input": "images: (batch, height, width, 3) uint8 RGB",
+        "output": "score: (batch,) float32; map: (batch, height, width) float32; unbounded, higher is more anomalous",
+    }
+
+
+def _files(
+    model: Scorable, to: str, precision: str, fixed_size: tuple[int, int] | None, metadata: dict[str, Any]
+) -> dict[str, bytes]:
+    """Give the contents of an export's files, by name."""
+    graph = to_onnx(model, fixed_size)
+    half = precision == "fp16"
+    if to == "openvino":
+        converted = openvino_file.convert(graph.SerializeToString())
+        return openvino_file.encode(converted, metadata, half=half)
+    if half:
+        onnx_file.halve(graph)
+    return {FILE: onnx_file.encode(graph, metadata)}
+
+
+def _measured(
+    model: Engine, export: Engine, samples: Sequence[Sample], tolerance: float, name: str
+) -> dict[str, Any]:
+    """Compare and time, and say so in plain JSON values.
+
+    Raises:
+        ExportError: they are further apart than they may be.
+    """
+    parity = compare(model, export, samples, tolerance)
+    if not parity.holds:
+        raise ExportError(
+            f"{name} was not written, for it does not say what the model says: relative difference of scores "
+            f"{parity.score_relative:.2g}, of maps {parity.map_relative:.2g}; allowed: {tolerance:g}. They part most "
+            f"on {parity.worst}. Please report this, with your versions: twinspect doctor"
+        )
+    theirs, ours = time_side_by_side(model, export, samples[0])
+    speed = {"image": size_of(samples[0]), "milliseconds": ours, "torch_milliseconds": theirs}
+    return {"parity": parity.to_record(), "speed": speed}

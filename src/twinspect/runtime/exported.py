@@ -1,0 +1,109 @@
+"""A detector whose networks are an exported graph: the trained one's scores and decisions, without torch."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+from twinspect.bundle import read_record
+from twinspect.describing import about
+from twinspect.errors import unknown_name
+from twinspect.judging import Judge
+from twinspect.runtime.exports import Export, find_export
+from twinspect.runtime.onnx import OnnxEngine
+from twinspect.runtime.openvino import OpenVINOEngine
+
+if TYPE_CHECKING:
+    from typing_extensions import Self
+
+    from twinspect.runtime.engine import GraphEngine
+
+ENGINES: Final = {"onnx": OnnxEngine, "openvino": OpenVINOEngine}
+
+
+def open_engine(export: Export, device: str = "auto", threads: int | None = None) -> GraphEngine:
+    """Load an export's graph into its runtime.
+
+    Raises:
+        MissingExtraError: the runtime is not installed.
+        BundleError: a file of the graph is missing, damaged or altered.
+        ConfigError: a device that the runtime has not.
+    """
+    return ENGINES[export.runtime](export, device, threads)
+
+
+class ExportedDetector(Judge):
+    """A detector that scores by an exported graph; :func:`twinspect.load` makes one.
+
+    Everything else, calibration above all, it takes from ``model.json``: a recalibrated model needs no new export.
+
+    Args:
+        record: ``model.json``.
+        export: which graph.
+        device: ``auto``, ``cpu``, or what else the runtime has.
+        workers: threads that read images; ``None`` for the number of processors, at most 8.
+
+    Attributes:
+        export: which graph it is.
+    """
+
+    def __init__(
+        self, record: dict[str, Any], export: Export, *, device: str = "auto", workers: int | None = None
+    ) -> None:
+        self.method = record["method"]
+        self.bits = record["parameters"]["bits"]
+        self.device = device
+        self.workers = workers
+        self.export = export
+        self._record = record
+        self._graph = open_engine(export, device)
+        self._recall(record)
+
+    def __repr__(self) -> str:
+        return f"<{self.method} by {self.export.name}>"
+
+    def get_params(self, deep: bool = True) -> dict[str, Any]:  # noqa: ARG002 - scikit-learn's signature
+        """Return what may be changed: how images are read."""
+        return {"bits": self.bits, "workers": self.workers}
+
+    def set_params(self, **parameters: Any) -> Self:
+        """Change how images are read.
+
+        Raises:
+            ConfigError: a name that is none of :meth:`get_params`.
+        """
+        for name, value in parameters.items():
+            if name not in self.get_params():
+                raise unknown_name("parameter", name, self.get_params())
+            setattr(self, name, value)
+        return self
+
+    @property
+    def by(self) -> str:
+        """The name of its export."""
+        return self.export.name
+
+    def about(self) -> dict[str, Any]:
+        """Say which teacher, settings and seed the model has, and by which graph it scores."""
+        return {**about(self._record), "export": self.export.name}
+
+    def _engine(self) -> GraphEngine:
+        return self._graph
+
+    @classmethod
+    def from_bundle(cls, path: str | Path, runtime: str, *, device: str = "auto") -> Self:
+        """Load a bundle's export.
+
+        Args:
+            path: the model folder.
+            runtime: ``onnx``, ``openvino``, or an export's name.
+            device: as for the class.
+
+        Raises:
+            BundleError: a missing, damaged or altered file, by name.
+            ConfigError: there is no such export.
+            MissingExtraError: its runtime is not installed.
+        """
+        folder = Path(path)
+        record = read_record(folder)
+        return cls(record, find_export(folder, record, runtime), device=device)

@@ -1,0 +1,58 @@
+"""ONNX Runtime as an engine."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from twinspect.errors import ConfigError, optional
+from twinspect.runtime.engine import IMAGES, MAP, SCORE, GraphEngine
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from twinspect.runtime.exports import Export
+
+FILE: Final = "model.onnx"
+_PROVIDERS: Final = {"cpu": "CPUExecutionProvider", "cuda": "CUDAExecutionProvider"}
+_ERRORS_ONLY: Final = 3
+
+
+class OnnxEngine(GraphEngine):
+    """Scores by a graph under ONNX Runtime.
+
+    Args:
+        export: which graph.
+        device: ``auto``, ``cpu`` or ``cuda``.
+        threads: that one image is judged by; ``None`` for the runtime's choice, all cores.
+
+    Raises:
+        MissingExtraError: ONNX Runtime is not installed.
+        BundleError: the graph's file is missing, damaged or altered.
+        ConfigError: the device is not there.
+    """
+
+    def __init__(self, export: Export, device: str = "auto", threads: int | None = None) -> None:
+        super().__init__(export)
+        ort = optional("onnxruntime", "onnx")
+        options = ort.SessionOptions()
+        options.log_severity_level = _ERRORS_ONLY
+        options.intra_op_num_threads = threads or 0
+        providers = _providers(ort.get_available_providers(), device)
+        self._session = ort.InferenceSession(export.contents()[FILE], options, providers=providers)
+
+    def run(self, images: NDArray[np.uint8]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+        """Score (B, H, W, 3) uint8 images of one size."""
+        score, found = self._session.run([SCORE, MAP], {IMAGES: images})
+        return score, found
+
+
+def _providers(available: list[str], device: str) -> list[str]:
+    """Choose what computes: the device asked for, and the CPU for what that cannot do."""
+    present = {name: provider for name, provider in _PROVIDERS.items() if provider in available}
+    wanted = device.partition(":")[0]
+    if wanted == "auto":
+        wanted = "cuda" if "cuda" in present else "cpu"
+    if wanted not in present:
+        raise ConfigError(f"no device {device!r} for ONNX Runtime here; allowed: auto, {', '.join(present)}")
+    return list(dict.fromkeys([present[wanted], _PROVIDERS["cpu"]]))

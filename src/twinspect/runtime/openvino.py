@@ -1,0 +1,54 @@
+"""OpenVINO as an engine."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final
+
+from twinspect.errors import ConfigError, optional
+from twinspect.runtime.engine import MAP, SCORE, GraphEngine
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from twinspect.runtime.exports import Export
+
+XML, BIN = "model.xml", "model.bin"
+_CPU: Final = "CPU"
+
+
+class OpenVINOEngine(GraphEngine):
+    """Scores by a graph under OpenVINO, on the CPU.
+
+    Args:
+        export: which graph. One of 16 bits computes in bf16 where the processor has it, any other in fp32 or int8.
+        device: ``auto`` or ``cpu``.
+        threads: that one image is judged by; ``None`` for the runtime's choice, all cores.
+
+    Raises:
+        MissingExtraError: OpenVINO is not installed.
+        BundleError: a file of the graph is missing, damaged or altered.
+        ConfigError: another device.
+    """
+
+    def __init__(self, export: Export, device: str = "auto", threads: int | None = None) -> None:
+        super().__init__(export)
+        if device not in ("auto", "cpu"):
+            raise ConfigError(f"no device {device!r} for OpenVINO; allowed: auto, cpu")
+        core = optional("openvino", "openvino").Core()
+        files = export.contents()
+        hints: dict[str, Any] = {"INFERENCE_PRECISION_HINT": _compute_in(core, export.precision)}
+        if threads:
+            hints["INFERENCE_NUM_THREADS"] = threads
+        self._compiled = core.compile_model(core.read_model(files[XML], files[BIN]), _CPU, hints)
+
+    def run(self, images: NDArray[np.uint8]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+        """Score (B, H, W, 3) uint8 images of one size."""
+        found = self._compiled(images, share_inputs=True)
+        return found[SCORE], found[MAP]
+
+
+def _compute_in(core: Any, precision: str) -> str:
+    """Say in which floats to compute; left alone, OpenVINO takes bf16 for fp32 graphs too, where there is bf16."""
+    has_bf16 = "BF16" in core.get_property(_CPU, "OPTIMIZATION_CAPABILITIES")
+    return "bf16" if precision == "fp16" and has_bf16 else "f32"

@@ -1,0 +1,108 @@
+"""Detectors whose networks are at hand under torch: they score by them, and are saved and loaded with them."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from twinspect import bundle, weights_file
+from twinspect.errors import BundleError, NotFittedError
+from twinspect.judging import Judge
+from twinspect.torch_engine import TorchEngine
+
+if TYPE_CHECKING:
+    from typing_extensions import Self
+
+    from twinspect.scorable import Scorable
+
+
+class Trained(Judge):
+    """What every detector under torch does once it has learnt; a subclass says how it learns.
+
+    Attributes:
+        model_: the :class:`torch.nn.Module` that scores.
+        images_: good images that were held out, as PNG files, for checking exports.
+    """
+
+    model_: Scorable
+    images_: tuple[bytes, ...] = ()
+
+    @abstractmethod
+    def _blueprint(self) -> dict[str, Any]:
+        """Say all that :meth:`from_record` needs to build it again, besides what every detector keeps."""
+
+    @classmethod
+    @abstractmethod
+    def from_record(cls, record: dict[str, Any], *, device: str = "auto") -> Self:
+        """Build what :meth:`to_record` described, without any weights."""
+
+    def _model(self) -> Scorable:
+        if hasattr(self, "model_"):
+            return self.model_
+        raise NotFittedError(
+            "this detector has not been fitted; call fit(good_images) or twinspect.load(path)"
+        )
+
+    def _engine(self) -> TorchEngine:
+        return TorchEngine(self._model(), self.device)
+
+    def save(self, path: str | Path) -> None:
+        """Write the detector to a folder: ``weights.safetensors`` and ``model.json``.
+
+        Raises:
+            BundleError: the place is taken by something else, or cannot be written; nothing is lost.
+        """
+        weights = weights_file.encode(self._model().state_dict())
+        bundle.write_bundle(Path(path), self.to_record(), weights, self.images_)
+
+    def to_record(self) -> dict[str, Any]:
+        """Return plain JSON values: all that is kept besides weights.
+
+        Raises:
+            NotFittedError: before :meth:`Detector.fit`.
+        """
+        self._model()
+        return {
+            "method": self.method,
+            **self._blueprint(),
+            "calibration": self.calibration_.to_record(),
+            "data": self.data_,
+            "losses": {stage: _thin(values) for stage, values in self.losses_.items()},
+            "curves": self.curves_,
+        }
+
+    @classmethod
+    def from_bundle(cls, path: str | Path, *, device: str = "auto") -> Self:
+        """Load a detector from its folder; nothing else is needed, and no code in it is run.
+
+        Raises:
+            BundleError: a missing, damaged, altered or unknown file, by name.
+        """
+        folder = Path(path)
+        record = bundle.read_record(folder)
+        weights = bundle.read_weights(folder, record)
+        detector = cls.from_record(record, device=device)
+        try:
+            detector.model_.load_state_dict(weights_file.decode(weights, folder / bundle.WEIGHTS))
+        except RuntimeError as error:
+            raise BundleError(f"{folder / bundle.WEIGHTS} does not fit {bundle.RECORD}: {error}") from error
+        detector.images_ = bundle.read_images(folder, record)
+        return detector
+
+
+def plain(value: Any) -> Any:
+    """Turn a parameter into a JSON value; only paths and sequences need it."""
+    if isinstance(value, Path):
+        return str(value)
+    return list(value) if isinstance(value, tuple) else value
+
+
+def _thin(values: list[float], points: int = 500) -> list[float]:
+    """Keep at most so many losses for the record, evenly spaced and with the last."""
+    if len(values) <= points:
+        return values
+    places = np.linspace(0, len(values) - 1, points).round().astype(int)
+    return [values[place] for place in places]
