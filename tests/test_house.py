@@ -56,6 +56,8 @@ FLOORS = {
         "bundle",
         "scoring",
         "fitting",
+        "lines",
+        "kinds",
         "measuring",
     ),
     4: ("judging", "detector", "joining", "loading", "evaluation", "trial", "features"),

@@ -5,21 +5,21 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass, field, replace
 from typing import TYPE_CHECKING, Any, TypeAlias
 
+from twinspect.lines import defined, mean_line
 from twinspect.measuring import (
     Measured,
     PixelTally,
+    against_good,
     by_category,
     counts,
-    defined,
+    kind_table,
     labels_and_scores,
-    mean,
     quality,
     tested,
 )
 from twinspect.metrics import (
     DEFINITIONS,
     FURTHER_DEFINITIONS,
-    auroc,
     auroc_interval,
     binomial_interval,
     false_alarm_rate,
@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from twinspect.calibration import Calibration
     from twinspect.data import DataSource
     from twinspect.judging import Judge
+    from twinspect.kinds import KindTable
     from twinspect.metrics import PixelAccumulator, PixelMetrics
     from twinspect.scores import ImageScore
 
@@ -75,6 +76,7 @@ class Evaluation:
         error_bounds: how far a binned pixel metric may be off, by category; empty where all are exact.
         resolution: at which size maps and masks were compared, in words.
         intervals: of the image AUROC, of each line above; see :class:`Intervals`.
+        kinds: saturated PRO by kind of anomaly; empty where no category has rules for it.
     """
 
     rows: list[ImageScore]
@@ -86,6 +88,7 @@ class Evaluation:
     error_bounds: dict[str, Any]
     resolution: str
     intervals: Intervals
+    kinds: KindTable
 
     def to_record(self) -> dict[str, Any]:
         """Return plain JSON values: what ``metrics.json`` holds about the data."""
@@ -101,6 +104,7 @@ class Evaluation:
                 "image_auroc": asdict(self.intervals),
                 "definition": FURTHER_DEFINITIONS["image_auroc_interval"],
             },
+            "saturated_pro": self.kinds.to_record(),
             "definitions": DEFINITIONS,
         }
 
@@ -143,13 +147,14 @@ def _summarise(rows: list[ImageScore], measured: Measured, calibration: Calibrat
     return Evaluation(
         rows=rows,
         categories=categories,
-        mean={key: mean([metrics[key] for metrics in categories.values()]) for key in METRICS},
+        mean=mean_line(list(categories.values())),
         pooled=_metrics(rows, measured.pooled, calibration.threshold),
         defects=_per_defect(groups),
         pixels=measured.pixels,
         error_bounds=measured.error_bounds,
         resolution="each image at its own size",
         intervals=_intervals(groups, rows),
+        kinds=kind_table(groups, measured),
     )
 
 
@@ -191,10 +196,8 @@ def _per_defect(groups: dict[str, list[ImageScore]]) -> list[dict[str, Any]]:
     lines = []
     for category, rows in groups.items():
         readable = [row for row in rows if not row.error]
-        good = [row for row in readable if row.sample.is_good]
         for label in sorted({row.sample.label for row in readable}):
             own = [row for row in readable if row.sample.label == label]
-            labels, scores = labels_and_scores([*good, *own])
             flagged = sum(row.is_anomalous for row in own)
             low, high = binomial_interval(flagged, len(own))
             lines.append(
@@ -204,7 +207,7 @@ def _per_defect(groups: dict[str, list[ImageScore]]) -> list[dict[str, Any]]:
                     "images": len(own),
                     "flagged": flagged,
                     "flagged_interval_95": [low, high],
-                    "image_auroc": defined(auroc(labels, scores)),
+                    "image_auroc": against_good(readable, label),
                 }
             )
     return lines

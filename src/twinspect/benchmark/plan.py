@@ -78,10 +78,11 @@ def make_plan(protocol: Protocol, folder: str, choice: Choice, detectors: Sequen
 
 
 def _data(task: Task) -> str:
-    """Hash the images that a task learns from and tests, their masks, and what each is said to be."""
+    """Hash the images that a task learns from and tests, their masks with any rules, and what each is said to be."""
     data = task.read()
     used = [*trained_on(data), *tested(data)]
     masks = [Sample(path, f"{sample.name}: {path.name}") for sample in used for path in sample.masks]
+    masks += [Sample(path, path.as_posix()) for path in sorted({s.rules for s in used if s.rules})]
     roles = sorted((s.name, s.split, s.label, s.category, len(s.masks)) for s in used)
     whole = json.dumps([fingerprint(used), fingerprint(masks), roles])
     return hashlib.sha256(whole.encode("utf-8", "surrogateescape")).hexdigest()

@@ -31,6 +31,7 @@ class Sample:
         mask: the file that marks the anomalous pixels, if there is one.
         pixels: (H, W, 3) uint8 RGB, when the image is held in memory instead of a file.
         further_masks: more such files, where each marks one region; the anomalous pixels are those of all together.
+        rules: the file that says how much of each region is enough, if there is one; see ``data/saturation.py``.
     """
 
     path: Path
@@ -41,6 +42,7 @@ class Sample:
     mask: Path | None = None
     pixels: NDArray[np.uint8] | None = field(default=None, repr=False, compare=False)
     further_masks: tuple[Path, ...] = ()
+    rules: Path | None = None
 
     @property
     def is_good(self) -> bool:

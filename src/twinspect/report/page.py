@@ -10,6 +10,7 @@ from twinspect._version import __version__
 from twinspect.report.embedding import embedding
 from twinspect.report.exhibits import pictures
 from twinspect.report.frame import framed
+from twinspect.report.kinds import kinds
 from twinspect.report.learning import Learning, learning
 from twinspect.report.markup import NOTHING, Html, element, table
 from twinspect.report.numbers import Rate, decimal, false_alarms, finds, percent, plural
@@ -63,6 +64,7 @@ def render(report: Report) -> str:
         scores(calibration, found),
         curves(found),
         defects(found),
+        kinds(found.kinds),
         pictures(report.gallery, calibration, report.bits),
         unreadable(found),
         learning(report.learning),
