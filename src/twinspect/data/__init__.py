@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from twinspect.data import benchmarks
+from twinspect.data.benchmarks.medical import medical_sets
 from twinspect.data.classes import all_but_one, one_vs_rest
 from twinspect.data.opening import DataSource, open_data
 from twinspect.data.samples import GOOD, SPLITS, ClassSet, DataSet, Sample, Skipped, Split
@@ -62,6 +63,7 @@ __all__ = [
     "VisA",
     "all_but_one",
     "benchmarks",
+    "medical_sets",
     "one_vs_rest",
     "open_data",
 ]
