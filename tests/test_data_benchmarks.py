@@ -642,12 +642,15 @@ def test_real_iad_has_all_views(copies: Path) -> None:
     }
     prefix = "realiad_1024/usb/NG/AK/S5test/usb"
     assert masks(data) == {f"{prefix}_C{view}_x.jpg": [f"{prefix}_C{view}_x.png"] for view in (1, 2)}
+    objects = Counter(sample.group for sample in data)
+    assert objects["realiad_1024/usb/NG/AK/S5test"] == 2
+    assert list(objects.values()) == [2, 2, 2]
 
 
 def test_real_iad_from_above_only(copies: Path, tmp_path: Path) -> None:
     data = ts.data.RealIAD(copies / "RealIAD", "usb", views="single")
     assert len(data) == 3
-    assert all("_C1_" in sample.name for sample in data)
+    assert all("_C1_" in sample.name and not sample.group for sample in data)
     assert "_C1_ only" in data.layout
     write_real_iad(tmp_path, "realiad_jsons/realiad_jsons", size=256)
     own = real_iad_json("usb")

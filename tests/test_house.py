@@ -58,6 +58,7 @@ FLOORS = {
         "fitting",
         "lines",
         "kinds",
+        "objects",
         "measuring",
     ),
     4: ("judging", "detector", "joining", "loading", "evaluation", "trial", "features"),

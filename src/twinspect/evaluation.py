@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass, field, replace
 from typing import TYPE_CHECKING, Any, TypeAlias
 
-from twinspect.lines import defined, mean_line
+from twinspect.lines import Line, defined, mean_line
 from twinspect.measuring import (
     Measured,
     PixelTally,
@@ -26,6 +26,7 @@ from twinspect.metrics import (
     mean_interval,
     miss_rate,
 )
+from twinspect.objects import object_lines, objects_record
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -77,6 +78,7 @@ class Evaluation:
         resolution: at which size maps and masks were compared, in words.
         intervals: of the image AUROC, of each line above; see :class:`Intervals`.
         kinds: saturated PRO by kind of anomaly; empty where no category has rules for it.
+        objects: AUROC of objects by category; empty where no image says which object it shows.
     """
 
     rows: list[ImageScore]
@@ -89,6 +91,7 @@ class Evaluation:
     resolution: str
     intervals: Intervals
     kinds: KindTable
+    objects: dict[str, Line]
 
     def to_record(self) -> dict[str, Any]:
         """Return plain JSON values: what ``metrics.json`` holds about the data."""
@@ -105,6 +108,7 @@ class Evaluation:
                 "definition": FURTHER_DEFINITIONS["image_auroc_interval"],
             },
             "saturated_pro": self.kinds.to_record(),
+            "objects": objects_record(self.objects),
             "definitions": DEFINITIONS,
         }
 
@@ -155,6 +159,7 @@ def _summarise(rows: list[ImageScore], measured: Measured, calibration: Calibrat
         resolution="each image at its own size",
         intervals=_intervals(groups, rows),
         kinds=kind_table(groups, measured),
+        objects=object_lines(groups),
     )
 
 

@@ -20,6 +20,7 @@ from twinspect.metrics import (
     average_precision,
     f1_max,
 )
+from twinspect.objects import OBJECT_AUROC
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -42,7 +43,7 @@ QUALITY: Final = (
     *("pixel_auroc", "pixel_ap", "pixel_f1_max", "aupro_30", "aupro_05"),
 )
 """The metrics that need no threshold, in the order of ``metrics.json``."""
-FURTHER: Final = BY_KIND
+FURTHER: Final = (*BY_KIND, OBJECT_AUROC)
 """Metrics that only some test sets have, and no table of ``metrics.json``."""
 
 

@@ -16,6 +16,7 @@ from twinspect.errors import DataError
 from twinspect.lines import Line, mean_line
 from twinspect.measuring import PixelTally, by_category, counts, kind_table, quality, tested
 from twinspect.methods.config import to_record
+from twinspect.objects import object_lines
 from twinspect.training import choose_precision
 
 if TYPE_CHECKING:
@@ -180,9 +181,11 @@ class _Scoring:
 
 def _trial(rows: list[RawScore], measured: Measured, trained: int, costs: Costs) -> Trial:
     groups = by_category(rows)
-    kinds = kind_table(groups, measured)
+    kinds, objects = kind_table(groups, measured), object_lines(groups)
     categories = {
-        name: quality(group, measured.categories.get(name)) | kinds.categories.get(name, {})
+        name: quality(group, measured.categories.get(name))
+        | kinds.categories.get(name, {})
+        | objects.get(name, {})
         for name, group in groups.items()
     }
     bounds = measured.error_bounds

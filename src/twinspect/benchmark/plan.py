@@ -90,7 +90,9 @@ def _data(task: Task) -> str:
     used = [*trained_on(data), *tested(data)]
     masks = [Sample(path, f"{sample.name}: {path.name}") for sample in used for path in sample.masks]
     masks += [Sample(path, path.as_posix()) for path in sorted({s.rules for s in used if s.rules})]
-    roles = sorted((s.name, s.split, s.label, s.category, len(s.masks)) for s in used)
+    roles = sorted(
+        (s.name, s.split, s.label, s.category, len(s.masks), *filter(None, [s.group])) for s in used
+    )
     whole = json.dumps([fingerprint(used), fingerprint(masks), roles])
     return hashlib.sha256(whole.encode("utf-8", "surrogateescape")).hexdigest()
 

@@ -11,6 +11,7 @@ from twinspect.cli.outcome import DONE, SOME_UNREADABLE, Outcome
 from twinspect.cli.tables import CsvTable, to_row
 from twinspect.data import open_data
 from twinspect.kinds import BY_KIND
+from twinspect.lines import mean_line
 from twinspect.loading import load
 from twinspect.report import write_evaluation
 
@@ -52,10 +53,12 @@ def outcome(found: Evaluation, out: Path) -> Outcome:
     """Say the main figures."""
     unreadable = sum(bool(row.error) for row in found.rows)
     # Metrics run down and categories across, as far as a terminal is wide; the report shows them all.
-    own = found.kinds.categories
-    whole = [(name, line | own.get(name, {})) for name, line in found.categories.items()]
+    whole = [
+        (name, line | found.kinds.categories.get(name, {}) | found.objects.get(name, {}))
+        for name, line in found.categories.items()
+    ]
     named = whole if len(whole) <= MOST_COLUMNS else []
-    mean = found.mean | found.kinds.mean
+    mean = found.mean | found.kinds.mean | mean_line(list(found.objects.values()))
     columns = [*named, ("mean", mean), ("pooled", found.pooled)] if len(named) != 1 else named
     shown = [key for key, value in mean.items() if value is not None]
     rows = [(key, *[metrics.get(key) for _, metrics in columns]) for key in shown]

@@ -96,6 +96,10 @@ FURTHER_DEFINITIONS: dict[str, str] = {
         "image_auroc of each kind of anomaly against the good images, averaged over the kinds: the detection figure "
         "of MVTec LOCO AD's tables."
     ),
+    "object_auroc": (
+        "image_auroc with objects in the place of images, where several images show one (the sample-level AUROC of "
+        "Real-IAD): an object scores what its highest image does and is anomalous where any of its images is."
+    ),
     "auroc_difference": (
         "Image AUROC of one method less that of another on the same test images, with DeLong's standard error, the "
         "normal interval and the two-sided p-value of the hypothesis that the true ones are equal."

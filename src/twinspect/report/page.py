@@ -14,6 +14,7 @@ from twinspect.report.kinds import kinds
 from twinspect.report.learning import Learning, learning
 from twinspect.report.markup import NOTHING, Html, element, table
 from twinspect.report.numbers import Rate, decimal, false_alarms, finds, percent, plural
+from twinspect.report.objects import objects
 from twinspect.report.promise import promise
 from twinspect.report.sections import between, curves, defects, metrics, scores, unreadable
 
@@ -65,6 +66,7 @@ def render(report: Report) -> str:
         curves(found),
         defects(found),
         kinds(found.kinds),
+        objects(found.objects),
         pictures(report.gallery, calibration, report.bits),
         unreadable(found),
         learning(report.learning),

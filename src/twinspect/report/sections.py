@@ -32,6 +32,7 @@ TITLES: Final = {
     "auspro_05": "AUsPRO 0.05",
     "auspro_30": "AUsPRO 0.3",
     "image_auroc_by_kind": "Image AUROC by kind",
+    "object_auroc": "Object AUROC",
 }
 LINES: Final = {
     "mean": "Mean over the categories for which the metric is defined.",
