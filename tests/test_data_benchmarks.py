@@ -410,6 +410,10 @@ def test_the_tables_counts_add_up_to_those_of_the_archives(key: str, counts: tup
     assert tuple(map(sum, zip(*CATALOGUE[key].counts.values(), strict=True))) == counts  # type: ignore[arg-type]
 
 
+def test_the_table_counts_half_of_the_16_100_images_of_dagm_as_tested() -> None:
+    assert sum(tests or 0 for _, _, tests in CATALOGUE["DAGM"].counts.values()) == 16100 // 2
+
+
 def test_the_table_names_what_it_counts() -> None:
     for entry in CATALOGUE.values():
         assert set(entry.counts) <= {*entry.categories, ALL}

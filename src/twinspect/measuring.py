@@ -32,8 +32,8 @@ if TYPE_CHECKING:
 EXACT_PIXELS = 2**27
 """Pixel metrics are exact up to so many pixels over all categories (2048 maps of 256 x 256); beyond, binned.
 
-Where regions have rules for the saturated PRO, PRO has half of that, and the saturated PRO the other half, of which a
-quarter of the whole is for images as they come: each kind of anomaly is then joined with the good ones.
+Where regions have rules for the saturated PRO, half of that room is for it: half of that again for images as they
+come, the rest for each kind of anomaly as it is joined with the good ones.
 """
 POOLED = "pooled"
 """The line of all images at once, among those of the categories."""
