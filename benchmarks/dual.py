@@ -25,18 +25,16 @@ import numpy as np
 import torch
 
 import twinspect as ts
-from accuracy import spread
 from twinspect import evidence
+from twinspect.benchmark.spread import Spread
+from twinspect.measuring import labels_and_scores
 from twinspect.methods import method_class
-from twinspect.methods.config import make_config, parse_setting
+from twinspect.methods.config import parse_setting
 from twinspect.methods.dual import Dual
 from twinspect.metrics import auroc
-from twinspect.model import Model
 from twinspect.nets.spreads import Spreads
-from twinspect.scoring import Scorer
-from twinspect.teachers import create_teacher
-from twinspect.torch_engine import TorchEngine
-from twinspect.training import Trainer
+from twinspect.progress import Silent
+from twinspect.trial import run_trial
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -50,6 +48,8 @@ CLASSES = (0, 2, 4, 6, 8)
 FILES = {"fashion": "fashion_mnist.npz", "cifar": "cifar10_subset.npz"}
 SETS = ("products", *(f"{name} {how}" for name in FILES for how in ("one-vs-rest", "all-but-one")))
 METHODS = ("dual", "rd", "mkd")
+Noted = tuple[torch.Tensor, torch.Tensor]
+"""Of a batch: the raw scores of its branches, (B, branches), and its descriptions."""
 TAILED = tuple(f"dual, {tail}" for tail in evidence.TAILS)
 COLUMNS = ("local", "semantic", "dual", *TAILED, "rd", "mkd")
 
@@ -112,58 +112,70 @@ def measure(
     method: str, data: DataSet, settings: dict[str, Any], seed: int, options: argparse.Namespace
 ) -> dict[str, float]:
     """Train on the training images and score the test images: AUROCs in percent, and seconds to fit."""
-    cls = method_class(method)
     own = dict(each.split("=") for each in options.dual) if method == "dual" else {}
-    own = {name: parse_setting(cls.Config, name, text) for name, text in own.items()}
-    config = make_config(cls.Config, None, {**settings, **own})
-    teacher = create_teacher("resnet18", weights=options.shared / "weights" / WEIGHTS)
-    torch.manual_seed(seed)
-    model = Model.build(method, config, teacher)
-    good = watch(model) if method == "dual" else []
-    began = time.perf_counter()
-    Trainer(seed=seed, device="cpu").fit(model, data.split("train"))
-    seconds = time.perf_counter() - began
-    branches = watch(model) if method == "dual" else []
-    rows = list(Scorer(workers=1).stream(TorchEngine(model, "cpu"), data.split("test"), maps=False))
-    labels = np.array([not row.sample.is_good for row in rows])
-    categories = np.array([row.sample.category for row in rows])
-    columns = {method: np.array([row.score for row in rows])}
-    if branches:
-        columns["local"], columns["semantic"] = torch.cat([scores for scores, _ in branches]).numpy().T
-        columns |= {f"dual, {tail}": joined(model, good, branches, tail) for tail in evidence.TAILS}
-    found = {"seconds": seconds}
-    for column, scores in columns.items():
+    own = {name: parse_setting(method_class(method).Config, name, text) for name, text in own.items()}
+    weights = options.shared / "weights" / WEIGHTS
+    detector = ts.Detector(
+        method, teacher="resnet18", weights=weights, seed=seed, device="cpu", workers=1, **settings, **own
+    )
+    with Watch() as watch:
+        trial = run_trial(detector, data, progress=watch)
+    labels, scores = labels_and_scores(trial.rows)
+    categories = np.array([row.sample.category for row in trial.rows])
+    columns = {method: scores}
+    if watch.scoring:
+        said = torch.cat([scores for scores, _ in watch.scoring]).numpy()
+        columns["local"], columns["semantic"] = said.T
+        columns |= {f"dual, {tail}": joined(watch, tail) for tail in evidence.TAILS}
+    found = {"seconds": trial.costs.fit_seconds}
+    for column, values in columns.items():
         found |= {
-            f"{column} {name}".strip(): 100 * auroc(labels[where], scores[where])
+            f"{column} {name}".strip(): 100 * auroc(labels[where], values[where])
             for name, where in groups(categories).items()
         }
     return found
 
 
-def watch(model: Model) -> list[tuple[torch.Tensor, torch.Tensor]]:
-    """Note what each branch says of every batch from now on, and how the teacher describes it."""
-    noted: list[tuple[torch.Tensor, torch.Tensor]] = []
-    judged = Dual.judged
+class Watch(Silent):
+    """Notes, of every batch that a dual model judges, what each branch says and how the teacher describes it."""
 
-    def noting(images: torch.Tensor, targets: Any) -> Any:
-        found, scores = judged(model.method, images, targets)
-        noted.append((scores.clone(), model.method.description(targets)))
-        return found, scores
+    def __init__(self) -> None:
+        self.model: Dual | None = None
+        self.fitting: list[Noted] = []
+        self.scoring: list[Noted] = []
+        self._noted = self.fitting
 
-    model.method.judged = noting
-    return noted
+    def start(self, stage: str, total: int, done: int) -> None:
+        """Tell what is judged while the model is fitted from what is judged of the test images."""
+        del total, done
+        self._noted = self.scoring if stage == "score" else self.fitting
+
+    def __enter__(self) -> Watch:  # noqa: PYI034 - nobody derives from it
+        self._judged = judged = Dual.judged
+
+        def noting(model: Dual, images: torch.Tensor, targets: Any) -> Any:
+            found, scores = judged(model, images, targets)
+            self.model = model
+            self._noted.append((scores.clone(), model.description(targets)))
+            return found, scores
+
+        Dual.judged = noting
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        Dual.judged = self._judged
 
 
-def joined(model: Model, good: Any, branches: Any, tail: evidence.Tail) -> np.ndarray:
+def joined(watch: Watch, tail: evidence.Tail) -> np.ndarray:
     """Join the branches as the model would with another tail."""
     spreads = Spreads(2, tail)
-    scores, descriptions = (torch.cat(each) for each in zip(*good, strict=True))
-    known = model.method.spreads
+    scores, descriptions = (torch.cat(each) for each in zip(*watch.fitting, strict=True))
+    known = watch.model.spreads
     kinds = (
         known.kinds(descriptions) if len(known.centres) > 1 else torch.zeros(len(scores), dtype=torch.long)
     )
     spreads.measure(scores, descriptions, kinds)
-    return torch.cat([spreads(own, text) for own, text in branches]).numpy()
+    return torch.cat([spreads(own, text) for own, text in watch.scoring]).numpy()
 
 
 def groups(categories: np.ndarray) -> dict[str, np.ndarray]:
@@ -197,7 +209,7 @@ def table(results: dict[str, dict[str, float]], options: argparse.Namespace) -> 
                     )
                     for seed in range(options.seeds)
                 ]
-                cells.append(spread(values))
+                cells.append(Spread(tuple(values), options.seeds).words())
                 if suffix != "pooled":
                     means[column].append(statistics.mean(values))
             print(f"| {name} {suffix} | {' | '.join(cells)} |")

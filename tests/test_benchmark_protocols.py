@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -10,14 +11,15 @@ import numpy as np
 import pytest
 
 import twinspect as ts
-from benchmark_data import write_category
+from benchmark_data import command, write_category
 from conftest import stripes, write_image
 from twinspect.benchmark import protocols
 from twinspect.benchmark.protocols import BY_CLASS, PROTOCOLS, Choice, Protocol, Task, tasks
 from twinspect.benchmark.published import everything
+from twinspect.cli import main
 from twinspect.data import DataSet, open_data
 from twinspect.data.classes import read_classes, thinned
-from twinspect.errors import ConfigError
+from twinspect.errors import ConfigError, DataError
 
 if TYPE_CHECKING:
     from twinspect.data.samples import ClassSet
@@ -138,3 +140,73 @@ def test_named_protocols_read_their_official_folders(tmp_path: Path) -> None:
         write_image(tmp_path / "mvtec" / kind / "ground_truth" / "broken" / "000_mask.png", mask)
     with pytest.raises(ts.errors.DataError, match="capsule"):  # thirteen categories are missing, by name
         tasks(PROTOCOLS["mvtec"], str(tmp_path / "mvtec"), Choice())
+
+
+def write_medical(root: Path) -> None:
+    """Brain MRI and head CT in folders that are called anything, retinal OCT two levels down."""
+    for name in (*(f"no/{number}" for number in range(6)), "yes/1"):
+        write_image(root / "scans" / f"{name}.png", stripes(0, 8))
+    for number in range(12):
+        write_image(root / "ct" / "head_ct" / f"{number:03d}.png", stripes(number, 8))
+    lines = ["id,hemorrhage", *(f"{number},{int(number < 2)}" for number in range(12))]
+    (root / "ct" / "labels.csv").write_text("\n".join(lines), encoding="utf-8")
+    for name in ("train/NORMAL", "test/NORMAL", "test/CNV", "test/DME", "test/DRUSEN"):
+        write_image(root / "kermany" / "OCT2017" / name / "1.png", stripes(0, 8))
+
+
+def test_each_medical_set_that_is_there_is_a_task(tmp_path: Path) -> None:
+    write_medical(tmp_path)
+    told: list[str] = []
+    found = {t.name: t.read() for t in tasks(PROTOCOLS["medical"], str(tmp_path), Choice(), told.append)}
+    assert {name: data.root for name, data in found.items()} == {
+        "Brain MRI": tmp_path / "scans",
+        "Head CT (haemorrhage)": tmp_path / "ct",
+        "Retinal OCT": tmp_path / "kermany" / "OCT2017",
+    }
+    assert found["Brain MRI"].samples == ts.data.BrainMRI(tmp_path / "scans").samples
+    assert len(told) == 1
+    assert told[0].endswith("; not found: nothing")
+
+    shutil.rmtree(tmp_path / "ct")
+    assert list(made("medical", tmp_path)) == ["Brain MRI", "Retinal OCT"]
+    tasks(PROTOCOLS["medical"], str(tmp_path), Choice(), told.append)
+    assert f"found Brain MRI ({tmp_path / 'scans'}), Retinal OCT" in told[1]
+    assert told[1].endswith("; not found: Head CT (haemorrhage)")
+    assert list(made("medical", tmp_path / "scans")) == ["Brain MRI"]
+
+
+def test_a_medical_set_known_by_its_name_alone_says_what_it_lacks(tmp_path: Path) -> None:
+    write_image(tmp_path / "brain-mri" / "1.png", stripes(0, 8))
+    with pytest.raises(DataError, match="no copy of Brain MRI begins here"):
+        made("medical", tmp_path)
+    write_medical(tmp_path)
+    assert list(made("medical", tmp_path)) == ["Brain MRI", "Head CT (haemorrhage)", "Retinal OCT"]
+    shutil.rmtree(tmp_path / "kermany" / "OCT2017" / "test" / "DME")
+    with pytest.raises(DataError, match=r"partial copy of Retinal OCT.*, without test/DME"):
+        made("medical", tmp_path)
+
+
+def test_without_any_medical_set_the_command_ends_with_what_it_expected(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "data").mkdir()
+    assert main(command(tmp_path / "data", tmp_path / "out", protocol="medical")) == 2
+    said = capsys.readouterr().err
+    assert "none of the medical sets is in it; expected any of: Brain MRI, a folder with yes and no" in said
+    assert main(command(tmp_path / "nowhere", tmp_path / "out", protocol="medical")) == 2
+    assert "is no folder" in capsys.readouterr().err
+    assert main(command(tmp_path, tmp_path / "out", "--classes", "a", protocol="medical")) == 2
+
+
+def test_a_row_hands_its_options_to_the_loader(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    given: list[object] = []
+
+    def reading(folder: str, **options: object) -> DataSet:
+        given.append(options)
+        return open_data(folder)
+
+    write_category(tmp_path / "brick", 0)
+    monkeypatch.setattr(protocols.twinspect.data, "RealIAD", reading, raising=False)
+    made("real-iad", tmp_path)
+    made("real-iad-single", tmp_path)
+    assert given == [{}, {"views": "single"}]

@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 
 from benchmark_data import ask, command, write_category
+from twinspect.benchmark.chart import compare
 from twinspect.benchmark.document import TITLES, Grid, binned
 from twinspect.benchmark.latex import in_latex
 from twinspect.benchmark.markdown import in_markdown
@@ -19,7 +20,7 @@ from twinspect.benchmark.published import everything, published
 from twinspect.benchmark.records import Record, read_series
 from twinspect.benchmark.spread import Spread
 from twinspect.benchmark.store import Store
-from twinspect.benchmark.summary import lines
+from twinspect.benchmark.summary import Line, lines
 from twinspect.cli import main
 from twinspect.errors import ConfigError
 from twinspect.measuring import QUALITY
@@ -70,6 +71,22 @@ def values(out: Path, where: str) -> dict[int, list[float]]:
     for seed, value in ask(out, query + where):
         found.setdefault(seed, []).append(value)
     return found
+
+
+@pytest.mark.parametrize(
+    ("values", "marks"),
+    [
+        ((0.999, 0.97, 1.0), ["96", "97", "98", "99", "100"]),
+        ((0.62, 0.985, 0.999), ["60", "70", "80", "90", "100"]),
+        ((0.0, 0.003), ["0", "0.2", "0.4", "0.6", "0.8", "1", "1.2", "1.4"]),
+    ],
+)
+def test_an_axis_of_percent_stays_between_nothing_and_a_hundred(
+    values: tuple[float, ...], marks: list[str]
+) -> None:
+    shown = [Line("folder", "mean", "rd", "ours", {"image_auroc": Spread(values, len(values))}, "")]
+    chart = compare(shown, "image_auroc", "Image AUROC")
+    assert re.findall(r"<text[^>]*>([0-9.]+)<", chart) == marks
 
 
 @pytest.mark.parametrize("metric", QUALITY)

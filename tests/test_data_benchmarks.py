@@ -21,8 +21,8 @@ from conftest import write_image
 from twinspect.data import ClassSet, DataSet, all_but_one, benchmarks, one_vs_rest, open_data
 from twinspect.data.benchmarks.catalogue import ALL, CATALOGUE
 from twinspect.data.benchmarks.gathering import paired
-from twinspect.data.benchmarks.loco import regions, saturations
 from twinspect.data.listing import Found
+from twinspect.data.saturation import read_regions, read_rules
 from twinspect.data.truth import read_truth
 from twinspect.errors import ConfigError, DataError, PartialCopyWarning, TwinspectError
 
@@ -400,14 +400,18 @@ def test_counts_of_all_together_hold_only_when_all_are_there(copies: Path) -> No
     ("key", "counts"),
     [
         ("MVTecAD", (3629, 0, 1725)),
-        ("MVTecLOCO", (1772, 304, 1568)),
+        ("MVTecLOCO", (1778, 305, 1568)),
         ("MVTec3D", (2656, 294, 1197)),
         ("VisA", (8659, 0, 2162)),
         ("BTAD", (1799, 0, 741)),
     ],
 )
-def test_the_tables_counts_add_up_to_the_papers(key: str, counts: tuple[int, int, int]) -> None:
+def test_the_tables_counts_add_up_to_those_of_the_archives(key: str, counts: tuple[int, int, int]) -> None:
     assert tuple(map(sum, zip(*CATALOGUE[key].counts.values(), strict=True))) == counts  # type: ignore[arg-type]
+
+
+def test_the_table_counts_half_of_the_16_100_images_of_dagm_as_tested() -> None:
+    assert sum(tests or 0 for _, _, tests in CATALOGUE["DAGM"].counts.values()) == 16100 // 2
 
 
 def test_the_table_names_what_it_counts() -> None:
@@ -536,23 +540,25 @@ def test_a_loco_image_is_anomalous_where_any_of_its_masks_says_so(copies: Path) 
 
 
 def test_loco_regions_carry_their_saturation(copies: Path) -> None:
-    rules = saturations(copies / "MVTecLOCO/pushpins")
+    rules = read_rules(copies / "MVTecLOCO/pushpins/defects_config.json")
     data = ts.data.MVTecLOCO(copies / "MVTecLOCO", "pushpins")
     (sample,) = (sample for sample in data if sample.label == "logical_anomalies")
-    first, second = regions(sample, rules)
+    first, second = read_regions(sample, rules)
     assert [np.argwhere(region.marked).tolist() for region in (first, second)] == [[[0, 0]], [[1, 1]]]
     assert (first.saturation.defect, second.saturation.defect) == ("two", "few")
-    assert [first.saturation.area(size) for size in (1, 10, 11)] == [0, 5, 5]
+    assert [first.saturation.area(size) for size in (1, 2, 10, 11)] == [1, 1, 5, 5]
     assert [second.saturation.area(size) for size in (2, 3, 100)] == [2, 3, 3]
     with pytest.raises(DataError, match=r"marks pixels with \[255\]; allowed is one of 254"):
-        regions(sample, {254: rules[254]})
+        read_regions(sample, {254: rules[254]})
 
 
 @pytest.mark.parametrize("content", [None, "{", "[1]", '[{"defect_name": "x"}]'])
 def test_a_damaged_loco_config_is_named(content: str | None, tmp_path: Path) -> None:
     if content is not None:
         (tmp_path / "defects_config.json").write_text(content, encoding="utf-8")
-    assert "expected a list of objects with defect_name, pixel_value" in refused(saturations, tmp_path)
+    assert "expected a list of objects with defect_name, pixel_value" in refused(
+        read_rules, tmp_path / "defects_config.json"
+    )
 
 
 def test_a_loco_mask_without_its_image_is_listed(tmp_path: Path) -> None:
@@ -640,12 +646,15 @@ def test_real_iad_has_all_views(copies: Path) -> None:
     }
     prefix = "realiad_1024/usb/NG/AK/S5test/usb"
     assert masks(data) == {f"{prefix}_C{view}_x.jpg": [f"{prefix}_C{view}_x.png"] for view in (1, 2)}
+    objects = Counter(sample.group for sample in data)
+    assert objects["realiad_1024/usb/NG/AK/S5test"] == 2
+    assert list(objects.values()) == [2, 2, 2]
 
 
 def test_real_iad_from_above_only(copies: Path, tmp_path: Path) -> None:
     data = ts.data.RealIAD(copies / "RealIAD", "usb", views="single")
     assert len(data) == 3
-    assert all("_C1_" in sample.name for sample in data)
+    assert all("_C1_" in sample.name and not sample.group for sample in data)
     assert "_C1_ only" in data.layout
     write_real_iad(tmp_path, "realiad_jsons/realiad_jsons", size=256)
     own = real_iad_json("usb")

@@ -206,8 +206,8 @@ def test_saturations_outside_are_refused(arguments, message):
 @pytest.mark.parametrize(
     ("regions", "maps", "message"),
     [
-        ([], [], "regions of 0 images came with 0 score maps"),
-        ([[]], [[[0.0]], [[0.0]]], "regions of 1 images came with 2 score maps"),
+        ([], [], "0 lists of regions came with 0 score maps"),
+        ([[]], [[[0.0]], [[0.0]]], "1 lists of regions came with 2 score maps"),
         ([[SaturatedRegion([[0, 0]], 1)]], [[[0.0, 1.0]]], "a region without a pixel came"),
         ([[SaturatedRegion([[0, 255]], 1)]], [[[0.0, 1.0]]], "mask holds the value 255"),
         ([[SaturatedRegion([[0, 1]], 1)]], [[[0.0], [1.0]]], r"a mask of shape \(1, 2\) came"),

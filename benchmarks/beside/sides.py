@@ -17,6 +17,8 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from pathlib import Path
 
+SHARED = "both"
+"""Beside the folders of the sides: what the scripts of both import."""
 SHOWN = 3000
 """Characters of a failed child's errors that are repeated."""
 
@@ -44,7 +46,7 @@ class Side:
         name: as it is printed.
         python: its interpreter.
         folder: its scripts.
-        source: put before its installed packages; ``None`` for nothing.
+        source: put before its installed packages, as what both sides share is; ``None`` for nothing more.
     """
 
     name: str
@@ -74,8 +76,8 @@ class Side:
 
     def _environment(self) -> dict[str, str]:
         kept = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
-        source = {"PYTHONPATH": str(self.source)} if self.source else {}
-        return {**kept, **source, "HF_HUB_OFFLINE": "1"}
+        paths = [str(self.folder.parent / SHARED), *([str(self.source)] if self.source else [])]
+        return {**kept, "PYTHONPATH": os.pathsep.join(paths), "HF_HUB_OFFLINE": "1"}
 
 
 def _record(printed: str) -> dict[str, Any]:

@@ -1,10 +1,6 @@
 """Build RD's networks and end: what a start costs."""
 
-import argparse
-from pathlib import Path
-
 from models import build
+from told import files
 
-parser = argparse.ArgumentParser()
-parser.add_argument("--weights", type=Path, required=True)
-build("rd", parser.parse_args().weights)
+build("rd", files(__doc__, "weights").parse_args().weights)

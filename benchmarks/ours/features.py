@@ -2,19 +2,14 @@
 
 from __future__ import annotations
 
-import argparse
-from pathlib import Path
-
 import torch
 from models import build
 from safetensors.torch import save_file
+from told import files
 
 from twinspect.data.samples import Sample
 
-parser = argparse.ArgumentParser()
-for name in ("--image", "--weights", "--out"):
-    parser.add_argument(name, type=Path, required=True)
-options = parser.parse_args()
+options = files(__doc__, "image", "weights", "out").parse_args()
 model = build("rd", options.weights)
 image = model.read(Sample(options.image, options.image.name))[0][None]
 with torch.inference_mode():

@@ -5,27 +5,28 @@ The networks, or raw scores and maps of the test images at 256 px, are written i
 
 from __future__ import annotations
 
-import argparse
 import json
 import time
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
 from models import SIDE, build
 from safetensors.torch import save_file
+from told import of_fit
 
 from twinspect.data import open_data
 from twinspect.training import Trainer
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from twinspect.model import Model
 
 
 def main() -> None:
     """Train, write, print."""
-    options = _options()
+    options = of_fit(__doc__)
     model = build(
         options.method,
         options.weights,
@@ -55,20 +56,6 @@ def write_maps(model: Model, data: Path, out: Path) -> None:
             scores.append(float(found.score))
             maps.append(model.enlarge(found.map.float(), (SIDE, SIDE))[0].numpy())
     np.savez(out, names=np.array(names), scores=np.array(scores), maps=np.stack(maps))
-
-
-def _options() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--data", type=Path, required=True)
-    parser.add_argument("--weights", type=Path, required=True)
-    parser.add_argument("--method", default="rd")
-    parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--steps", type=int)
-    parser.add_argument("--precision", default="auto")
-    parser.add_argument("--textures", type=Path)
-    parser.add_argument("--model", type=Path)
-    parser.add_argument("--found", type=Path)
-    return parser.parse_args()
 
 
 if __name__ == "__main__":

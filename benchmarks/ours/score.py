@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import argparse
 import itertools
 import json
 import time
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from models import build
 from safetensors.torch import load_file
+from told import of_score
 
 from twinspect.data import open_data
 from twinspect.scoring import SCORE_BATCH, Scorer
@@ -23,7 +22,7 @@ if TYPE_CHECKING:
 
 def main() -> None:
     """Score some images untimed, then all of them."""
-    options = _options()
+    options = of_score(__doc__)
     model = build("rd", options.weights)
     model.load_state_dict(load_file(options.model))
     test = open_data(options.data).split("test")
@@ -43,16 +42,6 @@ def score(model: Model, samples: list[Sample], batch: int) -> None:
         for raw in scorer.stream(TorchEngine(model, "cpu"), group, maps=True):
             if raw.map is None:
                 raise SystemExit(raw.error)
-
-
-def _options() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=__doc__)
-    for name in ("--data", "--weights", "--model"):
-        parser.add_argument(name, type=Path, required=True)
-    parser.add_argument("--batch", type=int, required=True)
-    parser.add_argument("--images", type=int, required=True)
-    parser.add_argument("--way", help="there is one")
-    return parser.parse_args()
 
 
 if __name__ == "__main__":

@@ -2,20 +2,15 @@
 
 from __future__ import annotations
 
-import argparse
-from pathlib import Path
-
 import numpy as np
 from models import SIDE
 from PIL import Image
+from told import files
 
 from twinspect.data import open_data
 from twinspect.images import image_size, read_mask
 
-parser = argparse.ArgumentParser()
-for name in ("--data", "--out"):
-    parser.add_argument(name, type=Path, required=True)
-options = parser.parse_args()
+options = files(__doc__, "data", "out").parse_args()
 samples = open_data(options.data).split("test")
 masks = np.zeros((len(samples), SIDE, SIDE), np.bool_)
 for mask, sample in zip(masks, samples, strict=True):

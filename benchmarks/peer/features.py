@@ -2,18 +2,13 @@
 
 from __future__ import annotations
 
-import argparse
-from pathlib import Path
-
 import torch
 from anomalib.data.utils import read_image
 from models import build
 from safetensors.torch import save_file
+from told import files
 
-parser = argparse.ArgumentParser()
-for name in ("--image", "--weights", "--out"):
-    parser.add_argument(name, type=Path, required=True)
-options = parser.parse_args()
+options = files(__doc__, "image", "weights", "out").parse_args()
 model = build("rd", options.weights).eval()
 image = model.pre_processor.transform(read_image(options.image, as_tensor=True)[None])
 with torch.inference_mode():

@@ -5,7 +5,6 @@ The networks, or raw scores and maps of the test images at 256 px, are written i
 
 from __future__ import annotations
 
-import argparse
 import json
 import tempfile
 import time
@@ -18,14 +17,17 @@ from anomalib.data.utils import read_image
 from lightning import seed_everything
 from models import build, engine, folder, images
 from safetensors.torch import save_file
+from told import of_fit
 
 if TYPE_CHECKING:
+    import argparse
+
     from anomalib.models import AnomalibModule
 
 
 def main() -> None:
     """Train, write, print."""
-    options = _options()
+    options = of_fit(__doc__)
     seed_everything(options.seed, verbose=False)
     model = build(options.method, options.weights)
     with tempfile.TemporaryDirectory() as root:
@@ -60,20 +62,6 @@ def write_maps(model: AnomalibModule, data: Path, out: Path) -> None:
             scores.append(float(found.pred_score))
             maps.append(found.anomaly_map.float().reshape(found.anomaly_map.shape[-2:]).numpy())
     np.savez(out, names=np.array(names), scores=np.array(scores), maps=np.stack(maps))
-
-
-def _options() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--data", type=Path, required=True)
-    parser.add_argument("--weights", type=Path, required=True)
-    parser.add_argument("--method", default="rd")
-    parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--steps", type=int)
-    parser.add_argument("--epochs", type=int)
-    parser.add_argument("--precision", help="it has one on the CPU")
-    parser.add_argument("--model", type=Path)
-    parser.add_argument("--found", type=Path)
-    return parser.parse_args()
 
 
 if __name__ == "__main__":

@@ -5,21 +5,18 @@ from __future__ import annotations
 import json
 import sys
 
-import numpy as np
 import torch
 from anomalib.metrics.aupro import _AUPRO
+from told import judged
 from torchmetrics.functional.classification import binary_auroc
+
+NAMES = ("scores", "maps", "anomalous", "masks", "known")
 
 
 def main() -> None:
     """Print image AUROC, pixel AUROC and AUPRO."""
-    with np.load(sys.argv[1]) as truth, np.load(sys.argv[2]) as found:
-        places = {name: place for place, name in enumerate(found["names"].tolist())}
-        if set(places) != set(truth["names"].tolist()):
-            raise SystemExit("masks and maps are of different images; remove --out")
-        order = [places[name] for name in truth["names"].tolist()]
-        scores, maps = (torch.from_numpy(found[name][order]) for name in ("scores", "maps"))
-        anomalous, masks, known = (torch.from_numpy(truth[name]) for name in ("anomalous", "masks", "known"))
+    found = {name: torch.from_numpy(values) for name, values in judged(*sys.argv[1:]).items()}
+    scores, maps, anomalous, masks, known = (found[name] for name in NAMES)
     values = {"image_auroc": area_under(scores, anomalous)}
     if masks.any():
         area = _AUPRO(fpr_limit=0.3)

@@ -1,21 +1,11 @@
-"""Compute one of anomalib's metrics of the fabricated arrays; print value, seconds, MiB that it added to the peak.
-
-A few arrays go first, untimed, so that what a first call loads is not counted.
-"""
+"""Compute one of anomalib's metrics of the fabricated arrays."""
 
 from __future__ import annotations
 
-import json
-import resource
-import sys
-import time
-
-import numpy as np
 import torch
 from anomalib.metrics.aupro import _AUPRO
 from anomalib.metrics.auroc import _AUROC
-
-SCORES = {"image_auroc": "scores", "image_auroc_raw": "raw"}
+from weighed import weigh
 
 
 def compute(name: str, truth: torch.Tensor, values: torch.Tensor) -> float:
@@ -25,26 +15,5 @@ def compute(name: str, truth: torch.Tensor, values: torch.Tensor) -> float:
     return float(metric.compute())
 
 
-def peak() -> float:
-    """Give the peak resident memory of this process so far, in MiB."""
-    unit = 2**20 if sys.platform == "darwin" else 2**10
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / unit
-
-
-def main() -> None:
-    """Load, warm up, measure."""
-    name, file = sys.argv[1:]
-    with np.load(file) as arrays:
-        truth = torch.from_numpy(arrays["labels" if name in SCORES else "masks"])
-        values = torch.from_numpy(arrays[SCORES.get(name, "maps")])
-    few = 1000 if name in SCORES else 2
-    compute(name, truth[:few], values[:few])
-    before = peak()
-    began = time.perf_counter()
-    value = compute(name, truth, values)
-    seconds = time.perf_counter() - began
-    print(json.dumps({"value": value, "seconds": seconds, "more": peak() - before}))
-
-
 if __name__ == "__main__":
-    main()
+    weigh(compute, torch.from_numpy)

@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-import argparse
 import itertools
 import json
 import tempfile
@@ -18,9 +17,12 @@ from anomalib.data import PredictDataset
 from anomalib.data.utils import read_image
 from models import build, engine, images
 from safetensors.torch import load_file
+from told import of_score
 from torch.utils.data import DataLoader
 
 if TYPE_CHECKING:
+    import argparse
+
     from anomalib.engine import Engine
     from anomalib.models import AnomalibModule
 
@@ -29,7 +31,7 @@ WARM = 16
 
 def main() -> None:
     """Score some images untimed, then all of them."""
-    options = _options()
+    options = of_score(__doc__)
     model = build("rd", options.weights).eval()
     model.model.load_state_dict(load_file(options.model))
     files = list(itertools.islice(itertools.cycle(images(options.data)), options.images))
@@ -66,16 +68,6 @@ def bare(model: AnomalibModule, files: list[Path], batch: int) -> int:
         prepared = torch.cat([model.pre_processor.transform(image) for image in read])
         count += len(model.model(prepared).anomaly_map)
     return count
-
-
-def _options() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=__doc__)
-    for name in ("--data", "--weights", "--model"):
-        parser.add_argument(name, type=Path, required=True)
-    parser.add_argument("--batch", type=int, required=True)
-    parser.add_argument("--images", type=int, required=True)
-    parser.add_argument("--way", choices=["engine", "bare"], default="engine")
-    return parser.parse_args()
 
 
 if __name__ == "__main__":

@@ -1,17 +1,5 @@
 """Print what runs on the peer's side."""
 
-import json
-import os
-import platform
-from importlib.metadata import version
+from told import print_versions
 
-names = ("anomalib", "torch", "timm", "numpy", "lightning", "torchmetrics")
-print(
-    json.dumps(
-        {
-            "python": platform.python_version(),
-            **{name: version(name) for name in names},
-            "threads": os.environ.get("OMP_NUM_THREADS", f"as many as {os.cpu_count()} cores"),
-        }
-    )
-)
+print_versions("anomalib", "torch", "timm", "numpy", "lightning", "torchmetrics")

@@ -5,27 +5,28 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass, field, replace
 from typing import TYPE_CHECKING, Any, TypeAlias
 
+from twinspect.lines import Line, defined, mean_line
 from twinspect.measuring import (
     Measured,
     PixelTally,
+    against_good,
     by_category,
     counts,
-    defined,
+    kind_table,
     labels_and_scores,
-    mean,
     quality,
     tested,
 )
 from twinspect.metrics import (
     DEFINITIONS,
     FURTHER_DEFINITIONS,
-    auroc,
     auroc_interval,
     binomial_interval,
     false_alarm_rate,
     mean_interval,
     miss_rate,
 )
+from twinspect.objects import object_lines, objects_record
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -36,6 +37,7 @@ if TYPE_CHECKING:
     from twinspect.calibration import Calibration
     from twinspect.data import DataSource
     from twinspect.judging import Judge
+    from twinspect.kinds import KindTable
     from twinspect.metrics import PixelAccumulator, PixelMetrics
     from twinspect.scores import ImageScore
 
@@ -75,6 +77,8 @@ class Evaluation:
         error_bounds: how far a binned pixel metric may be off, by category; empty where all are exact.
         resolution: at which size maps and masks were compared, in words.
         intervals: of the image AUROC, of each line above; see :class:`Intervals`.
+        kinds: saturated PRO by kind of anomaly; empty where no category has rules for it.
+        objects: AUROC of objects by category; empty where no image says which object it shows.
     """
 
     rows: list[ImageScore]
@@ -86,6 +90,8 @@ class Evaluation:
     error_bounds: dict[str, Any]
     resolution: str
     intervals: Intervals
+    kinds: KindTable
+    objects: dict[str, Line]
 
     def to_record(self) -> dict[str, Any]:
         """Return plain JSON values: what ``metrics.json`` holds about the data."""
@@ -101,6 +107,8 @@ class Evaluation:
                 "image_auroc": asdict(self.intervals),
                 "definition": FURTHER_DEFINITIONS["image_auroc_interval"],
             },
+            "saturated_pro": self.kinds.to_record(),
+            "objects": objects_record(self.objects),
             "definitions": DEFINITIONS,
         }
 
@@ -143,13 +151,15 @@ def _summarise(rows: list[ImageScore], measured: Measured, calibration: Calibrat
     return Evaluation(
         rows=rows,
         categories=categories,
-        mean={key: mean([metrics[key] for metrics in categories.values()]) for key in METRICS},
+        mean=mean_line(list(categories.values())),
         pooled=_metrics(rows, measured.pooled, calibration.threshold),
         defects=_per_defect(groups),
         pixels=measured.pixels,
         error_bounds=measured.error_bounds,
         resolution="each image at its own size",
         intervals=_intervals(groups, rows),
+        kinds=kind_table(groups, measured),
+        objects=object_lines(groups),
     )
 
 
@@ -191,10 +201,8 @@ def _per_defect(groups: dict[str, list[ImageScore]]) -> list[dict[str, Any]]:
     lines = []
     for category, rows in groups.items():
         readable = [row for row in rows if not row.error]
-        good = [row for row in readable if row.sample.is_good]
         for label in sorted({row.sample.label for row in readable}):
             own = [row for row in readable if row.sample.label == label]
-            labels, scores = labels_and_scores([*good, *own])
             flagged = sum(row.is_anomalous for row in own)
             low, high = binomial_interval(flagged, len(own))
             lines.append(
@@ -204,7 +212,7 @@ def _per_defect(groups: dict[str, list[ImageScore]]) -> list[dict[str, Any]]:
                     "images": len(own),
                     "flagged": flagged,
                     "flagged_interval_95": [low, high],
-                    "image_auroc": defined(auroc(labels, scores)),
+                    "image_auroc": against_good(readable, label),
                 }
             )
     return lines

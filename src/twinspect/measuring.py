@@ -10,17 +10,31 @@ import numpy as np
 from twinspect.data import open_data
 from twinspect.data.truth import read_truth
 from twinspect.errors import DataError
-from twinspect.metrics import PixelAccumulator, PixelMetrics, auroc, average_precision, f1_max
+from twinspect.kinds import BY_KIND, KindTable, KindTally
+from twinspect.lines import Line, defined
+from twinspect.metrics import (
+    PixelAccumulator,
+    PixelMetrics,
+    SaturatedMetrics,
+    auroc,
+    average_precision,
+    f1_max,
+)
+from twinspect.objects import OBJECT_AUROC
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
     from numpy.typing import NDArray
 
     from twinspect.data import DataSet, DataSource, Sample
 
 EXACT_PIXELS = 2**27
-"""Pixel metrics are exact up to so many pixels over all categories (2048 maps of 256 x 256); beyond, binned."""
+"""Pixel metrics are exact up to so many pixels over all categories (2048 maps of 256 x 256); beyond, binned.
+
+Where regions have rules for the saturated PRO, half of that room is for it: half of that again for images as they
+come, the rest for each kind of anomaly as it is joined with the good ones.
+"""
 POOLED = "pooled"
 """The line of all images at once, among those of the categories."""
 
@@ -29,6 +43,8 @@ QUALITY: Final = (
     *("pixel_auroc", "pixel_ap", "pixel_f1_max", "aupro_30", "aupro_05"),
 )
 """The metrics that need no threshold, in the order of ``metrics.json``."""
+FURTHER: Final = (*BY_KIND, OBJECT_AUROC)
+"""Metrics that only some test sets have, and no table of ``metrics.json``."""
 
 
 class Scored(Protocol):
@@ -62,11 +78,13 @@ class Measured:
         categories: of each category that has masks.
         pooled: of all of them at once; ``None`` without masks.
         pixels: the accumulated pixels of all categories, for curves; ``None`` without masks.
+        kinds: of each kind of anomaly, by category and label; only of categories with rules.
     """
 
     categories: dict[str, PixelMetrics]
     pooled: PixelMetrics | None
     pixels: PixelAccumulator | None
+    kinds: dict[str, dict[str, SaturatedMetrics]]
 
     @property
     def error_bounds(self) -> dict[str, Any]:
@@ -78,12 +96,16 @@ class Measured:
 class PixelTally:
     """Gathers the maps of a test set beside its masks, category by category.
 
+    It holds at most ``EXACT_PIXELS`` scores, whatever is computed of them.
+
     Args:
         samples: the whole test set: a category has pixel metrics if any of its images has a mask.
     """
 
     def __init__(self, samples: Sequence[Sample]) -> None:
-        each = EXACT_PIXELS // max(1, len({sample.category for sample in samples}))
+        most = EXACT_PIXELS // 2 if any(sample.rules for sample in samples) else EXACT_PIXELS
+        each = most // max(1, len({sample.category for sample in samples}))
+        self._kinds = KindTally(samples, most)
         masked = sorted({sample.category for sample in samples if sample.mask is not None})
         self._pixels = {category: PixelAccumulator(exact_up_to=each) for category in masked}
 
@@ -93,23 +115,25 @@ class PixelTally:
         A good image of a category with masks has an empty one; an unmarked defect has none, and does not count.
 
         Raises:
-            DataError: a mask does not fit its image.
+            DataError: a mask does not fit its image, or its rules.
         """
         pixels = self._pixels.get(row.sample.category)
         if row.map is None or pixels is None or not (row.sample.is_good or row.sample.masks):
             return None
         mask = read_truth(row.sample, (row.map.shape[0], row.map.shape[1]))
         pixels.add(mask, row.map)
+        self._kinds.add(row.sample, row.map)
         return mask
 
     def compute(self) -> Measured:
         """Compute the metrics of each category and of all at once; nothing can be added afterwards."""
+        kinds = self._kinds.compute()
         found = {name: pixels.compute() for name, pixels in self._pixels.items()}
         everything = _merged(self._pixels)
         pooled = next(iter(found.values()), None)
         if everything is not None and len(found) > 1:
             pooled = everything.compute()
-        return Measured(found, pooled, everything)
+        return Measured(found, pooled, everything, kinds)
 
 
 def tested(data: DataSource) -> DataSet:
@@ -135,7 +159,7 @@ def by_category(rows: Iterable[ScoredT]) -> dict[str, list[ScoredT]]:
     return dict(sorted(groups.items()))
 
 
-def quality(rows: Sequence[Scored], pixels: PixelMetrics | None) -> dict[str, float | None]:
+def quality(rows: Sequence[Scored], pixels: PixelMetrics | None) -> Line:
     """Compute every metric that needs no threshold; what is undefined, such as pixel metrics without masks, is None.
 
     Args:
@@ -161,6 +185,23 @@ def labels_and_scores(rows: Iterable[Scored]) -> tuple[NDArray[np.bool_], NDArra
     return labels, np.array([row.score for row in readable], dtype=np.float64)
 
 
+def against_good(rows: Sequence[Scored], label: str) -> float | None:
+    """Compute the image AUROC of one label's images against the good ones among some."""
+    labels, scores = labels_and_scores(row for row in rows if row.sample.is_good or row.sample.label == label)
+    return defined(auroc(labels, scores)) if len(scores) else None
+
+
+def kind_table(groups: Mapping[str, Sequence[Scored]], measured: Measured) -> KindTable:
+    """Lay out the metrics of each kind of anomaly.
+
+    Args:
+        groups: all images by category, see :func:`by_category`.
+        measured: of the same images.
+    """
+    places = [(category, label) for category, own in measured.kinds.items() for label in own]
+    return KindTable.of(measured.kinds, {place: against_good(groups[place[0]], place[1]) for place in places})
+
+
 def counts(rows: Sequence[Scored]) -> dict[str, int]:
     """Count the images that were read, and those that could not be."""
     return {
@@ -168,17 +209,6 @@ def counts(rows: Sequence[Scored]) -> dict[str, int]:
         "anomalous": sum(not row.sample.is_good and not row.error for row in rows),
         "unreadable": sum(bool(row.error) for row in rows),
     }
-
-
-def mean(values: Iterable[float | None]) -> float | None:
-    """Average what is defined; ``None`` where nothing is."""
-    present = [value for value in values if value is not None]
-    return float(np.mean(present)) if present else None
-
-
-def defined(value: float) -> float | None:
-    """Turn NaN, which says that a metric is undefined, into ``None``."""
-    return None if np.isnan(value) else float(value)
 
 
 def _merged(parts: dict[str, PixelAccumulator]) -> PixelAccumulator | None:

@@ -13,8 +13,10 @@ from twinspect import footprint
 from twinspect.data.fingerprint import fingerprint
 from twinspect.devices import choose_device
 from twinspect.errors import DataError
-from twinspect.measuring import QUALITY, PixelTally, by_category, counts, mean, quality, tested
+from twinspect.lines import Line, mean_line
+from twinspect.measuring import PixelTally, by_category, counts, kind_table, quality, tested
 from twinspect.methods.config import to_record
+from twinspect.objects import object_lines
 from twinspect.training import choose_precision
 
 if TYPE_CHECKING:
@@ -28,9 +30,6 @@ if TYPE_CHECKING:
     from twinspect.model import Model
     from twinspect.progress import Progress
     from twinspect.scoring import RawScore
-
-Line = dict[str, float | None]
-"""One line of a table of metrics; ``None`` where a metric is not defined."""
 
 
 @dataclass(frozen=True)
@@ -60,7 +59,8 @@ class Trial:
 
     Attributes:
         rows: every test image with its raw score, or why it could not be read; maps are not kept.
-        categories: the metrics of each category that need no threshold, see ``measuring.QUALITY``.
+        categories: the metrics of each category that need no threshold, see ``QUALITY`` and ``FURTHER`` in
+            ``measuring.py``.
         mean: of each metric over the categories that have it.
         pooled: over all images at once.
         error_bounds: how far a binned pixel metric may be off, by category; empty where all are exact.
@@ -181,13 +181,21 @@ class _Scoring:
 
 def _trial(rows: list[RawScore], measured: Measured, trained: int, costs: Costs) -> Trial:
     groups = by_category(rows)
-    categories = {name: quality(group, measured.categories.get(name)) for name, group in groups.items()}
+    kinds, objects = kind_table(groups, measured), object_lines(groups)
+    categories = {
+        name: quality(group, measured.categories.get(name))
+        | kinds.categories.get(name, {})
+        | objects.get(name, {})
+        for name, group in groups.items()
+    }
+    bounds = measured.error_bounds
+    bounds |= {name: {**bounds.get(name, {}), **own} for name, own in kinds.bounds.items()}
     return Trial(
         rows=rows,
         categories=categories,
-        mean={key: mean([line[key] for line in categories.values()]) for key in QUALITY},
+        mean=mean_line(list(categories.values())),
         pooled=quality(rows, measured.pooled),
-        error_bounds=measured.error_bounds,
+        error_bounds=bounds,
         images={"train": trained, **counts(rows)},
         costs=costs,
     )

@@ -31,7 +31,7 @@ def compare(lines: Sequence[Line], key: str, name: str) -> Html:
     """
     shown = [(line, line.cells[key]) for line in lines]
     ends = [100 * value for _, cell in shown for value in _reach(cell)]
-    marks = ticks(min(ends) - 1, max(ends) + 1)
+    marks = ticks(max(min(ends) - 1, 0), min(max(ends) + 1, 100))
     plane = Plane(
         (marks[0], marks[-1]), (0, len(shown)), left=NAMES, top=8, width=430, height=LINE * len(shown)
     )
@@ -59,9 +59,9 @@ def _entry(plane: Plane, line: Line, cell: Spread, height: float) -> list[Html]:
 
 
 def _reach(cell: Spread) -> tuple[float, float]:
-    """Give both ends of one standard deviation around the mean."""
+    """Give both ends of one standard deviation around the mean, as far as a share goes."""
     middle, deviation = cell.mean or 0.0, cell.deviation or 0.0
-    return middle - deviation, middle + deviation
+    return max(middle - deviation, 0.0), min(middle + deviation, 1.0)
 
 
 def _plain(value: float) -> str:

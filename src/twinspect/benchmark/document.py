@@ -8,9 +8,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 from twinspect.benchmark.spread import MISSING, Spread
-from twinspect.benchmark.summary import MEAN, POOLED
-from twinspect.measuring import QUALITY
-from twinspect.metrics import COSTS, DEFINITIONS
+from twinspect.benchmark.summary import MEAN, POOLED, TABLED
+from twinspect.metrics import COSTS, DEFINITIONS, FURTHER_DEFINITIONS
 from twinspect.report.sections import TITLES as METRIC_TITLES
 
 if TYPE_CHECKING:
@@ -27,6 +26,8 @@ TITLES: Final = METRIC_TITLES | {
     "parameters": "Parameters, M",
     "trained_parameters": "Trained, M",
 }
+MEANINGS: Final = DEFINITIONS | FURTHER_DEFINITIONS | COSTS
+"""What each number of a report is."""
 _UNITS: Final = {"peak_memory": 2**-20, "gpu_memory": 2**-20, "parameters": 1e-6, "trained_parameters": 1e-6}
 """What stored numbers are multiplied by to be shown."""
 _MADE_WITH: Final = {
@@ -68,7 +69,7 @@ class Grid:
     @property
     def definitions(self) -> dict[str, str]:
         """What each of its numbers is, by the head of its column."""
-        return {TITLES[key]: {**DEFINITIONS, **COSTS}[key] for key in self.keys}
+        return {TITLES[key]: MEANINGS[key] for key in self.keys}
 
 
 def grids(series: Sequence[Series], lines: Sequence[Line], beside: str | None = None) -> list[Grid]:
@@ -96,7 +97,7 @@ def grids(series: Sequence[Series], lines: Sequence[Line], beside: str | None = 
 
 def results(protocol: str, lines: Sequence[Line], beside: str | None = None) -> Grid:
     """Tabulate the metrics, in percent."""
-    keys = _used(QUALITY, (key for line in lines for key in line.cells))
+    keys = _used(TABLED, (key for line in lines for key in line.cells))
     rows = [
         (
             line.category,

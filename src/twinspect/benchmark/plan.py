@@ -47,7 +47,13 @@ class Run:
         return f"{self.what['task']}, {self.what['method']}, seed {self.what['seed']}"
 
 
-def make_plan(protocol: Protocol, folder: str, choice: Choice, detectors: Sequence[Detector]) -> list[Run]:
+def make_plan(
+    protocol: Protocol,
+    folder: str,
+    choice: Choice,
+    detectors: Sequence[Detector],
+    tell: Callable[[str], None] | None = None,
+) -> list[Run]:
     """List every run, the first seed's first, so that a table of one seed is whole early.
 
     All settings, teachers and images are looked at now, so that a mistake is found before hours of work.
@@ -57,11 +63,12 @@ def make_plan(protocol: Protocol, folder: str, choice: Choice, detectors: Sequen
         folder: the data.
         choice: which classes, and how many images of them.
         detectors: unfitted, one for each method and seed.
+        tell: is told which of several sets are there, and which are not.
 
     Raises:
         TwinspectError: wrong settings, a teacher that cannot be had, a folder that the protocol does not take.
     """
-    divided = tasks(protocol, folder, choice)
+    divided = tasks(protocol, folder, choice, tell)
     known = [(detector, identity(detector)) for detector in detectors]
     limits = {"most_train": choice.most_train, "most_test": choice.most_test}
     runs = []
@@ -78,11 +85,14 @@ def make_plan(protocol: Protocol, folder: str, choice: Choice, detectors: Sequen
 
 
 def _data(task: Task) -> str:
-    """Hash the images that a task learns from and tests, their masks, and what each is said to be."""
+    """Hash the images that a task learns from and tests, their masks with any rules, and what each is said to be."""
     data = task.read()
     used = [*trained_on(data), *tested(data)]
     masks = [Sample(path, f"{sample.name}: {path.name}") for sample in used for path in sample.masks]
-    roles = sorted((s.name, s.split, s.label, s.category, len(s.masks)) for s in used)
+    masks += [Sample(path, path.as_posix()) for path in sorted({s.rules for s in used if s.rules})]
+    roles = sorted(
+        (s.name, s.split, s.label, s.category, len(s.masks), *filter(None, [s.group])) for s in used
+    )
     whole = json.dumps([fingerprint(used), fingerprint(masks), roles])
     return hashlib.sha256(whole.encode("utf-8", "surrogateescape")).hexdigest()
 

@@ -6,9 +6,9 @@ images are divided into tasks.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
-from typing import TYPE_CHECKING, Final, Literal, get_args
+from typing import TYPE_CHECKING, Any, Final, Literal, get_args
 
 import twinspect.data
 from twinspect.data import all_but_one, one_vs_rest, open_data
@@ -16,11 +16,11 @@ from twinspect.data.classes import read_classes, thinned
 from twinspect.errors import ConfigError, unknown_name
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
     from twinspect.data.samples import ClassSet, DataSet
 
-How = Literal["per category", "multi-class", "one against the rest", "all but one"]
+How = Literal["per category", "multi-class", "one against the rest", "all but one", "each set"]
 BY_CLASS: Final[tuple[How, ...]] = ("one against the rest", "all but one")
 
 
@@ -32,14 +32,16 @@ class Protocol:
         name: what to type.
         summary: one line.
         how: what is trained and tested by itself: each category, all categories in one model, each class against
-            the rest as the good one, or each class as the anomalous one.
+            the rest as the good one, each class as the anomalous one, or each of several sets.
         loader: a function of ``twinspect.data`` that takes the folder; empty for any layout that twinspect reads.
+        options: what else the loader takes.
     """
 
     name: str
     summary: str
     how: How
     loader: str = ""
+    options: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -70,41 +72,46 @@ class Choice:
     most_test: int | None = None
 
 
-PER_CATEGORY, MULTI, OVR, ABO = get_args(How)
+PER_CATEGORY, MULTI, OVR, ABO, EACH_SET = get_args(How)
+_SINGLE: Final = {"views": "single"}
 _ROWS: Final = (
-    ("folder", "any layout that doctor reads: one model a category", PER_CATEGORY, ""),
-    ("folder-multiclass", "any layout that doctor reads: one model for all", MULTI, ""),
-    ("classes-ovr", "class folders or .npz: each class against the rest", OVR, ""),
-    ("classes-all-but-one", "class folders or .npz: each class as the anomaly", ABO, ""),
-    ("mvtec", "MVTec AD: one model a category", PER_CATEGORY, "MVTecAD"),
-    ("mvtec-multiclass", "MVTec AD: one model for all", MULTI, "MVTecAD"),
-    ("visa", "VisA: one model a category", PER_CATEGORY, "VisA"),
-    ("visa-multiclass", "VisA: one model for all", MULTI, "VisA"),
-    ("mvtec3d-rgb", "MVTec 3D-AD, colour images: one model a category", PER_CATEGORY, "MVTec3D"),
-    ("loco", "MVTec LOCO: one model a category", PER_CATEGORY, "MVTecLOCO"),
-    ("real-iad", "Real-IAD: one model a category", PER_CATEGORY, "RealIAD"),
-    ("real-iad-multiclass", "Real-IAD: one model for all", MULTI, "RealIAD"),
-    ("btad", "BTAD: one model a category", PER_CATEGORY, "BTAD"),
-    ("mpdd", "MPDD: one model a category", PER_CATEGORY, "MPDD"),
-    ("kolektor", "KolektorSDD", PER_CATEGORY, "KolektorSDD"),
-    ("kolektor2", "KolektorSDD2", PER_CATEGORY, "KolektorSDD2"),
-    ("magnetic-tile", "magnetic tiles", PER_CATEGORY, "MagneticTile"),
-    ("dagm", "DAGM 2007: one model a category", PER_CATEGORY, "DAGM"),
-    ("brain-mri", "brain MRI: tumour or none", PER_CATEGORY, "BrainMRI"),
-    ("head-ct", "head CT: haemorrhage or none", PER_CATEGORY, "HeadCT"),
-    ("retinal-oct", "retinal OCT: three diseases or none", PER_CATEGORY, "RetinalOCT"),
-    ("cifar10-ovr", "CIFAR-10: each class against the rest", OVR, "CIFAR10"),
-    ("cifar10-all-but-one", "CIFAR-10: each class as the anomaly", ABO, "CIFAR10"),
-    ("cifar100-ovr", "CIFAR-100: each class against the rest", OVR, "CIFAR100"),
-    ("cifar100-all-but-one", "CIFAR-100: each class as the anomaly", ABO, "CIFAR100"),
-    ("mnist-ovr", "MNIST: each digit against the rest", OVR, "MNIST"),
-    ("mnist-all-but-one", "MNIST: each digit as the anomaly", ABO, "MNIST"),
-    ("fmnist-ovr", "Fashion-MNIST: each class against the rest", OVR, "FashionMNIST"),
-    ("fmnist-all-but-one", "Fashion-MNIST: each class as the anomaly", ABO, "FashionMNIST"),
-    ("view-ovr", "six natural scenes: each against the rest", OVR, "View"),
-    ("view-all-but-one", "six natural scenes: each as the anomaly", ABO, "View"),
+    Protocol("folder", "any layout that doctor reads: one model a category", PER_CATEGORY),
+    Protocol("folder-multiclass", "any layout that doctor reads: one model for all", MULTI),
+    Protocol("classes-ovr", "class folders or .npz: each class against the rest", OVR),
+    Protocol("classes-all-but-one", "class folders or .npz: each class as the anomaly", ABO),
+    Protocol("mvtec", "MVTec AD: one model a category", PER_CATEGORY, "MVTecAD"),
+    Protocol("mvtec-multiclass", "MVTec AD: one model for all", MULTI, "MVTecAD"),
+    Protocol("visa", "VisA: one model a category", PER_CATEGORY, "VisA"),
+    Protocol("visa-multiclass", "VisA: one model for all", MULTI, "VisA"),
+    Protocol("mvtec3d-rgb", "MVTec 3D-AD, colour images: one model a category", PER_CATEGORY, "MVTec3D"),
+    Protocol("loco", "MVTec LOCO: one model a category", PER_CATEGORY, "MVTecLOCO"),
+    Protocol("real-iad", "Real-IAD, five views: one model a category", PER_CATEGORY, "RealIAD"),
+    Protocol("real-iad-multiclass", "Real-IAD, five views: one model for all", MULTI, "RealIAD"),
+    Protocol(
+        "real-iad-single", "Real-IAD from above: one model a category", PER_CATEGORY, "RealIAD", _SINGLE
+    ),
+    Protocol("btad", "BTAD: one model a category", PER_CATEGORY, "BTAD"),
+    Protocol("mpdd", "MPDD: one model a category", PER_CATEGORY, "MPDD"),
+    Protocol("kolektor", "KolektorSDD", PER_CATEGORY, "KolektorSDD"),
+    Protocol("kolektor2", "KolektorSDD2", PER_CATEGORY, "KolektorSDD2"),
+    Protocol("magnetic-tile", "magnetic tiles", PER_CATEGORY, "MagneticTile"),
+    Protocol("dagm", "DAGM 2007: one model a category", PER_CATEGORY, "DAGM"),
+    Protocol("brain-mri", "brain MRI: tumour or none", PER_CATEGORY, "BrainMRI"),
+    Protocol("head-ct", "head CT: haemorrhage or none", PER_CATEGORY, "HeadCT"),
+    Protocol("retinal-oct", "retinal OCT: three diseases or none", PER_CATEGORY, "RetinalOCT"),
+    Protocol("medical", "those of the three medical sets that are there", EACH_SET, "medical_sets"),
+    Protocol("cifar10-ovr", "CIFAR-10: each class against the rest", OVR, "CIFAR10"),
+    Protocol("cifar10-all-but-one", "CIFAR-10: each class as the anomaly", ABO, "CIFAR10"),
+    Protocol("cifar100-ovr", "CIFAR-100: each class against the rest", OVR, "CIFAR100"),
+    Protocol("cifar100-all-but-one", "CIFAR-100: each class as the anomaly", ABO, "CIFAR100"),
+    Protocol("mnist-ovr", "MNIST: each digit against the rest", OVR, "MNIST"),
+    Protocol("mnist-all-but-one", "MNIST: each digit as the anomaly", ABO, "MNIST"),
+    Protocol("fmnist-ovr", "Fashion-MNIST: each class against the rest", OVR, "FashionMNIST"),
+    Protocol("fmnist-all-but-one", "Fashion-MNIST: each class as the anomaly", ABO, "FashionMNIST"),
+    Protocol("view-ovr", "six natural scenes: each against the rest", OVR, "View"),
+    Protocol("view-all-but-one", "six natural scenes: each as the anomaly", ABO, "View"),
 )
-PROTOCOLS: Final = {name: Protocol(name, summary, how, loader) for name, summary, how, loader in _ROWS}
+PROTOCOLS: Final = {row.name: row for row in _ROWS}
 
 
 def protocol_named(name: str) -> Protocol:
@@ -118,13 +125,16 @@ def protocol_named(name: str) -> Protocol:
     return PROTOCOLS[name]
 
 
-def tasks(protocol: Protocol, folder: str, choice: Choice) -> list[Task]:
+def tasks(
+    protocol: Protocol, folder: str, choice: Choice, tell: Callable[[str], None] | None = None
+) -> list[Task]:
     """Divide a folder into tasks.
 
     Args:
         protocol: says how.
         folder: the data; for sets of classes it may be an ``.npz``.
         choice: which classes, and how many images of them.
+        tell: is told which of several sets are there, and which are not.
 
     Raises:
         DataError: the folder is not what the protocol takes.
@@ -138,24 +148,19 @@ def tasks(protocol: Protocol, folder: str, choice: Choice) -> list[Task]:
             f"--classes, --most-train and --most-test are for sets of classes, not for {protocol.name}; "
             f"they go with: {fitting}"
         )
-    data = _load(protocol, folder)
+    if protocol.how == "each set":
+        return _set_tasks(_load(protocol, folder), folder, tell)
+    data: DataSet = _load(protocol, folder)
     if protocol.how == "multi-class" or len(data.categories) == 1:
-        return [Task(data.name, lambda: data)]
+        return [Task(data.name, partial(_whole, data))]
     return [Task(category, partial(_of_category, data, category)) for category in data.categories]
 
 
-def _load(protocol: Protocol, folder: str) -> DataSet:
-    loaded: DataSet = (
-        getattr(twinspect.data, protocol.loader)(folder) if protocol.loader else open_data(folder)
-    )
-    return loaded
-
-
-def _load_classes(protocol: Protocol, folder: str) -> ClassSet:
-    loaded: ClassSet = (
-        getattr(twinspect.data, protocol.loader)(folder) if protocol.loader else read_classes(folder)
-    )
-    return loaded
+def _load(protocol: Protocol, folder: str, otherwise: Callable[[str], Any] = open_data) -> Any:
+    """Read a folder by the protocol's loader, or otherwise as any layout."""
+    if not protocol.loader:
+        return otherwise(folder)
+    return getattr(twinspect.data, protocol.loader)(folder, **protocol.options)
 
 
 def _of_category(data: DataSet, category: str) -> DataSet:
@@ -163,9 +168,25 @@ def _of_category(data: DataSet, category: str) -> DataSet:
 
 
 def _class_tasks(protocol: Protocol, folder: str, choice: Choice) -> list[Task]:
-    found = thinned(_load_classes(protocol, folder), choice.most_train, choice.most_test)
+    classes: ClassSet = _load(protocol, folder, read_classes)
+    found = thinned(classes, choice.most_train, choice.most_test)
     for name in choice.classes:
         if name not in found.classes:
             raise unknown_name("class", name, found.classes)
     judged = one_vs_rest if protocol.how == "one against the rest" else all_but_one
     return [Task(name, partial(judged, found, name)) for name in choice.classes or found.classes]
+
+
+def _set_tasks(
+    sets: Mapping[str, DataSet | None], folder: str, tell: Callable[[str], None] | None
+) -> list[Task]:
+    there = {title: data for title, data in sets.items() if data is not None}
+    if tell:
+        places = ", ".join(f"{title} ({data.root})" for title, data in there.items())
+        missing = ", ".join(title for title in sets if title not in there) or "nothing"
+        tell(f"{folder}: found {places}; not found: {missing}")
+    return [Task(title, partial(_whole, data)) for title, data in there.items()]
+
+
+def _whole(data: DataSet) -> DataSet:
+    return data

@@ -19,7 +19,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from twinspect.benchmark.plan import Run
-    from twinspect.trial import Line, Trial
+    from twinspect.lines import Line
+    from twinspect.trial import Trial
 
 _OWNED = "key = :key and state = 'running' and host = :host and pid = :pid and process = :process"
 

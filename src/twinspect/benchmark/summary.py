@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final, Literal
 
 from twinspect.benchmark.published import Published, published
 from twinspect.benchmark.spread import Spread
-from twinspect.measuring import QUALITY
+from twinspect.measuring import FURTHER, QUALITY
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -18,6 +18,8 @@ MEAN: Final = "mean"
 """The line of the mean over all tasks, or over all categories of one model; published tables call it so, too."""
 POOLED: Final = "pooled"
 """The line of all images of one model over several categories."""
+TABLED: Final = (*QUALITY, *FURTHER)
+"""The metrics that have a column where any line has a value of them."""
 
 
 @dataclass(frozen=True)
@@ -97,7 +99,7 @@ def _mean_of_seed(series: Series, seed: int) -> Values | None:
     runs = [run for run in series.runs if run.row["seed"] == seed]
     if len(runs) < len(series.tasks) or not all(run.is_done for run in runs):
         return None
-    having = {key: [run.mean[key] for run in runs if key in run.mean] for key in QUALITY}
+    having = {key: [run.mean[key] for run in runs if key in run.mean] for key in TABLED}
     return {key: sum(values) / len(values) for key, values in having.items() if values}
 
 
@@ -106,8 +108,8 @@ def _line(series: Series, category: str, found: Sequence[Values | None]) -> Line
     done = [values for values in found if values is not None]
     cells = {
         key: Spread(tuple(values[key] for values in done if key in values), len(found))
-        for key in QUALITY
-        if not done or any(key in values for values in done)
+        for key in TABLED
+        if any(key in values for values in done) or (not done and key in QUALITY)
     }
     return Line(
         series.protocol, category, series.label, "ours", cells, f"teacher {series.settings['teacher']}"

@@ -6,8 +6,8 @@ import csv
 import io
 from typing import TYPE_CHECKING, Any, Final
 
-from twinspect.benchmark.document import cost
-from twinspect.metrics import COSTS, DEFINITIONS
+from twinspect.benchmark.document import MEANINGS, cost
+from twinspect.metrics import COSTS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -27,7 +27,7 @@ def rows(series: Sequence[Series], lines: Sequence[Line]) -> Iterator[dict[str, 
     for line in lines:
         for key, cell in line.cells.items():
             about = (line.protocol, line.category, line.method, line.kind, key)
-            yield _row(about, cell, line.source, DEFINITIONS[key])
+            yield _row(about, cell, line.source, MEANINGS[key])
     for each in series:
         for key, definition in COSTS.items():
             about = (each.protocol, "", each.label, "ours", key)

@@ -52,7 +52,7 @@ def _plan(options: argparse.Namespace) -> list[Run]:
     methods, seeds = (list(dict.fromkeys(names)) for names in (options.methods, options.seeds))
     _check_settings(methods, options.set)
     detectors = [_detector(options, method, seed) for seed in seeds for method in methods]
-    return make_plan(protocol_named(options.protocol), options.data, choice, detectors)
+    return make_plan(protocol_named(options.protocol), options.data, choice, detectors, warn)
 
 
 def _detector(options: argparse.Namespace, method: str, seed: int) -> Detector:

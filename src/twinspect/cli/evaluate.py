@@ -11,12 +11,15 @@ from twinspect.cli.loading import load_chosen
 from twinspect.cli.outcome import DONE, SOME_UNREADABLE, Outcome
 from twinspect.cli.tables import CsvTable, to_row
 from twinspect.data import open_data
+from twinspect.kinds import BY_KIND
+from twinspect.lines import mean_line
 from twinspect.report import write_evaluation
 
 if TYPE_CHECKING:
     import argparse
 
     from twinspect.evaluation import Evaluation
+    from twinspect.kinds import KindTable
 
 MOST_COLUMNS = 5
 
@@ -50,10 +53,23 @@ def outcome(found: Evaluation, out: Path) -> Outcome:
     """Say the main figures."""
     unreadable = sum(bool(row.error) for row in found.rows)
     # Metrics run down and categories across, as far as a terminal is wide; the report shows them all.
-    named = list(found.categories.items()) if len(found.categories) <= MOST_COLUMNS else []
-    columns = [*named, ("mean", found.mean), ("pooled", found.pooled)] if len(named) != 1 else named
-    shown = [key for key in found.mean if found.mean[key] is not None]
-    rows = [(key, *[metrics[key] for _, metrics in columns]) for key in shown]
-    text = table(("metric", *[name for name, _ in columns]), rows)
+    whole = [
+        (name, line | found.kinds.categories.get(name, {}) | found.objects.get(name, {}))
+        for name, line in found.categories.items()
+    ]
+    named = whole if len(whole) <= MOST_COLUMNS else []
+    mean = found.mean | found.kinds.mean | mean_line(list(found.objects.values()))
+    columns = [*named, ("mean", mean), ("pooled", found.pooled)] if len(named) != 1 else named
+    shown = [key for key, value in mean.items() if value is not None]
+    rows = [(key, *[metrics.get(key) for _, metrics in columns]) for key in shown]
+    text = table(("metric", *[name for name, _ in columns]), rows) + _kinds(found.kinds)
     record: dict[str, Any] = {"out": str(out), "unreadable": unreadable, **found.to_record()}
     return Outcome(f"{text}\n{out / 'report.html'}", record, SOME_UNREADABLE if unreadable else DONE)
+
+
+def _kinds(found: KindTable) -> str:
+    """Say how well each kind of anomaly is found, on average over the categories that have it."""
+    if not found.kinds:
+        return ""
+    rows = [(label, *[line[key] for key in BY_KIND]) for label, line in found.by_label.items()]
+    return "\n\n" + table(("kind", *BY_KIND), rows)

@@ -287,9 +287,10 @@ def _benchmark(verbs: _Verbs, common: argparse.ArgumentParser) -> None:
         metavar="PROTOCOL",
         help="folder (one model a category), folder-multiclass (one for all), classes-ovr (each class against the "
         "rest), classes-all-but-one (each class as the anomaly); of public sets: mvtec, visa, real-iad (each also "
-        "with -multiclass), mvtec3d-rgb, loco, btad, mpdd, kolektor, kolektor2, magnetic-tile, dagm, brain-mri, "
-        "head-ct, retinal-oct; cifar10, cifar100, mnist, fmnist, view (each with -ovr or -all-but-one); or: report, "
-        "for the tables of what was run",
+        "with -multiclass), real-iad-single (the view from above), mvtec3d-rgb, loco, btad, mpdd, kolektor, "
+        "kolektor2, magnetic-tile, dagm, brain-mri, head-ct, retinal-oct, medical (those of these three "
+        "that are there, each in a folder of its own); cifar10, cifar100, mnist, fmnist, view (each with -ovr or "
+        "-all-but-one); or: report, for the tables of what was run",
     )
     verb.add_argument("--data", metavar="DIR", help="the images; for the protocols of classes also an .npz")
     verb.add_argument(

@@ -6,6 +6,7 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 from twinspect.data import benchmarks
+from twinspect.data.benchmarks.medical import medical_sets
 from twinspect.data.classes import all_but_one, one_vs_rest
 from twinspect.data.opening import DataSource, open_data
 from twinspect.data.samples import GOOD, SPLITS, ClassSet, DataSet, Sample, Skipped, Split
@@ -65,6 +66,7 @@ __all__ = [
     "all_but_one",
     "benchmarks",
     "download",
+    "medical_sets",
     "one_vs_rest",
     "open_data",
 ]

@@ -16,13 +16,14 @@ from twinspect.data.listing import (
 )
 from twinspect.data.masks import attach_masks
 from twinspect.data.samples import GOOD, Sample
+from twinspect.data.saturation import attacher
 from twinspect.errors import DataError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
     from pathlib import Path
 
     from twinspect.data.samples import DataSet, Split
+    from twinspect.data.saturation import Attach
 
 EXPECTED = (
     "expected a folder of good images; or train/good, test/good and test/<defect>; "
@@ -45,7 +46,8 @@ def read_folder(root: Path, split: Split) -> DataSet:
 
     * MVTec: ``train/good``, perhaps ``calibration/good`` or ``validation/good``, ``test/good``,
       ``test/<defect>`` and ``ground_truth/<defect>/<name>_mask.png``. Images directly in ``train`` count
-      as good.
+      as good. Beside a ``defects_config.json`` masks are ``ground_truth/<defect>/<name>/<nnn>.png``, as in
+      MVTec LOCO AD.
     * class folders: ``good`` beside ``<defect>`` folders: the good ones get ``split``, the others are for
       testing.
     * categories: sub-folders in one of the two layouts above, each named by its folder.
@@ -107,7 +109,7 @@ def _read_category(folder: Path, root: Path, split: Split) -> tuple[Found, str]:
     folders = subfolders(folder, found)
     if folders.keys() & {"train", "test"}:
         _check_has_train(folder, folders, split)
-        part = read_mvtec(folders, root)
+        part = read_mvtec(folders, root, attacher(folder, found))
         layout = "MVTec layout" if "train" in folders else "MVTec layout without train/, for testing only"
         if split == "train" and not any(sample.split == "train" for sample in part.samples):
             raise DataError(f"{folders['train']}: no images to train on; expected them in train/good")
@@ -123,9 +125,7 @@ def _check_has_train(folder: Path, folders: dict[str, Path], split: Split) -> No
         raise DataError(f"{folder}: has test/ but no train/; {remedy}")
 
 
-def read_mvtec(
-    folders: dict[str, Path], root: Path, attach: Callable[[Found, Path, Path], Found] = attach_masks
-) -> Found:
+def read_mvtec(folders: dict[str, Path], root: Path, attach: Attach = attach_masks) -> Found:
     """Read the folders of one category in MVTec layout.
 
     Args:

@@ -31,6 +31,8 @@ class Sample:
         mask: the file that marks the anomalous pixels, if there is one.
         pixels: (H, W, 3) uint8 RGB, when the image is held in memory instead of a file.
         further_masks: more such files, where each marks one region; the anomalous pixels are those of all together.
+        group: which object the image shows, where several images show one; empty where nothing is known of it.
+        rules: the file that says how much of each region is enough, if there is one; see ``data/saturation.py``.
     """
 
     path: Path
@@ -41,6 +43,8 @@ class Sample:
     mask: Path | None = None
     pixels: NDArray[np.uint8] | None = field(default=None, repr=False, compare=False)
     further_masks: tuple[Path, ...] = ()
+    group: str = ""
+    rules: Path | None = None
 
     @property
     def is_good(self) -> bool:

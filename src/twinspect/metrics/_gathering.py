@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 
@@ -10,10 +10,14 @@ from twinspect.errors import ConfigError, DataError
 from twinspect.metrics._stores import BinnedStore, ExactStore
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
     from numpy.typing import NDArray
     from typing_extensions import Self
 
     from twinspect.metrics._stores import Pixels
+
+TruthT = TypeVar("TruthT")
 
 
 class Gathering:
@@ -63,6 +67,35 @@ class Gathering:
             binned.add(self._store.pixels())
             self._store = binned
         return self._store
+
+
+def collect(
+    truths: Sequence[TruthT],
+    maps: Sequence[Any],
+    split: Callable[[TruthT, Any], Pixels],
+    came: str,
+    allowed: str,
+) -> ExactStore:
+    """Hold the pixels of images that are all at hand.
+
+    Args:
+        truths: what is known of each image.
+        maps: its scores.
+        split: sorts the pixels of one image by both.
+        came: what the truths are called.
+        allowed: how truths and maps belong together.
+
+    Raises:
+        DataError: no images, unequal numbers, or an image that cannot be split.
+    """
+    if len(truths) != len(maps) or len(maps) == 0:
+        raise DataError(
+            f"{len(truths)} {came} came with {len(maps)} score maps; allowed: {allowed}, and at least one of each"
+        )
+    store = ExactStore()
+    for truth, score_map in zip(truths, maps, strict=True):
+        store.add(split(truth, score_map))
+    return store
 
 
 def check_float32(score_map: NDArray[np.float32]) -> None:

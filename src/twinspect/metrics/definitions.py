@@ -86,6 +86,20 @@ FURTHER_DEFINITIONS: dict[str, str] = {
         "over all regions of all test images, against the share of good pixels of all test images at or above it, "
         "by the trapezoid rule through every distinct score with linear interpolation at the rate."
     ),
+    "auspro_05": (
+        "auspro up to a false-positive rate of 0.05, of each kind of anomaly by itself (its images and the good "
+        "ones), averaged over the kinds; regions and saturation areas are those that came with the data, a share of "
+        "a region rounded down to whole pixels but to one at least."
+    ),
+    "auspro_30": "auspro_05 with a false-positive rate of 0.3 instead of 0.05.",
+    "image_auroc_by_kind": (
+        "image_auroc of each kind of anomaly against the good images, averaged over the kinds: the detection figure "
+        "of MVTec LOCO AD's tables."
+    ),
+    "object_auroc": (
+        "image_auroc with objects in the place of images, where several images show one (the sample-level AUROC of "
+        "Real-IAD): an object scores what its highest image does and is anomalous where any of its images is."
+    ),
     "auroc_difference": (
         "Image AUROC of one method less that of another on the same test images, with DeLong's standard error, the "
         "normal interval and the two-sided p-value of the hypothesis that the true ones are equal."

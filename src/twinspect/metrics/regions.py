@@ -12,7 +12,7 @@ score and keeps it lifted, so what it adds to the area depends only on how many 
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 from scipy import ndimage
@@ -20,17 +20,19 @@ from scipy import ndimage
 from twinspect.errors import DataError
 from twinspect.metrics._checks import as_flags, as_scores, check_limit
 from twinspect.metrics._curves import NO_CURVE, Curve, check_points, corners, cut, thin
+from twinspect.metrics._gathering import collect
 from twinspect.metrics._steps import Mean, area
-from twinspect.metrics._stores import ExactStore, Pixels
+from twinspect.metrics._stores import Pixels
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from numpy.typing import ArrayLike, NDArray
 
-    from twinspect.metrics._stores import BinnedStore
+    from twinspect.metrics._stores import BinnedStore, ExactStore
 
 _EIGHT_CONNECTED = np.ones((3, 3), dtype=bool)
+_PAIRED: Final = ("masks", "one mask a map, None where an image has no defect")
 
 
 def aupro(masks: Sequence[ArrayLike | None], maps: Sequence[ArrayLike], limit: float = 0.3) -> float:
@@ -58,7 +60,7 @@ def aupro(masks: Sequence[ArrayLike | None], maps: Sequence[ArrayLike], limit: f
     0.5
     """
     check_limit(limit)
-    return area_of(_collect(masks, maps), limit)
+    return area_of(collect(masks, maps, split_pixels, *_PAIRED), limit)
 
 
 def pro_curve(
@@ -83,7 +85,7 @@ def pro_curve(
     """
     check_limit(limit)
     check_points(points)
-    return curve_of(_collect(masks, maps), limit, points)
+    return curve_of(collect(masks, maps, split_pixels, *_PAIRED), limit, points)
 
 
 def area_of(store: ExactStore, limit: float) -> float:
@@ -149,15 +151,3 @@ def _region_areas(mask: NDArray[np.bool_]) -> tuple[NDArray[np.int32], int]:
     labels, n_regions = ndimage.label(mask, structure=_EIGHT_CONNECTED)
     of_pixels = labels[mask]
     return np.bincount(of_pixels).astype(np.int32)[of_pixels], int(n_regions)
-
-
-def _collect(masks: Sequence[ArrayLike | None], maps: Sequence[Any]) -> ExactStore:
-    if len(masks) != len(maps) or len(maps) == 0:
-        raise DataError(
-            f"{len(masks)} masks came with {len(maps)} score maps; allowed: one mask a map, None where an "
-            "image has no defect, and at least one of each"
-        )
-    store = ExactStore()
-    for mask, score_map in zip(masks, maps, strict=True):
-        store.add(split_pixels(mask, score_map))
-    return store

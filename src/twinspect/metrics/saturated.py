@@ -15,22 +15,24 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from math import ceil
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
 from twinspect.errors import ConfigError, DataError
 from twinspect.metrics._checks import check_limit
 from twinspect.metrics._curves import Curve, check_points
-from twinspect.metrics._gathering import Gathering, check_float32
+from twinspect.metrics._gathering import Gathering, check_float32, collect
 from twinspect.metrics._steps import Mean, area
-from twinspect.metrics._stores import ExactStore, Pixels
+from twinspect.metrics._stores import Pixels
 from twinspect.metrics.regions import area_of, as_map, as_mask, curve_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from numpy.typing import ArrayLike, NDArray
+
+_PAIRED: Final = ("lists of regions", "one list of regions a map, empty where an image has no defect")
 
 
 @dataclass(frozen=True, eq=False)
@@ -168,7 +170,7 @@ def auspro(
     1.0
     """
     check_limit(limit)
-    return area_of(_collect(regions, maps), limit)
+    return area_of(collect(regions, maps, split_regions, *_PAIRED), limit)
 
 
 def spro_curve(
@@ -194,7 +196,7 @@ def spro_curve(
     """
     check_limit(limit)
     check_points(points)
-    return curve_of(_collect(regions, maps), limit, points)
+    return curve_of(collect(regions, maps, split_regions, *_PAIRED), limit, points)
 
 
 def split_regions(regions: Sequence[SaturatedRegion], score_map: ArrayLike) -> Pixels:
@@ -225,15 +227,3 @@ def _rising(scores: NDArray[Any], region: SaturatedRegion) -> tuple[NDArray[Any]
     enough = region.enough_of(scores.size)
     chosen = np.sort(scores)[::-1][: ceil(enough)]
     return chosen, enough / np.minimum(enough - np.arange(chosen.size), 1.0)
-
-
-def _collect(regions: Sequence[Sequence[SaturatedRegion]], maps: Sequence[Any]) -> ExactStore:
-    if len(regions) != len(maps) or len(maps) == 0:
-        raise DataError(
-            f"regions of {len(regions)} images came with {len(maps)} score maps; allowed: one list of regions "
-            "a map, empty where an image has no defect, and at least one of each"
-        )
-    store = ExactStore()
-    for own, score_map in zip(regions, maps, strict=True):
-        store.add(split_regions(own, score_map))
-    return store

@@ -10,9 +10,11 @@ from twinspect._version import __version__
 from twinspect.report.embedding import embedding
 from twinspect.report.exhibits import pictures
 from twinspect.report.frame import framed
+from twinspect.report.kinds import kinds
 from twinspect.report.learning import Learning, learning
 from twinspect.report.markup import NOTHING, Html, element, table
 from twinspect.report.numbers import Rate, decimal, false_alarms, finds, percent, plural
+from twinspect.report.objects import objects
 from twinspect.report.promise import promise
 from twinspect.report.sections import between, curves, defects, metrics, scores, unreadable
 
@@ -63,6 +65,8 @@ def render(report: Report) -> str:
         scores(calibration, found),
         curves(found),
         defects(found),
+        kinds(found.kinds),
+        objects(found.objects),
         pictures(report.gallery, calibration, report.bits),
         unreadable(found),
         learning(report.learning),

@@ -11,7 +11,7 @@ from twinspect.report.markup import NOTHING, Html, element, section, table
 from twinspect.report.numbers import Rate, decimal, false_alarms, finds, percent, plural
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping
 
     from twinspect.calibration import Calibration
     from twinspect.evaluation import Evaluation, Interval
@@ -29,6 +29,10 @@ TITLES: Final = {
     "false_alarm_rate": "False alarms",
     "miss_rate": "Misses",
     "threshold": "Threshold",
+    "auspro_05": "AUsPRO 0.05",
+    "auspro_30": "AUsPRO 0.3",
+    "image_auroc_by_kind": "Image AUROC by kind",
+    "object_auroc": "Object AUROC",
 }
 LINES: Final = {
     "mean": "Mean over the categories for which the metric is defined.",
@@ -91,12 +95,17 @@ def between(ends: tuple[float, float]) -> str:
 def _bounds(found: Evaluation) -> Html:
     if not found.error_bounds:
         return NOTHING
-    lines = [
-        f"{name or 'all images'}: " + ", ".join(f"{key} {bound:.2g}" for key, bound in bounds.items())
-        for name, bounds in found.error_bounds.items()
-    ]
-    words = "Pixel metrics from binned scores, each off by at most: " + "; ".join(lines) + "."
+    words = f"Pixel metrics from binned scores, each off by at most: {bounds_words(found.error_bounds)}."
     return element("p", words, class_="note")
+
+
+def bounds_words(bounds: Mapping[str, Mapping[str, float]]) -> str:
+    """Say how far the metrics of each line may be off."""
+    lines = [
+        f"{name or 'all images'}: " + ", ".join(f"{key} {bound:.2g}" for key, bound in own.items())
+        for name, own in bounds.items()
+    ]
+    return "; ".join(lines)
 
 
 def scores(calibration: Calibration, found: Evaluation) -> Html:

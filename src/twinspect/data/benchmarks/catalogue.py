@@ -66,7 +66,8 @@ _LOCO: Final[dict[str, Counts]] = {
     "juice_bottle": (335, 54, 330),
     "pushpins": (372, 69, 310),
     "screw_bag": (360, 60, 341),
-    "splicing_connectors": (354, 59, 312),
+    # The paper's table says 354 and 59, 3644 images in all; the archive has seven more, all good.
+    "splicing_connectors": (360, 60, 312),
 }
 _MVTEC_3D: Final[dict[str, Counts]] = {
     "bagel": (244, 22, 110),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final, Literal, get_args
 
 from twinspect.data.benchmarks.by_category import check_parts, chosen
@@ -49,7 +50,8 @@ def RealIAD(
         categories: some of them; otherwise all must be there.
         views: ``multi`` for all five views of an object; ``single`` for the one from above: as the files in
             ``realiad_jsons_sv`` split it if they are there, else those of ``multi`` with ``_C1_`` in their names.
-            ``layout`` says which.
+            ``layout`` says which. Only with ``multi`` an image says which object it shows (``Sample.group``): the
+            folder that holds the views of one, ``NG/<defect>/S0001`` for instance.
         size: 256, 512 or 1024: which of the resized copies.
 
     Raises:
@@ -73,6 +75,8 @@ def RealIAD(
     for name in names:
         rows = _rows(jsons / f"{name}.json", folder / images / name, folder)
         kept = (row for row in rows if not only_top or _TOP in row.path.name)
+        if views == "multi":
+            kept = (replace(row, group=relative_name(row.path.parent, folder)) for row in kept)
         found.add(listed_samples(kept, folder, entry))
     layout = f"{images}, split by {relative_name(jsons, folder)}{f', {_TOP} only' if only_top else ''}"
     whole = views == "multi" and len(names) == len(entry.categories)

@@ -84,6 +84,14 @@ def listed(names: list[str]) -> str:
     return ", ".join(names[:_MOST_NAMED]) + (f" and {more} more" if more > 0 else "")
 
 
+def below(path: Path) -> Iterator[Path]:
+    """Give the folders one and two levels down, the nearer first."""
+    folders = [entry for entry in _entries(path) if entry.is_dir()]
+    yield from folders
+    for folder in folders:
+        yield from (entry for entry in _entries(folder) if entry.is_dir())
+
+
 def _remedy(path: Path, entry: Benchmark, fits: Callable[[Path], bool], expected: str) -> str:
     if inside := next((folder for folder in below(path) if fits(folder)), None):
         return f"it lies further down: type {_call(entry, inside)}"
@@ -118,14 +126,6 @@ def _unpack(archive: Path) -> str:
         return f"unpack {archive} into {folder}"
     module = "zipfile" if name.endswith(".zip") else "tarfile"
     return f"unpack it with: python -m {module} -e {archive} {folder}"
-
-
-def below(path: Path) -> Iterator[Path]:
-    """Give the folders one and two levels down, the nearer first."""
-    folders = [entry for entry in _entries(path) if entry.is_dir()]
-    yield from folders
-    for folder in folders:
-        yield from (entry for entry in _entries(folder) if entry.is_dir())
 
 
 def _entries(path: Path) -> list[Path]:

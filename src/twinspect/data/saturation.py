@@ -1,0 +1,152 @@
+"""How much of a marked region is enough: the rules that come with a category, and the regions they are for.
+
+The layout is that of MVTec LOCO AD, and a folder of one's own may have it, too: beside ``train``, ``test`` and
+``ground_truth`` lies ``defects_config.json``, and each image's regions are files of their own,
+``ground_truth/<kind>/<image>/<nnn>.png``, all marked pixels of one file having the value of one rule.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Final, TypeAlias
+
+import numpy as np
+
+from twinspect.data.listing import Found
+from twinspect.data.masks import attach_mask_folders, attach_masks
+from twinspect.decoding import stored_values
+from twinspect.errors import DataError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from numpy.typing import NDArray
+
+    from twinspect.data.samples import Sample
+
+RULES: Final = "defects_config.json"
+Attach: TypeAlias = Callable[[Found, Path, Path], Found]
+"""Gives the images below a folder (the second) the masks below another (the third)."""
+_KEYS: Final = ("defect_name", "pixel_value", "saturation_threshold", "relative_saturation")
+
+
+@dataclass(frozen=True)
+class Saturation:
+    """How much of a region must be found for the whole of it to count as found.
+
+    Attributes:
+        defect: the kind of defect.
+        pixel_value: the value that marks it in a mask, 1 to 255.
+        threshold: an area in pixels, or a share of the region in (0, 1] if ``relative``.
+        relative: whether ``threshold`` is a share.
+    """
+
+    defect: str
+    pixel_value: int
+    threshold: float
+    relative: bool
+
+    def __post_init__(self) -> None:
+        if not 1 <= self.pixel_value <= 255:
+            raise ValueError(f"pixel_value is {self.pixel_value}; allowed are 1 to 255")
+        if not 0 < self.threshold <= (1 if self.relative else float("inf")):
+            raise ValueError(
+                f"saturation_threshold is {self.threshold:g}; allowed: above 0, a share at most 1"
+            )
+
+    def area(self, region: int) -> int:
+        """Return the area in pixels at which a region of so many, 1 or more, is saturated.
+
+        Never more than the region has. A share is rounded down, as by the evaluation code that comes with the data
+        set, but to one pixel at least, where that code divides by zero.
+        """
+        enough = self.threshold * region if self.relative else self.threshold
+        return min(max(int(enough), 1), region)
+
+
+@dataclass(frozen=True)
+class Region:
+    """One annotated region of an image.
+
+    Attributes:
+        marked: (H, W) bool, its pixels, at least one, which need not be connected.
+        saturation: the rule for its kind of defect.
+    """
+
+    marked: NDArray[np.bool_]
+    saturation: Saturation
+
+    @property
+    def enough(self) -> int:
+        """The area in pixels at which it is saturated."""
+        return self.saturation.area(int(np.count_nonzero(self.marked)))
+
+
+def read_rules(path: Path) -> dict[int, Saturation]:
+    """Read a ``defects_config.json``, by the value that marks a defect in masks.
+
+    Raises:
+        DataError: it is missing, or not what it should be.
+    """
+    try:
+        rows = json.loads(path.read_text(encoding="utf-8"))
+        rules = [
+            Saturation(name, int(value), float(threshold), bool(relative))
+            for name, value, threshold, relative in ([row[key] for key in _KEYS] for row in rows)
+        ]
+    except (OSError, ValueError, TypeError, KeyError) as error:
+        expected = f"a list of objects with {', '.join(_KEYS)}"
+        raise DataError(
+            f"{path}: cannot be read ({type(error).__name__}: {error}); expected {expected}"
+        ) from error
+    return {rule.pixel_value: rule for rule in rules}
+
+
+def read_regions(sample: Sample, rules: Mapping[int, Saturation]) -> list[Region]:
+    """Read the annotated regions of an image, one a mask file.
+
+    Args:
+        sample: an image; one without masks has none.
+        rules: those of its category, as :func:`read_rules` gives them.
+
+    Raises:
+        ImageError: a mask cannot be read.
+        DataError: a mask holds another number of values than one, or a value without a rule.
+    """
+    return [_region(mask, rules) for mask in sample.masks]
+
+
+def attacher(category: Path, found: Found, otherwise: Attach = attach_masks) -> Attach:
+    """Choose how the images of a category get their masks: where there are rules, from a folder each.
+
+    Args:
+        category: the folder that holds ``test`` and ``ground_truth``.
+        found: what lies in it; the rules are no longer named among what is skipped.
+        otherwise: how they get them without rules.
+    """
+    if not (category / RULES).is_file():
+        return otherwise
+    found.skipped = [left for left in found.skipped if left.path.name != RULES]
+    return attach_regions
+
+
+def attach_regions(images: Found, image_root: Path, mask_root: Path) -> Found:
+    """Give each image the masks of the folder that is called as it is, and the rules that lie beside ``mask_root``.
+
+    Arguments and result are those of :func:`twinspect.data.masks.attach_mask_folders`.
+    """
+    result = attach_mask_folders(images, image_root, mask_root)
+    rules = mask_root.parent / RULES
+    return replace(result, samples=[replace(sample, rules=rules) for sample in result.samples])
+
+
+def _region(path: Path, rules: Mapping[int, Saturation]) -> Region:
+    values = stored_values(path, indices=True).values[..., 0]
+    present = [int(value) for value in np.unique(values) if value]
+    if len(present) != 1 or present[0] not in rules:
+        allowed = ", ".join(str(value) for value in sorted(rules))
+        raise DataError(f"{path}: marks pixels with {present}; allowed is one of {allowed}, as in {RULES}")
+    return Region(values == present[0], rules[present[0]])

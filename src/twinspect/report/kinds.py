@@ -1,0 +1,52 @@
+"""Saturated PRO on the report: by kind of anomaly, where the test set has rules for it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from twinspect.kinds import BY_KIND
+from twinspect.metrics import FURTHER_DEFINITIONS
+from twinspect.report.markup import NOTHING, Html, element, section, table
+from twinspect.report.numbers import decimal
+from twinspect.report.sections import TITLES, bounds_words
+
+if TYPE_CHECKING:
+    from twinspect.kinds import KindTable
+    from twinspect.lines import Line
+
+
+def kinds(found: KindTable) -> Html:
+    """Tabulate each kind of each category, its mean over the categories and theirs; nothing without rules."""
+    if not found.kinds:
+        return NOTHING
+    lines = [(category, label, line) for category, own in found.kinds.items() for label, line in own.items()]
+    if len(found.kinds) > 1:
+        lines += [("mean", label, line) for label, line in found.by_label.items()]
+    lines.append(("mean", "all kinds", found.mean))
+    rows = [(category or "all images", label, *_cells(line)) for category, label, line in lines]
+    columns = ("Category", "Kind", *[TITLES[key] for key in BY_KIND])
+    grid = table(
+        columns, rows, "Saturated PRO and image AUROC of each kind of anomaly against the good images"
+    )
+    return section("Kinds of anomaly", grid, _bounds(found.bounds), _definitions())
+
+
+def _cells(line: Line) -> list[str]:
+    return [decimal(line[key]) for key in BY_KIND]
+
+
+def _bounds(bounds: dict[str, Any]) -> Html:
+    if not bounds:
+        return NOTHING
+    words = f"Saturated PRO from binned scores, off by at most: {bounds_words(bounds)}."
+    return element("p", words, class_="note")
+
+
+def _definitions() -> Html:
+    keys = ("auspro", *BY_KIND)
+    terms = [
+        part
+        for key in keys
+        for part in (element("dt", TITLES.get(key, "AUsPRO")), element("dd", FURTHER_DEFINITIONS[key]))
+    ]
+    return element("details", element("summary", "What each number means"), element("dl", *terms))
