@@ -20,6 +20,7 @@ from twinspect import bundle, evidence
 from twinspect.cli import main
 from twinspect.data.samples import Sample
 from twinspect.errors import BundleError, ConfigError, ExportError, ImageError
+from twinspect.features import one_teacher
 from twinspect.methods import method_class
 from twinspect.methods.config import make_config
 from twinspect.model import Model
@@ -355,6 +356,14 @@ def test_scoring_needs_no_torch(saved: Path, tmp_path: Path) -> None:
     assert "pip install" in refused.stderr
 
 
+def test_what_needs_the_networks_says_so(saved: Path) -> None:
+    exported = ts.load(saved, runtime="onnx")
+    with pytest.raises(ConfigError, match="--runtime torch"):
+        one_teacher(exported)
+    with pytest.raises(ConfigError, match="ExportedDetector"):
+        ts.noisy_or([exported, exported])
+
+
 def test_too_small_an_image_is_named(saved: Path) -> None:
     engine = ts.load(saved, runtime="onnx")._engine()
     with pytest.raises(ImageError, match="5x1 pixels is too small"):
@@ -406,6 +415,5 @@ def test_the_cpp_example_gives_the_same_score(saved: Path, tmp_path: Path) -> No
     subprocess.run([*built, *libraries, f"-Wl,-rpath,{home / 'libs'}", "-o", str(program)], check=True)
     graph = saved / "exports" / "openvino-fp32" / "model.xml"
     said = subprocess.run([str(program), str(graph), str(path)], capture_output=True, text=True, check=True)
-    assert float(said.stdout.split()[0]) == pytest.approx(
-        float(ts.load(saved).score(str(path)).image[0]), rel=1e-4
-    )
+    expected = ts.load(saved).score(photographs(1, 130, 70)).image[0]
+    assert float(said.stdout.split()[0]) == pytest.approx(float(expected), rel=1e-4)
