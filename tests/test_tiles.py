@@ -55,7 +55,7 @@ def sheets(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def fitted_on_tiles(sheets: Path) -> ts.Detector:
     """Tests must not change it."""
-    return ts.Detector("rd", **TILED).fit(sheets)
+    return ts.Detector("mkd", **TILED).fit(sheets)
 
 
 # Where tiles lie -------------------------------------------------------------------------------------------
@@ -101,7 +101,7 @@ def test_windows_go_row_by_row_and_cover_every_pixel() -> None:
 )
 def test_sides_and_overlaps_that_make_no_sense_are_refused(tile: Any, overlap: Any, what: str) -> None:
     with pytest.raises(ConfigError, match=what):
-        ts.Detector("rd", **{**TILED, "tile": tile, "overlap": overlap}).fit("no such folder")
+        ts.Detector("mkd", **{**TILED, "tile": tile, "overlap": overlap}).fit("no such folder")
 
 
 # Cutting and blending --------------------------------------------------------------------------------------
@@ -203,7 +203,7 @@ def test_images_of_several_sizes_are_scored_beside_each_other(
 
 def test_a_small_defect_is_found_where_it_is() -> None:
     good = np.stack([large(n) for n in range(12)])
-    detector = ts.Detector("rd", **{**TILED, "steps": 25}).fit(good)
+    detector = ts.Detector("mkd", **{**TILED, "steps": 40}).fit(good)
     clean = large(80, 512)
     dirty = clean.copy()
     dirty[300:306, 200:206] = (255, 0, 255)
@@ -253,7 +253,7 @@ def test_every_tile_of_the_good_images_is_learnt_from_and_none_of_those_held_out
 
     monkeypatch.setattr(Trainer, "fit", spy)
     settings = {name: value for name, value in TILED.items() if name != "steps"}
-    detector = ts.Detector("rd", **{**settings, "epochs": 1, "batch_size": 12}).fit(sheets)
+    detector = ts.Detector("mkd", **{**settings, "epochs": 1, "batch_size": 12}).fit(sheets)
     assert not set(seen) & set(detector.calibration_.names)
     assert detector.data_["train"] == len(seen)
     assert detector.data_["tiles"] == 4 * len(seen)
@@ -313,7 +313,7 @@ def test_neighbouring_tiles_decode_their_image_once(
 
 def test_what_does_not_fit_into_memory_is_read_anew_to_the_same_weights(sheets: Path) -> None:
     kept, read = (
-        ts.Detector("rd", **TILED, cache_mb=size).fit(sheets).model_.state_dict() for size in (2048, 0)
+        ts.Detector("mkd", **TILED, cache_mb=size).fit(sheets).model_.state_dict() for size in (2048, 0)
     )
     for name, values in kept.items():
         torch.testing.assert_close(values, read[name], rtol=1e-3, atol=1e-4)
@@ -337,12 +337,12 @@ def test_killed_and_resumed_equals_never_killed(sheets: Path, tmp_path: Path) ->
                 signal.raise_signal(signal.SIGINT)
 
     settings = {**TILED, "steps": 4}
-    whole = ts.Detector("rd", **settings).fit(sheets)
-    cut_off = ts.Detector("rd", **settings)
+    whole = ts.Detector("mkd", **settings).fit(sheets)
+    cut_off = ts.Detector("mkd", **settings)
     with pytest.raises(KeyboardInterrupt):
         cut_off.fit(sheets, progress=Kill(), checkpoint=tmp_path)
     with pytest.raises(ts.errors.TrainingError, match="other images, settings or seed"):
-        ts.Detector("rd", **{**settings, "overlap": 20}).fit(sheets, checkpoint=tmp_path, resume=True)
+        ts.Detector("mkd", **{**settings, "overlap": 20}).fit(sheets, checkpoint=tmp_path, resume=True)
     cut_off.fit(sheets, checkpoint=tmp_path, resume=True)
     one, two = whole.model_.state_dict(), cut_off.model_.state_dict()
     assert all(torch.equal(one[name], two[name]) for name in one)
@@ -354,7 +354,7 @@ def test_an_unreadable_training_image_is_named(sheets: Path, tmp_path: Path) -> 
     for image in (copy / "train" / "good").glob("*.png"):
         image.write_bytes(b"no image")
     with pytest.raises(ImageError, match=r"\.png"):
-        ts.Detector("rd", **TILED).fit(copy)
+        ts.Detector("mkd", **TILED).fit(copy)
 
 
 # What goes with other parts, and what does not -------------------------------------------------------------
@@ -379,8 +379,8 @@ def test_it_is_not_joined_and_its_features_are_not_laid_out(
 
 
 def test_a_trial_scores_tiles_and_is_another_than_that_of_whole_images(sheets: Path) -> None:
-    detector = ts.Detector("rd", **TILED)
-    plain = ts.Detector("rd", **{**TILED, "tile": None})
+    detector = ts.Detector("mkd", **TILED)
+    plain = ts.Detector("mkd", **{**TILED, "tile": None})
     assert identity(plain)["config"].keys() == identity(detector)["config"].keys() - {"tile", "overlap"}
     trial = run_trial(detector, ts.data.open_data(sheets))
     assert trial.images["train"] == 10
@@ -391,7 +391,7 @@ def test_fit_and_evaluate_on_the_command_line(
     sheets: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     model, report = str(tmp_path / "m.twin"), str(tmp_path / "report")
-    fit = ["fit", str(sheets), "--out", model, "--method", "rd", "--teacher", "pocket", "--size", "64"]
+    fit = ["fit", str(sheets), "--out", model, "--method", "mkd", "--teacher", "pocket", "--size", "64"]
     fit += ["--steps", "3", "--device", "cpu"]
     assert main([*fit, "--tile", "64", "--overlap", "64"]) == 2
     assert "allowed: 0 to 32" in capsys.readouterr().err
