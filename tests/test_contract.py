@@ -16,11 +16,14 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 METHODS = sorted(ts.methods())
+ON_TILES = "mkd on tiles"
 
 
-@pytest.fixture(scope="module", params=METHODS)
+@pytest.fixture(scope="module", params=[*METHODS, ON_TILES])
 def detector(request: pytest.FixtureRequest, parts: Path) -> ts.Detector:
-    return ts.Detector(request.param, **quick(request.param)).fit(parts)
+    method = request.param.split()[0]
+    tiles = {"tile": 32, "overlap": 8} if request.param == ON_TILES else {}
+    return ts.Detector(method, **quick(method), **tiles).fit(parts)
 
 
 def weights(detector: ts.Detector) -> dict[str, torch.Tensor]:

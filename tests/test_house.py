@@ -38,6 +38,8 @@ FLOORS = {
         "losses",
         "metrics",
         "evidence",
+        "tiling",
+        "blending",
         "optimizers",
     ),
     1: ("images", "decoding", "data", "teachers", "nets", "synthesis"),
@@ -47,6 +49,8 @@ FLOORS = {
         "scorable",
         "model",
         "joined_model",
+        "tiled_model",
+        "pictures",
         "leave_one_out",
         "batches",
         "best",
@@ -154,7 +158,16 @@ def test_edges_import_no_method_and_no_network(edge: str) -> None:
     for path in (PACKAGE / edge).rglob("*.py"):
         text = path.read_text(encoding="utf-8")
         assert "twinspect.methods.mkd" not in text
-        assert not imports(path) & {"model", "joined_model", "training", "nets", "maps", "losses"}, path
+        assert not imports(path) & {
+            "model",
+            "joined_model",
+            "tiled_model",
+            "pictures",
+            "training",
+            "nets",
+            "maps",
+            "losses",
+        }, path
 
 
 def test_nothing_pickled_is_loaded() -> None:

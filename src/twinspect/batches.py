@@ -10,6 +10,7 @@ from torch import Tensor
 
 from twinspect.data.loading import prefetch
 from twinspect.methods.base import Batch
+from twinspect.pictures import pictures
 from twinspect.synthesis import foregrounds
 
 if TYPE_CHECKING:
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from twinspect.model import Model
     from twinspect.progress import Progress
     from twinspect.synthesis import Synthesizer
+    from twinspect.tiling import Tiling
 
 FILL_CHUNK = 16
 """Images whose teacher features are computed at once; fixed, because batch size changes the last bits."""
@@ -38,6 +40,10 @@ class TrainingImages:
         device: where batches are wanted.
         workers: threads that read.
         bits: significant bits of 16-bit files.
+        tiling: how images are cut; then what is numbered, kept and handed out are tiles. ``None``: whole images.
+
+    Attributes:
+        by_image: the numbers of what each image is cut into; of whole images, its own.
     """
 
     def __init__(
@@ -48,24 +54,25 @@ class TrainingImages:
         *,
         workers: int,
         bits: int | None = None,
+        tiling: Tiling | None = None,
     ) -> None:
         self._model = model.to(device)
-        self._samples = samples
+        self._pictures = pictures(model, samples, bits, tiling)
+        self.by_image = self._pictures.by_image
         self._device = device
         self._workers = workers
-        self._bits = bits
-        self._kinds = _numbered([sample.category for sample in samples])
+        self._kinds = _numbered(self._pictures.categories)
         self._kept: list[Tensor] = []
         self._found: list[NDArray[np.bool_]] = []
 
     def __len__(self) -> int:
-        return len(self._samples)
+        return len(self._pictures.categories)
 
     def by_category(self, numbers: Sequence[int]) -> list[list[int]]:
         """Group image numbers by the category that the image shows, in the order of their names."""
         groups: dict[str, list[int]] = {}
         for number in numbers:
-            groups.setdefault(self._samples[number].category, []).append(number)
+            groups.setdefault(self._pictures.categories[number], []).append(number)
         return [groups[name] for name in sorted(groups)]
 
     def batches(self, plan: Sequence[list[int]]) -> Iterator[Batch]:
@@ -105,14 +112,14 @@ class TrainingImages:
     def _objects(self) -> list[NDArray[np.bool_]]:
         """Find the object in every image, once: all images of a category have a say in whether it has one."""
         if not self._found:
-            categories = [sample.category for sample in self._samples]
-            self._found = foregrounds((self._rgb(index) for index in range(len(self))), categories)
+            images = (self._rgb(index) for index in range(len(self)))
+            self._found = foregrounds(images, self._pictures.categories)
         return self._found
 
     def _rgb(self, index: int) -> NDArray[np.uint8]:
         """Give one prepared image, kept or read, as (H, W, 3) uint8."""
         kept = self._kept and index < len(self._kept[0])
-        image = self._kept[0][index] if kept else self._model.read(self._samples[index], bits=self._bits)[0]
+        image = self._kept[0][index] if kept else self._pictures.read(index)
         pixels: NDArray[np.uint8] = self._model.to_rgb(image.cpu()).permute(1, 2, 0).numpy()
         return pixels
 
@@ -131,15 +138,15 @@ class TrainingImages:
 
     def keep(self, budget: int, progress: Progress) -> None:
         """Keep as many of the first images, and what the teacher says of them, as fit into so many bytes."""
-        first = self._chunk(range(min(FILL_CHUNK, len(self._samples))))
+        first = self._chunk(range(min(FILL_CHUNK, len(self))))
         each = sum(tensor[0].numel() * tensor.element_size() for tensor in first)
-        count = min(len(self._samples), budget // each)
+        count = min(len(self), budget // each)
         if count == 0:
             return
         self._kept = [torch.empty(count, *tensor.shape[1:], dtype=tensor.dtype) for tensor in first]
         progress.start("prepare", -(-count // FILL_CHUNK), 0)
         for start in range(0, count, FILL_CHUNK):
-            stop = min(start + FILL_CHUNK, len(self._samples))
+            stop = min(start + FILL_CHUNK, len(self))
             chunk = self._chunk(range(start, stop)) if start else first
             for kept, tensor in zip(self._kept, chunk, strict=True):
                 kept[start:stop] = tensor[: count - start].cpu()
@@ -160,7 +167,7 @@ class TrainingImages:
     def _read(self, indices: list[int]) -> Tensor | None:
         if not indices:
             return None
-        return torch.stack([self._model.read(self._samples[index], bits=self._bits)[0] for index in indices])
+        return torch.stack([self._pictures.read(index) for index in indices])
 
 
 def _numbered(names: Sequence[str]) -> Tensor:

@@ -21,7 +21,8 @@ def about(record: dict[str, Any]) -> dict[str, Any]:
             {"method": own["method"], **about(own), "data": own["data"]} for own in record["members"]
         )
     teacher = {key: record["teacher"][key] for key in ("name", "sha256")}
-    return {"teacher": teacher, "config": record["config"], "seed": record["seed"]}
+    settings = {**record["config"], **record.get("tiling", {})}
+    return {"teacher": teacher, "config": settings, "seed": record["seed"]}
 
 
 def about_join(members: Iterable[dict[str, Any]]) -> dict[str, Any]:

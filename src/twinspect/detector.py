@@ -19,7 +19,10 @@ from twinspect.kept_images import keep
 from twinspect.methods import method_class
 from twinspect.methods.config import make_config, usual_preset, usual_teacher, with_length
 from twinspect.model import Model
+from twinspect.pictures import count_tiles
 from twinspect.teachers import create_teacher
+from twinspect.tiled_model import TiledModel, tiled
+from twinspect.tiling import Tiling
 from twinspect.trained import Trained, plain
 from twinspect.training import Trainer
 
@@ -46,7 +49,10 @@ class Detector(Trained):
         layers: the teacher's levels; ``None`` for its usual ones.
         preset: a named set of the method's settings; ``None`` for the method's defaults, and for ``"paper"`` where
             there is one, no length is given and the device is not a CPU.
-        size: side of the square that images are resized to, in pixels; ``None`` for the method's.
+        size: side of the square that images, or their tiles, are resized to, in pixels; ``None`` for the method's.
+        tile: side of the square tiles that are learnt from and scored, in pixels of the original image; ``None`` for
+            whole images. See :class:`twinspect.tiling.Tiling`.
+        overlap: pixels that neighbouring tiles share at least; without ``tile`` it has no meaning.
         steps: optimiser steps; ``None`` for the method's.
         epochs: passes over the training images, instead of steps.
         seed: decides the split, the initial weights and the order of images.
@@ -68,7 +74,7 @@ class Detector(Trained):
         data_: what it was fitted on: fingerprint and counts.
     """
 
-    model_: Model
+    model_: Model | TiledModel
 
     def __init__(
         self,
@@ -79,6 +85,8 @@ class Detector(Trained):
         layers: Sequence[int] | None = None,
         preset: str | None = None,
         size: int | None = None,
+        tile: int | None = None,
+        overlap: int = 32,
         steps: int | None = None,
         epochs: int | None = None,
         seed: int = 0,
@@ -98,6 +106,8 @@ class Detector(Trained):
         self.layers = layers
         self.preset = preset
         self.size = size
+        self.tile = tile
+        self.overlap = overlap
         self.steps = steps
         self.epochs = epochs
         self.seed = seed
@@ -168,6 +178,7 @@ class Detector(Trained):
             TwinspectError: wrong settings, unreadable images, too few images for the rate asked for.
         """
         self._config()  # a wrong setting is found before the images are read
+        tiling = Tiling.of(self.tile, self.overlap)
         if self.keep_images < 0:
             raise ConfigError(f"keep_images is {self.keep_images}; allowed: 0 (keep none) or more")
         kind = check_kind(self.calibration)
@@ -176,13 +187,14 @@ class Detector(Trained):
         fitting = self.fitting(images, progress=progress, checkpoint=checkpoint, resume=resume)
         model, history, good = fitting.cross(train) if kind == "cv" else fitting.split(train, held)
         self.calibration_ = good.calibration(self.false_alarm_rate, kind)  # it may refuse, so it comes first
-        self.model_, self.losses_, self.curves_ = model, history.losses, history.curves
+        self.model_, self.losses_, self.curves_ = tiled(model, tiling), history.losses, history.curves
         named = {sample.name: sample for sample in (train if kind == "cv" else held)}
         judged = [named[name] for name in good.names]
         self.images_ = keep(judged, good.scores, self.keep_images, self.bits)
         self.data_ = {
             "fingerprint": images,
             "train": len(train),
+            **({"tiles": count_tiles(train, tiling)} if tiling else {}),
             "calibration": len(held) or len(train),
             "categories": sorted({sample.category for sample in train}),
         }
@@ -217,6 +229,7 @@ class Detector(Trained):
             progress,
             Path(checkpoint) if checkpoint else None,
             resume,
+            Tiling.of(self.tile, self.overlap),
         )
 
     def split(self, data: DataSource) -> tuple[tuple[Sample, ...], tuple[Sample, ...]]:
@@ -286,6 +299,7 @@ class Detector(Trained):
             device: ``auto``, ``cpu``, ``cuda`` or ``mps``.
         """
         detector = cls(**{**record["parameters"], "device": device})
-        detector.model_ = Model.from_record(record["method"], record)
+        tiling = Tiling(**record["tiling"]) if "tiling" in record else None
+        detector.model_ = tiled(Model.from_record(record["method"], record), tiling)
         detector._recall(record)
         return detector

@@ -14,6 +14,7 @@ from twinspect.data import open_data
 from twinspect.data.truth import read_truth
 from twinspect.detector import Detector
 from twinspect.errors import ConfigError, DataError, ImageError
+from twinspect.model import Model
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -61,6 +62,10 @@ def one_teacher(judge: Judge) -> Detector:
     Raises:
         ConfigError: it is no such detector.
     """
+    if isinstance(judge, Detector) and not isinstance(judge.model_, Model):
+        raise ConfigError(
+            "features are laid out of whole images, and this detector looks at tiles; leave --features out"
+        )
     if isinstance(judge, Detector):
         return judge
     if judge.by:
@@ -118,6 +123,7 @@ def _of_images(
 ) -> Iterator[dict[bool, Tensor]]:
     """Give some normal and some anomalous patches of every image: (n, 2 C), vanilla beside amplified."""
     model = detector.model_
+    assert isinstance(model, Model)  # noqa: S101 - one_teacher refuses what looks at tiles
     for sample in samples:
         try:
             image, size = model.read(sample, bits=detector.bits)

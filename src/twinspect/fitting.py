@@ -14,6 +14,7 @@ from twinspect.checkpoint import Checkpoint, History
 from twinspect.data.splits import fold_of
 from twinspect.model import Model
 from twinspect.scoring import GoodScores, Scorer
+from twinspect.tiled_model import tiled
 from twinspect.torch_engine import TorchEngine
 
 if TYPE_CHECKING:
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from twinspect.methods.config import MethodConfig
     from twinspect.progress import Progress
     from twinspect.teachers.base import Teacher
+    from twinspect.tiling import Tiling
     from twinspect.training import Trainer
 
 
@@ -41,6 +43,7 @@ class Fitting:
         progress: told about every step.
         folder: where checkpoints go; ``None`` for none.
         resume: go on from them instead of starting anew.
+        tiling: learn from tiles of the images and score by them; ``None``: by whole images.
     """
 
     method: str
@@ -52,6 +55,7 @@ class Fitting:
     progress: Progress | None = None
     folder: Path | None = None
     resume: bool = False
+    tiling: Tiling | None = None
 
     def split(self, train: Sequence[Sample], held: Sequence[Sample]) -> tuple[Model, History, GoodScores]:
         """Train on some images and score the others."""
@@ -78,14 +82,14 @@ class Fitting:
         return model, self._train("model", model, samples)
 
     def engine(self, model: Model) -> TorchEngine:
-        """Put a model where it is trained and scores."""
-        return TorchEngine(model, self.trainer.device)
+        """Put a model where it is trained and scores, and let it look at tiles if it is to."""
+        return TorchEngine(tiled(model, self.tiling), self.trainer.device)
 
     def identity(self) -> dict[str, Any]:
         """Say in plain JSON values what decides the weights besides the images."""
         return {
             "method": self.method,
-            "config": asdict(self.config),
+            "config": {**asdict(self.config), **(asdict(self.tiling) if self.tiling else {})},
             "teacher": self.teacher.spec(),
             "trainer": {name: getattr(self.trainer, name) for name in ("seed", "precision", "bits")},
         }
@@ -93,11 +97,16 @@ class Fitting:
     def _untrained(self) -> Model:
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(self.trainer.seed)
-            return Model.build(self.method, self.config, self.teacher)
+            model = Model.build(self.method, self.config, self.teacher)
+        if self.tiling:
+            model.method.check_tiles()
+        return model
 
     def _train(self, name: str, model: Model, samples: Sequence[Sample]) -> History:
         checkpoint = self._checkpoint(name, samples)
-        return self.trainer.fit(model, samples, progress=self.progress, checkpoint=checkpoint)
+        return self.trainer.fit(
+            model, samples, tiling=self.tiling, progress=self.progress, checkpoint=checkpoint
+        )
 
     def _checkpoint(self, name: str, samples: Sequence[Sample]) -> Checkpoint | None:
         if self.folder is None:

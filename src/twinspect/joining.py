@@ -12,6 +12,7 @@ from twinspect.errors import CalibrationError, ConfigError, NotFittedError, unkn
 from twinspect.joined_model import JoinedModel
 from twinspect.judging import Judge
 from twinspect.leave_one_out import GIVE_GOOD, leave_one_out
+from twinspect.model import Model
 from twinspect.trained import Trained
 
 if TYPE_CHECKING:
@@ -58,7 +59,7 @@ class JoinedDetector(Trained):
         self.bits = bits
         self.workers = workers
         self.members_ = tuple(members)
-        self.model_ = JoinedModel([member.model_ for member in members]).eval()
+        self.model_ = JoinedModel([_whole(member) for member in members]).eval()
         self.model_.measure([member.calibration_ for member in members])
         self.losses_, self.curves_ = {}, {}
         self.images_ = tuple(dict.fromkeys(image for member in members for image in member.images_))
@@ -194,6 +195,16 @@ def _fitted(each: Any, place: int) -> Detector:
     if not hasattr(each, "model_"):
         raise NotFittedError(f"detector {place}, {each!r}, has not been fitted; call fit(good_images) first")
     return each
+
+
+def _whole(detector: Detector) -> Model:
+    """Give what judges whole images, and refuse what looks at tiles."""
+    if not isinstance(detector.model_, Model):
+        raise ConfigError(
+            f"{detector!r} looks at tiles, and a join reads every image once for all its members: only detectors of "
+            "whole images are joined; fit it without tile"
+        )
+    return detector.model_
 
 
 def _are_same(one: Detector, other: Detector) -> bool:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 import torch
 from torch import Tensor, nn
@@ -19,7 +19,15 @@ if TYPE_CHECKING:
 
 
 class Scorable(nn.Module, ABC):
-    """The one path from pixels to raw score; a subclass says how an image is prepared, judged and enlarged."""
+    """The one path from pixels to raw score; a subclass says how an image is prepared, judged and enlarged.
+
+    Attributes:
+        one_by_one: whether images are judged one at a time, because prepared ones differ in shape or are large.
+        any_size: whether a graph of it can take images of any size.
+    """
+
+    one_by_one: ClassVar[bool] = False
+    any_size: ClassVar[bool] = True
 
     @abstractmethod
     def prepare(self, rgb: Tensor) -> Tensor:
@@ -29,7 +37,7 @@ class Scorable(nn.Module, ABC):
             rgb: (B, 3, H, W) uint8, or float of the same range 0..255.
 
         Returns:
-            Float32, of a shape that depends on the images in B alone.
+            Float32, of a shape that depends on B alone; where images are judged one by one, of any shape.
         """
 
     @abstractmethod

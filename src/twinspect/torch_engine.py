@@ -38,7 +38,11 @@ class TorchEngine:
         return self._model.read(sample, bits=bits)
 
     def score(self, read: Sequence[Prepared], *, maps: bool) -> list[Judged]:
-        """Score prepared images of any original sizes at once."""
+        """Score prepared images of any original sizes, at once if the model can."""
+        groups = [[each] for each in read] if self._model.one_by_one else [read]
+        return [judged for group in groups for judged in self._score(group, maps=maps)]
+
+    def _score(self, read: Sequence[Prepared], *, maps: bool) -> list[Judged]:
         images = torch.stack([image for image, _ in read])
         with torch.inference_mode():
             output = self._model.infer(images.to(self._device))

@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from twinspect.data.samples import Sample
     from twinspect.methods.base import Batch, Stage
     from twinspect.model import Model
+    from twinspect.tiling import Tiling
 
 PRECISIONS = {"fp32": "32-true", "bf16": "bf16-mixed"}
 SECONDS_BETWEEN_CHECKPOINTS = 30.0
@@ -68,6 +69,7 @@ class Trainer:
         model: Model,
         samples: Sequence[Sample],
         *,
+        tiling: Tiling | None = None,
         progress: Progress | None = None,
         checkpoint: Checkpoint | None = None,
     ) -> History:
@@ -76,6 +78,7 @@ class Trainer:
         Args:
             model: its trained modules are changed, its teacher is not.
             samples: good images.
+            tiling: learn from their tiles; ``None``: from whole images.
             progress: told about every step.
             checkpoint: read at the start and written now and then, at the end and when interrupted.
 
@@ -89,7 +92,7 @@ class Trainer:
         device = choose_device(self.device)
         fabric = _fabric(device, choose_precision(self.precision, device))
         watched = progress or Silent()
-        images = TrainingImages(model, samples, device, workers=self.workers, bits=self.bits)
+        images = TrainingImages(model, samples, device, workers=self.workers, bits=self.bits, tiling=tiling)
         images.keep(self.cache_mb * 2**20, watched)
         with kept_memory(), _interruptible() as interruption:
             run = _Run(fabric, model, images, self.seed, watched, checkpoint, interruption)
@@ -153,13 +156,19 @@ class _Run:
         self.progress.finish()
 
     def _divide(self, stage: Stage) -> tuple[list[int], list[int]]:
-        """Say which images a stage learns from, and which are held out for its measures, if it has any."""
+        """Say which images a stage learns from, and which are held out for its measures, if it has any.
+
+        Of an image that is cut into tiles all are held out or none: neighbours share pixels.
+        """
         everything = list(range(len(self.images)))
         if stage.validate is None and stage.settle is None:
             return everything, []
-        groups = self.images.by_category(everything)
+        whole = {numbers[0]: numbers for numbers in self.images.by_image}
         held = sorted(
-            group[place] for group in groups for place in held_out(len(group), self.seed, stage.held_out)
+            number
+            for group in self.images.by_category(list(whole))
+            for place in held_out(len(group), self.seed, stage.held_out)
+            for number in whole[group[place]]
         )
         return sorted(set(everything) - set(held)) or held, held
 

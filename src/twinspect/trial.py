@@ -15,7 +15,6 @@ from twinspect.devices import choose_device
 from twinspect.errors import DataError
 from twinspect.lines import Line, mean_line
 from twinspect.measuring import PixelTally, by_category, counts, kind_table, quality, tested
-from twinspect.methods.config import to_record
 from twinspect.objects import object_lines
 from twinspect.training import choose_precision
 
@@ -87,7 +86,7 @@ def identity(detector: Detector) -> dict[str, Any]:
     teacher, trainer = fitting.teacher, fitting.trainer
     return {
         "method": detector.method,
-        "config": to_record(fitting.config),
+        "config": fitting.identity()["config"],
         "teacher": {
             "name": teacher.name,
             "sha256": teacher.sha256,

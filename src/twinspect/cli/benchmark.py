@@ -57,7 +57,7 @@ def _plan(options: argparse.Namespace) -> list[Run]:
 
 def _detector(options: argparse.Namespace, method: str, seed: int) -> Detector:
     given = ("teacher", "weights", "preset", "size", "steps", "epochs", "device", "precision", "workers")
-    chosen = {name: getattr(options, name) for name in given}
+    chosen = {name: getattr(options, name) for name in (*given, "tile", "overlap")}
     return Detector(method, seed=seed, **chosen, **_settings(method, options.set))
 
 

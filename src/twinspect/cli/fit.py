@@ -5,7 +5,7 @@ from __future__ import annotations
 import shutil
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from twinspect.cli.by_class import chosen_data
 from twinspect.cli.console import Bar, warn_of_suspects
@@ -51,6 +51,8 @@ def build(options: argparse.Namespace) -> Detector:
         layers=options.layers,
         preset=options.preset,
         size=options.size,
+        tile=options.tile,
+        overlap=options.overlap,
         steps=options.steps,
         epochs=options.epochs,
         seed=options.seed,
@@ -81,15 +83,20 @@ def _report(detector: Detector, out: Path, seconds: float) -> Outcome:
         "last_loss": curve[-1],
         "seconds": round(seconds, 2),
     }
-    note = shortfall(detector.model_.method.config, data["train"])
+    note = shortfall(detector.model_.method.config, data.get("tiles", data["train"]))
     if note:
         record["note"] = note
     warn_of_suspects(calibration)
     text = (
-        f"{out}: {detector.method} fitted on {data['train']} images in {seconds:.0f} s, "
+        f"{out}: {detector.method} fitted on {_learnt_from(data)} in {seconds:.0f} s, "
         f"loss {curve[0]:.4f} -> {curve[-1]:.4f}\n"
         f"threshold {calibration.threshold:.6g}: {calibration.promise()}"
     )
     if note:
         text += f"\n{note}"
     return Outcome(text, record)
+
+
+def _learnt_from(data: dict[str, Any]) -> str:
+    whole = f"{data['train']} images"
+    return f"{data['tiles']} tiles of {whole}" if "tiles" in data else whole

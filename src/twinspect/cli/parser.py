@@ -108,6 +108,7 @@ def _fit(verbs: _Verbs, common: argparse.ArgumentParser) -> None:
     verb.add_argument(
         "--size", type=int, metavar="PX", help="side that images are resized to; default: the method's"
     )
+    _tile_options(verb)
     length = verb.add_mutually_exclusive_group()
     length.add_argument("--steps", type=int, metavar="N", help="optimiser steps; default: the method's")
     length.add_argument("--epochs", type=int, metavar="N", help="passes over the images, instead of --steps")
@@ -138,6 +139,23 @@ def _fit(verbs: _Verbs, common: argparse.ArgumentParser) -> None:
         "--config", metavar="FILE", help="TOML or JSON file of these options; the command line wins"
     )
     _split_options(verb)
+
+
+def _tile_options(verb: argparse.ArgumentParser) -> None:
+    verb.add_argument(
+        "--tile",
+        type=int,
+        metavar="PX",
+        help="learn and score by square tiles of this side, in pixels of the original image: for small defects in "
+        "large images; default: whole images",
+    )
+    verb.add_argument(
+        "--overlap",
+        type=int,
+        default=32,
+        metavar="PX",
+        help="pixels that neighbouring tiles share at least (32)",
+    )
 
 
 def _split_options(verb: argparse.ArgumentParser) -> None:
@@ -304,6 +322,7 @@ def _benchmark(verbs: _Verbs, common: argparse.ArgumentParser) -> None:
     verb.add_argument("--weights", metavar="FILE", help="the teacher's weights, or: random")
     verb.add_argument("--preset", help="a named set of settings, which every method must have")
     verb.add_argument("--size", type=int, metavar="PX", help="side that images are resized to")
+    _tile_options(verb)
     length = verb.add_mutually_exclusive_group()
     length.add_argument("--steps", type=int, metavar="N", help="optimiser steps; default: each method's")
     length.add_argument("--epochs", type=int, metavar="N", help="passes over the images, instead of --steps")

@@ -72,6 +72,11 @@ def export(
     folder = Path(path)
     record = read_record(folder)
     detector = _trained(folder)
+    if fixed_size is None and not detector.model_.any_size:
+        raise ConfigError(
+            "this model looks at tiles, and how many depends on the image: a graph of it takes one size alone; "
+            "type: --fixed-size WxH"
+        )
     samples = images_to_check(detector.images_, check, fixed_size, detector.bits)
     tell("following the model")
     model, differences = detector.model_.exportable()

@@ -179,3 +179,10 @@ class Method(nn.Module, ABC, Generic[ConfigT]):
         Raises:
             ConfigError: with the sizes that would do.
         """
+
+    def check_tiles(self) -> None:
+        """Refuse to judge tiles of one image, where their maps could not be compared with each other.
+
+        Raises:
+            ConfigError: with the settings that would do.
+        """

@@ -104,6 +104,14 @@ class MKD(Method[MKDConfig]):
                 f"{height}x{width}; type: --size {near[0]}"
             )
 
+    def check_tiles(self) -> None:
+        """Refuse maps that are stretched to their own highest value: a clean tile's would look like any other's."""
+        if self.config.localization != "activation" and self.config.rescale:
+            raise ConfigError(
+                f"the map of {self.config.localization!r} is stretched to [0, 1] by itself, and tiles could not be "
+                "compared; type: --rescale off, or leave --tile out"
+            )
+
     def stages(self) -> tuple[Stage, ...]:
         """Train the cloner with Adam."""
         optimizer = partial(torch.optim.Adam, lr=self.config.learning_rate)

@@ -1,0 +1,127 @@
+"""What a training learns from, picture by picture: whole images, or the tiles of images."""
+
+from __future__ import annotations
+
+import threading
+from abc import ABC, abstractmethod
+from concurrent.futures import Future
+from dataclasses import replace
+from typing import TYPE_CHECKING, Final
+
+import numpy as np
+
+from twinspect.images import image_size, read_rgb
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from numpy.typing import NDArray
+    from torch import Tensor
+
+    from twinspect.data.samples import Sample
+    from twinspect.model import Model
+    from twinspect.tiling import Tiling
+
+RECENT: Final = 4
+"""Decoded images that are kept, so that a file is decoded once for neighbouring tiles of it."""
+
+
+class Pictures(ABC):
+    """Pictures of a training by number.
+
+    Attributes:
+        categories: what each one shows.
+        by_image: the numbers of the pictures of every image, image by image.
+    """
+
+    categories: Sequence[str]
+    by_image: Sequence[list[int]]
+
+    @abstractmethod
+    def read(self, number: int) -> Tensor:
+        """Give one prepared picture, (3, side, side) float32; called from several threads at once.
+
+        Raises:
+            ImageError: it cannot be read; the message begins with its path.
+        """
+
+
+def pictures(model: Model, samples: Sequence[Sample], bits: int | None, tiling: Tiling | None) -> Pictures:
+    """List what is learnt from images.
+
+    Args:
+        model: prepares pictures.
+        samples: the images.
+        bits: significant bits of 16-bit files.
+        tiling: how they are cut; ``None`` for whole images.
+
+    Raises:
+        ImageError: the size of an image cannot be read; that of whole images is not looked at.
+    """
+    return WholeImages(model, samples, bits) if tiling is None else Tiles(model, samples, bits, tiling)
+
+
+class WholeImages(Pictures):
+    """Every image is a picture."""
+
+    def __init__(self, model: Model, samples: Sequence[Sample], bits: int | None) -> None:
+        self._model, self._samples, self._bits = model, samples, bits
+        self.categories = [sample.category for sample in samples]
+        self.by_image = [[number] for number in range(len(samples))]
+
+    def read(self, number: int) -> Tensor:
+        """Read and prepare one image."""
+        return self._model.read(self._samples[number], bits=self._bits)[0]
+
+
+class Tiles(Pictures):
+    """Every tile of every image is a picture."""
+
+    def __init__(self, model: Model, samples: Sequence[Sample], bits: int | None, tiling: Tiling) -> None:
+        self._model, self._samples, self._bits = model, samples, bits
+        windows = [tiling.windows(*_size(sample)) for sample in samples]
+        self._places = [(image, window) for image, own in enumerate(windows) for window in own]
+        self.categories = [samples[image].category for image, _ in self._places]
+        ends = np.cumsum([len(own) for own in windows]).tolist()
+        self.by_image = [list(range(end - len(own), end)) for own, end in zip(windows, ends, strict=True)]
+        self._recent: dict[int, Future[NDArray[np.uint8]]] = {}
+        self._lock = threading.Lock()
+
+    def read(self, number: int) -> Tensor:
+        """Cut out and prepare one tile, as a scored one is."""
+        image, window = self._places[number]
+        tile = replace(self._samples[image], pixels=self._decoded(image)[window])
+        return self._model.read(tile)[0]
+
+    def _decoded(self, image: int) -> NDArray[np.uint8]:
+        """Give the pixels of an image; threads that want the same one wait for the first of them."""
+        own: Future[NDArray[np.uint8]] = Future()
+        with self._lock:
+            found = self._recent.pop(image, own)
+            self._recent[image] = found  # the last to be dropped
+            if len(self._recent) > RECENT:
+                del self._recent[next(iter(self._recent))]
+        if found is own:
+            self._decode(image, own)
+        return found.result()
+
+    def _decode(self, image: int, into: Future[NDArray[np.uint8]]) -> None:
+        sample = self._samples[image]
+        try:
+            into.set_result(
+                read_rgb(sample.path, bits=self._bits) if sample.pixels is None else sample.pixels
+            )
+        except BaseException as error:  # noqa: BLE001 - whoever waits for the image gets it
+            into.set_exception(error)
+
+
+def count_tiles(samples: Sequence[Sample], tiling: Tiling) -> int:
+    """Count the tiles of images, by the sizes that their files state."""
+    return sum(len(tiling.windows(*_size(sample))) for sample in samples)
+
+
+def _size(sample: Sample) -> tuple[int, int]:
+    """Give an image's height and width."""
+    if sample.pixels is None:
+        return image_size(sample.path)
+    return sample.pixels.shape[0], sample.pixels.shape[1]

@@ -1,0 +1,110 @@
+"""A model that looks at an image tile by tile: what is small in a large image stays large enough to be seen."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Any, ClassVar, Final
+
+import torch
+from torch import Tensor
+
+from twinspect.blending import blend, cut
+from twinspect.methods.base import Output
+from twinspect.model import check_rgb
+from twinspect.scorable import Scorable
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from twinspect.methods.base import Method
+    from twinspect.model import Model
+    from twinspect.tiling import Tiling
+
+TILE_BATCH: Final = 8
+"""Tiles that the networks see at once; fixed, because batch size changes the last bits."""
+
+
+class TiledModel(Scorable):
+    """A model whose images are tiles of larger ones.
+
+    The score of an image is the highest raw score of its tiles: a defect that fills part of one tile must not be
+    averaged away by hundreds of good ones. More tiles reach higher maxima by chance; the images that set the
+    threshold are scored whole and in the same way, so its promise takes that in.
+
+    Args:
+        model: judges tiles, and was trained on tiles.
+        tiling: how images are cut.
+        at_once: tiles that the networks see at once; ``None`` for all of an image, as a graph does.
+    """
+
+    one_by_one: ClassVar[bool] = True
+    any_size: ClassVar[bool] = False
+
+    def __init__(self, model: Model, tiling: Tiling, *, at_once: int | None = TILE_BATCH) -> None:
+        super().__init__()
+        self.model = model
+        self.tiling = tiling
+        self._at_once = at_once
+
+    @property
+    def method(self) -> Method[Any]:
+        """The method that judges each tile."""
+        return self.model.method
+
+    def prepare(self, rgb: Tensor) -> Tensor:
+        """Check pixels and leave them as they are: bytes take a quarter of the memory of prepared tiles.
+
+        Args:
+            rgb: (B, 3, H, W) uint8, or float of the same range 0..255.
+        """
+        check_rgb(rgb)
+        return rgb
+
+    def infer(self, images: Tensor) -> Output:
+        """Score images.
+
+        Args:
+            images: (B, 3, H, W) as :meth:`prepare` gives them.
+
+        Returns:
+            Score (B,), the highest of an image's tiles, and map (B, tiles, side, side), one for each tile.
+        """
+        tiles = cut(images, self.tiling)
+        outputs = [self.model.infer(self.model.prepare(some)) for some in self._batches(tiles.flatten(0, 1))]
+        found, scores = (
+            _by_image(torch.cat(parts).float(), len(images)) for parts in zip(*outputs, strict=True)
+        )
+        return Output(found, scores.amax(dim=1))
+
+    def enlarge(self, scores: Tensor, size: tuple[int, int]) -> Tensor:
+        """Bring the maps of tiles to their tiles' size, and blend them to maps of whole images.
+
+        Args:
+            scores: (B, tiles, side, side) float32.
+            size: height and width of the original image, in pixels.
+        """
+        tile = self.tiling.side(size[0]), self.tiling.side(size[1])
+        found = self.model.enlarge(scores.flatten(0, 1), tile)
+        return blend(_by_image(found, len(scores)), self.tiling, size)
+
+    def exportable(self) -> tuple[TiledModel, tuple[str, ...]]:
+        """Give what a graph without gradients can compute, all tiles of an image at once, and what differs."""
+        model, differences = self.model.exportable()
+        return TiledModel(model, self.tiling, at_once=None).eval(), differences
+
+    def record(self) -> dict[str, Any]:
+        """Describe the model in plain JSON values: what judges tiles, and how images are cut."""
+        return {**self.model.record(), "tiling": asdict(self.tiling)}
+
+    def _batches(self, tiles: Tensor) -> Sequence[Tensor]:
+        return [tiles] if self._at_once is None else torch.split(tiles, self._at_once)
+
+
+def _by_image(values: Tensor, images: int) -> Tensor:
+    """Turn (images * tiles, ...) into (images, tiles, ...)."""
+    return values.reshape(images, -1, *values.shape[1:])
+
+
+def tiled(model: Model, tiling: Tiling | None) -> Model | TiledModel:
+    """Let a model look at tiles; without a tiling it looks at whole images, as it is."""
+    return model if tiling is None else TiledModel(model, tiling).eval()
