@@ -22,8 +22,17 @@ def copy(model: Path, tmp_path: Path) -> Path:
     return shutil.copytree(model, tmp_path / "m.twin")
 
 
-def test_a_bundle_is_two_files_of_data(model: Path, fitted: ts.Detector) -> None:
-    assert sorted(path.name for path in model.iterdir()) == ["model.json", "weights.safetensors"]
+FILES = ["images/0.png", "images/1.png", "images/2.png", "model.json", "weights.safetensors"]
+
+
+def files(folder: Path) -> dict[str, bytes]:
+    """The content of every file below a folder, by its place."""
+    found = sorted(path for path in folder.rglob("*") if path.is_file())
+    return {path.relative_to(folder).as_posix(): path.read_bytes() for path in found}
+
+
+def test_a_bundle_is_weights_a_record_and_a_few_images(model: Path, fitted: ts.Detector) -> None:
+    assert list(files(model)) == FILES
     record = json.loads((model / "model.json").read_text())
     assert record["format"] == 1
     assert record["twinspect"] == ts.__version__
@@ -78,6 +87,16 @@ def test_an_unknown_format_is_named(copy: Path) -> None:
         ts.load(copy)
 
 
+def test_an_altered_image_is_named(copy: Path) -> None:
+    path = copy / "images" / "1.png"
+    path.write_bytes(path.read_bytes()[:-1] + b"x")
+    with pytest.raises(BundleError, match=r"images/1\.png is damaged"):
+        ts.load(copy)
+    path.unlink()
+    with pytest.raises(BundleError, match=r"images/1\.png is missing"):
+        ts.load(copy)
+
+
 def test_no_folder_and_a_file_in_its_place(tmp_path: Path) -> None:
     with pytest.raises(BundleError, match=r"no model at .*twinspect fit"):
         ts.load(tmp_path / "none.twin")
@@ -89,7 +108,8 @@ def test_no_folder_and_a_file_in_its_place(tmp_path: Path) -> None:
 def test_saving_replaces_a_model_but_nothing_else(fitted: ts.Detector, copy: Path, tmp_path: Path) -> None:
     (copy / "exports").mkdir()
     fitted.save(copy)
-    assert sorted(path.name for path in copy.iterdir()) == ["model.json", "weights.safetensors"]
+    assert list(files(copy)) == FILES
+    assert not (copy / "exports").exists()
     (tmp_path / "photos").mkdir()
     (tmp_path / "photos" / "holiday.jpg").write_bytes(b"precious")
     with pytest.raises(BundleError, match="is no model"):
@@ -99,7 +119,7 @@ def test_saving_replaces_a_model_but_nothing_else(fitted: ts.Detector, copy: Pat
 
 @pytest.mark.skipif(sys.platform == "win32", reason="file size limits are POSIX")
 def test_a_full_disk_leaves_the_old_model_whole_and_no_rubbish(copy: Path) -> None:
-    before = {path.name: path.read_bytes() for path in copy.iterdir()}
+    before = files(copy)
     code = f"""
 import resource, signal, twinspect
 detector = twinspect.load({str(copy)!r})
@@ -113,7 +133,7 @@ except twinspect.errors.BundleError as error:
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert "could not be saved" in done.stdout
     assert "nothing was changed" in done.stdout
-    assert {path.name: path.read_bytes() for path in copy.iterdir()} == before
+    assert files(copy) == before
     assert [path.name for path in copy.parent.iterdir()] == [copy.name]
 
 

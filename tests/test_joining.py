@@ -350,6 +350,7 @@ def test_joining_alters_no_member_and_members_alter_no_join(
 def test_saved_and_loaded_it_is_the_same_to_the_bit(join: JoinedDetector, tmp_path: Path) -> None:
     join.save(tmp_path / "j.twin")
     assert sorted(path.name for path in (tmp_path / "j.twin").iterdir()) == [
+        "images",
         "model.json",
         "weights.safetensors",
     ]

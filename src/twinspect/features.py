@@ -63,6 +63,10 @@ def one_teacher(judge: Judge) -> Detector:
     """
     if isinstance(judge, Detector):
         return judge
+    if judge.by:
+        raise ConfigError(
+            f"{judge.by} gives scores and maps, no features; leave --features out, or type: --runtime torch"
+        )
     raise ConfigError(
         f"features are laid out of one teacher at a time, and this detector is {judge.method}; "
         "leave --features out, or evaluate its members one by one"

@@ -43,7 +43,7 @@ def keep(
 def decode(content: bytes) -> NDArray[np.uint8]:
     """Give the pixels of a kept image: (H, W, 3) uint8 RGB."""
     with Image.open(io.BytesIO(content), formats=("PNG",)) as image:
-        return np.asarray(image.convert("RGB"))
+        return np.array(image.convert("RGB"))  # a copy, which torch may write to
 
 
 def _pixels(sample: Sample, bits: int | None) -> NDArray[np.uint8]:

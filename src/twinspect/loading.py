@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from twinspect.bundle import JOINED, read_record
-from twinspect.errors import optional
+from twinspect.errors import MissingExtraError, is_installed
 from twinspect.runtime.exports import MODULES, list_exports
 
 if TYPE_CHECKING:
@@ -39,7 +38,11 @@ def load(path: str | Path, *, device: str = "auto", runtime: str = TORCH) -> Jud
 
         return ExportedDetector.from_bundle(path, chosen, device=device)
     # Torch takes two seconds to import, and is not there where only exported models are scored.
-    optional("torch", "torch")
+    if not is_installed(TORCH):
+        raise MissingExtraError(
+            "torch is not installed here, so only exports can be scored, with runtime auto; to score by the networks "
+            "as they were trained, type: pip install torch timm"
+        )
     from twinspect.detector import Detector  # noqa: PLC0415
     from twinspect.joining import JoinedDetector  # noqa: PLC0415
 
@@ -59,9 +62,9 @@ def choose_runtime(path: str | Path) -> str:
     able = [
         each
         for each in list_exports(folder, read_record(folder))
-        if each.fixed_size is None and find_spec(MODULES[each.runtime])
+        if each.fixed_size is None and is_installed(MODULES[each.runtime])
     ]
     fastest = min(able, key=lambda each: each.milliseconds, default=None)
-    if fastest is None or (find_spec(TORCH) and fastest.slower_than_torch):
+    if fastest is None or (is_installed(TORCH) and fastest.slower_than_torch):
         return TORCH
     return fastest.name

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from importlib.util import find_spec
 from typing import TYPE_CHECKING
 
 from twinspect.cli.console import warn
+from twinspect.errors import is_installed
 from twinspect.loading import AUTO, TORCH, choose_runtime, load
 
 if TYPE_CHECKING:
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 def chosen_runtime(options: argparse.Namespace) -> str:
     """Say what scores: the runtime asked for, by its own name, or torch; where torch is missing, the fastest."""
-    asked: str = options.runtime or (TORCH if find_spec(TORCH) else AUTO)
+    asked: str = options.runtime or (TORCH if is_installed(TORCH) else AUTO)
     if asked != AUTO:
         return asked
     chosen = choose_runtime(options.model)

@@ -37,6 +37,7 @@ class GraphEngine(ABC):
 
     def __init__(self, export: Export) -> None:
         self._size = export.fixed_size
+        self._most = PIXELS_AT_ONCE if self._size is None else 0
         self._name = export.name
 
     @abstractmethod
@@ -68,7 +69,7 @@ class GraphEngine(ABC):
     def score(self, read: Sequence[NDArray[np.uint8]], *, maps: bool) -> list[Judged]:
         """Score images of any sizes; neighbours of one size are judged together."""
         found: list[Judged] = []
-        for images in _stacked(read):
+        for images in _stacked(read, self._most):
             scores, made = self.run(images)
             # Copies: some runtimes hand out memory that their next run overwrites.
             kept = [each.copy() for each in made] if maps else [None] * len(scores)
@@ -83,10 +84,10 @@ class GraphEngine(ABC):
             )
 
 
-def _stacked(images: Sequence[NDArray[np.uint8]]) -> Iterator[NDArray[np.uint8]]:
-    """Put neighbours of one size together, as many as may be judged at once."""
+def _stacked(images: Sequence[NDArray[np.uint8]], pixels: int) -> Iterator[NDArray[np.uint8]]:
+    """Put neighbours of one size together, up to so many pixels, but at least one."""
     for (height, width, _), group in groupby(images, key=lambda image: image.shape):
         alike = list(group)
-        most = max(1, PIXELS_AT_ONCE // (height * width))
+        most = max(1, pixels // (height * width))
         for start in range(0, len(alike), most):
             yield np.stack(alike[start : start + most])
