@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
+import torch
 
 import twinspect as ts
 from conftest import blemish, quick, stripes, write_image
@@ -89,7 +90,7 @@ def test_layers_are_those_of_teacher_and_student(graph: bytes) -> None:
 @pytest.mark.parametrize(
     ("method", "teacher", "networks"),
     [
-        ("aand", "pocket", {"teacher", "amplifiers", "student"}),
+        pytest.param("aand", "pocket", {"teacher", "amplifiers", "student"}, marks=pytest.mark.slow),
         pytest.param("mkd", "pocket", {"teacher", "cloner"}, marks=pytest.mark.slow),
         pytest.param("mkd", "vgg16", {"teacher", "cloner"}, marks=pytest.mark.slow),
         pytest.param("dual", "pocket", {"teacher", "students"}, marks=pytest.mark.slow),
@@ -113,8 +114,9 @@ def test_layers_of_every_method_and_kind_of_teacher(method: str, teacher: str, n
     proto = to_onnx(model.exportable()[0])
     found = layers_of(proto, openvino_integers.KINDS)
     assert {layer.module.split(".")[0] for layer in found} == networks
-    weighted = [module for module in model.modules() if getattr(module, "weight", None) is not None]
-    assert len(found) == sum(module.weight.ndim > 1 for module in weighted)  # every one once, nothing else
+    weights = [getattr(module, "weight", None) for module in model.modules()]
+    expected = sum(isinstance(weight, torch.Tensor) and weight.ndim > 1 for weight in weights)
+    assert len(found) == expected  # every one once, and nothing else
     check_only_networks(
         openvino_integers.quantise(proto, [layer.name for layer in found], IMAGES), proto, found
     )
@@ -218,7 +220,7 @@ def test_too_few_good_images() -> None:
 
 def seen(scores: Sequence[float], *, limit: float = 5.5, **metrics: float | None) -> Seen:
     values = np.asarray(scores, dtype=np.float64)
-    return Seen(values, np.arange(40.0), values > limit, metrics)
+    return Seen(values, np.arange(40.0), values > limit, np.abs(values - limit) > 1e-3, metrics)
 
 
 def make_gate(*, labelled: bool) -> Gate:
@@ -230,11 +232,18 @@ def test_without_labels_ranks_and_decisions_count() -> None:
     floats = seen(range(10))
     judge = make_gate(labelled=False).judge
     same = judge(floats, seen([value * 1.001 for value in range(10)]))
-    assert (same.score_rho, same.pixel_rho, same.decisions, same.faults) == (1.0, 1.0, 0, ())
+    assert (round(same.score_rho, 9), round(same.pixel_rho, 9), same.decisions, same.faults) == (
+        1.0,
+        1.0,
+        0,
+        (),
+    )
     swapped = judge(floats, seen([3, 4, 2, 1, 0, 5, 6, 7, 8, 9]))
     assert ["scores" in fault for fault in swapped.faults] == [True]
     flipped = judge(floats, seen([0, 1, 2, 3, 4, 5.6, 6, 7, 8, 9]))
     assert flipped.faults == ("1 of 0 images decided otherwise, allowed is none",)
+    on_it = seen([0, 1, 2, 3, 4, 5.5001, 6, 7, 8, 9])
+    assert judge(on_it, seen([0, 1, 2, 3, 4, 5.49, 6, 7, 8, 9])).faults == ()
     broken = judge(floats, seen([float("nan"), *range(1, 10)]))
     assert "nan" in broken.faults[0]
     assert broken.to_record()["score_rho"] is None
@@ -302,10 +311,12 @@ def test_layers_are_put_back_until_the_gate_is_passed(
     copied: Path, parts: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(sensitivity, "GROUPS", 3)
+    monkeypatch.setattr(integers, "FEW", 2)
     faults = iter([["too far"], []])
     monkeypatch.setattr(Gate, "_faults", lambda *_: next(faults))
     told: list[str] = []
-    made = export(copied, "onnx", precision="int8", good=parts, say=told.append)
+    good = np.stack([stripes(number) for number in range(12)])
+    made = export(copied, "onnx", precision="int8", good=good, say=told.append)
     assert made.record["gate"]["by"] == "ranks and decisions"
     assert len(made.record["gate"]["kept_in_fp32"]) == 7
     assert "not good enough: too far" in told
@@ -319,6 +330,7 @@ def test_layers_are_put_back_until_the_gate_is_passed(
 @pytest.mark.usefixtures("followed")
 def test_what_never_passes_is_not_written(copied: Path, parts: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(integers, "PUT_BACK", (0,))
+    monkeypatch.setattr(integers.Making, "integers", lambda own, *_: own.floats())
     monkeypatch.setattr(gate, "LEAST_RHO", 1.01)
     with pytest.raises(ExportError, match=r"rank correlation of scores .* least is 1.01.*--precision fp16"):
         export(copied, "onnx", precision="int8", good=parts)

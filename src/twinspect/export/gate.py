@@ -26,6 +26,9 @@ LEAST_RHO: Final = 0.99
 MAX_DROP: Final = 0.003
 """Most that a metric of :data:`METRICS` may fall where there are labels: 0.3 points."""
 METRICS: Final = ("image_auroc", "pixel_auroc", "aupro_30")
+ON_THRESHOLD: Final = 1e-3
+"""A score this near the threshold, as a share of it, lies on it, and no decision is compared. So do the good image that
+the threshold was taken from, which is often among those given, and faint anomalies drawn on it."""
 PIXELS: Final = 1000
 """Pixels of every map that are compared, evenly spaced."""
 
@@ -38,12 +41,14 @@ class Seen:
         scores: (N,) float64.
         pixels: float64, those of all maps that are compared.
         flagged: (N,) bool, the decisions.
+        certain: (N,) bool, whose score does not lie on the threshold.
         metrics: of :data:`METRICS`; ``None`` where one is undefined, empty without labels.
     """
 
     scores: NDArray[np.float64]
     pixels: NDArray[np.float64]
     flagged: NDArray[np.bool_]
+    certain: NDArray[np.bool_]
     metrics: Line
 
 
@@ -54,7 +59,7 @@ class Verdict:
     Attributes:
         score_rho: Spearman's rank correlation of its scores with those of floats; NaN where one of them is constant.
         pixel_rho: likewise of the pixels of all maps.
-        decisions: images on which the model's threshold decides otherwise.
+        decisions: images on which the model's threshold decides otherwise, but for scores that lie on it.
         metrics: each metric by name, in floats and in integers; empty without labels.
         faults: what is over the gate, in words with figures; none if it passes.
     """
@@ -108,11 +113,13 @@ class Gate:
             tally.add(row)
             pixels.append(_some(row.map))
             rows.append(replace(row, map=None))
-        flagged = [self.calibration.of(row.sample.category).is_anomalous([row.score])[0] for row in rows]
+        scores = np.array([row.score for row in rows])
+        limits = np.array([self.calibration.of(row.sample.category).threshold for row in rows])
         return Seen(
-            np.array([row.score for row in rows]),
+            scores,
             np.concatenate(pixels),
-            np.array(flagged),
+            scores > limits,
+            np.abs(scores - limits) > ON_THRESHOLD * np.abs(limits),
             _metrics(rows, tally) if self.labelled else {},
         )
 
@@ -126,7 +133,7 @@ class Gate:
         verdict = Verdict(
             _rho(floats.scores, integers.scores),
             _rho(floats.pixels, integers.pixels),
-            int((floats.flagged != integers.flagged).sum()),
+            int(((floats.flagged != integers.flagged) & floats.certain).sum()),
             known,
         )
         return replace(verdict, faults=tuple(self._faults(verdict)))
