@@ -27,8 +27,8 @@ MAX_DROP: Final = 0.003
 """Most that a metric of :data:`METRICS` may fall where there are labels: 0.3 points."""
 METRICS: Final = ("image_auroc", "pixel_auroc", "aupro_30")
 ON_THRESHOLD: Final = 1e-3
-"""A score this near the threshold, as a share of it, lies on it, and no decision is compared. There lie the good image
-that the threshold was taken from, which is often among those given, and faint anomalies drawn on it."""
+"""A score this near the threshold, as a share of it, lies on it, and no decision is compared. There lie the good
+image that the threshold was taken from, which is often among those given, and faint anomalies drawn on it."""
 PIXELS: Final = 1000
 """Pixels of every map that are compared, evenly spaced."""
 
