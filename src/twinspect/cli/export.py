@@ -24,6 +24,9 @@ def run(options: argparse.Namespace) -> Outcome:
         precision=options.precision,
         fixed_size=_size(options.fixed_size) if options.fixed_size else None,
         check=options.check,
+        good=options.good,
+        labelled=options.labelled,
+        max_drop=options.max_drop,
         say=warn,
     )
     record = {"export": made.name, "folder": str(made.folder), **made.record}
@@ -44,9 +47,11 @@ def _told(model: str, made: Export) -> str:
     lines = [
         f"{made.folder}: {sum(each['bytes'] for each in made.record['files']) / 2**20:.1f} MiB",
         f"on {parity['images']} images ({', '.join(parity['sizes'])}) against the model: scores differ by at most "
-        f"{_apart(parity, 'score')}, maps by {_apart(parity, 'map')}; allowed {parity['tolerance']:g}"
+        f"{_apart(parity, 'score')}, maps by {_apart(parity, 'map')}"
+        + _allowed(parity["tolerance"])
         + (f"; rank agreement {rank:.4f}" if rank is not None else ""),
         _speed(made.record["speed"]),
+        *(_trade(made.record["gate"]) if "gate" in made.record else ()),
         *made.record["notes"],
         f"score with it: twinspect score {model} IMAGES --runtime {made.name}",
     ]
@@ -62,3 +67,26 @@ def _speed(speed: dict[str, Any]) -> str:
         f"one image of {speed['image']}, read already: {speed['milliseconds']:.1f} ms; by torch, in turns: "
         f"{speed['torch_milliseconds']:.1f} ms"
     )
+
+
+def _allowed(tolerance: float | None) -> str:
+    return "" if tolerance is None else f"; allowed {tolerance:g}"
+
+
+def _trade(gate: dict[str, Any]) -> list[str]:
+    """Say what integers cost and what they bring."""
+    size, times, kept = gate["bytes"], gate["milliseconds"], gate["kept_in_fp32"]
+    milliseconds = f"{times['fp32']:.1f} -> {times['int8']:.1f} ms (torch {times['torch']:.1f} ms), in turns"
+    metrics = [f"{name} {each['fp32']:.4f} -> {each['int8']:.4f}" for name, each in gate["metrics"].items()]
+    return [
+        f"fp32 -> int8 on {gate['images']} images: {', '.join([*metrics, *_ranks(gate)])}",
+        f"fp32 -> int8: {size['fp32'] / 2**20:.1f} -> {size['int8'] / 2**20:.1f} MiB, {milliseconds}",
+        f"layers in int8: {gate['layers'] - len(kept)} of {gate['layers']}"
+        + (f"; put back into fp32: {', '.join(kept)}" if kept else ""),
+    ]
+
+
+def _ranks(gate: dict[str, Any]) -> list[str]:
+    rhos = {"scores": gate["score_rho"], "pixels": gate["pixel_rho"]}
+    told = [f"rank correlation of {name} {rho:.4f}" for name, rho in rhos.items() if rho is not None]
+    return [*told, f"{gate['other_decisions']} decided otherwise"]

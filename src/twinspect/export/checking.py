@@ -47,7 +47,7 @@ def images_to_check(
             "--check DIR, a folder of images of the product"
         )
     if fixed_size is not None:
-        return [_sample(name, _fitted(rgb, fixed_size)) for name, rgb in found]
+        return [_sample(name, fitted(rgb, fixed_size)) for name, rgb in found]
     cut = [(f"{name}, cut", rgb[3:, : max(2, int(_SHARE * rgb.shape[1]))]) for name, rgb in found]
     return [_sample(name, rgb) for name, rgb in [*found, *cut] if min(rgb.shape[:2]) > 1]
 
@@ -65,7 +65,7 @@ def _of_folder(folder: str | Path, bits: int | None) -> list[tuple[str, NDArray[
     return [(sample.name, read_rgb(sample.path, bits=bits)) for sample in chosen]
 
 
-def _fitted(rgb: NDArray[np.uint8], size: tuple[int, int]) -> NDArray[np.uint8]:
+def fitted(rgb: NDArray[np.uint8], size: tuple[int, int]) -> NDArray[np.uint8]:
     """Cut an image to a size, repeating it where it is too small."""
     times = [-(-wanted // side) for wanted, side in zip(size, rgb.shape[:2], strict=True)]
     return np.tile(rgb, (*times, 1))[: size[0], : size[1]]

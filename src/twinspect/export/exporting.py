@@ -12,7 +12,10 @@ from twinspect.bundle import read_record
 from twinspect.errors import ConfigError, ExportError, optional, unknown_name
 from twinspect.export import onnx_file, openvino_file
 from twinspect.export.checking import images_to_check
+from twinspect.export.gate import MAX_DROP
 from twinspect.export.graph import OPSET, to_onnx
+from twinspect.export.integers import Judging, Making, quantised
+from twinspect.export.openvino_integers import load_nncf
 from twinspect.export.parity import TOLERANCES, compare, size_of, time_side_by_side
 from twinspect.images import MIN_SIDE
 from twinspect.loading import load
@@ -25,8 +28,9 @@ from twinspect.trained import Trained
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
+    from twinspect.data import DataSource
     from twinspect.data.samples import Sample
-    from twinspect.scorable import Scorable
+    from twinspect.export.integers import Integers
     from twinspect.scoring import Engine
 
 CPU: Final = "cpu"
@@ -42,6 +46,9 @@ def export(
     precision: str = "fp32",
     fixed_size: tuple[int, int] | None = None,
     check: str | Path | None = None,
+    good: DataSource | None = None,
+    labelled: DataSource | None = None,
+    max_drop: float = MAX_DROP,
     say: Callable[[str], None] | None = None,
 ) -> Export:
     """Export a saved model as one graph from uint8 RGB to raw score and map, and check it against the model.
@@ -52,22 +59,33 @@ def export(
     Args:
         path: the model folder; the export goes to ``exports/<name>`` in it.
         to: ``onnx`` or ``openvino``.
-        precision: ``fp32``; or ``fp16``, weights of 16 bits, computed in bf16 by OpenVINO where the processor has it.
+        precision: ``fp32``; ``fp16``, weights of 16 bits, computed in bf16 by OpenVINO where the processor has it; or
+            ``int8``, networks that compute in 8-bit integers, where that is as good (see below).
         fixed_size: height and width, in pixels, of the only images to take, one at a time: the fastest. ``None``:
             any number of any size.
         check: a folder of images to check by; ``None`` for those kept with the model.
+        good: for int8: normal images to measure ranges on; a third of them is held out to judge by. At most
+            200 are used, evenly spaced.
+        labelled: for int8: a data set with labelled test images, and perhaps masks: on these image AUROC, pixel
+            AUROC and AUPRO may be at most ``max_drop`` below those of the same graph in floats. Without: on the
+            images held out, and with synthetic anomalies on them, decisions must be the same, and ranks of scores and
+            of pixels nearly so (Spearman's rho of at least 0.99). While that fails, the layers that suffer most
+            are put back into floats.
+        max_drop: see ``labelled``; 0.003 is 0.3 points.
         say: told what is done next.
 
     Returns:
         The export, with what was measured in its record.
 
     Raises:
-        ConfigError: another runtime, precision or size, or no images to check by.
-        ExportError: the graph says something else than the model; nothing is written.
+        ConfigError: another runtime, precision or size; no images to check by; for int8, no good images, or too few.
+        ExportError: the graph says something else than the model, or integers are worse than floats; nothing is
+            written.
         MissingExtraError: a package is missing; says which extra brings it.
         BundleError: the model is damaged, or its folder cannot be written.
     """
     _check_wishes(to, precision, fixed_size)
+    _check_int8(to, precision, good, labelled, max_drop)
     tell = say or (lambda _: None)
     folder = Path(path)
     record = read_record(folder)
@@ -80,7 +98,7 @@ def export(
     samples = images_to_check(detector.images_, check, fixed_size, detector.bits)
     tell("following the model")
     model, differences = detector.model_.exportable()
-    files = _files(model, to, precision, fixed_size, _metadata(record, detector))
+    graph, metadata = to_onnx(model, fixed_size), _metadata(record, detector)
     name = export_name(to, precision, fixed_size)
     about = {
         "runtime": to,
@@ -89,13 +107,23 @@ def export(
         "weights_sha256": record["weights"]["sha256"],
         "opset": OPSET,
         "notes": list(differences),
-        "versions": {package: version(package) for package in _PACKAGES[to]},
+        "versions": {package: version(package) for package in _packages(to, precision)},
         "machine": {"processor": platform.machine(), "system": platform.platform()},
     }
+    integers = None
+    if good is not None:
+        judging = Judging(good, labelled, max_drop, detector.calibration_, detector.bits)
+        integers = quantised(Making(graph, about, metadata), judging, tell)
+    files = integers.files if integers else _files(graph, to, precision, metadata)
     tell(f"checking it on {len(samples)} images")
     with TemporaryDirectory() as aside:
         engines = TorchEngine(model, CPU), open_engine(write_export(Path(aside), name, about, files), CPU)
         measured = _measured(*engines, samples, TOLERANCES[precision], name)
+        if integers:
+            measured["gate"] = {
+                **integers.record,
+                "milliseconds": _side_by_side(samples[0], *engines, integers),
+            }
     return write_export(folder, name, {**about, **measured}, files)
 
 
@@ -111,6 +139,32 @@ def _check_wishes(to: str, precision: str, fixed_size: tuple[int, int] | None) -
     # Found now, and not after minutes of following.
     for module in (MODULES[to], "onnx", "onnxscript"):
         optional(module, to)
+
+
+def _check_int8(
+    to: str, precision: str, good: DataSource | None, labelled: DataSource | None, max_drop: float
+) -> None:
+    """Refuse int8 without good images, other precisions with any, and a share that is none."""
+    if precision != "int8":
+        if good is not None or labelled is not None:
+            raise ConfigError(f"--good and --labelled are for --precision int8, and this is {precision}")
+        return
+    if good is None:
+        raise ConfigError(
+            "int8 measures the ranges of values on good images; type: --good DIR, a folder of normal images (a "
+            "hundred are plenty)"
+        )
+    if not 0 <= max_drop < 1:
+        raise ConfigError(
+            f"a largest drop of {max_drop:g}; allowed is 0 to 1, for instance 0.003 for 0.3 points"
+        )
+    if to == "openvino":
+        load_nncf()
+
+
+def _packages(to: str, precision: str) -> tuple[str, ...]:
+    quantiser = ("nncf",) if (to, precision) == ("openvino", "int8") else ()
+    return (*_PACKAGES[to], *quantiser)
 
 
 def _trained(folder: Path) -> Trained:
@@ -138,11 +192,8 @@ def _metadata(record: dict[str, Any], detector: Trained) -> dict[str, Any]:
     }
 
 
-def _files(
-    model: Scorable, to: str, precision: str, fixed_size: tuple[int, int] | None, metadata: dict[str, Any]
-) -> dict[str, bytes]:
-    """Give the contents of an export's files, by name."""
-    graph = to_onnx(model, fixed_size)
+def _files(graph: Any, to: str, precision: str, metadata: dict[str, Any]) -> dict[str, bytes]:
+    """Give the contents of an export's files in floats, by name."""
     half = precision == "fp16"
     if to == "openvino":
         converted = openvino_file.convert(graph.SerializeToString())
@@ -153,7 +204,7 @@ def _files(
 
 
 def _measured(
-    model: Engine, export: Engine, samples: Sequence[Sample], tolerance: float, name: str
+    model: Engine, export: Engine, samples: Sequence[Sample], tolerance: float | None, name: str
 ) -> dict[str, Any]:
     """Compare and time, and say so in plain JSON values.
 
@@ -164,9 +215,15 @@ def _measured(
     if not parity.holds:
         raise ExportError(
             f"{name} was not written, for it does not say what the model says: relative difference of scores "
-            f"{parity.score_relative:.2g}, of maps {parity.map_relative:.2g}; allowed: {tolerance:g}. They part most "
+            f"{parity.score_relative:.2g}, of maps {parity.map_relative:.2g}; allowed: {tolerance}. They part most "
             f"on {parity.worst}. Please report this, with your versions: twinspect doctor"
         )
-    theirs, ours = time_side_by_side(model, export, samples[0])
+    theirs, ours = time_side_by_side(samples[0], model, export)
     speed = {"image": size_of(samples[0]), "milliseconds": ours, "torch_milliseconds": theirs}
     return {"parity": parity.to_record(), "speed": speed}
+
+
+def _side_by_side(sample: Sample, model: Engine, export: Engine, integers: Integers) -> dict[str, float]:
+    """Time the model, the graph in floats and the one in integers in turns: milliseconds an image."""
+    times = time_side_by_side(sample, model, integers.floats, export)
+    return dict(zip(("torch", "fp32", "int8"), times, strict=True))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import statistics
+import sys
 import time
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any, Final
@@ -18,10 +19,10 @@ if TYPE_CHECKING:
     from twinspect.data.samples import Sample
     from twinspect.scoring import Engine
 
-TOLERANCES: Final = {"fp32": 1e-4, "fp16": 2e-2}
-"""Largest relative difference of scores and of maps."""
+TOLERANCES: Final[dict[str, float | None]] = {"fp32": 1e-4, "fp16": 2e-2, "int8": None}
+"""Largest relative difference of scores and of maps; ``None`` where ranks, decisions or metrics decide instead."""
 ROUNDS: Final = 5
-"""How often each of two engines judges one image for the time it takes; they take turns."""
+"""How often each engine judges one image for the time it takes; they take turns."""
 
 
 @dataclass(frozen=True)
@@ -36,7 +37,7 @@ class Parity:
         map_absolute: the largest difference of any pixel of a map.
         map_relative: likewise, as a share of the highest pixel of the model's own map.
         rank_agreement: Spearman's rho of the scores; ``None`` for fewer than three images.
-        tolerance: the largest relative difference allowed.
+        tolerance: the largest relative difference allowed; ``None`` for any.
         worst: where the largest relative difference is, in words.
     """
 
@@ -47,13 +48,14 @@ class Parity:
     map_absolute: float
     map_relative: float
     rank_agreement: float | None
-    tolerance: float
+    tolerance: float | None
     worst: str
 
     @property
     def holds(self) -> bool:
         """Whether every difference is within tolerance; one that is no number is not."""
-        return self.score_relative <= self.tolerance and self.map_relative <= self.tolerance
+        allowed = sys.float_info.max if self.tolerance is None else self.tolerance
+        return self.score_relative <= allowed and self.map_relative <= allowed
 
     def to_record(self) -> dict[str, Any]:
         """Return plain JSON values."""
@@ -69,7 +71,7 @@ class _Difference:
     where: str
 
 
-def compare(model: Engine, export: Engine, samples: Sequence[Sample], tolerance: float) -> Parity:
+def compare(model: Engine, export: Engine, samples: Sequence[Sample], tolerance: float | None) -> Parity:
     """Let both judge images, one by one, and measure how far they are apart.
 
     Args:
@@ -95,18 +97,17 @@ def compare(model: Engine, export: Engine, samples: Sequence[Sample], tolerance:
     )
 
 
-def time_side_by_side(model: Engine, export: Engine, sample: Sample) -> tuple[float, float]:
-    """Time both on one image that is read already, in turns: the medians, in milliseconds, the model's first."""
-    engines = (model, export)
+def time_side_by_side(sample: Sample, *engines: Engine) -> list[float]:
+    """Time engines on one image that is read already, in turns: the median of each, in milliseconds."""
     read = [engine.read(sample) for engine in engines]
-    times: tuple[list[float], list[float]] = ([], [])
+    times: list[list[float]] = [[] for _ in engines]
     for turn in range(ROUNDS + 1):
         for engine, image, own in zip(engines, read, times, strict=True):
             began = time.perf_counter()
             engine.score([image], maps=True)
             if turn:  # the first is for warming up
                 own.append(1000 * (time.perf_counter() - began))
-    return statistics.median(times[0]), statistics.median(times[1])
+    return [statistics.median(own) for own in times]
 
 
 def _judged(engine: Engine, samples: Sequence[Sample]) -> list[tuple[float, NDArray[np.float32]]]:

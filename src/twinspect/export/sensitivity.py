@@ -1,0 +1,63 @@
+"""Which layers suffer most from integers: measured by letting one group of neighbours at a time compute in them."""
+
+from __future__ import annotations
+
+from itertools import pairwise
+from typing import TYPE_CHECKING, Final
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from numpy.typing import NDArray
+
+    from twinspect.export.gate import Seen
+    from twinspect.export.layers import Layer
+
+GROUPS: Final = 12
+"""Groups at most: each costs a quantisation and a few images. A layer in floats between two in integers gains little,
+for what it gets is rounded already: neighbours go together."""
+
+
+def ranked(
+    layers: Sequence[Layer],
+    floats: Seen,
+    alone: Callable[[Sequence[Layer]], Seen],
+    say: Callable[[str], None],
+) -> list[list[Layer]]:
+    """Group layers and rank the groups, the most sensitive first.
+
+    Args:
+        layers: in the order in which they compute.
+        floats: what the graph in floats makes of some images.
+        alone: tells what is made of the same images if these layers alone compute in integers.
+        say: told which group is measured.
+    """
+    groups = _groups(layers)
+    noise = []
+    for number, group in enumerate(groups, start=1):
+        say(
+            f"measuring how sensitive layers are, {number} of {len(groups)}: {group[0].module} to {group[-1].module}"
+        )
+        noise.append(_noise(floats, alone(group)))
+    order = np.argsort(noise)[::-1]
+    return [groups[place] for place in order]
+
+
+def _groups(layers: Sequence[Layer]) -> list[list[Layer]]:
+    cuts = np.linspace(0, len(layers), min(GROUPS, len(layers)) + 1).round().astype(int)
+    return [list(layers[start:end]) for start, end in pairwise(cuts)]
+
+
+def _noise(floats: Seen, integers: Seen) -> float:
+    """Give the larger noise-to-signal ratio, of scores or of pixels."""
+    return max(
+        _ratio(floats.scores, integers.scores),
+        _ratio(floats.pixels, integers.pixels),
+    )
+
+
+def _ratio(signal: NDArray[np.float64], noisy: NDArray[np.float64]) -> float:
+    found = float(((noisy - signal) ** 2).mean() / max(float(signal.var()), np.finfo(np.float64).tiny))
+    return float(np.inf) if np.isnan(found) else found
