@@ -87,17 +87,17 @@ FURTHER_DEFINITIONS: dict[str, str] = {
         "by the trapezoid rule through every distinct score with linear interpolation at the rate."
     ),
     "auspro_05": (
-        "auspro up to a false-positive rate of 0.05, of each kind of anomaly by itself (its images and the good "
+        "The auspro up to a false-positive rate of 0.05, of each kind of anomaly by itself (its images and the good "
         "ones), averaged over the kinds; regions and saturation areas are those that came with the data, a share of "
         "a region rounded down to whole pixels but to one at least."
     ),
-    "auspro_30": "auspro_05 with a false-positive rate of 0.3 instead of 0.05.",
+    "auspro_30": "The auspro_05 with a false-positive rate of 0.3 instead of 0.05.",
     "image_auroc_by_kind": (
-        "image_auroc of each kind of anomaly against the good images, averaged over the kinds: the detection figure "
-        "of MVTec LOCO AD's tables."
+        "The image_auroc of each kind of anomaly against the good images, averaged over the kinds: the detection "
+        "figure of MVTec LOCO AD's tables."
     ),
     "object_auroc": (
-        "image_auroc with objects in the place of images, where several images show one (the sample-level AUROC of "
+        "The image_auroc with objects in the place of images, where several images show one (the sample-level AUROC of "
         "Real-IAD): an object scores what its highest image does and is anomalous where any of its images is."
     ),
     "auroc_difference": (
