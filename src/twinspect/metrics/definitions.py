@@ -97,8 +97,8 @@ FURTHER_DEFINITIONS: dict[str, str] = {
         "figure of MVTec LOCO AD's tables."
     ),
     "object_auroc": (
-        "The image_auroc with objects in the place of images, where several images show one (the sample-level AUROC of "
-        "Real-IAD): an object scores what its highest image does and is anomalous where any of its images is."
+        "The image_auroc with objects in the place of images, where several images show one (the sample-level AUROC "
+        "of Real-IAD): an object scores what its highest image does and is anomalous where any of its images is."
     ),
     "auroc_difference": (
         "Image AUROC of one method less that of another on the same test images, with DeLong's standard error, the "
