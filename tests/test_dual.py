@@ -382,7 +382,8 @@ def test_position_embeddings_are_resampled_once_and_say_the_same() -> None:
         before = teacher(images)
         model = Model.build("dual", DualConfig(size=64), teacher)
         after = model.method.teacher(images)
-        assert all(torch.equal(a, b) for a, b in zip(before, after, strict=True))
+        # Not to the bit on every processor: the networks are laid out channels last in between.
+        torch.testing.assert_close(after, before, rtol=1e-5, atol=1e-5)
         for network in (model.method.teacher.backbone, model.method.students["semantic"]):
             assert network.net.pos_embed.shape[1] == 1 + 4 * 4  # and not the 14 x 14 it was made for
         assert model.method.students["semantic"].net.pos_embed.requires_grad
@@ -392,7 +393,7 @@ def test_position_embeddings_are_resampled_once_and_say_the_same() -> None:
         Model.build("dual", DualConfig(size=96), teacher)
         larger = picture(1, 3, 96, 96)
         fresh = create_teacher(VIT, weights="random")(larger)
-        assert all(torch.equal(a, b) for a, b in zip(teacher(larger), fresh, strict=True))
+        torch.testing.assert_close(teacher(larger), fresh, rtol=1e-5, atol=1e-5)
 
 
 def test_weights_from_the_hub_are_those_of_the_middle_and_the_last_blocks(
