@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 from twinspect.bundle import JOINED
 from twinspect.describing import about_join, joined_names
 from twinspect.detector import Detector
-from twinspect.errors import CalibrationError, ConfigError, NotFittedError, unknown_name
+from twinspect.errors import CalibrationError, ConfigError, NotFittedError
 from twinspect.joined_model import JoinedModel
 from twinspect.judging import Judge
 from twinspect.leave_one_out import GIVE_GOOD, leave_one_out
@@ -74,18 +74,6 @@ class JoinedDetector(Trained):
     def get_params(self, deep: bool = True) -> dict[str, Any]:  # noqa: ARG002 - scikit-learn's signature
         """Return what may be changed: how images are read and where they are scored."""
         return {"device": self.device, "bits": self.bits, "workers": self.workers}
-
-    def set_params(self, **parameters: Any) -> JoinedDetector:
-        """Change how images are read and where they are scored.
-
-        Raises:
-            ConfigError: a name that is none of :meth:`get_params`.
-        """
-        for name, value in parameters.items():
-            if name not in self.get_params():
-                raise unknown_name("parameter", name, self.get_params())
-            setattr(self, name, value)
-        return self
 
     def about(self) -> dict[str, Any]:
         """Say which members it has, exactly enough to make it again."""

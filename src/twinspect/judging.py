@@ -51,9 +51,17 @@ class Judge(ABC):
     def get_params(self, deep: bool = True) -> dict[str, Any]:
         """Return the arguments that it was made with, by name."""
 
-    @abstractmethod
     def set_params(self, **parameters: Any) -> Self:
-        """Change such arguments."""
+        """Change such arguments.
+
+        Raises:
+            ConfigError: a name that is none of :meth:`get_params`.
+        """
+        for name, value in parameters.items():
+            if name not in self.get_params():
+                raise unknown_name("parameter", name, self.get_params())
+            setattr(self, name, value)
+        return self
 
     @abstractmethod
     def about(self) -> dict[str, Any]:

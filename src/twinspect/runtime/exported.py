@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Any, Final
 
 from twinspect.bundle import read_record
 from twinspect.describing import about
-from twinspect.errors import unknown_name
 from twinspect.judging import Judge
 from twinspect.runtime.exports import Export, find_export
 from twinspect.runtime.onnx import OnnxEngine
@@ -65,18 +64,6 @@ class ExportedDetector(Judge):
     def get_params(self, deep: bool = True) -> dict[str, Any]:  # noqa: ARG002 - scikit-learn's signature
         """Return what may be changed: how images are read."""
         return {"bits": self.bits, "workers": self.workers}
-
-    def set_params(self, **parameters: Any) -> Self:
-        """Change how images are read.
-
-        Raises:
-            ConfigError: a name that is none of :meth:`get_params`.
-        """
-        for name, value in parameters.items():
-            if name not in self.get_params():
-                raise unknown_name("parameter", name, self.get_params())
-            setattr(self, name, value)
-        return self
 
     @property
     def by(self) -> str:
