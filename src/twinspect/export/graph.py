@@ -2,20 +2,16 @@
 
 from __future__ import annotations
 
-import logging
-import warnings
-from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Final
 
 import torch
 from torch import Tensor, nn
 
 from twinspect.errors import optional
+from twinspect.export.quiet import quiet
 from twinspect.runtime.engine import IMAGES, MAP, SCORE
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from twinspect.scorable import Scorable
 
 OPSET: Final = 18
@@ -58,7 +54,7 @@ def to_onnx(model: Scorable, fixed_size: tuple[int, int] | None = None) -> Any:
     example = torch.zeros(*((1, *fixed_size) if fixed_size else _EXAMPLE), 3, dtype=torch.uint8)
     any_size = dict.fromkeys(range(3), torch.export.Dim.DYNAMIC)
     graph = Graph(model).eval()
-    with _quiet(), torch.no_grad():
+    with quiet(), torch.no_grad():
         # Constants are computed and kept on first use; while following, what is computed would not be numbers.
         graph(example)
         program = torch.onnx.export(
@@ -82,17 +78,3 @@ def _named(graph: Any, *, fixed: bool) -> Any:
         for side, name in zip(value.type.tensor_type.shape.dim, names, strict=False):
             side.dim_param = name
     return graph
-
-
-@contextmanager
-def _quiet() -> Iterator[None]:
-    """Keep the exporter's talk about itself from the user; what fails is raised all the same."""
-    logger = logging.getLogger("torch.onnx")
-    level = logger.level
-    logger.setLevel(logging.ERROR)
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            yield
-    finally:
-        logger.setLevel(level)
