@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from PIL import Image
 
-from twinspect.images import read_rgb
+from twinspect.data.pixels import read_pixels
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -47,7 +47,7 @@ def decode(content: bytes) -> NDArray[np.uint8]:
 
 
 def _pixels(sample: Sample, bits: int | None) -> NDArray[np.uint8]:
-    rgb = read_rgb(sample.path, bits=bits) if sample.pixels is None else sample.pixels
+    rgb = read_pixels(sample, bits=bits)
     top, left = (max(0, (side - MOST_PIXELS) // 2) for side in rgb.shape[:2])
     return rgb[top : top + MOST_PIXELS, left : left + MOST_PIXELS]
 

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
-from twinspect.images import image_size, read_rgb
+from twinspect.data.pixels import read_pixels
+from twinspect.images import image_size
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -108,9 +109,7 @@ class Tiles(Pictures):
     def _decode(self, image: int, into: Future[NDArray[np.uint8]]) -> None:
         sample = self._samples[image]
         try:
-            into.set_result(
-                read_rgb(sample.path, bits=self._bits) if sample.pixels is None else sample.pixels
-            )
+            into.set_result(read_pixels(sample, bits=self._bits))
         except BaseException as error:  # noqa: BLE001 - whoever waits for the image gets it
             into.set_exception(error)
 

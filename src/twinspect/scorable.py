@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, ClassVar
 import torch
 from torch import Tensor, nn
 
+from twinspect.data.pixels import read_pixels
 from twinspect.errors import ImageError
-from twinspect.images import read_rgb
 from twinspect.methods.base import Output
 
 if TYPE_CHECKING:
@@ -85,7 +85,7 @@ class Scorable(nn.Module, ABC):
         Raises:
             ImageError: it cannot be read or is too small; the message begins with its path.
         """
-        pixels = read_rgb(sample.path, bits=bits) if sample.pixels is None else sample.pixels
+        pixels = read_pixels(sample, bits=bits)
         try:
             prepared = self.prepare(torch.from_numpy(pixels).permute(2, 0, 1)[None])[0]
         except ImageError as error:

@@ -15,9 +15,9 @@ from twinspect.cli.console import Bar, table
 from twinspect.cli.outcome import DONE, SOME_UNREADABLE, Outcome
 from twinspect.data import open_data
 from twinspect.data.loading import ReadFailure, default_workers, read_samples
+from twinspect.data.pixels import read_pixels
 from twinspect.data.truth import read_truth
 from twinspect.errors import DataError, TwinspectError
-from twinspect.images import read_rgb
 from twinspect.teachers import teachers
 
 if TYPE_CHECKING:
@@ -129,7 +129,7 @@ def _unreadable(data: DataSet) -> list[tuple[object, str]]:
 def _decode(sample: Sample) -> None:
     from twinspect.errors import ImageError
 
-    pixels = read_rgb(sample.path) if sample.pixels is None else sample.pixels
+    pixels = read_pixels(sample)
     try:
         read_truth(sample, (pixels.shape[0], pixels.shape[1]))
     except DataError as error:

@@ -14,9 +14,9 @@ from twinspect.cli.console import Bar, warn
 from twinspect.cli.outcome import DONE, SOME_UNREADABLE, Outcome
 from twinspect.data import open_data
 from twinspect.data.loading import ReadFailure, read_samples
+from twinspect.data.pixels import read_pixels
 from twinspect.errors import ConfigError, DataError
 from twinspect.files import write_atomically
-from twinspect.images import read_rgb
 from twinspect.synthesis import Synthesizer, foregrounds
 
 if TYPE_CHECKING:
@@ -103,7 +103,7 @@ def _chosen(source: str, count: int) -> list[Sample]:
 
 def _read(samples: list[Sample], size: int) -> tuple[Pixels, list[ReadFailure]]:
     def work(sample: Sample) -> Pixels:
-        pixels = read_rgb(sample.path) if sample.pixels is None else sample.pixels
+        pixels = read_pixels(sample)
         return np.asarray(Image.fromarray(pixels).resize((size, size), Image.Resampling.BILINEAR))
 
     with Bar() as bar:

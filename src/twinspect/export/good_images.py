@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING, Final, overload
 import numpy as np
 
 from twinspect.data import open_data
+from twinspect.data.pixels import read_pixels
 from twinspect.data.samples import Sample
 from twinspect.errors import ConfigError
 from twinspect.export.checking import fitted
-from twinspect.images import read_rgb
 from twinspect.synthesis import Synthesizer
 
 if TYPE_CHECKING:
@@ -59,7 +59,7 @@ class Pixels(Sequence["NDArray[np.uint8]"]):
         if isinstance(place, slice):
             return replace(self, samples=self.samples[place])
         sample = self.samples[place]
-        rgb = read_rgb(sample.path, bits=self.bits) if sample.pixels is None else sample.pixels
+        rgb = read_pixels(sample, bits=self.bits)
         return np.ascontiguousarray(rgb if self.size is None else fitted(rgb, self.size))
 
 

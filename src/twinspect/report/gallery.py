@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 from PIL import Image
 
-from twinspect.report.heatmaps import overlay, pixels_of, truth
+from twinspect.data.pixels import read_pixels
+from twinspect.report.heatmaps import overlay, truth
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -82,7 +83,7 @@ class Exhibit:
         Raises:
             ImageError: the image cannot be read again.
         """
-        rgb = _average(pixels_of(self.row.sample, bits), self.shape)
+        rgb = _average(read_pixels(self.row.sample, bits=bits), self.shape)
         drawn = [Panel("image", rgb), Panel("heat map", overlay(rgb, self.map, map_range))]
         if self.mask is not None and self.mask.any():
             drawn.append(Panel("ground truth", truth(rgb, self.mask)))

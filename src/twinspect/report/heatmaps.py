@@ -26,16 +26,15 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 from PIL import Image
 
+from twinspect.data.pixels import read_pixels
 from twinspect.errors import ConfigError, DataError
 from twinspect.files import write_atomically
-from twinspect.images import read_rgb
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from numpy.typing import NDArray
 
-    from twinspect.data.samples import Sample
     from twinspect.scores import ImageScore
 
 MapRange = tuple[float, float]
@@ -174,7 +173,7 @@ def write_map(place: Path, result: ImageScore, map_range: MapRange, *, bits: int
     if place.suffix == ".npy":
         np.save(buffer, result.map.astype(np.float32, copy=False), allow_pickle=False)
     elif place.suffix == ".png":
-        laid = overlay(pixels_of(result.sample, bits), result.map, map_range)
+        laid = overlay(read_pixels(result.sample, bits=bits), result.map, map_range)
         Image.fromarray(laid).save(buffer, "PNG")
     else:
         raise ConfigError(
@@ -188,15 +187,6 @@ def top_of_scale(map_range: MapRange) -> float:
     """Give the raw value from which on a pixel has the last colour; see :func:`colour`."""
     low, high = map_range
     return low + 2 * ((high - low) or abs(high) or 1.0)
-
-
-def pixels_of(sample: Sample, bits: int | None = None) -> NDArray[np.uint8]:
-    """Read a sample's image, (H, W, 3) uint8, or take it from memory.
-
-    Raises:
-        ImageError: the file cannot be read.
-    """
-    return read_rgb(sample.path, bits=bits) if sample.pixels is None else sample.pixels
 
 
 def _levels(values: NDArray[np.float32], map_range: MapRange) -> NDArray[np.uint8]:

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
+from twinspect.data.pixels import read_pixels
 from twinspect.errors import ImageError
-from twinspect.images import check_sides, read_rgb
+from twinspect.images import check_sides
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -57,7 +58,7 @@ class GraphEngine(ABC):
         Raises:
             ImageError: it cannot be read, is too small, or is not of the only size that the graph takes.
         """
-        rgb = read_rgb(sample.path, bits=bits) if sample.pixels is None else sample.pixels
+        rgb = read_pixels(sample, bits=bits)
         height, width = rgb.shape[:2]
         try:
             check_sides(height, width)

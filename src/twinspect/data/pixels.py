@@ -1,0 +1,26 @@
+"""The pixels of a sample, wherever they are."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from twinspect.images import read_rgb
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from twinspect.data.samples import Sample
+
+
+def read_pixels(sample: Sample, *, bits: int | None = None) -> NDArray[np.uint8]:
+    """Give the pixels held in memory, or read the file: (H, W, 3) uint8 RGB.
+
+    Args:
+        sample: which image.
+        bits: significant bits of 16-bit files, see :func:`twinspect.images.read_rgb`.
+
+    Raises:
+        ImageError: the file cannot be read; the message begins with its path.
+    """
+    return read_rgb(sample.path, bits=bits) if sample.pixels is None else sample.pixels
