@@ -292,7 +292,7 @@ def test_neighbouring_tiles_decode_their_image_once(
         decoded.append(path.name)
         return real(path, bits=bits)
 
-    monkeypatch.setattr("twinspect.pictures.read_rgb", spy)
+    monkeypatch.setattr("twinspect.data.pixels.read_rgb", spy)
     data = ts.data.open_data(sheets).split("train")
     tiles = Tiles(model.model, data, None, model.tiling)
     found: dict[int, torch.Tensor] = {}
