@@ -1,119 +1,123 @@
-r"""What runtimes take for the same model: torch, ONNX Runtime and OpenVINO, in turns, in one run.
+r"""What runtimes take for the same model: the peer's torch, ours, ONNX Runtime and OpenVINO, in turns, in one run.
 
-    python benchmarks/runtimes.py --methods rd aand --teachers resnet18 wide_resnet50_2 --out runs/runtimes
+    python3 -m venv /tmp/peer && /tmp/peer/bin/pip install anomalib
+    python benchmarks/runtimes.py --peer /tmp/peer/bin/python --out runs/runtimes.json
 
-Random weights: only time is measured, of images of 256 px that were read already, from uint8 to score and map.
-*plain torch* is the model in eager fp32 as torch lays it out by itself; *torch* is ours, channels last. The time is
-the median of rounds in which every runtime has its turn; a ratio is plain torch's time by the runtime's own.
+Random weights: only time is measured, of images of 256 px that were read already, to score and map. int8 is quantised
+on images of noise, and past the gate that `twinspect export` has: it is as fast as int8 can be here, and an export
+that keeps some layers in fp32 for the sake of accuracy is slower. The peer has no AAND: beside it stands its RD.
+
+A time is the median of rounds in which all have their turns; a ratio says how often a base takes as long, as the
+median of the ratios within rounds. Shares are of a large matrix product's multiply-adds a second, on the same threads
+and in the same kind of numbers; of int8, all multiply-adds of the model count, though some are in fp32.
 """
 
 from __future__ import annotations
 
 import argparse
-import statistics
-import time
+import contextlib
+import gc
+import json
+import os
+import sys
+from dataclasses import asdict
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import numpy as np
 import torch
 
-import twinspect as ts
-from twinspect.export import export
-from twinspect.methods import method_class
-from twinspect.methods.config import make_config
-from twinspect.model import Model
-from twinspect.runtime.exported import open_engine
-from twinspect.teachers import create_teacher
+from beside.sides import Side
+from both.pictures import pictures
+from running import peaks
+from running.machine import described, has_bf16
+from running.models import COLUMNS, OPENVINO_FP32, ours
+from running.tables import PEER, Result, head, shares_row, times_row
+from running.turns import in_turns
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Iterator
 
     from numpy.typing import NDArray
 
-SIDE = 256
-BATCHES = (1, 8)
-EXPORTS = (("onnx", "fp32"), ("openvino", "fp32"), ("openvino", "fp16"))
+    from beside.answering import Answering
+
+HERE = Path(__file__).resolve().parent
 
 
 def main() -> None:
-    """Print a row for each method, teacher and batch size."""
+    """Print the machine and its peaks, then both tables."""
+    options = _options()
+    torch.set_num_threads(options.threads)
+    found = {"machine": described(), "threads": options.threads}
+    print(f"{found['machine']}; {options.threads} threads")
+    measured = peaks.peaks(options.threads, bf16=has_bf16(), side=options.peak_side)
+    for kind, peak in measured.items():
+        print(f"peak of {kind}: {peak.rate / 1e9:.1f} x 10^9 multiply-adds a second, by {peak.by}")
+    print(f"\nmilliseconds an image (times faster than {PEER}, than {OPENVINO_FP32})")
+    print(head(PEER, *COLUMNS), flush=True)
+    results = []
+    for result in _results(options):
+        print(times_row(result), flush=True)
+        results.append(result)
+    print("\n10^9 multiply-adds: of an image, then a second (share of the peak)")
+    print("\n".join([head("an image", *COLUMNS), *(shares_row(each, measured) for each in results)]))
+    found |= {"peaks": {kind: asdict(peak) for kind, peak in measured.items()}}
+    options.out.parent.mkdir(parents=True, exist_ok=True)
+    options.out.write_text(json.dumps({**found, "results": [asdict(each) for each in results]}, indent=1))
+
+
+def _results(options: argparse.Namespace) -> Iterator[Result]:
+    with _peer(options) as peer:
+        for method in options.methods:
+            for teacher in options.teachers:
+                yield from _of_model(method, teacher, peer, options)
+                gc.collect()
+
+
+def _of_model(
+    method: str, teacher: str, peer: Answering | None, options: argparse.Namespace
+) -> Iterator[Result]:
+    model = ours(method, teacher, threads=options.threads, bf16=has_bf16(), fixed=options.fixed_size)
+    print(*model.notes, sep="\n", file=sys.stderr, flush=True)
+    theirs = {PEER: partial(_asked, peer, teacher)} if peer else {}
+    for batch in options.batches:
+        seconds = in_turns({**theirs, **model.calls}, pictures(batch), options.rounds)
+        yield Result(method, teacher, batch, model.multiplications, seconds)
+
+
+def _peer(options: argparse.Namespace) -> contextlib.AbstractContextManager[Answering | None]:
+    """Start the peer's module in its own environment, if there is one."""
+    if options.peer is None:
+        print("anomalib is left out; name an interpreter that has it: --peer PYTHON", file=sys.stderr)
+        return contextlib.nullcontext()
+    return Side("anomalib", options.peer.absolute(), HERE / "peer", None).stay(
+        "eager.py", "--threads", options.threads
+    )
+
+
+def _asked(peer: Answering, teacher: str, images: NDArray) -> float:
+    return float(peer.ask(teacher, len(images))["seconds"])
+
+
+def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--methods", nargs="+", default=["rd", "aand"])
-    parser.add_argument("--teachers", nargs="+", default=["resnet18", "wide_resnet50_2"])
-    parser.add_argument("--rounds", type=int, default=10)
-    parser.add_argument(
-        "--out", type=Path, default=Path("runs/runtimes"), help="where models are exported to"
-    )
+    add = parser.add_argument
+    add("--peer", type=Path, help="python of an environment with anomalib; left out if not given")
+    add("--methods", nargs="+", default=["rd", "aand"])
+    add("--teachers", nargs="+", default=["resnet18", "wide_resnet50_2"])
+    add("--batches", nargs="+", type=int, default=[1, 8])
+    add("--rounds", type=int, default=10)
+    add("--threads", type=int, default=len(os.sched_getaffinity(0)), help="that each may use; all cores")
+    add("--fixed-size", action="store_true", help="graphs of one size; batches of 1 alone")
+    add("--peak-side", type=int, default=peaks.SIDE, help="of the matrices that peaks are measured by")
+    add("--out", type=Path, default=Path("runs/runtimes.json"), help="every round's seconds")
     options = parser.parse_args()
-    names = ["plain torch", "torch", *("-".join(each) for each in EXPORTS)]
-    print(f"| method | teacher | batch | {' | '.join(names)} |")
-    print(f"|---|---|---|{'---|' * len(names)}")
-    for method in options.methods:
-        for teacher in options.teachers:
-            calls = runtimes(method, teacher, options.out / f"{method}-{teacher}.twin")
-            for batch in BATCHES:
-                times = measured(calls, pictures(batch), options.rounds)
-                cells = [f"{1e3 * own / batch:.1f} ms ({times[0] / own:.2f} x)" for own in times]
-                print(f"| {method} | {teacher} | {batch} | {' | '.join(cells)} |", flush=True)
-
-
-def runtimes(method: str, teacher: str, path: Path) -> list[Callable[[NDArray[np.uint8]], object]]:
-    """Build a model, export it, and give what scores (B, H, W, 3) images, in the order of the columns."""
-    save(method, teacher, path)
-    made = [export(path, runtime, precision=precision) for runtime, precision in EXPORTS]
-    ours = ts.load(path).model_
-    plain = build(method, teacher).to(memory_format=torch.contiguous_format)
-    return [
-        partial(under_torch, plain),
-        partial(under_torch, ours),
-        *(open_engine(each).run for each in made),
-    ]
-
-
-def build(method: str, teacher: str) -> Model:
-    """Make an untrained model."""
-    torch.manual_seed(0)
-    cls = method_class(method)
-    made = create_teacher(teacher, weights="random", layers=cls.usual_layers(teacher))
-    return Model.build(method, make_config(cls.Config, None, {"size": SIDE}), made)
-
-
-def save(method: str, teacher: str, path: Path) -> None:
-    """Put such a model where it can be exported; the shortest of fits makes everything that a model has."""
-    detector = ts.Detector(
-        method, teacher=teacher, weights="random", size=SIDE, steps=1, batch_size=2, workers=1
-    )
-    detector.set_params(**({"amplify_steps": 1} if method == "aand" else {}))
-    detector.fit(pictures(8)).save(path)
-
-
-def under_torch(model: Model, images: NDArray[np.uint8]) -> object:
-    """Score by torch."""
-    with torch.inference_mode():
-        return model(torch.from_numpy(images).permute(0, 3, 1, 2))
-
-
-def pictures(count: int) -> NDArray[np.uint8]:
-    """Make images whose sides need no resizing."""
-    return np.random.default_rng(0).integers(0, 256, (count, SIDE, SIDE, 3), dtype=np.uint8)
-
-
-def measured(
-    calls: list[Callable[[NDArray[np.uint8]], object]], images: NDArray[np.uint8], rounds: int
-) -> list[float]:
-    """Time all in turns; the first round only warms up."""
-    times: list[list[float]] = [[] for _ in calls]
-    for turn in range(rounds + 1):
-        for call, own in zip(calls, times, strict=True):
-            began = time.perf_counter()
-            call(images)
-            if turn:
-                own.append(time.perf_counter() - began)
-    return [statistics.median(own) for own in times]
+    if options.fixed_size:
+        options.batches = [1]
+    return options
 
 
 if __name__ == "__main__":

@@ -14,13 +14,13 @@ import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from beside.answering import SHOWN, Answering
+
 if TYPE_CHECKING:
     from pathlib import Path
 
 SHARED = "both"
 """Beside the folders of the sides: what the scripts of both import."""
-SHOWN = 3000
-"""Characters of a failed child's errors that are repeated."""
 
 
 @dataclass(frozen=True)
@@ -57,6 +57,11 @@ class Side:
     def run(self, script: str, *options: object) -> Run:
         """Run one of the side's scripts."""
         return self.call(str(self.folder / script), *options)
+
+    def stay(self, script: str, *options: object) -> Answering:
+        """Start one of the side's scripts that answers until it is let go."""
+        command = [str(self.python), str(self.folder / script), *map(str, options)]
+        return Answering(command, self._environment())
 
     def call(self, *arguments: object) -> Run:
         """Run the side's interpreter; a child that fails ends this program with its last words."""

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Final
 from twinspect.errors import DataError, ExportError
 from twinspect.export import onnx_file, onnx_integers, openvino_file, openvino_integers
 from twinspect.export.gate import LEAST_RHO, Gate
-from twinspect.export.good_images import Pixels, divided, with_anomalies
+from twinspect.export.good_images import divided, with_anomalies
 from twinspect.export.layers import layers_of
 from twinspect.export.sensitivity import ranked
 from twinspect.measuring import tested
@@ -22,6 +22,9 @@ from twinspect.scoring import Scorer
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
+
+    import numpy as np
+    from numpy.typing import NDArray
 
     from twinspect.calibration import Calibration
     from twinspect.data import DataSource
@@ -57,7 +60,7 @@ class Making:
             return {FILE: content}
         return openvino_file.encode(openvino_file.convert(content), self.metadata, half=False)
 
-    def integers(self, layers: Sequence[Layer], images: Pixels) -> dict[str, bytes]:
+    def integers(self, layers: Sequence[Layer], images: Sequence[NDArray[np.uint8]]) -> dict[str, bytes]:
         """Give the contents of the files where some layers compute in integers, by name."""
         names = [layer.name for layer in layers]
         if self.record["runtime"] == "onnx":

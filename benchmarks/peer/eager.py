@@ -1,0 +1,60 @@
+"""Time anomalib's ReverseDistillation in eager fp32, a call for each line ``<backbone> <images>`` that is read.
+
+Answers with a line of JSON. It stays, so that others can have their turns between two calls. Weights are random.
+Pixels are given in floats, as its own reader gives them; from there to score and map it is timed.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+import time
+from functools import lru_cache
+from typing import TYPE_CHECKING
+
+import torch
+from anomalib.models import ReverseDistillation
+from pictures import SIDE, pictures
+
+if TYPE_CHECKING:
+    from anomalib.models import AnomalibModule
+
+
+def main() -> None:
+    """Answer until there is nothing more to read."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--threads", type=int, required=True)
+    torch.set_num_threads(parser.parse_args().threads)
+    for line in sys.stdin:
+        backbone, count = line.split()
+        print(json.dumps({"seconds": seconds(build(backbone), int(count))}), flush=True)
+
+
+@lru_cache(maxsize=1)
+def build(backbone: str) -> AnomalibModule:
+    """Make the networks with nothing behind them; those built before are dropped."""
+    return ReverseDistillation(
+        backbone=backbone,
+        pre_trained=False,
+        pre_processor=ReverseDistillation.configure_pre_processor((SIDE, SIDE)),
+        post_processor=False,
+        evaluator=False,
+        visualizer=False,
+    ).eval()
+
+
+@torch.inference_mode()
+def seconds(model: AnomalibModule, count: int) -> float:
+    """Time one call."""
+    images = torch.from_numpy(pictures(count)).permute(0, 3, 1, 2).contiguous().float() / 255
+    began = time.perf_counter()
+    found = model(images)
+    taken = time.perf_counter() - began
+    if found.anomaly_map.shape[-2:] != (SIDE, SIDE):
+        raise SystemExit(f"a map of {tuple(found.anomaly_map.shape)} for images of {SIDE} px")
+    return taken
+
+
+if __name__ == "__main__":
+    main()

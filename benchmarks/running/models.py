@@ -1,0 +1,114 @@
+"""The contestants that are ours: one untrained model under every runtime, in floats and in integers."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING, Any
+
+import torch
+from torch import nn
+from torch.utils.flop_counter import FlopCounterMode
+
+from both.pictures import SIDE, pictures
+from running.turns import timed
+from twinspect.export.graph import to_onnx
+from twinspect.export.integers import Making
+from twinspect.methods import method_class
+from twinspect.methods.config import make_config
+from twinspect.model import Model
+from twinspect.runtime.exported import open_engine
+from twinspect.runtime.exports import write_export
+from twinspect.teachers import create_teacher
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from running.turns import Timed
+    from twinspect.runtime.engine import GraphEngine
+
+TORCH = "our torch"
+RUNTIMES = {"onnx": "ONNX Runtime", "openvino": "OpenVINO"}
+OPENVINO_FP32, OPENVINO_BF16 = "OpenVINO fp32", "OpenVINO bf16"
+COLUMNS = (TORCH, "ONNX Runtime fp32", "ONNX Runtime int8", OPENVINO_FP32, OPENVINO_BF16, "OpenVINO int8")
+RANGES = 4
+"""Images that the ranges of integers are measured on; they decide no time."""
+
+
+@dataclass(frozen=True)
+class Ours:
+    """One model under all runtimes.
+
+    Attributes:
+        calls: what is timed, by column.
+        multiplications: of one image, those of convolutions and matrix products.
+        notes: what a reader must know.
+    """
+
+    calls: dict[str, Timed]
+    multiplications: int
+    notes: list[str]
+
+
+def ours(method: str, teacher: str, *, threads: int, bf16: bool, fixed: bool) -> Ours:
+    """Build a model and bring it under every runtime.
+
+    Args:
+        method: its name.
+        teacher: likewise.
+        threads: that every runtime gets.
+        bf16: whether there is such here.
+        fixed: whether graphs take one image of one size alone.
+    """
+    model = build(method, teacher)
+    calls = {TORCH: timed(partial(under_torch, model))}
+    size = (SIDE, SIDE) if fixed else None
+    graph, notes = to_onnx(model.exportable()[0], size), []
+    for runtime, name in RUNTIMES.items():
+        making = Making(graph, {"runtime": runtime, "precision": "fp32", "fixed_size": size}, {})
+        floats, layers = making.floats(), making.layers()
+        calls[f"{name} fp32"] = timed(opened(making.record, floats, threads).run)
+        if bf16 and runtime == "openvino":
+            # What makes our engine compute in bf16 is the record of a 16-bit export.
+            calls[OPENVINO_BF16] = timed(opened({**making.record, "precision": "fp16"}, floats, threads).run)
+        integers = making.integers(layers, list(pictures(RANGES)))
+        calls[f"{name} int8"] = timed(opened(making.record, integers, threads).run)
+        notes.append(
+            f"{method}, {teacher}: {name} int8 has all {len(layers)} layers that it can have in integers"
+        )
+    return Ours(calls, multiplications(model), notes)
+
+
+def build(method: str, teacher: str) -> Model:
+    """Make an untrained model."""
+    torch.manual_seed(0)
+    cls = method_class(method)
+    made = create_teacher(teacher, weights="random", layers=cls.usual_layers(teacher))
+    model = Model.build(method, make_config(cls.Config, None, {"size": SIDE}), made)
+    for module in model.modules():
+        if isinstance(module, nn.BatchNorm2d):
+            # timm begins with zeros in the last one of a block, and integers have no scale for nothing but zeros.
+            nn.init.uniform_(module.weight, 0.5, 1.0)
+    return model
+
+
+def under_torch(model: Model, images: NDArray[np.uint8]) -> object:
+    """Score by torch."""
+    with torch.inference_mode():
+        return model(torch.from_numpy(images).permute(0, 3, 1, 2))
+
+
+def opened(record: dict[str, Any], files: dict[str, bytes], threads: int) -> GraphEngine:
+    """Load a graph into its runtime."""
+    with TemporaryDirectory() as aside:
+        return open_engine(write_export(Path(aside), "graph", record, files), "cpu", threads)
+
+
+def multiplications(model: Model) -> int:
+    """Count those of one image; torch's counter takes a multiply-add for two operations."""
+    with FlopCounterMode(display=False) as counter, torch.no_grad():
+        model(torch.from_numpy(pictures(1)).permute(0, 3, 1, 2))
+    return counter.get_total_flops() // 2
