@@ -25,6 +25,7 @@ from twinspect.methods import method_class
 from twinspect.methods.config import make_config
 from twinspect.model import Model
 from twinspect.runtime.exports import Export, list_exports
+from twinspect.runtime.openvino_core import openvino_core
 from twinspect.teachers import create_teacher
 
 if TYPE_CHECKING:
@@ -32,7 +33,7 @@ if TYPE_CHECKING:
 
 onnx = pytest.importorskip("onnx", reason="pip install 'twinspect[onnx]'")
 onnxruntime = pytest.importorskip("onnxruntime", reason="pip install 'twinspect[onnx]'")
-openvino = pytest.importorskip("openvino", reason="pip install 'twinspect[openvino]'")
+pytest.importorskip("openvino", reason="pip install 'twinspect[openvino]'")
 
 from twinspect.export import export, exporting  # noqa: E402 - needs both
 from twinspect.export.graph import to_onnx  # noqa: E402
@@ -129,7 +130,7 @@ def test_the_file_itself_says_the_threshold(saved: Path) -> None:
     said = json.loads(session.get_modelmeta().custom_metadata_map["twinspect"])
     assert said["threshold"] == ts.load(saved).calibration_.threshold
     assert said["weights_sha256"] == bundle.read_record(saved)["weights"]["sha256"]
-    model = openvino.Core().read_model(saved / "exports" / "openvino-fp32" / "model.xml")
+    model = openvino_core().read_model(saved / "exports" / "openvino-fp32" / "model.xml")
     assert json.loads(model.get_rt_info(["twinspect"]).astype(str)) == said
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import platform
 from pathlib import Path
 
-import openvino
+from twinspect.runtime.openvino_core import openvino_core
 
 FLAGS = ("avx2", "avx_vnni", "avx512f", "avx512_vnni", "avx512_bf16", "amx_bf16", "amx_int8")
 """By Linux's names; the last six bring 8-bit integers or bf16, or wider registers."""
@@ -33,4 +33,4 @@ def told_by(cpuinfo: str) -> dict[str, str]:
 
 def has_bf16() -> bool:
     """Ask OpenVINO whether it computes in bf16 here."""
-    return "BF16" in openvino.Core().get_property("CPU", "OPTIMIZATION_CAPABILITIES")
+    return "BF16" in openvino_core().get_property("CPU", "OPTIMIZATION_CAPABILITIES")

@@ -11,6 +11,8 @@ import openvino
 import torch
 from openvino import opset13 as ops
 
+from twinspect.runtime.openvino_core import openvino_core
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
@@ -102,7 +104,7 @@ def _openvino(side: int, threads: int, *, integers: bool) -> Product:
         weight = _rounded(weight, -127, 127)
     graph = openvino.Model([ops.matmul(values, weight, transpose_a=False, transpose_b=True)], [given])
     hints = {"INFERENCE_PRECISION_HINT": "f32", "INFERENCE_NUM_THREADS": threads}
-    request = openvino.Core().compile_model(graph, "CPU", hints).create_infer_request()
+    request = openvino_core().compile_model(graph, "CPU", hints).create_infer_request()
     request.set_input_tensor(openvino.Tensor(np.ones((side, side), dtype)))
     return request.infer
 

@@ -11,6 +11,7 @@ import numpy as np
 
 from twinspect.errors import optional
 from twinspect.runtime.openvino import BIN, XML
+from twinspect.runtime.openvino_core import openvino_core
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -29,8 +30,7 @@ def convert(content: bytes) -> Any:
     Raises:
         MissingExtraError: OpenVINO is not installed.
     """
-    openvino = optional("openvino", "openvino")
-    model = openvino.Core().read_model(content)
+    model = openvino_core().read_model(content)
     for node in model.get_ordered_ops():
         if node.get_type_name() == "Interpolate" and node.get_attributes()["antialias"]:
             _antialias(node)

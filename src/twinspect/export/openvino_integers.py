@@ -9,6 +9,7 @@ from twinspect.errors import optional
 from twinspect.export import openvino_file
 from twinspect.export.layers import carriers
 from twinspect.export.quiet import quiet
+from twinspect.runtime.openvino_core import kept_signal_stack
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Sequence
@@ -44,7 +45,7 @@ def quantise(graph: Any, layers: Collection[str], images: Sequence[NDArray[np.ui
     model = openvino_file.convert(graph.SerializeToString())
     attention = any(node.op_type == "Softmax" for node in graph.graph.node)
     ranges = nncf.quantization.range_estimator.RangeEstimatorParametersSet.MINMAX
-    with quiet():
+    with quiet(), kept_signal_stack():
         return nncf.quantize(
             model,
             nncf.Dataset(images, lambda rgb: rgb[None]),

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
-from twinspect.errors import ConfigError, optional
+from twinspect.errors import ConfigError
 from twinspect.runtime.engine import MAP, SCORE, GraphEngine
+from twinspect.runtime.openvino_core import openvino_core
 
 if TYPE_CHECKING:
     import numpy as np
@@ -35,7 +36,7 @@ class OpenVINOEngine(GraphEngine):
         super().__init__(export)
         if device not in ("auto", "cpu"):
             raise ConfigError(f"no device {device!r} for OpenVINO; allowed: auto, cpu")
-        core = optional("openvino", "openvino").Core()
+        core = openvino_core()
         files = export.contents()
         hints: dict[str, Any] = {"INFERENCE_PRECISION_HINT": _compute_in(core, export.precision)}
         if threads:
