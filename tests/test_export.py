@@ -166,6 +166,15 @@ def test_an_altered_graph_is_named(copied: Path) -> None:
         ts.load(copied, runtime="onnx")
 
 
+def test_altered_weights_of_a_graph_are_named(copied: Path) -> None:
+    weights = copied / "exports" / "onnx-fp32" / "model.weights"
+    content = bytearray(weights.read_bytes())
+    content[-1] ^= 1
+    weights.write_bytes(content)
+    with pytest.raises(BundleError, match=r"onnx-fp32/model\.weights is damaged"):
+        ts.load(copied, runtime="onnx")
+
+
 def test_an_altered_record_is_named(copied: Path) -> None:
     path = copied / "exports" / "onnx-fp32" / "export.json"
     path.write_text(path.read_text().replace('"tolerance": 0.0001', '"tolerance": 0.5'))
@@ -235,7 +244,7 @@ def test_one_size_alone(copied: Path, mixed: list[Sample]) -> None:
 def test_half_the_file(copied: Path) -> None:
     whole = {each.name: each for each in list_exports(copied, bundle.read_record(copied))}["onnx-fp32"]
     half = export(copied, "onnx", precision="fp16")
-    sizes = [each.record["files"][0]["bytes"] for each in (half, whole)]
+    sizes = [sum(file["bytes"] for file in each.record["files"]) for each in (half, whole)]
     assert sizes[0] < 0.55 * sizes[1]
     assert half.record["parity"]["score_relative"] < 2e-2
 

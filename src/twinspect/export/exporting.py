@@ -21,7 +21,6 @@ from twinspect.images import MIN_SIDE
 from twinspect.loading import load
 from twinspect.runtime.exported import open_engine
 from twinspect.runtime.exports import MODULES, Export, export_name, write_export
-from twinspect.runtime.onnx import FILE
 from twinspect.torch_engine import TorchEngine
 from twinspect.trained import Trained
 
@@ -116,7 +115,8 @@ def export(
         integers = quantised(Making(graph, about, metadata), judging, tell)
     files = integers.files if integers else _files(graph, to, precision, metadata)
     tell(f"checking it on {len(samples)} images")
-    with TemporaryDirectory() as aside:
+    # Where files cannot be deleted while weights are mapped from them, they stay behind.
+    with TemporaryDirectory(ignore_cleanup_errors=True) as aside:
         engines = TorchEngine(model, CPU), open_engine(write_export(Path(aside), name, about, files), CPU)
         measured = {
             "parity": _compared(*engines, samples, TOLERANCES[precision], name),
@@ -198,7 +198,7 @@ def _files(graph: Any, to: str, precision: str, metadata: dict[str, Any]) -> dic
         return openvino_file.encode(converted, metadata, half=half)
     if half:
         onnx_file.halve(graph)
-    return {FILE: onnx_file.encode(graph, metadata)}
+    return onnx_file.encode(graph, metadata)
 
 
 def _compared(
