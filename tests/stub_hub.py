@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import hashlib
-import threading
 from contextlib import contextmanager
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import TYPE_CHECKING
+
+from stub_server import QuietHandler, serving
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -31,20 +31,12 @@ class StubHub:
 def stub_hub(files: dict[str, bytes]) -> Iterator[StubHub]:
     """Serve files at ``<endpoint>/<owner>/<name>/resolve/main/<file>`` until the block ends."""
     hub = StubHub(files)
-    server = ThreadingHTTPServer(("127.0.0.1", 0), _handler(hub))
-    hub.endpoint = f"http://127.0.0.1:{server.server_address[1]}"
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True)
-    thread.start()
-    try:
+    with serving(_handler(hub)) as hub.endpoint:
         yield hub
-    finally:
-        server.shutdown()
-        server.server_close()
-        thread.join()
 
 
-def _handler(hub: StubHub) -> type[BaseHTTPRequestHandler]:
-    class Handler(BaseHTTPRequestHandler):
+def _handler(hub: StubHub) -> type[QuietHandler]:
+    class Handler(QuietHandler):
         def do_HEAD(self) -> None:
             self._answer(with_body=False)
 
@@ -67,8 +59,5 @@ def _handler(hub: StubHub) -> type[BaseHTTPRequestHandler]:
             self.end_headers()
             if with_body:
                 self.wfile.write(content)
-
-        def log_message(self, *_: object) -> None:
-            """Keep the test's output clean."""
 
     return Handler

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import threading
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import TYPE_CHECKING
+
+from stub_server import QuietHandler, serving
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -32,20 +32,12 @@ class StubMirror:
 def stub_mirror(files: dict[str, bytes]) -> Iterator[StubMirror]:
     """Serve files by name at ``<base>/<name>`` until the block ends."""
     mirror = StubMirror(files)
-    server = ThreadingHTTPServer(("127.0.0.1", 0), _handler(mirror))
-    mirror.base = f"http://127.0.0.1:{server.server_address[1]}"
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True)
-    thread.start()
-    try:
+    with serving(_handler(mirror)) as mirror.base:
         yield mirror
-    finally:
-        server.shutdown()
-        server.server_close()
-        thread.join()
 
 
-def _handler(mirror: StubMirror) -> type[BaseHTTPRequestHandler]:
-    class Handler(BaseHTTPRequestHandler):
+def _handler(mirror: StubMirror) -> type[QuietHandler]:
+    class Handler(QuietHandler):
         def do_GET(self) -> None:
             name, wanted = self.path.lstrip("/"), self.headers.get("Range", "")
             mirror.asked.append(f"{name} {wanted}".strip())
@@ -73,8 +65,5 @@ def _handler(mirror: StubMirror) -> type[BaseHTTPRequestHandler]:
             self.end_headers()
             sent = mirror.cuts.pop(0) if mirror.cuts and content else len(content)
             self.wfile.write(content[:sent])
-
-        def log_message(self, *_: object) -> None:
-            """Keep the test's output clean."""
 
     return Handler

@@ -81,7 +81,7 @@ def test_a_choice_of_images_is_evenly_spaced(classes: Path) -> None:
     found = thinned(read_classes(classes), 4, 2)
     dogs = [sample.name for sample in found if sample.label == "dog"]
     numbers = {part: [int(Path(n).stem) for n in dogs if n.startswith(part)] for part in ("train", "test")}
-    assert numbers == {"train": [0, 2, 5, 7], "test": [10, 12]}
+    assert numbers == {"train": [0, 3, 6, 9], "test": [10, 14]}
     assert thinned(read_classes(classes), None, 99).samples == read_classes(classes).samples
     with pytest.raises(ConfigError, match="at most 0"):
         thinned(read_classes(classes), 0, None)

@@ -342,6 +342,11 @@ MISTAKES = [
         "did you mean 'batch_size'",
     ),
     (["benchmark", "folder", "--data", "D", "--out", "O", "--set", "batch_size"], "NAME=VALUE"),
+    (["benchmark", "folder", "--data", "D", "--out", "O", "--set", "size=128"], "type: --size 128"),
+    (
+        ["benchmark", "folder", "--data", "D", "--out", "O", "--set", "teacher=pocket"],
+        "type: --teacher pocket",
+    ),
     (["benchmark", "folder", "--data", "D", "--out", "O", "--set", "batch_size=few"], "whole number"),
     (["benchmark", "report", "--out", "O"], "runs.sqlite"),
     (["benchmark", "report", "--out", "N", "--data", "D"], "no --data"),

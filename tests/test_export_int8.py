@@ -300,6 +300,11 @@ def test_an_export_judged_by_labels(
     assert set(trade["metrics"]) == {"image_auroc", "pixel_auroc", "aupro_30"}
     assert all(abs(each["fp32"] - each["int8"]) <= 0.2 for each in trade["metrics"].values())
     assert set(trade["milliseconds"]) == {"torch", "fp32", "int8"}
+    speed = told["speed"]  # timed once, told twice
+    assert (trade["milliseconds"]["int8"], trade["milliseconds"]["torch"]) == (
+        speed["milliseconds"],
+        speed["torch_milliseconds"],
+    )
     assert trade["bytes"]["int8"] < 0.4 * trade["bytes"]["fp32"]
     assert told["parity"]["tolerance"] is None
     images = np.stack([*map(stripes, range(300, 306)), *(blemish(stripes(n)) for n in range(310, 316))])

@@ -40,6 +40,7 @@ FLOORS = {
         "evidence",
         "tiling",
         "blending",
+        "spacing",
         "optimizers",
     ),
     1: ("images", "decoding", "data", "teachers", "nets", "synthesis"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -9,6 +10,9 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+_PIECE = 2**18
+"""Bytes of a file that are read at once, to be digested."""
 
 
 def write_atomically(path: Path, content: bytes) -> None:
@@ -31,6 +35,19 @@ def replacing(path: Path) -> Iterator[Path]:
     finally:
         with suppress(FileNotFoundError):
             temporary.unlink()
+
+
+def sha256_of_file(path: Path) -> str:
+    """Fingerprint a file, as ``sha256sum`` does, without holding all of it in memory.
+
+    Raises:
+        OSError: it cannot be read.
+    """
+    digest, buffer = hashlib.sha256(), memoryview(bytearray(_PIECE))
+    with path.open("rb", buffering=0) as file:
+        while count := file.readinto(buffer):
+            digest.update(buffer[:count])
+    return digest.hexdigest()
 
 
 def write_durably(path: Path, content: bytes) -> None:

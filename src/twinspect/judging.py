@@ -11,6 +11,7 @@ from twinspect import bundle
 from twinspect.calibration import Calibration, check_rate, choose_rate
 from twinspect.data import open_data
 from twinspect.data.loading import default_workers
+from twinspect.data.opening import open_good
 from twinspect.errors import unknown_name
 from twinspect.scores import ImageScore, Scores
 from twinspect.scoring import SCORE_BATCH, Scorer
@@ -137,9 +138,7 @@ class Judge(ABC):
             ImageError: an image cannot be read.
         """
         engine = self._engine()
-        samples = [
-            sample for sample in open_data(good, split="train") if sample.is_good and sample.split != "test"
-        ]
+        samples = open_good(good)
         choose_rate(len(samples), false_alarm_rate)  # refuse before the work, not after it
         self.calibration_ = self._scorer().good(engine, samples).calibration(false_alarm_rate, "split")
         return self

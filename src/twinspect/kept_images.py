@@ -9,6 +9,7 @@ import numpy as np
 from PIL import Image
 
 from twinspect.data.pixels import read_pixels
+from twinspect.spacing import spaced
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -36,8 +37,7 @@ def keep(
         Contents of PNG files, 8-bit RGB at the images' own resolution.
     """
     order = np.argsort(scores, kind="stable")
-    places = np.linspace(0, len(order) - 1, min(count, len(order))).round().astype(int)
-    return tuple(_png(_pixels(samples[order[place]], bits)) for place in places)
+    return tuple(_png(_pixels(samples[place], bits)) for place in spaced(order.tolist(), count))
 
 
 def decode(content: bytes) -> NDArray[np.uint8]:

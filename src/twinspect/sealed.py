@@ -63,7 +63,22 @@ def check_content(content: bytes, expected: str, path: Path, record: str) -> Non
     Raises:
         BundleError: it is another file.
     """
-    if (found := sha256(content)) != expected:
+    check_digest(sha256(content), expected, path, record)
+
+
+def check_digest(found: str, expected: str, path: Path, record: str) -> None:
+    """Refuse a file by its digest.
+
+    Args:
+        found: the sha256 of what the file holds.
+        expected: the sha256 that the record says.
+        path: the file's name, for the error.
+        record: the record's name, likewise.
+
+    Raises:
+        BundleError: it is another file.
+    """
+    if found != expected:
         raise BundleError(
             f"{path} is damaged or altered: its sha256 is {found[:12]}…, {record} expects {expected[:12]}…; "
             "copy the model again"

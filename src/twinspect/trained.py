@@ -4,19 +4,21 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
-
-import numpy as np
+from typing import TYPE_CHECKING, Any, Final
 
 from twinspect import bundle, weights_file
 from twinspect.errors import BundleError, NotFittedError
 from twinspect.judging import Judge
+from twinspect.spacing import spaced
 from twinspect.torch_engine import TorchEngine
 
 if TYPE_CHECKING:
     from typing_extensions import Self
 
     from twinspect.scorable import Scorable
+
+MOST_LOSSES: Final = 500
+"""Losses of a stage that a record keeps, evenly spaced."""
 
 
 class Trained(Judge):
@@ -70,7 +72,7 @@ class Trained(Judge):
             **self._blueprint(),
             "calibration": self.calibration_.to_record(),
             "data": self.data_,
-            "losses": {stage: _thin(values) for stage, values in self.losses_.items()},
+            "losses": {stage: spaced(values, MOST_LOSSES) for stage, values in self.losses_.items()},
             "curves": self.curves_,
         }
 
@@ -98,11 +100,3 @@ def plain(value: Any) -> Any:
     if isinstance(value, Path):
         return str(value)
     return list(value) if isinstance(value, tuple) else value
-
-
-def _thin(values: list[float], points: int = 500) -> list[float]:
-    """Keep at most so many losses for the record, evenly spaced and with the last."""
-    if len(values) <= points:
-        return values
-    places = np.linspace(0, len(values) - 1, points).round().astype(int)
-    return [values[place] for place in places]

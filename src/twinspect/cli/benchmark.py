@@ -25,6 +25,20 @@ if TYPE_CHECKING:
 
 REPORT = "report"
 """What to type instead of a protocol for the tables of what was run."""
+_OWN = (
+    "teacher",
+    "weights",
+    "preset",
+    "size",
+    "tile",
+    "overlap",
+    "steps",
+    "epochs",
+    "device",
+    "precision",
+    "workers",
+)
+"""Arguments of a detector that are options here, by the same names."""
 
 
 def run(options: argparse.Namespace) -> Outcome:
@@ -56,8 +70,7 @@ def _plan(options: argparse.Namespace) -> list[Run]:
 
 
 def _detector(options: argparse.Namespace, method: str, seed: int) -> Detector:
-    given = ("teacher", "weights", "preset", "size", "steps", "epochs", "device", "precision", "workers")
-    chosen = {name: getattr(options, name) for name in (*given, "tile", "overlap")}
+    chosen = {name: getattr(options, name) for name in _OWN}
     return Detector(method, seed=seed, **chosen, **_settings(method, options.set))
 
 
@@ -69,12 +82,14 @@ def _settings(method: str, texts: Sequence[str]) -> dict[str, Any]:
 
 
 def _check_settings(methods: Sequence[str], texts: Sequence[str]) -> None:
-    """Refuse a setting that none of the methods has, and what is none."""
+    """Refuse a setting that none of the methods has, one that has an option of its own, and what is none."""
     known = {name for method in methods for name in hints(method_class(method).Config)}
     for text in texts:
-        name, equals, _ = text.partition("=")
+        name, equals, value = text.partition("=")
         if not equals:
             raise ConfigError(f"--set {text}: expected NAME=VALUE, such as --set batch_size=8")
+        if name in _OWN:
+            raise ConfigError(f"--set {text}: {name} has an option of its own; type: --{name} {value}")
         if name not in known:
             raise unknown_name("setting", name, known)
 

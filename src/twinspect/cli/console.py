@@ -7,20 +7,11 @@ import sys
 import time
 from typing import TYPE_CHECKING, Any
 
-from rich.console import Console
-from rich.progress import (
-    BarColumn,
-    MofNCompleteColumn,
-    Progress,
-    TextColumn,
-    TimeElapsedColumn,
-    TimeRemainingColumn,
-)
-from rich.table import Table
-
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
     from types import TracebackType
+
+    from rich.progress import Progress
 
     from twinspect.calibration import Calibration
 
@@ -34,43 +25,41 @@ class Bar:
     """A progress bar that also satisfies :class:`twinspect.training.Progress`."""
 
     def __init__(self) -> None:
-        self._console = Console(file=sys.stderr)
-        self._bar = Progress(
-            TextColumn("{task.description}"),
-            BarColumn(),
-            MofNCompleteColumn(),
-            TextColumn("{task.fields[note]}"),
-            TimeElapsedColumn(),
-            TextColumn("left"),
-            TimeRemainingColumn(),
-            console=self._console,
-            disable=not self._console.is_terminal,
-        )
+        # Into a pipe no bar is drawn, and what would draw it takes a twentieth of a second to import.
+        self._bar = _drawn() if sys.stderr.isatty() else None
         self._task: Any = None
+        self._stage, self._total, self._done = "", 0, 0
         self._began = self._told = time.monotonic()
         self._steps = 0
 
     def __enter__(self) -> Bar:  # noqa: PYI034 - nobody derives from a bar
-        self._bar.start()
+        if self._bar:
+            self._bar.start()
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._bar.stop()
+        if self._bar:
+            self._bar.stop()
 
     def start(self, stage: str, total: int, done: int = 0) -> None:
         """Begin a new stretch of ``total`` steps."""
         self._began = self._told = time.monotonic()
         self._steps = 0
-        self._task = self._bar.add_task(stage, total=total, completed=done, note="")
+        self._stage, self._total, self._done = stage, total, done
+        if self._bar:
+            self._task = self._bar.add_task(stage, total=total, completed=done, note="")
 
     def advance(self, loss: float | None = None) -> None:
         """Count one step."""
         self._steps += 1
+        self._done += 1
         note = "" if loss is None else f"loss {loss:.4f}"
-        self._bar.update(self._task, advance=1, note=note)
-        self._tell_log(note)
+        if self._bar:
+            self._bar.update(self._task, advance=1, note=note)
+        else:
+            self._tell_log(note)
 
     def finish(self) -> None:
         """End the stretch."""
@@ -84,19 +73,41 @@ class Bar:
 
     def _tell_log(self, note: str) -> None:
         now = time.monotonic()
-        if self._console.is_terminal or now - self._told < SECONDS_BETWEEN_LINES:
+        if now - self._told < SECONDS_BETWEEN_LINES:
             return
         self._told = now
-        task = self._bar.tasks[self._task]
-        left = (now - self._began) / self._steps * ((task.total or 0) - task.completed)
-        print(
-            f"{task.description} {task.completed:.0f}/{task.total:.0f} {note} {left:.0f} s left",
-            file=sys.stderr,
-        )
+        left = (now - self._began) / self._steps * (self._total - self._done)
+        print(f"{self._stage} {self._done}/{self._total} {note} {left:.0f} s left", file=sys.stderr)
+
+
+def _drawn() -> Progress:
+    from rich.console import Console
+    from rich.progress import (
+        BarColumn,
+        MofNCompleteColumn,
+        Progress,
+        TextColumn,
+        TimeElapsedColumn,
+        TimeRemainingColumn,
+    )
+
+    return Progress(
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TextColumn("{task.fields[note]}"),
+        TimeElapsedColumn(),
+        TextColumn("left"),
+        TimeRemainingColumn(),
+        console=Console(file=sys.stderr),
+    )
 
 
 def table(columns: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
     """Lay out rows as text."""
+    from rich.console import Console
+    from rich.table import Table
+
     grid = Table(box=None, pad_edge=False)
     for column in columns:
         grid.add_column(column, overflow="fold")

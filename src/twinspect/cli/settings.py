@@ -110,4 +110,4 @@ def _set_defaults(fit: argparse.ArgumentParser, config: type[MethodConfig], chos
         elif name in hints(config):
             fit.set_defaults(**{PREFIX + name: value})
         else:
-            raise unknown_name("option", name, [*(n for n in own if PREFIX not in n), *hints(config)])
+            raise unknown_name("option", name, {*(n for n in own if PREFIX not in n), *hints(config)})

@@ -17,6 +17,7 @@ from twinspect.data.loading import ReadFailure, read_samples
 from twinspect.data.pixels import read_pixels
 from twinspect.errors import ConfigError, DataError
 from twinspect.files import write_atomically
+from twinspect.spacing import spaced
 from twinspect.synthesis import Synthesizer, foregrounds
 
 if TYPE_CHECKING:
@@ -97,8 +98,7 @@ def _chosen(source: str, count: int) -> list[Sample]:
     good = [sample for sample in open_data(source, split="train").split("train") if sample.is_good]
     if not good:
         raise DataError(f"{source}: no good images to train on; see: twinspect doctor {source}")
-    places = np.linspace(0, len(good) - 1, min(count, len(good))).round().astype(int)
-    return [good[place] for place in places]
+    return spaced(good, count)
 
 
 def _read(samples: list[Sample], size: int) -> tuple[Pixels, list[ReadFailure]]:

@@ -21,6 +21,7 @@ from twinspect.data.opening import as_path
 from twinspect.data.samples import GOOD, ClassSet, DataSet
 from twinspect.data.splits import check_test_every
 from twinspect.errors import ConfigError, DataError, unknown_name
+from twinspect.spacing import spaced
 
 if TYPE_CHECKING:
     from twinspect.data.samples import Sample
@@ -139,14 +140,12 @@ def thinned(found: ClassSet, most_train: int | None, most_test: int | None) -> C
     groups: dict[tuple[str, str], list[Sample]] = defaultdict(list)
     for sample in found:
         groups[sample.split, sample.label].append(sample)
-    kept = [sample for (split, _), group in groups.items() for sample in _spread(group, most.get(split))]
+    kept = [
+        sample
+        for (split, _), group in groups.items()
+        for sample in spaced(group, most.get(split) or len(group))
+    ]
     return replace(found, samples=tuple(kept))
-
-
-def _spread(group: list[Sample], most: int | None) -> list[Sample]:
-    if most is None or len(group) <= most:
-        return group
-    return [group[place * len(group) // most] for place in range(most)]
 
 
 def _chosen(classes: ClassNames, known: set[str], found: DataSet, *, kind: str, left: str) -> set[str]:

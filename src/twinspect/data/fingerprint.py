@@ -7,14 +7,13 @@ from typing import TYPE_CHECKING
 
 from twinspect.data.loading import default_workers, prefetch
 from twinspect.errors import ImageError
+from twinspect.files import sha256_of_file
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
     from twinspect.data.samples import Sample
-
-_BLOCK = 1 << 20
 
 
 def fingerprint(samples: Sequence[Sample]) -> str:
@@ -45,11 +44,7 @@ def _digest(sample: Sample) -> str:
 
 
 def _file_digest(path: Path) -> str:
-    total = hashlib.sha256()
     try:
-        with path.open("rb") as stream:
-            while block := stream.read(_BLOCK):
-                total.update(block)
+        return sha256_of_file(path)
     except OSError as error:
         raise ImageError(f"{path}: cannot be read: {error.strerror}") from error
-    return total.hexdigest()

@@ -53,6 +53,20 @@ def open_data(source: DataSource, *, name: str | None = None, split: Split = "tr
     return data if name is None else replace(data, name=name)
 
 
+def open_good(source: DataSource) -> list[Sample]:
+    """List the good images of a source that are not for testing: those that something may be learnt or set by.
+
+    Args:
+        source: as for :func:`open_data`; of a plain folder, a list or an array, every image is meant.
+
+    Raises:
+        DataError: as for :func:`open_data`.
+    """
+    return [
+        sample for sample in open_data(source, split="train") if sample.is_good and sample.split != "test"
+    ]
+
+
 def _open(source: Any, split: Split) -> DataSet:
     if isinstance(source, ClassSet):
         remedy = "twinspect.data.one_vs_rest(data, CLASS) or all_but_one(data, CLASS) does"

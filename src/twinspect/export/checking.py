@@ -12,6 +12,7 @@ from twinspect.data.samples import Sample
 from twinspect.errors import ConfigError, DataError
 from twinspect.images import read_rgb
 from twinspect.kept_images import decode
+from twinspect.spacing import spaced
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -60,9 +61,7 @@ def _of_folder(folder: str | Path, bits: int | None) -> list[tuple[str, NDArray[
     samples = open_data(folder, split="test").samples
     if not samples:
         raise DataError(f"{folder}: no images; --check takes a folder of images of the product")
-    places = np.linspace(0, len(samples) - 1, min(MOST, len(samples))).round().astype(int)
-    chosen = [samples[place] for place in places]
-    return [(sample.name, read_rgb(sample.path, bits=bits)) for sample in chosen]
+    return [(sample.name, read_rgb(sample.path, bits=bits)) for sample in spaced(samples, MOST)]
 
 
 def fitted(rgb: NDArray[np.uint8], size: tuple[int, int]) -> NDArray[np.uint8]:

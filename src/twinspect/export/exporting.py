@@ -21,7 +21,6 @@ from twinspect.images import MIN_SIDE
 from twinspect.loading import load
 from twinspect.runtime.exported import open_engine
 from twinspect.runtime.exports import MODULES, Export, export_name, write_export
-from twinspect.runtime.onnx import FILE
 from twinspect.torch_engine import TorchEngine
 from twinspect.trained import Trained
 
@@ -116,14 +115,13 @@ def export(
         integers = quantised(Making(graph, about, metadata), judging, tell)
     files = integers.files if integers else _files(graph, to, precision, metadata)
     tell(f"checking it on {len(samples)} images")
-    with TemporaryDirectory() as aside:
+    # Where files cannot be deleted while weights are mapped from them, they stay behind.
+    with TemporaryDirectory(ignore_cleanup_errors=True) as aside:
         engines = TorchEngine(model, CPU), open_engine(write_export(Path(aside), name, about, files), CPU)
-        measured = _measured(*engines, samples, TOLERANCES[precision], name)
-        if integers:
-            measured["gate"] = {
-                **integers.record,
-                "milliseconds": _side_by_side(samples[0], *engines, integers),
-            }
+        measured = {
+            "parity": _compared(*engines, samples, TOLERANCES[precision], name),
+            **_timed(*engines, samples[0], integers),
+        }
     return write_export(folder, name, {**about, **measured}, files)
 
 
@@ -200,13 +198,13 @@ def _files(graph: Any, to: str, precision: str, metadata: dict[str, Any]) -> dic
         return openvino_file.encode(converted, metadata, half=half)
     if half:
         onnx_file.halve(graph)
-    return {FILE: onnx_file.encode(graph, metadata)}
+    return onnx_file.encode(graph, metadata)
 
 
-def _measured(
+def _compared(
     model: Engine, export: Engine, samples: Sequence[Sample], tolerance: float | None, name: str
 ) -> dict[str, Any]:
-    """Compare and time, and say so in plain JSON values.
+    """Compare, and say so in plain JSON values.
 
     Raises:
         ExportError: they are further apart than they may be.
@@ -218,12 +216,15 @@ def _measured(
             f"{parity.score_relative:.2g}, of maps {parity.map_relative:.2g}; allowed: {tolerance}. They part most "
             f"on {parity.worst}. Please report this, with your versions: twinspect doctor"
         )
-    theirs, ours = time_side_by_side(samples[0], model, export)
-    speed = {"image": size_of(samples[0]), "milliseconds": ours, "torch_milliseconds": theirs}
-    return {"parity": parity.to_record(), "speed": speed}
+    return parity.to_record()
 
 
-def _side_by_side(sample: Sample, model: Engine, export: Engine, integers: Integers) -> dict[str, float]:
-    """Time the model, the graph in floats and the one in integers in turns: milliseconds an image."""
-    times = time_side_by_side(sample, model, integers.floats, export)
-    return dict(zip(("torch", "fp32", "int8"), times, strict=True))
+def _timed(model: Engine, export: Engine, sample: Sample, integers: Integers | None) -> dict[str, Any]:
+    """Time the model, the export and, for one in integers, the graph in floats, in turns: milliseconds an image."""
+    floats = [integers.floats] if integers else []
+    theirs, ours, *rest = time_side_by_side(sample, model, export, *floats)
+    timed = {"speed": {"image": size_of(sample), "milliseconds": ours, "torch_milliseconds": theirs}}
+    if integers is None:
+        return timed
+    milliseconds = {"torch": theirs, "fp32": rest[0], "int8": ours}
+    return {**timed, "gate": {**integers.record, "milliseconds": milliseconds}}

@@ -11,6 +11,7 @@ from scipy.stats import spearmanr
 from twinspect.errors import ImageError
 from twinspect.lines import Line, mean_line
 from twinspect.measuring import PixelTally, by_category, quality
+from twinspect.spacing import spaced
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -169,8 +170,7 @@ def _metrics(rows: Sequence[RawScore], tally: PixelTally) -> Line:
 
 def _some(values: NDArray[np.float32]) -> NDArray[np.float64]:
     flat = values.ravel()
-    places = np.linspace(0, len(flat) - 1, min(PIXELS, len(flat))).round().astype(int)
-    return np.asarray(flat[places], dtype=np.float64)
+    return np.asarray(flat[spaced(range(len(flat)), PIXELS)], dtype=np.float64)
 
 
 def _rho(one: NDArray[np.float64], other: NDArray[np.float64]) -> float:

@@ -9,11 +9,12 @@ from typing import TYPE_CHECKING, Final, overload
 
 import numpy as np
 
-from twinspect.data import open_data
+from twinspect.data.opening import open_good
 from twinspect.data.pixels import read_pixels
 from twinspect.data.samples import Sample
 from twinspect.errors import ConfigError
 from twinspect.export.checking import fitted
+from twinspect.spacing import spaced
 from twinspect.synthesis import Synthesizer
 
 if TYPE_CHECKING:
@@ -75,14 +76,13 @@ def divided(good: DataSource, size: tuple[int, int] | None, bits: int | None) ->
         ConfigError: they are too few.
         DataError: there is nothing there.
     """
-    found = [each for each in open_data(good, split="train") if each.is_good and each.split != "test"]
+    found = open_good(good)
     if len(found) < LEAST:
         raise ConfigError(
             f"{len(found)} good images; int8 needs {LEAST} or more, to measure ranges on and to judge it by, and "
             "does better with a hundred"
         )
-    places = np.linspace(0, len(found) - 1, min(MOST, len(found))).round().astype(int)
-    chosen = [found[place] for place in places]
+    chosen = spaced(found, MOST)
     ranges = [sample for place, sample in enumerate(chosen) if place % HELD_OUT]
     return Pixels(ranges, size, bits), Pixels(chosen[::HELD_OUT], size, bits)
 

@@ -64,7 +64,7 @@ class Making:
         """Give the contents of the files where some layers compute in integers, by name."""
         names = [layer.name for layer in layers]
         if self.record["runtime"] == "onnx":
-            return {FILE: onnx_file.encode(onnx_integers.quantise(self.graph, names, images), self.metadata)}
+            return onnx_file.encode(onnx_integers.quantise(self.graph, names, images), self.metadata)
         return openvino_file.encode(
             openvino_integers.quantise(self.graph, names, images), self.metadata, half=False
         )
@@ -81,7 +81,7 @@ class Making:
 
     def open(self, files: dict[str, bytes]) -> GraphEngine:
         """Load files into their runtime, on the CPU."""
-        with TemporaryDirectory() as aside:
+        with TemporaryDirectory(ignore_cleanup_errors=True) as aside:  # weights may be mapped from there
             return open_engine(write_export(Path(aside), "int8", self.record, files), "cpu")
 
 

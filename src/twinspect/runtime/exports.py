@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any, Final
 
 from twinspect.bundle import RECORD, reason, swap
 from twinspect.errors import BundleError, ConfigError
-from twinspect.files import write_durably
-from twinspect.sealed import check_content, seal, sha256, unseal
+from twinspect.files import sha256_of_file, write_durably
+from twinspect.sealed import check_content, check_digest, seal, sha256, unseal
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -74,14 +74,35 @@ class Export:
         """
         return {about["file"]: self._content(about) for about in self.record["files"]}
 
+    def paths(self) -> dict[str, Path]:
+        """Say where its files are, after checking their sha256, by name.
+
+        Raises:
+            BundleError: one is missing, damaged or altered.
+        """
+        return {about["file"]: self._checked(about) for about in self.record["files"]}
+
+    def _checked(self, about: dict[str, Any]) -> Path:
+        path = self.folder / Path(about["file"]).name
+        try:
+            found = sha256_of_file(path)
+        except OSError as error:
+            raise _missing(path) from error
+        check_digest(found, about["sha256"], path, EXPORT)
+        return path
+
     def _content(self, about: dict[str, Any]) -> bytes:
         path = self.folder / Path(about["file"]).name
         try:
             content = path.read_bytes()
         except OSError as error:
-            raise BundleError(f"{path} is missing or cannot be read; export the model again") from error
+            raise _missing(path) from error
         check_content(content, about["sha256"], path, EXPORT)
         return content
+
+
+def _missing(path: Path) -> BundleError:
+    return BundleError(f"{path} is missing or cannot be read; export the model again")
 
 
 def export_name(runtime: str, precision: str, fixed_size: tuple[int, int] | None) -> str:

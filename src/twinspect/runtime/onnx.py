@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
     from twinspect.runtime.exports import Export
 
-FILE: Final = "model.onnx"
+FILE, WEIGHTS = "model.onnx", "model.weights"
 _PROVIDERS: Final = {"cpu": "CPUExecutionProvider", "cuda": "CUDAExecutionProvider"}
 _ERRORS_ONLY: Final = 3
 
@@ -39,7 +39,8 @@ class OnnxEngine(GraphEngine):
         options.log_severity_level = _ERRORS_ONLY
         options.intra_op_num_threads = threads or 0
         providers = _providers(ort.get_available_providers(), device)
-        self._session = ort.InferenceSession(export.contents()[FILE], options, providers=providers)
+        # By its path, for the weights lie beside it, and are mapped into memory, not copied.
+        self._session = ort.InferenceSession(export.paths()[FILE], options, providers=providers)
 
     def run(self, images: NDArray[np.uint8]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
         """Score (B, H, W, 3) uint8 images of one size."""

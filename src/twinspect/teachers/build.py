@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import timm
 
 from twinspect.errors import TeacherError
+from twinspect.files import sha256_of_file
 from twinspect.teachers import hub, networks, plugins, weights
 from twinspect.teachers.base import PLUGIN, TIMM, Card, Teacher, probe_levels
 from twinspect.teachers.messages import reason
@@ -105,7 +106,7 @@ def _load(design: Design, network: Network, path: Path, given: Path | str | None
     licence = f"{design.licence or 'not stated'} (as timm states it for {design.repository})"
     if given is not None:
         licence = f"not known: that of {path.name}"
-    return Origin(weights.sha256_of_file(path), where, licence, notes)
+    return Origin(sha256_of_file(path), where, licence, notes)
 
 
 def _to_timm_names(architecture: str, tensors: dict[str, Tensor]) -> Mapping[str, Tensor]:

@@ -109,15 +109,6 @@ def _to_float32(value: Tensor) -> Tensor:
     return value.float() if value.is_floating_point() else value
 
 
-def sha256_of_file(path: Path) -> str:
-    """Fingerprint a file, as ``sha256sum`` does."""
-    digest = hashlib.sha256()
-    with path.open("rb") as file:
-        while block := file.read(1 << 20):
-            digest.update(block)
-    return digest.hexdigest()
-
-
 def sha256_of_tensors(tensors: Mapping[str, Tensor]) -> str:
     """Fingerprint tensors by name, type, shape and value, whatever order they come in."""
     digest = hashlib.sha256()

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import torch
 
+from twinspect.files import sha256_of_file
 from twinspect.teachers import weights as files
 from twinspect.teachers.base import Card, Teacher, probe_levels
 from twinspect.teachers.levels import pick
@@ -66,5 +67,5 @@ def _fill(backbone: PocketNetwork, given: Path | str | None, seed: int) -> Origi
     path = Path(given).expanduser() if given else WEIGHTS
     notes = files.fit(backbone, files.read(path), prefix="", who=POCKET, where=str(path))
     if given:
-        return Origin(files.sha256_of_file(path), str(path), f"not known: that of {path.name}", notes)
-    return Origin(files.sha256_of_file(path), SHIPPED, POCKET_LICENCE, notes)
+        return Origin(sha256_of_file(path), str(path), f"not known: that of {path.name}", notes)
+    return Origin(sha256_of_file(path), SHIPPED, POCKET_LICENCE, notes)
