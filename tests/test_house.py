@@ -41,6 +41,7 @@ FLOORS = {
         "tiling",
         "blending",
         "optimizers",
+        "looks",
     ),
     1: ("images", "decoding", "data", "teachers", "nets", "synthesis"),
     2: ("methods",),
@@ -71,7 +72,7 @@ FLOORS = {
         "measuring",
     ),
     4: ("judging", "runtime", "trained", "detector", "joining", "loading", "evaluation", "trial", "features"),
-    5: ("cli", "export", "report", "benchmark", "__main__"),
+    5: ("cli", "export", "report", "benchmark", "serve", "__main__"),
 }
 LEVEL = {name: level for level, names in FLOORS.items() for name in names}
 
