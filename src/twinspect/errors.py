@@ -4,6 +4,8 @@
     ├── ConfigError        a setting that is not allowed, or an unknown name
     ├── DataError          a folder, manifest or mask that does not say what it should
     │   └── ImageError     one file that cannot be read as an image
+    │       ├── TooManyPixelsError     it is larger than is read
+    │       └── SeveralPicturesError   it is an animation or a stack of pages
     ├── DownloadError      a benchmark that cannot be fetched, or is not what was published
     ├── TeacherError       a teacher or weights file that cannot be had or does not fit
     ├── CalibrationError   a false-alarm rate that the images at hand cannot promise
@@ -42,6 +44,14 @@ class DataError(TwinspectError, ValueError):
 
 class ImageError(DataError):
     """One file that cannot be read as an image."""
+
+
+class TooManyPixelsError(ImageError):
+    """An image larger than is read, refused before anything is decoded."""
+
+
+class SeveralPicturesError(ImageError):
+    """A file that holds more than one picture: an animation, or a stack of pages."""
 
 
 class DownloadError(TwinspectError):
