@@ -14,6 +14,7 @@ STATUS: Final[dict[str, int]] = {
     "image_polyglot": 422,
     "image_several_pictures": 422,
     "image_damaged": 422,
+    "images_refused": 422,
     # a request
     "bad_request": 400,
     "bad_multipart": 400,
