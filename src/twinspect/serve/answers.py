@@ -166,14 +166,26 @@ class WhatIfAnswer(Answer):
     missed_among_confirmed_defects: int
 
 
+class ProposedCalibration(Answer):
+    """What would decide."""
+
+    false_alarm_rate: float
+    threshold: float
+    promise: str
+
+
 class ProposalAnswer(Answer):
     """The calibration that would result, and what it would change."""
 
-    calibration: dict[str, Any]
-    images: int
-    changed: int
-    recent: int
-    warnings: list[str]
+    use: Literal["confirmed", "confirmed+calibration", "calibration"]
+    calibration: ProposedCalibration
+    images: int = Field(description="good images used")
+    confirmed: int = Field(description="of these, confirmed by feedback")
+    recent: int = Field(description="newest decisions that were looked at")
+    changed: int = Field(description="of these, would be decided otherwise")
+    to_anomalous: list[int] = Field(description="inspections among them that would become anomalous")
+    to_good: list[int] = Field(description="inspections among them that would become good")
+    warnings: list[str] = Field(description="why the promise may not hold")
 
 
 class RecalibrationAnswer(Answer):

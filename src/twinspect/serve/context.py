@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Final
 from fastapi import Depends, Request
 from fastapi.security import HTTPBearer
 
+from twinspect.errors import NotStoredError
 from twinspect.serve.answers import ErrorAnswer
 from twinspect.serve.caching import Cache
 from twinspect.serve.refusals import STATUS, Refusal
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
     from twinspect.calibration import Calibration
     from twinspect.serve.prometheus import Metrics
     from twinspect.serve.registry import Registry
-    from twinspect.serve.store import Store
+    from twinspect.serve.store import InspectionRow, Store
 
 RECEIVING: Final = 16
 """Uploads that are read at once; others wait on the wire, not in memory."""
@@ -43,7 +44,7 @@ class Context:
         metrics: what is counted.
         tokens: who may do what; ``None`` where nobody but this machine can ask.
         limits: what is accepted.
-        watched: folders that a page may pick, by name.
+        watched: folders that a page may pick: what each is called, its model's name, and where it is.
         stopping: whether no more uploads are taken.
         maps: anomaly maps that were computed of late.
         thumbnails: small pictures likewise.
@@ -54,19 +55,29 @@ class Context:
     metrics: Metrics
     tokens: Tokens | None = None
     limits: Limits = field(default_factory=Limits)
-    watched: tuple[Path, ...] = ()
+    watched: tuple[tuple[str, str, Path], ...] = ()
     stopping: bool = False
     maps: Cache[NDArray[np.float32]] = field(default_factory=lambda: Cache(MAPS_BYTES))
     thumbnails: Cache[bytes] = field(default_factory=lambda: Cache(THUMBNAILS_BYTES))
     receiving: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(RECEIVING))
     _calibrations: dict[int, Calibration] = field(default_factory=dict)
 
-    def calibration(self, model_id: int, calibration_id: int) -> Calibration:
-        """Give a calibration as it decided; such rows never change, so they are kept."""
-        if calibration_id not in self._calibrations:
-            rows = self.store.calibrations(model_id)
-            self._calibrations.update({row.id: row.calibration for row in rows})
-        return self._calibrations[calibration_id]
+    def calibration(self, number: int) -> Calibration:
+        """Give a calibration as it decided; it never changes, so it is kept."""
+        if number not in self._calibrations:
+            self._calibrations[number] = self.store.calibration(number).calibration
+        return self._calibrations[number]
+
+    def inspection(self, number: int) -> InspectionRow:
+        """Find an inspection.
+
+        Raises:
+            Refusal: ``unknown_inspection``.
+        """
+        try:
+            return self.store.inspection(number)
+        except NotStoredError:
+            raise Refusal("unknown_inspection", f"no inspection of id {number}") from None
 
 
 def here(request: Request) -> Context:

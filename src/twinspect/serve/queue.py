@@ -79,6 +79,11 @@ class WorkQueue(Generic[Item, Result]):
         return len(self._waiting) + self._reserved + self._busy
 
     @property
+    def is_heavy(self) -> bool:
+        """Whether what waits takes all the memory it may."""
+        return self._weight > self._most_weight
+
+    @property
     def pace(self) -> float:
         """Seconds an item, as measured of late."""
         return self._pace
@@ -100,7 +105,7 @@ class WorkQueue(Generic[Item, Result]):
             excess = self.length + count - self.limit
             if excess > 0 and (self.length or count > self.limit):
                 raise self._full(excess)
-            if self._weight > self._most_weight:
+            if self.is_heavy:
                 raise self._full(1)
             self._reserved += count
 

@@ -32,6 +32,7 @@ STATUS: Final[dict[str, int]] = {
     "unknown_calibration": 404,
     "method_not_allowed": 405,
     "model_changed": 409,
+    "conflict": 409,
     "image_removed": 410,
     # who may
     "token_needed": 401,
@@ -65,6 +66,7 @@ class Refusal(Exception):  # noqa: N818 - not an error of the server
         self.status = STATUS[code]
         self.message = message
         self.retry_after = retry_after
+        self.further: dict[str, str] = {}
 
     @property
     def body(self) -> dict[str, Any]:
@@ -75,4 +77,4 @@ class Refusal(Exception):  # noqa: N818 - not an error of the server
     def headers(self) -> dict[str, str]:
         """HTTP headers that go with it."""
         found = {"Retry-After": str(self.retry_after)} if self.retry_after is not None else {}
-        return found | ({"WWW-Authenticate": "Bearer"} if self.status == 401 else {})
+        return self.further | found | ({"WWW-Authenticate": "Bearer"} if self.status == 401 else {})

@@ -8,6 +8,8 @@ from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
+from sqlalchemy.exc import SQLAlchemyError
+
 from twinspect.errors import ConfigError, StoreError, unknown_name
 from twinspect.serve.refusals import Refusal
 from twinspect.serve.served import Served
@@ -98,7 +100,7 @@ class Registry:
         """Load again what changed on the disk, and take up calibrations that others made active."""
         for served in self:
             if not served.reload_if_changed():
-                with suppress(StoreError):  # it may be back at the next look
+                with suppress(StoreError, SQLAlchemyError):  # it may be back at the next look
                     served.refresh()
 
     def _watch(self) -> None:

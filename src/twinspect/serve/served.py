@@ -10,6 +10,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
+from sqlalchemy.exc import SQLAlchemyError
+
 from twinspect.bundle import RECORD, read_record
 from twinspect.data.samples import DataSet, Sample
 from twinspect.errors import ConfigError, ImageError, StoreError, TwinspectError
@@ -198,7 +200,7 @@ class Served:
         while True:
             try:
                 self._store.finish(finished)
-            except StoreError:
+            except (StoreError, SQLAlchemyError, OSError):
                 tries += 1
                 if self.queue.is_stopping and tries >= _TRIES_WHEN_STOPPING:
                     raise  # the rows are still queued: they are scored at the next start
