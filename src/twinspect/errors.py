@@ -13,6 +13,8 @@
     ├── BundleError        a model folder that is damaged, altered or too new
     ├── ExportError        an exported graph that does not say what its model says
     ├── TrainingError      training that cannot go on (a loss that is no number, a checkpoint that does not fit)
+    ├── StoreError         a database or archive of inspections that cannot be used
+    │   └── NotStoredError a model, inspection, calibration or image that it does not hold
     └── MissingExtraError  an optional dependency that is not installed
 
 Each message says what came, what is allowed and what to type. The command line turns these, and only these,
@@ -80,6 +82,14 @@ class ExportError(TwinspectError, RuntimeError):
 
 class TrainingError(TwinspectError, RuntimeError):
     """Training that cannot go on."""
+
+
+class StoreError(TwinspectError, RuntimeError):
+    """A database or archive of inspections that cannot be used as it is."""
+
+
+class NotStoredError(StoreError, LookupError):
+    """A model, inspection, calibration or image that the store does not hold."""
 
 
 class MissingExtraError(TwinspectError, ImportError):

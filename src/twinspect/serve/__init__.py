@@ -1,9 +1,22 @@
-"""Detectors at the line: a web server with a page, a store that forgets nothing, and a watched folder.
-
-The server judges by :class:`twinspect.judging.Judge` alone and holds no model logic. It needs the extra
-``serve``; nothing here is imported until the verb runs.
-"""
+"""Detectors over HTTP: score, look back, give feedback, recalibrate. Needs the extra ``serve``; torch is optional."""
 
 from __future__ import annotations
 
-__all__: list[str] = []
+from typing import Final
+
+from twinspect.errors import optional
+
+__all__ = ["MODULES", "check_installed"]
+
+MODULES: Final = ("sqlalchemy", "alembic", "fastapi", "uvicorn", "python_multipart", "prometheus_client")
+"""What the extra ``serve`` brings, as modules."""
+
+
+def check_installed() -> None:
+    """Refuse to go on without the extra.
+
+    Raises:
+        MissingExtraError: one of its packages is not installed; says what to type.
+    """
+    for module in MODULES:
+        optional(module, "serve")
