@@ -41,6 +41,7 @@ FLOORS = {
         "tiling",
         "blending",
         "optimizers",
+        "looks",
     ),
     1: ("images", "decoding", "data", "teachers", "nets", "synthesis"),
     2: ("methods",),
