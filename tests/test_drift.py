@@ -1,4 +1,4 @@
-"""Drift: unchanged production is flagged no more often than stated, with defects too; what changes is seen and named."""
+"""Drift: unchanged production is flagged no more often than stated, defects or not; what changes is named."""
 
 from __future__ import annotations
 
