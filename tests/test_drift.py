@@ -154,9 +154,9 @@ def test_a_changed_line_is_seen_in_the_first_window(change: Any, name: str, word
 
 def test_a_shift_of_scores_is_seen_below_the_threshold() -> None:
     random = np.random.default_rng(3)
-    calibration = calibrated(production(random, 60))
+    calibration = calibrated(production(random, 150))
     table = production(random, 50)
-    table[:, 0] *= 1.4
+    table[:, 0] *= 1.5
     alarm = drift(calibration, [seen(table)]).windows[0]
     assert "score" in alarm.alarmed
     assert "images below the threshold score higher" in alarm.words[alarm.alarmed.index("score")]
