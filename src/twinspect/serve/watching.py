@@ -184,7 +184,7 @@ class FolderWatch:
                 break
             try:
                 dealt += self._deal(arrival, now)
-            except (StoreError, SQLAlchemyError, OSError):  # noqa: PERF203 - one file must not stop the others
+            except (StoreError, SQLAlchemyError, OSError):
                 LOG.exception("%s: not accepted; trying again", arrival.path)
         return dealt
 
