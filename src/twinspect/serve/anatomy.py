@@ -141,6 +141,8 @@ def _webp(data: bytes) -> Anatomy:
 
 def _bmp(data: bytes) -> Anatomy:
     start, header = struct.unpack_from("<II", data, 10)
+    if header < 12 or start < 14 + header:
+        raise DamagedError("its header is damaged")
     if header == 12:
         width, height, _, bits = struct.unpack_from("<HHHH", data, 18)
         compression, stated = 0, 0

@@ -16,7 +16,7 @@ from twinspect.errors import NotStoredError, StoreError
 from twinspect.serve.guard import Guard
 from twinspect.serve.prometheus import Counted
 from twinspect.serve.refusals import Refusal
-from twinspect.serve.routes import feedback, health, inspections, models, pictures, score, thresholds
+from twinspect.serve.routes import feedback, health, inspections, models, over_time, pictures, score, thresholds
 from twinspect.serve.routes.page import add_page
 
 if TYPE_CHECKING:
@@ -35,7 +35,7 @@ image is anomalous where its score is above the threshold that the promised fals
 
 Errors are `{"error": {"code", "message"}}`; codes are stable names. Where the server says 429 or 503, `Retry-After` says
 when to ask again, and nothing of the request was kept."""
-_ROUTES = (health, models, score, inspections, pictures, feedback, thresholds)
+_ROUTES = (health, models, score, inspections, pictures, feedback, thresholds, over_time)
 
 
 def build_app(context: Context) -> FastAPI:

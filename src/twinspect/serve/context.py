@@ -7,9 +7,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Final
 
+from anyio import CapacityLimiter
 from fastapi import Depends, Request
 from fastapi.security import HTTPBearer
 
+from twinspect.data.loading import default_workers
 from twinspect.errors import NotStoredError
 from twinspect.serve.answers import ErrorAnswer
 from twinspect.serve.caching import Cache
@@ -48,6 +50,8 @@ class Context:
         stopping: whether no more uploads are taken.
         maps: anomaly maps that were computed of late.
         thumbnails: small pictures likewise.
+        decoding: how many images are decoded at once.
+        receiving: how many requests are read at once.
     """
 
     store: Store
@@ -59,6 +63,7 @@ class Context:
     stopping: bool = False
     maps: Cache[NDArray[np.float32]] = field(default_factory=lambda: Cache(MAPS_BYTES))
     thumbnails: Cache[bytes] = field(default_factory=lambda: Cache(THUMBNAILS_BYTES))
+    decoding: CapacityLimiter = field(default_factory=lambda: CapacityLimiter(default_workers()))
     receiving: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(RECEIVING))
     _calibrations: dict[int, Calibration] = field(default_factory=dict)
 

@@ -115,13 +115,13 @@ class WorkQueue(Generic[Item, Result]):
             self._reserved -= count
             self._changed.notify_all()
 
-    def put(self, item: Item, weight: int = 0) -> Future[Result]:
-        """Put an item in a reserved place; its result comes with the future."""
-        return self._append(Waiting(item, weight), reserved=1)
+    def put(self, *items: Item, weigh: Callable[[Item], int] = lambda _: 0) -> list[Future[Result]]:
+        """Put items in reserved places, to be worked on together if they can be; results come with the futures."""
+        return self._append([Waiting(item, weigh(item)) for item in items], reserved=len(items))
 
-    def recover(self, item: Item) -> Future[Result]:
-        """Put in an item from before, whether or not there is room for more."""
-        return self._append(Waiting(item), reserved=0)
+    def recover(self, *items: Item) -> list[Future[Result]]:
+        """Put in items from before, whether or not there is room for more."""
+        return self._append([Waiting(item) for item in items], reserved=0)
 
     def call(self, function: Callable[[], object]) -> Future[object]:
         """Run something in the same thread, before the next batch: two things never use what it uses at once."""
@@ -148,13 +148,13 @@ class WorkQueue(Generic[Item, Result]):
         self._thread.join(timeout)
         return not self._thread.is_alive()
 
-    def _append(self, waiting: Waiting[Item, Result], reserved: int) -> Future[Result]:
+    def _append(self, waiting: list[Waiting[Item, Result]], reserved: int) -> list[Future[Result]]:
         with self._changed:
             self._reserved -= reserved
-            self._weight += waiting.weight
-            self._waiting.append(waiting)
+            self._weight += sum(each.weight for each in waiting)
+            self._waiting += waiting
             self._changed.notify_all()
-        return waiting.result
+        return [each.result for each in waiting]
 
     def _full(self, excess: int) -> Refusal:
         seconds = min(LONGEST_RETRY, max(1, math.ceil(excess * self._pace)))

@@ -21,6 +21,7 @@ STATUS: Final[dict[str, int]] = {
     "no_images": 400,
     "too_many_images": 413,
     "body_too_large": 413,
+    "too_slow": 408,
     "unsupported_media_type": 415,
     "not_acceptable": 406,
     "invalid_request": 422,

@@ -17,6 +17,7 @@ from twinspect.data.samples import DataSet, Sample
 from twinspect.errors import ConfigError, ImageError, StoreError, TwinspectError
 from twinspect.images import read_rgb
 from twinspect.loading import AUTO, choose_runtime, load
+from twinspect.looks import looks
 from twinspect.runtime.exports import EXPORT, FOLDER
 from twinspect.serve.queue import WorkQueue
 from twinspect.serve.store import Finished
@@ -27,7 +28,6 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from twinspect.calibration import Calibration
     from twinspect.judging import Judge
     from twinspect.scores import ImageScore
     from twinspect.serve.store import CalibrationRow, InspectionRow, ModelRow, Store
@@ -54,6 +54,11 @@ class Job:
 
     row: InspectionRow
     pixels: NDArray[np.uint8] | None = None
+
+    @property
+    def weight(self) -> int:
+        """Bytes that it holds in memory."""
+        return 0 if self.pixels is None else self.pixels.nbytes
 
 
 @dataclass(frozen=True)
@@ -141,8 +146,7 @@ class Served:
     def recover(self) -> int:
         """Put into the queue what was accepted before and never scored; says how many."""
         rows = self._store.queued(self._row.id)
-        for row in rows:
-            self.queue.recover(Job(row))
+        self.queue.recover(*(Job(row) for row in rows))
         return len(rows)
 
     def reload_if_changed(self) -> bool:
@@ -296,14 +300,8 @@ def _decided(
         float(own.p_values([result.score])[0]),
         bool(own.is_anomalous([result.score])[0]),
         milliseconds,
-        looks=_looks(pixels),
+        looks=looks(pixels)._asdict(),
     )
-
-
-def _looks(pixels: NDArray[np.uint8]) -> dict[str, float]:
-    from twinspect.looks import looks  # noqa: PLC0415
-
-    return looks(pixels)._asdict()
 
 
 def _read(job: Job, judge: Judge, store: Store) -> NDArray[np.uint8] | str:
@@ -330,8 +328,3 @@ def _sample(name: str, pixels: NDArray[np.uint8]) -> Sample:
 
 def _without_path(result: ImageScore) -> str:
     return result.error.removeprefix(f"{result.sample.path}: ")
-
-
-def threshold(calibration: Calibration, category: str) -> float:
-    """Give the raw score above which an image of a category is anomalous."""
-    return calibration.of(category).threshold
