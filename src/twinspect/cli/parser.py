@@ -35,6 +35,7 @@ def build_parser() -> argparse.ArgumentParser:
         _export,
         _join,
         _serve,
+        _watch,
         _synth,
         _download,
         _benchmark,
@@ -299,6 +300,43 @@ def _serve(verbs: _Verbs, common: argparse.ArgumentParser) -> None:
         "--host", default="127.0.0.1", help="what to listen on; another than this needs tokens (127.0.0.1)"
     )
     verb.add_argument("--port", type=int, default=8000, help="0 for any that is free (8000)")
+    _store_options(verb)
+    _token_options(verb)
+    verb.add_argument(
+        "--watch", action="append", default=[], metavar="DIR", help="a watched folder to show; may be repeated"
+    )
+    _serve_limits(verb)
+
+
+def _watch(verbs: _Verbs, common: argparse.ArgumentParser) -> None:
+    verb = _add(
+        verbs,
+        common,
+        "watch",
+        "score what arrives in a folder, or what a camera sees, into the store of `serve`; needs twinspect[serve]",
+    )
+    verb.add_argument("folder", nargs="?", metavar="DIR", help="the folder; those below it count too")
+    verb.add_argument("--model", required=True, metavar="M.twin", help="reloaded when it changes")
+    verb.add_argument(
+        "--camera",
+        metavar="URL",
+        help="instead of DIR: an RTSP address, or the number of a USB camera; needs opencv-python-headless",
+    )
+    verb.add_argument("--category", default="", metavar="NAME", help="what all images show")
+    verb.add_argument("--every", type=float, default=2, metavar="S", help="seconds between looks (2)")
+    verb.add_argument(
+        "--grace",
+        type=float,
+        default=30,
+        metavar="S",
+        help="seconds after which a file that does not change and is no image counts as failed (30)",
+    )
+    verb.add_argument("--once", action="store_true", help="end when all that is there is scored")
+    _store_options(verb)
+
+
+def _store_options(verb: argparse.ArgumentParser) -> None:
+    """Add what the verbs take that keep inspections."""
     verb.add_argument(
         "--data",
         default="inspections",
@@ -308,10 +346,6 @@ def _serve(verbs: _Verbs, common: argparse.ArgumentParser) -> None:
     verb.add_argument(
         "--db", metavar="URL", help="postgresql://user:password@host/name; default: SQLite in --data"
     )
-    _token_options(verb)
-    verb.add_argument(
-        "--watch", action="append", default=[], metavar="DIR", help="a watched folder to show; may be repeated"
-    )
     verb.add_argument(
         "--runtime",
         default="auto",
@@ -319,7 +353,6 @@ def _serve(verbs: _Verbs, common: argparse.ArgumentParser) -> None:
         help="torch, onnx, openvino, or an export's name; auto: the fastest of what is there (auto)",
     )
     verb.add_argument("--device", default="auto", help="auto, cpu, cuda or mps (auto)")
-    _serve_limits(verb)
 
 
 def _token_options(verb: argparse.ArgumentParser) -> None:

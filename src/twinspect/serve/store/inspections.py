@@ -64,6 +64,14 @@ def _is_known(connection: Connection, model_id: int, source_key: str | None) -> 
     )
 
 
+def source_keys(connection: Connection, model_id: int) -> set[str]:
+    """Give every source key of a model."""
+    keys = select(INSPECTIONS.c.source_key).where(
+        INSPECTIONS.c.model_id == model_id, INSPECTIONS.c.source_key.is_not(None)
+    )
+    return set(connection.execute(keys).scalars())
+
+
 def _use(connection: Connection, image: StoredImage, now: datetime) -> None:
     """Note that an image is wanted, holding its row until the transaction ends."""
     row = {

@@ -218,6 +218,11 @@ class Store:
         with self.reading() as connection:
             return inspections.queued(connection, model_id)
 
+    def source_keys(self, model_id: int) -> set[str]:
+        """Give every source key that a model ever accepted, as they are kept."""
+        with self.reading() as connection:
+            return inspections.source_keys(connection, model_id)
+
     def finish(self, results: Sequence[Finished]) -> int:
         """Write what became of queued inspections, all or none. What is finished already stays as it is.
 
