@@ -3,20 +3,24 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import numpy as np
-from conftest import blemish, stripes
 from PIL import Image
 from starlette.testclient import TestClient
 
-from twinspect.serve.context import Context
+from conftest import blemish, stripes
 from twinspect.serve.run import running
 from twinspect.serve.settings import Settings
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    import numpy as np
+
+    from twinspect.serve.context import Context
 
 
 @dataclass
@@ -43,12 +47,18 @@ class Site:
 
 @contextmanager
 def site(model: Path, folder: Path, **changes: Any) -> Iterator[Site]:
-    defaults: dict[str, Any] = {"models": (str(model),), "data": folder, "runtime": "torch", "rate_limit": 0.0}
-    with running(Settings(**{**defaults, **changes})) as parts:
-        # As uvicorn does, errors end in an answer and not in the client's face.
-        # Entered, the client has one event loop for all of a test's threads, as a server has.
-        with TestClient(parts.app, "http://127.0.0.1:8000", raise_server_exceptions=False) as client:
-            yield Site(client, parts.context)
+    defaults: dict[str, Any] = {
+        "models": (str(model),),
+        "data": folder,
+        "runtime": "torch",
+        "rate_limit": 0.0,
+    }
+    with ExitStack() as stack:
+        parts = stack.enter_context(running(Settings(**{**defaults, **changes})))
+        # As uvicorn does, errors end in an answer and not in the client's face. Entered, the client has one event
+        # loop for all of a test's threads, as a server has.
+        client = TestClient(parts.app, "http://127.0.0.1:8000", raise_server_exceptions=False)
+        yield Site(stack.enter_context(client), parts.context)
 
 
 def png(values: np.ndarray[Any, Any]) -> bytes:

@@ -7,22 +7,24 @@ import json
 import shutil
 import threading
 import time
-from collections.abc import Iterator
-from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
-from conftest import quick
 from PIL import Image
-from serving import Site, bad, code, good, png, site
 
 import twinspect as ts
+from conftest import quick
+from serving import Site, bad, code, good, png, site
 from twinspect.calibration import Calibration
 from twinspect.detector import Detector
 from twinspect.serve.served import Loaded
 from twinspect.serve.tokens import add_token
 from twinspect.serve.uploads import Limits
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
 
 
 @pytest.fixture(scope="module")
@@ -113,7 +115,10 @@ def test_one_image_may_be_the_body(shared_site: Site) -> None:
 def test_bad_images_stand_beside_good_ones(shared_site: Site) -> None:
     first, second, third = shared_site.scored(good(1), b"", good(2) + b"<html>")
     assert first["state"] == "done"
-    assert second == {"name": "1.png", "error": {"code": "image_empty", "message": second["error"]["message"]}}
+    assert second == {
+        "name": "1.png",
+        "error": {"code": "image_empty", "message": second["error"]["message"]},
+    }
     assert third["error"]["code"] == "image_polyglot"
 
 
@@ -136,7 +141,10 @@ def test_a_bad_image_alone_is_an_error(shared_site: Site, data: bytes, wanted: t
 def test_bad_images_for_different_reasons(shared_site: Site) -> None:
     answer = shared_site.score(b"", b"hello")
     assert code(answer) == (422, "images_refused")
-    assert [each["error"]["code"] for each in answer.json()["inspections"]] == ["image_empty", "image_unknown_type"]
+    assert [each["error"]["code"] for each in answer.json()["inspections"]] == [
+        "image_empty",
+        "image_unknown_type",
+    ]
 
 
 def test_requests_that_make_no_sense(shared_site: Site) -> None:
@@ -148,12 +156,21 @@ def test_requests_that_make_no_sense(shared_site: Site) -> None:
     multipart = {"content-type": "multipart/form-data"}
     assert code(client.post("/v1/score", content=b"x", headers=multipart)) == (400, "bad_multipart")
     cut = {"content-type": "multipart/form-data; boundary=b"}
-    assert code(client.post("/v1/score", content=b"--b\r\nContent-Dispo", headers=cut)) == (400, "bad_multipart")
+    assert code(client.post("/v1/score", content=b"--b\r\nContent-Dispo", headers=cut)) == (
+        400,
+        "bad_multipart",
+    )
     assert code(client.post("/v1/score", content=b"nonsense", headers=cut)) == (400, "bad_multipart")
     assert code(client.post("/v1/score", files=[("other", b"x")])) == (400, "no_images")
     assert code(client.post("/v1/score?model=no", content=good(1), headers=image)) == (404, "unknown_model")
-    assert code(client.post("/v1/score?category=no", content=good(1), headers=image)) == (422, "unknown_category")
-    assert code(client.post("/v1/score?wait=perhaps", content=good(1), headers=image)) == (422, "invalid_request")
+    assert code(client.post("/v1/score?category=no", content=good(1), headers=image)) == (
+        422,
+        "unknown_category",
+    )
+    assert code(client.post("/v1/score?wait=perhaps", content=good(1), headers=image)) == (
+        422,
+        "invalid_request",
+    )
     assert code(client.get("/v1/nothing")) == (404, "not_found")
     assert code(client.delete("/v1/models")) == (405, "method_not_allowed")
     assert code(client.get("/v1/inspections/999999")) == (404, "unknown_inspection")
@@ -165,8 +182,14 @@ def test_requests_that_make_no_sense(shared_site: Site) -> None:
         404,
         "unknown_inspection",
     )
-    assert code(client.post("/v1/feedback", json={"inspection_id": 1, "verdict": "nice"})) == (422, "invalid_request")
-    assert code(client.post("/v1/models/parts/recalibrate", json={"use": "calibration"})) == (422, "invalid_request")
+    assert code(client.post("/v1/feedback", json={"inspection_id": 1, "verdict": "nice"})) == (
+        422,
+        "invalid_request",
+    )
+    assert code(client.post("/v1/models/parts/recalibrate", json={"use": "calibration"})) == (
+        422,
+        "invalid_request",
+    )
 
 
 def test_sizes_are_limited_while_they_arrive(bundle: Path, tmp_path: Path) -> None:
@@ -185,7 +208,10 @@ def test_sizes_are_limited_while_they_arrive(bundle: Path, tmp_path: Path) -> No
                 yield bytes(1000)
 
         image = {"content-type": "image/png"}
-        assert code(here.client.post("/v1/score", content=endless(), headers=image)) == (413, "body_too_large")
+        assert code(here.client.post("/v1/score", content=endless(), headers=image)) == (
+            413,
+            "body_too_large",
+        )
         assert code(here.client.post("/v1/feedback", content=bytes(70_000))) == (413, "body_too_large")
         assert code(here.score(png(np.zeros((49, 48, 3), np.uint8)))) == (413, "image_too_many_pixels")
 
@@ -263,7 +289,9 @@ def test_feedback_recalibration_and_the_way_back(bundle: Path, tmp_path: Path) -
         assert dry["calibration"] is None
         assert dry["proposal"]["images"] == 20
         assert client.get(f"{path}/calibrations").json()["calibrations"][0]["id"] == before["id"]
-        made = client.post(f"{path}/recalibrate", json={**asked, "dry_run": False, "reason": "new lamp"}).json()
+        made = client.post(
+            f"{path}/recalibrate", json={**asked, "dry_run": False, "reason": "new lamp"}
+        ).json()
         fresh = made["calibration"]
         assert fresh["threshold"] == sorted(row["score"] for row in rows)[-2]
         assert client.get("/v1/models").json()["models"][0]["calibration"] == fresh
@@ -288,7 +316,9 @@ def test_over_time(bundle: Path, tmp_path: Path) -> None:
     with site(bundle, tmp_path) as here:
         client, path = here.client, "/v1/models/parts"
         assert client.get(f"{path}/drift").json()["windows"] == []
-        rows = here.scored(*(good(seed) for seed in range(8)), *(bad(seed) for seed in range(2)), category="parts")
+        rows = here.scored(
+            *(good(seed) for seed in range(8)), *(bad(seed) for seed in range(2)), category="parts"
+        )
         client.post("/v1/feedback", json={"inspection_id": 10, "verdict": "defect"})
         scores = client.get(f"{path}/scores").json()
         assert scores["recent"] == [row["score"] for row in rows]
@@ -297,9 +327,7 @@ def test_over_time(bundle: Path, tmp_path: Path) -> None:
         told = client.get(f"{path}/whatif", params={"rate": 0.5}).json()
         above = [row["id"] for row in rows if row["score"] > told["threshold"]]
         assert told["anomalous_recent"] == len(above)
-        assert told["changed"] == [
-            row["id"] for row in rows if row["is_anomalous"] != (row["id"] in above)
-        ]
+        assert told["changed"] == [row["id"] for row in rows if row["is_anomalous"] != (row["id"] in above)]
         assert code(client.get(f"{path}/whatif?rate=0.00001")) == (422, "cannot_promise")
         drift = client.get(f"{path}/drift", params={"window": 5}).json()
         assert [(each["first"], each["last"]) for each in drift["windows"]] == [(1, 5), (6, 10)]
@@ -360,7 +388,9 @@ def test_a_full_queue_keeps_nothing(bundle: Path, tmp_path: Path, monkeypatch: p
         assert here.scored(good(3))[0]["state"] == "done"
 
 
-def test_stopping_scores_what_was_accepted(bundle: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_stopping_scores_what_was_accepted(
+    bundle: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     with site(bundle, tmp_path) as here:
         go = stuck(here, monkeypatch)
         assert here.score(*(good(seed) for seed in range(3)), wait=False).status_code == 202
@@ -432,11 +462,15 @@ def test_a_changed_model_is_loaded_and_a_broken_one_is_not(bundle: Path, tmp_pat
 def test_several_models_are_asked_for_by_name(bundle: Path, tmp_path: Path) -> None:
     shutil.copytree(bundle, tmp_path / "others.twin")
     with site(bundle, tmp_path / "data", models=(str(bundle), str(tmp_path / "others.twin"))) as here:
-        assert [each["name"] for each in here.client.get("/v1/models").json()["models"]] == ["parts", "others"]
+        assert [each["name"] for each in here.client.get("/v1/models").json()["models"]] == [
+            "parts",
+            "others",
+        ]
         assert code(here.score(good(1))) == (422, "invalid_request")
         assert here.scored(good(1), model="others")[0]["model"] == "others"
-    with pytest.raises(ts.errors.ConfigError, match="both called"), site(
-        bundle, tmp_path / "data", models=(str(bundle), str(bundle))
+    with (
+        pytest.raises(ts.errors.ConfigError, match="both called"),
+        site(bundle, tmp_path / "data", models=(str(bundle), str(bundle))),
     ):
         pass
 
@@ -448,20 +482,34 @@ def test_who_may_do_what(bundle: Path, tmp_path: Path) -> None:
 
         def ask(role: str | None, method: str, path: str, **more: Any) -> int:
             headers = {"authorization": f"Bearer {tokens.get(role, 'wrong')}"} if role else {}
-            return here.client.request(method, path, headers={**headers, **more.pop("headers", {})}, **more).status_code
+            return here.client.request(
+                method, path, headers={**headers, **more.pop("headers", {})}, **more
+            ).status_code
 
         image = {"content": good(1), "headers": {"content-type": "image/png"}}
-        assert [ask(role, "GET", "/v1/models") for role in (None, "wrong", "view", "admin")] == [401, 401, 200, 200]
-        assert [ask(role, "POST", "/v1/score", **image) for role in (None, "view", "inspect")] == [401, 403, 200]
+        assert [ask(role, "GET", "/v1/models") for role in (None, "wrong", "view", "admin")] == [
+            401,
+            401,
+            200,
+            200,
+        ]
+        assert [ask(role, "POST", "/v1/score", **image) for role in (None, "view", "inspect")] == [
+            401,
+            403,
+            200,
+        ]
         said = {"json": {"inspection_id": 1, "verdict": "good"}}
         assert [ask(role, "POST", "/v1/feedback", **said) for role in ("view", "inspect")] == [403, 200]
         asked = {"json": {"use": "calibration", "dry_run": True}}
         path = "/v1/models/parts/recalibrate"
         assert [ask(role, "POST", path, **asked) for role in ("inspect", "admin")] == [403, 200]
         assert [ask(None, "GET", path) for path in ("/healthz", "/readyz", "/metrics")] == [200, 200, 401]
-        assert here.client.get("/v1/inspections/1", headers={"authorization": f"Bearer {tokens['view']}"}).json()[
-            "feedback"
-        ]["by"] == "inspecter"
+        assert (
+            here.client.get(
+                "/v1/inspections/1", headers={"authorization": f"Bearer {tokens['view']}"}
+            ).json()["feedback"]["by"]
+            == "inspecter"
+        )
         answer = here.client.get("/v1/models")
         assert answer.headers["www-authenticate"] == "Bearer"
         assert code(answer) == (401, "token_needed")

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import pytest
 
 from twinspect.serve.pace import RateLimit
 from twinspect.serve.queue import LONGEST_RETRY, WorkQueue
 from twinspect.serve.refusals import Refusal
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 
 class Bench:
@@ -76,9 +79,9 @@ def test_places_that_were_not_used_are_free_again() -> None:
 
 def test_too_many_pixels_in_memory_is_full_too() -> None:
     bench = Bench()
-    queue = WorkQueue("test", bench, most_weight=100)
+    queue = WorkQueue("test", bench, weigh=lambda item: item, most_weight=100)
     queue.reserve(1)
-    (future,) = queue.put(1, weigh=lambda _: 101)
+    (future,) = queue.put(101)
     with pytest.raises(Refusal, match="wait"):
         queue.reserve(1)
     bench.go.set()

@@ -6,17 +6,19 @@ import io
 import struct
 import zipfile
 import zlib
-from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
-from conftest import stripes
 from PIL import Image, PngImagePlugin
 
+from conftest import stripes
 from twinspect.images import read_rgb
 from twinspect.serve.refusals import STATUS, Refusal
 from twinspect.serve.uploads import MEDIA_TYPES, SUFFIXES, Limits, Upload, check, display_name
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 PIXELS = stripes(0)
 

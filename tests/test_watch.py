@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
-from conftest import blemish, stripes, write_image
 
+from conftest import blemish, stripes, write_image
 from twinspect.cli import main
 from twinspect.errors import MissingExtraError
 from twinspect.looks import Looks, looks

@@ -174,7 +174,9 @@ class Quantity(Answer):
 
     p_value: float
     median: float
-    reference: float = Field(description="median of the calibration's images, in the window's mix of categories")
+    reference: float = Field(
+        description="median of the calibration's images, in the window's mix of categories"
+    )
 
 
 class WindowAnswer(Answer):

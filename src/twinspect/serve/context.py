@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Final
 
 from anyio import CapacityLimiter
@@ -12,7 +11,7 @@ from fastapi import Depends, Request
 from fastapi.security import HTTPBearer
 
 from twinspect.data.loading import default_workers
-from twinspect.errors import NotStoredError
+from twinspect.errors import NotStoredError, unknown_name
 from twinspect.serve.answers import ErrorAnswer
 from twinspect.serve.caching import Cache
 from twinspect.serve.refusals import STATUS, Refusal
@@ -21,6 +20,7 @@ from twinspect.serve.uploads import Limits
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from pathlib import Path
 
     import numpy as np
     from numpy.typing import NDArray
@@ -72,6 +72,18 @@ class Context:
         if number not in self._calibrations:
             self._calibrations[number] = self.store.calibration(number).calibration
         return self._calibrations[number]
+
+    def folder(self, name: str) -> str:
+        """Find where a watched folder is, by what it is called: clients never name paths.
+
+        Raises:
+            Refusal: ``unknown_folder``.
+        """
+        for called, _, path in self.watched:
+            if called == name:
+                return str(path)
+        known = [called for called, _, _ in self.watched]
+        raise Refusal("unknown_folder", str(unknown_name("watched folder", name, known)))
 
     def inspection(self, number: int) -> InspectionRow:
         """Find an inspection.

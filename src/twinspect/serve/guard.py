@@ -125,12 +125,12 @@ class Guard:
 
 
 def _check_origin(headers: Headers, host: str) -> None:
-    """Refuse what another site's page sends: its Origin gives it away, or what browsers say of where it comes from."""
+    """Refuse what another site's page sends: its Origin or its browser gives that away."""
     origin = headers.get("origin")
     same = origin is None or urlsplit(origin).netloc.lower() == host.lower()
     is_foreign = headers.get("sec-fetch-site") == "cross-site" and headers.get("sec-fetch-mode") != "navigate"
     if not same or is_foreign:
-        raise Refusal("origin_not_allowed", "requests of other sites' pages are not answered; open this server's own")
+        raise Refusal("origin_not_allowed", "other sites' pages are not answered; open this server's own")
 
 
 class _Guarded:

@@ -30,6 +30,7 @@ STATUS: Final[dict[str, int]] = {
     "not_found": 404,
     "unknown_model": 404,
     "unknown_inspection": 404,
+    "unknown_folder": 404,
     "unknown_calibration": 404,
     "method_not_allowed": 405,
     "model_changed": 409,

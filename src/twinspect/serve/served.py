@@ -116,7 +116,9 @@ class Served:
         self._row = self._register(self._loaded)
         self._active = store.active(self._row.id)
         self._failed: Stamp | None = None
-        self.queue: WorkQueue[Job, Finished] = WorkQueue(f"score-{name}", self._score, limit=queue_limit)
+        self.queue: WorkQueue[Job, Finished] = WorkQueue(
+            f"score-{name}", self._score, limit=queue_limit, weigh=lambda job: job.weight
+        )
 
     @property
     def loaded(self) -> Loaded:
@@ -174,7 +176,9 @@ class Served:
             pixels: (H, W, 3) uint8 RGB.
             name: what the image is called in an error.
         """
-        future = self.queue.call(lambda: next(_judged(self._loaded.judge, [_sample(name, pixels)], maps=True)))
+        future = self.queue.call(
+            lambda: next(_judged(self._loaded.judge, [_sample(name, pixels)], maps=True))
+        )
         result: Any = future.result()
         found: ImageScore = result
         return found
@@ -201,17 +205,20 @@ class Served:
     def _keep(self, finished: Sequence[Finished]) -> None:
         """Commit results; while the store does not answer they wait, and so does everything behind them."""
         tries = 0
-        while True:
-            try:
-                self._store.finish(finished)
-            except (StoreError, SQLAlchemyError, OSError):
-                tries += 1
-                if self.queue.is_stopping and tries >= _TRIES_WHEN_STOPPING:
-                    raise  # the rows are still queued: they are scored at the next start
-                LOG.exception("%s: the store does not take results; trying again", self.name)
-                time.sleep(_STORE_RETRY)
-            else:
-                return
+        while not self._is_kept(finished):
+            tries += 1
+            if self.queue.is_stopping and tries >= _TRIES_WHEN_STOPPING:
+                # The rows are still queued: they are scored at the next start.
+                raise StoreError("the store does not take results")
+            time.sleep(_STORE_RETRY)
+
+    def _is_kept(self, finished: Sequence[Finished]) -> bool:
+        try:
+            self._store.finish(finished)
+        except (StoreError, SQLAlchemyError, OSError):
+            LOG.exception("%s: the store does not take results", self.name)
+            return False
+        return True
 
 
 def load_version(folder: Path, runtime: str, device: str) -> Loaded:
@@ -250,9 +257,7 @@ def _identity(record: dict[str, Any], export: str) -> str:
     return hashlib.sha256(f"{weights} {export}".encode()).hexdigest()
 
 
-def _attempted(
-    loaded: Loaded, active: CalibrationRow, jobs: Sequence[Job], store: Store
-) -> list[Finished]:
+def _attempted(loaded: Loaded, active: CalibrationRow, jobs: Sequence[Job], store: Store) -> list[Finished]:
     """Score a batch; where that fails as a whole, each image by itself, so that one cannot spoil the others."""
     try:
         return _finished(loaded, active, jobs, store)

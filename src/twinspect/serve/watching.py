@@ -101,7 +101,7 @@ class Intake:
             if row is None:
                 self.served.queue.release(1)
         if row is not None:
-            self.served.queue.put(Job(row, image.pixels), image.pixels.nbytes)
+            self.served.queue.put(Job(row, image.pixels))
         return row
 
     def refuse(self, name: str, data: bytes, suffix: str, key: str, reason: str) -> None:
@@ -184,7 +184,7 @@ class FolderWatch:
                 break
             try:
                 dealt += self._deal(arrival, now)
-            except (StoreError, SQLAlchemyError, OSError):  # noqa: PERF203 - one file must not stop the others
+            except (StoreError, SQLAlchemyError, OSError):
                 LOG.exception("%s: not accepted; trying again", arrival.path)
         return dealt
 

@@ -28,7 +28,9 @@ def scores(
     here: Here,
     _: Viewer,
     model: str,
-    since: Annotated[datetime | None, Query(description="scored at or after; UTC where it names no zone")] = None,
+    since: Annotated[
+        datetime | None, Query(description="scored at or after; UTC where it names no zone")
+    ] = None,
 ) -> ScoresAnswer:
     """Give raw scores by the weights that score now: of calibration, of late, and of what people judged."""
     served = here.registry.get(model)

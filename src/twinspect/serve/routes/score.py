@@ -81,7 +81,9 @@ async def score(
     here: Here,
     _: Inspector,
     model: Annotated[str | None, Query(max_length=200, description="needed where several are served")] = None,
-    category: Annotated[str, Query(max_length=200, description="what the images show, if calibrated on it")] = "",
+    category: Annotated[
+        str, Query(max_length=200, description="what the images show, if calibrated on it")
+    ] = "",
     wait: Annotated[bool, Query(description="whether to answer only once they are scored")] = True,
     name: Annotated[str, Query(max_length=1000, description="of an image that is the whole body")] = "",  # noqa: ARG001 - read with the body
 ) -> JSONResponse:
@@ -110,7 +112,9 @@ async def _received(request: Request, here: Context) -> list[Upload]:
         with fail_after(_PATIENCE):
             return await receive(request, here.limits)
     except TimeoutError:
-        raise Refusal("too_slow", f"the body did not arrive within {_PATIENCE:g} s; send less at once") from None
+        raise Refusal(
+            "too_slow", f"the body did not arrive within {_PATIENCE:g} s; send less at once"
+        ) from None
 
 
 def _chosen(here: Context, model: str | None, category: str) -> Served:
@@ -147,7 +151,7 @@ async def _take(
             )
             # What was accepted is queued in any case, and together, to be scored together.
             jobs = [each for each in found if isinstance(each, Job)]
-            futures = iter(served.queue.put(*jobs, weigh=lambda job: job.weight))
+            futures = iter(served.queue.put(*jobs))
             left -= len(jobs)
             taken += [_taken(each, futures) for each in found]
     finally:
@@ -187,7 +191,9 @@ def _keep(here: Context, served: Served, upload: Upload, category: str, source: 
     return Job(row, image.pixels)
 
 
-def _tell(here: Context, uploads: Sequence[Upload], taken: Sequence[Taken | Refusal], wait: bool) -> ScoreAnswer:
+def _tell(
+    here: Context, uploads: Sequence[Upload], taken: Sequence[Taken | Refusal], wait: bool
+) -> ScoreAnswer:
     answers: list[Any] = []
     for upload, each in zip(uploads, taken, strict=True):
         if isinstance(each, Refusal):
