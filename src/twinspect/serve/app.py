@@ -13,7 +13,7 @@ from starlette.exceptions import HTTPException
 
 from twinspect._version import __version__
 from twinspect.errors import NotStoredError, StoreError
-from twinspect.serve.guard import Guard
+from twinspect.serve.guard import Guard, mistake
 from twinspect.serve.prometheus import Counted
 from twinspect.serve.refusals import Refusal
 from twinspect.serve.routes import (
@@ -76,6 +76,7 @@ def _tell_errors(app: FastAPI) -> None:
     app.add_exception_handler(HTTPException, lambda _, error: _answer(_of_http(error)))
     app.add_exception_handler(RequestValidationError, lambda _, error: _answer(_of_validation(error)))
     app.add_exception_handler(NotStoredError, lambda _, error: _answer(Refusal("not_found", str(error))))
+    app.add_exception_handler(Exception, lambda _, __: _answer(mistake()))
     for kind in (StoreError, SQLAlchemyError, OSError):
         app.add_exception_handler(kind, lambda _, error: _answer(_of_store(error)))
 

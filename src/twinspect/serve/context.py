@@ -34,6 +34,8 @@ RECEIVING: Final = 16
 """Uploads that are read at once; others wait on the wire, not in memory."""
 MAPS_BYTES: Final = 128 * 2**20
 THUMBNAILS_BYTES: Final = 32 * 2**20
+DRIFTS: Final = 1000
+"""How many windows' results are kept."""
 
 
 @dataclass
@@ -50,6 +52,7 @@ class Context:
         stopping: whether no more uploads are taken.
         maps: anomaly maps that were computed of late.
         thumbnails: small pictures likewise.
+        drifts: what the last windows of images showed.
         decoding: how many images are decoded at once.
         receiving: how many requests are read at once.
     """
@@ -63,6 +66,7 @@ class Context:
     stopping: bool = False
     maps: Cache[NDArray[np.float32]] = field(default_factory=lambda: Cache(MAPS_BYTES))
     thumbnails: Cache[bytes] = field(default_factory=lambda: Cache(THUMBNAILS_BYTES))
+    drifts: Cache[str | None] = field(default_factory=lambda: Cache(DRIFTS))
     decoding: CapacityLimiter = field(default_factory=lambda: CapacityLimiter(default_workers()))
     receiving: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(RECEIVING))
     _calibrations: dict[int, Calibration] = field(default_factory=dict)
