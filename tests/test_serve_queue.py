@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import pytest
 
 from twinspect.serve.pace import RateLimit
 from twinspect.serve.queue import LONGEST_RETRY, WorkQueue
 from twinspect.serve.refusals import Refusal
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 
 class Bench:
@@ -29,7 +32,7 @@ class Bench:
 
 def put(queue: WorkQueue[int, int], *items: int) -> list[int]:
     queue.reserve(len(items))
-    futures = [queue.put(item) for item in items]
+    futures = queue.put(*items)
     return [future.result(10) for future in futures]
 
 
@@ -37,9 +40,9 @@ def test_what_arrives_during_a_batch_is_the_next_batch() -> None:
     bench = Bench()
     queue = WorkQueue("test", bench, batch=4)
     queue.reserve(8)
-    first = queue.put(0)
+    (first,) = queue.put(0)
     assert bench.started.wait(10)
-    later = [queue.put(item) for item in range(1, 8)]
+    later = queue.put(*range(1, 8))
     bench.go.set()
     assert [future.result(10) for future in (first, *later)] == [0, 10, 20, 30, 40, 50, 60, 70]
     assert bench.batches == [[0], [1, 2, 3, 4], [5, 6, 7]]
@@ -50,7 +53,7 @@ def test_a_full_queue_says_when_to_come_back() -> None:
     bench = Bench()
     queue = WorkQueue("test", bench, limit=3)
     queue.reserve(3)
-    futures = [queue.put(item) for item in range(3)]
+    futures = queue.put(*range(3))
     with pytest.raises(Refusal) as found:
         queue.reserve(1)
     assert found.value.code == "queue_full"
@@ -76,9 +79,9 @@ def test_places_that_were_not_used_are_free_again() -> None:
 
 def test_too_many_pixels_in_memory_is_full_too() -> None:
     bench = Bench()
-    queue = WorkQueue("test", bench, most_weight=100)
+    queue = WorkQueue("test", bench, weigh=lambda item: item, most_weight=100)
     queue.reserve(1)
-    future = queue.put(1, weight=101)
+    (future,) = queue.put(101)
     with pytest.raises(Refusal, match="wait"):
         queue.reserve(1)
     bench.go.set()
@@ -91,7 +94,7 @@ def test_stopping_finishes_what_was_accepted_and_nothing_else() -> None:
     bench = Bench()
     queue = WorkQueue("test", bench)
     queue.reserve(3)
-    futures = [queue.put(1), queue.put(2)]
+    futures = queue.put(1, 2)
     assert not queue.stop(0.01)
     with pytest.raises(Refusal) as found:
         queue.reserve(1)
@@ -99,7 +102,7 @@ def test_stopping_finishes_what_was_accepted_and_nothing_else() -> None:
     bench.go.set()
     assert [future.result(10) for future in futures] == [10, 20]
     assert not queue.stop(0.05)  # a place is reserved still: its image may be accepted any moment
-    last = queue.put(3)
+    (last,) = queue.put(3)
     assert last.result(10) == 30
     assert queue.stop(10)
 
@@ -107,7 +110,7 @@ def test_stopping_finishes_what_was_accepted_and_nothing_else() -> None:
 def test_recovered_work_needs_no_room() -> None:
     bench = Bench()
     queue = WorkQueue("test", bench, limit=1)
-    futures = [queue.recover(item) for item in range(5)]
+    futures = queue.recover(*range(5))
     with pytest.raises(Refusal):
         queue.reserve(1)
     bench.go.set()
@@ -121,7 +124,7 @@ def test_calls_come_before_the_next_batch_and_in_the_same_thread() -> None:
     queue.reserve(2)
     queue.put(1)
     assert bench.started.wait(10)
-    last = queue.put(2)
+    (last,) = queue.put(2)
     call = queue.call(lambda: (threading.current_thread().name, len(bench.batches)))
     bench.go.set()
     assert call.result(10) == ("test", 1)
@@ -138,7 +141,7 @@ def test_a_failing_batch_does_not_end_the_queue() -> None:
     queue = WorkQueue("test", work)
     queue.reserve(1)
     with pytest.raises(ValueError, match="broken"):
-        queue.put(1).result(10)
+        queue.put(1)[0].result(10)
     assert put(queue, 2) == [2]
     queue.stop(10)
 

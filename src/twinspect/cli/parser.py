@@ -303,7 +303,11 @@ def _serve(verbs: _Verbs, common: argparse.ArgumentParser) -> None:
     _store_options(verb)
     _token_options(verb)
     verb.add_argument(
-        "--watch", action="append", default=[], metavar="DIR", help="a watched folder to show; may be repeated"
+        "--watch",
+        action="append",
+        default=[],
+        metavar="DIR",
+        help="score what arrives in this folder, too, by the first model; may be repeated",
     )
     _serve_limits(verb)
 
@@ -360,8 +364,8 @@ def _token_options(verb: argparse.ArgumentParser) -> None:
     verb.add_argument(
         "--add-token",
         metavar="NAME[:ROLE]",
-        help="add a token to --token-file, print it once and end; view: look; inspect: also score and judge (default); "
-        "admin: also change thresholds",
+        help="add a token to --token-file, print it once and end; view: look; inspect: also score and judge "
+        "(default); admin: also change thresholds",
     )
     verb.add_argument(
         "--allow-host",
@@ -381,9 +385,15 @@ def _serve_limits(verb: argparse.ArgumentParser) -> None:
         "--queue", type=int, default=256, metavar="N", help="images that may wait, for each model (256)"
     )
     verb.add_argument(
-        "--rate-limit", type=float, default=100, metavar="N", help="requests a second of one client; 0: any (100)"
+        "--rate-limit",
+        type=float,
+        default=100,
+        metavar="N",
+        help="requests a second of one client; 0: any (100)",
     )
-    verb.add_argument("--keep-days", type=float, metavar="N", help="remove older images; rows stay (for ever)")
+    verb.add_argument(
+        "--keep-days", type=float, metavar="N", help="remove older images; rows stay (for ever)"
+    )
     verb.add_argument("--keep-gb", type=float, metavar="N", help="remove the oldest images beyond this (all)")
 
 

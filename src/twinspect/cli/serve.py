@@ -25,7 +25,8 @@ def run(options: argparse.Namespace) -> Outcome:
     settings = _settings(options)
     serve(settings)
     return Outcome(
-        "stopped; everything that was accepted is scored", {"models": list(settings.models), "data": options.data}
+        "stopped; everything that was accepted is scored",
+        {"models": list(settings.models), "data": options.data},
     )
 
 
@@ -35,7 +36,9 @@ def _add_token(options: argparse.Namespace) -> Outcome:
     if options.token_file is None:
         raise ConfigError("--add-token needs --token-file FILE, where the token's hash is kept")
     token = add_token(Path(options.token_file), options.add_token)
-    text = f"{token}\n\nThis token is shown once; {options.token_file} holds only its hash. Restart the server."
+    text = (
+        f"{token}\n\nThis token is shown once; {options.token_file} holds only its hash. Restart the server."
+    )
     return Outcome(text, {"token": token, "token_file": options.token_file})
 
 

@@ -22,7 +22,24 @@ MOST_VALUES: Final = 2_000_000
 
 _JPEG_MARKER: Final = re.compile(rb"\xff+[^\x00\xd0-\xd7\xff]")
 """The next marker in entropy-coded data, where 0xff00 is a byte 0xff and 0xffd0 to 0xffd7 are restarts."""
-_TIFF_SIZES: Final = {1: 1, 2: 1, 3: 2, 4: 4, 5: 8, 6: 1, 7: 1, 8: 2, 9: 4, 10: 8, 11: 4, 12: 8, 13: 4, 16: 8, 17: 8, 18: 8}
+_TIFF_SIZES: Final = {
+    1: 1,
+    2: 1,
+    3: 2,
+    4: 4,
+    5: 8,
+    6: 1,
+    7: 1,
+    8: 2,
+    9: 4,
+    10: 8,
+    11: 4,
+    12: 8,
+    13: 4,
+    16: 8,
+    17: 8,
+    18: 8,
+}
 """Bytes of a value by TIFF's code of its type."""
 _PIXEL_TAGS: Final = {273: 279, 324: 325, 513: 514}
 """Where pixels are, and how many bytes of them: strips, tiles, an embedded JPEG."""
@@ -141,6 +158,8 @@ def _webp(data: bytes) -> Anatomy:
 
 def _bmp(data: bytes) -> Anatomy:
     start, header = struct.unpack_from("<II", data, 10)
+    if header < 12 or start < 14 + header:
+        raise DamagedError("its header is damaged")
     if header == 12:
         width, height, _, bits = struct.unpack_from("<HHHH", data, 18)
         compression, stated = 0, 0

@@ -155,15 +155,65 @@ class ScoresAnswer(Answer):
 
 
 class WhatIfAnswer(Answer):
-    """What another false-alarm rate would have changed."""
+    """What another false-alarm rate would have decided about the newest images."""
 
     rate: float
-    threshold: float
+    threshold: float = Field(description="the pooled one")
+    thresholds: dict[str, float] = Field(description="of categories that have one of their own")
+    recent: int = Field(description="images that were looked at")
     anomalous_recent: int
-    recent: int
     changed: list[int] = Field(description="inspections that would have been decided otherwise")
+    confirmed_good: int
     false_alarms_among_confirmed_good: int
+    confirmed_defects: int
     missed_among_confirmed_defects: int
+
+
+class Quantity(Answer):
+    """One quantity of a window beside the calibration."""
+
+    p_value: float
+    median: float
+    reference: float = Field(
+        description="median of the calibration's images, in the window's mix of categories"
+    )
+
+
+class WindowAnswer(Answer):
+    """So many inspections in a row, beside the calibration."""
+
+    model_config = ConfigDict(extra="forbid", validate_by_name=True, validate_by_alias=True)
+
+    start: datetime = Field(alias="from")
+    to: datetime
+    first: int = Field(description="id of the first inspection")
+    last: int
+    count: int
+    score: Quantity | None
+    looks: dict[str, Quantity]
+    anomaly_share: float | None
+    anomaly_p_value: float
+    alarmed: list[str] = Field(description="names of what is flagged, the most certain first")
+    words: list[str] = Field(description="what each of them means")
+    p_value: float
+
+
+class Reference(Answer):
+    """The calibration's images."""
+
+    count: int
+    medians: dict[str, float]
+
+
+class DriftAnswer(Answer):
+    """Whether production still looks like what the threshold was set by."""
+
+    false_alarm_rate: float = Field(description="share of windows of unchanged production that are flagged")
+    window: int
+    features: list[str]
+    windows: list[WindowAnswer]
+    reference: Reference
+    note: str = Field(description="what could not be compared, and why")
 
 
 class ProposedCalibration(Answer):

@@ -13,10 +13,19 @@ from starlette.exceptions import HTTPException
 
 from twinspect._version import __version__
 from twinspect.errors import NotStoredError, StoreError
-from twinspect.serve.guard import Guard
+from twinspect.serve.guard import Guard, mistake
 from twinspect.serve.prometheus import Counted
 from twinspect.serve.refusals import Refusal
-from twinspect.serve.routes import feedback, health, inspections, models, pictures, score, thresholds
+from twinspect.serve.routes import (
+    feedback,
+    health,
+    inspections,
+    models,
+    over_time,
+    pictures,
+    score,
+    thresholds,
+)
 from twinspect.serve.routes.page import add_page
 
 if TYPE_CHECKING:
@@ -33,9 +42,9 @@ _DESCRIPTION = """Scores images of parts, keeps what was decided, takes feedback
 Raw scores are unbounded, higher is more anomalous. A p-value says how rare a score is among held-out good images; an
 image is anomalous where its score is above the threshold that the promised false-alarm rate sets.
 
-Errors are `{"error": {"code", "message"}}`; codes are stable names. Where the server says 429 or 503, `Retry-After` says
-when to ask again, and nothing of the request was kept."""
-_ROUTES = (health, models, score, inspections, pictures, feedback, thresholds)
+Errors are `{"error": {"code", "message"}}`; codes are stable names. Where the server says 429 or 503, `Retry-After`
+says when to ask again, and nothing of the request was kept."""
+_ROUTES = (health, models, score, inspections, pictures, feedback, thresholds, over_time)
 
 
 def build_app(context: Context) -> FastAPI:
@@ -67,6 +76,7 @@ def _tell_errors(app: FastAPI) -> None:
     app.add_exception_handler(HTTPException, lambda _, error: _answer(_of_http(error)))
     app.add_exception_handler(RequestValidationError, lambda _, error: _answer(_of_validation(error)))
     app.add_exception_handler(NotStoredError, lambda _, error: _answer(Refusal("not_found", str(error))))
+    app.add_exception_handler(Exception, lambda _, __: _answer(mistake()))
     for kind in (StoreError, SQLAlchemyError, OSError):
         app.add_exception_handler(kind, lambda _, error: _answer(_of_store(error)))
 
@@ -77,7 +87,9 @@ def _answer(refusal: Any) -> JSONResponse:
 
 def _of_http(error: Any) -> Refusal:
     """Say what the router could not do."""
-    code = {404: "not_found", 405: "method_not_allowed", 400: "bad_request"}.get(error.status_code, "bad_request")
+    code = {404: "not_found", 405: "method_not_allowed", 400: "bad_request"}.get(
+        error.status_code, "bad_request"
+    )
     refusal = Refusal(code, f"{error.detail}; see /openapi.json for what there is")
     refusal.further = dict(error.headers or {})
     return refusal
@@ -88,7 +100,9 @@ def _of_validation(error: Any) -> Refusal:
     found = error.errors()
     place = ".".join(str(part) for part in found[0]["loc"])
     more = f" (and {len(found) - 1} more)" if len(found) > 1 else ""
-    return Refusal("invalid_request", f"{place}: {found[0]['msg']}{more}; see /openapi.json for what is allowed")
+    return Refusal(
+        "invalid_request", f"{place}: {found[0]['msg']}{more}; see /openapi.json for what is allowed"
+    )
 
 
 def _of_store(error: Any) -> Refusal:

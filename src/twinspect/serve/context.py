@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Final
 
+from anyio import CapacityLimiter
 from fastapi import Depends, Request
 from fastapi.security import HTTPBearer
 
-from twinspect.errors import NotStoredError
+from twinspect.data.loading import default_workers
+from twinspect.errors import NotStoredError, unknown_name
 from twinspect.serve.answers import ErrorAnswer
 from twinspect.serve.caching import Cache
 from twinspect.serve.refusals import STATUS, Refusal
@@ -19,6 +20,7 @@ from twinspect.serve.uploads import Limits
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from pathlib import Path
 
     import numpy as np
     from numpy.typing import NDArray
@@ -32,6 +34,8 @@ RECEIVING: Final = 16
 """Uploads that are read at once; others wait on the wire, not in memory."""
 MAPS_BYTES: Final = 128 * 2**20
 THUMBNAILS_BYTES: Final = 32 * 2**20
+DRIFTS: Final = 1000
+"""How many windows' results are kept."""
 
 
 @dataclass
@@ -48,6 +52,9 @@ class Context:
         stopping: whether no more uploads are taken.
         maps: anomaly maps that were computed of late.
         thumbnails: small pictures likewise.
+        drifts: what the last windows of images showed.
+        decoding: how many images are decoded at once.
+        receiving: how many requests are read at once.
     """
 
     store: Store
@@ -59,6 +66,8 @@ class Context:
     stopping: bool = False
     maps: Cache[NDArray[np.float32]] = field(default_factory=lambda: Cache(MAPS_BYTES))
     thumbnails: Cache[bytes] = field(default_factory=lambda: Cache(THUMBNAILS_BYTES))
+    drifts: Cache[str | None] = field(default_factory=lambda: Cache(DRIFTS))
+    decoding: CapacityLimiter = field(default_factory=lambda: CapacityLimiter(default_workers()))
     receiving: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(RECEIVING))
     _calibrations: dict[int, Calibration] = field(default_factory=dict)
 
@@ -67,6 +76,18 @@ class Context:
         if number not in self._calibrations:
             self._calibrations[number] = self.store.calibration(number).calibration
         return self._calibrations[number]
+
+    def folder(self, name: str) -> str:
+        """Find where a watched folder is, by what it is called: clients never name paths.
+
+        Raises:
+            Refusal: ``unknown_folder``.
+        """
+        for called, _, path in self.watched:
+            if called == name:
+                return str(path)
+        known = [called for called, _, _ in self.watched]
+        raise Refusal("unknown_folder", str(unknown_name("watched folder", name, known)))
 
     def inspection(self, number: int) -> InspectionRow:
         """Find an inspection.

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Final
 from urllib.parse import urlsplit
 
 from starlette.datastructures import Headers, MutableHeaders
+from starlette.requests import ClientDisconnect
 
 from twinspect.serve.refusals import Refusal
 
@@ -105,9 +106,11 @@ class Guard:
             await self._app(scope, guarded.receive, guarded.send)
         except Refusal as refusal:
             await guarded.refuse(refusal)
+        except ClientDisconnect:
+            LOG.info("%s %s: the client went away", scope["method"], scope["path"])
         except Exception:
             LOG.exception("%s %s failed", scope["method"], scope["path"])
-            await guarded.refuse(Refusal("internal_error", "the server made a mistake; its log says which"))
+            await guarded.refuse(mistake())
 
     def _check(self, scope: Scope) -> None:
         headers = Headers(scope=scope)
@@ -124,13 +127,18 @@ class Guard:
         return self._body_bytes if path == UPLOADS else SMALL_BODY
 
 
+def mistake() -> Refusal:
+    """Say that it is not the client's fault, and nothing else."""
+    return Refusal("internal_error", "the server made a mistake; its log says which")
+
+
 def _check_origin(headers: Headers, host: str) -> None:
-    """Refuse what another site's page sends: its Origin gives it away, or what browsers say of where it comes from."""
+    """Refuse what another site's page sends: its Origin or its browser gives that away."""
     origin = headers.get("origin")
     same = origin is None or urlsplit(origin).netloc.lower() == host.lower()
     is_foreign = headers.get("sec-fetch-site") == "cross-site" and headers.get("sec-fetch-mode") != "navigate"
     if not same or is_foreign:
-        raise Refusal("origin_not_allowed", "requests of other sites' pages are not answered; open this server's own")
+        raise Refusal("origin_not_allowed", "other sites' pages are not answered; open this server's own")
 
 
 class _Guarded:
@@ -165,9 +173,9 @@ class _Guarded:
         await self._send(message)
 
     async def refuse(self, refusal: Refusal) -> None:
-        """Answer with an error, unless an answer has begun: then the connection ends."""
+        """Answer with an error, unless an answer has begun: then it is left incomplete, and the connection ends."""
         if self._began:
-            raise refusal
+            return
         body = json.dumps(refusal.body).encode()
         headers = {
             "content-type": "application/json",

@@ -49,6 +49,7 @@ class WorkQueue(Generic[Item, Result]):
         name: of the thread.
         work: takes items, gives as many results; must not raise for what one item does wrong.
         limit: items that may wait.
+        weigh: how much memory an item holds, in bytes.
         most_weight: what they may weigh together, in bytes; one item alone may weigh more.
         batch: items that are worked on at once.
     """
@@ -59,11 +60,13 @@ class WorkQueue(Generic[Item, Result]):
         work: Callable[[Sequence[Item]], Sequence[Result]],
         *,
         limit: int = 256,
+        weigh: Callable[[Item], int] = lambda _: 0,
         most_weight: int = 2**30,
         batch: int = SCORE_BATCH,
     ) -> None:
         self.limit = limit
-        self._work, self._batch, self._most_weight = work, batch, most_weight
+        self._work, self._batch = work, batch
+        self._weigh, self._most_weight = weigh, most_weight
         self._waiting: deque[Waiting[Item, Result]] = deque()
         self._calls: deque[tuple[Callable[[], object], Future[object]]] = deque()
         self._reserved = self._busy = self._weight = 0
@@ -115,13 +118,13 @@ class WorkQueue(Generic[Item, Result]):
             self._reserved -= count
             self._changed.notify_all()
 
-    def put(self, item: Item, weight: int = 0) -> Future[Result]:
-        """Put an item in a reserved place; its result comes with the future."""
-        return self._append(Waiting(item, weight), reserved=1)
+    def put(self, *items: Item) -> list[Future[Result]]:
+        """Put items in reserved places, to be worked on together if they can be; results come with the futures."""
+        return self._append(items, reserved=len(items))
 
-    def recover(self, item: Item) -> Future[Result]:
-        """Put in an item from before, whether or not there is room for more."""
-        return self._append(Waiting(item), reserved=0)
+    def recover(self, *items: Item) -> list[Future[Result]]:
+        """Put in items from before, whether or not there is room for more."""
+        return self._append(items, reserved=0)
 
     def call(self, function: Callable[[], object]) -> Future[object]:
         """Run something in the same thread, before the next batch: two things never use what it uses at once."""
@@ -148,13 +151,14 @@ class WorkQueue(Generic[Item, Result]):
         self._thread.join(timeout)
         return not self._thread.is_alive()
 
-    def _append(self, waiting: Waiting[Item, Result], reserved: int) -> Future[Result]:
+    def _append(self, items: Sequence[Item], reserved: int) -> list[Future[Result]]:
+        waiting: list[Waiting[Item, Result]] = [Waiting(item, self._weigh(item)) for item in items]
         with self._changed:
             self._reserved -= reserved
-            self._weight += waiting.weight
-            self._waiting.append(waiting)
+            self._weight += sum(each.weight for each in waiting)
+            self._waiting += waiting
             self._changed.notify_all()
-        return waiting.result
+        return [each.result for each in waiting]
 
     def _full(self, excess: int) -> Refusal:
         seconds = min(LONGEST_RETRY, max(1, math.ceil(excess * self._pace)))

@@ -61,7 +61,9 @@ async def _form(chunks: AsyncIterator[bytes], boundary: bytes, limits: Limits) -
             parser.write(chunk)
         parser.finalize()
     except MultipartParseError as error:
-        raise Refusal("bad_multipart", f"the form cannot be read: {error}; let your client build it") from None
+        raise Refusal(
+            "bad_multipart", f"the form cannot be read: {error}; let your client build it"
+        ) from None
     return form.done()
 
 

@@ -71,7 +71,10 @@ class Registry:
     def stop(self, timeout: float | None = None) -> bool:
         """Score what was accepted, and end; says whether that was done in time."""
         self._ending.set()
-        return all([served.queue.stop(timeout) for served in self])
+        ended = [
+            served.queue.stop(timeout) for served in self
+        ]  # each is stopped, whatever became of the others
+        return all(ended)
 
     def get(self, name: str) -> Served:
         """Find a model.
@@ -105,10 +108,13 @@ class Registry:
 
     def _watch(self) -> None:
         while not self._ending.wait(LOOK_AGAIN):
-            try:
-                self.look()
-            except Exception:
-                LOG.exception("looking for changed models failed")
+            self._look_safely()
+
+    def _look_safely(self) -> None:
+        try:
+            self.look()
+        except Exception:
+            LOG.exception("looking for changed models failed")
 
 
 def _named(folders: Sequence[str | Path]) -> dict[str, Path]:
@@ -116,7 +122,9 @@ def _named(folders: Sequence[str | Path]) -> dict[str, Path]:
     for folder in map(Path, folders):
         name = folder.resolve().name.removesuffix(".twin")
         if name in found:
-            raise ConfigError(f"{found[name]} and {folder} are both called {name!r}; rename one of the folders")
+            raise ConfigError(
+                f"{found[name]} and {folder} are both called {name!r}; rename one of the folders"
+            )
         found[name] = folder
     if not found:
         raise ConfigError("no model to serve; type: twinspect serve M.twin")

@@ -7,7 +7,6 @@ import sys
 import threading
 from contextlib import contextmanager
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 import uvicorn
@@ -20,9 +19,11 @@ from twinspect.serve.prometheus import Metrics
 from twinspect.serve.registry import Registry
 from twinspect.serve.store import Retention, Store
 from twinspect.serve.tokens import read_tokens
+from twinspect.serve.watching import FolderWatch, Intake, watch
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
     from types import FrameType
 
     from starlette.types import ASGIApp
@@ -71,6 +72,7 @@ def running(settings: Settings) -> Iterator[Running]:
         app = guarded(build_app(context), context, hosts, RateLimit(settings.rate_limit))
         registry.start()
         ended = _keep_room(store, settings)
+        _watch_folders(context, settings, ended)
         try:
             yield Running(context, app)
         finally:
@@ -114,10 +116,12 @@ class Server(uvicorn.Server):
         await super().startup(sockets)
         if self.started:
             names = ", ".join(served.name for served in self._context.registry)
-            print(f"twinspect: {names} at {self.address} (Ctrl-C ends it)", file=sys.stderr, flush=True)  # noqa: T201 - for who started it
+            # For whoever started it, and for scripts that wait for it.
+            sys.stderr.write(f"twinspect: {names} at {self.address} (Ctrl-C ends it)\n")
+            sys.stderr.flush()
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:  # noqa: ARG002 - uvicorn's signature
-        """Take no more uploads; leave once all is scored. Asked twice, leave at once: what waits stays in the store."""
+        """Take no more uploads, and leave once all is scored; asked twice, leave at once: what waits stays stored."""
         if self._context.stopping:
             self.should_exit = self.force_exit = True
             return
@@ -141,6 +145,15 @@ def _watched(settings: Settings, registry: Registry) -> tuple[tuple[str, str, Pa
     """Name the watched folders; what arrives in them is scored by the first model."""
     model = next(iter(registry)).name
     return tuple((folder.resolve().name, model, folder.resolve()) for folder in settings.watched)
+
+
+def _watch_folders(context: Context, settings: Settings, ended: threading.Event) -> None:
+    """Score what arrives in the watched folders, each file once, until the event is set."""
+    for _, model, folder in context.watched:
+        served, told = context.registry.get(model), context.metrics.batch
+        intake = Intake(context.store, served, "", ended, told)
+        source = FolderWatch(intake, folder, leave_out=(settings.data,))
+        threading.Thread(target=watch, args=(source, ended), name=f"watch-{folder.name}", daemon=True).start()
 
 
 def _keep_room(store: Store, settings: Settings) -> threading.Event:

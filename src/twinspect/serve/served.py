@@ -17,6 +17,7 @@ from twinspect.data.samples import DataSet, Sample
 from twinspect.errors import ConfigError, ImageError, StoreError, TwinspectError
 from twinspect.images import read_rgb
 from twinspect.loading import AUTO, choose_runtime, load
+from twinspect.looks import looks
 from twinspect.runtime.exports import EXPORT, FOLDER
 from twinspect.serve.queue import WorkQueue
 from twinspect.serve.store import Finished
@@ -27,7 +28,6 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from twinspect.calibration import Calibration
     from twinspect.judging import Judge
     from twinspect.scores import ImageScore
     from twinspect.serve.store import CalibrationRow, InspectionRow, ModelRow, Store
@@ -54,6 +54,11 @@ class Job:
 
     row: InspectionRow
     pixels: NDArray[np.uint8] | None = None
+
+    @property
+    def weight(self) -> int:
+        """Bytes that it holds in memory."""
+        return 0 if self.pixels is None else self.pixels.nbytes
 
 
 @dataclass(frozen=True)
@@ -111,7 +116,9 @@ class Served:
         self._row = self._register(self._loaded)
         self._active = store.active(self._row.id)
         self._failed: Stamp | None = None
-        self.queue: WorkQueue[Job, Finished] = WorkQueue(f"score-{name}", self._score, limit=queue_limit)
+        self.queue: WorkQueue[Job, Finished] = WorkQueue(
+            f"score-{name}", self._score, limit=queue_limit, weigh=lambda job: job.weight
+        )
 
     @property
     def loaded(self) -> Loaded:
@@ -141,8 +148,7 @@ class Served:
     def recover(self) -> int:
         """Put into the queue what was accepted before and never scored; says how many."""
         rows = self._store.queued(self._row.id)
-        for row in rows:
-            self.queue.recover(Job(row))
+        self.queue.recover(*(Job(row) for row in rows))
         return len(rows)
 
     def reload_if_changed(self) -> bool:
@@ -170,7 +176,9 @@ class Served:
             pixels: (H, W, 3) uint8 RGB.
             name: what the image is called in an error.
         """
-        future = self.queue.call(lambda: next(_judged(self._loaded.judge, [_sample(name, pixels)], maps=True)))
+        future = self.queue.call(
+            lambda: next(_judged(self._loaded.judge, [_sample(name, pixels)], maps=True))
+        )
         result: Any = future.result()
         found: ImageScore = result
         return found
@@ -197,17 +205,20 @@ class Served:
     def _keep(self, finished: Sequence[Finished]) -> None:
         """Commit results; while the store does not answer they wait, and so does everything behind them."""
         tries = 0
-        while True:
-            try:
-                self._store.finish(finished)
-            except (StoreError, SQLAlchemyError, OSError):
-                tries += 1
-                if self.queue.is_stopping and tries >= _TRIES_WHEN_STOPPING:
-                    raise  # the rows are still queued: they are scored at the next start
-                LOG.exception("%s: the store does not take results; trying again", self.name)
-                time.sleep(_STORE_RETRY)
-            else:
-                return
+        while not self._is_kept(finished):
+            tries += 1
+            if self.queue.is_stopping and tries >= _TRIES_WHEN_STOPPING:
+                # The rows are still queued: they are scored at the next start.
+                raise StoreError("the store does not take results")
+            time.sleep(_STORE_RETRY)
+
+    def _is_kept(self, finished: Sequence[Finished]) -> bool:
+        try:
+            self._store.finish(finished)
+        except (StoreError, SQLAlchemyError, OSError):
+            LOG.exception("%s: the store does not take results", self.name)
+            return False
+        return True
 
 
 def load_version(folder: Path, runtime: str, device: str) -> Loaded:
@@ -246,9 +257,7 @@ def _identity(record: dict[str, Any], export: str) -> str:
     return hashlib.sha256(f"{weights} {export}".encode()).hexdigest()
 
 
-def _attempted(
-    loaded: Loaded, active: CalibrationRow, jobs: Sequence[Job], store: Store
-) -> list[Finished]:
+def _attempted(loaded: Loaded, active: CalibrationRow, jobs: Sequence[Job], store: Store) -> list[Finished]:
     """Score a batch; where that fails as a whole, each image by itself, so that one cannot spoil the others."""
     try:
         return _finished(loaded, active, jobs, store)
@@ -296,14 +305,8 @@ def _decided(
         float(own.p_values([result.score])[0]),
         bool(own.is_anomalous([result.score])[0]),
         milliseconds,
-        looks=_looks(pixels),
+        looks=looks(pixels)._asdict(),
     )
-
-
-def _looks(pixels: NDArray[np.uint8]) -> dict[str, float]:
-    from twinspect.looks import looks  # noqa: PLC0415
-
-    return looks(pixels)._asdict()
 
 
 def _read(job: Job, judge: Judge, store: Store) -> NDArray[np.uint8] | str:
@@ -330,8 +333,3 @@ def _sample(name: str, pixels: NDArray[np.uint8]) -> Sample:
 
 def _without_path(result: ImageScore) -> str:
     return result.error.removeprefix(f"{result.sample.path}: ")
-
-
-def threshold(calibration: Calibration, category: str) -> float:
-    """Give the raw score above which an image of a category is anomalous."""
-    return calibration.of(category).threshold

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 from twinspect.errors import ConfigError
 from twinspect.serve.guard import is_loopback
 from twinspect.serve.uploads import Limits
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 
 @dataclass(frozen=True)
@@ -59,10 +62,12 @@ class Settings:
         if not 0 <= self.port <= 65535:
             raise ConfigError(f"--port is {self.port}; allowed are 1 to 65535, or 0 for any that is free")
         if self.queue < 1 or self.rate_limit < 0 or self.limits.images < 1 or self.limits.image_bytes < 1:
-            raise ConfigError("--queue, --max-batch and --max-image-mb must be above 0, --rate-limit 0 or more")
+            raise ConfigError(
+                "--queue, --max-batch and --max-image-mb must be above 0, --rate-limit 0 or more"
+            )
         if self.token_file is None and not is_loopback(self.host):
             command = f"twinspect serve {' '.join(self.models)} --host {self.host} --token-file tokens.txt"
             raise ConfigError(
-                f"--host {self.host} lets other machines in, so tokens are needed; type: twinspect serve --token-file "
-                f"tokens.txt --add-token NAME:admin, keep the token that it prints, and then: {command}"
+                f"--host {self.host} lets other machines in, so tokens are needed; type: twinspect serve "
+                f"--token-file tokens.txt --add-token NAME:admin, keep the token that it prints, and then: {command}"
             )

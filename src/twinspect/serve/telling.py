@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from twinspect.serve.answers import (
     CalibrationAnswer,
@@ -91,7 +91,7 @@ def tell_model(served: Served, drift: str | None) -> ModelAnswer:
         name=served.name,
         method=judge.method,
         runtime=served.loaded.runtime,
-        teacher=str(judge.about().get("teacher", "")),
+        teacher=_teacher(judge.about()["teacher"]),
         calibration=tell_calibration(served.active, active=True),
         categories=served.categories,
         queue=QueueAnswer(length=served.queue.length, limit=served.queue.limit),
@@ -104,3 +104,10 @@ def _decider(here: Context, row: InspectionRow) -> Calibration | None:
     if row.calibration_id is None:
         return None
     return here.calibration(row.calibration_id).of(row.category)
+
+
+def _teacher(about: Any) -> str:
+    """Name a teacher; a joined model has several."""
+    if isinstance(about, list):
+        return ", ".join(dict.fromkeys(_teacher(each) for each in about))
+    return str(about["name"] if isinstance(about, dict) else about or "")

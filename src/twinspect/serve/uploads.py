@@ -135,9 +135,9 @@ def sniff(data: bytes) -> str:
 
 
 def display_name(text: str | None) -> str:
-    """Make of a client's file name a line of text for people; it never names anything on the disk.
+    r"""Make of a client's file name a line of text for people; it never names anything on the disk.
 
-    >>> display_name("../../etc/pass\\x00wd\\u202egnp.exe")
+    >>> display_name("../../etc/pass\x00wd\u202egnp.exe")
     'passwdgnp.exe'
     """
     last = (text or "").replace("\\", "/").rsplit("/", 1)[-1]

@@ -101,7 +101,7 @@ class Intake:
             if row is None:
                 self.served.queue.release(1)
         if row is not None:
-            self.served.queue.put(Job(row, image.pixels), image.pixels.nbytes)
+            self.served.queue.put(Job(row, image.pixels))
         return row
 
     def refuse(self, name: str, data: bytes, suffix: str, key: str, reason: str) -> None:

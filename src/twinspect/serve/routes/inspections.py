@@ -21,13 +21,18 @@ _CSV = "text/csv"
 
 
 def wanted(
+    here: Here,
     model: Annotated[str | None, Query(max_length=200)] = None,
     decision: Annotated[Literal["anomalous", "good", "failed"] | None, Query()] = None,
     feedback: Annotated[Literal["good", "defect", "unsure", "none", "disagree"] | None, Query()] = None,
     category: Annotated[str | None, Query(max_length=200)] = None,
-    since: Annotated[datetime | None, Query(description="accepted at or after; UTC where it names no zone")] = None,
+    since: Annotated[
+        datetime | None, Query(description="accepted at or after; UTC where it names no zone")
+    ] = None,
     until: Annotated[datetime | None, Query(description="accepted before; likewise")] = None,
     name: Annotated[str | None, Query(max_length=200, description="a part of the name")] = None,
+    source: Annotated[Literal["api", "web", "watch"] | None, Query()] = None,
+    folder: Annotated[str | None, Query(max_length=200, description="one of /v1/folders, by name")] = None,
 ) -> Filter:
     """Read a filter from a query."""
     return Filter(
@@ -38,6 +43,8 @@ def wanted(
         since=aware(since),
         until=aware(until),
         name_contains=name,
+        source=source,
+        folder=None if folder is None else here.folder(folder),
     )
 
 
@@ -50,7 +57,10 @@ def aware(moment: datetime | None) -> datetime | None:
     "/inspections",
     response_model=InspectionsPage,
     responses={
-        200: {"content": {_CSV: {"schema": {"type": "string"}}}, "description": "a page, or with CSV all rows"},
+        200: {
+            "content": {_CSV: {"schema": {"type": "string"}}},
+            "description": "a page, or with CSV all rows",
+        },
         **refusals(),
     },
 )
@@ -61,10 +71,12 @@ def inspections(
     asked: Annotated[Filter, Depends(wanted)],
     after: Annotated[int | None, Query(ge=1, le=2**31 - 1, description="`next` of the page before")] = None,
     limit: Annotated[int, Query(ge=1, le=200)] = 50,
-    format: Annotated[Literal["json", "csv"] | None, Query(description="or by the header Accept")] = None,  # noqa: A002 - as clients write it
+    form: Annotated[
+        Literal["json", "csv"] | None, Query(alias="format", description="or by the header Accept")
+    ] = None,
 ) -> InspectionsPage | Response:
     """Find inspections, newest first."""
-    if format == "csv" or (format is None and _CSV in request.headers.get("accept", "")):
+    if form == "csv" or (form is None and _CSV in request.headers.get("accept", "")):
         headers = {"Content-Disposition": 'attachment; filename="inspections.csv"'}
         return StreamingResponse(csv_lines(here, asked), media_type=_CSV, headers=headers)
     return page(here, asked, after, limit)

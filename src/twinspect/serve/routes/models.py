@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from fastapi import APIRouter
 
+from twinspect.serve.alarms import latest_drift
 from twinspect.serve.answers import FolderAnswer, FoldersAnswer, ModelsAnswer
 from twinspect.serve.context import Here, Viewer, refusals
 from twinspect.serve.telling import tell_model
@@ -14,7 +15,7 @@ ROUTER = APIRouter(prefix="/v1", tags=["models"])
 @ROUTER.get("/models", responses=refusals())
 def models(here: Here, _: Viewer) -> ModelsAnswer:
     """List the models, with the calibration that decides and how much waits."""
-    return ModelsAnswer(models=[tell_model(served, None) for served in here.registry])
+    return ModelsAnswer(models=[tell_model(served, latest_drift(here, served)) for served in here.registry])
 
 
 @ROUTER.get("/folders", responses=refusals())

@@ -45,13 +45,14 @@ def image(
     here: Here,
     _: Viewer,
     number: Number,
-    format: Annotated[  # noqa: A002 - as clients write it
-        Literal["original", "png"], Query(description="png: as the model sees it, for what browsers cannot show")
+    form: Annotated[
+        Literal["original", "png"],
+        Query(alias="format", description="png: as the model sees it, for what browsers cannot show"),
     ] = "original",
 ) -> Response:
     """Give the original bytes."""
     row = here.inspection(number)
-    if format == "png":
+    if form == "png":
         return Response(_png(_pixels(here, row)), media_type="image/png")
     try:
         data = here.store.archive.read(row.image_sha256)
@@ -77,15 +78,24 @@ def thumbnail(here: Here, _: Viewer, number: Number) -> Response:
     response_class=Response,
     responses={
         **_bytes("image/png", "application/x-npz"),
-        **refusals("unknown_inspection", "unknown_model", "image_removed", "image_damaged", "model_changed", "stopping"),
+        **refusals(
+            "unknown_inspection",
+            "unknown_model",
+            "image_removed",
+            "image_damaged",
+            "model_changed",
+            "stopping",
+        ),
     },
 )
 def anomaly_map(
     here: Here,
     _: Viewer,
     number: Number,
-    format: Annotated[Literal["png", "npz"], Query(description="npz: raw float32 values, named map")] = "png",  # noqa: A002 - as clients write it
-    overlay: Annotated[bool, Query(description="png: laid over the image, instead of see-through")] = False,  # noqa: FBT002
+    form: Annotated[
+        Literal["png", "npz"], Query(alias="format", description="npz: raw float32 values, named map")
+    ] = "png",
+    overlay: Annotated[bool, Query(description="png: laid over the image, instead of see-through")] = False,
 ) -> Response:
     """Give the anomaly map, computed anew from the archived image; one colour means one value on every image."""
     row = here.inspection(number)
@@ -93,7 +103,7 @@ def anomaly_map(
     pixels = _pixels(here, row)
     key = (row.image_sha256, row.weights_sha256)
     values = here.maps.get(key, lambda: _map(served, pixels), lambda array: array.nbytes)
-    if format == "npz":
+    if form == "npz":
         return Response(_npz(values), media_type="application/x-npz")
     low_high = here.calibration(row.calibration_id or served.active.id).map_range
     drawn = overlaid(pixels, values, low_high) if overlay else tint(values, low_high)

@@ -5,11 +5,12 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING, Annotated, Any
 
-from anyio import to_thread
+from anyio import fail_after, to_thread
 from fastapi import APIRouter, Query, Request
 from fastapi.responses import JSONResponse
 
 from twinspect.errors import unknown_name
+from twinspect.scoring import SCORE_BATCH
 from twinspect.serve.answers import ScoreAnswer, ScoreErrorAnswer
 from twinspect.serve.context import Context, Here, Inspector, refusals
 from twinspect.serve.queue import stopping
@@ -20,7 +21,7 @@ from twinspect.serve.telling import tell_inspection, tell_refused
 from twinspect.serve.uploads import Upload, check
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
     from concurrent.futures import Future
 
     from twinspect.serve.store import Finished, InspectionRow
@@ -29,6 +30,9 @@ ROUTER = APIRouter(prefix="/v1", tags=["score"])
 
 _A_WHILE = 0.02
 """Seconds between looks at a queue whose pixels take all the memory they may."""
+
+_PATIENCE = 300.0
+"""Seconds that a body may take to arrive."""
 
 Taken = tuple["InspectionRow", "Future[Finished]"]
 """An accepted image, and its result to come."""
@@ -58,6 +62,7 @@ _RESPONSES = refusals(
     "too_many_images",
     "body_too_large",
     "unsupported_media_type",
+    "too_slow",
     "queue_full",
     "stopping",
 )
@@ -76,7 +81,9 @@ async def score(
     here: Here,
     _: Inspector,
     model: Annotated[str | None, Query(max_length=200, description="needed where several are served")] = None,
-    category: Annotated[str, Query(max_length=200, description="what the images show, if calibrated on it")] = "",
+    category: Annotated[
+        str, Query(max_length=200, description="what the images show, if calibrated on it")
+    ] = "",
     wait: Annotated[bool, Query(description="whether to answer only once they are scored")] = True,
     name: Annotated[str, Query(max_length=1000, description="of an image that is the whole body")] = "",  # noqa: ARG001 - read with the body
 ) -> JSONResponse:
@@ -87,7 +94,7 @@ async def score(
     """
     served = _chosen(here, model, category)
     async with here.receiving:
-        uploads = await receive(request, here.limits)
+        uploads = await _received(request, here)
         taken = await _take(here, served, uploads, category, _source(request))
     if all(isinstance(each, Refusal) for each in taken):
         return _all_refused(uploads, [each for each in taken if isinstance(each, Refusal)])
@@ -97,6 +104,17 @@ async def score(
         await asyncio.gather(*pending, return_exceptions=True)
     answer = await to_thread.run_sync(_tell, here, uploads, taken, wait)
     return JSONResponse(answer.model_dump(mode="json"), 200 if wait else 202)
+
+
+async def _received(request: Request, here: Context) -> list[Upload]:
+    """Read the body, from a client that does not take for ever."""
+    try:
+        with fail_after(_PATIENCE):
+            return await receive(request, here.limits)
+    except TimeoutError:
+        raise Refusal(
+            "too_slow", f"the body did not arrive within {_PATIENCE:g} s; send less at once"
+        ) from None
 
 
 def _chosen(here: Context, model: str | None, category: str) -> Served:
@@ -124,33 +142,58 @@ async def _take(
     left = len(uploads)
     taken: list[Taken | Refusal] = []
     try:
-        for upload in uploads:
+        for start in range(0, len(uploads), SCORE_BATCH):
             while served.queue.is_heavy:
                 await asyncio.sleep(_A_WHILE)
-            one = await to_thread.run_sync(_take_one, here, served, upload, category, source)
-            left -= not isinstance(one, Refusal)
-            taken.append(one)
+            part = uploads[start : start + SCORE_BATCH]
+            found = await asyncio.gather(
+                *(_kept(here, served, upload, category, source) for upload in part), return_exceptions=True
+            )
+            # What was accepted is queued in any case, and together, to be scored together.
+            jobs = [each for each in found if isinstance(each, Job)]
+            futures = iter(served.queue.put(*jobs))
+            left -= len(jobs)
+            taken += [_taken(each, futures) for each in found]
     finally:
         served.queue.release(left)
     return taken
 
 
-def _take_one(here: Context, served: Served, upload: Upload, category: str, source: Any) -> Taken | Refusal:
+def _taken(found: Job | BaseException, futures: Iterator[Future[Finished]]) -> Taken | Refusal:
+    if isinstance(found, Job):
+        return found.row, next(futures)
+    if isinstance(found, Refusal):
+        return found
+    raise found
+
+
+async def _kept(here: Context, served: Served, upload: Upload, category: str, source: str) -> Job:
+    return await to_thread.run_sync(_keep, here, served, upload, category, source, limiter=here.decoding)
+
+
+def _keep(here: Context, served: Served, upload: Upload, category: str, source: Any) -> Job:
+    """Check, decode and keep one image; when this returns, disk and database have it.
+
+    Raises:
+        Refusal: it is no image that is accepted.
+    """
     try:
         image = check(upload, here.limits, bits=served.loaded.judge.bits)
     except Refusal as refusal:
         here.metrics.refused.labels(refusal.code).inc()
-        return refusal
+        raise
     height, width = image.pixels.shape[:2]
     stored = here.store.archive.put(image.data, image.suffix, width, height)
     row = here.store.accept(served.id, stored, name=image.name, category=category, source=source)
     if row is None:
         raise AssertionError("only watched files can be known already")
     here.metrics.accepted.labels(served.name, source).inc()
-    return row, served.queue.put(Job(row, image.pixels), image.pixels.nbytes)
+    return Job(row, image.pixels)
 
 
-def _tell(here: Context, uploads: Sequence[Upload], taken: Sequence[Taken | Refusal], wait: bool) -> ScoreAnswer:
+def _tell(
+    here: Context, uploads: Sequence[Upload], taken: Sequence[Taken | Refusal], wait: bool
+) -> ScoreAnswer:
     answers: list[Any] = []
     for upload, each in zip(uploads, taken, strict=True):
         if isinstance(each, Refusal):

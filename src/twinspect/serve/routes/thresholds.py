@@ -85,7 +85,9 @@ def audit(
     rows = here.store.audit(here.registry.get(model).id, limit)
     return AuditAnswer(
         entries=[
-            AuditEntry(id=row.id, at=row.at, who=row.who, action=row.action, reason=row.reason, details=row.details)
+            AuditEntry(
+                id=row.id, at=row.at, who=row.who, action=row.action, reason=row.reason, details=row.details
+            )
             for row in rows
         ]
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, Literal
 
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
 
     from sqlalchemy import ColumnElement, Connection
 
-    from twinspect.serve.store.rows import InspectionRow
+    from twinspect.serve.store.rows import InspectionRow, Source
 
 MOST: Final = 1000
 """Rows of one page."""
@@ -45,6 +46,8 @@ _OTHERS: Final[Mapping[str, Callable[..., ColumnElement[bool]]]] = {
     "until": lambda value: INSPECTIONS.c.accepted_at < value,
     "name_contains": lambda value: INSPECTIONS.c.name.icontains(value, autoescape=True),
     "image_sha256": lambda value: IMAGES.c.sha256 == value,
+    "source": lambda value: INSPECTIONS.c.source == value,
+    "folder": lambda value: INSPECTIONS.c.source_key.startswith(f"{value}{os.sep}", autoescape=True),
 }
 
 
@@ -62,6 +65,8 @@ class Filter:
         until: accepted before.
         name_contains: a part of the name; small and capital letters (of ASCII in SQLite) are the same.
         image_sha256: of this image.
+        source: where it came from.
+        folder: it arrived in this watched folder, an absolute path, or below.
     """
 
     model: str | None = None
@@ -72,6 +77,8 @@ class Filter:
     until: datetime | None = None
     name_contains: str | None = None
     image_sha256: str | None = None
+    source: Source | None = None
+    folder: str | None = None
 
     def __post_init__(self) -> None:
         """Refuse names that are not known, and times without a zone."""
