@@ -1,0 +1,31 @@
+"""A warning beside a model's name: whether the newest full window of images looks unlike the calibration."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from twinspect.serve.drift import drift
+
+if TYPE_CHECKING:
+    from twinspect.serve.context import Context
+    from twinspect.serve.served import Served
+
+WINDOW: Final = 50
+
+
+def latest_drift(here: Context, served: Served) -> str | None:
+    """Say in words what changed, if anything did; each window is tested once, however often it is asked for."""
+    windows = here.store.windows(served.id, size=WINDOW, limit=1)
+    if not windows:
+        return None
+    active = served.active
+
+    def words() -> str | None:
+        (found,) = drift(active.calibration, windows).windows
+        if not found.words:
+            return None
+        return (
+            f"the last {WINDOW} images that were tested look unlike the calibration: {'; '.join(found.words)}"
+        )
+
+    return here.drifts.get((active.id, int(windows[0].ids[-1])), words, lambda _: 1)
