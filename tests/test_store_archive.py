@@ -11,7 +11,7 @@ import pytest
 
 from store_data import Clock, accept, inspect, register
 from twinspect.errors import ConfigError, NotStoredError, StoreError
-from twinspect.serve.store import Archive, Filter, Finished, Removed, Retention, Store
+from twinspect.serve.store import Archive, Filter, Finished, Removed, Retention, Store, retention
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -118,12 +118,13 @@ def test_old_images_go_and_their_rows_stay(store: Store, clock: Clock) -> None:
     assert len(store.audit()) == 2  # what removes nothing is no change
 
 
-def test_the_oldest_go_until_the_rest_fits(store: Store, clock: Clock) -> None:
+def test_the_oldest_go_until_the_rest_fits(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(retention, "BATCH", 3)
     model = register(store)
-    rows = inspect(store, model, [0.0] * 150)  # more than one transaction's worth
+    rows = inspect(store, model, [0.0] * 18)
     kept = sum(row.image.bytes for row in rows[-10:])
     removed = Retention(gigabytes=kept / 1e9).run(store)
-    assert removed.images == 140
+    assert removed.images == 8
     assert there(store) == {row.image_sha256 for row in rows[-10:]}
 
 
@@ -157,22 +158,21 @@ def test_an_image_that_comes_back_is_there_again(store: Store, clock: Clock) -> 
 
 def test_nothing_accepted_is_lost_while_retention_runs(store: Store) -> None:
     model = register(store)
-    inspect(store, model, [0.0] * 10)
+    inspect(store, model, [0.0] * 5)
     end, failed = threading.Event(), []
 
     def remove() -> None:
-        while not end.is_set():
-            try:
+        try:
+            while not end.is_set():
                 Retention(days=0).run(store)
-            except BaseException as error:  # noqa: BLE001 - a thread's failure would be lost
-                failed.append(error)
-                return
+        except BaseException as error:  # noqa: BLE001 - a thread's failure would be lost
+            failed.append(error)
 
     thread = threading.Thread(target=remove)
     thread.start()
     try:
-        for number in range(30):
-            row = accept(store, model, number % 10)
+        for number in range(15):
+            row = accept(store, model, number % 5)
             assert store.archive.read(row.image_sha256)
             store.finish([Finished(row.id, error="x")])
     finally:

@@ -109,6 +109,11 @@ def test_a_file_of_something_else_is_refused(tmp_path: Path) -> None:
         Store(f"sqlite:///{tmp_path / 'notes.txt'}", tmp_path)
 
 
+def test_a_place_where_no_file_can_be_is_refused_at_once(tmp_path: Path) -> None:
+    with pytest.raises(StoreError, match="unable to open database file"):
+        Store(f"sqlite:///{tmp_path}", tmp_path)
+
+
 def test_a_database_of_somebody_else_is_left_as_it_is(tmp_path: Path) -> None:
     with sqlite3.connect(tmp_path / "theirs.db") as theirs:
         theirs.execute("create table models (their text)")

@@ -1,4 +1,4 @@
-"""Recalibration: proposed without a trace, applied with one, taken back; and what a promise from feedback is worth."""
+"""Recalibration: proposed without a trace, applied with one, taken back; and what a promise from feedback means."""
 
 from __future__ import annotations
 
