@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -9,7 +11,11 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from postgres import binaries, server
+
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from twinspect.detector import Detector
 
 SHARED = Path(__file__).resolve().parents[2] / "shared"
@@ -93,3 +99,29 @@ def model(fitted: Detector, tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("models") / "parts.twin"
     fitted.save(path)
     return path
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[str]:
+    """URL of a PostgreSQL server, up to the database's name; the test is skipped where none is installed."""
+    programs = binaries()
+    if programs is None or find_spec("pg8000") is None:
+        pytest.skip("no PostgreSQL server, or no pg8000: on Debian, apt install postgresql")
+    with server(programs) as url:
+        yield url
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def database(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """URL of an empty database, once of each kind."""
+    if request.param == "sqlite":
+        return f"sqlite:///{tmp_path / 'store.db'}"
+    import sqlalchemy
+
+    url = request.getfixturevalue("postgres")
+    engine = sqlalchemy.create_engine(f"{url}postgres", isolation_level="AUTOCOMMIT")
+    name = f"test_{os.urandom(4).hex()}"
+    with engine.connect() as connection:
+        connection.exec_driver_sql(f"create database {name}")
+    engine.dispose()
+    return f"{url}{name}"

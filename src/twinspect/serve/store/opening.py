@@ -43,9 +43,10 @@ def open_database(url: str) -> Engine:
     shown = read.render_as_string(hide_password=True)
     try:
         _upgrade(engine, shown)
-    except DBAPIError as error:
+    except (DBAPIError, sqlite3.DatabaseError) as error:
         engine.dispose()
-        raise StoreError(f"the database {shown} cannot be used: {error.orig}; choose another --db") from error
+        reason = error.orig if isinstance(error, DBAPIError) else error
+        raise StoreError(f"the database {shown} cannot be used: {reason}; choose another --db") from error
     except StoreError:
         engine.dispose()
         raise
@@ -103,7 +104,9 @@ def _is_ahead(engine: Engine) -> bool:
     raw = engine.raw_connection()
     try:
         return bool(raw.cursor().execute("pragma journal_mode = wal").fetchone() == ("wal",))
-    except sqlite3.OperationalError:
+    except sqlite3.OperationalError as error:
+        if "locked" not in str(error):
+            raise
         return False
     finally:
         raw.close()

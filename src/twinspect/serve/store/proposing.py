@@ -17,7 +17,7 @@ from sqlalchemy import select
 
 from twinspect.calibration import Calibration, check_rate
 from twinspect.errors import unknown_name
-from twinspect.serve.store import calibrations, fairness, series
+from twinspect.serve.store import calibrations, series
 from twinspect.serve.store.inspections import JUDGED, LATEST
 from twinspect.serve.store.schema import INSPECTIONS
 
@@ -222,6 +222,9 @@ def _warnings(
     old: Sequence[_Entry],
     model: ModelRow,
 ) -> tuple[str, ...]:
+    # scipy.stats takes a second to import, and a server starts without it.
+    from twinspect.serve.store import fairness  # noqa: PLC0415
+
     found = [_doubted(active, judged)] if use != "confirmed+calibration" else []
     if good:
         scores = np.array([each.score for each in good])

@@ -61,7 +61,7 @@ def _calibrations() -> None:
         sa.ForeignKeyConstraint(["model_id"], ["models.id"], name="fk_calibrations_model_id"),
         sa.ForeignKeyConstraint(["parent_id"], ["calibrations.id"], name="fk_calibrations_parent_id"),
         sa.CheckConstraint(
-            "source in ('bundle', 'confirmed', 'rate', 'rollback')", name="ck_calibrations_source"
+            "source in ('bundle', 'confirmed', 'rate', 'rollback')", name=op.f("ck_calibrations_source")
         ),
     )
     _index("calibrations", "model_id", "weights_sha256", "id")
@@ -111,8 +111,8 @@ def _inspections() -> None:
             ["calibration_id"], ["calibrations.id"], name="fk_inspections_calibration_id"
         ),
         sa.UniqueConstraint("model_id", "source_key", name="uq_inspections_model_id_source_key"),
-        sa.CheckConstraint("source in ('api', 'web', 'watch')", name="ck_inspections_source"),
-        sa.CheckConstraint("state in ('queued', 'done', 'failed')", name="ck_inspections_state"),
+        sa.CheckConstraint("source in ('api', 'web', 'watch')", name=op.f("ck_inspections_source")),
+        sa.CheckConstraint("state in ('queued', 'done', 'failed')", name=op.f("ck_inspections_state")),
     )
     _index("inspections", "model_id", "state", "id")
     _index("inspections", "model_id", "weights_sha256", "scored_at", "id")
@@ -131,7 +131,7 @@ def _feedback() -> None:
         sa.Column("created_by", sa.Text, nullable=False),
         sa.PrimaryKeyConstraint("id", name="pk_feedback"),
         sa.ForeignKeyConstraint(["inspection_id"], ["inspections.id"], name="fk_feedback_inspection_id"),
-        sa.CheckConstraint("verdict in ('good', 'defect', 'unsure')", name="ck_feedback_verdict"),
+        sa.CheckConstraint("verdict in ('good', 'defect', 'unsure')", name=op.f("ck_feedback_verdict")),
     )
     _index("feedback", "inspection_id", "id")
 
