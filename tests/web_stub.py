@@ -160,20 +160,25 @@ def what_if(world: World, rate: float) -> dict[str, Any]:
 
 def drift(size: int) -> dict[str, Any]:
     random = np.random.default_rng(size)
+    medians = {"score": 2.0, "brightness": 100.0, "sharpness": 12.0}
     windows = [
         {
             "from": (START + timedelta(hours=hour)).isoformat(), "to": (START + timedelta(hours=hour + 1)).isoformat(),
-            "count": size, "anomaly_share": 0.02 + 0.01 * (hour % 3), "p_value": 0.0004 if hour == 11 else 0.4,
-            "score": {"p_value": 0.4, "median": float(random.normal(2, 0.1))},
-            "looks": {name: {"p_value": 0.5, "median": float(random.normal(100 + 40 * (hour == 11), 3))} for name in ("brightness", "sharpness")},
+            "first": 1 + size * hour, "last": size * (hour + 1), "count": size, "p_value": 0.0004 if hour == 11 else 0.4,
+            "anomaly_share": 0.02 + 0.01 * (hour % 3), "anomaly_p_value": 0.6,
+            "score": {"p_value": 0.4, "median": float(random.normal(2, 0.1)), "reference": 2.0},
+            "looks": {
+                name: {"p_value": 0.5, "median": value * float(random.normal(1.4 if name == "brightness" and hour == 11 else 1, 0.03)), "reference": value}
+                for name, value in medians.items() if name != "score"
+            },
             "alarmed": ["brightness"] if hour == 11 else [],
+            "words": ["brighter than in calibration: median 140 instead of 100"] if hour == 11 else [],
         }
         for hour in range(12 if size < 200 else 0)
     ]  # fmt: skip
-    medians = {"score": 2.0, "brightness": 100.0, "sharpness": 100.0}
     return {
-        "false_alarm_rate": 0.01, "window": size, "features": ["brightness", "sharpness"], "windows": windows,
-        "reference": {"count": 199, "medians": medians}, "note": None,
+        "false_alarm_rate": 0.01, "window": size, "features": list(medians), "windows": windows,
+        "reference": {"count": 199, "medians": medians}, "note": "",
     }  # fmt: skip
 
 
@@ -186,9 +191,13 @@ def post(world: World, path: str, body: dict[str, Any]) -> Any:
     if path.endswith("/rollback"):
         old = next(each for each in world.records if each["id"] == body["calibration_id"])
         return world.change("rollback", old["false_alarm_rate"], body["reason"])
-    record = world.record(0, "rate", body["false_alarm_rate"], "")
+    own = world.record(0, "rate", body["false_alarm_rate"], "")
+    kept = {name: own[name] for name in ("false_alarm_rate", "threshold", "promise")}
     warnings = ["Most images marked good had been flagged: that is a biased sample."]
-    proposal = {"calibration": record, "images": 199, "changed": 3, "recent": 40, "warnings": warnings}
+    proposal = {
+        "use": body["use"], "calibration": kept, "images": 199, "confirmed": 0, "changed": 2, "recent": 40,
+        "to_anomalous": [3], "to_good": [4], "warnings": warnings,
+    }  # fmt: skip
     applied = None if body["dry_run"] else world.change("rate", body["false_alarm_rate"], body["reason"])
     return {"proposal": proposal, "calibration": applied}
 
@@ -204,6 +213,8 @@ def score(world: World, body: bytes) -> list[dict[str, Any]]:
 
 def handler(world: World) -> type[BaseHTTPRequestHandler]:
     class Handler(BaseHTTPRequestHandler):
+        protocol_version = "HTTP/1.1"  # a connection is used again
+
         def log_message(self, *_: object) -> None:
             """Say nothing."""
 

@@ -36,7 +36,8 @@ async function draw(stage, inspection, apply, signal) {
   }
   const part = el("img", { class: "part", alt: `The part, ${inspection.name}` });
   stage.replaceChildren(part);
-  await load(part, inspection.image.url, signal).catch(() => load(part, `/v1/inspections/${inspection.id}/thumbnail`, signal));
+  // TIFF, for instance, is nothing that every browser shows: the server then converts it.
+  await load(part, inspection.image.url, signal).catch(() => load(part, `${inspection.image.url}?format=png`, signal));
   if (inspection.state !== "done") return;
   const heat = el("img", { class: "heat", alt: "" });
   await load(heat, `${inspection.map_url}?format=png`, signal);
@@ -121,7 +122,7 @@ function measured(inspection) {
 /** The three buttons; what is said is sent at once. */
 function opinions(inspection, element, signal, onfeedback) {
   const comment = el("input", { type: "text", maxlength: "500", value: inspection.feedback?.comment ?? "", placeholder: "optional" });
-  const remark = el("p", { class: "soft remark" });
+  const remark = el("p", { class: "soft remark", "aria-live": "polite" });
   const buttons = OPINIONS.map(({ key, value, word, icon: name }) =>
     el("button", { type: "button", class: `opinion ${value}`, onclick: () => send(value) }, el("span", {}, icon(name), " ", word), el("kbd", { "aria-hidden": "true" }, key)));
 

@@ -61,13 +61,11 @@ function handle(x, foot, width) {
 }
 
 function drag(chart, moved) {
-  const tell = (event) => {
-    const { left, width } = chart.getBoundingClientRect();
-    moved((event.clientX - left) / width);
-  };
   chart.addEventListener("pointerdown", (event) => {
     event.preventDefault();
-    // The chart is drawn anew at each step, so the window listens, not the line that was gripped.
+    // The chart is drawn anew at each step: it is measured now, and the window listens, not the line that was gripped.
+    const { left, width } = chart.getBoundingClientRect();
+    const tell = ({ clientX }) => moved((clientX - left) / width);
     const until = new AbortController();
     window.addEventListener("pointermove", tell, { signal: until.signal });
     for (const end of ["pointerup", "pointercancel"]) window.addEventListener(end, () => until.abort(), { signal: until.signal });

@@ -82,7 +82,7 @@ export async function inspect({ root, model, signal }) {
   async function follow(name, until) {
     for (let newest = 0; ; ) {
       const page = await get("/v1/inspections", { model: model.name, source: "watch", folder: name, limit: MOST_FROM_A_FOLDER }, until);
-      const fresh = page.inspections.filter(({ id }) => id > newest);
+      const fresh = page.inspections.filter(({ id, state }) => id > newest && state !== "queued");
       if (fresh.length) {
         newest = fresh[0].id;
         batch = [...fresh, ...batch].slice(0, MOST_FROM_A_FOLDER);

@@ -92,11 +92,14 @@ function whatIf({ place, model, scores, signal, refresh }) {
   }
   async function previewed(until) {
     const answer = await get(`${path}/whatif`, { rate: rate() }, until);
-    return told(answer, scores, (ids) => attempt(place, () => look(ids, signal)));
+    return told(answer, scores, look);
   }
   async function proposed(until) {
     const body = { use: used(), false_alarm_rate: rate(), reason: "", dry_run: true };
-    return proposal((await post(`${path}/recalibrate`, body, until)).proposal);
+    return proposal((await post(`${path}/recalibrate`, body, until)).proposal, look);
+  }
+  function look(ids) {
+    return attempt(place, async () => view(await Promise.all(ids.map((id) => get(`/v1/inspections/${id}`, {}, signal))), 0));
   }
   async function change() {
     const sentence = `At most ${percent(rate())} false alarms, ranked against ${USES.find(([key]) => key === used())[1]}. This adds a record; the old one is kept and can be brought back.`;
@@ -121,33 +124,32 @@ function whatIf({ place, model, scores, signal, refresh }) {
 /** What the server says that a rate would change. */
 function told(answer, scores, onlook) {
   const { changed, anomalous_recent: now, false_alarms_among_confirmed_good: alarms, missed_among_confirmed_defects: missed } = answer;
-  const button = changed.length > 0 && el("button", { type: "button", onclick: () => onlook(changed.slice(0, MOST_LOOKED_AT)) }, lookWords(changed.length));
   return [
     el("dl", { class: "cards" },
       card("Decisions that change", String(changed.length), changed.length ? "among recent images" : "none among recent images"),
       card("Anomalous", `${now} of ${answer.recent}`, "recent images"),
       card("False alarms", `${alarms} of ${scores.good.length}`, "images marked good", alarms > 0),
       card("Missed", `${missed} of ${scores.defect.length}`, "images marked defect", missed > 0)),
-    button && el("div", { class: "row" }, button),
+    looking(changed, onlook),
   ];
 }
 
-const lookWords = (many) => `Look at ${many === 1 ? "it" : many > MOST_LOOKED_AT ? `${MOST_LOOKED_AT} of them` : "them"}`;
+function looking(ids, onlook) {
+  const words = ids.length === 1 ? "it" : ids.length > MOST_LOOKED_AT ? `${MOST_LOOKED_AT} of them` : "them";
+  const open = () => onlook(ids.slice(0, MOST_LOOKED_AT));
+  return ids.length > 0 && el("div", { class: "row" }, el("button", { type: "button", onclick: open }, `Look at ${words}`));
+}
 
 function card(term, value, note, poor = false) {
   return el("div", { class: poor ? "poor" : null }, el("dt", {}, term), el("dd", {}, el("b", {}, poor && icon("alert"), value), el("small", {}, note)));
 }
 
 /** What the server proposes from other good images. */
-function proposal({ calibration, images, changed, recent, warnings }) {
+function proposal({ calibration, images, changed, recent, to_anomalous: flagged, to_good: freed, warnings }, onlook) {
   const { false_alarm_rate: rate, threshold: line } = calibration;
   return [
     el("p", {}, `From ${count(images, "good image")}: at most ${percent(rate)} false alarms, threshold ${number(line)}. ${changed} of ${count(recent, "recent decision")} would change.`),
     ...warnings.map((words) => el("p", { class: "warning" }, words)),
+    looking([...flagged, ...freed], onlook),
   ];
-}
-
-async function look(ids, signal) {
-  const inspections = await Promise.all(ids.map((id) => get(`/v1/inspections/${id}`, {}, signal)));
-  await view(inspections, 0);
 }
