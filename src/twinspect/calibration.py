@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any, Literal, get_args
 import numpy as np
 
 from twinspect.errors import CalibrationError, ConfigError
+from twinspect.looks import Looks
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -52,6 +53,7 @@ class Calibration:
             Heat maps are coloured by it, so that one colour means one thing on every image.
         names: which image each score belongs to, in the order of ``scores``; empty if not known.
         categories: which product each of these images shows, likewise.
+        looks: what each of these images looks like, likewise; what is on the line later is compared with it.
     """
 
     scores: tuple[float, ...]
@@ -60,15 +62,16 @@ class Calibration:
     map_range: tuple[float, float] = (0.0, 1.0)
     names: tuple[str, ...] = ()
     categories: tuple[str, ...] = ()
+    looks: tuple[Looks, ...] = ()
 
     def __post_init__(self) -> None:
         """Sort the scores, check that they are numbers and that they can promise the rate."""
-        unknown = ("",) * len(self.scores)
-        labels = zip(self.names or unknown, self.categories or unknown, strict=True)
-        ranked = sorted(zip(map(float, self.scores), labels, strict=True))
-        object.__setattr__(self, "scores", tuple(score for score, _ in ranked))
-        object.__setattr__(self, "names", tuple(name for _, (name, _) in ranked) if self.names else ())
-        object.__setattr__(self, "categories", tuple(c for _, (_, c) in ranked) if self.categories else ())
+        blank = ("",) * len(self.scores)
+        labels = (self.names or blank, self.categories or blank, self.looks or blank)
+        ranked = sorted(zip(map(float, self.scores), *labels, strict=True), key=lambda row: row[:3])
+        for place, column in enumerate(("scores", "names", "categories", "looks")):
+            known = len(getattr(self, column)) > 0
+            object.__setattr__(self, column, tuple(row[place] for row in ranked) if known else ())
         if not np.isfinite(self.scores).all():
             raise CalibrationError(
                 "calibration scores must be finite numbers; a good image scored NaN or infinity"
@@ -106,8 +109,13 @@ class Calibration:
 
     def _only(self, category: str) -> Calibration:
         places = [place for place, own in enumerate(self.categories) if own == category]
-        names = tuple(self.names[place] for place in places) if self.names else ()
-        return replace(self, scores=tuple(self.scores[p] for p in places), names=names, categories=())
+        return replace(
+            self,
+            scores=tuple(self.scores[place] for place in places),
+            names=tuple(self.names[place] for place in places) if self.names else (),
+            categories=(),
+            looks=tuple(self.looks[place] for place in places) if self.looks else (),
+        )
 
     def p_values(self, scores: ArrayLike) -> NDArray[np.float64]:
         """Rank new raw scores among the calibration scores.
@@ -160,6 +168,7 @@ class Calibration:
             "names": list(self.names),
             "categories": list(self.categories),
             "thresholds": {name: own.threshold for name, own in self.by_category.items()},
+            "looks": {name: [getattr(each, name) for each in self.looks] for name in Looks._fields},
         }
 
     @classmethod
@@ -167,8 +176,16 @@ class Calibration:
         """Rebuild from :meth:`to_record`."""
         low, high = record["map_range"]
         scores, names = tuple(record["scores"]), tuple(record["names"])
-        categories = tuple(record.get("categories", ()))  # format 1 was first written without
-        return cls(scores, record["false_alarm_rate"], record["kind"], (low, high), names, categories)
+        # Format 1 was first written without these two.
+        categories, looks = tuple(record.get("categories", ())), _looks_from(record.get("looks", {}))
+        return cls(scores, record["false_alarm_rate"], record["kind"], (low, high), names, categories, looks)
+
+
+def _looks_from(columns: dict[str, list[float]]) -> tuple[Looks, ...]:
+    """Rebuild looks from their record; those of another version, which measured other things, are left out."""
+    if columns.keys() != set(Looks._fields):
+        return ()
+    return tuple(Looks(*row) for row in zip(*(columns[name] for name in Looks._fields), strict=True))
 
 
 def images_needed(rate: float) -> int:

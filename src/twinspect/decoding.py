@@ -13,7 +13,7 @@ import struct
 import sys
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, cast
 
 import numpy as np
 from PIL import Image, ImageFile
@@ -23,7 +23,7 @@ from PIL.PngImagePlugin import PngImageFile
 from PIL.TiffImagePlugin import TiffImageFile
 from PIL.WebPImagePlugin import WebPImageFile
 
-from twinspect.errors import ImageError
+from twinspect.errors import ImageError, SeveralPicturesError, TooManyPixelsError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -132,31 +132,36 @@ class _WholeFile(io.BufferedReader):
         return data
 
 
-def stored_size(path: Path) -> tuple[int, int]:
+def stored_size(path: Path, content: bytes | None = None) -> tuple[int, int]:
     """Read (height, width) of the upright image from the header, without decoding.
+
+    Args:
+        path: the file.
+        content: what the file would hold, if it is in memory; ``path`` is then only its name.
 
     Raises:
         ImageError: the file is missing, no image, or more than ``MAX_PIXELS``.
     """
-    with _opened(path) as (_, header):
+    with _opened(path, content) as (_, header):
         height, width = header.size
     return (width, height) if header.orientation >= 5 else (height, width)
 
 
-def stored_values(path: Path, *, indices: bool = False) -> Stored:
+def stored_values(path: Path, *, indices: bool = False, content: bytes | None = None) -> Stored:
     """Decode one file to the values it stores, upright.
 
     Args:
         path: the file; its contents decide the format, not its suffix.
         indices: give the entry numbers of a palette image instead of its colours.
+        content: what the file would hold, if it is in memory; ``path`` is then only its name.
 
     Raises:
         ImageError: the file cannot be read as one image; the message is one line that starts with the path.
     """
-    with _opened(path) as (stream, header):
+    with _opened(path, content) as (stream, header):
         if header.frames > 1:
             message = f"this {header.kind} holds several pictures; allowed is one: save it as its own file"
-            raise ImageError(message)
+            raise SeveralPicturesError(message)
         stream.complete = True
         stored = _decode(stream, header, indices=indices)
     return replace(stored, lossy=header.lossy)
@@ -166,21 +171,29 @@ def stored_values(path: Path, *, indices: bool = False) -> Stored:
 
 
 @contextmanager
-def _opened(path: Path) -> Iterator[tuple[_WholeFile, _Header]]:
+def _opened(path: Path, content: bytes | None = None) -> Iterator[tuple[_WholeFile, _Header]]:
     """Open a file, judge its header, and turn whatever a decoder raises into one line."""
     kind = "image"
     try:
-        _check_file(path)
-        with _WholeFile(io.FileIO(path, "rb")) as stream:
+        with _WholeFile(_raw(path, content)) as stream:
             kind = _kind(stream.read(16))
             yield stream, _checked(_read_header(stream, kind))
     except ImageError as error:
-        raise ImageError(f"{path}: {error}") from None
+        raise type(error)(f"{path}: {error}") from None
     except Exception as error:
         detail = " ".join(str(getattr(error, "strerror", None) or error).split()) or type(error).__name__
         raise ImageError(
             f"{path}: cannot be read as {kind}: {detail}; allowed are whole {KINDS} files"
         ) from error
+
+
+def _raw(path: Path, content: bytes | None) -> io.RawIOBase:
+    """Give the bytes of a file, wherever they are."""
+    if content is None:
+        _check_file(path)
+        return io.FileIO(path, "rb")
+    _check_length(len(content))
+    return cast("io.RawIOBase", io.BytesIO(content))  # it has all that a buffered reader asks of a raw file
 
 
 def _check_file(path: Path) -> None:
@@ -190,7 +203,11 @@ def _check_file(path: Path) -> None:
         raise ImageError("no such file")
     if not path.is_file():  # opening a pipe or a device could wait for ever
         raise ImageError("is not a regular file; an image file is needed")
-    if path.stat().st_size == 0:
+    _check_length(path.stat().st_size)
+
+
+def _check_length(size: int) -> None:
+    if size == 0:
         raise ImageError(f"is empty (0 bytes); allowed are {KINDS}")
 
 
@@ -208,7 +225,7 @@ def _checked(header: _Header) -> _Header:
     height, width = header.size
     if height * width > MAX_PIXELS:
         sizes = f"{width} x {height} pixels are {height * width:,}, allowed are at most {MAX_PIXELS:,}"
-        raise ImageError(f"too large: {sizes}; cut the image into tiles")
+        raise TooManyPixelsError(f"too large: {sizes}; cut the image into tiles")
     return header
 
 

@@ -4,6 +4,8 @@
     ├── ConfigError        a setting that is not allowed, or an unknown name
     ├── DataError          a folder, manifest or mask that does not say what it should
     │   └── ImageError     one file that cannot be read as an image
+    │       ├── TooManyPixelsError     it is larger than is read
+    │       └── SeveralPicturesError   it is an animation or a stack of pages
     ├── DownloadError      a benchmark that cannot be fetched, or is not what was published
     ├── TeacherError       a teacher or weights file that cannot be had or does not fit
     ├── CalibrationError   a false-alarm rate that the images at hand cannot promise
@@ -11,6 +13,8 @@
     ├── BundleError        a model folder that is damaged, altered or too new
     ├── ExportError        an exported graph that does not say what its model says
     ├── TrainingError      training that cannot go on (a loss that is no number, a checkpoint that does not fit)
+    ├── StoreError         a database or archive of inspections that cannot be used
+    │   └── NotStoredError a model, inspection, calibration or image that it does not hold
     └── MissingExtraError  an optional dependency that is not installed
 
 Each message says what came, what is allowed and what to type. The command line turns these, and only these,
@@ -44,6 +48,14 @@ class ImageError(DataError):
     """One file that cannot be read as an image."""
 
 
+class TooManyPixelsError(ImageError):
+    """An image larger than is read, refused before anything is decoded."""
+
+
+class SeveralPicturesError(ImageError):
+    """A file that holds more than one picture: an animation, or a stack of pages."""
+
+
 class DownloadError(TwinspectError):
     """A benchmark that cannot be fetched, or is not what was published."""
 
@@ -70,6 +82,14 @@ class ExportError(TwinspectError, RuntimeError):
 
 class TrainingError(TwinspectError, RuntimeError):
     """Training that cannot go on."""
+
+
+class StoreError(TwinspectError, RuntimeError):
+    """A database or archive of inspections that cannot be used as it is."""
+
+
+class NotStoredError(StoreError, LookupError):
+    """A model, inspection, calibration or image that the store does not hold."""
 
 
 class MissingExtraError(TwinspectError, ImportError):

@@ -23,8 +23,11 @@ def write_atomically(path: Path, content: bytes) -> None:
 
 @contextmanager
 def replacing(path: Path) -> Iterator[Path]:
-    """Give a temporary file name beside ``path`` that takes its place if the block ends well."""
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    """Give a temporary file name beside ``path`` that takes its place if the block ends well.
+
+    The name is nobody else's: threads, processes and machines may write the same file at once.
+    """
+    temporary = path.with_name(f".{path.name}.{os.urandom(4).hex()}.tmp")
     try:
         yield temporary
         temporary.replace(path)

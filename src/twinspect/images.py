@@ -29,7 +29,7 @@ IMAGE_SUFFIXES: Final = frozenset({".png", ".jpg", ".jpeg", ".tif", ".tiff", ".b
 """The file name endings, in lower case, by which a folder's images are told from its other files."""
 
 
-def read_rgb(path: Path, *, bits: int | None = None) -> NDArray[np.uint8]:
+def read_rgb(path: Path, *, bits: int | None = None, content: bytes | None = None) -> NDArray[np.uint8]:
     """Read one file as upright 8-bit RGB.
 
     Grey becomes three equal channels. Palette, CMYK and 1-bit images become the colours they show. Alpha
@@ -43,6 +43,7 @@ def read_rgb(path: Path, *, bits: int | None = None) -> NDArray[np.uint8]:
         path: a PNG, JPEG, TIFF, BMP or WebP file; its contents decide which, not its name.
         bits: how many of the lowest bits a 16-bit file uses, 9 to 16 (12 for many industrial cameras): then
             the largest such number is white. Files of 8 bits are read as ever.
+        content: what the file would hold, if it is in memory; ``path`` is then only its name.
 
     Returns:
         (H, W, 3) uint8.
@@ -54,7 +55,7 @@ def read_rgb(path: Path, *, bits: int | None = None) -> NDArray[np.uint8]:
     """
     if bits is not None and not 9 <= bits <= 16:
         raise ConfigError(f"bits is {bits!r}; allowed are 9 to 16, or None for files that use all their bits")
-    stored = stored_values(path)
+    stored = stored_values(path, content=content)
     if stored.values.dtype == np.uint8:
         return _three(_on_black(stored.values, 255))
     if stored.values.dtype.kind == "f":
@@ -106,13 +107,17 @@ def check_sides(height: int, width: int) -> None:
         )
 
 
-def image_size(path: Path) -> tuple[int, int]:
+def image_size(path: Path, *, content: bytes | None = None) -> tuple[int, int]:
     """Read (height, width) of the upright image from its header, without decoding it.
+
+    Args:
+        path: the file.
+        content: what the file would hold, if it is in memory; ``path`` is then only its name.
 
     Raises:
         ImageError: the file is missing, no image, or larger than ``MAX_PIXELS``.
     """
-    return stored_size(path)
+    return stored_size(path, content)
 
 
 def _three(values: NDArray[np.uint8]) -> NDArray[np.uint8]:

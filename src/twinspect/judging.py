@@ -100,7 +100,13 @@ class Judge(ABC):
         return Scores.collect(self.stream(images, maps=maps, category=category), maps=maps)
 
     def stream(
-        self, images: DataSource, *, maps: bool = True, start: int = 0, category: str | None = None
+        self,
+        images: DataSource,
+        *,
+        maps: bool = True,
+        start: int = 0,
+        category: str | None = None,
+        looks: bool = False,
     ) -> Iterator[ImageScore]:
         """Score images one after the other, with memory that does not grow with their number.
 
@@ -109,6 +115,7 @@ class Judge(ABC):
             maps: whether to make anomaly maps at the images' own sizes.
             start: how many images at the front of the list to leave out. Scores do not depend on it.
             category: as for :meth:`score`.
+            looks: whether to say what each image looks like, by the pixels that are scored (:mod:`twinspect.looks`).
         """
         engine, calibration = self._engine(), self.calibration_
         samples = open_data(images, split="test").samples
@@ -117,13 +124,13 @@ class Judge(ABC):
                 raise unknown_name("category", category, sorted(set(calibration.categories)))
             samples = tuple(replace(sample, category=category) for sample in samples)
         begin = start - start % SCORE_BATCH  # the same batches as from the start, hence the same last bits
-        results = self._scorer().stream(engine, samples[begin:], maps=maps)
+        results = self._scorer().stream(engine, samples[begin:], maps=maps, with_looks=looks)
         for number, raw in enumerate(results, start=begin):
             if number >= start:
                 own = calibration.of(raw.sample.category)
                 p_value = float(own.p_values([raw.score])[0])
                 is_anomalous = bool(own.is_anomalous([raw.score])[0])
-                yield ImageScore(raw.sample, raw.score, p_value, is_anomalous, raw.map, raw.error)
+                yield ImageScore(raw.sample, raw.score, p_value, is_anomalous, raw.map, raw.error, raw.looks)
 
     def calibrate(self, good: DataSource, *, false_alarm_rate: float | None = None) -> Self:
         """Set a new threshold from good images that nothing was learnt from; nothing is trained.

@@ -37,7 +37,14 @@ def keep(
     """
     order = np.argsort(scores, kind="stable")
     places = np.linspace(0, len(order) - 1, min(count, len(order))).round().astype(int)
-    return tuple(_png(_pixels(samples[order[place]], bits)) for place in places)
+    return tuple(encode(_pixels(samples[order[place]], bits)) for place in places)
+
+
+def encode(rgb: NDArray[np.uint8]) -> bytes:
+    """Give the contents of a PNG file with these pixels, (H, W, 3) uint8 RGB."""
+    file = io.BytesIO()
+    Image.fromarray(rgb).save(file, format="PNG")
+    return file.getvalue()
 
 
 def decode(content: bytes) -> NDArray[np.uint8]:
@@ -50,9 +57,3 @@ def _pixels(sample: Sample, bits: int | None) -> NDArray[np.uint8]:
     rgb = read_pixels(sample, bits=bits)
     top, left = (max(0, (side - MOST_PIXELS) // 2) for side in rgb.shape[:2])
     return rgb[top : top + MOST_PIXELS, left : left + MOST_PIXELS]
-
-
-def _png(rgb: NDArray[np.uint8]) -> bytes:
-    file = io.BytesIO()
-    Image.fromarray(rgb).save(file, format="PNG")
-    return file.getvalue()

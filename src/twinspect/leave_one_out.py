@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 
     from torch import Tensor
 
+    from twinspect.looks import Looks
+
 FEWEST = 3
 """Fewest images held out by all: without one of them, two are left to tell a spread by."""
 GIVE_GOOD = (
@@ -61,6 +63,7 @@ def leave_one_out(members: Sequence[Calibration], asked: float | None) -> Calibr
         map_range=usual_range(len(members)),
         names=names,
         categories=categories,
+        looks=_looks(members, known, images),
     )
 
 
@@ -68,6 +71,16 @@ def _places(calibration: Calibration) -> dict[Image, int]:
     """Say which score belongs to which image; none does where the names were not kept."""
     categories = calibration.categories or ("",) * len(calibration.names)
     return {image: place for place, image in enumerate(zip(calibration.names, categories, strict=True))}
+
+
+def _looks(
+    members: Sequence[Calibration], known: Sequence[dict[Image, int]], images: Sequence[Image]
+) -> tuple[Looks, ...]:
+    """Take over what the images look like from a member that knows; they look alike to all."""
+    for own, places in zip(members, known, strict=True):
+        if own.looks:
+            return tuple(own.looks[places[image]] for image in images)
+    return ()
 
 
 def _surprises(calibration: Calibration, places: Sequence[int]) -> Tensor:

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from twinspect.data.samples import Sample
+    from twinspect.looks import Looks
 
 
 @dataclass(frozen=True)
@@ -26,6 +27,7 @@ class ImageScore:
         is_anomalous: whether the score lies above the calibrated threshold.
         map: (H, W) float32 anomaly map at the image's own size; ``None`` if not asked for or not read.
         error: why the image could not be read; empty if it could.
+        looks: what the image looks like; ``None`` if not asked for or not read.
     """
 
     sample: Sample
@@ -34,6 +36,7 @@ class ImageScore:
     is_anomalous: bool
     map: NDArray[np.float32] | None = field(default=None, repr=False)
     error: str = ""
+    looks: Looks | None = None
 
 
 @dataclass(frozen=True)

@@ -5,7 +5,7 @@ What scores is an engine: trained networks under torch, or an exported graph und
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -13,7 +13,9 @@ import numpy as np
 
 from twinspect.calibration import Calibration, choose_rate_of
 from twinspect.data.loading import ReadFailure, read_samples
+from twinspect.data.pixels import read_pixels
 from twinspect.errors import ImageError
+from twinspect.looks import Looks, looks
 from twinspect.memory import kept_memory
 
 if TYPE_CHECKING:
@@ -56,12 +58,14 @@ class RawScore:
         score: unbounded, higher is more anomalous; NaN where the image could not be read.
         map: (H, W) float32 at the image's own size; ``None`` if not asked for or not read.
         error: why the image could not be read; empty if it could.
+        looks: what the image looks like; ``None`` if not asked for or not read.
     """
 
     sample: Sample
     score: float
     map: NDArray[np.float32] | None = None
     error: str = ""
+    looks: Looks | None = None
 
 
 @dataclass(frozen=True)
@@ -76,13 +80,17 @@ class Scorer:
     workers: int
     bits: int | None = None
 
-    def stream(self, engine: Engine, samples: Sequence[Sample], *, maps: bool) -> Iterator[RawScore]:
+    def stream(
+        self, engine: Engine, samples: Sequence[Sample], *, maps: bool, with_looks: bool = False
+    ) -> Iterator[RawScore]:
         """Score images in order; one that cannot be read is a row with its error.
 
-        The images of the next batch are read while a batch is scored.
+        The images of the next batch are read while a batch is scored. Looks are measured on the same pixels, so no
+        file is decoded twice for them.
         """
         ahead = max(2 * self.workers, SCORE_BATCH)
-        read = read_samples(samples, partial(engine.read, bits=self.bits), workers=self.workers, ahead=ahead)
+        how = partial(_read_and_look if with_looks else _read, engine, self.bits)
+        read = read_samples(samples, how, workers=self.workers, ahead=ahead)
         batch: list[Any] = []
         with kept_memory():
             for number, result in enumerate(read, start=1):
@@ -98,10 +106,10 @@ class Scorer:
             ImageError: one of them cannot be read.
         """
         found = GoodScores()
-        for raw in self.stream(engine, samples, maps=True):
-            if raw.map is None:
+        for raw in self.stream(engine, samples, maps=True, with_looks=True):
+            if raw.map is None or raw.looks is None:
                 raise ImageError(raw.error)
-            found.add(raw.sample, raw.score, raw.map)
+            found.add(raw.sample, raw.score, raw.map, raw.looks)
         return found
 
     def check_readable(self, engine: Engine, samples: Sequence[Sample]) -> None:
@@ -117,21 +125,23 @@ class Scorer:
 
 @dataclass
 class GoodScores:
-    """Raw scores of good images, and the typical and the highest pixel of each one's map."""
+    """Raw scores of good images, the typical and the highest pixel of each one's map, and what each looks like."""
 
     names: list[str] = field(default_factory=list)
     categories: list[str] = field(default_factory=list)
     scores: list[float] = field(default_factory=list)
     typical: list[float] = field(default_factory=list)
     highest: list[float] = field(default_factory=list)
+    looks: list[Looks] = field(default_factory=list)
 
-    def add(self, sample: Sample, score: float, values: NDArray[np.float32]) -> None:
+    def add(self, sample: Sample, score: float, values: NDArray[np.float32], seen: Looks) -> None:
         """Take in one image."""
         self.names.append(sample.name)
         self.categories.append(sample.category)
         self.scores.append(score)
         self.typical.append(float(np.median(values)))
         self.highest.append(float(values.max()))
+        self.looks.append(seen)
 
     def extend(self, other: GoodScores) -> None:
         """Take in the images of another."""
@@ -140,6 +150,7 @@ class GoodScores:
         self.scores += other.scores
         self.typical += other.typical
         self.highest += other.highest
+        self.looks += other.looks
 
     def calibration(self, asked: float | None, kind: Kind) -> Calibration:
         """Make the promise that these images allow.
@@ -149,7 +160,21 @@ class GoodScores:
         """
         span = (float(np.median(self.typical)), float(np.quantile(self.highest, PEAK_SHARE)))
         rate = choose_rate_of(self.categories, asked)
-        return Calibration(tuple(self.scores), rate, kind, span, tuple(self.names), tuple(self.categories))
+        labels = tuple(self.names), tuple(self.categories), tuple(self.looks)
+        return Calibration(tuple(self.scores), rate, kind, span, *labels)
+
+
+def _read(engine: Engine, bits: int | None, sample: Sample) -> tuple[Any, None]:
+    return engine.read(sample, bits=bits), None
+
+
+def _read_and_look(engine: Engine, bits: int | None, sample: Sample) -> tuple[Any, Looks]:
+    """Decode an image once, for the engine and for its looks."""
+    rgb = read_pixels(sample, bits=bits)
+    read = engine.read(
+        replace(sample, pixels=rgb), bits=bits
+    )  # first, for it refuses what is too small to look at
+    return read, looks(rgb)
 
 
 def _score(
@@ -157,9 +182,9 @@ def _score(
 ) -> Iterator[RawScore]:
     """Score what could be read of a batch, and keep everything in its place."""
     fine = [result for result in read if not isinstance(result, ReadFailure)]
-    scored = iter(engine.score(fine, maps=maps) if fine else [])
+    scored = iter(engine.score([prepared for prepared, _ in fine], maps=maps) if fine else [])
     for sample, result in zip(samples, read, strict=True):
         if isinstance(result, ReadFailure):
             yield RawScore(sample, float("nan"), error=result.message)
         else:
-            yield RawScore(sample, *next(scored))
+            yield RawScore(sample, *next(scored), looks=result[1])

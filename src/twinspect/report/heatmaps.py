@@ -108,6 +108,25 @@ def overlay(
     return tinted if contour is None else truth(tinted, contour)
 
 
+def tint(values: NDArray[np.float32], map_range: MapRange) -> NDArray[np.uint8]:
+    """Colour an anomaly map for laying over its image: as see-through as :func:`overlay` lets the image show.
+
+    Args:
+        values: (H, W) raw anomaly map.
+        map_range: as for :func:`colour`.
+
+    Returns:
+        (H, W, 4) uint8 RGBA; a typical good pixel is fully transparent.
+
+    Raises:
+        DataError: the map is not two-dimensional or holds NaN or infinity.
+        ConfigError: low is above high.
+    """
+    levels = _levels(values, map_range)
+    alpha = _shares()[levels].astype(np.uint8)
+    return np.concatenate([_palette()[levels], alpha[..., None]], axis=-1)
+
+
 def truth(rgb: NDArray[np.uint8], mask: NDArray[np.bool_]) -> NDArray[np.uint8]:
     """Outline a ground-truth mask in white with a black rim.
 

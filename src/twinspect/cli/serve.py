@@ -1,0 +1,68 @@
+"""`twinspect serve`: a web server with a page, or a token for one."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from twinspect.cli.outcome import Outcome
+from twinspect.errors import ConfigError
+from twinspect.serve import check_installed
+
+if TYPE_CHECKING:
+    import argparse
+
+    from twinspect.serve.settings import Settings
+
+
+def run(options: argparse.Namespace) -> Outcome:
+    """Serve until interrupted; or, with --add-token, write a token and say it once."""
+    if options.add_token is not None:
+        return _add_token(options)
+    check_installed()
+    from twinspect.serve.run import run as serve
+
+    settings = _settings(options)
+    serve(settings)
+    return Outcome(
+        "stopped; everything that was accepted is scored", {"models": list(settings.models), "data": options.data}
+    )
+
+
+def _add_token(options: argparse.Namespace) -> Outcome:
+    from twinspect.serve.tokens import add_token
+
+    if options.token_file is None:
+        raise ConfigError("--add-token needs --token-file FILE, where the token's hash is kept")
+    token = add_token(Path(options.token_file), options.add_token)
+    text = f"{token}\n\nThis token is shown once; {options.token_file} holds only its hash. Restart the server."
+    return Outcome(text, {"token": token, "token_file": options.token_file})
+
+
+def _settings(options: argparse.Namespace) -> Settings:
+    from twinspect.serve.settings import Settings
+    from twinspect.serve.uploads import Limits
+
+    limits = Limits(
+        image_bytes=round(options.max_image_mb * 2**20),
+        images=options.max_batch,
+        pixels=options.max_pixels or Limits.pixels,
+        body_bytes=round(options.max_body_mb * 2**20),
+    )
+    return Settings(
+        models=tuple(options.models),
+        data=Path(options.data),
+        db=options.db,
+        host=options.host,
+        port=options.port,
+        token_file=Path(options.token_file) if options.token_file else None,
+        allow_hosts=tuple(options.allow_host),
+        watched=tuple(Path(folder) for folder in options.watch),
+        runtime=options.runtime,
+        device=options.device,
+        limits=limits,
+        queue=options.queue,
+        rate_limit=options.rate_limit,
+        keep_days=options.keep_days,
+        keep_gigabytes=options.keep_gb,
+    )

@@ -1,0 +1,280 @@
+"""Where an image file ends, and what it carries besides its picture.
+
+Each format is walked by its own structure, without decoding, so that a second file hidden behind or inside the
+picture is found: what an image viewer takes for a picture must not be a ZIP, a PDF or a page for others.
+"""
+
+from __future__ import annotations
+
+import re
+import struct
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+MOST_SCANS: Final = 200
+"""Scans of a progressive JPEG, each of which costs as much time as the picture is large; usual are about ten."""
+MOST_DIRECTORIES: Final = 64
+MOST_VALUES: Final = 2_000_000
+"""Strips or tiles of a TIFF in all."""
+
+_JPEG_MARKER: Final = re.compile(rb"\xff+[^\x00\xd0-\xd7\xff]")
+"""The next marker in entropy-coded data, where 0xff00 is a byte 0xff and 0xffd0 to 0xffd7 are restarts."""
+_TIFF_SIZES: Final = {1: 1, 2: 1, 3: 2, 4: 4, 5: 8, 6: 1, 7: 1, 8: 2, 9: 4, 10: 8, 11: 4, 12: 8, 13: 4, 16: 8, 17: 8, 18: 8}
+"""Bytes of a value by TIFF's code of its type."""
+_PIXEL_TAGS: Final = {273: 279, 324: 325, 513: 514}
+"""Where pixels are, and how many bytes of them: strips, tiles, an embedded JPEG."""
+_FURTHER_DIRECTORIES: Final = (330, 34665, 34853, 40965)
+
+
+class DamagedError(ValueError):
+    """The structure cannot be followed."""
+
+
+@dataclass(frozen=True)
+class Anatomy:
+    """What a file consists of.
+
+    Attributes:
+        end: where the picture and all that belongs to it ends, in bytes from the start.
+        extras: bytes that are no pixels: comments, profiles, padding.
+        animated: whether it says that it holds several pictures.
+    """
+
+    end: int
+    extras: list[bytes] = field(default_factory=list)
+    animated: bool = False
+
+
+def dissect(kind: str, data: bytes) -> Anatomy:
+    """Walk a file of a known format.
+
+    Args:
+        kind: ``PNG``, ``JPEG``, ``TIFF``, ``BMP`` or ``WebP``.
+        data: the whole file.
+
+    Raises:
+        DamagedError: the structure leads out of the file, or does not end.
+    """
+    try:
+        return _WALKS[kind](data)
+    except (struct.error, IndexError) as error:
+        raise DamagedError("it is cut off, or its structure is damaged") from error
+
+
+def _png(data: bytes) -> Anatomy:
+    extras, animated, position = [], False, 8
+    while True:
+        length, name = struct.unpack_from(">I4s", data, position)
+        end = position + 12 + length
+        if end > len(data):
+            raise DamagedError("it is cut off")
+        if name not in (b"IDAT", b"fdAT"):
+            extras.append(data[position + 8 : end - 4])
+        animated |= name == b"acTL"
+        position = end
+        if name == b"IEND":
+            return Anatomy(position, extras, animated)
+
+
+def _jpeg(data: bytes) -> Anatomy:
+    """Walk the picture, and those that cameras put behind it (Multi-Picture Format: previews, depth)."""
+    extras: list[bytes] = []
+    end = _one_jpeg(data, 0, extras)
+    while (start := _after_zeros(data, end)) < len(data) and data.startswith(b"\xff\xd8\xff", start):
+        end = _one_jpeg(data, start, extras)
+    return Anatomy(end, extras)
+
+
+def _one_jpeg(data: bytes, position: int, extras: list[bytes]) -> int:
+    position += 2
+    scans = 0
+    while True:
+        found = _JPEG_MARKER.match(data, position)
+        if found is None:
+            raise DamagedError("its structure is damaged, or it is cut off")
+        position, marker = found.end(), data[found.end() - 1]
+        if marker == 0xD9:
+            return position
+        (length,) = struct.unpack_from(">H", data, position)
+        if 0xE0 <= marker <= 0xEF or marker == 0xFE:
+            extras.append(data[position + 2 : position + length])
+        position += length
+        if marker == 0xDA:
+            scans += 1
+            position = _end_of_scan(data, position, scans)
+
+
+def _end_of_scan(data: bytes, position: int, scans: int) -> int:
+    if scans > MOST_SCANS:
+        raise DamagedError(f"it has more than {MOST_SCANS} scans; save it anew")
+    found = _JPEG_MARKER.search(data, position)
+    if found is None:
+        raise DamagedError("it is cut off")
+    return found.start()
+
+
+def _after_zeros(data: bytes, position: int) -> int:
+    """Skip padding."""
+    found = re.compile(rb"[^\x00]").search(data, position)
+    return found.start() if found else len(data)
+
+
+def _webp(data: bytes) -> Anatomy:
+    (size,) = struct.unpack_from("<I", data, 4)
+    end, position, extras, animated = 8 + size + size % 2, 12, [], False
+    if 8 + size > len(data):
+        raise DamagedError("it is cut off")
+    while position + 8 <= 8 + size:
+        name, length = struct.unpack_from("<4sI", data, position)
+        body = data[position + 8 : position + 8 + length]
+        if name not in (b"VP8 ", b"VP8L", b"ALPH", b"ANMF"):
+            extras.append(body)
+        animated |= name in (b"ANIM", b"ANMF")
+        position += 8 + length + length % 2
+    if position > end:
+        raise DamagedError("a part of it is larger than the whole")
+    return Anatomy(min(end, len(data)), extras, animated)
+
+
+def _bmp(data: bytes) -> Anatomy:
+    start, header = struct.unpack_from("<II", data, 10)
+    if header < 12 or start < 14 + header:
+        raise DamagedError("its header is damaged")
+    if header == 12:
+        width, height, _, bits = struct.unpack_from("<HHHH", data, 18)
+        compression, stated = 0, 0
+    else:
+        width, height, _, bits, compression, stated = struct.unpack_from("<iiHHII", data, 18)
+    packed = compression in (1, 2, 4, 5)  # run lengths, or a JPEG or PNG inside
+    end = start + (stated if packed else (abs(width) * bits + 31) // 32 * 4 * abs(height))
+    if header == 124:
+        offset, length = struct.unpack_from("<II", data, 14 + 112)
+        end = max(end, 14 + offset + length if length else 0)
+    return Anatomy(end, [data[14:start], data[start:end] if packed else b""])
+
+
+def _tiff(data: bytes) -> Anatomy:
+    walk = _TiffWalk(data)
+    walk.follow()
+    return Anatomy(walk.end, walk.extras())
+
+
+class _TiffWalk:
+    """Follows the directories of a TIFF or BigTIFF, and notes which bytes belong to anything."""
+
+    def __init__(self, data: bytes) -> None:
+        self._data = data
+        self._order = "<" if data[:2] == b"II" else ">"
+        self._big = b"+" in data[2:4]
+        self._word = "Q" if self._big else "I"
+        self._pixels: list[tuple[int, int]] = []
+        self._spans: list[tuple[int, int]] = [(0, 16 if self._big else 8)]
+        self._values_read = 0
+
+    @property
+    def end(self) -> int:
+        return max(stop for _, stop in self._spans + self._pixels)
+
+    def follow(self) -> None:
+        waiting, seen = [self._read(self._word, 8 if self._big else 4)[0]], set[int]()
+        while waiting:
+            offset = waiting.pop()
+            if not offset or offset in seen:
+                continue
+            seen.add(offset)
+            if len(seen) > MOST_DIRECTORIES:
+                raise DamagedError(f"it has more than {MOST_DIRECTORIES} directories")
+            waiting += self._directory(offset)
+
+    def extras(self) -> list[bytes]:
+        """Everything that is no pixel, joined where it lies side by side."""
+        found, position = [], 0
+        for start, stop in sorted(self._pixels):
+            if start > position:
+                found.append(self._data[position:start])
+            position = max(position, stop)
+        return [*found, self._data[position:]]
+
+    def _directory(self, offset: int) -> list[int]:
+        (count,) = self._read("Q" if self._big else "H", offset)
+        step, place = (20, offset + 8) if self._big else (12, offset + 2)
+        if count > 4096:
+            raise DamagedError(f"a directory has {count} entries")
+        tags = dict(self._entry(place + number * step) for number in range(count))
+        following = place + count * step
+        self._spans.append((offset, following + struct.calcsize(self._word)))
+        for where, how_long in _PIXEL_TAGS.items():
+            starts, lengths = tags.get(where, ()), tags.get(how_long, ())
+            self._pixels += [(start, start + length) for start, length in zip(starts, lengths, strict=False)]
+        if any(stop > len(self._data) for _, stop in self._pixels + self._spans):
+            raise DamagedError("it is cut off")
+        further = [value for tag in _FURTHER_DIRECTORIES for value in tags.get(tag, ())]
+        return [*self._read(self._word, following), *further]
+
+    def _entry(self, place: int) -> tuple[int, tuple[int, ...]]:
+        tag, code = self._read("HH", place)
+        (count,) = self._read(self._word, place + 4)
+        size, room = _TIFF_SIZES.get(code, 1) * count, struct.calcsize(self._word)
+        where = place + 4 + room
+        if size > room:
+            (where,) = self._read(self._word, where)
+            self._spans.append((where, where + size))
+        wanted = tag in (*_PIXEL_TAGS, *_PIXEL_TAGS.values(), *_FURTHER_DIRECTORIES)
+        letter = {3: "H", 4: "I", 13: "I", 16: "Q", 18: "Q"}.get(code)
+        if not wanted or letter is None:
+            return tag, ()
+        self._values_read += count
+        if self._values_read > MOST_VALUES:
+            raise DamagedError(f"it has more than {MOST_VALUES} parts")
+        return tag, self._read(f"{count}{letter}", where)
+
+    def _read(self, layout: str, offset: int) -> tuple[int, ...]:
+        return struct.unpack_from(self._order + layout, self._data, offset)
+
+
+_WALKS: Final[dict[str, Callable[[bytes], Anatomy]]] = {
+    "PNG": _png,
+    "JPEG": _jpeg,
+    "WebP": _webp,
+    "BMP": _bmp,
+    "TIFF": _tiff,
+}
+
+
+# ------------------------------------------------------------------------------------------- foreign content
+
+_ANYWHERE: Final = (b"<script", b"<!doctype", b"<iframe", b"javascript:")
+"""Long enough never to be there by chance, in pixels either; compared in lower case."""
+_IN_FRONT: Final = (b"%pdf-", b"<html", b"<body", b"<?php", b"<svg ")
+"""What readers of other formats look for in the first kilobyte."""
+_IN_EXTRAS: Final = (b"%pdf-", b"<html", b"<?php", b"<svg ", b"rar!\x1a\x07", b"7z\xbc\xaf'\x1c")
+
+
+def foreign(data: bytes, anatomy: Anatomy) -> str | None:
+    """Say what else a file is, besides an image; ``None`` if nothing was found."""
+    if _after_zeros(data, anatomy.end) < len(data):
+        return f"{len(data) - anatomy.end} bytes follow the picture"
+    lowered = data.lower()
+    for mark in _found(_ANYWHERE, [lowered]):
+        return f"it holds {mark!r}"
+    for mark in _found(_IN_FRONT, [lowered[:1024]]):
+        return f"it holds {mark!r} in its first kilobyte"
+    for mark in _found(_IN_EXTRAS, [part.lower() for part in anatomy.extras]):
+        return f"beside its pixels it holds {mark!r}"
+    return "it is a ZIP archive as well" if _is_archive(data) else None
+
+
+def _found(marks: tuple[bytes, ...], parts: list[bytes]) -> Iterator[bytes]:
+    return (mark for part in parts for mark in marks if mark in part)
+
+
+def _is_archive(data: bytes) -> bool:
+    """Whether a ZIP reader, which begins at the end, would find its directory."""
+    place = data.rfind(b"PK\x05\x06", max(0, len(data) - 65557))
+    if place < 0 or place + 22 > len(data):
+        return False
+    (size,) = struct.unpack_from("<I", data, place + 12)
+    return size <= place and (size == 0 or data.startswith(b"PK\x01\x02", place - size))

@@ -1,0 +1,98 @@
+"""The application: routes, what surrounds them, and how errors become answers."""
+
+from __future__ import annotations
+
+import logging
+from typing import TYPE_CHECKING, Any
+
+from fastapi import FastAPI
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import JSONResponse
+from sqlalchemy.exc import SQLAlchemyError
+from starlette.exceptions import HTTPException
+
+from twinspect._version import __version__
+from twinspect.errors import NotStoredError, StoreError
+from twinspect.serve.guard import Guard
+from twinspect.serve.prometheus import Counted
+from twinspect.serve.refusals import Refusal
+from twinspect.serve.routes import feedback, health, inspections, models, over_time, pictures, score, thresholds
+from twinspect.serve.routes.page import add_page
+
+if TYPE_CHECKING:
+    from starlette.types import ASGIApp
+
+    from twinspect.serve.context import Context
+    from twinspect.serve.guard import Hosts
+    from twinspect.serve.pace import RateLimit
+
+LOG = logging.getLogger(__name__)
+
+_DESCRIPTION = """Scores images of parts, keeps what was decided, takes feedback and recalibrates by it.
+
+Raw scores are unbounded, higher is more anomalous. A p-value says how rare a score is among held-out good images; an
+image is anomalous where its score is above the threshold that the promised false-alarm rate sets.
+
+Errors are `{"error": {"code", "message"}}`; codes are stable names. Where the server says 429 or 503, `Retry-After` says
+when to ask again, and nothing of the request was kept."""
+_ROUTES = (health, models, score, inspections, pictures, feedback, thresholds, over_time)
+
+
+def build_app(context: Context) -> FastAPI:
+    """Build the application without what guards it."""
+    app = FastAPI(
+        title="twinspect",
+        version=__version__,
+        description=_DESCRIPTION,
+        license_info={"name": "Apache-2.0", "identifier": "Apache-2.0"},
+        docs_url=None,
+        redoc_url=None,
+    )
+    app.state.context = context
+    for each in _ROUTES:
+        app.include_router(each.ROUTER)
+    add_page(app)
+    _tell_errors(app)
+    return app
+
+
+def guarded(app: FastAPI, context: Context, hosts: Hosts, rate: RateLimit) -> ASGIApp:
+    """Put what every request passes around an application."""
+    return Guard(Counted(app, context.metrics), hosts, rate, context.limits.body_bytes)
+
+
+def _tell_errors(app: FastAPI) -> None:
+    """Make every error the same kind of answer, without anything of the server's inside."""
+    app.add_exception_handler(Refusal, lambda _, error: _answer(error))
+    app.add_exception_handler(HTTPException, lambda _, error: _answer(_of_http(error)))
+    app.add_exception_handler(RequestValidationError, lambda _, error: _answer(_of_validation(error)))
+    app.add_exception_handler(NotStoredError, lambda _, error: _answer(Refusal("not_found", str(error))))
+    for kind in (StoreError, SQLAlchemyError, OSError):
+        app.add_exception_handler(kind, lambda _, error: _answer(_of_store(error)))
+
+
+def _answer(refusal: Any) -> JSONResponse:
+    return JSONResponse(refusal.body, refusal.status, headers=refusal.headers)
+
+
+def _of_http(error: Any) -> Refusal:
+    """Say what the router could not do."""
+    code = {404: "not_found", 405: "method_not_allowed", 400: "bad_request"}.get(error.status_code, "bad_request")
+    refusal = Refusal(code, f"{error.detail}; see /openapi.json for what there is")
+    refusal.further = dict(error.headers or {})
+    return refusal
+
+
+def _of_validation(error: Any) -> Refusal:
+    """Name the first mistake of a request, without repeating what came."""
+    found = error.errors()
+    place = ".".join(str(part) for part in found[0]["loc"])
+    more = f" (and {len(found) - 1} more)" if len(found) > 1 else ""
+    return Refusal("invalid_request", f"{place}: {found[0]['msg']}{more}; see /openapi.json for what is allowed")
+
+
+def _of_store(error: Any) -> Refusal:
+    LOG.error("the store cannot be used: %s", error, exc_info=error)
+    return Refusal(
+        "store_unavailable", "the store cannot be used just now; the server's log says why", retry_after=5
+    )

@@ -1,0 +1,129 @@
+"""What has arrived in a folder, and whether it has arrived whole."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from twinspect.images import IMAGE_SUFFIXES
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterator
+    from pathlib import Path
+
+
+@dataclass(frozen=True)
+class Arrival:
+    """An image file as one look found it.
+
+    Attributes:
+        path: absolute.
+        modified: when it was written last, in nanoseconds.
+        size: in bytes.
+    """
+
+    path: str
+    modified: int
+    size: int
+
+    @property
+    def key(self) -> str:
+        """What the store tells it apart by; a file that is written again is another arrival."""
+        return f"{printable(self.path)}|{self.modified}|{self.size}"
+
+
+def printable(path: str) -> str:
+    r"""Write a path so that a database takes it, also one whose bytes are no text.
+
+    >>> printable("part\udcff.png")
+    'part\\udcff.png'
+    """
+    return path.encode("utf-8", "backslashreplace").decode("utf-8")
+
+
+def arrivals(folder: Path, leave_out: Collection[Path] = ()) -> Iterator[Arrival]:
+    """List the image files of a folder and all folders below it, in any order, without opening one.
+
+    Hidden files and folders are passed over, and folders that cannot be opened. A folder is read once, also where
+    links lead to it twice.
+
+    Args:
+        folder: where to look.
+        leave_out: folders that are not looked into.
+    """
+    return _below(os.path.abspath(folder), {os.path.realpath(each) for each in leave_out})  # noqa: PTH100 - links stay
+
+
+def _below(folder: str, seen: set[str]) -> Iterator[Arrival]:
+    real = os.path.realpath(folder)
+    if real in seen:
+        return
+    seen.add(real)
+    try:
+        entries = list(os.scandir(folder))
+    except OSError:
+        return
+    for entry in entries:
+        if entry.name.startswith("."):
+            continue
+        try:
+            if entry.is_dir():
+                yield from _below(entry.path, seen)
+            elif os.path.splitext(entry.name)[1].lower() in IMAGE_SUFFIXES and entry.is_file():  # noqa: PTH122 - 100,000
+                about = entry.stat()
+                yield Arrival(entry.path, about.st_mtime_ns, about.st_size)
+        except OSError:  # gone meanwhile
+            continue
+
+
+class Settling:
+    """Tells files that are whole from those that are still being written.
+
+    Args:
+        grace: seconds after which a file that does not change any more, and still is no image, is given up.
+    """
+
+    def __init__(self, grace: float) -> None:
+        self._grace = grace
+        self._since: dict[str, float] = {}
+        self._tried: set[str] = set()
+
+    @property
+    def waiting(self) -> int:
+        """How many files are not settled yet."""
+        return len(self._since)
+
+    def look(self, found: list[Arrival], now: float) -> list[Arrival]:
+        """Give the files to try now, the oldest first: as the look before found them, and not tried yet.
+
+        A file that was tried in vain comes once more when its grace is over; its bytes may have come late, under the
+        same time and size.
+
+        Args:
+            found: all files that are not known to be done with.
+            now: in seconds, by a clock that only goes forward.
+        """
+        keys = {each.key for each in found}
+        before = {key: since for key, since in self._since.items() if key in keys}
+        self._since = {key: before.get(key, now) for key in keys}
+        self._tried &= keys
+        ripe = [
+            each
+            for each in found
+            if each.key in before and (each.key not in self._tried or self.is_over(each, now))
+        ]
+        return sorted(ripe, key=lambda each: (each.modified, each.path))
+
+    def tried(self, arrival: Arrival) -> None:
+        """Note that a file is no image yet."""
+        self._tried.add(arrival.key)
+
+    def is_over(self, arrival: Arrival, now: float) -> bool:
+        """Tell whether a file has had all the time it gets."""
+        return now - self._since[arrival.key] >= self._grace
+
+    def done(self, arrival: Arrival) -> None:
+        """Forget a file that is dealt with."""
+        del self._since[arrival.key]
+        self._tried.discard(arrival.key)

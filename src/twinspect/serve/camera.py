@@ -1,0 +1,67 @@
+"""Pictures from a camera: an RTSP address or the number of a USB device, through OpenCV where that is installed."""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from twinspect.errors import MissingExtraError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from numpy.typing import NDArray
+
+
+def open_capture(source: str) -> Any:
+    """Open a camera.
+
+    Args:
+        source: an address, or the number of a device.
+
+    Raises:
+        MissingExtraError: OpenCV is not installed.
+    """
+    try:
+        cv2 = importlib.import_module("cv2")
+    except ImportError as error:
+        raise MissingExtraError(
+            "a camera needs OpenCV, which is not installed; type: pip install opencv-python-headless"
+        ) from error
+    return cv2.VideoCapture(int(source) if source.isdecimal() else source)
+
+
+class Camera:
+    """A camera that is opened again whenever it stops giving pictures.
+
+    Args:
+        source: an address, or the number of a device.
+        opener: opens it: gives what reads as ``cv2.VideoCapture`` does.
+    """
+
+    def __init__(self, source: str, opener: Callable[[str], Any] = open_capture) -> None:
+        self._source, self._opener = source, opener
+        self._capture: Any = opener(
+            source
+        )  # at once: what is not installed is said before anything is loaded
+
+    def grab(self) -> NDArray[np.uint8] | None:
+        """Take the next picture: (H, W, 3) uint8 RGB, or ``None`` if the camera gives none now."""
+        if self._capture is None:
+            self._capture = self._opener(self._source)
+        there, frame = self._capture.read()
+        if not there:
+            self.close()
+            return None
+        pixels = np.atleast_3d(np.asarray(frame, dtype=np.uint8))
+        # OpenCV gives blue first; a grey camera one channel.
+        rgb = pixels[..., ::-1] if pixels.shape[-1] == 3 else np.repeat(pixels[..., :1], 3, axis=-1)
+        return np.ascontiguousarray(rgb)
+
+    def close(self) -> None:
+        """Let go of the camera."""
+        if self._capture is not None:
+            self._capture.release()
+            self._capture = None

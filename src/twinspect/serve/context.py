@@ -1,0 +1,141 @@
+"""What every route reaches: the store, the models, and who asks."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Final
+
+from anyio import CapacityLimiter
+from fastapi import Depends, Request
+from fastapi.security import HTTPBearer
+
+from twinspect.data.loading import default_workers
+from twinspect.errors import NotStoredError
+from twinspect.serve.answers import ErrorAnswer
+from twinspect.serve.caching import Cache
+from twinspect.serve.refusals import STATUS, Refusal
+from twinspect.serve.tokens import LOCAL, Actor, Tokens
+from twinspect.serve.uploads import Limits
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from twinspect.calibration import Calibration
+    from twinspect.serve.prometheus import Metrics
+    from twinspect.serve.registry import Registry
+    from twinspect.serve.store import InspectionRow, Store
+
+RECEIVING: Final = 16
+"""Uploads that are read at once; others wait on the wire, not in memory."""
+MAPS_BYTES: Final = 128 * 2**20
+THUMBNAILS_BYTES: Final = 32 * 2**20
+
+
+@dataclass
+class Context:
+    """One running server.
+
+    Attributes:
+        store: where everything is kept.
+        registry: the models.
+        metrics: what is counted.
+        tokens: who may do what; ``None`` where nobody but this machine can ask.
+        limits: what is accepted.
+        watched: folders that a page may pick: what each is called, its model's name, and where it is.
+        stopping: whether no more uploads are taken.
+        maps: anomaly maps that were computed of late.
+        thumbnails: small pictures likewise.
+        decoding: how many images are decoded at once.
+        receiving: how many requests are read at once.
+    """
+
+    store: Store
+    registry: Registry
+    metrics: Metrics
+    tokens: Tokens | None = None
+    limits: Limits = field(default_factory=Limits)
+    watched: tuple[tuple[str, str, Path], ...] = ()
+    stopping: bool = False
+    maps: Cache[NDArray[np.float32]] = field(default_factory=lambda: Cache(MAPS_BYTES))
+    thumbnails: Cache[bytes] = field(default_factory=lambda: Cache(THUMBNAILS_BYTES))
+    decoding: CapacityLimiter = field(default_factory=lambda: CapacityLimiter(default_workers()))
+    receiving: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(RECEIVING))
+    _calibrations: dict[int, Calibration] = field(default_factory=dict)
+
+    def calibration(self, number: int) -> Calibration:
+        """Give a calibration as it decided; it never changes, so it is kept."""
+        if number not in self._calibrations:
+            self._calibrations[number] = self.store.calibration(number).calibration
+        return self._calibrations[number]
+
+    def inspection(self, number: int) -> InspectionRow:
+        """Find an inspection.
+
+        Raises:
+            Refusal: ``unknown_inspection``.
+        """
+        try:
+            return self.store.inspection(number)
+        except NotStoredError:
+            raise Refusal("unknown_inspection", f"no inspection of id {number}") from None
+
+
+def here(request: Request) -> Context:
+    """Give the server that a request came to."""
+    found: Context = request.app.state.context
+    return found
+
+
+def needs(role: str) -> Callable[..., Actor]:
+    """Make a dependency that lets through whoever has a role, and says who that is."""
+
+    def actor(request: Request, _: Annotated[Any, Depends(_BEARER)]) -> Actor:
+        found = _identify(here(request).tokens, request.headers.get("authorization"))
+        if not found.may(role):
+            raise Refusal("role_too_low", f"{found.name!r} has the role {found.role!r}; this needs {role!r}")
+        return found
+
+    return actor
+
+
+def _identify(tokens: Tokens | None, header: str | None) -> Actor:
+    if tokens is None:
+        return LOCAL
+    scheme, _, token = (header or "").partition(" ")
+    if scheme.lower() != "bearer" or not token:
+        raise Refusal("token_needed", "send the header: Authorization: Bearer TOKEN")
+    found = tokens.find(token.strip())
+    if found is None:
+        raise Refusal(
+            "token_unknown", "the token is not known; one is made with: twinspect serve --add-token NAME"
+        )
+    return found
+
+
+_BEARER: Final = HTTPBearer(auto_error=False, description="a token of --add-token; none needed on loopback")
+
+Here = Annotated[Context, Depends(here)]
+Viewer = Annotated[Actor, Depends(needs("view"))]
+Inspector = Annotated[Actor, Depends(needs("inspect"))]
+Admin = Annotated[Actor, Depends(needs("admin"))]
+
+_ALWAYS: Final = ("token_needed", "role_too_low", "rate_limited", "invalid_request", "store_unavailable")
+
+
+def refusals(*codes: str) -> dict[int | str, dict[str, Any]]:
+    """Describe the errors of a route for the OpenAPI document."""
+    found: dict[int | str, dict[str, Any]] = {}
+    for status in sorted({STATUS[code] for code in (*codes, *_ALWAYS)}):
+        own = [code for code in (*codes, *_ALWAYS) if STATUS[code] == status]
+        example = {"error": {"code": own[0], "message": "what came; what is allowed; what to do"}}
+        found[status] = {
+            "model": ErrorAnswer,
+            "description": ", ".join(dict.fromkeys(own)),
+            "content": {"application/json": {"example": example}},
+        }
+    return found

@@ -1,0 +1,56 @@
+"""How often a client may ask: a bucket of requests that fills evenly (token bucket)."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections import OrderedDict
+from typing import TYPE_CHECKING, Final
+
+from twinspect.serve.refusals import Refusal
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+BURST_SECONDS: Final = 4
+"""A client that was quiet may ask so many seconds' worth at once: a page of thumbnails, for instance."""
+MOST_CLIENTS: Final = 10_000
+"""Clients that are remembered; those that asked longest ago are forgotten first."""
+
+
+class RateLimit:
+    """Counts by client address.
+
+    Args:
+        per_second: requests a second; 0 for no limit.
+        clock: seconds, for tests.
+    """
+
+    def __init__(self, per_second: float, clock: Callable[[], float] = time.monotonic) -> None:
+        self._rate, self._clock = per_second, clock
+        self._most = max(1.0, per_second * BURST_SECONDS)
+        self._left: OrderedDict[str, tuple[float, float]] = OrderedDict()
+
+    def check(self, client: str) -> None:
+        """Count one request.
+
+        Raises:
+            Refusal: ``rate_limited``, with the time to wait.
+        """
+        if not self._rate:
+            return
+        now = self._clock()
+        left, then = self._left.pop(client, (self._most, now))
+        left = min(self._most, left + (now - then) * self._rate)
+        enough = left >= 1
+        self._left[client] = (left - enough, now)
+        if len(self._left) > MOST_CLIENTS:
+            self._left.popitem(last=False)
+        if not enough:
+            seconds = math.ceil((1 - left) / self._rate)
+            raise Refusal(
+                "rate_limited",
+                f"more than {self._rate:g} requests a second; wait {seconds} s, or start the server with a larger "
+                "--rate-limit",
+                retry_after=seconds,
+            )

@@ -1,0 +1,126 @@
+"""What a monitoring system reads from ``/metrics``."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING, Final
+
+from prometheus_client import CollectorRegistry, Counter, Histogram, generate_latest
+from prometheus_client.core import GaugeMetricFamily
+from prometheus_client.registry import Collector
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+    from twinspect.serve.registry import Registry
+    from twinspect.serve.store import Finished
+
+CONTENT_TYPE: Final = "text/plain; version=0.0.4; charset=utf-8"
+_SECONDS: Final = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10)
+_BATCHES: Final = (1, 2, 3, 4, 5, 6, 7, 8)
+
+
+class Metrics:
+    """Counters of one server, in a registry of their own."""
+
+    def __init__(self) -> None:
+        self._registry = CollectorRegistry()
+        self.requests = Counter(
+            "twinspect_http_requests", "answers", ["method", "route", "status"], registry=self._registry
+        )
+        self.seconds = Histogram(
+            "twinspect_http_seconds",
+            "time to answer",
+            ["method", "route"],
+            buckets=_SECONDS,
+            registry=self._registry,
+        )
+        self.accepted = Counter(
+            "twinspect_images_accepted", "images taken", ["model", "source"], registry=self._registry
+        )
+        self.refused = Counter(
+            "twinspect_images_refused", "images not taken", ["code"], registry=self._registry
+        )
+        self._inspections = Counter(
+            "twinspect_inspections", "images scored", ["model", "decision"], registry=self._registry
+        )
+        self._batches = Histogram(
+            "twinspect_batch_images",
+            "images scored at once",
+            ["model"],
+            buckets=_BATCHES,
+            registry=self._registry,
+        )
+        self._scoring = Histogram(
+            "twinspect_scoring_seconds",
+            "time an image took in its batch",
+            ["model"],
+            buckets=_SECONDS,
+            registry=self._registry,
+        )
+
+    def watch(self, registry: Registry) -> None:
+        """Show the state of all models as well."""
+        self._registry.register(_Models(registry))
+
+    def batch(self, model: str, finished: Sequence[Finished]) -> None:
+        """Count a batch that was scored."""
+        self._batches.labels(model).observe(len(finished))
+        for each in finished:
+            self._inspections.labels(model, _decision(each)).inc()
+            if each.milliseconds is not None:
+                self._scoring.labels(model).observe(each.milliseconds / 1000)
+
+    def text(self) -> bytes:
+        """Give all numbers in Prometheus' text format."""
+        return generate_latest(self._registry)
+
+
+class _Models(Collector):
+    """Reads the models' state when it is asked for."""
+
+    def __init__(self, registry: Registry) -> None:
+        self._models = registry
+
+    def collect(self) -> Iterable[GaugeMetricFamily]:
+        length = GaugeMetricFamily("twinspect_queue_length", "images that wait", labels=["model"])
+        limit = GaugeMetricFamily("twinspect_queue_limit", "images that may wait", labels=["model"])
+        stale = GaugeMetricFamily(
+            "twinspect_model_stale", "1 if the folder's newest version could not be loaded", labels=["model"]
+        )
+        for served in self._models:
+            length.add_metric([served.name], served.queue.length)
+            limit.add_metric([served.name], served.queue.limit)
+            stale.add_metric([served.name], served.error is not None)
+        return (length, limit, stale)
+
+
+class Counted:
+    """Counts answers by route, never by path: clients choose paths, and each would be a series of its own."""
+
+    def __init__(self, app: ASGIApp, metrics: Metrics) -> None:
+        self._app, self._metrics = app, metrics
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one request."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        began = time.perf_counter()
+
+        async def counting(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                route = getattr(scope.get("route"), "path", "none")
+                self._metrics.requests.labels(scope["method"], route, message["status"]).inc()
+                self._metrics.seconds.labels(scope["method"], route).observe(time.perf_counter() - began)
+            await send(message)
+
+        await self._app(scope, receive, counting)
+
+
+def _decision(finished: Finished) -> str:
+    if finished.error is not None:
+        return "failed"
+    return "anomalous" if finished.is_anomalous else "good"

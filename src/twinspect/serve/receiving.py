@@ -1,0 +1,150 @@
+"""Reading uploads off the wire with limits that hold while the bytes come, in memory alone."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from python_multipart.exceptions import MultipartParseError
+from python_multipart.multipart import MultipartParser, parse_options_header
+
+from twinspect.serve.refusals import Refusal
+from twinspect.serve.uploads import Upload, display_name
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+    from starlette.requests import Request
+
+    from twinspect.serve.uploads import Limits
+
+FIELD = "images"
+_MULTIPART = b"multipart/form-data"
+_HEADER_BYTES = 8192
+"""Most bytes of the headers of one part."""
+
+
+async def receive(request: Request, limits: Limits) -> list[Upload]:
+    """Read the files of a request: a form with fields ``images``, or one image as the whole body.
+
+    A file that is too large is not kept, and does not stop the others.
+
+    Raises:
+        Refusal: the body is neither, or too large, or holds too many files or none.
+    """
+    kind, options = parse_options_header(request.headers.get("content-type"))
+    if kind == _MULTIPART:
+        return await _form(request.stream(), options.get(b"boundary", b""), limits)
+    if kind.startswith(b"image/") or kind == b"application/octet-stream":
+        return [await _whole(request, limits)]
+    raise Refusal(
+        "unsupported_media_type",
+        f"Content-Type is {kind.decode('latin-1')!r}; allowed are multipart/form-data with fields "
+        f"{FIELD!r}, or one image as the body with its own type, such as image/png",
+    )
+
+
+async def _whole(request: Request, limits: Limits) -> Upload:
+    part = _Part(limits.image_bytes)
+    async for chunk in request.stream():
+        part.take(chunk)
+    return part.upload(request.query_params.get("name"))
+
+
+async def _form(chunks: AsyncIterator[bytes], boundary: bytes, limits: Limits) -> list[Upload]:
+    if not boundary or len(boundary) > 200:
+        raise Refusal("bad_multipart", "the form's Content-Type names no boundary; let your client set it")
+    form = _Form(limits)
+    try:
+        parser = MultipartParser(boundary, form.callbacks())
+        async for chunk in chunks:
+            parser.write(chunk)
+        parser.finalize()
+    except MultipartParseError as error:
+        raise Refusal("bad_multipart", f"the form cannot be read: {error}; let your client build it") from None
+    return form.done()
+
+
+@dataclass
+class _Part:
+    """What came of one file."""
+
+    most: int
+    size: int = 0
+    chunks: list[bytes] = field(default_factory=list)
+
+    def take(self, data: bytes) -> None:
+        self.size += len(data)
+        if self.size > self.most:
+            self.chunks.clear()
+        else:
+            self.chunks.append(bytes(data))
+
+    def upload(self, name: str | None) -> Upload:
+        return Upload(display_name(name), b"".join(self.chunks), self.size)
+
+
+class _Form:
+    """Takes the parser's events, and keeps the files among the parts."""
+
+    def __init__(self, limits: Limits) -> None:
+        self._limits = limits
+        self._files: list[Upload] = []
+        self._part = _Part(limits.image_bytes)
+        self._headers: dict[bytes, bytes] = {}
+        self._name = self._value = b""
+        self._ended = False
+
+    def callbacks(self) -> Any:
+        return {
+            "on_part_begin": self._begin,
+            "on_header_field": self._header_name,
+            "on_header_value": self._header_value,
+            "on_header_end": self._header_end,
+            "on_part_data": self._data,
+            "on_part_end": self._end,
+            "on_end": self._finish,
+        }
+
+    def done(self) -> list[Upload]:
+        if not self._ended:
+            raise Refusal("bad_multipart", "the form ends before its last boundary; send all of it")
+        if not self._files:
+            raise Refusal("no_images", f"the form holds no image; put files into fields named {FIELD!r}")
+        return self._files
+
+    def _begin(self) -> None:
+        self._part, self._headers = _Part(self._limits.image_bytes), {}
+
+    def _header_name(self, data: bytes, start: int, end: int) -> None:
+        self._name += data[start:end]
+        self._check_headers()
+
+    def _header_value(self, data: bytes, start: int, end: int) -> None:
+        self._value += data[start:end]
+        self._check_headers()
+
+    def _header_end(self) -> None:
+        self._headers[self._name.lower()] = self._value
+        self._name = self._value = b""
+
+    def _data(self, data: bytes, start: int, end: int) -> None:
+        self._part.take(data[start:end])
+
+    def _end(self) -> None:
+        _, options = parse_options_header(self._headers.get(b"content-disposition"))
+        if options.get(b"name") != FIELD.encode():
+            return
+        if len(self._files) == self._limits.images:
+            raise Refusal(
+                "too_many_images",
+                f"the form holds more than {self._limits.images} images; send them in several requests",
+            )
+        self._files.append(self._part.upload(options.get(b"filename", b"").decode("utf-8", "replace")))
+
+    def _finish(self) -> None:
+        self._ended = True
+
+    def _check_headers(self) -> None:
+        if len(self._name) + len(self._value) > _HEADER_BYTES:
+            raise Refusal("bad_multipart", f"a part's header is longer than {_HEADER_BYTES} bytes")

@@ -1,0 +1,81 @@
+"""What the server says no to: a stable code, an HTTP status and a sentence that says what to do."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+STATUS: Final[dict[str, int]] = {
+    # one image
+    "image_empty": 422,
+    "image_too_large": 413,
+    "image_too_many_pixels": 413,
+    "image_too_small": 422,
+    "image_unknown_type": 415,
+    "image_polyglot": 422,
+    "image_several_pictures": 422,
+    "image_damaged": 422,
+    "images_refused": 422,
+    # a request
+    "bad_request": 400,
+    "bad_multipart": 400,
+    "no_images": 400,
+    "too_many_images": 413,
+    "body_too_large": 413,
+    "too_slow": 408,
+    "unsupported_media_type": 415,
+    "not_acceptable": 406,
+    "invalid_request": 422,
+    "unknown_category": 422,
+    "cannot_promise": 422,
+    "not_found": 404,
+    "unknown_model": 404,
+    "unknown_inspection": 404,
+    "unknown_calibration": 404,
+    "method_not_allowed": 405,
+    "model_changed": 409,
+    "conflict": 409,
+    "image_removed": 410,
+    # who may
+    "token_needed": 401,
+    "token_unknown": 401,
+    "role_too_low": 403,
+    "host_not_allowed": 403,
+    "origin_not_allowed": 403,
+    # not now
+    "rate_limited": 429,
+    "queue_full": 429,
+    "stopping": 503,
+    "store_unavailable": 503,
+    "scoring_failed": 500,
+    "internal_error": 500,
+}
+"""Every code a client can meet, and its HTTP status. Codes are names that clients may rely on."""
+
+
+class Refusal(Exception):  # noqa: N818 - not an error of the server
+    """An answer other than the one asked for.
+
+    Args:
+        code: a key of :data:`STATUS`.
+        message: what came, what is allowed, what to do.
+        retry_after: seconds after which asking again makes sense, if it does.
+    """
+
+    def __init__(self, code: str, message: str, *, retry_after: int | None = None) -> None:
+        super().__init__(message)
+        self.code = code
+        self.status = STATUS[code]
+        self.message = message
+        self.retry_after = retry_after
+        self.further: dict[str, str] = {}
+
+    @property
+    def body(self) -> dict[str, Any]:
+        """The JSON that the client gets."""
+        return {"error": {"code": self.code, "message": self.message}}
+
+    @property
+    def headers(self) -> dict[str, str]:
+        """HTTP headers that go with it."""
+        found = {"Retry-After": str(self.retry_after)} if self.retry_after is not None else {}
+        return self.further | found | ({"WWW-Authenticate": "Bearer"} if self.status == 401 else {})

@@ -1,0 +1,123 @@
+"""All models of a server, by name, and the thread that looks whether their folders changed."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from contextlib import suppress
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+from sqlalchemy.exc import SQLAlchemyError
+
+from twinspect.errors import ConfigError, StoreError, unknown_name
+from twinspect.serve.refusals import Refusal
+from twinspect.serve.served import Served
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+
+    from twinspect.serve.store import Finished, Store
+
+LOG = logging.getLogger(__name__)
+LOOK_AGAIN: Final = 1.0
+"""Seconds between looks at the folders."""
+
+
+class Registry:
+    """The models of a server.
+
+    Args:
+        folders: bundles; clients know each by its folder's name without the ending.
+        store: where everything is kept.
+        runtime: as for :func:`twinspect.load`.
+        device: likewise.
+        queue_limit: images that may wait, for each model.
+        told: called with a model's name and the results of every batch.
+
+    Raises:
+        ConfigError: two models of one name.
+        BundleError: a folder holds no model that can be loaded.
+    """
+
+    def __init__(
+        self,
+        folders: Sequence[str | Path],
+        store: Store,
+        *,
+        runtime: str = "auto",
+        device: str = "auto",
+        queue_limit: int = 256,
+        told: Callable[[str, Sequence[Finished]], None],
+    ) -> None:
+        self._ending = threading.Event()
+        self._watcher = threading.Thread(target=self._watch, name="reload", daemon=True)
+        self._served: dict[str, Served] = {}
+        for name, folder in _named(folders).items():
+            self._served[name] = Served(
+                name, folder, store, runtime=runtime, device=device, queue_limit=queue_limit, told=told
+            )
+
+    def __iter__(self) -> Iterator[Served]:
+        return iter(self._served.values())
+
+    def start(self) -> None:
+        """Take up what was accepted before and never scored, and begin to watch the folders."""
+        for served in self:
+            if count := served.recover():
+                LOG.info("%s: %d images that were accepted before are scored now", served.name, count)
+        self._watcher.start()
+
+    def stop(self, timeout: float | None = None) -> bool:
+        """Score what was accepted, and end; says whether that was done in time."""
+        self._ending.set()
+        return all([served.queue.stop(timeout) for served in self])
+
+    def get(self, name: str) -> Served:
+        """Find a model.
+
+        Raises:
+            Refusal: ``unknown_model``.
+        """
+        if name not in self._served:
+            raise Refusal("unknown_model", str(unknown_name("model", name, self._served)))
+        return self._served[name]
+
+    def choose(self, name: str | None) -> Served:
+        """Find the model that a request names, or the only one there is.
+
+        Raises:
+            Refusal: ``unknown_model``, or ``invalid_request`` where none is named among several.
+        """
+        if name is not None:
+            return self.get(name)
+        if len(self._served) > 1:
+            known = ", ".join(sorted(self._served))
+            raise Refusal("invalid_request", f"no model was named; give ?model=NAME, one of: {known}")
+        return next(iter(self))
+
+    def look(self) -> None:
+        """Load again what changed on the disk, and take up calibrations that others made active."""
+        for served in self:
+            if not served.reload_if_changed():
+                with suppress(StoreError, SQLAlchemyError):  # it may be back at the next look
+                    served.refresh()
+
+    def _watch(self) -> None:
+        while not self._ending.wait(LOOK_AGAIN):
+            try:
+                self.look()
+            except Exception:
+                LOG.exception("looking for changed models failed")
+
+
+def _named(folders: Sequence[str | Path]) -> dict[str, Path]:
+    found: dict[str, Path] = {}
+    for folder in map(Path, folders):
+        name = folder.resolve().name.removesuffix(".twin")
+        if name in found:
+            raise ConfigError(f"{found[name]} and {folder} are both called {name!r}; rename one of the folders")
+        found[name] = folder
+    if not found:
+        raise ConfigError("no model to serve; type: twinspect serve M.twin")
+    return found

@@ -1,0 +1,35 @@
+"""What people say of inspections; it changes no threshold by itself."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from fastapi import APIRouter, Query
+
+from twinspect.serve.answers import FeedbackAnswer, FeedbackAsked, InspectionsPage
+from twinspect.serve.context import Here, Inspector, Viewer, refusals
+from twinspect.serve.routes.inspections import page
+from twinspect.serve.store import Filter
+from twinspect.serve.telling import tell_feedback
+
+ROUTER = APIRouter(prefix="/v1/feedback", tags=["feedback"])
+
+
+@ROUTER.post("", responses=refusals("unknown_inspection"))
+def feedback(here: Here, actor: Inspector, asked: FeedbackAsked) -> FeedbackAnswer:
+    """Say what an inspected part really is; the newest word on an inspection counts, all are kept."""
+    here.inspection(asked.inspection_id)
+    row = here.store.add_feedback(asked.inspection_id, asked.verdict, asked.comment, actor.name)
+    return tell_feedback(row)
+
+
+@ROUTER.get("/disagreements", responses=refusals())
+def disagreements(
+    here: Here,
+    _: Viewer,
+    model: Annotated[str | None, Query(max_length=200)] = None,
+    after: Annotated[int | None, Query(ge=1, le=2**31 - 1)] = None,
+    limit: Annotated[int, Query(ge=1, le=200)] = 50,
+) -> InspectionsPage:
+    """Find inspections of which people said the contrary of the model, newest first."""
+    return page(here, Filter(model=model, feedback="disagree"), after, limit)

@@ -1,0 +1,84 @@
+"""Looking back: inspections by what they are, as pages or as a table."""
+
+from __future__ import annotations
+
+from datetime import datetime, timezone
+from typing import Annotated, Literal
+
+from fastapi import APIRouter, Depends, Path, Query, Request
+from fastapi.responses import Response, StreamingResponse
+
+from twinspect.serve.answers import InspectionAnswer, InspectionsPage
+from twinspect.serve.context import Context, Here, Viewer, refusals
+from twinspect.serve.store import Filter
+from twinspect.serve.table import csv_lines
+from twinspect.serve.telling import tell_inspection
+
+ROUTER = APIRouter(prefix="/v1", tags=["inspections"])
+
+Number = Annotated[int, Path(ge=1, le=2**31 - 1)]
+_CSV = "text/csv"
+
+
+def wanted(
+    model: Annotated[str | None, Query(max_length=200)] = None,
+    decision: Annotated[Literal["anomalous", "good", "failed"] | None, Query()] = None,
+    feedback: Annotated[Literal["good", "defect", "unsure", "none", "disagree"] | None, Query()] = None,
+    category: Annotated[str | None, Query(max_length=200)] = None,
+    since: Annotated[datetime | None, Query(description="accepted at or after; UTC where it names no zone")] = None,
+    until: Annotated[datetime | None, Query(description="accepted before; likewise")] = None,
+    name: Annotated[str | None, Query(max_length=200, description="a part of the name")] = None,
+) -> Filter:
+    """Read a filter from a query."""
+    return Filter(
+        model=model,
+        decision=decision,
+        feedback=feedback,
+        category=category,
+        since=aware(since),
+        until=aware(until),
+        name_contains=name,
+    )
+
+
+def aware(moment: datetime | None) -> datetime | None:
+    """Take a time without a zone for UTC."""
+    return moment.replace(tzinfo=timezone.utc) if moment is not None and moment.tzinfo is None else moment
+
+
+@ROUTER.get(
+    "/inspections",
+    response_model=InspectionsPage,
+    responses={
+        200: {"content": {_CSV: {"schema": {"type": "string"}}}, "description": "a page, or with CSV all rows"},
+        **refusals(),
+    },
+)
+def inspections(
+    request: Request,
+    here: Here,
+    _: Viewer,
+    asked: Annotated[Filter, Depends(wanted)],
+    after: Annotated[int | None, Query(ge=1, le=2**31 - 1, description="`next` of the page before")] = None,
+    limit: Annotated[int, Query(ge=1, le=200)] = 50,
+    format: Annotated[Literal["json", "csv"] | None, Query(description="or by the header Accept")] = None,  # noqa: A002 - as clients write it
+) -> InspectionsPage | Response:
+    """Find inspections, newest first."""
+    if format == "csv" or (format is None and _CSV in request.headers.get("accept", "")):
+        headers = {"Content-Disposition": 'attachment; filename="inspections.csv"'}
+        return StreamingResponse(csv_lines(here, asked), media_type=_CSV, headers=headers)
+    return page(here, asked, after, limit)
+
+
+@ROUTER.get("/inspections/{number}", responses=refusals("unknown_inspection"))
+def inspection(here: Here, _: Viewer, number: Number) -> InspectionAnswer:
+    """Describe one inspection."""
+    return tell_inspection(here, here.inspection(number))
+
+
+def page(here: Context, asked: Filter, after: int | None, limit: int) -> InspectionsPage:
+    """Give one page of what fits a filter."""
+    found = here.store.search(asked, after, limit)
+    return InspectionsPage(
+        inspections=[tell_inspection(here, row) for row in found.rows], next=found.next, total=found.total
+    )

@@ -1,0 +1,97 @@
+"""Over time: scores for a histogram, what another rate would have changed, and drift."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Query
+
+from twinspect.errors import CalibrationError
+from twinspect.serve.answers import DriftAnswer, ScoresAnswer, WhatIfAnswer
+from twinspect.serve.context import Here, Viewer, refusals
+from twinspect.serve.drift import drift as find_drift
+from twinspect.serve.refusals import Refusal
+from twinspect.serve.routes.inspections import aware
+from twinspect.serve.store import Series
+from twinspect.serve.whatif import what_if
+
+ROUTER = APIRouter(prefix="/v1/models/{model}", tags=["over time"])
+
+RECENT = 1000
+"""So many of the newest scores are looked at."""
+MOST_WINDOWS = 60
+
+
+@ROUTER.get("/scores", responses=refusals("unknown_model"))
+def scores(
+    here: Here,
+    _: Viewer,
+    model: str,
+    since: Annotated[datetime | None, Query(description="scored at or after; UTC where it names no zone")] = None,
+) -> ScoresAnswer:
+    """Give raw scores by the weights that score now: of calibration, of late, and of what people judged."""
+    served = here.registry.get(model)
+    start = aware(since)
+
+    def newest(verdict: Any = None) -> list[float]:
+        found: list[float] = here.store.scores(
+            served.id, since=start, limit=RECENT, verdict=verdict
+        ).scores.tolist()
+        return found
+
+    return ScoresAnswer(
+        calibration=list(served.active.calibration.scores),
+        recent=newest(),
+        good=newest("good"),
+        defect=newest("defect"),
+    )
+
+
+@ROUTER.get("/whatif", responses=refusals("unknown_model", "cannot_promise"))
+def what_another_rate_changes(
+    here: Here, _: Viewer, model: str, rate: Annotated[float, Query(gt=0, lt=1)]
+) -> WhatIfAnswer:
+    """Say what another false-alarm rate would have decided about the newest images; nothing is changed."""
+    served = here.registry.get(model)
+    recent = here.store.scores(served.id, limit=RECENT)
+    try:
+        found = what_if(
+            served.active.calibration,
+            rate,
+            ids=recent.ids,
+            scores=recent.scores,
+            is_anomalous=recent.is_anomalous,
+            verdicts=recent.verdicts,
+            categories=recent.categories,
+        )
+    except CalibrationError as error:
+        raise Refusal("cannot_promise", str(error)) from None
+    return WhatIfAnswer(rate=found.false_alarm_rate, recent=found.images, **_plain(found))
+
+
+@ROUTER.get("/drift", responses=refusals("unknown_model"))
+def drift(
+    here: Here, _: Viewer, model: str, window: Annotated[int, Query(ge=5, le=1000, description="images")] = 50
+) -> DriftAnswer:
+    """Compare production with the calibration, by windows of images; alarms have a stated rate."""
+    served = here.registry.get(model)
+    windows = here.store.windows(served.id, size=window, limit=MOST_WINDOWS)
+    record = find_drift(served.active.calibration, windows).to_record()
+    told = [{**each, **_span(own)} for each, own in zip(record["windows"], windows, strict=True)]
+    return DriftAnswer.model_validate({**record, "window": window, "windows": told})
+
+
+def _span(window: Series) -> dict[str, Any]:
+    """Say when a window was, and which inspections it holds; the windows themselves know only the latter."""
+    return {
+        "from": window.scored_at[0],
+        "to": window.scored_at[-1],
+        "first": int(window.ids[0]),
+        "last": int(window.ids[-1]),
+    }
+
+
+def _plain(found: Any) -> dict[str, Any]:
+    record: dict[str, Any] = found.to_record()
+    return {name: value for name, value in record.items() if name not in ("false_alarm_rate", "images")}

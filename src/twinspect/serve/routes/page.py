@@ -1,0 +1,26 @@
+"""The page for people: files that come with the package, and nothing else."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from fastapi import FastAPI
+from fastapi.responses import FileResponse, Response
+from starlette.staticfiles import StaticFiles
+
+from twinspect.serve.refusals import Refusal
+
+FOLDER = Path(__file__).parents[1] / "web"
+
+
+def add_page(app: FastAPI) -> None:
+    """Serve the page at ``/`` and its parts under ``/static``."""
+    if FOLDER.is_dir():
+        app.mount("/static", StaticFiles(directory=FOLDER), name="static")
+
+    @app.get("/", include_in_schema=False)
+    def page() -> Response:
+        index = FOLDER / "index.html"
+        if not index.is_file():
+            raise Refusal("not_found", "this installation has no page; the same answers are under /v1")
+        return FileResponse(index)

@@ -1,0 +1,207 @@
+"""Taking images: checked, kept, queued, and only then answered."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING, Annotated, Any
+
+from anyio import fail_after, to_thread
+from fastapi import APIRouter, Query, Request
+from fastapi.responses import JSONResponse
+
+from twinspect.errors import unknown_name
+from twinspect.scoring import SCORE_BATCH
+from twinspect.serve.answers import ScoreAnswer, ScoreErrorAnswer
+from twinspect.serve.context import Context, Here, Inspector, refusals
+from twinspect.serve.queue import stopping
+from twinspect.serve.receiving import FIELD, receive
+from twinspect.serve.refusals import STATUS, Refusal
+from twinspect.serve.served import Job, Served
+from twinspect.serve.telling import tell_inspection, tell_refused
+from twinspect.serve.uploads import Upload, check
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+    from concurrent.futures import Future
+
+    from twinspect.serve.store import Finished, InspectionRow
+
+ROUTER = APIRouter(prefix="/v1", tags=["score"])
+
+_A_WHILE = 0.02
+"""Seconds between looks at a queue whose pixels take all the memory they may."""
+
+_PATIENCE = 300.0
+"""Seconds that a body may take to arrive."""
+
+Taken = tuple["InspectionRow", "Future[Finished]"]
+"""An accepted image, and its result to come."""
+
+_IMAGE = {"type": "string", "format": "binary"}
+_BODY: dict[str, Any] = {
+    "required": True,
+    "content": {
+        "multipart/form-data": {
+            "schema": {
+                "type": "object",
+                "required": [FIELD],
+                "properties": {FIELD: {"type": "array", "items": _IMAGE, "minItems": 1, "maxItems": 64}},
+            }
+        },
+        **{f"image/{kind}": {"schema": _IMAGE} for kind in ("png", "jpeg", "tiff", "bmp", "webp")},
+    },
+}
+_ONE_IMAGE = tuple(code for code in STATUS if code.startswith("image_") and code != "image_removed")
+_RESPONSES = refusals(
+    *_ONE_IMAGE,
+    "images_refused",
+    "unknown_model",
+    "unknown_category",
+    "bad_multipart",
+    "no_images",
+    "too_many_images",
+    "body_too_large",
+    "unsupported_media_type",
+    "too_slow",
+    "queue_full",
+    "stopping",
+)
+for _status in (413, 415, 422):
+    _RESPONSES[_status]["model"] = ScoreErrorAnswer
+
+
+@ROUTER.post(
+    "/score",
+    response_model=ScoreAnswer,
+    responses={202: {"model": ScoreAnswer, "description": "accepted; not scored yet"}, **_RESPONSES},
+    openapi_extra={"requestBody": _BODY},
+)
+async def score(
+    request: Request,
+    here: Here,
+    _: Inspector,
+    model: Annotated[str | None, Query(max_length=200, description="needed where several are served")] = None,
+    category: Annotated[str, Query(max_length=200, description="what the images show, if calibrated on it")] = "",
+    wait: Annotated[bool, Query(description="whether to answer only once they are scored")] = True,
+    name: Annotated[str, Query(max_length=1000, description="of an image that is the whole body")] = "",  # noqa: ARG001 - read with the body
+) -> JSONResponse:
+    """Score images.
+
+    Upload up to 64 files in form fields `images`, or one image as the body with its own content type. What is
+    accepted is kept before it is answered. A bad image is an entry with its error beside the others.
+    """
+    served = _chosen(here, model, category)
+    async with here.receiving:
+        uploads = await _received(request, here)
+        taken = await _take(here, served, uploads, category, _source(request))
+    if all(isinstance(each, Refusal) for each in taken):
+        return _all_refused(uploads, [each for each in taken if isinstance(each, Refusal)])
+    if wait:
+        pending = [asyncio.wrap_future(each[1]) for each in taken if not isinstance(each, Refusal)]
+        # Where a result could not be kept, the row still says that it waits.
+        await asyncio.gather(*pending, return_exceptions=True)
+    answer = await to_thread.run_sync(_tell, here, uploads, taken, wait)
+    return JSONResponse(answer.model_dump(mode="json"), 200 if wait else 202)
+
+
+async def _received(request: Request, here: Context) -> list[Upload]:
+    """Read the body, from a client that does not take for ever."""
+    try:
+        with fail_after(_PATIENCE):
+            return await receive(request, here.limits)
+    except TimeoutError:
+        raise Refusal("too_slow", f"the body did not arrive within {_PATIENCE:g} s; send less at once") from None
+
+
+def _chosen(here: Context, model: str | None, category: str) -> Served:
+    """Find the model, before anything of the body is read."""
+    if here.stopping:
+        raise stopping()
+    served = here.registry.choose(model)
+    if category and category not in served.categories:
+        raise Refusal("unknown_category", str(unknown_name("category", category, served.categories)))
+    served.queue.reserve(1)
+    served.queue.release(1)
+    return served
+
+
+def _source(request: Request) -> str:
+    """Tell the page from programs: browsers say where a POST comes from."""
+    return "web" if "origin" in request.headers else "api"
+
+
+async def _take(
+    here: Context, served: Served, uploads: Sequence[Upload], category: str, source: str
+) -> list[Taken | Refusal]:
+    """Take all uploads that are images, or, where there is no room for so many, none."""
+    served.queue.reserve(len(uploads))
+    left = len(uploads)
+    taken: list[Taken | Refusal] = []
+    try:
+        for start in range(0, len(uploads), SCORE_BATCH):
+            while served.queue.is_heavy:
+                await asyncio.sleep(_A_WHILE)
+            part = uploads[start : start + SCORE_BATCH]
+            found = await asyncio.gather(
+                *(_kept(here, served, upload, category, source) for upload in part), return_exceptions=True
+            )
+            # What was accepted is queued in any case, and together, to be scored together.
+            jobs = [each for each in found if isinstance(each, Job)]
+            futures = iter(served.queue.put(*jobs, weigh=lambda job: job.weight))
+            left -= len(jobs)
+            taken += [_taken(each, futures) for each in found]
+    finally:
+        served.queue.release(left)
+    return taken
+
+
+def _taken(found: Job | BaseException, futures: Iterator[Future[Finished]]) -> Taken | Refusal:
+    if isinstance(found, Job):
+        return found.row, next(futures)
+    if isinstance(found, Refusal):
+        return found
+    raise found
+
+
+async def _kept(here: Context, served: Served, upload: Upload, category: str, source: str) -> Job:
+    return await to_thread.run_sync(_keep, here, served, upload, category, source, limiter=here.decoding)
+
+
+def _keep(here: Context, served: Served, upload: Upload, category: str, source: Any) -> Job:
+    """Check, decode and keep one image; when this returns, disk and database have it.
+
+    Raises:
+        Refusal: it is no image that is accepted.
+    """
+    try:
+        image = check(upload, here.limits, bits=served.loaded.judge.bits)
+    except Refusal as refusal:
+        here.metrics.refused.labels(refusal.code).inc()
+        raise
+    height, width = image.pixels.shape[:2]
+    stored = here.store.archive.put(image.data, image.suffix, width, height)
+    row = here.store.accept(served.id, stored, name=image.name, category=category, source=source)
+    if row is None:
+        raise AssertionError("only watched files can be known already")
+    here.metrics.accepted.labels(served.name, source).inc()
+    return Job(row, image.pixels)
+
+
+def _tell(here: Context, uploads: Sequence[Upload], taken: Sequence[Taken | Refusal], wait: bool) -> ScoreAnswer:
+    answers: list[Any] = []
+    for upload, each in zip(uploads, taken, strict=True):
+        if isinstance(each, Refusal):
+            answers.append(tell_refused(upload.name, each))
+        else:
+            answers.append(tell_inspection(here, here.store.inspection(each[0].id) if wait else each[0]))
+    return ScoreAnswer(inspections=answers)
+
+
+def _all_refused(uploads: Sequence[Upload], refused: Sequence[Refusal]) -> JSONResponse:
+    first, codes = refused[0], {each.code for each in refused}
+    if len(codes) > 1:
+        first = Refusal("images_refused", f"none of {len(refused)} images could be taken; each says why")
+    inspections = [
+        tell_refused(upload.name, each).model_dump() for upload, each in zip(uploads, refused, strict=True)
+    ]
+    return JSONResponse({**first.body, "inspections": inspections}, first.status)

@@ -1,0 +1,108 @@
+"""Thresholds: what would change, changing it, and going back; nothing is ever overwritten."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from fastapi import APIRouter, Query
+
+from twinspect.errors import CalibrationError, ConfigError, NotStoredError
+from twinspect.serve.answers import (
+    AuditAnswer,
+    AuditEntry,
+    CalibrationAnswer,
+    CalibrationsAnswer,
+    ProposalAnswer,
+    ProposedCalibration,
+    RecalibrationAnswer,
+    RecalibrationAsked,
+    RollbackAsked,
+)
+from twinspect.serve.context import Admin, Here, Viewer, refusals
+from twinspect.serve.refusals import Refusal
+from twinspect.serve.routes.inspections import aware
+from twinspect.serve.store import Proposal
+from twinspect.serve.telling import tell_calibration
+
+ROUTER = APIRouter(prefix="/v1/models/{model}", tags=["thresholds"])
+
+
+@ROUTER.post("/recalibrate", responses=refusals("unknown_model", "cannot_promise", "conflict"))
+def recalibrate(here: Here, actor: Admin, model: str, asked: RecalibrationAsked) -> RecalibrationAnswer:
+    """Set a new threshold from scores that are stored already; nothing is scored again.
+
+    With `dry_run` nothing changes. Otherwise a new calibration is added and decides from now on; the one before is
+    kept, and the audit says who did it and why.
+    """
+    served = here.registry.get(model)
+    if not asked.dry_run and not asked.reason.strip():
+        raise Refusal("invalid_request", "a reason is needed, for instance 'new lamp'; or dry_run: true")
+    try:
+        proposal = here.store.propose(
+            served.id, use=asked.use, false_alarm_rate=asked.false_alarm_rate, since=aware(asked.since)
+        )
+    except (CalibrationError, ConfigError) as error:
+        raise Refusal("cannot_promise", str(error)) from None
+    if asked.dry_run:
+        return RecalibrationAnswer(proposal=_tell(proposal), calibration=None)
+    try:
+        row = here.store.apply(served.id, proposal, actor.name, asked.reason)
+    except ConfigError as error:
+        raise Refusal("conflict", str(error)) from None
+    served.refresh()
+    return RecalibrationAnswer(proposal=_tell(proposal), calibration=tell_calibration(row, active=True))
+
+
+@ROUTER.post("/rollback", responses=refusals("unknown_model", "unknown_calibration", "conflict"))
+def roll_back(here: Here, actor: Admin, model: str, asked: RollbackAsked) -> CalibrationAnswer:
+    """Take up an earlier calibration again, as a new record."""
+    served = here.registry.get(model)
+    try:
+        row = here.store.roll_back(served.id, asked.calibration_id, actor.name, asked.reason)
+    except NotStoredError as error:
+        raise Refusal("unknown_calibration", str(error)) from None
+    except ConfigError as error:
+        raise Refusal("conflict", str(error)) from None
+    served.refresh()
+    return tell_calibration(row, active=True)
+
+
+@ROUTER.get("/calibrations", responses=refusals("unknown_model"))
+def calibrations(here: Here, _: Viewer, model: str) -> CalibrationsAnswer:
+    """List every calibration that ever decided, newest first."""
+    served = here.registry.get(model)
+    rows = here.store.calibrations(served.id)
+    return CalibrationsAnswer(
+        calibrations=[tell_calibration(row, active=row.id == served.active.id) for row in rows]
+    )
+
+
+@ROUTER.get("/audit", responses=refusals("unknown_model"))
+def audit(
+    here: Here, _: Viewer, model: str, limit: Annotated[int, Query(ge=1, le=1000)] = 100
+) -> AuditAnswer:
+    """List who changed what, when and why, newest first."""
+    rows = here.store.audit(here.registry.get(model).id, limit)
+    return AuditAnswer(
+        entries=[
+            AuditEntry(id=row.id, at=row.at, who=row.who, action=row.action, reason=row.reason, details=row.details)
+            for row in rows
+        ]
+    )
+
+
+def _tell(proposal: Proposal) -> ProposalAnswer:
+    own = proposal.calibration
+    return ProposalAnswer(
+        use=proposal.use,
+        calibration=ProposedCalibration(
+            false_alarm_rate=own.false_alarm_rate, threshold=own.threshold, promise=own.promise()
+        ),
+        images=proposal.images,
+        confirmed=proposal.confirmed,
+        recent=proposal.recent,
+        changed=proposal.changed,
+        to_anomalous=list(proposal.to_anomalous),
+        to_good=list(proposal.to_good),
+        warnings=list(proposal.warnings),
+    )

@@ -1,0 +1,160 @@
+"""Running a server: from settings to a process that ends without losing what it accepted."""
+
+from __future__ import annotations
+
+import logging
+import sys
+import threading
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+import uvicorn
+
+from twinspect.serve.app import build_app, guarded
+from twinspect.serve.context import Context
+from twinspect.serve.guard import Hosts
+from twinspect.serve.pace import RateLimit
+from twinspect.serve.prometheus import Metrics
+from twinspect.serve.registry import Registry
+from twinspect.serve.store import Retention, Store
+from twinspect.serve.tokens import read_tokens
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from types import FrameType
+
+    from starlette.types import ASGIApp
+
+    from twinspect.serve.settings import Settings
+
+LOG = logging.getLogger(__name__)
+BETWEEN_RETENTIONS: Final = 600.0
+"""Seconds."""
+
+
+@dataclass(frozen=True)
+class Running:
+    """A server's parts, ready to answer.
+
+    Attributes:
+        context: the store, the models and what belongs to them.
+        app: the application with what guards it.
+    """
+
+    context: Context
+    app: ASGIApp
+
+
+@contextmanager
+def running(settings: Settings) -> Iterator[Running]:
+    """Open the store, load the models and take up what waits; in the end, score what was accepted and close.
+
+    Raises:
+        ConfigError, BundleError, StoreError, MissingExtraError: say what is wrong with which setting.
+    """
+    tokens = read_tokens(settings.token_file) if settings.token_file else None
+    metrics = Metrics()
+    with Store(settings.db, settings.data) as store:
+        registry = Registry(
+            settings.models,
+            store,
+            runtime=settings.runtime,
+            device=settings.device,
+            queue_limit=settings.queue,
+            told=metrics.batch,
+        )
+        metrics.watch(registry)
+        context = Context(store, registry, metrics, tokens, settings.limits, _watched(settings, registry))
+        hosts = Hosts.of(settings.host, settings.allow_hosts)
+        app = guarded(build_app(context), context, hosts, RateLimit(settings.rate_limit))
+        registry.start()
+        ended = _keep_room(store, settings)
+        try:
+            yield Running(context, app)
+        finally:
+            ended.set()
+            context.stopping = True
+            registry.stop()
+
+
+class Server(uvicorn.Server):
+    """A server that, told to stop, first scores what it accepted, and meanwhile still answers.
+
+    Args:
+        parts: what it serves.
+        settings: where it listens.
+    """
+
+    def __init__(self, parts: Running, settings: Settings) -> None:
+        super().__init__(
+            uvicorn.Config(
+                parts.app,
+                host=settings.host,
+                port=settings.port,
+                log_config=None,
+                access_log=False,
+                lifespan="off",
+                ws="none",
+                server_header=False,
+                proxy_headers=False,  # who asks is who connects, whatever a client claims
+            )
+        )
+        self._context = parts.context
+
+    @property
+    def address(self) -> str:
+        """The URL that it answers at, once it has started."""
+        host, port = self.servers[0].sockets[0].getsockname()[:2]
+        return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+
+    async def startup(self, sockets: Any = None) -> None:
+        """Listen, and say where."""
+        await super().startup(sockets)
+        if self.started:
+            names = ", ".join(served.name for served in self._context.registry)
+            print(f"twinspect: {names} at {self.address} (Ctrl-C ends it)", file=sys.stderr, flush=True)  # noqa: T201 - for who started it
+
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:  # noqa: ARG002 - uvicorn's signature
+        """Take no more uploads; leave once all is scored. Asked twice, leave at once: what waits stays in the store."""
+        if self._context.stopping:
+            self.should_exit = self.force_exit = True
+            return
+        self._context.stopping = True
+        threading.Thread(target=self._leave, name="drain", daemon=True).start()
+
+    def _leave(self) -> None:
+        LOG.info("stopping: what was accepted is scored first")
+        self._context.registry.stop()
+        self.should_exit = True
+
+
+def run(settings: Settings) -> None:
+    """Serve until told to stop."""
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+    with running(settings) as parts:
+        Server(parts, settings).run()
+
+
+def _watched(settings: Settings, registry: Registry) -> tuple[tuple[str, str, Path], ...]:
+    """Name the watched folders; what arrives in them is scored by the first model."""
+    model = next(iter(registry)).name
+    return tuple((folder.resolve().name, model, folder.resolve()) for folder in settings.watched)
+
+
+def _keep_room(store: Store, settings: Settings) -> threading.Event:
+    """Remove old images now and then, until the event is set."""
+    ended = threading.Event()
+    retention = Retention(settings.keep_days, settings.keep_gigabytes, settings.keep_days)
+
+    def tidy() -> None:
+        while not ended.is_set():
+            try:
+                retention.run(store)
+            except Exception:
+                LOG.exception("removing old images failed")
+            ended.wait(BETWEEN_RETENTIONS)
+
+    threading.Thread(target=tidy, name="retention", daemon=True).start()
+    return ended

@@ -1,0 +1,330 @@
+"""One model as it is served: loaded once, asked from one thread, replaced when its folder changes."""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+import threading
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+from sqlalchemy.exc import SQLAlchemyError
+
+from twinspect.bundle import RECORD, read_record
+from twinspect.data.samples import DataSet, Sample
+from twinspect.errors import ConfigError, ImageError, StoreError, TwinspectError
+from twinspect.images import read_rgb
+from twinspect.loading import AUTO, choose_runtime, load
+from twinspect.looks import looks
+from twinspect.runtime.exports import EXPORT, FOLDER
+from twinspect.serve.queue import WorkQueue
+from twinspect.serve.store import Finished
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from twinspect.judging import Judge
+    from twinspect.scores import ImageScore
+    from twinspect.serve.store import CalibrationRow, InspectionRow, ModelRow, Store
+
+LOG = logging.getLogger(__name__)
+_STORE_RETRY: Final = 1.0
+"""Seconds between tries to keep results while the store does not answer."""
+_TRIES_WHEN_STOPPING: Final = 3
+_EXACT: Final = "fp32"
+"""Exports of this precision say what the trained networks say; others are models of their own."""
+
+Stamp = tuple[tuple[str, int, int], ...]
+"""What tells versions of a model folder apart without reading them: name, time and size of its records."""
+
+
+@dataclass(frozen=True)
+class Job:
+    """An accepted image on its way to be scored.
+
+    Attributes:
+        row: its row in the store.
+        pixels: (H, W, 3) uint8 RGB, or ``None`` to read it from the archive when its turn comes.
+    """
+
+    row: InspectionRow
+    pixels: NDArray[np.uint8] | None = None
+
+    @property
+    def weight(self) -> int:
+        """Bytes that it holds in memory."""
+        return 0 if self.pixels is None else self.pixels.nbytes
+
+
+@dataclass(frozen=True)
+class Loaded:
+    """One version of a model in memory.
+
+    Attributes:
+        judge: what scores; used in the queue's thread alone.
+        weights_sha256: of what scores.
+        stamp: of the folder as it was read.
+    """
+
+    judge: Judge
+    weights_sha256: str
+    stamp: Stamp
+
+    @property
+    def runtime(self) -> str:
+        """What it scores with: ``torch``, or the name of an export."""
+        return self.judge.by or "torch"
+
+
+class Served:
+    """A model that clients ask for by name.
+
+    Args:
+        name: what clients call it.
+        folder: the bundle.
+        store: where everything is kept.
+        runtime: as for :func:`twinspect.load`.
+        device: likewise.
+        queue_limit: images that may wait.
+        told: called with the results of every batch.
+
+    Raises:
+        BundleError: the folder holds no model that can be loaded.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        folder: Path,
+        store: Store,
+        *,
+        runtime: str,
+        device: str,
+        queue_limit: int,
+        told: Callable[[str, Sequence[Finished]], None],
+    ) -> None:
+        self.name, self.folder = name, folder
+        self.error: str | None = None
+        self._store, self._asked, self._told = store, (runtime, device), told
+        self._lock = threading.Lock()
+        self._loaded = load_version(folder, runtime, device)
+        self._row = self._register(self._loaded)
+        self._active = store.active(self._row.id)
+        self._failed: Stamp | None = None
+        self.queue: WorkQueue[Job, Finished] = WorkQueue(f"score-{name}", self._score, limit=queue_limit)
+
+    @property
+    def loaded(self) -> Loaded:
+        """The version that scores now."""
+        return self._loaded
+
+    @property
+    def id(self) -> int:
+        """Its number in the store."""
+        return self._row.id
+
+    @property
+    def active(self) -> CalibrationRow:
+        """The calibration that decides now."""
+        return self._active
+
+    @property
+    def categories(self) -> list[str]:
+        """What it was calibrated on, sorted."""
+        return sorted(set(self._active.calibration.categories) - {""})
+
+    def refresh(self) -> None:
+        """Take up the calibration that the store says is active."""
+        with self._lock:
+            self._active = self._store.active(self._row.id)
+
+    def recover(self) -> int:
+        """Put into the queue what was accepted before and never scored; says how many."""
+        rows = self._store.queued(self._row.id)
+        self.queue.recover(*(Job(row) for row in rows))
+        return len(rows)
+
+    def reload_if_changed(self) -> bool:
+        """Load the folder anew if it changed; where that fails the old version stays, and ``error`` says why."""
+        found = stamp(self.folder)
+        if found in (self._loaded.stamp, self._failed):
+            return False
+        try:
+            fresh = load_version(self.folder, *self._asked)
+            with self._lock:
+                self._row = self._register(fresh)
+                self._loaded, self._active = fresh, self._store.active(self._row.id)
+        except (TwinspectError, OSError) as error:
+            self.error, self._failed = f"the changed model could not be loaded: {error}", found
+            LOG.warning("%s: %s; the version before still scores", self.name, self.error)
+            return False
+        self.error = self._failed = None
+        LOG.info("%s: loaded anew from %s", self.name, self.folder)
+        return True
+
+    def maps(self, pixels: NDArray[np.uint8], name: str) -> ImageScore:
+        """Score one image with its map, in the queue's thread and before what waits there.
+
+        Args:
+            pixels: (H, W, 3) uint8 RGB.
+            name: what the image is called in an error.
+        """
+        future = self.queue.call(lambda: next(_judged(self._loaded.judge, [_sample(name, pixels)], maps=True)))
+        result: Any = future.result()
+        found: ImageScore = result
+        return found
+
+    def _register(self, loaded: Loaded) -> ModelRow:
+        judge = loaded.judge
+        return self._store.register(
+            self.name,
+            str(self.folder.resolve()),
+            loaded.weights_sha256,
+            judge.method,
+            loaded.runtime,
+            judge.calibration_,
+        )
+
+    def _score(self, jobs: Sequence[Job]) -> list[Finished]:
+        with self._lock:  # one version for the whole batch
+            loaded, active = self._loaded, self._active
+        finished = _attempted(loaded, active, jobs, self._store)
+        self._keep(finished)
+        self._told(self.name, finished)
+        return finished
+
+    def _keep(self, finished: Sequence[Finished]) -> None:
+        """Commit results; while the store does not answer they wait, and so does everything behind them."""
+        tries = 0
+        while True:
+            try:
+                self._store.finish(finished)
+            except (StoreError, SQLAlchemyError, OSError):
+                tries += 1
+                if self.queue.is_stopping and tries >= _TRIES_WHEN_STOPPING:
+                    raise  # the rows are still queued: they are scored at the next start
+                LOG.exception("%s: the store does not take results; trying again", self.name)
+                time.sleep(_STORE_RETRY)
+            else:
+                return
+
+
+def load_version(folder: Path, runtime: str, device: str) -> Loaded:
+    """Load a model as it is on the disk now.
+
+    Raises:
+        BundleError: a missing, damaged, altered or unknown file.
+        ConfigError: no such runtime; or the folder changed meanwhile.
+    """
+    before = stamp(folder)
+    record = read_record(folder)
+    chosen = choose_runtime(folder) if runtime == AUTO else runtime
+    judge = load(folder, device=device, runtime=chosen).set_params(workers=0)
+    if stamp(folder) != before:
+        raise ConfigError(f"{folder} changed while it was read; it is read again at once")
+    return Loaded(judge, _identity(record, judge.by), before)
+
+
+def stamp(folder: Path) -> Stamp:
+    """Tell versions of a model folder apart; empty where there is none."""
+    found = []
+    for path in (folder / RECORD, *sorted((folder / FOLDER).glob(f"*/{EXPORT}"))):
+        try:
+            about = path.stat()
+        except OSError:
+            continue
+        found.append((path.relative_to(folder).as_posix(), about.st_mtime_ns, about.st_size))
+    return tuple(found)
+
+
+def _identity(record: dict[str, Any], export: str) -> str:
+    """Name what scores: its weights; of fewer bits, an export of them is another model."""
+    weights: str = record["weights"]["sha256"]
+    if not export or _EXACT in export:
+        return weights
+    return hashlib.sha256(f"{weights} {export}".encode()).hexdigest()
+
+
+def _attempted(
+    loaded: Loaded, active: CalibrationRow, jobs: Sequence[Job], store: Store
+) -> list[Finished]:
+    """Score a batch; where that fails as a whole, each image by itself, so that one cannot spoil the others."""
+    try:
+        return _finished(loaded, active, jobs, store)
+    except Exception:
+        LOG.exception("scoring %d images failed", len(jobs))
+        if len(jobs) == 1:
+            error = "scoring failed; the server's log says why"
+            return [Finished(jobs[0].row.id, loaded.weights_sha256, error=error)]
+        return [each for job in jobs for each in _attempted(loaded, active, [job], store)]
+
+
+def _finished(loaded: Loaded, active: CalibrationRow, jobs: Sequence[Job], store: Store) -> list[Finished]:
+    began = time.perf_counter()
+    read = [(job, _read(job, loaded.judge, store)) for job in jobs]
+    fine = [(job, pixels) for job, pixels in read if not isinstance(pixels, str)]
+    found = {job.row.id: pixels for job, pixels in read if isinstance(pixels, str)}
+    results = _judged(loaded.judge, [_sample(job.row.name, pixels) for job, pixels in fine], maps=False)
+    scored = list(results) if fine else []
+    milliseconds = 1000 * (time.perf_counter() - began) / len(jobs)
+    done = {
+        job.row.id: _decided(job.row, pixels, result, loaded, active, milliseconds)
+        for (job, pixels), result in zip(fine, scored, strict=True)
+    }
+    failed = {key: Finished(key, loaded.weights_sha256, error=reason) for key, reason in found.items()}
+    both = {**done, **failed}
+    return [both[job.row.id] for job in jobs]
+
+
+def _decided(
+    row: InspectionRow,
+    pixels: NDArray[np.uint8],
+    result: ImageScore,
+    loaded: Loaded,
+    active: CalibrationRow,
+    milliseconds: float,
+) -> Finished:
+    if result.error:
+        return Finished(row.id, loaded.weights_sha256, error=_without_path(result))
+    own = active.calibration.of(row.category)
+    return Finished(
+        row.id,
+        loaded.weights_sha256,
+        active.id,
+        result.score,
+        float(own.p_values([result.score])[0]),
+        bool(own.is_anomalous([result.score])[0]),
+        milliseconds,
+        looks=looks(pixels)._asdict(),
+    )
+
+
+def _read(job: Job, judge: Judge, store: Store) -> NDArray[np.uint8] | str:
+    """Give an image's pixels, or why there are none."""
+    if job.pixels is not None:
+        return job.pixels
+    try:
+        path = store.archive.path(job.row.image_sha256)
+        return read_rgb(path, bits=judge.bits)
+    except ImageError as error:
+        return str(error).rpartition(": ")[2]
+    except TwinspectError as error:
+        return str(error)
+
+
+def _judged(judge: Judge, samples: Sequence[Sample], *, maps: bool) -> Any:
+    return judge.stream(DataSet("served", None, tuple(samples)), maps=maps)
+
+
+def _sample(name: str, pixels: NDArray[np.uint8]) -> Sample:
+    """Make a sample of pixels in memory; its path is made up and never opened."""
+    return Sample(Path("upload"), name, pixels=pixels)
+
+
+def _without_path(result: ImageScore) -> str:
+    return result.error.removeprefix(f"{result.sample.path}: ")

@@ -1,0 +1,68 @@
+"""How a server is run, as its command line says it, checked before anything is loaded."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from twinspect.errors import ConfigError
+from twinspect.serve.guard import is_loopback
+from twinspect.serve.uploads import Limits
+
+
+@dataclass(frozen=True)
+class Settings:
+    """How a server is run.
+
+    Attributes:
+        models: model folders.
+        data: folder of the database and the images.
+        db: the database's URL; ``None`` for SQLite in ``data``.
+        host: what it listens on.
+        port: likewise; 0 for any that is free.
+        token_file: who may do what; needed where other machines can reach it.
+        allow_hosts: further names by which it is called.
+        watched: folders that are watched for images.
+        runtime: as for :func:`twinspect.load`.
+        device: likewise.
+        limits: what is accepted.
+        queue: images that may wait, for each model.
+        rate_limit: requests a second of one client; 0 for no limit.
+        keep_days: how long images are kept; ``None`` for ever.
+        keep_gigabytes: how much room they may take; ``None`` for any.
+    """
+
+    models: tuple[str, ...]
+    data: Path
+    db: str | None = None
+    host: str = "127.0.0.1"
+    port: int = 8000
+    token_file: Path | None = None
+    allow_hosts: tuple[str, ...] = ()
+    watched: tuple[Path, ...] = ()
+    runtime: str = "auto"
+    device: str = "auto"
+    limits: Limits = field(default_factory=Limits)
+    queue: int = 256
+    rate_limit: float = 100.0
+    keep_days: float | None = None
+    keep_gigabytes: float | None = None
+
+    def __post_init__(self) -> None:
+        """Refuse what could not work, or would let strangers in.
+
+        Raises:
+            ConfigError: says what to type.
+        """
+        if not self.models:
+            raise ConfigError("no model to serve; type: twinspect serve M.twin")
+        if not 0 <= self.port <= 65535:
+            raise ConfigError(f"--port is {self.port}; allowed are 1 to 65535, or 0 for any that is free")
+        if self.queue < 1 or self.rate_limit < 0 or self.limits.images < 1 or self.limits.image_bytes < 1:
+            raise ConfigError("--queue, --max-batch and --max-image-mb must be above 0, --rate-limit 0 or more")
+        if self.token_file is None and not is_loopback(self.host):
+            command = f"twinspect serve {' '.join(self.models)} --host {self.host} --token-file tokens.txt"
+            raise ConfigError(
+                f"--host {self.host} lets other machines in, so tokens are needed; type: twinspect serve --token-file "
+                f"tokens.txt --add-token NAME:admin, keep the token that it prints, and then: {command}"
+            )

@@ -1,0 +1,41 @@
+"""What was inspected, what people said of it, and every calibration that ever decided: one database, one archive.
+
+:class:`Store` is the only door to the database. What comes out of it are plain frozen values; times are in UTC.
+"""
+
+from __future__ import annotations
+
+from twinspect.serve.store.archive import Archive, StoredImage
+from twinspect.serve.store.paging import Filter, Page
+from twinspect.serve.store.proposing import Proposal
+from twinspect.serve.store.retention import Removed, Retention
+from twinspect.serve.store.rows import (
+    AuditRow,
+    CalibrationRow,
+    FeedbackRow,
+    Finished,
+    ImageRow,
+    InspectionRow,
+    ModelRow,
+)
+from twinspect.serve.store.series import Series
+from twinspect.serve.store.store import Store
+
+__all__ = [
+    "Archive",
+    "AuditRow",
+    "CalibrationRow",
+    "FeedbackRow",
+    "Filter",
+    "Finished",
+    "ImageRow",
+    "InspectionRow",
+    "ModelRow",
+    "Page",
+    "Proposal",
+    "Removed",
+    "Retention",
+    "Series",
+    "Store",
+    "StoredImage",
+]

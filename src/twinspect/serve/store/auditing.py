@@ -1,0 +1,48 @@
+"""The record of changes."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from sqlalchemy import select
+
+from twinspect.serve.store.rows import AuditRow
+from twinspect.serve.store.schema import AUDIT
+from twinspect.serve.store.writing import insert_row, pick
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from datetime import datetime
+
+    from sqlalchemy import Connection
+
+
+def note(
+    connection: Connection,
+    at: datetime,
+    who: str,
+    action: str,
+    reason: str,
+    *,
+    model_id: int | None = None,
+    details: Mapping[str, Any] | None = None,
+) -> None:
+    """Add a row, in the transaction of the change itself: neither is there without the other."""
+    insert_row(
+        connection,
+        AUDIT,
+        at=at,
+        who=who,
+        action=action,
+        model_id=model_id,
+        details=dict(details or {}),
+        reason=reason,
+    )
+
+
+def read(connection: Connection, model_id: int | None, limit: int) -> list[AuditRow]:
+    """Give the newest rows first: those of a model, or all."""
+    wanted = select(AUDIT).order_by(AUDIT.c.id.desc()).limit(limit)
+    if model_id is not None:
+        wanted = wanted.where(AUDIT.c.model_id == model_id)
+    return [AuditRow(**pick(row, AUDIT)) for row in connection.execute(wanted)]

@@ -1,0 +1,1 @@
+"""How databases of every age become today's; run when a store is opened."""

@@ -1,0 +1,120 @@
+"""Scores over time, as arrays: what histograms, drift and proposals look at."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from sqlalchemy import func, select
+
+from twinspect.errors import ConfigError
+from twinspect.serve.store.inspections import JUDGED, LATEST
+from twinspect.serve.store.schema import INSPECTIONS
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from datetime import datetime
+
+    from numpy.typing import NDArray
+    from sqlalchemy import ColumnElement, Connection
+
+    from twinspect.serve.store.rows import ModelRow, Verdict
+
+
+@dataclass(frozen=True)
+class Series:
+    """Scored inspections of one model with one set of weights, in the order in which they were scored.
+
+    Attributes:
+        ids: (N,) of the inspections.
+        scored_at: N times, UTC.
+        scores: (N,) raw.
+        p_values: (N,) as they were then.
+        is_anomalous: (N,) as it was decided then.
+        categories: N; empty where none was given.
+        verdicts: N; what was said of each last, or ``None``.
+        looks: N; what describes each image's appearance, or nothing.
+    """
+
+    ids: NDArray[np.int64]
+    scored_at: tuple[datetime, ...]
+    scores: NDArray[np.float64]
+    p_values: NDArray[np.float64]
+    is_anomalous: NDArray[np.bool_]
+    categories: tuple[str, ...]
+    verdicts: tuple[Verdict | None, ...]
+    looks: tuple[dict[str, float], ...]
+
+    def __len__(self) -> int:
+        return len(self.ids)
+
+
+_COLUMNS = (
+    INSPECTIONS.c.id,
+    INSPECTIONS.c.scored_at,
+    INSPECTIONS.c.score,
+    INSPECTIONS.c.p_value,
+    INSPECTIONS.c.is_anomalous,
+    INSPECTIONS.c.category,
+    LATEST.c.verdict,
+    INSPECTIONS.c.looks,
+)
+_ORDER = (INSPECTIONS.c.scored_at, INSPECTIONS.c.id)
+
+
+def newest(
+    connection: Connection,
+    model: ModelRow,
+    since: datetime | None,
+    limit: int,
+    verdict: Verdict | None = None,
+) -> Series:
+    """Give the newest scores by the model's present weights, oldest of them first."""
+    where = _comparable(model)
+    where += [INSPECTIONS.c.scored_at >= since] if since is not None else []
+    where += [LATEST.c.verdict == verdict] if verdict is not None else []
+    query = select(*_COLUMNS).select_from(JUDGED).where(*where)
+    found = connection.execute(query.order_by(*(each.desc() for each in _ORDER)).limit(limit)).all()
+    return _series(found[::-1])
+
+
+def windows(connection: Connection, model: ModelRow, size: int, limit: int) -> list[Series]:
+    """Cut all such scores into windows of equal size, and give the last ones that are full.
+
+    They are counted from the first score on, so a new score never moves one that was already looked at.
+    """
+    if size < 1 or limit < 1:
+        raise ConfigError(
+            f"windows have at least one score, and there is at least one; got {size} and {limit}"
+        )
+    where = _comparable(model)
+    count = connection.execute(select(func.count()).select_from(INSPECTIONS).where(*where)).scalar_one()
+    first = max(0, count // size - limit)
+    query = select(*_COLUMNS).select_from(JUDGED).where(*where).order_by(*_ORDER)
+    found = connection.execute(query.offset(first * size).limit((count // size - first) * size)).all()
+    return [_series(found[start : start + size]) for start in range(0, len(found), size)]
+
+
+def _comparable(model: ModelRow) -> list[ColumnElement[bool]]:
+    return [
+        INSPECTIONS.c.model_id == model.id,
+        INSPECTIONS.c.weights_sha256 == model.weights_sha256,
+        INSPECTIONS.c.state == "done",
+    ]
+
+
+def _series(rows: Sequence[Any]) -> Series:
+    ids, times, scores, p_values, anomalous, categories, verdicts, looks = (
+        zip(*rows, strict=True) if rows else ((),) * 8
+    )
+    return Series(
+        np.array(ids, dtype=np.int64),
+        tuple(times),
+        np.array(scores, dtype=np.float64),
+        np.array(p_values, dtype=np.float64),
+        np.array(anomalous, dtype=np.bool_),
+        tuple(categories),
+        tuple(verdicts),
+        tuple(each or {} for each in looks),
+    )

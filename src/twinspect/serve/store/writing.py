@@ -1,0 +1,39 @@
+"""Small things that writing to either database needs."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from sqlalchemy.dialects import postgresql, sqlite
+
+from twinspect.errors import ConfigError
+
+if TYPE_CHECKING:
+    from sqlalchemy import Connection, Row, Table
+    from sqlalchemy.sql.selectable import FromClause
+
+
+def insert_into(connection: Connection, table: Table) -> postgresql.Insert | sqlite.Insert:
+    """Begin an INSERT that may say what happens on a conflict; both databases spell that alike."""
+    make = sqlite.insert if connection.dialect.name == "sqlite" else postgresql.insert
+    return make(table)
+
+
+def insert_row(connection: Connection, table: Table, **values: Any) -> int:
+    """Add a row and give its id."""
+    return int(connection.execute(table.insert().values(**values).returning(table.c.id)).scalar_one())
+
+
+def pick(row: Row[Any], table: FromClause) -> dict[str, Any]:
+    """Take the columns of one table out of a row of several, by name."""
+    return {column.name: row._mapping[column] for column in table.c}  # noqa: SLF001 - SQLAlchemy's public name
+
+
+def check_reason(who: str, reason: str) -> None:
+    """Refuse a change of which nobody could say later who made it, and why.
+
+    Raises:
+        ConfigError: either is empty.
+    """
+    if not who.strip() or not reason.strip():
+        raise ConfigError("a change of the calibration needs who makes it and why, for instance 'new lamp'")

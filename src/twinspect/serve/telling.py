@@ -1,0 +1,113 @@
+"""From rows of the store to answers."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from twinspect.serve.answers import (
+    CalibrationAnswer,
+    ErrorDetail,
+    FeedbackAnswer,
+    ImageAnswer,
+    InspectionAnswer,
+    ModelAnswer,
+    QueueAnswer,
+    RefusedImage,
+)
+from twinspect.serve.words import rarity
+
+if TYPE_CHECKING:
+    from twinspect.calibration import Calibration
+    from twinspect.serve.context import Context
+    from twinspect.serve.refusals import Refusal
+    from twinspect.serve.served import Served
+    from twinspect.serve.store import CalibrationRow, FeedbackRow, InspectionRow
+
+
+def tell_inspection(here: Context, row: InspectionRow) -> InspectionAnswer:
+    """Describe an inspection."""
+    own = _decider(here, row)
+    address = f"/v1/inspections/{row.id}"
+    there = row.image.removed_at is None
+    return InspectionAnswer(
+        id=row.id,
+        model=row.model,
+        name=row.name,
+        category=row.category,
+        source=row.source,
+        state=row.state,
+        accepted_at=row.accepted_at,
+        scored_at=row.scored_at,
+        score=row.score,
+        p_value=row.p_value,
+        is_anomalous=row.is_anomalous,
+        threshold=own.threshold if own else None,
+        in_words=rarity(row.p_value, len(own.scores)) if own and row.p_value is not None else None,
+        calibration_id=row.calibration_id,
+        width=row.image.width,
+        height=row.image.height,
+        image=ImageAnswer(sha256=row.image_sha256, url=f"{address}/image" if there else None),
+        map_url=f"{address}/map" if there and row.state == "done" else None,
+        feedback=tell_feedback(row.feedback) if row.feedback else None,
+        error=row.error,
+        milliseconds=row.milliseconds,
+    )
+
+
+def tell_feedback(row: FeedbackRow) -> FeedbackAnswer:
+    """Describe what somebody said."""
+    return FeedbackAnswer(verdict=row.verdict, comment=row.comment, by=row.created_by, at=row.created_at)
+
+
+def tell_refused(name: str, refusal: Refusal) -> RefusedImage:
+    """Describe an image that was not taken."""
+    return RefusedImage(name=name, error=ErrorDetail(code=refusal.code, message=refusal.message))
+
+
+def tell_calibration(row: CalibrationRow, *, active: bool) -> CalibrationAnswer:
+    """Describe a calibration."""
+    own = row.calibration
+    return CalibrationAnswer(
+        id=row.id,
+        source=row.source,
+        created_at=row.created_at,
+        created_by=row.created_by,
+        reason=row.reason,
+        parent_id=row.parent_id,
+        active=active,
+        kind=own.kind,
+        false_alarm_rate=own.false_alarm_rate,
+        threshold=own.threshold,
+        images=len(own.scores),
+        promise=own.promise(),
+        map_range=own.map_range,
+    )
+
+
+def tell_model(served: Served, drift: str | None) -> ModelAnswer:
+    """Describe a model."""
+    judge = served.loaded.judge
+    return ModelAnswer(
+        name=served.name,
+        method=judge.method,
+        runtime=served.loaded.runtime,
+        teacher=_teacher(judge.about()["teacher"]),
+        calibration=tell_calibration(served.active, active=True),
+        categories=served.categories,
+        queue=QueueAnswer(length=served.queue.length, limit=served.queue.limit),
+        error=served.error,
+        drift=drift,
+    )
+
+
+def _decider(here: Context, row: InspectionRow) -> Calibration | None:
+    if row.calibration_id is None:
+        return None
+    return here.calibration(row.calibration_id).of(row.category)
+
+
+def _teacher(about: Any) -> str:
+    """Name a teacher; a joined model has several."""
+    if isinstance(about, list):
+        return ", ".join(dict.fromkeys(_teacher(each) for each in about))
+    return str(about["name"] if isinstance(about, dict) else about or "")

@@ -1,0 +1,187 @@
+"""From untrusted bytes to pixels: nothing is believed that a client says of a file, and it is decoded once."""
+
+from __future__ import annotations
+
+import unicodedata
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+from twinspect.errors import ImageError, SeveralPicturesError, TooManyPixelsError
+from twinspect.images import MAX_PIXELS, MIN_SIDE, image_size, read_rgb
+from twinspect.serve.anatomy import DamagedError, dissect, foreign
+from twinspect.serve.refusals import Refusal
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+SUFFIXES: Final = {"PNG": ".png", "JPEG": ".jpg", "TIFF": ".tif", "BMP": ".bmp", "WebP": ".webp"}
+"""The ending under which each format is archived."""
+MEDIA_TYPES: Final = {
+    ".png": "image/png",
+    ".jpg": "image/jpeg",
+    ".tif": "image/tiff",
+    ".bmp": "image/bmp",
+    ".webp": "image/webp",
+}
+"""What an archived file is sent back as."""
+_STARTS: Final = {
+    b"\x89PNG\r\n\x1a\n": "PNG",
+    b"\xff\xd8\xff": "JPEG",
+    b"II*\0": "TIFF",
+    b"MM\0*": "TIFF",
+    b"II+\0": "TIFF",
+    b"MM\0+": "TIFF",
+    b"BM": "BMP",
+}
+_ALLOWED: Final = "allowed are whole PNG, JPEG, TIFF, BMP and WebP files of one picture"
+_LONGEST_NAME: Final = 200
+_UNNAMED: Final = "image"
+
+
+@dataclass(frozen=True)
+class Upload:
+    """One file as a client sent it.
+
+    Attributes:
+        name: what the client calls it: text for people, never a path.
+        data: its bytes; empty where they were more than allowed.
+        size: how many bytes came.
+    """
+
+    name: str
+    data: bytes
+    size: int
+
+
+@dataclass(frozen=True)
+class CheckedImage:
+    """An upload that is an image.
+
+    Attributes:
+        name: as in :class:`Upload`.
+        data: its bytes.
+        suffix: under which it is archived, by its contents.
+        pixels: (H, W, 3) uint8 RGB, upright.
+    """
+
+    name: str
+    data: bytes
+    suffix: str
+    pixels: NDArray[np.uint8]
+
+
+@dataclass(frozen=True)
+class Limits:
+    """What is accepted.
+
+    Attributes:
+        image_bytes: of one file.
+        images: files of one request.
+        pixels: of one image.
+        body_bytes: of one request.
+    """
+
+    image_bytes: int = 64 * 2**20
+    images: int = 64
+    pixels: int = MAX_PIXELS
+    body_bytes: int = 512 * 2**20
+
+
+def check(upload: Upload, limits: Limits, *, bits: int | None = None) -> CheckedImage:
+    """Find out what an upload is, and decode it.
+
+    Args:
+        upload: untrusted.
+        limits: what is accepted.
+        bits: significant bits of 16-bit files, see :func:`twinspect.images.read_rgb`.
+
+    Raises:
+        Refusal: with one of the codes that begin with ``image_``.
+    """
+    if upload.size > limits.image_bytes:
+        raise too_large(upload.size, limits)
+    if not upload.data:
+        raise Refusal("image_empty", f"the file is empty (0 bytes); {_ALLOWED}")
+    kind = sniff(upload.data)
+    _check_anatomy(kind, upload.data)
+    pixels = _decoded(upload.data, kind, limits, bits)
+    return CheckedImage(upload.name, upload.data, SUFFIXES[kind], pixels)
+
+
+def too_large(size: int, limits: Limits) -> Refusal:
+    """Say that a file has too many bytes."""
+    most = limits.image_bytes / 2**20
+    return Refusal(
+        "image_too_large",
+        f"the file has {size:,} bytes or more; allowed are {limits.image_bytes:,} ({most:g} MB): "
+        "send a smaller file, or start the server with a larger --max-image-mb",
+    )
+
+
+def sniff(data: bytes) -> str:
+    """Name the format by the first bytes.
+
+    Raises:
+        Refusal: ``image_unknown_type``.
+    """
+    if data[:4] == b"RIFF" and data[8:12] == b"WEBP":
+        return "WebP"
+    for start, kind in _STARTS.items():
+        if data.startswith(start):
+            return kind
+    raise Refusal("image_unknown_type", f"the file is no image: it starts with {data[:12]!r}; {_ALLOWED}")
+
+
+def display_name(text: str | None) -> str:
+    """Make of a client's file name a line of text for people; it never names anything on the disk.
+
+    >>> display_name("../../etc/pass\\x00wd\\u202egnp.exe")
+    'passwdgnp.exe'
+    """
+    last = (text or "").replace("\\", "/").rsplit("/", 1)[-1]
+    # Categories C: control characters, surrogates, and marks that turn the direction of writing.
+    visible = "".join(each for each in last if unicodedata.category(each)[0] != "C")
+    return visible.strip()[:_LONGEST_NAME] or _UNNAMED
+
+
+def _check_anatomy(kind: str, data: bytes) -> None:
+    try:
+        anatomy = dissect(kind, data)
+    except DamagedError as error:
+        raise Refusal("image_damaged", f"the {kind} cannot be read: {error}; {_ALLOWED}") from None
+    if anatomy.animated:
+        raise Refusal("image_several_pictures", f"the {kind} is an animation; {_ALLOWED}")
+    if found := foreign(data, anatomy):
+        raise Refusal(
+            "image_polyglot",
+            f"the {kind} is not only an image: {found}; {_ALLOWED}: open it and save it anew",
+        )
+
+
+def _decoded(data: bytes, kind: str, limits: Limits, bits: int | None) -> NDArray[np.uint8]:
+    name = Path(kind)
+    try:
+        height, width = image_size(name, content=data)
+        if height * width > limits.pixels:
+            raise TooManyPixelsError(
+                f"{width} x {height} pixels are {height * width:,}, allowed are at most {limits.pixels:,}"
+            )
+        if min(height, width) < MIN_SIDE:
+            raise Refusal(
+                "image_too_small",
+                f"the image has {width} x {height} pixels; both sides must be {MIN_SIDE} or more",
+            )
+        return read_rgb(name, bits=bits, content=data)
+    except ImageError as error:
+        message = str(error).removeprefix(f"{name}: ")
+        raise Refusal(_code(error), f"the {kind}: {message}; {_ALLOWED}") from None
+    except MemoryError:
+        raise Refusal("image_too_many_pixels", f"the {kind} takes more memory than there is") from None
+
+
+def _code(error: ImageError) -> str:
+    if isinstance(error, TooManyPixelsError):
+        return "image_too_many_pixels"
+    return "image_several_pictures" if isinstance(error, SeveralPicturesError) else "image_damaged"

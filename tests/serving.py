@@ -1,0 +1,69 @@
+"""A server of one small model, in this process, for tests."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from conftest import blemish, stripes
+from PIL import Image
+from starlette.testclient import TestClient
+
+from twinspect.serve.context import Context
+from twinspect.serve.run import running
+from twinspect.serve.settings import Settings
+
+
+@dataclass
+class Site:
+    """A running server and a client of it."""
+
+    client: TestClient
+    context: Context
+
+    def score(self, *images: bytes, **query: Any) -> Any:
+        files = [("images", (f"{place}.png", data)) for place, data in enumerate(images)]
+        return self.client.post("/v1/score", files=files, params=query)
+
+    def scored(self, *images: bytes, **query: Any) -> list[dict[str, Any]]:
+        answer = self.score(*images, **query)
+        assert answer.status_code == 200, answer.text
+        found: list[dict[str, Any]] = answer.json()["inspections"]
+        return found
+
+    @property
+    def served(self) -> Any:
+        return next(iter(self.context.registry))
+
+
+@contextmanager
+def site(model: Path, folder: Path, **changes: Any) -> Iterator[Site]:
+    defaults: dict[str, Any] = {"models": (str(model),), "data": folder, "runtime": "torch", "rate_limit": 0.0}
+    with running(Settings(**{**defaults, **changes})) as parts:
+        # As uvicorn does, errors end in an answer and not in the client's face.
+        # Entered, the client has one event loop for all of a test's threads, as a server has.
+        with TestClient(parts.app, "http://127.0.0.1:8000", raise_server_exceptions=False) as client:
+            yield Site(client, parts.context)
+
+
+def png(values: np.ndarray[Any, Any]) -> bytes:
+    buffer = io.BytesIO()
+    Image.fromarray(values).save(buffer, "PNG")
+    return buffer.getvalue()
+
+
+def good(seed: int) -> bytes:
+    return png(stripes(seed))
+
+
+def bad(seed: int) -> bytes:
+    return png(blemish(stripes(seed)))
+
+
+def code(answer: Any) -> tuple[int, str]:
+    return answer.status_code, answer.json()["error"]["code"]

@@ -1,0 +1,491 @@
+"""The whole HTTP contract, over a small model and a real store."""
+
+from __future__ import annotations
+
+import io
+import json
+import shutil
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from conftest import quick
+from PIL import Image
+from serving import Site, bad, code, good, png, site
+
+import twinspect as ts
+from twinspect.calibration import Calibration
+from twinspect.detector import Detector
+from twinspect.serve.served import Loaded
+from twinspect.serve.tokens import add_token
+from twinspect.serve.uploads import Limits
+
+
+@pytest.fixture(scope="module")
+def bundle(parts: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A hardly trained model; tests must not change it."""
+    path = tmp_path_factory.mktemp("served") / "parts.twin"
+    Detector("mkd", **quick("mkd", 4)).fit(parts).save(path)
+    return path
+
+
+@pytest.fixture(scope="module")
+def shared_site(bundle: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
+    """A server that tests share; they must not change its calibration."""
+    with site(bundle, tmp_path_factory.mktemp("data")) as found:
+        yield found
+
+
+def test_a_served_score_is_the_detectors(shared_site: Site, bundle: Path, tmp_path: Path) -> None:
+    path = tmp_path / "part.png"
+    path.write_bytes(bad(300))
+    own = ts.load(bundle).score(path)
+    (row,) = shared_site.scored(bad(300))
+    assert np.float32(row["score"]) == own.image[0]
+    assert row["p_value"] == own.p_value[0]
+    assert row["is_anomalous"] == own.is_anomalous[0]
+    record = json.loads((bundle / "model.json").read_text())["calibration"]
+    assert row["threshold"] == Calibration.from_record(record).threshold
+    assert (row["width"], row["height"], row["state"], row["source"]) == (48, 48, "done", "api")
+    assert row["in_words"].startswith("would be seen in ")
+    answer = shared_site.client.get(row["map_url"], params={"format": "npz"})
+    with np.load(io.BytesIO(answer.content), allow_pickle=False) as arrays:
+        np.testing.assert_array_equal(arrays["map"], own.map[0])
+
+
+def test_a_batch_is_scored_as_score_does(shared_site: Site, bundle: Path, tmp_path: Path) -> None:
+    paths = [tmp_path / f"{seed}.png" for seed in range(10)]
+    for seed, path in enumerate(paths):
+        path.write_bytes(good(400 + seed))
+    rows = shared_site.scored(*(path.read_bytes() for path in paths))
+    own = ts.load(bundle).score([str(path) for path in paths], maps=False)
+    np.testing.assert_allclose([row["score"] for row in rows], own.image, rtol=1e-6)
+    assert [row["name"] for row in rows] == [f"{place}.png" for place in range(10)]
+
+
+def test_waiting_images_are_scored_together(shared_site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    served, sizes, go = shared_site.served, [], threading.Event()
+    engine = served.loaded.judge._engine()
+    whole = engine.score
+
+    def counting(read: Any, *, maps: bool) -> Any:
+        sizes.append(len(read))
+        assert go.wait(20)
+        return whole(read, maps=maps)
+
+    monkeypatch.setattr(engine, "score", counting)
+    askers = [threading.Thread(target=shared_site.scored, args=(good(500 + seed),)) for seed in range(9)]
+    askers[0].start()
+    while not sizes:
+        time.sleep(0.01)
+    for each in askers[1:]:
+        each.start()
+    while served.queue.length < 9:
+        time.sleep(0.01)
+    go.set()
+    for each in askers:
+        each.join(20)
+    assert sizes == [1, 8]
+
+
+def test_an_image_is_decoded_once(shared_site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    from twinspect import images
+
+    decoded = []
+    whole = images.stored_values
+    monkeypatch.setattr(images, "stored_values", lambda *a, **k: decoded.append(a) or whole(*a, **k))
+    shared_site.scored(good(600), good(601))
+    assert len(decoded) == 2
+
+
+def test_one_image_may_be_the_body(shared_site: Site) -> None:
+    answer = shared_site.client.post(
+        "/v1/score?name=../x/part.png", content=good(1), headers={"content-type": "image/png"}
+    )
+    assert answer.status_code == 200
+    assert answer.json()["inspections"][0]["name"] == "part.png"
+
+
+def test_bad_images_stand_beside_good_ones(shared_site: Site) -> None:
+    first, second, third = shared_site.scored(good(1), b"", good(2) + b"<html>")
+    assert first["state"] == "done"
+    assert second == {"name": "1.png", "error": {"code": "image_empty", "message": second["error"]["message"]}}
+    assert third["error"]["code"] == "image_polyglot"
+
+
+@pytest.mark.parametrize(
+    ("data", "wanted"),
+    [
+        (b"", (422, "image_empty")),
+        (b"hello", (415, "image_unknown_type")),
+        (good(1)[:100], (422, "image_damaged")),
+        (good(1) + b"PK\x03\x04", (422, "image_polyglot")),
+        (png(np.zeros((1, 9, 3), np.uint8)), (422, "image_too_small")),
+    ],
+)
+def test_a_bad_image_alone_is_an_error(shared_site: Site, data: bytes, wanted: tuple[int, str]) -> None:
+    answer = shared_site.score(data)
+    assert code(answer) == wanted
+    assert answer.json()["inspections"][0]["name"] == "0.png"
+
+
+def test_bad_images_for_different_reasons(shared_site: Site) -> None:
+    answer = shared_site.score(b"", b"hello")
+    assert code(answer) == (422, "images_refused")
+    assert [each["error"]["code"] for each in answer.json()["inspections"]] == ["image_empty", "image_unknown_type"]
+
+
+def test_requests_that_make_no_sense(shared_site: Site) -> None:
+    client, image = shared_site.client, {"content-type": "image/png"}
+    assert code(client.post("/v1/score", content=b"{}", headers={"content-type": "application/json"})) == (
+        415,
+        "unsupported_media_type",
+    )
+    multipart = {"content-type": "multipart/form-data"}
+    assert code(client.post("/v1/score", content=b"x", headers=multipart)) == (400, "bad_multipart")
+    cut = {"content-type": "multipart/form-data; boundary=b"}
+    assert code(client.post("/v1/score", content=b"--b\r\nContent-Dispo", headers=cut)) == (400, "bad_multipart")
+    assert code(client.post("/v1/score", content=b"nonsense", headers=cut)) == (400, "bad_multipart")
+    assert code(client.post("/v1/score", files=[("other", b"x")])) == (400, "no_images")
+    assert code(client.post("/v1/score?model=no", content=good(1), headers=image)) == (404, "unknown_model")
+    assert code(client.post("/v1/score?category=no", content=good(1), headers=image)) == (422, "unknown_category")
+    assert code(client.post("/v1/score?wait=perhaps", content=good(1), headers=image)) == (422, "invalid_request")
+    assert code(client.get("/v1/nothing")) == (404, "not_found")
+    assert code(client.delete("/v1/models")) == (405, "method_not_allowed")
+    assert code(client.get("/v1/inspections/999999")) == (404, "unknown_inspection")
+    assert code(client.get("/v1/inspections/999999/map")) == (404, "unknown_inspection")
+    assert code(client.get("/v1/inspections?since=yesterday")) == (422, "invalid_request")
+    assert code(client.get("/v1/inspections?limit=0")) == (422, "invalid_request")
+    assert code(client.get("/v1/models/no/audit")) == (404, "unknown_model")
+    assert code(client.post("/v1/feedback", json={"inspection_id": 999999, "verdict": "good"})) == (
+        404,
+        "unknown_inspection",
+    )
+    assert code(client.post("/v1/feedback", json={"inspection_id": 1, "verdict": "nice"})) == (422, "invalid_request")
+    assert code(client.post("/v1/models/parts/recalibrate", json={"use": "calibration"})) == (422, "invalid_request")
+
+
+def test_sizes_are_limited_while_they_arrive(bundle: Path, tmp_path: Path) -> None:
+    limits = Limits(image_bytes=20_000, images=3, body_bytes=100_000, pixels=48 * 48)
+    with site(bundle, tmp_path, limits=limits) as here:
+        small = good(1)
+        assert len(small) < 20_000
+        first, second = here.scored(small, bytes(30_000))
+        assert first["state"] == "done"
+        assert second["error"]["code"] == "image_too_large"
+        assert code(here.score(*[small] * 4)) == (413, "too_many_images")
+        assert code(here.score(bytes(200_000))) == (413, "body_too_large")
+
+        def endless() -> Iterator[bytes]:  # without a length: counted as it comes
+            for _ in range(200):
+                yield bytes(1000)
+
+        image = {"content-type": "image/png"}
+        assert code(here.client.post("/v1/score", content=endless(), headers=image)) == (413, "body_too_large")
+        assert code(here.client.post("/v1/feedback", content=bytes(70_000))) == (413, "body_too_large")
+        assert code(here.score(png(np.zeros((49, 48, 3), np.uint8)))) == (413, "image_too_many_pixels")
+
+
+def test_looking_back(bundle: Path, tmp_path: Path) -> None:
+    with site(bundle, tmp_path) as here:
+        rows = here.scored(*(good(seed) for seed in range(5)), category="parts")
+        page = here.client.get("/v1/inspections", params={"limit": 2}).json()
+        assert (page["total"], [row["id"] for row in page["inspections"]]) == (5, [5, 4])
+        second = here.client.get("/v1/inspections", params={"limit": 2, "after": page["next"]}).json()
+        assert [row["id"] for row in second["inspections"]] == [3, 2]
+        assert here.client.get("/v1/inspections/3").json() == rows[2]
+        assert here.client.get("/v1/inspections?category=parts&name=4.PNG").json()["total"] == 1
+        assert here.client.get("/v1/inspections?category=").json()["total"] == 0
+        assert here.client.get("/v1/inspections?since=2999-01-01").json()["total"] == 0
+
+
+def test_a_table_that_no_spreadsheet_computes(bundle: Path, tmp_path: Path) -> None:
+    with site(bundle, tmp_path) as here:
+        files = [("images", ("=cmd|'/c calc'!A0.png".replace("/", "|"), good(1)))]
+        assert here.client.post("/v1/score", files=files).status_code == 200
+        answer = here.client.get("/v1/inspections", headers={"accept": "text/csv"})
+        assert answer.headers["content-type"].startswith("text/csv")
+        head, line = answer.text.splitlines()
+        assert head.startswith("id,model,name,category")
+        assert ",'=cmd" in line or ",\"'=cmd" in line
+        assert here.client.get("/v1/inspections?format=csv").text == answer.text
+
+
+def test_pictures(shared_site: Site) -> None:
+    data = bad(7)
+    (row,) = shared_site.scored(data)
+    client, address = shared_site.client, f"/v1/inspections/{row['id']}"
+    original = client.get(row["image"]["url"])
+    assert (original.content, original.headers["content-type"]) == (data, "image/png")
+    assert original.headers["x-content-type-options"] == "nosniff"
+    small = Image.open(io.BytesIO(client.get(f"{address}/thumbnail").content))
+    assert (small.format, max(small.size)) == ("JPEG", 48)
+    heat = Image.open(io.BytesIO(client.get(row["map_url"]).content))
+    assert (heat.mode, heat.size) == ("RGBA", (48, 48))
+    laid = Image.open(io.BytesIO(client.get(f"{address}/map?overlay=true").content))
+    assert laid.mode == "RGB"
+    shown = Image.open(io.BytesIO(client.get(f"{address}/image?format=png").content))
+    np.testing.assert_array_equal(np.asarray(shown), np.asarray(Image.open(io.BytesIO(data))))
+
+
+def test_removed_images_keep_their_rows(bundle: Path, tmp_path: Path) -> None:
+    from twinspect.serve.store import Retention
+
+    with site(bundle, tmp_path) as here:
+        here.scored(good(1))
+        Retention(gigabytes=0).run(here.context.store)
+        row = here.client.get("/v1/inspections/1").json()
+        assert row["image"]["url"] is None
+        assert row["map_url"] is None
+        for part in ("image", "thumbnail", "map"):
+            assert code(here.client.get(f"/v1/inspections/1/{part}")) == (410, "image_removed")
+
+
+def test_feedback_recalibration_and_the_way_back(bundle: Path, tmp_path: Path) -> None:
+    with site(bundle, tmp_path) as here:
+        client, path = here.client, "/v1/models/parts"
+        rows = here.scored(*(bad(seed) for seed in range(8)), *(good(seed) for seed in range(12)))
+        for row in rows:
+            said = {"inspection_id": row["id"], "verdict": "good", "comment": "fine"}
+            answer = client.post("/v1/feedback", json=said)
+            assert (answer.status_code, answer.json()["by"]) == (200, "local")
+        told = client.get(f"/v1/inspections/{rows[0]['id']}").json()
+        assert told["feedback"]["verdict"] == "good"
+        flagged = sum(row["is_anomalous"] for row in rows)
+        assert client.get("/v1/feedback/disagreements").json()["total"] == flagged
+        before = client.get("/v1/models").json()["models"][0]["calibration"]
+        asked = {"use": "confirmed", "false_alarm_rate": 0.1, "dry_run": True}
+        dry = client.post(f"{path}/recalibrate", json=asked).json()
+        assert dry["calibration"] is None
+        assert dry["proposal"]["images"] == 20
+        assert client.get(f"{path}/calibrations").json()["calibrations"][0]["id"] == before["id"]
+        made = client.post(f"{path}/recalibrate", json={**asked, "dry_run": False, "reason": "new lamp"}).json()
+        fresh = made["calibration"]
+        assert fresh["threshold"] == sorted(row["score"] for row in rows)[-2]
+        assert client.get("/v1/models").json()["models"][0]["calibration"] == fresh
+        (again,) = here.scored(bad(0))
+        assert (again["calibration_id"], again["threshold"]) == (fresh["id"], fresh["threshold"])
+        assert client.get(f"/v1/inspections/{rows[0]['id']}").json()["threshold"] == before["threshold"]
+        back = client.post(f"{path}/rollback", json={"calibration_id": before["id"], "reason": "no"}).json()
+        assert back["threshold"] == before["threshold"]
+        assert back["id"] > fresh["id"]
+        sources = [each["source"] for each in client.get(f"{path}/calibrations").json()["calibrations"]]
+        assert sources == ["rollback", "confirmed", "bundle"]
+        audit = client.get(f"{path}/audit").json()["entries"]
+        assert [each["action"] for each in audit][:2] == ["rollback", "recalibrate"]
+        assert audit[1]["reason"] == "new lamp"
+        impossible = {"use": "calibration", "false_alarm_rate": 1e-5, "dry_run": True}
+        assert code(client.post(f"{path}/recalibrate", json=impossible)) == (422, "cannot_promise")
+        gone = {"calibration_id": 12345, "reason": "no"}
+        assert code(client.post(f"{path}/rollback", json=gone)) == (404, "unknown_calibration")
+
+
+def test_over_time(bundle: Path, tmp_path: Path) -> None:
+    with site(bundle, tmp_path) as here:
+        client, path = here.client, "/v1/models/parts"
+        assert client.get(f"{path}/drift").json()["windows"] == []
+        rows = here.scored(*(good(seed) for seed in range(8)), *(bad(seed) for seed in range(2)), category="parts")
+        client.post("/v1/feedback", json={"inspection_id": 10, "verdict": "defect"})
+        scores = client.get(f"{path}/scores").json()
+        assert scores["recent"] == [row["score"] for row in rows]
+        assert scores["defect"] == [rows[9]["score"]]
+        assert scores["calibration"] == list(here.served.active.calibration.scores)
+        told = client.get(f"{path}/whatif", params={"rate": 0.5}).json()
+        above = [row["id"] for row in rows if row["score"] > told["threshold"]]
+        assert told["anomalous_recent"] == len(above)
+        assert told["changed"] == [
+            row["id"] for row in rows if row["is_anomalous"] != (row["id"] in above)
+        ]
+        assert code(client.get(f"{path}/whatif?rate=0.00001")) == (422, "cannot_promise")
+        drift = client.get(f"{path}/drift", params={"window": 5}).json()
+        assert [(each["first"], each["last"]) for each in drift["windows"]] == [(1, 5), (6, 10)]
+        assert drift["windows"][0]["from"] == rows[0]["scored_at"]
+        assert set(drift["features"]) >= {"score", "brightness"}
+
+
+def test_what_was_accepted_is_scored_after_a_restart(bundle: Path, tmp_path: Path) -> None:
+    from twinspect.serve.store import Store
+
+    with site(bundle, tmp_path) as here:
+        here.scored(good(1))
+    with Store(None, tmp_path) as store:  # as a killed server leaves it: accepted, never scored
+        model = store.model("parts")
+        stored = store.archive.put(bad(2), ".png", 48, 48)
+        row = store.accept(model.id, stored, name="left")
+    with site(bundle, tmp_path) as here:
+        while here.served.queue.length:
+            time.sleep(0.01)
+        found = here.client.get(f"/v1/inspections/{row.id}").json()
+        assert found["state"] == "done"
+        assert found["score"] == here.scored(bad(2))[0]["score"]
+
+
+def test_without_waiting_there_is_a_number_to_ask_for(shared_site: Site) -> None:
+    answer = shared_site.score(good(9), wait=False)
+    assert answer.status_code == 202
+    (row,) = answer.json()["inspections"]
+    assert row["score"] is None
+    while (told := shared_site.client.get(f"/v1/inspections/{row['id']}").json())["state"] == "queued":
+        time.sleep(0.01)
+    assert told["state"] == "done"
+
+
+def stuck(here: Site, monkeypatch: pytest.MonkeyPatch) -> threading.Event:
+    """Make scoring wait."""
+    go, engine = threading.Event(), here.served.loaded.judge._engine()
+    whole = engine.score
+
+    def waiting(read: Any, *, maps: bool) -> Any:
+        assert go.wait(20)
+        return whole(read, maps=maps)
+
+    monkeypatch.setattr(engine, "score", waiting)
+    return go
+
+
+def test_a_full_queue_keeps_nothing(bundle: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with site(bundle, tmp_path, queue=3) as here:
+        go = stuck(here, monkeypatch)
+        assert here.score(good(1), good(2), wait=False).status_code == 202
+        answer = here.score(good(3), good(4))
+        assert code(answer) == (429, "queue_full")
+        assert int(answer.headers["retry-after"]) >= 1
+        assert here.client.get("/v1/inspections").json()["total"] == 2
+        assert len(list((tmp_path / "images").rglob("*.png"))) == 2
+        go.set()
+        assert here.scored(good(3))[0]["state"] == "done"
+
+
+def test_stopping_scores_what_was_accepted(bundle: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with site(bundle, tmp_path) as here:
+        go = stuck(here, monkeypatch)
+        assert here.score(*(good(seed) for seed in range(3)), wait=False).status_code == 202
+        here.context.stopping = True
+        assert code(here.score(good(9))) == (503, "stopping")
+        assert code(here.client.get("/readyz")) == (503, "stopping")
+        assert here.client.get("/healthz").status_code == 200
+        go.set()
+        assert here.context.registry.stop(20)
+        states = [row["state"] for row in here.client.get("/v1/inspections").json()["inspections"]]
+        assert states == ["done"] * 3
+
+
+def test_an_image_that_breaks_scoring_fails_alone(
+    bundle: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with site(bundle, tmp_path) as here:
+        engine = here.served.loaded.judge._engine()
+        whole, poison = engine.read, png(np.full((48, 48, 3), 7, np.uint8))
+
+        def reading(sample: Any, *, bits: int | None = None) -> Any:
+            if (sample.pixels == 7).all():
+                raise RuntimeError("secret detail")
+            return whole(sample, bits=bits)
+
+        monkeypatch.setattr(engine, "read", reading)
+        first, second, third = here.scored(good(1), poison, good(2))
+        assert (first["state"], second["state"], third["state"]) == ("done", "failed", "done")
+        assert "secret" not in json.dumps(second)
+        assert code(here.client.get(f"/v1/inspections/{second['id']}/map"))[1] == "model_changed"
+
+
+def test_a_mistake_of_the_server_shows_nothing(shared_site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(*_: Any) -> Any:
+        raise ValueError("secret path /etc/x")
+
+    monkeypatch.setattr(shared_site.context.store, "inspection", broken)
+    answer = shared_site.client.get("/v1/inspections/1")
+    assert code(answer) == (500, "internal_error")
+    assert "secret" not in answer.text
+    assert answer.headers["content-security-policy"].startswith("default-src 'none'")
+
+
+def test_a_changed_model_is_loaded_and_a_broken_one_is_not(bundle: Path, tmp_path: Path) -> None:
+    model = tmp_path / "parts.twin"
+    shutil.copytree(bundle, model)
+    with site(model, tmp_path / "data") as here:
+        (first,) = here.scored(good(1))
+        record = (model / "model.json").read_bytes()
+        (model / "model.json").write_bytes(record[:-10])
+        here.context.registry.look()
+        assert "could not be loaded" in here.client.get("/v1/models").json()["models"][0]["error"]
+        assert here.scored(good(1))[0]["score"] == first["score"]
+        (model / "model.json").write_bytes(record)
+        again = ts.load(model)
+        again.set_rate(0.5)
+        again.save_calibration(model)
+        here.context.registry.look()
+        told = here.client.get("/v1/models").json()["models"][0]
+        assert told["error"] is None
+        assert told["calibration"]["false_alarm_rate"] == 0.5
+        assert here.scored(good(1))[0]["threshold"] == again.calibration_.threshold
+        assert here.client.get(first["map_url"]).status_code == 200
+        old = here.served.loaded
+        here.served._loaded = Loaded(old.judge, "0" * 64, old.stamp)
+        assert code(here.client.get(first["map_url"])) == (409, "model_changed")
+
+
+def test_several_models_are_asked_for_by_name(bundle: Path, tmp_path: Path) -> None:
+    shutil.copytree(bundle, tmp_path / "others.twin")
+    with site(bundle, tmp_path / "data", models=(str(bundle), str(tmp_path / "others.twin"))) as here:
+        assert [each["name"] for each in here.client.get("/v1/models").json()["models"]] == ["parts", "others"]
+        assert code(here.score(good(1))) == (422, "invalid_request")
+        assert here.scored(good(1), model="others")[0]["model"] == "others"
+    with pytest.raises(ts.errors.ConfigError, match="both called"), site(
+        bundle, tmp_path / "data", models=(str(bundle), str(bundle))
+    ):
+        pass
+
+
+def test_who_may_do_what(bundle: Path, tmp_path: Path) -> None:
+    file = tmp_path / "tokens.txt"
+    tokens = {role: add_token(file, f"{role}er:{role}") for role in ("view", "inspect", "admin")}
+    with site(bundle, tmp_path / "data", token_file=file) as here:
+
+        def ask(role: str | None, method: str, path: str, **more: Any) -> int:
+            headers = {"authorization": f"Bearer {tokens.get(role, 'wrong')}"} if role else {}
+            return here.client.request(method, path, headers={**headers, **more.pop("headers", {})}, **more).status_code
+
+        image = {"content": good(1), "headers": {"content-type": "image/png"}}
+        assert [ask(role, "GET", "/v1/models") for role in (None, "wrong", "view", "admin")] == [401, 401, 200, 200]
+        assert [ask(role, "POST", "/v1/score", **image) for role in (None, "view", "inspect")] == [401, 403, 200]
+        said = {"json": {"inspection_id": 1, "verdict": "good"}}
+        assert [ask(role, "POST", "/v1/feedback", **said) for role in ("view", "inspect")] == [403, 200]
+        asked = {"json": {"use": "calibration", "dry_run": True}}
+        path = "/v1/models/parts/recalibrate"
+        assert [ask(role, "POST", path, **asked) for role in ("inspect", "admin")] == [403, 200]
+        assert [ask(None, "GET", path) for path in ("/healthz", "/readyz", "/metrics")] == [200, 200, 401]
+        assert here.client.get("/v1/inspections/1", headers={"authorization": f"Bearer {tokens['view']}"}).json()[
+            "feedback"
+        ]["by"] == "inspecter"
+        answer = here.client.get("/v1/models")
+        assert answer.headers["www-authenticate"] == "Bearer"
+        assert code(answer) == (401, "token_needed")
+
+
+def test_other_sites_and_names_are_refused(shared_site: Site) -> None:
+    client = shared_site.client
+    assert code(client.get("/v1/models", headers={"host": "evil.example"})) == (403, "host_not_allowed")
+    assert client.get("/v1/models", headers={"host": "localhost:8000"}).status_code == 200
+    for origin in ("http://evil.example", "null", "http://127.0.0.1:9999"):
+        answer = client.post("/v1/feedback", json={}, headers={"origin": origin})
+        assert code(answer) == (403, "origin_not_allowed")
+    cross = {"sec-fetch-site": "cross-site", "sec-fetch-mode": "no-cors"}
+    assert code(client.get("/v1/inspections/1/image", headers=cross)) == (403, "origin_not_allowed")
+    own = {"origin": "http://127.0.0.1:8000"}
+    files = [("images", ("a.png", good(1)))]
+    assert client.post("/v1/score", files=files, headers=own).json()["inspections"][0]["source"] == "web"
+
+
+def test_the_numbers(shared_site: Site) -> None:
+    shared_site.scored(good(1))
+    shared_site.score(b"")
+    text = shared_site.client.get("/metrics").text
+    assert 'twinspect_images_accepted_total{model="parts",source="api"}' in text
+    assert 'twinspect_images_refused_total{code="image_empty"}' in text
+    assert 'twinspect_queue_length{model="parts"} 0.0' in text
+    assert 'route="/v1/score"' in text
