@@ -7,6 +7,7 @@ import shutil
 from typing import TYPE_CHECKING, Any
 
 import pytest
+
 from web_stub import HOSTILE, WEB, World, served
 
 if TYPE_CHECKING:
@@ -55,7 +56,9 @@ def opened(browser: Browser, address: str, **options: Any) -> Iterator[Page]:
     page = context.new_page()
     page.set_default_timeout(30_000)
     said: list[str] = []
-    page.on("console", lambda message: said.append(message.text) if message.type in ("error", "warning") else None)
+    page.on(
+        "console", lambda message: said.append(message.text) if message.type in ("error", "warning") else None
+    )
     page.on("pageerror", lambda error: said.append(str(error)))
     yield page
     context.close()
@@ -94,16 +97,24 @@ def test_contours_lie_on_the_heat_map(page: Page) -> None:
     page.goto("/")
     page.set_input_files("input[type=file]", files("bolt.png"))
     page.locator(".contours path.line").first.wait_for(state="attached")
-    box = page.locator(".contours path.line").first.evaluate("line => (({x, y, width, height}) => [x, y, width, height])(line.getBBox())")
+    box = page.locator(".contours path.line").first.evaluate(
+        "line => (({x, y, width, height}) => [x, y, width, height])(line.getBBox())"
+    )
     number = 41
     assert box[0] + box[2] / 2 == pytest.approx(80.5, abs=0.5)
     assert box[1] + box[3] / 2 == pytest.approx(30.5 + 5 * (number % 6), abs=0.5)
     # opacity 0.8 place^0.7 is that of place 1/2 where exp(-r^2 / 300) = 1/2
     assert box[2] / 2 == pytest.approx((300 * 0.6931) ** 0.5, abs=0.5)
-    stage, line = page.locator(".part").bounding_box(), page.locator(".contours path.line").first.bounding_box()
-    assert stage and line
+    stage, line = (
+        page.locator(".part").bounding_box(),
+        page.locator(".contours path.line").first.bounding_box(),
+    )
+    assert stage
+    assert line
     scale = min(stage["width"] / 128, stage["height"] / 96)
-    assert line["x"] + line["width"] / 2 == pytest.approx(stage["x"] + stage["width"] / 2 + scale * (80.5 - 64), abs=2)
+    assert line["x"] + line["width"] / 2 == pytest.approx(
+        stage["x"] + stage["width"] / 2 + scale * (80.5 - 64), abs=2
+    )
 
 
 def test_uploads_in_chunks_wait_while_the_server_is_busy(page: Page, world: World) -> None:
@@ -173,7 +184,9 @@ def test_an_image_of_the_history_opens_and_the_focus_comes_back(page: Page, worl
     page.wait_for_function("document.activeElement.textContent === 'part 039.png'")
 
 
-def test_the_threshold_moves_by_keys_and_by_dragging_and_is_applied_with_a_reason(page: Page, world: World) -> None:
+def test_the_threshold_moves_by_keys_and_by_dragging_and_is_applied_with_a_reason(
+    page: Page, world: World
+) -> None:
     page.goto("/#/threshold")
     page.get_by_label("False-alarm rate").press("ArrowRight")
     page.get_by_text("at most 1.5 % false alarms").first.wait_for()
@@ -194,7 +207,12 @@ def test_the_threshold_moves_by_keys_and_by_dragging_and_is_applied_with_a_reaso
     page.get_by_role("cell", name="loopback: new lamp").wait_for()
     path, body = world.sent[-1]
     assert path == "/v1/models/parts/recalibrate"
-    assert body == {"use": "calibration", "false_alarm_rate": above / 200, "reason": "new lamp", "dry_run": False}
+    assert body == {
+        "use": "calibration",
+        "false_alarm_rate": above / 200,
+        "reason": "new lamp",
+        "dry_run": False,
+    }
 
 
 def test_a_record_is_rolled_back_only_with_a_reason(page: Page, world: World) -> None:
@@ -223,7 +241,7 @@ def test_drift_in_words_and_charts(page: Page) -> None:
     page.get_by_text("If nothing had changed, at most 1 % of windows would, by chance alone.").wait_for()
     page.get_by_role("img", name="Brightness over 12 windows, 1 alarm").wait_for()
     assert page.locator(".dot.alarm").count() == 1
-    page.get_by_label("Window", exact=True).select_option("200")
+    page.get_by_role("combobox", name="Window").select_option("200")
     page.get_by_text("No window is full yet").wait_for()
 
 
@@ -298,7 +316,9 @@ def test_text_has_contrast_and_fits_a_phone(browser: Browser, address: str, sche
             page.locator(f".page.{name} :is(.zone, tbody tr, figure svg, .tile)").first.wait_for()
             assert page.evaluate("document.documentElement.scrollWidth") <= 360, name
             assert page.evaluate(LOWEST_CONTRAST) >= 4.5, name
-        page.get_by_role("button", name="Use light colours" if scheme == "dark" else "Use dark colours").click()
+        page.get_by_role(
+            "button", name="Use light colours" if scheme == "dark" else "Use dark colours"
+        ).click()
         assert page.evaluate("document.documentElement.dataset.theme") != scheme
 
 
@@ -328,7 +348,9 @@ LOWEST_CONTRAST = """() => {
 def test_nothing_of_the_page_is_parsed_as_html_or_run_from_text() -> None:
     for path in WEB.rglob("*.js"):
         text = path.read_text(encoding="utf-8")
-        assert not re.search(r"innerHTML|outerHTML|insertAdjacentHTML|document\.write|\beval\(|new Function", text), path
+        assert not re.search(
+            r"innerHTML|outerHTML|insertAdjacentHTML|document\.write|\beval\(|new Function", text
+        ), path
     index = (WEB / "index.html").read_text(encoding="utf-8")
     assert not re.search(r"<style|\sstyle=|\son\w+=|<script(?![^>]*\ssrc=)", index)
     assert not re.search(r"""(?:src|href)=["'](?!/static/|#)""", index)
