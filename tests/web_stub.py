@@ -297,7 +297,7 @@ def score(world: World, body: bytes) -> list[dict[str, Any]]:
 
 
 class Handler(BaseHTTPRequestHandler):
-    """Answers for one self.world, set by a subclass."""
+    """Answers for the world that a subclass names."""
 
     world: World
     protocol_version = "HTTP/1.1"  # a connection is used again
