@@ -181,7 +181,7 @@ def test_an_image_of_the_history_opens_and_the_focus_comes_back(page: Page, worl
     page.keyboard.press("Escape")
     page.get_by_role("cell", name="unsure").wait_for()
     assert world.inspections[38]["feedback"]["verdict"] == "unsure"
-    page.wait_for_function("document.activeElement.textContent === 'part 039.png'")
+    page.locator("button:focus", has_text="part 039.png").wait_for()
 
 
 def test_the_threshold_moves_by_keys_and_by_dragging_and_is_applied_with_a_reason(
@@ -287,12 +287,17 @@ def test_a_token_is_asked_for_once_and_sent_with_pictures(browser: Browser) -> N
     for address in served(world):
         for page in opened(browser, address):
             page.goto("/#/history")
-            page.get_by_label("Token").fill("wrong")
+            page.get_by_role("textbox", name="Token").fill("wrong")
             page.get_by_role("button", name="Continue").click()
-            page.get_by_label("Token").fill("secret")
+            page.get_by_role("textbox", name="Token").fill("secret")
             page.get_by_role("button", name="Continue").click()
             page.get_by_text("1 to 25 of 40 images").wait_for()
-            page.wait_for_function("document.querySelector('img.mini').naturalWidth > 0")
+            assert (
+                page.locator("img.mini[src]").first.evaluate(
+                    "image => image.decode().then(() => image.naturalWidth)"
+                )
+                == 128
+            )
             assert page.evaluate("[localStorage.length, document.cookie]") == [0, ""]
             page.reload()
             page.get_by_text("1 to 25 of 40 images").wait_for()
