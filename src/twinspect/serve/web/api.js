@@ -1,0 +1,91 @@
+/** The server's answers. A refusal becomes an error in words; "later" and "who are you?" are answered here. */
+
+import { askToken, authorization } from "./token.js";
+
+/** Times that an ordinary request is repeated when the server says "later". Uploads wait as long as it takes. */
+const PATIENCE = 6;
+
+/** What the server refused, or why it could not be reached. */
+export class Refusal extends Error {
+  /**
+   * @param {string} message
+   * @param {string} code a stable name
+   * @param {number} status of HTTP; 0 where nothing answered
+   * @param {object[]} [inspections] of an upload, each file with its own reason
+   */
+  constructor(message, code, status, inspections = []) {
+    super(message);
+    Object.assign(this, { code, status, inspections });
+    this.isTold = true;
+  }
+}
+
+/**
+ * Fetch, with the token if there is one.
+ * @param {string} path
+ * @param {RequestInit & {patience?: number, waiting?: (seconds: number) => void}} options `waiting` is told how long
+ *   the server asked to wait before the next try
+ * @returns {Promise<Response>} an answer in the 200s
+ */
+export async function request(path, { patience = PATIENCE, waiting, ...options } = {}) {
+  for (let tries = 0; ; ) {
+    const response = await reach(path, options);
+    if (response.ok) return response;
+    const refusal = await inWords(response);
+    if (response.status === 401) {
+      if (!(await askToken(refusal.message))) throw refusal;
+    } else if ((response.status === 429 || response.status === 503) && tries < patience) {
+      tries += 1;
+      const seconds = Number(response.headers.get("Retry-After")) || 1;
+      waiting?.(seconds);
+      await pause(1000 * seconds, options.signal);
+    } else {
+      throw refusal;
+    }
+  }
+}
+
+/** GET JSON; parameters that are empty are left out. */
+export async function get(path, parameters = {}, signal) {
+  return (await request(path + query(parameters), { signal })).json();
+}
+
+/** POST JSON. */
+export async function post(path, body, signal) {
+  const headers = { "Content-Type": "application/json" };
+  return (await request(path, { method: "POST", headers, body: JSON.stringify(body), signal })).json();
+}
+
+/** The part of an address after the path. */
+export function query(parameters) {
+  const given = Object.entries(parameters).filter(([, value]) => value !== "" && value !== null && value !== undefined);
+  return given.length ? `?${new URLSearchParams(given)}` : "";
+}
+
+/** Wait; an abort ends the wait with its reason. */
+export function pause(milliseconds, signal) {
+  return new Promise((resolve, reject) => {
+    const stop = () => reject(signal.reason);
+    const timer = setTimeout(() => {
+      signal?.removeEventListener("abort", stop);
+      resolve();
+    }, milliseconds);
+    signal?.addEventListener("abort", () => (clearTimeout(timer), stop()), { once: true });
+    if (signal?.aborted) stop();
+  });
+}
+
+async function reach(path, options) {
+  try {
+    return await fetch(path, { ...options, headers: { ...options.headers, ...authorization() }, cache: "no-store" });
+  } catch (error) {
+    if (error.name === "AbortError") throw error;
+    throw new Refusal("The server does not answer. Is `twinspect serve` still running, and the network up?", "unreachable", 0);
+  }
+}
+
+async function inWords(response) {
+  const { error, inspections } = await response.json().catch(() => ({}));
+  const message = error?.message ?? `The server answered ${response.status} without saying why.`;
+  return new Refusal(message, error?.code ?? "unknown", response.status, inspections);
+}

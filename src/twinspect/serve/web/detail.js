@@ -1,0 +1,161 @@
+/** One inspection, large: the part, its heat map, the verdict in words, and what a person says of it. */
+
+import { post } from "./api.js";
+import { contour, opacities, opacity } from "./contours.js";
+import { el, facts, svg } from "./dom.js";
+import { badge, icon } from "./icons.js";
+import { attempt, say } from "./notice.js";
+import { download, load } from "./pictures.js";
+import { OPINIONS, chance, disagrees, number, when } from "./words.js";
+
+/** Places on the heat map's scale where contours run: a good image's peak, and half as far again above. */
+const LEVELS = [0.5, 0.75];
+
+/** How the reader likes to look; kept from one image to the next. */
+const view = { blend: 70, contours: true, full: false };
+
+/**
+ * @param {object} inspection as the server gives it
+ * @param {{signal: AbortSignal, onfeedback?: (inspection: object) => void}} options
+ * @returns {{element: HTMLElement, keys: object}} the element, and its one-key commands for `addKeys`
+ */
+export function detail(inspection, { signal, onfeedback }) {
+  const stage = el("div", { class: "stage" });
+  const controls = tools(stage, inspection);
+  const element = el("article", { class: "detail", "aria-label": inspection.name });
+  const judge = opinions(inspection, element, signal, onfeedback);
+  element.append(conclusion(inspection), el("div", { class: "look" }, stage, controls.element), el("div", { class: "side" }, measured(inspection), judge.element));
+  attempt(element, () => draw(stage, inspection, controls.apply, signal));
+  return { element, keys: { ...judge.keys, ...controls.keys } };
+}
+
+async function draw(stage, inspection, apply, signal) {
+  if (!inspection.image?.url) {
+    stage.append(el("p", { class: "soft" }, "The image has been removed by the retention limits; its result is kept."));
+    return;
+  }
+  const part = el("img", { class: "part", alt: `The part, ${inspection.name}` });
+  stage.replaceChildren(part);
+  // TIFF, for instance, is nothing that every browser shows: the server then converts it.
+  await load(part, inspection.image.url, signal).catch(() => load(part, `${inspection.image.url}?format=png`, signal));
+  if (inspection.state !== "done") return;
+  const heat = el("img", { class: "heat", alt: "" });
+  await load(heat, `${inspection.map_url}?format=png`, signal);
+  stage.append(heat, lines(heat));
+  apply();
+}
+
+function lines(heat) {
+  const grid = opacities(heat);
+  const paths = LEVELS.map((place) => contour(grid, opacity(place))).filter(Boolean);
+  const drawn = paths.flatMap((d) => [svg("path", { d, class: "rim" }), svg("path", { d, class: "line" })]);
+  const { naturalWidth: width, naturalHeight: height } = heat;
+  return svg("svg", { class: "contours", viewBox: `0 0 ${grid.width} ${grid.height}`, width, height, "aria-hidden": "true" }, drawn);
+}
+
+function tools(stage, inspection) {
+  const slider = el("input", { type: "range", min: "0", max: "100", step: "5", value: String(view.blend), oninput: read });
+  const shown = el("output", {});
+  const contours = el("input", { type: "checkbox", checked: view.contours, onchange: read });
+  const full = el("input", { type: "checkbox", checked: view.full, onchange: read });
+  const raw = el("button", { type: "button", class: "link", onclick: save }, "Raw map");
+
+  function read() {
+    Object.assign(view, { blend: Number(slider.value), contours: contours.checked, full: full.checked });
+    apply();
+  }
+  function apply() {
+    shown.textContent = view.blend === 0 ? "original" : `${view.blend} %`;
+    stage.classList.toggle("full", view.full);
+    const [heat, drawn] = [stage.querySelector(".heat"), stage.querySelector(".contours")];
+    if (heat) heat.style.opacity = String(view.blend / 100);
+    drawn?.classList.toggle("gone", !view.contours);
+  }
+  function save() {
+    return attempt(stage, () => download(`${inspection.map_url}?format=npz`, `${inspection.name}.npz`));
+  }
+  function move(step) {
+    slider.value = String(view.blend + step);
+    read();
+  }
+  apply();
+  const element = el("div", { class: "row look-tools" },
+    el("label", { class: "field inline grow" }, el("span", {}, "Heat map"), slider, shown),
+    el("label", { class: "check", title: "Lines around what lies above the peak of good images" }, contours, "Contours"),
+    el("label", { class: "check" }, full, "Actual size"),
+    inspection.state === "done" && raw);
+  const keys = {
+    "[": { words: "Less heat map", run: () => move(-10) },
+    "]": { words: "More heat map", run: () => move(10) },
+    c: { words: "Contours on or off", run: () => contours.click() },
+    z: { words: "Actual size or fitted", run: () => full.click() },
+  };
+  return { element, apply, keys };
+}
+
+/** Name, verdict, and how rare such a score is. */
+function conclusion(inspection) {
+  const scored = inspection.state === "done";
+  const words = scored ? `A score this high ${inspection.in_words}.` : (inspection.error ?? "It waits in the queue of the model.");
+  return el("div", { class: "conclusion" },
+    el("h2", { class: "name" }, inspection.name),
+    el("p", { class: "verdict" }, badge(inspection)),
+    el("p", { class: "in-words" }, words));
+}
+
+function measured(inspection) {
+  const result = inspection.state !== "done" ? [] : [
+    ["Score", number(inspection.score)],
+    ["Threshold", number(inspection.threshold)],
+    ["p-value", chance(inspection.p_value)],
+    ["Calibration", `record ${inspection.calibration_id}`],
+  ];
+  return facts([
+    ...result,
+    ["Model", inspection.model],
+    ["Category", inspection.category],
+    ["Size", `${inspection.width} × ${inspection.height} px`],
+    ["Received", when(inspection.accepted_at)],
+  ]);
+}
+
+/** The three buttons; what is said is sent at once. */
+function opinions(inspection, element, signal, onfeedback) {
+  const comment = el("input", { type: "text", maxlength: "500", value: inspection.feedback?.comment ?? "", placeholder: "optional" });
+  const remark = el("p", { class: "soft remark", "aria-live": "polite" });
+  const buttons = OPINIONS.map(({ key, value, word, icon: name }) =>
+    el("button", { type: "button", class: `opinion ${value}`, onclick: () => send(value) }, el("span", {}, icon(name), " ", word), el("kbd", { "aria-hidden": "true" }, key)));
+
+  let sending = false;
+  async function send(value) {
+    if (sending) return; // a key pressed twice is one opinion
+    sending = true;
+    const sent = { inspection_id: inspection.id, verdict: value, comment: comment.value.trim() };
+    await attempt(element, async () => {
+      inspection.feedback = await post("/v1/feedback", sent);
+      say(`${inspection.name}: marked ${value}.`);
+      show();
+      onfeedback?.(inspection);
+    });
+    sending = false;
+  }
+  function show() {
+    const said = inspection.feedback;
+    buttons.forEach((button, place) => button.setAttribute("aria-pressed", String(OPINIONS[place].value === said?.verdict)));
+    remark.replaceChildren(...(said ? remarks(inspection) : ["Nothing changes by itself: what you say is kept for recalibration."]));
+  }
+  show();
+  const keys = Object.fromEntries(OPINIONS.map(({ key, value, word }) => [key, { words: `Mark as ${word.toLowerCase()}`, run: () => send(value) }]));
+  return {
+    keys,
+    element: el("fieldset", { class: "judge", disabled: inspection.state === "queued" },
+      el("legend", {}, "What is it really?"), el("div", { class: "row" }, buttons),
+      el("label", { class: "field" }, el("span", {}, "Comment"), comment), remark),
+  };
+}
+
+function remarks(inspection) {
+  const { verdict, by, at } = inspection.feedback;
+  const said = [`Marked ${verdict}${by ? ` by ${by}` : ""}, `, when(at), "."];
+  return disagrees(inspection) ? [...said, " This contradicts the model."] : said;
+}

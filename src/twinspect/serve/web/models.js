@@ -1,0 +1,37 @@
+/** Which models are served and which one is looked at. */
+
+import { get } from "./api.js";
+import { el } from "./dom.js";
+
+const KEY = "twinspect.model";
+let served = [];
+
+/** Ask the server again; calibration, queue and warnings change. */
+export async function loadModels() {
+  served = (await get("/v1/models")).models;
+  return served;
+}
+
+/** The model looked at: the one chosen last, or else the first. Undefined where none is served. */
+export function currentModel() {
+  const kept = sessionStorage.getItem(KEY);
+  return served.find(({ name }) => name === kept) ?? served[0];
+}
+
+/** Look at another model. */
+export function chooseModel(name) {
+  sessionStorage.setItem(KEY, name);
+}
+
+/** Fill the list in the header. */
+export function fillModelList(list) {
+  const current = currentModel()?.name;
+  list.replaceChildren(...served.map(({ name }) => el("option", { value: name, selected: name === current }, name)));
+}
+
+/** What the reader should know before trusting this model's decisions. */
+export function warnings(model) {
+  const reload = model?.error && el("p", { class: "warning" }, `${model.name} was changed on disk but not loaded: ${model.error}`);
+  const drift = model?.drift && el("p", { class: "warning" }, `${model.drift} `, el("a", { href: "#/drift" }, "See the drift page"));
+  return [reload, drift].filter(Boolean);
+}

@@ -1,0 +1,55 @@
+/** Numbers, times and decisions in words. */
+
+import { el } from "./dom.js";
+
+/** A raw score, in four digits. */
+export function number(value) {
+  if (value === null || value === undefined) return "–";
+  const size = Math.abs(value);
+  return size !== 0 && (size >= 1e5 || size < 1e-3) ? value.toExponential(2) : String(Number(value.toPrecision(4)));
+}
+
+/** A share in [0, 1] as a percentage, in three digits. */
+export const percent = (share) => `${Number((100 * share).toPrecision(3))} %`;
+
+/** A p-value. */
+export const chance = (p) => (p === null || p === undefined ? "–" : p < 1e-4 ? "below 0.0001" : String(Number(p.toPrecision(2))));
+
+/** How many of something: `count(1, "image")`, `count(3, "image")`. */
+export const count = (many, thing, things = `${thing}s`) => `${many} ${many === 1 ? thing : things}`;
+
+const CLOCK = new Intl.DateTimeFormat(undefined, { dateStyle: "medium", timeStyle: "short" });
+
+/** A moment, in this reader's time zone; the exact one stays in the element. */
+export function when(iso) {
+  return iso ? el("time", { datetime: iso, title: iso }, moment(iso)) : "–";
+}
+
+/** The same as plain text. */
+export const moment = (iso) => CLOCK.format(new Date(iso));
+
+const VERDICTS = {
+  good: { kind: "good", word: "Good", icon: "check" },
+  anomalous: { kind: "anomalous", word: "Anomalous", icon: "alert" },
+  failed: { kind: "failed", word: "Not scored", icon: "cross" },
+  queued: { kind: "queued", word: "Waiting", icon: "clock" },
+};
+
+/** What the model decided: a kind, a word and an icon, so that colour is never alone. */
+export function verdict(inspection) {
+  if (inspection.state !== "done") return VERDICTS[inspection.state === "failed" ? "failed" : "queued"];
+  return VERDICTS[inspection.is_anomalous ? "anomalous" : "good"];
+}
+
+/** What people can say of an image: key, value, word, icon. */
+export const OPINIONS = [
+  { key: "g", value: "good", word: "Good", icon: "check" },
+  { key: "d", value: "defect", word: "Defect", icon: "alert" },
+  { key: "u", value: "unsure", word: "Unsure", icon: "question" },
+];
+
+/** Whether a person contradicted the model. */
+export function disagrees(inspection) {
+  const said = inspection.feedback?.verdict;
+  return (said === "good" && inspection.is_anomalous) || (said === "defect" && inspection.is_anomalous === false);
+}

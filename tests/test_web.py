@@ -1,0 +1,371 @@
+"""The web page in a real, headless Chromium: the main path of each page, keys, the token, and a silent console."""
+
+from __future__ import annotations
+
+import re
+import shutil
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from web_stub import HOSTILE, WEB, World, served
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from playwright.sync_api import Browser, Page
+
+CHROMIUM = shutil.which("chromium")
+FLAGS = ["--headless", "--no-sandbox", "--disable-gpu", "--disable-background-networking"]
+
+pytest.importorskip("playwright", reason="the browser tests need: pip install playwright")
+pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="the browser tests need the program chromium")
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as playwright:
+        found = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
+        yield found
+        found.close()
+
+
+@pytest.fixture
+def world() -> World:
+    return World()
+
+
+@pytest.fixture
+def address(world: World) -> Iterator[str]:
+    yield from served(world)
+
+
+@pytest.fixture
+def page(browser: Browser, address: str) -> Iterator[Page]:
+    yield from opened(browser, address)
+
+
+def opened(browser: Browser, address: str, **options: Any) -> Iterator[Page]:
+    """A page whose console must stay silent: scripts that fail and what the policy blocks are told there.
+
+    That the server said "who are you?" or "later" is told there by Chromium itself.
+    """
+    context = browser.new_context(base_url=address, **options)
+    page = context.new_page()
+    page.set_default_timeout(30_000)
+    said: list[str] = []
+    page.on(
+        "console", lambda message: said.append(message.text) if message.type in ("error", "warning") else None
+    )
+    page.on("pageerror", lambda error: said.append(str(error)))
+    yield page
+    context.close()
+    assert [each for each in said if not re.search("status of (401|429)", each)] == []
+
+
+def files(*names: str) -> list[dict[str, Any]]:
+    return [{"name": name, "mimeType": "image/png", "buffer": b"picture"} for name in names]
+
+
+def test_inspect_from_upload_to_feedback(page: Page, world: World) -> None:
+    page.goto("/")
+    page.set_input_files("input[type=file]", files("bolt 1.png", "bolt 2 bad.png", "notes.txt"))
+    page.get_by_text("3 images, 1 anomalous, 1 not scored.").wait_for()
+    page.get_by_role("button", name="bolt 2 bad.png").click()
+    shown = page.get_by_role("article", name="bolt 2 bad.png")
+    assert "Anomalous" in shown.inner_text()
+    assert "A score this high would be seen in 1 of 200 good parts." in shown.inner_text()
+    lines = page.locator(".contours path.line")
+    lines.first.wait_for(state="attached")
+    assert lines.count() == 2
+    page.get_by_label("Contours").uncheck()
+    assert not page.locator(".contours").is_visible()
+    page.get_by_label("Heat map").fill("0")
+    assert page.locator(".heat").evaluate("heat => heat.style.opacity") == "0"
+    page.keyboard.press("d")
+    page.get_by_role("button", name="bolt 2 bad.png Anomalous you: defect").wait_for()
+    expected = {"inspection_id": 42, "verdict": "defect", "comment": ""}
+    assert world.sent == [("/v1/feedback", expected)]
+    page.get_by_role("button", name="notes.txt").click()
+    assert "This is no image file" in page.get_by_role("article", name="notes.txt").inner_text()
+
+
+def test_contours_lie_on_the_heat_map(page: Page) -> None:
+    """The stub's spot is round about (80, 35) of 128 x 96 for inspection 1; the line must be too."""
+    page.goto("/")
+    page.set_input_files("input[type=file]", files("bolt.png"))
+    page.locator(".contours path.line").first.wait_for(state="attached")
+    box = page.locator(".contours path.line").first.evaluate(
+        "line => (({x, y, width, height}) => [x, y, width, height])(line.getBBox())"
+    )
+    number = 41
+    assert box[0] + box[2] / 2 == pytest.approx(80.5, abs=0.5)
+    assert box[1] + box[3] / 2 == pytest.approx(30.5 + 5 * (number % 6), abs=0.5)
+    # opacity 0.8 place^0.7 is that of place 1/2 where exp(-r^2 / 300) = 1/2
+    assert box[2] / 2 == pytest.approx((300 * 0.6931) ** 0.5, abs=0.5)
+    stage, line = (
+        page.locator(".part").bounding_box(),
+        page.locator(".contours path.line").first.bounding_box(),
+    )
+    assert stage
+    assert line
+    scale = min(stage["width"] / 128, stage["height"] / 96)
+    assert line["x"] + line["width"] / 2 == pytest.approx(
+        stage["x"] + stage["width"] / 2 + scale * (80.5 - 64), abs=2
+    )
+
+
+def test_uploads_in_chunks_wait_while_the_server_is_busy(page: Page, world: World) -> None:
+    world.busy = 1
+    page.goto("/")
+    page.set_input_files("input[type=file]", files(*(f"{number}.png" for number in range(19))))
+    page.get_by_text("the server is busy, next try in 1 s").wait_for()
+    page.get_by_text("19 images, 0 anomalous.").wait_for()
+    assert page.locator(".tile").count() == 19
+
+
+def test_a_drop_and_a_paste_are_scored(page: Page) -> None:
+    page.goto("/")
+    page.get_by_role("heading", name="Inspect").wait_for()
+    for kind, holder in (("drop", "dataTransfer"), ("paste", "clipboardData")):
+        page.evaluate(
+            """([kind, holder]) => {
+                const transfer = new DataTransfer();
+                transfer.items.add(new File(["picture"], `${kind}.png`, {type: "image/png"}));
+                const event = new Event(kind, {bubbles: true, cancelable: true});
+                Object.defineProperty(event, holder, {value: transfer});
+                document.querySelector(".page").dispatchEvent(event);
+            }""",
+            [kind, holder],
+        )
+        page.get_by_role("button", name=re.compile(f"^{kind}")).wait_for()
+
+
+def test_a_watched_folder_fills_the_grid(page: Page, world: World) -> None:
+    world.add("from the line.png", 4.0, source="watch")
+    page.goto("/")
+    page.get_by_label("Watched folder").select_option("line 1")
+    page.get_by_text("line 1: 1 image, 1 anomalous.").wait_for()
+
+
+def test_history_filters_pages_and_exports(page: Page, world: World) -> None:
+    page.goto("/#/history")
+    page.get_by_text("1 to 25 of 40 images").wait_for()
+    assert page.get_by_role("button", name=HOSTILE).is_visible()  # as text, not as a picture
+    page.get_by_role("button", name="Older").click()
+    page.get_by_text("26 to 40 of 40 images").wait_for()
+    page.get_by_role("button", name="Newer").click()
+    page.get_by_text("1 to 25 of 40 images").wait_for()
+    page.get_by_label("Decision").select_option("anomalous")
+    flagged = sum(each["is_anomalous"] for each in world.inspections)
+    page.get_by_text(f"1 to {flagged} of {flagged} images").wait_for()
+    with page.expect_download() as download:
+        page.get_by_role("button", name="Export CSV").click()
+    assert download.value.suggested_filename == "parts inspections.csv"
+    assert world.sent == [("/v1/inspections", {"model": "parts", "decision": "anomalous", "format": "csv"})]
+    page.get_by_label("Name contains").fill("nothing like this")
+    page.keyboard.press("Enter")
+    page.get_by_text("No image fits").wait_for()
+
+
+def test_an_image_of_the_history_opens_and_the_focus_comes_back(page: Page, world: World) -> None:
+    page.goto("/#/history")
+    page.get_by_role("button", name="part 039.png").press("Enter")
+    page.get_by_role("article", name="part 039.png").wait_for()
+    page.keyboard.press("ArrowRight")
+    page.get_by_role("article", name=HOSTILE).wait_for()
+    page.keyboard.press("u")
+    page.locator(".remark").get_by_text("Marked unsure").wait_for()
+    page.keyboard.press("Escape")
+    page.get_by_role("cell", name="unsure").wait_for()
+    assert world.inspections[38]["feedback"]["verdict"] == "unsure"
+    page.locator("button:focus", has_text="part 039.png").wait_for()
+
+
+def test_the_threshold_moves_by_keys_and_by_dragging_and_is_applied_with_a_reason(
+    page: Page, world: World
+) -> None:
+    page.goto("/#/threshold")
+    page.get_by_label("False-alarm rate").press("ArrowRight")
+    page.get_by_text("at most 1.5 % false alarms").first.wait_for()
+    page.get_by_text("Decisions that change").wait_for()
+    line = page.locator(".handle circle").bounding_box()
+    assert line
+    page.mouse.move(line["x"] + 7, line["y"] + 7)
+    page.mouse.down()
+    page.mouse.move(line["x"] - 150, line["y"] + 40, steps=4)
+    page.mouse.up()
+    rate = page.get_by_label("False-alarm rate")
+    above = int(rate.input_value())
+    assert above > 10
+    assert f"threshold {world.calibration_scores[-above]:.4g}" in (rate.get_attribute("aria-valuetext") or "")
+    page.get_by_role("button", name="Apply as a new record").click()
+    page.get_by_label("Reason, for the record").fill("new lamp")
+    page.get_by_role("button", name="Apply", exact=True).click()
+    page.get_by_role("cell", name="loopback: new lamp").wait_for()
+    path, body = world.sent[-1]
+    assert path == "/v1/models/parts/recalibrate"
+    assert body == {
+        "use": "calibration",
+        "false_alarm_rate": above / 200,
+        "reason": "new lamp",
+        "dry_run": False,
+    }
+
+
+def test_a_record_is_rolled_back_only_with_a_reason(page: Page, world: World) -> None:
+    world.change("rate", 0.05, "looser")
+    page.goto("/#/threshold")
+    page.get_by_role("button", name="Roll back to record 1").click()
+    page.get_by_role("button", name="Roll back", exact=True).click()  # the empty reason keeps the window open
+    page.get_by_label("Reason, for the record").fill("too many alarms")
+    page.get_by_role("button", name="Roll back", exact=True).click()
+    page.get_by_role("rowheader", name="3, rolled back").wait_for()
+    assert world.sent == [("/v1/models/parts/rollback", {"calibration_id": 1, "reason": "too many alarms"})]
+
+
+def test_a_proposal_from_confirmed_images_shows_its_warnings(page: Page, world: World) -> None:
+    page.goto("/#/threshold")
+    page.get_by_label("Rank against").select_option("confirmed+calibration")
+    page.get_by_text("that is a biased sample").wait_for()
+    assert [body["dry_run"] for _, body in world.sent] == [True]
+    page.get_by_role("button", name="Look at them").click()
+    page.get_by_role("article", name="part 002.png").wait_for()
+
+
+def test_drift_in_words_and_charts(page: Page) -> None:
+    page.goto("/#/drift")
+    page.get_by_text("brighter than in calibration: median 140 instead of 100").wait_for()
+    page.get_by_text("If nothing had changed, at most 1 % of windows would, by chance alone.").wait_for()
+    page.get_by_role("img", name="Brightness over 12 windows, 1 alarm").wait_for()
+    assert page.locator(".dot.alarm").count() == 1
+    page.get_by_role("combobox", name="Window").select_option("200")
+    page.get_by_text("No window is full yet").wait_for()
+
+
+def test_feedback_by_keys_alone(page: Page, world: World) -> None:
+    """From the address to a judged image and the disagreements without a pointer."""
+    page.goto("/")
+    page.get_by_role("heading", name="Inspect").wait_for()
+    page.keyboard.press("5")
+    page.get_by_role("article", name="part 039.png").wait_for()
+    page.keyboard.press("d")
+    page.get_by_role("article", name=HOSTILE).wait_for()
+    page.keyboard.press("ArrowRight")
+    page.get_by_role("article", name="part 037.png").wait_for()
+    page.keyboard.press("g")
+    page.get_by_role("article", name="part 036.png").wait_for()
+    assert [body["verdict"] for _, body in world.sent] == ["defect", "good"]
+    page.get_by_role("button", name="Disagreements").press("Enter")
+    page.get_by_text("This contradicts the model").wait_for()
+    assert page.locator(".tile").count() == 1
+
+
+def test_help_lists_the_keys_and_can_switch_them_off(page: Page) -> None:
+    page.goto("/#/feedback")
+    page.get_by_role("article").wait_for()
+    page.keyboard.press("?")
+    window = page.get_by_role("dialog", name="Keys")
+    assert "Mark as good" in window.inner_text()
+    assert "Feedback page" in window.inner_text()
+    page.get_by_label("One-key commands are on").uncheck()
+    page.keyboard.press("Escape")
+    page.keyboard.press("2")
+    assert page.url.endswith("#/feedback")
+
+
+def test_letters_typed_into_a_field_are_no_commands(page: Page, world: World) -> None:
+    page.goto("/#/feedback")
+    page.get_by_label("Comment").press_sequentially("good glue")
+    assert world.sent == []
+
+
+def test_a_token_is_asked_for_once_and_sent_with_pictures(browser: Browser) -> None:
+    world = World(token="secret")
+    for address in served(world):
+        for page in opened(browser, address):
+            page.goto("/#/history")
+            page.get_by_role("textbox", name="Token").fill("wrong")
+            page.get_by_role("button", name="Continue").click()
+            page.get_by_role("textbox", name="Token").fill("secret")
+            page.get_by_role("button", name="Continue").click()
+            page.get_by_text("1 to 25 of 40 images").wait_for()
+            assert (
+                page.locator("img.mini[src]").first.evaluate(
+                    "image => image.decode().then(() => image.naturalWidth)"
+                )
+                == 128
+            )
+            assert page.evaluate("[localStorage.length, document.cookie]") == [0, ""]
+            page.reload()
+            page.get_by_text("1 to 25 of 40 images").wait_for()
+
+
+def test_without_a_token_the_page_says_why(browser: Browser) -> None:
+    for address in served(World(token="secret")):
+        for page in opened(browser, address):
+            page.goto("/")
+            page.get_by_role("button", name="Cancel").click()
+            page.get_by_role("alert").get_by_text("No valid token came").wait_for()
+            assert page.get_by_role("button", name="Try again").is_visible()
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_text_has_contrast_and_fits_a_phone(browser: Browser, address: str, scheme: Any) -> None:
+    size: Any = {"width": 360, "height": 740}
+    for page in opened(browser, address, viewport=size, color_scheme=scheme):
+        for name in ("inspect", "history", "threshold", "drift", "feedback"):
+            page.goto(f"/#/{name}")
+            page.locator(f".page.{name} :is(.zone, tbody tr, figure svg, .tile)").first.wait_for()
+            assert page.evaluate("document.documentElement.scrollWidth") <= 360, name
+            assert page.evaluate(LOWEST_CONTRAST) >= 4.5, name
+        page.get_by_role(
+            "button", name="Use light colours" if scheme == "dark" else "Use dark colours"
+        ).click()
+        assert page.evaluate("document.documentElement.dataset.theme") != scheme
+
+
+LOWEST_CONTRAST = """() => {
+    const pen = new OffscreenCanvas(1, 1).getContext("2d", {willReadFrequently: true});
+    const rgb = (colours) => {
+        pen.fillStyle = "#fff";
+        for (const colour of colours) { pen.fillStyle = colour; pen.fillRect(0, 0, 1, 1); }
+        return [...pen.getImageData(0, 0, 1, 1).data].slice(0, 3);
+    };
+    const luminance = (parts) => parts.map((part) => part / 255)
+        .map((part) => (part <= 0.04045 ? part / 12.92 : ((part + 0.055) / 1.055) ** 2.4))
+        .reduce((sum, part, place) => sum + part * [0.2126, 0.7152, 0.0722][place], 0);
+    const behind = (node) => node ? [...behind(node.parentElement), getComputedStyle(node).backgroundColor] : [];
+    const ratios = [...document.querySelectorAll("body *")]
+        .filter((node) => node.checkVisibility({opacityProperty: true}) && !node.closest(":disabled, svg"))
+        .filter((node) => [...node.childNodes].some((child) => child.nodeType === 3 && child.data.trim()))
+        .map((node) => {
+            const back = behind(node);
+            const [a, b] = [luminance(rgb(back)), luminance(rgb([...back, getComputedStyle(node).color]))];
+            return (Math.max(a, b) + 0.05) / (Math.min(a, b) + 0.05);
+        });
+    return Math.min(...ratios);
+}"""
+
+
+def test_nothing_of_the_page_is_parsed_as_html_or_run_from_text() -> None:
+    for path in WEB.rglob("*.js"):
+        text = path.read_text(encoding="utf-8")
+        assert not re.search(
+            r"innerHTML|outerHTML|insertAdjacentHTML|document\.write|\beval\(|new Function", text
+        ), path
+    index = (WEB / "index.html").read_text(encoding="utf-8")
+    assert not re.search(r"<style|\sstyle=|\son\w+=|<script(?![^>]*\ssrc=)", index)
+    assert not re.search(r"""(?:src|href)=["'](?!/static/|#)""", index)
+
+
+def test_every_module_is_imported_by_one_that_exists() -> None:
+    imported = {
+        (path.parent / place).resolve()
+        for path in WEB.rglob("*.js")
+        for place in re.findall(r'from "(\.[^"]+)"', path.read_text(encoding="utf-8"))
+    }
+    modules = {path.resolve() for path in WEB.rglob("*.js")} - {WEB / "app.js", WEB / "theme.js"}
+    assert imported == modules

@@ -1,0 +1,376 @@
+"""A server of fabricated answers behind the real page: what the browser tests need, without a model or a database."""
+
+from __future__ import annotations
+
+import io
+import json
+import re
+import threading
+from datetime import datetime, timedelta, timezone
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+from urllib.parse import parse_qs, urlsplit
+
+import numpy as np
+from PIL import Image
+
+import twinspect
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+WEB = Path(twinspect.__file__).parent / "serve" / "web"
+CSP = (
+    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' blob:; connect-src 'self'; "
+    "font-src 'none'; frame-ancestors 'none'; base-uri 'none'; form-action 'none'"
+)
+TYPES = {
+    ".html": "text/html; charset=utf-8",
+    ".js": "text/javascript",
+    ".css": "text/css",
+    ".svg": "image/svg+xml",
+}
+THRESHOLD = 3.1
+START = datetime(2026, 11, 27, 8, tzinfo=timezone.utc)
+HOSTILE = "<img src=x onerror=alert(1)>.png"
+
+
+def picture(seed: int, kind: str) -> bytes:
+    """A striped part (``image``) or a heat map with one hot spot (``map``), as PNG."""
+    rows, columns = np.mgrid[:96, :128]
+    if kind == "image":
+        values = 128 + 50 * np.sin((rows + columns) / 5 + seed)
+        rgb = values[..., None] * np.array([1.0, 0.95, 0.85])
+        return png(rgb.clip(0, 255).astype(np.uint8))
+    place = np.exp(-((rows - 30 - 5 * (seed % 6)) ** 2 + (columns - 80) ** 2) / 300)
+    alpha = 255 * 0.8 * place**0.7
+    return png(
+        np.dstack([np.full_like(alpha, 240), 140 + 80 * place, 40 + 0 * alpha, alpha]).astype(np.uint8)
+    )
+
+
+def png(pixels: np.ndarray[Any, Any]) -> bytes:
+    buffer = io.BytesIO()
+    Image.fromarray(pixels).save(buffer, "PNG")
+    return buffer.getvalue()
+
+
+class World:
+    """What the stub knows: inspections, calibration records, and what was asked of it."""
+
+    def __init__(self, token: str | None = None, images: int = 40) -> None:
+        self.token = token
+        self.busy = 0
+        """Uploads to be answered by 429 before one is taken."""
+        self.sent: list[tuple[str, dict[str, Any]]] = []
+        self.inspections: list[dict[str, Any]] = []
+        random = np.random.default_rng(0)
+        self.calibration_scores = np.sort(random.normal(2, 0.5, 199)).tolist()
+        for number in range(images):
+            self.add(
+                HOSTILE if number == images - 2 else f"part {number:03d}.png", float(random.normal(2.3, 0.7))
+            )
+        self.records = [self.record(1, "bundle", 0.01, "")]
+
+    def add(self, name: str, score: float, source: str = "api") -> dict[str, Any]:
+        number = len(self.inspections) + 1
+        rank = 1 + sum(one >= score for one in self.calibration_scores)
+        one = {
+            "id": number,
+            "model": "parts",
+            "name": name,
+            "category": "",
+            "source": source,
+            "state": "done",
+            "accepted_at": (START + timedelta(minutes=7 * number)).isoformat(),
+            "scored_at": START.isoformat(),
+            "score": score,
+            "p_value": rank / 200,
+            "is_anomalous": score > THRESHOLD,
+            "threshold": THRESHOLD,
+            "in_words": f"would be seen in {rank} of 200 good parts",
+            "calibration_id": 1,
+            "width": 128,
+            "height": 96,
+            "image": {"sha256": "ab" * 32, "url": f"/v1/inspections/{number}/image"},
+            "map_url": f"/v1/inspections/{number}/map",
+            "feedback": None,
+            "error": None,
+            "milliseconds": 12.5,
+        }
+        self.inspections.append(one)
+        return one
+
+    def record(self, number: int, source: str, rate: float, reason: str) -> dict[str, Any]:
+        scores = self.calibration_scores
+        return {
+            "id": number,
+            "source": source,
+            "created_at": START.isoformat(),
+            "created_by": "loopback",
+            "reason": reason,
+            "parent_id": None,
+            "active": True,
+            "kind": "split",
+            "false_alarm_rate": rate,
+            "threshold": scores[-int(rate * 200)],
+            "images": 199,
+            "map_range": [0, 1],
+            "promise": f"at most {100 * rate:.3g} % false alarms (a bound from 199 held-out good images)",
+        }
+
+    def change(self, source: str, rate: float, reason: str) -> dict[str, Any]:
+        self.records.insert(0, self.record(len(self.records) + 1, source, rate, reason))
+        for old in self.records[1:]:
+            old["active"] = False
+        return self.records[0]
+
+    def said(self, verdict: str) -> list[dict[str, Any]]:
+        return [
+            each for each in self.inspections if each["feedback"] and each["feedback"]["verdict"] == verdict
+        ]
+
+
+def get(world: World, path: str, asked: dict[str, str]) -> Any:
+    """Answer a GET under /v1: a JSON value, or the bytes of a picture."""
+    if found := re.fullmatch(r"/v1/inspections/(\d+)(?:/(image|thumbnail|map))?", path):
+        number = int(found[1])
+        kind = found[2] and ("map" if found[2] == "map" else "image")
+        return picture(number, kind) if kind else world.inspections[number - 1]
+    rate = float(asked.get("rate", 0.01))
+    return {
+        "/v1/models": lambda: {"models": [model(world)]},
+        "/v1/folders": lambda: {"folders": [{"name": "line 1", "model": "parts"}]},
+        "/v1/inspections": lambda: page(world, asked),
+        "/v1/feedback/disagreements": lambda: page(world, {**asked, "feedback": "disagree"}),
+        "/v1/models/parts/scores": lambda: scores(world),
+        "/v1/models/parts/whatif": lambda: what_if(world, rate),
+        "/v1/models/parts/calibrations": lambda: {"calibrations": world.records},
+        "/v1/models/parts/drift": lambda: drift(int(asked["window"])),
+    }[path]()
+
+
+def model(world: World) -> dict[str, Any]:
+    return {
+        "name": "parts",
+        "method": "rd",
+        "runtime": "torch",
+        "teacher": "pocket",
+        "calibration": world.records[0],
+        "categories": [],
+        "queue": {"length": 0, "limit": 256},
+        "error": None,
+        "drift": None,
+    }
+
+
+def page(world: World, asked: dict[str, str]) -> dict[str, Any]:
+    def fits(one: dict[str, Any]) -> bool:
+        said = one["feedback"] and one["feedback"]["verdict"]
+        decision = "anomalous" if one["is_anomalous"] else "good"
+        disagrees = said == ("good" if one["is_anomalous"] else "defect")
+        feedback = {"none": not said, "disagree": disagrees}.get(
+            asked.get("feedback", ""), said == asked.get("feedback")
+        )
+        return (
+            asked.get("decision", decision) == decision
+            and ("feedback" not in asked or feedback)
+            and asked.get("name", "") in one["name"]
+            and asked.get("source", one["source"]) == one["source"]
+        )
+
+    fitting = [one for one in reversed(world.inspections) if fits(one)]
+    rest = [one for one in fitting if one["id"] < int(asked.get("after", 10**9))]
+    shown = rest[: int(asked["limit"])]
+    return {
+        "inspections": shown,
+        "next": shown[-1]["id"] if len(rest) > len(shown) else None,
+        "total": len(fitting),
+    }
+
+
+def scores(world: World) -> dict[str, Any]:
+    each = {verdict: [one["score"] for one in world.said(verdict)] for verdict in ("good", "defect")}
+    return {
+        "calibration": world.calibration_scores,
+        "recent": [one["score"] for one in world.inspections],
+        **each,
+    }
+
+
+def what_if(world: World, rate: float) -> dict[str, Any]:
+    line = world.calibration_scores[-int(rate * 200 + 1e-9)]
+    above = [one["score"] > line for one in world.inspections]
+    changed = [
+        one["id"] for one, now in zip(world.inspections, above, strict=True) if now != one["is_anomalous"]
+    ]
+    return {
+        "rate": rate,
+        "threshold": line,
+        "anomalous_recent": sum(above),
+        "recent": len(above),
+        "changed": changed,
+        "false_alarms_among_confirmed_good": sum(one["score"] > line for one in world.said("good")),
+        "missed_among_confirmed_defects": sum(one["score"] <= line for one in world.said("defect")),
+    }
+
+
+def drift(size: int) -> dict[str, Any]:
+    random = np.random.default_rng(size)
+    medians = {"score": 2.0, "brightness": 100.0, "sharpness": 12.0}
+    windows = [
+        {
+            "from": (START + timedelta(hours=hour)).isoformat(),
+            "to": (START + timedelta(hours=hour + 1)).isoformat(),
+            "first": 1 + size * hour,
+            "last": size * (hour + 1),
+            "count": size,
+            "p_value": 0.0004 if hour == 11 else 0.4,
+            "anomaly_share": 0.02 + 0.01 * (hour % 3),
+            "anomaly_p_value": 0.6,
+            "score": {"p_value": 0.4, "median": float(random.normal(2, 0.1)), "reference": 2.0},
+            "looks": {
+                name: {
+                    "p_value": 0.5,
+                    "median": value
+                    * float(random.normal(1.4 if name == "brightness" and hour == 11 else 1, 0.03)),
+                    "reference": value,
+                }
+                for name, value in medians.items()
+                if name != "score"
+            },
+            "alarmed": ["brightness"] if hour == 11 else [],
+            "words": ["brighter than in calibration: median 140 instead of 100"] if hour == 11 else [],
+        }
+        for hour in range(12 if size < 200 else 0)
+    ]
+    return {
+        "false_alarm_rate": 0.01,
+        "window": size,
+        "features": list(medians),
+        "windows": windows,
+        "reference": {"count": 199, "medians": medians},
+        "note": "",
+    }
+
+
+def post(world: World, path: str, body: dict[str, Any]) -> Any:
+    world.sent.append((path, body))
+    if path == "/v1/feedback":
+        said = {"verdict": body["verdict"], "comment": body["comment"], "by": "", "at": START.isoformat()}
+        world.inspections[body["inspection_id"] - 1]["feedback"] = said
+        return said
+    if path.endswith("/rollback"):
+        old = next(each for each in world.records if each["id"] == body["calibration_id"])
+        return world.change("rollback", old["false_alarm_rate"], body["reason"])
+    own = world.record(0, "rate", body["false_alarm_rate"], "")
+    kept = {name: own[name] for name in ("false_alarm_rate", "threshold", "promise")}
+    warnings = ["Most images marked good had been flagged: that is a biased sample."]
+    proposal = {
+        "use": body["use"],
+        "calibration": kept,
+        "images": 199,
+        "confirmed": 0,
+        "changed": 2,
+        "recent": 40,
+        "to_anomalous": [3],
+        "to_good": [4],
+        "warnings": warnings,
+    }
+    applied = None if body["dry_run"] else world.change("rate", body["false_alarm_rate"], body["reason"])
+    return {"proposal": proposal, "calibration": applied}
+
+
+def score(world: World, body: bytes) -> list[dict[str, Any]]:
+    names = [each.decode() for each in re.findall(rb'name="images"; filename="([^"]*)"', body)]
+    refused = {
+        "code": "not_an_image",
+        "message": "This is no image file; allowed: PNG, JPEG, TIFF, BMP, WebP.",
+    }
+    return [
+        {"name": name, "error": refused}
+        if name.endswith(".txt")
+        else world.add(name, 4.2 if "bad" in name else 1.9)
+        for name in names
+    ]
+
+
+class Handler(BaseHTTPRequestHandler):
+    """Answers for the world that a subclass names."""
+
+    world: World
+    protocol_version = "HTTP/1.1"  # a connection is used again
+
+    def log_message(self, *_: object) -> None:
+        """Say nothing."""
+
+    def answer(self, status: int, data: bytes, kind: str, **more: str) -> None:
+        self.send_response(status)
+        headers = {
+            "Content-Type": kind,
+            "Content-Length": str(len(data)),
+            "Content-Security-Policy": CSP,
+            **more,
+        }
+        for name, value in {**headers, "X-Content-Type-Options": "nosniff"}.items():
+            self.send_header(name.replace("_", "-"), value)
+        self.end_headers()
+        self.wfile.write(data)
+
+    def json(self, value: Any, status: int = 200, **more: str) -> None:
+        self.answer(status, json.dumps(value).encode(), "application/json", **more)
+
+    def refused(self) -> bool:
+        if self.world.token and self.headers.get("Authorization") != f"Bearer {self.world.token}":
+            self.json(
+                {"error": {"code": "no_token", "message": "No valid token came with this request."}}, 401
+            )
+            return True
+        return False
+
+    def do_GET(self) -> None:
+        url = urlsplit(self.path)
+        asked = {key: values[0] for key, values in parse_qs(url.query).items()}
+        if not url.path.startswith("/v1/"):
+            file = (
+                WEB / url.path.removeprefix("/static/").removeprefix("/")
+                if url.path != "/"
+                else WEB / "index.html"
+            )
+            self.answer(200, file.read_bytes(), TYPES[file.suffix])
+        elif self.refused():
+            return
+        elif asked.get("format") == "csv":
+            self.world.sent.append((url.path, asked))
+            self.answer(200, b"id,name\r\n1,part\r\n", "text/csv")
+        else:
+            value = get(self.world, url.path, asked)
+            if isinstance(value, bytes):
+                self.answer(200, value, "image/png")
+            else:
+                self.json(value)
+
+    def do_POST(self) -> None:
+        body = self.rfile.read(int(self.headers["Content-Length"]))
+        if self.refused():
+            return
+        path = urlsplit(self.path).path
+        if path == "/v1/score" and self.world.busy:
+            self.world.busy -= 1
+            self.json({"error": {"code": "busy", "message": "The queue is full."}}, 429, Retry_After="1")
+        elif path == "/v1/score":
+            self.json({"inspections": score(self.world, body)})
+        else:
+            self.json(post(self.world, path, json.loads(body)))
+
+
+def served(world: World) -> Iterator[str]:
+    """Serve a world on a free port, for a fixture to yield the address from."""
+    server = ThreadingHTTPServer(("127.0.0.1", 0), type("Own", (Handler,), {"world": world}))
+    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True)
+    thread.start()
+    yield f"http://127.0.0.1:{server.server_port}"
+    server.shutdown()
+    server.server_close()
+    thread.join()
