@@ -14,9 +14,10 @@ from scipy.special import expit
 
 import twinspect as ts
 from conftest import QUICK, blemish, stripes, write_image
-from twinspect import bundle, scorable
+from twinspect import bundle
 from twinspect.calibration import Calibration
 from twinspect.cli import main
+from twinspect.data import pixels
 from twinspect.errors import BundleError, CalibrationError, ConfigError, NotFittedError
 
 if TYPE_CHECKING:
@@ -156,9 +157,9 @@ def test_an_image_is_read_once_and_prepared_once_for_members_that_agree(
     other = ts.Detector("mkd", **{**SHORT, "steps": 2, "seed": 1}).fit(parts)
     three = ts.noisy_or([mkd, rd, other], good=pictures()[:9])
     read: list[Path] = []
-    real = scorable.read_rgb
+    real = pixels.read_rgb
     monkeypatch.setattr(
-        scorable, "read_rgb", lambda path, **options: read.append(path) or real(path, **options)
+        pixels, "read_rgb", lambda path, **options: read.append(path) or real(path, **options)
     )
     found = three.score(parts / "test", maps=False)
     assert len(read) == len(set(read)) == 12
