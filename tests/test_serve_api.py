@@ -92,7 +92,7 @@ def test_waiting_images_are_scored_together(shared_site: Site, monkeypatch: pyte
     until(lambda: sizes)
     for each in askers[1:]:
         each.start()
-    until(lambda: served.queue.length == 9)
+    until(lambda: len(served.queue._waiting) == 8)
     go.set()
     for each in askers:
         each.join(60)
