@@ -12,10 +12,11 @@ schemathesis = pytest.importorskip("schemathesis")
 hypothesis = pytest.importorskip("hypothesis")
 
 from schemathesis.python.asgi import ASGIClient  # noqa: E402 - only where it is installed
-from schemathesis.specs.openapi.checks import positive_data_acceptance  # noqa: E402
+from schemathesis.specs.openapi.checks import ignored_auth, positive_data_acceptance  # noqa: E402
 
 from serving import Site, bad, good, site  # noqa: E402
 from twinspect.detector import Detector  # noqa: E402
+from twinspect.serve.tokens import add_token  # noqa: E402
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -28,7 +29,13 @@ ADDRESS = "http://127.0.0.1:8000"
 def here(parts: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Site, ASGIClient]]:
     folder = tmp_path_factory.mktemp("schema")
     Detector("mkd", **quick("mkd", 2)).fit(parts).save(folder / "parts.twin")
-    with site(folder / "parts.twin", folder / "data") as found, ASGIClient(found.app, ADDRESS) as client:
+    tokens = folder / "tokens.txt"
+    token = add_token(tokens, "checker:admin")
+    with (
+        site(folder / "parts.twin", folder / "data", token_file=tokens) as found,
+        ASGIClient(found.app, ADDRESS) as client,
+    ):
+        client.headers["Authorization"] = f"Bearer {token}"
         files = [("images", ("good.png", good(1))), ("images", ("bad.png", bad(2)))]
         assert client.post("/v1/score", files=files).status_code == 200
         yield found, client
@@ -50,9 +57,10 @@ def check_operations(client: ASGIClient, examples: int) -> int:
         )
         @hypothesis.given(case=operation.as_strategy())
         def ask(case: schemathesis.Case) -> None:
-            # A schema cannot say which bytes are an image, nor which rates the images at hand can promise.
+            # A schema cannot say which bytes are an image, nor which rates the images at hand can promise. Whether
+            # tokens are heeded is asked over the network, which is not there: other tests ask that.
             case.call_and_validate(
-                session=client, base_url=ADDRESS, excluded_checks=[positive_data_acceptance]
+                session=client, base_url=ADDRESS, excluded_checks=[positive_data_acceptance, ignored_auth]
             )
 
         ask()
