@@ -686,7 +686,7 @@ def acme(monkeypatch: pytest.MonkeyPatch) -> ModuleType:
         EntryPoint("gone", "acme_vision_gone:make", plugins.ENTRY_POINTS),
     ]
     monkeypatch.setattr(
-        plugins, "entry_points", lambda group: entries if group == plugins.ENTRY_POINTS else []
+        "importlib.metadata.entry_points", lambda group: entries if group == plugins.ENTRY_POINTS else []
     )
     return module
 
@@ -712,7 +712,7 @@ def test_a_package_that_fails_is_named(acme: ModuleType, monkeypatch: pytest.Mon
         create_teacher("acme")
     acme.make = make_acme  # type: ignore[attr-defined]
     record = create_teacher("acme").spec()
-    monkeypatch.setattr(plugins, "entry_points", lambda group: [])
+    monkeypatch.setattr("importlib.metadata.entry_points", lambda group: [])
     with pytest.raises(
         TeacherError, match=r"'acme' comes from another package, and no installed one brings it"
     ):

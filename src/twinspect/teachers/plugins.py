@@ -10,13 +10,13 @@ once and offline, for a saved model that brings its weights itself; ``layers`` t
 
 from __future__ import annotations
 
-from importlib.metadata import EntryPoint, entry_points
 from typing import TYPE_CHECKING, Protocol
 
 from twinspect.errors import TeacherError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from importlib.metadata import EntryPoint
     from pathlib import Path
 
     from twinspect.teachers.base import Teacher
@@ -25,7 +25,8 @@ ENTRY_POINTS = "twinspect.teachers"
 BARE = "none"
 """What a factory is given as weights where a saved model brings them."""
 POCKET = "pocket"
-OWN = {POCKET: EntryPoint(POCKET, "twinspect.teachers.pocket.teacher:create", ENTRY_POINTS)}
+OWN = {POCKET: "twinspect.teachers.pocket.teacher:create"}
+"""What this package itself brings, as an entry point would say it."""
 
 
 class Factory(Protocol):
@@ -40,12 +41,17 @@ class Factory(Protocol):
 
 def plugins() -> dict[str, EntryPoint]:
     """List the teachers of other packages by name, without importing them."""
+    # A tenth of the time that a command takes to answer; not every command asks.
+    from importlib.metadata import entry_points  # noqa: PLC0415
+
     return {entry.name: entry for entry in entry_points(group=ENTRY_POINTS)}
 
 
 def factories() -> dict[str, EntryPoint]:
     """List all teachers that a factory builds; another package cannot take the name of this one's."""
-    return {**plugins(), **OWN}
+    from importlib.metadata import EntryPoint  # noqa: PLC0415 - as above
+
+    return {**plugins(), **{name: EntryPoint(name, value, ENTRY_POINTS) for name, value in OWN.items()}}
 
 
 def package_of(entry: EntryPoint) -> str:
