@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     import numpy as np
+    from starlette.types import ASGIApp
 
     from twinspect.serve.context import Context
 
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
 class Site:
     """A running server and a client of it."""
 
+    app: ASGIApp
     client: TestClient
     context: Context
 
@@ -58,7 +60,7 @@ def site(model: Path, folder: Path, **changes: Any) -> Iterator[Site]:
         # As uvicorn does, errors end in an answer and not in the client's face. Entered, the client has one event
         # loop for all of a test's threads, as a server has.
         client = TestClient(parts.app, "http://127.0.0.1:8000", raise_server_exceptions=False)
-        yield Site(stack.enter_context(client), parts.context)
+        yield Site(parts.app, stack.enter_context(client), parts.context)
 
 
 def png(values: np.ndarray[Any, Any]) -> bytes:

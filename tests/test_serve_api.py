@@ -21,9 +21,10 @@ from twinspect.detector import Detector
 from twinspect.serve.served import Loaded
 from twinspect.serve.tokens import add_token
 from twinspect.serve.uploads import Limits
+from twinspect.torch_engine import TorchEngine
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
 
@@ -40,6 +41,13 @@ def shared_site(bundle: Path, tmp_path_factory: pytest.TempPathFactory) -> Itera
     """A server that tests share; they must not change its calibration."""
     with site(bundle, tmp_path_factory.mktemp("data")) as found:
         yield found
+
+
+def until(reached: Callable[[], object], seconds: float = 60) -> None:
+    end = time.monotonic() + seconds
+    while not reached():
+        assert time.monotonic() < end
+        time.sleep(0.01)
 
 
 def test_a_served_score_is_the_detectors(shared_site: Site, bundle: Path, tmp_path: Path) -> None:
@@ -71,26 +79,23 @@ def test_a_batch_is_scored_as_score_does(shared_site: Site, bundle: Path, tmp_pa
 
 def test_waiting_images_are_scored_together(shared_site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
     served, sizes, go = shared_site.served, [], threading.Event()
-    engine = served.loaded.judge._engine()
-    whole = engine.score
+    whole = TorchEngine.score
 
-    def counting(read: Any, *, maps: bool) -> Any:
+    def counting(engine: TorchEngine, read: Any, *, maps: bool) -> Any:
         sizes.append(len(read))
-        assert go.wait(20)
-        return whole(read, maps=maps)
+        assert go.wait(60)
+        return whole(engine, read, maps=maps)
 
-    monkeypatch.setattr(engine, "score", counting)
+    monkeypatch.setattr(TorchEngine, "score", counting)
     askers = [threading.Thread(target=shared_site.scored, args=(good(500 + seed),)) for seed in range(9)]
     askers[0].start()
-    while not sizes:
-        time.sleep(0.01)
+    until(lambda: sizes)
     for each in askers[1:]:
         each.start()
-    while served.queue.length < 9:
-        time.sleep(0.01)
+    until(lambda: len(served.queue._waiting) == 8)
     go.set()
     for each in askers:
-        each.join(20)
+        each.join(60)
     assert sizes == [1, 8]
 
 
@@ -345,8 +350,7 @@ def test_what_was_accepted_is_scored_after_a_restart(bundle: Path, tmp_path: Pat
         stored = store.archive.put(bad(2), ".png", 48, 48)
         row = store.accept(model.id, stored, name="left")
     with site(bundle, tmp_path) as here:
-        while here.served.queue.length:
-            time.sleep(0.01)
+        until(lambda: not here.served.queue.length)
         found = here.client.get(f"/v1/inspections/{row.id}").json()
         assert found["state"] == "done"
         assert found["score"] == here.scored(bad(2))[0]["score"]
@@ -357,27 +361,24 @@ def test_without_waiting_there_is_a_number_to_ask_for(shared_site: Site) -> None
     assert answer.status_code == 202
     (row,) = answer.json()["inspections"]
     assert row["score"] is None
-    while (told := shared_site.client.get(f"/v1/inspections/{row['id']}").json())["state"] == "queued":
-        time.sleep(0.01)
-    assert told["state"] == "done"
+    until(lambda: shared_site.client.get(f"/v1/inspections/{row['id']}").json()["state"] == "done")
 
 
-def stuck(here: Site, monkeypatch: pytest.MonkeyPatch) -> threading.Event:
+def stuck(monkeypatch: pytest.MonkeyPatch) -> threading.Event:
     """Make scoring wait."""
-    go, engine = threading.Event(), here.served.loaded.judge._engine()
-    whole = engine.score
+    go, whole = threading.Event(), TorchEngine.score
 
-    def waiting(read: Any, *, maps: bool) -> Any:
-        assert go.wait(20)
-        return whole(read, maps=maps)
+    def waiting(engine: TorchEngine, read: Any, *, maps: bool) -> Any:
+        assert go.wait(60)
+        return whole(engine, read, maps=maps)
 
-    monkeypatch.setattr(engine, "score", waiting)
+    monkeypatch.setattr(TorchEngine, "score", waiting)
     return go
 
 
 def test_a_full_queue_keeps_nothing(bundle: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with site(bundle, tmp_path, queue=3) as here:
-        go = stuck(here, monkeypatch)
+        go = stuck(monkeypatch)
         assert here.score(good(1), good(2), wait=False).status_code == 202
         answer = here.score(good(3), good(4))
         assert code(answer) == (429, "queue_full")
@@ -392,7 +393,7 @@ def test_stopping_scores_what_was_accepted(
     bundle: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with site(bundle, tmp_path) as here:
-        go = stuck(here, monkeypatch)
+        go = stuck(monkeypatch)
         assert here.score(*(good(seed) for seed in range(3)), wait=False).status_code == 202
         here.context.stopping = True
         assert code(here.score(good(9))) == (503, "stopping")
@@ -408,19 +409,18 @@ def test_an_image_that_breaks_scoring_fails_alone(
     bundle: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with site(bundle, tmp_path) as here:
-        engine = here.served.loaded.judge._engine()
-        whole, poison = engine.read, png(np.full((48, 48, 3), 7, np.uint8))
+        whole, poison = TorchEngine.read, png(np.full((48, 48, 3), 7, np.uint8))
 
-        def reading(sample: Any, *, bits: int | None = None) -> Any:
+        def reading(engine: TorchEngine, sample: Any, *, bits: int | None = None) -> Any:
             if (sample.pixels == 7).all():
                 raise RuntimeError("secret detail")
-            return whole(sample, bits=bits)
+            return whole(engine, sample, bits=bits)
 
-        monkeypatch.setattr(engine, "read", reading)
+        monkeypatch.setattr(TorchEngine, "read", reading)
         first, second, third = here.scored(good(1), poison, good(2))
         assert (first["state"], second["state"], third["state"]) == ("done", "failed", "done")
         assert "secret" not in json.dumps(second)
-        assert code(here.client.get(f"/v1/inspections/{second['id']}/map"))[1] == "model_changed"
+        assert code(here.client.get(f"/v1/inspections/{second['id']}/map"))[1] == "not_scored"
 
 
 def test_a_mistake_of_the_server_shows_nothing(shared_site: Site, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -34,6 +34,7 @@ STATUS: Final[dict[str, int]] = {
     "unknown_calibration": 404,
     "method_not_allowed": 405,
     "model_changed": 409,
+    "not_scored": 409,
     "conflict": 409,
     "image_removed": 410,
     # who may

@@ -71,6 +71,8 @@ class Registry:
     def stop(self, timeout: float | None = None) -> bool:
         """Score what was accepted, and end; says whether that was done in time."""
         self._ending.set()
+        if self._watcher.is_alive():
+            self._watcher.join(timeout)
         ended = [
             served.queue.stop(timeout) for served in self
         ]  # each is stopped, whatever became of the others

@@ -84,6 +84,7 @@ def thumbnail(here: Here, _: Viewer, number: Number) -> Response:
             "image_removed",
             "image_damaged",
             "model_changed",
+            "not_scored",
             "stopping",
         ),
     },
@@ -111,6 +112,8 @@ def anomaly_map(
 
 
 def _same_model(here: Context, row: InspectionRow) -> Served:
+    if row.state != "done":
+        raise Refusal("not_scored", f"inspection {row.id} is {row.state}, so there is no map of it")
     served = here.registry.get(row.model)
     if served.loaded.weights_sha256 != row.weights_sha256:
         raise Refusal(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from functools import partial
 from typing import TYPE_CHECKING, Annotated, Any
 
 from anyio import fail_after, to_thread
@@ -18,7 +19,7 @@ from twinspect.serve.receiving import FIELD, receive
 from twinspect.serve.refusals import STATUS, Refusal
 from twinspect.serve.served import Job, Served
 from twinspect.serve.telling import tell_inspection, tell_refused
-from twinspect.serve.uploads import Upload, check
+from twinspect.serve.uploads import CheckedImage, Upload, check
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -146,9 +147,8 @@ async def _take(
             while served.queue.is_heavy:
                 await asyncio.sleep(_A_WHILE)
             part = uploads[start : start + SCORE_BATCH]
-            found = await asyncio.gather(
-                *(_kept(here, served, upload, category, source) for upload in part), return_exceptions=True
-            )
+            checked = await asyncio.gather(*(_checked(here, served, upload) for upload in part))
+            found = await to_thread.run_sync(_keep, here, served, checked, category, source)
             # What was accepted is queued in any case, and together, to be scored together.
             jobs = [each for each in found if isinstance(each, Job)]
             futures = iter(served.queue.put(*jobs))
@@ -159,7 +159,7 @@ async def _take(
     return taken
 
 
-def _taken(found: Job | BaseException, futures: Iterator[Future[Finished]]) -> Taken | Refusal:
+def _taken(found: Job | Exception, futures: Iterator[Future[Finished]]) -> Taken | Refusal:
     if isinstance(found, Job):
         return found.row, next(futures)
     if isinstance(found, Refusal):
@@ -167,21 +167,34 @@ def _taken(found: Job | BaseException, futures: Iterator[Future[Finished]]) -> T
     raise found
 
 
-async def _kept(here: Context, served: Served, upload: Upload, category: str, source: str) -> Job:
-    return await to_thread.run_sync(_keep, here, served, upload, category, source, limiter=here.decoding)
-
-
-def _keep(here: Context, served: Served, upload: Upload, category: str, source: Any) -> Job:
-    """Check, decode and keep one image; when this returns, disk and database have it.
-
-    Raises:
-        Refusal: it is no image that is accepted.
-    """
+async def _checked(here: Context, served: Served, upload: Upload) -> CheckedImage | Refusal:
+    """Check and decode one image, beside others."""
     try:
-        image = check(upload, here.limits, bits=served.loaded.judge.bits)
+        return await to_thread.run_sync(
+            partial(check, upload, here.limits, bits=served.loaded.judge.bits), limiter=here.decoding
+        )
     except Refusal as refusal:
         here.metrics.refused.labels(refusal.code).inc()
-        raise
+        return refusal
+
+
+def _keep(
+    here: Context, served: Served, checked: Sequence[CheckedImage | Refusal], category: str, source: Any
+) -> list[Job | Exception]:
+    """Keep images in their order; after the first that cannot be kept, none is tried."""
+    found: list[Job | Exception] = []
+    for image in checked:
+        try:
+            found.append(
+                image if isinstance(image, Refusal) else _kept(here, served, image, category, source)
+            )
+        except Exception as error:  # noqa: BLE001, PERF203 - what was accepted before must still be queued
+            return [*found, error]
+    return found
+
+
+def _kept(here: Context, served: Served, image: CheckedImage, category: str, source: Any) -> Job:
+    """Keep one image; when this returns, disk and database have it."""
     height, width = image.pixels.shape[:2]
     stored = here.store.archive.put(image.data, image.suffix, width, height)
     row = here.store.accept(served.id, stored, name=image.name, category=category, source=source)
