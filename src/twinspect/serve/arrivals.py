@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 from twinspect.images import IMAGE_SUFFIXES
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterator
-    from pathlib import Path
+    from collections.abc import Collection, Iterator, Sequence
+    from pathlib import Path, PurePath
 
 
 @dataclass(frozen=True)
@@ -40,6 +40,23 @@ def printable(path: str) -> str:
     'part\\udcff.png'
     """
     return path.encode("utf-8", "backslashreplace").decode("utf-8")
+
+
+def folder_names(folders: Sequence[PurePath]) -> list[str]:
+    """Call folders by the ends of their paths, as short as they stay different.
+
+    Args:
+        folders: absolute, each once.
+
+    >>> from pathlib import PurePosixPath
+    >>> folder_names([PurePosixPath(f"/plant/{side}/line 1") for side in ("north", "south")])
+    ['north/line 1', 'south/line 1']
+    """
+    for length in range(1, max((len(each.parts) for each in folders), default=1)):
+        names = [printable(type(each)(*each.parts[-length:]).as_posix()) for each in folders]
+        if len(set(names)) == len(names):
+            return names
+    return [printable(str(each)) for each in folders]
 
 
 def arrivals(folder: Path, leave_out: Collection[Path] = ()) -> Iterator[Arrival]:
