@@ -19,6 +19,7 @@ from twinspect.serve.settings import Settings
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
     import numpy as np
     from starlette.types import ASGIApp
 
@@ -90,7 +91,8 @@ def listening(here: Site, seconds: float = 60) -> Iterator[str]:
     thread.start()
     end = time.monotonic() + seconds
     while not server.started:
-        assert thread.is_alive() and time.monotonic() < end
+        assert thread.is_alive()
+        assert time.monotonic() < end
         time.sleep(0.01)
     yield server.address
     server.should_exit = True

@@ -12,13 +12,13 @@ from conftest import quick
 
 pytest.importorskip("fastapi")
 
-from browsing import browser, opened  # noqa: E402 - only where the extra is installed
-from serving import Site, bad, good, listening, site  # noqa: E402
-from twinspect.detector import Detector  # noqa: E402
-from twinspect.serve.guard import SECURITY_HEADERS  # noqa: E402
-from twinspect.serve.store import Filter  # noqa: E402
-from twinspect.serve.tokens import add_token  # noqa: E402
-from web_stub import CSP  # noqa: E402
+from browsing import launched, opened
+from serving import Site, bad, good, listening, site
+from twinspect.detector import Detector
+from twinspect.serve.guard import SECURITY_HEADERS
+from twinspect.serve.store import Filter
+from twinspect.serve.tokens import add_token
+from web_stub import CSP
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -26,7 +26,11 @@ if TYPE_CHECKING:
 
     from playwright.sync_api import Browser, Page
 
-__all__ = ["browser"]
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    with launched() as found:
+        yield found
 
 
 @pytest.fixture(scope="module")

@@ -37,7 +37,7 @@ async function show() {
     if (signal.aborted) return;
     main.replaceChildren(root);
     fillModelList(list);
-    document.getElementById("warnings").replaceChildren(...warnings(currentModel()));
+    document.getElementById("warnings").replaceChildren(...warnings(currentModel(), name));
     await (currentModel() ? PAGES[name]({ root, model: currentModel(), signal, refresh: show }) : noModel(root));
   } catch (error) {
     if (signal.aborted) return;

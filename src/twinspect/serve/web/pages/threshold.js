@@ -10,7 +10,7 @@ import { may, whyNot } from "../me.js";
 import { attempt, say } from "../notice.js";
 import { aboveAt, mostAbove, nearest, rateOf, thresholdOf } from "../promise.js";
 import { view } from "../viewer.js";
-import { count, number, percent } from "../words.js";
+import { count, number, percent, sentence } from "../words.js";
 import { records } from "./records.js";
 
 /** Milliseconds without a move before the server is asked. */
@@ -35,7 +35,7 @@ export async function threshold({ root, model, signal, refresh }) {
 }
 
 function promised({ calibration: { promise, threshold: line }, categories }) {
-  return el("p", { class: "lead" }, `${promise[0].toUpperCase()}${promise.slice(1)}. `,
+  return el("p", { class: "lead" }, `${sentence(promise)} `,
     el("span", { class: "soft" }, `A part is called anomalous when its score is above ${number(line)}.`),
     categories?.length > 1 && el("span", { class: "soft" }, " A category with images enough has a line of its own; this one is that of all images."));
 }
