@@ -363,7 +363,7 @@ def test_every_picture_of_a_camera_is_an_inspection(line: Any) -> None:
     rows = own.rows()
     assert [row.name for row in rows] == ["camera 0 1.png", "camera 0 2.png", "camera 0 3.png"]
     assert rows[0].looks == looks(WHOLE)._asdict()
-    assert rows[0].score == rows[2].score
+    assert rows[0].score == pytest.approx(rows[2].score, rel=1e-5)  # their batches may differ in size
     assert rows[0].image_sha256 == rows[2].image_sha256
 
 

@@ -61,7 +61,7 @@ def aware(moment: datetime | None) -> datetime | None:
             "content": {_CSV: {"schema": {"type": "string"}}},
             "description": "a page, or with CSV all rows",
         },
-        **refusals(),
+        **refusals("unknown_folder"),
     },
 )
 def inspections(
