@@ -14,10 +14,8 @@ import pytest
 from PIL import Image
 
 import twinspect as ts
-from conftest import quick
 from serving import Site, bad, code, good, png, site
 from twinspect.calibration import Calibration
-from twinspect.detector import Detector
 from twinspect.serve.served import Loaded
 from twinspect.serve.tokens import add_token
 from twinspect.serve.uploads import Limits
@@ -26,14 +24,6 @@ from twinspect.torch_engine import TorchEngine
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
-
-
-@pytest.fixture(scope="module")
-def bundle(parts: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A hardly trained model; tests must not change it."""
-    path = tmp_path_factory.mktemp("served") / "parts.twin"
-    Detector("mkd", **quick("mkd", 4)).fit(parts).save(path)
-    return path
 
 
 @pytest.fixture(scope="module")

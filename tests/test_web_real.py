@@ -8,17 +8,15 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from conftest import quick
-
 pytest.importorskip("fastapi")
 
 from browsing import launched, opened
 from serving import Site, bad, good, listening, site
-from twinspect.detector import Detector
+from twinspect.report.heatmaps import GROWTH, STRONGEST
 from twinspect.serve.guard import SECURITY_HEADERS
 from twinspect.serve.store import Filter
 from twinspect.serve.tokens import add_token
-from web_stub import CSP
+from web_stub import CSP, WEB
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -31,13 +29,6 @@ if TYPE_CHECKING:
 def browser() -> Iterator[Browser]:
     with launched() as found:
         yield found
-
-
-@pytest.fixture(scope="module")
-def bundle(parts: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    path = tmp_path_factory.mktemp("seen") / "parts.twin"
-    Detector("mkd", **quick("mkd", 6)).fit(parts).save(path)
-    return path
 
 
 @pytest.fixture
@@ -83,6 +74,10 @@ def test_inspect_to_history(page: Page, here: Site) -> None:
     assert (said["verdict"], said["comment"], said["by"]) == ("defect", "a scratch", "local")
 
     page.keyboard.press("2")
+    page.get_by_text("1 to 3 of 3 images").wait_for()
+    page.get_by_label("Source").select_option("watch")
+    page.get_by_text("No image fits").wait_for()
+    page.get_by_label("Source").select_option("web")
     page.get_by_text("1 to 3 of 3 images").wait_for()
     page.get_by_label("Feedback").select_option("defect")
     page.get_by_text("1 to 1 of 1 image").wait_for()
@@ -193,6 +188,12 @@ def test_tokens_of_a_file_and_what_their_roles_allow(bundle: Path, browser: Brow
             page.get_by_text("the token of ann has the role view").first.wait_for()
             page.get_by_label("Rank against").select_option("confirmed")
             page.locator(".sheet > .problem").wait_for()  # nobody called anything good yet
+
+
+def test_the_page_knows_how_the_server_colours_maps() -> None:
+    text = (WEB / "contours.js").read_text(encoding="utf-8")
+    assert float(re.search(r"STRONGEST = ([\d.]+);", text)[1]) == STRONGEST  # type: ignore[index]
+    assert float(re.search(r"GROWTH = ([\d.]+);", text)[1]) == GROWTH  # type: ignore[index]
 
 
 def test_the_stub_keeps_the_servers_policy() -> None:

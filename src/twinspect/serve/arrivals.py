@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from twinspect.images import IMAGE_SUFFIXES
+from twinspect.serve.store.spelling import spelt
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Sequence
@@ -30,16 +31,7 @@ class Arrival:
     @property
     def key(self) -> str:
         """What the store tells it apart by; a file that is written again is another arrival."""
-        return f"{printable(self.path)}|{self.modified}|{self.size}"
-
-
-def printable(path: str) -> str:
-    r"""Write a path so that a database takes it, also one whose bytes are no text.
-
-    >>> printable("part\udcff.png")
-    'part\\udcff.png'
-    """
-    return path.encode("utf-8", "backslashreplace").decode("utf-8")
+        return f"{spelt(self.path)}|{self.modified}|{self.size}"
 
 
 def folder_names(folders: Sequence[PurePath]) -> list[str]:
@@ -53,10 +45,10 @@ def folder_names(folders: Sequence[PurePath]) -> list[str]:
     ['north/line 1', 'south/line 1']
     """
     for length in range(1, max((len(each.parts) for each in folders), default=1)):
-        names = [printable(type(each)(*each.parts[-length:]).as_posix()) for each in folders]
+        names = [spelt(type(each)(*each.parts[-length:]).as_posix()) for each in folders]
         if len(set(names)) == len(names):
             return names
-    return [printable(str(each)) for each in folders]
+    return [spelt(str(each)) for each in folders]
 
 
 def arrivals(folder: Path, leave_out: Collection[Path] = ()) -> Iterator[Arrival]:

@@ -13,9 +13,9 @@ from fastapi.security import HTTPBearer
 from twinspect.data.loading import default_workers
 from twinspect.errors import NotStoredError, unknown_name
 from twinspect.serve.answers import ErrorAnswer
-from twinspect.serve.arrivals import printable
 from twinspect.serve.caching import Cache
 from twinspect.serve.refusals import STATUS, Refusal
+from twinspect.serve.store.spelling import spelt
 from twinspect.serve.tokens import LOCAL, Actor, Tokens
 from twinspect.serve.uploads import Limits
 
@@ -86,7 +86,7 @@ class Context:
         """
         for called, _, path in self.watched:
             if called == name:
-                return printable(str(path))
+                return spelt(str(path))
         known = [called for called, _, _ in self.watched]
         raise Refusal("unknown_folder", str(unknown_name("watched folder", name, known)))
 
