@@ -94,6 +94,16 @@ def fitted(parts: Path) -> Detector:
 
 
 @pytest.fixture(scope="session")
+def bundle(parts: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A hardly trained model on disk, for tests of what is around it; tests must not change it."""
+    from twinspect.detector import Detector
+
+    path = tmp_path_factory.mktemp("bundle") / "parts.twin"
+    Detector("mkd", **quick("mkd", 4)).fit(parts).save(path)
+    return path
+
+
+@pytest.fixture(scope="session")
 def model(fitted: Detector, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The same detector on disk; tests must not change it."""
     path = tmp_path_factory.mktemp("models") / "parts.twin"

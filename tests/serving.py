@@ -3,20 +3,22 @@
 from __future__ import annotations
 
 import io
+import threading
+import time
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from PIL import Image
 from starlette.testclient import TestClient
 
 from conftest import blemish, stripes
-from twinspect.serve.run import running
+from twinspect.serve.run import Running, Server, running
 from twinspect.serve.settings import Settings
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
 
     import numpy as np
     from starlette.types import ASGIApp
@@ -79,3 +81,19 @@ def bad(seed: int) -> bytes:
 
 def code(answer: Any) -> tuple[int, str]:
     return answer.status_code, answer.json()["error"]["code"]
+
+
+@contextmanager
+def listening(here: Site, seconds: float = 60) -> Iterator[str]:
+    """Answer over the network as well, on a free port; gives the address."""
+    server = Server(Running(here.context, here.app), Settings(models=("any",), data=Path(), port=0))
+    thread = threading.Thread(target=server.run, daemon=True)
+    thread.start()
+    end = time.monotonic() + seconds
+    while not server.started:
+        assert thread.is_alive()
+        assert time.monotonic() < end
+        time.sleep(0.01)
+    yield server.address
+    server.should_exit = True
+    thread.join(seconds)

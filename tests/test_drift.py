@@ -18,7 +18,7 @@ from twinspect.looks import Looks, looks
 from twinspect.serve.drift import ANOMALIES, RATE, drift
 from twinspect.serve.drift_words import MORE_OR_LESS, in_words
 from twinspect.serve.two_samples import SHUFFLINGS, Stratum, compare
-from twinspect.serve.whatif import histogram, what_if
+from twinspect.serve.whatif import what_if
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -324,17 +324,3 @@ def test_rates_that_cannot_be_promised_are_refused() -> None:
         what_if(calibration, 0.1, **nothing)
     with pytest.raises(ConfigError, match="between 0 and 1"):
         what_if(calibration, 1.5, **nothing)
-
-
-def test_lists_of_scores_share_their_bars() -> None:
-    random = np.random.default_rng(12)
-    groups = {"calibration": random.random(50), "recent": random.random(80) * 50, "good": [], "defect": [0.3]}
-    found = histogram(groups, 0.9)
-    edges = np.array(found["edges"])
-    assert 0.9 in edges
-    assert (np.diff(edges) > 0).all()
-    for name, scores in groups.items():
-        assert sum(found["counts"][name]) == len(scores)
-        beyond = np.array(found["counts"][name])[edges[:-1] >= 0.9].sum()
-        assert beyond == (np.asarray(scores) > 0.9).sum()
-    assert found["gathered"]

@@ -14,10 +14,8 @@ import pytest
 from PIL import Image
 
 import twinspect as ts
-from conftest import quick
 from serving import Site, bad, code, good, png, site
 from twinspect.calibration import Calibration
-from twinspect.detector import Detector
 from twinspect.serve.served import Loaded
 from twinspect.serve.tokens import add_token
 from twinspect.serve.uploads import Limits
@@ -26,14 +24,6 @@ from twinspect.torch_engine import TorchEngine
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
-
-
-@pytest.fixture(scope="module")
-def bundle(parts: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A hardly trained model; tests must not change it."""
-    path = tmp_path_factory.mktemp("served") / "parts.twin"
-    Detector("mkd", **quick("mkd", 4)).fit(parts).save(path)
-    return path
 
 
 @pytest.fixture(scope="module")
@@ -500,9 +490,12 @@ def test_who_may_do_what(bundle: Path, tmp_path: Path) -> None:
         ]
         said = {"json": {"inspection_id": 1, "verdict": "good"}}
         assert [ask(role, "POST", "/v1/feedback", **said) for role in ("view", "inspect")] == [403, 200]
-        asked = {"json": {"use": "calibration", "dry_run": True}}
-        path = "/v1/models/parts/recalibrate"
-        assert [ask(role, "POST", path, **asked) for role in ("inspect", "admin")] == [403, 200]
+        path, body = "/v1/models/parts/recalibrate", {"use": "calibration", "reason": "new lamp"}
+        dry = {"json": {**body, "dry_run": True}}
+        assert [ask(role, "POST", path, **dry) for role in (None, "view", "admin")] == [401, 200, 200]
+        changing = [ask(role, "POST", path, json=body) for role in ("view", "inspect", "admin")]
+        assert changing == [403, 403, 200]
+        assert len(here.context.store.calibrations(here.served.id)) == 2
         assert [ask(None, "GET", path) for path in ("/healthz", "/readyz", "/metrics")] == [200, 200, 401]
         assert (
             here.client.get(
@@ -513,6 +506,39 @@ def test_who_may_do_what(bundle: Path, tmp_path: Path) -> None:
         answer = here.client.get("/v1/models")
         assert answer.headers["www-authenticate"] == "Bearer"
         assert code(answer) == (401, "token_needed")
+
+
+def test_who_asks_is_told(bundle: Path, shared_site: Site, tmp_path: Path) -> None:
+    assert shared_site.client.get("/v1/me").json() == {"name": "local", "role": "admin"}
+    file = tmp_path / "tokens.txt"
+    token = add_token(file, "ann:view")
+    with site(bundle, tmp_path / "data", token_file=file) as here:
+        headers = {"authorization": f"Bearer {token}"}
+        assert here.client.get("/v1/me", headers=headers).json() == {"name": "ann", "role": "view"}
+        assert code(here.client.get("/v1/me")) == (401, "token_needed")
+
+
+def test_watched_folders_of_one_name_are_told_apart(bundle: Path, tmp_path: Path) -> None:
+    """Each arrival is found under its own folder, also where their names differ by capital letters alone."""
+    folders = [tmp_path / "north" / "line", tmp_path / "south" / "line", tmp_path / "south" / "LINE"]
+    for seed, folder in enumerate(folders):
+        folder.mkdir(parents=True)
+        (folder / f"{seed}.png").write_bytes(good(seed))
+    with site(bundle, tmp_path / "data", watched=tuple(folders)) as here:
+        names = [each["name"] for each in here.client.get("/v1/folders").json()["folders"]]
+        assert names == ["north/line", "south/line", "south/LINE"]
+        here.scored(good(9))
+        until(lambda: here.client.get("/v1/inspections?source=watch").json()["total"] == 3)
+        for seed, name in enumerate(names):
+            asked = {"folder": name, "source": "watch"}
+            found = here.client.get("/v1/inspections", params=asked).json()["inspections"]
+            assert [row["name"] for row in found] == [f"{seed}.png"]
+        table = here.client.get("/v1/inspections", params={"folder": names[0], "format": "csv"}).text
+        assert len(table.splitlines()) == 2
+        answer = here.client.get("/v1/inspections", params={"folder": "north/lane"})
+        assert code(answer) == (404, "unknown_folder")
+        assert "did you mean 'north/line'?" in answer.json()["error"]["message"]
+        assert str(tmp_path) not in answer.text
 
 
 def test_other_sites_and_names_are_refused(shared_site: Site) -> None:

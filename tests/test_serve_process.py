@@ -14,14 +14,11 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from conftest import quick
-
 httpx = pytest.importorskip("httpx")
 pytest.importorskip("fastapi")
 
 from serving import good  # noqa: E402 - only where the extra is installed
 from twinspect.cli import main  # noqa: E402
-from twinspect.detector import Detector  # noqa: E402
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -31,13 +28,6 @@ STARTS = 300
 """Seconds that a server may take to start on a slow machine."""
 
 pytestmark = pytest.mark.slow
-
-
-@pytest.fixture(scope="module")
-def bundle(parts: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    path = tmp_path_factory.mktemp("process") / "parts.twin"
-    Detector("mkd", **quick("mkd", 2)).fit(parts).save(path)
-    return path
 
 
 @contextmanager

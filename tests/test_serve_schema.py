@@ -6,8 +6,6 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from conftest import quick
-
 schemathesis = pytest.importorskip("schemathesis")
 hypothesis = pytest.importorskip("hypothesis")
 
@@ -15,7 +13,6 @@ from schemathesis.python.asgi import ASGIClient  # noqa: E402 - only where it is
 from schemathesis.specs.openapi.checks import ignored_auth, positive_data_acceptance  # noqa: E402
 
 from serving import Site, bad, good, site  # noqa: E402
-from twinspect.detector import Detector  # noqa: E402
 from twinspect.serve.tokens import add_token  # noqa: E402
 
 if TYPE_CHECKING:
@@ -26,13 +23,12 @@ ADDRESS = "http://127.0.0.1:8000"
 
 
 @pytest.fixture(scope="module")
-def here(parts: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Site, ASGIClient]]:
+def here(bundle: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Site, ASGIClient]]:
     folder = tmp_path_factory.mktemp("schema")
-    Detector("mkd", **quick("mkd", 2)).fit(parts).save(folder / "parts.twin")
     tokens = folder / "tokens.txt"
     token = add_token(tokens, "checker:admin")
     with (
-        site(folder / "parts.twin", folder / "data", token_file=tokens) as found,
+        site(bundle, folder / "data", token_file=tokens) as found,
         ASGIClient(found.app, ADDRESS) as client,
     ):
         client.headers["Authorization"] = f"Bearer {token}"

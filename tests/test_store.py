@@ -9,7 +9,7 @@ import sys
 import threading
 from dataclasses import replace
 from datetime import datetime, timedelta, timezone
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 import sqlalchemy
@@ -153,6 +153,32 @@ def test_a_source_key_is_accepted_once_a_model(store: Store) -> None:
     assert store.accept(first.id, image, name="x", source="watch", source_key="/in/x 1") is None
     assert store.accept(first.id, image, name="x", source="watch", source_key="/in/x 2") is not None
     assert [store.accept(first.id, image, name="x") is None for _ in range(2)] == [False, False]
+
+
+def test_what_arrived_in_a_folder_is_found_by_its_beginning_as_it_is_written(store: Store) -> None:
+    model = register(store)
+    keys = [
+        "/in/li_e/a|1|1",
+        "/in/li_e/sub/b|1|1",
+        "/in/line/c|1|1",
+        "/in/LI_E/d|1|1",
+        "/in/li_e2/e|1|1",
+        "/e/ä/f",
+    ]
+    for number, key in enumerate(keys):
+        accept(store, model, number, source="watch", source_key=key)
+    accept(store, model, len(keys), source="web")
+
+    def found(**wanted: Any) -> list[str | None]:
+        return [row.source_key for row in store.search(Filter(**wanted)).rows]
+
+    assert found(folder="/in/li_e") == [keys[1], keys[0]]
+    assert found(folder="/in/li_e/sub") == [keys[1]]
+    assert found(folder="/e/ä", source="watch") == [keys[5]]
+    assert found(folder="/in/l%") == []
+    assert found(folder="/") == keys[::-1]
+    assert found(folder="/in/li_e", source="web") == []
+    assert found(source="web") == [None]
 
 
 def test_one_key_from_many_threads_is_accepted_once(store: Store) -> None:

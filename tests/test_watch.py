@@ -19,7 +19,7 @@ from conftest import blemish, stripes, write_image
 from twinspect.cli import main
 from twinspect.errors import MissingExtraError
 from twinspect.looks import Looks, looks
-from twinspect.serve.arrivals import Arrival, Settling, arrivals, printable
+from twinspect.serve.arrivals import Arrival, Settling, arrivals
 
 pytest.importorskip("sqlalchemy")
 
@@ -27,6 +27,7 @@ from twinspect.serve.camera import Camera, open_capture
 from twinspect.serve.registry import Registry
 from twinspect.serve.served import Loaded, load_version
 from twinspect.serve.store import Filter, Store
+from twinspect.serve.store.spelling import spelt
 from twinspect.serve.watching import CameraWatch, FolderWatch, Intake, Tally, watch
 
 if TYPE_CHECKING:
@@ -107,7 +108,7 @@ def test_images_are_listed_below_folders_and_links_and_nothing_else(tmp_path: Pa
     first = min(found, key=lambda each: each.path)
     assert first.key == f"{tmp_path}/a.png|{about.st_mtime_ns}|5"
     assert list(arrivals(tmp_path / "missing")) == []
-    assert printable("a\udcff") == "a\\udcff"
+    assert spelt("a\udcff") == "a\\udcff"
 
 
 def test_a_file_is_tried_when_two_looks_agree_and_once_more_at_the_end_of_its_grace() -> None:

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import re
-import shutil
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from browsing import launched, opened
 from web_stub import HOSTILE, WEB, World, served
 
 if TYPE_CHECKING:
@@ -15,21 +15,11 @@ if TYPE_CHECKING:
 
     from playwright.sync_api import Browser, Page
 
-CHROMIUM = shutil.which("chromium")
-FLAGS = ["--headless", "--no-sandbox", "--disable-gpu", "--disable-background-networking"]
-
-pytest.importorskip("playwright", reason="the browser tests need: pip install playwright")
-pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="the browser tests need the program chromium")
-
 
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
-    from playwright.sync_api import sync_playwright
-
-    with sync_playwright() as playwright:
-        found = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
+    with launched() as found:
         yield found
-        found.close()
 
 
 @pytest.fixture
@@ -45,24 +35,6 @@ def address(world: World) -> Iterator[str]:
 @pytest.fixture
 def page(browser: Browser, address: str) -> Iterator[Page]:
     yield from opened(browser, address)
-
-
-def opened(browser: Browser, address: str, **options: Any) -> Iterator[Page]:
-    """A page whose console must stay silent: scripts that fail and what the policy blocks are told there.
-
-    That the server said "who are you?" or "later" is told there by Chromium itself.
-    """
-    context = browser.new_context(base_url=address, **options)
-    page = context.new_page()
-    page.set_default_timeout(30_000)
-    said: list[str] = []
-    page.on(
-        "console", lambda message: said.append(message.text) if message.type in ("error", "warning") else None
-    )
-    page.on("pageerror", lambda error: said.append(str(error)))
-    yield page
-    context.close()
-    assert [each for each in said if not re.search("status of (401|429)", each)] == []
 
 
 def files(*names: str) -> list[dict[str, Any]]:
@@ -115,6 +87,28 @@ def test_contours_lie_on_the_heat_map(page: Page) -> None:
     assert line["x"] + line["width"] / 2 == pytest.approx(
         stage["x"] + stage["width"] / 2 + scale * (80.5 - 64), abs=2
     )
+
+
+def test_a_role_that_may_only_look_sees_why(browser: Browser) -> None:
+    world = World(role="view")
+    for address in served(world):
+        for page in opened(browser, address):
+            page.goto("/")
+            page.get_by_text(
+                "Scoring images needs the role inspect; the token of ann has the role view."
+            ).wait_for()
+            assert page.get_by_role("button", name="Choose images").is_disabled()
+            page.goto("/#/feedback")
+            page.get_by_text("Saying so needs the role inspect").wait_for()
+            assert page.get_by_role("button", name="Defect").is_disabled()
+            page.keyboard.press("d")
+            page.goto("/#/threshold")
+            page.get_by_label("Rank against").select_option("confirmed+calibration")
+            page.get_by_text("that is a biased sample").wait_for()
+            assert page.get_by_role("button", name="Apply as a new record").is_disabled()
+            page.get_by_text("Applying a new record needs the role admin").wait_for()
+            assert not page.get_by_role("button", name="Roll back").is_visible()
+            assert [body["dry_run"] for _, body in world.sent] == [True]
 
 
 def test_uploads_in_chunks_wait_while_the_server_is_busy(page: Page, world: World) -> None:

@@ -59,8 +59,8 @@ def png(pixels: np.ndarray[Any, Any]) -> bytes:
 class World:
     """What the stub knows: inspections, calibration records, and what was asked of it."""
 
-    def __init__(self, token: str | None = None, images: int = 40) -> None:
-        self.token = token
+    def __init__(self, token: str | None = None, images: int = 40, role: str = "admin") -> None:
+        self.token, self.role = token, role
         self.busy = 0
         """Uploads to be answered by 429 before one is taken."""
         self.sent: list[tuple[str, dict[str, Any]]] = []
@@ -141,6 +141,7 @@ def get(world: World, path: str, asked: dict[str, str]) -> Any:
     rate = float(asked.get("rate", 0.01))
     return {
         "/v1/models": lambda: {"models": [model(world)]},
+        "/v1/me": lambda: {"name": "ann", "role": world.role},
         "/v1/folders": lambda: {"folders": [{"name": "line 1", "model": "parts"}]},
         "/v1/inspections": lambda: page(world, asked),
         "/v1/feedback/disagreements": lambda: page(world, {**asked, "feedback": "disagree"}),

@@ -281,6 +281,13 @@ class FoldersAnswer(Answer):
     folders: list[FolderAnswer]
 
 
+class ActorAnswer(Answer):
+    """Who asks, as the token file has it."""
+
+    name: str
+    role: Literal["view", "inspect", "admin"] = Field(description="each may do what those before it may")
+
+
 class HealthAnswer(Answer):
     """Whether the server lives, or takes images."""
 

@@ -17,6 +17,7 @@ from twinspect.serve.guard import Guard, mistake
 from twinspect.serve.prometheus import Counted
 from twinspect.serve.refusals import Refusal
 from twinspect.serve.routes import (
+    actors,
     feedback,
     health,
     inspections,
@@ -44,7 +45,7 @@ image is anomalous where its score is above the threshold that the promised fals
 
 Errors are `{"error": {"code", "message"}}`; codes are stable names. Where the server says 429 or 503, `Retry-After`
 says when to ask again, and nothing of the request was kept."""
-_ROUTES = (health, models, score, inspections, pictures, feedback, thresholds, over_time)
+_ROUTES = (health, actors, models, score, inspections, pictures, feedback, thresholds, over_time)
 
 
 def build_app(context: Context) -> FastAPI:

@@ -7,10 +7,11 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from twinspect.images import IMAGE_SUFFIXES
+from twinspect.serve.store.spelling import spelt
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterator
-    from pathlib import Path
+    from collections.abc import Collection, Iterator, Sequence
+    from pathlib import Path, PurePath
 
 
 @dataclass(frozen=True)
@@ -30,16 +31,24 @@ class Arrival:
     @property
     def key(self) -> str:
         """What the store tells it apart by; a file that is written again is another arrival."""
-        return f"{printable(self.path)}|{self.modified}|{self.size}"
+        return f"{spelt(self.path)}|{self.modified}|{self.size}"
 
 
-def printable(path: str) -> str:
-    r"""Write a path so that a database takes it, also one whose bytes are no text.
+def folder_names(folders: Sequence[PurePath]) -> list[str]:
+    """Call folders by the ends of their paths, as short as they stay different.
 
-    >>> printable("part\udcff.png")
-    'part\\udcff.png'
+    Args:
+        folders: absolute, each once.
+
+    >>> from pathlib import PurePosixPath
+    >>> folder_names([PurePosixPath(f"/plant/{side}/line 1") for side in ("north", "south")])
+    ['north/line 1', 'south/line 1']
     """
-    return path.encode("utf-8", "backslashreplace").decode("utf-8")
+    for length in range(1, max((len(each.parts) for each in folders), default=1)):
+        names = [spelt(type(each)(*each.parts[-length:]).as_posix()) for each in folders]
+        if len(set(names)) == len(names):
+            return names
+    return [spelt(str(each)) for each in folders]
 
 
 def arrivals(folder: Path, leave_out: Collection[Path] = ()) -> Iterator[Arrival]:

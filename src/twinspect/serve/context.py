@@ -15,6 +15,7 @@ from twinspect.errors import NotStoredError, unknown_name
 from twinspect.serve.answers import ErrorAnswer
 from twinspect.serve.caching import Cache
 from twinspect.serve.refusals import STATUS, Refusal
+from twinspect.serve.store.spelling import spelt
 from twinspect.serve.tokens import LOCAL, Actor, Tokens
 from twinspect.serve.uploads import Limits
 
@@ -78,14 +79,14 @@ class Context:
         return self._calibrations[number]
 
     def folder(self, name: str) -> str:
-        """Find where a watched folder is, by what it is called: clients never name paths.
+        """Find where a watched folder is, as the store spells it, by what it is called: clients never name paths.
 
         Raises:
             Refusal: ``unknown_folder``.
         """
         for called, _, path in self.watched:
             if called == name:
-                return str(path)
+                return spelt(str(path))
         known = [called for called, _, _ in self.watched]
         raise Refusal("unknown_folder", str(unknown_name("watched folder", name, known)))
 
@@ -112,11 +113,20 @@ def needs(role: str) -> Callable[..., Actor]:
 
     def actor(request: Request, _: Annotated[Any, Depends(_BEARER)]) -> Actor:
         found = _identify(here(request).tokens, request.headers.get("authorization"))
-        if not found.may(role):
-            raise Refusal("role_too_low", f"{found.name!r} has the role {found.role!r}; this needs {role!r}")
+        check_role(found, role)
         return found
 
     return actor
+
+
+def check_role(actor: Actor, role: str) -> None:
+    """Refuse what an actor may not do.
+
+    Raises:
+        Refusal: ``role_too_low``.
+    """
+    if not actor.may(role):
+        raise Refusal("role_too_low", f"{actor.name!r} has the role {actor.role!r}; this needs {role!r}")
 
 
 def _identify(tokens: Tokens | None, header: str | None) -> Actor:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Final
 import uvicorn
 
 from twinspect.serve.app import build_app, guarded
+from twinspect.serve.arrivals import folder_names
 from twinspect.serve.context import Context
 from twinspect.serve.guard import Hosts
 from twinspect.serve.pace import RateLimit
@@ -144,7 +145,8 @@ def run(settings: Settings) -> None:
 def _watched(settings: Settings, registry: Registry) -> tuple[tuple[str, str, Path], ...]:
     """Name the watched folders; what arrives in them is scored by the first model."""
     model = next(iter(registry)).name
-    return tuple((folder.resolve().name, model, folder.resolve()) for folder in settings.watched)
+    folders = list(dict.fromkeys(folder.resolve() for folder in settings.watched))
+    return tuple((name, model, folder) for name, folder in zip(folder_names(folders), folders, strict=True))
 
 
 def _watch_folders(context: Context, settings: Settings, ended: threading.Event) -> None:

@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from twinspect.calibration import check_rate
-from twinspect.report.histogram import bar_counts, bar_edges
+from twinspect.serve.store.proposing import decisions
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Sequence
 
     from numpy.typing import ArrayLike, NDArray
 
@@ -78,8 +78,7 @@ def what_if(
     """
     tried = replace(calibration, false_alarm_rate=check_rate(rate))
     raw = np.asarray(scores, dtype=np.float64)
-    limits = np.array([tried.of(category).threshold for category in categories], dtype=np.float64)
-    decided = raw > limits
+    decided = decisions(tried, raw, categories)
     said = np.array([verdict or "" for verdict in verdicts], dtype=str)
     changed = decided != np.asarray(is_anomalous, dtype=np.bool_)
     return WhatIf(
@@ -94,21 +93,3 @@ def what_if(
         confirmed_defects=int((said == "defect").sum()),
         missed_among_confirmed_defects=int((~decided & (said == "defect")).sum()),
     )
-
-
-def histogram(groups: Mapping[str, ArrayLike], threshold: float) -> dict[str, Any]:
-    """Count several lists of scores in the same bars, one edge of which is the threshold.
-
-    Args:
-        groups: (N,) raw scores by name; lists may be empty.
-        threshold: above which an image is called anomalous.
-
-    Returns:
-        ``edges``, K + 1 ascending; ``counts``, K numbers by name; ``gathered``, whether the last bar also holds what
-        lies above its end. A bar holds its right edge, as the decision ``score > threshold`` wants it.
-    """
-    arrays = {name: np.asarray(scores, dtype=np.float64) for name, scores in groups.items()}
-    everything = np.concatenate([*arrays.values(), np.array([threshold])])
-    edges, gathered = bar_edges(everything, threshold)
-    counts = {name: bar_counts(scores, edges) for name, scores in arrays.items()}
-    return {"edges": edges.tolist(), "counts": counts, "gathered": gathered}

@@ -18,25 +18,26 @@ from twinspect.serve.answers import (
     RecalibrationAsked,
     RollbackAsked,
 )
-from twinspect.serve.context import Admin, Here, Viewer, refusals
+from twinspect.serve.context import Admin, Here, Viewer, check_role, refusals
 from twinspect.serve.refusals import Refusal
 from twinspect.serve.routes.inspections import aware
 from twinspect.serve.store import Proposal
 from twinspect.serve.telling import tell_calibration
+from twinspect.serve.tokens import Actor
 
 ROUTER = APIRouter(prefix="/v1/models/{model}", tags=["thresholds"])
 
 
 @ROUTER.post("/recalibrate", responses=refusals("unknown_model", "cannot_promise", "conflict"))
-def recalibrate(here: Here, actor: Admin, model: str, asked: RecalibrationAsked) -> RecalibrationAnswer:
+def recalibrate(here: Here, actor: Viewer, model: str, asked: RecalibrationAsked) -> RecalibrationAnswer:
     """Set a new threshold from scores that are stored already; nothing is scored again.
 
-    With `dry_run` nothing changes. Otherwise a new calibration is added and decides from now on; the one before is
-    kept, and the audit says who did it and why.
+    With `dry_run` nothing changes, and the role `view` is enough. Otherwise a new calibration is added and decides
+    from now on; the one before is kept, and the audit says who did it and why.
     """
     served = here.registry.get(model)
-    if not asked.dry_run and not asked.reason.strip():
-        raise Refusal("invalid_request", "a reason is needed, for instance 'new lamp'; or dry_run: true")
+    if not asked.dry_run:
+        _check_may_change(actor, asked.reason)
     try:
         proposal = here.store.propose(
             served.id, use=asked.use, false_alarm_rate=asked.false_alarm_rate, since=aware(asked.since)
@@ -91,6 +92,12 @@ def audit(
             for row in rows
         ]
     )
+
+
+def _check_may_change(actor: Actor, reason: str) -> None:
+    check_role(actor, "admin")
+    if not reason.strip():
+        raise Refusal("invalid_request", "a reason is needed, for instance 'new lamp'; or dry_run: true")
 
 
 def _tell(proposal: Proposal) -> ProposalAnswer:

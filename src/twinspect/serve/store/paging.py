@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final, Literal
+from typing import TYPE_CHECKING, Any, Final, Literal
 
 from sqlalchemy import and_, func, or_, select
 
@@ -22,6 +22,12 @@ if TYPE_CHECKING:
 
 MOST: Final = 1000
 """Rows of one page."""
+
+
+def _begins(column: ColumnElement[Any], text: str) -> ColumnElement[bool]:
+    """Compare a beginning as it is written: LIKE takes small letters for capital ones in SQLite."""
+    return func.substr(column, 1, len(text)) == text
+
 
 _DONE = INSPECTIONS.c.state == "done"
 _DECISIONS: Final[Mapping[str, ColumnElement[bool]]] = {
@@ -47,7 +53,7 @@ _OTHERS: Final[Mapping[str, Callable[..., ColumnElement[bool]]]] = {
     "name_contains": lambda value: INSPECTIONS.c.name.icontains(value, autoescape=True),
     "image_sha256": lambda value: IMAGES.c.sha256 == value,
     "source": lambda value: INSPECTIONS.c.source == value,
-    "folder": lambda value: INSPECTIONS.c.source_key.startswith(f"{value}{os.sep}", autoescape=True),
+    "folder": lambda value: _begins(INSPECTIONS.c.source_key, value.rstrip(os.sep) + os.sep),
 }
 
 

@@ -28,6 +28,8 @@ from sqlalchemy import (
 )
 from sqlalchemy.types import TypeDecorator
 
+from twinspect.serve.store.spelling import spelt
+
 METADATA: Final = MetaData(
     naming_convention={
         "ix": "ix_%(table_name)s_%(column_0_N_name)s",
@@ -66,19 +68,14 @@ class Moment(TypeDecorator[datetime]):
 
 
 class Words(TypeDecorator[str]):
-    """Text of any client or file system, such that both databases take it.
-
-    PostgreSQL has no NUL in text, and neither encodes the half characters that stand for odd bytes in file names.
-    """
+    """Text of any client or file system, such that both databases take it."""
 
     impl = Text
     cache_ok = True
 
     def process_bind_param(self, value: str | None, dialect: Dialect) -> str | None:  # noqa: ARG002 - as inherited
-        """Spell out what cannot be kept, so that different names stay different."""
-        if value is None:
-            return None
-        return value.encode("utf-8", "backslashreplace").decode().replace("\0", "\\x00")
+        """Spell out what cannot be kept."""
+        return None if value is None else spelt(value)
 
 
 def _id() -> Column[int]:

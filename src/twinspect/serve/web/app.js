@@ -3,6 +3,7 @@
 import { el, empty } from "./dom.js";
 import { icon } from "./icons.js";
 import { addKeys, showHelp } from "./keys.js";
+import { loadMe } from "./me.js";
 import { chooseModel, currentModel, fillModelList, loadModels, warnings } from "./models.js";
 import { problem, say } from "./notice.js";
 import { drift } from "./pages/drift.js";
@@ -32,11 +33,11 @@ async function show() {
   markTab(name);
   const root = el("div", { class: `page ${name}` });
   try {
-    await loadModels();
+    await Promise.all([loadModels(), loadMe()]);
     if (signal.aborted) return;
     main.replaceChildren(root);
     fillModelList(list);
-    document.getElementById("warnings").replaceChildren(...warnings(currentModel()));
+    document.getElementById("warnings").replaceChildren(...warnings(currentModel(), name));
     await (currentModel() ? PAGES[name]({ root, model: currentModel(), signal, refresh: show }) : noModel(root));
   } catch (error) {
     if (signal.aborted) return;

@@ -19,11 +19,15 @@ export function ticks([low, high], about = 5) {
   return Array.from({ length: many }, (_, place) => Number(((first + place) * step).toPrecision(12)));
 }
 
+/** The shortest interval, as a share of its values: on a finer one, ticks in four digits would be the same. */
+const SHORTEST = 0.005;
+
 /** The interval of some numbers, with a little air around it. */
 export function extent(values, air = 0.04) {
   const finite = values.filter(Number.isFinite);
   const [low, high] = [Math.min(...finite), Math.max(...finite)];
-  const margin = (high - low || Math.abs(high) || 1) * air;
+  const span = Math.max(high - low, SHORTEST * Math.max(Math.abs(low), Math.abs(high))) || 1;
+  const margin = span * (0.5 + air) - (high - low) / 2;
   return finite.length ? [low - margin, high + margin] : [0, 1];
 }
 

@@ -4,6 +4,7 @@ import { post } from "./api.js";
 import { contour, opacities, opacity } from "./contours.js";
 import { el, facts, svg } from "./dom.js";
 import { badge, icon } from "./icons.js";
+import { may, whyNot } from "./me.js";
 import { attempt, say } from "./notice.js";
 import { download, load } from "./pictures.js";
 import { OPINIONS, chance, disagrees, number, when } from "./words.js";
@@ -142,13 +143,14 @@ function opinions(inspection, element, signal, onfeedback) {
   function show() {
     const said = inspection.feedback;
     buttons.forEach((button, place) => button.setAttribute("aria-pressed", String(OPINIONS[place].value === said?.verdict)));
-    remark.replaceChildren(...(said ? remarks(inspection) : ["Nothing changes by itself: what you say is kept for recalibration."]));
+    remark.replaceChildren(...(said ? remarks(inspection) : [whyNot("inspect", "Saying so") || "Nothing changes by itself: what you say is kept for recalibration."]));
   }
   show();
-  const keys = Object.fromEntries(OPINIONS.map(({ key, value, word }) => [key, { words: `Mark as ${word.toLowerCase()}`, run: () => send(value) }]));
+  const open = may("inspect") && inspection.state !== "queued";
+  const keys = open && Object.fromEntries(OPINIONS.map(({ key, value, word }) => [key, { words: `Mark as ${word.toLowerCase()}`, run: () => send(value) }]));
   return {
     keys,
-    element: el("fieldset", { class: "judge", disabled: inspection.state === "queued" },
+    element: el("fieldset", { class: "judge", disabled: !open },
       el("legend", {}, "What is it really?"), el("div", { class: "row" }, buttons),
       el("label", { class: "field" }, el("span", {}, "Comment"), comment), remark),
   };

@@ -24,12 +24,12 @@ export function histogram({ width, groups, threshold, now }, ondrag) {
   const chart = svg("svg", { class: "histogram", viewBox: `0 0 ${width} ${foot + BOTTOM}`, width, height: foot + BOTTOM, role: "img", "aria-label": told(groups, threshold) },
     rows, axis(domain, x, foot, "raw score, higher is more anomalous"),
     now === threshold ? null : svg("line", { class: "in-force", x1: x(now), x2: x(now), y1: TOP, y2: foot }),
-    handle(x(threshold), foot, width));
+    handle(x(threshold), foot, width), groups.map((group, place) => words(group, TOP + place * ROW, threshold, width)));
   drag(chart, (place) => ondrag(domain[0] + ((place * width - SIDE) / (width - 2 * SIDE)) * (domain[1] - domain[0])));
   return chart;
 }
 
-function row({ name, kind, scores }, domain, x, base, threshold, width) {
+function row({ kind, scores }, domain, x, base, threshold, width) {
   const bins = counted(scores, domain);
   const height = linear([0, Math.max(1, ...bins)], [0, ROW - 24]);
   const size = (domain[1] - domain[0]) / BINS;
@@ -38,11 +38,15 @@ function row({ name, kind, scores }, domain, x, base, threshold, width) {
     const over = (from + to) / 2 > threshold ? "over" : "";
     return many && svg("rect", { class: `bin ${kind} ${over}`, x: x(from) + 0.5, width: Math.max(1, x(to) - x(from) - 1), y: base - height(many), height: height(many) });
   });
+  return [svg("line", { class: "axis faint", x1: SIDE, x2: width - SIDE, y1: base, y2: base }), bars.filter(Boolean)];
+}
+
+/** Above the lines, for a threshold may run through them. */
+function words({ name, scores }, top, threshold, width) {
   const above = scores.filter((score) => score > threshold).length;
   return [
-    svg("line", { class: "axis faint", x1: SIDE, x2: width - SIDE, y1: base, y2: base }), bars.filter(Boolean),
-    svg("text", { class: "strong", x: SIDE, y: base - ROW + 18 }, name),
-    svg("text", { x: width - SIDE, y: base - ROW + 18, "text-anchor": "end" }, scores.length ? `${above} of ${scores.length} above` : "none yet"),
+    svg("text", { class: "strong", x: SIDE, y: top + 18 }, name),
+    svg("text", { x: width - SIDE, y: top + 18, "text-anchor": "end" }, scores.length ? `${above} of ${scores.length} above` : "none yet"),
   ];
 }
 
@@ -56,8 +60,8 @@ function handle(x, foot, width) {
   const end = x > width - 70 ? "end" : x < 70 ? "start" : "middle";
   return svg("g", { class: "handle" },
     svg("rect", { class: "grip", x: x - 14, width: 28, y: 0, height: foot }),
-    svg("line", { x1: x, x2: x, y1: TOP - 6, y2: foot }), svg("circle", { cx: x, cy: TOP - 6, r: 7 }),
-    svg("text", { class: "strong", x, y: 12, "text-anchor": end }, "threshold"));
+    svg("text", { class: "strong", x, y: 12, "text-anchor": end }, "threshold"),
+    svg("line", { x1: x, x2: x, y1: TOP - 6, y2: foot }), svg("circle", { cx: x, cy: TOP - 6, r: 7 }));
 }
 
 function drag(chart, moved) {

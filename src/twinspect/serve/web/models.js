@@ -2,6 +2,7 @@
 
 import { get } from "./api.js";
 import { el } from "./dom.js";
+import { sentence } from "./words.js";
 
 const KEY = "twinspect.model";
 let served = [];
@@ -29,9 +30,9 @@ export function fillModelList(list) {
   list.replaceChildren(...served.map(({ name }) => el("option", { value: name, selected: name === current }, name)));
 }
 
-/** What the reader should know before trusting this model's decisions. */
-export function warnings(model) {
+/** What the reader should know before trusting this model's decisions; the drift page itself says more. */
+export function warnings(model, page) {
   const reload = model?.error && el("p", { class: "warning" }, `${model.name} was changed on disk but not loaded: ${model.error}`);
-  const drift = model?.drift && el("p", { class: "warning" }, `${model.drift} `, el("a", { href: "#/drift" }, "See the drift page"));
+  const drift = model?.drift && page !== "drift" && el("p", { class: "warning" }, `${sentence(model.drift)} `, el("a", { href: "#/drift" }, "See the drift page"));
   return [reload, drift].filter(Boolean);
 }

@@ -2,10 +2,10 @@
 
 import { extent, linear, ticks } from "./chart.js";
 import { svg } from "./dom.js";
-import { chance, moment } from "./words.js";
+import { chance, moment, span } from "./words.js";
 
 const HEIGHT = 130;
-const LEFT = 46;
+const LEFT = 54;
 const RIGHT = 12;
 const TOP = 12;
 const FOOT = HEIGHT - 24;
@@ -33,7 +33,7 @@ export function series({ width, points, reference, label, written }) {
 }
 
 function dot({ from, to, median, p_value: p, alarmed }, x, y, written) {
-  const title = svg("title", {}, `${moment(from)} to ${moment(to)}: ${written(median)}${Number.isFinite(p) ? `, p = ${chance(p)}` : ""}${alarmed ? ", alarm" : ""}`);
+  const title = svg("title", {}, `${span(from, to)}: ${written(median)}${Number.isFinite(p) ? `, p = ${chance(p)}` : ""}${alarmed ? ", alarm" : ""}`);
   // A diamond with a rim: the alarm is a shape, not only a colour.
   if (alarmed) return svg("path", { class: "dot alarm", d: `M${x} ${y - 7}L${x + 7} ${y}L${x} ${y + 7}L${x - 7} ${y}Z` }, title);
   return svg("circle", { class: "dot", cx: x, cy: y, r: 3.5 }, title);

@@ -15,6 +15,9 @@ export const percent = (share) => `${Number((100 * share).toPrecision(3))} %`;
 /** A p-value. */
 export const chance = (p) => (p === null || p === undefined ? "–" : p < 1e-4 ? "below 0.0001" : String(Number(p.toPrecision(2))));
 
+/** A whole sentence of words that the server gives to be put into one. */
+export const sentence = (words) => `${words[0].toUpperCase()}${words.slice(1)}.`;
+
 /** How many of something: `count(1, "image")`, `count(3, "image")`. */
 export const count = (many, thing, things = `${thing}s`) => `${many} ${many === 1 ? thing : things}`;
 
@@ -27,6 +30,9 @@ export function when(iso) {
 
 /** The same as plain text. */
 export const moment = (iso) => CLOCK.format(new Date(iso));
+
+/** From one moment to another; what they share is said once. */
+export const span = (from, to) => CLOCK.formatRange(new Date(from), new Date(to));
 
 const VERDICTS = {
   good: { kind: "good", word: "Good", icon: "check" },

@@ -6,7 +6,7 @@ import { el, empty, facts, select } from "../dom.js";
 import { icon } from "../icons.js";
 import { attempt } from "../notice.js";
 import { series } from "../series.js";
-import { chance, count, moment, number, percent, when } from "../words.js";
+import { chance, count, number, percent, span, when } from "../words.js";
 
 const SIZES = [["20", "20 images"], ["50", "50 images"], ["100", "100 images"], ["200", "200 images"]];
 const USUAL = "50";
@@ -48,7 +48,7 @@ function summary({ windows, false_alarm_rate: rate, reference, note }) {
     !quiet && el("ul", {}, last.words.map((words) => el("li", {}, words))),
     el("p", {}, `${alarms} of ${count(windows.length, "window")} raised an alarm. If nothing had changed, at most ${percent(rate)} of windows would, by chance alone.`),
     facts([
-      ["Latest window", `${moment(last.from)} to ${moment(last.to)}, ${count(last.count, "image")}`],
+      ["Latest window", `${span(last.from, last.to)}, ${count(last.count, "image")}`],
       ["p-value", chance(last.p_value)],
       ["Compared with", count(reference.count, "calibration image")],
     ]),

@@ -10,6 +10,7 @@ import { chance, count, disagrees, number, when } from "../words.js";
 
 const ROWS = 25;
 const DECISIONS = [["", "any"], ["anomalous", "anomalous"], ["good", "good"], ["failed", "not scored"]];
+const SOURCES = [["", "any"], ["web", "this page"], ["watch", "a watched folder or camera"], ["api", "another program"]];
 const OPINIONS = [["", "any"], ["none", "not yet"], ["good", "good"], ["defect", "defect"], ["unsure", "unsure"], ["disagree", "contradicts the model"]];
 
 /** @param {{root: HTMLElement, model: object, signal: AbortSignal}} context */
@@ -67,6 +68,7 @@ function filters(model, changed) {
   return el("div", { class: "filters sheet", role: "search", "aria-label": "Filter" },
     listed("Decision", "decision", DECISIONS),
     listed("Feedback", "feedback", OPINIONS),
+    listed("Source", "source", SOURCES),
     categories.length > 1 && listed("Category", "category", [["", "any"], ...categories.map((name) => [name, name])]),
     dated("Since", "since"),
     dated("Until", "until"),

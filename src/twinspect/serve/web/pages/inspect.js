@@ -5,6 +5,7 @@ import { el, select } from "../dom.js";
 import { dropped, pasted } from "../files.js";
 import { icon } from "../icons.js";
 import { addKeys } from "../keys.js";
+import { may, whyNot } from "../me.js";
 import { attempt, say } from "../notice.js";
 import { scored } from "../upload.js";
 import { count } from "../words.js";
@@ -23,8 +24,8 @@ export async function inspect({ root, model, signal }) {
   const status = el("p", { class: "soft status", role: "status" });
   const stop = el("button", { type: "button", class: "gone" }, "Stop");
   const picker = el("input", { type: "file", multiple: true, accept: "image/*,.tif,.tiff,.bmp", class: "hidden", tabindex: "-1", "aria-hidden": "true" });
-  const choose = el("button", { type: "button", class: "main", onclick: () => picker.click() }, icon("upload"), "Choose images");
-  const zone = el("div", { class: "zone" }, el("p", { class: "zone-words" }, "Drop images or a folder here, or paste them."), choose, el("p", { class: "soft zone-note" }, "PNG, JPEG, TIFF, BMP or WebP, in grey or colour. They stay on the machine that runs this server."), picker);
+  const choose = el("button", { type: "button", class: "main", disabled: !may("inspect"), onclick: () => picker.click() }, icon("upload"), "Choose images");
+  const zone = el("div", { class: "zone" }, el("p", { class: "zone-words" }, "Drop images or a folder here, or paste them."), choose, el("p", { class: "soft zone-note" }, whyNot("inspect", "Scoring images") || "PNG, JPEG, TIFF, BMP or WebP, in grey or colour. They stay on the machine that runs this server."), picker);
   const categories = model.categories ?? [];
   const category = categories.length > 1 ? select("Category", [["", "any"], ...categories.map((name) => [name, name])], "") : null;
   const folders = el("div", {});
@@ -46,6 +47,7 @@ export async function inspect({ root, model, signal }) {
     arrange();
   }
   async function take(files) {
+    if (!may("inspect")) return say(whyNot("inspect", "Scoring images"));
     if (!files.length) return say("That held no image files.");
     watching?.abort();
     await attempt(root, () => score(files));

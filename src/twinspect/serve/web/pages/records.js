@@ -4,6 +4,7 @@ import { get, post } from "../api.js";
 import { askReason } from "../dialog.js";
 import { el } from "../dom.js";
 import { icon } from "../icons.js";
+import { may, whyNot } from "../me.js";
 import { attempt, say } from "../notice.js";
 import { number, percent, when } from "../words.js";
 
@@ -12,7 +13,7 @@ const SOURCES = { bundle: "came with the model", confirmed: "from images marked 
 /** @param {{root: HTMLElement, model: object, signal: AbortSignal, refresh: () => void}} context */
 export async function records({ root, model, signal, refresh }) {
   const path = `/v1/models/${encodeURIComponent(model.name)}`;
-  root.append(el("h2", { id: "records" }, "Records"), el("p", { class: "soft" }, "Never overwritten: each change adds one, and each can be brought back."));
+  root.append(el("h2", { id: "records" }, "Records"), el("p", { class: "soft" }, "Never overwritten: each change adds one, and each can be brought back. ", whyNot("admin", "Bringing one back")));
   const { calibrations } = await get(`${path}/calibrations`, {}, signal);
 
   async function rollBack(record) {
@@ -31,7 +32,7 @@ export async function records({ root, model, signal, refresh }) {
 function row(record, active, onclick) {
   const state = active
     ? el("span", { class: "badge good" }, icon("check"), "In force")
-    : el("button", { type: "button", onclick, "aria-label": `Roll back to record ${record.id}` }, "Roll back");
+    : may("admin") && el("button", { type: "button", onclick, "aria-label": `Roll back to record ${record.id}` }, "Roll back");
   return el("tr", {},
     el("th", { scope: "row" }, `${record.id}, ${SOURCES[record.source] ?? record.source}`),
     el("td", { class: "digits", "data-head": "Rate" }, percent(record.false_alarm_rate)),

@@ -6,10 +6,11 @@ import { askReason } from "../dialog.js";
 import { el, select } from "../dom.js";
 import { histogram } from "../histogram.js";
 import { icon } from "../icons.js";
+import { may, whyNot } from "../me.js";
 import { attempt, say } from "../notice.js";
 import { aboveAt, mostAbove, nearest, rateOf, thresholdOf } from "../promise.js";
 import { view } from "../viewer.js";
-import { count, number, percent } from "../words.js";
+import { count, number, percent, sentence } from "../words.js";
 import { records } from "./records.js";
 
 /** Milliseconds without a move before the server is asked. */
@@ -34,7 +35,7 @@ export async function threshold({ root, model, signal, refresh }) {
 }
 
 function promised({ calibration: { promise, threshold: line }, categories }) {
-  return el("p", { class: "lead" }, `${promise[0].toUpperCase()}${promise.slice(1)}. `,
+  return el("p", { class: "lead" }, `${sentence(promise)} `,
     el("span", { class: "soft" }, `A part is called anomalous when its score is above ${number(line)}.`),
     categories?.length > 1 && el("span", { class: "soft" }, " A category with images enough has a line of its own; this one is that of all images."));
 }
@@ -57,7 +58,7 @@ function whatIf({ place, model, scores, signal, refresh }) {
   const shown = el("output", { for: "rate", class: "big" });
   const outcome = el("div", { class: "outcome", "aria-live": "polite" });
   const use = select("Rank against", USES, "calibration", () => moved());
-  const apply = el("button", { type: "button", class: "main", disabled: true, onclick: () => attempt(place, change) }, "Apply as a new record …");
+  const apply = el("button", { type: "button", class: "main", disabled: true, "aria-describedby": "may-apply", onclick: () => attempt(place, change) }, "Apply as a new record …");
   const reset = el("button", { type: "button", onclick: () => go(inForce) }, "Back to the rate in force");
   const chart = responsive((width) => histogram({ width, groups, threshold: line(), now: model.calibration.threshold }, (score) => go(nearest(score, ascending))), signal);
   let asked = new AbortController();
@@ -65,6 +66,7 @@ function whatIf({ place, model, scores, signal, refresh }) {
   const k = () => Number(slider.value);
   const rate = () => (k() === inForce ? model.calibration.false_alarm_rate : rateOf(k(), ascending.length));
   const line = () => (k() === inForce ? model.calibration.threshold : thresholdOf(k(), ascending));
+  const isInForce = () => k() === inForce && used() === "calibration";
   const used = () => use.querySelector("select").value;
   function go(value) {
     slider.value = String(value);
@@ -74,7 +76,7 @@ function whatIf({ place, model, scores, signal, refresh }) {
     const words = `${percent(rate())} false alarms`;
     slider.setAttribute("aria-valuetext", `at most ${words}, threshold ${number(line())}`);
     shown.textContent = `at most ${words}`;
-    apply.disabled = k() === inForce && used() === "calibration";
+    apply.disabled = isInForce() || !may("admin");
     reset.disabled = k() === inForce;
     chart.redraw();
     asked.abort();
@@ -82,7 +84,7 @@ function whatIf({ place, model, scores, signal, refresh }) {
     attempt(place, () => ask(AbortSignal.any([signal, asked.signal])));
   }
   async function ask(until) {
-    if (apply.disabled) {
+    if (isInForce()) {
       outcome.replaceChildren(el("p", { class: "soft" }, "This is the rate in force. Move the line or the slider to see what another would change; nothing changes until you apply it."));
       return;
     }
@@ -117,7 +119,8 @@ function whatIf({ place, model, scores, signal, refresh }) {
     chart.element,
     el("p", { class: "soft legend" }, "Drag the line, or move the slider with the arrow keys. Dashed: the threshold in force."),
     outcome,
-    el("div", { class: "row" }, use, el("div", { class: "row end grow" }, reset, apply)));
+    el("div", { class: "row" }, use, el("div", { class: "row end grow" }, reset, apply)),
+    el("p", { class: "soft", id: "may-apply", hidden: may("admin") }, whyNot("admin", "Applying a new record")));
   moved();
 }
 

@@ -1,0 +1,16 @@
+"""Who asks: a page shows what they may not do before they try."""
+
+from __future__ import annotations
+
+from fastapi import APIRouter
+
+from twinspect.serve.answers import ActorAnswer
+from twinspect.serve.context import Viewer, refusals
+
+ROUTER = APIRouter(prefix="/v1", tags=["actors"])
+
+
+@ROUTER.get("/me", responses=refusals())
+def me(actor: Viewer) -> ActorAnswer:
+    """Say whose token came; without tokens, whoever is on this machine may do everything."""
+    return ActorAnswer.model_validate({"name": actor.name, "role": actor.role})

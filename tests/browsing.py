@@ -1,0 +1,50 @@
+"""A real, headless Chromium for tests of the page; those that import this are skipped where there is none."""
+
+from __future__ import annotations
+
+import re
+import shutil
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from playwright.sync_api import Browser, Page
+
+pytest.importorskip("playwright", reason="the browser tests need: pip install playwright")
+CHROMIUM = shutil.which("chromium")
+FLAGS = ["--headless", "--no-sandbox", "--disable-gpu", "--disable-background-networking"]
+
+if CHROMIUM is None:
+    pytest.skip("the browser tests need the program chromium", allow_module_level=True)
+
+
+@contextmanager
+def launched() -> Iterator[Browser]:
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as playwright:
+        found = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
+        yield found
+        found.close()
+
+
+def opened(browser: Browser, address: str, **options: Any) -> Iterator[Page]:
+    """A page whose console must stay silent: scripts that fail and what the policy blocks are told there.
+
+    That the server refused something is told there by Chromium itself.
+    """
+    context = browser.new_context(base_url=address, **options)
+    page = context.new_page()
+    page.set_default_timeout(30_000)
+    said: list[str] = []
+    page.on(
+        "console", lambda message: said.append(message.text) if message.type in ("error", "warning") else None
+    )
+    page.on("pageerror", lambda error: said.append(str(error)))
+    yield page
+    context.close()
+    assert [each for each in said if not re.search("status of (401|415|422|429)", each)] == []
