@@ -16,7 +16,9 @@ from postgres import binaries, server
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from store_data import Clock
     from twinspect.detector import Detector
+    from twinspect.serve.store import Store
 
 SHARED = Path(__file__).resolve().parents[2] / "shared"
 
@@ -135,3 +137,20 @@ def database(request: pytest.FixtureRequest, tmp_path: Path) -> str:
         connection.exec_driver_sql(f"create database {name}")
     engine.dispose()
     return f"{url}{name}"
+
+
+@pytest.fixture
+def clock() -> Clock:
+    """Time of a store, that passes when it is told to."""
+    from store_data import Clock
+
+    return Clock()
+
+
+@pytest.fixture
+def store(database: str, tmp_path: Path, clock: Clock) -> Iterator[Store]:
+    """An empty store, once on each kind of database."""
+    from twinspect.serve.store import Store
+
+    with Store(database, tmp_path, now=clock) as opened:
+        yield opened

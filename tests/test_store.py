@@ -20,19 +20,7 @@ from twinspect.errors import ConfigError, NotStoredError
 from twinspect.serve.store import Filter, Finished, Store
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
     from pathlib import Path
-
-
-@pytest.fixture
-def clock() -> Clock:
-    return Clock()
-
-
-@pytest.fixture
-def store(database: str, tmp_path: Path, clock: Clock) -> Iterator[Store]:
-    with Store(database, tmp_path, now=clock) as opened:
-        yield opened
 
 
 # Models -----------------------------------------------------------------------------------------------------

@@ -14,19 +14,7 @@ from twinspect.errors import ConfigError, NotStoredError, StoreError
 from twinspect.serve.store import Archive, Filter, Finished, Removed, Retention, Store, retention
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
     from pathlib import Path
-
-
-@pytest.fixture
-def clock() -> Clock:
-    return Clock()
-
-
-@pytest.fixture
-def store(database: str, tmp_path: Path, clock: Clock) -> Iterator[Store]:
-    with Store(database, tmp_path, now=clock) as opened:
-        yield opened
 
 
 def test_an_image_is_named_by_its_bytes_and_read_back(tmp_path: Path) -> None:
