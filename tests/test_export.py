@@ -25,7 +25,7 @@ from twinspect.features import one_teacher
 from twinspect.methods import method_class
 from twinspect.methods.config import make_config
 from twinspect.model import Model
-from twinspect.runtime.exports import Export, list_exports
+from twinspect.runtime.exports import Export, list_exports, write_export
 from twinspect.runtime.openvino_core import openvino_core
 from twinspect.teachers import create_teacher
 
@@ -133,6 +133,17 @@ def test_the_file_itself_says_the_threshold(saved: Path) -> None:
     assert said["weights_sha256"] == bundle.read_record(saved)["weights"]["sha256"]
     model = openvino_core().read_model(saved / "exports" / "openvino-fp32" / "model.xml")
     assert json.loads(model.get_rt_info(["twinspect"]).astype(str)) == said
+
+
+def test_an_export_of_one_file_is_read_as_before(copied: Path) -> None:
+    onnx = pytest.importorskip("onnx")
+    expected = ts.load(copied, runtime="onnx").score(photographs(1, 90, 120, seed=3))
+    made = next(each for each in list_exports(copied, bundle.read_record(copied)) if each.name == "onnx-fp32")
+    whole = onnx.load(made.folder / "model.onnx").SerializeToString()
+    write_export(copied, made.name, made.record, {"model.onnx": whole})
+    assert not (made.folder / "model.weights").exists()
+    found = ts.load(copied, runtime="onnx").score(photographs(1, 90, 120, seed=3))
+    np.testing.assert_array_equal(found.image, expected.image)
 
 
 def test_a_new_calibration_needs_no_new_export(copied: Path) -> None:
