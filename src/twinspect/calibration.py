@@ -134,6 +134,11 @@ class Calibration:
         """Decide for new raw scores, (N,); NaN is never anomalous."""
         return np.asarray(scores, dtype=np.float64) > self.threshold
 
+    def decide(self, score: float, category: str) -> tuple[float, bool]:
+        """Give the p-value of one raw score, and the decision, by the calibration of its category."""
+        own = self.of(category)
+        return float(own.p_values([score])[0]), bool(own.is_anomalous([score])[0])
+
     def suspects(self) -> tuple[tuple[str, float], ...]:
         """Name calibration images so unlike the others that the threshold may rest on a bad one.
 

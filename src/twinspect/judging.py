@@ -128,10 +128,8 @@ class Judge(ABC):
         results = self._scorer().stream(engine, samples[begin:], maps=maps, with_looks=looks)
         for number, raw in enumerate(results, start=begin):
             if number >= start:
-                own = calibration.of(raw.sample.category)
-                p_value = float(own.p_values([raw.score])[0])
-                is_anomalous = bool(own.is_anomalous([raw.score])[0])
-                yield ImageScore(raw.sample, raw.score, p_value, is_anomalous, raw.map, raw.error, raw.looks)
+                decided = calibration.decide(raw.score, raw.sample.category)
+                yield ImageScore(raw.sample, raw.score, *decided, raw.map, raw.error, raw.looks)
 
     def calibrate(self, good: DataSource, *, false_alarm_rate: float | None = None) -> Self:
         """Set a new threshold from good images that nothing was learnt from; nothing is trained.

@@ -17,7 +17,6 @@ from twinspect.data.samples import DataSet, Sample
 from twinspect.errors import ConfigError, ImageError, StoreError, TwinspectError
 from twinspect.images import read_rgb
 from twinspect.loading import AUTO, choose_runtime, load
-from twinspect.looks import looks
 from twinspect.runtime.exports import EXPORT, FOLDER
 from twinspect.serve.queue import WorkQueue
 from twinspect.serve.store import Finished
@@ -177,7 +176,7 @@ class Served:
             name: what the image is called in an error.
         """
         future = self.queue.call(
-            lambda: next(_judged(self._loaded.judge, [_sample(name, pixels)], maps=True))
+            lambda: next(self._loaded.judge.stream(_listed([_sample(name, pixels)]), maps=True))
         )
         result: Any = future.result()
         found: ImageScore = result
@@ -274,12 +273,12 @@ def _finished(loaded: Loaded, active: CalibrationRow, jobs: Sequence[Job], store
     read = [(job, _read(job, loaded.judge, store)) for job in jobs]
     fine = [(job, pixels) for job, pixels in read if not isinstance(pixels, str)]
     found = {job.row.id: pixels for job, pixels in read if isinstance(pixels, str)}
-    results = _judged(loaded.judge, [_sample(job.row.name, pixels) for job, pixels in fine], maps=False)
-    scored = list(results) if fine else []
+    samples = [_sample(job.row.name, pixels) for job, pixels in fine]
+    scored = list(loaded.judge.stream(_listed(samples), maps=False, looks=True)) if fine else []
     milliseconds = 1000 * (time.perf_counter() - began) / len(jobs)
     done = {
-        job.row.id: _decided(job.row, pixels, result, loaded, active, milliseconds)
-        for (job, pixels), result in zip(fine, scored, strict=True)
+        job.row.id: _decided(job.row, result, loaded, active, milliseconds)
+        for (job, _), result in zip(fine, scored, strict=True)
     }
     failed = {key: Finished(key, loaded.weights_sha256, error=reason) for key, reason in found.items()}
     both = {**done, **failed}
@@ -288,24 +287,21 @@ def _finished(loaded: Loaded, active: CalibrationRow, jobs: Sequence[Job], store
 
 def _decided(
     row: InspectionRow,
-    pixels: NDArray[np.uint8],
     result: ImageScore,
     loaded: Loaded,
     active: CalibrationRow,
     milliseconds: float,
 ) -> Finished:
-    if result.error:
+    if result.looks is None:
         return Finished(row.id, loaded.weights_sha256, error=_without_path(result))
-    own = active.calibration.of(row.category)
     return Finished(
         row.id,
         loaded.weights_sha256,
         active.id,
         result.score,
-        float(own.p_values([result.score])[0]),
-        bool(own.is_anomalous([result.score])[0]),
+        *active.calibration.decide(result.score, row.category),
         milliseconds,
-        looks=looks(pixels)._asdict(),
+        looks=result.looks._asdict(),
     )
 
 
@@ -322,8 +318,8 @@ def _read(job: Job, judge: Judge, store: Store) -> NDArray[np.uint8] | str:
         return str(error)
 
 
-def _judged(judge: Judge, samples: Sequence[Sample], *, maps: bool) -> Any:
-    return judge.stream(DataSet("served", None, tuple(samples)), maps=maps)
+def _listed(samples: Sequence[Sample]) -> DataSet:
+    return DataSet("served", None, tuple(samples))
 
 
 def _sample(name: str, pixels: NDArray[np.uint8]) -> Sample:
