@@ -238,7 +238,7 @@ def test_a_heartbeat_is_written_while_a_run_goes_on(planned: Any, monkeypatch: p
         store.connection.execute("update runs set state = 'waiting'")
         store.claim([key])
         store.connection.execute("update runs set heartbeat = 0")
-        with store.heartbeat(key):
+        with store.heartbeat():
             deadline = time.monotonic() + 10
             while not store.rows([key])[0]["heartbeat"] and time.monotonic() < deadline:
                 time.sleep(0.01)

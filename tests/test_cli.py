@@ -248,7 +248,7 @@ def test_help_of_fit_shows_the_methods_settings(run: Any) -> None:
 
 def test_settings_come_from_the_command_line_over_a_file(parts: Path, tmp_path: Path) -> None:
     from twinspect.cli.fit import build
-    from twinspect.cli.parser import build_parser
+    from twinspect.cli.parser import build_parser, verb_parser
     from twinspect.cli.settings import add_settings
 
     (tmp_path / "c.toml").write_text('steps = 7\nsigma = 2.0\nvalue-weight = 0.25\nteacher = "resnet34"\n')
@@ -263,7 +263,7 @@ def test_settings_come_from_the_command_line_over_a_file(parts: Path, tmp_path: 
         "0.75",
     ]
     parser = build_parser()
-    add_settings(parser, arguments)
+    add_settings(verb_parser(parser, "fit"), arguments)
     detector = build(parser.parse_args(arguments))
     assert detector.get_params()["value_weight"] == 0.75
     assert (detector.steps, detector.teacher, detector.settings["sigma"]) == (7, "resnet34", 2.0)

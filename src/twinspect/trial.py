@@ -19,16 +19,19 @@ from twinspect.objects import object_lines
 from twinspect.training import choose_precision
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
     from pathlib import Path
 
     from twinspect.data import DataSet, Sample
     from twinspect.detector import Detector
+    from twinspect.evaluation import Evaluation
     from twinspect.fitting import Fitting
+    from twinspect.kinds import KindTable
     from twinspect.measuring import Measured
     from twinspect.model import Model
     from twinspect.progress import Progress
     from twinspect.scoring import RawScore
+    from twinspect.tiled_model import TiledModel
 
 
 @dataclass(frozen=True)
@@ -37,7 +40,7 @@ class Costs:
 
     Attributes:
         fit_seconds: wall clock of the training; ``None`` if it went on from a checkpoint.
-        images_per_second: test images read, prepared and scored with their maps, by wall clock.
+        images_per_second: test images read, prepared and scored with their maps, by wall clock; ``None`` without any.
         peak_memory: most resident memory of the process, in bytes; ``None`` where it cannot be told.
         gpu_memory: most memory of tensors on the GPU, in bytes; ``None`` without CUDA.
         parameters: numbers in the networks, teacher included.
@@ -45,7 +48,7 @@ class Costs:
     """
 
     fit_seconds: float | None
-    images_per_second: float
+    images_per_second: float | None
     peak_memory: int | None
     gpu_memory: int | None
     parameters: int
@@ -129,7 +132,7 @@ def run_trial(
         len(test) / scoring.seconds,
         footprint.resident(),
         footprint.on_gpu(),
-        *_sizes(model),
+        *sizes(model),
     )
     return _trial(scoring.rows, measured, len(train), costs)
 
@@ -178,29 +181,48 @@ class _Scoring:
             yield row
 
 
+def trial_of(found: Evaluation, trained: int, costs: Costs) -> Trial:
+    """Say what an evaluation found as a trial does; its rows are not kept.
+
+    Args:
+        found: of a detector with a threshold, so that its lines also say what the threshold did.
+        trained: images that the detector learnt from.
+        costs: what that took.
+    """
+    categories = _whole_lines(found.categories, found.kinds, found.objects)
+    bounds = _bounds(found.error_bounds, found.kinds)
+    images = {"train": trained, **counts(found.rows)}
+    return Trial([], categories, mean_line(list(categories.values())), found.pooled, bounds, images, costs)
+
+
 def _trial(rows: list[RawScore], measured: Measured, trained: int, costs: Costs) -> Trial:
     groups = by_category(rows)
-    kinds, objects = kind_table(groups, measured), object_lines(groups)
-    categories = {
-        name: quality(group, measured.categories.get(name))
-        | kinds.categories.get(name, {})
-        | objects.get(name, {})
-        for name, group in groups.items()
-    }
-    bounds = measured.error_bounds
-    bounds |= {name: {**bounds.get(name, {}), **own} for name, own in kinds.bounds.items()}
+    kinds = kind_table(groups, measured)
+    lines = {name: quality(group, measured.categories.get(name)) for name, group in groups.items()}
+    categories = _whole_lines(lines, kinds, object_lines(groups))
     return Trial(
         rows=rows,
         categories=categories,
         mean=mean_line(list(categories.values())),
         pooled=quality(rows, measured.pooled),
-        error_bounds=bounds,
+        error_bounds=_bounds(measured.error_bounds, kinds),
         images={"train": trained, **counts(rows)},
         costs=costs,
     )
 
 
-def _sizes(model: Model) -> tuple[int, int]:
+def _whole_lines(lines: Mapping[str, Line], kinds: KindTable, objects: Mapping[str, Line]) -> dict[str, Line]:
+    """Add to each category's metrics those that only some test sets have."""
+    return {
+        name: line | kinds.categories.get(name, {}) | objects.get(name, {}) for name, line in lines.items()
+    }
+
+
+def _bounds(bounds: Mapping[str, Any], kinds: KindTable) -> dict[str, Any]:
+    return {**bounds, **{name: {**bounds.get(name, {}), **own} for name, own in kinds.bounds.items()}}
+
+
+def sizes(model: Model | TiledModel) -> tuple[int, int]:
     """Count the parameters of all networks, and of those that learn."""
     everything = sum(parameter.numel() for parameter in model.parameters())
     teacher = sum(parameter.numel() for parameter in model.method.teacher.parameters())

@@ -85,9 +85,19 @@ def make_plan(
 
 
 def _data(task: Task) -> str:
-    """Hash the images that a task learns from and tests, their masks with any rules, and what each is said to be."""
     data = task.read()
-    used = [*trained_on(data), *tested(data)]
+    return data_key([*trained_on(data), *tested(data)])
+
+
+def data_key(used: Sequence[Sample]) -> str:
+    """Hash the images that a run learns from and tests, their masks with any rules, and what each is said to be.
+
+    Returns:
+        64 hexadecimal digits, whatever the order of the images.
+
+    Raises:
+        ImageError: a file cannot be read.
+    """
     masks = [Sample(path, f"{sample.name}: {path.name}") for sample in used for path in sample.masks]
     masks += [Sample(path, path.as_posix()) for path in sorted({s.rules for s in used if s.rules})]
     roles = sorted(

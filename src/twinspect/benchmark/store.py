@@ -22,7 +22,8 @@ if TYPE_CHECKING:
     from twinspect.lines import Line
     from twinspect.trial import Trial
 
-_OWNED = "key = :key and state = 'running' and host = :host and pid = :pid and process = :process"
+_CLAIMED = "state = 'running' and host = :host and pid = :pid and process = :process"
+_OWNED = f"key = :key and {_CLAIMED}"
 
 
 class Store:
@@ -88,10 +89,10 @@ class Store:
         return key
 
     @contextmanager
-    def heartbeat(self, key: str) -> Iterator[None]:
-        """Say now and then that the process that claimed a run lives, until the block ends."""
+    def heartbeat(self) -> Iterator[None]:
+        """Say now and then that this process lives, for all runs that it claimed, until the block ends."""
         over = threading.Event()
-        beating = threading.Thread(target=self._beat, args=(key, over), daemon=True)
+        beating = threading.Thread(target=self._beat, args=(over,), daemon=True)
         beating.start()
         try:
             yield
@@ -130,14 +131,14 @@ class Store:
     def _close(self, key: str, values: Mapping[str, Any]) -> bool:
         return _update(self.connection, key, {**values, "finished": _now()}, self._owner)
 
-    def _beat(self, key: str, over: threading.Event) -> None:
+    def _beat(self, over: threading.Event) -> None:
         # A connection belongs to its thread.
         with closing(connect(self.folder / FILE)) as own:
-            command = f"update runs set heartbeat = :now where {_OWNED}"  # noqa: S608 - no value is in it
+            command = f"update runs set heartbeat = :now where {_CLAIMED}"  # noqa: S608 - no value is in it
             while not over.wait(SECONDS_BETWEEN_BEATS):
                 # One beat may be lost where others write for long; the next will do.
                 with suppress(sqlite3.OperationalError):
-                    own.execute(command, {"now": time.time(), "key": key, **vars(self._owner)})
+                    own.execute(command, {"now": time.time(), **vars(self._owner)})
 
 
 def _insert(connection: sqlite3.Connection, run: Run) -> None:

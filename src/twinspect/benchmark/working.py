@@ -53,7 +53,7 @@ def _make(store: Store, run: Run, progress: Progress | None) -> str:
     """Make a run that was claimed; say why it failed, or nothing."""
     key, kept, reason = run.key, checkpoints(store.folder, run.key), ""
     try:
-        with store.heartbeat(key):
+        with store.heartbeat():
             found = run_trial(run.detector, run.read(), checkpoint=kept, progress=progress)
         store.finish(key, found)
     except TwinspectError as error:

@@ -15,7 +15,7 @@ import sys
 from typing import TYPE_CHECKING
 
 from twinspect.cli.outcome import INTERRUPTED, USER_MISTAKE, Outcome
-from twinspect.cli.parser import build_parser
+from twinspect.cli.parser import LEARNING, build_parser, verb_parser
 from twinspect.errors import TwinspectError
 
 if TYPE_CHECKING:
@@ -28,8 +28,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     arguments = list(sys.argv[1:] if argv is None else argv)
     parser = build_parser()
     try:
-        if arguments[:1] == ["fit"]:
-            _add_method_settings(parser, arguments)
+        if arguments[:1] and arguments[0] in LEARNING:
+            _add_method_settings(verb_parser(parser, arguments[0]), arguments)
         options = parser.parse_args(arguments)
     except TwinspectError as error:
         return _complain(error)
@@ -44,7 +44,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 def _run(options: argparse.Namespace) -> int:
     """Run the verb; only mistakes a user can mend become one line, a bug keeps its traceback."""
     try:
-        verb = importlib.import_module(f"twinspect.cli.{options.verb}")
+        verb = importlib.import_module(f"twinspect.cli.{options.verb.replace('-', '_')}")
         outcome: Outcome = verb.run(options)
         print(json.dumps(outcome.record) if options.json else outcome.text, flush=True)
     except BrokenPipeError:  # the reader, `head` for instance, has seen enough
@@ -59,7 +59,7 @@ def _run(options: argparse.Namespace) -> int:
 
 
 def _add_method_settings(parser: argparse.ArgumentParser, arguments: Sequence[str]) -> None:
-    """Let `fit` know the settings of the method named, and only then load that method's file."""
+    """Let a verb that fits know the settings of the method named, and only then load that method's file."""
     from twinspect.cli.settings import add_settings
 
     add_settings(parser, arguments)

@@ -5,14 +5,15 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from twinspect.benchmark.pace import Standing, in_words, standing
+from twinspect.benchmark.pace import Standing, in_words
 from twinspect.benchmark.plan import Run, make_plan
 from twinspect.benchmark.protocols import PROTOCOLS, Choice, protocol_named
 from twinspect.benchmark.schema import check_folder
 from twinspect.benchmark.store import Store
 from twinspect.benchmark.working import work
-from twinspect.cli.console import Bar, table, warn
-from twinspect.cli.outcome import DONE, SOME_UNREADABLE, USER_MISTAKE, Outcome
+from twinspect.cli.console import Bar, warn
+from twinspect.cli.outcome import Outcome
+from twinspect.cli.runs import REPORT, TABLES, outcome
 from twinspect.detector import Detector
 from twinspect.errors import ConfigError, unknown_name
 from twinspect.methods import method_class
@@ -20,11 +21,8 @@ from twinspect.methods.config import hints, parse_setting
 
 if TYPE_CHECKING:
     import argparse
-    import sqlite3
     from collections.abc import Sequence
 
-REPORT = "report"
-"""What to type instead of a protocol for the tables of what was run."""
 _OWN = (
     "teacher",
     "weights",
@@ -56,7 +54,7 @@ def run(options: argparse.Namespace) -> Outcome:
         if options.retry:
             store.retry(keys)
         _work(store, runs)
-        return _outcome(out, store.rows(keys))
+        return outcome(out, store.rows(keys), "runs", f"tables: {TABLES} --out {out}")
 
 
 def _plan(options: argparse.Namespace) -> list[Run]:
@@ -107,39 +105,6 @@ def _work(store: Store, runs: Sequence[Run]) -> None:
             work(store, runs, progress=bar, begin=begin, failed=failed)
     except KeyboardInterrupt as interruption:
         raise KeyboardInterrupt("what was done is kept; go on with the same command") from interruption
-
-
-def _outcome(out: Path, rows: Sequence[sqlite3.Row]) -> Outcome:
-    """Say how the runs stand: failures first, for they need somebody."""
-    now = standing(rows)
-    unreadable = sum(row["unreadable"] or 0 for row in rows)
-    broken = [row for row in rows if row["state"] == "failed"]
-    lines = [
-        f"{out}: {now.done} of {now.runs} runs done, {now.failed} failed, {now.running} in other processes"
-    ]
-    if unreadable:
-        lines.append(f"{unreadable} test images could not be read and count in no metric")
-    if broken:
-        columns = ("task", "method", "seed", "why it failed")
-        lines += [table(columns, [_failure(row) for row in broken]), "once mended, run them again: --retry"]
-    lines.append(f"tables: twinspect benchmark {REPORT} --out {out}")
-    record: dict[str, Any] = {
-        "out": str(out),
-        "runs": now.runs,
-        "done": now.done,
-        "running": now.running,
-        "failed": [
-            dict(zip(("task", "method", "seed", "error"), _failure(row), strict=True)) for row in broken
-        ],
-        "unreadable": unreadable,
-    }
-    return Outcome(
-        "\n".join(lines), record, USER_MISTAKE if broken else SOME_UNREADABLE if unreadable else DONE
-    )
-
-
-def _failure(row: sqlite3.Row) -> tuple[str, str, int, str]:
-    return row["task"], row["method"], row["seed"], row["error"]
 
 
 def _report(options: argparse.Namespace) -> Outcome:

@@ -10,6 +10,8 @@ from twinspect._version import __version__
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+LEARNING = ("fit",)
+"""The verbs that take a method's settings as options."""
 EPILOG = """exit codes: 0 done; 1 anomalies found (only with --fail-on-anomaly); 2 a mistake in the
 command or its input; 3 done, but some files could not be read; 130 interrupted."""
 
@@ -46,11 +48,11 @@ def build_parser() -> argparse.ArgumentParser:
     return parser
 
 
-def fit_parser(parser: argparse.ArgumentParser) -> argparse.ArgumentParser:
-    """Find the parser of `fit` among the verbs."""
+def verb_parser(parser: argparse.ArgumentParser, verb: str) -> argparse.ArgumentParser:
+    """Find the parser of a verb."""
     for action in parser._actions:  # noqa: SLF001 - argparse has no public way to its subparsers
         if isinstance(action, argparse._SubParsersAction):  # noqa: SLF001
-            found: argparse.ArgumentParser = action.choices["fit"]
+            found: argparse.ArgumentParser = action.choices[verb]
             return found
     raise AssertionError("build_parser always adds verbs")
 
@@ -92,8 +94,18 @@ def _doctor(verbs: _Verbs, common: argparse.ArgumentParser) -> None:
 def _fit(verbs: _Verbs, common: argparse.ArgumentParser) -> None:
     verb = _add(verbs, common, "fit", "learn from good images; settings of the method follow as --name value")
     verb.add_argument("data", metavar="DATA", help="folder of good images, MVTec layout or manifest")
-    _class_options(verb)
     verb.add_argument("--out", required=True, metavar="M.twin", help="the model folder to write")
+    again = verb.add_mutually_exclusive_group()
+    again.add_argument(
+        "--resume", action="store_true", help="go on from where the same command was interrupted"
+    )
+    again.add_argument("--restart", action="store_true", help="throw an interrupted training away")
+    _learning_options(verb)
+
+
+def _learning_options(verb: argparse.ArgumentParser) -> None:
+    """Add what the verbs take that fit models; settings of the method come in as soon as it is known."""
+    _class_options(verb)
     verb.add_argument("--method", default="mkd", help="see: twinspect methods (mkd)")
     verb.add_argument("--preset", help="a named set of the method's settings; see: twinspect methods NAME")
     verb.add_argument(
@@ -132,11 +144,6 @@ def _fit(verbs: _Verbs, common: argparse.ArgumentParser) -> None:
         metavar="N",
         help="good images held out to keep with the model, at most 1024 px a side: exports are checked by them (3)",
     )
-    again = verb.add_mutually_exclusive_group()
-    again.add_argument(
-        "--resume", action="store_true", help="go on from where the same command was interrupted"
-    )
-    again.add_argument("--restart", action="store_true", help="throw an interrupted training away")
     verb.add_argument(
         "--config", metavar="FILE", help="TOML or JSON file of these options; the command line wins"
     )

@@ -8,7 +8,6 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from twinspect.cli.parser import fit_parser
 from twinspect.errors import ConfigError, unknown_name
 from twinspect.methods import method_class
 from twinspect.methods.config import field_help, hints, make_config, parse_setting
@@ -22,13 +21,12 @@ PREFIX = "setting:"
 """Marks the options that are settings of the method among the parsed ones."""
 
 
-def add_settings(parser: argparse.ArgumentParser, arguments: Sequence[str]) -> None:
-    """Add the chosen method's settings to `fit` and let a configuration file set the defaults.
+def add_settings(fit: argparse.ArgumentParser, arguments: Sequence[str]) -> None:
+    """Add the chosen method's settings to a verb that fits, and let a configuration file set the defaults.
 
     Raises:
         ConfigError: an unknown method, or a configuration file that does not read.
     """
-    fit = fit_parser(parser)
     early = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
     early.add_argument("--method")
     early.add_argument("--config")

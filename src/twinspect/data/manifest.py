@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import csv
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 from twinspect.data.listing import GOOD_NAMES, Found, path_key
+from twinspect.data.rows import read_rows
 from twinspect.data.samples import GOOD, Sample
 from twinspect.errors import DataError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Mapping
     from pathlib import Path
 
     from twinspect.data.samples import DataSet, Split
@@ -43,7 +43,7 @@ def read_manifest(path: Path) -> DataSet:
     Raises:
         DataError: the table cannot be read or contradicts itself; names the row, the header being row 1.
     """
-    rows = _parquet_rows(path) if path.suffix.lower() == ".parquet" else _csv_rows(path)
+    rows = read_rows(path, COLUMNS, needed="path")
     found = Found()
     first_rows: dict[str, int] = {}
     for number, row in rows:
@@ -65,65 +65,6 @@ def _check_some_exist(found: Found, path: Path) -> None:
     if not any(sample.path.exists() for sample in found.samples):
         lost = f"none of its {len(found.samples)} images exists, the first being {found.samples[0].path}"
         raise DataError(f"{path}: {lost}; relative paths start at the manifest's own folder")
-
-
-def _csv_rows(path: Path) -> Iterator[tuple[int, Mapping[str, str]]]:
-    """Give each row that is not blank with its number."""
-    try:
-        # Excel writes a byte order mark, and semicolons where the comma is the decimal point.
-        with path.open(newline="", encoding="utf-8-sig") as stream:
-            head = stream.readline()
-            stream.seek(0)
-            table = csv.reader(stream, delimiter=max(",;\t", key=head.count), strict=True)
-            columns = _checked_columns(next(table, []), path)
-            for number, values in enumerate(table, start=2):
-                if any(values):
-                    yield number, _checked_row(columns, values, f"{path}, row {number}")
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
-        raise DataError(f"{path}: cannot be read as CSV in UTF-8: {error}") from error
-
-
-def _checked_row(columns: list[str], values: list[str], where: str) -> Mapping[str, str]:
-    if len(values) > len(columns):
-        counts = f"{len(values)} values under {len(columns)} columns"
-        raise DataError(f"{where}: {counts}; put a value that holds the separator into double quotes")
-    padded = values + [""] * (len(columns) - len(values))
-    return {name: value.strip() for name, value in zip(columns, padded, strict=True) if name in COLUMNS}
-
-
-def _parquet_rows(path: Path) -> Iterator[tuple[int, Mapping[str, str]]]:
-    # Imported here because it is slow to import and few manifests are Parquet files.
-    import pyarrow.parquet as pq  # noqa: PLC0415
-    from pyarrow import ArrowException  # noqa: PLC0415
-
-    try:
-        with path.open("rb") as stream:
-            file = pq.ParquetFile(stream)
-            names = file.schema_arrow.names
-            columns = dict(zip(names, _checked_columns(names, path), strict=True))
-            wanted = [name for name in names if columns[name] in COLUMNS]
-            table = file.read(columns=wanted).to_pylist()
-    except (OSError, ArrowException) as error:
-        raise DataError(f"{path}: cannot be read as Parquet: {error}") from error
-    for number, row in enumerate(table, start=2):
-        yield number, {columns[name]: _text(value) for name, value in row.items()}
-
-
-def _checked_columns(names: list[str], path: Path) -> list[str]:
-    columns = [name.strip().lower() for name in names]
-    if "path" not in columns:
-        raise DataError(f"{path}: no column 'path' among {columns}; known columns are {', '.join(COLUMNS)}")
-    twice = [name for name in COLUMNS if columns.count(name) > 1]
-    if twice:
-        raise DataError(f"{path}: two columns are called {twice[0]!r}; rename one")
-    return columns
-
-
-def _text(value: Any) -> str:
-    """Write a Parquet value as CSV would; a missing one is empty, and 0.0 was an integer once."""
-    if value is None or value != value:  # noqa: PLR0124 - only NaN differs from itself
-        return ""
-    return str(int(value) if isinstance(value, float) and value.is_integer() else value).strip()
 
 
 def _sample(row: Mapping[str, str], folder: Path, where: str) -> Sample:
