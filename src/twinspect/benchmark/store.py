@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from twinspect.benchmark.machine import machine
 from twinspect.benchmark.owner import SECONDS_BETWEEN_BEATS, Owner, this_process
 from twinspect.benchmark.schema import FILE, connect, open_store, transaction
+from twinspect.errors import ConfigError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -64,6 +65,26 @@ class Store:
         with transaction(self.connection):
             for key in keys:
                 _forget(self.connection, "key = ? and state = 'failed'", (key,))
+
+    def redo(self, keys: Iterable[str]) -> None:
+        """Let runs that are done be claimed again, for what they left is gone; their metrics are forgotten."""
+        with transaction(self.connection):
+            for key in keys:
+                if _forget(self.connection, "key = ? and state = 'done'", (key,)):
+                    self.connection.execute("delete from metrics where run = ?", (key,))
+
+    def supersede(self, runs: Sequence[Run]) -> None:
+        """Remove other runs of the same tasks, whose results those of these runs replace.
+
+        Raises:
+            ConfigError: one of them is at work in a living process; nothing is removed.
+        """
+        own = {run.key for run in runs}
+        places = {(run.what["protocol"], run.what["task"]) for run in runs}
+        with transaction(self.connection):
+            for row in self.connection.execute("select * from runs").fetchall():
+                if (row["protocol"], row["task"]) in places and row["key"] not in own:
+                    _remove(self.connection, row)
 
     def claim(self, keys: Sequence[str]) -> str | None:
         """Take the first run that waits, or whose process is dead; nobody else gets it.
@@ -128,6 +149,11 @@ class Store:
         wanted = set(keys)
         return [row for row in self.connection.execute("select * from runs") if row["key"] in wanted]
 
+    def means(self, metric: str) -> dict[str, float]:
+        """Give a metric's mean over the categories, by the key of the run, of all runs that have it."""
+        command = "select run, value from metrics where scope = 'mean' and metric = ?"
+        return {row["run"]: row["value"] for row in self.connection.execute(command, (metric,))}
+
     def _close(self, key: str, values: Mapping[str, Any]) -> bool:
         return _update(self.connection, key, {**values, "finished": _now()}, self._owner)
 
@@ -169,10 +195,20 @@ def _update(
     return connection.execute(command, {**given, **(vars(owner) if owner else {})}).rowcount == 1
 
 
-def _forget(connection: sqlite3.Connection, where: str, values: Any) -> None:
-    """Let runs wait again as if nobody had touched them."""
+def _forget(connection: sqlite3.Connection, where: str, values: Any) -> bool:
+    """Let runs wait again as if nobody had touched them; say whether there were any."""
     command = "update runs set state = 'waiting', error = null, started = null, finished = null"
-    connection.execute(f"{command} where {where}", values)
+    return connection.execute(f"{command} where {where}", values).rowcount > 0
+
+
+def _remove(connection: sqlite3.Connection, row: sqlite3.Row) -> None:
+    if row["state"] == "running" and not _is_free(row):
+        raise ConfigError(
+            f"{row['task']} is being made with other settings or images by process {row['pid']} on {row['host']}; "
+            "wait for it, or stop it first"
+        )
+    connection.execute("delete from metrics where run = ?", (row["key"],))
+    connection.execute("delete from runs where key = ?", (row["key"],))
 
 
 def _is_free(row: sqlite3.Row) -> bool:

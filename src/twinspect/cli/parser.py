@@ -10,7 +10,7 @@ from twinspect._version import __version__
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-LEARNING = ("fit",)
+LEARNING = ("fit", "fit-many")
 """The verbs that take a method's settings as options."""
 EPILOG = """exit codes: 0 done; 1 anomalies found (only with --fail-on-anomaly); 2 a mistake in the
 command or its input; 3 done, but some files could not be read; 130 interrupted."""
@@ -31,6 +31,7 @@ def build_parser() -> argparse.ArgumentParser:
         _demo,
         _doctor,
         _fit,
+        _fit_many,
         _score,
         _evaluate,
         _calibrate,
@@ -100,6 +101,42 @@ def _fit(verbs: _Verbs, common: argparse.ArgumentParser) -> None:
         "--resume", action="store_true", help="go on from where the same command was interrupted"
     )
     again.add_argument("--restart", action="store_true", help="throw an interrupted training away")
+    _learning_options(verb)
+
+
+def _fit_many(verbs: _Verbs, common: argparse.ArgumentParser) -> None:
+    verb = _add(
+        verbs,
+        common,
+        "fit-many",
+        "fit the models that a table lists, one a row, side by side; options of `fit` go for rows that say nothing",
+    )
+    verb.add_argument(
+        "manifest",
+        metavar="MANIFEST",
+        help=".csv, .parquet or .toml: name, data, any option of `fit` and setting of its method, cpus, gpus",
+    )
+    verb.add_argument(
+        "--out",
+        required=True,
+        metavar="DIR",
+        help="where NAME.twin, models.csv and runs.sqlite go; goes on from there",
+    )
+    verb.add_argument(
+        "--engine",
+        choices=("local", "ray"),
+        help="ray: side by side, needs twinspect[scale]; local: one after the other; default: ray if installed",
+    )
+    verb.add_argument(
+        "--address",
+        metavar="ADDRESS",
+        help="of a Ray cluster, or: auto; default: one of its own, of this machine",
+    )
+    verb.add_argument(
+        "--cpus", default="1", metavar="N", help="processors of each model, and its threads (1)"
+    )
+    verb.add_argument("--gpus", default="0", metavar="N", help="GPUs of each model; 0.25: four share one (0)")
+    verb.add_argument("--retry", action="store_true", help="fit again what failed before")
     _learning_options(verb)
 
 

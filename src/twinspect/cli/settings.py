@@ -4,21 +4,28 @@ from __future__ import annotations
 
 import argparse
 import json
-import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
+from twinspect.cli.parser import build_parser, verb_parser
 from twinspect.errors import ConfigError, unknown_name
 from twinspect.methods import method_class
 from twinspect.methods.config import field_help, hints, make_config, parse_setting
+from twinspect.toml import from_toml
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from twinspect.methods.config import MethodConfig
 
 PREFIX = "setting:"
 """Marks the options that are settings of the method among the parsed ones."""
+_PLACES: Final = ("data", "--out", "m")
+"""What the verbs that fit cannot do without."""
+_ONCE: Final = ("verb", "out", "json", "config")
+"""Options that go for a whole command, not for one of its models."""
+_EITHER: Final = ({"steps", "epochs"}, {"normal", "anomalous"})
+"""Options of which one is given at most."""
 
 
 def add_settings(fit: argparse.ArgumentParser, arguments: Sequence[str]) -> None:
@@ -46,6 +53,34 @@ def chosen_settings(options: argparse.Namespace) -> dict[str, Any]:
     return {name: value for name, value in given.items() if value is not None}
 
 
+def options_of_row(options: argparse.Namespace, row: Mapping[str, str]) -> argparse.Namespace:
+    """Give the options of `fit` for one model of many: what its row says, else what the command line does.
+
+    Args:
+        options: of the command line, with a method's settings; those that the row's method has not do not count.
+        row: options and settings of the method by their names, as text.
+
+    Raises:
+        ConfigError: an unknown name, or a value that is not allowed.
+    """
+    fit = verb_parser(build_parser(), "fit")
+    method = row.get("method", options.method)
+    config = method_class(method).Config
+    _add_fields(fit, config, method)
+    shared = (vars(options).keys() & vars(fit.parse_args(_PLACES))) - {*_ONCE}
+    for name in row:
+        if name not in shared and name not in hints(config):
+            raise unknown_name("option", name, {*(n for n in shared if PREFIX not in n), *hints(config)})
+    replaced = {name for either in _EITHER if either & row.keys() for name in either}
+    fit.set_defaults(**{name: getattr(options, name) for name in shared - replaced})
+    fit.exit_on_error = False
+    try:
+        given = [f"--{name.replace('_', '-')}={text}" for name, text in row.items()]
+        return fit.parse_args([*_PLACES, *given])
+    except argparse.ArgumentError as error:
+        raise ConfigError(str(error)) from None
+
+
 def read_config(path: Path) -> dict[str, Any]:
     """Read a TOML or JSON file of options.
 
@@ -54,7 +89,7 @@ def read_config(path: Path) -> dict[str, Any]:
     """
     try:
         text = path.read_text(encoding="utf-8")
-        loaded = json.loads(text) if path.suffix == ".json" else _toml(text)
+        loaded = json.loads(text) if path.suffix == ".json" else from_toml(text)
     except OSError as error:
         raise ConfigError(f"--config {path}: {error.strerror}") from error
     except ValueError as error:
@@ -64,19 +99,10 @@ def read_config(path: Path) -> dict[str, Any]:
     return {name.replace("-", "_"): value for name, value in loaded.items()}
 
 
-def _toml(text: str) -> dict[str, Any]:
-    if sys.version_info >= (3, 11):
-        import tomllib
-    else:
-        import tomli as tomllib
-    loaded: dict[str, Any] = tomllib.loads(text)
-    return loaded
-
-
 def _add_fields(fit: argparse.ArgumentParser, config: type[MethodConfig], method: str) -> None:
     group = fit.add_argument_group(f"settings of {method}")
     default = make_config(config, None, {})
-    taken = set(vars(fit.parse_args(["data", "--out", "m"])))
+    taken = set(vars(fit.parse_args(_PLACES)))
     for name, text in field_help(config).items():
         if name not in taken:
             group.add_argument(
@@ -101,7 +127,7 @@ def _reader(config: type[MethodConfig], name: str) -> Any:
 
 def _set_defaults(fit: argparse.ArgumentParser, config: type[MethodConfig], chosen: dict[str, Any]) -> None:
     """Make a configuration file's options the defaults, refusing names that mean nothing."""
-    own = set(vars(fit.parse_args(["data", "--out", "m"])))
+    own = set(vars(fit.parse_args(_PLACES)))
     for name, value in chosen.items():
         if name in own:
             fit.set_defaults(**{name: value})

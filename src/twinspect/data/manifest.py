@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, BinaryIO, Final
 
 from twinspect.data.listing import GOOD_NAMES, Found, path_key
 from twinspect.data.rows import read_rows
@@ -10,7 +10,7 @@ from twinspect.data.samples import GOOD, Sample
 from twinspect.errors import DataError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Iterator, Mapping
     from pathlib import Path
 
     from twinspect.data.samples import DataSet, Split
@@ -43,10 +43,9 @@ def read_manifest(path: Path) -> DataSet:
     Raises:
         DataError: the table cannot be read or contradicts itself; names the row, the header being row 1.
     """
-    rows = read_rows(path, COLUMNS, needed="path")
     found = Found()
     first_rows: dict[str, int] = {}
-    for number, row in rows:
+    for number, row in manifest_rows(str(path), lambda: path.open("rb")):
         where = f"{path}, row {number}"
         sample = _sample(row, path.parent, where)
         earlier = first_rows.setdefault(path_key(sample.path), number)
@@ -57,6 +56,22 @@ def read_manifest(path: Path) -> DataSet:
         found.samples.append(sample)
     _check_some_exist(found, path)
     return found.data_set(path.stem, path, f"{path.suffix[1:].lower()} manifest")
+
+
+def manifest_rows(name: str, opened: Callable[[], BinaryIO]) -> Iterator[tuple[int, Mapping[str, str]]]:
+    """Read a manifest's rows from first to last, with memory that does not grow with their number.
+
+    Args:
+        name: the manifest's path or address; its ending says whether it is CSV or Parquet.
+        opened: opens it.
+
+    Yields:
+        The row's number, the header being row 1, and what it says under the known columns.
+
+    Raises:
+        DataError: the table cannot be read.
+    """
+    return read_rows(name, opened, COLUMNS, needed="path")
 
 
 def _check_some_exist(found: Found, path: Path) -> None:

@@ -1,0 +1,100 @@
+"""`twinspect fit-many`: the models that a table lists, one a row, side by side."""
+
+from __future__ import annotations
+
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from twinspect.benchmark.pace import Standing, in_words
+from twinspect.benchmark.schema import check_folder
+from twinspect.benchmark.store import Store
+from twinspect.cli.by_class import chosen_data
+from twinspect.cli.console import Bar, warn
+from twinspect.cli.fit import build
+from twinspect.cli.runs import TABLES, outcome
+from twinspect.cli.settings import options_of_row
+from twinspect.data import open_data
+from twinspect.errors import ConfigError, TwinspectError, is_installed
+from twinspect.scale.many.driving import prepare, work
+from twinspect.scale.many.engines import Local, OnRay
+from twinspect.scale.many.listing import write_models
+from twinspect.scale.many.manifest import PATHS, Entry, read_entries, share, whole_number
+from twinspect.scale.many.planning import Order, make_plan
+
+if TYPE_CHECKING:
+    import argparse
+    from collections.abc import Sequence
+
+    from twinspect.cli.outcome import Outcome
+    from twinspect.data import DataSet
+    from twinspect.detector import Detector
+    from twinspect.scale.many.engines import Engine
+    from twinspect.scale.many.making import Made
+    from twinspect.scale.many.planning import Job
+
+
+def run(options: argparse.Namespace) -> Outcome:
+    """Fit what is not fitted yet."""
+    out = Path(options.out)
+    check_folder(out, create=True)
+    on_ray = _is_on_ray(options)
+    orders = [_order(options, entry, on_ray) for entry in read_entries(Path(options.manifest))]
+    with Bar() as bar:
+        engine = OnRay(options.address, max(order.cpus for order in orders)) if on_ray else Local(bar)
+        jobs = make_plan(orders, out, engine.identify)
+        with Store(out, create=True, device="cpu" if on_ray else options.device) as store:
+            prepare(store, jobs, retry=options.retry)
+            _work(store, jobs, engine)
+            models = write_models(store, jobs)
+            rows = store.rows(job.run.key for job in jobs)
+            return outcome(out, rows, "models", f"models: {models}", f"tables: {TABLES} --out {out}")
+
+
+def _is_on_ray(options: argparse.Namespace) -> bool:
+    if options.engine is None:
+        chosen = "ray" if is_installed("ray") else "local"
+        warn(f"engine {chosen}; the other one: --engine {'local' if chosen == 'ray' else 'ray'}")
+        options.engine = chosen
+    if options.address and options.engine != "ray":
+        raise ConfigError("--address names a Ray cluster; it goes with --engine ray")
+    return bool(options.engine == "ray")
+
+
+def _order(options: argparse.Namespace, entry: Entry, on_ray: bool) -> Order:
+    """Put together what a row says and what the command line says for rows that say nothing."""
+    try:
+        own = options_of_row(options, entry.options)
+        cpus = entry.cpus or whole_number(options.cpus, "--cpus")
+        gpus = share(options.gpus, "--gpus") if entry.gpus is None else entry.gpus
+        read = partial(_read, own, str(entry.data))
+        return Order(entry.where, entry.name, _detector(own, cpus, gpus, on_ray), read, cpus, gpus)
+    except TwinspectError as error:
+        raise ConfigError(f"{entry.where}: {error}") from error
+
+
+def _detector(options: argparse.Namespace, cpus: int, gpus: float, on_ray: bool) -> Detector:
+    """Build the detector that is fitted, perhaps in another process and folder, on what it is given there."""
+    detector = build(options)
+    given = detector.get_params()
+    if on_ray and detector.device == "auto":
+        detector.device = "cuda" if gpus else "cpu"
+    if detector.workers is None:
+        detector.workers = cpus
+    paths = {name: given[name] for name in PATHS if given.get(name) and Path(given[name]).exists()}
+    return detector.set_params(**{name: str(Path(path).absolute()) for name, path in paths.items()})
+
+
+def _read(options: argparse.Namespace, data: str) -> DataSet:
+    return open_data(chosen_data(options, data), split="train")
+
+
+def _work(store: Store, jobs: Sequence[Job], engine: Engine) -> None:
+    def told(job: Job, made: Made, now: Standing) -> None:
+        said = f"failed: {job.name}: {made.error}" if made.error else f"fitted: {job.name}"
+        warn(f"{said}; {now.done + now.failed} of {now.runs}; left: {in_words(now.seconds_left)}")
+
+    try:
+        work(store, jobs, engine, told)
+    except KeyboardInterrupt as interruption:
+        raise KeyboardInterrupt("what was done is kept; go on with the same command") from interruption

@@ -1,0 +1,93 @@
+"""Working through many models: claim them, have them made, write down what came of each."""
+
+from __future__ import annotations
+
+import shutil
+from contextlib import closing
+from typing import TYPE_CHECKING, cast
+
+from twinspect.benchmark.pace import Standing, standing
+from twinspect.bundle import WEIGHTS, read_record
+from twinspect.errors import BundleError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Generator, Sequence
+
+    from twinspect.benchmark.store import Store
+    from twinspect.scale.many.engines import Engine
+    from twinspect.scale.many.making import Made
+    from twinspect.scale.many.planning import Job
+
+
+def prepare(store: Store, jobs: Sequence[Job], *, retry: bool) -> None:
+    """Note the jobs in the store; what was done stays done as long as its model is there.
+
+    Args:
+        store: of the runs.
+        jobs: the plan.
+        retry: whether to make again what failed.
+
+    Raises:
+        ConfigError: a living process makes one of these models with other settings.
+    """
+    keys = [job.run.key for job in jobs]
+    store.supersede([job.run for job in jobs])
+    store.plan([job.run for job in jobs])
+    store.redo(job.run.key for job in jobs if not _is_whole(job))
+    if retry:
+        store.retry(keys)
+
+
+def work(
+    store: Store, jobs: Sequence[Job], engine: Engine, told: Callable[[Job, Made, Standing], None]
+) -> None:
+    """Make every model of a plan that nobody has made and nobody is making.
+
+    Only this process writes to the store; those that make models say what they found.
+
+    Args:
+        store: knows the runs already.
+        jobs: the plan.
+        engine: makes the models.
+        told: called with each that is over.
+
+    Raises:
+        KeyboardInterrupt: Ctrl-C; the claims are given back, and trainings go on from their checkpoints another time.
+    """
+    by_key = {job.run.key: job for job in jobs}
+    keys, held = list(by_key), set()
+
+    def claim() -> Job | None:
+        key = store.claim(keys)
+        if key is None:
+            return None
+        held.add(key)
+        return by_key[key]
+
+    with store.heartbeat():
+        try:
+            with closing(cast("Generator[tuple[Job, Made]]", engine.run(claim))) as over:
+                for job, made in over:
+                    _write_down(store, job, made)
+                    held.discard(job.run.key)
+                    told(job, made, standing(store.rows(keys)))
+        finally:
+            for key in held:
+                store.release(key)
+
+
+def _write_down(store: Store, job: Job, made: Made) -> None:
+    if made.trial:
+        store.finish(job.run.key, made.trial)
+    else:
+        store.fail(job.run.key, " ".join(made.error.split()))
+    shutil.rmtree(job.checkpoints, ignore_errors=True)
+
+
+def _is_whole(job: Job) -> bool:
+    """Whether the model is there, with a record that nobody altered."""
+    try:
+        read_record(job.model)
+    except BundleError:
+        return False
+    return (job.model / WEIGHTS).is_file()

@@ -1,0 +1,61 @@
+"""``models.csv``: one row a model, with what became of it."""
+
+from __future__ import annotations
+
+import csv
+import io
+from typing import TYPE_CHECKING, Any, Final
+
+from twinspect.bundle import read_record
+from twinspect.calibration import Calibration
+from twinspect.files import write_atomically
+
+if TYPE_CHECKING:
+    import sqlite3
+    from collections.abc import Sequence
+    from pathlib import Path
+
+    from twinspect.benchmark.store import Store
+    from twinspect.scale.many.planning import Job
+
+FILE: Final = "models.csv"
+COLUMNS: Final = (
+    *("name", "model", "state", "method", "images", "threshold"),
+    *("false_alarm_rate", "image_auroc", "seconds", "error"),
+)
+
+
+def write_models(store: Store, jobs: Sequence[Job]) -> Path:
+    """Write the table of all models of a plan, in its order, beside the store.
+
+    ``images`` are those learnt from; ``image_auroc`` is the mean over the categories of the test images, if there are
+    any; ``seconds`` is the fit's wall clock, empty where it went on from a checkpoint.
+
+    Raises:
+        OSError: the disk is full.
+    """
+    rows = {row["key"]: row for row in store.rows(job.run.key for job in jobs)}
+    aurocs = store.means("image_auroc")
+    text = io.StringIO()
+    writer = csv.DictWriter(text, COLUMNS, lineterminator="\n")
+    writer.writeheader()
+    for job in jobs:
+        writer.writerow(_row(job, rows[job.run.key]) | {"image_auroc": aurocs.get(job.run.key)})
+    path = store.folder / FILE
+    write_atomically(path, text.getvalue().encode(errors="backslashreplace"))
+    return path
+
+
+def _row(job: Job, row: sqlite3.Row) -> dict[str, Any]:
+    own = {"name": job.name, "state": row["state"], "method": row["method"], "error": row["error"]}
+    if row["state"] != "done":
+        return own
+    calibration = Calibration.from_record(read_record(job.model)["calibration"])
+    return {
+        **own,
+        "model": job.model.name,
+        "images": row["train"],
+        "threshold": calibration.threshold,
+        "false_alarm_rate": calibration.false_alarm_rate,
+        "seconds": row["fit_seconds"],
+    }

@@ -1,0 +1,87 @@
+"""Making one model, in whatever process: fit it, write its folder, and measure it where there are test images."""
+
+from __future__ import annotations
+
+import time
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import torch
+
+from twinspect import footprint
+from twinspect.errors import TwinspectError
+from twinspect.evaluation import evaluate
+from twinspect.trial import Costs, Trial, sizes, trial_of
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from twinspect.data.samples import DataSet
+    from twinspect.detector import Detector
+    from twinspect.progress import Progress
+    from twinspect.scale.many.planning import Job
+
+
+@dataclass(frozen=True)
+class Made:
+    """What came of a job.
+
+    Attributes:
+        trial: what was found; ``None`` if it failed.
+        error: why it failed; empty if it did not.
+    """
+
+    trial: Trial | None
+    error: str = ""
+
+
+def make(job: Job, progress: Progress | None = None) -> Made:
+    """Make a model, going on from its checkpoint if there is one.
+
+    What is wrong with one model is said and not raised, so that the others go on.
+
+    Args:
+        job: says everything.
+        progress: told about every step of the training.
+    """
+    try:
+        with _threads(job.cpus):
+            return Made(_trial(job, progress))
+    except (TwinspectError, OSError) as error:
+        return Made(None, str(error))
+    except (RuntimeError, MemoryError) as error:  # torch's own, such as too little memory on a GPU
+        return Made(None, f"{type(error).__name__}: {error}")
+
+
+def _trial(job: Job, progress: Progress | None) -> Trial:
+    resumed = any(job.checkpoints.glob("*.safetensors"))
+    footprint.begin()
+    detector, data = job.run.detector.clone(), job.run.read()
+    began = time.perf_counter()
+    detector.fit(data, progress=progress, checkpoint=job.checkpoints, resume=True)
+    seconds = None if resumed else time.perf_counter() - began
+    detector.save(job.model)
+    return _found(detector, data, seconds)
+
+
+def _found(detector: Detector, data: DataSet, seconds: float | None) -> Trial:
+    """Say what the model is worth; without test images only what it took."""
+    trained = detector.data_["train"]
+    tested = evaluate(detector, data) if data.split("test") else None
+    # Scoring is not timed apart from reading masks, so no rate is given.
+    costs = Costs(seconds, None, footprint.resident(), footprint.on_gpu(), *sizes(detector.model_))
+    if tested:
+        return trial_of(tested, trained, costs)
+    return Trial([], {}, {}, {}, {}, {"train": trained, "good": 0, "anomalous": 0, "unreadable": 0}, costs)
+
+
+@contextmanager
+def _threads(number: int) -> Iterator[None]:
+    """Let torch compute in so many threads: the last bits of weights depend on them."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(number)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
