@@ -125,7 +125,7 @@ class _Flight:
         there = self._ray.cluster_resources().get("GPU", 0)
         if job.gpus > there:
             raise ConfigError(
-                f"{job.name} asks for {job.gpus:g} GPUs, and Ray has {there:g}; change it, or name a cluster: --address"
+                f"{job.name}: {job.gpus:g} GPUs asked for, Ray has {there:g}; change it, or name a cluster: --address"
             )
         # A process whose name `ps` shows; and one that dies is taken up again, from its checkpoint.
         options = {
