@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import json
 import sqlite3
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from safetensors import SafetensorError, safe_open
 
 from conftest import blemish, stripes, write_image
 
@@ -53,3 +55,12 @@ def metrics(out: Path) -> list[tuple[Any, ...]]:
         "select task, method, seed, scope, category, metric, value from runs join metrics on run = key "
         "order by 1, 2, 3, 4, 5, 6",
     )
+
+
+def step_of(file: Path) -> int:
+    """How many steps a checkpoint has behind it."""
+    try:
+        with safe_open(file, framework="pt") as checkpoint:
+            return int(json.loads(checkpoint.metadata()["state"])["step"])
+    except (SafetensorError, OSError):  # replaced while it was looked at
+        return 0

@@ -13,9 +13,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from safetensors import SafetensorError, safe_open
 
-from benchmark_data import ask, command, metrics, write_category
+from benchmark_data import ask, command, metrics, step_of, write_category
 from conftest import stripes, write_image
 from twinspect.benchmark import working
 from twinspect.benchmark.machine import git_commit
@@ -168,18 +167,10 @@ def test_killed_in_the_middle_of_a_training_it_ends_as_if_never_killed(
 def _wait_for_step(folder: Path, process: subprocess.Popen[bytes], step: int) -> None:
     deadline = time.monotonic() + 60
     while process.poll() is None and time.monotonic() < deadline:
-        if any(_step_of(file) >= step for file in folder.glob("*/model.safetensors")):
+        if any(step_of(file) >= step for file in folder.glob("*/model.safetensors")):
             return
         time.sleep(0.005)
     raise AssertionError("the training ended before it could be killed")
-
-
-def _step_of(file: Path) -> int:
-    try:
-        with safe_open(file, framework="pt") as checkpoint:
-            return int(json.loads(checkpoint.metadata()["state"])["step"])
-    except (SafetensorError, OSError):  # replaced while it was looked at
-        return 0
 
 
 @pytest.fixture
