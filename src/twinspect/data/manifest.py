@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import csv
-from typing import TYPE_CHECKING, Any, Final
+import io
+from typing import TYPE_CHECKING, Any, BinaryIO, Final
 
 from twinspect.data.listing import GOOD_NAMES, Found, path_key
 from twinspect.data.samples import GOOD, Sample
 from twinspect.errors import DataError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Callable, Iterator, Mapping
     from pathlib import Path
 
     from twinspect.data.samples import DataSet, Split
@@ -43,10 +44,9 @@ def read_manifest(path: Path) -> DataSet:
     Raises:
         DataError: the table cannot be read or contradicts itself; names the row, the header being row 1.
     """
-    rows = _parquet_rows(path) if path.suffix.lower() == ".parquet" else _csv_rows(path)
     found = Found()
     first_rows: dict[str, int] = {}
-    for number, row in rows:
+    for number, row in manifest_rows(str(path), lambda: path.open("rb")):
         where = f"{path}, row {number}"
         sample = _sample(row, path.parent, where)
         earlier = first_rows.setdefault(path_key(sample.path), number)
@@ -59,6 +59,22 @@ def read_manifest(path: Path) -> DataSet:
     return found.data_set(path.stem, path, f"{path.suffix[1:].lower()} manifest")
 
 
+def manifest_rows(name: str, opened: Callable[[], BinaryIO]) -> Iterator[tuple[int, Mapping[str, str]]]:
+    """Read a manifest's rows from first to last, with memory that does not grow with their number.
+
+    Args:
+        name: the manifest's path or address; its ending says whether it is CSV or Parquet.
+        opened: opens it.
+
+    Yields:
+        The row's number, the header being row 1, and what it says under the known columns.
+
+    Raises:
+        DataError: the table cannot be read.
+    """
+    return (_parquet_rows if name.lower().endswith(".parquet") else _csv_rows)(name, opened)
+
+
 def _check_some_exist(found: Found, path: Path) -> None:
     if not found.samples:
         raise DataError(f"{path}: no rows below the header; expected one row an image, with a column 'path'")
@@ -67,11 +83,11 @@ def _check_some_exist(found: Found, path: Path) -> None:
         raise DataError(f"{path}: {lost}; relative paths start at the manifest's own folder")
 
 
-def _csv_rows(path: Path) -> Iterator[tuple[int, Mapping[str, str]]]:
+def _csv_rows(path: str, opened: Callable[[], BinaryIO]) -> Iterator[tuple[int, Mapping[str, str]]]:
     """Give each row that is not blank with its number."""
     try:
         # Excel writes a byte order mark, and semicolons where the comma is the decimal point.
-        with path.open(newline="", encoding="utf-8-sig") as stream:
+        with opened() as raw, io.TextIOWrapper(raw, newline="", encoding="utf-8-sig") as stream:
             head = stream.readline()
             stream.seek(0)
             table = csv.reader(stream, delimiter=max(",;\t", key=head.count), strict=True)
@@ -91,25 +107,25 @@ def _checked_row(columns: list[str], values: list[str], where: str) -> Mapping[s
     return {name: value.strip() for name, value in zip(columns, padded, strict=True) if name in COLUMNS}
 
 
-def _parquet_rows(path: Path) -> Iterator[tuple[int, Mapping[str, str]]]:
+def _parquet_rows(path: str, opened: Callable[[], BinaryIO]) -> Iterator[tuple[int, Mapping[str, str]]]:
     # Imported here because it is slow to import and few manifests are Parquet files.
     import pyarrow.parquet as pq  # noqa: PLC0415
     from pyarrow import ArrowException  # noqa: PLC0415
 
     try:
-        with path.open("rb") as stream:
+        with opened() as stream:
             file = pq.ParquetFile(stream)
             names = file.schema_arrow.names
             columns = dict(zip(names, _checked_columns(names, path), strict=True))
             wanted = [name for name in names if columns[name] in COLUMNS]
-            table = file.read(columns=wanted).to_pylist()
+            rows = (row for batch in file.iter_batches(columns=wanted) for row in batch.to_pylist())
+            for number, row in enumerate(rows, start=2):
+                yield number, {columns[name]: _text(value) for name, value in row.items()}
     except (OSError, ArrowException) as error:
         raise DataError(f"{path}: cannot be read as Parquet: {error}") from error
-    for number, row in enumerate(table, start=2):
-        yield number, {columns[name]: _text(value) for name, value in row.items()}
 
 
-def _checked_columns(names: list[str], path: Path) -> list[str]:
+def _checked_columns(names: list[str], path: str) -> list[str]:
     columns = [name.strip().lower() for name in names]
     if "path" not in columns:
         raise DataError(f"{path}: no column 'path' among {columns}; known columns are {', '.join(COLUMNS)}")

@@ -1,0 +1,54 @@
+"""Ray: a cluster that is there, or one of its own on this machine that listens on loopback alone."""
+
+from __future__ import annotations
+
+import logging
+import os
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any, Final
+
+from twinspect.errors import ConfigError, optional
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+_STORE: Final = 256 * 2**20
+"""Bytes of shared memory of a cluster of its own, beside what is put there: summaries are small."""
+
+
+@contextmanager
+def cluster(address: str | None, *, cpus: int, put: int = 0) -> Iterator[Any]:
+    """Give ``ray``, connected; what was begun here ends here.
+
+    Args:
+        address: of a cluster, or ``auto`` for the one that this machine is part of; ``None`` for one of its own.
+        cpus: that a cluster of its own should have at least.
+        put: bytes that will be put into shared memory.
+
+    Raises:
+        MissingExtraError: Ray is not installed.
+        ConfigError: there is no cluster at that address.
+    """
+    # Of a cluster that is begun here nothing is told to anybody.
+    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
+    ray = optional("ray", "scale")
+    if ray.is_initialized():
+        yield ray
+        return
+    if address is None:
+        own = {"num_cpus": max(cpus, os.cpu_count() or 1), "object_store_memory": _STORE + 2 * put}
+        ray.init("local", include_dashboard=False, _node_ip_address="127.0.0.1", **_QUIET, **own)
+    else:
+        try:
+            ray.init(address, **_QUIET)
+        except ConnectionError as error:
+            raise ConfigError(
+                f"--address {address}: no Ray cluster there ({error}); start one with: ray start"
+            ) from error
+    try:
+        yield ray
+    finally:
+        ray.shutdown()
+
+
+_QUIET: Final[dict[str, Any]] = {"logging_level": logging.WARNING, "log_to_driver": False}
