@@ -87,17 +87,12 @@ def _run(
 ) -> list[Summary]:
     progress.start("score", plan.images, sum(part.rows for part in done))
     try:
-        return list(run(job, left, partial(_advance, progress))) if left else []
+        return list(run(job, left, lambda images: progress.advance(steps=images))) if left else []
     except KeyboardInterrupt as interruption:
         folder.remove(ATTEMPTS)  # workers that were sent away have not died of an image
         raise KeyboardInterrupt("whole shards are kept; go on with the same command") from interruption
     finally:
         progress.finish()
-
-
-def _advance(progress: Progress, images: int) -> None:
-    for _ in range(images):
-        progress.advance()
 
 
 def _planned(folder: Folder, key: dict[str, Any], column: str | None, note: Callable[[str], None]) -> Plan:

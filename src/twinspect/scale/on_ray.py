@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import logging
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any, Final
@@ -67,11 +68,10 @@ class Actors:
             num_gpus=self.gpus,
             compute=ray.data.ActorPoolStrategy(**self._sizes(ray, job.threads, len(items))),
         )
-        try:
-            for row in work.iter_rows():
-                yield Summary(**row)
-        except ray.exceptions.RayError as error:
-            raise _own(error) from error
+        for row in work.iter_rows():
+            if row["mistake"]:
+                raise TwinspectError(row["mistake"])
+            yield Summary(**json.loads(row["summary"]))
 
     def _sizes(self, ray: Any, threads: int, shards: int) -> dict[str, int]:
         """Say how large the pool may be: no larger than there is room or work for."""
@@ -90,6 +90,8 @@ class Actors:
 class Worker:
     """An actor: loads the model once, then scores shard after shard.
 
+    A user's mistake travels back as text: raised here, Ray would try again, and tell of it at length.
+
     Args:
         job: the run.
         files: reference to the packed model.
@@ -99,16 +101,26 @@ class Worker:
         import ray  # noqa: PLC0415 - an extra
 
         self._job = job
-        self._folder = open_folder(job.out)
+        self._mistake = ""
         packed = ray.get(files)
-        self._judge = unpack(packed, device=job.device, export=job.export, threads=job.threads)
-        self._judge.set_params(workers=job.workers)
+        try:
+            self._folder = open_folder(job.out)
+            self._judge = unpack(packed, device=job.device, export=job.export, threads=job.threads)
+        except (TwinspectError, OSError) as error:
+            self._mistake = str(error)
+        else:
+            self._judge.set_params(workers=job.workers)
 
-    def __call__(self, batch: dict[str, NDArray[np.int64]]) -> dict[str, list[Any]]:
+    def __call__(self, batch: dict[str, NDArray[np.int64]]) -> dict[str, list[str]]:
         """Score the shard of a batch, which holds one."""
+        if self._mistake:
+            return {"mistake": [self._mistake], "summary": [""]}
         (shard,) = batch["shard"].tolist()
-        summary = score_shard(self._judge, self._folder, shard, category=self._job.category)
-        return {name: [value] for name, value in asdict(summary).items()}
+        try:
+            summary = score_shard(self._judge, self._folder, shard, category=self._job.category)
+        except (TwinspectError, OSError) as error:
+            return {"mistake": [str(error)], "summary": [""]}
+        return {"mistake": [""], "summary": [json.dumps(asdict(summary))]}
 
 
 def _be_quiet(ray: Any) -> None:
@@ -117,13 +129,3 @@ def _be_quiet(ray: Any) -> None:
     context.enable_progress_bars = False
     context.print_on_execution_start = False
     logging.getLogger("ray.data").setLevel(logging.ERROR)
-
-
-def _own(error: BaseException) -> BaseException:
-    """Find the mistake of the user's in what Ray wrapped around it."""
-    inner: BaseException | None = error
-    while inner is not None:
-        if isinstance(inner, (TwinspectError, OSError)):
-            return inner
-        inner = getattr(inner, "cause", None) or inner.__cause__
-    return error

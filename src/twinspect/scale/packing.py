@@ -6,7 +6,7 @@ import tempfile
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
 
-from twinspect.bundle import RECORD, read_record
+from twinspect.bundle import IMAGES, RECORD, read_record
 from twinspect.loading import TORCH, load
 from twinspect.runtime.exports import FOLDER, find_export
 
@@ -40,10 +40,8 @@ def pack(model: Path, export: str) -> dict[str, bytes]:
     Raises:
         OSError: a file cannot be read.
     """
-    needed = [
-        model / RECORD,
-        *((model / FOLDER / export).iterdir() if export else model.glob("*.safetensors")),
-    ]
+    own = [*model.glob("*.safetensors"), *(model / IMAGES).glob("*")]
+    needed = [model / RECORD, *((model / FOLDER / export).iterdir() if export else own)]
     return {
         path.relative_to(model).as_posix(): path.read_bytes() for path in sorted(needed) if path.is_file()
     }
