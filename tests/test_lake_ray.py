@@ -40,14 +40,15 @@ def two_workers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Actors]:
 
 def workers() -> set[int]:
     """The processes that hold models."""
-    found = set()
-    for folder in Path("/proc").glob("[0-9]*"):
-        try:
-            if b"ray::MapWorker" in (folder / "cmdline").read_bytes():
-                found.add(int(folder.name))
-        except OSError:  # it has ended
-            continue
-    return found
+    folders = Path("/proc").glob("[0-9]*")
+    return {int(folder.name) for folder in folders if b"ray::MapWorker" in command_of(folder)}
+
+
+def command_of(process: Path) -> bytes:
+    try:
+        return (process / "cmdline").read_bytes()
+    except OSError:  # it has ended
+        return b""
 
 
 class Killing(Silent):

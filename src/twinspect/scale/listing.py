@@ -70,8 +70,8 @@ def list_entries(sources: Sequence[str], left: LeftOut, *, column: str | None = 
     with closing(_Seen()) as seen:
         for source in sources:
             for entry in _source(source, _Search(left, seen, column)):
-                # A member of a container is new because the container is.
-                if entry.container or seen.is_new(entry.path):
+                # What is in a container is new because the container is, and so is what is wrong with it.
+                if entry.container or entry.error or seen.is_new(entry.path):
                     yield entry
                 else:
                     left.add(entry.path, "listed before")
