@@ -2,11 +2,11 @@ r"""Scoring many small images: plain, in shards by the local engine, and by Ray,
 
     python benchmarks/lake.py --images 20000 --growth 2500,5000,10000,20000
 
-Images of Fashion-MNIST become PNG files in a folder, and tar files of five hundred each. Every run is the command line
-in a process of its own. *Rate* is images a second between the first rows on the disk and the last, *whole* from the
-command to its end, with everything that starts before. Memory is what is resident (peak of samples every 0.2 s), of
-the driver and of the largest worker; for growing numbers of images it is measured on the tar files, which are listed
-as they are read. All files that the engines write are compared.
+Images of Fashion-MNIST become PNG files in a folder, and tar files of five hundred each. Every run is the command
+line in a process of its own. *Rate* is images a second between the first rows on the disk and the last, *whole* from
+the command to its end, with everything that starts before. Memory is what is resident (peak of samples every 0.2 s),
+of the driver and of the largest worker; for growing numbers of images it is measured on the tar files, which are
+listed as they are read. All files that the engines write are compared.
 """
 
 from __future__ import annotations

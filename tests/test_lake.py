@@ -102,7 +102,7 @@ def test_a_recalibrated_model_is_another(bundle: Path, images: Path, tmp_path: P
     score(bundle, out, images)
     detector = ts.load(bundle, device="cpu").calibrate(write_folder(tmp_path / "good", 9, first=50))
     detector.save(other)
-    with pytest.raises(DataError, match="begun with model"):
+    with pytest.raises(DataError, match="another model or threshold"):
         score(other, out, images)
 
 

@@ -15,6 +15,8 @@ T = TypeVar("T")
 
 PAUSES = (0.5, 2.0)
 """Seconds to wait before a request that failed is made again."""
+_BLOCK = 2**20
+"""Bytes of a request, where a file is read piece by piece: of large images in a tar file only the beginnings."""
 _SETTLED = (FileNotFoundError, PermissionError, IsADirectoryError, NotADirectoryError)
 """What asking again does not change."""
 
@@ -62,7 +64,7 @@ def open_binary(address: str) -> BinaryIO:
     if not is_uri(address):
         return Path(address).open("rb")
     system, path = filesystem(address)
-    return cast("BinaryIO", system.open(path, "rb"))
+    return cast("BinaryIO", system.open(path, "rb", block_size=_BLOCK))
 
 
 def fetch(address: str, start: int | None = None, stop: int | None = None) -> bytes:

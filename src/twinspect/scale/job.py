@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, TypeAlias
 
 from twinspect.scale.shard import Summary
@@ -24,6 +25,7 @@ class Job:
         threads: that a model computes by.
         workers: threads that read images; ``None`` for the number of processors, at most 8.
         category: what all images show; ``None`` for what the plan says.
+        home: the folder that relative paths begin at.
     """
 
     model: Path
@@ -33,6 +35,7 @@ class Job:
     threads: int = 1
     workers: int | None = None
     category: str | None = None
+    home: str = field(default_factory=os.getcwd)
 
 
 Tick: TypeAlias = Callable[[int], None]

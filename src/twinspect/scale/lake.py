@@ -8,8 +8,10 @@ from typing import TYPE_CHECKING, Any
 from twinspect.bundle import model_key, read_record
 from twinspect.calibration import Calibration
 from twinspect.data.loading import prefetch
+from twinspect.data.opening import as_path
 from twinspect.errors import unknown_name
 from twinspect.scale import local
+from twinspect.scale.addresses import is_uri
 from twinspect.scale.folder import open_folder
 from twinspect.scale.manifest import write_manifest
 from twinspect.scale.plan import ATTEMPTS, ROWS, check_shard_size, make_plan, open_plan, part_name
@@ -110,9 +112,14 @@ def _key(job: Job, inputs: Sequence[str], shard_images: int, column: str | None)
     return {
         "model": model_key(job.model, job.export),
         "inputs": list(inputs),
+        "relative_to": None if all(map(_is_absolute, inputs)) else job.home,
         "category": job.category,
         "device": job.device,
         "threads": job.threads,
         "shard_images": check_shard_size(shard_images),
         "image_column": column,
     }
+
+
+def _is_absolute(source: str) -> bool:
+    return is_uri(source) or as_path(source).is_absolute()

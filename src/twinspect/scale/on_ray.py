@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import logging
+import os
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any, Final
 
@@ -104,6 +106,9 @@ class Worker:
         self._mistake = ""
         packed = ray.get(files)
         try:
+            # Ray's workers begin where Ray was started, which may be another place, or another machine.
+            with suppress(FileNotFoundError):
+                os.chdir(job.home)
             self._folder = open_folder(job.out)
             self._judge = unpack(packed, device=job.device, export=job.export, threads=job.threads)
         except (TwinspectError, OSError) as error:

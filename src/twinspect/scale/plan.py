@@ -133,6 +133,7 @@ def _check_same(kept: dict[str, Any], asked: dict[str, Any]) -> None:
     for name in sorted(kept.keys() | asked.keys()):
         if kept.get(name) != asked.get(name):
             were = f"{name} {kept.get(name)!r}, not {asked.get(name)!r}"
+            were = "another model or threshold" if name == "model" else were
             raise DataError(f"--out was begun with {were}; choose another --out, or --overwrite")
 
 
