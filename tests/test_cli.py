@@ -19,7 +19,7 @@ import pytest
 import twinspect as ts
 from conftest import blemish, stripes, write_image
 from twinspect.cli import main
-from twinspect.cli.tables import COLUMNS
+from twinspect.rows import COLUMNS
 
 FIT = [
     "--teacher",

@@ -52,6 +52,7 @@ FLOORS = {
     2: ("methods",),
     3: (
         "scores",
+        "rows",
         "scorable",
         "model",
         "joined_model",

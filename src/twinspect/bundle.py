@@ -83,6 +83,22 @@ def read_record(folder: Path) -> dict[str, Any]:
     return unseal(_read(folder, RECORD), folder / RECORD)
 
 
+def model_key(folder: Path, by: str) -> str:
+    """Identify a model with its calibration by its record, and an export by its own name besides.
+
+    Args:
+        folder: the bundle.
+        by: the export's name; empty for the networks as they were trained.
+
+    Returns:
+        Hexadecimal sha256.
+
+    Raises:
+        BundleError: there is no record.
+    """
+    return sha256(_read(folder, RECORD) + by.encode())
+
+
 def read_weights(folder: Path, record: dict[str, Any]) -> bytes:
     """Read the weights file that a record names, after checking its sha256.
 

@@ -13,6 +13,7 @@ import struct
 import sys
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, cast
 
 import numpy as np
@@ -27,7 +28,6 @@ from twinspect.errors import ImageError, SeveralPicturesError, TooManyPixelsErro
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
-    from pathlib import Path
 
     from numpy.typing import NDArray
 
@@ -147,7 +147,7 @@ def stored_size(path: Path, content: bytes | None = None) -> tuple[int, int]:
     return (width, height) if header.orientation >= 5 else (height, width)
 
 
-def stored_values(path: Path, *, indices: bool = False, content: bytes | None = None) -> Stored:
+def stored_values(path: Path | str, *, indices: bool = False, content: bytes | None = None) -> Stored:
     """Decode one file to the values it stores, upright.
 
     Args:
@@ -171,7 +171,7 @@ def stored_values(path: Path, *, indices: bool = False, content: bytes | None = 
 
 
 @contextmanager
-def _opened(path: Path, content: bytes | None = None) -> Iterator[tuple[_WholeFile, _Header]]:
+def _opened(path: Path | str, content: bytes | None = None) -> Iterator[tuple[_WholeFile, _Header]]:
     """Open a file, judge its header, and turn whatever a decoder raises into one line."""
     kind = "image"
     try:
@@ -187,10 +187,10 @@ def _opened(path: Path, content: bytes | None = None) -> Iterator[tuple[_WholeFi
         ) from error
 
 
-def _raw(path: Path, content: bytes | None) -> io.RawIOBase:
+def _raw(path: Path | str, content: bytes | None) -> io.RawIOBase:
     """Give the bytes of a file, wherever they are."""
     if content is None:
-        _check_file(path)
+        _check_file(Path(path))
         return io.FileIO(path, "rb")
     _check_length(len(content))
     return cast("io.RawIOBase", io.BytesIO(content))  # it has all that a buffered reader asks of a raw file

@@ -29,7 +29,7 @@ IMAGE_SUFFIXES: Final = frozenset({".png", ".jpg", ".jpeg", ".tif", ".tiff", ".b
 """The file name endings, in lower case, by which a folder's images are told from its other files."""
 
 
-def read_rgb(path: Path, *, bits: int | None = None, content: bytes | None = None) -> NDArray[np.uint8]:
+def read_rgb(path: Path | str, *, bits: int | None = None, content: bytes | None = None) -> NDArray[np.uint8]:
     """Read one file as upright 8-bit RGB.
 
     Grey becomes three equal channels. Palette, CMYK and 1-bit images become the colours they show. Alpha
@@ -139,7 +139,7 @@ def _on_black(values: NDArray[Any], full: int) -> NDArray[Any]:
     return weighted.astype(values.dtype)
 
 
-def _checked_unit(values: NDArray[Any], path: Path) -> NDArray[Any]:
+def _checked_unit(values: NDArray[Any], path: Path | str) -> NDArray[Any]:
     """Return float values that are finite and lie in 0 to 1, or say what is wrong with them."""
     nan, infinite = int(np.isnan(values).sum()), int(np.isinf(values).sum())
     if nan or infinite:
@@ -156,7 +156,7 @@ def _unit_to_eight_bits(values: NDArray[Any]) -> NDArray[np.uint8]:
     return np.floor(values * 255.0 + 0.5).astype(np.uint8)
 
 
-def _sixteen_to_eight_bits(stored: Stored, path: Path, bits: int | None) -> NDArray[np.uint8]:
+def _sixteen_to_eight_bits(stored: Stored, path: Path | str, bits: int | None) -> NDArray[np.uint8]:
     values = _on_black(stored.values, stored.full)
     full = stored.full if bits is None else 2**bits - 1
     largest = int(values.max())

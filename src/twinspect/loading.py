@@ -16,7 +16,9 @@ if TYPE_CHECKING:
 TORCH, AUTO = "torch", "auto"
 
 
-def load(path: str | Path, *, device: str = "auto", runtime: str = TORCH) -> Judge:
+def load(
+    path: str | Path, *, device: str = "auto", runtime: str = TORCH, threads: int | None = None
+) -> Judge:
     """Load a detector that its ``save``, ``twinspect fit`` or ``twinspect join`` wrote.
 
     Args:
@@ -26,6 +28,8 @@ def load(path: str | Path, *, device: str = "auto", runtime: str = TORCH) -> Jud
             (the most precise one, if there are several); the name of an export, such as ``onnx-int8``; or ``auto``,
             the fastest of all that can run here, by what was measured when they were exported. Only ``torch`` needs
             torch, and only its detector can be exported, joined and saved again.
+        threads: that an export computes by; ``None`` for the runtime's choice, all cores. Torch's are set for the
+            whole process, by ``torch.set_num_threads``.
 
     Raises:
         BundleError: a missing, damaged, altered or unknown file, by name.
@@ -36,7 +40,7 @@ def load(path: str | Path, *, device: str = "auto", runtime: str = TORCH) -> Jud
     if chosen != TORCH:
         from twinspect.runtime.exported import ExportedDetector  # noqa: PLC0415 - as below
 
-        return ExportedDetector.from_bundle(path, chosen, device=device)
+        return ExportedDetector.from_bundle(path, chosen, device=device, threads=threads)
     # Torch takes two seconds to import, and is not there where only exported models are scored.
     if not is_installed(TORCH):
         raise MissingExtraError(

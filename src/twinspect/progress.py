@@ -11,8 +11,8 @@ class Progress(Protocol):
     def start(self, stage: str, total: int, done: int) -> None:
         """A stage of ``total`` steps begins, ``done`` of them already made."""
 
-    def advance(self, loss: float | None = None) -> None:
-        """One more step is done; while images are prepared there is no loss."""
+    def advance(self, loss: float | None = None, *, steps: int = 1) -> None:
+        """So many more steps are done; while images are prepared there is no loss."""
 
     def finish(self) -> None:
         """The stage is over."""
@@ -24,7 +24,7 @@ class Silent:
     def start(self, stage: str, total: int, done: int) -> None:
         """Ignore."""
 
-    def advance(self, loss: float | None = None) -> None:
+    def advance(self, loss: float | None = None, *, steps: int = 1) -> None:
         """Ignore."""
 
     def finish(self) -> None:

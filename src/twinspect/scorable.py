@@ -89,5 +89,5 @@ class Scorable(nn.Module, ABC):
         try:
             prepared = self.prepare(torch.from_numpy(pixels).permute(2, 0, 1)[None])[0]
         except ImageError as error:
-            raise ImageError(f"{sample.path}: {error}") from None
+            raise ImageError(f"{sample.address}: {error}") from None
         return prepared, (pixels.shape[0], pixels.shape[1])

@@ -75,7 +75,7 @@ class Scores:
             map=_stack([row.map for row in rows]) if maps else None,
             p_value=np.array([row.p_value for row in rows], dtype=np.float64),
             is_anomalous=np.array([row.is_anomalous for row in rows], dtype=np.bool_),
-            paths=tuple(str(row.sample.path) for row in rows),
+            paths=tuple(row.sample.address for row in rows),
             categories=tuple(row.sample.category for row in rows),
             errors=tuple(row.error for row in rows),
         )

@@ -51,13 +51,13 @@ class Bar:
         if self._bar:
             self._task = self._bar.add_task(stage, total=total, completed=done, note="")
 
-    def advance(self, loss: float | None = None) -> None:
-        """Count one step."""
-        self._steps += 1
-        self._done += 1
+    def advance(self, loss: float | None = None, *, steps: int = 1) -> None:
+        """Count so many steps."""
+        self._steps += steps
+        self._done += steps
         note = "" if loss is None else f"loss {loss:.4f}"
         if self._bar:
-            self._bar.update(self._task, advance=1, note=note)
+            self._bar.update(self._task, advance=steps, note=note)
         else:
             self._tell_log(note)
 

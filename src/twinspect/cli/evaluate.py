@@ -9,11 +9,12 @@ from twinspect.cli.by_class import chosen_data
 from twinspect.cli.console import Bar, table
 from twinspect.cli.loading import load_chosen
 from twinspect.cli.outcome import DONE, SOME_UNREADABLE, Outcome
-from twinspect.cli.tables import CsvTable, to_row
+from twinspect.cli.tables import CsvTable
 from twinspect.data import open_data
 from twinspect.kinds import BY_KIND
 from twinspect.lines import mean_line
 from twinspect.report import write_evaluation
+from twinspect.rows import to_row
 
 if TYPE_CHECKING:
     import argparse

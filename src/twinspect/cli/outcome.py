@@ -8,6 +8,13 @@ from typing import Any
 DONE, ANOMALIES, USER_MISTAKE, SOME_UNREADABLE, INTERRUPTED = 0, 1, 2, 3, 130
 
 
+def code_of(anomalous: int, unreadable: int, *, fail_on_anomaly: bool) -> int:
+    """Give the exit code of a verb that scored so many anomalous and unreadable images."""
+    if anomalous and fail_on_anomaly:
+        return ANOMALIES
+    return SOME_UNREADABLE if unreadable else DONE
+
+
 @dataclass(frozen=True)
 class Outcome:
     """The result of a verb.

@@ -222,9 +222,16 @@ def _split_options(verb: argparse.ArgumentParser) -> None:
 def _score(verbs: _Verbs, common: argparse.ArgumentParser) -> None:
     verb = _add(verbs, common, "score", "score images: path, raw score, p-value, decision, error")
     verb.add_argument("model", metavar="M.twin")
-    verb.add_argument("images", nargs="+", metavar="IMAGES", help="files, folders or manifests")
     verb.add_argument(
-        "--out", metavar="TABLE", help=".csv, .jsonl or .parquet; goes on where it was interrupted"
+        "images",
+        nargs="+",
+        metavar="IMAGES",
+        help="files, folders or manifests; with --engine also URIs, and .tar and .parquet files of images",
+    )
+    verb.add_argument(
+        "--out",
+        metavar="TABLE",
+        help=".csv, .jsonl or .parquet; with --engine a folder or URI; goes on where it was interrupted",
     )
     verb.add_argument("--maps", metavar="DIR", help="write an anomaly map for every image")
     verb.add_argument(
@@ -237,6 +244,27 @@ def _score(verbs: _Verbs, common: argparse.ArgumentParser) -> None:
     verb.add_argument("--overwrite", action="store_true", help="start the table anew")
     verb.add_argument("--fail-on-anomaly", action="store_true", help="exit with 1 if an image is anomalous")
     _run_options(verb)
+    _lake_options(verb)
+
+
+def _lake_options(verb: argparse.ArgumentParser) -> None:
+    group = verb.add_argument_group("many images, in shards; needs twinspect[scale] for ray and for URIs")
+    add = group.add_argument
+    add(
+        "--engine",
+        choices=("local", "ray"),
+        help="local: one shard after the other, here; ray: by many processes; both write the same bytes",
+    )
+    add("--address", help="of a Ray cluster, or: auto; default: a cluster of its own on this machine")
+    add(
+        "--actors",
+        metavar="N",
+        help="processes that score, or MIN,MAX; default: as many as there is room for",
+    )
+    add("--cpus-per-actor", type=int, metavar="N", help="threads of each model, whatever the engine (1)")
+    add("--gpus-per-actor", type=float, metavar="X", help="a part of one is allowed (0)")
+    add("--shard-images", type=int, metavar="N", help="images of a shard of work, a multiple of 8 (512)")
+    add("--image-column", metavar="NAME", help="of Parquet files in which several columns could hold images")
 
 
 def _evaluate(verbs: _Verbs, common: argparse.ArgumentParser) -> None:

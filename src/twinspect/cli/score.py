@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from twinspect.bundle import model_key
+from twinspect.cli import lake
 from twinspect.cli.console import Bar, warn
 from twinspect.cli.loading import load_chosen
-from twinspect.cli.outcome import ANOMALIES, DONE, SOME_UNREADABLE, Outcome
-from twinspect.cli.tables import CsvTable, Owner, Row, open_table, to_row
+from twinspect.cli.outcome import Outcome, code_of
+from twinspect.cli.tables import CsvTable, Owner, open_table
 from twinspect.data import open_data
 from twinspect.data.samples import DataSet
 from twinspect.report.heatmaps import write_map
+from twinspect.rows import to_row
 from twinspect.scoring import SCORE_BATCH
 
 if TYPE_CHECKING:
@@ -21,11 +23,14 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
     from twinspect.judging import Judge
+    from twinspect.rows import Row
     from twinspect.scores import ImageScore
 
 
 def run(options: argparse.Namespace) -> Outcome:
-    """Score images into a table, or onto standard output where no table is named."""
+    """Score images into a table, or onto standard output where no table is named; or into shards by an engine."""
+    if lake.is_asked(options):
+        return lake.run(options)
     detector = load_chosen(options).set_params(workers=options.workers)
     images = _listed(options.images)
     if options.out is None:
@@ -39,7 +44,7 @@ def run(options: argparse.Namespace) -> Outcome:
 def _into_table(detector: Judge, images: DataSet, options: argparse.Namespace) -> list[Row]:
     """Append what is missing; rows that are there already are kept, so nothing is scored twice."""
     table = open_table(Path(options.out))
-    owner = Owner(table.path, _key(options.model, detector))
+    owner = Owner(table.path, model_key(Path(options.model), detector.by))
     if options.overwrite:
         table.clear()
         owner.path.unlink(missing_ok=True)
@@ -115,12 +120,6 @@ def _in_batches(results: Iterator[ImageScore]) -> Iterator[list[ImageScore]]:
         yield batch
 
 
-def _key(model: str, detector: Judge) -> str:
-    """Identify the model with its calibration by its record, and an export by its own besides."""
-    record = (Path(model) / "model.json").read_bytes()
-    return hashlib.sha256(record + detector.by.encode()).hexdigest()
-
-
 def _outcome(rows: list[Row], options: argparse.Namespace, text: str, shown: list[Row] | None) -> Outcome:
     anomalous = sum(row["is_anomalous"] is True for row in rows)
     unreadable = sum(bool(row["error"]) for row in rows)
@@ -129,7 +128,5 @@ def _outcome(rows: list[Row], options: argparse.Namespace, text: str, shown: lis
     summary = f"{options.out}: {len(rows)} images, {anomalous} anomalous, {unreadable} unreadable"
     if unreadable:
         warn(f"{unreadable} of {len(rows)} images could not be read; see the column 'error'")
-    code = SOME_UNREADABLE if unreadable else DONE
-    if anomalous and options.fail_on_anomaly:
-        code = ANOMALIES
+    code = code_of(anomalous, unreadable, fail_on_anomaly=options.fail_on_anomaly)
     return Outcome(text or summary, record, code)

@@ -5,34 +5,18 @@ from __future__ import annotations
 import csv
 import io
 import json
-import math
 from abc import ABC, abstractmethod
 from typing import TYPE_CHECKING, Any
 
 from twinspect.errors import ConfigError, DataError
 from twinspect.files import replacing, write_atomically
+from twinspect.rows import COLUMNS, arrow_schema
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
-    from twinspect.scores import ImageScore
-
-COLUMNS = ("path", "category", "score", "p_value", "is_anomalous", "error")
-Row = dict[str, Any]
-
-
-def to_row(result: ImageScore) -> Row:
-    """Turn a result into a row; what an unreadable image does not have is ``None``, never a false "good"."""
-    failed = bool(result.error)
-    return {
-        "path": str(result.sample.path),
-        "category": result.sample.category,
-        "score": None if failed else result.score,
-        "p_value": None if failed or math.isnan(result.p_value) else result.p_value,
-        "is_anomalous": None if failed else result.is_anomalous,
-        "error": " ".join(result.error.split()),
-    }
+    from twinspect.rows import Row
 
 
 class Table(ABC):
@@ -161,10 +145,8 @@ class ParquetTable(JsonLinesTable):
         import pyarrow as pa
         import pyarrow.parquet as pq
 
-        types = [pa.string(), pa.string(), pa.float64(), pa.float64(), pa.bool_(), pa.string()]
-        schema = pa.schema(list(zip(COLUMNS, types, strict=True)))
         with replacing(self.path) as temporary:
-            pq.write_table(pa.Table.from_pylist(self.rows(), schema=schema), temporary)
+            pq.write_table(pa.Table.from_pylist(self.rows(), schema=arrow_schema()), temporary)
         self.journal.unlink(missing_ok=True)
 
 

@@ -95,7 +95,7 @@ def subfolders(folder: Path, found: Found) -> dict[str, Path]:
     folders = {}
     for entry in _entries(folder, found):
         path = folder / entry.name
-        if _is_folder(entry) and not _system_reason(entry.name):
+        if _is_folder(entry) and not system_reason(entry.name):
             folders[entry.name.casefold()] = path
         else:
             found.skip(path, _reason_to_skip(entry) or "lies beside the folders that say what an image is")
@@ -176,7 +176,7 @@ def _is_folder(entry: os.DirEntry[str]) -> bool:
 
 def _reason_to_skip(entry: os.DirEntry[str]) -> str | None:
     """Say why an entry of a folder is neither an image nor a folder to look into; ``None`` if it is."""
-    if (reason := _system_reason(entry.name)) or _is_folder(entry):
+    if (reason := system_reason(entry.name)) or _is_folder(entry):
         return reason
     suffix = PurePath(entry.name).suffix
     if suffix.lower() not in IMAGE_SUFFIXES:
@@ -187,7 +187,8 @@ def _reason_to_skip(entry: os.DirEntry[str]) -> str | None:
     return None if regular else "not a regular file"
 
 
-def _system_reason(name: str) -> str | None:
+def system_reason(name: str) -> str | None:
+    """Say why a name is never looked at, whatever it names; ``None`` if it may be an image or a folder of some."""
     if name.startswith("."):
         return "hidden"
     return "made by the operating system" if name.casefold() in _LEFT_BY_SYSTEMS else None

@@ -14,13 +14,17 @@ if TYPE_CHECKING:
 
 
 def read_pixels(sample: Sample, *, bits: int | None = None) -> NDArray[np.uint8]:
-    """Give the pixels held in memory, or read the file: (H, W, 3) uint8 RGB.
+    """Give the pixels held in memory, or read the file, wherever it is: (H, W, 3) uint8 RGB.
 
     Args:
         sample: which image.
         bits: significant bits of 16-bit files, see :func:`twinspect.images.read_rgb`.
 
     Raises:
-        ImageError: the file cannot be read; the message begins with its path.
+        ImageError: the file cannot be read; the message begins with its path, or address.
     """
-    return read_rgb(sample.path, bits=bits) if sample.pixels is None else sample.pixels
+    if sample.pixels is not None:
+        return sample.pixels
+    if sample.content is not None:
+        return read_rgb(sample.content.address, bits=bits, content=sample.content.read())
+    return read_rgb(sample.path, bits=bits)

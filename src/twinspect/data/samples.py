@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Literal, get_args
+from typing import TYPE_CHECKING, Literal, Protocol, get_args
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -16,6 +16,21 @@ Split = Literal["train", "calibration", "test"]
 SPLITS: tuple[str, ...] = get_args(Split)
 GOOD = "good"
 """The label of an image without an anomaly; every other label names a kind of defect."""
+
+
+class Content(Protocol):
+    """An image's file that is not by itself on this machine's disks: in a bucket, or inside another file."""
+
+    @property
+    def address(self) -> str:
+        """Where it is, for tables and errors: ``s3://bucket/part.png``."""
+
+    def read(self) -> bytes:
+        """Fetch what the file would hold; called from several threads at once.
+
+        Raises:
+            ImageError: it cannot be had; the message begins with its address.
+        """
 
 
 @dataclass(frozen=True)
@@ -33,6 +48,7 @@ class Sample:
         further_masks: more such files, where each marks one region; the anomalous pixels are those of all together.
         group: which object the image shows, where several images show one; empty where nothing is known of it.
         rules: the file that says how much of each region is enough, if there is one; see ``data/saturation.py``.
+        content: fetches the file's bytes when they are needed, where ``path`` names no file on this machine.
     """
 
     path: Path
@@ -45,6 +61,12 @@ class Sample:
     further_masks: tuple[Path, ...] = ()
     group: str = ""
     rules: Path | None = None
+    content: Content | None = field(default=None, repr=False, compare=False)
+
+    @property
+    def address(self) -> str:
+        """What the image is called in score tables and errors: its path, or where its content comes from."""
+        return str(self.path) if self.content is None else self.content.address
 
     @property
     def is_good(self) -> bool:

@@ -64,7 +64,7 @@ class GraphEngine(ABC):
             check_sides(height, width)
             self._check_size(height, width)
         except ImageError as error:
-            raise ImageError(f"{sample.path}: {error}") from None
+            raise ImageError(f"{sample.address}: {error}") from None
         return rgb
 
     def score(self, read: Sequence[NDArray[np.uint8]], *, maps: bool) -> list[Judged]:

@@ -41,13 +41,20 @@ class ExportedDetector(Judge):
         export: which graph.
         device: ``auto``, ``cpu``, or what else the runtime has.
         workers: threads that read images; ``None`` for the number of processors, at most 8.
+        threads: that the graph computes by; ``None`` for the runtime's choice, all cores.
 
     Attributes:
         export: which graph it is.
     """
 
     def __init__(
-        self, record: dict[str, Any], export: Export, *, device: str = "auto", workers: int | None = None
+        self,
+        record: dict[str, Any],
+        export: Export,
+        *,
+        device: str = "auto",
+        workers: int | None = None,
+        threads: int | None = None,
     ) -> None:
         self.method = record["method"]
         self.bits = record["parameters"]["bits"]
@@ -55,7 +62,7 @@ class ExportedDetector(Judge):
         self.workers = workers
         self.export = export
         self._record = record
-        self._graph = open_engine(export, device)
+        self._graph = open_engine(export, device, threads)
         self._recall(record)
 
     def __repr__(self) -> str:
@@ -78,13 +85,16 @@ class ExportedDetector(Judge):
         return self._graph
 
     @classmethod
-    def from_bundle(cls, path: str | Path, runtime: str, *, device: str = "auto") -> Self:
+    def from_bundle(
+        cls, path: str | Path, runtime: str, *, device: str = "auto", threads: int | None = None
+    ) -> Self:
         """Load a bundle's export.
 
         Args:
             path: the model folder.
             runtime: ``onnx``, ``openvino``, or an export's name.
             device: as for the class.
+            threads: as for the class.
 
         Raises:
             BundleError: a missing, damaged or altered file, by name.
@@ -93,4 +103,4 @@ class ExportedDetector(Judge):
         """
         folder = Path(path)
         record = read_record(folder)
-        return cls(record, find_export(folder, record, runtime), device=device)
+        return cls(record, find_export(folder, record, runtime), device=device, threads=threads)

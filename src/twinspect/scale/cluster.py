@@ -15,6 +15,14 @@ if TYPE_CHECKING:
 _STORE: Final = 256 * 2**20
 """Bytes of shared memory of a cluster of its own, beside what is put there: summaries are small."""
 
+_ENVIRONMENT: Final = {
+    # Of a cluster that is begun here nothing is told to anybody.
+    "RAY_USAGE_STATS_ENABLED": "0",
+    # Ray's core writes to our terminal about what Ray Data does on purpose.
+    "RAY_BACKEND_LOG_LEVEL": "fatal",
+}
+_QUIET: Final[dict[str, Any]] = {"logging_level": logging.ERROR, "log_to_driver": False}
+
 
 @contextmanager
 def cluster(address: str | None, *, cpus: int, put: int = 0) -> Iterator[Any]:
@@ -29,8 +37,9 @@ def cluster(address: str | None, *, cpus: int, put: int = 0) -> Iterator[Any]:
         MissingExtraError: Ray is not installed.
         ConfigError: there is no cluster at that address.
     """
-    # Of a cluster that is begun here nothing is told to anybody.
-    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
+    for name, value in _ENVIRONMENT.items():
+        os.environ.setdefault(name, value)
+    logging.getLogger("ray").setLevel(logging.ERROR)
     ray = optional("ray", "scale")
     if ray.is_initialized():
         yield ray
@@ -49,6 +58,3 @@ def cluster(address: str | None, *, cpus: int, put: int = 0) -> Iterator[Any]:
         yield ray
     finally:
         ray.shutdown()
-
-
-_QUIET: Final[dict[str, Any]] = {"logging_level": logging.WARNING, "log_to_driver": False}

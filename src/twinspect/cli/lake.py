@@ -1,0 +1,132 @@
+"""`twinspect score --engine`: the same rows in shards, by one process or by many."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from twinspect.cli.console import Bar, warn
+from twinspect.cli.loading import chosen_runtime
+from twinspect.cli.outcome import Outcome, code_of
+from twinspect.errors import ConfigError
+
+if TYPE_CHECKING:
+    import argparse
+
+    from twinspect.scale.job import Job, Run
+
+_OF_ENGINES = ("address", "actors", "cpus_per_actor", "gpus_per_actor", "shard_images", "image_column")
+_OF_RAY = ("address", "actors", "gpus_per_actor")
+
+
+def is_asked(options: argparse.Namespace) -> bool:
+    """Tell whether an engine is to score.
+
+    Raises:
+        ConfigError: options that only an engine takes, without one.
+    """
+    if options.engine is None:
+        _refuse(options, _OF_ENGINES, "--engine local or --engine ray")
+    return options.engine is not None
+
+
+def run(options: argparse.Namespace) -> Outcome:
+    """Score into a folder of shards, or go on there."""
+    from twinspect.scale.lake import score_lake
+
+    _check(options)
+    job, engine = _job(options), _engine(options)
+    with Bar() as bar:
+        record = score_lake(
+            job,
+            options.images,
+            run=engine,
+            shard_images=_or(options.shard_images, 512),
+            column=options.image_column,
+            overwrite=options.overwrite,
+            progress=bar,
+            note=warn,
+        )
+    return _outcome(record, options)
+
+
+def _job(options: argparse.Namespace) -> Job:
+    from twinspect.scale.job import Job
+    from twinspect.scale.packing import export_name
+
+    model = Path(options.model)
+    return Job(
+        model=model,
+        out=options.out,
+        export=export_name(model, chosen_runtime(options)),
+        device=options.device,
+        threads=_positive("--cpus-per-actor", _or(options.cpus_per_actor, 1)),
+        workers=options.workers,
+        category=options.category,
+    )
+
+
+def _engine(options: argparse.Namespace) -> Run:
+    if options.engine == "local":
+        from twinspect.scale.local import run as here
+
+        _refuse(options, _OF_RAY, "--engine ray")
+        return here
+    from twinspect.scale.on_ray import Actors
+
+    least, most = _pool(options.actors)
+    return Actors(least, most, gpus=_or(options.gpus_per_actor, 0), address=options.address).run
+
+
+def _pool(text: str | None) -> tuple[int, int | None]:
+    """Read ``N`` or ``MIN,MAX``."""
+    if text is None:
+        return 1, None
+    try:
+        numbers = [int(part) for part in text.split(",")]
+        least, most = numbers[0], numbers[-1]
+    except ValueError:
+        numbers = []
+    if len(numbers) not in (1, 2):
+        raise ConfigError(f"--actors {text}; allowed are a number, 4, or the least and the most, 2,16")
+    return least, most
+
+
+def _check(options: argparse.Namespace) -> None:
+    if options.out is None:
+        raise ConfigError(
+            f"--engine {options.engine} writes shards; name a folder or URI for them: --out DIR"
+        )
+    if Path(options.out).is_file():
+        raise ConfigError(f"--out {options.out} is a file; with --engine it is a folder or URI")
+    if options.maps is not None:
+        raise ConfigError("--maps does not go with --engine; score the images that need maps without it")
+
+
+def _refuse(options: argparse.Namespace, names: tuple[str, ...], need: str) -> None:
+    for name in names:
+        if getattr(options, name) is not None:
+            raise ConfigError(f"--{name.replace('_', '-')} needs {need}")
+
+
+def _or(value: Any, default: Any) -> Any:
+    return default if value is None else value
+
+
+def _positive(name: str, value: int) -> int:
+    if value < 1:
+        raise ConfigError(f"{name} {value}; allowed is 1 or more")
+    return value
+
+
+def _outcome(manifest: dict[str, Any], options: argparse.Namespace) -> Outcome:
+    counts = {name: manifest[name] for name in ("images", "anomalous", "unreadable", "shards", "left_out")}
+    images, anomalous, unreadable = counts["images"], counts["anomalous"], counts["unreadable"]
+    if unreadable:
+        warn(f"{unreadable} of {images} images could not be read; see errors/ in {options.out}")
+    text = (
+        f"{options.out}: {images} images in {counts['shards']} shards, {anomalous} anomalous, "
+        f"{unreadable} unreadable"
+    )
+    code = code_of(anomalous, unreadable, fail_on_anomaly=options.fail_on_anomaly)
+    return Outcome(text, {**counts, "out": options.out}, code)

@@ -1,0 +1,45 @@
+"""What a finished run says of itself: the same bytes whatever did the work, and how often it was interrupted."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from twinspect._version import __version__
+from twinspect.scale.plan import FORMAT, MANIFEST, ROWS, part_name, to_json
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from twinspect.scale.folder import Folder
+    from twinspect.scale.plan import Plan
+    from twinspect.scale.shard import Summary
+
+
+def write_manifest(folder: Folder, plan: Plan, summaries: Iterable[Summary]) -> dict[str, Any]:
+    """Write and return the record of all parts."""
+    import pyarrow as pa  # noqa: PLC0415 - slow to import
+
+    parts = sorted(summaries, key=lambda part: part.shard)
+    record = {
+        "format": FORMAT,
+        "twinspect": __version__,
+        "pyarrow": pa.__version__,  # which decides the bytes of a Parquet file
+        **plan.key,
+        "images": plan.images,
+        "shards": plan.shards,
+        "rows": sum(part.rows for part in parts),
+        "anomalous": sum(part.anomalous for part in parts),
+        "unreadable": sum(part.unreadable for part in parts),
+        "left_out": plan.left_out,
+        "parts": [
+            {
+                "name": f"{ROWS}/{part_name(part.shard)}",
+                "rows": part.rows,
+                "bytes": part.bytes,
+                "sha256": part.sha256,
+            }
+            for part in parts
+        ],
+    }
+    folder.write(MANIFEST, to_json(record))
+    return record

@@ -1,0 +1,78 @@
+"""A model that travels: its folder as bytes, so that no worker needs the disk it lies on."""
+
+from __future__ import annotations
+
+import tempfile
+from pathlib import Path, PurePosixPath
+from typing import TYPE_CHECKING
+
+from twinspect.bundle import IMAGES, RECORD, read_record
+from twinspect.loading import TORCH, load
+from twinspect.runtime.exports import FOLDER, find_export
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from twinspect.judging import Judge
+
+
+def export_name(model: Path, runtime: str) -> str:
+    """Name the export that a runtime means; empty for the networks as they were trained.
+
+    Raises:
+        BundleError: there is no model, or it is damaged.
+        ConfigError: there is no such export.
+    """
+    record = read_record(model)
+    return "" if runtime == TORCH else find_export(model, record, runtime).name
+
+
+def pack(model: Path, export: str) -> dict[str, bytes]:
+    """Read what scoring needs of a model folder.
+
+    Args:
+        model: the folder.
+        export: the name of the export that is to score; empty for the networks as they were trained.
+
+    Returns:
+        Contents by names within the folder.
+
+    Raises:
+        OSError: a file cannot be read.
+    """
+    own = [*model.glob("*.safetensors"), *(model / IMAGES).glob("*")]
+    needed = [model / RECORD, *((model / FOLDER / export).iterdir() if export else own)]
+    return {
+        path.relative_to(model).as_posix(): path.read_bytes() for path in sorted(needed) if path.is_file()
+    }
+
+
+def unpack(files: Mapping[str, bytes], *, device: str, export: str, threads: int) -> Judge:
+    """Load a packed model, from a temporary folder that is gone when this returns.
+
+    Args:
+        files: what :func:`pack` gave.
+        device: ``auto``, ``cpu``, ``cuda`` or ``mps``.
+        export: as for :func:`pack`.
+        threads: that it computes by.
+
+    Raises:
+        BundleError: a file is damaged.
+        MissingExtraError: the runtime is not installed here.
+    """
+    # On Windows a mapped file of weights stays until the process ends.
+    with tempfile.TemporaryDirectory(prefix="twinspect-", ignore_cleanup_errors=True) as temporary:
+        for name, content in files.items():
+            path = Path(temporary, *PurePosixPath(name).parts)
+            path.parent.mkdir(exist_ok=True)
+            path.write_bytes(content)
+        return load_with(Path(temporary), device=device, export=export, threads=threads)
+
+
+def load_with(model: Path, *, device: str, export: str, threads: int) -> Judge:
+    """Load a model that computes by so many threads, whatever computes: the last bits of a score depend on it."""
+    if not export:
+        import torch  # noqa: PLC0415 - not there where only exports are scored
+
+        torch.set_num_threads(threads)
+    return load(model, device=device, runtime=export or TORCH, threads=threads)

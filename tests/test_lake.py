@@ -1,0 +1,313 @@
+"""Scoring in shards, here: the plan, the rows, what is resumed, refused and left out."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pyarrow.parquet as pq
+import pytest
+
+import twinspect as ts
+from lakes import POISON, deadly, files_of, png, rows_of, score, write_folder
+from twinspect.cli import main
+from twinspect.errors import ConfigError, DataError
+from twinspect.files import sha256_of_file
+from twinspect.rows import COLUMNS
+from twinspect.scale import contents, shard
+from twinspect.scale.attempts import MOST, Attempt
+from twinspect.scale.folder import LocalFolder, open_folder
+
+
+@pytest.fixture
+def images(tmp_path: Path) -> Path:
+    """Thirty-eight parts, every fourth damaged, a file that is no image and one that is no image by its name."""
+    folder = write_folder(tmp_path / "today", 38)
+    (folder / "text.png").write_text("not an image")
+    (folder / "notes.txt").write_text("left out")
+    return folder
+
+
+def test_rows_are_those_of_plain_scoring(bundle: Path, images: Path, tmp_path: Path) -> None:
+    manifest = score(bundle, tmp_path / "out", images)
+    rows = rows_of(tmp_path / "out")
+    plain = ts.load(bundle, device="cpu").score(images, maps=False)
+    assert [row["path"] for row in rows] == list(plain.paths)
+    assert tuple(rows[0]) == COLUMNS
+    for row, raw, error in zip(rows, plain.image, plain.errors, strict=True):
+        assert row["score"] == (None if error else pytest.approx(float(raw), rel=1e-4))
+        assert row["error"] == error
+    assert manifest["images"] == manifest["rows"] == 39
+    assert (manifest["shards"], manifest["unreadable"], manifest["left_out"]) == (3, 1, 1)
+    assert manifest["anomalous"] == sum(row["is_anomalous"] is True for row in rows)
+
+
+def test_the_manifest_names_every_part_by_its_digest(bundle: Path, images: Path, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    score(bundle, out, images)
+    manifest = json.loads((out / "manifest.json").read_bytes())
+    assert [part["rows"] for part in manifest["parts"]] == [16, 16, 7]
+    for part in manifest["parts"]:
+        assert part["sha256"] == sha256_of_file(out / part["name"])
+        assert part["bytes"] == (out / part["name"]).stat().st_size
+    errors = pq.read_table(out / "errors" / "part-000002.parquet").to_pylist()
+    assert [Path(row["path"]).name for row in errors] == ["text.png"]
+    assert errors[0]["error"].startswith(errors[0]["path"])
+    assert not (out / "attempts").exists()
+
+
+def test_a_run_goes_on_by_whole_shards_without_listing_again(
+    bundle: Path, images: Path, tmp_path: Path
+) -> None:
+    out = tmp_path / "out"
+    score(bundle, out, images)
+    first = files_of(out)
+    for lost in ("rows/part-000001.parquet", "manifest.json"):
+        (out / lost).unlink()
+    kept = (out / "rows" / "part-000000.parquet").stat().st_mtime_ns
+    (images / "late.png").write_bytes(png(99))
+    said: list[str] = []
+    score(bundle, out, images, note=said.append)
+    assert files_of(out) == first
+    assert (out / "rows" / "part-000000.parquet").stat().st_mtime_ns == kept
+    assert "2 of 3 shards are there already" in said[0]
+
+
+def test_scores_do_not_depend_on_the_size_of_shards(bundle: Path, images: Path, tmp_path: Path) -> None:
+    score(bundle, tmp_path / "a", images, shard_images=8)
+    score(bundle, tmp_path / "b", images, shard_images=512)
+    assert rows_of(tmp_path / "a") == rows_of(tmp_path / "b")
+
+
+def test_a_folder_of_another_run_is_refused_and_overwrite_begins_anew(
+    bundle: Path, images: Path, tmp_path: Path
+) -> None:
+    out = tmp_path / "out"
+    score(bundle, out, images)
+    with pytest.raises(DataError, match=r"shard_images 16, not 8; .*--overwrite"):
+        score(bundle, out, images, shard_images=8)
+    with pytest.raises(DataError, match="inputs"):
+        score(bundle, out, images / "001.png")
+    assert score(bundle, out, images, shard_images=8, overwrite=True)["shards"] == 5
+    assert len(rows_of(out)) == 39
+
+
+def test_a_recalibrated_model_is_another(bundle: Path, images: Path, tmp_path: Path) -> None:
+    out, other = tmp_path / "out", tmp_path / "other.twin"
+    score(bundle, out, images)
+    detector = ts.load(bundle, device="cpu").calibrate(write_folder(tmp_path / "good", 9, first=50))
+    detector.save(other)
+    with pytest.raises(DataError, match="another model or threshold"):
+        score(other, out, images)
+
+
+def test_an_unfinished_plan_is_made_again_but_rows_without_one_are_refused(
+    bundle: Path, images: Path, tmp_path: Path
+) -> None:
+    out = tmp_path / "out"
+    (out / "plan").mkdir(parents=True)
+    (out / "plan" / "part-000007.parquet").write_bytes(b"torn")
+    score(bundle, out, images)
+    assert len(list((out / "plan").iterdir())) == 3
+    (out / "plan.json").unlink()
+    with pytest.raises(DataError, match="rows without a plan"):
+        score(bundle, out, images)
+
+
+def test_one_image_of_several_sources_is_scored_once(bundle: Path, images: Path, tmp_path: Path) -> None:
+    manifest = score(bundle, tmp_path / "out", images / "003.png", images)
+    paths = [row["path"] for row in rows_of(tmp_path / "out")]
+    assert len(paths) == len(set(paths)) == 39
+    assert Path(paths[0]).name == "003.png"
+    assert manifest["left_out"] == 2  # the text, and the second mention
+
+
+@pytest.mark.parametrize("size", [0, 12, -8])
+def test_shards_that_would_move_batches_are_refused(
+    bundle: Path, images: Path, tmp_path: Path, size: int
+) -> None:
+    with pytest.raises(ConfigError, match="multiples of 8"):
+        score(bundle, tmp_path / "out", images, shard_images=size)
+
+
+def test_an_unknown_category_is_refused_before_anything_is_listed(
+    bundle: Path, images: Path, tmp_path: Path
+) -> None:
+    with pytest.raises(ConfigError, match="no category 'nut'"):
+        score(bundle, tmp_path / "out", images, category="nut")
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_shard_that_fails_leaves_no_rows_and_no_note(
+    bundle: Path, images: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    out = tmp_path / "out"
+
+    def full(*_: Any) -> bytes:
+        raise OSError(28, "No space left on device")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(shard, "to_parquet", full)
+        with pytest.raises(OSError, match="No space left"):
+            score(bundle, out, images)
+    assert not (out / "rows").exists()
+    assert not list((out / "attempts").iterdir())
+    assert score(bundle, out, images)["rows"] == 39
+
+
+# --------------------------------------------------------------------------------------- images that kill
+
+
+def test_an_image_that_kills_is_a_row_from_the_third_run_on(bundle: Path, tmp_path: Path) -> None:
+    folder, out = write_folder(tmp_path / "today", 20), tmp_path / "out"
+    (folder / "005x.png").write_bytes(POISON)
+    (folder / "012x.png").write_bytes(POISON)
+    command = [sys.executable, "-m", "twinspect", "score", bundle, folder, "--out", out, "--engine", "local"]
+    command += ["--shard-images", "16", "--json"]
+    places = {**os.environ, "PYTHONPATH": deadly(tmp_path), "OMP_NUM_THREADS": "1"}
+    runs = [
+        subprocess.run(list(map(str, command)), env=places, capture_output=True, text=True, check=False)
+        for _ in range(3)
+    ]
+    assert [run.returncode for run in runs[:2]] == [-signal.SIGKILL] * 2
+    assert (runs[2].returncode, json.loads(runs[2].stdout)["unreadable"]) == (3, 2), runs[2].stderr
+    rows = {Path(row["path"]).name: row for row in rows_of(out)}
+    assert len(rows) == 22
+    assert [name for name, row in rows.items() if row["error"]] == ["005x.png", "012x.png"]
+    assert "killed the process that decoded it (SIGKILL)" in rows["005x.png"]["error"]
+    assert not (out / "attempts").exists()
+
+
+def test_what_kills_otherwise_is_given_up_with_a_word(tmp_path: Path) -> None:
+    folder = LocalFolder(tmp_path)
+    for number in range(MOST):
+        attempt = Attempt(folder, "part-000000.parquet")
+        assert attempt.number == number + 1
+        attempt.__enter__()  # and the process dies
+    with pytest.raises(DataError, match=f"{MOST} processes died"):
+        Attempt(folder, "part-000000.parquet")
+
+
+# ------------------------------------------------------------------------------------------ other storages
+
+
+def test_rows_in_an_object_store_are_the_same_bytes(
+    bundle: Path, images: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import fsspec
+
+    score(bundle, tmp_path / "out", images)
+    score(bundle, "memory://lake/out", images)
+    memory = fsspec.filesystem("memory")
+    found = {name.removeprefix("/lake/out/"): memory.cat_file(name) for name in memory.find("/lake/out")}
+    assert found == files_of(tmp_path / "out")
+    memory.rm("/lake/out/rows/part-000001.parquet")
+    score(bundle, "memory://lake/out", images)
+    assert memory.cat_file("/lake/out/rows/part-000001.parquet") == found["rows/part-000001.parquet"]
+    score(bundle, "memory://lake/out", images, overwrite=True, shard_images=8)
+    assert len(memory.ls("/lake/out/rows")) == 5
+    memory.rm("/lake", recursive=True)
+
+
+def test_a_folder_by_file_uri_is_a_plain_folder(tmp_path: Path) -> None:
+    folder = open_folder(f"file://{tmp_path}")
+    folder.write("a/b", b"1")
+    assert (tmp_path / "a" / "b").read_bytes() == b"1"
+    assert folder.names("a") == {"b"}
+    assert folder.names("nowhere") == set()
+
+
+def test_a_request_that_fails_is_made_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    from twinspect.scale import addresses
+
+    monkeypatch.setattr(addresses, "PAUSES", (0, 0))
+    asked: list[int] = []
+
+    def flaky() -> str:
+        asked.append(1)
+        if len(asked) < 3:
+            raise TimeoutError("too slow")
+        return "there"
+
+    assert addresses.patiently(flaky) == "there"
+    with pytest.raises(FileNotFoundError):
+        addresses.patiently(lambda: (_ for _ in ()).throw(FileNotFoundError("never")).__next__())
+
+
+def test_what_cannot_be_fetched_is_a_row_that_begins_with_its_address(
+    bundle: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write_folder(tmp_path / "today", 2)
+    table = tmp_path / "list.csv"
+    table.write_text(f"path\nfile://{tmp_path}/today/000.png\nfile://{tmp_path}/today/gone.png\n")
+    manifest = score(bundle, tmp_path / "out", table)
+    there, gone = rows_of(tmp_path / "out")
+    assert manifest["unreadable"] == 1
+    assert there["path"] == f"file://{tmp_path}/today/000.png"
+    assert gone["error"].startswith(f"file://{tmp_path}/today/gone.png: cannot be fetched: ")
+    with pytest.raises(ConfigError, match="nosuch"):
+        score(bundle, tmp_path / "other", "nosuch://lake/today")
+    assert contents.Missing("s3://a", "why").address == "s3://a"
+
+
+# --------------------------------------------------------------------------------------- the command line
+
+
+@pytest.mark.parametrize(
+    ("extra", "word"),
+    [
+        (["--engine", "local"], "--out DIR"),
+        (["--engine", "local", "--out", "o", "--maps", "m"], "--maps does not go with --engine"),
+        (["--engine", "local", "--out", "o", "--actors", "2"], "--actors needs --engine ray"),
+        (["--actors", "2"], "--actors needs --engine"),
+        (["--image-column", "a"], "--image-column needs --engine"),
+        (["--engine", "ray", "--out", "o", "--actors", "2,x"], "--actors 2,x; allowed are"),
+        (["--engine", "ray", "--out", "o", "--actors", "3,2"], "MIN <= MAX"),
+        (["--engine", "local", "--out", "o", "--cpus-per-actor", "0"], "--cpus-per-actor 0; allowed is 1"),
+        (["--engine", "local", "--out", "o", "--runtime", "onnx"], "no export 'onnx'"),
+    ],
+)
+def test_what_does_not_go_together_is_one_line(
+    bundle: Path,
+    images: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    extra: list[str],
+    word: str,
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert main(["score", str(bundle), str(images), *extra]) == 2
+    said = capsys.readouterr().err.strip().splitlines()
+    assert len(said) == 1
+    assert word in said[0]
+
+
+def test_exit_codes_and_the_record_are_those_of_plain_scoring(
+    bundle: Path, images: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = tmp_path / "out"
+    command = [
+        "score",
+        str(bundle),
+        str(images),
+        "--engine",
+        "local",
+        "--out",
+        str(out),
+        "--device",
+        "cpu",
+        "--json",
+    ]
+    assert main(command) == 3
+    shown = capsys.readouterr()
+    record = json.loads(shown.out)
+    assert (record["images"], record["unreadable"], record["out"]) == (39, 1, str(out))
+    assert "1 files left out" in shown.err
+    assert f"see errors/ in {out}" in shown.err
+    assert main([*command, "--fail-on-anomaly"]) == (1 if record["anomalous"] else 3)

@@ -1,0 +1,229 @@
+"""What is scored in shards: folders, tar and Parquet files and manifests, by path and by URI."""
+
+from __future__ import annotations
+
+import threading
+from typing import TYPE_CHECKING, Any
+
+import pyarrow as pa
+import pytest
+
+from lakes import png, rows_of, score, write_folder, write_parquet, write_tar
+from twinspect.data.pixels import read_pixels
+from twinspect.errors import ConfigError, DataError, ImageError, MissingExtraError
+from twinspect.images import read_rgb
+from twinspect.scale.contents import KEPT, Column
+from twinspect.scale.entries import Entry, decode, encode, opened
+from twinspect.scale.listing import LeftOut, list_entries
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+def listed(*sources: object, column: str | None = None) -> tuple[list[Entry], LeftOut]:
+    left = LeftOut()
+    return list(list_entries([str(source) for source in sources], left, column=column)), left
+
+
+def names(entries: list[Entry], above: object) -> list[str]:
+    return [entry.path.removeprefix(f"{above}/") for entry in entries]
+
+
+def test_a_folder_by_uri_is_walked_in_natural_order(tmp_path: Path) -> None:
+    for name in (
+        "b/10.png",
+        "b/9.png",
+        "a/x.JPG",
+        "c.tif",
+        ".hidden/h.png",
+        "Thumbs.db",
+        "notes.txt",
+        "list.csv",
+    ):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_bytes(b"x")
+    write_parquet(tmp_path / "labels.parquet", {"label": [1]})
+    found, left = listed(f"file://{tmp_path}/")
+    assert names(found, f"file://{tmp_path}") == ["a/x.JPG", "b/9.png", "b/10.png", "c.tif"]
+    assert left.count == 5
+    assert left.first.startswith(f"file://{tmp_path}/.hidden: ")
+
+
+def test_tar_members_are_read_by_their_place(tmp_path: Path) -> None:
+    files = {"b/1.png": png(1), "a.json": b"{}", "2.png": png(2), "._2.png": b"x", "deep/er/3.PNG": png(3)}
+    shard = write_tar(tmp_path / "s.tar", files)
+    for source in (str(shard), f"file://{shard}"):
+        found, _ = listed(source)
+        assert names(found, source) == ["b/1.png", "2.png", "deep/er/3.PNG"]
+        with opened(found) as samples:
+            for sample, number in zip(samples, (1, 2, 3), strict=True):
+                assert sample.content is not None
+                assert sample.content.read() == png(number)
+                assert (read_pixels(sample) == read_rgb(sample.address, content=png(number))).all()
+
+
+@pytest.mark.parametrize("lost", [600, 2000])
+def test_a_torn_tar_file_gives_what_it_has_and_an_error(tmp_path: Path, lost: int) -> None:
+    shard = write_tar(tmp_path / "s.tar", {f"{number}.png": png(number) for number in range(4)})
+    whole = shard.read_bytes()
+    end = whole.rstrip(b"\0")
+    shard.write_bytes(end[:-lost])
+    found, _ = listed(shard)
+    assert found[-1].path == str(shard)
+    assert "cannot be read to its end" in found[-1].error or "cut off" in found[-1].error
+    assert names(found[:-1], shard)[:2] == ["0.png", "1.png"]
+    shard.write_bytes(whole[: 512 + (len(png(0)) + 511) // 512 * 512])  # torn between two members
+    found, _ = listed(shard)
+    assert [bool(entry.error) for entry in found] == [False, True]
+
+
+def test_a_member_beyond_the_end_is_an_error_of_its_row(tmp_path: Path) -> None:
+    shard = write_tar(tmp_path / "s.tar", {"1.png": png(1)})
+    entry = listed(shard)[0][0]
+    shard.write_bytes(shard.read_bytes()[:600])
+    with opened([entry]) as (sample,), pytest.raises(ImageError, match=r"1\.png: .*cut off"):
+        read_pixels(sample)
+
+
+@pytest.mark.parametrize("name", ["a.tar.gz", "a.TGZ", "a.tar.zst"])
+def test_compressed_tar_files_are_refused_by_name(tmp_path: Path, name: str) -> None:
+    (tmp_path / name).write_bytes(b"x")
+    for source in (tmp_path / name, f"file://{tmp_path}"):
+        with pytest.raises(DataError, match=f"{name}: is a compressed tar file"):
+            listed(source)
+
+
+def test_columns_of_bytes_and_of_structs_are_images(tmp_path: Path) -> None:
+    plain = write_parquet(tmp_path / "plain.parquet", {"image": [png(1), png(2)], "category": ["nut", None]})
+    structs = [{"bytes": png(3), "path": "x.png"}, {"bytes": None, "path": "y.png"}]
+    hub = write_parquet(tmp_path / "hub.parquet", {"image": structs, "label": [0, 1]})
+    found, _ = listed(plain, hub)
+    assert [(entry.path, entry.category) for entry in found] == [
+        (f"{plain}/0", "nut"),
+        (f"{plain}/1", ""),
+        (f"{hub}/0", ""),
+        (f"{hub}/1", ""),
+    ]
+    with opened(found) as samples:
+        for sample, number in zip(samples[:3], (1, 2, 3), strict=True):
+            assert (read_pixels(sample) == read_rgb("x", content=png(number))).all()
+        with pytest.raises(ImageError, match=rf"{hub}/1: the row holds no image in the column 'image'"):
+            read_pixels(samples[3])
+
+
+def test_a_column_of_paths_names_the_rows(tmp_path: Path) -> None:
+    table = write_parquet(tmp_path / "s.parquet", {"path": ["a.png", None], "image": [png(1), png(2)]})
+    assert names(listed(table)[0], table) == ["a.png", "1"]
+
+
+def test_several_columns_of_bytes_need_a_name(tmp_path: Path) -> None:
+    table = write_parquet(tmp_path / "s.parquet", {"left": [png(1)], "right": [png(2)], "n": [1]})
+    with pytest.raises(ConfigError, match="--image-column left or right"):
+        listed(table)
+    with pytest.raises(ConfigError, match="--image-column n; allowed are"):
+        listed(table, column="n")
+    with opened(listed(table, column="right")[0]) as (sample,):
+        assert sample.content is not None
+        assert sample.content.read() == png(2)
+
+
+def test_a_damaged_parquet_file_is_refused_where_named_and_a_row_where_found(tmp_path: Path) -> None:
+    (tmp_path / "s.parquet").write_bytes(b"PAR1 and no more")
+    with pytest.raises(DataError, match="cannot be read as Parquet"):
+        listed(tmp_path / "s.parquet")
+    (entry,), _ = listed(f"file://{tmp_path}")
+    assert entry.path == f"file://{tmp_path}/s.parquet"
+    assert entry.error.startswith("cannot be read as Parquet")
+
+
+def test_manifests_take_paths_and_uris(tmp_path: Path) -> None:
+    write_folder(tmp_path / "a", 2)
+    away = f"file://{tmp_path}/a/001.png"
+    (tmp_path / "list.csv").write_text(f"path;category\na\\000.png;nut\n{away};\n")
+    found, _ = listed(tmp_path / "list.csv")
+    assert found == [Entry(str(tmp_path / "a" / "000.png"), "nut"), Entry(away)]
+    write_parquet(tmp_path / "list.parquet", {"path": ["a/000.png", away], "category": ["nut", None]})
+    found, _ = listed(f"file://{tmp_path}/list.parquet")
+    assert found == [Entry(f"file://{tmp_path}/a/000.png", "nut"), Entry(away)]
+    (tmp_path / "bad.csv").write_text("path,category\n,nut\n")
+    with pytest.raises(DataError, match="row 2: the path is empty"):
+        listed(tmp_path / "bad.csv")
+
+
+@pytest.mark.parametrize(
+    ("source", "word"),
+    [
+        ("nowhere", "no such file or folder"),
+        ("file:///nowhere/at/all", "no such file or folder"),
+        ("model.bin", "ends in '.bin'"),
+        ("empty", "no images"),
+    ],
+)
+def test_what_holds_no_images_is_refused(tmp_path: Path, source: str, word: str) -> None:
+    (tmp_path / "model.bin").write_bytes(b"x")
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(DataError, match=word):
+        listed(source if "://" in source else tmp_path / source)
+
+
+def test_a_protocol_without_its_package_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
+    import fsspec.core
+
+    def absent(*_: Any, **__: Any) -> None:
+        raise ImportError("Install s3fs to access S3")
+
+    monkeypatch.setattr(fsspec.core, "url_to_fs", absent)
+    with pytest.raises(MissingExtraError, match="s3://lake/a: Install s3fs"):
+        listed("s3://lake/a")
+
+
+def test_a_container_listed_twice_is_read_once(tmp_path: Path) -> None:
+    shard = write_tar(tmp_path / "s.tar", {"1.png": png(1)})
+    found, left = listed(shard, shard)
+    assert (len(found), left.count) == (1, 1)
+
+
+def test_entries_come_back_from_a_plan() -> None:
+    entries = [Entry("a"), Entry("s3://l/t.tar/b", "nut", "s3://l/t.tar", 512, 9), Entry("c", error="torn")]
+    assert decode(encode(entries)) == entries
+    assert encode(entries) == encode(entries)
+
+
+def test_a_column_is_read_forward_whichever_thread_asks(tmp_path: Path) -> None:
+    cells = [b"%04d" % number * 50 for number in range(1000)]
+    table = write_parquet(
+        tmp_path / "s.parquet", {"image": pa.array(cells, pa.large_binary())}, rows_a_group=300
+    )
+    found: dict[int, bytes | None] = {}
+    with Column(str(table), "image") as column:
+
+        def read(first: int) -> None:
+            for row in range(first, 1000, 4):
+                found[row] = column.value(row)
+
+        threads = [threading.Thread(target=read, args=(first,)) for first in range(4)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        assert [found[row] for row in range(1000)] == cells
+        assert column.value(5) == cells[5]  # long gone from memory
+        assert len(column._kept) <= KEPT
+
+
+def test_scores_are_the_same_from_every_container(bundle: Path, tmp_path: Path) -> None:
+    folder = write_folder(tmp_path / "today", 20)
+    files = {path.name: path.read_bytes() for path in sorted(folder.iterdir())}
+    table = write_parquet(
+        tmp_path / "s.parquet", {"path": list(files), "image": list(files.values())}, rows_a_group=6
+    )
+    tar = write_tar(tmp_path / "s.tar", files)
+    scores = []
+    for number, source in enumerate(
+        (folder, f"file://{folder}", tar, f"file://{tar}", table, f"file://{table}")
+    ):
+        score(bundle, tmp_path / f"out{number}", source)
+        rows = rows_of(tmp_path / f"out{number}")
+        assert [row["path"].rpartition("/")[0] for row in rows] == [str(source)] * 20
+        scores.append([(row["path"].rpartition("/")[2], row["score"], row["p_value"]) for row in rows])
+    assert all(each == scores[0] for each in scores)

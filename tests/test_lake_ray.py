@@ -1,0 +1,114 @@
+"""Scoring in shards by Ray, on a cluster of this machine's: the same bytes, whatever dies on the way."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from lakes import POISON, deadly, files_of, score, write_folder
+from twinspect.errors import ConfigError, TwinspectError
+from twinspect.progress import Silent
+from twinspect.scale.cluster import cluster
+from twinspect.scale.folder import LocalFolder
+from twinspect.scale.on_ray import Actors
+from twinspect.scale.plan import part_name
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+pytest.importorskip("ray")
+pytestmark = [
+    pytest.mark.skipif(sys.platform != "linux", reason="finds workers in /proc"),
+    # Ray's own; a cluster leaves sockets and files to the end of the process.
+    pytest.mark.filterwarnings("ignore"),
+]
+
+
+@pytest.fixture(scope="module")
+def two_workers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Actors]:
+    """An engine of two processes, which die over poisonous images."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("PYTHONPATH", deadly(tmp_path_factory.mktemp("deadly")))
+        with cluster(None, cpus=2):
+            yield Actors(2, 2)
+
+
+def workers() -> set[int]:
+    """The processes that hold models."""
+    folders = Path("/proc").glob("[0-9]*")
+    return {int(folder.name) for folder in folders if b"ray::MapWorker" in command_of(folder)}
+
+
+def command_of(process: Path) -> bytes:
+    try:
+        return (process / "cmdline").read_bytes()
+    except OSError:  # it has ended
+        return b""
+
+
+class Killing(Silent):
+    """Kills one worker when the first shard is done."""
+
+    def __init__(self) -> None:
+        self.killed: set[int] = set()
+        self.steps = 0
+
+    def advance(self, loss: float | None = None, *, steps: int = 1) -> None:
+        self.steps += steps
+        if not self.killed:
+            self.killed = {min(workers())}
+            os.kill(min(self.killed), signal.SIGKILL)
+
+
+def test_a_worker_is_killed_another_dies_of_an_image_and_every_row_is_there_once(
+    bundle: Path, two_workers: Actors, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder, watching = write_folder(tmp_path / "today", 61), Killing()
+    (folder / "text.png").write_text("not an image")
+    (folder / "009x.png").write_bytes(POISON)
+    manifest = score(bundle, tmp_path / "ray", folder, shard_images=8, run=two_workers.run, progress=watching)
+    assert watching.killed
+    assert not watching.killed & workers()
+    assert watching.steps == manifest["rows"] == manifest["images"] == 63
+    assert manifest["unreadable"] == 2
+
+    here = LocalFolder(tmp_path / "here")
+    for attempt in (1, 2):  # as two runs would leave it that died over the second shard
+        here.write(f"attempts/{part_name(1)}.{attempt}", b"")
+    monkeypatch.syspath_prepend(deadly(tmp_path).partition(os.pathsep)[0])
+    score(bundle, tmp_path / "here", folder, shard_images=8)
+    assert files_of(tmp_path / "ray") == files_of(tmp_path / "here")
+
+
+@pytest.mark.slow
+def test_a_mistake_in_a_worker_is_one_line_here(bundle: Path, two_workers: Actors, tmp_path: Path) -> None:
+    folder, out = write_folder(tmp_path / "today", 8), tmp_path / "out"
+    out.mkdir()
+    (out / "errors").write_text("a file where a folder should be")
+    (folder / "text.png").write_text("not an image")
+    with pytest.raises(TwinspectError, match="errors"):
+        score(bundle, out, folder, run=two_workers.run)
+
+
+@pytest.mark.parametrize("wrong", [{"least": 0}, {"least": 2, "most": 1}, {"gpus": -1.0}])
+def test_pools_that_cannot_be_are_refused(wrong: dict[str, Any]) -> None:
+    with pytest.raises(ConfigError, match="--actors"):
+        Actors(**wrong)
+
+
+def test_a_pool_is_no_larger_than_its_work_or_its_cluster() -> None:
+    class Ray:
+        @staticmethod
+        def cluster_resources() -> dict[str, float]:
+            return {"CPU": 8.0, "GPU": 2.0}
+
+    assert Actors()._sizes(Ray, 2, 100)["max_size"] == 4
+    assert Actors(gpus=0.5)._sizes(Ray, 1, 100)["max_size"] == 4
+    assert Actors(2, 6)._sizes(Ray, 1, 3) | {"min_size": 2} == Actors(2, 6)._sizes(Ray, 1, 3)
+    assert Actors(2, 6)._sizes(Ray, 1, 3)["max_size"] == 3
+    assert Actors(2, 6)._sizes(Ray, 1, 1)["min_size"] == 1
