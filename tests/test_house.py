@@ -115,6 +115,7 @@ def test_doors_that_share_a_packages_name_stay_functions() -> None:
         "from twinspect.cli import main; main(['--help'])",
         "from twinspect.cli import main; main(['score', '--help'])",
         "from twinspect.cli import main; main(['benchmark', '--help'])",
+        "from twinspect.cli import main; main(['plan', '--help'])",
         "from twinspect.cli import main; main(['--version'])",
     ],
 )

@@ -33,6 +33,7 @@ def build_parser() -> argparse.ArgumentParser:
         _fit,
         _fit_many,
         _score,
+        _plan,
         _evaluate,
         _calibrate,
         _export,
@@ -265,6 +266,34 @@ def _lake_options(verb: argparse.ArgumentParser) -> None:
     add("--gpus-per-actor", type=float, metavar="X", help="a part of one is allowed (0)")
     add("--shard-images", type=int, metavar="N", help="images of a shard of work, a multiple of 8 (512)")
     add("--image-column", metavar="NAME", help="of Parquet files in which several columns could hold images")
+
+
+def _plan(verbs: _Verbs, common: argparse.ArgumentParser) -> None:
+    verb = _add(
+        verbs,
+        common,
+        "plan",
+        "say what scoring many images would take and what limits it, from what is measured here on a few",
+    )
+    verb.add_argument("model", metavar="M.twin")
+    verb.add_argument("images", nargs="+", metavar="IMAGES", help="such images: what `score --engine` takes")
+    verb.add_argument("--images", dest="number", type=int, metavar="N", help="how many; default: those named")
+    verb.add_argument(
+        "--workers",
+        type=int,
+        metavar="N",
+        help="processes of one core each, or of one GPU; default: this machine's, or what --hours needs",
+    )
+    verb.add_argument("--hours", type=float, metavar="H", help="within which they are to be scored")
+    verb.add_argument(
+        "--bandwidth", type=float, metavar="MB/S", help="that storage gives to all workers together"
+    )
+    verb.add_argument(
+        "--store", action="store_true", help="they will be in an object store, which takes longer to list"
+    )
+    verb.add_argument("--seconds", type=float, default=10, metavar="S", help="to measure for, each time (10)")
+    _runtime_option(verb)
+    verb.add_argument("--device", default="auto", help="auto, cpu, cuda or mps (auto)")
 
 
 def _evaluate(verbs: _Verbs, common: argparse.ArgumentParser) -> None:
