@@ -2,11 +2,13 @@ r"""Scoring many small images: plain, in shards by the local engine, and by Ray,
 
     python benchmarks/lake.py --images 20000 --growth 2500,5000,10000,20000
 
-Images of Fashion-MNIST become PNG files in a folder, and tar files of five hundred each. Every run is the command
-line in a process of its own. *Rate* is images a second between the first rows on the disk and the last, *whole* from
-the command to its end, with everything that starts before. Memory is what is resident (peak of samples every 0.2 s),
-of the driver and of the largest worker; for growing numbers of images it is measured on the tar files, which are
-listed as they are read. All files that the engines write are compared.
+Images of Fashion-MNIST become tar files of five hundred each, and PNG files in a folder for plain scoring, which
+takes no tar files. Every run is the command line in a process of its own, and *two at once* are two of the local
+engine with half of the tar files each, which is what Ray's two workers are to be compared with. *Rate* is images a
+second from the first rows on the disk to the last, *CPU* the milliseconds an image that all processes of the command
+computed in that time, whatever else the machine did; *whole* is from the command to its end. Memory is what is
+resident (peak of samples every 0.2 s), of the driver and of the largest worker. All files that the engines write are
+compared.
 """
 
 from __future__ import annotations
@@ -29,9 +31,10 @@ import pyarrow.parquet as pq
 from PIL import Image
 
 import twinspect as ts
+from running.processes import below, cpu_seconds, read, resident
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
 
 SHARED = Path(__file__).resolve().parents[2] / "shared"
 IN_A_TAR = 500
@@ -40,18 +43,38 @@ POLL = 0.2
 
 @dataclass
 class Seen:
-    """What was seen of a run from outside."""
+    """What was seen of a run from outside.
 
-    command: float = 0.0
-    times: list[tuple[float, int]] = field(default_factory=list)
+    Attributes:
+        seconds: from the command to its end.
+        steps: whenever rows were added: the seconds so far, the images done, and the seconds computed.
+        driver: most bytes resident in a process of the command line.
+        worker: likewise in one that holds a model for Ray.
+    """
+
+    seconds: float = 0.0
+    steps: list[tuple[float, int, float]] = field(default_factory=list)
     driver: int = 0
     worker: int = 0
+    _cpu: dict[int, float] = field(default_factory=dict)
 
-    @property
-    def rate(self) -> float:
-        """Images a second between the first rows and the last."""
-        (first, some), (last, all_) = self.times[0], self.times[-1]
-        return (all_ - some) / (last - first) if last > first else float("nan")
+    def look(self, drivers: list[int], seconds: float, done: int) -> list[int]:
+        """Look at processes and all below them; name those that hold models for Ray."""
+        family = [process for driver in drivers for process in (driver, *below(driver))]
+        workers = [process for process in family if b"ray::MapWorker" in read(process, "cmdline")]
+        self.driver = max([self.driver, *map(resident, drivers)])
+        self.worker = max([self.worker, *map(resident, workers)])
+        # Of one that has ended, what it had computed when it was last seen.
+        self._cpu |= {process: cpu for process in family if (cpu := cpu_seconds(process))}
+        if done and (not self.steps or done > self.steps[-1][1]):
+            self.steps.append((seconds, done, sum(self._cpu.values())))
+        return workers
+
+    def __str__(self) -> str:
+        (first, some, cpu), (last, most, more) = self.steps[0], self.steps[-1]
+        rate, each = (most - some) / (last - first), 1000 * (more - cpu) / (most - some)
+        memory = f"driver {self.driver / 2**20:5.0f} MiB, worker {self.worker / 2**20:5.0f} MiB"
+        return f"{rate:6.1f} images/s, CPU {each:5.2f} ms, whole {self.seconds:6.1f} s, {memory}"
 
 
 def main() -> None:
@@ -59,27 +82,30 @@ def main() -> None:
     options = _options()
     with tempfile.TemporaryDirectory(dir=options.scratch) as temporary:
         scratch = Path(temporary)
-        folder, tars = write_images(options.data, scratch, options.images)
+        folder, tars = write_images(options, scratch)
         model = untrained(options, folder, scratch / "m.twin")
-        compare(options, scratch, model, folder)
-        grow(options, scratch, model, tars)
+        compare(options, scratch, model, tars)
+        plain = scratch / "plain.csv"
+        show(
+            f"plain, {os.cpu_count()} cores", watch([[model, folder, "--out", plain]], lambda: _lines(plain))
+        )
+        for images in options.growth:
+            few, out = tars[: -(-images // IN_A_TAR)], scratch / f"grown-{images}"
+            show(f"ray, {len(few) * IN_A_TAR} images", engine(options, model, [few], [out], "ray"))
 
 
-def compare(options: argparse.Namespace, scratch: Path, model: Path, folder: Path) -> None:
-    """Score one folder in turns: plain, by the local engine, by Ray, and by Ray with a worker killed."""
-    plain, local, ray, killed = (scratch / name for name in ("plain.csv", "local", "ray", "killed"))
-    show(f"plain, {os.cpu_count()} cores", watch([model, folder, "--out", plain], lambda: _lines(plain)))
-    shards = ["--shard-images", options.shard_images]
-    command = [model, folder, *shards, "--engine", "local", "--out", local]
-    show("--engine local, 1 thread", watch(command, lambda: _rows(local, options.shard_images)))
-    for out in (ray, killed):
-        command = [model, folder, *shards, "--engine", "ray", "--actors", options.actors, "--out", out]
-        at = options.images // 3 if out == killed else None
-        seen = watch(command, lambda out=out: _rows(out, options.shard_images), kill_at=at)  # type: ignore[misc]
-        show(f"--engine ray, {options.actors} workers{', one killed' if at else ''}", seen)
+def compare(options: argparse.Namespace, scratch: Path, model: Path, tars: list[Path]) -> None:
+    """Score all tar files by either engine, and once more with a worker killed."""
+    local, ray, killed, *halves = (scratch / name for name in ("local", "ray", "killed", "half", "other"))
+    middle = len(tars) // 2
+    show("local, 1 thread", engine(options, model, [tars], [local], "local"))
+    show("local, two at once", engine(options, model, [tars[:middle], tars[middle:]], halves, "local"))
+    show("ray, 2 workers", engine(options, model, [tars], [ray], "ray"))
+    seen = engine(options, model, [tars], [killed], "ray", kill_at=options.images // 3)
+    show("ray, 2 workers, one killed", seen)
     show(
-        "plain again",
-        watch([model, folder, "--out", scratch / "again.csv"], lambda: _lines(scratch / "again.csv")),
+        "local, two at once, again",
+        engine(options, model, [tars[:middle], tars[middle:]], halves, "local", "--overwrite"),
     )
     check(options.images, local, ray, killed)
 
@@ -93,54 +119,62 @@ def check(images: int, local: Path, *others: Path) -> None:
     print(f"{images} rows, each once; {len(_files(local))} files of each engine, the same bytes", flush=True)
 
 
-def grow(options: argparse.Namespace, scratch: Path, model: Path, tars: list[Path]) -> None:
-    """Score more and more tar files by Ray, and look at the memory."""
-    for images in options.growth:
-        out = scratch / f"grown-{images}"
-        uris = [f"file://{tar}" for tar in tars[: -(-images // IN_A_TAR)]]
-        command = [model, *uris, "--engine", "ray", "--actors", options.actors, "--out", out]
-        command += ["--shard-images", options.shard_images]
-        show(
-            f"ray, {len(uris) * IN_A_TAR} images in tar",
-            watch(command, lambda out=out: _rows(out, options.shard_images)),
-        )  # type: ignore[misc]
+def engine(
+    options: argparse.Namespace,
+    model: Path,
+    inputs: list[list[Path]],
+    outs: list[Path],
+    name: str,
+    *more: str,
+    kill_at: int | None = None,
+) -> Seen:
+    """Run an engine on each of some lists of tar files at the same time."""
+    how = [
+        "--engine",
+        name,
+        "--shard-images",
+        options.shard_images,
+        *more,
+        *(["--actors", 2] * (name == "ray")),
+    ]
+    commands = [[model, *tars, "--out", out, *how] for tars, out in zip(inputs, outs, strict=True)]
+    return watch(commands, lambda: sum(_shards(out) for out in outs) * options.shard_images, kill_at=kill_at)
 
 
-def watch(arguments: list[object], count: Callable[[], int], *, kill_at: int | None = None) -> Seen:
-    """Run `twinspect score`, looking at its rows and its memory now and then."""
+def watch(commands: list[list[object]], count: Callable[[], int], *, kill_at: int | None = None) -> Seen:
+    """Run `twinspect score`, perhaps several at once, looking at rows and processes now and then."""
     environment = {name: value for name, value in os.environ.items() if name != "OMP_NUM_THREADS"}
-    command = [sys.executable, "-m", "twinspect", "score", *map(str, arguments)]
     seen, began = Seen(), time.perf_counter()
-    with subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL) as driver:
-        while driver.poll() is None:
-            done = count()
-            if done and (not seen.times or done > seen.times[-1][1]):
-                seen.times.append((time.perf_counter() - began, done))
-            workers = list(_workers())
-            seen.driver = max(seen.driver, _resident(driver.pid))
-            seen.worker = max([seen.worker, *map(_resident, workers)])
-            if kill_at is not None and done >= kill_at:
-                os.kill(workers[0], signal.SIGKILL)
-                print(f"  killed a worker after {done} images", flush=True)
-                kill_at = None
-            time.sleep(POLL)
-    seen.command = time.perf_counter() - began
-    assert driver.returncode == 0, command
+    drivers = [
+        subprocess.Popen(
+            [sys.executable, "-m", "twinspect", "score", *map(str, command)],
+            env=environment,
+            stdout=subprocess.DEVNULL,
+        )
+        for command in commands
+    ]
+    while any(driver.poll() is None for driver in drivers):
+        done = count()
+        workers = seen.look([driver.pid for driver in drivers], time.perf_counter() - began, done)
+        if kill_at is not None and done >= kill_at:
+            os.kill(workers[0], signal.SIGKILL)
+            print(f"  killed a worker after {done} images", flush=True)
+            kill_at = None
+        time.sleep(POLL)
+    seen.seconds = time.perf_counter() - began
+    assert all(driver.returncode == 0 for driver in drivers), commands
     return seen
 
 
 def show(name: str, seen: Seen) -> None:
     """Print one line."""
-    print(
-        f"{name:36} {seen.rate:7.1f} images/s, whole {seen.command:6.1f} s, first rows {seen.times[0][0]:5.1f} s, "
-        f"driver {seen.driver / 2**20:5.0f} MiB, worker {seen.worker / 2**20:5.0f} MiB",
-        flush=True,
-    )
+    print(f"{name:28} {seen}, load {os.getloadavg()[0]:.1f}", flush=True)
 
 
-def write_images(data: Path, scratch: Path, count: int) -> tuple[Path, list[Path]]:
-    """Write the images twice: as files, and into tar files."""
-    with np.load(data, allow_pickle=False) as arrays:
+def write_images(options: argparse.Namespace, scratch: Path) -> tuple[Path, list[Path]]:
+    """Write the images into tar files, and the first of them as files."""
+    count = options.images
+    with np.load(options.data, allow_pickle=False) as arrays:
         pixels = arrays["x_train"] if "x_train" in arrays else arrays[arrays.files[0]]
     folder = scratch / "images"
     folder.mkdir()
@@ -149,7 +183,8 @@ def write_images(data: Path, scratch: Path, count: int) -> tuple[Path, list[Path
         with tarfile.open(path, "w") as tar:
             for image in range(number * IN_A_TAR, min(count, (number + 1) * IN_A_TAR)):
                 content = _png(np.roll(pixels[image % len(pixels)], image // len(pixels), axis=1))
-                (folder / f"{image:06}.png").write_bytes(content)
+                if image < options.plain:
+                    (folder / f"{image:06}.png").write_bytes(content)
                 member = tarfile.TarInfo(f"{image:06}.png")
                 member.size = len(content)
                 tar.addfile(member, io.BytesIO(content))
@@ -159,7 +194,7 @@ def write_images(data: Path, scratch: Path, count: int) -> tuple[Path, list[Path
 def untrained(options: argparse.Namespace, folder: Path, path: Path) -> Path:
     """Save a model that has hardly learnt anything: it takes the time of any other."""
     how = {"teacher": "pocket", "size": options.size, "steps": 2, "batch_size": 8, "device": "cpu"}
-    ts.Detector("rd", **how).fit(sorted(folder.iterdir())[:40]).save(path)
+    ts.Detector(options.method, **how).fit(sorted(folder.iterdir())[:40]).save(path)
     return path
 
 
@@ -169,33 +204,13 @@ def _png(pixels: np.ndarray) -> bytes:  # type: ignore[type-arg]
     return buffer.getvalue()
 
 
-def _workers() -> Iterator[int]:
-    for folder in Path("/proc").glob("[0-9]*"):
-        if b"ray::MapWorker" in _read(folder / "cmdline"):
-            yield int(folder.name)
-
-
-def _resident(process: int) -> int:
-    for line in _read(Path(f"/proc/{process}/status")).splitlines():
-        if line.startswith(b"VmRSS:"):
-            return int(line.split()[1]) * 1024
-    return 0
-
-
-def _read(path: Path) -> bytes:
-    try:
-        return path.read_bytes()
-    except OSError:  # the process has ended
-        return b""
-
-
 def _lines(path: Path) -> int:
-    return max(0, _read(path).count(b"\n") - 1)
+    return max(0, path.read_bytes().count(b"\n") - 1) if path.is_file() else 0
 
 
-def _rows(out: Path, shard: int) -> int:
+def _shards(out: Path) -> int:
     folder = out / "rows"
-    return shard * sum(path.suffix == ".parquet" for path in folder.iterdir()) if folder.is_dir() else 0
+    return sum(path.suffix == ".parquet" for path in folder.iterdir()) if folder.is_dir() else 0
 
 
 def _files(out: Path) -> dict[str, bytes]:
@@ -211,14 +226,15 @@ def _options() -> argparse.Namespace:
         "--data", type=Path, default=SHARED / "data" / "fashion_mnist.npz", help="an .npz of (N, H, W) images"
     )
     add("--images", type=int, default=20_000)
+    add("--plain", type=int, default=2000, help="images of plain scoring")
     add(
         "--growth",
         type=lambda text: [int(part) for part in text.split(",")],
         default=[2500, 5000, 10_000, 20_000],
     )
-    add("--size", type=int, default=64, help="what the teacher sees, in pixels")
-    add("--actors", type=int, default=2)
-    add("--shard-images", type=int, default=256)
+    add("--method", default="mkd", help="of the model")
+    add("--size", type=int, default=32, help="what the teacher sees, in pixels")
+    add("--shard-images", type=int, default=200, help="should divide the images of every run")
     add("--scratch", type=Path, help="where images and rows go; default: the system's temporary folder")
     return parser.parse_args()
 

@@ -39,14 +39,20 @@ def two_workers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Actors]:
 
 
 def workers() -> set[int]:
-    """The processes that hold models."""
-    folders = Path("/proc").glob("[0-9]*")
-    return {int(folder.name) for folder in folders if b"ray::MapWorker" in command_of(folder)}
+    """The processes below this one that hold models."""
+    return {process for process in below(os.getpid()) if b"ray::MapWorker" in told(process, "cmdline")}
 
 
-def command_of(process: Path) -> bytes:
+def below(process: int) -> Iterator[int]:
+    for task in Path(f"/proc/{process}/task").glob("*"):
+        for child in told(process, f"task/{task.name}/children").split():
+            yield int(child)
+            yield from below(int(child))
+
+
+def told(process: int, name: str) -> bytes:
     try:
-        return (process / "cmdline").read_bytes()
+        return Path(f"/proc/{process}/{name}").read_bytes()
     except OSError:  # it has ended
         return b""
 
@@ -61,7 +67,7 @@ class Killing(Silent):
     def advance(self, loss: float | None = None, *, steps: int = 1) -> None:
         self.steps += steps
         if not self.killed:
-            self.killed = {min(workers())}
+            self.killed = {min(workers())}  # of this test, and of nobody else
             os.kill(min(self.killed), signal.SIGKILL)
 
 
