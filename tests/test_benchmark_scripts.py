@@ -143,3 +143,36 @@ def test_a_child_that_fails_is_quoted(script: Callable[[str], Any]) -> None:
         pytest.raises(SystemExit, match="its last words"),
     ):
         child.ask("anything")
+
+
+def test_workers_wait_for_the_driver_and_the_store_in_turn(script: Callable[[str], Any]) -> None:
+    weak = script("weak_scaling")
+    # A shard takes 10 s to score, 1 s of the driver, 1 s of reading and 1 s of writing; a worker starts in 5 s.
+    world = weak.World(
+        each=10 / weak.IMAGES,
+        start=5.0,
+        driver=1.0,
+        listed=0.001,
+        planned=0.5,
+        gets=int(weak.GETS),
+        puts=int(weak.PUTS),
+        spread=0.0,
+    )
+    one = weak.simulate(1, 2, world)
+    # Handed out at 6, scored at 16, written at 17; then 18, 28, 29.
+    assert (one.scoring, one.alone, one.efficiency) == (
+        pytest.approx(29),
+        pytest.approx(29),
+        pytest.approx(1),
+    )
+    assert one.before == pytest.approx(2 * (weak.IMAGES * 0.001 + 0.5))
+    two = weak.simulate(2, 1, world)
+    # The second is handed out at 7 and scored at 17, when the first is written; it is written at 18.
+    assert two.scoring == pytest.approx(18)
+    assert two.driver == pytest.approx(2 / 18)
+    assert two.efficiency == pytest.approx(17 / 18)
+    # Reading takes longer than scoring: 1000 workers want 1000 s of reads, one after the other.
+    assert weak.simulate(1000, 1, world).gets == pytest.approx(1, abs=0.05)
+    assert weak.simulate(50, 3, weak.replace(world, spread=0.1), 1) == weak.simulate(
+        50, 3, weak.replace(world, spread=0.1), 1
+    )
