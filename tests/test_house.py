@@ -43,6 +43,7 @@ FLOORS = {
         "spacing",
         "optimizers",
         "looks",
+        "ranks",
     ),
     1: ("images", "decoding", "data", "teachers", "nets", "synthesis"),
     2: ("methods",),
