@@ -47,6 +47,7 @@ FLOORS = {
         "optimizers",
         "looks",
         "toml",
+        "ranks",
     ),
     1: ("images", "decoding", "data", "teachers", "nets", "synthesis"),
     2: ("methods",),

@@ -11,6 +11,7 @@ from torch import Tensor
 from twinspect.data.loading import prefetch
 from twinspect.methods.base import Batch
 from twinspect.pictures import pictures
+from twinspect.ranks import ALONE
 from twinspect.synthesis import foregrounds
 
 if TYPE_CHECKING:
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from twinspect.data.samples import Sample
     from twinspect.model import Model
     from twinspect.progress import Progress
+    from twinspect.ranks import Ranks
     from twinspect.synthesis import Synthesizer
     from twinspect.tiling import Tiling
 
@@ -41,8 +43,10 @@ class TrainingImages:
         workers: threads that read.
         bits: significant bits of 16-bit files.
         tiling: how images are cut; then what is numbered, kept and handed out are tiles. ``None``: whole images.
+        ranks: the processes that share the work of computing what is kept; each keeps all of it.
 
     Attributes:
+        device: where batches are wanted.
         by_image: the numbers of what each image is cut into; of whole images, its own.
     """
 
@@ -55,11 +59,13 @@ class TrainingImages:
         workers: int,
         bits: int | None = None,
         tiling: Tiling | None = None,
+        ranks: Ranks = ALONE,
     ) -> None:
         self._model = model.to(device)
         self._pictures = pictures(model, samples, bits, tiling)
         self.by_image = self._pictures.by_image
-        self._device = device
+        self.device = device
+        self._ranks = ranks
         self._workers = workers
         self._kinds = _numbered(self._pictures.categories)
         self._kept: list[Tensor] = []
@@ -84,7 +90,7 @@ class TrainingImages:
         for indices, images in zip(plan, read, strict=True):
             here = torch.tensor([index for index in indices if index < kept], dtype=torch.long)
             order = sorted(indices, key=lambda index: index >= kept)  # as they are joined
-            yield self._join(here, images)._replace(kinds=self._kinds[order].to(self._device))
+            yield self._join(here, images)._replace(kinds=self._kinds[order].to(self.device))
 
     def synthetic(self, plan: Iterable[tuple[int, list[int]]], synthesizer: Synthesizer) -> Iterator[Batch]:
         """Yield batches with anomalies drawn into them, some batches ahead.
@@ -101,13 +107,13 @@ class TrainingImages:
             where = np.stack([objects[index] for index in indices])
             made = synthesizer(rgb, range(first, first + len(indices)), where)
             images = torch.from_numpy(made.images).permute(0, 3, 1, 2)
-            drawn = self._model.normalise(images.float().to(self._device))
+            drawn = self._model.normalise(images.float().to(self.device))
             return drawn, torch.from_numpy(made.masks), self._kinds[indices]
 
         threads = max(1, self._workers)
         for drawn, masks, kinds in prefetch(list(plan), draw, workers=self._workers, ahead=2 * threads):
             images, *targets = self._with_targets(drawn)
-            yield Batch(images, tuple(targets), masks.to(self._device), kinds.to(self._device))
+            yield Batch(images, tuple(targets), masks.to(self.device), kinds.to(self.device))
 
     def _objects(self) -> list[NDArray[np.bool_]]:
         """Find the object in every image, once: all images of a category have a say in whether it has one."""
@@ -127,7 +133,7 @@ class TrainingImages:
         """Put what is kept and what was just read into one batch, the kept first."""
         parts = []
         if len(here):
-            parts.append([tensor[here].to(self._device) for tensor in self._kept])
+            parts.append([tensor[here].to(self.device) for tensor in self._kept])
         if images is not None:
             parts.append(self._with_targets(images))
         joined = [
@@ -144,14 +150,30 @@ class TrainingImages:
         if count == 0:
             return
         self._kept = [torch.empty(count, *tensor.shape[1:], dtype=tensor.dtype) for tensor in first]
-        progress.start("prepare", -(-count // FILL_CHUNK), 0)
-        for start in range(0, count, FILL_CHUNK):
-            stop = min(start + FILL_CHUNK, len(self))
-            chunk = self._chunk(range(start, stop)) if start else first
-            for kept, tensor in zip(self._kept, chunk, strict=True):
-                kept[start:stop] = tensor[: count - start].cpu()
-            progress.advance()
+        starts = range(0, count, FILL_CHUNK)
+        progress.start("prepare", len(starts), 0)
+        for round_ in range(0, len(starts), self._ranks.count):
+            at_once = starts[round_ : round_ + self._ranks.count]
+            for start, chunk in zip(at_once, self._computed(at_once, first), strict=False):
+                for kept, tensor in zip(self._kept, chunk, strict=True):
+                    stop = min(start + FILL_CHUNK, count)
+                    kept[start:stop] = tensor[: stop - start].cpu()
+                progress.advance()
         progress.finish()
+
+    def _computed(self, starts: range, first: list[Tensor]) -> list[list[Tensor]]:
+        """Compute as many chunks as there are processes, one in each, and give them to all.
+
+        Args:
+            starts: numbers of the chunks' first images, no more than there are processes.
+            first: the chunk at 0, which every process has computed already.
+        """
+        with self._ranks.together():
+            mine = first
+            if self._ranks.number < len(starts) and (start := starts[self._ranks.number]):
+                mine = self._chunk(range(start, min(start + FILL_CHUNK, len(self))))
+        gathered = [self._ranks.gather(_as_long(tensor, len(first[0]))) for tensor in mine]
+        return [list(chunk) for chunk in zip(*gathered, strict=True)]
 
     def _chunk(self, indices: range) -> list[Tensor]:
         read = prefetch(
@@ -160,7 +182,7 @@ class TrainingImages:
         return self._with_targets(torch.cat([images for images in read if images is not None]))
 
     def _with_targets(self, images: Tensor) -> list[Tensor]:
-        images = images.to(self._device, memory_format=torch.channels_last)
+        images = images.to(self.device, memory_format=torch.channels_last)
         with torch.no_grad():
             return [images, *self._model.method.targets(images)]
 
@@ -168,6 +190,12 @@ class TrainingImages:
         if not indices:
             return None
         return torch.stack([self._pictures.read(index) for index in indices])
+
+
+def _as_long(tensor: Tensor, length: int) -> Tensor:
+    """Fill a tensor of fewer images up, for processes can only exchange tensors of one shape."""
+    missing = length - len(tensor)
+    return torch.cat([tensor, tensor.new_zeros(missing, *tensor.shape[1:])]) if missing else tensor
 
 
 def _numbered(names: Sequence[str]) -> Tensor:

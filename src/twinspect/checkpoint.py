@@ -13,6 +13,7 @@ from torch import Tensor, nn
 
 from twinspect.errors import TrainingError
 from twinspect.files import write_atomically
+from twinspect.ranks import ALONE
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from torch.optim import Optimizer
 
     from twinspect.best import Best
+    from twinspect.ranks import Ranks
 
 
 _MODEL, _OPTIMIZER, _BEST, _RANDOM = "model.", "optimizer.", "best.", "random"
@@ -48,7 +50,7 @@ class State:
         history: losses and curves so far.
         best_loss: the lowest on held-out images in this stage; infinite where it was not measured.
         tensors: weights and buffers that are not the teacher's, the optimiser's state, torch's random state, and
-            the state of what is trained at which that loss was lowest.
+            the state of what is trained at which that loss was lowest; the random state of every process, (R, n).
         groups: the optimiser's parameter groups and its state's plain numbers.
     """
 
@@ -61,9 +63,16 @@ class State:
 
     @classmethod
     def take(
-        cls, stage: int, step: int, history: History, model: nn.Module, optimizer: Optimizer, best: Best
+        cls,
+        stage: int,
+        step: int,
+        history: History,
+        model: nn.Module,
+        optimizer: Optimizer,
+        best: Best,
+        ranks: Ranks = ALONE,
     ) -> State:
-        """Copy the state out of a model, its optimiser, and what was best."""
+        """Copy the state out of a model, its optimiser, and what was best; all processes must take it at once."""
         tensors = {_MODEL + name: tensor for name, tensor in learned_state(model).items()}
         saved = optimizer.state_dict()
         numbers: dict[str, Any] = {}
@@ -72,12 +81,15 @@ class State:
                 key = f"{_OPTIMIZER}{index}.{name}"
                 (tensors if isinstance(value, Tensor) else numbers)[key] = value
         tensors.update({_BEST + name: tensor for name, tensor in best.tensors.items()})
-        tensors[_RANDOM] = torch.get_rng_state()
+        tensors[_RANDOM] = ranks.gather(torch.get_rng_state())
         groups = {"groups": saved["param_groups"], "numbers": numbers}
         return cls(stage, step, history, best.loss, tensors, groups)
 
-    def put_back(self, model: nn.Module, optimizer: Optimizer, best: Best) -> None:
-        """Load the state into a model, an optimiser and a record of what was best, of the same shapes."""
+    def put_back(self, model: nn.Module, optimizer: Optimizer, best: Best, rank: int = 0) -> None:
+        """Load the state into a model, an optimiser and a record of what was best, of the same shapes.
+
+        A process that there was not when the state was taken keeps the random state that it began with.
+        """
         learned = {
             name.removeprefix(_MODEL): t for name, t in self.tensors.items() if name.startswith(_MODEL)
         }
@@ -93,7 +105,10 @@ class State:
         best.tensors = {
             name.removeprefix(_BEST): t for name, t in self.tensors.items() if name.startswith(_BEST)
         }
-        torch.set_rng_state(self.tensors[_RANDOM])
+        random = self.tensors[_RANDOM]
+        random = random.reshape(-1, random.shape[-1])  # of one process it was once written without its rows
+        if rank < len(random):
+            torch.set_rng_state(random[rank].clone())
 
 
 @dataclass(frozen=True)

@@ -20,6 +20,7 @@ from twinspect.methods import method_class
 from twinspect.methods.config import make_config, usual_preset, usual_teacher, with_length
 from twinspect.model import Model
 from twinspect.pictures import count_tiles
+from twinspect.ranks import check as check_ranks
 from twinspect.teachers import create_teacher
 from twinspect.tiled_model import TiledModel, tiled
 from twinspect.tiling import Tiling
@@ -64,6 +65,10 @@ class Detector(Trained):
         workers: threads that read images; ``None`` for the number of processors, at most 8.
         cache_mb: memory for prepared images and teacher features while training, in MiB.
         keep_images: how many of the good images held out are kept with the model, for checking its exports.
+        devices: processes that fit together on each machine, each with a device of its own. They are started by
+            running the same script or command again, see :func:`twinspect.ranks.launch`.
+        nodes: machines, as started by torchrun or Slurm.
+        strategy: how they work together: ``ddp``, or ``auto`` for that where there are several.
         **settings: single settings of the method, such as ``localization="guided"`` for MKD.
 
     Attributes:
@@ -98,6 +103,9 @@ class Detector(Trained):
         workers: int | None = None,
         cache_mb: int = 2048,
         keep_images: int = 3,
+        devices: int = 1,
+        nodes: int = 1,
+        strategy: str = "auto",
         **settings: Any,
     ) -> None:
         self.method = method
@@ -119,6 +127,9 @@ class Detector(Trained):
         self.workers = workers
         self.cache_mb = cache_mb
         self.keep_images = keep_images
+        self.devices = devices
+        self.nodes = nodes
+        self.strategy = strategy
         self.settings = settings
 
     def __repr__(self) -> str:
@@ -181,10 +192,12 @@ class Detector(Trained):
         tiling = Tiling.of(self.tile, self.overlap)
         if self.keep_images < 0:
             raise ConfigError(f"keep_images is {self.keep_images}; allowed: 0 (keep none) or more")
+        check_ranks(choose_device(self.device), self.devices, self.nodes, self.strategy)
         kind = check_kind(self.calibration)
         train, held = self._split(open_data(data, split="train"), kind)
         images = fingerprint([*train, *held])
         fitting = self.fitting(images, progress=progress, checkpoint=checkpoint, resume=resume)
+        self._ranks = fitting.trainer.ranks
         model, history, good = fitting.cross(train) if kind == "cv" else fitting.split(train, held)
         self.calibration_ = good.calibration(self.false_alarm_rate, kind)  # it may refuse, so it comes first
         self.model_, self.losses_, self.curves_ = tiled(model, tiling), history.losses, history.curves
@@ -223,13 +236,26 @@ class Detector(Trained):
             self.method,
             self._config(),
             self._create_teacher(),
-            Trainer(self.seed, self.device, self.precision, self._threads(), self.cache_mb, self.bits),
+            self._trainer(),
             self._scorer(),
             images,
             progress,
             Path(checkpoint) if checkpoint else None,
             resume,
             Tiling.of(self.tile, self.overlap),
+        )
+
+    def _trainer(self) -> Trainer:
+        return Trainer(
+            self.seed,
+            self.device,
+            self.precision,
+            self._threads(),
+            self.cache_mb,
+            self.bits,
+            self.devices,
+            self.nodes,
+            self.strategy,
         )
 
     def split(self, data: DataSource) -> tuple[tuple[Sample, ...], tuple[Sample, ...]]:

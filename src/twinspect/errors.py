@@ -13,6 +13,7 @@
     ├── BundleError        a model folder that is damaged, altered or too new
     ├── ExportError        an exported graph that does not say what its model says
     ├── TrainingError      training that cannot go on (a loss that is no number, a checkpoint that does not fit)
+    │   └── ElsewhereError     another process of the same training could not go on
     ├── StoreError         a database or archive of inspections that cannot be used
     │   └── NotStoredError a model, inspection, calibration or image that it does not hold
     └── MissingExtraError  an optional dependency that is not installed
@@ -82,6 +83,10 @@ class ExportError(TwinspectError, RuntimeError):
 
 class TrainingError(TwinspectError, RuntimeError):
     """Training that cannot go on."""
+
+
+class ElsewhereError(TrainingError):
+    """Another process of the same training met a mistake that the user can mend, and has said which."""
 
 
 class StoreError(TwinspectError, RuntimeError):

@@ -13,7 +13,7 @@ from twinspect.calibration import FOLDS
 from twinspect.checkpoint import Checkpoint, History
 from twinspect.data.splits import fold_of
 from twinspect.model import Model
-from twinspect.scoring import GoodScores, Scorer
+from twinspect.scoring import SCORE_BATCH, GoodScores, Scorer
 from twinspect.tiled_model import tiled
 from twinspect.torch_engine import TorchEngine
 
@@ -59,10 +59,11 @@ class Fitting:
 
     def split(self, train: Sequence[Sample], held: Sequence[Sample]) -> tuple[Model, History, GoodScores]:
         """Train on some images and score the others."""
-        model = self._untrained()
-        self.scorer.check_readable(self.engine(model), held)
+        model, ranks = self._untrained(), self.trainer.ranks
+        with ranks.together():
+            self.scorer.check_readable(self.engine(model), ranks.dealt(held, SCORE_BATCH))
         history = self._train("model", model, train)
-        return model, history, self.scorer.good(self.engine(model), held)
+        return model, history, self._good(model, held)
 
     def cross(self, samples: Sequence[Sample]) -> tuple[Model, History, GoodScores]:
         """Train on all images, and score each by a model that was trained without its fold."""
@@ -73,7 +74,7 @@ class Fitting:
             kept = [sample for sample, own in zip(samples, folds, strict=True) if own != fold]
             self._train(f"fold-{fold}", model, kept)
             left_out = [sample for sample, own in zip(samples, folds, strict=True) if own == fold]
-            good.extend(self.scorer.good(self.engine(model), left_out))
+            good.extend(self._good(model, left_out))
         return *self.whole(samples), good
 
     def whole(self, samples: Sequence[Sample]) -> tuple[Model, History]:
@@ -83,7 +84,7 @@ class Fitting:
 
     def engine(self, model: Model) -> TorchEngine:
         """Put a model where it is trained and scores, and let it look at tiles if it is to."""
-        return TorchEngine(tiled(model, self.tiling), self.trainer.device)
+        return TorchEngine(tiled(model, self.tiling), str(self.trainer.place))
 
     def identity(self) -> dict[str, Any]:
         """Say in plain JSON values what decides the weights besides the images."""
@@ -93,6 +94,16 @@ class Fitting:
             "teacher": self.teacher.spec(),
             "trainer": {name: getattr(self.trainer, name) for name in ("seed", "precision", "bits")},
         }
+
+    def _good(self, model: Model, held: Sequence[Sample]) -> GoodScores:
+        """Score good images: each process whole batches of them, as if one scored all; and all know all scores."""
+        ranks, places = self.trainer.ranks, range(len(held))
+        mine = ranks.dealt(places, SCORE_BATCH)
+        with ranks.together():
+            own = self.scorer.good(self.engine(model), [held[place] for place in mine])
+        numbers = torch.zeros(len(held), GoodScores.NUMBERS, dtype=torch.float64)
+        numbers[mine] = torch.from_numpy(own.to_numbers())
+        return GoodScores.of(held, ranks.sum(numbers).numpy())
 
     def _untrained(self) -> Model:
         with torch.random.fork_rng(devices=[]):

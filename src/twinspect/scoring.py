@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
 from functools import partial
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 
 import numpy as np
 
@@ -133,6 +133,23 @@ class GoodScores:
     typical: list[float] = field(default_factory=list)
     highest: list[float] = field(default_factory=list)
     looks: list[Looks] = field(default_factory=list)
+
+    NUMBERS: ClassVar[int] = 3 + len(Looks._fields)
+    """How many numbers there are of an image."""
+
+    def to_numbers(self) -> NDArray[np.float64]:
+        """Lay the numbers of all images out, (N, ``NUMBERS``), for another process to read."""
+        rows = zip(self.scores, self.typical, self.highest, self.looks, strict=True)
+        numbers = [(score, typical, highest, *seen) for score, typical, highest, seen in rows]
+        return np.array(numbers, dtype=np.float64).reshape(-1, self.NUMBERS)
+
+    @classmethod
+    def of(cls, samples: Sequence[Sample], numbers: NDArray[np.float64]) -> GoodScores:
+        """Put together images and what :meth:`to_numbers` said of them."""
+        good = cls([sample.name for sample in samples], [sample.category for sample in samples])
+        good.scores, good.typical, good.highest = numbers[:, :3].T.tolist()
+        good.looks = [Looks(*seen) for seen in numbers[:, 3:].tolist()]
+        return good
 
     def add(self, sample: Sample, score: float, values: NDArray[np.float32], seen: Looks) -> None:
         """Take in one image."""

@@ -9,12 +9,14 @@ from typing import TYPE_CHECKING, Any, Final
 from twinspect import bundle, weights_file
 from twinspect.errors import BundleError, NotFittedError
 from twinspect.judging import Judge
+from twinspect.ranks import ALONE
 from twinspect.spacing import spaced
 from twinspect.torch_engine import TorchEngine
 
 if TYPE_CHECKING:
     from typing_extensions import Self
 
+    from twinspect.ranks import Ranks
     from twinspect.scorable import Scorable
 
 MOST_LOSSES: Final = 500
@@ -31,6 +33,12 @@ class Trained(Judge):
 
     model_: Scorable
     images_: tuple[bytes, ...] = ()
+    _ranks: Ranks = ALONE
+
+    @property
+    def is_first(self) -> bool:
+        """Whether this is the one of the processes that fitted together that should talk and write."""
+        return self._ranks.first
 
     @abstractmethod
     def _blueprint(self) -> dict[str, Any]:
@@ -54,11 +62,16 @@ class Trained(Judge):
     def save(self, path: str | Path) -> None:
         """Write the detector to a folder: ``weights.safetensors`` and ``model.json``.
 
+        Of several processes that fitted it together the first writes, and the others wait for it.
+
         Raises:
             BundleError: the place is taken by something else, or cannot be written; nothing is lost.
         """
-        weights = weights_file.encode(self._model().state_dict())
-        bundle.write_bundle(Path(path), self.to_record(), weights, self.images_)
+        record = self.to_record()
+        with self._ranks.together():
+            if self.is_first:
+                weights = weights_file.encode(self._model().state_dict())
+                bundle.write_bundle(Path(path), record, weights, self.images_)
 
     def to_record(self) -> dict[str, Any]:
         """Return plain JSON values: all that is kept besides weights.

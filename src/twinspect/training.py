@@ -1,17 +1,18 @@
-"""The one training loop: stages of a method, on good images, resumable to the same weights."""
+"""The one training loop: a method's stages on good images; resumable to the same weights, by one process or more."""
 
 from __future__ import annotations
 
-import logging
 import math
 import signal
 import threading
 import time
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import TYPE_CHECKING, Any, cast
 
 import torch
+from torch import nn
 
 from twinspect.batches import TrainingImages
 from twinspect.best import Best
@@ -20,13 +21,16 @@ from twinspect.devices import choose_device
 from twinspect.errors import ConfigError, TrainingError
 from twinspect.memory import kept_memory
 from twinspect.methods.base import a_tenth
+from twinspect.nets.synchronised import synchronised
 from twinspect.progress import Progress, Silent
+from twinspect.ranks import ALONE, Ranks, launch
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
     from types import FrameType
 
     from lightning_fabric import Fabric
+    from torch import Tensor
     from torch.optim import Optimizer
 
     from twinspect.data.samples import Sample
@@ -55,6 +59,11 @@ class Trainer:
         workers: threads that read images.
         cache_mb: memory for prepared images and teacher features, in MiB; what does not fit is computed anew.
         bits: significant bits of 16-bit files, see :func:`twinspect.images.read_rgb`.
+        devices: processes on each machine, each with a device of its own.
+        nodes: machines.
+        strategy: how they work together, see :data:`twinspect.ranks.STRATEGIES`.
+
+    However many processes there are, a step learns from the same batch: each takes its part of it.
     """
 
     seed: int = 0
@@ -63,6 +72,26 @@ class Trainer:
     workers: int = 2
     cache_mb: int = 2048
     bits: int | None = None
+    devices: int = 1
+    nodes: int = 1
+    strategy: str = "auto"
+
+    @cached_property
+    def ranks(self) -> Ranks:
+        """The processes that train, started or joined when first asked for.
+
+        Raises:
+            ConfigError: they cannot be had.
+        """
+        device = choose_device(self.device)
+        precision = PRECISIONS[choose_precision(self.precision, device)]
+        return launch(device, precision, devices=self.devices, nodes=self.nodes, strategy=self.strategy)
+
+    @property
+    def place(self) -> torch.device:
+        """The device of this process."""
+        fabric = self.ranks.fabric
+        return fabric.device if fabric and self.devices * self.nodes > 1 else choose_device(self.device)
 
     def fit(
         self,
@@ -83,19 +112,20 @@ class Trainer:
             checkpoint: read at the start and written now and then, at the end and when interrupted.
 
         Returns:
-            The loss of every step, and what was measured on held-out images.
+            The loss of every step, and what was measured on held-out images; the same in all processes.
 
         Raises:
             TrainingError: a loss that is no number, or a checkpoint that does not fit.
             KeyboardInterrupt: Ctrl-C or SIGTERM, after the step at hand and its checkpoint.
         """
-        device = choose_device(self.device)
-        fabric = _fabric(device, choose_precision(self.precision, device))
-        watched = progress or Silent()
-        images = TrainingImages(model, samples, device, workers=self.workers, bits=self.bits, tiling=tiling)
+        ranks = self.ranks
+        watched = progress if progress and ranks.first else Silent()
+        images = TrainingImages(
+            model, samples, self.place, workers=self.workers, bits=self.bits, tiling=tiling, ranks=ranks
+        )
         images.keep(self.cache_mb * 2**20, watched)
         with kept_memory(), _interruptible() as interruption:
-            run = _Run(fabric, model, images, self.seed, watched, checkpoint, interruption)
+            run = _Run(ranks, model, images, self.seed, watched, checkpoint, interruption)
             return run.all_stages()
 
 
@@ -106,11 +136,24 @@ class _Interruption:
     asked: bool = False
 
 
+class _Lesson(nn.Module):
+    """A stage's loss as a module, which is what gradients can be averaged over processes of."""
+
+    def __init__(self, stage: Stage) -> None:
+        super().__init__()
+        self.trained = nn.ModuleList(stage.trained)
+        self._loss = stage.loss
+
+    def forward(self, batch: Batch) -> Tensor:
+        """Compute the loss, one number."""
+        return self._loss(batch)
+
+
 @dataclass
 class _Run:
     """One call of :meth:`Trainer.fit`."""
 
-    fabric: Fabric
+    ranks: Ranks
     model: Model
     images: TrainingImages
     seed: int
@@ -120,9 +163,14 @@ class _Run:
     history: History = field(default_factory=History)
     saved_at: float = field(default_factory=time.monotonic)
 
+    @property
+    def _fabric(self) -> Fabric:
+        assert self.ranks.fabric is not None  # noqa: S101 - what trains was launched
+        return self.ranks.fabric
+
     def all_stages(self) -> History:
         """Run every stage, skipping what the checkpoint has behind it."""
-        state = self.checkpoint.read() if self.checkpoint else None
+        state = self._found()
         with torch.random.fork_rng(devices=[]):
             for index, stage in enumerate(self.model.method.stages()):
                 if state is None or index >= state.stage:
@@ -130,9 +178,26 @@ class _Run:
         self.model.eval()
         return self.history
 
+    def _found(self) -> State | None:
+        """Read the checkpoint, of which all processes must see the same."""
+        state = self.checkpoint.read() if self.checkpoint else None
+        stands = torch.tensor([state.stage, state.step] if state else [-1, -1])
+        if (self.ranks.gather(stands) != stands).any():
+            raise TrainingError(
+                "the processes see different checkpoints; put --out where all machines see the same files, "
+                "or start anew: --restart"
+            )
+        return state
+
     def _stage(self, index: int, stage: Stage, state: State | None) -> None:
-        torch.manual_seed(_mix(self.seed, index))
-        optimizer = cast("Optimizer", self.fabric.setup_optimizers(stage.optimizer(stage.parameters())))
+        with synchronised(stage.trained, self.images.device.type) if self.ranks.count > 1 else nullcontext():
+            self._train(index, stage, state)
+
+    def _train(self, index: int, stage: Stage, state: State | None) -> None:
+        # What is drawn in one process, such as noise, must not be drawn again in another.
+        torch.manual_seed(_mix(self.seed, index, *([self.ranks.number] if self.ranks.number else [])))
+        optimizer = cast("Optimizer", self._fabric.setup_optimizers(stage.optimizer(stage.parameters())))
+        lesson = self._fabric.setup_module(_Lesson(stage), move_to_device=False)
         rates = [group["lr"] for group in optimizer.param_groups]
         shown, held = self._divide(stage)
         judges = self._judges(stage, held)
@@ -146,7 +211,7 @@ class _Run:
             for group, rate in zip(optimizer.param_groups, rates, strict=True):
                 group["lr"] = rate * stage.rate(len(losses) / total)
             batch = made._replace(done=len(losses) / total)
-            losses.append(self._step(stage, batch, optimizer, len(losses)))
+            losses.append(self._step(stage, lesson, batch, optimizer, len(losses)))
             self.progress.advance(losses[-1])
             if judges and len(losses) % max(1, total // VALIDATIONS) == 0:
                 self._validate(stage, judges, best)
@@ -194,27 +259,44 @@ class _Run:
             module.train()
 
     def _batches(self, stage: Stage, shown: list[int], index: int, done: int, total: int) -> Iterator[Batch]:
+        """Yield this process's parts of all batches that are left."""
         groups = self.images.by_category(shown)
         plan = list(_order(stage, groups, self.seed, index, done, total))
-        return self._made(stage, plan, done * stage.batch_size)
+        smallest = min(map(len, plan), default=self.ranks.count)
+        if smallest < self.ranks.count:
+            raise TrainingError(
+                f"a batch of {smallest} images cannot be shared by {self.ranks.count} processes; use as many or "
+                "fewer --devices, or a larger --batch-size"
+            )
+        return self._agreed(self._made(stage, plan, done * stage.batch_size, self.ranks))
 
-    def _made(self, stage: Stage, plan: list[list[int]], first: int) -> Iterator[Batch]:
-        """Make batches of image numbers, with anomalies if the stage has them, drawn by their running number."""
+    def _made(self, stage: Stage, plan: list[list[int]], first: int, ranks: Ranks = ALONE) -> Iterator[Batch]:
+        """Make the part of each batch of image numbers, with anomalies drawn by their running number if wanted."""
+        parts = [ranks.part(len(numbers)) for numbers in plan]
+        mine = [numbers[part] for numbers, part in zip(plan, parts, strict=True)]
         if stage.synthesizer is None:
-            return self.images.batches(plan)
+            return self.images.batches(mine)
         first += self.seed << 48  # far beyond what one training draws
-        draws = (first + number * stage.batch_size for number in range(len(plan)))
-        return self.images.synthetic(zip(draws, plan, strict=True), stage.synthesizer)
+        draws = [first + number * stage.batch_size + part.start for number, part in enumerate(parts)]
+        return self.images.synthetic(zip(draws, mine, strict=True), stage.synthesizer)
 
-    def _step(self, stage: Stage, batch: Batch, optimizer: Optimizer, step: int) -> float:
+    def _agreed(self, batches: Iterator[Batch]) -> Iterator[Batch]:
+        """Pass batches on while every process can make its own."""
+        while True:
+            with self.ranks.together():
+                batch = next(batches, None)
+            if batch is None:
+                return
+            yield batch
+
+    def _step(self, stage: Stage, lesson: nn.Module, batch: Batch, optimizer: Optimizer, step: int) -> float:
         optimizer.zero_grad(set_to_none=True)
-        with self.fabric.autocast():
-            loss = stage.loss(batch)
-        self.fabric.backward(loss)
+        loss = lesson(batch) * self._weight(batch)
+        self._fabric.backward(loss)
         if stage.clip:
             torch.nn.utils.clip_grad_norm_(stage.parameters(), stage.clip)
         optimizer.step()
-        value = loss.item()
+        value = self.ranks.sum(loss.detach()).item() / self.ranks.count
         if not math.isfinite(value):
             raise TrainingError(
                 f"the loss became {value} at step {step + 1} of stage {stage.name!r}; "
@@ -222,30 +304,40 @@ class _Run:
             )
         return value
 
+    def _weight(self, batch: Batch) -> float:
+        """Say how much a part of a batch counts, so that the mean over processes is the mean over images."""
+        own = torch.tensor(float(len(batch.images)))
+        return float(own * self.ranks.count / self.ranks.sum(own))
+
     @torch.no_grad()
     def _validate(self, stage: Stage, judges: list[Batch], best: Best) -> None:
         """Measure the stage's figures, averaged over the held-out batches, and keep the state if it is the best."""
         assert stage.validate is not None  # noqa: S101 - there are batches only where there is a measure
         self.model.eval()
-        with self.fabric.autocast():
+        with self._fabric.autocast():
             figures = [stage.validate(batch) for batch in judges]
         for name in figures[0]:
-            mean = sum(each[name] for each in figures) / len(figures)
+            own = sum(each[name] for each in figures) / len(figures)
+            # All judge the same batches; what they go by must not differ in the last bit.
+            mean = self.ranks.sum(torch.tensor(own, dtype=torch.float64)).item() / self.ranks.count
             self.history.curves.setdefault(f"{stage.name}: {name}", []).append(mean)
         best.offer(self.history.curves[f"{stage.name}: loss"][-1])
         self._teach(stage)
 
     def _save_if_due(self, stage: int, step: int, total: int, optimizer: Optimizer, best: Best) -> None:
-        stop = self.interruption.asked
         due = time.monotonic() - self.saved_at > SECONDS_BETWEEN_CHECKPOINTS
+        stop, due = self.ranks.any(self.interruption.asked, due and self.ranks.first)
         if self.checkpoint and (stop or due or step == total):
-            self.checkpoint.write(State.take(stage, step, self.history, self.model, optimizer, best))
+            state = State.take(stage, step, self.history, self.model, optimizer, best, self.ranks)
+            with self.ranks.together():
+                if self.ranks.first:
+                    self.checkpoint.write(state)
             self.saved_at = time.monotonic()
         if stop:
             raise KeyboardInterrupt
 
     def _restore(self, state: State, optimizer: Optimizer, best: Best) -> int:
-        state.put_back(self.model, optimizer, best)
+        state.put_back(self.model, optimizer, best, self.ranks.number)
         self.history.losses.update({name: list(values) for name, values in state.history.losses.items()})
         self.history.curves.update({name: list(values) for name, values in state.history.curves.items()})
         return state.step
@@ -285,18 +377,6 @@ def _gains_from_bf16(device: torch.device) -> bool:
     return device.type == "cpu" and bool(
         torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported()  # noqa: SLF001
     )
-
-
-def _fabric(device: torch.device, precision: str) -> Fabric:
-    from lightning_fabric import Fabric  # noqa: PLC0415 - half a second that scoring does not need
-
-    # It announces the precision as a warning would be; what was chosen is for the caller to say.
-    logging.getLogger("lightning_fabric").setLevel(logging.WARNING)
-    index = cast("int | None", device.index)  # torch declares it as a number, but "cuda" alone has none
-    devices = 1 if index is None else [index]
-    fabric = Fabric(accelerator=device.type, devices=devices, precision=PRECISIONS[precision])  # type: ignore[arg-type]
-    fabric.launch()
-    return fabric
 
 
 def _order(

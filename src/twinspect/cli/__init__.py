@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 
 from twinspect.cli.outcome import INTERRUPTED, USER_MISTAKE, Outcome
 from twinspect.cli.parser import LEARNING, build_parser, verb_parser
-from twinspect.errors import TwinspectError
+from twinspect.errors import ElsewhereError, TwinspectError
 
 if TYPE_CHECKING:
     import argparse
@@ -46,14 +46,16 @@ def _run(options: argparse.Namespace) -> int:
     try:
         verb = importlib.import_module(f"twinspect.cli.{options.verb.replace('-', '_')}")
         outcome: Outcome = verb.run(options)
-        print(json.dumps(outcome.record) if options.json else outcome.text, flush=True)
+        if outcome.told:
+            print(json.dumps(outcome.record) if options.json else outcome.text, flush=True)
     except BrokenPipeError:  # the reader, `head` for instance, has seen enough
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
     except (TwinspectError, OSError) as error:
-        return _complain(error)
+        return USER_MISTAKE if isinstance(error, ElsewhereError) and _is_follower() else _complain(error)
     except KeyboardInterrupt as interruption:
-        print(f"\ntwinspect: interrupted{_said(interruption)}", file=sys.stderr)
+        if not _is_follower():
+            print(f"\ntwinspect: interrupted{_said(interruption)}", file=sys.stderr)
         return INTERRUPTED
     return outcome.code
 
@@ -73,6 +75,15 @@ def _complain(error: Exception) -> int:
         message = " ".join(str(error).split())
     print(f"twinspect: error: {message}", file=sys.stderr)
     return USER_MISTAKE
+
+
+def _is_follower() -> bool:
+    """Tell whether another process talks for this one, which can only be while several fit together."""
+    if "torch" not in sys.modules:
+        return False
+    from twinspect.ranks import is_follower
+
+    return is_follower()
 
 
 def _said(interruption: KeyboardInterrupt) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 import time
+from contextlib import nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,6 +15,7 @@ from twinspect.cli.settings import chosen_settings
 from twinspect.detector import Detector
 from twinspect.errors import ConfigError
 from twinspect.methods.config import shortfall
+from twinspect.ranks import check_torchrun, is_follower
 
 if TYPE_CHECKING:
     import argparse
@@ -22,6 +24,7 @@ if TYPE_CHECKING:
 def run(options: argparse.Namespace) -> Outcome:
     """Fit and save."""
     out = Path(options.out)
+    check_torchrun(options.devices, options.nodes)
     detector = build(options)
     checkpoints = out.with_name(out.name + ".checkpoint")
     if any(checkpoints.glob("*")) and not (options.resume or options.restart):
@@ -31,13 +34,15 @@ def run(options: argparse.Namespace) -> Outcome:
     data = chosen_data(options, options.data)
     began = time.monotonic()
     try:
-        with Bar() as bar:
+        with nullcontext() if is_follower() else Bar() as bar:
             detector.fit(data, progress=bar, checkpoint=checkpoints, resume=options.resume)
     except KeyboardInterrupt as interruption:
         if checkpoints.exists():
             raise KeyboardInterrupt("go on with the same command and --resume") from interruption
         raise
     detector.save(out)
+    if not detector.is_first:
+        return Outcome("", told=False)
     shutil.rmtree(checkpoints, ignore_errors=True)
     return _report(detector, out, time.monotonic() - began)
 
@@ -64,6 +69,9 @@ def build(options: argparse.Namespace) -> Detector:
         workers=options.workers,
         cache_mb=options.cache_mb,
         keep_images=options.keep_images,
+        devices=options.devices,
+        nodes=options.nodes,
+        strategy=options.strategy,
         **chosen_settings(options),
     )
 

@@ -23,8 +23,10 @@ class Outcome:
         text: what a person reads on standard output.
         record: the same for machines, printed with ``--json``.
         code: the exit code.
+        told: whether it is printed; not by a process that another one talks for.
     """
 
     text: str
     record: dict[str, Any] = field(default_factory=dict)
     code: int = DONE
+    told: bool = True

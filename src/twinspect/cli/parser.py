@@ -102,6 +102,7 @@ def _fit(verbs: _Verbs, common: argparse.ArgumentParser) -> None:
         "--resume", action="store_true", help="go on from where the same command was interrupted"
     )
     again.add_argument("--restart", action="store_true", help="throw an interrupted training away")
+    _rank_options(verb)
     _learning_options(verb)
 
 
@@ -186,6 +187,23 @@ def _learning_options(verb: argparse.ArgumentParser) -> None:
         "--config", metavar="FILE", help="TOML or JSON file of these options; the command line wins"
     )
     _split_options(verb)
+
+
+def _rank_options(verb: argparse.ArgumentParser) -> None:
+    verb.add_argument(
+        "--devices",
+        type=int,
+        default=1,
+        metavar="N",
+        help="processes that fit together on each machine, a GPU each, or shares of the processors; a step learns "
+        "from the same batch however many there are (1)",
+    )
+    verb.add_argument(
+        "--nodes", type=int, default=1, metavar="M", help="machines, as started by torchrun or Slurm (1)"
+    )
+    verb.add_argument(
+        "--strategy", default="auto", help="how they work together: ddp, or auto, which is ddp (auto)"
+    )
 
 
 def _tile_options(verb: argparse.ArgumentParser) -> None:
