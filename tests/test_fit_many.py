@@ -347,13 +347,15 @@ def test_a_worker_that_is_killed_is_replaced_and_goes_on(ray: Any, place: Path, 
 
 @needs_proc
 def test_a_killed_driver_is_followed_by_the_same_command(ray: Any, place: Path, tmp_path: Path) -> None:
-    write_manifest(tmp_path, f"a,{place}/data/plain,mkd,2,2", f"b,{place}/data/plain,mkd,80,2")
+    write_manifest(tmp_path, f"a,{place}/data/plain,mkd,2,2", f"b,{place}/data/plain,mkd,150,2")
     address = ray.get_runtime_context().gcs_address
     out, given = tmp_path / "out", command(tmp_path, tmp_path / "out", "--address", address, engine="ray")
     driver = subprocess.Popen([sys.executable, "-m", "twinspect", *given], stderr=subprocess.DEVNULL)
-    until(lambda: (out / "runs.sqlite").is_file() and states(out) == {"a": "done", "b": "running"}, driver)
-    driver.kill()
-    driver.wait()
+    try:
+        until(lambda: (out / "a.twin").is_dir() and states(out)["a"] == "done", driver)
+    finally:
+        driver.kill()
+        driver.wait()
     assert states(out) == {"a": "done", "b": "running"}
     before = ask(out, "select finished from runs where task = 'a'")
     assert main(command(tmp_path, out, engine="ray")) == 0
