@@ -52,13 +52,12 @@ def run(options: argparse.Namespace) -> Outcome:
 
 
 def _is_on_ray(options: argparse.Namespace) -> bool:
+    engine: str = options.engine or ("ray" if is_installed("ray") else "local")
     if options.engine is None:
-        chosen = "ray" if is_installed("ray") else "local"
-        warn(f"engine {chosen}; the other one: --engine {'local' if chosen == 'ray' else 'ray'}")
-        options.engine = chosen
-    if options.address and options.engine != "ray":
+        warn(f"engine {engine}; for the other: --engine {'local' if engine == 'ray' else 'ray'}")
+    if options.address and engine != "ray":
         raise ConfigError("--address names a Ray cluster; it goes with --engine ray")
-    return bool(options.engine == "ray")
+    return engine == "ray"
 
 
 def _order(options: argparse.Namespace, entry: Entry, on_ray: bool) -> Order:
