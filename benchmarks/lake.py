@@ -118,14 +118,8 @@ def engine(
     kill_at: int | None = None,
 ) -> Seen:
     """Run an engine on each of some lists of tar files at the same time."""
-    how = [
-        "--engine",
-        name,
-        "--shard-images",
-        options.shard_images,
-        *more,
-        *(["--actors", 2] * (name == "ray")),
-    ]
+    how = ["--engine", name, "--shard-images", options.shard_images]
+    how += ["--actors", 2] if name == "ray" else []
     commands = [[model, *tars, "--out", out, *how] for tars, out in zip(inputs, outs, strict=True)]
     return watch(commands, lambda: sum(_shards(out) for out in outs) * options.shard_images, kill_at=kill_at)
 
