@@ -84,36 +84,25 @@ def main() -> None:
         scratch = Path(temporary)
         folder, tars = write_images(options, scratch)
         model = untrained(options, folder, scratch / "m.twin")
-        compare(options, scratch, model, tars)
+        local, killed = scratch / "local", scratch / "killed"
+        show("local, 1 thread", engine(options, model, [tars], [local], "local"))
+        seen = engine(options, model, [tars], [killed], "ray", kill_at=options.images // 3)
+        show("ray, 2 workers, one killed", seen)
+        check(options.images, local, killed)
+        for images in options.growth:
+            few, out = tars[: -(-images // IN_A_TAR)], scratch / f"grown-{images}"
+            show(f"ray, 2 workers, {len(few) * IN_A_TAR:6}", engine(options, model, [few], [out], "ray"))
+        halves, outs = [tars[::2], tars[1::2]], [scratch / "half", scratch / "other"]
+        show("local, two at once", engine(options, model, halves, outs, "local"))
         plain = scratch / "plain.csv"
         show(
             f"plain, {os.cpu_count()} cores", watch([[model, folder, "--out", plain]], lambda: _lines(plain))
         )
-        for images in options.growth:
-            few, out = tars[: -(-images // IN_A_TAR)], scratch / f"grown-{images}"
-            show(f"ray, {len(few) * IN_A_TAR} images", engine(options, model, [few], [out], "ray"))
 
 
-def compare(options: argparse.Namespace, scratch: Path, model: Path, tars: list[Path]) -> None:
-    """Score all tar files by either engine, and once more with a worker killed."""
-    local, ray, killed, *halves = (scratch / name for name in ("local", "ray", "killed", "half", "other"))
-    middle = len(tars) // 2
-    show("local, 1 thread", engine(options, model, [tars], [local], "local"))
-    show("local, two at once", engine(options, model, [tars[:middle], tars[middle:]], halves, "local"))
-    show("ray, 2 workers", engine(options, model, [tars], [ray], "ray"))
-    seen = engine(options, model, [tars], [killed], "ray", kill_at=options.images // 3)
-    show("ray, 2 workers, one killed", seen)
-    show(
-        "local, two at once, again",
-        engine(options, model, [tars[:middle], tars[middle:]], halves, "local", "--overwrite"),
-    )
-    check(options.images, local, ray, killed)
-
-
-def check(images: int, local: Path, *others: Path) -> None:
+def check(images: int, local: Path, other: Path) -> None:
     """Compare all files byte by byte, and count the rows."""
-    for other in others:
-        assert _files(other) == _files(local), f"{other} differs from {local}"
+    assert _files(other) == _files(local), f"{other} differs from {local}"
     paths = [path for part in (local / "rows").iterdir() for path in pq.read_table(part)["path"].to_pylist()]
     assert len(paths) == len(set(paths)) == images
     print(f"{images} rows, each once; {len(_files(local))} files of each engine, the same bytes", flush=True)
@@ -125,18 +114,12 @@ def engine(
     inputs: list[list[Path]],
     outs: list[Path],
     name: str,
-    *more: str,
+    *,
     kill_at: int | None = None,
 ) -> Seen:
     """Run an engine on each of some lists of tar files at the same time."""
-    how = [
-        "--engine",
-        name,
-        "--shard-images",
-        options.shard_images,
-        *more,
-        *(["--actors", 2] * (name == "ray")),
-    ]
+    how = ["--engine", name, "--shard-images", options.shard_images]
+    how += ["--actors", 2] if name == "ray" else []
     commands = [[model, *tars, "--out", out, *how] for tars, out in zip(inputs, outs, strict=True)]
     return watch(commands, lambda: sum(_shards(out) for out in outs) * options.shard_images, kill_at=kill_at)
 

@@ -17,6 +17,7 @@ from scipy.special import log_ndtr
 
 import twinspect as ts
 from conftest import quick
+from lakes import rows_of, score, write_folder
 from twinspect import bundle, evidence
 from twinspect.cli import main
 from twinspect.data.samples import Sample
@@ -25,8 +26,11 @@ from twinspect.features import one_teacher
 from twinspect.methods import method_class
 from twinspect.methods.config import make_config
 from twinspect.model import Model
+from twinspect.runtime import exported
 from twinspect.runtime.exports import Export, list_exports, write_export
+from twinspect.runtime.onnx import OnnxEngine
 from twinspect.runtime.openvino_core import openvino_core
+from twinspect.scale.packing import export_name, pack, unpack
 from twinspect.teachers import create_teacher
 
 if TYPE_CHECKING:
@@ -473,3 +477,29 @@ def test_the_cpp_example_for_onnx_gives_the_same_score(saved: Path, tmp_path: Pa
     assert float(said[0]) == pytest.approx(float(expected.image[0]), rel=1e-5)
     row, column = np.unravel_index(expected.map[0].argmax(), expected.map[0].shape)
     assert " ".join(said[1:]) == f"highest at row {row}, column {column}"
+
+
+def test_an_export_scores_in_shards_without_the_weights_of_torch(saved: Path, tmp_path: Path) -> None:
+    folder, name = write_folder(tmp_path / "today", 9), export_name(saved, "onnx")
+    files = pack(saved, name)
+    assert {path.rpartition("/")[0] for path in files} == {"", "exports/onnx-fp32"}
+    assert not any(path.endswith(".safetensors") for path in files)
+    judge = unpack(files, device="cpu", export=name, threads=1)
+    score(saved, tmp_path / "out", folder, export=name)
+    assert [row["score"] for row in rows_of(tmp_path / "out")] == judge.score(folder).image.astype(
+        float
+    ).tolist()
+
+
+def test_threads_reach_the_runtime(saved: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[int | None] = []
+
+    class Engine(OnnxEngine):
+        def __init__(self, export: Export, device: str = "auto", threads: int | None = None) -> None:
+            asked.append(threads)
+            super().__init__(export, device, threads)
+
+    monkeypatch.setitem(exported.ENGINES, "onnx", Engine)
+    ts.load(saved, runtime="onnx", threads=3)
+    ts.load(saved, runtime="onnx")
+    assert asked == [3, None]

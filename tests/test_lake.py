@@ -16,12 +16,13 @@ import pytest
 import twinspect as ts
 from lakes import POISON, deadly, files_of, png, rows_of, score, write_folder
 from twinspect.cli import main
-from twinspect.errors import ConfigError, DataError
+from twinspect.errors import BundleError, ConfigError, DataError
 from twinspect.files import sha256_of_file
 from twinspect.rows import COLUMNS
 from twinspect.scale import contents, shard
 from twinspect.scale.attempts import MOST, Attempt
 from twinspect.scale.folder import LocalFolder, open_folder
+from twinspect.scale.packing import pack, unpack
 
 
 @pytest.fixture
@@ -311,3 +312,15 @@ def test_exit_codes_and_the_record_are_those_of_plain_scoring(
     assert "1 files left out" in shown.err
     assert f"see errors/ in {out}" in shown.err
     assert main([*command, "--fail-on-anomaly"]) == (1 if record["anomalous"] else 3)
+
+
+# --------------------------------------------------------------------------------------- the model travels
+
+
+def test_a_model_travels_as_bytes(bundle: Path, images: Path) -> None:
+    judge = unpack(pack(bundle, ""), device="cpu", export="", threads=1)
+    here = ts.load(bundle, device="cpu").score(images, maps=False)
+    assert judge.score(images, maps=False).image.tolist()[:38] == here.image.tolist()[:38]
+    damaged = {**pack(bundle, ""), "weights.safetensors": b"x"}
+    with pytest.raises(BundleError, match=r"weights\.safetensors"):
+        unpack(damaged, device="cpu", export="", threads=1)

@@ -7,7 +7,7 @@ import os
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Final
 
-from twinspect.errors import ConfigError, optional
+from twinspect.errors import ConfigError, TwinspectError, optional
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -36,6 +36,7 @@ def cluster(address: str | None, *, cpus: int, put: int = 0) -> Iterator[Any]:
     Raises:
         MissingExtraError: Ray is not installed.
         ConfigError: there is no cluster at that address.
+        TwinspectError: none could be started.
     """
     for name, value in _ENVIRONMENT.items():
         os.environ.setdefault(name, value)
@@ -44,17 +45,23 @@ def cluster(address: str | None, *, cpus: int, put: int = 0) -> Iterator[Any]:
     if ray.is_initialized():
         yield ray
         return
-    if address is None:
-        own = {"num_cpus": max(cpus, os.cpu_count() or 1), "object_store_memory": _STORE + 2 * put}
-        ray.init("local", include_dashboard=False, _node_ip_address="127.0.0.1", **_QUIET, **own)
-    else:
-        try:
-            ray.init(address, **_QUIET)
-        except ConnectionError as error:
-            raise ConfigError(
-                f"--address {address}: no Ray cluster there ({error}); start one with: ray start"
-            ) from error
+    _connect(ray, address, cpus, put)
     try:
         yield ray
     finally:
         ray.shutdown()
+
+
+def _connect(ray: Any, address: str | None, cpus: int, put: int) -> None:
+    own = {"num_cpus": max(cpus, os.cpu_count() or 1), "object_store_memory": _STORE + 2 * put}
+    try:
+        if address is None:
+            ray.init("local", include_dashboard=False, _node_ip_address="127.0.0.1", **_QUIET, **own)
+        else:
+            ray.init(address, **_QUIET)
+    except ConnectionError as error:
+        remedy = "start one with: ray start --head"
+        raise ConfigError(f"--address {address}: no Ray cluster there ({error}); {remedy}") from error
+    except Exception as error:
+        remedy = "is the machine overloaded, or its memory full? --engine local needs no Ray"
+        raise TwinspectError(f"Ray did not start: {error} {remedy}") from error

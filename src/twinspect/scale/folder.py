@@ -5,11 +5,17 @@ from __future__ import annotations
 import shutil
 from abc import ABC, abstractmethod
 from pathlib import Path
+from typing import TYPE_CHECKING, TypeVar
 from urllib.parse import urlsplit
 
 from twinspect.data.opening import as_path
 from twinspect.files import write_atomically
-from twinspect.scale.addresses import fetch, filesystem, is_uri, patiently
+from twinspect.scale.addresses import fetch, filesystem, is_uri, patiently, told
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+T = TypeVar("T")
 
 
 class Folder(ABC):
@@ -96,20 +102,20 @@ class RemoteFolder(Folder):
 
     def read(self, name: str) -> bytes:
         """Fetch a file."""
-        return patiently(lambda: fetch(f"{self._uri}/{name}"))
+        return self._ask(lambda: fetch(f"{self._uri}/{name}"))
 
     def write(self, name: str, content: bytes) -> None:
         """Put a file."""
-        patiently(lambda: self._system.pipe_file(f"{self._path}/{name}", content))
+        self._ask(lambda: self._system.pipe_file(f"{self._path}/{name}", content))
 
     def has(self, name: str) -> bool:
         """Ask for it."""
-        return bool(patiently(lambda: self._system.exists(f"{self._path}/{name}")))
+        return bool(self._ask(lambda: self._system.exists(f"{self._path}/{name}")))
 
     def names(self, below: str) -> set[str]:
         """List a sub-folder."""
         try:
-            found = patiently(lambda: self._system.ls(f"{self._path}/{below}", detail=False))
+            found = self._ask(lambda: self._system.ls(f"{self._path}/{below}", detail=False))
         except FileNotFoundError:
             return set()
         return {name.rstrip("/").rpartition("/")[2] for name in found} - {below, ""}
@@ -117,9 +123,18 @@ class RemoteFolder(Folder):
     def remove(self, name: str) -> None:
         """Remove a file, or all below a prefix."""
         try:
-            patiently(lambda: self._system.rm(f"{self._path}/{name}", recursive=True))
+            self._ask(lambda: self._system.rm(f"{self._path}/{name}", recursive=True))
         except FileNotFoundError:
             return
+
+    def _ask(self, work: Callable[[], T]) -> T:
+        """Ask the store, and again where it does not answer; what then goes wrong is an error of the system's."""
+        try:
+            return patiently(work)
+        except FileNotFoundError:
+            raise
+        except Exception as error:
+            raise OSError(f"{self._uri}: {told(error)}") from error
 
 
 def open_folder(text: str) -> Folder:

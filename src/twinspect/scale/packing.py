@@ -64,7 +64,7 @@ def unpack(files: Mapping[str, bytes], *, device: str, export: str, threads: int
     with tempfile.TemporaryDirectory(prefix="twinspect-", ignore_cleanup_errors=True) as temporary:
         for name, content in files.items():
             path = Path(temporary, *PurePosixPath(name).parts)
-            path.parent.mkdir(exist_ok=True)
+            path.parent.mkdir(parents=True, exist_ok=True)
             path.write_bytes(content)
         return load_with(Path(temporary), device=device, export=export, threads=threads)
 
