@@ -20,10 +20,12 @@ import pytest
 
 from benchmark_data import QUICKLY, ask, metrics, step_of, write_category
 from conftest import stripes, write_image
+from twinspect.benchmark.store import Store
 from twinspect.cli import main
 from twinspect.data import open_data
 from twinspect.detector import Detector
-from twinspect.errors import TwinspectError
+from twinspect.errors import ConfigError, TwinspectError
+from twinspect.scale.many.driving import prepare
 from twinspect.scale.many.engines import Local, has_room
 from twinspect.scale.many.manifest import read_entries
 from twinspect.scale.many.planning import Job, Order, make_plan
@@ -278,6 +280,24 @@ def test_settings_are_looked_at_once_and_keys_tell_promises_apart(place: Path, t
     assert len(asked) == 2
     assert len({job.run.key for job in (first, second, third)}) == 3
     assert first.model == tmp_path / "a.twin"
+
+
+def test_a_model_that_is_being_made_is_not_planned_otherwise(place: Path, tmp_path: Path) -> None:
+    def jobs(steps: int) -> list[Job]:
+        detector = Detector("mkd", teacher="pocket", size=32, steps=steps)
+        order = Order("a", "a", detector, lambda: open_data(place / "data" / "plain"), 1, 0)
+        return make_plan([order], tmp_path, Local().identify)
+
+    first, second = jobs(2), jobs(3)
+    with Store(tmp_path / "out", create=True) as store:
+        prepare(store, first, retry=False)
+        key = store.claim([first[0].run.key])
+        assert key is not None
+        with pytest.raises(ConfigError, match="a is being made with other settings or images by process"):
+            prepare(store, second, retry=False)
+        store.release(key)
+        prepare(store, second, retry=False)
+    assert ask(tmp_path / "out", "select key from runs") == [(second[0].run.key,)]
 
 
 def test_jobs_are_handed_out_for_a_quarter_more_than_there_is() -> None:

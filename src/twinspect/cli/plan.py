@@ -24,7 +24,6 @@ if TYPE_CHECKING:
     import argparse
     from collections.abc import Sequence
 
-    from twinspect.rows import Row
     from twinspect.scale.entries import Entry
 
 SAMPLE: Final = 128
@@ -126,7 +125,8 @@ def _measured(options: argparse.Namespace, sample: Sequence[Entry], listing: flo
 
 
 def _measures(whole: Probe, one: Probe, cores: int, listing: float, *, gpu: bool) -> Measures:
-    empty, part = (len(to_parquet(rows, arrow_schema())) for rows in (_none(), one.rows))
+    schema = arrow_schema()
+    empty, part = len(to_parquet([], schema)), len(to_parquet(one.rows, schema))
     return Measures(
         decode=one.decode,
         each=1 / one.rate,
@@ -142,10 +142,6 @@ def _measures(whole: Probe, one: Probe, cores: int, listing: float, *, gpu: bool
         part_rows=PART_ROWS,
         listing=listing,
     )
-
-
-def _none() -> list[Row]:
-    return []
 
 
 def _is_on_gpu(device: str) -> bool:
