@@ -19,7 +19,7 @@ from twinspect.cli import main
 from twinspect.errors import BundleError, ConfigError, DataError
 from twinspect.files import sha256_of_file
 from twinspect.rows import COLUMNS
-from twinspect.scale import contents, shard
+from twinspect.scale import shard
 from twinspect.scale.attempts import MOST, Attempt
 from twinspect.scale.folder import LocalFolder, open_folder
 from twinspect.scale.packing import pack, unpack
@@ -253,7 +253,6 @@ def test_what_cannot_be_fetched_is_a_row_that_begins_with_its_address(
     assert gone["error"].startswith(f"file://{tmp_path}/today/gone.png: cannot be fetched: ")
     with pytest.raises(ConfigError, match="nosuch"):
         score(bundle, tmp_path / "other", "nosuch://lake/today")
-    assert contents.Missing("s3://a", "why").address == "s3://a"
 
 
 # --------------------------------------------------------------------------------------- the command line
