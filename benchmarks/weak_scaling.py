@@ -28,6 +28,7 @@ from pathlib import Path
 from typing import Any
 
 from twinspect.scale.on_ray import MOST_BLOCKS
+from twinspect.scale.plan import WRITERS
 from twinspect.scale.shard import Summary
 
 GETS, PUTS, KEYS = 5500.0, 3500.0, 1000
@@ -46,7 +47,7 @@ class World:
         start: until a worker has loaded its model: likewise.
         driver: that the driver takes for a shard: measured here.
         listed: that the driver takes to list an image.
-        planned: that the driver takes to write a part of the plan: one request after the other.
+        planned: that the driver takes to write a part of the plan, several requests at once.
         gets: requests for a shard's images and its part of the plan.
         puts: requests that write: a note of the attempt, the rows, and the note's removal.
         spread: by how much the time of a shard varies, one standard deviation.
@@ -137,7 +138,7 @@ def worlds(options: argparse.Namespace, driver: float, listed: float) -> dict[st
         options.start,
         driver,
         max(listed, options.request / KEYS),
-        options.request,
+        options.request / WRITERS,
         IMAGES + 1,
     )
     tar = replace(loose, listed=max(listed, options.image_kb * 1e3 / (options.stream_mb * 1e6)))
@@ -147,9 +148,6 @@ def worlds(options: argparse.Namespace, driver: float, listed: float) -> dict[st
         "loose files, in a Parquet manifest": replace(loose, listed=listed),
         ".tar files": tar,
         ".parquet files": parquet,
-        ".parquet files, if sixteen parts of the plan were written at once": replace(
-            parquet, planned=options.request / 16
-        ),
     }
 
 

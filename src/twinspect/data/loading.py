@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, TypeVar
 from twinspect.errors import ConfigError, ImageError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Generator, Sequence
+    from collections.abc import Callable, Generator, Iterable, Sequence
 
     from twinspect.data.samples import Sample
 
@@ -49,7 +49,7 @@ def default_workers() -> int:
 
 
 def prefetch(
-    items: Sequence[T], work: Callable[[T], R], *, workers: int, ahead: int
+    items: Iterable[T], work: Callable[[T], R], *, workers: int, ahead: int
 ) -> Generator[R, None, None]:
     """Do work on items in threads, a bounded number of items ahead, and give the results in order.
 
@@ -57,7 +57,7 @@ def prefetch(
     has not begun and does not wait for work that has.
 
     Args:
-        items: what to work on.
+        items: what to work on; taken in the caller's thread, no further ahead than ``ahead``.
         work: called once an item, from several threads at once.
         workers: threads; 0 works in the caller's thread, one item at a time and nothing ahead.
         ahead: how many items at most are begun or done before their results are asked for.
@@ -101,7 +101,7 @@ def read_samples(
 
 
 def _in_threads(
-    items: Sequence[T], work: Callable[[T], R], workers: int, ahead: int
+    items: Iterable[T], work: Callable[[T], R], workers: int, ahead: int
 ) -> Generator[R, None, None]:
     pool = ThreadPoolExecutor(min(workers, ahead), thread_name_prefix="twinspect-read")
     waiting: deque[Future[R]] = deque()

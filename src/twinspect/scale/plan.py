@@ -7,9 +7,11 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
+from functools import partial
 from itertools import islice
 from typing import TYPE_CHECKING, Any, Final
 
+from twinspect.data.loading import prefetch
 from twinspect.errors import ConfigError, DataError
 from twinspect.scale.entries import decode, encode
 from twinspect.scale.listing import LeftOut, list_entries
@@ -23,6 +25,8 @@ if TYPE_CHECKING:
 
 FORMAT: Final = 1
 PLAN, MANIFEST = "plan.json", "manifest.json"
+WRITERS: Final = 16
+"""Parts that are written at once: an object store takes its time over each, but takes many."""
 PARTS, ROWS, ERRORS, ATTEMPTS = "plan", "rows", "errors", "attempts"
 
 
@@ -103,14 +107,22 @@ def make_plan(folder: Folder, key: dict[str, Any], *, column: str | None = None)
     """
     folder.remove(PARTS)
     left, images, shards = LeftOut(), 0, 0
-    for part in _cut(list_entries(key["inputs"], left, column=column), key["shard_images"]):
-        folder.write(f"{PARTS}/{part_name(shards)}", encode(part))
-        images, shards = images + len(part), shards + 1
+    parts = enumerate(_cut(list_entries(key["inputs"], left, column=column), key["shard_images"]))
+    write = partial(_write_part, folder)
+    for written in prefetch(parts, write, workers=WRITERS, ahead=2 * WRITERS):
+        images, shards = images + written, shards + 1
     if not images:
         raise DataError(f"{', '.join(key['inputs'])}: no images there{_example(left)}")
     plan = Plan(key, images, shards, left.count, left.first)
     folder.write(PLAN, to_json({"format": FORMAT, **vars(plan)}))
     return plan
+
+
+def _write_part(folder: Folder, numbered: tuple[int, Sequence[Entry]]) -> int:
+    """Write the images of one shard; say how many they are."""
+    shard, part = numbered
+    folder.write(f"{PARTS}/{part_name(shard)}", encode(part))
+    return len(part)
 
 
 def read_part(folder: Folder, shard: int) -> list[Entry]:
