@@ -54,6 +54,9 @@ def test_parts_are_as_equal_as_can_be_and_leave_nothing_out(items: int, count: i
     parts = [list(range(items))[rank(number, count).part(items)] for number in range(count)]
     assert [item for part in parts for item in part] == list(range(items))
     assert max(map(len, parts)) - min(map(len, parts)) <= 1
+    weights = [rank(number, count).weight(items) for number in range(count)]
+    means = [weight * float(np.mean(part)) for weight, part in zip(weights, parts, strict=True)]
+    assert np.mean(means) == pytest.approx((items - 1) / 2)
 
 
 def test_dealing_keeps_batches_whole() -> None:

@@ -66,6 +66,15 @@ class Ranks:
         """
         return slice(items * self.number // self.count, items * (self.number + 1) // self.count)
 
+    def weight(self, items: int) -> float:
+        """Say how much this process's part counts, so that the mean over processes is the mean over items.
+
+        >>> Ranks().weight(5)
+        1.0
+        """
+        part = self.part(items)
+        return float((part.stop - part.start) * self.count / items)
+
     def dealt(self, items: Sequence[T], together: int) -> list[T]:
         """Take this process's share of items that are dealt out in turns, so many at a time."""
         return [item for place, item in enumerate(items) if place // together % self.count == self.number]

@@ -207,11 +207,11 @@ class _Run:
         losses = self.history.losses.setdefault(stage.name, [])
         self._teach(stage)
         self.progress.start(stage.name, total, done)
-        for made in self._batches(stage, shown, index, done, total):
+        for made, weight in self._batches(stage, shown, index, done, total):
             for group, rate in zip(optimizer.param_groups, rates, strict=True):
                 group["lr"] = rate * stage.rate(len(losses) / total)
             batch = made._replace(done=len(losses) / total)
-            losses.append(self._step(stage, lesson, batch, optimizer, len(losses)))
+            losses.append(self._step(stage, lesson, batch, weight, optimizer, len(losses)))
             self.progress.advance(losses[-1])
             if judges and len(losses) % max(1, total // VALIDATIONS) == 0:
                 self._validate(stage, judges, best)
@@ -258,8 +258,10 @@ class _Run:
         for module in stage.trained:
             module.train()
 
-    def _batches(self, stage: Stage, shown: list[int], index: int, done: int, total: int) -> Iterator[Batch]:
-        """Yield this process's parts of all batches that are left."""
+    def _batches(
+        self, stage: Stage, shown: list[int], index: int, done: int, total: int
+    ) -> Iterator[tuple[Batch, float]]:
+        """Yield this process's parts of all batches that are left, each with what it counts."""
         groups = self.images.by_category(shown)
         plan = list(_order(stage, groups, self.seed, index, done, total))
         smallest = min(map(len, plan), default=self.ranks.count)
@@ -268,7 +270,10 @@ class _Run:
                 f"a batch of {smallest} images cannot be shared by {self.ranks.count} processes; use as many or "
                 "fewer --devices, or a larger --batch-size"
             )
-        return self._agreed(self._made(stage, plan, done * stage.batch_size, self.ranks))
+        weights = [self.ranks.weight(len(numbers)) for numbers in plan]
+        return zip(
+            self._agreed(self._made(stage, plan, done * stage.batch_size, self.ranks)), weights, strict=True
+        )
 
     def _made(self, stage: Stage, plan: list[list[int]], first: int, ranks: Ranks = ALONE) -> Iterator[Batch]:
         """Make the part of each batch of image numbers, with anomalies drawn by their running number if wanted."""
@@ -289,9 +294,11 @@ class _Run:
                 return
             yield batch
 
-    def _step(self, stage: Stage, lesson: nn.Module, batch: Batch, optimizer: Optimizer, step: int) -> float:
+    def _step(
+        self, stage: Stage, lesson: nn.Module, batch: Batch, weight: float, optimizer: Optimizer, step: int
+    ) -> float:
         optimizer.zero_grad(set_to_none=True)
-        loss = lesson(batch) * self._weight(batch)
+        loss = lesson(batch) * weight
         self._fabric.backward(loss)
         if stage.clip:
             torch.nn.utils.clip_grad_norm_(stage.parameters(), stage.clip)
@@ -303,11 +310,6 @@ class _Run:
                 "try a smaller --learning_rate, or --precision fp32"
             )
         return value
-
-    def _weight(self, batch: Batch) -> float:
-        """Say how much a part of a batch counts, so that the mean over processes is the mean over images."""
-        own = torch.tensor(float(len(batch.images)))
-        return float(own * self.ranks.count / self.ranks.sum(own))
 
     @torch.no_grad()
     def _validate(self, stage: Stage, judges: list[Batch], best: Best) -> None:

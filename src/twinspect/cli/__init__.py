@@ -81,9 +81,9 @@ def _is_follower() -> bool:
     """Tell whether another process talks for this one, which can only be while several fit together."""
     if "torch" not in sys.modules:
         return False
-    from twinspect.ranks import is_follower
+    from torch import distributed
 
-    return is_follower()
+    return distributed.is_available() and distributed.is_initialized() and distributed.get_rank() > 0
 
 
 def _said(interruption: KeyboardInterrupt) -> str:

@@ -34,7 +34,7 @@ def run(options: argparse.Namespace) -> Outcome:
     data = chosen_data(options, options.data)
     began = time.monotonic()
     try:
-        with nullcontext() if is_follower() else Bar() as bar:
+        with nullcontext() if options.devices * options.nodes > 1 and is_follower() else Bar() as bar:
             detector.fit(data, progress=bar, checkpoint=checkpoints, resume=options.resume)
     except KeyboardInterrupt as interruption:
         if checkpoints.exists():

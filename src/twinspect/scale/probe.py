@@ -9,15 +9,16 @@ import time
 from concurrent.futures import ProcessPoolExecutor
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from twinspect import footprint
 from twinspect.data.pixels import read_pixels
 from twinspect.data.samples import DataSet
-from twinspect.errors import DataError, ImageError, is_installed
-from twinspect.loading import load
+from twinspect.errors import DataError, ImageError
 from twinspect.rows import Row, to_row
 from twinspect.scale.entries import Entry, opened
+from twinspect.scale.packing import export_name, load_with
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -100,11 +101,9 @@ def _measure(task: Task, began: float) -> Probe:
 
 
 def _loaded(task: Task) -> Judge:
-    if is_installed("torch"):
-        import torch  # noqa: PLC0415 - exports do without
-
-        torch.set_num_threads(task.threads)
-    judge = load(task.model, device=task.device, runtime=task.runtime, threads=task.threads)
+    model = Path(task.model)
+    export = export_name(model, task.runtime)
+    judge = load_with(model, device=task.device, export=export, threads=task.threads)
     return judge.set_params(workers=0) if task.threads == 1 else judge
 
 
