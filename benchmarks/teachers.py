@@ -60,7 +60,7 @@ def main() -> None:
 def measure(data: str, teacher: str, seed: int, options: argparse.Namespace) -> dict[str, float]:
     """Fit one detector, or one for each class of Fashion-MNIST, and give its AUROCs in percent."""
     detector = ts.Detector(
-        options.method, **parameters(teacher, options), seed=seed, steps=options.steps, device="cpu"
+        options.method, **parameters(teacher, options), seed=seed, steps=options.steps, device=options.device
     )
     if data == FASHION:
         return {"image_auroc": one_vs_rest(detector.set_params(size=64), options)}
@@ -150,6 +150,7 @@ def _options() -> argparse.Namespace:
     )
     parser.add_argument("--out", type=Path, default=Path("runs/teachers"), help="where results are kept")
     parser.add_argument("--method", default="rd")
+    parser.add_argument("--device", default="cpu", help="what is fitted on; milliseconds are always a CPU's")
     parser.add_argument("--sets", nargs="+", default=[*FOLDERS, FASHION], choices=[*FOLDERS, FASHION])
     parser.add_argument("--teachers", nargs="+", default=list(TEACHERS), choices=list(TEACHERS))
     parser.add_argument("--seeds", type=int, default=1, help="runs of each, with seeds 0, 1, ...")

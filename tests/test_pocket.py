@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import hashlib
+import io
 import logging
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from PIL import Image
 from safetensors import safe_open
 from safetensors.torch import load_file, save_file
 from sklearn.metrics import r2_score
@@ -242,18 +244,20 @@ def script(scripts: None, monkeypatch: pytest.MonkeyPatch) -> Any:
 
     random = np.random.default_rng(0)
     images = [random.integers(0, 256, (40, 50, 3), dtype=np.uint8) for _ in range(4)]
-    monkeypatch.setattr(train, "collect", lambda *_: ([Source("noise", 1.0, images)], images[:2]))
+    monkeypatch.setattr(train, "collect", lambda *_: ([Source.of("noise", 1.0, images)], images[:2]))
     expert = create_teacher("resnet18", weights="random")
     monkeypatch.setattr(train, "create_teacher", lambda *_args, **_kwargs: expert)
     monkeypatch.setattr(train, "JUDGE_EVERY", 2)
     monkeypatch.setattr(train, "JUDGE_SIDE", 64)
-    monkeypatch.setattr(batches, "SIDES", (32, 48, 48, 64))
-    monkeypatch.setattr(batches, "PIXELS", 4 * 64**2)
+    monkeypatch.setattr(batches, "SIDES", (32, 48, 48, 64, 64))
+    monkeypatch.setattr(batches, "USUAL", 64)
     return train
 
 
 def options(out: Path, shared: Path) -> argparse.Namespace:
-    return argparse.Namespace(shared=shared, expert="resnet18", out=out, steps=4, drawn=0, workers=0, seed=0)
+    return argparse.Namespace(
+        shared=shared, expert="resnet18", out=out, steps=4, drawn=0, device="cpu", batch=4, rate=2e-3, seed=0
+    )
 
 
 def test_a_training_that_was_stopped_ends_with_the_same_weights(
@@ -282,10 +286,69 @@ def test_batches_depend_on_the_seed_and_their_number_alone() -> None:
     from sources import Source
 
     images = [np.random.default_rng(k).integers(0, 256, (60, 80, 3), dtype=np.uint8) for k in range(3)]
-    views, again, other = (Views([Source("noise", 1.0, images)], seed, 9) for seed in (0, 0, 1))
+    views, again, other = (
+        Views([Source.of("noise", 1.0, images)], seed, 9, 8, torch.device("cpu")) for seed in (0, 0, 1)
+    )
     assert torch.equal(views[5], again[5])
     assert not torch.equal(views[5].flatten()[:100], other[5].flatten()[:100])
     assert views[5].dtype == torch.uint8
+
+
+def smooth(height: int, width: int, seed: int = 0) -> np.ndarray[Any, np.dtype[np.uint8]]:
+    """A picture without sharp edges, (H, W, 3), of which resampling methods agree."""
+    coarse = np.random.default_rng(seed).integers(0, 256, (height // 10, width // 10, 3), dtype=np.uint8)
+    return np.asarray(Image.fromarray(coarse).resize((width, height), Image.Resampling.BICUBIC))
+
+
+@pytest.mark.usefixtures("scripts")
+@pytest.mark.parametrize("side", [32, 96])
+@pytest.mark.parametrize("quarters", [0, 1])
+def test_a_view_is_what_pillow_cuts_out(side: int, quarters: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    import augment
+    from sources import Source
+
+    image, (left, top, right, bottom) = smooth(90, 120), (20.0, 10.0, 100.0, 70.0)
+    wide, high = right - left, bottom - top
+    straight = [[wide, 0, left + wide / 2], [0, high, top + high / 2]]
+    quarter = [[0, -wide, left + wide / 2], [high, 0, top + high / 2]]
+    place = np.array([quarter if quarters else straight])
+    monkeypatch.setattr(augment, "_places", lambda *_: place)
+    source = Source.of("one", 1.0, [image])
+    view = augment.crops(source.images, source.sizes, side, np.random.default_rng(0))[0].permute(1, 2, 0)
+    cut = Image.fromarray(image).resize(
+        (side, side), Image.Resampling.BILINEAR, box=(left, top, right, bottom)
+    )
+    turned = np.rot90(np.asarray(cut), quarters).astype(np.float32)
+    assert np.abs(view.numpy() - turned).mean() < 1.5
+
+
+@pytest.mark.usefixtures("scripts")
+def test_views_lie_in_their_images_and_are_not_enlarged_much() -> None:
+    import augment
+
+    sizes = np.tile([[90, 200]], (500, 1))
+    placed = augment._places(sizes, 64, np.random.default_rng(0))
+    reach = np.abs(placed[:, :, :2]).sum(2) / 2  # of a box from its middle: to the side, up and down
+    assert (placed[:, :, 2] - reach >= -1e-9).all()
+    assert (placed[:, :, 2] + reach <= [200 + 1e-9, 90 + 1e-9]).all()
+    assert (4 * reach.prod(1) >= (64 / augment.ENLARGED) ** 2 * 0.8).all()  # a long box is cut at the edge
+
+
+@pytest.mark.usefixtures("scripts")
+@pytest.mark.parametrize("quality", [30, 50, 85])
+def test_compression_loses_what_jpeg_loses(quality: int) -> None:
+    import jpeg
+
+    noisy = smooth(64, 96) + np.random.default_rng(1).normal(0, 8, (64, 96, 3))
+    image = noisy.clip(0, 255).round().astype(np.uint8)
+    file = io.BytesIO()
+    Image.fromarray(image).save(file, "JPEG", quality=quality, subsampling=2)
+    wanted = np.asarray(Image.open(file)).astype(np.float32)
+    given = torch.from_numpy(image).permute(2, 0, 1)[None].float()
+    found = jpeg.compress(given, np.array([quality]))[0].permute(1, 2, 0).clamp(0, 255).numpy()
+    lost = np.square(wanted - image).mean()
+    assert np.square(found - wanted).mean() < 0.15 * lost
+    assert np.square(found - image).mean() == pytest.approx(lost, rel=0.1)
 
 
 @pytest.mark.usefixtures("scripts")

@@ -6,36 +6,41 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
-from torch.utils.data import DataLoader, Dataset
 
-from augment import view
+from augment import crops, spoil
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
     from torch import Tensor
 
     from sources import Source
 
-SIDES, OFTEN = (64, 96, 128, 192), (0.15, 0.2, 0.4, 0.25)
+SIDES, OFTEN = (64, 96, 128, 192, 256), (0.15, 0.15, 0.3, 0.25, 0.15)
 """Sides of the views of a batch in pixels, and how often each is drawn."""
-PIXELS = 32 * 128**2
-"""Pixels of a batch, so that all batches take the same time."""
+USUAL = 128
+"""Side of the views that a batch's size is counted in: all batches have as many pixels and take the same time."""
 
 
-class Views(Dataset["Tensor"]):
-    """Batch number k as (B, 3, S, S) uint8.
+class Views:
+    """Batch number k as (B, 3, S, S) uint8 on the device.
 
     Args:
         sources: what to draw from.
         seed: of all that is drawn.
         count: of batches.
+        size: of a batch of views of 128 px.
+        device: where sources are kept and views are made.
     """
 
-    def __init__(self, sources: Sequence[Source], seed: int, count: int) -> None:
-        self.sources = sources
+    def __init__(
+        self, sources: Sequence[Source], seed: int, count: int, size: int, device: torch.device
+    ) -> None:
+        self.sources = [source.to(device) for source in sources]
         self.seed = seed
         self.count = count
+        self.size = size
+        self.device = device
         self.shares = np.array([source.share for source in sources])
 
     def __len__(self) -> int:
@@ -43,25 +48,21 @@ class Views(Dataset["Tensor"]):
 
     def __getitem__(self, number: int) -> Tensor:
         random = np.random.default_rng([self.seed, number])
+        noise = torch.Generator(self.device).manual_seed(int(random.integers(2**62)))
         side = int(random.choice(SIDES, p=OFTEN))
-        kinds = random.choice(len(self.sources), size=PIXELS // side**2, p=self.shares)
-        batch = np.stack([self._view(int(kind), side, random) for kind in kinds])
-        return torch.from_numpy(batch).permute(0, 3, 1, 2)
+        counts = random.multinomial(self.size * USUAL**2 // side**2, self.shares)
+        parts = [
+            self._views(source, count, side, random)
+            for source, count in zip(self.sources, counts.tolist(), strict=True)
+            if count
+        ]
+        return spoil(torch.cat(parts), random, noise)
 
-    def _view(
-        self, kind: int, side: int, random: np.random.Generator
-    ) -> np.ndarray[tuple[int, ...], np.dtype[np.uint8]]:
-        images = self.sources[kind].images
-        return view(images[random.integers(len(images))], side, random)
+    def after(self, first: int) -> Iterator[Tensor]:
+        """Give the batches from number `first` on."""
+        return (self[number] for number in range(first, self.count))
 
-
-def loader(views: Views, first: int, workers: int) -> DataLoader[Tensor]:
-    """Read batches from number `first` on, ahead of time, in other processes."""
-    return DataLoader(
-        views,
-        batch_size=None,
-        sampler=range(first, len(views)),
-        num_workers=workers,
-        prefetch_factor=8 if workers else None,
-        generator=torch.Generator(),  # so that torch's own random state stays what a checkpoint holds
-    )
+    def _views(self, source: Source, count: int, side: int, random: np.random.Generator) -> Tensor:
+        chosen = random.integers(len(source.images), size=count)
+        images = source.images[torch.from_numpy(chosen).to(self.device)]
+        return crops(images, source.sizes[chosen], side, random)

@@ -27,7 +27,8 @@ class Expert(nn.Module):
     def __init__(self, teacher: Teacher, sample: Iterable[Tensor]) -> None:
         super().__init__()
         self.teacher = teacher
-        self.scales = self._spread(sample)
+        flat = self._flat(sample)
+        self.scales = [level.std(1).clamp_min(1e-3)[:, None, None] for level in flat]
 
     @torch.no_grad()
     def forward(self, images: Tensor) -> tuple[Tensor, ...]:
@@ -36,19 +37,18 @@ class Expert(nn.Module):
         return tuple(level.float() / scale for level, scale in zip(features, self.scales, strict=True))
 
     @torch.no_grad()
-    def _spread(self, sample: Iterable[Tensor]) -> list[Tensor]:
+    def _flat(self, sample: Iterable[Tensor]) -> list[Tensor]:
         batches = [self.teacher(normalise(images, self.teacher.mean, self.teacher.std)) for images in sample]
-        flat = [
-            torch.cat([level.transpose(0, 1).flatten(1) for level in levels], 1)
+        return [
+            torch.cat([level.transpose(0, 1).flatten(1) for level in levels], 1).float()
             for levels in zip(*batches, strict=True)
         ]
-        return [level.float().std(1).clamp_min(1e-3)[:, None, None] for level in flat]
 
 
 def normalise(images: Tensor, mean: Sequence[float], std: Sequence[float]) -> Tensor:
     """Turn (B, 3, H, W) uint8 into normalised float32, channels last in memory."""
     values = images.float().contiguous(memory_format=torch.channels_last) / 255
-    return (values - torch.tensor(mean)[:, None, None]) / torch.tensor(std)[:, None, None]
+    return (values - values.new_tensor(mean)[:, None, None]) / values.new_tensor(std)[:, None, None]
 
 
 def student_view(images: Tensor) -> Tensor:

@@ -6,6 +6,9 @@ end of them, and nobody owns them.
 
 from __future__ import annotations
 
+from concurrent.futures import ProcessPoolExecutor
+from functools import partial
+from multiprocessing import get_context
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -27,10 +30,15 @@ SIDE = 256
 def pool(count: int, seed: int) -> Pixels:
     """Draw images of all kinds in turn: (count, 256, 256, 3) uint8; image k depends on seed and k alone."""
     images = np.empty((count, SIDE, SIDE, 3), np.uint8)
-    for number in range(count):
-        random = np.random.default_rng([seed, number])
-        images[number] = KINDS[number % len(KINDS)](random)
+    with ProcessPoolExecutor(mp_context=get_context("spawn")) as workers:
+        for number, image in enumerate(workers.map(partial(draw, seed), range(count), chunksize=32)):
+            images[number] = image
     return images
+
+
+def draw(seed: int, number: int) -> Pixels:
+    """Draw image `number`: (256, 256, 3) uint8."""
+    return KINDS[number % len(KINDS)](np.random.default_rng([seed, number]))
 
 
 def dead_leaves(random: Random) -> Pixels:

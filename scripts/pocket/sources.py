@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import skimage
 import sklearn
+import torch
 from PIL import Image
 
 import procedural
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from numpy.typing import NDArray
+    from torch import Tensor
 
     Pixels = NDArray[np.uint8]
 
@@ -36,12 +38,29 @@ class Source:
     Attributes:
         name: of the kind.
         share: of the images that a batch draws from it.
-        images: (H, W, 3) uint8 each.
+        images: (N, 3, S, S) uint8; each fills the upper left of its square, and its edge goes on from there.
+        sizes: (N, 2) height and width in pixels.
     """
 
     name: str
     share: float
-    images: Sequence[Pixels]
+    images: Tensor
+    sizes: NDArray[np.int64]
+
+    @classmethod
+    def of(cls, name: str, share: float, images: Sequence[Pixels]) -> Source:
+        """Gather (H, W, 3) uint8 images of any sizes."""
+        sizes = np.array([image.shape[:2] for image in images])
+        side = int(sizes.max())
+        squares = np.empty((len(images), side, side, 3), np.uint8)
+        for square, image in zip(squares, images, strict=True):
+            height, width = image.shape[:2]
+            square[:] = np.pad(image, ((0, side - height), (0, side - width), (0, 0)), "edge")
+        return cls(name, share, torch.from_numpy(squares).permute(0, 3, 1, 2).contiguous(), sizes)
+
+    def to(self, device: torch.device) -> Source:
+        """Put the images on a device."""
+        return Source(self.name, self.share, self.images.to(device), self.sizes)
 
 
 def collect(shared: Path, drawn: int, seed: int) -> tuple[list[Source], list[Pixels]]:
@@ -60,11 +79,11 @@ def collect(shared: Path, drawn: int, seed: int) -> tuple[list[Source], list[Pix
     with np.load(data / "cifar10_subset.npz") as file:
         small = file["x_train"]
     sources = [
-        Source("photos", 0.55, photos),
-        Source("textures", 0.12, textures),
-        Source("installed", 0.06, _read(_installed())),
-        Source("cifar10", 0.07, small),
-        Source("procedural", 0.20, procedural.pool(drawn, seed)),
+        Source.of("photos", 0.55, photos),
+        Source.of("textures", 0.12, textures),
+        Source.of("installed", 0.06, _read(_installed())),
+        Source.of("cifar10", 0.07, small),
+        Source.of("procedural", 0.20, procedural.pool(drawn, seed)),
     ]
     return sources, judges + others
 

@@ -18,7 +18,7 @@ import torch
 from PIL import Image, ImageOps
 from safetensors.torch import save
 
-from batches import Views, loader
+from batches import Views
 from distil import Expert, explained, loss, student_view
 from sources import collect
 from student import Student
@@ -34,11 +34,11 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
     from torch import Tensor
 
-RATE, DECAY = 2e-3, 1e-4
-"""Adam's highest learning rate, and AdamW's weight decay."""
-WARM, COOL = 300, 0.3
+DECAY = 1e-4
+"""AdamW's weight decay."""
+WARM, COOL = 300, 0.4
 """Steps up to the highest rate; share of the steps over which it goes down to zero again."""
-JUDGE_SIDE, LOG_EVERY, JUDGE_EVERY = 192, 100, 500
+JUDGE_SIDE, LOG_EVERY, JUDGE_EVERY = 192, 100, 1000
 
 
 def arguments() -> argparse.Namespace:
@@ -57,14 +57,16 @@ def arguments() -> argparse.Namespace:
         "--steps", type=int, default=20_000, help="more than before: go on from the checkpoint"
     )
     parser.add_argument("--drawn", type=int, default=2_100, help="procedural images")
-    parser.add_argument("--workers", type=int, default=1, help="processes that make views")
+    parser.add_argument("--device", default="auto", help="auto, cuda, cpu")
+    parser.add_argument("--batch", type=int, default=32, help="views of 128 px, or as many pixels")
+    parser.add_argument("--rate", type=float, default=2e-3, help="Adam's highest learning rate")
     parser.add_argument("--seed", type=int, default=0)
     return parser.parse_args()
 
 
 def rate(step: int, steps: int) -> float:
-    """Give the learning rate of a step: up, level, and down to zero at the end."""
-    return RATE * min((step + 1) / WARM, 1.0, (steps - step) / (COOL * steps))
+    """Give a step's share of the highest learning rate: up, level, and down to zero at the end."""
+    return min((step + 1) / WARM, 1.0, (steps - step) / (COOL * steps))
 
 
 class Training:
@@ -78,15 +80,19 @@ class Training:
         self.options = options
         options.out.mkdir(parents=True, exist_ok=True)
         torch.manual_seed(options.seed)
+        self.device = choose_device(options.device)
+        self.amp = choose_precision("auto", self.device) == "bf16"
         sources, held_out = collect(options.shared, options.drawn, options.seed)
-        self.views = Views(sources, options.seed, options.steps)
-        self.amp = choose_precision("auto", choose_device("cpu")) == "bf16"
+        self.views = Views(sources, options.seed, options.steps, options.batch, self.device)
         weights = options.shared / "weights" / f"{options.expert}_layers1-3.safetensors"
-        teacher = create_teacher(options.expert, weights=weights).to(memory_format=torch.channels_last)
+        teacher = create_teacher(options.expert, weights=weights)
+        teacher = teacher.to(self.device, memory_format=torch.channels_last)
         self.expert = Expert(teacher, [self.views[number] for number in range(8)])
-        self.judges = torch.stack([square(image) for image in held_out])
-        self.student = Student().to(memory_format=torch.channels_last)
-        self.optimizer = torch.optim.AdamW(self.student.parameters(), lr=RATE, weight_decay=DECAY)
+        self.judges = torch.stack([square(image) for image in held_out]).to(self.device)
+        self.student = Student().to(self.device, memory_format=torch.channels_last)
+        self.optimizer = torch.optim.AdamW(
+            self.student.parameters(), options.rate, weight_decay=DECAY, fused=self.device.type == "cuda"
+        )
         self.checkpoint = Checkpoint(
             options.out / "checkpoint.safetensors", f"pocket {options.expert} {options.seed}"
         )
@@ -96,13 +102,14 @@ class Training:
     def run(self) -> None:
         """Train from the checkpoint, if there is one, to the last step."""
         first = self.resume()
-        batches = loader(self.views, first, self.options.workers)
-        began = time.monotonic()
-        for done, images in enumerate(batches, 1):
-            self.history.losses["distil"].append(self.step(images, first + done - 1))
-            if done % LOG_EVERY == 0:
-                self.log(first + done, (time.monotonic() - began) / done)
-            if (first + done) % JUDGE_EVERY == 0 or first + done == self.options.steps:
+        began, recent = time.monotonic(), []
+        for done, images in enumerate(self.views.after(first), 1):
+            recent.append(self.step(images, first + done - 1))
+            due = (first + done) % JUDGE_EVERY == 0 or first + done == self.options.steps
+            if due or len(recent) == LOG_EVERY:
+                self.log(first + done, recent, (time.monotonic() - began) / done)
+                recent = []
+            if due:
                 self.judge(first + done)
 
     def resume(self) -> int:
@@ -114,26 +121,27 @@ class Training:
         self.history = state.history
         return state.step
 
-    def step(self, images: Tensor, number: int) -> float:
-        """Learn from one batch."""
+    def step(self, images: Tensor, number: int) -> Tensor:
+        """Learn from one batch and give the loss; nothing waits for a GPU here."""
         for group in self.optimizer.param_groups:
-            group["lr"] = rate(number, self.options.steps)
+            group["lr"] = self.options.rate * rate(number, self.options.steps)
         self.student.train()
-        with torch.autocast("cpu", torch.bfloat16, enabled=self.amp):
+        with torch.autocast(self.device.type, torch.bfloat16, enabled=self.amp):
             targets = self.expert(images)
             before = self.student(student_view(images))
         error = loss(before, targets)
         self.optimizer.zero_grad()
         error.backward()
         self.optimizer.step()
-        return float(error.detach())
+        return error.detach()
 
-    def log(self, step: int, seconds: float) -> None:
-        """Say where the training stands."""
-        recent = self.history.losses["distil"][-LOG_EVERY:]
+    def log(self, step: int, recent: list[Tensor], seconds: float) -> None:
+        """Keep the losses and say where the training stands."""
+        losses = torch.stack(recent).tolist()
+        self.history.losses["distil"] += losses
         left = (self.options.steps - step) * seconds / 60
         print(
-            f"step {step} loss {sum(recent) / len(recent):.4f} {seconds:.3f} s/step {left:.0f} min left",
+            f"step {step} loss {sum(losses) / len(losses):.4f} {seconds:.3f} s/step {left:.0f} min left",
             flush=True,
         )
 
@@ -154,7 +162,7 @@ class Training:
             flush=True,
         )
         if 1 - mean < self.best.loss:
-            tensors = {name: tensor.half() for name, tensor in self.student.folded().items()}
+            tensors = {name: tensor.half().cpu() for name, tensor in self.student.folded().items()}
             record = {
                 "step": str(step),
                 "seed": str(self.options.seed),
