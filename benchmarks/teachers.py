@@ -47,7 +47,7 @@ def main() -> None:
     for seed in range(options.seeds):
         for data in options.sets:
             for teacher in options.teachers:
-                key = f"{data} | {teacher} | {seed}"
+                key = _key(data, teacher, seed, options)
                 if key not in results:
                     began = time.perf_counter()
                     results[key] = measure(data, teacher, seed, options)
@@ -62,8 +62,9 @@ def measure(data: str, teacher: str, seed: int, options: argparse.Namespace) -> 
     detector = ts.Detector(
         options.method, **parameters(teacher, options), seed=seed, steps=options.steps, device=options.device
     )
+    detector.set_params(size=_size(data, options))
     if data == FASHION:
-        return {"image_auroc": one_vs_rest(detector.set_params(size=64), options)}
+        return {"image_auroc": one_vs_rest(detector, options)}
     folder = options.shared / "data" / data
     found = ts.evaluate(detector.fit(folder), folder).pooled
     wanted = {name: found[name] for name in ("image_auroc", "pixel_auroc")}
@@ -96,7 +97,7 @@ def table(results: dict[str, dict[str, float]], options: argparse.Namespace) -> 
     for data in options.sets:
         cells = []
         for teacher in options.teachers:
-            runs = [results[f"{data} | {teacher} | {seed}"] for seed in range(options.seeds)]
+            runs = [results[_key(data, teacher, seed, options)] for seed in range(options.seeds)]
             names = [name for name in ("image_auroc", "pixel_auroc") if name in runs[0]]
             averages = [statistics.mean(run[name] for run in runs) for name in names]
             means[teacher].append(averages[0])
@@ -141,6 +142,15 @@ def alternate(calls: dict[str, Callable[[], object]]) -> dict[str, float]:
     return {name: statistics.median(values) for name, values in rounds.items()}
 
 
+def _key(data: str, teacher: str, seed: int, options: argparse.Namespace) -> str:
+    """Name a result by what it depends on and what is varied between calls."""
+    return f"{data} | {teacher} | {_size(data, options)} px | {seed}"
+
+
+def _size(data: str, options: argparse.Namespace) -> int:
+    return 64 if data == FASHION else int(options.size)
+
+
 def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
@@ -153,6 +163,7 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--device", default="cpu", help="what is fitted on; milliseconds are always a CPU's")
     parser.add_argument("--sets", nargs="+", default=[*FOLDERS, FASHION], choices=[*FOLDERS, FASHION])
     parser.add_argument("--teachers", nargs="+", default=list(TEACHERS), choices=list(TEACHERS))
+    parser.add_argument("--size", type=int, default=SIDE, help="of the folders' images")
     parser.add_argument("--seeds", type=int, default=1, help="runs of each, with seeds 0, 1, ...")
     parser.add_argument("--steps", type=int, default=150, help="optimiser steps of every fit")
     parser.add_argument("--images", type=int, default=500, help="training images of a Fashion-MNIST class")
