@@ -1,0 +1,123 @@
+"""Options of the verbs that score what arrives: serve, watch."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from twinspect.cli.options.shared import add_verb
+
+if TYPE_CHECKING:
+    import argparse
+
+    from twinspect.cli.options.shared import Verbs
+
+
+def serve(verbs: Verbs, common: argparse.ArgumentParser) -> None:
+    """Add `serve`."""
+    verb = add_verb(
+        verbs,
+        common,
+        "serve",
+        "answer over HTTP, with a page for people: scores, feedback, thresholds and drift; needs twinspect[serve]",
+    )
+    verb.add_argument("models", nargs="*", metavar="M.twin", help="one or more; reloaded when they change")
+    verb.add_argument(
+        "--host", default="127.0.0.1", help="what to listen on; another than this needs tokens (127.0.0.1)"
+    )
+    verb.add_argument("--port", type=int, default=8000, help="0 for any that is free (8000)")
+    _store_options(verb)
+    _token_options(verb)
+    verb.add_argument(
+        "--watch",
+        action="append",
+        default=[],
+        metavar="DIR",
+        help="score what arrives in this folder, too, by the first model; may be repeated",
+    )
+    _serve_limits(verb)
+
+
+def watch(verbs: Verbs, common: argparse.ArgumentParser) -> None:
+    """Add `watch`."""
+    verb = add_verb(
+        verbs,
+        common,
+        "watch",
+        "score what arrives in a folder, or what a camera sees, into the store of `serve`; needs twinspect[serve]",
+    )
+    verb.add_argument("folder", nargs="?", metavar="DIR", help="the folder; those below it count too")
+    verb.add_argument("--model", required=True, metavar="M.twin", help="reloaded when it changes")
+    verb.add_argument(
+        "--camera",
+        metavar="URL",
+        help="instead of DIR: an RTSP address, or the number of a USB camera; needs opencv-python-headless",
+    )
+    verb.add_argument("--category", default="", metavar="NAME", help="what all images show")
+    verb.add_argument("--every", type=float, default=2, metavar="S", help="seconds between looks (2)")
+    verb.add_argument(
+        "--grace",
+        type=float,
+        default=30,
+        metavar="S",
+        help="seconds after which a file that does not change and is no image counts as failed (30)",
+    )
+    verb.add_argument("--once", action="store_true", help="end when all that is there is scored")
+    _store_options(verb)
+
+
+def _store_options(verb: argparse.ArgumentParser) -> None:
+    """Add what the verbs take that keep inspections."""
+    verb.add_argument(
+        "--data",
+        default="inspections",
+        metavar="DIR",
+        help="where images and the database are kept (inspections)",
+    )
+    verb.add_argument(
+        "--db", metavar="URL", help="postgresql://user:password@host/name; default: SQLite in --data"
+    )
+    verb.add_argument(
+        "--runtime",
+        default="auto",
+        metavar="RUNTIME",
+        help="torch, onnx, openvino, or an export's name; auto: the fastest of what is there (auto)",
+    )
+    verb.add_argument("--device", default="auto", help="auto, cpu, cuda or mps (auto)")
+
+
+def _token_options(verb: argparse.ArgumentParser) -> None:
+    verb.add_argument("--token-file", metavar="FILE", help="who may do what: lines of name, role and hash")
+    verb.add_argument(
+        "--add-token",
+        metavar="NAME[:ROLE]",
+        help="add a token to --token-file, print it once and end; view: look; inspect: also score and judge "
+        "(default); admin: also change thresholds",
+    )
+    verb.add_argument(
+        "--allow-host",
+        action="append",
+        default=[],
+        metavar="NAME",
+        help="another name by which browsers call this server; may be repeated",
+    )
+
+
+def _serve_limits(verb: argparse.ArgumentParser) -> None:
+    verb.add_argument("--max-image-mb", type=float, default=64, metavar="N", help="of one file (64)")
+    verb.add_argument("--max-body-mb", type=float, default=512, metavar="N", help="of one request (512)")
+    verb.add_argument("--max-batch", type=int, default=64, metavar="N", help="images of one request (64)")
+    verb.add_argument("--max-pixels", type=int, metavar="N", help="of one image (200 million)")
+    verb.add_argument(
+        "--queue", type=int, default=256, metavar="N", help="images that may wait, for each model (256)"
+    )
+    verb.add_argument(
+        "--rate-limit",
+        type=float,
+        default=100,
+        metavar="N",
+        help="requests a second of one client; 0: any (100)",
+    )
+    verb.add_argument(
+        "--keep-days", type=float, metavar="N", help="remove older images; rows stay (for ever)"
+    )
+    verb.add_argument("--keep-gb", type=float, metavar="N", help="remove the oldest images beyond this (all)")

@@ -1,0 +1,141 @@
+"""What several verbs take."""
+
+from __future__ import annotations
+
+import argparse
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+Verbs: TypeAlias = "argparse._SubParsersAction[argparse.ArgumentParser]"  # noqa: SLF001 - argparse has no public name
+
+
+def add_verb(verbs: Verbs, common: argparse.ArgumentParser, name: str, text: str) -> argparse.ArgumentParser:
+    """Add a verb without options of its own yet."""
+    return verbs.add_parser(name, parents=[common], help=text, description=text[0].upper() + text[1:] + ".")
+
+
+def class_options(verb: argparse.ArgumentParser) -> None:
+    """Add what the verbs take that read labelled classes."""
+    # Not nargs="+": it would take DATA, where that comes next, for one more class.
+    group = verb.add_mutually_exclusive_group()
+    group.add_argument(
+        "--normal",
+        action=_Gather,
+        type=names,
+        metavar="CLASS,CLASS",
+        help="these classes are good, all others anomalous; may be repeated; the data is then train/<class> and "
+        "test/<class>, class folders (every fifth image is for testing), or an .npz of x_train, y_train, x_test, "
+        "y_test and perhaps classes",
+    )
+    group.add_argument(
+        "--anomalous",
+        action=_Gather,
+        type=names,
+        metavar="CLASS,CLASS",
+        help="the other way round: these classes are anomalous, all others good",
+    )
+
+
+def tile_options(verb: argparse.ArgumentParser) -> None:
+    """Add what the verbs take that can learn by tiles."""
+    verb.add_argument(
+        "--tile",
+        type=int,
+        metavar="PX",
+        help="learn and score by square tiles of this side, in pixels of the original image: for small defects in "
+        "large images; default: whole images",
+    )
+    verb.add_argument(
+        "--overlap",
+        type=int,
+        default=32,
+        metavar="PX",
+        help="pixels that neighbouring tiles share at least (32)",
+    )
+
+
+def length_options(verb: argparse.ArgumentParser) -> None:
+    """Add the two ways to say how long to train."""
+    length = verb.add_mutually_exclusive_group()
+    length.add_argument("--steps", type=int, metavar="N", help="optimiser steps; default: the method's")
+    length.add_argument("--epochs", type=int, metavar="N", help="passes over the images, instead of --steps")
+
+
+def split_options(verb: argparse.ArgumentParser) -> None:
+    """Add what the verbs take that divide good images into those to learn from and those to calibrate by."""
+    verb.add_argument("--seed", type=int, default=0, help="decides the split and everything random (0)")
+    verb.add_argument(
+        "--false-alarm-rate",
+        type=float,
+        metavar="A",
+        help="the rate to promise; default: the smallest the images allow",
+    )
+    verb.add_argument(
+        "--calibration",
+        default="split",
+        help="split: hold good images out; cv: five fits, every image serves both ways (split)",
+    )
+
+
+def threshold_options(verb: argparse.ArgumentParser) -> None:
+    """Add what the verbs take that set a threshold by scoring good images."""
+    verb.add_argument(
+        "--false-alarm-rate", type=float, metavar="A", help="default: the smallest the images allow"
+    )
+    run_options(verb)
+
+
+def runtime_option(verb: argparse.ArgumentParser) -> None:
+    """Add what the verbs take that can run an export."""
+    verb.add_argument(
+        "--runtime",
+        metavar="RUNTIME",
+        help="torch; onnx or openvino: an export; an export's name, such as onnx-fp16; auto: the fastest of what is "
+        "there, by what was measured at export (torch; auto where it is not installed)",
+    )
+
+
+def run_options(verb: argparse.ArgumentParser) -> None:
+    """Add where to compute and how many threads read."""
+    verb.add_argument("--device", default="auto", help="auto, cpu, cuda or mps (auto)")
+    verb.add_argument("--workers", type=int, metavar="N", help="threads that read images")
+
+
+class _Gather(argparse.Action):
+    """Collect the values of a repeated option; they replace those of a configuration file."""
+
+    def __call__(
+        self,
+        parser: argparse.ArgumentParser,  # noqa: ARG002 - argparse's signature
+        namespace: argparse.Namespace,
+        values: str | Sequence[Any] | None,
+        option_string: str | None = None,  # noqa: ARG002
+    ) -> None:
+        so_far = getattr(namespace, self.dest)
+        setattr(namespace, self.dest, [*([] if so_far is self.default else so_far), *(values or ())])
+
+
+def names(text: str) -> list[str]:
+    """Split a list at commas.
+
+    Raises:
+        argparse.ArgumentTypeError: one of them is empty.
+    """
+    found = [part.strip() for part in text.split(",")]
+    if not all(found):
+        raise argparse.ArgumentTypeError(f"expected names of classes such as cat,dog, got {text!r}")
+    return found
+
+
+def numbers(text: str) -> list[int]:
+    """Read integers between commas.
+
+    Raises:
+        argparse.ArgumentTypeError: one of them is none.
+    """
+    try:
+        return [int(part) for part in text.split(",")]
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"expected numbers such as 4,8,16, got {text!r}") from None
