@@ -43,9 +43,6 @@ class Views:
         self.device = device
         self.shares = np.array([source.share for source in sources])
 
-    def __len__(self) -> int:
-        return self.count
-
     def __getitem__(self, number: int) -> Tensor:
         random = np.random.default_rng([self.seed, number])
         noise = torch.Generator(self.device).manual_seed(int(random.integers(2**62)))

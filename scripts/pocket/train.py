@@ -94,7 +94,8 @@ class Training:
             self.student.parameters(), options.rate, weight_decay=DECAY, fused=self.device.type == "cuda"
         )
         self.checkpoint = Checkpoint(
-            options.out / "checkpoint.safetensors", f"pocket {options.expert} {options.seed}"
+            options.out / "checkpoint.safetensors",
+            f"pocket {options.expert} {options.seed} {options.batch} {options.rate}",
         )
         self.history = History({"distil": []}, {"explained": []})
         self.best = Best([self.student])

@@ -7,8 +7,10 @@ from typing import TYPE_CHECKING
 from twinspect.cli.options.shared import (
     add_verb,
     class_options,
+    device_option,
     length_options,
     numbers,
+    precision_option,
     split_options,
     threshold_options,
     tile_options,
@@ -123,8 +125,8 @@ def _learning_options(verb: argparse.ArgumentParser) -> None:
     )
     tile_options(verb)
     length_options(verb)
-    verb.add_argument("--device", default="auto", help="auto, cpu, cuda or mps (auto)")
-    verb.add_argument("--precision", default="auto", help="of training: auto, fp32 or bf16 (auto)")
+    device_option(verb)
+    precision_option(verb)
     verb.add_argument(
         "--bits", type=int, metavar="N", help="significant bits of 16-bit files: 10, 12, 14 or 16 (16)"
     )

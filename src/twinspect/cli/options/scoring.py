@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from twinspect.cli.options.shared import add_verb, class_options, run_options, runtime_option
+from twinspect.cli.options.shared import add_verb, class_options, device_option, run_options, runtime_option
 
 if TYPE_CHECKING:
     import argparse
@@ -87,7 +87,7 @@ def plan(verbs: Verbs, common: argparse.ArgumentParser) -> None:
     )
     verb.add_argument("--seconds", type=float, default=10, metavar="S", help="to measure for, each time (10)")
     runtime_option(verb)
-    verb.add_argument("--device", default="auto", help="auto, cpu, cuda or mps (auto)")
+    device_option(verb)
 
 
 def evaluate(verbs: Verbs, common: argparse.ArgumentParser) -> None:

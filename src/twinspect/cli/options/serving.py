@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from twinspect.cli.options.shared import add_verb
+from twinspect.cli.options.shared import add_verb, device_option
 
 if TYPE_CHECKING:
     import argparse
@@ -82,7 +82,7 @@ def _store_options(verb: argparse.ArgumentParser) -> None:
         metavar="RUNTIME",
         help="torch, onnx, openvino, or an export's name; auto: the fastest of what is there (auto)",
     )
-    verb.add_argument("--device", default="auto", help="auto, cpu, cuda or mps (auto)")
+    device_option(verb)
 
 
 def _token_options(verb: argparse.ArgumentParser) -> None:

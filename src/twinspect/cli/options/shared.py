@@ -97,9 +97,19 @@ def runtime_option(verb: argparse.ArgumentParser) -> None:
     )
 
 
+def device_option(verb: argparse.ArgumentParser) -> None:
+    """Add where to compute."""
+    verb.add_argument("--device", default="auto", help="auto, cpu, cuda or mps (auto)")
+
+
+def precision_option(verb: argparse.ArgumentParser) -> None:
+    """Add the numbers that training computes in."""
+    verb.add_argument("--precision", default="auto", help="of training: auto, fp32 or bf16 (auto)")
+
+
 def run_options(verb: argparse.ArgumentParser) -> None:
     """Add where to compute and how many threads read."""
-    verb.add_argument("--device", default="auto", help="auto, cpu, cuda or mps (auto)")
+    device_option(verb)
     verb.add_argument("--workers", type=int, metavar="N", help="threads that read images")
 
 

@@ -4,7 +4,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from twinspect.cli.options.shared import add_verb, length_options, names, numbers, run_options, tile_options
+from twinspect.cli.options.shared import (
+    add_verb,
+    length_options,
+    names,
+    numbers,
+    precision_option,
+    run_options,
+    tile_options,
+)
 
 if TYPE_CHECKING:
     import argparse
@@ -71,7 +79,7 @@ def benchmark(verbs: Verbs, common: argparse.ArgumentParser) -> None:
     verb.add_argument("--size", type=int, metavar="PX", help="side that images are resized to")
     tile_options(verb)
     length_options(verb)
-    verb.add_argument("--precision", default="auto", help="of training: auto, fp32 or bf16 (auto)")
+    precision_option(verb)
     verb.add_argument(
         "--set",
         action="append",
