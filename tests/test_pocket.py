@@ -81,9 +81,10 @@ def test_features_are_those_of_a_network_written_out_by_hand() -> None:
     tensors = {name: tensor.float() for name, tensor in load_file(WEIGHTS).items()}
     features, x = [], picture(2, 3, 75, 130)
     for stage, steps in PLAN:
-        for number, (_, _, stride) in enumerate(steps):
+        for number, (_, _, stride, dilation) in enumerate(steps):
             key = f"stages.{stage}.{2 * number}"
-            x = functional.conv2d(x, tensors[f"{key}.weight"], tensors[f"{key}.bias"], stride, 1).relu()
+            weight, bias = tensors[f"{key}.weight"], tensors[f"{key}.bias"]
+            x = functional.conv2d(x, weight, bias, stride, dilation, dilation).relu()
         features.append(x)
     found = create_teacher("pocket")(picture(2, 3, 75, 130))
     assert [f.shape[-2:] for f in found] == [(19, 33), (10, 17), (5, 9)]
@@ -101,11 +102,24 @@ def test_multiplications_are_less_than_half_of_resnet18() -> None:
     """The time is measured in benchmarks/teachers.py; this only guards the plan."""
     pixels, total = 256 * 256, 0.0
     for _, steps in PLAN:
-        for inputs, outputs, stride in steps:
+        for inputs, outputs, stride, _ in steps:
             pixels //= stride**2
             total += 9 * inputs * outputs * pixels
     resnet18 = 1.82e9  # conv1 and layer1 to layer3 at 256 px
     assert total < resnet18 / 2
+
+
+def test_a_coarse_feature_sees_as_far_as_the_plan_says() -> None:
+    """A pixel 99 away from a feature's middle changes it, one 100 away does not."""
+    network = PocketNetwork()
+    with torch.no_grad():
+        for parameter in network.parameters():  # every path counts, none is cut by a ReLU
+            parameter.fill_(1.0)
+    image = torch.zeros(1, 3, 432, 432, dtype=torch.float64, requires_grad=True)
+    network.double()(image)[-1][0, 0, 13, 13].backward()
+    assert image.grad is not None
+    seen = image.grad[0, 0].abs().sum(0).nonzero().flatten()
+    assert int(seen.max() - seen.min()) + 1 == 199
 
 
 @pytest.mark.parametrize(("asked", "given"), [((1, 3), ("stage1", "stage3")), (("stage2",), ("stage2",))])
@@ -254,28 +268,108 @@ def script(scripts: None, monkeypatch: pytest.MonkeyPatch) -> Any:
     return train
 
 
+@pytest.fixture
+def deepening(script: Any) -> Any:
+    """The script that learns the coarsest stage alone, with few batches kept."""
+    import deepen
+
+    deepen.TIMES, deepen.KEPT = 2, 2
+    return deepen
+
+
 def options(out: Path, shared: Path) -> argparse.Namespace:
     return argparse.Namespace(
-        shared=shared, expert="resnet18", out=out, steps=4, drawn=0, device="cpu", batch=4, rate=2e-3, seed=0
+        shared=shared,
+        expert="resnet18",
+        out=out,
+        steps=4,
+        drawn=0,
+        device="cpu",
+        batch=4,
+        rate=2e-3,
+        seed=0,
+        finer=WEIGHTS,
     )
+
+
+def equal(one: Path, two: Path) -> bool:
+    """Whether two files hold the same tensors, bit by bit."""
+    ours, theirs = load_file(one), load_file(two)
+    return ours.keys() == theirs.keys() and all(torch.equal(ours[name], theirs[name]) for name in ours)
 
 
 def test_a_training_that_was_stopped_ends_with_the_same_weights(
     script: Any, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    script.Training(options(tmp_path / "whole", tmp_path)).run()
-    half = script.Training(options(tmp_path / "halves", tmp_path))
+    from student import Student
+
+    def training(out: str) -> Any:
+        torch.manual_seed(0)
+        return script.Training(options(tmp_path / out, tmp_path), Student())
+
+    training("whole").run()
+    half = training("halves")
     half.views.count = 2  # as if stopped after two of the four steps
     half.run()
-    script.Training(options(tmp_path / "halves", tmp_path)).run()
-    one, two = (load_file(tmp_path / name / "checkpoint.safetensors") for name in ("whole", "halves"))
-    assert one.keys() == two.keys()
-    assert all(torch.equal(one[name], two[name]) for name in one)
+    training("halves").run()
+    assert equal(
+        tmp_path / "whole" / "checkpoint.safetensors", tmp_path / "halves" / "checkpoint.safetensors"
+    )
     assert "explained" in capsys.readouterr().out
 
 
+def test_a_deepening_that_was_stopped_ends_with_the_same_weights(
+    deepening: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    deepening.deepen(options(tmp_path / "whole", tmp_path))
+    learnt = deepening.Deepening.step
+
+    def stop(self: Any, error: Tensor, number: int) -> Tensor:
+        if number == 2:  # after the checkpoint of the second step
+            raise KeyboardInterrupt
+        step: Tensor = learnt(self, error, number)
+        return step
+
+    with monkeypatch.context() as patch:
+        patch.setattr(deepening.Deepening, "step", stop)
+        with pytest.raises(KeyboardInterrupt):
+            deepening.deepen(options(tmp_path / "halves", tmp_path))
+    deepening.deepen(options(tmp_path / "halves", tmp_path))
+    assert equal(
+        tmp_path / "whole" / "checkpoint.safetensors", tmp_path / "halves" / "checkpoint.safetensors"
+    )
+
+
+def test_deepening_leaves_the_finer_stages_as_they_are(deepening: Any, tmp_path: Path) -> None:
+    deepening.deepen(options(tmp_path, tmp_path))
+    before, after = load_file(WEIGHTS), load_file(tmp_path / "best.safetensors")
+    assert before.keys() == after.keys()
+    for name, tensor in after.items():
+        assert torch.equal(tensor, before[name]) == ("stage3" not in name), name
+
+
+@pytest.mark.usefixtures("scripts")
+def test_a_replayed_batch_is_one_of_the_newest_and_each_is_used_so_often() -> None:
+    from replay import Replay
+
+    made: list[int] = []
+
+    def make(number: int) -> tuple[Tensor, Tensor]:
+        made.append(number)
+        return torch.tensor(number), torch.tensor(-number)
+
+    replay = Replay(make, times=4, kept=10, seed=0)
+    used = [int(seen) for seen, _ in replay.between(0, 4000)]
+    assert made == list(range(1000))
+    assert all(max(0, step // 4 - 9) <= number <= step // 4 for step, number in enumerate(used))
+    assert np.bincount(used, minlength=1000)[20:980].mean() == pytest.approx(4, rel=0.02)
+    assert [int(seen) for seen, _ in replay.between(1001, 1100)] == used[1001:1100]
+
+
 def test_what_the_script_writes_is_a_teacher(script: Any, tmp_path: Path) -> None:
-    script.Training(options(tmp_path / "out", tmp_path)).run()
+    from student import Student
+
+    script.Training(options(tmp_path / "out", tmp_path), Student()).run()
     teacher = create_teacher("pocket", weights=tmp_path / "out" / "best.safetensors")
     assert len(teacher(picture(1, 3, 64, 64))) == 3
 

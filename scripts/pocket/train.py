@@ -3,7 +3,8 @@
     python scripts/pocket/train.py --shared ../shared --out runs/pocket --steps 20000
 
 Can be stopped at any time and goes on where it was. `OUT/best.safetensors` is what ships, judged on images that
-are never learnt from; copy it to `src/twinspect/teachers/pocket/weights.safetensors`.
+are never learnt from; copy it to `src/twinspect/teachers/pocket/weights.safetensors`. `deepen.py` beside it learns
+the coarsest stage alone, for a fraction of the work.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ from safetensors.torch import save
 from batches import Views
 from distil import Expert, explained, loss, student_view
 from sources import collect
-from student import Student
+from student import LastStage, Student
 from twinspect.best import Best
 from twinspect.checkpoint import Checkpoint, History, State
 from twinspect.devices import choose_device
@@ -31,6 +32,8 @@ from twinspect.teachers import create_teacher
 from twinspect.training import choose_precision
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from numpy.typing import NDArray
     from torch import Tensor
 
@@ -41,10 +44,10 @@ WARM, COOL = 300, 0.4
 JUDGE_SIDE, LOG_EVERY, JUDGE_EVERY = 192, 100, 1000
 
 
-def arguments() -> argparse.Namespace:
-    """Read the command line."""
+def parser(description: str | None) -> argparse.ArgumentParser:
+    """Name the options that every training has."""
     parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+        description=description, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument(
         "--shared", type=Path, default=Path("../shared"), help="folder with data/ and weights/"
@@ -61,7 +64,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--batch", type=int, default=32, help="views of 128 px, or as many pixels")
     parser.add_argument("--rate", type=float, default=2e-3, help="Adam's highest learning rate")
     parser.add_argument("--seed", type=int, default=0)
-    return parser.parse_args()
+    return parser
 
 
 def rate(step: int, steps: int) -> float:
@@ -73,13 +76,13 @@ class Training:
     """One run of the script.
 
     Args:
-        options: as :func:`arguments` gives them.
+        options: as :func:`parser` reads them.
+        student: what learns: gives levels before their last ReLU, and its folded tensors.
     """
 
-    def __init__(self, options: argparse.Namespace) -> None:
+    def __init__(self, options: argparse.Namespace, student: Student | LastStage) -> None:
         self.options = options
         options.out.mkdir(parents=True, exist_ok=True)
-        torch.manual_seed(options.seed)
         self.device = choose_device(options.device)
         self.amp = choose_precision("auto", self.device) == "bf16"
         sources, held_out = collect(options.shared, options.drawn, options.seed)
@@ -89,9 +92,10 @@ class Training:
         teacher = teacher.to(self.device, memory_format=torch.channels_last)
         self.expert = Expert(teacher, [self.views[number] for number in range(8)])
         self.judges = torch.stack([square(image) for image in held_out]).to(self.device)
-        self.student = Student().to(self.device, memory_format=torch.channels_last)
+        self.student = student.to(self.device, memory_format=torch.channels_last)
+        learned = [parameter for parameter in student.parameters() if parameter.requires_grad]
         self.optimizer = torch.optim.AdamW(
-            self.student.parameters(), options.rate, weight_decay=DECAY, fused=self.device.type == "cuda"
+            learned, options.rate, weight_decay=DECAY, fused=self.device.type == "cuda"
         )
         self.checkpoint = Checkpoint(
             options.out / "checkpoint.safetensors",
@@ -104,8 +108,8 @@ class Training:
         """Train from the checkpoint, if there is one, to the last step."""
         first = self.resume()
         began, recent = time.monotonic(), []
-        for done, images in enumerate(self.views.after(first), 1):
-            recent.append(self.step(images, first + done - 1))
+        for done, error in enumerate(self.errors(first), 1):
+            recent.append(self.step(error, first + done - 1))
             due = (first + done) % JUDGE_EVERY == 0 or first + done == self.options.steps
             if due or len(recent) == LOG_EVERY:
                 self.log(first + done, recent, (time.monotonic() - began) / done)
@@ -122,15 +126,19 @@ class Training:
         self.history = state.history
         return state.step
 
-    def step(self, images: Tensor, number: int) -> Tensor:
+    def errors(self, first: int) -> Iterator[Tensor]:
+        """Give the loss of every step from number `first` on, with its gradient still to be taken."""
+        for images in self.views.after(first):
+            self.student.train()
+            with torch.autocast(self.device.type, torch.bfloat16, enabled=self.amp):
+                targets = self.expert(images)
+                before = self.student(student_view(images))
+            yield loss(before, targets)
+
+    def step(self, error: Tensor, number: int) -> Tensor:
         """Learn from one batch and give the loss; nothing waits for a GPU here."""
         for group in self.optimizer.param_groups:
             group["lr"] = self.options.rate * rate(number, self.options.steps)
-        self.student.train()
-        with torch.autocast(self.device.type, torch.bfloat16, enabled=self.amp):
-            targets = self.expert(images)
-            before = self.student(student_view(images))
-        error = loss(before, targets)
         self.optimizer.zero_grad()
         error.backward()
         self.optimizer.step()
@@ -183,5 +191,7 @@ def square(image: NDArray[np.uint8]) -> Tensor:
 
 
 if __name__ == "__main__":
+    given = parser(__doc__).parse_args()
+    torch.manual_seed(given.seed)
     with kept_memory():
-        Training(arguments()).run()
+        Training(given, Student()).run()
