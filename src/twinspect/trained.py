@@ -103,7 +103,10 @@ class Trained(Judge):
         try:
             detector.model_.load_state_dict(weights_file.decode(weights, folder / bundle.WEIGHTS))
         except RuntimeError as error:
-            raise BundleError(f"{folder / bundle.WEIGHTS} does not fit {bundle.RECORD}: {error}") from error
+            raise BundleError(
+                f"{folder / bundle.WEIGHTS} does not fit {bundle.RECORD}; if an earlier twinspect wrote them, "
+                f"fit the model again: {error}"
+            ) from error
         detector.images_ = bundle.read_images(folder, record)
         return detector
 
