@@ -269,11 +269,12 @@ def script(scripts: None, monkeypatch: pytest.MonkeyPatch) -> Any:
 
 
 @pytest.fixture
-def deepening(script: Any) -> Any:
+def deepening(script: Any, monkeypatch: pytest.MonkeyPatch) -> Any:
     """The script that learns the coarsest stage alone, with few batches kept."""
     import deepen
 
-    deepen.TIMES, deepen.KEPT = 2, 2
+    monkeypatch.setattr(deepen, "TIMES", 2)
+    monkeypatch.setattr(deepen, "KEPT", 2)
     return deepen
 
 

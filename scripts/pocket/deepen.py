@@ -2,8 +2,9 @@
 
     python scripts/pocket/deepen.py --finer src/twinspect/teachers/pocket/weights.safetensors --out runs/deeper
 
-What the finer stages and the expert say of a batch is kept and learnt from several times: on a CPU saying it takes
-twice as long as a step of the stage. All else is as in `train.py`.
+What the finer stages and the expert say of a batch is kept and learnt from several times:
+a CPU is slow to say it.
+All else is as in `train.py`.
 """
 
 from __future__ import annotations

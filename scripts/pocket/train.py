@@ -99,7 +99,7 @@ class Training:
         )
         self.checkpoint = Checkpoint(
             options.out / "checkpoint.safetensors",
-            f"pocket {options.expert} {options.seed} {options.batch} {options.rate}",
+            f"pocket {type(student).__name__} {options.expert} {options.seed} {options.batch} {options.rate}",
         )
         self.history = History({"distil": []}, {"explained": []})
         self.best = Best([self.student])

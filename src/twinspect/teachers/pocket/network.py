@@ -23,7 +23,7 @@ PLAN: tuple[tuple[str, tuple[tuple[int, int, int, int], ...]], ...] = (
 """Stages by name, fine to coarse: channels in, channels out, stride and dilation of each 3x3 convolution.
 
 The last two are dilated so that a coarse feature sees 199 pixels, about as many as one of ResNet-18's third layer
-(211): whole parts at 256 px. Dilation costs nothing.
+(211): whole parts at 256 px. Dilation costs next to nothing.
 """
 NAMES = tuple(name for name, _ in PLAN)
 MEAN, STD = (0.5, 0.5, 0.5), (0.25, 0.25, 0.25)
