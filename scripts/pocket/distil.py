@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from twinspect.teachers.pocket.network import MEAN, STD
+from twinspect.teachers.pocket.network import MEAN, STD, PocketNetwork
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -54,6 +54,19 @@ def normalise(images: Tensor, mean: Sequence[float], std: Sequence[float]) -> Te
 def student_view(images: Tensor) -> Tensor:
     """Normalise images as the pocket network takes them."""
     return normalise(images, MEAN, STD)
+
+
+def levels_before(network: PocketNetwork, images: Tensor) -> tuple[Tensor, ...]:
+    """Give every level of a pocket network before its last ReLU: (B, C, h, w) maps, fine to coarse."""
+    images = network.start(student_view(images))
+    levels = []
+    for stage in network.stages.values():
+        *first, last = stage
+        for block in first:
+            images = block(images)
+        levels.append(last.before(images))
+        images = functional.relu(levels[-1])
+    return tuple(levels)
 
 
 def loss(before: Sequence[Tensor], targets: Sequence[Tensor]) -> Tensor:

@@ -1,10 +1,9 @@
-"""Train the pocket teacher: distil a pretrained expert's features into a small plain network.
+"""Train the pocket teacher: prune a pretrained expert, then distil its features into what is left of it.
 
-    python scripts/pocket/train.py --shared ../shared --out runs/pocket --steps 20000
+    python scripts/pocket/train.py --shared ../shared --out runs/pocket --steps 8000
 
 Can be stopped at any time and goes on where it was. `OUT/best.safetensors` is what ships, judged on images that
-are never learnt from; copy it to `src/twinspect/teachers/pocket/weights.safetensors`. `deepen.py` beside it learns
-the coarsest stage alone, for a fraction of the work.
+are never learnt from; copy it to `src/twinspect/teachers/pocket/weights.safetensors`.
 """
 
 from __future__ import annotations
@@ -20,15 +19,16 @@ from PIL import Image, ImageOps
 from safetensors.torch import save
 
 from batches import Views
-from distil import Expert, explained, loss, student_view
+from distil import Expert, explained, levels_before, loss
+from prune import pruned
 from sources import collect
-from student import LastStage, Student
 from twinspect.best import Best
 from twinspect.checkpoint import Checkpoint, History, State
 from twinspect.devices import choose_device
 from twinspect.files import write_atomically
 from twinspect.memory import kept_memory
 from twinspect.teachers import create_teacher
+from twinspect.teachers.pocket.network import PocketNetwork
 from twinspect.training import choose_precision
 
 if TYPE_CHECKING:
@@ -37,34 +37,36 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
     from torch import Tensor
 
+EXPERT = "resnet18"
+"""The teacher that is pruned and distilled."""
 DECAY = 1e-4
 """AdamW's weight decay."""
+PRUNED_ON = 40
+"""Batches that the expert's layers are pruned on."""
 WARM, COOL = 300, 0.4
 """Steps up to the highest rate; share of the steps over which it goes down to zero again."""
 JUDGE_SIDE, LOG_EVERY, JUDGE_EVERY = 192, 100, 1000
 
 
-def parser(description: str | None) -> argparse.ArgumentParser:
-    """Name the options that every training has."""
+def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(
-        description=description, formatter_class=argparse.RawDescriptionHelpFormatter
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument(
         "--shared", type=Path, default=Path("../shared"), help="folder with data/ and weights/"
     )
-    parser.add_argument("--expert", default="resnet18", help="teacher to distil: resnet18")
     parser.add_argument(
         "--out", type=Path, default=Path("runs/pocket"), help="checkpoint, log and best weights"
     )
     parser.add_argument(
-        "--steps", type=int, default=20_000, help="more than before: go on from the checkpoint"
+        "--steps", type=int, default=8_000, help="more than before: go on from the checkpoint"
     )
     parser.add_argument("--drawn", type=int, default=2_100, help="procedural images")
     parser.add_argument("--device", default="auto", help="auto, cuda, cpu")
-    parser.add_argument("--batch", type=int, default=32, help="views of 128 px, or as many pixels")
-    parser.add_argument("--rate", type=float, default=2e-3, help="Adam's highest learning rate")
+    parser.add_argument("--batch", type=int, default=16, help="views of 128 px, or as many pixels")
+    parser.add_argument("--rate", type=float, default=5e-4, help="Adam's highest learning rate")
     parser.add_argument("--seed", type=int, default=0)
-    return parser
+    return parser.parse_args()
 
 
 def rate(step: int, steps: int) -> float:
@@ -76,30 +78,28 @@ class Training:
     """One run of the script.
 
     Args:
-        options: as :func:`parser` reads them.
-        student: what learns: gives levels before their last ReLU, and its folded tensors.
+        options: as the command line gives them.
     """
 
-    def __init__(self, options: argparse.Namespace, student: Student | LastStage) -> None:
+    def __init__(self, options: argparse.Namespace) -> None:
         self.options = options
         options.out.mkdir(parents=True, exist_ok=True)
         self.device = choose_device(options.device)
         self.amp = choose_precision("auto", self.device) == "bf16"
         sources, held_out = collect(options.shared, options.drawn, options.seed)
         self.views = Views(sources, options.seed, options.steps, options.batch, self.device)
-        weights = options.shared / "weights" / f"{options.expert}_layers1-3.safetensors"
-        teacher = create_teacher(options.expert, weights=weights)
+        weights = options.shared / "weights" / f"{EXPERT}_layers1-3.safetensors"
+        teacher = create_teacher(EXPERT, weights=weights)
         teacher = teacher.to(self.device, memory_format=torch.channels_last)
         self.expert = Expert(teacher, [self.views[number] for number in range(8)])
         self.judges = torch.stack([square(image) for image in held_out]).to(self.device)
-        self.student = student.to(self.device, memory_format=torch.channels_last)
-        learned = [parameter for parameter in student.parameters() if parameter.requires_grad]
+        self.student = PocketNetwork().to(self.device, memory_format=torch.channels_last)
         self.optimizer = torch.optim.AdamW(
-            learned, options.rate, weight_decay=DECAY, fused=self.device.type == "cuda"
+            self.student.parameters(), options.rate, weight_decay=DECAY, fused=self.device.type == "cuda"
         )
         self.checkpoint = Checkpoint(
             options.out / "checkpoint.safetensors",
-            f"pocket {type(student).__name__} {options.expert} {options.seed} {options.batch} {options.rate}",
+            f"pocket of {EXPERT} {options.seed} {options.batch} {options.rate}",
         )
         self.history = History({"distil": []}, {"explained": []})
         self.best = Best([self.student])
@@ -121,6 +121,9 @@ class Training:
         """Load the checkpoint and say at which step to go on."""
         state = self.checkpoint.read()
         if state is None:
+            views = [self.views[number] for number in range(PRUNED_ON)]
+            self.student.load_state_dict(pruned(self.expert.teacher, views).state_dict())
+            self.judge(0)
             return 0
         state.put_back(self.student, self.optimizer, self.best)
         self.history = state.history
@@ -129,11 +132,15 @@ class Training:
     def errors(self, first: int) -> Iterator[Tensor]:
         """Give the loss of every step from number `first` on, with its gradient still to be taken."""
         for images in self.views.after(first):
-            self.student.train()
             with torch.autocast(self.device.type, torch.bfloat16, enabled=self.amp):
                 targets = self.expert(images)
-                before = self.student(student_view(images))
+                before = self.answer(images)
             yield loss(before, targets)
+
+    def answer(self, images: Tensor) -> tuple[Tensor, ...]:
+        """Give the student's levels before their last ReLU, at the scale of the targets."""
+        levels = levels_before(self.student, images)
+        return tuple(level / scale for level, scale in zip(levels, self.expert.scales, strict=True))
 
     def step(self, error: Tensor, number: int) -> Tensor:
         """Learn from one batch and give the loss; nothing waits for a GPU here."""
@@ -157,10 +164,7 @@ class Training:
     @torch.no_grad()
     def judge(self, step: int) -> None:
         """Measure on images never learnt from, write a checkpoint, and the weights if they are the best so far."""
-        self.student.eval()
-        parts = [
-            (self.student(student_view(images)), self.expert(images)) for images in self.judges.split(10)
-        ]
+        parts = [(self.answer(images), self.expert(images)) for images in self.judges.split(10)]
         before, targets = (
             tuple(map(torch.cat, zip(*side, strict=True))) for side in zip(*parts, strict=True)
         )
@@ -171,7 +175,9 @@ class Training:
             flush=True,
         )
         if 1 - mean < self.best.loss:
-            tensors = {name: tensor.half().cpu() for name, tensor in self.student.folded().items()}
+            tensors = {
+                name: tensor.half().cpu().contiguous() for name, tensor in self.student.state_dict().items()
+            }
             record = {
                 "step": str(step),
                 "seed": str(self.options.seed),
@@ -191,7 +197,7 @@ def square(image: NDArray[np.uint8]) -> Tensor:
 
 
 if __name__ == "__main__":
-    given = parser(__doc__).parse_args()
+    given = _options()
     torch.manual_seed(given.seed)
     with kept_memory():
-        Training(given, Student()).run()
+        Training(given).run()

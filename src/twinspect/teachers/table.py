@@ -67,7 +67,7 @@ CURATED = (
         "pocket",
         SHIPPED,
         _levels("stage1 stage2 stage3", (64, 128, 256), (4, 8, 16), signed=False),
-        1_421_312,
+        1_404_288,
         POCKET_LICENCE,
     ),
     TeacherInfo("resnet18", "timm/resnet18.tv_in1k", _resnet(64, 128, 256), 2_782_784, _BSD),
