@@ -87,7 +87,7 @@ class Block(nn.Module):
         """Give (B, outputs, h, w) before the last ReLU."""
         inner = functional.relu(self.first(images), inplace=True)
         skipped: Tensor = images if self.skip is None else self.skip(images)
-        return skipped + self.second(inner)
+        return self.second(inner).add_(skipped)
 
     def forward(self, images: Tensor) -> Tensor:
         """Give (B, outputs, h, w), >= 0."""
