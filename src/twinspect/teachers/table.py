@@ -15,7 +15,7 @@ FROM_FILE = "a file of yours"
 """Where the weights of a teacher come from that no hub has."""
 SHIPPED = "this package"
 """Where the weights of the pocket teacher come from."""
-POCKET_LICENCE = "apache-2.0; distilled from a network trained on ImageNet (see its model card)"
+POCKET_LICENCE = "apache-2.0, with bsd-3-clause: pruned from torchvision's ResNet-18 (see its model card)"
 
 
 @dataclass(frozen=True)
