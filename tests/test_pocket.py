@@ -65,6 +65,7 @@ def test_the_model_card_is_of_this_file() -> None:
     assert hashlib.sha256(WEIGHTS.read_bytes()).hexdigest() in text
     for word in ("## Data", "## Licences", "## Recipe", "## Figures", "## Not for"):
         assert word in text
+    assert "Redistribution" in CARD.with_name("LICENSE-torchvision").read_text(encoding="utf-8")
 
 
 def test_it_needs_no_network_and_is_listed_as_present() -> None:

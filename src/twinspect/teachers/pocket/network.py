@@ -87,7 +87,8 @@ class Block(nn.Module):
         """Give (B, outputs, h, w) before the last ReLU."""
         inner = functional.relu(self.first(images), inplace=True)
         skipped: Tensor = images if self.skip is None else self.skip(images)
-        return self.second(inner).add_(skipped)
+        added: Tensor = self.second(inner).add_(skipped)
+        return added
 
     def forward(self, images: Tensor) -> Tensor:
         """Give (B, outputs, h, w), >= 0."""
