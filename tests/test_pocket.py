@@ -101,7 +101,13 @@ def test_features_are_those_of_a_network_written_out_by_hand() -> None:
         torch.testing.assert_close(ours, reference)
 
 
-def test_multiplications_are_less_than_0_55_of_resnet18() -> None:
+def test_trained_features_are_of_the_scale_of_the_random_ones() -> None:
+    """Methods need no other learning rate for them."""
+    for level in create_teacher("pocket")(pink_noise(0)):
+        assert 0.1 < level.std() < 10
+
+
+def test_multiplications_are_less_than_half_of_resnet18() -> None:
     """The time is measured in benchmarks/teachers.py; this only guards the plan."""
 
     def multiplications(teacher: Teacher) -> int:
@@ -109,8 +115,9 @@ def test_multiplications_are_less_than_0_55_of_resnet18() -> None:
             teacher(torch.zeros(1, 3, 256, 256))
         return counter.get_total_flops() // 2
 
-    assert multiplications(create_teacher("resnet18", weights="random")) == pytest.approx(1.82e9, rel=0.05)
-    assert multiplications(create_teacher("pocket")) < 1e9
+    resnet18 = 1.82e9  # conv1 and layer1 to layer3 at 256 px
+    assert multiplications(create_teacher("resnet18", weights="random")) == pytest.approx(resnet18, rel=0.01)
+    assert multiplications(create_teacher("pocket")) < resnet18 / 2
 
 
 def test_a_coarse_feature_sees_as_far_as_one_of_resnet18() -> None:
@@ -281,7 +288,7 @@ def test_pruning_takes_a_network_apart_that_is_half_empty(monkeypatch: pytest.Mo
 
 
 def half_empty(expert: Teacher) -> Teacher:
-    """Silence every other filter of the stem and of the inside of every block; skips of the stem are kept."""
+    """Silence every other filter of the stem and every other inner channel of every block."""
     network = expert.backbone.net
     layers = [block for name in ("layer1", "layer2", "layer3") for block in network[name]]
     with torch.no_grad():

@@ -93,9 +93,8 @@ def _prune_stem(stem: nn.Conv2d, whole: nn.Conv2d, expert: Teacher, theirs: Maps
     kept = Regression(seen, wanted).keep(_channels(seen.shape[1]), stem.out_channels)
     weight, given = whole.weight[kept], whole.weight.new_tensor
     mean, std = given(expert.mean)[:, None, None], given(expert.std)[:, None, None]
-    stem.weight.copy_(
-        weight * given(STD)[:, None, None] / std
-    )  # the same on images normalised in another way
+    # The same filters on images that are normalised in another way.
+    stem.weight.copy_(weight * given(STD)[:, None, None] / std)
     stem.bias.copy_(whole.bias[kept] + (weight * (given(MEAN)[:, None, None] - mean) / std).sum((1, 2, 3)))
 
 
