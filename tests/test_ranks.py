@@ -232,16 +232,17 @@ def distances(first: Path, second: Path) -> dict[str, float]:
 
 
 def test_two_processes_reach_the_weights_of_one(good: Path, two: Path) -> None:
-    """After three steps: all weights and statistics to 1e-5 of their size, and each tensor for itself to 1 %.
+    """After three steps: all weights and statistics to 3e-5 of their size, and each tensor for itself to 5 %.
 
-    Biases of BatchNorm begin at 0 and are nothing but sums of gradients, some of them hardly above rounding errors;
-    a part that counted too much would move them by a fifth.
+    Biases of BatchNorm begin at 0 and are nothing but sums of gradients, some of them hardly above rounding errors:
+    one process that adds up in another order (2 threads for 1) moves them by 0.8 %, and two processes by 1.2 %.
+    Parts of 3 and 4 images that counted the same would move them by 19 %, and all weights by 1.5e-4.
     """
     one = good.with_name("one.twin")
     assert fit(good, one).returncode == 0
     apart = distances(one, two)
-    assert apart["all"] < 1e-5
-    assert max(apart.values()) < 0.01, max(apart, key=lambda name: apart[name])
+    assert apart["all"] < 3e-5
+    assert max(apart.values()) < 0.05, max(apart, key=lambda name: apart[name])
     alone, together = record(one), record(two)
     assert together["losses"]["distil"] == pytest.approx(alone["losses"]["distil"], rel=1e-5)
     assert together["calibration"]["names"] == alone["calibration"]["names"]
