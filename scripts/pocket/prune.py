@@ -48,8 +48,9 @@ def pruned(expert: Teacher, views: Maps) -> PocketNetwork:
     ours = [network.start(student_view(batch)) for batch in views]
     blocks = [block for stage in network.stages.values() for block in stage]
     for block, residual in zip(blocks, residuals, strict=True):
-        _prune_block(block, residual, ours, theirs)
-        ours, theirs = [block(maps) for maps in ours], [residual.before(maps).relu() for maps in theirs]
+        answers = [residual.before(maps) for maps in theirs]
+        _prune_block(block, residual.first, ours, theirs, answers)
+        ours, theirs = [block(maps) for maps in ours], [maps.relu() for maps in answers]
     return network
 
 
@@ -98,15 +99,23 @@ def _prune_stem(stem: nn.Conv2d, whole: nn.Conv2d, expert: Teacher, theirs: Maps
     stem.bias.copy_(whole.bias[kept] + (weight * (given(MEAN)[:, None, None] - mean) / std).sum((1, 2, 3)))
 
 
-def _prune_block(block: Block, residual: Residual, ours: Maps, theirs: Maps) -> None:
-    """Fit a block to the expert's, all inner channels first; then take away those that cost least."""
-    inner = [residual.first(maps) for maps in theirs]
+def _prune_block(block: Block, whole: nn.Conv2d, ours: Maps, theirs: Maps, answers: Maps) -> None:
+    """Fit a block to the expert's, all inner channels first; then take away those that cost least.
+
+    Args:
+        block: filled in.
+        whole: the first convolution of the expert's block.
+        ours: what the block sees.
+        theirs: what the expert's block sees.
+        answers: what the expert's block says, before its last ReLU.
+    """
+    inner = [whole(maps) for maps in theirs]
     places, stride = Places(inner), block.first.stride[0]
     first = Regression(places.taps(ours, stride), places.points(inner))
     wide = nn.Conv2d(block.first.in_channels, len(first.bias), 3, stride, padding=1).to(inner[0].device)
     _fill(wide, first.weights, first.bias)
     seen = places.taps([wide(maps).relu() for maps in ours])
-    groups, wanted = _channels(seen.shape[1]), places.points([residual.before(maps) for maps in theirs])
+    groups, wanted = _channels(seen.shape[1]), places.points(answers)
     if block.skip is None:
         wanted -= places.points(ours)
     else:  # the skip's weights are fitted along with the others, and none of them goes
