@@ -5,6 +5,11 @@ r"""Which teacher is worth its time: the same method with several teachers on se
 Folders in MVTec layout are taken whole. Fashion-MNIST is one-vs-rest at 64 px: each class in turn is normal and every
 fifth test image of all classes is scored. Results are kept, so that an interrupted run goes on. Milliseconds are
 measured last, the teachers taking turns on images of 256 px.
+
+Pocket's weights are chosen on other images than those of its card's table:
+
+    python benchmarks/teachers.py --sets cifar10 demo/brick demo/gravel --size 128 --steps 100 --seeds 2 \
+        --teachers pocket candidate --candidate runs/pocket/best.safetensors --out runs/choice
 """
 
 from __future__ import annotations
@@ -21,6 +26,7 @@ import numpy as np
 import torch
 
 import twinspect as ts
+from twinspect.data.demo import write_demo
 from twinspect.metrics import auroc
 from twinspect.teachers import create_teacher
 
@@ -28,10 +34,14 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 FOLDERS = ("cookies", "deeppcb", "aliens", "brain_mri")
-FASHION = "fashion_mnist"
+DEMO = ("demo/brick", "demo/gravel")
+CLASSES = {"fashion_mnist": ("fashion_mnist.npz", range(10)), "cifar10": ("cifar10_subset.npz", range(3))}
+"""Files of classes, and those of them that are normal in turn."""
+USUAL = (*FOLDERS, "fashion_mnist")
 TEACHERS = {
     "pocket, random": ("pocket", "random"),
     "pocket": ("pocket", None),
+    "candidate": ("pocket", "candidate"),
     "resnet18": ("resnet18", "resnet18_layers1-3.safetensors"),
     "resnet50": ("resnet50_caffe", "resnet50_caffe_layers1-3.safetensors"),
 }
@@ -58,14 +68,14 @@ def main() -> None:
 
 
 def measure(data: str, teacher: str, seed: int, options: argparse.Namespace) -> dict[str, float]:
-    """Fit one detector, or one for each class of Fashion-MNIST, and give its AUROCs in percent."""
+    """Fit one detector, or one for each of some classes, and give its AUROCs in percent."""
     detector = ts.Detector(
         options.method, **parameters(teacher, options), seed=seed, steps=options.steps, device=options.device
     )
     detector.set_params(size=_size(data, options))
-    if data == FASHION:
-        return {"image_auroc": one_vs_rest(detector, options)}
-    folder = options.shared / "data" / data
+    if data in CLASSES:
+        return {"image_auroc": one_vs_rest(detector, data, options)}
+    folder = demo(data, options) if data in DEMO else options.shared / "data" / data
     found = ts.evaluate(detector.fit(folder), folder).pooled
     wanted = {name: found[name] for name in ("image_auroc", "pixel_auroc")}
     return {name: 100 * value for name, value in wanted.items() if value is not None}
@@ -74,16 +84,26 @@ def measure(data: str, teacher: str, seed: int, options: argparse.Namespace) -> 
 def parameters(teacher: str, options: argparse.Namespace) -> dict[str, Any]:
     """Name the teacher and its weights as a detector takes them."""
     name, weights = TEACHERS[teacher]
+    if weights == "candidate":
+        return {"teacher": name, "weights": options.candidate}
     file = weights if weights in (None, "random") else options.shared / "weights" / weights
     return {"teacher": name, "weights": file}
 
 
-def one_vs_rest(detector: ts.Detector, options: argparse.Namespace) -> float:
-    """Average the image AUROC over the ten classes."""
+def demo(data: str, options: argparse.Namespace) -> Path:
+    """Write what `twinspect demo` is judged on, and give one of its products."""
+    if not (options.out / data).is_dir():
+        write_demo(options.out / "demo")
+    return Path(options.out / data)
+
+
+def one_vs_rest(detector: ts.Detector, name: str, options: argparse.Namespace) -> float:
+    """Average the image AUROC over the classes that are normal in turn."""
     values = []
-    with np.load(options.shared / "data" / f"{FASHION}.npz") as data:
+    file, labels = CLASSES[name]
+    with np.load(options.shared / "data" / file) as data:
         spread = slice(None, None, max(1, len(data["y_test"]) // options.tests))  # they lie class by class
-        for label in range(10):
+        for label in labels:
             normal = data["x_train"][data["y_train"] == label][: options.images]
             scores = detector.fit(normal).score(data["x_test"][spread], maps=False).image
             values.append(auroc(data["y_test"][spread] != label, scores))
@@ -148,7 +168,7 @@ def _key(data: str, teacher: str, seed: int, options: argparse.Namespace) -> str
 
 
 def _size(data: str, options: argparse.Namespace) -> int:
-    return 64 if data == FASHION else int(options.size)
+    return 64 if data == "fashion_mnist" else int(options.size)
 
 
 def _options() -> argparse.Namespace:
@@ -161,13 +181,19 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--out", type=Path, default=Path("runs/teachers"), help="where results are kept")
     parser.add_argument("--method", default="rd")
     parser.add_argument("--device", default="cpu", help="what is fitted on; milliseconds are always a CPU's")
-    parser.add_argument("--sets", nargs="+", default=[*FOLDERS, FASHION], choices=[*FOLDERS, FASHION])
-    parser.add_argument("--teachers", nargs="+", default=list(TEACHERS), choices=list(TEACHERS))
+    parser.add_argument("--sets", nargs="+", default=list(USUAL), choices=[*USUAL, "cifar10", *DEMO])
+    parser.add_argument(
+        "--teachers",
+        nargs="+",
+        default=[name for name in TEACHERS if name != "candidate"],
+        choices=list(TEACHERS),
+    )
+    parser.add_argument("--candidate", type=Path, help="other weights of pocket, for the teacher `candidate`")
     parser.add_argument("--size", type=int, default=SIDE, help="of the folders' images")
     parser.add_argument("--seeds", type=int, default=1, help="runs of each, with seeds 0, 1, ...")
     parser.add_argument("--steps", type=int, default=150, help="optimiser steps of every fit")
-    parser.add_argument("--images", type=int, default=500, help="training images of a Fashion-MNIST class")
-    parser.add_argument("--tests", type=int, default=2000, help="test images of Fashion-MNIST, all classes")
+    parser.add_argument("--images", type=int, default=500, help="training images of a class, at most")
+    parser.add_argument("--tests", type=int, default=2000, help="test images of all classes, at least")
     return parser.parse_args()
 
 
