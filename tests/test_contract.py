@@ -98,6 +98,21 @@ def test_fit_leaves_the_teacher_and_the_callers_random_state_alone(method: str, 
     assert all(torch.equal(before[name], after[name]) for name in before)
 
 
+@pytest.mark.parametrize("teacher", ["pocket", "resnet18", "mobilenetv2_100"])
+@pytest.mark.parametrize("method", METHODS)
+def test_in_bf16_the_first_losses_are_those_of_fp32(method: str, teacher: str, parts: Path) -> None:
+    """Whatever precision a teacher's features come in: its last layer decides, and differs from one to another."""
+    settings = {
+        **quick(method, steps=2),
+        "teacher": teacher,
+        "weights": None if teacher == "pocket" else "random",
+    }
+    single, half = (ts.Detector(method, **settings, precision=p).fit(parts).losses_ for p in ("fp32", "bf16"))
+    assert single.keys() == half.keys()
+    for stage, losses in single.items():
+        assert half[stage][0] == pytest.approx(losses[0], rel=0.05)
+
+
 def test_saved_and_loaded_it_scores_the_same(detector: ts.Detector, tmp_path: Path) -> None:
     detector.save(tmp_path / "m.twin")
     loaded = ts.load(tmp_path / "m.twin")

@@ -152,15 +152,14 @@ class AAND(RD):
         vanilla = features.permute(0, 2, 3, 1)
         anomalous = _some(truth, MOST_ANOMALOUS)
         normal = _some(~truth, MOST_NORMAL)
-        with torch.autocast(
-            features.device.type, enabled=False
-        ):  # differences of cosines need all their bits
+        # Differences of cosines need all their bits.
+        with torch.autocast(features.device.type, enabled=False):
             # Without a gate normal patches are amplified too, so that is what anomalous ones must differ from;
             # compared with vanilla ones, nothing keeps the generator from bending all features alike.
             pushed = amplification_loss(
                 amplified[anomalous].float(),
-                vanilla[anomalous],
-                vanilla[normal],
+                vanilla[anomalous].float(),
+                vanilla[normal].float(),
                 self.config.margin,
                 against=amplified[normal].float() if amplifier.gate is None else None,
             )
