@@ -194,7 +194,12 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--steps", type=int, default=150, help="optimiser steps of every fit")
     parser.add_argument("--images", type=int, default=500, help="training images of a class, at most")
     parser.add_argument("--tests", type=int, default=2000, help="test images of all classes, at least")
-    return parser.parse_args()
+    options = parser.parse_args()
+    if "candidate" in options.teachers and options.candidate is None:
+        parser.error(
+            "the teacher candidate needs --candidate FILE; without it pocket's own weights would be measured"
+        )
+    return options
 
 
 if __name__ == "__main__":
