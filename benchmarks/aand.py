@@ -19,7 +19,7 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from twinspect.methods.aand import AANDConfig
 from twinspect.methods.rd import RDConfig
-from twinspect.model import Model
+from twinspect.model.whole_image import Model
 from twinspect.teachers import create_teacher
 
 SIDE, ROUNDS, REPEATS = 256, 5, 4

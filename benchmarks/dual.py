@@ -25,16 +25,15 @@ import numpy as np
 import torch
 
 import twinspect as ts
-from twinspect import evidence
-from twinspect.benchmark.spread import Spread
-from twinspect.measuring import labels_and_scores
-from twinspect.methods import method_class
+from twinspect.benchmark.mean_std import Spread
+from twinspect.benchmark.trial import run_trial
+from twinspect.evaluation.test_set import labels_and_scores
+from twinspect.methods import method_class, noisy_or
 from twinspect.methods.config import parse_setting
 from twinspect.methods.dual import Dual
+from twinspect.methods.networks.branch_normalizer import Spreads
 from twinspect.metrics import auroc
-from twinspect.nets.spreads import Spreads
-from twinspect.progress import Silent
-from twinspect.trial import run_trial
+from twinspect.utils.progress import Silent
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -50,7 +49,7 @@ SETS = ("products", *(f"{name} {how}" for name in FILES for how in ("one-vs-rest
 METHODS = ("dual", "rd", "mkd")
 Noted = tuple[torch.Tensor, torch.Tensor]
 """Of a batch: the raw scores of its branches, (B, branches), and its descriptions."""
-TAILED = tuple(f"dual, {tail}" for tail in evidence.TAILS)
+TAILED = tuple(f"dual, {tail}" for tail in noisy_or.TAILS)
 COLUMNS = ("local", "semantic", "dual", *TAILED, "rd", "mkd")
 
 
@@ -126,7 +125,7 @@ def measure(
     if watch.scoring:
         said = torch.cat([scores for scores, _ in watch.scoring]).numpy()
         columns["local"], columns["semantic"] = said.T
-        columns |= {f"dual, {tail}": joined(watch, tail) for tail in evidence.TAILS}
+        columns |= {f"dual, {tail}": joined(watch, tail) for tail in noisy_or.TAILS}
     found = {"seconds": trial.costs.fit_seconds}
     for column, values in columns.items():
         found |= {
@@ -166,7 +165,7 @@ class Watch(Silent):
         Dual.judged = self._judged
 
 
-def joined(watch: Watch, tail: evidence.Tail) -> np.ndarray:
+def joined(watch: Watch, tail: noisy_or.Tail) -> np.ndarray:
     """Join the branches as the model would with another tail."""
     spreads = Spreads(2, tail)
     scores, descriptions = (torch.cat(each) for each in zip(*watch.fitting, strict=True))

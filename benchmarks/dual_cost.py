@@ -19,7 +19,7 @@ import torch
 from teachers import alternate
 from twinspect.methods.base import Batch
 from twinspect.methods.dual import Dual, DualConfig
-from twinspect.model import Model
+from twinspect.model.whole_image import Model
 from twinspect.teachers import create_teacher
 from twinspect.teachers.base import describe
 

@@ -20,11 +20,11 @@ from typing import TYPE_CHECKING
 from PIL import Image
 
 import twinspect as ts
+from twinspect.bundle.exports import MODULES
 from twinspect.data import open_data
 from twinspect.export import export
-from twinspect.runtime.exported import ExportedDetector
-from twinspect.runtime.exports import MODULES
-from twinspect.scoring import SCORE_BATCH
+from twinspect.inference.exported_detector import ExportedDetector
+from twinspect.inference.pipeline import SCORE_BATCH
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

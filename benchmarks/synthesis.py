@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from twinspect.data.loading import prefetch
+from twinspect.data.prefetching import prefetch
 from twinspect.synthesis import Synthesizer, foreground
-from twinspect.synthesis.patterns import pattern_pool
+from twinspect.synthesis.procedural_textures import pattern_pool
 from twinspect.synthesis.synthesizer import KINDS, MIXED
 
 if TYPE_CHECKING:

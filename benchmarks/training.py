@@ -19,9 +19,9 @@ import torch
 
 from twinspect.data.samples import Sample
 from twinspect.methods.rd import RDConfig
-from twinspect.model import Model
+from twinspect.model.whole_image import Model
 from twinspect.teachers import create_teacher
-from twinspect.training import Trainer
+from twinspect.training.trainer import Trainer
 
 IMAGES, BATCH = 32, 16
 

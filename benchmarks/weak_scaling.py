@@ -27,9 +27,9 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from twinspect.scale.on_ray import MOST_BLOCKS
-from twinspect.scale.plan import WRITERS
+from twinspect.scale.ray_engine import MOST_BLOCKS
 from twinspect.scale.shard import Summary
+from twinspect.scale.shard_plan import WRITERS
 
 GETS, PUTS, KEYS = 5500.0, 3500.0, 1000
 """Requests a second that S3 documents for a prefix, and names in one answer to a listing."""
@@ -203,8 +203,8 @@ def listing(images: int) -> float:
     import pyarrow as pa
     import pyarrow.parquet as pq
 
-    from twinspect.scale.folder import open_folder
-    from twinspect.scale.plan import make_plan
+    from twinspect.scale.run_folder import open_folder
+    from twinspect.scale.shard_plan import make_plan
 
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "manifest.parquet"
@@ -219,7 +219,7 @@ def listing(images: int) -> float:
 def main() -> None:
     """Measure, simulate, and print both."""
     options = _options()
-    from twinspect.scale.cluster import cluster
+    from twinspect.scale.ray_cluster import cluster
 
     print(f"load of this machine: {os.getloadavg()[0]:.1f} on {os.cpu_count()} cores")
     listed = listing(options.images)

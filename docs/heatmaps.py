@@ -12,7 +12,7 @@ import numpy as np
 from PIL import Image
 
 import twinspect as ts
-from twinspect.images import read_rgb
+from twinspect.images.reading import read_rgb
 from twinspect.report.heatmaps import overlay
 
 SCALE, GAP = 3, 8

@@ -16,7 +16,7 @@ import torch
 
 import twinspect as ts
 from twinspect.methods import method_class
-from twinspect.progress import Silent
+from twinspect.utils.progress import Silent
 
 if TYPE_CHECKING:
     from twinspect.methods.base import Stage

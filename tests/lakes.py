@@ -14,15 +14,15 @@ from PIL import Image
 
 import twinspect
 from conftest import blemish, stripes
-from twinspect.progress import Silent
 from twinspect.scale.job import Job
-from twinspect.scale.lake import score_lake
+from twinspect.scale.score_shards import score_lake
+from twinspect.utils.progress import Silent
 
 POISON = b"\x89PNG\r\n\x1a\nPOISON"
 """A file over which the decoder of `poisoned` processes dies."""
 KILLING = """
 import os, signal
-import twinspect.images as images
+import twinspect.images.reading as images
 read = images.stored_values
 def deadly(path, *, indices=False, content=None):
     data = open(path, "rb").read(20) if content is None else content

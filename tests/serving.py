@@ -14,7 +14,7 @@ from PIL import Image
 from starlette.testclient import TestClient
 
 from conftest import blemish, stripes
-from twinspect.serve.run import Running, Server, running
+from twinspect.serve.server import Running, Server, running
 from twinspect.serve.settings import Settings
 
 if TYPE_CHECKING:
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     import numpy as np
     from starlette.types import ASGIApp
 
-    from twinspect.serve.context import Context
+    from twinspect.serve.http.context import Context
 
 
 @dataclass

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from twinspect.calibration import Calibration
+from twinspect.calibration.conformal import Calibration
 from twinspect.serve.store import Finished, Store
 
 if TYPE_CHECKING:

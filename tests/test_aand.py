@@ -12,12 +12,12 @@ from torch import Tensor
 import twinspect as ts
 from conftest import QUICK
 from twinspect.errors import ConfigError
-from twinspect.losses import amplification_loss, focal_loss, hard_loss
 from twinspect.methods.aand import AAND, AANDConfig, anomalous_patches
 from twinspect.methods.base import Batch
 from twinspect.methods.config import make_config, shortfall
+from twinspect.methods.losses import amplification_loss, focal_loss, hard_loss
+from twinspect.methods.networks.feature_amplifier import Amplifier, Gate, encoding
 from twinspect.methods.rd import RD, RDConfig, stepped
-from twinspect.nets.amplifier import Amplifier, Gate, encoding
 from twinspect.teachers import create_teacher
 
 if TYPE_CHECKING:

@@ -18,7 +18,7 @@ from twinspect.benchmark.protocols import BY_CLASS, PROTOCOLS, Choice, Protocol,
 from twinspect.benchmark.published import everything
 from twinspect.cli import main
 from twinspect.data import DataSet, open_data
-from twinspect.data.classes import read_classes, thinned
+from twinspect.data.class_protocols import read_classes, thinned
 from twinspect.errors import ConfigError, DataError
 
 if TYPE_CHECKING:

@@ -13,17 +13,17 @@ import pytest
 
 from benchmark_data import ask, command, write_category
 from twinspect.benchmark.chart import compare
-from twinspect.benchmark.document import TITLES, Grid, binned
 from twinspect.benchmark.latex import in_latex
 from twinspect.benchmark.markdown import in_markdown
+from twinspect.benchmark.mean_std import Spread
 from twinspect.benchmark.published import everything, published
 from twinspect.benchmark.records import Record, read_series
-from twinspect.benchmark.spread import Spread
 from twinspect.benchmark.store import Store
 from twinspect.benchmark.summary import Line, lines
+from twinspect.benchmark.table_layout import TITLES, Grid, binned
 from twinspect.cli import main
 from twinspect.errors import ConfigError
-from twinspect.measuring import QUALITY
+from twinspect.evaluation.test_set import QUALITY
 from twinspect.metrics import COSTS, DEFINITIONS
 from twinspect.report.markup import VOID
 

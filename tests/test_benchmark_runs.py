@@ -16,11 +16,11 @@ import pytest
 
 from benchmark_data import ask, command, metrics, step_of, write_category
 from conftest import stripes, write_image
-from twinspect.benchmark import working
-from twinspect.benchmark.machine import git_commit
-from twinspect.benchmark.owner import SILENT_FOR, Owner, started, this_process
-from twinspect.benchmark.pace import in_words, standing
+from twinspect.benchmark import run_plan
+from twinspect.benchmark.environment import git_commit
+from twinspect.benchmark.process_lease import SILENT_FOR, Owner, started, this_process
 from twinspect.benchmark.store import Store
+from twinspect.benchmark.time_left import in_words, standing
 from twinspect.cli import main
 
 needs_proc = pytest.mark.skipif(not Path("/proc").is_dir(), reason="looks at processes through /proc")
@@ -145,7 +145,7 @@ def test_killed_in_the_middle_of_a_training_it_ends_as_if_never_killed(
         return command(products / "brick", tmp_path / out, "--seeds", "0", "--methods", "mkd", steps=300)
 
     eager = (
-        "import sys, twinspect.training as t; t.SECONDS_BETWEEN_CHECKPOINTS = 0\n"
+        "import sys, twinspect.training.trainer as t; t.SECONDS_BETWEEN_CHECKPOINTS = 0\n"
         "from twinspect.cli import main; main(sys.argv[1:])"
     )
     process = subprocess.Popen([sys.executable, "-c", eager, *arguments("cut")], stderr=subprocess.DEVNULL)
@@ -272,7 +272,7 @@ def test_interrupted_it_gives_the_claim_back_and_says_how_to_go_on(
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patched:
-        patched.setattr(working, "run_trial", interrupt)
+        patched.setattr(run_plan, "run_trial", interrupt)
         code, _, err = run(command(products, tmp_path / "out", "--seeds", "0"))
     assert (code, "go on with the same command" in err) == (130, True)
     assert ask(tmp_path / "out", "select distinct state, started from runs") == [("waiting", None)]

@@ -10,11 +10,11 @@ from sklearn.metrics import average_precision_score, roc_auc_score
 
 import twinspect as ts
 from benchmark_data import write_category
+from twinspect.benchmark.trial import Trial, run_trial
 from twinspect.data import open_data
 from twinspect.errors import DataError
-from twinspect.measuring import QUALITY
-from twinspect.scoring import Scorer
-from twinspect.trial import Trial, run_trial
+from twinspect.evaluation.test_set import QUALITY
+from twinspect.inference.pipeline import Scorer
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -73,7 +73,7 @@ def test_pixel_metrics_agree_with_scikit_learn_on_the_maps(
 def test_it_learns_from_every_good_training_image_and_no_other(
     products: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from twinspect.training import Trainer
+    from twinspect.training.trainer import Trainer
 
     seen: list[str] = []
     fit = Trainer.fit

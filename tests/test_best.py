@@ -11,7 +11,7 @@ from torch import nn
 import twinspect as ts
 from conftest import quick
 from twinspect.best import Best
-from twinspect.training import VALIDATIONS, held_out
+from twinspect.training.trainer import VALIDATIONS, held_out
 
 if TYPE_CHECKING:
     from pathlib import Path

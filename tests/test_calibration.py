@@ -8,7 +8,7 @@ from fractions import Fraction
 import numpy as np
 import pytest
 
-from twinspect.calibration import (
+from twinspect.calibration.conformal import (
     Calibration,
     choose_rate,
     choose_rate_of,

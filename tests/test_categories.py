@@ -14,7 +14,7 @@ import twinspect as ts
 from conftest import QUICK, blemish, stripes, write_image
 from twinspect.cli import main
 from twinspect.errors import ConfigError
-from twinspect.training import _epoch
+from twinspect.training.trainer import _epoch
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -19,7 +19,7 @@ import pytest
 import twinspect as ts
 from conftest import blemish, stripes, write_image
 from twinspect.cli import main
-from twinspect.rows import COLUMNS
+from twinspect.inference.score_table import COLUMNS
 
 FIT = [
     "--teacher",
@@ -248,8 +248,8 @@ def test_help_of_fit_shows_the_methods_settings(run: Any) -> None:
 
 def test_settings_come_from_the_command_line_over_a_file(parts: Path, tmp_path: Path) -> None:
     from twinspect.cli.fit import build
+    from twinspect.cli.method_settings import add_settings
     from twinspect.cli.parser import build_parser, verb_parser
-    from twinspect.cli.settings import add_settings
 
     (tmp_path / "c.toml").write_text('steps = 7\nsigma = 2.0\nvalue-weight = 0.25\nteacher = "resnet34"\n')
     arguments = [

@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import nn
 
-from twinspect.nets.cloner import Cloner
+from twinspect.methods.networks.cloner import Cloner
 from twinspect.teachers import Level
 
 VGG = tuple(

@@ -20,9 +20,9 @@ import twinspect as ts
 from conftest import write_image
 from twinspect.data import ClassSet, DataSet, all_but_one, benchmarks, one_vs_rest, open_data
 from twinspect.data.benchmarks.catalogue import ALL, CATALOGUE
-from twinspect.data.benchmarks.gathering import paired
+from twinspect.data.benchmarks.loader_base import paired
 from twinspect.data.listing import Found
-from twinspect.data.saturation import read_regions, read_rules
+from twinspect.data.saturation_rules import read_regions, read_rules
 from twinspect.data.truth import read_truth
 from twinspect.errors import ConfigError, DataError, PartialCopyWarning, TwinspectError
 

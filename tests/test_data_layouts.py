@@ -17,7 +17,7 @@ import twinspect.data
 from twinspect.data import DataSet, open_data
 from twinspect.data.listing import natural_key, relative_name
 from twinspect.errors import ConfigError, DataError
-from twinspect.images import image_size, read_mask
+from twinspect.images.reading import image_size, read_mask
 
 if TYPE_CHECKING:
     from twinspect.data import Split

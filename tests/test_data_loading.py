@@ -15,9 +15,9 @@ import pytest
 from PIL import Image
 
 from twinspect.data import Sample, open_data
-from twinspect.data.loading import ReadFailure, default_workers, prefetch, read_samples
+from twinspect.data.prefetching import ReadFailure, default_workers, prefetch, read_samples
 from twinspect.errors import ConfigError, DataError, ImageError
-from twinspect.images import read_rgb
+from twinspect.images.reading import read_rgb
 
 WAIT = 30.0
 """Seconds after which a test that hangs fails; none of them comes near it."""
@@ -102,7 +102,7 @@ def test_closing_early_drops_what_has_not_begun():
 def test_ctrl_c_ends_the_program(tmp_path):
     program = textwrap.dedent("""
         import os, signal, threading, time
-        from twinspect.data.loading import prefetch
+        from twinspect.data.prefetching import prefetch
         signal.signal(signal.SIGINT, signal.default_int_handler)  # some shells start programs with it ignored
         def work(number):
             if number == 3:

@@ -14,10 +14,10 @@ from PIL import Image
 
 import twinspect as ts
 from conftest import QUICK, blemish, stripes, write_image
-from twinspect.batches import TrainingImages
 from twinspect.errors import CalibrationError, ConfigError, DataError, MissingExtraError, NotFittedError
-from twinspect.progress import Silent
-from twinspect.training import Trainer
+from twinspect.training.batches import TrainingImages
+from twinspect.training.trainer import Trainer
+from twinspect.utils.progress import Silent
 
 if TYPE_CHECKING:
     from pathlib import Path

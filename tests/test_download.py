@@ -19,14 +19,14 @@ from stub_mirror import StubMirror, stub_mirror
 from test_data_benchmarks import WRITERS, write_idx
 from twinspect.benchmark.protocols import PROTOCOLS, Choice, tasks
 from twinspect.cli import main
-from twinspect.data.benchmarks import unpacking
+from twinspect.data.benchmarks import archive_extraction
+from twinspect.data.benchmarks.archive_extraction import ALWAYS_ALLOWED, unpack
 from twinspect.data.benchmarks.catalogue import CATALOGUE
-from twinspect.data.benchmarks.downloading import WORK_ENDING
-from twinspect.data.benchmarks.fetching import TRIES, fetch
-from twinspect.data.benchmarks.sources import SOURCES, RemoteFile, total_size
-from twinspect.data.benchmarks.unpacking import ALWAYS_ALLOWED, unpack
+from twinspect.data.benchmarks.download import WORK_ENDING
+from twinspect.data.benchmarks.download_urls import SOURCES, RemoteFile, total_size
+from twinspect.data.benchmarks.http_download import TRIES, fetch
 from twinspect.errors import ConfigError, DataError, DownloadError
-from twinspect.progress import Silent
+from twinspect.utils.progress import Silent
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -433,8 +433,8 @@ def test_a_full_disk_is_foreseen(
     offer: Callable[[str], StubMirror], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     mirror = offer("CIFAR10")
-    usage = unpacking.shutil._ntuple_diskusage(1000, 900, 100)  # type: ignore[attr-defined]
-    monkeypatch.setattr(unpacking.shutil, "disk_usage", lambda _: usage)
+    usage = archive_extraction.shutil._ntuple_diskusage(1000, 900, 100)  # type: ignore[attr-defined]
+    monkeypatch.setattr(archive_extraction.shutil, "disk_usage", lambda _: usage)
     with pytest.raises(DownloadError, match=r"disk has 0\.0 GB left, and downloading CIFAR-10 takes"):
         ts.data.download("CIFAR10", tmp_path / "cifar")
     assert not mirror.asked

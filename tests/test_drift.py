@@ -12,13 +12,13 @@ import pytest
 from scipy import ndimage, stats
 
 from conftest import blemish, stripes
-from twinspect.calibration import Calibration
+from twinspect.calibration.conformal import Calibration
 from twinspect.errors import CalibrationError, ConfigError
-from twinspect.looks import Looks, looks
-from twinspect.serve.drift import ANOMALIES, RATE, drift
-from twinspect.serve.drift_words import MORE_OR_LESS, in_words
-from twinspect.serve.two_samples import SHUFFLINGS, Stratum, compare
-from twinspect.serve.whatif import what_if
+from twinspect.images.statistics import Looks, looks
+from twinspect.serve.drift.permutation_test import SHUFFLINGS, Stratum, compare
+from twinspect.serve.drift.what_if import what_if
+from twinspect.serve.drift.windows import ANOMALIES, RATE, drift
+from twinspect.serve.drift.wording import MORE_OR_LESS, in_words
 
 if TYPE_CHECKING:
     from collections.abc import Callable

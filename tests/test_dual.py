@@ -21,16 +21,16 @@ from twinspect import maps
 from twinspect.cli import main
 from twinspect.data.samples import Sample
 from twinspect.errors import ConfigError
-from twinspect.losses import direction_loss, noisy_or_loss, relaxed_loss
 from twinspect.methods.base import Batch
 from twinspect.methods.config import make_config, usual_teacher
 from twinspect.methods.dual import Dual, DualConfig, a_fifth, warm_cosine
+from twinspect.methods.losses import direction_loss, noisy_or_loss, relaxed_loss
 from twinspect.methods.mkd import MKDConfig
-from twinspect.model import Model
-from twinspect.nets.spreads import Spreads
-from twinspect.nets.tokens import Attention, Perceptron, TokenStudent
+from twinspect.methods.networks.branch_normalizer import Spreads
+from twinspect.methods.networks.token_decoder import Attention, Perceptron, TokenStudent
+from twinspect.model.whole_image import Model
 from twinspect.teachers import create_teacher
-from twinspect.training import Trainer, held_out
+from twinspect.training.trainer import Trainer, held_out
 
 if TYPE_CHECKING:
     from twinspect.teachers import Teacher

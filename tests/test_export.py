@@ -18,19 +18,19 @@ from scipy.special import log_ndtr
 import twinspect as ts
 from conftest import quick
 from lakes import rows_of, score, write_folder
-from twinspect import bundle, evidence
+from twinspect.bundle.exports import Export, list_exports, write_export
+from twinspect.bundle.folder import read_images, read_record
 from twinspect.cli import main
 from twinspect.data.samples import Sample
 from twinspect.errors import BundleError, ConfigError, ExportError, ImageError
-from twinspect.features import one_teacher
-from twinspect.methods import method_class
+from twinspect.evaluation.patch_features import one_teacher
+from twinspect.inference import exported_detector
+from twinspect.inference.onnx_engine import OnnxEngine
+from twinspect.inference.openvino_core import openvino_core
+from twinspect.methods import method_class, noisy_or
 from twinspect.methods.config import make_config
-from twinspect.model import Model
-from twinspect.runtime import exported
-from twinspect.runtime.exports import Export, list_exports, write_export
-from twinspect.runtime.onnx import OnnxEngine
-from twinspect.runtime.openvino_core import openvino_core
-from twinspect.scale.packing import export_name, pack, unpack
+from twinspect.model.whole_image import Model
+from twinspect.scale.model_transfer import export_name, pack, unpack
 from twinspect.teachers import create_teacher
 
 if TYPE_CHECKING:
@@ -40,8 +40,8 @@ onnx = pytest.importorskip("onnx", reason="pip install 'twinspect[onnx]'")
 onnxruntime = pytest.importorskip("onnxruntime", reason="pip install 'twinspect[onnx]'")
 openvino = pytest.importorskip("openvino", reason="pip install 'twinspect[openvino]'")
 
-from twinspect.export import export, exporting  # noqa: E402 - needs both
-from twinspect.export.graph import to_onnx  # noqa: E402
+from twinspect.export import export, exporter  # noqa: E402 - needs both
+from twinspect.export.torch_to_onnx import to_onnx  # noqa: E402
 
 SIZES = ((64, 64), (97, 130), (201, 75))
 """The model's own, one that grows in neither side, and one of another shape."""
@@ -65,7 +65,7 @@ def saved(tmp_path_factory: pytest.TempPathFactory) -> Path:
     detector.save(path)
     export(path, "onnx")
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(exporting, "to_onnx", lambda *_: onnx.load(graph_of(path)))
+        patch.setattr(exporter, "to_onnx", lambda *_: onnx.load(graph_of(path)))
         export(path, "openvino")
     return path
 
@@ -77,7 +77,7 @@ def graph_of(path: Path) -> Path:
 @pytest.fixture
 def followed(saved: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Following a model takes ten seconds; here the graph is there already."""
-    monkeypatch.setattr(exporting, "to_onnx", lambda *_: onnx.load(graph_of(saved)))
+    monkeypatch.setattr(exporter, "to_onnx", lambda *_: onnx.load(graph_of(saved)))
 
 
 @pytest.fixture
@@ -101,8 +101,8 @@ def as_data(samples: list[Sample]) -> ts.data.DataSet:
 def test_an_export_gives_the_models_scores_maps_and_decisions(
     saved: Path, mixed: list[Sample], runtime: str
 ) -> None:
-    model, exported = ts.load(saved), ts.load(saved, runtime=runtime)
-    theirs, ours = model.score(as_data(mixed)), exported.score(as_data(mixed))
+    model, exported_detector = ts.load(saved), ts.load(saved, runtime=runtime)
+    theirs, ours = model.score(as_data(mixed)), exported_detector.score(as_data(mixed))
     np.testing.assert_allclose(ours.image, theirs.image, rtol=1e-5)
     np.testing.assert_array_equal(ours.p_value, theirs.p_value)
     np.testing.assert_array_equal(ours.is_anomalous, theirs.is_anomalous)
@@ -112,14 +112,14 @@ def test_an_export_gives_the_models_scores_maps_and_decisions(
 
 @pytest.mark.parametrize("runtime", ["onnx", "openvino"])
 def test_a_score_does_not_depend_on_its_batch(saved: Path, mixed: list[Sample], runtime: str) -> None:
-    exported = ts.load(saved, runtime=runtime)
-    together = exported.score(as_data(mixed), maps=False).image
-    alone = [exported.score(as_data([sample]), maps=False).image[0] for sample in mixed]
+    exported_detector = ts.load(saved, runtime=runtime)
+    together = exported_detector.score(as_data(mixed), maps=False).image
+    alone = [exported_detector.score(as_data([sample]), maps=False).image[0] for sample in mixed]
     np.testing.assert_allclose(together, alone, rtol=1e-5)
 
 
 def test_the_record_says_what_was_measured(saved: Path) -> None:
-    record = bundle.read_record(saved)
+    record = read_record(saved)
     found = {each.name: each for each in list_exports(saved, record)}
     assert set(found) == {"onnx-fp32", "openvino-fp32"}
     parity = found["onnx-fp32"].record["parity"]
@@ -134,7 +134,7 @@ def test_the_file_itself_says_the_threshold(saved: Path) -> None:
     session = onnxruntime.InferenceSession(saved / "exports" / "onnx-fp32" / "model.onnx")
     said = json.loads(session.get_modelmeta().custom_metadata_map["twinspect"])
     assert said["threshold"] == ts.load(saved).calibration_.threshold
-    assert said["weights_sha256"] == bundle.read_record(saved)["weights"]["sha256"]
+    assert said["weights_sha256"] == read_record(saved)["weights"]["sha256"]
     model = openvino_core().read_model(saved / "exports" / "openvino-fp32" / "model.xml")
     assert json.loads(model.get_rt_info(["twinspect"]).astype(str)) == said
 
@@ -142,7 +142,7 @@ def test_the_file_itself_says_the_threshold(saved: Path) -> None:
 def test_an_export_of_one_file_is_read_as_before(copied: Path) -> None:
     onnx = pytest.importorskip("onnx")
     expected = ts.load(copied, runtime="onnx").score(photographs(1, 90, 120, seed=3))
-    made = next(each for each in list_exports(copied, bundle.read_record(copied)) if each.name == "onnx-fp32")
+    made = next(each for each in list_exports(copied, read_record(copied)) if each.name == "onnx-fp32")
     whole = onnx.load(made.folder / "model.onnx").SerializeToString()
     write_export(copied, made.name, made.record, {"model.onnx": whole})
     assert not (made.folder / "model.weights").exists()
@@ -151,16 +151,16 @@ def test_an_export_of_one_file_is_read_as_before(copied: Path) -> None:
 
 
 def test_a_new_calibration_needs_no_new_export(copied: Path) -> None:
-    exported = ts.load(copied, runtime="onnx")
-    exported.calibrate(photographs(20, 90, 120, seed=5), false_alarm_rate=0.1)
-    exported.save_calibration(copied)
-    assert ts.load(copied, runtime="openvino").calibration_ == exported.calibration_
-    assert ts.load(copied).calibration_ == exported.calibration_
-    assert bundle.read_images(copied, bundle.read_record(copied))
+    exported_detector = ts.load(copied, runtime="onnx")
+    exported_detector.calibrate(photographs(20, 90, 120, seed=5), false_alarm_rate=0.1)
+    exported_detector.save_calibration(copied)
+    assert ts.load(copied, runtime="openvino").calibration_ == exported_detector.calibration_
+    assert ts.load(copied).calibration_ == exported_detector.calibration_
+    assert read_images(copied, read_record(copied))
 
 
 def test_exports_of_other_weights_do_not_count(copied: Path) -> None:
-    record = bundle.read_record(copied)
+    record = read_record(copied)
     other = {**record, "weights": {**record["weights"], "sha256": "0" * 64}}
     assert list_exports(copied, other) == []
 
@@ -235,7 +235,7 @@ def test_a_model_that_differs_is_not_written(copied: Path, monkeypatch: pytest.M
         if values.dtype == np.float32 and values.ndim == 4:
             noise = rng.normal(1, 0.05, values.shape).astype(np.float32)
             weight.CopyFrom(onnx.numpy_helper.from_array(values * noise, weight.name))
-    monkeypatch.setattr(exporting, "to_onnx", lambda *_: graph)
+    monkeypatch.setattr(exporter, "to_onnx", lambda *_: graph)
     shutil.rmtree(copied / "exports")
     with pytest.raises(ExportError, match=r"does not say what the model says.*kept image"):
         export(copied, "onnx")
@@ -245,8 +245,8 @@ def test_a_model_that_differs_is_not_written(copied: Path, monkeypatch: pytest.M
 def test_one_size_alone(copied: Path, mixed: list[Sample]) -> None:
     made = export(copied, "onnx", fixed_size=(97, 130))
     assert made.name == "onnx-fp32-130x97"
-    exported = ts.load(copied, runtime=made.name)
-    found = exported.score(as_data(mixed))
+    exported_detector = ts.load(copied, runtime=made.name)
+    found = exported_detector.score(as_data(mixed))
     fits = [sample.pixels.shape[:2] == (97, 130) for sample in mixed]
     np.testing.assert_allclose(
         found.image[fits], ts.load(copied).score(as_data(mixed)).image[fits], rtol=1e-5
@@ -258,7 +258,7 @@ def test_one_size_alone(copied: Path, mixed: list[Sample]) -> None:
 
 @pytest.mark.usefixtures("followed")
 def test_half_the_file(copied: Path) -> None:
-    whole = {each.name: each for each in list_exports(copied, bundle.read_record(copied))}["onnx-fp32"]
+    whole = {each.name: each for each in list_exports(copied, read_record(copied))}["onnx-fp32"]
     half = export(copied, "onnx", precision="fp16")
     sizes = [sum(file["bytes"] for file in each.record["files"]) for each in (half, whole)]
     assert sizes[0] < 0.55 * sizes[1]
@@ -349,7 +349,7 @@ def test_every_method_and_kind_of_teacher(
 
 def test_surprise_far_out_is_exact_and_no_infinity() -> None:
     places = torch.tensor([-4.9, -1.0, -1e-3, 0.0, 1e-3, 0.7, 3.0, 9.0, 14.0, 40.0, 1e4, 1e15])
-    found = evidence.surprise(places, torch.tensor([0.0, 1.0, 1.0]), "normal")
+    found = noisy_or.surprise(places, torch.tensor([0.0, 1.0, 1.0]), "normal")
     np.testing.assert_allclose(found, -log_ndtr(-places.double().numpy()), rtol=4e-6)
 
 
@@ -383,11 +383,11 @@ def test_scoring_needs_no_torch(saved: Path, tmp_path: Path) -> None:
 
 
 def test_what_needs_the_networks_says_so(saved: Path) -> None:
-    exported = ts.load(saved, runtime="onnx")
+    exported_detector = ts.load(saved, runtime="onnx")
     with pytest.raises(ConfigError, match="--runtime torch"):
-        one_teacher(exported)
+        one_teacher(exported_detector)
     with pytest.raises(ConfigError, match="ExportedDetector"):
-        ts.noisy_or([exported, exported])
+        ts.noisy_or([exported_detector, exported_detector])
 
 
 def test_too_small_an_image_is_named(saved: Path) -> None:
@@ -399,7 +399,7 @@ def test_too_small_an_image_is_named(saved: Path) -> None:
 def test_what_is_kept_is_what_was_held_out(tmp_path: Path) -> None:
     images = photographs(12, 40, 50)
     detector = ts.Detector("mkd", **quick("mkd", 1), keep_images=2).fit(images)
-    from twinspect.kept_images import decode
+    from twinspect.bundle.kept_images import decode
 
     kept = [decode(content) for content in detector.images_]
     assert len(kept) == 2
@@ -499,7 +499,7 @@ def test_threads_reach_the_runtime(saved: Path, monkeypatch: pytest.MonkeyPatch)
             asked.append(threads)
             super().__init__(export, device, threads)
 
-    monkeypatch.setitem(exported.ENGINES, "onnx", Engine)
+    monkeypatch.setitem(exported_detector.ENGINES, "onnx", Engine)
     ts.load(saved, runtime="onnx", threads=3)
     ts.load(saved, runtime="onnx")
     assert asked == [3, None]

@@ -14,13 +14,13 @@ import torch
 
 import twinspect as ts
 from conftest import blemish, quick, stripes, write_image
-from twinspect.calibration import Calibration
+from twinspect.calibration.conformal import Calibration
 from twinspect.cli import main
 from twinspect.errors import ConfigError, DataError, ExportError
+from twinspect.inference.pipeline import Scorer
 from twinspect.methods import method_class
 from twinspect.methods.config import make_config
-from twinspect.model import Model
-from twinspect.scoring import Scorer
+from twinspect.model.whole_image import Model
 from twinspect.teachers import create_teacher
 
 if TYPE_CHECKING:
@@ -33,18 +33,18 @@ pytest.importorskip("nncf", reason="pip install 'twinspect[openvino]'")
 
 from twinspect.export import (  # noqa: E402 - needs all of them
     export,
-    exporting,
-    gate,
-    good_images,
-    integers,
-    onnx_integers,
-    openvino_integers,
-    sensitivity,
+    exporter,
+    int8_acceptance,
+    layer_sensitivity,
+    onnx_int8,
+    openvino_int8,
+    quantization,
+    quantization_images,
 )
-from twinspect.export.gate import Gate, Seen  # noqa: E402
-from twinspect.export.graph import to_onnx  # noqa: E402
-from twinspect.export.layers import Layer, carriers, layers_of  # noqa: E402
+from twinspect.export.int8_acceptance import Gate, Seen  # noqa: E402
 from twinspect.export.openvino_file import convert  # noqa: E402
+from twinspect.export.quantizable_layers import Layer, carriers, layers_of  # noqa: E402
+from twinspect.export.torch_to_onnx import to_onnx  # noqa: E402
 
 IMAGES = [stripes(seed) for seed in range(4)]
 
@@ -65,7 +65,7 @@ def graph(saved: Path) -> bytes:
 @pytest.fixture
 def followed(graph: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
     """Following a model takes ten seconds; here the graph is there already."""
-    monkeypatch.setattr(exporting, "to_onnx", lambda *_: onnx.load_from_string(graph))
+    monkeypatch.setattr(exporter, "to_onnx", lambda *_: onnx.load_from_string(graph))
 
 
 @pytest.fixture
@@ -78,13 +78,13 @@ def copied(saved: Path, tmp_path: Path) -> Path:
 
 def test_layers_are_those_of_teacher_and_student(graph: bytes) -> None:
     proto = onnx.load_from_string(graph)
-    found = layers_of(proto, openvino_integers.KINDS)
+    found = layers_of(proto, openvino_int8.KINDS)
     assert len(found) == 41
     assert {layer.module.split(".")[0] for layer in found} == {"teacher", "student"}
     assert found[0] == Layer("node_conv2d", "teacher.backbone.stem")
     kinds = {node.name: node.op_type for node in proto.graph.node}
     assert {kinds[layer.name] for layer in found} == {"Conv", "ConvTranspose"}  # no matrix that fuses maps
-    assert {kinds[layer.name] for layer in layers_of(proto, onnx_integers.KINDS)} == {"Conv"}
+    assert {kinds[layer.name] for layer in layers_of(proto, onnx_int8.KINDS)} == {"Conv"}
 
 
 @pytest.mark.parametrize(
@@ -112,19 +112,17 @@ def test_layers_of_every_method_and_kind_of_teacher(method: str, teacher: str, n
         ),
     )
     proto = to_onnx(model.exportable()[0])
-    found = layers_of(proto, openvino_integers.KINDS)
+    found = layers_of(proto, openvino_int8.KINDS)
     assert {layer.module.split(".")[0] for layer in found} == networks
     weights = [getattr(module, "weight", None) for module in model.modules()]
     expected = sum(isinstance(weight, torch.Tensor) and weight.ndim > 1 for weight in weights)
     assert len(found) == expected  # every one once, and nothing else
-    check_only_networks(
-        openvino_integers.quantise(proto, [layer.name for layer in found], IMAGES), proto, found
-    )
+    check_only_networks(openvino_int8.quantise(proto, [layer.name for layer in found], IMAGES), proto, found)
 
 
 def test_what_carries_integers_begins_and_ends_with_layers(graph: bytes) -> None:
     proto = onnx.load_from_string(graph)
-    chosen = [layer.name for layer in layers_of(proto, openvino_integers.KINDS)]
+    chosen = [layer.name for layer in layers_of(proto, openvino_int8.KINDS)]
     found = carriers(proto, chosen)
     by_name = {node.name: node for node in proto.graph.node}
     made = {value for name in [*chosen, *found] for value in by_name[name].output}
@@ -154,21 +152,19 @@ def check_only_networks(model: Any, proto: Any, layers: Sequence[Layer]) -> None
 
 def test_openvino_computes_nothing_but_networks_in_integers(graph: bytes) -> None:
     proto = onnx.load_from_string(graph)
-    layers = layers_of(proto, openvino_integers.KINDS)
+    layers = layers_of(proto, openvino_int8.KINDS)
     operations = {node.get_friendly_name().partition("/")[0] for node in convert(graph).get_ordered_ops()}
     assert operations.issuperset(layer.name for layer in layers)
     telemetry = sys.modules.get("openvino_telemetry")
-    check_only_networks(
-        openvino_integers.quantise(proto, [each.name for each in layers], IMAGES), proto, layers
-    )
+    check_only_networks(openvino_int8.quantise(proto, [each.name for each in layers], IMAGES), proto, layers)
     assert sys.modules.get("openvino_telemetry") is telemetry
     assert proto.SerializeToString() == graph
 
 
 def test_onnx_computes_nothing_but_networks_in_integers(graph: bytes) -> None:
     proto = onnx.load_from_string(graph)
-    layers = [layer.name for layer in layers_of(proto, onnx_integers.KINDS)]
-    made = onnx_integers.quantise(proto, layers[4:], IMAGES)
+    layers = [layer.name for layer in layers_of(proto, onnx_int8.KINDS)]
+    made = onnx_int8.quantise(proto, layers[4:], IMAGES)
     assert proto.SerializeToString() == graph
     assert [each.version for each in made.opset_import if not each.domain] == [18]
     writers = {value: node for node in made.graph.node for value in node.output}
@@ -194,11 +190,11 @@ def test_onnx_computes_nothing_but_networks_in_integers(graph: bytes) -> None:
 
 
 def test_a_third_is_held_out_and_anomalies_are_drawn_the_same_way() -> None:
-    ranges, held_out = good_images.divided(np.stack([stripes(n) for n in range(15)]), None, None)
+    ranges, held_out = quantization_images.divided(np.stack([stripes(n) for n in range(15)]), None, None)
     assert (len(ranges), len(held_out)) == (10, 5)
     assert not {each.name for each in ranges.samples} & {each.name for each in held_out.samples}
     assert len(ranges[:4]) == 4
-    drawn, again = good_images.with_anomalies(held_out), good_images.with_anomalies(held_out)
+    drawn, again = quantization_images.with_anomalies(held_out), quantization_images.with_anomalies(held_out)
     assert [each.label for each in drawn[:3]] == ["good", "draem", "cutpaste"]
     assert len(drawn) == 15
     for one, other in zip(drawn, again, strict=True):
@@ -208,15 +204,15 @@ def test_a_third_is_held_out_and_anomalies_are_drawn_the_same_way() -> None:
 
 
 def test_large_images_are_fewer(monkeypatch: pytest.MonkeyPatch) -> None:
-    _, held_out = good_images.divided(np.stack([stripes(n) for n in range(15)]), (30, 70), None)
+    _, held_out = quantization_images.divided(np.stack([stripes(n) for n in range(15)]), (30, 70), None)
     assert held_out[0].shape == (30, 70, 3)
-    monkeypatch.setattr(good_images, "MOST_BYTES", 7 * held_out[0].nbytes)
-    assert len(good_images.with_anomalies(held_out)) == 6
+    monkeypatch.setattr(quantization_images, "MOST_BYTES", 7 * held_out[0].nbytes)
+    assert len(quantization_images.with_anomalies(held_out)) == 6
 
 
 def test_too_few_good_images() -> None:
     with pytest.raises(ConfigError, match="11 good images; int8 needs 12"):
-        good_images.divided(np.stack([stripes(n) for n in range(11)]), None, None)
+        quantization_images.divided(np.stack([stripes(n) for n in range(11)]), None, None)
 
 
 # The gate ----------------------------------------------------------------------------------------------------
@@ -271,11 +267,11 @@ def test_what_disturbs_most_is_ranked_first() -> None:
         worst = max(int(layer.name[1:]) == 17 for layer in group)
         return seen(np.arange(10.0) + (1.0 if worst else 0.01) * np.tile([1, -1], 5))
 
-    found = sensitivity.ranked(layers, seen(range(10)), alone, told.append)
+    found = layer_sensitivity.ranked(layers, seen(range(10)), alone, told.append)
     assert len(found) == len(told) == 12
     assert Layer("n17", "m17") in found[0]
     assert sorted(layer.name for group in found for layer in group) == sorted(layer.name for layer in layers)
-    nan = sensitivity.ranked(
+    nan = layer_sensitivity.ranked(
         layers[:2], seen(range(10)), lambda g: seen([np.nan if g[0].name == "n1" else 1] * 10), str
     )
     assert [group[0].name for group in nan] == ["n1", "n0"]
@@ -319,8 +315,8 @@ def test_an_export_judged_by_labels(
 def test_layers_are_put_back_until_the_gate_is_passed(
     copied: Path, parts: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(sensitivity, "GROUPS", 3)
-    monkeypatch.setattr(integers, "FEW", 2)
+    monkeypatch.setattr(layer_sensitivity, "GROUPS", 3)
+    monkeypatch.setattr(quantization, "FEW", 2)
     faults = iter([["too far"], []])
     monkeypatch.setattr(Gate, "_faults", lambda *_: next(faults))
     told: list[str] = []
@@ -338,9 +334,9 @@ def test_layers_are_put_back_until_the_gate_is_passed(
 
 @pytest.mark.usefixtures("followed")
 def test_what_never_passes_is_not_written(copied: Path, parts: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(integers, "PUT_BACK", (0,))
-    monkeypatch.setattr(integers.Making, "integers", lambda own, *_: own.floats())
-    monkeypatch.setattr(gate, "LEAST_RHO", 1.01)
+    monkeypatch.setattr(quantization, "PUT_BACK", (0,))
+    monkeypatch.setattr(quantization.Making, "integers", lambda own, *_: own.floats())
+    monkeypatch.setattr(int8_acceptance, "LEAST_RHO", 1.01)
     with pytest.raises(ExportError, match=r"rank correlation of scores .* least is 1.01.*--precision fp16"):
         export(copied, "onnx", precision="int8", good=parts)
     assert not (copied / "exports").exists()

@@ -13,7 +13,7 @@ import twinspect as ts
 from conftest import quick
 from twinspect.cli import main
 from twinspect.errors import DataError
-from twinspect.features import sample_patches
+from twinspect.evaluation.patch_features import sample_patches
 
 if TYPE_CHECKING:
     from pathlib import Path

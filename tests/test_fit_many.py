@@ -25,10 +25,10 @@ from twinspect.cli import main
 from twinspect.data import open_data
 from twinspect.detector import Detector
 from twinspect.errors import ConfigError, TwinspectError
-from twinspect.scale.many.driving import prepare
-from twinspect.scale.many.engines import Local, has_room
-from twinspect.scale.many.manifest import read_entries
-from twinspect.scale.many.planning import Job, Order, make_plan
+from twinspect.scale.fit_many.engines import Local, has_room
+from twinspect.scale.fit_many.manifest import read_entries
+from twinspect.scale.fit_many.plan import Job, Order, make_plan
+from twinspect.scale.fit_many.run import prepare
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -250,8 +250,8 @@ def test_what_stands_above_the_models_goes_for_all(tmp_path: Path) -> None:
 
 def test_a_row_wins_over_the_command_line_also_where_one_excludes_the_other() -> None:
     from twinspect.cli.fit import build
+    from twinspect.cli.method_settings import add_settings, options_of_row
     from twinspect.cli.parser import build_parser, verb_parser
-    from twinspect.cli.settings import add_settings, options_of_row
 
     arguments = ["fit-many", "m.csv", "--out", "o", "--steps", "9", "--loss", "value", "--batch-size", "4"]
     parser = build_parser()
@@ -321,9 +321,9 @@ def ray() -> Iterator[Any]:
     os.environ["RAY_USAGE_STATS_ENABLED"] = "0"
 
     def often() -> None:
-        from twinspect import training
+        from twinspect.training import trainer
 
-        training.SECONDS_BETWEEN_CHECKPOINTS = 0.0
+        trainer.SECONDS_BETWEEN_CHECKPOINTS = 0.0
 
     module.init(
         "local",

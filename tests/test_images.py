@@ -15,9 +15,9 @@ import pytest
 import tifffile
 from PIL import Image, ImageFile, ImageOps
 
-from twinspect import decoding
 from twinspect.errors import ConfigError, DataError, ImageError
-from twinspect.images import IMAGE_SUFFIXES, MAX_PIXELS, image_size, read_mask, read_rgb
+from twinspect.images import decoding
+from twinspect.images.reading import IMAGE_SUFFIXES, MAX_PIXELS, image_size, read_mask, read_rgb
 
 if TYPE_CHECKING:
     from collections.abc import Callable

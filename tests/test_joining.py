@@ -14,8 +14,8 @@ from scipy.special import expit
 
 import twinspect as ts
 from conftest import QUICK, blemish, stripes, write_image
-from twinspect import bundle
-from twinspect.calibration import Calibration
+from twinspect.bundle.folder import read_record, rewrite_record
+from twinspect.calibration.conformal import Calibration
 from twinspect.cli import main
 from twinspect.data import pixels
 from twinspect.errors import BundleError, CalibrationError, ConfigError, NotFittedError
@@ -23,7 +23,7 @@ from twinspect.errors import BundleError, CalibrationError, ConfigError, NotFitt
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from twinspect.joining import JoinedDetector
+    from twinspect.ensemble.detector import JoinedDetector
 
 Array = np.ndarray[Any, Any]
 SHORT = {**QUICK, "steps": 30}
@@ -381,8 +381,8 @@ def test_an_altered_bundle_is_refused(join: JoinedDetector, tmp_path: Path) -> N
         (copy / file).write_bytes(content)
         with pytest.raises(BundleError, match=file):
             ts.load(copy)
-    record = bundle.read_record(tmp_path / "j.twin")
-    bundle.rewrite_record(tmp_path / "j.twin", {**record, "members": record["members"][::-1]})
+    record = read_record(tmp_path / "j.twin")
+    rewrite_record(tmp_path / "j.twin", {**record, "members": record["members"][::-1]})
     with pytest.raises(BundleError, match="does not fit"):
         ts.load(tmp_path / "j.twin")
 

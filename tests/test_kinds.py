@@ -14,17 +14,17 @@ from sklearn.metrics import roc_auc_score
 import twinspect as ts
 from benchmark_data import ask, command
 from conftest import stripes, write_image
-from twinspect import measuring
 from twinspect.benchmark.plan import make_plan
 from twinspect.benchmark.protocols import PROTOCOLS, Choice
 from twinspect.cli import main
 from twinspect.cli.evaluate import outcome
 from twinspect.data import open_data
 from twinspect.errors import DataError
-from twinspect.evaluation import evaluate
-from twinspect.kinds import KindTally
-from twinspect.measuring import PixelTally, by_category, kind_table
-from twinspect.report.kinds import kinds
+from twinspect.evaluation import test_set
+from twinspect.evaluation.by_defect_type import KindTally
+from twinspect.evaluation.evaluation import evaluate
+from twinspect.evaluation.test_set import PixelTally, by_category, kind_table
+from twinspect.report.defect_type_section import kinds
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -179,7 +179,7 @@ def test_in_bounded_memory_the_true_value_is_within_the_stated_bound(
     data = open_data(products)
     rows = [replace(row, map=row.map + np.float32(1000)) for row in made_up(data)]  # bins 0.06 wide
     exact = kind_table(by_category(rows), gathered(data, rows).compute())
-    monkeypatch.setattr(measuring, "EXACT_PIXELS", 3 * SIDE * SIDE)
+    monkeypatch.setattr(test_set, "EXACT_PIXELS", 3 * SIDE * SIDE)
     binned = kind_table(by_category(rows), gathered(data, rows).compute())
     assert set(binned.error_bounds) == set(binned.bounds) == {"box", "jar"}
     for category, own in exact.kinds.items():
@@ -197,7 +197,7 @@ def test_no_more_scores_are_held_than_there_is_room_for(
 ) -> None:
     data = open_data(products)
     most = budget * SIDE * SIDE
-    monkeypatch.setattr(measuring, "EXACT_PIXELS", most)
+    monkeypatch.setattr(test_set, "EXACT_PIXELS", most)
     rows = made_up(data)
     tally = gathered(data, rows)
     parts = [*tally._pixels.values(), *tally._kinds._parts.values()]
@@ -236,7 +236,7 @@ def test_evaluate_reports_it_beside_the_tables_that_stay(products: Path, detecto
     maps = {}
     found = evaluate(detector, products, watch=lambda row, _: maps.update({row.sample.path: row.map}))
     record = json.loads(json.dumps(found.to_record()))
-    assert set(record["mean"]) == set(measuring.QUALITY) | {"false_alarm_rate", "miss_rate", "threshold"}
+    assert set(record["mean"]) == set(test_set.QUALITY) | {"false_alarm_rate", "miss_rate", "threshold"}
     rows = [Row(row.sample, row.score, maps[row.sample.path]) for row in found.rows]
     own = of_kind(rows, "jar", KINDS[0])
     line = record["saturated_pro"]["kinds"]["categories"]["jar"][KINDS[0]]

@@ -17,12 +17,12 @@ import twinspect as ts
 from lakes import POISON, deadly, files_of, png, rows_of, score, write_folder
 from twinspect.cli import main
 from twinspect.errors import BundleError, ConfigError, DataError
-from twinspect.files import sha256_of_file
-from twinspect.rows import COLUMNS
+from twinspect.inference.score_table import COLUMNS
 from twinspect.scale import shard
-from twinspect.scale.attempts import MOST, Attempt
-from twinspect.scale.folder import LocalFolder, open_folder
-from twinspect.scale.packing import pack, unpack
+from twinspect.scale.model_transfer import pack, unpack
+from twinspect.scale.run_folder import LocalFolder, open_folder
+from twinspect.scale.shard_attempts import MOST, Attempt
+from twinspect.utils.files import sha256_of_file
 
 
 @pytest.fixture
@@ -224,9 +224,9 @@ def test_a_folder_by_file_uri_is_a_plain_folder(tmp_path: Path) -> None:
 
 
 def test_a_request_that_fails_is_made_again(monkeypatch: pytest.MonkeyPatch) -> None:
-    from twinspect.scale import addresses
+    from twinspect.scale import storage
 
-    monkeypatch.setattr(addresses, "PAUSES", (0, 0))
+    monkeypatch.setattr(storage, "PAUSES", (0, 0))
     asked: list[int] = []
 
     def flaky() -> str:
@@ -235,9 +235,9 @@ def test_a_request_that_fails_is_made_again(monkeypatch: pytest.MonkeyPatch) -> 
             raise TimeoutError("too slow")
         return "there"
 
-    assert addresses.patiently(flaky) == "there"
+    assert storage.patiently(flaky) == "there"
     with pytest.raises(FileNotFoundError):
-        addresses.patiently(lambda: (_ for _ in ()).throw(FileNotFoundError("never")).__next__())
+        storage.patiently(lambda: (_ for _ in ()).throw(FileNotFoundError("never")).__next__())
 
 
 def test_what_cannot_be_fetched_is_a_row_that_begins_with_its_address(

@@ -11,10 +11,10 @@ import pytest
 from lakes import png, rows_of, score, write_folder, write_parquet, write_tar
 from twinspect.data.pixels import read_pixels
 from twinspect.errors import ConfigError, DataError, ImageError, MissingExtraError
-from twinspect.images import read_rgb
-from twinspect.scale.contents import KEPT, Column
-from twinspect.scale.entries import Entry, decode, encode, opened
+from twinspect.images.reading import read_rgb
+from twinspect.scale.image_sources import KEPT, Column
 from twinspect.scale.listing import LeftOut, list_entries
+from twinspect.scale.work_items import Entry, decode, encode, opened
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -12,11 +12,11 @@ import pytest
 
 from lakes import POISON, deadly, files_of, score, write_folder
 from twinspect.errors import ConfigError, TwinspectError
-from twinspect.progress import Silent
-from twinspect.scale.cluster import cluster
-from twinspect.scale.folder import LocalFolder
-from twinspect.scale.on_ray import Actors
-from twinspect.scale.plan import part_name
+from twinspect.scale.ray_cluster import cluster
+from twinspect.scale.ray_engine import Actors
+from twinspect.scale.run_folder import LocalFolder
+from twinspect.scale.shard_plan import part_name
+from twinspect.utils.progress import Silent
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

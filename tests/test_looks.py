@@ -11,10 +11,10 @@ from scipy import ndimage
 
 import twinspect as ts
 from conftest import stripes, write_image
-from twinspect import images
-from twinspect.calibration import Calibration
-from twinspect.leave_one_out import leave_one_out
-from twinspect.looks import Looks, looks
+from twinspect.calibration.conformal import Calibration
+from twinspect.ensemble.calibration import leave_one_out
+from twinspect.images import reading
+from twinspect.images.statistics import Looks, looks
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -150,7 +150,7 @@ def test_fit_keeps_them_with_the_images_held_out(parts: Path, kind: str, tmp_pat
     ).fit(parts)
     kept = detector.calibration_
     for name, found in zip(kept.names, kept.looks, strict=True):
-        assert found == looks(images.read_rgb(parts / name)), name
+        assert found == looks(reading.read_rgb(parts / name)), name
     detector.save(tmp_path / "m.twin")
     assert ts.load(tmp_path / "m.twin", device="cpu").calibration_ == kept
 
@@ -159,7 +159,7 @@ def test_calibrating_anew_and_streaming_decode_each_file_once(
     fitted: ts.Detector, parts: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     read: list[Path] = []
-    real = images.read_rgb
+    real = reading.read_rgb
 
     def spy(path: Path, *, bits: int | None = None) -> Any:
         read.append(path)

@@ -7,7 +7,8 @@ import pytest
 import torch
 from scipy import ndimage
 
-from twinspect import losses, maps
+from twinspect import maps
+from twinspect.methods import losses
 
 
 def random(*shape: int, seed: int = 0) -> torch.Tensor:

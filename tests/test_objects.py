@@ -11,13 +11,13 @@ import pytest
 
 import twinspect as ts
 from benchmark_data import write_category
+from twinspect.benchmark.trial import run_trial
 from twinspect.cli.evaluate import outcome
 from twinspect.data import DataSet, Sample, open_data
-from twinspect.evaluation import evaluate
-from twinspect.measuring import by_category
-from twinspect.objects import object_lines, objects_record
+from twinspect.evaluation.by_object import object_lines, objects_record
+from twinspect.evaluation.evaluation import evaluate
+from twinspect.evaluation.test_set import by_category
 from twinspect.report.objects import objects
-from twinspect.trial import run_trial
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

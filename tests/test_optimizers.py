@@ -7,7 +7,7 @@ import pytest
 import torch
 from torch import nn
 
-from twinspect.optimizers import StableAdamW
+from twinspect.methods.stable_adamw import StableAdamW
 
 RATE, DECAY, B1, B2, EPS = 0.01, 0.1, 0.9, 0.999, 1e-8
 

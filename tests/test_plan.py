@@ -12,8 +12,8 @@ from conftest import stripes, write_image
 from twinspect.cli import main
 from twinspect.data.samples import Sample
 from twinspect.errors import DataError
-from twinspect.scale import probe
-from twinspect.scale.sizing import Measures, Wish, estimate, listing_of_a_store
+from twinspect.scale import throughput
+from twinspect.scale.capacity import Measures, Wish, estimate, listing_of_a_store
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -140,4 +140,4 @@ def test_what_cannot_be_meant_is_refused_before_anything_is_measured(
 def test_unreadable_images_alone_are_an_error(tmp_path: Path) -> None:
     (tmp_path / "0.png").write_bytes(b"no image")
     with pytest.raises(DataError, match="none of 1 images can be read"):
-        probe._decoding([Sample(tmp_path / "0.png", "0.png")], 0.01)
+        throughput._decoding([Sample(tmp_path / "0.png", "0.png")], 0.01)

@@ -25,7 +25,7 @@ from twinspect.errors import ConfigError, TeacherError
 from twinspect.teachers import Teacher, create_teacher, teachers
 from twinspect.teachers.pocket.network import NAMES, PLAN, PocketNetwork
 from twinspect.teachers.pocket.teacher import WEIGHTS
-from twinspect.teachers.settling import pink_noise
+from twinspect.teachers.random_weights import pink_noise
 
 SCRIPTS = Path(__file__).resolve().parents[1] / "scripts" / "pocket"
 CARD = WEIGHTS.with_name("CARD.md")

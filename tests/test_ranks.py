@@ -20,10 +20,10 @@ from safetensors.torch import load_file
 import twinspect as ts
 from twinspect.data.samples import Sample
 from twinspect.errors import ConfigError, ElsewhereError, ImageError
-from twinspect.looks import Looks
-from twinspect.nets.synchronised import SynchronisedBatchNorm2d, synchronised
-from twinspect.ranks import ALONE, Ranks, check, check_torchrun, is_follower
-from twinspect.scoring import GoodScores
+from twinspect.images.statistics import Looks
+from twinspect.inference.pipeline import GoodScores
+from twinspect.training.sync_batchnorm import SynchronisedBatchNorm2d, synchronised
+from twinspect.utils.distributed import ALONE, Ranks, check, check_torchrun, is_follower
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

@@ -10,9 +10,9 @@ from torch import Tensor, nn
 
 from twinspect.errors import ConfigError
 from twinspect.methods.base import Batch
+from twinspect.methods.networks.reverse_decoder import Bottleneck, Decoder, Residual
+from twinspect.methods.networks.teacher_anatomy import Part, anatomy
 from twinspect.methods.rd import RD, RDConfig
-from twinspect.nets.anatomy import Part, anatomy
-from twinspect.nets.reverse import Bottleneck, Decoder, Residual
 from twinspect.teachers import create_teacher
 
 

@@ -9,11 +9,11 @@ import numpy as np
 import pytest
 
 from twinspect.metrics import pro_curve, roc_curve
-from twinspect.report import figures
+from twinspect.report import charts
 from twinspect.report.drawing import Plane, ticks
 from twinspect.report.heatmaps import colour
-from twinspect.report.histogram import bar_counts, bar_edges, histogram
 from twinspect.report.markup import Html, element, join, table
+from twinspect.report.score_histogram import bar_counts, bar_edges, histogram
 
 
 def test_a_plane_places_its_corners() -> None:
@@ -73,7 +73,7 @@ def test_scores_that_hardly_differ_still_make_a_chart(scores: list[float]) -> No
 
 def test_the_roc_line_has_the_points_of_the_curve_and_the_dot_its_place() -> None:
     labels, scores = [0, 0, 1, 1], [0.1, 0.4, 0.4, 0.8]
-    chart = figures.roc([("images", roc_curve(labels, scores))], (0.5, 1.0))
+    chart = charts.roc([("images", roc_curve(labels, scores))], (0.5, 1.0))
     line = re.search(r'points="([^"]*)" class="curve c0"', chart)
     assert line
     points = np.array([[float(v) for v in point.split(",")] for point in line[1].split()])
@@ -86,7 +86,7 @@ def test_the_roc_line_has_the_points_of_the_curve_and_the_dot_its_place() -> Non
 def test_the_pro_area_ends_at_its_limit_by_interpolation() -> None:
     mask = np.array([[0, 0, 0, 1, 1]])
     curve = pro_curve([mask], [np.array([[0.5, 0.1, 0.2, 0.9, 0.4]], np.float32)])
-    chart = figures.pro(curve, "AUPRO")
+    chart = charts.pro(curve, "AUPRO")
     area = re.search(r'<polygon points="([^"]*)" class="wash"', chart)
     assert area
     points = [tuple(map(float, point.split(","))) for point in area[1].split()]
@@ -101,7 +101,7 @@ def test_the_pro_area_ends_at_its_limit_by_interpolation() -> None:
 def test_rates_show_promise_and_observation(
     promised: float, observed: float, interval: tuple[float, float]
 ) -> None:
-    chart = figures.rates(promised, observed, interval).replace("\N{NO-BREAK SPACE}", " ")
+    chart = charts.rates(promised, observed, interval).replace("\N{NO-BREAK SPACE}", " ")
     assert f"promised: at most {100 * promised:g} %" in chart
     assert f"observed {100 * observed:g} %" in chart
     places = [float(x) for x in re.findall(r'(?:x|x1|cx)="([\d.]+)"', chart)]
@@ -110,7 +110,7 @@ def test_rates_show_promise_and_observation(
 
 @pytest.mark.parametrize("map_range", [(0.2, 1.2), (3.0, 3.0), (0.0, 0.0)])
 def test_the_legend_begins_and_ends_in_the_colours_of_the_scale(map_range: tuple[float, float]) -> None:
-    fills = re.findall(r'fill="#(\w+)"', figures.legend(map_range))
+    fills = re.findall(r'fill="#(\w+)"', charts.legend(map_range))
     ends = colour(np.array([[-9.0, 99.0]], np.float32), map_range)[0]
     assert [fills[0], fills[-1]] == ["".join(f"{part:02x}" for part in end) for end in ends]
 
@@ -128,7 +128,7 @@ def test_plain_text_is_escaped_everywhere_and_markup_is_not() -> None:
 
 
 def test_a_series_runs_from_edge_to_edge_and_as_high_as_its_values() -> None:
-    chart = str(figures.series([("one", [4.0, 2.0, 0.0]), ("two", [1.0, 1.0])], "loss", "steps"))
+    chart = str(charts.series([("one", [4.0, 2.0, 0.0]), ("two", [1.0, 1.0])], "loss", "steps"))
     first, second = re.findall(r'<polyline points="([^"]*)" class="curve', chart)
     assert first == "64.0,56.0 255.0,162.0 446.0,268.0"
     assert [point.split(",")[0] for point in second.split()] == ["64.0", "446.0"]

@@ -11,9 +11,9 @@ import pytest
 from PIL import Image
 
 from twinspect.data import Sample
+from twinspect.inference.results import ImageScore
 from twinspect.report.gallery import LARGEST_PICTURE, SHOWN_SIDE, Exhibit, Gallery, Panel
 from twinspect.report.heatmaps import overlay, truth
-from twinspect.scores import ImageScore
 
 THRESHOLD = 0.6
 

@@ -13,6 +13,7 @@ from PIL import Image
 
 from twinspect.data import Sample
 from twinspect.errors import ConfigError, DataError
+from twinspect.inference.results import ImageScore
 from twinspect.report.heatmaps import (
     ABOVE_COLOUR,
     GROWTH,
@@ -24,7 +25,6 @@ from twinspect.report.heatmaps import (
     overlay,
     write_map,
 )
-from twinspect.scores import ImageScore
 
 RANGE = (2.0, 4.0)
 

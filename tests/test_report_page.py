@@ -15,15 +15,15 @@ from PIL import Image
 from scipy import stats
 
 from twinspect._version import __version__
-from twinspect.calibration import Calibration
+from twinspect.calibration.conformal import Calibration
 from twinspect.data import DataSet, Sample
 from twinspect.errors import ConfigError
+from twinspect.inference.results import ImageScore
 from twinspect.metrics import DEFINITIONS, auroc_interval, mean_interval
 from twinspect.report import write_evaluation
+from twinspect.report.formatting import Rate, calibration_spread, chance_of_as_many
 from twinspect.report.markup import VOID
-from twinspect.report.numbers import Rate, calibration_spread, chance_of_as_many
-from twinspect.report.sections import metrics
-from twinspect.scores import ImageScore
+from twinspect.report.metric_sections import metrics
 
 SIDE = 24
 HOSTILE = "<img src=x onerror=1>.png"

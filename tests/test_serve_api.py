@@ -15,11 +15,11 @@ from PIL import Image
 
 import twinspect as ts
 from serving import Site, bad, code, good, png, site
-from twinspect.calibration import Calibration
-from twinspect.serve.served import Loaded
-from twinspect.serve.tokens import add_token
-from twinspect.serve.uploads import Limits
-from twinspect.torch_engine import TorchEngine
+from twinspect.calibration.conformal import Calibration
+from twinspect.inference.torch_engine import TorchEngine
+from twinspect.serve.http.tokens import add_token
+from twinspect.serve.scoring.model_worker import Loaded
+from twinspect.serve.uploads.checks import Limits
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -90,11 +90,11 @@ def test_waiting_images_are_scored_together(shared_site: Site, monkeypatch: pyte
 
 
 def test_an_image_is_decoded_once(shared_site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
-    from twinspect import images
+    from twinspect.images import reading
 
     decoded = []
-    whole = images.stored_values
-    monkeypatch.setattr(images, "stored_values", lambda *a, **k: decoded.append(a) or whole(*a, **k))
+    whole = reading.stored_values
+    monkeypatch.setattr(reading, "stored_values", lambda *a, **k: decoded.append(a) or whole(*a, **k))
     shared_site.scored(good(600), good(601))
     assert len(decoded) == 2
 

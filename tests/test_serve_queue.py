@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from twinspect.serve.pace import RateLimit
-from twinspect.serve.queue import LONGEST_RETRY, WorkQueue
-from twinspect.serve.refusals import Refusal
+from twinspect.serve.api_errors import Refusal
+from twinspect.serve.http.rate_limit import RateLimit
+from twinspect.serve.scoring.work_queue import LONGEST_RETRY, WorkQueue
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -13,7 +13,7 @@ from schemathesis.python.asgi import ASGIClient  # noqa: E402 - only where it is
 from schemathesis.specs.openapi.checks import ignored_auth, positive_data_acceptance  # noqa: E402
 
 from serving import Site, bad, good, site  # noqa: E402
-from twinspect.serve.tokens import add_token  # noqa: E402
+from twinspect.serve.http.tokens import add_token  # noqa: E402
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -9,7 +9,7 @@ import pytest
 
 from twinspect.cli import main
 from twinspect.errors import ConfigError
-from twinspect.serve.tokens import Actor, add_token, read_tokens
+from twinspect.serve.http.tokens import Actor, add_token, read_tokens
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -13,9 +13,9 @@ import pytest
 from PIL import Image, PngImagePlugin
 
 from conftest import stripes
-from twinspect.images import read_rgb
-from twinspect.serve.refusals import STATUS, Refusal
-from twinspect.serve.uploads import MEDIA_TYPES, SUFFIXES, Limits, Upload, check, display_name
+from twinspect.images.reading import read_rgb
+from twinspect.serve.api_errors import STATUS, Refusal
+from twinspect.serve.uploads.checks import MEDIA_TYPES, SUFFIXES, Limits, Upload, check, display_name
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -169,7 +169,7 @@ def test_animations_and_stacks_are_refused() -> None:
 
 
 def test_a_bomb_is_refused_before_it_is_decoded(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("twinspect.serve.uploads.read_rgb", lambda *_, **__: pytest.fail("decoded"))
+    monkeypatch.setattr("twinspect.serve.uploads.checks.read_rgb", lambda *_, **__: pytest.fail("decoded"))
     rows = zlib.compress(bytes(1 + 3 * 40_000) * 64)
     data = bytearray(WHOLE["png"])
     header = struct.pack(">IIBBBBB", 40_000, 40_000, 8, 2, 0, 0, 0)

@@ -9,9 +9,9 @@ import pytest
 from scipy.special import comb
 
 from store_data import Clock, accept, calibration, finished, inspect, register
-from twinspect.calibration import Calibration
+from twinspect.calibration.conformal import Calibration
 from twinspect.errors import CalibrationError, ConfigError, NotStoredError
-from twinspect.serve.store import Filter, Store, fairness
+from twinspect.serve.store import Filter, Store, recalibration_checks
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -258,12 +258,14 @@ def test_a_defect_among_the_confirmed_is_pointed_out(store: Store) -> None:
 
 def test_fair_samples_are_warned_about_as_rarely_as_is_said() -> None:
     random = np.random.default_rng(3)
-    says = [bool(fairness.flagged(calibration(39), 50, alarms)) for alarms in range(51)]
+    says = [bool(recalibration_checks.flagged(calibration(39), 50, alarms)) for alarms in range(51)]
     warned = 0
     for _ in range(1500):
         active = Calibration(tuple(random.standard_normal(39)), 0.05)
         warned += says[int(active.is_anomalous(random.standard_normal(50)).sum())]
-    assert warned <= 1500 * 2 * fairness.LEVEL + 3 * np.sqrt(1500 * 2 * fairness.LEVEL)
+    assert warned <= 1500 * 2 * recalibration_checks.LEVEL + 3 * np.sqrt(
+        1500 * 2 * recalibration_checks.LEVEL
+    )
 
 
 def test_the_law_of_alarms_is_that_of_ranks() -> None:
@@ -273,6 +275,6 @@ def test_the_law_of_alarms_is_that_of_ranks() -> None:
     tail = np.cumsum(exact[::-1])[::-1] / comb(n + m, m, exact=True)
     active = Calibration(tuple(np.random.default_rng(0).standard_normal(n)), 0.05)
     assert np.sum(np.asarray(active.scores) >= active.threshold) == a
-    first = next(k for k in range(m + 1) if tail[k] < fairness.LEVEL)
-    assert "too high" in fairness.flagged(active, m, first)
-    assert fairness.flagged(active, m, first - 1) == ""
+    first = next(k for k in range(m + 1) if tail[k] < recalibration_checks.LEVEL)
+    assert "too high" in recalibration_checks.flagged(active, m, first)
+    assert recalibration_checks.flagged(active, m, first - 1) == ""

@@ -10,7 +10,7 @@ from PIL import Image
 
 from conftest import stripes
 from twinspect.synthesis import Synthesizer
-from twinspect.synthesis.bilevel import paste_levels, two_levels
+from twinspect.synthesis.two_level_images import paste_levels, two_levels
 
 
 def board(seed: int, low: int = 0, high: int = 255) -> np.ndarray[Any, np.dtype[np.uint8]]:

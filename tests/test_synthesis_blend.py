@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 
 from conftest import blemish, stripes
-from twinspect.synthesis.blend import LEAST_CHANGE, blend, keep_changed
+from twinspect.synthesis.boxes import Box, box_around, place_in
+from twinspect.synthesis.compositing import LEAST_CHANGE, blend, keep_changed
 from twinspect.synthesis.cutpaste import cut_paste
-from twinspect.synthesis.patches import Box, box_around, place_in
-from twinspect.synthesis.poisson import poisson_paste, seamless_clone, solve_poisson
+from twinspect.synthesis.poisson_blending import poisson_paste, seamless_clone, solve_poisson
 
 
 def half(side: int = 48) -> np.ndarray:

@@ -10,7 +10,7 @@ from PIL import Image
 from scipy import ndimage
 from skimage.filters import threshold_otsu
 
-from twinspect.images import read_rgb
+from twinspect.images.reading import read_rgb
 from twinspect.synthesis import foreground, foregrounds
 from twinspect.synthesis.foreground import blurred_grey, otsu
 

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from conftest import stripes, write_image
-from twinspect.data.loading import prefetch
+from twinspect.data.prefetching import prefetch
 from twinspect.errors import ConfigError, DataError
 from twinspect.synthesis import Synthesizer, Synthetic
 

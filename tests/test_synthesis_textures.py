@@ -12,9 +12,9 @@ from PIL import Image, ImageOps
 from conftest import stripes, write_image
 from twinspect.errors import DataError, ImageError
 from twinspect.synthesis import FolderTextures, MixedTextures, OwnTextures, PatternTextures
-from twinspect.synthesis import augment as augment_module
-from twinspect.synthesis.augment import augment, augmentations
-from twinspect.synthesis.patterns import COUNT, PATTERNS, SIDE, pattern_pool
+from twinspect.synthesis import texture_augmentation as augment_module
+from twinspect.synthesis.procedural_textures import COUNT, PATTERNS, SIDE, pattern_pool
+from twinspect.synthesis.texture_augmentation import augment, augmentations
 
 if TYPE_CHECKING:
     from pathlib import Path

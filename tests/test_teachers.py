@@ -26,14 +26,14 @@ from twinspect.teachers import (
     Card,
     Level,
     Teacher,
+    backbones,
     create_teacher,
     hub,
-    networks,
     plugins,
     probe_levels,
     teachers,
 )
-from twinspect.teachers.table import CURATED, FROM_FILE, SHIPPED
+from twinspect.teachers.curated import CURATED, FROM_FILE, SHIPPED
 
 sys.path.insert(0, str(Path(__file__).parent))
 from stub_hub import StubHub, stub_hub
@@ -135,7 +135,7 @@ def test_the_whole_listing_agrees_with_the_networks(name: str) -> None:
 
 def check_row(name: str) -> None:
     row = next(row for row in CURATED if row.name == name)
-    teacher, design = create_teacher(name, weights="random"), networks.understand(name)
+    teacher, design = create_teacher(name, weights="random"), backbones.understand(name)
     assert teacher.levels == row.levels
     assert sum(p.numel() for p in teacher.parameters()) == row.params
     assert (design.repository or FROM_FILE) == row.weights
@@ -503,7 +503,7 @@ def caffe_resnet50(state: dict[str, Tensor], x: Tensor) -> list[Tensor]:
     ],
 )
 def test_default_weights_are_those_of_the_papers(typed: str, full: str) -> None:
-    assert networks.understand(typed).name == full
+    assert backbones.understand(typed).name == full
 
 
 def test_unknown_names_get_the_nearest_and_not_the_whole_list() -> None:
@@ -649,9 +649,9 @@ def test_the_cache_is_where_the_hubs_client_keeps_it(
 
 
 def test_pickled_files_of_the_hub_are_never_asked_for() -> None:
-    assert networks.understand("vit_base_patch32_clip_224.laion2b").filename.endswith(".safetensors")
-    assert networks._safe_filename("open_clip_pytorch_model.bin") == "open_clip_model.safetensors"
-    assert networks._safe_filename("pytorch_model.bin") == "model.safetensors"
+    assert backbones.understand("vit_base_patch32_clip_224.laion2b").filename.endswith(".safetensors")
+    assert backbones._safe_filename("open_clip_pytorch_model.bin") == "open_clip_model.safetensors"
+    assert backbones._safe_filename("pytorch_model.bin") == "model.safetensors"
 
 
 # --- teachers of other packages -------------------------------------------------------------------
@@ -733,7 +733,7 @@ def test_a_card_is_plain_data(tiny_file: Path) -> None:
 
 
 def test_random_weights_come_with_batch_norm_measured_on_pink_noise() -> None:
-    from twinspect.teachers.settling import pink_noise
+    from twinspect.teachers.random_weights import pink_noise
 
     noise = pink_noise(3)
     power = torch.fft.fft2(noise).abs().square().mean((0, 1))

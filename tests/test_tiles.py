@@ -12,16 +12,16 @@ import torch
 
 import twinspect as ts
 from conftest import QUICK, stripes, write_image
-from twinspect import training
-from twinspect.blending import blend, cut
+from twinspect.benchmark.trial import identity, run_trial
 from twinspect.cli import main
 from twinspect.errors import ConfigError, ImageError
-from twinspect.model import Model
-from twinspect.pictures import Tiles
-from twinspect.tiled_model import TiledModel
-from twinspect.tiling import Tiling
-from twinspect.training import Trainer
-from twinspect.trial import identity, run_trial
+from twinspect.model.tile_blending import blend, cut
+from twinspect.model.tiled import TiledModel
+from twinspect.model.tiling import Tiling
+from twinspect.model.whole_image import Model
+from twinspect.training import trainer
+from twinspect.training.trainer import Trainer
+from twinspect.training.training_inputs import Tiles
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -264,13 +264,13 @@ def test_a_stage_holds_out_all_tiles_of_an_image_or_none(
     sheets: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     divided: list[tuple[list[int], list[int]]] = []
-    real = training._Run._divide
+    real = trainer._Run._divide
 
     def spy(self: Any, stage: Any) -> Any:
         divided.append(real(self, stage))
         return divided[-1]
 
-    monkeypatch.setattr(training._Run, "_divide", spy)
+    monkeypatch.setattr(trainer._Run, "_divide", spy)
     detector = ts.Detector("aand", **TILED, amplify_steps=2).fit(sheets)
     assert list(detector.losses_) == ["amplify", "distil"]
     assert detector.score(np.stack([large(1)])).map[0].shape == (SIDE, SIDE)  # type: ignore[index]
@@ -372,7 +372,7 @@ def test_it_is_not_joined_and_its_features_are_not_laid_out(
 ) -> None:
     with pytest.raises(ConfigError, match="only detectors of whole images are joined"):
         ts.noisy_or([fitted, fitted_on_tiles])
-    from twinspect.features import one_teacher
+    from twinspect.evaluation.patch_features import one_teacher
 
     with pytest.raises(ConfigError, match="leave --features out"):
         one_teacher(fitted_on_tiles)

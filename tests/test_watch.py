@@ -18,17 +18,17 @@ import twinspect as ts
 from conftest import blemish, stripes, write_image
 from twinspect.cli import main
 from twinspect.errors import MissingExtraError
-from twinspect.looks import Looks, looks
-from twinspect.serve.arrivals import Arrival, Settling, arrivals
+from twinspect.images.statistics import Looks, looks
+from twinspect.serve.watch.folder_scan import Arrival, Settling, arrivals
 
 pytest.importorskip("sqlalchemy")
 
-from twinspect.serve.camera import Camera, open_capture
-from twinspect.serve.registry import Registry
-from twinspect.serve.served import Loaded, load_version
+from twinspect.serve.scoring.model_registry import Registry
+from twinspect.serve.scoring.model_worker import Loaded, load_version
 from twinspect.serve.store import Filter, Store
-from twinspect.serve.store.spelling import spelt
-from twinspect.serve.watching import CameraWatch, FolderWatch, Intake, Tally, watch
+from twinspect.serve.store.text import spelt
+from twinspect.serve.watch.camera import Camera, open_capture
+from twinspect.serve.watch.watcher import CameraWatch, FolderWatch, Intake, Tally, watch
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -81,7 +81,7 @@ def line(
     model: Path, loaded: Loaded, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> Iterator[Callable[[], Line]]:
     """Start watchers of one folder and one store; all are ended."""
-    monkeypatch.setattr("twinspect.serve.served.load_version", lambda *_: loaded)
+    monkeypatch.setattr("twinspect.serve.scoring.model_worker.load_version", lambda *_: loaded)
     made: list[Line] = []
     (tmp_path / "in").mkdir()
 
@@ -244,7 +244,7 @@ def test_many_known_files_cost_one_query_and_no_reading(line: Any, monkeypatch: 
     for number in range(300):
         (first.folder / f"{number}.png").write_bytes(b"x")
     first.watch._known = {each.key for each in arrivals(first.folder)}
-    monkeypatch.setattr("twinspect.serve.watching._read", lambda _: pytest.fail("a known file was read"))
+    monkeypatch.setattr("twinspect.serve.watch.watcher._read", lambda _: pytest.fail("a known file was read"))
     monkeypatch.setattr(first.store, "accept", lambda *_, **__: pytest.fail("the store was asked"))
     assert [first.look(), first.look()] == [0, 0]
 

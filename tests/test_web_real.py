@@ -13,9 +13,9 @@ pytest.importorskip("fastapi")
 from browsing import launched, opened
 from serving import Site, bad, good, listening, site
 from twinspect.report.heatmaps import GROWTH, STRONGEST
-from twinspect.serve.guard import SECURITY_HEADERS
+from twinspect.serve.http.request_guard import SECURITY_HEADERS
+from twinspect.serve.http.tokens import add_token
 from twinspect.serve.store import Filter
-from twinspect.serve.tokens import add_token
 from web_stub import CSP, WEB
 
 if TYPE_CHECKING:

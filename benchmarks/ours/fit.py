@@ -16,12 +16,12 @@ from safetensors.torch import save_file
 from told import of_fit
 
 from twinspect.data import open_data
-from twinspect.training import Trainer
+from twinspect.training.trainer import Trainer
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from twinspect.model import Model
+    from twinspect.model.whole_image import Model
 
 
 def main() -> None:

@@ -8,7 +8,7 @@ import torch
 
 from twinspect.methods import method_class
 from twinspect.methods.config import make_config, with_length
-from twinspect.model import Model
+from twinspect.model.whole_image import Model
 from twinspect.teachers import create_teacher
 
 if TYPE_CHECKING:

@@ -12,12 +12,12 @@ from safetensors.torch import load_file
 from told import of_score
 
 from twinspect.data import open_data
-from twinspect.scoring import SCORE_BATCH, Scorer
-from twinspect.torch_engine import TorchEngine
+from twinspect.inference.pipeline import SCORE_BATCH, Scorer
+from twinspect.inference.torch_engine import TorchEngine
 
 if TYPE_CHECKING:
     from twinspect.data import Sample
-    from twinspect.model import Model
+    from twinspect.model.whole_image import Model
 
 
 def main() -> None:

@@ -8,7 +8,7 @@ from PIL import Image
 from told import files
 
 from twinspect.data import open_data
-from twinspect.images import image_size, read_mask
+from twinspect.images.reading import image_size, read_mask
 
 options = files(__doc__, "data", "out").parse_args()
 samples = open_data(options.data).split("test")

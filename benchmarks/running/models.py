@@ -14,13 +14,13 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from both.pictures import SIDE, pictures
 from running.turns import timed
-from twinspect.export.graph import to_onnx
-from twinspect.export.integers import Making
+from twinspect.bundle.exports import write_export
+from twinspect.export.quantization import Making
+from twinspect.export.torch_to_onnx import to_onnx
+from twinspect.inference.exported_detector import open_engine
 from twinspect.methods import method_class
 from twinspect.methods.config import make_config
-from twinspect.model import Model
-from twinspect.runtime.exported import open_engine
-from twinspect.runtime.exports import write_export
+from twinspect.model.whole_image import Model
 from twinspect.teachers import create_teacher
 
 if TYPE_CHECKING:
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from running.turns import Timed
-    from twinspect.runtime.engine import GraphEngine
+    from twinspect.inference.graph_engine import GraphEngine
 
 TORCH = "our torch"
 RUNTIMES = {"onnx": "ONNX Runtime", "openvino": "OpenVINO"}

@@ -23,13 +23,13 @@ from distil import Expert, explained, levels_before, loss
 from prune import pruned
 from sources import collect
 from twinspect.best import Best
-from twinspect.checkpoint import Checkpoint, History, State
-from twinspect.devices import choose_device
-from twinspect.files import write_atomically
-from twinspect.memory import kept_memory
 from twinspect.teachers import create_teacher
 from twinspect.teachers.pocket.network import PocketNetwork
-from twinspect.training import choose_precision
+from twinspect.training.checkpoint import Checkpoint, History, State
+from twinspect.training.trainer import choose_precision
+from twinspect.utils.allocator import kept_memory
+from twinspect.utils.devices import choose_device
+from twinspect.utils.files import write_atomically
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -20,10 +20,10 @@ from twinspect.teachers import teachers
 if TYPE_CHECKING:
     from twinspect import data, errors
     from twinspect.detector import Detector
-    from twinspect.evaluation import evaluate
-    from twinspect.joining import noisy_or
+    from twinspect.ensemble.detector import noisy_or
+    from twinspect.evaluation.evaluation import evaluate
+    from twinspect.inference.results import Scores
     from twinspect.loading import load
-    from twinspect.scores import Scores
 
 __all__ = [
     "Detector",
@@ -40,10 +40,10 @@ __all__ = [
 
 _HOMES = {
     "Detector": "twinspect.detector",
-    "Scores": "twinspect.scores",
-    "evaluate": "twinspect.evaluation",
+    "Scores": "twinspect.inference.results",
+    "evaluate": "twinspect.evaluation.evaluation",
     "load": "twinspect.loading",
-    "noisy_or": "twinspect.joining",
+    "noisy_or": "twinspect.ensemble.detector",
 }
 
 

@@ -7,25 +7,25 @@ from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from twinspect.calibration import check_folds, check_kind, choose_rate, counts_to_hold_out
+from twinspect.bundle.description import about
+from twinspect.bundle.kept_images import keep
+from twinspect.calibration.conformal import check_folds, check_kind, choose_rate, counts_to_hold_out
 from twinspect.data import open_data
 from twinspect.data.fingerprint import fingerprint
 from twinspect.data.splits import hold_out
-from twinspect.describing import about
-from twinspect.devices import choose_device
 from twinspect.errors import ConfigError, DataError
-from twinspect.fitting import Fitting
-from twinspect.kept_images import keep
+from twinspect.inference.torch_detector import Trained, plain
 from twinspect.methods import method_class
 from twinspect.methods.config import make_config, usual_preset, usual_teacher, with_length
-from twinspect.model import Model
-from twinspect.pictures import count_tiles
-from twinspect.ranks import check as check_ranks
+from twinspect.model.tiled import TiledModel, tiled
+from twinspect.model.tiling import Tiling
+from twinspect.model.whole_image import Model
 from twinspect.teachers import create_teacher
-from twinspect.tiled_model import TiledModel, tiled
-from twinspect.tiling import Tiling
-from twinspect.trained import Trained, plain
-from twinspect.training import Trainer
+from twinspect.training.fitting import Fitting
+from twinspect.training.trainer import Trainer
+from twinspect.training.training_inputs import count_tiles
+from twinspect.utils.devices import choose_device
+from twinspect.utils.distributed import check as check_ranks
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -33,8 +33,8 @@ if TYPE_CHECKING:
     from twinspect.data import DataSource
     from twinspect.data.samples import DataSet, Sample
     from twinspect.methods.config import MethodConfig
-    from twinspect.progress import Progress
     from twinspect.teachers import Teacher
+    from twinspect.utils.progress import Progress
 
 
 class Detector(Trained):
@@ -52,7 +52,7 @@ class Detector(Trained):
             there is one, no length is given and the device is not a CPU.
         size: side of the square that images, or their tiles, are resized to, in pixels; ``None`` for the method's.
         tile: side of the square tiles that are learnt from and scored, in pixels of the original image; ``None`` for
-            whole images. See :class:`twinspect.tiling.Tiling`.
+            whole images. See :class:`twinspect.model.tiling.Tiling`.
         overlap: pixels that neighbouring tiles share at least; without ``tile`` it has no meaning.
         steps: optimiser steps; ``None`` for the method's.
         epochs: passes over the training images, instead of steps.
@@ -66,7 +66,7 @@ class Detector(Trained):
         cache_mb: memory for prepared images and teacher features while training, in MiB.
         keep_images: how many of the good images held out are kept with the model, for checking its exports.
         devices: processes that fit together on each machine, each with a device of its own. They are started by
-            running the same script or command again, see :func:`twinspect.ranks.launch`.
+            running the same script or command again, see :func:`twinspect.utils.distributed.launch`.
         nodes: machines, as started by torchrun or Slurm.
         strategy: how they work together: ``ddp``, or ``auto`` for that where there are several.
         **settings: single settings of the method, such as ``localization="guided"`` for MKD.

@@ -5,12 +5,12 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from twinspect.bundle import JOINED, read_record
+from twinspect.bundle.exports import MODULES, list_exports
+from twinspect.bundle.folder import JOINED, read_record
 from twinspect.errors import MissingExtraError, is_installed
-from twinspect.runtime.exports import MODULES, list_exports
 
 if TYPE_CHECKING:
-    from twinspect.judging import Judge
+    from twinspect.inference.base_detector import Judge
 
 
 TORCH, AUTO = "torch", "auto"
@@ -38,7 +38,7 @@ def load(
     """
     chosen = choose_runtime(path) if runtime == AUTO else runtime
     if chosen != TORCH:
-        from twinspect.runtime.exported import ExportedDetector  # noqa: PLC0415 - as below
+        from twinspect.inference.exported_detector import ExportedDetector  # noqa: PLC0415 - as below
 
         return ExportedDetector.from_bundle(path, chosen, device=device, threads=threads)
     # Torch takes two seconds to import, and is not there where only exported models are scored.
@@ -48,7 +48,7 @@ def load(
             "as they were trained, type: pip install torch timm"
         )
     from twinspect.detector import Detector  # noqa: PLC0415
-    from twinspect.joining import JoinedDetector  # noqa: PLC0415
+    from twinspect.ensemble.detector import JoinedDetector  # noqa: PLC0415
 
     is_joined = read_record(Path(path))["method"] == JOINED
     return (JoinedDetector if is_joined else Detector).from_bundle(path, device=device)

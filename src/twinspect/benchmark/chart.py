@@ -10,7 +10,7 @@ from twinspect.report.markup import Html, element
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from twinspect.benchmark.spread import Spread
+    from twinspect.benchmark.mean_std import Spread
     from twinspect.benchmark.summary import Line
 
 LINE: Final = 26

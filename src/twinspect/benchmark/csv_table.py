@@ -6,14 +6,14 @@ import csv
 import io
 from typing import TYPE_CHECKING, Any, Final
 
-from twinspect.benchmark.document import MEANINGS, cost
+from twinspect.benchmark.table_layout import MEANINGS, cost
 from twinspect.metrics import COSTS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
+    from twinspect.benchmark.mean_std import Spread
     from twinspect.benchmark.records import Series
-    from twinspect.benchmark.spread import Spread
     from twinspect.benchmark.summary import Line
 
 COLUMNS: Final = (

@@ -12,7 +12,7 @@ from typing import Any
 import torch
 
 from twinspect._version import __version__
-from twinspect.devices import choose_device
+from twinspect.utils.devices import choose_device
 
 _PACKAGE = Path(__file__).resolve().parents[1]
 

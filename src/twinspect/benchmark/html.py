@@ -5,16 +5,16 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from twinspect.benchmark.chart import compare
-from twinspect.benchmark.document import TITLES, definitions
 from twinspect.benchmark.summary import MEAN
+from twinspect.benchmark.table_layout import TITLES, definitions
 from twinspect.report.frame import framed
 from twinspect.report.markup import NOTHING, Html, element, section, table
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from twinspect.benchmark.document import Grid
     from twinspect.benchmark.summary import Line
+    from twinspect.benchmark.table_layout import Grid
 
 DRAWN: Final = ("image_auroc", "pixel_auroc", "aupro_30")
 """The metrics that have a chart."""

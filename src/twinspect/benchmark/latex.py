@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from twinspect.benchmark.document import definitions
+from twinspect.benchmark.table_layout import definitions
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from twinspect.benchmark.document import Grid
+    from twinspect.benchmark.table_layout import Grid
 
 _ESCAPES: Final = {
     "\\": r"\textbackslash{}",

@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Any
 
 from twinspect.benchmark.protocols import Choice, Protocol, Task, tasks
 from twinspect.benchmark.schema import FORMAT
+from twinspect.benchmark.trial import identity, trained_on
 from twinspect.data.fingerprint import fingerprint
 from twinspect.data.samples import Sample
-from twinspect.measuring import tested
-from twinspect.trial import identity, trained_on
+from twinspect.evaluation.test_set import tested
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence

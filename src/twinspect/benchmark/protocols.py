@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Final, Literal, get_args
 
 import twinspect.data
 from twinspect.data import all_but_one, one_vs_rest, open_data
-from twinspect.data.classes import read_classes, thinned
+from twinspect.data.class_protocols import read_classes, thinned
 from twinspect.errors import ConfigError, unknown_name
 
 if TYPE_CHECKING:

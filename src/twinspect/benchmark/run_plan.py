@@ -5,17 +5,17 @@ from __future__ import annotations
 import shutil
 from typing import TYPE_CHECKING
 
-from twinspect.benchmark.pace import Standing, standing
 from twinspect.benchmark.plan import checkpoints
+from twinspect.benchmark.time_left import Standing, standing
+from twinspect.benchmark.trial import run_trial
 from twinspect.errors import TwinspectError
-from twinspect.trial import run_trial
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from twinspect.benchmark.plan import Run
     from twinspect.benchmark.store import Store
-    from twinspect.progress import Progress
+    from twinspect.utils.progress import Progress
 
 
 def work(

@@ -10,8 +10,8 @@ from contextlib import closing, contextmanager, suppress
 from datetime import datetime, timezone
 from typing import TYPE_CHECKING, Any
 
-from twinspect.benchmark.machine import machine
-from twinspect.benchmark.owner import SECONDS_BETWEEN_BEATS, Owner, this_process
+from twinspect.benchmark.environment import machine
+from twinspect.benchmark.process_lease import SECONDS_BETWEEN_BEATS, Owner, this_process
 from twinspect.benchmark.schema import FILE, connect, open_store, transaction
 from twinspect.errors import ConfigError
 
@@ -20,8 +20,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from twinspect.benchmark.plan import Run
-    from twinspect.lines import Line
-    from twinspect.trial import Trial
+    from twinspect.benchmark.trial import Trial
+    from twinspect.evaluation.metric_row import Line
 
 _CLAIMED = "state = 'running' and host = :host and pid = :pid and process = :process"
 _OWNED = f"key = :key and {_CLAIMED}"

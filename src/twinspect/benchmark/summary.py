@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, Literal
 
+from twinspect.benchmark.mean_std import Spread
 from twinspect.benchmark.published import Published, published
-from twinspect.benchmark.spread import Spread
-from twinspect.measuring import FURTHER, QUALITY
+from twinspect.evaluation.test_set import FURTHER, QUALITY
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence

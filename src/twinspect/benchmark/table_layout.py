@@ -7,10 +7,10 @@ from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
-from twinspect.benchmark.spread import MISSING, Spread
+from twinspect.benchmark.mean_std import MISSING, Spread
 from twinspect.benchmark.summary import MEAN, POOLED, TABLED
 from twinspect.metrics import COSTS, DEFINITIONS, FURTHER_DEFINITIONS
-from twinspect.report.sections import TITLES as METRIC_TITLES
+from twinspect.report.metric_sections import TITLES as METRIC_TITLES
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence

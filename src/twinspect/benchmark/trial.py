@@ -9,14 +9,14 @@ import time
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-from twinspect import footprint
 from twinspect.data.fingerprint import fingerprint
-from twinspect.devices import choose_device
 from twinspect.errors import DataError
-from twinspect.lines import Line, mean_line
-from twinspect.measuring import PixelTally, by_category, counts, kind_table, quality, tested
-from twinspect.objects import object_lines
-from twinspect.training import choose_precision
+from twinspect.evaluation.by_object import object_lines
+from twinspect.evaluation.metric_row import Line, mean_line
+from twinspect.evaluation.test_set import PixelTally, by_category, counts, kind_table, quality, tested
+from twinspect.training.trainer import choose_precision
+from twinspect.utils import peak_memory
+from twinspect.utils.devices import choose_device
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -24,14 +24,14 @@ if TYPE_CHECKING:
 
     from twinspect.data import DataSet, Sample
     from twinspect.detector import Detector
-    from twinspect.evaluation import Evaluation
-    from twinspect.fitting import Fitting
-    from twinspect.kinds import KindTable
-    from twinspect.measuring import Measured
-    from twinspect.model import Model
-    from twinspect.progress import Progress
-    from twinspect.scoring import RawScore
-    from twinspect.tiled_model import TiledModel
+    from twinspect.evaluation.by_defect_type import KindTable
+    from twinspect.evaluation.evaluation import Evaluation
+    from twinspect.evaluation.test_set import Measured
+    from twinspect.inference.pipeline import RawScore
+    from twinspect.model.tiled import TiledModel
+    from twinspect.model.whole_image import Model
+    from twinspect.training.fitting import Fitting
+    from twinspect.utils.progress import Progress
 
 
 @dataclass(frozen=True)
@@ -62,7 +62,7 @@ class Trial:
     Attributes:
         rows: every test image with its raw score, or why it could not be read; maps are not kept.
         categories: the metrics of each category that need no threshold, see ``QUALITY`` and ``FURTHER`` in
-            ``measuring.py``.
+            ``evaluation/test_set.py``.
         mean: of each metric over the categories that have it.
         pooled: over all images at once.
         error_bounds: how far a binned pixel metric may be off, by category; empty where all are exact.
@@ -120,7 +120,7 @@ def run_trial(
     """
     train, test = trained_on(data), tested(data)
     resumed = checkpoint is not None and any(checkpoint.glob("*.safetensors"))
-    footprint.begin()
+    peak_memory.begin()
     fitting = detector.fitting(fingerprint(train), progress=progress, checkpoint=checkpoint, resume=True)
     began = time.perf_counter()
     model, _ = fitting.whole(train)
@@ -130,8 +130,8 @@ def run_trial(
     costs = Costs(
         seconds,
         len(test) / scoring.seconds,
-        footprint.resident(),
-        footprint.on_gpu(),
+        peak_memory.resident(),
+        peak_memory.on_gpu(),
         *sizes(model),
     )
     return _trial(scoring.rows, measured, len(train), costs)

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from twinspect.benchmark.document import grids
+from twinspect.benchmark.csv_table import in_csv, rows
 from twinspect.benchmark.html import in_html
 from twinspect.benchmark.latex import in_latex
 from twinspect.benchmark.markdown import in_markdown
 from twinspect.benchmark.published import everything
 from twinspect.benchmark.records import read_series
 from twinspect.benchmark.summary import lines
-from twinspect.benchmark.tidy import in_csv, rows
+from twinspect.benchmark.table_layout import grids
 from twinspect.errors import ConfigError, unknown_name
-from twinspect.files import write_atomically
+from twinspect.utils.files import write_atomically
 
 if TYPE_CHECKING:
     from twinspect.benchmark.store import Store

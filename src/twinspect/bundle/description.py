@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
-from twinspect.bundle import JOINED
+from twinspect.bundle.folder import JOINED
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from twinspect.bundle import RECORD, reason, swap
+from twinspect.bundle.checksummed_json import check_content, check_digest, seal, sha256, unseal
+from twinspect.bundle.folder import RECORD, reason, swap
 from twinspect.errors import BundleError, ConfigError
-from twinspect.files import sha256_of_file, write_durably
-from twinspect.sealed import check_content, check_digest, seal, sha256, unseal
+from twinspect.utils.files import sha256_of_file, write_durably
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

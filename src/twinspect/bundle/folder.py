@@ -2,7 +2,7 @@
 
 ``model.json`` (format 1) holds, besides the record that rebuilds the model, the sha256 of the weights file and of
 the images kept with it, and a digest of itself, so that a flipped byte in any is found before anything is scored.
-Nothing here needs torch: what the bytes of the weights mean, :mod:`twinspect.weights_file` knows.
+Nothing here needs torch: what the bytes of the weights mean, :mod:`twinspect.bundle.weights` knows.
 """
 
 from __future__ import annotations
@@ -13,9 +13,9 @@ import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from twinspect.bundle.checksummed_json import check_content, seal, sha256, unseal
 from twinspect.errors import BundleError
-from twinspect.files import write_atomically, write_durably
-from twinspect.sealed import check_content, seal, sha256, unseal
+from twinspect.utils.files import write_atomically, write_durably
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -9,7 +9,7 @@ import numpy as np
 from PIL import Image
 
 from twinspect.data.pixels import read_pixels
-from twinspect.spacing import spaced
+from twinspect.utils.even_sampling import spaced
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, Literal, get_args
 import numpy as np
 
 from twinspect.errors import CalibrationError, ConfigError
-from twinspect.looks import Looks
+from twinspect.images.statistics import Looks
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping

@@ -62,7 +62,7 @@ def _run(options: argparse.Namespace) -> int:
 
 def _add_method_settings(parser: argparse.ArgumentParser, arguments: Sequence[str]) -> None:
     """Let a verb that fits know the settings of the method named, and only then load that method's file."""
-    from twinspect.cli.settings import add_settings
+    from twinspect.cli.method_settings import add_settings
 
     add_settings(parser, arguments)
 

@@ -5,15 +5,15 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from twinspect.benchmark.pace import Standing, in_words
 from twinspect.benchmark.plan import Run, make_plan
 from twinspect.benchmark.protocols import PROTOCOLS, Choice, protocol_named
+from twinspect.benchmark.run_plan import work
 from twinspect.benchmark.schema import check_folder
 from twinspect.benchmark.store import Store
-from twinspect.benchmark.working import work
+from twinspect.benchmark.time_left import Standing, in_words
 from twinspect.cli.console import Bar, warn
 from twinspect.cli.outcome import Outcome
-from twinspect.cli.runs import REPORT, TABLES, outcome
+from twinspect.cli.run_summary import REPORT, TABLES, outcome
 from twinspect.detector import Detector
 from twinspect.errors import ConfigError, unknown_name
 from twinspect.methods import method_class
@@ -108,7 +108,7 @@ def _work(store: Store, runs: Sequence[Run]) -> None:
 
 
 def _report(options: argparse.Namespace) -> Outcome:
-    from twinspect.benchmark.writing import write_tables
+    from twinspect.benchmark.write_tables import write_tables
 
     if options.data is not None:
         raise ConfigError(f"{REPORT} reads what was run and takes no --data; leave it out")

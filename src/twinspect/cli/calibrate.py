@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from twinspect.cli.by_class import chosen_data
+from twinspect.cli.class_selection import chosen_data
 from twinspect.cli.console import warn_of_suspects
 from twinspect.cli.outcome import Outcome
 from twinspect.errors import ConfigError

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
     from rich.progress import Progress
 
-    from twinspect.calibration import Calibration
+    from twinspect.calibration.conformal import Calibration
 
 WIDE = 160
 """Columns of text where nobody watches a terminal."""
@@ -22,7 +22,7 @@ SECONDS_BETWEEN_LINES = 30.0
 
 
 class Bar:
-    """A progress bar that also satisfies :class:`twinspect.training.Progress`."""
+    """A progress bar that also satisfies :class:`twinspect.training.trainer.Progress`."""
 
     def __init__(self) -> None:
         # Into a pipe no bar is drawn, and what would draw it takes a twentieth of a second to import.

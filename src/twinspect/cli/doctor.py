@@ -9,13 +9,13 @@ from collections import Counter
 from typing import TYPE_CHECKING, Any
 
 from twinspect._version import __version__
-from twinspect.calibration import check_kind, choose_rate
-from twinspect.cli.by_class import chosen_data
+from twinspect.calibration.conformal import check_kind, choose_rate
+from twinspect.cli.class_selection import chosen_data
 from twinspect.cli.console import Bar, table
 from twinspect.cli.outcome import DONE, SOME_UNREADABLE, Outcome
 from twinspect.data import open_data
-from twinspect.data.loading import ReadFailure, default_workers, read_samples
 from twinspect.data.pixels import read_pixels
+from twinspect.data.prefetching import ReadFailure, default_workers, read_samples
 from twinspect.data.truth import read_truth
 from twinspect.errors import DataError, TwinspectError
 from twinspect.teachers import teachers

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 from twinspect.cli.console import Bar, table, warn
 from twinspect.cli.outcome import Outcome
 from twinspect.data.benchmarks.catalogue import CATALOGUE
-from twinspect.data.benchmarks.downloading import known, obtain
-from twinspect.data.benchmarks.sources import SOURCES, total_size
+from twinspect.data.benchmarks.download import known, obtain
+from twinspect.data.benchmarks.download_urls import SOURCES, total_size
 from twinspect.errors import ConfigError
 
 if TYPE_CHECKING:

@@ -5,22 +5,22 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from twinspect.cli.by_class import chosen_data
+from twinspect.cli.class_selection import chosen_data
 from twinspect.cli.console import Bar, table
-from twinspect.cli.loading import load_chosen
+from twinspect.cli.model_loading import load_chosen
 from twinspect.cli.outcome import DONE, SOME_UNREADABLE, Outcome
-from twinspect.cli.tables import CsvTable
+from twinspect.cli.score_files import CsvTable
 from twinspect.data import open_data
-from twinspect.kinds import BY_KIND
-from twinspect.lines import mean_line
+from twinspect.evaluation.by_defect_type import BY_KIND
+from twinspect.evaluation.metric_row import mean_line
+from twinspect.inference.score_table import to_row
 from twinspect.report import write_evaluation
-from twinspect.rows import to_row
 
 if TYPE_CHECKING:
     import argparse
 
-    from twinspect.evaluation import Evaluation
-    from twinspect.kinds import KindTable
+    from twinspect.evaluation.by_defect_type import KindTable
+    from twinspect.evaluation.evaluation import Evaluation
 
 MOST_COLUMNS = 5
 

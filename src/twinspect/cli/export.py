@@ -13,7 +13,7 @@ from twinspect.export import export
 if TYPE_CHECKING:
     import argparse
 
-    from twinspect.runtime.exports import Export
+    from twinspect.bundle.exports import Export
 
 
 def run(options: argparse.Namespace) -> Outcome:

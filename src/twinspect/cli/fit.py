@@ -8,14 +8,14 @@ from contextlib import nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from twinspect.cli.by_class import chosen_data
+from twinspect.cli.class_selection import chosen_data
 from twinspect.cli.console import Bar, warn_of_suspects
+from twinspect.cli.method_settings import chosen_settings
 from twinspect.cli.outcome import Outcome
-from twinspect.cli.settings import chosen_settings
 from twinspect.detector import Detector
 from twinspect.errors import ConfigError
 from twinspect.methods.config import shortfall
-from twinspect.ranks import check_torchrun, is_follower
+from twinspect.utils.distributed import check_torchrun, is_follower
 
 if TYPE_CHECKING:
     import argparse

@@ -6,21 +6,21 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from twinspect.benchmark.pace import Standing, in_words
 from twinspect.benchmark.schema import check_folder
 from twinspect.benchmark.store import Store
-from twinspect.cli.by_class import chosen_data
+from twinspect.benchmark.time_left import Standing, in_words
+from twinspect.cli.class_selection import chosen_data
 from twinspect.cli.console import Bar, warn
 from twinspect.cli.fit import build
-from twinspect.cli.runs import TABLES, outcome
-from twinspect.cli.settings import options_of_row
+from twinspect.cli.method_settings import options_of_row
+from twinspect.cli.run_summary import TABLES, outcome
 from twinspect.data import open_data
 from twinspect.errors import ConfigError, TwinspectError, is_installed
-from twinspect.scale.many.driving import prepare, work
-from twinspect.scale.many.engines import Local, OnRay
-from twinspect.scale.many.listing import write_models
-from twinspect.scale.many.manifest import PATHS, Entry, read_entries, share, whole_number
-from twinspect.scale.many.planning import Order, make_plan
+from twinspect.scale.fit_many.engines import Local, OnRay
+from twinspect.scale.fit_many.manifest import PATHS, Entry, read_entries, share, whole_number
+from twinspect.scale.fit_many.plan import Order, make_plan
+from twinspect.scale.fit_many.results_table import write_models
+from twinspect.scale.fit_many.run import prepare, work
 
 if TYPE_CHECKING:
     import argparse
@@ -29,9 +29,9 @@ if TYPE_CHECKING:
     from twinspect.cli.outcome import Outcome
     from twinspect.data import DataSet
     from twinspect.detector import Detector
-    from twinspect.scale.many.engines import Engine
-    from twinspect.scale.many.making import Made
-    from twinspect.scale.many.planning import Job
+    from twinspect.scale.fit_many.engines import Engine
+    from twinspect.scale.fit_many.fit_one import Made
+    from twinspect.scale.fit_many.plan import Job
 
 
 def run(options: argparse.Namespace) -> Outcome:

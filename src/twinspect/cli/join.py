@@ -5,11 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from twinspect.cli.by_class import chosen_data
+from twinspect.cli.class_selection import chosen_data
 from twinspect.cli.console import warn_of_suspects
 from twinspect.cli.outcome import Outcome
+from twinspect.ensemble.detector import noisy_or
 from twinspect.errors import ConfigError
-from twinspect.joining import noisy_or
 from twinspect.loading import load
 
 if TYPE_CHECKING:

@@ -11,7 +11,7 @@ from twinspect.cli.parser import build_parser, verb_parser
 from twinspect.errors import ConfigError, unknown_name
 from twinspect.methods import method_class
 from twinspect.methods.config import field_help, hints, make_config, parse_setting
-from twinspect.toml import from_toml
+from twinspect.utils.toml import from_toml
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

@@ -11,7 +11,7 @@ from twinspect.loading import AUTO, TORCH, choose_runtime, load
 if TYPE_CHECKING:
     import argparse
 
-    from twinspect.judging import Judge
+    from twinspect.inference.base_detector import Judge
 
 
 def chosen_runtime(options: argparse.Namespace) -> str:

@@ -7,24 +7,24 @@ import time
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any, Final
 
-from twinspect.benchmark.pace import in_words
+from twinspect.benchmark.time_left import in_words
 from twinspect.cli.console import Bar, table, warn
-from twinspect.cli.loading import chosen_runtime
+from twinspect.cli.model_loading import chosen_runtime
 from twinspect.cli.outcome import Outcome
 from twinspect.errors import ConfigError, DataError
+from twinspect.inference.score_table import arrow_schema
 from twinspect.loading import TORCH
-from twinspect.rows import arrow_schema
+from twinspect.scale.capacity import Estimate, How, Measures, Wish, estimate, listing_of_a_store
 from twinspect.scale.listing import LeftOut, list_entries
-from twinspect.scale.probe import Probe, Task, measure
-from twinspect.scale.sizing import Estimate, How, Measures, Wish, estimate, listing_of_a_store
-from twinspect.scale.tables import to_parquet
-from twinspect.spacing import spaced
+from twinspect.scale.parquet import to_parquet
+from twinspect.scale.throughput import Probe, Task, measure
+from twinspect.utils.even_sampling import spaced
 
 if TYPE_CHECKING:
     import argparse
     from collections.abc import Sequence
 
-    from twinspect.scale.entries import Entry
+    from twinspect.scale.work_items import Entry
 
 SAMPLE: Final = 128
 """Images that are measured on, evenly spaced among those listed."""
@@ -145,7 +145,7 @@ def _measures(whole: Probe, one: Probe, cores: int, listing: float, *, gpu: bool
 
 
 def _is_on_gpu(device: str) -> bool:
-    from twinspect.devices import choose_device
+    from twinspect.utils.devices import choose_device
 
     return choose_device(device).type == "cuda"
 

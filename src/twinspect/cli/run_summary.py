@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
-from twinspect.benchmark.pace import standing
+from twinspect.benchmark.time_left import standing
 from twinspect.cli.console import table
 from twinspect.cli.outcome import DONE, SOME_UNREADABLE, USER_MISTAKE, Outcome
 

@@ -6,31 +6,31 @@ from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from twinspect.bundle import model_key
-from twinspect.cli import lake
+from twinspect.bundle.folder import model_key
+from twinspect.cli import score_engine
 from twinspect.cli.console import Bar, warn
-from twinspect.cli.loading import load_chosen
+from twinspect.cli.model_loading import load_chosen
 from twinspect.cli.outcome import Outcome, code_of
-from twinspect.cli.tables import CsvTable, Owner, open_table
+from twinspect.cli.score_files import CsvTable, Owner, open_table
 from twinspect.data import open_data
 from twinspect.data.samples import DataSet
+from twinspect.inference.pipeline import SCORE_BATCH
+from twinspect.inference.score_table import to_row
 from twinspect.report.heatmaps import write_map
-from twinspect.rows import to_row
-from twinspect.scoring import SCORE_BATCH
 
 if TYPE_CHECKING:
     import argparse
     from collections.abc import Iterable, Iterator
 
-    from twinspect.judging import Judge
-    from twinspect.rows import Row
-    from twinspect.scores import ImageScore
+    from twinspect.inference.base_detector import Judge
+    from twinspect.inference.results import ImageScore
+    from twinspect.inference.score_table import Row
 
 
 def run(options: argparse.Namespace) -> Outcome:
     """Score images into a table, or onto standard output where no table is named; or into shards by an engine."""
-    if lake.is_asked(options):
-        return lake.run(options)
+    if score_engine.is_asked(options):
+        return score_engine.run(options)
     detector = load_chosen(options).set_params(workers=options.workers)
     images = _listed(options.images)
     if options.out is None:

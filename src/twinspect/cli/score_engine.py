@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from twinspect.cli.console import Bar, warn
-from twinspect.cli.loading import chosen_runtime
+from twinspect.cli.model_loading import chosen_runtime
 from twinspect.cli.outcome import Outcome, code_of
 from twinspect.errors import ConfigError
 
@@ -32,7 +32,7 @@ def is_asked(options: argparse.Namespace) -> bool:
 
 def run(options: argparse.Namespace) -> Outcome:
     """Score into a folder of shards, or go on there."""
-    from twinspect.scale.lake import score_lake
+    from twinspect.scale.score_shards import score_lake
 
     _check(options)
     job, engine = _job(options), _engine(options)
@@ -52,7 +52,7 @@ def run(options: argparse.Namespace) -> Outcome:
 
 def _job(options: argparse.Namespace) -> Job:
     from twinspect.scale.job import Job
-    from twinspect.scale.packing import export_name
+    from twinspect.scale.model_transfer import export_name
 
     model = Path(options.model)
     return Job(
@@ -68,11 +68,11 @@ def _job(options: argparse.Namespace) -> Job:
 
 def _engine(options: argparse.Namespace) -> Run:
     if options.engine == "local":
-        from twinspect.scale.local import run as here
+        from twinspect.scale.local_engine import run as here
 
         _refuse(options, _OF_RAY, "--engine ray")
         return here
-    from twinspect.scale.on_ray import Actors
+    from twinspect.scale.ray_engine import Actors
 
     least, most = _pool(options.actors)
     return Actors(least, most, gpus=_or(options.gpus_per_actor, 0), address=options.address).run

@@ -9,14 +9,14 @@ from abc import ABC, abstractmethod
 from typing import TYPE_CHECKING, Any
 
 from twinspect.errors import ConfigError, DataError
-from twinspect.files import replacing, write_atomically
-from twinspect.rows import COLUMNS, arrow_schema
+from twinspect.inference.score_table import COLUMNS, arrow_schema
+from twinspect.utils.files import replacing, write_atomically
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
-    from twinspect.rows import Row
+    from twinspect.inference.score_table import Row
 
 
 class Table(ABC):

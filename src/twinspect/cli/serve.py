@@ -20,7 +20,7 @@ def run(options: argparse.Namespace) -> Outcome:
     if options.add_token is not None:
         return _add_token(options)
     check_installed()
-    from twinspect.serve.run import run as serve
+    from twinspect.serve.server import run as serve
 
     settings = _settings(options)
     serve(settings)
@@ -31,7 +31,7 @@ def run(options: argparse.Namespace) -> Outcome:
 
 
 def _add_token(options: argparse.Namespace) -> Outcome:
-    from twinspect.serve.tokens import add_token
+    from twinspect.serve.http.tokens import add_token
 
     if options.token_file is None:
         raise ConfigError("--add-token needs --token-file FILE, where the token's hash is kept")
@@ -44,7 +44,7 @@ def _add_token(options: argparse.Namespace) -> Outcome:
 
 def _settings(options: argparse.Namespace) -> Settings:
     from twinspect.serve.settings import Settings
-    from twinspect.serve.uploads import Limits
+    from twinspect.serve.uploads.checks import Limits
 
     limits = Limits(
         image_bytes=round(options.max_image_mb * 2**20),

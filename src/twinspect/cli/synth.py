@@ -13,12 +13,12 @@ from scipy import ndimage
 from twinspect.cli.console import Bar, warn
 from twinspect.cli.outcome import DONE, SOME_UNREADABLE, Outcome
 from twinspect.data import open_data
-from twinspect.data.loading import ReadFailure, read_samples
 from twinspect.data.pixels import read_pixels
+from twinspect.data.prefetching import ReadFailure, read_samples
 from twinspect.errors import ConfigError, DataError
-from twinspect.files import write_atomically
-from twinspect.spacing import spaced
 from twinspect.synthesis import Synthesizer, foregrounds
+from twinspect.utils.even_sampling import spaced
+from twinspect.utils.files import write_atomically
 
 if TYPE_CHECKING:
     import argparse

@@ -16,18 +16,18 @@ if TYPE_CHECKING:
     import argparse
     from types import FrameType
 
-    from twinspect.serve.camera import Camera
-    from twinspect.serve.watching import CameraWatch, FolderWatch, Intake, Tally
+    from twinspect.serve.watch.camera import Camera
+    from twinspect.serve.watch.watcher import CameraWatch, FolderWatch, Intake, Tally
 
 
 def run(options: argparse.Namespace) -> Outcome:
     """Watch until told to stop; what was accepted by then is scored first."""
     _check(options)
     check_installed()
-    from twinspect.serve.camera import Camera
-    from twinspect.serve.registry import Registry
+    from twinspect.serve.scoring.model_registry import Registry
     from twinspect.serve.store import Store
-    from twinspect.serve.watching import Intake, Tally, watch
+    from twinspect.serve.watch.camera import Camera
+    from twinspect.serve.watch.watcher import Intake, Tally, watch
 
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s")
     camera = Camera(options.camera) if options.camera else None
@@ -63,7 +63,7 @@ def _check(options: argparse.Namespace) -> None:
 
 
 def _source(options: argparse.Namespace, intake: Intake, camera: Camera | None) -> FolderWatch | CameraWatch:
-    from twinspect.serve.watching import CameraWatch, FolderWatch
+    from twinspect.serve.watch.watcher import CameraWatch, FolderWatch
 
     if camera is not None:
         return CameraWatch(

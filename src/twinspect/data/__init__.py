@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from twinspect.data import benchmarks
 from twinspect.data.benchmarks.medical import medical_sets
-from twinspect.data.classes import all_but_one, one_vs_rest
+from twinspect.data.class_protocols import all_but_one, one_vs_rest
 from twinspect.data.opening import DataSource, open_data
 from twinspect.data.samples import GOOD, SPLITS, ClassSet, DataSet, Sample, Skipped, Split
 
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
         View,
         VisA,
     )
-    from twinspect.data.benchmarks.downloading import download
+    from twinspect.data.benchmarks.download import download
 
 __all__ = [
     "BTAD",
@@ -77,5 +77,5 @@ def __getattr__(name: str) -> Any:
     if name in benchmarks.HOMES:
         return getattr(benchmarks, name)
     if name == "download":
-        return importlib.import_module("twinspect.data.benchmarks.downloading").download
+        return importlib.import_module("twinspect.data.benchmarks.download").download
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

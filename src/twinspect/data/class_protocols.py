@@ -21,7 +21,7 @@ from twinspect.data.opening import as_path
 from twinspect.data.samples import GOOD, ClassSet, DataSet
 from twinspect.data.splits import check_test_every
 from twinspect.errors import ConfigError, DataError, unknown_name
-from twinspect.spacing import spaced
+from twinspect.utils.even_sampling import spaced
 
 if TYPE_CHECKING:
     from twinspect.data.samples import Sample

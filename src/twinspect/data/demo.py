@@ -16,7 +16,7 @@ import skimage
 from PIL import Image, ImageDraw
 from scipy import ndimage
 
-from twinspect.files import write_atomically
+from twinspect.utils.files import write_atomically
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -5,9 +5,9 @@ from __future__ import annotations
 import hashlib
 from typing import TYPE_CHECKING
 
-from twinspect.data.loading import default_workers, prefetch
+from twinspect.data.prefetching import default_workers, prefetch
 from twinspect.errors import ImageError
-from twinspect.files import sha256_of_file
+from twinspect.utils.files import sha256_of_file
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

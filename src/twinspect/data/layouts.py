@@ -16,14 +16,14 @@ from twinspect.data.listing import (
 )
 from twinspect.data.masks import attach_masks
 from twinspect.data.samples import GOOD, Sample
-from twinspect.data.saturation import attacher
+from twinspect.data.saturation_rules import attacher
 from twinspect.errors import DataError
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from twinspect.data.samples import DataSet, Split
-    from twinspect.data.saturation import Attach
+    from twinspect.data.saturation_rules import Attach
 
 EXPECTED = (
     "expected a folder of good images; or train/good, test/good and test/<defect>; "

@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, BinaryIO, Final
 
 from twinspect.data.listing import GOOD_NAMES, Found, path_key
-from twinspect.data.rows import read_rows
 from twinspect.data.samples import GOOD, Sample
+from twinspect.data.table_rows import read_rows
 from twinspect.errors import DataError
 
 if TYPE_CHECKING:

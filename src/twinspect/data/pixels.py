@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from twinspect.images import read_rgb
+from twinspect.images.reading import read_rgb
 
 if TYPE_CHECKING:
     import numpy as np
@@ -18,7 +18,7 @@ def read_pixels(sample: Sample, *, bits: int | None = None) -> NDArray[np.uint8]
 
     Args:
         sample: which image.
-        bits: significant bits of 16-bit files, see :func:`twinspect.images.read_rgb`.
+        bits: significant bits of 16-bit files, see :func:`twinspect.images.reading.read_rgb`.
 
     Raises:
         ImageError: the file cannot be read; the message begins with its path, or address.

@@ -47,7 +47,7 @@ class Sample:
         pixels: (H, W, 3) uint8 RGB, when the image is held in memory instead of a file.
         further_masks: more such files, where each marks one region; the anomalous pixels are those of all together.
         group: which object the image shows, where several images show one; empty where nothing is known of it.
-        rules: the file that says how much of each region is enough, if there is one; see ``data/saturation.py``.
+        rules: the file that says how much of each region is enough, if there is one; see :mod:`.saturation_rules`.
         content: fetches the file's bytes when they are needed, where ``path`` names no file on this machine.
     """
 

@@ -17,8 +17,8 @@ import numpy as np
 
 from twinspect.data.listing import Found
 from twinspect.data.masks import attach_mask_folders, attach_masks
-from twinspect.decoding import stored_values
 from twinspect.errors import DataError
+from twinspect.images.decoding import stored_values
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from twinspect.images import read_mask
+from twinspect.images.reading import read_mask
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

@@ -10,18 +10,18 @@ from typing import TYPE_CHECKING
 
 import torch
 
-from twinspect import evidence
-from twinspect.calibration import Calibration, check_rate, choose_rate_of, images_needed
-from twinspect.describing import JOINED_TAIL
+from twinspect.bundle.description import JOINED_TAIL
+from twinspect.calibration.conformal import Calibration, check_rate, choose_rate_of, images_needed
+from twinspect.ensemble.model import usual_range
 from twinspect.errors import CalibrationError
-from twinspect.joined_model import usual_range
+from twinspect.methods import noisy_or
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from torch import Tensor
 
-    from twinspect.looks import Looks
+    from twinspect.images.statistics import Looks
 
 FEWEST = 3
 """Fewest images held out by all: without one of them, two are left to tell a spread by."""
@@ -42,7 +42,7 @@ def leave_one_out(members: Sequence[Calibration], asked: float | None) -> Calibr
         asked: the false-alarm rate asked for; ``None`` for the smallest that these images allow.
 
     Returns:
-        Of kind ``cv``. Its range of maps is that of :func:`twinspect.joined_model.usual_range`, for only the members'
+        Of kind ``cv``. Its range of maps is that of :func:`.model.usual_range`, for only the members'
         own maps were seen.
 
     Raises:
@@ -87,10 +87,10 @@ def _surprises(calibration: Calibration, places: Sequence[int]) -> Tensor:
     """Say how surprising the scores at these places are, each to all other images of the member."""
     scores = torch.tensor(calibration.scores)
     others = [torch.cat([scores[:place], scores[place + 1 :]]) for place in places]
-    spreads = [evidence.spread_of(rest, JOINED_TAIL) for rest in others]
+    spreads = [noisy_or.spread_of(rest, JOINED_TAIL) for rest in others]
     return torch.stack(
         [
-            evidence.surprise(scores[place], spread, JOINED_TAIL)
+            noisy_or.surprise(scores[place], spread, JOINED_TAIL)
             for place, spread in zip(places, spreads, strict=True)
         ]
     )

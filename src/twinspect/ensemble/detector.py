@@ -5,15 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
-from twinspect.bundle import JOINED
-from twinspect.describing import about_join, joined_names
+from twinspect.bundle.description import about_join, joined_names
+from twinspect.bundle.folder import JOINED
 from twinspect.detector import Detector
+from twinspect.ensemble.calibration import GIVE_GOOD, leave_one_out
+from twinspect.ensemble.model import JoinedModel
 from twinspect.errors import CalibrationError, ConfigError, NotFittedError
-from twinspect.joined_model import JoinedModel
-from twinspect.judging import Judge
-from twinspect.leave_one_out import GIVE_GOOD, leave_one_out
-from twinspect.model import Model
-from twinspect.trained import Trained
+from twinspect.inference.base_detector import Judge
+from twinspect.inference.torch_detector import Trained
+from twinspect.model.whole_image import Model
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -8,16 +8,17 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor, nn
 
-from twinspect import evidence, maps
-from twinspect.describing import JOINED_TAIL
+from twinspect import maps
+from twinspect.bundle.description import JOINED_TAIL
+from twinspect.methods import noisy_or
 from twinspect.methods.base import Output
-from twinspect.scorable import Scorable
+from twinspect.model.base import Scorable
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from twinspect.calibration import Calibration
-    from twinspect.model import Model
+    from twinspect.calibration.conformal import Calibration
+    from twinspect.model.whole_image import Model
 
 
 class JoinedModel(Scorable):
@@ -27,7 +28,8 @@ class JoinedModel(Scorable):
         models: two or more; their networks are shared with whoever has them, not copied.
 
     Attributes:
-        spreads: (members, 3) float32, what each member's score is on good images; see :mod:`twinspect.evidence`.
+        spreads: (members, 3) float32, what each member's score is on good images; see
+            :mod:`twinspect.methods.noisy_or`.
         pixel_spreads: likewise for the pixels of its map.
     """
 
@@ -47,8 +49,8 @@ class JoinedModel(Scorable):
     def measure(self, calibrations: Sequence[Calibration]) -> None:
         """Take in what each member made of good images that it had not learnt from, in the members' order."""
         for place, own in enumerate(calibrations):
-            self.spreads[place] = evidence.spread_of(torch.tensor(own.scores), JOINED_TAIL)
-            self.pixel_spreads[place] = evidence.spread_between(*own.map_range)
+            self.spreads[place] = noisy_or.spread_of(torch.tensor(own.scores), JOINED_TAIL)
+            self.pixel_spreads[place] = noisy_or.spread_between(*own.map_range)
 
     def prepare(self, rgb: Tensor) -> Tensor:
         """Prepare images for every member.
@@ -76,8 +78,8 @@ class JoinedModel(Scorable):
         for model, spread, pixels in zip(self._models, self.spreads, self.pixel_spreads, strict=True):
             output = model.infer(inputs[model.preprocessing])
             whole = model.enlarge(output.map.float(), (self._side, self._side))
-            found.append(evidence.surprise(whole, pixels, JOINED_TAIL))
-            scores.append(evidence.surprise(output.score.float(), spread, JOINED_TAIL))
+            found.append(noisy_or.surprise(whole, pixels, JOINED_TAIL))
+            scores.append(noisy_or.surprise(output.score.float(), spread, JOINED_TAIL))
         return Output(torch.stack(found).sum(dim=0), torch.stack(scores).sum(dim=0))
 
     def exportable(self) -> tuple[JoinedModel, tuple[str, ...]]:
@@ -112,4 +114,4 @@ def usual_range(members: int) -> tuple[float, float]:
         Its value where every member has its typical pixel, and where one of them has its peak and no other does.
     """
     typical = members * math.log(2)
-    return typical, typical + math.log((1 + evidence.PEAK_ODDS) / 2)
+    return typical, typical + math.log((1 + noisy_or.PEAK_ODDS) / 2)

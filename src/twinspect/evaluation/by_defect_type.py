@@ -11,8 +11,8 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
 from twinspect.data.samples import GOOD
-from twinspect.data.saturation import Saturation, read_regions, read_rules
-from twinspect.lines import Line, defined, mean_line
+from twinspect.data.saturation_rules import Saturation, read_regions, read_rules
+from twinspect.evaluation.metric_row import Line, defined, mean_line
 from twinspect.metrics import FURTHER_DEFINITIONS, SaturatedAccumulator, SaturatedMetrics, SaturatedRegion
 
 if TYPE_CHECKING:

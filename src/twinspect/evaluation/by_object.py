@@ -10,13 +10,13 @@ from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
-from twinspect.lines import Line, defined, mean_line
+from twinspect.evaluation.metric_row import Line, defined, mean_line
 from twinspect.metrics import FURTHER_DEFINITIONS, auroc
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-    from twinspect.measuring import Scored
+    from twinspect.evaluation.test_set import Scored
 
 OBJECT_AUROC: Final = "object_auroc"
 

@@ -14,7 +14,7 @@ from twinspect.data import open_data
 from twinspect.data.truth import read_truth
 from twinspect.detector import Detector
 from twinspect.errors import ConfigError, DataError, ImageError
-from twinspect.model import Model
+from twinspect.model.whole_image import Model
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     from twinspect.data import DataSource
     from twinspect.data.samples import Sample
-    from twinspect.judging import Judge
+    from twinspect.inference.base_detector import Judge
 
 PATCHES_AN_IMAGE = 40
 """Most patches of each kind that one image gives."""

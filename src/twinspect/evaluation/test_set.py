@@ -10,8 +10,9 @@ import numpy as np
 from twinspect.data import open_data
 from twinspect.data.truth import read_truth
 from twinspect.errors import DataError
-from twinspect.kinds import BY_KIND, KindTable, KindTally
-from twinspect.lines import Line, defined
+from twinspect.evaluation.by_defect_type import BY_KIND, KindTable, KindTally
+from twinspect.evaluation.by_object import OBJECT_AUROC
+from twinspect.evaluation.metric_row import Line, defined
 from twinspect.metrics import (
     PixelAccumulator,
     PixelMetrics,
@@ -20,7 +21,6 @@ from twinspect.metrics import (
     average_precision,
     f1_max,
 )
-from twinspect.objects import OBJECT_AUROC
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence

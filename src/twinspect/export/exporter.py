@@ -8,29 +8,29 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any, Final
 
-from twinspect.bundle import read_record
+from twinspect.bundle.exports import MODULES, Export, export_name, write_export
+from twinspect.bundle.folder import read_record
 from twinspect.errors import ConfigError, ExportError, optional, unknown_name
 from twinspect.export import onnx_file, openvino_file
-from twinspect.export.checking import images_to_check
-from twinspect.export.gate import MAX_DROP
-from twinspect.export.graph import OPSET, to_onnx
-from twinspect.export.integers import Judging, Making, quantised
-from twinspect.export.openvino_integers import load_nncf
+from twinspect.export.int8_acceptance import MAX_DROP
+from twinspect.export.openvino_int8 import load_nncf
 from twinspect.export.parity import TOLERANCES, compare, size_of, time_side_by_side
-from twinspect.images import MIN_SIDE
+from twinspect.export.parity_images import images_to_check
+from twinspect.export.quantization import Judging, Making, quantised
+from twinspect.export.torch_to_onnx import OPSET, to_onnx
+from twinspect.images.reading import MIN_SIDE
+from twinspect.inference.exported_detector import open_engine
+from twinspect.inference.torch_detector import Trained
+from twinspect.inference.torch_engine import TorchEngine
 from twinspect.loading import load
-from twinspect.runtime.exported import open_engine
-from twinspect.runtime.exports import MODULES, Export, export_name, write_export
-from twinspect.torch_engine import TorchEngine
-from twinspect.trained import Trained
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from twinspect.data import DataSource
     from twinspect.data.samples import Sample
-    from twinspect.export.integers import Integers
-    from twinspect.scoring import Engine
+    from twinspect.export.quantization import Integers
+    from twinspect.inference.pipeline import Engine
 
 CPU: Final = "cpu"
 """Where an export is made and checked, whatever runs it later."""

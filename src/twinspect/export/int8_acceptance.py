@@ -9,18 +9,18 @@ import numpy as np
 from scipy.stats import spearmanr
 
 from twinspect.errors import ImageError
-from twinspect.lines import Line, mean_line
-from twinspect.measuring import PixelTally, by_category, quality
-from twinspect.spacing import spaced
+from twinspect.evaluation.metric_row import Line, mean_line
+from twinspect.evaluation.test_set import PixelTally, by_category, quality
+from twinspect.utils.even_sampling import spaced
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from numpy.typing import NDArray
 
-    from twinspect.calibration import Calibration
+    from twinspect.calibration.conformal import Calibration
     from twinspect.data.samples import Sample
-    from twinspect.scoring import Engine, RawScore, Scorer
+    from twinspect.inference.pipeline import Engine, RawScore, Scorer
 
 LEAST_RHO: Final = 0.99
 """Least rank correlation of scores, and of pixels, where there are no labels."""

@@ -12,8 +12,8 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from twinspect.export.gate import Seen
-    from twinspect.export.layers import Layer
+    from twinspect.export.int8_acceptance import Seen
+    from twinspect.export.quantizable_layers import Layer
 
 GROUPS: Final = 12
 """Groups at most: each costs a quantisation and a few images. A layer in floats between two in integers gains little,

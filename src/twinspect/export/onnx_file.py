@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from twinspect.errors import optional
-from twinspect.runtime.onnx import FILE, WEIGHTS
+from twinspect.inference.onnx_engine import FILE, WEIGHTS
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -7,10 +7,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from twinspect.errors import optional
-from twinspect.export.layers import carriers
+from twinspect.export.quantizable_layers import carriers
 from twinspect.export.quiet import quiet
-from twinspect.runtime.engine import IMAGES
-from twinspect.runtime.onnx import FILE
+from twinspect.inference.graph_engine import IMAGES
+from twinspect.inference.onnx_engine import FILE
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Sequence

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from twinspect.errors import optional
-from twinspect.runtime.openvino import BIN, XML
-from twinspect.runtime.openvino_core import openvino_core
+from twinspect.inference.openvino_core import openvino_core
+from twinspect.inference.openvino_engine import BIN, XML
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Any, Final
 
 from twinspect.errors import optional
 from twinspect.export import openvino_file
-from twinspect.export.layers import carriers
+from twinspect.export.quantizable_layers import carriers
 from twinspect.export.quiet import quiet
-from twinspect.runtime.openvino_core import kept_signal_stack
+from twinspect.inference.openvino_core import kept_signal_stack
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Sequence
@@ -25,7 +25,7 @@ _TELEMETRY: Final = "openvino_telemetry"
 def quantise(graph: Any, layers: Collection[str], images: Sequence[NDArray[np.uint8]]) -> Any:
     """Let layers compute in integers.
 
-    Ranges and the 7 bits of weights are those of :func:`twinspect.export.onnx_integers.quantise`, for the same
+    Ranges and the 7 bits of weights are those of :func:`twinspect.export.onnx_int8.quantise`, for the same
     reasons. Weights are symmetric and values may be lopsided (NNCF's preset ``MIXED``), for not every network ends
     its layers with ReLU. Where there is attention, NNCF takes the graph for a transformer: it smooths channels that
     stick out, and leaves alone what such networks cannot bear.

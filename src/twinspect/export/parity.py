@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from twinspect.data.samples import Sample
-    from twinspect.scoring import Engine
+    from twinspect.inference.pipeline import Engine
 
 TOLERANCES: Final[dict[str, float | None]] = {"fp32": 1e-4, "fp16": 2e-2, "int8": None}
 """Largest relative difference of scores and of maps; ``None`` where ranks, decisions or metrics decide instead."""

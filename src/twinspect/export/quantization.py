@@ -8,17 +8,17 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any, Final
 
+from twinspect.bundle.exports import write_export
 from twinspect.errors import DataError, ExportError
-from twinspect.export import onnx_file, onnx_integers, openvino_file, openvino_integers
-from twinspect.export.gate import LEAST_RHO, Gate
-from twinspect.export.good_images import divided, with_anomalies
-from twinspect.export.layers import layers_of
-from twinspect.export.sensitivity import ranked
-from twinspect.measuring import tested
-from twinspect.runtime.exported import open_engine
-from twinspect.runtime.exports import write_export
-from twinspect.runtime.onnx import FILE
-from twinspect.scoring import Scorer
+from twinspect.evaluation.test_set import tested
+from twinspect.export import onnx_file, onnx_int8, openvino_file, openvino_int8
+from twinspect.export.int8_acceptance import LEAST_RHO, Gate
+from twinspect.export.layer_sensitivity import ranked
+from twinspect.export.quantizable_layers import layers_of
+from twinspect.export.quantization_images import divided, with_anomalies
+from twinspect.inference.exported_detector import open_engine
+from twinspect.inference.onnx_engine import FILE
+from twinspect.inference.pipeline import Scorer
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -26,17 +26,17 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from twinspect.calibration import Calibration
+    from twinspect.calibration.conformal import Calibration
     from twinspect.data import DataSource
-    from twinspect.export.gate import Seen, Verdict
-    from twinspect.export.layers import Layer
-    from twinspect.runtime.engine import GraphEngine
+    from twinspect.export.int8_acceptance import Seen, Verdict
+    from twinspect.export.quantizable_layers import Layer
+    from twinspect.inference.graph_engine import GraphEngine
 
 PUT_BACK: Final = (0, 1, 2, 4, 8)
 """Groups of layers that are put back into floats, round by round."""
 FEW: Final = 8
 """Images that ranges are measured on, and images that are judged, where layers are ranked."""
-_KINDS: Final = {"onnx": onnx_integers.KINDS, "openvino": openvino_integers.KINDS}
+_KINDS: Final = {"onnx": onnx_int8.KINDS, "openvino": openvino_int8.KINDS}
 
 
 @dataclass(frozen=True)
@@ -64,9 +64,9 @@ class Making:
         """Give the contents of the files where some layers compute in integers, by name."""
         names = [layer.name for layer in layers]
         if self.record["runtime"] == "onnx":
-            return onnx_file.encode(onnx_integers.quantise(self.graph, names, images), self.metadata)
+            return onnx_file.encode(onnx_int8.quantise(self.graph, names, images), self.metadata)
         return openvino_file.encode(
-            openvino_integers.quantise(self.graph, names, images), self.metadata, half=False
+            openvino_int8.quantise(self.graph, names, images), self.metadata, half=False
         )
 
     def layers(self) -> list[Layer]:
@@ -123,7 +123,7 @@ def quantised(making: Making, judging: Judging, say: Callable[[str], None]) -> I
     """Quantise; while the gate is not passed, put the most sensitive layers back into floats, round by round.
 
     Returns:
-        A graph that passed. Its record has the figures of :meth:`twinspect.export.gate.Verdict.to_record`, and
+        A graph that passed. Its record has the figures of :meth:`.int8_acceptance.Verdict.to_record`, and
         ``by`` (what kind of gate), ``images`` (that it was judged by), ``calibrated_on`` (images), ``layers`` (that
         could compute in integers), ``kept_in_fp32`` (those of them that do not) and ``bytes`` of both graphs.
 

@@ -13,9 +13,9 @@ from twinspect.data.opening import open_good
 from twinspect.data.pixels import read_pixels
 from twinspect.data.samples import Sample
 from twinspect.errors import ConfigError
-from twinspect.export.checking import fitted
-from twinspect.spacing import spaced
+from twinspect.export.parity_images import fitted
 from twinspect.synthesis import Synthesizer
+from twinspect.utils.even_sampling import spaced
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

@@ -9,10 +9,10 @@ from torch import Tensor, nn
 
 from twinspect.errors import optional
 from twinspect.export.quiet import quiet
-from twinspect.runtime.engine import IMAGES, MAP, SCORE
+from twinspect.inference.graph_engine import IMAGES, MAP, SCORE
 
 if TYPE_CHECKING:
-    from twinspect.scorable import Scorable
+    from twinspect.model.base import Scorable
 
 OPSET: Final = 18
 """The first in which ``Resize`` can antialias as torch does."""
@@ -24,7 +24,7 @@ class Graph(nn.Module):
     """A model as a graph sees it.
 
     Args:
-        model: what to follow; see :meth:`twinspect.scorable.Scorable.exportable`.
+        model: what to follow; see :meth:`twinspect.model.base.Scorable.exportable`.
     """
 
     def __init__(self, model: Scorable) -> None:

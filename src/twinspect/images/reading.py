@@ -11,15 +11,15 @@ from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
-from twinspect.decoding import MAX_PIXELS, stored_size, stored_values
 from twinspect.errors import ConfigError, DataError, ImageError
+from twinspect.images.decoding import MAX_PIXELS, stored_size, stored_values
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from numpy.typing import NDArray
 
-    from twinspect.decoding import Stored
+    from twinspect.images.decoding import Stored
 
 __all__ = ["IMAGE_SUFFIXES", "MAX_PIXELS", "MIN_SIDE", "check_sides", "image_size", "read_mask", "read_rgb"]
 

@@ -7,14 +7,14 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from twinspect import bundle
-from twinspect.calibration import Calibration, check_rate, choose_rate
+from twinspect.bundle.folder import read_record, rewrite_record
+from twinspect.calibration.conformal import Calibration, check_rate, choose_rate
 from twinspect.data import open_data
-from twinspect.data.loading import default_workers
 from twinspect.data.opening import open_good
+from twinspect.data.prefetching import default_workers
 from twinspect.errors import unknown_name
-from twinspect.scores import ImageScore, Scores
-from twinspect.scoring import SCORE_BATCH, Scorer
+from twinspect.inference.pipeline import SCORE_BATCH, Scorer
+from twinspect.inference.results import ImageScore, Scores
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from typing_extensions import Self
 
     from twinspect.data import DataSource
-    from twinspect.scoring import Engine
+    from twinspect.inference.pipeline import Engine
 
 
 class Judge(ABC):
@@ -116,7 +116,8 @@ class Judge(ABC):
             maps: whether to make anomaly maps at the images' own sizes.
             start: how many images at the front of the list to leave out. Scores do not depend on it.
             category: as for :meth:`score`.
-            looks: whether to say what each image looks like, by the pixels that are scored (:mod:`twinspect.looks`).
+            looks: whether to say what each image looks like, by the pixels that are scored
+                (:mod:`twinspect.images.statistics`).
         """
         engine, calibration = self._engine(), self.calibration_
         samples = open_data(images, split="test").samples
@@ -169,9 +170,7 @@ class Judge(ABC):
     def save_calibration(self, path: str | Path) -> None:
         """Write only the calibration into a model folder that this detector was loaded from or saved to."""
         folder = Path(path)
-        bundle.rewrite_record(
-            folder, {**bundle.read_record(folder), "calibration": self.calibration_.to_record()}
-        )
+        rewrite_record(folder, {**read_record(folder), "calibration": self.calibration_.to_record()})
 
     def _recall(self, record: dict[str, Any]) -> None:
         """Take back what :meth:`to_record` kept of every detector."""

@@ -5,17 +5,17 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from twinspect.bundle import read_record
-from twinspect.describing import about
-from twinspect.judging import Judge
-from twinspect.runtime.exports import Export, find_export
-from twinspect.runtime.onnx import OnnxEngine
-from twinspect.runtime.openvino import OpenVINOEngine
+from twinspect.bundle.description import about
+from twinspect.bundle.exports import Export, find_export
+from twinspect.bundle.folder import read_record
+from twinspect.inference.base_detector import Judge
+from twinspect.inference.onnx_engine import OnnxEngine
+from twinspect.inference.openvino_engine import OpenVINOEngine
 
 if TYPE_CHECKING:
     from typing_extensions import Self
 
-    from twinspect.runtime.engine import GraphEngine
+    from twinspect.inference.graph_engine import GraphEngine
 
 ENGINES: Final = {"onnx": OnnxEngine, "openvino": OpenVINOEngine}
 

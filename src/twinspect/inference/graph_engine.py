@@ -10,16 +10,16 @@ import numpy as np
 
 from twinspect.data.pixels import read_pixels
 from twinspect.errors import ImageError
-from twinspect.images import check_sides
+from twinspect.images.reading import check_sides
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from numpy.typing import NDArray
 
+    from twinspect.bundle.exports import Export
     from twinspect.data.samples import Sample
-    from twinspect.runtime.exports import Export
-    from twinspect.scoring import Judged
+    from twinspect.inference.pipeline import Judged
 
 IMAGES: Final = "images"
 """The graph's input: (B, H, W, 3) uint8 RGB."""

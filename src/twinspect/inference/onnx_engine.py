@@ -5,13 +5,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from twinspect.errors import ConfigError, optional
-from twinspect.runtime.engine import IMAGES, MAP, SCORE, GraphEngine
+from twinspect.inference.graph_engine import IMAGES, MAP, SCORE, GraphEngine
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from twinspect.runtime.exports import Export
+    from twinspect.bundle.exports import Export
 
 FILE, WEIGHTS = "model.onnx", "model.weights"
 _PROVIDERS: Final = {"cpu": "CPUExecutionProvider", "cuda": "CUDAExecutionProvider"}

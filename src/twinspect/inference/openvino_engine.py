@@ -5,14 +5,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Final
 
 from twinspect.errors import ConfigError
-from twinspect.runtime.engine import MAP, SCORE, GraphEngine
-from twinspect.runtime.openvino_core import openvino_core
+from twinspect.inference.graph_engine import MAP, SCORE, GraphEngine
+from twinspect.inference.openvino_core import openvino_core
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from twinspect.runtime.exports import Export
+    from twinspect.bundle.exports import Export
 
 XML, BIN = "model.xml", "model.bin"
 _CPU: Final = "CPU"

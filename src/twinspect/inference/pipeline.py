@@ -11,19 +11,19 @@ from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 
 import numpy as np
 
-from twinspect.calibration import Calibration, choose_rate_of
-from twinspect.data.loading import ReadFailure, read_samples
+from twinspect.calibration.conformal import Calibration, choose_rate_of
 from twinspect.data.pixels import read_pixels
+from twinspect.data.prefetching import ReadFailure, read_samples
 from twinspect.errors import ImageError
-from twinspect.looks import Looks, looks
-from twinspect.memory import kept_memory
+from twinspect.images.statistics import Looks, looks
+from twinspect.utils.allocator import kept_memory
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from numpy.typing import NDArray
 
-    from twinspect.calibration import Kind
+    from twinspect.calibration.conformal import Kind
     from twinspect.data.samples import Sample
 
 SCORE_BATCH = 8
@@ -74,7 +74,7 @@ class Scorer:
 
     Attributes:
         workers: threads that read.
-        bits: significant bits of 16-bit files, see :func:`twinspect.images.read_rgb`.
+        bits: significant bits of 16-bit files, see :func:`twinspect.images.reading.read_rgb`.
     """
 
     workers: int

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from twinspect.data.samples import Sample
-    from twinspect.looks import Looks
+    from twinspect.images.statistics import Looks
 
 
 @dataclass(frozen=True)

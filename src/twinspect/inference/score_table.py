@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from twinspect.scores import ImageScore
+    from twinspect.inference.results import ImageScore
 
 COLUMNS = ("path", "category", "score", "p_value", "is_anomalous", "error")
 Row = dict[str, Any]

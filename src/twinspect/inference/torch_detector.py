@@ -6,18 +6,19 @@ from abc import abstractmethod
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from twinspect import bundle, weights_file
+from twinspect.bundle.folder import RECORD, WEIGHTS, read_images, read_record, read_weights, write_bundle
+from twinspect.bundle.weights import decode, encode
 from twinspect.errors import BundleError, NotFittedError
-from twinspect.judging import Judge
-from twinspect.ranks import ALONE
-from twinspect.spacing import spaced
-from twinspect.torch_engine import TorchEngine
+from twinspect.inference.base_detector import Judge
+from twinspect.inference.torch_engine import TorchEngine
+from twinspect.utils.distributed import ALONE
+from twinspect.utils.even_sampling import spaced
 
 if TYPE_CHECKING:
     from typing_extensions import Self
 
-    from twinspect.ranks import Ranks
-    from twinspect.scorable import Scorable
+    from twinspect.model.base import Scorable
+    from twinspect.utils.distributed import Ranks
 
 MOST_LOSSES: Final = 500
 """Losses of a stage that a record keeps, evenly spaced."""
@@ -70,8 +71,8 @@ class Trained(Judge):
         record = self.to_record()
         with self._ranks.together():
             if self.is_first:
-                weights = weights_file.encode(self._model().state_dict())
-                bundle.write_bundle(Path(path), record, weights, self.images_)
+                weights = encode(self._model().state_dict())
+                write_bundle(Path(path), record, weights, self.images_)
 
     def to_record(self) -> dict[str, Any]:
         """Return plain JSON values: all that is kept besides weights.
@@ -97,17 +98,17 @@ class Trained(Judge):
             BundleError: a missing, damaged, altered or unknown file, by name.
         """
         folder = Path(path)
-        record = bundle.read_record(folder)
-        weights = bundle.read_weights(folder, record)
+        record = read_record(folder)
+        weights = read_weights(folder, record)
         detector = cls.from_record(record, device=device)
         try:
-            detector.model_.load_state_dict(weights_file.decode(weights, folder / bundle.WEIGHTS))
+            detector.model_.load_state_dict(decode(weights, folder / WEIGHTS))
         except RuntimeError as error:
             raise BundleError(
-                f"{folder / bundle.WEIGHTS} does not fit {bundle.RECORD}; if an earlier twinspect wrote them, "
+                f"{folder / WEIGHTS} does not fit {RECORD}; if an earlier twinspect wrote them, "
                 f"fit the model again: {error}"
             ) from error
-        detector.images_ = bundle.read_images(folder, record)
+        detector.images_ = read_images(folder, record)
         return detector
 
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import torch
 
-from twinspect.devices import choose_device
+from twinspect.utils.devices import choose_device
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -14,8 +14,8 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from twinspect.data.samples import Sample
-    from twinspect.scorable import Scorable
-    from twinspect.scoring import Judged
+    from twinspect.inference.pipeline import Judged
+    from twinspect.model.base import Scorable
 
 Prepared = tuple["Tensor", tuple[int, int]]
 """A prepared image, and the height and width it had."""
@@ -34,7 +34,7 @@ class TorchEngine:
         self._model = model.to(self._device)
 
     def read(self, sample: Sample, *, bits: int | None = None) -> Prepared:
-        """Read and prepare one image; see :meth:`twinspect.scorable.Scorable.read`."""
+        """Read and prepare one image; see :meth:`twinspect.model.base.Scorable.read`."""
         return self._model.read(sample, bits=bits)
 
     def score(self, read: Sequence[Prepared], *, maps: bool) -> list[Judged]:

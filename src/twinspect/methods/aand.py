@@ -15,11 +15,11 @@ from torch import Tensor, nn
 
 from twinspect import maps
 from twinspect.errors import ConfigError
-from twinspect.losses import amplification_loss, focal_loss, hard_loss
 from twinspect.methods.base import Batch, Output, Stage, constant
 from twinspect.methods.config import count_steps
+from twinspect.methods.losses import amplification_loss, focal_loss, hard_loss
+from twinspect.methods.networks.feature_amplifier import Amplifier
 from twinspect.methods.rd import RD, RDConfig, adam, stepped
-from twinspect.nets.amplifier import Amplifier
 from twinspect.synthesis import Synthesizer
 
 if TYPE_CHECKING:

@@ -18,14 +18,14 @@ from torch import Tensor, nn
 
 from twinspect import maps
 from twinspect.errors import ConfigError
-from twinspect.losses import direction_loss, noisy_or_loss, relaxed_loss
 from twinspect.methods.base import Batch, Method, Output, Stage
 from twinspect.methods.config import MethodConfig
+from twinspect.methods.losses import direction_loss, noisy_or_loss, relaxed_loss
+from twinspect.methods.networks.branch_normalizer import Spreads, described
+from twinspect.methods.networks.token_decoder import TokenStudent
 from twinspect.methods.rd import Student, check_halving
-from twinspect.nets.spreads import Spreads, described
-from twinspect.nets.tokens import TokenStudent
-from twinspect.optimizers import StableAdamW
-from twinspect.teachers import networks
+from twinspect.methods.stable_adamw import StableAdamW
+from twinspect.teachers import backbones
 from twinspect.teachers.base import HasClassTokens, describe
 
 if TYPE_CHECKING:
@@ -148,7 +148,7 @@ class Dual(Method[DualConfig]):
     @classmethod
     def usual_layers(cls, teacher: str) -> tuple[int, ...] | None:
         """Take a transformer's middle blocks for the local student, and its last ones for the semantic one."""
-        blocks = networks.blocks_of(teacher)
+        blocks = backbones.blocks_of(teacher)
         if not blocks:
             return None
         local, semantic = DualConfig.local_levels, DualConfig.semantic_levels

@@ -18,10 +18,10 @@ from torch import Tensor, nn
 
 from twinspect import maps
 from twinspect.errors import ConfigError
-from twinspect.losses import direction_loss, value_loss
 from twinspect.methods.base import Batch, Method, Output, Stage
 from twinspect.methods.config import MethodConfig
-from twinspect.nets.cloner import Cloner
+from twinspect.methods.losses import direction_loss, value_loss
+from twinspect.methods.networks.cloner import Cloner
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

@@ -15,11 +15,11 @@ from torch import Tensor, nn
 
 from twinspect import maps
 from twinspect.errors import ConfigError
-from twinspect.losses import direction_loss
 from twinspect.methods.base import Batch, Method, Output, Stage, constant
 from twinspect.methods.config import MethodConfig
-from twinspect.nets.anatomy import anatomy
-from twinspect.nets.reverse import Bottleneck, Decoder
+from twinspect.methods.losses import direction_loss
+from twinspect.methods.networks.reverse_decoder import Bottleneck, Decoder
+from twinspect.methods.networks.teacher_anatomy import anatomy
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence

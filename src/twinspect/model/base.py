@@ -77,7 +77,7 @@ class Scorable(nn.Module, ABC):
 
         Args:
             sample: a file, or pixels in memory.
-            bits: significant bits of 16-bit files, see :func:`twinspect.images.read_rgb`.
+            bits: significant bits of 16-bit files, see :func:`twinspect.images.reading.read_rgb`.
 
         Returns:
             The prepared image, without the dimension of the batch, and the image's own height and width.

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 if TYPE_CHECKING:
-    from twinspect.tiling import Tiling
+    from twinspect.model.tiling import Tiling
 
 
 class _Axis(NamedTuple):

@@ -8,17 +8,17 @@ from typing import TYPE_CHECKING, Any, ClassVar, Final
 import torch
 from torch import Tensor
 
-from twinspect.blending import blend, cut
 from twinspect.methods.base import Output
-from twinspect.model import check_rgb
-from twinspect.scorable import Scorable
+from twinspect.model.base import Scorable
+from twinspect.model.tile_blending import blend, cut
+from twinspect.model.whole_image import check_rgb
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from twinspect.methods.base import Method
-    from twinspect.model import Model
-    from twinspect.tiling import Tiling
+    from twinspect.model.tiling import Tiling
+    from twinspect.model.whole_image import Model
 
 TILE_BATCH: Final = 8
 """Tiles that the networks see at once; fixed, because batch size changes the last bits."""

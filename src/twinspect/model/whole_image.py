@@ -14,12 +14,12 @@ from torch import Tensor
 
 from twinspect import maps
 from twinspect.errors import ImageError
-from twinspect.images import check_sides
+from twinspect.images.reading import check_sides
 from twinspect.methods import method_class
 from twinspect.methods.config import make_config, to_record
-from twinspect.scorable import Scorable
+from twinspect.model.base import Scorable
+from twinspect.teachers.backbones import TokenMaps
 from twinspect.teachers.base import Teacher
-from twinspect.teachers.networks import TokenMaps
 
 if TYPE_CHECKING:
     from twinspect.methods.base import Method, Output

@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 
 from twinspect.report.drawing import Plane, dot, drawing, segment, text, ticks
+from twinspect.report.formatting import percent
 from twinspect.report.heatmaps import colour, top_of_scale
 from twinspect.report.markup import Html, element, join
-from twinspect.report.numbers import percent
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from twinspect.kinds import BY_KIND
+from twinspect.evaluation.by_defect_type import BY_KIND
 from twinspect.metrics import FURTHER_DEFINITIONS
+from twinspect.report.formatting import decimal
 from twinspect.report.markup import NOTHING, Html, element, section, table
-from twinspect.report.numbers import decimal
-from twinspect.report.sections import TITLES, bounds_words
+from twinspect.report.metric_sections import TITLES, bounds_words
 
 if TYPE_CHECKING:
-    from twinspect.kinds import KindTable
-    from twinspect.lines import Line
+    from twinspect.evaluation.by_defect_type import KindTable
+    from twinspect.evaluation.metric_row import Line
 
 
 def kinds(found: KindTable) -> Html:

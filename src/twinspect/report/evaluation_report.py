@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING, Any, Final
 from twinspect._version import __version__
 from twinspect.data import open_data
 from twinspect.errors import ConfigError, optional
-from twinspect.evaluation import evaluate
-from twinspect.features import one_teacher, sample_patches
-from twinspect.files import write_atomically
-from twinspect.report.embedding import EXTRA
+from twinspect.evaluation.evaluation import evaluate
+from twinspect.evaluation.patch_features import one_teacher, sample_patches
 from twinspect.report.gallery import Gallery
-from twinspect.report.learning import Learning
 from twinspect.report.page import Report, render
+from twinspect.report.training_section import Learning
+from twinspect.report.tsne_section import EXTRA
+from twinspect.utils.files import write_atomically
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -23,11 +23,11 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from twinspect.calibration import Calibration
+    from twinspect.calibration.conformal import Calibration
     from twinspect.data import DataSource
-    from twinspect.evaluation import Evaluation
-    from twinspect.judging import Judge
-    from twinspect.scores import ImageScore
+    from twinspect.evaluation.evaluation import Evaluation
+    from twinspect.inference.base_detector import Judge
+    from twinspect.inference.results import ImageScore
 
 FORMAT: Final = 1
 """Format number of ``metrics.json``."""

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from twinspect.calibration import smallest_rate
-from twinspect.report import figures
-from twinspect.report.markup import NOTHING, Html, element, join, section, table
-from twinspect.report.numbers import (
+from twinspect.calibration.conformal import smallest_rate
+from twinspect.report import charts
+from twinspect.report.formatting import (
     Rate,
     calibration_spread,
     chance_of_as_many,
@@ -15,13 +14,14 @@ from twinspect.report.numbers import (
     percent,
     plural,
 )
+from twinspect.report.markup import NOTHING, Html, element, join, section, table
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from twinspect.calibration import Calibration
-    from twinspect.evaluation import Evaluation
-    from twinspect.scores import ImageScore
+    from twinspect.calibration.conformal import Calibration
+    from twinspect.evaluation.evaluation import Evaluation
+    from twinspect.inference.results import ImageScore
 
 OTHER_RATES: Final = (0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.15, 0.2, 0.25)
 """Rates to compare with, as far as the held-out images can promise them."""
@@ -36,7 +36,7 @@ def promise(calibration: Calibration, found: Evaluation) -> Html:
     rule += ", or above its category's own threshold." if calibration.by_category else "."
     rate = false_alarms(found.rows)
     words = element("div", said, *_observed(calibration, rate), element("p", rule))
-    chart = figures.rates(calibration.false_alarm_rate, rate.share, rate.interval) if rate.images else NOTHING
+    chart = charts.rates(calibration.false_alarm_rate, rate.share, rate.interval) if rate.images else NOTHING
     pair = element("div", words, chart, class_="pair")
     parts = (_by_category(calibration, found), _on_average(calibration), _other_promises(calibration, found))
     return section("The promise", pair, *parts)

@@ -10,8 +10,8 @@ from twinspect.metrics import binomial_interval
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from twinspect.calibration import Calibration
-    from twinspect.scores import ImageScore
+    from twinspect.calibration.conformal import Calibration
+    from twinspect.inference.results import ImageScore
 
 
 @dataclass(frozen=True)

@@ -22,8 +22,8 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from twinspect.inference.results import ImageScore
     from twinspect.report.heatmaps import MapRange
-    from twinspect.scores import ImageScore
 
 SHOWN_SIDE: Final = 320
 """The longer side of a shown image is at most this, in pixels."""

@@ -28,14 +28,14 @@ from PIL import Image
 
 from twinspect.data.pixels import read_pixels
 from twinspect.errors import ConfigError, DataError
-from twinspect.files import write_atomically
+from twinspect.utils.files import write_atomically
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from numpy.typing import NDArray
 
-    from twinspect.scores import ImageScore
+    from twinspect.inference.results import ImageScore
 
 MapRange = tuple[float, float]
 """The typical pixel of held-out good images, and a good peak: 9 in 10 of their maps stay below it everywhere."""

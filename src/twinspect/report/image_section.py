@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from twinspect.report import figures
+from twinspect.report import charts
+from twinspect.report.formatting import p_words
 from twinspect.report.markup import NOTHING, Html, element
-from twinspect.report.numbers import p_words
 
 if TYPE_CHECKING:
-    from twinspect.calibration import Calibration
+    from twinspect.calibration.conformal import Calibration
+    from twinspect.inference.results import ImageScore
     from twinspect.report.gallery import Exhibit, Gallery, Panel
-    from twinspect.scores import ImageScore
 
 VERDICTS: Final = {
     (True, False): ("passed", "fine"),
@@ -51,7 +51,7 @@ def _colours(calibration: Calibration) -> Html:
         "anomalous, the more colour covers the image. A cyan line surrounds what lies above the peaks "
         "of nine in ten held-out good images, a white line with a black rim the ground truth."
     )
-    return element("figure", figures.legend(calibration.map_range), element("figcaption", words))
+    return element("figure", charts.legend(calibration.map_range), element("figcaption", words))
 
 
 def _shelf(

@@ -5,16 +5,16 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Final
 
 from twinspect.metrics import DEFINITIONS, FURTHER_DEFINITIONS, roc_curve
-from twinspect.report import figures
-from twinspect.report.histogram import histogram
+from twinspect.report import charts
+from twinspect.report.formatting import Rate, decimal, false_alarms, finds, percent, plural
 from twinspect.report.markup import NOTHING, Html, element, section, table
-from twinspect.report.numbers import Rate, decimal, false_alarms, finds, percent, plural
+from twinspect.report.score_histogram import histogram
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-    from twinspect.calibration import Calibration
-    from twinspect.evaluation import Evaluation, Interval
+    from twinspect.calibration.conformal import Calibration
+    from twinspect.evaluation.evaluation import Evaluation, Interval
     from twinspect.metrics import Curve
 
 TITLES: Final = {
@@ -150,13 +150,13 @@ def _roc(found: Evaluation, pixels: Curve | None, threshold: tuple[float, float]
     caption = element(
         "figcaption", "ROC: the share of what is anomalous that is found, against false alarms."
     )
-    return element("figure", figures.roc(drawn, threshold), caption)
+    return element("figure", charts.roc(drawn, threshold), caption)
 
 
 def _pro(found: Evaluation, curve: Curve) -> Html:
     label = f"AUPRO {decimal(found.pooled['aupro_30'])} up to 0.3"
     words = "PRO: the share of each marked region that is found, averaged. Shaded: what AUPRO 0.3 counts."
-    return element("figure", figures.pro(curve, label), element("figcaption", words))
+    return element("figure", charts.pro(curve, label), element("figcaption", words))
 
 
 def defects(found: Evaluation) -> Html:

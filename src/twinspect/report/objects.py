@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from twinspect.lines import mean_line
+from twinspect.evaluation.by_object import OBJECT_AUROC
+from twinspect.evaluation.metric_row import mean_line
 from twinspect.metrics import FURTHER_DEFINITIONS
-from twinspect.objects import OBJECT_AUROC
+from twinspect.report.formatting import decimal
 from twinspect.report.markup import NOTHING, Html, element, section, table
-from twinspect.report.numbers import decimal
-from twinspect.report.sections import TITLES
+from twinspect.report.metric_sections import TITLES
 
 if TYPE_CHECKING:
-    from twinspect.lines import Line
+    from twinspect.evaluation.metric_row import Line
 
 
 def objects(found: dict[str, Line]) -> Html:

@@ -7,21 +7,21 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from twinspect._version import __version__
-from twinspect.report.embedding import embedding
-from twinspect.report.exhibits import pictures
+from twinspect.report.defect_type_section import kinds
+from twinspect.report.false_alarm_section import promise
+from twinspect.report.formatting import Rate, decimal, false_alarms, finds, percent, plural
 from twinspect.report.frame import framed
-from twinspect.report.kinds import kinds
-from twinspect.report.learning import Learning, learning
+from twinspect.report.image_section import pictures
 from twinspect.report.markup import NOTHING, Html, element, table
-from twinspect.report.numbers import Rate, decimal, false_alarms, finds, percent, plural
+from twinspect.report.metric_sections import between, curves, defects, metrics, scores, unreadable
 from twinspect.report.objects import objects
-from twinspect.report.promise import promise
-from twinspect.report.sections import between, curves, defects, metrics, scores, unreadable
+from twinspect.report.training_section import Learning, learning
+from twinspect.report.tsne_section import embedding
 
 if TYPE_CHECKING:
-    from twinspect.calibration import Calibration
-    from twinspect.evaluation import Evaluation, Interval
-    from twinspect.features import Patches
+    from twinspect.calibration.conformal import Calibration
+    from twinspect.evaluation.evaluation import Evaluation, Interval
+    from twinspect.evaluation.patch_features import Patches
     from twinspect.report.gallery import Gallery
 
 

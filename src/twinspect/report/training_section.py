@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from twinspect.report import figures
+from twinspect.report import charts
 from twinspect.report.markup import NOTHING, Html, element, section
 
 if TYPE_CHECKING:
@@ -59,4 +59,4 @@ def _by_unit(curves: Mapping[str, Sequence[float]]) -> dict[str, list[tuple[str,
 
 
 def _chart(lines: Sequence[tuple[str, Sequence[float]]], name: str, across: str) -> Html:
-    return element("figure", figures.series(lines, name, across), element("figcaption", f"{name}."))
+    return element("figure", charts.series(lines, name, across), element("figcaption", f"{name}."))

@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 
 from twinspect.errors import optional
-from twinspect.report import figures
+from twinspect.report import charts
 from twinspect.report.markup import Html, element, section
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from twinspect.features import Patches
+    from twinspect.evaluation.patch_features import Patches
 
 EXTRA: Final = "plots"
 PERPLEXITY: Final = 30.0
@@ -36,7 +36,7 @@ def embedding(patches: Patches) -> Html:
     charts = [
         element(
             "figure",
-            figures.scatter(_on_a_plane(features), patches.is_anomalous, f"patches {name}"),
+            charts.scatter(_on_a_plane(features), patches.is_anomalous, f"patches {name}"),
             element("figcaption", f"Patches {name}."),
         )
         for name, features in named.items()

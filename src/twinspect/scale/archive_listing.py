@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Any, Final
 
 from twinspect.data.listing import system_reason
 from twinspect.errors import ConfigError, DataError
-from twinspect.images import IMAGE_SUFFIXES
-from twinspect.scale.addresses import open_binary, suffix, told
-from twinspect.scale.entries import Entry
+from twinspect.images.reading import IMAGE_SUFFIXES
+from twinspect.scale.storage import open_binary, suffix, told
+from twinspect.scale.work_items import Entry
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

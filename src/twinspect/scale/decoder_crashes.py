@@ -15,8 +15,8 @@ from dataclasses import replace
 from typing import IO, TYPE_CHECKING, BinaryIO
 
 from twinspect.errors import ImageError
-from twinspect.images import read_rgb
-from twinspect.scale.contents import Missing
+from twinspect.images.reading import read_rgb
+from twinspect.scale.image_sources import Missing
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -92,7 +92,7 @@ class _Taster:
 
 
 def _begin(bits: int | None) -> subprocess.Popen[bytes]:
-    code = "from twinspect.scale.poison import decode_until_closed; decode_until_closed()"
+    code = "from twinspect.scale.decoder_crashes import decode_until_closed; decode_until_closed()"
     command = [sys.executable, "-c", code, json.dumps(bits)]
     # A worker of a cluster may have its modules from elsewhere than a new interpreter would look.
     places = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))}

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from twinspect.errors import ImageError, TwinspectError
-from twinspect.scale.addresses import fetch, is_uri, open_binary, patiently, told
+from twinspect.scale.storage import fetch, is_uri, open_binary, patiently, told
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

@@ -18,9 +18,8 @@ from twinspect.data.listing import natural_key, system_reason
 from twinspect.data.manifest import manifest_rows
 from twinspect.data.opening import as_path
 from twinspect.errors import DataError
-from twinspect.images import IMAGE_SUFFIXES
-from twinspect.scale.addresses import entries_of, is_folder, is_uri, open_binary, suffix
-from twinspect.scale.containers import (
+from twinspect.images.reading import IMAGE_SUFFIXES
+from twinspect.scale.archive_listing import (
     PARQUET,
     TAR,
     image_column,
@@ -28,7 +27,8 @@ from twinspect.scale.containers import (
     refuse_compressed,
     tar_entries,
 )
-from twinspect.scale.entries import Entry
+from twinspect.scale.storage import entries_of, is_folder, is_uri, open_binary, suffix
+from twinspect.scale.work_items import Entry
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from twinspect.scale.folder import open_folder
-from twinspect.scale.packing import load_with
+from twinspect.scale.model_transfer import load_with
+from twinspect.scale.run_folder import open_folder
 from twinspect.scale.shard import score_shard
 
 if TYPE_CHECKING:

@@ -6,14 +6,14 @@ import tempfile
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
 
-from twinspect.bundle import IMAGES, RECORD, read_record
+from twinspect.bundle.exports import FOLDER, find_export
+from twinspect.bundle.folder import IMAGES, RECORD, read_record
 from twinspect.loading import TORCH, load
-from twinspect.runtime.exports import FOLDER, find_export
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from twinspect.judging import Judge
+    from twinspect.inference.base_detector import Judge
 
 
 def export_name(model: Path, runtime: str) -> str:

@@ -10,9 +10,9 @@ from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 from twinspect.errors import ConfigError, TwinspectError
-from twinspect.scale.cluster import cluster
-from twinspect.scale.folder import open_folder
-from twinspect.scale.packing import pack, unpack
+from twinspect.scale.model_transfer import pack, unpack
+from twinspect.scale.ray_cluster import cluster
+from twinspect.scale.run_folder import open_folder
 from twinspect.scale.shard import Summary, score_shard
 
 if TYPE_CHECKING:

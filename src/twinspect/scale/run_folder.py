@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, TypeVar
 from urllib.parse import urlsplit
 
 from twinspect.data.opening import as_path
-from twinspect.files import write_atomically
-from twinspect.scale.addresses import fetch, filesystem, is_uri, patiently, told
+from twinspect.scale.storage import fetch, filesystem, is_uri, patiently, told
+from twinspect.utils.files import write_atomically
 
 if TYPE_CHECKING:
     from collections.abc import Callable

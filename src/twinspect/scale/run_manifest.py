@@ -5,14 +5,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from twinspect._version import __version__
-from twinspect.scale.plan import FORMAT, MANIFEST, ROWS, part_name, to_json
+from twinspect.scale.shard_plan import FORMAT, MANIFEST, ROWS, part_name, to_json
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from twinspect.scale.folder import Folder
-    from twinspect.scale.plan import Plan
+    from twinspect.scale.run_folder import Folder
     from twinspect.scale.shard import Summary
+    from twinspect.scale.shard_plan import Plan
 
 
 def write_manifest(folder: Folder, plan: Plan, summaries: Iterable[Summary]) -> dict[str, Any]:

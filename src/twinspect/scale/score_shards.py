@@ -5,26 +5,26 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from twinspect.bundle import model_key, read_record
-from twinspect.calibration import Calibration
-from twinspect.data.loading import prefetch
+from twinspect.bundle.folder import model_key, read_record
+from twinspect.calibration.conformal import Calibration
 from twinspect.data.opening import as_path
+from twinspect.data.prefetching import prefetch
 from twinspect.errors import unknown_name
-from twinspect.scale import local
-from twinspect.scale.addresses import is_uri
-from twinspect.scale.folder import open_folder
-from twinspect.scale.manifest import write_manifest
-from twinspect.scale.plan import ATTEMPTS, ROWS, check_shard_size, make_plan, open_plan, part_name
+from twinspect.scale import local_engine
+from twinspect.scale.run_folder import open_folder
+from twinspect.scale.run_manifest import write_manifest
 from twinspect.scale.shard import summary_of
+from twinspect.scale.shard_plan import ATTEMPTS, ROWS, check_shard_size, make_plan, open_plan, part_name
+from twinspect.scale.storage import is_uri
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from twinspect.progress import Progress
-    from twinspect.scale.folder import Folder
     from twinspect.scale.job import Job, Run
-    from twinspect.scale.plan import Plan
+    from twinspect.scale.run_folder import Folder
     from twinspect.scale.shard import Summary
+    from twinspect.scale.shard_plan import Plan
+    from twinspect.utils.progress import Progress
 
 _ASKED_AT_ONCE = 8
 """Parts of an interrupted run that are read at once."""
@@ -34,7 +34,7 @@ def score_lake(
     job: Job,
     inputs: Sequence[str],
     *,
-    run: Run = local.run,
+    run: Run = local_engine.run,
     shard_images: int = 512,
     column: str | None = None,
     overwrite: bool = False,

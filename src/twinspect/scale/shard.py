@@ -6,21 +6,21 @@ import io
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from twinspect.bundle.checksummed_json import sha256
 from twinspect.data.samples import DataSet
-from twinspect.rows import arrow_schema, to_row
-from twinspect.scale.attempts import ISOLATED, Attempt
-from twinspect.scale.entries import opened
-from twinspect.scale.plan import ERRORS, ROWS, part_name, read_part
-from twinspect.scale.poison import spared
-from twinspect.scale.tables import to_parquet
-from twinspect.sealed import sha256
+from twinspect.inference.score_table import arrow_schema, to_row
+from twinspect.scale.decoder_crashes import spared
+from twinspect.scale.parquet import to_parquet
+from twinspect.scale.shard_attempts import ISOLATED, Attempt
+from twinspect.scale.shard_plan import ERRORS, ROWS, part_name, read_part
+from twinspect.scale.work_items import opened
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from twinspect.judging import Judge
-    from twinspect.rows import Row
-    from twinspect.scale.folder import Folder
+    from twinspect.inference.base_detector import Judge
+    from twinspect.inference.score_table import Row
+    from twinspect.scale.run_folder import Folder
 
 
 @dataclass(frozen=True)

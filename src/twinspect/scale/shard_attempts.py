@@ -5,14 +5,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from twinspect.errors import DataError
-from twinspect.scale.plan import ATTEMPTS
+from twinspect.scale.shard_plan import ATTEMPTS
 
 if TYPE_CHECKING:
     from types import TracebackType
 
     from typing_extensions import Self
 
-    from twinspect.scale.folder import Folder
+    from twinspect.scale.run_folder import Folder
 
 ISOLATED: Final = 3
 """From this attempt on, each image is first decoded by a process that may die of it."""

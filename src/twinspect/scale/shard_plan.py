@@ -11,17 +11,17 @@ from functools import partial
 from itertools import islice
 from typing import TYPE_CHECKING, Any, Final
 
-from twinspect.data.loading import prefetch
+from twinspect.data.prefetching import prefetch
 from twinspect.errors import ConfigError, DataError
-from twinspect.scale.entries import decode, encode
+from twinspect.inference.pipeline import SCORE_BATCH
 from twinspect.scale.listing import LeftOut, list_entries
-from twinspect.scoring import SCORE_BATCH
+from twinspect.scale.work_items import decode, encode
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
-    from twinspect.scale.entries import Entry
-    from twinspect.scale.folder import Folder
+    from twinspect.scale.run_folder import Folder
+    from twinspect.scale.work_items import Entry
 
 FORMAT: Final = 1
 PLAN, MANIFEST = "plan.json", "manifest.json"

@@ -12,20 +12,20 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from twinspect import footprint
 from twinspect.data.pixels import read_pixels
 from twinspect.data.samples import DataSet
 from twinspect.errors import DataError, ImageError
-from twinspect.rows import Row, to_row
-from twinspect.scale.entries import Entry, opened
-from twinspect.scale.packing import export_name, load_with
+from twinspect.inference.score_table import Row, to_row
+from twinspect.scale.model_transfer import export_name, load_with
+from twinspect.scale.work_items import Entry, opened
+from twinspect.utils import peak_memory
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from twinspect.data.samples import Sample
-    from twinspect.judging import Judge
-    from twinspect.scores import ImageScore
+    from twinspect.inference.base_detector import Judge
+    from twinspect.inference.results import ImageScore
 
 _THREADS = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
 """What libraries read when they are loaded."""
@@ -89,13 +89,13 @@ def measure(task: Task) -> Probe:
 
 
 def _measure(task: Task, began: float) -> Probe:
-    footprint.begin()
+    peak_memory.begin()
     judge = _loaded(task)
     start = time.time() - began
     with opened(task.entries) as samples:
         decode = _decoding(samples, task.seconds / 4)
         rate, scored = _rate(judge, samples, task.seconds)
-        memory = footprint.resident() or 0
+        memory = peak_memory.resident() or 0
         rows = [to_row(result) for result in judge.stream(_data(samples), maps=False)]
         return Probe(start, decode, rate, scored, memory, sum(map(_size, samples)), rows)
 

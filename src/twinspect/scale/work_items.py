@@ -9,9 +9,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from twinspect.data.samples import Sample
-from twinspect.scale.addresses import is_uri
-from twinspect.scale.contents import Column, Missing, Piece, Whole
-from twinspect.scale.tables import to_parquet
+from twinspect.scale.image_sources import Column, Missing, Piece, Whole
+from twinspect.scale.parquet import to_parquet
+from twinspect.scale.storage import is_uri
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

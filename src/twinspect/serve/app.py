@@ -13,9 +13,9 @@ from starlette.exceptions import HTTPException
 
 from twinspect._version import __version__
 from twinspect.errors import NotStoredError, StoreError
-from twinspect.serve.guard import Guard, mistake
-from twinspect.serve.prometheus import Counted
-from twinspect.serve.refusals import Refusal
+from twinspect.serve.api_errors import Refusal
+from twinspect.serve.http.monitoring import Counted
+from twinspect.serve.http.request_guard import Guard, mistake
 from twinspect.serve.routes import (
     actors,
     feedback,
@@ -32,9 +32,9 @@ from twinspect.serve.routes.page import add_page
 if TYPE_CHECKING:
     from starlette.types import ASGIApp
 
-    from twinspect.serve.context import Context
-    from twinspect.serve.guard import Hosts
-    from twinspect.serve.pace import RateLimit
+    from twinspect.serve.http.context import Context
+    from twinspect.serve.http.rate_limit import RateLimit
+    from twinspect.serve.http.request_guard import Hosts
 
 LOG = logging.getLogger(__name__)
 

@@ -12,15 +12,15 @@ from typing import TYPE_CHECKING, Any, Final
 import uvicorn
 
 from twinspect.serve.app import build_app, guarded
-from twinspect.serve.arrivals import folder_names
-from twinspect.serve.context import Context
-from twinspect.serve.guard import Hosts
-from twinspect.serve.pace import RateLimit
-from twinspect.serve.prometheus import Metrics
-from twinspect.serve.registry import Registry
+from twinspect.serve.http.context import Context
+from twinspect.serve.http.monitoring import Metrics
+from twinspect.serve.http.rate_limit import RateLimit
+from twinspect.serve.http.request_guard import Hosts
+from twinspect.serve.http.tokens import read_tokens
+from twinspect.serve.scoring.model_registry import Registry
 from twinspect.serve.store import Retention, Store
-from twinspect.serve.tokens import read_tokens
-from twinspect.serve.watching import FolderWatch, Intake, watch
+from twinspect.serve.watch.folder_scan import folder_names
+from twinspect.serve.watch.watcher import FolderWatch, Intake, watch
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

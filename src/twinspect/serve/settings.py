@@ -6,8 +6,8 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from twinspect.errors import ConfigError
-from twinspect.serve.guard import is_loopback
-from twinspect.serve.uploads import Limits
+from twinspect.serve.http.request_guard import is_loopback
+from twinspect.serve.uploads.checks import Limits
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from PIL import Image
 
-from twinspect.synthesis.blend import keep_changed
-from twinspect.synthesis.patches import box_around, place_in
+from twinspect.synthesis.boxes import box_around, place_in
+from twinspect.synthesis.compositing import keep_changed
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

@@ -9,13 +9,12 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from twinspect.errors import ConfigError, DataError, unknown_name
-from twinspect.synthesis.augment import augment
-from twinspect.synthesis.bilevel import paste_levels, two_levels
-from twinspect.synthesis.blend import LEAST_CHANGE, blend, keep_changed
+from twinspect.synthesis.compositing import LEAST_CHANGE, blend, keep_changed
 from twinspect.synthesis.cutpaste import cut_paste
 from twinspect.synthesis.foreground import foreground
 from twinspect.synthesis.perlin import perlin_mask
-from twinspect.synthesis.poisson import poisson_paste
+from twinspect.synthesis.poisson_blending import poisson_paste
+from twinspect.synthesis.texture_augmentation import augment
 from twinspect.synthesis.textures import (
     FolderTextures,
     MixedTextures,
@@ -23,6 +22,7 @@ from twinspect.synthesis.textures import (
     PatternTextures,
     another,
 )
+from twinspect.synthesis.two_level_images import paste_levels, two_levels
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence

@@ -13,8 +13,8 @@ from PIL import Image
 
 from twinspect.data.listing import Found, find_images
 from twinspect.errors import DataError
-from twinspect.images import image_size, read_rgb
-from twinspect.synthesis.patterns import pattern_pool
+from twinspect.images.reading import image_size, read_rgb
+from twinspect.synthesis.procedural_textures import pattern_pool
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -100,7 +100,7 @@ class FolderTextures:
 
 
 class PatternTextures:
-    """Drawn patterns, see `twinspect.synthesis.patterns`: a pool of them, each shifted around its edges and flipped.
+    """Drawn patterns, see `.procedural_textures`: a pool of them, each shifted around its edges and flipped.
 
     Args:
         seed: of the pool.

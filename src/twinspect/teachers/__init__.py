@@ -12,7 +12,7 @@ from __future__ import annotations
 import importlib
 from typing import TYPE_CHECKING
 
-from twinspect.teachers.levels import Level
+from twinspect.teachers.feature_levels import Level
 from twinspect.teachers.registry import TeacherInfo, create_teacher, teachers
 
 if TYPE_CHECKING:

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 from twinspect.errors import TeacherError
 from twinspect.teachers.base import Teacher
 from twinspect.teachers.build import build
+from twinspect.teachers.curated import USUAL
 from twinspect.teachers.plugins import POCKET
-from twinspect.teachers.table import USUAL
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -18,9 +18,9 @@ from timm.models._features import FeatureGetterNet, FeatureHookNet
 from torch import Tensor, nn
 
 from twinspect.errors import ConfigError, TeacherError
-from twinspect.teachers.levels import pick
-from twinspect.teachers.messages import reason
-from twinspect.teachers.table import CURATED
+from twinspect.teachers.curated import CURATED
+from twinspect.teachers.feature_levels import pick
+from twinspect.teachers.wording import reason
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

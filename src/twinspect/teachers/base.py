@@ -9,9 +9,9 @@ import torch
 from torch import Tensor, nn
 
 from twinspect.errors import ConfigError, TeacherError
-from twinspect.teachers import networks, plugins
-from twinspect.teachers.levels import Level
-from twinspect.teachers.origin import RANDOM
+from twinspect.teachers import backbones, plugins
+from twinspect.teachers.feature_levels import Level
+from twinspect.teachers.weights_origin import RANDOM
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -221,7 +221,7 @@ def _network(card: Card, levels: Sequence[str], weights: str, seed: int) -> nn.M
     """Build the network that a card names, with the weights that are named or, if timm's, random ones."""
     kind, _, name = card.network.partition(":")
     if kind == TIMM:
-        return networks.build(name, levels, seed).backbone
+        return backbones.build(name, levels, seed).backbone
     return plugins.factory(name)(weights=weights, layers=list(levels), seed=seed).backbone
 
 

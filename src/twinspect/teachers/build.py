@@ -10,20 +10,20 @@ from typing import TYPE_CHECKING
 import timm
 
 from twinspect.errors import TeacherError
-from twinspect.files import sha256_of_file
-from twinspect.teachers import hub, networks, plugins, weights
+from twinspect.teachers import backbones, hub, plugins, weights
 from twinspect.teachers.base import PLUGIN, TIMM, Card, Teacher, probe_levels
-from twinspect.teachers.messages import reason
-from twinspect.teachers.origin import RANDOM, Origin, random_origin
-from twinspect.teachers.table import CURATED
+from twinspect.teachers.curated import CURATED
+from twinspect.teachers.weights_origin import RANDOM, Origin, random_origin
+from twinspect.teachers.wording import reason
+from twinspect.utils.files import sha256_of_file
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from torch import Tensor
 
-    from twinspect.teachers.levels import Level
-    from twinspect.teachers.networks import Design, Network
+    from twinspect.teachers.backbones import Design, Network
+    from twinspect.teachers.feature_levels import Level
 
 PROBE_PATCHES = 4
 """How many patches a side the image has that a network of patches is probed with."""
@@ -33,10 +33,10 @@ def build(name: str, given: Path | str | None, layers: Sequence[int | str] | Non
     """Build a teacher; see :func:`twinspect.teachers.registry.create_teacher`."""
     if name in plugins.factories():
         return _from_plugin(name, given, layers, seed)
-    design = networks.understand(name)
-    names = networks.choose_levels(design.architecture, layers)
+    design = backbones.understand(name)
+    names = backbones.choose_levels(design.architecture, layers)
     path = None if given == RANDOM else _weights_file(design, given)
-    network = networks.build(design.architecture, names, seed)
+    network = backbones.build(design.architecture, names, seed)
     network.backbone.eval()
     origin = _load(design, network, path, given) if path else random_origin(network.backbone, seed)
     card = Card(
@@ -114,13 +114,13 @@ def _to_timm_names(architecture: str, tensors: dict[str, Tensor]) -> Mapping[str
 
     timm's converters fail in many ways on a file that they were not made for; then it is left as it is.
     """
-    module = sys.modules[timm.model_entrypoint(networks.base_of(architecture)).__module__]
+    module = sys.modules[timm.model_entrypoint(backbones.base_of(architecture)).__module__]
     converter = getattr(module, "checkpoint_filter_fn", None)
     if converter is None:
         return tensors
     try:
         converted: Mapping[str, Tensor] = converter(
-            tensors, timm.create_model(networks.base_of(architecture))
+            tensors, timm.create_model(backbones.base_of(architecture))
         )
     except Exception:  # noqa: BLE001 - see above
         return tensors

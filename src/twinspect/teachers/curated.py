@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from twinspect.teachers.levels import Level
+from twinspect.teachers.feature_levels import Level
 
 AUTO, USUAL = "auto", "resnet18"
 """What to type for the usual teacher if it can be had, else the pocket teacher; which one is the usual."""

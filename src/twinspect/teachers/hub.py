@@ -7,7 +7,7 @@ import threading
 from pathlib import Path
 
 from twinspect.errors import TeacherError
-from twinspect.teachers.messages import reason
+from twinspect.teachers.wording import reason
 
 WEIGHTS_FILE = "model.safetensors"
 """What a repository of the hub calls its weights. Nothing that is pickled is ever fetched."""

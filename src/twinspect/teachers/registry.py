@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from twinspect.teachers import hub, plugins
-from twinspect.teachers.table import AUTO, CURATED, FROM_FILE, SHIPPED, TeacherInfo
+from twinspect.teachers.curated import AUTO, CURATED, FROM_FILE, SHIPPED, TeacherInfo
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

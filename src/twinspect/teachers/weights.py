@@ -15,7 +15,7 @@ from safetensors.torch import load_file
 from torch import Tensor
 
 from twinspect.errors import TeacherError
-from twinspect.teachers.messages import SHOWN, reason, some
+from twinspect.teachers.wording import SHOWN, reason, some
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from twinspect.teachers import weights
-from twinspect.teachers.settling import settle
+from twinspect.teachers.random_weights import settle
 
 if TYPE_CHECKING:
     from torch import nn

@@ -8,11 +8,11 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from twinspect.data.loading import prefetch
+from twinspect.data.prefetching import prefetch
 from twinspect.methods.base import Batch
-from twinspect.pictures import pictures
-from twinspect.ranks import ALONE
 from twinspect.synthesis import foregrounds
+from twinspect.training.training_inputs import pictures
+from twinspect.utils.distributed import ALONE
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -20,11 +20,11 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from twinspect.data.samples import Sample
-    from twinspect.model import Model
-    from twinspect.progress import Progress
-    from twinspect.ranks import Ranks
+    from twinspect.model.tiling import Tiling
+    from twinspect.model.whole_image import Model
     from twinspect.synthesis import Synthesizer
-    from twinspect.tiling import Tiling
+    from twinspect.utils.distributed import Ranks
+    from twinspect.utils.progress import Progress
 
 FILL_CHUNK = 16
 """Images whose teacher features are computed at once; fixed, because batch size changes the last bits."""

@@ -12,8 +12,8 @@ from safetensors.torch import save
 from torch import Tensor, nn
 
 from twinspect.errors import TrainingError
-from twinspect.files import write_atomically
-from twinspect.ranks import ALONE
+from twinspect.utils.distributed import ALONE
+from twinspect.utils.files import write_atomically
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from torch.optim import Optimizer
 
     from twinspect.best import Best
-    from twinspect.ranks import Ranks
+    from twinspect.utils.distributed import Ranks
 
 
 _MODEL, _OPTIMIZER, _BEST, _RANDOM = "model.", "optimizer.", "best.", "random"

@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
-from twinspect.calibration import FOLDS
-from twinspect.checkpoint import Checkpoint, History
+from twinspect.calibration.conformal import FOLDS
 from twinspect.data.splits import fold_of
-from twinspect.model import Model
-from twinspect.scoring import SCORE_BATCH, GoodScores, Scorer
-from twinspect.tiled_model import tiled
-from twinspect.torch_engine import TorchEngine
+from twinspect.inference.pipeline import SCORE_BATCH, GoodScores, Scorer
+from twinspect.inference.torch_engine import TorchEngine
+from twinspect.model.tiled import tiled
+from twinspect.model.whole_image import Model
+from twinspect.training.checkpoint import Checkpoint, History
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -23,10 +23,10 @@ if TYPE_CHECKING:
 
     from twinspect.data.samples import Sample
     from twinspect.methods.config import MethodConfig
-    from twinspect.progress import Progress
+    from twinspect.model.tiling import Tiling
     from twinspect.teachers.base import Teacher
-    from twinspect.tiling import Tiling
-    from twinspect.training import Trainer
+    from twinspect.training.trainer import Trainer
+    from twinspect.utils.progress import Progress
 
 
 @dataclass(frozen=True)

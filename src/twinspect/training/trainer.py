@@ -14,16 +14,16 @@ from typing import TYPE_CHECKING, Any, cast
 import torch
 from torch import nn
 
-from twinspect.batches import TrainingImages
 from twinspect.best import Best
-from twinspect.checkpoint import Checkpoint, History, State
-from twinspect.devices import choose_device
 from twinspect.errors import ConfigError, TrainingError
-from twinspect.memory import kept_memory
 from twinspect.methods.base import a_tenth
-from twinspect.nets.synchronised import synchronised
-from twinspect.progress import Progress, Silent
-from twinspect.ranks import ALONE, Ranks, launch
+from twinspect.training.batches import TrainingImages
+from twinspect.training.checkpoint import Checkpoint, History, State
+from twinspect.training.sync_batchnorm import synchronised
+from twinspect.utils.allocator import kept_memory
+from twinspect.utils.devices import choose_device
+from twinspect.utils.distributed import ALONE, Ranks, launch
+from twinspect.utils.progress import Progress, Silent
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -35,8 +35,8 @@ if TYPE_CHECKING:
 
     from twinspect.data.samples import Sample
     from twinspect.methods.base import Batch, Stage
-    from twinspect.model import Model
-    from twinspect.tiling import Tiling
+    from twinspect.model.tiling import Tiling
+    from twinspect.model.whole_image import Model
 
 PRECISIONS = {"fp32": "32-true", "bf16": "bf16-mixed"}
 SECONDS_BETWEEN_CHECKPOINTS = 30.0
@@ -58,10 +58,10 @@ class Trainer:
         precision: ``auto``, ``fp32`` or ``bf16`` (mixed: weights stay fp32).
         workers: threads that read images.
         cache_mb: memory for prepared images and teacher features, in MiB; what does not fit is computed anew.
-        bits: significant bits of 16-bit files, see :func:`twinspect.images.read_rgb`.
+        bits: significant bits of 16-bit files, see :func:`twinspect.images.reading.read_rgb`.
         devices: processes on each machine, each with a device of its own.
         nodes: machines.
-        strategy: how they work together, see :data:`twinspect.ranks.STRATEGIES`.
+        strategy: how they work together, see :data:`twinspect.utils.distributed.STRATEGIES`.
 
     However many processes there are, a step learns from the same batch: each takes its part of it.
     """

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 
 from twinspect.data.pixels import read_pixels
-from twinspect.images import image_size
+from twinspect.images.reading import image_size
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -20,8 +20,8 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from twinspect.data.samples import Sample
-    from twinspect.model import Model
-    from twinspect.tiling import Tiling
+    from twinspect.model.tiling import Tiling
+    from twinspect.model.whole_image import Model
 
 RECENT: Final = 4
 """Decoded images that are kept, so that a file is decoded once for neighbouring tiles of it."""

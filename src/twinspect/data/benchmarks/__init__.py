@@ -12,10 +12,10 @@ if TYPE_CHECKING:
     from twinspect.data.benchmarks.cifar import CIFAR10, CIFAR100
     from twinspect.data.benchmarks.dagm import DAGM
     from twinspect.data.benchmarks.head_ct import HeadCT
-    from twinspect.data.benchmarks.idx import MNIST, FashionMNIST
     from twinspect.data.benchmarks.kolektor import KolektorSDD, KolektorSDD2
     from twinspect.data.benchmarks.loco import MVTecLOCO
     from twinspect.data.benchmarks.magnetic_tile import MagneticTile
+    from twinspect.data.benchmarks.mnist import MNIST, FashionMNIST
     from twinspect.data.benchmarks.mvtec3d import MVTec3D
     from twinspect.data.benchmarks.mvtec_layout import BTAD, MPDD, MVTecAD
     from twinspect.data.benchmarks.real_iad import RealIAD

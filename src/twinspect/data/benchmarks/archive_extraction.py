@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
     from pathlib import Path
 
-    from twinspect.progress import Progress
+    from twinspect.utils.progress import Progress
 
 MOST_TIMES: Final = 20
 """An archive may unpack to so many times its own length: of images, even uncompressed ones, none comes near."""

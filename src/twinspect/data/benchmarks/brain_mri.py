@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from twinspect.data.benchmarks.catalogue import CATALOGUE
-from twinspect.data.benchmarks.dealing import deal_each, stated
-from twinspect.data.benchmarks.gathering import add, finished
-from twinspect.data.benchmarks.roots import whole_root
+from twinspect.data.benchmarks.fixed_split import deal_each, stated
+from twinspect.data.benchmarks.loader_base import add, finished
+from twinspect.data.benchmarks.root_folder import whole_root
 from twinspect.data.listing import Found, find_images, relative_name
 from twinspect.data.samples import GOOD, Sample
 

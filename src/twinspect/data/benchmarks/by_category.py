@@ -6,8 +6,8 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING, TypeAlias
 
 from twinspect.data.benchmarks.catalogue import CATALOGUE
-from twinspect.data.benchmarks.gathering import finished
-from twinspect.data.benchmarks.roots import benchmark_root, listed, missing_parts
+from twinspect.data.benchmarks.loader_base import finished
+from twinspect.data.benchmarks.root_folder import benchmark_root, listed, missing_parts
 from twinspect.data.listing import Found, with_category
 from twinspect.errors import ConfigError, unknown_name
 

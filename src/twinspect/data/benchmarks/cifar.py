@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Final, Literal
 import numpy as np
 
 from twinspect.data.benchmarks.catalogue import CATALOGUE
-from twinspect.data.benchmarks.gathering import finished
-from twinspect.data.benchmarks.roots import whole_root
+from twinspect.data.benchmarks.loader_base import finished
+from twinspect.data.benchmarks.root_folder import whole_root
 from twinspect.data.class_arrays import array_samples
 from twinspect.data.listing import Found
 from twinspect.data.opening import as_path

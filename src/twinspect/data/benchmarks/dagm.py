@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from twinspect.data.benchmarks.by_category import read_categories
-from twinspect.data.benchmarks.gathering import add, paired
+from twinspect.data.benchmarks.loader_base import add, paired
 from twinspect.data.listing import Found, find_images, relative_name
 from twinspect.data.samples import GOOD, Sample
 

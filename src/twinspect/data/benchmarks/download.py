@@ -9,20 +9,20 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final, Literal
 
 from twinspect.data import benchmarks
+from twinspect.data.benchmarks.archive_extraction import check_room, unpack
 from twinspect.data.benchmarks.catalogue import CATALOGUE
-from twinspect.data.benchmarks.fetching import fetch, matches
-from twinspect.data.benchmarks.roots import below, listed
-from twinspect.data.benchmarks.sources import SOURCES
-from twinspect.data.benchmarks.unpacking import check_room, unpack
+from twinspect.data.benchmarks.download_urls import SOURCES
+from twinspect.data.benchmarks.http_download import fetch, matches
+from twinspect.data.benchmarks.root_folder import below, listed
 from twinspect.data.opening import as_path
 from twinspect.errors import DataError, DownloadError, PartialCopyWarning, unknown_name
-from twinspect.progress import Silent
+from twinspect.utils.progress import Silent
 
 if TYPE_CHECKING:
     import os
 
     from twinspect.data.benchmarks.catalogue import Benchmark
-    from twinspect.progress import Progress
+    from twinspect.utils.progress import Progress
 
 WORK_ENDING: Final = ".part"
 _UNPACKED: Final = "unpacked"

@@ -6,9 +6,9 @@ import csv
 from typing import TYPE_CHECKING, Final
 
 from twinspect.data.benchmarks.catalogue import CATALOGUE
-from twinspect.data.benchmarks.dealing import deal_each, stated
-from twinspect.data.benchmarks.gathering import add, finished
-from twinspect.data.benchmarks.roots import benchmark_root, missing_parts
+from twinspect.data.benchmarks.fixed_split import deal_each, stated
+from twinspect.data.benchmarks.loader_base import add, finished
+from twinspect.data.benchmarks.root_folder import benchmark_root, missing_parts
 from twinspect.data.listing import Found, find_images, relative_name
 from twinspect.data.samples import GOOD, Sample
 from twinspect.errors import DataError

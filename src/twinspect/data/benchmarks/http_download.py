@@ -15,8 +15,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from twinspect.data.benchmarks.sources import RemoteFile
-    from twinspect.progress import Progress
+    from twinspect.data.benchmarks.download_urls import RemoteFile
+    from twinspect.utils.progress import Progress
 
 TIMEOUT: Final = 30.0
 """Seconds without a byte after which a connection counts as cut."""

@@ -5,14 +5,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from twinspect.data.benchmarks.catalogue import CATALOGUE
-from twinspect.data.benchmarks.dealing import deal, stated
-from twinspect.data.benchmarks.gathering import add, finished, paired
-from twinspect.data.benchmarks.roots import benchmark_root, missing_parts
+from twinspect.data.benchmarks.fixed_split import deal, stated
+from twinspect.data.benchmarks.loader_base import add, finished, paired
+from twinspect.data.benchmarks.root_folder import benchmark_root, missing_parts
 from twinspect.data.listing import Found, find_images, relative_name, subfolders, with_category
-from twinspect.data.loading import default_workers, prefetch
+from twinspect.data.prefetching import default_workers, prefetch
 from twinspect.data.samples import GOOD, Sample
 from twinspect.errors import ImageError
-from twinspect.images import image_size, read_mask
+from twinspect.images.reading import image_size, read_mask
 
 if TYPE_CHECKING:
     import os

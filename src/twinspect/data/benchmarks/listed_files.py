@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from twinspect.data.benchmarks.gathering import add
-from twinspect.data.benchmarks.roots import missing_parts
+from twinspect.data.benchmarks.loader_base import add
+from twinspect.data.benchmarks.root_folder import missing_parts
 from twinspect.data.listing import Found, relative_name
 
 if TYPE_CHECKING:

@@ -7,7 +7,7 @@ from collections import Counter
 from typing import TYPE_CHECKING, Final, get_args
 
 from twinspect.data.benchmarks.catalogue import ALL
-from twinspect.data.benchmarks.roots import listed
+from twinspect.data.benchmarks.root_folder import listed
 from twinspect.data.samples import Split
 from twinspect.errors import DataError, PartialCopyWarning
 

@@ -8,7 +8,7 @@ from twinspect.data.benchmarks.by_category import read_categories
 from twinspect.data.layouts import read_mvtec
 from twinspect.data.listing import Found, subfolders
 from twinspect.data.masks import attach_mask_folders
-from twinspect.data.saturation import attacher
+from twinspect.data.saturation_rules import attacher
 
 if TYPE_CHECKING:
     import os
@@ -24,7 +24,7 @@ def MVTecLOCO(root: str | os.PathLike[str], categories: Categories = None) -> Da
     ``<category>/train/good``, ``validation/good``, ``test/{good,logical_anomalies,structural_anomalies}``,
     ``ground_truth/<kind>/<image>/<nnn>.png``, ``defects_config.json``. The split is the official one; validation
     images are for calibration. An image's masks are in ``Sample.masks``, and ``Sample.rules`` is the file that the
-    saturated PRO needs besides; ``twinspect.data.saturation`` reads both.
+    saturated PRO needs besides; ``twinspect.data.saturation_rules`` reads both.
 
     Args:
         root: the unpacked folder, which holds ``breakfast_box``, ``juice_bottle`` and so on.

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final
 
 from twinspect.data import benchmarks
 from twinspect.data.benchmarks.catalogue import CATALOGUE
-from twinspect.data.benchmarks.roots import below
+from twinspect.data.benchmarks.root_folder import below
 from twinspect.data.opening import as_path
 from twinspect.errors import DataError
 

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 
 from twinspect.data.benchmarks.catalogue import CATALOGUE
-from twinspect.data.benchmarks.gathering import finished
-from twinspect.data.benchmarks.roots import benchmark_root, missing_parts
+from twinspect.data.benchmarks.loader_base import finished
+from twinspect.data.benchmarks.root_folder import benchmark_root, missing_parts
 from twinspect.data.class_arrays import array_samples
 from twinspect.data.listing import Found
 from twinspect.data.samples import ClassSet

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any, Final, Literal, get_args
 
 from twinspect.data.benchmarks.by_category import check_parts, chosen
 from twinspect.data.benchmarks.catalogue import CATALOGUE
-from twinspect.data.benchmarks.gathering import finished
-from twinspect.data.benchmarks.listings import listed_samples
-from twinspect.data.benchmarks.roots import benchmark_root, missing_parts
+from twinspect.data.benchmarks.listed_files import listed_samples
+from twinspect.data.benchmarks.loader_base import finished
+from twinspect.data.benchmarks.root_folder import benchmark_root, missing_parts
 from twinspect.data.listing import Found, label_from, relative_name
 from twinspect.data.samples import GOOD, Sample
 from twinspect.errors import ConfigError, DataError

@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from twinspect.data.benchmarks.catalogue import CATALOGUE
-from twinspect.data.benchmarks.gathering import finished
-from twinspect.data.benchmarks.roots import whole_root
+from twinspect.data.benchmarks.loader_base import finished
+from twinspect.data.benchmarks.root_folder import whole_root
 from twinspect.data.listing import Found, find_images, label_from, relative_name, with_category
 from twinspect.data.samples import Sample
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import shlex
 from typing import TYPE_CHECKING, Final
 
-from twinspect.data.benchmarks.sources import SOURCES
+from twinspect.data.benchmarks.download_urls import SOURCES
 from twinspect.data.opening import as_path
 from twinspect.errors import DataError
 

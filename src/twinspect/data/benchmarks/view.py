@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from twinspect.data.benchmarks.catalogue import CATALOGUE
-from twinspect.data.benchmarks.gathering import finished
-from twinspect.data.benchmarks.roots import benchmark_root, missing_parts
+from twinspect.data.benchmarks.loader_base import finished
+from twinspect.data.benchmarks.root_folder import benchmark_root, missing_parts
 from twinspect.data.class_folders import add_classes
 from twinspect.data.listing import Found, relative_name
 from twinspect.data.samples import ClassSet

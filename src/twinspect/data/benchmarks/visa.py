@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Final
 
 from twinspect.data.benchmarks.by_category import check_parts, chosen, read_categories
 from twinspect.data.benchmarks.catalogue import CATALOGUE
-from twinspect.data.benchmarks.gathering import finished
-from twinspect.data.benchmarks.listings import listed_samples
+from twinspect.data.benchmarks.listed_files import listed_samples
+from twinspect.data.benchmarks.loader_base import finished
 from twinspect.data.benchmarks.mvtec_layout import LAYOUT, PARTS, read_category
-from twinspect.data.benchmarks.roots import benchmark_root
+from twinspect.data.benchmarks.root_folder import benchmark_root
 from twinspect.data.samples import Sample
 from twinspect.errors import DataError
 

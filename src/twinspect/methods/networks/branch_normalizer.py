@@ -8,7 +8,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from twinspect import evidence
+from twinspect.methods import noisy_or
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -28,14 +28,14 @@ class Spreads(nn.Module):
 
     Args:
         branches: how many scores an image has.
-        tail: the distribution, see :mod:`twinspect.evidence`.
+        tail: the distribution, see :mod:`twinspect.methods.noisy_or`.
     """
 
     centres: Tensor
     widths: Tensor
     table: Tensor
 
-    def __init__(self, branches: int, tail: evidence.Tail) -> None:
+    def __init__(self, branches: int, tail: noisy_or.Tail) -> None:
         super().__init__()
         self.tail = tail
         # Until they are measured: one kind, of nobody knows what, whose scores are taken as they are.
@@ -60,7 +60,7 @@ class Spreads(nn.Module):
         self.table = torch.stack([self._rows(scores[own]) for own in members])
 
     def _rows(self, scores: Tensor) -> Tensor:
-        return torch.stack([evidence.spread_of(own, self.tail) for own in scores.unbind(dim=1)])
+        return torch.stack([noisy_or.spread_of(own, self.tail) for own in scores.unbind(dim=1)])
 
     def forward(self, scores: Tensor, descriptions: Tensor) -> Tensor:
         """Join scores.
@@ -75,7 +75,7 @@ class Spreads(nn.Module):
         kinds = scores.new_zeros(len(scores), dtype=torch.long)
         if len(self.centres) > 1:
             kinds = self.kinds(descriptions)
-        return evidence.surprise(scores, self.table[kinds], self.tail).sum(dim=1)
+        return noisy_or.surprise(scores, self.table[kinds], self.tail).sum(dim=1)
 
     def kinds(self, descriptions: Tensor) -> Tensor:
         """Say which kind each of (B, D) descriptions is nearest to: (B,) int64."""

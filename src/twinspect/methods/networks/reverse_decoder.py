@@ -14,7 +14,7 @@ from torch import Tensor, nn
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from twinspect.nets.anatomy import Part
+    from twinspect.methods.networks.teacher_anatomy import Part
 
 EMBEDDING_BLOCKS = 3
 """Residual blocks of the one-class embedding, as in the authors' code."""

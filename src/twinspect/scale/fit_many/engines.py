@@ -5,17 +5,17 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
+from twinspect.benchmark.trial import identity
 from twinspect.errors import ConfigError
-from twinspect.scale.cluster import cluster
-from twinspect.scale.many.making import Made, make
-from twinspect.trial import identity
+from twinspect.scale.fit_many.fit_one import Made, make
+from twinspect.scale.ray_cluster import cluster
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterator
 
     from twinspect.detector import Detector
-    from twinspect.progress import Progress
-    from twinspect.scale.many.planning import Job
+    from twinspect.scale.fit_many.plan import Job
+    from twinspect.utils.progress import Progress
 
     Claim = Callable[[], Job | None]
     """Gives the next job; ``None`` where none is left now."""

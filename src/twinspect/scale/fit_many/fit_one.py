@@ -9,18 +9,18 @@ from typing import TYPE_CHECKING
 
 import torch
 
-from twinspect import footprint
+from twinspect.benchmark.trial import Costs, Trial, sizes, trial_of
 from twinspect.errors import TwinspectError
-from twinspect.evaluation import evaluate
-from twinspect.trial import Costs, Trial, sizes, trial_of
+from twinspect.evaluation.evaluation import evaluate
+from twinspect.utils import peak_memory
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from twinspect.data.samples import DataSet
     from twinspect.detector import Detector
-    from twinspect.progress import Progress
-    from twinspect.scale.many.planning import Job
+    from twinspect.scale.fit_many.plan import Job
+    from twinspect.utils.progress import Progress
 
 
 @dataclass(frozen=True)
@@ -56,7 +56,7 @@ def make(job: Job, progress: Progress | None = None) -> Made:
 
 def _trial(job: Job, progress: Progress | None) -> Trial:
     resumed = any(job.checkpoints.glob("*.safetensors"))
-    footprint.begin()
+    peak_memory.begin()
     detector, data = job.run.detector.clone(), job.run.read()
     began = time.perf_counter()
     detector.fit(data, progress=progress, checkpoint=job.checkpoints, resume=True)
@@ -70,7 +70,7 @@ def _found(detector: Detector, data: DataSet, seconds: float | None) -> Trial:
     trained = detector.data_["train"]
     tested = evaluate(detector, data) if data.split("test") else None
     # Scoring is not timed apart from reading masks, so no rate is given.
-    costs = Costs(seconds, None, footprint.resident(), footprint.on_gpu(), *sizes(detector.model_))
+    costs = Costs(seconds, None, peak_memory.resident(), peak_memory.on_gpu(), *sizes(detector.model_))
     if tested:
         return trial_of(tested, trained, costs)
     return Trial([], {}, {}, {}, {}, {"train": trained, "good": 0, "anomalous": 0, "unreadable": 0}, costs)

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from twinspect.data.rows import as_text, read_rows
+from twinspect.data.table_rows import as_text, read_rows
 from twinspect.errors import ConfigError, DataError
-from twinspect.toml import from_toml
+from twinspect.utils.toml import from_toml
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping

@@ -69,7 +69,7 @@ class Job:
 
 
 class Identify(Protocol):
-    """Says what decides a detector's numbers, where it will be fitted; see :func:`twinspect.trial.identity`."""
+    """Says what decides a detector's numbers, where it will be fitted; see :func:`.trial.identity`."""
 
     def __call__(self, detector: Detector, gpus: float) -> dict[str, Any]:
         """Say it."""

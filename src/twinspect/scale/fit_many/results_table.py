@@ -6,9 +6,9 @@ import csv
 import io
 from typing import TYPE_CHECKING, Any, Final
 
-from twinspect.bundle import read_record
-from twinspect.calibration import Calibration
-from twinspect.files import write_atomically
+from twinspect.bundle.folder import read_record
+from twinspect.calibration.conformal import Calibration
+from twinspect.utils.files import write_atomically
 
 if TYPE_CHECKING:
     import sqlite3
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from twinspect.benchmark.store import Store
-    from twinspect.scale.many.planning import Job
+    from twinspect.scale.fit_many.plan import Job
 
 FILE: Final = "models.csv"
 COLUMNS: Final = (

@@ -6,17 +6,17 @@ import shutil
 from contextlib import closing
 from typing import TYPE_CHECKING, cast
 
-from twinspect.benchmark.pace import Standing, standing
-from twinspect.bundle import WEIGHTS, read_record
+from twinspect.benchmark.time_left import Standing, standing
+from twinspect.bundle.folder import WEIGHTS, read_record
 from twinspect.errors import BundleError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Sequence
 
     from twinspect.benchmark.store import Store
-    from twinspect.scale.many.engines import Engine
-    from twinspect.scale.many.making import Made
-    from twinspect.scale.many.planning import Job
+    from twinspect.scale.fit_many.engines import Engine
+    from twinspect.scale.fit_many.fit_one import Made
+    from twinspect.scale.fit_many.plan import Job
 
 
 def prepare(store: Store, jobs: Sequence[Job], *, retry: bool) -> None:

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from twinspect.serve.drift import drift
+from twinspect.serve.drift.windows import drift
 
 if TYPE_CHECKING:
-    from twinspect.serve.context import Context
-    from twinspect.serve.served import Served
+    from twinspect.serve.http.context import Context
+    from twinspect.serve.scoring.model_worker import Served
 
 WINDOW: Final = 50
 

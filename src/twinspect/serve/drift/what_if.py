@@ -7,15 +7,15 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from twinspect.calibration import check_rate
-from twinspect.serve.store.proposing import decisions
+from twinspect.calibration.conformal import check_rate
+from twinspect.serve.store.recalibration import decisions
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from numpy.typing import ArrayLike, NDArray
 
-    from twinspect.calibration import Calibration
+    from twinspect.calibration.conformal import Calibration
 
 
 @dataclass(frozen=True)

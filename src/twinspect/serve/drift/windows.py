@@ -1,7 +1,7 @@
 """Drift: whether what comes down the line still looks like what the threshold was set by.
 
 Windows of inspections, each as long as the others and none sharing an image, are compared with the calibration
-images: raw scores and looks by one exact test over all of them (:mod:`twinspect.serve.two_samples`), and the number
+images: raw scores and looks by one exact test over all of them (:mod:`.permutation_test`), and the number
 of images called anomalous against what was promised. A window of unchanged production is flagged with a probability
 of at most ``rate``, all tests together: ``1 - SHARE_PART`` of it is the first test's, the rest the second's.
 
@@ -31,16 +31,16 @@ import numpy as np
 from scipy import stats
 
 from twinspect.errors import ConfigError
-from twinspect.looks import Looks
-from twinspect.serve.drift_words import in_words, share_in_words
-from twinspect.serve.two_samples import SHUFFLINGS, Stratum, compare
+from twinspect.images.statistics import Looks
+from twinspect.serve.drift.permutation_test import SHUFFLINGS, Stratum, compare
+from twinspect.serve.drift.wording import in_words, share_in_words
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
     from numpy.typing import NDArray
 
-    from twinspect.calibration import Calibration
+    from twinspect.calibration.conformal import Calibration
 
 RATE: Final = 0.01
 """Of unchanged production, one window in a hundred is flagged at most."""
@@ -70,7 +70,7 @@ class Seen(Protocol):
 
     @property
     def looks(self) -> Sequence[Mapping[str, float]]:
-        """N, by the names of :class:`twinspect.looks.Looks`; empty where they were not kept."""
+        """N, by the names of :class:`twinspect.images.statistics.Looks`; empty where they were not kept."""
 
 
 @dataclass(frozen=True)

@@ -10,14 +10,14 @@ from anyio import CapacityLimiter
 from fastapi import Depends, Request
 from fastapi.security import HTTPBearer
 
-from twinspect.data.loading import default_workers
+from twinspect.data.prefetching import default_workers
 from twinspect.errors import NotStoredError, unknown_name
-from twinspect.serve.answers import ErrorAnswer
-from twinspect.serve.caching import Cache
-from twinspect.serve.refusals import STATUS, Refusal
-from twinspect.serve.store.spelling import spelt
-from twinspect.serve.tokens import LOCAL, Actor, Tokens
-from twinspect.serve.uploads import Limits
+from twinspect.serve.api_errors import STATUS, Refusal
+from twinspect.serve.http.memory_cache import Cache
+from twinspect.serve.http.schemas import ErrorAnswer
+from twinspect.serve.http.tokens import LOCAL, Actor, Tokens
+from twinspect.serve.store.text import spelt
+from twinspect.serve.uploads.checks import Limits
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -26,9 +26,9 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from twinspect.calibration import Calibration
-    from twinspect.serve.prometheus import Metrics
-    from twinspect.serve.registry import Registry
+    from twinspect.calibration.conformal import Calibration
+    from twinspect.serve.http.monitoring import Metrics
+    from twinspect.serve.scoring.model_registry import Registry
     from twinspect.serve.store import InspectionRow, Store
 
 RECEIVING: Final = 16

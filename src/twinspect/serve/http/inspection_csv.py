@@ -6,12 +6,12 @@ import csv
 import io
 from typing import TYPE_CHECKING, Any, Final
 
-from twinspect.serve.telling import tell_inspection
+from twinspect.serve.http.presenters import tell_inspection
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from twinspect.serve.context import Context
+    from twinspect.serve.http.context import Context
     from twinspect.serve.store import Filter, InspectionRow
 
 COLUMNS: Final = (

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-    from twinspect.serve.registry import Registry
+    from twinspect.serve.scoring.model_registry import Registry
     from twinspect.serve.store import Finished
 
 CONTENT_TYPE: Final = "text/plain; version=0.0.4; charset=utf-8"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from twinspect.serve.answers import (
+from twinspect.serve.http.schemas import (
     CalibrationAnswer,
     ErrorDetail,
     FeedbackAnswer,
@@ -17,10 +17,10 @@ from twinspect.serve.answers import (
 from twinspect.serve.words import rarity
 
 if TYPE_CHECKING:
-    from twinspect.calibration import Calibration
-    from twinspect.serve.context import Context
-    from twinspect.serve.refusals import Refusal
-    from twinspect.serve.served import Served
+    from twinspect.calibration.conformal import Calibration
+    from twinspect.serve.api_errors import Refusal
+    from twinspect.serve.http.context import Context
+    from twinspect.serve.scoring.model_worker import Served
     from twinspect.serve.store import CalibrationRow, FeedbackRow, InspectionRow
 
 

@@ -7,7 +7,7 @@ import time
 from collections import OrderedDict
 from typing import TYPE_CHECKING, Final
 
-from twinspect.serve.refusals import Refusal
+from twinspect.serve.api_errors import Refusal
 
 if TYPE_CHECKING:
     from collections.abc import Callable

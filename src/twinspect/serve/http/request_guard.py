@@ -12,12 +12,12 @@ from urllib.parse import urlsplit
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.requests import ClientDisconnect
 
-from twinspect.serve.refusals import Refusal
+from twinspect.serve.api_errors import Refusal
 
 if TYPE_CHECKING:
     from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-    from twinspect.serve.pace import RateLimit
+    from twinspect.serve.http.rate_limit import RateLimit
 
 LOG = logging.getLogger(__name__)
 

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from twinspect.errors import ConfigError
-from twinspect.files import write_atomically
+from twinspect.utils.files import write_atomically
 
 if TYPE_CHECKING:
     from pathlib import Path

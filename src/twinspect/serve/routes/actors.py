@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from fastapi import APIRouter
 
-from twinspect.serve.answers import ActorAnswer
-from twinspect.serve.context import Viewer, refusals
+from twinspect.serve.http.context import Viewer, refusals
+from twinspect.serve.http.schemas import ActorAnswer
 
 ROUTER = APIRouter(prefix="/v1", tags=["actors"])
 

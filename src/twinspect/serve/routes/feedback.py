@@ -6,11 +6,11 @@ from typing import Annotated
 
 from fastapi import APIRouter, Query
 
-from twinspect.serve.answers import FeedbackAnswer, FeedbackAsked, InspectionsPage
-from twinspect.serve.context import Here, Inspector, Viewer, refusals
+from twinspect.serve.http.context import Here, Inspector, Viewer, refusals
+from twinspect.serve.http.presenters import tell_feedback
+from twinspect.serve.http.schemas import FeedbackAnswer, FeedbackAsked, InspectionsPage
 from twinspect.serve.routes.inspections import page
 from twinspect.serve.store import Filter
-from twinspect.serve.telling import tell_feedback
 
 ROUTER = APIRouter(prefix="/v1/feedback", tags=["feedback"])
 

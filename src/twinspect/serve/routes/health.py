@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from fastapi import APIRouter, Response
 
-from twinspect.serve.answers import HealthAnswer
-from twinspect.serve.context import Here, Viewer, refusals
-from twinspect.serve.prometheus import CONTENT_TYPE
-from twinspect.serve.queue import stopping
+from twinspect.serve.http.context import Here, Viewer, refusals
+from twinspect.serve.http.monitoring import CONTENT_TYPE
+from twinspect.serve.http.schemas import HealthAnswer
+from twinspect.serve.scoring.work_queue import stopping
 
 ROUTER = APIRouter(tags=["health"])
 

@@ -8,11 +8,11 @@ from typing import Annotated, Literal
 from fastapi import APIRouter, Depends, Path, Query, Request
 from fastapi.responses import Response, StreamingResponse
 
-from twinspect.serve.answers import InspectionAnswer, InspectionsPage
-from twinspect.serve.context import Context, Here, Viewer, refusals
+from twinspect.serve.http.context import Context, Here, Viewer, refusals
+from twinspect.serve.http.inspection_csv import csv_lines
+from twinspect.serve.http.presenters import tell_inspection
+from twinspect.serve.http.schemas import InspectionAnswer, InspectionsPage
 from twinspect.serve.store import Filter
-from twinspect.serve.table import csv_lines
-from twinspect.serve.telling import tell_inspection
 
 ROUTER = APIRouter(prefix="/v1", tags=["inspections"])
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from fastapi import APIRouter
 
-from twinspect.serve.alarms import latest_drift
-from twinspect.serve.answers import FolderAnswer, FoldersAnswer, ModelsAnswer
-from twinspect.serve.context import Here, Viewer, refusals
-from twinspect.serve.telling import tell_model
+from twinspect.serve.drift.latest import latest_drift
+from twinspect.serve.http.context import Here, Viewer, refusals
+from twinspect.serve.http.presenters import tell_model
+from twinspect.serve.http.schemas import FolderAnswer, FoldersAnswer, ModelsAnswer
 
 ROUTER = APIRouter(prefix="/v1", tags=["models"])
 

@@ -8,13 +8,13 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Query
 
 from twinspect.errors import CalibrationError
-from twinspect.serve.answers import DriftAnswer, ScoresAnswer, WhatIfAnswer
-from twinspect.serve.context import Here, Viewer, refusals
-from twinspect.serve.drift import drift as find_drift
-from twinspect.serve.refusals import Refusal
+from twinspect.serve.api_errors import Refusal
+from twinspect.serve.drift.what_if import what_if
+from twinspect.serve.drift.windows import drift as find_drift
+from twinspect.serve.http.context import Here, Viewer, refusals
+from twinspect.serve.http.schemas import DriftAnswer, ScoresAnswer, WhatIfAnswer
 from twinspect.serve.routes.inspections import aware
 from twinspect.serve.store import Series
-from twinspect.serve.whatif import what_if
 
 ROUTER = APIRouter(prefix="/v1/models/{model}", tags=["over time"])
 

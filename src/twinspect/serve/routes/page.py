@@ -8,7 +8,7 @@ from fastapi import FastAPI
 from fastapi.responses import FileResponse, Response
 from starlette.staticfiles import StaticFiles
 
-from twinspect.serve.refusals import Refusal
+from twinspect.serve.api_errors import Refusal
 
 FOLDER = Path(__file__).parents[1] / "web"
 

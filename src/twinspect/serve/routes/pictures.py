@@ -11,18 +11,18 @@ from fastapi.responses import Response
 from PIL import Image
 
 from twinspect.errors import ImageError, NotStoredError
-from twinspect.images import read_rgb
+from twinspect.images.reading import read_rgb
 from twinspect.report.heatmaps import overlay as overlaid
 from twinspect.report.heatmaps import tint
-from twinspect.serve.context import Context, Here, Viewer, refusals
-from twinspect.serve.refusals import Refusal
+from twinspect.serve.api_errors import Refusal
+from twinspect.serve.http.context import Context, Here, Viewer, refusals
 from twinspect.serve.routes.inspections import Number
-from twinspect.serve.uploads import MEDIA_TYPES
+from twinspect.serve.uploads.checks import MEDIA_TYPES
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from twinspect.serve.served import Served
+    from twinspect.serve.scoring.model_worker import Served
     from twinspect.serve.store import InspectionRow
 
 ROUTER = APIRouter(prefix="/v1/inspections/{number}", tags=["inspections"])

@@ -11,15 +11,15 @@ from fastapi import APIRouter, Query, Request
 from fastapi.responses import JSONResponse
 
 from twinspect.errors import unknown_name
-from twinspect.scoring import SCORE_BATCH
-from twinspect.serve.answers import ScoreAnswer, ScoreErrorAnswer
-from twinspect.serve.context import Context, Here, Inspector, refusals
-from twinspect.serve.queue import stopping
-from twinspect.serve.receiving import FIELD, receive
-from twinspect.serve.refusals import STATUS, Refusal
-from twinspect.serve.served import Job, Served
-from twinspect.serve.telling import tell_inspection, tell_refused
-from twinspect.serve.uploads import CheckedImage, Upload, check
+from twinspect.inference.pipeline import SCORE_BATCH
+from twinspect.serve.api_errors import STATUS, Refusal
+from twinspect.serve.http.context import Context, Here, Inspector, refusals
+from twinspect.serve.http.presenters import tell_inspection, tell_refused
+from twinspect.serve.http.schemas import ScoreAnswer, ScoreErrorAnswer
+from twinspect.serve.scoring.model_worker import Job, Served
+from twinspect.serve.scoring.work_queue import stopping
+from twinspect.serve.uploads.checks import CheckedImage, Upload, check
+from twinspect.serve.uploads.multipart import FIELD, receive
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

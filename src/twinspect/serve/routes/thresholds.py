@@ -7,7 +7,10 @@ from typing import Annotated
 from fastapi import APIRouter, Query
 
 from twinspect.errors import CalibrationError, ConfigError, NotStoredError
-from twinspect.serve.answers import (
+from twinspect.serve.api_errors import Refusal
+from twinspect.serve.http.context import Admin, Here, Viewer, check_role, refusals
+from twinspect.serve.http.presenters import tell_calibration
+from twinspect.serve.http.schemas import (
     AuditAnswer,
     AuditEntry,
     CalibrationAnswer,
@@ -18,12 +21,9 @@ from twinspect.serve.answers import (
     RecalibrationAsked,
     RollbackAsked,
 )
-from twinspect.serve.context import Admin, Here, Viewer, check_role, refusals
-from twinspect.serve.refusals import Refusal
+from twinspect.serve.http.tokens import Actor
 from twinspect.serve.routes.inspections import aware
 from twinspect.serve.store import Proposal
-from twinspect.serve.telling import tell_calibration
-from twinspect.serve.tokens import Actor
 
 ROUTER = APIRouter(prefix="/v1/models/{model}", tags=["thresholds"])
 

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Final
 from sqlalchemy.exc import SQLAlchemyError
 
 from twinspect.errors import ConfigError, StoreError, unknown_name
-from twinspect.serve.refusals import Refusal
-from twinspect.serve.served import Served
+from twinspect.serve.api_errors import Refusal
+from twinspect.serve.scoring.model_worker import Served
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence

@@ -12,13 +12,13 @@ from typing import TYPE_CHECKING, Any, Final
 
 from sqlalchemy.exc import SQLAlchemyError
 
-from twinspect.bundle import RECORD, read_record
+from twinspect.bundle.exports import EXPORT, FOLDER
+from twinspect.bundle.folder import RECORD, read_record
 from twinspect.data.samples import DataSet, Sample
 from twinspect.errors import ConfigError, ImageError, StoreError, TwinspectError
-from twinspect.images import read_rgb
+from twinspect.images.reading import read_rgb
 from twinspect.loading import AUTO, choose_runtime, load
-from twinspect.runtime.exports import EXPORT, FOLDER
-from twinspect.serve.queue import WorkQueue
+from twinspect.serve.scoring.work_queue import WorkQueue
 from twinspect.serve.store import Finished
 
 if TYPE_CHECKING:
@@ -27,8 +27,8 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from twinspect.judging import Judge
-    from twinspect.scores import ImageScore
+    from twinspect.inference.base_detector import Judge
+    from twinspect.inference.results import ImageScore
     from twinspect.serve.store import CalibrationRow, InspectionRow, ModelRow, Store
 
 LOG = logging.getLogger(__name__)

@@ -15,8 +15,8 @@ from concurrent.futures import Future
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final, Generic, TypeVar
 
-from twinspect.scoring import SCORE_BATCH
-from twinspect.serve.refusals import Refusal
+from twinspect.inference.pipeline import SCORE_BATCH
+from twinspect.serve.api_errors import Refusal
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence

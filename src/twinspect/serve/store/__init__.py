@@ -7,9 +7,8 @@ from __future__ import annotations
 
 from twinspect.serve.store.archive import Archive, StoredImage
 from twinspect.serve.store.paging import Filter, Page
-from twinspect.serve.store.proposing import Proposal
-from twinspect.serve.store.retention import Removed, Retention
-from twinspect.serve.store.rows import (
+from twinspect.serve.store.recalibration import Proposal
+from twinspect.serve.store.records import (
     AuditRow,
     CalibrationRow,
     FeedbackRow,
@@ -18,6 +17,7 @@ from twinspect.serve.store.rows import (
     InspectionRow,
     ModelRow,
 )
+from twinspect.serve.store.retention import Removed, Retention
 from twinspect.serve.store.series import Series
 from twinspect.serve.store.store import Store
 

@@ -10,8 +10,8 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from twinspect.errors import ConfigError, NotStoredError, StoreError
-from twinspect.files import write_atomically
-from twinspect.images import IMAGE_SUFFIXES
+from twinspect.images.reading import IMAGE_SUFFIXES
+from twinspect.utils.files import write_atomically
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -67,7 +67,7 @@ class Archive:
 
         Args:
             data: the file as it came, checked to be an image.
-            suffix: of the format that it is, one of :data:`twinspect.images.IMAGE_SUFFIXES`.
+            suffix: of the format that it is, one of :data:`twinspect.images.reading.IMAGE_SUFFIXES`.
             width: in pixels.
             height: in pixels.
 

@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import select
 
-from twinspect.serve.store.rows import AuditRow
+from twinspect.serve.store.records import AuditRow
 from twinspect.serve.store.schema import AUDIT
-from twinspect.serve.store.writing import insert_row, pick
+from twinspect.serve.store.sql import insert_row, pick
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

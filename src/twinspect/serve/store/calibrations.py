@@ -7,18 +7,18 @@ from typing import TYPE_CHECKING, Any
 from sqlalchemy import select
 
 from twinspect.errors import ConfigError, NotStoredError
-from twinspect.serve.store import auditing, models
-from twinspect.serve.store.rows import CalibrationRow
+from twinspect.serve.store import audit_log, models
+from twinspect.serve.store.records import CalibrationRow
 from twinspect.serve.store.schema import CALIBRATIONS
-from twinspect.serve.store.writing import check_reason, insert_row, pick
+from twinspect.serve.store.sql import check_reason, insert_row, pick
 
 if TYPE_CHECKING:
     from datetime import datetime
 
     from sqlalchemy import Connection
 
-    from twinspect.serve.store.proposing import Proposal
-    from twinspect.serve.store.rows import ModelRow
+    from twinspect.serve.store.recalibration import Proposal
+    from twinspect.serve.store.records import ModelRow
 
 
 def read(connection: Connection, calibration_id: int) -> CalibrationRow:
@@ -128,5 +128,5 @@ def _add(
         record=record,
     )
     details = {"calibration_id": row, **details}
-    auditing.note(connection, now, who, action, reason, model_id=model.id, details=details)
+    audit_log.note(connection, now, who, action, reason, model_id=model.id, details=details)
     return read(connection, row)

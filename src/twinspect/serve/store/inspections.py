@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any, get_args
 from sqlalchemy import case, func, select, update
 
 from twinspect.errors import NotStoredError, unknown_name
-from twinspect.serve.store.rows import FeedbackRow, ImageRow, InspectionRow, Verdict
+from twinspect.serve.store.records import FeedbackRow, ImageRow, InspectionRow, Verdict
 from twinspect.serve.store.schema import FEEDBACK, IMAGES, INSPECTIONS, MODELS
-from twinspect.serve.store.writing import insert_into, insert_row, pick
+from twinspect.serve.store.sql import insert_into, insert_row, pick
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from sqlalchemy import ColumnElement, Connection, Row, Select
 
     from twinspect.serve.store.archive import Archive, StoredImage
-    from twinspect.serve.store.rows import Finished
+    from twinspect.serve.store.records import Finished
 
 LATEST = FEEDBACK.alias("latest")
 """The newest feedback of an inspection, in :data:`EVERYTHING`."""

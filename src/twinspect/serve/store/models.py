@@ -8,17 +8,17 @@ from typing import TYPE_CHECKING, Any
 from sqlalchemy import func, select
 
 from twinspect.errors import NotStoredError, unknown_name
-from twinspect.serve.store import auditing
-from twinspect.serve.store.rows import ModelRow
+from twinspect.serve.store import audit_log
+from twinspect.serve.store.records import ModelRow
 from twinspect.serve.store.schema import CALIBRATIONS, MODELS
-from twinspect.serve.store.writing import insert_into, insert_row
+from twinspect.serve.store.sql import insert_into, insert_row
 
 if TYPE_CHECKING:
     from datetime import datetime
 
     from sqlalchemy import ColumnElement, Connection, Select
 
-    from twinspect.calibration import Calibration
+    from twinspect.calibration.conformal import Calibration
 
 _ACTIVE = (
     select(func.max(CALIBRATIONS.c.id))
@@ -92,7 +92,7 @@ def register(
             record=record,
         )
         details = {"calibration_id": row, **facts}
-        auditing.note(
+        audit_log.note(
             connection, now, who, "bundle", "as the model folder has it", model_id=model_id, details=details
         )
     return by_id(connection, model_id)

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from sqlalchemy import ColumnElement, Connection
 
-    from twinspect.serve.store.rows import InspectionRow, Source
+    from twinspect.serve.store.records import InspectionRow, Source
 
 MOST: Final = 1000
 """Rows of one page."""

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Final, Literal, get_args
 import numpy as np
 from sqlalchemy import select
 
-from twinspect.calibration import Calibration, check_rate
+from twinspect.calibration.conformal import Calibration, check_rate
 from twinspect.errors import unknown_name
 from twinspect.serve.store import calibrations, series
 from twinspect.serve.store.inspections import JUDGED, LATEST
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
     from sqlalchemy import Connection
 
-    from twinspect.serve.store.rows import ModelRow
+    from twinspect.serve.store.records import ModelRow
 
 Use = Literal["confirmed", "confirmed+calibration", "calibration"]
 RECENT: Final = 1000
@@ -223,16 +223,19 @@ def _warnings(
     model: ModelRow,
 ) -> tuple[str, ...]:
     # scipy.stats takes a second to import, and a server starts without it.
-    from twinspect.serve.store import fairness  # noqa: PLC0415
+    from twinspect.serve.store import recalibration_checks  # noqa: PLC0415
 
     found = [_doubted(active, judged)] if use != "confirmed+calibration" else []
     if good:
         scores = np.array([each.score for each in good])
         flagged = int(decisions(active, scores, [each.category for each in good]).sum())
-        found += [fairness.flagged(active, len(good), flagged), fairness.lost_categories(active, calibration)]
-        found += [fairness.mixed([each[0] for each in old], scores)] if old else []
+        found += [
+            recalibration_checks.flagged(active, len(good), flagged),
+            recalibration_checks.lost_categories(active, calibration),
+        ]
+        found += [recalibration_checks.mixed([each[0] for each in old], scores)] if old else []
     if use != "calibration":
-        found += [_other_weights(judged, model), fairness.suspects(calibration)]
+        found += [_other_weights(judged, model), recalibration_checks.suspects(calibration)]
     return tuple(each for each in found if each)
 
 

@@ -10,7 +10,7 @@ from scipy import stats
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike
 
-    from twinspect.calibration import Calibration
+    from twinspect.calibration.conformal import Calibration
 
 LEVEL: Final = 0.01
 """How often a fair sample is warned about, at most, for each sign."""

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Literal
 
-from twinspect.calibration import Calibration
+from twinspect.calibration.conformal import Calibration
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -26,7 +26,7 @@ class ModelRow:
         name: by which clients ask for it; unique.
         path: its folder when it was last registered.
         weights_sha256: of what scores; scores of other weights are never compared with its own.
-        method: how it works, as :attr:`twinspect.judging.Judge.method`.
+        method: how it works, as :attr:`twinspect.inference.base_detector.Judge.method`.
         runtime: what it scores with: ``torch``, or the name of an export.
         active_calibration_id: the newest calibration of these weights.
         added_at: when it was first registered, UTC.
@@ -51,7 +51,7 @@ class CalibrationRow:
         source: ``bundle``, as the model folder had it; ``confirmed``, from feedback; ``rate``, the same scores at
             another rate; ``rollback``, an earlier one again.
         parent_id: for a rollback the calibration it repeats, otherwise the one that was active before, if any.
-        record: :meth:`twinspect.calibration.Calibration.to_record`.
+        record: :meth:`twinspect.calibration.conformal.Calibration.to_record`.
     """
 
     id: int

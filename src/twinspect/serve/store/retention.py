@@ -11,7 +11,7 @@ from sqlalchemy import and_, exists, func, select, true, update
 
 from twinspect.errors import ConfigError
 from twinspect.serve.store.schema import FEEDBACK, IMAGES, INSPECTIONS
-from twinspect.serve.store.writing import insert_into
+from twinspect.serve.store.sql import insert_into
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

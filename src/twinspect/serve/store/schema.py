@@ -28,7 +28,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.types import TypeDecorator
 
-from twinspect.serve.store.spelling import spelt
+from twinspect.serve.store.text import spelt
 
 METADATA: Final = MetaData(
     naming_convention={

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
     from sqlalchemy import ColumnElement, Connection
 
-    from twinspect.serve.store.rows import ModelRow, Verdict
+    from twinspect.serve.store.records import ModelRow, Verdict
 
 
 @dataclass(frozen=True)

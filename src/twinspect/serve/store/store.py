@@ -7,20 +7,20 @@ from datetime import datetime, timezone
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from twinspect.serve.store import auditing, calibrations, inspections, models, paging, proposing, series
+from twinspect.serve.store import audit_log, calibrations, inspections, models, paging, recalibration, series
 from twinspect.serve.store.archive import Archive
-from twinspect.serve.store.opening import open_database, writing
+from twinspect.serve.store.database import open_database, writing
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from sqlalchemy import Connection
 
-    from twinspect.calibration import Calibration
+    from twinspect.calibration.conformal import Calibration
     from twinspect.serve.store.archive import StoredImage
     from twinspect.serve.store.paging import Filter, Page
-    from twinspect.serve.store.proposing import Proposal, Use
-    from twinspect.serve.store.rows import (
+    from twinspect.serve.store.recalibration import Proposal, Use
+    from twinspect.serve.store.records import (
         AuditRow,
         CalibrationRow,
         FeedbackRow,
@@ -163,7 +163,7 @@ class Store:
         """
         with self.reading() as connection:
             model = models.by_id(connection, model_id)
-            return proposing.propose(connection, model, use, false_alarm_rate, since)
+            return recalibration.propose(connection, model, use, false_alarm_rate, since)
 
     def apply(self, model_id: int, proposal: Proposal, who: str, reason: str) -> CalibrationRow:
         """Add a proposal's calibration, which decides from now on. The one before stays, to be rolled back to.
@@ -300,7 +300,7 @@ class Store:
     def audit(self, model_id: int | None = None, limit: int = 100) -> list[AuditRow]:
         """Give what was changed, by whom and why, newest first."""
         with self.reading() as connection:
-            return auditing.read(connection, model_id, limit)
+            return audit_log.read(connection, model_id, limit)
 
     def note(
         self,
@@ -313,4 +313,4 @@ class Store:
     ) -> None:
         """Add to the audit something that no other method does."""
         with self.writing() as connection:
-            auditing.note(connection, self.now(), who, action, reason, model_id=model_id, details=details)
+            audit_log.note(connection, self.now(), who, action, reason, model_id=model_id, details=details)

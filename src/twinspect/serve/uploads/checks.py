@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from twinspect.errors import ImageError, SeveralPicturesError, TooManyPixelsError
-from twinspect.images import MAX_PIXELS, MIN_SIDE, image_size, read_rgb
-from twinspect.serve.anatomy import DamagedError, dissect, foreign
-from twinspect.serve.refusals import Refusal
+from twinspect.images.file_structure import DamagedError, dissect, foreign
+from twinspect.images.reading import MAX_PIXELS, MIN_SIDE, image_size, read_rgb
+from twinspect.serve.api_errors import Refusal
 
 if TYPE_CHECKING:
     import numpy as np
@@ -95,7 +95,7 @@ def check(upload: Upload, limits: Limits, *, bits: int | None = None) -> Checked
     Args:
         upload: untrusted.
         limits: what is accepted.
-        bits: significant bits of 16-bit files, see :func:`twinspect.images.read_rgb`.
+        bits: significant bits of 16-bit files, see :func:`twinspect.images.reading.read_rgb`.
 
     Raises:
         Refusal: with one of the codes that begin with ``image_``.

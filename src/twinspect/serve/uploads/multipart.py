@@ -8,15 +8,15 @@ from typing import TYPE_CHECKING, Any
 from python_multipart.exceptions import MultipartParseError
 from python_multipart.multipart import MultipartParser, parse_options_header
 
-from twinspect.serve.refusals import Refusal
-from twinspect.serve.uploads import Upload, display_name
+from twinspect.serve.api_errors import Refusal
+from twinspect.serve.uploads.checks import Upload, display_name
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
     from starlette.requests import Request
 
-    from twinspect.serve.uploads import Limits
+    from twinspect.serve.uploads.checks import Limits
 
 FIELD = "images"
 _MULTIPART = b"multipart/form-data"

@@ -6,8 +6,8 @@ import os
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from twinspect.images import IMAGE_SUFFIXES
-from twinspect.serve.store.spelling import spelt
+from twinspect.images.reading import IMAGE_SUFFIXES
+from twinspect.serve.store.text import spelt
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Sequence

@@ -17,23 +17,23 @@ from typing import TYPE_CHECKING, Final
 
 from sqlalchemy.exc import SQLAlchemyError
 
+from twinspect.bundle.kept_images import encode
 from twinspect.errors import StoreError
-from twinspect.kept_images import encode
-from twinspect.serve.arrivals import Settling, arrivals
-from twinspect.serve.queue import stopping
-from twinspect.serve.refusals import Refusal
-from twinspect.serve.served import Job
+from twinspect.serve.api_errors import Refusal
+from twinspect.serve.scoring.model_worker import Job
+from twinspect.serve.scoring.work_queue import stopping
 from twinspect.serve.store import Finished
-from twinspect.serve.uploads import CheckedImage, Limits, Upload, check, display_name
+from twinspect.serve.uploads.checks import CheckedImage, Limits, Upload, check, display_name
+from twinspect.serve.watch.folder_scan import Settling, arrivals
 
 if TYPE_CHECKING:
     import threading
     from collections.abc import Callable, Sequence
 
-    from twinspect.serve.arrivals import Arrival
-    from twinspect.serve.camera import Camera
-    from twinspect.serve.served import Served
+    from twinspect.serve.scoring.model_worker import Served
     from twinspect.serve.store import InspectionRow, Store
+    from twinspect.serve.watch.camera import Camera
+    from twinspect.serve.watch.folder_scan import Arrival
 
 LOG = logging.getLogger(__name__)
 EVERY: Final = 2.0

@@ -7,15 +7,15 @@ from typing import TYPE_CHECKING
 
 import torch
 
-from twinspect.files import sha256_of_file
 from twinspect.teachers import weights as files
 from twinspect.teachers.base import Card, Teacher, probe_levels
-from twinspect.teachers.levels import pick
-from twinspect.teachers.origin import RANDOM, Origin, random_origin
+from twinspect.teachers.curated import POCKET_LICENCE, SHIPPED
+from twinspect.teachers.feature_levels import pick
 from twinspect.teachers.plugins import BARE, POCKET
 from twinspect.teachers.pocket.network import INPUT_SIZE, MEAN, NAMES, STD, PocketNetwork
-from twinspect.teachers.settling import standardise
-from twinspect.teachers.table import POCKET_LICENCE, SHIPPED
+from twinspect.teachers.random_weights import standardise
+from twinspect.teachers.weights_origin import RANDOM, Origin, random_origin
+from twinspect.utils.files import sha256_of_file
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -5,8 +5,9 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass, field, replace
 from typing import TYPE_CHECKING, Any, TypeAlias
 
-from twinspect.lines import Line, defined, mean_line
-from twinspect.measuring import (
+from twinspect.evaluation.by_object import object_lines, objects_record
+from twinspect.evaluation.metric_row import Line, defined, mean_line
+from twinspect.evaluation.test_set import (
     Measured,
     PixelTally,
     against_good,
@@ -26,7 +27,6 @@ from twinspect.metrics import (
     mean_interval,
     miss_rate,
 )
-from twinspect.objects import object_lines, objects_record
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -34,12 +34,12 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from twinspect.calibration import Calibration
+    from twinspect.calibration.conformal import Calibration
     from twinspect.data import DataSource
-    from twinspect.judging import Judge
-    from twinspect.kinds import KindTable
+    from twinspect.evaluation.by_defect_type import KindTable
+    from twinspect.inference.base_detector import Judge
+    from twinspect.inference.results import ImageScore
     from twinspect.metrics import PixelAccumulator, PixelMetrics
-    from twinspect.scores import ImageScore
 
 METRICS = tuple(DEFINITIONS)
 """The keys of every table of metrics, in the order they are shown."""

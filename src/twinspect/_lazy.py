@@ -1,0 +1,25 @@
+"""Public names of a package that are imported on first use, so that importing the package stays light."""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+
+def lazy_names(package: str, homes: Mapping[str, str]) -> Callable[[str], Any]:
+    """Make the ``__getattr__`` of a package.
+
+    Args:
+        package: its ``__name__``.
+        homes: the module that defines each name.
+    """
+
+    def __getattr__(name: str) -> Any:  # noqa: N807 - it becomes the package's own
+        if name in homes:
+            return getattr(importlib.import_module(homes[name]), name)
+        raise AttributeError(f"module {package!r} has no attribute {name!r}")
+
+    return __getattr__

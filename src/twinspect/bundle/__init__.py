@@ -1,0 +1,40 @@
+"""The model folder: ``model.json``, ``weights.safetensors``, kept images and exports."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from twinspect._lazy import lazy_names
+
+if TYPE_CHECKING:
+    from twinspect.bundle.folder import (
+        IMAGES,
+        JOINED,
+        RECORD,
+        WEIGHTS,
+        model_key,
+        read_images,
+        read_record,
+        read_weights,
+        reason,
+        rewrite_record,
+        swap,
+        write_bundle,
+    )
+
+__all__ = [
+    "IMAGES",
+    "JOINED",
+    "RECORD",
+    "WEIGHTS",
+    "model_key",
+    "read_images",
+    "read_record",
+    "read_weights",
+    "reason",
+    "rewrite_record",
+    "swap",
+    "write_bundle",
+]
+
+__getattr__ = lazy_names(__name__, dict.fromkeys(__all__, "twinspect.bundle.folder"))

@@ -1,0 +1,1 @@
+"""Several detectors as one: their scores joined by Noisy-OR."""

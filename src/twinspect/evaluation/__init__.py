@@ -1,0 +1,14 @@
+"""Metrics of a labelled test set."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from twinspect._lazy import lazy_names
+
+if TYPE_CHECKING:
+    from twinspect.evaluation.evaluation import METRICS, Evaluation, Intervals, evaluate
+
+__all__ = ["METRICS", "Evaluation", "Intervals", "evaluate"]
+
+__getattr__ = lazy_names(__name__, dict.fromkeys(__all__, "twinspect.evaluation.evaluation"))

@@ -1,0 +1,21 @@
+"""From an image file to RGB pixels: reading, decoding, formats, and what an image looks like in numbers."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from twinspect._lazy import lazy_names
+
+if TYPE_CHECKING:
+    from twinspect.images.reading import (
+        IMAGE_SUFFIXES,
+        MIN_SIDE,
+        check_sides,
+        image_size,
+        read_mask,
+        read_rgb,
+    )
+
+__all__ = ["IMAGE_SUFFIXES", "MIN_SIDE", "check_sides", "image_size", "read_mask", "read_rgb"]
+
+__getattr__ = lazy_names(__name__, dict.fromkeys(__all__, "twinspect.images.reading"))

@@ -1,0 +1,1 @@
+"""Models in memory, and the queue of images that wait for them."""

@@ -1,0 +1,1 @@
+"""Folders and cameras that images arrive in."""

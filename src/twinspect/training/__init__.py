@@ -1,0 +1,32 @@
+"""The training loop, what it reads, its checkpoints, and fits with a part held out or in folds."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from twinspect._lazy import lazy_names
+
+if TYPE_CHECKING:
+    from twinspect.training.trainer import (
+        PRECISIONS,
+        SECONDS_BETWEEN_CHECKPOINTS,
+        VALIDATION_DRAWS,
+        VALIDATION_IMAGES,
+        VALIDATIONS,
+        Trainer,
+        choose_precision,
+        held_out,
+    )
+
+__all__ = [
+    "PRECISIONS",
+    "SECONDS_BETWEEN_CHECKPOINTS",
+    "VALIDATIONS",
+    "VALIDATION_DRAWS",
+    "VALIDATION_IMAGES",
+    "Trainer",
+    "choose_precision",
+    "held_out",
+]
+
+__getattr__ = lazy_names(__name__, dict.fromkeys(__all__, "twinspect.training.trainer"))

@@ -1,0 +1,1 @@
+"""Helpers without a concern of their own: files, devices, progress, several processes."""
