@@ -10,7 +10,7 @@ from torch import nn
 
 import twinspect as ts
 from conftest import quick
-from twinspect.best import Best
+from twinspect.training.checkpoint import Best
 from twinspect.training.trainer import VALIDATIONS, held_out
 
 if TYPE_CHECKING:

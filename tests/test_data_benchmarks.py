@@ -22,8 +22,8 @@ from twinspect.data import ClassSet, DataSet, all_but_one, benchmarks, one_vs_re
 from twinspect.data.benchmarks.catalogue import ALL, CATALOGUE
 from twinspect.data.benchmarks.loader_base import paired
 from twinspect.data.listing import Found
+from twinspect.data.pixels import read_truth
 from twinspect.data.saturation_rules import read_regions, read_rules
-from twinspect.data.truth import read_truth
 from twinspect.errors import ConfigError, DataError, PartialCopyWarning, TwinspectError
 
 if TYPE_CHECKING:

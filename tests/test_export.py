@@ -26,7 +26,7 @@ from twinspect.errors import BundleError, ConfigError, ExportError, ImageError
 from twinspect.evaluation.patch_features import one_teacher
 from twinspect.inference import exported_detector
 from twinspect.inference.onnx_engine import OnnxEngine
-from twinspect.inference.openvino_core import openvino_core
+from twinspect.inference.openvino_engine import openvino_core
 from twinspect.methods import method_class, noisy_or
 from twinspect.methods.config import make_config
 from twinspect.model.whole_image import Model

@@ -17,7 +17,7 @@ from twinspect.data import DataSet, Sample, open_data
 from twinspect.evaluation.by_object import object_lines, objects_record
 from twinspect.evaluation.evaluation import evaluate
 from twinspect.evaluation.test_set import by_category
-from twinspect.report.objects import objects
+from twinspect.report.defect_type_section import objects
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

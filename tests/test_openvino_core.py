@@ -13,7 +13,7 @@ INTERRUPTED = """
 import signal
 import openvino
 from openvino import opset13 as ops
-from twinspect.inference.openvino_core import kept_signal_stack, openvino_core
+from twinspect.inference.openvino_engine import kept_signal_stack, openvino_core
 
 def made(core):
     value = ops.parameter([1, 4])
@@ -46,6 +46,6 @@ def test_an_interruption_after_several_graphs_is_handled(body: str) -> None:
 
 
 def test_there_is_one_core() -> None:
-    from twinspect.inference.openvino_core import openvino_core
+    from twinspect.inference.openvino_engine import openvino_core
 
     assert openvino_core() is openvino_core()

@@ -10,7 +10,7 @@ import pytest
 
 from twinspect.metrics import pro_curve, roc_curve
 from twinspect.report import charts
-from twinspect.report.drawing import Plane, ticks
+from twinspect.report.charts import Plane, ticks
 from twinspect.report.heatmaps import colour
 from twinspect.report.markup import Html, element, join, table
 from twinspect.report.score_histogram import bar_counts, bar_edges, histogram

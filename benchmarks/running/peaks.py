@@ -11,7 +11,7 @@ import openvino
 import torch
 from openvino import opset13 as ops
 
-from twinspect.inference.openvino_core import openvino_core
+from twinspect.inference.openvino_engine import openvino_core
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping

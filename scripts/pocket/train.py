@@ -22,10 +22,9 @@ from batches import Views
 from distil import Expert, explained, levels_before, loss
 from prune import pruned
 from sources import collect
-from twinspect.best import Best
 from twinspect.teachers import create_teacher
 from twinspect.teachers.pocket.network import PocketNetwork
-from twinspect.training.checkpoint import Checkpoint, History, State
+from twinspect.training.checkpoint import Best, Checkpoint, History, State
 from twinspect.training.trainer import choose_precision
 from twinspect.utils.allocator import kept_memory
 from twinspect.utils.devices import choose_device

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from twinspect.report.drawing import Plane, drawing, text, ticks
+from twinspect.report.charts import Plane, drawing, text, ticks
 from twinspect.report.markup import Html, element
 
 if TYPE_CHECKING:

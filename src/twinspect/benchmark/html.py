@@ -7,8 +7,7 @@ from typing import TYPE_CHECKING, Final
 from twinspect.benchmark.chart import compare
 from twinspect.benchmark.summary import MEAN
 from twinspect.benchmark.table_layout import TITLES, definitions
-from twinspect.report.frame import framed
-from twinspect.report.markup import NOTHING, Html, element, section, table
+from twinspect.report.markup import NOTHING, Html, element, framed, section, table
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

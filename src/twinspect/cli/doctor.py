@@ -14,9 +14,8 @@ from twinspect.cli.class_selection import chosen_data
 from twinspect.cli.console import Bar, table
 from twinspect.cli.outcome import DONE, SOME_UNREADABLE, Outcome
 from twinspect.data import open_data
-from twinspect.data.pixels import read_pixels
+from twinspect.data.pixels import read_pixels, read_truth
 from twinspect.data.prefetching import ReadFailure, default_workers, read_samples
-from twinspect.data.truth import read_truth
 from twinspect.errors import DataError, TwinspectError
 from twinspect.teachers import teachers
 

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from twinspect.images.reading import read_rgb
+import numpy as np
+
+from twinspect.images.reading import read_mask, read_rgb
 
 if TYPE_CHECKING:
-    import numpy as np
     from numpy.typing import NDArray
 
     from twinspect.data.samples import Sample
@@ -28,3 +29,20 @@ def read_pixels(sample: Sample, *, bits: int | None = None) -> NDArray[np.uint8]
     if sample.content is not None:
         return read_rgb(sample.content.address, bits=bits, content=sample.content.read())
     return read_rgb(sample.path, bits=bits)
+
+
+def read_truth(sample: Sample, shape: tuple[int, int]) -> NDArray[np.bool_]:
+    """Read which pixels any of an image's masks marks; none, if it has no mask.
+
+    Args:
+        sample: the image.
+        shape: its (height, width), upright.
+
+    Raises:
+        ImageError: a mask cannot be read.
+        DataError: a mask is not as large as its image.
+    """
+    marked = np.zeros(shape, dtype=np.bool_)
+    for mask in sample.masks:
+        marked |= read_mask(mask, shape)
+    return marked

@@ -11,7 +11,7 @@ import torch.nn.functional as F
 
 from twinspect import maps
 from twinspect.data import open_data
-from twinspect.data.truth import read_truth
+from twinspect.data.pixels import read_truth
 from twinspect.detector import Detector
 from twinspect.errors import ConfigError, DataError, ImageError
 from twinspect.model.whole_image import Model

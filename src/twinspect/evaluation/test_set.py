@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Final, Protocol, TypeVar
 import numpy as np
 
 from twinspect.data import open_data
-from twinspect.data.truth import read_truth
+from twinspect.data.pixels import read_truth
 from twinspect.errors import DataError
 from twinspect.evaluation.by_defect_type import BY_KIND, KindTable, KindTally
 from twinspect.evaluation.by_object import OBJECT_AUROC

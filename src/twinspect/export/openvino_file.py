@@ -10,8 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from twinspect.errors import optional
-from twinspect.inference.openvino_core import openvino_core
-from twinspect.inference.openvino_engine import BIN, XML
+from twinspect.inference.openvino_engine import BIN, XML, openvino_core
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -9,7 +9,7 @@ from twinspect.errors import optional
 from twinspect.export import openvino_file
 from twinspect.export.quantizable_layers import carriers
 from twinspect.export.quiet import quiet
-from twinspect.inference.openvino_core import kept_signal_stack
+from twinspect.inference.openvino_engine import kept_signal_stack
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Sequence

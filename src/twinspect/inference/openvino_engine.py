@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
+import ctypes
+import sys
+from contextlib import contextmanager
+from functools import cache
 from typing import TYPE_CHECKING, Any, Final
 
-from twinspect.errors import ConfigError
+from twinspect.errors import ConfigError, optional
 from twinspect.inference.graph_engine import MAP, SCORE, GraphEngine
-from twinspect.inference.openvino_core import openvino_core
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     import numpy as np
     from numpy.typing import NDArray
 
     from twinspect.bundle.exports import Export
+
 
 XML, BIN = "model.xml", "model.bin"
 _CPU: Final = "CPU"
@@ -53,3 +59,37 @@ def _compute_in(core: Any, precision: str) -> str:
     """Say in which floats to compute; left alone, OpenVINO takes bf16 for fp32 graphs too, where there is bf16."""
     has_bf16 = "BF16" in core.get_property(_CPU, "OPTIMIZATION_CAPABILITIES")
     return "bf16" if precision == "fp16" and has_bf16 else "f32"
+
+
+class _Stack(ctypes.Structure):
+    """``stack_t`` of Linux."""
+
+    _fields_ = (("start", ctypes.c_void_p), ("flags", ctypes.c_int), ("size", ctypes.c_size_t))
+
+
+@cache
+def openvino_core() -> Any:
+    """Give the process's ``openvino.Core``.
+
+    Raises:
+        MissingExtraError: OpenVINO is not installed.
+    """
+    openvino = optional("openvino", "openvino")
+    with kept_signal_stack():
+        core = openvino.Core()
+        core.get_property("CPU", "FULL_DEVICE_NAME")  # loads the processor's plugin, whose stack it is
+    return core
+
+
+@contextmanager
+def kept_signal_stack() -> Iterator[None]:
+    """Put the thread's signal stack back afterwards; a core that ends later leaves it alone."""
+    if sys.platform != "linux":
+        yield
+        return
+    change, before = ctypes.CDLL(None).sigaltstack, _Stack()
+    change(None, ctypes.byref(before))
+    try:
+        yield
+    finally:
+        change(ctypes.byref(before), None)

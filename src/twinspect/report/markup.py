@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from html import escape
+from importlib.resources import files
+from string import Template
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
+
 
 VOID: Final = frozenset({"br", "img", "meta", "wbr"})
 """Elements that have no closing tag in HTML."""
@@ -79,3 +82,9 @@ def _attribute(key: str, value: str | float) -> str:
         value if isinstance(value, str) else f"{round(value, 2) + 0.0:.10g}"
     )  # adding zero takes the sign off -0
     return f' {name}="{escape(text)}"'
+
+
+def framed(title: str, parts: Iterable[str]) -> str:
+    """Put parts into a whole page."""
+    template = Template(files("twinspect.report").joinpath("page.html").read_text(encoding="utf-8"))
+    return template.substitute(title=element("title", title), body=join(parts))

@@ -7,14 +7,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from twinspect._version import __version__
-from twinspect.report.defect_type_section import kinds
+from twinspect.report.defect_type_section import kinds, objects
 from twinspect.report.false_alarm_section import promise
 from twinspect.report.formatting import Rate, decimal, false_alarms, finds, percent, plural
-from twinspect.report.frame import framed
 from twinspect.report.image_section import pictures
-from twinspect.report.markup import NOTHING, Html, element, table
+from twinspect.report.markup import NOTHING, Html, element, framed, table
 from twinspect.report.metric_sections import between, curves, defects, metrics, scores, unreadable
-from twinspect.report.objects import objects
 from twinspect.report.training_section import Learning, learning
 from twinspect.report.tsne_section import embedding
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
-from twinspect.report.drawing import Plane, drawing, text, ticks
+from twinspect.report.charts import Plane, drawing, text, ticks
 from twinspect.report.markup import Html, element, join
 
 if TYPE_CHECKING:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -16,11 +17,11 @@ from twinspect.utils.distributed import ALONE
 from twinspect.utils.files import write_atomically
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from pathlib import Path
 
     from torch.optim import Optimizer
 
-    from twinspect.best import Best
     from twinspect.utils.distributed import Ranks
 
 
@@ -175,3 +176,27 @@ def _laid_out_like(parameter: Tensor, value: Any) -> Any:
 def learned_state(model: nn.Module) -> dict[str, Tensor]:
     """Collect a model's weights and buffers except the frozen teacher's."""
     return {name: t for name, t in model.state_dict().items() if not name.startswith("method.teacher.")}
+
+
+class Best:
+    """The state in which some modules had the lowest loss.
+
+    Args:
+        modules: whose state is copied and put back.
+    """
+
+    def __init__(self, modules: Sequence[nn.Module]) -> None:
+        self._modules = nn.ModuleList(modules)
+        self.loss = math.inf
+        self.tensors: dict[str, Tensor] = {}
+
+    def offer(self, loss: float) -> None:
+        """Copy the modules' state if this loss is the lowest so far."""
+        if loss < self.loss:
+            self.loss = loss
+            self.tensors = {name: t.detach().clone() for name, t in self._modules.state_dict().items()}
+
+    def put_back(self) -> None:
+        """Load the best state into the modules; without any, they stay as they are."""
+        if self.tensors:
+            self._modules.load_state_dict(self.tensors)

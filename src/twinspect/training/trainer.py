@@ -14,11 +14,10 @@ from typing import TYPE_CHECKING, Any, cast
 import torch
 from torch import nn
 
-from twinspect.best import Best
 from twinspect.errors import ConfigError, TrainingError
 from twinspect.methods.base import a_tenth
 from twinspect.training.batches import TrainingImages
-from twinspect.training.checkpoint import Checkpoint, History, State
+from twinspect.training.checkpoint import Best, Checkpoint, History, State
 from twinspect.training.sync_batchnorm import synchronised
 from twinspect.utils.allocator import kept_memory
 from twinspect.utils.devices import choose_device
