@@ -12,11 +12,10 @@ from twinspect.calibration.conformal import (
     Calibration,
     choose_rate,
     choose_rate_of,
-    count_to_hold_out,
-    counts_to_hold_out,
     images_needed,
     smallest_rate,
 )
+from twinspect.calibration.hold_out import count_to_hold_out, counts_to_hold_out
 from twinspect.errors import CalibrationError, ConfigError
 
 

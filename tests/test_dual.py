@@ -30,6 +30,7 @@ from twinspect.methods.networks.branch_normalizer import Spreads
 from twinspect.methods.networks.token_decoder import Attention, Perceptron, TokenStudent
 from twinspect.model.whole_image import Model
 from twinspect.teachers import create_teacher
+from twinspect.teachers.rebuilding import sibling
 from twinspect.training.trainer import Trainer, held_out
 
 if TYPE_CHECKING:
@@ -431,7 +432,7 @@ def test_weights_from_the_hub_are_those_of_the_middle_and_the_last_blocks(
 def test_a_sibling_is_built_like_the_teacher_and_may_learn(name: str) -> None:
     teacher = create_teacher(name, weights="random", seed=0)
     names = [level.name for level in teacher.levels]
-    one, same, other = (teacher.sibling(names, seed) for seed in (1, 1, 2))
+    one, same, other = (sibling(teacher, names, seed) for seed in (1, 1, 2))
     shapes = {key: value.shape for key, value in teacher.backbone.state_dict().items()}
     assert {key: value.shape for key, value in one.state_dict().items()} == shapes
     assert all(p.requires_grad for p in one.parameters())

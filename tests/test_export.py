@@ -399,7 +399,7 @@ def test_too_small_an_image_is_named(saved: Path) -> None:
 def test_what_is_kept_is_what_was_held_out(tmp_path: Path) -> None:
     images = photographs(12, 40, 50)
     detector = ts.Detector("mkd", **quick("mkd", 1), keep_images=2).fit(images)
-    from twinspect.bundle.kept_images import decode
+    from twinspect.images.png import decode
 
     kept = [decode(content) for content in detector.images_]
     assert len(kept) == 2

@@ -5,6 +5,9 @@ from __future__ import annotations
 import ast
 import subprocess
 import sys
+from collections import Counter
+from functools import cache
+from graphlib import TopologicalSorter
 from pathlib import Path
 
 import pytest
@@ -28,60 +31,26 @@ HEAVY = (
     "pandas",
 )
 
-FLOORS = {
-    0: (
-        "errors",
-        "_version",
-        "files",
-        "memory",
-        "footprint",
-        "devices",
-        "progress",
-        "maps",
-        "losses",
-        "metrics",
-        "evidence",
-        "tiling",
-        "blending",
-        "spacing",
-        "optimizers",
-        "looks",
-        "toml",
-        "ranks",
-    ),
-    1: ("images", "decoding", "data", "teachers", "nets", "synthesis"),
-    2: ("methods",),
-    3: (
-        "scores",
-        "rows",
-        "scorable",
-        "model",
-        "joined_model",
-        "tiled_model",
-        "pictures",
-        "leave_one_out",
-        "batches",
-        "best",
-        "training",
-        "checkpoint",
-        "calibration",
-        "bundle",
-        "weights_file",
-        "describing",
-        "sealed",
-        "kept_images",
-        "torch_engine",
-        "scoring",
-        "fitting",
-        "lines",
-        "kinds",
-        "objects",
-        "measuring",
-    ),
-    4: ("judging", "runtime", "trained", "detector", "joining", "loading", "evaluation", "trial", "features"),
-    5: ("cli", "export", "report", "serve", "benchmark", "scale", "__main__"),
-}
-LEVEL = {name: level for level, names in FLOORS.items() for name in names}
+# The architecture, from the ground up: a package or top-level file imports only from lines above its own.
+LAYERS = (
+    {"errors", "_lazy", "_version", "maps"},
+    {"images", "metrics", "utils"},
+    {"data", "teachers"},
+    {"synthesis", "calibration", "bundle"},
+    {"methods"},
+    {"model"},
+    {"inference"},
+    {"training"},
+    {"detector"},
+    {"ensemble", "evaluation"},
+    {"loading", "report"},
+    {"export", "serve", "benchmark"},
+    {"scale"},
+    {"cli"},
+    {"__main__"},
+)
+LAYER = {name: number for number, names in enumerate(LAYERS) for name in names}
+EDGES = ("report", "export", "serve", "benchmark", "scale", "cli")
 
 
 def test_the_public_names() -> None:
@@ -126,57 +95,65 @@ def test_the_first_answer_imports_nothing_heavy(code: str) -> None:
     assert done.stdout.strip().splitlines()[-1] == "HEAVY []"
 
 
-def imports(path: Path) -> set[str]:
-    """Top-level parts of the package that a file imports when it runs, type-checking blocks left out."""
-    tree = ast.parse(path.read_text(encoding="utf-8"))
-    skipped = {
-        id(node)
-        for block in ast.walk(tree)
-        if isinstance(block, ast.If) and ast.unparse(block.test) == "TYPE_CHECKING"
-        for node in ast.walk(block)
-    }
-    found = set()
+MODULES = {
+    ".".join(path.relative_to(PACKAGE.parent).with_suffix("").parts).removesuffix(".__init__"): path
+    for path in sorted(PACKAGE.rglob("*.py"))
+}
+
+
+@cache
+def imports(module: str) -> frozenset[str]:
+    """Modules of the package that a module imports anywhere, for types too."""
+    tree = ast.parse(MODULES[module].read_text(encoding="utf-8"))
+    names = set()
     for node in ast.walk(tree):
-        if id(node) in skipped:
-            continue
-        if isinstance(node, ast.ImportFrom) and node.module and node.module.startswith("twinspect"):
-            names = (
-                [node.module] if node.module != "twinspect" else [f"twinspect.{a.name}" for a in node.names]
-            )
+        if isinstance(node, ast.ImportFrom):
+            names |= {f"{node.module}.{alias.name}" for alias in node.names}
         elif isinstance(node, ast.Import):
-            names = [alias.name for alias in node.names if alias.name.startswith("twinspect.")]
-        else:
-            continue
-        found |= {name.split(".")[1] for name in names}
-    return found
+            names |= {alias.name for alias in node.names}
+    ours = {name for name in names if name.startswith("twinspect.")}
+    return frozenset(name if name in MODULES else name.rpartition(".")[0] for name in ours)
 
 
-@pytest.mark.parametrize(
-    "path", sorted(PACKAGE.rglob("*.py")), ids=lambda path: str(path.relative_to(PACKAGE))
-)
-def test_imports_point_down(path: Path) -> None:
-    own = path.relative_to(PACKAGE).parts[0].removesuffix(".py")
-    if own == "__init__":
-        return
-    above = {name for name in imports(path) if LEVEL[name] > LEVEL[own]}
-    assert not above, f"{own} (floor {LEVEL[own]}) imports {above}"
+def top(module: str) -> str:
+    """The package or top-level file that a module belongs to."""
+    return module.split(".")[1]
 
 
-@pytest.mark.parametrize("edge", FLOORS[5][:-1])
+@pytest.mark.parametrize("module", [name for name in MODULES if name != "twinspect"])
+def test_imports_point_down(module: str) -> None:
+    others = {top(name) for name in imports(module) if name != "twinspect"} - {top(module)}
+    above = {name for name in others if LAYER[name] >= LAYER[top(module)]}
+    assert not above, f"{module} (layer {LAYER[top(module)]}) imports {above}"
+
+
+def test_modules_import_in_no_circle() -> None:
+    graph = {name: imports(name) - {"twinspect"} for name in MODULES if name != "twinspect"}
+    # A package's own __init__ hands names on; nothing in the package imports them from there.
+    TopologicalSorter(graph).prepare()
+
+
+@pytest.mark.parametrize("edge", EDGES)
 def test_edges_import_no_method_and_no_network(edge: str) -> None:
-    for path in (PACKAGE / edge).rglob("*.py"):
-        text = path.read_text(encoding="utf-8")
-        assert "twinspect.methods.mkd" not in text
-        assert not imports(path) & {
-            "model",
-            "joined_model",
-            "tiled_model",
-            "pictures",
-            "training",
-            "nets",
-            "maps",
-            "losses",
-        }, path
+    for module in (name for name in MODULES if name.startswith(f"twinspect.{edge}.")):
+        assert "twinspect.methods.mkd" not in MODULES[module].read_text(encoding="utf-8")
+        networks = {
+            name for name in imports(module) if top(name) in {"model", "maps"} or ".methods.networks" in name
+        }
+        assert not networks | imports(module) & {"twinspect.methods.losses", "twinspect.training.trainer"}, (
+            module
+        )
+
+
+def test_a_newcomer_finds_the_room() -> None:
+    files = list(PACKAGE.glob("*.py"))
+    assert len(files) <= 8
+    verbs = {path.stem for path in (PACKAGE / "cli").glob("*.py")}
+    counts = Counter(path.stem for path in MODULES.values() if path.stem not in {"base", "__init__"})
+    often = {name for name, count in counts.items() if count - (name in verbs) > 2}
+    assert not often, "module names that stand for three things"
+    long = {name for name, path in MODULES.items() if len(path.read_text("utf-8").splitlines()) > 450}
+    assert not long, "files of more than 450 lines"
 
 
 def test_nothing_pickled_is_loaded() -> None:

@@ -26,6 +26,7 @@ from twinspect.teachers import Teacher, create_teacher, teachers
 from twinspect.teachers.pocket.network import NAMES, PLAN, PocketNetwork
 from twinspect.teachers.pocket.teacher import WEIGHTS
 from twinspect.teachers.random_weights import pink_noise
+from twinspect.teachers.rebuilding import teacher_from_spec
 
 SCRIPTS = Path(__file__).resolve().parents[1] / "scripts" / "pocket"
 CARD = WEIGHTS.with_name("CARD.md")
@@ -181,7 +182,7 @@ def test_a_file_of_another_network_is_refused(tmp_path: Path) -> None:
 
 def test_it_is_built_again_from_its_record() -> None:
     teacher = create_teacher("pocket", layers=[1, 2])
-    again = Teacher.from_spec(teacher.spec())
+    again = teacher_from_spec(teacher.spec())
     again.load_state_dict(teacher.state_dict())
     x = picture(1, 3, 32, 48)
     assert all(torch.equal(a, b) for a, b in zip(teacher(x), again(x), strict=True))

@@ -18,10 +18,10 @@ from PIL import Image
 from safetensors.torch import load_file
 
 import twinspect as ts
+from twinspect.calibration.good_scores import GoodScores
 from twinspect.data.samples import Sample
 from twinspect.errors import ConfigError, ElsewhereError, ImageError
 from twinspect.images.statistics import Looks
-from twinspect.inference.pipeline import GoodScores
 from twinspect.training.sync_batchnorm import SynchronisedBatchNorm2d, synchronised
 from twinspect.utils.distributed import ALONE, Ranks, check, check_torchrun, is_follower
 

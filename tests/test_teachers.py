@@ -34,6 +34,7 @@ from twinspect.teachers import (
     teachers,
 )
 from twinspect.teachers.curated import CURATED, FROM_FILE, SHIPPED
+from twinspect.teachers.rebuilding import teacher_from_spec
 
 sys.path.insert(0, str(Path(__file__).parent))
 from stub_hub import StubHub, stub_hub
@@ -249,7 +250,7 @@ def test_random_weights_follow_the_seed_and_disturb_nobody() -> None:
     torch.manual_seed(11)
     state = torch.get_rng_state()
     first, again, other = (create_teacher(TINY, weights="random", seed=seed) for seed in (5, 5, 6))
-    Teacher.from_spec(first.spec())
+    teacher_from_spec(first.spec())
     assert torch.equal(torch.get_rng_state(), state)
     assert same(first(picture()), again(picture()))
     assert first.sha256 == again.sha256 != other.sha256
@@ -265,7 +266,7 @@ def test_a_teacher_comes_back_from_its_record(name: str, monkeypatch: pytest.Mon
     teacher = create_teacher(name, weights="random", seed=1)
     record = json.loads(json.dumps(teacher.spec()))
     monkeypatch.setattr(hub, "fetch", lambda *_: pytest.fail("a record must not need the hub"))
-    back = Teacher.from_spec(record)
+    back = teacher_from_spec(record)
     back.load_state_dict(teacher.state_dict(), strict=True)
     assert back.card == teacher.card
     assert same(back(picture()), teacher(picture()))
@@ -275,9 +276,9 @@ def test_a_damaged_record_is_named() -> None:
     record = create_teacher(TINY, weights="random").spec()
     for wrong in ({**record, "colour": "red"}, {k: v for k, v in record.items() if k != "levels"}):
         with pytest.raises(TeacherError, match="no record of a teacher"):
-            Teacher.from_spec(wrong)
+            teacher_from_spec(wrong)
     with pytest.raises(TeacherError, match=r"timm .* has no level 'layer9'"):
-        Teacher.from_spec({**record, "levels": [{**record["levels"][0], "name": "layer9"}]})
+        teacher_from_spec({**record, "levels": [{**record["levels"][0], "name": "layer9"}]})
 
 
 # --- weights files --------------------------------------------------------------------------------
@@ -697,7 +698,7 @@ def test_a_package_can_bring_a_teacher(acme: ModuleType) -> None:
     teacher = create_teacher("acme", weights="random", seed=4)
     assert (teacher.name, teacher.source) == ("acme", "acme random")
     assert teacher.levels == (Level("conv", 8, 4, signed=True),)
-    back = Teacher.from_spec(json.loads(json.dumps(teacher.spec())))
+    back = teacher_from_spec(json.loads(json.dumps(teacher.spec())))
     back.load_state_dict(teacher.state_dict(), strict=True)
     assert same(back(picture()), teacher(picture()))
 
@@ -716,7 +717,7 @@ def test_a_package_that_fails_is_named(acme: ModuleType, monkeypatch: pytest.Mon
     with pytest.raises(
         TeacherError, match=r"'acme' comes from another package, and no installed one brings it"
     ):
-        Teacher.from_spec(record)
+        teacher_from_spec(record)
 
 
 def test_a_backbone_must_give_one_map_a_level() -> None:

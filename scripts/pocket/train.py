@@ -25,9 +25,8 @@ from sources import collect
 from twinspect.teachers import create_teacher
 from twinspect.teachers.pocket.network import PocketNetwork
 from twinspect.training.checkpoint import Best, Checkpoint, History, State
-from twinspect.training.trainer import choose_precision
 from twinspect.utils.allocator import kept_memory
-from twinspect.utils.devices import choose_device
+from twinspect.utils.devices import choose_device, choose_precision
 from twinspect.utils.files import write_atomically
 
 if TYPE_CHECKING:

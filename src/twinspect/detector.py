@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 from twinspect.bundle.description import about
 from twinspect.bundle.kept_images import keep
-from twinspect.calibration.conformal import check_folds, check_kind, choose_rate, counts_to_hold_out
+from twinspect.calibration.conformal import check_kind, choose_rate
+from twinspect.calibration.hold_out import check_folds, counts_to_hold_out
 from twinspect.data import open_data
 from twinspect.data.fingerprint import fingerprint
 from twinspect.data.splits import hold_out

@@ -14,9 +14,8 @@ from twinspect.errors import DataError
 from twinspect.evaluation.by_object import object_lines
 from twinspect.evaluation.metric_row import Line, mean_line
 from twinspect.evaluation.test_set import PixelTally, by_category, counts, kind_table, quality, tested
-from twinspect.training.trainer import choose_precision
 from twinspect.utils import peak_memory
-from twinspect.utils.devices import choose_device
+from twinspect.utils.devices import choose_device, choose_precision
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -27,7 +26,7 @@ if TYPE_CHECKING:
     from twinspect.evaluation.by_defect_type import KindTable
     from twinspect.evaluation.evaluation import Evaluation
     from twinspect.evaluation.test_set import Measured
-    from twinspect.inference.pipeline import RawScore
+    from twinspect.inference.results import RawScore
     from twinspect.model.tiled import TiledModel
     from twinspect.model.whole_image import Model
     from twinspect.training.fitting import Fitting

@@ -37,4 +37,22 @@ __all__ = [
     "write_bundle",
 ]
 
-__getattr__ = lazy_names(__name__, dict.fromkeys(__all__, "twinspect.bundle.folder"))
+__getattr__ = lazy_names(
+    __name__,
+    {
+        "twinspect.bundle.folder": (
+            "RECORD",
+            "WEIGHTS",
+            "IMAGES",
+            "JOINED",
+            "write_bundle",
+            "rewrite_record",
+            "read_record",
+            "model_key",
+            "read_weights",
+            "read_images",
+            "swap",
+            "reason",
+        ),
+    },
+)

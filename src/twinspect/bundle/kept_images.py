@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import io
 from typing import TYPE_CHECKING
 
 import numpy as np
-from PIL import Image
 
 from twinspect.data.pixels import read_pixels
+from twinspect.images.png import encode
 from twinspect.utils.even_sampling import spaced
 
 if TYPE_CHECKING:
@@ -38,19 +37,6 @@ def keep(
     """
     order = np.argsort(scores, kind="stable")
     return tuple(encode(_pixels(samples[place], bits)) for place in spaced(order.tolist(), count))
-
-
-def encode(rgb: NDArray[np.uint8]) -> bytes:
-    """Give the contents of a PNG file with these pixels, (H, W, 3) uint8 RGB."""
-    file = io.BytesIO()
-    Image.fromarray(rgb).save(file, format="PNG")
-    return file.getvalue()
-
-
-def decode(content: bytes) -> NDArray[np.uint8]:
-    """Give the pixels of a kept image: (H, W, 3) uint8 RGB."""
-    with Image.open(io.BytesIO(content), formats=("PNG",)) as image:
-        return np.array(image.convert("RGB"))  # a copy, which torch may write to
 
 
 def _pixels(sample: Sample, bits: int | None) -> NDArray[np.uint8]:

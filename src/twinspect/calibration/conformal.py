@@ -20,23 +20,13 @@ from twinspect.errors import CalibrationError, ConfigError
 from twinspect.images.statistics import Looks
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable
 
     from numpy.typing import ArrayLike, NDArray
 
 Kind = Literal["split", "cv"]
-LARGEST_SHARE = Fraction(2, 5)
-"""At most this share of the good images is held out."""
-USUAL_SHARE = Fraction(1, 5)
-"""This share is held out where it is more than the rate asked for needs: a steadier threshold."""
-USUAL_RATE = Fraction(1, 20)
-"""The rate aimed at, images permitting, when none was asked for."""
-STRICTEST_UNASKED = 199
-"""Without being asked, hold out no more than this: 1 false alarm in 200 is strict enough."""
 HIGHEST_UNASKED = Fraction(1, 10)
 """Without being asked, the rate is not raised above this for the sake of a category that has few images."""
-FOLDS = 5
-"""Parts of the images in cross-conformal calibration."""
 
 
 @dataclass(frozen=True)
@@ -256,79 +246,6 @@ def choose_rate_of(categories: Iterable[str], asked: float | None) -> float:
     return max(rate, min(float(HIGHEST_UNASKED), smallest_rate(min(counts.values()))))
 
 
-def counts_to_hold_out(images: Mapping[str, int], asked: float | None) -> dict[str, int]:
-    """Decide how many good images of each category are kept from training for calibration.
-
-    Where a category has too few for the rate asked for, as many as may be are held out; it then shares the pooled
-    threshold.
-
-    Args:
-        images: good images at hand, by category.
-        asked: the false-alarm rate asked for, if any.
-
-    Raises:
-        CalibrationError: all together are too few for the rate asked for, or for any.
-    """
-    total = count_to_hold_out(sum(images.values()), asked)
-    if len(images) == 1:
-        return dict.fromkeys(images, total)
-    most = {name: math.floor(count * LARGEST_SHARE) for name, count in images.items()}
-    held = {name: _count_or(most[name], images[name], asked) for name in images}
-    if asked is not None:
-        check_promise(sum(held.values()), asked)
-    return held
-
-
-def _count_or(most: int, images: int, asked: float | None) -> int:
-    try:
-        return count_to_hold_out(images, asked)
-    except CalibrationError:
-        return most
-
-
-def count_to_hold_out(images: int, asked: float | None) -> int:
-    """Decide how many of the good images are kept from training for calibration.
-
-    Args:
-        images: good images at hand.
-        asked: the false-alarm rate asked for, if any.
-
-    Raises:
-        CalibrationError: too few images for the rate asked for, or for any.
-    """
-    most = math.floor(images * LARGEST_SHARE)
-    if most < 1:
-        raise CalibrationError(
-            f"{images} good image{'s' if images != 1 else ''} cannot be split into training and calibration; "
-            "give at least 3, and 50 for a false-alarm rate below 5 %"
-        )
-    usual = math.floor(images * USUAL_SHARE)
-    if asked is None:
-        return min(most, STRICTEST_UNASKED, max(images_needed(float(USUAL_RATE)), usual))
-    needed = images_needed(check_rate(asked))
-    if needed > most:
-        total = math.ceil(needed / LARGEST_SHARE)
-        raise CalibrationError(
-            f"a false-alarm rate of {asked:g} needs {needed} held-out good images, and at most 40 % of "
-            f"{images} are held out: {most}. Give at least {total} images, ask for a rate of "
-            f"{_round_up(smallest_rate(most)):g} or more, or type: --calibration cv"
-        )
-    return min(most, max(needed, usual))
-
-
-def check_folds(images: int, asked: float | None) -> None:
-    """Refuse cross-conformal calibration with too few images.
-
-    Raises:
-        CalibrationError: fewer images than folds, or than the rate asked for needs.
-    """
-    if images < FOLDS:
-        raise CalibrationError(
-            f"--calibration cv splits into {FOLDS} folds and needs {FOLDS} good images, got {images}"
-        )
-    choose_rate(images, asked)
-
-
 def check_rate(rate: float) -> float:
     """Return a rate that is one.
 
@@ -365,8 +282,3 @@ def _allowed(images: int, rate: float) -> int:
     if rate == smallest_rate(images):
         return 1
     return min(images, math.floor(exact(rate) * (images + 1)))
-
-
-def _round_up(rate: float) -> float:
-    """Round up to three decimals, for a suggestion that can be typed."""
-    return math.ceil(rate * 1000) / 1000

@@ -11,4 +11,14 @@ if TYPE_CHECKING:
 
 __all__ = ["METRICS", "Evaluation", "Intervals", "evaluate"]
 
-__getattr__ = lazy_names(__name__, dict.fromkeys(__all__, "twinspect.evaluation.evaluation"))
+__getattr__ = lazy_names(
+    __name__,
+    {
+        "twinspect.evaluation.evaluation": (
+            "METRICS",
+            "Evaluation",
+            "Intervals",
+            "evaluate",
+        ),
+    },
+)

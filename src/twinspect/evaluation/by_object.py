@@ -16,7 +16,7 @@ from twinspect.metrics import FURTHER_DEFINITIONS, auroc
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-    from twinspect.evaluation.test_set import Scored
+    from twinspect.inference.results import Scored
 
 OBJECT_AUROC: Final = "object_auroc"
 

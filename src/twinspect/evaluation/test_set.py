@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING, Any, Final, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from twinspect.data import DataSet, DataSource, Sample
+    from twinspect.inference.results import Scored, ScoredT
 
 EXACT_PIXELS = 2**27
 """Pixel metrics are exact up to so many pixels over all categories (2048 maps of 256 x 256); beyond, binned.
@@ -45,29 +46,6 @@ QUALITY: Final = (
 """The metrics that need no threshold, in the order of ``metrics.json``."""
 FURTHER: Final = (*BY_KIND, OBJECT_AUROC)
 """Metrics that only some test sets have, and no table of ``metrics.json``."""
-
-
-class Scored(Protocol):
-    """An image with its raw score and map, however it was judged."""
-
-    @property
-    def sample(self) -> Sample:
-        """The image."""
-
-    @property
-    def score(self) -> float:
-        """Unbounded, higher is more anomalous."""
-
-    @property
-    def map(self) -> NDArray[np.float32] | None:
-        """(H, W) at the image's own size."""
-
-    @property
-    def error(self) -> str:
-        """Why the image could not be read; empty if it could."""
-
-
-ScoredT = TypeVar("ScoredT", bound=Scored)
 
 
 @dataclass(frozen=True)

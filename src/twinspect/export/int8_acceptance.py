@@ -20,7 +20,8 @@ if TYPE_CHECKING:
 
     from twinspect.calibration.conformal import Calibration
     from twinspect.data.samples import Sample
-    from twinspect.inference.pipeline import Engine, RawScore, Scorer
+    from twinspect.inference.pipeline import Engine, Scorer
+    from twinspect.inference.results import RawScore
 
 LEAST_RHO: Final = 0.99
 """Least rank correlation of scores, and of pixels, where there are no labels."""

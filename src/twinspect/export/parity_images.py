@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
-from twinspect.bundle.kept_images import decode
 from twinspect.data import open_data
 from twinspect.data.samples import Sample
 from twinspect.errors import ConfigError, DataError
+from twinspect.images.png import decode
 from twinspect.images.reading import read_rgb
 from twinspect.utils.even_sampling import spaced
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from twinspect._lazy import lazy_names
 
 if TYPE_CHECKING:
+    from twinspect.images.decoding import MAX_PIXELS
     from twinspect.images.reading import (
         IMAGE_SUFFIXES,
         MIN_SIDE,
@@ -16,6 +17,19 @@ if TYPE_CHECKING:
         read_rgb,
     )
 
-__all__ = ["IMAGE_SUFFIXES", "MIN_SIDE", "check_sides", "image_size", "read_mask", "read_rgb"]
+__all__ = ["IMAGE_SUFFIXES", "MAX_PIXELS", "MIN_SIDE", "check_sides", "image_size", "read_mask", "read_rgb"]
 
-__getattr__ = lazy_names(__name__, dict.fromkeys(__all__, "twinspect.images.reading"))
+__getattr__ = lazy_names(
+    __name__,
+    {
+        "twinspect.images.decoding": ("MAX_PIXELS",),
+        "twinspect.images.reading": (
+            "IMAGE_SUFFIXES",
+            "MIN_SIDE",
+            "check_sides",
+            "image_size",
+            "read_mask",
+            "read_rgb",
+        ),
+    },
+)

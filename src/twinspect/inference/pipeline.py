@@ -5,31 +5,28 @@ What scores is an engine: trained networks under torch, or an exported graph und
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from functools import partial
-from typing import TYPE_CHECKING, Any, ClassVar, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
-import numpy as np
-
-from twinspect.calibration.conformal import Calibration, choose_rate_of
+from twinspect.calibration.good_scores import GoodScores
 from twinspect.data.pixels import read_pixels
 from twinspect.data.prefetching import ReadFailure, read_samples
 from twinspect.errors import ImageError
 from twinspect.images.statistics import Looks, looks
+from twinspect.inference.results import RawScore
 from twinspect.utils.allocator import kept_memory
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
+    import numpy as np
     from numpy.typing import NDArray
 
-    from twinspect.calibration.conformal import Kind
     from twinspect.data.samples import Sample
 
 SCORE_BATCH = 8
 """Images scored at once. Batches are cut at fixed places of the list, so a resumed run repeats the same ones."""
-PEAK_SHARE = 0.9
-"""The share of good images whose maps stay below the peak that colours heat maps."""
 
 Judged = tuple[float, "NDArray[np.float32] | None"]
 """The raw score of an image, and its map (H, W) at the image's own size if it was asked for."""
@@ -47,25 +44,6 @@ class Engine(Protocol):
 
     def score(self, read: Sequence[Any], *, maps: bool) -> list[Judged]:
         """Score what :meth:`read` gave, images of any sizes, in order."""
-
-
-@dataclass(frozen=True)
-class RawScore:
-    """What a model says of one image.
-
-    Attributes:
-        sample: the image.
-        score: unbounded, higher is more anomalous; NaN where the image could not be read.
-        map: (H, W) float32 at the image's own size; ``None`` if not asked for or not read.
-        error: why the image could not be read; empty if it could.
-        looks: what the image looks like; ``None`` if not asked for or not read.
-    """
-
-    sample: Sample
-    score: float
-    map: NDArray[np.float32] | None = None
-    error: str = ""
-    looks: Looks | None = None
 
 
 @dataclass(frozen=True)
@@ -121,64 +99,6 @@ class Scorer:
         for result in read_samples(samples, partial(engine.read, bits=self.bits), workers=self.workers):
             if isinstance(result, ReadFailure):
                 raise ImageError(result.message)
-
-
-@dataclass
-class GoodScores:
-    """Raw scores of good images, the typical and the highest pixel of each one's map, and what each looks like."""
-
-    names: list[str] = field(default_factory=list)
-    categories: list[str] = field(default_factory=list)
-    scores: list[float] = field(default_factory=list)
-    typical: list[float] = field(default_factory=list)
-    highest: list[float] = field(default_factory=list)
-    looks: list[Looks] = field(default_factory=list)
-
-    NUMBERS: ClassVar[int] = 3 + len(Looks._fields)
-    """How many numbers there are of an image."""
-
-    def to_numbers(self) -> NDArray[np.float64]:
-        """Lay the numbers of all images out, (N, ``NUMBERS``), for another process to read."""
-        rows = zip(self.scores, self.typical, self.highest, self.looks, strict=True)
-        numbers = [(score, typical, highest, *seen) for score, typical, highest, seen in rows]
-        return np.array(numbers, dtype=np.float64).reshape(-1, self.NUMBERS)
-
-    @classmethod
-    def of(cls, samples: Sequence[Sample], numbers: NDArray[np.float64]) -> GoodScores:
-        """Put together images and what :meth:`to_numbers` said of them."""
-        good = cls([sample.name for sample in samples], [sample.category for sample in samples])
-        good.scores, good.typical, good.highest = numbers[:, :3].T.tolist()
-        good.looks = [Looks(*seen) for seen in numbers[:, 3:].tolist()]
-        return good
-
-    def add(self, sample: Sample, score: float, values: NDArray[np.float32], seen: Looks) -> None:
-        """Take in one image."""
-        self.names.append(sample.name)
-        self.categories.append(sample.category)
-        self.scores.append(score)
-        self.typical.append(float(np.median(values)))
-        self.highest.append(float(values.max()))
-        self.looks.append(seen)
-
-    def extend(self, other: GoodScores) -> None:
-        """Take in the images of another."""
-        self.names += other.names
-        self.categories += other.categories
-        self.scores += other.scores
-        self.typical += other.typical
-        self.highest += other.highest
-        self.looks += other.looks
-
-    def calibration(self, asked: float | None, kind: Kind) -> Calibration:
-        """Make the promise that these images allow.
-
-        Raises:
-            CalibrationError: they are too few for the rate asked for.
-        """
-        span = (float(np.median(self.typical)), float(np.quantile(self.highest, PEAK_SHARE)))
-        rate = choose_rate_of(self.categories, asked)
-        labels = tuple(self.names), tuple(self.categories), tuple(self.looks)
-        return Calibration(tuple(self.scores), rate, kind, span, *labels)
 
 
 def _read(engine: Engine, bits: int | None, sample: Sample) -> tuple[Any, None]:

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol, TypeVar
 
 import numpy as np
+
+from twinspect.images.statistics import Looks
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from numpy.typing import NDArray
 
+    from twinspect.data import Sample
     from twinspect.data.samples import Sample
     from twinspect.images.statistics import Looks
 
@@ -87,3 +90,45 @@ def _stack(found: list[NDArray[np.float32] | None]) -> NDArray[np.float32] | lis
     size = sizes.pop() if len(sizes) == 1 else (0, 0)
     filled = [np.full(size, np.nan, dtype=np.float32) if each is None else each for each in found]
     return filled if sizes else np.stack(filled) if filled else np.empty((0, 0, 0), dtype=np.float32)
+
+
+class Scored(Protocol):
+    """An image with its raw score and map, however it was judged."""
+
+    @property
+    def sample(self) -> Sample:
+        """The image."""
+
+    @property
+    def score(self) -> float:
+        """Unbounded, higher is more anomalous."""
+
+    @property
+    def map(self) -> NDArray[np.float32] | None:
+        """(H, W) at the image's own size."""
+
+    @property
+    def error(self) -> str:
+        """Why the image could not be read; empty if it could."""
+
+
+ScoredT = TypeVar("ScoredT", bound=Scored)
+
+
+@dataclass(frozen=True)
+class RawScore:
+    """What a model says of one image.
+
+    Attributes:
+        sample: the image.
+        score: unbounded, higher is more anomalous; NaN where the image could not be read.
+        map: (H, W) float32 at the image's own size; ``None`` if not asked for or not read.
+        error: why the image could not be read; empty if it could.
+        looks: what the image looks like; ``None`` if not asked for or not read.
+    """
+
+    sample: Sample
+    score: float
+    map: NDArray[np.float32] | None = None
+    error: str = ""
+    looks: Looks | None = None

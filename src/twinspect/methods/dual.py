@@ -27,6 +27,7 @@ from twinspect.methods.rd import Student, check_halving
 from twinspect.methods.stable_adamw import StableAdamW
 from twinspect.teachers import backbones
 from twinspect.teachers.base import HasClassTokens, describe
+from twinspect.teachers.rebuilding import sibling
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -125,7 +126,7 @@ class Dual(Method[DualConfig]):
         if config.branch != "local":
             names = [level.name for level in teacher.levels[-config.semantic_levels :]]
             # Drawn, so that it follows the training's seed and never repeats a teacher of random weights.
-            self.students["semantic"] = teacher.sibling(names, seed=int(torch.randint(2**31, ())))
+            self.students["semantic"] = sibling(teacher, names, seed=int(torch.randint(2**31, ())))
         self.spreads = Spreads(len(self.students), config.tail)
 
     def _count_maps(self) -> int:

@@ -10,8 +10,8 @@ from torch import Tensor
 
 from twinspect.methods.base import Output
 from twinspect.model.base import Scorable
+from twinspect.model.preprocessing import check_rgb
 from twinspect.model.tile_blending import blend, cut
-from twinspect.model.whole_image import check_rgb
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -5,7 +5,7 @@ What is trained, saved, exported and served is this module; nothing else resizes
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -13,52 +13,17 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from twinspect import maps
-from twinspect.errors import ImageError
-from twinspect.images.reading import check_sides
 from twinspect.methods import method_class
 from twinspect.methods.config import make_config, to_record
 from twinspect.model.base import Scorable
+from twinspect.model.preprocessing import Preprocessing, check_rgb
 from twinspect.teachers.backbones import TokenMaps
-from twinspect.teachers.base import Teacher
+from twinspect.teachers.rebuilding import teacher_from_spec
 
 if TYPE_CHECKING:
     from twinspect.methods.base import Method, Output
     from twinspect.methods.config import MethodConfig
-
-IMAGE_DIMENSIONS = 4
-
-
-@dataclass(frozen=True)
-class Preprocessing:
-    """How pixels become what the teacher sees.
-
-    Attributes:
-        size: side of the square that images are resized to, in pixels (bilinear, antialiased).
-        crop: side of the centre kept after resizing, in pixels; 0 keeps everything.
-        mean: subtracted from each of R, G, B after scaling to 0..1.
-        std: divided by, likewise.
-    """
-
-    size: int
-    crop: int
-    mean: tuple[float, float, float]
-    std: tuple[float, float, float]
-
-    @classmethod
-    def of(cls, config: MethodConfig, teacher: Teacher) -> Preprocessing:
-        """Combine the method's size with the teacher's normalisation."""
-        mean, std = (teacher.mean, teacher.std) if config.normalize else ((0.0,) * 3, (1.0,) * 3)
-        return cls(config.size, config.crop, mean, std)
-
-    @property
-    def margin(self) -> int:
-        """Pixels cut off at each side by the crop."""
-        return (self.size - self.crop) // 2 if self.crop else 0
-
-    @property
-    def side(self) -> int:
-        """Side of what the teacher sees, in pixels."""
-        return self.crop or self.size
+    from twinspect.teachers.base import Teacher
 
 
 class Model(Scorable):
@@ -159,19 +124,6 @@ class Model(Scorable):
     @classmethod
     def from_record(cls, method: str, record: dict[str, Any]) -> Model:
         """Rebuild the networks that :meth:`record` described, without any weights."""
-        teacher = Teacher.from_spec(record["teacher"])
+        teacher = teacher_from_spec(record["teacher"])
         config = make_config(method_class(method).Config, None, record["config"])
         return cls.build(method, config, teacher)
-
-
-def check_rgb(rgb: Tensor) -> None:
-    """Refuse what is not a batch of RGB images.
-
-    Raises:
-        ImageError: a wrong shape, or sides too small to hold structure.
-    """
-    if rgb.ndim != IMAGE_DIMENSIONS or rgb.shape[1] != 3:
-        raise ImageError(
-            f"expected (B, 3, H, W) uint8 RGB, got {tuple(rgb.shape)} {rgb.dtype}; for one image use rgb[None]"
-        )
-    check_sides(rgb.shape[-2], rgb.shape[-1])

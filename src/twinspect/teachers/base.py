@@ -9,9 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from twinspect.errors import ConfigError, TeacherError
-from twinspect.teachers import backbones, plugins
 from twinspect.teachers.feature_levels import Level
-from twinspect.teachers.weights_origin import RANDOM
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -139,19 +137,6 @@ class Teacher(nn.Module):
         self._check(images)
         return describe(self.backbone, images)
 
-    def sibling(self, levels: Sequence[str], seed: int) -> nn.Module:
-        """Build another network of the same architecture, with random weights that may learn.
-
-        Args:
-            levels: names of those that it shall give, out of this teacher's.
-            seed: of its weights; torch's own random state is left as it was.
-
-        Returns:
-            A backbone, as this teacher's is; :func:`describe` takes it.
-        """
-        network = _network(self.card, levels, RANDOM, seed)
-        return network.requires_grad_(requires_grad=True)
-
     def check_size(self, height: int, width: int) -> None:
         """Refuse an image size that the network does not take.
 
@@ -190,23 +175,9 @@ class Teacher(nn.Module):
         self.check_size(images.shape[2], images.shape[3])
 
     def spec(self) -> dict[str, Any]:
-        """Record in plain JSON values what :meth:`from_spec` needs to build this teacher, without weights."""
+        """Record in plain JSON values what :func:`.teacher_from_spec` needs to build this teacher without weights."""
         record = asdict(self.card)
         return {key: list(value) if isinstance(value, tuple) else value for key, value in record.items()}
-
-    @classmethod
-    def from_spec(cls, spec: dict[str, Any]) -> Teacher:
-        """Build a teacher again, offline, with arbitrary weights; load its own with ``load_state_dict``.
-
-        Args:
-            spec: what :meth:`spec` gave.
-
-        Raises:
-            TeacherError: the record is damaged, or what it names is not installed.
-        """
-        card = Card.from_spec(spec)
-        names = [level.name for level in card.levels]
-        return cls(_network(card, names, plugins.BARE, 0), card)
 
 
 def describe(backbone: nn.Module, images: Tensor) -> tuple[tuple[Tensor, ...], tuple[Tensor, ...]]:
@@ -215,14 +186,6 @@ def describe(backbone: nn.Module, images: Tensor) -> tuple[tuple[Tensor, ...], t
         return backbone.with_class_tokens(images)
     maps = tuple(backbone(images))
     return maps, tuple(level.mean((2, 3)) for level in maps)
-
-
-def _network(card: Card, levels: Sequence[str], weights: str, seed: int) -> nn.Module:
-    """Build the network that a card names, with the weights that are named or, if timm's, random ones."""
-    kind, _, name = card.network.partition(":")
-    if kind == TIMM:
-        return backbones.build(name, levels, seed).backbone
-    return plugins.factory(name)(weights=weights, layers=list(levels), seed=seed).backbone
 
 
 def _nearest(side: int, multiple: int) -> str:

@@ -8,15 +8,14 @@ from twinspect._lazy import lazy_names
 
 if TYPE_CHECKING:
     from twinspect.training.trainer import (
-        PRECISIONS,
         SECONDS_BETWEEN_CHECKPOINTS,
         VALIDATION_DRAWS,
         VALIDATION_IMAGES,
         VALIDATIONS,
         Trainer,
-        choose_precision,
         held_out,
     )
+    from twinspect.utils.devices import PRECISIONS, choose_precision
 
 __all__ = [
     "PRECISIONS",
@@ -29,4 +28,20 @@ __all__ = [
     "held_out",
 ]
 
-__getattr__ = lazy_names(__name__, dict.fromkeys(__all__, "twinspect.training.trainer"))
+__getattr__ = lazy_names(
+    __name__,
+    {
+        "twinspect.training.trainer": (
+            "SECONDS_BETWEEN_CHECKPOINTS",
+            "VALIDATIONS",
+            "VALIDATION_IMAGES",
+            "VALIDATION_DRAWS",
+            "Trainer",
+            "held_out",
+        ),
+        "twinspect.utils.devices": (
+            "PRECISIONS",
+            "choose_precision",
+        ),
+    },
+)

@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
-from twinspect.calibration.conformal import FOLDS
+from twinspect.calibration.good_scores import GoodScores
+from twinspect.calibration.hold_out import FOLDS
 from twinspect.data.splits import fold_of
-from twinspect.inference.pipeline import SCORE_BATCH, GoodScores, Scorer
+from twinspect.inference.pipeline import SCORE_BATCH, Scorer
 from twinspect.inference.torch_engine import TorchEngine
 from twinspect.model.tiled import tiled
 from twinspect.model.whole_image import Model

@@ -14,13 +14,13 @@ from typing import TYPE_CHECKING, Any, cast
 import torch
 from torch import nn
 
-from twinspect.errors import ConfigError, TrainingError
+from twinspect.errors import TrainingError
 from twinspect.methods.base import a_tenth
 from twinspect.training.batches import TrainingImages
 from twinspect.training.checkpoint import Best, Checkpoint, History, State
 from twinspect.training.sync_batchnorm import synchronised
 from twinspect.utils.allocator import kept_memory
-from twinspect.utils.devices import choose_device
+from twinspect.utils.devices import PRECISIONS, choose_device, choose_precision
 from twinspect.utils.distributed import ALONE, Ranks, launch
 from twinspect.utils.progress import Progress, Silent
 
@@ -37,7 +37,6 @@ if TYPE_CHECKING:
     from twinspect.model.tiling import Tiling
     from twinspect.model.whole_image import Model
 
-PRECISIONS = {"fp32": "32-true", "bf16": "bf16-mixed"}
 SECONDS_BETWEEN_CHECKPOINTS = 30.0
 VALIDATIONS = 10
 """How often a stage that has a measure is judged on held-out images."""
@@ -356,28 +355,6 @@ def held_out(images: int, seed: int, count: Callable[[int], int] = a_tenth) -> l
     """
     generator = torch.Generator().manual_seed(_mix(seed, images))
     return sorted(torch.randperm(images, generator=generator)[: count(images)].tolist())
-
-
-def choose_precision(name: str, device: torch.device) -> str:
-    """Turn ``auto`` into bf16 where the processor multiplies it faster than fp32, and fp32 elsewhere.
-
-    Raises:
-        ConfigError: an unknown precision.
-    """
-    if name == "auto":
-        return "bf16" if _gains_from_bf16(device) else "fp32"
-    if name not in PRECISIONS:
-        raise ConfigError(f"precision must be one of auto, {', '.join(PRECISIONS)}; got {name!r}")
-    return name
-
-
-def _gains_from_bf16(device: torch.device) -> bool:
-    if device.type == "cuda":
-        return bool(torch.cuda.is_bf16_supported())
-    # Without these instructions a CPU converts to fp32 and back, and loses (torch has no public name for them).
-    return device.type == "cpu" and bool(
-        torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported()  # noqa: SLF001
-    )
 
 
 def _order(

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from twinspect.serve.store.archive import Archive, StoredImage
 from twinspect.serve.store.paging import Filter, Page
-from twinspect.serve.store.recalibration import Proposal
 from twinspect.serve.store.records import (
     AuditRow,
     CalibrationRow,
@@ -16,6 +15,7 @@ from twinspect.serve.store.records import (
     ImageRow,
     InspectionRow,
     ModelRow,
+    Proposal,
 )
 from twinspect.serve.store.retention import Removed, Retention
 from twinspect.serve.store.series import Series

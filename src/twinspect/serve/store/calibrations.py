@@ -17,8 +17,7 @@ if TYPE_CHECKING:
 
     from sqlalchemy import Connection
 
-    from twinspect.serve.store.recalibration import Proposal
-    from twinspect.serve.store.records import ModelRow
+    from twinspect.serve.store.records import ModelRow, Proposal
 
 
 def read(connection: Connection, calibration_id: int) -> CalibrationRow:

@@ -10,7 +10,7 @@ what would show that it is not, and says in words what the promise then is worth
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final, Literal, get_args
+from typing import TYPE_CHECKING, Final, Literal, get_args
 
 import numpy as np
 from sqlalchemy import select
@@ -19,6 +19,7 @@ from twinspect.calibration.conformal import Calibration, check_rate
 from twinspect.errors import unknown_name
 from twinspect.serve.store import calibrations, series
 from twinspect.serve.store.inspections import JUDGED, LATEST
+from twinspect.serve.store.records import Proposal, Use
 from twinspect.serve.store.schema import INSPECTIONS
 
 if TYPE_CHECKING:
@@ -30,72 +31,10 @@ if TYPE_CHECKING:
 
     from twinspect.serve.store.records import ModelRow
 
-Use = Literal["confirmed", "confirmed+calibration", "calibration"]
 RECENT: Final = 1000
 """Of so many of the newest decisions a proposal says how many would change."""
 _MARK: Final = "image:"
 """Begins the name of a calibration image that came from feedback; its sha256 follows."""
-
-
-@dataclass(frozen=True)
-class Proposal:
-    """A calibration that could be applied, and what it would change.
-
-    Attributes:
-        model_id: of the model.
-        parent_id: the calibration that is active now.
-        weights_sha256: of the model, and of every score used.
-        use: what it is made from.
-        calibration: what would decide.
-        confirmed: images used that were confirmed good.
-        images: all images used.
-        threshold: pooled, as raw score: now, then.
-        false_alarm_rate: now, then.
-        recent: how many of the newest decisions were looked at, at most :data:`RECENT`.
-        to_anomalous: inspections among them that would become anomalous, newest last.
-        to_good: inspections among them that would become good, newest last.
-        warnings: sentences: why the promise may not hold.
-    """
-
-    model_id: int
-    parent_id: int
-    weights_sha256: str
-    use: Use
-    calibration: Calibration
-    confirmed: int
-    images: int
-    threshold: tuple[float, float]
-    false_alarm_rate: tuple[float, float]
-    recent: int
-    to_anomalous: tuple[int, ...]
-    to_good: tuple[int, ...]
-    warnings: tuple[str, ...]
-
-    @property
-    def source(self) -> Literal["confirmed", "rate"]:
-        """What the calibration's row will say it came from."""
-        return "rate" if self.use == "calibration" else "confirmed"
-
-    @property
-    def changed(self) -> int:
-        """How many of the recent decisions would be another."""
-        return len(self.to_anomalous) + len(self.to_good)
-
-    def facts(self) -> dict[str, Any]:
-        """Say what it does in plain JSON values, without the scores."""
-        return {
-            "use": self.use,
-            "parent_id": self.parent_id,
-            "confirmed": self.confirmed,
-            "images": self.images,
-            "threshold": list(self.threshold),
-            "false_alarm_rate": list(self.false_alarm_rate),
-            "promise": self.calibration.promise(),
-            "recent": self.recent,
-            "to_anomalous": len(self.to_anomalous),
-            "to_good": len(self.to_good),
-            "warnings": list(self.warnings),
-        }
 
 
 @dataclass(frozen=True)

@@ -192,3 +192,67 @@ class AuditRow:
     model_id: int | None
     details: dict[str, Any]
     reason: str
+
+
+Use = Literal["confirmed", "confirmed+calibration", "calibration"]
+
+
+@dataclass(frozen=True)
+class Proposal:
+    """A calibration that could be applied, and what it would change.
+
+    Attributes:
+        model_id: of the model.
+        parent_id: the calibration that is active now.
+        weights_sha256: of the model, and of every score used.
+        use: what it is made from.
+        calibration: what would decide.
+        confirmed: images used that were confirmed good.
+        images: all images used.
+        threshold: pooled, as raw score: now, then.
+        false_alarm_rate: now, then.
+        recent: how many of the newest decisions were looked at, at most :data:`RECENT`.
+        to_anomalous: inspections among them that would become anomalous, newest last.
+        to_good: inspections among them that would become good, newest last.
+        warnings: sentences: why the promise may not hold.
+    """
+
+    model_id: int
+    parent_id: int
+    weights_sha256: str
+    use: Use
+    calibration: Calibration
+    confirmed: int
+    images: int
+    threshold: tuple[float, float]
+    false_alarm_rate: tuple[float, float]
+    recent: int
+    to_anomalous: tuple[int, ...]
+    to_good: tuple[int, ...]
+    warnings: tuple[str, ...]
+
+    @property
+    def source(self) -> Literal["confirmed", "rate"]:
+        """What the calibration's row will say it came from."""
+        return "rate" if self.use == "calibration" else "confirmed"
+
+    @property
+    def changed(self) -> int:
+        """How many of the recent decisions would be another."""
+        return len(self.to_anomalous) + len(self.to_good)
+
+    def facts(self) -> dict[str, Any]:
+        """Say what it does in plain JSON values, without the scores."""
+        return {
+            "use": self.use,
+            "parent_id": self.parent_id,
+            "confirmed": self.confirmed,
+            "images": self.images,
+            "threshold": list(self.threshold),
+            "false_alarm_rate": list(self.false_alarm_rate),
+            "promise": self.calibration.promise(),
+            "recent": self.recent,
+            "to_anomalous": len(self.to_anomalous),
+            "to_good": len(self.to_good),
+            "warnings": list(self.warnings),
+        }

@@ -19,7 +19,6 @@ if TYPE_CHECKING:
     from twinspect.calibration.conformal import Calibration
     from twinspect.serve.store.archive import StoredImage
     from twinspect.serve.store.paging import Filter, Page
-    from twinspect.serve.store.recalibration import Proposal, Use
     from twinspect.serve.store.records import (
         AuditRow,
         CalibrationRow,
@@ -27,7 +26,9 @@ if TYPE_CHECKING:
         Finished,
         InspectionRow,
         ModelRow,
+        Proposal,
         Source,
+        Use,
         Verdict,
     )
     from twinspect.serve.store.series import Series

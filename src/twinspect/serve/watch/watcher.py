@@ -17,8 +17,8 @@ from typing import TYPE_CHECKING, Final
 
 from sqlalchemy.exc import SQLAlchemyError
 
-from twinspect.bundle.kept_images import encode
 from twinspect.errors import StoreError
+from twinspect.images.png import encode
 from twinspect.serve.api_errors import Refusal
 from twinspect.serve.scoring.model_worker import Job
 from twinspect.serve.scoring.work_queue import stopping

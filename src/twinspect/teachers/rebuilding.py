@@ -1,0 +1,51 @@
+"""Building a teacher's network again: from its saved record, or as a sibling that may learn."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from twinspect.teachers import backbones, plugins
+from twinspect.teachers.base import TIMM, Card, Teacher
+from twinspect.teachers.weights_origin import RANDOM
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from torch import nn
+
+
+def teacher_from_spec(spec: dict[str, Any]) -> Teacher:
+    """Build a teacher again, offline, with arbitrary weights; load its own with ``load_state_dict``.
+
+    Args:
+        spec: what :meth:`Teacher.spec` gave.
+
+    Raises:
+        TeacherError: the record is damaged, or what it names is not installed.
+    """
+    card = Card.from_spec(spec)
+    names = [level.name for level in card.levels]
+    return Teacher(_network(card, names, plugins.BARE, 0), card)
+
+
+def sibling(teacher: Teacher, levels: Sequence[str], seed: int) -> nn.Module:
+    """Build another network of a teacher's architecture, with random weights that may learn.
+
+    Args:
+        teacher: whose architecture is meant.
+        levels: names of those that the network shall give, out of the teacher's.
+        seed: of its weights; torch's own random state is left as it was.
+
+    Returns:
+        A backbone, as the teacher's is; :func:`twinspect.teachers.base.describe` takes it.
+    """
+    network = _network(teacher.card, levels, RANDOM, seed)
+    return network.requires_grad_(requires_grad=True)
+
+
+def _network(card: Card, levels: Sequence[str], weights: str, seed: int) -> nn.Module:
+    """Build the network that a card names, with the weights that are named or, if timm's, random ones."""
+    kind, _, name = card.network.partition(":")
+    if kind == TIMM:
+        return backbones.build(name, levels, seed).backbone
+    return plugins.factory(name)(weights=weights, layers=list(levels), seed=seed).backbone
