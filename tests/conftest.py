@@ -5,12 +5,12 @@ from __future__ import annotations
 import os
 from importlib.util import find_spec
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
-from PIL import Image
 
+from drawn_parts import QUICK, blemish, quick, stripes, write_image
 from postgres import binaries, server
 
 if TYPE_CHECKING:
@@ -22,23 +22,6 @@ if TYPE_CHECKING:
 
 SHARED = Path(__file__).resolve().parents[2] / "shared"
 
-QUICK: dict[str, Any] = {
-    "teacher": "pocket",
-    "size": 64,
-    "steps": 100,
-    "batch_size": 8,
-    "device": "cpu",
-    "workers": 2,
-}
-
-STAGES: dict[str, tuple[str, ...]] = {"aand": ("amplify_steps",)}
-"""Settings that say how long the stages before a method's last one take."""
-
-
-def quick(method: str, steps: int = QUICK["steps"]) -> dict[str, Any]:
-    """Give settings with which every stage of a method takes so many steps."""
-    return {**QUICK, "steps": steps, **dict.fromkeys(STAGES.get(method, ()), steps)}
-
 
 @pytest.fixture
 def shared() -> Path:
@@ -46,30 +29,6 @@ def shared() -> Path:
     if not (SHARED / "data").is_dir():
         pytest.skip(f"real images and weights are not at {SHARED}")
     return SHARED
-
-
-def stripes(seed: int, side: int = 48) -> np.ndarray[Any, np.dtype[np.uint8]]:
-    """A good part: diagonal stripes whose phase, contrast and noise vary; (side, side, 3) uint8."""
-    random = np.random.default_rng(seed)
-    rows, columns = np.mgrid[:side, :side]
-    wave = np.sin((rows + columns) / 3 + random.uniform(0, 6)) * random.uniform(40, 60)
-    values = 120 + wave[..., None] * np.array([1.0, 0.8, 0.6]) + random.normal(0, 4, (side, side, 3))
-    return values.clip(0, 255).astype(np.uint8)
-
-
-def blemish(image: np.ndarray[Any, Any], top: int = 8, left: int = 28) -> np.ndarray[Any, np.dtype[np.uint8]]:
-    """The same part with a 12 px checked square on it."""
-    damaged = image.copy()
-    checks = np.indices((12, 12)).sum(0) // 2 % 2 * 255
-    damaged[top : top + 12, left : left + 12] = checks[..., None]
-    return damaged
-
-
-def write_image(path: Path, values: np.ndarray[Any, Any]) -> Path:
-    """Write an image, making folders as needed."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    Image.fromarray(values).save(path)
-    return path
 
 
 @pytest.fixture(scope="session")

@@ -9,7 +9,7 @@ import pytest
 import torch
 
 import twinspect as ts
-from conftest import QUICK, blemish, quick, stripes
+from drawn_parts import QUICK, blemish, quick, stripes
 from twinspect.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -59,7 +59,7 @@ def test_a_score_does_not_depend_on_batch_mates(detector: ts.Detector) -> None:
 
 
 def test_maps_have_the_size_of_their_images(detector: ts.Detector, tmp_path: Path) -> None:
-    from conftest import write_image
+    from drawn_parts import write_image
 
     wide = write_image(tmp_path / "wide.png", stripes(1, 90)[:40])
     tall = write_image(tmp_path / "tall.png", stripes(2, 70)[:, :33])

@@ -13,7 +13,7 @@ import torch
 from PIL import Image
 
 import twinspect as ts
-from conftest import QUICK, blemish, stripes, write_image
+from drawn_parts import QUICK, blemish, stripes, write_image
 from twinspect.errors import CalibrationError, ConfigError, DataError, MissingExtraError, NotFittedError
 from twinspect.training.batches import TrainingImages
 from twinspect.training.trainer import Trainer

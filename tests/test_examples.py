@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 import twinspect as ts
-from conftest import QUICK, blemish, stripes
+from drawn_parts import QUICK, blemish, stripes
 from twinspect.cli import main
 
 if TYPE_CHECKING:

@@ -7,14 +7,11 @@ from typing import TYPE_CHECKING, Protocol, TypeVar
 
 import numpy as np
 
-from twinspect.images.statistics import Looks
-
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from numpy.typing import NDArray
 
-    from twinspect.data import Sample
     from twinspect.data.samples import Sample
     from twinspect.images.statistics import Looks
 

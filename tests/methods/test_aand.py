@@ -1,0 +1,326 @@
+"""AAND: losses against NumPy, parts against the equations, what learns when, and base against RD."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor
+
+import twinspect as ts
+from drawn_parts import QUICK
+from twinspect.errors import ConfigError
+from twinspect.methods.aand import AAND, AANDConfig, anomalous_patches
+from twinspect.methods.base import Batch
+from twinspect.methods.config import make_config, shortfall
+from twinspect.methods.losses import amplification_loss, focal_loss, hard_loss
+from twinspect.methods.networks.feature_amplifier import Amplifier, Gate, encoding
+from twinspect.methods.rd import RD, RDConfig, stepped
+from twinspect.teachers import create_teacher
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+def picture(*shape: int, seed: int = 0) -> Tensor:
+    return torch.randn(shape, generator=torch.Generator().manual_seed(seed))
+
+
+def count(module: torch.nn.Module) -> int:
+    return sum(parameter.numel() for parameter in module.parameters())
+
+
+@pytest.fixture(scope="module")
+def method() -> AAND:
+    torch.manual_seed(0)
+    return AAND(create_teacher("pocket"), AANDConfig(size=64)).eval()
+
+
+def batch(method: RD) -> Batch:
+    images = picture(3, 3, 64, 64)
+    masks = torch.zeros(3, 64, 64, dtype=torch.bool)
+    masks[0, 8:40, 16:50] = True
+    masks[1, 30:34] = True
+    with torch.no_grad():
+        return Batch(images, method.targets(images), masks)
+
+
+def cosine(a: np.ndarray[Any, Any], b: np.ndarray[Any, Any]) -> float:
+    return float(a @ b / np.linalg.norm(a) / np.linalg.norm(b))
+
+
+# --- losses -----------------------------------------------------------------------------------------
+
+
+def test_the_focal_loss_equals_the_equation() -> None:
+    p = torch.rand(4, 5, generator=torch.Generator().manual_seed(0))
+    truth = picture(4, 5) > 0
+    true, false = p[truth].double().numpy(), p[~truth].double().numpy()
+    terms = [*(-0.8 * (1 - true) ** 2 * np.log(true)), *(-0.2 * false**2 * np.log(1 - false))]
+    expected = np.mean(terms)
+    assert float(focal_loss(p, truth, gamma=2.0, alpha=0.8)) == pytest.approx(expected, abs=1e-6)
+
+
+def test_the_amplification_loss_equals_the_equation() -> None:
+    amplified, vanilla, normal = (picture(n, 6, seed=n).numpy().astype(float) for n in (4, 4, 7))
+    normal[:, 0] += 2  # so that some pairs are beyond the margin already, and some are not
+    amplified = 0.5 * vanilla - 0.2 * normal[:4]
+    values = [
+        max(cosine(a, n), cosine(v, n) - 0.3) for a, v in zip(amplified, vanilla, strict=True) for n in normal
+    ]
+    found = amplification_loss(*(torch.from_numpy(each) for each in (amplified, vanilla, normal)), margin=0.3)
+    assert float(found) == pytest.approx(np.mean(values), abs=1e-6)
+    assert len({round(v - (cosine(vanilla[0], normal[0]) - 0.3), 6) for v in values}) > 1
+
+
+def test_the_amplification_loss_may_compare_with_amplified_normal_patches() -> None:
+    amplified, vanilla, normal, moved = (
+        picture(n, 6, seed=k).numpy().astype(float) for k, n in enumerate((4, 4, 7, 7))
+    )
+    values = [
+        max(cosine(amplified[i], moved[j]), cosine(vanilla[i], normal[j]) - 0.3)
+        for i in range(4)
+        for j in range(7)
+    ]
+    tensors = [torch.from_numpy(each) for each in (amplified, vanilla, normal)]
+    found = amplification_loss(*tensors, margin=0.3, against=torch.from_numpy(moved))
+    assert float(found) == pytest.approx(np.mean(values), abs=1e-6)
+
+
+def test_without_a_gate_stage_one_looks_at_what_normal_patches_become() -> None:
+    torch.manual_seed(0)
+    method = AAND(create_teacher("pocket"), make_config(AANDConfig, "arg", {"size": 64})).eval()
+    for amplifier in method.amplifiers:
+        assert isinstance(amplifier, Amplifier)
+        assert amplifier.generator is not None
+        # A residual that bends every place alike separates nothing, and must not pass for a success.
+        for weights in amplifier.generator.parameters():
+            torch.nn.init.zeros_(weights)
+        amplifier.generator[-1].bias = torch.nn.Parameter(
+            torch.linspace(-9, 9, amplifier.generator[-1].out_channels)
+        )
+    given = batch(method)
+    with torch.no_grad():
+        loss = float(method.amplify_loss(given)) / method.config.amplification_weight
+    apart = 0.0
+    for features in given.targets:
+        truth = anomalous_patches(given.masks, features)
+        scale = 1 + torch.linspace(-9, 9, features.shape[1]).tanh()
+        places = (features * scale[:, None, None]).permute(0, 2, 3, 1)
+        vanilla = features.permute(0, 2, 3, 1)
+        pairs = torch.nn.functional.cosine_similarity(places[truth][:, None], places[~truth][None], dim=2)
+        margins = torch.nn.functional.cosine_similarity(vanilla[truth][:, None], vanilla[~truth][None], dim=2)
+        apart += float(pairs.maximum(margins - method.config.margin).mean())
+    assert loss == pytest.approx(apart, abs=1e-4)
+
+
+def test_no_anomalous_patch_is_no_loss_and_no_error() -> None:
+    amplified = picture(0, 6).requires_grad_()
+    loss = amplification_loss(amplified, picture(0, 6), picture(3, 6), 0.3)
+    loss.backward()
+    assert loss.item() == 0
+
+
+@pytest.mark.parametrize("patches", [1, 3, 10, 99])
+def test_the_hard_loss_averages_the_worst_patches_of_each_image(patches: int) -> None:
+    teacher, student = picture(2, 5, 4, 3), picture(2, 5, 4, 3, seed=1)
+    expected = []
+    for a, b in zip(teacher.double().numpy(), student.double().numpy(), strict=True):
+        each = [1 - cosine(a[:, i, j], b[:, i, j]) for i in range(4) for j in range(3)]
+        expected.append(np.mean(sorted(each, reverse=True)[:patches]))
+    np.testing.assert_allclose(hard_loss(teacher, student, patches).numpy(), expected, atol=1e-6)
+
+
+def test_stage_two_adds_the_hard_loss_to_the_whole_maps(method: AAND) -> None:
+    given = batch(method)
+    with torch.no_grad():
+        found = float(method.loss(given))
+        amplified = method.amplified(given.targets)
+        rebuilt = method.student(amplified)
+    expected = 0.0
+    for target, twin in zip(amplified, rebuilt, strict=True):
+        for a, b in zip(target.double().numpy(), twin.double().numpy(), strict=True):
+            columns = zip(a.reshape(len(a), -1).T, b.reshape(len(b), -1).T, strict=True)
+            places = [1 - cosine(x, y) for x, y in columns]
+            expected += (1 - cosine(a.ravel(), b.ravel()) + np.mean(sorted(places)[-10:])) / 3
+    assert found == pytest.approx(expected, abs=1e-5)
+
+
+# --- amplifier --------------------------------------------------------------------------------------
+
+
+def test_the_gates_weight_is_the_softmax_mass_of_the_anomalous_items() -> None:
+    torch.manual_seed(0)
+    gate, features = Gate(8, 3), picture(1, 8, 2, 2)
+    with torch.no_grad():
+        weight = gate(features)
+        query = gate.query(features + encoding(8, 2, 2))[0]
+    memory = gate.memory.detach().double().numpy()
+    for i in range(2):
+        for j in range(2):
+            logits = np.array([cosine(query[:, i, j].double().numpy(), m) for m in memory]) / 0.2
+            mass = np.exp(logits) / np.exp(logits).sum()
+            assert float(weight[0, i, j]) == pytest.approx(mass[3:].sum(), abs=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("residual", "by_hand"),
+    [
+        ("tanh", lambda s, f: np.tanh(s) * f),
+        ("sigmoid", lambda s, f: f / (1 + np.exp(-s))),
+        ("learnable", lambda s, _f: s),
+    ],
+)
+def test_a_residual_is_added_where_the_weight_says(residual: str, by_hand: Any) -> None:
+    torch.manual_seed(0)
+    amplifier = Amplifier(8, 3, gate=True, generator=True, residual=residual)
+    features, weight = picture(2, 8, 3, 3), (picture(2, 3, 3) > 0).float()
+    assert amplifier.generator is not None
+    with torch.no_grad():
+        found = amplifier(features, weight).numpy()
+        scale = amplifier.generator(features).numpy()
+    expected = features.numpy() + weight.numpy()[:, None] * by_hand(scale, features.numpy())
+    np.testing.assert_allclose(found, expected, atol=1e-5)
+
+
+def test_places_are_told_apart_by_their_encoding() -> None:
+    codes = encoding(10, 6, 7)
+    assert codes.shape == (10, 6, 7)
+    assert codes.abs().max() <= 1
+    flat = codes.flatten(1).T
+    assert torch.cdist(flat, flat).fill_diagonal_(1).min() > 0.1
+    row, wave = 3, 10_000 ** (-1 / 3)  # the second of three waves
+    assert codes[1, row, 5].item() == pytest.approx(np.sin(row * wave), abs=1e-6)
+
+
+def test_the_amplifiers_have_the_published_size() -> None:
+    """Table VIII: 170.45 against RD's 161.08 million parameters with WRN-50."""
+    method = AAND(create_teacher("wide_resnet50_2", weights="random"), AANDConfig())
+    assert count(method.amplifiers) / 1e6 == pytest.approx(170.45 - 161.08, abs=0.05)
+
+
+def test_a_patch_is_anomalous_where_the_mask_covers_enough_of_it() -> None:
+    masks = torch.zeros(1, 8, 8, dtype=torch.bool)
+    masks[0, 0, :4] = True  # 4 of 16 pixels of the first patch
+    masks[0, 4:6, 4:7] = True  # 6 of 16 pixels of the last one
+    assert anomalous_patches(masks, torch.zeros(1, 5, 2, 2)).tolist() == [[[False, False], [False, True]]]
+
+
+# --- what learns --------------------------------------------------------------------------------------
+
+
+def test_stage_one_teaches_the_amplifiers_alone(method: AAND) -> None:
+    method.zero_grad()
+    method.amplify_loss(batch(method)).backward()
+    assert all(p.grad is not None and bool((p.grad != 0).any()) for p in method.amplifiers.parameters())
+    assert all(p.grad is None for p in [*method.student.parameters(), *method.teacher.parameters()])
+
+
+def test_stage_two_teaches_the_student_alone(method: AAND) -> None:
+    method.zero_grad()
+    method.loss(batch(method)).backward()
+    assert all(p.grad is not None for p in method.student.parameters())
+    assert all(p.grad is None for p in [*method.amplifiers.parameters(), *method.teacher.parameters()])
+
+
+def test_the_next_block_of_the_teacher_reads_vanilla_features(method: AAND) -> None:
+    """The teacher runs by itself; no amplifier stands between its blocks."""
+    images = picture(1, 3, 64, 64)
+    with torch.no_grad():
+        assert all(
+            torch.equal(a, b) for a, b in zip(method.targets(images), method.teacher(images), strict=True)
+        )
+
+
+@pytest.mark.parametrize(
+    ("preset", "stages"),
+    [
+        ("quick", ["amplify", "distil"]),
+        ("base", ["distil"]),
+        ("mrg", ["amplify"]),
+        ("arg", ["amplify", "distil"]),
+        ("raa", ["amplify", "distil"]),
+        ("hkd", ["distil"]),
+    ],
+)
+def test_every_ablation_runs_its_stages_and_scores(preset: str, stages: list[str]) -> None:
+    config = AANDConfig(**{**AANDConfig.PRESETS[preset], "size": 64})
+    torch.manual_seed(0)
+    method = AAND(create_teacher("pocket"), config).eval()
+    assert [stage.name for stage in method.stages()] == stages
+    given = batch(method)
+    for stage in method.stages():
+        loss = stage.loss(given)
+        loss.backward()
+        assert all(p.grad is not None for p in stage.parameters())
+    with torch.no_grad():
+        output = method(given.images)
+    assert output.map.shape == (3, 64, 64)
+    assert output.score.isfinite().all()
+
+
+def test_without_anything_it_is_rd_to_the_bit(parts: Path) -> None:
+    settings = {**QUICK, "steps": 6}
+    rd = ts.Detector("rd", **settings).fit(parts)
+    base = ts.Detector("aand", preset="base", **settings).fit(parts)
+    one, two = rd.model_.state_dict(), base.model_.state_dict()
+    assert one.keys() == two.keys()
+    assert all(torch.equal(one[name], two[name]) for name in one)
+    assert rd.losses_ == base.losses_
+    images = np.random.default_rng(0).integers(0, 256, (2, 50, 60, 3), dtype=np.uint8)
+    np.testing.assert_array_equal(rd.score(images).map, base.score(images).map)  # type: ignore[arg-type]
+
+
+def test_the_step_size_falls_at_four_and_nine_tenths() -> None:
+    assert [stepped(done) for done in (0, 0.79, 0.8, 0.89, 0.9, 0.99)] == pytest.approx(
+        [1, 1, 0.2, 0.2, 0.04, 0.04]
+    )
+    assert AAND(create_teacher("pocket"), AANDConfig(decay=False)).stages()[0].rate(0.99) == 1
+    assert RD(create_teacher("pocket"), RDConfig()).stages()[0].rate(0.85) == pytest.approx(0.2)
+
+
+@pytest.mark.parametrize(
+    ("setting", "message"),
+    [
+        ({"memory": 0}, "memory must be 1 or more, got 0"),
+        ({"hard_patches": -1}, "hard_patches must not be negative, got -1"),
+        ({"focal_alpha": 2.0}, r"focal_alpha must be in 0\.\.1, got 2"),
+        ({"amplify": "all"}, "amplify must be one of"),
+    ],
+)
+def test_settings_that_make_no_sense_are_refused(setting: dict[str, Any], message: str) -> None:
+    with pytest.raises(ConfigError, match=message):
+        AANDConfig(**setting)
+
+
+def test_a_fit_on_a_cpu_is_quick_and_says_by_how_much() -> None:
+    quick = AANDConfig()
+    assert quick.total_steps(200) == 300 + 400
+    assert AANDConfig(amplify="none").total_steps(200) == 400
+    assert AANDConfig(amplify="gate").total_steps(200) == 300
+    # 200 images are 12 full batches of 16; the authors train 100 + 120 epochs.
+    assert "700 steps, where the authors' lengths would be 2640 on 200 images (3.8 times" in shortfall(
+        quick, 200
+    )
+    assert shortfall(make_config(AANDConfig, "paper", {}), 200) == ""
+    assert shortfall(quick, 31) == ""  # 220 epochs of one batch are fewer steps
+
+
+@pytest.mark.parametrize(
+    ("parameters", "device", "epochs"),
+    [
+        ({}, "cpu", 0),
+        ({}, "cuda", 120),
+        ({"textures": "dtd"}, "cuda", 120),
+        ({"steps": 50}, "cuda", 0),
+        ({"amplify_steps": 50}, "cuda", 0),
+        ({"preset": "quick"}, "cuda", 0),
+    ],
+)
+def test_other_devices_take_the_authors_lengths_unless_told_otherwise(
+    parameters: dict[str, Any], device: str, epochs: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("twinspect.detector.choose_device", lambda _: torch.device(device))
+    assert ts.Detector("aand", **parameters)._config().epochs == epochs

@@ -1,0 +1,56 @@
+"""Stages that are judged on held-out images: who judges, what is kept, and what is told."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+import torch
+from torch import nn
+
+import twinspect as ts
+from drawn_parts import quick
+from twinspect.training.checkpoint import Best
+from twinspect.training.trainer import VALIDATIONS, held_out
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+def test_the_state_with_the_lowest_loss_is_put_back() -> None:
+    layer = nn.Linear(2, 1)
+    best = Best([layer])
+    for loss, value in ((3.0, 1.0), (1.0, 2.0), (2.0, 3.0)):
+        nn.init.constant_(layer.weight, value)
+        best.offer(loss)
+    best.put_back()
+    assert best.loss == 1.0
+    assert torch.equal(layer.weight, torch.full((1, 2), 2.0))
+
+
+def test_without_any_loss_nothing_is_put_back() -> None:
+    layer = nn.Linear(2, 1)
+    before = layer.weight.clone()
+    Best([layer]).put_back()
+    assert torch.equal(layer.weight, before)
+
+
+@pytest.mark.parametrize(("images", "count"), [(1, 1), (9, 1), (10, 1), (57, 5), (1000, 100)])
+def test_a_tenth_of_the_images_judges(images: int, count: int) -> None:
+    chosen = held_out(images, seed=3)
+    assert len(set(chosen)) == count
+    assert chosen == sorted(chosen) == held_out(images, seed=3)
+    assert all(0 <= number < images for number in chosen)
+
+
+def test_what_was_measured_is_told_and_saved(parts: Path, tmp_path: Path) -> None:
+    detector = ts.Detector("aand", **quick("aand", steps=20)).fit(parts)
+    names = {
+        "amplify: loss",
+        "amplify: residual on anomalous patches",
+        "amplify: residual on normal patches",
+    }
+    assert detector.curves_.keys() == names
+    assert all(len(curve) == VALIDATIONS for curve in detector.curves_.values())
+    detector.save(tmp_path / "m.twin")
+    assert ts.load(tmp_path / "m.twin").curves_ == detector.curves_
