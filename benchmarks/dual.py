@@ -25,13 +25,13 @@ import numpy as np
 import torch
 
 import twinspect as ts
-from twinspect.benchmark.mean_std import Spread
+from twinspect.benchmark.mean_std import MeanStd
 from twinspect.benchmark.trial import run_trial
 from twinspect.evaluation.test_set import labels_and_scores
 from twinspect.methods import method_class, noisy_or
 from twinspect.methods.config import parse_setting
 from twinspect.methods.dual import Dual
-from twinspect.methods.networks.branch_normalizer import Spreads
+from twinspect.methods.networks.branch_normalizer import BranchNormalizer
 from twinspect.metrics import auroc
 from twinspect.utils.progress import Silent
 
@@ -167,7 +167,7 @@ class Watch(Silent):
 
 def joined(watch: Watch, tail: noisy_or.Tail) -> np.ndarray:
     """Join the branches as the model would with another tail."""
-    spreads = Spreads(2, tail)
+    spreads = BranchNormalizer(2, tail)
     scores, descriptions = (torch.cat(each) for each in zip(*watch.fitting, strict=True))
     known = watch.model.spreads
     kinds = (
@@ -208,7 +208,7 @@ def table(results: dict[str, dict[str, float]], options: argparse.Namespace) -> 
                     )
                     for seed in range(options.seeds)
                 ]
-                cells.append(Spread(tuple(values), options.seeds).words())
+                cells.append(MeanStd(tuple(values), options.seeds).words())
                 if suffix != "pooled":
                     means[column].append(statistics.mean(values))
             print(f"| {name} {suffix} | {' | '.join(cells)} |")

@@ -12,7 +12,7 @@ from safetensors.torch import load_file
 from told import of_score
 
 from twinspect.data import open_data
-from twinspect.inference.pipeline import SCORE_BATCH, Scorer
+from twinspect.inference.pipeline import SCORE_BATCH, ScoringPipeline
 from twinspect.inference.torch_engine import TorchEngine
 
 if TYPE_CHECKING:
@@ -35,7 +35,7 @@ def main() -> None:
 
 def score(model: Model, samples: list[Sample], batch: int) -> None:
     """Score in batches of 8, as the library does, or one image after the other, each handed over alone."""
-    scorer = Scorer(workers=2)
+    scorer = ScoringPipeline(workers=2)
     if batch not in (1, SCORE_BATCH):
         raise SystemExit(f"batches of 1 or {SCORE_BATCH}, got {batch}")
     for group in [samples] if batch == SCORE_BATCH else [[sample] for sample in samples]:

@@ -24,7 +24,7 @@ from prune import pruned
 from sources import collect
 from twinspect.teachers import create_teacher
 from twinspect.teachers.pocket.network import PocketNetwork
-from twinspect.training.checkpoint import Best, Checkpoint, History, State
+from twinspect.training.checkpoint import BestState, Checkpoint, History, State
 from twinspect.utils.allocator import kept_memory
 from twinspect.utils.devices import choose_device, choose_precision
 from twinspect.utils.files import write_atomically
@@ -100,7 +100,7 @@ class Training:
             f"pocket of {EXPERT} {options.seed} {options.batch} {options.rate}",
         )
         self.history = History({"distil": []}, {"explained": []})
-        self.best = Best([self.student])
+        self.best = BestState([self.student])
 
     def run(self) -> None:
         """Train from the checkpoint, if there is one, to the last step."""
@@ -123,7 +123,7 @@ class Training:
             self.student.load_state_dict(pruned(self.expert.teacher, views).state_dict())
             self.judge(0)
             return 0
-        state.put_back(self.student, self.optimizer, self.best)
+        state.restore(self.student, self.optimizer, self.best)
         self.history = state.history
         return state.step
 
@@ -183,7 +183,7 @@ class Training:
                 "explained": " ".join(f"{share:.4f}" for share in shares),
             }
             write_atomically(self.options.out / "best.safetensors", save(tensors, record))
-        self.best.offer(1 - mean)
+        self.best.keep_if_better(1 - mean)
         self.history.curves["explained"].append(mean)
         self.checkpoint.write(State.take(0, step, self.history, self.student, self.optimizer, self.best))
 

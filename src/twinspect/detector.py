@@ -15,7 +15,7 @@ from twinspect.data import open_data
 from twinspect.data.fingerprint import fingerprint
 from twinspect.data.splits import hold_out
 from twinspect.errors import ConfigError, DataError
-from twinspect.inference.torch_detector import Trained, plain
+from twinspect.inference.torch_detector import TorchDetector, to_json_value
 from twinspect.methods import method_class
 from twinspect.methods.config import make_config, usual_preset, usual_teacher, with_length
 from twinspect.model.tiled import TiledModel, tiled
@@ -38,7 +38,7 @@ if TYPE_CHECKING:
     from twinspect.utils.progress import Progress
 
 
-class Detector(Trained):
+class Detector(TorchDetector):
     """An anomaly detector that learns from good images alone.
 
     The constructor only stores its arguments, under their names; :meth:`fit` does the work and leaves what it
@@ -314,7 +314,7 @@ class Detector(Trained):
 
     def _blueprint(self) -> dict[str, Any]:
         """Say all that :meth:`from_record` needs to build its networks again."""
-        parameters = {name: plain(value) for name, value in self.get_params().items()}
+        parameters = {name: to_json_value(value) for name, value in self.get_params().items()}
         return {"seed": self.seed, "parameters": parameters, **self.model_.record()}
 
     @classmethod

@@ -10,7 +10,7 @@ from twinspect.bundle.folder import JOINED, read_record
 from twinspect.errors import MissingExtraError, is_installed
 
 if TYPE_CHECKING:
-    from twinspect.inference.base_detector import Judge
+    from twinspect.inference.base_detector import BaseDetector
 
 
 TORCH, AUTO = "torch", "auto"
@@ -18,7 +18,7 @@ TORCH, AUTO = "torch", "auto"
 
 def load(
     path: str | Path, *, device: str = "auto", runtime: str = TORCH, threads: int | None = None
-) -> Judge:
+) -> BaseDetector:
     """Load a detector that its ``save``, ``twinspect fit`` or ``twinspect join`` wrote.
 
     Args:

@@ -14,7 +14,7 @@ import twinspect as ts
 from benchmark_data import command, write_category
 from drawn_parts import stripes, write_image
 from twinspect.benchmark import protocols
-from twinspect.benchmark.protocols import BY_CLASS, PROTOCOLS, Choice, Protocol, Task, tasks
+from twinspect.benchmark.protocols import BY_CLASS, PROTOCOLS, Choice, Protocol, ProtocolTask, tasks
 from twinspect.benchmark.published import everything
 from twinspect.cli import main
 from twinspect.data import DataSet, open_data
@@ -102,7 +102,7 @@ def test_a_named_protocol_is_one_row(products: Path, classes: Path, monkeypatch:
     monkeypatch.setattr(protocols.twinspect.data, "Beasts", load_classes, raising=False)
 
     def names(how: protocols.How, loader: str, folder: Path) -> list[str]:
-        found: list[Task] = tasks(Protocol("mine", "", how, loader), str(folder), Choice())
+        found: list[ProtocolTask] = tasks(Protocol("mine", "", how, loader), str(folder), Choice())
         return [task.name for task in found]
 
     assert names("per category", "Parts", products) == ["brick", "tile"]

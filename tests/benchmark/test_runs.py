@@ -18,8 +18,8 @@ from benchmark_data import ask, command, metrics, step_of, write_category
 from drawn_parts import stripes, write_image
 from twinspect.benchmark import run_plan
 from twinspect.benchmark.environment import git_commit
-from twinspect.benchmark.process_lease import SILENT_FOR, Owner, started, this_process
-from twinspect.benchmark.store import Store
+from twinspect.benchmark.process_lease import SILENT_FOR, ProcessIdentity, started, this_process
+from twinspect.benchmark.store import RunStore
 from twinspect.benchmark.time_left import in_words, standing
 from twinspect.cli import main
 
@@ -181,9 +181,9 @@ def planned(run: Any, products: Path, tmp_path: Path) -> Any:
     return tmp_path / "out", key
 
 
-def claimed_by(owner: Owner, out: Path, key: str, heartbeat: float) -> str | None:
+def claimed_by(owner: ProcessIdentity, out: Path, key: str, heartbeat: float) -> str | None:
     """Let an owner hold a run, and say what this process gets when it wants one."""
-    with Store(out) as store:
+    with RunStore(out) as store:
         store.connection.execute(
             "update runs set state = 'running', host = ?, pid = ?, process = ?, heartbeat = ?",
             (owner.host, owner.pid, owner.process, heartbeat),
@@ -196,22 +196,22 @@ def test_a_dead_claim_is_taken_over_and_a_living_one_is_not(planned: Any) -> Non
     out, key = planned
     host, now = socket.gethostname(), time.time()
     sleeper = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(60)"])
-    living = Owner(host, sleeper.pid, started(sleeper.pid) or "")
+    living = ProcessIdentity(host, sleeper.pid, started(sleeper.pid) or "")
     assert claimed_by(living, out, key, now) is None
     assert claimed_by(living, out, key, now - 10 * SILENT_FOR) is None  # it may be suspended, but it lives
-    reused = Owner(host, sleeper.pid, "another start")
+    reused = ProcessIdentity(host, sleeper.pid, "another start")
     assert claimed_by(reused, out, key, now) == key  # its number went to another process
     sleeper.kill()
     sleeper.wait()
     assert claimed_by(living, out, key, now) == key
-    elsewhere = Owner("elsewhere", 1, "x")
+    elsewhere = ProcessIdentity("elsewhere", 1, "x")
     assert claimed_by(elsewhere, out, key, now) is None
     assert claimed_by(elsewhere, out, key, now - SILENT_FOR - 1) == key
 
 
 def test_what_was_taken_over_is_no_longer_written_by_who_lost_it(planned: Any) -> None:
     out, key = planned
-    with Store(out) as winner, Store(out, owner=Owner("elsewhere", 1, "x")) as loser:
+    with RunStore(out) as winner, RunStore(out, owner=ProcessIdentity("elsewhere", 1, "x")) as loser:
         loser.connection.execute("update runs set state = 'waiting'")
         assert loser.claim([key]) == key
         winner.connection.execute("update runs set heartbeat = 0")
@@ -225,7 +225,7 @@ def test_what_was_taken_over_is_no_longer_written_by_who_lost_it(planned: Any) -
 def test_a_heartbeat_is_written_while_a_run_goes_on(planned: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     out, key = planned
     monkeypatch.setattr("twinspect.benchmark.store.SECONDS_BETWEEN_BEATS", 0.01)
-    with Store(out) as store:
+    with RunStore(out) as store:
         store.connection.execute("update runs set state = 'waiting'")
         store.claim([key])
         store.connection.execute("update runs set heartbeat = 0")

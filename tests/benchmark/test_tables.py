@@ -15,11 +15,11 @@ from benchmark_data import ask, command, write_category
 from twinspect.benchmark.chart import compare
 from twinspect.benchmark.latex import in_latex
 from twinspect.benchmark.markdown import in_markdown
-from twinspect.benchmark.mean_std import Spread
+from twinspect.benchmark.mean_std import MeanStd
 from twinspect.benchmark.published import everything, published
 from twinspect.benchmark.records import Record, read_series
-from twinspect.benchmark.store import Store
-from twinspect.benchmark.summary import Line, lines
+from twinspect.benchmark.store import RunStore
+from twinspect.benchmark.summary import SummaryRow, summary_rows
 from twinspect.benchmark.table_layout import TITLES, Grid, binned
 from twinspect.cli import main
 from twinspect.errors import ConfigError
@@ -38,7 +38,7 @@ def out(tmp_path_factory: pytest.TempPathFactory) -> Path:
     write_category(root / "products" / "brick", 0)
     write_category(root / "products" / "tile", 300)
     main(command(root / "products", root / "out", "--methods", "rd,mkd"))
-    with Store(root / "out") as store:
+    with RunStore(root / "out") as store:
         (key,) = next(
             store.connection.execute("select key from runs where (task, method, seed) = ('tile', 'rd', 1)")
         )
@@ -56,10 +56,12 @@ def files(out: Path) -> dict[str, str]:
     return {suffix: (out / f"table.{suffix}").read_text() for suffix in ("md", "csv", "tex", "html")}
 
 
-def cells(out: Path, category: str, method: str, metric: str) -> Spread:
-    with Store(out) as store:
+def cells(out: Path, category: str, method: str, metric: str) -> MeanStd:
+    with RunStore(out) as store:
         (line,) = (
-            line for line in lines(read_series(store)) if (line.category, line.method) == (category, method)
+            line
+            for line in summary_rows(read_series(store))
+            if (line.category, line.method) == (category, method)
         )
     return line.cells[metric]
 
@@ -84,7 +86,7 @@ def values(out: Path, where: str) -> dict[int, list[float]]:
 def test_an_axis_of_percent_stays_between_nothing_and_a_hundred(
     values: tuple[float, ...], marks: list[str]
 ) -> None:
-    shown = [Line("folder", "mean", "rd", "ours", {"image_auroc": Spread(values, len(values))}, "")]
+    shown = [SummaryRow("folder", "mean", "rd", "ours", {"image_auroc": MeanStd(values, len(values))}, "")]
     chart = compare(shown, "image_auroc", "Image AUROC")
     assert re.findall(r"<text[^>]*>([0-9.]+)<", chart) == marks
 
@@ -115,10 +117,10 @@ def test_a_seed_without_all_its_categories_is_missing_and_said_so(out: Path, fil
 
 
 def test_spreads_in_words() -> None:
-    assert Spread((), 3).words() == "– (0 of 3)"
-    assert Spread((0.5,), 1).words(100) == "50.0"
-    assert Spread((0.5, 0.7), 2).words(100) == "60.0 ± 14.1"
-    assert Spread((), 0).words() == "–"
+    assert MeanStd((), 3).words() == "– (0 of 3)"
+    assert MeanStd((0.5,), 1).words(100) == "50.0"
+    assert MeanStd((0.5, 0.7), 2).words(100) == "60.0 ± 14.1"
+    assert MeanStd((), 0).words() == "–"
 
 
 def test_the_csv_holds_every_number_with_its_definition(out: Path, files: dict[str, str]) -> None:
@@ -202,13 +204,13 @@ def test_series_of_one_method_are_called_by_what_differs(tmp_path: Path) -> None
     data = write_category(tmp_path / "brick", 0)
     for steps in (1, 2):
         main(command(data, tmp_path / "out", "--methods", "mkd", "--seeds", "0", steps=steps))
-    with Store(tmp_path / "out") as store:
+    with RunStore(tmp_path / "out") as store:
         assert [each.label for each in read_series(store)] == ["mkd (steps 1)", "mkd (steps 2)"]
-        assert {line.category for line in lines(read_series(store))} == {"mean", "brick"}
+        assert {line.category for line in summary_rows(read_series(store))} == {"mean", "brick"}
     # Other images under the same name: the old runs no longer count.
     (data / "train" / "good" / "0.png").unlink()
     main(command(data, tmp_path / "out", "--methods", "mkd", "--seeds", "0", steps=2))
-    with Store(tmp_path / "out") as store:
+    with RunStore(tmp_path / "out") as store:
         (one,) = read_series(store)
         assert (one.label, len(one.runs), one.runs[0].row["train"]) == ("mkd", 1, 4)
 
@@ -226,8 +228,8 @@ def test_one_model_over_several_categories(tmp_path: Path) -> None:
         protocol="folder-multiclass",
     )
     assert main(arguments) == 0
-    with Store(tmp_path / "out") as store:
-        found = {line.category: line.cells["image_auroc"].mean for line in lines(read_series(store))}
+    with RunStore(tmp_path / "out") as store:
+        found = {line.category: line.cells["image_auroc"].mean for line in summary_rows(read_series(store))}
     assert list(found) == ["mean", "brick", "tile", "pooled"]
     assert found["mean"] == pytest.approx((found["brick"] + found["tile"]) / 2)
 
@@ -276,9 +278,9 @@ def test_the_means_of_published_categories_are_the_published_means() -> None:
 def test_nothing_published_and_nothing_run_is_said(tmp_path: Path, out: Path, capsys: Any) -> None:
     assert main(["benchmark", "report", "--out", str(out), "--beside", "mvtek"]) == 2
     assert "did you mean 'mvtec'" in capsys.readouterr().err
-    with Store(tmp_path / "new", create=True):
+    with RunStore(tmp_path / "new", create=True):
         pass
     assert main(["benchmark", "report", "--out", str(tmp_path / "new")]) == 2
     assert "no runs yet" in capsys.readouterr().err
     with pytest.raises(ConfigError):
-        Store(tmp_path / "absent")
+        RunStore(tmp_path / "absent")

@@ -14,7 +14,7 @@ from twinspect.benchmark.trial import Trial, run_trial
 from twinspect.data import open_data
 from twinspect.errors import DataError
 from twinspect.evaluation.test_set import QUALITY
-from twinspect.inference.pipeline import Scorer
+from twinspect.inference.pipeline import ScoringPipeline
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -52,14 +52,14 @@ def test_pixel_metrics_agree_with_scikit_learn_on_the_maps(
     products: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     kept = []
-    stream = Scorer.stream
+    stream = ScoringPipeline.stream
 
     def watched(*arguments: object, **options: object) -> object:
         for row in stream(*arguments, **options):  # type: ignore[arg-type]
             kept.append(row)
             yield row
 
-    monkeypatch.setattr(Scorer, "stream", watched)
+    monkeypatch.setattr(ScoringPipeline, "stream", watched)
     found = run_trial(detector(), open_data(products / "tile"))
     masks = np.zeros((len(kept), 48, 48), bool)
     masks[[place for place, row in enumerate(kept) if row.sample.mask], 8:20, 28:40] = True

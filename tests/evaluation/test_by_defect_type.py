@@ -21,9 +21,9 @@ from twinspect.cli.evaluate import outcome
 from twinspect.data import open_data
 from twinspect.errors import DataError
 from twinspect.evaluation import test_set
-from twinspect.evaluation.by_defect_type import KindTally
+from twinspect.evaluation.by_defect_type import DefectTypeTally
 from twinspect.evaluation.evaluation import evaluate
-from twinspect.evaluation.test_set import PixelTally, by_category, kind_table
+from twinspect.evaluation.test_set import PixelTally, by_category, defect_type_table
 from twinspect.report.defect_type_section import kinds
 
 if TYPE_CHECKING:
@@ -153,7 +153,7 @@ def gathered(data: DataSet, rows: list[Row]) -> PixelTally:
 def test_every_number_is_that_of_a_loop_over_thresholds(products: Path, levels: int | None) -> None:
     data = open_data(products)
     rows = made_up(data, levels)
-    record = kind_table(by_category(rows), gathered(data, rows).compute()).to_record()
+    record = defect_type_table(by_category(rows), gathered(data, rows).compute()).to_record()
     assert record is not None
     for category in ("box", "jar"):
         for kind in KINDS:
@@ -178,9 +178,9 @@ def test_in_bounded_memory_the_true_value_is_within_the_stated_bound(
 ) -> None:
     data = open_data(products)
     rows = [replace(row, map=row.map + np.float32(1000)) for row in made_up(data)]  # bins 0.06 wide
-    exact = kind_table(by_category(rows), gathered(data, rows).compute())
+    exact = defect_type_table(by_category(rows), gathered(data, rows).compute())
     monkeypatch.setattr(test_set, "EXACT_PIXELS", 3 * SIDE * SIDE)
-    binned = kind_table(by_category(rows), gathered(data, rows).compute())
+    binned = defect_type_table(by_category(rows), gathered(data, rows).compute())
     assert set(binned.error_bounds) == set(binned.bounds) == {"box", "jar"}
     for category, own in exact.kinds.items():
         for kind, line in own.items():
@@ -208,13 +208,13 @@ def test_no_more_scores_are_held_than_there_is_room_for(
 
 def test_what_cannot_be_measured_is_left_out(products: Path) -> None:
     data = open_data(products / "box")
-    assert KindTally([replace(s, rules=None) for s in data], 10**6).compute() == {}
+    assert DefectTypeTally([replace(s, rules=None) for s in data], 10**6).compute() == {}
     unmasked = [replace(s, mask=None, further_masks=()) if s.label == KINDS[0] else s for s in data]
     rows = [replace(row, sample=s) for row in made_up(data) for s in unmasked if s.path == row.sample.path]
-    found = kind_table(by_category(rows), gathered(data.with_samples(unmasked), rows).compute())
+    found = defect_type_table(by_category(rows), gathered(data.with_samples(unmasked), rows).compute())
     assert list(found.kinds["box"]) == [KINDS[1]]
     unread = [Row(row.sample, float("nan"), None, "torn") for row in made_up(data)]
-    nothing = kind_table(by_category(unread), gathered(data, unread).compute())
+    nothing = defect_type_table(by_category(unread), gathered(data, unread).compute())
     assert set(nothing.mean.values()) == {None}
 
 

@@ -14,7 +14,7 @@ from benchmark_data import write_category
 from twinspect.benchmark.trial import run_trial
 from twinspect.cli.evaluate import outcome
 from twinspect.data import DataSet, Sample, open_data
-from twinspect.evaluation.by_object import object_lines, objects_record
+from twinspect.evaluation.by_object import object_rows, objects_record
 from twinspect.evaluation.evaluation import evaluate
 from twinspect.evaluation.test_set import by_category
 from twinspect.report.defect_type_section import objects
@@ -69,7 +69,7 @@ def by_pairs(rows: list[Row]) -> float:
 @pytest.mark.parametrize("seed", range(3))
 def test_is_that_of_all_pairs(seed: int) -> None:
     groups = by_category(views(seed))
-    lines = object_lines(groups)
+    lines = object_rows(groups)
     assert {name: line["object_auroc"] for name, line in lines.items()} == pytest.approx(
         {name: by_pairs(rows) for name, rows in groups.items()}
     )
@@ -81,11 +81,11 @@ def test_is_that_of_all_pairs(seed: int) -> None:
 def test_without_groups_or_without_both_sorts_there_is_none() -> None:
     rows = views(0)
     alone = [replace(row, sample=replace(row.sample, group="")) for row in rows]
-    assert object_lines(by_category(alone)) == {}
+    assert object_rows(by_category(alone)) == {}
     assert objects_record({}) is None
     assert objects({}) == ""
     good = [row for row in rows if int(row.sample.group[1:]) % 3]
-    assert {line["object_auroc"] for line in object_lines(by_category(good)).values()} == {None}
+    assert {line["object_auroc"] for line in object_rows(by_category(good)).values()} == {None}
 
 
 @pytest.fixture(scope="module")

@@ -349,7 +349,7 @@ def test_every_method_and_kind_of_teacher(
 
 def test_surprise_far_out_is_exact_and_no_infinity() -> None:
     places = torch.tensor([-4.9, -1.0, -1e-3, 0.0, 1e-3, 0.7, 3.0, 9.0, 14.0, 40.0, 1e4, 1e15])
-    found = noisy_or.surprise(places, torch.tensor([0.0, 1.0, 1.0]), "normal")
+    found = noisy_or.negative_log_p(places, torch.tensor([0.0, 1.0, 1.0]), "normal")
     np.testing.assert_allclose(found, -log_ndtr(-places.double().numpy()), rtol=4e-6)
 
 
@@ -399,9 +399,9 @@ def test_too_small_an_image_is_named(saved: Path) -> None:
 def test_what_is_kept_is_what_was_held_out(tmp_path: Path) -> None:
     images = photographs(12, 40, 50)
     detector = ts.Detector("mkd", **quick("mkd", 1), keep_images=2).fit(images)
-    from twinspect.images.png import decode
+    from twinspect.images.png import decode_png
 
-    kept = [decode(content) for content in detector.images_]
+    kept = [decode_png(content) for content in detector.images_]
     assert len(kept) == 2
     assert all(any(np.array_equal(each, image) for image in images) for each in kept)
     scores = detector.score(np.stack(kept), maps=False).image

@@ -17,7 +17,7 @@ from drawn_parts import blemish, quick, stripes, write_image
 from twinspect.calibration.conformal import Calibration
 from twinspect.cli import main
 from twinspect.errors import ConfigError, DataError, ExportError
-from twinspect.inference.pipeline import Scorer
+from twinspect.inference.pipeline import ScoringPipeline
 from twinspect.methods import method_class
 from twinspect.methods.config import make_config
 from twinspect.model.whole_image import Model
@@ -41,7 +41,7 @@ from twinspect.export import (  # noqa: E402 - needs all of them
     quantization,
     quantization_images,
 )
-from twinspect.export.int8_acceptance import Gate, Seen  # noqa: E402
+from twinspect.export.int8_acceptance import GraphResults, Int8Acceptance  # noqa: E402
 from twinspect.export.openvino_file import convert  # noqa: E402
 from twinspect.export.quantizable_layers import Layer, carriers, layers_of  # noqa: E402
 from twinspect.export.torch_to_onnx import to_onnx  # noqa: E402
@@ -218,14 +218,14 @@ def test_too_few_good_images() -> None:
 # The gate ----------------------------------------------------------------------------------------------------
 
 
-def seen(scores: Sequence[float], *, limit: float = 5.5, **metrics: float | None) -> Seen:
+def seen(scores: Sequence[float], *, limit: float = 5.5, **metrics: float | None) -> GraphResults:
     values = np.asarray(scores, dtype=np.float64)
-    return Seen(values, np.arange(40.0), values > limit, np.abs(values - limit) > 1e-3, metrics)
+    return GraphResults(values, np.arange(40.0), values > limit, np.abs(values - limit) > 1e-3, metrics)
 
 
-def make_gate(*, labelled: bool) -> Gate:
+def make_gate(*, labelled: bool) -> Int8Acceptance:
     calibration = Calibration((1.0,) * 20, 0.05, "split", (0.0, 1.0))
-    return Gate([], labelled, calibration, Scorer(1), 0.003)
+    return Int8Acceptance([], labelled, calibration, ScoringPipeline(1), 0.003)
 
 
 def test_without_labels_ranks_and_decisions_count() -> None:
@@ -263,7 +263,7 @@ def test_what_disturbs_most_is_ranked_first() -> None:
     layers = [Layer(f"n{place}", f"m{place}") for place in range(30)]
     told: list[str] = []
 
-    def alone(group: Sequence[Layer]) -> Seen:
+    def alone(group: Sequence[Layer]) -> GraphResults:
         worst = max(int(layer.name[1:]) == 17 for layer in group)
         return seen(np.arange(10.0) + (1.0 if worst else 0.01) * np.tile([1, -1], 5))
 
@@ -318,7 +318,7 @@ def test_layers_are_put_back_until_the_gate_is_passed(
     monkeypatch.setattr(layer_sensitivity, "GROUPS", 3)
     monkeypatch.setattr(quantization, "FEW", 2)
     faults = iter([["too far"], []])
-    monkeypatch.setattr(Gate, "_faults", lambda *_: next(faults))
+    monkeypatch.setattr(Int8Acceptance, "_faults", lambda *_: next(faults))
     told: list[str] = []
     good = np.stack([stripes(number) for number in range(12)])
     made = export(copied, "onnx", precision="int8", good=good, say=told.append)

@@ -14,7 +14,7 @@ from PIL import Image
 
 import twinspect
 from drawn_parts import blemish, stripes
-from twinspect.scale.job import Job
+from twinspect.scale.job import ScoringJob
 from twinspect.scale.score_shards import score_lake
 from twinspect.utils.progress import Silent
 
@@ -68,7 +68,7 @@ def write_parquet(path: Path, columns: dict[str, Any], rows_a_group: int = 1000)
 def score(model: Path, out: object, *inputs: object, shard_images: int = 16, **more: Any) -> dict[str, Any]:
     """Score in shards in silence, and by the local engine if no other is named."""
     how = {name: more.pop(name) for name in ("category", "threads", "device", "export") if name in more}
-    job = Job(model=model, out=str(out), **{"device": "cpu", "workers": 2, **how})
+    job = ScoringJob(model=model, out=str(out), **{"device": "cpu", "workers": 2, **how})
     told = {"progress": more.pop("progress", Silent()), "note": more.pop("note", lambda text: None)}
     return score_lake(job, [str(each) for each in inputs], shard_images=shard_images, **told, **more)
 

@@ -14,7 +14,7 @@ from drawn_parts import stripes, write_image
 from twinspect.calibration.conformal import Calibration
 from twinspect.ensemble.calibration import leave_one_out
 from twinspect.images import reading
-from twinspect.images.statistics import Looks, looks
+from twinspect.images.statistics import ImageStatistics, image_statistics
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -37,7 +37,7 @@ def test_every_number_equals_its_definition() -> None:
     kernel = np.array([[1, -2, 1], [-2, 4, -2], [1, -2, 1]])
     response = ndimage.convolve(grey, kernel)[1:-1, 1:-1]
     sums = rgb.reshape(-1, 3).astype(float).sum(axis=0)
-    expected = Looks(
+    expected = ImageStatistics(
         brightness=grey.mean(),
         contrast=grey.std(),
         red=sums[0] / sums.sum(),
@@ -48,13 +48,13 @@ def test_every_number_equals_its_definition() -> None:
         noise=np.sqrt(np.pi / 2) * np.abs(response).mean() / 6,
         clipped=((rgb == 0) | (rgb == 255)).any(axis=-1).mean(),
     )
-    np.testing.assert_allclose(looks(rgb), expected, atol=2e-4)
+    np.testing.assert_allclose(image_statistics(rgb), expected, atol=2e-4)
 
 
 def test_noise_is_measured_in_grey_levels_also_on_a_slope() -> None:
     slope = np.linspace(-60, 60, 200)[None, :, None]
     rgb = (noisy(200, sigma=6.0) + slope).round().astype(np.uint8)
-    assert looks(rgb).noise == pytest.approx(6, rel=0.05)
+    assert image_statistics(rgb).noise == pytest.approx(6, rel=0.05)
 
 
 @pytest.mark.parametrize(
@@ -75,32 +75,34 @@ def test_a_change_moves_the_number_that_names_it(change: Any, name: str, sign: i
     for seed in range(5):
         before = stripes(seed, side=96)
         after = change(before.astype(float)).round().clip(0, 255).astype(np.uint8)
-        assert sign * (getattr(looks(after), name) - getattr(looks(before), name)) > 0.002
+        assert (
+            sign * (getattr(image_statistics(after), name) - getattr(image_statistics(before), name)) > 0.002
+        )
 
 
 def test_a_large_image_looks_like_its_pixels_and_always_the_same() -> None:
     small = stripes(3, side=200)
     large = np.tile(small, (6, 7, 1))  # 1200 x 1400, looked at in part
-    first = looks(large)
-    assert first == looks(large.copy())
-    np.testing.assert_allclose(first[:6], looks(small)[:6], rtol=0.03)
+    first = image_statistics(large)
+    assert first == image_statistics(large.copy())
+    np.testing.assert_allclose(first[:6], image_statistics(small)[:6], rtol=0.03)
 
 
 @pytest.mark.parametrize("shape", [(1, 1), (2, 2), (2, 300), (300, 2), (3, 3), (4, 5)])
 def test_the_smallest_images_have_looks(shape: tuple[int, int]) -> None:
-    assert np.isfinite(looks(RANDOM.integers(0, 256, (*shape, 3), dtype=np.uint8))).all()
+    assert np.isfinite(image_statistics(RANDOM.integers(0, 256, (*shape, 3), dtype=np.uint8))).all()
 
 
 def test_black_and_grey_images_have_balanced_colours() -> None:
-    assert looks(np.zeros((9, 9, 3), np.uint8))[2:5] == (0.3333, 0.3333, 0.3333)
-    assert {looks(noisy(sigma=s))[2:6] for s in (0, 3, 9)} == {(0.3333, 0.3333, 0.3333, 0.0)}
+    assert image_statistics(np.zeros((9, 9, 3), np.uint8))[2:5] == (0.3333, 0.3333, 0.3333)
+    assert {image_statistics(noisy(sigma=s))[2:6] for s in (0, 3, 9)} == {(0.3333, 0.3333, 0.3333, 0.0)}
 
 
 # Where they are kept -----------------------------------------------------------------------------------------
 
 
-def labelled(*values: float) -> tuple[Looks, ...]:
-    return tuple(Looks(*[value] * len(Looks._fields)) for value in values)
+def labelled(*values: float) -> tuple[ImageStatistics, ...]:
+    return tuple(ImageStatistics(*[value] * len(ImageStatistics._fields)) for value in values)
 
 
 def test_they_stay_with_their_image_through_sorting_categories_and_json() -> None:
@@ -109,17 +111,17 @@ def test_they_stay_with_their_image_through_sorting_categories_and_json() -> Non
         0.4,
         names=("c", "a", "b", "d"),
         categories=("nut", "nut", "bolt", "bolt"),
-        looks=labelled(3, 1, 2, 4),
+        statistics=labelled(3, 1, 2, 4),
     )
-    assert calibration.looks == labelled(1, 2, 3, 4)
-    assert calibration.by_category["bolt"].looks == labelled(2, 4)
+    assert calibration.statistics == labelled(1, 2, 3, 4)
+    assert calibration.by_category["bolt"].statistics == labelled(2, 4)
     record = json.loads(json.dumps(calibration.to_record()))
     assert record["looks"]["brightness"] == [1, 2, 3, 4]
     assert Calibration.from_record(record) == calibration
 
 
 def test_records_without_them_or_with_others_still_load() -> None:
-    calibration = Calibration((1.0, 2.0), 0.4, looks=labelled(1, 2))
+    calibration = Calibration((1.0, 2.0), 0.4, statistics=labelled(1, 2))
     record = calibration.to_record()
     other = {**record, "looks": {"roundness": [1.0, 2.0]}}
     del record["looks"]
@@ -129,18 +131,18 @@ def test_records_without_them_or_with_others_still_load() -> None:
 
 def test_a_number_of_them_that_is_not_the_scores_is_refused() -> None:
     with pytest.raises(ValueError, match="zip"):
-        Calibration((1.0, 2.0), 0.4, looks=labelled(1))
+        Calibration((1.0, 2.0), 0.4, statistics=labelled(1))
 
 
 def test_a_join_takes_them_over_by_name() -> None:
     names = tuple("abcde")
     one = Calibration((5.0, 4.0, 3.0, 2.0, 1.0), 0.4, names=names)
-    other = Calibration((2.0, 1.0, 4.0, 3.0, 5.0), 0.4, names=names, looks=labelled(1, 2, 3, 4, 5))
+    other = Calibration((2.0, 1.0, 4.0, 3.0, 5.0), 0.4, names=names, statistics=labelled(1, 2, 3, 4, 5))
     joined = leave_one_out([one, other], None)
-    assert dict(zip(joined.names, joined.looks, strict=True)) == dict(
+    assert dict(zip(joined.names, joined.statistics, strict=True)) == dict(
         zip(names, labelled(1, 2, 3, 4, 5), strict=True)
     )
-    assert leave_one_out([one, one], None).looks == ()
+    assert leave_one_out([one, one], None).statistics == ()
 
 
 @pytest.mark.parametrize("kind", ["split", "cv"])
@@ -149,8 +151,8 @@ def test_fit_keeps_them_with_the_images_held_out(parts: Path, kind: str, tmp_pat
         "rd", teacher="pocket", size=64, steps=2, device="cpu", workers=0, calibration=kind, keep_images=0
     ).fit(parts)
     kept = detector.calibration_
-    for name, found in zip(kept.names, kept.looks, strict=True):
-        assert found == looks(reading.read_rgb(parts / name)), name
+    for name, found in zip(kept.names, kept.statistics, strict=True):
+        assert found == image_statistics(reading.read_rgb(parts / name)), name
     detector.save(tmp_path / "m.twin")
     assert ts.load(tmp_path / "m.twin", device="cpu").calibration_ == kept
 
@@ -169,14 +171,14 @@ def test_calibrating_anew_and_streaming_decode_each_file_once(
     copy = ts.Detector.from_record(fitted.to_record(), device="cpu")
     copy.model_ = fitted.model_
     copy.calibrate(parts / "test" / "good")
-    assert len(read) == len(set(read)) == len(copy.calibration_.looks) == 6
+    assert len(read) == len(set(read)) == len(copy.calibration_.statistics) == 6
     read.clear()
     broken = tmp_path / "broken.png"
     broken.write_bytes(b"no image")
     good = write_image(tmp_path / "good.png", stripes(1))
-    rows = list(fitted.stream([good, broken], maps=False, looks=True))
-    assert [row.looks for row in rows] == [looks(stripes(1)), None]
+    rows = list(fitted.stream([good, broken], maps=False, statistics=True))
+    assert [row.statistics for row in rows] == [image_statistics(stripes(1)), None]
     assert len(read) == 2
     plain = next(iter(fitted.stream([good], maps=False)))
-    assert plain.looks is None
+    assert plain.statistics is None
     assert plain.score == rows[0].score

@@ -16,7 +16,7 @@ from twinspect.methods.aand import AAND, AANDConfig, anomalous_patches
 from twinspect.methods.base import Batch
 from twinspect.methods.config import make_config, shortfall
 from twinspect.methods.losses import amplification_loss, focal_loss, hard_loss
-from twinspect.methods.networks.feature_amplifier import Amplifier, Gate, encoding
+from twinspect.methods.networks.feature_amplifier import AmplifierGate, FeatureAmplifier, encoding
 from twinspect.methods.rd import RD, RDConfig, stepped
 from twinspect.teachers import create_teacher
 
@@ -93,7 +93,7 @@ def test_without_a_gate_stage_one_looks_at_what_normal_patches_become() -> None:
     torch.manual_seed(0)
     method = AAND(create_teacher("pocket"), make_config(AANDConfig, "arg", {"size": 64})).eval()
     for amplifier in method.amplifiers:
-        assert isinstance(amplifier, Amplifier)
+        assert isinstance(amplifier, FeatureAmplifier)
         assert amplifier.generator is not None
         # A residual that bends every place alike separates nothing, and must not pass for a success.
         for weights in amplifier.generator.parameters():
@@ -153,7 +153,7 @@ def test_stage_two_adds_the_hard_loss_to_the_whole_maps(method: AAND) -> None:
 
 def test_the_gates_weight_is_the_softmax_mass_of_the_anomalous_items() -> None:
     torch.manual_seed(0)
-    gate, features = Gate(8, 3), picture(1, 8, 2, 2)
+    gate, features = AmplifierGate(8, 3), picture(1, 8, 2, 2)
     with torch.no_grad():
         weight = gate(features)
         query = gate.query(features + encoding(8, 2, 2))[0]
@@ -175,7 +175,7 @@ def test_the_gates_weight_is_the_softmax_mass_of_the_anomalous_items() -> None:
 )
 def test_a_residual_is_added_where_the_weight_says(residual: str, by_hand: Any) -> None:
     torch.manual_seed(0)
-    amplifier = Amplifier(8, 3, gate=True, generator=True, residual=residual)
+    amplifier = FeatureAmplifier(8, 3, gate=True, generator=True, residual=residual)
     features, weight = picture(2, 8, 3, 3), (picture(2, 3, 3) > 0).float()
     assert amplifier.generator is not None
     with torch.no_grad():

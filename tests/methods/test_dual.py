@@ -26,7 +26,7 @@ from twinspect.methods.config import make_config, usual_teacher
 from twinspect.methods.dual import Dual, DualConfig, a_fifth, warm_cosine
 from twinspect.methods.losses import direction_loss, noisy_or_loss, relaxed_loss
 from twinspect.methods.mkd import MKDConfig
-from twinspect.methods.networks.branch_normalizer import Spreads
+from twinspect.methods.networks.branch_normalizer import BranchNormalizer
 from twinspect.methods.networks.token_decoder import Attention, Perceptron, TokenStudent
 from twinspect.model.whole_image import Model
 from twinspect.teachers import create_teacher
@@ -154,7 +154,7 @@ def test_the_score_is_noisy_or_of_students_t(method: Dual) -> None:
     ]
     images = picture(4, 3, 64, 64, seed=2)
     with torch.no_grad():
-        method.settle(held)
+        method.measure(held)
         found = method(images)
         raw = method.judged(images, method.targets(images))[1].double().numpy()
         good = np.concatenate([method.judged(b.images, b.targets)[1].double().numpy() for b in held])
@@ -240,7 +240,7 @@ def test_kinds_are_told_apart_and_each_is_judged_by_its_own() -> None:
     centres = torch.eye(3)[kinds] * 5
     descriptions = centres + 0.1 * torch.randn((16, 3), generator=random)
     scores = torch.randn((16, 2), generator=random) + 10.0 * kinds[:, None]
-    spreads = Spreads(2, "student")
+    spreads = BranchNormalizer(2, "student")
     spreads.measure(scores, descriptions, kinds)
     new = torch.tensor([[1.0, 0.5], [11.0, 12.0], [21.0, 20.0]])
     found = spreads(new, torch.eye(3) * 5).numpy()
@@ -264,7 +264,7 @@ def test_kinds_are_told_by_what_hardly_varies_within_them() -> None:
     loud = torch.from_numpy(random.normal(0, 10, 40)).float()
     quiet = kinds + torch.from_numpy(random.normal(0, 0.1, 40)).float()
     descriptions = torch.stack([quiet, loud], dim=1)
-    spreads = Spreads(1, "student")
+    spreads = BranchNormalizer(1, "student")
     spreads.measure(torch.zeros(40, 1), descriptions, kinds)
     assert spreads.kinds(descriptions).tolist() == kinds.tolist()
 
@@ -289,14 +289,14 @@ def test_every_category_has_its_share_of_the_images_that_are_held_out() -> None:
     given = [replace(sample, category=name) for sample, name in zip(samples(23), names, strict=True)]
     counted: list[int] = []
 
-    def watch(settle: Any) -> Any:
+    def watch(measure: Any) -> Any:
         def noting(batches: list[Batch]) -> None:
             counted.extend(torch.cat([b.kinds for b in batches if b.kinds is not None]).tolist())
-            settle(batches)
+            measure(batches)
 
         return noting
 
-    trained(DualConfig(size=64, steps=2, batch_size=4), given, settle=watch)
+    trained(DualConfig(size=64, steps=2, batch_size=4), given, measure=watch)
     assert counted == [0] * 6 + [1]
 
 
@@ -479,11 +479,11 @@ def test_branches_are_measured_on_images_that_neither_learnt_from() -> None:
     def watch_loss(loss: Any) -> Any:
         return lambda batch: (learnt.append(batch.images), loss(batch))[1]
 
-    def watch_settle(settle: Any) -> Any:
-        return lambda batches: (measured.extend(b.images for b in batches), settle(batches))[1]
+    def watch_settle(measure: Any) -> Any:
+        return lambda batches: (measured.extend(b.images for b in batches), measure(batches))[1]
 
     config = DualConfig(size=64, steps=8, batch_size=4)
-    model = trained(config, loss=watch_loss, settle=watch_settle)
+    model = trained(config, loss=watch_loss, measure=watch_settle)
     held = torch.cat(measured)
     assert len(held) == a_fifth(20) == 6
     shown = torch.cat(learnt)

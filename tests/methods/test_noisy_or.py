@@ -27,13 +27,13 @@ def probability(surprises: torch.Tensor) -> torch.Tensor:
 def test_surprise_is_minus_the_log_of_the_upper_tail(
     tail: noisy_or.Tail, reference: stats.rv_continuous
 ) -> None:
-    found = noisy_or.surprise(3 + 0.5 * PLACES, spread(3, 0.5), tail)
+    found = noisy_or.negative_log_p(3 + 0.5 * PLACES, spread(3, 0.5), tail)
     np.testing.assert_allclose(found, -reference.logsf(PLACES.numpy()), rtol=1e-4)
 
 
 @pytest.mark.parametrize("freedom", [3, 7, 39, 400])
 def test_students_surprise_is_that_of_students_t_nearly(freedom: int) -> None:
-    found = noisy_or.surprise(3 + 0.5 * PLACES, spread(3, 0.5, freedom), "student")
+    found = noisy_or.negative_log_p(3 + 0.5 * PLACES, spread(3, 0.5, freedom), "student")
     exact = -stats.t(freedom).logsf(PLACES.numpy())
     np.testing.assert_allclose(found, exact, rtol=0.04, atol=0.005)
 
@@ -41,7 +41,7 @@ def test_students_surprise_is_that_of_students_t_nearly(freedom: int) -> None:
 @pytest.mark.parametrize("tail", noisy_or.TAILS)
 def test_surprise_is_unbounded_ordered_and_log_2_in_the_middle(tail: noisy_or.Tail) -> None:
     scores = torch.tensor([-50.0, 0.9, 1.0, 1.1, 3.0, 50.0, 5000.0])
-    found = noisy_or.surprise(scores, spread(1, 0.1), tail)
+    found = noisy_or.negative_log_p(scores, spread(1, 0.1), tail)
     assert (found.diff() > 0).all()
     assert found.isfinite().all()
     assert (found >= 0).all()
@@ -50,21 +50,21 @@ def test_surprise_is_unbounded_ordered_and_log_2_in_the_middle(tail: noisy_or.Ta
 
 def test_the_sum_of_surprises_is_noisy_or() -> None:
     scores = torch.tensor([[0.2, 5.0], [2.0, 1.0], [-1.0, -2.0]])
-    parts = [noisy_or.surprise(own, spread(0, 1), "logistic") for own in scores.T]
+    parts = [noisy_or.negative_log_p(own, spread(0, 1), "logistic") for own in scores.T]
     p = stats.logistic.cdf(scores.numpy())
     np.testing.assert_allclose(probability(sum(parts)), 1 - (1 - p).prod(axis=1), rtol=1e-5)
 
 
 def test_every_score_may_have_a_spread_of_its_own() -> None:
     scores, spreads = torch.tensor([1.0, 7.0]), torch.tensor([[0.0, 1.0, 5.0], [5.0, 2.0, 30.0]])
-    found = noisy_or.surprise(scores, spreads, "student")
-    apart = [noisy_or.surprise(s, row, "student") for s, row in zip(scores, spreads, strict=True)]
+    found = noisy_or.negative_log_p(scores, spreads, "student")
+    apart = [noisy_or.negative_log_p(s, row, "student") for s, row in zip(scores, spreads, strict=True)]
     assert found.tolist() == [float(each) for each in apart]
 
 
 def test_students_spread_predicts_the_next_value() -> None:
     values = np.random.default_rng(0).normal(5, 2, 12)
-    found = noisy_or.spread_of(torch.from_numpy(values), "student").tolist()
+    found = noisy_or.fit_distribution(torch.from_numpy(values), "student").tolist()
     assert found == pytest.approx([values.mean(), values.std(ddof=1) * np.sqrt(13 / 12), 11], rel=1e-6)
 
 
@@ -73,7 +73,9 @@ def test_students_spread_keeps_its_promise_on_few_images() -> None:
     draws = torch.from_numpy(np.random.default_rng(0).normal(2, 0.3, (20_000, 7)))
     alarms = 0
     for row in draws[:4000]:
-        new = noisy_or.surprise(row[6].float(), noisy_or.spread_of(row[:6], "student"), "student")
+        new = noisy_or.negative_log_p(
+            row[6].float(), noisy_or.fit_distribution(row[:6], "student"), "student"
+        )
         alarms += bool(probability(new) > 0.99)
     assert alarms / 4000 == pytest.approx(0.01, abs=0.005)  # three standard errors
 
@@ -83,24 +85,28 @@ def test_the_other_spreads_are_read_off_the_quartiles(
     tail: noisy_or.Tail, reference: stats.rv_continuous
 ) -> None:
     values = reference.ppf(np.linspace(0.001, 0.999, 999), loc=4, scale=0.3)
-    location, scale, _ = noisy_or.spread_of(torch.from_numpy(values), tail).tolist()
+    location, scale, _ = noisy_or.fit_distribution(torch.from_numpy(values), tail).tolist()
     assert location == pytest.approx(4, abs=1e-3)
     assert scale == pytest.approx(0.3, rel=0.01)
     odd = np.append(values, 1000.0)
-    assert noisy_or.spread_of(torch.from_numpy(odd), tail).tolist()[:2] == pytest.approx([4, 0.3], rel=0.01)
+    assert noisy_or.fit_distribution(torch.from_numpy(odd), tail).tolist()[:2] == pytest.approx(
+        [4, 0.3], rel=0.01
+    )
 
 
 @pytest.mark.parametrize("tail", noisy_or.TAILS)
 @pytest.mark.parametrize("values", [[0.7], [0.7, 0.7, 0.7], [0.0], [0.0, 0.0]])
 def test_a_spread_is_never_zero(tail: noisy_or.Tail, values: list[float]) -> None:
-    found = noisy_or.spread_of(torch.tensor(values), tail)
+    found = noisy_or.fit_distribution(torch.tensor(values), tail)
     assert found[1] > 0
     assert found[2] >= 1
-    assert noisy_or.surprise(torch.tensor([1.0]), found, tail).isfinite().all()
+    assert noisy_or.negative_log_p(torch.tensor([1.0]), found, tail).isfinite().all()
 
 
 def test_a_spread_between_two_values_gives_them_one_half_and_nine_tenths() -> None:
-    found = noisy_or.surprise(torch.tensor([0.2, 0.7, 5.0]), noisy_or.spread_between(0.2, 0.7), "logistic")
+    found = noisy_or.negative_log_p(
+        torch.tensor([0.2, 0.7, 5.0]), noisy_or.distribution_from_range(0.2, 0.7), "logistic"
+    )
     expected = stats.logistic(0.2, 0.5 / np.log(9)).cdf([0.2, 0.7, 5.0])
     np.testing.assert_allclose(probability(found), expected, rtol=1e-6)
     np.testing.assert_allclose(expected[:2], [0.5, 0.9])
@@ -108,6 +114,6 @@ def test_a_spread_between_two_values_gives_them_one_half_and_nine_tenths() -> No
 
 @pytest.mark.parametrize(("typical", "peak"), [(0.0, 0.0), (2.0, 2.0), (2.0, 1.0), (-3.0, -3.0)])
 def test_a_spread_between_equal_values_is_still_one(typical: float, peak: float) -> None:
-    found = noisy_or.spread_between(typical, peak)
+    found = noisy_or.distribution_from_range(typical, peak)
     assert found[1] > 0
-    assert noisy_or.surprise(torch.tensor([typical, typical + 1]), found, "logistic").isfinite().all()
+    assert noisy_or.negative_log_p(torch.tensor([typical, typical + 1]), found, "logistic").isfinite().all()

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from twinspect.errors import ConfigError
 from twinspect.methods.base import Batch
-from twinspect.methods.networks.reverse_decoder import Bottleneck, Decoder, Residual
+from twinspect.methods.networks.reverse_decoder import Bottleneck, Decoder, ResidualBlock
 from twinspect.methods.networks.teacher_anatomy import Part, anatomy
 from twinspect.methods.rd import RD, RDConfig
 from twinspect.teachers import create_teacher
@@ -80,12 +80,12 @@ def test_the_embedding_is_half_as_fine_and_twice_as_wide_as_the_coarsest_level()
 @pytest.mark.parametrize(("scale", "side"), [(0.5, 4), (1, 8), (2, 16), (4, 32)])
 @pytest.mark.parametrize("inner", [0, 3])
 def test_a_block_scales_and_widens(scale: float, side: int, inner: int) -> None:
-    block = Residual(6, 10, inner, scale=scale).eval()
+    block = ResidualBlock(6, 10, inner, scale=scale).eval()
     assert block(picture(1, 6, 8, 8)).shape == (1, 10, side, side)
 
 
 def test_a_block_of_equal_shape_adds_what_came_in() -> None:
-    block = Residual(4, 4).eval()
+    block = ResidualBlock(4, 4).eval()
     nn.init.zeros_(block.body[3].weight)  # the second convolution
     x = picture(1, 4, 5, 5)
     assert torch.equal(block(x), x.relu())

@@ -13,7 +13,7 @@ from sklearn.metrics import average_precision_score, roc_auc_score
 from twinspect.errors import ConfigError, DataError
 from twinspect.metrics import PixelAccumulator, PixelMetrics, aupro, f1_max
 from twinspect.metrics._steps import Steps, precision
-from twinspect.metrics._stores import Column, lower_edges, sort_keys
+from twinspect.metrics._stores import GrowingColumn, lower_edges, sort_keys
 
 VALUES = ("auroc", "ap", "f1_max", "aupro_30", "aupro_05")
 
@@ -395,7 +395,7 @@ def test_column_gives_back_what_came_in_pieces_of_any_size_and_type():
     pieces = [
         rng.random(size).astype(dtype) for size in (0, 3, 1, 200, 7) for dtype in (np.float32, np.float64)
     ]
-    column = Column()
+    column = GrowingColumn()
     for number, piece in enumerate(pieces * 20):
         column.append(piece)
         if number == 50:
@@ -403,11 +403,11 @@ def test_column_gives_back_what_came_in_pieces_of_any_size_and_type():
     assert (column.whole() == np.concatenate(pieces * 20)).all()
     assert column.whole().dtype == np.float64
     assert column.size == column.whole().size
-    assert Column().whole().size == 0
+    assert GrowingColumn().whole().size == 0
 
 
 def test_column_copies():
-    column, values = Column(), np.arange(3.0)
+    column, values = GrowingColumn(), np.arange(3.0)
     column.append(values)
     values[:] = 9
     column.append(column.whole())

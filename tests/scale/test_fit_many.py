@@ -20,14 +20,14 @@ import pytest
 
 from benchmark_data import QUICKLY, ask, metrics, step_of, write_category
 from drawn_parts import stripes, write_image
-from twinspect.benchmark.store import Store
+from twinspect.benchmark.store import RunStore
 from twinspect.cli import main
 from twinspect.data import open_data
 from twinspect.detector import Detector
 from twinspect.errors import ConfigError, TwinspectError
-from twinspect.scale.fit_many.engines import Local, has_room
+from twinspect.scale.fit_many.engines import LocalFitEngine, has_room
 from twinspect.scale.fit_many.manifest import read_entries
-from twinspect.scale.fit_many.plan import Job, Order, make_plan
+from twinspect.scale.fit_many.plan import FitJob, Order, make_plan
 from twinspect.scale.fit_many.run import prepare
 
 if TYPE_CHECKING:
@@ -268,7 +268,7 @@ def test_settings_are_looked_at_once_and_keys_tell_promises_apart(place: Path, t
 
     def identify(detector: Detector, gpus: float) -> dict[str, Any]:
         asked.append(gpus)
-        return Local().identify(detector, gpus)
+        return LocalFitEngine().identify(detector, gpus)
 
     def order(name: str, **more: Any) -> Order:
         detector = Detector("mkd", teacher="pocket", size=32, steps=2, **more)
@@ -283,13 +283,13 @@ def test_settings_are_looked_at_once_and_keys_tell_promises_apart(place: Path, t
 
 
 def test_a_model_that_is_being_made_is_not_planned_otherwise(place: Path, tmp_path: Path) -> None:
-    def jobs(steps: int) -> list[Job]:
+    def jobs(steps: int) -> list[FitJob]:
         detector = Detector("mkd", teacher="pocket", size=32, steps=steps)
         order = Order("a", "a", detector, lambda: open_data(place / "data" / "plain"), 1, 0)
-        return make_plan([order], tmp_path, Local().identify)
+        return make_plan([order], tmp_path, LocalFitEngine().identify)
 
     first, second = jobs(2), jobs(3)
-    with Store(tmp_path / "out", create=True) as store:
+    with RunStore(tmp_path / "out", create=True) as store:
         prepare(store, first, retry=False)
         key = store.claim([first[0].run.key])
         assert key is not None
@@ -302,7 +302,7 @@ def test_a_model_that_is_being_made_is_not_planned_otherwise(place: Path, tmp_pa
 
 def test_jobs_are_handed_out_for_a_quarter_more_than_there_is() -> None:
     def jobs(*wanted: tuple[int, float]) -> list[Any]:
-        return [Job(None, Path(), Path(), cpus, gpus) for cpus, gpus in wanted]  # type: ignore[arg-type]
+        return [FitJob(None, Path(), Path(), cpus, gpus) for cpus, gpus in wanted]  # type: ignore[arg-type]
 
     four = {"CPU": 4.0, "GPU": 1.0}  # five processors' work is handed out
     assert has_room(jobs((2, 0), (2, 0)), four)

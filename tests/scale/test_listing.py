@@ -12,20 +12,20 @@ from lakes import png, rows_of, score, write_folder, write_parquet, write_tar
 from twinspect.data.pixels import read_pixels
 from twinspect.errors import ConfigError, DataError, ImageError, MissingExtraError
 from twinspect.images.reading import read_rgb
-from twinspect.scale.image_sources import KEPT, Column
+from twinspect.scale.image_sources import KEPT, ParquetColumn
 from twinspect.scale.listing import LeftOut, list_entries
-from twinspect.scale.work_items import Entry, decode, encode, opened
+from twinspect.scale.work_items import WorkItem, decode, encode, opened
 
 if TYPE_CHECKING:
     from pathlib import Path
 
 
-def listed(*sources: object, column: str | None = None) -> tuple[list[Entry], LeftOut]:
+def listed(*sources: object, column: str | None = None) -> tuple[list[WorkItem], LeftOut]:
     left = LeftOut()
     return list(list_entries([str(source) for source in sources], left, column=column)), left
 
 
-def names(entries: list[Entry], above: object) -> list[str]:
+def names(entries: list[WorkItem], above: object) -> list[str]:
     return [entry.path.removeprefix(f"{above}/") for entry in entries]
 
 
@@ -141,10 +141,10 @@ def test_manifests_take_paths_and_uris(tmp_path: Path) -> None:
     away = f"file://{tmp_path}/a/001.png"
     (tmp_path / "list.csv").write_text(f"path;category\na\\000.png;nut\n{away};\n")
     found, _ = listed(tmp_path / "list.csv")
-    assert found == [Entry(str(tmp_path / "a" / "000.png"), "nut"), Entry(away)]
+    assert found == [WorkItem(str(tmp_path / "a" / "000.png"), "nut"), WorkItem(away)]
     write_parquet(tmp_path / "list.parquet", {"path": ["a/000.png", away], "category": ["nut", None]})
     found, _ = listed(f"file://{tmp_path}/list.parquet")
-    assert found == [Entry(f"file://{tmp_path}/a/000.png", "nut"), Entry(away)]
+    assert found == [WorkItem(f"file://{tmp_path}/a/000.png", "nut"), WorkItem(away)]
     (tmp_path / "bad.csv").write_text("path,category\n,nut\n")
     with pytest.raises(DataError, match="row 2: the path is empty"):
         listed(tmp_path / "bad.csv")
@@ -184,7 +184,11 @@ def test_a_container_listed_twice_is_read_once(tmp_path: Path) -> None:
 
 
 def test_entries_come_back_from_a_plan() -> None:
-    entries = [Entry("a"), Entry("s3://l/t.tar/b", "nut", "s3://l/t.tar", 512, 9), Entry("c", error="torn")]
+    entries = [
+        WorkItem("a"),
+        WorkItem("s3://l/t.tar/b", "nut", "s3://l/t.tar", 512, 9),
+        WorkItem("c", error="torn"),
+    ]
     assert decode(encode(entries)) == entries
     assert encode(entries) == encode(entries)
 
@@ -195,7 +199,7 @@ def test_a_column_is_read_forward_whichever_thread_asks(tmp_path: Path) -> None:
         tmp_path / "s.parquet", {"image": pa.array(cells, pa.large_binary())}, rows_a_group=300
     )
     found: dict[int, bytes | None] = {}
-    with Column(str(table), "image") as column:
+    with ParquetColumn(str(table), "image") as column:
 
         def read(first: int) -> None:
             for row in range(first, 1000, 4):

@@ -14,7 +14,7 @@ from scipy import ndimage, stats
 from drawn_parts import blemish, stripes
 from twinspect.calibration.conformal import Calibration
 from twinspect.errors import CalibrationError, ConfigError
-from twinspect.images.statistics import Looks, looks
+from twinspect.images.statistics import ImageStatistics, image_statistics
 from twinspect.serve.drift.permutation_test import SHUFFLINGS, Stratum, compare
 from twinspect.serve.drift.what_if import what_if
 from twinspect.serve.drift.windows import ANOMALIES, RATE, drift
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-KINDS = len(Looks._fields)
+KINDS = len(ImageStatistics._fields)
 
 
 @dataclass(frozen=True)
@@ -39,15 +39,15 @@ class Seen:
 def seen(table: NDArray[np.float64], first: int = 1, category: str | tuple[str, ...] = "") -> Seen:
     """Inspections from a table of scores and looks, (N, 1 + KINDS)."""
     categories = (category,) * len(table) if isinstance(category, str) else category
-    rows = tuple(Looks(*row)._asdict() for row in table[:, 1:])
+    rows = tuple(ImageStatistics(*row)._asdict() for row in table[:, 1:])
     return Seen(np.arange(first, first + len(table)), table[:, 0].copy(), categories, rows)
 
 
 def calibrated(
     table: NDArray[np.float64], rate: float = 0.05, categories: tuple[str, ...] = ()
 ) -> Calibration:
-    rows = tuple(Looks(*row) for row in table[:, 1:])
-    return Calibration(tuple(table[:, 0]), rate, categories=categories, looks=rows)
+    rows = tuple(ImageStatistics(*row) for row in table[:, 1:])
+    return Calibration(tuple(table[:, 0]), rate, categories=categories, statistics=rows)
 
 
 def production(random: np.random.Generator, images: int) -> NDArray[np.float64]:
@@ -123,7 +123,9 @@ def photographed(seed: int, images: int, change: Callable[[Any], Any] = lambda x
         part = stripes(1000 * seed + number)
         is_bad = seed > 0 and number % 40 == 7
         pixels = change(blemish(part).astype(float) if is_bad else part.astype(float))
-        rows.append([random.gamma(4) + 30 * is_bad, *looks(pixels.round().clip(0, 255).astype(np.uint8))])
+        rows.append(
+            [random.gamma(4) + 30 * is_bad, *image_statistics(pixels.round().clip(0, 255).astype(np.uint8))]
+        )
     return np.array(rows)
 
 
@@ -242,7 +244,7 @@ def test_with_too_few_calibration_images_nothing_is_claimed() -> None:
 def test_without_looks_only_scores_are_compared_and_that_is_said() -> None:
     random = np.random.default_rng(9)
     table = production(random, 50)
-    bare = replace(calibrated(production(random, 40)), looks=())
+    bare = replace(calibrated(production(random, 40)), statistics=())
     found = drift(bare, [seen(table)])
     assert found.names == ("score",)
     assert "twinspect calibrate" in found.note
@@ -258,18 +260,18 @@ def test_the_record_is_plain_and_complete() -> None:
     found = drift(calibrated(production(random, 40)), [seen(production(random, 50), 7)])
     record = json.loads(json.dumps(found.to_record()))
     assert record["false_alarm_rate"] == 0.01
-    assert record["features"] == ["score", *Looks._fields]
+    assert record["features"] == ["score", *ImageStatistics._fields]
     assert record["reference"]["count"] == 40
     window = record["windows"][0]
     assert (window["from"], window["to"], window["count"]) == (7, 56, 50)
-    assert set(window["looks"]) == set(Looks._fields)
+    assert set(window["looks"]) == set(ImageStatistics._fields)
     assert window["looks"]["contrast"] == {"p_value": 1.0, "median": 40.0, "reference": 40.0}
     smallest = min(each["p_value"] for each in (window["score"], *window["looks"].values()))
     assert window["p_value"] == min(smallest, window["anomaly_p_value"])
 
 
 def test_every_quantity_has_words() -> None:
-    assert set(MORE_OR_LESS) == {"score", *Looks._fields}
+    assert set(MORE_OR_LESS) == {"score", *ImageStatistics._fields}
     assert in_words("noise", 4.0, 3.0, 1.0, -3.0) == "noise varies less than in calibration; median 4"
 
 

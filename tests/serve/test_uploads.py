@@ -14,7 +14,7 @@ from PIL import Image, PngImagePlugin
 
 from drawn_parts import stripes
 from twinspect.images.reading import read_rgb
-from twinspect.serve.api_errors import STATUS, Refusal
+from twinspect.serve.api_errors import STATUS, ApiError
 from twinspect.serve.uploads.checks import MEDIA_TYPES, SUFFIXES, Limits, Upload, check, display_name
 
 if TYPE_CHECKING:
@@ -37,7 +37,7 @@ def archive() -> bytes:
 
 
 def refused(data: bytes, limits: Limits | None = None) -> str:
-    with pytest.raises(Refusal) as found:
+    with pytest.raises(ApiError) as found:
         check(Upload("a.png", data, len(data)), limits or Limits())
     assert found.value.status == STATUS[found.value.code]
     assert "allowed" in found.value.message or "must" in found.value.message

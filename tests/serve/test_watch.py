@@ -18,8 +18,8 @@ import twinspect as ts
 from drawn_parts import blemish, stripes, write_image
 from twinspect.cli import main
 from twinspect.errors import MissingExtraError
-from twinspect.images.statistics import Looks, looks
-from twinspect.serve.watch.folder_scan import Arrival, Settling, arrivals
+from twinspect.images.statistics import ImageStatistics, image_statistics
+from twinspect.serve.watch.folder_scan import Arrival, UnfinishedFiles, arrivals
 
 pytest.importorskip("sqlalchemy")
 
@@ -58,7 +58,7 @@ class Line:
     def __init__(self, folder: Path, model: Path, data: Path) -> None:
         self.folder, self.now, self.tally, self.stop = folder, 0.0, Tally(), threading.Event()
         self.store = Store(None, data)
-        self.registry = Registry([model], self.store, runtime="torch", device="cpu", told=self.tally.told)
+        self.registry = Registry([model], self.store, runtime="torch", device="cpu", on_results=self.tally.told)
         self.served = next(iter(self.registry))
         self.intake = Intake(self.store, self.served, "", self.stop, self.tally.told)
         self.watch = FolderWatch(self.intake, folder, leave_out=[data], grace=30, clock=lambda: self.now)
@@ -112,7 +112,7 @@ def test_images_are_listed_below_folders_and_links_and_nothing_else(tmp_path: Pa
 
 
 def test_a_file_is_tried_when_two_looks_agree_and_once_more_at_the_end_of_its_grace() -> None:
-    settling = Settling(grace=10)
+    settling = UnfinishedFiles(grace=10)
     growing, grown = Arrival("/a.png", 1, 5), Arrival("/a.png", 2, 9)
     assert settling.look([growing], 0) == []
     assert settling.look([grown], 1) == []  # it changed
@@ -128,7 +128,7 @@ def test_a_file_is_tried_when_two_looks_agree_and_once_more_at_the_end_of_its_gr
 
 
 def test_the_oldest_comes_first() -> None:
-    settling = Settling(grace=10)
+    settling = UnfinishedFiles(grace=10)
     found = [Arrival("/new.png", 9, 1), Arrival("/old.png", 3, 1)]
     settling.look(found, 0)
     assert [each.path for each in settling.look(found, 1)] == ["/old.png", "/new.png"]
@@ -147,8 +147,8 @@ def test_files_are_scored_once_with_looks_and_are_left_alone(line: Any, loaded: 
     bad, good = first.rows()
     assert [bad.name, bad.state, good.name, good.state] == ["bad.png", "done", "good.png", "done"]
     assert good.source == "watch"
-    assert good.looks == looks(WHOLE)._asdict()
-    assert set(good.looks) == set(Looks._fields)
+    assert good.looks == image_statistics(WHOLE)._asdict()
+    assert set(good.looks) == set(ImageStatistics._fields)
     expected = loaded.judge.score([first.folder / "good.png", first.folder / "sub" / "bad.png"]).image
     np.testing.assert_allclose([good.score, bad.score], expected, rtol=1e-4)
     assert (first.tally.scored, first.tally.failed) == (2, 0)
@@ -363,7 +363,7 @@ def test_every_picture_of_a_camera_is_an_inspection(line: Any) -> None:
     own.end()
     rows = own.rows()
     assert [row.name for row in rows] == ["camera 0 1.png", "camera 0 2.png", "camera 0 3.png"]
-    assert rows[0].looks == looks(WHOLE)._asdict()
+    assert rows[0].looks == image_statistics(WHOLE)._asdict()
     assert rows[0].score == pytest.approx(rows[2].score, rel=1e-5)  # their batches may differ in size
     assert rows[0].image_sha256 == rows[2].image_sha256
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from twinspect.serve.api_errors import Refusal
+from twinspect.serve.api_errors import ApiError
 from twinspect.serve.http.rate_limit import RateLimit
 from twinspect.serve.scoring.work_queue import LONGEST_RETRY, WorkQueue
 
@@ -54,7 +54,7 @@ def test_a_full_queue_says_when_to_come_back() -> None:
     queue = WorkQueue("test", bench, limit=3)
     queue.reserve(3)
     futures = queue.put(*range(3))
-    with pytest.raises(Refusal) as found:
+    with pytest.raises(ApiError) as found:
         queue.reserve(1)
     assert found.value.code == "queue_full"
     assert found.value.status == 429
@@ -82,7 +82,7 @@ def test_too_many_pixels_in_memory_is_full_too() -> None:
     queue = WorkQueue("test", bench, weigh=lambda item: item, most_weight=100)
     queue.reserve(1)
     (future,) = queue.put(101)
-    with pytest.raises(Refusal, match="wait"):
+    with pytest.raises(ApiError, match="wait"):
         queue.reserve(1)
     bench.go.set()
     future.result(10)
@@ -96,7 +96,7 @@ def test_stopping_finishes_what_was_accepted_and_nothing_else() -> None:
     queue.reserve(3)
     futures = queue.put(1, 2)
     assert not queue.stop(0.01)
-    with pytest.raises(Refusal) as found:
+    with pytest.raises(ApiError) as found:
         queue.reserve(1)
     assert found.value.code == "stopping"
     bench.go.set()
@@ -111,7 +111,7 @@ def test_recovered_work_needs_no_room() -> None:
     bench = Bench()
     queue = WorkQueue("test", bench, limit=1)
     futures = queue.recover(*range(5))
-    with pytest.raises(Refusal):
+    with pytest.raises(ApiError):
         queue.reserve(1)
     bench.go.set()
     assert [future.result(10) for future in futures] == [0, 10, 20, 30, 40]
@@ -151,14 +151,14 @@ def test_a_client_may_ask_so_often_and_no_more() -> None:
     limit = RateLimit(2, clock=lambda: now)
     for _ in range(8):
         limit.check("a")
-    with pytest.raises(Refusal) as found:
+    with pytest.raises(ApiError) as found:
         limit.check("a")
     assert found.value.code == "rate_limited"
     assert found.value.headers["Retry-After"] == "1"
     limit.check("b")
     now = 0.5
     limit.check("a")
-    with pytest.raises(Refusal):
+    with pytest.raises(ApiError):
         limit.check("a")
     for _ in range(1000):
         RateLimit(0).check("a")

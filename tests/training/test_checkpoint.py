@@ -10,7 +10,7 @@ from torch import nn
 
 import twinspect as ts
 from drawn_parts import quick
-from twinspect.training.checkpoint import Best
+from twinspect.training.checkpoint import BestState
 from twinspect.training.trainer import VALIDATIONS, held_out
 
 if TYPE_CHECKING:
@@ -19,11 +19,11 @@ if TYPE_CHECKING:
 
 def test_the_state_with_the_lowest_loss_is_put_back() -> None:
     layer = nn.Linear(2, 1)
-    best = Best([layer])
+    best = BestState([layer])
     for loss, value in ((3.0, 1.0), (1.0, 2.0), (2.0, 3.0)):
         nn.init.constant_(layer.weight, value)
-        best.offer(loss)
-    best.put_back()
+        best.keep_if_better(loss)
+    best.restore()
     assert best.loss == 1.0
     assert torch.equal(layer.weight, torch.full((1, 2), 2.0))
 
@@ -31,7 +31,7 @@ def test_the_state_with_the_lowest_loss_is_put_back() -> None:
 def test_without_any_loss_nothing_is_put_back() -> None:
     layer = nn.Linear(2, 1)
     before = layer.weight.clone()
-    Best([layer]).put_back()
+    BestState([layer]).restore()
     assert torch.equal(layer.weight, before)
 
 

@@ -21,9 +21,9 @@ import twinspect as ts
 from twinspect.calibration.good_scores import GoodScores
 from twinspect.data.samples import Sample
 from twinspect.errors import ConfigError, ElsewhereError, ImageError
-from twinspect.images.statistics import Looks
+from twinspect.images.statistics import ImageStatistics
 from twinspect.training.sync_batchnorm import SynchronisedBatchNorm2d, synchronised
-from twinspect.utils.distributed import ALONE, Ranks, check, check_torchrun, is_follower
+from twinspect.utils.distributed import SINGLE_PROCESS, ProcessGroup, check, check_torchrun, is_follower
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -34,12 +34,12 @@ BATCH = 7
 IMAGES = 24
 
 
-def rank(number: int, count: int) -> Ranks:
+def rank(number: int, count: int) -> ProcessGroup:
     """Give the processes of a training as one of them sees them; nothing is exchanged."""
-    return Ranks(cast("Any", SimpleNamespace(global_rank=number, world_size=count)))
+    return ProcessGroup(cast("Any", SimpleNamespace(global_rank=number, world_size=count)))
 
 
-class Answering(Ranks):
+class Answering(ProcessGroup):
     """Processes of which another one raises every flag."""
 
     def any(self, *flags: bool) -> list[bool]:
@@ -60,15 +60,15 @@ def test_parts_are_as_equal_as_can_be_and_leave_nothing_out(items: int, count: i
 
 
 def test_dealing_keeps_batches_whole() -> None:
-    assert rank(0, 2).dealt(range(10), 4) == [0, 1, 2, 3, 8, 9]
-    assert rank(1, 2).dealt(range(10), 4) == [4, 5, 6, 7]
-    assert ALONE.dealt(range(3), 8) == [0, 1, 2]
+    assert rank(0, 2).local_share(range(10), 4) == [0, 1, 2, 3, 8, 9]
+    assert rank(1, 2).local_share(range(10), 4) == [4, 5, 6, 7]
+    assert SINGLE_PROCESS.local_share(range(3), 8) == [0, 1, 2]
 
 
 def test_a_mistake_of_one_ends_all_and_is_said_once() -> None:
-    with pytest.raises(ImageError, match="broken"), ALONE.together():
+    with pytest.raises(ImageError, match="broken"), SINGLE_PROCESS.raise_in_all():
         raise ImageError("broken.png")
-    with pytest.raises(ElsewhereError, match="another process"), Answering().together():
+    with pytest.raises(ElsewhereError, match="another process"), Answering().raise_in_all():
         pass
 
 
@@ -77,7 +77,7 @@ def test_numbers_of_good_images_come_back_as_they_were() -> None:
     good = GoodScores()
     for number, sample in enumerate(samples):
         heat = np.linspace(0, 1 / (3 + number), 12, dtype=np.float32).reshape(3, 4)
-        good.add(sample, 1 / 3 + number, heat, Looks(*(value / 7 for value in range(9))))
+        good.add(sample, 1 / 3 + number, heat, ImageStatistics(*(value / 7 for value in range(9))))
     assert GoodScores.of(samples, good.to_numbers()) == good
     assert GoodScores().to_numbers().shape == (0, GoodScores.NUMBERS)
 

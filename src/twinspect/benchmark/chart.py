@@ -10,8 +10,8 @@ from twinspect.report.markup import Html, element
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from twinspect.benchmark.mean_std import Spread
-    from twinspect.benchmark.summary import Line
+    from twinspect.benchmark.mean_std import MeanStd
+    from twinspect.benchmark.summary import SummaryRow
 
 LINE: Final = 26
 """Height of a method's line, in pixels of the drawing."""
@@ -21,7 +21,7 @@ LETTERS: Final = 32
 """A longer name is cut."""
 
 
-def compare(lines: Sequence[Line], key: str, name: str) -> Html:
+def compare(lines: Sequence[SummaryRow], key: str, name: str) -> Html:
     """Draw a metric of several methods, in percent.
 
     Args:
@@ -43,7 +43,7 @@ def compare(lines: Sequence[Line], key: str, name: str) -> Html:
     return drawing(NAMES + 450, height, f"{name} of {len(shown)} methods, in percent", *parts)
 
 
-def _entry(plane: Plane, line: Line, cell: Spread, height: float) -> list[Html]:
+def _entry(plane: Plane, line: SummaryRow, cell: MeanStd, height: float) -> list[Html]:
     x, y = plane.place(100 * (cell.mean or 0.0), height)
     name = line.method if len(line.method) <= LETTERS else f"{line.method[: LETTERS - 1]}…"
     ours = line.kind == "ours"
@@ -58,7 +58,7 @@ def _entry(plane: Plane, line: Line, cell: Spread, height: float) -> list[Html]:
     ]
 
 
-def _reach(cell: Spread) -> tuple[float, float]:
+def _reach(cell: MeanStd) -> tuple[float, float]:
     """Give both ends of one standard deviation around the mean, as far as a share goes."""
     middle, deviation = cell.mean or 0.0, cell.deviation or 0.0
     return max(middle - deviation, 0.0), min(middle + deviation, 1.0)

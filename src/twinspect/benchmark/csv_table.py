@@ -12,9 +12,9 @@ from twinspect.metrics import COSTS
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from twinspect.benchmark.mean_std import Spread
-    from twinspect.benchmark.records import Series
-    from twinspect.benchmark.summary import Line
+    from twinspect.benchmark.mean_std import MeanStd
+    from twinspect.benchmark.records import RunSeries
+    from twinspect.benchmark.summary import SummaryRow
 
 COLUMNS: Final = (
     *("protocol", "category", "method", "kind", "metric"),
@@ -22,7 +22,7 @@ COLUMNS: Final = (
 )
 
 
-def rows(series: Sequence[Series], lines: Sequence[Line]) -> Iterator[dict[str, Any]]:
+def rows(series: Sequence[RunSeries], lines: Sequence[SummaryRow]) -> Iterator[dict[str, Any]]:
     """List every number: metrics as fractions, costs in the units of their definitions; empty where missing."""
     for line in lines:
         for key, cell in line.cells.items():
@@ -43,6 +43,6 @@ def in_csv(found: Sequence[dict[str, Any]]) -> str:
     return text.getvalue()
 
 
-def _row(about: tuple[str, ...], cell: Spread, source: str, definition: str) -> dict[str, Any]:
+def _row(about: tuple[str, ...], cell: MeanStd, source: str, definition: str) -> dict[str, Any]:
     values = (cell.mean, cell.deviation, len(cell.values), cell.wanted, source, definition)
     return dict(zip(COLUMNS, (*about, *values), strict=True))

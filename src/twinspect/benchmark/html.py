@@ -12,14 +12,14 @@ from twinspect.report.markup import NOTHING, Html, element, framed, section, tab
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from twinspect.benchmark.summary import Line
+    from twinspect.benchmark.summary import SummaryRow
     from twinspect.benchmark.table_layout import Grid
 
 DRAWN: Final = ("image_auroc", "pixel_auroc", "aupro_30")
 """The metrics that have a chart."""
 
 
-def in_html(laid: Sequence[Grid], lines: Sequence[Line]) -> str:
+def in_html(laid: Sequence[Grid], lines: Sequence[SummaryRow]) -> str:
     """Build the page."""
     protocols = list(dict.fromkeys(line.protocol for line in lines))
     parts = [
@@ -31,7 +31,7 @@ def in_html(laid: Sequence[Grid], lines: Sequence[Line]) -> str:
     return framed(f"Benchmark: {', '.join(protocols)}", parts)
 
 
-def _charts(protocol: str, lines: Sequence[Line]) -> Html:
+def _charts(protocol: str, lines: Sequence[SummaryRow]) -> Html:
     means = [line for line in lines if line.protocol == protocol and line.category == MEAN]
     drawn = []
     for key in DRAWN:

@@ -10,7 +10,7 @@ MISSING = "–"
 
 
 @dataclass(frozen=True)
-class Spread:
+class MeanStd:
     """Values of runs that differ in their seed alone.
 
     Attributes:

@@ -7,7 +7,7 @@ import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from twinspect.benchmark.protocols import Choice, Protocol, Task, tasks
+from twinspect.benchmark.protocols import Choice, Protocol, ProtocolTask, tasks
 from twinspect.benchmark.schema import FORMAT
 from twinspect.benchmark.trial import identity, trained_on
 from twinspect.data.fingerprint import fingerprint
@@ -84,7 +84,7 @@ def make_plan(
     return sorted(runs, key=lambda run: run.detector.seed)
 
 
-def _data(task: Task) -> str:
+def _data(task: ProtocolTask) -> str:
     data = task.read()
     return data_key([*trained_on(data), *tested(data)])
 

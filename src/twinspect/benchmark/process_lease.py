@@ -18,7 +18,7 @@ SILENT_FOR: Final = 300.0
 
 
 @dataclass(frozen=True)
-class Owner:
+class ProcessIdentity:
     """A process.
 
     Attributes:
@@ -48,9 +48,9 @@ class Owner:
 
 
 @cache
-def this_process() -> Owner:
+def this_process() -> ProcessIdentity:
     """Describe the process that asks."""
-    return Owner(socket.gethostname(), os.getpid(), started(os.getpid()) or "")
+    return ProcessIdentity(socket.gethostname(), os.getpid(), started(os.getpid()) or "")
 
 
 def started(pid: int) -> str | None:

@@ -45,7 +45,7 @@ class Protocol:
 
 
 @dataclass(frozen=True)
-class Task:
+class ProtocolTask:
     """What one run trains and tests on.
 
     Attributes:
@@ -127,7 +127,7 @@ def protocol_named(name: str) -> Protocol:
 
 def tasks(
     protocol: Protocol, folder: str, choice: Choice, tell: Callable[[str], None] | None = None
-) -> list[Task]:
+) -> list[ProtocolTask]:
     """Divide a folder into tasks.
 
     Args:
@@ -152,8 +152,8 @@ def tasks(
         return _set_tasks(_load(protocol, folder), folder, tell)
     data: DataSet = _load(protocol, folder)
     if protocol.how == "multi-class" or len(data.categories) == 1:
-        return [Task(data.name, partial(_whole, data))]
-    return [Task(category, partial(_of_category, data, category)) for category in data.categories]
+        return [ProtocolTask(data.name, partial(_whole, data))]
+    return [ProtocolTask(category, partial(_of_category, data, category)) for category in data.categories]
 
 
 def _load(protocol: Protocol, folder: str, otherwise: Callable[[str], Any] = open_data) -> Any:
@@ -167,25 +167,25 @@ def _of_category(data: DataSet, category: str) -> DataSet:
     return data.with_samples([sample for sample in data if sample.category == category])
 
 
-def _class_tasks(protocol: Protocol, folder: str, choice: Choice) -> list[Task]:
+def _class_tasks(protocol: Protocol, folder: str, choice: Choice) -> list[ProtocolTask]:
     classes: ClassSet = _load(protocol, folder, read_classes)
     found = thinned(classes, choice.most_train, choice.most_test)
     for name in choice.classes:
         if name not in found.classes:
             raise unknown_name("class", name, found.classes)
     judged = one_vs_rest if protocol.how == "one against the rest" else all_but_one
-    return [Task(name, partial(judged, found, name)) for name in choice.classes or found.classes]
+    return [ProtocolTask(name, partial(judged, found, name)) for name in choice.classes or found.classes]
 
 
 def _set_tasks(
     sets: Mapping[str, DataSet | None], folder: str, tell: Callable[[str], None] | None
-) -> list[Task]:
+) -> list[ProtocolTask]:
     there = {title: data for title, data in sets.items() if data is not None}
     if tell:
         places = ", ".join(f"{title} ({data.root})" for title, data in there.items())
         missing = ", ".join(title for title in sets if title not in there) or "nothing"
         tell(f"{folder}: found {places}; not found: {missing}")
-    return [Task(title, partial(_whole, data)) for title, data in there.items()]
+    return [ProtocolTask(title, partial(_whole, data)) for title, data in there.items()]
 
 
 def _whole(data: DataSet) -> DataSet:

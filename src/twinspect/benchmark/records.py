@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     import sqlite3
     from collections.abc import Sequence
 
-    from twinspect.benchmark.store import Store
+    from twinspect.benchmark.store import RunStore
 
 Values = dict[str, float]
 """Metrics by name; one that is not defined is not in it."""
@@ -40,7 +40,7 @@ class Record:
 
 
 @dataclass(frozen=True)
-class Series:
+class RunSeries:
     """Runs of one method with one set of settings.
 
     Attributes:
@@ -69,7 +69,7 @@ class Series:
         return dict(found)
 
 
-def read_series(store: Store) -> list[Series]:
+def read_series(store: RunStore) -> list[RunSeries]:
     """Read every run, in the order in which they were planned.
 
     Where a task was run on other images before, for files were added or mended, only the runs on the images that
@@ -84,7 +84,7 @@ def read_series(store: Store) -> list[Series]:
     return _labelled([(runs[0].row["protocol"], _settings(runs[0].row), runs) for runs in groups.values()])
 
 
-def _joined(store: Store) -> list[tuple[sqlite3.Row, list[sqlite3.Row]]]:
+def _joined(store: RunStore) -> list[tuple[sqlite3.Row, list[sqlite3.Row]]]:
     lines: dict[str, list[sqlite3.Row]] = defaultdict(list)
     for line in store.connection.execute("select * from metrics"):
         lines[line["run"]].append(line)
@@ -115,9 +115,9 @@ def _settings(row: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-def _labelled(found: Sequence[tuple[str, dict[str, Any], list[Record]]]) -> list[Series]:
+def _labelled(found: Sequence[tuple[str, dict[str, Any], list[Record]]]) -> list[RunSeries]:
     return [
-        Series(protocol, _label(settings, [s for p, s, _ in found if p == protocol]), settings, runs)
+        RunSeries(protocol, _label(settings, [s for p, s, _ in found if p == protocol]), settings, runs)
         for protocol, settings, runs in found
     ]
 

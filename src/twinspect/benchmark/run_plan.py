@@ -14,12 +14,12 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from twinspect.benchmark.plan import Run
-    from twinspect.benchmark.store import Store
+    from twinspect.benchmark.store import RunStore
     from twinspect.utils.progress import Progress
 
 
 def work(
-    store: Store,
+    store: RunStore,
     runs: Sequence[Run],
     *,
     progress: Progress | None = None,
@@ -49,7 +49,7 @@ def work(
             failed(run, reason)
 
 
-def _make(store: Store, run: Run, progress: Progress | None) -> str:
+def _make(store: RunStore, run: Run, progress: Progress | None) -> str:
     """Make a run that was claimed; say why it failed, or nothing."""
     key, kept, reason = run.key, checkpoints(store.folder, run.key), ""
     try:

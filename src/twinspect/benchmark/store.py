@@ -11,7 +11,7 @@ from datetime import datetime, timezone
 from typing import TYPE_CHECKING, Any
 
 from twinspect.benchmark.environment import machine
-from twinspect.benchmark.process_lease import SECONDS_BETWEEN_BEATS, Owner, this_process
+from twinspect.benchmark.process_lease import SECONDS_BETWEEN_BEATS, ProcessIdentity, this_process
 from twinspect.benchmark.schema import FILE, connect, open_store, transaction
 from twinspect.errors import ConfigError
 
@@ -21,13 +21,13 @@ if TYPE_CHECKING:
 
     from twinspect.benchmark.plan import Run
     from twinspect.benchmark.trial import Trial
-    from twinspect.evaluation.metric_row import Line
+    from twinspect.evaluation.metric_row import MetricRow
 
 _CLAIMED = "state = 'running' and host = :host and pid = :pid and process = :process"
 _OWNED = f"key = :key and {_CLAIMED}"
 
 
-class Store:
+class RunStore:
     """A folder with its file of runs.
 
     Args:
@@ -41,14 +41,19 @@ class Store:
     """
 
     def __init__(
-        self, folder: Path, *, create: bool = False, device: str = "auto", owner: Owner | None = None
+        self,
+        folder: Path,
+        *,
+        create: bool = False,
+        device: str = "auto",
+        owner: ProcessIdentity | None = None,
     ) -> None:
         self.folder = folder
         self.connection = open_store(folder, create=create)
         self._owner = owner or this_process()
         self._device = device
 
-    def __enter__(self) -> Store:  # noqa: PYI034 - nobody derives from a store
+    def __enter__(self) -> RunStore:  # noqa: PYI034 - nobody derives from a store
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -185,7 +190,7 @@ def _insert(connection: sqlite3.Connection, run: Run) -> None:
 
 
 def _update(
-    connection: sqlite3.Connection, key: str, values: Mapping[str, Any], owner: Owner | None = None
+    connection: sqlite3.Connection, key: str, values: Mapping[str, Any], owner: ProcessIdentity | None = None
 ) -> bool:
     """Set columns of a run, if it is the owner's or nobody's in particular is asked for; say whether that was so."""
     changes = ", ".join(f"{name} = :new_{name}" for name in values)
@@ -213,13 +218,13 @@ def _remove(connection: sqlite3.Connection, row: sqlite3.Row) -> None:
 
 def _is_free(row: sqlite3.Row) -> bool:
     if row["state"] == "running":
-        return not Owner(row["host"], row["pid"], row["process"]).lives(row["heartbeat"])
+        return not ProcessIdentity(row["host"], row["pid"], row["process"]).lives(row["heartbeat"])
     return bool(row["state"] == "waiting")
 
 
 def _lines(key: str, found: Trial) -> Iterator[tuple[str, str, str, str, float]]:
     """List a run's metrics; one that is not defined has no row."""
-    lines: list[tuple[str, str, Line]] = [
+    lines: list[tuple[str, str, MetricRow]] = [
         *[("category", name, line) for name, line in found.categories.items()],
         ("mean", "", found.mean),
         ("pooled", "", found.pooled),

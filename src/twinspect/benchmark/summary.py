@@ -5,14 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, Literal
 
-from twinspect.benchmark.mean_std import Spread
+from twinspect.benchmark.mean_std import MeanStd
 from twinspect.benchmark.published import Published, published
 from twinspect.evaluation.test_set import FURTHER, QUALITY
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from twinspect.benchmark.records import Record, Series, Values
+    from twinspect.benchmark.records import Record, RunSeries, Values
 
 MEAN: Final = "mean"
 """The line of the mean over all tasks, or over all categories of one model; published tables call it so, too."""
@@ -23,7 +23,7 @@ TABLED: Final = (*QUALITY, *FURTHER)
 
 
 @dataclass(frozen=True)
-class Line:
+class SummaryRow:
     """One line of the table of results.
 
     Attributes:
@@ -39,18 +39,18 @@ class Line:
     category: str
     method: str
     kind: Literal["ours", "published"]
-    cells: dict[str, Spread]
+    cells: dict[str, MeanStd]
     source: str
 
 
-def lines(series: Sequence[Series], beside: str | None = None) -> list[Line]:
+def summary_rows(series: Sequence[RunSeries], beside: str | None = None) -> list[SummaryRow]:
     """List every line of the table, category by category, the means first, ours before what was published.
 
     Args:
         series: what was run.
         beside: show the numbers published on this protocol, instead of those of the protocol that was run.
     """
-    found: list[Line] = []
+    found: list[SummaryRow] = []
     for protocol in dict.fromkeys(each.protocol for each in series):
         own = [line for each in series if each.protocol == protocol for line in _own(each)]
         categories = list(dict.fromkeys(line.category for line in own))
@@ -60,7 +60,7 @@ def lines(series: Sequence[Series], beside: str | None = None) -> list[Line]:
     return found
 
 
-def _own(series: Series) -> list[Line]:
+def _own(series: RunSeries) -> list[SummaryRow]:
     tasks = series.tasks
     names = [(task, category) for task, runs in tasks.items() for category in _categories(runs)]
     parts = [
@@ -90,12 +90,12 @@ def _of(runs: Iterable[Record], category: str) -> list[Values | None]:
     return [run.categories.get(category, {}) if run.is_done else None for run in runs]
 
 
-def _mean_line(series: Series) -> Line:
+def _mean_line(series: RunSeries) -> SummaryRow:
     """Average over the tasks, seed by seed; a seed of which a task is missing is missing."""
     return _line(series, MEAN, [_mean_of_seed(series, seed) for seed in series.seeds])
 
 
-def _mean_of_seed(series: Series, seed: int) -> Values | None:
+def _mean_of_seed(series: RunSeries, seed: int) -> Values | None:
     runs = [run for run in series.runs if run.row["seed"] == seed]
     if len(runs) < len(series.tasks) or not all(run.is_done for run in runs):
         return None
@@ -103,15 +103,15 @@ def _mean_of_seed(series: Series, seed: int) -> Values | None:
     return {key: sum(values) / len(values) for key, values in having.items() if values}
 
 
-def _line(series: Series, category: str, found: Sequence[Values | None]) -> Line:
+def _line(series: RunSeries, category: str, found: Sequence[Values | None]) -> SummaryRow:
     """Gather the values of each metric over the seeds; ``None`` stands for a run that is not done."""
     done = [values for values in found if values is not None]
     cells = {
-        key: Spread(tuple(values[key] for values in done if key in values), len(found))
+        key: MeanStd(tuple(values[key] for values in done if key in values), len(found))
         for key in TABLED
         if any(key in values for values in done) or (not done and key in QUALITY)
     }
-    return Line(
+    return SummaryRow(
         series.protocol, category, series.label, "ours", cells, f"teacher {series.settings['teacher']}"
     )
 
@@ -123,8 +123,8 @@ def _grouped(numbers: Iterable[Published]) -> list[list[Published]]:
     return list(groups.values())
 
 
-def _printed(protocol: str, numbers: Sequence[Published]) -> Line:
+def _printed(protocol: str, numbers: Sequence[Published]) -> SummaryRow:
     first = numbers[0]
-    cells = {number.metric: Spread((number.percent / 100,), 1) for number in numbers}
+    cells = {number.metric: MeanStd((number.percent / 100,), 1) for number in numbers}
     source = f"{first.source} ({first.note})" if first.note else first.source
-    return Line(protocol, first.category, first.method, "published", cells, source)
+    return SummaryRow(protocol, first.category, first.method, "published", cells, source)

@@ -7,7 +7,7 @@ from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
-from twinspect.benchmark.mean_std import MISSING, Spread
+from twinspect.benchmark.mean_std import MISSING, MeanStd
 from twinspect.benchmark.summary import MEAN, POOLED, TABLED
 from twinspect.metrics import COSTS, DEFINITIONS, FURTHER_DEFINITIONS
 from twinspect.report.metric_sections import TITLES as METRIC_TITLES
@@ -15,8 +15,8 @@ from twinspect.report.metric_sections import TITLES as METRIC_TITLES
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from twinspect.benchmark.records import Record, Series
-    from twinspect.benchmark.summary import Line
+    from twinspect.benchmark.records import Record, RunSeries
+    from twinspect.benchmark.summary import SummaryRow
 
 TITLES: Final = METRIC_TITLES | {
     "fit_seconds": "Fit, s",
@@ -72,7 +72,7 @@ class Grid:
         return {TITLES[key]: MEANINGS[key] for key in self.keys}
 
 
-def grids(series: Sequence[Series], lines: Sequence[Line], beside: str | None = None) -> list[Grid]:
+def grids(series: Sequence[RunSeries], lines: Sequence[SummaryRow], beside: str | None = None) -> list[Grid]:
     """Lay out everything that is reported; tables without rows are left out.
 
     Args:
@@ -95,14 +95,14 @@ def grids(series: Sequence[Series], lines: Sequence[Line], beside: str | None = 
     return [grid for grid in laid if grid.rows]
 
 
-def results(protocol: str, lines: Sequence[Line], beside: str | None = None) -> Grid:
+def results(protocol: str, lines: Sequence[SummaryRow], beside: str | None = None) -> Grid:
     """Tabulate the metrics, in percent."""
     keys = _used(TABLED, (key for line in lines for key in line.cells))
     rows = [
         (
             line.category,
             line.method if line.kind == "ours" else f"{line.method}, published",
-            *[line.cells.get(key, Spread((), 0)).words(100) for key in keys],
+            *[line.cells.get(key, MeanStd((), 0)).words(100) for key in keys],
         )
         for line in lines
     ]
@@ -114,7 +114,7 @@ def results(protocol: str, lines: Sequence[Line], beside: str | None = None) -> 
     return Grid(f"Protocol {protocol}: results in percent", columns, rows, 2, keys, note)
 
 
-def costs(series: Sequence[Series]) -> Grid:
+def costs(series: Sequence[RunSeries]) -> Grid:
     """Tabulate what a run of each series took, on average over its runs."""
     spreads = [{key: cost(each, key) for key in COSTS} for each in series]
     keys = _used(COSTS, (key for each in spreads for key, spread in each.items() if spread.values))
@@ -127,10 +127,10 @@ def costs(series: Sequence[Series]) -> Grid:
     return Grid("Time, memory and size of a run", columns, rows, 3, keys, note)
 
 
-def cost(series: Series, key: str) -> Spread:
+def cost(series: RunSeries, key: str) -> MeanStd:
     """Gather one kind of cost from all runs of a series, in the unit in which it is shown."""
     found = [run.row[key] * _UNITS.get(key, 1) for run in series.runs if run.row[key] is not None]
-    return Spread(tuple(found), len(series.runs))
+    return MeanStd(tuple(found), len(series.runs))
 
 
 def binned(runs: Sequence[Record]) -> Grid:
@@ -161,7 +161,7 @@ def missing(runs: Sequence[Record]) -> Grid:
     return Grid("Runs without a result", columns, rows, len(columns))
 
 
-def settings(series: Sequence[Series]) -> Grid:
+def settings(series: Sequence[RunSeries]) -> Grid:
     """Say everything that tells the series from one another."""
     rows = [
         (
@@ -182,7 +182,7 @@ def made_with(runs: Iterable[Record]) -> Grid:
     return Grid("Versions and machines", (*_MADE_WITH.values(), "Runs"), rows, len(_MADE_WITH))
 
 
-def sources(lines: Sequence[Line]) -> Grid:
+def sources(lines: Sequence[SummaryRow]) -> Grid:
     """Say where published numbers are printed."""
     found = dict.fromkeys((line.method, line.source) for line in lines if line.kind == "published")
     return Grid("Sources of published numbers", ("Method", "Source"), list(found), 2)

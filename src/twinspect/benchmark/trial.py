@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, Any
 
 from twinspect.data.fingerprint import fingerprint
 from twinspect.errors import DataError
-from twinspect.evaluation.by_object import object_lines
-from twinspect.evaluation.metric_row import Line, mean_line
-from twinspect.evaluation.test_set import PixelTally, by_category, counts, kind_table, quality, tested
+from twinspect.evaluation.by_object import object_rows
+from twinspect.evaluation.metric_row import MetricRow, mean_row
+from twinspect.evaluation.test_set import PixelTally, by_category, counts, defect_type_table, quality, tested
 from twinspect.utils import peak_memory
 from twinspect.utils.devices import choose_device, choose_precision
 
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     from twinspect.data import DataSet, Sample
     from twinspect.detector import Detector
-    from twinspect.evaluation.by_defect_type import KindTable
+    from twinspect.evaluation.by_defect_type import DefectTypeTable
     from twinspect.evaluation.evaluation import Evaluation
     from twinspect.evaluation.test_set import Measured
     from twinspect.inference.results import RawScore
@@ -70,9 +70,9 @@ class Trial:
     """
 
     rows: list[RawScore]
-    categories: dict[str, Line]
-    mean: Line
-    pooled: Line
+    categories: dict[str, MetricRow]
+    mean: MetricRow
+    pooled: MetricRow
     error_bounds: dict[str, Any]
     images: dict[str, int]
     costs: Costs
@@ -191,18 +191,18 @@ def trial_of(found: Evaluation, trained: int, costs: Costs) -> Trial:
     categories = _whole_lines(found.categories, found.kinds, found.objects)
     bounds = _bounds(found.error_bounds, found.kinds)
     images = {"train": trained, **counts(found.rows)}
-    return Trial([], categories, mean_line(list(categories.values())), found.pooled, bounds, images, costs)
+    return Trial([], categories, mean_row(list(categories.values())), found.pooled, bounds, images, costs)
 
 
 def _trial(rows: list[RawScore], measured: Measured, trained: int, costs: Costs) -> Trial:
     groups = by_category(rows)
-    kinds = kind_table(groups, measured)
+    kinds = defect_type_table(groups, measured)
     lines = {name: quality(group, measured.categories.get(name)) for name, group in groups.items()}
-    categories = _whole_lines(lines, kinds, object_lines(groups))
+    categories = _whole_lines(lines, kinds, object_rows(groups))
     return Trial(
         rows=rows,
         categories=categories,
-        mean=mean_line(list(categories.values())),
+        mean=mean_row(list(categories.values())),
         pooled=quality(rows, measured.pooled),
         error_bounds=_bounds(measured.error_bounds, kinds),
         images={"train": trained, **counts(rows)},
@@ -210,14 +210,16 @@ def _trial(rows: list[RawScore], measured: Measured, trained: int, costs: Costs)
     )
 
 
-def _whole_lines(lines: Mapping[str, Line], kinds: KindTable, objects: Mapping[str, Line]) -> dict[str, Line]:
+def _whole_lines(
+    lines: Mapping[str, MetricRow], kinds: DefectTypeTable, objects: Mapping[str, MetricRow]
+) -> dict[str, MetricRow]:
     """Add to each category's metrics those that only some test sets have."""
     return {
         name: line | kinds.categories.get(name, {}) | objects.get(name, {}) for name, line in lines.items()
     }
 
 
-def _bounds(bounds: Mapping[str, Any], kinds: KindTable) -> dict[str, Any]:
+def _bounds(bounds: Mapping[str, Any], kinds: DefectTypeTable) -> dict[str, Any]:
     return {**bounds, **{name: {**bounds.get(name, {}), **own} for name, own in kinds.bounds.items()}}
 
 

@@ -10,16 +10,16 @@ from twinspect.benchmark.latex import in_latex
 from twinspect.benchmark.markdown import in_markdown
 from twinspect.benchmark.published import everything
 from twinspect.benchmark.records import read_series
-from twinspect.benchmark.summary import lines
+from twinspect.benchmark.summary import summary_rows
 from twinspect.benchmark.table_layout import grids
 from twinspect.errors import ConfigError, unknown_name
 from twinspect.utils.files import write_atomically
 
 if TYPE_CHECKING:
-    from twinspect.benchmark.store import Store
+    from twinspect.benchmark.store import RunStore
 
 
-def write_tables(store: Store, *, beside: str | None = None) -> tuple[str, dict[str, Any]]:
+def write_tables(store: RunStore, *, beside: str | None = None) -> tuple[str, dict[str, Any]]:
     """Write ``table.md``, ``table.csv``, ``table.tex`` and ``table.html`` beside the file of runs.
 
     Args:
@@ -41,7 +41,7 @@ def write_tables(store: Store, *, beside: str | None = None) -> tuple[str, dict[
         raise ConfigError(
             f"{store.folder} holds no runs yet; begin with: twinspect benchmark PROTOCOL --data DIR"
         )
-    found = lines(series, beside)
+    found = summary_rows(series, beside)
     laid, numbers = grids(series, found, beside), list(rows(series, found))
     texts = {
         "md": in_markdown(laid),

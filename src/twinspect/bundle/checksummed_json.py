@@ -16,14 +16,14 @@ FORMAT = 1
 _ALTERED = "is damaged or was edited: its digest does not fit; copy the model again"
 
 
-def seal(record: dict[str, Any]) -> bytes:
+def dump_checksummed(record: dict[str, Any]) -> bytes:
     """Give the content of a file that holds a record of plain JSON values."""
     complete = {"format": FORMAT, "twinspect": __version__, **record}
     complete["digest"] = _digest(complete)
     return _text(complete)
 
 
-def unseal(content: bytes, path: Path) -> dict[str, Any]:
+def load_checksummed(content: bytes, path: Path) -> dict[str, Any]:
     """Give the record back, after checking it.
 
     Args:

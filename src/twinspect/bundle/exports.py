@@ -7,7 +7,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from twinspect.bundle.checksummed_json import check_content, check_digest, seal, sha256, unseal
+from twinspect.bundle.checksummed_json import (
+    check_content,
+    check_digest,
+    dump_checksummed,
+    load_checksummed,
+    sha256,
+)
 from twinspect.bundle.folder import RECORD, reason, swap
 from twinspect.errors import BundleError, ConfigError
 from twinspect.utils.files import sha256_of_file, write_durably
@@ -129,7 +135,7 @@ def write_export(model: Path, name: str, record: dict[str, Any], files: Mapping[
             fresh.mkdir()
             for file, content in files.items():
                 write_durably(fresh / file, content)
-            write_durably(fresh / EXPORT, seal(complete))
+            write_durably(fresh / EXPORT, dump_checksummed(complete))
             swap(fresh, folder, aside=Path(temporary) / "old")
     except OSError as error:
         raise BundleError(f"{folder}: could not be written ({reason(error)})") from error
@@ -149,7 +155,10 @@ def list_exports(model: Path, record: dict[str, Any]) -> list[Export]:
     folders = sorted(
         path.parent for path in (model / FOLDER).glob(f"*/{EXPORT}") if path.parent.name[0] != "."
     )
-    found = [Export(folder, unseal((folder / EXPORT).read_bytes(), folder / EXPORT)) for folder in folders]
+    found = [
+        Export(folder, load_checksummed((folder / EXPORT).read_bytes(), folder / EXPORT))
+        for folder in folders
+    ]
     return [each for each in found if each.record["weights_sha256"] == record["weights"]["sha256"]]
 
 

@@ -13,7 +13,7 @@ import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from twinspect.bundle.checksummed_json import check_content, seal, sha256, unseal
+from twinspect.bundle.checksummed_json import check_content, dump_checksummed, load_checksummed, sha256
 from twinspect.errors import BundleError
 from twinspect.utils.files import write_atomically, write_durably
 
@@ -52,7 +52,7 @@ def write_bundle(folder: Path, record: dict[str, Any], weights: bytes, images: S
                 "weights": _written(fresh, WEIGHTS, weights),
                 "images": _written_images(fresh, images),
             }
-            write_durably(fresh / RECORD, seal({**record, **files}))
+            write_durably(fresh / RECORD, dump_checksummed({**record, **files}))
             swap(fresh, folder, aside=Path(temporary) / "old")
     except OSError as error:
         raise BundleError(
@@ -67,7 +67,9 @@ def rewrite_record(folder: Path, record: dict[str, Any]) -> None:
         BundleError: the folder cannot be written; the old record stands.
     """
     try:
-        write_atomically(folder / RECORD, seal({**record, "weights": read_record(folder)["weights"]}))
+        write_atomically(
+            folder / RECORD, dump_checksummed({**record, "weights": read_record(folder)["weights"]})
+        )
     except OSError as error:
         raise BundleError(
             f"{folder}: could not be changed ({reason(error)}); the old record stands"
@@ -80,7 +82,7 @@ def read_record(folder: Path) -> dict[str, Any]:
     Raises:
         BundleError: missing, damaged, altered, or of an unknown format.
     """
-    return unseal(_read(folder, RECORD), folder / RECORD)
+    return load_checksummed(_read(folder, RECORD), folder / RECORD)
 
 
 def model_key(folder: Path, by: str) -> str:

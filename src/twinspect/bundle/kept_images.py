@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from twinspect.data.pixels import read_pixels
-from twinspect.images.png import encode
-from twinspect.utils.even_sampling import spaced
+from twinspect.images.png import encode_png
+from twinspect.utils.even_sampling import evenly_spaced
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -36,7 +36,7 @@ def keep(
         Contents of PNG files, 8-bit RGB at the images' own resolution.
     """
     order = np.argsort(scores, kind="stable")
-    return tuple(encode(_pixels(samples[place], bits)) for place in spaced(order.tolist(), count))
+    return tuple(encode_png(_pixels(samples[place], bits)) for place in evenly_spaced(order.tolist(), count))
 
 
 def _pixels(sample: Sample, bits: int | None) -> NDArray[np.uint8]:

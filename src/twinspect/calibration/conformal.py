@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, Literal, get_args
 import numpy as np
 
 from twinspect.errors import CalibrationError, ConfigError
-from twinspect.images.statistics import Looks
+from twinspect.images.statistics import ImageStatistics
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -43,7 +43,7 @@ class Calibration:
             Heat maps are coloured by it, so that one colour means one thing on every image.
         names: which image each score belongs to, in the order of ``scores``; empty if not known.
         categories: which product each of these images shows, likewise.
-        looks: what each of these images looks like, likewise; what is on the line later is compared with it.
+        statistics: what each of these images looks like, likewise; what is on the line later is compared with it.
     """
 
     scores: tuple[float, ...]
@@ -52,14 +52,14 @@ class Calibration:
     map_range: tuple[float, float] = (0.0, 1.0)
     names: tuple[str, ...] = ()
     categories: tuple[str, ...] = ()
-    looks: tuple[Looks, ...] = ()
+    statistics: tuple[ImageStatistics, ...] = ()
 
     def __post_init__(self) -> None:
         """Sort the scores, check that they are numbers and that they can promise the rate."""
         blank = ("",) * len(self.scores)
-        labels = (self.names or blank, self.categories or blank, self.looks or blank)
+        labels = (self.names or blank, self.categories or blank, self.statistics or blank)
         ranked = sorted(zip(map(float, self.scores), *labels, strict=True), key=lambda row: row[:3])
-        for place, column in enumerate(("scores", "names", "categories", "looks")):
+        for place, column in enumerate(("scores", "names", "categories", "statistics")):
             known = len(getattr(self, column)) > 0
             object.__setattr__(self, column, tuple(row[place] for row in ranked) if known else ())
         if not np.isfinite(self.scores).all():
@@ -104,7 +104,7 @@ class Calibration:
             scores=tuple(self.scores[place] for place in places),
             names=tuple(self.names[place] for place in places) if self.names else (),
             categories=(),
-            looks=tuple(self.looks[place] for place in places) if self.looks else (),
+            statistics=tuple(self.statistics[place] for place in places) if self.statistics else (),
         )
 
     def p_values(self, scores: ArrayLike) -> NDArray[np.float64]:
@@ -163,7 +163,9 @@ class Calibration:
             "names": list(self.names),
             "categories": list(self.categories),
             "thresholds": {name: own.threshold for name, own in self.by_category.items()},
-            "looks": {name: [getattr(each, name) for each in self.looks] for name in Looks._fields},
+            "looks": {
+                name: [getattr(each, name) for each in self.statistics] for name in ImageStatistics._fields
+            },
         }
 
     @classmethod
@@ -172,15 +174,23 @@ class Calibration:
         low, high = record["map_range"]
         scores, names = tuple(record["scores"]), tuple(record["names"])
         # Format 1 was first written without these two.
-        categories, looks = tuple(record.get("categories", ())), _looks_from(record.get("looks", {}))
-        return cls(scores, record["false_alarm_rate"], record["kind"], (low, high), names, categories, looks)
+        categories, statistics = (
+            tuple(record.get("categories", ())),
+            _statistics_from(record.get("looks", {})),
+        )
+        return cls(
+            scores, record["false_alarm_rate"], record["kind"], (low, high), names, categories, statistics
+        )
 
 
-def _looks_from(columns: dict[str, list[float]]) -> tuple[Looks, ...]:
+def _statistics_from(columns: dict[str, list[float]]) -> tuple[ImageStatistics, ...]:
     """Rebuild looks from their record; those of another version, which measured other things, are left out."""
-    if columns.keys() != set(Looks._fields):
+    if columns.keys() != set(ImageStatistics._fields):
         return ()
-    return tuple(Looks(*row) for row in zip(*(columns[name] for name in Looks._fields), strict=True))
+    return tuple(
+        ImageStatistics(*row)
+        for row in zip(*(columns[name] for name in ImageStatistics._fields), strict=True)
+    )
 
 
 def images_needed(rate: float) -> int:

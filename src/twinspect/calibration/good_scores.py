@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, ClassVar
 import numpy as np
 
 from twinspect.calibration.conformal import Calibration, choose_rate_of
-from twinspect.images.statistics import Looks
+from twinspect.images.statistics import ImageStatistics
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -32,14 +32,14 @@ class GoodScores:
     scores: list[float] = field(default_factory=list)
     typical: list[float] = field(default_factory=list)
     highest: list[float] = field(default_factory=list)
-    looks: list[Looks] = field(default_factory=list)
+    statistics: list[ImageStatistics] = field(default_factory=list)
 
-    NUMBERS: ClassVar[int] = 3 + len(Looks._fields)
+    NUMBERS: ClassVar[int] = 3 + len(ImageStatistics._fields)
     """How many numbers there are of an image."""
 
     def to_numbers(self) -> NDArray[np.float64]:
         """Lay the numbers of all images out, (N, ``NUMBERS``), for another process to read."""
-        rows = zip(self.scores, self.typical, self.highest, self.looks, strict=True)
+        rows = zip(self.scores, self.typical, self.highest, self.statistics, strict=True)
         numbers = [(score, typical, highest, *seen) for score, typical, highest, seen in rows]
         return np.array(numbers, dtype=np.float64).reshape(-1, self.NUMBERS)
 
@@ -48,17 +48,17 @@ class GoodScores:
         """Put together images and what :meth:`to_numbers` said of them."""
         good = cls([sample.name for sample in samples], [sample.category for sample in samples])
         good.scores, good.typical, good.highest = numbers[:, :3].T.tolist()
-        good.looks = [Looks(*seen) for seen in numbers[:, 3:].tolist()]
+        good.statistics = [ImageStatistics(*seen) for seen in numbers[:, 3:].tolist()]
         return good
 
-    def add(self, sample: Sample, score: float, values: NDArray[np.float32], seen: Looks) -> None:
+    def add(self, sample: Sample, score: float, values: NDArray[np.float32], seen: ImageStatistics) -> None:
         """Take in one image."""
         self.names.append(sample.name)
         self.categories.append(sample.category)
         self.scores.append(score)
         self.typical.append(float(np.median(values)))
         self.highest.append(float(values.max()))
-        self.looks.append(seen)
+        self.statistics.append(seen)
 
     def extend(self, other: GoodScores) -> None:
         """Take in the images of another."""
@@ -67,7 +67,7 @@ class GoodScores:
         self.scores += other.scores
         self.typical += other.typical
         self.highest += other.highest
-        self.looks += other.looks
+        self.statistics += other.statistics
 
     def calibration(self, asked: float | None, kind: Kind) -> Calibration:
         """Make the promise that these images allow.
@@ -77,5 +77,5 @@ class GoodScores:
         """
         span = (float(np.median(self.typical)), float(np.quantile(self.highest, PEAK_SHARE)))
         rate = choose_rate_of(self.categories, asked)
-        labels = tuple(self.names), tuple(self.categories), tuple(self.looks)
+        labels = tuple(self.names), tuple(self.categories), tuple(self.statistics)
         return Calibration(tuple(self.scores), rate, kind, span, *labels)

@@ -9,7 +9,7 @@ from twinspect.benchmark.plan import Run, make_plan
 from twinspect.benchmark.protocols import PROTOCOLS, Choice, protocol_named
 from twinspect.benchmark.run_plan import work
 from twinspect.benchmark.schema import check_folder
-from twinspect.benchmark.store import Store
+from twinspect.benchmark.store import RunStore
 from twinspect.benchmark.time_left import Standing, in_words
 from twinspect.cli.console import Bar, warn
 from twinspect.cli.outcome import Outcome
@@ -49,7 +49,7 @@ def run(options: argparse.Namespace) -> Outcome:
     check_folder(out, create=True)
     runs = _plan(options)
     keys = [run.key for run in runs]
-    with Store(out, create=True, device=options.device) as store:
+    with RunStore(out, create=True, device=options.device) as store:
         store.plan(runs)
         if options.retry:
             store.retry(keys)
@@ -92,7 +92,7 @@ def _check_settings(methods: Sequence[str], texts: Sequence[str]) -> None:
             raise unknown_name("setting", name, known)
 
 
-def _work(store: Store, runs: Sequence[Run]) -> None:
+def _work(store: RunStore, runs: Sequence[Run]) -> None:
     def begin(run: Run, now: Standing) -> None:
         number = now.done + now.failed + now.running
         warn(f"run {number} of {now.runs}: {run.title}; left: {in_words(now.seconds_left)}")
@@ -113,6 +113,6 @@ def _report(options: argparse.Namespace) -> Outcome:
     if options.data is not None:
         raise ConfigError(f"{REPORT} reads what was run and takes no --data; leave it out")
     out = Path(options.out)
-    with Store(out) as store:
+    with RunStore(out) as store:
         text, record = write_tables(store, beside=options.beside)
     return Outcome(text, record)

@@ -12,14 +12,14 @@ from twinspect.cli.outcome import DONE, SOME_UNREADABLE, Outcome
 from twinspect.cli.score_files import CsvTable
 from twinspect.data import open_data
 from twinspect.evaluation.by_defect_type import BY_KIND
-from twinspect.evaluation.metric_row import mean_line
+from twinspect.evaluation.metric_row import mean_row
 from twinspect.inference.score_table import to_row
 from twinspect.report import write_evaluation
 
 if TYPE_CHECKING:
     import argparse
 
-    from twinspect.evaluation.by_defect_type import KindTable
+    from twinspect.evaluation.by_defect_type import DefectTypeTable
     from twinspect.evaluation.evaluation import Evaluation
 
 MOST_COLUMNS = 5
@@ -59,7 +59,7 @@ def outcome(found: Evaluation, out: Path) -> Outcome:
         for name, line in found.categories.items()
     ]
     named = whole if len(whole) <= MOST_COLUMNS else []
-    mean = found.mean | found.kinds.mean | mean_line(list(found.objects.values()))
+    mean = found.mean | found.kinds.mean | mean_row(list(found.objects.values()))
     columns = [*named, ("mean", mean), ("pooled", found.pooled)] if len(named) != 1 else named
     shown = [key for key, value in mean.items() if value is not None]
     rows = [(key, *[metrics.get(key) for _, metrics in columns]) for key in shown]
@@ -68,7 +68,7 @@ def outcome(found: Evaluation, out: Path) -> Outcome:
     return Outcome(f"{text}\n{out / 'report.html'}", record, SOME_UNREADABLE if unreadable else DONE)
 
 
-def _kinds(found: KindTable) -> str:
+def _kinds(found: DefectTypeTable) -> str:
     """Say how well each kind of anomaly is found, on average over the categories that have it."""
     if not found.kinds:
         return ""

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from twinspect.benchmark.schema import check_folder
-from twinspect.benchmark.store import Store
+from twinspect.benchmark.store import RunStore
 from twinspect.benchmark.time_left import Standing, in_words
 from twinspect.cli.class_selection import chosen_data
 from twinspect.cli.console import Bar, warn
@@ -16,8 +16,8 @@ from twinspect.cli.method_settings import options_of_row
 from twinspect.cli.run_summary import TABLES, outcome
 from twinspect.data import open_data
 from twinspect.errors import ConfigError, TwinspectError, is_installed
-from twinspect.scale.fit_many.engines import Local, OnRay
-from twinspect.scale.fit_many.manifest import PATHS, Entry, read_entries, share, whole_number
+from twinspect.scale.fit_many.engines import LocalFitEngine, RayFitEngine
+from twinspect.scale.fit_many.manifest import PATHS, ManifestRow, read_entries, share, whole_number
 from twinspect.scale.fit_many.plan import Order, make_plan
 from twinspect.scale.fit_many.results_table import write_models
 from twinspect.scale.fit_many.run import prepare, work
@@ -29,9 +29,9 @@ if TYPE_CHECKING:
     from twinspect.cli.outcome import Outcome
     from twinspect.data import DataSet
     from twinspect.detector import Detector
-    from twinspect.scale.fit_many.engines import Engine
+    from twinspect.scale.fit_many.engines import FitEngine
     from twinspect.scale.fit_many.fit_one import Made
-    from twinspect.scale.fit_many.plan import Job
+    from twinspect.scale.fit_many.plan import FitJob
 
 
 def run(options: argparse.Namespace) -> Outcome:
@@ -41,9 +41,13 @@ def run(options: argparse.Namespace) -> Outcome:
     on_ray = _is_on_ray(options)
     orders = [_order(options, entry, on_ray) for entry in read_entries(Path(options.manifest))]
     with Bar() as bar:
-        engine = OnRay(options.address, max(order.cpus for order in orders)) if on_ray else Local(bar)
+        engine = (
+            RayFitEngine(options.address, max(order.cpus for order in orders))
+            if on_ray
+            else LocalFitEngine(bar)
+        )
         jobs = make_plan(orders, out, engine.identify)
-        with Store(out, create=True, device="cpu" if on_ray else options.device) as store:
+        with RunStore(out, create=True, device="cpu" if on_ray else options.device) as store:
             prepare(store, jobs, retry=options.retry)
             _work(store, jobs, engine)
             models = write_models(store, jobs)
@@ -60,7 +64,7 @@ def _is_on_ray(options: argparse.Namespace) -> bool:
     return engine == "ray"
 
 
-def _order(options: argparse.Namespace, entry: Entry, on_ray: bool) -> Order:
+def _order(options: argparse.Namespace, entry: ManifestRow, on_ray: bool) -> Order:
     """Put together what a row says and what the command line says for rows that say nothing."""
     try:
         own = options_of_row(options, entry.options)
@@ -88,8 +92,8 @@ def _read(options: argparse.Namespace, data: str) -> DataSet:
     return open_data(chosen_data(options, data), split="train")
 
 
-def _work(store: Store, jobs: Sequence[Job], engine: Engine) -> None:
-    def told(job: Job, made: Made, now: Standing) -> None:
+def _work(store: RunStore, jobs: Sequence[FitJob], engine: FitEngine) -> None:
+    def told(job: FitJob, made: Made, now: Standing) -> None:
         said = f"failed: {job.name}: {made.error}" if made.error else f"fitted: {job.name}"
         warn(f"{said}; {now.done + now.failed} of {now.runs}; left: {in_words(now.seconds_left)}")
 

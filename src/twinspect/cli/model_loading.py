@@ -11,7 +11,7 @@ from twinspect.loading import AUTO, TORCH, choose_runtime, load
 if TYPE_CHECKING:
     import argparse
 
-    from twinspect.inference.base_detector import Judge
+    from twinspect.inference.base_detector import BaseDetector
 
 
 def chosen_runtime(options: argparse.Namespace) -> str:
@@ -24,6 +24,6 @@ def chosen_runtime(options: argparse.Namespace) -> str:
     return chosen
 
 
-def load_chosen(options: argparse.Namespace) -> Judge:
+def load_chosen(options: argparse.Namespace) -> BaseDetector:
     """Load the model that a verb was given, for the runtime and the device that it was given."""
     return load(options.model, device=options.device, runtime=chosen_runtime(options))

@@ -17,14 +17,14 @@ from twinspect.loading import TORCH
 from twinspect.scale.capacity import Estimate, How, Measures, Wish, estimate, listing_of_a_store
 from twinspect.scale.listing import LeftOut, list_entries
 from twinspect.scale.parquet import to_parquet
-from twinspect.scale.throughput import Probe, Task, measure
-from twinspect.utils.even_sampling import spaced
+from twinspect.scale.throughput import Probe, ThroughputTask, measure
+from twinspect.utils.even_sampling import evenly_spaced
 
 if TYPE_CHECKING:
     import argparse
     from collections.abc import Sequence
 
-    from twinspect.scale.work_items import Entry
+    from twinspect.scale.work_items import WorkItem
 
 SAMPLE: Final = 128
 """Images that are measured on, evenly spaced among those listed."""
@@ -65,7 +65,7 @@ def run(options: argparse.Namespace) -> Outcome:
     entries, listing = _listed(options.images)
     if len(entries) == MOST_LISTED and options.number is None:
         raise ConfigError(f"there are {MOST_LISTED} images or more; say how many: --images N")
-    measured = _measured(options, spaced(entries, SAMPLE), listing)
+    measured = _measured(options, evenly_spaced(entries, SAMPLE), listing)
     wish = Wish(
         options.number or len(entries),
         options.workers or (None if options.hours else _here(measured)),
@@ -98,7 +98,7 @@ def _warn_if_busy() -> None:
         )
 
 
-def _listed(sources: Sequence[str]) -> tuple[list[Entry], float]:
+def _listed(sources: Sequence[str]) -> tuple[list[WorkItem], float]:
     """List images, and say how long one takes."""
     began, entries = time.perf_counter(), []
     for entry in list_entries(sources, LeftOut()):
@@ -110,16 +110,20 @@ def _listed(sources: Sequence[str]) -> tuple[list[Entry], float]:
     return entries, (time.perf_counter() - began) / len(entries)
 
 
-def _measured(options: argparse.Namespace, sample: Sequence[Entry], listing: float) -> Measures:
+def _measured(options: argparse.Namespace, sample: Sequence[WorkItem], listing: float) -> Measures:
     runtime, cores = chosen_runtime(options), os.cpu_count() or 1
     gpu = runtime == TORCH and _is_on_gpu(options.device)
     with Bar() as bar:
         bar.start("measure", total=1 if gpu else 2)
-        whole = measure(Task(options.model, runtime, options.device, tuple(sample), cores, options.seconds))
+        whole = measure(
+            ThroughputTask(options.model, runtime, options.device, tuple(sample), cores, options.seconds)
+        )
         bar.advance()
         one = whole
         if not gpu and cores > 1:
-            one = measure(Task(options.model, runtime, options.device, tuple(sample), 1, options.seconds))
+            one = measure(
+                ThroughputTask(options.model, runtime, options.device, tuple(sample), 1, options.seconds)
+            )
             bar.advance()
     return _measures(whole, one, cores, listing, gpu=gpu)
 

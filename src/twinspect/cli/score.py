@@ -11,7 +11,7 @@ from twinspect.cli import score_engine
 from twinspect.cli.console import Bar, warn
 from twinspect.cli.model_loading import load_chosen
 from twinspect.cli.outcome import Outcome, code_of
-from twinspect.cli.score_files import CsvTable, Owner, open_table
+from twinspect.cli.score_files import CsvTable, TableOwner, open_table
 from twinspect.data import open_data
 from twinspect.data.samples import DataSet
 from twinspect.inference.pipeline import SCORE_BATCH
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     import argparse
     from collections.abc import Iterable, Iterator
 
-    from twinspect.inference.base_detector import Judge
+    from twinspect.inference.base_detector import BaseDetector
     from twinspect.inference.results import ImageScore
     from twinspect.inference.score_table import Row
 
@@ -41,10 +41,10 @@ def run(options: argparse.Namespace) -> Outcome:
     return _outcome(rows, options, text="", shown=None)
 
 
-def _into_table(detector: Judge, images: DataSet, options: argparse.Namespace) -> list[Row]:
+def _into_table(detector: BaseDetector, images: DataSet, options: argparse.Namespace) -> list[Row]:
     """Append what is missing; rows that are there already are kept, so nothing is scored twice."""
     table = open_table(Path(options.out))
-    owner = Owner(table.path, model_key(Path(options.model), detector.by))
+    owner = TableOwner(table.path, model_key(Path(options.model), detector.by))
     if options.overwrite:
         table.clear()
         owner.path.unlink(missing_ok=True)
@@ -85,7 +85,7 @@ def _missing(images: DataSet, rows: list[Row]) -> tuple[DataSet, int]:
 
 
 def _scored(
-    detector: Judge, images: DataSet, options: argparse.Namespace, *, start: int
+    detector: BaseDetector, images: DataSet, options: argparse.Namespace, *, start: int
 ) -> Iterator[ImageScore]:
     folder = Path(options.maps) if options.maps else None
     results = detector.stream(images, maps=folder is not None, start=start, category=options.category)

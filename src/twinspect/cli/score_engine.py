@@ -13,7 +13,7 @@ from twinspect.errors import ConfigError
 if TYPE_CHECKING:
     import argparse
 
-    from twinspect.scale.job import Job, Run
+    from twinspect.scale.job import Run, ScoringJob
 
 _OF_ENGINES = ("address", "actors", "cpus_per_actor", "gpus_per_actor", "shard_images", "image_column")
 _OF_RAY = ("address", "actors", "gpus_per_actor")
@@ -50,12 +50,12 @@ def run(options: argparse.Namespace) -> Outcome:
     return _outcome(record, options)
 
 
-def _job(options: argparse.Namespace) -> Job:
-    from twinspect.scale.job import Job
+def _job(options: argparse.Namespace) -> ScoringJob:
+    from twinspect.scale.job import ScoringJob
     from twinspect.scale.model_transfer import export_name
 
     model = Path(options.model)
-    return Job(
+    return ScoringJob(
         model=model,
         out=options.out,
         export=export_name(model, chosen_runtime(options)),

@@ -166,7 +166,7 @@ def open_table(path: Path) -> Table:
     return KINDS[path.suffix.lower()](path)
 
 
-class Owner:
+class TableOwner:
     """A small file beside a table that says which model its rows come from.
 
     Args:

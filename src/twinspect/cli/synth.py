@@ -17,7 +17,7 @@ from twinspect.data.pixels import read_pixels
 from twinspect.data.prefetching import ReadFailure, read_samples
 from twinspect.errors import ConfigError, DataError
 from twinspect.synthesis import Synthesizer, foregrounds
-from twinspect.utils.even_sampling import spaced
+from twinspect.utils.even_sampling import evenly_spaced
 from twinspect.utils.files import write_atomically
 
 if TYPE_CHECKING:
@@ -98,7 +98,7 @@ def _chosen(source: str, count: int) -> list[Sample]:
     good = [sample for sample in open_data(source, split="train").split("train") if sample.is_good]
     if not good:
         raise DataError(f"{source}: no good images to train on; see: twinspect doctor {source}")
-    return spaced(good, count)
+    return evenly_spaced(good, count)
 
 
 def _read(samples: list[Sample], size: int) -> tuple[Pixels, list[ReadFailure]]:

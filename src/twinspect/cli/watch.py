@@ -34,7 +34,7 @@ def run(options: argparse.Namespace) -> Outcome:
     tally, stop = Tally(), _stopped_by_signals()
     with Store(options.db, Path(options.data)) as store:
         registry = Registry(
-            [options.model], store, runtime=options.runtime, device=options.device, told=tally.told
+            [options.model], store, runtime=options.runtime, device=options.device, on_results=tally.told
         )
         served = next(iter(registry))
         if options.category and options.category not in served.categories:

@@ -21,7 +21,7 @@ from twinspect.data.opening import as_path
 from twinspect.data.samples import GOOD, ClassSet, DataSet
 from twinspect.data.splits import check_test_every
 from twinspect.errors import ConfigError, DataError, unknown_name
-from twinspect.utils.even_sampling import spaced
+from twinspect.utils.even_sampling import evenly_spaced
 
 if TYPE_CHECKING:
     from twinspect.data.samples import Sample
@@ -143,7 +143,7 @@ def thinned(found: ClassSet, most_train: int | None, most_test: int | None) -> C
     kept = [
         sample
         for (split, _), group in groups.items()
-        for sample in spaced(group, most.get(split) or len(group))
+        for sample in evenly_spaced(group, most.get(split) or len(group))
     ]
     return replace(found, samples=tuple(kept))
 

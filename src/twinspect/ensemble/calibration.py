@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from torch import Tensor
 
-    from twinspect.images.statistics import Looks
+    from twinspect.images.statistics import ImageStatistics
 
 FEWEST = 3
 """Fewest images held out by all: without one of them, two are left to tell a spread by."""
@@ -63,7 +63,7 @@ def leave_one_out(members: Sequence[Calibration], asked: float | None) -> Calibr
         map_range=usual_range(len(members)),
         names=names,
         categories=categories,
-        looks=_looks(members, known, images),
+        statistics=_statistics(members, known, images),
     )
 
 
@@ -73,13 +73,13 @@ def _places(calibration: Calibration) -> dict[Image, int]:
     return {image: place for place, image in enumerate(zip(calibration.names, categories, strict=True))}
 
 
-def _looks(
+def _statistics(
     members: Sequence[Calibration], known: Sequence[dict[Image, int]], images: Sequence[Image]
-) -> tuple[Looks, ...]:
+) -> tuple[ImageStatistics, ...]:
     """Take over what the images look like from a member that knows; they look alike to all."""
     for own, places in zip(members, known, strict=True):
-        if own.looks:
-            return tuple(own.looks[places[image]] for image in images)
+        if own.statistics:
+            return tuple(own.statistics[places[image]] for image in images)
     return ()
 
 
@@ -87,10 +87,10 @@ def _surprises(calibration: Calibration, places: Sequence[int]) -> Tensor:
     """Say how surprising the scores at these places are, each to all other images of the member."""
     scores = torch.tensor(calibration.scores)
     others = [torch.cat([scores[:place], scores[place + 1 :]]) for place in places]
-    spreads = [noisy_or.spread_of(rest, JOINED_TAIL) for rest in others]
+    spreads = [noisy_or.fit_distribution(rest, JOINED_TAIL) for rest in others]
     return torch.stack(
         [
-            noisy_or.surprise(scores[place], spread, JOINED_TAIL)
+            noisy_or.negative_log_p(scores[place], spread, JOINED_TAIL)
             for place, spread in zip(places, spreads, strict=True)
         ]
     )

@@ -11,8 +11,8 @@ from twinspect.detector import Detector
 from twinspect.ensemble.calibration import GIVE_GOOD, leave_one_out
 from twinspect.ensemble.model import JoinedModel
 from twinspect.errors import CalibrationError, ConfigError, NotFittedError
-from twinspect.inference.base_detector import Judge
-from twinspect.inference.torch_detector import Trained
+from twinspect.inference.base_detector import BaseDetector
+from twinspect.inference.torch_detector import TorchDetector
 from twinspect.model.whole_image import Model
 
 if TYPE_CHECKING:
@@ -25,7 +25,7 @@ LEARNT: Final = ("model_", "calibration_", "losses_", "curves_", "data_", "image
 T = TypeVar("T")
 
 
-class JoinedDetector(Trained):
+class JoinedDetector(TorchDetector):
     """Detectors that judge together; :func:`noisy_or` makes one.
 
     The raw score is -log(1 - p) of p = 1 - prod(1 - p_i), where p_i says how far a member's score lies above those of
@@ -102,7 +102,7 @@ class JoinedDetector(Trained):
 
 
 def noisy_or(
-    detectors: Iterable[Judge],
+    detectors: Iterable[BaseDetector],
     *,
     good: DataSource | None = None,
     false_alarm_rate: float | None = None,
@@ -150,7 +150,7 @@ def _snapshot(detector: Detector) -> Detector:
 
 def _checked(detectors: Any) -> list[Detector]:
     """Refuse what cannot be joined."""
-    if isinstance(detectors, Judge | str) or not isinstance(detectors, Iterable):
+    if isinstance(detectors, BaseDetector | str) or not isinstance(detectors, Iterable):
         raise ConfigError(
             f"noisy_or takes a list of detectors, got one {type(detectors).__name__}; type: noisy_or([a, b])"
         )

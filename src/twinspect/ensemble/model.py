@@ -12,7 +12,7 @@ from twinspect import maps
 from twinspect.bundle.description import JOINED_TAIL
 from twinspect.methods import noisy_or
 from twinspect.methods.base import Output
-from twinspect.model.base import Scorable
+from twinspect.model.base import ScoringModel
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from twinspect.model.whole_image import Model
 
 
-class JoinedModel(Scorable):
+class JoinedModel(ScoringModel):
     """Models of any methods, teachers and sizes, with what good images look like to each.
 
     Args:
@@ -49,8 +49,8 @@ class JoinedModel(Scorable):
     def measure(self, calibrations: Sequence[Calibration]) -> None:
         """Take in what each member made of good images that it had not learnt from, in the members' order."""
         for place, own in enumerate(calibrations):
-            self.spreads[place] = noisy_or.spread_of(torch.tensor(own.scores), JOINED_TAIL)
-            self.pixel_spreads[place] = noisy_or.spread_between(*own.map_range)
+            self.spreads[place] = noisy_or.fit_distribution(torch.tensor(own.scores), JOINED_TAIL)
+            self.pixel_spreads[place] = noisy_or.distribution_from_range(*own.map_range)
 
     def prepare(self, rgb: Tensor) -> Tensor:
         """Prepare images for every member.
@@ -78,8 +78,8 @@ class JoinedModel(Scorable):
         for model, spread, pixels in zip(self._models, self.spreads, self.pixel_spreads, strict=True):
             output = model.infer(inputs[model.preprocessing])
             whole = model.enlarge(output.map.float(), (self._side, self._side))
-            found.append(noisy_or.surprise(whole, pixels, JOINED_TAIL))
-            scores.append(noisy_or.surprise(output.score.float(), spread, JOINED_TAIL))
+            found.append(noisy_or.negative_log_p(whole, pixels, JOINED_TAIL))
+            scores.append(noisy_or.negative_log_p(output.score.float(), spread, JOINED_TAIL))
         return Output(torch.stack(found).sum(dim=0), torch.stack(scores).sum(dim=0))
 
     def exportable(self) -> tuple[JoinedModel, tuple[str, ...]]:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from twinspect.data.samples import GOOD
 from twinspect.data.saturation_rules import Saturation, read_regions, read_rules
-from twinspect.evaluation.metric_row import Line, defined, mean_line
+from twinspect.evaluation.metric_row import MetricRow, defined, mean_row
 from twinspect.metrics import FURTHER_DEFINITIONS, SaturatedAccumulator, SaturatedMetrics, SaturatedRegion
 
 if TYPE_CHECKING:
@@ -30,7 +30,7 @@ BY_KIND: Final = (*LIMITS, "image_auroc_by_kind")
 """The metrics of a test set with rules; the last is the image AUROC of a kind, or its mean over kinds."""
 
 
-class KindTally:
+class DefectTypeTally:
     """Gathers the maps of the categories that have rules, beside their regions.
 
     Args:
@@ -81,7 +81,7 @@ class KindTally:
 
 
 @dataclass(frozen=True)
-class KindTable:
+class DefectTypeTable:
     """The metrics of :data:`BY_KIND` of a test set; none where no category has rules.
 
     Attributes:
@@ -89,15 +89,15 @@ class KindTable:
         error_bounds: how far a value may be off, likewise; only of categories where any is binned.
     """
 
-    kinds: dict[str, dict[str, Line]] = field(default_factory=dict)
-    error_bounds: dict[str, dict[str, Line]] = field(default_factory=dict)
+    kinds: dict[str, dict[str, MetricRow]] = field(default_factory=dict)
+    error_bounds: dict[str, dict[str, MetricRow]] = field(default_factory=dict)
 
     @classmethod
     def of(
         cls,
         found: Mapping[str, Mapping[str, SaturatedMetrics]],
         image_aurocs: Mapping[tuple[str, str], float | None],
-    ) -> KindTable:
+    ) -> DefectTypeTable:
         """Lay out what was computed.
 
         Args:
@@ -119,26 +119,26 @@ class KindTable:
         return cls(kinds, bounds)
 
     @property
-    def bounds(self) -> dict[str, Line]:
+    def bounds(self) -> dict[str, MetricRow]:
         """How far the numbers of a category may be off; only where they are."""
-        return {category: mean_line(list(own.values())) for category, own in self.error_bounds.items()}
+        return {category: mean_row(list(own.values())) for category, own in self.error_bounds.items()}
 
     @property
-    def categories(self) -> dict[str, Line]:
+    def categories(self) -> dict[str, MetricRow]:
         """The mean over the kinds of each category."""
-        return {category: mean_line(list(own.values())) for category, own in self.kinds.items()}
+        return {category: mean_row(list(own.values())) for category, own in self.kinds.items()}
 
     @property
-    def mean(self) -> Line:
+    def mean(self) -> MetricRow:
         """The mean over the categories; nothing where none has rules."""
-        return mean_line(list(self.categories.values())) if self.kinds else {}
+        return mean_row(list(self.categories.values())) if self.kinds else {}
 
     @property
-    def by_label(self) -> dict[str, Line]:
+    def by_label(self) -> dict[str, MetricRow]:
         """The mean of each kind over the categories that have it."""
         labels = sorted({label for own in self.kinds.values() for label in own})
         return {
-            label: mean_line([own[label] for own in self.kinds.values() if label in own]) for label in labels
+            label: mean_row([own[label] for own in self.kinds.values() if label in own]) for label in labels
         }
 
     def to_record(self) -> dict[str, Any] | None:
@@ -154,5 +154,5 @@ class KindTable:
         }
 
 
-def _line(values: Mapping[float, float]) -> Line:
+def _line(values: Mapping[float, float]) -> MetricRow:
     return {key: defined(values[limit]) for key, limit in LIMITS.items()}

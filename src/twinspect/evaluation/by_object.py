@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
-from twinspect.evaluation.metric_row import Line, defined, mean_line
+from twinspect.evaluation.metric_row import MetricRow, defined, mean_row
 from twinspect.metrics import FURTHER_DEFINITIONS, auroc
 
 if TYPE_CHECKING:
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 OBJECT_AUROC: Final = "object_auroc"
 
 
-def object_lines(groups: Mapping[str, Iterable[Scored]]) -> dict[str, Line]:
+def object_rows(groups: Mapping[str, Iterable[Scored]]) -> dict[str, MetricRow]:
     """Compute the AUROC of objects, of each category whose images say which object they show.
 
     Args:
@@ -40,9 +40,9 @@ def object_lines(groups: Mapping[str, Iterable[Scored]]) -> dict[str, Line]:
     return lines
 
 
-def objects_record(lines: Mapping[str, Line]) -> dict[str, Any] | None:
+def objects_record(lines: Mapping[str, MetricRow]) -> dict[str, Any] | None:
     """Return plain JSON values, what ``metrics.json`` holds as ``objects``; ``None`` without any."""
     if not lines:
         return None
     definition = FURTHER_DEFINITIONS[OBJECT_AUROC]
-    return {"categories": dict(lines), "mean": mean_line(list(lines.values())), "definition": definition}
+    return {"categories": dict(lines), "mean": mean_row(list(lines.values())), "definition": definition}

@@ -5,15 +5,15 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass, field, replace
 from typing import TYPE_CHECKING, Any, TypeAlias
 
-from twinspect.evaluation.by_object import object_lines, objects_record
-from twinspect.evaluation.metric_row import Line, defined, mean_line
+from twinspect.evaluation.by_object import object_rows, objects_record
+from twinspect.evaluation.metric_row import MetricRow, defined, mean_row
 from twinspect.evaluation.test_set import (
     Measured,
     PixelTally,
     against_good,
     by_category,
     counts,
-    kind_table,
+    defect_type_table,
     labels_and_scores,
     quality,
     tested,
@@ -36,8 +36,8 @@ if TYPE_CHECKING:
 
     from twinspect.calibration.conformal import Calibration
     from twinspect.data import DataSource
-    from twinspect.evaluation.by_defect_type import KindTable
-    from twinspect.inference.base_detector import Judge
+    from twinspect.evaluation.by_defect_type import DefectTypeTable
+    from twinspect.inference.base_detector import BaseDetector
     from twinspect.inference.results import ImageScore
     from twinspect.metrics import PixelAccumulator, PixelMetrics
 
@@ -90,8 +90,8 @@ class Evaluation:
     error_bounds: dict[str, Any]
     resolution: str
     intervals: Intervals
-    kinds: KindTable
-    objects: dict[str, Line]
+    kinds: DefectTypeTable
+    objects: dict[str, MetricRow]
 
     def to_record(self) -> dict[str, Any]:
         """Return plain JSON values: what ``metrics.json`` holds about the data."""
@@ -114,7 +114,7 @@ class Evaluation:
 
 
 def evaluate(
-    detector: Judge,
+    detector: BaseDetector,
     data: DataSource,
     *,
     watch: Callable[[ImageScore, NDArray[np.bool_] | None], None] | None = None,
@@ -151,15 +151,15 @@ def _summarise(rows: list[ImageScore], measured: Measured, calibration: Calibrat
     return Evaluation(
         rows=rows,
         categories=categories,
-        mean=mean_line(list(categories.values())),
+        mean=mean_row(list(categories.values())),
         pooled=_metrics(rows, measured.pooled, calibration.threshold),
         defects=_per_defect(groups),
         pixels=measured.pixels,
         error_bounds=measured.error_bounds,
         resolution="each image at its own size",
         intervals=_intervals(groups, rows),
-        kinds=kind_table(groups, measured),
-        objects=object_lines(groups),
+        kinds=defect_type_table(groups, measured),
+        objects=object_rows(groups),
     )
 
 

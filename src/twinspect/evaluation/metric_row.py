@@ -9,7 +9,7 @@ import numpy as np
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-Line = dict[str, float | None]
+MetricRow = dict[str, float | None]
 """One line: its metrics by name."""
 
 
@@ -24,7 +24,7 @@ def mean(values: Iterable[float | None]) -> float | None:
     return float(np.mean(present)) if present else None
 
 
-def mean_line(lines: Sequence[Line]) -> Line:
+def mean_row(lines: Sequence[MetricRow]) -> MetricRow:
     """Average each metric over the lines in which it is defined.
 
     >>> mean_line([{"a": 1.0, "b": None}, {"a": 0.5, "b": None}, {"a": None}])

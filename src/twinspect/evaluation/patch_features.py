@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     from twinspect.data import DataSource
     from twinspect.data.samples import Sample
-    from twinspect.inference.base_detector import Judge
+    from twinspect.inference.base_detector import BaseDetector
 
 PATCHES_AN_IMAGE = 40
 """Most patches of each kind that one image gives."""
@@ -56,7 +56,7 @@ class Patches:
     is_anomalous: NDArray[np.bool_]
 
 
-def one_teacher(judge: Judge) -> Detector:
+def one_teacher(judge: BaseDetector) -> Detector:
     """Give back a detector that has features to look at: one of a single teacher.
 
     Raises:

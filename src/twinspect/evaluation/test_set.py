@@ -10,9 +10,9 @@ import numpy as np
 from twinspect.data import open_data
 from twinspect.data.pixels import read_truth
 from twinspect.errors import DataError
-from twinspect.evaluation.by_defect_type import BY_KIND, KindTable, KindTally
+from twinspect.evaluation.by_defect_type import BY_KIND, DefectTypeTable, DefectTypeTally
 from twinspect.evaluation.by_object import OBJECT_AUROC
-from twinspect.evaluation.metric_row import Line, defined
+from twinspect.evaluation.metric_row import MetricRow, defined
 from twinspect.metrics import (
     PixelAccumulator,
     PixelMetrics,
@@ -83,7 +83,7 @@ class PixelTally:
     def __init__(self, samples: Sequence[Sample]) -> None:
         most = EXACT_PIXELS // 2 if any(sample.rules for sample in samples) else EXACT_PIXELS
         each = most // max(1, len({sample.category for sample in samples}))
-        self._kinds = KindTally(samples, most)
+        self._kinds = DefectTypeTally(samples, most)
         masked = sorted({sample.category for sample in samples if sample.mask is not None})
         self._pixels = {category: PixelAccumulator(exact_up_to=each) for category in masked}
 
@@ -137,7 +137,7 @@ def by_category(rows: Iterable[ScoredT]) -> dict[str, list[ScoredT]]:
     return dict(sorted(groups.items()))
 
 
-def quality(rows: Sequence[Scored], pixels: PixelMetrics | None) -> Line:
+def quality(rows: Sequence[Scored], pixels: PixelMetrics | None) -> MetricRow:
     """Compute every metric that needs no threshold; what is undefined, such as pixel metrics without masks, is None.
 
     Args:
@@ -169,7 +169,7 @@ def against_good(rows: Sequence[Scored], label: str) -> float | None:
     return defined(auroc(labels, scores)) if len(scores) else None
 
 
-def kind_table(groups: Mapping[str, Sequence[Scored]], measured: Measured) -> KindTable:
+def defect_type_table(groups: Mapping[str, Sequence[Scored]], measured: Measured) -> DefectTypeTable:
     """Lay out the metrics of each kind of anomaly.
 
     Args:
@@ -177,7 +177,9 @@ def kind_table(groups: Mapping[str, Sequence[Scored]], measured: Measured) -> Ki
         measured: of the same images.
     """
     places = [(category, label) for category, own in measured.kinds.items() for label in own]
-    return KindTable.of(measured.kinds, {place: against_good(groups[place[0]], place[1]) for place in places})
+    return DefectTypeTable.of(
+        measured.kinds, {place: against_good(groups[place[0]], place[1]) for place in places}
+    )
 
 
 def counts(rows: Sequence[Scored]) -> dict[str, int]:

@@ -20,7 +20,7 @@ from twinspect.export.quantization import Judging, Making, quantised
 from twinspect.export.torch_to_onnx import OPSET, to_onnx
 from twinspect.images.reading import MIN_SIDE
 from twinspect.inference.exported_detector import open_engine
-from twinspect.inference.torch_detector import Trained
+from twinspect.inference.torch_detector import TorchDetector
 from twinspect.inference.torch_engine import TorchEngine
 from twinspect.loading import load
 
@@ -165,14 +165,14 @@ def _packages(to: str, precision: str) -> tuple[str, ...]:
     return (*_PACKAGES[to], *quantiser)
 
 
-def _trained(folder: Path) -> Trained:
+def _trained(folder: Path) -> TorchDetector:
     """Load the networks on the CPU."""
     detector = load(folder, device=CPU)
-    assert isinstance(detector, Trained)  # noqa: S101 - that is what torch's detectors are
+    assert isinstance(detector, TorchDetector)  # noqa: S101 - that is what torch's detectors are
     return detector
 
 
-def _metadata(record: dict[str, Any], detector: Trained) -> dict[str, Any]:
+def _metadata(record: dict[str, Any], detector: TorchDetector) -> dict[str, Any]:
     """Say what a user of the file alone needs: thresholds as they were when it was made, and what it is."""
     calibration = detector.calibration_
     return {

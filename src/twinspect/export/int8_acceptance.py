@@ -9,9 +9,9 @@ import numpy as np
 from scipy.stats import spearmanr
 
 from twinspect.errors import ImageError
-from twinspect.evaluation.metric_row import Line, mean_line
+from twinspect.evaluation.metric_row import MetricRow, mean_row
 from twinspect.evaluation.test_set import PixelTally, by_category, quality
-from twinspect.utils.even_sampling import spaced
+from twinspect.utils.even_sampling import evenly_spaced
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from twinspect.calibration.conformal import Calibration
     from twinspect.data.samples import Sample
-    from twinspect.inference.pipeline import Engine, Scorer
+    from twinspect.inference.pipeline import Engine, ScoringPipeline
     from twinspect.inference.results import RawScore
 
 LEAST_RHO: Final = 0.99
@@ -36,7 +36,7 @@ PIXELS: Final = 1000
 
 
 @dataclass(frozen=True)
-class Seen:
+class GraphResults:
     """What a graph makes of the images of a gate.
 
     Attributes:
@@ -51,7 +51,7 @@ class Seen:
     pixels: NDArray[np.float64]
     flagged: NDArray[np.bool_]
     certain: NDArray[np.bool_]
-    metrics: Line
+    metrics: MetricRow
 
 
 @dataclass(frozen=True)
@@ -83,7 +83,7 @@ class Verdict:
 
 
 @dataclass(frozen=True)
-class Gate:
+class Int8Acceptance:
     """Images to judge by, and what is asked for.
 
     Attributes:
@@ -97,10 +97,10 @@ class Gate:
     samples: Sequence[Sample]
     labelled: bool
     calibration: Calibration
-    scorer: Scorer
+    scorer: ScoringPipeline
     max_drop: float = MAX_DROP
 
-    def see(self, engine: Engine) -> Seen:
+    def see(self, engine: Engine) -> GraphResults:
         """Let a graph judge every image.
 
         Raises:
@@ -117,7 +117,7 @@ class Gate:
             rows.append(replace(row, map=None))
         scores = np.array([row.score for row in rows])
         limits = np.array([self.calibration.of(row.sample.category).threshold for row in rows])
-        return Seen(
+        return GraphResults(
             scores,
             np.concatenate(pixels),
             scores > limits,
@@ -125,7 +125,7 @@ class Gate:
             _metrics(rows, tally) if self.labelled else {},
         )
 
-    def judge(self, floats: Seen, integers: Seen) -> Verdict:
+    def judge(self, floats: GraphResults, integers: GraphResults) -> Verdict:
         """Compare what both graphs saw."""
         known = {
             name: (before, after)
@@ -161,17 +161,17 @@ class Gate:
         return faults
 
 
-def _metrics(rows: Sequence[RawScore], tally: PixelTally) -> Line:
+def _metrics(rows: Sequence[RawScore], tally: PixelTally) -> MetricRow:
     """Compute each metric, averaged over categories."""
     measured = tally.compute()
     lines = [quality(own, measured.categories.get(name)) for name, own in by_category(rows).items()]
-    means = mean_line(lines)
+    means = mean_row(lines)
     return {name: means[name] for name in METRICS}
 
 
 def _some(values: NDArray[np.float32]) -> NDArray[np.float64]:
     flat = values.ravel()
-    return np.asarray(flat[spaced(range(len(flat)), PIXELS)], dtype=np.float64)
+    return np.asarray(flat[evenly_spaced(range(len(flat)), PIXELS)], dtype=np.float64)
 
 
 def _rho(one: NDArray[np.float64], other: NDArray[np.float64]) -> float:

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from twinspect.export.int8_acceptance import Seen
+    from twinspect.export.int8_acceptance import GraphResults
     from twinspect.export.quantizable_layers import Layer
 
 GROUPS: Final = 12
@@ -22,8 +22,8 @@ for what it gets is rounded already: neighbours go together."""
 
 def ranked(
     layers: Sequence[Layer],
-    floats: Seen,
-    alone: Callable[[Sequence[Layer]], Seen],
+    floats: GraphResults,
+    alone: Callable[[Sequence[Layer]], GraphResults],
     say: Callable[[str], None],
 ) -> list[list[Layer]]:
     """Group layers and rank the groups, the most sensitive first.
@@ -50,7 +50,7 @@ def _groups(layers: Sequence[Layer]) -> list[list[Layer]]:
     return [list(layers[start:end]) for start, end in pairwise(cuts)]
 
 
-def _noise(floats: Seen, integers: Seen) -> float:
+def _noise(floats: GraphResults, integers: GraphResults) -> float:
     """Give the larger noise-to-signal ratio, of scores or of pixels."""
     return max(
         _ratio(floats.scores, integers.scores),

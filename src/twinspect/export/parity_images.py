@@ -10,9 +10,9 @@ import numpy as np
 from twinspect.data import open_data
 from twinspect.data.samples import Sample
 from twinspect.errors import ConfigError, DataError
-from twinspect.images.png import decode
+from twinspect.images.png import decode_png
 from twinspect.images.reading import read_rgb
-from twinspect.utils.even_sampling import spaced
+from twinspect.utils.even_sampling import evenly_spaced
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -54,14 +54,14 @@ def images_to_check(
 
 
 def _kept(contents: Iterable[bytes]) -> list[tuple[str, NDArray[np.uint8]]]:
-    return [(f"kept image {number}", decode(content)) for number, content in enumerate(contents)]
+    return [(f"kept image {number}", decode_png(content)) for number, content in enumerate(contents)]
 
 
 def _of_folder(folder: str | Path, bits: int | None) -> list[tuple[str, NDArray[np.uint8]]]:
     samples = open_data(folder, split="test").samples
     if not samples:
         raise DataError(f"{folder}: no images; --check takes a folder of images of the product")
-    return [(sample.name, read_rgb(sample.path, bits=bits)) for sample in spaced(samples, MOST)]
+    return [(sample.name, read_rgb(sample.path, bits=bits)) for sample in evenly_spaced(samples, MOST)]
 
 
 def fitted(rgb: NDArray[np.uint8], size: tuple[int, int]) -> NDArray[np.uint8]:

@@ -12,13 +12,13 @@ from twinspect.bundle.exports import write_export
 from twinspect.errors import DataError, ExportError
 from twinspect.evaluation.test_set import tested
 from twinspect.export import onnx_file, onnx_int8, openvino_file, openvino_int8
-from twinspect.export.int8_acceptance import LEAST_RHO, Gate
+from twinspect.export.int8_acceptance import LEAST_RHO, Int8Acceptance
 from twinspect.export.layer_sensitivity import ranked
 from twinspect.export.quantizable_layers import layers_of
 from twinspect.export.quantization_images import divided, with_anomalies
 from twinspect.inference.exported_detector import open_engine
 from twinspect.inference.onnx_engine import FILE
-from twinspect.inference.pipeline import Scorer
+from twinspect.inference.pipeline import ScoringPipeline
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
     from twinspect.calibration.conformal import Calibration
     from twinspect.data import DataSource
-    from twinspect.export.int8_acceptance import Seen, Verdict
+    from twinspect.export.int8_acceptance import GraphResults, Verdict
     from twinspect.export.quantizable_layers import Layer
     from twinspect.inference.graph_engine import GraphEngine
 
@@ -159,7 +159,7 @@ class _Rounds:
                 break
         raise ExportError(self._failure(verdict, kept))
 
-    def _round(self, kept: Sequence[Layer], seen: Seen) -> tuple[dict[str, bytes], Verdict]:
+    def _round(self, kept: Sequence[Layer], seen: GraphResults) -> tuple[dict[str, bytes], Verdict]:
         chosen = [layer for layer in self._layers if layer not in kept]
         self._say(f"quantising {len(chosen)} of {len(self._layers)} layers on {len(self._ranges)} images")
         files = self._making.integers(chosen, self._ranges)
@@ -184,12 +184,14 @@ class _Rounds:
             self._say,
         )
 
-    def _of(self, samples: Sequence[Any], *, labelled: bool = False) -> Gate:
+    def _of(self, samples: Sequence[Any], *, labelled: bool = False) -> Int8Acceptance:
         judging = self._judging
         # One reader: what is scored is slower by far than reading.
-        return Gate(samples, labelled, judging.calibration, Scorer(1, judging.bits), judging.max_drop)
+        return Int8Acceptance(
+            samples, labelled, judging.calibration, ScoringPipeline(1, judging.bits), judging.max_drop
+        )
 
-    def _labelled(self) -> Gate:
+    def _labelled(self) -> Int8Acceptance:
         assert self._judging.labelled is not None  # noqa: S101 - asked before
         test = tested(self._judging.labelled)
         if len({sample.is_good for sample in test}) < 2:

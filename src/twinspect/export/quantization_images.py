@@ -15,7 +15,7 @@ from twinspect.data.samples import Sample
 from twinspect.errors import ConfigError
 from twinspect.export.parity_images import fitted
 from twinspect.synthesis import Synthesizer
-from twinspect.utils.even_sampling import spaced
+from twinspect.utils.even_sampling import evenly_spaced
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -82,7 +82,7 @@ def divided(good: DataSource, size: tuple[int, int] | None, bits: int | None) ->
             f"{len(found)} good images; int8 needs {LEAST} or more, to measure ranges on and to judge it by, and "
             "does better with a hundred"
         )
-    chosen = spaced(found, MOST)
+    chosen = evenly_spaced(found, MOST)
     ranges = [sample for place, sample in enumerate(chosen) if place % HELD_OUT]
     return Pixels(ranges, size, bits), Pixels(chosen[::HELD_OUT], size, bits)
 

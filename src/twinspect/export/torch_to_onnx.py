@@ -12,7 +12,7 @@ from twinspect.export.quiet import quiet
 from twinspect.inference.graph_engine import IMAGES, MAP, SCORE
 
 if TYPE_CHECKING:
-    from twinspect.model.base import Scorable
+    from twinspect.model.base import ScoringModel
 
 OPSET: Final = 18
 """The first in which ``Resize`` can antialias as torch does."""
@@ -24,10 +24,10 @@ class Graph(nn.Module):
     """A model as a graph sees it.
 
     Args:
-        model: what to follow; see :meth:`twinspect.model.base.Scorable.exportable`.
+        model: what to follow; see :meth:`twinspect.model.base.ScoringModel.exportable`.
     """
 
-    def __init__(self, model: Scorable) -> None:
+    def __init__(self, model: ScoringModel) -> None:
         super().__init__()
         self.model = model
 
@@ -37,7 +37,7 @@ class Graph(nn.Module):
         return output.score, output.map
 
 
-def to_onnx(model: Scorable, fixed_size: tuple[int, int] | None = None) -> Any:
+def to_onnx(model: ScoringModel, fixed_size: tuple[int, int] | None = None) -> Any:
     """Follow a model and write down what it does.
 
     Args:

@@ -12,14 +12,14 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 
-def encode(rgb: NDArray[np.uint8]) -> bytes:
+def encode_png(rgb: NDArray[np.uint8]) -> bytes:
     """Give the contents of a PNG file with these pixels, (H, W, 3) uint8 RGB."""
     file = io.BytesIO()
     Image.fromarray(rgb).save(file, format="PNG")
     return file.getvalue()
 
 
-def decode(content: bytes) -> NDArray[np.uint8]:
+def decode_png(content: bytes) -> NDArray[np.uint8]:
     """Give the pixels of a kept image: (H, W, 3) uint8 RGB."""
     with Image.open(io.BytesIO(content), formats=("PNG",)) as image:
         return np.array(image.convert("RGB"))  # a copy, which torch may write to

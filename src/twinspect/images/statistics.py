@@ -25,7 +25,7 @@ LUMA: Final = (0.299, 0.587, 0.114)
 """Weights of red, green and blue in grey (ITU-R BT.601)."""
 
 
-class Looks(NamedTuple):
+class ImageStatistics(NamedTuple):
     """What one image looks like.
 
     Attributes:
@@ -53,7 +53,7 @@ class Looks(NamedTuple):
     clipped: float
 
 
-def looks(rgb: NDArray[np.uint8]) -> Looks:
+def image_statistics(rgb: NDArray[np.uint8]) -> ImageStatistics:
     """Describe one image.
 
     Of a large image the same evenly spread pixels are taken each time, so equal images have equal looks.
@@ -74,7 +74,7 @@ def looks(rgb: NDArray[np.uint8]) -> Looks:
         *_texture(_rows(rgb)),
         ((highest == 255) | (lowest == 0)).mean(),
     )
-    return Looks(*(round(float(value), DIGITS) for value in found))
+    return ImageStatistics(*(round(float(value), DIGITS) for value in found))
 
 
 def _spread(rgb: NDArray[np.uint8]) -> NDArray[np.uint8]:

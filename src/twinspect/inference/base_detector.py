@@ -13,7 +13,7 @@ from twinspect.data import open_data
 from twinspect.data.opening import open_good
 from twinspect.data.prefetching import default_workers
 from twinspect.errors import unknown_name
-from twinspect.inference.pipeline import SCORE_BATCH, Scorer
+from twinspect.inference.pipeline import SCORE_BATCH, ScoringPipeline
 from twinspect.inference.results import ImageScore, Scores
 
 if TYPE_CHECKING:
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from twinspect.inference.pipeline import Engine
 
 
-class Judge(ABC):
+class BaseDetector(ABC):
     """What every detector does once it has learnt; a subclass says what scores, and how it is described.
 
     Attributes:
@@ -107,7 +107,7 @@ class Judge(ABC):
         maps: bool = True,
         start: int = 0,
         category: str | None = None,
-        looks: bool = False,
+        statistics: bool = False,
     ) -> Iterator[ImageScore]:
         """Score images one after the other, with memory that does not grow with their number.
 
@@ -116,7 +116,7 @@ class Judge(ABC):
             maps: whether to make anomaly maps at the images' own sizes.
             start: how many images at the front of the list to leave out. Scores do not depend on it.
             category: as for :meth:`score`.
-            looks: whether to say what each image looks like, by the pixels that are scored
+            statistics: whether to say what each image looks like, by the pixels that are scored
                 (:mod:`twinspect.images.statistics`).
         """
         engine, calibration = self._engine(), self.calibration_
@@ -126,11 +126,11 @@ class Judge(ABC):
                 raise unknown_name("category", category, sorted(set(calibration.categories)))
             samples = tuple(replace(sample, category=category) for sample in samples)
         begin = start - start % SCORE_BATCH  # the same batches as from the start, hence the same last bits
-        results = self._scorer().stream(engine, samples[begin:], maps=maps, with_looks=looks)
+        results = self._scorer().stream(engine, samples[begin:], maps=maps, with_statistics=statistics)
         for number, raw in enumerate(results, start=begin):
             if number >= start:
                 decided = calibration.decide(raw.score, raw.sample.category)
-                yield ImageScore(raw.sample, raw.score, *decided, raw.map, raw.error, raw.looks)
+                yield ImageScore(raw.sample, raw.score, *decided, raw.map, raw.error, raw.statistics)
 
     def calibrate(self, good: DataSource, *, false_alarm_rate: float | None = None) -> Self:
         """Set a new threshold from good images that nothing was learnt from; nothing is trained.
@@ -159,8 +159,8 @@ class Judge(ABC):
         self.calibration_ = replace(self.calibration_, false_alarm_rate=check_rate(false_alarm_rate))
         return self
 
-    def _scorer(self) -> Scorer:
-        return Scorer(self._threads(), self.bits)
+    def _scorer(self) -> ScoringPipeline:
+        return ScoringPipeline(self._threads(), self.bits)
 
     def _threads(self) -> int:
         return default_workers() if self.workers is None else self.workers

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 from twinspect.bundle.description import about
 from twinspect.bundle.exports import Export, find_export
 from twinspect.bundle.folder import read_record
-from twinspect.inference.base_detector import Judge
+from twinspect.inference.base_detector import BaseDetector
 from twinspect.inference.onnx_engine import OnnxEngine
 from twinspect.inference.openvino_engine import OpenVINOEngine
 
@@ -31,7 +31,7 @@ def open_engine(export: Export, device: str = "auto", threads: int | None = None
     return ENGINES[export.runtime](export, device, threads)
 
 
-class ExportedDetector(Judge):
+class ExportedDetector(BaseDetector):
     """A detector that scores by an exported graph; :func:`twinspect.load` makes one.
 
     Everything else, calibration above all, it takes from ``model.json``: a recalibrated model needs no new export.

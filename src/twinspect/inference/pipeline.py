@@ -13,7 +13,7 @@ from twinspect.calibration.good_scores import GoodScores
 from twinspect.data.pixels import read_pixels
 from twinspect.data.prefetching import ReadFailure, read_samples
 from twinspect.errors import ImageError
-from twinspect.images.statistics import Looks, looks
+from twinspect.images.statistics import ImageStatistics, image_statistics
 from twinspect.inference.results import RawScore
 from twinspect.utils.allocator import kept_memory
 
@@ -47,7 +47,7 @@ class Engine(Protocol):
 
 
 @dataclass(frozen=True)
-class Scorer:
+class ScoringPipeline:
     """How images are read and scored, whatever the model and its threshold.
 
     Attributes:
@@ -59,7 +59,7 @@ class Scorer:
     bits: int | None = None
 
     def stream(
-        self, engine: Engine, samples: Sequence[Sample], *, maps: bool, with_looks: bool = False
+        self, engine: Engine, samples: Sequence[Sample], *, maps: bool, with_statistics: bool = False
     ) -> Iterator[RawScore]:
         """Score images in order; one that cannot be read is a row with its error.
 
@@ -67,7 +67,7 @@ class Scorer:
         file is decoded twice for them.
         """
         ahead = max(2 * self.workers, SCORE_BATCH)
-        how = partial(_read_and_look if with_looks else _read, engine, self.bits)
+        how = partial(_read_and_look if with_statistics else _read, engine, self.bits)
         read = read_samples(samples, how, workers=self.workers, ahead=ahead)
         batch: list[Any] = []
         with kept_memory():
@@ -84,10 +84,10 @@ class Scorer:
             ImageError: one of them cannot be read.
         """
         found = GoodScores()
-        for raw in self.stream(engine, samples, maps=True, with_looks=True):
-            if raw.map is None or raw.looks is None:
+        for raw in self.stream(engine, samples, maps=True, with_statistics=True):
+            if raw.map is None or raw.statistics is None:
                 raise ImageError(raw.error)
-            found.add(raw.sample, raw.score, raw.map, raw.looks)
+            found.add(raw.sample, raw.score, raw.map, raw.statistics)
         return found
 
     def check_readable(self, engine: Engine, samples: Sequence[Sample]) -> None:
@@ -105,13 +105,13 @@ def _read(engine: Engine, bits: int | None, sample: Sample) -> tuple[Any, None]:
     return engine.read(sample, bits=bits), None
 
 
-def _read_and_look(engine: Engine, bits: int | None, sample: Sample) -> tuple[Any, Looks]:
+def _read_and_look(engine: Engine, bits: int | None, sample: Sample) -> tuple[Any, ImageStatistics]:
     """Decode an image once, for the engine and for its looks."""
     rgb = read_pixels(sample, bits=bits)
     read = engine.read(
         replace(sample, pixels=rgb), bits=bits
     )  # first, for it refuses what is too small to look at
-    return read, looks(rgb)
+    return read, image_statistics(rgb)
 
 
 def _score(
@@ -124,4 +124,4 @@ def _score(
         if isinstance(result, ReadFailure):
             yield RawScore(sample, float("nan"), error=result.message)
         else:
-            yield RawScore(sample, *next(scored), looks=result[1])
+            yield RawScore(sample, *next(scored), statistics=result[1])

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from twinspect.data.samples import Sample
-    from twinspect.images.statistics import Looks
+    from twinspect.images.statistics import ImageStatistics
 
 
 @dataclass(frozen=True)
@@ -27,7 +27,7 @@ class ImageScore:
         is_anomalous: whether the score lies above the calibrated threshold.
         map: (H, W) float32 anomaly map at the image's own size; ``None`` if not asked for or not read.
         error: why the image could not be read; empty if it could.
-        looks: what the image looks like; ``None`` if not asked for or not read.
+        statistics: what the image looks like; ``None`` if not asked for or not read.
     """
 
     sample: Sample
@@ -36,7 +36,7 @@ class ImageScore:
     is_anomalous: bool
     map: NDArray[np.float32] | None = field(default=None, repr=False)
     error: str = ""
-    looks: Looks | None = None
+    statistics: ImageStatistics | None = None
 
 
 @dataclass(frozen=True)
@@ -121,11 +121,11 @@ class RawScore:
         score: unbounded, higher is more anomalous; NaN where the image could not be read.
         map: (H, W) float32 at the image's own size; ``None`` if not asked for or not read.
         error: why the image could not be read; empty if it could.
-        looks: what the image looks like; ``None`` if not asked for or not read.
+        statistics: what the image looks like; ``None`` if not asked for or not read.
     """
 
     sample: Sample
     score: float
     map: NDArray[np.float32] | None = None
     error: str = ""
-    looks: Looks | None = None
+    statistics: ImageStatistics | None = None

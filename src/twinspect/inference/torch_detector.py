@@ -9,22 +9,22 @@ from typing import TYPE_CHECKING, Any, Final
 from twinspect.bundle.folder import RECORD, WEIGHTS, read_images, read_record, read_weights, write_bundle
 from twinspect.bundle.weights import decode, encode
 from twinspect.errors import BundleError, NotFittedError
-from twinspect.inference.base_detector import Judge
+from twinspect.inference.base_detector import BaseDetector
 from twinspect.inference.torch_engine import TorchEngine
-from twinspect.utils.distributed import ALONE
-from twinspect.utils.even_sampling import spaced
+from twinspect.utils.distributed import SINGLE_PROCESS
+from twinspect.utils.even_sampling import evenly_spaced
 
 if TYPE_CHECKING:
     from typing_extensions import Self
 
-    from twinspect.model.base import Scorable
-    from twinspect.utils.distributed import Ranks
+    from twinspect.model.base import ScoringModel
+    from twinspect.utils.distributed import ProcessGroup
 
 MOST_LOSSES: Final = 500
 """Losses of a stage that a record keeps, evenly spaced."""
 
 
-class Trained(Judge):
+class TorchDetector(BaseDetector):
     """What every detector under torch does once it has learnt; a subclass says how it learns.
 
     Attributes:
@@ -32,14 +32,14 @@ class Trained(Judge):
         images_: good images that were held out, as PNG files, for checking exports.
     """
 
-    model_: Scorable
+    model_: ScoringModel
     images_: tuple[bytes, ...] = ()
-    _ranks: Ranks = ALONE
+    _ranks: ProcessGroup = SINGLE_PROCESS
 
     @property
     def is_first(self) -> bool:
         """Whether this is the one of the processes that fitted together that should talk and write."""
-        return self._ranks.first
+        return self._ranks.is_first
 
     @abstractmethod
     def _blueprint(self) -> dict[str, Any]:
@@ -50,7 +50,7 @@ class Trained(Judge):
     def from_record(cls, record: dict[str, Any], *, device: str = "auto") -> Self:
         """Build what :meth:`to_record` described, without any weights."""
 
-    def _model(self) -> Scorable:
+    def _model(self) -> ScoringModel:
         if hasattr(self, "model_"):
             return self.model_
         raise NotFittedError(
@@ -69,7 +69,7 @@ class Trained(Judge):
             BundleError: the place is taken by something else, or cannot be written; nothing is lost.
         """
         record = self.to_record()
-        with self._ranks.together():
+        with self._ranks.raise_in_all():
             if self.is_first:
                 weights = encode(self._model().state_dict())
                 write_bundle(Path(path), record, weights, self.images_)
@@ -86,7 +86,7 @@ class Trained(Judge):
             **self._blueprint(),
             "calibration": self.calibration_.to_record(),
             "data": self.data_,
-            "losses": {stage: spaced(values, MOST_LOSSES) for stage, values in self.losses_.items()},
+            "losses": {stage: evenly_spaced(values, MOST_LOSSES) for stage, values in self.losses_.items()},
             "curves": self.curves_,
         }
 
@@ -112,7 +112,7 @@ class Trained(Judge):
         return detector
 
 
-def plain(value: Any) -> Any:
+def to_json_value(value: Any) -> Any:
     """Turn a parameter into a JSON value; only paths and sequences need it."""
     if isinstance(value, Path):
         return str(value)

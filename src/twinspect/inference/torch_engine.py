@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from twinspect.data.samples import Sample
     from twinspect.inference.pipeline import Judged
-    from twinspect.model.base import Scorable
+    from twinspect.model.base import ScoringModel
 
 Prepared = tuple["Tensor", tuple[int, int]]
 """A prepared image, and the height and width it had."""
@@ -29,12 +29,12 @@ class TorchEngine:
         device: ``auto``, ``cpu``, ``cuda`` or ``mps``.
     """
 
-    def __init__(self, model: Scorable, device: str) -> None:
+    def __init__(self, model: ScoringModel, device: str) -> None:
         self._device = choose_device(device)
         self._model = model.to(self._device)
 
     def read(self, sample: Sample, *, bits: int | None = None) -> Prepared:
-        """Read and prepare one image; see :meth:`twinspect.model.base.Scorable.read`."""
+        """Read and prepare one image; see :meth:`twinspect.model.base.ScoringModel.read`."""
         return self._model.read(sample, bits=bits)
 
     def score(self, read: Sequence[Prepared], *, maps: bool) -> list[Judged]:

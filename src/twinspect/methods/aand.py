@@ -18,7 +18,7 @@ from twinspect.errors import ConfigError
 from twinspect.methods.base import Batch, Output, Stage, constant
 from twinspect.methods.config import count_steps
 from twinspect.methods.losses import amplification_loss, focal_loss, hard_loss
-from twinspect.methods.networks.feature_amplifier import Amplifier
+from twinspect.methods.networks.feature_amplifier import FeatureAmplifier
 from twinspect.methods.rd import RD, RDConfig, adam, stepped
 from twinspect.synthesis import Synthesizer
 
@@ -99,7 +99,7 @@ class AAND(RD):
     def __init__(self, teacher: Teacher, config: AANDConfig) -> None:
         super().__init__(teacher, config)
         self.amplifiers = nn.ModuleList(
-            Amplifier(
+            FeatureAmplifier(
                 level.channels,
                 config.memory,
                 gate=config.amplify != "generator",
@@ -141,7 +141,7 @@ class AAND(RD):
         return total
 
     def _level_loss(self, amplifier: nn.Module, features: Tensor, truth: Tensor) -> Tensor:
-        assert isinstance(amplifier, Amplifier)  # noqa: S101 - the list holds no other
+        assert isinstance(amplifier, FeatureAmplifier)  # noqa: S101 - the list holds no other
         loss = features.new_zeros(())
         if amplifier.gate is not None:
             found = amplifier.weight(features).float()
@@ -212,7 +212,7 @@ class AAND(RD):
         weights = [
             amplifier.weight(level)
             for amplifier, level in zip(self.amplifiers, self.targets(images), strict=True)
-            if isinstance(amplifier, Amplifier)
+            if isinstance(amplifier, FeatureAmplifier)
         ]
         return self.scored(weights, (images.shape[-2], images.shape[-1]))
 

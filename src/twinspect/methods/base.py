@@ -92,7 +92,7 @@ class Stage:
     rate: Callable[[float], float] = constant
     synthesizer: Synthesizer | None = None
     validate: Callable[[Batch], dict[str, float]] | None = None
-    settle: Callable[[Sequence[Batch]], None] | None = None
+    measure: Callable[[Sequence[Batch]], None] | None = None
     held_out: Callable[[int], int] = a_tenth
     clip: float = 0.0
 

@@ -21,7 +21,7 @@ from twinspect.errors import ConfigError
 from twinspect.methods.base import Batch, Method, Output, Stage
 from twinspect.methods.config import MethodConfig
 from twinspect.methods.losses import direction_loss, noisy_or_loss, relaxed_loss
-from twinspect.methods.networks.branch_normalizer import Spreads, described
+from twinspect.methods.networks.branch_normalizer import BranchNormalizer, described
 from twinspect.methods.networks.token_decoder import TokenStudent
 from twinspect.methods.rd import Student, check_halving
 from twinspect.methods.stable_adamw import StableAdamW
@@ -127,7 +127,7 @@ class Dual(Method[DualConfig]):
             names = [level.name for level in teacher.levels[-config.semantic_levels :]]
             # Drawn, so that it follows the training's seed and never repeats a teacher of random weights.
             self.students["semantic"] = sibling(teacher, names, seed=int(torch.randint(2**31, ())))
-        self.spreads = Spreads(len(self.students), config.tail)
+        self.spreads = BranchNormalizer(len(self.students), config.tail)
 
     def _count_maps(self) -> int:
         levels = self.teacher.levels
@@ -174,7 +174,7 @@ class Dual(Method[DualConfig]):
                 epochs=config.epochs,
                 batch_size=config.batch_size,
                 rate=partial(warm_cosine, warm=config.warmup, last=config.last_rate),
-                settle=self.settle if len(self.students) > 1 else None,
+                measure=self.measure if len(self.students) > 1 else None,
                 held_out=a_fifth,
                 clip=config.clip,
             ),
@@ -258,7 +258,7 @@ class Dual(Method[DualConfig]):
             found = scores[0][:, None, None].expand(-1, *size)
         return found, torch.stack(scores, dim=1)
 
-    def settle(self, batches: Sequence[Batch]) -> None:
+    def measure(self, batches: Sequence[Batch]) -> None:
         """Measure what each branch scores on good images of each kind that neither learnt from (ours)."""
         scores = torch.cat([self.judged(batch.images, batch.targets)[1] for batch in batches])
         descriptions = torch.cat([self.description(batch.targets) for batch in batches])

@@ -37,7 +37,7 @@ PEAK_ODDS = 9
 """Odds, p / (1 - p), of being anomalous where good images have their peak: p = 0.9."""
 
 
-def spread_of(scores: Tensor, tail: Tail) -> Tensor:
+def fit_distribution(scores: Tensor, tail: Tail) -> Tensor:
     """Fit a distribution to the scores of good images.
 
     Student's t predicts the next of n values: mean, deviation times sqrt(1 + 1/n), n - 1 degrees of freedom. Of the
@@ -63,7 +63,7 @@ def spread_of(scores: Tensor, tail: Tail) -> Tensor:
     return torch.stack([middle, _at_least(scale, middle), torch.full_like(middle, freedom)])
 
 
-def spread_between(typical: float, peak: float) -> Tensor:
+def distribution_from_range(typical: float, peak: float) -> Tensor:
     """Choose the logistic distribution by two of its values.
 
     Args:
@@ -71,18 +71,18 @@ def spread_between(typical: float, peak: float) -> Tensor:
         peak: that few good images exceed; there p is 0.9. At or below ``typical``, the least scale is taken.
 
     Returns:
-        (3,) float32, as :func:`spread_of` gives it.
+        (3,) float32, as :func:`fit_distribution` gives it.
     """
     low, high = torch.tensor([typical, peak])
     return torch.stack([low, _at_least((high - low) / math.log(PEAK_ODDS), low), torch.ones(())])
 
 
-def surprise(scores: Tensor, spread: Tensor, tail: Tail) -> Tensor:
+def negative_log_p(scores: Tensor, spread: Tensor, tail: Tail) -> Tensor:
     """Say how surprising a score would be on a good image: -log(1 - p).
 
     Args:
         scores: raw scores, any shape.
-        spread: (3,) as :func:`spread_of` gives it, or (..., 3) with one for each score.
+        spread: (3,) as :func:`fit_distribution` gives it, or (..., 3) with one for each score.
         tail: the distribution; p is its cumulative distribution function.
 
     Returns:

@@ -55,7 +55,7 @@ def lower_edges(bins: NDArray[np.int64]) -> NDArray[np.float32]:
     return np.where(keys & _SIGN, keys ^ _SIGN, ~keys).view(np.float32)
 
 
-class Column:
+class GrowingColumn:
     """Values that come in pieces, held in few large chunks.
 
     A chunk is a sixteenth of what is held already, and at most 32 MB: few enough that the allocator gives each back
@@ -117,7 +117,7 @@ class ExactStore:
 
     def __init__(self) -> None:
         self.n_regions = 0
-        self._good, self._anomalous, self._areas = Column(), Column(), Column()
+        self._good, self._anomalous, self._areas = GrowingColumn(), GrowingColumn(), GrowingColumn()
         self._sorted = True
 
     @property

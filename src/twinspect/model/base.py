@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from twinspect.data.samples import Sample
 
 
-class Scorable(nn.Module, ABC):
+class ScoringModel(nn.Module, ABC):
     """The one path from pixels to raw score; a subclass says how an image is prepared, judged and enlarged.
 
     Attributes:

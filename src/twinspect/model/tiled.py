@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from twinspect.methods.base import Output
-from twinspect.model.base import Scorable
+from twinspect.model.base import ScoringModel
 from twinspect.model.preprocessing import check_rgb
 from twinspect.model.tile_blending import blend, cut
 
@@ -24,7 +24,7 @@ TILE_BATCH: Final = 8
 """Tiles that the networks see at once; fixed, because batch size changes the last bits."""
 
 
-class TiledModel(Scorable):
+class TiledModel(ScoringModel):
     """A model whose images are tiles of larger ones.
 
     The score of an image is the highest raw score of its tiles: a defect that fills part of one tile must not be

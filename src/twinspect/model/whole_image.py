@@ -15,7 +15,7 @@ from torch import Tensor
 from twinspect import maps
 from twinspect.methods import method_class
 from twinspect.methods.config import make_config, to_record
-from twinspect.model.base import Scorable
+from twinspect.model.base import ScoringModel
 from twinspect.model.preprocessing import Preprocessing, check_rgb
 from twinspect.teachers.backbones import TokenMaps
 from twinspect.teachers.rebuilding import teacher_from_spec
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from twinspect.teachers.base import Teacher
 
 
-class Model(Scorable):
+class Model(ScoringModel):
     """A method with its preprocessing.
 
     Args:

@@ -6,18 +6,18 @@ from typing import TYPE_CHECKING, Any
 
 from twinspect.evaluation.by_defect_type import BY_KIND
 from twinspect.evaluation.by_object import OBJECT_AUROC
-from twinspect.evaluation.metric_row import mean_line
+from twinspect.evaluation.metric_row import mean_row
 from twinspect.metrics import FURTHER_DEFINITIONS
 from twinspect.report.formatting import decimal
 from twinspect.report.markup import NOTHING, Html, element, section, table
 from twinspect.report.metric_sections import TITLES, bounds_words
 
 if TYPE_CHECKING:
-    from twinspect.evaluation.by_defect_type import KindTable
-    from twinspect.evaluation.metric_row import Line
+    from twinspect.evaluation.by_defect_type import DefectTypeTable
+    from twinspect.evaluation.metric_row import MetricRow
 
 
-def kinds(found: KindTable) -> Html:
+def kinds(found: DefectTypeTable) -> Html:
     """Tabulate each kind of each category, its mean over the categories and theirs; nothing without rules."""
     if not found.kinds:
         return NOTHING
@@ -33,7 +33,7 @@ def kinds(found: KindTable) -> Html:
     return section("Kinds of anomaly", grid, _bounds(found.bounds), _definitions())
 
 
-def _cells(line: Line) -> list[str]:
+def _cells(line: MetricRow) -> list[str]:
     return [decimal(line[key]) for key in BY_KIND]
 
 
@@ -54,13 +54,13 @@ def _definitions() -> Html:
     return element("details", element("summary", "What each number means"), element("dl", *terms))
 
 
-def objects(found: dict[str, Line]) -> Html:
+def objects(found: dict[str, MetricRow]) -> Html:
     """Tabulate the AUROC of objects by category; nothing where no image says which object it shows."""
     if not found:
         return NOTHING
     lines = [(name or "all images", line) for name, line in found.items()]
     if len(lines) > 1:
-        lines.append(("mean", mean_line(list(found.values()))))
+        lines.append(("mean", mean_row(list(found.values()))))
     rows = [(name, decimal(line[OBJECT_AUROC])) for name, line in lines]
     grid = table(("Category", TITLES[OBJECT_AUROC]), rows, "Objects, each by its highest image")
     return section("Objects", grid, element("p", FURTHER_DEFINITIONS[OBJECT_AUROC], class_="note"))

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from twinspect.calibration.conformal import Calibration
     from twinspect.data import DataSource
     from twinspect.evaluation.evaluation import Evaluation
-    from twinspect.inference.base_detector import Judge
+    from twinspect.inference.base_detector import BaseDetector
     from twinspect.inference.results import ImageScore
 
 FORMAT: Final = 1
@@ -34,7 +34,7 @@ FORMAT: Final = 1
 
 
 def write_evaluation(
-    detector: Judge,
+    detector: BaseDetector,
     data: DataSource,
     out: Path,
     *,
@@ -115,7 +115,7 @@ def metrics_record(
     return record
 
 
-def _about(detector: Judge, path: str) -> dict[str, Any]:
+def _about(detector: BaseDetector, path: str) -> dict[str, Any]:
     """Say which model was evaluated, exactly enough to make it again."""
     return {"path": path, "method": detector.method, **detector.about(), "data": detector.data_}
 

@@ -9,7 +9,7 @@ from twinspect.data.listing import system_reason
 from twinspect.errors import ConfigError, DataError
 from twinspect.images.reading import IMAGE_SUFFIXES
 from twinspect.scale.storage import open_binary, suffix, told
-from twinspect.scale.work_items import Entry
+from twinspect.scale.work_items import WorkItem
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -33,7 +33,7 @@ def refuse_compressed(address: str) -> None:
         )
 
 
-def tar_entries(address: str) -> Iterator[Entry]:
+def tar_entries(address: str) -> Iterator[WorkItem]:
     """List the images of a tar file, such as a WebDataset shard, each with its place in it.
 
     What cannot be listed is one entry with an error, after all that could be.
@@ -44,15 +44,17 @@ def tar_entries(address: str) -> Iterator[Entry]:
                 tar.members = []  # type: ignore[attr-defined] # it would remember them all
                 if _is_image(member):
                     path = f"{address}/{member.name}"
-                    yield Entry(path, container=address, offset=member.offset_data, size=member.size)
+                    yield WorkItem(path, container=address, offset=member.offset_data, size=member.size)
             stream.seek(tar.offset)
             # Where the next header is torn, tarfile takes it for the end.
             whole = stream.read(len(_END)) == _END
     except (tarfile.TarError, OSError, EOFError) as error:
-        yield Entry(address, error=f"cannot be read to its end as tar: {told(error)}")
+        yield WorkItem(address, error=f"cannot be read to its end as tar: {told(error)}")
     else:
         if not whole:
-            yield Entry(address, error="ends without the mark of a tar file's end: it may have been cut off")
+            yield WorkItem(
+                address, error="ends without the mark of a tar file's end: it may have been cut off"
+            )
 
 
 def _is_image(member: tarfile.TarInfo) -> bool:
@@ -92,7 +94,7 @@ def image_column(address: str, asked: str | None) -> str | None:
     return able[0]
 
 
-def parquet_entries(address: str, column: str) -> Iterator[Entry]:
+def parquet_entries(address: str, column: str) -> Iterator[WorkItem]:
     """List the images of a Parquet file by their row numbers, or by its column ``path``."""
     import pyarrow.parquet as pq  # noqa: PLC0415 - slow to import
     from pyarrow import ArrowException  # noqa: PLC0415
@@ -104,7 +106,7 @@ def parquet_entries(address: str, column: str) -> Iterator[Entry]:
             for row in _labels(file):
                 number += 1
                 path = f"{address}/{row.get('path') or number}"
-                yield Entry(path, row.get("category") or "", address, offset=number, column=column)
+                yield WorkItem(path, row.get("category") or "", address, offset=number, column=column)
     except (OSError, ArrowException) as error:
         raise DataError(f"{address}: cannot be read as Parquet: {told(error)}") from error
 

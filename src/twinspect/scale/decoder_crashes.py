@@ -26,18 +26,18 @@ if TYPE_CHECKING:
 _DONE = b"\n"
 
 
-def spared(samples: Sequence[Sample], bits: int | None) -> list[Sample]:
+def without_crashes(samples: Sequence[Sample], bits: int | None) -> list[Sample]:
     """Replace the images that kill a process that decodes them by an error that says so.
 
     Args:
         samples: what is to be scored.
         bits: significant bits of 16-bit files.
     """
-    with _Taster(bits) as taster:
-        return [_spared(sample, taster) for sample in samples]
+    with _DecoderProcess(bits) as taster:
+        return [_without_crashes(sample, taster) for sample in samples]
 
 
-def _spared(sample: Sample, taster: _Taster) -> Sample:
+def _without_crashes(sample: Sample, taster: _DecoderProcess) -> Sample:
     try:
         death = taster.taste(sample)
     except ImageError:  # it cannot be fetched, which scoring will say again
@@ -45,14 +45,14 @@ def _spared(sample: Sample, taster: _Taster) -> Sample:
     return replace(sample, content=Missing(sample.address, death)) if death else sample
 
 
-class _Taster:
+class _DecoderProcess:
     """A child process that decodes one image after the other, replaced whenever it dies."""
 
     def __init__(self, bits: int | None) -> None:
         self._bits = bits
         self._child: subprocess.Popen[bytes] | None = None
 
-    def __enter__(self) -> _Taster:  # noqa: PYI034 - nobody derives from it
+    def __enter__(self) -> _DecoderProcess:  # noqa: PYI034 - nobody derives from it
         return self
 
     def __exit__(self, *raised: object) -> None:

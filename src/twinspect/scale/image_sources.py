@@ -106,7 +106,7 @@ class Cell:
     """
 
     address: str
-    column: Column
+    column: ParquetColumn
     row: int
 
     def read(self) -> bytes:
@@ -121,7 +121,7 @@ class Cell:
         return content
 
 
-class Column:
+class ParquetColumn:
     """A column of images in a Parquet file, read forward a few rows at a time, whichever thread asks.
 
     Args:
@@ -138,7 +138,7 @@ class Column:
         self._batches: Iterator[Any] = iter(())
         self._next = 0
 
-    def __enter__(self) -> Column:  # noqa: PYI034 - nobody derives from a column
+    def __enter__(self) -> ParquetColumn:  # noqa: PYI034 - nobody derives from a column
         return self
 
     def __exit__(

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class Job:
+class ScoringJob:
     """One run.
 
     Attributes:
@@ -40,5 +40,5 @@ class Job:
 
 Tick: TypeAlias = Callable[[int], None]
 """Told how many more images are done."""
-Run: TypeAlias = Callable[[Job, Sequence[int], Tick], Iterator[Summary]]
+Run: TypeAlias = Callable[[ScoringJob, Sequence[int], Tick], Iterator[Summary]]
 """An engine: does the shards of these numbers, in any order, and gives a summary of each when it is done."""

@@ -28,7 +28,7 @@ from twinspect.scale.archive_listing import (
     tar_entries,
 )
 from twinspect.scale.storage import entries_of, is_folder, is_uri, open_binary, suffix
-from twinspect.scale.work_items import Entry
+from twinspect.scale.work_items import WorkItem
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -56,7 +56,7 @@ class LeftOut:
         self.first = self.first or f"{address}: {reason}"
 
 
-def list_entries(sources: Sequence[str], left: LeftOut, *, column: str | None = None) -> Iterator[Entry]:
+def list_entries(sources: Sequence[str], left: LeftOut, *, column: str | None = None) -> Iterator[WorkItem]:
     """List the images of all sources, each file once, in the order of the sources.
 
     Args:
@@ -101,7 +101,7 @@ class _Search:
     column: str | None
 
 
-def _source(source: str, search: _Search) -> Iterator[Entry]:
+def _source(source: str, search: _Search) -> Iterator[WorkItem]:
     if is_uri(source):
         if is_folder(source):
             return _walk(source.rstrip("/"), search)
@@ -114,14 +114,14 @@ def _source(source: str, search: _Search) -> Iterator[Entry]:
     return _file(str(path), search)
 
 
-def _data_set(folder: Path, left: LeftOut) -> Iterator[Entry]:
+def _data_set(folder: Path, left: LeftOut) -> Iterator[WorkItem]:
     data = open_data(folder, split="test")
     for skipped in data.skipped:
         left.add(str(skipped.path), skipped.reason)
-    return (Entry(str(sample.path), sample.category) for sample in data)
+    return (WorkItem(str(sample.path), sample.category) for sample in data)
 
 
-def _walk(folder: str, search: _Search) -> Iterator[Entry]:
+def _walk(folder: str, search: _Search) -> Iterator[WorkItem]:
     """Look into a folder by URI and those below, in natural order."""
     for address, name, holds in sorted(entries_of(folder), key=lambda entry: natural_key(entry.name)):
         if reason := system_reason(name):
@@ -137,12 +137,12 @@ def _walk(folder: str, search: _Search) -> Iterator[Entry]:
             search.left.add(address, _NO_IMAGES)
 
 
-def _found_parquet(address: str, search: _Search) -> Iterator[Entry]:
+def _found_parquet(address: str, search: _Search) -> Iterator[WorkItem]:
     """List a Parquet file that nobody named: tables without images are left out, a damaged one is an error."""
     try:
         column = image_column(address, search.column)
     except DataError as error:
-        yield Entry(address, error=str(error).removeprefix(f"{address}: "))
+        yield WorkItem(address, error=str(error).removeprefix(f"{address}: "))
         return
     if column is None:
         search.left.add(address, _NO_IMAGES)
@@ -150,12 +150,12 @@ def _found_parquet(address: str, search: _Search) -> Iterator[Entry]:
         yield from _container(address, search, column)
 
 
-def _file(address: str, search: _Search) -> Iterator[Entry]:
+def _file(address: str, search: _Search) -> Iterator[WorkItem]:
     """List one file, whatever it is."""
     refuse_compressed(address)
     kind = suffix(address)
     if kind in IMAGE_SUFFIXES:
-        return iter([Entry(address)])
+        return iter([WorkItem(address)])
     if kind not in (TAR, PARQUET, CSV):
         raise DataError(f"{address}: ends in {kind or 'nothing'!r}; allowed are {KINDS}")
     column = image_column(address, search.column) if kind == PARQUET else None
@@ -164,7 +164,7 @@ def _file(address: str, search: _Search) -> Iterator[Entry]:
     return _manifest(address)
 
 
-def _container(address: str, search: _Search, column: str | None) -> Iterator[Entry]:
+def _container(address: str, search: _Search, column: str | None) -> Iterator[WorkItem]:
     """List what is inside a tar file, or a Parquet file of images."""
     if not search.seen.is_new(address):
         search.left.add(address, "listed before")
@@ -172,12 +172,12 @@ def _container(address: str, search: _Search, column: str | None) -> Iterator[En
     return tar_entries(address) if column is None else parquet_entries(address, column)
 
 
-def _manifest(address: str) -> Iterator[Entry]:
+def _manifest(address: str) -> Iterator[WorkItem]:
     """Read a table of paths; relative ones begin at its own folder."""
     for number, row in manifest_rows(address, lambda: open_binary(address)):
         if not row["path"]:
             raise DataError(f"{address}, row {number}: the path is empty; expected an image file or URI")
-        yield Entry(_beside(address, row["path"]), row.get("category", ""))
+        yield WorkItem(_beside(address, row["path"]), row.get("category", ""))
 
 
 def _beside(manifest: str, path: str) -> str:

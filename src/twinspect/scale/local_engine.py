@@ -11,11 +11,11 @@ from twinspect.scale.shard import score_shard
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from twinspect.scale.job import Job, Tick
+    from twinspect.scale.job import ScoringJob, Tick
     from twinspect.scale.shard import Summary
 
 
-def run(job: Job, shards: Sequence[int], tick: Tick) -> Iterator[Summary]:
+def run(job: ScoringJob, shards: Sequence[int], tick: Tick) -> Iterator[Summary]:
     """Score shards here; see :data:`twinspect.scale.job.Run`."""
     judge = load_with(job.model, device=job.device, export=job.export, threads=job.threads)
     judge.set_params(workers=job.workers)

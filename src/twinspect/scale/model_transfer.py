@@ -13,7 +13,7 @@ from twinspect.loading import TORCH, load
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from twinspect.inference.base_detector import Judge
+    from twinspect.inference.base_detector import BaseDetector
 
 
 def export_name(model: Path, runtime: str) -> str:
@@ -47,7 +47,7 @@ def pack(model: Path, export: str) -> dict[str, bytes]:
     }
 
 
-def unpack(files: Mapping[str, bytes], *, device: str, export: str, threads: int) -> Judge:
+def unpack(files: Mapping[str, bytes], *, device: str, export: str, threads: int) -> BaseDetector:
     """Load a packed model, from a temporary folder that is gone when this returns.
 
     Args:
@@ -69,7 +69,7 @@ def unpack(files: Mapping[str, bytes], *, device: str, export: str, threads: int
         return load_with(Path(temporary), device=device, export=export, threads=threads)
 
 
-def load_with(model: Path, *, device: str, export: str, threads: int) -> Judge:
+def load_with(model: Path, *, device: str, export: str, threads: int) -> BaseDetector:
     """Load a model that computes by so many threads, whatever computes: the last bits of a score depend on it."""
     if not export:
         import torch  # noqa: PLC0415 - not there where only exports are scored

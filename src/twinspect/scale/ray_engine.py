@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from twinspect.scale.job import Job, Tick
+    from twinspect.scale.job import ScoringJob, Tick
 
 MOST_BLOCKS: Final = 10_000
 """Tasks that are handed out at most; of more shards than this, one task does several."""
@@ -50,7 +50,7 @@ class Actors:
                 "with 1 <= MIN <= MAX, and --gpus-per-actor of 0 or more"
             )
 
-    def run(self, job: Job, shards: Sequence[int], tick: Tick) -> Iterator[Summary]:
+    def run(self, job: ScoringJob, shards: Sequence[int], tick: Tick) -> Iterator[Summary]:
         """Score shards by a pool of actors; see :data:`twinspect.scale.job.Run`."""
         files = pack(job.model, job.export)
         wanted = (self.most or 1) * job.threads
@@ -59,7 +59,7 @@ class Actors:
                 tick(summary.rows)
                 yield summary
 
-    def _stream(self, ray: Any, job: Job, shards: Sequence[int], files: Any) -> Iterator[Summary]:
+    def _stream(self, ray: Any, job: ScoringJob, shards: Sequence[int], files: Any) -> Iterator[Summary]:
         _be_quiet(ray)
         items = [{"shard": shard} for shard in shards]
         work = ray.data.from_items(items, override_num_blocks=min(len(items), MOST_BLOCKS)).map_batches(
@@ -99,7 +99,7 @@ class Worker:
         files: reference to the packed model.
     """
 
-    def __init__(self, job: Job, files: Any) -> None:
+    def __init__(self, job: ScoringJob, files: Any) -> None:
         import ray  # noqa: PLC0415 - an extra
 
         self._job = job

@@ -20,7 +20,7 @@ from twinspect.scale.storage import is_uri
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from twinspect.scale.job import Job, Run
+    from twinspect.scale.job import Run, ScoringJob
     from twinspect.scale.run_folder import Folder
     from twinspect.scale.shard import Summary
     from twinspect.scale.shard_plan import Plan
@@ -31,7 +31,7 @@ _ASKED_AT_ONCE = 8
 
 
 def score_lake(
-    job: Job,
+    job: ScoringJob,
     inputs: Sequence[str],
     *,
     run: Run = local_engine.run,
@@ -79,7 +79,7 @@ def score_lake(
 
 
 def _run(
-    job: Job,
+    job: ScoringJob,
     folder: Folder,
     plan: Plan,
     run: Run,
@@ -104,7 +104,7 @@ def _planned(folder: Folder, key: dict[str, Any], column: str | None, note: Call
     return plan
 
 
-def _key(job: Job, inputs: Sequence[str], shard_images: int, column: str | None) -> dict[str, Any]:
+def _key(job: ScoringJob, inputs: Sequence[str], shard_images: int, column: str | None) -> dict[str, Any]:
     """Say what decides the rows, and refuse what the model does not know."""
     known = set(Calibration.from_record(read_record(job.model)["calibration"]).categories)
     if job.category is not None and job.category not in known:

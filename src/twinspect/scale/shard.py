@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from twinspect.bundle.checksummed_json import sha256
 from twinspect.data.samples import DataSet
 from twinspect.inference.score_table import arrow_schema, to_row
-from twinspect.scale.decoder_crashes import spared
+from twinspect.scale.decoder_crashes import without_crashes
 from twinspect.scale.parquet import to_parquet
 from twinspect.scale.shard_attempts import ISOLATED, Attempt
 from twinspect.scale.shard_plan import ERRORS, ROWS, part_name, read_part
@@ -18,7 +18,7 @@ from twinspect.scale.work_items import opened
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from twinspect.inference.base_detector import Judge
+    from twinspect.inference.base_detector import BaseDetector
     from twinspect.inference.score_table import Row
     from twinspect.scale.run_folder import Folder
 
@@ -45,7 +45,7 @@ class Summary:
 
 
 def score_shard(
-    judge: Judge,
+    judge: BaseDetector,
     folder: Folder,
     shard: int,
     *,
@@ -88,7 +88,7 @@ def summary_of(folder: Folder, shard: int) -> Summary:
 
 
 def _scored(
-    judge: Judge,
+    judge: BaseDetector,
     folder: Folder,
     shard: int,
     category: str | None,
@@ -98,7 +98,7 @@ def _scored(
 ) -> list[Row]:
     rows = []
     with opened(read_part(folder, shard)) as listed:
-        samples = spared(listed, judge.bits) if isolated else listed
+        samples = without_crashes(listed, judge.bits) if isolated else listed
         data = DataSet(part_name(shard), None, tuple(samples))
         for result in judge.stream(data, maps=False, category=category):
             rows.append(to_row(result))

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
     from twinspect.scale.run_folder import Folder
-    from twinspect.scale.work_items import Entry
+    from twinspect.scale.work_items import WorkItem
 
 FORMAT: Final = 1
 PLAN, MANIFEST = "plan.json", "manifest.json"
@@ -118,14 +118,14 @@ def make_plan(folder: Folder, key: dict[str, Any], *, column: str | None = None)
     return plan
 
 
-def _write_part(folder: Folder, numbered: tuple[int, Sequence[Entry]]) -> int:
+def _write_part(folder: Folder, numbered: tuple[int, Sequence[WorkItem]]) -> int:
     """Write the images of one shard; say how many they are."""
     shard, part = numbered
     folder.write(f"{PARTS}/{part_name(shard)}", encode(part))
     return len(part)
 
 
-def read_part(folder: Folder, shard: int) -> list[Entry]:
+def read_part(folder: Folder, shard: int) -> list[WorkItem]:
     """Read the images of one shard."""
     return decode(folder.read(f"{PARTS}/{part_name(shard)}"))
 
@@ -149,7 +149,7 @@ def _check_same(kept: dict[str, Any], asked: dict[str, Any]) -> None:
             raise DataError(f"--out was begun with {were}; choose another --out, or --overwrite")
 
 
-def _cut(entries: Iterable[Entry], size: int) -> Iterator[Sequence[Entry]]:
+def _cut(entries: Iterable[WorkItem], size: int) -> Iterator[Sequence[WorkItem]]:
     stream = iter(entries)
     while part := list(islice(stream, size)):
         yield part

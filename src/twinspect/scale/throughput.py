@@ -17,14 +17,14 @@ from twinspect.data.samples import DataSet
 from twinspect.errors import DataError, ImageError
 from twinspect.inference.score_table import Row, to_row
 from twinspect.scale.model_transfer import export_name, load_with
-from twinspect.scale.work_items import Entry, opened
+from twinspect.scale.work_items import WorkItem, opened
 from twinspect.utils import peak_memory
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from twinspect.data.samples import Sample
-    from twinspect.inference.base_detector import Judge
+    from twinspect.inference.base_detector import BaseDetector
     from twinspect.inference.results import ImageScore
 
 _THREADS = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
@@ -34,7 +34,7 @@ _WARM = 8
 
 
 @dataclass(frozen=True)
-class Task:
+class ThroughputTask:
     """What to measure.
 
     Attributes:
@@ -49,7 +49,7 @@ class Task:
     model: str
     runtime: str
     device: str
-    entries: tuple[Entry, ...]
+    entries: tuple[WorkItem, ...]
     threads: int
     seconds: float
 
@@ -77,7 +77,7 @@ class Probe:
     rows: list[Row]
 
 
-def measure(task: Task) -> Probe:
+def measure(task: ThroughputTask) -> Probe:
     """Measure in a fresh process.
 
     Raises:
@@ -88,7 +88,7 @@ def measure(task: Task) -> Probe:
         return pool.submit(_measure, task, time.time()).result()
 
 
-def _measure(task: Task, began: float) -> Probe:
+def _measure(task: ThroughputTask, began: float) -> Probe:
     peak_memory.begin()
     judge = _loaded(task)
     start = time.time() - began
@@ -100,7 +100,7 @@ def _measure(task: Task, began: float) -> Probe:
         return Probe(start, decode, rate, scored, memory, sum(map(_size, samples)), rows)
 
 
-def _loaded(task: Task) -> Judge:
+def _loaded(task: ThroughputTask) -> BaseDetector:
     model = Path(task.model)
     export = export_name(model, task.runtime)
     judge = load_with(model, device=task.device, export=export, threads=task.threads)
@@ -121,7 +121,7 @@ def _decoding(samples: Sequence[Sample], seconds: float) -> float:
     return taken / read
 
 
-def _rate(judge: Judge, samples: Sequence[Sample], seconds: float) -> tuple[float, int]:
+def _rate(judge: BaseDetector, samples: Sequence[Sample], seconds: float) -> tuple[float, int]:
     scores = _endless(judge, samples)
     for _ in range(_WARM):
         next(scores)
@@ -132,7 +132,7 @@ def _rate(judge: Judge, samples: Sequence[Sample], seconds: float) -> tuple[floa
     return scored / taken, scored
 
 
-def _endless(judge: Judge, samples: Sequence[Sample]) -> Iterator[ImageScore]:
+def _endless(judge: BaseDetector, samples: Sequence[Sample]) -> Iterator[ImageScore]:
     while True:
         yield from judge.stream(_data(samples), maps=False)
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from twinspect.data.samples import Sample
-from twinspect.scale.image_sources import Column, Missing, Piece, Whole
+from twinspect.scale.image_sources import Missing, ParquetColumn, Piece, Whole
 from twinspect.scale.parquet import to_parquet
 from twinspect.scale.storage import is_uri
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class Entry:
+class WorkItem:
     """One image of a plan.
 
     Attributes:
@@ -42,36 +42,36 @@ class Entry:
     error: str = ""
 
 
-def encode(entries: Sequence[Entry]) -> bytes:
+def encode(entries: Sequence[WorkItem]) -> bytes:
     """Write a part of a plan: a Parquet file."""
     return to_parquet([asdict(entry) for entry in entries], _schema())
 
 
-def decode(content: bytes) -> list[Entry]:
+def decode(content: bytes) -> list[WorkItem]:
     """Read a part of a plan."""
     import pyarrow.parquet as pq  # noqa: PLC0415 - slow to import
 
-    return [Entry(**row) for row in pq.read_table(io.BytesIO(content)).to_pylist()]
+    return [WorkItem(**row) for row in pq.read_table(io.BytesIO(content)).to_pylist()]
 
 
 @contextmanager
-def opened(entries: Sequence[Entry]) -> Iterator[list[Sample]]:
+def opened(entries: Sequence[WorkItem]) -> Iterator[list[Sample]]:
     """Give samples that fetch their content when they are read, and close what they opened in the end."""
     with ExitStack() as stack:
-        columns: dict[tuple[str, str], Column] = {}
+        columns: dict[tuple[str, str], ParquetColumn] = {}
         for entry in entries:
             key = (entry.container, entry.column)
             if entry.column and key not in columns:
-                columns[key] = stack.enter_context(Column(*key))
+                columns[key] = stack.enter_context(ParquetColumn(*key))
         yield [_sample(entry, columns) for entry in entries]
 
 
-def _sample(entry: Entry, columns: dict[tuple[str, str], Column]) -> Sample:
+def _sample(entry: WorkItem, columns: dict[tuple[str, str], ParquetColumn]) -> Sample:
     content = _content(entry, columns)
     return Sample(Path(entry.path), entry.path, category=entry.category, content=content)
 
 
-def _content(entry: Entry, columns: dict[tuple[str, str], Column]) -> Content | None:
+def _content(entry: WorkItem, columns: dict[tuple[str, str], ParquetColumn]) -> Content | None:
     if entry.error:
         return Missing(entry.path, entry.error)
     if entry.column:
@@ -85,4 +85,4 @@ def _schema() -> Any:
     import pyarrow as pa  # noqa: PLC0415 - slow to import
 
     kinds = {"str": pa.string(), "int": pa.int64()}
-    return pa.schema([(field.name, kinds[str(field.type)]) for field in fields(Entry)])
+    return pa.schema([(field.name, kinds[str(field.type)]) for field in fields(WorkItem)])

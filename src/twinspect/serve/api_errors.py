@@ -54,7 +54,7 @@ STATUS: Final[dict[str, int]] = {
 """Every code a client can meet, and its HTTP status. Codes are names that clients may rely on."""
 
 
-class Refusal(Exception):  # noqa: N818 - not an error of the server
+class ApiError(Exception):
     """An answer other than the one asked for.
 
     Args:

@@ -13,7 +13,7 @@ from starlette.exceptions import HTTPException
 
 from twinspect._version import __version__
 from twinspect.errors import NotStoredError, StoreError
-from twinspect.serve.api_errors import Refusal
+from twinspect.serve.api_errors import ApiError
 from twinspect.serve.http.monitoring import Counted
 from twinspect.serve.http.request_guard import Guard, mistake
 from twinspect.serve.routes import (
@@ -73,10 +73,10 @@ def guarded(app: FastAPI, context: Context, hosts: Hosts, rate: RateLimit) -> AS
 
 def _tell_errors(app: FastAPI) -> None:
     """Make every error the same kind of answer, without anything of the server's inside."""
-    app.add_exception_handler(Refusal, lambda _, error: _answer(error))
+    app.add_exception_handler(ApiError, lambda _, error: _answer(error))
     app.add_exception_handler(HTTPException, lambda _, error: _answer(_of_http(error)))
     app.add_exception_handler(RequestValidationError, lambda _, error: _answer(_of_validation(error)))
-    app.add_exception_handler(NotStoredError, lambda _, error: _answer(Refusal("not_found", str(error))))
+    app.add_exception_handler(NotStoredError, lambda _, error: _answer(ApiError("not_found", str(error))))
     app.add_exception_handler(Exception, lambda _, __: _answer(mistake()))
     for kind in (StoreError, SQLAlchemyError, OSError):
         app.add_exception_handler(kind, lambda _, error: _answer(_of_store(error)))
@@ -86,28 +86,28 @@ def _answer(refusal: Any) -> JSONResponse:
     return JSONResponse(refusal.body, refusal.status, headers=refusal.headers)
 
 
-def _of_http(error: Any) -> Refusal:
+def _of_http(error: Any) -> ApiError:
     """Say what the router could not do."""
     code = {404: "not_found", 405: "method_not_allowed", 400: "bad_request"}.get(
         error.status_code, "bad_request"
     )
-    refusal = Refusal(code, f"{error.detail}; see /openapi.json for what there is")
+    refusal = ApiError(code, f"{error.detail}; see /openapi.json for what there is")
     refusal.further = dict(error.headers or {})
     return refusal
 
 
-def _of_validation(error: Any) -> Refusal:
+def _of_validation(error: Any) -> ApiError:
     """Name the first mistake of a request, without repeating what came."""
     found = error.errors()
     place = ".".join(str(part) for part in found[0]["loc"])
     more = f" (and {len(found) - 1} more)" if len(found) > 1 else ""
-    return Refusal(
+    return ApiError(
         "invalid_request", f"{place}: {found[0]['msg']}{more}; see /openapi.json for what is allowed"
     )
 
 
-def _of_store(error: Any) -> Refusal:
+def _of_store(error: Any) -> ApiError:
     LOG.error("the store cannot be used: %s", error, exc_info=error)
-    return Refusal(
+    return ApiError(
         "store_unavailable", "the store cannot be used just now; the server's log says why", retry_after=5
     )

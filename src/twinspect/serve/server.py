@@ -65,7 +65,7 @@ def running(settings: Settings) -> Iterator[Running]:
             runtime=settings.runtime,
             device=settings.device,
             queue_limit=settings.queue,
-            told=metrics.batch,
+            on_results=metrics.batch,
         )
         metrics.watch(registry)
         context = Context(store, registry, metrics, tokens, settings.limits, _watched(settings, registry))
@@ -152,8 +152,8 @@ def _watched(settings: Settings, registry: Registry) -> tuple[tuple[str, str, Pa
 def _watch_folders(context: Context, settings: Settings, ended: threading.Event) -> None:
     """Score what arrives in the watched folders, each file once, until the event is set."""
     for _, model, folder in context.watched:
-        served, told = context.registry.get(model), context.metrics.batch
-        intake = Intake(context.store, served, "", ended, told)
+        served, on_results = context.registry.get(model), context.metrics.batch
+        intake = Intake(context.store, served, "", ended, on_results)
         source = FolderWatch(intake, folder, leave_out=(settings.data,))
         threading.Thread(target=watch, args=(source, ended), name=f"watch-{folder.name}", daemon=True).start()
 

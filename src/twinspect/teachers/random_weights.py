@@ -16,7 +16,7 @@ SHARED_GREY = 2.0
 """Weight of what R, G and B have in common against what each has alone: natural images are mostly grey."""
 
 
-def settle(network: nn.Module, seed: int) -> None:
+def calibrate_batchnorm(network: nn.Module, seed: int) -> None:
     """Measure the statistics of every BatchNorm on pink noise; all else stays as it is.
 
     Args:

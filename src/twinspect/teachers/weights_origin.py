@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from twinspect.teachers import weights
-from twinspect.teachers.random_weights import settle
+from twinspect.teachers.random_weights import calibrate_batchnorm
 
 if TYPE_CHECKING:
     from torch import nn
@@ -39,7 +39,7 @@ def random_origin(backbone: nn.Module, seed: int) -> Origin:
         backbone: takes (B, 3, H, W) float32; is changed.
         seed: that it was built with.
     """
-    settle(backbone, seed)
+    calibrate_batchnorm(backbone, seed)
     return Origin(
         weights.sha256_of_tensors(backbone.state_dict()),
         f"random, seed {seed}",

@@ -11,8 +11,8 @@ from torch import Tensor
 from twinspect.data.prefetching import prefetch
 from twinspect.methods.base import Batch
 from twinspect.synthesis import foregrounds
-from twinspect.training.training_inputs import pictures
-from twinspect.utils.distributed import ALONE
+from twinspect.training.training_inputs import training_inputs
+from twinspect.utils.distributed import SINGLE_PROCESS
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from twinspect.model.tiling import Tiling
     from twinspect.model.whole_image import Model
     from twinspect.synthesis import Synthesizer
-    from twinspect.utils.distributed import Ranks
+    from twinspect.utils.distributed import ProcessGroup
     from twinspect.utils.progress import Progress
 
 FILL_CHUNK = 16
@@ -59,10 +59,10 @@ class TrainingImages:
         workers: int,
         bits: int | None = None,
         tiling: Tiling | None = None,
-        ranks: Ranks = ALONE,
+        ranks: ProcessGroup = SINGLE_PROCESS,
     ) -> None:
         self._model = model.to(device)
-        self._pictures = pictures(model, samples, bits, tiling)
+        self._pictures = training_inputs(model, samples, bits, tiling)
         self.by_image = self._pictures.by_image
         self.device = device
         self._ranks = ranks
@@ -168,7 +168,7 @@ class TrainingImages:
             starts: numbers of the chunks' first images, no more than there are processes.
             first: the chunk at 0, which every process has computed already.
         """
-        with self._ranks.together():
+        with self._ranks.raise_in_all():
             mine = first
             if self._ranks.number < len(starts) and (start := starts[self._ranks.number]):
                 mine = self._chunk(range(start, min(start + FILL_CHUNK, len(self))))

@@ -13,7 +13,7 @@ from safetensors.torch import save
 from torch import Tensor, nn
 
 from twinspect.errors import TrainingError
-from twinspect.utils.distributed import ALONE
+from twinspect.utils.distributed import SINGLE_PROCESS
 from twinspect.utils.files import write_atomically
 
 if TYPE_CHECKING:
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from torch.optim import Optimizer
 
-    from twinspect.utils.distributed import Ranks
+    from twinspect.utils.distributed import ProcessGroup
 
 
 _MODEL, _OPTIMIZER, _BEST, _RANDOM = "model.", "optimizer.", "best.", "random"
@@ -70,8 +70,8 @@ class State:
         history: History,
         model: nn.Module,
         optimizer: Optimizer,
-        best: Best,
-        ranks: Ranks = ALONE,
+        best: BestState,
+        ranks: ProcessGroup = SINGLE_PROCESS,
     ) -> State:
         """Copy the state out of a model, its optimiser, and what was best; all processes must take it at once."""
         tensors = {_MODEL + name: tensor for name, tensor in learned_state(model).items()}
@@ -86,7 +86,7 @@ class State:
         groups = {"groups": saved["param_groups"], "numbers": numbers}
         return cls(stage, step, history, best.loss, tensors, groups)
 
-    def put_back(self, model: nn.Module, optimizer: Optimizer, best: Best, rank: int = 0) -> None:
+    def restore(self, model: nn.Module, optimizer: Optimizer, best: BestState, rank: int = 0) -> None:
         """Load the state into a model, an optimiser and a record of what was best, of the same shapes.
 
         A process that there was not when the state was taken keeps the random state that it began with.
@@ -178,7 +178,7 @@ def learned_state(model: nn.Module) -> dict[str, Tensor]:
     return {name: t for name, t in model.state_dict().items() if not name.startswith("method.teacher.")}
 
 
-class Best:
+class BestState:
     """The state in which some modules had the lowest loss.
 
     Args:
@@ -190,13 +190,13 @@ class Best:
         self.loss = math.inf
         self.tensors: dict[str, Tensor] = {}
 
-    def offer(self, loss: float) -> None:
+    def keep_if_better(self, loss: float) -> None:
         """Copy the modules' state if this loss is the lowest so far."""
         if loss < self.loss:
             self.loss = loss
             self.tensors = {name: t.detach().clone() for name, t in self._modules.state_dict().items()}
 
-    def put_back(self) -> None:
+    def restore(self) -> None:
         """Load the best state into the modules; without any, they stay as they are."""
         if self.tensors:
             self._modules.load_state_dict(self.tensors)

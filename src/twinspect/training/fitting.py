@@ -12,7 +12,7 @@ import torch
 from twinspect.calibration.good_scores import GoodScores
 from twinspect.calibration.hold_out import FOLDS
 from twinspect.data.splits import fold_of
-from twinspect.inference.pipeline import SCORE_BATCH, Scorer
+from twinspect.inference.pipeline import SCORE_BATCH, ScoringPipeline
 from twinspect.inference.torch_engine import TorchEngine
 from twinspect.model.tiled import tiled
 from twinspect.model.whole_image import Model
@@ -51,7 +51,7 @@ class Fitting:
     config: MethodConfig
     teacher: Teacher
     trainer: Trainer
-    scorer: Scorer
+    scorer: ScoringPipeline
     fingerprint: str
     progress: Progress | None = None
     folder: Path | None = None
@@ -61,8 +61,8 @@ class Fitting:
     def split(self, train: Sequence[Sample], held: Sequence[Sample]) -> tuple[Model, History, GoodScores]:
         """Train on some images and score the others."""
         model, ranks = self._untrained(), self.trainer.ranks
-        with ranks.together():
-            self.scorer.check_readable(self.engine(model), ranks.dealt(held, SCORE_BATCH))
+        with ranks.raise_in_all():
+            self.scorer.check_readable(self.engine(model), ranks.local_share(held, SCORE_BATCH))
         history = self._train("model", model, train)
         return model, history, self._good(model, held)
 
@@ -99,8 +99,8 @@ class Fitting:
     def _good(self, model: Model, held: Sequence[Sample]) -> GoodScores:
         """Score good images: each process whole batches of them, as if one scored all; and all know all scores."""
         ranks, places = self.trainer.ranks, range(len(held))
-        mine = ranks.dealt(places, SCORE_BATCH)
-        with ranks.together():
+        mine = ranks.local_share(places, SCORE_BATCH)
+        with ranks.raise_in_all():
             own = self.scorer.good(self.engine(model), [held[place] for place in mine])
         numbers = torch.zeros(len(held), GoodScores.NUMBERS, dtype=torch.float64)
         numbers[mine] = torch.from_numpy(own.to_numbers())

@@ -17,11 +17,11 @@ from torch import nn
 from twinspect.errors import TrainingError
 from twinspect.methods.base import a_tenth
 from twinspect.training.batches import TrainingImages
-from twinspect.training.checkpoint import Best, Checkpoint, History, State
+from twinspect.training.checkpoint import BestState, Checkpoint, History, State
 from twinspect.training.sync_batchnorm import synchronised
 from twinspect.utils.allocator import kept_memory
 from twinspect.utils.devices import PRECISIONS, choose_device, choose_precision
-from twinspect.utils.distributed import ALONE, Ranks, launch
+from twinspect.utils.distributed import SINGLE_PROCESS, ProcessGroup, launch
 from twinspect.utils.progress import Progress, Silent
 
 if TYPE_CHECKING:
@@ -75,7 +75,7 @@ class Trainer:
     strategy: str = "auto"
 
     @cached_property
-    def ranks(self) -> Ranks:
+    def ranks(self) -> ProcessGroup:
         """The processes that train, started or joined when first asked for.
 
         Raises:
@@ -117,7 +117,7 @@ class Trainer:
             KeyboardInterrupt: Ctrl-C or SIGTERM, after the step at hand and its checkpoint.
         """
         ranks = self.ranks
-        watched = progress if progress and ranks.first else Silent()
+        watched = progress if progress and ranks.is_first else Silent()
         images = TrainingImages(
             model, samples, self.place, workers=self.workers, bits=self.bits, tiling=tiling, ranks=ranks
         )
@@ -151,7 +151,7 @@ class _Lesson(nn.Module):
 class _Run:
     """One call of :meth:`Trainer.fit`."""
 
-    ranks: Ranks
+    ranks: ProcessGroup
     model: Model
     images: TrainingImages
     seed: int
@@ -200,7 +200,7 @@ class _Run:
         shown, held = self._divide(stage)
         judges = self._judges(stage, held)
         total = stage.total_steps(len(shown))
-        best = Best(stage.trained)
+        best = BestState(stage.trained)
         done = self._restore(state, optimizer, best) if state else 0
         losses = self.history.losses.setdefault(stage.name, [])
         self._teach(stage)
@@ -214,8 +214,8 @@ class _Run:
             if judges and len(losses) % max(1, total // VALIDATIONS) == 0:
                 self._validate(stage, judges, best)
             self._save_if_due(index, len(losses), total, optimizer, best)
-        best.put_back()
-        self._settle(stage, held)
+        best.restore()
+        self._measure(stage, held)
         self.progress.finish()
 
     def _divide(self, stage: Stage) -> tuple[list[int], list[int]]:
@@ -224,7 +224,7 @@ class _Run:
         Of an image that is cut into tiles all are held out or none: neighbours share pixels.
         """
         everything = list(range(len(self.images)))
-        if stage.validate is None and stage.settle is None:
+        if stage.validate is None and stage.measure is None:
             return everything, []
         whole = {numbers[0]: numbers for numbers in self.images.by_image}
         held = sorted(
@@ -244,11 +244,11 @@ class _Run:
         return list(self._made(stage, _cut(judges, stage.batch_size), VALIDATION_DRAWS))
 
     @torch.no_grad()
-    def _settle(self, stage: Stage, held: list[int]) -> None:
+    def _measure(self, stage: Stage, held: list[int]) -> None:
         """Let a stage measure what it wants of images it did not learn from, at full precision as in scoring."""
-        if stage.settle is not None:
+        if stage.measure is not None:
             self.model.eval()
-            stage.settle(list(self.images.batches(_cut(held, stage.batch_size))))
+            stage.measure(list(self.images.batches(_cut(held, stage.batch_size))))
 
     def _teach(self, stage: Stage) -> None:
         """Put what learns into training mode and all else into evaluation mode."""
@@ -273,7 +273,9 @@ class _Run:
             self._agreed(self._made(stage, plan, done * stage.batch_size, self.ranks)), weights, strict=True
         )
 
-    def _made(self, stage: Stage, plan: list[list[int]], first: int, ranks: Ranks = ALONE) -> Iterator[Batch]:
+    def _made(
+        self, stage: Stage, plan: list[list[int]], first: int, ranks: ProcessGroup = SINGLE_PROCESS
+    ) -> Iterator[Batch]:
         """Make the part of each batch of image numbers, with anomalies drawn by their running number if wanted."""
         parts = [ranks.part(len(numbers)) for numbers in plan]
         mine = [numbers[part] for numbers, part in zip(plan, parts, strict=True)]
@@ -286,7 +288,7 @@ class _Run:
     def _agreed(self, batches: Iterator[Batch]) -> Iterator[Batch]:
         """Pass batches on while every process can make its own."""
         while True:
-            with self.ranks.together():
+            with self.ranks.raise_in_all():
                 batch = next(batches, None)
             if batch is None:
                 return
@@ -310,7 +312,7 @@ class _Run:
         return value
 
     @torch.no_grad()
-    def _validate(self, stage: Stage, judges: list[Batch], best: Best) -> None:
+    def _validate(self, stage: Stage, judges: list[Batch], best: BestState) -> None:
         """Measure the stage's figures, averaged over the held-out batches, and keep the state if it is the best."""
         assert stage.validate is not None  # noqa: S101 - there are batches only where there is a measure
         self.model.eval()
@@ -321,23 +323,23 @@ class _Run:
             # All judge the same batches; what they go by must not differ in the last bit.
             mean = self.ranks.sum(torch.tensor(own, dtype=torch.float64)).item() / self.ranks.count
             self.history.curves.setdefault(f"{stage.name}: {name}", []).append(mean)
-        best.offer(self.history.curves[f"{stage.name}: loss"][-1])
+        best.keep_if_better(self.history.curves[f"{stage.name}: loss"][-1])
         self._teach(stage)
 
-    def _save_if_due(self, stage: int, step: int, total: int, optimizer: Optimizer, best: Best) -> None:
+    def _save_if_due(self, stage: int, step: int, total: int, optimizer: Optimizer, best: BestState) -> None:
         due = time.monotonic() - self.saved_at > SECONDS_BETWEEN_CHECKPOINTS
-        stop, due = self.ranks.any(self.interruption.asked, due and self.ranks.first)
+        stop, due = self.ranks.any(self.interruption.asked, due and self.ranks.is_first)
         if self.checkpoint and (stop or due or step == total):
             state = State.take(stage, step, self.history, self.model, optimizer, best, self.ranks)
-            with self.ranks.together():
-                if self.ranks.first:
+            with self.ranks.raise_in_all():
+                if self.ranks.is_first:
                     self.checkpoint.write(state)
             self.saved_at = time.monotonic()
         if stop:
             raise KeyboardInterrupt
 
-    def _restore(self, state: State, optimizer: Optimizer, best: Best) -> int:
-        state.put_back(self.model, optimizer, best, self.ranks.number)
+    def _restore(self, state: State, optimizer: Optimizer, best: BestState) -> int:
+        state.restore(self.model, optimizer, best, self.ranks.number)
         self.history.losses.update({name: list(values) for name, values in state.history.losses.items()})
         self.history.curves.update({name: list(values) for name, values in state.history.curves.items()})
         return state.step

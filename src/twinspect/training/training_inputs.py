@@ -27,7 +27,7 @@ RECENT: Final = 4
 """Decoded images that are kept, so that a file is decoded once for neighbouring tiles of it."""
 
 
-class Pictures(ABC):
+class TrainingInputs(ABC):
     """Pictures of a training by number.
 
     Attributes:
@@ -47,7 +47,9 @@ class Pictures(ABC):
         """
 
 
-def pictures(model: Model, samples: Sequence[Sample], bits: int | None, tiling: Tiling | None) -> Pictures:
+def training_inputs(
+    model: Model, samples: Sequence[Sample], bits: int | None, tiling: Tiling | None
+) -> TrainingInputs:
     """List what is learnt from images.
 
     Args:
@@ -62,7 +64,7 @@ def pictures(model: Model, samples: Sequence[Sample], bits: int | None, tiling: 
     return WholeImages(model, samples, bits) if tiling is None else Tiles(model, samples, bits, tiling)
 
 
-class WholeImages(Pictures):
+class WholeImages(TrainingInputs):
     """Every image is a picture."""
 
     def __init__(self, model: Model, samples: Sequence[Sample], bits: int | None) -> None:
@@ -75,7 +77,7 @@ class WholeImages(Pictures):
         return self._model.read(self._samples[number], bits=self._bits)[0]
 
 
-class Tiles(Pictures):
+class Tiles(TrainingInputs):
     """Every tile of every image is a picture."""
 
     def __init__(self, model: Model, samples: Sequence[Sample], bits: int | None, tiling: Tiling) -> None:

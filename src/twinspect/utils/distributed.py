@@ -34,7 +34,7 @@ _OLD = "torch.distributed.nn.functional.all_gather is deprecated"
 
 
 @dataclass(frozen=True)
-class Ranks:
+class ProcessGroup:
     """The processes of one training, seen from one of them.
 
     Attributes:
@@ -54,7 +54,7 @@ class Ranks:
         return self.fabric.world_size if self.fabric else 1
 
     @property
-    def first(self) -> bool:
+    def is_first(self) -> bool:
         """Whether this is the process that talks and writes."""
         return self.number == 0
 
@@ -75,7 +75,7 @@ class Ranks:
         part = self.part(items)
         return float((part.stop - part.start) * self.count / items)
 
-    def dealt(self, items: Sequence[T], together: int) -> list[T]:
+    def local_share(self, items: Sequence[T], together: int) -> list[T]:
         """Take this process's share of items that are dealt out in turns, so many at a time."""
         return [item for place, item in enumerate(items) if place // together % self.count == self.number]
 
@@ -94,7 +94,7 @@ class Ranks:
         return [bool(raised) for raised in self.sum(torch.tensor(flags, dtype=torch.float32)).tolist()]
 
     @contextmanager
-    def together(self) -> Iterator[None]:
+    def raise_in_all(self) -> Iterator[None]:
         """Let a user's mistake that only some processes meet end the block in all of them.
 
         Raises:
@@ -122,13 +122,13 @@ class Ranks:
         return exchanged.to(values.device)
 
 
-ALONE = Ranks()
+SINGLE_PROCESS = ProcessGroup()
 """A process that fits by itself, or does not fit."""
 
 
 def launch(
     device: torch.device, precision: str, *, devices: int = 1, nodes: int = 1, strategy: str = "auto"
-) -> Ranks:
+) -> ProcessGroup:
     """Start the other processes of this machine, or find those that torchrun or Slurm have started, and join them.
 
     Fabric starts a process by running the same command again, so everything before this call is repeated in each.
@@ -160,7 +160,7 @@ def launch(
         fabric.launch()
     except ValueError as error:  # what Slurm or torchrun started is something else
         raise ConfigError(f"--devices {devices} --nodes {nodes}: {error}") from error
-    return Ranks(fabric)
+    return ProcessGroup(fabric)
 
 
 def check(device: torch.device, devices: int, nodes: int, strategy: str) -> None:

@@ -19,7 +19,7 @@ SHORTEST = 1e-8
 """Least deviation of all."""
 
 
-class Spreads(nn.Module):
+class BranchNormalizer(nn.Module):
     """Join the scores of several branches by Noisy-OR, each by its distribution on good images of the same kind.
 
     One kind of product scores higher than another however good it is; measured over both, neither branch could be
@@ -60,7 +60,7 @@ class Spreads(nn.Module):
         self.table = torch.stack([self._rows(scores[own]) for own in members])
 
     def _rows(self, scores: Tensor) -> Tensor:
-        return torch.stack([noisy_or.spread_of(own, self.tail) for own in scores.unbind(dim=1)])
+        return torch.stack([noisy_or.fit_distribution(own, self.tail) for own in scores.unbind(dim=1)])
 
     def forward(self, scores: Tensor, descriptions: Tensor) -> Tensor:
         """Join scores.
@@ -75,7 +75,7 @@ class Spreads(nn.Module):
         kinds = scores.new_zeros(len(scores), dtype=torch.long)
         if len(self.centres) > 1:
             kinds = self.kinds(descriptions)
-        return noisy_or.surprise(scores, self.table[kinds], self.tail).sum(dim=1)
+        return noisy_or.negative_log_p(scores, self.table[kinds], self.tail).sum(dim=1)
 
     def kinds(self, descriptions: Tensor) -> Tensor:
         """Say which kind each of (B, D) descriptions is nearest to: (B,) int64."""

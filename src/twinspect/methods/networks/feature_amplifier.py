@@ -36,7 +36,7 @@ ACTIVATIONS: dict[str, Callable[[Tensor, Tensor], Tensor]] = {
 attributes, or as it is."""
 
 
-class Amplifier(nn.Module):
+class FeatureAmplifier(nn.Module):
     """Gate and generator of one level.
 
     Args:
@@ -49,7 +49,7 @@ class Amplifier(nn.Module):
 
     def __init__(self, channels: int, items: int, *, gate: bool, generator: bool, residual: str) -> None:
         super().__init__()
-        self.gate = Gate(channels, items) if gate else None
+        self.gate = AmplifierGate(channels, items) if gate else None
         self.generator = _perceptron(channels, depth=2) if generator else None
         self._to_residual = ACTIVATIONS[residual]
 
@@ -87,7 +87,7 @@ class Amplifier(nn.Module):
         return torch.addcmul(features, chosen[:, None].to(features.dtype), self.residual(features))
 
 
-class Gate(nn.Module):
+class AmplifierGate(nn.Module):
     """Match every place with learnt memory items; the weight is the probability of the anomalous ones.
 
     Args:

@@ -36,8 +36,8 @@ class Bottleneck(nn.Module):
         width = 2 * coarsest.channels
         inner = width * coarsest.inner // coarsest.channels
         joined = len(parts) * coarsest.channels
-        blocks = [Residual(joined, width, inner, scale=0.5)]
-        blocks += [Residual(width, width, inner) for _ in range(EMBEDDING_BLOCKS - 1)]
+        blocks = [ResidualBlock(joined, width, inner, scale=0.5)]
+        blocks += [ResidualBlock(width, width, inner) for _ in range(EMBEDDING_BLOCKS - 1)]
         self.embed = nn.Sequential(*blocks)
         self.width = width
 
@@ -80,7 +80,7 @@ class Decoder(nn.Module):
         return tuple(reversed(levels))
 
 
-class Residual(nn.Module):
+class ResidualBlock(nn.Module):
     """A residual block of two 3x3 convolutions, or of a 1x1, a 3x3 and a 1x1 one; ReLU after the sum.
 
     Args:
@@ -126,7 +126,7 @@ def _stage(part: Part, channels: int, scale: int) -> nn.Sequential:
     blocks = []
     for number in range(part.blocks):
         signed = part.signed and number == part.blocks - 1
-        blocks.append(Residual(channels, part.channels, part.inner, scale=scale, signed=signed))
+        blocks.append(ResidualBlock(channels, part.channels, part.inner, scale=scale, signed=signed))
         channels, scale = part.channels, 1
     return nn.Sequential(*blocks)
 

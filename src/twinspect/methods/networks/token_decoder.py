@@ -38,7 +38,7 @@ class TokenStudent(nn.Module):
     def __init__(self, channels: int, groups: int, blocks: int, *, dropout: float, linear: bool) -> None:
         super().__init__()
         self.bottleneck = Perceptron(channels, dropout)
-        self.blocks = nn.ModuleList(Block(channels, linear=linear) for _ in range(max(blocks, groups)))
+        self.blocks = nn.ModuleList(TokenBlock(channels, linear=linear) for _ in range(max(blocks, groups)))
         self._groups = groups
         self.apply(_initialise)
 
@@ -60,7 +60,7 @@ class TokenStudent(nn.Module):
         return sum(own[1:], start=own[0]) / len(own)
 
 
-class Block(nn.Module):
+class TokenBlock(nn.Module):
     """Attention and a perceptron, each on normalised tokens and added to what came in.
 
     Args:

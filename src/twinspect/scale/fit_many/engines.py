@@ -14,10 +14,10 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterator
 
     from twinspect.detector import Detector
-    from twinspect.scale.fit_many.plan import Job
+    from twinspect.scale.fit_many.plan import FitJob
     from twinspect.utils.progress import Progress
 
-    Claim = Callable[[], Job | None]
+    Claim = Callable[[], FitJob | None]
     """Gives the next job; ``None`` where none is left now."""
 
 RETRIES: Final = 3
@@ -29,18 +29,18 @@ GOODBYE: Final = 15.0
 """Seconds that interrupted trainings have for their checkpoints."""
 
 
-class Engine(Protocol):
+class FitEngine(Protocol):
     """Makes models."""
 
     def identify(self, detector: Detector, gpus: float) -> dict[str, Any]:
         """Say what decides a detector's numbers where it will be fitted."""
 
-    def run(self, claim: Claim) -> Iterator[tuple[Job, Made]]:
+    def run(self, claim: Claim) -> Iterator[tuple[FitJob, Made]]:
         """Make what is claimed, and give what came of it as it comes."""
 
 
 @dataclass(frozen=True)
-class Local:
+class LocalFitEngine:
     """One model after the other, in this process.
 
     Attributes:
@@ -53,14 +53,14 @@ class Local:
         """Say it of this machine."""
         return identity(detector)
 
-    def run(self, claim: Claim) -> Iterator[tuple[Job, Made]]:
+    def run(self, claim: Claim) -> Iterator[tuple[FitJob, Made]]:
         """Make them in turn."""
         while (job := claim()) is not None:
             yield job, make(job, self.progress)
 
 
 @dataclass(frozen=True)
-class OnRay:
+class RayFitEngine:
     """A task of Ray for each model, with the processors and GPUs that it asks for.
 
     Attributes:
@@ -79,7 +79,7 @@ class OnRay:
             found: dict[str, Any] = ray.get(ray.remote(identity).options(num_gpus=gpus).remote(detector))
             return found
 
-    def run(self, claim: Claim) -> Iterator[tuple[Job, Made]]:
+    def run(self, claim: Claim) -> Iterator[tuple[FitJob, Made]]:
         """Make them side by side; whoever stops asking lets the trainings save where they stand."""
         first = claim()
         if first is None:
@@ -93,7 +93,7 @@ class OnRay:
                 flight.cancel()
 
 
-def _landing(flight: _Flight, claim: Claim) -> Iterator[tuple[Job, Made]]:
+def _landing(flight: _Flight, claim: Claim) -> Iterator[tuple[FitJob, Made]]:
     while flight.jobs:
         while flight.has_room() and (job := claim()) is not None:
             flight.begin(job)
@@ -110,13 +110,13 @@ class _Flight:
     def __init__(self, ray: Any) -> None:
         self._ray = ray
         self._task = ray.remote(make)
-        self.jobs: dict[Any, Job] = {}
+        self.jobs: dict[Any, FitJob] = {}
 
     def has_room(self) -> bool:
         """Whether another job should be handed out."""
         return has_room(self.jobs.values(), self._ray.cluster_resources())
 
-    def begin(self, job: Job) -> None:
+    def begin(self, job: FitJob) -> None:
         """Hand a job out.
 
         Raises:
@@ -136,7 +136,7 @@ class _Flight:
         }
         self.jobs[self._task.options(**options).remote(job)] = job
 
-    def next(self) -> tuple[Job, Made]:
+    def next(self) -> tuple[FitJob, Made]:
         """Wait for a job that is over."""
         (over,), _ = self._ray.wait(list(self.jobs), num_returns=1)
         job = self.jobs.pop(over)
@@ -156,7 +156,7 @@ class _Flight:
             self._ray.wait(left, num_returns=len(left), timeout=GOODBYE)
 
 
-def has_room(jobs: Collection[Job], there: dict[str, float]) -> bool:
+def has_room(jobs: Collection[FitJob], there: dict[str, float]) -> bool:
     """Tell whether another job should be handed out: while the jobs that are out ask for less than ``AHEAD`` allows.
 
     Args:

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from twinspect.data.samples import DataSet
     from twinspect.detector import Detector
-    from twinspect.scale.fit_many.plan import Job
+    from twinspect.scale.fit_many.plan import FitJob
     from twinspect.utils.progress import Progress
 
 
@@ -36,7 +36,7 @@ class Made:
     error: str = ""
 
 
-def make(job: Job, progress: Progress | None = None) -> Made:
+def make(job: FitJob, progress: Progress | None = None) -> Made:
     """Make a model, going on from its checkpoint if there is one.
 
     What is wrong with one model is said and not raised, so that the others go on.
@@ -54,7 +54,7 @@ def make(job: Job, progress: Progress | None = None) -> Made:
         return Made(None, f"{type(error).__name__}: {error}")
 
 
-def _trial(job: Job, progress: Progress | None) -> Trial:
+def _trial(job: FitJob, progress: Progress | None) -> Trial:
     resumed = any(job.checkpoints.glob("*.safetensors"))
     peak_memory.begin()
     detector, data = job.run.detector.clone(), job.run.read()

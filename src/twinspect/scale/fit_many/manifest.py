@@ -25,7 +25,7 @@ _USABLE: Final = re.compile(r"[^\W_][\w .+@=-]{0,99}(?<![ .])")
 
 
 @dataclass(frozen=True)
-class Entry:
+class ManifestRow:
     """What a manifest says of one model.
 
     Attributes:
@@ -45,7 +45,7 @@ class Entry:
     options: Mapping[str, str]
 
 
-def read_entries(path: Path) -> list[Entry]:
+def read_entries(path: Path) -> list[ManifestRow]:
     """Read a manifest of models.
 
     Columns: ``name`` and ``data``, which must be there; any option of `fit` and any setting of its method, by name;
@@ -114,7 +114,7 @@ def _text(value: Any) -> str:
     return ",".join(map(as_text, value)) if isinstance(value, list) else as_text(value)
 
 
-def _entry(where: str, row: Mapping[str, str], base: Path) -> Entry:
+def _entry(where: str, row: Mapping[str, str], base: Path) -> ManifestRow:
     said = {name.replace("-", "_"): text for name, text in row.items() if text}
     name, data = said.pop(NAME, ""), said.pop(DATA, "")
     if not _USABLE.fullmatch(name):
@@ -125,7 +125,7 @@ def _entry(where: str, row: Mapping[str, str], base: Path) -> Entry:
         raise DataError(f"{where}: no data; expected the folder, manifest or .npz to learn from")
     cpus, gpus = said.pop(CPUS, None), said.pop(GPUS, None)
     said |= {key: _found(base, said[key]) for key in PATHS if key in said}
-    return Entry(
+    return ManifestRow(
         where,
         name,
         base / Path(data.replace("\\", "/")).expanduser(),
@@ -141,8 +141,8 @@ def _found(base: Path, text: str) -> str:
     return str(path) if path.exists() else text
 
 
-def _check_unique(entries: list[Entry]) -> None:
-    first: dict[str, Entry] = {}
+def _check_unique(entries: list[ManifestRow]) -> None:
+    first: dict[str, ManifestRow] = {}
     for entry in entries:
         earlier = first.setdefault(entry.name.casefold(), entry)  # to some file systems case is nothing
         if earlier is not entry:

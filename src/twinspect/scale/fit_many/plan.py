@@ -45,7 +45,7 @@ class Order:
 
 
 @dataclass(frozen=True)
-class Job:
+class FitJob:
     """A model to be made, with all that a process on another machine needs.
 
     Attributes:
@@ -75,7 +75,7 @@ class Identify(Protocol):
         """Say it."""
 
 
-def make_plan(orders: Sequence[Order], out: Path, identify: Identify) -> list[Job]:
+def make_plan(orders: Sequence[Order], out: Path, identify: Identify) -> list[FitJob]:
     """Look at all settings, teachers and images, so that a mistake is found before hours of work.
 
     Args:
@@ -98,7 +98,7 @@ def make_plan(orders: Sequence[Order], out: Path, identify: Identify) -> list[Jo
     return jobs
 
 
-def _job(order: Order, out: Path, identity: dict[str, Any]) -> Job:
+def _job(order: Order, out: Path, identity: dict[str, Any]) -> FitJob:
     detector, data = order.detector, order.read()
     train, held = detector.split(data)
     what = {
@@ -115,7 +115,7 @@ def _job(order: Order, out: Path, identity: dict[str, Any]) -> Job:
         },
     }
     run = Run(what, detector, order.read)
-    return Job(run, out / f"{order.name}{SUFFIX}", checkpoints(out, run.key), order.cpus, order.gpus)
+    return FitJob(run, out / f"{order.name}{SUFFIX}", checkpoints(out, run.key), order.cpus, order.gpus)
 
 
 @contextmanager

@@ -15,8 +15,8 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
-    from twinspect.benchmark.store import Store
-    from twinspect.scale.fit_many.plan import Job
+    from twinspect.benchmark.store import RunStore
+    from twinspect.scale.fit_many.plan import FitJob
 
 FILE: Final = "models.csv"
 COLUMNS: Final = (
@@ -25,7 +25,7 @@ COLUMNS: Final = (
 )
 
 
-def write_models(store: Store, jobs: Sequence[Job]) -> Path:
+def write_models(store: RunStore, jobs: Sequence[FitJob]) -> Path:
     """Write the table of all models of a plan, in its order, beside the store.
 
     ``images`` are those learnt from; ``image_auroc`` is the mean over the categories of the test images, if there are
@@ -46,7 +46,7 @@ def write_models(store: Store, jobs: Sequence[Job]) -> Path:
     return path
 
 
-def _row(job: Job, row: sqlite3.Row) -> dict[str, Any]:
+def _row(job: FitJob, row: sqlite3.Row) -> dict[str, Any]:
     own = {"name": job.name, "state": row["state"], "method": row["method"], "error": row["error"]}
     if row["state"] != "done":
         return own

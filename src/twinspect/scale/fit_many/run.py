@@ -13,13 +13,13 @@ from twinspect.errors import BundleError
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Sequence
 
-    from twinspect.benchmark.store import Store
-    from twinspect.scale.fit_many.engines import Engine
+    from twinspect.benchmark.store import RunStore
+    from twinspect.scale.fit_many.engines import FitEngine
     from twinspect.scale.fit_many.fit_one import Made
-    from twinspect.scale.fit_many.plan import Job
+    from twinspect.scale.fit_many.plan import FitJob
 
 
-def prepare(store: Store, jobs: Sequence[Job], *, retry: bool) -> None:
+def prepare(store: RunStore, jobs: Sequence[FitJob], *, retry: bool) -> None:
     """Note the jobs in the store; what was done stays done as long as its model is there.
 
     Args:
@@ -39,7 +39,7 @@ def prepare(store: Store, jobs: Sequence[Job], *, retry: bool) -> None:
 
 
 def work(
-    store: Store, jobs: Sequence[Job], engine: Engine, told: Callable[[Job, Made, Standing], None]
+    store: RunStore, jobs: Sequence[FitJob], engine: FitEngine, told: Callable[[FitJob, Made, Standing], None]
 ) -> None:
     """Make every model of a plan that nobody has made and nobody is making.
 
@@ -57,7 +57,7 @@ def work(
     by_key = {job.run.key: job for job in jobs}
     keys, held = list(by_key), set()
 
-    def claim() -> Job | None:
+    def claim() -> FitJob | None:
         key = store.claim(keys)
         if key is None:
             return None
@@ -66,7 +66,7 @@ def work(
 
     with store.heartbeat():
         try:
-            with closing(cast("Generator[tuple[Job, Made]]", engine.run(claim))) as over:
+            with closing(cast("Generator[tuple[FitJob, Made]]", engine.run(claim))) as over:
                 for job, made in over:
                     _write_down(store, job, made)
                     held.discard(job.run.key)
@@ -76,7 +76,7 @@ def work(
                 store.release(key)
 
 
-def _write_down(store: Store, job: Job, made: Made) -> None:
+def _write_down(store: RunStore, job: FitJob, made: Made) -> None:
     if made.trial:
         store.finish(job.run.key, made.trial)
     else:
@@ -84,7 +84,7 @@ def _write_down(store: Store, job: Job, made: Made) -> None:
     shutil.rmtree(job.checkpoints, ignore_errors=True)
 
 
-def _is_whole(job: Job) -> bool:
+def _is_whole(job: FitJob) -> bool:
     """Whether the model is there, with a record that nobody altered."""
     try:
         read_record(job.model)

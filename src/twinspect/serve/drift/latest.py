@@ -8,12 +8,12 @@ from twinspect.serve.drift.windows import drift
 
 if TYPE_CHECKING:
     from twinspect.serve.http.context import Context
-    from twinspect.serve.scoring.model_worker import Served
+    from twinspect.serve.scoring.model_worker import ModelWorker
 
 WINDOW: Final = 50
 
 
-def latest_drift(here: Context, served: Served) -> str | None:
+def latest_drift(here: Context, served: ModelWorker) -> str | None:
     """Say in words what changed, if anything did; each window is tested once, however often it is asked for."""
     windows = here.store.windows(served.id, size=WINDOW, limit=1)
     if not windows:

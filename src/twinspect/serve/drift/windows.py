@@ -31,7 +31,7 @@ import numpy as np
 from scipy import stats
 
 from twinspect.errors import ConfigError
-from twinspect.images.statistics import Looks
+from twinspect.images.statistics import ImageStatistics
 from twinspect.serve.drift.permutation_test import SHUFFLINGS, Stratum, compare
 from twinspect.serve.drift.wording import in_words, share_in_words
 
@@ -53,7 +53,7 @@ SCORE, ANOMALIES = "score", "anomalies"
 SMALLEST_RATE: Final = 2 / SHUFFLINGS
 
 
-class Seen(Protocol):
+class ScoredInspections(Protocol):
     """Scored inspections in their order, such as :class:`twinspect.serve.store.Series`."""
 
     @property
@@ -70,11 +70,11 @@ class Seen(Protocol):
 
     @property
     def looks(self) -> Sequence[Mapping[str, float]]:
-        """N, by the names of :class:`twinspect.images.statistics.Looks`; empty where they were not kept."""
+        """N, by the names of :class:`twinspect.images.statistics.ImageStatistics`; empty where they were not kept."""
 
 
 @dataclass(frozen=True)
-class Quantity:
+class DriftQuantity:
     """One quantity of a window.
 
     Attributes:
@@ -107,7 +107,7 @@ class Window:
     first: int
     last: int
     count: int
-    quantities: dict[str, Quantity]
+    quantities: dict[str, DriftQuantity]
     anomalous: int
     share_p_value: float
     p_value: float
@@ -166,7 +166,11 @@ class Drift:
 
 
 def drift(
-    calibration: Calibration, windows: Sequence[Seen], *, rate: float = RATE, defects: float = DEFECTS
+    calibration: Calibration,
+    windows: Sequence[ScoredInspections],
+    *,
+    rate: float = RATE,
+    defects: float = DEFECTS,
 ) -> Drift:
     """Compare windows of inspections with the calibration.
 
@@ -186,7 +190,7 @@ def drift(
             f"got {rate:g} and {defects:g}"
         )
     reference = _Reference(calibration)
-    found = [_Look(reference, each) for each in windows]
+    found = [_WindowTest(reference, each) for each in windows]
     return Drift(
         rate,
         reference.names,
@@ -202,10 +206,10 @@ class _Reference:
 
     def __init__(self, calibration: Calibration) -> None:
         self.calibration = calibration
-        self.names = (SCORE, *Looks._fields) if calibration.looks else (SCORE,)
+        self.names = (SCORE, *ImageStatistics._fields) if calibration.statistics else (SCORE,)
         self.values = np.array(calibration.scores)[:, None]
-        if calibration.looks:
-            self.values = np.hstack([self.values, np.array(calibration.looks)])
+        if calibration.statistics:
+            self.values = np.hstack([self.values, np.array(calibration.statistics)])
         known = sorted(set(calibration.categories))
         self.categories = known if len(known) > 1 else []
 
@@ -227,16 +231,18 @@ class _Reference:
         ]
 
 
-class _Look:
+class _WindowTest:
     """One window beside the calibration."""
 
-    def __init__(self, reference: _Reference, seen: Seen) -> None:
+    def __init__(self, reference: _Reference, seen: ScoredInspections) -> None:
         self._reference, self._seen = reference, seen
         self.groups = reference.groups(seen.categories)
         self.count = sum(len(new) for _, _, new in self.groups)
         self.unknown = len(seen.ids) - self.count
         self.names = (
-            reference.names if all(each.keys() >= set(Looks._fields) for each in seen.looks) else (SCORE,)
+            reference.names
+            if all(each.keys() >= set(ImageStatistics._fields) for each in seen.looks)
+            else (SCORE,)
         )
         table = [
             [score, *(look[name] for name in self.names[1:])]
@@ -271,14 +277,14 @@ class _Look:
             words=tuple(self._words(name, quantities, anomalous, defects) for name in alarmed),
         )
 
-    def _quantities(self) -> dict[str, Quantity]:
+    def _quantities(self) -> dict[str, DriftQuantity]:
         if self.compared is None:
             return {}
         p_values = np.minimum(1.0, self.compared.p_values / (1 - SHARE_PART))
         new = np.median(self.values[np.concatenate([came for _, _, came in self.groups])], axis=0)
         old = [self._usual(place) for place in range(len(self.names))]
         columns = zip(self.names, p_values.tolist(), new.tolist(), old, strict=True)
-        return {name: Quantity(p_value, median, usual) for name, p_value, median, usual in columns}
+        return {name: DriftQuantity(p_value, median, usual) for name, p_value, median, usual in columns}
 
     def _usual(self, place: int) -> float:
         """Give the calibration's median of a quantity, each category weighing what it weighs in the window."""
@@ -303,7 +309,9 @@ class _Look:
             found = np.convolve(found, _anomalies(own, images[key], defects))
         return found
 
-    def _words(self, name: str, quantities: Mapping[str, Quantity], anomalous: int, defects: float) -> str:
+    def _words(
+        self, name: str, quantities: Mapping[str, DriftQuantity], anomalous: int, defects: float
+    ) -> str:
         if name == ANOMALIES:
             return share_in_words(anomalous, self.count, defects, self._outside(quantities))
         if self.compared is None:
@@ -312,7 +320,7 @@ class _Look:
         moved = self.compared.higher[place], self.compared.wider[place]
         return in_words(name, own.median, own.reference, *map(float, moved))
 
-    def _outside(self, quantities: Mapping[str, Quantity]) -> list[tuple[str, float, float, float]]:
+    def _outside(self, quantities: Mapping[str, DriftQuantity]) -> list[tuple[str, float, float, float]]:
         """Find the looks whose median lies outside of all calibration images that the window is compared with."""
         old = self._reference.values[np.concatenate([kept for _, kept, _ in self.groups])]
         ends = zip(self.names, old.min(axis=0).tolist(), old.max(axis=0).tolist(), strict=False)
@@ -337,7 +345,7 @@ def _anomalies(own: Calibration, images: int, defects: float) -> NDArray[np.floa
     return found
 
 
-def _note(calibration: Calibration, looks: Iterable[_Look], rate: float) -> str:
+def _note(calibration: Calibration, looks: Iterable[_WindowTest], rate: float) -> str:
     """Say what could not be compared, and what no number of alarms would prove."""
     found = list(looks)
     notes = []
@@ -346,7 +354,7 @@ def _note(calibration: Calibration, looks: Iterable[_Look], rate: float) -> str:
             f"{len(calibration.scores)} calibration images are too few to tell any change of scores or looks from "
             "chance at this rate; nothing is claimed: calibrate with more good images"
         )
-    if not calibration.looks:
+    if not calibration.statistics:
         notes.append(
             "the calibration does not say what its images look like, so only scores are compared; type: "
             "twinspect calibrate M.twin GOOD"

@@ -12,7 +12,7 @@ from fastapi.security import HTTPBearer
 
 from twinspect.data.prefetching import default_workers
 from twinspect.errors import NotStoredError, unknown_name
-from twinspect.serve.api_errors import STATUS, Refusal
+from twinspect.serve.api_errors import STATUS, ApiError
 from twinspect.serve.http.memory_cache import Cache
 from twinspect.serve.http.schemas import ErrorAnswer
 from twinspect.serve.http.tokens import LOCAL, Actor, Tokens
@@ -88,7 +88,7 @@ class Context:
             if called == name:
                 return spelt(str(path))
         known = [called for called, _, _ in self.watched]
-        raise Refusal("unknown_folder", str(unknown_name("watched folder", name, known)))
+        raise ApiError("unknown_folder", str(unknown_name("watched folder", name, known)))
 
     def inspection(self, number: int) -> InspectionRow:
         """Find an inspection.
@@ -99,7 +99,7 @@ class Context:
         try:
             return self.store.inspection(number)
         except NotStoredError:
-            raise Refusal("unknown_inspection", f"no inspection of id {number}") from None
+            raise ApiError("unknown_inspection", f"no inspection of id {number}") from None
 
 
 def here(request: Request) -> Context:
@@ -126,7 +126,7 @@ def check_role(actor: Actor, role: str) -> None:
         Refusal: ``role_too_low``.
     """
     if not actor.may(role):
-        raise Refusal("role_too_low", f"{actor.name!r} has the role {actor.role!r}; this needs {role!r}")
+        raise ApiError("role_too_low", f"{actor.name!r} has the role {actor.role!r}; this needs {role!r}")
 
 
 def _identify(tokens: Tokens | None, header: str | None) -> Actor:
@@ -134,10 +134,10 @@ def _identify(tokens: Tokens | None, header: str | None) -> Actor:
         return LOCAL
     scheme, _, token = (header or "").partition(" ")
     if scheme.lower() != "bearer" or not token:
-        raise Refusal("token_needed", "send the header: Authorization: Bearer TOKEN")
+        raise ApiError("token_needed", "send the header: Authorization: Bearer TOKEN")
     found = tokens.find(token.strip())
     if found is None:
-        raise Refusal(
+        raise ApiError(
             "token_unknown", "the token is not known; one is made with: twinspect serve --add-token NAME"
         )
     return found

@@ -6,7 +6,7 @@ import csv
 import io
 from typing import TYPE_CHECKING, Any, Final
 
-from twinspect.serve.http.presenters import tell_inspection
+from twinspect.serve.http.presenters import present_inspection
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -62,7 +62,7 @@ def safe(value: Any) -> Any:
 
 
 def _cells(here: Context, row: InspectionRow) -> list[Any]:
-    told = tell_inspection(here, row).model_dump(mode="json")
+    told = present_inspection(here, row).model_dump(mode="json")
     said = told["feedback"] or {}
     told |= {"feedback": said.get("verdict"), "comment": said.get("comment"), "feedback_by": said.get("by")}
     return [safe(told[name]) for name in COLUMNS]

@@ -17,13 +17,13 @@ from twinspect.serve.http.schemas import (
 
 if TYPE_CHECKING:
     from twinspect.calibration.conformal import Calibration
-    from twinspect.serve.api_errors import Refusal
+    from twinspect.serve.api_errors import ApiError
     from twinspect.serve.http.context import Context
-    from twinspect.serve.scoring.model_worker import Served
+    from twinspect.serve.scoring.model_worker import ModelWorker
     from twinspect.serve.store import CalibrationRow, FeedbackRow, InspectionRow
 
 
-def tell_inspection(here: Context, row: InspectionRow) -> InspectionAnswer:
+def present_inspection(here: Context, row: InspectionRow) -> InspectionAnswer:
     """Describe an inspection."""
     own = _decider(here, row)
     address = f"/v1/inspections/{row.id}"
@@ -47,23 +47,23 @@ def tell_inspection(here: Context, row: InspectionRow) -> InspectionAnswer:
         height=row.image.height,
         image=ImageAnswer(sha256=row.image_sha256, url=f"{address}/image" if there else None),
         map_url=f"{address}/map" if there and row.state == "done" else None,
-        feedback=tell_feedback(row.feedback) if row.feedback else None,
+        feedback=present_feedback(row.feedback) if row.feedback else None,
         error=row.error,
         milliseconds=row.milliseconds,
     )
 
 
-def tell_feedback(row: FeedbackRow) -> FeedbackAnswer:
+def present_feedback(row: FeedbackRow) -> FeedbackAnswer:
     """Describe what somebody said."""
     return FeedbackAnswer(verdict=row.verdict, comment=row.comment, by=row.created_by, at=row.created_at)
 
 
-def tell_refused(name: str, refusal: Refusal) -> RefusedImage:
+def present_refused(name: str, refusal: ApiError) -> RefusedImage:
     """Describe an image that was not taken."""
     return RefusedImage(name=name, error=ErrorDetail(code=refusal.code, message=refusal.message))
 
 
-def tell_calibration(row: CalibrationRow, *, active: bool) -> CalibrationAnswer:
+def present_calibration(row: CalibrationRow, *, active: bool) -> CalibrationAnswer:
     """Describe a calibration."""
     own = row.calibration
     return CalibrationAnswer(
@@ -83,7 +83,7 @@ def tell_calibration(row: CalibrationRow, *, active: bool) -> CalibrationAnswer:
     )
 
 
-def tell_model(served: Served, drift: str | None) -> ModelAnswer:
+def present_model(served: ModelWorker, drift: str | None) -> ModelAnswer:
     """Describe a model."""
     judge = served.loaded.judge
     return ModelAnswer(
@@ -91,7 +91,7 @@ def tell_model(served: Served, drift: str | None) -> ModelAnswer:
         method=judge.method,
         runtime=served.loaded.runtime,
         teacher=_teacher(judge.about()["teacher"]),
-        calibration=tell_calibration(served.active, active=True),
+        calibration=present_calibration(served.active, active=True),
         categories=served.categories,
         queue=QueueAnswer(length=served.queue.length, limit=served.queue.limit),
         error=served.error,

@@ -7,7 +7,7 @@ import time
 from collections import OrderedDict
 from typing import TYPE_CHECKING, Final
 
-from twinspect.serve.api_errors import Refusal
+from twinspect.serve.api_errors import ApiError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -48,7 +48,7 @@ class RateLimit:
             self._left.popitem(last=False)
         if not enough:
             seconds = math.ceil((1 - left) / self._rate)
-            raise Refusal(
+            raise ApiError(
                 "rate_limited",
                 f"more than {self._rate:g} requests a second; wait {seconds} s, or start the server with a larger "
                 "--rate-limit",

@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.requests import ClientDisconnect
 
-from twinspect.serve.api_errors import Refusal
+from twinspect.serve.api_errors import ApiError
 
 if TYPE_CHECKING:
     from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -104,7 +104,7 @@ class Guard:
             self._check(scope)
             guarded.check_length(Headers(scope=scope).get("content-length"))
             await self._app(scope, guarded.receive, guarded.send)
-        except Refusal as refusal:
+        except ApiError as refusal:
             await guarded.refuse(refusal)
         except ClientDisconnect:
             LOG.info("%s %s: the client went away", scope["method"], scope["path"])
@@ -116,7 +116,7 @@ class Guard:
         headers = Headers(scope=scope)
         host = headers.get("host", "")
         if not self._hosts.allow(host):
-            raise Refusal(
+            raise ApiError(
                 "host_not_allowed",
                 f"this server is not called {host[:100]!r}; if it is, start it with --allow-host NAME",
             )
@@ -127,9 +127,9 @@ class Guard:
         return self._body_bytes if path == UPLOADS else SMALL_BODY
 
 
-def mistake() -> Refusal:
+def mistake() -> ApiError:
     """Say that it is not the client's fault, and nothing else."""
-    return Refusal("internal_error", "the server made a mistake; its log says which")
+    return ApiError("internal_error", "the server made a mistake; its log says which")
 
 
 def _check_origin(headers: Headers, host: str) -> None:
@@ -138,7 +138,7 @@ def _check_origin(headers: Headers, host: str) -> None:
     same = origin is None or urlsplit(origin).netloc.lower() == host.lower()
     is_foreign = headers.get("sec-fetch-site") == "cross-site" and headers.get("sec-fetch-mode") != "navigate"
     if not same or is_foreign:
-        raise Refusal("origin_not_allowed", "other sites' pages are not answered; open this server's own")
+        raise ApiError("origin_not_allowed", "other sites' pages are not answered; open this server's own")
 
 
 class _Guarded:
@@ -172,7 +172,7 @@ class _Guarded:
             headers.setdefault("Cache-Control", "no-store")
         await self._send(message)
 
-    async def refuse(self, refusal: Refusal) -> None:
+    async def refuse(self, refusal: ApiError) -> None:
         """Answer with an error, unless an answer has begun: then it is left incomplete, and the connection ends."""
         if self._began:
             return
@@ -186,8 +186,8 @@ class _Guarded:
         await self.send({"type": "http.response.start", "status": refusal.status, "headers": pairs})
         await self.send({"type": "http.response.body", "body": body})
 
-    def _too_large(self) -> Refusal:
-        return Refusal(
+    def _too_large(self) -> ApiError:
+        return ApiError(
             "body_too_large",
             f"the request's body is larger than {self._most:,} bytes; send images in several requests, "
             "or start the server with a larger --max-body-mb",

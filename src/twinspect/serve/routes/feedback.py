@@ -7,7 +7,7 @@ from typing import Annotated
 from fastapi import APIRouter, Query
 
 from twinspect.serve.http.context import Here, Inspector, Viewer, refusals
-from twinspect.serve.http.presenters import tell_feedback
+from twinspect.serve.http.presenters import present_feedback
 from twinspect.serve.http.schemas import FeedbackAnswer, FeedbackAsked, InspectionsPage
 from twinspect.serve.routes.inspections import page
 from twinspect.serve.store import Filter
@@ -20,7 +20,7 @@ def feedback(here: Here, actor: Inspector, asked: FeedbackAsked) -> FeedbackAnsw
     """Say what an inspected part really is; the newest word on an inspection counts, all are kept."""
     here.inspection(asked.inspection_id)
     row = here.store.add_feedback(asked.inspection_id, asked.verdict, asked.comment, actor.name)
-    return tell_feedback(row)
+    return present_feedback(row)
 
 
 @ROUTER.get("/disagreements", responses=refusals())

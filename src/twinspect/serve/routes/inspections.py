@@ -10,7 +10,7 @@ from fastapi.responses import Response, StreamingResponse
 
 from twinspect.serve.http.context import Context, Here, Viewer, refusals
 from twinspect.serve.http.inspection_csv import csv_lines
-from twinspect.serve.http.presenters import tell_inspection
+from twinspect.serve.http.presenters import present_inspection
 from twinspect.serve.http.schemas import InspectionAnswer, InspectionsPage
 from twinspect.serve.store import Filter
 
@@ -85,12 +85,12 @@ def inspections(
 @ROUTER.get("/inspections/{number}", responses=refusals("unknown_inspection"))
 def inspection(here: Here, _: Viewer, number: Number) -> InspectionAnswer:
     """Describe one inspection."""
-    return tell_inspection(here, here.inspection(number))
+    return present_inspection(here, here.inspection(number))
 
 
 def page(here: Context, asked: Filter, after: int | None, limit: int) -> InspectionsPage:
     """Give one page of what fits a filter."""
     found = here.store.search(asked, after, limit)
     return InspectionsPage(
-        inspections=[tell_inspection(here, row) for row in found.rows], next=found.next, total=found.total
+        inspections=[present_inspection(here, row) for row in found.rows], next=found.next, total=found.total
     )

@@ -8,13 +8,13 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Query
 
 from twinspect.errors import CalibrationError
-from twinspect.serve.api_errors import Refusal
+from twinspect.serve.api_errors import ApiError
 from twinspect.serve.drift.what_if import what_if
 from twinspect.serve.drift.windows import drift as find_drift
 from twinspect.serve.http.context import Here, Viewer, refusals
 from twinspect.serve.http.schemas import DriftAnswer, ScoresAnswer, WhatIfAnswer
 from twinspect.serve.routes.inspections import aware
-from twinspect.serve.store import Series
+from twinspect.serve.store import InspectionSeries
 
 ROUTER = APIRouter(prefix="/v1/models/{model}", tags=["over time"])
 
@@ -68,7 +68,7 @@ def what_another_rate_changes(
             categories=recent.categories,
         )
     except CalibrationError as error:
-        raise Refusal("cannot_promise", str(error)) from None
+        raise ApiError("cannot_promise", str(error)) from None
     return WhatIfAnswer(rate=found.false_alarm_rate, recent=found.images, **_plain(found))
 
 
@@ -84,7 +84,7 @@ def drift(
     return DriftAnswer.model_validate({**record, "window": window, "windows": told})
 
 
-def _span(window: Series) -> dict[str, Any]:
+def _span(window: InspectionSeries) -> dict[str, Any]:
     """Say when a window was, and which inspections it holds; the windows themselves know only the latter."""
     return {
         "from": window.scored_at[0],

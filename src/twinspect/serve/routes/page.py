@@ -8,7 +8,7 @@ from fastapi import FastAPI
 from fastapi.responses import FileResponse, Response
 from starlette.staticfiles import StaticFiles
 
-from twinspect.serve.api_errors import Refusal
+from twinspect.serve.api_errors import ApiError
 
 FOLDER = Path(__file__).parents[1] / "web"
 
@@ -22,5 +22,5 @@ def add_page(app: FastAPI) -> None:
     def page() -> Response:
         index = FOLDER / "index.html"
         if not index.is_file():
-            raise Refusal("not_found", "this installation has no page; the same answers are under /v1")
+            raise ApiError("not_found", "this installation has no page; the same answers are under /v1")
         return FileResponse(index)

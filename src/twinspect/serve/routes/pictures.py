@@ -14,7 +14,7 @@ from twinspect.errors import ImageError, NotStoredError
 from twinspect.images.reading import read_rgb
 from twinspect.report.heatmaps import overlay as overlaid
 from twinspect.report.heatmaps import tint
-from twinspect.serve.api_errors import Refusal
+from twinspect.serve.api_errors import ApiError
 from twinspect.serve.http.context import Context, Here, Viewer, refusals
 from twinspect.serve.routes.inspections import Number
 from twinspect.serve.uploads.checks import MEDIA_TYPES
@@ -22,7 +22,7 @@ from twinspect.serve.uploads.checks import MEDIA_TYPES
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from twinspect.serve.scoring.model_worker import Served
+    from twinspect.serve.scoring.model_worker import ModelWorker
     from twinspect.serve.store import InspectionRow
 
 ROUTER = APIRouter(prefix="/v1/inspections/{number}", tags=["inspections"])
@@ -111,12 +111,12 @@ def anomaly_map(
     return Response(_png(drawn), media_type="image/png")
 
 
-def _same_model(here: Context, row: InspectionRow) -> Served:
+def _same_model(here: Context, row: InspectionRow) -> ModelWorker:
     if row.state != "done":
-        raise Refusal("not_scored", f"inspection {row.id} is {row.state}, so there is no map of it")
+        raise ApiError("not_scored", f"inspection {row.id} is {row.state}, so there is no map of it")
     served = here.registry.get(row.model)
     if served.loaded.weights_sha256 != row.weights_sha256:
-        raise Refusal(
+        raise ApiError(
             "model_changed",
             f"inspection {row.id} was scored by other weights than {row.model!r} has now, so there is no map of it; "
             "upload the image again",
@@ -131,19 +131,19 @@ def _pixels(here: Context, row: InspectionRow) -> NDArray[np.uint8]:
     except NotStoredError:
         raise _removed(row) from None
     except ImageError:
-        raise Refusal("image_damaged", f"the image of inspection {row.id} cannot be read any more") from None
+        raise ApiError("image_damaged", f"the image of inspection {row.id} cannot be read any more") from None
 
 
-def _removed(row: InspectionRow) -> Refusal:
-    return Refusal(
+def _removed(row: InspectionRow) -> ApiError:
+    return ApiError(
         "image_removed", f"the image of inspection {row.id} was removed by retention; its row is kept"
     )
 
 
-def _map(served: Served, pixels: NDArray[np.uint8]) -> NDArray[np.float32]:
+def _map(served: ModelWorker, pixels: NDArray[np.uint8]) -> NDArray[np.float32]:
     found = served.maps(pixels, _MAP_NAME)
     if found.map is None:
-        raise Refusal("image_damaged", f"the image cannot be scored: {found.error}")
+        raise ApiError("image_damaged", f"the image cannot be scored: {found.error}")
     return found.map
 
 

@@ -12,11 +12,11 @@ from fastapi.responses import JSONResponse
 
 from twinspect.errors import unknown_name
 from twinspect.inference.pipeline import SCORE_BATCH
-from twinspect.serve.api_errors import STATUS, Refusal
+from twinspect.serve.api_errors import STATUS, ApiError
 from twinspect.serve.http.context import Context, Here, Inspector, refusals
-from twinspect.serve.http.presenters import tell_inspection, tell_refused
+from twinspect.serve.http.presenters import present_inspection, present_refused
 from twinspect.serve.http.schemas import ScoreAnswer, ScoreErrorAnswer
-from twinspect.serve.scoring.model_worker import Job, Served
+from twinspect.serve.scoring.model_worker import ModelWorker, ScoreRequest
 from twinspect.serve.scoring.work_queue import stopping
 from twinspect.serve.uploads.checks import CheckedImage, Upload, check
 from twinspect.serve.uploads.multipart import FIELD, receive
@@ -97,10 +97,10 @@ async def score(
     async with here.receiving:
         uploads = await _received(request, here)
         taken = await _take(here, served, uploads, category, _source(request))
-    if all(isinstance(each, Refusal) for each in taken):
-        return _all_refused(uploads, [each for each in taken if isinstance(each, Refusal)])
+    if all(isinstance(each, ApiError) for each in taken):
+        return _all_refused(uploads, [each for each in taken if isinstance(each, ApiError)])
     if wait:
-        pending = [asyncio.wrap_future(each[1]) for each in taken if not isinstance(each, Refusal)]
+        pending = [asyncio.wrap_future(each[1]) for each in taken if not isinstance(each, ApiError)]
         # Where a result could not be kept, the row still says that it waits.
         await asyncio.gather(*pending, return_exceptions=True)
     answer = await to_thread.run_sync(_tell, here, uploads, taken, wait)
@@ -113,18 +113,18 @@ async def _received(request: Request, here: Context) -> list[Upload]:
         with fail_after(_PATIENCE):
             return await receive(request, here.limits)
     except TimeoutError:
-        raise Refusal(
+        raise ApiError(
             "too_slow", f"the body did not arrive within {_PATIENCE:g} s; send less at once"
         ) from None
 
 
-def _chosen(here: Context, model: str | None, category: str) -> Served:
+def _chosen(here: Context, model: str | None, category: str) -> ModelWorker:
     """Find the model, before anything of the body is read."""
     if here.stopping:
         raise stopping()
     served = here.registry.choose(model)
     if category and category not in served.categories:
-        raise Refusal("unknown_category", str(unknown_name("category", category, served.categories)))
+        raise ApiError("unknown_category", str(unknown_name("category", category, served.categories)))
     served.queue.reserve(1)
     served.queue.release(1)
     return served
@@ -136,12 +136,12 @@ def _source(request: Request) -> str:
 
 
 async def _take(
-    here: Context, served: Served, uploads: Sequence[Upload], category: str, source: str
-) -> list[Taken | Refusal]:
+    here: Context, served: ModelWorker, uploads: Sequence[Upload], category: str, source: str
+) -> list[Taken | ApiError]:
     """Take all uploads that are images, or, where there is no room for so many, none."""
     served.queue.reserve(len(uploads))
     left = len(uploads)
-    taken: list[Taken | Refusal] = []
+    taken: list[Taken | ApiError] = []
     try:
         for start in range(0, len(uploads), SCORE_BATCH):
             while served.queue.is_heavy:
@@ -150,7 +150,7 @@ async def _take(
             checked = await asyncio.gather(*(_checked(here, served, upload) for upload in part))
             found = await to_thread.run_sync(_keep, here, served, checked, category, source)
             # What was accepted is queued in any case, and together, to be scored together.
-            jobs = [each for each in found if isinstance(each, Job)]
+            jobs = [each for each in found if isinstance(each, ScoreRequest)]
             futures = iter(served.queue.put(*jobs))
             left -= len(jobs)
             taken += [_taken(each, futures) for each in found]
@@ -159,41 +159,43 @@ async def _take(
     return taken
 
 
-def _taken(found: Job | Exception, futures: Iterator[Future[Finished]]) -> Taken | Refusal:
-    if isinstance(found, Job):
+def _taken(found: ScoreRequest | Exception, futures: Iterator[Future[Finished]]) -> Taken | ApiError:
+    if isinstance(found, ScoreRequest):
         return found.row, next(futures)
-    if isinstance(found, Refusal):
+    if isinstance(found, ApiError):
         return found
     raise found
 
 
-async def _checked(here: Context, served: Served, upload: Upload) -> CheckedImage | Refusal:
+async def _checked(here: Context, served: ModelWorker, upload: Upload) -> CheckedImage | ApiError:
     """Check and decode one image, beside others."""
     try:
         return await to_thread.run_sync(
             partial(check, upload, here.limits, bits=served.loaded.judge.bits), limiter=here.decoding
         )
-    except Refusal as refusal:
+    except ApiError as refusal:
         here.metrics.refused.labels(refusal.code).inc()
         return refusal
 
 
 def _keep(
-    here: Context, served: Served, checked: Sequence[CheckedImage | Refusal], category: str, source: Any
-) -> list[Job | Exception]:
+    here: Context, served: ModelWorker, checked: Sequence[CheckedImage | ApiError], category: str, source: Any
+) -> list[ScoreRequest | Exception]:
     """Keep images in their order; after the first that cannot be kept, none is tried."""
-    found: list[Job | Exception] = []
+    found: list[ScoreRequest | Exception] = []
     for image in checked:
         try:
             found.append(
-                image if isinstance(image, Refusal) else _kept(here, served, image, category, source)
+                image if isinstance(image, ApiError) else _kept(here, served, image, category, source)
             )
         except Exception as error:  # noqa: BLE001, PERF203 - what was accepted before must still be queued
             return [*found, error]
     return found
 
 
-def _kept(here: Context, served: Served, image: CheckedImage, category: str, source: Any) -> Job:
+def _kept(
+    here: Context, served: ModelWorker, image: CheckedImage, category: str, source: Any
+) -> ScoreRequest:
     """Keep one image; when this returns, disk and database have it."""
     height, width = image.pixels.shape[:2]
     stored = here.store.archive.put(image.data, image.suffix, width, height)
@@ -201,26 +203,26 @@ def _kept(here: Context, served: Served, image: CheckedImage, category: str, sou
     if row is None:
         raise AssertionError("only watched files can be known already")
     here.metrics.accepted.labels(served.name, source).inc()
-    return Job(row, image.pixels)
+    return ScoreRequest(row, image.pixels)
 
 
 def _tell(
-    here: Context, uploads: Sequence[Upload], taken: Sequence[Taken | Refusal], wait: bool
+    here: Context, uploads: Sequence[Upload], taken: Sequence[Taken | ApiError], wait: bool
 ) -> ScoreAnswer:
     answers: list[Any] = []
     for upload, each in zip(uploads, taken, strict=True):
-        if isinstance(each, Refusal):
-            answers.append(tell_refused(upload.name, each))
+        if isinstance(each, ApiError):
+            answers.append(present_refused(upload.name, each))
         else:
-            answers.append(tell_inspection(here, here.store.inspection(each[0].id) if wait else each[0]))
+            answers.append(present_inspection(here, here.store.inspection(each[0].id) if wait else each[0]))
     return ScoreAnswer(inspections=answers)
 
 
-def _all_refused(uploads: Sequence[Upload], refused: Sequence[Refusal]) -> JSONResponse:
+def _all_refused(uploads: Sequence[Upload], refused: Sequence[ApiError]) -> JSONResponse:
     first, codes = refused[0], {each.code for each in refused}
     if len(codes) > 1:
-        first = Refusal("images_refused", f"none of {len(refused)} images could be taken; each says why")
+        first = ApiError("images_refused", f"none of {len(refused)} images could be taken; each says why")
     inspections = [
-        tell_refused(upload.name, each).model_dump() for upload, each in zip(uploads, refused, strict=True)
+        present_refused(upload.name, each).model_dump() for upload, each in zip(uploads, refused, strict=True)
     ]
     return JSONResponse({**first.body, "inspections": inspections}, first.status)

@@ -7,9 +7,9 @@ from typing import Annotated
 from fastapi import APIRouter, Query
 
 from twinspect.errors import CalibrationError, ConfigError, NotStoredError
-from twinspect.serve.api_errors import Refusal
+from twinspect.serve.api_errors import ApiError
 from twinspect.serve.http.context import Admin, Here, Viewer, check_role, refusals
-from twinspect.serve.http.presenters import tell_calibration
+from twinspect.serve.http.presenters import present_calibration
 from twinspect.serve.http.schemas import (
     AuditAnswer,
     AuditEntry,
@@ -43,15 +43,15 @@ def recalibrate(here: Here, actor: Viewer, model: str, asked: RecalibrationAsked
             served.id, use=asked.use, false_alarm_rate=asked.false_alarm_rate, since=aware(asked.since)
         )
     except (CalibrationError, ConfigError) as error:
-        raise Refusal("cannot_promise", str(error)) from None
+        raise ApiError("cannot_promise", str(error)) from None
     if asked.dry_run:
         return RecalibrationAnswer(proposal=_tell(proposal), calibration=None)
     try:
         row = here.store.apply(served.id, proposal, actor.name, asked.reason)
     except ConfigError as error:
-        raise Refusal("conflict", str(error)) from None
+        raise ApiError("conflict", str(error)) from None
     served.refresh()
-    return RecalibrationAnswer(proposal=_tell(proposal), calibration=tell_calibration(row, active=True))
+    return RecalibrationAnswer(proposal=_tell(proposal), calibration=present_calibration(row, active=True))
 
 
 @ROUTER.post("/rollback", responses=refusals("unknown_model", "unknown_calibration", "conflict"))
@@ -61,11 +61,11 @@ def roll_back(here: Here, actor: Admin, model: str, asked: RollbackAsked) -> Cal
     try:
         row = here.store.roll_back(served.id, asked.calibration_id, actor.name, asked.reason)
     except NotStoredError as error:
-        raise Refusal("unknown_calibration", str(error)) from None
+        raise ApiError("unknown_calibration", str(error)) from None
     except ConfigError as error:
-        raise Refusal("conflict", str(error)) from None
+        raise ApiError("conflict", str(error)) from None
     served.refresh()
-    return tell_calibration(row, active=True)
+    return present_calibration(row, active=True)
 
 
 @ROUTER.get("/calibrations", responses=refusals("unknown_model"))
@@ -74,7 +74,7 @@ def calibrations(here: Here, _: Viewer, model: str) -> CalibrationsAnswer:
     served = here.registry.get(model)
     rows = here.store.calibrations(served.id)
     return CalibrationsAnswer(
-        calibrations=[tell_calibration(row, active=row.id == served.active.id) for row in rows]
+        calibrations=[present_calibration(row, active=row.id == served.active.id) for row in rows]
     )
 
 
@@ -97,7 +97,7 @@ def audit(
 def _check_may_change(actor: Actor, reason: str) -> None:
     check_role(actor, "admin")
     if not reason.strip():
-        raise Refusal("invalid_request", "a reason is needed, for instance 'new lamp'; or dry_run: true")
+        raise ApiError("invalid_request", "a reason is needed, for instance 'new lamp'; or dry_run: true")
 
 
 def _tell(proposal: Proposal) -> ProposalAnswer:

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Final
 from sqlalchemy.exc import SQLAlchemyError
 
 from twinspect.errors import ConfigError, StoreError, unknown_name
-from twinspect.serve.api_errors import Refusal
-from twinspect.serve.scoring.model_worker import Served
+from twinspect.serve.api_errors import ApiError
+from twinspect.serve.scoring.model_worker import ModelWorker
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -48,17 +48,23 @@ class Registry:
         runtime: str = "auto",
         device: str = "auto",
         queue_limit: int = 256,
-        told: Callable[[str, Sequence[Finished]], None],
+        on_results: Callable[[str, Sequence[Finished]], None],
     ) -> None:
         self._ending = threading.Event()
         self._watcher = threading.Thread(target=self._watch, name="reload", daemon=True)
-        self._served: dict[str, Served] = {}
+        self._served: dict[str, ModelWorker] = {}
         for name, folder in _named(folders).items():
-            self._served[name] = Served(
-                name, folder, store, runtime=runtime, device=device, queue_limit=queue_limit, told=told
+            self._served[name] = ModelWorker(
+                name,
+                folder,
+                store,
+                runtime=runtime,
+                device=device,
+                queue_limit=queue_limit,
+                on_results=on_results,
             )
 
-    def __iter__(self) -> Iterator[Served]:
+    def __iter__(self) -> Iterator[ModelWorker]:
         return iter(self._served.values())
 
     def start(self) -> None:
@@ -78,17 +84,17 @@ class Registry:
         ]  # each is stopped, whatever became of the others
         return all(ended)
 
-    def get(self, name: str) -> Served:
+    def get(self, name: str) -> ModelWorker:
         """Find a model.
 
         Raises:
             Refusal: ``unknown_model``.
         """
         if name not in self._served:
-            raise Refusal("unknown_model", str(unknown_name("model", name, self._served)))
+            raise ApiError("unknown_model", str(unknown_name("model", name, self._served)))
         return self._served[name]
 
-    def choose(self, name: str | None) -> Served:
+    def choose(self, name: str | None) -> ModelWorker:
         """Find the model that a request names, or the only one there is.
 
         Raises:
@@ -98,7 +104,7 @@ class Registry:
             return self.get(name)
         if len(self._served) > 1:
             known = ", ".join(sorted(self._served))
-            raise Refusal("invalid_request", f"no model was named; give ?model=NAME, one of: {known}")
+            raise ApiError("invalid_request", f"no model was named; give ?model=NAME, one of: {known}")
         return next(iter(self))
 
     def look(self) -> None:

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from twinspect.inference.base_detector import Judge
+    from twinspect.inference.base_detector import BaseDetector
     from twinspect.inference.results import ImageScore
     from twinspect.serve.store import CalibrationRow, InspectionRow, ModelRow, Store
 
@@ -43,7 +43,7 @@ Stamp = tuple[tuple[str, int, int], ...]
 
 
 @dataclass(frozen=True)
-class Job:
+class ScoreRequest:
     """An accepted image on its way to be scored.
 
     Attributes:
@@ -70,7 +70,7 @@ class Loaded:
         stamp: of the folder as it was read.
     """
 
-    judge: Judge
+    judge: BaseDetector
     weights_sha256: str
     stamp: Stamp
 
@@ -80,7 +80,7 @@ class Loaded:
         return self.judge.by or "torch"
 
 
-class Served:
+class ModelWorker:
     """A model that clients ask for by name.
 
     Args:
@@ -105,17 +105,17 @@ class Served:
         runtime: str,
         device: str,
         queue_limit: int,
-        told: Callable[[str, Sequence[Finished]], None],
+        on_results: Callable[[str, Sequence[Finished]], None],
     ) -> None:
         self.name, self.folder = name, folder
         self.error: str | None = None
-        self._store, self._asked, self._told = store, (runtime, device), told
+        self._store, self._asked, self._told = store, (runtime, device), on_results
         self._lock = threading.Lock()
         self._loaded = load_version(folder, runtime, device)
         self._row = self._register(self._loaded)
         self._active = store.active(self._row.id)
         self._failed: Stamp | None = None
-        self.queue: WorkQueue[Job, Finished] = WorkQueue(
+        self.queue: WorkQueue[ScoreRequest, Finished] = WorkQueue(
             f"score-{name}", self._score, limit=queue_limit, weigh=lambda job: job.weight
         )
 
@@ -147,7 +147,7 @@ class Served:
     def recover(self) -> int:
         """Put into the queue what was accepted before and never scored; says how many."""
         rows = self._store.queued(self._row.id)
-        self.queue.recover(*(Job(row) for row in rows))
+        self.queue.recover(*(ScoreRequest(row) for row in rows))
         return len(rows)
 
     def reload_if_changed(self) -> bool:
@@ -193,7 +193,7 @@ class Served:
             judge.calibration_,
         )
 
-    def _score(self, jobs: Sequence[Job]) -> list[Finished]:
+    def _score(self, jobs: Sequence[ScoreRequest]) -> list[Finished]:
         with self._lock:  # one version for the whole batch
             loaded, active = self._loaded, self._active
         finished = _attempted(loaded, active, jobs, self._store)
@@ -256,7 +256,9 @@ def _identity(record: dict[str, Any], export: str) -> str:
     return hashlib.sha256(f"{weights} {export}".encode()).hexdigest()
 
 
-def _attempted(loaded: Loaded, active: CalibrationRow, jobs: Sequence[Job], store: Store) -> list[Finished]:
+def _attempted(
+    loaded: Loaded, active: CalibrationRow, jobs: Sequence[ScoreRequest], store: Store
+) -> list[Finished]:
     """Score a batch; where that fails as a whole, each image by itself, so that one cannot spoil the others."""
     try:
         return _finished(loaded, active, jobs, store)
@@ -268,13 +270,15 @@ def _attempted(loaded: Loaded, active: CalibrationRow, jobs: Sequence[Job], stor
         return [each for job in jobs for each in _attempted(loaded, active, [job], store)]
 
 
-def _finished(loaded: Loaded, active: CalibrationRow, jobs: Sequence[Job], store: Store) -> list[Finished]:
+def _finished(
+    loaded: Loaded, active: CalibrationRow, jobs: Sequence[ScoreRequest], store: Store
+) -> list[Finished]:
     began = time.perf_counter()
     read = [(job, _read(job, loaded.judge, store)) for job in jobs]
     fine = [(job, pixels) for job, pixels in read if not isinstance(pixels, str)]
     found = {job.row.id: pixels for job, pixels in read if isinstance(pixels, str)}
     samples = [_sample(job.row.name, pixels) for job, pixels in fine]
-    scored = list(loaded.judge.stream(_listed(samples), maps=False, looks=True)) if fine else []
+    scored = list(loaded.judge.stream(_listed(samples), maps=False, statistics=True)) if fine else []
     milliseconds = 1000 * (time.perf_counter() - began) / len(jobs)
     done = {
         job.row.id: _decided(job.row, result, loaded, active, milliseconds)
@@ -292,7 +296,7 @@ def _decided(
     active: CalibrationRow,
     milliseconds: float,
 ) -> Finished:
-    if result.looks is None:
+    if result.statistics is None:
         return Finished(row.id, loaded.weights_sha256, error=_without_path(result))
     return Finished(
         row.id,
@@ -301,11 +305,11 @@ def _decided(
         result.score,
         *active.calibration.decide(result.score, row.category),
         milliseconds,
-        looks=result.looks._asdict(),
+        looks=result.statistics._asdict(),
     )
 
 
-def _read(job: Job, judge: Judge, store: Store) -> NDArray[np.uint8] | str:
+def _read(job: ScoreRequest, judge: BaseDetector, store: Store) -> NDArray[np.uint8] | str:
     """Give an image's pixels, or why there are none."""
     if job.pixels is not None:
         return job.pixels

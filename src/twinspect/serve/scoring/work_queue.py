@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final, Generic, TypeVar
 
 from twinspect.inference.pipeline import SCORE_BATCH
-from twinspect.serve.api_errors import Refusal
+from twinspect.serve.api_errors import ApiError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -160,9 +160,9 @@ class WorkQueue(Generic[Item, Result]):
             self._changed.notify_all()
         return [each.result for each in waiting]
 
-    def _full(self, excess: int) -> Refusal:
+    def _full(self, excess: int) -> ApiError:
         seconds = min(LONGEST_RETRY, max(1, math.ceil(excess * self._pace)))
-        return Refusal(
+        return ApiError(
             "queue_full",
             f"{self.length} images wait, {self.limit} may; nothing was kept of yours: send it again "
             f"in {seconds} s",
@@ -178,7 +178,7 @@ class WorkQueue(Generic[Item, Result]):
                 call = self._calls.popleft() if self._calls else None
                 batch = [] if call else self._take()
             if call:
-                _settle(*call)
+                _set_result(*call)
             else:
                 self._finish(batch)
 
@@ -211,14 +211,14 @@ class WorkQueue(Generic[Item, Result]):
             self._changed.notify_all()
 
 
-def stopping() -> Refusal:
+def stopping() -> ApiError:
     """Say that the server goes down."""
-    return Refusal(
+    return ApiError(
         "stopping", "the server is stopping; what it accepted is being scored: try again", retry_after=10
     )
 
 
-def _settle(function: Callable[[], object], result: Future[object]) -> None:
+def _set_result(function: Callable[[], object], result: Future[object]) -> None:
     try:
         result.set_result(function())
     except Exception as error:  # noqa: BLE001 - whoever waits gets it

@@ -18,7 +18,7 @@ from twinspect.serve.store.records import (
     Proposal,
 )
 from twinspect.serve.store.retention import Removed, Retention
-from twinspect.serve.store.series import Series
+from twinspect.serve.store.series import InspectionSeries
 from twinspect.serve.store.store import Store
 
 __all__ = [
@@ -30,12 +30,12 @@ __all__ = [
     "Finished",
     "ImageRow",
     "InspectionRow",
+    "InspectionSeries",
     "ModelRow",
     "Page",
     "Proposal",
     "Removed",
     "Retention",
-    "Series",
     "Store",
     "StoredImage",
 ]

@@ -26,7 +26,7 @@ class ModelRow:
         name: by which clients ask for it; unique.
         path: its folder when it was last registered.
         weights_sha256: of what scores; scores of other weights are never compared with its own.
-        method: how it works, as :attr:`twinspect.inference.base_detector.Judge.method`.
+        method: how it works, as :attr:`twinspect.inference.base_detector.BaseDetector.method`.
         runtime: what it scores with: ``torch``, or the name of an export.
         active_calibration_id: the newest calibration of these weights.
         added_at: when it was first registered, UTC.

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class Series:
+class InspectionSeries:
     """Scored inspections of one model with one set of weights, in the order in which they were scored.
 
     Attributes:
@@ -69,7 +69,7 @@ def newest(
     since: datetime | None,
     limit: int,
     verdict: Verdict | None = None,
-) -> Series:
+) -> InspectionSeries:
     """Give the newest scores by the model's present weights, oldest of them first."""
     where = _comparable(model)
     where += [INSPECTIONS.c.scored_at >= since] if since is not None else []
@@ -79,7 +79,7 @@ def newest(
     return _series(found[::-1])
 
 
-def windows(connection: Connection, model: ModelRow, size: int, limit: int) -> list[Series]:
+def windows(connection: Connection, model: ModelRow, size: int, limit: int) -> list[InspectionSeries]:
     """Cut all such scores into windows of equal size, and give the last ones that are full.
 
     They are counted from the first score on, so a new score never moves one that was already looked at.
@@ -104,11 +104,11 @@ def _comparable(model: ModelRow) -> list[ColumnElement[bool]]:
     ]
 
 
-def _series(rows: Sequence[Any]) -> Series:
+def _series(rows: Sequence[Any]) -> InspectionSeries:
     ids, times, scores, p_values, anomalous, categories, verdicts, looks = (
         zip(*rows, strict=True) if rows else ((),) * 8
     )
-    return Series(
+    return InspectionSeries(
         np.array(ids, dtype=np.int64),
         tuple(times),
         np.array(scores, dtype=np.float64),

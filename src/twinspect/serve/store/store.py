@@ -31,7 +31,7 @@ if TYPE_CHECKING:
         Use,
         Verdict,
     )
-    from twinspect.serve.store.series import Series
+    from twinspect.serve.store.series import InspectionSeries
 
 
 def utc_now() -> datetime:
@@ -275,7 +275,7 @@ class Store:
         since: datetime | None = None,
         limit: int = 10_000,
         verdict: Verdict | None = None,
-    ) -> Series:
+    ) -> InspectionSeries:
         """Give the newest scores by the model's present weights, in the order in which they were scored.
 
         Args:
@@ -288,7 +288,7 @@ class Store:
             model = models.by_id(connection, model_id)
             return series.newest(connection, model, since, limit, verdict)
 
-    def windows(self, model_id: int, *, size: int = 50, limit: int = 100) -> list[Series]:
+    def windows(self, model_id: int, *, size: int = 50, limit: int = 100) -> list[InspectionSeries]:
         """Cut the scores by the model's present weights into windows of so many, and give the last full ones.
 
         They are counted from the first score on, so new scores never move a window that was looked at.

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Final
 from twinspect.errors import ImageError, SeveralPicturesError, TooManyPixelsError
 from twinspect.images.file_structure import DamagedError, dissect, foreign
 from twinspect.images.reading import MAX_PIXELS, MIN_SIDE, image_size, read_rgb
-from twinspect.serve.api_errors import Refusal
+from twinspect.serve.api_errors import ApiError
 
 if TYPE_CHECKING:
     import numpy as np
@@ -103,17 +103,17 @@ def check(upload: Upload, limits: Limits, *, bits: int | None = None) -> Checked
     if upload.size > limits.image_bytes:
         raise too_large(upload.size, limits)
     if not upload.data:
-        raise Refusal("image_empty", f"the file is empty (0 bytes); {_ALLOWED}")
+        raise ApiError("image_empty", f"the file is empty (0 bytes); {_ALLOWED}")
     kind = sniff(upload.data)
     _check_anatomy(kind, upload.data)
     pixels = _decoded(upload.data, kind, limits, bits)
     return CheckedImage(upload.name, upload.data, SUFFIXES[kind], pixels)
 
 
-def too_large(size: int, limits: Limits) -> Refusal:
+def too_large(size: int, limits: Limits) -> ApiError:
     """Say that a file has too many bytes."""
     most = limits.image_bytes / 2**20
-    return Refusal(
+    return ApiError(
         "image_too_large",
         f"the file has {size:,} bytes or more; allowed are {limits.image_bytes:,} ({most:g} MB): "
         "send a smaller file, or start the server with a larger --max-image-mb",
@@ -131,7 +131,7 @@ def sniff(data: bytes) -> str:
     for start, kind in _STARTS.items():
         if data.startswith(start):
             return kind
-    raise Refusal("image_unknown_type", f"the file is no image: it starts with {data[:12]!r}; {_ALLOWED}")
+    raise ApiError("image_unknown_type", f"the file is no image: it starts with {data[:12]!r}; {_ALLOWED}")
 
 
 def display_name(text: str | None) -> str:
@@ -150,11 +150,11 @@ def _check_anatomy(kind: str, data: bytes) -> None:
     try:
         anatomy = dissect(kind, data)
     except DamagedError as error:
-        raise Refusal("image_damaged", f"the {kind} cannot be read: {error}; {_ALLOWED}") from None
+        raise ApiError("image_damaged", f"the {kind} cannot be read: {error}; {_ALLOWED}") from None
     if anatomy.animated:
-        raise Refusal("image_several_pictures", f"the {kind} is an animation; {_ALLOWED}")
+        raise ApiError("image_several_pictures", f"the {kind} is an animation; {_ALLOWED}")
     if found := foreign(data, anatomy):
-        raise Refusal(
+        raise ApiError(
             "image_polyglot",
             f"the {kind} is not only an image: {found}; {_ALLOWED}: open it and save it anew",
         )
@@ -169,16 +169,16 @@ def _decoded(data: bytes, kind: str, limits: Limits, bits: int | None) -> NDArra
                 f"{width} x {height} pixels are {height * width:,}, allowed are at most {limits.pixels:,}"
             )
         if min(height, width) < MIN_SIDE:
-            raise Refusal(
+            raise ApiError(
                 "image_too_small",
                 f"the image has {width} x {height} pixels; both sides must be {MIN_SIDE} or more",
             )
         return read_rgb(name, bits=bits, content=data)
     except ImageError as error:
         message = str(error).removeprefix(f"{name}: ")
-        raise Refusal(_code(error), f"the {kind}: {message}; {_ALLOWED}") from None
+        raise ApiError(_code(error), f"the {kind}: {message}; {_ALLOWED}") from None
     except MemoryError:
-        raise Refusal("image_too_many_pixels", f"the {kind} takes more memory than there is") from None
+        raise ApiError("image_too_many_pixels", f"the {kind} takes more memory than there is") from None
 
 
 def _code(error: ImageError) -> str:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from python_multipart.exceptions import MultipartParseError
 from python_multipart.multipart import MultipartParser, parse_options_header
 
-from twinspect.serve.api_errors import Refusal
+from twinspect.serve.api_errors import ApiError
 from twinspect.serve.uploads.checks import Upload, display_name
 
 if TYPE_CHECKING:
@@ -37,7 +37,7 @@ async def receive(request: Request, limits: Limits) -> list[Upload]:
         return await _form(request.stream(), options.get(b"boundary", b""), limits)
     if kind.startswith(b"image/") or kind == b"application/octet-stream":
         return [await _whole(request, limits)]
-    raise Refusal(
+    raise ApiError(
         "unsupported_media_type",
         f"Content-Type is {kind.decode('latin-1')!r}; allowed are multipart/form-data with fields "
         f"{FIELD!r}, or one image as the body with its own type, such as image/png",
@@ -53,7 +53,7 @@ async def _whole(request: Request, limits: Limits) -> Upload:
 
 async def _form(chunks: AsyncIterator[bytes], boundary: bytes, limits: Limits) -> list[Upload]:
     if not boundary or len(boundary) > 200:
-        raise Refusal("bad_multipart", "the form's Content-Type names no boundary; let your client set it")
+        raise ApiError("bad_multipart", "the form's Content-Type names no boundary; let your client set it")
     form = _Form(limits)
     try:
         parser = MultipartParser(boundary, form.callbacks())
@@ -61,7 +61,7 @@ async def _form(chunks: AsyncIterator[bytes], boundary: bytes, limits: Limits) -
             parser.write(chunk)
         parser.finalize()
     except MultipartParseError as error:
-        raise Refusal(
+        raise ApiError(
             "bad_multipart", f"the form cannot be read: {error}; let your client build it"
         ) from None
     return form.done()
@@ -110,9 +110,9 @@ class _Form:
 
     def done(self) -> list[Upload]:
         if not self._ended:
-            raise Refusal("bad_multipart", "the form ends before its last boundary; send all of it")
+            raise ApiError("bad_multipart", "the form ends before its last boundary; send all of it")
         if not self._files:
-            raise Refusal("no_images", f"the form holds no image; put files into fields named {FIELD!r}")
+            raise ApiError("no_images", f"the form holds no image; put files into fields named {FIELD!r}")
         return self._files
 
     def _begin(self) -> None:
@@ -138,7 +138,7 @@ class _Form:
         if options.get(b"name") != FIELD.encode():
             return
         if len(self._files) == self._limits.images:
-            raise Refusal(
+            raise ApiError(
                 "too_many_images",
                 f"the form holds more than {self._limits.images} images; send them in several requests",
             )
@@ -149,4 +149,4 @@ class _Form:
 
     def _check_headers(self) -> None:
         if len(self._name) + len(self._value) > _HEADER_BYTES:
-            raise Refusal("bad_multipart", f"a part's header is longer than {_HEADER_BYTES} bytes")
+            raise ApiError("bad_multipart", f"a part's header is longer than {_HEADER_BYTES} bytes")

@@ -86,7 +86,7 @@ def _below(folder: str, seen: set[str]) -> Iterator[Arrival]:
             continue
 
 
-class Settling:
+class UnfinishedFiles:
     """Tells files that are whole from those that are still being written.
 
     Args:

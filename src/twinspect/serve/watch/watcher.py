@@ -18,19 +18,19 @@ from typing import TYPE_CHECKING, Final
 from sqlalchemy.exc import SQLAlchemyError
 
 from twinspect.errors import StoreError
-from twinspect.images.png import encode
-from twinspect.serve.api_errors import Refusal
-from twinspect.serve.scoring.model_worker import Job
+from twinspect.images.png import encode_png
+from twinspect.serve.api_errors import ApiError
+from twinspect.serve.scoring.model_worker import ScoreRequest
 from twinspect.serve.scoring.work_queue import stopping
 from twinspect.serve.store import Finished
 from twinspect.serve.uploads.checks import CheckedImage, Limits, Upload, check, display_name
-from twinspect.serve.watch.folder_scan import Settling, arrivals
+from twinspect.serve.watch.folder_scan import UnfinishedFiles, arrivals
 
 if TYPE_CHECKING:
     import threading
     from collections.abc import Callable, Sequence
 
-    from twinspect.serve.scoring.model_worker import Served
+    from twinspect.serve.scoring.model_worker import ModelWorker
     from twinspect.serve.store import InspectionRow, Store
     from twinspect.serve.watch.camera import Camera
     from twinspect.serve.watch.folder_scan import Arrival
@@ -81,7 +81,7 @@ class Intake:
     """
 
     store: Store
-    served: Served
+    served: ModelWorker
     category: str
     stop: threading.Event
     told: Callable[[str, Sequence[Finished]], None]
@@ -101,7 +101,7 @@ class Intake:
             if row is None:
                 self.served.queue.release(1)
         if row is not None:
-            self.served.queue.put(Job(row, image.pixels))
+            self.served.queue.put(ScoreRequest(row, image.pixels))
         return row
 
     def refuse(self, name: str, data: bytes, suffix: str, key: str, reason: str) -> None:
@@ -130,7 +130,7 @@ class Intake:
     def _has_room(self) -> bool:
         try:
             self.served.queue.reserve(1)
-        except Refusal as refusal:
+        except ApiError as refusal:
             if refusal.code != "queue_full":
                 raise
             return False
@@ -162,7 +162,7 @@ class FolderWatch:
     ) -> None:
         os.scandir(folder).close()
         self._intake, self._folder, self._leave_out, self._clock = intake, folder, tuple(leave_out), clock
-        self._settling = Settling(grace)
+        self._settling = UnfinishedFiles(grace)
         self._known = intake.store.source_keys(intake.served.id)
 
     @property
@@ -196,7 +196,7 @@ class FolderWatch:
         name = display_name(Path(arrival.path).name)
         try:
             image = _checked(Upload(name, data, len(data)), reason, self._intake.served.loaded.judge.bits)
-        except Refusal as refusal:
+        except ApiError as refusal:
             if not self._settling.is_over(arrival, now):
                 self._settling.tried(arrival)
                 return False
@@ -232,7 +232,7 @@ class CameraWatch:
             LOG.warning("%s gives no picture; opening it again", self._name)
             return 0
         self._taken += 1
-        image = CheckedImage(f"{self._name} {self._taken}.png", encode(pixels), ".png", pixels)
+        image = CheckedImage(f"{self._name} {self._taken}.png", encode_png(pixels), ".png", pixels)
         try:
             self._intake.take(image, None)
         except (StoreError, SQLAlchemyError, OSError):
@@ -251,7 +251,7 @@ def watch(
         every: seconds between looks.
         once: end when everything that is there is dealt with.
     """
-    with suppress(Refusal):  # the queue is stopping
+    with suppress(ApiError):  # the queue is stopping
         while not stop.is_set():
             source.look()
             if once and source.is_idle:
@@ -280,5 +280,5 @@ def _checked(upload: Upload, reason: str, bits: int | None) -> CheckedImage:
         Refusal: it could not, or is no image.
     """
     if reason:
-        raise Refusal("image_damaged", reason)
+        raise ApiError("image_damaged", reason)
     return check(upload, _LIMITS, bits=bits)
