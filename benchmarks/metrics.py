@@ -20,7 +20,7 @@ import numpy as np
 from scipy import ndimage
 from sklearn.metrics import roc_auc_score
 
-from twinspect.evaluation.test_set import EXACT_PIXELS
+from twinspect.evaluation.labelled_set import EXACT_PIXELS
 from twinspect.metrics import (
     PixelAccumulator,
     SaturatedAccumulator,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import platform
 from pathlib import Path
 
-from twinspect.inference.openvino_core import openvino_core
+from twinspect.inference.openvino_engine import openvino_core
 
 FLAGS = ("avx2", "avx_vnni", "avx512f", "avx512_vnni", "avx512_bf16", "amx_bf16", "amx_int8")
 """By Linux's names; the last six bring 8-bit integers or bf16, or wider registers."""

@@ -23,7 +23,7 @@ from twinspect.benchmark.summary import SummaryRow, summary_rows
 from twinspect.benchmark.table_layout import TITLES, Grid, binned
 from twinspect.cli import main
 from twinspect.errors import ConfigError
-from twinspect.evaluation.test_set import QUALITY
+from twinspect.evaluation.labelled_set import QUALITY
 from twinspect.metrics import COSTS, DEFINITIONS
 from twinspect.report.markup import VOID
 

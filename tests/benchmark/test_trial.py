@@ -13,7 +13,7 @@ from benchmark_data import write_category
 from twinspect.benchmark.trial import Trial, run_trial
 from twinspect.data import open_data
 from twinspect.errors import DataError
-from twinspect.evaluation.test_set import QUALITY
+from twinspect.evaluation.labelled_set import QUALITY
 from twinspect.inference.pipeline import ScoringPipeline
 
 if TYPE_CHECKING:

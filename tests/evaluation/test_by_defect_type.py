@@ -23,7 +23,7 @@ from twinspect.errors import DataError
 from twinspect.evaluation import test_set
 from twinspect.evaluation.by_defect_type import DefectTypeTally
 from twinspect.evaluation.evaluation import evaluate
-from twinspect.evaluation.test_set import PixelTally, by_category, defect_type_table
+from twinspect.evaluation.labelled_set import PixelTally, by_category, defect_type_table
 from twinspect.report.defect_type_section import kinds
 
 if TYPE_CHECKING:

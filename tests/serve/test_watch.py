@@ -58,7 +58,9 @@ class Line:
     def __init__(self, folder: Path, model: Path, data: Path) -> None:
         self.folder, self.now, self.tally, self.stop = folder, 0.0, Tally(), threading.Event()
         self.store = Store(None, data)
-        self.registry = Registry([model], self.store, runtime="torch", device="cpu", on_results=self.tally.told)
+        self.registry = Registry(
+            [model], self.store, runtime="torch", device="cpu", on_results=self.tally.told
+        )
         self.served = next(iter(self.registry))
         self.intake = Intake(self.store, self.served, "", self.stop, self.tally.told)
         self.watch = FolderWatch(self.intake, folder, leave_out=[data], grace=30, clock=lambda: self.now)

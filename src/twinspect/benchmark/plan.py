@@ -12,7 +12,7 @@ from twinspect.benchmark.schema import FORMAT
 from twinspect.benchmark.trial import identity, trained_on
 from twinspect.data.fingerprint import fingerprint
 from twinspect.data.samples import Sample
-from twinspect.evaluation.test_set import tested
+from twinspect.evaluation.labelled_set import open_test_set
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -86,7 +86,7 @@ def make_plan(
 
 def _data(task: ProtocolTask) -> str:
     data = task.read()
-    return data_key([*trained_on(data), *tested(data)])
+    return data_key([*trained_on(data), *open_test_set(data)])
 
 
 def data_key(used: Sequence[Sample]) -> str:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final, Literal
 
 from twinspect.benchmark.mean_std import MeanStd
 from twinspect.benchmark.published import Published, published
-from twinspect.evaluation.test_set import FURTHER, QUALITY
+from twinspect.evaluation.labelled_set import FURTHER, QUALITY
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence

@@ -12,8 +12,15 @@ from typing import TYPE_CHECKING, Any
 from twinspect.data.fingerprint import fingerprint
 from twinspect.errors import DataError
 from twinspect.evaluation.by_object import object_rows
+from twinspect.evaluation.labelled_set import (
+    PixelTally,
+    by_category,
+    counts,
+    defect_type_table,
+    open_test_set,
+    quality,
+)
 from twinspect.evaluation.metric_row import MetricRow, mean_row
-from twinspect.evaluation.test_set import PixelTally, by_category, counts, defect_type_table, quality, tested
 from twinspect.utils import peak_memory
 from twinspect.utils.devices import choose_device, choose_precision
 
@@ -25,7 +32,7 @@ if TYPE_CHECKING:
     from twinspect.detector import Detector
     from twinspect.evaluation.by_defect_type import DefectTypeTable
     from twinspect.evaluation.evaluation import Evaluation
-    from twinspect.evaluation.test_set import Measured
+    from twinspect.evaluation.labelled_set import Measured
     from twinspect.inference.results import RawScore
     from twinspect.model.tiled import TiledModel
     from twinspect.model.whole_image import Model
@@ -61,7 +68,7 @@ class Trial:
     Attributes:
         rows: every test image with its raw score, or why it could not be read; maps are not kept.
         categories: the metrics of each category that need no threshold, see ``QUALITY`` and ``FURTHER`` in
-            ``evaluation/test_set.py``.
+            ``evaluation/labelled_set.py``.
         mean: of each metric over the categories that have it.
         pooled: over all images at once.
         error_bounds: how far a binned pixel metric may be off, by category; empty where all are exact.
@@ -117,7 +124,7 @@ def run_trial(
     Raises:
         TwinspectError: wrong settings, nothing to train on or to test, an unreadable training image or mask.
     """
-    train, test = trained_on(data), tested(data)
+    train, test = trained_on(data), open_test_set(data)
     resumed = checkpoint is not None and any(checkpoint.glob("*.safetensors"))
     peak_memory.begin()
     fitting = detector.fitting(fingerprint(train), progress=progress, checkpoint=checkpoint, resume=True)

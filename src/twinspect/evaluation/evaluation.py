@@ -6,8 +6,7 @@ from dataclasses import asdict, dataclass, field, replace
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from twinspect.evaluation.by_object import object_rows, objects_record
-from twinspect.evaluation.metric_row import MetricRow, defined, mean_row
-from twinspect.evaluation.test_set import (
+from twinspect.evaluation.labelled_set import (
     Measured,
     PixelTally,
     against_good,
@@ -15,9 +14,10 @@ from twinspect.evaluation.test_set import (
     counts,
     defect_type_table,
     labels_and_scores,
+    open_test_set,
     quality,
-    tested,
 )
+from twinspect.evaluation.metric_row import MetricRow, defined, mean_row
 from twinspect.metrics import (
     DEFINITIONS,
     FURTHER_DEFINITIONS,
@@ -131,7 +131,7 @@ def evaluate(
     Raises:
         DataError: there is no test split, or a mask does not fit its image.
     """
-    test = tested(data)
+    test = open_test_set(data)
     tally = PixelTally(test.samples)
     rows = []
     for row in detector.stream(test):

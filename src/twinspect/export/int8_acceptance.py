@@ -9,8 +9,8 @@ import numpy as np
 from scipy.stats import spearmanr
 
 from twinspect.errors import ImageError
+from twinspect.evaluation.labelled_set import PixelTally, by_category, quality
 from twinspect.evaluation.metric_row import MetricRow, mean_row
-from twinspect.evaluation.test_set import PixelTally, by_category, quality
 from twinspect.utils.even_sampling import evenly_spaced
 
 if TYPE_CHECKING:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from twinspect.bundle.exports import write_export
 from twinspect.errors import DataError, ExportError
-from twinspect.evaluation.test_set import tested
+from twinspect.evaluation.labelled_set import open_test_set
 from twinspect.export import onnx_file, onnx_int8, openvino_file, openvino_int8
 from twinspect.export.int8_acceptance import LEAST_RHO, Int8Acceptance
 from twinspect.export.layer_sensitivity import ranked
@@ -193,7 +193,7 @@ class _Rounds:
 
     def _labelled(self) -> Int8Acceptance:
         assert self._judging.labelled is not None  # noqa: S101 - asked before
-        test = tested(self._judging.labelled)
+        test = open_test_set(self._judging.labelled)
         if len({sample.is_good for sample in test}) < 2:
             raise DataError(
                 f"{test.name}: the gate needs good and anomalous test images; one kind is missing"

@@ -33,7 +33,7 @@ def embedding(patches: Patches) -> Html:
     named = {"as the teacher sees them": patches.vanilla}
     if patches.amplified is not None:
         named["amplified"] = patches.amplified
-    charts = [
+    figures = [
         element(
             "figure",
             charts.scatter(_on_a_plane(features), patches.is_anomalous, f"patches {name}"),
@@ -42,7 +42,7 @@ def embedding(patches: Patches) -> Html:
         for name, features in named.items()
     ]
     words = WORDS.format(count=len(patches.is_anomalous), level=patches.level)
-    return section("Features", element("div", *charts, class_="pair"), element("p", words, class_="note"))
+    return section("Features", element("div", *figures, class_="pair"), element("p", words, class_="note"))
 
 
 def _on_a_plane(features: NDArray[np.float32]) -> NDArray[np.float64]:

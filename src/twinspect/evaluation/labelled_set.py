@@ -114,7 +114,7 @@ class PixelTally:
         return Measured(found, pooled, everything, kinds)
 
 
-def tested(data: DataSource) -> DataSet:
+def open_test_set(data: DataSource) -> DataSet:
     """Open a data set and keep its test split.
 
     Raises:
