@@ -22,6 +22,7 @@ from PIL import Image
 import twinspect as ts
 from twinspect.bundle.exports import MODULES
 from twinspect.data import open_data
+from twinspect.data.pixels import read_pixels
 from twinspect.export import export
 from twinspect.inference.exported_detector import ExportedDetector
 from twinspect.inference.pipeline import SCORE_BATCH
@@ -92,7 +93,7 @@ def turn(detector: ExportedDetector, photos: list[Path]) -> float:
 def bare_rate(detector: ExportedDetector, samples: Sequence[Sample]) -> float:
     """Score a few batches that are in memory."""
     engine = detector._engine()  # noqa: SLF001 - there is no door to an engine without its reading
-    pixels: Sequence[object] = [engine.read(sample) for sample in samples[: 4 * SCORE_BATCH]]
+    pixels: Sequence[object] = [engine.prepare(read_pixels(sample)) for sample in samples[: 4 * SCORE_BATCH]]
     began = time.perf_counter()
     for start in range(0, len(pixels), SCORE_BATCH):
         engine.score(pixels[start : start + SCORE_BATCH], maps=True)  # type: ignore[arg-type]

@@ -16,6 +16,7 @@ from safetensors.torch import save_file
 from told import of_fit
 
 from twinspect.data import open_data
+from twinspect.data.pixels import read_pixels
 from twinspect.training.trainer import Trainer
 
 if TYPE_CHECKING:
@@ -51,7 +52,7 @@ def write_maps(model: Model, data: Path, out: Path) -> None:
     names, scores, maps = [], [], []
     with torch.inference_mode():
         for sample in open_data(data).split("test"):
-            found = model.infer(model.read(sample)[0][None])
+            found = model.infer(model.prepare_image(read_pixels(sample))[None])
             names.append(sample.path.resolve().relative_to(data.resolve()).as_posix())
             scores.append(float(found.score))
             maps.append(model.enlarge(found.map.float(), (SIDE, SIDE))[0].numpy())

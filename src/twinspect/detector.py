@@ -238,7 +238,7 @@ class Detector(TorchDetector):
             self._config(),
             self._create_teacher(),
             self._trainer(),
-            self._scorer(),
+            self._pipeline(),
             images,
             progress,
             Path(checkpoint) if checkpoint else None,

@@ -89,6 +89,19 @@ def _enlarging(side: int, target: int, sigma: float) -> Tensor:
     return _blurring(target, sigma) @ columns if sigma > 0 else columns
 
 
+def image_score(maps: Tensor, top_share: float) -> Tensor:
+    """Take the image score from every map.
+
+    Args:
+        maps: (B, H, W) float.
+        top_share: share of a map's highest values that are averaged, in [0, 1]; 0 for the peak.
+
+    Returns:
+        (B,).
+    """
+    return top_mean(maps, top_share) if top_share else maps.flatten(1).amax(dim=1)
+
+
 def top_mean(maps: Tensor, share: float) -> Tensor:
     """Average the highest values of every map.
 

@@ -393,7 +393,7 @@ def test_what_needs_the_networks_says_so(saved: Path) -> None:
 def test_too_small_an_image_is_named(saved: Path) -> None:
     engine = ts.load(saved, runtime="onnx")._engine()
     with pytest.raises(ImageError, match="5x1 pixels is too small"):
-        engine.read(Sample(Path("thin.png"), "thin", pixels=np.zeros((1, 5, 3), np.uint8)))
+        engine.prepare(np.zeros((1, 5, 3), np.uint8))
 
 
 def test_what_is_kept_is_what_was_held_out(tmp_path: Path) -> None:

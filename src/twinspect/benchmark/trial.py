@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from twinspect.evaluation.by_defect_type import DefectTypeTable
     from twinspect.evaluation.evaluation import Evaluation
     from twinspect.evaluation.labelled_set import Measured
-    from twinspect.inference.results import RawScore
+    from twinspect.inference.results import ImageScore
     from twinspect.model.tiled import TiledModel
     from twinspect.model.whole_image import Model
     from twinspect.training.fitting import Fitting
@@ -76,7 +76,7 @@ class Trial:
         costs: time, memory and size.
     """
 
-    rows: list[RawScore]
+    rows: list[ImageScore]
     categories: dict[str, MetricRow]
     mean: MetricRow
     pooled: MetricRow
@@ -159,7 +159,7 @@ class _Scoring:
     """Scores a test set, minding the time that takes apart from reading masks and adding up."""
 
     def __init__(self, fitting: Fitting, model: Model, test: DataSet) -> None:
-        self.rows: list[RawScore] = []
+        self.rows: list[ImageScore] = []
         self.seconds = 0.0
         self._tally = PixelTally(test.samples)
         self._stream = fitting.scorer.stream(fitting.engine(model), test.samples, maps=True)
@@ -177,7 +177,7 @@ class _Scoring:
             progress.finish()
         return self._tally.compute()
 
-    def _timed(self) -> Iterator[RawScore]:
+    def _timed(self) -> Iterator[ImageScore]:
         while True:
             began = time.perf_counter()
             row = next(self._stream, None)
@@ -201,7 +201,7 @@ def trial_of(found: Evaluation, trained: int, costs: Costs) -> Trial:
     return Trial([], categories, mean_row(list(categories.values())), found.pooled, bounds, images, costs)
 
 
-def _trial(rows: list[RawScore], measured: Measured, trained: int, costs: Costs) -> Trial:
+def _trial(rows: list[ImageScore], measured: Measured, trained: int, costs: Costs) -> Trial:
     groups = by_category(rows)
     kinds = defect_type_table(groups, measured)
     lines = {name: quality(group, measured.categories.get(name)) for name, group in groups.items()}

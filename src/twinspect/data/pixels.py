@@ -2,16 +2,29 @@
 
 from __future__ import annotations
 
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 import numpy as np
 
+from twinspect.errors import ImageError
 from twinspect.images.reading import read_mask, read_rgb
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from numpy.typing import NDArray
 
     from twinspect.data.samples import Sample
+
+
+@contextmanager
+def named(sample: Sample) -> Iterator[None]:
+    """Begin the message of an :class:`ImageError` that the block raises with the image's address."""
+    try:
+        yield
+    except ImageError as error:
+        raise ImageError(f"{sample.address}: {error}") from None
 
 
 def read_pixels(sample: Sample, *, bits: int | None = None) -> NDArray[np.uint8]:

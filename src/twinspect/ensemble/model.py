@@ -1,4 +1,4 @@
-"""Several models as one: an image is read once, judged by each, and what they find is joined by Noisy-OR."""
+"""Several models as one: an image is read once, scored by each, and their scores are joined by Noisy-OR."""
 
 from __future__ import annotations
 
@@ -11,8 +11,7 @@ from torch import Tensor, nn
 from twinspect import maps
 from twinspect.bundle.description import JOINED_TAIL
 from twinspect.methods import noisy_or
-from twinspect.methods.base import Output
-from twinspect.model.base import ScoringModel
+from twinspect.model.base import RawOutput, ScoringModel
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -22,15 +21,15 @@ if TYPE_CHECKING:
 
 
 class JoinedModel(ScoringModel):
-    """Models of any methods, teachers and sizes, with what good images look like to each.
+    """Models of any methods, teachers and sizes, with the distribution of scores that each gives good images.
 
     Args:
         models: two or more; their networks are shared with whoever has them, not copied.
 
     Attributes:
-        spreads: (members, 3) float32, what each member's score is on good images; see
+        spreads: (members, 3) float32, the distribution of each member's score on good images; see
             :mod:`twinspect.methods.noisy_or`.
-        pixel_spreads: likewise for the pixels of its map.
+        pixel_spreads: (members, 3) float32, the distribution of the pixels of its map.
     """
 
     spreads: Tensor
@@ -47,10 +46,11 @@ class JoinedModel(ScoringModel):
         self.register_buffer("pixel_spreads", torch.ones(len(models), 3))
 
     def measure(self, calibrations: Sequence[Calibration]) -> None:
-        """Take in what each member made of good images that it had not learnt from, in the members' order."""
-        for place, own in enumerate(calibrations):
-            self.spreads[place] = noisy_or.fit_distribution(torch.tensor(own.scores), JOINED_TAIL)
-            self.pixel_spreads[place] = noisy_or.distribution_from_range(*own.map_range)
+        """Take in how each member scored good images that it had not learnt from, in the members' order."""
+        for index, calibration in enumerate(calibrations):
+            scores = torch.tensor(calibration.scores)
+            self.spreads[index] = noisy_or.fit_distribution(scores, JOINED_TAIL)
+            self.pixel_spreads[index] = noisy_or.distribution_from_range(*calibration.map_range)
 
     def prepare(self, rgb: Tensor) -> Tensor:
         """Prepare images for every member.
@@ -63,7 +63,7 @@ class JoinedModel(ScoringModel):
         """
         return torch.cat([model.prepare(rgb).flatten(1) for model in self._by_input.values()], dim=1)
 
-    def infer(self, images: Tensor) -> Output:
+    def infer(self, images: Tensor) -> RawOutput:
         """Score prepared images.
 
         Args:
@@ -74,25 +74,25 @@ class JoinedModel(ScoringModel):
             the largest size that a member resizes to.
         """
         inputs = self._inputs(images)
-        found, scores = [], []
-        for model, spread, pixels in zip(self._models, self.spreads, self.pixel_spreads, strict=True):
+        member_maps, scores = [], []
+        for model, of_scores, of_pixels in zip(self._models, self.spreads, self.pixel_spreads, strict=True):
             output = model.infer(inputs[model.preprocessing])
             whole = model.enlarge(output.map.float(), (self._side, self._side))
-            found.append(noisy_or.negative_log_p(whole, pixels, JOINED_TAIL))
-            scores.append(noisy_or.negative_log_p(output.score.float(), spread, JOINED_TAIL))
-        return Output(torch.stack(found).sum(dim=0), torch.stack(scores).sum(dim=0))
+            member_maps.append(noisy_or.negative_log_p(whole, of_pixels, JOINED_TAIL))
+            scores.append(noisy_or.negative_log_p(output.score.float(), of_scores, JOINED_TAIL))
+        return RawOutput(torch.stack(member_maps).sum(dim=0), torch.stack(scores).sum(dim=0))
 
     def exportable(self) -> tuple[JoinedModel, tuple[str, ...]]:
         """Give what a graph without gradients can compute, and in words what differs."""
-        found = [model.exportable() for model in self._models]
+        members = [model.exportable() for model in self._models]
         differences = tuple(
-            f"member {place}: {each}; its part of the joined map is of another scale"
-            for place, (_, own) in enumerate(found, start=1)
-            for each in own
+            f"member {number}: {difference}; its part of the joined map is of another scale"
+            for number, (_, member_differences) in enumerate(members, start=1)
+            for difference in member_differences
         )
         if not differences:
             return self, ()
-        joined = JoinedModel([model for model, _ in found]).eval()
+        joined = JoinedModel([model for model, _ in members]).eval()
         joined.spreads, joined.pixel_spreads = self.spreads, self.pixel_spreads
         return joined, differences
 

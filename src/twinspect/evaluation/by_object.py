@@ -16,12 +16,12 @@ from twinspect.metrics import FURTHER_DEFINITIONS, auroc
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-    from twinspect.inference.results import Scored
+    from twinspect.inference.results import ImageScore
 
 OBJECT_AUROC: Final = "object_auroc"
 
 
-def object_rows(groups: Mapping[str, Iterable[Scored]]) -> dict[str, MetricRow]:
+def object_rows(groups: Mapping[str, Iterable[ImageScore]]) -> dict[str, MetricRow]:
     """Compute the AUROC of objects, of each category whose images say which object they show.
 
     Args:

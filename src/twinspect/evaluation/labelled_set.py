@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from twinspect.data import DataSet, DataSource, Sample
-    from twinspect.inference.results import Scored, ScoredT
+    from twinspect.inference.results import ImageScore
 
 EXACT_PIXELS = 2**27
 """Pixel metrics are exact up to so many pixels over all categories (2048 maps of 256 x 256); beyond, binned.
@@ -87,7 +87,7 @@ class PixelTally:
         masked = sorted({sample.category for sample in samples if sample.mask is not None})
         self._pixels = {category: PixelAccumulator(exact_up_to=each) for category in masked}
 
-    def add(self, row: Scored) -> NDArray[np.bool_] | None:
+    def add(self, row: ImageScore) -> NDArray[np.bool_] | None:
         """Take in an image with its map, and give its mask.
 
         A good image of a category with masks has an empty one; an unmarked defect has none, and does not count.
@@ -129,15 +129,15 @@ def open_test_set(data: DataSource) -> DataSet:
     return opened.with_samples(samples)
 
 
-def by_category(rows: Iterable[ScoredT]) -> dict[str, list[ScoredT]]:
+def by_category(rows: Iterable[ImageScore]) -> dict[str, list[ImageScore]]:
     """Group images by what they show, in the order of the names."""
-    groups: dict[str, list[ScoredT]] = {}
+    groups: dict[str, list[ImageScore]] = {}
     for row in rows:
         groups.setdefault(row.sample.category, []).append(row)
     return dict(sorted(groups.items()))
 
 
-def quality(rows: Sequence[Scored], pixels: PixelMetrics | None) -> MetricRow:
+def quality(rows: Sequence[ImageScore], pixels: PixelMetrics | None) -> MetricRow:
     """Compute every metric that needs no threshold; what is undefined, such as pixel metrics without masks, is None.
 
     Args:
@@ -149,27 +149,27 @@ def quality(rows: Sequence[Scored], pixels: PixelMetrics | None) -> MetricRow:
     return {key: defined(value) for key, value in zip(QUALITY, found, strict=True)}
 
 
-def _image_metrics(rows: Sequence[Scored]) -> list[float]:
+def _image_metrics(rows: Sequence[ImageScore]) -> list[float]:
     labels, scores = labels_and_scores(rows)
     if not len(scores):
         return [np.nan] * 3
     return [auroc(labels, scores), average_precision(labels, scores), f1_max(labels, scores)[0]]
 
 
-def labels_and_scores(rows: Iterable[Scored]) -> tuple[NDArray[np.bool_], NDArray[np.float64]]:
+def labels_and_scores(rows: Iterable[ImageScore]) -> tuple[NDArray[np.bool_], NDArray[np.float64]]:
     """Give which of the images that were read are anomalous, and their raw scores."""
     readable = [row for row in rows if not row.error]
     labels = np.array([not row.sample.is_good for row in readable], dtype=np.bool_)
     return labels, np.array([row.score for row in readable], dtype=np.float64)
 
 
-def against_good(rows: Sequence[Scored], label: str) -> float | None:
+def against_good(rows: Sequence[ImageScore], label: str) -> float | None:
     """Compute the image AUROC of one label's images against the good ones among some."""
     labels, scores = labels_and_scores(row for row in rows if row.sample.is_good or row.sample.label == label)
     return defined(auroc(labels, scores)) if len(scores) else None
 
 
-def defect_type_table(groups: Mapping[str, Sequence[Scored]], measured: Measured) -> DefectTypeTable:
+def defect_type_table(groups: Mapping[str, Sequence[ImageScore]], measured: Measured) -> DefectTypeTable:
     """Lay out the metrics of each kind of anomaly.
 
     Args:
@@ -182,7 +182,7 @@ def defect_type_table(groups: Mapping[str, Sequence[Scored]], measured: Measured
     )
 
 
-def counts(rows: Sequence[Scored]) -> dict[str, int]:
+def counts(rows: Sequence[ImageScore]) -> dict[str, int]:
     """Count the images that were read, and those that could not be."""
     return {
         "good": sum(row.sample.is_good and not row.error for row in rows),

@@ -7,11 +7,10 @@ from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 import numpy as np
 import torch
-import torch.nn.functional as F
 
 from twinspect import maps
 from twinspect.data import open_data
-from twinspect.data.pixels import read_truth
+from twinspect.data.pixels import read_pixels, read_truth
 from twinspect.detector import Detector
 from twinspect.errors import ConfigError, DataError, ImageError
 from twinspect.model.whole_image import Model
@@ -25,6 +24,7 @@ if TYPE_CHECKING:
     from twinspect.data import DataSource
     from twinspect.data.samples import Sample
     from twinspect.inference.base_detector import BaseDetector
+    from twinspect.model.preprocessing import Preprocessing
 
 PATCHES_AN_IMAGE = 40
 """Most patches of each kind that one image gives."""
@@ -126,12 +126,14 @@ def _of_images(
     assert isinstance(model, Model)  # noqa: S101 - one_teacher refuses what looks at tiles
     for sample in samples:
         try:
-            image, size = model.read(sample, bits=detector.bits)
+            image = model.prepare_image(rgb := read_pixels(sample, bits=detector.bits))
         except ImageError:  # it has its row in the table of scores already
             continue
         with torch.inference_mode():
-            features = torch.cat(_described(model.method, image[None].to(model.mean.device)), dim=1)[0].cpu()
-        share = _covered(sample, size, model.preprocessing, (features.shape[1], features.shape[2]))
+            features = torch.cat(
+                _described(model.method, image[None].to(next(model.parameters()).device)), dim=1
+            )[0].cpu()
+        share = _covered(sample, rgb.shape[:2], model.preprocessing, (features.shape[1], features.shape[2]))
         kinds = {False: share == 0, True: share > maps.ANOMALOUS_SHARE}
         yield {kind: features[:, _some(where, random)].T.clone() for kind, where in kinds.items()}
 
@@ -143,13 +145,12 @@ def _described(method: Any, images: Tensor) -> list[Tensor]:
     return [levels[middle], amplified[middle]]
 
 
-def _covered(sample: Sample, size: tuple[int, int], how: Any, level: tuple[int, int]) -> Tensor:
+def _covered(
+    sample: Sample, size: tuple[int, int], preprocessing: Preprocessing, level: tuple[int, int]
+) -> Tensor:
     """Give the share of every patch that the mask covers: (h, w) float."""
-    resized = F.adaptive_avg_pool2d(
-        torch.from_numpy(read_truth(sample, size))[None].float(), (how.size, how.size)
-    )
-    seen = resized[:, how.margin : how.margin + how.side, how.margin : how.margin + how.side]
-    return maps.covered(seen, level)[0]
+    mask = preprocessing.to_input(read_truth(sample, size))
+    return maps.covered(mask[None], level)[0]
 
 
 def _some(where: Tensor, random: np.random.Generator) -> Tensor:

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from twinspect.calibration.conformal import Calibration
     from twinspect.data.samples import Sample
     from twinspect.inference.pipeline import Engine, ScoringPipeline
-    from twinspect.inference.results import RawScore
+    from twinspect.inference.results import ImageScore
 
 LEAST_RHO: Final = 0.99
 """Least rank correlation of scores, and of pixels, where there are no labels."""
@@ -161,7 +161,7 @@ class Int8Acceptance:
         return faults
 
 
-def _metrics(rows: Sequence[RawScore], tally: PixelTally) -> MetricRow:
+def _metrics(rows: Sequence[ImageScore], tally: PixelTally) -> MetricRow:
     """Compute each metric, averaged over categories."""
     measured = tally.compute()
     lines = [quality(own, measured.categories.get(name)) for name, own in by_category(rows).items()]

@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 from scipy.stats import spearmanr
 
+from twinspect.data.pixels import read_pixels
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
@@ -99,10 +101,10 @@ def compare(model: Engine, export: Engine, samples: Sequence[Sample], tolerance:
 
 def time_side_by_side(sample: Sample, *engines: Engine) -> list[float]:
     """Time engines on one image that is read already, in turns: the median of each, in milliseconds."""
-    read = [engine.read(sample) for engine in engines]
+    prepared = [engine.prepare(read_pixels(sample)) for engine in engines]
     times: list[list[float]] = [[] for _ in engines]
     for turn in range(ROUNDS + 1):
-        for engine, image, own in zip(engines, read, times, strict=True):
+        for engine, image, own in zip(engines, prepared, times, strict=True):
             began = time.perf_counter()
             engine.score([image], maps=True)
             if turn:  # the first is for warming up
@@ -111,8 +113,11 @@ def time_side_by_side(sample: Sample, *engines: Engine) -> list[float]:
 
 
 def _judged(engine: Engine, samples: Sequence[Sample]) -> list[tuple[float, NDArray[np.float32]]]:
-    found = [engine.score([engine.read(sample)], maps=True)[0] for sample in samples]
-    return [(score, np.zeros((0, 0), np.float32) if made is None else made) for score, made in found]
+    pairs: list[tuple[float, NDArray[np.float32]]] = []
+    for sample in samples:
+        (score,), (anomaly_map,) = engine.score([engine.prepare(read_pixels(sample))], maps=True)
+        pairs.append((score, np.zeros((0, 0), np.float32) if anomaly_map is None else anomaly_map))
+    return pairs
 
 
 def _difference(

@@ -1,9 +1,10 @@
-"""Judging images with a threshold that keeps a promise: score and calibrate, wherever the networks run."""
+"""What every detector can do: score, decide by a calibrated threshold, calibrate; wherever its networks run."""
 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from dataclasses import replace
+from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,15 +15,17 @@ from twinspect.data.opening import open_good
 from twinspect.data.prefetching import default_workers
 from twinspect.errors import unknown_name
 from twinspect.inference.pipeline import SCORE_BATCH, ScoringPipeline
-from twinspect.inference.results import ImageScore, Scores
+from twinspect.inference.results import Scores
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
     from typing_extensions import Self
 
     from twinspect.data import DataSource
+    from twinspect.data.samples import Sample
     from twinspect.inference.pipeline import Engine
+    from twinspect.inference.results import ImageScore
 
 
 class BaseDetector(ABC):
@@ -119,18 +122,29 @@ class BaseDetector(ABC):
             statistics: whether to say what each image looks like, by the pixels that are scored
                 (:mod:`twinspect.images.statistics`).
         """
-        engine, calibration = self._engine(), self.calibration_
+        calibration = self.calibration_
         samples = open_data(images, split="test").samples
         if category is not None:
             if category not in calibration.categories:
                 raise unknown_name("category", category, sorted(set(calibration.categories)))
             samples = tuple(replace(sample, category=category) for sample in samples)
+        for row in self.raw_scores(samples, maps=maps, start=start, statistics=statistics):
+            yield row.decided_by(calibration)
+
+    def raw_scores(
+        self, samples: Sequence[Sample], *, maps: bool = True, start: int = 0, statistics: bool = False
+    ) -> Iterator[ImageScore]:
+        """Score images like :meth:`stream`, without a decision: for whoever has a calibration of its own.
+
+        Args:
+            samples: the images.
+            maps: as for :meth:`stream`.
+            start: as for :meth:`stream`.
+            statistics: as for :meth:`stream`.
+        """
         begin = start - start % SCORE_BATCH  # the same batches as from the start, hence the same last bits
-        results = self._scorer().stream(engine, samples[begin:], maps=maps, with_statistics=statistics)
-        for number, raw in enumerate(results, start=begin):
-            if number >= start:
-                decided = calibration.decide(raw.score, raw.sample.category)
-                yield ImageScore(raw.sample, raw.score, *decided, raw.map, raw.error, raw.statistics)
+        rows = self._pipeline().stream(self._engine(), samples[begin:], maps=maps, statistics=statistics)
+        return islice(rows, start - begin, None)
 
     def calibrate(self, good: DataSource, *, false_alarm_rate: float | None = None) -> Self:
         """Set a new threshold from good images that nothing was learnt from; nothing is trained.
@@ -146,7 +160,9 @@ class BaseDetector(ABC):
         engine = self._engine()
         samples = open_good(good)
         choose_rate(len(samples), false_alarm_rate)  # refuse before the work, not after it
-        self.calibration_ = self._scorer().good(engine, samples).calibration(false_alarm_rate, "split")
+        self.calibration_ = (
+            self._pipeline().score_good(engine, samples).calibration(false_alarm_rate, "split")
+        )
         return self
 
     def set_rate(self, false_alarm_rate: float) -> Self:
@@ -159,7 +175,7 @@ class BaseDetector(ABC):
         self.calibration_ = replace(self.calibration_, false_alarm_rate=check_rate(false_alarm_rate))
         return self
 
-    def _scorer(self) -> ScoringPipeline:
+    def _pipeline(self) -> ScoringPipeline:
         return ScoringPipeline(self._threads(), self.bits)
 
     def _threads(self) -> int:

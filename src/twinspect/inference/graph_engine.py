@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
-from twinspect.data.pixels import read_pixels
 from twinspect.errors import ImageError
 from twinspect.images.reading import check_sides
 
@@ -18,8 +17,6 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from twinspect.bundle.exports import Export
-    from twinspect.data.samples import Sample
-    from twinspect.inference.pipeline import Judged
 
 IMAGES: Final = "images"
 """The graph's input: (B, H, W, 3) uint8 RGB."""
@@ -52,37 +49,33 @@ class GraphEngine(ABC):
             Raw scores (B,) and maps (B, H, W).
         """
 
-    def read(self, sample: Sample, *, bits: int | None = None) -> NDArray[np.uint8]:
-        """Read one image: (H, W, 3) uint8 RGB.
+    def prepare(self, rgb: NDArray[np.uint8]) -> NDArray[np.uint8]:
+        """Check the size of one image, (H, W, 3) uint8 RGB: the graph does the rest.
 
         Raises:
-            ImageError: it cannot be read, is too small, or is not of the only size that the graph takes.
+            ImageError: it is too small, or not of the only size that the graph takes.
         """
-        rgb = read_pixels(sample, bits=bits)
         height, width = rgb.shape[:2]
-        try:
-            check_sides(height, width)
-            self._check_size(height, width)
-        except ImageError as error:
-            raise ImageError(f"{sample.address}: {error}") from None
-        return rgb
-
-    def score(self, read: Sequence[NDArray[np.uint8]], *, maps: bool) -> list[Judged]:
-        """Score images of any sizes; neighbours of one size are judged together."""
-        found: list[Judged] = []
-        for images in _stacked(read, self._most):
-            scores, made = self.run(images)
-            # Copies: some runtimes hand out memory that their next run overwrites.
-            kept = [each.copy() for each in made] if maps else [None] * len(scores)
-            found += zip(scores.tolist(), kept, strict=True)
-        return found
-
-    def _check_size(self, height: int, width: int) -> None:
+        check_sides(height, width)
         if self._size is not None and (height, width) != self._size:
             raise ImageError(
                 f"an image of {width}x{height} pixels; {self._name} takes {self._size[1]}x{self._size[0]} alone: "
                 "export without --fixed-size for any size"
             )
+        return rgb
+
+    def score(
+        self, prepared: Sequence[NDArray[np.uint8]], *, maps: bool
+    ) -> tuple[list[float], list[NDArray[np.float32] | None]]:
+        """Score images of any sizes; neighbours of one size are scored together."""
+        all_scores: list[float] = []
+        all_maps: list[NDArray[np.float32] | None] = []
+        for images in _stacked(prepared, self._most):
+            scores, image_maps = self.run(images)
+            all_scores += scores.tolist()
+            # Copies: some runtimes hand out memory that their next run overwrites.
+            all_maps += [image_map.copy() for image_map in image_maps] if maps else [None] * len(scores)
+        return all_scores, all_maps
 
 
 def _stacked(images: Sequence[NDArray[np.uint8]], pixels: int) -> Iterator[NDArray[np.uint8]]:

@@ -5,16 +5,17 @@ What scores is an engine: trained networks under torch, or an exported graph und
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+import math
+from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any, Protocol
 
 from twinspect.calibration.good_scores import GoodScores
-from twinspect.data.pixels import read_pixels
+from twinspect.data.pixels import named, read_pixels
 from twinspect.data.prefetching import ReadFailure, read_samples
 from twinspect.errors import ImageError
 from twinspect.images.statistics import ImageStatistics, image_statistics
-from twinspect.inference.results import RawScore
+from twinspect.inference.results import ImageScore
 from twinspect.utils.allocator import kept_memory
 
 if TYPE_CHECKING:
@@ -28,22 +29,28 @@ if TYPE_CHECKING:
 SCORE_BATCH = 8
 """Images scored at once. Batches are cut at fixed places of the list, so a resumed run repeats the same ones."""
 
-Judged = tuple[float, "NDArray[np.float32] | None"]
-"""The raw score of an image, and its map (H, W) at the image's own size if it was asked for."""
-
 
 class Engine(Protocol):
     """What scores images, wherever its networks run."""
 
-    def read(self, sample: Sample, *, bits: int | None = None) -> Any:
-        """Read one image and do to it what needs no other image; called from several threads at once.
+    def prepare(self, rgb: NDArray[np.uint8]) -> Any:
+        """Do to one image what needs no other image; called from several threads at once.
+
+        Args:
+            rgb: (H, W, 3) uint8.
 
         Raises:
-            ImageError: it cannot be read or is too small; the message begins with its path.
+            ImageError: it is too small, or of a size that the engine does not take.
         """
 
-    def score(self, read: Sequence[Any], *, maps: bool) -> list[Judged]:
-        """Score what :meth:`read` gave, images of any sizes, in order."""
+    def score(
+        self, prepared: Sequence[Any], *, maps: bool
+    ) -> tuple[list[float], Sequence[NDArray[np.float32] | None]]:
+        """Score what :meth:`prepare` gave, images of any sizes, in order.
+
+        Returns:
+            The raw score of each image, and its map (H, W) at the image's own size; ``None`` if not asked for.
+        """
 
 
 @dataclass(frozen=True)
@@ -59,36 +66,36 @@ class ScoringPipeline:
     bits: int | None = None
 
     def stream(
-        self, engine: Engine, samples: Sequence[Sample], *, maps: bool, with_statistics: bool = False
-    ) -> Iterator[RawScore]:
-        """Score images in order; one that cannot be read is a row with its error.
+        self, engine: Engine, samples: Sequence[Sample], *, maps: bool, statistics: bool = False
+    ) -> Iterator[ImageScore]:
+        """Score images in order, without a decision; one that cannot be read is a row with its error.
 
-        The images of the next batch are read while a batch is scored. Looks are measured on the same pixels, so no
-        file is decoded twice for them.
+        The images of the next batch are read while a batch is scored. Statistics are measured on the same pixels, so
+        no file is decoded twice for them.
         """
         ahead = max(2 * self.workers, SCORE_BATCH)
-        how = partial(_read_and_look if with_statistics else _read, engine, self.bits)
-        read = read_samples(samples, how, workers=self.workers, ahead=ahead)
-        batch: list[Any] = []
+        read = partial(_read, engine, self.bits, statistics)
+        results = read_samples(samples, read, workers=self.workers, ahead=ahead)
+        batch: list[_Read | ReadFailure] = []
         with kept_memory():
-            for number, result in enumerate(read, start=1):
+            for number, result in enumerate(results, start=1):
                 batch.append(result)
                 if number % SCORE_BATCH == 0 or number == len(samples):
                     yield from _score(engine, samples[number - len(batch) : number], batch, maps=maps)
                     batch = []
 
-    def good(self, engine: Engine, samples: Sequence[Sample]) -> GoodScores:
+    def score_good(self, engine: Engine, samples: Sequence[Sample]) -> GoodScores:
         """Score good images for a calibration.
 
         Raises:
             ImageError: one of them cannot be read.
         """
-        found = GoodScores()
-        for raw in self.stream(engine, samples, maps=True, with_statistics=True):
-            if raw.map is None or raw.statistics is None:
-                raise ImageError(raw.error)
-            found.add(raw.sample, raw.score, raw.map, raw.statistics)
-        return found
+        good = GoodScores()
+        for row in self.stream(engine, samples, maps=True, statistics=True):
+            if row.map is None or row.statistics is None:
+                raise ImageError(row.error)
+            good.add(row.sample, row.score, row.map, row.statistics)
+        return good
 
     def check_readable(self, engine: Engine, samples: Sequence[Sample]) -> None:
         """Read what a training does not touch, so that a bad file is found before it and not after.
@@ -96,32 +103,33 @@ class ScoringPipeline:
         Raises:
             ImageError: one of them cannot be read.
         """
-        for result in read_samples(samples, partial(engine.read, bits=self.bits), workers=self.workers):
+        read = partial(_read, engine, self.bits, False)
+        for result in read_samples(samples, read, workers=self.workers):
             if isinstance(result, ReadFailure):
                 raise ImageError(result.message)
 
 
-def _read(engine: Engine, bits: int | None, sample: Sample) -> tuple[Any, None]:
-    return engine.read(sample, bits=bits), None
+_Read = tuple[Any, "ImageStatistics | None"]
+"""What an engine made of an image before scoring it, and the image's statistics if they were asked for."""
 
 
-def _read_and_look(engine: Engine, bits: int | None, sample: Sample) -> tuple[Any, ImageStatistics]:
-    """Decode an image once, for the engine and for its looks."""
+def _read(engine: Engine, bits: int | None, statistics: bool, sample: Sample) -> _Read:
+    """Decode an image once, for the engine and for its statistics."""
     rgb = read_pixels(sample, bits=bits)
-    read = engine.read(
-        replace(sample, pixels=rgb), bits=bits
-    )  # first, for it refuses what is too small to look at
-    return read, image_statistics(rgb)
+    with named(sample):
+        prepared = engine.prepare(rgb)  # first, for it refuses what is too small to measure
+    return prepared, image_statistics(rgb) if statistics else None
 
 
 def _score(
-    engine: Engine, samples: Sequence[Sample], read: Sequence[Any], *, maps: bool
-) -> Iterator[RawScore]:
+    engine: Engine, samples: Sequence[Sample], batch: Sequence[_Read | ReadFailure], *, maps: bool
+) -> Iterator[ImageScore]:
     """Score what could be read of a batch, and keep everything in its place."""
-    fine = [result for result in read if not isinstance(result, ReadFailure)]
-    scored = iter(engine.score([prepared for prepared, _ in fine], maps=maps) if fine else [])
-    for sample, result in zip(samples, read, strict=True):
+    prepared = [result[0] for result in batch if not isinstance(result, ReadFailure)]
+    scored = zip(*engine.score(prepared, maps=maps), strict=True) if prepared else iter(())
+    for sample, result in zip(samples, batch, strict=True):
         if isinstance(result, ReadFailure):
-            yield RawScore(sample, float("nan"), error=result.message)
+            yield ImageScore(sample, math.nan, error=result.message)
         else:
-            yield RawScore(sample, *next(scored), statistics=result[1])
+            score, anomaly_map = next(scored)
+            yield ImageScore(sample, score, map=anomaly_map, statistics=result[1])

@@ -1,9 +1,10 @@
-"""The result of scoring: raw score, p-value and decision kept apart."""
+"""The results of scoring: raw score, p-value and decision kept apart."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Protocol, TypeVar
+import math
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -12,31 +13,38 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from twinspect.calibration.conformal import Calibration
     from twinspect.data.samples import Sample
     from twinspect.images.statistics import ImageStatistics
 
 
 @dataclass(frozen=True)
 class ImageScore:
-    """What a detector says of one image.
+    """What a detector says of one image: a raw score first, then the decision of a calibration.
 
     Attributes:
         sample: the image.
         score: raw score, unbounded, higher is more anomalous; NaN where the image could not be read.
-        p_value: how rare such a score is among good images, in (0, 1]; NaN likewise.
-        is_anomalous: whether the score lies above the calibrated threshold.
+        p_value: how rare such a score is among good images, in (0, 1]; NaN before a decision, and where the image
+            could not be read.
+        is_anomalous: whether the score lies above the calibrated threshold; false before a decision.
         map: (H, W) float32 anomaly map at the image's own size; ``None`` if not asked for or not read.
         error: why the image could not be read; empty if it could.
-        statistics: what the image looks like; ``None`` if not asked for or not read.
+        statistics: brightness, sharpness and more of the image; ``None`` if not asked for or not read.
     """
 
     sample: Sample
     score: float
-    p_value: float
-    is_anomalous: bool
+    p_value: float = math.nan
+    is_anomalous: bool = False
     map: NDArray[np.float32] | None = field(default=None, repr=False)
     error: str = ""
     statistics: ImageStatistics | None = None
+
+    def decided_by(self, calibration: Calibration) -> ImageScore:
+        """Add the p-value and the decision that a calibration gives for the raw score."""
+        p_value, is_anomalous = calibration.decide(self.score, self.sample.category)
+        return replace(self, p_value=p_value, is_anomalous=is_anomalous)
 
 
 @dataclass(frozen=True)
@@ -87,45 +95,3 @@ def _stack(found: list[NDArray[np.float32] | None]) -> NDArray[np.float32] | lis
     size = sizes.pop() if len(sizes) == 1 else (0, 0)
     filled = [np.full(size, np.nan, dtype=np.float32) if each is None else each for each in found]
     return filled if sizes else np.stack(filled) if filled else np.empty((0, 0, 0), dtype=np.float32)
-
-
-class Scored(Protocol):
-    """An image with its raw score and map, however it was judged."""
-
-    @property
-    def sample(self) -> Sample:
-        """The image."""
-
-    @property
-    def score(self) -> float:
-        """Unbounded, higher is more anomalous."""
-
-    @property
-    def map(self) -> NDArray[np.float32] | None:
-        """(H, W) at the image's own size."""
-
-    @property
-    def error(self) -> str:
-        """Why the image could not be read; empty if it could."""
-
-
-ScoredT = TypeVar("ScoredT", bound=Scored)
-
-
-@dataclass(frozen=True)
-class RawScore:
-    """What a model says of one image.
-
-    Attributes:
-        sample: the image.
-        score: unbounded, higher is more anomalous; NaN where the image could not be read.
-        map: (H, W) float32 at the image's own size; ``None`` if not asked for or not read.
-        error: why the image could not be read; empty if it could.
-        statistics: what the image looks like; ``None`` if not asked for or not read.
-    """
-
-    sample: Sample
-    score: float
-    map: NDArray[np.float32] | None = None
-    error: str = ""
-    statistics: ImageStatistics | None = None

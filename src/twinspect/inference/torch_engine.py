@@ -1,4 +1,4 @@
-"""Trained networks as an engine: images are prepared as they are read, and judged by torch."""
+"""Trained networks as an engine: images are prepared as they are read, and scored by torch."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from twinspect.utils.devices import choose_device
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    import numpy as np
+    from numpy.typing import NDArray
     from torch import Tensor
 
-    from twinspect.data.samples import Sample
-    from twinspect.inference.pipeline import Judged
     from twinspect.model.base import ScoringModel
 
 Prepared = tuple["Tensor", tuple[int, int]]
-"""A prepared image, and the height and width it had."""
+"""A prepared image without the dimension of the batch, and the height and width it had."""
 
 
 class TorchEngine:
@@ -33,24 +33,34 @@ class TorchEngine:
         self._device = choose_device(device)
         self._model = model.to(self._device)
 
-    def read(self, sample: Sample, *, bits: int | None = None) -> Prepared:
-        """Read and prepare one image; see :meth:`twinspect.model.base.ScoringModel.read`."""
-        return self._model.read(sample, bits=bits)
+    def prepare(self, rgb: NDArray[np.uint8]) -> Prepared:
+        """Prepare one image, (H, W, 3) uint8 RGB, where it is: reading stays on the CPU.
 
-    def score(self, read: Sequence[Prepared], *, maps: bool) -> list[Judged]:
+        Raises:
+            ImageError: it is too small.
+        """
+        return self._model.prepare_image(rgb), (rgb.shape[0], rgb.shape[1])
+
+    def score(
+        self, prepared: Sequence[Prepared], *, maps: bool
+    ) -> tuple[list[float], list[NDArray[np.float32] | None]]:
         """Score prepared images of any original sizes, at once if the model can."""
-        groups = [[each] for each in read] if self._model.one_by_one else [read]
-        return [judged for group in groups for judged in self._score(group, maps=maps)]
+        if not self._model.one_by_one:
+            return self._score(prepared, maps=maps)
+        parts = [self._score([image], maps=maps) for image in prepared]
+        return [scores[0] for scores, _ in parts], [image_maps[0] for _, image_maps in parts]
 
-    def _score(self, read: Sequence[Prepared], *, maps: bool) -> list[Judged]:
-        images = torch.stack([image for image, _ in read])
+    def _score(
+        self, prepared: Sequence[Prepared], *, maps: bool
+    ) -> tuple[list[float], list[NDArray[np.float32] | None]]:
+        images = torch.stack([image for image, _ in prepared])
         with torch.inference_mode():
             output = self._model.infer(images.to(self._device))
-            scores = output.score.float().cpu().tolist()
+            scores: list[float] = output.score.float().cpu().tolist()
             if not maps:
-                return [(score, None) for score in scores]
-            found = [
-                self._model.enlarge(output.map[i : i + 1].float(), size)[0]
-                for i, (_, size) in enumerate(read)
+                return scores, [None] * len(scores)
+            sizes = [size for _, size in prepared]
+            return scores, [
+                self._model.enlarge(output.map[i : i + 1].float(), size)[0].cpu().numpy()
+                for i, size in enumerate(sizes)
             ]
-            return [(score, each.cpu().numpy()) for score, each in zip(scores, found, strict=True)]

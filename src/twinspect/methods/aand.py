@@ -214,7 +214,7 @@ class AAND(RD):
             for amplifier, level in zip(self.amplifiers, self.targets(images), strict=True)
             if isinstance(amplifier, FeatureAmplifier)
         ]
-        return self.scored(weights, (images.shape[-2], images.shape[-1]))
+        return self.fused(images, weights)
 
 
 def anomalous_patches(masks: Tensor, features: Tensor) -> Tensor:

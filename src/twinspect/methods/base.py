@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, ClassVar, Generic, NamedTuple
 
 from torch import Tensor, nn
 
+from twinspect import maps
 from twinspect.methods.config import ConfigT, MethodConfig, count_steps
 
 if TYPE_CHECKING:
@@ -43,11 +44,14 @@ class Output(NamedTuple):
 
     Attributes:
         map: (B, H, W) float32 at the size of the images given, unbounded, higher is more anomalous.
-        score: (B,) float32, likewise.
+        score: (B,) float32, unbounded, higher is more anomalous: an image score of the method's own. ``None``: it is
+            taken from the map, see :meth:`Method.image_score`.
+        context: what else :meth:`Method.image_score` needs of a method that overrides it, each (B, ...).
     """
 
     map: Tensor
-    score: Tensor
+    score: Tensor | None = None
+    context: tuple[Tensor, ...] = ()
 
 
 def constant(_done: float) -> float:
@@ -155,6 +159,21 @@ class Method(nn.Module, ABC, Generic[ConfigT]):
         Args:
             images: (B, 3, H, W) float32, normalised.
         """
+
+    @property
+    def top_share(self) -> float:
+        """The share of a map's highest values that make the image score, by their mean; 0 for the peak."""
+        return 0.0
+
+    def image_score(self, output: Output) -> Tensor:
+        """Take the image score from what :meth:`forward` gave: its own score, or that of the map.
+
+        This is where every image score comes from; a method that knows more of an image than its map adds it here.
+
+        Returns:
+            (B,) float32.
+        """
+        return maps.image_score(output.map, self.top_share) if output.score is None else output.score
 
     def targets(self, images: Tensor) -> tuple[Tensor, ...]:
         """Compute what the loss needs from frozen networks; the loop may keep it between epochs.

@@ -237,30 +237,41 @@ class Dual(Method[DualConfig]):
         return torch.stack(each).mean(dim=0)
 
     def forward(self, images: Tensor) -> Output:
-        """Score by Noisy-OR of the branches; the map is the local one."""
-        targets = self.targets(images)
-        found, scores = self.judged(images, targets)
-        if len(self.students) == 1:
-            return Output(found, scores[:, 0])
-        return Output(found, self.spreads(scores, self.description(targets)))
+        """Map what the local branch finds; the semantic branch scores whole images."""
+        return self._compared(images, self.targets(images))
 
-    def judged(self, images: Tensor, targets: Sequence[Tensor]) -> tuple[Tensor, Tensor]:
-        """Give the map (B, H, W), and the raw score of each branch, (B, branches), local first."""
+    @property
+    def top_share(self) -> float:
+        """The share of a map's highest values that the local branch averages."""
+        return self.config.top_share
+
+    def image_score(self, output: Output) -> Tensor:
+        """Join the branches by Noisy-OR where there are two."""
+        if not output.context:
+            return super().image_score(output)
+        score: Tensor = self.spreads(self._branch_scores(output), output.context[1])
+        return score
+
+    def _compared(self, images: Tensor, targets: Sequence[Tensor]) -> Output:
+        """Give the map; with both branches also the semantic score (B,) and the description of each image (B, D)."""
         size = (images.shape[-2], images.shape[-1])
-        scores = []
-        if "local" in self.students:
-            distances = [maps.cosine_map(t, s) for t, s in self._local_pairs(targets)]
-            found = maps.fuse(distances, size, self.config.sigma)
-            scores.append(maps.top_mean(found, self.config.top_share))
-        if "semantic" in self.students:
-            scores.append(self._semantic(images, targets))
         if "local" not in self.students:
-            found = scores[0][:, None, None].expand(-1, *size)
-        return found, torch.stack(scores, dim=1)
+            score = self._semantic(images, targets)
+            return Output(score[:, None, None].expand(-1, *size), score)
+        distances = [maps.cosine_map(t, s) for t, s in self._local_pairs(targets)]
+        local = maps.fuse(distances, size, self.config.sigma)
+        if "semantic" not in self.students:
+            return Output(local)
+        return Output(local, context=(self._semantic(images, targets), self.description(targets)))
+
+    def _branch_scores(self, output: Output) -> Tensor:
+        """Give the raw score of each of two branches, (B, 2), local first."""
+        return torch.stack([super().image_score(output), output.context[0]], dim=1)
 
     def measure(self, batches: Sequence[Batch]) -> None:
         """Measure what each branch scores on good images of each kind that neither learnt from (ours)."""
-        scores = torch.cat([self.judged(batch.images, batch.targets)[1] for batch in batches])
+        outputs = [self._compared(batch.images, batch.targets) for batch in batches]
+        scores = torch.cat([self._branch_scores(output) for output in outputs])
         descriptions = torch.cat([self.description(batch.targets) for batch in batches])
         kinds = torch.cat([batch.kinds for batch in batches if batch.kinds is not None])
         self.spreads.measure(scores, descriptions, kinds)

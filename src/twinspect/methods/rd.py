@@ -131,11 +131,9 @@ class RD(Method[RDConfig]):
         return [(level, twin.to(level.dtype)) for level, twin in zip(levels, rebuilt, strict=True)]
 
     def forward(self, images: Tensor) -> Output:
-        """Score images by the peak of a map that sums the cosine distances of all levels (section 3.4)."""
-        distances = [maps.cosine_map(t, s) for t, s in self.pairs(self.targets(images))]
-        return self.scored(distances, (images.shape[-2], images.shape[-1]))
+        """Sum the cosine distances of all levels; the image score is the map's peak (section 3.4)."""
+        return self.fused(images, [maps.cosine_map(t, s) for t, s in self.pairs(self.targets(images))])
 
-    def scored(self, levels: Sequence[Tensor], size: tuple[int, int]) -> Output:
-        """Sum the maps of the levels, blur, and take the peak."""
-        fused = maps.fuse(levels, size, self.config.sigma)
-        return Output(fused, fused.flatten(1).amax(dim=1))
+    def fused(self, images: Tensor, levels: Sequence[Tensor]) -> Output:
+        """Sum the maps of the levels at the size of the images, and blur the sum."""
+        return Output(maps.fuse(levels, (images.shape[-2], images.shape[-1]), self.config.sigma))

@@ -1,28 +1,36 @@
-"""What can judge an image: prepares it, infers a map and a score, and brings the map to the image's own size."""
+"""What turns pixels into a raw score: prepares an image, infers a map and a score, and brings the map to its size."""
 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, ClassVar, NamedTuple
 
 import torch
 from torch import Tensor, nn
 
-from twinspect.data.pixels import read_pixels
-from twinspect.errors import ImageError
-from twinspect.methods.base import Output
-
 if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
     from typing_extensions import Self
 
-    from twinspect.data.samples import Sample
+
+class RawOutput(NamedTuple):
+    """What a model says of B images.
+
+    Attributes:
+        map: (B, h, w) float32, unbounded, higher is more anomalous.
+        score: (B,) float32, unbounded, higher is more anomalous.
+    """
+
+    map: Tensor
+    score: Tensor
 
 
 class ScoringModel(nn.Module, ABC):
-    """The one path from pixels to raw score; a subclass says how an image is prepared, judged and enlarged.
+    """The one path from pixels to raw score; a subclass says how an image is prepared, scored and enlarged.
 
     Attributes:
-        one_by_one: whether images are judged one at a time, because prepared ones differ in shape or are large.
+        one_by_one: whether images are scored one at a time, because prepared ones differ in shape or are large.
         any_size: whether a graph of it can take images of any size.
     """
 
@@ -37,11 +45,14 @@ class ScoringModel(nn.Module, ABC):
             rgb: (B, 3, H, W) uint8, or float of the same range 0..255.
 
         Returns:
-            Float32, of a shape that depends on B alone; where images are judged one by one, of any shape.
+            Float32, of a shape that depends on B alone; where images are scored one by one, of any shape.
+
+        Raises:
+            ImageError: a wrong shape, or sides too small to hold structure.
         """
 
     @abstractmethod
-    def infer(self, images: Tensor) -> Output:
+    def infer(self, images: Tensor) -> RawOutput:
         """Score prepared images."""
 
     @abstractmethod
@@ -60,7 +71,7 @@ class ScoringModel(nn.Module, ABC):
     def exportable(self) -> tuple[Self, tuple[str, ...]]:
         """Give what a graph without gradients can compute, sharing all networks, and in words what differs."""
 
-    def forward(self, rgb: Tensor) -> Output:
+    def forward(self, rgb: Tensor) -> RawOutput:
         """Score images of one size.
 
         Args:
@@ -70,24 +81,12 @@ class ScoringModel(nn.Module, ABC):
             Raw scores (B,) and maps (B, H, W) at the size of ``rgb``.
         """
         output = self.infer(self.prepare(rgb))
-        return Output(self.enlarge(output.map, (rgb.shape[-2], rgb.shape[-1])), output.score)
+        return RawOutput(self.enlarge(output.map, (rgb.shape[-2], rgb.shape[-1])), output.score)
 
-    def read(self, sample: Sample, *, bits: int | None = None) -> tuple[Tensor, tuple[int, int]]:
-        """Read and prepare one image.
-
-        Args:
-            sample: a file, or pixels in memory.
-            bits: significant bits of 16-bit files, see :func:`twinspect.images.reading.read_rgb`.
-
-        Returns:
-            The prepared image, without the dimension of the batch, and the image's own height and width.
+    def prepare_image(self, rgb: NDArray[np.uint8]) -> Tensor:
+        """Turn the pixels of one image, (H, W, 3) uint8 RGB, into one item of a batch for :meth:`infer`.
 
         Raises:
-            ImageError: it cannot be read or is too small; the message begins with its path.
+            ImageError: the image is too small.
         """
-        pixels = read_pixels(sample, bits=bits)
-        try:
-            prepared = self.prepare(torch.from_numpy(pixels).permute(2, 0, 1)[None])[0]
-        except ImageError as error:
-            raise ImageError(f"{sample.address}: {error}") from None
-        return prepared, (pixels.shape[0], pixels.shape[1])
+        return self.prepare(torch.from_numpy(rgb).permute(2, 0, 1)[None])[0]

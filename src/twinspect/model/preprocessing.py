@@ -1,32 +1,41 @@
-"""How pixels become what the teacher sees: the geometry and the normalisation of a model's input."""
+"""How pixels become what the teacher sees, and back: the geometry and the normalisation of a model's input.
+
+Another geometry, such as a letterbox, is another class with these methods, chosen by a setting in
+:meth:`Preprocessing.of`.
+"""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
+import torch
+import torch.nn.functional as F
+
+from twinspect import maps
 from twinspect.errors import ImageError
 from twinspect.images.reading import check_sides
 
 if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
     from torch import Tensor
 
     from twinspect.methods.config import MethodConfig
     from twinspect.teachers.base import Teacher
 
-
-IMAGE_DIMENSIONS = 4
+IMAGE_DIMENSIONS: Final = 4
 
 
 @dataclass(frozen=True)
 class Preprocessing:
-    """How pixels become what the teacher sees.
+    """A square resize, a centre crop and a normalisation.
 
     Attributes:
         size: side of the square that images are resized to, in pixels (bilinear, antialiased).
         crop: side of the centre kept after resizing, in pixels; 0 keeps everything.
         mean: subtracted from each of R, G, B after scaling to 0..1.
-        std: divided by, likewise.
+        std: divided by, for each of R, G, B.
     """
 
     size: int
@@ -49,6 +58,71 @@ class Preprocessing:
     def side(self) -> int:
         """Side of what the teacher sees, in pixels."""
         return self.crop or self.size
+
+    def apply(self, rgb: Tensor) -> Tensor:
+        """Resize, crop and normalise images.
+
+        Args:
+            rgb: (B, 3, H, W) uint8, or float of the same range 0..255.
+
+        Returns:
+            (B, 3, side, side) float32.
+
+        Raises:
+            ImageError: a wrong shape, or sides too small to hold structure.
+        """
+        check_rgb(rgb)
+        size = (self.size, self.size)
+        images = rgb.float()
+        if tuple(images.shape[-2:]) != size:
+            images = F.interpolate(images, size=size, mode="bilinear", antialias=True, align_corners=False)
+        return self.normalize(self._cropped(images))
+
+    def to_image(self, scores: Tensor, size: tuple[int, int]) -> Tensor:
+        """Bring maps of prepared images to the size of the images they came from.
+
+        What a crop cut off was never looked at: there the map repeats its nearest value.
+
+        Args:
+            scores: (B, side, side) float32.
+            size: height and width of the original image, in pixels.
+
+        Returns:
+            (B, height, width) float32.
+        """
+        margin = self.margin
+        rest = self.size - self.side - margin if margin else 0
+        if margin or rest:
+            scores = F.pad(scores[:, None], (margin, rest, margin, rest), mode="replicate")[:, 0]
+        return maps.enlarge(scores, size)
+
+    def to_input(self, mask: NDArray[np.bool_]) -> Tensor:
+        """Bring a mask of an original image, (H, W), to the model's input.
+
+        Returns:
+            (side, side) float32: the share of each pixel that the mask covers, in [0, 1].
+        """
+        whole = torch.from_numpy(mask)[None].float()
+        return self._cropped(F.adaptive_avg_pool2d(whole, (self.size, self.size)))[0]
+
+    def normalize(self, images: Tensor) -> Tensor:
+        """Turn (B, 3, H, W) float in 0..255 into what the teacher sees, on the images' device."""
+        mean, std = self._channels(images)
+        return (images / 255 - mean) / std
+
+    def to_rgb(self, images: Tensor) -> Tensor:
+        """Turn prepared images (..., 3, H, W) back into uint8, on their device."""
+        mean, std = self._channels(images)
+        return ((images * std + mean) * 255).round().clamp(0, 255).to(torch.uint8)
+
+    def _cropped(self, images: Tensor) -> Tensor:
+        margin, side = self.margin, self.side
+        return images[..., margin : margin + side, margin : margin + side]
+
+    def _channels(self, images: Tensor) -> tuple[Tensor, Tensor]:
+        """Give mean and std as (3, 1, 1), of the images' type and on their device."""
+        mean, std = (images.new_tensor(values).view(3, 1, 1) for values in (self.mean, self.std))
+        return mean, std
 
 
 def check_rgb(rgb: Tensor) -> None:

@@ -8,8 +8,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Final
 import torch
 from torch import Tensor
 
-from twinspect.methods.base import Output
-from twinspect.model.base import ScoringModel
+from twinspect.model.base import RawOutput, ScoringModel
 from twinspect.model.preprocessing import check_rgb
 from twinspect.model.tile_blending import blend, cut
 
@@ -32,7 +31,7 @@ class TiledModel(ScoringModel):
     threshold are scored whole and in the same way, so its promise takes that in.
 
     Args:
-        model: judges tiles, and was trained on tiles.
+        model: scores tiles, and was trained on tiles.
         tiling: how images are cut.
         at_once: tiles that the networks see at once; ``None`` for all of an image, as a graph does.
     """
@@ -48,7 +47,7 @@ class TiledModel(ScoringModel):
 
     @property
     def method(self) -> Method[Any]:
-        """The method that judges each tile."""
+        """The method that scores each tile."""
         return self.model.method
 
     def prepare(self, rgb: Tensor) -> Tensor:
@@ -60,7 +59,7 @@ class TiledModel(ScoringModel):
         check_rgb(rgb)
         return rgb
 
-    def infer(self, images: Tensor) -> Output:
+    def infer(self, images: Tensor) -> RawOutput:
         """Score images.
 
         Args:
@@ -70,11 +69,13 @@ class TiledModel(ScoringModel):
             Score (B,), the highest of an image's tiles, and map (B, tiles, side, side), one for each tile.
         """
         tiles = cut(images, self.tiling)
-        outputs = [self.model.infer(self.model.prepare(some)) for some in self._batches(tiles.flatten(0, 1))]
-        found, scores = (
+        outputs = [
+            self.model.infer(self.model.prepare(batch)) for batch in self._batches(tiles.flatten(0, 1))
+        ]
+        tile_maps, scores = (
             _by_image(torch.cat(parts).float(), len(images)) for parts in zip(*outputs, strict=True)
         )
-        return Output(found, scores.amax(dim=1))
+        return RawOutput(tile_maps, scores.amax(dim=1))
 
     def enlarge(self, scores: Tensor, size: tuple[int, int]) -> Tensor:
         """Bring the maps of tiles to their tiles' size, and blend them to maps of whole images.
@@ -84,8 +85,8 @@ class TiledModel(ScoringModel):
             size: height and width of the original image, in pixels.
         """
         tile = self.tiling.side(size[0]), self.tiling.side(size[1])
-        found = self.model.enlarge(scores.flatten(0, 1), tile)
-        return blend(_by_image(found, len(scores)), self.tiling, size)
+        tile_maps = self.model.enlarge(scores.flatten(0, 1), tile)
+        return blend(_by_image(tile_maps, len(scores)), self.tiling, size)
 
     def exportable(self) -> tuple[TiledModel, tuple[str, ...]]:
         """Give what a graph without gradients can compute, all tiles of an image at once, and what differs."""
@@ -93,7 +94,7 @@ class TiledModel(ScoringModel):
         return TiledModel(model, self.tiling, at_once=None).eval(), differences
 
     def record(self) -> dict[str, Any]:
-        """Describe the model in plain JSON values: what judges tiles, and how images are cut."""
+        """Describe the model in plain JSON values: what scores tiles, and how images are cut."""
         return {**self.model.record(), "tiling": asdict(self.tiling)}
 
     def _batches(self, tiles: Tensor) -> Sequence[Tensor]:

@@ -9,18 +9,17 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 import torch
-import torch.nn.functional as F
-from torch import Tensor
 
-from twinspect import maps
 from twinspect.methods import method_class
 from twinspect.methods.config import make_config, to_record
-from twinspect.model.base import ScoringModel
-from twinspect.model.preprocessing import Preprocessing, check_rgb
+from twinspect.model.base import RawOutput, ScoringModel
+from twinspect.model.preprocessing import Preprocessing
 from twinspect.teachers.backbones import TokenMaps
 from twinspect.teachers.rebuilding import teacher_from_spec
 
 if TYPE_CHECKING:
+    from torch import Tensor
+
     from twinspect.methods.base import Method, Output
     from twinspect.methods.config import MethodConfig
     from twinspect.teachers.base import Teacher
@@ -34,9 +33,6 @@ class Model(ScoringModel):
         preprocessing: how pixels become the method's input.
     """
 
-    mean: Tensor
-    std: Tensor
-
     def __init__(self, method: Method[Any], preprocessing: Preprocessing) -> None:
         super().__init__()
         method.teacher.check_size(preprocessing.side, preprocessing.side)
@@ -46,8 +42,6 @@ class Model(ScoringModel):
                 network.fit_to(preprocessing.side, preprocessing.side)
         self.method = method
         self.preprocessing = preprocessing
-        self.register_buffer("mean", torch.tensor(preprocessing.mean).view(3, 1, 1), persistent=False)
-        self.register_buffer("std", torch.tensor(preprocessing.std).view(3, 1, 1), persistent=False)
 
     @classmethod
     def build(cls, method: str, config: MethodConfig, teacher: Teacher) -> Model:
@@ -56,54 +50,18 @@ class Model(ScoringModel):
         return model.to(memory_format=torch.channels_last)  # twice as fast
 
     def prepare(self, rgb: Tensor) -> Tensor:
-        """Resize and normalise.
+        """Resize, crop and normalise; see :meth:`twinspect.model.preprocessing.Preprocessing.apply`."""
+        return self.preprocessing.apply(rgb)
 
-        Args:
-            rgb: (B, 3, H, W) uint8, or float of the same range 0..255.
-
-        Returns:
-            (B, 3, side, side) float32.
-        """
-        check_rgb(rgb)
-        size = (self.preprocessing.size, self.preprocessing.size)
-        images = rgb.float()
-        if tuple(images.shape[-2:]) != size:
-            images = F.interpolate(images, size=size, mode="bilinear", antialias=True, align_corners=False)
-        margin, side = self.preprocessing.margin, self.preprocessing.side
-        images = images[..., margin : margin + side, margin : margin + side]
-        return self.normalise(images)
-
-    def normalise(self, images: Tensor) -> Tensor:
-        """Turn (B, 3, H, W) float in 0..255 into what the teacher sees, where they are: reading stays on the CPU."""
-        how = self.preprocessing
-        mean, std = (images.new_tensor(values).view(3, 1, 1) for values in (how.mean, how.std))
-        return (images / 255 - mean) / std
-
-    def to_rgb(self, images: Tensor) -> Tensor:
-        """Turn prepared images (..., 3, H, W) back into uint8, where they are."""
-        values = (images * self.std.to(images) + self.mean.to(images)) * 255
-        return values.round().clamp(0, 255).to(torch.uint8)
-
-    def infer(self, images: Tensor) -> Output:
+    def infer(self, images: Tensor) -> RawOutput:
         """Score prepared images; the map has their size."""
         # The layout in which the networks are twice as fast.
         output: Output = self.method(images.contiguous(memory_format=torch.channels_last))
-        return output
+        return RawOutput(output.map, self.method.image_score(output))
 
     def enlarge(self, scores: Tensor, size: tuple[int, int]) -> Tensor:
-        """Bring maps of prepared images to the size of the images they came from.
-
-        What a crop cut off was never looked at: there the map repeats its nearest value.
-
-        Args:
-            scores: (B, side, side) float32.
-            size: height and width of the original image, in pixels.
-        """
-        margin = self.preprocessing.margin
-        rest = self.preprocessing.size - self.preprocessing.side - margin if margin else 0
-        if margin or rest:
-            scores = F.pad(scores[:, None], (margin, rest, margin, rest), mode="replicate")[:, 0]
-        return maps.enlarge(scores, size)
+        """Bring maps to the images' own size; see :meth:`~twinspect.model.preprocessing.Preprocessing.to_image`."""
+        return self.preprocessing.to_image(scores, size)
 
     def exportable(self) -> tuple[Model, tuple[str, ...]]:
         """Give what a graph without gradients can compute, and in words what differs."""

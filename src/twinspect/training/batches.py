@@ -107,7 +107,7 @@ class TrainingImages:
             where = np.stack([objects[index] for index in indices])
             made = synthesizer(rgb, range(first, first + len(indices)), where)
             images = torch.from_numpy(made.images).permute(0, 3, 1, 2)
-            drawn = self._model.normalise(images.float().to(self.device))
+            drawn = self._model.preprocessing.normalize(images.float().to(self.device))
             return drawn, torch.from_numpy(made.masks), self._kinds[indices]
 
         threads = max(1, self._workers)
@@ -126,7 +126,7 @@ class TrainingImages:
         """Give one prepared image, kept or read, as (H, W, 3) uint8."""
         kept = self._kept and index < len(self._kept[0])
         image = self._kept[0][index] if kept else self._pictures.read(index)
-        pixels: NDArray[np.uint8] = self._model.to_rgb(image.cpu()).permute(1, 2, 0).numpy()
+        pixels: NDArray[np.uint8] = self._model.preprocessing.to_rgb(image.cpu()).permute(1, 2, 0).numpy()
         return pixels
 
     def _join(self, here: Tensor, images: Tensor | None) -> Batch:

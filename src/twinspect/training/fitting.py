@@ -101,7 +101,7 @@ class Fitting:
         ranks, places = self.trainer.ranks, range(len(held))
         mine = ranks.local_share(places, SCORE_BATCH)
         with ranks.raise_in_all():
-            own = self.scorer.good(self.engine(model), [held[place] for place in mine])
+            own = self.scorer.score_good(self.engine(model), [held[place] for place in mine])
         numbers = torch.zeros(len(held), GoodScores.NUMBERS, dtype=torch.float64)
         numbers[mine] = torch.from_numpy(own.to_numbers())
         return GoodScores.of(held, ranks.sum(numbers).numpy())

@@ -5,12 +5,11 @@ from __future__ import annotations
 import threading
 from abc import ABC, abstractmethod
 from concurrent.futures import Future
-from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
-from twinspect.data.pixels import read_pixels
+from twinspect.data.pixels import named, read_pixels
 from twinspect.images.reading import image_size
 
 if TYPE_CHECKING:
@@ -74,7 +73,8 @@ class WholeImages(TrainingInputs):
 
     def read(self, number: int) -> Tensor:
         """Read and prepare one image."""
-        return self._model.read(self._samples[number], bits=self._bits)[0]
+        sample = self._samples[number]
+        return _prepared(self._model, sample, read_pixels(sample, bits=self._bits))
 
 
 class Tiles(TrainingInputs):
@@ -93,8 +93,7 @@ class Tiles(TrainingInputs):
     def read(self, number: int) -> Tensor:
         """Cut out and prepare one tile, as a scored one is."""
         image, window = self._places[number]
-        tile = replace(self._samples[image], pixels=self._decoded(image)[window])
-        return self._model.read(tile)[0]
+        return _prepared(self._model, self._samples[image], self._decoded(image)[window])
 
     def _decoded(self, image: int) -> NDArray[np.uint8]:
         """Give the pixels of an image; threads that want the same one wait for the first of them."""
@@ -114,6 +113,11 @@ class Tiles(TrainingInputs):
             into.set_result(read_pixels(sample, bits=self._bits))
         except BaseException as error:  # noqa: BLE001 - whoever waits for the image gets it
             into.set_exception(error)
+
+
+def _prepared(model: Model, sample: Sample, rgb: NDArray[np.uint8]) -> Tensor:
+    with named(sample):
+        return model.prepare_image(rgb)
 
 
 def count_tiles(samples: Sequence[Sample], tiling: Tiling) -> int:
