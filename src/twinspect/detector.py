@@ -1,9 +1,10 @@
-"""The detector: parameters, and learning from good images; the rest it does as every judge does."""
+"""The detector: parameters, and learning from good images; it scores and is saved as every torch detector is."""
 
 from __future__ import annotations
 
 import inspect
 from collections import Counter
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -134,7 +135,7 @@ class Detector(TorchDetector):
         self.settings = settings
 
     def __repr__(self) -> str:
-        defaults = inspect.signature(Detector).parameters
+        defaults = _parameters()
         shown = [
             f"{name}={value!r}"
             for name, value in self.get_params().items()
@@ -144,16 +145,19 @@ class Detector(TorchDetector):
 
     # Parameters, in scikit-learn's manner ------------------------------------------------------------------
 
+    @staticmethod
+    def parameter_names() -> tuple[str, ...]:
+        """List the constructor's arguments except settings of the method; ``twinspect fit`` has them as options."""
+        return tuple(_parameters())
+
     def get_params(self, deep: bool = True) -> dict[str, Any]:  # noqa: ARG002 - scikit-learn's signature
         """Return the constructor's arguments by name."""
-        names = [n for n, p in inspect.signature(Detector).parameters.items() if p.kind is not p.VAR_KEYWORD]
-        return {**{name: getattr(self, name) for name in names}, **self.settings}
+        return {**{name: getattr(self, name) for name in self.parameter_names()}, **self.settings}
 
     def set_params(self, **parameters: Any) -> Detector:
-        """Change constructor arguments; names that are none of its own are settings of the method."""
-        own = inspect.signature(Detector).parameters
+        """Change constructor arguments; any other name is a setting of the method."""
         for name, value in parameters.items():
-            if name in own:
+            if name in self.parameter_names():
                 setattr(self, name, value)
             else:
                 self.settings[name] = value
@@ -203,8 +207,8 @@ class Detector(TorchDetector):
         self.calibration_ = good.calibration(self.false_alarm_rate, kind)  # it may refuse, so it comes first
         self.model_, self.losses_, self.curves_ = tiled(model, tiling), history.losses, history.curves
         named = {sample.name: sample for sample in (train if kind == "cv" else held)}
-        judged = [named[name] for name in good.names]
-        self.images_ = keep(judged, good.scores, self.keep_images, self.bits)
+        scored = [named[name] for name in good.names]
+        self.images_ = keep(scored, good.scores, self.keep_images, self.bits)
         self.data_ = {
             "fingerprint": images,
             "train": len(train),
@@ -330,3 +334,11 @@ class Detector(TorchDetector):
         detector.model_ = tiled(Model.from_record(record["method"], record), tiling)
         detector._recall(record)
         return detector
+
+
+@cache
+def _parameters() -> dict[str, inspect.Parameter]:
+    parameters = inspect.signature(Detector).parameters.values()
+    return {
+        parameter.name: parameter for parameter in parameters if parameter.kind is not parameter.VAR_KEYWORD
+    }

@@ -49,31 +49,8 @@ def run(options: argparse.Namespace) -> Outcome:
 
 def build(options: argparse.Namespace) -> Detector:
     """Turn parsed options into a detector."""
-    return Detector(
-        options.method,
-        teacher=options.teacher,
-        weights=options.weights,
-        layers=options.layers,
-        preset=options.preset,
-        size=options.size,
-        tile=options.tile,
-        overlap=options.overlap,
-        steps=options.steps,
-        epochs=options.epochs,
-        seed=options.seed,
-        device=options.device,
-        precision=options.precision,
-        false_alarm_rate=options.false_alarm_rate,
-        calibration=options.calibration,
-        bits=options.bits,
-        workers=options.workers,
-        cache_mb=options.cache_mb,
-        keep_images=options.keep_images,
-        devices=options.devices,
-        nodes=options.nodes,
-        strategy=options.strategy,
-        **chosen_settings(options),
-    )
+    own = {name: getattr(options, name) for name in Detector.parameter_names()}
+    return Detector(**own, **chosen_settings(options))
 
 
 def _report(detector: Detector, out: Path, seconds: float) -> Outcome:
