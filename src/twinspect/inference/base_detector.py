@@ -29,10 +29,10 @@ if TYPE_CHECKING:
 
 
 class BaseDetector(ABC):
-    """What every detector does once it has learnt; a subclass says what scores, and how it is described.
+    """A detector that has been fitted, whatever its networks run on; a subclass gives the engine and the description.
 
     Attributes:
-        method: the name of how it works.
+        method: the name of its method.
         device: ``auto``, ``cpu``, ``cuda`` or ``mps``.
         bits: significant bits of 16-bit image files; ``None`` for 16.
         workers: threads that read images; ``None`` for the number of processors, at most 8.
@@ -56,10 +56,10 @@ class BaseDetector(ABC):
         """Return the arguments that it was made with, by name."""
 
     def set_params(self, **parameters: Any) -> Self:
-        """Change such arguments.
+        """Change arguments that :meth:`get_params` lists.
 
         Raises:
-            ConfigError: a name that is none of :meth:`get_params`.
+            ConfigError: another name.
         """
         for name, value in parameters.items():
             if name not in self.get_params():
@@ -69,16 +69,16 @@ class BaseDetector(ABC):
 
     @abstractmethod
     def about(self) -> dict[str, Any]:
-        """Say what it is besides its method, for reports: its ``teacher``, ``config`` and ``seed``, plain values."""
+        """Describe it for reports: its ``teacher``, ``config`` and ``seed``, as plain values."""
 
     @property
     def by(self) -> str:
-        """By what it scores, where that is not the networks as they were trained: the name of an export."""
+        """The name of the export that it scores by; empty for the networks as they were trained."""
         return ""
 
     @abstractmethod
     def _engine(self) -> Engine:
-        """Give what scores.
+        """Give the engine that scores.
 
         Raises:
             NotFittedError: before :meth:`Detector.fit`.

@@ -89,9 +89,10 @@ class Scores:
         )
 
 
-def _stack(found: list[NDArray[np.float32] | None]) -> NDArray[np.float32] | list[NDArray[np.float32]]:
+def _stack(maps: list[NDArray[np.float32] | None]) -> NDArray[np.float32] | list[NDArray[np.float32]]:
     """Stack maps of one size into one array; keep maps of different sizes in a list."""
-    sizes = {each.shape for each in found if each is not None}
+    sizes = {anomaly_map.shape for anomaly_map in maps if anomaly_map is not None}
     size = sizes.pop() if len(sizes) == 1 else (0, 0)
-    filled = [np.full(size, np.nan, dtype=np.float32) if each is None else each for each in found]
+    unreadable = np.full(size, np.nan, dtype=np.float32)
+    filled = [unreadable.copy() if anomaly_map is None else anomaly_map for anomaly_map in maps]
     return filled if sizes else np.stack(filled) if filled else np.empty((0, 0, 0), dtype=np.float32)

@@ -1,4 +1,4 @@
-"""Detectors whose networks are at hand under torch: they score by them, and are saved and loaded with them."""
+"""Detectors whose networks run under torch: they score by them, and are saved and loaded with them."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ MOST_LOSSES: Final = 500
 
 
 class TorchDetector(BaseDetector):
-    """What every detector under torch does once it has learnt; a subclass says how it learns.
+    """A fitted detector under torch; a subclass says how it is fitted.
 
     Attributes:
         model_: the :class:`torch.nn.Module` that scores.
@@ -38,12 +38,12 @@ class TorchDetector(BaseDetector):
 
     @property
     def is_first(self) -> bool:
-        """Whether this is the one of the processes that fitted together that should talk and write."""
+        """Whether this process should print and write, of those that fitted together."""
         return self._ranks.is_first
 
     @abstractmethod
     def _blueprint(self) -> dict[str, Any]:
-        """Say all that :meth:`from_record` needs to build it again, besides what every detector keeps."""
+        """Return what :meth:`from_record` needs to build its networks, besides what every detector keeps."""
 
     @classmethod
     @abstractmethod

@@ -1,4 +1,4 @@
-"""Cutting images into tiles and blending what was found in them: pure functions on tensors, without loops over tiles.
+"""Cutting images into tiles and blending the maps of tiles: pure functions on tensors, without loops over tiles.
 
 The grid of tiles is a product of two lists, and so is the window of a tile. What is done along rows and columns is
 therefore done one after the other, and a graph of it has the same few nodes for any number of tiles.
@@ -75,7 +75,7 @@ def blend(tiles: Tensor, tiling: Tiling, size: tuple[int, int]) -> Tensor:
 def _blended(values: Tensor, axis: _Axis) -> Tensor:
     """Blend along the last dimension: (..., tiles * side) to (..., length)."""
     places, weights = axis.places.to(values.device), axis.weights.to(values)
-    parts = [values.index_select(-1, own) * weight for own, weight in zip(places, weights, strict=True)]
+    parts = [values.index_select(-1, chosen) * weight for chosen, weight in zip(places, weights, strict=True)]
     blended: Tensor = reduce(torch.add, parts)
     return blended
 
@@ -88,22 +88,22 @@ def _axis(tiling: Tiling, length: int) -> _Axis:
     covering = (starts[:, None] <= pixels) & (pixels < starts[:, None] + side)
     first = (starts[:, None] + side <= pixels).sum(dim=0)
     numbers = first + torch.arange(int(covering.sum(dim=0).max()))[:, None]
-    own = numbers.clamp(max=len(starts) - 1)
-    inside = pixels - starts[own]
-    weights = _window(starts, side, own, inside) * ((numbers < len(starts)) & (inside >= 0))
+    tile = numbers.clamp(max=len(starts) - 1)
+    inside = pixels - starts[tile]
+    weights = _window(starts, side, tile, inside) * ((numbers < len(starts)) & (inside >= 0))
     return _Axis(
         tiles=len(starts),
         side=side,
         pixels=(starts[:, None] + torch.arange(side)).flatten(),
-        places=own * side + inside.clamp(0, side - 1),
+        places=tile * side + inside.clamp(0, side - 1),
         weights=(weights / weights.sum(dim=0)).float(),
     )
 
 
-def _window(starts: Tensor, side: int, own: Tensor, inside: Tensor) -> Tensor:
-    """Give what tiles count at places inside them, before it is made to sum to 1: in (0, 1], float64."""
+def _window(starts: Tensor, side: int, tile: Tensor, inside: Tensor) -> Tensor:
+    """Give the weights of tiles at places inside them, before they are made to sum to 1: in (0, 1], float64."""
     shared = (starts[:-1] + side - starts[1:]).clamp(min=1).double()
     alone = torch.full((1,), 0.5, dtype=torch.double)  # at the image's border a tile counts fully
-    rising = (inside + 0.5) / torch.cat([alone, shared])[own]
-    falling = (side - inside - 0.5) / torch.cat([shared, alone])[own]
+    rising = (inside + 0.5) / torch.cat([alone, shared])[tile]
+    falling = (side - inside - 0.5) / torch.cat([shared, alone])[tile]
     return rising.minimum(falling).clamp(max=1.0)
