@@ -120,7 +120,7 @@ def test_the_map_sums_the_levels_and_the_score_is_its_peak(method: RD) -> None:
         total += large[:, 0].numpy()
     blurred = np.stack([ndimage.gaussian_filter(each, 4.0, mode="mirror") for each in total])
     np.testing.assert_allclose(found.map.numpy(), blurred, atol=1e-4)
-    np.testing.assert_array_equal(found.score.numpy(), found.map.numpy().max(axis=(1, 2)))
+    np.testing.assert_array_equal(method.image_score(found).numpy(), found.map.numpy().max(axis=(1, 2)))
 
 
 def test_only_the_student_learns(method: RD) -> None:

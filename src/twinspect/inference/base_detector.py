@@ -13,7 +13,7 @@ from twinspect.calibration.conformal import Calibration, check_rate, choose_rate
 from twinspect.data import open_data
 from twinspect.data.opening import open_good
 from twinspect.data.prefetching import default_workers
-from twinspect.errors import unknown_name
+from twinspect.errors import NotFittedError, unknown_name
 from twinspect.inference.pipeline import SCORE_BATCH, ScoringPipeline
 from twinspect.inference.results import Scores
 
@@ -84,6 +84,17 @@ class BaseDetector(ABC):
             NotFittedError: before :meth:`Detector.fit`.
         """
 
+    def _check_fitted(self) -> None:
+        """Refuse to go on before a fit.
+
+        Raises:
+            NotFittedError: before :meth:`Detector.fit`.
+        """
+        if not hasattr(self, "calibration_"):
+            raise NotFittedError(
+                "this detector has not been fitted; call fit(good_images) or twinspect.load(path)"
+            )
+
     # Scoring ------------------------------------------------------------------------------------------------
 
     def score(self, images: DataSource, *, maps: bool = True, category: str | None = None) -> Scores:
@@ -122,6 +133,7 @@ class BaseDetector(ABC):
             statistics: whether to say what each image looks like, by the pixels that are scored
                 (:mod:`twinspect.images.statistics`).
         """
+        self._check_fitted()
         calibration = self.calibration_
         samples = open_data(images, split="test").samples
         if category is not None:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from twinspect.bundle.folder import RECORD, WEIGHTS, read_images, read_record, read_weights, write_bundle
 from twinspect.bundle.weights import decode, encode
-from twinspect.errors import BundleError, NotFittedError
+from twinspect.errors import BundleError
 from twinspect.inference.base_detector import BaseDetector
 from twinspect.inference.torch_engine import TorchEngine
 from twinspect.utils.distributed import SINGLE_PROCESS
@@ -51,11 +51,8 @@ class TorchDetector(BaseDetector):
         """Build what :meth:`to_record` described, without any weights."""
 
     def _model(self) -> ScoringModel:
-        if hasattr(self, "model_"):
-            return self.model_
-        raise NotFittedError(
-            "this detector has not been fitted; call fit(good_images) or twinspect.load(path)"
-        )
+        self._check_fitted()
+        return self.model_
 
     def _engine(self) -> TorchEngine:
         return TorchEngine(self._model(), self.device)
