@@ -20,6 +20,7 @@ import torch
 from twinspect.data.pixels import read_pixels
 from twinspect.data.samples import Sample
 from twinspect.methods.rd import RDConfig
+from twinspect.model.preprocessing import as_batch
 from twinspect.model.whole_image import Model
 from twinspect.teachers import create_teacher
 from twinspect.training.trainer import Trainer
@@ -57,7 +58,7 @@ def project_loop(name: str, samples: list[Sample], options: argparse.Namespace) 
 def plain_loop(name: str, samples: list[Sample], options: argparse.Namespace) -> float:
     """Train as a first script would: fp32, PyTorch's usual memory layout, the teacher run anew in every step."""
     model = build(name, options).to(memory_format=torch.contiguous_format)
-    images = torch.stack([model.prepare_image(read_pixels(sample)) for sample in samples])
+    images = torch.cat([model.preprocessing.apply(as_batch(read_pixels(sample))) for sample in samples])
     method, stage = model.method, model.method.stages()[0]
     optimizer = stage.optimizer(stage.parameters())
     for module in stage.trained:

@@ -186,32 +186,39 @@ def test_a_crop_is_cut_from_the_centre_and_its_map_keeps_its_place(parts: Path) 
     model = detector.model_
     picture = torch.randint(0, 256, (1, 3, 80, 80), dtype=torch.uint8)
     whole = ts.Detector("mkd", **{**SHORT, "size": 80}).fit(parts).model_
-    torch.testing.assert_close(model.prepare(picture), whole.prepare(picture)[..., 8:72, 8:72])
+    torch.testing.assert_close(
+        model.preprocessing.apply(picture), whole.preprocessing.apply(picture)[..., 8:72, 8:72]
+    )
     spike = torch.zeros(1, 64, 64)
     spike[0, 10, 20] = 1.0
-    assert np.unravel_index(model.enlarge(spike, (80, 80))[0].argmax().item(), (80, 80)) == (18, 28)
+    assert np.unravel_index(model.preprocessing.to_image(spike, (80, 80))[0].argmax().item(), (80, 80)) == (
+        18,
+        28,
+    )
 
 
 def test_normalisation_can_be_switched_off(parts: Path) -> None:
     picture = torch.full((1, 3, 64, 64), 255, dtype=torch.uint8)
     plain = ts.Detector("mkd", **SHORT, normalize=False).fit(parts).model_
-    assert (plain.prepare(picture) == 1).all()
+    assert (plain.preprocessing.apply(picture) == 1).all()
     usual = ts.Detector("mkd", **SHORT).fit(parts).model_
     mean, std = usual.method.teacher.mean, usual.method.teacher.std
     expected = [(1 - m) / s for m, s in zip(mean, std, strict=True)]
-    np.testing.assert_allclose(usual.prepare(picture)[0, :, 0, 0], expected, rtol=1e-6)
+    np.testing.assert_allclose(usual.preprocessing.apply(picture)[0, :, 0, 0], expected, rtol=1e-6)
 
 
 def test_images_are_prepared_where_they_are_and_not_where_the_networks_are(fitted: ts.Detector) -> None:
     picture = torch.from_numpy(stripes(7)).permute(2, 0, 1)[None]
     elsewhere = deepcopy(fitted.model_).to("meta")  # as a GPU is, to tensors of the CPU
-    torch.testing.assert_close(elsewhere.prepare(picture), fitted.model_.prepare(picture), rtol=0, atol=0)
+    torch.testing.assert_close(
+        elsewhere.preprocessing.apply(picture), fitted.model_.preprocessing.apply(picture), rtol=0, atol=0
+    )
 
 
 def test_resizing_equals_pillows_antialiased_bilinear(fitted: ts.Detector) -> None:
     picture = stripes(5, 150)
     expected = np.asarray(Image.fromarray(picture).resize((64, 64), Image.Resampling.BILINEAR))
-    prepared = fitted.model_.prepare(torch.from_numpy(picture).permute(2, 0, 1)[None])[0]
+    prepared = fitted.model_.preprocessing.apply(torch.from_numpy(picture).permute(2, 0, 1)[None])[0]
     mean, std = (
         torch.tensor(v).view(3, 1, 1)
         for v in (fitted.model_.preprocessing.mean, fitted.model_.preprocessing.std)

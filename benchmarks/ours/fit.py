@@ -17,6 +17,7 @@ from told import of_fit
 
 from twinspect.data import open_data
 from twinspect.data.pixels import read_pixels
+from twinspect.model.preprocessing import as_batch
 from twinspect.training.trainer import Trainer
 
 if TYPE_CHECKING:
@@ -52,10 +53,10 @@ def write_maps(model: Model, data: Path, out: Path) -> None:
     names, scores, maps = [], [], []
     with torch.inference_mode():
         for sample in open_data(data).split("test"):
-            found = model.infer(model.prepare_image(read_pixels(sample))[None])
+            found = model.infer(model.preprocessing.apply(as_batch(read_pixels(sample))))
             names.append(sample.path.resolve().relative_to(data.resolve()).as_posix())
             scores.append(float(found.score))
-            maps.append(model.enlarge(found.map.float(), (SIDE, SIDE))[0].numpy())
+            maps.append(model.preprocessing.to_image(found.map.float(), (SIDE, SIDE))[0].numpy())
     np.savez(out, names=np.array(names), scores=np.array(scores), maps=np.stack(maps))
 
 

@@ -163,7 +163,7 @@ def test_an_image_is_read_once_and_prepared_once_for_members_that_agree(
     )
     found = three.score(parts / "test", maps=False)
     assert len(read) == len(set(read)) == 12
-    assert three.model_.prepare(torch.zeros(2, 3, 48, 48)).shape == (2, 3 * 64 * 64 + 3 * 64 * 64)
+    assert three.model_.preprocessing.apply(torch.zeros(2, 3, 48, 48)).shape == (2, 3 * 64 * 64 + 3 * 64 * 64)
     each = [
         surprise(m.score(parts / "test", maps=False).image, m.calibration_.scores) for m in (mkd, rd, other)
     ]

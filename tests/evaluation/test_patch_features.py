@@ -15,6 +15,7 @@ from twinspect.cli import main
 from twinspect.data.pixels import read_pixels
 from twinspect.errors import DataError
 from twinspect.evaluation.patch_features import sample_patches
+from twinspect.model.preprocessing import as_batch
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -44,7 +45,7 @@ def test_they_are_the_features_of_patches_under_the_mask(amplified: ts.Detector,
     allowed = []
     for sample in samples:
         with torch.no_grad():
-            level = model.method.teacher(model.prepare_image(read_pixels(sample))[None])[1][0]
+            level = model.method.teacher(model.preprocessing.apply(as_batch(read_pixels(sample))))[1][0]
         allowed.append(level[:, 1:4, 4:7].flatten(1).T)
     rows = torch.cat(allowed).numpy()
     found = sample_patches(amplified, parts)

@@ -308,7 +308,7 @@ def test_neighbouring_tiles_decode_their_image_once(
     assert len(decoded) == len(data)
     picture = torch.from_numpy(real(data[2].path)).permute(2, 0, 1)[None]
     rows, columns = model.tiling.windows(SIDE, SIDE)[1]
-    assert torch.equal(found[9], model.model.prepare(picture[..., rows, columns])[0])
+    assert torch.equal(found[9], model.model.preprocessing.apply(picture[..., rows, columns])[0])
 
 
 def test_what_does_not_fit_into_memory_is_read_anew_to_the_same_weights(sheets: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import torch
@@ -14,10 +15,56 @@ from twinspect.methods import noisy_or
 from twinspect.model.base import RawOutput, ScoringModel
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
 
     from twinspect.calibration.conformal import Calibration
+    from twinspect.model.preprocessing import Preprocessing
     from twinspect.model.whole_image import Model
+
+
+@dataclass(frozen=True)
+class JoinedPreprocessing:
+    """How an image becomes the inputs of several models; members that agree on the input share it.
+
+    Attributes:
+        inputs: each preprocessing once.
+    """
+
+    inputs: tuple[Preprocessing, ...]
+
+    @classmethod
+    def of(cls, members: Iterable[Preprocessing]) -> JoinedPreprocessing:
+        """Take the preprocessing of every member."""
+        return cls(tuple(dict.fromkeys(members)))
+
+    @property
+    def size(self) -> int:
+        """The largest side that a member resizes to, in pixels: that of the joined map."""
+        return max(member.size for member in self.inputs)
+
+    def apply(self, rgb: Tensor) -> Tensor:
+        """Prepare images for every member.
+
+        Args:
+            rgb: (B, 3, H, W) uint8, or float of the same range 0..255.
+
+        Returns:
+            (B, n) float32: the members' inputs one after the other, equal ones once.
+
+        Raises:
+            ImageError: a wrong shape, or sides too small to hold structure.
+        """
+        return torch.cat([member.apply(rgb).flatten(1) for member in self.inputs], dim=1)
+
+    def divided(self, images: Tensor) -> dict[Preprocessing, Tensor]:
+        """Take apart what :meth:`apply` put together: (B, 3, side, side) by preprocessing."""
+        lengths = [3 * member.side**2 for member in self.inputs]
+        parts = zip(self.inputs, images.split_with_sizes(lengths, dim=1), strict=True)
+        return {member: part.view(len(part), 3, member.side, member.side) for member, part in parts}
+
+    def to_image(self, scores: Tensor, size: tuple[int, int]) -> Tensor:
+        """Bring joined maps, (B, side, side) float32, to the size of the images they came from."""
+        return maps.enlarge(scores, size)
 
 
 class JoinedModel(ScoringModel):
@@ -32,6 +79,7 @@ class JoinedModel(ScoringModel):
         pixel_spreads: (members, 3) float32, the distribution of the pixels of its map.
     """
 
+    preprocessing: JoinedPreprocessing
     spreads: Tensor
     pixel_spreads: Tensor
 
@@ -39,9 +87,7 @@ class JoinedModel(ScoringModel):
         super().__init__()
         self._models = tuple(models)
         self.members = nn.ModuleList(models)
-        # Members that agree on the input share it.
-        self._by_input = {model.preprocessing: model for model in models}
-        self._side = max(model.preprocessing.size for model in models)
+        self.preprocessing = JoinedPreprocessing.of([model.preprocessing for model in models])
         self.register_buffer("spreads", torch.ones(len(models), 3))
         self.register_buffer("pixel_spreads", torch.ones(len(models), 3))
 
@@ -52,32 +98,21 @@ class JoinedModel(ScoringModel):
             self.spreads[index] = noisy_or.fit_distribution(scores, JOINED_TAIL)
             self.pixel_spreads[index] = noisy_or.distribution_from_range(*calibration.map_range)
 
-    def prepare(self, rgb: Tensor) -> Tensor:
-        """Prepare images for every member.
-
-        Args:
-            rgb: (B, 3, H, W) uint8, or float of the same range 0..255.
-
-        Returns:
-            (B, n) float32: the members' inputs one after the other, equal ones once.
-        """
-        return torch.cat([model.prepare(rgb).flatten(1) for model in self._by_input.values()], dim=1)
-
     def infer(self, images: Tensor) -> RawOutput:
         """Score prepared images.
 
         Args:
-            images: (B, n) float32, as :meth:`prepare` gives them.
+            images: (B, n) float32, as :meth:`JoinedPreprocessing.apply` gives them.
 
         Returns:
             Score (B,) and map (B, side, side): -log(1 - p) of Noisy-OR, unbounded. The map covers the whole image at
             the largest size that a member resizes to.
         """
-        inputs = self._inputs(images)
+        inputs, side = self.preprocessing.divided(images), self.preprocessing.size
         member_maps, scores = [], []
         for model, of_scores, of_pixels in zip(self._models, self.spreads, self.pixel_spreads, strict=True):
             output = model.infer(inputs[model.preprocessing])
-            whole = model.enlarge(output.map.float(), (self._side, self._side))
+            whole = model.preprocessing.to_image(output.map.float(), (side, side))
             member_maps.append(noisy_or.negative_log_p(whole, of_pixels, JOINED_TAIL))
             scores.append(noisy_or.negative_log_p(output.score.float(), of_scores, JOINED_TAIL))
         return RawOutput(torch.stack(member_maps).sum(dim=0), torch.stack(scores).sum(dim=0))
@@ -95,16 +130,6 @@ class JoinedModel(ScoringModel):
         joined = JoinedModel([model for model, _ in members]).eval()
         joined.spreads, joined.pixel_spreads = self.spreads, self.pixel_spreads
         return joined, differences
-
-    def _inputs(self, images: Tensor) -> dict[object, Tensor]:
-        """Take apart what :meth:`prepare` put together: (B, 3, side, side) by preprocessing."""
-        lengths = [3 * how.side**2 for how in self._by_input]
-        parts = zip(self._by_input, images.split_with_sizes(lengths, dim=1), strict=True)
-        return {how: part.view(len(part), 3, how.side, how.side) for how, part in parts}
-
-    def enlarge(self, scores: Tensor, size: tuple[int, int]) -> Tensor:
-        """Bring maps to the size of the images they came from."""
-        return maps.enlarge(scores, size)
 
 
 def usual_range(members: int) -> tuple[float, float]:

@@ -13,6 +13,7 @@ from twinspect.data import open_data
 from twinspect.data.pixels import read_pixels, read_truth
 from twinspect.detector import Detector
 from twinspect.errors import ConfigError, DataError, ImageError
+from twinspect.model.preprocessing import as_batch
 from twinspect.model.whole_image import Model
 
 if TYPE_CHECKING:
@@ -126,13 +127,14 @@ def _of_images(
     assert isinstance(model, Model)  # noqa: S101 - one_teacher refuses what looks at tiles
     for sample in samples:
         try:
-            image = model.prepare_image(rgb := read_pixels(sample, bits=detector.bits))
+            rgb = read_pixels(sample, bits=detector.bits)
+            images = model.preprocessing.apply(as_batch(rgb))
         except ImageError:  # it has its row in the table of scores already
             continue
         with torch.inference_mode():
-            features = torch.cat(
-                _described(model.method, image[None].to(next(model.parameters()).device)), dim=1
-            )[0].cpu()
+            features = torch.cat(_described(model.method, images.to(next(model.parameters()).device)), dim=1)[
+                0
+            ].cpu()
         share = _covered(sample, rgb.shape[:2], model.preprocessing, (features.shape[1], features.shape[2]))
         kinds = {False: share == 0, True: share > maps.ANOMALOUS_SHARE}
         yield {kind: features[:, _some(where, random)].T.clone() for kind, where in kinds.items()}

@@ -112,7 +112,8 @@ class BaseDetector(ABC):
             NotFittedError: before :meth:`Detector.fit`.
             ConfigError: a category that the detector was not calibrated on.
         """
-        return Scores.collect(self.stream(images, maps=maps, category=category), maps=maps)
+        rows = list(self.stream(images, maps=maps, category=category))
+        return Scores.collect(rows, maps=maps)
 
     def stream(
         self,

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Sequence
 
     from numpy.typing import NDArray
 
@@ -75,9 +75,8 @@ class Scores:
         return len(self.paths)
 
     @classmethod
-    def collect(cls, results: Iterable[ImageScore], *, maps: bool = True) -> Scores:
+    def collect(cls, rows: Sequence[ImageScore], *, maps: bool = True) -> Scores:
         """Gather single results into arrays."""
-        rows = list(results)
         return cls(
             image=np.array([row.score for row in rows], dtype=np.float32),
             map=_stack([row.map for row in rows]) if maps else None,

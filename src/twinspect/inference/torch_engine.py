@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import torch
 
+from twinspect.model.preprocessing import as_batch
 from twinspect.utils.devices import choose_device
 
 if TYPE_CHECKING:
@@ -39,28 +40,22 @@ class TorchEngine:
         Raises:
             ImageError: it is too small.
         """
-        return self._model.prepare_image(rgb), (rgb.shape[0], rgb.shape[1])
+        return self._model.preprocessing.apply(as_batch(rgb))[0], (rgb.shape[0], rgb.shape[1])
 
     def score(
         self, prepared: Sequence[Prepared], *, maps: bool
     ) -> tuple[list[float], list[NDArray[np.float32] | None]]:
         """Score prepared images of any original sizes, at once if the model can."""
-        if not self._model.one_by_one:
-            return self._score(prepared, maps=maps)
-        parts = [self._score([image], maps=maps) for image in prepared]
-        return [scores[0] for scores, _ in parts], [image_maps[0] for _, image_maps in parts]
-
-    def _score(
-        self, prepared: Sequence[Prepared], *, maps: bool
-    ) -> tuple[list[float], list[NDArray[np.float32] | None]]:
-        images = torch.stack([image for image, _ in prepared])
-        with torch.inference_mode():
-            output = self._model.infer(images.to(self._device))
-            scores: list[float] = output.score.float().cpu().tolist()
-            if not maps:
-                return scores, [None] * len(scores)
-            sizes = [size for _, size in prepared]
-            return scores, [
-                self._model.enlarge(output.map[i : i + 1].float(), size)[0].cpu().numpy()
-                for i, size in enumerate(sizes)
-            ]
+        at_once = 1 if self._model.one_by_one else len(prepared)
+        to_image = self._model.preprocessing.to_image
+        scores: list[float] = []
+        image_maps: list[NDArray[np.float32] | None] = []
+        for start in range(0, len(prepared), at_once):
+            images, sizes = zip(*prepared[start : start + at_once], strict=True)
+            with torch.inference_mode():
+                output = self._model.infer(torch.stack(images).to(self._device))
+                scores += output.score.float().cpu().tolist()
+                for i, size in enumerate(sizes):
+                    single = output.map[i : i + 1].float()
+                    image_maps.append(to_image(single, size)[0].cpu().numpy() if maps else None)
+        return scores, image_maps

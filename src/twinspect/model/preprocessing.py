@@ -1,13 +1,12 @@
 """How pixels become what the teacher sees, and back: the geometry and the normalisation of a model's input.
 
-Another geometry, such as a letterbox, is another class with these methods, chosen by a setting in
-:meth:`Preprocessing.of`.
+Another geometry, such as a letterbox, is another class like :class:`Preprocessing`, chosen by a setting.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, Protocol
 
 import torch
 import torch.nn.functional as F
@@ -25,6 +24,34 @@ if TYPE_CHECKING:
     from twinspect.teachers.base import Teacher
 
 IMAGE_DIMENSIONS: Final = 4
+
+
+class Geometry(Protocol):
+    """The way from an image to a model's input, and of a map back to the image."""
+
+    def apply(self, rgb: Tensor) -> Tensor:
+        """Turn pixels into what a model's ``infer`` takes.
+
+        Args:
+            rgb: (B, 3, H, W) uint8, or float of the same range 0..255.
+
+        Returns:
+            Float32, of a shape that depends on B alone; where images are scored one by one, of any shape.
+
+        Raises:
+            ImageError: a wrong shape, or sides too small to hold structure.
+        """
+
+    def to_image(self, scores: Tensor, size: tuple[int, int]) -> Tensor:
+        """Bring maps that ``infer`` gave to the size of the images they came from.
+
+        Args:
+            scores: (B, h, w) float32.
+            size: height and width of the original image, in pixels.
+
+        Returns:
+            (B, height, width) float32.
+        """
 
 
 @dataclass(frozen=True)
@@ -123,6 +150,11 @@ class Preprocessing:
         """Give mean and std as (3, 1, 1), of the images' type and on their device."""
         mean, std = (images.new_tensor(values).view(3, 1, 1) for values in (self.mean, self.std))
         return mean, std
+
+
+def as_batch(rgb: NDArray[np.uint8]) -> Tensor:
+    """Turn the pixels of one image, (H, W, 3) uint8, into a batch of one, (1, 3, H, W), in the same memory."""
+    return torch.from_numpy(rgb).permute(2, 0, 1)[None]
 
 
 def check_rgb(rgb: Tensor) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 import torch
@@ -16,11 +16,51 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from twinspect.methods.base import Method
+    from twinspect.model.preprocessing import Preprocessing
     from twinspect.model.tiling import Tiling
     from twinspect.model.whole_image import Model
 
 TILE_BATCH: Final = 8
 """Tiles that the networks see at once; fixed, because batch size changes the last bits."""
+
+
+@dataclass(frozen=True)
+class TilePreprocessing:
+    """How images become tiles, and maps of tiles one map of the image.
+
+    Attributes:
+        tile: the preprocessing of each tile.
+        tiling: where the tiles lie.
+    """
+
+    tile: Preprocessing
+    tiling: Tiling
+
+    def apply(self, rgb: Tensor) -> Tensor:
+        """Check pixels and leave them as they are: bytes take a quarter of the memory of prepared tiles.
+
+        Args:
+            rgb: (B, 3, H, W) uint8, or float of the same range 0..255.
+
+        Raises:
+            ImageError: a wrong shape, or sides too small to hold structure.
+        """
+        check_rgb(rgb)
+        return rgb
+
+    def to_image(self, scores: Tensor, size: tuple[int, int]) -> Tensor:
+        """Bring the maps of tiles to their tiles' size, and blend them to maps of whole images.
+
+        Args:
+            scores: (B, tiles, side, side) float32.
+            size: height and width of the original image, in pixels.
+
+        Returns:
+            (B, height, width) float32.
+        """
+        side = self.tiling.side(size[0]), self.tiling.side(size[1])
+        tile_maps = self.tile.to_image(scores.flatten(0, 1), side)
+        return blend(_by_image(tile_maps, len(scores)), self.tiling, size)
 
 
 class TiledModel(ScoringModel):
@@ -43,6 +83,7 @@ class TiledModel(ScoringModel):
         super().__init__()
         self.model = model
         self.tiling = tiling
+        self.preprocessing = TilePreprocessing(model.preprocessing, tiling)
         self._at_once = at_once
 
     @property
@@ -50,43 +91,24 @@ class TiledModel(ScoringModel):
         """The method that scores each tile."""
         return self.model.method
 
-    def prepare(self, rgb: Tensor) -> Tensor:
-        """Check pixels and leave them as they are: bytes take a quarter of the memory of prepared tiles.
-
-        Args:
-            rgb: (B, 3, H, W) uint8, or float of the same range 0..255.
-        """
-        check_rgb(rgb)
-        return rgb
-
     def infer(self, images: Tensor) -> RawOutput:
         """Score images.
 
         Args:
-            images: (B, 3, H, W) as :meth:`prepare` gives them.
+            images: (B, 3, H, W) as :class:`TilePreprocessing` gives them.
 
         Returns:
             Score (B,), the highest of an image's tiles, and map (B, tiles, side, side), one for each tile.
         """
         tiles = cut(images, self.tiling)
         outputs = [
-            self.model.infer(self.model.prepare(batch)) for batch in self._batches(tiles.flatten(0, 1))
+            self.model.infer(self.model.preprocessing.apply(batch))
+            for batch in self._batches(tiles.flatten(0, 1))
         ]
         tile_maps, scores = (
             _by_image(torch.cat(parts).float(), len(images)) for parts in zip(*outputs, strict=True)
         )
         return RawOutput(tile_maps, scores.amax(dim=1))
-
-    def enlarge(self, scores: Tensor, size: tuple[int, int]) -> Tensor:
-        """Bring the maps of tiles to their tiles' size, and blend them to maps of whole images.
-
-        Args:
-            scores: (B, tiles, side, side) float32.
-            size: height and width of the original image, in pixels.
-        """
-        tile = self.tiling.side(size[0]), self.tiling.side(size[1])
-        tile_maps = self.model.enlarge(scores.flatten(0, 1), tile)
-        return blend(_by_image(tile_maps, len(scores)), self.tiling, size)
 
     def exportable(self) -> tuple[TiledModel, tuple[str, ...]]:
         """Give what a graph without gradients can compute, all tiles of an image at once, and what differs."""

@@ -33,6 +33,8 @@ class Model(ScoringModel):
         preprocessing: how pixels become the method's input.
     """
 
+    preprocessing: Preprocessing
+
     def __init__(self, method: Method[Any], preprocessing: Preprocessing) -> None:
         super().__init__()
         method.teacher.check_size(preprocessing.side, preprocessing.side)
@@ -49,19 +51,11 @@ class Model(ScoringModel):
         model = cls(method_class(method)(teacher, config), Preprocessing.of(config, teacher)).eval()
         return model.to(memory_format=torch.channels_last)  # twice as fast
 
-    def prepare(self, rgb: Tensor) -> Tensor:
-        """Resize, crop and normalise; see :meth:`twinspect.model.preprocessing.Preprocessing.apply`."""
-        return self.preprocessing.apply(rgb)
-
     def infer(self, images: Tensor) -> RawOutput:
         """Score prepared images; the map has their size."""
         # The layout in which the networks are twice as fast.
         output: Output = self.method(images.contiguous(memory_format=torch.channels_last))
         return RawOutput(output.map, self.method.image_score(output))
-
-    def enlarge(self, scores: Tensor, size: tuple[int, int]) -> Tensor:
-        """Bring maps to the images' own size; see :meth:`~twinspect.model.preprocessing.Preprocessing.to_image`."""
-        return self.preprocessing.to_image(scores, size)
 
     def exportable(self) -> tuple[Model, tuple[str, ...]]:
         """Give what a graph without gradients can compute, and in words what differs."""

@@ -11,6 +11,7 @@ import numpy as np
 
 from twinspect.data.pixels import named, read_pixels
 from twinspect.images.reading import image_size
+from twinspect.model.preprocessing import as_batch
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -117,7 +118,7 @@ class Tiles(TrainingInputs):
 
 def _prepared(model: Model, sample: Sample, rgb: NDArray[np.uint8]) -> Tensor:
     with named(sample):
-        return model.prepare_image(rgb)
+        return model.preprocessing.apply(as_batch(rgb))[0]
 
 
 def count_tiles(samples: Sequence[Sample], tiling: Tiling) -> int:
