@@ -17,7 +17,8 @@ from PIL import Image, ImageFile, ImageOps
 
 from twinspect.errors import ConfigError, DataError, ImageError
 from twinspect.images import decoding
-from twinspect.images.reading import IMAGE_SUFFIXES, MAX_PIXELS, image_size, read_mask, read_rgb
+from twinspect.images.formats import IMAGE_SUFFIXES
+from twinspect.images.reading import MAX_PIXELS, image_size, read_mask, read_rgb
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -524,7 +525,7 @@ def test_a_pipe_does_not_hang(tmp_path):
 def test_text_named_png(tmp_path):
     text = message(write(tmp_path / "a.png", b"hello, world, this is text"))
     assert text == (
-        "is no image that can be read: it starts with b'hello, world'; allowed are PNG, JPEG, TIFF, BMP, WebP"
+        "is not an image that can be read: it starts with b'hello, world'; allowed are PNG, JPEG, TIFF, BMP, WebP"
     )
 
 
@@ -618,6 +619,13 @@ def test_a_huge_header_is_refused_without_decoding(tmp_path, kind, side):
 def test_a_huge_webp_is_refused(tmp_path):
     text = message(write(tmp_path / "a.webp", huge_webp(16384)))
     assert text.startswith("too large: 16384 x 16384")
+
+
+def test_a_smaller_limit_is_kept_before_decoding(tmp_path, monkeypatch):
+    path = save(tmp_path / "a.png", Image.fromarray(colours(5, 7)))
+    assert read_rgb(path, max_pixels=35).shape == (5, 7, 3)
+    monkeypatch.setattr(decoding, "_decode", lambda *_, **__: pytest.fail("decoded"))
+    assert message(path, max_pixels=34).startswith("too large: 7 x 5 pixels are 35, allowed are at most 34")
 
 
 def test_max_pixels_is_the_documented_one():

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from twinspect.data.samples import GOOD, SPLITS, DataSet, Sample, Skipped
 from twinspect.errors import DataError
-from twinspect.images.reading import IMAGE_SUFFIXES
+from twinspect.images.formats import IMAGE_SUFFIXES
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator

@@ -17,7 +17,7 @@ from twinspect.data.listing import Found, check_unique
 from twinspect.data.manifest import MANIFEST_SUFFIXES, read_manifest
 from twinspect.data.samples import ClassSet, DataSet, Sample, Split
 from twinspect.errors import ConfigError, DataError
-from twinspect.images.reading import IMAGE_SUFFIXES
+from twinspect.images.formats import IMAGE_SUFFIXES
 
 DataSource: TypeAlias = Union[
     str,

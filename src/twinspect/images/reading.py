@@ -13,23 +13,30 @@ import numpy as np
 
 from twinspect.errors import ConfigError, DataError, ImageError
 from twinspect.images.decoding import MAX_PIXELS, stored_size, stored_values
+from twinspect.images.formats import IMAGE_SUFFIXES
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from numpy.typing import NDArray
 
-    from twinspect.images.decoding import Stored
+    from twinspect.images.formats import ImageFormat
+    from twinspect.images.stored_pixels import StoredPixels
 
 __all__ = ["IMAGE_SUFFIXES", "MAX_PIXELS", "MIN_SIDE", "check_sides", "image_size", "read_mask", "read_rgb"]
 
 MIN_SIDE: Final = 2
 """The shortest image side, in pixels, that holds any structure to judge."""
-IMAGE_SUFFIXES: Final = frozenset({".png", ".jpg", ".jpeg", ".tif", ".tiff", ".bmp", ".webp"})
-"""The file name endings, in lower case, by which a folder's images are told from its other files."""
 
 
-def read_rgb(path: Path | str, *, bits: int | None = None, content: bytes | None = None) -> NDArray[np.uint8]:
+def read_rgb(
+    path: Path | str,
+    *,
+    bits: int | None = None,
+    content: bytes | None = None,
+    image_format: ImageFormat | None = None,
+    max_pixels: int = MAX_PIXELS,
+) -> NDArray[np.uint8]:
     """Read one file as upright 8-bit RGB.
 
     Grey becomes three equal channels. Palette, CMYK and 1-bit images become the colours they show. Alpha
@@ -44,18 +51,20 @@ def read_rgb(path: Path | str, *, bits: int | None = None, content: bytes | None
         bits: how many of the lowest bits a 16-bit file uses, 9 to 16 (12 for many industrial cameras): then
             the largest such number is white. Files of 8 bits are read as ever.
         content: what the file would hold, if it is in memory; ``path`` is then only its name.
+        image_format: of the file, if it has been detected already.
+        max_pixels: the largest image to decode; a larger header is refused before.
 
     Returns:
         (H, W, 3) uint8.
 
     Raises:
-        ImageError: the file cannot be read as one image of at most ``MAX_PIXELS``; one line that starts with
+        ImageError: the file cannot be read as one image of at most ``max_pixels``; one line that starts with
             the path and says what came and what is allowed.
         ConfigError: ``bits`` is not 9 to 16.
     """
     if bits is not None and not 9 <= bits <= 16:
         raise ConfigError(f"bits is {bits!r}; allowed are 9 to 16, or None for files that use all their bits")
-    stored = stored_values(path, content=content)
+    stored = stored_values(path, content=content, image_format=image_format, max_pixels=max_pixels)
     if stored.values.dtype == np.uint8:
         return _three(_on_black(stored.values, 255))
     if stored.values.dtype.kind == "f":
@@ -115,7 +124,7 @@ def image_size(path: Path, *, content: bytes | None = None) -> tuple[int, int]:
         content: what the file would hold, if it is in memory; ``path`` is then only its name.
 
     Raises:
-        ImageError: the file is missing, no image, or larger than ``MAX_PIXELS``.
+        ImageError: the file is missing, not an image, or larger than ``MAX_PIXELS``.
     """
     return stored_size(path, content)
 
@@ -156,7 +165,7 @@ def _unit_to_eight_bits(values: NDArray[Any]) -> NDArray[np.uint8]:
     return np.floor(values * 255.0 + 0.5).astype(np.uint8)
 
 
-def _sixteen_to_eight_bits(stored: Stored, path: Path | str, bits: int | None) -> NDArray[np.uint8]:
+def _sixteen_to_eight_bits(stored: StoredPixels, path: Path | str, bits: int | None) -> NDArray[np.uint8]:
     values = _on_black(stored.values, stored.full)
     full = stored.full if bits is None else 2**bits - 1
     largest = int(values.max())
