@@ -45,6 +45,7 @@ class Header:
         photometric: TIFF's code: 0 white is zero, 1 black is zero, 2 RGB; ``None`` for other files.
         extra: TIFF's code of the channel after the colours: 2 is alpha; ``None`` if it does not say.
         planar: whether a TIFF stores one channel after the other.
+        compression: TIFF's code.
         lossy: see ``StoredPixels``.
     """
 
@@ -58,6 +59,7 @@ class Header:
     photometric: int | None = None
     extra: int | None = None
     planar: bool = False
+    compression: int = 1
     lossy: bool = False
 
 

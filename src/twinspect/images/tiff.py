@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 from PIL import Image
+from PIL.TiffImagePlugin import COMPRESSION_INFO
 
-from twinspect.errors import ImageError
+from twinspect.errors import ImageError, optional
 from twinspect.images.formats import TIFF
 from twinspect.images.orientation import ORIENTATION_TAG, upright
 from twinspect.images.pillow_decoder import eight_bit_values, open_with_pillow, to_array
@@ -23,6 +24,12 @@ if TYPE_CHECKING:
 
 _FLOAT: Final = 3
 _SAMPLE_FORMATS: Final = {UNSIGNED: "unsigned", 2: "signed", _FLOAT: "float"}
+_JPEG: Final = frozenset({6, 7})
+_BYTE_COMPRESSIONS: Final = frozenset({1, 5, 8, 32773, 32946, 34925, 50000})
+"""None, LZW, Deflate, PackBits, LZMA and Zstandard: decompressed to as many bytes as the header says.
+
+Images inside a TIFF, such as JPEG 2000, say their size again, and tifffile would believe them.
+"""
 
 
 def read_tiff_header(stream: ImageStream) -> Header:
@@ -43,7 +50,8 @@ def read_tiff_header(stream: ImageStream) -> Header:
             photometric=int(page.photometric),
             extra=int(page.extrasamples[0]) if page.extrasamples else None,
             planar=int(page.planarconfig) == 2,
-            lossy=int(page.compression) in (6, 7),  # JPEG inside TIFF
+            compression=int(page.compression),
+            lossy=int(page.compression) in _JPEG,
         )
         return replace(header, frames=1 + _has_second_picture(tiff.pages))
 
@@ -62,7 +70,7 @@ def decode_tiff(stream: ImageStream, header: Header, *, indices: bool) -> Stored
     full = 1 if header.sample_format == _FLOAT else 2**header.bits - 1
     values = _deep_with_pillow(stream, header)
     if values is None:
-        values = upright(_deep_with_tifffile(stream, header), header.orientation)
+        values = upright(_with_tifffile(stream, header), header.orientation)
     if header.photometric == 0:
         values = full - values
     return StoredPixels(values, full)
@@ -79,6 +87,8 @@ def _has_second_picture(pages: Any) -> bool:
 
 
 def _check_layout(header: Header) -> None:
+    if header.compression not in COMPRESSION_INFO:
+        raise _compression_error(header)
     bits, is_float = header.bits, header.sample_format == _FLOAT
     if header.sample_format not in (UNSIGNED, _FLOAT) or (bits > 16 and not is_float):
         numbers = f"{bits}-bit {_SAMPLE_FORMATS.get(header.sample_format, 'complex')} numbers"
@@ -91,6 +101,12 @@ def _check_layout(header: Header) -> None:
         )
 
 
+def _compression_error(header: Header) -> ImageError:
+    return ImageError(
+        f"its TIFF compression, number {header.compression}, is not supported; save it with LZW"
+    )
+
+
 def _open_upright(stream: ImageStream, header: Header) -> ImageFile.ImageFile:
     """Open a TIFF with Pillow, which turns it upright by itself while it decodes."""
     image = open_with_pillow(stream, TIFF)
@@ -100,13 +116,13 @@ def _open_upright(stream: ImageStream, header: Header) -> ImageFile.ImageFile:
 
 
 def _deep_with_pillow(stream: ImageStream, header: Header) -> NDArray[Any] | None:
-    """Decode more than 8 bits a channel with Pillow, which knows every compression.
+    """Decode more than 8 bits a channel with Pillow, which knows the usual compressions.
 
     Returns:
         (H, W, C) uint16 or float32, upright; ``None`` for a layout of which Pillow would lose bits.
     """
-    is_float = header.sample_format == _FLOAT
-    if header.planar or header.channels == 2 or header.extra == 1 or (is_float and header.channels > 1):
+    several_floats = header.sample_format == _FLOAT and header.channels > 1
+    if header.planar or header.channels == 2 or header.extra == 1 or several_floats:
         return None
     try:
         mode = open_with_pillow(stream, TIFF).mode
@@ -119,17 +135,15 @@ def _deep_with_pillow(stream: ImageStream, header: Header) -> NDArray[Any] | Non
     return decode_both_bytes(lambda: _open_upright(stream, header)) if mode in ("RGB", "RGBA") else None
 
 
-def _deep_with_tifffile(stream: ImageStream, header: Header) -> NDArray[Any]:
-    """Decode what Pillow would not; knows fewer compressions.
+def _with_tifffile(stream: ImageStream, header: Header) -> NDArray[Any]:
+    """Decode what Pillow would not.
 
     Returns:
         (H, W, C), not turned upright.
     """
-    from tifffile import TiffFile  # noqa: PLC0415
-
-    stream.seek(0)
-    with TiffFile(stream) as tiff:
-        values: NDArray[Any] = tiff.pages[0].asarray()
+    if header.compression not in _BYTE_COMPRESSIONS:
+        raise _compression_error(header)
+    values = _first_page(stream)
     if values.ndim == 2:
         values = values[..., None]
     elif header.planar:
@@ -142,3 +156,17 @@ def _deep_with_tifffile(stream: ImageStream, header: Header) -> NDArray[Any]:
     # Colours multiplied by their alpha already look as they do on black; other extras mean nothing here.
     has_alpha = header.extra == 2 or (header.extra is None and header.channels > colours)
     return values[..., : colours + has_alpha]
+
+
+def _first_page(stream: ImageStream) -> NDArray[Any]:
+    from tifffile import TiffFile  # noqa: PLC0415
+
+    stream.seek(0)
+    try:
+        with TiffFile(stream) as tiff:
+            values: NDArray[Any] = tiff.pages[0].asarray()
+    except (ValueError, KeyError, NotImplementedError) as error:
+        if "imagecodecs" in str(error):  # which tifffile needs for LZW and others
+            optional("imagecodecs", "formats")
+        raise
+    return values
