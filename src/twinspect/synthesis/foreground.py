@@ -107,29 +107,26 @@ def blurred_grey(image: NDArray[np.uint8]) -> NDArray[np.float32]:
     return blurred
 
 
-def otsu(values: NDArray[Any], bins: int = 256) -> tuple[float, float, float]:
+def otsu(values: NDArray[Any]) -> tuple[float, float, float]:
     """Split values into two groups by the threshold with the largest variance between them (Otsu, 1979).
 
     Args:
         values: any shape.
-        bins: of the histogram, from the smallest to the largest value.
 
     Returns:
         The threshold, which belongs to the lower group; the variance between the groups as a share of all
         variance, in 0..1; and the difference between the groups' means. Both are 0 where all values are equal.
     """
-    low, high = float(values.min()), float(values.max())
-    if low == high:
-        return low, 0.0, 0.0
-    counts, edges = np.histogram(values, bins, (low, high))
-    shares, centres = counts / values.size, (edges[1:] + edges[:-1]) / 2
-    below = np.cumsum(shares)[:-1]
-    moment, mean = np.cumsum(shares * centres)[:-1], shares @ centres
-    apart = (mean - moment) / (1 - below) - moment / below  # neither group is ever empty
-    between = below * (1 - below) * apart**2
-    best = int(between.argmax())
-    total = shares @ (centres - mean) ** 2
-    return float(centres[best]), float(between[best] / total), float(apart[best])
+    from skimage.filters import threshold_otsu  # noqa: PLC0415
+
+    exact = np.asarray(values, np.float64)
+    threshold = float(threshold_otsu(exact))  # type: ignore[no-untyped-call]
+    upper = exact > threshold
+    share = float(upper.mean())
+    if share in (0, 1):
+        return threshold, 0.0, 0.0
+    contrast = float(exact[upper].mean() - exact[~upper].mean())
+    return threshold, share * (1 - share) * contrast**2 / float(exact.var()), contrast
 
 
 def _tidied(mask: Mask) -> Mask:
