@@ -16,10 +16,10 @@ from twinspect.images.formats import BMP, JPEG, PNG, TIFF, WEBP, ImageFormat
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-MOST_SCANS: Final = 200
+MAX_SCANS: Final = 200
 """Scans of a progressive JPEG, each of which costs as much time as the picture is large; usual are about ten."""
-MOST_DIRECTORIES: Final = 64
-MOST_VALUES: Final = 2_000_000
+MAX_DIRECTORIES: Final = 64
+MAX_VALUES: Final = 2_000_000
 """Strips or tiles of a TIFF in all."""
 
 _JPEG_MARKER: Final = re.compile(rb"\xff+[^\x00\xd0-\xd7\xff]")
@@ -127,8 +127,8 @@ def _one_jpeg(data: bytes, position: int, extras: list[bytes]) -> int:
 
 
 def _end_of_scan(data: bytes, position: int, scans: int) -> int:
-    if scans > MOST_SCANS:
-        raise DamagedError(f"it has more than {MOST_SCANS} scans; save it anew")
+    if scans > MAX_SCANS:
+        raise DamagedError(f"it has more than {MAX_SCANS} scans; save it anew")
     match = _JPEG_MARKER.search(data, position)
     if match is None:
         raise DamagedError("it is cut off")
@@ -210,8 +210,8 @@ class _TiffWalk:
             if not offset or offset in visited:
                 continue
             visited.add(offset)
-            if len(visited) > MOST_DIRECTORIES:
-                raise DamagedError(f"it has more than {MOST_DIRECTORIES} directories")
+            if len(visited) > MAX_DIRECTORIES:
+                raise DamagedError(f"it has more than {MAX_DIRECTORIES} directories")
             waiting += self._directory(offset)
 
     def extras(self) -> list[bytes]:
@@ -253,8 +253,8 @@ class _TiffWalk:
         if not says_where or letter is None:
             return tag, ()
         self._values_read += count
-        if self._values_read > MOST_VALUES:
-            raise DamagedError(f"it has more than {MOST_VALUES} parts")
+        if self._values_read > MAX_VALUES:
+            raise DamagedError(f"it has more than {MAX_VALUES} parts")
         return tag, self._read(f"{count}{letter}", values_at)
 
     def _read(self, layout: str, offset: int) -> tuple[int, ...]:
@@ -272,11 +272,11 @@ _WALKS: Final[dict[ImageFormat, Callable[[bytes], FileStructure]]] = {
 
 # ------------------------------------------------------------------------------------------- foreign content
 
-_ANYWHERE: Final = (b"<script", b"<!doctype", b"<iframe", b"javascript:")
+_MARKS_ANYWHERE: Final = (b"<script", b"<!doctype", b"<iframe", b"javascript:")
 """Long enough never to be there by chance, in pixels either; compared in lower case."""
-_IN_FRONT: Final = (b"%pdf-", b"<html", b"<body", b"<?php", b"<svg ")
+_MARKS_IN_FRONT: Final = (b"%pdf-", b"<html", b"<body", b"<?php", b"<svg ")
 """What readers of other formats look for in the first kilobyte."""
-_IN_EXTRAS: Final = (b"%pdf-", b"<html", b"<?php", b"<svg ", b"rar!\x1a\x07", b"7z\xbc\xaf'\x1c")
+_MARKS_IN_EXTRAS: Final = (b"%pdf-", b"<html", b"<?php", b"<svg ", b"rar!\x1a\x07", b"7z\xbc\xaf'\x1c")
 
 
 def foreign_content(data: bytes, structure: FileStructure) -> str | None:
@@ -284,11 +284,11 @@ def foreign_content(data: bytes, structure: FileStructure) -> str | None:
     if _after_zeros(data, structure.end) < len(data):
         return f"{len(data) - structure.end} bytes follow the picture"
     lowered = data.lower()
-    for mark in _marks_in(_ANYWHERE, [lowered]):
+    for mark in _marks_in(_MARKS_ANYWHERE, [lowered]):
         return f"it holds {mark!r}"
-    for mark in _marks_in(_IN_FRONT, [lowered[:1024]]):
+    for mark in _marks_in(_MARKS_IN_FRONT, [lowered[:1024]]):
         return f"it holds {mark!r} in its first kilobyte"
-    for mark in _marks_in(_IN_EXTRAS, [part.lower() for part in structure.extras]):
+    for mark in _marks_in(_MARKS_IN_EXTRAS, [part.lower() for part in structure.extras]):
         return f"beside its pixels it holds {mark!r}"
     return "it is a ZIP archive as well" if _is_archive(data) else None
 
