@@ -116,7 +116,7 @@ def _check_entries(entries: Iterable[_Entry], archive: Path) -> Iterator[_Entry]
 def _escapes(name: str) -> bool:
     r"""Tell whether a path leads, on any system, out of the folder that it is relative to.
 
-    >>> [_leaves(name) for name in ("a/b.png", "./a", "../a", "a/../../b", "/a", "C:a", "a\\..\\b", "")]
+    >>> [_escapes(name) for name in ("a/b.png", "./a", "../a", "a/../../b", "/a", "C:a", "a\\..\\b", "")]
     [False, False, True, True, True, True, True, True]
     """
     windows = PureWindowsPath(name)
