@@ -15,7 +15,7 @@ import numpy as np
 from twinspect.data.prefetching import prefetch
 from twinspect.synthesis import Synthesizer, foreground
 from twinspect.synthesis.procedural_textures import pattern_pool
-from twinspect.synthesis.synthesizer import KINDS, MIXED
+from twinspect.synthesis.synthesizer import DRAWERS, MIXED
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -40,7 +40,7 @@ def main() -> None:
     images = discs(BATCH, options.size)
     seconds, _ = timed(lambda: [foreground(image) for image in images])
     print(f"foreground: {BATCH / seconds:.0f} images/s")
-    for kind in (*KINDS, MIXED):
+    for kind in (*DRAWERS, MIXED):
         synthesizer = Synthesizer(kind, options.textures, normal_share=0)
         synthesizer(images, range(BATCH))  # draws or reads the textures, imports what is needed
         for threads in sorted({0, options.threads}):

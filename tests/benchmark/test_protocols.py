@@ -18,7 +18,7 @@ from twinspect.benchmark.protocols import BY_CLASS, PROTOCOLS, Choice, Protocol,
 from twinspect.benchmark.published import everything
 from twinspect.cli import main
 from twinspect.data import DataSet, open_data
-from twinspect.data.class_protocols import read_classes, thinned
+from twinspect.data.class_protocols import read_classes, subsample
 from twinspect.errors import ConfigError, DataError
 
 if TYPE_CHECKING:
@@ -78,13 +78,13 @@ def test_each_class_as_the_anomaly_from_arrays_and_a_choice(tmp_path: Path) -> N
 
 
 def test_a_choice_of_images_is_evenly_spaced(classes: Path) -> None:
-    found = thinned(read_classes(classes), 4, 2)
+    found = subsample(read_classes(classes), 4, 2)
     dogs = [sample.name for sample in found if sample.label == "dog"]
     numbers = {part: [int(Path(n).stem) for n in dogs if n.startswith(part)] for part in ("train", "test")}
     assert numbers == {"train": [0, 3, 6, 9], "test": [10, 14]}
-    assert thinned(read_classes(classes), None, 99).samples == read_classes(classes).samples
+    assert subsample(read_classes(classes), None, 99).samples == read_classes(classes).samples
     with pytest.raises(ConfigError, match="at most 0"):
-        thinned(read_classes(classes), 0, None)
+        subsample(read_classes(classes), 0, None)
 
 
 def test_a_class_that_is_none_is_named(classes: Path) -> None:
@@ -194,7 +194,7 @@ def test_without_any_medical_set_the_command_ends_with_what_it_expected(
     said = capsys.readouterr().err
     assert "none of the medical sets is in it; expected any of: Brain MRI, a folder with yes and no" in said
     assert main(command(tmp_path / "nowhere", tmp_path / "out", protocol="medical")) == 2
-    assert "is no folder" in capsys.readouterr().err
+    assert "is not a folder" in capsys.readouterr().err
     assert main(command(tmp_path, tmp_path / "out", "--classes", "a", protocol="medical")) == 2
 
 

@@ -40,8 +40,8 @@ from small_benchmarks import (
 )
 from twinspect.data import ClassSet, DataSet, all_but_one, benchmarks, one_vs_rest, open_data
 from twinspect.data.benchmarks.catalogue import ALL, CATALOGUE
-from twinspect.data.benchmarks.loader_base import paired
-from twinspect.data.listing import Found
+from twinspect.data.benchmarks.loader_base import pair_with_masks
+from twinspect.data.listing import Listing
 from twinspect.data.pixels import read_truth
 from twinspect.data.saturation_rules import read_regions, read_rules
 from twinspect.errors import ConfigError, DataError, PartialCopyWarning
@@ -564,8 +564,8 @@ def test_damaged_idx_files_are_named(tmp_path: Path) -> None:
         (b"no gzip", "cannot be unpacked"),
         (gzip.compress(whole)[:-9], "cannot be unpacked"),
         (gzip.compress(whole[:-1]), "has 299 values for (10, 5, 6); it is cut off"),
-        (gzip.compress(whole[:9]), "no idx file of 3 dimensions"),
-        (labels_file.read_bytes(), "no idx file of 3 dimensions"),
+        (gzip.compress(whole[:9]), "not an idx file of 3 dimensions"),
+        (labels_file.read_bytes(), "not an idx file of 3 dimensions"),
         (gzip.compress(idx(np.zeros((9, 5, 6), np.uint8))), "do not fit each other"),
     ]:
         images_file.write_bytes(content)
@@ -607,7 +607,7 @@ def test_a_class_set_needs_a_protocol_and_a_judged_set_needs_none(copies: Path) 
     classes, judged = load("MNIST", copies / "MNIST"), load("BrainMRI", copies / "BrainMRI")
     assert "twinspect.data.one_vs_rest(data, CLASS) or all_but_one" in refused(open_data, classes)
     assert "MNIST: does not say" in refused(ts.Detector("mkd").fit, classes)
-    assert "says which of its images are good already" in refused(one_vs_rest, judged, "good")
+    assert "already says which of its images are good" in refused(one_vs_rest, judged, "good")
 
 
 # -------------------------------------------------------------------------------------------------- medical
@@ -734,10 +734,10 @@ def test_dagm(copies: Path) -> None:
 
 
 def test_masks_are_paired_by_name_and_never_by_order() -> None:
-    found = Found()
+    found = Listing()
     pictures = [Path("a/2.png"), Path("a/10.png"), Path("a/X.png")]
     truths = [Path("a/10_Label.png"), Path("a/x_label.png"), Path("a/3_label.png")]
-    pairs = list(paired(pictures, truths, "_label", found))
+    pairs = list(pair_with_masks(pictures, truths, "_label", found))
     assert pairs == [(pictures[0], None), (pictures[1], truths[0]), (pictures[2], truths[1])]
     assert [left.path for left in found.skipped] == [truths[2]]
 

@@ -122,10 +122,10 @@ def test_images_set_aside_for_calibration_are_good_ones_only(tmp_path: Path) -> 
 def test_what_is_no_image_of_a_class_is_named(tmp_path: Path) -> None:
     touch(tmp_path, *SPLIT, "labels.txt", "notes/a.png", "test/stray.png", "train/cat/readme.md")
     found = reasons(one_vs_rest(tmp_path, ["cat", "dog"]))
-    assert found["labels.txt"].startswith("no image by its name (.txt)")
+    assert found["labels.txt"].startswith("not an image by its name (.txt)")
     assert found["notes"].startswith("lies beside train/ and test/")
     assert found["test/stray.png"] == "lies beside the class folders, so its class is unknown"
-    assert found["train/cat/readme.md"].startswith("no image by its name")
+    assert found["train/cat/readme.md"].startswith("not an image by its name")
 
 
 def test_classes_without_test_images_are_fine_and_mentioned(tmp_path: Path) -> None:
@@ -304,7 +304,7 @@ def test_half_a_split(tmp_path: Path) -> None:
 def test_a_layout_further_down_is_not_taken_for_classes(tmp_path: Path, inner: str) -> None:
     touch(tmp_path, f"bottle/{inner}", "cat/0.png")
     text = refused(tmp_path)
-    assert f"{tmp_path / 'bottle'}: holds {Path(inner).parts[0]}/, so it is no class folder" in text
+    assert f"{tmp_path / 'bottle'}: holds {Path(inner).parts[0]}/, so it is not a class folder" in text
 
 
 def test_no_training_images_of_the_good_classes(tmp_path: Path) -> None:
@@ -360,7 +360,7 @@ def test_a_damaged_file(tmp_path: Path) -> None:
     whole = path.read_bytes()
     for content in (b"", b"not an archive", whole[: len(whole) // 2]):
         path.write_bytes(content)
-        assert "animals.npz: no .npz file of plain arrays (" in refused(path)
+        assert "animals.npz: not an .npz file of plain arrays (" in refused(path)
     with path.open("wb") as file:
         np.save(file, np.zeros(3))
     assert "it holds a single array" in refused(path)

@@ -20,9 +20,9 @@ from stub_mirror import StubMirror, stub_mirror
 from twinspect.benchmark.protocols import PROTOCOLS, Choice, tasks
 from twinspect.cli import main
 from twinspect.data.benchmarks import archive_extraction
-from twinspect.data.benchmarks.archive_extraction import ALWAYS_ALLOWED, unpack
+from twinspect.data.benchmarks.archive_extraction import FREE_BYTES, unpack
 from twinspect.data.benchmarks.catalogue import CATALOGUE
-from twinspect.data.benchmarks.download import WORK_ENDING
+from twinspect.data.benchmarks.download import WORK_SUFFIX
 from twinspect.data.benchmarks.download_urls import SOURCES, RemoteFile, total_size
 from twinspect.data.benchmarks.http_download import TRIES, fetch
 from twinspect.errors import ConfigError, DataError, DownloadError
@@ -219,7 +219,7 @@ def test_other_folders_are_refused_by_name(
 ) -> None:
     mirror = offer("FashionMNIST")
     with pytest.raises(
-        DownloadError, match=r"holds something already, and no whole copy .*it lies further down"
+        DownloadError, match=r"holds something already, which is not a whole copy .*it lies further down"
     ):
         ts.data.download("FashionMNIST", tmp_path)
     (tmp_path / "notes.txt").write_text("x", encoding="utf-8")
@@ -246,7 +246,7 @@ def test_a_copy_with_too_few_images_is_not_whole(offer: Callable[[str], StubMirr
     offer("CIFAR10")
     root = ts.data.download("CIFAR10", tmp_path / "cifar")
     CATALOGUE["CIFAR10"] = replace(CATALOGUE["CIFAR10"], counts={"*": (50000, 0, 10000)})
-    with pytest.raises(DownloadError, match=r"no whole copy .*train 10 \(expected 50000\)"):
+    with pytest.raises(DownloadError, match=r"not a whole copy .*train 10 \(expected 50000\)"):
         ts.data.download("CIFAR10", root)
 
 
@@ -269,7 +269,7 @@ def test_a_later_call_goes_on_with_what_was_kept(offer: Callable[[str], StubMirr
         ts.data.download("CIFAR10", root)
     assert not root.exists()
     assert f"which goes on from what {tmp_path / 'cifar.part'} keeps" in str(caught.value)
-    part = tmp_path / f"cifar{WORK_ENDING}" / "cifar-10-binary.tar.gz.part"
+    part = tmp_path / f"cifar{WORK_SUFFIX}" / "cifar-10-binary.tar.gz.part"
     assert part.stat().st_size == 100
     mirror.cuts.clear()
     mirror.asked.clear()
@@ -478,13 +478,13 @@ HARMFUL = {
     "hard.tar.gz": (tar_of(member("a", tarfile.LNKTYPE, "/etc/passwd")), "neither a file nor a folder"),
     "device.tar.gz": (tar_of(member("a", tarfile.CHRTYPE)), "neither a file nor a folder"),
     "pipe.tar.gz": (tar_of(member("a", tarfile.FIFOTYPE)), "neither a file nor a folder"),
-    "bomb.tar.gz": (tar_of(member("a"), content=bytes(2 * ALWAYS_ALLOWED)), "grows implausibly"),
+    "bomb.tar.gz": (tar_of(member("a"), content=bytes(2 * FREE_BYTES)), "grows implausibly"),
     "up.zip": (zip_of("../evil"), "would not lie in the folder"),
     "root.zip": (zip_of("/tmp/evil"), "would not lie in the folder"),
     "drive.zip": (zip_of("C:/evil"), "would not lie in the folder"),
     "windows.zip": (zip_of("..\\evil"), "would not lie in the folder"),
     "link.zip": (zip_of("a", b"..", stat.S_IFLNK | 0o777), "neither a file nor a folder"),
-    "bomb.zip": (zip_of("a", bytes(2 * ALWAYS_ALLOWED)), "grows implausibly"),
+    "bomb.zip": (zip_of("a", bytes(2 * FREE_BYTES)), "grows implausibly"),
     "broken.zip": (b"PK nothing", "cannot be unpacked"),
     "broken.tar": (b"nothing", "cannot be unpacked"),
     "cut.tar.gz": (tar_of(member("a"), content=CONTENT)[:200], "cannot be unpacked"),

@@ -131,9 +131,9 @@ def test_what_is_left_out_is_named(tmp_path):
         "__MACOSX",
     }
     assert found["notes.txt"] == (
-        "no image by its name (.txt); images end in .bmp, .jpeg, .jpg, .png, .tif, .tiff, .webp"
+        "not an image by its name (.txt); images end in .bmp, .jpeg, .jpg, .png, .tif, .tiff, .webp"
     )
-    assert found["README"].startswith("no image by its name (no ending)")
+    assert found["README"].startswith("not an image by its name (no ending)")
     assert found[".hidden.png"] == found[".DS_Store"] == found[".git"] == "hidden"
     assert found["Thumbs.db"] == found["__MACOSX"] == "made by the operating system"
 
@@ -177,7 +177,9 @@ def test_empty_folder(tmp_path):
     text = refused(tmp_path)
     assert text.startswith(f"{tmp_path}: no images in it; expected a folder of good images; or train/good")
     touch(tmp_path, "a.txt")
-    assert "no images in it (1 left out, such as 'a.txt': no image by its name (.txt)" in refused(tmp_path)
+    assert "no images in it (1 left out, such as 'a.txt': not an image by its name (.txt)" in refused(
+        tmp_path
+    )
 
 
 def test_missing_folder(tmp_path):
@@ -216,7 +218,7 @@ def test_mvtec_layout_of_one_category(tmp_path):
     found = reasons(data)
     assert found.keys() == {"license.txt", "stray.png", "notes"}
     assert found["stray.png"] == "lies beside the folders that say what an image is"
-    assert found["notes"].startswith("no part of the MVTec layout, which has train/")
+    assert found["notes"].startswith("not part of the MVTec layout, which has train/")
 
 
 @pytest.mark.parametrize("folder", ["validation", "calibration"])
@@ -282,7 +284,7 @@ def test_folder_of_categories(tmp_path):
     assert data.samples[0].category == "bottle"
     assert [sample.category for sample in data] == ["bottle"] * 5 + ["screw"] * 5
     assert all(f"/{s.category}/ground_truth/" in s.mask.as_posix() for s in data if s.mask)
-    assert reasons(data)["papers"] == "no category: it holds neither train/ nor good/"
+    assert reasons(data)["papers"] == "not a category: it holds neither train/ nor good/"
     assert "license.txt" in reasons(data)
 
 

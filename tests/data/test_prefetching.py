@@ -143,7 +143,7 @@ def test_a_bad_file_is_one_row(tmp_path, workers):
         0, 1, "2.png", 3,
     ]  # fmt: skip
     assert found[2].sample is data.samples[2]
-    assert found[2].message.startswith(f"{tmp_path / '2.png'}: is no image that can be read")
+    assert found[2].message.startswith(f"{tmp_path / '2.png'}: is not an image that can be read")
 
 
 def test_other_errors_are_raised():

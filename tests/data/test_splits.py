@@ -104,7 +104,7 @@ def test_folds_are_even_in_each_category_and_overall(folds):
 
 @pytest.mark.parametrize("folds", [0, 1, 4])
 def test_fold_counts_out_of_range(folds):
-    with pytest.raises(DataError, match=f"cannot deal 3 images out to {folds} folds; allowed are 2 to 3"):
+    with pytest.raises(DataError, match=f"cannot split 3 images into {folds} folds; allowed are 2 to 3"):
         fold_of(samples(3), folds, 0)
 
 

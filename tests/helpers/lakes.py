@@ -24,11 +24,11 @@ KILLING = """
 import os, signal
 import twinspect.images.reading as images
 read = images.stored_values
-def deadly(path, *, indices=False, content=None):
+def deadly(path, *, content=None, **options):
     data = open(path, "rb").read(20) if content is None else content
     if b"POISON" in data:
         os.kill(os.getpid(), signal.SIGKILL)
-    return read(path, indices=indices, content=content)
+    return read(path, content=content, **options)
 images.stored_values = deadly
 """
 

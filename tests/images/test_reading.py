@@ -5,6 +5,8 @@ from __future__ import annotations
 import io
 import os
 import struct
+import subprocess
+import sys
 import tracemalloc
 import zlib
 from concurrent.futures import ThreadPoolExecutor
@@ -17,7 +19,8 @@ from PIL import Image, ImageFile, ImageOps
 
 from twinspect.errors import ConfigError, DataError, ImageError
 from twinspect.images import decoding
-from twinspect.images.reading import IMAGE_SUFFIXES, MAX_PIXELS, image_size, read_mask, read_rgb
+from twinspect.images.formats import IMAGE_SUFFIXES
+from twinspect.images.reading import MAX_PIXELS, image_size, read_mask, read_rgb
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -331,6 +334,56 @@ def test_sixteen_bit_rgb_tiff_with_lzw(tmp_path):
     np.testing.assert_array_equal(decoding.stored_values(path).values, values)
 
 
+def planar_lzw_tiff(path: Path, values: NDArray[np.uint16]) -> Path:
+    """Write what Pillow would lose bits of and tifffile alone cannot decompress, without imagecodecs."""
+    height, width, channels = values.shape
+    strips = [lzw(values[..., channel].astype("<u2").tobytes()) for channel in range(channels)]
+    bits, starts, lengths = 8, 8 + 6, 8 + 6 + 12
+    offset = lengths + 12
+    offsets = [offset + sum(map(len, strips[:number])) for number in range(channels)]
+    data = struct.pack("<HHH", 16, 16, 16) + struct.pack("<III", *offsets)
+    data += struct.pack("<III", *map(len, strips)) + b"".join(strips)
+    data += b"\0" * (len(data) % 2)
+    tags = [
+        (256, 3, 1, width), (257, 3, 1, height), (258, 3, 3, bits), (259, 3, 1, 5), (262, 3, 1, 2),
+        (273, 4, 3, starts), (277, 3, 1, 3), (278, 3, 1, height), (279, 4, 3, lengths), (284, 3, 1, 2),
+    ]  # fmt: skip
+    ifd = struct.pack("<H", len(tags)) + b"".join(struct.pack("<HHII", *tag) for tag in tags) + b"\0" * 4
+    return write(path, struct.pack("<2sHI", b"II", 42, 8 + len(data)) + data + ifd)
+
+
+def test_a_compression_of_imagecodecs(tmp_path):
+    pytest.importorskip("imagecodecs")
+    values = words(5, 6)
+    path = planar_lzw_tiff(tmp_path / "a.tif", values)
+    np.testing.assert_array_equal(decoding.stored_values(path).values, values)
+
+
+@pytest.mark.parametrize(("compression", "number"), [("jpeg2000", 34712), ("jpegxl", 50002)])
+@pytest.mark.parametrize("planar", [False, True])
+def test_images_inside_a_tiff_are_not_decoded(tmp_path, compression, number, planar):
+    # They say their size themselves, so that a small header could hide a huge image.
+    pytest.importorskip("imagecodecs")
+    values, options = words(32, 48), {"photometric": "rgb", "compression": compression}
+    if planar:
+        values, options["planarconfig"] = np.moveaxis(values, -1, 0), "separate"
+    tifffile.imwrite(tmp_path / "a.tif", values, **options)
+    assert message(tmp_path / "a.tif") == (
+        f"its TIFF compression, number {number}, is not supported; save it with LZW"
+    )
+
+
+def test_without_imagecodecs_the_message_names_the_extra(tmp_path):
+    path = planar_lzw_tiff(tmp_path / "a.tif", words(5, 6))
+    code = "import sys; sys.modules['imagecodecs'] = None; from twinspect.images import read_rgb\n"
+    code += "try: read_rgb(sys.argv[1])\nexcept Exception as error: print(type(error).__name__, error)"
+    done = subprocess.run([sys.executable, "-c", code, path], capture_output=True, text=True, check=True)
+    assert done.stdout == (
+        f"ImageError {path}: cannot be read as TIFF: this needs 'imagecodecs', which is not installed; "
+        "type: pip install 'twinspect[formats]'; allowed are whole PNG, JPEG, TIFF, BMP, WebP files\n"
+    )
+
+
 @pytest.mark.parametrize("channels", [2, 4])
 def test_sixteen_bit_tiff_with_alpha(tmp_path, channels):
     values = words(channels=channels)
@@ -524,7 +577,7 @@ def test_a_pipe_does_not_hang(tmp_path):
 def test_text_named_png(tmp_path):
     text = message(write(tmp_path / "a.png", b"hello, world, this is text"))
     assert text == (
-        "is no image that can be read: it starts with b'hello, world'; allowed are PNG, JPEG, TIFF, BMP, WebP"
+        "is not an image that can be read: it starts with b'hello, world'; allowed are PNG, JPEG, TIFF, BMP, WebP"
     )
 
 
@@ -618,6 +671,13 @@ def test_a_huge_header_is_refused_without_decoding(tmp_path, kind, side):
 def test_a_huge_webp_is_refused(tmp_path):
     text = message(write(tmp_path / "a.webp", huge_webp(16384)))
     assert text.startswith("too large: 16384 x 16384")
+
+
+def test_a_smaller_limit_is_kept_before_decoding(tmp_path, monkeypatch):
+    path = save(tmp_path / "a.png", Image.fromarray(colours(5, 7)))
+    assert read_rgb(path, max_pixels=35).shape == (5, 7, 3)
+    monkeypatch.setattr(decoding, "_decode", lambda *_, **__: pytest.fail("decoded"))
+    assert message(path, max_pixels=34).startswith("too large: 7 x 5 pixels are 35, allowed are at most 34")
 
 
 def test_max_pixels_is_the_documented_one():

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from drawn_parts import blemish, stripes
-from twinspect.synthesis.boxes import Box, box_around, place_in
-from twinspect.synthesis.compositing import LEAST_CHANGE, blend, keep_changed
+from twinspect.synthesis.boxes import Box, box_around, random_pixel
+from twinspect.synthesis.compositing import MIN_CHANGE, blend, keep_changed
 from twinspect.synthesis.cutpaste import cut_paste
 from twinspect.synthesis.poisson_blending import poisson_paste, seamless_clone, solve_poisson
 
@@ -46,7 +46,7 @@ def test_a_change_is_kept_where_it_is_allowed_and_visible() -> None:
     assert not mask[:, :4].any()
     assert mask[2:12, 4:12].all()
     assert not mask[14:].any()  # the average reaches two pixels further
-    assert LEAST_CHANGE > 3
+    assert MIN_CHANGE > 3
 
 
 def test_boxes_stay_inside_the_image() -> None:
@@ -55,7 +55,7 @@ def test_boxes_stay_inside_the_image() -> None:
     assert box_around((5, 5), (99, 3), (20, 20)) == Box(0, 4, 20, 3)
     mask = np.zeros((7, 9), bool)
     mask[3, 8] = True
-    assert place_in(mask, np.random.default_rng(0)) == (3, 8)
+    assert random_pixel(mask, np.random.default_rng(0)) == (3, 8)
 
 
 def test_cutpaste_changes_what_its_mask_says() -> None:

@@ -7,7 +7,7 @@ import math
 import numpy as np
 import pytest
 
-from twinspect.synthesis.perlin import _turned, gradient_noise, perlin, perlin_mask
+from twinspect.synthesis.perlin import _rotate, gradient_noise, perlin, perlin_mask
 
 
 def unit_vectors(rows: int, columns: int, seed: int = 0) -> np.ndarray:
@@ -59,7 +59,7 @@ def test_noise_is_zero_at_the_lattice_and_continuous_across_it() -> None:
 def test_turning_is_exact_for_a_plane() -> None:
     side, shape, angle = 40, (20, 26), 0.7
     rows, columns = np.mgrid[:side, :side] + 0.5  # pixel centres
-    turned = _turned((3 * rows - 2 * columns).astype(np.float32), shape, angle)
+    turned = _rotate((3 * rows - 2 * columns).astype(np.float32), shape, angle)
     y, x = np.mgrid[: shape[0], : shape[1]] + 0.5
     y, x = y - shape[0] / 2, x - shape[1] / 2
     row = side / 2 - math.sin(angle) * x + math.cos(angle) * y

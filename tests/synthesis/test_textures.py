@@ -14,7 +14,7 @@ from twinspect.errors import DataError, ImageError
 from twinspect.synthesis import FolderTextures, MixedTextures, OwnTextures, PatternTextures
 from twinspect.synthesis import texture_augmentation as augment_module
 from twinspect.synthesis.procedural_textures import COUNT, PATTERNS, SIDE, pattern_pool
-from twinspect.synthesis.texture_augmentation import augment, augmentations
+from twinspect.synthesis.texture_augmentation import augment_texture, augmentations
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -162,14 +162,14 @@ def test_three_different_augmentations_are_used_at_a_time(monkeypatch: pytest.Mo
     monkeypatch.setattr(augment_module, "augmentations", lambda: {name: note(name) for name in "abcdefghij"})
     for seed in range(50):
         used.clear()
-        augment(stripes(0), generator(seed))
+        augment_texture(stripes(0), generator(seed))
         assert len(set(used)) == len(used) == 3
 
 
 def test_augmenting_leaves_its_input_alone_and_follows_the_seed() -> None:
     texture = stripes(2)
     texture.flags.writeable = False
-    first, again, other = (augment(texture, generator(seed)) for seed in (5, 5, 6))
+    first, again, other = (augment_texture(texture, generator(seed)) for seed in (5, 5, 6))
     np.testing.assert_array_equal(first, again)
     assert (first != other).any()
-    np.testing.assert_array_equal(augment(texture, generator(), count=0), texture)
+    np.testing.assert_array_equal(augment_texture(texture, generator(), count=0), texture)

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Final, Literal, get_args
 
 import twinspect.data
 from twinspect.data import all_but_one, one_vs_rest, open_data
-from twinspect.data.class_protocols import read_classes, thinned
+from twinspect.data.class_protocols import read_classes, subsample
 from twinspect.errors import ConfigError, unknown_name
 
 if TYPE_CHECKING:
@@ -169,7 +169,7 @@ def _of_category(data: DataSet, category: str) -> DataSet:
 
 def _class_tasks(protocol: Protocol, folder: str, choice: Choice) -> list[ProtocolTask]:
     classes: ClassSet = _load(protocol, folder, read_classes)
-    found = thinned(classes, choice.most_train, choice.most_test)
+    found = subsample(classes, choice.most_train, choice.most_test)
     for name in choice.classes:
         if name not in found.classes:
             raise unknown_name("class", name, found.classes)

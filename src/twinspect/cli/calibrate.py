@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from twinspect.cli.class_selection import chosen_data
+from twinspect.cli.class_selection import select_classes
 from twinspect.cli.console import warn_of_suspects
 from twinspect.cli.outcome import Outcome
 from twinspect.errors import ConfigError
@@ -18,7 +18,7 @@ def run(options: argparse.Namespace) -> Outcome:
     """Calibrate on good images, or choose another rate on the scores at hand."""
     detector = load(options.model, device=options.device).set_params(workers=options.workers)
     old = detector.calibration_.threshold
-    good = chosen_data(options, options.good)
+    good = select_classes(options, options.good)
     if good is not None:
         detector.calibrate(good, false_alarm_rate=options.false_alarm_rate)
     elif options.false_alarm_rate is not None:

@@ -15,8 +15,8 @@ if TYPE_CHECKING:
 Source = TypeVar("Source", bound="str | None")
 
 
-def chosen_data(options: argparse.Namespace, source: Source) -> DataSet | Source:
-    """Read data by its classes where one of the options was given; leave it to the verb otherwise.
+def select_classes(options: argparse.Namespace, source: Source) -> DataSet | Source:
+    """Read data by its classes if one of the options was given; otherwise return the source as it is.
 
     Raises:
         ConfigError: both options, one of them from a configuration file; or an option without data.

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from twinspect._version import __version__
 from twinspect.calibration.conformal import check_kind, choose_rate
-from twinspect.cli.class_selection import chosen_data
+from twinspect.cli.class_selection import select_classes
 from twinspect.cli.console import Bar, table
 from twinspect.cli.outcome import DONE, SOME_UNREADABLE, Outcome
 from twinspect.data import open_data
@@ -25,33 +25,34 @@ if TYPE_CHECKING:
     from twinspect.data.samples import DataSet, Sample
 
 SHOWN = 20
-"""At most so many files of a kind are named; ``--json`` names all."""
+"""At most this many files of a kind are listed; ``--json`` lists all."""
 EXTRAS = {
     "onnx": "onnxruntime",
     "openvino": "openvino",
     "serve": "fastapi",
     "scale": "ray",
     "plots": "sklearn",
+    "formats": "imagecodecs",
 }
 
 
 def run(options: argparse.Namespace) -> Outcome:
     """Look at the data, if any, and at the machine."""
     parts: list[str] = []
-    record: dict[str, Any] = {"machine": _machine()}
+    record: dict[str, Any] = {"machine": _describe_machine()}
     code = DONE
-    source = chosen_data(options, options.data)
+    source = select_classes(options, options.data)
     if source is not None:
-        text, record["data"] = _data(open_data(source, split="train"), options)
+        text, record["data"] = _describe_data(open_data(source, split="train"), options)
         parts.append(text)
         code = SOME_UNREADABLE if record["data"]["unreadable"] else DONE
-    parts.append(table(("machine", ""), [(key, _words(value)) for key, value in record["machine"].items()]))
+    parts.append(table(("machine", ""), [(key, _as_text(value)) for key, value in record["machine"].items()]))
     return Outcome("\n\n".join(parts), record, code)
 
 
-def _data(data: DataSet, options: argparse.Namespace) -> tuple[str, dict[str, Any]]:
+def _describe_data(data: DataSet, options: argparse.Namespace) -> tuple[str, dict[str, Any]]:
     held, plan = _plan(data, options)
-    counts = Counter((s.category, _role(s, held), s.label, s.mask is not None) for s in data)
+    counts = Counter((s.category, _read_as(s, held), s.label, s.mask is not None) for s in data)
     rows = [(*key[:3], "yes" if key[3] else "no", number) for key, number in sorted(counts.items())]
     unreadable = [] if options.quick else _unreadable(data)
     text = "\n\n".join(
@@ -59,7 +60,7 @@ def _data(data: DataSet, options: argparse.Namespace) -> tuple[str, dict[str, An
             f"{data.name}: {len(data)} images; {data.layout}",
             table(("category", "read as", "label", "mask", "images"), rows),
             plan,
-            *(_every_image(data, held) if options.list else []),
+            *(_image_list(data, held) if options.list else []),
             *_listing(
                 "without a mask, for image metrics only",
                 [(s.path, f"labelled {s.label}") for s in data.unmasked],
@@ -75,7 +76,7 @@ def _data(data: DataSet, options: argparse.Namespace) -> tuple[str, dict[str, An
             {
                 "path": str(s.path),
                 "category": s.category,
-                "read_as": _role(s, held),
+                "read_as": _read_as(s, held),
                 "label": s.label,
                 "mask": None if s.mask is None else str(s.mask),
             }
@@ -89,8 +90,8 @@ def _data(data: DataSet, options: argparse.Namespace) -> tuple[str, dict[str, An
     return text, record
 
 
-def _every_image(data: DataSet, held: set[Sample]) -> list[str]:
-    return ["\n".join(f"{_role(sample, held):12s} {sample.path}" for sample in data)]
+def _image_list(data: DataSet, held: set[Sample]) -> list[str]:
+    return ["\n".join(f"{_read_as(sample, held):12s} {sample.path}" for sample in data)]
 
 
 def _plan(data: DataSet, options: argparse.Namespace) -> tuple[set[Sample], str]:
@@ -110,7 +111,7 @@ def _plan(data: DataSet, options: argparse.Namespace) -> tuple[set[Sample], str]
     )
 
 
-def _role(sample: Sample, held: set[Sample]) -> str:
+def _read_as(sample: Sample, held: set[Sample]) -> str:
     if sample in held:
         return "calibration"
     good = "good" if sample.is_good else "defect"
@@ -139,11 +140,11 @@ def _listing(title: str, entries: list[tuple[Any, str]]) -> list[str]:
     if not entries:
         return []
     lines = [f"  {path}: {reason.removeprefix(f'{path}: ')}" for path, reason in entries[:SHOWN]]
-    more = [f"  and {len(entries) - SHOWN} more; --json names all"] if len(entries) > SHOWN else []
+    more = [f"  and {len(entries) - SHOWN} more; --json lists all"] if len(entries) > SHOWN else []
     return ["\n".join([f"{title} ({len(entries)}):", *lines, *more])]
 
 
-def _machine() -> dict[str, Any]:
+def _describe_machine() -> dict[str, Any]:
     import torch
 
     cuda = [torch.cuda.get_device_name(index) for index in range(torch.cuda.device_count())]
@@ -159,5 +160,5 @@ def _machine() -> dict[str, Any]:
     }
 
 
-def _words(value: Any) -> str:
+def _as_text(value: Any) -> str:
     return ", ".join(map(str, value)) or "none" if isinstance(value, list) else str(value)

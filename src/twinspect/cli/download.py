@@ -1,4 +1,4 @@
-"""`twinspect download`: public benchmarks, fetched where their authors allow it, else the page to visit."""
+"""`twinspect download`: public benchmarks, downloaded where their authors allow it, or else the page to visit."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from twinspect.cli.console import Bar, table, warn
 from twinspect.cli.outcome import Outcome
 from twinspect.data.benchmarks.catalogue import CATALOGUE
-from twinspect.data.benchmarks.download import known, obtain
+from twinspect.data.benchmarks.download import find_benchmark, obtain
 from twinspect.data.benchmarks.download_urls import SOURCES, total_size
 from twinspect.errors import ConfigError
 
@@ -21,7 +21,7 @@ def run(options: argparse.Namespace) -> Outcome:
     """List the benchmarks, or fetch one."""
     if options.name is None:
         return _list()
-    entry = known(options.name)
+    entry = find_benchmark(options.name)
     if options.folder is None and entry.key in SOURCES:
         raise ConfigError(f"where to? type: twinspect download {entry.key} DIR")
     return _fetch(entry, options.folder or "")
@@ -40,8 +40,8 @@ def _fetch(entry: Benchmark, folder: str) -> Outcome:
         warn(f"{entry.title}: licence {entry.licence}; {entry.page}")
     with Bar() as bar:
         path, fetched = obtain(entry.key, folder, bar)
-    what = f"{entry.title}, checked and whole" if fetched else f"a whole copy of {entry.title} already"
-    text = f"{path}: {what}; in Python: ts.data.{entry.key}({path.as_posix()!r})"
+    state = f"{entry.title}, checked and whole" if fetched else f"a whole copy of {entry.title} already"
+    text = f"{path}: {state}; in Python: ts.data.{entry.key}({path.as_posix()!r})"
     return Outcome(text, {**_record(entry), "path": str(path), "fetched": fetched})
 
 

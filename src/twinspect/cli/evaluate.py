@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from twinspect.cli.class_selection import chosen_data
+from twinspect.cli.class_selection import select_classes
 from twinspect.cli.console import Bar, table
 from twinspect.cli.model_loading import load_chosen
 from twinspect.cli.outcome import DONE, SOME_UNREADABLE, Outcome
@@ -28,7 +28,7 @@ MOST_COLUMNS = 5
 def run(options: argparse.Namespace) -> Outcome:
     """Evaluate and write the results."""
     detector = load_chosen(options).set_params(workers=options.workers)
-    data = open_data(chosen_data(options, options.data), split="test")
+    data = open_data(select_classes(options, options.data), split="test")
     with Bar() as bar:
         bar.start("evaluate", total=len(data.split("test")))
         found = write_evaluation(

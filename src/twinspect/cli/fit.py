@@ -8,7 +8,7 @@ from contextlib import nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from twinspect.cli.class_selection import chosen_data
+from twinspect.cli.class_selection import select_classes
 from twinspect.cli.console import Bar, warn_of_suspects
 from twinspect.cli.method_settings import chosen_settings
 from twinspect.cli.outcome import Outcome
@@ -31,7 +31,7 @@ def run(options: argparse.Namespace) -> Outcome:
         raise ConfigError(
             f"{checkpoints} holds an interrupted training; add --resume to go on, or --restart to throw it away"
         )
-    data = chosen_data(options, options.data)
+    data = select_classes(options, options.data)
     began = time.monotonic()
     try:
         with nullcontext() if options.devices * options.nodes > 1 and is_follower() else Bar() as bar:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from twinspect.benchmark.schema import check_folder
 from twinspect.benchmark.store import RunStore
 from twinspect.benchmark.time_left import Standing, in_words
-from twinspect.cli.class_selection import chosen_data
+from twinspect.cli.class_selection import select_classes
 from twinspect.cli.console import Bar, warn
 from twinspect.cli.fit import build
 from twinspect.cli.method_settings import options_of_row
@@ -89,7 +89,7 @@ def _detector(options: argparse.Namespace, cpus: int, gpus: float, on_ray: bool)
 
 
 def _read(options: argparse.Namespace, data: str) -> DataSet:
-    return open_data(chosen_data(options, data), split="train")
+    return open_data(select_classes(options, data), split="train")
 
 
 def _work(store: RunStore, jobs: Sequence[FitJob], engine: FitEngine) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from twinspect.cli.class_selection import chosen_data
+from twinspect.cli.class_selection import select_classes
 from twinspect.cli.console import warn_of_suspects
 from twinspect.cli.outcome import Outcome
 from twinspect.ensemble.detector import noisy_or
@@ -21,7 +21,7 @@ def run(options: argparse.Namespace) -> Outcome:
     out = Path(options.out)
     if out.resolve() in [Path(model).resolve() for model in options.models]:
         raise ConfigError(f"{out} is one of the models to join; name another folder with --out")
-    good = chosen_data(options, options.good)
+    good = select_classes(options, options.good)
     members = [load(m, device=options.device).set_params(workers=options.workers) for m in options.models]
     joined = noisy_or(members, good=good, false_alarm_rate=options.false_alarm_rate)
     joined.save(out)

@@ -1,4 +1,4 @@
-"""`twinspect synth`: a look at the synthetic anomalies that a training would see."""
+"""`twinspect synth`: a preview of the synthetic anomalies that training would see."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 
 SHEET = "contact_sheet.png"
 COLUMNS = 8
-"""Images side by side before the sheet goes on below."""
+"""Images in a row of the sheet."""
 GAP = 4
 """White pixels around every image."""
 OUTLINE = (0, 255, 0)
@@ -43,45 +43,45 @@ def run(options: argparse.Namespace) -> Outcome:
     """Draw anomalies on good training images and write them as one sheet."""
     _check(options)
     synthesizer = Synthesizer(options.kind, options.textures or "", options.seed)
-    chosen = _chosen(options.data, options.count)
-    images, unread = _read(chosen, options.size)
+    samples = _choose_samples(options.data, options.count)
+    images, unread = _read(samples, options.size)
     missing = {failure.sample for failure in unread}
-    objects = np.stack(foregrounds(images, [sample.category for sample in chosen if sample not in missing]))
-    made = synthesizer(images, range(len(images)), objects)
+    objects = np.stack(foregrounds(images, [sample.category for sample in samples if sample not in missing]))
+    synthetic = synthesizer(images, range(len(images)), objects)
     out = Path(options.out)
     out.mkdir(parents=True, exist_ok=True)
-    _write(out / SHEET, contact_sheet(images, objects, made))
-    return _report(out / SHEET, made, objects, unread)
+    _write(out / SHEET, contact_sheet(images, objects, synthetic))
+    return _report(out / SHEET, synthetic, objects, unread)
 
 
-def contact_sheet(images: Pixels, objects: Mask, made: Synthetic) -> Pixels:
+def contact_sheet(images: Pixels, objects: Mask, synthetic: Synthetic) -> Pixels:
     """Lay out four rows: image, outline of its foreground, with the anomaly, mask; and again below for more images.
 
     Args:
         images: (B, H, W, 3) uint8.
         objects: (B, H, W) bool, their foregrounds.
-        made: of the same images.
+        synthetic: of the same images.
 
     Returns:
         (height, width, 3) uint8.
     """
-    outlined = np.stack([_outlined(*pair) for pair in zip(images, objects, strict=True)])
-    masks = np.repeat(made.masks[..., None] * np.uint8(255), 3, axis=-1)
+    outlines = np.stack([_draw_outline(*pair) for pair in zip(images, objects, strict=True)])
+    masks = np.repeat(synthetic.masks[..., None] * np.uint8(255), 3, axis=-1)
     columns = min(COLUMNS, len(images))
     strips = [
-        _strip(row[start : start + columns], columns)
+        _make_strip(row[start : start + columns], columns)
         for start in range(0, len(images), columns)
-        for row in (images, outlined, made.images, masks)
+        for row in (images, outlines, synthetic.images, masks)
     ]
     return np.concatenate(strips)
 
 
-def _strip(images: Pixels, columns: int) -> Pixels:
-    """Lay images side by side on white, with room for so many."""
+def _make_strip(images: Pixels, columns: int) -> Pixels:
+    """Lay images side by side on white, with room for ``columns``."""
     size = images.shape[1] + 2 * GAP
     strip: Pixels = np.full((size, size * columns, 3), 255, np.uint8)
-    for place, image in enumerate(images):
-        left = place * size + GAP
+    for index, image in enumerate(images):
+        left = index * size + GAP
         strip[GAP:-GAP, left : left + images.shape[2]] = image
     return strip
 
@@ -93,8 +93,8 @@ def _check(options: argparse.Namespace) -> None:
         )
 
 
-def _chosen(source: str, count: int) -> list[Sample]:
-    """Take good training images from the whole list, evenly spread."""
+def _choose_samples(source: str, count: int) -> list[Sample]:
+    """Choose good training images, evenly spread over the list."""
     good = [sample for sample in open_data(source, split="train").split("train") if sample.is_good]
     if not good:
         raise DataError(f"{source}: no good images to train on; see: twinspect doctor {source}")
@@ -118,7 +118,7 @@ def _read(samples: list[Sample], size: int) -> tuple[Pixels, list[ReadFailure]]:
     return np.stack([result for result in results if not isinstance(result, ReadFailure)]), unread
 
 
-def _outlined(image: Pixels, mask: Mask) -> Pixels:
+def _draw_outline(image: Pixels, mask: Mask) -> Pixels:
     """Draw the inner edge of a mask, along the border of the image as well."""
     drawn: Pixels = image.copy()
     drawn[mask & ~ndimage.binary_erosion(mask, iterations=2)] = OUTLINE
@@ -131,10 +131,10 @@ def _write(path: Path, pixels: Pixels) -> None:
     write_atomically(path, buffer.getvalue())
 
 
-def _report(sheet: Path, made: Synthetic, objects: Mask, unread: list[ReadFailure]) -> Outcome:
-    anomalous = made.is_anomalous
+def _report(sheet: Path, synthetic: Synthetic, objects: Mask, unread: list[ReadFailure]) -> Outcome:
+    anomalous = synthetic.is_anomalous
     normal = int((~anomalous).sum())
-    share = float(made.masks[anomalous].mean()) if anomalous.any() else 0.0
+    share = float(synthetic.masks[anomalous].mean()) if anomalous.any() else 0.0
     whole = int(objects.all(axis=(1, 2)).sum())
     record = {
         "sheet": str(sheet),

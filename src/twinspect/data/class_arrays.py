@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
-from twinspect.data.listing import Found
+from twinspect.data.listing import Listing
 from twinspect.data.samples import ClassSet, Sample
 from twinspect.errors import DataError
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 ARRAYS_SUFFIX: Final = ".npz"
 _PARTS: Final[tuple[Split, ...]] = ("train", "test")
-_NEEDED: Final = tuple(f"{kind}_{part}" for part in _PARTS for kind in "xy")
+_REQUIRED: Final = tuple(f"{kind}_{part}" for part in _PARTS for kind in "xy")
 
 
 def read_class_arrays(path: Path) -> ClassSet:
@@ -33,55 +33,55 @@ def read_class_arrays(path: Path) -> ClassSet:
     0 is the first. Otherwise the labels themselves, as text, are the names.
 
     Returns:
-        Samples called ``<split>/<class>/<place in the array>``. Their pixels may share memory and be read-only.
+        Samples called ``<split>/<class>/<index in the array>``. Their pixels may share memory and be read-only.
 
     Raises:
         DataError: an array is missing, or they do not fit each other.
     """
     arrays = _load(path)
-    names = _names(path, arrays["classes"]) if "classes" in arrays else None
-    found = Found()
+    names = _class_names(path, arrays["classes"]) if "classes" in arrays else None
+    listing = Listing()
     for part in _PARTS:
         pixels = _pixels(f"{path}: x_{part}", arrays[f"x_{part}"])
         labels = _labels(f"{path}: y_{part}", arrays[f"y_{part}"], len(pixels), names)
-        found.samples += array_samples(path, part, pixels, labels)
-    return ClassSet.of(found.data_set(path.stem, path, "arrays x_train and x_test"))
+        listing.samples += array_samples(path, part, pixels, labels)
+    return ClassSet.of(listing.to_data_set(path.stem, path, "arrays x_train and x_test"))
 
 
 def array_samples(
     source: Path, split: Split, pixels: NDArray[np.uint8], labels: Sequence[str]
 ) -> Iterator[Sample]:
-    """Give each image of an (N, H, W, 3) array as a sample called ``<split>/<class>/<place in the array>``."""
-    for place, label in enumerate(labels):
-        name = f"{split}/{label}/{place}"
-        yield Sample(source / name, name, split, label, pixels=pixels[place])
+    """Give each image of an (N, H, W, 3) array as a sample called ``<split>/<class>/<index in the array>``."""
+    for index, label in enumerate(labels):
+        name = f"{split}/{label}/{index}"
+        yield Sample(source / name, name, split, label, pixels=pixels[index])
 
 
 def _load(path: Path) -> dict[str, NDArray[Any]]:
     """Load the arrays that matter, and only those."""
     try:
-        # Opened here, because of a damaged archive numpy would leave its own file open.
+        # Opened here, because numpy leaves its own file open where the archive is damaged.
         with path.open("rb") as file:
             stored = np.load(file, allow_pickle=False)
             if not isinstance(stored, np.lib.npyio.NpzFile):
                 raise TypeError("it holds a single array")  # noqa: TRY301 - worded below, like every other damage
             names = stored.files
-            arrays = {name: stored[name] for name in (*_NEEDED, "classes") if name in names}
+            arrays = {name: stored[name] for name in (*_REQUIRED, "classes") if name in names}
     except (TypeError, ValueError, OSError, EOFError, zipfile.BadZipFile, zlib.error) as error:
         remedy = "write one with np.savez; pickled objects are never loaded"
-        raise DataError(f"{path}: no .npz file of plain arrays ({error}); {remedy}") from error
-    if missing := [name for name in _NEEDED if name not in arrays]:
-        needed = f"needed are {', '.join(_NEEDED)}, and perhaps classes"
+        raise DataError(f"{path}: not an .npz file of plain arrays ({error}); {remedy}") from error
+    if missing := [name for name in _REQUIRED if name not in arrays]:
+        needed = f"needed are {', '.join(_REQUIRED)}, and perhaps classes"
         raise DataError(
             f"{path}: no {' and no '.join(missing)} among {', '.join(names) or 'no arrays'}; {needed}"
         )
     return arrays
 
 
-def _names(path: Path, classes: NDArray[Any]) -> list[str]:
+def _class_names(path: Path, classes: NDArray[Any]) -> list[str]:
     if classes.ndim != 1 or classes.dtype.kind not in "Uiu":
-        came = f"classes is {classes.dtype} of shape {classes.shape}"
-        raise DataError(f"{path}: {came}; allowed is one text for each class: np.array(['cat', 'dog'])")
+        problem = f"classes is {classes.dtype} of shape {classes.shape}"
+        raise DataError(f"{path}: {problem}; allowed is one text for each class: np.array(['cat', 'dog'])")
     names = [str(name) for name in classes]
     if twice := [name for name in names if names.count(name) > 1]:
         raise DataError(f"{path}: classes holds {twice[0]!r} twice; each class needs a name of its own")

@@ -6,7 +6,7 @@ from collections import Counter
 from typing import TYPE_CHECKING
 
 from twinspect.data.layouts import MASK_FOLDER, SPLIT_FOLDERS
-from twinspect.data.listing import Found, find_images, folder_name, relative_name, subfolders
+from twinspect.data.listing import Listing, find_images, folder_name, relative_name, subfolders
 from twinspect.data.samples import ClassSet, Sample
 from twinspect.errors import DataError
 
@@ -33,23 +33,23 @@ def read_class_folders(root: Path, test_every: int) -> ClassSet:
     Raises:
         DataError: there are no class folders, only one half of a split, or another layout begins further down.
     """
-    found = Found()
-    folders = subfolders(root, found)
+    listing = Listing()
+    folders = subfolders(root, listing)
     if _is_split(root, folders):
         layout = "train/<class> and test/<class>"
-        _read_split(root, folders, found)
+        _read_split(root, folders, listing)
     else:
         layout = (
             f"class folders without a split: image {test_every}, {2 * test_every}, ... of each is for testing"
         )
-        found = _read_unsplit(root, test_every)
-    if not found.samples:
+        listing = _read_unsplit(root, test_every)
+    if not listing.samples:
         raise DataError(f"{root}: no class folders with images in it; {EXPECTED_CLASSES}")
-    return ClassSet.of(found.data_set(folder_name(root), root, layout))
+    return ClassSet.of(listing.to_data_set(folder_name(root), root, layout))
 
 
 def _is_split(root: Path, folders: dict[str, Path]) -> bool:
-    """Tell ``train`` and ``test`` from a class that is called so: beside other classes, one alone is a class."""
+    """Tell a split from classes named ``train`` or ``test``: one alone beside other classes is a class."""
     halves = folders.keys() & {"train", "test"}
     if len(halves) == 1 and folders.keys() <= SPLIT_FOLDERS.keys():
         (half,) = halves
@@ -59,40 +59,44 @@ def _is_split(root: Path, folders: dict[str, Path]) -> bool:
     return len(halves) == 2
 
 
-def _read_split(root: Path, folders: dict[str, Path], found: Found) -> None:
+def _read_split(root: Path, folders: dict[str, Path], listing: Listing) -> None:
     for name, folder in folders.items():
         if name in SPLIT_FOLDERS:
-            add_classes(found, folder, root, SPLIT_FOLDERS[name])
+            add_classes(listing, folder, root, SPLIT_FOLDERS[name])
         else:
-            found.skip(folder, f"lies beside train/ and test/; allowed there are {', '.join(SPLIT_FOLDERS)}")
+            listing.skip(
+                folder, f"lies beside train/ and test/; allowed there are {', '.join(SPLIT_FOLDERS)}"
+            )
 
 
-def add_classes(found: Found, folder: Path, root: Path, split: Split) -> None:
+def add_classes(listing: Listing, folder: Path, root: Path, split: Split) -> None:
     """Add the images of class folders, each labelled with its class."""
-    for label, path in _by_class(folder, found):
-        found.samples.append(Sample(path, relative_name(path, root), split, label))
+    for label, path in _by_class(folder, listing):
+        listing.samples.append(Sample(path, relative_name(path, root), split, label))
 
 
-def _read_unsplit(root: Path, test_every: int) -> Found:
-    found = Found()
-    seen: Counter[str] = Counter()
-    for label, path in _by_class(root, found):
-        seen[label] += 1
-        for_test = seen[label] % test_every == 0
-        found.samples.append(Sample(path, relative_name(path, root), "test" if for_test else "train", label))
-    return found
+def _read_unsplit(root: Path, test_every: int) -> Listing:
+    listing = Listing()
+    counts: Counter[str] = Counter()
+    for label, path in _by_class(root, listing):
+        counts[label] += 1
+        for_test = counts[label] % test_every == 0
+        listing.samples.append(
+            Sample(path, relative_name(path, root), "test" if for_test else "train", label)
+        )
+    return listing
 
 
-def _by_class(folder: Path, found: Found) -> Iterator[tuple[str, Path]]:
+def _by_class(folder: Path, listing: Listing) -> Iterator[tuple[str, Path]]:
     """Give every image below a folder with its class, in sorted order."""
-    for path in find_images(folder, found):
+    for path in find_images(folder, listing):
         # Folder names are compared as they are written: `subfolders` would make one of `Cat` and `cat`.
         label, *inner = path.relative_to(folder).parts
         if inner:
             _check_inner(folder / label, inner[:-1])
             yield label, path
         else:
-            found.skip(path, "lies beside the class folders, so its class is unknown")
+            listing.skip(path, "lies beside the class folders, so its class is unknown")
 
 
 def _check_inner(folder: Path, inner: list[str]) -> None:
@@ -100,4 +104,4 @@ def _check_inner(folder: Path, inner: list[str]) -> None:
     for name in inner:
         if name.casefold() in {*SPLIT_FOLDERS, MASK_FOLDER}:
             remedy = f"name {folder} if its data is meant, or put {name}/ above the classes"
-            raise DataError(f"{folder}: holds {name}/, so it is no class folder; {remedy}")
+            raise DataError(f"{folder}: holds {name}/, so it is not a class folder; {remedy}")

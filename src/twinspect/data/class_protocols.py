@@ -1,4 +1,4 @@
-"""Semantic protocols: a whole class of images is good or anomalous, not a spot in them.
+"""Semantic protocols: a whole class of images is good or anomalous, not a region of an image.
 
 *One against the rest*: the images of one class are good, those of all others anomalous. *All but one*: the other
 way round. Both turn data sets made for classification into tests of anomaly detection.
@@ -16,7 +16,7 @@ import numpy as np
 
 from twinspect.data.class_arrays import ARRAYS_SUFFIX, read_class_arrays
 from twinspect.data.class_folders import EXPECTED_CLASSES, read_class_folders
-from twinspect.data.listing import GOOD_NAMES, Found
+from twinspect.data.listing import GOOD_NAMES, Listing
 from twinspect.data.opening import as_path
 from twinspect.data.samples import GOOD, ClassSet, DataSet
 from twinspect.data.splits import check_test_every
@@ -31,7 +31,7 @@ ClassNames: TypeAlias = str | int | Iterable[str | int]
 
 TEST_EVERY = 5
 """Of class folders without a split, every fifth image of a class is for testing."""
-_MOST_NAMED = 5
+_MAX_NAMES = 5
 
 
 def one_vs_rest(source: ClassSource, classes: ClassNames, *, test_every: int = TEST_EVERY) -> DataSet:
@@ -40,7 +40,7 @@ def one_vs_rest(source: ClassSource, classes: ClassNames, *, test_every: int = T
     Training images are those of the good classes; training images of the others are left out. All test images
     are tested: good ones with the label ``good``, the others with the name of their class (a class that is
     called good, normal or ok has the label ``class good`` and so on). ``category`` is empty: which class an
-    image shows is what is to be judged, so nobody can know it beforehand.
+    image shows is what is to be judged, so it cannot be known beforehand.
 
     Args:
         source: a folder with ``train/<class>`` and ``test/<class>``; a folder with one sub-folder a class; or an
@@ -53,7 +53,7 @@ def one_vs_rest(source: ClassSource, classes: ClassNames, *, test_every: int = T
             test/ instead.
 
     Raises:
-        ConfigError: a name that is no class, no name, every class named, or ``test_every`` is below 2.
+        ConfigError: a name that is not a class, no name, every class named, or ``test_every`` is below 2.
         DataError: there are no classes, arrays do not fit each other, or the good classes have no training images.
 
     Example:
@@ -61,12 +61,12 @@ def one_vs_rest(source: ClassSource, classes: ClassNames, *, test_every: int = T
         detector = ts.Detector("mkd", preset="cifar10").fit(data)
         ts.evaluate(detector, data).pooled["image_auroc"]
     """
-    found = read_classes(source, test_every=test_every)
-    known = {sample.label for sample in found}
-    good = _chosen(classes, known, found, kind="normal", left="anomalous")
-    name = f"{found.name}: {_listed(good)} against the rest"
-    roles = f"good: {_listed(good)}; anomalous: {_others(known - good)}"
-    return _judged(replace(found, name=name, layout=f"{found.layout}; {roles}"), good)
+    data = read_classes(source, test_every=test_every)
+    known = {sample.label for sample in data}
+    good = _check_names(classes, known, data, kind="normal", left="anomalous")
+    name = f"{data.name}: {_listed(good)} against the rest"
+    roles = f"good: {_listed(good)}; anomalous: {_describe_others(known - good)}"
+    return _apply_protocol(replace(data, name=name, layout=f"{data.layout}; {roles}"), good)
 
 
 def all_but_one(source: ClassSource, classes: ClassNames, *, test_every: int = TEST_EVERY) -> DataSet:
@@ -80,15 +80,15 @@ def all_but_one(source: ClassSource, classes: ClassNames, *, test_every: int = T
         test_every: as for :func:`one_vs_rest`.
 
     Raises:
-        ConfigError: a name that is no class, no name, every class named, or ``test_every`` is below 2.
+        ConfigError: a name that is not a class, no name, every class named, or ``test_every`` is below 2.
         DataError: there are no classes, arrays do not fit each other, or the good classes have no training images.
     """
-    found = read_classes(source, test_every=test_every)
-    known = {sample.label for sample in found}
-    anomalous = _chosen(classes, known, found, kind="anomalous", left="good")
-    name = f"{found.name}: all but {_listed(anomalous)}"
-    roles = f"anomalous: {_listed(anomalous)}; good: {_others(known - anomalous)}"
-    return _judged(replace(found, name=name, layout=f"{found.layout}; {roles}"), known - anomalous)
+    data = read_classes(source, test_every=test_every)
+    known = {sample.label for sample in data}
+    anomalous = _check_names(classes, known, data, kind="anomalous", left="good")
+    name = f"{data.name}: all but {_listed(anomalous)}"
+    roles = f"anomalous: {_listed(anomalous)}; good: {_describe_others(known - anomalous)}"
+    return _apply_protocol(replace(data, name=name, layout=f"{data.layout}; {roles}"), known - anomalous)
 
 
 def read_classes(source: ClassSource, *, test_every: int = TEST_EVERY) -> ClassSet:
@@ -96,7 +96,7 @@ def read_classes(source: ClassSource, *, test_every: int = TEST_EVERY) -> ClassS
 
     Args:
         source: as for :func:`one_vs_rest`.
-        test_every: likewise.
+        test_every: as for :func:`one_vs_rest`.
 
     Raises:
         ConfigError: ``test_every`` is below 2.
@@ -106,9 +106,9 @@ def read_classes(source: ClassSource, *, test_every: int = TEST_EVERY) -> ClassS
     if isinstance(source, ClassSet):
         return source
     if isinstance(source, DataSet):
-        made = "what benchmarks of classes give, such as ts.data.CIFAR10(root)"
+        class_sets = "what benchmarks of classes give, such as ts.data.CIFAR10(root)"
         raise DataError(
-            f"{source.name}: says which of its images are good already; allowed are paths and {made}"
+            f"{source.name}: already says which of its images are good; allowed are paths and {class_sets}"
         )
     if not isinstance(source, (str, os.PathLike)):
         raise DataError(f"the classes' source is a {type(source).__name__}; {EXPECTED_CLASSES}")
@@ -122,11 +122,11 @@ def read_classes(source: ClassSource, *, test_every: int = TEST_EVERY) -> ClassS
     return read_class_arrays(path)
 
 
-def thinned(found: ClassSet, most_train: int | None, most_test: int | None) -> ClassSet:
+def subsample(data: ClassSet, most_train: int | None, most_test: int | None) -> ClassSet:
     """Keep at most so many images of each class, evenly spaced over those there are, for quicker tests.
 
     Args:
-        found: images by class.
+        data: images by class.
         most_train: of each class to train on; ``None`` for all.
         most_test: of each class to test; ``None`` for all.
 
@@ -138,17 +138,17 @@ def thinned(found: ClassSet, most_train: int | None, most_test: int | None) -> C
         if number is not None and number < 1:
             raise ConfigError(f"at most {number} images of a class to {split}; allowed is 1 or more")
     groups: dict[tuple[str, str], list[Sample]] = defaultdict(list)
-    for sample in found:
+    for sample in data:
         groups[sample.split, sample.label].append(sample)
     kept = [
         sample
         for (split, _), group in groups.items()
         for sample in evenly_spaced(group, most.get(split) or len(group))
     ]
-    return replace(found, samples=tuple(kept))
+    return replace(data, samples=tuple(kept))
 
 
-def _chosen(classes: ClassNames, known: set[str], found: DataSet, *, kind: str, left: str) -> set[str]:
+def _check_names(classes: ClassNames, known: set[str], data: DataSet, *, kind: str, left: str) -> set[str]:
     """Check the names given against those there are."""
     names = _names(classes)
     for name in names:
@@ -158,7 +158,7 @@ def _chosen(classes: ClassNames, known: set[str], found: DataSet, *, kind: str, 
         raise ConfigError(f"no {kind} class is named; there are: {', '.join(sorted(known))}")
     if set(names) == known:
         allowed = f"name fewer than its {len(known)}" if len(known) > 1 else "at least two classes are needed"
-        raise ConfigError(f"{found.root}: every class is named {kind}, so none is {left}; {allowed}")
+        raise ConfigError(f"{data.root}: every class is named {kind}, so none is {left}; {allowed}")
     return set(names)
 
 
@@ -172,20 +172,20 @@ def _names(classes: ClassNames) -> list[str]:
     )
 
 
-def _judged(found: DataSet, good: set[str]) -> DataSet:
+def _apply_protocol(data: DataSet, good: set[str]) -> DataSet:
     """Keep what the protocol uses, and label it good or with its class."""
-    result = Found(skipped=list(found.skipped))
+    result = Listing(skipped=list(data.skipped))
     unused: dict[str, list[Sample]] = defaultdict(list)
-    for sample in found:
+    for sample in data:
         if sample.label in good or sample.split == "test":
             result.samples.append(_labelled(sample, good))
         else:
             unused[sample.label].append(sample)
-    _check_trains(result, found, good)
+    _check_trains(result, data, good)
     for label, samples in unused.items():
         reason = f"one of {len(samples)} training images of class {label!r}, which is anomalous"
         result.skip(samples[0].path, f"{reason}: fit must not see them")
-    return result.data_set(found.name, found.root, found.layout + _untested(found))
+    return result.to_data_set(data.name, data.root, data.layout + _untested_note(data))
 
 
 def _labelled(sample: Sample, good: set[str]) -> Sample:
@@ -200,25 +200,25 @@ def _anomaly_label(name: str) -> str:
     return f"class {name}" if name.casefold() in GOOD_NAMES else name
 
 
-def _check_trains(result: Found, found: DataSet, good: set[str]) -> None:
+def _check_trains(result: Listing, data: DataSet, good: set[str]) -> None:
     if not any(sample.split == "train" for sample in result.samples):
-        trained = {sample.label for sample in found.split("train")}
+        trained = {sample.label for sample in data.split("train")}
         there = f"there are some of: {_listed(trained)}" if trained else "there are none of any class"
-        raise DataError(f"{found.root}: no training images of the good {_listed(good)}; {there}")
+        raise DataError(f"{data.root}: no training images of the good {_listed(good)}; {there}")
 
 
-def _untested(found: DataSet) -> str:
-    tested = {sample.label for sample in found.split("test")}
-    missing = {sample.label for sample in found} - tested
+def _untested_note(data: DataSet) -> str:
+    tested = {sample.label for sample in data.split("test")}
+    missing = {sample.label for sample in data} - tested
     return f"; without test images: {_listed(missing)}" if missing else ""
 
 
 def _listed(names: set[str]) -> str:
     """Join names, the first few of many."""
-    shown = sorted(names)[:_MOST_NAMED]
+    shown = sorted(names)[:_MAX_NAMES]
     more = len(names) - len(shown)
     return ", ".join(shown) + (f" and {more} more" if more else "")
 
 
-def _others(names: set[str]) -> str:
+def _describe_others(names: set[str]) -> str:
     return f"the {len(names)} other classes" if len(names) > 1 else f"the other class, {_listed(names)}"

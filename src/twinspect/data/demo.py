@@ -41,16 +41,16 @@ def write_demo(folder: Path, seed: int = 0) -> None:
         seed: decides which tiles are tested and what the defects look like.
     """
     coins = _photograph("coins")
-    for index, name in enumerate(PHOTOGRAPHS):
-        random = np.random.default_rng([seed, index])
+    for category, name in enumerate(PHOTOGRAPHS):
+        random = np.random.default_rng([seed, category])
         tiles = [tile for row in _grid(_photograph(name)) for tile in row]
         order = random.permutation(len(tiles))
         tests = GOOD_TESTS + EACH_DEFECT * len(DEFECTS)
-        for number, place in enumerate(order[tests:]):
-            _write(folder / name / "train" / "good" / f"{number:03d}.png", tiles[place])
-        for number, place in enumerate(order[:GOOD_TESTS]):
-            _write(folder / name / "test" / "good" / f"{number:03d}.png", tiles[place])
-        _write_defects(folder / name, [tiles[place] for place in order[GOOD_TESTS:tests]], coins, random)
+        for number, index in enumerate(order[tests:]):
+            _write(folder / name / "train" / "good" / f"{number:03d}.png", tiles[index])
+        for number, index in enumerate(order[:GOOD_TESTS]):
+            _write(folder / name / "test" / "good" / f"{number:03d}.png", tiles[index])
+        _write_defects(folder / name, [tiles[index] for index in order[GOOD_TESTS:tests]], coins, random)
 
 
 def _write_defects(folder: Path, tiles: list[Grey], coins: Grey, random: np.random.Generator) -> None:
@@ -64,8 +64,8 @@ def _write_defects(folder: Path, tiles: list[Grey], coins: Grey, random: np.rand
 def _scratch(tile: Grey, _coins: Grey, random: np.random.Generator) -> tuple[Grey, Mask]:
     """Draw a thin curved line, darker or brighter than its surroundings."""
     start, bend, end = random.uniform(6, TILE - 6, (3, 2))
-    way = np.linspace(0, 1, 40)[:, None]
-    curve = (1 - way) ** 2 * start + 2 * way * (1 - way) * bend + way**2 * end
+    t = np.linspace(0, 1, 40)[:, None]
+    curve = (1 - t) ** 2 * start + 2 * t * (1 - t) * bend + t**2 * end
     canvas = Image.new("L", (TILE * _OVERSAMPLING,) * 2)
     points = [tuple(point) for point in (curve * _OVERSAMPLING).tolist()]
     ImageDraw.Draw(canvas).line(
@@ -122,8 +122,8 @@ def _blob(random: np.random.Generator, radius: tuple[float, float]) -> Mask:
     wobble = sum(
         random.uniform(0, 0.15) * np.sin(n * angle + random.uniform(0, 2 * np.pi)) for n in (2, 3, 5)
     )
-    found: Mask = np.hypot(rows - centre[0], columns - centre[1]) < size * (1 + wobble)
-    return found
+    blob: Mask = np.hypot(rows - centre[0], columns - centre[1]) < size * (1 + wobble)
+    return blob
 
 
 def _photograph(name: str) -> Grey:

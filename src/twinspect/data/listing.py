@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from twinspect.data.samples import GOOD, SPLITS, DataSet, Sample, Skipped
 from twinspect.errors import DataError
-from twinspect.images.reading import IMAGE_SUFFIXES
+from twinspect.images.formats import IMAGE_SUFFIXES
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -19,12 +19,12 @@ if TYPE_CHECKING:
 GOOD_NAMES = frozenset({"good", "normal", "ok"})
 """What a folder or label without anomalies may be called, in any case; all become ``good``."""
 
-_LEFT_BY_SYSTEMS = frozenset({"thumbs.db", "desktop.ini", "__macosx"})
+_SYSTEM_FILES = frozenset({"thumbs.db", "desktop.ini", "__macosx"})
 
 
 @dataclass
-class Found:
-    """What was found so far.
+class Listing:
+    """The images listed so far, and what was left out.
 
     Attributes:
         samples: the images, in any order.
@@ -34,23 +34,23 @@ class Found:
     samples: list[Sample] = field(default_factory=list)
     skipped: list[Skipped] = field(default_factory=list)
 
-    def add(self, other: Found) -> None:
-        """Take over what another search found."""
+    def add(self, other: Listing) -> None:
+        """Take over another listing."""
         self.samples += other.samples
         self.skipped += other.skipped
 
     def skip(self, path: Path, reason: str) -> None:
-        """Leave one file or folder out."""
+        """Note that a file or folder is left out."""
         self.skipped.append(Skipped(path, reason))
 
-    def data_set(self, name: str, root: Path | None, layout: str) -> DataSet:
-        """Sort everything and call it a data set; what comes without a root keeps its order."""
+    def to_data_set(self, name: str, root: Path | None, layout: str) -> DataSet:
+        """Make a data set of it, sorted; without a root the order is kept."""
         samples = self.samples if root is None else sorted(self.samples, key=_sample_key)
         return DataSet(
             name=name,
             root=root,
             samples=tuple(samples),
-            skipped=tuple(sorted(self.skipped, key=lambda left: natural_key(left.path.as_posix()))),
+            skipped=tuple(sorted(self.skipped, key=lambda skipped: natural_key(skipped.path.as_posix()))),
             layout=layout,
         )
 
@@ -61,9 +61,9 @@ def natural_key(text: str) -> tuple[list[str | int], str]:
     >>> sorted(["part-10", "part-9", "Part-2"], key=natural_key)
     ['Part-2', 'part-9', 'part-10']
     """
-    # Every second piece is a number, so pieces at the same place always compare.
+    # Every second piece is a number, so pieces at the same index always compare.
     pieces = re.split("([0-9]+)", text.casefold())
-    return [int(piece) if place % 2 else piece for place, piece in enumerate(pieces)], text
+    return [int(piece) if index % 2 else piece for index, piece in enumerate(pieces)], text
 
 
 def label_from(name: str) -> str:
@@ -85,34 +85,34 @@ def folder_name(folder: Path) -> str:
     return PurePath(os.path.abspath(folder)).name  # noqa: PTH100 - resolve() would follow the link
 
 
-def subfolders(folder: Path, found: Found) -> dict[str, Path]:
+def subfolders(folder: Path, listing: Listing) -> dict[str, Path]:
     """List a folder's visible sub-folders by their names in lower case.
 
     Args:
         folder: the folder to look into.
-        found: is told about its files and hidden folders, which are left out.
+        listing: notes its files and hidden folders, which are left out.
     """
     folders = {}
-    for entry in _entries(folder, found):
+    for entry in _entries(folder, listing):
         path = folder / entry.name
         if _is_folder(entry) and not system_reason(entry.name):
             folders[entry.name.casefold()] = path
         else:
-            found.skip(path, _reason_to_skip(entry) or "lies beside the folders that say what an image is")
+            listing.skip(path, _reason_to_skip(entry) or "lies beside the folders that say what an image is")
     return folders
 
 
-def find_images(folder: Path, found: Found) -> list[Path]:
+def find_images(folder: Path, listing: Listing) -> list[Path]:
     """List the image files in a folder and all folders below, in natural order.
 
-    Links to folders are followed, but no folder is read twice, so a circle of links ends.
+    Links to folders are followed, but no folder is read twice, so circular links end.
 
     Args:
         folder: the folder to look into.
-        found: is told about what is left out.
+        listing: notes what is left out.
     """
     # A link to a folder above counts as read, or it would let everything beside this folder in.
-    return list(_walk(folder, found, set(folder.resolve().parents)))
+    return list(_walk(folder, listing, set(folder.resolve().parents)))
 
 
 def check_unique(samples: Iterable[Sample]) -> None:
@@ -132,38 +132,38 @@ def check_unique(samples: Iterable[Sample]) -> None:
 
 
 def path_key(path: Path) -> str:
-    """Return what two ways to write one path have in common, without asking the file system."""
+    """Return a key that is the same for different spellings of one path, without asking the file system."""
     return os.path.normcase(os.path.abspath(path))  # noqa: PTH100 - resolve() asks for every link
 
 
-def with_category(found: Found, category: str) -> Found:
+def with_category(listing: Listing, category: str) -> Listing:
     """Put every sample into one category."""
-    return replace(found, samples=[replace(sample, category=category) for sample in found.samples])
+    return replace(listing, samples=[replace(sample, category=category) for sample in listing.samples])
 
 
-def _walk(folder: Path, found: Found, seen: set[Path]) -> Iterator[Path]:
+def _walk(folder: Path, listing: Listing, visited: set[Path]) -> Iterator[Path]:
     real = folder.resolve()
-    if real in seen:
-        found.skip(folder, "a link to a folder that was read already, or that holds this one")
+    if real in visited:
+        listing.skip(folder, "a link to a folder that was read already, or that holds this one")
         return
-    seen.add(real)
-    for entry in _entries(folder, found):
+    visited.add(real)
+    for entry in _entries(folder, listing):
         path = folder / entry.name
         if reason := _reason_to_skip(entry):
-            found.skip(path, reason)
+            listing.skip(path, reason)
         elif _is_folder(entry):
-            yield from _walk(path, found, seen)
+            yield from _walk(path, listing, visited)
         else:
             yield path
 
 
-def _entries(folder: Path, found: Found) -> list[os.DirEntry[str]]:
+def _entries(folder: Path, listing: Listing) -> list[os.DirEntry[str]]:
     # scandir() knows what is a folder without asking again: it matters on network drives.
     try:
         with os.scandir(folder) as entries:
             return sorted(entries, key=lambda entry: natural_key(entry.name))
     except OSError as error:
-        found.skip(folder, f"cannot be opened: {error.strerror}")
+        listing.skip(folder, f"cannot be opened: {error.strerror}")
         return []
 
 
@@ -181,7 +181,7 @@ def _reason_to_skip(entry: os.DirEntry[str]) -> str | None:
     suffix = PurePath(entry.name).suffix
     if suffix.lower() not in IMAGE_SUFFIXES:
         endings = ", ".join(sorted(IMAGE_SUFFIXES))
-        return f"no image by its name ({suffix or 'no ending'}); images end in {endings}"
+        return f"not an image by its name ({suffix or 'no ending'}); images end in {endings}"
     # A link to nothing stays in: reading it gives an error that someone will see.
     regular = entry.is_symlink() or entry.is_file()
     return None if regular else "not a regular file"
@@ -191,7 +191,7 @@ def system_reason(name: str) -> str | None:
     """Say why a name is never looked at, whatever it names; ``None`` if it may be an image or a folder of some."""
     if name.startswith("."):
         return "hidden"
-    return "made by the operating system" if name.casefold() in _LEFT_BY_SYSTEMS else None
+    return "made by the operating system" if name.casefold() in _SYSTEM_FILES else None
 
 
 def _sample_key(sample: Sample) -> tuple[object, ...]:

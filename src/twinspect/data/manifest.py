@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, BinaryIO, Final
 
-from twinspect.data.listing import GOOD_NAMES, Found, path_key
+from twinspect.data.listing import GOOD_NAMES, Listing, path_key
 from twinspect.data.samples import GOOD, Sample
 from twinspect.data.table_rows import read_rows
 from twinspect.errors import DataError
@@ -37,13 +37,13 @@ def read_manifest(path: Path) -> DataSet:
     * ``label``: good, or the kind of defect; empty, ``normal``, ``ok`` and ``0`` mean good too, in any case.
     * ``category``: the product shown.
 
-    A CSV file is UTF-8 with a header; its values are parted by commas, semicolons or tabs. An image that
+    A CSV file is UTF-8 with a header; its values are separated by commas, semicolons or tabs. An image that
     does not exist stays in, so that it shows as one failed row, unless none exists.
 
     Raises:
         DataError: the table cannot be read or contradicts itself; names the row, the header being row 1.
     """
-    found = Found()
+    listing = Listing()
     first_rows: dict[str, int] = {}
     for number, row in manifest_rows(str(path), lambda: path.open("rb")):
         where = f"{path}, row {number}"
@@ -53,9 +53,9 @@ def read_manifest(path: Path) -> DataSet:
             raise DataError(
                 f"{where}: {row['path']!r} was listed in row {earlier} already; list each image once"
             )
-        found.samples.append(sample)
-    _check_some_exist(found, path)
-    return found.data_set(path.stem, path, f"{path.suffix[1:].lower()} manifest")
+        listing.samples.append(sample)
+    _check_some_exist(listing, path)
+    return listing.to_data_set(path.stem, path, f"{path.suffix[1:].lower()} manifest")
 
 
 def manifest_rows(name: str, opened: Callable[[], BinaryIO]) -> Iterator[tuple[int, Mapping[str, str]]]:
@@ -74,12 +74,14 @@ def manifest_rows(name: str, opened: Callable[[], BinaryIO]) -> Iterator[tuple[i
     return read_rows(name, opened, COLUMNS, needed="path")
 
 
-def _check_some_exist(found: Found, path: Path) -> None:
-    if not found.samples:
+def _check_some_exist(listing: Listing, path: Path) -> None:
+    if not listing.samples:
         raise DataError(f"{path}: no rows below the header; expected one row an image, with a column 'path'")
-    if not any(sample.path.exists() for sample in found.samples):
-        lost = f"none of its {len(found.samples)} images exists, the first being {found.samples[0].path}"
-        raise DataError(f"{path}: {lost}; relative paths start at the manifest's own folder")
+    if not any(sample.path.exists() for sample in listing.samples):
+        missing = (
+            f"none of its {len(listing.samples)} images exists, the first being {listing.samples[0].path}"
+        )
+        raise DataError(f"{path}: {missing}; relative paths start at the manifest's own folder")
 
 
 def _sample(row: Mapping[str, str], folder: Path, where: str) -> Sample:

@@ -1,4 +1,4 @@
-"""The one door to data: a folder, a manifest, a list of files or pixels becomes a data set."""
+"""Opening data: a folder, a manifest, a list of files or pixels becomes a data set."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from numpy.typing import NDArray
 
 from twinspect.data.class_arrays import ARRAYS_SUFFIX
 from twinspect.data.layouts import EXPECTED, read_folder
-from twinspect.data.listing import Found, check_unique
+from twinspect.data.listing import Listing, check_unique
 from twinspect.data.manifest import MANIFEST_SUFFIXES, read_manifest
 from twinspect.data.samples import ClassSet, DataSet, Sample, Split
 from twinspect.errors import ConfigError, DataError
-from twinspect.images.reading import IMAGE_SUFFIXES
+from twinspect.images.formats import IMAGE_SUFFIXES
 
 DataSource: TypeAlias = Union[
     str,
@@ -27,7 +27,7 @@ DataSource: TypeAlias = Union[
     Iterable[Union[str, "os.PathLike[str]"]],
     Iterable[NDArray[np.uint8]],
 ]
-"""What every verb takes for data: see `open_data`."""
+"""What every verb accepts as data: see `open_data`."""
 
 
 def open_data(source: DataSource, *, name: str | None = None, split: Split = "train") -> DataSet:
@@ -40,12 +40,12 @@ def open_data(source: DataSource, *, name: str | None = None, split: Split = "tr
             image file; a list of any of these; (N, H, W, 3) RGB or (N, H, W) grey uint8 pixels, or a list
             of such images without the N; or a data set, which is returned as it is.
         name: what to call the data set in reports; otherwise the folder's or the file's name.
-        split: what images are for whose source does not say: those of a plain folder, of a list, of an
+        split: of images whose source does not say what they are for: those of a plain folder, of a list, of an
             array, and the good ones of class folders.
 
     Raises:
         DataError: there is nothing there, it fits no layout, or it contradicts itself.
-        ConfigError: ``split`` is no split.
+        ConfigError: ``split`` is not one of the splits.
     """
     if split not in get_args(Split):
         raise ConfigError(f"split is {split!r}; allowed are {', '.join(get_args(Split))}")
@@ -54,7 +54,7 @@ def open_data(source: DataSource, *, name: str | None = None, split: Split = "tr
 
 
 def open_good(source: DataSource) -> list[Sample]:
-    """List the good images of a source that are not for testing: those that something may be learnt or set by.
+    """List the good images of a source that are not for testing: for training or calibration.
 
     Args:
         source: as for :func:`open_data`; of a plain folder, a list or an array, every image is meant.
@@ -85,7 +85,7 @@ def _open(source: Any, split: Split) -> DataSet:
 
 
 def as_path(text: str | os.PathLike[str]) -> Path:
-    """Make a path of what a user typed, with ``~`` for the home folder."""
+    """Turn what a user typed into a path, with ``~`` for the home folder."""
     path = Path(text)
     return path.expanduser() if path.parts[:1] == ("~",) else path
 
@@ -99,8 +99,8 @@ def _open_path(path: Path, split: Split) -> DataSet:
     if suffix in MANIFEST_SUFFIXES:
         return read_manifest(path)
     if suffix in IMAGE_SUFFIXES:
-        found = Found([Sample(path, path.name, split)])
-        return found.data_set(path.name, path.parent, f"one image ({split})")
+        listing = Listing([Sample(path, path.name, split)])
+        return listing.to_data_set(path.name, path.parent, f"one image ({split})")
     if suffix == ARRAYS_SUFFIX:
         remedy = "fit, evaluate, calibrate and doctor take --normal CLASS or --anomalous CLASS"
         from_python = "from Python: twinspect.data.one_vs_rest(source, CLASS)"
@@ -113,26 +113,26 @@ def _open_list(items: list[Any], split: Split) -> DataSet:
         raise DataError("the list of images is empty; expected at least one path")
     if all(isinstance(item, np.ndarray) for item in items):
         return _in_memory(
-            [_image(item, f"image {place} of the list") for place, item in enumerate(items)], split
+            [_image(item, f"image {index} of the list") for index, item in enumerate(items)], split
         )
-    found = Found()
-    for place, item in enumerate(items):
+    listing = Listing()
+    for index, item in enumerate(items):
         if not isinstance(item, (str, os.PathLike)):
-            kinds = "paths only, or uint8 arrays only"
-            raise DataError(f"item {place} of the list is a {type(item).__name__}; allowed are {kinds}")
-        found.add(_listed(as_path(item), split))
-    check_unique(found.samples)
-    return found.data_set("list", None, f"list of {len(items)} paths ({split} where they do not say)")
+            allowed = "paths only, or uint8 arrays only"
+            raise DataError(f"item {index} of the list is a {type(item).__name__}; allowed are {allowed}")
+        listing.add(_list_item(as_path(item), split))
+    check_unique(listing.samples)
+    return listing.to_data_set("list", None, f"list of {len(items)} paths ({split} where they do not say)")
 
 
-def _listed(path: Path, split: Split) -> Found:
+def _list_item(path: Path, split: Split) -> Listing:
     """Read one item of a list; a file is taken for an image, whatever its name and even if it is missing."""
     if not path.is_dir() and path.suffix.lower() not in MANIFEST_SUFFIXES:
-        return Found([Sample(path, path.as_posix(), split)])
+        return Listing([Sample(path, path.as_posix(), split)])
     data = _open_path(path, split)
-    above = path if path.is_dir() else path.parent
-    samples = [replace(sample, name=(above / sample.name).as_posix()) for sample in data.samples]
-    return Found(samples, list(data.skipped))
+    folder = path if path.is_dir() else path.parent
+    samples = [replace(sample, name=(folder / sample.name).as_posix()) for sample in data.samples]
+    return Listing(samples, list(data.skipped))
 
 
 def _open_array(pixels: NDArray[Any], split: Split) -> DataSet:
@@ -158,8 +158,8 @@ def _image(pixels: NDArray[Any], what: str) -> NDArray[np.uint8]:
 
 
 def _in_memory(images: list[NDArray[np.uint8]], split: Split) -> DataSet:
-    found = Found()
-    for place, pixels in enumerate(images):
-        made_up = f"array[{place}]"
-        found.samples.append(Sample(Path(made_up), made_up, split, pixels=pixels))
-    return found.data_set("array", None, f"{len(images)} images in memory ({split})")
+    listing = Listing()
+    for index, pixels in enumerate(images):
+        name = f"array[{index}]"
+        listing.samples.append(Sample(Path(name), name, split, pixels=pixels))
+    return listing.to_data_set("array", None, f"{len(images)} images in memory ({split})")

@@ -23,7 +23,7 @@ T = TypeVar("T")
 R = TypeVar("R")
 
 _POLL = 0.5
-"""Seconds between looks at a slow item: on Windows, Ctrl-C cannot end a wait without a limit."""
+"""Seconds between checks of a slow item: on Windows, Ctrl-C cannot end a wait without a limit."""
 
 
 @dataclass(frozen=True)

@@ -19,17 +19,17 @@ GOOD = "good"
 
 
 class Content(Protocol):
-    """An image's file that is not by itself on this machine's disks: in a bucket, or inside another file."""
+    """An image file that is not on this machine's disks by itself: in a bucket, or inside another file."""
 
     @property
     def address(self) -> str:
         """Where it is, for tables and errors: ``s3://bucket/part.png``."""
 
     def read(self) -> bytes:
-        """Fetch what the file would hold; called from several threads at once.
+        """Fetch the file's bytes; called from several threads at once.
 
         Raises:
-            ImageError: it cannot be had; the message begins with its address.
+            ImageError: it cannot be fetched; the message begins with its address.
         """
 
 
@@ -46,7 +46,7 @@ class Sample:
         mask: the file that marks the anomalous pixels, if there is one.
         pixels: (H, W, 3) uint8 RGB, when the image is held in memory instead of a file.
         further_masks: more such files, where each marks one region; the anomalous pixels are those of all together.
-        group: which object the image shows, where several images show one; empty where nothing is known of it.
+        group: which object the image shows, where several images show one; empty where that is not known.
         rules: the file that says how much of each region is enough, if there is one; see :mod:`.saturation_rules`.
         content: fetches the file's bytes when they are needed, where ``path`` names no file on this machine.
     """

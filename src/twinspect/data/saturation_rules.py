@@ -1,6 +1,6 @@
 """How much of a marked region is enough: the rules that come with a category, and the regions they are for.
 
-The layout is that of MVTec LOCO AD, and a folder of one's own may have it, too: beside ``train``, ``test`` and
+The layout is that of MVTec LOCO AD, and your own folder may have it, too: beside ``train``, ``test`` and
 ``ground_truth`` lies ``defects_config.json``, and each image's regions are files of their own,
 ``ground_truth/<kind>/<image>/<nnn>.png``, all marked pixels of one file having the value of one rule.
 """
@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Final, TypeAlias
 
 import numpy as np
 
-from twinspect.data.listing import Found
+from twinspect.data.listing import Listing
 from twinspect.data.masks import attach_mask_folders, attach_masks
 from twinspect.errors import DataError
 from twinspect.images.decoding import stored_values
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from twinspect.data.samples import Sample
 
 RULES: Final = "defects_config.json"
-Attach: TypeAlias = Callable[[Found, Path, Path], Found]
+Attach: TypeAlias = Callable[[Listing, Path, Path], Listing]
 """Gives the images below a folder (the second) the masks below another (the third)."""
 _KEYS: Final = ("defect_name", "pixel_value", "saturation_threshold", "relative_saturation")
 
@@ -119,22 +119,22 @@ def read_regions(sample: Sample, rules: Mapping[int, Saturation]) -> list[Region
     return [_region(mask, rules) for mask in sample.masks]
 
 
-def attacher(category: Path, found: Found, otherwise: Attach = attach_masks) -> Attach:
+def mask_attacher(category: Path, listing: Listing, otherwise: Attach = attach_masks) -> Attach:
     """Choose how the images of a category get their masks: where there are rules, from a folder each.
 
     Args:
         category: the folder that holds ``test`` and ``ground_truth``.
-        found: what lies in it; the rules are no longer named among what is skipped.
-        otherwise: how they get them without rules.
+        listing: its contents; the rules file is no longer listed as skipped.
+        otherwise: how images get their masks where there are no rules.
     """
     if not (category / RULES).is_file():
         return otherwise
-    found.skipped = [left for left in found.skipped if left.path.name != RULES]
+    listing.skipped = [skipped for skipped in listing.skipped if skipped.path.name != RULES]
     return attach_regions
 
 
-def attach_regions(images: Found, image_root: Path, mask_root: Path) -> Found:
-    """Give each image the masks of the folder that is called as it is, and the rules that lie beside ``mask_root``.
+def attach_regions(images: Listing, image_root: Path, mask_root: Path) -> Listing:
+    """Give each image the masks of the folder named like it, and the rules that lie beside ``mask_root``.
 
     Arguments and result are those of :func:`twinspect.data.masks.attach_mask_folders`.
     """

@@ -22,12 +22,12 @@ Item = TypeVar("Item", bound="Sample")
 
 
 def hold_out(samples: Sequence[Item], counts: Mapping[str, int], seed: int) -> tuple[list[Item], list[Item]]:
-    """Set some images of each category aside: those with the lowest hashes.
+    """Hold out some images of each category: those with the lowest hashes.
 
     Args:
         samples: images with names that differ.
-        counts: how many to set aside, by category.
-        seed: another seed sets others aside.
+        counts: how many to hold out, by category.
+        seed: another seed holds out others.
 
     Returns:
         (kept, held), each in the order of ``samples``.
@@ -48,12 +48,12 @@ def hold_out(samples: Sequence[Item], counts: Mapping[str, int], seed: int) -> t
 
 
 def fold_of(samples: Sequence[Sample], folds: int, seed: int) -> tuple[int, ...]:
-    """Deal images out to folds whose sizes differ by one at most, in each category and overall.
+    """Assign images to folds whose sizes differ by one at most, in each category and overall.
 
     Args:
         samples: images with names that differ.
         folds: how many folds, 2 to as many as there are images.
-        seed: another seed deals otherwise.
+        seed: another seed assigns them differently.
 
     Returns:
         The fold of each sample, 0 to ``folds`` - 1, in the order of ``samples``.
@@ -63,15 +63,15 @@ def fold_of(samples: Sequence[Sample], folds: int, seed: int) -> tuple[int, ...]
     """
     if not 2 <= folds <= len(samples):
         raise DataError(
-            f"cannot deal {len(samples)} images out to {folds} folds; allowed are 2 to {len(samples)}"
+            f"cannot split {len(samples)} images into {folds} folds; allowed are 2 to {len(samples)}"
         )
     order = [sample.name for ranked in _ranked(samples, seed) for _, sample in ranked]
-    fold = {name: place % folds for place, name in enumerate(order)}
+    fold = {name: rank % folds for rank, name in enumerate(order)}
     return tuple(fold[sample.name] for sample in samples)
 
 
 def check_test_every(test_every: int) -> None:
-    """Refuse to test every image, or to count backwards.
+    """Check ``test_every``.
 
     Raises:
         ConfigError: ``test_every`` is below 2.

@@ -18,13 +18,13 @@ if TYPE_CHECKING:
 def read_rows(name: str, opened: Callable[[], BinaryIO], known: Collection[str] = (), *, needed: str) -> Rows:
     """Read a table's rows from first to last, with memory that does not grow with their number.
 
-    A CSV file is UTF-8 with a header; its values are parted by commas, semicolons or tabs. Names of columns are read
+    A CSV file is UTF-8 with a header; its values are separated by commas, semicolons or tabs. Column names are read
     in lower case.
 
     Args:
         name: the table's path or address; its ending says whether it is CSV or Parquet.
         opened: opens it.
-        known: the columns that are wanted; others are ignored. Empty for all.
+        known: the columns to read; others are ignored. Empty for all.
         needed: the column that must be there.
 
     Yields:
@@ -78,8 +78,8 @@ def _parquet_rows(path: str, opened: Callable[[], BinaryIO], known: Collection[s
             file = pq.ParquetFile(stream)
             names = file.schema_arrow.names
             columns = dict(zip(names, _checked_columns(names, path, known, needed), strict=True))
-            wanted = [name for name in names if columns[name] in (known or columns.values())]
-            for batch in file.iter_batches(columns=wanted):
+            selected = [name for name in names if columns[name] in (known or columns.values())]
+            for batch in file.iter_batches(columns=selected):
                 for row in batch.to_pylist():
                     yield next(numbers), {columns[name]: as_text(value) for name, value in row.items()}
     except (OSError, ArrowException) as error:

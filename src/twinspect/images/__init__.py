@@ -8,8 +8,8 @@ from twinspect._lazy import lazy_names
 
 if TYPE_CHECKING:
     from twinspect.images.decoding import MAX_PIXELS
+    from twinspect.images.formats import IMAGE_SUFFIXES
     from twinspect.images.reading import (
-        IMAGE_SUFFIXES,
         MIN_SIDE,
         check_sides,
         image_size,
@@ -23,8 +23,8 @@ __getattr__ = lazy_names(
     __name__,
     {
         "twinspect.images.decoding": ("MAX_PIXELS",),
+        "twinspect.images.formats": ("IMAGE_SUFFIXES",),
         "twinspect.images.reading": (
-            "IMAGE_SUFFIXES",
             "MIN_SIDE",
             "check_sides",
             "image_size",

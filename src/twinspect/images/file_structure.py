@@ -11,13 +11,15 @@ import struct
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
+from twinspect.images.formats import BMP, JPEG, PNG, TIFF, WEBP, ImageFormat
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-MOST_SCANS: Final = 200
+MAX_SCANS: Final = 200
 """Scans of a progressive JPEG, each of which costs as much time as the picture is large; usual are about ten."""
-MOST_DIRECTORIES: Final = 64
-MOST_VALUES: Final = 2_000_000
+MAX_DIRECTORIES: Final = 64
+MAX_VALUES: Final = 2_000_000
 """Strips or tiles of a TIFF in all."""
 
 _JPEG_MARKER: Final = re.compile(rb"\xff+[^\x00\xd0-\xd7\xff]")
@@ -51,12 +53,12 @@ class DamagedError(ValueError):
 
 
 @dataclass(frozen=True)
-class Anatomy:
+class FileStructure:
     """What a file consists of.
 
     Attributes:
         end: where the picture and all that belongs to it ends, in bytes from the start.
-        extras: bytes that are no pixels: comments, profiles, padding.
+        extras: bytes that are not pixels: comments, profiles, padding.
         animated: whether it says that it holds several pictures.
     """
 
@@ -65,23 +67,23 @@ class Anatomy:
     animated: bool = False
 
 
-def dissect(kind: str, data: bytes) -> Anatomy:
+def read_structure(image_format: ImageFormat, data: bytes) -> FileStructure:
     """Walk a file of a known format.
 
     Args:
-        kind: ``PNG``, ``JPEG``, ``TIFF``, ``BMP`` or ``WebP``.
+        image_format: of the file, by its first bytes.
         data: the whole file.
 
     Raises:
         DamagedError: the structure leads out of the file, or does not end.
     """
     try:
-        return _WALKS[kind](data)
+        return _WALKS[image_format](data)
     except (struct.error, IndexError) as error:
         raise DamagedError("it is cut off, or its structure is damaged") from error
 
 
-def _png(data: bytes) -> Anatomy:
+def _png(data: bytes) -> FileStructure:
     extras, animated, position = [], False, 8
     while True:
         length, name = struct.unpack_from(">I4s", data, position)
@@ -93,26 +95,26 @@ def _png(data: bytes) -> Anatomy:
         animated |= name == b"acTL"
         position = end
         if name == b"IEND":
-            return Anatomy(position, extras, animated)
+            return FileStructure(position, extras, animated)
 
 
-def _jpeg(data: bytes) -> Anatomy:
+def _jpeg(data: bytes) -> FileStructure:
     """Walk the picture, and those that cameras put behind it (Multi-Picture Format: previews, depth)."""
     extras: list[bytes] = []
     end = _one_jpeg(data, 0, extras)
     while (start := _after_zeros(data, end)) < len(data) and data.startswith(b"\xff\xd8\xff", start):
         end = _one_jpeg(data, start, extras)
-    return Anatomy(end, extras)
+    return FileStructure(end, extras)
 
 
 def _one_jpeg(data: bytes, position: int, extras: list[bytes]) -> int:
     position += 2
     scans = 0
     while True:
-        found = _JPEG_MARKER.match(data, position)
-        if found is None:
+        match = _JPEG_MARKER.match(data, position)
+        if match is None:
             raise DamagedError("its structure is damaged, or it is cut off")
-        position, marker = found.end(), data[found.end() - 1]
+        position, marker = match.end(), data[match.end() - 1]
         if marker == 0xD9:
             return position
         (length,) = struct.unpack_from(">H", data, position)
@@ -125,21 +127,21 @@ def _one_jpeg(data: bytes, position: int, extras: list[bytes]) -> int:
 
 
 def _end_of_scan(data: bytes, position: int, scans: int) -> int:
-    if scans > MOST_SCANS:
-        raise DamagedError(f"it has more than {MOST_SCANS} scans; save it anew")
-    found = _JPEG_MARKER.search(data, position)
-    if found is None:
+    if scans > MAX_SCANS:
+        raise DamagedError(f"it has more than {MAX_SCANS} scans; save it anew")
+    match = _JPEG_MARKER.search(data, position)
+    if match is None:
         raise DamagedError("it is cut off")
-    return found.start()
+    return match.start()
 
 
 def _after_zeros(data: bytes, position: int) -> int:
     """Skip padding."""
-    found = re.compile(rb"[^\x00]").search(data, position)
-    return found.start() if found else len(data)
+    match = re.compile(rb"[^\x00]").search(data, position)
+    return match.start() if match else len(data)
 
 
-def _webp(data: bytes) -> Anatomy:
+def _webp(data: bytes) -> FileStructure:
     (size,) = struct.unpack_from("<I", data, 4)
     end, position, extras, animated = 8 + size + size % 2, 12, [], False
     if 8 + size > len(data):
@@ -153,30 +155,30 @@ def _webp(data: bytes) -> Anatomy:
         position += 8 + length + length % 2
     if position > end:
         raise DamagedError("a part of it is larger than the whole")
-    return Anatomy(min(end, len(data)), extras, animated)
+    return FileStructure(min(end, len(data)), extras, animated)
 
 
-def _bmp(data: bytes) -> Anatomy:
+def _bmp(data: bytes) -> FileStructure:
     start, header = struct.unpack_from("<II", data, 10)
     if header < 12 or start < 14 + header:
         raise DamagedError("its header is damaged")
     if header == 12:
         width, height, _, bits = struct.unpack_from("<HHHH", data, 18)
-        compression, stated = 0, 0
+        compression, stated_size = 0, 0
     else:
-        width, height, _, bits, compression, stated = struct.unpack_from("<iiHHII", data, 18)
+        width, height, _, bits, compression, stated_size = struct.unpack_from("<iiHHII", data, 18)
     packed = compression in (1, 2, 4, 5)  # run lengths, or a JPEG or PNG inside
-    end = start + (stated if packed else (abs(width) * bits + 31) // 32 * 4 * abs(height))
+    end = start + (stated_size if packed else (abs(width) * bits + 31) // 32 * 4 * abs(height))
     if header == 124:
         offset, length = struct.unpack_from("<II", data, 14 + 112)
         end = max(end, 14 + offset + length if length else 0)
-    return Anatomy(end, [data[14:start], data[start:end] if packed else b""])
+    return FileStructure(end, [data[14:start], data[start:end] if packed else b""])
 
 
-def _tiff(data: bytes) -> Anatomy:
+def _tiff(data: bytes) -> FileStructure:
     walk = _TiffWalk(data)
     walk.follow()
-    return Anatomy(walk.end, walk.extras())
+    return FileStructure(walk.end, walk.extras())
 
 
 class _TiffWalk:
@@ -193,105 +195,112 @@ class _TiffWalk:
 
     @property
     def end(self) -> int:
+        """Where the last byte that belongs to anything ends."""
         return max(stop for _, stop in self._spans + self._pixels)
 
     def follow(self) -> None:
-        waiting, seen = [self._read(self._word, 8 if self._big else 4)[0]], set[int]()
+        """Visit every directory once.
+
+        Raises:
+            DamagedError: there are too many, or one leads out of the file.
+        """
+        waiting, visited = [self._read(self._word, 8 if self._big else 4)[0]], set[int]()
         while waiting:
             offset = waiting.pop()
-            if not offset or offset in seen:
+            if not offset or offset in visited:
                 continue
-            seen.add(offset)
-            if len(seen) > MOST_DIRECTORIES:
-                raise DamagedError(f"it has more than {MOST_DIRECTORIES} directories")
+            visited.add(offset)
+            if len(visited) > MAX_DIRECTORIES:
+                raise DamagedError(f"it has more than {MAX_DIRECTORIES} directories")
             waiting += self._directory(offset)
 
     def extras(self) -> list[bytes]:
-        """Everything that is no pixel, joined where it lies side by side."""
-        found, position = [], 0
+        """Everything that is not pixels, joined where it lies side by side."""
+        extras, position = [], 0
         for start, stop in sorted(self._pixels):
             if start > position:
-                found.append(self._data[position:start])
+                extras.append(self._data[position:start])
             position = max(position, stop)
-        return [*found, self._data[position:]]
+        return [*extras, self._data[position:]]
 
     def _directory(self, offset: int) -> list[int]:
         (count,) = self._read("Q" if self._big else "H", offset)
-        step, place = (20, offset + 8) if self._big else (12, offset + 2)
+        step, first = (20, offset + 8) if self._big else (12, offset + 2)
         if count > 4096:
             raise DamagedError(f"a directory has {count} entries")
-        tags = dict(self._entry(place + number * step) for number in range(count))
-        following = place + count * step
+        tags = dict(self._entry(first + number * step) for number in range(count))
+        following = first + count * step
         self._spans.append((offset, following + struct.calcsize(self._word)))
-        for where, how_long in _PIXEL_TAGS.items():
-            starts, lengths = tags.get(where, ()), tags.get(how_long, ())
+        for start_tag, length_tag in _PIXEL_TAGS.items():
+            starts, lengths = tags.get(start_tag, ()), tags.get(length_tag, ())
             self._pixels += [(start, start + length) for start, length in zip(starts, lengths, strict=False)]
         if any(stop > len(self._data) for _, stop in self._pixels + self._spans):
             raise DamagedError("it is cut off")
         further = [value for tag in _FURTHER_DIRECTORIES for value in tags.get(tag, ())]
         return [*self._read(self._word, following), *further]
 
-    def _entry(self, place: int) -> tuple[int, tuple[int, ...]]:
-        tag, code = self._read("HH", place)
-        (count,) = self._read(self._word, place + 4)
+    def _entry(self, offset: int) -> tuple[int, tuple[int, ...]]:
+        """Read an entry of a directory: its tag, and its values if they say where something lies."""
+        tag, code = self._read("HH", offset)
+        (count,) = self._read(self._word, offset + 4)
         size, room = _TIFF_SIZES.get(code, 1) * count, struct.calcsize(self._word)
-        where = place + 4 + room
+        values_at = offset + 4 + room
         if size > room:
-            (where,) = self._read(self._word, where)
-            self._spans.append((where, where + size))
-        wanted = tag in (*_PIXEL_TAGS, *_PIXEL_TAGS.values(), *_FURTHER_DIRECTORIES)
+            (values_at,) = self._read(self._word, values_at)
+            self._spans.append((values_at, values_at + size))
+        says_where = tag in (*_PIXEL_TAGS, *_PIXEL_TAGS.values(), *_FURTHER_DIRECTORIES)
         letter = {3: "H", 4: "I", 13: "I", 16: "Q", 18: "Q"}.get(code)
-        if not wanted or letter is None:
+        if not says_where or letter is None:
             return tag, ()
         self._values_read += count
-        if self._values_read > MOST_VALUES:
-            raise DamagedError(f"it has more than {MOST_VALUES} parts")
-        return tag, self._read(f"{count}{letter}", where)
+        if self._values_read > MAX_VALUES:
+            raise DamagedError(f"it has more than {MAX_VALUES} parts")
+        return tag, self._read(f"{count}{letter}", values_at)
 
     def _read(self, layout: str, offset: int) -> tuple[int, ...]:
         return struct.unpack_from(self._order + layout, self._data, offset)
 
 
-_WALKS: Final[dict[str, Callable[[bytes], Anatomy]]] = {
-    "PNG": _png,
-    "JPEG": _jpeg,
-    "WebP": _webp,
-    "BMP": _bmp,
-    "TIFF": _tiff,
+_WALKS: Final[dict[ImageFormat, Callable[[bytes], FileStructure]]] = {
+    PNG: _png,
+    JPEG: _jpeg,
+    WEBP: _webp,
+    BMP: _bmp,
+    TIFF: _tiff,
 }
 
 
 # ------------------------------------------------------------------------------------------- foreign content
 
-_ANYWHERE: Final = (b"<script", b"<!doctype", b"<iframe", b"javascript:")
+_MARKS_ANYWHERE: Final = (b"<script", b"<!doctype", b"<iframe", b"javascript:")
 """Long enough never to be there by chance, in pixels either; compared in lower case."""
-_IN_FRONT: Final = (b"%pdf-", b"<html", b"<body", b"<?php", b"<svg ")
+_MARKS_IN_FRONT: Final = (b"%pdf-", b"<html", b"<body", b"<?php", b"<svg ")
 """What readers of other formats look for in the first kilobyte."""
-_IN_EXTRAS: Final = (b"%pdf-", b"<html", b"<?php", b"<svg ", b"rar!\x1a\x07", b"7z\xbc\xaf'\x1c")
+_MARKS_IN_EXTRAS: Final = (b"%pdf-", b"<html", b"<?php", b"<svg ", b"rar!\x1a\x07", b"7z\xbc\xaf'\x1c")
 
 
-def foreign(data: bytes, anatomy: Anatomy) -> str | None:
+def foreign_content(data: bytes, structure: FileStructure) -> str | None:
     """Say what else a file is, besides an image; ``None`` if nothing was found."""
-    if _after_zeros(data, anatomy.end) < len(data):
-        return f"{len(data) - anatomy.end} bytes follow the picture"
+    if _after_zeros(data, structure.end) < len(data):
+        return f"{len(data) - structure.end} bytes follow the picture"
     lowered = data.lower()
-    for mark in _found(_ANYWHERE, [lowered]):
+    for mark in _marks_in(_MARKS_ANYWHERE, [lowered]):
         return f"it holds {mark!r}"
-    for mark in _found(_IN_FRONT, [lowered[:1024]]):
+    for mark in _marks_in(_MARKS_IN_FRONT, [lowered[:1024]]):
         return f"it holds {mark!r} in its first kilobyte"
-    for mark in _found(_IN_EXTRAS, [part.lower() for part in anatomy.extras]):
+    for mark in _marks_in(_MARKS_IN_EXTRAS, [part.lower() for part in structure.extras]):
         return f"beside its pixels it holds {mark!r}"
     return "it is a ZIP archive as well" if _is_archive(data) else None
 
 
-def _found(marks: tuple[bytes, ...], parts: list[bytes]) -> Iterator[bytes]:
+def _marks_in(marks: tuple[bytes, ...], parts: list[bytes]) -> Iterator[bytes]:
     return (mark for part in parts for mark in marks if mark in part)
 
 
 def _is_archive(data: bytes) -> bool:
     """Whether a ZIP reader, which begins at the end, would find its directory."""
-    place = data.rfind(b"PK\x05\x06", max(0, len(data) - 65557))
-    if place < 0 or place + 22 > len(data):
+    end_record = data.rfind(b"PK\x05\x06", max(0, len(data) - 65557))
+    if end_record < 0 or end_record + 22 > len(data):
         return False
-    (size,) = struct.unpack_from("<I", data, place + 12)
-    return size <= place and (size == 0 or data.startswith(b"PK\x01\x02", place - size))
+    (size,) = struct.unpack_from("<I", data, end_record + 12)
+    return size <= end_record and (size == 0 or data.startswith(b"PK\x01\x02", end_record - size))

@@ -20,6 +20,6 @@ def encode_png(rgb: NDArray[np.uint8]) -> bytes:
 
 
 def decode_png(content: bytes) -> NDArray[np.uint8]:
-    """Give the pixels of a kept image: (H, W, 3) uint8 RGB."""
+    """Give the pixels of such a file: (H, W, 3) uint8 RGB."""
     with Image.open(io.BytesIO(content), formats=("PNG",)) as image:
         return np.array(image.convert("RGB"))  # a copy, which torch may write to

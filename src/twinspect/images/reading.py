@@ -1,4 +1,4 @@
-"""Reading pixels: the single way in which a file becomes an RGB image or a mask.
+"""Reading pixels: the one way a file becomes an RGB image or a mask.
 
 Nothing here looks at more than one file, so an image means the same pixels wherever it is read. Brightness is
 never stretched to what one image happens to hold: a dark image stays dark.
@@ -13,23 +13,30 @@ import numpy as np
 
 from twinspect.errors import ConfigError, DataError, ImageError
 from twinspect.images.decoding import MAX_PIXELS, stored_size, stored_values
+from twinspect.images.formats import IMAGE_SUFFIXES
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from numpy.typing import NDArray
 
-    from twinspect.images.decoding import Stored
+    from twinspect.images.formats import ImageFormat
+    from twinspect.images.stored_pixels import StoredPixels
 
 __all__ = ["IMAGE_SUFFIXES", "MAX_PIXELS", "MIN_SIDE", "check_sides", "image_size", "read_mask", "read_rgb"]
 
 MIN_SIDE: Final = 2
 """The shortest image side, in pixels, that holds any structure to judge."""
-IMAGE_SUFFIXES: Final = frozenset({".png", ".jpg", ".jpeg", ".tif", ".tiff", ".bmp", ".webp"})
-"""The file name endings, in lower case, by which a folder's images are told from its other files."""
 
 
-def read_rgb(path: Path | str, *, bits: int | None = None, content: bytes | None = None) -> NDArray[np.uint8]:
+def read_rgb(
+    path: Path | str,
+    *,
+    bits: int | None = None,
+    content: bytes | None = None,
+    image_format: ImageFormat | None = None,
+    max_pixels: int = MAX_PIXELS,
+) -> NDArray[np.uint8]:
     """Read one file as upright 8-bit RGB.
 
     Grey becomes three equal channels. Palette, CMYK and 1-bit images become the colours they show. Alpha
@@ -42,25 +49,29 @@ def read_rgb(path: Path | str, *, bits: int | None = None, content: bytes | None
     Args:
         path: a PNG, JPEG, TIFF, BMP or WebP file; its contents decide which, not its name.
         bits: how many of the lowest bits a 16-bit file uses, 9 to 16 (12 for many industrial cameras): then
-            the largest such number is white. Files of 8 bits are read as ever.
+            the largest such number is white. Makes no difference to files of 8 bits.
         content: what the file would hold, if it is in memory; ``path`` is then only its name.
+        image_format: of the file, if it has been detected already.
+        max_pixels: the largest image to decode; a larger header is refused before.
 
     Returns:
         (H, W, 3) uint8.
 
     Raises:
-        ImageError: the file cannot be read as one image of at most ``MAX_PIXELS``; one line that starts with
+        ImageError: the file cannot be read as one image of at most ``max_pixels``; one line that starts with
             the path and says what came and what is allowed.
         ConfigError: ``bits`` is not 9 to 16.
     """
     if bits is not None and not 9 <= bits <= 16:
         raise ConfigError(f"bits is {bits!r}; allowed are 9 to 16, or None for files that use all their bits")
-    stored = stored_values(path, content=content)
+    stored = stored_values(path, content=content, image_format=image_format, max_pixels=max_pixels)
     if stored.values.dtype == np.uint8:
-        return _three(_on_black(stored.values, 255))
+        return _to_three_channels(_remove_alpha(stored.values, 255))
     if stored.values.dtype.kind == "f":
-        return _three(_unit_to_eight_bits(_on_black(_checked_unit(stored.values, path), 1)))
-    return _three(_sixteen_to_eight_bits(stored, path, bits))
+        return _to_three_channels(
+            _unit_to_eight_bits(_remove_alpha(_check_unit_range(stored.values, path), 1))
+        )
+    return _to_three_channels(_sixteen_to_eight_bits(stored, path, bits))
 
 
 def read_mask(path: Path, shape: tuple[int, int]) -> NDArray[np.bool_]:
@@ -89,14 +100,14 @@ def read_mask(path: Path, shape: tuple[int, int]) -> NDArray[np.bool_]:
         sizes = f"the mask is {width} x {height} pixels, its image {shape[1]} x {shape[0]}"
         raise DataError(f"{path}: {sizes}; both must be the same size (width x height, upright)")
     if values.dtype.kind == "f":
-        _checked_unit(values, path)
+        _check_unit_range(values, path)
     colours = values.shape[-1] - (values.shape[-1] in (2, 4))
     marked: NDArray[np.bool_] = values[..., :colours].max(axis=-1) > (stored.full / 2 if stored.lossy else 0)
     return marked & (values[..., -1] > 0) if colours < values.shape[-1] else marked
 
 
 def check_sides(height: int, width: int) -> None:
-    """Refuse an image that is too small to hold any structure.
+    """Refuse an image too small to hold any structure.
 
     Raises:
         ImageError: a side is shorter than ``MIN_SIDE``.
@@ -115,17 +126,17 @@ def image_size(path: Path, *, content: bytes | None = None) -> tuple[int, int]:
         content: what the file would hold, if it is in memory; ``path`` is then only its name.
 
     Raises:
-        ImageError: the file is missing, no image, or larger than ``MAX_PIXELS``.
+        ImageError: the file is missing, not an image, or larger than ``MAX_PIXELS``.
     """
     return stored_size(path, content)
 
 
-def _three(values: NDArray[np.uint8]) -> NDArray[np.uint8]:
+def _to_three_channels(values: NDArray[np.uint8]) -> NDArray[np.uint8]:
     """Give a grey image three equal channels."""
     return values if values.shape[-1] == 3 else np.repeat(values, 3, axis=-1)
 
 
-def _on_black(values: NDArray[Any], full: int) -> NDArray[Any]:
+def _remove_alpha(values: NDArray[Any], full: int) -> NDArray[Any]:
     """Remove alpha, if there is any: dropped where opaque everywhere, else each colour is weighted by it."""
     if values.shape[-1] in (1, 3):
         return values
@@ -139,8 +150,8 @@ def _on_black(values: NDArray[Any], full: int) -> NDArray[Any]:
     return weighted.astype(values.dtype)
 
 
-def _checked_unit(values: NDArray[Any], path: Path | str) -> NDArray[Any]:
-    """Return float values that are finite and lie in 0 to 1, or say what is wrong with them."""
+def _check_unit_range(values: NDArray[Any], path: Path | str) -> NDArray[Any]:
+    """Return float values if all are finite and lie in 0 to 1; raise otherwise."""
     nan, infinite = int(np.isnan(values).sum()), int(np.isinf(values).sum())
     if nan or infinite:
         counts = f"{nan:,} NaN and {infinite:,} infinite of {values.size:,} values"
@@ -156,8 +167,8 @@ def _unit_to_eight_bits(values: NDArray[Any]) -> NDArray[np.uint8]:
     return np.floor(values * 255.0 + 0.5).astype(np.uint8)
 
 
-def _sixteen_to_eight_bits(stored: Stored, path: Path | str, bits: int | None) -> NDArray[np.uint8]:
-    values = _on_black(stored.values, stored.full)
+def _sixteen_to_eight_bits(stored: StoredPixels, path: Path | str, bits: int | None) -> NDArray[np.uint8]:
+    values = _remove_alpha(stored.values, stored.full)
     full = stored.full if bits is None else 2**bits - 1
     largest = int(values.max())
     if largest > full:
@@ -165,11 +176,11 @@ def _sixteen_to_eight_bits(stored: Stored, path: Path | str, bits: int | None) -
         raise ImageError(
             f"{path}: holds the value {largest}; with bits={bits} allowed is up to {full}: {remedy}"
         )
-    scaled: NDArray[np.uint8] = _to_eight_bits(full)[values]
+    scaled: NDArray[np.uint8] = _eight_bit_table(full)[values]
     return scaled
 
 
 @lru_cache(maxsize=8)
-def _to_eight_bits(full: int) -> NDArray[np.uint8]:
+def _eight_bit_table(full: int) -> NDArray[np.uint8]:
     """Tabulate round(value * 255 / full) for every value up to ``full``; as that is odd, no tie can occur."""
     return ((np.arange(full + 1, dtype=np.uint32) * 255 + full // 2) // full).astype(np.uint8)

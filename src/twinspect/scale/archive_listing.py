@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from twinspect.data.listing import system_reason
 from twinspect.errors import ConfigError, DataError
-from twinspect.images.reading import IMAGE_SUFFIXES
+from twinspect.images.formats import IMAGE_SUFFIXES
 from twinspect.scale.storage import open_binary, suffix, told
 from twinspect.scale.work_items import WorkItem
 

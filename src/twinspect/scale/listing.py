@@ -18,7 +18,7 @@ from twinspect.data.listing import natural_key, system_reason
 from twinspect.data.manifest import manifest_rows
 from twinspect.data.opening import as_path
 from twinspect.errors import DataError
-from twinspect.images.reading import IMAGE_SUFFIXES
+from twinspect.images.formats import IMAGE_SUFFIXES
 from twinspect.scale.archive_listing import (
     PARQUET,
     TAR,

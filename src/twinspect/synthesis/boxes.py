@@ -24,23 +24,23 @@ class Box(NamedTuple):
         return slice(self.top, self.top + self.height), slice(self.left, self.left + self.width)
 
 
-def box_around(place: tuple[int, int], size: tuple[int, int], shape: tuple[int, int]) -> Box:
-    """Put a box around a place, or as near as the image lets it.
+def box_around(centre: tuple[int, int], size: tuple[int, int], shape: tuple[int, int]) -> Box:
+    """Put a box around a pixel, moved as far as needed to lie inside the image.
 
     Args:
-        place: row and column of its middle.
-        size: height and width; more than the image has is cut down to it.
+        centre: row and column of its middle.
+        size: height and width, cut down to the image's.
         shape: height and width of the image.
     """
     (top, height), (left, width) = (
         (min(max(middle - min(length, whole) // 2, 0), whole - min(length, whole)), min(length, whole))
-        for middle, length, whole in zip(place, size, shape, strict=True)
+        for middle, length, whole in zip(centre, size, shape, strict=True)
     )
     return Box(top, left, height, width)
 
 
-def place_in(mask: NDArray[np.bool_], random: np.random.Generator) -> tuple[int, int]:
-    """Choose a row and column where a mask is True; it must not be empty."""
-    chosen = random.choice(np.flatnonzero(mask))
-    row, column = divmod(int(chosen), mask.shape[1])
+def random_pixel(mask: NDArray[np.bool_], random: np.random.Generator) -> tuple[int, int]:
+    """Draw the row and column of a pixel where a mask is True; it must not be empty."""
+    index = random.choice(np.flatnonzero(mask))
+    row, column = divmod(int(index), mask.shape[1])
     return row, column

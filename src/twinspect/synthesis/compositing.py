@@ -1,4 +1,4 @@
-"""Laying a texture over an image, and telling where an image has really changed."""
+"""Laying a texture over an image, and finding where the image has visibly changed."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     Mask = NDArray[np.bool_]
     Pixels = NDArray[np.uint8]
 
-LEAST_CHANGE = 6.0
+MIN_CHANGE = 6.0
 """A pixel counts as changed from here, in grey levels of 255: the largest of R, G and B, averaged over 5 x 5."""
 _WINDOW = 5
 
@@ -49,5 +49,5 @@ def keep_changed(before: Pixels, after: Pixels, allowed: Mask) -> tuple[Pixels, 
     from scipy import ndimage  # noqa: PLC0415
 
     change = np.where(after > before, after - before, before - after).max(axis=-1)
-    mask: Mask = (ndimage.uniform_filter(change.astype(np.float32), _WINDOW) >= LEAST_CHANGE) & allowed
+    mask: Mask = (ndimage.uniform_filter(change.astype(np.float32), _WINDOW) >= MIN_CHANGE) & allowed
     return np.where(mask[..., None], after, before), mask

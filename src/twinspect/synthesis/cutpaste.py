@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from PIL import Image
 
-from twinspect.synthesis.boxes import Box, box_around, place_in
+from twinspect.synthesis.boxes import Box, box_around, random_pixel
 from twinspect.synthesis.compositing import keep_changed
 
 if TYPE_CHECKING:
@@ -39,11 +39,11 @@ def cut_paste(image: Pixels, foreground: Mask, random: Random) -> tuple[Pixels, 
     """
     shape = foreground.shape[0], foreground.shape[1]
     scar = random.random() < 0.5
-    size = _size(shape, random, *((SCAR_AREA, SCAR_ASPECT) if scar else (PATCH_AREA, PATCH_ASPECT)))
+    size = _random_size(shape, random, *((SCAR_AREA, SCAR_ASPECT) if scar else (PATCH_AREA, PATCH_ASPECT)))
     anywhere = (int(random.integers(shape[0])), int(random.integers(shape[1])))
     source = box_around(anywhere, size, shape)
-    piece, cover = _turned(_jittered(image[source.window], random), random.uniform(0, 360) if scar else 0.0)
-    target = box_around(place_in(foreground, random), cover.shape, shape)
+    piece, cover = _rotate(_jitter(image[source.window], random), random.uniform(0, 360) if scar else 0.0)
+    target = box_around(random_pixel(foreground, random), cover.shape, shape)
     return _paste(image, piece, cover, target, foreground)
 
 
@@ -57,7 +57,7 @@ def _paste(image: Pixels, piece: Pixels, cover: Mask, target: Box, foreground: M
     return pasted, mask
 
 
-def _size(
+def _random_size(
     shape: tuple[int, int], random: Random, areas: tuple[float, float], aspects: tuple[float, float]
 ) -> tuple[int, int]:
     """Draw height and width in pixels: the area evenly, the aspect evenly on a scale of ratios."""
@@ -66,7 +66,7 @@ def _size(
     return max(2, round(math.sqrt(area * aspect))), max(2, round(math.sqrt(area / aspect)))
 
 
-def _jittered(piece: Pixels, random: Random) -> Pixels:
+def _jitter(piece: Pixels, random: Random) -> Pixels:
     """Change contrast around the mean, and brightness."""
     contrast, brightness = random.uniform(1 - JITTER, 1 + JITTER, 2).astype(np.float32)
     mean = piece.mean(dtype=np.float32)
@@ -74,7 +74,7 @@ def _jittered(piece: Pixels, random: Random) -> Pixels:
     return jittered.astype(np.uint8)
 
 
-def _turned(piece: Pixels, degrees: float) -> tuple[Pixels, Mask]:
+def _rotate(piece: Pixels, degrees: float) -> tuple[Pixels, Mask]:
     """Turn a piece, and say which pixels of the box around it are its own."""
     if not degrees:
         return piece, np.ones(piece.shape[:2], np.bool_)

@@ -1,4 +1,4 @@
-"""Where the object is in an image, without a threshold or polarity that somebody picks per product.
+"""Where the object is in an image, without a threshold or polarity chosen per product.
 
 A blurred grey image is split by Otsu's threshold, and the side that holds most of the image's border is the
 background. Where that makes no sense, for a texture or an object that runs out of the frame, all is foreground: an
@@ -26,13 +26,13 @@ MIN_SEPARABILITY = 0.7
 MIN_CONTRAST = 16.0
 """Least difference between the means of the two sides, in grey levels of 255."""
 SHARES = (0.03, 0.9)
-"""An object smaller or larger than these shares of the image is not believed."""
+"""An object smaller or larger than these shares of the image is rejected."""
 MAX_BORDER = 0.15
-"""Nor is one that holds a larger share of the image's border: it runs out of the frame."""
+"""So is one that holds a larger share of the image's border: it runs out of the frame."""
 MIN_PART = 0.1
 """Parts smaller than this share of the largest one are crumbs beside the object."""
 _SIGMA = 2.0
-_BAY = 3
+_BAY_WIDTH = 3
 
 
 def foreground(image: NDArray[np.uint8]) -> Mask:
@@ -51,11 +51,11 @@ def foreground(image: NDArray[np.uint8]) -> Mask:
     blurred = blurred_grey(image)
     threshold, separability, contrast = otsu(blurred)
     darker = blurred <= threshold
-    found = darker if _border(darker).mean() < 0.5 else ~darker
-    credible = SHARES[0] <= found.mean() <= SHARES[1] and _border(found).mean() <= MAX_BORDER
+    candidate = darker if _border(darker).mean() < 0.5 else ~darker
+    credible = SHARES[0] <= candidate.mean() <= SHARES[1] and _border(candidate).mean() <= MAX_BORDER
     if separability < MIN_SEPARABILITY or contrast < MIN_CONTRAST or not credible:
         return np.ones(image.shape[:2], np.bool_)
-    tidied = _enlarged(_tidied(found), (image.shape[0], image.shape[1]))
+    tidied = _enlarge(_tidy(candidate), (image.shape[0], image.shape[1]))
     # Of many thin parts the smooth outline may leave nothing.
     return tidied if tidied.mean() >= SHARES[0] else np.ones_like(tidied)
 
@@ -65,7 +65,7 @@ def foregrounds(
 ) -> list[Mask]:
     """Find the objects in a set of images.
 
-    Now and then parts of a texture look like an object. Where most images of a product show none, none of them does.
+    Parts of a texture sometimes look like an object: where most images of a product show none, none counts.
 
     Args:
         images: each (H, W, 3) uint8 RGB.
@@ -74,14 +74,14 @@ def foregrounds(
     Returns:
         One (H, W) bool an image.
     """
-    found = [foreground(image) for image in images]
-    shown = [None] * len(found) if products is None else products
+    masks = [foreground(image) for image in images]
+    shown = [None] * len(masks) if products is None else products
     votes: dict[Hashable, list[bool]] = {}
-    for product, mask in zip(shown, found, strict=True):
+    for product, mask in zip(shown, masks, strict=True):
         votes.setdefault(product, []).append(bool(mask.all()))
     whole = {product for product, all_of_it in votes.items() if 2 * sum(all_of_it) > len(all_of_it)}
     return [
-        np.ones_like(mask) if product in whole else mask for product, mask in zip(shown, found, strict=True)
+        np.ones_like(mask) if product in whole else mask for product, mask in zip(shown, masks, strict=True)
     ]
 
 
@@ -107,38 +107,37 @@ def blurred_grey(image: NDArray[np.uint8]) -> NDArray[np.float32]:
     return blurred
 
 
-def otsu(values: NDArray[Any], bins: int = 256) -> tuple[float, float, float]:
+def otsu(values: NDArray[Any]) -> tuple[float, float, float]:
     """Split values into two groups by the threshold with the largest variance between them (Otsu, 1979).
 
     Args:
         values: any shape.
-        bins: of the histogram, from the smallest to the largest value.
 
     Returns:
         The threshold, which belongs to the lower group; the variance between the groups as a share of all
         variance, in 0..1; and the difference between the groups' means. Both are 0 where all values are equal.
     """
-    low, high = float(values.min()), float(values.max())
-    if low == high:
-        return low, 0.0, 0.0
-    counts, edges = np.histogram(values, bins, (low, high))
-    shares, centres = counts / values.size, (edges[1:] + edges[:-1]) / 2
-    below = np.cumsum(shares)[:-1]
-    moment, mean = np.cumsum(shares * centres)[:-1], shares @ centres
-    apart = (mean - moment) / (1 - below) - moment / below  # neither group is ever empty
-    between = below * (1 - below) * apart**2
-    best = int(between.argmax())
-    total = shares @ (centres - mean) ** 2
-    return float(centres[best]), float(between[best] / total), float(apart[best])
+    from skimage.filters import threshold_otsu  # noqa: PLC0415
+
+    exact = np.asarray(values, np.float64)
+    threshold = float(threshold_otsu(exact))  # type: ignore[no-untyped-call]
+    upper = exact > threshold
+    share = float(upper.mean())
+    if share in (0, 1):
+        return threshold, 0.0, 0.0
+    contrast = float(exact[upper].mean() - exact[~upper].mean())
+    return threshold, share * (1 - share) * contrast**2 / float(exact.var()), contrast
 
 
-def _tidied(mask: Mask) -> Mask:
+def _tidy(mask: Mask) -> Mask:
     """Fill holes and bays, and remove crumbs."""
     from scipy import ndimage  # noqa: PLC0415
 
     # Beyond the border the object goes on, or closing would take it away from there.
-    around = np.pad(mask, _BAY, mode="edge")
-    closed = ndimage.binary_closing(around, iterations=_BAY)[_BAY:-_BAY, _BAY:-_BAY]
+    around = np.pad(mask, _BAY_WIDTH, mode="edge")
+    closed = ndimage.binary_closing(around, iterations=_BAY_WIDTH)[
+        _BAY_WIDTH:-_BAY_WIDTH, _BAY_WIDTH:-_BAY_WIDTH
+    ]
     parts, _ = ndimage.label(ndimage.binary_fill_holes(closed))
     sizes = np.bincount(parts.ravel())
     sizes[0] = 0  # the background
@@ -146,7 +145,7 @@ def _tidied(mask: Mask) -> Mask:
     return kept
 
 
-def _enlarged(mask: Mask, shape: tuple[int, int]) -> Mask:
+def _enlarge(mask: Mask, shape: tuple[int, int]) -> Mask:
     """Enlarge with a smooth outline."""
     from scipy import ndimage  # noqa: PLC0415
 
@@ -157,5 +156,5 @@ def _enlarged(mask: Mask, shape: tuple[int, int]) -> Mask:
 
 
 def _border(mask: Mask) -> Mask:
-    """List the outermost pixels."""
+    """Return the outermost pixels, in one row."""
     return np.concatenate([mask[0], mask[-1], mask[1:-1, 0], mask[1:-1, -1]])

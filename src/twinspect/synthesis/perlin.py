@@ -20,17 +20,17 @@ if TYPE_CHECKING:
 
 THRESHOLD = 0.5
 """Noise above it becomes mask, where noise ranges over -1..1."""
-FINEST = 5
+MAX_LOG2_CELLS = 5
 """Lattices have 2^0 to 2^5 cells along an axis."""
 
 
 def gradient_noise(gradients: Floats, rows: Floats, columns: Floats) -> Floats:
-    """Evaluate Perlin noise of given gradients, blended with 6t^5 - 15t^4 + 10t^3, on a grid of places.
+    """Evaluate Perlin noise of given gradients, blended with 6t^5 - 15t^4 + 10t^3, on a grid of positions.
 
     Args:
         gradients: (m + 1, n + 1, 2), a vector (down, right) for every corner of a lattice of m x n cells.
-        rows: (H,) places from 0 to m, in cells.
-        columns: (W,) places from 0 to n, in cells.
+        rows: (H,) positions from 0 to m, in cells.
+        columns: (W,) positions from 0 to n, in cells.
 
     Returns:
         (H, W) float32: with gradients of length 1 within -0.71..0.71, and 0 at the corners of the lattice.
@@ -45,7 +45,7 @@ def gradient_noise(gradients: Floats, rows: Floats, columns: Floats) -> Floats:
 def perlin(shape: tuple[int, int], cells: tuple[int, int], random: np.random.Generator) -> Floats:
     """Draw Perlin noise that is turned by a random angle of up to 90 degrees.
 
-    It is cut from a larger square of noise, so that the turn leaves no corner of the image empty.
+    It is cut from a larger square of noise, so that the rotation leaves no corner of the image empty.
 
     Args:
         shape: height and width in pixels, which need not be multiples of ``cells``.
@@ -64,7 +64,7 @@ def perlin(shape: tuple[int, int], cells: tuple[int, int], random: np.random.Gen
     angles = random.uniform(0, 2 * np.pi, corners).astype(np.float32)
     noise = gradient_noise(np.stack([np.sin(angles), np.cos(angles)], axis=-1), rows, columns)
     # sqrt(2) stretches the range of two-dimensional noise to -1..1.
-    return _turned(noise * np.float32(math.sqrt(2)), shape, random.uniform(-np.pi / 2, np.pi / 2))
+    return _rotate(noise * np.float32(math.sqrt(2)), shape, random.uniform(-np.pi / 2, np.pi / 2))
 
 
 def perlin_mask(shape: tuple[int, int], random: np.random.Generator) -> NDArray[np.bool_]:
@@ -77,38 +77,38 @@ def perlin_mask(shape: tuple[int, int], random: np.random.Generator) -> NDArray[
     Returns:
         (height, width) bool; may be empty.
     """
-    rows, columns = (2 ** random.integers(0, FINEST + 1, 2)).tolist()
+    rows, columns = (2 ** random.integers(0, MAX_LOG2_CELLS + 1, 2)).tolist()
     mask: NDArray[np.bool_] = perlin(shape, (rows, columns), random) > THRESHOLD
     return mask
 
 
-def _weights(places: Floats, cells: int) -> tuple[Floats, Floats]:
-    """Weigh lattice lines at places along one axis.
+def _weights(positions: Floats, cells: int) -> tuple[Floats, Floats]:
+    """Weigh lattice lines at positions along one axis.
 
     Returns:
-        (N, cells + 1) how much each line counts, and the same times the way from the line to the place.
+        (N, cells + 1) how much each line counts, and the same times the distance from the line to the position.
     """
-    before = np.minimum(places.astype(np.intp), cells - 1)
-    way = (places - before).astype(np.float32)
-    fade = way**3 * (way * (6 * way - 15) + 10)
-    weights = np.zeros((len(places), cells + 1), np.float32)
+    before = np.minimum(positions.astype(np.intp), cells - 1)
+    t = (positions - before).astype(np.float32)
+    fade = t**3 * (t * (6 * t - 15) + 10)
+    weights = np.zeros((len(positions), cells + 1), np.float32)
     ramps = np.zeros_like(weights)
-    each = np.arange(len(places))
-    weights[each, before], weights[each, before + 1] = 1 - fade, fade
-    ramps[each, before], ramps[each, before + 1] = (1 - fade) * way, fade * (way - 1)
+    indices = np.arange(len(positions))
+    weights[indices, before], weights[indices, before + 1] = 1 - fade, fade
+    ramps[indices, before], ramps[indices, before + 1] = (1 - fade) * t, fade * (t - 1)
     return weights, ramps
 
 
-def _turned(square: Floats, shape: tuple[int, int], angle: float) -> Floats:
+def _rotate(square: Floats, shape: tuple[int, int], angle: float) -> Floats:
     """Cut (height, width) out of the middle of a larger square, at an angle, with bilinear interpolation."""
     height, width = shape
     cosine, sine, middle = math.cos(angle), math.sin(angle), len(square) / 2
     # For an output pixel (x, y): where in the square it comes from.
-    way = (
+    coefficients = (
         *(cosine, sine, middle - (cosine * width + sine * height) / 2),
         *(-sine, cosine, middle - (cosine * height - sine * width) / 2),
     )
     turned = Image.fromarray(square).transform(
-        (width, height), Image.Transform.AFFINE, way, Image.Resampling.BILINEAR
+        (width, height), Image.Transform.AFFINE, coefficients, Image.Resampling.BILINEAR
     )
     return np.asarray(turned)

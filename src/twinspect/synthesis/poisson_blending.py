@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from PIL import Image
 
-from twinspect.synthesis.boxes import box_around, place_in
+from twinspect.synthesis.boxes import box_around, random_pixel
 from twinspect.synthesis.compositing import keep_changed
 
 if TYPE_CHECKING:
@@ -26,7 +26,7 @@ SIDES = (0.08, 0.4)
 """Height and width of a piece, as shares of the image's."""
 SCALES = (0.7, 1.4)
 """By how much a piece is enlarged on its way."""
-_LEAST_SIDE = 3
+_MIN_SIDE = 3
 
 
 def poisson_paste(
@@ -45,11 +45,11 @@ def poisson_paste(
         (H, W, 3) uint8, and (H, W) bool: where the image changed visibly, all else is as it was.
     """
     shape = foreground.shape[0], foreground.shape[1]
-    size = [max(_LEAST_SIDE, round(random.uniform(*SIDES) * side)) for side in shape]
-    target = box_around(place_in(foreground, random), (size[0], size[1]), shape)
+    size = [max(_MIN_SIDE, round(random.uniform(*SIDES) * side)) for side in shape]
+    target = box_around(random_pixel(foreground, random), (size[0], size[1]), shape)
     scale = random.uniform(*SCALES)
     cut = (max(1, round(target.height / scale)), max(1, round(target.width / scale)))
-    origin = box_around(place_in(source_foreground, random), cut, shape)
+    origin = box_around(random_pixel(source_foreground, random), cut, shape)
     piece = Image.fromarray(source[origin.window]).resize((target.width, target.height))
     before = image[target.window]
     cloned = seamless_clone(before, np.asarray(piece), mixed=bool(random.integers(2)))
@@ -71,7 +71,7 @@ def seamless_clone(target: Pixels, piece: Pixels, *, mixed: bool) -> Pixels:
     """
     old, new = target.astype(np.float32), piece.astype(np.float32)
     inner = slice(1, -1)
-    down, right = (_steps(old, new, axis, mixed=mixed) for axis in (0, 1))
+    down, right = (_gradients(old, new, axis, mixed=mixed) for axis in (0, 1))
     laplacian = np.diff(down[:, inner], axis=0) + np.diff(right[inner], axis=1)
     cloned: Pixels = target.copy()
     cloned[inner, inner] = np.clip(np.rint(solve_poisson(laplacian, old)), 0, 255).astype(np.uint8)
@@ -106,10 +106,10 @@ def solve_poisson(laplacian: Floats, frame: Floats) -> Floats:
     return values
 
 
-def _steps(old: Floats, new: Floats, axis: int, *, mixed: bool) -> Floats:
-    """Take the differences between neighbours along an axis: the piece's, or of both the larger."""
-    wanted: Floats = np.diff(new, axis=axis)
+def _gradients(old: Floats, new: Floats, axis: int, *, mixed: bool) -> Floats:
+    """Take the differences between neighbours along an axis: the piece's, or the larger of both."""
+    gradients: Floats = np.diff(new, axis=axis)
     if not mixed:
-        return wanted
-    present = np.diff(old, axis=axis)
-    return np.where(np.abs(present) > np.abs(wanted), present, wanted)
+        return gradients
+    old_gradients = np.diff(old, axis=axis)
+    return np.where(np.abs(old_gradients) > np.abs(gradients), old_gradients, gradients)

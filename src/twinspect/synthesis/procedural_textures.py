@@ -46,7 +46,7 @@ def noise(random: Random) -> Pixels:
     """Coloured noise with the spectrum 1/f^a, a from 0.5 (grainy) to 2 (cloudy)."""
     layers = np.stack([_spectral(random, random.uniform(0.5, 2)) for _ in range(3)], axis=-1)
     mixing = random.normal(size=(3, 3)) * random.uniform(10, 40)
-    return _pixels(layers @ mixing + _colour(random))
+    return _to_pixels(layers @ mixing + _colour(random))
 
 
 def grating(random: Random) -> Pixels:
@@ -56,7 +56,7 @@ def grating(random: Random) -> Pixels:
     phase = 2 * np.pi * (down * rows + (right or 1) * columns)
     phase = phase + random.uniform(0, 2) * _spectral(random, 2)
     wave = np.tanh(np.sin(phase) * random.uniform(0.5, 8))
-    return _between(wave / 2 + 0.5, random)
+    return _interpolate(wave / 2 + 0.5, random)
 
 
 def cells(random: Random) -> Pixels:
@@ -65,19 +65,19 @@ def cells(random: Random) -> Pixels:
 
     points = random.random((random.integers(20, 400), 2))
     rows, columns = _axes()
-    places = np.stack(np.broadcast_arrays(rows, columns), axis=-1).reshape(-1, 2)
-    distances, nearest = cKDTree(points, boxsize=1).query(places, k=2)
+    pixels = np.stack(np.broadcast_arrays(rows, columns), axis=-1).reshape(-1, 2)
+    distances, nearest = cKDTree(points, boxsize=1).query(pixels, k=2)
     colours = _colour(random) + random.normal(0, random.uniform(5, 60), (len(points), 3))
     width = random.uniform(0, 0.5) / np.sqrt(len(points))
     inside = np.clip((distances[:, 1] - distances[:, 0]) / (width + 1e-6), 0, 1)[:, None]
     grains = colours[nearest[:, 0]] * inside + _colour(random) * (1 - inside)
-    return _pixels(grains.reshape(SIDE, SIDE, 3) + _grain(random))
+    return _to_pixels(grains.reshape(SIDE, SIDE, 3) + _grain(random))
 
 
 def blotches(random: Random) -> Pixels:
     """Two colours with a ragged border between them, like rust, mould or a stain."""
     ragged = _spectral(random, random.uniform(1.2, 1.9)) - random.normal(0, 0.7)
-    return _between(1 / (1 + np.exp(-ragged * random.uniform(1, 20))), random)
+    return _interpolate(1 / (1 + np.exp(-ragged * random.uniform(1, 20))), random)
 
 
 PATTERNS: tuple[Callable[[Random], Pixels], ...] = (noise, grating, cells, blotches)
@@ -101,10 +101,10 @@ def _axes() -> tuple[Floats, Floats]:
     return axis[:, None], axis[None]
 
 
-def _between(weight: Floats, random: Random) -> Pixels:
+def _interpolate(weight: Floats, random: Random) -> Pixels:
     """Colour a (256, 256) weight of 0..1 from one random colour to another, with a little grain."""
     share = weight[..., None]
-    return _pixels(_colour(random) * (1 - share) + _colour(random) * share + _grain(random))
+    return _to_pixels(_colour(random) * (1 - share) + _colour(random) * share + _grain(random))
 
 
 def _colour(random: Random) -> Floats:
@@ -119,6 +119,6 @@ def _grain(random: Random) -> Floats:
     return grain
 
 
-def _pixels(values: Floats) -> Pixels:
+def _to_pixels(values: Floats) -> Pixels:
     clipped: Floats = np.clip(values, 0, 255)
     return clipped.astype(np.uint8)

@@ -1,4 +1,4 @@
-"""Normal images in; images with synthetic anomalies, and their masks, out: the same ones whenever asked for."""
+"""From normal images to images with synthetic anomalies and their masks, reproducibly."""
 
 from __future__ import annotations
 
@@ -9,18 +9,18 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from twinspect.errors import ConfigError, DataError, unknown_name
-from twinspect.synthesis.compositing import LEAST_CHANGE, blend, keep_changed
+from twinspect.synthesis.compositing import MIN_CHANGE, blend, keep_changed
 from twinspect.synthesis.cutpaste import cut_paste
 from twinspect.synthesis.foreground import foreground
 from twinspect.synthesis.perlin import perlin_mask
 from twinspect.synthesis.poisson_blending import poisson_paste
-from twinspect.synthesis.texture_augmentation import augment
+from twinspect.synthesis.texture_augmentation import augment_texture
 from twinspect.synthesis.textures import (
     FolderTextures,
     MixedTextures,
     OwnTextures,
     PatternTextures,
-    another,
+    other_index,
 )
 from twinspect.synthesis.two_level_images import paste_levels, two_levels
 
@@ -36,19 +36,19 @@ if TYPE_CHECKING:
     Random = np.random.Generator
 
 MIXED = "mixed"
-TRIES = 10
-"""So often an anomaly is drawn anew when next to nothing of it is to be seen; then the image stays normal."""
-LEAST_SHARE = 0.0005
-"""An anomaly of a smaller share of the image is none: 33 pixels of 256 x 256."""
-GREY_SPAN = 8
-"""Where R, G and B differ nowhere by more levels of 255, an image is grey, and so are the textures on it."""
-LEAST_SIDE = 8
+MAX_TRIES = 10
+"""How often an anomaly is drawn again if it can hardly be seen; then the image stays normal."""
+MIN_SHARE = 0.0005
+"""The smallest anomaly, as a share of the image: 33 pixels of 256 x 256."""
+MAX_GREY_SPREAD = 8
+"""An image counts as grey, and gets grey textures, if R, G and B nowhere differ by more levels of 255."""
+MIN_SIDE = 8
 """Smallest side of an image, in pixels."""
 
 
 @dataclass(frozen=True)
 class Synthetic:
-    """A batch of images of which some hold synthetic anomalies.
+    """A batch of images, some of which hold synthetic anomalies.
 
     Attributes:
         images: (B, H, W, 3) uint8 RGB.
@@ -91,8 +91,8 @@ class Synthesizer:
     """anomalies lie on the object, where there is one: see `twinspect.synthesis.foreground`"""
 
     def __post_init__(self) -> None:
-        if self.kind != MIXED and self.kind not in KINDS:
-            raise unknown_name("kind of synthetic anomaly", self.kind, [*KINDS, MIXED])
+        if self.kind != MIXED and self.kind not in DRAWERS:
+            raise unknown_name("kind of synthetic anomaly", self.kind, [*DRAWERS, MIXED])
         if self.seed < 0:
             raise ConfigError(f"seed is {self.seed}; allowed are whole numbers from 0")
         if not 0 <= self.normal_share <= 1:
@@ -130,46 +130,46 @@ class Synthesizer:
         return Synthetic(changed, masks)
 
     def textures_for(self, images: Pixels, index: int) -> Textures:
-        """Say where draem's textures for one image of a batch come from.
+        """Return the source of draem's textures for one image of a batch.
 
         Args:
             images: (B, H, W, 3) uint8 RGB.
             index: which of them becomes anomalous.
         """
         if self.textures:
-            return self._lasting
-        return MixedTextures((self._lasting, OwnTextures(images, index)))
+            return self._fixed_textures
+        return MixedTextures((self._fixed_textures, OwnTextures(images, index)))
 
     @cached_property
-    def _lasting(self) -> Textures:
+    def _fixed_textures(self) -> Textures:
         """The textures that do not change with the batch."""
         return FolderTextures(self.textures) if self.textures else PatternTextures(self.seed)
 
     def _anomaly(self, batch: _Batch, index: int, random: Random) -> tuple[Pixels, Mask] | None:
-        """Draw until there is something to see."""
+        """Draw until the anomaly is visible."""
         if not batch.foreground(index).any():
             return None
-        kind = tuple(KINDS)[random.integers(len(KINDS))] if self.kind == MIXED else self.kind
-        for _ in range(TRIES):
-            after, mask = KINDS[kind](self, batch, index, random)
+        kind = tuple(DRAWERS)[random.integers(len(DRAWERS))] if self.kind == MIXED else self.kind
+        for _ in range(MAX_TRIES):
+            after, mask = DRAWERS[kind](self, batch, index, random)
             if _is_visible(batch.images[index], after, mask):
                 return after, mask
         return None
 
 
 class _Batch:
-    """Checked images, with the foregrounds of those that were asked about."""
+    """Checked images, with the foregrounds that were needed."""
 
     def __init__(
         self, images: Pixels, numbers: Sequence[int], foregrounds: Mask | None, *, in_foreground: bool
     ) -> None:
         _check(images, numbers, foregrounds)
         self.images = images
-        self._found: dict[int, Mask] = {}
+        self._foregrounds: dict[int, Mask] = {}
         if foregrounds is not None:
-            self._found = dict(enumerate(foregrounds))
+            self._foregrounds = dict(enumerate(foregrounds))
         elif not in_foreground:
-            self._found = dict.fromkeys(range(len(images)), np.ones(images.shape[1:3], np.bool_))
+            self._foregrounds = dict.fromkeys(range(len(images)), np.ones(images.shape[1:3], np.bool_))
 
     @property
     def shape(self) -> tuple[int, int]:
@@ -178,30 +178,30 @@ class _Batch:
 
     def foreground(self, index: int) -> Mask:
         """Return where anomalies may be, (H, W) bool."""
-        if index not in self._found:
-            self._found[index] = foreground(self.images[index])
-        return self._found[index]
+        if index not in self._foregrounds:
+            self._foregrounds[index] = foreground(self.images[index])
+        return self._foregrounds[index]
 
 
-def _draem(own: Synthesizer, batch: _Batch, index: int, random: Random) -> tuple[Pixels, Mask]:
+def _draem(synthesizer: Synthesizer, batch: _Batch, index: int, random: Random) -> tuple[Pixels, Mask]:
     image = batch.images[index]
     mask = perlin_mask(batch.shape, random) & batch.foreground(index)
-    if mask.mean() < LEAST_SHARE:  # no need for a texture
+    if mask.mean() < MIN_SHARE:  # no need for a texture
         return image, mask
-    texture = augment(own.textures_for(batch.images, index).draw(random, batch.shape), random)
-    if _is_grey(image):  # where colour alone would give every anomaly away
+    texture = augment_texture(synthesizer.textures_for(batch.images, index).draw(random, batch.shape), random)
+    if _is_grey(image):  # where colour alone would reveal every anomaly
         texture = np.repeat(texture.mean(axis=-1, keepdims=True).astype(np.uint8), 3, axis=-1)
-        if levels := two_levels(image):  # and here every shade
+        if levels := two_levels(image):  # where every shade between would
             return keep_changed(image, paste_levels(image, texture, mask, levels), mask)
-    return blend(image, texture, mask, random.uniform(*own.beta)), mask
+    return blend(image, texture, mask, random.uniform(*synthesizer.beta)), mask
 
 
-def _cutpaste(_own: Synthesizer, batch: _Batch, index: int, random: Random) -> tuple[Pixels, Mask]:
+def _cutpaste(_synthesizer: Synthesizer, batch: _Batch, index: int, random: Random) -> tuple[Pixels, Mask]:
     return cut_paste(batch.images[index], batch.foreground(index), random)
 
 
-def _poisson(_own: Synthesizer, batch: _Batch, index: int, random: Random) -> tuple[Pixels, Mask]:
-    other = another(len(batch.images), index, random)
+def _poisson(_synthesizer: Synthesizer, batch: _Batch, index: int, random: Random) -> tuple[Pixels, Mask]:
+    other = other_index(len(batch.images), index, random)
     # A foreground may be empty if it was given; then the other image has no part to prefer.
     source_foreground = batch.foreground(other if batch.foreground(other).any() else index)
     return poisson_paste(
@@ -209,7 +209,7 @@ def _poisson(_own: Synthesizer, batch: _Batch, index: int, random: Random) -> tu
     )
 
 
-KINDS: dict[str, Callable[[Synthesizer, _Batch, int, Random], tuple[Pixels, Mask]]] = {
+DRAWERS: dict[str, Callable[[Synthesizer, _Batch, int, Random], tuple[Pixels, Mask]]] = {
     "draem": _draem,
     "cutpaste": _cutpaste,
     "poisson": _poisson,
@@ -217,32 +217,32 @@ KINDS: dict[str, Callable[[Synthesizer, _Batch, int, Random], tuple[Pixels, Mask
 
 
 def _is_grey(image: Pixels) -> bool:
-    """Say whether R, G and B are the same, but for what JPEG does to them."""
-    some = image[::4, ::4]  # enough to tell, in a tenth of the time
-    return int((some.max(axis=-1) - some.min(axis=-1)).max()) <= GREY_SPAN
+    """Tell whether R, G and B are the same, but for what JPEG does to them."""
+    sampled = image[::4, ::4]  # enough to tell, in a tenth of the time
+    return int((sampled.max(axis=-1) - sampled.min(axis=-1)).max()) <= MAX_GREY_SPREAD
 
 
 def _is_visible(before: Pixels, after: Pixels, mask: Mask) -> bool:
-    """Say whether an anomaly is large enough, and on average as different as a pixel must be to count as changed."""
-    if mask.mean() < LEAST_SHARE:
+    """Tell whether an anomaly is large enough, and changes its pixels enough on average."""
+    if mask.mean() < MIN_SHARE:
         return False
     change = np.abs(after[mask].astype(np.int16) - before[mask])
-    return bool(change.max(axis=-1).mean() >= LEAST_CHANGE)
+    return bool(change.max(axis=-1).mean() >= MIN_CHANGE)
 
 
 def _check(images: Pixels, numbers: Sequence[int], foregrounds: Mask | None) -> None:
-    """Refuse a batch that is none.
+    """Check the arrays of a batch.
 
     Raises:
-        DataError: says what came and what is allowed.
+        DataError: a shape, type or number is not allowed.
     """
     if images.dtype != np.uint8 or images.ndim != 4 or images.shape[-1] != 3:
         raise DataError(
             f"images are {images.shape} {images.dtype}; allowed is (B, H, W, 3) uint8, for one image x[None]"
         )
-    if min(images.shape[1:3]) < LEAST_SIDE:
+    if min(images.shape[1:3]) < MIN_SIDE:
         raise DataError(
-            f"images are {images.shape[2]} x {images.shape[1]} pixels; both sides must be {LEAST_SIDE} or more"
+            f"images are {images.shape[2]} x {images.shape[1]} pixels; both sides must be {MIN_SIDE} or more"
         )
     if len(numbers) != len(images) or any(number < 0 for number in numbers):
         raise DataError(

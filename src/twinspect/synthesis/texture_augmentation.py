@@ -21,12 +21,12 @@ if TYPE_CHECKING:
     Random = np.random.Generator
     Change = Callable[[Image.Image, Random], Image.Image]
 
-AT_ONCE = 3
-MOST_DEGREES = 45.0
-"""A texture is turned by up to so much in either direction."""
+CHANGES = 3
+MAX_DEGREES = 45.0
+"""A texture is rotated by at most this much in either direction."""
 
 
-def augment(texture: NDArray[np.uint8], random: Random, count: int = AT_ONCE) -> NDArray[np.uint8]:
+def augment_texture(texture: NDArray[np.uint8], random: Random, count: int = CHANGES) -> NDArray[np.uint8]:
     """Change a texture in some of ten ways, chosen without repetition, in random order.
 
     Args:
@@ -39,8 +39,8 @@ def augment(texture: NDArray[np.uint8], random: Random, count: int = AT_ONCE) ->
     """
     image = Image.fromarray(texture)
     changes = list(augmentations().values())
-    for place in random.permutation(len(changes))[:count]:
-        image = changes[place](image, random)
+    for index in random.permutation(len(changes))[:count]:
+        image = changes[index](image, random)
     return np.asarray(image)
 
 
@@ -63,15 +63,15 @@ def augmentations() -> dict[str, Change]:
         "invert": lambda image, _random: f.invert(image),
         "autocontrast": lambda image, _random: f.autocontrast(image),
         "equalize": lambda image, _random: f.equalize(image),
-        "rotation": _turn,
+        "rotation": _rotate,
     }
 
 
-def _turn(image: Image.Image, random: Random) -> Image.Image:
+def _rotate(image: Image.Image, random: Random) -> Image.Image:
     """Turn, and enlarge just so much that no corner comes out black."""
     from torchvision.transforms.v2 import functional as f  # noqa: PLC0415
 
-    degrees = random.uniform(-MOST_DEGREES, MOST_DEGREES)
+    degrees = random.uniform(-MAX_DEGREES, MAX_DEGREES)
     turn, ratio = abs(math.radians(degrees)), max(image.size) / min(image.size)
     scale = math.cos(turn) + math.sin(turn) * ratio
     turned: Image.Image = f.affine(

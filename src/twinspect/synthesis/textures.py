@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Protocol
 import numpy as np
 from PIL import Image
 
-from twinspect.data.listing import Found, find_images
+from twinspect.data.listing import Listing, find_images
 from twinspect.errors import DataError
 from twinspect.images.reading import image_size, read_rgb
 from twinspect.synthesis.procedural_textures import pattern_pool
@@ -60,7 +60,7 @@ class FolderTextures:
         root = Path(folder).expanduser()
         if not root.is_dir():
             raise DataError(f"{root}: no such folder; textures come from a folder of images")
-        self.paths = find_images(root, Found())
+        self.paths = find_images(root, Listing())
         if not self.paths:
             raise DataError(f"{root}: no image in it or below it; textures come from a folder of images")
         for path in self.paths:
@@ -78,9 +78,10 @@ class FolderTextures:
         """
         texture = self._covering(self.paths[random.integers(len(self.paths))], shape)
         top, left = (
-            random.integers(have - want + 1) for have, want in zip(texture.shape[:2], shape, strict=True)
+            random.integers(length - wanted + 1)
+            for length, wanted in zip(texture.shape[:2], shape, strict=True)
         )
-        return _flipped(texture[top : top + shape[0], left : left + shape[1]], random)
+        return _flip(texture[top : top + shape[0], left : left + shape[1]], random)
 
     def _covering(self, path: Path, shape: tuple[int, int]) -> Pixels:
         """Return the image at the smallest size that covers ``shape``, from memory if it is there."""
@@ -111,12 +112,12 @@ class PatternTextures:
 
     def draw(self, random: np.random.Generator, shape: tuple[int, int]) -> Pixels:
         """Draw a random part of a random pattern, see `Textures.draw`."""
-        return _flipped(_rolled(self._pool[random.integers(len(self._pool))], random, shape), random)
+        return _flip(_roll(self._pool[random.integers(len(self._pool))], random, shape), random)
 
 
 @dataclass(frozen=True)
 class OwnTextures:
-    """The other images of a batch, each shifted around its edges and flipped: what is normal, but not here.
+    """The other images of a batch, each shifted around its edges and flipped: normal, but out of place.
 
     Attributes:
         images: (B, H, W, 3) uint8.
@@ -128,8 +129,8 @@ class OwnTextures:
 
     def draw(self, random: np.random.Generator, shape: tuple[int, int]) -> Pixels:
         """Draw a random part of a random other image, see `Textures.draw`."""
-        return _flipped(
-            _rolled(self.images[another(len(self.images), self.index, random)], random, shape), random
+        return _flip(
+            _roll(self.images[other_index(len(self.images), self.index, random)], random, shape), random
         )
 
 
@@ -144,8 +145,8 @@ class MixedTextures:
         return self.sources[int(random.integers(len(self.sources)))].draw(random, shape)
 
 
-def another(count: int, index: int, random: np.random.Generator) -> int:
-    """Choose one of ``count`` places other than ``index``; that one if there is no other."""
+def other_index(count: int, index: int, random: np.random.Generator) -> int:
+    """Draw an index below ``count`` other than ``index``; that one if there is no other."""
     return int(index + 1 + random.integers(count - 1)) % count if count > 1 else index
 
 
@@ -156,18 +157,18 @@ def _cover(pixels: Pixels, shape: tuple[int, int]) -> Pixels:
     return np.asarray(Image.fromarray(pixels).resize(size, Image.Resampling.BICUBIC))
 
 
-def _rolled(pixels: Pixels, random: np.random.Generator, shape: tuple[int, int]) -> Pixels:
-    """Repeat pixels endlessly and cut out ``shape`` at a random place."""
-    places = (
-        (np.arange(want) + random.integers(have)) % have
-        for have, want in zip(pixels.shape[:2], shape, strict=True)
+def _roll(pixels: Pixels, random: np.random.Generator, shape: tuple[int, int]) -> Pixels:
+    """Repeat pixels endlessly and cut out ``shape`` at a random offset."""
+    indices = (
+        (np.arange(wanted) + random.integers(length)) % length
+        for length, wanted in zip(pixels.shape[:2], shape, strict=True)
     )
-    rows, columns = places
+    rows, columns = indices
     rolled: Pixels = pixels.take(rows, axis=0).take(columns, axis=1)
     return rolled
 
 
-def _flipped(pixels: Pixels, random: np.random.Generator) -> Pixels:
+def _flip(pixels: Pixels, random: np.random.Generator) -> Pixels:
     """Mirror up and down, left and right, each with probability one half; into a new array."""
     down, right = (1 - 2 * random.integers(2, size=2)).tolist()
     return np.ascontiguousarray(pixels[::down, ::right])

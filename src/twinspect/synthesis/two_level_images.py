@@ -1,6 +1,6 @@
 """Images of two grey levels, such as bare boards, prints and silhouettes: their anomalies have these levels too.
 
-On a black and white image every shade between gives an anomaly away. What learns from such anomalies learns to look
+On a black and white image every shade between reveals an anomaly. A model trained on such anomalies learns to look
 for shades, which no real defect has, and not for shapes.
 """
 
@@ -23,7 +23,7 @@ MIN_SEPARABILITY = 0.9
 """Least share of the variance that lies between the two levels; edges that a resize made grey are the rest."""
 MIN_CONTRAST = 150.0
 """Least difference between the two levels, of 255."""
-_FINER = 2
+_SCALE = 2
 
 
 def two_levels(image: Pixels) -> tuple[int, int] | None:
@@ -54,16 +54,16 @@ def paste_levels(image: Pixels, texture: Pixels, mask: Mask, levels: tuple[int, 
     Returns:
         (H, W, 3) uint8; equal to ``image`` outside the mask.
     """
-    lighter = _finer(texture[..., 0]) > np.median(texture[::4, ::4, 0])
+    lighter = _upscale(texture[..., 0]) > np.median(texture[::4, ::4, 0])
     cut = np.where(lighter, np.uint8(levels[1]), np.uint8(levels[0]))
-    covered = _finer(mask.astype(np.uint8) * 255) > 127
-    fine = np.where(covered, cut, image[..., 0].repeat(_FINER, 0).repeat(_FINER, 1))
-    coarse = np.asarray(Image.fromarray(fine).reduce(_FINER))
+    covered = _upscale(mask.astype(np.uint8) * 255) > 127
+    fine = np.where(covered, cut, image[..., 0].repeat(_SCALE, 0).repeat(_SCALE, 1))
+    coarse = np.asarray(Image.fromarray(fine).reduce(_SCALE))
     pasted: Pixels = np.where(mask[..., None], coarse[..., None], image)
     return pasted
 
 
-def _finer(values: NDArray[np.uint8]) -> NDArray[np.uint8]:
+def _upscale(values: NDArray[np.uint8]) -> NDArray[np.uint8]:
     height, width = values.shape
-    size = (_FINER * width, _FINER * height)
+    size = (_SCALE * width, _SCALE * height)
     return np.asarray(Image.fromarray(values).resize(size, Image.Resampling.BILINEAR))

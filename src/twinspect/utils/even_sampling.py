@@ -19,7 +19,7 @@ def evenly_spaced(items: Sequence[T], most: int) -> list[T]:
         items: in any order, which is kept.
         most: how many; all where there are fewer.
 
-    >>> spaced("abcdefg", 4), spaced("ab", 4), spaced("abc", 0)
+    >>> evenly_spaced("abcdefg", 4), evenly_spaced("ab", 4), evenly_spaced("abc", 0)
     (['a', 'c', 'e', 'g'], ['a', 'b'], [])
     """
     places = np.linspace(0, len(items) - 1, min(most, len(items))).round().astype(int)

@@ -1,4 +1,4 @@
-"""Archives from elsewhere, unpacked without trust: only files and folders, only inside, only plausibly many."""
+"""Unpacking untrusted archives: only files and folders, only inside the target, only up to a plausible size."""
 
 from __future__ import annotations
 
@@ -19,15 +19,15 @@ if TYPE_CHECKING:
 
     from twinspect.utils.progress import Progress
 
-MOST_TIMES: Final = 20
-"""An archive may unpack to so many times its own length: of images, even uncompressed ones, none comes near."""
-ALWAYS_ALLOWED: Final = 1 << 20
-"""Bytes that any archive may unpack to besides."""
-MOST_FILES: Final = 500_000
+MAX_RATIO: Final = 20
+"""An archive may unpack to at most this many times its own size; images, even uncompressed ones, stay far below."""
+FREE_BYTES: Final = 1 << 20
+"""Bytes that any archive may unpack to in addition."""
+MAX_FILES: Final = 500_000
 
 
 @dataclass(frozen=True)
-class _Item:
+class _Entry:
     """One entry of an archive: its size is in bytes, and no more than that can be read from it."""
 
     name: str
@@ -39,12 +39,12 @@ class _Item:
 def unpack(archive: Path, folder: Path, progress: Progress) -> None:
     """Unpack a .zip, .tar or .tar.gz into a new folder.
 
-    All entries are looked at before the first is written. Files are written here, byte by byte, so that no link,
+    All entries are checked before the first is written. Files are written here, byte by byte, so that no link,
     device, owner or permission of the archive ever reaches the disk.
 
     Args:
         archive: the file.
-        folder: where to; it does not exist. After an error it may hold a part.
+        folder: where to; it must not exist. After an error it may hold a part.
         progress: is told of files.
 
     Raises:
@@ -55,30 +55,30 @@ def unpack(archive: Path, folder: Path, progress: Progress) -> None:
     try:
         if archive.name.endswith(".zip"):
             with zipfile.ZipFile(archive) as opened:
-                _unpack(_zip_items(opened), archive, folder, progress)
+                _unpack(_zip_entries(opened), archive, folder, progress)
         else:
             with tarfile.open(archive) as opened_tar:
-                _unpack(_tar_items(opened_tar), archive, folder, progress)
+                _unpack(_tar_entries(opened_tar), archive, folder, progress)
     except (zipfile.BadZipFile, tarfile.TarError, zlib.error, EOFError) as error:
         raise DownloadError(f"{archive}: cannot be unpacked ({type(error).__name__}: {error})") from error
 
 
-def _unpack(items: Iterable[_Item], archive: Path, folder: Path, progress: Progress) -> None:
-    files = [item for item in _checked(items, archive) if item.kind == "file"]
+def _unpack(entries: Iterable[_Entry], archive: Path, folder: Path, progress: Progress) -> None:
+    files = [entry for entry in _check_entries(entries, archive) if entry.kind == "file"]
     folder.mkdir(parents=True)
-    check_room(folder, sum(item.size for item in files), f"to unpack {archive.name}")
+    check_room(folder, sum(entry.size for entry in files), f"to unpack {archive.name}")
     progress.start(f"unpack {archive.name}", len(files), 0)
-    for item in files:
-        target = folder / item.name
+    for entry in files:
+        target = folder / entry.name
         target.parent.mkdir(parents=True, exist_ok=True)
-        with item.open() as source, target.open("wb") as out:
+        with entry.open() as source, target.open("wb") as out:
             shutil.copyfileobj(source, out)
         progress.advance()
     progress.finish()
 
 
 def check_room(folder: Path, needed: int, purpose: str) -> None:
-    """Refuse to begin what the disk has no room for.
+    """Refuse to start what the disk has no room for.
 
     Args:
         folder: on the disk in question.
@@ -91,45 +91,45 @@ def check_room(folder: Path, needed: int, purpose: str) -> None:
     if (free := shutil.disk_usage(folder).free) < needed:
         raise DownloadError(
             f"{folder}: the disk has {free / 1e9:.1f} GB left, and {purpose} takes {needed / 1e9:.1f} GB; "
-            f"make room, or name a folder on another disk"
+            f"free some space, or name a folder on another disk"
         )
 
 
-def _checked(items: Iterable[_Item], archive: Path) -> Iterator[_Item]:
-    """Pass entries on as long as they are harmless."""
-    most = MOST_TIMES * archive.stat().st_size + ALWAYS_ALLOWED
+def _check_entries(entries: Iterable[_Entry], archive: Path) -> Iterator[_Entry]:
+    """Yield entries as long as they are harmless."""
+    max_bytes = MAX_RATIO * archive.stat().st_size + FREE_BYTES
     total = 0
-    for count, item in enumerate(items, start=1):
-        total += item.size
-        if item.kind == "other":
+    for count, entry in enumerate(entries, start=1):
+        total += entry.size
+        if entry.kind == "other":
             raise DownloadError(
-                f"{archive}: not unpacked, since {item.name!r} is neither a file nor a folder"
+                f"{archive}: not unpacked, since {entry.name!r} is neither a file nor a folder"
             )
-        if _leaves(item.name):
-            raise DownloadError(f"{archive}: not unpacked, since {item.name!r} would not lie in the folder")
-        if total > most or count > MOST_FILES:
-            limits = f"at most {MOST_FILES} files of {most} bytes together are allowed"
+        if _escapes(entry.name):
+            raise DownloadError(f"{archive}: not unpacked, since {entry.name!r} would not lie in the folder")
+        if total > max_bytes or count > MAX_FILES:
+            limits = f"at most {MAX_FILES} files of {max_bytes} bytes together are allowed"
             raise DownloadError(f"{archive}: not unpacked, since it grows implausibly; {limits}")
-        yield item
+        yield entry
 
 
-def _leaves(name: str) -> bool:
+def _escapes(name: str) -> bool:
     r"""Tell whether a path leads, on any system, out of the folder that it is relative to.
 
-    >>> [_leaves(name) for name in ("a/b.png", "./a", "../a", "a/../../b", "/a", "C:a", "a\\..\\b", "")]
+    >>> [_escapes(name) for name in ("a/b.png", "./a", "../a", "a/../../b", "/a", "C:a", "a\\..\\b", "")]
     [False, False, True, True, True, True, True, True]
     """
     windows = PureWindowsPath(name)
-    escapes = ".." in windows.parts or bool(windows.anchor) or PurePosixPath(name).is_absolute()
-    return not name or escapes or "\\" in name or "\0" in name
+    outside = ".." in windows.parts or bool(windows.anchor) or PurePosixPath(name).is_absolute()
+    return not name or outside or "\\" in name or "\0" in name
 
 
-def _zip_items(archive: zipfile.ZipFile) -> Iterator[_Item]:
+def _zip_entries(archive: zipfile.ZipFile) -> Iterator[_Entry]:
     for info in archive.infolist():
-        kinds = stat.S_IFMT(info.external_attr >> 16)  # of Unix; elsewhere it is 0
-        plain = kinds in (0, stat.S_IFREG, stat.S_IFDIR)
+        file_type = stat.S_IFMT(info.external_attr >> 16)  # of Unix; elsewhere it is 0
+        plain = file_type in (0, stat.S_IFREG, stat.S_IFDIR)
         kind: Literal["file", "folder", "other"] = "folder" if info.is_dir() else "file"
-        yield _Item(
+        yield _Entry(
             info.orig_filename.rstrip("/") if info.is_dir() else info.orig_filename,
             info.file_size,
             kind if plain else "other",
@@ -137,9 +137,9 @@ def _zip_items(archive: zipfile.ZipFile) -> Iterator[_Item]:
         )
 
 
-def _tar_items(archive: tarfile.TarFile) -> Iterator[_Item]:
+def _tar_entries(archive: tarfile.TarFile) -> Iterator[_Entry]:
     for info in archive:
-        yield _Item(
+        yield _Entry(
             info.name,
             info.size,
             "folder" if info.isdir() else "file" if info.isreg() else "other",

@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from twinspect.data.benchmarks.catalogue import CATALOGUE
-from twinspect.data.benchmarks.fixed_split import deal_each, stated
-from twinspect.data.benchmarks.loader_base import add, finished
-from twinspect.data.benchmarks.root_folder import whole_root
-from twinspect.data.listing import Found, find_images, relative_name
+from twinspect.data.benchmarks.fixed_split import describe_split, split_images
+from twinspect.data.benchmarks.loader_base import add_usable, build_data_set
+from twinspect.data.benchmarks.root_folder import complete_root
+from twinspect.data.listing import Listing, find_images, relative_name
 from twinspect.data.samples import GOOD, Sample
 
 if TYPE_CHECKING:
@@ -36,12 +36,14 @@ def BrainMRI(root: str | os.PathLike[str], *, test_every: int = 5) -> DataSet:
     Source: https://www.kaggle.com/datasets/navoneel/brain-mri-images-for-brain-tumor-detection
     """
     entry = CATALOGUE["BrainMRI"]
-    folder = whole_root(root, entry, tuple(_LABELS))
-    found = Found()
+    folder = complete_root(root, entry, tuple(_LABELS))
+    listing = Listing()
     samples = [
         Sample(path, relative_name(path, folder), "test", label, entry.key)
         for name, label in _LABELS.items()
-        for path in find_images(folder / name, found)
+        for path in find_images(folder / name, listing)
     ]
-    add(found, deal_each(samples, test_every))
-    return finished(entry, found, folder, f"no/ is good, yes/ is not; {stated('images', test_every)}")
+    add_usable(listing, split_images(samples, test_every))
+    return build_data_set(
+        entry, listing, folder, f"no/ is good, yes/ is not; {describe_split('images', test_every)}"
+    )

@@ -1,4 +1,4 @@
-"""Benchmarks with a folder for each category: which ones are wanted, whether they are there, and reading them."""
+"""Benchmarks with a folder for each category: which ones to read, whether they are there, and reading them."""
 
 from __future__ import annotations
 
@@ -6,9 +6,9 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING, TypeAlias
 
 from twinspect.data.benchmarks.catalogue import CATALOGUE
-from twinspect.data.benchmarks.loader_base import finished
-from twinspect.data.benchmarks.root_folder import benchmark_root, listed, missing_parts
-from twinspect.data.listing import Found, with_category
+from twinspect.data.benchmarks.loader_base import build_data_set
+from twinspect.data.benchmarks.root_folder import benchmark_root, join_names, missing_parts
+from twinspect.data.listing import Listing, with_category
 from twinspect.errors import ConfigError, unknown_name
 
 if TYPE_CHECKING:
@@ -28,7 +28,7 @@ def read_categories(
     root: str | os.PathLike[str],
     categories: Categories,
     *,
-    read: Callable[[Path, Path], Found],
+    read: Callable[[Path, Path], Listing],
     parts: tuple[str, ...],
     layout: str,
 ) -> DataSet:
@@ -43,22 +43,22 @@ def read_categories(
         layout: how it is read and split, in words.
 
     Raises:
-        DataError: the root is no such folder, or a category or one of its parts is missing.
+        DataError: the root is not such a folder, or a category or one of its parts is missing.
         ConfigError: a category that the benchmark does not have.
     """
     entry = CATALOGUE[key]
-    names = chosen(entry, categories)
-    held = " and ".join(f"{part}/" for part in parts)
-    expected = f"{held} in a folder for each of {listed(list(entry.categories))}"
+    names = check_categories(entry, categories)
+    contents = " and ".join(f"{part}/" for part in parts)
+    expected = f"{contents} in a folder for each of {join_names(list(entry.categories))}"
     folder = benchmark_root(root, entry, lambda path: _holds_a_category(path, entry), expected)
     check_parts(folder, entry, names, parts)
-    found = Found()
+    listing = Listing()
     for name in names:
-        found.add(with_category(read(folder / name, folder), name))
-    return finished(entry, found, folder, layout, whole=len(names) == len(entry.categories))
+        listing.add(with_category(read(folder / name, folder), name))
+    return build_data_set(entry, listing, folder, layout, whole=len(names) == len(entry.categories))
 
 
-def chosen(entry: Benchmark, categories: Categories) -> tuple[str, ...]:
+def check_categories(entry: Benchmark, categories: Categories) -> tuple[str, ...]:
     """List the categories asked for, each once.
 
     Raises:
@@ -81,14 +81,14 @@ def check_parts(folder: Path, entry: Benchmark, names: tuple[str, ...], parts: t
     Raises:
         DataError: one is missing; says which, and how to ask for those that are whole.
     """
-    lacking = {name: _lacking(folder / name, parts) for name in names}
-    if missing := [part for parts_missing in lacking.values() for part in parts_missing]:
-        whole = [name for name, parts_missing in lacking.items() if not parts_missing]
+    missing_by_name = {name: _missing_folders(folder / name, parts) for name in names}
+    if missing := [part for parts_missing in missing_by_name.values() for part in parts_missing]:
+        whole = [name for name, parts_missing in missing_by_name.items() if not parts_missing]
         take = f", or take those that are whole: categories={whole}" if whole else ""
         raise missing_parts(folder, entry, missing, f"get it whole from {entry.page}{take}")
 
 
-def _lacking(category: Path, parts: tuple[str, ...]) -> list[str]:
+def _missing_folders(category: Path, parts: tuple[str, ...]) -> list[str]:
     if not category.is_dir():
         return [category.name]
     return [f"{category.name}/{part}" for part in parts if not (category / part).is_dir()]

@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Final, Literal
 import numpy as np
 
 from twinspect.data.benchmarks.catalogue import CATALOGUE
-from twinspect.data.benchmarks.loader_base import finished
-from twinspect.data.benchmarks.root_folder import whole_root
+from twinspect.data.benchmarks.loader_base import build_data_set
+from twinspect.data.benchmarks.root_folder import complete_root
 from twinspect.data.class_arrays import array_samples
-from twinspect.data.listing import Found
+from twinspect.data.listing import Listing
 from twinspect.data.opening import as_path
 from twinspect.data.samples import ClassSet
 from twinspect.errors import ConfigError, DataError
@@ -83,15 +83,15 @@ def _all(files: _Files) -> tuple[str, ...]:
 def _root(root: str | os.PathLike[str], key: str, archive: str, needed: tuple[str, ...]) -> Path:
     entry = CATALOGUE[key]
     path = as_path(root)
-    binary = any(True for name in needed for place in (name, f"*/{name}") for _ in path.glob(place))
+    binary = any(True for name in needed for pattern in (name, f"*/{name}") for _ in path.glob(pattern))
     if not binary and (pickled := _pickled(path)):
         why = "the Python version, which is pickled: opening it can run any code"
         raise DataError(f"{pickled}: {why}; unpack {archive} from {entry.page} and name that folder")
-    return whole_root(root, entry, needed)
+    return complete_root(root, entry, needed)
 
 
 def _pickled(path: Path) -> Path | None:
-    """Return what shows that a folder is, or holds, the Python version, or that an archive is."""
+    """Return the file that shows a folder or archive to be the pickled Python version."""
     if path.name.startswith(("cifar-10-python", *_PICKLED[:2])) and path.exists():
         return path
     return next((path / name for name in _PICKLED if (path / name).exists()), None)
@@ -101,17 +101,17 @@ def _read(
     key: str, folder: Path, files: _Files, classes: tuple[str, ...], *, columns: int, column: int
 ) -> ClassSet:
     entry = CATALOGUE[key]
-    found = Found()
+    listing = Listing()
     for split, names in files.items():
         records = np.concatenate([_records(folder / name, columns) for name in names])
         numbers = records[:, column].tolist()
         if max(numbers) >= len(classes):
             raise DataError(
-                f"{folder}: holds class number {max(numbers)}; its {len(classes)} classes end before"
+                f"{folder}: holds class number {max(numbers)}, but there are only {len(classes)} classes"
             )
         pixels = records[:, columns:].reshape(-1, *_SHAPE).transpose(0, 2, 3, 1)
-        found.samples += array_samples(folder, split, pixels, [classes[number] for number in numbers])
-    return ClassSet.of(finished(entry, found, folder, "binary files for training and testing"))
+        listing.samples += array_samples(folder, split, pixels, [classes[number] for number in numbers])
+    return ClassSet.of(build_data_set(entry, listing, folder, "binary files for training and testing"))
 
 
 def _records(path: Path, columns: int) -> NDArray[np.uint8]:

@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from twinspect.data.benchmarks.by_category import read_categories
-from twinspect.data.benchmarks.loader_base import add, paired
-from twinspect.data.listing import Found, find_images, relative_name
+from twinspect.data.benchmarks.loader_base import add_usable, pair_with_masks
+from twinspect.data.listing import Listing, find_images, relative_name
 from twinspect.data.samples import GOOD, Sample
 
 if TYPE_CHECKING:
@@ -45,16 +45,16 @@ def DAGM(root: str | os.PathLike[str], categories: Categories = None) -> DataSet
     return read_categories("DAGM", root, categories, read=_read, parts=parts, layout=layout)
 
 
-def _read(folder: Path, root: Path) -> Found:
-    found = Found()
+def _read(folder: Path, root: Path) -> Listing:
+    listing = Listing()
     for name, split in _SPLITS.items():
-        add(found, _half(folder / name, root, split, found))
-    return found
+        add_usable(listing, _half(folder / name, root, split, listing))
+    return listing
 
 
-def _half(folder: Path, root: Path, split: Split, found: Found) -> Iterator[Sample]:
-    files = find_images(folder, found)
+def _half(folder: Path, root: Path, split: Split, listing: Listing) -> Iterator[Sample]:
+    files = find_images(folder, listing)
     images = [path for path in files if path.parent.name != _MASKS]
     masks = [path for path in files if path.parent.name == _MASKS]
-    for path, mask in paired(images, masks, "_label", found):
+    for path, mask in pair_with_masks(images, masks, "_label", listing):
         yield Sample(path, relative_name(path, root), split, "defect" if mask else GOOD, mask=mask)

@@ -1,7 +1,7 @@
-"""The table of the files that may be fetched without a form: where they are, how long, and their checksums.
+"""The files that may be downloaded without a form: their URLs, sizes and checksums.
 
 Plain data. A benchmark is here only if its authors let anybody download it directly and its checksum is published, by
-them or by projects that check it. Of every other one there is only the page, in the catalogue.
+them or by projects that check it. All others have only their page, in the catalogue.
 
 The checksums and sizes of CIFAR and Fashion-MNIST are on their authors' pages; those of MNIST in torchvision and of
 VisA, BTAD and KolektorSDD in anomalib; KolektorSDD2's is what several projects computed of the official file.
@@ -18,8 +18,8 @@ class RemoteFile:
     """One file to fetch.
 
     Attributes:
-        name: what it is called.
-        urls: where it is, the authors' own places first.
+        name: its file name.
+        urls: where it is, the authors' own first.
         checksum: ``sha256:`` or ``md5:`` and hexadecimal digits.
         size: in bytes; ``None`` where that is not certain.
     """

@@ -1,4 +1,4 @@
-"""A stated split for sets that come without one."""
+"""A fixed split for benchmarks that come without an official one."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ if TYPE_CHECKING:
     from twinspect.data.samples import Sample
 
 
-def deal(groups: Iterable[list[Sample]], test_every: int) -> Iterator[Sample]:
-    """Deal images out: every anomalous one is tested, and of the others group n, 2n, 3n and so on.
+def split_groups(groups: Iterable[list[Sample]], test_every: int) -> Iterator[Sample]:
+    """Split images: every anomalous one is for testing, and of the others group n, 2n, 3n and so on.
 
     Args:
-        groups: images that must not be parted, such as several of one object; in a stated order.
+        groups: images that must stay together, such as several of one object; in a fixed order.
         test_every: n.
 
     Raises:
@@ -30,13 +30,13 @@ def deal(groups: Iterable[list[Sample]], test_every: int) -> Iterator[Sample]:
             yield replace(sample, split="test" if for_test else "train")
 
 
-def deal_each(samples: Iterable[Sample], test_every: int) -> Iterator[Sample]:
-    """Deal out images of which each stands for itself: good ones are counted, anomalous ones are not."""
-    found = list(samples)
-    yield from deal([[sample] for sample in found if sample.is_good], test_every)
-    yield from deal([[sample for sample in found if not sample.is_good]], test_every)
+def split_images(samples: Iterable[Sample], test_every: int) -> Iterator[Sample]:
+    """Split images one by one: every n-th good one is for testing, and every anomalous one."""
+    images = list(samples)
+    yield from split_groups([[sample] for sample in images if sample.is_good], test_every)
+    yield from split_groups([[sample for sample in images if not sample.is_good]], test_every)
 
 
-def stated(what: str, test_every: int) -> str:
-    """Word the split for ``DataSet.layout``."""
-    return f"split here: of the good {what} number {test_every}, {2 * test_every}, ... in natural order are tested"
+def describe_split(unit: str, test_every: int) -> str:
+    """Describe the split for ``DataSet.layout``; ``unit`` is what was split, in the plural."""
+    return f"split here: of the good {unit} number {test_every}, {2 * test_every}, ... in natural order are tested"

@@ -6,10 +6,10 @@ import csv
 from typing import TYPE_CHECKING, Final
 
 from twinspect.data.benchmarks.catalogue import CATALOGUE
-from twinspect.data.benchmarks.fixed_split import deal_each, stated
-from twinspect.data.benchmarks.loader_base import add, finished
+from twinspect.data.benchmarks.fixed_split import describe_split, split_images
+from twinspect.data.benchmarks.loader_base import add_usable, build_data_set
 from twinspect.data.benchmarks.root_folder import benchmark_root, missing_parts
-from twinspect.data.listing import Found, find_images, relative_name
+from twinspect.data.listing import Listing, find_images, relative_name
 from twinspect.data.samples import GOOD, Sample
 from twinspect.errors import DataError
 
@@ -46,19 +46,19 @@ def HeadCT(root: str | os.PathLike[str], *, test_every: int = 5) -> DataSet:
     expected = f"{_IMAGES}/ and {_TABLE}"
     folder = benchmark_root(root, entry, lambda path: (path / _TABLE).is_file(), expected)
     labels = _labels(folder / _TABLE)
-    found = Found()
+    listing = Listing()
     samples = []
-    for path in find_images(folder / _IMAGES, found):
+    for path in find_images(folder / _IMAGES, listing):
         label = labels.pop(int(path.stem), None) if path.stem.isdecimal() else None
         if label is None:
-            found.skip(path, f"{_TABLE} has no label for it")
+            listing.skip(path, f"{_TABLE} has no label for it")
         else:
             samples.append(Sample(path, relative_name(path, folder), "test", label, entry.key))
     if labels:
         names = [f"{_IMAGES}/{number:03d}.png" for number in labels]
         raise missing_parts(folder, entry, names, f"get them from {entry.page}")
-    add(found, deal_each(samples, test_every))
-    return finished(entry, found, folder, f"labels.csv; {stated('images', test_every)}")
+    add_usable(listing, split_images(samples, test_every))
+    return build_data_set(entry, listing, folder, f"labels.csv; {describe_split('images', test_every)}")
 
 
 def _labels(path: Path) -> dict[int, str]:

@@ -1,4 +1,4 @@
-"""One file from the network: resumed where it was cut off, from whoever has it, and kept only if it is right."""
+"""Downloading one file: resumed where it was cut off, from any of its sources, kept only if its checksum is right."""
 
 from __future__ import annotations
 
@@ -21,23 +21,23 @@ if TYPE_CHECKING:
 TIMEOUT: Final = 30.0
 """Seconds without a byte after which a connection counts as cut."""
 TRIES: Final = 5
-"""How often one place is asked to go on after a cut connection, as long as each time something more came."""
+"""How often one source is asked to resume after a cut connection, as long as each try brought more bytes."""
 MEGABYTE: Final = 1_000_000
-"""Bytes of one step of progress."""
-_PIECE: Final = 1 << 16
+"""Bytes per step of progress."""
+_CHUNK: Final = 1 << 16
 _RANGE_REFUSED: Final = 416
 
 
-class _PlaceError(Exception):
-    """One place cannot give the file; the message says why, and the next place is asked."""
+class _SourceError(Exception):
+    """A source cannot give the file; the message says why, and the next source is asked."""
 
 
-class _CutError(_PlaceError):
+class _ConnectionCutError(_SourceError):
     """The connection ended before the file did."""
 
 
 def fetch(file: RemoteFile, folder: Path, progress: Progress) -> Path:
-    """Fetch a file into a folder, through ``<name>.part``, which a later call goes on with.
+    """Fetch a file into a folder, through ``<name>.part``, which a later call resumes.
 
     Args:
         file: what to fetch.
@@ -48,7 +48,7 @@ def fetch(file: RemoteFile, folder: Path, progress: Progress) -> Path:
         The file; its checksum is right.
 
     Raises:
-        DownloadError: no place gives the file that was published; names each place and says why.
+        DownloadError: no source gives the file that was published; names each and says why.
         OSError: the disk is full or not writable.
     """
     path, part = folder / file.name, folder / f"{file.name}.part"
@@ -60,7 +60,7 @@ def fetch(file: RemoteFile, folder: Path, progress: Progress) -> Path:
     for url in file.urls:
         try:
             _fetch_from(url, file, part, progress)
-        except _PlaceError as error:
+        except _SourceError as error:
             reasons.append(f"{url} ({error})")
             continue
         part.replace(path)
@@ -75,11 +75,11 @@ def matches(file: RemoteFile, path: Path) -> bool:
 
 def checksum(path: Path, algorithm: str) -> str:
     """Compute a file's checksum, as ``algorithm:hexadecimal digits``."""
-    # MD5 still shows that a file is the published one: nobody can make another one that fits a given sum.
+    # MD5 still shows that a file is the published one: nobody can make another file that fits a given sum.
     digest = hashlib.new(algorithm, usedforsecurity=False)
     with path.open("rb") as stream:
-        for piece in _pieces(stream):
-            digest.update(piece)
+        for chunk in _chunks(stream):
+            digest.update(chunk)
     return f"{algorithm}:{digest.hexdigest()}"
 
 
@@ -88,41 +88,41 @@ def _algorithm(file: RemoteFile) -> str:
 
 
 def _fetch_from(url: str, file: RemoteFile, part: Path, progress: Progress) -> None:
-    """Bring ``part`` to its whole length from one place, and check it; a wrong one is removed."""
-    kept = _length(part)
-    _complete(url, file, part, progress)
-    if kept and not matches(file, part):  # what was kept may have come from elsewhere and be wrong
+    """Complete ``part`` from one source, and check it; a wrong one is removed."""
+    earlier = _length(part)
+    _fetch_with_retries(url, file, part, progress)
+    if earlier and not matches(file, part):  # what was kept may have come from elsewhere and be wrong
         part.unlink()
-        _complete(url, file, part, progress)
-    if (got := checksum(part, _algorithm(file))) != file.checksum:
+        _fetch_with_retries(url, file, part, progress)
+    if (actual := checksum(part, _algorithm(file))) != file.checksum:
         length = _length(part)
         part.unlink()
-        raise _PlaceError(f"gave another file: {got} of {length} bytes; published is {file.checksum}")
+        raise _SourceError(f"gave another file: {actual} of {length} bytes; published is {file.checksum}")
 
 
-def _complete(url: str, file: RemoteFile, part: Path, progress: Progress) -> None:
+def _fetch_with_retries(url: str, file: RemoteFile, part: Path, progress: Progress) -> None:
     for _ in range(TRIES):
         before = _length(part)
         try:
-            return _go_on(url, file, part, progress)
-        except _CutError:
+            return _resume(url, file, part, progress)
+        except _ConnectionCutError:
             if _length(part) <= before:
                 raise
-    raise _PlaceError(f"the connection was cut {TRIES} times; {_length(part)} bytes are kept")
+    raise _SourceError(f"the connection was cut {TRIES} times; {_length(part)} bytes are kept")
 
 
-def _go_on(url: str, file: RemoteFile, part: Path, progress: Progress) -> None:
-    """Append what is missing, or begin anew where that cannot be asked for."""
-    have = _length(part)
-    if file.size is not None and have > file.size:
-        have = 0
-    if have and have == file.size:
+def _resume(url: str, file: RemoteFile, part: Path, progress: Progress) -> None:
+    """Append what is missing, or start over where the source cannot resume."""
+    kept = _length(part)
+    if file.size is not None and kept > file.size:
+        kept = 0
+    if kept and kept == file.size:
         return
-    with _open(url, have) as response:
-        start = _start(response, have)
-        total = _total(response, start)
+    with _open(url, kept) as response:
+        start = _first_byte(response, kept)
+        total = _total_size(response, start)
         if file.size is not None and total not in (None, file.size):
-            raise _PlaceError(f"offers {total} bytes; published are {file.size}")
+            raise _SourceError(f"offers {total} bytes; published are {file.size}")
         with part.open("r+b" if part.exists() else "wb") as out:
             out.truncate(start)
             out.seek(start)
@@ -130,37 +130,41 @@ def _go_on(url: str, file: RemoteFile, part: Path, progress: Progress) -> None:
                 response,
                 out,
                 file.size if total is None else total,
-                _Meter(file.name, total, start, progress),
+                _MegabyteProgress(file.name, total, start, progress),
             )
 
 
-def _copy(response: http.client.HTTPResponse, out: IO[bytes], total: int | None, meter: _Meter) -> None:
-    for piece in _received(response):
-        if total is not None and meter.bytes + len(piece) > total:
-            raise _PlaceError(f"gives more than {total} bytes")
-        out.write(piece)
-        meter.add(len(piece))
+def _copy(
+    response: http.client.HTTPResponse, out: IO[bytes], total: int | None, meter: _MegabyteProgress
+) -> None:
+    for chunk in _received_chunks(response):
+        if total is not None and meter.bytes + len(chunk) > total:
+            raise _SourceError(f"gives more than {total} bytes")
+        out.write(chunk)
+        meter.add(len(chunk))
     if total is not None and meter.bytes < total:
-        raise _CutError(f"the connection was cut after {meter.bytes} of {total} bytes, which are kept")
+        raise _ConnectionCutError(
+            f"the connection was cut after {meter.bytes} of {total} bytes, which are kept"
+        )
     meter.finish()
 
 
-def _received(response: http.client.HTTPResponse) -> Iterator[bytes]:
-    """Give what comes, as it comes: errors of the network are told apart from those of the disk here."""
+def _received_chunks(response: http.client.HTTPResponse) -> Iterator[bytes]:
+    """Yield what arrives; errors of the network are told apart from those of the disk here."""
     while True:
         try:
-            piece = response.read1(_PIECE)
+            chunk = response.read1(_CHUNK)
         except (OSError, http.client.HTTPException) as error:
-            raise _CutError(_said(error)) from error
-        if not piece:
+            raise _ConnectionCutError(_reason(error)) from error
+        if not chunk:
             return
-        yield piece
+        yield chunk
 
 
-def _open(url: str, have: int) -> http.client.HTTPResponse:
+def _open(url: str, kept: int) -> http.client.HTTPResponse:
     headers = {"User-Agent": f"twinspect/{__version__}", "Accept-Encoding": "identity"}
-    if have:
-        headers["Range"] = f"bytes={have}-"
+    if kept:
+        headers["Range"] = f"bytes={kept}-"
     try:
         response: http.client.HTTPResponse = _opener().open(
             urllib.request.Request(url, headers=headers),  # noqa: S310 - the opener knows http and https only
@@ -168,16 +172,16 @@ def _open(url: str, have: int) -> http.client.HTTPResponse:
         )
     except HTTPError as error:
         error.close()
-        if have and error.code == _RANGE_REFUSED:
+        if kept and error.code == _RANGE_REFUSED:
             return _open(url, 0)
-        raise _PlaceError(f"HTTP {error.code} {error.reason}") from error
+        raise _SourceError(f"HTTP {error.code} {error.reason}") from error
     except (OSError, http.client.HTTPException, ValueError) as error:
-        raise _PlaceError(_said(error)) from error
+        raise _SourceError(_reason(error)) from error
     return response
 
 
 def _opener() -> urllib.request.OpenerDirector:
-    """Build what opens http and https, through the proxy of the environment, and nothing else, redirected or not."""
+    """Build an opener for http and https alone, redirected or not, through the environment's proxy."""
     opener = urllib.request.OpenerDirector()
     for handler in (
         urllib.request.ProxyHandler,
@@ -192,23 +196,23 @@ def _opener() -> urllib.request.OpenerDirector:
     return opener
 
 
-def _start(response: http.client.HTTPResponse, have: int) -> int:
-    """Tell at which byte of the file an answer begins."""
+def _first_byte(response: http.client.HTTPResponse, kept: int) -> int:
+    """Return the byte of the file at which a response begins."""
     if response.status != http.client.PARTIAL_CONTENT:
         return 0
     text = response.headers.get("Content-Range", "")
-    if not text.startswith(f"bytes {have}-"):
-        raise _PlaceError(f"was asked for the bytes from {have} on and gives {text or 'others'}")
-    return have
+    if not text.startswith(f"bytes {kept}-"):
+        raise _SourceError(f"was asked for the bytes from {kept} on and gives {text or 'others'}")
+    return kept
 
 
-def _total(response: http.client.HTTPResponse, start: int) -> int | None:
-    """Tell how long the whole file is said to be."""
+def _total_size(response: http.client.HTTPResponse, start: int) -> int | None:
+    """Return the length of the whole file, as far as the response says it."""
     length = response.headers.get("Content-Length", "")
     return start + int(length) if length.isdecimal() else None
 
 
-def _said(error: Exception) -> str:
+def _reason(error: Exception) -> str:
     reason = error.reason if isinstance(error, URLError) else error
     if isinstance(reason, OSError) and reason.strerror:
         return reason.strerror
@@ -219,19 +223,19 @@ def _length(path: Path) -> int:
     return path.stat().st_size if path.is_file() else 0
 
 
-def _pieces(stream: IO[bytes]) -> Iterator[bytes]:
-    while piece := stream.read(_PIECE):
-        yield piece
+def _chunks(stream: IO[bytes]) -> Iterator[bytes]:
+    while chunk := stream.read(_CHUNK):
+        yield chunk
 
 
-class _Meter:
+class _MegabyteProgress:
     """Turns bytes into the steps of a progress bar.
 
     Args:
         name: of the file.
         total: its length in bytes, if that is known.
-        start: the bytes that were there before.
-        progress: is told.
+        start: bytes that were there before.
+        progress: the progress bar.
     """
 
     def __init__(self, name: str, total: int | None, start: int, progress: Progress) -> None:

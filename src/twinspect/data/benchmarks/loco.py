@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING
 
 from twinspect.data.benchmarks.by_category import read_categories
 from twinspect.data.layouts import read_mvtec
-from twinspect.data.listing import Found, subfolders
+from twinspect.data.listing import Listing, subfolders
 from twinspect.data.masks import attach_mask_folders
-from twinspect.data.saturation_rules import attacher
+from twinspect.data.saturation_rules import mask_attacher
 
 if TYPE_CHECKING:
     import os
@@ -44,8 +44,8 @@ def MVTecLOCO(root: str | os.PathLike[str], categories: Categories = None) -> Da
     return read_categories("MVTecLOCO", root, categories, read=_read, parts=parts, layout=layout)
 
 
-def _read(folder: Path, root: Path) -> Found:
-    found = Found()
-    folders = subfolders(folder, found)
-    found.add(read_mvtec(folders, root, attacher(folder, found, attach_mask_folders)))
-    return found
+def _read(folder: Path, root: Path) -> Listing:
+    listing = Listing()
+    folders = subfolders(folder, listing)
+    listing.add(read_mvtec(folders, root, mask_attacher(folder, listing, attach_mask_folders)))
+    return listing

@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from twinspect.data.benchmarks.catalogue import CATALOGUE
-from twinspect.data.benchmarks.fixed_split import deal_each, stated
-from twinspect.data.benchmarks.loader_base import add, finished, paired
-from twinspect.data.benchmarks.root_folder import whole_root
-from twinspect.data.listing import Found, find_images, relative_name
+from twinspect.data.benchmarks.fixed_split import describe_split, split_images
+from twinspect.data.benchmarks.loader_base import add_usable, build_data_set, pair_with_masks
+from twinspect.data.benchmarks.root_folder import complete_root
+from twinspect.data.listing import Listing, find_images, relative_name
 from twinspect.data.samples import GOOD, Sample
 
 if TYPE_CHECKING:
@@ -41,18 +41,18 @@ def MagneticTile(root: str | os.PathLike[str], *, test_every: int = 5) -> DataSe
     Source: Huang et al., The Visual Computer 2020; https://github.com/abin24/Magnetic-tile-defect-datasets.
     """
     entry = CATALOGUE["MagneticTile"]
-    folder = whole_root(root, entry, [f"MT_{kind}/Imgs" for kind in _KINDS])
-    found = Found()
-    samples = [sample for kind in _KINDS for sample in _kind(folder, kind, found)]
-    add(found, deal_each(samples, test_every))
-    return finished(entry, found, folder, f"MT_<kind>/Imgs; {stated('images', test_every)}")
+    folder = complete_root(root, entry, [f"MT_{kind}/Imgs" for kind in _KINDS])
+    listing = Listing()
+    samples = [sample for kind in _KINDS for sample in _kind(folder, kind, listing)]
+    add_usable(listing, split_images(samples, test_every))
+    return build_data_set(entry, listing, folder, f"MT_<kind>/Imgs; {describe_split('images', test_every)}")
 
 
-def _kind(root: Path, kind: str, found: Found) -> Iterator[Sample]:
-    files = find_images(root / f"MT_{kind}" / "Imgs", found)
+def _kind(root: Path, kind: str, listing: Listing) -> Iterator[Sample]:
+    files = find_images(root / f"MT_{kind}" / "Imgs", listing)
     masks = [path for path in files if path.suffix.lower() == _MASK_SUFFIX]
     images = [path for path in files if path.suffix.lower() != _MASK_SUFFIX]
     label = GOOD if kind == "Free" else kind
-    for path, mask in paired(images, masks, "", found):
-        own = None if label == GOOD else mask
-        yield Sample(path, relative_name(path, root), "test", label, "MagneticTile", own)
+    for path, mask in pair_with_masks(images, masks, "", listing):
+        defect_mask = None if label == GOOD else mask
+        yield Sample(path, relative_name(path, root), "test", label, "MagneticTile", defect_mask)

@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from twinspect.data.benchmarks.by_category import read_categories
-from twinspect.data.benchmarks.loader_base import add, paired
+from twinspect.data.benchmarks.loader_base import add_usable, pair_with_masks
 from twinspect.data.layouts import SPLIT_FOLDERS
-from twinspect.data.listing import Found, find_images, label_from, relative_name, subfolders
+from twinspect.data.listing import Listing, find_images, label_from, relative_name, subfolders
 from twinspect.data.samples import GOOD, Sample
 
 if TYPE_CHECKING:
@@ -44,18 +44,18 @@ def MVTec3D(root: str | os.PathLike[str], categories: Categories = None) -> Data
     return read_categories("MVTec3D", root, categories, read=_read, parts=_PARTS, layout=layout)
 
 
-def _read(folder: Path, root: Path) -> Found:
-    found = Found()
+def _read(folder: Path, root: Path) -> Listing:
+    listing = Listing()
     for part in _PARTS:
-        for kind in subfolders(folder / part, found).values():
-            add(found, _kind(kind, root, SPLIT_FOLDERS[part], found))
-    return found
+        for kind in subfolders(folder / part, listing).values():
+            add_usable(listing, _kind(kind, root, SPLIT_FOLDERS[part], listing))
+    return listing
 
 
-def _kind(folder: Path, root: Path, split: Split, found: Found) -> Iterator[Sample]:
+def _kind(folder: Path, root: Path, split: Split, listing: Listing) -> Iterator[Sample]:
     label = label_from(folder.name)
-    parts = subfolders(folder, found)
-    images = find_images(parts["rgb"], found) if "rgb" in parts else []
-    masks = find_images(parts["gt"], found) if "gt" in parts and label != GOOD else []
-    for path, mask in paired(images, masks, "", found):
+    parts = subfolders(folder, listing)
+    images = find_images(parts["rgb"], listing) if "rgb" in parts else []
+    masks = find_images(parts["gt"], listing) if "gt" in parts and label != GOOD else []
+    for path, mask in pair_with_masks(images, masks, "", listing):
         yield Sample(path, relative_name(path, root), split, label, mask=mask)

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Final
 
 from twinspect.data.benchmarks.by_category import read_categories
 from twinspect.data.layouts import read_mvtec
-from twinspect.data.listing import Found, subfolders
+from twinspect.data.listing import Listing, subfolders
 
 if TYPE_CHECKING:
     import os
@@ -69,8 +69,8 @@ def BTAD(root: str | os.PathLike[str], categories: Categories = None) -> DataSet
     return read_categories("BTAD", root, categories, read=read_category, parts=PARTS, layout=layout)
 
 
-def read_category(folder: Path, root: Path) -> Found:
+def read_category(folder: Path, root: Path) -> Listing:
     """Read one category in MVTec layout."""
-    found = Found()
-    found.add(read_mvtec(subfolders(folder, found), root))
-    return found
+    listing = Listing()
+    listing.add(read_mvtec(subfolders(folder, listing), root))
+    return listing

@@ -6,12 +6,12 @@ import json
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final, Literal, get_args
 
-from twinspect.data.benchmarks.by_category import check_parts, chosen
+from twinspect.data.benchmarks.by_category import check_categories, check_parts
 from twinspect.data.benchmarks.catalogue import CATALOGUE
 from twinspect.data.benchmarks.listed_files import listed_samples
-from twinspect.data.benchmarks.loader_base import finished
+from twinspect.data.benchmarks.loader_base import build_data_set
 from twinspect.data.benchmarks.root_folder import benchmark_root, missing_parts
-from twinspect.data.listing import Found, label_from, relative_name
+from twinspect.data.listing import Listing, label_from, relative_name
 from twinspect.data.samples import GOOD, Sample
 from twinspect.errors import ConfigError, DataError
 
@@ -66,42 +66,42 @@ def RealIAD(
     """
     _check_choices(views, size)
     entry, images = CATALOGUE["RealIAD"], f"realiad_{size}"
-    names = chosen(entry, categories)
+    names = check_categories(entry, categories)
     folder = benchmark_root(root, entry, lambda path: _fits(path, images), f"{images}/ and realiad_jsons/")
     check_parts(folder / images, entry, names, ())
-    jsons, only_top = _chosen_jsons(folder, views)
+    jsons, only_top = _find_jsons(folder, views)
     _check_jsons(folder, jsons, names)
-    found = Found()
+    listing = Listing()
     for name in names:
         rows = _rows(jsons / f"{name}.json", folder / images / name, folder)
         kept = (row for row in rows if not only_top or _TOP in row.path.name)
         if views == "multi":
             kept = (replace(row, group=relative_name(row.path.parent, folder)) for row in kept)
-        found.add(listed_samples(kept, folder, entry))
+        listing.add(listed_samples(kept, folder, entry))
     layout = f"{images}, split by {relative_name(jsons, folder)}{f', {_TOP} only' if only_top else ''}"
     whole = views == "multi" and len(names) == len(entry.categories)
-    return finished(entry, found, folder, layout, whole=whole)
+    return build_data_set(entry, listing, folder, layout, whole=whole)
 
 
 def _fits(path: Path, images: str) -> bool:
     return (path / images).is_dir() and _jsons(path, _JSONS) is not None
 
 
-def _chosen_jsons(root: Path, views: Views) -> tuple[Path, bool]:
+def _find_jsons(root: Path, views: Views) -> tuple[Path, bool]:
     """Return the folder of JSON files, and whether all but the view from above must be left out of them."""
-    own = _jsons(root, _SINGLE_JSONS) if views == "single" else None
-    return own or _jsons(root, _JSONS) or root, views == "single" and own is None
+    single = _jsons(root, _SINGLE_JSONS) if views == "single" else None
+    return single or _jsons(root, _JSONS) or root, views == "single" and single is None
 
 
 def _check_choices(views: object, size: object) -> None:
-    for what, came, allowed in (("views", views, get_args(Views)), ("size", size, get_args(Size))):
-        if came not in allowed:
-            raise ConfigError(f"{what} is {came!r}; allowed are {', '.join(map(repr, allowed))}")
+    for name, value, allowed in (("views", views, get_args(Views)), ("size", size, get_args(Size))):
+        if value not in allowed:
+            raise ConfigError(f"{name} is {value!r}; allowed are {', '.join(map(repr, allowed))}")
 
 
-def _jsons(root: Path, places: tuple[str, ...]) -> Path | None:
+def _jsons(root: Path, folders: tuple[str, ...]) -> Path | None:
     """Return the first of the folders that holds JSON files."""
-    return next((root / place for place in places if any((root / place).glob("*.json"))), None)
+    return next((root / folder for folder in folders if any((root / folder).glob("*.json"))), None)
 
 
 def _check_jsons(root: Path, jsons: Path, names: tuple[str, ...]) -> None:
@@ -126,6 +126,6 @@ def _rows(path: Path, folder: Path, root: Path) -> Iterator[Sample]:
 def _sample(row: dict[str, Any], folder: Path, root: Path, split: Split) -> Sample:
     path = folder / row["image_path"]
     label = label_from(row["anomaly_class"])
-    # A defect that one view does not show makes a good image of it, whatever mask may be named.
+    # A view that does not show the defect is a good image, whatever mask may be named.
     mask = folder / row["mask_path"] if row.get("mask_path") and label != GOOD else None
     return Sample(path, relative_name(path, root), split, label, folder.name, mask)

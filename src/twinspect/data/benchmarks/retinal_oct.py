@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from twinspect.data.benchmarks.catalogue import CATALOGUE
-from twinspect.data.benchmarks.loader_base import finished
-from twinspect.data.benchmarks.root_folder import whole_root
-from twinspect.data.listing import Found, find_images, label_from, relative_name, with_category
+from twinspect.data.benchmarks.loader_base import build_data_set
+from twinspect.data.benchmarks.root_folder import complete_root
+from twinspect.data.listing import Listing, find_images, label_from, relative_name, with_category
 from twinspect.data.samples import Sample
 
 if TYPE_CHECKING:
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from twinspect.data.samples import DataSet, Split
 
 _DISEASES: Final = ("CNV", "DME", "DRUSEN")
-_NEEDED: Final = ("train/NORMAL", "test/NORMAL", *(f"test/{name}" for name in _DISEASES))
+_REQUIRED: Final = ("train/NORMAL", "test/NORMAL", *(f"test/{name}" for name in _DISEASES))
 
 
 def RetinalOCT(root: str | os.PathLike[str]) -> DataSet:
@@ -36,25 +36,25 @@ def RetinalOCT(root: str | os.PathLike[str]) -> DataSet:
     Source: Kermany et al., Cell 2018; https://data.mendeley.com/datasets/rscbjbr9sj
     """
     entry = CATALOGUE["RetinalOCT"]
-    folder = whole_root(root, entry, _NEEDED)
-    found = Found()
-    for part in _NEEDED:
-        _add(found, folder / part, folder)
-    _name_unused(found, folder)
+    folder = complete_root(root, entry, _REQUIRED)
+    listing = Listing()
+    for part in _REQUIRED:
+        _add(listing, folder / part, folder)
+    _skip_unused(listing, folder)
     layout = "train/NORMAL, test/{NORMAL,CNV,DME,DRUSEN}"
-    return finished(entry, with_category(found, entry.key), folder, layout)
+    return build_data_set(entry, with_category(listing, entry.key), folder, layout)
 
 
-def _add(found: Found, part: Path, root: Path) -> None:
-    for path in find_images(part, found):
+def _add(listing: Listing, part: Path, root: Path) -> None:
+    for path in find_images(part, listing):
         split: Split = "train" if part.parent.name == "train" else "test"
-        found.samples.append(Sample(path, relative_name(path, root), split, label_from(part.name)))
+        listing.samples.append(Sample(path, relative_name(path, root), split, label_from(part.name)))
 
 
-def _name_unused(found: Found, root: Path) -> None:
-    """Name whole folders: they hold tens of thousands of images."""
+def _skip_unused(listing: Listing, root: Path) -> None:
+    """List unused folders as a whole: they hold tens of thousands of images."""
     for name in _DISEASES:
         if (root / "train" / name).is_dir():
-            found.skip(root / "train" / name, "for training, but anomalous: fit must not see it")
+            listing.skip(root / "train" / name, "for training, but anomalous: fit must not see it")
     if (root / "val").is_dir():
-        found.skip(root / "val", "for validation, with too few good images to calibrate on")
+        listing.skip(root / "val", "for validation, with too few good images to calibrate on")

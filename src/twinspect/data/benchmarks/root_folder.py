@@ -20,7 +20,7 @@ _ARCHIVES: Final = (
     *(".tar", ".tar.gz", ".tgz", ".tar.xz", ".txz", ".tar.bz2", ".tbz2"),
     *(".zip", ".7z", ".rar"),
 )
-_MOST_NAMED: Final = 5
+_MAX_NAMES: Final = 5
 
 
 def benchmark_root(
@@ -45,13 +45,15 @@ def benchmark_root(
             f"{path}: no copy of {entry.title} begins here; {_remedy(path, entry, fits, expected)}"
         )
     if not path.exists():
-        raise DataError(f"{path}: no such folder; {_get(entry, str(path))}; expected {expected}")
+        raise DataError(f"{path}: no such folder; {_where_to_get(entry, str(path))}; expected {expected}")
     if _is_archive(path):
-        raise DataError(f"{path}: is an archive; {_unpack(path)}, then name the folder that has {expected}")
+        raise DataError(
+            f"{path}: is an archive; {_how_to_unpack(path)}, then name the folder that has {expected}"
+        )
     raise DataError(f"{path}: is a file; expected the folder of {entry.title}, which has {expected}")
 
 
-def whole_root(root: str | os.PathLike[str], entry: Benchmark, parts: Sequence[str]) -> Path:
+def complete_root(root: str | os.PathLike[str], entry: Benchmark, parts: Sequence[str]) -> Path:
     """Check that a folder is where a benchmark begins, told by any of its parts, and has them all.
 
     Args:
@@ -71,20 +73,22 @@ def whole_root(root: str | os.PathLike[str], entry: Benchmark, parts: Sequence[s
 
 
 def missing_parts(root: Path, entry: Benchmark, missing: Iterable[str], remedy: str) -> DataError:
-    """Build the error for a copy that lacks folders or files; it names the first few and any archive left packed."""
+    """Build the error for an incomplete copy; it names the first few missing parts and an archive to unpack."""
     names = list(missing)
-    packed = [path for path in _entries(root) if _is_archive(path)]
-    unpack = f"; there are archives: {_unpack(packed[0])}" if packed else ""
-    return DataError(f"{root}: a partial copy of {entry.title}, without {listed(names)}{unpack}; {remedy}")
+    archives = [path for path in _entries(root) if _is_archive(path)]
+    unpack = f"; there are archives: {_how_to_unpack(archives[0])}" if archives else ""
+    return DataError(
+        f"{root}: a partial copy of {entry.title}, without {join_names(names)}{unpack}; {remedy}"
+    )
 
 
-def listed(names: list[str]) -> str:
+def join_names(names: list[str]) -> str:
     """Join names, the first few of many."""
-    more = len(names) - _MOST_NAMED
-    return ", ".join(names[:_MOST_NAMED]) + (f" and {more} more" if more > 0 else "")
+    more = len(names) - _MAX_NAMES
+    return ", ".join(names[:_MAX_NAMES]) + (f" and {more} more" if more > 0 else "")
 
 
-def below(path: Path) -> Iterator[Path]:
+def folders_below(path: Path) -> Iterator[Path]:
     """Give the folders one and two levels down, the nearer first."""
     folders = [entry for entry in _entries(path) if entry.is_dir()]
     yield from folders
@@ -93,22 +97,22 @@ def below(path: Path) -> Iterator[Path]:
 
 
 def _remedy(path: Path, entry: Benchmark, fits: Callable[[Path], bool], expected: str) -> str:
-    if inside := next((folder for folder in below(path) if fits(folder)), None):
-        return f"it lies further down: type {_call(entry, inside)}"
+    if inside := next((folder for folder in folders_below(path) if fits(folder)), None):
+        return f"it lies further down: type {_python_call(entry, inside)}"
     above = path.absolute().parent
     if fits(above):
-        return f"this is one part of it: type {_call(entry, above)}"
-    packed = [found for found in _entries(path) if _is_archive(found)]
-    there = listed([found.name for found in _entries(path)]) or "nothing"
-    first = f"{_unpack(packed[0])}; " if packed else ""
-    return f"{first}expected {expected}; there is: {there}; {_get(entry, 'DIR')}"
+        return f"this is one part of it: type {_python_call(entry, above)}"
+    archives = [inside for inside in _entries(path) if _is_archive(inside)]
+    contents = join_names([inside.name for inside in _entries(path)]) or "nothing"
+    unpack = f"{_how_to_unpack(archives[0])}; " if archives else ""
+    return f"{unpack}expected {expected}; there is: {contents}; {_where_to_get(entry, 'DIR')}"
 
 
-def _call(entry: Benchmark, folder: Path) -> str:
+def _python_call(entry: Benchmark, folder: Path) -> str:
     return f"ts.data.{entry.key}({folder.as_posix()!r})"
 
 
-def _get(entry: Benchmark, folder: str) -> str:
+def _where_to_get(entry: Benchmark, folder: str) -> str:
     direct = (
         f", or type: twinspect download {entry.key} {shlex.quote(folder)}" if entry.key in SOURCES else ""
     )
@@ -119,7 +123,7 @@ def _is_archive(path: Path) -> bool:
     return path.is_file() and path.name.casefold().endswith(_ARCHIVES)
 
 
-def _unpack(archive: Path) -> str:
+def _how_to_unpack(archive: Path) -> str:
     """Say how to unpack an archive, with a command that works on every system where there is one."""
     folder, name = archive.parent, archive.name.casefold()
     if name.endswith((".7z", ".rar")):

@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from twinspect.data.benchmarks.catalogue import CATALOGUE
-from twinspect.data.benchmarks.loader_base import finished
+from twinspect.data.benchmarks.loader_base import build_data_set
 from twinspect.data.benchmarks.root_folder import benchmark_root, missing_parts
 from twinspect.data.class_folders import add_classes
-from twinspect.data.listing import Found, relative_name
+from twinspect.data.listing import Listing, relative_name
 from twinspect.data.samples import ClassSet
 
 if TYPE_CHECKING:
@@ -43,13 +43,13 @@ def View(root: str | os.PathLike[str]) -> ClassSet:
         root, entry, lambda path: any((path / half).is_dir() for half in _HALVES), expected
     )
     halves = {_half(folder, name): split for name, split in _HALVES.items()}
-    wanted = [half / name for half in halves for name in entry.categories]
-    if missing := [relative_name(path, folder) for path in wanted if not path.is_dir()]:
+    folders = [half / name for half in halves for name in entry.categories]
+    if missing := [relative_name(path, folder) for path in folders if not path.is_dir()]:
         raise missing_parts(folder, entry, missing, f"get it whole from {entry.page}")
-    found = Found()
+    listing = Listing()
     for half, split in halves.items():
-        add_classes(found, half, folder, split)
-    return ClassSet.of(finished(entry, found, folder, expected))
+        add_classes(listing, half, folder, split)
+    return ClassSet.of(build_data_set(entry, listing, folder, expected))
 
 
 def _half(folder: Path, name: str) -> Path:

@@ -6,10 +6,10 @@ import csv
 from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
-from twinspect.data.benchmarks.by_category import check_parts, chosen, read_categories
+from twinspect.data.benchmarks.by_category import check_categories, check_parts, read_categories
 from twinspect.data.benchmarks.catalogue import CATALOGUE
 from twinspect.data.benchmarks.listed_files import listed_samples
-from twinspect.data.benchmarks.loader_base import finished
+from twinspect.data.benchmarks.loader_base import build_data_set
 from twinspect.data.benchmarks.mvtec_layout import LAYOUT, PARTS, read_category
 from twinspect.data.benchmarks.root_folder import benchmark_root
 from twinspect.data.samples import Sample
@@ -52,16 +52,18 @@ def VisA(root: str | os.PathLike[str], categories: Categories = None) -> DataSet
     Source: Zou et al., ECCV 2022; https://github.com/amazon-science/spot-diff
     """
     entry = CATALOGUE["VisA"]
-    names = chosen(entry, categories)
+    names = check_categories(entry, categories)
     expected = f"{_TABLE} beside a folder for each category, or the copy in MVTec layout"
     folder = benchmark_root(root, entry, _fits, expected)
     if not (folder / _TABLE).is_file():
         copy = folder / "1cls" if (folder / "1cls").is_dir() else folder
         return read_categories("VisA", copy, categories, read=read_category, parts=PARTS, layout=LAYOUT)
     check_parts(folder, entry, names, ("Data/Images", "Data/Masks"))
-    found = listed_samples((sample for sample in _rows(folder) if sample.category in names), folder, entry)
+    listing = listed_samples((sample for sample in _rows(folder) if sample.category in names), folder, entry)
     whole = len(names) == len(entry.categories)
-    return finished(entry, found, folder, f"Data/Images and Data/Masks, split by {_TABLE}", whole=whole)
+    return build_data_set(
+        entry, listing, folder, f"Data/Images and Data/Masks, split by {_TABLE}", whole=whole
+    )
 
 
 def _fits(path: Path) -> bool:

@@ -18,8 +18,6 @@ if TYPE_CHECKING:
 
 EMBEDDING_BLOCKS = 3
 """Residual blocks of the one-class embedding, as in the authors' code."""
-EXPANSION = 4
-"""Outer against inner channels of the embedding's bottlenecks, where the teacher has bottlenecks."""
 
 
 class Bottleneck(nn.Module):

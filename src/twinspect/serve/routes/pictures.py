@@ -11,13 +11,13 @@ from fastapi.responses import Response
 from PIL import Image
 
 from twinspect.errors import ImageError, NotStoredError
+from twinspect.images.formats import MEDIA_TYPES
 from twinspect.images.reading import read_rgb
 from twinspect.report.heatmaps import overlay as overlaid
 from twinspect.report.heatmaps import tint
 from twinspect.serve.api_errors import ApiError
 from twinspect.serve.http.context import Context, Here, Viewer, refusals
 from twinspect.serve.routes.inspections import Number
-from twinspect.serve.uploads.checks import MEDIA_TYPES
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

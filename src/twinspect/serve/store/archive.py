@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from twinspect.errors import ConfigError, NotStoredError, StoreError
-from twinspect.images.reading import IMAGE_SUFFIXES
+from twinspect.images.formats import IMAGE_SUFFIXES
 from twinspect.utils.files import write_atomically
 
 if TYPE_CHECKING:
@@ -67,7 +67,7 @@ class Archive:
 
         Args:
             data: the file as it came, checked to be an image.
-            suffix: of the format that it is, one of :data:`twinspect.images.reading.IMAGE_SUFFIXES`.
+            suffix: of the format that it is, one of :data:`twinspect.images.formats.IMAGE_SUFFIXES`.
             width: in pixels.
             height: in pixels.
 

@@ -8,34 +8,18 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from twinspect.errors import ImageError, SeveralPicturesError, TooManyPixelsError
-from twinspect.images.file_structure import DamagedError, dissect, foreign
-from twinspect.images.reading import MAX_PIXELS, MIN_SIDE, image_size, read_rgb
+from twinspect.images.file_structure import DamagedError, foreign_content, read_structure
+from twinspect.images.formats import FORMAT_NAMES, detect_format
+from twinspect.images.reading import MAX_PIXELS, MIN_SIDE, read_rgb
 from twinspect.serve.api_errors import ApiError
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-SUFFIXES: Final = {"PNG": ".png", "JPEG": ".jpg", "TIFF": ".tif", "BMP": ".bmp", "WebP": ".webp"}
-"""The ending under which each format is archived."""
-MEDIA_TYPES: Final = {
-    ".png": "image/png",
-    ".jpg": "image/jpeg",
-    ".tif": "image/tiff",
-    ".bmp": "image/bmp",
-    ".webp": "image/webp",
-}
-"""What an archived file is sent back as."""
-_STARTS: Final = {
-    b"\x89PNG\r\n\x1a\n": "PNG",
-    b"\xff\xd8\xff": "JPEG",
-    b"II*\0": "TIFF",
-    b"MM\0*": "TIFF",
-    b"II+\0": "TIFF",
-    b"MM\0+": "TIFF",
-    b"BM": "BMP",
-}
-_ALLOWED: Final = "allowed are whole PNG, JPEG, TIFF, BMP and WebP files of one picture"
+    from twinspect.images.formats import ImageFormat
+
+_ALLOWED: Final = f"allowed are whole {FORMAT_NAMES} files of one picture"
 _LONGEST_NAME: Final = 200
 _UNNAMED: Final = "image"
 
@@ -104,10 +88,15 @@ def check(upload: Upload, limits: Limits, *, bits: int | None = None) -> Checked
         raise too_large(upload.size, limits)
     if not upload.data:
         raise ApiError("image_empty", f"the file is empty (0 bytes); {_ALLOWED}")
-    kind = sniff(upload.data)
-    _check_anatomy(kind, upload.data)
-    pixels = _decoded(upload.data, kind, limits, bits)
-    return CheckedImage(upload.name, upload.data, SUFFIXES[kind], pixels)
+    image_format = detect_format(upload.data)
+    if image_format is None:
+        start = upload.data[:12]
+        raise ApiError(
+            "image_unknown_type", f"the file is not an image: it starts with {start!r}; {_ALLOWED}"
+        )
+    _check_structure(image_format, upload.data)
+    pixels = _decoded(upload.data, image_format, limits, bits)
+    return CheckedImage(upload.name, upload.data, image_format.suffixes[0], pixels)
 
 
 def too_large(size: int, limits: Limits) -> ApiError:
@@ -118,20 +107,6 @@ def too_large(size: int, limits: Limits) -> ApiError:
         f"the file has {size:,} bytes or more; allowed are {limits.image_bytes:,} ({most:g} MB): "
         "send a smaller file, or start the server with a larger --max-image-mb",
     )
-
-
-def sniff(data: bytes) -> str:
-    """Name the format by the first bytes.
-
-    Raises:
-        Refusal: ``image_unknown_type``.
-    """
-    if data[:4] == b"RIFF" and data[8:12] == b"WEBP":
-        return "WebP"
-    for start, kind in _STARTS.items():
-        if data.startswith(start):
-            return kind
-    raise ApiError("image_unknown_type", f"the file is no image: it starts with {data[:12]!r}; {_ALLOWED}")
 
 
 def display_name(text: str | None) -> str:
@@ -146,39 +121,43 @@ def display_name(text: str | None) -> str:
     return visible.strip()[:_LONGEST_NAME] or _UNNAMED
 
 
-def _check_anatomy(kind: str, data: bytes) -> None:
+def _check_structure(image_format: ImageFormat, data: bytes) -> None:
+    name = image_format.name
     try:
-        anatomy = dissect(kind, data)
+        structure = read_structure(image_format, data)
     except DamagedError as error:
-        raise ApiError("image_damaged", f"the {kind} cannot be read: {error}; {_ALLOWED}") from None
-    if anatomy.animated:
-        raise ApiError("image_several_pictures", f"the {kind} is an animation; {_ALLOWED}")
-    if found := foreign(data, anatomy):
+        raise ApiError("image_damaged", f"the {name} cannot be read: {error}; {_ALLOWED}") from None
+    if structure.animated:
+        raise ApiError("image_several_pictures", f"the {name} is an animation; {_ALLOWED}")
+    if content := foreign_content(data, structure):
         raise ApiError(
             "image_polyglot",
-            f"the {kind} is not only an image: {found}; {_ALLOWED}: open it and save it anew",
+            f"the {name} is not only an image: {content}; {_ALLOWED}: open it and save it anew",
         )
 
 
-def _decoded(data: bytes, kind: str, limits: Limits, bits: int | None) -> NDArray[np.uint8]:
-    name = Path(kind)
+def _decoded(data: bytes, image_format: ImageFormat, limits: Limits, bits: int | None) -> NDArray[np.uint8]:
+    name = Path(image_format.name)
     try:
-        height, width = image_size(name, content=data)
-        if height * width > limits.pixels:
-            raise TooManyPixelsError(
-                f"{width} x {height} pixels are {height * width:,}, allowed are at most {limits.pixels:,}"
-            )
-        if min(height, width) < MIN_SIDE:
-            raise ApiError(
-                "image_too_small",
-                f"the image has {width} x {height} pixels; both sides must be {MIN_SIDE} or more",
-            )
-        return read_rgb(name, bits=bits, content=data)
+        pixels = read_rgb(
+            name,
+            bits=bits,
+            content=data,
+            image_format=image_format,
+            max_pixels=min(limits.pixels, MAX_PIXELS),
+        )
     except ImageError as error:
         message = str(error).removeprefix(f"{name}: ")
-        raise ApiError(_code(error), f"the {kind}: {message}; {_ALLOWED}") from None
+        raise ApiError(_code(error), f"the {name}: {message}; {_ALLOWED}") from None
     except MemoryError:
-        raise ApiError("image_too_many_pixels", f"the {kind} takes more memory than there is") from None
+        raise ApiError("image_too_many_pixels", f"the {name} takes more memory than there is") from None
+    height, width = pixels.shape[:2]
+    if min(height, width) < MIN_SIDE:
+        raise ApiError(
+            "image_too_small",
+            f"the image has {width} x {height} pixels; both sides must be {MIN_SIDE} or more",
+        )
+    return pixels
 
 
 def _code(error: ImageError) -> str:
