@@ -7,6 +7,8 @@ from importlib.resources import files
 from string import Template
 from typing import TYPE_CHECKING, Final
 
+from markupsafe import Markup
+
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
@@ -45,7 +47,7 @@ def element(name: str, *children: str, **attributes: str | float | None) -> Html
 
 def join(parts: Iterable[str]) -> Html:
     """Put parts one after the other, escaping those that are not markup."""
-    return Html("".join(part if isinstance(part, Html) else escape(part) for part in parts))
+    return Html("".join(part if isinstance(part, Html | Markup) else escape(part) for part in parts))
 
 
 def table(
