@@ -12,7 +12,7 @@ from PIL import Image
 
 from twinspect.data import Sample
 from twinspect.inference.results import ImageScore
-from twinspect.report.gallery import LARGEST_PICTURE, SHOWN_SIDE, Exhibit, Gallery, Panel
+from twinspect.report.gallery import LARGEST_PICTURE, SHOWN_SIDE, Gallery, KeptImage, Panel
 from twinspect.report.heatmaps import overlay, truth
 
 THRESHOLD = 0.6
@@ -26,7 +26,7 @@ def result(number: int, score: float, label: str, side: int = 4) -> ImageScore:
     return ImageScore(sample, score, 0.5, score > THRESHOLD, values)
 
 
-def names(exhibits: list[Exhibit]) -> list[str]:
+def names(exhibits: list[KeptImage]) -> list[str]:
     return [exhibit.row.sample.name for exhibit in exhibits]
 
 

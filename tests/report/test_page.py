@@ -7,7 +7,7 @@ import re
 from dataclasses import replace
 from html.parser import HTMLParser
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
@@ -22,10 +22,14 @@ from twinspect.inference.results import ImageScore
 from twinspect.metrics import DEFINITIONS, auroc_interval, mean_interval
 from twinspect.report import write_evaluation
 from twinspect.report.formatting import Rate, calibration_spread, chance_of_as_many
-from twinspect.report.markup import VOID
-from twinspect.report.metric_sections import metrics
+from twinspect.report.metric_sections import metric_section
+from twinspect.report.rendering import render_template
+
+if TYPE_CHECKING:
+    from twinspect.evaluation.evaluation import Evaluation
 
 SIDE = 24
+VOID = {"br", "img", "meta", "wbr"}
 HOSTILE = "<img src=x onerror=1>.png"
 CALIBRATION = Calibration(tuple(np.linspace(0.1, 1.0, 19)), 0.05, map_range=(0.2, 1.2))
 
@@ -355,11 +359,17 @@ def test_a_place_that_cannot_be_a_folder_is_named_before_any_work(tmp_path: Path
     assert ticks == []
 
 
+def metrics_html(evaluation: Evaluation) -> str:
+    return render_template(
+        "report/templates/metrics.html", evaluation=evaluation, metrics=metric_section(evaluation)
+    )
+
+
 def test_the_bound_of_binned_pixel_metrics_is_stated(tmp_path: Path) -> None:
     found = write_evaluation(StubDetector(), images(tmp_path), tmp_path / "out", model="m")
-    assert "binned" not in metrics(found)
+    assert "binned" not in metrics_html(found)
     binned = replace(found, error_bounds={"": {"auroc": 0.00012, "ap": 0.003}})
-    assert "off by at most: all images: auroc 0.00012, ap 0.003." in metrics(binned)
+    assert "off by at most: all images: auroc 0.00012, ap 0.003." in metrics_html(binned)
 
 
 def test_masks_that_mark_nothing_leave_the_pro_curve_out(tmp_path: Path) -> None:

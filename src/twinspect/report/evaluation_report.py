@@ -12,8 +12,8 @@ from twinspect.errors import ConfigError, optional
 from twinspect.evaluation.evaluation import evaluate
 from twinspect.evaluation.patch_features import one_teacher, sample_patches
 from twinspect.report.gallery import Gallery
-from twinspect.report.page import Report, render
-from twinspect.report.training_section import Learning
+from twinspect.report.page import Report, render_report
+from twinspect.report.training_section import TrainingHistory
 from twinspect.report.tsne_section import EXTRA
 from twinspect.utils.files import write_atomically
 
@@ -75,9 +75,9 @@ def write_evaluation(
     about = _about(detector, model)
     record = metrics_record(about, detector.calibration_, test.name, found)
     write_atomically(out / "metrics.json", (json.dumps(record, indent=1, allow_nan=False) + "\n").encode())
-    trained = Learning(detector.losses_, detector.curves_)
+    trained = TrainingHistory(detector.losses_, detector.curves_)
     patches = sample_patches(shown, test) if shown else None
-    page = render(
+    page = render_report(
         Report(about, test.name, detector.calibration_, found, gallery, trained, detector.bits, patches)
     )
     write_atomically(

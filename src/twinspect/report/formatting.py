@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from twinspect.metrics import binomial_interval
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping
 
     from twinspect.calibration.conformal import Calibration
     from twinspect.inference.results import ImageScore
@@ -104,14 +104,14 @@ def _beta(calibration: Calibration) -> tuple[int, int]:
     return k, n + 1 - k
 
 
-def p_words(p_value: float, images: int) -> str:
+def explain_p_value(p_value: float, images: int) -> str:
     """Say a p-value in words.
 
     Args:
         p_value: (1 + number of calibration scores at or above) / (images + 1).
         images: the number of calibration scores.
 
-    >>> p_words(0.05, 19)
+    >>> explain_p_value(0.05, 19)
     'a good image scores this high in at most 1 of 20 cases'
     """
     return f"a good image scores this high in at most {round(p_value * (images + 1))} of {images + 1} cases"
@@ -129,6 +129,20 @@ def percent(share: float) -> str:
 def decimal(value: float | None) -> str:
     """Write a metric with four decimals, or a dash where it is not defined."""
     return "–" if value is None else f"{value:.4f}"
+
+
+def interval(ends: tuple[float, float]) -> str:
+    """Write both ends of an interval of a metric."""
+    return f"{decimal(ends[0])} to {decimal(ends[1])}"
+
+
+def error_bounds(bounds: Mapping[str, Mapping[str, float | None]]) -> str:
+    """Say how far the metrics of each category may be off."""
+    rows = [
+        f"{name or 'all images'}: " + ", ".join(f"{key} {bound:.2g}" for key, bound in row.items())
+        for name, row in bounds.items()
+    ]
+    return "; ".join(rows)
 
 
 def plural(number: int, noun: str) -> str:

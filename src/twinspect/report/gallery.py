@@ -60,7 +60,7 @@ class Panel:
 
 
 @dataclass(frozen=True)
-class Exhibit:
+class KeptImage:
     """One image worth a look.
 
     Attributes:
@@ -99,7 +99,7 @@ class Shelf:
     """
 
     def __init__(self, size: int, rank: Callable[[ImageScore], float | None]) -> None:
-        self.exhibits: list[Exhibit] = []
+        self.exhibits: list[KeptImage] = []
         self._size, self._rank = size, rank
 
     def offer(self, row: ImageScore, mask: NDArray[np.bool_] | None) -> None:
@@ -117,7 +117,7 @@ class Shelf:
         ):
             return
         small = None if mask is None else _highest(mask)
-        exhibit = Exhibit(rank, replace(row, map=None), _highest(row.map), small, row.map.shape)
+        exhibit = KeptImage(rank, replace(row, map=None), _highest(row.map), small, row.map.shape)
         insort(self.exhibits, exhibit, key=lambda kept: kept.rank)
         del self.exhibits[self._size :]
 
@@ -147,17 +147,17 @@ class Gallery:
             shelf.offer(row, mask)
 
     @property
-    def anomalous(self) -> list[Exhibit]:
+    def anomalous(self) -> list[KeptImage]:
         """Anomalous images with the lowest scores, the lowest first."""
         return self._anomalous.exhibits
 
     @property
-    def good(self) -> list[Exhibit]:
+    def good(self) -> list[KeptImage]:
         """Good images with the highest scores, the highest first."""
         return self._good.exhibits
 
     @property
-    def hits(self) -> list[Exhibit]:
+    def hits(self) -> list[KeptImage]:
         """Anomalous images that were found with the highest scores and are not among :attr:`anomalous`."""
         shown = {exhibit.row.sample for exhibit in self.anomalous}
         return [exhibit for exhibit in self._hits.exhibits if exhibit.row.sample not in shown]

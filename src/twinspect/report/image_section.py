@@ -1,34 +1,72 @@
-"""The parts of a report that show images."""
+"""The images that a report shows, with what was decided on each and why."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from twinspect.report import charts
-from twinspect.report.formatting import p_words
-from twinspect.report.markup import NOTHING, Html, element
+from twinspect.report.formatting import explain_p_value
 
 if TYPE_CHECKING:
     from twinspect.calibration.conformal import Calibration
     from twinspect.inference.results import ImageScore
-    from twinspect.report.gallery import Exhibit, Gallery, Panel
+    from twinspect.report.gallery import Gallery, KeptImage, Panel
 
 VERDICTS: Final = {
-    (True, False): ("passed", "fine"),
-    (True, True): ("false alarm", "poor"),
-    (False, True): ("found", "fine"),
-    (False, False): ("missed", "poor"),
+    (True, False): ("fine", "passed"),
+    (True, True): ("poor", "false alarm"),
+    (False, True): ("fine", "found"),
+    (False, False): ("poor", "missed"),
 }
-"""What a decision is called and whether it was right, by whether the image is good and was flagged."""
+"""A class of the page's style and what a decision is called, by whether the image is good and was flagged."""
 
 
-def pictures(gallery: Gallery, calibration: Calibration, bits: int | None) -> Html:
-    """Show the images that are worth a look, with the colours explained first.
+@dataclass(frozen=True)
+class ShownImage:
+    """One image on the page.
+
+    Attributes:
+        row: its score and decision.
+        panels: the pictures of it, side by side.
+        verdict: a class of the page's style, and what the decision is called.
+        threshold: the one that decided.
+        p_value: what its p-value means.
+    """
+
+    row: ImageScore
+    panels: list[Panel]
+    verdict: tuple[str, str]
+    threshold: float
+    p_value: str
+
+
+@dataclass(frozen=True)
+class ImageGroup:
+    """Images under one heading.
+
+    Attributes:
+        title: the heading.
+        note: what comes first.
+        images: what it shows; none where there is nothing to show.
+    """
+
+    title: str
+    note: str
+    images: list[ShownImage]
+
+    @property
+    def columns(self) -> int:
+        """The most panels that an image has."""
+        return max(len(image.panels) for image in self.images)
+
+
+def image_groups(gallery: Gallery, calibration: Calibration, bits: int | None) -> list[ImageGroup]:
+    """Prepare the images that are worth a look, in groups that are not empty.
 
     Raises:
         ImageError: an image cannot be read again.
     """
-    shelves = (
+    groups = (
         (
             "Anomalous images with the lowest scores",
             "Misses, if there are any, come first.",
@@ -37,52 +75,19 @@ def pictures(gallery: Gallery, calibration: Calibration, bits: int | None) -> Ht
         ("Good images with the highest scores", "False alarms, if there are any, come first.", gallery.good),
         ("Surest finds", "Anomalous images with the highest scores.", gallery.hits),
     )
-    shown = [
-        _shelf(title, words, exhibits, calibration, bits) for title, words, exhibits in shelves if exhibits
+    return [
+        ImageGroup(title, note, [_shown(image, calibration, bits) for image in images])
+        for title, note, images in groups
+        if images
     ]
-    if not shown:
-        return NOTHING
-    return element("section", element("h2", "Images"), _colours(calibration), *shown)
 
 
-def _colours(calibration: Calibration) -> Html:
-    words = (
-        "One colour means the same raw value on every image. A typical good pixel is left as it is; the more "
-        "anomalous, the more colour covers the image. A cyan line surrounds what lies above the peaks "
-        "of nine in ten held-out good images, a white line with a black rim the ground truth."
+def _shown(image: KeptImage, calibration: Calibration, bits: int | None) -> ShownImage:
+    row, own = image.row, calibration.of(image.row.sample.category)
+    return ShownImage(
+        row,
+        image.panels(calibration.map_range, bits),
+        VERDICTS[row.sample.is_good, row.is_anomalous],
+        own.threshold,
+        explain_p_value(row.p_value, len(own.scores)),
     )
-    return element("figure", charts.legend(calibration.map_range), element("figcaption", words))
-
-
-def _shelf(
-    title: str, words: str, exhibits: list[Exhibit], calibration: Calibration, bits: int | None
-) -> Html:
-    panels = [exhibit.panels(calibration.map_range, bits) for exhibit in exhibits]
-    cards = [_card(exhibit.row, own, calibration) for exhibit, own in zip(exhibits, panels, strict=True)]
-    columns = max(len(own) for own in panels)
-    grid = element("div", *cards, class_=f"exhibits of{columns}")
-    return element("section", element("h3", title), element("p", words, class_="note"), grid)
-
-
-def _card(row: ImageScore, panels: list[Panel], calibration: Calibration) -> Html:
-    where = ", ".join(part for part in (row.sample.category, row.sample.label) if part)
-    own = calibration.of(row.sample.category)
-    chance = f"{p_words(row.p_value, len(own.scores))} (p = {row.p_value:.3g})."
-    caption = element(
-        "figcaption",
-        element("p", _badge(row), " ", element("strong", row.sample.name), f" ({where})"),
-        element("p", f"Raw score {row.score:.4g}, threshold {own.threshold:.4g}: {chance}", class_="note"),
-    )
-    shown = element("div", *[_panel(panel, row.sample.name) for panel in panels], class_="panels")
-    return element("figure", shown, caption, class_="exhibit")
-
-
-def _panel(panel: Panel, name: str) -> Html:
-    height, width = panel.rgb.shape[:2]
-    image = element("img", src=panel.data_url(), alt=f"{name}: {panel.title}", width=width, height=height)
-    return element("div", image, element("span", panel.title))
-
-
-def _badge(row: ImageScore) -> Html:
-    words, class_ = VERDICTS[row.sample.is_good, row.is_anomalous]
-    return element("span", words, class_=f"badge {class_}")
