@@ -15,7 +15,7 @@ from PIL import Image
 from twinspect.metrics import pro_curve, roc_curve
 from twinspect.report import charts
 from twinspect.report.charts import ticks
-from twinspect.report.heatmaps import colour
+from twinspect.report.heatmaps import colourise
 from twinspect.report.score_histogram import bar_counts, bar_edges, histogram
 from twinspect.report.svg import BLUE, TITLE, in_page_style, inline_svg, new_axes
 
@@ -47,9 +47,9 @@ def test_a_chart_takes_the_colours_of_the_page_and_needs_nothing_else_of_it() ->
 
 
 def test_the_style_of_whoever_calls_is_neither_used_nor_changed() -> None:
-    usual = charts.rates(0.1, 0.2, (0.1, 0.3))
+    usual = charts.false_alarm_rate(0.1, 0.2, (0.1, 0.3))
     with mpl.rc_context({"font.size": 40, "axes.edgecolor": "red"}):
-        assert charts.rates(0.1, 0.2, (0.1, 0.3)) == usual
+        assert charts.false_alarm_rate(0.1, 0.2, (0.1, 0.3)) == usual
         assert mpl.rcParams["font.size"] == 40
 
 
@@ -127,7 +127,7 @@ def test_the_pro_area_ends_at_its_limit_by_interpolation() -> None:
 def test_rates_show_promise_and_observation(
     promised: float, observed: float, interval: tuple[float, float]
 ) -> None:
-    chart = charts.rates(promised, observed, interval).replace("\N{NO-BREAK SPACE}", " ")
+    chart = charts.false_alarm_rate(promised, observed, interval).replace("\N{NO-BREAK SPACE}", " ")
     assert f"promised: at most {100 * promised:g} %" in chart
     assert f"observed {100 * observed:g} %" in chart
     places = [float(x) for x in re.findall(r'(?:[ML"] |translate\(|x=")(-?[\d.]+)', chart)]
@@ -137,11 +137,11 @@ def test_rates_show_promise_and_observation(
 
 @pytest.mark.parametrize("map_range", [(0.2, 1.2), (3.0, 3.0), (0.0, 0.0)])
 def test_the_legend_begins_and_ends_in_the_colours_of_the_scale(map_range: tuple[float, float]) -> None:
-    picture = re.search(r'href="data:image/png;base64,([^"]*)"', charts.legend(map_range))
+    picture = re.search(r'href="data:image/png;base64,([^"]*)"', charts.colour_scale(map_range))
     assert picture
     with Image.open(io.BytesIO(base64.b64decode(picture[1]))) as image:
         shown = np.asarray(image.convert("RGB"))
-    ends = colour(np.array([[-9.0, 99.0]], np.float32), map_range)[0]
+    ends = colourise(np.array([[-9.0, 99.0]], np.float32), map_range)[0]
     assert shown[0, [0, -1]].tolist() == ends.tolist()
 
 

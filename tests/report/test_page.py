@@ -352,7 +352,7 @@ def test_the_interval_is_that_of_scipy() -> None:
 def test_a_place_that_cannot_be_a_folder_is_named_before_any_work(tmp_path: Path) -> None:
     (tmp_path / "taken").write_text("a file")
     ticks: list[int] = []
-    with pytest.raises(ConfigError, match="taken cannot be made a folder"):
+    with pytest.raises(ConfigError, match="taken cannot be created as a folder"):
         write_evaluation(
             StubDetector(), images(tmp_path), tmp_path / "taken", model="m", tick=lambda: ticks.append(1)
         )

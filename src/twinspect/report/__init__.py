@@ -1,4 +1,4 @@
-"""What people look at: heat maps, and one page that holds everything an evaluation found."""
+"""Heat maps, and the report of an evaluation as one page."""
 
 from __future__ import annotations
 

@@ -11,7 +11,7 @@ import numpy as np
 from matplotlib.ticker import MaxNLocator
 
 from twinspect.report.formatting import percent
-from twinspect.report.heatmaps import colour, top_of_scale
+from twinspect.report.heatmaps import colourise, top_of_scale
 from twinspect.report.svg import (
     BLUE,
     DOT,
@@ -76,9 +76,9 @@ def pro(curve: Curve, label: str) -> Markup:
     axes = _square(
         PRO_SHOWN, np.linspace(0, PRO_SHOWN, 5), "false-positive rate of pixels", "per-region overlap"
     )
-    x, y = _until(curve, PRO_LIMITS[-1])
+    x, y = _cut(curve, PRO_LIMITS[-1])
     axes.fill([*x, x[-1], 0], [*y, 0, 0], color=WASH, linewidth=0)
-    axes.plot(*_until(curve, PRO_SHOWN), label=label, **LINES[1])
+    axes.plot(*_cut(curve, PRO_SHOWN), label=label, **LINES[1])
     for limit in PRO_LIMITS:
         axes.axvline(limit, color=SOFT, dashes=(4, 4), linewidth=1)
         axes.text(limit + 0.005, 0.02, f"limit {limit:g}")
@@ -87,7 +87,7 @@ def pro(curve: Curve, label: str) -> Markup:
 
 
 @in_page_style
-def rates(promised: float, observed: float, interval: tuple[float, float]) -> Markup:
+def false_alarm_rate(promised: float, observed: float, interval: tuple[float, float]) -> Markup:
     """Draw an observed rate with its interval beside the promised one.
 
     Args:
@@ -96,7 +96,7 @@ def rates(promised: float, observed: float, interval: tuple[float, float]) -> Ma
         interval: both ends of its 95 % interval.
     """
     low, high = interval
-    marks = ticks(0, min(1, 1.15 * max(promised, high)), most=5)
+    marks = ticks(0, min(1, 1.15 * max(promised, high)))
     axes = new_axes((440, 116), left=28, top=26, right=28, bottom=46)
     axes.set(xlim=(0, marks[-1]), ylim=(0, 1), xticks=marks, yticks=())
     axes.set_xlabel("false-alarm rate, observed with its 95 % interval")
@@ -114,10 +114,10 @@ def rates(promised: float, observed: float, interval: tuple[float, float]) -> Ma
 
 @in_page_style
 def series(lines: Sequence[tuple[str, Sequence[float]]], name: str, across: str) -> Markup:
-    """Draw values that followed one another.
+    """Draw values measured one after another.
 
     Args:
-        lines: one or two, each with its label and at least two values, spread evenly.
+        lines: one or two, each with its label and at least two values, measured at even steps.
         name: of the y axis.
         across: of the x axis, which runs from 0 to 1.
     """
@@ -162,7 +162,7 @@ def scatter(points: NDArray[np.float64], is_anomalous: NDArray[np.bool_], name: 
 
 
 @in_page_style
-def legend(map_range: MapRange) -> Markup:
+def colour_scale(map_range: MapRange) -> Markup:
     """Draw the colours of the heat maps with the raw values they stand for.
 
     Args:
@@ -171,7 +171,7 @@ def legend(map_range: MapRange) -> Markup:
     low, high = map_range
     top = top_of_scale(map_range)
     axes = new_axes((800, 70), left=90, top=6, right=90, bottom=44)
-    shades = colour(np.linspace(low, top, SHADES, dtype=np.float32)[None], map_range)
+    shades = colourise(np.linspace(low, top, SHADES, dtype=np.float32)[None], map_range)
     axes.imshow(shades, extent=(low, top, 0, 1), aspect="auto", interpolation="none")
     names = {
         low: "typical good pixel",
@@ -186,13 +186,13 @@ def legend(map_range: MapRange) -> Markup:
     return inline_svg(axes, "Colours of the heat maps, from dark to light: " + ", ".join(names.values()))
 
 
-def ticks(low: float, high: float, most: int = 7) -> list[float]:
+def ticks(low: float, high: float) -> list[float]:
     """Choose a few round numbers that cover a range.
 
     >>> [round(tick, 1) for tick in ticks(0, 0.93)]
     [0.0, 0.2, 0.4, 0.6, 0.8, 1.0]
     """
-    return [float(tick) for tick in MaxNLocator(most, steps=[1, 2, 5, 10]).tick_values(low, high)]
+    return [float(tick) for tick in MaxNLocator(7, steps=[1, 2, 5, 10]).tick_values(low, high)]
 
 
 def _square(right: float, marks: Any, xlabel: str, ylabel: str) -> Axes:
@@ -204,7 +204,7 @@ def _square(right: float, marks: Any, xlabel: str, ylabel: str) -> Axes:
     return axes
 
 
-def _until(curve: Curve, limit: float) -> tuple[list[float], list[float]]:
+def _cut(curve: Curve, limit: float) -> tuple[list[float], list[float]]:
     """Cut a curve at a false-positive rate."""
     inside = curve.x <= limit
     end = float(np.interp(limit, curve.x, curve.y))

@@ -1,4 +1,4 @@
-"""The parts of a report that stand on numbers alone."""
+"""The sections of a report on metrics, scores and curves."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from twinspect.metrics import DEFINITIONS, FURTHER_DEFINITIONS, roc_curve
 from twinspect.report import charts
-from twinspect.report.formatting import Rate, decimal, false_alarms, finds, interval, percent
+from twinspect.report.formatting import Rate, decimal, detections, false_alarms, interval, percent
 from twinspect.report.rendering import Table
 from twinspect.report.score_histogram import histogram
 
@@ -88,7 +88,7 @@ def score_chart(calibration: Calibration, evaluation: Evaluation) -> Markup:
 
 def curve_section(evaluation: Evaluation) -> dict[str, Any]:
     """Draw the ROC and PRO curves that ``curves.html`` shows, or name the sort of image that is missing."""
-    alarms, hits = false_alarms(evaluation.rows), finds(evaluation.rows)
+    alarms, hits = false_alarms(evaluation.rows), detections(evaluation.rows)
     if not (alarms.images and hits.images):
         return {"missing": "anomalous" if alarms.images else "good"}
     pixels = evaluation.pixels.curves() if evaluation.pixels else None

@@ -10,7 +10,7 @@ from twinspect._version import __version__
 from twinspect.report import charts
 from twinspect.report.defect_type_section import defect_type_section, object_section
 from twinspect.report.false_alarm_section import false_alarm_section
-from twinspect.report.formatting import false_alarms, finds
+from twinspect.report.formatting import detections, false_alarms
 from twinspect.report.image_section import image_groups
 from twinspect.report.metric_sections import curve_section, defect_table, metric_section, score_chart
 from twinspect.report.rendering import Table, render_template
@@ -30,13 +30,13 @@ class Report:
 
     Attributes:
         model: what was evaluated, as in ``metrics.json``.
-        data: what the test images are called.
-        calibration: the promise, and the scores it was made from.
+        data: the name of the test set.
+        calibration: what the threshold promises, and the scores it was computed from.
         evaluation: the metrics and every image's score.
         gallery: the images to show.
-        history: what the training left besides weights.
+        history: losses and curves of the training.
         bits: significant bits of 16-bit image files, to read those images again.
-        patches: features to lay out on a plane; None where nobody asked.
+        patches: features to lay out on a plane; ``None`` if not asked for.
     """
 
     model: dict[str, Any]
@@ -63,7 +63,7 @@ def render_report(report: Report) -> str:
         evaluation=evaluation,
         calibration=calibration,
         alarms=false_alarms(evaluation.rows),
-        hits=finds(evaluation.rows),
+        hits=detections(evaluation.rows),
         unreadable=[(row.sample.name, row.error) for row in evaluation.rows if row.error],
         promise=false_alarm_section(calibration, evaluation),
         metrics=metric_section(evaluation),
@@ -72,7 +72,7 @@ def render_report(report: Report) -> str:
         defects=defect_table(evaluation),
         defect_types=defect_type_section(evaluation.kinds),
         objects=object_section(evaluation.objects),
-        map_legend=charts.legend(calibration.map_range),
+        map_legend=charts.colour_scale(calibration.map_range),
         image_groups=image_groups(report.gallery, calibration, report.bits),
         training_charts=training_charts(report.history),
         patch_charts=patch_charts(report.patches) if report.patches else {},

@@ -63,6 +63,7 @@ in_page_style: Final = matplotlib.style.context(
         "axes.edgecolor": SOFT,
         "axes.grid": True,
         "axes.labelcolor": SOFT,
+        "axes.labelpad": 8,
         "axes.spines.left": False,
         "axes.spines.right": False,
         "axes.spines.top": False,

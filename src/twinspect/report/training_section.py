@@ -1,4 +1,4 @@
-"""How the model was trained, as far as numbers of the training were kept."""
+"""Charts of how the model was trained, as far as numbers of the training were kept."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class TrainingHistory:
-    """What a training left besides weights.
+    """Losses and curves that were kept of a training.
 
     Attributes:
         losses: by stage, at even steps.

@@ -20,7 +20,7 @@ PERPLEXITY: Final = 30.0
 
 
 def patch_charts(patches: Patches) -> dict[str, Markup]:
-    """Draw the patches by what the teacher says, and by what the method makes of it if it changes it.
+    """Draw patches by their features, as the teacher gives them and as the method amplifies them if it does.
 
     Returns:
         Charts by what they show.
