@@ -25,12 +25,15 @@ UNLIKELY: Final = 0.05
 def false_alarm_section(calibration: Calibration, evaluation: Evaluation) -> dict[str, Any]:
     """Compute what ``false_alarms.html`` shows: promise, observation, and what other promises would have given."""
     rate = false_alarms(evaluation.rows)
+    chart = (
+        charts.false_alarm_rate(calibration.false_alarm_rate, rate.share, rate.interval)
+        if rate.images
+        else ""
+    )
     one_split = calibration.kind == "split" and not calibration.by_category
     return {
         "verdict": _verdict(calibration, rate) if rate.images else None,
-        "chart": charts.false_alarm_rate(calibration.false_alarm_rate, rate.share, rate.interval)
-        if rate.images
-        else "",
+        "chart": chart,
         "by_category": _category_table(calibration, evaluation) if calibration.by_category else None,
         "spread": calibration_spread(calibration) if one_split else None,
         "other_rates": _other_rates_table(calibration, evaluation),

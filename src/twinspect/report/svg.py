@@ -94,10 +94,13 @@ def new_axes(size: tuple[float, float], left: float, top: float, right: float, b
 
     Args:
         size: width and height, in pixels of the page.
-        left: margin between the edge of the chart and the plane where data lie, in pixels; so are the others.
-        top: likewise.
-        right: likewise.
-        bottom: likewise.
+        left: margin between the left edge of the chart and the plane where data lie, in pixels.
+        top: margin above the plane.
+        right: margin on its right.
+        bottom: margin below it, for numbers and the name of the axis.
+
+    Returns:
+        The plane, in which the caller draws.
     """
     width, height = size
     figure = Figure(figsize=(width / 72, height / 72), dpi=72, frameon=False)  # one point is one pixel
@@ -109,7 +112,8 @@ def inline_svg(axes: Axes, label: str) -> Markup:
     """Write a chart as an ``<svg>`` element that needs no identifiers, so that a page can hold several.
 
     Args:
-        axes: of the chart. The group of an artist whose gid begins with :data:`TITLE` shows the rest of it as title.
+        axes: of the chart. What a reader sees who points at an artist is the rest of a gid that begins with
+            :data:`TITLE`.
         label: what it shows, for readers who do not see it.
     """
     buffer = io.StringIO()
