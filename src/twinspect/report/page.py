@@ -73,7 +73,7 @@ def render_report(report: Report) -> str:
         defect_types=defect_type_section(evaluation.kinds),
         objects=object_section(evaluation.objects),
         map_legend=charts.colour_scale(calibration.map_range),
-        image_groups=image_groups(report.gallery, calibration, report.bits),
+        image_groups=image_groups(report.gallery, calibration.map_range, report.bits),
         training_charts=training_charts(report.history),
         patch_charts=patch_charts(report.patches) if report.patches else {},
         origin=_origin_table(report),

@@ -52,7 +52,10 @@ def _environment() -> Environment:
         "decimal": formatting.decimal,
         "error_bounds": formatting.error_bounds,
         "interval": formatting.interval,
+        "p_value": formatting.explain_p_value,
         "percent": formatting.percent,
         "plural": formatting.plural,
     }
+    macros: Any = environment.get_template("report/templates/macros.html").module
+    environment.globals |= {name: getattr(macros, name) for name in ("definitions", "figure", "table")}
     return environment

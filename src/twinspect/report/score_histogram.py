@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 import numpy as np
 
@@ -27,6 +27,8 @@ if TYPE_CHECKING:
     from markupsafe import Markup
     from matplotlib.axes import Axes
     from numpy.typing import NDArray
+
+    Floats: TypeAlias = NDArray[np.float64]
 
 BARS: Final = 36
 """Bars across the scale, or one or two more."""
@@ -73,7 +75,7 @@ def histogram(groups: Sequence[tuple[str, Sequence[float]]], threshold: float) -
     return inline_svg(axes, f"Scores of images by group, threshold {threshold:.4g}")
 
 
-def bar_edges(scores: NDArray[np.float64], threshold: float) -> tuple[NDArray[np.float64], bool]:
+def bar_edges(scores: Floats, threshold: float) -> tuple[Floats, bool]:
     """Choose the edges of bars, one of them the threshold.
 
     Args:
@@ -90,11 +92,11 @@ def bar_edges(scores: NDArray[np.float64], threshold: float) -> tuple[NDArray[np
     width = (high - low) / BARS or abs(threshold) / BARS or 1.0
     below = max(1, math.ceil((threshold - low) / width))
     above = max(1, math.ceil((high - threshold) / width))
-    edges: NDArray[np.float64] = (threshold + width * np.arange(-below, above + 1)).astype(np.float64)
+    edges: Floats = (threshold + width * np.arange(-below, above + 1)).astype(np.float64)
     return edges, gathered
 
 
-def bar_counts(scores: NDArray[np.float64], edges: NDArray[np.float64]) -> list[int]:
+def bar_counts(scores: Floats, edges: Floats) -> list[int]:
     """Count scores in bars that hold their right edge, as the decision ``score > threshold`` wants it.
 
     Args:
@@ -110,14 +112,7 @@ def bar_counts(scores: NDArray[np.float64], edges: NDArray[np.float64]) -> list[
     return counts
 
 
-def _draw_row(
-    axes: Axes,
-    row: int,
-    name: str,
-    scores: NDArray[np.float64],
-    edges: NDArray[np.float64],
-    threshold: float,
-) -> None:
+def _draw_row(axes: Axes, row: int, name: str, scores: Floats, edges: Floats, threshold: float) -> None:
     """Draw one group, as high as its fullest bar, with how many lie above the threshold."""
     counts = np.array(bar_counts(scores, edges))
     filled = np.flatnonzero(counts)
@@ -135,15 +130,6 @@ def _draw_row(
         until = f", up to {end:.4g}" if end < edges[-1] else ""
         bar.set_gid(f"{TITLE}{count} of {len(scores)} above {start:.4g}{until}")
     axes.axhline(row, color=SOFT, linewidth=1)
-    for y, words, shade in (
-        (0.28, name, INK),
-        (0.05, f"{int((scores > threshold).sum())} of {len(scores)} above", SOFT),
-    ):
-        axes.text(
-            -0.016,
-            row + y,
-            words,
-            color=shade,
-            transform=axes.get_yaxis_transform(),
-            horizontalalignment="right",
-        )
+    beside: dict[str, Any] = {"transform": axes.get_yaxis_transform(), "horizontalalignment": "right"}
+    axes.text(-0.016, row + 0.28, name, color=INK, **beside)
+    axes.text(-0.016, row + 0.05, f"{int((scores > threshold).sum())} of {len(scores)} above", **beside)
