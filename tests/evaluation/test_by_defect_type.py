@@ -20,11 +20,12 @@ from twinspect.cli import main
 from twinspect.cli.evaluate import outcome
 from twinspect.data import open_data
 from twinspect.errors import DataError
-from twinspect.evaluation import test_set
-from twinspect.evaluation.by_defect_type import DefectTypeTally
+from twinspect.evaluation import labelled_set
+from twinspect.evaluation.by_defect_type import DefectTypeTable, DefectTypeTally
 from twinspect.evaluation.evaluation import evaluate
 from twinspect.evaluation.labelled_set import PixelTally, by_category, defect_type_table
-from twinspect.report.defect_type_section import kinds
+from twinspect.report.defect_type_section import defect_type_section
+from twinspect.report.rendering import render_template
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -179,7 +180,7 @@ def test_in_bounded_memory_the_true_value_is_within_the_stated_bound(
     data = open_data(products)
     rows = [replace(row, map=row.map + np.float32(1000)) for row in made_up(data)]  # bins 0.06 wide
     exact = defect_type_table(by_category(rows), gathered(data, rows).compute())
-    monkeypatch.setattr(test_set, "EXACT_PIXELS", 3 * SIDE * SIDE)
+    monkeypatch.setattr(labelled_set, "EXACT_PIXELS", 3 * SIDE * SIDE)
     binned = defect_type_table(by_category(rows), gathered(data, rows).compute())
     assert set(binned.error_bounds) == set(binned.bounds) == {"box", "jar"}
     for category, own in exact.kinds.items():
@@ -188,7 +189,11 @@ def test_in_bounded_memory_the_true_value_is_within_the_stated_bound(
                 bound = binned.error_bounds[category][kind][key] or 0.0
                 assert abs((binned.kinds[category][kind][key] or 0.0) - (line[key] or 0.0)) <= bound < 0.2
     assert all((line["auspro_05"] or 0.0) > 0 for line in binned.bounds.values())
-    assert "Saturated PRO from binned scores, off by at most: box: auspro_05" in kinds(binned)
+    assert "Saturated PRO from binned scores, off by at most: box: auspro_05" in page(binned)
+
+
+def page(metrics: DefectTypeTable) -> str:
+    return render_template("report/templates/defect_types.html", defect_types=defect_type_section(metrics))
 
 
 @pytest.mark.parametrize("budget", [1, 4, 9, 40])
@@ -197,7 +202,7 @@ def test_no_more_scores_are_held_than_there_is_room_for(
 ) -> None:
     data = open_data(products)
     most = budget * SIDE * SIDE
-    monkeypatch.setattr(test_set, "EXACT_PIXELS", most)
+    monkeypatch.setattr(labelled_set, "EXACT_PIXELS", most)
     rows = made_up(data)
     tally = gathered(data, rows)
     parts = [*tally._pixels.values(), *tally._kinds._parts.values()]
@@ -236,7 +241,7 @@ def test_evaluate_reports_it_beside_the_tables_that_stay(products: Path, detecto
     maps = {}
     found = evaluate(detector, products, watch=lambda row, _: maps.update({row.sample.path: row.map}))
     record = json.loads(json.dumps(found.to_record()))
-    assert set(record["mean"]) == set(test_set.QUALITY) | {"false_alarm_rate", "miss_rate", "threshold"}
+    assert set(record["mean"]) == set(labelled_set.QUALITY) | {"false_alarm_rate", "miss_rate", "threshold"}
     rows = [Row(row.sample, row.score, maps[row.sample.path]) for row in found.rows]
     own = of_kind(rows, "jar", KINDS[0])
     line = record["saturated_pro"]["kinds"]["categories"]["jar"][KINDS[0]]
@@ -247,9 +252,9 @@ def test_evaluate_reports_it_beside_the_tables_that_stay(products: Path, detecto
 
 def test_page_and_terminal_show_it(products: Path, detector: ts.Detector, tmp_path: Path) -> None:
     found = evaluate(detector, products)
-    page = kinds(found.kinds)
+    text_of_page = page(found.kinds)
     for word in ("Kinds of anomaly", "AUsPRO 0.05", *KINDS, "all kinds", "saturation area"):
-        assert word in page
+        assert word in text_of_page
     text = outcome(found, tmp_path).text
     (line,) = (line for line in text.splitlines() if line.startswith("auspro_05"))
     assert f"{found.kinds.mean['auspro_05']:.4f}" in line
@@ -263,7 +268,7 @@ def test_without_rules_there_is_nothing_to_show(
     bare = bare.with_samples([replace(s, rules=None) for s in bare])
     found = evaluate(detector, bare)
     assert found.to_record()["saturated_pro"] is None
-    assert kinds(found.kinds) == ""
+    assert page(found.kinds).strip() == ""
     assert "auspro" not in outcome(found, tmp_path).text
 
 

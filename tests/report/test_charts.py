@@ -2,25 +2,55 @@
 
 from __future__ import annotations
 
+import base64
+import io
 import re
 from itertools import pairwise
 
+import matplotlib as mpl
 import numpy as np
 import pytest
+from PIL import Image
 
 from twinspect.metrics import pro_curve, roc_curve
 from twinspect.report import charts
-from twinspect.report.charts import Plane, ticks
-from twinspect.report.heatmaps import colour
-from twinspect.report.markup import Html, element, join, table
+from twinspect.report.charts import ticks
+from twinspect.report.heatmaps import colourise
 from twinspect.report.score_histogram import bar_counts, bar_edges, histogram
+from twinspect.report.svg import BLUE, TITLE, in_page_style, inline_svg, new_axes
 
 
-def test_a_plane_places_its_corners() -> None:
-    plane = Plane((-1, 3), (0, 2), left=10, top=20, width=400, height=100)
-    assert plane.place(-1, 0) == (10, 120)
-    assert plane.place(3, 2) == (410, 20)
-    assert plane.place(1, 1) == (210, 70)
+def path(chart: str, style: str) -> np.ndarray:
+    """The points of the first path in a style."""
+    found = re.search(rf'<path d="([^"]*)" style="[^"]*{re.escape(style)}', chart)
+    assert found
+    return np.array(re.findall(r"(-?[\d.]+) (-?[\d.]+)", found[1]), dtype=float)
+
+
+def test_data_lie_inside_the_margins() -> None:
+    axes = new_axes((420, 140), left=10, top=20, right=10, bottom=20)
+    axes.set(xlim=(-1, 3), ylim=(0, 2))
+    axes.plot((-1, 3, 1), (0, 2, 1), color=BLUE)
+    assert path(inline_svg(axes, "three points"), "var(--blue)").tolist() == [[10, 120], [410, 20], [210, 70]]
+
+
+@in_page_style
+def test_a_chart_takes_the_colours_of_the_page_and_needs_nothing_else_of_it() -> None:
+    axes = new_axes((420, 140), left=10, top=20, right=10, bottom=20)
+    axes.plot((0, 1), (0, 1), color=BLUE, gid=f"{TITLE}a & b", label="$a$ <b> 中 #0b62b0", marker="o")
+    axes.legend()
+    chart = inline_svg(axes, '<&">')
+    assert 'aria-label="&lt;&amp;&quot;&gt;"' in chart
+    assert ">$a$ &lt;b&gt; 中 #0b62b0</text>" in chart
+    assert "<g><title>a &amp; b</title>" in chart
+    assert not re.search(r'(id|class|href)="|url\(|http|="[^"]*#', chart)
+
+
+def test_the_style_of_whoever_calls_is_neither_used_nor_changed() -> None:
+    usual = charts.false_alarm_rate(0.1, 0.2, (0.1, 0.3))
+    with mpl.rc_context({"font.size": 40, "axes.edgecolor": "red"}):
+        assert charts.false_alarm_rate(0.1, 0.2, (0.1, 0.3)) == usual
+        assert mpl.rcParams["font.size"] == 40
 
 
 @pytest.mark.parametrize(("low", "high"), [(0, 1), (0.6, 1.217), (-3.2e-9, 7e-9), (1e6, 1.00002e6), (-9, -2)])
@@ -74,25 +104,21 @@ def test_scores_that_hardly_differ_still_make_a_chart(scores: list[float]) -> No
 def test_the_roc_line_has_the_points_of_the_curve_and_the_dot_its_place() -> None:
     labels, scores = [0, 0, 1, 1], [0.1, 0.4, 0.4, 0.8]
     chart = charts.roc([("images", roc_curve(labels, scores))], (0.5, 1.0))
-    line = re.search(r'points="([^"]*)" class="curve c0"', chart)
-    assert line
-    points = np.array([[float(v) for v in point.split(",")] for point in line[1].split()])
+    points = path(chart, "stroke: var(--blue)")
     expected = roc_curve(labels, scores)
     assert points[:, 0] == pytest.approx(54 + 392 * expected.x, abs=0.06)
     assert points[:, 1] == pytest.approx(324 - 312 * expected.y, abs=0.06)
-    assert '<circle cx="250" cy="12" r="5" class="point">' in chart
+    assert 'transform="translate(250 12)" style="fill: var(--ink)' in chart
 
 
 def test_the_pro_area_ends_at_its_limit_by_interpolation() -> None:
     mask = np.array([[0, 0, 0, 1, 1]])
     curve = pro_curve([mask], [np.array([[0.5, 0.1, 0.2, 0.9, 0.4]], np.float32)])
     chart = charts.pro(curve, "AUPRO")
-    area = re.search(r'<polygon points="([^"]*)" class="wash"', chart)
-    assert area
-    points = [tuple(map(float, point.split(","))) for point in area[1].split()]
+    points = path(chart, "fill: var(--wash)").tolist()
     height = np.interp(0.3, curve.x, curve.y)
-    assert points[-3] == pytest.approx((54 + 392 * 0.75, 324 - 312 * height), abs=0.06)
-    assert points[-2:] == [(348.0, 324.0), (54.0, 324.0)]
+    assert points[-2] == pytest.approx([54 + 392 * 0.75, 324 - 312 * height], abs=0.06)
+    assert [points[-1], points[0]] == [[348.0, 324.0], [54.0, 324.0]]
 
 
 @pytest.mark.parametrize(
@@ -101,36 +127,27 @@ def test_the_pro_area_ends_at_its_limit_by_interpolation() -> None:
 def test_rates_show_promise_and_observation(
     promised: float, observed: float, interval: tuple[float, float]
 ) -> None:
-    chart = charts.rates(promised, observed, interval).replace("\N{NO-BREAK SPACE}", " ")
+    chart = charts.false_alarm_rate(promised, observed, interval).replace("\N{NO-BREAK SPACE}", " ")
     assert f"promised: at most {100 * promised:g} %" in chart
     assert f"observed {100 * observed:g} %" in chart
-    places = [float(x) for x in re.findall(r'(?:x|x1|cx)="([\d.]+)"', chart)]
+    places = [float(x) for x in re.findall(r'(?:[ML"] |translate\(|x=")(-?[\d.]+)', chart)]
+    assert places
     assert 0 <= min(places) <= max(places) <= 440
 
 
 @pytest.mark.parametrize("map_range", [(0.2, 1.2), (3.0, 3.0), (0.0, 0.0)])
 def test_the_legend_begins_and_ends_in_the_colours_of_the_scale(map_range: tuple[float, float]) -> None:
-    fills = re.findall(r'fill="#(\w+)"', charts.legend(map_range))
-    ends = colour(np.array([[-9.0, 99.0]], np.float32), map_range)[0]
-    assert [fills[0], fills[-1]] == ["".join(f"{part:02x}" for part in end) for end in ends]
-
-
-def test_plain_text_is_escaped_everywhere_and_markup_is_not() -> None:
-    assert element("p", "<b>&", title='"x"') == '<p title="&quot;x&quot;">&lt;b&gt;&amp;</p>'
-    assert element("p", Html("<b></b>")) == "<p><b></b></p>"
-    assert join(["<", Html("<br>")]) == "&lt;<br>"
-    assert (
-        element("rect", x=1.239, y=2.0, width=-0.001, hidden=None) == '<rect x="1.24" y="2" width="0"></rect>'
-    )
-    grid = table(("<a>", "b"), [("<c>", "<d>")], "<e>")
-    assert not re.search(r"<[abcde]>", grid)
-    assert '<th scope="row">&lt;c&gt;</th><td>&lt;d&gt;</td>' in grid
+    picture = re.search(r'href="data:image/png;base64,([^"]*)"', charts.colour_scale(map_range))
+    assert picture
+    with Image.open(io.BytesIO(base64.b64decode(picture[1]))) as image:
+        shown = np.asarray(image.convert("RGB"))
+    ends = colourise(np.array([[-9.0, 99.0]], np.float32), map_range)[0]
+    assert shown[0, [0, -1]].tolist() == ends.tolist()
 
 
 def test_a_series_runs_from_edge_to_edge_and_as_high_as_its_values() -> None:
     chart = str(charts.series([("one", [4.0, 2.0, 0.0]), ("two", [1.0, 1.0])], "loss", "steps"))
-    first, second = re.findall(r'<polyline points="([^"]*)" class="curve', chart)
-    assert first == "64.0,56.0 255.0,162.0 446.0,268.0"
-    assert [point.split(",")[0] for point in second.split()] == ["64.0", "446.0"]
+    assert path(chart, "stroke: var(--blue)").tolist() == [[64, 56], [255, 162], [446, 268]]
+    assert path(chart, "stroke: var(--orange)")[:, 0].tolist() == [64, 446]
     assert ">one<" in chart
     assert ">two<" in chart

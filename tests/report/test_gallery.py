@@ -12,8 +12,8 @@ from PIL import Image
 
 from twinspect.data import Sample
 from twinspect.inference.results import ImageScore
-from twinspect.report.gallery import LARGEST_PICTURE, SHOWN_SIDE, Exhibit, Gallery, Panel
-from twinspect.report.heatmaps import overlay, truth
+from twinspect.report.gallery import LARGEST_PICTURE, SHOWN_SIDE, Gallery, KeptImage, Panel
+from twinspect.report.heatmaps import draw_ground_truth, overlay
 
 THRESHOLD = 0.6
 
@@ -26,7 +26,7 @@ def result(number: int, score: float, label: str, side: int = 4) -> ImageScore:
     return ImageScore(sample, score, 0.5, score > THRESHOLD, values)
 
 
-def names(exhibits: list[Exhibit]) -> list[str]:
+def names(exhibits: list[KeptImage]) -> list[str]:
     return [exhibit.row.sample.name for exhibit in exhibits]
 
 
@@ -39,7 +39,7 @@ def test_kept_images_are_those_that_sorting_all_would_choose(seed: int) -> None:
     ]
     gallery = Gallery(size=8, hits=4)
     for row in rows:
-        gallery.offer(row, None)
+        gallery.add(row, None)
     bad = [row for row in rows if row.sample.label == "cut"]
     good = [row for row in rows if row.sample.label == "good"]
     sure = [row for row in bad if row.score > THRESHOLD]
@@ -50,8 +50,8 @@ def test_kept_images_are_those_that_sorting_all_would_choose(seed: int) -> None:
 
 def test_an_image_is_shown_once_and_a_miss_is_no_find() -> None:
     gallery = Gallery()
-    gallery.offer(result(0, 0.9, "cut"), None)
-    gallery.offer(result(1, 0.1, "cut"), None)
+    gallery.add(result(0, 0.9, "cut"), None)
+    gallery.add(result(1, 0.1, "cut"), None)
     assert names(gallery.anomalous) == ["001.png", "000.png"]
     assert gallery.hits == []
 
@@ -59,7 +59,7 @@ def test_an_image_is_shown_once_and_a_miss_is_no_find() -> None:
 def test_an_image_without_a_map_is_passed_over() -> None:
     gallery = Gallery()
     sample = Sample(Path("broken.png"), "broken.png", label="cut")
-    gallery.offer(ImageScore(sample, float("nan"), float("nan"), False, None, "cannot be read"), None)
+    gallery.add(ImageScore(sample, float("nan"), float("nan"), False, None, "cannot be read"), None)
     assert gallery.anomalous == gallery.good == gallery.hits == []
 
 
@@ -68,7 +68,7 @@ def test_only_small_copies_are_kept_and_a_one_pixel_spot_survives() -> None:
     mask = np.zeros((1000, 1000), dtype=bool)
     row.map[501, 777], mask[501, 777] = 5.0, True
     gallery = Gallery()
-    gallery.offer(row, mask)
+    gallery.add(row, mask)
     kept = gallery.anomalous[0]
     assert kept.row.map is None
     assert kept.map.shape == kept.mask.shape == (250, 250)
@@ -81,7 +81,7 @@ def test_sides_that_do_not_divide_are_brought_to_one_size_for_image_map_and_mask
     sample = Sample(Path("a.png"), "a.png", label="cut", pixels=pixels)
     row = ImageScore(sample, 1.0, 0.1, True, np.zeros((701, 330), np.float32))
     gallery = Gallery()
-    gallery.offer(row, np.eye(701, 330, dtype=bool))
+    gallery.add(row, np.eye(701, 330, dtype=bool))
     shapes = [panel.rgb.shape for panel in gallery.anomalous[0].panels((0.0, 1.0))]
     assert shapes == [(234, 110, 3)] * 3
 
@@ -89,7 +89,7 @@ def test_sides_that_do_not_divide_are_brought_to_one_size_for_image_map_and_mask
 def test_tiny_images_are_enlarged_by_whole_pixels() -> None:
     row = result(7, 0.4, "cut", side=28)
     gallery = Gallery()
-    gallery.offer(row, None)
+    gallery.add(row, None)
     image, heat = gallery.anomalous[0].panels((0.0, 1.0))
     assert image.rgb.shape == heat.rgb.shape == (308, 308, 3)
     assert (image.rgb == 7).all()
@@ -100,15 +100,15 @@ def test_panels_show_image_heat_map_and_what_is_marked() -> None:
     mask = np.zeros((200, 200), dtype=bool)
     mask[20:30, 20:30] = True
     gallery = Gallery()
-    gallery.offer(row, mask)
+    gallery.add(row, mask)
     panels = gallery.anomalous[0].panels((0.2, 0.7))
     rgb = row.sample.pixels
     assert [panel.title for panel in panels] == ["image", "heat map", "ground truth"]
     assert (panels[0].rgb == rgb).all()
     assert (panels[1].rgb == overlay(rgb, row.map, (0.2, 0.7))).all()
-    assert (panels[2].rgb == truth(rgb, mask)).all()
+    assert (panels[2].rgb == draw_ground_truth(rgb, mask)).all()
     unmarked = Gallery()
-    unmarked.offer(row, np.zeros_like(mask))
+    unmarked.add(row, np.zeros_like(mask))
     assert len(unmarked.anomalous[0].panels((0.2, 0.7))) == 2
 
 

@@ -20,8 +20,8 @@ from twinspect.report.heatmaps import (
     RIM_COLOUR,
     STRONGEST,
     TRUTH_COLOUR,
-    colour,
-    outlined,
+    colourise,
+    draw_outline,
     overlay,
     write_map,
 )
@@ -43,17 +43,17 @@ def scored(pixels: np.ndarray, values: np.ndarray | None, path: str = "a.png") -
 )
 def test_a_value_has_the_colour_of_its_place_on_the_scale(value: float, place: float) -> None:
     expected = np.rint(np.array(mpl.colormaps["plasma"](round(place * 255))[:3]) * 255)
-    assert np.abs(colour(grid(value), RANGE)[0, 0].astype(int) - expected).max() <= 1
+    assert np.abs(colourise(grid(value), RANGE)[0, 0].astype(int) - expected).max() <= 1
 
 
 def test_colours_do_not_depend_on_the_other_pixels_of_the_map() -> None:
-    alone = colour(grid(3.3), RANGE)[0, 0]
-    among = colour(grid(3.3, -50.0, 900.0), RANGE)[0, 0]
+    alone = colourise(grid(3.3), RANGE)[0, 0]
+    among = colourise(grid(3.3, -50.0, 900.0), RANGE)[0, 0]
     assert alone.tolist() == among.tolist()
 
 
 def test_lightness_only_rises_along_the_scale() -> None:
-    rgb = colour(np.linspace(2, 6, 256, dtype=np.float32)[None], RANGE)[0] / 255
+    rgb = colourise(np.linspace(2, 6, 256, dtype=np.float32)[None], RANGE)[0] / 255
     linear = np.where(rgb <= 0.04045, rgb / 12.92, ((rgb + 0.055) / 1.055) ** 2.4)
     luminance = linear @ np.array([0.2126, 0.7152, 0.0722])
     assert (np.diff(luminance) > -1e-3).all()
@@ -62,18 +62,18 @@ def test_lightness_only_rises_along_the_scale() -> None:
 
 
 def test_held_out_maps_without_any_span_still_give_a_scale() -> None:
-    assert colour(grid(4.0, 12.0), (4.0, 4.0))[0, 0].tolist() == colour(grid(2.0), RANGE)[0, 0].tolist()
-    assert colour(grid(12.0), (4.0, 4.0)).tolist() == colour(grid(6.0), RANGE).tolist()
-    assert colour(grid(0.0, 2.0), (0.0, 0.0)).tolist() == colour(grid(2.0, 6.0), RANGE).tolist()
+    assert colourise(grid(4.0, 12.0), (4.0, 4.0))[0, 0].tolist() == colourise(grid(2.0), RANGE)[0, 0].tolist()
+    assert colourise(grid(12.0), (4.0, 4.0)).tolist() == colourise(grid(6.0), RANGE).tolist()
+    assert colourise(grid(0.0, 2.0), (0.0, 0.0)).tolist() == colourise(grid(2.0, 6.0), RANGE).tolist()
 
 
 def test_what_is_not_a_map_is_refused() -> None:
     with pytest.raises(DataError, match=r"shape \(1, 2\).*finite"):
-        colour(grid(1.0, np.nan), RANGE)
+        colourise(grid(1.0, np.nan), RANGE)
     with pytest.raises(DataError, match=r"shape \(2,\)"):
-        colour(np.zeros(2, np.float32), RANGE)
+        colourise(np.zeros(2, np.float32), RANGE)
     with pytest.raises(ConfigError, match="low not above high"):
-        colour(grid(1.0), (2.0, 1.0))
+        colourise(grid(1.0), (2.0, 1.0))
     with pytest.raises(DataError, match=r"\(2, 2, 3\) came with a map of \(1, 1\)"):
         overlay(np.zeros((2, 2, 3), np.uint8), grid(1.0), RANGE)
 
@@ -88,7 +88,7 @@ def test_the_share_of_colour_grows_with_the_anomaly() -> None:
     values = np.linspace(2, 4, 40, dtype=np.float32)[None]
     shown = overlay(np.zeros((1, 40, 3), np.uint8), values, RANGE).astype(float)
     place = np.rint((values[0] - 2) / 4 * 255) / 255
-    expected = colour(values, RANGE)[0] * (STRONGEST * place**GROWTH)[:, None]
+    expected = colourise(values, RANGE)[0] * (STRONGEST * place**GROWTH)[:, None]
     assert np.abs(shown[0] - expected).max() <= 1
 
 
@@ -115,9 +115,9 @@ def test_ground_truth_is_outlined_in_white_with_a_black_rim() -> None:
 
 
 def test_a_region_that_fills_the_image_is_outlined_inside_and_large_images_get_wider_lines() -> None:
-    small = outlined(np.zeros((8, 8, 3), np.uint8), np.ones((8, 8), bool), (255, 0, 0))[..., 0] == 255
+    small = draw_outline(np.zeros((8, 8, 3), np.uint8), np.ones((8, 8), bool), (255, 0, 0))[..., 0] == 255
     assert small.sum() == 28
-    large = outlined(np.zeros((8, 600, 3), np.uint8), np.ones((8, 600), bool), (255, 0, 0))[..., 0] == 255
+    large = draw_outline(np.zeros((8, 600, 3), np.uint8), np.ones((8, 600), bool), (255, 0, 0))[..., 0] == 255
     assert large.sum() == 8 * 600 - 4 * 596
 
 

@@ -24,12 +24,12 @@ STEPS, BATCH = 400, 16
 
 
 def run(options: argparse.Namespace) -> Outcome:
-    """Write images, fit, evaluate, and open the report."""
+    """Write images, fit a detector, evaluate it, and open the report."""
     out = Path(options.out)
-    began = time.monotonic()
+    started = time.monotonic()
     warn(f"writing photographs of brick, grass and gravel, some with defects, to {out / 'data'}")
     write_demo(out / "data", options.seed)
-    # One product, as on a line: three would share one threshold, which the roughest of them sets.
+    # One product, as on a production line: three would share one threshold, set by the roughest of them.
     data = open_data(out / "data" / PRODUCT)
     detector = Detector(
         "mkd",
@@ -43,16 +43,16 @@ def run(options: argparse.Namespace) -> Outcome:
         detector.fit(data, progress=bar)
         detector.save(out / "demo.twin")
         bar.start("evaluate", total=len(data.split("test")))
-        found = write_evaluation(
+        evaluation = write_evaluation(
             detector, data, out / "report", model=str(out / "demo.twin"), tick=bar.advance
         )
-    write_scores(found, out / "report")
-    seconds = time.monotonic() - began
-    shown = outcome(found, out / "report")
+    write_scores(evaluation, out / "report")
+    seconds = time.monotonic() - started
+    result = outcome(evaluation, out / "report")
     if sys.stdout.isatty() and not options.no_open:  # in a script or on a server nobody would see it
         webbrowser.open((out / "report" / "report.html").resolve().as_uri())
     text = (
-        f"{shown.text}\n{detector.calibration_.promise()}\ntook {seconds:.0f} s; "
+        f"{result.text}\n{detector.calibration_.promise()}\ntook {seconds:.0f} s; "
         f"now try: twinspect fit YOUR_GOOD_IMAGES --teacher auto --out parts.twin"
     )
-    return Outcome(text, {**shown.record, "seconds": round(seconds, 1)}, shown.code)
+    return Outcome(text, {**result.record, "seconds": round(seconds, 1)}, result.code)

@@ -1,4 +1,4 @@
-"""Saturated PRO on the report: by kind of anomaly, where the test set has rules for it."""
+"""Saturated PRO by kind of anomaly, where the test set has rules for it, and the AUROC of objects."""
 
 from __future__ import annotations
 
@@ -9,58 +9,53 @@ from twinspect.evaluation.by_object import OBJECT_AUROC
 from twinspect.evaluation.metric_row import mean_row
 from twinspect.metrics import FURTHER_DEFINITIONS
 from twinspect.report.formatting import decimal
-from twinspect.report.markup import NOTHING, Html, element, section, table
-from twinspect.report.metric_sections import TITLES, bounds_words
+from twinspect.report.metric_sections import TITLES
+from twinspect.report.rendering import Table
 
 if TYPE_CHECKING:
     from twinspect.evaluation.by_defect_type import DefectTypeTable
     from twinspect.evaluation.metric_row import MetricRow
 
 
-def kinds(found: DefectTypeTable) -> Html:
-    """Tabulate each kind of each category, its mean over the categories and theirs; nothing without rules."""
-    if not found.kinds:
-        return NOTHING
-    lines = [(category, label, line) for category, own in found.kinds.items() for label, line in own.items()]
-    if len(found.kinds) > 1:
-        lines += [("mean", label, line) for label, line in found.by_label.items()]
-    lines.append(("mean", "all kinds", found.mean))
-    rows = [(category or "all images", label, *_cells(line)) for category, label, line in lines]
-    columns = ("Category", "Kind", *[TITLES[key] for key in BY_KIND])
-    grid = table(
-        columns, rows, "Saturated PRO and image AUROC of each kind of anomaly against the good images"
-    )
-    return section("Kinds of anomaly", grid, _bounds(found.bounds), _definitions())
-
-
-def _cells(line: MetricRow) -> list[str]:
-    return [decimal(line[key]) for key in BY_KIND]
-
-
-def _bounds(bounds: dict[str, Any]) -> Html:
-    if not bounds:
-        return NOTHING
-    words = f"Saturated PRO from binned scores, off by at most: {bounds_words(bounds)}."
-    return element("p", words, class_="note")
-
-
-def _definitions() -> Html:
+def defect_type_section(metrics: DefectTypeTable) -> dict[str, Any] | None:
+    """Compute what ``defect_types.html`` shows: nothing without rules."""
+    if not metrics.kinds:
+        return None
     keys = ("auspro", *BY_KIND)
-    terms = [
-        part
-        for key in keys
-        for part in (element("dt", TITLES.get(key, "AUsPRO")), element("dd", FURTHER_DEFINITIONS[key]))
+    return {
+        "table": _defect_type_table(metrics),
+        "error_bounds": metrics.bounds,
+        "definitions": {TITLES.get(key, "AUsPRO"): FURTHER_DEFINITIONS[key] for key in keys},
+    }
+
+
+def _defect_type_table(metrics: DefectTypeTable) -> Table:
+    """Tabulate each kind of each category, its mean over the categories and theirs."""
+    rows = [
+        (category, label, row) for category, kinds in metrics.kinds.items() for label, row in kinds.items()
     ]
-    return element("details", element("summary", "What each number means"), element("dl", *terms))
+    if len(metrics.kinds) > 1:
+        rows += [("mean", label, row) for label, row in metrics.by_label.items()]
+    rows.append(("mean", "all kinds", metrics.mean))
+    return Table(
+        "Saturated PRO and image AUROC of each kind of anomaly against the good images",
+        ("Category", "Kind", *[TITLES[key] for key in BY_KIND]),
+        [
+            (category or "all images", label, *[decimal(row[key]) for key in BY_KIND])
+            for category, label, row in rows
+        ],
+    )
 
 
-def objects(found: dict[str, MetricRow]) -> Html:
-    """Tabulate the AUROC of objects by category; nothing where no image says which object it shows."""
-    if not found:
-        return NOTHING
-    lines = [(name or "all images", line) for name, line in found.items()]
-    if len(lines) > 1:
-        lines.append(("mean", mean_row(list(found.values()))))
-    rows = [(name, decimal(line[OBJECT_AUROC])) for name, line in lines]
-    grid = table(("Category", TITLES[OBJECT_AUROC]), rows, "Objects, each by its highest image")
-    return section("Objects", grid, element("p", FURTHER_DEFINITIONS[OBJECT_AUROC], class_="note"))
+def object_section(metrics: dict[str, MetricRow]) -> dict[str, Any] | None:
+    """Compute what ``objects.html`` shows: nothing where no image says which object it shows."""
+    if not metrics:
+        return None
+    rows = [(name or "all images", row) for name, row in metrics.items()]
+    if len(rows) > 1:
+        rows.append(("mean", mean_row(list(metrics.values()))))
+    cells = [(name, decimal(row[OBJECT_AUROC])) for name, row in rows]
+    return {
+        "table": Table("Objects, each by its highest image", ("Category", TITLES[OBJECT_AUROC]), cells),
+        "definition": FURTHER_DEFINITIONS[OBJECT_AUROC],
+    }

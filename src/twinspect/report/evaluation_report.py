@@ -12,8 +12,8 @@ from twinspect.errors import ConfigError, optional
 from twinspect.evaluation.evaluation import evaluate
 from twinspect.evaluation.patch_features import one_teacher, sample_patches
 from twinspect.report.gallery import Gallery
-from twinspect.report.page import Report, render
-from twinspect.report.training_section import Learning
+from twinspect.report.page import Report, render_report
+from twinspect.report.training_section import TrainingHistory
 from twinspect.report.tsne_section import EXTRA
 from twinspect.utils.files import write_atomically
 
@@ -42,66 +42,69 @@ def write_evaluation(
     tick: Callable[[], None] | None = None,
     features: bool = False,
 ) -> Evaluation:
-    """Evaluate a detector and write what was found.
+    """Evaluate a detector and write ``metrics.json`` and ``report.html``.
 
     Args:
         detector: a fitted detector.
         data: a data set with a ``test`` split.
-        out: the folder to write into; made if missing. Files of an earlier evaluation are replaced, each
+        out: the folder to write into; created if missing. Files of an earlier evaluation are replaced, each as a
             whole or not at all.
         model: where the detector comes from, for the record.
-        tick: called once for every test image, for instance to draw a bar.
-        features: whether the report lays out the features of patches on a plane; takes scikit-learn and a while.
+        tick: called once for every test image, for instance to advance a progress bar.
+        features: whether the report lays out the features of patches on a plane; needs scikit-learn and takes a
+            while.
+
+    Returns:
+        The metrics and every image's score.
 
     Raises:
         DataError: there is no test split, or a mask does not fit its image.
-        ConfigError: ``out`` cannot be a folder; or features are wanted of a detector that has no single teacher.
+        ConfigError: ``out`` cannot be a folder; or features are asked of a detector that has no single teacher.
         OSError: the disk is full.
-        MissingExtraError: features are wanted and scikit-learn is not installed.
+        MissingExtraError: features are asked for and scikit-learn is not installed.
     """
     _make_folder(out)
-    shown = one_teacher(detector) if features else None  # say so before the work, not after it
-    if shown:
+    embedded = one_teacher(detector) if features else None  # complain before the work, not after it
+    if embedded:
         optional("sklearn", EXTRA)
     test = open_data(data, split="test")
     gallery = Gallery()
 
     def watch(row: ImageScore, mask: NDArray[Any] | None) -> None:
-        gallery.offer(row, mask)
+        gallery.add(row, mask)
         if tick:
             tick()
 
-    found = evaluate(detector, test, watch=watch)
-    about = _about(detector, model)
-    record = metrics_record(about, detector.calibration_, test.name, found)
+    evaluation = evaluate(detector, test, watch=watch)
+    model_record = _model_record(detector, model)
+    record = metrics_record(model_record, detector.calibration_, test.name, evaluation)
     write_atomically(out / "metrics.json", (json.dumps(record, indent=1, allow_nan=False) + "\n").encode())
-    trained = Learning(detector.losses_, detector.curves_)
-    patches = sample_patches(shown, test) if shown else None
-    page = render(
-        Report(about, test.name, detector.calibration_, found, gallery, trained, detector.bits, patches)
+    history = TrainingHistory(detector.losses_, detector.curves_)
+    patches = sample_patches(embedded, test) if embedded else None
+    report = Report(
+        model_record, test.name, detector.calibration_, evaluation, gallery, history, detector.bits, patches
     )
-    write_atomically(
-        out / "report.html", page.encode(errors="backslashreplace")
-    )  # not every file name is Unicode
-    return found
+    page = render_report(report).encode(errors="backslashreplace")  # not every file name is Unicode
+    write_atomically(out / "report.html", page)
+    return evaluation
 
 
 def metrics_record(
-    about: dict[str, Any], calibration: Calibration, data: str, found: Evaluation
+    model: dict[str, Any], calibration: Calibration, data: str, evaluation: Evaluation
 ) -> dict[str, Any]:
-    """Build what ``metrics.json`` holds: plain JSON values, ``None`` for what is not defined.
+    """Build the content of ``metrics.json``: plain JSON values, ``None`` for undefined metrics.
 
     Args:
-        about: the model.
-        calibration: the promise that the threshold makes.
-        data: what the test images are called.
-        found: what the evaluation found.
+        model: which model was evaluated.
+        calibration: what its threshold promises.
+        data: the name of the test set.
+        evaluation: the metrics and every image's score.
     """
     record: dict[str, Any] = _without_nan(
         {
             "format": FORMAT,
             "twinspect": __version__,
-            "model": about,
+            "model": model,
             "calibration": {
                 "kind": calibration.kind,
                 "false_alarm_rate": calibration.false_alarm_rate,
@@ -109,14 +112,14 @@ def metrics_record(
                 "n": len(calibration.scores),
             },
             "data": data,
-            **found.to_record(),
+            **evaluation.to_record(),
         }
     )
     return record
 
 
-def _about(detector: BaseDetector, path: str) -> dict[str, Any]:
-    """Say which model was evaluated, exactly enough to make it again."""
+def _model_record(detector: BaseDetector, path: str) -> dict[str, Any]:
+    """Describe the evaluated model, exactly enough to train it again."""
     return {"path": path, "method": detector.method, **detector.about(), "data": detector.data_}
 
 
@@ -125,14 +128,14 @@ def _make_folder(out: Path) -> None:
         out.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise ConfigError(
-            f"{out} cannot be made a folder ({error.strerror}); choose another --out"
+            f"{out} cannot be created as a folder ({error.strerror}); choose another --out"
         ) from error
 
 
 def _without_nan(value: Any) -> Any:
-    """Replace what JSON cannot say, NaN and infinity, by ``None``."""
+    """Replace NaN and infinity, which JSON does not have, by ``None``."""
     if isinstance(value, dict):
-        return {key: _without_nan(each) for key, each in value.items()}
+        return {key: _without_nan(item) for key, item in value.items()}
     if isinstance(value, list | tuple):
-        return [_without_nan(each) for each in value]
+        return [_without_nan(item) for item in value]
     return None if isinstance(value, float) and not math.isfinite(value) else value

@@ -2,19 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from twinspect.calibration.conformal import smallest_rate
 from twinspect.report import charts
-from twinspect.report.formatting import (
-    Rate,
-    calibration_spread,
-    chance_of_as_many,
-    false_alarms,
-    percent,
-    plural,
-)
-from twinspect.report.markup import NOTHING, Html, element, join, section, table
+from twinspect.report.formatting import Rate, calibration_spread, chance_of_as_many, false_alarms, percent
+from twinspect.report.rendering import Table
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -29,112 +22,84 @@ UNLIKELY: Final = 0.05
 """More false alarms than promised are put down to chance unless chance gives them this rarely."""
 
 
-def promise(calibration: Calibration, found: Evaluation) -> Html:
-    """Set what was promised beside what was observed, and beside what other promises would have given."""
-    said = element("p", "Promised: ", element("strong", calibration.promise()), ".")
-    rule = f"An image is called anomalous when its raw score is above {calibration.threshold:.6g}"
-    rule += ", or above its category's own threshold." if calibration.by_category else "."
-    rate = false_alarms(found.rows)
-    words = element("div", said, *_observed(calibration, rate), element("p", rule))
-    chart = charts.rates(calibration.false_alarm_rate, rate.share, rate.interval) if rate.images else NOTHING
-    pair = element("div", words, chart, class_="pair")
-    parts = (_by_category(calibration, found), _on_average(calibration), _other_promises(calibration, found))
-    return section("The promise", pair, *parts)
-
-
-def _by_category(calibration: Calibration, found: Evaluation) -> Html:
-    """Set each category's own threshold beside the pooled one: good averages can hide scales that do not match."""
-    if not calibration.by_category:
-        return NOTHING
-    rows = [_category(name, calibration, found) for name in found.categories]
-    columns = ("Category", "Held out", "Own threshold", "False alarms", "Misses")
-    pooled = ("False alarms, pooled threshold", "Misses, pooled threshold")
-    title = f"Own thresholds beside the pooled one, {calibration.threshold:.4g}"
-    words = (
-        "The pooled threshold decides where nobody says what an image shows. It keeps the promise over all "
-        "categories together, not in each."
+def false_alarm_section(calibration: Calibration, evaluation: Evaluation) -> dict[str, Any]:
+    """Compute what ``false_alarms.html`` shows: promise, observation, and what other promises would have given."""
+    rate = false_alarms(evaluation.rows)
+    chart = (
+        charts.false_alarm_rate(calibration.false_alarm_rate, rate.share, rate.interval)
+        if rate.images
+        else ""
     )
-    return join([table((*columns, *pooled), rows, title), element("p", words, class_="note")])
+    one_split = calibration.kind == "split" and not calibration.by_category
+    return {
+        "verdict": _verdict(calibration, rate) if rate.images else None,
+        "chart": chart,
+        "by_category": _category_table(calibration, evaluation) if calibration.by_category else None,
+        "spread": calibration_spread(calibration) if one_split else None,
+        "other_rates": _other_rates_table(calibration, evaluation),
+    }
 
 
-def _category(name: str, calibration: Calibration, found: Evaluation) -> tuple[str, ...]:
-    rows = [row for row in found.rows if row.sample.category == name]
-    own = calibration.by_category.get(name)
-    held = str(calibration.categories.count(name))
-    first = (f"{own.threshold:.4g}", *_counted(rows, own.threshold)) if own else ("pooled", "", "")
-    return (name or "all images", held, *first, *_counted(rows, calibration.threshold))
-
-
-def _observed(calibration: Calibration, rate: Rate) -> tuple[Html, ...]:
-    """Say what came of the promise."""
-    if not rate.images:
-        return (element("p", "No good images in the test, so the promise could not be checked."),)
-    seen = element("strong", f"{rate.words()} of the good test images")
-    return element("p", "Observed: ", seen, " were flagged."), _verdict(calibration, rate)
-
-
-def _verdict(calibration: Calibration, rate: Rate) -> Html:
+def _verdict(calibration: Calibration, rate: Rate) -> tuple[str, str]:
+    """Judge the observed rate; a class of the page's style and a sentence."""
     promised = percent(calibration.false_alarm_rate)
     if rate.share <= calibration.false_alarm_rate:
-        return element("p", "Within the promise.", class_="verdict fine")
+        return "fine", "Within the promise."
     if calibration.by_category:  # several thresholds: there is no one distribution to compare with
-        return element("p", f"Above {promised}: see the categories below.", class_="verdict")
+        return "", f"Above {promised}: see the categories below."
     chance = chance_of_as_many(calibration, rate)
     about = "" if calibration.kind == "split" else "about "  # the folds of cv do not share one model
     among = f"good images like the held-out ones give as many in {about}{percent(chance)} of evaluations"
     if chance >= UNLIKELY:
-        return element("p", f"Above {promised}, as chance allows: {among}.", class_="verdict")
-    words = (
+        return "", f"Above {promised}, as chance allows: {among}."
+    return "poor", (
         f"More false alarms than promised: {among}. Were these taken with another camera, in other light, of "
         "other parts? Then calibrate on such good images."
     )
-    return element("p", words, class_="verdict poor")
 
 
-def _on_average(calibration: Calibration) -> Html:
-    """Say what the promise does not say."""
-    if calibration.kind != "split" or calibration.by_category:
-        return NOTHING
-    low, high = map(percent, calibration_spread(calibration))
-    images = plural(len(calibration.scores), "image")
-    words = (
-        f"The promise is an average over draws of held-out images. One threshold from {images} has a true "
-        f"rate between {low} and {high} in 95 of 100 draws; more held-out images narrow this."
+def _category_table(calibration: Calibration, evaluation: Evaluation) -> Table:
+    """Set each category's own threshold beside the pooled one: good averages can hide scales that do not match."""
+    columns = ("Category", "Held out", "Own threshold", "False alarms", "Misses")
+    pooled = ("False alarms, pooled threshold", "Misses, pooled threshold")
+    return Table(
+        f"Own thresholds beside the pooled one, {calibration.threshold:.4g}",
+        (*columns, *pooled),
+        [_category_row(name, calibration, evaluation) for name in evaluation.categories],
     )
-    return element("p", words, class_="note")
 
 
-def _other_promises(calibration: Calibration, found: Evaluation) -> Html:
-    """Tabulate what the thresholds of other promises would have done to the same images."""
+def _category_row(name: str, calibration: Calibration, evaluation: Evaluation) -> tuple[str, ...]:
+    rows = [row for row in evaluation.rows if row.sample.category == name]
+    own = calibration.by_category.get(name)
+    held_out = str(calibration.categories.count(name))
+    first = (f"{own.threshold:.4g}", *_errors(rows, own.threshold)) if own else ("pooled", "", "")
+    return (name or "all images", held_out, *first, *_errors(rows, calibration.threshold))
+
+
+def _other_rates_table(calibration: Calibration, evaluation: Evaluation) -> Table | None:
+    """Tabulate what the thresholds of other promises would have done to the same images, if there are any."""
     own, smallest = calibration.false_alarm_rate, smallest_rate(len(calibration.scores))
     others = sorted((rate for rate in OTHER_RATES if rate > smallest), reverse=True)
-    # Rates that lead to the same threshold are one line: under the model's own rate, or else the smallest.
-    rates = {calibration.threshold_at(rate): rate for rate in (*others, smallest, own)}
-    lines = sorted((rate, threshold) for threshold, rate in rates.items())
-    if len(lines) == 1:
-        return NOTHING
-    rows = [_other(rate, threshold, found, own=rate == own) for rate, threshold in lines]
+    # Rates that lead to the same threshold are one row: under the model's own rate, or else the smallest.
+    by_threshold = {calibration.threshold_at(rate): rate for rate in (*others, smallest, own)}
+    if len(by_threshold) == 1:
+        return None
+    rows = [
+        (
+            percent(rate) + (" (this model)" if rate == own else ""),
+            f"{threshold:.4g}",
+            *_errors(evaluation.rows, threshold),
+        )
+        for rate, threshold in sorted((rate, threshold) for threshold, rate in by_threshold.items())
+    ]
     columns = ("Promised at most", "Threshold", "False alarms", "Misses")
-    grid = table(columns, rows, "What other promises would have given on these images")
-    words = (
-        "Choose by what a false alarm and a miss cost, not by these counts: a threshold fitted to test "
-        "images promises nothing. To choose: "
-    )
-    command = element("code", "twinspect calibrate MODEL --false-alarm-rate RATE")
-    return join([grid, element("p", words, command, class_="note")])
+    return Table("What other promises would have given on these images", columns, rows)
 
 
-def _other(rate: float, threshold: float, found: Evaluation, *, own: bool) -> tuple[str, ...]:
-    return (
-        percent(rate) + (" (this model)" if own else ""),
-        f"{threshold:.4g}",
-        *_counted(found.rows, threshold),
-    )
-
-
-def _counted(rows: Iterable[ImageScore], threshold: float) -> tuple[str, str]:
+def _errors(rows: Iterable[ImageScore], threshold: float) -> tuple[str, str]:
     """Count the false alarms and the misses of a threshold."""
     readable = [row for row in rows if not row.error]
     alarms = [row.score > threshold for row in readable if row.sample.is_good]
-    missed = [row.score <= threshold for row in readable if not row.sample.is_good]
-    return f"{sum(alarms)} of {len(alarms)}", f"{sum(missed)} of {len(missed)}"
+    misses = [row.score <= threshold for row in readable if not row.sample.is_good]
+    return f"{sum(alarms)} of {len(alarms)}", f"{sum(misses)} of {len(misses)}"

@@ -1,4 +1,4 @@
-"""The numbers of a report: rates with their intervals, and how numbers are written."""
+"""Rates with their intervals, and how a report writes numbers."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from twinspect.metrics import binomial_interval
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping
 
     from twinspect.calibration.conformal import Calibration
     from twinspect.inference.results import ImageScore
@@ -20,7 +20,7 @@ class Rate:
 
     Attributes:
         flagged: how many were.
-        images: how many there are; what follows needs at least one.
+        images: how many there are; share and interval need at least one.
     """
 
     flagged: int
@@ -36,11 +36,11 @@ class Rate:
         """Both ends of the exact (Clopper-Pearson) 95 % interval."""
         return binomial_interval(self.flagged, self.images)
 
-    def others(self) -> Rate:
+    def complement(self) -> Rate:
         """Count the images that were not flagged instead."""
         return Rate(self.images - self.flagged, self.images)
 
-    def words(self) -> str:
+    def describe(self) -> str:
         """Write count, rate and interval.
 
         >>> print(Rate(1, 14).words().replace(chr(160), " "))
@@ -56,7 +56,7 @@ def false_alarms(rows: Iterable[ImageScore]) -> Rate:
     return _rate(row for row in rows if row.sample.is_good)
 
 
-def finds(rows: Iterable[ImageScore]) -> Rate:
+def detections(rows: Iterable[ImageScore]) -> Rate:
     """Count the anomalous images that were read, and those of them that were flagged."""
     return _rate(row for row in rows if not row.sample.is_good)
 
@@ -67,7 +67,7 @@ def _rate(rows: Iterable[ImageScore]) -> Rate:
 
 
 def calibration_spread(calibration: Calibration) -> tuple[float, float]:
-    """Say how far the true rate of one threshold may lie from the promised one.
+    """Compute how far the true rate of one threshold may lie from the promised one.
 
     A split-conformal bound holds on average over the draw of held-out images. The rate of the threshold that
     one draw gave is itself random: with continuous scores it follows the Beta(k, n + 1 - k) distribution,
@@ -104,14 +104,14 @@ def _beta(calibration: Calibration) -> tuple[int, int]:
     return k, n + 1 - k
 
 
-def p_words(p_value: float, images: int) -> str:
-    """Say a p-value in words.
+def explain_p_value(p_value: float, images: int) -> str:
+    """Explain a p-value in words.
 
     Args:
         p_value: (1 + number of calibration scores at or above) / (images + 1).
         images: the number of calibration scores.
 
-    >>> p_words(0.05, 19)
+    >>> explain_p_value(0.05, 19)
     'a good image scores this high in at most 1 of 20 cases'
     """
     return f"a good image scores this high in at most {round(p_value * (images + 1))} of {images + 1} cases"
@@ -131,8 +131,22 @@ def decimal(value: float | None) -> str:
     return "–" if value is None else f"{value:.4f}"
 
 
+def interval(ends: tuple[float, float]) -> str:
+    """Write both ends of an interval of a metric."""
+    return f"{decimal(ends[0])} to {decimal(ends[1])}"
+
+
+def error_bounds(bounds: Mapping[str, Mapping[str, float | None]]) -> str:
+    """List how far the metrics of each category may be off."""
+    rows = [
+        f"{name or 'all images'}: " + ", ".join(f"{key} {bound:.2g}" for key, bound in row.items())
+        for name, row in bounds.items()
+    ]
+    return "; ".join(rows)
+
+
 def plural(number: int, noun: str) -> str:
-    """Count things.
+    """Write a number of things.
 
     >>> plural(1, "image"), plural(2, "image")
     ('1 image', '2 images')

@@ -1,4 +1,4 @@
-"""Which images a report shows, chosen while they stream past, and how they are shown.
+"""The images that a report shows, chosen while all are scored, and their pictures.
 
 Only small copies of maps and masks are kept, so memory does not grow with the number or size of the images.
 """
@@ -15,7 +15,7 @@ import numpy as np
 from PIL import Image
 
 from twinspect.data.pixels import read_pixels
-from twinspect.report.heatmaps import overlay, truth
+from twinspect.report.heatmaps import draw_ground_truth, overlay
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -36,7 +36,7 @@ LARGEST_PICTURE: Final = 24_000
 
 @dataclass(frozen=True)
 class Panel:
-    """One picture of an exhibit.
+    """One picture of an image: itself, its heat map or its ground truth.
 
     Attributes:
         title: what it shows, such as ``heat map``.
@@ -60,14 +60,14 @@ class Panel:
 
 
 @dataclass(frozen=True)
-class Exhibit:
-    """One image worth a look.
+class KeptImage:
+    """An image that the report shows.
 
     Attributes:
-        rank: exhibits of the lowest rank are kept.
+        rank: the lower, the sooner it is shown.
         row: its result, without the map.
-        map: (h, w) float32, the anomaly map at the size it is shown; of joined pixels, the highest.
-        mask: (h, w) bool, likewise; ``None`` where there is no ground truth.
+        map: (h, w) float32, the anomaly map at the size it is shown, each block of pixels as its maximum.
+        mask: (h, w) bool, the ground truth at the same size; ``None`` where there is none.
         shape: (H, W) of the image.
     """
 
@@ -83,43 +83,43 @@ class Exhibit:
         Raises:
             ImageError: the image cannot be read again.
         """
-        rgb = _average(read_pixels(self.row.sample, bits=bits), self.shape)
+        rgb = _mean_pool(read_pixels(self.row.sample, bits=bits), self.shape)
         drawn = [Panel("image", rgb), Panel("heat map", overlay(rgb, self.map, map_range))]
         if self.mask is not None and self.mask.any():
-            drawn.append(Panel("ground truth", truth(rgb, self.mask)))
+            drawn.append(Panel("ground truth", draw_ground_truth(rgb, self.mask)))
         return drawn
 
 
-class Shelf:
-    """The few images that rank lowest of all that are offered; of equal ones, the first.
+class LowestRanked:
+    """Keeps the few images that rank lowest; of equal ones, the first.
 
     Args:
         size: how many to keep.
-        rank: what to rank an image by; ``None`` for an image that does not belong here.
+        rank: of an image; ``None`` for one that is not to be kept.
     """
 
     def __init__(self, size: int, rank: Callable[[ImageScore], float | None]) -> None:
-        self.exhibits: list[Exhibit] = []
+        self.images: list[KeptImage] = []
         self._size, self._rank = size, rank
 
-    def offer(self, row: ImageScore, mask: NDArray[np.bool_] | None) -> None:
+    def add(self, row: ImageScore, mask: NDArray[np.bool_] | None) -> None:
         """Keep an image if it ranks among the lowest so far.
 
         Args:
-            row: a scored image with its map; one without a map is passed over.
+            row: a scored image with its map; one without a map is ignored.
             mask: (H, W) ground truth, if known.
         """
         rank = self._rank(row)
         if (
             row.map is None
             or rank is None
-            or (len(self.exhibits) == self._size and rank >= self.exhibits[-1].rank)
+            or (len(self.images) == self._size and rank >= self.images[-1].rank)
         ):
             return
-        small = None if mask is None else _highest(mask)
-        exhibit = Exhibit(rank, replace(row, map=None), _highest(row.map), small, row.map.shape)
-        insort(self.exhibits, exhibit, key=lambda kept: kept.rank)
-        del self.exhibits[self._size :]
+        small = None if mask is None else _max_pool(mask)
+        image = KeptImage(rank, replace(row, map=None), _max_pool(row.map), small, row.map.shape)
+        insort(self.images, image, key=lambda kept: kept.rank)
+        del self.images[self._size :]
 
 
 class Gallery:
@@ -127,7 +127,7 @@ class Gallery:
 
     Args:
         size: how many of the worst anomalous and of the worst good images to keep.
-        hits: how many of the surest finds to keep.
+        hits: how many of the anomalous images that were flagged with the highest scores to keep.
 
     Attributes:
         anomalous: anomalous images with the lowest scores: the misses, or what came nearest to one.
@@ -135,55 +135,55 @@ class Gallery:
     """
 
     def __init__(self, size: int = 8, hits: int = 4) -> None:
-        self._anomalous = Shelf(size, lambda row: None if row.sample.is_good else row.score)
-        self._good = Shelf(size, lambda row: -row.score if row.sample.is_good else None)
-        self._hits = Shelf(
+        self._anomalous = LowestRanked(size, lambda row: None if row.sample.is_good else row.score)
+        self._good = LowestRanked(size, lambda row: -row.score if row.sample.is_good else None)
+        self._hits = LowestRanked(
             hits, lambda row: None if row.sample.is_good or not row.is_anomalous else -row.score
         )
 
-    def offer(self, row: ImageScore, mask: NDArray[np.bool_] | None) -> None:
-        """Look at one scored image; see :meth:`Shelf.offer`."""
-        for shelf in (self._anomalous, self._good, self._hits):
-            shelf.offer(row, mask)
+    def add(self, row: ImageScore, mask: NDArray[np.bool_] | None) -> None:
+        """Keep a scored image wherever it ranks among the lowest; see :meth:`LowestRanked.add`."""
+        for ranked in (self._anomalous, self._good, self._hits):
+            ranked.add(row, mask)
 
     @property
-    def anomalous(self) -> list[Exhibit]:
+    def anomalous(self) -> list[KeptImage]:
         """Anomalous images with the lowest scores, the lowest first."""
-        return self._anomalous.exhibits
+        return self._anomalous.images
 
     @property
-    def good(self) -> list[Exhibit]:
+    def good(self) -> list[KeptImage]:
         """Good images with the highest scores, the highest first."""
-        return self._good.exhibits
+        return self._good.images
 
     @property
-    def hits(self) -> list[Exhibit]:
-        """Anomalous images that were found with the highest scores and are not among :attr:`anomalous`."""
-        shown = {exhibit.row.sample for exhibit in self.anomalous}
-        return [exhibit for exhibit in self._hits.exhibits if exhibit.row.sample not in shown]
+    def hits(self) -> list[KeptImage]:
+        """Anomalous images that were flagged with the highest scores and are not among :attr:`anomalous`."""
+        shown = {image.row.sample for image in self.anomalous}
+        return [image for image in self._hits.images if image.row.sample not in shown]
 
 
 def _factors(shape: tuple[int, ...]) -> tuple[int, int]:
-    """Choose by which whole numbers an image is made smaller and larger; one of them is 1."""
+    """Choose the whole numbers to shrink and to enlarge an image by; one of them is 1."""
     longest = max(shape[:2])
     return -(-longest // SHOWN_SIDE), SHOWN_SIDE // longest if longest <= SMALL_SIDE else 1
 
 
-def _highest(values: NDArray[Any]) -> NDArray[Any]:
-    """Bring a map or mask to its shown size, a block becoming its highest pixel: no small spot is lost."""
+def _max_pool(values: NDArray[Any]) -> NDArray[Any]:
+    """Bring a map or mask to its shown size; each block becomes its maximum, so no small spot is lost."""
     smaller, larger = _factors(values.shape)
     padding = [(0, -side % smaller) for side in values.shape]
     blocks = np.pad(values, padding, mode="edge")
     height, width = (side // smaller for side in blocks.shape)
     small = blocks.reshape(height, smaller, width, smaller).max(axis=(1, 3))
-    return _repeated(small, larger)
+    return _enlarge(small, larger)
 
 
-def _average(rgb: NDArray[np.uint8], shape: tuple[int, ...]) -> NDArray[np.uint8]:
-    """Bring an image to its shown size, each block becoming its mean."""
+def _mean_pool(rgb: NDArray[np.uint8], shape: tuple[int, ...]) -> NDArray[np.uint8]:
+    """Bring an image to its shown size; each block becomes its mean."""
     smaller, larger = _factors(shape)
-    return _repeated(np.asarray(Image.fromarray(rgb).reduce(smaller)), larger)
+    return _enlarge(np.asarray(Image.fromarray(rgb).reduce(smaller)), larger)
 
 
-def _repeated(values: NDArray[Any], times: int) -> NDArray[Any]:
+def _enlarge(values: NDArray[Any], times: int) -> NDArray[Any]:
     return values.repeat(times, axis=0).repeat(times, axis=1) if times > 1 else values

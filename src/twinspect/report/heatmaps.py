@@ -54,7 +54,7 @@ THIN_UP_TO: Final = 512
 """Images of up to so many pixels on the longer side get outlines 1 pixel wide; larger ones, 2."""
 
 
-def colour(values: NDArray[np.float32], map_range: MapRange) -> NDArray[np.uint8]:
+def colourise(values: NDArray[np.float32], map_range: MapRange) -> NDArray[np.uint8]:
     """Colour an anomaly map on the fixed scale.
 
     Args:
@@ -87,7 +87,7 @@ def overlay(
     Args:
         rgb: (H, W, 3) uint8 image.
         values: (H, W) raw anomaly map.
-        map_range: as for :func:`colour`.
+        map_range: as for :func:`colourise`.
         contour: (H, W) ground-truth mask, outlined in white with a black rim.
 
     Returns:
@@ -104,16 +104,16 @@ def overlay(
     levels = _levels(values, map_range)
     share = _shares()[levels][..., None]
     blend = (rgb * (255 - share) + _palette()[levels] * share + 127) // 255
-    tinted = outlined(blend.astype(np.uint8), values > map_range[1], ABOVE_COLOUR)
-    return tinted if contour is None else truth(tinted, contour)
+    marked = draw_outline(blend.astype(np.uint8), values > map_range[1], ABOVE_COLOUR)
+    return marked if contour is None else draw_ground_truth(marked, contour)
 
 
-def tint(values: NDArray[np.float32], map_range: MapRange) -> NDArray[np.uint8]:
-    """Colour an anomaly map for laying over its image: as see-through as :func:`overlay` lets the image show.
+def overlay_layer(values: NDArray[np.float32], map_range: MapRange) -> NDArray[np.uint8]:
+    """Colour an anomaly map as a layer to lay over its image, as transparent as :func:`overlay` draws it.
 
     Args:
         values: (H, W) raw anomaly map.
-        map_range: as for :func:`colour`.
+        map_range: as for :func:`colourise`.
 
     Returns:
         (H, W, 4) uint8 RGBA; a typical good pixel is fully transparent.
@@ -127,7 +127,7 @@ def tint(values: NDArray[np.float32], map_range: MapRange) -> NDArray[np.uint8]:
     return np.concatenate([_palette()[levels], alpha[..., None]], axis=-1)
 
 
-def truth(rgb: NDArray[np.uint8], mask: NDArray[np.bool_]) -> NDArray[np.uint8]:
+def draw_ground_truth(rgb: NDArray[np.uint8], mask: NDArray[np.bool_]) -> NDArray[np.uint8]:
     """Outline a ground-truth mask in white with a black rim.
 
     Args:
@@ -138,14 +138,14 @@ def truth(rgb: NDArray[np.uint8], mask: NDArray[np.bool_]) -> NDArray[np.uint8]:
         (H, W, 3) uint8 RGB; a new image.
     """
     width = _line_width(mask.shape)
-    rimmed = outlined(rgb, mask, RIM_COLOUR, width + 1)
-    return outlined(rimmed, mask, TRUTH_COLOUR, width)
+    rimmed = draw_outline(rgb, mask, RIM_COLOUR, width + 1)
+    return draw_outline(rimmed, mask, TRUTH_COLOUR, width)
 
 
-def outlined(
+def draw_outline(
     rgb: NDArray[np.uint8], mask: NDArray[np.bool_], line: tuple[int, int, int], width: int | None = None
 ) -> NDArray[np.uint8]:
-    """Draw a line around a region, outside of it so that a small one is not covered.
+    """Draw a line around a region, outside it so that a small region is not covered.
 
     Args:
         rgb: (H, W, 3) uint8 image.
@@ -168,42 +168,42 @@ def outlined(
     return drawn
 
 
-def write_map(place: Path, result: ImageScore, map_range: MapRange, *, bits: int | None = None) -> None:
-    """Write the anomaly map of one image, whole or not at all.
+def write_map(path: Path, result: ImageScore, map_range: MapRange, *, bits: int | None = None) -> None:
+    """Write the anomaly map of one image, as a whole or not at all.
 
     Args:
-        place: a ``.png``, the map laid over the image, or a ``.npy``, the raw (H, W) float32 map. Missing
-            folders are made.
+        path: a ``.png``, the map laid over the image, or a ``.npy``, the raw (H, W) float32 map. Missing
+            folders are created.
         result: a scored image with its map.
-        map_range: as for :func:`colour`.
+        map_range: as for :func:`colourise`.
         bits: significant bits of a 16-bit image file, as the detector has them.
 
     Raises:
         ConfigError: another suffix, or a result without a map.
         ImageError: the image cannot be read again.
         DataError: the image is no longer as large as its map.
-        OSError: the disk is full or not writable; whatever was at ``place`` is untouched.
+        OSError: the disk is full or not writable; whatever was at ``path`` is untouched.
     """
     if result.map is None:
         raise ConfigError(
-            f"{result.sample.name} has no anomaly map; score it with maps=True, and only write what was read"
+            f"{result.sample.name} has no anomaly map; score it with maps=True, and leave out what could not be read"
         )
     buffer = io.BytesIO()
-    if place.suffix == ".npy":
+    if path.suffix == ".npy":
         np.save(buffer, result.map.astype(np.float32, copy=False), allow_pickle=False)
-    elif place.suffix == ".png":
-        laid = overlay(read_pixels(result.sample, bits=bits), result.map, map_range)
-        Image.fromarray(laid).save(buffer, "PNG")
+    elif path.suffix == ".png":
+        drawn = overlay(read_pixels(result.sample, bits=bits), result.map, map_range)
+        Image.fromarray(drawn).save(buffer, "PNG")
     else:
         raise ConfigError(
-            f"{place}: a map ends in .png (on the image) or .npy (raw values); got {place.suffix!r}"
+            f"{path}: the name of a map ends in .png (on the image) or .npy (raw values); got {path.suffix!r}"
         )
-    place.parent.mkdir(parents=True, exist_ok=True)
-    write_atomically(place, buffer.getvalue())
+    path.parent.mkdir(parents=True, exist_ok=True)
+    write_atomically(path, buffer.getvalue())
 
 
 def top_of_scale(map_range: MapRange) -> float:
-    """Give the raw value from which on a pixel has the last colour; see :func:`colour`."""
+    """Compute the raw value from which on a pixel has the last colour; see :func:`colourise`."""
     low, high = map_range
     return low + 2 * ((high - low) or abs(high) or 1.0)
 
@@ -214,7 +214,7 @@ def _levels(values: NDArray[np.float32], map_range: MapRange) -> NDArray[np.uint
     if not low <= high:
         raise ConfigError(f"map_range=({low:g}, {high:g}); allowed: (low, high) with low not above high")
     if values.ndim != 2 or not np.isfinite(values).all():
-        raise DataError(f"an anomaly map of shape {values.shape} came; allowed: (H, W) of finite numbers")
+        raise DataError(f"got an anomaly map of shape {values.shape}; allowed: (H, W) of finite numbers")
     top = top_of_scale(map_range)
     place = (np.clip(values, low, top) - low) / (top - low)
     levels: NDArray[np.uint8] = np.rint(place * 255).astype(np.uint8)

@@ -3,27 +3,45 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 import numpy as np
 
-from twinspect.report.charts import Plane, drawing, text, ticks
-from twinspect.report.markup import Html, element, join
+from twinspect.report.charts import ticks
+from twinspect.report.svg import (
+    BLUE,
+    INK,
+    ORANGE,
+    SHEET,
+    SOFT,
+    THRESHOLD,
+    TITLE,
+    in_page_style,
+    inline_svg,
+    new_axes,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from markupsafe import Markup
+    from matplotlib.axes import Axes
     from numpy.typing import NDArray
+
+    Floats: TypeAlias = NDArray[np.float64]
 
 BARS: Final = 36
 """Bars across the scale, or one or two more."""
 REACH: Final = 4
 """The scale ends at so many times the way from the lowest score to the threshold, counted from there."""
-LEFT, TOP, WIDTH, ROW = 130.0, 30.0, 750.0, 70.0
-"""Places and sizes in pixels: where rows begin, how wide and how high each is."""
+ROW_HEIGHT: Final = 70
+"""In pixels."""
+TALLEST: Final = 0.77
+"""The share of a row's height that its fullest bar takes."""
 
 
-def histogram(groups: Sequence[tuple[str, Sequence[float]]], threshold: float) -> Html:
+@in_page_style
+def histogram(groups: Sequence[tuple[str, Sequence[float]]], threshold: float) -> Markup:
     """Draw the scores of each group as a row of bars.
 
     The threshold is an edge of bars, so no bar holds images of both decisions. Scores far above it are
@@ -35,25 +53,29 @@ def histogram(groups: Sequence[tuple[str, Sequence[float]]], threshold: float) -
     """
     present = [(name, np.asarray(scores, dtype=np.float64)) for name, scores in groups if len(scores)]
     edges, gathered = bar_edges(np.concatenate([scores for _, scores in present]), threshold)
-    span = (float(edges[0]), float(edges[-1]))
-    rows = [
-        _row(
-            Plane(span, (0, 1), LEFT, TOP + ROW * number + 16, WIDTH, ROW - 16),
-            name,
-            scores,
-            edges,
-            threshold,
-        )
-        for number, (name, scores) in enumerate(present)
-    ]
-    plane = Plane(span, (0, 1), LEFT, TOP - 6, WIDTH, ROW * len(present) + 6)
-    name = "raw image score" + (" (the last bar holds all above it)" if gathered else "")
-    scale = plane.scale(ticks(*span), name, lambda value: f"{value:g}")
-    label = f"Scores of images by group, threshold {threshold:.4g}"
-    return drawing(900, plane.bottom + 46, label, *rows, _threshold(plane, threshold), scale)
+    low, high = float(edges[0]), float(edges[-1])
+    axes = new_axes((900, 76 + ROW_HEIGHT * len(present)), left=130, top=30, right=20, bottom=46)
+    marks = [tick for tick in ticks(low, high) if low <= tick <= high]
+    axes.set(xlim=(low, high), ylim=(0, len(present)), xticks=marks, yticks=())
+    axes.set_xlabel("raw image score" + (" (the last bar holds all above it)" if gathered else ""))
+    axes.xaxis.set_major_formatter("{x:g}")
+    axes.grid(visible=False)
+    for row, (name, scores) in enumerate(reversed(present)):
+        _draw_row(axes, row, name, scores, edges, threshold)
+    axes.axvline(threshold, **THRESHOLD)
+    crowded = threshold > (low + high) / 2  # its name goes to the side that has more room
+    axes.annotate(
+        f"threshold {threshold:.4g}",
+        (threshold, len(present)),
+        (-6 if crowded else 6, 8),
+        textcoords="offset points",
+        horizontalalignment="right" if crowded else "left",
+        color=INK,
+    )
+    return inline_svg(axes, f"Scores of images by group, threshold {threshold:.4g}")
 
 
-def bar_edges(scores: NDArray[np.float64], threshold: float) -> tuple[NDArray[np.float64], bool]:
+def bar_edges(scores: Floats, threshold: float) -> tuple[Floats, bool]:
     """Choose the edges of bars, one of them the threshold.
 
     Args:
@@ -70,11 +92,11 @@ def bar_edges(scores: NDArray[np.float64], threshold: float) -> tuple[NDArray[np
     width = (high - low) / BARS or abs(threshold) / BARS or 1.0
     below = max(1, math.ceil((threshold - low) / width))
     above = max(1, math.ceil((high - threshold) / width))
-    edges: NDArray[np.float64] = (threshold + width * np.arange(-below, above + 1)).astype(np.float64)
+    edges: Floats = (threshold + width * np.arange(-below, above + 1)).astype(np.float64)
     return edges, gathered
 
 
-def bar_counts(scores: NDArray[np.float64], edges: NDArray[np.float64]) -> list[int]:
+def bar_counts(scores: Floats, edges: Floats) -> list[int]:
     """Count scores in bars that hold their right edge, as the decision ``score > threshold`` wants it.
 
     Args:
@@ -90,41 +112,24 @@ def bar_counts(scores: NDArray[np.float64], edges: NDArray[np.float64]) -> list[
     return counts
 
 
-def _row(
-    plane: Plane, name: str, scores: NDArray[np.float64], edges: NDArray[np.float64], threshold: float
-) -> Html:
+def _draw_row(axes: Axes, row: int, name: str, scores: Floats, edges: Floats, threshold: float) -> None:
     """Draw one group, as high as its fullest bar, with how many lie above the threshold."""
-    counts = bar_counts(scores, edges)
-    bars = []
-    for start, end, count in zip(edges.tolist(), edges[1:].tolist(), counts, strict=False):
-        if count:
-            title = f"{count} of {len(scores)} above {start:.4g}" + (
-                f", up to {end:.4g}" if end < edges[-1] else ""
-            )
-            side = "above" if start >= threshold else "below"
-            bars.append(_bar(plane, (start, end), count / max(counts), title, f"bar {side}"))
-    above = f"{int((scores > threshold).sum())} of {len(scores)} above"
-    words = (
-        text((LEFT - 12, plane.bottom - 20), name, "end", strong=True),
-        text((LEFT - 12, plane.bottom - 4), above, "end"),
+    counts = np.array(bar_counts(scores, edges))
+    filled = np.flatnonzero(counts)
+    starts, ends = edges[filled], edges[filled + 1]
+    bars = axes.bar(
+        starts,
+        counts[filled] / counts.max() * TALLEST,
+        ends - starts,
+        row,
+        align="edge",
+        color=np.where(starts >= threshold, ORANGE, BLUE),
+        edgecolor=SHEET,
     )
-    return join([plane.line(plane.x, (0, 0), "axis"), *words, *bars])
-
-
-def _bar(plane: Plane, ends: tuple[float, float], share: float, title: str, class_: str) -> Html:
-    (left, top), (right, bottom) = plane.place(ends[0], share), plane.place(ends[1], 0)
-    size = {"width": right - left - 1, "height": bottom - top}  # a gap of one pixel parts the bars
-    return element("rect", element("title", title), x=left + 0.5, y=top, class_=class_, **size)
-
-
-def _threshold(plane: Plane, threshold: float) -> Html:
-    """Draw the threshold, its name on the side that has more room."""
-    x = float(plane.across(threshold))
-    words = f"threshold {threshold:.4g}"
-    crowded = x > plane.left + plane.width / 2
-    name = (
-        text((x - 6, 20), words, "end", strong=True)
-        if crowded
-        else text((x + 6, 20), words, "start", strong=True)
-    )
-    return join([plane.upright(threshold, "threshold"), name])
+    for bar, start, end, count in zip(bars, starts, ends, counts[filled], strict=True):
+        until = f", up to {end:.4g}" if end < edges[-1] else ""
+        bar.set_gid(f"{TITLE}{count} of {len(scores)} above {start:.4g}{until}")
+    axes.axhline(row, color=SOFT, linewidth=1)
+    beside: dict[str, Any] = {"transform": axes.get_yaxis_transform(), "horizontalalignment": "right"}
+    axes.text(-0.016, row + 0.28, name, color=INK, **beside)
+    axes.text(-0.016, row + 0.05, f"{int((scores > threshold).sum())} of {len(scores)} above", **beside)

@@ -8,41 +8,33 @@ import numpy as np
 
 from twinspect.errors import optional
 from twinspect.report import charts
-from twinspect.report.markup import Html, element, section
 
 if TYPE_CHECKING:
+    from markupsafe import Markup
     from numpy.typing import NDArray
 
     from twinspect.evaluation.patch_features import Patches
 
 EXTRA: Final = "plots"
 PERPLEXITY: Final = 30.0
-WORDS: Final = (
-    "Each point is a patch of a test image; near points are alike (t-SNE of cosine distances, {count} patches of "
-    "level {level}). The further the anomalous patches lie from the normal ones, the more the teacher tells. For the "
-    "eye only: distances between groups mean little."
-)
 
 
-def embedding(patches: Patches) -> Html:
-    """Draw the patches by what the teacher says, and by what the method makes of it if it changes it.
+def patch_charts(patches: Patches) -> dict[str, Markup]:
+    """Draw patches by their features, as the teacher gives them and as the method amplifies them if it does.
+
+    Returns:
+        Charts by what they show.
 
     Raises:
         MissingExtraError: scikit-learn is not installed.
     """
-    named = {"as the teacher sees them": patches.vanilla}
+    features = {"patches as the teacher sees them": patches.vanilla}
     if patches.amplified is not None:
-        named["amplified"] = patches.amplified
-    figures = [
-        element(
-            "figure",
-            charts.scatter(_on_a_plane(features), patches.is_anomalous, f"patches {name}"),
-            element("figcaption", f"Patches {name}."),
-        )
-        for name, features in named.items()
-    ]
-    words = WORDS.format(count=len(patches.is_anomalous), level=patches.level)
-    return section("Features", element("div", *figures, class_="pair"), element("p", words, class_="note"))
+        features["patches amplified"] = patches.amplified
+    return {
+        name: charts.scatter(_on_a_plane(values), patches.is_anomalous, name)
+        for name, values in features.items()
+    }
 
 
 def _on_a_plane(features: NDArray[np.float32]) -> NDArray[np.float64]:
@@ -50,7 +42,7 @@ def _on_a_plane(features: NDArray[np.float32]) -> NDArray[np.float64]:
     manifold: Any = optional("sklearn.manifold", EXTRA)
     perplexity = min(PERPLEXITY, (len(features) - 1) / 3)
     method = manifold.TSNE(metric="cosine", init="random", perplexity=perplexity, random_state=0)
-    places = np.asarray(method.fit_transform(features), dtype=np.float64)
-    low, high = places.min(axis=0), places.max(axis=0)
-    scaled: NDArray[np.float64] = (places - low) / np.maximum(high - low, 1e-9)
+    points = np.asarray(method.fit_transform(features), dtype=np.float64)
+    low, high = points.min(axis=0), points.max(axis=0)
+    scaled: NDArray[np.float64] = (points - low) / np.maximum(high - low, 1e-9)
     return scaled

@@ -14,7 +14,7 @@ from twinspect.errors import ImageError, NotStoredError
 from twinspect.images.formats import MEDIA_TYPES
 from twinspect.images.reading import read_rgb
 from twinspect.report.heatmaps import overlay as overlaid
-from twinspect.report.heatmaps import tint
+from twinspect.report.heatmaps import overlay_layer
 from twinspect.serve.api_errors import ApiError
 from twinspect.serve.http.context import Context, Here, Viewer, refusals
 from twinspect.serve.routes.inspections import Number
@@ -107,7 +107,7 @@ def anomaly_map(
     if form == "npz":
         return Response(_npz(values), media_type="application/x-npz")
     low_high = here.calibration(row.calibration_id or served.active.id).map_range
-    drawn = overlaid(pixels, values, low_high) if overlay else tint(values, low_high)
+    drawn = overlaid(pixels, values, low_high) if overlay else overlay_layer(values, low_high)
     return Response(_png(drawn), media_type="image/png")
 
 
