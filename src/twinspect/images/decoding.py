@@ -83,7 +83,10 @@ def _opened(
 ) -> Iterator[tuple[ImageStream, Header]]:
     """Open a file, judge its header, and turn whatever a decoder raises into one line."""
     try:
-        with ImageStream(_raw(path, content)) as stream:
+        _check_file(Path(path), content)
+        raw = io.FileIO(path, "rb") if content is None else io.BytesIO(content)
+        # A BytesIO has all that a buffered reader asks of a raw file.
+        with ImageStream(cast("io.RawIOBase", raw)) as stream:
             image_format = image_format or _detect(stream)
             header = _read_header(stream, image_format, max_pixels)
             _check_pixels(header.size, max_pixels)
@@ -98,23 +101,16 @@ def _opened(
         ) from error
 
 
-def _raw(path: Path | str, content: bytes | None) -> io.RawIOBase:
-    """Give the bytes of a file, wherever they are."""
-    if content is None:
-        _check_file(Path(path))
-        return io.FileIO(path, "rb")
-    _check_length(len(content))
-    return cast("io.RawIOBase", io.BytesIO(content))  # it has all that a buffered reader asks of a raw file
-
-
-def _check_file(path: Path) -> None:
+def _check_file(path: Path, content: bytes | None) -> None:
+    if content is not None:
+        return _check_length(len(content))
     if path.is_dir():
         raise ImageError("is a folder; an image file is needed")
     if not path.exists():
         raise ImageError("no such file")
     if not path.is_file():  # opening a pipe or a device could wait for ever
         raise ImageError("is not a regular file; an image file is needed")
-    _check_length(path.stat().st_size)
+    return _check_length(path.stat().st_size)
 
 
 def _check_length(size: int) -> None:

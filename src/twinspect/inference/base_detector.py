@@ -142,7 +142,8 @@ class BaseDetector(ABC):
                 raise unknown_name("category", category, sorted(set(calibration.categories)))
             samples = tuple(replace(sample, category=category) for sample in samples)
         for row in self.raw_scores(samples, maps=maps, start=start, statistics=statistics):
-            yield row.decided_by(calibration)
+            p_value, is_anomalous = calibration.decide(row.score, row.sample.category)
+            yield replace(row, p_value=p_value, is_anomalous=is_anomalous)
 
     def raw_scores(
         self, samples: Sequence[Sample], *, maps: bool = True, start: int = 0, statistics: bool = False

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -13,7 +13,6 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from twinspect.calibration.conformal import Calibration
     from twinspect.data.samples import Sample
     from twinspect.images.statistics import ImageStatistics
 
@@ -40,11 +39,6 @@ class ImageScore:
     map: NDArray[np.float32] | None = field(default=None, repr=False)
     error: str = ""
     statistics: ImageStatistics | None = None
-
-    def decided_by(self, calibration: Calibration) -> ImageScore:
-        """Add the p-value and the decision that a calibration gives for the raw score."""
-        p_value, is_anomalous = calibration.decide(self.score, self.sample.category)
-        return replace(self, p_value=p_value, is_anomalous=is_anomalous)
 
 
 @dataclass(frozen=True)
