@@ -8,9 +8,10 @@ from twinspect.evaluation.by_defect_type import BY_KIND
 from twinspect.evaluation.by_object import OBJECT_AUROC
 from twinspect.evaluation.metric_row import mean_row
 from twinspect.metrics import FURTHER_DEFINITIONS
+from twinspect.metrics.definitions import TITLES
 from twinspect.report.formatting import decimal
 from twinspect.report.markup import NOTHING, Html, element, section, table
-from twinspect.report.metric_sections import TITLES, bounds_words
+from twinspect.report.metric_sections import bounds_words
 
 if TYPE_CHECKING:
     from twinspect.evaluation.by_defect_type import DefectTypeTable
