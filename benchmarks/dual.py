@@ -27,7 +27,7 @@ import torch
 import twinspect as ts
 from twinspect.benchmark.mean_std import MeanStd
 from twinspect.benchmark.trial import run_trial
-from twinspect.evaluation.labelled_set import labels_and_scores
+from twinspect.evaluation.image_scores import labels_and_scores
 from twinspect.methods import method_class, noisy_or
 from twinspect.methods.config import parse_setting
 from twinspect.methods.dual import Dual

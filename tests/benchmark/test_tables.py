@@ -19,12 +19,12 @@ from twinspect.benchmark.mean_std import MeanStd
 from twinspect.benchmark.published import everything, published
 from twinspect.benchmark.records import Record, read_series
 from twinspect.benchmark.store import RunStore
-from twinspect.benchmark.summary import SummaryRow, summary_rows
-from twinspect.benchmark.table_layout import TITLES, Grid, binned
+from twinspect.benchmark.summary import SCORE_METRICS, SummaryRow, summary_rows
+from twinspect.benchmark.table_layout import Grid, binned
 from twinspect.cli import main
 from twinspect.errors import ConfigError
-from twinspect.evaluation.labelled_set import QUALITY
 from twinspect.metrics import COSTS, DEFINITIONS
+from twinspect.metrics.definitions import TITLES
 from twinspect.report.markup import VOID
 
 if TYPE_CHECKING:
@@ -91,7 +91,7 @@ def test_an_axis_of_percent_stays_between_nothing_and_a_hundred(
     assert re.findall(r"<text[^>]*>([0-9.]+)<", chart) == marks
 
 
-@pytest.mark.parametrize("metric", QUALITY)
+@pytest.mark.parametrize("metric", SCORE_METRICS)
 def test_mean_and_deviation_over_seeds_are_numpys(out: Path, metric: str) -> None:
     by_seed = values(out, f"method = 'mkd' and metric = '{metric}'")
     means = [np.mean(each) for each in by_seed.values()]
@@ -127,8 +127,8 @@ def test_the_csv_holds_every_number_with_its_definition(out: Path, files: dict[s
     rows = list(csv.DictReader(files["csv"].splitlines()))
     assert all(row["definition"] == {**DEFINITIONS, **COSTS}[row["metric"]] for row in rows)
     assert all(row["source"] for row in rows)
-    ours = [row for row in rows if row["kind"] == "ours" and row["metric"] in QUALITY]
-    assert len(ours) == 2 * 3 * len(QUALITY)
+    ours = [row for row in rows if row["kind"] == "ours" and row["metric"] in SCORE_METRICS]
+    assert len(ours) == 2 * 3 * len(SCORE_METRICS)
     (one,) = (r for r in ours if (r["category"], r["method"], r["metric"]) == ("mean", "mkd", "aupro_30"))
     assert float(one["mean"]) == cells(out, "mean", "mkd", "aupro_30").mean
     (theirs,) = (
@@ -140,7 +140,7 @@ def test_the_csv_holds_every_number_with_its_definition(out: Path, files: dict[s
 def test_markdown_tables_are_rectangular_and_everything_is_defined(files: dict[str, str]) -> None:
     for table in re.findall(r"(?:^\|.*\n)+", files["md"], re.MULTILINE):
         assert len({len(re.findall(r"(?<!\\)\|", line)) for line in table.splitlines()}) == 1
-    for key in (*QUALITY, "fit_seconds", "images_per_second", "peak_memory", "parameters"):
+    for key in (*SCORE_METRICS, "fit_seconds", "images_per_second", "peak_memory", "parameters"):
         assert f"- **{TITLES[key]}**: {({**DEFINITIONS, **COSTS})[key]}" in files["md"]
     assert "a &lt;b> & c \\| d_e" in files["md"]
 
@@ -249,7 +249,7 @@ def test_published_numbers() -> None:
     numbers = everything()
     assert len(numbers) > 150
     assert all(number.source and number.method and number.protocol for number in numbers)
-    assert {number.metric for number in numbers} <= set(QUALITY)
+    assert {number.metric for number in numbers} <= set(SCORE_METRICS)
     assert all(50 < number.percent <= 100 for number in numbers)
     places = [(n.protocol, n.method, n.metric, n.category) for n in numbers]
     assert len(places) == len(set(places))

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from twinspect.benchmark.protocols import Choice, Protocol, ProtocolTask, tasks
 from twinspect.benchmark.schema import FORMAT
-from twinspect.benchmark.trial import identity, trained_on
+from twinspect.benchmark.trial import identity, training_images
 from twinspect.data.fingerprint import fingerprint
 from twinspect.data.samples import Sample
 from twinspect.evaluation.labelled_set import open_test_set
@@ -86,7 +86,7 @@ def make_plan(
 
 def _data(task: ProtocolTask) -> str:
     data = task.read()
-    return data_key([*trained_on(data), *open_test_set(data)])
+    return data_key([*training_images(data), *open_test_set(data)])
 
 
 def data_key(used: Sequence[Sample]) -> str:

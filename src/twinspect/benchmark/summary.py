@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Final, Literal
 
 from twinspect.benchmark.mean_std import MeanStd
 from twinspect.benchmark.published import Published, published
-from twinspect.evaluation.labelled_set import FURTHER, QUALITY
+from twinspect.evaluation.labelled_set import SCORE_NEEDS
+from twinspect.metrics.definitions import metric_keys
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -18,7 +19,9 @@ MEAN: Final = "mean"
 """The line of the mean over all tasks, or over all categories of one model; published tables call it so, too."""
 POOLED: Final = "pooled"
 """The line of all images of one model over several categories."""
-TABLED: Final = (*QUALITY, *FURTHER)
+SCORE_METRICS: Final = metric_keys(*SCORE_NEEDS)
+"""The metrics that every test set has, where it has masks."""
+TABLED: Final = (*SCORE_METRICS, *metric_keys("saturation rules", "object ids"))
 """The metrics that have a column where any line has a value of them."""
 
 
@@ -109,7 +112,7 @@ def _line(series: RunSeries, category: str, found: Sequence[Values | None]) -> S
     cells = {
         key: MeanStd(tuple(values[key] for values in done if key in values), len(found))
         for key in TABLED
-        if any(key in values for values in done) or (not done and key in QUALITY)
+        if any(key in values for values in done) or (not done and key in SCORE_METRICS)
     }
     return SummaryRow(
         series.protocol, category, series.label, "ours", cells, f"teacher {series.settings['teacher']}"

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 from twinspect.benchmark.mean_std import MISSING, MeanStd
 from twinspect.benchmark.summary import MEAN, POOLED, TABLED
 from twinspect.metrics import COSTS, DEFINITIONS, FURTHER_DEFINITIONS
-from twinspect.report.metric_sections import TITLES as METRIC_TITLES
+from twinspect.metrics.definitions import COST_TABLE, TITLES
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -18,18 +18,9 @@ if TYPE_CHECKING:
     from twinspect.benchmark.records import Record, RunSeries
     from twinspect.benchmark.summary import SummaryRow
 
-TITLES: Final = METRIC_TITLES | {
-    "fit_seconds": "Fit, s",
-    "images_per_second": "Images/s",
-    "peak_memory": "Memory, MiB",
-    "gpu_memory": "GPU memory, MiB",
-    "parameters": "Parameters, M",
-    "trained_parameters": "Trained, M",
-}
 MEANINGS: Final = DEFINITIONS | FURTHER_DEFINITIONS | COSTS
 """What each number of a report is."""
-_UNITS: Final = {"peak_memory": 2**-20, "gpu_memory": 2**-20, "parameters": 1e-6, "trained_parameters": 1e-6}
-"""What stored numbers are multiplied by to be shown."""
+_COST_FACTORS: Final = {cost.key: cost.factor for cost in COST_TABLE}
 _MADE_WITH: Final = {
     "version": "twinspect",
     "git_commit": "Commit",
@@ -129,7 +120,7 @@ def costs(series: Sequence[RunSeries]) -> Grid:
 
 def cost(series: RunSeries, key: str) -> MeanStd:
     """Gather one kind of cost from all runs of a series, in the unit in which it is shown."""
-    found = [run.row[key] * _UNITS.get(key, 1) for run in series.runs if run.row[key] is not None]
+    found = [run.row[key] * _COST_FACTORS[key] for run in series.runs if run.row[key] is not None]
     return MeanStd(tuple(found), len(series.runs))
 
 

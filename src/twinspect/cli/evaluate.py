@@ -11,7 +11,7 @@ from twinspect.cli.model_loading import load_chosen
 from twinspect.cli.outcome import DONE, SOME_UNREADABLE, Outcome
 from twinspect.cli.score_files import CsvTable
 from twinspect.data import open_data
-from twinspect.evaluation.by_defect_type import BY_KIND
+from twinspect.evaluation.by_defect_type import DEFECT_TYPE_METRICS
 from twinspect.evaluation.metric_row import mean_row
 from twinspect.inference.score_table import to_row
 from twinspect.report import write_evaluation
@@ -54,23 +54,20 @@ def outcome(found: Evaluation, out: Path) -> Outcome:
     """Say the main figures."""
     unreadable = sum(bool(row.error) for row in found.rows)
     # Metrics run down and categories across, as far as a terminal is wide; the report shows them all.
-    whole = [
-        (name, line | found.kinds.categories.get(name, {}) | found.objects.get(name, {}))
-        for name, line in found.categories.items()
-    ]
+    whole = list(found.full_categories.items())
     named = whole if len(whole) <= MOST_COLUMNS else []
-    mean = found.mean | found.kinds.mean | mean_row(list(found.objects.values()))
+    mean = found.mean | found.defect_types.mean | mean_row(list(found.objects.values()))
     columns = [*named, ("mean", mean), ("pooled", found.pooled)] if len(named) != 1 else named
     shown = [key for key, value in mean.items() if value is not None]
     rows = [(key, *[metrics.get(key) for _, metrics in columns]) for key in shown]
-    text = table(("metric", *[name for name, _ in columns]), rows) + _kinds(found.kinds)
+    text = table(("metric", *[name for name, _ in columns]), rows) + _kinds(found.defect_types)
     record: dict[str, Any] = {"out": str(out), "unreadable": unreadable, **found.to_record()}
     return Outcome(f"{text}\n{out / 'report.html'}", record, SOME_UNREADABLE if unreadable else DONE)
 
 
 def _kinds(found: DefectTypeTable) -> str:
     """Say how well each kind of anomaly is found, on average over the categories that have it."""
-    if not found.kinds:
+    if not found.rows:
         return ""
-    rows = [(label, *[line[key] for key in BY_KIND]) for label, line in found.by_label.items()]
-    return "\n\n" + table(("kind", *BY_KIND), rows)
+    rows = [(label, *[line[key] for key in DEFECT_TYPE_METRICS]) for label, line in found.by_label.items()]
+    return "\n\n" + table(("kind", *DEFECT_TYPE_METRICS), rows)

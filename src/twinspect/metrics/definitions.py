@@ -264,7 +264,9 @@ def metric_keys(*needs: Need) -> tuple[str, ...]:
     return tuple(metric.key for metric in METRIC_TABLE if metric.needs in needs)
 
 
-TITLES: Final = {row.key: row.title for row in (*METRIC_TABLE, *COST_TABLE)}
+TITLES: Final = {metric.key: metric.title for metric in METRIC_TABLE} | {
+    cost.key: cost.title for cost in COST_TABLE
+}
 """The head of the column of each metric and cost."""
 
 _DEFINITIONS: Final = {metric.key: metric.definition for metric in METRIC_TABLE}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from twinspect.evaluation.by_defect_type import BY_KIND
+from twinspect.evaluation.by_defect_type import DEFECT_TYPE_METRICS
 from twinspect.evaluation.by_object import OBJECT_AUROC
 from twinspect.evaluation.metric_row import mean_row
 from twinspect.metrics import FURTHER_DEFINITIONS
@@ -20,22 +20,22 @@ if TYPE_CHECKING:
 
 def kinds(found: DefectTypeTable) -> Html:
     """Tabulate each kind of each category, its mean over the categories and theirs; nothing without rules."""
-    if not found.kinds:
+    if not found.rows:
         return NOTHING
-    lines = [(category, label, line) for category, own in found.kinds.items() for label, line in own.items()]
-    if len(found.kinds) > 1:
+    lines = [(category, label, line) for category, own in found.rows.items() for label, line in own.items()]
+    if len(found.rows) > 1:
         lines += [("mean", label, line) for label, line in found.by_label.items()]
     lines.append(("mean", "all kinds", found.mean))
     rows = [(category or "all images", label, *_cells(line)) for category, label, line in lines]
-    columns = ("Category", "Kind", *[TITLES[key] for key in BY_KIND])
+    columns = ("Category", "Kind", *[TITLES[key] for key in DEFECT_TYPE_METRICS])
     grid = table(
         columns, rows, "Saturated PRO and image AUROC of each kind of anomaly against the good images"
     )
-    return section("Kinds of anomaly", grid, _bounds(found.bounds), _definitions())
+    return section("Kinds of anomaly", grid, _bounds(found.category_error_bounds), _definitions())
 
 
 def _cells(line: MetricRow) -> list[str]:
-    return [decimal(line[key]) for key in BY_KIND]
+    return [decimal(line[key]) for key in DEFECT_TYPE_METRICS]
 
 
 def _bounds(bounds: dict[str, Any]) -> Html:
@@ -46,7 +46,7 @@ def _bounds(bounds: dict[str, Any]) -> Html:
 
 
 def _definitions() -> Html:
-    keys = ("auspro", *BY_KIND)
+    keys = ("auspro", *DEFECT_TYPE_METRICS)
     terms = [
         part
         for key in keys

@@ -63,7 +63,7 @@ def render(report: Report) -> str:
         scores(calibration, found),
         curves(found),
         defects(found),
-        kinds(found.kinds),
+        kinds(found.defect_types),
         objects(found.objects),
         pictures(report.gallery, calibration, report.bits),
         unreadable(found),
