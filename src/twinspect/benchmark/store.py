@@ -218,7 +218,7 @@ def _remove(connection: sqlite3.Connection, row: sqlite3.Row) -> None:
 
 def _is_free(row: sqlite3.Row) -> bool:
     if row["state"] == "running":
-        return not ProcessIdentity(row["host"], row["pid"], row["process"]).lives(row["heartbeat"])
+        return not ProcessIdentity(row["host"], row["pid"], row["process"]).is_alive(row["heartbeat"])
     return bool(row["state"] == "waiting")
 
 
