@@ -208,7 +208,7 @@ def table(results: dict[str, dict[str, float]], options: argparse.Namespace) -> 
                     )
                     for seed in range(options.seeds)
                 ]
-                cells.append(MeanStd(tuple(values), options.seeds).words())
+                cells.append(MeanStd(tuple(values), options.seeds).format())
                 if suffix != "pooled":
                     means[column].append(statistics.mean(values))
             print(f"| {name} {suffix} | {' | '.join(cells)} |")

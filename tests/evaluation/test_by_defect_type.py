@@ -15,7 +15,7 @@ import twinspect as ts
 from benchmark_data import ask, command
 from drawn_parts import stripes, write_image
 from twinspect.benchmark.plan import make_plan
-from twinspect.benchmark.protocols import PROTOCOLS, Choice
+from twinspect.benchmark.protocols import PROTOCOLS, ClassSelection
 from twinspect.cli import main
 from twinspect.cli.evaluate import outcome
 from twinspect.data import open_data
@@ -301,7 +301,7 @@ def test_other_rules_make_another_run(tmp_path: Path) -> None:
     unfitted = [ts.Detector("rd", teacher="pocket", size=32, steps=2, device="cpu")]
 
     def key() -> str:
-        (run,) = make_plan(PROTOCOLS["folder"], str(folder), Choice(), unfitted)
+        (run,) = make_plan(PROTOCOLS["folder"], str(folder), ClassSelection(), unfitted)
         return run.key
 
     before = key()

@@ -11,8 +11,8 @@ from typing import Final
 
 import psutil
 
-SECONDS_BETWEEN_BEATS: Final = 15.0
-SILENT_FOR: Final = 300.0
+HEARTBEAT_SECONDS: Final = 15.0
+DEAD_AFTER_SECONDS: Final = 300.0
 """After so many seconds without a heartbeat a process that cannot be looked up is taken for dead."""
 _TOLERANCE: Final = 5.0
 """Seconds by which the start of one process may differ between two look-ups, as the clock is adjusted."""
@@ -53,7 +53,7 @@ class ProcessIdentity:
                 return self._is_running_here()
             except (psutil.AccessDenied, ValueError):  # another user's, or written by an earlier version
                 pass
-        return (time.time() if now is None else now) - heartbeat < SILENT_FOR
+        return (time.time() if now is None else now) - heartbeat < DEAD_AFTER_SECONDS
 
     def _is_running_here(self) -> bool:
         try:

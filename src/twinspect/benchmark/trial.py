@@ -78,7 +78,7 @@ class Trial:
     costs: Costs
 
 
-def identity(detector: Detector) -> dict[str, Any]:
+def detector_identity(detector: Detector) -> dict[str, Any]:
     """Return in plain JSON values what decides a trial's numbers besides the images.
 
     Raises:

@@ -26,12 +26,12 @@ if TYPE_CHECKING:
     from twinspect.inference.base_detector import BaseDetector
     from twinspect.model.preprocessing import Preprocessing
 
-PATCHES_AN_IMAGE = 40
+PATCHES_PER_IMAGE = 40
 """Most patches of each kind that one image gives."""
 
 
 @runtime_checkable
-class Amplifies(Protocol):
+class AmplifiesFeatures(Protocol):
     """A method that changes its teacher's features before it compares them, as AAND does."""
 
     def amplified(self, levels: Sequence[Tensor]) -> list[Tensor]:
@@ -56,7 +56,7 @@ class Patches:
     is_anomalous: NDArray[np.bool_]
 
 
-def one_teacher(judge: BaseDetector) -> Detector:
+def require_single_teacher(judge: BaseDetector) -> Detector:
     """Give back a detector that has features to look at: one of a single teacher.
 
     Raises:
@@ -140,7 +140,7 @@ def _of_images(
 
 def _described(method: Any, images: Tensor) -> list[Tensor]:
     levels = method.teacher(images)
-    amplified = method.amplified(levels) if isinstance(method, Amplifies) else levels
+    amplified = method.amplified(levels) if isinstance(method, AmplifiesFeatures) else levels
     middle = len(levels) // 2
     return [levels[middle], amplified[middle]]
 
@@ -157,5 +157,5 @@ def _some(where: Tensor, random: np.random.Generator) -> Tensor:
     """Draw places that are true, as a mask."""
     places = where.flatten().nonzero()[:, 0].numpy()
     chosen = torch.zeros(where.numel(), dtype=torch.bool)
-    chosen[random.permutation(places)[:PATCHES_AN_IMAGE]] = True
+    chosen[random.permutation(places)[:PATCHES_PER_IMAGE]] = True
     return chosen.view(where.shape)

@@ -63,7 +63,7 @@ def _corners_only(curve: Curve) -> Curve:
     return Curve(curve.x[keep], curve.y[keep])
 
 
-def cut(curve: Curve, limit: float) -> Curve:
+def truncate(curve: Curve, limit: float) -> Curve:
     """End a curve at a false-positive rate, by linear interpolation."""
     stop = int(np.searchsorted(curve.x, limit, side="right"))
     if stop == curve.x.size:

@@ -23,7 +23,7 @@ from scipy.special import expit, logit, ndtri
 
 from twinspect.errors import ConfigError, DataError
 from twinspect.metrics._checks import as_pair, check_level
-from twinspect.metrics._steps import ranks
+from twinspect.metrics._steps import count_above
 from twinspect.metrics.decisions import binomial_interval
 
 if TYPE_CHECKING:
@@ -245,8 +245,8 @@ def mean_interval(values: ArrayLike, lows: ArrayLike, highs: ArrayLike) -> tuple
 
 def _placements(flags: NDArray[np.bool_], scores: NDArray[Any]) -> _Placements:
     good, anomalous = scores[~flags], scores[flags]
-    above, upto = ranks(np.sort(good), anomalous)
-    higher, not_lower = ranks(np.sort(anomalous), good)
+    above, upto = count_above(np.sort(good), anomalous)
+    higher, not_lower = count_above(np.sort(anomalous), good)
     return _Placements(2 * good.size - above - upto, higher + not_lower)
 
 

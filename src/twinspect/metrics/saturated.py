@@ -20,10 +20,10 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 
 from twinspect.errors import ConfigError, DataError
+from twinspect.metrics._accumulator import Accumulator, check_float32, collect_pixels
 from twinspect.metrics._checks import check_limit
 from twinspect.metrics._curves import Curve, check_points
-from twinspect.metrics._gathering import Gathering, check_float32, collect
-from twinspect.metrics._steps import Mean, area
+from twinspect.metrics._steps import WeightedMean, area
 from twinspect.metrics._stores import Pixels
 from twinspect.metrics.regions import area_of, as_map, as_mask, curve_of
 
@@ -84,7 +84,7 @@ class SaturatedMetrics:
     exact: bool = True
 
 
-class SaturatedAccumulator(Gathering):
+class SaturatedAccumulator(Accumulator):
     """Gathers regions and score maps image by image in bounded memory, as :class:`PixelAccumulator` does.
 
     Args:
@@ -130,7 +130,7 @@ class SaturatedAccumulator(Gathering):
         if not (store.n_good and store.n_anomalous):
             nothing = dict.fromkeys(limits, float("nan"))
             return SaturatedMetrics(nothing, dict.fromkeys(limits, 0.0), store.n_regions, store.exact)
-        means = {limit: Mean() for limit in limits}
+        means = {limit: WeightedMean() for limit in limits}
         for rows in store.steps():
             for limit, mean in means.items():
                 mean.add(area(rows, limit), rows.weight)
@@ -170,7 +170,7 @@ def auspro(
     1.0
     """
     check_limit(limit)
-    return area_of(collect(regions, maps, split_regions, *_PAIRED), limit)
+    return area_of(collect_pixels(regions, maps, split_regions, *_PAIRED), limit)
 
 
 def spro_curve(
@@ -196,7 +196,7 @@ def spro_curve(
     """
     check_limit(limit)
     check_points(points)
-    return curve_of(collect(regions, maps, split_regions, *_PAIRED), limit, points)
+    return curve_of(collect_pixels(regions, maps, split_regions, *_PAIRED), limit, points)
 
 
 def split_regions(regions: Sequence[SaturatedRegion], score_map: ArrayLike) -> Pixels:

@@ -10,7 +10,7 @@ from twinspect._version import __version__
 from twinspect.data import open_data
 from twinspect.errors import ConfigError, optional
 from twinspect.evaluation.evaluation import evaluate
-from twinspect.evaluation.patch_features import one_teacher, sample_patches
+from twinspect.evaluation.patch_features import require_single_teacher, sample_patches
 from twinspect.report.gallery import Gallery
 from twinspect.report.page import Report, render
 from twinspect.report.training_section import Learning
@@ -60,7 +60,7 @@ def write_evaluation(
         MissingExtraError: features are wanted and scikit-learn is not installed.
     """
     _make_folder(out)
-    shown = one_teacher(detector) if features else None  # say so before the work, not after it
+    shown = require_single_teacher(detector) if features else None  # say so before the work, not after it
     if shown:
         optional("sklearn", EXTRA)
     test = open_data(data, split="test")

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 TruthT = TypeVar("TruthT")
 
 
-class Gathering:
+class Accumulator:
     """Holds every score up to a number of pixels, and counts them in bins past that.
 
     Args:
@@ -69,7 +69,7 @@ class Gathering:
         return self._store
 
 
-def collect(
+def collect_pixels(
     truths: Sequence[TruthT],
     maps: Sequence[Any],
     split: Callable[[TruthT, Any], Pixels],
