@@ -1,4 +1,4 @@
-"""Curves for plots: every corner, then no more of them than the eye needs."""
+"""Curves for plots, reduced to as many vertices as a drawing needs."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def check_points(points: int) -> None:
 
 
 def corners(rows: Steps, weight: NDArray[Any]) -> Curve:
-    """Give every corner of a curve from (0, 0) to (1, 1).
+    """Return every corner of a curve from (0, 0) to (1, 1).
 
     Args:
         rows: all steps in one piece, no two of the same threshold.

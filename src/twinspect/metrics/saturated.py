@@ -1,6 +1,6 @@
-"""Saturated PRO: a defect counts as found once enough of it is, for defects of which no one pixel is *the* wrong one.
+"""Saturated PRO: a defect counts as found once enough of its region is, for defects without one exact location.
 
-Where something is missing, every place that it could have been at is marked, and a method that points at one of them
+Where something is missing, every place where it could have been is marked, and a method that points at one of them
 has found it. So each region A has a saturation area s, in pixels: its overlap with the pixels P at or above a
 threshold is sPRO = min(|A ∩ P| / s, 1), and regions are averaged (Bergmann, Batzner, Fauser, Sattlegger and Steger
 2022, Beyond Dents and Scratches: Logical Constraints in Unsupervised Anomaly Detection and Localization, IJCV 130,
@@ -63,7 +63,7 @@ class SaturatedRegion:
             raise ConfigError(f"saturation={self.saturation!r}; allowed: pixels, more than 0")
 
     def enough_of(self, pixels: int) -> float:
-        """Give the saturation area, in pixels and not rounded, of a region of so many."""
+        """Return the saturation area of a region of so many pixels, in pixels and not rounded."""
         return self.saturation * pixels if self.relative else min(self.saturation, pixels)
 
 
