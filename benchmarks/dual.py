@@ -27,7 +27,7 @@ import torch
 import twinspect as ts
 from twinspect.benchmark.mean_std import MeanStd
 from twinspect.benchmark.trial import run_trial
-from twinspect.evaluation.labelled_set import labels_and_scores
+from twinspect.evaluation.image_scores import labels_and_scores
 from twinspect.methods import method_class, noisy_or
 from twinspect.methods.config import parse_setting
 from twinspect.methods.dual import Dual
@@ -208,7 +208,7 @@ def table(results: dict[str, dict[str, float]], options: argparse.Namespace) -> 
                     )
                     for seed in range(options.seeds)
                 ]
-                cells.append(MeanStd(tuple(values), options.seeds).words())
+                cells.append(MeanStd(tuple(values), options.seeds).format())
                 if suffix != "pooled":
                     means[column].append(statistics.mean(values))
             print(f"| {name} {suffix} | {' | '.join(cells)} |")

@@ -14,8 +14,8 @@ import twinspect as ts
 from benchmark_data import command, write_category
 from drawn_parts import stripes, write_image
 from twinspect.benchmark import protocols
-from twinspect.benchmark.protocols import BY_CLASS, PROTOCOLS, Choice, Protocol, ProtocolTask, tasks
-from twinspect.benchmark.published import everything
+from twinspect.benchmark.protocols import BY_CLASS, PROTOCOLS, ClassSelection, Protocol, ProtocolTask, tasks
+from twinspect.benchmark.published import all_published
 from twinspect.cli import main
 from twinspect.data import DataSet, open_data
 from twinspect.data.class_protocols import read_classes, subsample
@@ -44,7 +44,7 @@ def classes(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return root
 
 
-def made(name: str, folder: Path, choice: Choice = Choice()) -> dict[str, DataSet]:  # noqa: B008 - frozen
+def made(name: str, folder: Path, choice: ClassSelection = ClassSelection()) -> dict[str, DataSet]:  # noqa: B008 - frozen
     return {task.name: task.read() for task in tasks(PROTOCOLS[name], str(folder), choice)}
 
 
@@ -71,7 +71,9 @@ def test_each_class_as_the_anomaly_from_arrays_and_a_choice(tmp_path: Path) -> N
     pixels = np.arange(60 * 64, dtype=np.uint8).reshape(60, 8, 8)
     labels = np.arange(60) % 3
     np.savez(tmp_path / "set.npz", x_train=pixels, y_train=labels, x_test=pixels, y_test=labels)
-    found = made("classes-all-but-one", tmp_path / "set.npz", Choice(("1",), most_train=4, most_test=3))
+    found = made(
+        "classes-all-but-one", tmp_path / "set.npz", ClassSelection(("1",), most_train=4, most_test=3)
+    )
     assert list(found) == ["1"]
     assert Counter(sample.label for sample in found["1"].split("train")) == {"good": 8}
     assert Counter(sample.label for sample in found["1"].split("test")) == {"good": 6, "1": 3}
@@ -89,7 +91,7 @@ def test_a_choice_of_images_is_evenly_spaced(classes: Path) -> None:
 
 def test_a_class_that_is_none_is_named(classes: Path) -> None:
     with pytest.raises(ConfigError, match="did you mean 'owl'"):
-        tasks(PROTOCOLS["classes-ovr"], str(classes), Choice(("owls",)))
+        tasks(PROTOCOLS["classes-ovr"], str(classes), ClassSelection(("owls",)))
 
 
 def test_a_named_protocol_is_one_row(products: Path, classes: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -101,8 +103,8 @@ def test_a_named_protocol_is_one_row(products: Path, classes: Path, monkeypatch:
     monkeypatch.setattr(protocols.twinspect.data, "Parts", open_data, raising=False)
     monkeypatch.setattr(protocols.twinspect.data, "Beasts", load_classes, raising=False)
 
-    def names(how: protocols.How, loader: str, folder: Path) -> list[str]:
-        found: list[ProtocolTask] = tasks(Protocol("mine", "", how, loader), str(folder), Choice())
+    def names(how: protocols.Division, loader: str, folder: Path) -> list[str]:
+        found: list[ProtocolTask] = tasks(Protocol("mine", "", how, loader), str(folder), ClassSelection())
         return [task.name for task in found]
 
     assert names("per category", "Parts", products) == ["brick", "tile"]
@@ -129,7 +131,7 @@ def test_every_named_protocol_has_a_loader_and_published_numbers_have_a_protocol
     for protocol in PROTOCOLS.values():
         if protocol.loader:
             assert callable(getattr(ts.data, protocol.loader))
-    assert {row.protocol for row in everything()} <= set(PROTOCOLS)
+    assert {row.protocol for row in all_published()} <= set(PROTOCOLS)
 
 
 def test_named_protocols_read_their_official_folders(tmp_path: Path) -> None:
@@ -139,7 +141,7 @@ def test_named_protocols_read_their_official_folders(tmp_path: Path) -> None:
         mask = np.full((8, 8), 255, np.uint8)
         write_image(tmp_path / "mvtec" / kind / "ground_truth" / "broken" / "000_mask.png", mask)
     with pytest.raises(ts.errors.DataError, match="capsule"):  # thirteen categories are missing, by name
-        tasks(PROTOCOLS["mvtec"], str(tmp_path / "mvtec"), Choice())
+        tasks(PROTOCOLS["mvtec"], str(tmp_path / "mvtec"), ClassSelection())
 
 
 def write_medical(root: Path) -> None:
@@ -157,7 +159,9 @@ def write_medical(root: Path) -> None:
 def test_each_medical_set_that_is_there_is_a_task(tmp_path: Path) -> None:
     write_medical(tmp_path)
     told: list[str] = []
-    found = {t.name: t.read() for t in tasks(PROTOCOLS["medical"], str(tmp_path), Choice(), told.append)}
+    found = {
+        t.name: t.read() for t in tasks(PROTOCOLS["medical"], str(tmp_path), ClassSelection(), told.append)
+    }
     assert {name: data.root for name, data in found.items()} == {
         "Brain MRI": tmp_path / "scans",
         "Head CT (haemorrhage)": tmp_path / "ct",
@@ -169,7 +173,7 @@ def test_each_medical_set_that_is_there_is_a_task(tmp_path: Path) -> None:
 
     shutil.rmtree(tmp_path / "ct")
     assert list(made("medical", tmp_path)) == ["Brain MRI", "Retinal OCT"]
-    tasks(PROTOCOLS["medical"], str(tmp_path), Choice(), told.append)
+    tasks(PROTOCOLS["medical"], str(tmp_path), ClassSelection(), told.append)
     assert f"found Brain MRI ({tmp_path / 'scans'}), Retinal OCT" in told[1]
     assert told[1].endswith("; not found: Head CT (haemorrhage)")
     assert list(made("medical", tmp_path / "scans")) == ["Brain MRI"]

@@ -13,18 +13,18 @@ import pytest
 
 from benchmark_data import ask, command, write_category
 from twinspect.benchmark.chart import compare
-from twinspect.benchmark.latex import in_latex
-from twinspect.benchmark.markdown import in_markdown
+from twinspect.benchmark.latex import to_latex
+from twinspect.benchmark.markdown import to_markdown
 from twinspect.benchmark.mean_std import MeanStd
-from twinspect.benchmark.published import everything, published
-from twinspect.benchmark.records import Record, read_series
+from twinspect.benchmark.published import all_published, published
+from twinspect.benchmark.records import RunRecord, read_series
 from twinspect.benchmark.store import RunStore
-from twinspect.benchmark.summary import SummaryRow, summary_rows
-from twinspect.benchmark.table_layout import TITLES, Grid, binned
+from twinspect.benchmark.summary import SCORE_METRICS, SummaryRow, summary_rows
+from twinspect.benchmark.table_layout import Grid, binned_metrics
 from twinspect.cli import main
 from twinspect.errors import ConfigError
-from twinspect.evaluation.labelled_set import QUALITY
 from twinspect.metrics import COSTS, DEFINITIONS
+from twinspect.metrics.definitions import TITLES
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -92,12 +92,12 @@ def test_an_axis_of_percent_stays_between_nothing_and_a_hundred(
     assert re.findall(r"<text[^>]*>([0-9.]+)<", chart) == marks
 
 
-@pytest.mark.parametrize("metric", QUALITY)
+@pytest.mark.parametrize("metric", SCORE_METRICS)
 def test_mean_and_deviation_over_seeds_are_numpys(out: Path, metric: str) -> None:
     by_seed = values(out, f"method = 'mkd' and metric = '{metric}'")
     means = [np.mean(each) for each in by_seed.values()]
     found = cells(out, "mean", "mkd", metric)
-    assert len(means) == len(found.values) == found.wanted == 3
+    assert len(means) == len(found.values) == found.expected == 3
     assert found.mean == pytest.approx(np.mean(means), abs=1e-12)
     assert found.deviation == pytest.approx(np.std(means, ddof=1), abs=1e-12)
     one = cells(out, "brick", "mkd", metric)
@@ -109,7 +109,7 @@ def test_a_seed_without_all_its_categories_is_missing_and_said_so(out: Path, fil
     by_seed = values(out, "method = 'rd' and metric = 'image_auroc'")
     assert {seed: len(each) for seed, each in by_seed.items()} == {0: 2, 1: 1, 2: 2}
     found = cells(out, "mean", "rd", "image_auroc")
-    assert (len(found.values), found.wanted) == (2, 3)
+    assert (len(found.values), found.expected) == (2, 3)
     assert found.mean == pytest.approx(np.mean([by_seed[0], by_seed[2]]))
     assert len(cells(out, "brick", "rd", "image_auroc").values) == 3
     assert "(2 of 3)" in next(line for line in files["md"].splitlines() if line.startswith("| mean | rd |"))
@@ -117,19 +117,19 @@ def test_a_seed_without_all_its_categories_is_missing_and_said_so(out: Path, fil
     assert "Our mean is over 2: brick, tile." in files["md"]
 
 
-def test_spreads_in_words() -> None:
-    assert MeanStd((), 3).words() == "– (0 of 3)"
-    assert MeanStd((0.5,), 1).words(100) == "50.0"
-    assert MeanStd((0.5, 0.7), 2).words(100) == "60.0 ± 14.1"
-    assert MeanStd((), 0).words() == "–"
+def test_mean_and_deviation_are_formatted() -> None:
+    assert MeanStd((), 3).format() == "– (0 of 3)"
+    assert MeanStd((0.5,), 1).format(100) == "50.0"
+    assert MeanStd((0.5, 0.7), 2).format(100) == "60.0 ± 14.1"
+    assert MeanStd((), 0).format() == "–"
 
 
 def test_the_csv_holds_every_number_with_its_definition(out: Path, files: dict[str, str]) -> None:
     rows = list(csv.DictReader(files["csv"].splitlines()))
     assert all(row["definition"] == {**DEFINITIONS, **COSTS}[row["metric"]] for row in rows)
     assert all(row["source"] for row in rows)
-    ours = [row for row in rows if row["kind"] == "ours" and row["metric"] in QUALITY]
-    assert len(ours) == 2 * 3 * len(QUALITY)
+    ours = [row for row in rows if row["kind"] == "ours" and row["metric"] in SCORE_METRICS]
+    assert len(ours) == 2 * 3 * len(SCORE_METRICS)
     (one,) = (r for r in ours if (r["category"], r["method"], r["metric"]) == ("mean", "mkd", "aupro_30"))
     assert float(one["mean"]) == cells(out, "mean", "mkd", "aupro_30").mean
     (theirs,) = (
@@ -141,7 +141,7 @@ def test_the_csv_holds_every_number_with_its_definition(out: Path, files: dict[s
 def test_markdown_tables_are_rectangular_and_everything_is_defined(files: dict[str, str]) -> None:
     for table in re.findall(r"(?:^\|.*\n)+", files["md"], re.MULTILINE):
         assert len({len(re.findall(r"(?<!\\)\|", line)) for line in table.splitlines()}) == 1
-    for key in (*QUALITY, "fit_seconds", "images_per_second", "peak_memory", "parameters"):
+    for key in (*SCORE_METRICS, "fit_seconds", "images_per_second", "peak_memory", "parameters"):
         assert f"- **{TITLES[key]}**: {({**DEFINITIONS, **COSTS})[key]}" in files["md"]
     assert "a &lt;b> & c \\| d_e" in files["md"]
 
@@ -160,8 +160,8 @@ def test_latex_is_balanced(files: dict[str, str]) -> None:
 
 def test_hostile_cells_stay_text() -> None:
     grid = Grid("T", ("A", "B"), [("[x]\n\\y", "a|b")], 2)
-    assert "{[}x{]} \\textbackslash{}y & a|b \\\\" in in_latex([grid])
-    assert "| [x] \\\\y | a\\|b |" in in_markdown([grid])
+    assert "{[}x{]} \\textbackslash{}y & a|b \\\\" in to_latex([grid])
+    assert "| [x] \\\\y | a\\|b |" in to_markdown([grid])
 
 
 class Page(HTMLParser):
@@ -243,14 +243,14 @@ def test_binned_pixel_metrics_say_how_far_they_may_be_off() -> None:
         "seed": 0,
         "error_bounds": json.dumps({"x": {"ap": 0.01}}),
     }
-    assert binned([Record(row, {}, {}, {})]).rows == [("p", "t", "m", "0", "x", "ap 1")]
+    assert binned_metrics([RunRecord(row, {}, {}, {})]).rows == [("p", "t", "m", "0", "x", "ap 1")]
 
 
 def test_published_numbers() -> None:
-    numbers = everything()
+    numbers = all_published()
     assert len(numbers) > 150
     assert all(number.source and number.method and number.protocol for number in numbers)
-    assert {number.metric for number in numbers} <= set(QUALITY)
+    assert {number.metric for number in numbers} <= set(SCORE_METRICS)
     assert all(50 < number.percent <= 100 for number in numbers)
     places = [(n.protocol, n.method, n.metric, n.category) for n in numbers]
     assert len(places) == len(set(places))

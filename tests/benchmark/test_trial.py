@@ -10,10 +10,10 @@ from sklearn.metrics import average_precision_score, roc_auc_score
 
 import twinspect as ts
 from benchmark_data import write_category
+from twinspect.benchmark.summary import SCORE_METRICS
 from twinspect.benchmark.trial import Trial, run_trial
 from twinspect.data import open_data
 from twinspect.errors import DataError
-from twinspect.evaluation.labelled_set import QUALITY
 from twinspect.inference.pipeline import ScoringPipeline
 
 if TYPE_CHECKING:
@@ -43,7 +43,7 @@ def test_image_metrics_agree_with_scikit_learn_on_the_scores(trial: Trial) -> No
         labels, scores = [not row.sample.is_good for row in rows], [row.score for row in rows]
         assert line["image_auroc"] == pytest.approx(roc_auc_score(labels, scores), abs=1e-12)
         assert line["image_ap"] == pytest.approx(average_precision_score(labels, scores), abs=1e-12)
-    for key in QUALITY:
+    for key in SCORE_METRICS:
         assert trial.mean[key] == np.mean([line[key] for line in trial.categories.values()])
     assert "threshold" not in trial.mean
 
@@ -101,7 +101,7 @@ def test_it_agrees_with_evaluate_where_both_measure(products: Path) -> None:
     held = [ts.data.Sample(s.path, f"held/{s.name}", "calibration", category=s.category) for s in good]
     fitted = detector().fit(data.with_samples([*data.split("train"), *held]))
     found, trial = ts.evaluate(fitted, data), run_trial(detector(), data)
-    for key in QUALITY:
+    for key in SCORE_METRICS:
         assert (trial.mean[key], trial.pooled[key]) == (found.mean[key], found.pooled[key])
 
 

@@ -17,7 +17,7 @@ import pytest
 import twinspect as ts
 from small_benchmarks import WRITERS, write_idx
 from stub_mirror import StubMirror, stub_mirror
-from twinspect.benchmark.protocols import PROTOCOLS, Choice, tasks
+from twinspect.benchmark.protocols import PROTOCOLS, ClassSelection, tasks
 from twinspect.cli import main
 from twinspect.data.benchmarks import archive_extraction
 from twinspect.data.benchmarks.archive_extraction import FREE_BYTES, unpack
@@ -185,7 +185,7 @@ def test_a_protocol_runs_on_it(
 ) -> None:
     offer(key)
     root = ts.data.download(key, str(tmp_path / "set"))
-    found = [task.read() for task in tasks(PROTOCOLS[protocol], str(root), Choice())]
+    found = [task.read() for task in tasks(PROTOCOLS[protocol], str(root), ClassSelection())]
     assert len(found) == count
     for data in found:
         assert {sample.is_good for sample in data.split("test")} == {True, False}

@@ -471,4 +471,4 @@ def test_mistakes_are_one_line(run: Any, bundles: list[str], parts: Path, tmp_pa
     code, _, err = run("join", out, bundles[0], "--out", tmp_path / "k.twin")
     assert (code, "is a join itself" in err) == (2, True)
     code, _, err = run("evaluate", out, parts, "--out", tmp_path / "report", "--features")
-    assert (code, "features are laid out of one teacher" in err) == (2, True)
+    assert (code, "features are shown of one teacher" in err) == (2, True)

@@ -15,7 +15,7 @@ import twinspect as ts
 from benchmark_data import ask, command
 from drawn_parts import stripes, write_image
 from twinspect.benchmark.plan import make_plan
-from twinspect.benchmark.protocols import PROTOCOLS, Choice
+from twinspect.benchmark.protocols import PROTOCOLS, ClassSelection
 from twinspect.cli import main
 from twinspect.cli.evaluate import outcome
 from twinspect.data import open_data
@@ -23,7 +23,9 @@ from twinspect.errors import DataError
 from twinspect.evaluation import labelled_set
 from twinspect.evaluation.by_defect_type import DefectTypeTable, DefectTypeTally
 from twinspect.evaluation.evaluation import evaluate
-from twinspect.evaluation.labelled_set import PixelTally, by_category, defect_type_table
+from twinspect.evaluation.image_scores import by_category
+from twinspect.evaluation.labelled_set import SCORE_NEEDS, PixelTally
+from twinspect.metrics.definitions import metric_keys
 from twinspect.report.defect_type_section import defect_type_section
 from twinspect.report.rendering import render_template
 
@@ -150,11 +152,15 @@ def gathered(data: DataSet, rows: list[Row]) -> PixelTally:
     return tally
 
 
+def defect_type_table(rows: list[Row], tally: PixelTally) -> DefectTypeTable:
+    return DefectTypeTable.compute(tally.compute().defect_types, by_category(rows))
+
+
 @pytest.mark.parametrize("levels", [None, 2])
 def test_every_number_is_that_of_a_loop_over_thresholds(products: Path, levels: int | None) -> None:
     data = open_data(products)
     rows = made_up(data, levels)
-    record = defect_type_table(by_category(rows), gathered(data, rows).compute()).to_record()
+    record = defect_type_table(rows, gathered(data, rows)).to_record()
     assert record is not None
     for category in ("box", "jar"):
         for kind in KINDS:
@@ -179,16 +185,16 @@ def test_in_bounded_memory_the_true_value_is_within_the_stated_bound(
 ) -> None:
     data = open_data(products)
     rows = [replace(row, map=row.map + np.float32(1000)) for row in made_up(data)]  # bins 0.06 wide
-    exact = defect_type_table(by_category(rows), gathered(data, rows).compute())
+    exact = defect_type_table(rows, gathered(data, rows))
     monkeypatch.setattr(labelled_set, "EXACT_PIXELS", 3 * SIDE * SIDE)
-    binned = defect_type_table(by_category(rows), gathered(data, rows).compute())
-    assert set(binned.error_bounds) == set(binned.bounds) == {"box", "jar"}
-    for category, own in exact.kinds.items():
+    binned = defect_type_table(rows, gathered(data, rows))
+    assert set(binned.error_bounds) == set(binned.category_error_bounds) == {"box", "jar"}
+    for category, own in exact.rows.items():
         for kind, line in own.items():
             for key in ("auspro_05", "auspro_30"):
                 bound = binned.error_bounds[category][kind][key] or 0.0
-                assert abs((binned.kinds[category][kind][key] or 0.0) - (line[key] or 0.0)) <= bound < 0.2
-    assert all((line["auspro_05"] or 0.0) > 0 for line in binned.bounds.values())
+                assert abs((binned.rows[category][kind][key] or 0.0) - (line[key] or 0.0)) <= bound < 0.2
+    assert all((line["auspro_05"] or 0.0) > 0 for line in binned.category_error_bounds.values())
     assert "Saturated PRO from binned scores, off by at most: box: auspro_05" in page(binned)
 
 
@@ -205,10 +211,12 @@ def test_no_more_scores_are_held_than_there_is_room_for(
     monkeypatch.setattr(labelled_set, "EXACT_PIXELS", most)
     rows = made_up(data)
     tally = gathered(data, rows)
-    parts = [*tally._pixels.values(), *tally._kinds._parts.values()]
+    parts = [*tally._pixels.values(), *tally._defect_types._parts.values()]
     assert sum(part.n_pixels for part in parts if part._store.exact) <= most
-    joined = 2 * tally._kinds._each
-    assert joined + sum(p.n_pixels for p in tally._kinds._parts.values() if p._store.exact) <= most // 2
+    joined = 2 * tally._defect_types._most_each
+    assert (
+        joined + sum(p.n_pixels for p in tally._defect_types._parts.values() if p._store.exact) <= most // 2
+    )
 
 
 def test_what_cannot_be_measured_is_left_out(products: Path) -> None:
@@ -216,10 +224,10 @@ def test_what_cannot_be_measured_is_left_out(products: Path) -> None:
     assert DefectTypeTally([replace(s, rules=None) for s in data], 10**6).compute() == {}
     unmasked = [replace(s, mask=None, further_masks=()) if s.label == KINDS[0] else s for s in data]
     rows = [replace(row, sample=s) for row in made_up(data) for s in unmasked if s.path == row.sample.path]
-    found = defect_type_table(by_category(rows), gathered(data.with_samples(unmasked), rows).compute())
-    assert list(found.kinds["box"]) == [KINDS[1]]
+    found = defect_type_table(rows, gathered(data.with_samples(unmasked), rows))
+    assert list(found.rows["box"]) == [KINDS[1]]
     unread = [Row(row.sample, float("nan"), None, "torn") for row in made_up(data)]
-    nothing = defect_type_table(by_category(unread), gathered(data, unread).compute())
+    nothing = defect_type_table(unread, gathered(data, unread))
     assert set(nothing.mean.values()) == {None}
 
 
@@ -241,7 +249,11 @@ def test_evaluate_reports_it_beside_the_tables_that_stay(products: Path, detecto
     maps = {}
     found = evaluate(detector, products, watch=lambda row, _: maps.update({row.sample.path: row.map}))
     record = json.loads(json.dumps(found.to_record()))
-    assert set(record["mean"]) == set(labelled_set.QUALITY) | {"false_alarm_rate", "miss_rate", "threshold"}
+    assert set(record["mean"]) == set(metric_keys(*SCORE_NEEDS)) | {
+        "false_alarm_rate",
+        "miss_rate",
+        "threshold",
+    }
     rows = [Row(row.sample, row.score, maps[row.sample.path]) for row in found.rows]
     own = of_kind(rows, "jar", KINDS[0])
     line = record["saturated_pro"]["kinds"]["categories"]["jar"][KINDS[0]]
@@ -252,12 +264,12 @@ def test_evaluate_reports_it_beside_the_tables_that_stay(products: Path, detecto
 
 def test_page_and_terminal_show_it(products: Path, detector: ts.Detector, tmp_path: Path) -> None:
     found = evaluate(detector, products)
-    text_of_page = page(found.kinds)
+    text_of_page = page(found.defect_types)
     for word in ("Kinds of anomaly", "AUsPRO 0.05", *KINDS, "all kinds", "saturation area"):
         assert word in text_of_page
     text = outcome(found, tmp_path).text
     (line,) = (line for line in text.splitlines() if line.startswith("auspro_05"))
-    assert f"{found.kinds.mean['auspro_05']:.4f}" in line
+    assert f"{found.defect_types.mean['auspro_05']:.4f}" in line
     assert all(kind in text for kind in KINDS)
 
 
@@ -268,7 +280,7 @@ def test_without_rules_there_is_nothing_to_show(
     bare = bare.with_samples([replace(s, rules=None) for s in bare])
     found = evaluate(detector, bare)
     assert found.to_record()["saturated_pro"] is None
-    assert page(found.kinds).strip() == ""
+    assert page(found.defect_types).strip() == ""
     assert "auspro" not in outcome(found, tmp_path).text
 
 
@@ -294,7 +306,7 @@ def test_other_rules_make_another_run(tmp_path: Path) -> None:
     unfitted = [ts.Detector("rd", teacher="pocket", size=32, steps=2, device="cpu")]
 
     def key() -> str:
-        (run,) = make_plan(PROTOCOLS["folder"], str(folder), Choice(), unfitted)
+        (run,) = make_plan(PROTOCOLS["folder"], str(folder), ClassSelection(), unfitted)
         return run.key
 
     before = key()

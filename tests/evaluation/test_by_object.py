@@ -16,7 +16,7 @@ from twinspect.cli.evaluate import outcome
 from twinspect.data import DataSet, Sample, open_data
 from twinspect.evaluation.by_object import object_rows, objects_record
 from twinspect.evaluation.evaluation import evaluate
-from twinspect.evaluation.labelled_set import by_category
+from twinspect.evaluation.image_scores import by_category
 from twinspect.report.defect_type_section import object_section
 from twinspect.report.rendering import render_template
 

@@ -23,7 +23,7 @@ from twinspect.bundle.folder import read_images, read_record
 from twinspect.cli import main
 from twinspect.data.samples import Sample
 from twinspect.errors import BundleError, ConfigError, ExportError, ImageError
-from twinspect.evaluation.patch_features import one_teacher
+from twinspect.evaluation.patch_features import require_single_teacher
 from twinspect.inference import exported_detector
 from twinspect.inference.onnx_engine import OnnxEngine
 from twinspect.inference.openvino_engine import openvino_core
@@ -385,7 +385,7 @@ def test_scoring_needs_no_torch(saved: Path, tmp_path: Path) -> None:
 def test_what_needs_the_networks_says_so(saved: Path) -> None:
     exported_detector = ts.load(saved, runtime="onnx")
     with pytest.raises(ConfigError, match="--runtime torch"):
-        one_teacher(exported_detector)
+        require_single_teacher(exported_detector)
     with pytest.raises(ConfigError, match="ExportedDetector"):
         ts.noisy_or([exported_detector, exported_detector])
 

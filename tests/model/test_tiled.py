@@ -12,7 +12,7 @@ import torch
 
 import twinspect as ts
 from drawn_parts import QUICK, stripes, write_image
-from twinspect.benchmark.trial import identity, run_trial
+from twinspect.benchmark.trial import detector_identity, run_trial
 from twinspect.cli import main
 from twinspect.errors import ConfigError, ImageError
 from twinspect.model.tile_blending import blend, cut
@@ -372,16 +372,19 @@ def test_it_is_not_joined_and_its_features_are_not_laid_out(
 ) -> None:
     with pytest.raises(ConfigError, match="only detectors of whole images are joined"):
         ts.noisy_or([fitted, fitted_on_tiles])
-    from twinspect.evaluation.patch_features import one_teacher
+    from twinspect.evaluation.patch_features import require_single_teacher
 
     with pytest.raises(ConfigError, match="leave --features out"):
-        one_teacher(fitted_on_tiles)
+        require_single_teacher(fitted_on_tiles)
 
 
 def test_a_trial_scores_tiles_and_is_another_than_that_of_whole_images(sheets: Path) -> None:
     detector = ts.Detector("mkd", **TILED)
     plain = ts.Detector("mkd", **{**TILED, "tile": None})
-    assert identity(plain)["config"].keys() == identity(detector)["config"].keys() - {"tile", "overlap"}
+    assert detector_identity(plain)["config"].keys() == detector_identity(detector)["config"].keys() - {
+        "tile",
+        "overlap",
+    }
     trial = run_trial(detector, ts.data.open_data(sheets))
     assert trial.images["train"] == 10
     assert trial.pooled["pixel_auroc"] is not None

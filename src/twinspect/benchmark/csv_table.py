@@ -1,4 +1,4 @@
-"""The report for programs: one row a number, at full precision, with its definition and source."""
+"""The report as CSV for programs: a number a row, at full precision, with its definition and source."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import csv
 import io
 from typing import TYPE_CHECKING, Any, Final
 
-from twinspect.benchmark.table_layout import MEANINGS, cost
+from twinspect.benchmark.table_layout import ALL_DEFINITIONS, run_cost
 from twinspect.metrics import COSTS
 
 if TYPE_CHECKING:
@@ -22,27 +22,27 @@ COLUMNS: Final = (
 )
 
 
-def rows(series: Sequence[RunSeries], lines: Sequence[SummaryRow]) -> Iterator[dict[str, Any]]:
+def csv_rows(all_series: Sequence[RunSeries], summary: Sequence[SummaryRow]) -> Iterator[dict[str, Any]]:
     """List every number: metrics as fractions, costs in the units of their definitions; empty where missing."""
-    for line in lines:
-        for key, cell in line.cells.items():
-            about = (line.protocol, line.category, line.method, line.kind, key)
-            yield _row(about, cell, line.source, MEANINGS[key])
-    for each in series:
+    for row in summary:
+        for key, cell in row.cells.items():
+            names = (row.protocol, row.category, row.method, row.kind, key)
+            yield _row(names, cell, row.source, ALL_DEFINITIONS[key])
+    for series in all_series:
         for key, definition in COSTS.items():
-            about = (each.protocol, "", each.label, "ours", key)
-            yield _row(about, cost(each, key), f"teacher {each.settings['teacher']}", definition)
+            names = (series.protocol, "", series.label, "ours", key)
+            yield _row(names, run_cost(series, key), f"teacher {series.settings['teacher']}", definition)
 
 
-def in_csv(found: Sequence[dict[str, Any]]) -> str:
+def to_csv(rows: Sequence[dict[str, Any]]) -> str:
     """Write rows as CSV."""
     text = io.StringIO()
     writer = csv.DictWriter(text, COLUMNS, lineterminator="\n")
     writer.writeheader()
-    writer.writerows(found)
+    writer.writerows(rows)
     return text.getvalue()
 
 
-def _row(about: tuple[str, ...], cell: MeanStd, source: str, definition: str) -> dict[str, Any]:
-    values = (cell.mean, cell.deviation, len(cell.values), cell.wanted, source, definition)
-    return dict(zip(COLUMNS, (*about, *values), strict=True))
+def _row(names: tuple[str, ...], cell: MeanStd, source: str, definition: str) -> dict[str, Any]:
+    values = (cell.mean, cell.deviation, len(cell.values), cell.expected, source, definition)
+    return dict(zip(COLUMNS, (*names, *values), strict=True))

@@ -1,4 +1,4 @@
-"""With what a run was made: versions, commit and machine."""
+"""The environment that a run was made in: versions, commit and machine."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ _PACKAGE = Path(__file__).resolve().parents[1]
 
 
 @cache
-def machine(device: str) -> dict[str, Any]:
+def describe_environment(device: str) -> dict[str, Any]:
     """Describe this installation and machine; keys are columns of the table of runs.
 
     Args:
-        device: that is computed on: ``auto``, ``cpu``, ``cuda`` or ``mps``.
+        device: the one that computes: ``auto``, ``cpu``, ``cuda`` or ``mps``.
     """
     chosen = choose_device(device)
     processor = platform.processor() or platform.machine()
@@ -39,9 +39,9 @@ def machine(device: str) -> dict[str, Any]:
 
 
 def git_commit(folder: Path) -> str | None:
-    """Name the commit that a package runs from, ``-dirty`` if files differ; ``None`` outside a git checkout.
+    """Return the commit that a package runs from, ``-dirty`` if files differ; ``None`` outside a git checkout.
 
-    A package that is installed somewhere below another project's checkout does not belong to it.
+    A package that is installed below another project's checkout does not belong to it.
     """
     if _git(folder, "ls-files", "--error-unmatch", "__init__.py") is None:
         return None
@@ -51,7 +51,7 @@ def git_commit(folder: Path) -> str | None:
 def _git(folder: Path, *arguments: str) -> str | None:
     command = ["git", "-C", str(folder), *arguments]
     try:
-        done = subprocess.run(command, capture_output=True, text=True, check=False)  # noqa: S603
-    except OSError:  # no git
+        result = subprocess.run(command, capture_output=True, text=True, check=False)  # noqa: S603
+    except OSError:  # git is not installed
         return None
-    return done.stdout.strip() if done.returncode == 0 else None
+    return result.stdout.strip() if result.returncode == 0 else None

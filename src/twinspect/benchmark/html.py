@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, Final
 
 from twinspect.benchmark.chart import compare
 from twinspect.benchmark.summary import MEAN
-from twinspect.benchmark.table_layout import TITLES, definitions
+from twinspect.benchmark.table_layout import definitions
+from twinspect.metrics.definitions import TITLES
 from twinspect.report.rendering import render_template
 
 if TYPE_CHECKING:

@@ -1,4 +1,4 @@
-r"""The report in LaTeX: tables to be put into a paper with ``\input``; they need booktabs, longtable and array."""
+r"""The report in LaTeX: tables to be included in a paper with ``\input``; they need booktabs, longtable and array."""
 
 from __future__ import annotations
 
@@ -23,22 +23,22 @@ _ESCAPES: Final = {
     "]": "{]}",
     **{character: "\\" + character for character in "&%$#_{}"},
 }
-_HEAD: Final = "% \\usepackage{booktabs,longtable,array}"
-_WIDE: Final = 40
-"""A column with a longer cell is broken into lines."""
+_PACKAGES: Final = "% \\usepackage{booktabs,longtable,array}"
+_WIDEST: Final = 40
+"""The cells of a column are wrapped if one is longer than this."""
 
 
-def in_latex(laid: Sequence[Grid]) -> str:
-    """Write tables, each with its note, and a list of what each number is."""
-    items = [f"\\item[{escaped(name)}] {escaped(text)}" for name, text in definitions(laid).items()]
-    meanings = ["\\begin{description}", *items, "\\end{description}"] if items else []
-    return "\n".join([_HEAD, *map(_table, laid), *meanings]) + "\n"
+def to_latex(grids: Sequence[Grid]) -> str:
+    """Write tables, each with its note, and a list of the definitions."""
+    items = [f"\\item[{escape(name)}] {escape(text)}" for name, text in definitions(grids).items()]
+    listed = ["\\begin{description}", *items, "\\end{description}"] if items else []
+    return "\n".join([_PACKAGES, *map(_table, grids), *listed]) + "\n"
 
 
-def escaped(text: str) -> str:
+def escape(text: str) -> str:
     r"""Write text so that LaTeX prints it as it is.
 
-    >>> print(escaped("98.1 ± 0.2 % of a_b"))
+    >>> print(escape("98.1 ± 0.2 % of a_b"))
     98.1 $\pm$ 0.2 \% of a\_b
     """
     return "".join(_ESCAPES.get(character, character) for character in " ".join(text.split()))
@@ -47,7 +47,7 @@ def escaped(text: str) -> str:
 def _table(grid: Grid) -> str:
     lines = [
         f"\\begin{{longtable}}{{{_columns(grid)}}}",
-        f"\\caption{{{escaped(f'{grid.title}. {grid.note}'.strip())}}}\\\\",
+        f"\\caption{{{escape(f'{grid.title}. {grid.note}'.strip())}}}\\\\",
         "\\toprule",
         _row(grid.columns),
         "\\midrule",
@@ -61,10 +61,13 @@ def _table(grid: Grid) -> str:
 
 def _columns(grid: Grid) -> str:
     longest = [max(map(len, cells)) for cells in zip(*grid.rows, strict=True)]
-    kinds = "l" * grid.words + "r" * (len(grid.columns) - grid.words)
-    wide = "p{0.4\\linewidth}"
-    return "".join(wide if length > _WIDE else kind for kind, length in zip(kinds, longest, strict=True))
+    alignments = "l" * grid.words + "r" * (len(grid.columns) - grid.words)
+    wrapped = "p{0.4\\linewidth}"
+    return "".join(
+        wrapped if length > _WIDEST else alignment
+        for alignment, length in zip(alignments, longest, strict=True)
+    )
 
 
 def _row(cells: Sequence[str]) -> str:
-    return " & ".join(map(escaped, cells)) + " \\\\"
+    return " & ".join(map(escape, cells)) + " \\\\"

@@ -12,22 +12,22 @@ if TYPE_CHECKING:
     from twinspect.benchmark.table_layout import Grid
 
 
-def in_markdown(laid: Sequence[Grid]) -> str:
-    """Write tables as GitHub reads them, with every definition at the end."""
-    parts = ["# Benchmark", *[_markdown(grid) for grid in laid], "## What each number is"]
-    parts.append("\n".join(f"- **{name}**: {text}" for name, text in definitions(laid).items()))
+def to_markdown(grids: Sequence[Grid]) -> str:
+    """Write tables in GitHub's Markdown, with every definition at the end."""
+    parts = ["# Benchmark", *map(_table, grids), "## What each number is"]
+    parts.append("\n".join(f"- **{name}**: {text}" for name, text in definitions(grids).items()))
     return "\n\n".join(parts) + "\n"
 
 
-def _markdown(grid: Grid) -> str:
+def _table(grid: Grid) -> str:
     rules = ["---"] * grid.words + ["---:"] * (len(grid.columns) - grid.words)
     table = "\n".join([_row(grid.columns), _row(rules), *map(_row, grid.rows)])
     return f"## {grid.title}\n\n{table}" + (f"\n\n{grid.note}" if grid.note else "")
 
 
 def _row(cells: Sequence[str]) -> str:
-    return f"| {' | '.join(map(_escaped, cells))} |"
+    return f"| {' | '.join(map(_escape, cells))} |"
 
 
-def _escaped(cell: str) -> str:
+def _escape(cell: str) -> str:
     return " ".join(cell.split()).replace("\\", "\\\\").replace("|", "\\|").replace("<", "&lt;")

@@ -1,4 +1,4 @@
-"""The mean and standard deviation of a few runs, and how many there should be."""
+"""The mean and standard deviation of a few runs, and how many runs there should be."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import statistics
 from dataclasses import dataclass
 
 MISSING = "–"
-"""What stands where no value is."""
+"""Shown in place of a missing value."""
 
 
 @dataclass(frozen=True)
@@ -14,12 +14,12 @@ class MeanStd:
     """Values of runs that differ in their seed alone.
 
     Attributes:
-        values: those there are.
-        wanted: how many there should be.
+        values: those of the runs that are done.
+        expected: how many there should be.
     """
 
     values: tuple[float, ...]
-    wanted: int
+    expected: int
 
     @property
     def mean(self) -> float | None:
@@ -31,15 +31,17 @@ class MeanStd:
         """Their standard deviation, with n - 1 in the denominator; ``None`` of fewer than two."""
         return statistics.stdev(self.values) if len(self.values) > 1 else None
 
-    def words(self, factor: float = 1.0, decimals: int = 1) -> str:
-        """Write mean and deviation, and how many values are missing.
+    def format(self, factor: float = 1.0, decimals: int = 1) -> str:
+        """Write mean and deviation, and how many values there are if some are missing.
 
-        >>> Spread((0.981, 0.985), 3).words(100)
+        >>> MeanStd((0.981, 0.985), 3).format(100)
         '98.3 ± 0.3 (2 of 3)'
         """
         if self.mean is None:
-            return f"{MISSING} (0 of {self.wanted})" if self.wanted else MISSING
+            return f"{MISSING} (0 of {self.expected})" if self.expected else MISSING
         text = f"{factor * self.mean:.{decimals}f}"
         if self.deviation is not None:
             text += f" ± {factor * self.deviation:.{decimals}f}"
-        return text if len(self.values) == self.wanted else f"{text} ({len(self.values)} of {self.wanted})"
+        if len(self.values) != self.expected:
+            text += f" ({len(self.values)} of {self.expected})"
+        return text

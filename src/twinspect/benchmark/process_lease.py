@@ -1,20 +1,21 @@
-"""Which process works on a run, and whether it still lives."""
+"""Which process works on a run, and whether it is still alive."""
 
 from __future__ import annotations
 
 import os
 import socket
-import subprocess
-import sys
 import time
 from dataclasses import dataclass
 from functools import cache
-from pathlib import Path
 from typing import Final
 
-SECONDS_BETWEEN_BEATS: Final = 15.0
-SILENT_FOR: Final = 300.0
-"""After so many seconds without a heartbeat a process whose life cannot be looked at is taken for dead."""
+import psutil
+
+HEARTBEAT_SECONDS: Final = 15.0
+DEAD_AFTER_SECONDS: Final = 300.0
+"""After so many seconds without a heartbeat a process that cannot be looked up is taken for dead."""
+_TOLERANCE: Final = 5.0
+"""Seconds by which the start of one process may differ between two look-ups, as the clock is adjusted."""
 
 
 @dataclass(frozen=True)
@@ -24,51 +25,47 @@ class ProcessIdentity:
     Attributes:
         host: the name of its machine.
         pid: its number there.
-        process: when it was started, in whatever terms the system has; a number given anew to another process does
-            not pass for the old one. Empty where the system does not say.
+        process: when it was started, in seconds since 1970, so that a number that was given to another process does
+            not pass for the old one. Earlier versions wrote other text, which is never compared.
     """
 
     host: str
     pid: int
     process: str
 
-    def lives(self, heartbeat: float, now: float | None = None) -> bool:
+    @classmethod
+    def of(cls, pid: int) -> ProcessIdentity:
+        """Identify a living process of this machine."""
+        return cls(socket.gethostname(), pid, str(psutil.Process(pid).create_time()))
+
+    def is_alive(self, heartbeat: float, now: float | None = None) -> bool:
         """Tell whether the process still works.
 
-        On this machine the process itself is looked at, and its heartbeat does not count: a suspended process
-        lives. Of other machines, and where the system does not say, the heartbeat decides.
+        On this machine the process itself is looked up, and its heartbeat does not count: a suspended process is
+        alive. On other machines, and where the look-up gives no answer, the heartbeat decides.
 
         Args:
-            heartbeat: when it was last heard of, in seconds since 1970.
-            now: likewise; ``None`` for the clock's.
+            heartbeat: time of the last one, in seconds since 1970.
+            now: the current time, in the same unit; ``None`` for the clock's.
         """
-        if self.host == socket.gethostname() and self.process and (there := started(self.pid)) is not None:
-            return there == self.process
-        return (time.time() if now is None else now) - heartbeat < SILENT_FOR
+        if self.host == socket.gethostname():
+            try:
+                return self._is_running_here()
+            except (psutil.AccessDenied, ValueError):  # another user's, or written by an earlier version
+                pass
+        return (time.time() if now is None else now) - heartbeat < DEAD_AFTER_SECONDS
+
+    def _is_running_here(self) -> bool:
+        try:
+            process = psutil.Process(self.pid)
+            if process.status() in (psutil.STATUS_ZOMBIE, psutil.STATUS_DEAD):
+                return False
+            return bool(abs(process.create_time() - float(self.process)) < _TOLERANCE)
+        except psutil.NoSuchProcess:
+            return False
 
 
 @cache
 def this_process() -> ProcessIdentity:
-    """Describe the process that asks."""
-    return ProcessIdentity(socket.gethostname(), os.getpid(), started(os.getpid()) or "")
-
-
-def started(pid: int) -> str | None:
-    """Say when a process of this machine was started; empty if there is none, ``None`` where nobody can tell."""
-    if Path("/proc/self/stat").is_file():
-        return _from_proc(pid)
-    if sys.platform == "win32":
-        return None
-    command = ["ps", "-o", "lstart=", "-p", str(pid)]
-    return subprocess.run(command, capture_output=True, text=True, check=False).stdout.strip()  # noqa: S603
-
-
-def _from_proc(pid: int) -> str:
-    try:
-        boot = Path("/proc/sys/kernel/random/boot_id").read_text().strip()
-        # The name of the program, in brackets, may hold anything; see proc(5).
-        fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-    except OSError:
-        return ""
-    state, ticks = fields[0], fields[19]
-    return "" if state in "ZX" else f"{boot} {ticks}"
+    """Identify the process that asks."""
+    return ProcessIdentity.of(os.getpid())

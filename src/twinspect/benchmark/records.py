@@ -1,4 +1,4 @@
-"""Runs read back from the file, and grouped into series that differ in task and seed alone."""
+"""Runs read from the store, and grouped into series of runs that differ in task and seed alone."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ if TYPE_CHECKING:
 
     from twinspect.benchmark.store import RunStore
 
-Values = dict[str, float]
-"""Metrics by name; one that is not defined is not in it."""
+MetricValues = dict[str, float]
+"""Metrics by key; undefined ones are left out."""
 
 
 @dataclass(frozen=True)
-class Record:
+class RunRecord:
     """One run, done or not.
 
     Attributes:
@@ -29,9 +29,9 @@ class Record:
     """
 
     row: dict[str, Any]
-    categories: dict[str, Values]
-    mean: Values
-    pooled: Values
+    categories: dict[str, MetricValues]
+    mean: MetricValues
+    pooled: MetricValues
 
     @property
     def is_done(self) -> bool:
@@ -53,7 +53,7 @@ class RunSeries:
     protocol: str
     label: str
     settings: dict[str, Any]
-    runs: list[Record]
+    runs: list[RunRecord]
 
     @property
     def seeds(self) -> list[int]:
@@ -61,73 +61,71 @@ class RunSeries:
         return sorted({run.row["seed"] for run in self.runs})
 
     @property
-    def tasks(self) -> dict[str, list[Record]]:
+    def tasks(self) -> dict[str, list[RunRecord]]:
         """The runs by task, in the order in which they were planned."""
-        found: dict[str, list[Record]] = defaultdict(list)
+        tasks: dict[str, list[RunRecord]] = defaultdict(list)
         for run in self.runs:
-            found[run.row["task"]].append(run)
-        return dict(found)
+            tasks[run.row["task"]].append(run)
+        return dict(tasks)
 
 
 def read_series(store: RunStore) -> list[RunSeries]:
     """Read every run, in the order in which they were planned.
 
-    Where a task was run on other images before, for files were added or mended, only the runs on the images that
-    were planned last count.
+    Where a task was run on other images before, because files were added or repaired, only the runs on the images
+    that were planned last count.
     """
-    records = [_record(row, lines) for row, lines in _joined(store)]
-    latest = {_place(record): record.row["data"] for record in records}
-    groups: dict[str, list[Record]] = defaultdict(list)
+    records = _read_records(store)
+    latest_data = {_task_key(record): record.row["data"] for record in records}
+    groups: dict[str, list[RunRecord]] = defaultdict(list)
     for record in records:
-        if record.row["data"] == latest[_place(record)]:
+        if record.row["data"] == latest_data[_task_key(record)]:
             groups[json.dumps([record.row["protocol"], _settings(record.row)])].append(record)
     return _labelled([(runs[0].row["protocol"], _settings(runs[0].row), runs) for runs in groups.values()])
 
 
-def _joined(store: RunStore) -> list[tuple[sqlite3.Row, list[sqlite3.Row]]]:
-    lines: dict[str, list[sqlite3.Row]] = defaultdict(list)
-    for line in store.connection.execute("select * from metrics"):
-        lines[line["run"]].append(line)
-    return [(row, lines[row["key"]]) for row in store.connection.execute("select * from runs order by rowid")]
+def _read_records(store: RunStore) -> list[RunRecord]:
+    metrics: dict[str, list[sqlite3.Row]] = defaultdict(list)
+    for metric in store.connection.execute("select * from metrics"):
+        metrics[metric["run"]].append(metric)
+    rows = store.connection.execute("select * from runs order by rowid")
+    return [_record(row, metrics[row["key"]]) for row in rows]
 
 
-def _record(row: sqlite3.Row, lines: Sequence[sqlite3.Row]) -> Record:
-    scopes: dict[str, dict[str, Values]] = defaultdict(lambda: defaultdict(dict))
-    for line in lines:
-        scopes[line["scope"]][line["category"]][line["metric"]] = line["value"]
-    return Record(dict(row), dict(scopes["category"]), scopes["mean"][""], scopes["pooled"][""])
+def _record(row: sqlite3.Row, metrics: Sequence[sqlite3.Row]) -> RunRecord:
+    scopes: dict[str, dict[str, MetricValues]] = defaultdict(lambda: defaultdict(dict))
+    for metric in metrics:
+        scopes[metric["scope"]][metric["category"]][metric["metric"]] = metric["value"]
+    return RunRecord(dict(row), dict(scopes["category"]), scopes["mean"][""], scopes["pooled"][""])
 
 
-def _place(record: Record) -> tuple[Any, ...]:
+def _task_key(record: RunRecord) -> tuple[Any, ...]:
     return tuple(record.row[name] for name in ("protocol", "task", "most_train", "most_test"))
 
 
 def _settings(row: dict[str, Any]) -> dict[str, Any]:
-    """Name everything that tells one series from another, the method's settings among it."""
-    own = {
-        name: row[name]
-        for name in ("method", "teacher", "teacher_sha256", "precision", "most_train", "most_test")
-    }
+    """List the settings that distinguish one series from another, those of the method included."""
+    names = ("method", "teacher", "teacher_sha256", "precision", "most_train", "most_test")
     return {
-        **own,
+        **{name: row[name] for name in names},
         "teacher_levels": ", ".join(json.loads(row["teacher_levels"])),
         **json.loads(row["config"]),
     }
 
 
-def _labelled(found: Sequence[tuple[str, dict[str, Any], list[Record]]]) -> list[RunSeries]:
+def _labelled(groups: Sequence[tuple[str, dict[str, Any], list[RunRecord]]]) -> list[RunSeries]:
     return [
-        RunSeries(protocol, _label(settings, [s for p, s, _ in found if p == protocol]), settings, runs)
-        for protocol, settings, runs in found
+        RunSeries(protocol, _label(settings, [s for p, s, _ in groups if p == protocol]), settings, runs)
+        for protocol, settings, runs in groups
     ]
 
 
-def _label(settings: dict[str, Any], others: Sequence[dict[str, Any]]) -> str:
-    """Call a series by its method, and by the settings in which it differs from others of that method."""
-    alike = [each for each in others if each["method"] == settings["method"]]
-    differing = [name for name in settings if len({str(each[name]) for each in alike}) > 1]
-    said = ", ".join(f"{name} {_short(name, settings[name])}" for name in differing)
-    return f"{settings['method']} ({said})" if said else settings["method"]
+def _label(settings: dict[str, Any], all_settings: Sequence[dict[str, Any]]) -> str:
+    """Name a series by its method, and by the settings in which it differs from others of that method."""
+    same_method = [other for other in all_settings if other["method"] == settings["method"]]
+    differing = [name for name in settings if len({str(other[name]) for other in same_method}) > 1]
+    text = ", ".join(f"{name} {_short(name, settings[name])}" for name in differing)
+    return f"{settings['method']} ({text})" if text else settings["method"]
 
 
 def _short(name: str, value: Any) -> str:

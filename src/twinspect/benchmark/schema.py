@@ -1,4 +1,4 @@
-"""The tables of ``runs.sqlite``, made for being asked in plain SQL, and how the file is opened.
+"""The tables of ``runs.sqlite``, which can be queried in plain SQL, and how the file is opened.
 
 select task, method, seed, value from runs join metrics on run = key where metric = 'image_auroc'
 """
@@ -17,12 +17,12 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 FORMAT: Final = 1
-"""Of the tables, and of what a run's key is made of."""
+"""Version of the tables, and of what a run's key is made of."""
 FILE: Final = "runs.sqlite"
-APPLICATION: Final = 0x7477696E
+APPLICATION_ID: Final = 0x7477696E
 """Marks the file as ours (``twin`` in ASCII); SQLite keeps the number in its header."""
-PATIENCE: Final = 60.0
-"""Seconds to wait for other processes that write."""
+BUSY_TIMEOUT: Final = 60.0
+"""Seconds to wait while other processes write."""
 
 TABLES: Final = (
     """
@@ -56,10 +56,14 @@ TABLES: Final = (
 
 
 def open_store(folder: Path, *, create: bool) -> sqlite3.Connection:
-    """Open the file of runs in a folder, making both if that is wanted.
+    """Open the file of runs in a folder.
+
+    Args:
+        folder: the benchmark's ``--out``.
+        create: make the folder and the file if they do not exist.
 
     Raises:
-        ConfigError: the folder holds something else, or nothing although it should not be made.
+        ConfigError: the folder holds something else, or nothing and ``create`` is false.
     """
     check_folder(folder, create=create)
     folder.mkdir(parents=True, exist_ok=True)
@@ -67,20 +71,20 @@ def open_store(folder: Path, *, create: bool) -> sqlite3.Connection:
 
 
 def connect(path: Path) -> sqlite3.Connection:
-    """Connect to the file, making its tables if there are none.
+    """Connect to the file, creating its tables if there are none.
 
     Raises:
-        ConfigError: it is no such file, or one of another format.
+        ConfigError: it is not a file of runs, or one of another format.
     """
-    connection = sqlite3.connect(path, timeout=PATIENCE, isolation_level=None)
+    connection = sqlite3.connect(path, timeout=BUSY_TIMEOUT, isolation_level=None)
     connection.row_factory = sqlite3.Row
     try:
         _check_file(path, connection)
-        _write_ahead(connection)
+        _use_write_ahead_log(connection)
         with transaction(connection):
             for table in TABLES:
                 connection.execute(table)
-            connection.execute(f"pragma application_id = {APPLICATION}")
+            connection.execute(f"pragma application_id = {APPLICATION_ID}")
             connection.execute(f"pragma user_version = {FORMAT}")
     except sqlite3.DatabaseError as error:
         connection.close()
@@ -95,7 +99,7 @@ def connect(path: Path) -> sqlite3.Connection:
 
 @contextmanager
 def transaction(connection: sqlite3.Connection) -> Iterator[None]:
-    """Keep other writers out until the block ends; nothing of it is written if it raises."""
+    """Lock out other writers until the block ends; if it raises, nothing of it is written."""
     connection.execute("begin immediate")
     try:
         yield
@@ -106,10 +110,10 @@ def transaction(connection: sqlite3.Connection) -> Iterator[None]:
 
 
 def check_folder(folder: Path, *, create: bool) -> None:
-    """Refuse a folder that cannot hold a file of runs, or holds one that is none, without making anything.
+    """Check that a folder holds a file of runs or can hold one, without creating anything.
 
     Raises:
-        ConfigError: it holds something else, or nothing although it should not be made.
+        ConfigError: it holds something else, or nothing and ``create`` is false.
     """
     if (folder / FILE).is_file():
         connect(folder / FILE).close()
@@ -117,39 +121,40 @@ def check_folder(folder: Path, *, create: bool) -> None:
     if folder.exists() and not folder.is_dir():
         raise ConfigError(f"{folder} is a file; --out takes a folder")
     if not create:
-        raise ConfigError(f"{folder} holds no {FILE}; name the --out of a benchmark that was begun")
+        raise ConfigError(f"{folder} holds no {FILE}; name the --out of a benchmark that was started")
     if folder.is_dir() and any(folder.iterdir()):
         raise ConfigError(
-            f"{folder} holds other things and no {FILE}; choose an empty or a new folder for --out"
+            f"{folder} holds other files and no {FILE}; choose an empty or a new folder for --out"
         )
 
 
 def _check_file(path: Path, connection: sqlite3.Connection) -> None:
     if not connection.execute("select count(*) from sqlite_master").fetchone()[0]:
         return
-    marks = [
+    application_id, version = [
         connection.execute(f"pragma {name}").fetchone()[0] for name in ("application_id", "user_version")
     ]
-    if marks[0] != APPLICATION:
-        raise ConfigError(f"{path} is a database of something else; choose another --out")
-    if marks[1] != FORMAT:
+    if application_id != APPLICATION_ID:
+        raise ConfigError(f"{path} is another program's database; choose another --out")
+    if version != FORMAT:
         raise ConfigError(
-            f"{path} has format {marks[1]}, and this twinspect writes {FORMAT}; choose another --out"
+            f"{path} has format {version}, and this twinspect writes {FORMAT}; choose another --out"
         )
 
 
-def _write_ahead(connection: sqlite3.Connection) -> None:
+def _use_write_ahead_log(connection: sqlite3.Connection) -> None:
     """Let readers read while another process writes.
 
-    The log's index is shared memory, so processes that use a file at the same time must be on one machine.
+    The index of the write-ahead log is shared memory, so all processes that use the file at once must be on one
+    machine.
     """
-    deadline = time.monotonic() + PATIENCE
-    while not _is_ahead(connection) and time.monotonic() < deadline:
+    deadline = time.monotonic() + BUSY_TIMEOUT
+    while not _uses_write_ahead_log(connection) and time.monotonic() < deadline:
         time.sleep(0.05)
 
 
-def _is_ahead(connection: sqlite3.Connection) -> bool:
-    """Ask for the change and say whether it is made; unlike all else it does not wait for others by itself."""
+def _uses_write_ahead_log(connection: sqlite3.Connection) -> bool:
+    """Ask for the log and tell whether it is used; unlike other statements, this one does not wait by itself."""
     with suppress(sqlite3.OperationalError):
         connection.execute("pragma journal_mode = wal")
     return bool(connection.execute("pragma journal_mode").fetchone()[0] == "wal")

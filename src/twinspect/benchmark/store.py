@@ -10,8 +10,8 @@ from contextlib import closing, contextmanager, suppress
 from datetime import datetime, timezone
 from typing import TYPE_CHECKING, Any
 
-from twinspect.benchmark.environment import machine
-from twinspect.benchmark.process_lease import SECONDS_BETWEEN_BEATS, ProcessIdentity, this_process
+from twinspect.benchmark.environment import describe_environment
+from twinspect.benchmark.process_lease import HEARTBEAT_SECONDS, ProcessIdentity, this_process
 from twinspect.benchmark.schema import FILE, connect, open_store, transaction
 from twinspect.errors import ConfigError
 
@@ -32,9 +32,9 @@ class RunStore:
 
     Args:
         folder: the benchmark's ``--out``.
-        create: make it if it is not there.
-        device: that this process computes on, for the record of what it claims.
-        owner: the process that claims; this one, except in tests.
+        create: make it if it does not exist.
+        device: the one that this process computes on, recorded with the runs that it claims.
+        owner: the process that claims runs; this one, except in tests.
 
     Raises:
         ConfigError: the folder holds something else, or no runs.
@@ -53,155 +53,158 @@ class RunStore:
         self._owner = owner or this_process()
         self._device = device
 
-    def __enter__(self) -> RunStore:  # noqa: PYI034 - nobody derives from a store
+    def __enter__(self) -> RunStore:  # noqa: PYI034 - has no subclasses
         return self
 
     def __exit__(self, *_: object) -> None:
         self.connection.close()
 
     def plan(self, runs: Sequence[Run]) -> None:
-        """Note runs that are not known yet; those that are stay as they are."""
+        """Add runs that are not in the store yet; the others stay as they are."""
         with transaction(self.connection):
             for run in runs:
                 _insert(self.connection, run)
 
     def retry(self, keys: Iterable[str]) -> None:
-        """Let runs that failed be claimed again."""
+        """Release failed runs to be claimed again."""
         with transaction(self.connection):
             for key in keys:
-                _forget(self.connection, "key = ? and state = 'failed'", (key,))
+                _reset(self.connection, "key = ? and state = 'failed'", (key,))
 
     def redo(self, keys: Iterable[str]) -> None:
-        """Let runs that are done be claimed again, for what they left is gone; their metrics are forgotten."""
+        """Release finished runs whose output is gone to be claimed again, and delete their metrics."""
         with transaction(self.connection):
             for key in keys:
-                if _forget(self.connection, "key = ? and state = 'done'", (key,)):
+                if _reset(self.connection, "key = ? and state = 'done'", (key,)):
                     self.connection.execute("delete from metrics where run = ?", (key,))
 
     def supersede(self, runs: Sequence[Run]) -> None:
-        """Remove other runs of the same tasks, whose results those of these runs replace.
+        """Remove other runs of the same tasks, whose results are replaced by those of these runs.
 
         Raises:
-            ConfigError: one of them is at work in a living process; nothing is removed.
+            ConfigError: a living process is working on one of them; nothing is removed.
         """
-        own = {run.key for run in runs}
-        places = {(run.what["protocol"], run.what["task"]) for run in runs}
+        keys = {run.key for run in runs}
+        tasks = {(run.identity["protocol"], run.identity["task"]) for run in runs}
         with transaction(self.connection):
             for row in self.connection.execute("select * from runs").fetchall():
-                if (row["protocol"], row["task"]) in places and row["key"] not in own:
+                if (row["protocol"], row["task"]) in tasks and row["key"] not in keys:
                     _remove(self.connection, row)
 
     def claim(self, keys: Sequence[str]) -> str | None:
-        """Take the first run that waits, or whose process is dead; nobody else gets it.
+        """Claim the first run that waits or whose process is dead, for this process alone.
 
         Args:
             keys: the runs to choose from, in the order of preference.
 
         Returns:
-            Its key; ``None`` where there is none left.
+            Its key; ``None`` if no run is left.
         """
         with transaction(self.connection):
-            found = {row["key"]: row for row in self.connection.execute("select * from runs")}
-            free = (key for key in keys if _is_free(found[key]))
-            key = next(free, None)
+            rows = {row["key"]: row for row in self.connection.execute("select * from runs")}
+            key = next((key for key in keys if _is_free(rows[key])), None)
             if key is not None:
-                owned = {
+                claim = {
+                    "state": "running",
+                    "finished": None,
+                    "error": None,
                     **vars(self._owner),
-                    **machine(self._device),
+                    **describe_environment(self._device),
                     "started": _now(),
                     "heartbeat": time.time(),
                 }
-                _update(self.connection, key, {"state": "running", "finished": None, "error": None, **owned})
+                _update(self.connection, key, claim)
         return key
 
     @contextmanager
     def heartbeat(self) -> Iterator[None]:
-        """Say now and then that this process lives, for all runs that it claimed, until the block ends."""
-        over = threading.Event()
-        beating = threading.Thread(target=self._beat, args=(over,), daemon=True)
-        beating.start()
+        """Write heartbeats for all runs that this process claimed, until the block ends."""
+        stop = threading.Event()
+        thread = threading.Thread(target=self._beat, args=(stop,), daemon=True)
+        thread.start()
         try:
             yield
         finally:
-            over.set()
-            beating.join()
+            stop.set()
+            thread.join()
 
-    def finish(self, key: str, found: Trial) -> bool:
-        """Write down what a run found.
+    def finish(self, key: str, trial: Trial) -> bool:
+        """Store the results of a run.
 
         Returns:
-            Whether the run was still this process's; if it was taken over, nothing is written.
+            Whether the run was still this process's; if another took it over, nothing is written.
         """
-        result = {**found.images, **vars(found.costs), "error_bounds": json.dumps(found.error_bounds)}
+        result = {**trial.images, **vars(trial.costs), "error_bounds": json.dumps(trial.error_bounds)}
         with transaction(self.connection):
             owned = self._close(key, {"state": "done", **result})
             if owned:
-                self.connection.executemany("insert into metrics values (?, ?, ?, ?, ?)", _lines(key, found))
+                command = "insert into metrics values (?, ?, ?, ?, ?)"
+                self.connection.executemany(command, _metric_rows(key, trial))
         return owned
 
     def fail(self, key: str, message: str) -> None:
-        """Write down why a run failed."""
+        """Store why a run failed."""
         with transaction(self.connection):
             self._close(key, {"state": "failed", "error": message})
 
     def release(self, key: str) -> None:
-        """Give a claim back, to be taken up later by whoever comes."""
+        """Give up a claim, so that any process may claim the run again."""
         with transaction(self.connection):
-            _forget(self.connection, _OWNED, {"key": key, **vars(self._owner)})
+            _reset(self.connection, _OWNED, {"key": key, **vars(self._owner)})
 
     def rows(self, keys: Iterable[str]) -> list[sqlite3.Row]:
-        """Give all that is known of runs, except their metrics."""
-        wanted = set(keys)
-        return [row for row in self.connection.execute("select * from runs") if row["key"] in wanted]
+        """Return all columns of some runs."""
+        selected = set(keys)
+        return [row for row in self.connection.execute("select * from runs") if row["key"] in selected]
 
     def means(self, metric: str) -> dict[str, float]:
-        """Give a metric's mean over the categories, by the key of the run, of all runs that have it."""
+        """Return a metric's mean over the categories, by run key, of all runs that have it."""
         command = "select run, value from metrics where scope = 'mean' and metric = ?"
         return {row["run"]: row["value"] for row in self.connection.execute(command, (metric,))}
 
     def _close(self, key: str, values: Mapping[str, Any]) -> bool:
         return _update(self.connection, key, {**values, "finished": _now()}, self._owner)
 
-    def _beat(self, over: threading.Event) -> None:
+    def _beat(self, stop: threading.Event) -> None:
         # A connection belongs to its thread.
-        with closing(connect(self.folder / FILE)) as own:
+        with closing(connect(self.folder / FILE)) as connection:
             command = f"update runs set heartbeat = :now where {_CLAIMED}"  # noqa: S608 - no value is in it
-            while not over.wait(SECONDS_BETWEEN_BEATS):
-                # One beat may be lost where others write for long; the next will do.
+            while not stop.wait(HEARTBEAT_SECONDS):
+                # A heartbeat may be lost while others write for long; the next one will do.
                 with suppress(sqlite3.OperationalError):
-                    own.execute(command, {"now": time.time(), **vars(self._owner)})
+                    connection.execute(command, {"now": time.time(), **vars(self._owner)})
 
 
 def _insert(connection: sqlite3.Connection, run: Run) -> None:
-    what = run.what
-    row = {name: what[name] for name in ("protocol", "task", "most_train", "most_test", "data", "method")}
+    identity = run.identity
+    row = {name: identity[name] for name in ("protocol", "task", "most_train", "most_test", "data", "method")}
     row |= {
         "key": run.key,
-        "config": json.dumps(what["config"]),
-        "teacher": what["teacher"]["name"],
-        "teacher_sha256": what["teacher"]["sha256"],
-        "teacher_levels": json.dumps(what["teacher"]["levels"]),
-        "seed": what["seed"],
-        "precision": what["precision"],
+        "config": json.dumps(identity["config"]),
+        "teacher": identity["teacher"]["name"],
+        "teacher_sha256": identity["teacher"]["sha256"],
+        "teacher_levels": json.dumps(identity["teacher"]["levels"]),
+        "seed": identity["seed"],
+        "precision": identity["precision"],
     }
     names = ", ".join(row)
-    places = ", ".join(f":{name}" for name in row)
-    connection.execute(f"insert or ignore into runs ({names}) values ({places})", row)  # noqa: S608 - our names
+    values = ", ".join(f":{name}" for name in row)
+    connection.execute(f"insert or ignore into runs ({names}) values ({values})", row)  # noqa: S608 - our names
 
 
 def _update(
     connection: sqlite3.Connection, key: str, values: Mapping[str, Any], owner: ProcessIdentity | None = None
 ) -> bool:
-    """Set columns of a run, if it is the owner's or nobody's in particular is asked for; say whether that was so."""
+    """Set columns of a run, only if it is the owner's where one is given; return whether the run was changed."""
     changes = ", ".join(f"{name} = :new_{name}" for name in values)
     where = "key = :key" if owner is None else _OWNED
-    given = {**{f"new_{name}": value for name, value in values.items()}, "key": key}
+    parameters = {**{f"new_{name}": value for name, value in values.items()}, "key": key}
     command = f"update runs set {changes} where {where}"  # noqa: S608 - names of columns are ours
-    return connection.execute(command, {**given, **(vars(owner) if owner else {})}).rowcount == 1
+    return connection.execute(command, {**parameters, **(vars(owner) if owner else {})}).rowcount == 1
 
 
-def _forget(connection: sqlite3.Connection, where: str, values: Any) -> bool:
-    """Let runs wait again as if nobody had touched them; say whether there were any."""
+def _reset(connection: sqlite3.Connection, where: str, values: Any) -> bool:
+    """Put runs back to waiting, as if never claimed; return whether there were any."""
     command = "update runs set state = 'waiting', error = null, started = null, finished = null"
     return connection.execute(f"{command} where {where}", values).rowcount > 0
 
@@ -218,19 +221,19 @@ def _remove(connection: sqlite3.Connection, row: sqlite3.Row) -> None:
 
 def _is_free(row: sqlite3.Row) -> bool:
     if row["state"] == "running":
-        return not ProcessIdentity(row["host"], row["pid"], row["process"]).lives(row["heartbeat"])
+        return not ProcessIdentity(row["host"], row["pid"], row["process"]).is_alive(row["heartbeat"])
     return bool(row["state"] == "waiting")
 
 
-def _lines(key: str, found: Trial) -> Iterator[tuple[str, str, str, str, float]]:
-    """List a run's metrics; one that is not defined has no row."""
-    lines: list[tuple[str, str, MetricRow]] = [
-        *[("category", name, line) for name, line in found.categories.items()],
-        ("mean", "", found.mean),
-        ("pooled", "", found.pooled),
+def _metric_rows(key: str, trial: Trial) -> Iterator[tuple[str, str, str, str, float]]:
+    """List a run's metrics; an undefined one has no row."""
+    rows: list[tuple[str, str, MetricRow]] = [
+        *[("category", name, row) for name, row in trial.categories.items()],
+        ("mean", "", trial.mean),
+        ("pooled", "", trial.pooled),
     ]
-    for scope, category, line in lines:
-        for metric, value in line.items():
+    for scope, category, row in rows:
+        for metric, value in row.items():
             if value is not None:
                 yield key, scope, category, metric, value
 

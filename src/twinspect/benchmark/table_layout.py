@@ -1,4 +1,4 @@
-"""The report as plain tables with notes, before anybody decides how they look."""
+"""The report as plain tables with notes, whatever format they are written in."""
 
 from __future__ import annotations
 
@@ -8,29 +8,20 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 from twinspect.benchmark.mean_std import MISSING, MeanStd
-from twinspect.benchmark.summary import MEAN, POOLED, TABLED
+from twinspect.benchmark.summary import MEAN, POOLED, REPORTED_METRICS
 from twinspect.metrics import COSTS, DEFINITIONS, FURTHER_DEFINITIONS
-from twinspect.report.metric_sections import TITLES as METRIC_TITLES
+from twinspect.metrics.definitions import COST_TABLE, TITLES
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from twinspect.benchmark.records import Record, RunSeries
+    from twinspect.benchmark.records import RunRecord, RunSeries
     from twinspect.benchmark.summary import SummaryRow
 
-TITLES: Final = METRIC_TITLES | {
-    "fit_seconds": "Fit, s",
-    "images_per_second": "Images/s",
-    "peak_memory": "Memory, MiB",
-    "gpu_memory": "GPU memory, MiB",
-    "parameters": "Parameters, M",
-    "trained_parameters": "Trained, M",
-}
-MEANINGS: Final = DEFINITIONS | FURTHER_DEFINITIONS | COSTS
-"""What each number of a report is."""
-_UNITS: Final = {"peak_memory": 2**-20, "gpu_memory": 2**-20, "parameters": 1e-6, "trained_parameters": 1e-6}
-"""What stored numbers are multiplied by to be shown."""
-_MADE_WITH: Final = {
+ALL_DEFINITIONS: Final = DEFINITIONS | FURTHER_DEFINITIONS | COSTS
+"""The definition of each number of a report."""
+_COST_FACTORS: Final = {cost.key: cost.factor for cost in COST_TABLE}
+_ENVIRONMENT: Final = {
     "version": "twinspect",
     "git_commit": "Commit",
     "device": "Device",
@@ -48,14 +39,14 @@ HOW_TO_READ: Final = (
 
 @dataclass(frozen=True)
 class Grid:
-    """One table.
+    """A table.
 
     Attributes:
         title: what it shows.
-        columns: the heads.
-        rows: as many cells as there are heads; the first ones are words.
+        columns: the headings.
+        rows: a cell for each heading; the first ones are words.
         words: how many columns, from the left, hold words.
-        keys: the numbers whose definitions belong to it.
+        keys: the metrics and costs whose definitions belong to it.
         note: how to read it.
     """
 
@@ -68,139 +59,143 @@ class Grid:
 
     @property
     def definitions(self) -> dict[str, str]:
-        """What each of its numbers is, by the head of its column."""
-        return {TITLES[key]: MEANINGS[key] for key in self.keys}
+        """The definitions of its numbers, by the headings of their columns."""
+        return {TITLES[key]: ALL_DEFINITIONS[key] for key in self.keys}
 
 
-def grids(series: Sequence[RunSeries], lines: Sequence[SummaryRow], beside: str | None = None) -> list[Grid]:
+def report_grids(
+    all_series: Sequence[RunSeries], summary: Sequence[SummaryRow], beside: str | None = None
+) -> list[Grid]:
     """Lay out everything that is reported; tables without rows are left out.
 
     Args:
-        series: what was run.
-        lines: of the tables of results.
+        all_series: the runs.
+        summary: rows of the tables of results.
         beside: the protocol of the published numbers, where it is another one.
     """
-    runs = [run for each in series for run in each.runs]
-    protocols = list(dict.fromkeys(each.protocol for each in series))
-    laid = [
-        *[results(name, [line for line in lines if line.protocol == name], beside) for name in protocols],
-        costs(series),
-        binned(runs),
+    runs = [run for series in all_series for run in series.runs]
+    protocols = list(dict.fromkeys(series.protocol for series in all_series))
+    grids = [
+        *[results(name, [row for row in summary if row.protocol == name], beside) for name in protocols],
+        costs(all_series),
+        binned_metrics(runs),
         unreadable(runs),
         missing(runs),
-        settings(series),
-        made_with(runs),
-        sources(lines),
+        settings(all_series),
+        environments(runs),
+        sources(summary),
     ]
-    return [grid for grid in laid if grid.rows]
+    return [grid for grid in grids if grid.rows]
 
 
-def results(protocol: str, lines: Sequence[SummaryRow], beside: str | None = None) -> Grid:
+def results(protocol: str, summary: Sequence[SummaryRow], beside: str | None = None) -> Grid:
     """Tabulate the metrics, in percent."""
-    keys = _used(TABLED, (key for line in lines for key in line.cells))
+    keys = _present(REPORTED_METRICS, (key for row in summary for key in row.cells))
     rows = [
         (
-            line.category,
-            line.method if line.kind == "ours" else f"{line.method}, published",
-            *[line.cells.get(key, MeanStd((), 0)).words(100) for key in keys],
+            row.category,
+            row.method if row.kind == "ours" else f"{row.method}, published",
+            *[row.cells.get(key, MeanStd((), 0)).format(100) for key in keys],
         )
-        for line in lines
+        for row in summary
     ]
     columns = ("Category", "Method", *[TITLES[key] for key in keys])
-    averaged = {line.category for line in lines if line.kind == "ours"} - {MEAN, POOLED}
+    averaged = {row.category for row in summary if row.kind == "ours"} - {MEAN, POOLED}
     note = f"Our mean is over {len(averaged)}: {', '.join(sorted(averaged))}. {HOW_TO_READ}"
     if beside:
         note += f" They are those of protocol {beside}."
     return Grid(f"Protocol {protocol}: results in percent", columns, rows, 2, keys, note)
 
 
-def costs(series: Sequence[RunSeries]) -> Grid:
-    """Tabulate what a run of each series took, on average over its runs."""
-    spreads = [{key: cost(each, key) for key in COSTS} for each in series]
-    keys = _used(COSTS, (key for each in spreads for key, spread in each.items() if spread.values))
+def costs(all_series: Sequence[RunSeries]) -> Grid:
+    """Tabulate the costs of a run of each series, on average over its runs."""
+    costs_of_series = [{key: run_cost(series, key) for key in COSTS} for series in all_series]
+    keys = _present(COSTS, (key for by_key in costs_of_series for key, cost in by_key.items() if cost.values))
     rows = [
-        (each.protocol, each.label, each.settings["teacher"], *[spread[key].words() for key in keys])
-        for each, spread in zip(series, spreads, strict=True)
+        (series.protocol, series.label, series.settings["teacher"], *[by_key[key].format() for key in keys])
+        for series, by_key in zip(all_series, costs_of_series, strict=True)
     ]
     columns = ("Protocol", "Method", "Teacher", *[TITLES[key] for key in keys])
     note = "Mean ± standard deviation over the runs of all tasks and seeds; (n of m) where some are not measured."
     return Grid("Time, memory and size of a run", columns, rows, 3, keys, note)
 
 
-def cost(series: RunSeries, key: str) -> MeanStd:
-    """Gather one kind of cost from all runs of a series, in the unit in which it is shown."""
-    found = [run.row[key] * _UNITS.get(key, 1) for run in series.runs if run.row[key] is not None]
-    return MeanStd(tuple(found), len(series.runs))
+def run_cost(series: RunSeries, key: str) -> MeanStd:
+    """Gather one kind of cost from all runs of a series, in the unit of its definition."""
+    values = [run.row[key] * _COST_FACTORS[key] for run in series.runs if run.row[key] is not None]
+    return MeanStd(tuple(values), len(series.runs))
 
 
-def binned(runs: Sequence[Record]) -> Grid:
-    """Say how far pixel metrics of many pixels may be off, by task."""
+def binned_metrics(runs: Sequence[RunRecord]) -> Grid:
+    """Tabulate how far pixel metrics of many pixels may be off, by task."""
     rows = []
     for run in runs:
-        for part, bounds in json.loads(run.row["error_bounds"] or "{}").items():
-            words = ", ".join(f"{name} {100 * bound:.2g}" for name, bound in bounds.items())
-            rows.append((*_place(run), part, words))
+        for category, bounds in json.loads(run.row["error_bounds"] or "{}").items():
+            text = ", ".join(f"{name} {100 * bound:.2g}" for name, bound in bounds.items())
+            rows.append((*_run_cells(run), category, text))
     columns = ("Protocol", "Task", "Method", "Seed", "Category", "Off by at most, in percent")
     return Grid("Pixel metrics from binned scores", columns, rows, len(columns))
 
 
-def unreadable(runs: Sequence[Record]) -> Grid:
-    """Count test images that could not be read, by task; all runs of a task read the same."""
-    found = {(r.row["protocol"], r.row["task"]): r.row for r in runs if r.row["unreadable"]}
+def unreadable(runs: Sequence[RunRecord]) -> Grid:
+    """Count test images that could not be read, by task; all runs of a task read the same images."""
+    tasks = {(r.row["protocol"], r.row["task"]): r.row for r in runs if r.row["unreadable"]}
     rows = [
-        (*place, str(row["unreadable"]), str(row["good"] + row["anomalous"])) for place, row in found.items()
+        (*task, str(row["unreadable"]), str(row["good"] + row["anomalous"])) for task, row in tasks.items()
     ]
     note = "They count in no metric."
     return Grid("Unreadable test images", ("Protocol", "Task", "Unreadable", "Read"), rows, 2, note=note)
 
 
-def missing(runs: Sequence[Record]) -> Grid:
+def missing(runs: Sequence[RunRecord]) -> Grid:
     """List the runs that have no result, and why."""
-    rows = [(*_place(run), run.row["state"], run.row["error"] or MISSING) for run in runs if not run.is_done]
+    rows = [
+        (*_run_cells(run), run.row["state"], run.row["error"] or MISSING) for run in runs if not run.is_done
+    ]
     columns = ("Protocol", "Task", "Method", "Seed", "State", "Why it failed")
     return Grid("Runs without a result", columns, rows, len(columns))
 
 
-def settings(series: Sequence[RunSeries]) -> Grid:
-    """Say everything that tells the series from one another."""
+def settings(all_series: Sequence[RunSeries]) -> Grid:
+    """List the settings of each series."""
     rows = [
         (
-            each.protocol,
-            each.label,
-            ", ".join(map(str, each.seeds)),
-            json.dumps(each.settings, sort_keys=True),
+            series.protocol,
+            series.label,
+            ", ".join(map(str, series.seeds)),
+            json.dumps(series.settings, sort_keys=True),
         )
-        for each in series
+        for series in all_series
     ]
     return Grid("Settings", ("Protocol", "Method", "Seeds", "Settings"), rows, 4)
 
 
-def made_with(runs: Iterable[Record]) -> Grid:
-    """Count the runs by the machine and the version they were made with."""
-    counted = Counter(tuple(_said(run.row[name]) for name in _MADE_WITH) for run in runs if run.is_done)
-    rows = [(*found, str(number)) for found, number in counted.items()]
-    return Grid("Versions and machines", (*_MADE_WITH.values(), "Runs"), rows, len(_MADE_WITH))
+def environments(runs: Iterable[RunRecord]) -> Grid:
+    """Count the runs by the versions and the machine they were made with."""
+    counts = Counter(tuple(_cell(run.row[name]) for name in _ENVIRONMENT) for run in runs if run.is_done)
+    rows = [(*cells, str(count)) for cells, count in counts.items()]
+    return Grid("Versions and machines", (*_ENVIRONMENT.values(), "Runs"), rows, len(_ENVIRONMENT))
 
 
-def sources(lines: Sequence[SummaryRow]) -> Grid:
-    """Say where published numbers are printed."""
-    found = dict.fromkeys((line.method, line.source) for line in lines if line.kind == "published")
-    return Grid("Sources of published numbers", ("Method", "Source"), list(found), 2)
+def sources(summary: Sequence[SummaryRow]) -> Grid:
+    """List where published numbers are printed."""
+    rows = dict.fromkeys((row.method, row.source) for row in summary if row.kind == "published")
+    return Grid("Sources of published numbers", ("Method", "Source"), list(rows), 2)
 
 
-def definitions(laid: Sequence[Grid]) -> dict[str, str]:
-    """Collect what each number in some tables is."""
-    return {name: text for grid in laid for name, text in grid.definitions.items()}
+def definitions(grids: Sequence[Grid]) -> dict[str, str]:
+    """Collect the definitions of the numbers in some tables, by their headings."""
+    return {name: text for grid in grids for name, text in grid.definitions.items()}
 
 
-def _used(keys: Iterable[str], there: Iterable[str]) -> tuple[str, ...]:
-    known = set(there)
-    return tuple(key for key in keys if key in known)
+def _present(keys: Iterable[str], used: Iterable[str]) -> tuple[str, ...]:
+    used = set(used)
+    return tuple(key for key in keys if key in used)
 
 
-def _place(run: Record) -> tuple[str, ...]:
+def _run_cells(run: RunRecord) -> tuple[str, ...]:
     return tuple(str(run.row[name]) for name in ("protocol", "task", "method", "seed"))
 
 
-def _said(value: Any) -> str:
+def _cell(value: Any) -> str:
     return MISSING if value is None else str(value)

@@ -1,4 +1,4 @@
-"""How far a benchmark is, and how long the rest will take."""
+"""The progress of a benchmark, and how long the rest will take."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class Standing:
-    """Where the runs of a plan stand.
+class PlanStatus:
+    """How many runs of a plan are in which state.
 
     Attributes:
-        runs: how many there are.
-        done: of them.
-        failed: of them.
-        running: of them, in whatever process.
+        runs: number of runs in all.
+        done: number of runs with results.
+        failed: number of runs that failed.
+        running: number of runs that any process is working on.
         seconds_left: estimate for the rest; ``None`` before the first run is done.
     """
 
@@ -31,24 +31,25 @@ class Standing:
     seconds_left: float | None
 
 
-def standing(rows: Sequence[sqlite3.Row]) -> Standing:
+def plan_status(rows: Sequence[sqlite3.Row]) -> PlanStatus:
     """Count runs by state, and estimate the time left from the runs that are done.
 
-    A run takes as long as those of its method took on average, or as all did where there is none; what is left is
-    shared by as many processes as are at work now.
+    A run is expected to take as long as those of its method on average, or as all runs where its method has none; the
+    rest is shared by as many processes as are working now.
     """
     states = [row["state"] for row in rows]
     running = states.count("running")
-    seconds = [_expected(rows, row["method"]) for row in rows if row["state"] in ("waiting", "running")]
-    known = [each for each in seconds if each is not None]
+    open_rows = [row for row in rows if row["state"] in ("waiting", "running")]
+    seconds = [_expected_seconds(rows, row["method"]) for row in open_rows]
+    known = [estimate for estimate in seconds if estimate is not None]
     left = sum(known) / max(1, running) if len(known) == len(seconds) else None
-    return Standing(len(rows), states.count("done"), states.count("failed"), running, left)
+    return PlanStatus(len(rows), states.count("done"), states.count("failed"), running, left)
 
 
-def in_words(seconds: float | None) -> str:
-    """Say how long something takes, roughly.
+def format_duration(seconds: float | None) -> str:
+    """Write a duration, roughly.
 
-    >>> in_words(7400)
+    >>> format_duration(7400)
     'about 2 h 3 min'
     """
     if seconds is None:
@@ -59,11 +60,11 @@ def in_words(seconds: float | None) -> str:
     return f"about {hours} h {minutes} min" if hours else f"about {minutes} min"
 
 
-def _expected(rows: Sequence[sqlite3.Row], method: str) -> float | None:
+def _expected_seconds(rows: Sequence[sqlite3.Row], method: str) -> float | None:
     done = [row for row in rows if row["state"] == "done"]
-    alike = [row for row in done if row["method"] == method] or done
-    return statistics.mean(map(_taken, alike)) if alike else None
+    similar = [row for row in done if row["method"] == method] or done
+    return statistics.mean(map(_seconds, similar)) if similar else None
 
 
-def _taken(row: sqlite3.Row) -> float:
+def _seconds(row: sqlite3.Row) -> float:
     return (datetime.fromisoformat(row["finished"]) - datetime.fromisoformat(row["started"])).total_seconds()

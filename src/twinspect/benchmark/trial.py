@@ -1,4 +1,4 @@
-"""A trial, as papers make it: fit one method on every good training image, then score the test images.
+"""A trial, as papers report it: fit one method on every good training image, then score the test images.
 
 No image is held out for a threshold, so none is reported; and no test image has a part in the training.
 """
@@ -6,51 +6,44 @@ No image is held out for a threshold, so none is reported; and no test image has
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from twinspect.data.fingerprint import fingerprint
 from twinspect.errors import DataError
-from twinspect.evaluation.by_object import object_rows
-from twinspect.evaluation.labelled_set import (
-    PixelTally,
-    by_category,
-    counts,
-    defect_type_table,
-    open_test_set,
-    quality,
-)
+from twinspect.evaluation.evaluation import evaluate_scores
+from twinspect.evaluation.image_scores import count_images
+from twinspect.evaluation.labelled_set import open_test_set
 from twinspect.evaluation.metric_row import MetricRow, mean_row
 from twinspect.utils import peak_memory
 from twinspect.utils.devices import choose_device, choose_precision
+from twinspect.utils.progress import Silent
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator
     from pathlib import Path
+
+    from torch import nn
 
     from twinspect.data import DataSet, Sample
     from twinspect.detector import Detector
-    from twinspect.evaluation.by_defect_type import DefectTypeTable
     from twinspect.evaluation.evaluation import Evaluation
-    from twinspect.evaluation.labelled_set import Measured
     from twinspect.inference.results import ImageScore
-    from twinspect.model.tiled import TiledModel
-    from twinspect.model.whole_image import Model
-    from twinspect.training.fitting import Fitting
     from twinspect.utils.progress import Progress
 
 
 @dataclass(frozen=True)
 class Costs:
-    """What a trial took.
+    """Time, memory and size of a trial.
 
     Attributes:
         fit_seconds: wall clock of the training; ``None`` if it went on from a checkpoint.
-        images_per_second: test images read, prepared and scored with their maps, by wall clock; ``None`` without any.
-        peak_memory: most resident memory of the process, in bytes; ``None`` where it cannot be told.
+        images_per_second: test images read, prepared and scored with their maps, by wall clock; ``None`` if not
+            measured.
+        peak_memory: most resident memory of the process, in bytes; ``None`` where the system does not tell.
         gpu_memory: most memory of tensors on the GPU, in bytes; ``None`` without CUDA.
-        parameters: numbers in the networks, teacher included.
-        trained_parameters: those that are not the teacher's.
+        parameters: parameters of all networks, teacher included.
+        trained_parameters: those of them that are not the teacher's.
     """
 
     fit_seconds: float | None
@@ -63,12 +56,12 @@ class Costs:
 
 @dataclass(frozen=True)
 class Trial:
-    """What came of a trial.
+    """The results of a trial.
 
     Attributes:
         rows: every test image with its raw score, or why it could not be read; maps are not kept.
-        categories: the metrics of each category that need no threshold, see ``QUALITY`` and ``FURTHER`` in
-            ``evaluation/labelled_set.py``.
+        categories: the metrics of each category, those included that only some test sets have; see
+            ``metrics/definitions.py``.
         mean: of each metric over the categories that have it.
         pooled: over all images at once.
         error_bounds: how far a binned pixel metric may be off, by category; empty where all are exact.
@@ -85,8 +78,8 @@ class Trial:
     costs: Costs
 
 
-def identity(detector: Detector) -> dict[str, Any]:
-    """Say in plain JSON values what decides a trial's numbers besides the images.
+def detector_identity(detector: Detector) -> dict[str, Any]:
+    """Return in plain JSON values what decides a trial's numbers besides the images.
 
     Raises:
         TwinspectError: wrong settings, or a teacher that cannot be had.
@@ -113,10 +106,10 @@ def run_trial(
     checkpoint: Path | None = None,
     progress: Progress | None = None,
 ) -> Trial:
-    """Fit and score.
+    """Fit a detector's method and score the test images.
 
     Args:
-        detector: says method, settings and seed; it stays unfitted.
+        detector: gives method, settings and seed; it stays unfitted.
         data: good images of its split ``train`` are learnt from; those of the split ``test`` are scored.
         checkpoint: folder that the training goes on from if there is a checkpoint in it, and writes to.
         progress: told about every step, and every image scored.
@@ -124,26 +117,26 @@ def run_trial(
     Raises:
         TwinspectError: wrong settings, nothing to train on or to test, an unreadable training image or mask.
     """
-    train, test = trained_on(data), open_test_set(data)
+    train, test = training_images(data), open_test_set(data)
     resumed = checkpoint is not None and any(checkpoint.glob("*.safetensors"))
     peak_memory.begin()
     fitting = detector.fitting(fingerprint(train), progress=progress, checkpoint=checkpoint, resume=True)
-    began = time.perf_counter()
+    start = time.perf_counter()
     model, _ = fitting.whole(train)
-    seconds = None if resumed else time.perf_counter() - began
-    scoring = _Scoring(fitting, model, test)
-    measured = scoring.measure(progress)
+    seconds = None if resumed else time.perf_counter() - start
+    images = _TimedScores(fitting.scorer.stream(fitting.engine(model), test.samples, maps=True))
+    evaluation = _evaluate(test, images, progress or Silent())
     costs = Costs(
         seconds,
-        len(test) / scoring.seconds,
+        len(test) / images.seconds,
         peak_memory.resident(),
         peak_memory.on_gpu(),
-        *sizes(model),
+        *count_parameters(model, fitting.teacher),
     )
-    return _trial(scoring.rows, measured, len(train), costs)
+    return trial_of(evaluation, len(train), costs)
 
 
-def trained_on(data: DataSet) -> tuple[Sample, ...]:
+def training_images(data: DataSet) -> tuple[Sample, ...]:
     """List the good images of the split ``train``, all of which a trial learns from.
 
     Raises:
@@ -155,83 +148,59 @@ def trained_on(data: DataSet) -> tuple[Sample, ...]:
     return good
 
 
-class _Scoring:
-    """Scores a test set, minding the time that takes apart from reading masks and adding up."""
-
-    def __init__(self, fitting: Fitting, model: Model, test: DataSet) -> None:
-        self.rows: list[ImageScore] = []
-        self.seconds = 0.0
-        self._tally = PixelTally(test.samples)
-        self._stream = fitting.scorer.stream(fitting.engine(model), test.samples, maps=True)
-        self._images = len(test)
-
-    def measure(self, progress: Progress | None) -> Measured:
-        if progress:
-            progress.start("score", self._images, 0)
-        for row in self._timed():
-            self._tally.add(row)
-            self.rows.append(replace(row, map=None))
-            if progress:
-                progress.advance()
-        if progress:
-            progress.finish()
-        return self._tally.compute()
-
-    def _timed(self) -> Iterator[ImageScore]:
-        while True:
-            began = time.perf_counter()
-            row = next(self._stream, None)
-            self.seconds += time.perf_counter() - began
-            if row is None:
-                return
-            yield row
-
-
-def trial_of(found: Evaluation, trained: int, costs: Costs) -> Trial:
-    """Say what an evaluation found as a trial does; its rows are not kept.
+def trial_of(evaluation: Evaluation, trained_on: int, costs: Costs) -> Trial:
+    """Turn an evaluation into a trial.
 
     Args:
-        found: of a detector with a threshold, so that its lines also say what the threshold did.
-        trained: images that the detector learnt from.
-        costs: what that took.
+        evaluation: with a threshold or without; with one, the rows also hold the metrics that need it.
+        trained_on: number of images that the detector learnt from.
+        costs: of fitting and scoring.
     """
-    categories = _whole_lines(found.categories, found.kinds, found.objects)
-    bounds = _bounds(found.error_bounds, found.kinds)
-    images = {"train": trained, **counts(found.rows)}
-    return Trial([], categories, mean_row(list(categories.values())), found.pooled, bounds, images, costs)
-
-
-def _trial(rows: list[ImageScore], measured: Measured, trained: int, costs: Costs) -> Trial:
-    groups = by_category(rows)
-    kinds = defect_type_table(groups, measured)
-    lines = {name: quality(group, measured.categories.get(name)) for name, group in groups.items()}
-    categories = _whole_lines(lines, kinds, object_rows(groups))
+    categories = evaluation.full_categories
+    bounds = evaluation.defect_types.category_error_bounds
     return Trial(
-        rows=rows,
+        rows=evaluation.rows,
         categories=categories,
         mean=mean_row(list(categories.values())),
-        pooled=quality(rows, measured.pooled),
-        error_bounds=_bounds(measured.error_bounds, kinds),
-        images={"train": trained, **counts(rows)},
+        pooled=evaluation.pooled,
+        error_bounds={
+            **evaluation.error_bounds,
+            **{name: evaluation.error_bounds.get(name, {}) | row for name, row in bounds.items()},
+        },
+        images={"train": trained_on, **count_images(evaluation.rows)},
         costs=costs,
     )
 
 
-def _whole_lines(
-    lines: Mapping[str, MetricRow], kinds: DefectTypeTable, objects: Mapping[str, MetricRow]
-) -> dict[str, MetricRow]:
-    """Add to each category's metrics those that only some test sets have."""
-    return {
-        name: line | kinds.categories.get(name, {}) | objects.get(name, {}) for name, line in lines.items()
-    }
+def count_parameters(model: nn.Module, teacher: nn.Module) -> tuple[int, int]:
+    """Count the parameters of a model, its teacher's included, and those of them that are not its teacher's."""
+    total, fixed = (sum(each.numel() for each in module.parameters()) for module in (model, teacher))
+    return total, total - fixed
 
 
-def _bounds(bounds: Mapping[str, Any], kinds: DefectTypeTable) -> dict[str, Any]:
-    return {**bounds, **{name: {**bounds.get(name, {}), **own} for name, own in kinds.bounds.items()}}
+class _TimedScores:
+    """Scored images, and the seconds that scoring them took, without those between one image and the next.
+
+    Args:
+        images: scored as they are asked for.
+    """
+
+    def __init__(self, images: Iterator[ImageScore]) -> None:
+        self.seconds = 0.0
+        self._images = images
+
+    def __iter__(self) -> Iterator[ImageScore]:
+        while True:
+            start = time.perf_counter()
+            image = next(self._images, None)
+            self.seconds += time.perf_counter() - start
+            if image is None:
+                return
+            yield image
 
 
-def sizes(model: Model | TiledModel) -> tuple[int, int]:
-    """Count the parameters of all networks, and of those that learn."""
-    everything = sum(parameter.numel() for parameter in model.parameters())
-    teacher = sum(parameter.numel() for parameter in model.method.teacher.parameters())
-    return everything, everything - teacher
+def _evaluate(test: DataSet, images: _TimedScores, progress: Progress) -> Evaluation:
+    progress.start("score", len(test), 0)
+    evaluation = evaluate_scores(test, images, watch=lambda *_: progress.advance())
+    progress.finish()
+    return evaluation

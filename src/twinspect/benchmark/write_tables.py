@@ -1,17 +1,17 @@
-"""Writing the tables of a benchmark: for people, for papers, for programs."""
+"""Write the tables of a benchmark: for people, for papers, for programs."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from twinspect.benchmark.csv_table import in_csv, rows
+from twinspect.benchmark.csv_table import csv_rows, to_csv
 from twinspect.benchmark.html import in_html
-from twinspect.benchmark.latex import in_latex
-from twinspect.benchmark.markdown import in_markdown
-from twinspect.benchmark.published import everything
+from twinspect.benchmark.latex import to_latex
+from twinspect.benchmark.markdown import to_markdown
+from twinspect.benchmark.published import all_published
 from twinspect.benchmark.records import read_series
 from twinspect.benchmark.summary import summary_rows
-from twinspect.benchmark.table_layout import grids
+from twinspect.benchmark.table_layout import report_grids
 from twinspect.errors import ConfigError, unknown_name
 from twinspect.utils.files import write_atomically
 
@@ -20,10 +20,10 @@ if TYPE_CHECKING:
 
 
 def write_tables(store: RunStore, *, beside: str | None = None) -> tuple[str, dict[str, Any]]:
-    """Write ``table.md``, ``table.csv``, ``table.tex`` and ``table.html`` beside the file of runs.
+    """Write ``table.md``, ``table.csv``, ``table.tex`` and ``table.html`` into the folder of a store.
 
     Args:
-        store: the runs.
+        store: of the runs.
         beside: show the numbers published on this protocol instead of those of the protocol that was run.
 
     Returns:
@@ -33,21 +33,21 @@ def write_tables(store: RunStore, *, beside: str | None = None) -> tuple[str, di
         ConfigError: there are no runs, or nothing is published on ``beside``.
         OSError: the disk is full.
     """
-    known = {number.protocol for number in everything()}
+    known = {number.protocol for number in all_published()}
     if beside is not None and beside not in known:
         raise unknown_name("protocol with published numbers", beside, known)
-    series = read_series(store)
-    if not series:
+    all_series = read_series(store)
+    if not all_series:
         raise ConfigError(
-            f"{store.folder} holds no runs yet; begin with: twinspect benchmark PROTOCOL --data DIR"
+            f"{store.folder} holds no runs yet; start with: twinspect benchmark PROTOCOL --data DIR"
         )
-    found = summary_rows(series, beside)
-    laid, numbers = grids(series, found, beside), list(rows(series, found))
+    summary = summary_rows(all_series, beside)
+    grids, numbers = report_grids(all_series, summary, beside), list(csv_rows(all_series, summary))
     texts = {
-        "md": in_markdown(laid),
-        "csv": in_csv(numbers),
-        "tex": in_latex(laid),
-        "html": in_html(laid, found),
+        "md": to_markdown(grids),
+        "csv": to_csv(numbers),
+        "tex": to_latex(grids),
+        "html": in_html(grids, summary),
     }
     for suffix, text in texts.items():
         write_atomically(store.folder / f"table.{suffix}", text.encode(errors="backslashreplace"))

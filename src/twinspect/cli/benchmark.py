@@ -6,11 +6,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from twinspect.benchmark.plan import Run, make_plan
-from twinspect.benchmark.protocols import PROTOCOLS, Choice, protocol_named
-from twinspect.benchmark.run_plan import work
+from twinspect.benchmark.protocols import PROTOCOLS, ClassSelection, get_protocol
+from twinspect.benchmark.run_plan import run_all
 from twinspect.benchmark.schema import check_folder
 from twinspect.benchmark.store import RunStore
-from twinspect.benchmark.time_left import Standing, in_words
+from twinspect.benchmark.time_left import PlanStatus, format_duration
 from twinspect.cli.console import Bar, warn
 from twinspect.cli.outcome import Outcome
 from twinspect.cli.run_summary import REPORT, TABLES, outcome
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     import argparse
     from collections.abc import Sequence
 
-_OWN = (
+_DETECTOR_OPTIONS = (
     "teacher",
     "weights",
     "preset",
@@ -36,11 +36,11 @@ _OWN = (
     "precision",
     "workers",
 )
-"""Arguments of a detector that are options here, by the same names."""
+"""Parameters of a detector that are options here, by the same names."""
 
 
 def run(options: argparse.Namespace) -> Outcome:
-    """Run a protocol, or report."""
+    """Run a protocol, or write the tables."""
     if options.protocol == REPORT:
         return _report(options)
     if options.protocol not in PROTOCOLS:
@@ -53,65 +53,65 @@ def run(options: argparse.Namespace) -> Outcome:
         store.plan(runs)
         if options.retry:
             store.retry(keys)
-        _work(store, runs)
+        _run_all(store, runs)
         return outcome(out, store.rows(keys), "runs", f"tables: {TABLES} --out {out}")
 
 
 def _plan(options: argparse.Namespace) -> list[Run]:
     if options.data is None:
         raise ConfigError(f"which images? add --data DIR (or type: twinspect benchmark {REPORT} --out DIR)")
-    choice = Choice(tuple(options.classes or ()), options.most_train, options.most_test)
+    selection = ClassSelection(tuple(options.classes or ()), options.most_train, options.most_test)
     methods, seeds = (list(dict.fromkeys(names)) for names in (options.methods, options.seeds))
     _check_settings(methods, options.set)
     detectors = [_detector(options, method, seed) for seed in seeds for method in methods]
-    return make_plan(protocol_named(options.protocol), options.data, choice, detectors, warn)
+    return make_plan(get_protocol(options.protocol), options.data, selection, detectors, warn)
 
 
 def _detector(options: argparse.Namespace, method: str, seed: int) -> Detector:
-    chosen = {name: getattr(options, name) for name in _OWN}
-    return Detector(method, seed=seed, **chosen, **_settings(method, options.set))
+    parameters = {name: getattr(options, name) for name in _DETECTOR_OPTIONS}
+    return Detector(method, seed=seed, **parameters, **_settings(method, options.set))
 
 
 def _settings(method: str, texts: Sequence[str]) -> dict[str, Any]:
-    """Read those of the settings that a method has; others are for other methods."""
+    """Read the settings that a method has; the rest are for other methods."""
     config = method_class(method).Config
     pairs = [text.partition("=") for text in texts]
     return {name: parse_setting(config, name, value) for name, _, value in pairs if name in hints(config)}
 
 
 def _check_settings(methods: Sequence[str], texts: Sequence[str]) -> None:
-    """Refuse a setting that none of the methods has, one that has an option of its own, and what is none."""
+    """Refuse a setting that no method has, one that has an option of its own, and text without a value."""
     known = {name for method in methods for name in hints(method_class(method).Config)}
     for text in texts:
         name, equals, value = text.partition("=")
         if not equals:
             raise ConfigError(f"--set {text}: expected NAME=VALUE, such as --set batch_size=8")
-        if name in _OWN:
+        if name in _DETECTOR_OPTIONS:
             raise ConfigError(f"--set {text}: {name} has an option of its own; type: --{name} {value}")
         if name not in known:
             raise unknown_name("setting", name, known)
 
 
-def _work(store: RunStore, runs: Sequence[Run]) -> None:
-    def begin(run: Run, now: Standing) -> None:
-        number = now.done + now.failed + now.running
-        warn(f"run {number} of {now.runs}: {run.title}; left: {in_words(now.seconds_left)}")
+def _run_all(store: RunStore, runs: Sequence[Run]) -> None:
+    def on_start(run: Run, status: PlanStatus) -> None:
+        number = status.done + status.failed + status.running
+        warn(f"run {number} of {status.runs}: {run.title}; left: {format_duration(status.seconds_left)}")
 
-    def failed(run: Run, reason: str) -> None:
+    def on_failure(run: Run, reason: str) -> None:
         warn(f"failed: {run.title}: {reason}")
 
     try:
         with Bar() as bar:
-            work(store, runs, progress=bar, begin=begin, failed=failed)
+            run_all(store, runs, progress=bar, on_start=on_start, on_failure=on_failure)
     except KeyboardInterrupt as interruption:
-        raise KeyboardInterrupt("what was done is kept; go on with the same command") from interruption
+        raise KeyboardInterrupt("finished runs are kept; go on with the same command") from interruption
 
 
 def _report(options: argparse.Namespace) -> Outcome:
     from twinspect.benchmark.write_tables import write_tables
 
     if options.data is not None:
-        raise ConfigError(f"{REPORT} reads what was run and takes no --data; leave it out")
+        raise ConfigError(f"{REPORT} reads the runs in --out and takes no --data; leave it out")
     out = Path(options.out)
     with RunStore(out) as store:
         text, record = write_tables(store, beside=options.beside)

@@ -11,7 +11,7 @@ from twinspect.cli.model_loading import load_chosen
 from twinspect.cli.outcome import DONE, SOME_UNREADABLE, Outcome
 from twinspect.cli.score_files import CsvTable
 from twinspect.data import open_data
-from twinspect.evaluation.by_defect_type import BY_KIND
+from twinspect.evaluation.by_defect_type import DEFECT_TYPE_METRICS
 from twinspect.evaluation.metric_row import mean_row
 from twinspect.inference.score_table import to_row
 from twinspect.report import write_evaluation
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from twinspect.evaluation.evaluation import Evaluation
 
 MOST_COLUMNS = 5
+"""Categories that the terminal shows side by side; of more only the mean is shown."""
 
 
 def run(options: argparse.Namespace) -> Outcome:
@@ -31,7 +32,7 @@ def run(options: argparse.Namespace) -> Outcome:
     data = open_data(select_classes(options, options.data), split="test")
     with Bar() as bar:
         bar.start("evaluate", total=len(data.split("test")))
-        found = write_evaluation(
+        evaluation = write_evaluation(
             detector,
             data,
             Path(options.out),
@@ -39,38 +40,39 @@ def run(options: argparse.Namespace) -> Outcome:
             tick=bar.advance,
             features=options.features,
         )
-    write_scores(found, Path(options.out))
-    return outcome(found, Path(options.out))
+    write_scores(evaluation, Path(options.out))
+    return outcome(evaluation, Path(options.out))
 
 
-def write_scores(found: Evaluation, out: Path) -> None:
+def write_scores(evaluation: Evaluation, out: Path) -> None:
     """Write the table of scores beside the report."""
     scores = CsvTable(out / "scores.csv")
     scores.clear()
-    scores.append([to_row(row) for row in found.rows])
+    scores.append([to_row(image) for image in evaluation.rows])
 
 
-def outcome(found: Evaluation, out: Path) -> Outcome:
-    """Say the main figures."""
-    unreadable = sum(bool(row.error) for row in found.rows)
-    # Metrics run down and categories across, as far as a terminal is wide; the report shows them all.
-    whole = [
-        (name, line | found.kinds.categories.get(name, {}) | found.objects.get(name, {}))
-        for name, line in found.categories.items()
-    ]
-    named = whole if len(whole) <= MOST_COLUMNS else []
-    mean = found.mean | found.kinds.mean | mean_row(list(found.objects.values()))
-    columns = [*named, ("mean", mean), ("pooled", found.pooled)] if len(named) != 1 else named
+def outcome(evaluation: Evaluation, out: Path) -> Outcome:
+    """Tabulate the main metrics: they run down and categories across, as far as a terminal is wide."""
+    unreadable = sum(bool(image.error) for image in evaluation.rows)
+    categories = list(evaluation.full_categories.items())
+    mean = evaluation.mean | evaluation.defect_types.mean | mean_row(list(evaluation.objects.values()))
+    columns = categories
+    if len(categories) != 1:
+        few = categories if len(categories) <= MOST_COLUMNS else []
+        columns = [*few, ("mean", mean), ("pooled", evaluation.pooled)]
     shown = [key for key, value in mean.items() if value is not None]
     rows = [(key, *[metrics.get(key) for _, metrics in columns]) for key in shown]
-    text = table(("metric", *[name for name, _ in columns]), rows) + _kinds(found.kinds)
-    record: dict[str, Any] = {"out": str(out), "unreadable": unreadable, **found.to_record()}
+    text = table(("metric", *[name for name, _ in columns]), rows) + _defect_types(evaluation.defect_types)
+    record: dict[str, Any] = {"out": str(out), "unreadable": unreadable, **evaluation.to_record()}
     return Outcome(f"{text}\n{out / 'report.html'}", record, SOME_UNREADABLE if unreadable else DONE)
 
 
-def _kinds(found: DefectTypeTable) -> str:
-    """Say how well each kind of anomaly is found, on average over the categories that have it."""
-    if not found.kinds:
+def _defect_types(defect_types: DefectTypeTable) -> str:
+    """Tabulate the metrics of each defect type, on average over the categories that have it."""
+    if not defect_types.rows:
         return ""
-    rows = [(label, *[line[key] for key in BY_KIND]) for label, line in found.by_label.items()]
-    return "\n\n" + table(("kind", *BY_KIND), rows)
+    rows = [
+        (label, *[metrics[key] for key in DEFECT_TYPE_METRICS])
+        for label, metrics in defect_types.by_label.items()
+    ]
+    return "\n\n" + table(("kind", *DEFECT_TYPE_METRICS), rows)

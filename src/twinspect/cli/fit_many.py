@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from twinspect.benchmark.schema import check_folder
 from twinspect.benchmark.store import RunStore
-from twinspect.benchmark.time_left import Standing, in_words
+from twinspect.benchmark.time_left import PlanStatus, format_duration
 from twinspect.cli.class_selection import select_classes
 from twinspect.cli.console import Bar, warn
 from twinspect.cli.fit import build
@@ -93,9 +93,9 @@ def _read(options: argparse.Namespace, data: str) -> DataSet:
 
 
 def _work(store: RunStore, jobs: Sequence[FitJob], engine: FitEngine) -> None:
-    def told(job: FitJob, made: Made, now: Standing) -> None:
+    def told(job: FitJob, made: Made, now: PlanStatus) -> None:
         said = f"failed: {job.name}: {made.error}" if made.error else f"fitted: {job.name}"
-        warn(f"{said}; {now.done + now.failed} of {now.runs}; left: {in_words(now.seconds_left)}")
+        warn(f"{said}; {now.done + now.failed} of {now.runs}; left: {format_duration(now.seconds_left)}")
 
     try:
         work(store, jobs, engine, told)

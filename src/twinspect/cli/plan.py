@@ -7,7 +7,7 @@ import time
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any, Final
 
-from twinspect.benchmark.time_left import in_words
+from twinspect.benchmark.time_left import format_duration
 from twinspect.cli.console import Bar, table, warn
 from twinspect.cli.model_loading import chosen_runtime
 from twinspect.cli.outcome import Outcome
@@ -205,7 +205,7 @@ def _text(wish: Wish, found: Estimate, figures: Sequence[Figure]) -> str:
         late += ", however many workers there are"
     return (
         f"{table(('figure', 'value', 'how'), rows)}\n"
-        f"{wish.images} images by {found.workers} workers: {in_words(found.seconds)}\n"
+        f"{wish.images} images by {found.workers} workers: {format_duration(found.seconds)}\n"
         f"limited by {SAYS[found.limit]}{late}"
     )
 

@@ -1,10 +1,10 @@
-"""What verbs say that work through the runs of a store: how many are done, and why others are not."""
+"""The outcome of verbs that work through the runs of a store: how many are done, and why others failed."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
-from twinspect.benchmark.time_left import standing
+from twinspect.benchmark.time_left import plan_status
 from twinspect.cli.console import table
 from twinspect.cli.outcome import DONE, SOME_UNREADABLE, USER_MISTAKE, Outcome
 
@@ -14,41 +14,41 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 REPORT: Final = "report"
-"""What to type instead of a protocol for the tables of what was run."""
+"""What to type instead of a protocol for the tables of the runs."""
 TABLES: Final = f"twinspect benchmark {REPORT}"
 
 
-def outcome(out: Path, rows: Sequence[sqlite3.Row], what: str, *last: str) -> Outcome:
-    """Say how runs stand: failures first, for they need somebody.
+def outcome(out: Path, rows: Sequence[sqlite3.Row], noun: str, *last: str) -> Outcome:
+    """Summarise the states of runs, with the reasons of failures.
 
     Args:
         out: the folder of the store.
-        rows: of the runs that were asked for.
-        what: they are called, in the plural.
+        rows: the runs that were asked for.
+        noun: what they are called, in the plural.
         last: lines to end with.
     """
-    now = standing(rows)
+    status = plan_status(rows)
     unreadable = sum(row["unreadable"] or 0 for row in rows)
-    broken = [row for row in rows if row["state"] == "failed"]
-    lines = [
-        f"{out}: {now.done} of {now.runs} {what} done, {now.failed} failed, {now.running} in other processes"
-    ]
+    failed = [row for row in rows if row["state"] == "failed"]
+    states = f"{status.done} of {status.runs} {noun} done, {status.failed} failed"
+    lines = [f"{out}: {states}, {status.running} in other processes"]
     if unreadable:
         lines.append(f"{unreadable} test images could not be read and count in no metric")
-    if broken:
+    if failed:
         columns = ("task", "method", "seed", "why it failed")
-        lines += [table(columns, [_failure(row) for row in broken]), "once mended, run them again: --retry"]
+        rerun = "once the cause is fixed, run them again: --retry"
+        lines += [table(columns, [_failure(row) for row in failed]), rerun]
     record: dict[str, Any] = {
         "out": str(out),
-        what: now.runs,
-        "done": now.done,
-        "running": now.running,
+        noun: status.runs,
+        "done": status.done,
+        "running": status.running,
         "failed": [
-            dict(zip(("task", "method", "seed", "error"), _failure(row), strict=True)) for row in broken
+            dict(zip(("task", "method", "seed", "error"), _failure(row), strict=True)) for row in failed
         ],
         "unreadable": unreadable,
     }
-    code = USER_MISTAKE if broken else SOME_UNREADABLE if unreadable else DONE
+    code = USER_MISTAKE if failed else SOME_UNREADABLE if unreadable else DONE
     return Outcome("\n".join([*lines, *last]), record, code)
 
 

@@ -5,45 +5,37 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass, field, replace
 from typing import TYPE_CHECKING, Any, TypeAlias
 
+from twinspect.evaluation.by_defect_type import DefectTypeTable
 from twinspect.evaluation.by_object import object_rows, objects_record
-from twinspect.evaluation.labelled_set import (
-    Measured,
-    PixelTally,
-    against_good,
-    by_category,
-    counts,
-    defect_type_table,
-    labels_and_scores,
-    open_test_set,
-    quality,
-)
+from twinspect.evaluation.image_scores import by_category, count_images, labels_and_scores, of_label_or_good
+from twinspect.evaluation.labelled_set import PixelTally, compute_metrics, open_test_set
 from twinspect.evaluation.metric_row import MetricRow, defined, mean_row
 from twinspect.metrics import (
     DEFINITIONS,
     FURTHER_DEFINITIONS,
+    auroc,
     auroc_interval,
     binomial_interval,
-    false_alarm_rate,
     mean_interval,
-    miss_rate,
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterable, Sequence
 
     import numpy as np
     from numpy.typing import NDArray
 
     from twinspect.calibration.conformal import Calibration
-    from twinspect.data import DataSource
-    from twinspect.evaluation.by_defect_type import DefectTypeTable
+    from twinspect.data import DataSet, DataSource
+    from twinspect.evaluation.labelled_set import PixelResults
     from twinspect.inference.base_detector import BaseDetector
     from twinspect.inference.results import ImageScore
-    from twinspect.metrics import PixelAccumulator, PixelMetrics
+    from twinspect.metrics import PixelAccumulator
+
+    Watch = Callable[[ImageScore, NDArray[np.bool_] | None], None]
 
 METRICS = tuple(DEFINITIONS)
 """The keys of every table of metrics, in the order they are shown."""
-
 
 Interval: TypeAlias = tuple[float, float] | None
 
@@ -65,33 +57,42 @@ class Intervals:
 
 @dataclass
 class Evaluation:
-    """What an evaluation found.
+    """The results of an evaluation.
 
     Attributes:
         rows: every image with its raw score and decision; maps are not kept.
-        categories: the metrics of each category.
+        categories: the metrics of each category; without a threshold those that need none.
         mean: the mean of each metric over the categories that have it.
         pooled: the metrics over all images at once: one scale of scores, the pooled threshold.
-        defects: per category and label: images, how many were flagged, and AUROC against the good ones.
+        defects: per category and label: images, how many were flagged, and AUROC against the good ones; empty without
+            a threshold.
         pixels: the accumulated pixels of all categories, for curves; ``None`` without masks.
         error_bounds: how far a binned pixel metric may be off, by category; empty where all are exact.
         resolution: at which size maps and masks were compared, in words.
-        intervals: of the image AUROC, of each line above; see :class:`Intervals`.
-        kinds: saturated PRO by kind of anomaly; empty where no category has rules for it.
-        objects: AUROC of objects by category; empty where no image says which object it shows.
+        intervals: of the image AUROC, of each row above; see :class:`Intervals`.
+        defect_types: metrics by defect type; empty where no category has saturation rules.
+        objects: metrics of objects by category; empty where no image says which object it shows.
     """
 
     rows: list[ImageScore]
-    categories: dict[str, dict[str, float | None]]
-    mean: dict[str, float | None]
-    pooled: dict[str, float | None]
+    categories: dict[str, MetricRow]
+    mean: MetricRow
+    pooled: MetricRow
     defects: list[dict[str, Any]]
     pixels: PixelAccumulator | None = field(repr=False)
     error_bounds: dict[str, Any]
     resolution: str
     intervals: Intervals
-    kinds: DefectTypeTable
+    defect_types: DefectTypeTable
     objects: dict[str, MetricRow]
+
+    @property
+    def full_categories(self) -> dict[str, MetricRow]:
+        """Each category's metrics, those included that only some test sets have."""
+        return {
+            name: row | self.defect_types.categories.get(name, {}) | self.objects.get(name, {})
+            for name, row in self.categories.items()
+        }
 
     def to_record(self) -> dict[str, Any]:
         """Return plain JSON values: what ``metrics.json`` holds about the data."""
@@ -100,25 +101,20 @@ class Evaluation:
             "mean": self.mean,
             "pooled": self.pooled,
             "defects": self.defects,
-            "images": counts(self.rows),
+            "images": count_images(self.rows),
             "resolution": self.resolution,
             "error_bounds": self.error_bounds,
             "intervals": {
                 "image_auroc": asdict(self.intervals),
                 "definition": FURTHER_DEFINITIONS["image_auroc_interval"],
             },
-            "saturated_pro": self.kinds.to_record(),
+            "saturated_pro": self.defect_types.to_record(),
             "objects": objects_record(self.objects),
             "definitions": DEFINITIONS,
         }
 
 
-def evaluate(
-    detector: BaseDetector,
-    data: DataSource,
-    *,
-    watch: Callable[[ImageScore, NDArray[np.bool_] | None], None] | None = None,
-) -> Evaluation:
+def evaluate(detector: BaseDetector, data: DataSource, *, watch: Watch | None = None) -> Evaluation:
     """Score the test split of a data set and compute every metric.
 
     Maps and masks are compared at each image's own size, so no mask is resampled and no small defect vanishes.
@@ -132,87 +128,98 @@ def evaluate(
         DataError: there is no test split, or a mask does not fit its image.
     """
     test = open_test_set(data)
+    return evaluate_scores(test, detector.stream(test), detector.calibration_, watch=watch)
+
+
+def evaluate_scores(
+    test: DataSet,
+    images: Iterable[ImageScore],
+    calibration: Calibration | None = None,
+    *,
+    watch: Watch | None = None,
+) -> Evaluation:
+    """Compute every metric of a test set as its images are scored.
+
+    Args:
+        test: the test set.
+        images: all of its images with their maps, in any order; each is needed only until the next one comes.
+        calibration: of the decisions; ``None`` for raw scores without a threshold, which leaves out what needs one.
+        watch: as for :func:`evaluate`.
+
+    Raises:
+        DataError: a mask does not fit its image.
+    """
     tally = PixelTally(test.samples)
     rows = []
-    for row in detector.stream(test):
-        mask = tally.add(row)
+    for image in images:
+        mask = tally.add(image)
         if watch:
-            watch(row, mask)
-        rows.append(replace(row, map=None))
-    return _summarise(rows, tally.compute(), detector.calibration_)
+            watch(image, mask)
+        rows.append(replace(image, map=None))
+    return _summarise(rows, tally.compute(), calibration)
 
 
-def _summarise(rows: list[ImageScore], measured: Measured, calibration: Calibration) -> Evaluation:
+def _summarise(
+    rows: list[ImageScore], pixel_results: PixelResults, calibration: Calibration | None
+) -> Evaluation:
     groups = by_category(rows)
     categories = {
-        name: _metrics(group, measured.categories.get(name), calibration.of(name).threshold)
+        name: compute_metrics(
+            group, pixel_results.categories.get(name), calibration.of(name).threshold if calibration else None
+        )
         for name, group in groups.items()
     }
     return Evaluation(
         rows=rows,
         categories=categories,
         mean=mean_row(list(categories.values())),
-        pooled=_metrics(rows, measured.pooled, calibration.threshold),
-        defects=_per_defect(groups),
-        pixels=measured.pixels,
-        error_bounds=measured.error_bounds,
+        pooled=compute_metrics(rows, pixel_results.pooled, calibration.threshold if calibration else None),
+        defects=_per_defect(groups) if calibration else [],
+        pixels=pixel_results.pixels,
+        error_bounds=pixel_results.error_bounds,
         resolution="each image at its own size",
         intervals=_intervals(groups, rows),
-        kinds=defect_type_table(groups, measured),
+        defect_types=DefectTypeTable.compute(pixel_results.defect_types, groups),
         objects=object_rows(groups),
     )
 
 
-def _metrics(
-    rows: Sequence[ImageScore], pixels: PixelMetrics | None, threshold: float
-) -> dict[str, float | None]:
-    """Compute one line of the table; what is undefined, such as pixel metrics without masks, is ``None``."""
-    labels, scores = labels_and_scores(rows)
-    flagged = scores > threshold
-    values = {
-        **quality(rows, pixels),
-        "false_alarm_rate": defined(false_alarm_rate(labels, flagged)),
-        "miss_rate": defined(miss_rate(labels, flagged)),
-        "threshold": defined(threshold),
-    }
-    return {key: values[key] for key in METRICS}
-
-
 def _intervals(groups: dict[str, list[ImageScore]], rows: Sequence[ImageScore]) -> Intervals:
-    found = {name: _interval(group) for name, group in groups.items()}
-    known = [each for each in found.values() if each is not None]
-    ends = mean_interval(*zip(*known, strict=True)) if known else None
+    intervals = {name: _interval(group) for name, group in groups.items()}
+    known = [interval for interval in intervals.values() if interval is not None]
     pooled = _interval(rows)
-    each = {name: own and own[1:] for name, own in found.items()}
-    return Intervals(each, ends, pooled and pooled[1:])
+    return Intervals(
+        categories={name: interval and interval[1:] for name, interval in intervals.items()},
+        mean=mean_interval(*zip(*known, strict=True)) if known else None,
+        pooled=pooled and pooled[1:],
+    )
 
 
 def _interval(rows: Sequence[ImageScore]) -> tuple[float, float, float] | None:
-    """Give an image AUROC and both ends of its interval, where it is defined."""
+    """Return an image AUROC and both ends of its interval; ``None`` where it is undefined."""
     labels, scores = labels_and_scores(rows)
     if labels.all() or not labels.any():
         return None
-    found = auroc_interval(labels, scores)
-    return found.auroc, found.low, found.high
+    interval = auroc_interval(labels, scores)
+    return interval.auroc, interval.low, interval.high
 
 
 def _per_defect(groups: dict[str, list[ImageScore]]) -> list[dict[str, Any]]:
-    """One line a category and label: how many there are, how many were flagged, how well they part from good."""
-    lines = []
-    for category, rows in groups.items():
-        readable = [row for row in rows if not row.error]
-        for label in sorted({row.sample.label for row in readable}):
-            own = [row for row in readable if row.sample.label == label]
-            flagged = sum(row.is_anomalous for row in own)
-            low, high = binomial_interval(flagged, len(own))
-            lines.append(
+    """Return a row a category and label: how many images, how many flagged, how well they separate from good ones."""
+    rows = []
+    for category, images in groups.items():
+        readable = [image for image in images if not image.error]
+        for label in sorted({image.sample.label for image in readable}):
+            decisions = [image.is_anomalous for image in readable if image.sample.label == label]
+            flagged = sum(decisions)
+            rows.append(
                 {
                     "category": category,
                     "label": label,
-                    "images": len(own),
+                    "images": len(decisions),
                     "flagged": flagged,
-                    "flagged_interval_95": [low, high],
-                    "image_auroc": against_good(readable, label),
+                    "flagged_interval_95": list(binomial_interval(flagged, len(decisions))),
+                    "image_auroc": defined(auroc(*labels_and_scores(of_label_or_good(readable, label)))),
                 }
             )
-    return lines
+    return rows

@@ -1,30 +1,23 @@
-"""What raw scores and maps of a labelled test set are worth, whatever the threshold."""
+"""Metrics of the raw scores and maps of a labelled test set, with maps gathered in bounded memory."""
 
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any, Final
 
-import numpy as np
-
 from twinspect.data import open_data
 from twinspect.data.pixels import read_truth
 from twinspect.errors import DataError
-from twinspect.evaluation.by_defect_type import BY_KIND, DefectTypeTable, DefectTypeTally
-from twinspect.evaluation.by_object import OBJECT_AUROC
-from twinspect.evaluation.metric_row import MetricRow, defined
-from twinspect.metrics import (
-    PixelAccumulator,
-    PixelMetrics,
-    SaturatedMetrics,
-    auroc,
-    average_precision,
-    f1_max,
-)
+from twinspect.evaluation.by_defect_type import DefectTypeTally
+from twinspect.evaluation.image_scores import labels_and_scores
+from twinspect.evaluation.metric_row import MetricRow, compute_row
+from twinspect.metrics import PixelAccumulator, PixelMetrics, SaturatedMetrics
+from twinspect.metrics.definitions import MetricInputs, Need
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Sequence
 
+    import numpy as np
     from numpy.typing import NDArray
 
     from twinspect.data import DataSet, DataSource, Sample
@@ -34,47 +27,41 @@ EXACT_PIXELS = 2**27
 """Pixel metrics are exact up to so many pixels over all categories (2048 maps of 256 x 256); beyond, binned.
 
 Where regions have rules for the saturated PRO, half of that room is for it: half of that again for images as they
-come, the rest for each kind of anomaly as it is joined with the good ones.
+come, the rest for each defect type as it is joined with the good images.
 """
 POOLED = "pooled"
-"""The line of all images at once, among those of the categories."""
-
-QUALITY: Final = (
-    *("image_auroc", "image_ap", "image_f1_max"),
-    *("pixel_auroc", "pixel_ap", "pixel_f1_max", "aupro_30", "aupro_05"),
-)
-"""The metrics that need no threshold, in the order of ``metrics.json``."""
-FURTHER: Final = (*BY_KIND, OBJECT_AUROC)
-"""Metrics that only some test sets have, and no table of ``metrics.json``."""
+"""The row of all images at once, among those of the categories."""
+SCORE_NEEDS: Final[tuple[Need, ...]] = ("image labels", "pixel masks")
+"""What metrics of raw scores and maps need, whatever the threshold."""
 
 
 @dataclass(frozen=True)
-class Measured:
+class PixelResults:
     """Pixel metrics of a test set.
 
     Attributes:
         categories: of each category that has masks.
         pooled: of all of them at once; ``None`` without masks.
         pixels: the accumulated pixels of all categories, for curves; ``None`` without masks.
-        kinds: of each kind of anomaly, by category and label; only of categories with rules.
+        defect_types: of each defect type, by category and label; only of categories with saturation rules.
     """
 
     categories: dict[str, PixelMetrics]
     pooled: PixelMetrics | None
     pixels: PixelAccumulator | None
-    kinds: dict[str, dict[str, SaturatedMetrics]]
+    defect_types: dict[str, dict[str, SaturatedMetrics]]
 
     @property
     def error_bounds(self) -> dict[str, Any]:
         """How far a binned metric may be off, by category; empty where all are exact."""
-        found = {**self.categories, POOLED: self.pooled} if self.pooled else self.categories
-        return {name: asdict(each.error_bound) for name, each in found.items() if not each.exact}
+        rows = {**self.categories, POOLED: self.pooled} if self.pooled else self.categories
+        return {name: asdict(metrics.error_bound) for name, metrics in rows.items() if not metrics.exact}
 
 
 class PixelTally:
     """Gathers the maps of a test set beside its masks, category by category.
 
-    It holds at most ``EXACT_PIXELS`` scores, whatever is computed of them.
+    It holds at most ``EXACT_PIXELS`` scores, computing included.
 
     Args:
         samples: the whole test set: a category has pixel metrics if any of its images has a mask.
@@ -82,36 +69,37 @@ class PixelTally:
 
     def __init__(self, samples: Sequence[Sample]) -> None:
         most = EXACT_PIXELS // 2 if any(sample.rules for sample in samples) else EXACT_PIXELS
-        each = most // max(1, len({sample.category for sample in samples}))
-        self._kinds = DefectTypeTally(samples, most)
+        most_each = most // max(1, len({sample.category for sample in samples}))
+        self._defect_types = DefectTypeTally(samples, most)
         masked = sorted({sample.category for sample in samples if sample.mask is not None})
-        self._pixels = {category: PixelAccumulator(exact_up_to=each) for category in masked}
+        self._pixels = {category: PixelAccumulator(exact_up_to=most_each) for category in masked}
 
-    def add(self, row: ImageScore) -> NDArray[np.bool_] | None:
-        """Take in an image with its map, and give its mask.
+    def add(self, image: ImageScore) -> NDArray[np.bool_] | None:
+        """Add an image with its map, and return its mask.
 
-        A good image of a category with masks has an empty one; an unmarked defect has none, and does not count.
+        A good image of a category with masks has an empty one; an anomalous image without a mask has none, and does
+        not count.
 
         Raises:
             DataError: a mask does not fit its image, or its rules.
         """
-        pixels = self._pixels.get(row.sample.category)
-        if row.map is None or pixels is None or not (row.sample.is_good or row.sample.masks):
+        pixels = self._pixels.get(image.sample.category)
+        if image.map is None or pixels is None or not (image.sample.is_good or image.sample.masks):
             return None
-        mask = read_truth(row.sample, (row.map.shape[0], row.map.shape[1]))
-        pixels.add(mask, row.map)
-        self._kinds.add(row.sample, row.map)
+        mask = read_truth(image.sample, (image.map.shape[0], image.map.shape[1]))
+        pixels.add(mask, image.map)
+        self._defect_types.add(image.sample, image.map)
         return mask
 
-    def compute(self) -> Measured:
+    def compute(self) -> PixelResults:
         """Compute the metrics of each category and of all at once; nothing can be added afterwards."""
-        kinds = self._kinds.compute()
-        found = {name: pixels.compute() for name, pixels in self._pixels.items()}
-        everything = _merged(self._pixels)
-        pooled = next(iter(found.values()), None)
-        if everything is not None and len(found) > 1:
-            pooled = everything.compute()
-        return Measured(found, pooled, everything, kinds)
+        defect_types = self._defect_types.compute()
+        categories = {name: pixels.compute() for name, pixels in self._pixels.items()}
+        merged = _merged(self._pixels)
+        pooled = next(iter(categories.values()), None)
+        if merged is not None and len(categories) > 1:
+            pooled = merged.compute()
+        return PixelResults(categories, pooled, merged, defect_types)
 
 
 def open_test_set(data: DataSource) -> DataSet:
@@ -129,70 +117,25 @@ def open_test_set(data: DataSource) -> DataSet:
     return opened.with_samples(samples)
 
 
-def by_category(rows: Iterable[ImageScore]) -> dict[str, list[ImageScore]]:
-    """Group images by what they show, in the order of the names."""
-    groups: dict[str, list[ImageScore]] = {}
-    for row in rows:
-        groups.setdefault(row.sample.category, []).append(row)
-    return dict(sorted(groups.items()))
-
-
-def quality(rows: Sequence[ImageScore], pixels: PixelMetrics | None) -> MetricRow:
-    """Compute every metric that needs no threshold; what is undefined, such as pixel metrics without masks, is None.
+def compute_metrics(
+    images: Sequence[ImageScore], pixels: PixelMetrics | None, threshold: float | None = None
+) -> MetricRow:
+    """Compute a row of the table of metrics; an undefined metric, such as a pixel metric without masks, is ``None``.
 
     Args:
-        rows: images; those that could not be read count in no metric.
-        pixels: of the same images.
+        images: all images of the row; unreadable ones count in no metric.
+        pixels: metrics of the pixels of the same images; ``None`` without masks.
+        threshold: score above which an image is called anomalous; ``None`` leaves out the metrics that need one.
     """
-    values = [pixels.auroc, pixels.ap, pixels.f1_max, pixels.aupro_30, pixels.aupro_05] if pixels else []
-    found = [*_image_metrics(rows), *(values or [np.nan] * 5)]
-    return {key: defined(value) for key, value in zip(QUALITY, found, strict=True)}
-
-
-def _image_metrics(rows: Sequence[ImageScore]) -> list[float]:
-    labels, scores = labels_and_scores(rows)
-    if not len(scores):
-        return [np.nan] * 3
-    return [auroc(labels, scores), average_precision(labels, scores), f1_max(labels, scores)[0]]
-
-
-def labels_and_scores(rows: Iterable[ImageScore]) -> tuple[NDArray[np.bool_], NDArray[np.float64]]:
-    """Give which of the images that were read are anomalous, and their raw scores."""
-    readable = [row for row in rows if not row.error]
-    labels = np.array([not row.sample.is_good for row in readable], dtype=np.bool_)
-    return labels, np.array([row.score for row in readable], dtype=np.float64)
-
-
-def against_good(rows: Sequence[ImageScore], label: str) -> float | None:
-    """Compute the image AUROC of one label's images against the good ones among some."""
-    labels, scores = labels_and_scores(row for row in rows if row.sample.is_good or row.sample.label == label)
-    return defined(auroc(labels, scores)) if len(scores) else None
-
-
-def defect_type_table(groups: Mapping[str, Sequence[ImageScore]], measured: Measured) -> DefectTypeTable:
-    """Lay out the metrics of each kind of anomaly.
-
-    Args:
-        groups: all images by category, see :func:`by_category`.
-        measured: of the same images.
-    """
-    places = [(category, label) for category, own in measured.kinds.items() for label in own]
-    return DefectTypeTable.of(
-        measured.kinds, {place: against_good(groups[place[0]], place[1]) for place in places}
-    )
-
-
-def counts(rows: Sequence[ImageScore]) -> dict[str, int]:
-    """Count the images that were read, and those that could not be."""
-    return {
-        "good": sum(row.sample.is_good and not row.error for row in rows),
-        "anomalous": sum(not row.sample.is_good and not row.error for row in rows),
-        "unreadable": sum(bool(row.error) for row in rows),
-    }
+    labels, scores = labels_and_scores(images)
+    pixels = pixels or PixelMetrics()
+    if threshold is None:
+        return compute_row(SCORE_NEEDS, MetricInputs(labels, scores, pixels=pixels))
+    return compute_row((*SCORE_NEEDS, "threshold"), MetricInputs(labels, scores, threshold, pixels))
 
 
 def _merged(parts: dict[str, PixelAccumulator]) -> PixelAccumulator | None:
-    """Put the pixels of all categories together, letting go of each part so that none is held twice."""
+    """Merge the pixels of all categories, freeing each part so that none is held twice."""
     if len(parts) <= 1:
         return next(iter(parts.values()), None)
     total = PixelAccumulator(exact_up_to=EXACT_PIXELS)

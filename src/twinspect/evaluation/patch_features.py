@@ -1,4 +1,4 @@
-"""What a teacher says of single patches of labelled test images, to be looked at: never to choose anything by."""
+"""A teacher's features of single patches of labelled test images, for display only and never for model selection."""
 
 from __future__ import annotations
 
@@ -27,12 +27,12 @@ if TYPE_CHECKING:
     from twinspect.inference.base_detector import BaseDetector
     from twinspect.model.preprocessing import Preprocessing
 
-PATCHES_AN_IMAGE = 40
-"""Most patches of each kind that one image gives."""
+PATCHES_PER_IMAGE = 40
+"""Most normal, and most anomalous, patches taken from one image."""
 
 
 @runtime_checkable
-class Amplifies(Protocol):
+class AmplifiesFeatures(Protocol):
     """A method that changes its teacher's features before it compares them, as AAND does."""
 
     def amplified(self, levels: Sequence[Tensor]) -> list[Tensor]:
@@ -46,8 +46,8 @@ class Patches:
 
     Attributes:
         level: its name.
-        vanilla: (n, C) float32, what the teacher says.
-        amplified: (n, C) float32, what the method makes of it; None if it leaves it as it is.
+        vanilla: (n, C) float32, the teacher's features.
+        amplified: (n, C) float32, the same after the method's amplification; None if it has none.
         is_anomalous: (n,) bool, by the masks.
     """
 
@@ -57,35 +57,35 @@ class Patches:
     is_anomalous: NDArray[np.bool_]
 
 
-def one_teacher(judge: BaseDetector) -> Detector:
-    """Give back a detector that has features to look at: one of a single teacher.
+def require_single_teacher(detector: BaseDetector) -> Detector:
+    """Check that a detector has features to show: those of a single teacher on whole images.
 
     Raises:
-        ConfigError: it is no such detector.
+        ConfigError: it has none, or those of several teachers.
     """
-    if isinstance(judge, Detector) and not isinstance(judge.model_, Model):
+    if isinstance(detector, Detector) and not isinstance(detector.model_, Model):
         raise ConfigError(
-            "features are laid out of whole images, and this detector looks at tiles; leave --features out"
+            "features are shown of whole images, and this detector works on tiles; leave --features out"
         )
-    if isinstance(judge, Detector):
-        return judge
-    if judge.by:
+    if isinstance(detector, Detector):
+        return detector
+    if detector.by:
         raise ConfigError(
-            f"{judge.by} gives scores and maps, no features; leave --features out, or type: --runtime torch"
+            f"{detector.by} gives scores and maps, no features; leave --features out, or type: --runtime torch"
         )
     raise ConfigError(
-        f"features are laid out of one teacher at a time, and this detector is {judge.method}; "
+        f"features are shown of one teacher at a time, and this detector is {detector.method}; "
         "leave --features out, or evaluate its members one by one"
     )
 
 
 def sample_patches(detector: Detector, data: DataSource, *, each: int = 400, seed: int = 0) -> Patches:
-    """Draw patches of both kinds at the middle level of the detector's teacher.
+    """Draw normal and anomalous patches at the middle level of the detector's teacher.
 
     Args:
-        detector: fitted.
+        detector: fitted, of a single teacher.
         data: a data set whose test images have masks.
-        each: how many patches of each kind at most.
+        each: most normal, and most anomalous, patches.
         seed: of the draw.
 
     Raises:
@@ -94,13 +94,13 @@ def sample_patches(detector: Detector, data: DataSource, *, each: int = 400, see
     random = np.random.default_rng(seed)
     samples = [s for s in open_data(data, split="test").split("test") if s.mask is not None or s.is_good]
     order = random.permutation(len(samples))
-    kinds: dict[bool, list[Tensor]] = {False: [], True: []}
-    for rows in _of_images(detector, [samples[place] for place in order], random):
-        for kind, drawn_so_far in kinds.items():
-            drawn_so_far.append(rows[kind])
-        if all(sum(map(len, drawn)) >= each for drawn in kinds.values()):
+    drawn: dict[bool, list[Tensor]] = {False: [], True: []}
+    for patches in _image_patches(detector, [samples[index] for index in order], random):
+        for is_anomalous, parts in drawn.items():
+            parts.append(patches[is_anomalous])
+        if all(sum(map(len, parts)) >= each for parts in drawn.values()):
             break
-    normal, anomalous = (torch.cat(drawn)[:each] if drawn else torch.empty(0) for drawn in kinds.values())
+    normal, anomalous = (torch.cat(parts)[:each] if parts else torch.empty(0) for parts in drawn.values())
     if not len(normal) or not len(anomalous):
         raise DataError(
             "patches can be compared only where masks mark some of them; put masks into ground_truth/<defect>/"
@@ -109,7 +109,7 @@ def sample_patches(detector: Detector, data: DataSource, *, each: int = 400, see
 
 
 def _split(detector: Detector, rows: Tensor, anomalous: int) -> Patches:
-    """Take vanilla and amplified features, which lie side by side, apart again."""
+    """Separate vanilla and amplified features, which are concatenated."""
     levels = detector.model_.method.teacher.levels
     level = levels[len(levels) // 2]
     both = rows.numpy()
@@ -119,45 +119,45 @@ def _split(detector: Detector, rows: Tensor, anomalous: int) -> Patches:
     return Patches(level.name, vanilla, changed, marked)
 
 
-def _of_images(
+def _image_patches(
     detector: Detector, samples: Sequence[Sample], random: np.random.Generator
 ) -> Iterator[dict[bool, Tensor]]:
-    """Give some normal and some anomalous patches of every image: (n, 2 C), vanilla beside amplified."""
+    """Draw normal and anomalous patches of every image: (n, 2 C), vanilla and amplified features concatenated."""
     model = detector.model_
-    assert isinstance(model, Model)  # noqa: S101 - one_teacher refuses what looks at tiles
+    assert isinstance(model, Model)  # noqa: S101 - require_single_teacher refuses tiles
     for sample in samples:
         try:
             rgb = read_pixels(sample, bits=detector.bits)
-            images = model.preprocessing.apply(as_batch(rgb))
-        except ImageError:  # it has its row in the table of scores already
+            images = model.preprocessing.apply(as_batch(rgb)).to(next(model.parameters()).device)
+        except ImageError:  # the table of scores already names it
             continue
         with torch.inference_mode():
-            features = torch.cat(_described(model.method, images.to(next(model.parameters()).device)), dim=1)[
-                0
-            ].cpu()
-        share = _covered(sample, rgb.shape[:2], model.preprocessing, (features.shape[1], features.shape[2]))
-        kinds = {False: share == 0, True: share > maps.ANOMALOUS_SHARE}
-        yield {kind: features[:, _some(where, random)].T.clone() for kind, where in kinds.items()}
+            features = torch.cat(_middle_features(model.method, images), dim=1)[0].cpu()
+        share = _mask_share(
+            sample, rgb.shape[:2], model.preprocessing, (features.shape[1], features.shape[2])
+        )
+        masks = {False: share == 0, True: share > maps.ANOMALOUS_SHARE}
+        yield {key: features[:, _subsample(mask, random)].T.clone() for key, mask in masks.items()}
 
 
-def _described(method: Any, images: Tensor) -> list[Tensor]:
+def _middle_features(method: Any, images: Tensor) -> list[Tensor]:
     levels = method.teacher(images)
-    amplified = method.amplified(levels) if isinstance(method, Amplifies) else levels
+    amplified = method.amplified(levels) if isinstance(method, AmplifiesFeatures) else levels
     middle = len(levels) // 2
     return [levels[middle], amplified[middle]]
 
 
-def _covered(
+def _mask_share(
     sample: Sample, size: tuple[int, int], preprocessing: Preprocessing, level: tuple[int, int]
 ) -> Tensor:
-    """Give the share of every patch that the mask covers: (h, w) float."""
+    """Return the share of every patch that the mask covers: (h, w) float."""
     mask = preprocessing.to_input(read_truth(sample, size))
     return maps.covered(mask[None], level)[0]
 
 
-def _some(where: Tensor, random: np.random.Generator) -> Tensor:
-    """Draw places that are true, as a mask."""
-    places = where.flatten().nonzero()[:, 0].numpy()
-    chosen = torch.zeros(where.numel(), dtype=torch.bool)
-    chosen[random.permutation(places)[:PATCHES_AN_IMAGE]] = True
-    return chosen.view(where.shape)
+def _subsample(mask: Tensor, random: np.random.Generator) -> Tensor:
+    """Draw at most :data:`PATCHES_PER_IMAGE` of a mask's positions, as a mask."""
+    positions = mask.flatten().nonzero()[:, 0].numpy()
+    chosen = torch.zeros(mask.numel(), dtype=torch.bool)
+    chosen[random.permutation(positions)[:PATCHES_PER_IMAGE]] = True
+    return chosen.view(mask.shape)

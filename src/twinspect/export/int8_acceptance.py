@@ -9,7 +9,8 @@ import numpy as np
 from scipy.stats import spearmanr
 
 from twinspect.errors import ImageError
-from twinspect.evaluation.labelled_set import PixelTally, by_category, quality
+from twinspect.evaluation.image_scores import by_category
+from twinspect.evaluation.labelled_set import PixelTally, compute_metrics
 from twinspect.evaluation.metric_row import MetricRow, mean_row
 from twinspect.utils.even_sampling import evenly_spaced
 
@@ -164,7 +165,7 @@ class Int8Acceptance:
 def _metrics(rows: Sequence[ImageScore], tally: PixelTally) -> MetricRow:
     """Compute each metric, averaged over categories."""
     measured = tally.compute()
-    lines = [quality(own, measured.categories.get(name)) for name, own in by_category(rows).items()]
+    lines = [compute_metrics(own, measured.categories.get(name)) for name, own in by_category(rows).items()]
     means = mean_row(lines)
     return {name: means[name] for name in METRICS}
 

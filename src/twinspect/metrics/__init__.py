@@ -1,7 +1,7 @@
-"""Numbers that say how well anomalies are found, each with a definition that can be checked.
+"""Metrics of anomaly detection and localization, each with a definition that can be checked.
 
-Scores and maps go in raw: unbounded, higher is more anomalous, never rescaled. What each number means is in
-:data:`DEFINITIONS` and :data:`FURTHER_DEFINITIONS`.
+Scores and maps go in raw: unbounded, higher is more anomalous, never rescaled. Each number is defined in
+:data:`DEFINITIONS` or :data:`FURTHER_DEFINITIONS`.
 """
 
 from __future__ import annotations

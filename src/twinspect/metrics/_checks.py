@@ -1,4 +1,4 @@
-"""What labels, masks and scores must look like before a metric counts them."""
+"""Checks of labels, masks and scores before a metric uses them."""
 
 from __future__ import annotations
 
@@ -38,14 +38,14 @@ def as_flags(values: ArrayLike, name: str) -> NDArray[np.bool_]:
 
 
 def as_scores(values: ArrayLike, name: str) -> NDArray[Any]:
-    """Read scores as float32 or float64 without ever losing a digit.
+    """Read scores as float32 or float64 without loss of precision.
 
     Args:
         values: any shape; float16 (widened), float32, float64, or integers (as float64). Finite.
         name: what the values are called in the error.
 
     Raises:
-        DataError: another type, no value at all, or a value that is NaN or infinite.
+        DataError: another type, an empty array, or a value that is NaN or infinite.
     """
     array = np.asarray(values)
     if array.dtype.kind in "iub":
@@ -64,11 +64,11 @@ def _check_finite(array: NDArray[Any], name: str) -> None:
     finite = np.isfinite(array)
     if finite.all():
         return
-    where = tuple(int(axis) for axis in np.argwhere(~finite)[0])
+    index = tuple(int(axis) for axis in np.argwhere(~finite)[0])
     raise DataError(
         f"{name}: {int(array.size - finite.sum())} of {array.size} values are NaN or infinite, the first at "
-        f"index {where}; only finite scores can be ranked: find out why the model gave them, or leave "
-        "those out yourself"
+        f"index {index}; only finite scores can be ranked: find out why the model returned them, or leave "
+        "them out"
     )
 
 

@@ -1,4 +1,4 @@
-"""Curves for plots: every corner, then no more of them than the eye needs."""
+"""Curves for plots, reduced to as many vertices as a drawing needs."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def check_points(points: int) -> None:
 
 
 def corners(rows: Steps, weight: NDArray[Any]) -> Curve:
-    """Give every corner of a curve from (0, 0) to (1, 1).
+    """Return every corner of a curve from (0, 0) to (1, 1).
 
     Args:
         rows: all steps in one piece, no two of the same threshold.
@@ -63,7 +63,7 @@ def _corners_only(curve: Curve) -> Curve:
     return Curve(curve.x[keep], curve.y[keep])
 
 
-def cut(curve: Curve, limit: float) -> Curve:
+def truncate(curve: Curve, limit: float) -> Curve:
     """End a curve at a false-positive rate, by linear interpolation."""
     stop = int(np.searchsorted(curve.x, limit, side="right"))
     if stop == curve.x.size:

@@ -60,7 +60,9 @@ class Steps:
         return np.asarray(self.good_upto / self.n_good)
 
 
-def ranks(ascending: NDArray[Any], queries: NDArray[Any]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+def count_above(
+    ascending: NDArray[Any], queries: NDArray[Any]
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """Count the values strictly above, and at or above, each query.
 
     Args:
@@ -70,7 +72,7 @@ def ranks(ascending: NDArray[Any], queries: NDArray[Any]) -> tuple[NDArray[np.in
     Returns:
         Two (K,) arrays. -0.0 and 0.0 are equal.
 
-    >>> ranks(np.array([1.0, 2.0, 2.0, 3.0]), np.array([2.0]))
+    >>> count_above(np.array([1.0, 2.0, 2.0, 3.0]), np.array([2.0]))
     (array([1]), array([3]))
     """
     above = ascending.size - np.searchsorted(ascending, queries, side="right")
@@ -91,8 +93,8 @@ def steps_of(
     """
     return Steps(
         queries,
-        *ranks(good, queries),
-        *ranks(anomalous, queries),
+        *count_above(good, queries),
+        *count_above(anomalous, queries),
         count=np.ones(queries.size, np.int64),
         weight=weight,
         n_good=good.size,
@@ -128,11 +130,11 @@ def joined(
     for block in blocks(scores.size):
         group = np.searchsorted(lowest, scores[block], side="right") - 1
         weight += np.bincount(group, 1 / areas[block], minlength=lowest.size)
-    above, upto = ranks(anomalous, highest)[0], ranks(anomalous, lowest)[1]
+    above, upto = count_above(anomalous, highest)[0], count_above(anomalous, lowest)[1]
     return Steps(
         lowest,
-        good_above=ranks(good, highest)[0],
-        good_upto=ranks(good, lowest)[1],
+        good_above=count_above(good, highest)[0],
+        good_upto=count_above(good, lowest)[1],
         anomalous_above=above,
         anomalous_upto=upto,
         count=upto - above,
@@ -206,10 +208,10 @@ def highest_f1(rows: Steps) -> float:
     return float((2 * rows.anomalous_upto / (rows.anomalous_upto + rows.good_above + rows.n_anomalous)).max())
 
 
-class Mean:
+class WeightedMean:
     """A weighted mean of values that come in pieces.
 
-    >>> mean = Mean()
+    >>> mean = WeightedMean()
     >>> mean.add(np.array([1.0, 0.0]), np.array([3, 1]))
     >>> float(mean.value)
     0.75

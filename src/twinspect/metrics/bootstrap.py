@@ -1,4 +1,4 @@
-"""How sure the difference of two methods is, for any metric: the paired bootstrap over images."""
+"""Confidence interval of the difference of two methods, for any metric: the paired bootstrap over images."""
 
 from __future__ import annotations
 
@@ -79,8 +79,8 @@ def paired_bootstrap(
 
     >>> from twinspect.metrics import auroc
     >>> labels, a, b = [0, 0, 0, 1, 1, 1], [1, 2, 4, 3, 5, 6], [4, 2, 5, 1, 3, 6]
-    >>> found = paired_bootstrap(auroc, labels, a, b, draws=200)
-    >>> round(found.difference, 3), found.draws
+    >>> result = paired_bootstrap(auroc, labels, a, b, draws=200)
+    >>> round(result.difference, 3), result.draws
     (0.444, 200)
     """
     check_level(level)
@@ -91,13 +91,16 @@ def paired_bootstrap(
         return PairedBootstrap()
     classes, rng = (np.flatnonzero(~flags), np.flatnonzero(flags)), np.random.default_rng(seed)
 
-    def gap(chosen: NDArray[np.intp]) -> float:
+    def difference(chosen: NDArray[np.intp]) -> float:
         return metric(flags[chosen], a[chosen]) - metric(flags[chosen], b[chosen])
 
     drawn = np.array(
-        [gap(np.concatenate([rng.choice(own, own.size) for own in classes])) for _ in range(draws)]
+        [
+            difference(np.concatenate([rng.choice(members, members.size) for members in classes]))
+            for _ in range(draws)
+        ]
     )
-    return _summary(gap(np.arange(flags.size)), drawn, level)
+    return _summary(difference(np.arange(flags.size)), drawn, level)
 
 
 def _summary(difference: float, drawn: NDArray[np.float64], level: float) -> PairedBootstrap:

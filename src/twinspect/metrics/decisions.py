@@ -1,10 +1,8 @@
-"""How often decisions on images are wrong, and how sure that number is."""
+"""Error rates of decisions on images, and their confidence interval."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
-
-from scipy.special import betaincinv
 
 from twinspect.errors import ConfigError, DataError
 from twinspect.metrics._checks import as_flags
@@ -78,10 +76,10 @@ def binomial_interval(k: int, n: int, confidence: float = 0.95) -> tuple[float, 
         raise ConfigError(f"k={k!r} of n={n!r}; allowed: n of 1 or more, and k from 0 to n")
     if not 0 < confidence < 1:
         raise ConfigError(f"confidence={confidence!r}; allowed: between 0 and 1, usually 0.95")
-    tail = (1 - confidence) / 2
-    low = 0.0 if k == 0 else float(betaincinv(k, n - k + 1, tail))
-    high = 1.0 if k == n else float(betaincinv(k + 1, n - k, 1 - tail))
-    return low, high
+    from scipy.stats import binomtest  # noqa: PLC0415 - slow to import
+
+    interval = binomtest(k, n).proportion_ci(confidence, method="exact")
+    return float(interval.low), float(interval.high)
 
 
 def _pair(labels: ArrayLike, is_anomalous: ArrayLike) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:

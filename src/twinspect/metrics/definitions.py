@@ -1,76 +1,282 @@
-"""What each number of a ``metrics.json`` is, in one sentence."""
+"""The table of metrics: a row each, from which tables, reports and benchmarks take keys, titles and numbers.
+
+A new metric is a row here and the function that computes it.
+"""
 
 from __future__ import annotations
 
-DEFINITIONS: dict[str, str] = {
-    "image_auroc": (
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Final, Literal
+
+from twinspect.metrics.decisions import false_alarm_rate, miss_rate
+from twinspect.metrics.ranking import auroc, average_precision, f1_max
+from twinspect.metrics.saturated import SaturatedMetrics
+from twinspect.metrics.streaming import PixelMetrics
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    import numpy as np
+    from numpy.typing import NDArray
+
+_NAN = float("nan")
+
+Need = Literal["image labels", "pixel masks", "threshold", "saturation rules", "object ids"]
+"""What a test set or detector must have so that a metric is computed."""
+
+
+@dataclass(frozen=True)
+class MetricInputs:
+    """All that a metric may be computed from.
+
+    Attributes:
+        labels: (N,) bool, which images are anomalous; of a metric of objects, which objects.
+        scores: (N,) float64, their raw scores, higher is more anomalous.
+        threshold: score above which an image is called anomalous; NaN without one.
+        pixels: metrics of the pixels of the same images; all NaN without masks.
+        saturated: areas under the saturated PRO curve of the same images; empty without saturation rules.
+    """
+
+    labels: NDArray[np.bool_]
+    scores: NDArray[np.float64]
+    threshold: float = _NAN
+    pixels: PixelMetrics = field(default_factory=PixelMetrics)
+    saturated: SaturatedMetrics = field(default_factory=SaturatedMetrics)
+
+
+@dataclass(frozen=True)
+class Metric:
+    """A row of the table.
+
+    Attributes:
+        key: its name in files.
+        title: the head of its column.
+        needs: without which it is not computed.
+        compute: its function; NaN where the metric is undefined.
+        definition: what the number is, in one sentence.
+    """
+
+    key: str
+    title: str
+    needs: Need
+    compute: Callable[[MetricInputs], float]
+    definition: str
+
+
+@dataclass(frozen=True)
+class CostDefinition:
+    """A row of the table of what a run of a benchmark takes.
+
+    Attributes:
+        key: its name in files.
+        title: the head of its column.
+        definition: what the number is, with its unit.
+        factor: from the unit that is stored to that of the definition.
+    """
+
+    key: str
+    title: str
+    definition: str
+    factor: float = 1.0
+
+
+def _of_images(metric: Callable[[NDArray[Any], NDArray[Any]], float]) -> Callable[[MetricInputs], float]:
+    """Take a metric of labels and scores, which is undefined without images."""
+    return lambda inputs: metric(inputs.labels, inputs.scores) if inputs.scores.size else _NAN
+
+
+SATURATED_LIMITS: Final = {"auspro_05": 0.05, "auspro_30": 0.3}
+"""False-positive rate up to which each saturated PRO curve is integrated."""
+
+METRIC_TABLE: Final[tuple[Metric, ...]] = (
+    Metric(
+        "image_auroc",
+        "Image AUROC",
+        "image labels",
+        _of_images(auroc),
         "Area under the ROC curve of the raw image scores over all test images: the chance that an anomalous "
-        "image scores above a good one, a tie counting one half."
+        "image scores above a good one, a tie counting one half.",
     ),
-    "image_ap": (
+    Metric(
+        "image_ap",
+        "Image AP",
+        "image labels",
+        _of_images(average_precision),
         "Average precision of the raw image scores, anomalous images being the positives: the sum over "
-        "distinct scores, from high to low, of precision times the gain in recall, without interpolation."
+        "distinct scores, from high to low, of precision times the gain in recall, without interpolation.",
     ),
-    "image_f1_max": (
+    Metric(
+        "image_f1_max",
+        "Image F1-max",
+        "image labels",
+        _of_images(lambda labels, scores: f1_max(labels, scores)[0]),
         "Highest F1 of the raw image scores over all thresholds (decision: score >= threshold); its "
         "threshold is chosen on the test labels themselves, so it is optimistic and is not the "
-        "model's threshold."
+        "model's threshold.",
     ),
-    "pixel_auroc": (
+    Metric(
+        "pixel_auroc",
+        "Pixel AUROC",
+        "pixel masks",
+        lambda inputs: inputs.pixels.auroc,
         "Area under the ROC curve of the raw anomaly maps over the pixels of all test images together, good "
-        "images included, at the resolution of the masks, a tie counting one half."
+        "images included, at the resolution of the masks, a tie counting one half.",
     ),
-    "pixel_ap": (
+    Metric(
+        "pixel_ap",
+        "Pixel AP",
+        "pixel masks",
+        lambda inputs: inputs.pixels.ap,
         "Average precision of the raw anomaly maps over the pixels of all test images together, anomalous "
-        "pixels being the positives, summed in steps over distinct scores without interpolation."
+        "pixels being the positives, summed in steps over distinct scores without interpolation.",
     ),
-    "pixel_f1_max": (
+    Metric(
+        "pixel_f1_max",
+        "Pixel F1-max",
+        "pixel masks",
+        lambda inputs: inputs.pixels.f1_max,
         "Highest F1 of the raw anomaly maps over the pixels of all test images together (decision: score >= "
-        "threshold); its threshold is chosen on the test masks themselves, so it is optimistic."
+        "threshold); its threshold is chosen on the test masks themselves, so it is optimistic.",
     ),
-    "aupro_30": (
+    Metric(
+        "aupro_30",
+        "AUPRO 0.3",
+        "pixel masks",
+        lambda inputs: inputs.pixels.aupro_30,
         "Area under the PRO curve up to a false-positive rate of 0.3, divided by 0.3: the share of each "
         "8-connected ground-truth region at or above a threshold, averaged over all regions of all test "
         "images, against the share of good pixels of all test images at or above it, by the trapezoid rule "
-        "through every distinct score with linear interpolation at 0.3."
+        "through every distinct score with linear interpolation at 0.3.",
     ),
-    "aupro_05": (
+    Metric(
+        "aupro_05",
+        "AUPRO 0.05",
+        "pixel masks",
+        lambda inputs: inputs.pixels.aupro_05,
         "Area under the PRO curve up to a false-positive rate of 0.05, divided by 0.05; regions, averaging "
-        "and interpolation are those of aupro_30."
+        "and interpolation are those of aupro_30.",
     ),
-    "false_alarm_rate": (
+    Metric(
+        "false_alarm_rate",
+        "False alarms",
+        "threshold",
+        lambda inputs: false_alarm_rate(inputs.labels, inputs.scores > inputs.threshold),
         "Share of the good test images that the model, at its own threshold, called anomalous; not defined "
-        "without good test images."
+        "without good test images.",
     ),
-    "miss_rate": (
+    Metric(
+        "miss_rate",
+        "Misses",
+        "threshold",
+        lambda inputs: miss_rate(inputs.labels, inputs.scores > inputs.threshold),
         "Share of the anomalous test images that the model, at its own threshold, called good; not defined "
-        "without anomalous test images."
+        "without anomalous test images.",
     ),
-    "threshold": (
+    Metric(
+        "threshold",
+        "Threshold",
+        "threshold",
+        lambda inputs: inputs.threshold,
         "Raw image score above which an image is called anomalous, set by split-conformal ranking among the "
         "scores of good images held out from training, so that the expected false-alarm rate on new good "
-        "images is at most the one promised; no test image has a part in it."
+        "images is at most the one promised; no test image has a part in it.",
     ),
-}
-"""definition of each key, in the order of the file"""
+    Metric(
+        "auspro_05",
+        "AUsPRO 0.05",
+        "saturation rules",
+        lambda inputs: inputs.saturated.auspro[SATURATED_LIMITS["auspro_05"]],
+        "The auspro up to a false-positive rate of 0.05, of each kind of anomaly by itself (its images and the "
+        "good ones), averaged over the kinds; regions and saturation areas are those that came with the data, "
+        "a share of a region rounded down to whole pixels but to one at least.",
+    ),
+    Metric(
+        "auspro_30",
+        "AUsPRO 0.3",
+        "saturation rules",
+        lambda inputs: inputs.saturated.auspro[SATURATED_LIMITS["auspro_30"]],
+        "The auspro_05 with a false-positive rate of 0.3 instead of 0.05.",
+    ),
+    Metric(
+        "image_auroc_by_kind",
+        "Image AUROC by kind",
+        "saturation rules",
+        _of_images(auroc),
+        "The image_auroc of each kind of anomaly against the good images, averaged over the kinds: the detection "
+        "figure of MVTec LOCO AD's tables.",
+    ),
+    Metric(
+        "object_auroc",
+        "Object AUROC",
+        "object ids",
+        _of_images(auroc),
+        "The image_auroc with objects in the place of images, where several images show one (the sample-level "
+        "AUROC of Real-IAD): an object scores what its highest image does and is anomalous where any of its "
+        "images is.",
+    ),
+)
+"""The metrics, in the order in which they are shown."""
 
-COSTS: dict[str, str] = {
-    "fit_seconds": (
+COST_TABLE: Final[tuple[CostDefinition, ...]] = (
+    CostDefinition(
+        "fit_seconds",
+        "Fit, s",
         "Wall clock of one training, from the first image read to the last step, the teacher's pass over the "
-        "images included and loading its weights not; runs that went on from a checkpoint are left out."
+        "images included and loading its weights not; runs that went on from a checkpoint are left out.",
     ),
-    "images_per_second": (
+    CostDefinition(
+        "images_per_second",
+        "Images/s",
         "Test images divided by the wall clock of reading, preparing and scoring them, with maps at their own "
-        "size, in batches of 8; reading masks and computing metrics is left out."
+        "size, in batches of 8; reading masks and computing metrics is left out.",
     ),
-    "peak_memory": (
+    CostDefinition(
+        "peak_memory",
+        "Memory, MiB",
         "Most resident memory of the process while it trained, scored and computed metrics (on Linux reset "
-        "before each run; elsewhere the most of the process so far), in MiB of 2**20 bytes."
+        "before each run; elsewhere the most of the process so far), in MiB of 2**20 bytes.",
+        2**-20,
     ),
-    "gpu_memory": "Most memory that PyTorch's tensors took on the GPU in a run, in MiB of 2**20 bytes.",
-    "parameters": "Numbers in all networks that scoring needs, teacher included, in millions.",
-    "trained_parameters": "Those of them that are not the teacher's, in millions.",
+    CostDefinition(
+        "gpu_memory",
+        "GPU memory, MiB",
+        "Most memory that PyTorch's tensors took on the GPU in a run, in MiB of 2**20 bytes.",
+        2**-20,
+    ),
+    CostDefinition(
+        "parameters",
+        "Parameters, M",
+        "Numbers in all networks that scoring needs, teacher included, in millions.",
+        1e-6,
+    ),
+    CostDefinition(
+        "trained_parameters",
+        "Trained, M",
+        "Those of them that are not the teacher's, in millions.",
+        1e-6,
+    ),
+)
+"""What a run of a benchmark takes."""
+
+
+def metric_keys(*needs: Need) -> tuple[str, ...]:
+    """List the metrics that need one of these, in the order in which they are shown."""
+    return tuple(metric.key for metric in METRIC_TABLE if metric.needs in needs)
+
+
+TITLES: Final = {metric.key: metric.title for metric in METRIC_TABLE} | {
+    cost.key: cost.title for cost in COST_TABLE
 }
+"""The head of the column of each metric and cost."""
+
+_DEFINITIONS: Final = {metric.key: metric.definition for metric in METRIC_TABLE}
+
+DEFINITIONS: dict[str, str] = {
+    key: _DEFINITIONS[key] for key in metric_keys("image labels", "pixel masks", "threshold")
+}
+"""definition of each key of a table of ``metrics.json``, in the order of the file"""
+
+COSTS: dict[str, str] = {cost.key: cost.definition for cost in COST_TABLE}
 """definition of what a run of a benchmark takes"""
 
 FURTHER_DEFINITIONS: dict[str, str] = {
@@ -86,20 +292,7 @@ FURTHER_DEFINITIONS: dict[str, str] = {
         "over all regions of all test images, against the share of good pixels of all test images at or above it, "
         "by the trapezoid rule through every distinct score with linear interpolation at the rate."
     ),
-    "auspro_05": (
-        "The auspro up to a false-positive rate of 0.05, of each kind of anomaly by itself (its images and the good "
-        "ones), averaged over the kinds; regions and saturation areas are those that came with the data, a share of "
-        "a region rounded down to whole pixels but to one at least."
-    ),
-    "auspro_30": "The auspro_05 with a false-positive rate of 0.3 instead of 0.05.",
-    "image_auroc_by_kind": (
-        "The image_auroc of each kind of anomaly against the good images, averaged over the kinds: the detection "
-        "figure of MVTec LOCO AD's tables."
-    ),
-    "object_auroc": (
-        "The image_auroc with objects in the place of images, where several images show one (the sample-level AUROC "
-        "of Real-IAD): an object scores what its highest image does and is anomalous where any of its images is."
-    ),
+    **{key: _DEFINITIONS[key] for key in metric_keys("saturation rules", "object ids")},
     "auroc_difference": (
         "Image AUROC of one method less that of another on the same test images, with DeLong's standard error, the "
         "normal interval and the two-sided p-value of the hypothesis that the true ones are equal."
@@ -110,4 +303,4 @@ FURTHER_DEFINITIONS: dict[str, str] = {
         "there are."
     ),
 }
-"""definition of what this package computes besides the keys of a ``metrics.json``"""
+"""definition of what this package computes besides those keys"""

@@ -1,4 +1,4 @@
-"""How sure an AUROC is, and how sure the difference of two on the same images: DeLong's variance.
+"""Confidence intervals of an AUROC and of the difference of two on the same images, by DeLong's variance.
 
 An AUROC is a mean over all pairs of an anomalous and a good image, of 1 where the anomalous one scores higher,
 1/2 for a tie, 0 otherwise. The *placement* of an image is the mean of its own pairs. With m anomalous images of
@@ -23,7 +23,7 @@ from scipy.special import expit, logit, ndtri
 
 from twinspect.errors import ConfigError, DataError
 from twinspect.metrics._checks import as_pair, check_level
-from twinspect.metrics._steps import ranks
+from twinspect.metrics._steps import count_above
 from twinspect.metrics.decisions import binomial_interval
 
 if TYPE_CHECKING:
@@ -146,8 +146,8 @@ def auroc_interval(
         ConfigError: a level or scale that is not allowed.
         DataError: as in :func:`twinspect.metrics.auroc`.
 
-    >>> found = auroc_interval([0, 0, 0, 1, 1, 1], [1.0, 2.0, 4.0, 3.0, 5.0, 6.0])
-    >>> round(found.low, 3), round(found.auroc, 3), round(found.high, 3)
+    >>> result = auroc_interval([0, 0, 0, 1, 1, 1], [1.0, 2.0, 4.0, 3.0, 5.0, 6.0])
+    >>> round(result.low, 3), round(result.auroc, 3), round(result.high, 3)
     (0.261, 0.889, 0.995)
     """
     check_level(level)
@@ -194,8 +194,8 @@ def compare_aurocs(
         ConfigError: the level is outside (0, 1).
         DataError: as in :func:`twinspect.metrics.auroc`.
 
-    >>> found = compare_aurocs([0, 0, 0, 1, 1, 1], [1, 2, 4, 3, 5, 6], [4, 2, 5, 1, 3, 6])
-    >>> round(found.difference, 3), round(found.standard_error, 3), round(found.p_value, 3)
+    >>> result = compare_aurocs([0, 0, 0, 1, 1, 1], [1, 2, 4, 3, 5, 6], [4, 2, 5, 1, 3, 6])
+    >>> round(result.difference, 3), round(result.standard_error, 3), round(result.p_value, 3)
     (0.444, 0.248, 0.074)
     """
     check_level(level)
@@ -245,8 +245,8 @@ def mean_interval(values: ArrayLike, lows: ArrayLike, highs: ArrayLike) -> tuple
 
 def _placements(flags: NDArray[np.bool_], scores: NDArray[Any]) -> _Placements:
     good, anomalous = scores[~flags], scores[flags]
-    above, upto = ranks(np.sort(good), anomalous)
-    higher, not_lower = ranks(np.sort(anomalous), good)
+    above, upto = count_above(np.sort(good), anomalous)
+    higher, not_lower = count_above(np.sort(anomalous), good)
     return _Placements(2 * good.size - above - upto, higher + not_lower)
 
 

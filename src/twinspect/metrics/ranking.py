@@ -13,7 +13,7 @@ import numpy as np
 
 from twinspect.metrics._checks import as_pair
 from twinspect.metrics._curves import NO_CURVE, Curve, check_points, corners, thin
-from twinspect.metrics._steps import Mean, area, best_f1, blocks, joined, precision, steps_of
+from twinspect.metrics._steps import WeightedMean, area, best_f1, blocks, joined, precision, steps_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -42,7 +42,7 @@ def auroc(labels: ArrayLike, scores: ArrayLike) -> float:
     >>> auroc([0, 0, 1, 1], [0.1, 0.4, 0.4, 0.8])
     0.875
     """
-    mean = Mean()
+    mean = WeightedMean()
     good, anomalous = _split(labels, scores)
     if not (good.size and anomalous.size):
         return float("nan")
@@ -70,7 +70,7 @@ def average_precision(labels: ArrayLike, scores: ArrayLike) -> float:
     >>> average_precision([0, 0, 1, 1], [0.1, 0.5, 0.4, 0.8])  # (1/1 + 2/3) / 2
     0.8333333333333333
     """
-    mean = Mean()
+    mean = WeightedMean()
     good, anomalous = _split(labels, scores)
     if not (good.size and anomalous.size):
         return float("nan")

@@ -18,10 +18,10 @@ import numpy as np
 from scipy import ndimage
 
 from twinspect.errors import DataError
+from twinspect.metrics._accumulator import collect_pixels
 from twinspect.metrics._checks import as_flags, as_scores, check_limit
-from twinspect.metrics._curves import NO_CURVE, Curve, check_points, corners, cut, thin
-from twinspect.metrics._gathering import collect
-from twinspect.metrics._steps import Mean, area
+from twinspect.metrics._curves import NO_CURVE, Curve, check_points, corners, thin, truncate
+from twinspect.metrics._steps import WeightedMean, area
 from twinspect.metrics._stores import Pixels
 
 if TYPE_CHECKING:
@@ -60,7 +60,7 @@ def aupro(masks: Sequence[ArrayLike | None], maps: Sequence[ArrayLike], limit: f
     0.5
     """
     check_limit(limit)
-    return area_of(collect(masks, maps, split_pixels, *_PAIRED), limit)
+    return area_of(collect_pixels(masks, maps, split_pixels, *_PAIRED), limit)
 
 
 def pro_curve(
@@ -85,14 +85,14 @@ def pro_curve(
     """
     check_limit(limit)
     check_points(points)
-    return curve_of(collect(masks, maps, split_pixels, *_PAIRED), limit, points)
+    return curve_of(collect_pixels(masks, maps, split_pixels, *_PAIRED), limit, points)
 
 
 def area_of(store: ExactStore, limit: float) -> float:
     """Give the normalised area under the PRO curve of all pixels held, NaN without a region or a good pixel."""
     if not (store.n_good and store.n_anomalous):
         return float("nan")
-    mean = Mean()
+    mean = WeightedMean()
     for rows in store.steps():
         mean.add(area(rows, limit)[1], rows.weight)
     return float(mean.value)
@@ -103,7 +103,7 @@ def curve_of(store: ExactStore | BinnedStore, limit: float, points: int) -> Curv
     if not (store.n_good and store.n_anomalous):
         return NO_CURVE
     rows = store.joined()
-    return thin(cut(corners(rows, rows.weight), limit), points)
+    return thin(truncate(corners(rows, rows.weight), limit), points)
 
 
 def split_pixels(mask: ArrayLike | None, score_map: ArrayLike) -> Pixels:

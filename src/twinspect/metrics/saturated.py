@@ -1,6 +1,6 @@
-"""Saturated PRO: a defect counts as found once enough of it is, for defects of which no one pixel is *the* wrong one.
+"""Saturated PRO: a defect counts as found once enough of its region is, for defects without one exact location.
 
-Where something is missing, every place that it could have been at is marked, and a method that points at one of them
+Where something is missing, every place where it could have been is marked, and a method that points at one of them
 has found it. So each region A has a saturation area s, in pixels: its overlap with the pixels P at or above a
 threshold is sPRO = min(|A ∩ P| / s, 1), and regions are averaged (Bergmann, Batzner, Fauser, Sattlegger and Steger
 2022, Beyond Dents and Scratches: Logical Constraints in Unsupervised Anomaly Detection and Localization, IJCV 130,
@@ -20,10 +20,10 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 
 from twinspect.errors import ConfigError, DataError
+from twinspect.metrics._accumulator import Accumulator, check_float32, collect_pixels
 from twinspect.metrics._checks import check_limit
 from twinspect.metrics._curves import Curve, check_points
-from twinspect.metrics._gathering import Gathering, check_float32, collect
-from twinspect.metrics._steps import Mean, area
+from twinspect.metrics._steps import WeightedMean, area
 from twinspect.metrics._stores import Pixels
 from twinspect.metrics.regions import area_of, as_map, as_mask, curve_of
 
@@ -63,7 +63,7 @@ class SaturatedRegion:
             raise ConfigError(f"saturation={self.saturation!r}; allowed: pixels, more than 0")
 
     def enough_of(self, pixels: int) -> float:
-        """Give the saturation area, in pixels and not rounded, of a region of so many."""
+        """Return the saturation area of a region of so many pixels, in pixels and not rounded."""
         return self.saturation * pixels if self.relative else min(self.saturation, pixels)
 
 
@@ -84,7 +84,7 @@ class SaturatedMetrics:
     exact: bool = True
 
 
-class SaturatedAccumulator(Gathering):
+class SaturatedAccumulator(Accumulator):
     """Gathers regions and score maps image by image in bounded memory, as :class:`PixelAccumulator` does.
 
     Args:
@@ -130,7 +130,7 @@ class SaturatedAccumulator(Gathering):
         if not (store.n_good and store.n_anomalous):
             nothing = dict.fromkeys(limits, float("nan"))
             return SaturatedMetrics(nothing, dict.fromkeys(limits, 0.0), store.n_regions, store.exact)
-        means = {limit: Mean() for limit in limits}
+        means = {limit: WeightedMean() for limit in limits}
         for rows in store.steps():
             for limit, mean in means.items():
                 mean.add(area(rows, limit), rows.weight)
@@ -170,7 +170,7 @@ def auspro(
     1.0
     """
     check_limit(limit)
-    return area_of(collect(regions, maps, split_regions, *_PAIRED), limit)
+    return area_of(collect_pixels(regions, maps, split_regions, *_PAIRED), limit)
 
 
 def spro_curve(
@@ -196,7 +196,7 @@ def spro_curve(
     """
     check_limit(limit)
     check_points(points)
-    return curve_of(collect(regions, maps, split_regions, *_PAIRED), limit, points)
+    return curve_of(collect_pixels(regions, maps, split_regions, *_PAIRED), limit, points)
 
 
 def split_regions(regions: Sequence[SaturatedRegion], score_map: ArrayLike) -> Pixels:

@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from twinspect.metrics._accumulator import Accumulator, check_float32
 from twinspect.metrics._checks import check_limit
-from twinspect.metrics._curves import NO_CURVE, Curve, check_points, corners, cut, thin
-from twinspect.metrics._gathering import Gathering, check_float32
-from twinspect.metrics._steps import Mean, Steps, area, best_f1, highest_f1, precision
+from twinspect.metrics._curves import NO_CURVE, Curve, check_points, corners, thin, truncate
+from twinspect.metrics._steps import Steps, WeightedMean, area, best_f1, highest_f1, precision
 from twinspect.metrics.regions import split_pixels
 
 if TYPE_CHECKING:
@@ -79,7 +79,7 @@ class PixelCurves:
     pro: Curve
 
 
-class PixelAccumulator(Gathering):
+class PixelAccumulator(Accumulator):
     """Gathers masks and score maps image by image, then computes every pixel metric at once.
 
     Up to ``exact_up_to`` pixels all scores are held and the metrics are exact. Past that they are counted in
@@ -119,7 +119,7 @@ class PixelAccumulator(Gathering):
         store = self._store
         if not (store.n_good and store.n_anomalous):
             return PixelMetrics(n_pixels=self.n_pixels, n_regions=store.n_regions, exact=store.exact)
-        means = {name: Mean() for name in ("auroc", "ap", "aupro_30", "aupro_05")}
+        means = {name: WeightedMean() for name in ("auroc", "ap", "aupro_30", "aupro_05")}
         best, highest = [], []
         for rows in store.steps():
             _add_rows(means, rows)
@@ -153,11 +153,11 @@ class PixelAccumulator(Gathering):
         if not (self._store.n_good and self._store.n_anomalous):
             return PixelCurves(NO_CURVE, NO_CURVE)
         rows = self._store.joined()
-        pro = cut(corners(rows, rows.weight), pro_limit)
+        pro = truncate(corners(rows, rows.weight), pro_limit)
         return PixelCurves(thin(corners(rows, rows.count), points), thin(pro, points))
 
 
-def _add_rows(means: dict[str, Mean], rows: Steps) -> None:
+def _add_rows(means: dict[str, WeightedMean], rows: Steps) -> None:
     means["auroc"].add(area(rows, 1.0), rows.count)
     means["ap"].add(precision(rows), rows.count)
     means["aupro_30"].add(area(rows, 0.3), rows.weight)

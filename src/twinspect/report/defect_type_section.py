@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from twinspect.evaluation.by_defect_type import BY_KIND
+from twinspect.evaluation.by_defect_type import DEFECT_TYPE_METRICS
 from twinspect.evaluation.by_object import OBJECT_AUROC
 from twinspect.evaluation.metric_row import mean_row
 from twinspect.metrics import FURTHER_DEFINITIONS
+from twinspect.metrics.definitions import TITLES
 from twinspect.report.formatting import decimal
-from twinspect.report.metric_sections import TITLES
 from twinspect.report.rendering import Table
 
 if TYPE_CHECKING:
@@ -19,12 +19,12 @@ if TYPE_CHECKING:
 
 def defect_type_section(metrics: DefectTypeTable) -> dict[str, Any] | None:
     """Compute what ``defect_types.html`` shows: nothing without rules."""
-    if not metrics.kinds:
+    if not metrics.rows:
         return None
-    keys = ("auspro", *BY_KIND)
+    keys = ("auspro", *DEFECT_TYPE_METRICS)
     return {
         "table": _defect_type_table(metrics),
-        "error_bounds": metrics.bounds,
+        "error_bounds": metrics.category_error_bounds,
         "definitions": {TITLES.get(key, "AUsPRO"): FURTHER_DEFINITIONS[key] for key in keys},
     }
 
@@ -32,16 +32,16 @@ def defect_type_section(metrics: DefectTypeTable) -> dict[str, Any] | None:
 def _defect_type_table(metrics: DefectTypeTable) -> Table:
     """Tabulate each kind of each category, its mean over the categories and theirs."""
     rows = [
-        (category, label, row) for category, kinds in metrics.kinds.items() for label, row in kinds.items()
+        (category, label, row) for category, kinds in metrics.rows.items() for label, row in kinds.items()
     ]
-    if len(metrics.kinds) > 1:
+    if len(metrics.rows) > 1:
         rows += [("mean", label, row) for label, row in metrics.by_label.items()]
     rows.append(("mean", "all kinds", metrics.mean))
     return Table(
         "Saturated PRO and image AUROC of each kind of anomaly against the good images",
-        ("Category", "Kind", *[TITLES[key] for key in BY_KIND]),
+        ("Category", "Kind", *[TITLES[key] for key in DEFECT_TYPE_METRICS]),
         [
-            (category or "all images", label, *[decimal(row[key]) for key in BY_KIND])
+            (category or "all images", label, *[decimal(row[key]) for key in DEFECT_TYPE_METRICS])
             for category, label, row in rows
         ],
     )

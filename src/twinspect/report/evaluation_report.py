@@ -10,7 +10,7 @@ from twinspect._version import __version__
 from twinspect.data import open_data
 from twinspect.errors import ConfigError, optional
 from twinspect.evaluation.evaluation import evaluate
-from twinspect.evaluation.patch_features import one_teacher, sample_patches
+from twinspect.evaluation.patch_features import require_single_teacher, sample_patches
 from twinspect.report.gallery import Gallery
 from twinspect.report.page import Report, render_report
 from twinspect.report.training_section import TrainingHistory
@@ -64,8 +64,8 @@ def write_evaluation(
         MissingExtraError: features are asked for and scikit-learn is not installed.
     """
     _make_folder(out)
-    embedded = one_teacher(detector) if features else None  # complain before the work, not after it
-    if embedded:
+    shown = require_single_teacher(detector) if features else None  # say so before the work, not after it
+    if shown:
         optional("sklearn", EXTRA)
     test = open_data(data, split="test")
     gallery = Gallery()
@@ -80,7 +80,7 @@ def write_evaluation(
     record = metrics_record(model_record, detector.calibration_, test.name, evaluation)
     write_atomically(out / "metrics.json", (json.dumps(record, indent=1, allow_nan=False) + "\n").encode())
     history = TrainingHistory(detector.losses_, detector.curves_)
-    patches = sample_patches(embedded, test) if embedded else None
+    patches = sample_patches(shown, test) if shown else None
     report = Report(
         model_record, test.name, detector.calibration_, evaluation, gallery, history, detector.bits, patches
     )

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Final
 
 from twinspect.metrics import DEFINITIONS, FURTHER_DEFINITIONS, roc_curve
+from twinspect.metrics.definitions import TITLES
 from twinspect.report import charts
 from twinspect.report.formatting import Rate, decimal, detections, false_alarms, interval, percent
 from twinspect.report.rendering import Table
@@ -17,23 +18,6 @@ if TYPE_CHECKING:
     from twinspect.evaluation.evaluation import Evaluation, Interval
     from twinspect.metrics import Curve
 
-TITLES: Final = {
-    "image_auroc": "Image AUROC",
-    "image_ap": "Image AP",
-    "image_f1_max": "Image F1-max",
-    "pixel_auroc": "Pixel AUROC",
-    "pixel_ap": "Pixel AP",
-    "pixel_f1_max": "Pixel F1-max",
-    "aupro_30": "AUPRO 0.3",
-    "aupro_05": "AUPRO 0.05",
-    "false_alarm_rate": "False alarms",
-    "miss_rate": "Misses",
-    "threshold": "Threshold",
-    "auspro_05": "AUsPRO 0.05",
-    "auspro_30": "AUsPRO 0.3",
-    "image_auroc_by_kind": "Image AUROC by kind",
-    "object_auroc": "Object AUROC",
-}
 MEAN_AND_POOLED: Final = {
     "mean": "Mean over the categories for which the metric is defined.",
     "pooled": "All images together: one scale of scores, the pooled threshold.",

@@ -70,7 +70,7 @@ def render_report(report: Report) -> str:
         score_chart=score_chart(calibration, evaluation),
         curves=curve_section(evaluation),
         defects=defect_table(evaluation),
-        defect_types=defect_type_section(evaluation.kinds),
+        defect_types=defect_type_section(evaluation.defect_types),
         objects=object_section(evaluation.objects),
         map_legend=charts.colour_scale(calibration.map_range),
         image_groups=image_groups(report.gallery, calibration.map_range, report.bits),

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
-from twinspect.benchmark.trial import identity
+from twinspect.benchmark.trial import detector_identity
 from twinspect.errors import ConfigError
 from twinspect.scale.fit_many.fit_one import Made, make
 from twinspect.scale.ray_cluster import cluster
@@ -51,7 +51,7 @@ class LocalFitEngine:
 
     def identify(self, detector: Detector, gpus: float) -> dict[str, Any]:  # noqa: ARG002 - an engine's signature
         """Say it of this machine."""
-        return identity(detector)
+        return detector_identity(detector)
 
     def run(self, claim: Claim) -> Iterator[tuple[FitJob, Made]]:
         """Make them in turn."""
@@ -74,9 +74,11 @@ class RayFitEngine:
     def identify(self, detector: Detector, gpus: float) -> dict[str, Any]:
         """Say it of this machine, or of one with GPUs if it is to be fitted there."""
         if not gpus or self.address is None:
-            return identity(detector)
+            return detector_identity(detector)
         with cluster(self.address, cpus=self.cpus) as ray:
-            found: dict[str, Any] = ray.get(ray.remote(identity).options(num_gpus=gpus).remote(detector))
+            found: dict[str, Any] = ray.get(
+                ray.remote(detector_identity).options(num_gpus=gpus).remote(detector)
+            )
             return found
 
     def run(self, claim: Claim) -> Iterator[tuple[FitJob, Made]]:

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import time
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import torch
 
-from twinspect.benchmark.trial import Costs, Trial, sizes, trial_of
+from twinspect.benchmark.trial import Costs, Trial, count_parameters, trial_of
 from twinspect.errors import TwinspectError
 from twinspect.evaluation.evaluation import evaluate
 from twinspect.utils import peak_memory
@@ -70,9 +70,10 @@ def _found(detector: Detector, data: DataSet, seconds: float | None) -> Trial:
     trained = detector.data_["train"]
     tested = evaluate(detector, data) if data.split("test") else None
     # Scoring is not timed apart from reading masks, so no rate is given.
-    costs = Costs(seconds, None, peak_memory.resident(), peak_memory.on_gpu(), *sizes(detector.model_))
+    sizes = count_parameters(detector.model_, detector.model_.method.teacher)
+    costs = Costs(seconds, None, peak_memory.resident(), peak_memory.on_gpu(), *sizes)
     if tested:
-        return trial_of(tested, trained, costs)
+        return replace(trial_of(tested, trained, costs), rows=[])  # only the numbers go to another process
     return Trial([], {}, {}, {}, {}, {"train": trained, "good": 0, "anomalous": 0, "unreadable": 0}, costs)
 
 

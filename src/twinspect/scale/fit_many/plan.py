@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
-from twinspect.benchmark.plan import Run, checkpoints, data_key
+from twinspect.benchmark.plan import Run, checkpoint_folder, data_key
 from twinspect.benchmark.schema import FORMAT
 from twinspect.errors import TwinspectError
 
@@ -65,11 +65,11 @@ class FitJob:
     @property
     def name(self) -> str:
         """The model's."""
-        return str(self.run.what["task"])
+        return str(self.run.identity["task"])
 
 
 class Identify(Protocol):
-    """Says what decides a detector's numbers, where it will be fitted; see :func:`.trial.identity`."""
+    """Says what decides a detector's numbers, where it will be fitted; see :func:`.trial.detector_identity`."""
 
     def __call__(self, detector: Detector, gpus: float) -> dict[str, Any]:
         """Say it."""
@@ -115,7 +115,7 @@ def _job(order: Order, out: Path, identity: dict[str, Any]) -> FitJob:
         },
     }
     run = Run(what, detector, order.read)
-    return FitJob(run, out / f"{order.name}{SUFFIX}", checkpoints(out, run.key), order.cpus, order.gpus)
+    return FitJob(run, out / f"{order.name}{SUFFIX}", checkpoint_folder(out, run.key), order.cpus, order.gpus)
 
 
 @contextmanager

@@ -6,7 +6,7 @@ import shutil
 from contextlib import closing
 from typing import TYPE_CHECKING, cast
 
-from twinspect.benchmark.time_left import Standing, standing
+from twinspect.benchmark.time_left import PlanStatus, plan_status
 from twinspect.bundle.folder import WEIGHTS, read_record
 from twinspect.errors import BundleError
 
@@ -39,7 +39,10 @@ def prepare(store: RunStore, jobs: Sequence[FitJob], *, retry: bool) -> None:
 
 
 def work(
-    store: RunStore, jobs: Sequence[FitJob], engine: FitEngine, told: Callable[[FitJob, Made, Standing], None]
+    store: RunStore,
+    jobs: Sequence[FitJob],
+    engine: FitEngine,
+    told: Callable[[FitJob, Made, PlanStatus], None],
 ) -> None:
     """Make every model of a plan that nobody has made and nobody is making.
 
@@ -70,7 +73,7 @@ def work(
                 for job, made in over:
                     _write_down(store, job, made)
                     held.discard(job.run.key)
-                    told(job, made, standing(store.rows(keys)))
+                    told(job, made, plan_status(store.rows(keys)))
         finally:
             for key in held:
                 store.release(key)

@@ -1,4 +1,4 @@
-"""What every accumulator does with the pixels of one image after another."""
+"""Base of the accumulators, which collect the pixels of one image after another in bounded memory."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 TruthT = TypeVar("TruthT")
 
 
-class Gathering:
+class Accumulator:
     """Holds every score up to a number of pixels, and counts them in bins past that.
 
     Args:
@@ -61,7 +61,7 @@ class Gathering:
             self._binned()
 
     def _binned(self) -> BinnedStore:
-        """Give the store of bins, moving what is held into it first."""
+        """Return the store of bins, moving the scores that are held into it first."""
         if isinstance(self._store, ExactStore):
             binned = BinnedStore()
             binned.add(self._store.pixels())
@@ -69,20 +69,20 @@ class Gathering:
         return self._store
 
 
-def collect(
+def collect_pixels(
     truths: Sequence[TruthT],
     maps: Sequence[Any],
     split: Callable[[TruthT, Any], Pixels],
-    came: str,
+    name: str,
     allowed: str,
 ) -> ExactStore:
-    """Hold the pixels of images that are all at hand.
+    """Collect the pixels of images that are all in memory.
 
     Args:
-        truths: what is known of each image.
+        truths: the ground truth of each image.
         maps: its scores.
-        split: sorts the pixels of one image by both.
-        came: what the truths are called.
+        split: separates the good and the anomalous pixels of one image.
+        name: what the truths are called in an error.
         allowed: how truths and maps belong together.
 
     Raises:
@@ -90,7 +90,7 @@ def collect(
     """
     if len(truths) != len(maps) or len(maps) == 0:
         raise DataError(
-            f"{len(truths)} {came} came with {len(maps)} score maps; allowed: {allowed}, and at least one of each"
+            f"{len(truths)} {name} came with {len(maps)} score maps; allowed: {allowed}, and at least one of each"
         )
     store = ExactStore()
     for truth, score_map in zip(truths, maps, strict=True):
@@ -99,7 +99,7 @@ def collect(
 
 
 def check_float32(score_map: NDArray[np.float32]) -> None:
-    """Refuse a map that bins of float32 cannot hold as it is.
+    """Check that bins of float32 can hold a map as it is.
 
     Raises:
         DataError: a map of another type than float16 and float32.
