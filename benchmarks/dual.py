@@ -33,7 +33,7 @@ from twinspect.methods.config import parse_setting
 from twinspect.methods.dual import Dual
 from twinspect.methods.networks.branch_normalizer import BranchNormalizer
 from twinspect.metrics import auroc
-from twinspect.utils.progress import Silent
+from twinspect.utils.progress import NoProgress
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -135,7 +135,7 @@ def measure(
     return found
 
 
-class Watch(Silent):
+class Watch(NoProgress):
     """Notes, of every batch that a dual model judges, what each branch says and how the teacher describes it."""
 
     def __init__(self) -> None:

@@ -11,7 +11,7 @@ import pytest
 from twinspect.calibration.conformal import (
     Calibration,
     choose_rate,
-    choose_rate_of,
+    choose_rate_for_categories,
     images_needed,
     smallest_rate,
 )
@@ -221,4 +221,4 @@ def test_the_rate_is_one_that_every_category_can_promise(
     counts: tuple[int, int], asked: float | None, rate: float
 ) -> None:
     categories = ["a"] * counts[0] + ["b"] * counts[1]
-    assert choose_rate_of(categories, asked) == pytest.approx(rate)
+    assert choose_rate_for_categories(categories, asked) == pytest.approx(rate)

@@ -31,7 +31,7 @@ from twinspect.methods.networks.token_decoder import Attention, Perceptron, Toke
 from twinspect.model.whole_image import Model
 from twinspect.teachers import create_teacher
 from twinspect.teachers.rebuilding import sibling
-from twinspect.training.trainer import Trainer, held_out
+from twinspect.training.trainer import Trainer, choose_held_out
 
 if TYPE_CHECKING:
     from twinspect.teachers import Teacher
@@ -505,7 +505,7 @@ def test_a_single_branch_learns_from_all_images() -> None:
 @pytest.mark.parametrize(("images", "count"), [(1, 1), (3, 1), (6, 2), (23, 7), (31, 8), (40, 8), (200, 40)])
 def test_a_fifth_is_held_out_and_of_few_images_more(images: int, count: int) -> None:
     assert a_fifth(images) == count
-    assert len(held_out(images, 0, a_fifth)) == count
+    assert len(choose_held_out(images, 0, a_fifth)) == count
 
 
 def test_gradients_are_clipped_over_all_that_learns(monkeypatch: pytest.MonkeyPatch) -> None:

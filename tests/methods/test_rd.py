@@ -10,8 +10,8 @@ from torch import Tensor, nn
 
 from twinspect.errors import ConfigError
 from twinspect.methods.base import Batch
+from twinspect.methods.networks.backbone_stages import BackboneStage, backbone_stages
 from twinspect.methods.networks.reverse_decoder import Bottleneck, Decoder, ResidualBlock
-from twinspect.methods.networks.teacher_anatomy import Part, anatomy
 from twinspect.methods.rd import RD, RDConfig
 from twinspect.teachers import create_teacher
 
@@ -43,7 +43,7 @@ def method() -> RD:
 def test_a_residual_network_is_taken_apart_into_the_blocks_it_is_built_of(
     name: str, blocks: list[int], inner: list[int]
 ) -> None:
-    parts = anatomy(create_teacher(name, weights="random"))
+    parts = backbone_stages(create_teacher(name, weights="random"))
     assert [part.blocks for part in parts] == blocks
     assert [part.inner for part in parts] == inner
 
@@ -68,7 +68,11 @@ def test_the_size_is_the_published_one() -> None:
 
 
 def test_the_embedding_is_half_as_fine_and_twice_as_wide_as_the_coarsest_level() -> None:
-    parts = (Part(8, 4, False, 1, 0), Part(12, 8, False, 2, 0), Part(16, 16, False, 1, 4))
+    parts = (
+        BackboneStage(8, 4, False, 1, 0),
+        BackboneStage(12, 8, False, 2, 0),
+        BackboneStage(16, 16, False, 1, 4),
+    )
     bottleneck = Bottleneck(parts).eval()
     levels = [picture(2, part.channels, 128 // part.reduction, 64 // part.reduction) for part in parts]
     embedding = bottleneck(levels)

@@ -136,7 +136,7 @@ def test_the_whole_listing_agrees_with_the_networks(name: str) -> None:
 
 def check_row(name: str) -> None:
     row = next(row for row in CURATED if row.name == name)
-    teacher, design = create_teacher(name, weights="random"), backbones.understand(name)
+    teacher, design = create_teacher(name, weights="random"), backbones.parse_name(name)
     assert teacher.levels == row.levels
     assert sum(p.numel() for p in teacher.parameters()) == row.params
     assert (design.repository or FROM_FILE) == row.weights
@@ -504,7 +504,7 @@ def caffe_resnet50(state: dict[str, Tensor], x: Tensor) -> list[Tensor]:
     ],
 )
 def test_default_weights_are_those_of_the_papers(typed: str, full: str) -> None:
-    assert backbones.understand(typed).name == full
+    assert backbones.parse_name(typed).name == full
 
 
 def test_unknown_names_get_the_nearest_and_not_the_whole_list() -> None:
@@ -650,7 +650,7 @@ def test_the_cache_is_where_the_hubs_client_keeps_it(
 
 
 def test_pickled_files_of_the_hub_are_never_asked_for() -> None:
-    assert backbones.understand("vit_base_patch32_clip_224.laion2b").filename.endswith(".safetensors")
+    assert backbones.parse_name("vit_base_patch32_clip_224.laion2b").filename.endswith(".safetensors")
     assert backbones._safe_filename("open_clip_pytorch_model.bin") == "open_clip_model.safetensors"
     assert backbones._safe_filename("pytorch_model.bin") == "model.safetensors"
 

@@ -126,7 +126,7 @@ def run_trial(
     """
     train, test = trained_on(data), open_test_set(data)
     resumed = checkpoint is not None and any(checkpoint.glob("*.safetensors"))
-    peak_memory.begin()
+    peak_memory.reset()
     fitting = detector.fitting(fingerprint(train), progress=progress, checkpoint=checkpoint, resume=True)
     began = time.perf_counter()
     model, _ = fitting.whole(train)
@@ -136,8 +136,8 @@ def run_trial(
     costs = Costs(
         seconds,
         len(test) / scoring.seconds,
-        peak_memory.resident(),
-        peak_memory.on_gpu(),
+        peak_memory.resident_bytes(),
+        peak_memory.gpu_bytes(),
         *sizes(model),
     )
     return _trial(scoring.rows, measured, len(train), costs)

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
 
 Kind = Literal["split", "cv"]
-HIGHEST_UNASKED = Fraction(1, 10)
+MAX_DEFAULT_RATE = Fraction(1, 10)
 """Without being asked, the rate is not raised above this for the sake of a category that has few images."""
 
 
@@ -76,7 +76,7 @@ class Calibration:
     def threshold_at(self, rate: float) -> float:
         """Find the threshold of another rate that these scores can promise."""
         check_promise(len(self.scores), rate)
-        return self.scores[-_allowed(len(self.scores), rate)]
+        return self.scores[-_alarm_ranks(len(self.scores), rate)]
 
     @cached_property
     def by_category(self) -> dict[str, Calibration]:
@@ -95,7 +95,7 @@ class Calibration:
 
     def _can_promise(self, category: str) -> bool:
         images = self.categories.count(category)
-        return _allowed(images, self.false_alarm_rate) >= 1
+        return _alarm_ranks(images, self.false_alarm_rate) >= 1
 
     def _only(self, category: str) -> Calibration:
         places = [place for place, own in enumerate(self.categories) if own == category]
@@ -199,7 +199,7 @@ def images_needed(rate: float) -> int:
     >>> images_needed(0.05)
     19
     """
-    return math.ceil(1 / exact(rate)) - 1
+    return math.ceil(1 / exact_fraction(rate)) - 1
 
 
 def smallest_rate(images: int) -> float:
@@ -217,7 +217,7 @@ def check_promise(images: int, rate: float) -> None:
         raise CalibrationError(
             "no good images to calibrate with; give at least one, or 19 for a rate of 0.05"
         )
-    if _allowed(images, rate) < 1:
+    if _alarm_ranks(images, rate) < 1:
         raise CalibrationError(
             f"{images} held-out good images cannot promise a false-alarm rate of {rate:g}: that needs "
             f"{images_needed(rate)}; the smallest rate these can promise is {smallest_rate(images):.4g}"
@@ -237,7 +237,7 @@ def choose_rate(images: int, asked: float | None) -> float:
     return asked
 
 
-def choose_rate_of(categories: Iterable[str], asked: float | None) -> float:
+def choose_rate_for_categories(categories: Iterable[str], asked: float | None) -> float:
     """Take the rate asked for, or else the smallest that the held-out images of every category can promise.
 
     A category with too few images for a rate of 10 % has no say: it shares the pooled threshold.
@@ -253,7 +253,7 @@ def choose_rate_of(categories: Iterable[str], asked: float | None) -> float:
     rate = choose_rate(counts.total(), asked)
     if asked is not None:
         return rate
-    return max(rate, min(float(HIGHEST_UNASKED), smallest_rate(min(counts.values()))))
+    return max(rate, min(float(MAX_DEFAULT_RATE), smallest_rate(min(counts.values()))))
 
 
 def check_rate(rate: float) -> float:
@@ -279,16 +279,16 @@ def check_kind(kind: str) -> Kind:
     raise ConfigError(f"calibration must be one of {', '.join(get_args(Kind))}, got {kind!r}")
 
 
-def exact(rate: float) -> Fraction:
+def exact_fraction(rate: float) -> Fraction:
     """Read a rate as the decimal it was written as, so that 0.29 of 100 is 29 and not 28.999999999999996."""
     return Fraction(repr(float(rate)))
 
 
-def _allowed(images: int, rate: float) -> int:
+def _alarm_ranks(images: int, rate: float) -> int:
     """Count the ranks at which an image is called anomalous: floor(alpha (n + 1)).
 
     The smallest rate n images promise, 1 / (n + 1), is rounded as a float; it still allows one rank.
     """
     if rate == smallest_rate(images):
         return 1
-    return min(images, math.floor(exact(rate) * (images + 1)))
+    return min(images, math.floor(exact_fraction(rate) * (images + 1)))

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 
-from twinspect.calibration.conformal import Calibration, choose_rate_of
+from twinspect.calibration.conformal import Calibration, choose_rate_for_categories
 from twinspect.images.statistics import ImageStatistics
 
 if TYPE_CHECKING:
@@ -76,6 +76,6 @@ class GoodScores:
             CalibrationError: they are too few for the rate asked for.
         """
         span = (float(np.median(self.typical)), float(np.quantile(self.highest, PEAK_SHARE)))
-        rate = choose_rate_of(self.categories, asked)
+        rate = choose_rate_for_categories(self.categories, asked)
         labels = tuple(self.names), tuple(self.categories), tuple(self.statistics)
         return Calibration(tuple(self.scores), rate, kind, span, *labels)

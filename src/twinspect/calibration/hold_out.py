@@ -19,19 +19,19 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 
-LARGEST_SHARE = Fraction(2, 5)
+MAX_SHARE = Fraction(2, 5)
 """At most this share of the good images is held out."""
 
 
-USUAL_SHARE = Fraction(1, 5)
+DEFAULT_SHARE = Fraction(1, 5)
 """This share is held out where it is more than the rate asked for needs: a steadier threshold."""
 
 
-USUAL_RATE = Fraction(1, 20)
+DEFAULT_RATE = Fraction(1, 20)
 """The rate aimed at, images permitting, when none was asked for."""
 
 
-STRICTEST_UNASKED = 199
+MAX_DEFAULT_COUNT = 199
 """Without being asked, hold out no more than this: 1 false alarm in 200 is strict enough."""
 
 
@@ -55,7 +55,7 @@ def counts_to_hold_out(images: Mapping[str, int], asked: float | None) -> dict[s
     total = count_to_hold_out(sum(images.values()), asked)
     if len(images) == 1:
         return dict.fromkeys(images, total)
-    most = {name: math.floor(count * LARGEST_SHARE) for name, count in images.items()}
+    most = {name: math.floor(count * MAX_SHARE) for name, count in images.items()}
     held = {name: _count_or(most[name], images[name], asked) for name in images}
     if asked is not None:
         check_promise(sum(held.values()), asked)
@@ -79,18 +79,18 @@ def count_to_hold_out(images: int, asked: float | None) -> int:
     Raises:
         CalibrationError: too few images for the rate asked for, or for any.
     """
-    most = math.floor(images * LARGEST_SHARE)
+    most = math.floor(images * MAX_SHARE)
     if most < 1:
         raise CalibrationError(
             f"{images} good image{'s' if images != 1 else ''} cannot be split into training and calibration; "
             "give at least 3, and 50 for a false-alarm rate below 5 %"
         )
-    usual = math.floor(images * USUAL_SHARE)
+    usual = math.floor(images * DEFAULT_SHARE)
     if asked is None:
-        return min(most, STRICTEST_UNASKED, max(images_needed(float(USUAL_RATE)), usual))
+        return min(most, MAX_DEFAULT_COUNT, max(images_needed(float(DEFAULT_RATE)), usual))
     needed = images_needed(check_rate(asked))
     if needed > most:
-        total = math.ceil(needed / LARGEST_SHARE)
+        total = math.ceil(needed / MAX_SHARE)
         raise CalibrationError(
             f"a false-alarm rate of {asked:g} needs {needed} held-out good images, and at most 40 % of "
             f"{images} are held out: {most}. Give at least {total} images, ask for a rate of "

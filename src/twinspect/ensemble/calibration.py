@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING
 import torch
 
 from twinspect.bundle.description import JOINED_TAIL
-from twinspect.calibration.conformal import Calibration, check_rate, choose_rate_of, images_needed
-from twinspect.ensemble.model import usual_range
+from twinspect.calibration.conformal import Calibration, check_rate, choose_rate_for_categories, images_needed
+from twinspect.ensemble.model import expected_map_range
 from twinspect.errors import CalibrationError
 from twinspect.methods import noisy_or
 
@@ -42,32 +42,32 @@ def leave_one_out(members: Sequence[Calibration], asked: float | None) -> Calibr
         asked: the false-alarm rate asked for; ``None`` for the smallest that these images allow.
 
     Returns:
-        Of kind ``cv``. Its range of maps is that of :func:`.model.usual_range`, for only the members'
+        Of kind ``cv``. Its range of maps is that of :func:`.model.expected_map_range`, for only the members'
         own maps were seen.
 
     Raises:
         CalibrationError: too few images were held out by all of them.
     """
-    known = [_places(own) for own in members]
+    known = [_index_by_image(own) for own in members]
     images = [image for image in known[0] if all(image in other for other in known)]
     _check_enough(len(images), len(members), asked)
     each = [
-        _surprises(own, [own_places[i] for i in images])
+        _leave_one_out_evidence(own, [own_places[i] for i in images])
         for own, own_places in zip(members, known, strict=True)
     ]
     names, categories = zip(*images, strict=True)
     return Calibration(
         scores=tuple(torch.stack(each).sum(dim=0).tolist()),
-        false_alarm_rate=choose_rate_of(categories, asked),
+        false_alarm_rate=choose_rate_for_categories(categories, asked),
         kind="cv",
-        map_range=usual_range(len(members)),
+        map_range=expected_map_range(len(members)),
         names=names,
         categories=categories,
         statistics=_statistics(members, known, images),
     )
 
 
-def _places(calibration: Calibration) -> dict[Image, int]:
+def _index_by_image(calibration: Calibration) -> dict[Image, int]:
     """Say which score belongs to which image; none does where the names were not kept."""
     categories = calibration.categories or ("",) * len(calibration.names)
     return {image: place for place, image in enumerate(zip(calibration.names, categories, strict=True))}
@@ -83,7 +83,7 @@ def _statistics(
     return ()
 
 
-def _surprises(calibration: Calibration, places: Sequence[int]) -> Tensor:
+def _leave_one_out_evidence(calibration: Calibration, places: Sequence[int]) -> Tensor:
     """Say how surprising the scores at these places are, each to all other images of the member."""
     scores = torch.tensor(calibration.scores)
     others = [torch.cat([scores[:place], scores[place + 1 :]]) for place in places]

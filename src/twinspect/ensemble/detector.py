@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
-from twinspect.bundle.description import about_join, joined_names
+from twinspect.bundle.description import describe_join, join_names
 from twinspect.bundle.folder import JOINED
 from twinspect.detector import Detector
 from twinspect.ensemble.calibration import GIVE_GOOD, leave_one_out
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from twinspect.data import DataSource
 
-LEARNT: Final = ("model_", "calibration_", "losses_", "curves_", "data_", "images_")
+FITTED_ATTRIBUTES: Final = ("model_", "calibration_", "losses_", "curves_", "data_", "images_")
 
 T = TypeVar("T")
 
@@ -59,12 +59,12 @@ class JoinedDetector(TorchDetector):
         self.bits = bits
         self.workers = workers
         self.members_ = tuple(members)
-        self.model_ = JoinedModel([_whole(member) for member in members]).eval()
+        self.model_ = JoinedModel([_whole_image_model(member) for member in members]).eval()
         self.model_.measure([member.calibration_ for member in members])
         self.losses_, self.curves_ = {}, {}
         self.images_ = tuple(dict.fromkeys(image for member in members for image in member.images_))
         self.data_ = {
-            "fingerprint": joined_names(member.data_["fingerprint"] for member in members),
+            "fingerprint": join_names(member.data_["fingerprint"] for member in members),
             "categories": sorted({name for member in members for name in member.data_["categories"]}),
         }
 
@@ -77,11 +77,11 @@ class JoinedDetector(TorchDetector):
 
     def about(self) -> dict[str, Any]:
         """Say which members it has, exactly enough to make it again."""
-        return about_join(
+        return describe_join(
             {"method": member.method, **member.about(), "data": member.data_} for member in self.members_
         )
 
-    def _blueprint(self) -> dict[str, Any]:
+    def _settings_record(self) -> dict[str, Any]:
         return {
             "parameters": self.get_params(),
             "members": [member.to_record() for member in self.members_],
@@ -97,7 +97,7 @@ class JoinedDetector(TorchDetector):
         """
         members = [Detector.from_record(member, device=device) for member in record["members"]]
         detector = cls(members, **{**record["parameters"], "device": device})
-        detector._recall(record)
+        detector._restore_learnt(record)
         return detector
 
 
@@ -126,12 +126,12 @@ def noisy_or(
         NotFittedError: one of them has not been fitted.
         CalibrationError: too few images for that rate.
     """
-    given = _checked(detectors)
+    given = _check_detectors(detectors)
     joined = JoinedDetector(
         [_snapshot(member) for member in given],
-        device=_agreed([member.device for member in given], "auto"),
+        device=_common_value([member.device for member in given], "auto"),
         bits=given[0].bits,
-        workers=_agreed([member.workers for member in given], None),
+        workers=_common_value([member.workers for member in given], None),
     )
     if good is not None:
         return joined.calibrate(good, false_alarm_rate=false_alarm_rate)
@@ -143,18 +143,18 @@ def noisy_or(
 def _snapshot(detector: Detector) -> Detector:
     """Copy a detector so that changes to it are not changes to the copy; its networks are shared."""
     copy = detector.clone()
-    for name in LEARNT:
+    for name in FITTED_ATTRIBUTES:
         setattr(copy, name, getattr(detector, name))
     return copy
 
 
-def _checked(detectors: Any) -> list[Detector]:
+def _check_detectors(detectors: Any) -> list[Detector]:
     """Refuse what cannot be joined."""
     if isinstance(detectors, BaseDetector | str) or not isinstance(detectors, Iterable):
         raise ConfigError(
             f"noisy_or takes a list of detectors, got one {type(detectors).__name__}; type: noisy_or([a, b])"
         )
-    given = [_fitted(each, place) for place, each in enumerate(detectors, start=1)]
+    given = [_check_detector(each, place) for place, each in enumerate(detectors, start=1)]
     if len(given) < 2:
         raise ConfigError(f"noisy_or joins two detectors or more, got {len(given)}; type: noisy_or([a, b])")
     for place, each in enumerate(given):
@@ -168,7 +168,7 @@ def _checked(detectors: Any) -> list[Detector]:
     return given
 
 
-def _fitted(each: Any, place: int) -> Detector:
+def _check_detector(each: Any, place: int) -> Detector:
     """Refuse a single thing that cannot be joined."""
     if isinstance(each, JoinedDetector):
         raise ConfigError(
@@ -185,7 +185,7 @@ def _fitted(each: Any, place: int) -> Detector:
     return each
 
 
-def _whole(detector: Detector) -> Model:
+def _whole_image_model(detector: Detector) -> Model:
     """Give what judges whole images, and refuse what looks at tiles."""
     if not isinstance(detector.model_, Model):
         raise ConfigError(
@@ -222,5 +222,5 @@ def _check_one_data_set(detectors: Sequence[Detector]) -> None:
         )
 
 
-def _agreed(values: Sequence[T], otherwise: T) -> T:
+def _common_value(values: Sequence[T], otherwise: T) -> T:
     return values[0] if all(value == values[0] for value in values) else otherwise

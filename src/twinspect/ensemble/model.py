@@ -132,7 +132,7 @@ class JoinedModel(ScoringModel):
         return joined, differences
 
 
-def usual_range(members: int) -> tuple[float, float]:
+def expected_map_range(members: int) -> tuple[float, float]:
     """Say what a joined map holds, by the definition of its pixels alone.
 
     Returns:

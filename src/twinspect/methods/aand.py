@@ -150,8 +150,8 @@ class AAND(RD):
             return loss
         amplified = (features + amplifier.residual(features)).permute(0, 2, 3, 1)
         vanilla = features.permute(0, 2, 3, 1)
-        anomalous = _some(truth, MOST_ANOMALOUS)
-        normal = _some(~truth, MOST_NORMAL)
+        anomalous = _sample_indices(truth, MOST_ANOMALOUS)
+        normal = _sample_indices(~truth, MOST_NORMAL)
         # Differences of cosines need all their bits.
         with torch.autocast(features.device.type, enabled=False):
             # Without a gate normal patches are amplified too, so that is what anomalous ones must differ from;
@@ -230,7 +230,7 @@ def anomalous_patches(masks: Tensor, features: Tensor) -> Tensor:
     return maps.covered(masks, (features.shape[-2], features.shape[-1])) > maps.ANOMALOUS_SHARE
 
 
-def _some(chosen: Tensor, most: int) -> tuple[Tensor, ...]:
+def _sample_indices(chosen: Tensor, most: int) -> tuple[Tensor, ...]:
     """Draw at most so many of the places that are true: their indices, as one tensor a dimension."""
     places = chosen.nonzero()
     if len(places) > most:

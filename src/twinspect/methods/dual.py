@@ -21,7 +21,7 @@ from twinspect.errors import ConfigError
 from twinspect.methods.base import Batch, Method, Output, Stage
 from twinspect.methods.config import MethodConfig
 from twinspect.methods.losses import direction_loss, noisy_or_loss, relaxed_loss
-from twinspect.methods.networks.branch_normalizer import BranchNormalizer, described
+from twinspect.methods.networks.branch_normalizer import BranchNormalizer, image_descriptor
 from twinspect.methods.networks.token_decoder import TokenStudent
 from twinspect.methods.rd import Student, check_halving
 from twinspect.methods.stable_adamw import StableAdamW
@@ -131,7 +131,7 @@ class Dual(Method[DualConfig]):
 
     def _count_maps(self) -> int:
         levels = self.teacher.levels
-        return len(_halves(levels[: self.config.local_levels])) if self.has_tokens else len(levels)
+        return len(_split_into_groups(levels[: self.config.local_levels])) if self.has_tokens else len(levels)
 
     def _local_student(self) -> nn.Module:
         if not self.has_tokens:
@@ -198,7 +198,8 @@ class Dual(Method[DualConfig]):
         if not self.has_tokens:
             return tuple(levels)
         return tuple(
-            torch.stack(tuple(group)).mean(dim=0) for group in _halves(levels[: self.config.local_levels])
+            torch.stack(tuple(group)).mean(dim=0)
+            for group in _split_into_groups(levels[: self.config.local_levels])
         )
 
     def loss(self, batch: Batch) -> Tensor:
@@ -212,7 +213,7 @@ class Dual(Method[DualConfig]):
 
     def _local_distance(self, batch: Batch) -> Tensor:
         """Give L_SD / 2, in [0, 1], (B,)."""
-        share = self.config.easy_share * _ramp(batch.done, self.config.easy_warmup)
+        share = self.config.easy_share * _warmup_factor(batch.done, self.config.easy_warmup)
         compare = partial(relaxed_loss, easy_share=share, easy_weight=self.config.easy_weight)
         pairs = self._local_pairs(batch.targets)
         return torch.stack([compare(t, s) for t, s in pairs]).mean(dim=0) / 2
@@ -227,7 +228,7 @@ class Dual(Method[DualConfig]):
 
     def description(self, targets: Sequence[Tensor]) -> Tensor:
         """Say by the teacher's class tokens what an image is of: (B, D)."""
-        return described(self._tokens(targets))
+        return image_descriptor(self._tokens(targets))
 
     def _semantic(self, images: Tensor, targets: Sequence[Tensor]) -> Tensor:
         """Average 1 - cos(class token of the teacher, of the student) over levels: (B,) in [0, 2]."""
@@ -277,7 +278,7 @@ class Dual(Method[DualConfig]):
         self.spreads.measure(scores, descriptions, kinds)
 
 
-def _halves(levels: Sequence[Any]) -> list[Sequence[Any]]:
+def _split_into_groups(levels: Sequence[Any]) -> list[Sequence[Any]]:
     """Cut levels into two groups, shallow and deep; a single one is one group."""
     half = -(-len(levels) // GROUPS)
     return [levels[start : start + half] for start in range(0, len(levels), half)]
@@ -296,5 +297,5 @@ def warm_cosine(done: float, *, warm: float, last: float) -> float:
     return last + (1 - last) * 0.5 * (1 + math.cos(math.pi * fallen))
 
 
-def _ramp(done: float, warm: float) -> float:
+def _warmup_factor(done: float, warm: float) -> float:
     return min(1.0, done / warm) if warm else 1.0

@@ -60,7 +60,7 @@ def fit_distribution(scores: Tensor, tail: Tail) -> Tensor:
     else:
         low, middle, high = torch.quantile(values, torch.tensor([0.25, 0.5, 0.75], device=values.device))
         scale = (high - low) / (2 * (LOGISTIC_QUARTILE if tail == "logistic" else NORMAL_QUARTILE))
-    return torch.stack([middle, _at_least(scale, middle), torch.full_like(middle, freedom)])
+    return torch.stack([middle, _bound_scale(scale, middle), torch.full_like(middle, freedom)])
 
 
 def distribution_from_range(typical: float, peak: float) -> Tensor:
@@ -74,7 +74,7 @@ def distribution_from_range(typical: float, peak: float) -> Tensor:
         (3,) float32, as :func:`fit_distribution` gives it.
     """
     low, high = torch.tensor([typical, peak])
-    return torch.stack([low, _at_least((high - low) / math.log(PEAK_ODDS), low), torch.ones(())])
+    return torch.stack([low, _bound_scale((high - low) / math.log(PEAK_ODDS), low), torch.ones(())])
 
 
 def negative_log_p(scores: Tensor, spread: Tensor, tail: Tail) -> Tensor:
@@ -93,7 +93,7 @@ def negative_log_p(scores: Tensor, spread: Tensor, tail: Tail) -> Tensor:
     if tail == "logistic":
         return F.softplus(places)
     if tail == "student":
-        places = _as_normal(places, freedom)
+        places = _student_to_normal(places, freedom)
     return _normal(places)
 
 
@@ -113,12 +113,12 @@ def _normal(places: Tensor) -> Tensor:
     return torch.where(places > 0, math.log(2) - rest, -torch.log1p(-rest.exp() / 2))
 
 
-def _at_least(scale: Tensor, location: Tensor) -> Tensor:
+def _bound_scale(scale: Tensor, location: Tensor) -> Tensor:
     """Keep a scale from being so small that a chance agreement makes a sure thing."""
     return scale.maximum(LEAST_SCALE * location.abs()).clamp_min(SMALLEST)
 
 
-def _as_normal(places: Tensor, freedom: Tensor) -> Tensor:
+def _student_to_normal(places: Tensor, freedom: Tensor) -> Tensor:
     """Give the normal deviate that is as rare as one of Student's t, up to a few hundredths (Wallace 1959)."""
     stretch = (8 * freedom + 1) / (8 * freedom + 3)
     return places.sign() * stretch * (freedom * torch.log1p(places.square() / freedom)).sqrt()

@@ -18,8 +18,8 @@ from twinspect.errors import ConfigError
 from twinspect.methods.base import Batch, Method, Output, Stage, constant
 from twinspect.methods.config import MethodConfig
 from twinspect.methods.losses import direction_loss
+from twinspect.methods.networks.backbone_stages import backbone_stages
 from twinspect.methods.networks.reverse_decoder import Bottleneck, Decoder
-from twinspect.methods.networks.teacher_anatomy import anatomy
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
@@ -72,7 +72,7 @@ class Student(nn.Module):
 
     def __init__(self, teacher: Teacher) -> None:
         super().__init__()
-        parts = anatomy(teacher)
+        parts = backbone_stages(teacher)
         self.bottleneck = Bottleneck(parts)
         self.decoder = Decoder(parts, self.bottleneck.width)
 

@@ -19,8 +19,8 @@ from torch import Tensor, nn
 
 from twinspect.errors import ConfigError, TeacherError
 from twinspect.teachers.curated import CURATED
-from twinspect.teachers.feature_levels import pick
-from twinspect.teachers.wording import reason
+from twinspect.teachers.feature_levels import select_levels
+from twinspect.teachers.wording import summarize_error
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -83,7 +83,7 @@ class Network:
     fixed: int = 0
 
 
-def understand(name: str) -> Design:
+def parse_name(name: str) -> Design:
     """Look up a teacher's name.
 
     Args:
@@ -93,7 +93,7 @@ def understand(name: str) -> Design:
         ConfigError: no such model or tag; the message names the nearest.
     """
     architecture, _, tag = name.partition(".")
-    base = base_of(architecture)
+    base = timm_architecture(architecture)
     if base not in timm.list_models():
         raise _unknown(name)
     tag = "" if architecture == CAFFE and not tag else _choose_tag(base, tag)
@@ -111,7 +111,7 @@ def understand(name: str) -> Design:
     )
 
 
-def base_of(architecture: str) -> str:
+def timm_architecture(architecture: str) -> str:
     """Name the model of timm behind an architecture."""
     return "resnet50" if architecture == CAFFE else architecture
 
@@ -201,7 +201,7 @@ def choose_levels(architecture: str, layers: Sequence[int | str] | None) -> tupl
     known = level_numbers(architecture)
     if layers is None:
         return _default_levels(architecture, known)
-    return pick(known, layers, architecture)
+    return select_levels(known, layers, architecture)
 
 
 def _default_levels(architecture: str, known: dict[int, str]) -> tuple[str, ...]:
@@ -247,12 +247,12 @@ def build(architecture: str, levels: Sequence[str], seed: int = 0) -> Network:
 
 
 def _is_vgg(architecture: str) -> bool:
-    return bool(timm.models.is_model_in_modules(base_of(architecture), ["vgg"]))
+    return bool(timm.models.is_model_in_modules(timm_architecture(architecture), ["vgg"]))
 
 
 def _is_sized(architecture: str) -> bool:
     """Whether a network is made for one image size, unless it is told otherwise."""
-    return bool(_settings(base_of(architecture), "").fixed_input_size)
+    return bool(_settings(timm_architecture(architecture), "").fixed_input_size)
 
 
 def _create(architecture: str, wanted: tuple[int, ...] | None = None) -> tuple[Any, bool]:
@@ -262,14 +262,14 @@ def _create(architecture: str, wanted: tuple[int, ...] | None = None) -> tuple[A
         options["out_indices"] = wanted
     if _is_vgg(architecture):
         options["mlp_ratio"] = 1 / 4096  # the classifier, 120 million weights, is thrown away at once
-    base = base_of(architecture)
+    base = timm_architecture(architecture)
     try:
         if _is_sized(architecture):
             return _create_sized(base, options)
         return timm.create_model(base, **options), True
     except (TypeError, RuntimeError, AssertionError, AttributeError, KeyError) as error:
         raise TeacherError(
-            f"timm gives no feature maps of {architecture} ({reason(error)}); choose another teacher, "
+            f"timm gives no feature maps of {architecture} ({summarize_error(error)}); choose another teacher, "
             f"such as {CURATED[0].name}; to list them type: twinspect teachers"
         ) from error
 
@@ -290,7 +290,7 @@ def _sizes(architecture: str, *, dynamic: bool) -> tuple[int, int]:
         return 1, 0
     if dynamic:
         return int(_feature_rows(architecture)[0]["reduction"]), 0
-    return 1, int(_settings(base_of(architecture), "").input_size[-1])
+    return 1, int(_settings(timm_architecture(architecture), "").input_size[-1])
 
 
 def _wrap(net: Any) -> tuple[nn.Module, str]:
@@ -379,7 +379,7 @@ class TokenMaps(nn.Module):
         self._blocks = list(blocks)
         self._native: tuple[Tensor, tuple[int, int]] | None = None
 
-    def fit_to(self, height: int, width: int) -> None:
+    def set_input_size(self, height: int, width: int) -> None:
         """Resample the position embeddings once for images of one size, in pixels, instead of at every image.
 
         Images of another size still work, and what they get is resampled from that. Fitted again, it starts from the

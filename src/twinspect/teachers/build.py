@@ -14,7 +14,7 @@ from twinspect.teachers import backbones, hub, plugins, weights
 from twinspect.teachers.base import PLUGIN, TIMM, Card, Teacher, probe_levels
 from twinspect.teachers.curated import CURATED
 from twinspect.teachers.weights_origin import RANDOM, Origin, random_origin
-from twinspect.teachers.wording import reason
+from twinspect.teachers.wording import summarize_error
 from twinspect.utils.files import sha256_of_file
 
 if TYPE_CHECKING:
@@ -33,7 +33,7 @@ def build(name: str, given: Path | str | None, layers: Sequence[int | str] | Non
     """Build a teacher; see :func:`twinspect.teachers.registry.create_teacher`."""
     if name in plugins.factories():
         return _from_plugin(name, given, layers, seed)
-    design = backbones.understand(name)
+    design = backbones.parse_name(name)
     names = backbones.choose_levels(design.architecture, layers)
     path = None if given == RANDOM else _weights_file(design, given)
     network = backbones.build(design.architecture, names, seed)
@@ -95,7 +95,7 @@ def _load(design: Design, network: Network, path: Path, given: Path | str | None
     where = (
         str(path) if given is not None else f"{design.repository} on the Hugging Face hub, {design.filename}"
     )
-    notes = weights.fit(
+    notes = weights.load_into(
         network.backbone,
         weights.read(path),
         prefix=network.prefix,
@@ -114,13 +114,13 @@ def _to_timm_names(architecture: str, tensors: dict[str, Tensor]) -> Mapping[str
 
     timm's converters fail in many ways on a file that they were not made for; then it is left as it is.
     """
-    module = sys.modules[timm.model_entrypoint(backbones.base_of(architecture)).__module__]
+    module = sys.modules[timm.model_entrypoint(backbones.timm_architecture(architecture)).__module__]
     converter = getattr(module, "checkpoint_filter_fn", None)
     if converter is None:
         return tensors
     try:
         converted: Mapping[str, Tensor] = converter(
-            tensors, timm.create_model(backbones.base_of(architecture))
+            tensors, timm.create_model(backbones.timm_architecture(architecture))
         )
     except Exception:  # noqa: BLE001 - see above
         return tensors
@@ -133,6 +133,6 @@ def _probe(design: Design, network: Network, names: Sequence[str]) -> tuple[Leve
         return probe_levels(network.backbone, names, side)
     except (TeacherError, RuntimeError, AssertionError, ValueError) as error:
         raise TeacherError(
-            f"{design.architecture} of timm does not work as a teacher ({reason(error)}); choose another, "
+            f"{design.architecture} of timm does not work as a teacher ({summarize_error(error)}); choose another, "
             f"such as {CURATED[0].name}"
         ) from error

@@ -28,7 +28,7 @@ class Level:
     signed: bool
 
 
-def pick(known: Mapping[int, str], layers: Sequence[int | str], who: str) -> tuple[str, ...]:
+def select_levels(known: Mapping[int, str], layers: Sequence[int | str], who: str) -> tuple[str, ...]:
     """Turn what was asked for into level names.
 
     Args:
@@ -42,7 +42,7 @@ def pick(known: Mapping[int, str], layers: Sequence[int | str], who: str) -> tup
     Raises:
         ConfigError: no such level, one named twice, or none at all; the message lists what there is.
 
-    >>> pick({1: "fine", 2: "middle", 3: "coarse"}, [3, "fine"], "a network")
+    >>> select_levels({1: "fine", 2: "middle", 3: "coarse"}, [3, "fine"], "a network")
     ('fine', 'coarse')
     """
     wanted = {known.get(layer, layer) if isinstance(layer, int) else layer for layer in layers}

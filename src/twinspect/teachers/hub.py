@@ -7,7 +7,7 @@ import threading
 from pathlib import Path
 
 from twinspect.errors import TeacherError
-from twinspect.teachers.wording import reason
+from twinspect.teachers.wording import summarize_error
 
 WEIGHTS_FILE = "model.safetensors"
 """What a repository of the hub calls its weights. Nothing that is pickled is ever fetched."""
@@ -67,16 +67,16 @@ def fetch(repository: str, filename: str = WEIGHTS_FILE) -> Path:
     if found:
         return found
     endpoint = (os.environ.get("HF_ENDPOINT") or "https://huggingface.co").rstrip("/")
-    why = _why_not(repository, filename, endpoint)
+    why = _why_unavailable(repository, filename, endpoint)
     if not why:
         try:
             return _download(repository, filename, endpoint)
         except Exception as error:  # noqa: BLE001 - the client changes its HTTP library from version to version
-            why = reason(error)
-    raise TeacherError(_how_to_get(repository, filename, endpoint, why))
+            why = summarize_error(error)
+    raise TeacherError(_download_instructions(repository, filename, endpoint, why))
 
 
-def _why_not(repository: str, filename: str, endpoint: str) -> str:
+def _why_unavailable(repository: str, filename: str, endpoint: str) -> str:
     """Ask once whether the hub can give a file; an empty answer means that it can.
 
     The client's own download retries for half a minute where there is no network, and a broken name service
@@ -93,7 +93,7 @@ def _why_not(repository: str, filename: str, endpoint: str) -> str:
         try:
             get_hf_file_metadata(url, timeout=TIMEOUT)
         except Exception as error:  # noqa: BLE001 - see fetch
-            answer[0] = reason(error)
+            answer[0] = summarize_error(error)
         else:
             answer[0] = ""
 
@@ -109,7 +109,7 @@ def _download(repository: str, filename: str, endpoint: str) -> Path:
     return Path(hf_hub_download(repository, filename, cache_dir=cache_folder(), endpoint=endpoint))
 
 
-def _how_to_get(repository: str, filename: str, endpoint: str, why: str) -> str:
+def _download_instructions(repository: str, filename: str, endpoint: str, why: str) -> str:
     return (
         f"the weights are the file {filename!r} of {repository!r}, which is not in the cache "
         f"({cache_folder()}) and cannot be fetched from {endpoint} ({why}); on a machine with network "

@@ -25,7 +25,7 @@ ENTRY_POINTS = "twinspect.teachers"
 BARE = "none"
 """What a factory is given as weights where a saved model brings them."""
 POCKET = "pocket"
-OWN = {POCKET: "twinspect.teachers.pocket.teacher:create"}
+BUILT_IN = {POCKET: "twinspect.teachers.pocket.teacher:create"}
 """What this package itself brings, as an entry point would say it."""
 
 
@@ -51,7 +51,7 @@ def factories() -> dict[str, EntryPoint]:
     """List all teachers that a factory builds; another package cannot take the name of this one's."""
     from importlib.metadata import EntryPoint  # noqa: PLC0415 - as above
 
-    return {**plugins(), **{name: EntryPoint(name, value, ENTRY_POINTS) for name, value in OWN.items()}}
+    return {**plugins(), **{name: EntryPoint(name, value, ENTRY_POINTS) for name, value in BUILT_IN.items()}}
 
 
 def package_of(entry: EntryPoint) -> str:

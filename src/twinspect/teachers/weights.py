@@ -15,7 +15,7 @@ from safetensors.torch import load_file
 from torch import Tensor
 
 from twinspect.errors import TeacherError
-from twinspect.teachers.wording import SHOWN, reason, some
+from twinspect.teachers.wording import SHOWN, list_first, summarize_error
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -73,7 +73,7 @@ def _read_safetensors(path: Path) -> dict[str, Tensor]:
         return load_file(path)
     except (SafetensorError, OSError, ValueError) as error:
         raise TeacherError(
-            f"the weights file {path} is damaged or no safetensors file: {reason(error)}"
+            f"the weights file {path} is damaged or no safetensors file: {summarize_error(error)}"
         ) from error
 
 
@@ -93,7 +93,7 @@ def _read_pickled(path: Path) -> Any:
     ) as error:
         raise TeacherError(
             f"the weights file {path} is damaged, or holds more than tensors, which could run code and is "
-            f"not opened ({reason(error)}); ask its maker for a .safetensors file, or for one written by "
+            f"not opened ({summarize_error(error)}); ask its maker for a .safetensors file, or for one written by "
             f"torch.save(network.state_dict(), FILE)"
         ) from error
 
@@ -172,7 +172,7 @@ def _names_in_file(name: str, prefix: str) -> tuple[str, ...]:
     return plain, re.sub(r"^([a-z]+)_(\d+)\.", r"\1.\2.", plain)
 
 
-def fit(
+def load_into(
     network: nn.Module,
     given: Mapping[str, Tensor],
     *,
@@ -203,20 +203,24 @@ def fit(
         converted = match(needed, convert(dict(given)), prefix)
         best = converted if converted.complete else best
     if not best.complete:
-        raise TeacherError(_misfit(best, who=who, where=where, needed=len(needed)))
+        raise TeacherError(_mismatch_message(best, who=who, where=where, needed=len(needed)))
     broken = [key.removeprefix(prefix) for key, value in best.state.items() if not value.isfinite().all()]
     if broken:
-        raise TeacherError(f"{where} is damaged: {some(broken)} holds values that are no numbers")
+        raise TeacherError(f"{where} is damaged: {list_first(broken)} holds values that are no numbers")
     network.load_state_dict({**needed, **best.state}, strict=True)
-    return (f"tensors of the file not used ({len(best.unused)}): {some(best.unused)}",) if best.unused else ()
+    return (
+        (f"tensors of the file not used ({len(best.unused)}): {list_first(best.unused)}",)
+        if best.unused
+        else ()
+    )
 
 
-def _misfit(found: Match, *, who: str, where: str, needed: int) -> str:
+def _mismatch_message(found: Match, *, who: str, where: str, needed: int) -> str:
     faults = list(found.misshapen[:SHOWN])
     if len(found.misshapen) > SHOWN:
         faults.append(f"{len(found.misshapen) - SHOWN} more have another shape")
     if found.missing:
-        faults.append(f"{len(found.missing)} of {needed} tensors are missing: {some(found.missing)}")
+        faults.append(f"{len(found.missing)} of {needed} tensors are missing: {list_first(found.missing)}")
     if found.unused:
-        faults.append(f"{len(found.unused)} are not known to it: {some(found.unused)}")
+        faults.append(f"{len(found.unused)} are not known to it: {list_first(found.unused)}")
     return f"{where} does not fit {who}: {'; '.join(faults)}; give this network's own file, or fewer layers"

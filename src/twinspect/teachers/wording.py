@@ -11,22 +11,22 @@ SHOWN = 3
 """How many names a message lists before it only counts."""
 
 
-def reason(error: BaseException) -> str:
+def summarize_error(error: BaseException) -> str:
     r"""Say in one line why something failed.
 
-    >>> reason(ValueError("bad header\nsee the manual"))
+    >>> summarize_error(ValueError("bad header\nsee the manual"))
     'ValueError: bad header'
-    >>> reason(AssertionError())
+    >>> summarize_error(AssertionError())
     'AssertionError'
     """
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]
     return f"{type(error).__name__}: {lines[0]}" if lines else type(error).__name__
 
 
-def some(names: Iterable[str]) -> str:
+def list_first(names: Iterable[str]) -> str:
     """List the first names and count the rest.
 
-    >>> some(["a", "b", "c", "d", "e"])
+    >>> list_first(["a", "b", "c", "d", "e"])
     'a, b, c and 2 more'
     """
     listed = list(names)

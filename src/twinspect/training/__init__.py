@@ -13,7 +13,7 @@ if TYPE_CHECKING:
         VALIDATION_IMAGES,
         VALIDATIONS,
         Trainer,
-        held_out,
+        choose_held_out,
     )
     from twinspect.utils.devices import PRECISIONS, choose_precision
 
@@ -24,8 +24,8 @@ __all__ = [
     "VALIDATION_DRAWS",
     "VALIDATION_IMAGES",
     "Trainer",
+    "choose_held_out",
     "choose_precision",
-    "held_out",
 ]
 
 __getattr__ = lazy_names(
@@ -37,7 +37,7 @@ __getattr__ = lazy_names(
             "VALIDATION_IMAGES",
             "VALIDATION_DRAWS",
             "Trainer",
-            "held_out",
+            "choose_held_out",
         ),
         "twinspect.utils.devices": (
             "PRECISIONS",

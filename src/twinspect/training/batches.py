@@ -59,15 +59,15 @@ class TrainingImages:
         workers: int,
         bits: int | None = None,
         tiling: Tiling | None = None,
-        ranks: ProcessGroup = SINGLE_PROCESS,
+        processes: ProcessGroup = SINGLE_PROCESS,
     ) -> None:
         self._model = model.to(device)
         self._pictures = training_inputs(model, samples, bits, tiling)
         self.by_image = self._pictures.by_image
         self.device = device
-        self._ranks = ranks
+        self._processes = processes
         self._workers = workers
-        self._kinds = _numbered(self._pictures.categories)
+        self._kinds = _category_indices(self._pictures.categories)
         self._kept: list[Tensor] = []
         self._found: list[NDArray[np.bool_]] = []
 
@@ -152,8 +152,8 @@ class TrainingImages:
         self._kept = [torch.empty(count, *tensor.shape[1:], dtype=tensor.dtype) for tensor in first]
         starts = range(0, count, FILL_CHUNK)
         progress.start("prepare", len(starts), 0)
-        for round_ in range(0, len(starts), self._ranks.count):
-            at_once = starts[round_ : round_ + self._ranks.count]
+        for round_ in range(0, len(starts), self._processes.count):
+            at_once = starts[round_ : round_ + self._processes.count]
             for start, chunk in zip(at_once, self._computed(at_once, first), strict=False):
                 for kept, tensor in zip(self._kept, chunk, strict=True):
                     stop = min(start + FILL_CHUNK, count)
@@ -168,11 +168,11 @@ class TrainingImages:
             starts: numbers of the chunks' first images, no more than there are processes.
             first: the chunk at 0, which every process has computed already.
         """
-        with self._ranks.raise_in_all():
+        with self._processes.propagate_errors():
             mine = first
-            if self._ranks.number < len(starts) and (start := starts[self._ranks.number]):
+            if self._processes.rank < len(starts) and (start := starts[self._processes.rank]):
                 mine = self._chunk(range(start, min(start + FILL_CHUNK, len(self))))
-        gathered = [self._ranks.gather(_as_long(tensor, len(first[0]))) for tensor in mine]
+        gathered = [self._processes.gather(_pad(tensor, len(first[0]))) for tensor in mine]
         return [list(chunk) for chunk in zip(*gathered, strict=True)]
 
     def _chunk(self, indices: range) -> list[Tensor]:
@@ -192,13 +192,13 @@ class TrainingImages:
         return torch.stack([self._pictures.read(index) for index in indices])
 
 
-def _as_long(tensor: Tensor, length: int) -> Tensor:
+def _pad(tensor: Tensor, length: int) -> Tensor:
     """Fill a tensor of fewer images up, for processes can only exchange tensors of one shape."""
     missing = length - len(tensor)
     return torch.cat([tensor, tensor.new_zeros(missing, *tensor.shape[1:])]) if missing else tensor
 
 
-def _numbered(names: Sequence[str]) -> Tensor:
+def _category_indices(names: Sequence[str]) -> Tensor:
     """Give every name the number it has among the sorted ones, (N,) int64."""
     numbers = {name: number for number, name in enumerate(sorted(set(names)))}
     return torch.tensor([numbers[name] for name in names], dtype=torch.long)

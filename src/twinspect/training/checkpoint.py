@@ -71,7 +71,7 @@ class State:
         model: nn.Module,
         optimizer: Optimizer,
         best: BestState,
-        ranks: ProcessGroup = SINGLE_PROCESS,
+        processes: ProcessGroup = SINGLE_PROCESS,
     ) -> State:
         """Copy the state out of a model, its optimiser, and what was best; all processes must take it at once."""
         tensors = {_MODEL + name: tensor for name, tensor in learned_state(model).items()}
@@ -82,7 +82,7 @@ class State:
                 key = f"{_OPTIMIZER}{index}.{name}"
                 (tensors if isinstance(value, Tensor) else numbers)[key] = value
         tensors.update({_BEST + name: tensor for name, tensor in best.tensors.items()})
-        tensors[_RANDOM] = ranks.gather(torch.get_rng_state())
+        tensors[_RANDOM] = processes.gather(torch.get_rng_state())
         groups = {"groups": saved["param_groups"], "numbers": numbers}
         return cls(stage, step, history, best.loss, tensors, groups)
 
@@ -100,7 +100,7 @@ class State:
         for key, value in {**self.tensors, **self.groups["numbers"]}.items():
             if key.startswith(_OPTIMIZER):
                 index, _, name = key.removeprefix(_OPTIMIZER).partition(".")
-                entries.setdefault(int(index), {})[name] = _laid_out_like(parameters[int(index)], value)
+                entries.setdefault(int(index), {})[name] = _match_memory_format(parameters[int(index)], value)
         optimizer.load_state_dict({"state": entries, "param_groups": self.groups["groups"]})
         best.loss = self.best_loss
         best.tensors = {
@@ -163,7 +163,7 @@ class Checkpoint:
         write_atomically(self.path, save(tensors, {"state": json.dumps(record)}))
 
 
-def _laid_out_like(parameter: Tensor, value: Any) -> Any:
+def _match_memory_format(parameter: Tensor, value: Any) -> Any:
     """Lay a tensor of the parameter's shape out in memory as the parameter is.
 
     A file keeps none of it, and torch's fused optimisers walk through both side by side.

@@ -60,9 +60,9 @@ class Fitting:
 
     def split(self, train: Sequence[Sample], held: Sequence[Sample]) -> tuple[Model, History, GoodScores]:
         """Train on some images and score the others."""
-        model, ranks = self._untrained(), self.trainer.ranks
-        with ranks.raise_in_all():
-            self.scorer.check_readable(self.engine(model), ranks.local_share(held, SCORE_BATCH))
+        model, processes = self._untrained(), self.trainer.processes
+        with processes.propagate_errors():
+            self.scorer.check_readable(self.engine(model), processes.local_items(held, SCORE_BATCH))
         history = self._train("model", model, train)
         return model, history, self._good(model, held)
 
@@ -98,13 +98,13 @@ class Fitting:
 
     def _good(self, model: Model, held: Sequence[Sample]) -> GoodScores:
         """Score good images: each process whole batches of them, as if one scored all; and all know all scores."""
-        ranks, places = self.trainer.ranks, range(len(held))
-        mine = ranks.local_share(places, SCORE_BATCH)
-        with ranks.raise_in_all():
+        processes, places = self.trainer.processes, range(len(held))
+        mine = processes.local_items(places, SCORE_BATCH)
+        with processes.propagate_errors():
             own = self.scorer.score_good(self.engine(model), [held[place] for place in mine])
         numbers = torch.zeros(len(held), GoodScores.NUMBERS, dtype=torch.float64)
         numbers[mine] = torch.from_numpy(own.to_numbers())
-        return GoodScores.of(held, ranks.sum(numbers).numpy())
+        return GoodScores.of(held, processes.sum(numbers).numpy())
 
     def _untrained(self) -> Model:
         with torch.random.fork_rng(devices=[]):

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 @contextmanager
-def synchronised(modules: Iterable[nn.Module], kind: str) -> Iterator[None]:
+def synchronise_batchnorm(modules: Iterable[nn.Module], kind: str) -> Iterator[None]:
     """Let every BatchNorm of some modules measure all processes' images while the block lasts.
 
     Modules, parameters and statistics stay the same objects, so optimisers and checkpoints need not know.
@@ -56,7 +56,7 @@ class SynchronisedBatchNorm2d(nn.BatchNorm2d):
         shift = -mean * scale
         if self.affine:
             shift = shift + self.bias
-        return (images * _wide(scale) + _wide(shift)).to(images.dtype)
+        return (images * _per_channel(scale) + _per_channel(shift)).to(images.dtype)
 
     @torch.no_grad()
     def _remember(self, mean: Tensor, variance: Tensor, count: float) -> None:
@@ -72,33 +72,33 @@ class SynchronisedBatchNorm2d(nn.BatchNorm2d):
 def _moments(images: Tensor) -> tuple[Tensor, Tensor, float]:
     """Measure each channel over all processes: mean (C,), biased variance (C,), and over how many values."""
     places = images.numel() // images.shape[1]
-    sums = _SummedUp.apply(torch.cat([images.sum(dim=(0, 2, 3)), images.new_tensor([places])]))
+    sums = _AllReduceSum.apply(torch.cat([images.sum(dim=(0, 2, 3)), images.new_tensor([places])]))
     count = float(sums[-1].detach())
     mean = sums[:-1] / count
     # In a second exchange, for the mean of squares less the squared mean would lose digits.
-    squares = (images - _wide(mean)).square().sum(dim=(0, 2, 3))
-    return mean, _SummedUp.apply(squares) / count, count
+    squares = (images - _per_channel(mean)).square().sum(dim=(0, 2, 3))
+    return mean, _AllReduceSum.apply(squares) / count, count
 
 
-def _wide(channels: Tensor) -> Tensor:
+def _per_channel(channels: Tensor) -> Tensor:
     return channels[:, None, None]
 
 
-class _SummedUp(torch.autograd.Function):
+class _AllReduceSum(torch.autograd.Function):
     """The sum over all processes, whose gradient is the sum of all processes' gradients."""
 
     @staticmethod
     def forward(_ctx: Any, values: Tensor) -> Tensor:
         """Add up."""
-        return _all_reduced(values)
+        return _all_reduce(values)
 
     @staticmethod
     def backward(_ctx: Any, gradient: Tensor) -> Tensor:
         """Add up, for each process's value is in every process's result."""
-        return _all_reduced(gradient)
+        return _all_reduce(gradient)
 
 
-def _all_reduced(values: Tensor) -> Tensor:
+def _all_reduce(values: Tensor) -> Tensor:
     total = values.clone()
     dist.all_reduce(total)
     return total

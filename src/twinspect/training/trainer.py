@@ -18,11 +18,11 @@ from twinspect.errors import TrainingError
 from twinspect.methods.base import a_tenth
 from twinspect.training.batches import TrainingImages
 from twinspect.training.checkpoint import BestState, Checkpoint, History, State
-from twinspect.training.sync_batchnorm import synchronised
-from twinspect.utils.allocator import kept_memory
+from twinspect.training.sync_batchnorm import synchronise_batchnorm
+from twinspect.utils.allocator import keep_freed_memory
 from twinspect.utils.devices import PRECISIONS, choose_device, choose_precision
 from twinspect.utils.distributed import SINGLE_PROCESS, ProcessGroup, launch
-from twinspect.utils.progress import Progress, Silent
+from twinspect.utils.progress import NoProgress, Progress
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -75,7 +75,7 @@ class Trainer:
     strategy: str = "auto"
 
     @cached_property
-    def ranks(self) -> ProcessGroup:
+    def processes(self) -> ProcessGroup:
         """The processes that train, started or joined when first asked for.
 
         Raises:
@@ -88,7 +88,7 @@ class Trainer:
     @property
     def place(self) -> torch.device:
         """The device of this process."""
-        fabric = self.ranks.fabric
+        fabric = self.processes.fabric
         return fabric.device if fabric and self.devices * self.nodes > 1 else choose_device(self.device)
 
     def fit(
@@ -116,14 +116,20 @@ class Trainer:
             TrainingError: a loss that is no number, or a checkpoint that does not fit.
             KeyboardInterrupt: Ctrl-C or SIGTERM, after the step at hand and its checkpoint.
         """
-        ranks = self.ranks
-        watched = progress if progress and ranks.is_first else Silent()
+        processes = self.processes
+        watched = progress if progress and processes.is_first else NoProgress()
         images = TrainingImages(
-            model, samples, self.place, workers=self.workers, bits=self.bits, tiling=tiling, ranks=ranks
+            model,
+            samples,
+            self.place,
+            workers=self.workers,
+            bits=self.bits,
+            tiling=tiling,
+            processes=processes,
         )
         images.keep(self.cache_mb * 2**20, watched)
-        with kept_memory(), _interruptible() as interruption:
-            run = _Run(ranks, model, images, self.seed, watched, checkpoint, interruption)
+        with keep_freed_memory(), _interruptible() as interruption:
+            run = _Run(processes, model, images, self.seed, watched, checkpoint, interruption)
             return run.all_stages()
 
 
@@ -134,7 +140,7 @@ class _Interruption:
     asked: bool = False
 
 
-class _Lesson(nn.Module):
+class _StageLoss(nn.Module):
     """A stage's loss as a module, which is what gradients can be averaged over processes of."""
 
     def __init__(self, stage: Stage) -> None:
@@ -151,7 +157,7 @@ class _Lesson(nn.Module):
 class _Run:
     """One call of :meth:`Trainer.fit`."""
 
-    ranks: ProcessGroup
+    processes: ProcessGroup
     model: Model
     images: TrainingImages
     seed: int
@@ -163,8 +169,8 @@ class _Run:
 
     @property
     def _fabric(self) -> Fabric:
-        assert self.ranks.fabric is not None  # noqa: S101 - what trains was launched
-        return self.ranks.fabric
+        assert self.processes.fabric is not None  # noqa: S101 - what trains was launched
+        return self.processes.fabric
 
     def all_stages(self) -> History:
         """Run every stage, skipping what the checkpoint has behind it."""
@@ -180,7 +186,7 @@ class _Run:
         """Read the checkpoint, of which all processes must see the same."""
         state = self.checkpoint.read() if self.checkpoint else None
         stands = torch.tensor([state.stage, state.step] if state else [-1, -1])
-        if (self.ranks.gather(stands) != stands).any():
+        if (self.processes.gather(stands) != stands).any():
             raise TrainingError(
                 "the processes see different checkpoints; put --out where all machines see the same files, "
                 "or start anew: --restart"
@@ -188,14 +194,20 @@ class _Run:
         return state
 
     def _stage(self, index: int, stage: Stage, state: State | None) -> None:
-        with synchronised(stage.trained, self.images.device.type) if self.ranks.count > 1 else nullcontext():
+        with (
+            synchronise_batchnorm(stage.trained, self.images.device.type)
+            if self.processes.count > 1
+            else nullcontext()
+        ):
             self._train(index, stage, state)
 
     def _train(self, index: int, stage: Stage, state: State | None) -> None:
         # What is drawn in one process, such as noise, must not be drawn again in another.
-        torch.manual_seed(_mix(self.seed, index, *([self.ranks.number] if self.ranks.number else [])))
+        torch.manual_seed(
+            _mix_seeds(self.seed, index, *([self.processes.rank] if self.processes.rank else []))
+        )
         optimizer = cast("Optimizer", self._fabric.setup_optimizers(stage.optimizer(stage.parameters())))
-        lesson = self._fabric.setup_module(_Lesson(stage), move_to_device=False)
+        lesson = self._fabric.setup_module(_StageLoss(stage), move_to_device=False)
         rates = [group["lr"] for group in optimizer.param_groups]
         shown, held = self._divide(stage)
         judges = self._judges(stage, held)
@@ -230,7 +242,7 @@ class _Run:
         held = sorted(
             number
             for group in self.images.by_category(list(whole))
-            for place in held_out(len(group), self.seed, stage.held_out)
+            for place in choose_held_out(len(group), self.seed, stage.held_out)
             for number in whole[group[place]]
         )
         return sorted(set(everything) - set(held)) or held, held
@@ -241,14 +253,14 @@ class _Run:
             return []
         # Of few images each one judges by several drawn anomalies.
         judges = [held[number % len(held)] for number in range(max(VALIDATION_IMAGES, len(held)))]
-        return list(self._made(stage, _cut(judges, stage.batch_size), VALIDATION_DRAWS))
+        return list(self._made(stage, _chunks(judges, stage.batch_size), VALIDATION_DRAWS))
 
     @torch.no_grad()
     def _measure(self, stage: Stage, held: list[int]) -> None:
         """Let a stage measure what it wants of images it did not learn from, at full precision as in scoring."""
         if stage.measure is not None:
             self.model.eval()
-            stage.measure(list(self.images.batches(_cut(held, stage.batch_size))))
+            stage.measure(list(self.images.batches(_chunks(held, stage.batch_size))))
 
     def _teach(self, stage: Stage) -> None:
         """Put what learns into training mode and all else into evaluation mode."""
@@ -261,23 +273,25 @@ class _Run:
     ) -> Iterator[tuple[Batch, float]]:
         """Yield this process's parts of all batches that are left, each with what it counts."""
         groups = self.images.by_category(shown)
-        plan = list(_order(stage, groups, self.seed, index, done, total))
-        smallest = min(map(len, plan), default=self.ranks.count)
-        if smallest < self.ranks.count:
+        plan = list(_batch_plan(stage, groups, self.seed, index, done, total))
+        smallest = min(map(len, plan), default=self.processes.count)
+        if smallest < self.processes.count:
             raise TrainingError(
-                f"a batch of {smallest} images cannot be shared by {self.ranks.count} processes; use as many or "
+                f"a batch of {smallest} images cannot be shared by {self.processes.count} processes; use as many or "
                 "fewer --devices, or a larger --batch-size"
             )
-        weights = [self.ranks.weight(len(numbers)) for numbers in plan]
+        weights = [self.processes.local_weight(len(numbers)) for numbers in plan]
         return zip(
-            self._agreed(self._made(stage, plan, done * stage.batch_size, self.ranks)), weights, strict=True
+            self._agreed(self._made(stage, plan, done * stage.batch_size, self.processes)),
+            weights,
+            strict=True,
         )
 
     def _made(
-        self, stage: Stage, plan: list[list[int]], first: int, ranks: ProcessGroup = SINGLE_PROCESS
+        self, stage: Stage, plan: list[list[int]], first: int, processes: ProcessGroup = SINGLE_PROCESS
     ) -> Iterator[Batch]:
         """Make the part of each batch of image numbers, with anomalies drawn by their running number if wanted."""
-        parts = [ranks.part(len(numbers)) for numbers in plan]
+        parts = [processes.local_slice(len(numbers)) for numbers in plan]
         mine = [numbers[part] for numbers, part in zip(plan, parts, strict=True)]
         if stage.synthesizer is None:
             return self.images.batches(mine)
@@ -288,7 +302,7 @@ class _Run:
     def _agreed(self, batches: Iterator[Batch]) -> Iterator[Batch]:
         """Pass batches on while every process can make its own."""
         while True:
-            with self.ranks.raise_in_all():
+            with self.processes.propagate_errors():
                 batch = next(batches, None)
             if batch is None:
                 return
@@ -303,7 +317,7 @@ class _Run:
         if stage.clip:
             torch.nn.utils.clip_grad_norm_(stage.parameters(), stage.clip)
         optimizer.step()
-        value = self.ranks.sum(loss.detach()).item() / self.ranks.count
+        value = self.processes.sum(loss.detach()).item() / self.processes.count
         if not math.isfinite(value):
             raise TrainingError(
                 f"the loss became {value} at step {step + 1} of stage {stage.name!r}; "
@@ -321,31 +335,31 @@ class _Run:
         for name in figures[0]:
             own = sum(each[name] for each in figures) / len(figures)
             # All judge the same batches; what they go by must not differ in the last bit.
-            mean = self.ranks.sum(torch.tensor(own, dtype=torch.float64)).item() / self.ranks.count
+            mean = self.processes.sum(torch.tensor(own, dtype=torch.float64)).item() / self.processes.count
             self.history.curves.setdefault(f"{stage.name}: {name}", []).append(mean)
         best.keep_if_better(self.history.curves[f"{stage.name}: loss"][-1])
         self._teach(stage)
 
     def _save_if_due(self, stage: int, step: int, total: int, optimizer: Optimizer, best: BestState) -> None:
         due = time.monotonic() - self.saved_at > SECONDS_BETWEEN_CHECKPOINTS
-        stop, due = self.ranks.any(self.interruption.asked, due and self.ranks.is_first)
+        stop, due = self.processes.any(self.interruption.asked, due and self.processes.is_first)
         if self.checkpoint and (stop or due or step == total):
-            state = State.take(stage, step, self.history, self.model, optimizer, best, self.ranks)
-            with self.ranks.raise_in_all():
-                if self.ranks.is_first:
+            state = State.take(stage, step, self.history, self.model, optimizer, best, self.processes)
+            with self.processes.propagate_errors():
+                if self.processes.is_first:
                     self.checkpoint.write(state)
             self.saved_at = time.monotonic()
         if stop:
             raise KeyboardInterrupt
 
     def _restore(self, state: State, optimizer: Optimizer, best: BestState) -> int:
-        state.restore(self.model, optimizer, best, self.ranks.number)
+        state.restore(self.model, optimizer, best, self.processes.rank)
         self.history.losses.update({name: list(values) for name, values in state.history.losses.items()})
         self.history.curves.update({name: list(values) for name, values in state.history.curves.items()})
         return state.step
 
 
-def held_out(images: int, seed: int, count: Callable[[int], int] = a_tenth) -> list[int]:
+def choose_held_out(images: int, seed: int, count: Callable[[int], int] = a_tenth) -> list[int]:
     """Choose the training images that a stage is measured by.
 
     A single image is learnt from and judged by at once; there is no other.
@@ -355,11 +369,11 @@ def held_out(images: int, seed: int, count: Callable[[int], int] = a_tenth) -> l
         seed: of the choice.
         count: how many of so many are held out.
     """
-    generator = torch.Generator().manual_seed(_mix(seed, images))
+    generator = torch.Generator().manual_seed(_mix_seeds(seed, images))
     return sorted(torch.randperm(images, generator=generator)[: count(images)].tolist())
 
 
-def _order(
+def _batch_plan(
     stage: Stage, groups: Sequence[list[int]], seed: int, index: int, done: int, total: int
 ) -> Iterator[list[int]]:
     """Yield the image numbers of every step that is left, epoch by epoch."""
@@ -368,16 +382,16 @@ def _order(
     for step in range(done, total):
         epoch, place = divmod(step, an_epoch)
         if place == 0 or not order:
-            order = _epoch(groups, torch.Generator().manual_seed(_mix(seed, index, epoch)))
+            order = _epoch_order(groups, torch.Generator().manual_seed(_mix_seeds(seed, index, epoch)))
         yield order[place * stage.batch_size : (place + 1) * stage.batch_size]
 
 
-def _cut(numbers: list[int], size: int) -> list[list[int]]:
+def _chunks(numbers: list[int], size: int) -> list[list[int]]:
     """Cut a list into batches, the last of them perhaps smaller."""
     return [numbers[start : start + size] for start in range(0, len(numbers), size)]
 
 
-def _epoch(groups: Sequence[list[int]], generator: torch.Generator) -> list[int]:
+def _epoch_order(groups: Sequence[list[int]], generator: torch.Generator) -> list[int]:
     """Order the images of an epoch: a permutation; of several categories, as many of each, in turns.
 
     An epoch shows as many images as there are. A small category is shown over and over, of a large one another part
@@ -393,7 +407,7 @@ def _epoch(groups: Sequence[list[int]], generator: torch.Generator) -> list[int]
     return [number for row in zip(*columns, strict=True) for number in row][:images]
 
 
-def _mix(*numbers: int) -> int:
+def _mix_seeds(*numbers: int) -> int:
     """Combine numbers into a seed that differs wherever one of them does."""
     mixed = 0
     for number in numbers:

@@ -90,6 +90,6 @@ class BranchNormalizer(nn.Module):
         super()._load_from_state_dict(state, prefix, *rest)
 
 
-def described(tokens: Sequence[Tensor]) -> Tensor:
+def image_descriptor(tokens: Sequence[Tensor]) -> Tensor:
     """Put class tokens of several levels, (B, C_k) each, side by side, of length 1 each: (B, sum of C_k)."""
     return torch.cat([F.normalize(token, dim=1) for token in tokens], dim=1)

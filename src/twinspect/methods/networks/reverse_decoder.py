@@ -14,7 +14,7 @@ from torch import Tensor, nn
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from twinspect.methods.networks.teacher_anatomy import Part
+    from twinspect.methods.networks.backbone_stages import BackboneStage
 
 EMBEDDING_BLOCKS = 3
 """Residual blocks of the one-class embedding, as in the authors' code."""
@@ -27,7 +27,7 @@ class Bottleneck(nn.Module):
         parts: the teacher's, fine to coarse.
     """
 
-    def __init__(self, parts: Sequence[Part]) -> None:
+    def __init__(self, parts: Sequence[BackboneStage]) -> None:
         super().__init__()
         coarsest = parts[-1]
         self.reach = nn.ModuleList(_reach(part, coarsest) for part in parts)
@@ -61,7 +61,7 @@ class Decoder(nn.Module):
         width: channels of the embedding, whose stride is twice the coarsest level's.
     """
 
-    def __init__(self, parts: Sequence[Part], width: int) -> None:
+    def __init__(self, parts: Sequence[BackboneStage], width: int) -> None:
         super().__init__()
         self.stages = nn.ModuleList()
         reduction = 2 * parts[-1].reduction
@@ -107,7 +107,7 @@ class ResidualBlock(nn.Module):
         return out
 
 
-def _reach(part: Part, coarsest: Part) -> nn.Sequential:
+def _reach(part: BackboneStage, coarsest: BackboneStage) -> nn.Sequential:
     """Bring a level to the coarsest stride by strided 3x3 convolutions; the width doubles with each halving."""
     layers: list[nn.Module] = []
     channels, reduction = part.channels, part.reduction
@@ -120,7 +120,7 @@ def _reach(part: Part, coarsest: Part) -> nn.Sequential:
     return nn.Sequential(*layers)
 
 
-def _stage(part: Part, channels: int, scale: int) -> nn.Sequential:
+def _stage(part: BackboneStage, channels: int, scale: int) -> nn.Sequential:
     blocks = []
     for number in range(part.blocks):
         signed = part.signed and number == part.blocks - 1

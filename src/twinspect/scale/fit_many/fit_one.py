@@ -56,7 +56,7 @@ def make(job: FitJob, progress: Progress | None = None) -> Made:
 
 def _trial(job: FitJob, progress: Progress | None) -> Trial:
     resumed = any(job.checkpoints.glob("*.safetensors"))
-    peak_memory.begin()
+    peak_memory.reset()
     detector, data = job.run.detector.clone(), job.run.read()
     began = time.perf_counter()
     detector.fit(data, progress=progress, checkpoint=job.checkpoints, resume=True)
@@ -70,7 +70,9 @@ def _found(detector: Detector, data: DataSet, seconds: float | None) -> Trial:
     trained = detector.data_["train"]
     tested = evaluate(detector, data) if data.split("test") else None
     # Scoring is not timed apart from reading masks, so no rate is given.
-    costs = Costs(seconds, None, peak_memory.resident(), peak_memory.on_gpu(), *sizes(detector.model_))
+    costs = Costs(
+        seconds, None, peak_memory.resident_bytes(), peak_memory.gpu_bytes(), *sizes(detector.model_)
+    )
     if tested:
         return trial_of(tested, trained, costs)
     return Trial([], {}, {}, {}, {}, {"train": trained, "good": 0, "anomalous": 0, "unreadable": 0}, costs)

@@ -21,7 +21,7 @@ NARROWER = 0.75
 
 
 @dataclass(frozen=True)
-class Part:
+class BackboneStage:
     """One stage of a teacher, which ends in a level.
 
     Attributes:
@@ -39,7 +39,7 @@ class Part:
     inner: int
 
 
-def anatomy(teacher: Teacher) -> tuple[Part, ...]:
+def backbone_stages(teacher: Teacher) -> tuple[BackboneStage, ...]:
     """Take a teacher apart, fine to coarse.
 
     Spatial convolutions (larger than 1x1) are counted by the stride they work at: a bottleneck of a ResNet has
@@ -51,16 +51,16 @@ def anatomy(teacher: Teacher) -> tuple[Part, ...]:
     """
     widths = _widths_by_stride(teacher)
     return tuple(
-        _part(level.channels, level.reduction, level.signed, widths.get(level.reduction, []))
+        _stage(level.channels, level.reduction, level.signed, widths.get(level.reduction, []))
         for level in teacher.levels
     )
 
 
-def _part(channels: int, reduction: int, signed: bool, widths: Sequence[int]) -> Part:
+def _stage(channels: int, reduction: int, signed: bool, widths: Sequence[int]) -> BackboneStage:
     inner = int(statistics.median(widths)) if widths else channels
     if inner < NARROWER * channels:
-        return Part(channels, reduction, signed, len(widths), inner)
-    return Part(channels, reduction, signed, max(1, len(widths) // 2), 0)
+        return BackboneStage(channels, reduction, signed, len(widths), inner)
+    return BackboneStage(channels, reduction, signed, max(1, len(widths) // 2), 0)
 
 
 def _widths_by_stride(teacher: Teacher) -> dict[int, list[int]]:
