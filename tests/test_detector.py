@@ -123,7 +123,7 @@ def test_what_is_not_kept_in_memory_is_computed_anew_to_the_same_batches(parts: 
     found = []
     for cache_mb, workers in ((2048, 2), (1, 2), (0, 0)):
         images = TrainingImages(detector.model_, data, torch.device("cpu"), workers=workers)
-        images.keep(cache_mb * 2**20, NoProgress())
+        images.fill_cache(cache_mb * 2**20, NoProgress())
         found.append([_sorted(batch) for batch in images.batches(order)])
     for other in found[1:]:
         for one, two in zip(found[0], other, strict=True):

@@ -203,7 +203,7 @@ class Detector(TorchDetector):
         images = fingerprint([*train, *held])
         fitting = self.fitting(images, progress=progress, checkpoint=checkpoint, resume=resume)
         self._processes = fitting.trainer.processes
-        model, history, good = fitting.cross(train) if kind == "cv" else fitting.split(train, held)
+        model, history, good = fitting.fit_folds(train) if kind == "cv" else fitting.fit_split(train, held)
         self.calibration_ = good.calibration(self.false_alarm_rate, kind)  # it may refuse, so it comes first
         self.model_, self.losses_, self.curves_ = tiled(model, tiling), history.losses, history.curves
         named = {sample.name: sample for sample in (train if kind == "cv" else held)}

@@ -306,7 +306,7 @@ def test_what_cannot_be_joined_is_refused(mkd: ts.Detector, rd: ts.Detector, joi
         ("parts.twin", "got one str"),
         (7, "got one int"),
         ([mkd, "rd.twin"], r"detector 2 is a str; allowed are .*twinspect\.load\(path\)"),
-        ([join, mkd], r"detector 1 is a join itself.*noisy_or\(\[\*join\.members_, other\]\)"),
+        ([join, mkd], r"detector 1 is a joined detector itself.*noisy_or\(\[\*join\.members_, other\]\)"),
         ([mkd, rd, mkd], r"detectors 1 and 3 are the same, Detector\('mkd'"),
         ([mkd, with_calibration(rd, rd.calibration_).set_params(bits=12)], "bits=12 and bits=None"),
     ):
@@ -469,6 +469,6 @@ def test_mistakes_are_one_line(run: Any, bundles: list[str], parts: Path, tmp_pa
     assert not out.exists()
     run("join", *bundles, "--out", out)
     code, _, err = run("join", out, bundles[0], "--out", tmp_path / "k.twin")
-    assert (code, "is a join itself" in err) == (2, True)
+    assert (code, "is a joined detector itself" in err) == (2, True)
     code, _, err = run("evaluate", out, parts, "--out", tmp_path / "report", "--features")
     assert (code, "features are laid out of one teacher" in err) == (2, True)

@@ -129,7 +129,7 @@ def run_trial(
     peak_memory.reset()
     fitting = detector.fitting(fingerprint(train), progress=progress, checkpoint=checkpoint, resume=True)
     began = time.perf_counter()
-    model, _ = fitting.whole(train)
+    model, _ = fitting.fit_all(train)
     seconds = None if resumed else time.perf_counter() - began
     scoring = _Scoring(fitting, model, test)
     measured = scoring.measure(progress)

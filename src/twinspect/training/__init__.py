@@ -1,4 +1,4 @@
-"""The training loop, what it reads, its checkpoints, and fits with a part held out or in folds."""
+"""The training loop, its inputs and checkpoints, and fits with held-out images or in folds."""
 
 from __future__ import annotations
 
