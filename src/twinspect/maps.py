@@ -92,7 +92,7 @@ def _enlarging_matrix(side: int, target: int, sigma: float) -> Tensor:
 
 
 def image_score(maps: Tensor, top_share: float) -> Tensor:
-    """Take the image score from every map.
+    """Compute the image score of every map.
 
     Args:
         maps: (B, H, W) float.

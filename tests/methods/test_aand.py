@@ -16,7 +16,7 @@ from twinspect.methods.aand import AAND, AANDConfig, anomalous_patches
 from twinspect.methods.base import Batch
 from twinspect.methods.config import make_config, shortfall
 from twinspect.methods.losses import amplification_loss, focal_loss, hard_loss
-from twinspect.methods.networks.feature_amplifier import AmplifierGate, FeatureAmplifier, encoding
+from twinspect.methods.networks.feature_amplifier import AmplifierGate, FeatureAmplifier, position_encoding
 from twinspect.methods.rd import RD, RDConfig, stepped
 from twinspect.teachers import create_teacher
 
@@ -156,7 +156,7 @@ def test_the_gates_weight_is_the_softmax_mass_of_the_anomalous_items() -> None:
     gate, features = AmplifierGate(8, 3), picture(1, 8, 2, 2)
     with torch.no_grad():
         weight = gate(features)
-        query = gate.query(features + encoding(8, 2, 2))[0]
+        query = gate.query(features + position_encoding(8, 2, 2))[0]
     memory = gate.memory.detach().double().numpy()
     for i in range(2):
         for j in range(2):
@@ -186,7 +186,7 @@ def test_a_residual_is_added_where_the_weight_says(residual: str, by_hand: Any) 
 
 
 def test_places_are_told_apart_by_their_encoding() -> None:
-    codes = encoding(10, 6, 7)
+    codes = position_encoding(10, 6, 7)
     assert codes.shape == (10, 6, 7)
     assert codes.abs().max() <= 1
     flat = codes.flatten(1).T

@@ -155,27 +155,27 @@ def test_the_score_is_noisy_or_of_students_t(method: Dual) -> None:
     images = picture(4, 3, 64, 64, seed=2)
     with torch.no_grad():
         method.measure(held)
-        found = method(images)
-        raw = method.judged(images, method.targets(images))[1].double().numpy()
-        good = np.concatenate([method.judged(b.images, b.targets)[1].double().numpy() for b in held])
+        output = method(images)
+        score, raw = method.image_score(output), method.branch_scores(output).double().numpy()
+        good = np.concatenate([method.branch_scores(method(b.images)).double().numpy() for b in held])
     scale = good.std(axis=0, ddof=1) * np.sqrt(1 + 1 / 5)
     expected = -stats.t(4).logsf((raw - good.mean(axis=0)) / scale).sum(axis=1)
-    np.testing.assert_allclose(
-        found.score, expected, rtol=0.04, atol=0.02
-    )  # the tail is Wallace's approximation
+    # The tail is Wallace's approximation.
+    np.testing.assert_allclose(score, expected, rtol=0.04, atol=0.02)
 
 
 def test_the_local_score_is_the_mean_of_the_top_of_the_map(method: Dual) -> None:
     images = picture(2, 3, 64, 64)
     with torch.no_grad():
-        found, raw = method.judged(images, method.targets(images))
-    top = np.sort(found.flatten(1).numpy(), axis=1)[:, -40:]  # one in a hundred of 4096
+        output = method(images)
+        raw = method.branch_scores(output)
+    top = np.sort(output.map.flatten(1).numpy(), axis=1)[:, -40:]  # one in a hundred of 4096
     np.testing.assert_allclose(raw[:, 0], top.mean(axis=1), rtol=1e-5)
 
 
 @pytest.mark.parametrize("name", KINDS)
 @pytest.mark.parametrize("branch", ["local", "semantic"])
-def test_a_branch_alone_says_what_it_says_in_company(name: str, branch: str) -> None:
+def test_a_branch_scores_the_same_alone_and_with_the_other(name: str, branch: str) -> None:
     teacher = teacher_of(name)
     both = Dual(teacher, DualConfig(size=64)).eval()
     alone = Dual(teacher, make_config(DualConfig, branch, {"size": 64})).eval()
@@ -184,14 +184,14 @@ def test_a_branch_alone_says_what_it_says_in_company(name: str, branch: str) -> 
     )
     images = picture(3, 3, 64, 64)
     with torch.no_grad():
-        found = alone(images)
-        raw = both.judged(images, both.targets(images))[1]
-        learnt = alone.loss(Batch(images, alone.targets(images)))
-    torch.testing.assert_close(found.score, raw[:, int(branch == "semantic")])
-    assert found.map.shape == (3, 64, 64)
-    assert learnt.isfinite()
+        output = alone(images)
+        raw = both.branch_scores(both(images))
+        loss = alone.loss(Batch(images, alone.targets(images)))
+    torch.testing.assert_close(alone.image_score(output), raw[:, int(branch == "semantic")])
+    assert output.map.shape == (3, 64, 64)
+    assert loss.isfinite()
     if branch == "semantic":  # it says that something is wrong, not where
-        torch.testing.assert_close(found.map, found.score[:, None, None].expand(-1, 64, 64))
+        torch.testing.assert_close(output.map, output.score[:, None, None].expand(-1, 64, 64))
 
 
 def test_the_teacher_looks_once_at_every_image(method: Dual) -> None:
@@ -233,7 +233,7 @@ def test_top_mean_takes_at_least_the_peak() -> None:
     np.testing.assert_allclose(maps.top_mean(values, 0.2), expected, rtol=1e-6)
 
 
-def test_kinds_are_told_apart_and_each_is_judged_by_its_own() -> None:
+def test_categories_are_recognised_and_each_has_its_own_distribution() -> None:
     torch.manual_seed(0)
     random = torch.Generator().manual_seed(0)
     kinds = torch.tensor([0] * 9 + [1] * 6 + [2])
@@ -252,7 +252,7 @@ def test_kinds_are_told_apart_and_each_is_judged_by_its_own() -> None:
         if n > 2:  # below, Wallace's approximation of the tail is rough
             expected = -stats.t(n - 1).logsf(places).sum()
             assert found[kind] == pytest.approx(expected, rel=0.04)
-    assert spreads.kinds(descriptions).tolist() == kinds.tolist()
+    assert spreads.nearest_category(descriptions).tolist() == kinds.tolist()
     # As good as its own kind goes: told by pooled scores, the third would be far out and the first beyond suspicion.
     assert found[2] < 2
 
@@ -266,7 +266,7 @@ def test_kinds_are_told_by_what_hardly_varies_within_them() -> None:
     descriptions = torch.stack([quiet, loud], dim=1)
     spreads = BranchNormalizer(1, "student")
     spreads.measure(torch.zeros(40, 1), descriptions, kinds)
-    assert spreads.kinds(descriptions).tolist() == kinds.tolist()
+    assert spreads.nearest_category(descriptions).tolist() == kinds.tolist()
 
 
 def test_kinds_are_saved_whatever_their_number(tmp_path: Path) -> None:
