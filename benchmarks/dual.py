@@ -29,7 +29,6 @@ from twinspect.benchmark.mean_std import MeanStd
 from twinspect.benchmark.trial import run_trial
 from twinspect.evaluation.labelled_set import labels_and_scores
 from twinspect.methods import method_class, noisy_or
-from twinspect.methods.base import Output
 from twinspect.methods.config import parse_setting
 from twinspect.methods.dual import Dual
 from twinspect.methods.networks.branch_normalizer import BranchNormalizer
@@ -40,6 +39,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from twinspect.data import DataSet, Sample
+    from twinspect.methods.base import Output
 
 WEIGHTS = "resnet18_layers1-3.safetensors"
 PRODUCTS = ("cookies", "deeppcb", "aliens")

@@ -58,13 +58,13 @@ def student_view(images: Tensor) -> Tensor:
 
 def levels_before(network: PocketNetwork, images: Tensor) -> tuple[Tensor, ...]:
     """Give every level of a pocket network before its last ReLU: (B, C, h, w) maps, fine to coarse."""
-    images = network.start(student_view(images))
+    images = network.stem_features(student_view(images))
     levels = []
     for stage in network.stages.values():
         *first, last = stage
         for block in first:
             images = block(images)
-        levels.append(last.before(images))
+        levels.append(last.pre_activation(images))
         images = functional.relu(levels[-1])
     return tuple(levels)
 

@@ -45,10 +45,10 @@ def pruned(expert: Teacher, views: Maps) -> PocketNetwork:
     network = PocketNetwork().to(views[0].device)
     theirs = [network.pool(stem(normalise(batch, expert.mean, expert.std)).relu()) for batch in views]
     _prune_stem(network.stem, stem, expert, theirs, residuals[0].first)
-    ours = [network.start(student_view(batch)) for batch in views]
+    ours = [network.stem_features(student_view(batch)) for batch in views]
     blocks = [block for stage in network.stages.values() for block in stage]
     for block, residual in zip(blocks, residuals, strict=True):
-        answers = [residual.before(maps) for maps in theirs]
+        answers = [residual.pre_activation(maps) for maps in theirs]
         _prune_block(block, residual.first, ours, theirs, answers)
         ours, theirs = [block(maps) for maps in ours], [maps.relu() for maps in answers]
     return network
@@ -62,7 +62,7 @@ class Residual:
     second: nn.Conv2d
     skip: nn.Module
 
-    def before(self, images: Tensor) -> Tensor:
+    def pre_activation(self, images: Tensor) -> Tensor:
         """Give (B, C, h, w) before the last ReLU."""
         skipped: Tensor = self.skip(images)
         return skipped + self.second(self.first(images).relu())

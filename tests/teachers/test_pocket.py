@@ -200,7 +200,7 @@ def test_auto_takes_the_pocket_teacher_where_the_usual_one_cannot_be_had(
         teacher = create_teacher("auto")
     assert teacher.name == "pocket"
     assert "auto took pocket" in caplog.text
-    assert "resnet18 cannot be had" in caplog.text
+    assert "resnet18 is not available" in caplog.text
     assert any("auto took pocket" in note for note in teacher.notes)
 
 

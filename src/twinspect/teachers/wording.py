@@ -1,4 +1,4 @@
-"""Wording shared by the errors and notes on teachers."""
+"""Wording shared by error messages and notes on teachers."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
 SHOWN = 3
-"""How many names a message lists before it only counts."""
+"""Maximum of names listed in a message; the rest is counted."""
 
 
 def summarize_error(error: BaseException) -> str:
-    r"""Say in one line why something failed.
+    r"""Summarize an error in one line.
 
     >>> summarize_error(ValueError("bad header\nsee the manual"))
     'ValueError: bad header'

@@ -1,4 +1,4 @@
-"""Making the pocket teacher: its network, and the weights that ship beside this file."""
+"""Building the pocket teacher from its network and the weights that ship beside this file."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def create(*, weights: Path | str | None, layers: Sequence[int | str] | None, se
         backbone,
         Card(
             name=POCKET,
-            network="",  # the registry says how to build it again
+            network="",  # set by the registry
             levels=probe_levels(backbone, names, INPUT_SIZE),
             mean=MEAN,
             std=STD,
@@ -65,7 +65,7 @@ def _load_weights(backbone: PocketNetwork, given: Path | str | None, seed: int) 
         standardise(backbone, seed)
         return random_origin(backbone, seed)
     path = Path(given).expanduser() if given else WEIGHTS
-    notes = files.load_into(backbone, files.read(path), prefix="", who=POCKET, where=str(path))
+    notes = files.load_into(backbone, files.read(path), prefix="", network_name=POCKET, source=str(path))
     if given:
         return Origin(sha256_of_file(path), str(path), f"not known: that of {path.name}", notes)
     return Origin(sha256_of_file(path), SHIPPED, POCKET_LICENCE, notes)
