@@ -264,13 +264,13 @@ def test_a_stage_holds_out_all_tiles_of_an_image_or_none(
     sheets: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     divided: list[tuple[list[int], list[int]]] = []
-    real = trainer._Run._divide
+    real = trainer._Run._split
 
     def spy(self: Any, stage: Any) -> Any:
         divided.append(real(self, stage))
         return divided[-1]
 
-    monkeypatch.setattr(trainer._Run, "_divide", spy)
+    monkeypatch.setattr(trainer._Run, "_split", spy)
     detector = ts.Detector("aand", **TILED, amplify_steps=2).fit(sheets)
     assert list(detector.losses_) == ["amplify", "distil"]
     assert detector.score(np.stack([large(1)])).map[0].shape == (SIDE, SIDE)  # type: ignore[index]
@@ -370,7 +370,7 @@ def test_maps_that_are_stretched_tile_by_tile_are_refused(sheets: Path) -> None:
 def test_it_is_not_joined_and_its_features_are_not_laid_out(
     fitted_on_tiles: ts.Detector, fitted: ts.Detector
 ) -> None:
-    with pytest.raises(ConfigError, match="only detectors of whole images are joined"):
+    with pytest.raises(ConfigError, match="only detectors of whole images can be joined"):
         ts.noisy_or([fitted, fitted_on_tiles])
     from twinspect.evaluation.patch_features import one_teacher
 
