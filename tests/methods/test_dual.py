@@ -61,7 +61,7 @@ def batch_of(method: Dual, *shape: int) -> Batch:
 
 
 def cosine(a: Tensor, b: Tensor) -> float:
-    left, right = (each.detach().double().numpy().ravel() for each in (a, b))
+    left, right = (tensor.detach().double().numpy().ravel() for tensor in (a, b))
     return float(left @ right / np.linalg.norm(left) / np.linalg.norm(right))
 
 
@@ -70,8 +70,8 @@ def cosine(a: Tensor, b: Tensor) -> float:
 
 def test_the_relaxed_loss_has_the_value_of_the_plain_one() -> None:
     teacher, student = picture(3, 5, 4, 6), picture(3, 5, 4, 6, seed=1)
-    found = relaxed_loss(teacher, student, easy_share=0.9, easy_weight=0.1)
-    torch.testing.assert_close(found, direction_loss(teacher, student))
+    actual = relaxed_loss(teacher, student, easy_share=0.9, easy_weight=0.1)
+    torch.testing.assert_close(actual, direction_loss(teacher, student))
 
 
 @pytest.mark.parametrize("share", [0.0, 0.25, 0.9, 1.0])
@@ -98,23 +98,23 @@ def test_the_noisy_or_loss_is_minus_the_log_of_no_alarm() -> None:
 def test_the_loss_follows_from_what_students_and_teacher_say(method: Dual) -> None:
     batch = batch_of(method, 2, 3, 64, 64)
     with torch.no_grad():
-        found = float(method.loss(batch))
+        actual = float(method.loss(batch))
         levels, tokens = method.teacher.describe(batch.images)
         if method.has_tokens:
             groups = [torch.stack(levels[:4]).mean(0), torch.stack(levels[4:8]).mean(0)]
-            own = method.students["semantic"].with_class_tokens(batch.images)[1]
+            values = method.students["semantic"].with_class_tokens(batch.images)[1]
         else:
             groups = list(levels)
-            own = [level.mean((2, 3)) for level in method.students["semantic"](batch.images)]
+            values = [level.mean((2, 3)) for level in method.students["semantic"](batch.images)]
         rebuilt = method.students["local"](groups)
     losses = []
     for image in range(2):
         local = np.mean([1 - cosine(t[image], s[image]) for t, s in zip(groups, rebuilt, strict=True)])
         semantic = np.mean(
-            [1 - cosine(t[image], s[image]) for t, s in zip(tokens[-len(own) :], own, strict=True)]
+            [1 - cosine(t[image], s[image]) for t, s in zip(tokens[-len(values) :], values, strict=True)]
         )
         losses.append(-np.log(1 - local / 2) - np.log(1 - semantic / 2))
-    assert found == pytest.approx(np.mean(losses), abs=1e-6)
+    assert actual == pytest.approx(np.mean(losses), abs=1e-6)
 
 
 def test_gradients_reach_both_students_and_nothing_else(method: Dual) -> None:
@@ -123,8 +123,8 @@ def test_gradients_reach_both_students_and_nothing_else(method: Dual) -> None:
     moved = {name for name, p in method.named_parameters() if p.grad is not None and bool(p.grad.abs().any())}
     assert not any(name.startswith("teacher") for name in moved)
     for student in ("local", "semantic"):
-        own = [name for name, _ in method.named_parameters() if name.startswith(f"students.{student}.")]
-        assert len(moved & set(own)) > 0.8 * len(own)
+        names = [name for name, _ in method.named_parameters() if name.startswith(f"students.{student}.")]
+        assert len(moved & set(names)) > 0.8 * len(names)
 
 
 def test_the_semantic_student_learns_from_class_tokens_alone(method: Dual) -> None:
@@ -132,7 +132,7 @@ def test_the_semantic_student_learns_from_class_tokens_alone(method: Dual) -> No
     batch = batch_of(method, 2, 3, 64, 64)
     maps_only = len([t for t in batch.targets if t.shape[-1] > 1])
     other = tuple(
-        picture(*t.shape, seed=9) if place < maps_only else t for place, t in enumerate(batch.targets)
+        picture(*t.shape, seed=9) if index < maps_only else t for index, t in enumerate(batch.targets)
     )
     gradients = []
     for targets in (batch.targets, other):
@@ -218,11 +218,11 @@ def test_the_teacher_looks_once_at_every_image(method: Dual) -> None:
 @pytest.mark.parametrize("shape", [(64, 96), (128, 64), (32, 160)])
 def test_images_need_not_be_square(method: Dual, shape: tuple[int, int]) -> None:
     with torch.no_grad():
-        found = method(picture(2, 3, *shape))
+        actual = method(picture(2, 3, *shape))
         alone = method(picture(2, 3, *shape)[1:])
-    assert found.map.shape == (2, *shape)
-    torch.testing.assert_close(alone.map[0], found.map[1], rtol=1e-4, atol=1e-5)
-    torch.testing.assert_close(alone.score[0], found.score[1], rtol=1e-3, atol=1e-3)
+    assert actual.map.shape == (2, *shape)
+    torch.testing.assert_close(alone.map[0], actual.map[1], rtol=1e-4, atol=1e-5)
+    torch.testing.assert_close(alone.score[0], actual.score[1], rtol=1e-3, atol=1e-3)
 
 
 def test_top_mean_takes_at_least_the_peak() -> None:
@@ -243,18 +243,18 @@ def test_categories_are_recognised_and_each_has_its_own_distribution() -> None:
     spreads = BranchNormalizer(2, "student")
     spreads.measure(scores, descriptions, kinds)
     new = torch.tensor([[1.0, 0.5], [11.0, 12.0], [21.0, 20.0]])
-    found = spreads(new, torch.eye(3) * 5).numpy()
+    actual = spreads(new, torch.eye(3) * 5).numpy()
     for kind in range(3):
-        own = scores[kinds == kind].numpy().astype(float)
-        n = len(own)
-        deviation = own.std(axis=0, ddof=1) if n > 1 else np.abs(own[0])
-        places = (new[kind].numpy() - own.mean(axis=0)) / (deviation * np.sqrt(1 + 1 / n))
+        values = scores[kinds == kind].numpy().astype(float)
+        n = len(values)
+        deviation = values.std(axis=0, ddof=1) if n > 1 else np.abs(values[0])
+        places = (new[kind].numpy() - values.mean(axis=0)) / (deviation * np.sqrt(1 + 1 / n))
         if n > 2:  # below, Wallace's approximation of the tail is rough
             expected = -stats.t(n - 1).logsf(places).sum()
-            assert found[kind] == pytest.approx(expected, rel=0.04)
+            assert actual[kind] == pytest.approx(expected, rel=0.04)
     assert spreads.nearest_category(descriptions).tolist() == kinds.tolist()
     # As good as its own kind goes: told by pooled scores, the third would be far out and the first beyond suspicion.
-    assert found[2] < 2
+    assert actual[2] < 2
 
 
 def test_kinds_are_told_by_what_hardly_varies_within_them() -> None:
@@ -307,7 +307,7 @@ def test_linear_attention_is_the_weighted_mean_it_is_said_to_be() -> None:
     torch.manual_seed(0)
     layer, tokens = Attention(128, linear=True).eval(), picture(2, 9, 128)
     with torch.no_grad():
-        found = layer(tokens)
+        actual = layer(tokens)
         query, key, value = (
             layer.to_qkv(tokens).double().numpy().reshape(2, 9, 3, 2, 64).transpose(2, 0, 3, 1, 4)
         )
@@ -315,7 +315,7 @@ def test_linear_attention_is_the_weighted_mean_it_is_said_to_be() -> None:
         weights = positive[0] @ positive[1].swapaxes(2, 3)
         mixed = weights / weights.sum(axis=3, keepdims=True) @ value
         expected = layer.out(torch.from_numpy(mixed.transpose(0, 2, 1, 3).reshape(2, 9, 128)).float())
-    torch.testing.assert_close(found, expected, rtol=1e-4, atol=1e-5)
+    torch.testing.assert_close(actual, expected, rtol=1e-4, atol=1e-5)
 
 
 def test_the_decoder_rebuilds_groups_as_in_a_mirror() -> None:
@@ -441,7 +441,7 @@ def test_a_sibling_is_built_like_the_teacher_and_may_learn(name: str) -> None:
     )
     assert torch.equal(first, again)
     assert not torch.equal(first, third)
-    assert not torch.equal(first, own)
+    assert not torch.equal(first, values)
 
 
 def test_the_semantic_student_follows_the_seed_and_never_repeats_a_random_teacher() -> None:

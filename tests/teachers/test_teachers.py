@@ -224,7 +224,7 @@ def test_a_model_that_timm_cannot_cut_into_levels_is_refused(monkeypatch: pytest
 
     monkeypatch.setattr(timm, "create_model", fails)
     with pytest.raises(
-        TeacherError, match=r"no feature maps of resnet26 \(RuntimeError: features_only not impl"
+        TeacherError, match=r"cannot extract feature maps of resnet26 \(RuntimeError: features_only not impl"
     ):
         create_teacher("resnet26", weights="random")
 

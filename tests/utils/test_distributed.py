@@ -84,7 +84,7 @@ def test_numbers_of_good_images_come_back_as_they_were() -> None:
     for number, sample in enumerate(samples):
         heat = np.linspace(0, 1 / (3 + number), 12, dtype=np.float32).reshape(3, 4)
         good.add(sample, 1 / 3 + number, heat, ImageStatistics(*(value / 7 for value in range(9))))
-    assert GoodScores.of(samples, good.to_numbers()) == good
+    assert GoodScores.from_numbers(samples, good.to_numbers()) == good
     assert GoodScores().to_numbers().shape == (0, GoodScores.NUMBERS)
 
 
@@ -165,14 +165,14 @@ def test_a_synchronised_norm_of_one_process_is_torchs(affine: bool) -> None:
     images = (torch.randn(3, 4, 5, 6) * 2 + 50).requires_grad_()
     again = images.detach().clone().requires_grad_()
     expected = torch.nn.BatchNorm2d(4, affine=affine, momentum=0.3)
-    found = SynchronisedBatchNorm2d(4, affine=affine, momentum=0.3)
+    actual = SynchronisedBatchNorm2d(4, affine=affine, momentum=0.3)
     upstream = torch.randn(3, 4, 5, 6)
     (expected(images) * upstream).sum().backward()
-    (found(again) * upstream).sum().backward()
-    torch.testing.assert_close(found(again), expected(images), rtol=1e-4, atol=1e-4)
+    (actual(again) * upstream).sum().backward()
+    torch.testing.assert_close(actual(again), expected(images), rtol=1e-4, atol=1e-4)
     torch.testing.assert_close(again.grad, images.grad, rtol=1e-4, atol=1e-5)
     for name, value in expected.state_dict().items():
-        torch.testing.assert_close(found.state_dict()[name], value, rtol=1e-5, atol=1e-5, msg=name)
+        torch.testing.assert_close(actual.state_dict()[name], value, rtol=1e-5, atol=1e-5, msg=name)
 
 
 def test_modules_are_as_before_once_the_training_is_over() -> None:
@@ -230,9 +230,9 @@ def distances(first: Path, second: Path) -> dict[str, float]:
     assert one.keys() == other.keys()
     sizes = {name: float(tensor.double().norm()) for name, tensor in one.items() if tensor.numel()}
     apart = {name: float((one[name].double() - other[name].double()).norm()) for name in sizes}
-    found = {name: apart[name] / size for name, size in sizes.items() if size}
+    actual = {name: apart[name] / size for name, size in sizes.items() if size}
     return {
-        **found,
+        **actual,
         "all": float(np.linalg.norm(list(apart.values())) / np.linalg.norm(list(sizes.values()))),
     }
 

@@ -106,7 +106,7 @@ class Fitting:
             good = self.scorer.score_good(self.engine(model), [samples[index] for index in indices])
         numbers = torch.zeros(len(samples), GoodScores.NUMBERS, dtype=torch.float64)
         numbers[indices] = torch.from_numpy(good.to_numbers())
-        return GoodScores.of(samples, processes.sum(numbers).numpy())
+        return GoodScores.from_numbers(samples, processes.sum(numbers).numpy())
 
     def _build_model(self) -> Model:
         with torch.random.fork_rng(devices=[]):
