@@ -148,7 +148,7 @@ def test_forward_is_the_same_path_as_score(join: JoinedDetector) -> None:
     picture = stripes(31)
     with torch.inference_mode():
         output = join.model_(torch.from_numpy(picture).permute(2, 0, 1)[None])
-    found = join.score(picture[None])
+    scores = join.score(picture[None])
     np.testing.assert_allclose(output.score, scores.image, rtol=1e-5)
     np.testing.assert_allclose(output.map, scores.map, rtol=1e-5)
 
@@ -193,7 +193,7 @@ def test_without_good_images_each_is_ranked_by_the_others(
             others = dict(zip(member.names, member.scores, strict=True))
             total += float(surprise(others.pop(name), list(others.values())))
         expected[name] = total
-    found = join.calibration_
+    calibration = join.calibration_
     assert len(calibration.names) == 9
     assert calibration.kind == "cv"
     assert "estimate" in calibration.promise()
@@ -284,7 +284,7 @@ def test_names_from_different_images_are_not_matched(mkd: ts.Detector, rd: ts.De
     stranger = with_calibration(rd, rd.calibration_, fingerprint="0" * 64)
     with pytest.raises(CalibrationError, match=r"different images.*good=DATA"):
         ts.noisy_or([mkd, stranger])
-    found = ts.noisy_or([mkd, stranger], good=pictures()[:9])
+    joined = ts.noisy_or([mkd, stranger], good=pictures()[:9])
     assert joined.data_["fingerprint"] == f"{mkd.data_['fingerprint']} + {'0' * 64}"
 
 

@@ -436,7 +436,7 @@ def test_a_sibling_is_built_like_the_teacher_and_may_learn(name: str) -> None:
     shapes = {key: value.shape for key, value in teacher.backbone.state_dict().items()}
     assert {key: value.shape for key, value in one.state_dict().items()} == shapes
     assert all(p.requires_grad for p in one.parameters())
-    first, again, third, own = (
+    first, again, third, values = (
         torch.cat([p.flatten() for p in n.parameters()]) for n in (one, same, other, teacher)
     )
     assert torch.equal(first, again)
