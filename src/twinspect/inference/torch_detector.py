@@ -51,7 +51,8 @@ class TorchDetector(BaseDetector):
         """Build what :meth:`to_record` described, without any weights."""
 
     def _model(self) -> ScoringModel:
-        self._check_fitted()
+        if not hasattr(self, "model_"):  # a joined detector has a model before its first calibration
+            self._check_fitted()
         return self.model_
 
     def _engine(self) -> TorchEngine:
