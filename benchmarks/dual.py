@@ -33,12 +33,13 @@ from twinspect.methods.config import parse_setting
 from twinspect.methods.dual import Dual
 from twinspect.methods.networks.branch_normalizer import BranchNormalizer
 from twinspect.metrics import auroc
-from twinspect.utils.progress import Silent
+from twinspect.utils.progress import NoProgress
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from twinspect.data import DataSet, Sample
+    from twinspect.methods.base import Output
 
 WEIGHTS = "resnet18_layers1-3.safetensors"
 PRODUCTS = ("cookies", "deeppcb", "aliens")
@@ -135,7 +136,7 @@ def measure(
     return found
 
 
-class Watch(Silent):
+class Watch(NoProgress):
     """Notes, of every batch that a dual model judges, what each branch says and how the teacher describes it."""
 
     def __init__(self) -> None:
@@ -145,36 +146,36 @@ class Watch(Silent):
         self._noted = self.fitting
 
     def start(self, stage: str, total: int, done: int) -> None:
-        """Tell what is judged while the model is fitted from what is judged of the test images."""
+        """Keep branch scores of the fit apart from those of the test images."""
         del total, done
         self._noted = self.scoring if stage == "score" else self.fitting
 
     def __enter__(self) -> Watch:  # noqa: PYI034 - nobody derives from it
-        self._judged = judged = Dual.judged
+        self._branch_scores = branch_scores = Dual.branch_scores
 
-        def noting(model: Dual, images: torch.Tensor, targets: Any) -> Any:
-            found, scores = judged(model, images, targets)
+        def noting(model: Dual, output: Output) -> torch.Tensor:
+            scores = branch_scores(model, output)
             self.model = model
-            self._noted.append((scores.clone(), model.description(targets)))
-            return found, scores
+            self._noted.append((scores.clone(), output.context[1]))
+            return scores
 
-        Dual.judged = noting
+        Dual.branch_scores = noting
         return self
 
     def __exit__(self, *_: object) -> None:
-        Dual.judged = self._judged
+        Dual.branch_scores = self._branch_scores
 
 
 def joined(watch: Watch, tail: noisy_or.Tail) -> np.ndarray:
     """Join the branches as the model would with another tail."""
     spreads = BranchNormalizer(2, tail)
-    scores, descriptions = (torch.cat(each) for each in zip(*watch.fitting, strict=True))
-    known = watch.model.spreads
-    kinds = (
-        known.kinds(descriptions) if len(known.centres) > 1 else torch.zeros(len(scores), dtype=torch.long)
-    )
-    spreads.measure(scores, descriptions, kinds)
-    return torch.cat([spreads(own, text) for own, text in watch.scoring]).numpy()
+    scores, descriptors = (torch.cat(column) for column in zip(*watch.fitting, strict=True))
+    fitted = watch.model.spreads
+    categories = torch.zeros(len(scores), dtype=torch.long)
+    if len(fitted.centres) > 1:
+        categories = fitted.nearest_category(descriptors)
+    spreads.measure(scores, descriptors, categories)
+    return torch.cat([spreads(*batch) for batch in watch.scoring]).numpy()
 
 
 def groups(categories: np.ndarray) -> dict[str, np.ndarray]:

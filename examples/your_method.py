@@ -33,7 +33,7 @@ class FineToCoarseConfig(MethodConfig):
 
 
 class FineToCoarse(Method[FineToCoarseConfig]):
-    """On good images the fine level tells what the coarse one looks like; where it does not, something is odd."""
+    """On good images the fine level predicts the coarse one; where the prediction fails, the image is anomalous."""
 
     Config = FineToCoarseConfig
 
@@ -57,9 +57,8 @@ class FineToCoarse(Method[FineToCoarseConfig]):
         return maps.cosine_map(batch.targets[-1], self.student(batch.targets[0])).mean()
 
     def forward(self, images: Tensor) -> Output:
-        """The same distance, place by place."""
+        """Map the same distance at each location; the image score is the map's peak."""
         targets = self.targets(images)
         distance = maps.cosine_map(targets[-1], self.student(targets[0]))
         height, width = images.shape[-2:]
-        found = maps.gaussian_blur(maps.enlarge(distance, (height, width)), self.config.sigma)
-        return Output(found, found.amax(dim=(1, 2)))
+        return Output(maps.gaussian_blur(maps.enlarge(distance, (height, width)), self.config.sigma))

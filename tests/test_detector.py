@@ -17,7 +17,7 @@ from drawn_parts import QUICK, blemish, stripes, write_image
 from twinspect.errors import CalibrationError, ConfigError, DataError, MissingExtraError, NotFittedError
 from twinspect.training.batches import TrainingImages
 from twinspect.training.trainer import Trainer
-from twinspect.utils.progress import Silent
+from twinspect.utils.progress import NoProgress
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -123,7 +123,7 @@ def test_what_is_not_kept_in_memory_is_computed_anew_to_the_same_batches(parts: 
     found = []
     for cache_mb, workers in ((2048, 2), (1, 2), (0, 0)):
         images = TrainingImages(detector.model_, data, torch.device("cpu"), workers=workers)
-        images.keep(cache_mb * 2**20, Silent())
+        images.fill_cache(cache_mb * 2**20, NoProgress())
         found.append([_sorted(batch) for batch in images.batches(order)])
     for other in found[1:]:
         for one, two in zip(found[0], other, strict=True):

@@ -1,8 +1,9 @@
-"""The house keeps its shape: what is public, what is imported when, and which way imports point."""
+"""The architecture: what is public, what is imported when, and which way imports point."""
 
 from __future__ import annotations
 
 import ast
+import re
 import subprocess
 import sys
 from collections import Counter
@@ -15,6 +16,8 @@ import pytest
 import twinspect
 
 PACKAGE = Path(twinspect.__file__).parent
+ROOT = Path(__file__).parents[1]
+CONTRIBUTING = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
 HEAVY = (
     "torch",
     "timm",
@@ -69,7 +72,7 @@ def test_the_public_names() -> None:
     assert all(getattr(twinspect, name) is not None for name in twinspect.__all__)
 
 
-def test_doors_that_share_a_packages_name_stay_functions() -> None:
+def test_public_functions_that_share_a_packages_name_stay_functions() -> None:
     import twinspect.methods.mkd
     import twinspect.teachers.base
 
@@ -89,7 +92,7 @@ def test_doors_that_share_a_packages_name_stay_functions() -> None:
         "from twinspect.cli import main; main(['--version'])",
     ],
 )
-def test_the_first_answer_imports_nothing_heavy(code: str) -> None:
+def test_help_imports_nothing_heavy(code: str) -> None:
     check = f"{code}\nimport sys\nprint('HEAVY', [n for n in {HEAVY!r} if n in sys.modules])"
     done = subprocess.run([sys.executable, "-c", check], capture_output=True, text=True, check=True)
     assert done.stdout.strip().splitlines()[-1] == "HEAVY []"
@@ -129,7 +132,7 @@ def test_imports_point_down(module: str) -> None:
 
 def test_modules_import_in_no_circle() -> None:
     graph = {name: imports(name) - {"twinspect"} for name in MODULES if name != "twinspect"}
-    # A package's own __init__ hands names on; nothing in the package imports them from there.
+    # A package's __init__ re-exports names; modules of the package import them from where they are defined.
     TopologicalSorter(graph).prepare()
 
 
@@ -147,7 +150,7 @@ def test_edges_import_no_method_and_no_network(edge: str) -> None:
         )
 
 
-def test_a_newcomer_finds_the_room() -> None:
+def test_files_are_few_short_and_distinctly_named() -> None:
     files = list(PACKAGE.glob("*.py"))
     assert len(files) <= 8
     verbs = {path.stem for path in (PACKAGE / "cli").glob("*.py")}
@@ -156,6 +159,19 @@ def test_a_newcomer_finds_the_room() -> None:
     assert not often, "module names that stand for three things"
     long = {name for name, path in MODULES.items() if len(path.read_text("utf-8").splitlines()) > 450}
     assert not long, "files of more than 450 lines"
+
+
+def test_contributing_states_the_layers() -> None:
+    rows = re.findall(r"^\| \d+ \| ([^|]+) \|", CONTRIBUTING, re.MULTILINE)
+    assert tuple(set(re.findall(r"`(\w+)(?:/|\.py)`", row)) for row in rows) == LAYERS
+
+
+def test_contributing_names_paths_that_exist() -> None:
+    named = set(re.findall(r"\b(?:\w+/)+(?:\w+\.(?:py|md|csv)\b|(?=`))", CONTRIBUTING)) - {
+        "src/twinspect/methods/yours.py"
+    }
+    assert len(named) > 40
+    assert not {path for path in named if not (ROOT / path).exists() and not (PACKAGE / path).exists()}
 
 
 def test_nothing_pickled_is_loaded() -> None:

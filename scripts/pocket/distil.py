@@ -1,4 +1,4 @@
-"""What the student is asked for: the expert's features, every channel at the scale of its own spread."""
+"""The distillation targets: the expert's features, each channel divided by its standard deviation."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ class Expert(nn.Module):
 
     Args:
         teacher: frozen; its features must not be negative.
-        sample: (B, 3, H, W) uint8 batches that the spread is measured on.
+        sample: (B, 3, H, W) uint8 batches that the deviation is measured on.
     """
 
     def __init__(self, teacher: Teacher, sample: Iterable[Tensor]) -> None:
@@ -32,7 +32,7 @@ class Expert(nn.Module):
 
     @torch.no_grad()
     def forward(self, images: Tensor) -> tuple[Tensor, ...]:
-        """Give the targets for (B, 3, H, W) uint8 images: one (B, C, h, w) float32 map a level, >= 0."""
+        """Compute the targets of (B, 3, H, W) uint8 images: one (B, C, h, w) float32 map per level, >= 0."""
         features = self.teacher(normalise(images, self.teacher.mean, self.teacher.std))
         return tuple(level.float() / scale for level, scale in zip(features, self.scales, strict=True))
 
@@ -52,39 +52,41 @@ def normalise(images: Tensor, mean: Sequence[float], std: Sequence[float]) -> Te
 
 
 def student_view(images: Tensor) -> Tensor:
-    """Normalise images as the pocket network takes them."""
+    """Normalise images for the pocket network."""
     return normalise(images, MEAN, STD)
 
 
 def levels_before(network: PocketNetwork, images: Tensor) -> tuple[Tensor, ...]:
-    """Give every level of a pocket network before its last ReLU: (B, C, h, w) maps, fine to coarse."""
-    images = network.start(student_view(images))
+    """Compute every level of a pocket network before its last ReLU: (B, C, h, w) maps, fine to coarse."""
+    images = network.stem_features(student_view(images))
     levels = []
     for stage in network.stages.values():
         *first, last = stage
         for block in first:
             images = block(images)
-        levels.append(last.before(images))
+        levels.append(last.pre_activation(images))
         images = functional.relu(levels[-1])
     return tuple(levels)
 
 
 def loss(before: Sequence[Tensor], targets: Sequence[Tensor]) -> Tensor:
-    """Squared error after ReLU, averaged over places, channels and levels.
+    """Squared error after ReLU, averaged over locations, channels and levels.
 
-    Where the target is positive and the student's value is not, the error is taken before ReLU: after it, nothing
-    would be learnt there (the partial L2 of Heo et al., ICCV 2019).
+    Where the target is positive and the student's value is not, the error is taken before ReLU: after it,
+    the gradient would be zero (the partial L2 of Heo et al., ICCV 2019).
     """
     levels = []
     for value, target in zip(before, targets, strict=True):
-        counts = ((target > 0) | (value > 0)).float()  # a factor: where() took a fifth of a step
+        counts = (
+            (target > 0) | (value > 0)
+        ).float()  # a factor, since where() took a fifth of the time of a step
         levels.append(((value.float() - target) * counts).square().mean())
     return torch.stack(levels).mean()
 
 
 @torch.no_grad()
 def explained(before: Sequence[Tensor], targets: Sequence[Tensor]) -> Tensor:
-    """Give the share of the targets' variance that is explained, a level: 1 is a perfect copy, 0 a constant."""
+    """Compute the share of the targets' variance that is explained, per level: 1 is a perfect copy, 0 a constant."""
     shares = []
     for value, target in zip(before, targets, strict=True):
         error = (functional.relu(value.float()) - target).square().mean((0, 2, 3))

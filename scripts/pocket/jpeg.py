@@ -45,7 +45,7 @@ def compress(images: Tensor, quality: NDArray[np.float64]) -> Tensor:
     Returns:
         The shape of images; values can lie a little outside 0..255.
     """
-    matrix, back = (torch.from_numpy(each).to(images) for each in (TO_YCC, np.linalg.inv(TO_YCC)))
+    matrix, back = (torch.from_numpy(array).to(images) for array in (TO_YCC, np.linalg.inv(TO_YCC)))
     mixed = torch.einsum("ij,bjhw->bihw", matrix, images)
     scale = np.where(quality < 50, 50 / quality, 2 - quality / 50)
     luma = _round_trip(mixed[:, :1] - 128, LUMA, scale)

@@ -76,12 +76,12 @@ def julia(random: Random) -> Pixels:
     constant = (0.5 * np.exp(1j * turn) - 0.25 * np.exp(2j * turn)) * random.uniform(1.0, 1.08)
     span, centre = random.uniform(0.1, 1.5), random.normal(0, 0.4, 2)
     axis = np.linspace(-span, span, SIDE)
-    place = (axis[None] + centre[0]) + 1j * (axis[:, None] + centre[1])
+    point = (axis[None] + centre[0]) + 1j * (axis[:, None] + centre[1])
     escaped = np.zeros((SIDE, SIDE))
     for _ in range(40):
-        place = np.where(np.abs(place) < 8, place**2 + constant, place)
-        escaped += np.abs(place) < 8
-    smooth = escaped - np.log2(np.maximum(np.log(np.abs(place) + 1e-9), 0.1))
+        point = np.where(np.abs(point) < 8, point**2 + constant, point)
+        escaped += np.abs(point) < 8
+    smooth = escaped - np.log2(np.maximum(np.log(np.abs(point) + 1e-9), 0.1))
     waves = np.sin(smooth[..., None] * random.uniform(0.05, 0.6, 3) + random.uniform(0, 6, 3))
     return _clip(128 + 110 * waves)
 
@@ -135,12 +135,12 @@ def _leaf(draw: ImageDraw.ImageDraw, random: Random, radius: float) -> None:
 def _traces(draw: ImageDraw.ImageDraw, random: Random) -> None:
     colour, width = _colour(random), int(random.integers(1, 9))
     for _ in range(random.integers(3, 25)):
-        place = random.uniform(0, SIDE, 2)
-        path = [tuple(place)]
+        position = random.uniform(0, SIDE, 2)
+        path = [tuple(position)]
         for _ in range(random.integers(1, 6)):  # circuits run along eight directions
             angle = random.integers(8) * np.pi / 4
-            place = place + random.uniform(10, 90) * np.array([np.cos(angle), np.sin(angle)])
-            path.append(tuple(place))
+            position = position + random.uniform(10, 90) * np.array([np.cos(angle), np.sin(angle)])
+            path.append(tuple(position))
         draw.line(path, fill=colour, width=width, joint="curve")
 
 

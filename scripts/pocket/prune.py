@@ -1,7 +1,7 @@
-"""Make a pocket network out of a ResNet-18: inner channels of its blocks go, those that remain take over.
+"""Prune a ResNet-18 to a pocket network: inner channels of its blocks are removed, and the others compensate.
 
-Layers are done from the first to the last. Each is fitted to what the expert's layer gives, from what the pruned
-layers before it give, so that it makes up for their errors (channel pruning by reconstruction, He et al., ICCV 2017).
+Layers are pruned from first to last. Each is fitted to the output of the expert's layer, from the output of the
+pruned layers before it, so that it corrects their errors (channel pruning by reconstruction, He et al., ICCV 2017).
 """
 
 from __future__ import annotations
@@ -45,10 +45,10 @@ def pruned(expert: Teacher, views: Maps) -> PocketNetwork:
     network = PocketNetwork().to(views[0].device)
     theirs = [network.pool(stem(normalise(batch, expert.mean, expert.std)).relu()) for batch in views]
     _prune_stem(network.stem, stem, expert, theirs, residuals[0].first)
-    ours = [network.start(student_view(batch)) for batch in views]
+    ours = [network.stem_features(student_view(batch)) for batch in views]
     blocks = [block for stage in network.stages.values() for block in stage]
     for block, residual in zip(blocks, residuals, strict=True):
-        answers = [residual.before(maps) for maps in theirs]
+        answers = [residual.pre_activation(maps) for maps in theirs]
         _prune_block(block, residual.first, ours, theirs, answers)
         ours, theirs = [block(maps) for maps in ours], [maps.relu() for maps in answers]
     return network
@@ -62,7 +62,7 @@ class Residual:
     second: nn.Conv2d
     skip: nn.Module
 
-    def before(self, images: Tensor) -> Tensor:
+    def pre_activation(self, images: Tensor) -> Tensor:
         """Give (B, C, h, w) before the last ReLU."""
         skipped: Tensor = self.skip(images)
         return skipped + self.second(self.first(images).relu())
@@ -137,12 +137,12 @@ class Places:
     """
 
     def __init__(self, maps: Maps) -> None:
-        each = PLACES // sum(len(batch) for batch in maps)
+        per_image = PLACES // sum(len(batch) for batch in maps)
         generator = torch.Generator().manual_seed(0)
         self.chosen = [
-            torch.stack([torch.randperm(batch[0, 0].numel(), generator=generator)[:each] for _ in batch]).to(
-                batch.device
-            )
+            torch.stack(
+                [torch.randperm(batch[0, 0].numel(), generator=generator)[:per_image] for _ in batch]
+            ).to(batch.device)
             for batch in maps
         ]
 

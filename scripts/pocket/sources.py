@@ -92,8 +92,8 @@ def _installed() -> list[Path]:
     """List the photographs that come with scikit-image and scikit-learn."""
     first = Path(skimage.__file__).parent / "data"
     second = Path(sklearn.__file__).parent / "datasets" / "images"
-    found = [path for folder in (first, second) for path in sorted(folder.iterdir())]
-    return [path for path in found if path.suffix in {".png", ".jpg"} and path.stem not in DEMO]
+    paths = [path for folder in (first, second) for path in sorted(folder.iterdir())]
+    return [path for path in paths if path.suffix in {".png", ".jpg"} and path.stem not in DEMO]
 
 
 def _read(paths: Iterable[Path]) -> list[Pixels]:

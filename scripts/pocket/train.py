@@ -25,7 +25,7 @@ from sources import collect
 from twinspect.teachers import create_teacher
 from twinspect.teachers.pocket.network import PocketNetwork
 from twinspect.training.checkpoint import BestState, Checkpoint, History, State
-from twinspect.utils.allocator import kept_memory
+from twinspect.utils.allocator import keep_freed_memory
 from twinspect.utils.devices import choose_device, choose_precision
 from twinspect.utils.files import write_atomically
 
@@ -197,5 +197,5 @@ def square(image: NDArray[np.uint8]) -> Tensor:
 if __name__ == "__main__":
     given = _options()
     torch.manual_seed(given.seed)
-    with kept_memory():
+    with keep_freed_memory():
         Training(given).run()

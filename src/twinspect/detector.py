@@ -8,8 +8,8 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from twinspect.bundle.description import about
-from twinspect.bundle.kept_images import keep
+from twinspect.bundle.description import describe_model
+from twinspect.bundle.kept_images import select_images
 from twinspect.calibration.conformal import check_kind, choose_rate
 from twinspect.calibration.hold_out import check_folds, counts_to_hold_out
 from twinspect.data import open_data
@@ -27,7 +27,7 @@ from twinspect.training.fitting import Fitting
 from twinspect.training.trainer import Trainer
 from twinspect.training.training_inputs import count_tiles
 from twinspect.utils.devices import choose_device
-from twinspect.utils.distributed import check as check_ranks
+from twinspect.utils.distributed import check_process_counts
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -197,18 +197,18 @@ class Detector(TorchDetector):
         tiling = Tiling.of(self.tile, self.overlap)
         if self.keep_images < 0:
             raise ConfigError(f"keep_images is {self.keep_images}; allowed: 0 (keep none) or more")
-        check_ranks(choose_device(self.device), self.devices, self.nodes, self.strategy)
+        check_process_counts(choose_device(self.device), self.devices, self.nodes, self.strategy)
         kind = check_kind(self.calibration)
         train, held = self._split(open_data(data, split="train"), kind)
         images = fingerprint([*train, *held])
         fitting = self.fitting(images, progress=progress, checkpoint=checkpoint, resume=resume)
-        self._ranks = fitting.trainer.ranks
-        model, history, good = fitting.cross(train) if kind == "cv" else fitting.split(train, held)
+        self._processes = fitting.trainer.processes
+        model, history, good = fitting.fit_folds(train) if kind == "cv" else fitting.fit_split(train, held)
         self.calibration_ = good.calibration(self.false_alarm_rate, kind)  # it may refuse, so it comes first
         self.model_, self.losses_, self.curves_ = tiled(model, tiling), history.losses, history.curves
         named = {sample.name: sample for sample in (train if kind == "cv" else held)}
         scored = [named[name] for name in good.names]
-        self.images_ = keep(scored, good.scores, self.keep_images, self.bits)
+        self.images_ = select_images(scored, good.scores, self.keep_images, self.bits)
         self.data_ = {
             "fingerprint": images,
             "train": len(train),
@@ -314,9 +314,9 @@ class Detector(TorchDetector):
 
     def about(self) -> dict[str, Any]:
         """Say which teacher, settings and seed it has, exactly enough to make it again."""
-        return about({"method": self.method, "seed": self.seed, **self.model_.record()})
+        return describe_model({"method": self.method, "seed": self.seed, **self.model_.record()})
 
-    def _blueprint(self) -> dict[str, Any]:
+    def _settings_record(self) -> dict[str, Any]:
         """Say all that :meth:`from_record` needs to build its networks again."""
         parameters = {name: to_json_value(value) for name, value in self.get_params().items()}
         return {"seed": self.seed, "parameters": parameters, **self.model_.record()}
@@ -332,7 +332,7 @@ class Detector(TorchDetector):
         detector = cls(**{**record["parameters"], "device": device})
         tiling = Tiling(**record["tiling"]) if "tiling" in record else None
         detector.model_ = tiled(Model.from_record(record["method"], record), tiling)
-        detector._recall(record)
+        detector._restore_learnt(record)
         return detector
 
 

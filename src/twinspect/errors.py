@@ -2,23 +2,23 @@
 
     TwinspectError
     ├── ConfigError        a setting that is not allowed, or an unknown name
-    ├── DataError          a folder, manifest or mask that does not say what it should
+    ├── DataError          a folder, manifest or mask whose content is not as required
     │   └── ImageError     one file that cannot be read as an image
-    │       ├── TooManyPixelsError     it is larger than is read
-    │       └── SeveralPicturesError   it is an animation or a stack of pages
-    ├── DownloadError      a benchmark that cannot be fetched, or is not what was published
-    ├── TeacherError       a teacher or weights file that cannot be had or does not fit
-    ├── CalibrationError   a false-alarm rate that the images at hand cannot promise
+    │       ├── TooManyPixelsError     it has more pixels than the limit
+    │       └── SeveralPicturesError   it is an animation or has several pages
+    ├── DownloadError      a benchmark that cannot be fetched, or differs from what was published
+    ├── TeacherError       a teacher or weights file that is not available or does not fit
+    ├── CalibrationError   a false-alarm rate that the available images cannot guarantee
     ├── NotFittedError     a detector asked to score before it was fitted
     ├── BundleError        a model folder that is damaged, altered or too new
-    ├── ExportError        an exported graph that does not say what its model says
-    ├── TrainingError      training that cannot go on (a loss that is no number, a checkpoint that does not fit)
+    ├── ExportError        an exported graph whose results differ from its model's
+    ├── TrainingError      training that cannot go on (a loss that is not finite, a checkpoint that does not fit)
     │   └── ElsewhereError     another process of the same training could not go on
     ├── StoreError         a database or archive of inspections that cannot be used
     │   └── NotStoredError a model, inspection, calibration or image that it does not hold
     └── MissingExtraError  an optional dependency that is not installed
 
-Each message says what came, what is allowed and what to type. The command line turns these, and only these,
+Each message says what was given, what is allowed and what to type. The command line turns these, and only these,
 into one line and exit code 2; anything else is a bug and keeps its traceback.
 """
 
@@ -34,15 +34,15 @@ if TYPE_CHECKING:
 
 
 class TwinspectError(Exception):
-    """A mistake that the user can mend; the message says how."""
+    """A mistake that the user can correct; the message says how."""
 
 
 class ConfigError(TwinspectError, ValueError):
-    """A setting that is not allowed, or a name that is not known."""
+    """A setting that is not allowed, or an unknown name."""
 
 
 class DataError(TwinspectError, ValueError):
-    """A folder, manifest or mask that does not say what it should."""
+    """A folder, manifest or mask whose content is not as required."""
 
 
 class ImageError(DataError):
@@ -50,23 +50,23 @@ class ImageError(DataError):
 
 
 class TooManyPixelsError(ImageError):
-    """An image larger than is read, refused before anything is decoded."""
+    """An image with more pixels than the limit, refused before anything is decoded."""
 
 
 class SeveralPicturesError(ImageError):
-    """A file that holds more than one picture: an animation, or a stack of pages."""
+    """A file that holds more than one image: an animation or several pages."""
 
 
 class DownloadError(TwinspectError):
-    """A benchmark that cannot be fetched, or is not what was published."""
+    """A benchmark that cannot be fetched, or differs from what was published."""
 
 
 class TeacherError(TwinspectError):
-    """A teacher or weights file that cannot be had or does not fit."""
+    """A teacher or weights file that is not available or does not fit."""
 
 
 class CalibrationError(TwinspectError, ValueError):
-    """A false-alarm rate that the images at hand cannot promise."""
+    """A false-alarm rate that the available images cannot guarantee."""
 
 
 class NotFittedError(TwinspectError, RuntimeError):
@@ -78,7 +78,7 @@ class BundleError(TwinspectError):
 
 
 class ExportError(TwinspectError, RuntimeError):
-    """An exported graph that does not say what its model says."""
+    """An exported graph whose results differ from its model's."""
 
 
 class TrainingError(TwinspectError, RuntimeError):
@@ -86,7 +86,7 @@ class TrainingError(TwinspectError, RuntimeError):
 
 
 class ElsewhereError(TrainingError):
-    """Another process of the same training met a mistake that the user can mend, and has said which."""
+    """Another process of the same training failed by a mistake of the user, and has reported it."""
 
 
 class StoreError(TwinspectError, RuntimeError):
@@ -102,7 +102,7 @@ class MissingExtraError(TwinspectError, ImportError):
 
 
 class PartialCopyWarning(UserWarning):
-    """A copy of a benchmark that has other numbers of images than were published."""
+    """A copy of a benchmark whose numbers of images differ from the published ones."""
 
 
 def unknown_name(kind: str, name: str, known: Iterable[str]) -> ConfigError:
@@ -121,12 +121,12 @@ def is_installed(module: str) -> bool:
     """Tell whether a package can be imported, without importing it."""
     try:
         return importlib.util.find_spec(module) is not None
-    except (ImportError, ValueError):  # switched off by something that stands in the way of imports
+    except (ImportError, ValueError):  # blocked by an import hook
         return False
 
 
 def optional(module: str, extra: str) -> Any:
-    """Import an optional dependency, or say which extra brings it.
+    """Import an optional dependency, or raise an error that names its extra.
 
     Raises:
         MissingExtraError: the module is not installed.

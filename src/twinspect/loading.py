@@ -19,21 +19,21 @@ TORCH, AUTO = "torch", "auto"
 def load(
     path: str | Path, *, device: str = "auto", runtime: str = TORCH, threads: int | None = None
 ) -> BaseDetector:
-    """Load a detector that its ``save``, ``twinspect fit`` or ``twinspect join`` wrote.
+    """Load a detector that ``Detector.save``, ``twinspect fit`` or ``twinspect join`` wrote.
 
     Args:
         path: the model folder.
         device: ``auto``, ``cpu``, ``cuda`` or ``mps``.
         runtime: what scores: ``torch``, the networks as they were trained; ``onnx`` or ``openvino``, an export
             (the most precise one, if there are several); the name of an export, such as ``onnx-int8``; or ``auto``,
-            the fastest of all that can run here, by what was measured when they were exported. Only ``torch`` needs
-            torch, and only its detector can be exported, joined and saved again.
-        threads: that an export computes by; ``None`` for the runtime's choice, all cores. Torch's are set for the
-            whole process, by ``torch.set_num_threads``.
+            the fastest of all that can run here, as measured when they were exported. Only ``torch`` needs torch,
+            and only its detector can be exported, joined and saved again.
+        threads: number of threads for an export; ``None`` for the runtime's default, all cores. Torch's are set
+            for the whole process, by ``torch.set_num_threads``.
 
     Raises:
-        BundleError: a missing, damaged, altered or unknown file, by name.
-        ConfigError: there is no such export; says what there is.
+        BundleError: a file is missing, damaged, altered or unknown; names it.
+        ConfigError: there is no such export; lists the existing ones.
         MissingExtraError: the runtime is not installed.
     """
     chosen = choose_runtime(path) if runtime == AUTO else runtime
@@ -41,11 +41,11 @@ def load(
         from twinspect.inference.exported_detector import ExportedDetector  # noqa: PLC0415 - as below
 
         return ExportedDetector.from_bundle(path, chosen, device=device, threads=threads)
-    # Torch takes two seconds to import, and is not there where only exported models are scored.
+    # Torch takes two seconds to import, and is not installed where only exported models are scored.
     if not is_installed(TORCH):
         raise MissingExtraError(
-            "torch is not installed here, so only exports can be scored, with runtime auto; to score by the networks "
-            "as they were trained, type: pip install torch timm"
+            "torch is not installed here, so only exports can be scored, with runtime auto; to score with the "
+            "trained networks, type: pip install torch timm"
         )
     from twinspect.detector import Detector  # noqa: PLC0415
     from twinspect.ensemble.detector import JoinedDetector  # noqa: PLC0415
@@ -57,18 +57,18 @@ def load(
 def choose_runtime(path: str | Path) -> str:
     """Name the fastest runtime of a model that is installed here: an export's name, or ``torch``.
 
-    By the time an image took when each export was checked; torch, measured beside them, if nothing was faster.
+    Judged by the time per image that was measured for each export and for torch when the export was checked.
 
     Raises:
         BundleError: ``model.json``, or the record of an export, is missing, damaged or altered.
     """
     folder = Path(path)
-    able = [
-        each
-        for each in list_exports(folder, read_record(folder))
-        if each.fixed_size is None and is_installed(MODULES[each.runtime])
+    usable = [
+        export
+        for export in list_exports(folder, read_record(folder))
+        if export.fixed_size is None and is_installed(MODULES[export.runtime])
     ]
-    fastest = min(able, key=lambda each: each.milliseconds, default=None)
+    fastest = min(usable, key=lambda export: export.milliseconds, default=None)
     if fastest is None or (is_installed(TORCH) and fastest.slower_than_torch):
         return TORCH
     return fastest.name

@@ -1,4 +1,4 @@
-"""Anomaly maps: pure functions on tensors that turn features or gradients into one number a pixel.
+"""Anomaly maps: pure functions on tensors that turn features or gradients into one number per pixel.
 
 Every map is float32, unbounded above, and higher means more anomalous.
 """
@@ -19,13 +19,13 @@ if TYPE_CHECKING:
 
 
 SHORTEST = 1e-8
-"""Least length that a feature is divided by."""
+"""Minimum length that a feature is divided by."""
 ANOMALOUS_SHARE = 0.3
 """A patch counts as anomalous where a mask covers more than this share of it (AAND's code)."""
 
 
 def cosine_map(teacher: Tensor, student: Tensor) -> Tensor:
-    """Cosine distance 1 - s(a, b) over channels, place by place.
+    """Cosine distance 1 - s(a, b) over channels, at each location.
 
     Args:
         teacher: (B, C, h, w) float.
@@ -34,9 +34,11 @@ def cosine_map(teacher: Tensor, student: Tensor) -> Tensor:
     Returns:
         (B, h, w), in [0, 2].
     """
-    # Channels lie side by side in memory; F.cosine_similarity over dim 1 takes five times as long.
+    # With channels adjacent in memory this is five times as fast as F.cosine_similarity over dim 1.
     teacher, student = teacher.movedim(1, -1), student.movedim(1, -1)
-    lengths = [torch.linalg.vector_norm(each, dim=-1).clamp_min(SHORTEST) for each in (teacher, student)]
+    lengths = [
+        torch.linalg.vector_norm(features, dim=-1).clamp_min(SHORTEST) for features in (teacher, student)
+    ]
     cosines: Tensor = torch.linalg.vecdot(teacher, student) / (lengths[0] * lengths[1])
     return 1 - cosines
 
@@ -59,11 +61,11 @@ def enlarge(maps: Tensor, size: tuple[int, int]) -> Tensor:
 def fuse(maps: Sequence[Tensor], size: tuple[int, int], sigma: float = 0.0) -> Tensor:
     """Sum the maps of several levels at one size, and blur the sum.
 
-    Enlarging and blurring are linear, along rows and along columns alike: what :func:`enlarge` and then
-    :func:`gaussian_blur` would do is two products with small matrices, a tenth of their work.
+    Enlarging and blurring are linear and separable into rows and columns, so that :func:`enlarge` followed by
+    :func:`gaussian_blur` is two products with small matrices, a tenth of the work.
 
     Args:
-        maps: one (B, h_k, w_k) a level.
+        maps: one (B, h_k, w_k) per level.
         size: height and width in pixels.
         sigma: of the blur, in pixels of the sum; 0 for none.
 
@@ -73,24 +75,24 @@ def fuse(maps: Sequence[Tensor], size: tuple[int, int], sigma: float = 0.0) -> T
     fused: Tensor | None = None
     for level in maps:
         down, across = (
-            _enlarging(side, target, sigma).to(level)
+            _enlarging_matrix(side, target, sigma).to(level)
             for side, target in zip(level.shape[-2:], size, strict=True)
         )
-        own = down @ level @ across.T
-        fused = own if fused is None else fused + own
+        enlarged = down @ level @ across.T
+        fused = enlarged if fused is None else fused + enlarged
     assert fused is not None  # noqa: S101 - there is always a level
     return fused
 
 
 @lru_cache(maxsize=64)
-def _enlarging(side: int, target: int, sigma: float) -> Tensor:
-    """Make the matrix that enlarges a column of pixels and blurs it: (target, side), shared, never to be changed."""
+def _enlarging_matrix(side: int, target: int, sigma: float) -> Tensor:
+    """Make the (target, side) matrix that enlarges and blurs a column of pixels; cached, so never change it."""
     columns = enlarge(torch.eye(side)[None], (target, side))[0]
-    return _blurring(target, sigma) @ columns if sigma > 0 else columns
+    return _blurring_matrix(target, sigma) @ columns if sigma > 0 else columns
 
 
 def image_score(maps: Tensor, top_share: float) -> Tensor:
-    """Take the image score from every map.
+    """Compute the image score of every map.
 
     Args:
         maps: (B, H, W) float.
@@ -128,26 +130,26 @@ def gaussian_blur(maps: Tensor, sigma: float) -> Tensor:
     """
     if sigma <= 0:
         return maps
-    # A product with two matrices; convolutions of one channel take four times as long on a CPU.
-    down, across = (_blurring(side, sigma).to(maps) for side in maps.shape[-2:])
+    # A product with two matrices; one-channel convolutions take four times as long on a CPU.
+    down, across = (_blurring_matrix(side, sigma).to(maps) for side in maps.shape[-2:])
     return down @ maps @ across.T
 
 
 @lru_cache(maxsize=32)
-def _blurring(side: int, sigma: float) -> Tensor:
-    """Make the matrix that blurs a column of pixels: (side, side), shared by all who ask, so never to be changed."""
+def _blurring_matrix(side: int, sigma: float) -> Tensor:
+    """Make the (side, side) matrix that blurs a column of pixels; cached, so never change it."""
     radius = min(math.ceil(4 * sigma), side - 1)
     offsets = torch.arange(-radius, radius + 1)
     weights = torch.exp(-0.5 * (offsets / sigma) ** 2)
     weights /= weights.sum()
-    places = torch.arange(side)[:, None]
-    mirrored = (places + offsets).abs()
+    positions = torch.arange(side)[:, None]
+    mirrored = (positions + offsets).abs()
     mirrored = torch.where(mirrored < side, mirrored, 2 * (side - 1) - mirrored)
     return torch.zeros(side, side).scatter_add_(1, mirrored, weights.expand(side, -1))
 
 
 def covered(masks: Tensor, size: tuple[int, int]) -> Tensor:
-    """Give the share of every patch that a mask covers.
+    """Return the share of every patch that a mask covers.
 
     Args:
         masks: (B, H, W) bool, or the share of every pixel.
@@ -160,7 +162,7 @@ def covered(masks: Tensor, size: tuple[int, int]) -> Tensor:
 
 
 def saliency(gradient: Tensor) -> Tensor:
-    """Turn the gradient of a score with respect to its image into one number a pixel.
+    """Turn the gradient of a score with respect to its image into one number per pixel.
 
     Args:
         gradient: (B, 3, H, W) float.
@@ -174,8 +176,8 @@ def saliency(gradient: Tensor) -> Tensor:
 def clip_and_rescale(maps: Tensor, percentile: float = 99.0) -> Tensor:
     """Clip every map at a percentile of its own values, then stretch it to [0, 1].
 
-    A constant map becomes zero. This is how MKD's authors treat a gradient before they blur it; the result
-    compares places *within* one image and no longer images with each other.
+    A constant map becomes zero. This is how MKD's authors treat a gradient before they blur it. The result
+    compares locations *within* one image; different images are no longer comparable.
 
     Args:
         maps: (B, H, W) float.

@@ -26,9 +26,9 @@ FILES = ["images/0.png", "images/1.png", "images/2.png", "model.json", "weights.
 
 
 def files(folder: Path) -> dict[str, bytes]:
-    """The content of every file below a folder, by its place."""
-    found = sorted(path for path in folder.rglob("*") if path.is_file())
-    return {path.relative_to(folder).as_posix(): path.read_bytes() for path in found}
+    """The content of every file below a folder, by its path."""
+    paths = sorted(path for path in folder.rglob("*") if path.is_file())
+    return {path.relative_to(folder).as_posix(): path.read_bytes() for path in paths}
 
 
 def test_a_bundle_is_weights_a_record_and_a_few_images(model: Path, fitted: ts.Detector) -> None:
@@ -55,10 +55,10 @@ def test_the_same_fit_writes_the_same_bytes(parts: Path, tmp_path: Path) -> None
 
 
 @pytest.mark.parametrize("file", ["weights.safetensors", "model.json"])
-@pytest.mark.parametrize("place", [0.0, 0.1, 0.5, 0.9, 1.0])
-def test_a_flipped_byte_is_found_and_its_file_named(copy: Path, file: str, place: float) -> None:
+@pytest.mark.parametrize("position", [0.0, 0.1, 0.5, 0.9, 1.0])
+def test_a_flipped_byte_is_found_and_its_file_named(copy: Path, file: str, position: float) -> None:
     content = bytearray((copy / file).read_bytes())
-    content[round(place * (len(content) - 2))] ^= 1
+    content[round(position * (len(content) - 2))] ^= 1
     (copy / file).write_bytes(content)
     with pytest.raises(BundleError, match=file):
         ts.load(copy)
@@ -112,7 +112,7 @@ def test_saving_replaces_a_model_but_nothing_else(fitted: ts.Detector, copy: Pat
     assert not (copy / "exports").exists()
     (tmp_path / "photos").mkdir()
     (tmp_path / "photos" / "holiday.jpg").write_bytes(b"precious")
-    with pytest.raises(BundleError, match="is no model"):
+    with pytest.raises(BundleError, match="is not a model"):
         fitted.save(tmp_path / "photos")
     assert (tmp_path / "photos" / "holiday.jpg").read_bytes() == b"precious"
 

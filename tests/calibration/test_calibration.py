@@ -11,7 +11,7 @@ import pytest
 from twinspect.calibration.conformal import (
     Calibration,
     choose_rate,
-    choose_rate_of,
+    choose_rate_for_categories,
     images_needed,
     smallest_rate,
 )
@@ -150,9 +150,9 @@ def two_scales(random: np.random.Generator, images: int = 19) -> Calibration:
 def test_a_category_is_ranked_among_its_own() -> None:
     calibration = two_scales(np.random.default_rng(0))
     for name in ("nut", "bolt"):
-        own = [s for s, c in zip(calibration.scores, calibration.categories, strict=True) if c == name]
-        assert calibration.of(name).scores == tuple(own)
-        assert calibration.of(name).threshold == max(own)
+        scores = [s for s, c in zip(calibration.scores, calibration.categories, strict=True) if c == name]
+        assert calibration.of(name).scores == tuple(scores)
+        assert calibration.of(name).threshold == max(scores)
     assert calibration.of("nut").threshold < 5 < calibration.of("bolt").threshold
 
 
@@ -221,4 +221,4 @@ def test_the_rate_is_one_that_every_category_can_promise(
     counts: tuple[int, int], asked: float | None, rate: float
 ) -> None:
     categories = ["a"] * counts[0] + ["b"] * counts[1]
-    assert choose_rate_of(categories, asked) == pytest.approx(rate)
+    assert choose_rate_for_categories(categories, asked) == pytest.approx(rate)

@@ -26,7 +26,7 @@ from twinspect.data.benchmarks.download import WORK_SUFFIX
 from twinspect.data.benchmarks.download_urls import SOURCES, RemoteFile, total_size
 from twinspect.data.benchmarks.http_download import TRIES, fetch
 from twinspect.errors import ConfigError, DataError, DownloadError
-from twinspect.utils.progress import Silent
+from twinspect.utils.progress import NoProgress
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -58,7 +58,7 @@ class Steps:
         self.finished += 1
 
 
-class Interrupting(Silent):
+class Interrupting(NoProgress):
     """Progress during which somebody presses Ctrl-C."""
 
     def __init__(self, stage: str) -> None:
@@ -256,7 +256,7 @@ def test_a_copy_with_too_few_images_is_not_whole(offer: Callable[[str], StubMirr
 def test_a_cut_connection_is_gone_on_with(mirror: StubMirror, tmp_path: Path) -> None:
     file = remote(mirror, "set.tar", CONTENT)
     mirror.cuts = [1000, 2000]
-    assert fetch(file, tmp_path, Silent()).read_bytes() == CONTENT
+    assert fetch(file, tmp_path, NoProgress()).read_bytes() == CONTENT
     assert mirror.asked == ["set.tar", "set.tar bytes=1000-", "set.tar bytes=3000-"]
 
 
@@ -282,7 +282,7 @@ def test_a_server_that_cuts_again_and_again_is_given_up(mirror: StubMirror, tmp_
     file = remote(mirror, "set.tar", CONTENT)
     mirror.cuts = [10] * 100
     with pytest.raises(DownloadError, match=f"cut {TRIES} times; {10 * TRIES} bytes are kept"):
-        fetch(file, tmp_path, Silent())
+        fetch(file, tmp_path, NoProgress())
 
 
 @pytest.mark.parametrize("fault", ["no ranges", "shifted", "beyond the end", "wrong part"])
@@ -293,10 +293,10 @@ def test_a_part_that_cannot_be_gone_on_with(fault: str, mirror: StubMirror, tmp_
     mirror.ranges, mirror.shift = fault != "no ranges", 7 if fault == "shifted" else 0
     if fault == "shifted":
         with pytest.raises(DownloadError, match="was asked for the bytes from 50 on and gives bytes 57-"):
-            fetch(file, tmp_path, Silent())
+            fetch(file, tmp_path, NoProgress())
         assert (tmp_path / "set.tar.part").read_bytes() == kept
     else:
-        assert fetch(file, tmp_path, Silent()).read_bytes() == CONTENT
+        assert fetch(file, tmp_path, NoProgress()).read_bytes() == CONTENT
 
 
 def test_a_wrong_checksum_names_both_and_leaves_nothing(mirror: StubMirror, tmp_path: Path) -> None:
@@ -304,7 +304,7 @@ def test_a_wrong_checksum_names_both_and_leaves_nothing(mirror: StubMirror, tmp_
     other = CONTENT[::-1]
     mirror.files["set.tar"] = other
     with pytest.raises(DownloadError) as caught:
-        fetch(file, tmp_path, Silent())
+        fetch(file, tmp_path, NoProgress())
     assert sha256(other) in str(caught.value)
     assert sha256(CONTENT) in str(caught.value)
     assert not list(tmp_path.iterdir())
@@ -312,15 +312,15 @@ def test_a_wrong_checksum_names_both_and_leaves_nothing(mirror: StubMirror, tmp_
 
 def test_md5_is_checked_too(mirror: StubMirror, tmp_path: Path) -> None:
     good = f"md5:{hashlib.md5(CONTENT).hexdigest()}"
-    assert fetch(remote(mirror, "a", CONTENT, checksum=good), tmp_path, Silent()).read_bytes() == CONTENT
+    assert fetch(remote(mirror, "a", CONTENT, checksum=good), tmp_path, NoProgress()).read_bytes() == CONTENT
     with pytest.raises(DownloadError, match=good):
-        fetch(remote(mirror, "b", CONTENT, checksum=f"md5:{'0' * 32}"), tmp_path, Silent())
+        fetch(remote(mirror, "b", CONTENT, checksum=f"md5:{'0' * 32}"), tmp_path, NoProgress())
 
 
 def test_a_file_of_another_length_is_refused_before_it_comes(mirror: StubMirror, tmp_path: Path) -> None:
     file = remote(mirror, "set.tar", CONTENT, size=7)
     with pytest.raises(DownloadError, match=f"offers {len(CONTENT)} bytes; published are 7"):
-        fetch(file, tmp_path, Silent())
+        fetch(file, tmp_path, NoProgress())
     assert not list(tmp_path.iterdir())
 
 
@@ -369,7 +369,7 @@ def test_a_proxy_of_the_environment_is_used(
     monkeypatch.setenv("http_proxy", mirror.base)
     file = remote(mirror, "set.tar", CONTENT, urls=("http://benchmarks.invalid/set.tar",))
     mirror.files["http://benchmarks.invalid/set.tar"] = CONTENT  # a proxy is asked for the whole address
-    assert fetch(file, tmp_path, Silent()).read_bytes() == CONTENT
+    assert fetch(file, tmp_path, NoProgress()).read_bytes() == CONTENT
 
 
 # -------------------------------------------------------------------------------------- Ctrl-C and a full disk
@@ -497,7 +497,7 @@ def test_a_harmful_archive_is_refused_by_name(name: str, tmp_path: Path) -> None
     archive = tmp_path / name
     archive.write_bytes(content)
     with pytest.raises(DownloadError, match=why) as caught:
-        unpack(archive, tmp_path / "deep" / "down", Silent())
+        unpack(archive, tmp_path / "deep" / "down", NoProgress())
     assert str(archive) in str(caught.value)
     assert not [path for path in tmp_path.rglob("*") if path.is_file() and path != archive]
 
@@ -519,7 +519,7 @@ def test_permissions_of_the_archive_do_not_reach_the_disk(tmp_path: Path) -> Non
     evil = member("tool")
     evil.mode = 0o6777
     (tmp_path / "a.tar.gz").write_bytes(tar_of(evil, content=b"x"))
-    unpack(tmp_path / "a.tar.gz", tmp_path / "out", Silent())
+    unpack(tmp_path / "a.tar.gz", tmp_path / "out", NoProgress())
     assert not (tmp_path / "out" / "tool").stat().st_mode & 0o6111
 
 

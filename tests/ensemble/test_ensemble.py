@@ -93,18 +93,20 @@ def test_the_score_is_that_of_noisy_or_written_out(
 ) -> None:
     images = pictures()
     parts = [surprise(one.score(images, maps=False).image, one.calibration_.scores) for one in (mkd, rd)]
-    found = join.score(images, maps=False)
-    np.testing.assert_allclose(found.image, np.sum(parts, axis=0), rtol=1e-5)
-    np.testing.assert_array_equal(found.p_value, join.calibration_.p_values(found.image))
-    assert (found.image[30:].min() > found.image[:30]).all()
+    scores = join.score(images, maps=False)
+    np.testing.assert_allclose(scores.image, np.sum(parts, axis=0), rtol=1e-5)
+    np.testing.assert_array_equal(scores.p_value, join.calibration_.p_values(scores.image))
+    assert (scores.image[30:].min() > scores.image[:30]).all()
 
 
 def test_images_come_in_the_order_of_the_probability(
     join: JoinedDetector, mkd: ts.Detector, rd: ts.Detector
 ) -> None:
     good = pictures()[:30]  # of the damaged ones p is 1 to the last bit of a float64
-    each = [expit(places(one.score(good, maps=False).image, one.calibration_.scores)) for one in (mkd, rd)]
-    p = 1 - (1 - each[0]) * (1 - each[1])
+    probabilities = [
+        expit(places(one.score(good, maps=False).image, one.calibration_.scores)) for one in (mkd, rd)
+    ]
+    p = 1 - (1 - probabilities[0]) * (1 - probabilities[1])
     np.testing.assert_array_equal(np.argsort(join.score(good, maps=False).image), np.argsort(p))
 
 
@@ -123,9 +125,9 @@ def test_the_map_is_noisy_or_of_the_members_maps_pixel_by_pixel(
 
 def test_maps_have_their_images_sizes_and_peak_on_the_defect(join: JoinedDetector) -> None:
     images = [blemish(stripes(21)), blemish(stripes(22, side=72)[:60], top=30, left=40)]
-    found = join.score(images)
+    scores = join.score(images)
     corners = [(8, 28), (30, 40)]
-    for image, map_, (top, left) in zip(images, found.map, corners, strict=True):
+    for image, map_, (top, left) in zip(images, scores.map, corners, strict=True):
         assert map_.shape == image.shape[:2]
         assert map_.dtype == np.float32
         row, column = np.unravel_index(map_.argmax(), map_.shape)
@@ -136,19 +138,19 @@ def test_maps_have_their_images_sizes_and_peak_on_the_defect(join: JoinedDetecto
 def test_a_score_does_not_depend_on_batch_mates(join: JoinedDetector) -> None:
     images = pictures()[25:]
     together = join.score(images)
-    for place in (0, 4, 10):
-        alone = join.score(images[place : place + 1])
-        np.testing.assert_allclose(alone.image[0], together.image[place], rtol=1e-3)
-        np.testing.assert_allclose(alone.map[0], together.map[place], rtol=1e-2, atol=1e-3)
+    for index in (0, 4, 10):
+        alone = join.score(images[index : index + 1])
+        np.testing.assert_allclose(alone.image[0], together.image[index], rtol=1e-3)
+        np.testing.assert_allclose(alone.map[0], together.map[index], rtol=1e-2, atol=1e-3)
 
 
 def test_forward_is_the_same_path_as_score(join: JoinedDetector) -> None:
     picture = stripes(31)
     with torch.inference_mode():
         output = join.model_(torch.from_numpy(picture).permute(2, 0, 1)[None])
-    found = join.score(picture[None])
-    np.testing.assert_allclose(output.score, found.image, rtol=1e-5)
-    np.testing.assert_allclose(output.map, found.map, rtol=1e-5)
+    scores = join.score(picture[None])
+    np.testing.assert_allclose(output.score, scores.image, rtol=1e-5)
+    np.testing.assert_allclose(output.map, scores.map, rtol=1e-5)
 
 
 def test_an_image_is_read_once_and_prepared_once_for_members_that_agree(
@@ -161,21 +163,21 @@ def test_an_image_is_read_once_and_prepared_once_for_members_that_agree(
     monkeypatch.setattr(
         pixels, "read_rgb", lambda path, **options: read.append(path) or real(path, **options)
     )
-    found = three.score(parts / "test", maps=False)
+    scores = three.score(parts / "test", maps=False)
     assert len(read) == len(set(read)) == 12
     assert three.model_.preprocessing.apply(torch.zeros(2, 3, 48, 48)).shape == (2, 3 * 64 * 64 + 3 * 64 * 64)
-    each = [
+    parts_of_members = [
         surprise(m.score(parts / "test", maps=False).image, m.calibration_.scores) for m in (mkd, rd, other)
     ]
-    np.testing.assert_allclose(found.image, np.sum(each, axis=0), rtol=1e-5)
+    np.testing.assert_allclose(scores.image, np.sum(parts_of_members, axis=0), rtol=1e-5)
 
 
 def test_what_cannot_be_read_is_a_row_with_its_error(join: JoinedDetector, tmp_path: Path) -> None:
     write_image(tmp_path / "a.png", stripes(1))
     (tmp_path / "b.png").write_text("no image")
-    found = join.score(tmp_path)
-    assert np.isnan(found.image).tolist() == [False, True]
-    assert "b.png" in found.errors[1]
+    scores = join.score(tmp_path)
+    assert np.isnan(scores.image).tolist() == [False, True]
+    assert "b.png" in scores.errors[1]
 
 
 # Calibration ----------------------------------------------------------------------------------------------
@@ -187,26 +189,26 @@ def test_without_good_images_each_is_ranked_by_the_others(
     expected = {}
     for name in mkd.calibration_.names:
         total = 0.0
-        for own in (mkd.calibration_, rd.calibration_):
-            known = dict(zip(own.names, own.scores, strict=True))
-            total += float(surprise(known.pop(name), list(known.values())))
+        for member in (mkd.calibration_, rd.calibration_):
+            others = dict(zip(member.names, member.scores, strict=True))
+            total += float(surprise(others.pop(name), list(others.values())))
         expected[name] = total
-    found = join.calibration_
-    assert len(found.names) == 9
-    assert found.kind == "cv"
-    assert "estimate" in found.promise()
-    assert found.false_alarm_rate == pytest.approx(0.1)
-    np.testing.assert_allclose(found.scores, [expected[name] for name in found.names], rtol=1e-4)
+    calibration = join.calibration_
+    assert len(calibration.names) == 9
+    assert calibration.kind == "cv"
+    assert "estimate" in calibration.promise()
+    assert calibration.false_alarm_rate == pytest.approx(0.1)
+    np.testing.assert_allclose(calibration.scores, [expected[name] for name in calibration.names], rtol=1e-4)
 
 
 def test_only_images_held_out_by_all_count_but_all_say_what_good_scores_are(
     mkd: ts.Detector, rd: ts.Detector
 ) -> None:
     one, two = kept("abcdef", 0), kept("hfedcg", 1)
-    found = ts.noisy_or([with_calibration(mkd, one), with_calibration(rd, two)]).calibration_
-    assert sorted(found.names) == ["c", "d", "e", "f"]
-    for name, score in zip(found.names, found.scores, strict=True):
-        knowns = [dict(zip(own.names, own.scores, strict=True)) for own in (one, two)]
+    calibration = ts.noisy_or([with_calibration(mkd, one), with_calibration(rd, two)]).calibration_
+    assert sorted(calibration.names) == ["c", "d", "e", "f"]
+    for name, score in zip(calibration.names, calibration.scores, strict=True):
+        knowns = [dict(zip(member.names, member.scores, strict=True)) for member in (one, two)]
         total = sum(float(surprise(known.pop(name), list(known.values()))) for known in knowns)
         assert score == pytest.approx(total, rel=1e-4)
 
@@ -215,18 +217,18 @@ def test_with_good_images_it_is_split_conformal(
     join: JoinedDetector, mkd: ts.Detector, rd: ts.Detector
 ) -> None:
     good = np.stack([stripes(4000 + number) for number in range(19)])
-    found = ts.noisy_or([mkd, rd], good=good)
+    calibrated = ts.noisy_or([mkd, rd], good=good)
     scores = join.score(good).image
-    assert found.calibration_.kind == "split"
-    assert found.calibration_.false_alarm_rate == 0.05
-    np.testing.assert_allclose(found.calibration_.scores, np.sort(scores), rtol=1e-6)
-    assert found.calibration_.threshold == pytest.approx(scores.max())
+    assert calibrated.calibration_.kind == "split"
+    assert calibrated.calibration_.false_alarm_rate == 0.05
+    np.testing.assert_allclose(calibrated.calibration_.scores, np.sort(scores), rtol=1e-6)
+    assert calibrated.calibration_.threshold == pytest.approx(scores.max())
     new = join.score(pictures(), maps=False).image
-    expected = [(1 + (scores >= each).sum()) / 20 for each in new]
-    np.testing.assert_array_equal(found.score(pictures(), maps=False).p_value, expected)
+    expected = [(1 + (scores >= score).sum()) / 20 for score in new]
+    np.testing.assert_array_equal(calibrated.score(pictures(), maps=False).p_value, expected)
     maps = join.score(good).map
     low, peak = np.median(np.median(maps, axis=(1, 2))), np.quantile(maps.max(axis=(1, 2)), 0.9)
-    np.testing.assert_allclose(found.calibration_.map_range, (low, peak), rtol=1e-4)
+    np.testing.assert_allclose(calibrated.calibration_.map_range, (low, peak), rtol=1e-4)
 
 
 def test_it_is_calibrated_anew_as_any_detector(mkd: ts.Detector, rd: ts.Detector) -> None:
@@ -248,15 +250,15 @@ def test_categories_are_told_apart_and_have_their_own_thresholds(mkd: ts.Detecto
     categories = ("nut",) * 10 + ("bolt",) * 10
     one, two = kept(names, 2, categories), kept(names, 3, categories)
     join = ts.noisy_or([with_calibration(mkd, one), with_calibration(rd, two)])
-    found = join.calibration_
-    assert len(found.scores) == 20
-    assert set(found.by_category) == {"nut", "bolt"}
-    assert found.false_alarm_rate == pytest.approx(1 / 11)  # what the ten images of each can promise
+    calibration = join.calibration_
+    assert len(calibration.scores) == 20
+    assert set(calibration.by_category) == {"nut", "bolt"}
+    assert calibration.false_alarm_rate == pytest.approx(1 / 11)  # what the ten images of each can promise
     for category in ("nut", "bolt"):
-        own = [s for s, c in zip(found.scores, found.categories, strict=True) if c == category]
-        assert found.of(category).threshold == max(own)
-        told = join.score(pictures(), maps=False, category=category)
-        np.testing.assert_array_equal(told.is_anomalous, told.image > max(own))
+        scores = [s for s, c in zip(calibration.scores, calibration.categories, strict=True) if c == category]
+        assert calibration.of(category).threshold == max(scores)
+        result = join.score(pictures(), maps=False, category=category)
+        np.testing.assert_array_equal(result.is_anomalous, result.image > max(scores))
 
 
 @pytest.mark.parametrize(
@@ -282,17 +284,17 @@ def test_names_from_different_images_are_not_matched(mkd: ts.Detector, rd: ts.De
     stranger = with_calibration(rd, rd.calibration_, fingerprint="0" * 64)
     with pytest.raises(CalibrationError, match=r"different images.*good=DATA"):
         ts.noisy_or([mkd, stranger])
-    found = ts.noisy_or([mkd, stranger], good=pictures()[:9])
-    assert found.data_["fingerprint"] == f"{mkd.data_['fingerprint']} + {'0' * 64}"
+    joined = ts.noisy_or([mkd, stranger], good=pictures()[:9])
+    assert joined.data_["fingerprint"] == f"{mkd.data_['fingerprint']} + {'0' * 64}"
 
 
 def test_a_member_whose_good_images_all_scored_alike_makes_nothing_infinite(
     mkd: ts.Detector, rd: ts.Detector
 ) -> None:
     flat = replace(rd.calibration_, scores=(0.5,) * 9, map_range=(0.2, 0.2))
-    found = ts.noisy_or([mkd, with_calibration(rd, flat)]).score(pictures())
-    assert np.isfinite(found.image).all()
-    assert np.isfinite(found.map).all()
+    scores = ts.noisy_or([mkd, with_calibration(rd, flat)]).score(pictures())
+    assert np.isfinite(scores.image).all()
+    assert np.isfinite(scores.map).all()
 
 
 # Errors ---------------------------------------------------------------------------------------------------
@@ -306,7 +308,7 @@ def test_what_cannot_be_joined_is_refused(mkd: ts.Detector, rd: ts.Detector, joi
         ("parts.twin", "got one str"),
         (7, "got one int"),
         ([mkd, "rd.twin"], r"detector 2 is a str; allowed are .*twinspect\.load\(path\)"),
-        ([join, mkd], r"detector 1 is a join itself.*noisy_or\(\[\*join\.members_, other\]\)"),
+        ([join, mkd], r"detector 1 is a joined detector itself.*noisy_or\(\[\*join\.members_, other\]\)"),
         ([mkd, rd, mkd], r"detectors 1 and 3 are the same, Detector\('mkd'"),
         ([mkd, with_calibration(rd, rd.calibration_).set_params(bits=12)], "bits=12 and bits=None"),
     ):
@@ -421,11 +423,11 @@ def test_join_score_evaluate_calibrate(
     assert metrics["mean"]["pixel_auroc"] > 0.95
     about = metrics["model"]
     assert list(about) == ["path", "method", "teacher", "config", "seed", "members", "data"]
-    assert [(own["method"], own["teacher"]["name"]) for own in about["members"]] == [
+    assert [(member["method"], member["teacher"]["name"]) for member in about["members"]] == [
         ("mkd", "pocket"),
         ("rd", "pocket"),
     ]
-    assert [own["config"]["size"] for own in about["members"]] == [64, 96]
+    assert [member["config"]["size"] for member in about["members"]] == [64, 96]
     report = (tmp_path / "report" / "report.html").read_text()
     assert "Method noisy_or of mkd on teacher pocket, rd on teacher pocket." in report
     assert "Member 2: Setting: crop" in report
@@ -448,7 +450,7 @@ def test_join_with_good_images_as_json(run: Any, bundles: list[str], parts: Path
     assert record["calibration"] == "split"
     assert record["false_alarm_rate"] == 0.2
     assert record["images"] == 6
-    assert [own["model"] for own in record["members"]] == bundles
+    assert [member["model"] for member in record["members"]] == bundles
     assert record["threshold"] == ts.load(tmp_path / "j.twin").calibration_.threshold
 
 
@@ -469,6 +471,6 @@ def test_mistakes_are_one_line(run: Any, bundles: list[str], parts: Path, tmp_pa
     assert not out.exists()
     run("join", *bundles, "--out", out)
     code, _, err = run("join", out, bundles[0], "--out", tmp_path / "k.twin")
-    assert (code, "is a join itself" in err) == (2, True)
+    assert (code, "is a joined detector itself" in err) == (2, True)
     code, _, err = run("evaluate", out, parts, "--out", tmp_path / "report", "--features")
     assert (code, "features are shown of one teacher" in err) == (2, True)

@@ -1,4 +1,4 @@
-"""Run by test_ranks.py, once in each process that fits: fit with plain gradient descent, and write what came of it.
+"""Run by test_distributed.py, once in each process: fit with plain gradient descent, and write what came of it.
 
 Adam divides each gradient by its own size, so that where it should be 0, rounding errors alone decide which way a
 weight goes. Gradient descent passes a difference on as small as it is.
@@ -16,20 +16,20 @@ import torch
 
 import twinspect as ts
 from twinspect.methods import method_class
-from twinspect.utils.progress import Silent
+from twinspect.utils.progress import NoProgress
 
 if TYPE_CHECKING:
     from twinspect.methods.base import Stage
 
 
-class Stopping(Silent):
+class Stopping(NoProgress):
     """Asks the process to end after some steps, as a machine that is shut down does."""
 
     def __init__(self, steps: int) -> None:
         self.left = steps
 
     def advance(self, loss: float | None = None) -> None:
-        """Count a step; the preparing of images is none."""
+        """Count a step; preparing images is not one."""
         if loss is not None:
             self.left -= 1
         if loss is not None and self.left == 0:

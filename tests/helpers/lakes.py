@@ -16,7 +16,7 @@ import twinspect
 from drawn_parts import blemish, stripes
 from twinspect.scale.job import ScoringJob
 from twinspect.scale.score_shards import score_lake
-from twinspect.utils.progress import Silent
+from twinspect.utils.progress import NoProgress
 
 POISON = b"\x89PNG\r\n\x1a\nPOISON"
 """A file over which the decoder of `poisoned` processes dies."""
@@ -69,7 +69,7 @@ def score(model: Path, out: object, *inputs: object, shard_images: int = 16, **m
     """Score in shards in silence, and by the local engine if no other is named."""
     how = {name: more.pop(name) for name in ("category", "threads", "device", "export") if name in more}
     job = ScoringJob(model=model, out=str(out), **{"device": "cpu", "workers": 2, **how})
-    told = {"progress": more.pop("progress", Silent()), "note": more.pop("note", lambda text: None)}
+    told = {"progress": more.pop("progress", NoProgress()), "note": more.pop("note", lambda text: None)}
     return score_lake(job, [str(each) for each in inputs], shard_images=shard_images, **told, **more)
 
 

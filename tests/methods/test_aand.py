@@ -16,7 +16,7 @@ from twinspect.methods.aand import AAND, AANDConfig, anomalous_patches
 from twinspect.methods.base import Batch
 from twinspect.methods.config import make_config, shortfall
 from twinspect.methods.losses import amplification_loss, focal_loss, hard_loss
-from twinspect.methods.networks.feature_amplifier import AmplifierGate, FeatureAmplifier, encoding
+from twinspect.methods.networks.feature_amplifier import AmplifierGate, FeatureAmplifier, position_encoding
 from twinspect.methods.rd import RD, RDConfig, stepped
 from twinspect.teachers import create_teacher
 
@@ -70,8 +70,10 @@ def test_the_amplification_loss_equals_the_equation() -> None:
     values = [
         max(cosine(a, n), cosine(v, n) - 0.3) for a, v in zip(amplified, vanilla, strict=True) for n in normal
     ]
-    found = amplification_loss(*(torch.from_numpy(each) for each in (amplified, vanilla, normal)), margin=0.3)
-    assert float(found) == pytest.approx(np.mean(values), abs=1e-6)
+    actual = amplification_loss(
+        *(torch.from_numpy(array) for array in (amplified, vanilla, normal)), margin=0.3
+    )
+    assert float(actual) == pytest.approx(np.mean(values), abs=1e-6)
     assert len({round(v - (cosine(vanilla[0], normal[0]) - 0.3), 6) for v in values}) > 1
 
 
@@ -84,9 +86,9 @@ def test_the_amplification_loss_may_compare_with_amplified_normal_patches() -> N
         for i in range(4)
         for j in range(7)
     ]
-    tensors = [torch.from_numpy(each) for each in (amplified, vanilla, normal)]
-    found = amplification_loss(*tensors, margin=0.3, against=torch.from_numpy(moved))
-    assert float(found) == pytest.approx(np.mean(values), abs=1e-6)
+    tensors = [torch.from_numpy(array) for array in (amplified, vanilla, normal)]
+    actual = amplification_loss(*tensors, margin=0.3, against=torch.from_numpy(moved))
+    assert float(actual) == pytest.approx(np.mean(values), abs=1e-6)
 
 
 def test_without_a_gate_stage_one_looks_at_what_normal_patches_become() -> None:
@@ -128,15 +130,15 @@ def test_the_hard_loss_averages_the_worst_patches_of_each_image(patches: int) ->
     teacher, student = picture(2, 5, 4, 3), picture(2, 5, 4, 3, seed=1)
     expected = []
     for a, b in zip(teacher.double().numpy(), student.double().numpy(), strict=True):
-        each = [1 - cosine(a[:, i, j], b[:, i, j]) for i in range(4) for j in range(3)]
-        expected.append(np.mean(sorted(each, reverse=True)[:patches]))
+        distances = [1 - cosine(a[:, i, j], b[:, i, j]) for i in range(4) for j in range(3)]
+        expected.append(np.mean(sorted(distances, reverse=True)[:patches]))
     np.testing.assert_allclose(hard_loss(teacher, student, patches).numpy(), expected, atol=1e-6)
 
 
 def test_stage_two_adds_the_hard_loss_to_the_whole_maps(method: AAND) -> None:
     given = batch(method)
     with torch.no_grad():
-        found = float(method.loss(given))
+        actual = float(method.loss(given))
         amplified = method.amplified(given.targets)
         rebuilt = method.student(amplified)
     expected = 0.0
@@ -145,7 +147,7 @@ def test_stage_two_adds_the_hard_loss_to_the_whole_maps(method: AAND) -> None:
             columns = zip(a.reshape(len(a), -1).T, b.reshape(len(b), -1).T, strict=True)
             places = [1 - cosine(x, y) for x, y in columns]
             expected += (1 - cosine(a.ravel(), b.ravel()) + np.mean(sorted(places)[-10:])) / 3
-    assert found == pytest.approx(expected, abs=1e-5)
+    assert actual == pytest.approx(expected, abs=1e-5)
 
 
 # --- amplifier --------------------------------------------------------------------------------------
@@ -156,7 +158,7 @@ def test_the_gates_weight_is_the_softmax_mass_of_the_anomalous_items() -> None:
     gate, features = AmplifierGate(8, 3), picture(1, 8, 2, 2)
     with torch.no_grad():
         weight = gate(features)
-        query = gate.query(features + encoding(8, 2, 2))[0]
+        query = gate.query(features + position_encoding(8, 2, 2))[0]
     memory = gate.memory.detach().double().numpy()
     for i in range(2):
         for j in range(2):
@@ -179,14 +181,14 @@ def test_a_residual_is_added_where_the_weight_says(residual: str, by_hand: Any) 
     features, weight = picture(2, 8, 3, 3), (picture(2, 3, 3) > 0).float()
     assert amplifier.generator is not None
     with torch.no_grad():
-        found = amplifier(features, weight).numpy()
+        actual = amplifier(features, weight).numpy()
         scale = amplifier.generator(features).numpy()
     expected = features.numpy() + weight.numpy()[:, None] * by_hand(scale, features.numpy())
-    np.testing.assert_allclose(found, expected, atol=1e-5)
+    np.testing.assert_allclose(actual, expected, atol=1e-5)
 
 
 def test_places_are_told_apart_by_their_encoding() -> None:
-    codes = encoding(10, 6, 7)
+    codes = position_encoding(10, 6, 7)
     assert codes.shape == (10, 6, 7)
     assert codes.abs().max() <= 1
     flat = codes.flatten(1).T

@@ -57,14 +57,14 @@ def test_batch_norm_follows_every_convolution_but_the_one_before_a_pool() -> Non
 @pytest.mark.parametrize("equal", [False, True])
 def test_its_maps_have_the_teachers_shapes(levels: tuple[Level, ...], equal: bool) -> None:
     side = 112 if levels[0].reduction == 14 else 64
-    found = Cloner(levels, equal=equal).eval()(torch.rand(2, 3, side, 2 * side))
+    actual = Cloner(levels, equal=equal).eval()(torch.rand(2, 3, side, 2 * side))
     expected = [(2, level.channels, side // level.reduction, 2 * side // level.reduction) for level in levels]
-    assert [tuple(each.shape) for each in found] == expected
+    assert [tuple(level_map.shape) for level_map in actual] == expected
 
 
 def test_features_that_may_be_negative_do_not_come_out_of_a_relu() -> None:
     torch.manual_seed(0)
-    found = Cloner((Level("a", 8, 4, signed=True),)).eval()(torch.randn(1, 3, 32, 32))[0]
-    assert found.min() < 0
-    found = Cloner((Level("a", 8, 4, signed=False),)).eval()(torch.randn(1, 3, 32, 32))[0]
-    assert found.min() >= 0
+    actual = Cloner((Level("a", 8, 4, signed=True),)).eval()(torch.randn(1, 3, 32, 32))[0]
+    assert actual.min() < 0
+    actual = Cloner((Level("a", 8, 4, signed=False),)).eval()(torch.randn(1, 3, 32, 32))[0]
+    assert actual.min() >= 0

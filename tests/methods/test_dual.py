@@ -31,7 +31,7 @@ from twinspect.methods.networks.token_decoder import Attention, Perceptron, Toke
 from twinspect.model.whole_image import Model
 from twinspect.teachers import create_teacher
 from twinspect.teachers.rebuilding import sibling
-from twinspect.training.trainer import Trainer, held_out
+from twinspect.training.trainer import Trainer, choose_held_out
 
 if TYPE_CHECKING:
     from twinspect.teachers import Teacher
@@ -61,7 +61,7 @@ def batch_of(method: Dual, *shape: int) -> Batch:
 
 
 def cosine(a: Tensor, b: Tensor) -> float:
-    left, right = (each.detach().double().numpy().ravel() for each in (a, b))
+    left, right = (tensor.detach().double().numpy().ravel() for tensor in (a, b))
     return float(left @ right / np.linalg.norm(left) / np.linalg.norm(right))
 
 
@@ -70,8 +70,8 @@ def cosine(a: Tensor, b: Tensor) -> float:
 
 def test_the_relaxed_loss_has_the_value_of_the_plain_one() -> None:
     teacher, student = picture(3, 5, 4, 6), picture(3, 5, 4, 6, seed=1)
-    found = relaxed_loss(teacher, student, easy_share=0.9, easy_weight=0.1)
-    torch.testing.assert_close(found, direction_loss(teacher, student))
+    actual = relaxed_loss(teacher, student, easy_share=0.9, easy_weight=0.1)
+    torch.testing.assert_close(actual, direction_loss(teacher, student))
 
 
 @pytest.mark.parametrize("share", [0.0, 0.25, 0.9, 1.0])
@@ -98,23 +98,23 @@ def test_the_noisy_or_loss_is_minus_the_log_of_no_alarm() -> None:
 def test_the_loss_follows_from_what_students_and_teacher_say(method: Dual) -> None:
     batch = batch_of(method, 2, 3, 64, 64)
     with torch.no_grad():
-        found = float(method.loss(batch))
+        actual = float(method.loss(batch))
         levels, tokens = method.teacher.describe(batch.images)
         if method.has_tokens:
             groups = [torch.stack(levels[:4]).mean(0), torch.stack(levels[4:8]).mean(0)]
-            own = method.students["semantic"].with_class_tokens(batch.images)[1]
+            values = method.students["semantic"].with_class_tokens(batch.images)[1]
         else:
             groups = list(levels)
-            own = [level.mean((2, 3)) for level in method.students["semantic"](batch.images)]
+            values = [level.mean((2, 3)) for level in method.students["semantic"](batch.images)]
         rebuilt = method.students["local"](groups)
     losses = []
     for image in range(2):
         local = np.mean([1 - cosine(t[image], s[image]) for t, s in zip(groups, rebuilt, strict=True)])
         semantic = np.mean(
-            [1 - cosine(t[image], s[image]) for t, s in zip(tokens[-len(own) :], own, strict=True)]
+            [1 - cosine(t[image], s[image]) for t, s in zip(tokens[-len(values) :], values, strict=True)]
         )
         losses.append(-np.log(1 - local / 2) - np.log(1 - semantic / 2))
-    assert found == pytest.approx(np.mean(losses), abs=1e-6)
+    assert actual == pytest.approx(np.mean(losses), abs=1e-6)
 
 
 def test_gradients_reach_both_students_and_nothing_else(method: Dual) -> None:
@@ -123,8 +123,8 @@ def test_gradients_reach_both_students_and_nothing_else(method: Dual) -> None:
     moved = {name for name, p in method.named_parameters() if p.grad is not None and bool(p.grad.abs().any())}
     assert not any(name.startswith("teacher") for name in moved)
     for student in ("local", "semantic"):
-        own = [name for name, _ in method.named_parameters() if name.startswith(f"students.{student}.")]
-        assert len(moved & set(own)) > 0.8 * len(own)
+        names = [name for name, _ in method.named_parameters() if name.startswith(f"students.{student}.")]
+        assert len(moved & set(names)) > 0.8 * len(names)
 
 
 def test_the_semantic_student_learns_from_class_tokens_alone(method: Dual) -> None:
@@ -132,7 +132,7 @@ def test_the_semantic_student_learns_from_class_tokens_alone(method: Dual) -> No
     batch = batch_of(method, 2, 3, 64, 64)
     maps_only = len([t for t in batch.targets if t.shape[-1] > 1])
     other = tuple(
-        picture(*t.shape, seed=9) if place < maps_only else t for place, t in enumerate(batch.targets)
+        picture(*t.shape, seed=9) if index < maps_only else t for index, t in enumerate(batch.targets)
     )
     gradients = []
     for targets in (batch.targets, other):
@@ -155,27 +155,27 @@ def test_the_score_is_noisy_or_of_students_t(method: Dual) -> None:
     images = picture(4, 3, 64, 64, seed=2)
     with torch.no_grad():
         method.measure(held)
-        found = method(images)
-        raw = method.judged(images, method.targets(images))[1].double().numpy()
-        good = np.concatenate([method.judged(b.images, b.targets)[1].double().numpy() for b in held])
+        output = method(images)
+        score, raw = method.image_score(output), method.branch_scores(output).double().numpy()
+        good = np.concatenate([method.branch_scores(method(b.images)).double().numpy() for b in held])
     scale = good.std(axis=0, ddof=1) * np.sqrt(1 + 1 / 5)
     expected = -stats.t(4).logsf((raw - good.mean(axis=0)) / scale).sum(axis=1)
-    np.testing.assert_allclose(
-        found.score, expected, rtol=0.04, atol=0.02
-    )  # the tail is Wallace's approximation
+    # The tail is Wallace's approximation.
+    np.testing.assert_allclose(score, expected, rtol=0.04, atol=0.02)
 
 
 def test_the_local_score_is_the_mean_of_the_top_of_the_map(method: Dual) -> None:
     images = picture(2, 3, 64, 64)
     with torch.no_grad():
-        found, raw = method.judged(images, method.targets(images))
-    top = np.sort(found.flatten(1).numpy(), axis=1)[:, -40:]  # one in a hundred of 4096
+        output = method(images)
+        raw = method.branch_scores(output)
+    top = np.sort(output.map.flatten(1).numpy(), axis=1)[:, -40:]  # one in a hundred of 4096
     np.testing.assert_allclose(raw[:, 0], top.mean(axis=1), rtol=1e-5)
 
 
 @pytest.mark.parametrize("name", KINDS)
 @pytest.mark.parametrize("branch", ["local", "semantic"])
-def test_a_branch_alone_says_what_it_says_in_company(name: str, branch: str) -> None:
+def test_a_branch_scores_the_same_alone_and_with_the_other(name: str, branch: str) -> None:
     teacher = teacher_of(name)
     both = Dual(teacher, DualConfig(size=64)).eval()
     alone = Dual(teacher, make_config(DualConfig, branch, {"size": 64})).eval()
@@ -184,14 +184,14 @@ def test_a_branch_alone_says_what_it_says_in_company(name: str, branch: str) -> 
     )
     images = picture(3, 3, 64, 64)
     with torch.no_grad():
-        found = alone(images)
-        raw = both.judged(images, both.targets(images))[1]
-        learnt = alone.loss(Batch(images, alone.targets(images)))
-    torch.testing.assert_close(found.score, raw[:, int(branch == "semantic")])
-    assert found.map.shape == (3, 64, 64)
-    assert learnt.isfinite()
+        output = alone(images)
+        raw = both.branch_scores(both(images))
+        loss = alone.loss(Batch(images, alone.targets(images)))
+    torch.testing.assert_close(alone.image_score(output), raw[:, int(branch == "semantic")])
+    assert output.map.shape == (3, 64, 64)
+    assert loss.isfinite()
     if branch == "semantic":  # it says that something is wrong, not where
-        torch.testing.assert_close(found.map, found.score[:, None, None].expand(-1, 64, 64))
+        torch.testing.assert_close(output.map, output.score[:, None, None].expand(-1, 64, 64))
 
 
 def test_the_teacher_looks_once_at_every_image(method: Dual) -> None:
@@ -218,11 +218,12 @@ def test_the_teacher_looks_once_at_every_image(method: Dual) -> None:
 @pytest.mark.parametrize("shape", [(64, 96), (128, 64), (32, 160)])
 def test_images_need_not_be_square(method: Dual, shape: tuple[int, int]) -> None:
     with torch.no_grad():
-        found = method(picture(2, 3, *shape))
+        actual = method(picture(2, 3, *shape))
         alone = method(picture(2, 3, *shape)[1:])
-    assert found.map.shape == (2, *shape)
-    torch.testing.assert_close(alone.map[0], found.map[1], rtol=1e-4, atol=1e-5)
-    torch.testing.assert_close(alone.score[0], found.score[1], rtol=1e-3, atol=1e-3)
+    assert actual.map.shape == (2, *shape)
+    torch.testing.assert_close(alone.map[0], actual.map[1], rtol=1e-4, atol=1e-5)
+    scores = method.image_score(actual)
+    torch.testing.assert_close(method.image_score(alone)[0], scores[1], rtol=1e-3, atol=1e-3)
 
 
 def test_top_mean_takes_at_least_the_peak() -> None:
@@ -233,7 +234,7 @@ def test_top_mean_takes_at_least_the_peak() -> None:
     np.testing.assert_allclose(maps.top_mean(values, 0.2), expected, rtol=1e-6)
 
 
-def test_kinds_are_told_apart_and_each_is_judged_by_its_own() -> None:
+def test_categories_are_recognised_and_each_has_its_own_distribution() -> None:
     torch.manual_seed(0)
     random = torch.Generator().manual_seed(0)
     kinds = torch.tensor([0] * 9 + [1] * 6 + [2])
@@ -243,18 +244,18 @@ def test_kinds_are_told_apart_and_each_is_judged_by_its_own() -> None:
     spreads = BranchNormalizer(2, "student")
     spreads.measure(scores, descriptions, kinds)
     new = torch.tensor([[1.0, 0.5], [11.0, 12.0], [21.0, 20.0]])
-    found = spreads(new, torch.eye(3) * 5).numpy()
+    actual = spreads(new, torch.eye(3) * 5).numpy()
     for kind in range(3):
-        own = scores[kinds == kind].numpy().astype(float)
-        n = len(own)
-        deviation = own.std(axis=0, ddof=1) if n > 1 else np.abs(own[0])
-        places = (new[kind].numpy() - own.mean(axis=0)) / (deviation * np.sqrt(1 + 1 / n))
+        values = scores[kinds == kind].numpy().astype(float)
+        n = len(values)
+        deviation = values.std(axis=0, ddof=1) if n > 1 else np.abs(values[0])
+        places = (new[kind].numpy() - values.mean(axis=0)) / (deviation * np.sqrt(1 + 1 / n))
         if n > 2:  # below, Wallace's approximation of the tail is rough
             expected = -stats.t(n - 1).logsf(places).sum()
-            assert found[kind] == pytest.approx(expected, rel=0.04)
-    assert spreads.kinds(descriptions).tolist() == kinds.tolist()
+            assert actual[kind] == pytest.approx(expected, rel=0.04)
+    assert spreads.nearest_category(descriptions).tolist() == kinds.tolist()
     # As good as its own kind goes: told by pooled scores, the third would be far out and the first beyond suspicion.
-    assert found[2] < 2
+    assert actual[2] < 2
 
 
 def test_kinds_are_told_by_what_hardly_varies_within_them() -> None:
@@ -266,7 +267,7 @@ def test_kinds_are_told_by_what_hardly_varies_within_them() -> None:
     descriptions = torch.stack([quiet, loud], dim=1)
     spreads = BranchNormalizer(1, "student")
     spreads.measure(torch.zeros(40, 1), descriptions, kinds)
-    assert spreads.kinds(descriptions).tolist() == kinds.tolist()
+    assert spreads.nearest_category(descriptions).tolist() == kinds.tolist()
 
 
 def test_kinds_are_saved_whatever_their_number(tmp_path: Path) -> None:
@@ -307,7 +308,7 @@ def test_linear_attention_is_the_weighted_mean_it_is_said_to_be() -> None:
     torch.manual_seed(0)
     layer, tokens = Attention(128, linear=True).eval(), picture(2, 9, 128)
     with torch.no_grad():
-        found = layer(tokens)
+        actual = layer(tokens)
         query, key, value = (
             layer.to_qkv(tokens).double().numpy().reshape(2, 9, 3, 2, 64).transpose(2, 0, 3, 1, 4)
         )
@@ -315,7 +316,7 @@ def test_linear_attention_is_the_weighted_mean_it_is_said_to_be() -> None:
         weights = positive[0] @ positive[1].swapaxes(2, 3)
         mixed = weights / weights.sum(axis=3, keepdims=True) @ value
         expected = layer.out(torch.from_numpy(mixed.transpose(0, 2, 1, 3).reshape(2, 9, 128)).float())
-    torch.testing.assert_close(found, expected, rtol=1e-4, atol=1e-5)
+    torch.testing.assert_close(actual, expected, rtol=1e-4, atol=1e-5)
 
 
 def test_the_decoder_rebuilds_groups_as_in_a_mirror() -> None:
@@ -436,12 +437,12 @@ def test_a_sibling_is_built_like_the_teacher_and_may_learn(name: str) -> None:
     shapes = {key: value.shape for key, value in teacher.backbone.state_dict().items()}
     assert {key: value.shape for key, value in one.state_dict().items()} == shapes
     assert all(p.requires_grad for p in one.parameters())
-    first, again, third, own = (
+    first, again, third, values = (
         torch.cat([p.flatten() for p in n.parameters()]) for n in (one, same, other, teacher)
     )
     assert torch.equal(first, again)
     assert not torch.equal(first, third)
-    assert not torch.equal(first, own)
+    assert not torch.equal(first, values)
 
 
 def test_the_semantic_student_follows_the_seed_and_never_repeats_a_random_teacher() -> None:
@@ -505,7 +506,7 @@ def test_a_single_branch_learns_from_all_images() -> None:
 @pytest.mark.parametrize(("images", "count"), [(1, 1), (3, 1), (6, 2), (23, 7), (31, 8), (40, 8), (200, 40)])
 def test_a_fifth_is_held_out_and_of_few_images_more(images: int, count: int) -> None:
     assert a_fifth(images) == count
-    assert len(held_out(images, 0, a_fifth)) == count
+    assert len(choose_held_out(images, 0, a_fifth)) == count
 
 
 def test_gradients_are_clipped_over_all_that_learns(monkeypatch: pytest.MonkeyPatch) -> None:

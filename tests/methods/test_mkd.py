@@ -91,7 +91,7 @@ def test_the_gradient_map_is_the_derivative_of_the_score() -> None:
     method = build(localization="gradient", rescale=False, sigma=0.0, opening=1).double()
     method.teacher.double()
     image = IMAGES[:1].double()
-    found = method(image).map[0]
+    actual = method(image).map[0]
     step = 1e-5
     for row, column in ((10, 20), (40, 33)):
         expected = 0.0
@@ -99,9 +99,9 @@ def test_the_gradient_map_is_the_derivative_of_the_score() -> None:
             moved = [image.clone(), image.clone()]
             moved[0][0, channel, row, column] += step
             moved[1][0, channel, row, column] -= step
-            high, low = (method(each).score.item() for each in moved)
+            high, low = (method(shifted).score.item() for shifted in moved)
             expected += abs(high - low) / (2 * step)
-        assert found[row, column].item() == pytest.approx(expected, rel=1e-3)
+        assert actual[row, column].item() == pytest.approx(expected, rel=1e-3)
 
 
 def test_smoothgrad_without_noise_is_the_gradient() -> None:
@@ -142,17 +142,17 @@ def test_guided_backpropagation_lets_only_positive_gradients_through_the_cloners
             return GuidedReLU.apply(values)  # type: ignore[no-any-return]
 
     method = build(localization="guided", rescale=False)
-    found = method(IMAGES).map
+    actual = method(IMAGES).map
     twin = build(localization="gradient", rescale=False)
     for block in twin.cloner.blocks:
         for index, module in enumerate(block):
             if isinstance(module, nn.ReLU):
                 block[index] = Guided()
-    torch.testing.assert_close(found, twin(IMAGES).map)
+    torch.testing.assert_close(actual, twin(IMAGES).map)
     plain = build(localization="gradient", rescale=False)(IMAGES).map
-    assert not torch.allclose(found, plain)
+    assert not torch.allclose(actual, plain)
     torch.testing.assert_close(
-        method(IMAGES).map, found
+        method(IMAGES).map, actual
     )  # the hooks are gone again: the second call is the same
 
 

@@ -27,45 +27,45 @@ def probability(surprises: torch.Tensor) -> torch.Tensor:
 def test_surprise_is_minus_the_log_of_the_upper_tail(
     tail: noisy_or.Tail, reference: stats.rv_continuous
 ) -> None:
-    found = noisy_or.negative_log_p(3 + 0.5 * PLACES, spread(3, 0.5), tail)
-    np.testing.assert_allclose(found, -reference.logsf(PLACES.numpy()), rtol=1e-4)
+    actual = noisy_or.negative_log_p(3 + 0.5 * PLACES, spread(3, 0.5), tail)
+    np.testing.assert_allclose(actual, -reference.logsf(PLACES.numpy()), rtol=1e-4)
 
 
 @pytest.mark.parametrize("freedom", [3, 7, 39, 400])
 def test_students_surprise_is_that_of_students_t_nearly(freedom: int) -> None:
-    found = noisy_or.negative_log_p(3 + 0.5 * PLACES, spread(3, 0.5, freedom), "student")
+    actual = noisy_or.negative_log_p(3 + 0.5 * PLACES, spread(3, 0.5, freedom), "student")
     exact = -stats.t(freedom).logsf(PLACES.numpy())
-    np.testing.assert_allclose(found, exact, rtol=0.04, atol=0.005)
+    np.testing.assert_allclose(actual, exact, rtol=0.04, atol=0.005)
 
 
 @pytest.mark.parametrize("tail", noisy_or.TAILS)
 def test_surprise_is_unbounded_ordered_and_log_2_in_the_middle(tail: noisy_or.Tail) -> None:
     scores = torch.tensor([-50.0, 0.9, 1.0, 1.1, 3.0, 50.0, 5000.0])
-    found = noisy_or.negative_log_p(scores, spread(1, 0.1), tail)
-    assert (found.diff() > 0).all()
-    assert found.isfinite().all()
-    assert (found >= 0).all()
-    assert float(found[2]) == pytest.approx(np.log(2), abs=1e-6)
+    actual = noisy_or.negative_log_p(scores, spread(1, 0.1), tail)
+    assert (actual.diff() > 0).all()
+    assert actual.isfinite().all()
+    assert (actual >= 0).all()
+    assert float(actual[2]) == pytest.approx(np.log(2), abs=1e-6)
 
 
 def test_the_sum_of_surprises_is_noisy_or() -> None:
     scores = torch.tensor([[0.2, 5.0], [2.0, 1.0], [-1.0, -2.0]])
-    parts = [noisy_or.negative_log_p(own, spread(0, 1), "logistic") for own in scores.T]
+    parts = [noisy_or.negative_log_p(column, spread(0, 1), "logistic") for column in scores.T]
     p = stats.logistic.cdf(scores.numpy())
     np.testing.assert_allclose(probability(sum(parts)), 1 - (1 - p).prod(axis=1), rtol=1e-5)
 
 
 def test_every_score_may_have_a_spread_of_its_own() -> None:
     scores, spreads = torch.tensor([1.0, 7.0]), torch.tensor([[0.0, 1.0, 5.0], [5.0, 2.0, 30.0]])
-    found = noisy_or.negative_log_p(scores, spreads, "student")
+    actual = noisy_or.negative_log_p(scores, spreads, "student")
     apart = [noisy_or.negative_log_p(s, row, "student") for s, row in zip(scores, spreads, strict=True)]
-    assert found.tolist() == [float(each) for each in apart]
+    assert actual.tolist() == [float(value) for value in apart]
 
 
 def test_students_spread_predicts_the_next_value() -> None:
     values = np.random.default_rng(0).normal(5, 2, 12)
-    found = noisy_or.fit_distribution(torch.from_numpy(values), "student").tolist()
-    assert found == pytest.approx([values.mean(), values.std(ddof=1) * np.sqrt(13 / 12), 11], rel=1e-6)
+    actual = noisy_or.fit_distribution(torch.from_numpy(values), "student").tolist()
+    assert actual == pytest.approx([values.mean(), values.std(ddof=1) * np.sqrt(13 / 12), 11], rel=1e-6)
 
 
 def test_students_spread_keeps_its_promise_on_few_images() -> None:
@@ -97,23 +97,23 @@ def test_the_other_spreads_are_read_off_the_quartiles(
 @pytest.mark.parametrize("tail", noisy_or.TAILS)
 @pytest.mark.parametrize("values", [[0.7], [0.7, 0.7, 0.7], [0.0], [0.0, 0.0]])
 def test_a_spread_is_never_zero(tail: noisy_or.Tail, values: list[float]) -> None:
-    found = noisy_or.fit_distribution(torch.tensor(values), tail)
-    assert found[1] > 0
-    assert found[2] >= 1
-    assert noisy_or.negative_log_p(torch.tensor([1.0]), found, tail).isfinite().all()
+    actual = noisy_or.fit_distribution(torch.tensor(values), tail)
+    assert actual[1] > 0
+    assert actual[2] >= 1
+    assert noisy_or.negative_log_p(torch.tensor([1.0]), actual, tail).isfinite().all()
 
 
 def test_a_spread_between_two_values_gives_them_one_half_and_nine_tenths() -> None:
-    found = noisy_or.negative_log_p(
+    actual = noisy_or.negative_log_p(
         torch.tensor([0.2, 0.7, 5.0]), noisy_or.distribution_from_range(0.2, 0.7), "logistic"
     )
     expected = stats.logistic(0.2, 0.5 / np.log(9)).cdf([0.2, 0.7, 5.0])
-    np.testing.assert_allclose(probability(found), expected, rtol=1e-6)
+    np.testing.assert_allclose(probability(actual), expected, rtol=1e-6)
     np.testing.assert_allclose(expected[:2], [0.5, 0.9])
 
 
 @pytest.mark.parametrize(("typical", "peak"), [(0.0, 0.0), (2.0, 2.0), (2.0, 1.0), (-3.0, -3.0)])
 def test_a_spread_between_equal_values_is_still_one(typical: float, peak: float) -> None:
-    found = noisy_or.distribution_from_range(typical, peak)
-    assert found[1] > 0
-    assert noisy_or.negative_log_p(torch.tensor([typical, typical + 1]), found, "logistic").isfinite().all()
+    actual = noisy_or.distribution_from_range(typical, peak)
+    assert actual[1] > 0
+    assert noisy_or.negative_log_p(torch.tensor([typical, typical + 1]), actual, "logistic").isfinite().all()

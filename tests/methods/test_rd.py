@@ -10,8 +10,8 @@ from torch import Tensor, nn
 
 from twinspect.errors import ConfigError
 from twinspect.methods.base import Batch
+from twinspect.methods.networks.backbone_stages import BackboneStage, backbone_stages
 from twinspect.methods.networks.reverse_decoder import Bottleneck, Decoder, ResidualBlock
-from twinspect.methods.networks.teacher_anatomy import Part, anatomy
 from twinspect.methods.rd import RD, RDConfig
 from twinspect.teachers import create_teacher
 
@@ -43,7 +43,7 @@ def method() -> RD:
 def test_a_residual_network_is_taken_apart_into_the_blocks_it_is_built_of(
     name: str, blocks: list[int], inner: list[int]
 ) -> None:
-    parts = anatomy(create_teacher(name, weights="random"))
+    parts = backbone_stages(create_teacher(name, weights="random"))
     assert [part.blocks for part in parts] == blocks
     assert [part.inner for part in parts] == inner
 
@@ -68,7 +68,11 @@ def test_the_size_is_the_published_one() -> None:
 
 
 def test_the_embedding_is_half_as_fine_and_twice_as_wide_as_the_coarsest_level() -> None:
-    parts = (Part(8, 4, False, 1, 0), Part(12, 8, False, 2, 0), Part(16, 16, False, 1, 4))
+    parts = (
+        BackboneStage(8, 4, False, 1, 0),
+        BackboneStage(12, 8, False, 2, 0),
+        BackboneStage(16, 16, False, 1, 4),
+    )
     bottleneck = Bottleneck(parts).eval()
     levels = [picture(2, part.channels, 128 // part.reduction, 64 // part.reduction) for part in parts]
     embedding = bottleneck(levels)
@@ -96,13 +100,13 @@ def test_the_loss_equals_the_equation(method: RD) -> None:
     with torch.no_grad():
         targets = method.targets(images)
         rebuilt = method.student(targets)
-        found = float(method.loss(Batch(images, targets)))
+        actual = float(method.loss(Batch(images, targets)))
     expected = 0.0
     for target, twin in zip(targets, rebuilt, strict=True):
         a, b = (m.double().numpy().reshape(3, -1) for m in (target, twin))
         norms = np.linalg.norm(a, axis=1) * np.linalg.norm(b, axis=1)
         expected += (1 - (a * b).sum(1) / norms).mean()
-    assert found == pytest.approx(expected, abs=1e-6)
+    assert actual == pytest.approx(expected, abs=1e-6)
 
 
 def test_the_map_sums_the_levels_and_the_score_is_its_peak(method: RD) -> None:
@@ -110,7 +114,7 @@ def test_the_map_sums_the_levels_and_the_score_is_its_peak(method: RD) -> None:
     with torch.no_grad():
         levels = method.targets(images)
         rebuilt = method.student(levels)
-        found = method(images)
+        actual = method(images)
     total = np.zeros((2, 64, 64))
     for level, twin in zip(levels, rebuilt, strict=True):
         a, b = level.numpy().astype(float), twin.numpy().astype(float)
@@ -118,9 +122,9 @@ def test_the_map_sums_the_levels_and_the_score_is_its_peak(method: RD) -> None:
         small = torch.from_numpy(1 - cosine)[:, None]
         large = nn.functional.interpolate(small, size=(64, 64), mode="bilinear", align_corners=False)
         total += large[:, 0].numpy()
-    blurred = np.stack([ndimage.gaussian_filter(each, 4.0, mode="mirror") for each in total])
-    np.testing.assert_allclose(found.map.numpy(), blurred, atol=1e-4)
-    np.testing.assert_array_equal(method.image_score(found).numpy(), found.map.numpy().max(axis=(1, 2)))
+    blurred = np.stack([ndimage.gaussian_filter(summed, 4.0, mode="mirror") for summed in total])
+    np.testing.assert_allclose(actual.map.numpy(), blurred, atol=1e-4)
+    np.testing.assert_array_equal(method.image_score(actual).numpy(), actual.map.numpy().max(axis=(1, 2)))
 
 
 def test_only_the_student_learns(method: RD) -> None:

@@ -26,10 +26,10 @@ def reference(start: np.ndarray, gradients: list[np.ndarray]) -> np.ndarray:
 
 
 def descend(start: list[np.ndarray], gradients: list[list[np.ndarray]]) -> list[np.ndarray]:
-    parameters = [nn.Parameter(torch.from_numpy(each.copy())) for each in start]
+    parameters = [nn.Parameter(torch.from_numpy(weights.copy())) for weights in start]
     optimizer = StableAdamW(parameters, lr=RATE, weight_decay=DECAY)
-    for each in gradients:
-        for parameter, gradient in zip(parameters, each, strict=True):
+    for arrays in gradients:
+        for parameter, gradient in zip(parameters, arrays, strict=True):
             parameter.grad = torch.from_numpy(gradient)
         optimizer.step()
         assert all(group["lr"] == RATE for group in optimizer.param_groups)
@@ -39,17 +39,19 @@ def descend(start: list[np.ndarray], gradients: list[list[np.ndarray]]) -> list[
 def test_it_follows_the_equations_also_when_a_gradient_leaps() -> None:
     random = np.random.default_rng(0)
     start = [random.normal(size=(3, 4)), random.normal(size=5)]
-    gradients = [[random.normal(size=each.shape) for each in start] for _ in range(6)]
+    gradients = [[random.normal(size=weights.shape) for weights in start] for _ in range(6)]
     gradients[3][0] *= 100  # one tensor leaps, the other does not
-    found = descend(start, gradients)
-    for index, weights in enumerate(found):
-        expected = reference(start[index], [each[index] for each in gradients])
+    actual = descend(start, gradients)
+    for index, weights in enumerate(actual):
+        expected = reference(start[index], [arrays[index] for arrays in gradients])
         np.testing.assert_allclose(weights, expected, rtol=1e-9)
 
 
 def test_a_leap_moves_it_less_than_adamw() -> None:
     gradients = [np.full(4, 0.01)] * 20 + [np.full(4, 10.0)]
-    before, after = (descend([np.zeros(4)], [[each] for each in gradients[:count]])[0] for count in (20, 21))
+    before, after = (
+        descend([np.zeros(4)], [[gradient] for gradient in gradients[:count]])[0] for count in (20, 21)
+    )
     plain = nn.Parameter(torch.zeros(4, dtype=torch.float64))
     optimizer = torch.optim.AdamW([plain], lr=RATE, weight_decay=DECAY)
     for gradient in gradients:
@@ -74,11 +76,11 @@ def test_its_state_can_be_put_back() -> None:
     whole = descend(start, gradients)[0]
     first = nn.Parameter(torch.ones(3, dtype=torch.float64))
     optimizer = StableAdamW([first], lr=RATE, weight_decay=DECAY)
-    for place, each in enumerate(gradients):
-        if place == 3:
+    for index, arrays in enumerate(gradients):
+        if index == 3:
             saved = optimizer.state_dict()
             optimizer = StableAdamW([first], lr=RATE, weight_decay=DECAY)
             optimizer.load_state_dict(saved)
-        first.grad = torch.from_numpy(each[0])
+        first.grad = torch.from_numpy(arrays[0])
         optimizer.step()
     assert first.detach().numpy() == pytest.approx(whole, abs=0)

@@ -124,21 +124,21 @@ def test_blending_equals_a_sum_with_windows_pixel_by_pixel(tiling: Tiling) -> No
     tiles = torch.rand(1, len(windows), tiling.tile, tiling.tile, generator=torch.Generator().manual_seed(1))
     total, weights = np.zeros(size), np.zeros(size)
     for tile, window in zip(tiles[0].numpy(), windows, strict=True):
-        own = np.outer(*(_ramp(tiling, length, part) for length, part in zip(size, window, strict=True)))
-        total[window] += own * tile
-        weights[window] += own
+        ramp = np.outer(*(_ramp(tiling, length, part) for length, part in zip(size, window, strict=True)))
+        total[window] += ramp * tile
+        weights[window] += ramp
     np.testing.assert_allclose(blend(tiles, tiling, size)[0], total / weights, atol=1e-6)
 
 
 def _ramp(tiling: Tiling, length: int, part: slice) -> np.ndarray[Any, Any]:
     """One in the middle, falling to half a step where a neighbour's last or first pixel is."""
     starts = tiling.starts(length)
-    place, values = starts.index(part.start), np.ones(tiling.tile)
+    index, values = starts.index(part.start), np.ones(tiling.tile)
     inside = np.arange(tiling.tile) + 0.5
-    if place:
-        values = np.minimum(values, inside / (starts[place - 1] + tiling.tile - part.start))
-    if place < len(starts) - 1:
-        values = np.minimum(values, inside[::-1] / (part.start + tiling.tile - starts[place + 1]))
+    if index:
+        values = np.minimum(values, inside / (starts[index - 1] + tiling.tile - part.start))
+    if index < len(starts) - 1:
+        values = np.minimum(values, inside[::-1] / (part.start + tiling.tile - starts[index + 1]))
     return values
 
 
@@ -146,12 +146,12 @@ def _ramp(tiling: Tiling, length: int, part: slice) -> np.ndarray[Any, Any]:
 def test_tiles_that_disagree_leave_no_step_at_their_seams(size: tuple[int, int]) -> None:
     tiling = Tiling(64, 16)
     heights = torch.rand(1, len(tiling.windows(*size)), generator=torch.Generator().manual_seed(2))
-    found = blend(heights[..., None, None].expand(-1, -1, 64, 64), tiling, size)[0]
+    scores = blend(heights[..., None, None].expand(-1, -1, 64, 64), tiling, size)[0]
     apart = float(heights.max() - heights.min())
     for dim in (0, 1):
         # As documented, and at a corner from two neighbours at once.
-        assert found.diff(dim=dim).abs().max() <= 2 * apart / tiling.overlap
-    assert heights.min() - 1e-6 <= found.min() <= found.max() <= heights.max() + 1e-6
+        assert scores.diff(dim=dim).abs().max() <= 2 * apart / tiling.overlap
+    assert heights.min() - 1e-6 <= scores.min() <= scores.max() <= heights.max() + 1e-6
 
 
 # A model of tiles ------------------------------------------------------------------------------------------
@@ -178,10 +178,10 @@ def test_the_score_is_the_highest_of_the_tiles_whatever_the_batch(fitted_on_tile
         graph = TiledModel(model.model, model.tiling, at_once=None)(
             torch.from_numpy(picture).permute(2, 0, 1)[None]
         )
-    found = fitted_on_tiles.score(np.stack([picture, large(71)]))
-    assert found.image[0] == pytest.approx(float(alone.score.max()), rel=1e-5)
-    torch.testing.assert_close(graph.score, torch.tensor(found.image[:1]), rtol=1e-5, atol=1e-6)
-    np.testing.assert_allclose(graph.map[0], found.map[0], rtol=1e-4, atol=1e-5)  # type: ignore[index]
+    scores = fitted_on_tiles.score(np.stack([picture, large(71)]))
+    assert scores.image[0] == pytest.approx(float(alone.score.max()), rel=1e-5)
+    torch.testing.assert_close(graph.score, torch.tensor(scores.image[:1]), rtol=1e-5, atol=1e-6)
+    np.testing.assert_allclose(graph.map[0], scores.map[0], rtol=1e-4, atol=1e-5)  # type: ignore[index]
 
 
 def test_images_of_several_sizes_are_scored_beside_each_other(
@@ -193,12 +193,12 @@ def test_images_of_several_sizes_are_scored_beside_each_other(
         for n, size in enumerate(sizes)
     ]
     (tmp_path / "broken.png").write_bytes(b"no image")
-    found = fitted_on_tiles.score([*paths, tmp_path / "broken.png"])
-    assert [each.shape for each in found.map[:4]] == sizes  # type: ignore[index]
-    assert np.isfinite(found.image[:4]).all()
-    assert "broken.png" in found.errors[4]
+    scores = fitted_on_tiles.score([*paths, tmp_path / "broken.png"])
+    assert [map_.shape for map_ in scores.map[:4]] == sizes  # type: ignore[index]
+    assert np.isfinite(scores.image[:4]).all()
+    assert "broken.png" in scores.errors[4]
     again = fitted_on_tiles.score(paths[1:2])
-    np.testing.assert_array_equal(again.image[0], found.image[1])
+    np.testing.assert_array_equal(again.image[0], scores.image[1])
 
 
 def test_a_small_defect_is_found_where_it_is() -> None:
@@ -207,9 +207,9 @@ def test_a_small_defect_is_found_where_it_is() -> None:
     clean = large(80, 512)
     dirty = clean.copy()
     dirty[300:306, 200:206] = (255, 0, 255)
-    found = detector.score(np.stack([clean, dirty]))
-    assert found.image[1] > found.image[0]
-    row, column = np.unravel_index(found.map[1].argmax(), (512, 512))  # type: ignore[index]
+    scores = detector.score(np.stack([clean, dirty]))
+    assert scores.image[1] > scores.image[0]
+    row, column = np.unravel_index(scores.map[1].argmax(), (512, 512))  # type: ignore[index]
     assert 294 <= row < 312
     assert 194 <= column < 212
 
@@ -264,13 +264,13 @@ def test_a_stage_holds_out_all_tiles_of_an_image_or_none(
     sheets: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     divided: list[tuple[list[int], list[int]]] = []
-    real = trainer._Run._divide
+    real = trainer._Run._split
 
     def spy(self: Any, stage: Any) -> Any:
         divided.append(real(self, stage))
         return divided[-1]
 
-    monkeypatch.setattr(trainer._Run, "_divide", spy)
+    monkeypatch.setattr(trainer._Run, "_split", spy)
     detector = ts.Detector("aand", **TILED, amplify_steps=2).fit(sheets)
     assert list(detector.losses_) == ["amplify", "distil"]
     assert detector.score(np.stack([large(1)])).map[0].shape == (SIDE, SIDE)  # type: ignore[index]
@@ -295,9 +295,9 @@ def test_neighbouring_tiles_decode_their_image_once(
     monkeypatch.setattr("twinspect.data.pixels.read_rgb", spy)
     data = ts.data.open_data(sheets).split("train")
     tiles = Tiles(model.model, data, None, model.tiling)
-    found: dict[int, torch.Tensor] = {}
+    scores: dict[int, torch.Tensor] = {}
     threads = [
-        threading.Thread(target=lambda n=n: found.setdefault(n, tiles.read(n)))
+        threading.Thread(target=lambda n=n: scores.setdefault(n, tiles.read(n)))
         for n in range(len(tiles.categories))
     ]
     for thread in threads:
@@ -308,7 +308,7 @@ def test_neighbouring_tiles_decode_their_image_once(
     assert len(decoded) == len(data)
     picture = torch.from_numpy(real(data[2].path)).permute(2, 0, 1)[None]
     rows, columns = model.tiling.windows(SIDE, SIDE)[1]
-    assert torch.equal(found[9], model.model.preprocessing.apply(picture[..., rows, columns])[0])
+    assert torch.equal(scores[9], model.model.preprocessing.apply(picture[..., rows, columns])[0])
 
 
 def test_what_does_not_fit_into_memory_is_read_anew_to_the_same_weights(sheets: Path) -> None:
@@ -370,7 +370,7 @@ def test_maps_that_are_stretched_tile_by_tile_are_refused(sheets: Path) -> None:
 def test_it_is_not_joined_and_its_features_are_not_laid_out(
     fitted_on_tiles: ts.Detector, fitted: ts.Detector
 ) -> None:
-    with pytest.raises(ConfigError, match="only detectors of whole images are joined"):
+    with pytest.raises(ConfigError, match="only detectors of whole images can be joined"):
         ts.noisy_or([fitted, fitted_on_tiles])
     from twinspect.evaluation.patch_features import require_single_teacher
 
@@ -416,9 +416,9 @@ def test_it_exports_for_one_size(fitted_on_tiles: ts.Detector, tmp_path: Path) -
     fitted_on_tiles.save(path)
     with pytest.raises(ConfigError, match="type: --fixed-size WxH"):
         export(path, "onnx")
-    made = export(path, "onnx", fixed_size=(100, 120))
-    assert made.record["parity"]["map_relative"] < 1e-4
-    found = ts.load(path, runtime=made.name).score(large(5, 120)[None, :100])
+    exported = export(path, "onnx", fixed_size=(100, 120))
+    assert exported.record["parity"]["map_relative"] < 1e-4
+    scores = ts.load(path, runtime=exported.name).score(large(5, 120)[None, :100])
     expected = fitted_on_tiles.score(large(5, 120)[None, :100])
-    np.testing.assert_allclose(found.image, expected.image, rtol=1e-4)
-    np.testing.assert_allclose(found.map[0], expected.map[0], rtol=1e-3, atol=1e-4)  # type: ignore[index]
+    np.testing.assert_allclose(scores.image, expected.image, rtol=1e-4)
+    np.testing.assert_allclose(scores.map[0], expected.map[0], rtol=1e-3, atol=1e-4)  # type: ignore[index]

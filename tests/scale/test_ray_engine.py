@@ -16,7 +16,7 @@ from twinspect.scale.ray_cluster import cluster
 from twinspect.scale.ray_engine import Actors
 from twinspect.scale.run_folder import LocalFolder
 from twinspect.scale.shard_plan import part_name
-from twinspect.utils.progress import Silent
+from twinspect.utils.progress import NoProgress
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -57,7 +57,7 @@ def told(process: int, name: str) -> bytes:
         return b""
 
 
-class Killing(Silent):
+class Killing(NoProgress):
     """Kills one worker when the first shard is done."""
 
     def __init__(self) -> None:

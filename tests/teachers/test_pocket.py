@@ -96,9 +96,9 @@ def test_features_are_those_of_a_network_written_out_by_hand() -> None:
             inner = convolve(x, f"{key}.first", stride, 1).relu()
             x = (skipped + convolve(inner, f"{key}.second", 1, 1)).relu()
         features.append(x)
-    found = create_teacher("pocket")(picture(2, 3, 75, 130))
-    assert [f.shape[-2:] for f in found] == [(19, 33), (10, 17), (5, 9)]
-    for ours, reference in zip(found, features, strict=True):
+    actual = create_teacher("pocket")(picture(2, 3, 75, 130))
+    assert [f.shape[-2:] for f in actual] == [(19, 33), (10, 17), (5, 9)]
+    for ours, reference in zip(actual, features, strict=True):
         torch.testing.assert_close(ours, reference)
 
 
@@ -200,7 +200,7 @@ def test_auto_takes_the_pocket_teacher_where_the_usual_one_cannot_be_had(
         teacher = create_teacher("auto")
     assert teacher.name == "pocket"
     assert "auto took pocket" in caplog.text
-    assert "resnet18 cannot be had" in caplog.text
+    assert "resnet18 is not available" in caplog.text
     assert any("auto took pocket" in note for note in teacher.notes)
 
 
@@ -263,8 +263,8 @@ def test_what_remains_is_fitted_anew(samples: tuple[Tensor, Tensor], monkeypatch
     kept = regression.keep(torch.arange(15).view(5, 3), 2)  # the last three belong to no group
     rows = [*torch.arange(15).view(5, 3)[kept].flatten().tolist(), 15, 16, 17]
     reference = LinearRegression().fit(seen[:, rows], wanted)
-    found = regression.weights[rows].T.numpy()
-    np.testing.assert_allclose(found, reference.coef_, atol=1e-4)
+    actual = regression.weights[rows].T.numpy()
+    np.testing.assert_allclose(actual, reference.coef_, atol=1e-4)
     np.testing.assert_allclose(regression.bias.numpy(), reference.intercept_, atol=1e-3)
     gone = [row for row in range(18) if row not in rows]
     np.testing.assert_allclose(regression.weights[gone].numpy(), 0, atol=1e-9)
@@ -463,10 +463,10 @@ def test_compression_loses_what_jpeg_loses(quality: int) -> None:
     Image.fromarray(image).save(file, "JPEG", quality=quality, subsampling=2)
     wanted = np.asarray(Image.open(file)).astype(np.float32)
     given = torch.from_numpy(image).permute(2, 0, 1)[None].float()
-    found = jpeg.compress(given, np.array([quality]))[0].permute(1, 2, 0).clamp(0, 255).numpy()
+    actual = jpeg.compress(given, np.array([quality]))[0].permute(1, 2, 0).clamp(0, 255).numpy()
     lost = np.square(wanted - image).mean()
-    assert np.square(found - wanted).mean() < 0.15 * lost
-    assert np.square(found - image).mean() == pytest.approx(lost, rel=0.1)
+    assert np.square(actual - wanted).mean() < 0.15 * lost
+    assert np.square(actual - image).mean() == pytest.approx(lost, rel=0.1)
 
 
 @pytest.mark.usefixtures("scripts")

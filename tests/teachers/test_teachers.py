@@ -136,7 +136,7 @@ def test_the_whole_listing_agrees_with_the_networks(name: str) -> None:
 
 def check_row(name: str) -> None:
     row = next(row for row in CURATED if row.name == name)
-    teacher, design = create_teacher(name, weights="random"), backbones.understand(name)
+    teacher, design = create_teacher(name, weights="random"), backbones.parse_name(name)
     assert teacher.levels == row.levels
     assert sum(p.numel() for p in teacher.parameters()) == row.params
     assert (design.repository or FROM_FILE) == row.weights
@@ -224,7 +224,7 @@ def test_a_model_that_timm_cannot_cut_into_levels_is_refused(monkeypatch: pytest
 
     monkeypatch.setattr(timm, "create_model", fails)
     with pytest.raises(
-        TeacherError, match=r"no feature maps of resnet26 \(RuntimeError: features_only not impl"
+        TeacherError, match=r"cannot extract feature maps of resnet26 \(RuntimeError: features_only not impl"
     ):
         create_teacher("resnet26", weights="random")
 
@@ -275,7 +275,7 @@ def test_a_teacher_comes_back_from_its_record(name: str, monkeypatch: pytest.Mon
 def test_a_damaged_record_is_named() -> None:
     record = create_teacher(TINY, weights="random").spec()
     for wrong in ({**record, "colour": "red"}, {k: v for k, v in record.items() if k != "levels"}):
-        with pytest.raises(TeacherError, match="no record of a teacher"):
+        with pytest.raises(TeacherError, match="is not a record of a teacher"):
             teacher_from_spec(wrong)
     with pytest.raises(TeacherError, match=r"timm .* has no level 'layer9'"):
         teacher_from_spec({**record, "levels": [{**record["levels"][0], "name": "layer9"}]})
@@ -405,7 +405,7 @@ def test_a_malicious_pickle_is_not_opened(tmp_path: Path) -> None:
     [
         ("missing.pth", None, "does not exist"),
         ("weights.onnx", b"x", r"ends in '.onnx'; allowed: .safetensors, .pth, .pt, .bin"),
-        ("cut.safetensors", b"\x08\x00\x00", "damaged or no safetensors file"),
+        ("cut.safetensors", b"\x08\x00\x00", "damaged or not a safetensors file"),
         ("cut.pth", b"PK\x03\x04 cut", "is damaged, or holds more than tensors"),
         ("empty.bin", b"", "is damaged, or holds more than tensors"),
     ],
@@ -504,7 +504,7 @@ def caffe_resnet50(state: dict[str, Tensor], x: Tensor) -> list[Tensor]:
     ],
 )
 def test_default_weights_are_those_of_the_papers(typed: str, full: str) -> None:
-    assert backbones.understand(typed).name == full
+    assert backbones.parse_name(typed).name == full
 
 
 def test_unknown_names_get_the_nearest_and_not_the_whole_list() -> None:
@@ -606,7 +606,7 @@ def test_a_broken_download_is_quoted(tiny_file: Path, cache: Path, monkeypatch: 
     def fails(*_: object) -> Path:
         raise OSError("No space left on device")
 
-    monkeypatch.setattr(hub, "_why_not", lambda *_: "")
+    monkeypatch.setattr(hub, "_why_unavailable", lambda *_: "")
     monkeypatch.setattr(hub, "_download", fails)
     with pytest.raises(TeacherError, match=r"\(OSError: No space left on device\)"):
         create_teacher(TINY)
@@ -614,7 +614,7 @@ def test_a_broken_download_is_quoted(tiny_file: Path, cache: Path, monkeypatch: 
 
 def test_teachers_without_a_repository_ask_for_a_file() -> None:
     with pytest.raises(
-        TeacherError, match=r"resnet50_caffe: its weights are on no hub; give a file: --weights FILE"
+        TeacherError, match=r"resnet50_caffe: its weights are not on the hub; give a file: --weights FILE"
     ):
         create_teacher("resnet50_caffe")
 
@@ -649,8 +649,8 @@ def test_the_cache_is_where_the_hubs_client_keeps_it(
     assert hub.cache_folder() == Path(expected)
 
 
-def test_pickled_files_of_the_hub_are_never_asked_for() -> None:
-    assert backbones.understand("vit_base_patch32_clip_224.laion2b").filename.endswith(".safetensors")
+def test_pickled_files_of_the_hub_are_never_fetched() -> None:
+    assert backbones.parse_name("vit_base_patch32_clip_224.laion2b").filename.endswith(".safetensors")
     assert backbones._safe_filename("open_clip_pytorch_model.bin") == "open_clip_model.safetensors"
     assert backbones._safe_filename("pytorch_model.bin") == "model.safetensors"
 
@@ -708,21 +708,21 @@ def test_a_package_that_fails_is_named(acme: ModuleType, monkeypatch: pytest.Mon
         create_teacher("gone")
     acme.make = lambda **_: nn.Identity()  # type: ignore[attr-defined]
     with pytest.raises(
-        TeacherError, match=r"'acme' of module acme_vision must be .* its factory gave a Identity"
+        TeacherError, match=r"'acme' of module acme_vision must be .* its factory returned a Identity"
     ):
         create_teacher("acme")
     acme.make = make_acme  # type: ignore[attr-defined]
     record = create_teacher("acme").spec()
     monkeypatch.setattr("importlib.metadata.entry_points", lambda group: [])
     with pytest.raises(
-        TeacherError, match=r"'acme' comes from another package, and no installed one brings it"
+        TeacherError, match=r"'acme' comes from another package, and no installed package provides it"
     ):
         teacher_from_spec(record)
 
 
 def test_a_backbone_must_give_one_map_a_level() -> None:
     with pytest.raises(
-        TeacherError, match=r"a teacher of 2 levels must give as many \(B, C, h, w\) maps, got \[\(1, 8"
+        TeacherError, match=r"a teacher of 2 levels must return as many \(B, C, h, w\) maps, got \[\(1, 8"
     ):
         probe_levels(_OneMap(nn.Conv2d(3, 8, 1)), ["a", "b"], 8)
 

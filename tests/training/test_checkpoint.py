@@ -1,4 +1,4 @@
-"""Stages that are judged on held-out images: who judges, what is kept, and what is told."""
+"""Stages that are validated on held-out images: which images, which state is kept, and what is recorded."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ from torch import nn
 import twinspect as ts
 from drawn_parts import quick
 from twinspect.training.checkpoint import BestState
-from twinspect.training.trainer import VALIDATIONS, held_out
+from twinspect.training.trainer import VALIDATIONS, choose_held_out
 
 if TYPE_CHECKING:
     from pathlib import Path
 
 
-def test_the_state_with_the_lowest_loss_is_put_back() -> None:
+def test_the_state_with_the_lowest_loss_is_restored() -> None:
     layer = nn.Linear(2, 1)
     best = BestState([layer])
     for loss, value in ((3.0, 1.0), (1.0, 2.0), (2.0, 3.0)):
@@ -28,7 +28,7 @@ def test_the_state_with_the_lowest_loss_is_put_back() -> None:
     assert torch.equal(layer.weight, torch.full((1, 2), 2.0))
 
 
-def test_without_any_loss_nothing_is_put_back() -> None:
+def test_without_any_loss_nothing_is_restored() -> None:
     layer = nn.Linear(2, 1)
     before = layer.weight.clone()
     BestState([layer]).restore()
@@ -36,14 +36,14 @@ def test_without_any_loss_nothing_is_put_back() -> None:
 
 
 @pytest.mark.parametrize(("images", "count"), [(1, 1), (9, 1), (10, 1), (57, 5), (1000, 100)])
-def test_a_tenth_of_the_images_judges(images: int, count: int) -> None:
-    chosen = held_out(images, seed=3)
+def test_a_tenth_of_the_images_is_held_out(images: int, count: int) -> None:
+    chosen = choose_held_out(images, seed=3)
     assert len(set(chosen)) == count
-    assert chosen == sorted(chosen) == held_out(images, seed=3)
+    assert chosen == sorted(chosen) == choose_held_out(images, seed=3)
     assert all(0 <= number < images for number in chosen)
 
 
-def test_what_was_measured_is_told_and_saved(parts: Path, tmp_path: Path) -> None:
+def test_validation_curves_are_recorded_and_saved(parts: Path, tmp_path: Path) -> None:
     detector = ts.Detector("aand", **quick("aand", steps=20)).fit(parts)
     names = {
         "amplify: loss",

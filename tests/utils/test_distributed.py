@@ -22,8 +22,14 @@ from twinspect.calibration.good_scores import GoodScores
 from twinspect.data.samples import Sample
 from twinspect.errors import ConfigError, ElsewhereError, ImageError
 from twinspect.images.statistics import ImageStatistics
-from twinspect.training.sync_batchnorm import SynchronisedBatchNorm2d, synchronised
-from twinspect.utils.distributed import SINGLE_PROCESS, ProcessGroup, check, check_torchrun, is_follower
+from twinspect.training.sync_batchnorm import SynchronisedBatchNorm2d, synchronise_batchnorm
+from twinspect.utils.distributed import (
+    SINGLE_PROCESS,
+    ProcessGroup,
+    check_process_counts,
+    check_torchrun,
+    is_secondary_process,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -50,25 +56,25 @@ class Answering(ProcessGroup):
 
 
 @pytest.mark.parametrize(("items", "count"), [(8, 2), (5, 2), (7, 3), (3, 3), (16, 1)])
-def test_parts_are_as_equal_as_can_be_and_leave_nothing_out(items: int, count: int) -> None:
-    parts = [list(range(items))[rank(number, count).part(items)] for number in range(count)]
+def test_slices_are_as_equal_as_possible_and_leave_nothing_out(items: int, count: int) -> None:
+    parts = [list(range(items))[rank(number, count).local_slice(items)] for number in range(count)]
     assert [item for part in parts for item in part] == list(range(items))
     assert max(map(len, parts)) - min(map(len, parts)) <= 1
-    weights = [rank(number, count).weight(items) for number in range(count)]
+    weights = [rank(number, count).local_weight(items) for number in range(count)]
     means = [weight * float(np.mean(part)) for weight, part in zip(weights, parts, strict=True)]
     assert np.mean(means) == pytest.approx((items - 1) / 2)
 
 
-def test_dealing_keeps_batches_whole() -> None:
-    assert rank(0, 2).local_share(range(10), 4) == [0, 1, 2, 3, 8, 9]
-    assert rank(1, 2).local_share(range(10), 4) == [4, 5, 6, 7]
-    assert SINGLE_PROCESS.local_share(range(3), 8) == [0, 1, 2]
+def test_dealing_out_keeps_batches_whole() -> None:
+    assert rank(0, 2).local_items(range(10), 4) == [0, 1, 2, 3, 8, 9]
+    assert rank(1, 2).local_items(range(10), 4) == [4, 5, 6, 7]
+    assert SINGLE_PROCESS.local_items(range(3), 8) == [0, 1, 2]
 
 
 def test_a_mistake_of_one_ends_all_and_is_said_once() -> None:
-    with pytest.raises(ImageError, match="broken"), SINGLE_PROCESS.raise_in_all():
+    with pytest.raises(ImageError, match="broken"), SINGLE_PROCESS.propagate_errors():
         raise ImageError("broken.png")
-    with pytest.raises(ElsewhereError, match="another process"), Answering().raise_in_all():
+    with pytest.raises(ElsewhereError, match="another process"), Answering().propagate_errors():
         pass
 
 
@@ -78,7 +84,7 @@ def test_numbers_of_good_images_come_back_as_they_were() -> None:
     for number, sample in enumerate(samples):
         heat = np.linspace(0, 1 / (3 + number), 12, dtype=np.float32).reshape(3, 4)
         good.add(sample, 1 / 3 + number, heat, ImageStatistics(*(value / 7 for value in range(9))))
-    assert GoodScores.of(samples, good.to_numbers()) == good
+    assert GoodScores.from_numbers(samples, good.to_numbers()) == good
     assert GoodScores().to_numbers().shape == (0, GoodScores.NUMBERS)
 
 
@@ -86,7 +92,7 @@ def test_numbers_of_good_images_come_back_as_they_were() -> None:
 
 
 @pytest.mark.parametrize(
-    ("device", "devices", "nodes", "strategy", "said"),
+    ("device", "devices", "nodes", "strategy", "message"),
     [
         ("cpu", 0, 1, "auto", "devices is 0"),
         ("cpu", 1, -1, "auto", "nodes is -1"),
@@ -97,10 +103,10 @@ def test_numbers_of_good_images_come_back_as_they_were() -> None:
     ],
 )
 def test_impossible_numbers_are_refused(
-    device: str, devices: int, nodes: int, strategy: str, said: str
+    device: str, devices: int, nodes: int, strategy: str, message: str
 ) -> None:
-    with pytest.raises(ConfigError, match=said):
-        check(torch.device(device), devices, nodes, strategy)
+    with pytest.raises(ConfigError, match=message):
+        check_process_counts(torch.device(device), devices, nodes, strategy)
 
 
 def test_processes_that_would_all_fit_the_same_model_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -113,7 +119,7 @@ def test_processes_that_would_all_fit_the_same_model_are_refused(monkeypatch: py
 
 
 @pytest.mark.parametrize(
-    ("environment", "follows"),
+    ("environment", "expected"),
     [
         ({}, False),
         ({"LOCAL_RANK": "0", "NODE_RANK": "0"}, False),
@@ -126,7 +132,7 @@ def test_processes_that_would_all_fit_the_same_model_are_refused(monkeypatch: py
     ],
 )
 def test_one_process_talks(
-    environment: dict[str, str], follows: bool, monkeypatch: pytest.MonkeyPatch
+    environment: dict[str, str], expected: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for name in (
         "TORCHELASTIC_RUN_ID",
@@ -139,7 +145,7 @@ def test_one_process_talks(
         monkeypatch.delenv(name, raising=False)
     for name, value in environment.items():
         monkeypatch.setenv(name, value)
-    assert is_follower() is follows
+    assert is_secondary_process() is expected
 
 
 # BatchNorm ------------------------------------------------------------------------------------------------------
@@ -159,20 +165,20 @@ def test_a_synchronised_norm_of_one_process_is_torchs(affine: bool) -> None:
     images = (torch.randn(3, 4, 5, 6) * 2 + 50).requires_grad_()
     again = images.detach().clone().requires_grad_()
     expected = torch.nn.BatchNorm2d(4, affine=affine, momentum=0.3)
-    found = SynchronisedBatchNorm2d(4, affine=affine, momentum=0.3)
+    actual = SynchronisedBatchNorm2d(4, affine=affine, momentum=0.3)
     upstream = torch.randn(3, 4, 5, 6)
     (expected(images) * upstream).sum().backward()
-    (found(again) * upstream).sum().backward()
-    torch.testing.assert_close(found(again), expected(images), rtol=1e-4, atol=1e-4)
+    (actual(again) * upstream).sum().backward()
+    torch.testing.assert_close(actual(again), expected(images), rtol=1e-4, atol=1e-4)
     torch.testing.assert_close(again.grad, images.grad, rtol=1e-4, atol=1e-5)
     for name, value in expected.state_dict().items():
-        torch.testing.assert_close(found.state_dict()[name], value, rtol=1e-5, atol=1e-5, msg=name)
+        torch.testing.assert_close(actual.state_dict()[name], value, rtol=1e-5, atol=1e-5, msg=name)
 
 
 def test_modules_are_as_before_once_the_training_is_over() -> None:
     layers = torch.nn.Sequential(torch.nn.Conv2d(3, 4, 1), torch.nn.BatchNorm2d(4))
     weight = layers[1].weight
-    with synchronised([layers], "cpu"):
+    with synchronise_batchnorm([layers], "cpu"):
         assert type(layers[1]) is SynchronisedBatchNorm2d
         assert layers[1].weight is weight
         layers.eval()(torch.ones(1, 3, 2, 2))  # measures nothing, so exchanges nothing
@@ -224,9 +230,9 @@ def distances(first: Path, second: Path) -> dict[str, float]:
     assert one.keys() == other.keys()
     sizes = {name: float(tensor.double().norm()) for name, tensor in one.items() if tensor.numel()}
     apart = {name: float((one[name].double() - other[name].double()).norm()) for name in sizes}
-    found = {name: apart[name] / size for name, size in sizes.items() if size}
+    actual = {name: apart[name] / size for name, size in sizes.items() if size}
     return {
-        **found,
+        **actual,
         "all": float(np.linalg.norm(list(apart.values())) / np.linalg.norm(list(sizes.values()))),
     }
 

@@ -17,7 +17,7 @@ from twinspect.evaluation.labelled_set import open_test_set
 from twinspect.evaluation.metric_row import MetricRow, mean_row
 from twinspect.utils import peak_memory
 from twinspect.utils.devices import choose_device, choose_precision
-from twinspect.utils.progress import Silent
+from twinspect.utils.progress import NoProgress
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -119,18 +119,18 @@ def run_trial(
     """
     train, test = training_images(data), open_test_set(data)
     resumed = checkpoint is not None and any(checkpoint.glob("*.safetensors"))
-    peak_memory.begin()
+    peak_memory.reset()
     fitting = detector.fitting(fingerprint(train), progress=progress, checkpoint=checkpoint, resume=True)
     start = time.perf_counter()
-    model, _ = fitting.whole(train)
+    model, _ = fitting.fit_all(train)
     seconds = None if resumed else time.perf_counter() - start
     images = _TimedScores(fitting.scorer.stream(fitting.engine(model), test.samples, maps=True))
-    evaluation = _evaluate(test, images, progress or Silent())
+    evaluation = _evaluate(test, images, progress or NoProgress())
     costs = Costs(
         seconds,
         len(test) / images.seconds,
-        peak_memory.resident(),
-        peak_memory.on_gpu(),
+        peak_memory.resident_bytes(),
+        peak_memory.gpu_bytes(),
         *count_parameters(model, fitting.teacher),
     )
     return trial_of(evaluation, len(train), costs)

@@ -12,13 +12,13 @@ if TYPE_CHECKING:
         JOINED,
         RECORD,
         WEIGHTS,
+        describe_os_error,
         model_key,
         read_images,
         read_record,
         read_weights,
-        reason,
+        replace_folder,
         rewrite_record,
-        swap,
         write_bundle,
     )
 
@@ -27,13 +27,13 @@ __all__ = [
     "JOINED",
     "RECORD",
     "WEIGHTS",
+    "describe_os_error",
     "model_key",
     "read_images",
     "read_record",
     "read_weights",
-    "reason",
+    "replace_folder",
     "rewrite_record",
-    "swap",
     "write_bundle",
 ]
 
@@ -51,8 +51,8 @@ __getattr__ = lazy_names(
             "model_key",
             "read_weights",
             "read_images",
-            "swap",
-            "reason",
+            "replace_folder",
+            "describe_os_error",
         ),
     },
 )

@@ -1,4 +1,4 @@
-"""Records that notice when they were altered: JSON with a format number and a digest of itself."""
+"""Records that cannot be altered unnoticed: JSON with a format number and a digest of itself."""
 
 from __future__ import annotations
 
@@ -13,22 +13,22 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 FORMAT = 1
-_ALTERED = "is damaged or was edited: its digest does not fit; copy the model again"
+_ALTERED = "is damaged or was edited: its digest does not match; copy the model again"
 
 
 def dump_checksummed(record: dict[str, Any]) -> bytes:
-    """Give the content of a file that holds a record of plain JSON values."""
+    """Serialize a record of plain JSON values."""
     complete = {"format": FORMAT, "twinspect": __version__, **record}
     complete["digest"] = _digest(complete)
     return _text(complete)
 
 
 def load_checksummed(content: bytes, path: Path) -> dict[str, Any]:
-    """Give the record back, after checking it.
+    """Parse and check a record.
 
     Args:
-        content: what the file holds.
-        path: its name, for the error.
+        content: of the file.
+        path: of the file, for the error message.
 
     Raises:
         BundleError: damaged, altered, or of an unknown format.
@@ -36,9 +36,11 @@ def load_checksummed(content: bytes, path: Path) -> dict[str, Any]:
     try:
         record = json.loads(content)
     except ValueError as error:
-        raise BundleError(f"{path} is damaged: it is no JSON ({error}); copy the model again") from error
+        raise BundleError(
+            f"{path} is damaged: it is not valid JSON ({error}); copy the model again"
+        ) from error
     _check(path, record)
-    # A last digit too many can be flipped without changing the number, and hence the digest, that is read.
+    # A superfluous last digit can be flipped without changing the number that is read, and hence the digest.
     if _text(record) != content:
         raise BundleError(f"{path} {_ALTERED}")
     del record["digest"]
@@ -47,49 +49,49 @@ def load_checksummed(content: bytes, path: Path) -> dict[str, Any]:
 
 
 def sha256(content: bytes) -> str:
-    """Give the digest by which a file is known."""
+    """Return the hexadecimal sha256 of a file's content."""
     return hashlib.sha256(content).hexdigest()
 
 
 def check_content(content: bytes, expected: str, path: Path, record: str) -> None:
-    """Refuse a file that is not the one a record names.
+    """Refuse a file whose content is not the one in a record.
 
     Args:
-        content: what the file holds.
-        expected: the sha256 that the record says.
-        path: the file's name, for the error.
-        record: the record's name, likewise.
+        content: of the file.
+        expected: the sha256 in the record.
+        path: of the file, for the error message.
+        record: name of the record, for the error message.
 
     Raises:
-        BundleError: it is another file.
+        BundleError: the digests differ.
     """
     check_digest(sha256(content), expected, path, record)
 
 
-def check_digest(found: str, expected: str, path: Path, record: str) -> None:
-    """Refuse a file by its digest.
+def check_digest(actual: str, expected: str, path: Path, record: str) -> None:
+    """Refuse a file whose digest is not the one in a record.
 
     Args:
-        found: the sha256 of what the file holds.
-        expected: the sha256 that the record says.
-        path: the file's name, for the error.
-        record: the record's name, likewise.
+        actual: the sha256 of the file.
+        expected: the sha256 in the record.
+        path: of the file, for the error message.
+        record: name of the record, for the error message.
 
     Raises:
-        BundleError: it is another file.
+        BundleError: the digests differ.
     """
-    if found != expected:
+    if actual != expected:
         raise BundleError(
-            f"{path} is damaged or altered: its sha256 is {found[:12]}…, {record} expects {expected[:12]}…; "
+            f"{path} is damaged or altered: its sha256 is {actual[:12]}…, {record} expects {expected[:12]}…; "
             "copy the model again"
         )
 
 
 def _check(path: Path, record: Any) -> None:
-    found = record.get("format") if isinstance(record, dict) else None
-    if found != FORMAT:
+    number = record.get("format") if isinstance(record, dict) else None
+    if number != FORMAT:
         raise BundleError(
-            f"{path} has format number {found!r}; this twinspect ({__version__}) reads format {FORMAT}: "
+            f"{path} has format number {number!r}; this twinspect ({__version__}) reads format {FORMAT}: "
             "update with: pip install --upgrade twinspect"
         )
     if record.get("digest") != _digest(record):

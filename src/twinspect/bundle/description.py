@@ -1,4 +1,4 @@
-"""What a detector is besides its method, in plain values, from its record alone."""
+"""Teacher, settings and seed of a detector in plain values, from its record alone."""
 
 from __future__ import annotations
 
@@ -10,33 +10,34 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
 JOINED_TAIL: Final = "logistic"
-"""The distribution by which a joined member's score or pixel becomes a probability: location and scale are all it
-needs, and these follow from what a calibration keeps of scores and of maps alike."""
+"""The distribution that turns a joined member's score or pixel into a probability. It needs only a location and a
+scale, which follow from what a calibration keeps of scores and of maps."""
 
 
-def about(record: dict[str, Any]) -> dict[str, Any]:
-    """Say which teacher, settings and seed a record's detector has, and of a join its members too."""
+def describe_model(record: dict[str, Any]) -> dict[str, Any]:
+    """Return teacher, settings and seed of a record's detector, and the members of a joined one."""
     if record["method"] == JOINED:
-        return about_join(
-            {"method": own["method"], **about(own), "data": own["data"]} for own in record["members"]
+        return describe_join(
+            {"method": member["method"], **describe_model(member), "data": member["data"]}
+            for member in record["members"]
         )
     teacher = {key: record["teacher"][key] for key in ("name", "sha256")}
     settings = {**record["config"], **record.get("tiling", {})}
     return {"teacher": teacher, "config": settings, "seed": record["seed"]}
 
 
-def about_join(members: Iterable[dict[str, Any]]) -> dict[str, Any]:
-    """Say what a join is, by what :func:`about` says of its members, with their methods and data."""
-    known = list(members)
-    teachers = [member["teacher"] for member in known]
+def describe_join(members: Iterable[dict[str, Any]]) -> dict[str, Any]:
+    """Describe a joined detector by its members: :func:`describe_model` of each, with its method and data."""
+    members = list(members)
+    teachers = [member["teacher"] for member in members]
     return {
-        "teacher": {key: joined_names(own[key] for own in teachers) for key in ("name", "sha256")},
+        "teacher": {key: join_names(teacher[key] for teacher in teachers) for key in ("name", "sha256")},
         "config": {"tail": JOINED_TAIL},
         "seed": None,
-        "members": known,
+        "members": members,
     }
 
 
-def joined_names(names: Iterable[str]) -> str:
-    """Name what several have, each once."""
+def join_names(names: Iterable[str]) -> str:
+    """Join names, each of them once."""
     return " + ".join(dict.fromkeys(names))

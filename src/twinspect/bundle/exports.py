@@ -14,7 +14,7 @@ from twinspect.bundle.checksummed_json import (
     load_checksummed,
     sha256,
 )
-from twinspect.bundle.folder import RECORD, reason, swap
+from twinspect.bundle.folder import RECORD, describe_os_error, replace_folder
 from twinspect.errors import BundleError, ConfigError
 from twinspect.utils.files import sha256_of_file, write_durably
 
@@ -136,9 +136,9 @@ def write_export(model: Path, name: str, record: dict[str, Any], files: Mapping[
             for file, content in files.items():
                 write_durably(fresh / file, content)
             write_durably(fresh / EXPORT, dump_checksummed(complete))
-            swap(fresh, folder, aside=Path(temporary) / "old")
+            replace_folder(fresh, folder, aside=Path(temporary) / "old")
     except OSError as error:
-        raise BundleError(f"{folder}: could not be written ({reason(error)})") from error
+        raise BundleError(f"{folder}: could not be written ({describe_os_error(error)})") from error
     return Export(folder, complete)
 
 

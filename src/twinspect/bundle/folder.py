@@ -1,8 +1,8 @@
 """A model on disk: a folder with ``weights.safetensors`` and ``model.json``. Loading runs no code from it.
 
 ``model.json`` (format 1) holds, besides the record that rebuilds the model, the sha256 of the weights file and of
-the images kept with it, and a digest of itself, so that a flipped byte in any is found before anything is scored.
-Nothing here needs torch: what the bytes of the weights mean, :mod:`twinspect.bundle.weights` knows.
+the images kept with it, and a digest of itself, so that a flipped byte in any of them is detected before anything
+is scored. Nothing here needs torch; :mod:`twinspect.bundle.weights` interprets the bytes of the weights.
 """
 
 from __future__ import annotations
@@ -23,24 +23,24 @@ if TYPE_CHECKING:
 RECORD = "model.json"
 WEIGHTS = "weights.safetensors"
 IMAGES = "images"
-"""Folder of the good images that are kept with a model, to check its exports by."""
+"""Folder of the good images that are kept with a model to check its exports."""
 JOINED = "noisy_or"
-"""The method of a model that joins others."""
+"""The method name of a joined model."""
 
 
 def write_bundle(folder: Path, record: dict[str, Any], weights: bytes, images: Sequence[bytes] = ()) -> None:
     """Write a bundle, replacing an older one only when the new one is complete.
 
-    Exports of the older one go with it: they are of other weights.
+    Exports of the older one are deleted with it: they have other weights.
 
     Args:
-        folder: where to; an existing bundle is replaced, anything else that is not empty is refused.
+        folder: an existing bundle is replaced; anything else that is not empty is refused.
         record: plain JSON values.
         weights: content of the weights file.
-        images: contents of the PNG files to keep with it.
+        images: contents of the PNG files to keep in it.
 
     Raises:
-        BundleError: the place is taken by something else, or cannot be written; nothing is lost.
+        BundleError: the folder holds something else or cannot be written; nothing is lost.
     """
     _refuse_foreign(folder)
     try:
@@ -49,14 +49,14 @@ def write_bundle(folder: Path, record: dict[str, Any], weights: bytes, images: S
             fresh = Path(temporary) / "new"
             fresh.mkdir()
             files = {
-                "weights": _written(fresh, WEIGHTS, weights),
-                "images": _written_images(fresh, images),
+                "weights": _write_file(fresh, WEIGHTS, weights),
+                "images": _write_images(fresh, images),
             }
             write_durably(fresh / RECORD, dump_checksummed({**record, **files}))
-            swap(fresh, folder, aside=Path(temporary) / "old")
+            replace_folder(fresh, folder, aside=Path(temporary) / "old")
     except OSError as error:
         raise BundleError(
-            f"{folder}: could not be saved ({reason(error)}); nothing was changed there"
+            f"{folder}: could not be saved ({describe_os_error(error)}); nothing was changed there"
         ) from error
 
 
@@ -72,7 +72,7 @@ def rewrite_record(folder: Path, record: dict[str, Any]) -> None:
         )
     except OSError as error:
         raise BundleError(
-            f"{folder}: could not be changed ({reason(error)}); the old record stands"
+            f"{folder}: could not be changed ({describe_os_error(error)}); the old record stands"
         ) from error
 
 
@@ -86,7 +86,7 @@ def read_record(folder: Path) -> dict[str, Any]:
 
 
 def model_key(folder: Path, by: str) -> str:
-    """Identify a model with its calibration by its record, and an export by its own name besides.
+    """Compute a key that identifies a model with its calibration and, if it is one, its export.
 
     Args:
         folder: the bundle.
@@ -96,7 +96,7 @@ def model_key(folder: Path, by: str) -> str:
         Hexadecimal sha256.
 
     Raises:
-        BundleError: there is no record.
+        BundleError: ``model.json`` is missing or cannot be read.
     """
     return sha256(_read(folder, RECORD) + by.encode())
 
@@ -107,24 +107,29 @@ def read_weights(folder: Path, record: dict[str, Any]) -> bytes:
     Raises:
         BundleError: missing, damaged or altered.
     """
-    return _checked(folder, WEIGHTS, record["weights"])
+    return _read_checked(folder, WEIGHTS, record["weights"])
 
 
 def read_images(folder: Path, record: dict[str, Any]) -> tuple[bytes, ...]:
-    """Read the PNG files kept with a model, after checking their sha256; none where none were kept.
+    """Read the PNG files kept with a model, if any, after checking their sha256.
 
     Raises:
         BundleError: one is missing, damaged or altered.
     """
-    kept = record.get("images", [])  # format 1 was first written without
-    return tuple(_checked(folder, _image(number), about) for number, about in enumerate(kept))
+    entries = record.get("images", [])  # absent from the first bundles of format 1
+    return tuple(_read_checked(folder, _image_name(number), entry) for number, entry in enumerate(entries))
 
 
-def swap(fresh: Path, folder: Path, aside: Path) -> None:
-    """Put a new folder in the place of an older one, which is lost only if that works.
+def replace_folder(fresh: Path, folder: Path, aside: Path) -> None:
+    """Put a new folder in the place of an older one, which is deleted only if that succeeds.
+
+    Args:
+        fresh: the new folder.
+        folder: the path it is moved to.
+        aside: where the older folder is kept meanwhile.
 
     Raises:
-        OSError: it does not.
+        OSError: the folder could not be replaced; the older one is back in its place.
     """
     if folder.exists():
         folder.rename(aside)
@@ -138,30 +143,30 @@ def swap(fresh: Path, folder: Path, aside: Path) -> None:
         shutil.rmtree(aside)
 
 
-def reason(error: OSError) -> str:
-    """Say in words why the disk did not obey."""
+def describe_os_error(error: OSError) -> str:
+    """Return the operating system's message."""
     return error.strerror or os.strerror(error.errno or 0)
 
 
-def _written_images(folder: Path, images: Sequence[bytes]) -> list[dict[str, Any]]:
+def _write_images(folder: Path, images: Sequence[bytes]) -> list[dict[str, Any]]:
     if images:
         (folder / IMAGES).mkdir()
-    return [_written(folder, _image(number), content) for number, content in enumerate(images)]
+    return [_write_file(folder, _image_name(number), content) for number, content in enumerate(images)]
 
 
-def _image(number: int) -> str:
+def _image_name(number: int) -> str:
     return f"{IMAGES}/{number}.png"
 
 
-def _written(folder: Path, name: str, content: bytes) -> dict[str, Any]:
-    """Write one file, and say what a record says of it."""
+def _write_file(folder: Path, name: str, content: bytes) -> dict[str, Any]:
+    """Write one file, and return its entry in the record."""
     write_durably(folder / name, content)
     return {"file": name, "sha256": sha256(content), "bytes": len(content)}
 
 
-def _checked(folder: Path, name: str, about: dict[str, Any]) -> bytes:
+def _read_checked(folder: Path, name: str, entry: dict[str, Any]) -> bytes:
     content = _read(folder, name)
-    check_content(content, about["sha256"], folder / name, RECORD)
+    check_content(content, entry["sha256"], folder / name, RECORD)
     return content
 
 
@@ -177,12 +182,12 @@ def _missing(folder: Path, name: str) -> str:
         return f"no model at {folder}; train one with: twinspect fit DATA --out {folder}"
     if not folder.is_dir():
         return f"{folder} is a file; a model is a folder that holds {RECORD} and {WEIGHTS}"
-    return f"{folder} is no complete model: {name} is missing or cannot be read"
+    return f"{folder} is not a complete model: {name} is missing or cannot be read"
 
 
 def _refuse_foreign(folder: Path) -> None:
-    """Never put a model where something else lives."""
+    """Refuse to overwrite a folder that is not a model."""
     is_model = (folder / RECORD).is_file()
     is_empty = folder.is_dir() and not any(folder.iterdir())
     if folder.exists() and not is_model and not is_empty:
-        raise BundleError(f"{folder} exists and is no model; choose another --out or move it away")
+        raise BundleError(f"{folder} exists and is not a model; choose another --out or move it away")

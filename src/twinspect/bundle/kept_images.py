@@ -1,4 +1,4 @@
-"""A few of the good images that a threshold was set by, kept with the model so that its exports can be checked."""
+"""A few of the good images that the threshold was set with, kept with the model to check its exports."""
 
 from __future__ import annotations
 
@@ -18,25 +18,25 @@ if TYPE_CHECKING:
     from twinspect.data.samples import Sample
 
 MOST_PIXELS = 1024
-"""Longest side that is kept, in pixels; of a longer one the middle is, for a smaller copy would be another image."""
+"""Longest side that is kept, in pixels; a longer one is cropped, since scaling would make it another image."""
 
 
-def keep(
+def select_images(
     samples: Sequence[Sample], scores: Sequence[float], count: int, bits: int | None
 ) -> tuple[bytes, ...]:
-    """Keep images from the least to the most conspicuous one, in even steps.
+    """Select and encode images from the lowest to the highest score, in even steps.
 
     Args:
-        samples: the good images held out.
+        samples: held-out good images.
         scores: the raw score of each.
-        count: how many to keep at most; of two or more, the two ends are among them.
+        count: how many to keep at most; two or more include the lowest and the highest.
         bits: significant bits of 16-bit files.
 
     Returns:
         Contents of PNG files, 8-bit RGB at the images' own resolution.
     """
     order = np.argsort(scores, kind="stable")
-    return tuple(encode_png(_pixels(samples[place], bits)) for place in evenly_spaced(order.tolist(), count))
+    return tuple(encode_png(_pixels(samples[index], bits)) for index in evenly_spaced(order.tolist(), count))
 
 
 def _pixels(sample: Sample, bits: int | None) -> NDArray[np.uint8]:

@@ -1,4 +1,4 @@
-"""The content of a bundle's ``weights.safetensors``: tensors by name, and nothing that could be run."""
+"""The content of a bundle's ``weights.safetensors``: tensors by name, and no code."""
 
 from __future__ import annotations
 
@@ -16,22 +16,22 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 
-def encode(tensors: Mapping[str, Tensor]) -> bytes:
-    """Give the content of the file."""
+def serialize_weights(tensors: Mapping[str, Tensor]) -> bytes:
+    """Return the content of the file."""
     return save({name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()})
 
 
-def decode(content: bytes, path: Path) -> dict[str, Tensor]:
-    """Give the tensors of a file.
+def deserialize_weights(content: bytes, path: Path) -> dict[str, Tensor]:
+    """Return the tensors of a file.
 
     Args:
-        content: what the file holds.
-        path: its name, for the error.
+        content: of the file.
+        path: of the file, for the error message.
 
     Raises:
-        BundleError: it is no such file.
+        BundleError: it is not a safetensors file.
     """
     try:
         return load(content)
     except SafetensorError as error:
-        raise BundleError(f"{path} is no safetensors file ({error}); copy the model again") from error
+        raise BundleError(f"{path} is not a safetensors file ({error}); copy the model again") from error

@@ -1,4 +1,4 @@
-"""What a threshold is made from: raw scores of good images, their maps in brief, and what the images look like."""
+"""What a threshold is computed from: raw scores of good images, summaries of their maps, and image statistics."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 
-from twinspect.calibration.conformal import Calibration, choose_rate_of
+from twinspect.calibration.conformal import Calibration, choose_rate_for_categories
 from twinspect.images.statistics import ImageStatistics
 
 if TYPE_CHECKING:
@@ -20,12 +20,12 @@ if TYPE_CHECKING:
 
 
 PEAK_SHARE = 0.9
-"""The share of good images whose maps stay below the peak that colours heat maps."""
+"""Share of good images whose maps stay below the peak that scales the colours of heat maps."""
 
 
 @dataclass
 class GoodScores:
-    """Raw scores of good images, the typical and the highest pixel of each one's map, and what each looks like."""
+    """Raw scores of good images, the median and the maximum of each map, and statistics of each image."""
 
     names: list[str] = field(default_factory=list)
     categories: list[str] = field(default_factory=list)
@@ -35,33 +35,35 @@ class GoodScores:
     statistics: list[ImageStatistics] = field(default_factory=list)
 
     NUMBERS: ClassVar[int] = 3 + len(ImageStatistics._fields)
-    """How many numbers there are of an image."""
+    """How many numbers there are per image."""
 
     def to_numbers(self) -> NDArray[np.float64]:
-        """Lay the numbers of all images out, (N, ``NUMBERS``), for another process to read."""
+        """Return the numbers of all images as (N, ``NUMBERS``), for another process."""
         rows = zip(self.scores, self.typical, self.highest, self.statistics, strict=True)
-        numbers = [(score, typical, highest, *seen) for score, typical, highest, seen in rows]
+        numbers = [(score, typical, highest, *statistics) for score, typical, highest, statistics in rows]
         return np.array(numbers, dtype=np.float64).reshape(-1, self.NUMBERS)
 
     @classmethod
-    def of(cls, samples: Sequence[Sample], numbers: NDArray[np.float64]) -> GoodScores:
-        """Put together images and what :meth:`to_numbers` said of them."""
+    def from_numbers(cls, samples: Sequence[Sample], numbers: NDArray[np.float64]) -> GoodScores:
+        """Rebuild from the images and their :meth:`to_numbers`."""
         good = cls([sample.name for sample in samples], [sample.category for sample in samples])
         good.scores, good.typical, good.highest = numbers[:, :3].T.tolist()
-        good.statistics = [ImageStatistics(*seen) for seen in numbers[:, 3:].tolist()]
+        good.statistics = [ImageStatistics(*row) for row in numbers[:, 3:].tolist()]
         return good
 
-    def add(self, sample: Sample, score: float, values: NDArray[np.float32], seen: ImageStatistics) -> None:
-        """Take in one image."""
+    def add(
+        self, sample: Sample, score: float, anomaly_map: NDArray[np.float32], statistics: ImageStatistics
+    ) -> None:
+        """Add one image."""
         self.names.append(sample.name)
         self.categories.append(sample.category)
         self.scores.append(score)
-        self.typical.append(float(np.median(values)))
-        self.highest.append(float(values.max()))
-        self.statistics.append(seen)
+        self.typical.append(float(np.median(anomaly_map)))
+        self.highest.append(float(anomaly_map.max()))
+        self.statistics.append(statistics)
 
     def extend(self, other: GoodScores) -> None:
-        """Take in the images of another."""
+        """Add the images of another."""
         self.names += other.names
         self.categories += other.categories
         self.scores += other.scores
@@ -69,13 +71,13 @@ class GoodScores:
         self.highest += other.highest
         self.statistics += other.statistics
 
-    def calibration(self, asked: float | None, kind: Kind) -> Calibration:
-        """Make the promise that these images allow.
+    def calibration(self, requested: float | None, kind: Kind) -> Calibration:
+        """Calibrate on these images.
 
         Raises:
-            CalibrationError: they are too few for the rate asked for.
+            CalibrationError: they are too few for the requested rate.
         """
-        span = (float(np.median(self.typical)), float(np.quantile(self.highest, PEAK_SHARE)))
-        rate = choose_rate_of(self.categories, asked)
+        map_range = (float(np.median(self.typical)), float(np.quantile(self.highest, PEAK_SHARE)))
+        rate = choose_rate_for_categories(self.categories, requested)
         labels = tuple(self.names), tuple(self.categories), tuple(self.statistics)
-        return Calibration(tuple(self.scores), rate, kind, span, *labels)
+        return Calibration(tuple(self.scores), rate, kind, map_range, *labels)

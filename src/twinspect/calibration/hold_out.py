@@ -19,97 +19,89 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 
-LARGEST_SHARE = Fraction(2, 5)
+MAX_SHARE = Fraction(2, 5)
 """At most this share of the good images is held out."""
-
-
-USUAL_SHARE = Fraction(1, 5)
-"""This share is held out where it is more than the rate asked for needs: a steadier threshold."""
-
-
-USUAL_RATE = Fraction(1, 20)
-"""The rate aimed at, images permitting, when none was asked for."""
-
-
-STRICTEST_UNASKED = 199
-"""Without being asked, hold out no more than this: 1 false alarm in 200 is strict enough."""
-
-
+DEFAULT_SHARE = Fraction(1, 5)
+"""This share is held out if that is more than the requested rate needs: the threshold is then steadier."""
+DEFAULT_RATE = Fraction(1, 20)
+"""The rate aimed at, images permitting, where none is requested."""
+MAX_DEFAULT_COUNT = 199
+"""Most images held out where no rate is requested: 1 false alarm in 200 is strict enough."""
 FOLDS = 5
-"""Parts of the images in cross-conformal calibration."""
+"""Number of folds in cross-conformal calibration."""
 
 
-def counts_to_hold_out(images: Mapping[str, int], asked: float | None) -> dict[str, int]:
+def counts_to_hold_out(images: Mapping[str, int], requested: float | None) -> dict[str, int]:
     """Decide how many good images of each category are kept from training for calibration.
 
-    Where a category has too few for the rate asked for, as many as may be are held out; it then shares the pooled
+    Where a category has too few for the requested rate, as many as allowed are held out, and it shares the pooled
     threshold.
 
     Args:
-        images: good images at hand, by category.
-        asked: the false-alarm rate asked for, if any.
+        images: available good images, by category.
+        requested: the false-alarm rate, if any.
 
     Raises:
-        CalibrationError: all together are too few for the rate asked for, or for any.
+        CalibrationError: all together are too few for the requested rate, or for any.
     """
-    total = count_to_hold_out(sum(images.values()), asked)
+    total = count_to_hold_out(sum(images.values()), requested)
     if len(images) == 1:
         return dict.fromkeys(images, total)
-    most = {name: math.floor(count * LARGEST_SHARE) for name, count in images.items()}
-    held = {name: _count_or(most[name], images[name], asked) for name in images}
-    if asked is not None:
-        check_promise(sum(held.values()), asked)
+    maximum = {name: math.floor(count * MAX_SHARE) for name, count in images.items()}
+    held = {name: _count_or_maximum(maximum[name], images[name], requested) for name in images}
+    if requested is not None:
+        check_promise(sum(held.values()), requested)
     return held
 
 
-def _count_or(most: int, images: int, asked: float | None) -> int:
+def _count_or_maximum(maximum: int, images: int, requested: float | None) -> int:
     try:
-        return count_to_hold_out(images, asked)
+        return count_to_hold_out(images, requested)
     except CalibrationError:
-        return most
+        return maximum
 
 
-def count_to_hold_out(images: int, asked: float | None) -> int:
+def count_to_hold_out(images: int, requested: float | None) -> int:
     """Decide how many of the good images are kept from training for calibration.
 
     Args:
-        images: good images at hand.
-        asked: the false-alarm rate asked for, if any.
+        images: available good images.
+        requested: the false-alarm rate, if any.
 
     Raises:
-        CalibrationError: too few images for the rate asked for, or for any.
+        CalibrationError: too few images for the requested rate, or for any.
     """
-    most = math.floor(images * LARGEST_SHARE)
+    most = math.floor(images * MAX_SHARE)
     if most < 1:
         raise CalibrationError(
             f"{images} good image{'s' if images != 1 else ''} cannot be split into training and calibration; "
             "give at least 3, and 50 for a false-alarm rate below 5 %"
         )
-    usual = math.floor(images * USUAL_SHARE)
-    if asked is None:
-        return min(most, STRICTEST_UNASKED, max(images_needed(float(USUAL_RATE)), usual))
-    needed = images_needed(check_rate(asked))
+    usual = math.floor(images * DEFAULT_SHARE)
+    if requested is None:
+        return min(most, MAX_DEFAULT_COUNT, max(images_needed(float(DEFAULT_RATE)), usual))
+    needed = images_needed(check_rate(requested))
     if needed > most:
-        total = math.ceil(needed / LARGEST_SHARE)
+        total = math.ceil(needed / MAX_SHARE)
         raise CalibrationError(
-            f"a false-alarm rate of {asked:g} needs {needed} held-out good images, and at most 40 % of "
+            f"a false-alarm rate of {requested:g} needs {needed} held-out good images, and at most 40 % of "
             f"{images} are held out: {most}. Give at least {total} images, ask for a rate of "
             f"{_round_up(smallest_rate(most)):g} or more, or type: --calibration cv"
         )
     return min(most, max(needed, usual))
 
 
-def check_folds(images: int, asked: float | None) -> None:
+def check_folds(images: int, requested: float | None) -> None:
     """Refuse cross-conformal calibration with too few images.
 
     Raises:
-        CalibrationError: fewer images than folds, or than the rate asked for needs.
+        CalibrationError: fewer images than folds, or than the requested rate needs.
     """
     if images < FOLDS:
         raise CalibrationError(
             f"--calibration cv splits into {FOLDS} folds and needs {FOLDS} good images, got {images}"
         )
-    choose_rate(images, asked)
+    choose_rate(images, requested)
 
 
 def _round_up(rate: float) -> float:

@@ -15,7 +15,7 @@ from twinspect.cli.outcome import Outcome
 from twinspect.detector import Detector
 from twinspect.errors import ConfigError
 from twinspect.methods.config import shortfall
-from twinspect.utils.distributed import check_torchrun, is_follower
+from twinspect.utils.distributed import check_torchrun, is_secondary_process
 
 if TYPE_CHECKING:
     import argparse
@@ -34,7 +34,9 @@ def run(options: argparse.Namespace) -> Outcome:
     data = select_classes(options, options.data)
     began = time.monotonic()
     try:
-        with nullcontext() if options.devices * options.nodes > 1 and is_follower() else Bar() as bar:
+        with (
+            nullcontext() if options.devices * options.nodes > 1 and is_secondary_process() else Bar() as bar
+        ):
             detector.fit(data, progress=bar, checkpoint=checkpoints, resume=options.resume)
     except KeyboardInterrupt as interruption:
         if checkpoints.exists():

@@ -11,7 +11,7 @@ from twinspect.cli.parser import build_parser, verb_parser
 from twinspect.errors import ConfigError, unknown_name
 from twinspect.methods import method_class
 from twinspect.methods.config import field_help, hints, make_config, parse_setting
-from twinspect.utils.toml import from_toml
+from twinspect.utils.toml import parse_toml
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -89,7 +89,7 @@ def read_config(path: Path) -> dict[str, Any]:
     """
     try:
         text = path.read_text(encoding="utf-8")
-        loaded = json.loads(text) if path.suffix == ".json" else from_toml(text)
+        loaded = json.loads(text) if path.suffix == ".json" else parse_toml(text)
     except OSError as error:
         raise ConfigError(f"--config {path}: {error.strerror}") from error
     except ValueError as error:

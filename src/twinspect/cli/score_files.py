@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from twinspect.errors import ConfigError, DataError
 from twinspect.inference.score_table import COLUMNS, arrow_schema
-from twinspect.utils.files import replacing, write_atomically
+from twinspect.utils.files import atomic_replacement, write_atomically
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -145,7 +145,7 @@ class ParquetTable(JsonLinesTable):
         import pyarrow as pa
         import pyarrow.parquet as pq
 
-        with replacing(self.path) as temporary:
+        with atomic_replacement(self.path) as temporary:
             pq.write_table(pa.Table.from_pylist(self.rows(), schema=arrow_schema()), temporary)
         self.journal.unlink(missing_ok=True)
 

@@ -1,7 +1,7 @@
-"""Calibrating a join without further images, by scores that its members kept of images that all of them held out.
+"""Calibrating a joined detector without further images, from the scores of images that all members held out.
 
-The same images say what a member's scores are like on good ones, and are then ranked. So that none has a say in its
-own rank, each is measured by the others; what comes out is an estimate, not the bound that other images would give.
+The same images give the distribution of a member's scores on good images and are ranked by it. Each image is
+therefore left out of the distribution that ranks it. The result is an estimate, not the bound that other images give.
 """
 
 from __future__ import annotations
@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING
 import torch
 
 from twinspect.bundle.description import JOINED_TAIL
-from twinspect.calibration.conformal import Calibration, check_rate, choose_rate_of, images_needed
-from twinspect.ensemble.model import usual_range
+from twinspect.calibration.conformal import Calibration, check_rate, choose_rate_for_categories, images_needed
+from twinspect.ensemble.model import expected_map_range
 from twinspect.errors import CalibrationError
 from twinspect.methods import noisy_or
 
@@ -23,84 +23,84 @@ if TYPE_CHECKING:
 
     from twinspect.images.statistics import ImageStatistics
 
-FEWEST = 3
-"""Fewest images held out by all: without one of them, two are left to tell a spread by."""
+MIN_IMAGES = 3
+"""Minimum of images held out by all members: without one of them, two are left to estimate a scale."""
 GIVE_GOOD = (
     "give good images that none of the detectors has seen: noisy_or(detectors, good=DATA), "
     "or: twinspect join MODELS --out M.twin --good DATA"
 )
 
 Image = tuple[str, str]
-"""The name and the category by which an image is known."""
+"""The name and the category that identify an image."""
 
 
-def leave_one_out(members: Sequence[Calibration], asked: float | None) -> Calibration:
+def leave_one_out(members: Sequence[Calibration], requested: float | None) -> Calibration:
     """Rank the images that all members held out by their joined scores.
 
     Args:
-        members: calibrations on images of one data set, so that one name is one image.
-        asked: the false-alarm rate asked for; ``None`` for the smallest that these images allow.
+        members: calibrations on images of one data set, where a name and a category identify one image.
+        requested: the false-alarm rate; ``None`` for the smallest that these images can promise.
 
     Returns:
-        Of kind ``cv``. Its range of maps is that of :func:`.model.usual_range`, for only the members'
-        own maps were seen.
+        A calibration of kind ``cv``. Its map range is :func:`.model.expected_map_range`, since the joined maps of
+        these images are not known.
 
     Raises:
-        CalibrationError: too few images were held out by all of them.
+        CalibrationError: too few images were held out by all members.
     """
-    known = [_places(own) for own in members]
-    images = [image for image in known[0] if all(image in other for other in known)]
-    _check_enough(len(images), len(members), asked)
-    each = [
-        _surprises(own, [own_places[i] for i in images])
-        for own, own_places in zip(members, known, strict=True)
+    indices = [_index_by_image(member) for member in members]
+    images = [image for image in indices[0] if all(image in index for index in indices)]
+    _check_enough(len(images), len(members), requested)
+    evidence = [
+        _leave_one_out_evidence(member, [index[image] for image in images])
+        for member, index in zip(members, indices, strict=True)
     ]
     names, categories = zip(*images, strict=True)
     return Calibration(
-        scores=tuple(torch.stack(each).sum(dim=0).tolist()),
-        false_alarm_rate=choose_rate_of(categories, asked),
+        scores=tuple(torch.stack(evidence).sum(dim=0).tolist()),
+        false_alarm_rate=choose_rate_for_categories(categories, requested),
         kind="cv",
-        map_range=usual_range(len(members)),
+        map_range=expected_map_range(len(members)),
         names=names,
         categories=categories,
-        statistics=_statistics(members, known, images),
+        statistics=_statistics(members, indices, images),
     )
 
 
-def _places(calibration: Calibration) -> dict[Image, int]:
-    """Say which score belongs to which image; none does where the names were not kept."""
+def _index_by_image(calibration: Calibration) -> dict[Image, int]:
+    """Map each image to the index of its score; empty where the names were not kept."""
     categories = calibration.categories or ("",) * len(calibration.names)
-    return {image: place for place, image in enumerate(zip(calibration.names, categories, strict=True))}
+    return {image: index for index, image in enumerate(zip(calibration.names, categories, strict=True))}
 
 
 def _statistics(
-    members: Sequence[Calibration], known: Sequence[dict[Image, int]], images: Sequence[Image]
+    members: Sequence[Calibration], indices: Sequence[dict[Image, int]], images: Sequence[Image]
 ) -> tuple[ImageStatistics, ...]:
-    """Take over what the images look like from a member that knows; they look alike to all."""
-    for own, places in zip(members, known, strict=True):
-        if own.statistics:
-            return tuple(own.statistics[places[image]] for image in images)
+    """Take the statistics of the images from a member that has them; they are the same for all members."""
+    for member, index in zip(members, indices, strict=True):
+        if member.statistics:
+            return tuple(member.statistics[index[image]] for image in images)
     return ()
 
 
-def _surprises(calibration: Calibration, places: Sequence[int]) -> Tensor:
-    """Say how surprising the scores at these places are, each to all other images of the member."""
+def _leave_one_out_evidence(calibration: Calibration, indices: Sequence[int]) -> Tensor:
+    """Compute -log(1 - p) of the scores at some indices, each from the distribution of all other scores."""
     scores = torch.tensor(calibration.scores)
-    others = [torch.cat([scores[:place], scores[place + 1 :]]) for place in places]
-    spreads = [noisy_or.fit_distribution(rest, JOINED_TAIL) for rest in others]
+    others = [torch.cat([scores[:index], scores[index + 1 :]]) for index in indices]
+    distributions = [noisy_or.fit_distribution(rest, JOINED_TAIL) for rest in others]
     return torch.stack(
         [
-            noisy_or.negative_log_p(scores[place], spread, JOINED_TAIL)
-            for place, spread in zip(places, spreads, strict=True)
+            noisy_or.negative_log_p(scores[index], distribution, JOINED_TAIL)
+            for index, distribution in zip(indices, distributions, strict=True)
         ]
     )
 
 
-def _check_enough(images: int, members: int, asked: float | None) -> None:
-    needed = FEWEST if asked is None else max(FEWEST, images_needed(check_rate(asked)))
+def _check_enough(images: int, members: int, requested: float | None) -> None:
+    needed = MIN_IMAGES if requested is None else max(MIN_IMAGES, images_needed(check_rate(requested)))
     if images < needed:
-        purpose = "a threshold" if asked is None else f"a false-alarm rate of {asked:g}"
-        found = (
+        purpose = "a threshold" if requested is None else f"a false-alarm rate of {requested:g}"
+        available = (
             f"{images} good image{'' if images == 1 else 's'} held out by every one of {members} detectors"
         )
-        raise CalibrationError(f"found {found}; {purpose} needs {needed}: {GIVE_GOOD}")
+        raise CalibrationError(f"found {available}; {purpose} needs {needed}: {GIVE_GOOD}")

@@ -132,8 +132,8 @@ class JoinedModel(ScoringModel):
         return joined, differences
 
 
-def usual_range(members: int) -> tuple[float, float]:
-    """Say what a joined map holds, by the definition of its pixels alone.
+def expected_map_range(members: int) -> tuple[float, float]:
+    """Compute the range of a joined map from the definition of its pixels alone.
 
     Returns:
         Its value where every member has its typical pixel, and where one of them has its peak and no other does.

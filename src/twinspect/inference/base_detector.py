@@ -202,7 +202,7 @@ class BaseDetector(ABC):
         folder = Path(path)
         rewrite_record(folder, {**read_record(folder), "calibration": self.calibration_.to_record()})
 
-    def _recall(self, record: dict[str, Any]) -> None:
+    def _restore_learnt(self, record: dict[str, Any]) -> None:
         """Take back what :meth:`to_record` kept of every detector."""
         self.calibration_ = Calibration.from_record(record["calibration"])
         self.losses_, self.data_ = record["losses"], record["data"]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from twinspect.bundle.description import about
+from twinspect.bundle.description import describe_model
 from twinspect.bundle.exports import Export, find_export
 from twinspect.bundle.folder import read_record
 from twinspect.inference.base_detector import BaseDetector
@@ -63,7 +63,7 @@ class ExportedDetector(BaseDetector):
         self.export = export
         self._record = record
         self._graph = open_engine(export, device, threads)
-        self._recall(record)
+        self._restore_learnt(record)
 
     def __repr__(self) -> str:
         return f"<{self.method} by {self.export.name}>"
@@ -79,7 +79,7 @@ class ExportedDetector(BaseDetector):
 
     def about(self) -> dict[str, Any]:
         """Say which teacher, settings and seed the model has, and by which graph it scores."""
-        return {**about(self._record), "export": self.export.name}
+        return {**describe_model(self._record), "export": self.export.name}
 
     def _engine(self) -> GraphEngine:
         return self._graph

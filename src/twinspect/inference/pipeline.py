@@ -16,7 +16,7 @@ from twinspect.data.prefetching import ReadFailure, read_samples
 from twinspect.errors import ImageError
 from twinspect.images.statistics import ImageStatistics, image_statistics
 from twinspect.inference.results import ImageScore
-from twinspect.utils.allocator import kept_memory
+from twinspect.utils.allocator import keep_freed_memory
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -77,7 +77,7 @@ class ScoringPipeline:
         read = partial(_read, engine, self.bits, statistics)
         results = read_samples(samples, read, workers=self.workers, ahead=ahead)
         batch: list[_Read | ReadFailure] = []
-        with kept_memory():
+        with keep_freed_memory():
             for number, result in enumerate(results, start=1):
                 batch.append(result)
                 if number % SCORE_BATCH == 0 or number == len(samples):

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from twinspect.bundle.folder import RECORD, WEIGHTS, read_images, read_record, read_weights, write_bundle
-from twinspect.bundle.weights import decode, encode
+from twinspect.bundle.weights import deserialize_weights, serialize_weights
 from twinspect.errors import BundleError
 from twinspect.inference.base_detector import BaseDetector
 from twinspect.inference.torch_engine import TorchEngine
@@ -34,15 +34,15 @@ class TorchDetector(BaseDetector):
 
     model_: ScoringModel
     images_: tuple[bytes, ...] = ()
-    _ranks: ProcessGroup = SINGLE_PROCESS
+    _processes: ProcessGroup = SINGLE_PROCESS
 
     @property
     def is_first(self) -> bool:
         """Whether this process should print and write, of those that fitted together."""
-        return self._ranks.is_first
+        return self._processes.is_first
 
     @abstractmethod
-    def _blueprint(self) -> dict[str, Any]:
+    def _settings_record(self) -> dict[str, Any]:
         """Return what :meth:`from_record` needs to build its networks, besides what every detector keeps."""
 
     @classmethod
@@ -51,7 +51,8 @@ class TorchDetector(BaseDetector):
         """Build what :meth:`to_record` described, without any weights."""
 
     def _model(self) -> ScoringModel:
-        self._check_fitted()
+        if not hasattr(self, "model_"):  # a joined detector has a model before its first calibration
+            self._check_fitted()
         return self.model_
 
     def _engine(self) -> TorchEngine:
@@ -66,9 +67,9 @@ class TorchDetector(BaseDetector):
             BundleError: the place is taken by something else, or cannot be written; nothing is lost.
         """
         record = self.to_record()
-        with self._ranks.raise_in_all():
+        with self._processes.propagate_errors():
             if self.is_first:
-                weights = encode(self._model().state_dict())
+                weights = serialize_weights(self._model().state_dict())
                 write_bundle(Path(path), record, weights, self.images_)
 
     def to_record(self) -> dict[str, Any]:
@@ -80,7 +81,7 @@ class TorchDetector(BaseDetector):
         self._model()
         return {
             "method": self.method,
-            **self._blueprint(),
+            **self._settings_record(),
             "calibration": self.calibration_.to_record(),
             "data": self.data_,
             "losses": {stage: evenly_spaced(values, MOST_LOSSES) for stage, values in self.losses_.items()},
@@ -99,7 +100,7 @@ class TorchDetector(BaseDetector):
         weights = read_weights(folder, record)
         detector = cls.from_record(record, device=device)
         try:
-            detector.model_.load_state_dict(decode(weights, folder / WEIGHTS))
+            detector.model_.load_state_dict(deserialize_weights(weights, folder / WEIGHTS))
         except RuntimeError as error:
             raise BundleError(
                 f"{folder / WEIGHTS} does not fit {RECORD}; if an earlier twinspect wrote them, "

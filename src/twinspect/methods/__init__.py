@@ -1,6 +1,6 @@
 """The methods: one file each, and this table of names.
 
-Looking up what exists imports no torch; a method's file is imported when the method is used.
+Listing the methods imports no torch; a method's file is imported when the method is used.
 """
 
 from __future__ import annotations
@@ -23,9 +23,9 @@ class MethodInfo:
     """What a method is, without loading it.
 
     Attributes:
-        name: how it is called on the command line and in ``Detector``.
+        name: its name on the command line and in ``Detector``.
         summary: one line.
-        source: paper, or the package that brings it.
+        source: the paper, or the package that provides it.
         target: ``module:class``.
     """
 
@@ -64,29 +64,29 @@ _BUILT_IN = (
 
 
 def methods() -> dict[str, MethodInfo]:
-    """List the methods there are, built in and brought by other packages, by name.
+    """List the available methods, built in or provided by other packages, by name.
 
     >>> print(methods()["mkd"].source)
     Salehi et al., CVPR 2021, arXiv 2011.11108
     """
     from importlib.metadata import entry_points  # noqa: PLC0415 - slow to import, and not always wanted
 
-    known = {info.name: info for info in _BUILT_IN}
+    infos = {info.name: info for info in _BUILT_IN}
     for entry in entry_points(group=ENTRY_POINTS):
-        brought_by = entry.dist.name if entry.dist else "another package"
-        known.setdefault(entry.name, MethodInfo(entry.name, "", brought_by, entry.value))
-    return dict(sorted(known.items()))
+        provider = entry.dist.name if entry.dist else "another package"
+        infos.setdefault(entry.name, MethodInfo(entry.name, "", provider, entry.value))
+    return dict(sorted(infos.items()))
 
 
 def method_class(name: str) -> type[Method[Any]]:
     """Load a method by name.
 
     Raises:
-        ConfigError: no such method; the message names the nearest.
+        ConfigError: no such method; the message suggests the nearest name.
     """
-    known = methods()
-    if name not in known:
-        raise unknown_name("method", name, known)
-    module, _, attribute = known[name].target.partition(":")
+    infos = methods()
+    if name not in infos:
+        raise unknown_name("method", name, infos)
+    module, _, attribute = infos[name].target.partition(":")
     loaded: type[Method[Any]] = getattr(importlib.import_module(module), attribute)
     return loaded

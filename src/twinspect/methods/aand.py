@@ -1,7 +1,7 @@
 """AAND: advancing the pre-trained teacher (Tang et al., IEEE TIP 2026, arXiv 2405.02068).
 
 Stage I learns, from drawn anomalies, to amplify in the teacher's features what looks anomalous. Stage II distils
-the amplified teacher into reverse distillation's student, on good images alone, with more weight on what is hard.
+the amplified teacher into reverse distillation's student, on good images alone, with more weight on hard patches.
 With everything switched off this is RD.
 """
 
@@ -28,12 +28,12 @@ if TYPE_CHECKING:
     from twinspect.teachers.base import Teacher
 
 MOST_ANOMALOUS, MOST_NORMAL = 1000, 5000
-"""Patches of a level and batch that the amplification loss compares at most (authors' code)."""
+"""Maximum of patches of a level and batch that the amplification loss compares (authors' code)."""
 
 
 @dataclass(frozen=True)
 class AANDConfig(RDConfig):
-    """Settings of AAND; the defaults are quick ones for a CPU, the authors' lengths are the preset `paper`."""
+    """Settings of AAND; the defaults are quick ones for a CPU, and the preset `paper` has the authors' lengths."""
 
     PRESETS: ClassVar[dict[str, dict[str, Any]]] = {
         "paper": {"size": 256, "epochs": 120, "amplify_epochs": 100},
@@ -46,26 +46,26 @@ class AANDConfig(RDConfig):
     }
 
     amplify: Literal["both", "gate", "generator", "none"] = "both"
-    """what stage I learns: gate and generator; the gate alone, whose weight is then the map; the generator
+    """what stage I trains: gate and generator; the gate alone, whose weight is then the map; the generator
     alone, which amplifies everywhere; or nothing (ablations of table V)"""
     residual: Literal["tanh", "sigmoid", "learnable"] = "tanh"
-    """how the generator's output becomes a residual: a scale of the features, or as it is (table VII)"""
+    """how the generator's output becomes a residual: as a scale of the features, or unchanged (table VII)"""
     amplify_steps: int = 300
     """optimiser steps of stage I (ours; the authors train 100 epochs); ignored where amplify_epochs is given"""
     amplify_epochs: int = 0
-    """passes over the training images in stage I; 0 counts in steps instead"""
+    """passes over the training images in stage I; 0 uses amplify_steps instead"""
     memory: int = 50
     """normal memory items of a gate, and as many anomalous ones (L)"""
     margin: float = 0.3
-    """how far amplification pushes anomalous features below their old similarity to normal ones (alpha)"""
+    """by how much amplification reduces the similarity of anomalous features to normal ones (alpha)"""
     amplification_weight: float = 0.1
     """weight of the amplification loss against the focal loss (c)"""
     focal_gamma: float = 2.0
-    """how far the focal loss looks away from what is right already"""
+    """how much less the focal loss weighs patches that are already right"""
     focal_alpha: float = 0.8
     """weight of anomalous patches in the focal loss"""
     hard_patches: int = 10
-    """worst patches of each image that stage II weighs once more (K_h); 0 switches this off"""
+    """worst patches of each image that stage II weighs a second time (K_h); 0 switches this off"""
     synthesis: Literal["draem", "cutpaste", "poisson", "mixed"] = "draem"
     """how stage I's anomalies are drawn"""
     textures: str = ""
@@ -109,7 +109,7 @@ class AAND(RD):
             for level in (teacher.levels if config.amplify != "none" else ())
         )
         if config.amplify == "gate":
-            del self.student  # the gate alone tells
+            del self.student  # the gate alone scores
 
     def stages(self) -> tuple[Stage, ...]:
         """Amplify, then distil."""
@@ -128,12 +128,12 @@ class AAND(RD):
             batch_size=config.batch_size,
             rate=stepped if config.decay else constant,
             synthesizer=Synthesizer(kind=config.synthesis, textures=config.textures),
-            validate=self.judge,
+            validate=self.validate_amplification,
         )
 
     def amplify_loss(self, batch: Batch) -> Tensor:
-        """Teach the gate where anomalies are, and the generator to move them away from what is normal (L_1)."""
-        assert batch.masks is not None  # noqa: S101 - the stage asks for them
+        """Train the gate to locate anomalies, and the generator to move them away from normal features (L_1)."""
+        assert batch.masks is not None  # noqa: S101 - the stage has a synthesizer
         total = batch.images.new_zeros(())
         for amplifier, features in zip(self.amplifiers, batch.targets, strict=True):
             truth = anomalous_patches(batch.masks, features)
@@ -144,54 +144,56 @@ class AAND(RD):
         assert isinstance(amplifier, FeatureAmplifier)  # noqa: S101 - the list holds no other
         loss = features.new_zeros(())
         if amplifier.gate is not None:
-            found = amplifier.weight(features).float()
-            loss = focal_loss(found, truth, gamma=self.config.focal_gamma, alpha=self.config.focal_alpha)
+            weight = amplifier.weight(features).float()
+            loss = focal_loss(weight, truth, gamma=self.config.focal_gamma, alpha=self.config.focal_alpha)
         if amplifier.generator is None:
             return loss
         amplified = (features + amplifier.residual(features)).permute(0, 2, 3, 1)
         vanilla = features.permute(0, 2, 3, 1)
-        anomalous = _some(truth, MOST_ANOMALOUS)
-        normal = _some(~truth, MOST_NORMAL)
-        # Differences of cosines need all their bits.
+        anomalous = _sample_indices(truth, MOST_ANOMALOUS)
+        normal = _sample_indices(~truth, MOST_NORMAL)
+        # Differences of cosines need full precision.
         with torch.autocast(features.device.type, enabled=False):
-            # Without a gate normal patches are amplified too, so that is what anomalous ones must differ from;
-            # compared with vanilla ones, nothing keeps the generator from bending all features alike.
-            pushed = amplification_loss(
+            # Without a gate, normal patches are amplified too, so anomalous ones must differ from amplified normal
+            # ones; compared with vanilla ones, the generator could change all features alike.
+            amplification = amplification_loss(
                 amplified[anomalous].float(),
                 vanilla[anomalous].float(),
                 vanilla[normal].float(),
                 self.config.margin,
                 against=amplified[normal].float() if amplifier.gate is None else None,
             )
-        return loss + self.config.amplification_weight * pushed
+        return loss + self.config.amplification_weight * amplification
 
     @torch.no_grad()
-    def judge(self, batch: Batch) -> dict[str, float]:
-        """Measure stage I on held-out images: its loss, and how strong the residual is (figure 8).
+    def validate_amplification(self, batch: Batch) -> dict[str, float]:
+        """Compute the metrics of stage I on held-out images: loss and strength of the residual (figure 8).
 
         The strength of a patch is |F_A - F_T| / |F_T|, with the gate's own weight; averaged over levels.
         """
-        assert batch.masks is not None  # noqa: S101 - the stage asks for them
+        assert batch.masks is not None  # noqa: S101 - the stage has a synthesizer
         strengths = []
         for amplifier, features in zip(self.amplifiers, batch.targets, strict=True):
             truth = anomalous_patches(batch.masks, features)
             residual = (amplifier(features) - features).norm(dim=1) / features.norm(dim=1).clamp_min(1e-6)
             strengths.append([residual[truth].sum() / truth.sum().clamp_min(1), residual[~truth].mean()])
-        on_anomalous, on_normal = (float(sum(each)) / len(each) for each in zip(*strengths, strict=True))
+        on_anomalous, on_normal = (
+            float(sum(column)) / len(column) for column in zip(*strengths, strict=True)
+        )
         return {
             "loss": float(self.amplify_loss(batch)),
             "residual on anomalous patches": on_anomalous,
             "residual on normal patches": on_normal,
         }
 
-    def pairs(self, levels: Sequence[Tensor]) -> list[tuple[Tensor, Tensor]]:
-        """Amplify the teacher's features and rebuild them: what was asked for and what came, level by level."""
+    def feature_pairs(self, levels: Sequence[Tensor]) -> list[tuple[Tensor, Tensor]]:
+        """Amplify the teacher's features and rebuild them: (target, rebuilt), level by level."""
         with torch.no_grad():
             amplified = self.amplified(levels)
-        return super().pairs(amplified)
+        return super().feature_pairs(amplified)
 
     def amplified(self, levels: Sequence[Tensor]) -> list[Tensor]:
-        """Amplify vanilla features with the gates' own weights; untouched where stage I is off."""
+        """Amplify vanilla features with the gates' own weights; unchanged where stage I is off."""
         if not self.amplifiers:
             return list(levels)
         return [
@@ -214,11 +216,11 @@ class AAND(RD):
             for amplifier, level in zip(self.amplifiers, self.targets(images), strict=True)
             if isinstance(amplifier, FeatureAmplifier)
         ]
-        return self.fused(images, weights)
+        return self.fuse(images, weights)
 
 
 def anomalous_patches(masks: Tensor, features: Tensor) -> Tensor:
-    """Say which patches of a level are anomalous.
+    """Tell which patches of a level are anomalous.
 
     Args:
         masks: (B, H, W) bool.
@@ -230,9 +232,9 @@ def anomalous_patches(masks: Tensor, features: Tensor) -> Tensor:
     return maps.covered(masks, (features.shape[-2], features.shape[-1])) > maps.ANOMALOUS_SHARE
 
 
-def _some(chosen: Tensor, most: int) -> tuple[Tensor, ...]:
-    """Draw at most so many of the places that are true: their indices, as one tensor a dimension."""
-    places = chosen.nonzero()
-    if len(places) > most:
-        places = places[torch.randperm(len(places))[:most].to(places.device)]
-    return places.unbind(1)
+def _sample_indices(mask: Tensor, most: int) -> tuple[Tensor, ...]:
+    """Draw at most ``most`` positions where a mask is true: their indices, one tensor per dimension."""
+    indices = mask.nonzero()
+    if len(indices) > most:
+        indices = indices[torch.randperm(len(indices))[:most].to(indices.device)]
+    return indices.unbind(1)

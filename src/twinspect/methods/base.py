@@ -1,4 +1,4 @@
-"""What a method is: networks, stages, a loss and maps, and nothing about files, loops or thresholds."""
+"""The interface of a method: networks, stages, a loss and maps; no files, loops or thresholds."""
 
 from __future__ import annotations
 
@@ -22,14 +22,14 @@ if TYPE_CHECKING:
 
 
 class Batch(NamedTuple):
-    """What a loss is given.
+    """The input of a loss.
 
     Attributes:
         images: (B, 3, H, W) float32, normalised.
-        targets: what the frozen teacher says of them, one (B, C_k, h_k, w_k) a level.
-        masks: (B, H, W) bool, where anomalies were drawn; None where the images are as they came.
+        targets: the frozen teacher's features of them, one (B, C_k, h_k, w_k) per level.
+        masks: (B, H, W) bool, where anomalies were drawn; None for original images.
         kinds: (B,) int64, the number of the category that each image shows; None outside training.
-        done: the share of the stage's steps that are behind, in [0, 1); 1 outside training.
+        done: the share of the stage's steps already done, in [0, 1); 1 outside training.
     """
 
     images: Tensor
@@ -40,13 +40,13 @@ class Batch(NamedTuple):
 
 
 class Output(NamedTuple):
-    """What a method says of images.
+    """The result of a method on images.
 
     Attributes:
         map: (B, H, W) float32 at the size of the images given, unbounded, higher is more anomalous.
-        score: (B,) float32, unbounded, higher is more anomalous: an image score of the method's own. ``None``: it is
-            taken from the map, see :meth:`Method.image_score`.
-        context: what else :meth:`Method.image_score` needs of a method that overrides it, each (B, ...).
+        score: (B,) float32, unbounded, higher is more anomalous: the method's own image score. ``None``: the score
+            is taken from the map, see :meth:`Method.image_score`.
+        context: further inputs of an overridden :meth:`Method.image_score`, each (B, ...).
     """
 
     map: Tensor
@@ -55,35 +55,35 @@ class Output(NamedTuple):
 
 
 def constant(_done: float) -> float:
-    """Keep the learning rate as it is."""
+    """Keep the learning rate unchanged."""
     return 1.0
 
 
 def a_tenth(images: int) -> int:
-    """Count the training images that a stage is usually judged by: a tenth of them, at least one."""
+    """Return the usual number of held-out training images: a tenth of all, at least one."""
     return max(1, images // 10)
 
 
 @dataclass(frozen=True)
 class Stage:
-    """One stretch of training.
+    """One stage of training.
 
     Attributes:
-        name: what the progress bar and the loss curve call it.
-        trained: the modules that learn; put into training mode, everything else stays in evaluation mode.
+        name: shown by the progress bar and the loss curve.
+        trained: the modules that are trained; everything else stays in evaluation mode.
         optimizer: builds the optimiser for their parameters.
-        loss: a batch to one number.
-        steps: optimiser steps, where epochs is 0.
+        loss: maps a batch to one number.
+        steps: optimiser steps; used where epochs is 0.
         epochs: passes over the images.
-        batch_size: images a step.
+        batch_size: images per step.
         rate: factor of the learning rate, by the share of steps done in [0, 1).
-        synthesizer: draws anomalies; batches then hold such images and masks. None: images as they came.
-        validate: a batch of held-out training images, with anomalies if the stage has them, to figures by name;
-            the state whose ``"loss"`` was lowest is kept in the end. None: the last state is.
-        settle: is shown all held-out training images once the stage is over, as they came, to measure what only
-            images that were not learnt from can tell; what it finds it keeps in buffers. None: nothing to measure.
-        held_out: how many of so many training images are held out, where something is measured on them.
-        clip: the longest gradient, over all that learns; longer ones are shortened. 0: as long as it is.
+        synthesizer: draws anomalies; batches then have such images and masks. None: original images.
+        validate: maps a batch of held-out training images, with anomalies if the stage has them, to metrics by
+            name; the state with the lowest ``"loss"`` is kept at the end. None: the last state is kept.
+        measure: called after the stage with all held-out training images, without anomalies, to measure what must
+            not be measured on trained images; it stores the results in buffers. None: nothing to measure.
+        held_out: number of held-out images by the number of training images; used with ``validate`` or ``measure``.
+        clip: maximum norm of the gradient over all trained parameters. 0: not clipped.
     """
 
     name: str
@@ -110,11 +110,11 @@ class Stage:
         loss: Callable[[Batch], Tensor],
         rate: Callable[[float], float] = constant,
     ) -> Stage:
-        """Make a stage as long as the method's settings say: its only one, or its last."""
+        """Make a stage of the length in the method's settings: its only one, or its last."""
         return cls(name, trained, optimizer, loss, config.steps, config.epochs, config.batch_size, rate)
 
     def parameters(self) -> list[nn.Parameter]:
-        """List what the optimiser changes."""
+        """List the parameters that the optimiser changes."""
         return [parameter for module in self.trained for parameter in module.parameters()]
 
     def total_steps(self, images: int) -> int:
@@ -127,12 +127,12 @@ class Stage:
 
 
 class Method(nn.Module, ABC, Generic[ConfigT]):
-    """A way to detect anomalies: a frozen teacher, what learns from it, and how the two are compared.
+    """A method of anomaly detection: a frozen teacher, networks trained on it, and how the two are compared.
 
     A subclass is one file: it sets ``Config`` and builds its networks from ``teacher`` and ``config``.
 
     Args:
-        teacher: the frozen teacher; never changed.
+        teacher: frozen; never changed.
         config: the method's settings.
     """
 
@@ -144,13 +144,13 @@ class Method(nn.Module, ABC, Generic[ConfigT]):
         self.config = config
 
     @classmethod
-    def usual_layers(cls, teacher: str) -> tuple[int, ...] | None:  # noqa: ARG003 - for methods that care
-        """Choose the levels of a teacher, by its name, where the user named none; None for its usual ones."""
+    def usual_layers(cls, teacher: str) -> tuple[int, ...] | None:  # noqa: ARG003 - for methods that override it
+        """Choose the levels of a teacher, by its name, where the user named none; None for its default levels."""
         return None
 
     @abstractmethod
     def stages(self) -> tuple[Stage, ...]:
-        """List what is trained, in order."""
+        """List the stages of training, in order."""
 
     @abstractmethod
     def forward(self, images: Tensor) -> Output:
@@ -162,13 +162,13 @@ class Method(nn.Module, ABC, Generic[ConfigT]):
 
     @property
     def top_share(self) -> float:
-        """The share of a map's highest values that make the image score, by their mean; 0 for the peak."""
+        """Share of a map's highest values whose mean is the image score; 0 for the peak."""
         return 0.0
 
     def image_score(self, output: Output) -> Tensor:
-        """Take the image score from what :meth:`forward` gave: its own score, or that of the map.
+        """Compute the image score from the output of :meth:`forward`: its own score, or that of the map.
 
-        This is where every image score comes from; a method that knows more of an image than its map adds it here.
+        Every image score comes from here; a method with further information on an image overrides this.
 
         Returns:
             (B,) float32.
@@ -176,7 +176,7 @@ class Method(nn.Module, ABC, Generic[ConfigT]):
         return maps.image_score(output.map, self.top_share) if output.score is None else output.score
 
     def targets(self, images: Tensor) -> tuple[Tensor, ...]:
-        """Compute what the loss needs from frozen networks; the loop may keep it between epochs.
+        """Compute what the loss needs from frozen networks; the training loop may cache it.
 
         Args:
             images: (B, 3, H, W) float32, normalised.
@@ -185,10 +185,10 @@ class Method(nn.Module, ABC, Generic[ConfigT]):
         return levels
 
     def exportable(self) -> tuple[Self, str]:
-        """Give what a graph without gradients can compute, sharing all networks.
+        """Return a variant that a graph without gradients can compute, sharing all networks.
 
         Returns:
-            The method itself if all it does is such, else one that differs in what is said in words.
+            The method itself if it needs no gradients, else a variant; and the difference in words, or "".
         """
         return self, ""
 
@@ -196,12 +196,12 @@ class Method(nn.Module, ABC, Generic[ConfigT]):
         """Refuse an input size that the method cannot work with.
 
         Raises:
-            ConfigError: with the sizes that would do.
+            ConfigError: names allowed sizes.
         """
 
     def check_tiles(self) -> None:
-        """Refuse to judge tiles of one image, where their maps could not be compared with each other.
+        """Refuse to score tiles if their maps could not be compared with each other.
 
         Raises:
-            ConfigError: with the settings that would do.
+            ConfigError: names settings that work.
         """

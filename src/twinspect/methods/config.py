@@ -1,6 +1,6 @@
-"""Method settings: flat frozen dataclasses whose field docstrings are the help and the record.
+"""Method settings: flat frozen dataclasses whose field docstrings are the help texts.
 
-No torch here, so that the command line can show a method's settings cheaply once its file is loaded.
+This module does not import torch.
 """
 
 from __future__ import annotations
@@ -19,32 +19,32 @@ PAPER = "paper"
 
 @dataclass(frozen=True)
 class MethodConfig:
-    """Settings that every method has; a method adds its own and overrides the defaults."""
+    """Settings of every method; a method adds its own and may override the defaults."""
 
     PRESETS: ClassVar[dict[str, dict[str, Any]]] = {}
-    """Named sets of settings. One called "paper" has the authors' lengths; where there is one, the defaults are
-    quick settings for a CPU, and on other devices it is what is taken unasked."""
+    """Named sets of settings. One called "paper" has the authors' lengths; where it exists, the defaults are quick
+    settings for a CPU, and on other devices "paper" is the default."""
 
     TEACHERS: ClassVar[tuple[str, str]] = ("resnet18", "resnet18")
-    """The usual teacher: on a CPU, and on other devices."""
+    """The default teacher: on a CPU, and on other devices."""
 
     size: int = 256
     """side of the square that the teacher sees, in pixels; images are resized to it"""
     crop: int = 0
     """side of the centre cut out after resizing, in pixels; 0 keeps the whole image"""
     normalize: bool = True
-    """subtract the teacher's mean and divide by its deviation; off means values in 0..1"""
+    """subtract the teacher's mean and divide by its standard deviation; off means values in 0..1"""
     steps: int = 2000
     """optimiser steps; ignored where epochs is given"""
     epochs: int = 0
-    """passes over the training images; 0 counts in steps instead"""
+    """passes over the training images; 0 uses steps instead"""
     batch_size: int = 16
-    """images in an optimiser step"""
+    """images per optimiser step"""
     learning_rate: float = 1e-3
     """step size of the optimiser"""
 
     def __post_init__(self) -> None:
-        """Check every field once, so that nothing wrong is found out in the middle of a training."""
+        """Check every field, so that no wrong setting fails in the middle of a training."""
         for name, hint in hints(type(self)).items():
             _check(type(self), name, hint, getattr(self, name))
         for name in ("size", "batch_size", "learning_rate"):
@@ -63,23 +63,23 @@ ConfigT = TypeVar("ConfigT", bound=MethodConfig)
 
 
 def make_config(cls: type[ConfigT], preset: str | None, settings: dict[str, Any]) -> ConfigT:
-    """Build a method's settings from a preset and single settings, the latter winning.
+    """Build a method's settings from a preset and single settings, which take precedence.
 
     Raises:
         ConfigError: an unknown preset or setting, or a value that is not allowed.
     """
     if preset is not None and preset not in cls.PRESETS:
         raise unknown_name("preset", preset, cls.PRESETS)
-    known = hints(cls)
+    types = hints(cls)
     for name in settings:
-        if name not in known:
-            raise unknown_name("setting", name, known)
-    chosen = {**(cls.PRESETS[preset] if preset else {}), **settings}
-    return replace(cls(), **chosen)
+        if name not in types:
+            raise unknown_name("setting", name, types)
+    values = {**(cls.PRESETS[preset] if preset else {}), **settings}
+    return replace(cls(), **values)
 
 
 def with_length(config: ConfigT, *, steps: int | None, epochs: int | None) -> ConfigT:
-    """Set how long to train; the two ways of saying it exclude each other.
+    """Set how long to train, in steps or in epochs.
 
     Raises:
         ConfigError: both were given.
@@ -92,30 +92,30 @@ def with_length(config: ConfigT, *, steps: int | None, epochs: int | None) -> Co
 
 
 def usual_preset(cls: type[MethodConfig], *, on_cpu: bool) -> str | None:
-    """Say which preset is meant where none is named: the authors' lengths, where they take hours and not days."""
+    """Return the default preset: the authors' lengths, unless on a CPU, where these would take days."""
     return PAPER if PAPER in cls.PRESETS and not on_cpu else None
 
 
 def usual_teacher(cls: type[MethodConfig], *, on_cpu: bool) -> str:
-    """Say which teacher is meant where none is named."""
+    """Return the name of the default teacher."""
     return cls.TEACHERS[0 if on_cpu else 1]
 
 
 def shortfall(config: MethodConfig, images: int) -> str:
-    """Say in words by how much a fit is shorter than the authors', on so many images; empty where it is not."""
+    """State by how much a fit on so many images is shorter than the authors'; empty where it is not."""
     if PAPER not in config.PRESETS:
         return ""
-    own, authors = config.total_steps(images), replace(config, **config.PRESETS[PAPER]).total_steps(images)
-    if own >= authors:
+    steps, authors = config.total_steps(images), replace(config, **config.PRESETS[PAPER]).total_steps(images)
+    if steps >= authors:
         return ""
     return (
-        f"quick settings: {own} steps, where the authors' lengths would be {authors} on {images} images "
-        f"({authors / own:.2g} times as long, and usually a little better): --preset {PAPER}"
+        f"quick settings: {steps} steps, where the authors' lengths would be {authors} on {images} images "
+        f"({authors / steps:.2g} times as long, and usually a little better): --preset {PAPER}"
     )
 
 
 def count_steps(images: int, steps: int, epochs: int, batch_size: int) -> int:
-    """Count optimiser steps: those of whole epochs where epochs are given; a set smaller than a batch is one."""
+    """Count optimiser steps: epochs of full batches, at least one each, or else ``steps``."""
     return epochs * max(1, images // batch_size) if epochs else steps
 
 
@@ -126,17 +126,17 @@ def to_record(config: MethodConfig) -> dict[str, Any]:
 
 def hints(cls: type[MethodConfig]) -> dict[str, Any]:
     """Return the type of every field, in the order they are declared."""
-    known = get_type_hints(cls)
-    return {field.name: known[field.name] for field in fields(cls)}
+    types = get_type_hints(cls)
+    return {field.name: types[field.name] for field in fields(cls)}
 
 
 def field_help(cls: type[MethodConfig]) -> dict[str, str]:
     """Read the docstring of every field from the class's source.
 
     >>> field_help(MethodConfig)["batch_size"]
-    'images in an optimiser step'
+    'images per optimiser step'
     """
-    found: dict[str, str] = {}
+    texts: dict[str, str] = {}
     for owner in reversed(cls.__mro__[:-1]):
         body = ast.parse(textwrap.dedent(inspect.getsource(owner))).body[0]
         assert isinstance(body, ast.ClassDef)  # noqa: S101 - getsource of a class gives a class
@@ -144,15 +144,15 @@ def field_help(cls: type[MethodConfig]) -> dict[str, str]:
             if isinstance(node, ast.AnnAssign) and isinstance(node.target, ast.Name):
                 text = _string(following)
                 if text:
-                    found[node.target.id] = " ".join(text.split())
-    return {name: found.get(name, "") for name in hints(cls)}
+                    texts[node.target.id] = " ".join(text.split())
+    return {name: texts.get(name, "") for name in hints(cls)}
 
 
 def parse_setting(cls: type[MethodConfig], name: str, text: str) -> Any:
-    """Turn the text that follows an option into the field's type.
+    """Convert the text of a command-line option to the field's type.
 
     Raises:
-        ConfigError: the text does not read as that type.
+        ConfigError: the text cannot be converted.
     """
     hint = hints(cls)[name]
     if hint is bool:
@@ -192,13 +192,13 @@ def _check(cls: type[MethodConfig], name: str, hint: Any, value: Any) -> None:
         allowed = get_args(hint)
         _require(value in allowed, name, value, f"one of {', '.join(map(repr, allowed))}")
         return
-    # True is an int to Python, and 1 is a fine float; neither surprise is wanted the other way round.
-    fine = isinstance(value, (int, float) if hint is float else hint) and (hint is bool) == isinstance(
+    # An int is accepted as a float, but a bool is not accepted as a number, nor a number as a bool.
+    matches = isinstance(value, (int, float) if hint is float else hint) and (hint is bool) == isinstance(
         value, bool
     )
-    _require(fine, name, value, f"{hint.__name__} (a setting of {cls.__name__})")
+    _require(matches, name, value, f"{hint.__name__} (a setting of {cls.__name__})")
 
 
-def _require(fine: bool, name: str, value: Any, allowed: str) -> None:
-    if not fine:
-        raise ConfigError(f"{name} must be {allowed}, got {value!r}")
+def _require(condition: bool, name: str, value: Any, expected: str) -> None:
+    if not condition:
+        raise ConfigError(f"{name} must be {expected}, got {value!r}")

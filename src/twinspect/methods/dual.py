@@ -1,9 +1,9 @@
 """Dual heterogeneous students (Park, Seo & Kim 2025, arXiv 2509.24448): defects and meaning in one model.
 
 One teacher pass feeds two students that fail in different ways. The local one, an encoder-decoder, rebuilds the
-teacher's patch features and cannot rebuild a defect; the semantic one, an encoder of the teacher's kind trained from
-scratch, replicates only what the teacher says of the image as a whole, and cannot do so for a kind of thing that it
-never saw. Noisy-OR joins them. What the paper leaves open is marked "ours" in the settings.
+teacher's patch features and cannot rebuild a defect; the semantic one, an encoder of the teacher's architecture
+trained from scratch, replicates only the teacher's description of the whole image, and cannot do so for a class of
+objects that it never saw. Noisy-OR joins them. Choices that the paper leaves open are marked "ours" in the settings.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from twinspect.errors import ConfigError
 from twinspect.methods.base import Batch, Method, Output, Stage
 from twinspect.methods.config import MethodConfig
 from twinspect.methods.losses import direction_loss, noisy_or_loss, relaxed_loss
-from twinspect.methods.networks.branch_normalizer import BranchNormalizer, described
+from twinspect.methods.networks.branch_normalizer import BranchNormalizer, image_descriptor
 from twinspect.methods.networks.token_decoder import TokenStudent
 from twinspect.methods.rd import Student, check_halving
 from twinspect.methods.stable_adamw import StableAdamW
@@ -37,10 +37,10 @@ if TYPE_CHECKING:
 GROUPS = 2
 """Groups of blocks whose patch tokens are averaged and rebuilt together (section 3 of the paper)."""
 FIRST, COVERED = 1 / 6, 2 / 3
-"""Where the blocks for the local student begin, and how far they reach, in shares of a transformer's depth (ours,
-after Dinomaly: blocks 3 to 10 of 12)."""
-FEW = 8
-"""Fewest training images that the branches' scores are measured on, if these are a third at most (ours)."""
+"""First block for the local student and the range of its blocks, in shares of a transformer's depth (ours, after
+Dinomaly: blocks 3 to 10 of 12)."""
+MIN_MEASURED = 8
+"""Minimum of images to measure the branches' scores on, unless this exceeds a third of all (ours)."""
 
 
 @dataclass(frozen=True)
@@ -60,19 +60,19 @@ class DualConfig(MethodConfig):
     steps: int = 400
     """optimiser steps (ours)"""
     branch: Literal["both", "local", "semantic"] = "both"
-    """which students learn and judge (the paper's ablation); the semantic one alone gives no map but its score"""
+    """which students are trained and score (the paper's ablation); the map of the semantic one alone is its score"""
     optimizer: Literal["stable_adamw", "adamw"] = "stable_adamw"
-    """AdamW, or the variant that shortens steps for which it has no experience (ours)"""
+    """AdamW, or its variant that shortens a step after a sudden large gradient (ours)"""
     learning_rate: float = 2e-3
-    """step size, after its warm-up (ours)"""
+    """step size after the warm-up (ours)"""
     weight_decay: float = 1e-4
-    """share of a weight that is taken off in a step, times the step size (ours)"""
+    """share of a weight that is subtracted in a step, times the step size (ours)"""
     warmup: float = 0.05
-    """share of the training in which the step size rises to its full value; then it falls like a cosine (ours)"""
+    """share of the training in which the step size rises to its full value; then it decays as a cosine (ours)"""
     last_rate: float = 0.1
     """step size at the end, as a share of the full one (ours)"""
     clip: float = 0.1
-    """longest gradient of all weights together; 0 takes it as it is (ours)"""
+    """maximum norm of the gradient of all weights; 0 does not clip (ours)"""
     local_levels: int = 8
     """first levels of a transformer that the local student rebuilds, in two groups (ours)"""
     semantic_levels: int = 4
@@ -82,16 +82,16 @@ class DualConfig(MethodConfig):
     attention: Literal["linear", "softmax"] = "linear"
     """attention of the local student's decoder, transformers only (ours)"""
     easy_share: float = 0.9
-    """share of the places, the best rebuilt, whose gradient counts less (ours)"""
+    """share of locations, those rebuilt best, whose gradient is scaled down (ours)"""
     easy_weight: float = 0.1
-    """what their gradient counts; 1 switches this off (ours)"""
+    """factor of their gradient; 1 switches this off (ours)"""
     easy_warmup: float = 0.1
-    """share of the training in which the share of such places rises from 0 (ours)"""
+    """share of the training in which the share of such locations rises from 0 (ours)"""
     top_share: float = 0.01
     """share of the map, its highest values, whose mean is the local score (ours)"""
     tail: Literal["student", "normal", "logistic"] = "student"
-    """distribution by which a branch's score becomes a probability: Student's t, which is the less sure of a branch
-    the fewer images it was measured on, normal, or logistic (ours)"""
+    """distribution that turns a branch's score into a probability: Student's t, which allows for the number of images
+    that it was measured on, normal, or logistic (ours)"""
     sigma: float = 4.0
     """blur of the map, in pixels of the model input"""
 
@@ -125,13 +125,13 @@ class Dual(Method[DualConfig]):
             self.students["local"] = self._local_student()
         if config.branch != "local":
             names = [level.name for level in teacher.levels[-config.semantic_levels :]]
-            # Drawn, so that it follows the training's seed and never repeats a teacher of random weights.
+            # A drawn seed follows the training's seed and does not repeat the weights of a random teacher.
             self.students["semantic"] = sibling(teacher, names, seed=int(torch.randint(2**31, ())))
         self.spreads = BranchNormalizer(len(self.students), config.tail)
 
     def _count_maps(self) -> int:
         levels = self.teacher.levels
-        return len(_halves(levels[: self.config.local_levels])) if self.has_tokens else len(levels)
+        return len(_split_into_groups(levels[: self.config.local_levels])) if self.has_tokens else len(levels)
 
     def _local_student(self) -> nn.Module:
         if not self.has_tokens:
@@ -157,7 +157,7 @@ class Dual(Method[DualConfig]):
         return tuple(sorted(middle | set(range(max(0, blocks - semantic), blocks))))
 
     def check_size(self, height: int, width: int) -> None:
-        """Refuse sizes that a decoder of halvings cannot rebuild; a transformer's own rule is its teacher's."""
+        """Refuse sizes that a convolutional decoder cannot rebuild; a transformer teacher checks its own sizes."""
         if not self.has_tokens and "local" in self.students:
             check_halving("dual", self.teacher, height, width)
 
@@ -187,32 +187,33 @@ class Dual(Method[DualConfig]):
         return StableAdamW(parameters, lr=rate, weight_decay=decay)
 
     def targets(self, images: Tensor) -> tuple[Tensor, ...]:
-        """Ask the teacher, once: (B, C, h, w) maps for the local student, then (B, C, 1, 1) class tokens."""
+        """Run the teacher once: (B, C, h, w) maps for the local student, then (B, C, 1, 1) class tokens."""
         levels, tokens = self.teacher.describe(images)
-        local = self._grouped(levels) if "local" in self.students else ()
-        wanted = tokens[-self.config.semantic_levels :] if "semantic" in self.students else ()
-        return (*local, *(token[..., None, None] for token in wanted))
+        local = self._average_groups(levels) if "local" in self.students else ()
+        class_tokens = tokens[-self.config.semantic_levels :] if "semantic" in self.students else ()
+        return (*local, *(token[..., None, None] for token in class_tokens))
 
-    def _grouped(self, levels: Sequence[Tensor]) -> tuple[Tensor, ...]:
-        """Average a transformer's levels in groups, shallow to deep; others stay as they are."""
+    def _average_groups(self, levels: Sequence[Tensor]) -> tuple[Tensor, ...]:
+        """Average a transformer's levels in groups, shallow to deep; those of other teachers stay unchanged."""
         if not self.has_tokens:
             return tuple(levels)
         return tuple(
-            torch.stack(tuple(group)).mean(dim=0) for group in _halves(levels[: self.config.local_levels])
+            torch.stack(tuple(group)).mean(dim=0)
+            for group in _split_into_groups(levels[: self.config.local_levels])
         )
 
     def loss(self, batch: Batch) -> Tensor:
-        """Make it improbable that any student finds these good images anomalous (Noisy-OR)."""
+        """Minimise the Noisy-OR probability that these good images are anomalous."""
         distances = []
         if "local" in self.students:
             distances.append(self._local_distance(batch))
         if "semantic" in self.students:
-            distances.append(self._semantic(batch.images, batch.targets) / 2)
+            distances.append(self._semantic_distance(batch.images, batch.targets) / 2)
         return noisy_or_loss(distances)
 
     def _local_distance(self, batch: Batch) -> Tensor:
-        """Give L_SD / 2, in [0, 1], (B,)."""
-        share = self.config.easy_share * _ramp(batch.done, self.config.easy_warmup)
+        """Compute L_SD / 2, in [0, 1], (B,)."""
+        share = self.config.easy_share * _warmup_factor(batch.done, self.config.easy_warmup)
         compare = partial(relaxed_loss, easy_share=share, easy_weight=self.config.easy_weight)
         pairs = self._local_pairs(batch.targets)
         return torch.stack([compare(t, s) for t, s in pairs]).mean(dim=0) / 2
@@ -225,76 +226,78 @@ class Dual(Method[DualConfig]):
     def _tokens(self, targets: Sequence[Tensor]) -> list[Tensor]:
         return [target.flatten(1) for target in targets[self._maps :]]
 
-    def description(self, targets: Sequence[Tensor]) -> Tensor:
-        """Say by the teacher's class tokens what an image is of: (B, D)."""
-        return described(self._tokens(targets))
+    def image_descriptor(self, targets: Sequence[Tensor]) -> Tensor:
+        """Describe what images show by the teacher's class tokens: (B, D)."""
+        return image_descriptor(self._tokens(targets))
 
-    def _semantic(self, images: Tensor, targets: Sequence[Tensor]) -> Tensor:
+    def _semantic_distance(self, images: Tensor, targets: Sequence[Tensor]) -> Tensor:
         """Average 1 - cos(class token of the teacher, of the student) over levels: (B,) in [0, 2]."""
         _, tokens = describe(self.students["semantic"], images)
-        wanted = self._tokens(targets)
-        each = [direction_loss(t, s.to(t.dtype)) for t, s in zip(wanted, tokens, strict=True)]
-        return torch.stack(each).mean(dim=0)
+        pairs = zip(self._tokens(targets), tokens, strict=True)
+        distances = [direction_loss(t, s.to(t.dtype)) for t, s in pairs]
+        return torch.stack(distances).mean(dim=0)
 
     def forward(self, images: Tensor) -> Output:
-        """Map what the local branch finds; the semantic branch scores whole images."""
-        return self._compared(images, self.targets(images))
+        """Map the local branch's distances; the semantic branch scores whole images."""
+        return self._compare(images, self.targets(images))
 
     @property
     def top_share(self) -> float:
-        """The share of a map's highest values that the local branch averages."""
+        """Share of a map's highest values whose mean is the local branch's score."""
         return self.config.top_share
 
     def image_score(self, output: Output) -> Tensor:
         """Join the branches by Noisy-OR where there are two."""
         if not output.context:
             return super().image_score(output)
-        score: Tensor = self.spreads(self._branch_scores(output), output.context[1])
+        score: Tensor = self.spreads(self.branch_scores(output), output.context[1])
         return score
 
-    def _compared(self, images: Tensor, targets: Sequence[Tensor]) -> Output:
-        """Give the map; with both branches also the semantic score (B,) and the description of each image (B, D)."""
+    def _compare(self, images: Tensor, targets: Sequence[Tensor]) -> Output:
+        """Compute the map; with both branches also the semantic score (B,) and each image's descriptor (B, D)."""
         size = (images.shape[-2], images.shape[-1])
         if "local" not in self.students:
-            score = self._semantic(images, targets)
+            score = self._semantic_distance(images, targets)
             return Output(score[:, None, None].expand(-1, *size), score)
         distances = [maps.cosine_map(t, s) for t, s in self._local_pairs(targets)]
         local = maps.fuse(distances, size, self.config.sigma)
         if "semantic" not in self.students:
             return Output(local)
-        return Output(local, context=(self._semantic(images, targets), self.description(targets)))
+        return Output(
+            local, context=(self._semantic_distance(images, targets), self.image_descriptor(targets))
+        )
 
-    def _branch_scores(self, output: Output) -> Tensor:
-        """Give the raw score of each of two branches, (B, 2), local first."""
+    def branch_scores(self, output: Output) -> Tensor:
+        """Return the raw scores of the two branches, (B, 2), local first."""
         return torch.stack([super().image_score(output), output.context[0]], dim=1)
 
     def measure(self, batches: Sequence[Batch]) -> None:
-        """Measure what each branch scores on good images of each kind that neither learnt from (ours)."""
-        outputs = [self._compared(batch.images, batch.targets) for batch in batches]
-        scores = torch.cat([self._branch_scores(output) for output in outputs])
-        descriptions = torch.cat([self.description(batch.targets) for batch in batches])
-        kinds = torch.cat([batch.kinds for batch in batches if batch.kinds is not None])
-        self.spreads.measure(scores, descriptions, kinds)
+        """Measure each branch's scores on held-out good images of each category (ours)."""
+        outputs = [self._compare(batch.images, batch.targets) for batch in batches]
+        scores = torch.cat([self.branch_scores(output) for output in outputs])
+        descriptors = torch.cat([self.image_descriptor(batch.targets) for batch in batches])
+        categories = torch.cat([batch.kinds for batch in batches if batch.kinds is not None])
+        self.spreads.measure(scores, descriptors, categories)
 
 
-def _halves(levels: Sequence[Any]) -> list[Sequence[Any]]:
-    """Cut levels into two groups, shallow and deep; a single one is one group."""
+def _split_into_groups(levels: Sequence[Any]) -> list[Sequence[Any]]:
+    """Split levels into two groups, shallow and deep; a single level is one group."""
     half = -(-len(levels) // GROUPS)
     return [levels[start : start + half] for start in range(0, len(levels), half)]
 
 
 def a_fifth(images: int) -> int:
-    """Count the training images to measure on: a fifth, eight or more, but no more than a third; at least one."""
-    return max(1, images // 5, min(FEW, images // 3))
+    """Return the number of held-out training images: a fifth, at least eight, at most a third; at least one."""
+    return max(1, images // 5, min(MIN_MEASURED, images // 3))
 
 
 def warm_cosine(done: float, *, warm: float, last: float) -> float:
-    """Give the factor of the step size by the share of the training that is done: a rise, then half a cosine."""
+    """Return the factor of the step size by the share of the training done: a linear rise, then half a cosine."""
     if done < warm:
         return (done + 1e-3) / (warm + 1e-3)
-    fallen = (done - warm) / (1 - warm) if warm < 1 else 0.0
-    return last + (1 - last) * 0.5 * (1 + math.cos(math.pi * fallen))
+    progress = (done - warm) / (1 - warm) if warm < 1 else 0.0
+    return last + (1 - last) * 0.5 * (1 + math.cos(math.pi * progress))
 
 
-def _ramp(done: float, warm: float) -> float:
+def _warmup_factor(done: float, warm: float) -> float:
     return min(1.0, done / warm) if warm else 1.0

@@ -1,4 +1,4 @@
-"""Losses: pure functions. Of teacher and student features, one number an image; of patches, one number."""
+"""Losses as pure functions: one number per image of teacher and student features, one number of patches."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 EPSILON = 1e-6
-"""Least probability whose logarithm is taken."""
+"""Minimum of a probability whose logarithm is taken."""
 
 
 def direction_loss(teacher: Tensor, student: Tensor) -> Tensor:
     """Compare the directions of whole maps: 1 - cos(vec a_s, vec a_c).
 
-    Salehi et al. 2021, equation 3: the cosine is taken over all channels and places of one image at once.
+    Salehi et al. 2021, equation 3: the cosine is taken over all channels and locations of one image at once.
 
     Args:
         teacher: (B, C, h, w) float.
@@ -32,45 +32,46 @@ def direction_loss(teacher: Tensor, student: Tensor) -> Tensor:
 
 
 def relaxed_loss(teacher: Tensor, student: Tensor, *, easy_share: float, easy_weight: float) -> Tensor:
-    """Compare the directions of whole maps, and let the places rebuilt best pull less.
+    """Compare the directions of whole maps, with a smaller gradient at the locations rebuilt best.
 
-    The value is :func:`direction_loss`. Its gradient is scaled down at the places of the batch where 1 - cos over
-    channels is lowest, so that the student does not polish what it can do (Guo et al. 2024, arXiv 2405.14325).
+    The value is :func:`direction_loss`. Its gradient is scaled down at the locations of the batch where 1 - cos over
+    channels is lowest, so that the student is not refined where it is good already (Guo et al. 2024,
+    arXiv 2405.14325).
 
     Args:
         teacher: (B, C, h, w) float.
         student: (B, C, h, w) float.
-        easy_share: share of all places of the batch, in [0, 1], that count as easy.
-        easy_weight: what their gradient is multiplied by.
+        easy_share: share of all locations of the batch, in [0, 1], that count as easy.
+        easy_weight: factor of their gradient.
 
     Returns:
         (B,), in [0, 2].
     """
-    places = 1 - F.cosine_similarity(teacher, student.detach(), dim=1)
-    easy = places.numel() - int(places.numel() * (1 - easy_share))
+    distances = 1 - F.cosine_similarity(teacher, student.detach(), dim=1)
+    easy = distances.numel() - int(distances.numel() * (1 - easy_share))
     if easy > 0 and easy_weight != 1:
-        limit = places.flatten().kthvalue(easy).values
+        limit = distances.flatten().kthvalue(easy).values
         faded = student.detach().lerp(student, easy_weight)
-        student = torch.where((places <= limit)[:, None], faded, student)
+        student = torch.where((distances <= limit)[:, None], faded, student)
     return direction_loss(teacher, student)
 
 
 def noisy_or_loss(distances: Sequence[Tensor]) -> Tensor:
-    """Ask that none of several detectors finds good images anomalous: -log(1 - p), p = 1 - prod(1 - d_i).
+    """Noisy-OR loss of several distances on good images: -log(1 - p), p = 1 - prod(1 - d_i).
 
-    Park, Seo & Kim 2025 name the objective; that d is half a cosine distance is this project's choice.
+    Park, Seo & Kim 2025 name the objective; taking half a cosine distance for d is this project's choice.
 
     Args:
-        distances: one (B,) in [0, 1] a detector.
+        distances: one (B,) in [0, 1] per branch.
 
     Returns:
         One number: the mean over images of -sum log(1 - d_i).
     """
-    return -torch.stack([(1 - each).clamp_min(EPSILON).log() for each in distances]).sum(dim=0).mean()
+    return -torch.stack([(1 - distance).clamp_min(EPSILON).log() for distance in distances]).sum(dim=0).mean()
 
 
 def value_loss(teacher: Tensor, student: Tensor) -> Tensor:
-    """Compare values: the mean of (a_s - a_c)² over channels and places.
+    """Compare values: the mean of (a_s - a_c)² over channels and locations.
 
     Salehi et al. 2021, equation 2.
 
@@ -85,14 +86,14 @@ def value_loss(teacher: Tensor, student: Tensor) -> Tensor:
 
 
 def hard_loss(teacher: Tensor, student: Tensor, patches: int) -> Tensor:
-    """Average 1 - cos over the places of each image where it is largest.
+    """Average 1 - cos over the locations of each image where it is largest.
 
     Tang et al. 2024, stage II: the second term of L_2.
 
     Args:
         teacher: (B, C, h, w) float.
         student: (B, C, h, w) float.
-        patches: how many places (K_h); all of them where there are fewer.
+        patches: how many locations (K_h); all of them where there are fewer.
 
     Returns:
         (B,), in [0, 2].
@@ -102,13 +103,13 @@ def hard_loss(teacher: Tensor, student: Tensor, patches: int) -> Tensor:
 
 
 def focal_loss(probability: Tensor, truth: Tensor, *, gamma: float, alpha: float) -> Tensor:
-    """Cross-entropy that looks away from what is right already (Lin et al., ICCV 2017).
+    """Cross-entropy with less weight on what is already right (Lin et al., ICCV 2017).
 
     Args:
         probability: float in [0, 1], any shape.
         truth: bool, the same shape.
-        gamma: how far it looks away.
-        alpha: weight of what is true; what is not weighs 1 - alpha.
+        gamma: exponent of the focal weight.
+        alpha: weight of positives; negatives weigh 1 - alpha.
 
     Returns:
         One number: the mean of -a_t (1 - p_t)^gamma log p_t.
@@ -126,12 +127,12 @@ def amplification_loss(
     Tang et al. 2024, L_A: the mean of max(s(F_A^i, F_T^j), s(F_T^i, F_T^j) - alpha) over anomalous i and normal j.
 
     Args:
-        amplified: (n, C) float, F_A of anomalous places.
-        vanilla: (n, C) float, F_T of the same places.
-        normal: (m, C) float, F_T of normal places.
+        amplified: (n, C) float, F_A of anomalous locations.
+        vanilla: (n, C) float, F_T of the same locations.
+        normal: (m, C) float, F_T of normal locations.
         margin: alpha.
-        against: (m, C) float, what the amplified ones are pushed away from: the features that normal places have in
-            the end, F_A^j, where these are not their F_T^j.
+        against: (m, C) float, the features that the amplified ones are pushed away from, if not ``normal``: F_A^j of
+            normal locations, where these are amplified too.
 
     Returns:
         One number; 0 where one of the sets is empty.
@@ -143,6 +144,6 @@ def amplification_loss(
     return torch.maximum(similarity, reference).mean()
 
 
-def _similarity(some: Tensor, others: Tensor) -> Tensor:
-    """Give the cosines between (n, C) and (m, C) vectors, (n, m)."""
-    return F.normalize(some, dim=1) @ F.normalize(others, dim=1).T
+def _similarity(vectors: Tensor, others: Tensor) -> Tensor:
+    """Compute the cosines between (n, C) and (m, C) vectors, (n, m)."""
+    return F.normalize(vectors, dim=1) @ F.normalize(others, dim=1).T

@@ -2,7 +2,7 @@
 
 A frozen expert is distilled at several depths into a smaller cloner that only ever sees good images. The image
 score is how much the two disagree; the map says where, either from the gradient of that disagreement with
-respect to the image (the paper) or from the disagreement itself, place by place (ours; needs no backward pass).
+respect to the image (the paper) or from the disagreement at each location (ours; needs no backward pass).
 """
 
 from __future__ import annotations
@@ -65,8 +65,8 @@ class MKDConfig(MethodConfig):
     smoothgrad_noise: float = 0.05
     """standard deviation of that noise, as a share of the image's range"""
     rescale: bool = True
-    """clip a gradient map at its 99th percentile and stretch it to 0..1, image by image, as the authors do;
-    off keeps raw gradients, so that maps of different images can be compared"""
+    """clip each gradient map at its 99th percentile and rescale it to 0..1, as the authors do; off keeps raw
+    gradients, so that maps of different images can be compared"""
     sigma: float = 4.0
     """blur of the map, in pixels of the model input"""
     opening: int = 3
@@ -91,8 +91,8 @@ class MKD(Method[MKDConfig]):
 
     def __init__(self, teacher: Teacher, config: MKDConfig) -> None:
         super().__init__(teacher, config)
-        self._used = slice(-1, None) if config.critical == "last" else slice(None)
-        self.cloner = Cloner(teacher.levels[self._used], equal=config.cloner == "equal")
+        self._critical = slice(-1, None) if config.critical == "last" else slice(None)
+        self.cloner = Cloner(teacher.levels[self._critical], equal=config.cloner == "equal")
 
     def check_size(self, height: int, width: int) -> None:
         """Refuse sizes at which the cloner's poolings and the teacher's strides round differently."""
@@ -105,10 +105,10 @@ class MKD(Method[MKDConfig]):
             )
 
     def check_tiles(self) -> None:
-        """Refuse maps that are stretched to their own highest value: a clean tile's would look like any other's."""
+        """Refuse maps that are rescaled to their own range: those of clean and defective tiles would look alike."""
         if self.config.localization != "activation" and self.config.rescale:
             raise ConfigError(
-                f"the map of {self.config.localization!r} is stretched to [0, 1] by itself, and tiles could not be "
+                f"the map of {self.config.localization!r} is rescaled to [0, 1] by itself, so tiles could not be "
                 "compared; type: --rescale off, or leave --tile out"
             )
 
@@ -119,7 +119,7 @@ class MKD(Method[MKDConfig]):
 
     def targets(self, images: Tensor) -> tuple[Tensor, ...]:
         """Compute the teacher's critical layers."""
-        return super().targets(images)[self._used]
+        return super().targets(images)[self._critical]
 
     def loss(self, batch: Batch) -> Tensor:
         """Average the disagreement over the batch (section 3.2, all critical layers)."""
@@ -129,17 +129,17 @@ class MKD(Method[MKDConfig]):
         """Score images and locate what is anomalous in them."""
         if self.config.localization == "activation":
             return self._by_activation(images)
-        # Gradients are wanted even where the caller switched them off for speed.
+        # Gradients are needed even where the caller disabled them for speed.
         with torch.inference_mode(mode=False), torch.enable_grad():
             return self._by_gradient(images.clone())
 
     def exportable(self) -> tuple[MKD, str]:
-        """Locate by activations, which needs no gradient; the score is the same."""
+        """Return a variant that locates by activations, which needs no gradient; the score is the same."""
         if self.config.localization == "activation":
             return self, ""
-        other = copy(self)
-        other.config = replace(self.config, localization="activation")
-        return other, (
+        variant = copy(self)
+        variant.config = replace(self.config, localization="activation")
+        return variant, (
             f"the map is the activation map; {self.config.localization}, which the model itself uses, needs "
             "gradients, and exported graphs have none; scores are the same"
         )
@@ -170,11 +170,11 @@ class MKD(Method[MKDConfig]):
 
     def _by_gradient(self, images: Tensor) -> Output:
         score = self._score(self.targets(images), self.cloner(images)).detach()
-        found = maps.saliency(self._attribution(images))
+        anomaly_map = maps.saliency(self._attribution(images))
         if self.config.rescale:
-            found = maps.clip_and_rescale(found)
-        found = maps.opening(maps.gaussian_blur(found, self.config.sigma), self.config.opening)
-        return Output(found, score)
+            anomaly_map = maps.clip_and_rescale(anomaly_map)
+        blurred = maps.gaussian_blur(anomaly_map, self.config.sigma)
+        return Output(maps.opening(blurred, self.config.opening), score)
 
     def _attribution(self, images: Tensor) -> Tensor:
         """Differentiate the score with respect to the images: (B, 3, H, W)."""
@@ -191,10 +191,10 @@ class MKD(Method[MKDConfig]):
         return torch.autograd.grad(score.sum(), images)[0]
 
     def _smooth_gradient(self, images: Tensor) -> Tensor:
-        """Average the gradient over noisy copies, the whole batch at once for each copy.
+        """Average the gradient over noisy copies, one copy of the whole batch at a time.
 
-        The noise is drawn anew from one fixed seed and shared by all images, so that an image's map depends
-        on nothing but the image.
+        The noise is drawn from a fixed seed and shared by all images, so that an image's map depends only on the
+        image.
         """
         generator = torch.Generator().manual_seed(0)
         spread = images.amax(dim=(1, 2, 3), keepdim=True) - images.amin(dim=(1, 2, 3), keepdim=True)

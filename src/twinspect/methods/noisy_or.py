@@ -1,9 +1,9 @@
 """Noisy-OR: several causes, any of which may make an image anomalous, joined into one score.
 
-With p_i the probability that cause i is at work, the image is anomalous with p = 1 - prod(1 - p_i) (Pearl 1988,
-section 4.3.2; Park, Seo & Kim 2025 join their two students so). A cause's raw score lives on a scale of its own, so
-p_i is read off its distribution on good images that nothing was learnt from. What is handed on is -log(1 - p), the
-sum of the causes' own: in the same order as p, but unbounded, so that two images that are both far out still differ.
+With p_i the probability of cause i, the image is anomalous with p = 1 - prod(1 - p_i) (Pearl 1988,
+section 4.3.2; Park, Seo & Kim 2025 join their two students in this way). Each cause's raw score has a scale of its
+own, so p_i is computed from its distribution on held-out good images. The joined score is -log(1 - p), the sum of
+that of the causes: it has the same order as p but is unbounded, so that two clearly anomalous images still differ.
 """
 
 from __future__ import annotations
@@ -18,21 +18,21 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 Tail = Literal["student", "normal", "logistic"]
-"""The distribution whose tail says how unlikely a score is among good images: Student's t, which knows on how few
-images it rests and is the less sure the fewer; or one that takes what they show for the truth."""
+"""The distribution whose tail gives how unlikely a score is among good images: Student's t, which allows for the
+number of images it was fitted to, or one that takes its fitted parameters as exact."""
 TAILS: tuple[str, ...] = get_args(Tail)
 LOGISTIC_QUARTILE = 1.0986122886681098
 NORMAL_QUARTILE = 0.6744897501960817
 """Upper quartiles at location 0 and scale 1."""
 LEAST_SCALE = 1e-3
-"""Least scale, as a share of the location's size: a few images that agree by chance do not make a sure thing."""
+"""Minimum scale relative to the location: a few images with nearly equal scores by chance must not give certainty."""
 SMALLEST = 1e-12
-"""Least scale of all."""
+"""Absolute minimum of a scale."""
 _SMOOTH = (
     *(-0.671794092, 0.672643155, 0.0473438876, -0.0468936406, -0.00988001932, 0.00880882537),
     *(0.00179406625, -0.00228876524, -0.000227910966, 0.000573766373, 8.0007382e-06, -8.72838105e-05),
 )
-"""Polynomial in 2t - 1 for the logarithm of exp(z**2) erfc(z) / t, fitted at Chebyshev's points to scipy's erfcx."""
+"""Polynomial in 2t - 1 for the logarithm of exp(z**2) erfc(z) / t, fitted at Chebyshev points to scipy's erfcx."""
 PEAK_ODDS = 9
 """Odds, p / (1 - p), of being anomalous where good images have their peak: p = 0.9."""
 
@@ -40,8 +40,8 @@ PEAK_ODDS = 9
 def fit_distribution(scores: Tensor, tail: Tail) -> Tensor:
     """Fit a distribution to the scores of good images.
 
-    Student's t predicts the next of n values: mean, deviation times sqrt(1 + 1/n), n - 1 degrees of freedom. Of the
-    others, location and scale are the median and the quartiles' distance, which one odd image does not decide.
+    Student's t predicts the next of n values: mean, deviation times sqrt(1 + 1/n), n - 1 degrees of freedom. For the
+    others, location and scale come from the median and the interquartile range, which are robust to one odd image.
 
     Args:
         scores: (n,) raw scores, n > 0.
@@ -54,71 +54,71 @@ def fit_distribution(scores: Tensor, tail: Tail) -> Tensor:
     freedom = max(1, len(values) - 1)
     if tail == "student":
         middle = values.mean()
-        # A single image says nothing of the spread; then the next may be anything of the size of the first.
+        # A single image gives no deviation; its absolute value is taken instead.
         spread = values.std() if len(values) > 1 else middle.abs()
         scale = spread * (1 + 1 / len(values)) ** 0.5
     else:
         low, middle, high = torch.quantile(values, torch.tensor([0.25, 0.5, 0.75], device=values.device))
         scale = (high - low) / (2 * (LOGISTIC_QUARTILE if tail == "logistic" else NORMAL_QUARTILE))
-    return torch.stack([middle, _at_least(scale, middle), torch.full_like(middle, freedom)])
+    return torch.stack([middle, _bound_scale(scale, middle), torch.full_like(middle, freedom)])
 
 
 def distribution_from_range(typical: float, peak: float) -> Tensor:
-    """Choose the logistic distribution by two of its values.
+    """Choose the logistic distribution with two given quantiles.
 
     Args:
-        typical: of good images; there p is 1/2.
-        peak: that few good images exceed; there p is 0.9. At or below ``typical``, the least scale is taken.
+        typical: value of good images where p is 1/2.
+        peak: value that few good images exceed, where p is 0.9. If not above ``typical``, the minimum scale is used.
 
     Returns:
-        (3,) float32, as :func:`fit_distribution` gives it.
+        (3,) float32, as from :func:`fit_distribution`.
     """
     low, high = torch.tensor([typical, peak])
-    return torch.stack([low, _at_least((high - low) / math.log(PEAK_ODDS), low), torch.ones(())])
+    return torch.stack([low, _bound_scale((high - low) / math.log(PEAK_ODDS), low), torch.ones(())])
 
 
-def negative_log_p(scores: Tensor, spread: Tensor, tail: Tail) -> Tensor:
-    """Say how surprising a score would be on a good image: -log(1 - p).
+def negative_log_p(scores: Tensor, distribution: Tensor, tail: Tail) -> Tensor:
+    """Compute how surprising a score would be on a good image: -log(1 - p).
 
     Args:
         scores: raw scores, any shape.
-        spread: (3,) as :func:`fit_distribution` gives it, or (..., 3) with one for each score.
+        distribution: (3,) as from :func:`fit_distribution`, or (..., 3) with one for each score.
         tail: the distribution; p is its cumulative distribution function.
 
     Returns:
         Of the same shape, >= 0 and unbounded; log 2 at the location.
     """
-    location, scale, freedom = spread.unbind(dim=-1)
-    places = (scores - location) / scale
+    location, scale, freedom = distribution.unbind(dim=-1)
+    deviates = (scores - location) / scale
     if tail == "logistic":
-        return F.softplus(places)
+        return F.softplus(deviates)
     if tail == "student":
-        places = _as_normal(places, freedom)
-    return _normal(places)
+        deviates = _student_to_normal(deviates, freedom)
+    return _normal_negative_log_p(deviates)
 
 
-def _normal(places: Tensor) -> Tensor:
-    """Give -log(1 - p) of normal deviates, in operations that every runtime has.
+def _normal_negative_log_p(deviates: Tensor) -> Tensor:
+    """Compute -log(1 - p) of normal deviates, in operations that every runtime has.
 
-    With z = |place| / sqrt 2 and t = 1 / (1 + z / 2), erfc(z) = t exp(g(t) - z**2), g smooth from far out (t = 0) to
-    the middle (t = 1). The relative error in float32 is below 3e-6 from places of -5 upwards. torch's own log_ndtr is
-    as good, but no exported graph can compute it far out.
+    With z = |deviate| / sqrt 2 and t = 1 / (1 + z / 2), erfc(z) = t exp(g(t) - z**2), g smooth from far out (t = 0)
+    to the middle (t = 1). The relative error in float32 is below 3e-6 for deviates above -5. torch's own log_ndtr is
+    as accurate, but exported graphs cannot compute it far out.
     """
-    length = places.abs() / math.sqrt(2)
+    length = deviates.abs() / math.sqrt(2)
     nearness = 1 / (1 + length / 2)
-    smooth = torch.zeros_like(places)
+    smooth = torch.zeros_like(deviates)
     for factor in reversed(_SMOOTH):
         smooth = smooth * (2 * nearness - 1) + factor
-    rest = smooth + nearness.log() - length.square()  # the logarithm of erfc
-    return torch.where(places > 0, math.log(2) - rest, -torch.log1p(-rest.exp() / 2))
+    log_erfc = smooth + nearness.log() - length.square()
+    return torch.where(deviates > 0, math.log(2) - log_erfc, -torch.log1p(-log_erfc.exp() / 2))
 
 
-def _at_least(scale: Tensor, location: Tensor) -> Tensor:
-    """Keep a scale from being so small that a chance agreement makes a sure thing."""
+def _bound_scale(scale: Tensor, location: Tensor) -> Tensor:
+    """Bound a scale from below, so that nearly equal scores by chance do not give certainty."""
     return scale.maximum(LEAST_SCALE * location.abs()).clamp_min(SMALLEST)
 
 
-def _as_normal(places: Tensor, freedom: Tensor) -> Tensor:
-    """Give the normal deviate that is as rare as one of Student's t, up to a few hundredths (Wallace 1959)."""
+def _student_to_normal(deviates: Tensor, freedom: Tensor) -> Tensor:
+    """Convert deviates of Student's t to normal ones of equal probability, up to a few hundredths (Wallace 1959)."""
     stretch = (8 * freedom + 1) / (8 * freedom + 3)
-    return places.sign() * stretch * (freedom * torch.log1p(places.square() / freedom)).sqrt()
+    return deviates.sign() * stretch * (freedom * torch.log1p(deviates.square() / freedom)).sqrt()

@@ -1,7 +1,7 @@
 """RD: reverse distillation (Deng & Li, CVPR 2022, arXiv 2201.10703).
 
-The teacher's levels are squeezed through a bottleneck that has only ever carried good images, and a decoder rebuilds
-them from it, coarse to fine. What does not fit through the bottleneck is not rebuilt, and shows as a difference.
+The teacher's levels pass through a bottleneck trained on good images alone, and a decoder rebuilds them from it,
+coarse to fine. Anomalous features do not pass the bottleneck; they are not rebuilt and show as a difference.
 """
 
 from __future__ import annotations
@@ -18,8 +18,8 @@ from twinspect.errors import ConfigError
 from twinspect.methods.base import Batch, Method, Output, Stage, constant
 from twinspect.methods.config import MethodConfig
 from twinspect.methods.losses import direction_loss
+from twinspect.methods.networks.backbone_stages import backbone_stages
 from twinspect.methods.networks.reverse_decoder import Bottleneck, Decoder
-from twinspect.methods.networks.teacher_anatomy import anatomy
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
@@ -54,7 +54,7 @@ class RDConfig(MethodConfig):
 
 
 def stepped(done: float) -> float:
-    """Give the factor of the step size by the share of the training that is done (AAND's code)."""
+    """Return the factor of the step size by the share of the training done (AAND's code)."""
     return float(0.2 ** ((done >= 0.8) + (done >= 0.9)))
 
 
@@ -64,29 +64,29 @@ def adam(rate: float) -> Callable[[Iterable[nn.Parameter]], torch.optim.Optimize
 
 
 class Student(nn.Module):
-    """Bottleneck and decoder: teacher features in, their rebuilt twins out.
+    """Bottleneck and decoder: teacher features in, rebuilt features out.
 
     Args:
-        teacher: whose anatomy they mirror.
+        teacher: whose architecture they mirror.
     """
 
     def __init__(self, teacher: Teacher) -> None:
         super().__init__()
-        parts = anatomy(teacher)
-        self.bottleneck = Bottleneck(parts)
-        self.decoder = Decoder(parts, self.bottleneck.width)
+        stages = backbone_stages(teacher)
+        self.bottleneck = Bottleneck(stages)
+        self.decoder = Decoder(stages, self.bottleneck.width)
 
     def forward(self, levels: Sequence[Tensor]) -> tuple[Tensor, ...]:
-        """Rebuild one (B, C_k, h_k, w_k) map a level, fine to coarse."""
+        """Rebuild one (B, C_k, h_k, w_k) map per level, fine to coarse."""
         rebuilt: tuple[Tensor, ...] = self.decoder(self.bottleneck(levels))
         return rebuilt
 
 
 def check_halving(method: str, teacher: Teacher, height: int, width: int) -> None:
-    """Refuse image sizes in pixels that do not halve exactly down to the embedding of a student.
+    """Refuse image sizes in pixels that cannot be halved exactly down to a student's embedding.
 
     Raises:
-        ConfigError: with the nearest size that would do.
+        ConfigError: names the nearest allowed size.
     """
     unit = 2 * teacher.levels[-1].reduction
     if height % unit or width % unit:
@@ -107,7 +107,7 @@ class RD(Method[RDConfig]):
         self.student = Student(teacher)
 
     def check_size(self, height: int, width: int) -> None:
-        """Refuse sizes that do not halve exactly down to the embedding."""
+        """Refuse sizes that cannot be halved exactly down to the embedding."""
         check_halving("rd", self.teacher, height, width)
 
     def stages(self) -> tuple[Stage, ...]:
@@ -118,22 +118,22 @@ class RD(Method[RDConfig]):
 
     def loss(self, batch: Batch) -> Tensor:
         """Sum 1 - cos(vec F_T, vec F_S) over levels, averaged over the batch (the authors' code)."""
-        pairs = self.pairs(batch.targets)
+        pairs = self.feature_pairs(batch.targets)
         return torch.stack([self.disagreement(t, s) for t, s in pairs]).sum(dim=0).mean()
 
     def disagreement(self, teacher: Tensor, student: Tensor) -> Tensor:
         """Compare (B, C, h, w) features of one level: (B,)."""
         return direction_loss(teacher, student)
 
-    def pairs(self, levels: Sequence[Tensor]) -> list[tuple[Tensor, Tensor]]:
-        """Rebuild the teacher's features: what was asked for and what came, level by level."""
+    def feature_pairs(self, levels: Sequence[Tensor]) -> list[tuple[Tensor, Tensor]]:
+        """Rebuild the teacher's features: (target, rebuilt), level by level."""
         rebuilt = self.student(levels)
-        return [(level, twin.to(level.dtype)) for level, twin in zip(levels, rebuilt, strict=True)]
+        return [(level, output.to(level.dtype)) for level, output in zip(levels, rebuilt, strict=True)]
 
     def forward(self, images: Tensor) -> Output:
         """Sum the cosine distances of all levels; the image score is the map's peak (section 3.4)."""
-        return self.fused(images, [maps.cosine_map(t, s) for t, s in self.pairs(self.targets(images))])
+        return self.fuse(images, [maps.cosine_map(t, s) for t, s in self.feature_pairs(self.targets(images))])
 
-    def fused(self, images: Tensor, levels: Sequence[Tensor]) -> Output:
+    def fuse(self, images: Tensor, levels: Sequence[Tensor]) -> Output:
         """Sum the maps of the levels at the size of the images, and blur the sum."""
         return Output(maps.fuse(levels, (images.shape[-2], images.shape[-1]), self.config.sigma))

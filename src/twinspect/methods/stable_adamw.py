@@ -1,4 +1,4 @@
-"""StableAdamW: AdamW that takes shorter steps where its picture of the gradient's size is out of date."""
+"""StableAdamW: AdamW that shortens steps where its estimate of the gradient's size is out of date."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ class StableAdamW(AdamW):
     """AdamW whose step for each tensor is divided by max(1, RMS(g / sqrt(u))) (Wortsman et al., NeurIPS 2023).
 
     u is the running mean of squared gradients. When a gradient is suddenly far larger than it has been, u lags behind
-    and Adam's step is too long; transformers trained from scratch then spike. This prevents it without a threshold
-    that must be tuned, as clipping gradients has.
+    and Adam's step is too long, which gives loss spikes when transformers are trained from scratch. Unlike clipping
+    gradients, this needs no threshold to be tuned.
 
     Args:
-        parameters: what learns; each becomes a group of its own, since each has its own step size.
+        parameters: to be trained; each becomes a group of its own, since each has its own step size.
         lr: step size.
-        weight_decay: share of a weight that is taken off, times the step size.
+        weight_decay: share of a weight that is subtracted, times the step size.
     """
 
     def __init__(self, parameters: Iterable[nn.Parameter], *, lr: float, weight_decay: float) -> None:
@@ -33,16 +33,16 @@ class StableAdamW(AdamW):
     @torch.no_grad()
     def step(self, closure: Callable[[], float] | None = None) -> float | None:  # type: ignore[override]
         """Make one step."""
-        usual = [group["lr"] for group in self.param_groups]
+        rates = [group["lr"] for group in self.param_groups]
         for group in self.param_groups:
             group["lr"] /= max(1.0, self._excess(group))
         loss: float | None = super().step(closure)
-        for group, rate in zip(self.param_groups, usual, strict=True):
+        for group, rate in zip(self.param_groups, rates, strict=True):
             group["lr"] = rate
         return loss
 
     def _excess(self, group: dict[str, Any]) -> float:
-        """Give RMS(g / sqrt(u)) of a group's one tensor, with u as it will be in this step; 1 at the first."""
+        """Compute RMS(g / sqrt(u)) of a group's one tensor, with u as of this step; 1 at the first step."""
         parameter: Tensor = group["params"][0]
         state = self.state[parameter]
         if parameter.grad is None or not state:

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
 
 
-def as_flags(values: ArrayLike, name: str) -> NDArray[np.bool_]:
+def as_booleans(values: ArrayLike, name: str) -> NDArray[np.bool_]:
     """Read 0/1 values as booleans.
 
     Args:
@@ -80,9 +80,9 @@ def as_pair(labels: ArrayLike, scores: ArrayLike) -> tuple[NDArray[np.bool_], ND
         scores: (N,) finite floats, higher is more anomalous.
 
     Raises:
-        DataError: see :func:`as_flags` and :func:`as_scores`; also other shapes than (N,) and (N,).
+        DataError: see :func:`as_booleans` and :func:`as_scores`; also other shapes than (N,) and (N,).
     """
-    flags, values = as_flags(labels, "labels"), as_scores(scores, "scores")
+    flags, values = as_booleans(labels, "labels"), as_scores(scores, "scores")
     if flags.ndim != 1 or flags.shape != values.shape:
         raise DataError(
             f"labels of shape {flags.shape} came with scores of shape {values.shape}; allowed: two 1-D "

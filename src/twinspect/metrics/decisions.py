@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from twinspect.errors import ConfigError, DataError
-from twinspect.metrics._checks import as_flags
+from twinspect.metrics._checks import as_booleans
 
 if TYPE_CHECKING:
     import numpy as np
@@ -83,7 +83,7 @@ def binomial_interval(k: int, n: int, confidence: float = 0.95) -> tuple[float, 
 
 
 def _pair(labels: ArrayLike, is_anomalous: ArrayLike) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
-    truth, called = as_flags(labels, "labels"), as_flags(is_anomalous, "is_anomalous")
+    truth, called = as_booleans(labels, "labels"), as_booleans(is_anomalous, "is_anomalous")
     if truth.ndim != 1 or truth.shape != called.shape:
         raise DataError(
             f"labels of shape {truth.shape} came with decisions of shape {called.shape}; allowed: two 1-D "

@@ -19,7 +19,7 @@ from scipy import ndimage
 
 from twinspect.errors import DataError
 from twinspect.metrics._accumulator import collect_pixels
-from twinspect.metrics._checks import as_flags, as_scores, check_limit
+from twinspect.metrics._checks import as_booleans, as_scores, check_limit
 from twinspect.metrics._curves import NO_CURVE, Curve, check_points, corners, thin, truncate
 from twinspect.metrics._steps import WeightedMean, area
 from twinspect.metrics._stores import Pixels
@@ -137,7 +137,7 @@ def as_map(score_map: ArrayLike) -> NDArray[Any]:
 
 def as_mask(mask: ArrayLike, scores: NDArray[Any]) -> NDArray[np.bool_]:
     """Read a mask that belongs to a map."""
-    flags = as_flags(mask, "mask")
+    flags = as_booleans(mask, "mask")
     if flags.shape != scores.shape:
         raise DataError(
             f"a mask of shape {flags.shape} came with a score map of shape {scores.shape}; they must be "

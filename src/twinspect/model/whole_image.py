@@ -41,7 +41,7 @@ class Model(ScoringModel):
         method.check_size(preprocessing.side, preprocessing.side)
         for network in method.modules():
             if isinstance(network, TokenMaps):
-                network.fit_to(preprocessing.side, preprocessing.side)
+                network.set_input_size(preprocessing.side, preprocessing.side)
         self.method = method
         self.preprocessing = preprocessing
 

@@ -89,13 +89,13 @@ def measure(task: ThroughputTask) -> Probe:
 
 
 def _measure(task: ThroughputTask, began: float) -> Probe:
-    peak_memory.begin()
+    peak_memory.reset()
     judge = _loaded(task)
     start = time.time() - began
     with opened(task.entries) as samples:
         decode = _decoding(samples, task.seconds / 4)
         rate, scored = _rate(judge, samples, task.seconds)
-        memory = peak_memory.resident() or 0
+        memory = peak_memory.resident_bytes() or 0
         rows = [to_row(result) for result in judge.stream(_data(samples), maps=False)]
         return Probe(start, decode, rate, scored, memory, sum(map(_size, samples)), rows)
 

@@ -1,6 +1,6 @@
 """Frozen teachers: pretrained networks that describe an image at several levels.
 
-Looking up what exists imports no torch; that waits until a teacher is made.
+Listing the teachers imports no torch; only creating one does.
 
 >>> from twinspect.teachers import teachers
 >>> len(teachers()) >= 12

@@ -1,8 +1,8 @@
-"""The networks inside teachers: which there are, which levels they have, how to build one without weights.
+"""The backbones of teachers: which exist, which levels they have, and how to build one without weights.
 
-Everything timm knows can be built; two things differ from timm's own feature extractors. A VGG gives the
-outputs of its *poolings* (methods of the MKD family are defined on these; timm gives what goes into them),
-and ``resnet50_caffe`` is ResNet-50 in its original layout.
+Every model of timm can be built; two things differ from timm's own feature extractors. A VGG returns the
+outputs of its *poolings* (methods of the MKD family are defined on these; timm returns their inputs), and
+``resnet50_caffe`` is ResNet-50 in its original layout.
 """
 
 from __future__ import annotations
@@ -19,8 +19,8 @@ from torch import Tensor, nn
 
 from twinspect.errors import ConfigError, TeacherError
 from twinspect.teachers.curated import CURATED
-from twinspect.teachers.feature_levels import pick
-from twinspect.teachers.wording import reason
+from twinspect.teachers.feature_levels import select_levels
+from twinspect.teachers.wording import summarize_error
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -28,25 +28,25 @@ if TYPE_CHECKING:
 CAFFE = "resnet50_caffe"
 """ResNet-50 as first published: the stride of a stage sits in the first 1x1 convolution (He et al. 2016)."""
 
-FAVOURITE_TAG = "tv_in1k"
-"""The torchvision weights, which the papers use; chosen where no tag is typed and timm has them."""
+PREFERRED_TAG = "tv_in1k"
+"""The torchvision weights, which the papers use; preferred where no tag is given."""
 
 DEFAULT_STRIDES = (4, 8, 16)
 DEFAULT_BLOCKS = 4
-"""How many evenly spaced blocks a network of one single stride (a ViT) gives by default."""
+"""Number of evenly spaced blocks that a network with a single stride (a ViT) has as default levels."""
 
 
 @dataclass(frozen=True)
 class Design:
-    """A teacher's name, understood.
+    """Architecture and weights behind a teacher's name.
 
     Attributes:
         architecture: timm's name without a tag, or ``resnet50_caffe``.
-        tag: which of timm's weights are meant; empty if there are none or only nameless ones.
-        repository: where the hub has them; empty if nowhere.
-        filename: the file there.
+        tag: of timm's weights; empty if there are none or only untagged ones.
+        repository: of the weights on the hub; empty if there is none.
+        filename: of the weights in the repository.
         mean: subtracted from R, G, B in 0..1.
-        std: divided by, likewise.
+        std: divisor of R, G, B after that.
         input_size: side of the square images it was trained on, in pixels.
         licence: of the weights, as timm states it; empty if it does not.
     """
@@ -71,10 +71,10 @@ class Network:
     """A network without weights.
 
     Attributes:
-        backbone: takes (B, 3, H, W), gives one (B, C, h, w) map a level.
-        prefix: what stands in the names of its tensors before timm's own names.
+        backbone: maps (B, 3, H, W) to one (B, C, h, w) map per level.
+        prefix: of its tensors' names, before timm's own names.
         multiple: both sides of an image must be multiples of this, in pixels.
-        fixed: the one side it takes, in pixels; 0 if it takes any.
+        fixed: the only side it accepts, in pixels; 0 if it accepts any.
     """
 
     backbone: nn.Module
@@ -83,17 +83,17 @@ class Network:
     fixed: int = 0
 
 
-def understand(name: str) -> Design:
+def parse_name(name: str) -> Design:
     """Look up a teacher's name.
 
     Args:
         name: a model of timm with or without a tag, or ``resnet50_caffe``.
 
     Raises:
-        ConfigError: no such model or tag; the message names the nearest.
+        ConfigError: no such model or tag; the message suggests the nearest names.
     """
     architecture, _, tag = name.partition(".")
-    base = base_of(architecture)
+    base = timm_architecture(architecture)
     if base not in timm.list_models():
         raise _unknown(name)
     tag = "" if architecture == CAFFE and not tag else _choose_tag(base, tag)
@@ -111,39 +111,39 @@ def understand(name: str) -> Design:
     )
 
 
-def base_of(architecture: str) -> str:
-    """Name the model of timm behind an architecture."""
+def timm_architecture(architecture: str) -> str:
+    """Return the name of timm's model of an architecture."""
     return "resnet50" if architecture == CAFFE else architecture
 
 
 def _unknown(name: str) -> ConfigError:
-    known = sorted({*timm.list_models(), *(row.name for row in CURATED)})
-    close = difflib.get_close_matches(name.partition(".")[0], known, n=4, cutoff=0.5)
+    names = sorted({*timm.list_models(), *(row.name for row in CURATED)})
+    close = difflib.get_close_matches(name.partition(".")[0], names, n=4, cutoff=0.5)
     hint = f"nearest: {', '.join(close)}; " if close else ""
     return ConfigError(
-        f"no teacher {name!r}; {hint}any model name of timm will do, for the recommended ones type: "
+        f"no teacher {name!r}; {hint}any model name of timm works; for the recommended ones type: "
         f"twinspect teachers"
     )
 
 
-def _choose_tag(architecture: str, typed: str) -> str:
+def _choose_tag(architecture: str, given: str) -> str:
     tags = [name.partition(".")[2] for name in timm.list_models(architecture, include_tags=True)]
-    if typed and typed not in tags:
+    if given and given not in tags:
         raise ConfigError(
-            f"{architecture} has no weights tagged {typed!r}; "
+            f"{architecture} has no weights tagged {given!r}; "
             f"allowed: {', '.join(filter(None, tags)) or 'none'}"
         )
-    return typed or (FAVOURITE_TAG if FAVOURITE_TAG in tags else _settings(architecture, "").tag or "")
+    return given or (PREFERRED_TAG if PREFERRED_TAG in tags else _settings(architecture, "").tag or "")
 
 
 def _settings(architecture: str, tag: str) -> Any:
-    """Read timm's record of pretrained weights; a model without any gets timm's defaults."""
+    """Read timm's record of pretrained weights, or timm's defaults for a model without any."""
     record = timm.get_pretrained_cfg(f"{architecture}.{tag}" if tag else architecture)
     return record or timm.models.PretrainedCfg()
 
 
 def _safe_filename(filename: str) -> str:
-    """Name the safetensors file that stands beside a pickled one."""
+    """Return the name of the safetensors file next to a pickled one."""
     if filename.endswith(".safetensors"):
         return filename
     return "open_clip_model.safetensors" if filename.startswith("open_clip") else "model.safetensors"
@@ -151,12 +151,12 @@ def _safe_filename(filename: str) -> str:
 
 @cache
 def level_numbers(architecture: str) -> dict[int, str]:
-    """List the levels a network can give, by number and name, fine to coarse.
+    """List the levels of a network by number and name, fine to coarse.
 
     The numbers are timm's ``out_indices``; for a VGG, number k is the k-th pooling.
 
     Raises:
-        TeacherError: timm cannot take feature maps from this model.
+        TeacherError: timm cannot extract feature maps from this model.
     """
     rows = _feature_rows(architecture)
     if _is_vgg(architecture):
@@ -165,10 +165,10 @@ def level_numbers(architecture: str) -> dict[int, str]:
 
 
 def blocks_of(name: str) -> int:
-    """Count the blocks of a teacher that keeps one single stride, as vision transformers do; 0 for all others.
+    """Count the blocks of a teacher with a single stride, such as a vision transformer; 0 for all others.
 
     Args:
-        name: a model of timm with or without a tag; any other name has none.
+        name: a model of timm with or without a tag; 0 for any other name.
     """
     architecture = name.partition(".")[0]
     if architecture not in timm.list_models() or _is_vgg(architecture):
@@ -188,7 +188,7 @@ def _feature_rows(architecture: str) -> tuple[dict[str, Any], ...]:
 
 
 def choose_levels(architecture: str, layers: Sequence[int | str] | None) -> tuple[str, ...]:
-    """Turn what was asked for into level names, fine to coarse.
+    """Turn requested layers into level names, fine to coarse.
 
     Args:
         architecture: as :class:`Design` has it.
@@ -196,18 +196,18 @@ def choose_levels(architecture: str, layers: Sequence[int | str] | None) -> tupl
             strides 4, 8, 16; of a VGG pool2..pool5; of a ViT four evenly spaced blocks, the last included.
 
     Raises:
-        ConfigError: no such level, one named twice, or none at all; the message lists what there is.
+        ConfigError: no such level, one given twice, or none at all; the message lists the levels.
     """
-    known = level_numbers(architecture)
+    numbers = level_numbers(architecture)
     if layers is None:
-        return _default_levels(architecture, known)
-    return pick(known, layers, architecture)
+        return _default_levels(architecture, numbers)
+    return select_levels(numbers, layers, architecture)
 
 
-def _default_levels(architecture: str, known: dict[int, str]) -> tuple[str, ...]:
+def _default_levels(architecture: str, numbers: dict[int, str]) -> tuple[str, ...]:
     if _is_vgg(architecture):
-        return tuple(known.values())[1:]
-    names = tuple(known.values())
+        return tuple(numbers.values())[1:]
+    names = tuple(numbers.values())
     if _blocks(architecture):
         count = min(DEFAULT_BLOCKS, len(names))
         return tuple(names[len(names) * step // count - 1] for step in range(1, count + 1))
@@ -225,7 +225,7 @@ def build(architecture: str, levels: Sequence[str], seed: int = 0) -> Network:
         seed: of the random weights; torch's own random state is left as it was.
 
     Raises:
-        TeacherError: timm cannot take feature maps from this model, or has no level of such a name.
+        TeacherError: timm cannot extract feature maps from this model, or has no level of that name.
     """
     numbers = {name: number for number, name in level_numbers(architecture).items()}
     unknown = [name for name in levels if name not in numbers]
@@ -233,12 +233,12 @@ def build(architecture: str, levels: Sequence[str], seed: int = 0) -> Network:
         raise TeacherError(
             f"{architecture} of the installed timm {timm.__version__} has no level {unknown[0]!r}"
         )
-    wanted = tuple(numbers[name] for name in levels)
+    indices = tuple(numbers[name] for name in levels)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         if _is_vgg(architecture):
-            return Network(VGGPools(_create(architecture, (0, wanted[-1]))[0], wanted), "")
-        net, dynamic = _create(architecture, wanted)
+            return Network(VGGPools(_create(architecture, (0, indices[-1]))[0], indices), "")
+        net, dynamic = _create(architecture, indices)
     multiple, fixed = _sizes(architecture, dynamic=dynamic)
     backbone, prefix = _wrap(net)
     if architecture == CAFFE:
@@ -247,35 +247,35 @@ def build(architecture: str, levels: Sequence[str], seed: int = 0) -> Network:
 
 
 def _is_vgg(architecture: str) -> bool:
-    return bool(timm.models.is_model_in_modules(base_of(architecture), ["vgg"]))
+    return bool(timm.models.is_model_in_modules(timm_architecture(architecture), ["vgg"]))
 
 
 def _is_sized(architecture: str) -> bool:
-    """Whether a network is made for one image size, unless it is told otherwise."""
-    return bool(_settings(base_of(architecture), "").fixed_input_size)
+    """Tell whether a network is built for one image size by default."""
+    return bool(_settings(timm_architecture(architecture), "").fixed_input_size)
 
 
-def _create(architecture: str, wanted: tuple[int, ...] | None = None) -> tuple[Any, bool]:
-    """Let timm build a feature extractor; the second value says that it takes images of any size."""
+def _create(architecture: str, indices: tuple[int, ...] | None = None) -> tuple[Any, bool]:
+    """Let timm build a feature extractor; the second value tells whether it accepts images of any size."""
     options: dict[str, Any] = {"features_only": True}
-    if wanted is not None:
-        options["out_indices"] = wanted
+    if indices is not None:
+        options["out_indices"] = indices
     if _is_vgg(architecture):
-        options["mlp_ratio"] = 1 / 4096  # the classifier, 120 million weights, is thrown away at once
-    base = base_of(architecture)
+        options["mlp_ratio"] = 1 / 4096  # the classifier of 120 million weights is discarded anyway
+    base = timm_architecture(architecture)
     try:
         if _is_sized(architecture):
             return _create_sized(base, options)
         return timm.create_model(base, **options), True
     except (TypeError, RuntimeError, AssertionError, AttributeError, KeyError) as error:
         raise TeacherError(
-            f"timm gives no feature maps of {architecture} ({reason(error)}); choose another teacher, "
+            f"timm cannot extract feature maps of {architecture} ({summarize_error(error)}); choose another teacher, "
             f"such as {CURATED[0].name}; to list them type: twinspect teachers"
         ) from error
 
 
 def _create_sized(name: str, options: dict[str, Any]) -> tuple[Any, bool]:
-    """Build a network that is made for one image size so that it takes others, if it can."""
+    """Build a network made for one image size so that it accepts others, if possible."""
     try:
         net = timm.create_model(name, dynamic_img_size=True, **options)
     except TypeError:  # this family of models has no such option
@@ -285,12 +285,12 @@ def _create_sized(name: str, options: dict[str, Any]) -> tuple[Any, bool]:
 
 
 def _sizes(architecture: str, *, dynamic: bool) -> tuple[int, int]:
-    """Say what image sides a network takes: multiples of the first value; the second alone if not 0."""
+    """Return the image sides that a network accepts: multiples of the first value; only the second if not 0."""
     if not _is_sized(architecture):
         return 1, 0
     if dynamic:
         return int(_feature_rows(architecture)[0]["reduction"]), 0
-    return 1, int(_settings(base_of(architecture), "").input_size[-1])
+    return 1, int(_settings(timm_architecture(architecture), "").input_size[-1])
 
 
 def _wrap(net: Any) -> tuple[nn.Module, str]:
@@ -305,7 +305,7 @@ def _wrap(net: Any) -> tuple[nn.Module, str]:
 
 
 def _cut_blocks(net: Any) -> None:
-    """Drop the blocks behind the last level, which timm keeps in its MobileNets and EfficientNets."""
+    """Drop the blocks after the last level, which timm keeps in its MobileNets and EfficientNets."""
     container, _, number = net.feature_info.module_name()[-1].partition(".")
     if container == "blocks" and number.isdigit() and isinstance(getattr(net, "blocks", None), nn.Sequential):
         net.blocks = net.blocks[: int(number) + 1]
@@ -321,7 +321,7 @@ def _to_caffe(net: Any) -> None:
 
 
 class TimmMaps(nn.Module):
-    """Feature maps of a network as timm's extractor gives them.
+    """Feature maps of a network as timm's extractor returns them.
 
     Args:
         net: made by timm with ``features_only=True``.
@@ -333,7 +333,7 @@ class TimmMaps(nn.Module):
         self._channels_last = getattr(net, "output_fmt", "NCHW") == "NHWC"
 
     def forward(self, images: Tensor) -> tuple[Tensor, ...]:
-        """Describe normalised images (B, 3, H, W); one (B, C, h, w) map a level."""
+        """Describe normalised images (B, 3, H, W); one (B, C, h, w) map per level."""
         maps = self.net(images)
         if self._channels_last:
             maps = [level.permute(0, 3, 1, 2).contiguous() for level in maps]
@@ -356,7 +356,7 @@ class VGGPools(nn.Module):
         self.features = nn.Sequential(*layers[: max(self._ends) + 1])
 
     def forward(self, images: Tensor) -> tuple[Tensor, ...]:
-        """Describe normalised images (B, 3, H, W); one (B, C, h, w) map a pooling."""
+        """Describe normalised images (B, 3, H, W); one (B, C, h, w) map per pooling."""
         maps = []
         for index, layer in enumerate(self.features):
             images = layer(images)
@@ -369,7 +369,7 @@ class TokenMaps(nn.Module):
     """Patch tokens of a vision transformer as maps, before its final normalisation.
 
     Args:
-        net: a transformer of timm, cut behind its last block wanted.
+        net: a transformer of timm, cut after its last selected block.
         blocks: which blocks, counted from 0.
     """
 
@@ -379,28 +379,28 @@ class TokenMaps(nn.Module):
         self._blocks = list(blocks)
         self._native: tuple[Tensor, tuple[int, int]] | None = None
 
-    def fit_to(self, height: int, width: int) -> None:
+    def set_input_size(self, height: int, width: int) -> None:
         """Resample the position embeddings once for images of one size, in pixels, instead of at every image.
 
-        Images of another size still work, and what they get is resampled from that. Fitted again, it starts from the
-        embeddings it was first fitted with.
+        Images of another size still work, with embeddings resampled from these. Every call starts from the original
+        embeddings.
         """
         if getattr(self.net, "pos_embed", None) is None or not hasattr(self.net, "set_input_size"):
             return
         if self._native is None:
             self._native = self.net.pos_embed.detach().clone(), tuple(self.net.patch_embed.img_size)
         embeddings, size = self._native
-        learns = self.net.pos_embed.requires_grad
+        requires_grad = self.net.pos_embed.requires_grad
         self.net.patch_embed.set_input_size(img_size=size)
-        self.net.pos_embed = nn.Parameter(embeddings.clone(), requires_grad=learns)
+        self.net.pos_embed = nn.Parameter(embeddings.clone(), requires_grad=requires_grad)
         self.net.set_input_size((height, width))
 
     def forward(self, images: Tensor) -> tuple[Tensor, ...]:
-        """Describe normalised images (B, 3, H, W); one (B, C, h, w) map a block."""
+        """Describe normalised images (B, 3, H, W); one (B, C, h, w) map per block."""
         return tuple(self.net.forward_intermediates(images, indices=self._blocks, intermediates_only=True))
 
     def with_class_tokens(self, images: Tensor) -> tuple[tuple[Tensor, ...], tuple[Tensor, ...]]:
-        """Describe normalised images; also each block's (B, C) class token, or mean patch without one."""
+        """Describe normalised images; also each block's (B, C) class token, or its mean patch token without one."""
         if getattr(self.net, "cls_token", None) is None:
             maps = self(images)
             return maps, tuple(level.mean((2, 3)) for level in maps)

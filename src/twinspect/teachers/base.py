@@ -1,4 +1,4 @@
-"""The frozen teacher: a pretrained network that describes an image at several levels and never changes."""
+"""The frozen teacher: a pretrained network that describes an image at several levels."""
 
 from __future__ import annotations
 
@@ -17,26 +17,26 @@ if TYPE_CHECKING:
 __all__ = ["Card", "Level", "Teacher", "probe_levels"]
 
 TIMM, PLUGIN = "timm", "plugin"
-"""Where :attr:`Card.network` says that a network can be built again."""
+"""Prefixes of :attr:`Card.network`: who builds the network."""
 
 
 @dataclass(frozen=True)
 class Card:
-    """All that is to be said of a teacher besides its weights; goes into a saved model as plain JSON values.
+    """Description of a teacher without its weights; saved in a model as plain JSON values.
 
     Attributes:
-        name: as typed, with the tag of its weights where the hub has them.
-        network: how to build it again: ``timm:<architecture>`` or ``plugin:<name>``.
-        levels: what it gives, fine to coarse.
+        name: as given by the user, with the tag of its weights if they are from the hub.
+        network: how to rebuild it: ``timm:<architecture>`` or ``plugin:<name>``.
+        levels: its feature maps, fine to coarse.
         mean: subtracted from R, G, B in 0..1.
-        std: divided by, likewise.
+        std: divisor of R, G, B after that.
         input_size: side of the square images it was trained on, in pixels.
         sha256: of the weights file as given; of random weights, of the tensors.
-        source: where the weights come from, for people.
+        source: where the weights come from, in words.
         licence: of the weights, as far as known.
         multiple: both sides of an image must be multiples of this, in pixels.
-        fixed: the one side it takes, in pixels; 0 if it takes any.
-        notes: what was worth noting when the weights were loaded.
+        fixed: the only side it accepts, in pixels; 0 if it accepts any.
+        notes: remarks from loading the weights.
     """
 
     name: str
@@ -54,7 +54,7 @@ class Card:
 
     @classmethod
     def from_spec(cls, spec: dict[str, Any]) -> Card:
-        """Read back what :meth:`Teacher.spec` wrote.
+        """Rebuild a card from :meth:`Teacher.spec`.
 
         Raises:
             TeacherError: fields are missing or unknown.
@@ -65,28 +65,28 @@ class Card:
             return cls(**{**spec, **lists, "levels": levels})
         except (KeyError, TypeError) as error:
             raise TeacherError(
-                f"this is no record of a teacher, or one of another twinspect: {error}"
+                f"this is not a record of a teacher, or it is from another version of twinspect: {error}"
             ) from error
 
 
 @runtime_checkable
 class HasClassTokens(Protocol):
-    """A backbone that sums up an image itself, as vision transformers do."""
+    """A backbone with class tokens, such as a vision transformer."""
 
     def with_class_tokens(self, images: Tensor) -> tuple[tuple[Tensor, ...], tuple[Tensor, ...]]:
-        """Give the maps, and one (B, C) vector a level."""
+        """Return the maps, and one (B, C) vector per level."""
         ...
 
 
 class Teacher(nn.Module):
-    """A frozen network that gives one feature map a level.
+    """A frozen network that returns one feature map per level.
 
-    It stays in evaluation mode whatever its parent does, and none of its parameters learn. Gradients still
-    flow *through* it to the images, which methods that explain themselves by gradients need.
+    It stays in evaluation mode whatever its parent does, and its parameters are not trained. Gradients still
+    flow *through* it to the images, as gradient-based maps need.
 
     Args:
-        backbone: takes (B, 3, H, W) float32, normalised, gives one (B, C, h, w) map a level, fine to coarse.
-        card: what is known of it.
+        backbone: takes (B, 3, H, W) float32, normalised, returns one (B, C, h, w) map per level, fine to coarse.
+        card: its description.
     """
 
     def __init__(self, backbone: nn.Module, card: Card) -> None:
@@ -106,7 +106,7 @@ class Teacher(nn.Module):
         self.eval()
 
     def train(self, mode: bool = True) -> Teacher:  # noqa: ARG002 - the signature of nn.Module
-        """Stay in evaluation mode: a teacher never learns, and its BatchNorm statistics never move."""
+        """Stay in evaluation mode: a teacher is never trained, and its BatchNorm statistics never change."""
         super().train(mode=False)
         return self
 
@@ -117,35 +117,35 @@ class Teacher(nn.Module):
             images: (B, 3, H, W) floating point, normalised with ``mean`` and ``std``.
 
         Returns:
-            One (B, C, h, w) map a level, fine to coarse.
+            One (B, C, h, w) map per level, fine to coarse.
 
         Raises:
-            ConfigError: images of a shape, type or size that this network does not take.
+            ConfigError: images of a shape, type or size that this network does not accept.
         """
         self._check(images)
         return tuple(self.backbone(images))
 
     def describe(self, images: Tensor) -> tuple[tuple[Tensor, ...], tuple[Tensor, ...]]:
-        """Describe images by maps, and as a whole.
+        """Describe images by maps and by one vector per level.
 
         Args:
             images: as for :meth:`forward`.
 
         Returns:
-            The maps, and one (B, C) vector a level: a transformer's class token, elsewhere the map's mean.
+            The maps, and one (B, C) vector per level: a transformer's class token, or the mean of the map.
         """
         self._check(images)
         return describe(self.backbone, images)
 
     def check_size(self, height: int, width: int) -> None:
-        """Refuse an image size that the network does not take.
+        """Refuse an image size that the network does not accept.
 
         Args:
-            height: in pixels, as the network gets it.
-            width: likewise.
+            height: of the network's input, in pixels.
+            width: of the network's input, in pixels.
 
         Raises:
-            ConfigError: with the nearest sizes that would do.
+            ConfigError: names the nearest allowed sizes.
         """
         fixed, multiple, least = self.card.fixed, self.card.multiple, self.levels[-1].reduction
         if fixed and (height, width) != (fixed, fixed):
@@ -175,13 +175,13 @@ class Teacher(nn.Module):
         self.check_size(images.shape[2], images.shape[3])
 
     def spec(self) -> dict[str, Any]:
-        """Record in plain JSON values what :func:`.teacher_from_spec` needs to build this teacher without weights."""
+        """Return in plain JSON values what :func:`.teacher_from_spec` needs to rebuild it without weights."""
         record = asdict(self.card)
         return {key: list(value) if isinstance(value, tuple) else value for key, value in record.items()}
 
 
 def describe(backbone: nn.Module, images: Tensor) -> tuple[tuple[Tensor, ...], tuple[Tensor, ...]]:
-    """Describe images by maps, and as a whole; see :meth:`Teacher.describe`."""
+    """Describe images by maps and by one vector per level; see :meth:`Teacher.describe`."""
     if isinstance(backbone, HasClassTokens):
         return backbone.with_class_tokens(images)
     maps = tuple(backbone(images))
@@ -196,7 +196,7 @@ def _nearest(side: int, multiple: int) -> str:
 
 
 def probe_levels(backbone: nn.Module, names: Sequence[str], side: int) -> tuple[Level, ...]:
-    """Find out what a network gives by showing it one fixed image.
+    """Find the levels of a network by running it on one fixed image.
 
     Args:
         backbone: in evaluation mode, with its weights: whether features may be negative depends on them.
@@ -204,7 +204,7 @@ def probe_levels(backbone: nn.Module, names: Sequence[str], side: int) -> tuple[
         side: of the square image, in pixels.
 
     Raises:
-        TeacherError: it does not give one (1, C, h, w) map for each name.
+        TeacherError: it does not return one (1, C, h, w) map for each name.
     """
     image = torch.randn((1, 3, side, side), generator=torch.Generator().manual_seed(0))
     with torch.no_grad():
@@ -212,7 +212,7 @@ def probe_levels(backbone: nn.Module, names: Sequence[str], side: int) -> tuple[
     if len(maps) != len(names) or any(level.ndim != 4 for level in maps):
         shapes = [tuple(level.shape) for level in maps]
         raise TeacherError(
-            f"a teacher of {len(names)} levels must give as many (B, C, h, w) maps, got {shapes}"
+            f"a teacher of {len(names)} levels must return as many (B, C, h, w) maps, got {shapes}"
         )
     return tuple(
         Level(name, level.shape[1], round(side / level.shape[2]), bool(level.min() < 0))

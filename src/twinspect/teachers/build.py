@@ -1,4 +1,4 @@
-"""Putting a teacher together: its network, its weights, and the card that says what it is."""
+"""Building a teacher from its network, its weights and its card."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from twinspect.teachers import backbones, hub, plugins, weights
 from twinspect.teachers.base import PLUGIN, TIMM, Card, Teacher, probe_levels
 from twinspect.teachers.curated import CURATED
 from twinspect.teachers.weights_origin import RANDOM, Origin, random_origin
-from twinspect.teachers.wording import reason
+from twinspect.teachers.wording import summarize_error
 from twinspect.utils.files import sha256_of_file
 
 if TYPE_CHECKING:
@@ -26,14 +26,14 @@ if TYPE_CHECKING:
     from twinspect.teachers.feature_levels import Level
 
 PROBE_PATCHES = 4
-"""How many patches a side the image has that a network of patches is probed with."""
+"""Patches per side of the image that probes a network of patches."""
 
 
 def build(name: str, given: Path | str | None, layers: Sequence[int | str] | None, seed: int) -> Teacher:
     """Build a teacher; see :func:`twinspect.teachers.registry.create_teacher`."""
     if name in plugins.factories():
         return _from_plugin(name, given, layers, seed)
-    design = backbones.understand(name)
+    design = backbones.parse_name(name)
     names = backbones.choose_levels(design.architecture, layers)
     path = None if given == RANDOM else _weights_file(design, given)
     network = backbones.build(design.architecture, names, seed)
@@ -63,13 +63,13 @@ def _from_plugin(
     if not isinstance(teacher, Teacher):
         raise TeacherError(
             f"the teacher {name!r} of {plugins.package_of(plugins.factories()[name])} must be a "
-            f"twinspect.teachers.Teacher, but its factory gave a {type(teacher).__name__}"
+            f"twinspect.teachers.Teacher, but its factory returned a {type(teacher).__name__}"
         )
     return Teacher(teacher.backbone, replace(teacher.card, name=name, network=f"{PLUGIN}:{name}"))
 
 
 def _weights_file(design: Design, given: Path | str | None) -> Path:
-    """Give the weights file: the one given, or the hub's."""
+    """Return the weights file: the given one, or the hub's."""
     if given is not None:
         path = Path(given).expanduser()
         weights.check_path(path)
@@ -79,11 +79,11 @@ def _weights_file(design: Design, given: Path | str | None) -> Path:
             return hub.fetch(design.repository, design.filename)
         except TeacherError as error:
             raise TeacherError(
-                f"teacher {design.name}: {error}; or take the teacher that comes with twinspect: --teacher "
+                f"teacher {design.name}: {error}; or use the teacher that comes with twinspect: --teacher "
                 f"{plugins.POCKET}"
             ) from error
     raise TeacherError(
-        f"teacher {design.name}: its weights are on no hub; give a file: --weights FILE (in Python: "
+        f"teacher {design.name}: its weights are not on the hub; give a file: --weights FILE (in Python: "
         f"weights=FILE), or {RANDOM!r} for random weights"
     )
 
@@ -92,35 +92,35 @@ def _load(design: Design, network: Network, path: Path, given: Path | str | None
     def convert(tensors: dict[str, Tensor]) -> Mapping[str, Tensor]:
         return _to_timm_names(design.architecture, tensors)
 
-    where = (
+    source = (
         str(path) if given is not None else f"{design.repository} on the Hugging Face hub, {design.filename}"
     )
-    notes = weights.fit(
+    notes = weights.load_into(
         network.backbone,
         weights.read(path),
         prefix=network.prefix,
-        who=design.name if given is None else design.architecture,
-        where=where,
+        network_name=design.name if given is None else design.architecture,
+        source=source,
         convert=convert,
     )
     licence = f"{design.licence or 'not stated'} (as timm states it for {design.repository})"
     if given is not None:
         licence = f"not known: that of {path.name}"
-    return Origin(sha256_of_file(path), where, licence, notes)
+    return Origin(sha256_of_file(path), source, licence, notes)
 
 
 def _to_timm_names(architecture: str, tensors: dict[str, Tensor]) -> Mapping[str, Tensor]:
-    """Let timm rename what the publisher of a network named otherwise, and resize position embeddings.
+    """Let timm convert a publisher's tensor names to its own, and resize position embeddings.
 
-    timm's converters fail in many ways on a file that they were not made for; then it is left as it is.
+    timm's converters fail in many ways on files that they are not made for; the tensors are then left unchanged.
     """
-    module = sys.modules[timm.model_entrypoint(backbones.base_of(architecture)).__module__]
+    module = sys.modules[timm.model_entrypoint(backbones.timm_architecture(architecture)).__module__]
     converter = getattr(module, "checkpoint_filter_fn", None)
     if converter is None:
         return tensors
     try:
         converted: Mapping[str, Tensor] = converter(
-            tensors, timm.create_model(backbones.base_of(architecture))
+            tensors, timm.create_model(backbones.timm_architecture(architecture))
         )
     except Exception:  # noqa: BLE001 - see above
         return tensors
@@ -133,6 +133,6 @@ def _probe(design: Design, network: Network, names: Sequence[str]) -> tuple[Leve
         return probe_levels(network.backbone, names, side)
     except (TeacherError, RuntimeError, AssertionError, ValueError) as error:
         raise TeacherError(
-            f"{design.architecture} of timm does not work as a teacher ({reason(error)}); choose another, "
+            f"{design.architecture} of timm does not work as a teacher ({summarize_error(error)}); choose another, "
             f"such as {CURATED[0].name}"
         ) from error

@@ -1,6 +1,6 @@
-"""The teachers worth trying first, as plain data. Imports no torch, so that listing them is fast.
+"""The recommended teachers, as plain data. Imports no torch, so that listing them is fast.
 
-Every row was read off the built network; a test builds them all and compares.
+A test builds every network and compares it with its row.
 """
 
 from __future__ import annotations
@@ -10,23 +10,23 @@ from dataclasses import dataclass
 from twinspect.teachers.feature_levels import Level
 
 AUTO, USUAL = "auto", "resnet18"
-"""What to type for the usual teacher if it can be had, else the pocket teacher; which one is the usual."""
+"""The name that stands for the default teacher, or the pocket teacher if that is not available; the default one."""
 FROM_FILE = "a file of yours"
-"""Where the weights of a teacher come from that no hub has."""
+"""Source of weights that are not on the hub."""
 SHIPPED = "this package"
-"""Where the weights of the pocket teacher come from."""
+"""Source of the pocket teacher's weights."""
 POCKET_LICENCE = "apache-2.0, with bsd-3-clause: pruned from torchvision's ResNet-18 (see its model card)"
 
 
 @dataclass(frozen=True)
 class TeacherInfo:
-    """What a teacher is, without loading it.
+    """Description of a teacher, without loading it.
 
     Attributes:
-        name: what to type; with it the default weights and levels are chosen.
-        weights: where its weights come from: a repository of the Hugging Face hub, a file, a package.
-        levels: the levels it gives by default, fine to coarse; empty where only the package knows.
-        params: parameters up to the deepest of these levels (what a saved model holds); 0 if not known.
+        name: what to type; it selects the default weights and levels.
+        weights: source of the weights: a repository of the Hugging Face hub, a file, a package.
+        levels: the default levels, fine to coarse; empty if only the package knows them.
+        params: number of parameters up to the deepest of these levels (those in a saved model); 0 if not known.
         licence: of the weights, as their publisher states it.
         offline: whether the weights are on this machine.
     """

@@ -1,4 +1,4 @@
-"""One level of a teacher: what a student has to imitate there. Imports no torch."""
+"""Levels of a teacher: feature maps that a student imitates. Imports no torch."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Level:
-    """One feature map that a teacher gives.
+    """One feature map of a teacher.
 
     Attributes:
-        name: what the network calls it: ``layer1``, ``pool3``, ``stages.0``, ``blocks.5``.
+        name: the network's name for it: ``layer1``, ``pool3``, ``stages.0``, ``blocks.5``.
         channels: C of the (B, C, h, w) map.
         reduction: stride, in pixels of the input per step of the map: h is about H / reduction.
         signed: whether features may be negative; if not, the level ends in a ReLU.
@@ -28,28 +28,30 @@ class Level:
     signed: bool
 
 
-def pick(known: Mapping[int, str], layers: Sequence[int | str], who: str) -> tuple[str, ...]:
-    """Turn what was asked for into level names.
+def select_levels(
+    levels: Mapping[int, str], layers: Sequence[int | str], network_name: str
+) -> tuple[str, ...]:
+    """Turn requested layers into level names.
 
     Args:
-        known: names of all levels by number, fine to coarse.
+        levels: names of all levels by number, fine to coarse.
         layers: numbers or names, in any order.
-        who: name of the network, for messages.
+        network_name: for error messages.
 
     Returns:
         The names, fine to coarse.
 
     Raises:
-        ConfigError: no such level, one named twice, or none at all; the message lists what there is.
+        ConfigError: no such level, one given twice, or none at all; the message lists the levels.
 
-    >>> pick({1: "fine", 2: "middle", 3: "coarse"}, [3, "fine"], "a network")
+    >>> select_levels({1: "fine", 2: "middle", 3: "coarse"}, [3, "fine"], "a network")
     ('fine', 'coarse')
     """
-    wanted = {known.get(layer, layer) if isinstance(layer, int) else layer for layer in layers}
-    if not wanted <= set(known.values()) or not 0 < len(wanted) == len(layers):
-        listed = ", ".join(f"{number}={name}" for number, name in known.items())
+    requested = {levels.get(layer, layer) if isinstance(layer, int) else layer for layer in layers}
+    if not requested <= set(levels.values()) or not 0 < len(requested) == len(layers):
+        listed = ", ".join(f"{number}={name}" for number, name in levels.items())
         raise ConfigError(
-            f"layers {', '.join(map(str, layers)) or '(none)'} are not levels of {who}; name one or "
+            f"layers {', '.join(map(str, layers)) or '(none)'} are not levels of {network_name}; name one or "
             f"more of these, each once, by number or name: {listed}"
         )
-    return tuple(name for name in known.values() if name in wanted)
+    return tuple(name for name in levels.values() if name in requested)

@@ -7,16 +7,16 @@ import threading
 from pathlib import Path
 
 from twinspect.errors import TeacherError
-from twinspect.teachers.wording import reason
+from twinspect.teachers.wording import summarize_error
 
 WEIGHTS_FILE = "model.safetensors"
-"""What a repository of the hub calls its weights. Nothing that is pickled is ever fetched."""
+"""Name of the weights file in a repository of the hub. Nothing pickled is ever fetched."""
 
 TIMEOUT = 5.0
-"""Seconds to wait for the hub to answer a question."""
+"""Seconds to wait for an answer from the hub."""
 
 DEADLINE = 8.0
-"""Seconds after which the hub counts as out of reach, looking up its address included."""
+"""Seconds after which the hub counts as unreachable, including the DNS lookup."""
 
 
 def cache_folder() -> Path:
@@ -50,7 +50,7 @@ def cached(repository: str, filename: str = WEIGHTS_FILE) -> Path | None:
 
 
 def fetch(repository: str, filename: str = WEIGHTS_FILE) -> Path:
-    """Give a file of the hub, from the cache if it is there.
+    """Return a file of the hub, from the cache if possible.
 
     Args:
         repository: such as ``timm/resnet18.tv_in1k``.
@@ -63,44 +63,44 @@ def fetch(repository: str, filename: str = WEIGHTS_FILE) -> Path:
         TeacherError: it is not in the cache, and the hub cannot be reached or has no such file; the message
             names repository and file and says how to bring them here.
     """
-    found = cached(repository, filename)
-    if found:
-        return found
+    path = cached(repository, filename)
+    if path:
+        return path
     endpoint = (os.environ.get("HF_ENDPOINT") or "https://huggingface.co").rstrip("/")
-    why = _why_not(repository, filename, endpoint)
-    if not why:
+    reason = _why_unavailable(repository, filename, endpoint)
+    if not reason:
         try:
             return _download(repository, filename, endpoint)
         except Exception as error:  # noqa: BLE001 - the client changes its HTTP library from version to version
-            why = reason(error)
-    raise TeacherError(_how_to_get(repository, filename, endpoint, why))
+            reason = summarize_error(error)
+    raise TeacherError(_download_instructions(repository, filename, endpoint, reason))
 
 
-def _why_not(repository: str, filename: str, endpoint: str) -> str:
-    """Ask once whether the hub can give a file; an empty answer means that it can.
+def _why_unavailable(repository: str, filename: str, endpoint: str) -> str:
+    """Check once whether the hub can provide a file; return the reason if not, else an empty string.
 
-    The client's own download retries for half a minute where there is no network, and a broken name service
-    obeys no timeout: hence one question, in a thread that can be left behind.
+    Without a network, the client's own download retries for half a minute, and a DNS failure ignores timeouts:
+    hence a single request, in a thread that can be abandoned.
     """
     if os.environ.get("HF_HUB_OFFLINE", "").upper() in {"1", "ON", "YES", "TRUE"}:
         return "HF_HUB_OFFLINE is set"
     from huggingface_hub import get_hf_file_metadata, hf_hub_url  # noqa: PLC0415 - slow, rarely needed
 
     url = hf_hub_url(repository, filename, endpoint=endpoint)
-    answer = [f"no answer within {DEADLINE:g} s"]
+    reason = [f"no answer within {DEADLINE:g} s"]
 
-    def ask() -> None:
+    def request() -> None:
         try:
             get_hf_file_metadata(url, timeout=TIMEOUT)
         except Exception as error:  # noqa: BLE001 - see fetch
-            answer[0] = reason(error)
+            reason[0] = summarize_error(error)
         else:
-            answer[0] = ""
+            reason[0] = ""
 
-    thread = threading.Thread(target=ask, daemon=True)
+    thread = threading.Thread(target=request, daemon=True)
     thread.start()
     thread.join(DEADLINE)
-    return answer[0]
+    return reason[0]
 
 
 def _download(repository: str, filename: str, endpoint: str) -> Path:
@@ -109,10 +109,10 @@ def _download(repository: str, filename: str, endpoint: str) -> Path:
     return Path(hf_hub_download(repository, filename, cache_dir=cache_folder(), endpoint=endpoint))
 
 
-def _how_to_get(repository: str, filename: str, endpoint: str, why: str) -> str:
+def _download_instructions(repository: str, filename: str, endpoint: str, reason: str) -> str:
     return (
         f"the weights are the file {filename!r} of {repository!r}, which is not in the cache "
-        f"({cache_folder()}) and cannot be fetched from {endpoint} ({why}); on a machine with network "
+        f"({cache_folder()}) and cannot be fetched from {endpoint} ({reason}); on a machine with network "
         f"type `hf download {repository} {filename}` and copy the folder it fills to "
         f"{repository_folder(repository)} here, or copy the file alone and name it: --weights {filename} "
         f"(in Python: weights={filename!r})"

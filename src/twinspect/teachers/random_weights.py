@@ -1,8 +1,8 @@
-"""Random weights that are worth comparing with: every channel's mean and spread measured instead of made up.
+"""Random weights as a meaningful baseline: the mean and variance of every channel are measured.
 
-A fresh network's BatchNorm assumes that every channel has mean 0 and variance 1. It does not, least of all
-deep down, where all places then look alike. Measured on noise with the spectrum of natural images, random
-features tell places apart, without any training or any image.
+A new network's BatchNorm assumes that every channel has mean 0 and variance 1. This does not hold, least of all in
+deep layers, where all locations then look alike. With statistics measured on noise with the spectrum of natural
+images, random features distinguish locations, without any training or images.
 """
 
 from __future__ import annotations
@@ -11,13 +11,13 @@ import torch
 from torch import Tensor, nn
 
 IMAGES, SIDE = 16, 128
-"""How many noise images there are, and the pixels on their sides."""
+"""Number of noise images, and their side in pixels."""
 SHARED_GREY = 2.0
-"""Weight of what R, G and B have in common against what each has alone: natural images are mostly grey."""
+"""Weight of the common part of R, G and B relative to the part of each alone: natural images are mostly grey."""
 
 
 def calibrate_batchnorm(network: nn.Module, seed: int) -> None:
-    """Measure the statistics of every BatchNorm on pink noise; all else stays as it is.
+    """Measure the statistics of every BatchNorm on pink noise; everything else stays unchanged.
 
     Args:
         network: takes (B, 3, H, W) float32, normalised; in evaluation mode afterwards.
@@ -26,21 +26,21 @@ def calibrate_batchnorm(network: nn.Module, seed: int) -> None:
     norms = [module for module in network.modules() if isinstance(module, nn.BatchNorm2d)]
     if not norms:
         return
-    usual = [norm.momentum for norm in norms]
+    momenta = [norm.momentum for norm in norms]
     network.eval()
     for norm in norms:
         norm.train()
         norm.reset_running_stats()
-        norm.momentum = None  # torch's word for a plain average, here over one batch
+        norm.momentum = None  # torch's setting for a plain average, here over one batch
     with torch.no_grad():
         network(pink_noise(seed))
-    for norm, momentum in zip(norms, usual, strict=True):
+    for norm, momentum in zip(norms, momenta, strict=True):
         norm.eval()
         norm.momentum = momentum
 
 
 def standardise(network: nn.Module, seed: int) -> None:
-    """Do the same for a network without BatchNorm: give every convolution's outputs mean 0 and variance 1.
+    """Give every convolution's outputs mean 0 and variance 1 on pink noise, in a network without BatchNorm.
 
     Args:
         network: of convolutions with a bias, each used once; takes (B, 3, H, W) float32, normalised.
@@ -48,8 +48,8 @@ def standardise(network: nn.Module, seed: int) -> None:
     """
 
     def fold(layer: nn.Module, _inputs: object, outputs: Tensor) -> Tensor:
-        assert isinstance(layer, nn.Conv2d)  # noqa: S101 - hooked to no other
-        assert layer.bias is not None  # noqa: S101 - said above
+        assert isinstance(layer, nn.Conv2d)  # noqa: S101 - hooked to convolutions only
+        assert layer.bias is not None  # noqa: S101 - see the docstring
         mean, std = outputs.mean((0, 2, 3)), outputs.std((0, 2, 3)).clamp_min(1e-6)
         layer.weight /= std[:, None, None, None]
         layer.bias.copy_((layer.bias - mean) / std)

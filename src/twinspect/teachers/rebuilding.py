@@ -1,4 +1,4 @@
-"""Building a teacher's network again: from its saved record, or as a sibling that may learn."""
+"""Rebuilding a teacher's network: from its saved record, or as a trainable sibling."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ if TYPE_CHECKING:
 
 
 def teacher_from_spec(spec: dict[str, Any]) -> Teacher:
-    """Build a teacher again, offline, with arbitrary weights; load its own with ``load_state_dict``.
+    """Rebuild a teacher offline with arbitrary weights; load its own with ``load_state_dict``.
 
     Args:
-        spec: what :meth:`Teacher.spec` gave.
+        spec: from :meth:`Teacher.spec`.
 
     Raises:
-        TeacherError: the record is damaged, or what it names is not installed.
+        TeacherError: the record is damaged, or the package that it names is not installed.
     """
     card = Card.from_spec(spec)
     names = [level.name for level in card.levels]
@@ -29,22 +29,22 @@ def teacher_from_spec(spec: dict[str, Any]) -> Teacher:
 
 
 def sibling(teacher: Teacher, levels: Sequence[str], seed: int) -> nn.Module:
-    """Build another network of a teacher's architecture, with random weights that may learn.
+    """Build another network of a teacher's architecture, with random, trainable weights.
 
     Args:
-        teacher: whose architecture is meant.
-        levels: names of those that the network shall give, out of the teacher's.
+        teacher: whose architecture is used.
+        levels: names of the levels of the network, out of the teacher's.
         seed: of its weights; torch's own random state is left as it was.
 
     Returns:
-        A backbone, as the teacher's is; :func:`twinspect.teachers.base.describe` takes it.
+        A backbone like the teacher's, for :func:`twinspect.teachers.base.describe`.
     """
     network = _network(teacher.card, levels, RANDOM, seed)
     return network.requires_grad_(requires_grad=True)
 
 
 def _network(card: Card, levels: Sequence[str], weights: str, seed: int) -> nn.Module:
-    """Build the network that a card names, with the weights that are named or, if timm's, random ones."""
+    """Build the network that a card names: a plugin's with the given weights, timm's with random ones."""
     kind, _, name = card.network.partition(":")
     if kind == TIMM:
         return backbones.build(name, levels, seed).backbone

@@ -1,4 +1,4 @@
-"""Which teachers there are, and how to get one. Imports no torch before a teacher is made."""
+"""Listing and creating teachers. Imports no torch before a teacher is created."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ __all__ = ["TeacherInfo", "create_teacher", "teachers"]
 
 
 def teachers() -> dict[str, TeacherInfo]:
-    """List the teachers worth trying first, and those that other packages bring, by name.
+    """List the recommended teachers and those of other packages, by name.
 
     Any other model of timm works too, by its name.
 
@@ -43,15 +43,15 @@ def create_teacher(
     layers: Sequence[int | str] | None = None,
     seed: int = 0,
 ) -> Teacher:
-    """Make a frozen teacher.
+    """Create a frozen teacher.
 
     Args:
         name: a recommended teacher (see :func:`teachers`), one of another package, ``auto`` for resnet18 if
-            its weights can be had and else the pocket teacher, or any model of timm, with or without the tag
-            of its weights. Without a tag, torchvision's weights (``tv_in1k``) are taken where timm has them,
-            as the papers do, elsewhere timm's first choice.
+            its weights are available and else the pocket teacher, or any model of timm, with or without the tag
+            of its weights. Without a tag, torchvision's weights (``tv_in1k``) are used where timm has them,
+            as in the papers, elsewhere timm's first choice.
         weights: a ``.safetensors``, ``.pth``, ``.pt`` or ``.bin`` file; ``"random"``; None for the pretrained
-            weights, from the cache of the Hugging Face hub or fetched there once.
+            weights, from the cache of the Hugging Face hub or downloaded once.
         layers: levels by number or name, in any order. Numbers are timm's ``out_indices`` (a ResNet's 1, 2, 3
             are layer1..layer3; a ViT's are blocks counted from 0); for a VGG, number k is the k-th pooling.
             None: strides 4, 8, 16; of a VGG pool2..pool5; of a ViT four evenly spaced blocks, the last of
@@ -62,10 +62,10 @@ def create_teacher(
         The teacher, on the CPU, in float32.
 
     Raises:
-        ConfigError: no such teacher, tag or level; the message names the nearest.
-        TeacherError: weights that cannot be had or do not fit.
+        ConfigError: no such teacher, tag or level; the message suggests the nearest names.
+        TeacherError: weights that are not available or do not fit.
     """
-    # Torch and timm only from here on.
+    # Imports torch and timm.
     from twinspect.teachers import auto, build  # noqa: PLC0415
 
     if name == AUTO:

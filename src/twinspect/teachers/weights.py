@@ -1,4 +1,4 @@
-"""Reading weights files and fitting them to networks. Only tensors are read; no file can run code."""
+"""Reading weights files and loading them into networks. Only tensors are read; no file can run code."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from safetensors.torch import load_file
 from torch import Tensor
 
 from twinspect.errors import TeacherError
-from twinspect.teachers.wording import SHOWN, reason, some
+from twinspect.teachers.wording import SHOWN, list_first, summarize_error
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 PICKLED = (".pth", ".pt", ".bin")
 SUFFIXES = (".safetensors", *PICKLED)
 WRAPPERS = ("state_dict", "model")
-"""Under which keys training scripts put a network's tensors among other things."""
+"""Keys under which training scripts save a network's tensors."""
 
 
 def read(path: Path) -> dict[str, Tensor]:
@@ -37,7 +37,7 @@ def read(path: Path) -> dict[str, Tensor]:
             ``state_dict`` or ``model``, and their names may begin with ``module.``.
 
     Returns:
-        Tensors by name, on the CPU; floating point ones as float32.
+        Tensors by name, on the CPU; floating-point ones as float32.
 
     Raises:
         TeacherError: no such file, another kind of file, a damaged one, or one that holds more than tensors.
@@ -53,15 +53,15 @@ def read(path: Path) -> dict[str, Tensor]:
 
 
 def check_path(path: Path) -> None:
-    """Refuse what cannot be a weights file.
+    """Refuse a path that cannot be a weights file.
 
     Raises:
-        TeacherError: no such file, or a suffix that is not known.
+        TeacherError: no such file, or an unknown suffix.
     """
     if not path.is_file():
-        what = "is a folder" if path.is_dir() else "does not exist"
+        problem = "is a folder" if path.is_dir() else "does not exist"
         raise TeacherError(
-            f"the weights file {path} {what}; give a file that ends in {', '.join(SUFFIXES)}, or "
+            f"the weights file {path} {problem}; give a file that ends in {', '.join(SUFFIXES)}, or "
             f"'random' for random weights"
         )
     if path.suffix.lower() not in SUFFIXES:
@@ -73,14 +73,14 @@ def _read_safetensors(path: Path) -> dict[str, Tensor]:
         return load_file(path)
     except (SafetensorError, OSError, ValueError) as error:
         raise TeacherError(
-            f"the weights file {path} is damaged or no safetensors file: {reason(error)}"
+            f"the weights file {path} is damaged or not a safetensors file: {summarize_error(error)}"
         ) from error
 
 
 def _read_pickled(path: Path) -> Any:
     try:
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # on pickle protocols; what cannot be read is an error below
+            warnings.simplefilter("ignore")  # about pickle protocols; unreadable files are errors below
             return torch.load(path, map_location="cpu", weights_only=True)
     except (
         pickle.UnpicklingError,
@@ -93,7 +93,7 @@ def _read_pickled(path: Path) -> Any:
     ) as error:
         raise TeacherError(
             f"the weights file {path} is damaged, or holds more than tensors, which could run code and is "
-            f"not opened ({reason(error)}); ask its maker for a .safetensors file, or for one written by "
+            f"not opened ({summarize_error(error)}); ask its author for a .safetensors file, or for one written by "
             f"torch.save(network.state_dict(), FILE)"
         ) from error
 
@@ -110,7 +110,7 @@ def _to_float32(value: Tensor) -> Tensor:
 
 
 def sha256_of_tensors(tensors: Mapping[str, Tensor]) -> str:
-    """Fingerprint tensors by name, type, shape and value, whatever order they come in."""
+    """Hash tensors by name, type, shape and value, independently of their order."""
     digest = hashlib.sha256()
     for name in sorted(tensors):
         value = tensors[name].detach().cpu().contiguous()
@@ -121,11 +121,11 @@ def sha256_of_tensors(tensors: Mapping[str, Tensor]) -> str:
 
 @dataclass(frozen=True)
 class Match:
-    """Which tensors of a file go where in a network.
+    """Assignment of a file's tensors to a network's.
 
     Attributes:
         state: tensors that fit, by the network's names.
-        missing: names of tensors that the network needs and the file has not.
+        missing: names of tensors that the network needs and the file lacks.
         misshapen: sentences on tensors of another shape.
         unused: names of tensors of the file that the network does not need.
     """
@@ -137,65 +137,65 @@ class Match:
 
     @property
     def complete(self) -> bool:
-        """Whether the network gets all that it needs."""
+        """Whether the network gets all tensors that it needs."""
         return not self.missing and not self.misshapen
 
 
 def match(needed: Mapping[str, Tensor], given: Mapping[str, Tensor], prefix: str) -> Match:
-    """Find for each tensor of a network its counterpart in a file.
+    """Find the counterpart of each tensor of a network in a file.
 
     Args:
         needed: the network's own tensors.
         given: the file's.
-        prefix: what the network puts before timm's names.
+        prefix: of the network's tensor names, before timm's names.
     """
     state, missing, misshapen, used = {}, [], [], set()
-    for name, own in needed.items():
+    for name, tensor in needed.items():
         names = _names_in_file(name, prefix)
-        found = next((candidate for candidate in names if candidate in given), None)
-        if found is None:
+        key = next((candidate for candidate in names if candidate in given), None)
+        if key is None:
             if not name.endswith("num_batches_tracked"):  # counts training steps; a frozen network has none
                 missing.append(names[-1])
             continue
-        used.add(found)
-        if given[found].shape == own.shape:
-            state[name] = given[found]
+        used.add(key)
+        if given[key].shape == tensor.shape:
+            state[name] = given[key]
         else:
-            shapes = f"{tuple(given[found].shape)} in the file but {tuple(own.shape)} in the network"
-            misshapen.append(f"tensor {found!r} is {shapes}")
+            shapes = f"{tuple(given[key].shape)} in the file but {tuple(tensor.shape)} in the network"
+            misshapen.append(f"tensor {key!r} is {shapes}")
     return Match(state, tuple(missing), tuple(misshapen), tuple(name for name in given if name not in used))
 
 
 def _names_in_file(name: str, prefix: str) -> tuple[str, ...]:
-    """List what a file may call a tensor; timm's extractors turn ``stages.0.`` into ``stages_0.``."""
+    """List the names that a tensor may have in a file; timm's extractors turn ``stages.0.`` into ``stages_0.``."""
     plain = name.removeprefix(prefix)
     return plain, re.sub(r"^([a-z]+)_(\d+)\.", r"\1.\2.", plain)
 
 
-def fit(
+def load_into(
     network: nn.Module,
     given: Mapping[str, Tensor],
     *,
     prefix: str,
-    who: str,
-    where: str,
+    network_name: str,
+    source: str,
     convert: Callable[[dict[str, Tensor]], Mapping[str, Tensor]] | None = None,
 ) -> tuple[str, ...]:
     """Load tensors into a network.
 
     Args:
-        network: is changed.
-        given: tensors by name, under timm's names; torchvision's ResNets and VGGs have the same.
-        prefix: what the network puts before timm's names.
-        who: name of the network, for messages.
-        where: name of the file, for messages.
-        convert: turns tensors under their publisher's names into timm's; tried if they do not fit as is.
+        network: changed in place.
+        given: tensors by timm's names, which torchvision's ResNets and VGGs share.
+        prefix: of the network's tensor names, before timm's names.
+        network_name: for error messages.
+        source: of the weights, for error messages.
+        convert: converts a publisher's tensor names to timm's; tried if the tensors do not fit unchanged.
 
     Returns:
-        What is worth noting: which tensors were not used.
+        Notes on tensors that were not used.
 
     Raises:
-        TeacherError: a tensor is missing, has another shape, or holds a value that is no number.
+        TeacherError: a tensor is missing, has another shape, or holds a value that is not finite.
     """
     needed = network.state_dict()
     best = match(needed, given, prefix)
@@ -203,20 +203,24 @@ def fit(
         converted = match(needed, convert(dict(given)), prefix)
         best = converted if converted.complete else best
     if not best.complete:
-        raise TeacherError(_misfit(best, who=who, where=where, needed=len(needed)))
+        raise TeacherError(_mismatch_message(best, network_name, source, len(needed)))
     broken = [key.removeprefix(prefix) for key, value in best.state.items() if not value.isfinite().all()]
     if broken:
-        raise TeacherError(f"{where} is damaged: {some(broken)} holds values that are no numbers")
+        raise TeacherError(f"{source} is damaged: {list_first(broken)} holds values that are not finite")
     network.load_state_dict({**needed, **best.state}, strict=True)
-    return (f"tensors of the file not used ({len(best.unused)}): {some(best.unused)}",) if best.unused else ()
+    return (
+        (f"tensors of the file not used ({len(best.unused)}): {list_first(best.unused)}",)
+        if best.unused
+        else ()
+    )
 
 
-def _misfit(found: Match, *, who: str, where: str, needed: int) -> str:
-    faults = list(found.misshapen[:SHOWN])
-    if len(found.misshapen) > SHOWN:
-        faults.append(f"{len(found.misshapen) - SHOWN} more have another shape")
-    if found.missing:
-        faults.append(f"{len(found.missing)} of {needed} tensors are missing: {some(found.missing)}")
-    if found.unused:
-        faults.append(f"{len(found.unused)} are not known to it: {some(found.unused)}")
-    return f"{where} does not fit {who}: {'; '.join(faults)}; give this network's own file, or fewer layers"
+def _mismatch_message(match: Match, network_name: str, source: str, needed: int) -> str:
+    faults = list(match.misshapen[:SHOWN])
+    if len(match.misshapen) > SHOWN:
+        faults.append(f"{len(match.misshapen) - SHOWN} more have another shape")
+    if match.missing:
+        faults.append(f"{len(match.missing)} of {needed} tensors are missing: {list_first(match.missing)}")
+    if match.unused:
+        faults.append(f"{len(match.unused)} are unknown to it: {list_first(match.unused)}")
+    return f"{source} does not fit {network_name}: {'; '.join(faults)}; give this network's own file, or fewer layers"

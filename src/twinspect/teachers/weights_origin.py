@@ -1,4 +1,4 @@
-"""Where a teacher's weights came from."""
+"""The origin of a teacher's weights."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ RANDOM = "random"
 
 @dataclass(frozen=True)
 class Origin:
-    """Where weights came from.
+    """The origin of weights.
 
     Attributes:
         sha256: of the file, or of random tensors.
-        source: for people.
+        source: in words.
         licence: as far as known.
-        notes: what was worth noting.
+        notes: remarks.
     """
 
     sha256: str
@@ -33,11 +33,11 @@ class Origin:
 
 
 def random_origin(backbone: nn.Module, seed: int) -> Origin:
-    """Settle the random weights that a network was built with, and say what they are.
+    """Calibrate the BatchNorm of a network with random weights, and describe their origin.
 
     Args:
-        backbone: takes (B, 3, H, W) float32; is changed.
-        seed: that it was built with.
+        backbone: takes (B, 3, H, W) float32; changed in place.
+        seed: of its random weights.
     """
     calibrate_batchnorm(backbone, seed)
     return Origin(

@@ -1,4 +1,4 @@
-"""Wording shared by the errors and notes on teachers."""
+"""Wording shared by error messages and notes on teachers."""
 
 from __future__ import annotations
 
@@ -8,25 +8,25 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
 SHOWN = 3
-"""How many names a message lists before it only counts."""
+"""Maximum of names listed in a message; the rest is counted."""
 
 
-def reason(error: BaseException) -> str:
-    r"""Say in one line why something failed.
+def summarize_error(error: BaseException) -> str:
+    r"""Summarize an error in one line.
 
-    >>> reason(ValueError("bad header\nsee the manual"))
+    >>> summarize_error(ValueError("bad header\nsee the manual"))
     'ValueError: bad header'
-    >>> reason(AssertionError())
+    >>> summarize_error(AssertionError())
     'AssertionError'
     """
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]
     return f"{type(error).__name__}: {lines[0]}" if lines else type(error).__name__
 
 
-def some(names: Iterable[str]) -> str:
+def list_first(names: Iterable[str]) -> str:
     """List the first names and count the rest.
 
-    >>> some(["a", "b", "c", "d", "e"])
+    >>> list_first(["a", "b", "c", "d", "e"])
     'a, b, c and 2 more'
     """
     listed = list(names)

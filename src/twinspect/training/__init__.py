@@ -1,4 +1,4 @@
-"""The training loop, what it reads, its checkpoints, and fits with a part held out or in folds."""
+"""The training loop, its inputs and checkpoints, and fits with held-out images or in folds."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
         VALIDATION_IMAGES,
         VALIDATIONS,
         Trainer,
-        held_out,
+        choose_held_out,
     )
     from twinspect.utils.devices import PRECISIONS, choose_precision
 
@@ -24,8 +24,8 @@ __all__ = [
     "VALIDATION_DRAWS",
     "VALIDATION_IMAGES",
     "Trainer",
+    "choose_held_out",
     "choose_precision",
-    "held_out",
 ]
 
 __getattr__ = lazy_names(
@@ -37,7 +37,7 @@ __getattr__ = lazy_names(
             "VALIDATION_IMAGES",
             "VALIDATION_DRAWS",
             "Trainer",
-            "held_out",
+            "choose_held_out",
         ),
         "twinspect.utils.devices": (
             "PRECISIONS",

@@ -1,4 +1,4 @@
-"""Training checkpoints: one safetensors file with what is needed to go on to the same weights."""
+"""Training checkpoints: one safetensors file with all that is needed to resume to the same weights."""
 
 from __future__ import annotations
 
@@ -30,11 +30,11 @@ _MODEL, _OPTIMIZER, _BEST, _RANDOM = "model.", "optimizer.", "best.", "random"
 
 @dataclass
 class History:
-    """What a training leaves besides weights.
+    """What a training records besides weights.
 
     Attributes:
         losses: the loss of every step so far, by stage.
-        curves: figures measured on held-out images now and then, by stage and name.
+        curves: metrics of the validations on held-out images, by stage and name.
     """
 
     losses: dict[str, list[float]] = field(default_factory=dict)
@@ -43,16 +43,16 @@ class History:
 
 @dataclass(frozen=True)
 class State:
-    """Where a training stands.
+    """The state of a training.
 
     Attributes:
-        stage: number of the stage at hand.
-        step: optimiser steps made in it.
+        stage: number of the current stage.
+        step: optimiser steps done in it.
         history: losses and curves so far.
-        best_loss: the lowest on held-out images in this stage; infinite where it was not measured.
-        tensors: weights and buffers that are not the teacher's, the optimiser's state, torch's random state, and
-            the state of what is trained at which that loss was lowest; the random state of every process, (R, n).
-        groups: the optimiser's parameter groups and its state's plain numbers.
+        best_loss: the lowest validation loss of this stage; infinite without validation.
+        tensors: weights and buffers other than the teacher's, the optimiser's state, the state of the trained
+            modules at the lowest validation loss, and torch's random state of every process, (processes, n).
+        groups: the optimiser's parameter groups and the plain numbers of its state.
     """
 
     stage: int
@@ -71,9 +71,9 @@ class State:
         model: nn.Module,
         optimizer: Optimizer,
         best: BestState,
-        ranks: ProcessGroup = SINGLE_PROCESS,
+        processes: ProcessGroup = SINGLE_PROCESS,
     ) -> State:
-        """Copy the state out of a model, its optimiser, and what was best; all processes must take it at once."""
+        """Copy the state of a model, its optimiser and the best state; all processes must call this together."""
         tensors = {_MODEL + name: tensor for name, tensor in learned_state(model).items()}
         saved = optimizer.state_dict()
         numbers: dict[str, Any] = {}
@@ -82,14 +82,14 @@ class State:
                 key = f"{_OPTIMIZER}{index}.{name}"
                 (tensors if isinstance(value, Tensor) else numbers)[key] = value
         tensors.update({_BEST + name: tensor for name, tensor in best.tensors.items()})
-        tensors[_RANDOM] = ranks.gather(torch.get_rng_state())
+        tensors[_RANDOM] = processes.gather(torch.get_rng_state())
         groups = {"groups": saved["param_groups"], "numbers": numbers}
         return cls(stage, step, history, best.loss, tensors, groups)
 
     def restore(self, model: nn.Module, optimizer: Optimizer, best: BestState, rank: int = 0) -> None:
-        """Load the state into a model, an optimiser and a record of what was best, of the same shapes.
+        """Load the state into a model, an optimiser and a best state of the same shapes.
 
-        A process that there was not when the state was taken keeps the random state that it began with.
+        A process that did not exist when the state was taken keeps its initial random state.
         """
         learned = {
             name.removeprefix(_MODEL): t for name, t in self.tensors.items() if name.startswith(_MODEL)
@@ -100,25 +100,25 @@ class State:
         for key, value in {**self.tensors, **self.groups["numbers"]}.items():
             if key.startswith(_OPTIMIZER):
                 index, _, name = key.removeprefix(_OPTIMIZER).partition(".")
-                entries.setdefault(int(index), {})[name] = _laid_out_like(parameters[int(index)], value)
+                entries.setdefault(int(index), {})[name] = _match_memory_format(parameters[int(index)], value)
         optimizer.load_state_dict({"state": entries, "param_groups": self.groups["groups"]})
         best.loss = self.best_loss
         best.tensors = {
             name.removeprefix(_BEST): t for name, t in self.tensors.items() if name.startswith(_BEST)
         }
         random = self.tensors[_RANDOM]
-        random = random.reshape(-1, random.shape[-1])  # of one process it was once written without its rows
+        random = random.reshape(-1, random.shape[-1])  # older checkpoints of one process are one-dimensional
         if rank < len(random):
             torch.set_rng_state(random[rank].clone())
 
 
 @dataclass(frozen=True)
 class Checkpoint:
-    """A file that a training goes on from.
+    """A file from which a training resumes.
 
     Attributes:
         path: the file; it need not exist.
-        key: identifies data, settings and seed; a checkpoint of another key is refused.
+        key: identifies data, settings and seed; a checkpoint with another key is refused.
     """
 
     path: Path
@@ -163,10 +163,10 @@ class Checkpoint:
         write_atomically(self.path, save(tensors, {"state": json.dumps(record)}))
 
 
-def _laid_out_like(parameter: Tensor, value: Any) -> Any:
-    """Lay a tensor of the parameter's shape out in memory as the parameter is.
+def _match_memory_format(parameter: Tensor, value: Any) -> Any:
+    """Copy a tensor of the parameter's shape into the parameter's memory format.
 
-    A file keeps none of it, and torch's fused optimisers walk through both side by side.
+    Files do not keep the memory format, and torch's fused optimisers need the same one for both.
     """
     if not isinstance(value, Tensor) or value.shape != parameter.shape:
         return value
@@ -179,10 +179,10 @@ def learned_state(model: nn.Module) -> dict[str, Tensor]:
 
 
 class BestState:
-    """The state in which some modules had the lowest loss.
+    """The state of modules at their lowest loss.
 
     Args:
-        modules: whose state is copied and put back.
+        modules: whose state is copied and restored.
     """
 
     def __init__(self, modules: Sequence[nn.Module]) -> None:
@@ -197,6 +197,6 @@ class BestState:
             self.tensors = {name: t.detach().clone() for name, t in self._modules.state_dict().items()}
 
     def restore(self) -> None:
-        """Load the best state into the modules; without any, they stay as they are."""
+        """Load the best state into the modules; if there is none, they stay as they are."""
         if self.tensors:
             self._modules.load_state_dict(self.tensors)

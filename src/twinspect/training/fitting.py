@@ -1,4 +1,4 @@
-"""Fitting: build a method on its teacher, train it, and score the good images that were held out."""
+"""Fitting: build a method on its teacher, train it, and score the held-out good images."""
 
 from __future__ import annotations
 
@@ -32,19 +32,19 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Fitting:
-    """All that decides a fit besides the images.
+    """All that determines a fit besides the images.
 
     Attributes:
         method: its name.
         config: its settings.
         teacher: shared by all models that are fitted.
         trainer: the loop.
-        scorer: scores what is held out.
-        fingerprint: of all images of the fit, so that a checkpoint of others is refused.
-        progress: told about every step.
-        folder: where checkpoints go; ``None`` for none.
-        resume: go on from them instead of starting anew.
-        tiling: learn from tiles of the images and score by them; ``None``: by whole images.
+        scorer: scores the held-out images.
+        fingerprint: of all images of the fit; a checkpoint of other images is refused.
+        progress: informed about every step.
+        folder: of the checkpoints; ``None`` for none.
+        resume: continue from them instead of starting anew.
+        tiling: train and score on tiles of the images; ``None`` for whole images.
     """
 
     method: str
@@ -58,37 +58,39 @@ class Fitting:
     resume: bool = False
     tiling: Tiling | None = None
 
-    def split(self, train: Sequence[Sample], held: Sequence[Sample]) -> tuple[Model, History, GoodScores]:
+    def fit_split(
+        self, train: Sequence[Sample], held_out: Sequence[Sample]
+    ) -> tuple[Model, History, GoodScores]:
         """Train on some images and score the others."""
-        model, ranks = self._untrained(), self.trainer.ranks
-        with ranks.raise_in_all():
-            self.scorer.check_readable(self.engine(model), ranks.local_share(held, SCORE_BATCH))
+        model, processes = self._build_model(), self.trainer.processes
+        with processes.propagate_errors():
+            self.scorer.check_readable(self.engine(model), processes.local_items(held_out, SCORE_BATCH))
         history = self._train("model", model, train)
-        return model, history, self._good(model, held)
+        return model, history, self._score_good_images(model, held_out)
 
-    def cross(self, samples: Sequence[Sample]) -> tuple[Model, History, GoodScores]:
-        """Train on all images, and score each by a model that was trained without its fold."""
+    def fit_folds(self, samples: Sequence[Sample]) -> tuple[Model, History, GoodScores]:
+        """Train on all images, and score each image with a model that was trained without its fold."""
         folds = fold_of(samples, FOLDS, self.trainer.seed)
         good = GoodScores()
         for fold in range(FOLDS):
-            model = self._untrained()
-            kept = [sample for sample, own in zip(samples, folds, strict=True) if own != fold]
-            self._train(f"fold-{fold}", model, kept)
-            left_out = [sample for sample, own in zip(samples, folds, strict=True) if own == fold]
-            good.extend(self._good(model, left_out))
-        return *self.whole(samples), good
+            model = self._build_model()
+            train = [sample for sample, number in zip(samples, folds, strict=True) if number != fold]
+            self._train(f"fold-{fold}", model, train)
+            held_out = [sample for sample, number in zip(samples, folds, strict=True) if number == fold]
+            good.extend(self._score_good_images(model, held_out))
+        return *self.fit_all(samples), good
 
-    def whole(self, samples: Sequence[Sample]) -> tuple[Model, History]:
-        """Train on all images and hold none out; there are no scores to set a threshold by."""
-        model = self._untrained()
+    def fit_all(self, samples: Sequence[Sample]) -> tuple[Model, History]:
+        """Train on all images and hold none out, so that there are no scores for a threshold."""
+        model = self._build_model()
         return model, self._train("model", model, samples)
 
     def engine(self, model: Model) -> TorchEngine:
-        """Put a model where it is trained and scores, and let it look at tiles if it is to."""
-        return TorchEngine(tiled(model, self.tiling), str(self.trainer.place))
+        """Make the engine that scores with a model on its device, on tiles if there is a tiling."""
+        return TorchEngine(tiled(model, self.tiling), str(self.trainer.torch_device))
 
     def identity(self) -> dict[str, Any]:
-        """Say in plain JSON values what decides the weights besides the images."""
+        """Return in plain JSON values what determines the weights besides the images."""
         return {
             "method": self.method,
             "config": {**asdict(self.config), **(asdict(self.tiling) if self.tiling else {})},
@@ -96,17 +98,17 @@ class Fitting:
             "trainer": {name: getattr(self.trainer, name) for name in ("seed", "precision", "bits")},
         }
 
-    def _good(self, model: Model, held: Sequence[Sample]) -> GoodScores:
-        """Score good images: each process whole batches of them, as if one scored all; and all know all scores."""
-        ranks, places = self.trainer.ranks, range(len(held))
-        mine = ranks.local_share(places, SCORE_BATCH)
-        with ranks.raise_in_all():
-            own = self.scorer.score_good(self.engine(model), [held[place] for place in mine])
-        numbers = torch.zeros(len(held), GoodScores.NUMBERS, dtype=torch.float64)
-        numbers[mine] = torch.from_numpy(own.to_numbers())
-        return GoodScores.of(held, ranks.sum(numbers).numpy())
+    def _score_good_images(self, model: Model, samples: Sequence[Sample]) -> GoodScores:
+        """Score good images in the batches of a single process, shared by all; every process gets all scores."""
+        processes = self.trainer.processes
+        indices = processes.local_items(range(len(samples)), SCORE_BATCH)
+        with processes.propagate_errors():
+            good = self.scorer.score_good(self.engine(model), [samples[index] for index in indices])
+        numbers = torch.zeros(len(samples), GoodScores.NUMBERS, dtype=torch.float64)
+        numbers[indices] = torch.from_numpy(good.to_numbers())
+        return GoodScores.from_numbers(samples, processes.sum(numbers).numpy())
 
-    def _untrained(self) -> Model:
+    def _build_model(self) -> Model:
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(self.trainer.seed)
             model = Model.build(self.method, self.config, self.teacher)

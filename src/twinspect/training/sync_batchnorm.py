@@ -1,6 +1,6 @@
-"""BatchNorm that measures the whole batch where several processes each hold a part of it.
+"""BatchNorm whose statistics are those of the whole batch where several processes each hold a part of it.
 
-torch's own does so on GPUs and refuses CPUs, so there it is done here.
+torch's own works on GPUs only; this module adds the same for CPUs.
 """
 
 from __future__ import annotations
@@ -17,22 +17,22 @@ if TYPE_CHECKING:
 
 
 @contextmanager
-def synchronised(modules: Iterable[nn.Module], kind: str) -> Iterator[None]:
-    """Let every BatchNorm of some modules measure all processes' images while the block lasts.
+def synchronise_batchnorm(modules: Iterable[nn.Module], device_type: str) -> Iterator[None]:
+    """Let every BatchNorm of some modules use the images of all processes while the block lasts.
 
-    Modules, parameters and statistics stay the same objects, so optimisers and checkpoints need not know.
+    Modules, parameters and statistics stay the same objects, so that optimisers and checkpoints are unaffected.
 
     Args:
-        modules: what is trained; every process has the same.
-        kind: of the device that they are on, ``cuda`` or another.
+        modules: the trained modules; the same in every process.
+        device_type: of their device, ``cuda`` or another.
     """
     norms: list[Any] = [
         norm for module in modules for norm in module.modules() if type(norm) is nn.BatchNorm2d
     ]
-    chosen: Any = nn.SyncBatchNorm if kind == "cuda" else SynchronisedBatchNorm2d
+    norm_class: Any = nn.SyncBatchNorm if device_type == "cuda" else SynchronisedBatchNorm2d
     for norm in norms:
-        norm.__class__ = chosen
-        norm.process_group = None  # torch's own asks for it: all processes
+        norm.__class__ = norm_class
+        norm.process_group = None  # needed by torch's own: all processes
     try:
         yield
     finally:
@@ -49,18 +49,18 @@ class SynchronisedBatchNorm2d(nn.BatchNorm2d):
         if not self.training:
             return super().forward(images)
         mean, variance, count = _moments(images.float())
-        self._remember(mean, variance, count)
+        self._update_running_statistics(mean, variance, count)
         scale = (variance + self.eps).rsqrt()
         if self.affine:
             scale = scale * self.weight
         shift = -mean * scale
         if self.affine:
             shift = shift + self.bias
-        return (images * _wide(scale) + _wide(shift)).to(images.dtype)
+        return (images * _per_channel(scale) + _per_channel(shift)).to(images.dtype)
 
     @torch.no_grad()
-    def _remember(self, mean: Tensor, variance: Tensor, count: float) -> None:
-        """Move the running statistics as torch does, the variance without its bias."""
+    def _update_running_statistics(self, mean: Tensor, variance: Tensor, count: float) -> None:
+        """Update the running statistics as torch does, with the unbiased variance."""
         if self.running_mean is None or self.running_var is None or self.num_batches_tracked is None:
             return
         self.num_batches_tracked += 1
@@ -70,35 +70,35 @@ class SynchronisedBatchNorm2d(nn.BatchNorm2d):
 
 
 def _moments(images: Tensor) -> tuple[Tensor, Tensor, float]:
-    """Measure each channel over all processes: mean (C,), biased variance (C,), and over how many values."""
-    places = images.numel() // images.shape[1]
-    sums = _SummedUp.apply(torch.cat([images.sum(dim=(0, 2, 3)), images.new_tensor([places])]))
+    """Compute mean (C,), biased variance (C,) and the number of values of each channel over all processes."""
+    values = images.numel() // images.shape[1]
+    sums = _AllReduceSum.apply(torch.cat([images.sum(dim=(0, 2, 3)), images.new_tensor([values])]))
     count = float(sums[-1].detach())
     mean = sums[:-1] / count
-    # In a second exchange, for the mean of squares less the squared mean would lose digits.
-    squares = (images - _wide(mean)).square().sum(dim=(0, 2, 3))
-    return mean, _SummedUp.apply(squares) / count, count
+    # A second exchange, because the mean of squares minus the squared mean would lose digits.
+    squares = (images - _per_channel(mean)).square().sum(dim=(0, 2, 3))
+    return mean, _AllReduceSum.apply(squares) / count, count
 
 
-def _wide(channels: Tensor) -> Tensor:
+def _per_channel(channels: Tensor) -> Tensor:
     return channels[:, None, None]
 
 
-class _SummedUp(torch.autograd.Function):
+class _AllReduceSum(torch.autograd.Function):
     """The sum over all processes, whose gradient is the sum of all processes' gradients."""
 
     @staticmethod
     def forward(_ctx: Any, values: Tensor) -> Tensor:
         """Add up."""
-        return _all_reduced(values)
+        return _all_reduce(values)
 
     @staticmethod
     def backward(_ctx: Any, gradient: Tensor) -> Tensor:
-        """Add up, for each process's value is in every process's result."""
-        return _all_reduced(gradient)
+        """Add up, since each process's value is part of every process's result."""
+        return _all_reduce(gradient)
 
 
-def _all_reduced(values: Tensor) -> Tensor:
+def _all_reduce(values: Tensor) -> Tensor:
     total = values.clone()
     dist.all_reduce(total)
     return total

@@ -1,4 +1,4 @@
-"""What a training learns from, picture by picture: whole images, or the tiles of images."""
+"""Training inputs: whole images, or the tiles of images."""
 
 from __future__ import annotations
 
@@ -24,15 +24,15 @@ if TYPE_CHECKING:
     from twinspect.model.whole_image import Model
 
 RECENT: Final = 4
-"""Decoded images that are kept, so that a file is decoded once for neighbouring tiles of it."""
+"""How many decoded images are kept, so that a file is decoded once for neighbouring tiles."""
 
 
 class TrainingInputs(ABC):
-    """Pictures of a training by number.
+    """The inputs of a training, by number.
 
     Attributes:
-        categories: what each one shows.
-        by_image: the numbers of the pictures of every image, image by image.
+        categories: the category of each input.
+        by_image: the numbers of the inputs of every image, image by image.
     """
 
     categories: Sequence[str]
@@ -40,7 +40,7 @@ class TrainingInputs(ABC):
 
     @abstractmethod
     def read(self, number: int) -> Tensor:
-        """Give one prepared picture, (3, side, side) float32; called from several threads at once.
+        """Return one prepared input, (3, side, side) float32; may be called from several threads at once.
 
         Raises:
             ImageError: it cannot be read; the message begins with its path.
@@ -50,22 +50,22 @@ class TrainingInputs(ABC):
 def training_inputs(
     model: Model, samples: Sequence[Sample], bits: int | None, tiling: Tiling | None
 ) -> TrainingInputs:
-    """List what is learnt from images.
+    """List the training inputs.
 
     Args:
-        model: prepares pictures.
+        model: prepares them.
         samples: the images.
         bits: significant bits of 16-bit files.
         tiling: how they are cut; ``None`` for whole images.
 
     Raises:
-        ImageError: the size of an image cannot be read; that of whole images is not looked at.
+        ImageError: the size of an image cannot be read; needed for tiles only.
     """
     return WholeImages(model, samples, bits) if tiling is None else Tiles(model, samples, bits, tiling)
 
 
 class WholeImages(TrainingInputs):
-    """Every image is a picture."""
+    """One input per image."""
 
     def __init__(self, model: Model, samples: Sequence[Sample], bits: int | None) -> None:
         self._model, self._samples, self._bits = model, samples, bits
@@ -75,59 +75,59 @@ class WholeImages(TrainingInputs):
     def read(self, number: int) -> Tensor:
         """Read and prepare one image."""
         sample = self._samples[number]
-        return _prepared(self._model, sample, read_pixels(sample, bits=self._bits))
+        return _prepare(self._model, sample, read_pixels(sample, bits=self._bits))
 
 
 class Tiles(TrainingInputs):
-    """Every tile of every image is a picture."""
+    """One input per tile of every image."""
 
     def __init__(self, model: Model, samples: Sequence[Sample], bits: int | None, tiling: Tiling) -> None:
         self._model, self._samples, self._bits = model, samples, bits
         windows = [tiling.windows(*_size(sample)) for sample in samples]
-        self._places = [(image, window) for image, own in enumerate(windows) for window in own]
-        self.categories = [samples[image].category for image, _ in self._places]
-        ends = np.cumsum([len(own) for own in windows]).tolist()
-        self.by_image = [list(range(end - len(own), end)) for own, end in zip(windows, ends, strict=True)]
+        self._tiles = [(image, window) for image, cuts in enumerate(windows) for window in cuts]
+        self.categories = [samples[image].category for image, _ in self._tiles]
+        ends = np.cumsum([len(cuts) for cuts in windows]).tolist()
+        self.by_image = [list(range(end - len(cuts), end)) for cuts, end in zip(windows, ends, strict=True)]
         self._recent: dict[int, Future[NDArray[np.uint8]]] = {}
         self._lock = threading.Lock()
 
     def read(self, number: int) -> Tensor:
-        """Cut out and prepare one tile, as a scored one is."""
-        image, window = self._places[number]
-        return _prepared(self._model, self._samples[image], self._decoded(image)[window])
+        """Cut out and prepare one tile, exactly as for scoring."""
+        image, window = self._tiles[number]
+        return _prepare(self._model, self._samples[image], self._decoded(image)[window])
 
     def _decoded(self, image: int) -> NDArray[np.uint8]:
-        """Give the pixels of an image; threads that want the same one wait for the first of them."""
-        own: Future[NDArray[np.uint8]] = Future()
+        """Return the pixels of an image; threads that need the same one wait for the first of them."""
+        pending: Future[NDArray[np.uint8]] = Future()
         with self._lock:
-            found = self._recent.pop(image, own)
-            self._recent[image] = found  # the last to be dropped
+            decoded = self._recent.pop(image, pending)
+            self._recent[image] = decoded  # now the last to be dropped
             if len(self._recent) > RECENT:
                 del self._recent[next(iter(self._recent))]
-        if found is own:
-            self._decode(image, own)
-        return found.result()
+        if decoded is pending:
+            self._decode(image, pending)
+        return decoded.result()
 
     def _decode(self, image: int, into: Future[NDArray[np.uint8]]) -> None:
         sample = self._samples[image]
         try:
             into.set_result(read_pixels(sample, bits=self._bits))
-        except BaseException as error:  # noqa: BLE001 - whoever waits for the image gets it
+        except BaseException as error:  # noqa: BLE001 - raised in the threads that wait
             into.set_exception(error)
 
 
-def _prepared(model: Model, sample: Sample, rgb: NDArray[np.uint8]) -> Tensor:
+def _prepare(model: Model, sample: Sample, rgb: NDArray[np.uint8]) -> Tensor:
     with named(sample):
         return model.preprocessing.apply(as_batch(rgb))[0]
 
 
 def count_tiles(samples: Sequence[Sample], tiling: Tiling) -> int:
-    """Count the tiles of images, by the sizes that their files state."""
+    """Count the tiles of images from the sizes in their files' headers."""
     return sum(len(tiling.windows(*_size(sample))) for sample in samples)
 
 
 def _size(sample: Sample) -> tuple[int, int]:
-    """Give an image's height and width."""
+    """Return an image's height and width."""
     if sample.pixels is None:
         return image_size(sample.path)
     return sample.pixels.shape[0], sample.pixels.shape[1]

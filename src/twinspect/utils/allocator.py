@@ -1,7 +1,7 @@
 """Keep freed memory in the process while training or scoring on a CPU.
 
-glibc hands large blocks back to the kernel at once, so that every step of a training faults its activations in
-anew; on two cores that was a third of the time of a step. Other systems' allocators are left as they are.
+glibc returns large blocks to the kernel at once, so that every training step page-faults its activations in
+again; on two cores that was a third of the time of a step. Other systems' allocators are left as they are.
 """
 
 from __future__ import annotations
@@ -16,13 +16,13 @@ if TYPE_CHECKING:
 
 _TRIM_THRESHOLD, _MMAP_MAX = -1, -4
 """Names of mallopt's parameters, from malloc.h."""
-_USUAL_TRIM_THRESHOLD, _USUAL_MMAP_MAX = 128 * 1024, 65536
+_DEFAULT_TRIM_THRESHOLD, _DEFAULT_MMAP_MAX = 128 * 1024, 65536
 _NEVER = 2**31 - 1
 
 
 @contextmanager
-def kept_memory() -> Iterator[None]:
-    """Serve large blocks from a heap that only grows, and give it back in the end."""
+def keep_freed_memory() -> Iterator[None]:
+    """Serve large blocks from a heap that only grows, and return it at the end."""
     libc = _glibc()
     if libc is None:
         yield
@@ -32,8 +32,8 @@ def kept_memory() -> Iterator[None]:
     try:
         yield
     finally:
-        libc.mallopt(_MMAP_MAX, _USUAL_MMAP_MAX)
-        libc.mallopt(_TRIM_THRESHOLD, _USUAL_TRIM_THRESHOLD)
+        libc.mallopt(_MMAP_MAX, _DEFAULT_MMAP_MAX)
+        libc.mallopt(_TRIM_THRESHOLD, _DEFAULT_TRIM_THRESHOLD)
         libc.malloc_trim(0)
 
 

@@ -1,8 +1,8 @@
 """The processes that fit one model together, on one machine or on several, as Lightning Fabric starts or finds them.
 
 Each holds all networks and learns from its part of every batch; gradients are averaged, so that all hold the same
-weights at every step. Whatever one process alone can come upon, an unreadable file or a Ctrl-C, is agreed upon
-before the next exchange, for a process that is waited for and does not come would hold up all others.
+weights at every step. What may happen in one process alone, such as an unreadable file or a Ctrl-C, is shared with
+the others before the next exchange; otherwise they would wait forever for a process that has stopped.
 """
 
 from __future__ import annotations
@@ -27,10 +27,10 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 STRATEGIES = ("auto", "ddp")
-"""``ddp`` is torch's DistributedDataParallel; ``auto`` is that where there are several processes."""
+"""``ddp`` is torch's DistributedDataParallel; ``auto`` chooses it where there are several processes."""
 _TORCHRUN = "TORCHELASTIC_RUN_ID"
-_OLD = "torch.distributed.nn.functional.all_gather is deprecated"
-"""What torch says of how Fabric gathers, which is for Fabric to mend."""
+_DEPRECATION = "torch.distributed.nn.functional.all_gather is deprecated"
+"""Torch's warning about how Fabric gathers; only Fabric can fix it."""
 
 
 @dataclass(frozen=True)
@@ -44,92 +44,92 @@ class ProcessGroup:
     fabric: Fabric | None = None
 
     @property
-    def number(self) -> int:
+    def rank(self) -> int:
         """Which process this is, from 0."""
         return self.fabric.global_rank if self.fabric else 0
 
     @property
     def count(self) -> int:
-        """How many there are."""
+        """How many processes there are."""
         return self.fabric.world_size if self.fabric else 1
 
     @property
     def is_first(self) -> bool:
-        """Whether this is the process that talks and writes."""
-        return self.number == 0
+        """Whether this is the process that reports and writes files."""
+        return self.rank == 0
 
-    def part(self, items: int) -> slice:
-        """Say which of so many items are this process's: as many as others have, or one more, side by side.
+    def local_slice(self, items: int) -> slice:
+        """Return this process's consecutive share of ``items`` items; shares differ by at most one item.
 
-        >>> Ranks().part(5)
+        >>> ProcessGroup().local_slice(5)
         slice(0, 5, None)
         """
-        return slice(items * self.number // self.count, items * (self.number + 1) // self.count)
+        return slice(items * self.rank // self.count, items * (self.rank + 1) // self.count)
 
-    def weight(self, items: int) -> float:
-        """Say how much this process's part counts, so that the mean over processes is the mean over items.
+    def local_weight(self, items: int) -> float:
+        """Return the weight of this process's slice that makes the mean over processes the mean over items.
 
-        >>> Ranks().weight(5)
+        >>> ProcessGroup().local_weight(5)
         1.0
         """
-        part = self.part(items)
-        return float((part.stop - part.start) * self.count / items)
+        local = self.local_slice(items)
+        return float((local.stop - local.start) * self.count / items)
 
-    def local_share(self, items: Sequence[T], together: int) -> list[T]:
-        """Take this process's share of items that are dealt out in turns, so many at a time."""
-        return [item for place, item in enumerate(items) if place // together % self.count == self.number]
+    def local_items(self, items: Sequence[T], chunk_size: int) -> list[T]:
+        """Return this process's items where chunks of items are dealt out to the processes in turn."""
+        return [item for index, item in enumerate(items) if index // chunk_size % self.count == self.rank]
 
     def sum(self, values: Tensor) -> Tensor:
-        """Add up a tensor of the same shape over all processes."""
+        """Add up tensors of one shape over all processes."""
         return self._exchange("all_reduce", values, reduce_op="sum")
 
     def gather(self, values: Tensor) -> Tensor:
-        """Lay the tensors of all processes, of one shape, side by side: (processes, …)."""
+        """Stack the tensors of all processes, which have one shape: (processes, …)."""
         return self._exchange("all_gather", values).reshape(self.count, *values.shape)
 
     def any(self, *flags: bool) -> list[bool]:
-        """Say of each flag whether any process raises it."""
+        """Tell for each flag whether it is set in any process."""
         if self.count == 1:
             return list(flags)
-        return [bool(raised) for raised in self.sum(torch.tensor(flags, dtype=torch.float32)).tolist()]
+        return [bool(total) for total in self.sum(torch.tensor(flags, dtype=torch.float32)).tolist()]
 
     @contextmanager
-    def raise_in_all(self) -> Iterator[None]:
-        """Let a user's mistake that only some processes meet end the block in all of them.
+    def propagate_errors(self) -> Iterator[None]:
+        """End the block in all processes if a user's mistake ends it in some of them.
 
         Raises:
-            ElsewhereError: this one met none, another did.
+            ElsewhereError: the mistake occurred in another process, not in this one.
         """
         error: TwinspectError | None = None
         try:
             yield
-        except TwinspectError as met:
-            error = met
+        except TwinspectError as local:
+            error = local
         (failed,) = self.any(error is not None)
         if error:
             raise error
         if failed:
             raise ElsewhereError(
-                "another process of this training could not go on; what it met is said above"
+                "another process of this training could not go on; its error is reported above"
             )
 
-    def _exchange(self, how: str, values: Tensor, **options: Any) -> Tensor:
+    def _exchange(self, operation: str, values: Tensor, **options: Any) -> Tensor:
         if self.fabric is None or self.count == 1:
             return values
-        exchanged: Tensor = getattr(self.fabric, how)(
+        exchanged: Tensor = getattr(self.fabric, operation)(
             values.clone(memory_format=torch.contiguous_format), **options
         )
         return exchanged.to(values.device)
 
 
 SINGLE_PROCESS = ProcessGroup()
-"""A process that fits by itself, or does not fit."""
+"""A process that fits alone, or does not fit at all."""
 
 
 def launch(
     device: torch.device, precision: str, *, devices: int = 1, nodes: int = 1, strategy: str = "auto"
 ) -> ProcessGroup:
-    """Start the other processes of this machine, or find those that torchrun or Slurm have started, and join them.
+    """Start the other processes of this machine, or join those that torchrun or Slurm have started.
 
     Fabric starts a process by running the same command again, so everything before this call is repeated in each.
 
@@ -141,14 +141,14 @@ def launch(
         strategy: one of ``STRATEGIES``.
 
     Raises:
-        ConfigError: numbers that do not fit each other, this machine, or what was started.
+        ConfigError: numbers that do not match each other, this machine, or the processes that were started.
     """
-    check(device, devices, nodes, strategy)
+    check_process_counts(device, devices, nodes, strategy)
     from lightning_fabric import Fabric  # noqa: PLC0415 - half a second that scoring does not need
 
-    # It announces the precision as a warning would be; what was chosen is for the caller to say.
+    # Fabric announces the precision as if it were a warning; the caller reports it instead.
     logging.getLogger("lightning_fabric").setLevel(logging.WARNING)
-    warnings.filterwarnings("ignore", message=_OLD)
+    warnings.filterwarnings("ignore", message=_DEPRECATION)
     try:
         fabric = Fabric(
             accelerator=device.type,
@@ -158,13 +158,13 @@ def launch(
             precision=precision,  # type: ignore[arg-type]
         )
         fabric.launch()
-    except ValueError as error:  # what Slurm or torchrun started is something else
+    except ValueError as error:  # Slurm or torchrun started another number of processes
         raise ConfigError(f"--devices {devices} --nodes {nodes}: {error}") from error
     return ProcessGroup(fabric)
 
 
-def check(device: torch.device, devices: int, nodes: int, strategy: str) -> None:
-    """Refuse numbers of processes that cannot be, before anything is read.
+def check_process_counts(device: torch.device, devices: int, nodes: int, strategy: str) -> None:
+    """Refuse impossible numbers of processes, before anything is read.
 
     Raises:
         ConfigError: see :func:`launch`.
@@ -173,21 +173,21 @@ def check(device: torch.device, devices: int, nodes: int, strategy: str) -> None
         raise unknown_name("strategy", strategy, STRATEGIES)
     if devices < 1 or nodes < 1:
         raise ConfigError(f"devices is {devices} and nodes is {nodes}; allowed: 1 or more of each")
-    named = _index(device) is not None
-    if devices > 1 and (named or device.type == "mps"):
-        remedy = "name the kind alone, such as --device cuda" if named else "use --devices 1"
+    has_index = _index(device) is not None
+    if devices > 1 and (has_index or device.type == "mps"):
+        remedy = "name the kind alone, such as --device cuda" if has_index else "use --devices 1"
         raise ConfigError(f"--device {device} is one device, and --devices asks for {devices}; {remedy}")
     if device.type == "cuda" and devices > torch.cuda.device_count():
         raise ConfigError(f"--devices {devices}: this machine has {torch.cuda.device_count()} CUDA devices")
 
 
 def check_torchrun(devices: int, nodes: int) -> None:
-    """Refuse a command that torchrun started several times, and that would fit the same model each time.
+    """Refuse a command that torchrun started several times if each would fit the same model.
 
-    A script may well do so, with other images in each process.
+    A script, unlike the command line, may do so with other images in each process.
 
     Raises:
-        ConfigError: with what to add.
+        ConfigError: says which options to add.
     """
     started = int(os.environ.get("WORLD_SIZE", "1")) if _TORCHRUN in os.environ else 1
     if started > 1 and devices * nodes == 1:
@@ -197,8 +197,8 @@ def check_torchrun(devices: int, nodes: int) -> None:
         )
 
 
-def is_follower() -> bool:
-    """Tell from the environment, before anything is launched, whether another process is the one that talks."""
+def is_secondary_process() -> bool:
+    """Tell from the environment, before anything is launched, whether another process reports."""
     if _TORCHRUN in os.environ:
         return os.environ.get("RANK", "0") != "0"
     if "SLURM_STEP_NUM_TASKS" in os.environ:

@@ -1,4 +1,4 @@
-"""Some of many, evenly spaced: for what is kept, shown or measured in place of all."""
+"""Evenly spaced items of a sequence, to keep, show or measure in place of all."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ T = TypeVar("T")
 
 
 def evenly_spaced(items: Sequence[T], most: int) -> list[T]:
-    """Take at most so many items in even steps; of two or more, the first and the last are among them.
+    """Take at most ``most`` items in even steps; where these are two or more, the first and the last are included.
 
     Args:
         items: in any order, which is kept.
-        most: how many; all where there are fewer.
+        most: how many to take; all are taken where there are fewer.
 
     >>> evenly_spaced("abcdefg", 4), evenly_spaced("ab", 4), evenly_spaced("abc", 0)
     (['a', 'c', 'e', 'g'], ['a', 'b'], [])
     """
-    places = np.linspace(0, len(items) - 1, min(most, len(items))).round().astype(int)
-    return [items[place] for place in places.tolist()]
+    indices = np.linspace(0, len(items) - 1, min(most, len(items))).round().astype(int)
+    return [items[index] for index in indices.tolist()]

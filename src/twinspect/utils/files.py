@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-_PIECE = 2**18
-"""Bytes of a file that are read at once, to be digested."""
+_CHUNK = 2**18
+"""Bytes of a file that are read at once to be hashed."""
 
 
 def write_atomically(path: Path, content: bytes) -> None:
@@ -21,15 +21,15 @@ def write_atomically(path: Path, content: bytes) -> None:
     Raises:
         OSError: the disk is full or not writable; whatever was at ``path`` is untouched.
     """
-    with replacing(path) as temporary:
+    with atomic_replacement(path) as temporary:
         write_durably(temporary, content)
 
 
 @contextmanager
-def replacing(path: Path) -> Iterator[Path]:
-    """Give a temporary file name beside ``path`` that takes its place if the block ends well.
+def atomic_replacement(path: Path) -> Iterator[Path]:
+    """Give a temporary file name beside ``path``; the file replaces ``path`` if the block ends without an error.
 
-    The name is nobody else's: threads, processes and machines may write the same file at once.
+    The name is unique: threads, processes and machines may write the same file at once.
     """
     temporary = path.with_name(f".{path.name}.{os.urandom(4).hex()}.tmp")
     try:
@@ -41,12 +41,12 @@ def replacing(path: Path) -> Iterator[Path]:
 
 
 def sha256_of_file(path: Path) -> str:
-    """Fingerprint a file, as ``sha256sum`` does, without holding all of it in memory.
+    """Hash a file, as ``sha256sum`` does, without holding all of it in memory.
 
     Raises:
         OSError: it cannot be read.
     """
-    digest, buffer = hashlib.sha256(), memoryview(bytearray(_PIECE))
+    digest, buffer = hashlib.sha256(), memoryview(bytearray(_CHUNK))
     with path.open("rb", buffering=0) as file:
         while count := file.readinto(buffer):
             digest.update(buffer[:count])

@@ -1,4 +1,4 @@
-"""How much memory a stretch of work took at most."""
+"""Peak memory use of the process and of the GPU."""
 
 from __future__ import annotations
 
@@ -9,21 +9,21 @@ import torch
 
 _STATUS, _CLEAR = Path("/proc/self/status"), Path("/proc/self/clear_refs")
 _RESET_PEAK = "5"
-"""What clears the peak of a process's resident memory, see proc(5)."""
+"""Written to clear_refs, it resets the peak of a process's resident memory, see proc(5)."""
 
 
-def begin() -> None:
-    """Forget earlier peaks, where the system lets a process do so."""
+def reset() -> None:
+    """Forget earlier peaks, where the system allows it."""
     if torch.cuda.is_available():
         torch.cuda.reset_peak_memory_stats()
     try:
         _CLEAR.write_text(_RESET_PEAK)
-    except OSError:  # elsewhere than on Linux the peak is that of the whole process so far
+    except OSError:  # outside Linux the peak is that of the whole life of the process
         return
 
 
-def resident() -> int | None:
-    """Return the most resident memory of this process since :func:`begin`, in bytes; ``None`` on Windows."""
+def resident_bytes() -> int | None:
+    """Return the most resident memory of this process since :func:`reset`, in bytes; ``None`` on Windows."""
     if _STATUS.is_file():
         for line in _STATUS.read_text().splitlines():
             if line.startswith("VmHWM:"):
@@ -36,6 +36,6 @@ def resident() -> int | None:
     return peak if sys.platform == "darwin" else peak * 1024  # macOS counts bytes, others KiB
 
 
-def on_gpu() -> int | None:
-    """Return the most memory of tensors on the GPU since :func:`begin`, in bytes; ``None`` without CUDA."""
+def gpu_bytes() -> int | None:
+    """Return the most memory of tensors on the GPU since :func:`reset`, in bytes; ``None`` without CUDA."""
     return torch.cuda.max_memory_allocated() if torch.cuda.is_available() else None

@@ -1,4 +1,4 @@
-"""What long work tells about itself while it goes on."""
+"""Progress reports of long-running work."""
 
 from __future__ import annotations
 
@@ -6,19 +6,19 @@ from typing import Protocol
 
 
 class Progress(Protocol):
-    """What the loop tells about itself; the command line draws a bar, a script may do nothing."""
+    """Receives progress; the command line draws a bar, a script may ignore it."""
 
     def start(self, stage: str, total: int, done: int) -> None:
-        """A stage of ``total`` steps begins, ``done`` of them already made."""
+        """A stage of ``total`` steps begins, ``done`` of them already done."""
 
     def advance(self, loss: float | None = None, *, steps: int = 1) -> None:
-        """So many more steps are done; while images are prepared there is no loss."""
+        """``steps`` more steps are done; while images are prepared there is no loss."""
 
     def finish(self) -> None:
         """The stage is over."""
 
 
-class Silent:
+class NoProgress:
     """Progress that nobody watches."""
 
     def start(self, stage: str, total: int, done: int) -> None:

@@ -1,4 +1,4 @@
-"""Reading TOML with whatever this Python has for it."""
+"""Parsing TOML with the parser that this Python version has."""
 
 from __future__ import annotations
 
@@ -6,14 +6,14 @@ import sys
 from typing import Any
 
 
-def from_toml(text: str) -> dict[str, Any]:
+def parse_toml(text: str) -> dict[str, Any]:
     """Parse TOML.
 
     Raises:
-        ValueError: it is none.
+        ValueError: the text is not valid TOML.
     """
     if sys.version_info >= (3, 11):
-        import tomllib  # noqa: PLC0415 - younger than the oldest Python that will do
+        import tomllib  # noqa: PLC0415 - newer than the oldest supported Python
     else:
         import tomli as tomllib  # noqa: PLC0415
     loaded: dict[str, Any] = tomllib.loads(text)

@@ -16,7 +16,7 @@ from twinspect.data.benchmarks.http_download import fetch, matches
 from twinspect.data.benchmarks.root_folder import folders_below, join_names
 from twinspect.data.opening import as_path
 from twinspect.errors import DataError, DownloadError, PartialCopyWarning, unknown_name
-from twinspect.utils.progress import Silent
+from twinspect.utils.progress import NoProgress
 
 if TYPE_CHECKING:
     import os
@@ -49,7 +49,7 @@ def download(name: str, root: str | os.PathLike[str], *, progress: Progress | No
             the disk does not suffice, or what came is not what was published; says what to do.
         ConfigError: there is no such benchmark.
     """
-    return obtain(name, root, progress or Silent())[0]
+    return obtain(name, root, progress or NoProgress())[0]
 
 
 def obtain(name: str, root: str | os.PathLike[str], progress: Progress) -> tuple[Path, bool]:

@@ -1,1 +1,1 @@
-"""Networks that learn: cloners and decoders, each derived from the teacher it imitates."""
+"""Trained networks: cloners and decoders, each derived from the teacher it imitates."""

@@ -39,7 +39,7 @@ class Cloner(nn.Module):
                 reduction *= step
                 critical = reduction == level.reduction
                 width = level.channels if critical else NARROW
-                # A VGG narrows towards its fine layers: half the width for every halving that is left.
+                # A VGG is narrower in its fine layers: half the width for every remaining halving.
                 hidden = max(NARROW, level.channels * reduction // level.reduction) if equal else NARROW
                 signed = critical and level.signed
                 last = width if critical or not equal else hidden
@@ -57,7 +57,7 @@ class Cloner(nn.Module):
             images: (B, 3, H, W) float32, normalised as for the teacher.
 
         Returns:
-            One (B, C_k, h_k, w_k) map a level, shaped like the teacher's.
+            One (B, C_k, h_k, w_k) map per level, shaped like the teacher's.
         """
         maps: list[Tensor] = []
         for index, block in enumerate(self.blocks):
@@ -89,26 +89,26 @@ def _conv(channels: int, width: int) -> nn.Conv2d:
 
 
 def _depth(reduction: int) -> int:
-    """How many convolutions come before the pooling that leads to this stride, as in VGG-16."""
+    """Return the number of convolutions before the pooling that leads to this stride, as in VGG-16."""
     return 2 if reduction <= 4 else 3
 
 
 def _steps(start: int, goal: int) -> Iterator[int]:
-    """Split the way from one stride to the next into its prime factors; the same stride is one step of 1."""
-    rest = goal // start
-    if rest <= 1:
+    """Split the ratio of two strides into its prime factors; equal strides are one step of 1."""
+    ratio = goal // start
+    if ratio <= 1:
         yield 1
     factor = 2
-    while rest > 1:
-        if rest % factor == 0:
+    while ratio > 1:
+        if ratio % factor == 0:
             yield factor
-            rest //= factor
+            ratio //= factor
         else:
             factor += 1
 
 
 def _last_blocks(levels: Sequence[Level]) -> tuple[int, ...]:
-    """Number the block that ends each level."""
+    """Return the index of the block that ends each level."""
     ends, count, reduction = [], 0, 1
     for level in levels:
         count += len(list(_steps(reduction, level.reduction)))

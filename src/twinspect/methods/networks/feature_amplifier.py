@@ -1,7 +1,7 @@
-"""Residual anomaly amplification: add to a teacher's features where, and only where, they look anomalous.
+"""Residual anomaly amplification: change a teacher's features only where they look anomalous.
 
-Tang et al., IEEE TIP 2026 (arXiv 2405.02068), stage I. The frozen features stay as they are; what is learnt is a gate
-that says where, and a residual that says what to add.
+Tang et al., IEEE TIP 2026 (arXiv 2405.02068), stage I. The frozen features stay unchanged; a gate learns where to
+amplify, and a generator learns the residual to add.
 """
 
 from __future__ import annotations
@@ -19,11 +19,11 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 WIDEST = 1024
-"""Most channels between two 1x1 convolutions (authors' code)."""
+"""Maximum of channels between two 1x1 convolutions (authors' code)."""
 TEMPERATURE = 0.2
 """Divides the similarities before the softmax (authors' code)."""
 SHORTEST = 1e-12
-"""Least length that a query is divided by."""
+"""Minimum length that a query is divided by."""
 LONGEST_WAVE = 10_000.0
 """Ratio of the longest to the shortest wave of the position encoding, as usual."""
 
@@ -32,8 +32,8 @@ ACTIVATIONS: dict[str, Callable[[Tensor, Tensor], Tensor]] = {
     "sigmoid": lambda scale, features: scale.sigmoid_() * features,
     "learnable": lambda residual, _features: residual,
 }
-"""How what the generator puts out, which may be overwritten, becomes a residual (table VII): as a scale of the
-attributes, or as it is."""
+"""How the generator's output, which may be overwritten, becomes a residual (table VII): as a scale of the
+features, or unchanged."""
 
 
 class FeatureAmplifier(nn.Module):
@@ -43,7 +43,7 @@ class FeatureAmplifier(nn.Module):
         channels: of the level.
         items: normal memory items, and as many anomalous ones (L).
         gate: whether the residual is gated; otherwise it is added everywhere.
-        generator: whether there is a residual at all; otherwise only the gate's weight is of use.
+        generator: whether there is a residual; otherwise only the gate's weight is used.
         residual: one of :data:`ACTIVATIONS`.
     """
 
@@ -54,7 +54,7 @@ class FeatureAmplifier(nn.Module):
         self._to_residual = ACTIVATIONS[residual]
 
     def weight(self, features: Tensor) -> Tensor:
-        """Say how anomalous each place looks.
+        """Compute how anomalous each location looks.
 
         Args:
             features: (B, C, h, w), the frozen teacher's.
@@ -68,7 +68,7 @@ class FeatureAmplifier(nn.Module):
         return weight
 
     def residual(self, features: Tensor) -> Tensor:
-        """Give what would be added where the weight is 1: (B, C, h, w); zero without a generator."""
+        """Compute the residual before gating: (B, C, h, w); zero without a generator."""
         if self.generator is None:
             return torch.zeros_like(features)
         return self._to_residual(self.generator(features).to(features.dtype), features)
@@ -78,17 +78,17 @@ class FeatureAmplifier(nn.Module):
 
         Args:
             features: (B, C, h, w), the frozen teacher's.
-            weight: (B, h, w), the truth while training; None for the gate's own.
+            weight: (B, h, w), the ground truth in training; None for the gate's own.
 
         Returns:
             (B, C, h, w).
         """
-        chosen = self.weight(features) if weight is None else weight
-        return torch.addcmul(features, chosen[:, None].to(features.dtype), self.residual(features))
+        gate = self.weight(features) if weight is None else weight
+        return torch.addcmul(features, gate[:, None].to(features.dtype), self.residual(features))
 
 
 class AmplifierGate(nn.Module):
-    """Match every place with learnt memory items; the weight is the probability of the anomalous ones.
+    """Match every location with learnt memory items; the weight is the probability of the anomalous ones.
 
     Args:
         channels: of the level.
@@ -102,12 +102,12 @@ class AmplifierGate(nn.Module):
         self.memory = nn.Parameter(torch.randn(2 * items, channels))
 
     def forward(self, features: Tensor) -> Tensor:
-        """Give w^a, (B, h, w) in [0, 1], of features (B, C, h, w)."""
+        """Compute w^a, (B, h, w) in [0, 1], of features (B, C, h, w)."""
         _, channels, height, width = features.shape
-        query = self.query(features + encoding(channels, height, width).to(features))
+        query = self.query(features + position_encoding(channels, height, width).to(features))
         directions = F.normalize(self.memory, dim=1)[..., None, None].to(query.dtype)
-        # Lengths are divided out after the product, where a place has 2L numbers and not C. Cosines are at most 1,
-        # so that the softmax needs no maximum taken off before exp.
+        # Dividing by the lengths after the product is cheaper: a location has 2L numbers there instead of C. Cosines
+        # are at most 1, so the softmax need not subtract a maximum before exp.
         length = torch.linalg.vector_norm(query, dim=1, keepdim=True).float().clamp_min(SHORTEST)
         mass = F.conv2d(query, directions).float().div_(TEMPERATURE * length).exp_()
         anomalous = mass[:, self.items :].sum(dim=1)
@@ -116,23 +116,23 @@ class AmplifierGate(nn.Module):
 
 
 @lru_cache(maxsize=32)
-def encoding(channels: int, height: int, width: int) -> Tensor:
-    """Encode places by sines and cosines of their row, then of their column.
+def position_encoding(channels: int, height: int, width: int) -> Tensor:
+    """Encode positions by sines and cosines of their row, then of their column.
 
     Args:
         channels: of the features; a quarter each for sine and cosine of row and column, rounded up and cut.
         height: of the map.
-        width: likewise.
+        width: of the map.
 
     Returns:
-        (channels, height, width) float32 in [-1, 1]; shared by all who ask, so never to be changed.
+        (channels, height, width) float32 in [-1, 1]; cached, so never change it.
     """
     quarter = math.ceil(channels / 4)
     waves = LONGEST_WAVE ** (-torch.arange(quarter) / quarter)
     rows, columns = (_sines(torch.arange(side)[None] * waves[:, None]) for side in (height, width))
-    places = [rows[..., None].expand(-1, -1, width), columns[:, None].expand(-1, height, -1)]
-    # Laid out in memory as features are, channels last, or the sum of the two is slow.
-    return torch.cat(places)[None, :channels].contiguous(memory_format=torch.channels_last)[0]
+    encodings = [rows[..., None].expand(-1, -1, width), columns[:, None].expand(-1, height, -1)]
+    # Channels last, as the features are; otherwise adding the two is slow.
+    return torch.cat(encodings)[None, :channels].contiguous(memory_format=torch.channels_last)[0]
 
 
 def _sines(phases: Tensor) -> Tensor:
@@ -140,7 +140,7 @@ def _sines(phases: Tensor) -> Tensor:
 
 
 def _perceptron(channels: int, depth: int) -> nn.Sequential:
-    """Build 1x1 convolutions with ReLU between them: as wide as twice the level, and back in the last."""
+    """Build 1x1 convolutions with ReLU between them, twice as wide as the level inside."""
     hidden = min(2 * channels, WIDEST)
     widths = [channels, *[hidden] * (depth - 1), channels]
     layers: list[nn.Module] = []

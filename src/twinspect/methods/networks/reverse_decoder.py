@@ -1,7 +1,7 @@
 """The networks of reverse distillation: a bottleneck that joins all levels, and a decoder that rebuilds them.
 
-Deng & Li, CVPR 2022 (arXiv 2201.10703), section 3. Both are derived from the teacher's own anatomy; nothing is
-written out for one backbone.
+Deng & Li, CVPR 2022 (arXiv 2201.10703), section 3. Both are derived from the teacher's own stages; nothing is
+specific to one backbone.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from torch import Tensor, nn
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from twinspect.methods.networks.teacher_anatomy import Part
+    from twinspect.methods.networks.backbone_stages import BackboneStage
 
 EMBEDDING_BLOCKS = 3
 """Residual blocks of the one-class embedding, as in the authors' code."""
@@ -24,16 +24,16 @@ class Bottleneck(nn.Module):
     """Fuse all levels at the coarsest stride, then embed them at half its resolution (sections 3.2 and 3.3).
 
     Args:
-        parts: the teacher's, fine to coarse.
+        stages: the teacher's, fine to coarse.
     """
 
-    def __init__(self, parts: Sequence[Part]) -> None:
+    def __init__(self, stages: Sequence[BackboneStage]) -> None:
         super().__init__()
-        coarsest = parts[-1]
-        self.reach = nn.ModuleList(_reach(part, coarsest) for part in parts)
+        coarsest = stages[-1]
+        self.reach = nn.ModuleList(_downsampling(stage, coarsest) for stage in stages)
         width = 2 * coarsest.channels
         inner = width * coarsest.inner // coarsest.channels
-        joined = len(parts) * coarsest.channels
+        joined = len(stages) * coarsest.channels
         blocks = [ResidualBlock(joined, width, inner, scale=0.5)]
         blocks += [ResidualBlock(width, width, inner) for _ in range(EMBEDDING_BLOCKS - 1)]
         self.embed = nn.Sequential(*blocks)
@@ -43,13 +43,13 @@ class Bottleneck(nn.Module):
         """Embed teacher features.
 
         Args:
-            levels: one (B, C_k, h_k, w_k) a level, fine to coarse; sides halve exactly from level to level.
+            levels: one (B, C_k, h_k, w_k) per level, fine to coarse; sides halve exactly from level to level.
 
         Returns:
             (B, 2 C_K, h_K / 2, w_K / 2), not negative.
         """
-        reached = [reach(level) for reach, level in zip(self.reach, levels, strict=True)]
-        embedded: Tensor = self.embed(torch.cat(reached, dim=1))
+        downsampled = [reach(level) for reach, level in zip(self.reach, levels, strict=True)]
+        embedded: Tensor = self.embed(torch.cat(downsampled, dim=1))
         return embedded
 
 
@@ -57,17 +57,17 @@ class Decoder(nn.Module):
     """Rebuild the levels from the embedding, coarse to fine, with the teacher's blocks in reverse.
 
     Args:
-        parts: the teacher's, fine to coarse.
+        stages: the teacher's, fine to coarse.
         width: channels of the embedding, whose stride is twice the coarsest level's.
     """
 
-    def __init__(self, parts: Sequence[Part], width: int) -> None:
+    def __init__(self, stages: Sequence[BackboneStage], width: int) -> None:
         super().__init__()
         self.stages = nn.ModuleList()
-        reduction = 2 * parts[-1].reduction
-        for part in reversed(parts):
-            self.stages.append(_stage(part, width, reduction // part.reduction))
-            width, reduction = part.channels, part.reduction
+        reduction = 2 * stages[-1].reduction
+        for stage in reversed(stages):
+            self.stages.append(_mirror(stage, width, reduction // stage.reduction))
+            width, reduction = stage.channels, stage.reduction
 
     def forward(self, embedding: Tensor) -> tuple[Tensor, ...]:
         """Rebuild (B, C_k, h_k, w_k) maps, fine to coarse, shaped like the teacher's."""
@@ -86,7 +86,7 @@ class ResidualBlock(nn.Module):
         width: channels out.
         inner: channels of the 3x3 convolution of a bottleneck; 0 for two 3x3 convolutions of `width`.
         scale: factor on the sides: 1, 1/2 by a strided convolution, or 2, 4, ... by a transposed one.
-        signed: leave out the last ReLU, because what is rebuilt may be negative.
+        signed: leave out the last ReLU, because the rebuilt features may be negative.
     """
 
     def __init__(
@@ -102,15 +102,15 @@ class ResidualBlock(nn.Module):
         self.last = nn.Identity() if signed else nn.ReLU(inplace=True)
 
     def forward(self, features: Tensor) -> Tensor:
-        """Give (B, width, scale h, scale w)."""
+        """Return (B, width, scale h, scale w)."""
         out: Tensor = self.last(self.body(features) + self.shortcut(features))
         return out
 
 
-def _reach(part: Part, coarsest: Part) -> nn.Sequential:
+def _downsampling(stage: BackboneStage, coarsest: BackboneStage) -> nn.Sequential:
     """Bring a level to the coarsest stride by strided 3x3 convolutions; the width doubles with each halving."""
     layers: list[nn.Module] = []
-    channels, reduction = part.channels, part.reduction
+    channels, reduction = stage.channels, stage.reduction
     while reduction < coarsest.reduction:
         reduction *= 2
         last = reduction == coarsest.reduction
@@ -120,17 +120,18 @@ def _reach(part: Part, coarsest: Part) -> nn.Sequential:
     return nn.Sequential(*layers)
 
 
-def _stage(part: Part, channels: int, scale: int) -> nn.Sequential:
+def _mirror(stage: BackboneStage, channels: int, scale: int) -> nn.Sequential:
+    """Build the blocks that rebuild a stage's level."""
     blocks = []
-    for number in range(part.blocks):
-        signed = part.signed and number == part.blocks - 1
-        blocks.append(ResidualBlock(channels, part.channels, part.inner, scale=scale, signed=signed))
-        channels, scale = part.channels, 1
+    for number in range(stage.blocks):
+        signed = stage.signed and number == stage.blocks - 1
+        blocks.append(ResidualBlock(channels, stage.channels, stage.inner, scale=scale, signed=signed))
+        channels, scale = stage.channels, 1
     return nn.Sequential(*blocks)
 
 
 def _spatial(channels: int, width: int, scale: float) -> list[nn.Module]:
-    """The convolution of a block that changes the size, if any does."""
+    """Build the convolution of a block that changes the size, with BatchNorm and ReLU."""
     if scale > 1:
         return _unit(channels, width, int(scale), stride=int(scale), transposed=True)
     return _unit(channels, width, 3, stride=round(1 / scale))
@@ -149,7 +150,7 @@ def _shortcut(channels: int, width: int, scale: float) -> nn.Module:
 def _unit(
     channels: int, width: int, side: int, *, stride: int = 1, transposed: bool = False
 ) -> list[nn.Module]:
-    """Convolution, BatchNorm, ReLU."""
+    """Build convolution, BatchNorm and ReLU."""
     conv: nn.Module
     if transposed:
         conv = nn.ConvTranspose2d(channels, width, side, stride, bias=False)

@@ -1,7 +1,7 @@
 """The local student of a vision transformer: a noisy bottleneck, and a decoder with linear attention.
 
 After Guo et al. 2024 (Dinomaly, arXiv 2405.14325): dropout in the bottleneck keeps the student from learning to copy
-whatever it is given, and attention that cannot focus on one place keeps it from passing a defect through.
+its input, and attention that cannot focus on one location keeps it from passing a defect through.
 """
 
 from __future__ import annotations
@@ -19,20 +19,20 @@ HEAD = 64
 WIDER = 4
 """Inner width of a block's and of the bottleneck's perceptron, in widths of a token."""
 SPREAD = 0.02
-"""Standard deviation of the first weights, cut at two of them (usual for transformers)."""
+"""Standard deviation of the initial weights, truncated at two of them (usual for transformers)."""
 CLOSE_TO_ZERO = 1e-6
 """Added to the sum of linear attention's weights."""
 
 
 class TokenStudent(nn.Module):
-    """Rebuild the mean patch tokens of groups of blocks from the mean of them all.
+    """Rebuild the mean patch tokens of groups of blocks from the mean of all groups.
 
     Args:
         channels: of a token.
-        groups: how many means there are, shallow to deep.
+        groups: number of groups, shallow to deep.
         blocks: of the decoder; the last ones rebuild the shallowest group, as in a mirror.
-        dropout: share of the bottleneck's values that are dropped while training.
-        linear: linear attention; otherwise the usual one, with a softmax.
+        dropout: share of the bottleneck's values dropped in training.
+        linear: linear attention instead of softmax attention.
     """
 
     def __init__(self, channels: int, groups: int, blocks: int, *, dropout: float, linear: bool) -> None:
@@ -43,7 +43,7 @@ class TokenStudent(nn.Module):
         self.apply(_initialise)
 
     def forward(self, levels: Sequence[Tensor]) -> tuple[Tensor, ...]:
-        """Rebuild one (B, C, h, w) map a group, shallow to deep, from as many maps of that shape."""
+        """Rebuild one (B, C, h, w) map per group, shallow to deep, from as many maps of that shape."""
         height, width = levels[0].shape[-2:]
         mean = sum(levels[1:], start=levels[0]) / len(levels)
         tokens = self.bottleneck(mean.flatten(2).transpose(1, 2))
@@ -56,16 +56,16 @@ class TokenStudent(nn.Module):
 
     def _mean(self, rebuilt: list[Tensor], group: int) -> Tensor:
         share = len(rebuilt) / self._groups
-        own = rebuilt[round(group * share) : round((group + 1) * share)]
-        return sum(own[1:], start=own[0]) / len(own)
+        tokens = rebuilt[round(group * share) : round((group + 1) * share)]
+        return sum(tokens[1:], start=tokens[0]) / len(tokens)
 
 
 class TokenBlock(nn.Module):
-    """Attention and a perceptron, each on normalised tokens and added to what came in.
+    """Attention and a perceptron, each on normalised tokens and added to its input.
 
     Args:
         channels: of a token.
-        linear: which attention.
+        linear: linear attention instead of softmax attention.
     """
 
     def __init__(self, channels: int, *, linear: bool) -> None:
@@ -76,7 +76,7 @@ class TokenBlock(nn.Module):
         self.perceptron = Perceptron(channels, 0.0)
 
     def forward(self, tokens: Tensor) -> Tensor:
-        """Give (B, N, C) of (B, N, C)."""
+        """Map (B, N, C) to (B, N, C)."""
         tokens = tokens + self.attention(self.norm_attention(tokens))
         refined: Tensor = tokens + self.perceptron(self.norm_perceptron(tokens))
         return refined
@@ -85,12 +85,12 @@ class TokenBlock(nn.Module):
 class Attention(nn.Module):
     """Self-attention with several heads.
 
-    Linear: a place takes sum_j f(q) f(k_j) v_j / sum_j f(q) f(k_j) with f(x) = elu(x) + 1 (Katharopoulos et al.
-    2020), at a cost that grows with the number of places and not with its square.
+    Linear: a token becomes sum_j f(q) f(k_j) v_j / sum_j f(q) f(k_j) with f(x) = elu(x) + 1 (Katharopoulos et al.
+    2020), at a cost that grows with the number of tokens and not with its square.
 
     Args:
         channels: of a token.
-        linear: whether the weights are such, or a softmax.
+        linear: linear attention instead of softmax attention.
     """
 
     def __init__(self, channels: int, *, linear: bool) -> None:
@@ -103,7 +103,7 @@ class Attention(nn.Module):
         self.out = nn.Linear(channels, channels)
 
     def forward(self, tokens: Tensor) -> Tensor:
-        """Give (B, N, C) of (B, N, C)."""
+        """Map (B, N, C) to (B, N, C)."""
         shape = (3, self._heads, -1)
         query, key, value = self.to_qkv(tokens).unflatten(2, shape).permute(2, 0, 3, 1, 4)
         attend = _linear_attention if self._linear else F.scaled_dot_product_attention
@@ -113,11 +113,11 @@ class Attention(nn.Module):
 
 
 class Perceptron(nn.Sequential):
-    """Two linear layers with GELU between them, and dropout before, between and behind.
+    """Two linear layers with GELU between them, and dropout before, between and after.
 
     Args:
         channels: in and out.
-        dropout: share that is dropped while training.
+        dropout: share dropped in training.
     """
 
     def __init__(self, channels: int, dropout: float) -> None:

@@ -56,7 +56,7 @@ def make(job: FitJob, progress: Progress | None = None) -> Made:
 
 def _trial(job: FitJob, progress: Progress | None) -> Trial:
     resumed = any(job.checkpoints.glob("*.safetensors"))
-    peak_memory.begin()
+    peak_memory.reset()
     detector, data = job.run.detector.clone(), job.run.read()
     began = time.perf_counter()
     detector.fit(data, progress=progress, checkpoint=job.checkpoints, resume=True)
@@ -71,7 +71,7 @@ def _found(detector: Detector, data: DataSet, seconds: float | None) -> Trial:
     tested = evaluate(detector, data) if data.split("test") else None
     # Scoring is not timed apart from reading masks, so no rate is given.
     sizes = count_parameters(detector.model_, detector.model_.method.teacher)
-    costs = Costs(seconds, None, peak_memory.resident(), peak_memory.on_gpu(), *sizes)
+    costs = Costs(seconds, None, peak_memory.resident_bytes(), peak_memory.gpu_bytes(), *sizes)
     if tested:
         return replace(trial_of(tested, trained, costs), rows=[])  # only the numbers go to another process
     return Trial([], {}, {}, {}, {}, {"train": trained, "good": 0, "anomalous": 0, "unreadable": 0}, costs)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from twinspect.data.table_rows import as_text, read_rows
 from twinspect.errors import ConfigError, DataError
-from twinspect.utils.toml import from_toml
+from twinspect.utils.toml import parse_toml
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -100,7 +100,7 @@ def _rows(path: Path) -> Iterator[tuple[int, Mapping[str, str]]]:
 
 def _toml_rows(path: Path) -> Iterator[tuple[int, Mapping[str, str]]]:
     try:
-        loaded = from_toml(path.read_text(encoding="utf-8"))
+        loaded = parse_toml(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
         raise DataError(f"{path}: cannot be read as TOML: {error}") from error
     models = loaded.pop(_TABLES, [])

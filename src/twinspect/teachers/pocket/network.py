@@ -1,11 +1,10 @@
 """The network of the pocket teacher: a ResNet-18 whose blocks are narrow inside, without BatchNorm.
 
-Why this shape. On a CPU dense 3x3 convolutions are the best-tuned operation there is: depthwise ones
+Why this architecture: on a CPU, dense 3x3 convolutions are the most optimised operation, while depthwise ones
 (MobileNet, MobileOne) are bound by memory. Half of the filters of the stem and of the inner channels of every
-block are gone, which halves the work (channel pruning: He et al., ICCV 2017); the skips are whole. So the
-network keeps the depth of its expert, what a feature sees and the meaning of every channel, and is close to it
-before it has learnt anything. A small network that begins from nothing did not come as near.
-`scripts/pocket/prune.py` prunes; this is what remains.
+block are removed, which halves the work (channel pruning: He et al., ICCV 2017); the skips are complete. So the
+network keeps its expert's depth, receptive fields and meaning of every channel, and is close to it before any
+training. A small network trained from scratch did not come as close. `scripts/pocket/prune.py` does the pruning.
 """
 
 from __future__ import annotations
@@ -28,13 +27,13 @@ PLAN: tuple[tuple[str, tuple[tuple[int, int, int, int], ...]], ...] = (
 """Stages by name, fine to coarse: channels in, inside and out of each block, and its stride."""
 NAMES = tuple(name for name, _ in PLAN)
 MEAN, STD = (0.5, 0.5, 0.5), (0.25, 0.25, 0.25)
-"""Subtracted from and divided by, R, G and B in 0..1. Its own: it was trained on more than photographs."""
+"""Mean and divisor of R, G and B in 0..1. They are its own, since it was trained on more than photographs."""
 INPUT_SIZE = 256
-"""Side in pixels of the images that its features were judged on."""
+"""Side in pixels of the images that its features were evaluated on."""
 
 
 class PocketNetwork(nn.Module):
-    """Give the features of some stages; what lies deeper than the last of them is not built.
+    """Compute the features of some stages; deeper stages are not built.
 
     Args:
         levels: names out of :data:`NAMES`, fine to coarse.
@@ -51,8 +50,8 @@ class PocketNetwork(nn.Module):
         )
 
     def forward(self, images: Tensor) -> tuple[Tensor, ...]:
-        """Describe (B, 3, H, W) float, normalised images: one (B, C, H/4, W/4) and coarser map a level, >= 0."""
-        images = self.start(images)
+        """Describe (B, 3, H, W) float, normalised images: one (B, C, H/4, W/4) or coarser map per level, >= 0."""
+        images = self.stem_features(images)
         features = []
         for name, stage in self.stages.items():
             images = stage(images)
@@ -60,10 +59,10 @@ class PocketNetwork(nn.Module):
                 features.append(images)
         return tuple(features)
 
-    def start(self, images: Tensor) -> Tensor:
-        """Give what the first stage sees: (B, STEM, H/4, W/4), >= 0."""
-        started: Tensor = self.pool(functional.relu(self.stem(images), inplace=True))
-        return started
+    def stem_features(self, images: Tensor) -> Tensor:
+        """Compute the input of the first stage: (B, STEM, H/4, W/4), >= 0."""
+        features: Tensor = self.pool(functional.relu(self.stem(images), inplace=True))
+        return features
 
 
 class Block(nn.Module):
@@ -83,13 +82,13 @@ class Block(nn.Module):
         same = inputs == outputs and stride == 1
         self.skip = None if same else nn.Conv2d(inputs, outputs, 1, stride)
 
-    def before(self, images: Tensor) -> Tensor:
-        """Give (B, outputs, h, w) before the last ReLU."""
+    def pre_activation(self, images: Tensor) -> Tensor:
+        """Return (B, outputs, h, w) before the last ReLU."""
         inner = functional.relu(self.first(images), inplace=True)
         skipped: Tensor = images if self.skip is None else self.skip(images)
         added: Tensor = self.second(inner).add_(skipped)
         return added
 
     def forward(self, images: Tensor) -> Tensor:
-        """Give (B, outputs, h, w), >= 0."""
-        return functional.relu(self.before(images), inplace=True)
+        """Return (B, outputs, h, w), >= 0."""
+        return functional.relu(self.pre_activation(images), inplace=True)

@@ -1,4 +1,4 @@
-"""Making the pocket teacher: its network, and the weights that ship beside this file."""
+"""Building the pocket teacher from its network and the weights that ship beside this file."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import torch
 from twinspect.teachers import weights as files
 from twinspect.teachers.base import Card, Teacher, probe_levels
 from twinspect.teachers.curated import POCKET_LICENCE, SHIPPED
-from twinspect.teachers.feature_levels import pick
+from twinspect.teachers.feature_levels import select_levels
 from twinspect.teachers.plugins import BARE, POCKET
 from twinspect.teachers.pocket.network import INPUT_SIZE, MEAN, NAMES, STD, PocketNetwork
 from twinspect.teachers.random_weights import standardise
@@ -36,16 +36,16 @@ def create(*, weights: Path | str | None, layers: Sequence[int | str] | None, se
         ConfigError: no such level.
         TeacherError: a file that cannot be read or does not fit.
     """
-    names = NAMES if layers is None else pick(dict(enumerate(NAMES, 1)), layers, POCKET)
+    names = NAMES if layers is None else select_levels(dict(enumerate(NAMES, 1)), layers, POCKET)
     with torch.random.fork_rng(devices=[]):  # torch's own random state is left as it was
         torch.manual_seed(seed)
         backbone = PocketNetwork(names).eval()
-    origin = _fill(backbone, weights, seed)
+    origin = _load_weights(backbone, weights, seed)
     return Teacher(
         backbone,
         Card(
             name=POCKET,
-            network="",  # the registry says how to build it again
+            network="",  # set by the registry
             levels=probe_levels(backbone, names, INPUT_SIZE),
             mean=MEAN,
             std=STD,
@@ -58,14 +58,14 @@ def create(*, weights: Path | str | None, layers: Sequence[int | str] | None, se
     )
 
 
-def _fill(backbone: PocketNetwork, given: Path | str | None, seed: int) -> Origin:
+def _load_weights(backbone: PocketNetwork, given: Path | str | None, seed: int) -> Origin:
     if given == BARE:
         return Origin("", "a saved model", "")
     if given == RANDOM:
         standardise(backbone, seed)
         return random_origin(backbone, seed)
     path = Path(given).expanduser() if given else WEIGHTS
-    notes = files.fit(backbone, files.read(path), prefix="", who=POCKET, where=str(path))
+    notes = files.load_into(backbone, files.read(path), prefix="", network_name=POCKET, source=str(path))
     if given:
         return Origin(sha256_of_file(path), str(path), f"not known: that of {path.name}", notes)
     return Origin(sha256_of_file(path), SHIPPED, POCKET_LICENCE, notes)

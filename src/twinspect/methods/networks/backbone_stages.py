@@ -1,4 +1,4 @@
-"""How a teacher is built, as far as a decoder that mirrors it needs to know: found out by watching it work."""
+"""The stages of a teacher's backbone that a decoder mirrors, observed in a forward pass."""
 
 from __future__ import annotations
 
@@ -15,20 +15,20 @@ if TYPE_CHECKING:
     from twinspect.teachers.base import Teacher
 
 PROBE = 64
-"""Least side of the image shown to the teacher, in pixels."""
+"""Minimum side of the probe image, in pixels."""
 NARROWER = 0.75
-"""A stage whose spatial convolutions have fewer than this share of its channels is made of bottlenecks."""
+"""A stage whose spatial convolutions have fewer than this share of its channels consists of bottlenecks."""
 
 
 @dataclass(frozen=True)
-class Part:
-    """One stage of a teacher, which ends in a level.
+class BackboneStage:
+    """One stage of a backbone, which ends in a level.
 
     Attributes:
         channels: of the level.
         reduction: its stride in pixels.
         signed: whether its features may be negative.
-        blocks: residual blocks that do the work of the stage.
+        blocks: number of residual blocks with the work of the stage.
         inner: channels between the two 1x1 convolutions of a bottleneck; 0 for blocks of two 3x3 convolutions.
     """
 
@@ -39,28 +39,28 @@ class Part:
     inner: int
 
 
-def anatomy(teacher: Teacher) -> tuple[Part, ...]:
-    """Take a teacher apart, fine to coarse.
+def backbone_stages(teacher: Teacher) -> tuple[BackboneStage, ...]:
+    """Find the stages of a teacher, fine to coarse.
 
-    Spatial convolutions (larger than 1x1) are counted by the stride they work at: a bottleneck of a ResNet has
+    Spatial convolutions (larger than 1x1) are counted by their stride: a bottleneck of a ResNet has
     one, narrower than its level; a basic block has two. So ResNet-18 has 2, 2, 2 basic blocks, ResNet-50 has
-    3, 4, 6 bottlenecks, and other networks get as many basic blocks as pairs of such convolutions.
+    3, 4, 6 bottlenecks, and other networks get one basic block for every two such convolutions.
 
     Args:
-        teacher: is shown one image.
+        teacher: is run on one image.
     """
     widths = _widths_by_stride(teacher)
     return tuple(
-        _part(level.channels, level.reduction, level.signed, widths.get(level.reduction, []))
+        _stage(level.channels, level.reduction, level.signed, widths.get(level.reduction, []))
         for level in teacher.levels
     )
 
 
-def _part(channels: int, reduction: int, signed: bool, widths: Sequence[int]) -> Part:
+def _stage(channels: int, reduction: int, signed: bool, widths: Sequence[int]) -> BackboneStage:
     inner = int(statistics.median(widths)) if widths else channels
     if inner < NARROWER * channels:
-        return Part(channels, reduction, signed, len(widths), inner)
-    return Part(channels, reduction, signed, max(1, len(widths) // 2), 0)
+        return BackboneStage(channels, reduction, signed, len(widths), inner)
+    return BackboneStage(channels, reduction, signed, max(1, len(widths) // 2), 0)
 
 
 def _widths_by_stride(teacher: Teacher) -> dict[int, list[int]]:
@@ -68,15 +68,15 @@ def _widths_by_stride(teacher: Teacher) -> dict[int, list[int]]:
     card = teacher.card
     unit = max(card.multiple, teacher.levels[-1].reduction)
     side = card.fixed or -(-PROBE // unit) * unit
-    found: dict[int, list[int]] = {}
+    widths: dict[int, list[int]] = {}
 
-    def note(layer: nn.Module, _inputs: object, outputs: Tensor) -> None:
+    def record(layer: nn.Module, _inputs: object, outputs: Tensor) -> None:
         if isinstance(layer, nn.Conv2d) and max(layer.kernel_size) > 1:
-            found.setdefault(round(side / outputs.shape[-1]), []).append(layer.out_channels)
+            widths.setdefault(round(side / outputs.shape[-1]), []).append(layer.out_channels)
 
-    hooks = [m.register_forward_hook(note) for m in teacher.modules() if isinstance(m, nn.Conv2d)]
+    hooks = [m.register_forward_hook(record) for m in teacher.modules() if isinstance(m, nn.Conv2d)]
     with torch.no_grad():
         teacher(torch.zeros(1, 3, side, side))
     for hook in hooks:
         hook.remove()
-    return found
+    return widths
