@@ -8,7 +8,15 @@ from twinspect.errors import optional
 
 __all__ = ["MODULES", "check_installed"]
 
-MODULES: Final = ("sqlalchemy", "alembic", "fastapi", "uvicorn", "python_multipart", "prometheus_client")
+MODULES: Final = (
+    "sqlalchemy",
+    "alembic",
+    "fastapi",
+    "uvicorn",
+    "python_multipart",
+    "prometheus_client",
+    "cachetools",
+)
 """What the extra ``serve`` brings, as modules."""
 
 

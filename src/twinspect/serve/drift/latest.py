@@ -28,4 +28,4 @@ def latest_drift(here: Context, served: ModelWorker) -> str | None:
             f"the last {WINDOW} images that were tested look unlike the calibration: {'; '.join(found.words)}"
         )
 
-    return here.drifts.get((active.id, int(windows[0].ids[-1])), words, lambda _: 1)
+    return here.cached(here.drifts, (active.id, int(windows[0].ids[-1])), words)

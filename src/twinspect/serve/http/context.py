@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Annotated, Any, Final
+from typing import TYPE_CHECKING, Annotated, Any, Final, TypeVar
 
 from anyio import CapacityLimiter
+from cachetools import LRUCache, cached
 from fastapi import Depends, Request
 from fastapi.security import HTTPBearer
 
 from twinspect.data.prefetching import default_workers
 from twinspect.errors import NotStoredError, unknown_name
 from twinspect.serve.api_errors import STATUS, ApiError
-from twinspect.serve.http.memory_cache import Cache
 from twinspect.serve.http.schemas import ErrorAnswer
 from twinspect.serve.http.tokens import LOCAL, Actor, Tokens
 from twinspect.serve.store.text import spelt
@@ -30,6 +31,9 @@ if TYPE_CHECKING:
     from twinspect.serve.http.monitoring import Metrics
     from twinspect.serve.scoring.model_registry import Registry
     from twinspect.serve.store import InspectionRow, Store
+
+Key = TypeVar("Key")
+Value = TypeVar("Value")
 
 RECEIVING: Final = 16
 """Uploads that are read at once; others wait on the wire, not in memory."""
@@ -65,12 +69,19 @@ class Context:
     limits: Limits = field(default_factory=Limits)
     watched: tuple[tuple[str, str, Path], ...] = ()
     stopping: bool = False
-    maps: Cache[NDArray[np.float32]] = field(default_factory=lambda: Cache(MAPS_BYTES))
-    thumbnails: Cache[bytes] = field(default_factory=lambda: Cache(THUMBNAILS_BYTES))
-    drifts: Cache[str | None] = field(default_factory=lambda: Cache(DRIFTS))
+    maps: LRUCache[tuple[str, str | None], NDArray[np.float32]] = field(
+        default_factory=lambda: LRUCache(MAPS_BYTES, lambda array: array.nbytes)
+    )
+    thumbnails: LRUCache[str, bytes] = field(default_factory=lambda: LRUCache(THUMBNAILS_BYTES, len))
+    drifts: LRUCache[tuple[int, int], str | None] = field(default_factory=lambda: LRUCache(DRIFTS))
     decoding: CapacityLimiter = field(default_factory=lambda: CapacityLimiter(default_workers()))
     receiving: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(RECEIVING))
     _calibrations: dict[int, Calibration] = field(default_factory=dict)
+    _cache_lock: threading.Lock = field(default_factory=threading.Lock)
+
+    def cached(self, cache: LRUCache[Key, Value], key: Key, make: Callable[[], Value]) -> Value:
+        """Look a value up in one of the caches; make and keep it where it is missing."""
+        return cached(cache, key=lambda: key, lock=self._cache_lock)(make)()
 
     def calibration(self, number: int) -> Calibration:
         """Give a calibration as it decided; it never changes, so it is kept."""

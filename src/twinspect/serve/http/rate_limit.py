@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import math
 import time
-from collections import OrderedDict
 from typing import TYPE_CHECKING, Final
+
+from cachetools import LRUCache
 
 from twinspect.serve.api_errors import ApiError
 
@@ -29,7 +30,7 @@ class RateLimit:
     def __init__(self, per_second: float, clock: Callable[[], float] = time.monotonic) -> None:
         self._rate, self._clock = per_second, clock
         self._most = max(1.0, per_second * BURST_SECONDS)
-        self._left: OrderedDict[str, tuple[float, float]] = OrderedDict()
+        self._left: LRUCache[str, tuple[float, float]] = LRUCache(MOST_CLIENTS)
 
     def check(self, client: str) -> None:
         """Count one request.
@@ -40,12 +41,10 @@ class RateLimit:
         if not self._rate:
             return
         now = self._clock()
-        left, then = self._left.pop(client, (self._most, now))
+        left, then = self._left.get(client, (self._most, now))
         left = min(self._most, left + (now - then) * self._rate)
         enough = left >= 1
         self._left[client] = (left - enough, now)
-        if len(self._left) > MOST_CLIENTS:
-            self._left.popitem(last=False)
         if not enough:
             seconds = math.ceil((1 - left) / self._rate)
             raise ApiError(

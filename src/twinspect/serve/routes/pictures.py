@@ -69,7 +69,7 @@ def image(
 def thumbnail(here: Here, _: Viewer, number: Number) -> Response:
     """Give a picture of at most 256 pixels a side."""
     row = here.inspection(number)
-    data = here.thumbnails.get(row.image_sha256, lambda: _small(_pixels(here, row)), len)
+    data = here.cached(here.thumbnails, row.image_sha256, lambda: _small(_pixels(here, row)))
     return Response(data, media_type="image/jpeg")
 
 
@@ -103,7 +103,7 @@ def anomaly_map(
     served = _same_model(here, row)
     pixels = _pixels(here, row)
     key = (row.image_sha256, row.weights_sha256)
-    values = here.maps.get(key, lambda: _map(served, pixels), lambda array: array.nbytes)
+    values = here.cached(here.maps, key, lambda: _map(served, pixels))
     if form == "npz":
         return Response(_npz(values), media_type="application/x-npz")
     low_high = here.calibration(row.calibration_id or served.active.id).map_range
