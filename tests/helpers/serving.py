@@ -14,7 +14,7 @@ from PIL import Image
 from starlette.testclient import TestClient
 
 from drawn_parts import blemish, stripes
-from twinspect.serve.server import Running, Server, running
+from twinspect.serve.server import RunningServer, Server, running_server
 from twinspect.serve.settings import Settings
 
 if TYPE_CHECKING:
@@ -45,7 +45,7 @@ class Site:
         return found
 
     @property
-    def served(self) -> Any:
+    def worker(self) -> Any:
         return next(iter(self.context.registry))
 
 
@@ -58,7 +58,7 @@ def site(model: Path, folder: Path, **changes: Any) -> Iterator[Site]:
         "rate_limit": 0.0,
     }
     with ExitStack() as stack:
-        parts = stack.enter_context(running(Settings(**{**defaults, **changes})))
+        parts = stack.enter_context(running_server(Settings(**{**defaults, **changes})))
         # As uvicorn does, errors end in an answer and not in the client's face. Entered, the client has one event
         # loop for all of a test's threads, as a server has.
         client = TestClient(parts.app, "http://127.0.0.1:8000", raise_server_exceptions=False)
@@ -86,7 +86,7 @@ def code(answer: Any) -> tuple[int, str]:
 @contextmanager
 def listening(here: Site, seconds: float = 60) -> Iterator[str]:
     """Answer over the network as well, on a free port; gives the address."""
-    server = Server(Running(here.context, here.app), Settings(models=("any",), data=Path(), port=0))
+    server = Server(RunningServer(here.context, here.app), Settings(models=("any",), data=Path(), port=0))
     thread = threading.Thread(target=server.run, daemon=True)
     thread.start()
     end = time.monotonic() + seconds

@@ -366,7 +366,7 @@ class Handler(BaseHTTPRequestHandler):
             self.json(post(self.world, path, json.loads(body)))
 
 
-def served(world: World) -> Iterator[str]:
+def serve_world(world: World) -> Iterator[str]:
     """Serve a world on a free port, for a fixture to yield the address from."""
     server = ThreadingHTTPServer(("127.0.0.1", 0), type("Own", (Handler,), {"world": world}))
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True)

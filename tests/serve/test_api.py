@@ -18,7 +18,7 @@ from serving import Site, bad, code, good, png, site
 from twinspect.calibration.conformal import Calibration
 from twinspect.inference.torch_engine import TorchEngine
 from twinspect.serve.http.tokens import add_token
-from twinspect.serve.scoring.model_worker import Loaded
+from twinspect.serve.scoring.model_worker import ModelVersion
 from twinspect.serve.uploads.checks import Limits
 
 if TYPE_CHECKING:
@@ -68,7 +68,7 @@ def test_a_batch_is_scored_as_score_does(shared_site: Site, bundle: Path, tmp_pa
 
 
 def test_waiting_images_are_scored_together(shared_site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
-    served, sizes, go = shared_site.served, [], threading.Event()
+    worker, sizes, go = shared_site.worker, [], threading.Event()
     whole = TorchEngine.score
 
     def counting(engine: TorchEngine, read: Any, *, maps: bool) -> Any:
@@ -82,7 +82,7 @@ def test_waiting_images_are_scored_together(shared_site: Site, monkeypatch: pyte
     until(lambda: sizes)
     for each in askers[1:]:
         each.start()
-    until(lambda: len(served.queue._waiting) == 8)
+    until(lambda: len(worker.queue._waiting) == 8)
     go.set()
     for each in askers:
         each.join(60)
@@ -318,7 +318,7 @@ def test_over_time(bundle: Path, tmp_path: Path) -> None:
         scores = client.get(f"{path}/scores").json()
         assert scores["recent"] == [row["score"] for row in rows]
         assert scores["defect"] == [rows[9]["score"]]
-        assert scores["calibration"] == list(here.served.active.calibration.scores)
+        assert scores["calibration"] == list(here.worker.active.calibration.scores)
         told = client.get(f"{path}/whatif", params={"rate": 0.5}).json()
         above = [row["id"] for row in rows if row["score"] > told["threshold"]]
         assert told["anomalous_recent"] == len(above)
@@ -340,7 +340,7 @@ def test_what_was_accepted_is_scored_after_a_restart(bundle: Path, tmp_path: Pat
         stored = store.archive.put(bad(2), ".png", 48, 48)
         row = store.accept(model.id, stored, name="left")
     with site(bundle, tmp_path) as here:
-        until(lambda: not here.served.queue.length)
+        until(lambda: not here.worker.queue.length)
         found = here.client.get(f"/v1/inspections/{row.id}").json()
         assert found["state"] == "done"
         assert found["score"] == here.scored(bad(2))[0]["score"]
@@ -444,8 +444,8 @@ def test_a_changed_model_is_loaded_and_a_broken_one_is_not(bundle: Path, tmp_pat
         assert told["calibration"]["false_alarm_rate"] == 0.5
         assert here.scored(good(1))[0]["threshold"] == again.calibration_.threshold
         assert here.client.get(first["map_url"]).status_code == 200
-        old = here.served.loaded
-        here.served._loaded = Loaded(old.judge, "0" * 64, old.stamp)
+        old = here.worker.version
+        here.worker._version = ModelVersion(old.detector, "0" * 64, old.folder_state)
         assert code(here.client.get(first["map_url"])) == (409, "model_changed")
 
 
@@ -495,7 +495,7 @@ def test_who_may_do_what(bundle: Path, tmp_path: Path) -> None:
         assert [ask(role, "POST", path, **dry) for role in (None, "view", "admin")] == [401, 200, 200]
         changing = [ask(role, "POST", path, json=body) for role in ("view", "inspect", "admin")]
         assert changing == [403, 403, 200]
-        assert len(here.context.store.calibrations(here.served.id)) == 2
+        assert len(here.context.store.calibrations(here.worker.id)) == 2
         assert [ask(None, "GET", path) for path in ("/healthz", "/readyz", "/metrics")] == [200, 200, 401]
         assert (
             here.client.get(

@@ -89,7 +89,7 @@ def test_a_database_of_a_newer_twinspect_is_left_alone(database: str, tmp_path: 
 @pytest.mark.parametrize(
     ("url", "message"),
     [
-        ("store.db", "that is no URL of a database; there are sqlite:///FILE and postgresql://"),
+        ("store.db", "this is not the URL of a database; supported are sqlite:///FILE and postgresql://"),
         ("mysql://me:secret@host/parts", "no database of kind 'mysql'"),
         ("sqlite://", "give SQLite a file"),
         ("sqlite:///:memory:", "give SQLite a file"),

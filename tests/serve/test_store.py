@@ -90,7 +90,7 @@ def test_an_inspection_from_acceptance_to_result(store: Store, clock: Clock) -> 
     assert after.scored_at is not None
     assert after.scored_at - row.accepted_at > timedelta(days=1)
     assert (after.state, after.score, after.p_value) == ("done", 1.25, done.p_value)
-    assert (after.is_anomalous, after.looks, after.weights_sha256) == (False, {"mean": 1.25}, WEIGHTS)
+    assert (after.is_anomalous, after.statistics, after.weights_sha256) == (False, {"mean": 1.25}, WEIGHTS)
     assert store.queued(model.id) == []
 
 
@@ -119,15 +119,17 @@ def test_a_score_that_is_no_number_fails(store: Store, score: float | None) -> N
     store.finish([Finished(row.id, WEIGHTS, None, score, 0.5, True, 1.0, None, {"mean": math.nan})])
     after = store.inspection(row.id)
     assert (after.state, after.score, after.is_anomalous) == ("failed", None, None)
-    assert "no finite number" in str(after.error)
+    assert "not a finite number" in str(after.error)
 
 
 def test_looks_that_are_no_numbers_are_left_out(store: Store) -> None:
     model = register(store)
     row = accept(store, model, 1)
-    looks = {"mean": 1.0, "sharpness": math.nan}
-    store.finish([Finished(row.id, WEIGHTS, model.active_calibration_id, 0.1, 0.5, False, 1.0, None, looks)])
-    assert store.inspection(row.id).looks == {"mean": 1.0}
+    statistics = {"mean": 1.0, "sharpness": math.nan}
+    store.finish(
+        [Finished(row.id, WEIGHTS, model.active_calibration_id, 0.1, 0.5, False, 1.0, None, statistics)]
+    )
+    assert store.inspection(row.id).statistics == {"mean": 1.0}
 
 
 def test_a_source_key_is_accepted_once_a_model(store: Store) -> None:
@@ -157,8 +159,8 @@ def test_what_arrived_in_a_folder_is_found_by_its_beginning_as_it_is_written(sto
         accept(store, model, number, source="watch", source_key=key)
     accept(store, model, len(keys), source="web")
 
-    def found(**wanted: Any) -> list[str | None]:
-        return [row.source_key for row in store.search(Filter(**wanted)).rows]
+    def found(**criteria: Any) -> list[str | None]:
+        return [row.source_key for row in store.search(Filter(**criteria)).rows]
 
     assert found(folder="/in/li_e") == [keys[1], keys[0]]
     assert found(folder="/in/li_e/sub") == [keys[1]]
@@ -306,9 +308,9 @@ def test_every_filter_finds_its_rows(store: Store, clock: Clock) -> None:
         Filter(image_sha256=high.image_sha256): [high],
         Filter(model="bottle", decision="anomalous", feedback="good"): [high],
     }
-    for wanted, rows in expected.items():
-        page = store.search(wanted)
-        assert ([row.id for row in page.rows], page.total) == ([row.id for row in rows], len(rows)), wanted
+    for criteria, rows in expected.items():
+        page = store.search(criteria)
+        assert ([row.id for row in page.rows], page.total) == ([row.id for row in rows], len(rows)), criteria
 
 
 def test_filters_that_mean_nothing_are_refused(store: Store) -> None:
@@ -376,7 +378,7 @@ def test_scores_come_in_the_order_of_scoring_and_only_by_present_weights(store: 
     assert found.scores.tolist() == [0.5, 9.5]
     assert found.is_anomalous.tolist() == [False, True]
     assert (found.categories, found.verdicts) == (("", "left"), (None, "good"))
-    assert found.looks == ({"mean": 0.5}, {"mean": 9.5})
+    assert found.statistics == ({"mean": 0.5}, {"mean": 9.5})
     assert store.scores(model.id, limit=1).ids.tolist() == [early.id]
     assert store.scores(model.id, since=found.scored_at[1]).ids.tolist() == [early.id]
     assert store.scores(model.id, verdict="good").ids.tolist() == [early.id]
@@ -393,7 +395,7 @@ def test_windows_never_move(store: Store) -> None:
     assert after == [*before, [8.0, 9.0, 10.0, 11.0]]
     assert [w.scores.tolist() for w in store.windows(model.id, size=4, limit=1)] == after[-1:]
     assert store.windows(model.id, size=40) == []
-    with pytest.raises(ConfigError, match="at least one score"):
+    with pytest.raises(ConfigError, match="must be at least 1"):
         store.windows(model.id, size=0)
 
 
@@ -413,8 +415,8 @@ def test_the_database_itself_refuses_to_rewrite_history(store: Store, table: str
 
 def test_notes_are_read_newest_first(store: Store) -> None:
     model = register(store)
-    store.note("ann", "start", "shift", details={"port": 8000})
-    store.note("bob", "stop", "end of shift", model_id=model.id)
+    store.add_audit_entry("ann", "start", "shift", details={"port": 8000})
+    store.add_audit_entry("bob", "stop", "end of shift", model_id=model.id)
     stop, start, bundle = store.audit()
     assert (stop.who, start.details, bundle.action) == ("bob", {"port": 8000}, "bundle")
     assert [row.action for row in store.audit(model.id)] == ["stop", "bundle"]

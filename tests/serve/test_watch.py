@@ -19,14 +19,14 @@ from drawn_parts import blemish, stripes, write_image
 from twinspect.cli import main
 from twinspect.errors import MissingExtraError
 from twinspect.images.statistics import ImageStatistics, image_statistics
-from twinspect.serve.watch.folder_scan import Arrival, UnfinishedFiles, arrivals
+from twinspect.serve.watch.folder_scan import Arrival, UnfinishedFiles, scan_folder
 
 pytest.importorskip("sqlalchemy")
 
-from twinspect.serve.scoring.model_registry import Registry
-from twinspect.serve.scoring.model_worker import Loaded, load_version
+from twinspect.serve.scoring.model_registry import ModelRegistry
+from twinspect.serve.scoring.model_worker import ModelVersion, load_version
 from twinspect.serve.store import Filter, Store
-from twinspect.serve.store.text import spelt
+from twinspect.serve.store.text import storable_text
 from twinspect.serve.watch.camera import Camera, open_capture
 from twinspect.serve.watch.watcher import CameraWatch, FolderWatch, Intake, Tally, watch
 
@@ -47,7 +47,7 @@ def model(parts: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def loaded(model: Path) -> Loaded:
+def version(model: Path) -> ModelVersion:
     """The same, loaded once."""
     return load_version(model, "torch", "cpu")
 
@@ -58,11 +58,11 @@ class Line:
     def __init__(self, folder: Path, model: Path, data: Path) -> None:
         self.folder, self.now, self.tally, self.stop = folder, 0.0, Tally(), threading.Event()
         self.store = Store(None, data)
-        self.registry = Registry(
+        self.registry = ModelRegistry(
             [model], self.store, runtime="torch", device="cpu", on_results=self.tally.told
         )
-        self.served = next(iter(self.registry))
-        self.intake = Intake(self.store, self.served, "", self.stop, self.tally.told)
+        self.worker = next(iter(self.registry))
+        self.intake = Intake(self.store, self.worker, "", self.stop, self.tally.told)
         self.watch = FolderWatch(self.intake, folder, leave_out=[data], grace=30, clock=lambda: self.now)
         self.registry.start()
 
@@ -80,10 +80,10 @@ class Line:
 
 @pytest.fixture
 def line(
-    model: Path, loaded: Loaded, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    model: Path, version: ModelVersion, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> Iterator[Callable[[], Line]]:
     """Start watchers of one folder and one store; all are ended."""
-    monkeypatch.setattr("twinspect.serve.scoring.model_worker.load_version", lambda *_: loaded)
+    monkeypatch.setattr("twinspect.serve.scoring.model_worker.load_version", lambda *_: version)
     made: list[Line] = []
     (tmp_path / "in").mkdir()
 
@@ -104,13 +104,13 @@ def test_images_are_listed_below_folders_and_links_and_nothing_else(tmp_path: Pa
         (tmp_path / name).parent.mkdir(exist_ok=True)
         (tmp_path / name).write_bytes(b"12345")
     (tmp_path / "sub" / "circle").symlink_to(tmp_path)
-    found = list(arrivals(tmp_path, leave_out=[tmp_path / "own"]))
+    found = list(scan_folder(tmp_path, leave_out=[tmp_path / "own"]))
     assert sorted(each.path for each in found) == [str(tmp_path / n) for n in ("a.png", "b.JPG", "sub/e.tif")]
     about = (tmp_path / "a.png").stat()
     first = min(found, key=lambda each: each.path)
     assert first.key == f"{tmp_path}/a.png|{about.st_mtime_ns}|5"
-    assert list(arrivals(tmp_path / "missing")) == []
-    assert spelt("a\udcff") == "a\\udcff"
+    assert list(scan_folder(tmp_path / "missing")) == []
+    assert storable_text("a\udcff") == "a\\udcff"
 
 
 def test_a_file_is_tried_when_two_looks_agree_and_once_more_at_the_end_of_its_grace() -> None:
@@ -139,7 +139,7 @@ def test_the_oldest_comes_first() -> None:
 # A folder --------------------------------------------------------------------------------------------------------
 
 
-def test_files_are_scored_once_with_looks_and_are_left_alone(line: Any, loaded: Loaded) -> None:
+def test_files_are_scored_once_with_looks_and_are_left_alone(line: Any, version: ModelVersion) -> None:
     first = line()
     write_image(first.folder / "good.png", WHOLE)
     write_image(first.folder / "sub" / "bad.png", blemish(stripes(2)))
@@ -149,9 +149,9 @@ def test_files_are_scored_once_with_looks_and_are_left_alone(line: Any, loaded: 
     bad, good = first.rows()
     assert [bad.name, bad.state, good.name, good.state] == ["bad.png", "done", "good.png", "done"]
     assert good.source == "watch"
-    assert good.looks == image_statistics(WHOLE)._asdict()
-    assert set(good.looks) == set(ImageStatistics._fields)
-    expected = loaded.judge.score([first.folder / "good.png", first.folder / "sub" / "bad.png"]).image
+    assert good.statistics == image_statistics(WHOLE)._asdict()
+    assert set(good.statistics) == set(ImageStatistics._fields)
+    expected = version.detector.score([first.folder / "good.png", first.folder / "sub" / "bad.png"]).image
     np.testing.assert_allclose([good.score, bad.score], expected, rtol=1e-4)
     assert (first.tally.scored, first.tally.failed) == (2, 0)
     assert {path: (path.read_bytes(), path.stat()) for path in before} == before
@@ -177,7 +177,7 @@ def test_what_was_accepted_and_not_scored_is_scored_at_the_next_start(
     first = line()
     with monkeypatch.context() as patch:
         patch.setattr(
-            first.served.queue, "put", lambda *_: first.served.queue.release(1)
+            first.worker.queue, "put", lambda *_: first.worker.queue.release(1)
         )  # killed in between
         write_image(first.folder / "a.png", WHOLE)
         first.look(), first.look()
@@ -245,8 +245,10 @@ def test_many_known_files_cost_one_query_and_no_reading(line: Any, monkeypatch: 
     first = line()
     for number in range(300):
         (first.folder / f"{number}.png").write_bytes(b"x")
-    first.watch._known = {each.key for each in arrivals(first.folder)}
-    monkeypatch.setattr("twinspect.serve.watch.watcher._read", lambda _: pytest.fail("a known file was read"))
+    first.watch._known = {each.key for each in scan_folder(first.folder)}
+    monkeypatch.setattr(
+        "twinspect.serve.watch.watcher._read_file", lambda _: pytest.fail("a known file was read")
+    )
     monkeypatch.setattr(first.store, "accept", lambda *_, **__: pytest.fail("the store was asked"))
     assert [first.look(), first.look()] == [0, 0]
 
@@ -365,7 +367,7 @@ def test_every_picture_of_a_camera_is_an_inspection(line: Any) -> None:
     own.end()
     rows = own.rows()
     assert [row.name for row in rows] == ["camera 0 1.png", "camera 0 2.png", "camera 0 3.png"]
-    assert rows[0].looks == image_statistics(WHOLE)._asdict()
+    assert rows[0].statistics == image_statistics(WHOLE)._asdict()
     assert rows[0].score == pytest.approx(rows[2].score, rel=1e-5)  # their batches may differ in size
     assert rows[0].image_sha256 == rows[2].image_sha256
 

@@ -118,7 +118,7 @@ def test_a_watched_folder_shows_its_own_images(bundle: Path, browser: Browser, t
 
 def test_threshold_and_back(page: Page, here: Site) -> None:
     here.scored(*(good(500 + seed) for seed in range(6)), *(bad(600 + seed) for seed in range(3)))
-    first = here.served.active
+    first = here.worker.active
     page.goto("/#/threshold")
     page.get_by_label("False-alarm rate").press("End")
     page.get_by_text("Decisions that change").wait_for()
@@ -129,7 +129,7 @@ def test_threshold_and_back(page: Page, here: Site) -> None:
     page.get_by_label("Reason, for the record").fill("new lamp")
     page.get_by_role("button", name="Apply", exact=True).click()
     page.get_by_role("cell", name="local: new lamp").wait_for()
-    second = here.served.active
+    second = here.worker.active
     assert second.parent_id == first.id
     assert second.calibration.false_alarm_rate == pytest.approx(rate, abs=1e-3)
     assert second.calibration.threshold < first.calibration.threshold
@@ -137,8 +137,8 @@ def test_threshold_and_back(page: Page, here: Site) -> None:
     page.get_by_label("Reason, for the record").fill("too many alarms")
     page.get_by_role("button", name="Roll back", exact=True).click()
     page.get_by_role("cell", name="local: too many alarms").wait_for()
-    assert here.served.active.calibration == first.calibration
-    actions = [row.action for row in here.context.store.audit(here.served.id, 10)]
+    assert here.worker.active.calibration == first.calibration
+    actions = [row.action for row in here.context.store.audit(here.worker.id, 10)]
     assert len(actions) == 3
 
 
@@ -148,7 +148,7 @@ def test_a_proposal_from_images_that_people_called_good(page: Page, here: Site) 
         assert here.client.post("/v1/feedback", json=said).status_code == 200
     page.goto("/#/threshold")
     page.get_by_label("Rank against").select_option("confirmed+calibration")
-    images = 12 + len(here.served.active.calibration.scores)
+    images = 12 + len(here.worker.active.calibration.scores)
     page.get_by_text(f"From {images} good images").wait_for()
 
 

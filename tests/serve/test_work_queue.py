@@ -9,7 +9,7 @@ import pytest
 
 from twinspect.serve.api_errors import ApiError
 from twinspect.serve.http.rate_limit import RateLimit
-from twinspect.serve.scoring.work_queue import LONGEST_RETRY, WorkQueue
+from twinspect.serve.scoring.work_queue import MAX_RETRY_AFTER, WorkQueue
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -58,7 +58,7 @@ def test_a_full_queue_says_when_to_come_back() -> None:
         queue.reserve(1)
     assert found.value.code == "queue_full"
     assert found.value.status == 429
-    assert 1 <= int(found.value.headers["Retry-After"]) <= LONGEST_RETRY
+    assert 1 <= int(found.value.headers["Retry-After"]) <= MAX_RETRY_AFTER
     bench.go.set()
     assert [future.result(10) for future in futures] == [0, 10, 20]
     assert put(queue, 5) == [50]
@@ -79,7 +79,7 @@ def test_places_that_were_not_used_are_free_again() -> None:
 
 def test_too_many_pixels_in_memory_is_full_too() -> None:
     bench = Bench()
-    queue = WorkQueue("test", bench, weigh=lambda item: item, most_weight=100)
+    queue = WorkQueue("test", bench, weigh=lambda item: item, max_weight=100)
     queue.reserve(1)
     (future,) = queue.put(101)
     with pytest.raises(ApiError, match="wait"):

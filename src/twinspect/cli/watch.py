@@ -24,7 +24,7 @@ def run(options: argparse.Namespace) -> Outcome:
     """Watch until told to stop; what was accepted by then is scored first."""
     _check(options)
     check_installed()
-    from twinspect.serve.scoring.model_registry import Registry
+    from twinspect.serve.scoring.model_registry import ModelRegistry
     from twinspect.serve.store import Store
     from twinspect.serve.watch.camera import Camera
     from twinspect.serve.watch.watcher import Intake, Tally, watch
@@ -33,13 +33,13 @@ def run(options: argparse.Namespace) -> Outcome:
     camera = Camera(options.camera) if options.camera else None
     tally, stop = Tally(), _stopped_by_signals()
     with Store(options.db, Path(options.data)) as store:
-        registry = Registry(
+        registry = ModelRegistry(
             [options.model], store, runtime=options.runtime, device=options.device, on_results=tally.told
         )
-        served = next(iter(registry))
-        if options.category and options.category not in served.categories:
-            raise unknown_name("category", options.category, served.categories)
-        intake = Intake(store, served, options.category, stop, tally.told)
+        worker = next(iter(registry))
+        if options.category and options.category not in worker.categories:
+            raise unknown_name("category", options.category, worker.categories)
+        intake = Intake(store, worker, options.category, stop, tally.told)
         source = _source(options, intake, camera)
         registry.start()
         try:

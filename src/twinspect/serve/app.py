@@ -14,18 +14,18 @@ from starlette.exceptions import HTTPException
 from twinspect._version import __version__
 from twinspect.errors import NotStoredError, StoreError
 from twinspect.serve.api_errors import ApiError
-from twinspect.serve.http.monitoring import Counted
-from twinspect.serve.http.request_guard import Guard, mistake
+from twinspect.serve.http.monitoring import RequestCounter
+from twinspect.serve.http.request_guard import Guard, internal_error
 from twinspect.serve.routes import (
     actors,
     feedback,
     health,
+    inspection_images,
     inspections,
     models,
-    over_time,
-    pictures,
     score,
     thresholds,
+    trends,
 )
 from twinspect.serve.routes.page import add_page
 
@@ -45,7 +45,7 @@ image is anomalous where its score is above the threshold that the promised fals
 
 Errors are `{"error": {"code", "message"}}`; codes are stable names. Where the server says 429 or 503, `Retry-After`
 says when to ask again, and nothing of the request was kept."""
-_ROUTES = (health, actors, models, score, inspections, pictures, feedback, thresholds, over_time)
+_ROUTES = (health, actors, models, score, inspections, inspection_images, feedback, thresholds, trends)
 
 
 def build_app(context: Context) -> FastAPI:
@@ -62,31 +62,35 @@ def build_app(context: Context) -> FastAPI:
     for each in _ROUTES:
         app.include_router(each.ROUTER)
     add_page(app)
-    _tell_errors(app)
+    _add_error_handlers(app)
     return app
 
 
-def guarded(app: FastAPI, context: Context, hosts: Hosts, rate: RateLimit) -> ASGIApp:
+def guard_app(app: FastAPI, context: Context, hosts: Hosts, rate: RateLimit) -> ASGIApp:
     """Put what every request passes around an application."""
-    return Guard(Counted(app, context.metrics), hosts, rate, context.limits.body_bytes)
+    return Guard(RequestCounter(app, context.metrics), hosts, rate, context.limits.body_bytes)
 
 
-def _tell_errors(app: FastAPI) -> None:
+def _add_error_handlers(app: FastAPI) -> None:
     """Make every error the same kind of answer, without anything of the server's inside."""
-    app.add_exception_handler(ApiError, lambda _, error: _answer(error))
-    app.add_exception_handler(HTTPException, lambda _, error: _answer(_of_http(error)))
-    app.add_exception_handler(RequestValidationError, lambda _, error: _answer(_of_validation(error)))
-    app.add_exception_handler(NotStoredError, lambda _, error: _answer(ApiError("not_found", str(error))))
-    app.add_exception_handler(Exception, lambda _, __: _answer(mistake()))
+    app.add_exception_handler(ApiError, lambda _, error: _error_response(error))
+    app.add_exception_handler(HTTPException, lambda _, error: _error_response(_http_error(error)))
+    app.add_exception_handler(
+        RequestValidationError, lambda _, error: _error_response(_validation_error(error))
+    )
+    app.add_exception_handler(
+        NotStoredError, lambda _, error: _error_response(ApiError("not_found", str(error)))
+    )
+    app.add_exception_handler(Exception, lambda _, __: _error_response(internal_error()))
     for kind in (StoreError, SQLAlchemyError, OSError):
-        app.add_exception_handler(kind, lambda _, error: _answer(_of_store(error)))
+        app.add_exception_handler(kind, lambda _, error: _error_response(_store_error(error)))
 
 
-def _answer(refusal: Any) -> JSONResponse:
+def _error_response(refusal: Any) -> JSONResponse:
     return JSONResponse(refusal.body, refusal.status, headers=refusal.headers)
 
 
-def _of_http(error: Any) -> ApiError:
+def _http_error(error: Any) -> ApiError:
     """Say what the router could not do."""
     code = {404: "not_found", 405: "method_not_allowed", 400: "bad_request"}.get(
         error.status_code, "bad_request"
@@ -96,7 +100,7 @@ def _of_http(error: Any) -> ApiError:
     return refusal
 
 
-def _of_validation(error: Any) -> ApiError:
+def _validation_error(error: Any) -> ApiError:
     """Name the first mistake of a request, without repeating what came."""
     found = error.errors()
     place = ".".join(str(part) for part in found[0]["loc"])
@@ -106,7 +110,7 @@ def _of_validation(error: Any) -> ApiError:
     )
 
 
-def _of_store(error: Any) -> ApiError:
+def _store_error(error: Any) -> ApiError:
     LOG.error("the store cannot be used: %s", error, exc_info=error)
     return ApiError(
         "store_unavailable", "the store cannot be used just now; the server's log says why", retry_after=5

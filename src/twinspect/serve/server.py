@@ -11,13 +11,13 @@ from typing import TYPE_CHECKING, Any, Final
 
 import uvicorn
 
-from twinspect.serve.app import build_app, guarded
+from twinspect.serve.app import build_app, guard_app
 from twinspect.serve.http.context import Context
 from twinspect.serve.http.monitoring import Metrics
 from twinspect.serve.http.rate_limit import RateLimit
 from twinspect.serve.http.request_guard import Hosts
 from twinspect.serve.http.tokens import read_tokens
-from twinspect.serve.scoring.model_registry import Registry
+from twinspect.serve.scoring.model_registry import ModelRegistry
 from twinspect.serve.store import Retention, Store
 from twinspect.serve.watch.folder_scan import folder_names
 from twinspect.serve.watch.watcher import FolderWatch, Intake, watch
@@ -32,12 +32,12 @@ if TYPE_CHECKING:
     from twinspect.serve.settings import Settings
 
 LOG = logging.getLogger(__name__)
-BETWEEN_RETENTIONS: Final = 600.0
+RETENTION_INTERVAL: Final = 600.0
 """Seconds."""
 
 
 @dataclass(frozen=True)
-class Running:
+class RunningServer:
     """A server's parts, ready to answer.
 
     Attributes:
@@ -50,7 +50,7 @@ class Running:
 
 
 @contextmanager
-def running(settings: Settings) -> Iterator[Running]:
+def running_server(settings: Settings) -> Iterator[RunningServer]:
     """Open the store, load the models and take up what waits; in the end, score what was accepted and close.
 
     Raises:
@@ -59,7 +59,7 @@ def running(settings: Settings) -> Iterator[Running]:
     tokens = read_tokens(settings.token_file) if settings.token_file else None
     metrics = Metrics()
     with Store(settings.db, settings.data) as store:
-        registry = Registry(
+        registry = ModelRegistry(
             settings.models,
             store,
             runtime=settings.runtime,
@@ -68,14 +68,16 @@ def running(settings: Settings) -> Iterator[Running]:
             on_results=metrics.batch,
         )
         metrics.watch(registry)
-        context = Context(store, registry, metrics, tokens, settings.limits, _watched(settings, registry))
+        context = Context(
+            store, registry, metrics, tokens, settings.limits, _watched_folders(settings, registry)
+        )
         hosts = Hosts.of(settings.host, settings.allow_hosts)
-        app = guarded(build_app(context), context, hosts, RateLimit(settings.rate_limit))
+        app = guard_app(build_app(context), context, hosts, RateLimit(settings.rate_limit))
         registry.start()
-        ended = _keep_room(store, settings)
+        ended = _start_retention(store, settings)
         _watch_folders(context, settings, ended)
         try:
-            yield Running(context, app)
+            yield RunningServer(context, app)
         finally:
             ended.set()
             context.stopping = True
@@ -90,7 +92,7 @@ class Server(uvicorn.Server):
         settings: where it listens.
     """
 
-    def __init__(self, parts: Running, settings: Settings) -> None:
+    def __init__(self, parts: RunningServer, settings: Settings) -> None:
         super().__init__(
             uvicorn.Config(
                 parts.app,
@@ -116,7 +118,7 @@ class Server(uvicorn.Server):
         """Listen, and say where."""
         await super().startup(sockets)
         if self.started:
-            names = ", ".join(served.name for served in self._context.registry)
+            names = ", ".join(worker.name for worker in self._context.registry)
             # For whoever started it, and for scripts that wait for it.
             sys.stderr.write(f"twinspect: {names} at {self.address} (Ctrl-C ends it)\n")
             sys.stderr.flush()
@@ -138,11 +140,11 @@ class Server(uvicorn.Server):
 def run(settings: Settings) -> None:
     """Serve until told to stop."""
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
-    with running(settings) as parts:
+    with running_server(settings) as parts:
         Server(parts, settings).run()
 
 
-def _watched(settings: Settings, registry: Registry) -> tuple[tuple[str, str, Path], ...]:
+def _watched_folders(settings: Settings, registry: ModelRegistry) -> tuple[tuple[str, str, Path], ...]:
     """Name the watched folders; what arrives in them is scored by the first model."""
     model = next(iter(registry)).name
     folders = list(dict.fromkeys(folder.resolve() for folder in settings.watched))
@@ -152,13 +154,13 @@ def _watched(settings: Settings, registry: Registry) -> tuple[tuple[str, str, Pa
 def _watch_folders(context: Context, settings: Settings, ended: threading.Event) -> None:
     """Score what arrives in the watched folders, each file once, until the event is set."""
     for _, model, folder in context.watched:
-        served, on_results = context.registry.get(model), context.metrics.batch
-        intake = Intake(context.store, served, "", ended, on_results)
+        worker, on_results = context.registry.get(model), context.metrics.batch
+        intake = Intake(context.store, worker, "", ended, on_results)
         source = FolderWatch(intake, folder, leave_out=(settings.data,))
         threading.Thread(target=watch, args=(source, ended), name=f"watch-{folder.name}", daemon=True).start()
 
 
-def _keep_room(store: Store, settings: Settings) -> threading.Event:
+def _start_retention(store: Store, settings: Settings) -> threading.Event:
     """Remove old images now and then, until the event is set."""
     ended = threading.Event()
     retention = Retention(settings.keep_days, settings.keep_gigabytes, settings.keep_days)
@@ -169,7 +171,7 @@ def _keep_room(store: Store, settings: Settings) -> threading.Event:
                 retention.run(store)
             except Exception:
                 LOG.exception("removing old images failed")
-            ended.wait(BETWEEN_RETENTIONS)
+            ended.wait(RETENTION_INTERVAL)
 
     threading.Thread(target=tidy, name="retention", daemon=True).start()
     return ended

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from numpy.random import Generator
     from numpy.typing import NDArray
 
-SHUFFLINGS: Final = 2000
+PERMUTATIONS: Final = 2000
 """How often images are shuffled, the arrangement found included: p-values are multiples of one in so many."""
 _ROUNDING: Final = 1e-4
 """Sums in another order differ by less than this, relatively; such statistics count as equal."""
@@ -44,7 +44,7 @@ class Stratum:
 
 
 @dataclass(frozen=True)
-class Compared:
+class Comparison:
     """What was found.
 
     Attributes:
@@ -60,7 +60,7 @@ class Compared:
     smallest: float
 
 
-def compare(strata: Sequence[Stratum], seed: int) -> Compared:
+def compare(strata: Sequence[Stratum], seed: int) -> Comparison:
     """Compare fresh with reference images, stratum by stratum, in all quantities at once.
 
     Args:
@@ -69,13 +69,13 @@ def compare(strata: Sequence[Stratum], seed: int) -> Compared:
     """
     random = np.random.default_rng(seed)
     kinds = strata[0].fresh.shape[1]
-    sums = np.zeros((SHUFFLINGS, 2 * kinds))
+    sums = np.zeros((PERMUTATIONS, 2 * kinds))
     variance = np.zeros(2 * kinds)
     for each in strata:
         old, new = len(each.reference), len(each.fresh)
         if old and new:
-            marks = _marks(each)
-            sums += _arrangements(random, old, new) @ marks
+            marks = _rank_scores(each)
+            sums += _permutations(random, old, new) @ marks
             variance += (
                 old * new / ((old + new) * (old + new - 1)) * (marks.astype(np.float64) ** 2).sum(axis=0)
             )
@@ -83,20 +83,20 @@ def compare(strata: Sequence[Stratum], seed: int) -> Compared:
     extremes = steps[:, :kinds] ** 2 + steps[:, kinds:] ** 2
     most = extremes.max(axis=1)[:, None]
     p_values = (most >= extremes[0] * (1 - _ROUNDING)).mean(axis=0)
-    return Compared(p_values, steps[0, :kinds], steps[0, kinds:], smallest_p(strata))
+    return Comparison(p_values, steps[0, :kinds], steps[0, kinds:], smallest_p(strata))
 
 
 def smallest_p(strata: Sequence[Stratum]) -> float:
     """Say the smallest p-value that these numbers of images allow: one over the number of ways to part them."""
     logarithms = [_log_ways(len(each.reference), len(each.fresh)) for each in strata]
-    return max(1 / SHUFFLINGS, math.exp(-sum(logarithms)))
+    return max(1 / PERMUTATIONS, math.exp(-sum(logarithms)))
 
 
 def _log_ways(old: int, new: int) -> float:
     return float(special.gammaln(old + new + 1) - special.gammaln(old + 1) - special.gammaln(new + 1))
 
 
-def _marks(stratum: Stratum) -> NDArray[np.float32]:
+def _rank_scores(stratum: Stratum) -> NDArray[np.float32]:
     """Mark every image, the reference's first, by its rank and by its distance from the middle rank: (n + m, 2 K).
 
     The marks of a quantity add up to 0, and do not grow with the number of images (van Elteren's weights).
@@ -108,9 +108,9 @@ def _marks(stratum: Stratum) -> NDArray[np.float32]:
     return marks
 
 
-def _arrangements(random: Generator, old: int, new: int) -> NDArray[np.float32]:
+def _permutations(random: Generator, old: int, new: int) -> NDArray[np.float32]:
     """Say in every row which images count as fresh; the first row is the arrangement found."""
-    lots = random.random((SHUFFLINGS, old + new))
+    lots = random.random((PERMUTATIONS, old + new))
     lots[0] = np.arange(old + new, 0, -1)
     last = np.partition(lots, new - 1, axis=1)[:, new - 1 : new]
     return (lots <= last).astype(np.float32)  # the lowest lots count as fresh

@@ -32,8 +32,8 @@ from scipy import stats
 
 from twinspect.errors import ConfigError
 from twinspect.images.statistics import ImageStatistics
-from twinspect.serve.drift.permutation_test import SHUFFLINGS, Stratum, compare
-from twinspect.serve.drift.wording import in_words, share_in_words
+from twinspect.serve.drift.permutation_test import PERMUTATIONS, Stratum, compare
+from twinspect.serve.drift.wording import quantity_in_words, share_in_words
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -50,7 +50,7 @@ DEFECTS: Final = 0.1
 """So many defects, as a share of all images, are taken for ordinary."""
 SCORE, ANOMALIES = "score", "anomalies"
 """What is called by these names beside the looks: raw scores below the threshold, and the number above it."""
-SMALLEST_RATE: Final = 2 / SHUFFLINGS
+SMALLEST_RATE: Final = 2 / PERMUTATIONS
 
 
 class ScoredInspections(Protocol):
@@ -69,7 +69,7 @@ class ScoredInspections(Protocol):
         """N; empty where none was given."""
 
     @property
-    def looks(self) -> Sequence[Mapping[str, float]]:
+    def statistics(self) -> Sequence[Mapping[str, float]]:
         """N, by the names of :class:`twinspect.images.statistics.ImageStatistics`; empty where they were not kept."""
 
 
@@ -165,7 +165,7 @@ class Drift:
         }
 
 
-def drift(
+def find_drift(
     calibration: Calibration,
     windows: Sequence[ScoredInspections],
     *,
@@ -241,12 +241,12 @@ class _WindowTest:
         self.unknown = len(seen.ids) - self.count
         self.names = (
             reference.names
-            if all(each.keys() >= set(ImageStatistics._fields) for each in seen.looks)
+            if all(each.keys() >= set(ImageStatistics._fields) for each in seen.statistics)
             else (SCORE,)
         )
         table = [
             [score, *(look[name] for name in self.names[1:])]
-            for score, look in zip(seen.scores, seen.looks, strict=True)
+            for score, look in zip(seen.scores, seen.statistics, strict=True)
         ]
         self.values = np.array(table, dtype=np.float64).reshape(len(seen.ids), len(self.names))
         self.compared = compare(self._strata(), seed=int(seen.ids[0])) if self.count else None
@@ -306,7 +306,7 @@ class _WindowTest:
             images[id(own)] = images.get(id(own), 0) + len(came)
         found = np.ones(1)
         for key, own in deciders.items():
-            found = np.convolve(found, _anomalies(own, images[key], defects))
+            found = np.convolve(found, _anomalous_count_pmf(own, images[key], defects))
         return found
 
     def _words(
@@ -318,7 +318,7 @@ class _WindowTest:
             raise AssertionError("a quantity was flagged without being compared")
         place, own = self.names.index(name), quantities[name]
         moved = self.compared.higher[place], self.compared.wider[place]
-        return in_words(name, own.median, own.reference, *map(float, moved))
+        return quantity_in_words(name, own.median, own.reference, *map(float, moved))
 
     def _outside(self, quantities: Mapping[str, DriftQuantity]) -> list[tuple[str, float, float, float]]:
         """Find the looks whose median lies outside of all calibration images that the window is compared with."""
@@ -331,7 +331,7 @@ class _WindowTest:
         ]
 
 
-def _anomalies(own: Calibration, images: int, defects: float) -> NDArray[np.float64]:
+def _anomalous_count_pmf(own: Calibration, images: int, defects: float) -> NDArray[np.float64]:
     """Give the probability of 0 to ``images`` anomalous ones, a share of them defects that are all found.
 
     Among good images the number above the k-th highest of n calibration scores is beta-binomial with k and n + 1 - k.
@@ -345,9 +345,9 @@ def _anomalies(own: Calibration, images: int, defects: float) -> NDArray[np.floa
     return found
 
 
-def _note(calibration: Calibration, looks: Iterable[_WindowTest], rate: float) -> str:
+def _note(calibration: Calibration, statistics: Iterable[_WindowTest], rate: float) -> str:
     """Say what could not be compared, and what no number of alarms would prove."""
-    found = list(looks)
+    found = list(statistics)
     notes = []
     if any(each.compared is not None and each.compared.smallest > rate * (1 - SHARE_PART) for each in found):
         notes.append(

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-MORE_OR_LESS: Final = {
+DIRECTIONS: Final = {
     "score": ("images below the threshold score higher", "images below the threshold score lower"),
     "brightness": ("brighter", "darker"),
     "contrast": ("more contrast", "less contrast"),
@@ -21,11 +21,11 @@ MORE_OR_LESS: Final = {
 }
 
 
-def in_words(name: str, median: float, reference: float, higher: float, wider: float) -> str:
+def quantity_in_words(name: str, median: float, reference: float, higher: float, wider: float) -> str:
     """Say how a quantity differs.
 
     Args:
-        name: of the quantity, one of :data:`MORE_OR_LESS`.
+        name: of the quantity, one of :data:`DIRECTIONS`.
         median: of the window.
         reference: of the calibration.
         higher: by how much the window's values lie higher, in standard deviations; negative for lower.
@@ -36,7 +36,7 @@ def in_words(name: str, median: float, reference: float, higher: float, wider: f
     """
     if abs(wider) > abs(higher):
         return f"{name} varies {'more' if wider > 0 else 'less'} than in calibration; median {median:.4g}"
-    word = MORE_OR_LESS[name][higher < 0]
+    word = DIRECTIONS[name][higher < 0]
     return f"{word} than in calibration: median {median:.4g} instead of {reference:.4g}"
 
 

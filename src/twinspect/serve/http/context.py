@@ -17,7 +17,7 @@ from twinspect.errors import NotStoredError, unknown_name
 from twinspect.serve.api_errors import STATUS, ApiError
 from twinspect.serve.http.schemas import ErrorAnswer
 from twinspect.serve.http.tokens import LOCAL, Actor, Tokens
-from twinspect.serve.store.text import spelt
+from twinspect.serve.store.text import storable_text
 from twinspect.serve.uploads.checks import Limits
 
 if TYPE_CHECKING:
@@ -29,17 +29,17 @@ if TYPE_CHECKING:
 
     from twinspect.calibration.conformal import Calibration
     from twinspect.serve.http.monitoring import Metrics
-    from twinspect.serve.scoring.model_registry import Registry
+    from twinspect.serve.scoring.model_registry import ModelRegistry
     from twinspect.serve.store import InspectionRow, Store
 
 Key = TypeVar("Key")
 Value = TypeVar("Value")
 
-RECEIVING: Final = 16
+CONCURRENT_UPLOADS: Final = 16
 """Uploads that are read at once; others wait on the wire, not in memory."""
 MAPS_BYTES: Final = 128 * 2**20
 THUMBNAILS_BYTES: Final = 32 * 2**20
-DRIFTS: Final = 1000
+DRIFT_RESULTS: Final = 1000
 """How many windows' results are kept."""
 
 
@@ -63,7 +63,7 @@ class Context:
     """
 
     store: Store
-    registry: Registry
+    registry: ModelRegistry
     metrics: Metrics
     tokens: Tokens | None = None
     limits: Limits = field(default_factory=Limits)
@@ -73,9 +73,9 @@ class Context:
         default_factory=lambda: LRUCache(MAPS_BYTES, lambda array: array.nbytes)
     )
     thumbnails: LRUCache[str, bytes] = field(default_factory=lambda: LRUCache(THUMBNAILS_BYTES, len))
-    drifts: LRUCache[tuple[int, int], str | None] = field(default_factory=lambda: LRUCache(DRIFTS))
+    drifts: LRUCache[tuple[int, int], str | None] = field(default_factory=lambda: LRUCache(DRIFT_RESULTS))
     decoding: CapacityLimiter = field(default_factory=lambda: CapacityLimiter(default_workers()))
-    receiving: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(RECEIVING))
+    receiving: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(CONCURRENT_UPLOADS))
     _calibrations: dict[int, Calibration] = field(default_factory=dict)
     _cache_lock: threading.Lock = field(default_factory=threading.Lock)
 
@@ -97,7 +97,7 @@ class Context:
         """
         for called, _, path in self.watched:
             if called == name:
-                return spelt(str(path))
+                return storable_text(str(path))
         known = [called for called, _, _ in self.watched]
         raise ApiError("unknown_folder", str(unknown_name("watched folder", name, known)))
 
@@ -113,17 +113,17 @@ class Context:
             raise ApiError("unknown_inspection", f"no inspection of id {number}") from None
 
 
-def here(request: Request) -> Context:
+def get_context(request: Request) -> Context:
     """Give the server that a request came to."""
     found: Context = request.app.state.context
     return found
 
 
-def needs(role: str) -> Callable[..., Actor]:
+def require_role(role: str) -> Callable[..., Actor]:
     """Make a dependency that lets through whoever has a role, and says who that is."""
 
     def actor(request: Request, _: Annotated[Any, Depends(_BEARER)]) -> Actor:
-        found = _identify(here(request).tokens, request.headers.get("authorization"))
+        found = _identify(get_context(request).tokens, request.headers.get("authorization"))
         check_role(found, role)
         return found
 
@@ -156,15 +156,15 @@ def _identify(tokens: Tokens | None, header: str | None) -> Actor:
 
 _BEARER: Final = HTTPBearer(auto_error=False, description="a token of --add-token; none needed on loopback")
 
-Here = Annotated[Context, Depends(here)]
-Viewer = Annotated[Actor, Depends(needs("view"))]
-Inspector = Annotated[Actor, Depends(needs("inspect"))]
-Admin = Annotated[Actor, Depends(needs("admin"))]
+ContextDep = Annotated[Context, Depends(get_context)]
+Viewer = Annotated[Actor, Depends(require_role("view"))]
+Inspector = Annotated[Actor, Depends(require_role("inspect"))]
+Admin = Annotated[Actor, Depends(require_role("admin"))]
 
 _ALWAYS: Final = ("token_needed", "role_too_low", "rate_limited", "invalid_request", "store_unavailable")
 
 
-def refusals(*codes: str) -> dict[int | str, dict[str, Any]]:
+def error_responses(*codes: str) -> dict[int | str, dict[str, Any]]:
     """Describe the errors of a route for the OpenAPI document."""
     found: dict[int | str, dict[str, Any]] = {}
     for status in sorted({STATUS[code] for code in (*codes, *_ALWAYS)}):

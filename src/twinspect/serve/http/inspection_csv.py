@@ -40,19 +40,19 @@ _FORMULA: Final = ("=", "+", "-", "@", "\t", "\r", "\n")
 _PAGE: Final = 200
 
 
-def csv_lines(here: Context, asked: Filter) -> Iterator[str]:
+def csv_lines(context: Context, criteria: Filter) -> Iterator[str]:
     """Write all that fits a filter, newest first, a page at a time, so that memory does not grow with it."""
-    yield _written([COLUMNS])
+    yield _csv_text([COLUMNS])
     after = None
     while True:
-        page = here.store.search(asked, after, _PAGE)
-        yield _written([_cells(here, row) for row in page.rows])
+        page = context.store.search(criteria, after, _PAGE)
+        yield _csv_text([_cells(context, row) for row in page.rows])
         after = page.next
         if after is None:
             return
 
 
-def safe(value: Any) -> Any:
+def escape_formula(value: Any) -> Any:
     """Make text that a spreadsheet would compute into text that it shows.
 
     >>> safe("=1+1"), safe(-0.5), safe("part 7")
@@ -61,14 +61,14 @@ def safe(value: Any) -> Any:
     return f"'{value}" if isinstance(value, str) and value.startswith(_FORMULA) else value
 
 
-def _cells(here: Context, row: InspectionRow) -> list[Any]:
-    told = present_inspection(here, row).model_dump(mode="json")
+def _cells(context: Context, row: InspectionRow) -> list[Any]:
+    told = present_inspection(context, row).model_dump(mode="json")
     said = told["feedback"] or {}
     told |= {"feedback": said.get("verdict"), "comment": said.get("comment"), "feedback_by": said.get("by")}
-    return [safe(told[name]) for name in COLUMNS]
+    return [escape_formula(told[name]) for name in COLUMNS]
 
 
-def _written(rows: Any) -> str:
+def _csv_text(rows: Any) -> str:
     text = io.StringIO()
     csv.writer(text).writerows(rows)
     return text.getvalue()

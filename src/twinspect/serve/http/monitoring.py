@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-    from twinspect.serve.scoring.model_registry import Registry
+    from twinspect.serve.scoring.model_registry import ModelRegistry
     from twinspect.serve.store import Finished
 
 CONTENT_TYPE: Final = "text/plain; version=0.0.4; charset=utf-8"
@@ -61,9 +61,9 @@ class Metrics:
             registry=self._registry,
         )
 
-    def watch(self, registry: Registry) -> None:
+    def watch(self, registry: ModelRegistry) -> None:
         """Show the state of all models as well."""
-        self._registry.register(_Models(registry))
+        self._registry.register(_ModelCollector(registry))
 
     def batch(self, model: str, finished: Sequence[Finished]) -> None:
         """Count a batch that was scored."""
@@ -78,10 +78,10 @@ class Metrics:
         return generate_latest(self._registry)
 
 
-class _Models(Collector):
+class _ModelCollector(Collector):
     """Reads the models' state when it is asked for."""
 
-    def __init__(self, registry: Registry) -> None:
+    def __init__(self, registry: ModelRegistry) -> None:
         self._models = registry
 
     def collect(self) -> Iterable[GaugeMetricFamily]:
@@ -90,14 +90,14 @@ class _Models(Collector):
         stale = GaugeMetricFamily(
             "twinspect_model_stale", "1 if the folder's newest version could not be loaded", labels=["model"]
         )
-        for served in self._models:
-            length.add_metric([served.name], served.queue.length)
-            limit.add_metric([served.name], served.queue.limit)
-            stale.add_metric([served.name], served.error is not None)
+        for worker in self._models:
+            length.add_metric([worker.name], worker.queue.length)
+            limit.add_metric([worker.name], worker.queue.limit)
+            stale.add_metric([worker.name], worker.error is not None)
         return (length, limit, stale)
 
 
-class Counted:
+class RequestCounter:
     """Counts answers by route, never by path: clients choose paths, and each would be a series of its own."""
 
     def __init__(self, app: ASGIApp, metrics: Metrics) -> None:

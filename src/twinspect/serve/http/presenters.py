@@ -23,9 +23,9 @@ if TYPE_CHECKING:
     from twinspect.serve.store import CalibrationRow, FeedbackRow, InspectionRow
 
 
-def present_inspection(here: Context, row: InspectionRow) -> InspectionAnswer:
+def present_inspection(context: Context, row: InspectionRow) -> InspectionAnswer:
     """Describe an inspection."""
-    own = _decider(here, row)
+    own = _calibration_of(context, row)
     address = f"/v1/inspections/{row.id}"
     there = row.image.removed_at is None
     return InspectionAnswer(
@@ -41,7 +41,7 @@ def present_inspection(here: Context, row: InspectionRow) -> InspectionAnswer:
         p_value=row.p_value,
         is_anomalous=row.is_anomalous,
         threshold=own.threshold if own else None,
-        in_words=rarity(row.p_value, len(own.scores)) if own and row.p_value is not None else None,
+        in_words=p_value_in_words(row.p_value, len(own.scores)) if own and row.p_value is not None else None,
         calibration_id=row.calibration_id,
         width=row.image.width,
         height=row.image.height,
@@ -83,26 +83,26 @@ def present_calibration(row: CalibrationRow, *, active: bool) -> CalibrationAnsw
     )
 
 
-def present_model(served: ModelWorker, drift: str | None) -> ModelAnswer:
+def present_model(worker: ModelWorker, drift: str | None) -> ModelAnswer:
     """Describe a model."""
-    judge = served.loaded.judge
+    detector = worker.version.detector
     return ModelAnswer(
-        name=served.name,
-        method=judge.method,
-        runtime=served.loaded.runtime,
-        teacher=_teacher(judge.about()["teacher"]),
-        calibration=present_calibration(served.active, active=True),
-        categories=served.categories,
-        queue=QueueAnswer(length=served.queue.length, limit=served.queue.limit),
-        error=served.error,
+        name=worker.name,
+        method=detector.method,
+        runtime=worker.version.runtime,
+        teacher=_teacher(detector.about()["teacher"]),
+        calibration=present_calibration(worker.active, active=True),
+        categories=worker.categories,
+        queue=QueueAnswer(length=worker.queue.length, limit=worker.queue.limit),
+        error=worker.error,
         drift=drift,
     )
 
 
-def _decider(here: Context, row: InspectionRow) -> Calibration | None:
+def _calibration_of(context: Context, row: InspectionRow) -> Calibration | None:
     if row.calibration_id is None:
         return None
-    return here.calibration(row.calibration_id).of(row.category)
+    return context.calibration(row.calibration_id).of(row.category)
 
 
 def _teacher(about: Any) -> str:
@@ -112,7 +112,7 @@ def _teacher(about: Any) -> str:
     return str(about["name"] if isinstance(about, dict) else about or "")
 
 
-def rarity(p_value: float, images: int) -> str:
+def p_value_in_words(p_value: float, images: int) -> str:
     """Say a p-value so that somebody at the line understands it.
 
     Args:

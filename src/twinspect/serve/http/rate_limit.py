@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 BURST_SECONDS: Final = 4
 """A client that was quiet may ask so many seconds' worth at once: a page of thumbnails, for instance."""
-MOST_CLIENTS: Final = 10_000
+MAX_CLIENTS: Final = 10_000
 """Clients that are remembered; those that asked longest ago are forgotten first."""
 
 
@@ -30,7 +30,7 @@ class RateLimit:
     def __init__(self, per_second: float, clock: Callable[[], float] = time.monotonic) -> None:
         self._rate, self._clock = per_second, clock
         self._most = max(1.0, per_second * BURST_SECONDS)
-        self._left: LRUCache[str, tuple[float, float]] = LRUCache(MOST_CLIENTS)
+        self._left: LRUCache[str, tuple[float, float]] = LRUCache(MAX_CLIENTS)
 
     def check(self, client: str) -> None:
         """Count one request.

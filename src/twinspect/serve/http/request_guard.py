@@ -22,9 +22,9 @@ if TYPE_CHECKING:
 LOG = logging.getLogger(__name__)
 
 LOOPBACK_NAMES: Final = frozenset({"localhost", "127.0.0.1", "::1"})
-SMALL_BODY: Final = 64 * 1024
+MAX_JSON_BYTES: Final = 64 * 1024
 """Most bytes of a body that is no upload."""
-UPLOADS: Final = "/v1/score"
+UPLOAD_PATH: Final = "/v1/score"
 
 SECURITY_HEADERS: Final = {
     "Content-Security-Policy": "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' blob:; "
@@ -70,12 +70,12 @@ class Hosts:
             name = urlsplit(f"//{header}").hostname or ""
         except ValueError:
             return False
-        return name in self.names or (self.any_number and _is_number(name))
+        return name in self.names or (self.any_number and _is_ip_address(name))
 
 
 def is_loopback(host: str) -> bool:
     """Tell whether only this machine can reach an address."""
-    return host.lower() == "localhost" or (_is_number(host) and ipaddress.ip_address(host).is_loopback)
+    return host.lower() == "localhost" or (_is_ip_address(host) and ipaddress.ip_address(host).is_loopback)
 
 
 class Guard:
@@ -99,7 +99,7 @@ class Guard:
             await self._answer(scope, receive, send)
 
     async def _answer(self, scope: Scope, receive: Receive, send: Send) -> None:
-        guarded = _Guarded(receive, send, self._most_bytes(scope["path"]))
+        guarded = _GuardedRequest(receive, send, self._most_bytes(scope["path"]))
         try:
             self._check(scope)
             guarded.check_length(Headers(scope=scope).get("content-length"))
@@ -110,7 +110,7 @@ class Guard:
             LOG.info("%s %s: the client went away", scope["method"], scope["path"])
         except Exception:
             LOG.exception("%s %s failed", scope["method"], scope["path"])
-            await guarded.refuse(mistake())
+            await guarded.refuse(internal_error())
 
     def _check(self, scope: Scope) -> None:
         headers = Headers(scope=scope)
@@ -124,10 +124,10 @@ class Guard:
         self._rate.check(scope["client"][0] if scope.get("client") else "")
 
     def _most_bytes(self, path: str) -> int:
-        return self._body_bytes if path == UPLOADS else SMALL_BODY
+        return self._body_bytes if path == UPLOAD_PATH else MAX_JSON_BYTES
 
 
-def mistake() -> ApiError:
+def internal_error() -> ApiError:
     """Say that it is not the client's fault, and nothing else."""
     return ApiError("internal_error", "the server made a mistake; its log says which")
 
@@ -141,7 +141,7 @@ def _check_origin(headers: Headers, host: str) -> None:
         raise ApiError("origin_not_allowed", "other sites' pages are not answered; open this server's own")
 
 
-class _Guarded:
+class _GuardedRequest:
     """One request: counts what is read of it, and completes what is sent back."""
 
     def __init__(self, receive: Receive, send: Send, most: int) -> None:
@@ -194,7 +194,7 @@ class _Guarded:
         )
 
 
-def _is_number(host: str) -> bool:
+def _is_ip_address(host: str) -> bool:
     try:
         ipaddress.ip_address(host)
     except ValueError:

@@ -12,20 +12,20 @@ Source = Literal["api", "web", "watch"]
 State = Literal["queued", "done", "failed"]
 
 
-class Answer(BaseModel):
+class ResponseBody(BaseModel):
     """Something that is sent back."""
 
     model_config = ConfigDict(extra="forbid")
 
 
-class ErrorDetail(Answer):
+class ErrorDetail(ResponseBody):
     """Why something was not done."""
 
     code: str = Field(description="a stable name", examples=["image_too_large"])
     message: str = Field(description="what came; what is allowed; what to do")
 
 
-class ErrorAnswer(Answer):
+class ErrorAnswer(ResponseBody):
     """An answer other than the one asked for."""
 
     error: ErrorDetail
@@ -37,14 +37,14 @@ class ScoreErrorAnswer(ErrorAnswer):
     inspections: list[RefusedImage] = Field(default=[], description="each image and its own reason")
 
 
-class RefusedImage(Answer):
+class RefusedImage(ResponseBody):
     """An image of a request that was not taken, beside others that were."""
 
     name: str
     error: ErrorDetail
 
 
-class CalibrationAnswer(Answer):
+class CalibrationAnswer(ResponseBody):
     """A calibration: what ranks scores and decides."""
 
     id: int
@@ -62,14 +62,14 @@ class CalibrationAnswer(Answer):
     map_range: tuple[float, float] = Field(description="a good map's typical pixel and its peak")
 
 
-class QueueAnswer(Answer):
+class QueueAnswer(ResponseBody):
     """How much waits to be scored."""
 
     length: int
     limit: int
 
 
-class ModelAnswer(Answer):
+class ModelAnswer(ResponseBody):
     """A served model."""
 
     name: str
@@ -83,20 +83,20 @@ class ModelAnswer(Answer):
     drift: str | None = Field(description="in words, if production looks unlike the calibration")
 
 
-class ModelsAnswer(Answer):
+class ModelsAnswer(ResponseBody):
     """All served models."""
 
     models: list[ModelAnswer]
 
 
-class ImageAnswer(Answer):
+class ImageAnswer(ResponseBody):
     """Where the image of an inspection is."""
 
     sha256: str
     url: str | None = Field(description="of its original bytes; null once retention removed them")
 
 
-class FeedbackAnswer(Answer):
+class FeedbackAnswer(ResponseBody):
     """What somebody said of an inspection."""
 
     verdict: Verdict
@@ -105,7 +105,7 @@ class FeedbackAnswer(Answer):
     at: datetime
 
 
-class InspectionAnswer(Answer):
+class InspectionAnswer(ResponseBody):
     """One image that was accepted."""
 
     id: int
@@ -131,13 +131,13 @@ class InspectionAnswer(Answer):
     milliseconds: float | None
 
 
-class ScoreAnswer(Answer):
+class ScoreAnswer(ResponseBody):
     """What became of the images of a request, in their order."""
 
     inspections: list[InspectionAnswer | RefusedImage]
 
 
-class InspectionsPage(Answer):
+class InspectionsPage(ResponseBody):
     """Inspections, newest first."""
 
     inspections: list[InspectionAnswer]
@@ -145,7 +145,7 @@ class InspectionsPage(Answer):
     total: int = Field(description="how many fit the filter in all")
 
 
-class ScoresAnswer(Answer):
+class ScoresAnswer(ResponseBody):
     """Raw scores for a histogram."""
 
     calibration: list[float]
@@ -154,7 +154,7 @@ class ScoresAnswer(Answer):
     defect: list[float]
 
 
-class WhatIfAnswer(Answer):
+class WhatIfAnswer(ResponseBody):
     """What another false-alarm rate would have decided about the newest images."""
 
     rate: float
@@ -169,7 +169,7 @@ class WhatIfAnswer(Answer):
     missed_among_confirmed_defects: int
 
 
-class Quantity(Answer):
+class Quantity(ResponseBody):
     """One quantity of a window beside the calibration."""
 
     p_value: float
@@ -179,7 +179,7 @@ class Quantity(Answer):
     )
 
 
-class WindowAnswer(Answer):
+class WindowAnswer(ResponseBody):
     """So many inspections in a row, beside the calibration."""
 
     model_config = ConfigDict(extra="forbid", validate_by_name=True, validate_by_alias=True)
@@ -198,14 +198,14 @@ class WindowAnswer(Answer):
     p_value: float
 
 
-class Reference(Answer):
+class Reference(ResponseBody):
     """The calibration's images."""
 
     count: int
     medians: dict[str, float]
 
 
-class DriftAnswer(Answer):
+class DriftAnswer(ResponseBody):
     """Whether production still looks like what the threshold was set by."""
 
     false_alarm_rate: float = Field(description="share of windows of unchanged production that are flagged")
@@ -216,7 +216,7 @@ class DriftAnswer(Answer):
     note: str = Field(description="what could not be compared, and why")
 
 
-class ProposedCalibration(Answer):
+class ProposedCalibration(ResponseBody):
     """What would decide."""
 
     false_alarm_rate: float
@@ -224,7 +224,7 @@ class ProposedCalibration(Answer):
     promise: str
 
 
-class ProposalAnswer(Answer):
+class ProposalAnswer(ResponseBody):
     """The calibration that would result, and what it would change."""
 
     use: Literal["confirmed", "confirmed+calibration", "calibration"]
@@ -238,20 +238,20 @@ class ProposalAnswer(Answer):
     warnings: list[str] = Field(description="why the promise may not hold")
 
 
-class RecalibrationAnswer(Answer):
+class RecalibrationAnswer(ResponseBody):
     """A proposal, and the calibration it became if it was applied."""
 
     proposal: ProposalAnswer
     calibration: CalibrationAnswer | None
 
 
-class CalibrationsAnswer(Answer):
+class CalibrationsAnswer(ResponseBody):
     """Every calibration of a model, newest first."""
 
     calibrations: list[CalibrationAnswer]
 
 
-class AuditEntry(Answer):
+class AuditEntry(ResponseBody):
     """Something that somebody changed."""
 
     id: int
@@ -262,45 +262,45 @@ class AuditEntry(Answer):
     details: dict[str, Any]
 
 
-class AuditAnswer(Answer):
+class AuditAnswer(ResponseBody):
     """Who changed what, when and why, newest first."""
 
     entries: list[AuditEntry]
 
 
-class FolderAnswer(Answer):
+class FolderAnswer(ResponseBody):
     """A folder that is watched."""
 
     name: str
     model: str
 
 
-class FoldersAnswer(Answer):
+class FoldersAnswer(ResponseBody):
     """All watched folders."""
 
     folders: list[FolderAnswer]
 
 
-class ActorAnswer(Answer):
+class ActorAnswer(ResponseBody):
     """Who asks, as the token file has it."""
 
     name: str
     role: Literal["view", "inspect", "admin"] = Field(description="each may do what those before it may")
 
 
-class HealthAnswer(Answer):
+class HealthAnswer(ResponseBody):
     """Whether the server lives, or takes images."""
 
     status: Literal["ok", "stopping"]
 
 
-class Asked(BaseModel):
+class RequestBody(BaseModel):
     """Something that a client sends."""
 
     model_config = ConfigDict(extra="forbid")
 
 
-class FeedbackAsked(Asked):
+class FeedbackAsked(RequestBody):
     """What somebody says of an inspection."""
 
     inspection_id: int = Field(ge=1, le=2**62)
@@ -308,7 +308,7 @@ class FeedbackAsked(Asked):
     comment: str = Field(default="", max_length=2000)
 
 
-class RecalibrationAsked(Asked):
+class RecalibrationAsked(RequestBody):
     """How to recalibrate."""
 
     use: Literal["confirmed", "confirmed+calibration", "calibration"] = Field(
@@ -320,7 +320,7 @@ class RecalibrationAsked(Asked):
     dry_run: bool = Field(default=False, description="only say what would change")
 
 
-class RollbackAsked(Asked):
+class RollbackAsked(RequestBody):
     """Which calibration to take up again."""
 
     calibration_id: int = Field(ge=1, le=2**62)

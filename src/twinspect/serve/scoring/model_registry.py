@@ -20,11 +20,11 @@ if TYPE_CHECKING:
     from twinspect.serve.store import Finished, Store
 
 LOG = logging.getLogger(__name__)
-LOOK_AGAIN: Final = 1.0
+CHECK_INTERVAL: Final = 1.0
 """Seconds between looks at the folders."""
 
 
-class Registry:
+class ModelRegistry:
     """The models of a server.
 
     Args:
@@ -52,9 +52,9 @@ class Registry:
     ) -> None:
         self._ending = threading.Event()
         self._watcher = threading.Thread(target=self._watch, name="reload", daemon=True)
-        self._served: dict[str, ModelWorker] = {}
-        for name, folder in _named(folders).items():
-            self._served[name] = ModelWorker(
+        self._workers: dict[str, ModelWorker] = {}
+        for name, folder in _folders_by_name(folders).items():
+            self._workers[name] = ModelWorker(
                 name,
                 folder,
                 store,
@@ -65,13 +65,13 @@ class Registry:
             )
 
     def __iter__(self) -> Iterator[ModelWorker]:
-        return iter(self._served.values())
+        return iter(self._workers.values())
 
     def start(self) -> None:
         """Take up what was accepted before and never scored, and begin to watch the folders."""
-        for served in self:
-            if count := served.recover():
-                LOG.info("%s: %d images that were accepted before are scored now", served.name, count)
+        for worker in self:
+            if count := worker.recover():
+                LOG.info("%s: %d images that were accepted before are scored now", worker.name, count)
         self._watcher.start()
 
     def stop(self, timeout: float | None = None) -> bool:
@@ -80,7 +80,7 @@ class Registry:
         if self._watcher.is_alive():
             self._watcher.join(timeout)
         ended = [
-            served.queue.stop(timeout) for served in self
+            worker.queue.stop(timeout) for worker in self
         ]  # each is stopped, whatever became of the others
         return all(ended)
 
@@ -90,9 +90,9 @@ class Registry:
         Raises:
             Refusal: ``unknown_model``.
         """
-        if name not in self._served:
-            raise ApiError("unknown_model", str(unknown_name("model", name, self._served)))
-        return self._served[name]
+        if name not in self._workers:
+            raise ApiError("unknown_model", str(unknown_name("model", name, self._workers)))
+        return self._workers[name]
 
     def choose(self, name: str | None) -> ModelWorker:
         """Find the model that a request names, or the only one there is.
@@ -102,20 +102,20 @@ class Registry:
         """
         if name is not None:
             return self.get(name)
-        if len(self._served) > 1:
-            known = ", ".join(sorted(self._served))
+        if len(self._workers) > 1:
+            known = ", ".join(sorted(self._workers))
             raise ApiError("invalid_request", f"no model was named; give ?model=NAME, one of: {known}")
         return next(iter(self))
 
     def look(self) -> None:
         """Load again what changed on the disk, and take up calibrations that others made active."""
-        for served in self:
-            if not served.reload_if_changed():
+        for worker in self:
+            if not worker.reload_if_changed():
                 with suppress(StoreError, SQLAlchemyError):  # it may be back at the next look
-                    served.refresh()
+                    worker.refresh()
 
     def _watch(self) -> None:
-        while not self._ending.wait(LOOK_AGAIN):
+        while not self._ending.wait(CHECK_INTERVAL):
             self._look_safely()
 
     def _look_safely(self) -> None:
@@ -125,7 +125,7 @@ class Registry:
             LOG.exception("looking for changed models failed")
 
 
-def _named(folders: Sequence[str | Path]) -> dict[str, Path]:
+def _folders_by_name(folders: Sequence[str | Path]) -> dict[str, Path]:
     found: dict[str, Path] = {}
     for folder in map(Path, folders):
         name = folder.resolve().name.removesuffix(".twin")

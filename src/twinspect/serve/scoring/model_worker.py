@@ -34,11 +34,11 @@ if TYPE_CHECKING:
 LOG = logging.getLogger(__name__)
 _STORE_RETRY: Final = 1.0
 """Seconds between tries to keep results while the store does not answer."""
-_TRIES_WHEN_STOPPING: Final = 3
-_EXACT: Final = "fp32"
+_TRIES_WHILE_STOPPING: Final = 3
+_FULL_PRECISION: Final = "fp32"
 """Exports of this precision say what the trained networks say; others are models of their own."""
 
-Stamp = tuple[tuple[str, int, int], ...]
+FolderState = tuple[tuple[str, int, int], ...]
 """What tells versions of a model folder apart without reading them: name, time and size of its records."""
 
 
@@ -61,7 +61,7 @@ class ScoreRequest:
 
 
 @dataclass(frozen=True)
-class Loaded:
+class ModelVersion:
     """One version of a model in memory.
 
     Attributes:
@@ -70,14 +70,14 @@ class Loaded:
         stamp: of the folder as it was read.
     """
 
-    judge: BaseDetector
+    detector: BaseDetector
     weights_sha256: str
-    stamp: Stamp
+    folder_state: FolderState
 
     @property
     def runtime(self) -> str:
         """What it scores with: ``torch``, or the name of an export."""
-        return self.judge.by or "torch"
+        return self.detector.by or "torch"
 
 
 class ModelWorker:
@@ -111,18 +111,18 @@ class ModelWorker:
         self.error: str | None = None
         self._store, self._asked, self._told = store, (runtime, device), on_results
         self._lock = threading.Lock()
-        self._loaded = load_version(folder, runtime, device)
-        self._row = self._register(self._loaded)
+        self._version = load_version(folder, runtime, device)
+        self._row = self._register(self._version)
         self._active = store.active(self._row.id)
-        self._failed: Stamp | None = None
+        self._failed: FolderState | None = None
         self.queue: WorkQueue[ScoreRequest, Finished] = WorkQueue(
             f"score-{name}", self._score, limit=queue_limit, weigh=lambda job: job.weight
         )
 
     @property
-    def loaded(self) -> Loaded:
+    def version(self) -> ModelVersion:
         """The version that scores now."""
-        return self._loaded
+        return self._version
 
     @property
     def id(self) -> int:
@@ -152,14 +152,14 @@ class ModelWorker:
 
     def reload_if_changed(self) -> bool:
         """Load the folder anew if it changed; where that fails the old version stays, and ``error`` says why."""
-        found = stamp(self.folder)
-        if found in (self._loaded.stamp, self._failed):
+        found = folder_state(self.folder)
+        if found in (self._version.folder_state, self._failed):
             return False
         try:
             fresh = load_version(self.folder, *self._asked)
             with self._lock:
                 self._row = self._register(fresh)
-                self._loaded, self._active = fresh, self._store.active(self._row.id)
+                self._version, self._active = fresh, self._store.active(self._row.id)
         except (TwinspectError, OSError) as error:
             self.error, self._failed = f"the changed model could not be loaded: {error}", found
             LOG.warning("%s: %s; the version before still scores", self.name, self.error)
@@ -176,27 +176,27 @@ class ModelWorker:
             name: what the image is called in an error.
         """
         future = self.queue.call(
-            lambda: next(self._loaded.judge.stream(_listed([_sample(name, pixels)]), maps=True))
+            lambda: next(self._version.detector.stream(_data_set([_sample(name, pixels)]), maps=True))
         )
         result: Any = future.result()
         found: ImageScore = result
         return found
 
-    def _register(self, loaded: Loaded) -> ModelRow:
-        judge = loaded.judge
+    def _register(self, version: ModelVersion) -> ModelRow:
+        detector = version.detector
         return self._store.register(
             self.name,
             str(self.folder.resolve()),
-            loaded.weights_sha256,
-            judge.method,
-            loaded.runtime,
-            judge.calibration_,
+            version.weights_sha256,
+            detector.method,
+            version.runtime,
+            detector.calibration_,
         )
 
     def _score(self, jobs: Sequence[ScoreRequest]) -> list[Finished]:
         with self._lock:  # one version for the whole batch
-            loaded, active = self._loaded, self._active
-        finished = _attempted(loaded, active, jobs, self._store)
+            version, active = self._version, self._active
+        finished = _score_safely(version, active, jobs, self._store)
         self._keep(finished)
         self._told(self.name, finished)
         return finished
@@ -206,7 +206,7 @@ class ModelWorker:
         tries = 0
         while not self._is_kept(finished):
             tries += 1
-            if self.queue.is_stopping and tries >= _TRIES_WHEN_STOPPING:
+            if self.queue.is_stopping and tries >= _TRIES_WHILE_STOPPING:
                 # The rows are still queued: they are scored at the next start.
                 raise StoreError("the store does not take results")
             time.sleep(_STORE_RETRY)
@@ -220,23 +220,23 @@ class ModelWorker:
         return True
 
 
-def load_version(folder: Path, runtime: str, device: str) -> Loaded:
+def load_version(folder: Path, runtime: str, device: str) -> ModelVersion:
     """Load a model as it is on the disk now.
 
     Raises:
         BundleError: a missing, damaged, altered or unknown file.
         ConfigError: no such runtime; or the folder changed meanwhile.
     """
-    before = stamp(folder)
+    before = folder_state(folder)
     record = read_record(folder)
     chosen = choose_runtime(folder) if runtime == AUTO else runtime
-    judge = load(folder, device=device, runtime=chosen).set_params(workers=0)
-    if stamp(folder) != before:
+    detector = load(folder, device=device, runtime=chosen).set_params(workers=0)
+    if folder_state(folder) != before:
         raise ConfigError(f"{folder} changed while it was read; it is read again at once")
-    return Loaded(judge, _identity(record, judge.by), before)
+    return ModelVersion(detector, _identity_sha256(record, detector.by), before)
 
 
-def stamp(folder: Path) -> Stamp:
+def folder_state(folder: Path) -> FolderState:
     """Tell versions of a model folder apart; empty where there is none."""
     found = []
     for path in (folder / RECORD, *sorted((folder / FOLDER).glob(f"*/{EXPORT}"))):
@@ -248,81 +248,81 @@ def stamp(folder: Path) -> Stamp:
     return tuple(found)
 
 
-def _identity(record: dict[str, Any], export: str) -> str:
+def _identity_sha256(record: dict[str, Any], export: str) -> str:
     """Name what scores: its weights; of fewer bits, an export of them is another model."""
     weights: str = record["weights"]["sha256"]
-    if not export or _EXACT in export:
+    if not export or _FULL_PRECISION in export:
         return weights
     return hashlib.sha256(f"{weights} {export}".encode()).hexdigest()
 
 
-def _attempted(
-    loaded: Loaded, active: CalibrationRow, jobs: Sequence[ScoreRequest], store: Store
+def _score_safely(
+    version: ModelVersion, active: CalibrationRow, jobs: Sequence[ScoreRequest], store: Store
 ) -> list[Finished]:
     """Score a batch; where that fails as a whole, each image by itself, so that one cannot spoil the others."""
     try:
-        return _finished(loaded, active, jobs, store)
+        return _score_batch(version, active, jobs, store)
     except Exception:
         LOG.exception("scoring %d images failed", len(jobs))
         if len(jobs) == 1:
             error = "scoring failed; the server's log says why"
-            return [Finished(jobs[0].row.id, loaded.weights_sha256, error=error)]
-        return [each for job in jobs for each in _attempted(loaded, active, [job], store)]
+            return [Finished(jobs[0].row.id, version.weights_sha256, error=error)]
+        return [each for job in jobs for each in _score_safely(version, active, [job], store)]
 
 
-def _finished(
-    loaded: Loaded, active: CalibrationRow, jobs: Sequence[ScoreRequest], store: Store
+def _score_batch(
+    version: ModelVersion, active: CalibrationRow, jobs: Sequence[ScoreRequest], store: Store
 ) -> list[Finished]:
     began = time.perf_counter()
-    read = [(job, _read(job, loaded.judge, store)) for job in jobs]
+    read = [(job, _read_pixels(job, version.detector, store)) for job in jobs]
     fine = [(job, pixels) for job, pixels in read if not isinstance(pixels, str)]
     found = {job.row.id: pixels for job, pixels in read if isinstance(pixels, str)}
     samples = [_sample(job.row.name, pixels) for job, pixels in fine]
-    scored = list(loaded.judge.stream(_listed(samples), maps=False, statistics=True)) if fine else []
+    scored = list(version.detector.stream(_data_set(samples), maps=False, statistics=True)) if fine else []
     milliseconds = 1000 * (time.perf_counter() - began) / len(jobs)
     done = {
-        job.row.id: _decided(job.row, result, loaded, active, milliseconds)
+        job.row.id: _finish(job.row, result, version, active, milliseconds)
         for (job, _), result in zip(fine, scored, strict=True)
     }
-    failed = {key: Finished(key, loaded.weights_sha256, error=reason) for key, reason in found.items()}
+    failed = {key: Finished(key, version.weights_sha256, error=reason) for key, reason in found.items()}
     both = {**done, **failed}
     return [both[job.row.id] for job in jobs]
 
 
-def _decided(
+def _finish(
     row: InspectionRow,
     result: ImageScore,
-    loaded: Loaded,
+    version: ModelVersion,
     active: CalibrationRow,
     milliseconds: float,
 ) -> Finished:
     if result.statistics is None:
-        return Finished(row.id, loaded.weights_sha256, error=_without_path(result))
+        return Finished(row.id, version.weights_sha256, error=_without_path(result))
     return Finished(
         row.id,
-        loaded.weights_sha256,
+        version.weights_sha256,
         active.id,
         result.score,
         *active.calibration.decide(result.score, row.category),
         milliseconds,
-        looks=result.statistics._asdict(),
+        statistics=result.statistics._asdict(),
     )
 
 
-def _read(job: ScoreRequest, judge: BaseDetector, store: Store) -> NDArray[np.uint8] | str:
+def _read_pixels(job: ScoreRequest, detector: BaseDetector, store: Store) -> NDArray[np.uint8] | str:
     """Give an image's pixels, or why there are none."""
     if job.pixels is not None:
         return job.pixels
     try:
         path = store.archive.path(job.row.image_sha256)
-        return read_rgb(path, bits=judge.bits)
+        return read_rgb(path, bits=detector.bits)
     except ImageError as error:
         return str(error).rpartition(": ")[2]
     except TwinspectError as error:
         return str(error)
 
 
-def _listed(samples: Sequence[Sample]) -> DataSet:
+def _data_set(samples: Sequence[Sample]) -> DataSet:
     return DataSet("served", None, tuple(samples))
 
 

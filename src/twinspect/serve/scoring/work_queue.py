@@ -22,11 +22,11 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
 LOG = logging.getLogger(__name__)
-LONGEST_RETRY: Final = 60
+MAX_RETRY_AFTER: Final = 60
 """Seconds after which a refused client is asked to come back at the latest."""
 _SMOOTHING: Final = 0.2
 """Weight of the newest batch in the measured pace."""
-_FIRST_GUESS: Final = 0.1
+_INITIAL_PACE: Final = 0.1
 """Seconds an image, until one was measured."""
 
 Item = TypeVar("Item")
@@ -34,7 +34,7 @@ Result = TypeVar("Result")
 
 
 @dataclass(frozen=True)
-class Waiting(Generic[Item, Result]):
+class QueuedItem(Generic[Item, Result]):
     """One piece of work, and where its result will be."""
 
     item: Item
@@ -61,16 +61,16 @@ class WorkQueue(Generic[Item, Result]):
         *,
         limit: int = 256,
         weigh: Callable[[Item], int] = lambda _: 0,
-        most_weight: int = 2**30,
+        max_weight: int = 2**30,
         batch: int = SCORE_BATCH,
     ) -> None:
         self.limit = limit
         self._work, self._batch = work, batch
-        self._weigh, self._most_weight = weigh, most_weight
-        self._waiting: deque[Waiting[Item, Result]] = deque()
+        self._weigh, self._max_weight = weigh, max_weight
+        self._waiting: deque[QueuedItem[Item, Result]] = deque()
         self._calls: deque[tuple[Callable[[], object], Future[object]]] = deque()
         self._reserved = self._busy = self._weight = 0
-        self._pace = _FIRST_GUESS
+        self._pace = _INITIAL_PACE
         self._stopping = False
         self._changed = threading.Condition()
         self._thread = threading.Thread(target=self._run, name=name, daemon=True)
@@ -82,9 +82,9 @@ class WorkQueue(Generic[Item, Result]):
         return len(self._waiting) + self._reserved + self._busy
 
     @property
-    def is_heavy(self) -> bool:
+    def is_memory_full(self) -> bool:
         """Whether what waits takes all the memory it may."""
-        return self._weight > self._most_weight
+        return self._weight > self._max_weight
 
     @property
     def pace(self) -> float:
@@ -100,15 +100,15 @@ class WorkQueue(Generic[Item, Result]):
         """Take places for items that are about to come, before anything is written of them.
 
         Raises:
-            Refusal: ``queue_full`` with the time to wait, or ``stopping``.
+            Refusal: ``queue_full`` with the time to wait, or ``stopping_error``.
         """
         with self._changed:
             if self._stopping:
-                raise stopping()
+                raise stopping_error()
             excess = self.length + count - self.limit
             if excess > 0 and (self.length or count > self.limit):
                 raise self._full(excess)
-            if self.is_heavy:
+            if self.is_memory_full:
                 raise self._full(1)
             self._reserved += count
 
@@ -131,7 +131,7 @@ class WorkQueue(Generic[Item, Result]):
         result: Future[object] = Future()
         with self._changed:
             if self._stopping and not self.length:
-                raise stopping()
+                raise stopping_error()
             self._calls.append((function, result))
             self._changed.notify_all()
         return result
@@ -152,7 +152,7 @@ class WorkQueue(Generic[Item, Result]):
         return not self._thread.is_alive()
 
     def _append(self, items: Sequence[Item], reserved: int) -> list[Future[Result]]:
-        waiting: list[Waiting[Item, Result]] = [Waiting(item, self._weigh(item)) for item in items]
+        waiting: list[QueuedItem[Item, Result]] = [QueuedItem(item, self._weigh(item)) for item in items]
         with self._changed:
             self._reserved -= reserved
             self._weight += sum(each.weight for each in waiting)
@@ -161,7 +161,7 @@ class WorkQueue(Generic[Item, Result]):
         return [each.result for each in waiting]
 
     def _full(self, excess: int) -> ApiError:
-        seconds = min(LONGEST_RETRY, max(1, math.ceil(excess * self._pace)))
+        seconds = min(MAX_RETRY_AFTER, max(1, math.ceil(excess * self._pace)))
         return ApiError(
             "queue_full",
             f"{self.length} images wait, {self.limit} may; nothing was kept of yours: send it again "
@@ -176,7 +176,7 @@ class WorkQueue(Generic[Item, Result]):
                 if not (self._waiting or self._calls):
                     return
                 call = self._calls.popleft() if self._calls else None
-                batch = [] if call else self._take()
+                batch = [] if call else self._next_batch()
             if call:
                 _set_result(*call)
             else:
@@ -185,12 +185,12 @@ class WorkQueue(Generic[Item, Result]):
     def _has_work_or_ends(self) -> bool:
         return bool(self._waiting or self._calls or (self._stopping and not self._reserved))
 
-    def _take(self) -> list[Waiting[Item, Result]]:
+    def _next_batch(self) -> list[QueuedItem[Item, Result]]:
         batch = [self._waiting.popleft() for _ in range(min(self._batch, len(self._waiting)))]
         self._busy = len(batch)
         return batch
 
-    def _finish(self, batch: list[Waiting[Item, Result]]) -> None:
+    def _finish(self, batch: list[QueuedItem[Item, Result]]) -> None:
         began = time.perf_counter()
         try:
             results = self._work([each.item for each in batch])
@@ -203,7 +203,7 @@ class WorkQueue(Generic[Item, Result]):
                 each.result.set_result(result)
         self._account(batch, (time.perf_counter() - began) / len(batch))
 
-    def _account(self, batch: list[Waiting[Item, Result]], seconds: float) -> None:
+    def _account(self, batch: list[QueuedItem[Item, Result]], seconds: float) -> None:
         with self._changed:
             self._pace += _SMOOTHING * (seconds - self._pace)
             self._weight -= sum(each.weight for each in batch)
@@ -211,7 +211,7 @@ class WorkQueue(Generic[Item, Result]):
             self._changed.notify_all()
 
 
-def stopping() -> ApiError:
+def stopping_error() -> ApiError:
     """Say that the server goes down."""
     return ApiError(
         "stopping", "the server is stopping; what it accepted is being scored: try again", retry_after=10

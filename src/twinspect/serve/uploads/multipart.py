@@ -24,7 +24,7 @@ _HEADER_BYTES = 8192
 """Most bytes of the headers of one part."""
 
 
-async def receive(request: Request, limits: Limits) -> list[Upload]:
+async def read_uploads(request: Request, limits: Limits) -> list[Upload]:
     """Read the files of a request: a form with fields ``images``, or one image as the whole body.
 
     A file that is too large is not kept, and does not stop the others.
@@ -34,9 +34,9 @@ async def receive(request: Request, limits: Limits) -> list[Upload]:
     """
     kind, options = parse_options_header(request.headers.get("content-type"))
     if kind == _MULTIPART:
-        return await _form(request.stream(), options.get(b"boundary", b""), limits)
+        return await _read_form(request.stream(), options.get(b"boundary", b""), limits)
     if kind.startswith(b"image/") or kind == b"application/octet-stream":
-        return [await _whole(request, limits)]
+        return [await _read_body(request, limits)]
     raise ApiError(
         "unsupported_media_type",
         f"Content-Type is {kind.decode('latin-1')!r}; allowed are multipart/form-data with fields "
@@ -44,17 +44,17 @@ async def receive(request: Request, limits: Limits) -> list[Upload]:
     )
 
 
-async def _whole(request: Request, limits: Limits) -> Upload:
-    part = _Part(limits.image_bytes)
+async def _read_body(request: Request, limits: Limits) -> Upload:
+    part = _FilePart(limits.image_bytes)
     async for chunk in request.stream():
         part.take(chunk)
     return part.upload(request.query_params.get("name"))
 
 
-async def _form(chunks: AsyncIterator[bytes], boundary: bytes, limits: Limits) -> list[Upload]:
+async def _read_form(chunks: AsyncIterator[bytes], boundary: bytes, limits: Limits) -> list[Upload]:
     if not boundary or len(boundary) > 200:
         raise ApiError("bad_multipart", "the form's Content-Type names no boundary; let your client set it")
-    form = _Form(limits)
+    form = _FormFiles(limits)
     try:
         parser = MultipartParser(boundary, form.callbacks())
         async for chunk in chunks:
@@ -68,7 +68,7 @@ async def _form(chunks: AsyncIterator[bytes], boundary: bytes, limits: Limits) -
 
 
 @dataclass
-class _Part:
+class _FilePart:
     """What came of one file."""
 
     most: int
@@ -86,13 +86,13 @@ class _Part:
         return Upload(display_name(name), b"".join(self.chunks), self.size)
 
 
-class _Form:
+class _FormFiles:
     """Takes the parser's events, and keeps the files among the parts."""
 
     def __init__(self, limits: Limits) -> None:
         self._limits = limits
         self._files: list[Upload] = []
-        self._part = _Part(limits.image_bytes)
+        self._part = _FilePart(limits.image_bytes)
         self._headers: dict[bytes, bytes] = {}
         self._name = self._value = b""
         self._ended = False
@@ -116,7 +116,7 @@ class _Form:
         return self._files
 
     def _begin(self) -> None:
-        self._part, self._headers = _Part(self._limits.image_bytes), {}
+        self._part, self._headers = _FilePart(self._limits.image_bytes), {}
 
     def _header_name(self, data: bytes, start: int, end: int) -> None:
         self._name += data[start:end]

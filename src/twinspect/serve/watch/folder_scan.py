@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from twinspect.images.formats import IMAGE_SUFFIXES
-from twinspect.serve.store.text import spelt
+from twinspect.serve.store.text import storable_text
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Sequence
@@ -31,7 +31,7 @@ class Arrival:
     @property
     def key(self) -> str:
         """What the store tells it apart by; a file that is written again is another arrival."""
-        return f"{spelt(self.path)}|{self.modified}|{self.size}"
+        return f"{storable_text(self.path)}|{self.modified}|{self.size}"
 
 
 def folder_names(folders: Sequence[PurePath]) -> list[str]:
@@ -45,13 +45,13 @@ def folder_names(folders: Sequence[PurePath]) -> list[str]:
     ['north/line 1', 'south/line 1']
     """
     for length in range(1, max((len(each.parts) for each in folders), default=1)):
-        names = [spelt(type(each)(*each.parts[-length:]).as_posix()) for each in folders]
+        names = [storable_text(type(each)(*each.parts[-length:]).as_posix()) for each in folders]
         if len(set(names)) == len(names):
             return names
-    return [spelt(str(each)) for each in folders]
+    return [storable_text(str(each)) for each in folders]
 
 
-def arrivals(folder: Path, leave_out: Collection[Path] = ()) -> Iterator[Arrival]:
+def scan_folder(folder: Path, leave_out: Collection[Path] = ()) -> Iterator[Arrival]:
     """List the image files of a folder and all folders below it, in any order, without opening one.
 
     Hidden files and folders are passed over, and folders that cannot be opened. A folder is read once, also where
@@ -61,10 +61,10 @@ def arrivals(folder: Path, leave_out: Collection[Path] = ()) -> Iterator[Arrival
         folder: where to look.
         leave_out: folders that are not looked into.
     """
-    return _below(os.path.abspath(folder), {os.path.realpath(each) for each in leave_out})  # noqa: PTH100 - links stay
+    return _scan(os.path.abspath(folder), {os.path.realpath(each) for each in leave_out})  # noqa: PTH100 - links stay
 
 
-def _below(folder: str, seen: set[str]) -> Iterator[Arrival]:
+def _scan(folder: str, seen: set[str]) -> Iterator[Arrival]:
     real = os.path.realpath(folder)
     if real in seen:
         return
@@ -78,7 +78,7 @@ def _below(folder: str, seen: set[str]) -> Iterator[Arrival]:
             continue
         try:
             if entry.is_dir():
-                yield from _below(entry.path, seen)
+                yield from _scan(entry.path, seen)
             elif os.path.splitext(entry.name)[1].lower() in IMAGE_SUFFIXES and entry.is_file():  # noqa: PTH122 - 100,000
                 about = entry.stat()
                 yield Arrival(entry.path, about.st_mtime_ns, about.st_size)

@@ -21,10 +21,10 @@ from twinspect.errors import StoreError
 from twinspect.images.png import encode_png
 from twinspect.serve.api_errors import ApiError
 from twinspect.serve.scoring.model_worker import ScoreRequest
-from twinspect.serve.scoring.work_queue import stopping
+from twinspect.serve.scoring.work_queue import stopping_error
 from twinspect.serve.store import Finished
 from twinspect.serve.uploads.checks import CheckedImage, Limits, Upload, check, display_name
-from twinspect.serve.watch.folder_scan import UnfinishedFiles, arrivals
+from twinspect.serve.watch.folder_scan import UnfinishedFiles, scan_folder
 
 if TYPE_CHECKING:
     import threading
@@ -36,13 +36,13 @@ if TYPE_CHECKING:
     from twinspect.serve.watch.folder_scan import Arrival
 
 LOG = logging.getLogger(__name__)
-EVERY: Final = 2.0
+POLL_INTERVAL: Final = 2.0
 """Seconds between looks."""
-GRACE: Final = 30.0
+GRACE_PERIOD: Final = 30.0
 """Seconds that a file may stay unreadable without changing."""
 _LIMITS: Final = Limits(image_bytes=2**30)
 """Whoever may write into the folder is trusted with larger files than a client."""
-_FULL_RETRY: Final = 0.05
+_FULL_QUEUE_RETRY: Final = 0.05
 """Seconds between tries to put an image into a full queue."""
 
 
@@ -81,7 +81,7 @@ class Intake:
     """
 
     store: Store
-    served: ModelWorker
+    worker: ModelWorker
     category: str
     stop: threading.Event
     told: Callable[[str, Sequence[Finished]], None]
@@ -99,37 +99,37 @@ class Intake:
             row = self._accept(image, key)
         finally:
             if row is None:
-                self.served.queue.release(1)
+                self.worker.queue.release(1)
         if row is not None:
-            self.served.queue.put(ScoreRequest(row, image.pixels))
+            self.worker.queue.put(ScoreRequest(row, image.pixels))
         return row
 
     def refuse(self, name: str, data: bytes, suffix: str, key: str, reason: str) -> None:
         """Note that a file is no image; its bytes are kept, so that somebody can look what it was."""
         stored = self.store.archive.put(data, suffix, 0, 0)
         row = self.store.accept(
-            self.served.id, stored, name=name, category=self.category, source="watch", source_key=key
+            self.worker.id, stored, name=name, category=self.category, source="watch", source_key=key
         )
         if row is not None:
             finished = [Finished(row.id, error=reason)]
             self.store.finish(finished)
-            self.told(self.served.name, finished)
+            self.told(self.worker.name, finished)
 
     def _accept(self, image: CheckedImage, key: str | None) -> InspectionRow | None:
         height, width = image.pixels.shape[:2]
         stored = self.store.archive.put(image.data, image.suffix, width, height)
         return self.store.accept(
-            self.served.id, stored, name=image.name, category=self.category, source="watch", source_key=key
+            self.worker.id, stored, name=image.name, category=self.category, source="watch", source_key=key
         )
 
     def _reserve(self) -> None:
         while not self._has_room():
-            if self.stop.wait(_FULL_RETRY):
-                raise stopping()
+            if self.stop.wait(_FULL_QUEUE_RETRY):
+                raise stopping_error()
 
     def _has_room(self) -> bool:
         try:
-            self.served.queue.reserve(1)
+            self.worker.queue.reserve(1)
         except ApiError as refusal:
             if refusal.code != "queue_full":
                 raise
@@ -157,13 +157,13 @@ class FolderWatch:
         folder: Path,
         *,
         leave_out: Sequence[Path] = (),
-        grace: float = GRACE,
+        grace: float = GRACE_PERIOD,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         os.scandir(folder).close()
         self._intake, self._folder, self._leave_out, self._clock = intake, folder, tuple(leave_out), clock
         self._settling = UnfinishedFiles(grace)
-        self._known = intake.store.source_keys(intake.served.id)
+        self._known = intake.store.source_keys(intake.worker.id)
 
     @property
     def is_idle(self) -> bool:
@@ -176,7 +176,7 @@ class FolderWatch:
         What the store does not take now is tried at the next look.
         """
         now = self._clock()
-        there = arrivals(self._folder, self._leave_out)
+        there = scan_folder(self._folder, self._leave_out)
         fresh = [each for each in there if each.key not in self._known]
         dealt = 0
         for arrival in self._settling.look(fresh, now):
@@ -190,12 +190,14 @@ class FolderWatch:
 
     def _deal(self, arrival: Arrival, now: float) -> bool:
         """Accept one file, give it up, or leave it for later."""
-        data, reason = _read(arrival)
+        data, reason = _read_file(arrival)
         if data is None:
             return False
         name = display_name(Path(arrival.path).name)
         try:
-            image = _checked(Upload(name, data, len(data)), reason, self._intake.served.loaded.judge.bits)
+            image = _check_file(
+                Upload(name, data, len(data)), reason, self._intake.worker.version.detector.bits
+            )
         except ApiError as refusal:
             if not self._settling.is_over(arrival, now):
                 self._settling.tried(arrival)
@@ -241,7 +243,11 @@ class CameraWatch:
 
 
 def watch(
-    source: FolderWatch | CameraWatch, stop: threading.Event, *, every: float = EVERY, once: bool = False
+    source: FolderWatch | CameraWatch,
+    stop: threading.Event,
+    *,
+    every: float = POLL_INTERVAL,
+    once: bool = False,
 ) -> None:
     """Look again and again.
 
@@ -259,7 +265,7 @@ def watch(
             stop.wait(every)
 
 
-def _read(arrival: Arrival) -> tuple[bytes | None, str]:
+def _read_file(arrival: Arrival) -> tuple[bytes | None, str]:
     """Read a file: its bytes, or ``None`` where it is another or none by now; and why it cannot be read, if so."""
     try:
         with open(arrival.path, "rb") as file:  # noqa: PTH123 - the path may be no text
@@ -273,7 +279,7 @@ def _read(arrival: Arrival) -> tuple[bytes | None, str]:
     return (data if is_same else None), ""
 
 
-def _checked(upload: Upload, reason: str, bits: int | None) -> CheckedImage:
+def _check_file(upload: Upload, reason: str, bits: int | None) -> CheckedImage:
     """Decode a file that could be read.
 
     Raises:

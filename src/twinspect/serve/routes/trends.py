@@ -10,22 +10,22 @@ from fastapi import APIRouter, Query
 from twinspect.errors import CalibrationError
 from twinspect.serve.api_errors import ApiError
 from twinspect.serve.drift.what_if import what_if
-from twinspect.serve.drift.windows import drift as find_drift
-from twinspect.serve.http.context import Here, Viewer, refusals
+from twinspect.serve.drift.windows import find_drift
+from twinspect.serve.http.context import ContextDep, Viewer, error_responses
 from twinspect.serve.http.schemas import DriftAnswer, ScoresAnswer, WhatIfAnswer
-from twinspect.serve.routes.inspections import aware
+from twinspect.serve.routes.inspections import as_utc
 from twinspect.serve.store import InspectionSeries
 
 ROUTER = APIRouter(prefix="/v1/models/{model}", tags=["over time"])
 
 RECENT = 1000
 """So many of the newest scores are looked at."""
-MOST_WINDOWS = 60
+MAX_WINDOWS = 60
 
 
-@ROUTER.get("/scores", responses=refusals("unknown_model"))
+@ROUTER.get("/scores", responses=error_responses("unknown_model"))
 def scores(
-    here: Here,
+    context: ContextDep,
     _: Viewer,
     model: str,
     since: Annotated[
@@ -33,33 +33,33 @@ def scores(
     ] = None,
 ) -> ScoresAnswer:
     """Give raw scores by the weights that score now: of calibration, of late, and of what people judged."""
-    served = here.registry.get(model)
-    start = aware(since)
+    worker = context.registry.get(model)
+    start = as_utc(since)
 
     def newest(verdict: Any = None) -> list[float]:
-        found: list[float] = here.store.scores(
-            served.id, since=start, limit=RECENT, verdict=verdict
+        found: list[float] = context.store.scores(
+            worker.id, since=start, limit=RECENT, verdict=verdict
         ).scores.tolist()
         return found
 
     return ScoresAnswer(
-        calibration=list(served.active.calibration.scores),
+        calibration=list(worker.active.calibration.scores),
         recent=newest(),
         good=newest("good"),
         defect=newest("defect"),
     )
 
 
-@ROUTER.get("/whatif", responses=refusals("unknown_model", "cannot_promise"))
+@ROUTER.get("/whatif", responses=error_responses("unknown_model", "cannot_promise"))
 def what_another_rate_changes(
-    here: Here, _: Viewer, model: str, rate: Annotated[float, Query(gt=0, lt=1)]
+    context: ContextDep, _: Viewer, model: str, rate: Annotated[float, Query(gt=0, lt=1)]
 ) -> WhatIfAnswer:
     """Say what another false-alarm rate would have decided about the newest images; nothing is changed."""
-    served = here.registry.get(model)
-    recent = here.store.scores(served.id, limit=RECENT)
+    worker = context.registry.get(model)
+    recent = context.store.scores(worker.id, limit=RECENT)
     try:
         found = what_if(
-            served.active.calibration,
+            worker.active.calibration,
             rate,
             ids=recent.ids,
             scores=recent.scores,
@@ -72,19 +72,22 @@ def what_another_rate_changes(
     return WhatIfAnswer(rate=found.false_alarm_rate, recent=found.images, **_plain(found))
 
 
-@ROUTER.get("/drift", responses=refusals("unknown_model"))
+@ROUTER.get("/drift", responses=error_responses("unknown_model"))
 def drift(
-    here: Here, _: Viewer, model: str, window: Annotated[int, Query(ge=5, le=1000, description="images")] = 50
+    context: ContextDep,
+    _: Viewer,
+    model: str,
+    window: Annotated[int, Query(ge=5, le=1000, description="images")] = 50,
 ) -> DriftAnswer:
     """Compare production with the calibration, by windows of images; alarms have a stated rate."""
-    served = here.registry.get(model)
-    windows = here.store.windows(served.id, size=window, limit=MOST_WINDOWS)
-    record = find_drift(served.active.calibration, windows).to_record()
-    told = [{**each, **_span(own)} for each, own in zip(record["windows"], windows, strict=True)]
+    worker = context.registry.get(model)
+    windows = context.store.windows(worker.id, size=window, limit=MAX_WINDOWS)
+    record = find_drift(worker.active.calibration, windows).to_record()
+    told = [{**each, **_window_range(own)} for each, own in zip(record["windows"], windows, strict=True)]
     return DriftAnswer.model_validate({**record, "window": window, "windows": told})
 
 
-def _span(window: InspectionSeries) -> dict[str, Any]:
+def _window_range(window: InspectionSeries) -> dict[str, Any]:
     """Say when a window was, and which inspections it holds; the windows themselves know only the latter."""
     return {
         "from": window.scored_at[0],
