@@ -7,6 +7,7 @@ import json
 import shutil
 import threading
 import time
+from collections import Counter
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -16,9 +17,11 @@ from PIL import Image
 import twinspect as ts
 from serving import Site, bad, code, good, png, site
 from twinspect.calibration.conformal import Calibration
+from twinspect.images import reading
 from twinspect.inference.torch_engine import TorchEngine
 from twinspect.serve.http.tokens import add_token
 from twinspect.serve.scoring.model_worker import ModelVersion
+from twinspect.serve.uploads import checks
 from twinspect.serve.uploads.checks import Limits
 
 if TYPE_CHECKING:
@@ -89,14 +92,27 @@ def test_waiting_images_are_scored_together(shared_site: Site, monkeypatch: pyte
     assert sizes == [1, 8]
 
 
-def test_an_image_is_decoded_once(shared_site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
-    from twinspect.images import reading
+def test_an_image_is_decoded_recognised_and_ranked_once(
+    shared_site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    calls: Counter[str] = Counter()
 
-    decoded = []
-    whole = reading.stored_values
-    monkeypatch.setattr(reading, "stored_values", lambda *a, **k: decoded.append(a) or whole(*a, **k))
-    shared_site.scored(good(600), good(601))
-    assert len(decoded) == 2
+    def count(owner: Any, name: str) -> None:
+        whole = getattr(owner, name)
+
+        def counted(*arguments: Any, **options: Any) -> Any:
+            calls[name] += 1
+            return whole(*arguments, **options)
+
+        monkeypatch.setattr(owner, name, counted)
+
+    count(reading, "stored_values")
+    count(checks, "sniff")
+    count(Calibration, "p_values")
+    count(Calibration, "is_anomalous")
+    (row,) = shared_site.scored(good(600))
+    assert row["state"] == "done"
+    assert calls == {"stored_values": 1, "sniff": 1, "p_values": 1, "is_anomalous": 1}
 
 
 def test_one_image_may_be_the_body(shared_site: Site) -> None:
@@ -399,14 +415,14 @@ def test_an_image_that_breaks_scoring_fails_alone(
     bundle: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with site(bundle, tmp_path) as here:
-        whole, poison = TorchEngine.read, png(np.full((48, 48, 3), 7, np.uint8))
+        whole, poison = TorchEngine.prepare, png(np.full((48, 48, 3), 7, np.uint8))
 
-        def reading(engine: TorchEngine, sample: Any, *, bits: int | None = None) -> Any:
-            if (sample.pixels == 7).all():
+        def preparing(engine: TorchEngine, rgb: Any) -> Any:
+            if (rgb == 7).all():
                 raise RuntimeError("secret detail")
-            return whole(engine, sample, bits=bits)
+            return whole(engine, rgb)
 
-        monkeypatch.setattr(TorchEngine, "read", reading)
+        monkeypatch.setattr(TorchEngine, "prepare", preparing)
         first, second, third = here.scored(good(1), poison, good(2))
         assert (first["state"], second["state"], third["state"]) == ("done", "failed", "done")
         assert "secret" not in json.dumps(second)
@@ -431,14 +447,14 @@ def test_a_changed_model_is_loaded_and_a_broken_one_is_not(bundle: Path, tmp_pat
         (first,) = here.scored(good(1))
         record = (model / "model.json").read_bytes()
         (model / "model.json").write_bytes(record[:-10])
-        here.context.registry.look()
+        here.context.registry.check_for_changes()
         assert "could not be loaded" in here.client.get("/v1/models").json()["models"][0]["error"]
         assert here.scored(good(1))[0]["score"] == first["score"]
         (model / "model.json").write_bytes(record)
         again = ts.load(model)
         again.set_rate(0.5)
         again.save_calibration(model)
-        here.context.registry.look()
+        here.context.registry.check_for_changes()
         told = here.client.get("/v1/models").json()["models"][0]
         assert told["error"] is None
         assert told["calibration"]["false_alarm_rate"] == 0.5

@@ -93,7 +93,7 @@ class Context:
         """Find where a watched folder is, as the store spells it, by what it is called: clients never name paths.
 
         Raises:
-            Refusal: ``unknown_folder``.
+            ApiError: ``unknown_folder``.
         """
         for called, _, path in self.watched:
             if called == name:
@@ -105,7 +105,7 @@ class Context:
         """Find an inspection.
 
         Raises:
-            Refusal: ``unknown_inspection``.
+            ApiError: ``unknown_inspection``.
         """
         try:
             return self.store.inspection(number)
@@ -134,7 +134,7 @@ def check_role(actor: Actor, role: str) -> None:
     """Refuse what an actor may not do.
 
     Raises:
-        Refusal: ``role_too_low``.
+        ApiError: ``role_too_low``.
     """
     if not actor.may(role):
         raise ApiError("role_too_low", f"{actor.name!r} has the role {actor.role!r}; this needs {role!r}")

@@ -36,7 +36,7 @@ class RateLimit:
         """Count one request.
 
         Raises:
-            Refusal: ``rate_limited``, with the time to wait.
+            ApiError: ``rate_limited``, with the time to wait.
         """
         if not self._rate:
             return

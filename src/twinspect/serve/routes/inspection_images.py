@@ -148,10 +148,10 @@ def _removed_error(row: InspectionRow) -> ApiError:
 
 
 def _compute_map(worker: ModelWorker, pixels: NDArray[np.uint8]) -> NDArray[np.float32]:
-    found = worker.maps(pixels, _MAP_NAME)
-    if found.map is None:
-        raise ApiError("image_damaged", f"the image cannot be scored: {found.error}")
-    return found.map
+    score = worker.score_with_map(pixels, _MAP_NAME)
+    if score.map is None:
+        raise ApiError("image_damaged", f"the image cannot be scored: {score.error}")
+    return score.map
 
 
 def _encode_thumbnail(pixels: NDArray[np.uint8]) -> bytes:

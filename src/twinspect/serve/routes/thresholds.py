@@ -1,4 +1,4 @@
-"""Thresholds: what would change, changing it, and going back; nothing is ever overwritten."""
+"""Thresholds: proposing, applying and rolling back calibrations; nothing is ever overwritten."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ def recalibrate(
         row = context.store.apply(worker.id, proposal, actor.name, body.reason)
     except ConfigError as error:
         raise ApiError("conflict", str(error)) from None
-    worker.refresh()
+    worker.refresh_calibration()
     return RecalibrationAnswer(
         proposal=_present_proposal(proposal), calibration=present_calibration(row, active=True)
     )
@@ -68,7 +68,7 @@ def roll_back(context: ContextDep, actor: Admin, model: str, body: RollbackAsked
         raise ApiError("unknown_calibration", str(error)) from None
     except ConfigError as error:
         raise ApiError("conflict", str(error)) from None
-    worker.refresh()
+    worker.refresh_calibration()
     return present_calibration(row, active=True)
 
 
@@ -105,11 +105,13 @@ def _check_may_change(actor: Actor, reason: str) -> None:
 
 
 def _present_proposal(proposal: Proposal) -> ProposalAnswer:
-    own = proposal.calibration
+    calibration = proposal.calibration
     return ProposalAnswer(
         use=proposal.use,
         calibration=ProposedCalibration(
-            false_alarm_rate=own.false_alarm_rate, threshold=own.threshold, promise=own.promise()
+            false_alarm_rate=calibration.false_alarm_rate,
+            threshold=calibration.threshold,
+            promise=calibration.promise(),
         ),
         images=proposal.images,
         confirmed=proposal.confirmed,

@@ -1,4 +1,4 @@
-"""All models of a server, by name, and the thread that looks whether their folders changed."""
+"""All models of a server, by name, and the thread that checks whether their folders changed."""
 
 from __future__ import annotations
 
@@ -21,23 +21,23 @@ if TYPE_CHECKING:
 
 LOG = logging.getLogger(__name__)
 CHECK_INTERVAL: Final = 1.0
-"""Seconds between looks at the folders."""
+"""Seconds between checks of the folders."""
 
 
 class ModelRegistry:
     """The models of a server.
 
     Args:
-        folders: bundles; clients know each by its folder's name without the ending.
-        store: where everything is kept.
+        folders: model folders; clients call each model by its folder's name without the suffix.
+        store: where inspections and calibrations are kept.
         runtime: as for :func:`twinspect.load`.
-        device: likewise.
-        queue_limit: images that may wait, for each model.
-        told: called with a model's name and the results of every batch.
+        device: as for :func:`twinspect.load`.
+        queue_limit: how many images may wait, for each model.
+        on_results: called with a model's name and the results of every batch.
 
     Raises:
-        ConfigError: two models of one name.
-        BundleError: a folder holds no model that can be loaded.
+        ConfigError: two models have the same name.
+        BundleError: a folder does not hold a model that can be loaded.
     """
 
     def __init__(
@@ -50,7 +50,7 @@ class ModelRegistry:
         queue_limit: int = 256,
         on_results: Callable[[str, Sequence[Finished]], None],
     ) -> None:
-        self._ending = threading.Event()
+        self._stopping = threading.Event()
         self._watcher = threading.Thread(target=self._watch, name="reload", daemon=True)
         self._workers: dict[str, ModelWorker] = {}
         for name, folder in _folders_by_name(folders).items():
@@ -68,37 +68,37 @@ class ModelRegistry:
         return iter(self._workers.values())
 
     def start(self) -> None:
-        """Take up what was accepted before and never scored, and begin to watch the folders."""
+        """Queue what was accepted before and never scored, and start to check the folders."""
         for worker in self:
             if count := worker.recover():
-                LOG.info("%s: %d images that were accepted before are scored now", worker.name, count)
+                LOG.info("%s: scoring %d images that were accepted before", worker.name, count)
         self._watcher.start()
 
     def stop(self, timeout: float | None = None) -> bool:
-        """Score what was accepted, and end; says whether that was done in time."""
-        self._ending.set()
+        """Score what was accepted, and stop; returns whether that was done in time."""
+        self._stopping.set()
         if self._watcher.is_alive():
             self._watcher.join(timeout)
-        ended = [
+        stopped = [
             worker.queue.stop(timeout) for worker in self
-        ]  # each is stopped, whatever became of the others
-        return all(ended)
+        ]  # every one, even if another was not in time
+        return all(stopped)
 
     def get(self, name: str) -> ModelWorker:
-        """Find a model.
+        """Return a model.
 
         Raises:
-            Refusal: ``unknown_model``.
+            ApiError: ``unknown_model``.
         """
         if name not in self._workers:
             raise ApiError("unknown_model", str(unknown_name("model", name, self._workers)))
         return self._workers[name]
 
     def choose(self, name: str | None) -> ModelWorker:
-        """Find the model that a request names, or the only one there is.
+        """Return the model that a request names, or the only one if it names none.
 
         Raises:
-            Refusal: ``unknown_model``, or ``invalid_request`` where none is named among several.
+            ApiError: ``unknown_model``, or ``invalid_request`` if none is named and several are served.
         """
         if name is not None:
             return self.get(name)
@@ -107,33 +107,33 @@ class ModelRegistry:
             raise ApiError("invalid_request", f"no model was named; give ?model=NAME, one of: {known}")
         return next(iter(self))
 
-    def look(self) -> None:
-        """Load again what changed on the disk, and take up calibrations that others made active."""
+    def check_for_changes(self) -> None:
+        """Reload models that changed on disk, and adopt calibrations that other processes activated."""
         for worker in self:
             if not worker.reload_if_changed():
-                with suppress(StoreError, SQLAlchemyError):  # it may be back at the next look
-                    worker.refresh()
+                with suppress(StoreError, SQLAlchemyError):  # the store may respond at the next check
+                    worker.refresh_calibration()
 
     def _watch(self) -> None:
-        while not self._ending.wait(CHECK_INTERVAL):
-            self._look_safely()
+        while not self._stopping.wait(CHECK_INTERVAL):
+            self._check_safely()
 
-    def _look_safely(self) -> None:
+    def _check_safely(self) -> None:
         try:
-            self.look()
+            self.check_for_changes()
         except Exception:
-            LOG.exception("looking for changed models failed")
+            LOG.exception("checking for changed models failed")
 
 
 def _folders_by_name(folders: Sequence[str | Path]) -> dict[str, Path]:
-    found: dict[str, Path] = {}
+    folders_by_name: dict[str, Path] = {}
     for folder in map(Path, folders):
         name = folder.resolve().name.removesuffix(".twin")
-        if name in found:
+        if name in folders_by_name:
             raise ConfigError(
-                f"{found[name]} and {folder} are both called {name!r}; rename one of the folders"
+                f"{folders_by_name[name]} and {folder} are both called {name!r}; rename one of the folders"
             )
-        found[name] = folder
-    if not found:
+        folders_by_name[name] = folder
+    if not folders_by_name:
         raise ConfigError("no model to serve; type: twinspect serve M.twin")
-    return found
+    return folders_by_name

@@ -82,7 +82,7 @@ def check(upload: Upload, limits: Limits, *, bits: int | None = None) -> Checked
         bits: significant bits of 16-bit files, see :func:`twinspect.images.reading.read_rgb`.
 
     Raises:
-        Refusal: with one of the codes that begin with ``image_``.
+        ApiError: with one of the codes that begin with ``image_``.
     """
     if upload.size > limits.image_bytes:
         raise too_large(upload.size, limits)

@@ -91,7 +91,7 @@ class Intake:
 
         Raises:
             StoreError, SQLAlchemyError, OSError: it could not be kept.
-            Refusal: the queue is stopping.
+            ApiError: the queue is stopping.
         """
         self._reserve()
         row = None
@@ -283,7 +283,7 @@ def _check_file(upload: Upload, reason: str, bits: int | None) -> CheckedImage:
     """Decode a file that could be read.
 
     Raises:
-        Refusal: it could not, or is no image.
+        ApiError: it could not, or is no image.
     """
     if reason:
         raise ApiError("image_damaged", reason)
