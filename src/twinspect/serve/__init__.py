@@ -17,14 +17,14 @@ MODULES: Final = (
     "prometheus_client",
     "cachetools",
 )
-"""What the extra ``serve`` brings, as modules."""
+"""The modules that the extra ``serve`` installs."""
 
 
 def check_installed() -> None:
-    """Refuse to go on without the extra.
+    """Check that the extra ``serve`` is installed.
 
     Raises:
-        MissingExtraError: one of its packages is not installed; says what to type.
+        MissingExtraError: one of its packages is missing; the message says what to type.
     """
     for module in MODULES:
         optional(module, "serve")

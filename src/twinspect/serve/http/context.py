@@ -1,4 +1,4 @@
-"""What every route reaches: the store, the models, and who asks."""
+"""What routes depend on: the server's store, models and caches, and the actor behind a request."""
 
 from __future__ import annotations
 
@@ -36,30 +36,30 @@ Key = TypeVar("Key")
 Value = TypeVar("Value")
 
 CONCURRENT_UPLOADS: Final = 16
-"""Uploads that are read at once; others wait on the wire, not in memory."""
+"""How many uploads are read at once; others wait in the network, not in memory."""
 MAPS_BYTES: Final = 128 * 2**20
 THUMBNAILS_BYTES: Final = 32 * 2**20
 DRIFT_RESULTS: Final = 1000
-"""How many windows' results are kept."""
+"""How many results of drift tests are cached."""
 
 
 @dataclass
 class Context:
-    """One running server.
+    """The state of one running server.
 
     Attributes:
-        store: where everything is kept.
-        registry: the models.
-        metrics: what is counted.
-        tokens: who may do what; ``None`` where nobody but this machine can ask.
-        limits: what is accepted.
-        watched: folders that a page may pick: what each is called, its model's name, and where it is.
-        stopping: whether no more uploads are taken.
-        maps: anomaly maps that were computed of late.
-        thumbnails: small pictures likewise.
-        drifts: what the last windows of images showed.
-        decoding: how many images are decoded at once.
-        receiving: how many requests are read at once.
+        store: inspections, calibrations and images.
+        registry: the served models.
+        metrics: counters for monitoring.
+        tokens: who may do what; ``None`` if only this machine can connect.
+        limits: of uploads.
+        watched: watched folders: name, model and path of each.
+        stopping: whether new uploads are refused.
+        maps: cache of anomaly maps, by image and weights.
+        thumbnails: cache of thumbnails, by image.
+        drifts: cache of drift warnings, by calibration and last inspection.
+        decoding: limits how many images are decoded at once.
+        receiving: limits how many uploads are read at once.
     """
 
     store: Store
@@ -80,29 +80,29 @@ class Context:
     _cache_lock: threading.Lock = field(default_factory=threading.Lock)
 
     def cached(self, cache: LRUCache[Key, Value], key: Key, make: Callable[[], Value]) -> Value:
-        """Look a value up in one of the caches; make and keep it where it is missing."""
+        """Return a value from one of the caches; a missing one is made and added."""
         return cached(cache, key=lambda: key, lock=self._cache_lock)(make)()
 
     def calibration(self, number: int) -> Calibration:
-        """Give a calibration as it decided; it never changes, so it is kept."""
+        """Return a calibration; it never changes, so it is cached."""
         if number not in self._calibrations:
             self._calibrations[number] = self.store.calibration(number).calibration
         return self._calibrations[number]
 
     def folder(self, name: str) -> str:
-        """Find where a watched folder is, as the store spells it, by what it is called: clients never name paths.
+        """Return the path of a watched folder, as stored, by its name: clients never name paths.
 
         Raises:
             ApiError: ``unknown_folder``.
         """
-        for called, _, path in self.watched:
-            if called == name:
+        for known, _, path in self.watched:
+            if known == name:
                 return storable_text(str(path))
-        known = [called for called, _, _ in self.watched]
-        raise ApiError("unknown_folder", str(unknown_name("watched folder", name, known)))
+        names = [known for known, _, _ in self.watched]
+        raise ApiError("unknown_folder", str(unknown_name("watched folder", name, names)))
 
     def inspection(self, number: int) -> InspectionRow:
-        """Find an inspection.
+        """Return an inspection.
 
         Raises:
             ApiError: ``unknown_inspection``.
@@ -114,24 +114,24 @@ class Context:
 
 
 def get_context(request: Request) -> Context:
-    """Give the server that a request came to."""
-    found: Context = request.app.state.context
-    return found
+    """Return the context of the server that a request came to."""
+    context: Context = request.app.state.context
+    return context
 
 
 def require_role(role: str) -> Callable[..., Actor]:
-    """Make a dependency that lets through whoever has a role, and says who that is."""
+    """Make a dependency that admits actors with a role, and returns the actor."""
 
-    def actor(request: Request, _: Annotated[Any, Depends(_BEARER)]) -> Actor:
-        found = _identify(get_context(request).tokens, request.headers.get("authorization"))
-        check_role(found, role)
-        return found
+    def identify(request: Request, _: Annotated[Any, Depends(_BEARER)]) -> Actor:
+        actor = _identify(get_context(request).tokens, request.headers.get("authorization"))
+        check_role(actor, role)
+        return actor
 
-    return actor
+    return identify
 
 
 def check_role(actor: Actor, role: str) -> None:
-    """Refuse what an actor may not do.
+    """Refuse an actor whose role is too low.
 
     Raises:
         ApiError: ``role_too_low``.
@@ -146,12 +146,12 @@ def _identify(tokens: Tokens | None, header: str | None) -> Actor:
     scheme, _, token = (header or "").partition(" ")
     if scheme.lower() != "bearer" or not token:
         raise ApiError("token_needed", "send the header: Authorization: Bearer TOKEN")
-    found = tokens.find(token.strip())
-    if found is None:
+    actor = tokens.find(token.strip())
+    if actor is None:
         raise ApiError(
-            "token_unknown", "the token is not known; one is made with: twinspect serve --add-token NAME"
+            "token_unknown", "the token is unknown; create one with: twinspect serve --add-token NAME"
         )
-    return found
+    return actor
 
 
 _BEARER: Final = HTTPBearer(auto_error=False, description="a token of --add-token; none needed on loopback")
@@ -166,13 +166,13 @@ _ALWAYS: Final = ("token_needed", "role_too_low", "rate_limited", "invalid_reque
 
 def error_responses(*codes: str) -> dict[int | str, dict[str, Any]]:
     """Describe the errors of a route for the OpenAPI document."""
-    found: dict[int | str, dict[str, Any]] = {}
+    responses: dict[int | str, dict[str, Any]] = {}
     for status in sorted({STATUS[code] for code in (*codes, *_ALWAYS)}):
-        own = [code for code in (*codes, *_ALWAYS) if STATUS[code] == status]
-        example = {"error": {"code": own[0], "message": "what came; what is allowed; what to do"}}
-        found[status] = {
+        same_status = [code for code in (*codes, *_ALWAYS) if STATUS[code] == status]
+        example = {"error": {"code": same_status[0], "message": "what came; what is allowed; what to do"}}
+        responses[status] = {
             "model": ErrorAnswer,
-            "description": ", ".join(dict.fromkeys(own)),
+            "description": ", ".join(dict.fromkeys(same_status)),
             "content": {"application/json": {"example": example}},
         }
-    return found
+    return responses

@@ -1,4 +1,4 @@
-"""Inspections as CSV, such that no spreadsheet takes a client's text for a formula."""
+"""Inspections as CSV, such that no spreadsheet evaluates a client's text as a formula."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ _PAGE: Final = 200
 
 
 def csv_lines(context: Context, criteria: Filter) -> Iterator[str]:
-    """Write all that fits a filter, newest first, a page at a time, so that memory does not grow with it."""
+    """Write all matching inspections, newest first, a page at a time, with memory that does not grow."""
     yield _csv_text([COLUMNS])
     after = None
     while True:
@@ -53,7 +53,7 @@ def csv_lines(context: Context, criteria: Filter) -> Iterator[str]:
 
 
 def escape_formula(value: Any) -> Any:
-    """Make text that a spreadsheet would compute into text that it shows.
+    """Escape text that a spreadsheet would evaluate, so that it is shown instead.
 
     >>> safe("=1+1"), safe(-0.5), safe("part 7")
     ("'=1+1", -0.5, 'part 7')
@@ -62,10 +62,11 @@ def escape_formula(value: Any) -> Any:
 
 
 def _cells(context: Context, row: InspectionRow) -> list[Any]:
-    told = present_inspection(context, row).model_dump(mode="json")
-    said = told["feedback"] or {}
-    told |= {"feedback": said.get("verdict"), "comment": said.get("comment"), "feedback_by": said.get("by")}
-    return [escape_formula(told[name]) for name in COLUMNS]
+    cells = present_inspection(context, row).model_dump(mode="json")
+    feedback = cells["feedback"] or {}
+    cells["feedback"] = feedback.get("verdict")
+    cells |= {"comment": feedback.get("comment"), "feedback_by": feedback.get("by")}
+    return [escape_formula(cells[name]) for name in COLUMNS]
 
 
 def _csv_text(rows: Any) -> str:

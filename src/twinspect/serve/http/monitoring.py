@@ -1,4 +1,4 @@
-"""What a monitoring system reads from ``/metrics``."""
+"""Prometheus metrics, served at ``/metrics``."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _BATCHES: Final = (1, 2, 3, 4, 5, 6, 7, 8)
 
 
 class Metrics:
-    """Counters of one server, in a registry of their own."""
+    """The metrics of one server, in a registry of their own."""
 
     def __init__(self) -> None:
         self._registry = CollectorRegistry()
@@ -61,25 +61,25 @@ class Metrics:
             registry=self._registry,
         )
 
-    def watch(self, registry: ModelRegistry) -> None:
-        """Show the state of all models as well."""
+    def add_models(self, registry: ModelRegistry) -> None:
+        """Add the state of all models."""
         self._registry.register(_ModelCollector(registry))
 
-    def batch(self, model: str, finished: Sequence[Finished]) -> None:
-        """Count a batch that was scored."""
+    def count_batch(self, model: str, finished: Sequence[Finished]) -> None:
+        """Count a scored batch."""
         self._batches.labels(model).observe(len(finished))
-        for each in finished:
-            self._inspections.labels(model, _decision(each)).inc()
-            if each.milliseconds is not None:
-                self._scoring.labels(model).observe(each.milliseconds / 1000)
+        for result in finished:
+            self._inspections.labels(model, _decision(result)).inc()
+            if result.milliseconds is not None:
+                self._scoring.labels(model).observe(result.milliseconds / 1000)
 
     def text(self) -> bytes:
-        """Give all numbers in Prometheus' text format."""
+        """Return all metrics in Prometheus' text format."""
         return generate_latest(self._registry)
 
 
 class _ModelCollector(Collector):
-    """Reads the models' state when it is asked for."""
+    """Reads the models' state whenever metrics are collected."""
 
     def __init__(self, registry: ModelRegistry) -> None:
         self._models = registry
@@ -98,7 +98,7 @@ class _ModelCollector(Collector):
 
 
 class RequestCounter:
-    """Counts answers by route, never by path: clients choose paths, and each would be a series of its own."""
+    """Counts responses by route, never by path: clients choose paths, and each would be a series of its own."""
 
     def __init__(self, app: ASGIApp, metrics: Metrics) -> None:
         self._app, self._metrics = app, metrics

@@ -1,4 +1,4 @@
-"""What people say of inspections; it changes no threshold by itself."""
+"""Feedback on inspections; it changes no threshold by itself."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from fastapi import APIRouter, Query
 from twinspect.serve.http.context import ContextDep, Inspector, Viewer, error_responses
 from twinspect.serve.http.presenters import present_feedback
 from twinspect.serve.http.schemas import FeedbackAnswer, FeedbackAsked, InspectionsPage
-from twinspect.serve.routes.inspections import page
+from twinspect.serve.routes.inspections import search_page
 from twinspect.serve.store import Filter
 
 ROUTER = APIRouter(prefix="/v1/feedback", tags=["feedback"])
@@ -17,7 +17,7 @@ ROUTER = APIRouter(prefix="/v1/feedback", tags=["feedback"])
 
 @ROUTER.post("", responses=error_responses("unknown_inspection"))
 def feedback(context: ContextDep, actor: Inspector, body: FeedbackAsked) -> FeedbackAnswer:
-    """Say what an inspected part really is; the newest word on an inspection counts, all are kept."""
+    """Add a verdict on an inspected part; the newest one of an inspection counts, all are kept."""
     context.inspection(body.inspection_id)
     row = context.store.add_feedback(body.inspection_id, body.verdict, body.comment, actor.name)
     return present_feedback(row)
@@ -31,5 +31,5 @@ def disagreements(
     after: Annotated[int | None, Query(ge=1, le=2**31 - 1)] = None,
     limit: Annotated[int, Query(ge=1, le=200)] = 50,
 ) -> InspectionsPage:
-    """Find inspections of which people said the contrary of the model, newest first."""
-    return page(context, Filter(model=model, feedback="disagree"), after, limit)
+    """Find inspections whose feedback contradicts the model, newest first."""
+    return search_page(context, Filter(model=model, feedback="disagree"), after, limit)

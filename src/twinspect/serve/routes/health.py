@@ -1,4 +1,4 @@
-"""Whether the server lives, whether it takes images, and its numbers."""
+"""Liveness, readiness and metrics."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ ROUTER = APIRouter(tags=["health"])
 
 @ROUTER.get("/healthz")
 def alive() -> HealthAnswer:
-    """Answer as long as the process works."""
+    """Respond as long as the process runs."""
     return HealthAnswer(status="ok")
 
 
 @ROUTER.get("/readyz", responses=error_responses("stopping"))
 def ready(context: ContextDep) -> HealthAnswer:
-    """Answer 200 while images are taken, and the store can be read."""
+    """Respond with 200 while images are accepted and the store can be read."""
     if context.stopping:
         raise stopping_error()
     context.store.models()
@@ -33,5 +33,5 @@ def ready(context: ContextDep) -> HealthAnswer:
     responses={200: {"content": {"text/plain": {"schema": {"type": "string"}}}}, **error_responses()},
 )
 def metrics(context: ContextDep, _: Viewer) -> Response:
-    """Give all numbers in Prometheus' text format."""
+    """Return all metrics in Prometheus' text format."""
     return Response(context.metrics.text(), media_type=CONTENT_TYPE)

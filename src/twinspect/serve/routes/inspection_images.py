@@ -1,4 +1,4 @@
-"""What can be seen of an inspection: the image as it came, small, and with its map."""
+"""Images of an inspection: the original, a thumbnail and the anomaly map."""
 
 from __future__ import annotations
 
@@ -48,14 +48,14 @@ def image(
     context: ContextDep,
     _: Viewer,
     number: Number,
-    form: Annotated[
+    image_format: Annotated[
         Literal["original", "png"],
         Query(alias="format", description="png: as the model sees it, for what browsers cannot show"),
     ] = "original",
 ) -> Response:
-    """Give the original bytes."""
+    """Return the original file."""
     row = context.inspection(number)
-    if form == "png":
+    if image_format == "png":
         return Response(_encode_png(_read_pixels(context, row)), media_type="image/png")
     try:
         data = context.store.archive.read(row.image_sha256)
@@ -70,7 +70,7 @@ def image(
     responses={**_image_responses("image/jpeg"), **error_responses("unknown_inspection", "image_removed")},
 )
 def thumbnail(context: ContextDep, _: Viewer, number: Number) -> Response:
-    """Give a picture of at most 256 pixels a side."""
+    """Return a JPEG of at most 256 pixels a side."""
     row = context.inspection(number)
     data = context.cached(
         context.thumbnails, row.image_sha256, lambda: _encode_thumbnail(_read_pixels(context, row))
@@ -98,18 +98,18 @@ def anomaly_map(
     context: ContextDep,
     _: Viewer,
     number: Number,
-    form: Annotated[
+    image_format: Annotated[
         Literal["png", "npz"], Query(alias="format", description="npz: raw float32 values, named map")
     ] = "png",
     overlay: Annotated[bool, Query(description="png: laid over the image, instead of see-through")] = False,
 ) -> Response:
-    """Give the anomaly map, computed anew from the archived image; one colour means one value on every image."""
+    """Return the anomaly map, computed from the archived image; a colour means the same value on every image."""
     row = context.inspection(number)
     worker = _worker_of(context, row)
     pixels = _read_pixels(context, row)
     key = (row.image_sha256, row.weights_sha256)
     values = context.cached(context.maps, key, lambda: _compute_map(worker, pixels))
-    if form == "npz":
+    if image_format == "npz":
         return Response(_encode_npz(values), media_type="application/x-npz")
     low_high = context.calibration(row.calibration_id or worker.active.id).map_range
     drawn = overlaid(pixels, values, low_high) if overlay else overlay_layer(values, low_high)

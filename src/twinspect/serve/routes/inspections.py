@@ -1,4 +1,4 @@
-"""Looking back: inspections by what they are, as pages or as a table."""
+"""Searching inspections, as pages of JSON or as a CSV table."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ def read_filter(
 
 
 def as_utc(moment: datetime | None) -> datetime | None:
-    """Take a time without a zone for UTC."""
+    """Interpret a time without a zone as UTC."""
     return moment.replace(tzinfo=timezone.utc) if moment is not None and moment.tzinfo is None else moment
 
 
@@ -71,15 +71,15 @@ def inspections(
     criteria: Annotated[Filter, Depends(read_filter)],
     after: Annotated[int | None, Query(ge=1, le=2**31 - 1, description="`next` of the page before")] = None,
     limit: Annotated[int, Query(ge=1, le=200)] = 50,
-    form: Annotated[
+    table_format: Annotated[
         Literal["json", "csv"] | None, Query(alias="format", description="or by the header Accept")
     ] = None,
 ) -> InspectionsPage | Response:
     """Find inspections, newest first."""
-    if form == "csv" or (form is None and _CSV in request.headers.get("accept", "")):
+    if table_format == "csv" or (table_format is None and _CSV in request.headers.get("accept", "")):
         headers = {"Content-Disposition": 'attachment; filename="inspections.csv"'}
         return StreamingResponse(csv_lines(context, criteria), media_type=_CSV, headers=headers)
-    return page(context, criteria, after, limit)
+    return search_page(context, criteria, after, limit)
 
 
 @ROUTER.get("/inspections/{number}", responses=error_responses("unknown_inspection"))
@@ -88,11 +88,11 @@ def inspection(context: ContextDep, _: Viewer, number: Number) -> InspectionAnsw
     return present_inspection(context, context.inspection(number))
 
 
-def page(context: Context, criteria: Filter, after: int | None, limit: int) -> InspectionsPage:
-    """Give one page of what fits a filter."""
-    found = context.store.search(criteria, after, limit)
+def search_page(context: Context, criteria: Filter, after: int | None, limit: int) -> InspectionsPage:
+    """Return one page of the inspections that match a filter."""
+    page = context.store.search(criteria, after, limit)
     return InspectionsPage(
-        inspections=[present_inspection(context, row) for row in found.rows],
-        next=found.next,
-        total=found.total,
+        inspections=[present_inspection(context, row) for row in page.rows],
+        next=page.next,
+        total=page.total,
     )

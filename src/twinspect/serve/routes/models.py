@@ -1,4 +1,4 @@
-"""What is served, and which folders are watched."""
+"""The served models and the watched folders."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ ROUTER = APIRouter(prefix="/v1", tags=["models"])
 
 @ROUTER.get("/models", responses=error_responses())
 def models(context: ContextDep, _: Viewer) -> ModelsAnswer:
-    """List the models, with the calibration that decides and how much waits."""
+    """List the models, each with its active calibration and its queue."""
     return ModelsAnswer(
         models=[present_model(worker, latest_drift(context, worker)) for worker in context.registry]
     )
@@ -22,7 +22,7 @@ def models(context: ContextDep, _: Viewer) -> ModelsAnswer:
 
 @ROUTER.get("/folders", responses=error_responses())
 def folders(context: ContextDep, _: Viewer) -> FoldersAnswer:
-    """List the watched folders; what arrived in them are inspections whose source is `watch`."""
+    """List the watched folders; images that arrived there are inspections of source `watch`."""
     return FoldersAnswer(
         folders=[FolderAnswer(name=name, model=model) for name, model, _path in context.watched]
     )

@@ -32,10 +32,10 @@ ROUTER = APIRouter(prefix="/v1/models/{model}", tags=["thresholds"])
 def recalibrate(
     context: ContextDep, actor: Viewer, model: str, body: RecalibrationAsked
 ) -> RecalibrationAnswer:
-    """Set a new threshold from scores that are stored already; nothing is scored again.
+    """Set a new threshold from stored scores; nothing is scored again.
 
-    With `dry_run` nothing changes, and the role `view` is enough. Otherwise a new calibration is added and decides
-    from now on; the one before is kept, and the audit says who did it and why.
+    With `dry_run` nothing changes, and the role `view` is enough. Otherwise a new calibration is added and becomes
+    active; the previous one is kept, and the audit log says who did it and why.
     """
     worker = context.registry.get(model)
     if not body.dry_run:
@@ -60,7 +60,7 @@ def recalibrate(
 
 @ROUTER.post("/rollback", responses=error_responses("unknown_model", "unknown_calibration", "conflict"))
 def roll_back(context: ContextDep, actor: Admin, model: str, body: RollbackAsked) -> CalibrationAnswer:
-    """Take up an earlier calibration again, as a new record."""
+    """Activate an earlier calibration again, as a new record."""
     worker = context.registry.get(model)
     try:
         row = context.store.roll_back(worker.id, body.calibration_id, actor.name, body.reason)
@@ -74,7 +74,7 @@ def roll_back(context: ContextDep, actor: Admin, model: str, body: RollbackAsked
 
 @ROUTER.get("/calibrations", responses=error_responses("unknown_model"))
 def calibrations(context: ContextDep, _: Viewer, model: str) -> CalibrationsAnswer:
-    """List every calibration that ever decided, newest first."""
+    """List every calibration that was ever active, newest first."""
     worker = context.registry.get(model)
     rows = context.store.calibrations(worker.id)
     return CalibrationsAnswer(
@@ -101,7 +101,7 @@ def audit(
 def _check_may_change(actor: Actor, reason: str) -> None:
     check_role(actor, "admin")
     if not reason.strip():
-        raise ApiError("invalid_request", "a reason is needed, for instance 'new lamp'; or dry_run: true")
+        raise ApiError("invalid_request", "a reason is required, for instance 'new lamp'; or dry_run: true")
 
 
 def _present_proposal(proposal: Proposal) -> ProposalAnswer:

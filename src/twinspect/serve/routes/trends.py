@@ -1,4 +1,4 @@
-"""Over time: scores for a histogram, what another rate would have changed, and drift."""
+"""Trends: scores for a histogram, what another rate would have changed, and drift."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from twinspect.serve.store import InspectionSeries
 ROUTER = APIRouter(prefix="/v1/models/{model}", tags=["over time"])
 
 RECENT = 1000
-"""So many of the newest scores are looked at."""
+"""How many of the newest scores are used."""
 MAX_WINDOWS = 60
 
 
@@ -32,15 +32,14 @@ def scores(
         datetime | None, Query(description="scored at or after; UTC where it names no zone")
     ] = None,
 ) -> ScoresAnswer:
-    """Give raw scores by the weights that score now: of calibration, of late, and of what people judged."""
+    """Return raw scores by the current weights: of the calibration, the newest ones, and those with feedback."""
     worker = context.registry.get(model)
     start = as_utc(since)
 
     def newest(verdict: Any = None) -> list[float]:
-        found: list[float] = context.store.scores(
-            worker.id, since=start, limit=RECENT, verdict=verdict
-        ).scores.tolist()
-        return found
+        series = context.store.scores(worker.id, since=start, limit=RECENT, verdict=verdict)
+        values: list[float] = series.scores.tolist()
+        return values
 
     return ScoresAnswer(
         calibration=list(worker.active.calibration.scores),
@@ -54,11 +53,11 @@ def scores(
 def what_another_rate_changes(
     context: ContextDep, _: Viewer, model: str, rate: Annotated[float, Query(gt=0, lt=1)]
 ) -> WhatIfAnswer:
-    """Say what another false-alarm rate would have decided about the newest images; nothing is changed."""
+    """Compute what another false-alarm rate would have decided about the newest images; nothing is changed."""
     worker = context.registry.get(model)
     recent = context.store.scores(worker.id, limit=RECENT)
     try:
-        found = what_if(
+        result = what_if(
             worker.active.calibration,
             rate,
             ids=recent.ids,
@@ -69,7 +68,8 @@ def what_another_rate_changes(
         )
     except CalibrationError as error:
         raise ApiError("cannot_promise", str(error)) from None
-    return WhatIfAnswer(rate=found.false_alarm_rate, recent=found.images, **_plain(found))
+    record = result.to_record()
+    return WhatIfAnswer(rate=record.pop("false_alarm_rate"), recent=record.pop("images"), **record)
 
 
 @ROUTER.get("/drift", responses=error_responses("unknown_model"))
@@ -79,24 +79,21 @@ def drift(
     model: str,
     window: Annotated[int, Query(ge=5, le=1000, description="images")] = 50,
 ) -> DriftAnswer:
-    """Compare production with the calibration, by windows of images; alarms have a stated rate."""
+    """Compare production with the calibration, by windows of images; false alarms have a stated rate."""
     worker = context.registry.get(model)
     windows = context.store.windows(worker.id, size=window, limit=MAX_WINDOWS)
     record = find_drift(worker.active.calibration, windows).to_record()
-    told = [{**each, **_window_range(own)} for each, own in zip(record["windows"], windows, strict=True)]
-    return DriftAnswer.model_validate({**record, "window": window, "windows": told})
+    answers = [
+        {**row, **_window_range(series)} for row, series in zip(record["windows"], windows, strict=True)
+    ]
+    return DriftAnswer.model_validate({**record, "window": window, "windows": answers})
 
 
 def _window_range(window: InspectionSeries) -> dict[str, Any]:
-    """Say when a window was, and which inspections it holds; the windows themselves know only the latter."""
+    """Return when a window began and ended, and its first and last inspection."""
     return {
         "from": window.scored_at[0],
         "to": window.scored_at[-1],
         "first": int(window.ids[0]),
         "last": int(window.ids[-1]),
     }
-
-
-def _plain(found: Any) -> dict[str, Any]:
-    record: dict[str, Any] = found.to_record()
-    return {name: value for name, value in record.items() if name not in ("false_alarm_rate", "images")}
