@@ -29,18 +29,18 @@ KINDS = len(ImageStatistics._fields)
 
 
 @dataclass(frozen=True)
-class Seen:
+class Inspections:
     ids: NDArray[np.int64]
     scores: NDArray[np.float64]
     categories: tuple[str, ...]
     statistics: tuple[dict[str, float], ...]
 
 
-def seen(table: NDArray[np.float64], first: int = 1, category: str | tuple[str, ...] = "") -> Seen:
+def seen(table: NDArray[np.float64], first: int = 1, category: str | tuple[str, ...] = "") -> Inspections:
     """Inspections from a table of scores and looks, (N, 1 + KINDS)."""
     categories = (category,) * len(table) if isinstance(category, str) else category
     rows = tuple(ImageStatistics(*row)._asdict() for row in table[:, 1:])
-    return Seen(np.arange(first, first + len(table)), table[:, 0].copy(), categories, rows)
+    return Inspections(np.arange(first, first + len(table)), table[:, 0].copy(), categories, rows)
 
 
 def calibrated(
@@ -190,7 +190,7 @@ def test_the_count_is_compared_with_good_images_and_ordinary_defects() -> None:
     calibration = Calibration(tuple(np.arange(19.0)), 0.05)
     for above in (5, 8, 12, 20):
         scores = np.where(np.arange(50) < above, 30.0, 3.0)
-        window = Seen(np.arange(1, 51), scores, ("",) * 50, ({},) * 50)
+        window = Inspections(np.arange(1, 51), scores, ("",) * 50, ({},) * 50)
         expected = np.mean(np.array(counts) >= above) / 0.2
         found = find_drift(calibration, [window]).windows[0]
         assert found.anomalous == above
@@ -225,9 +225,7 @@ def test_images_of_no_known_category_are_named_and_not_compared() -> None:
     assert found.windows[0].alarmed == ()
     assert found.windows[0].count == 0
     assert (
-        found.note
-        == "30 images are of no category that was calibrated, and are compared with nothing; give each "
-        "its category"
+        found.note == "30 images are of no calibrated category and are not compared; give each its category"
     )
     json.dumps(found.to_record())
 
@@ -253,7 +251,7 @@ def test_without_looks_only_scores_are_compared_and_that_is_said() -> None:
     window = replace(seen(table), statistics=({},) * 50)
     found = find_drift(calibrated(production(random, 40)), [window])
     assert list(found.windows[0].quantities) == ["score"]
-    assert "looks were not kept" in found.note
+    assert "without image statistics" in found.note
     assert "other fits" in find_drift(replace(bare, kind="cv"), [window]).note
 
 

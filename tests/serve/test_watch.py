@@ -59,16 +59,16 @@ class Line:
         self.folder, self.now, self.tally, self.stop = folder, 0.0, Tally(), threading.Event()
         self.store = Store(None, data)
         self.registry = ModelRegistry(
-            [model], self.store, runtime="torch", device="cpu", on_results=self.tally.told
+            [model], self.store, runtime="torch", device="cpu", on_results=self.tally.count
         )
         self.worker = next(iter(self.registry))
-        self.intake = Intake(self.store, self.worker, "", self.stop, self.tally.told)
+        self.intake = Intake(self.store, self.worker, "", self.stop, self.tally.count)
         self.watch = FolderWatch(self.intake, folder, leave_out=[data], grace=30, clock=lambda: self.now)
         self.registry.start()
 
-    def look(self, seconds: float = 2.0) -> int:
+    def poll(self, seconds: float = 2.0) -> int:
         self.now += seconds
-        return self.watch.look()
+        return self.watch.poll()
 
     def end(self) -> None:
         self.registry.stop()
@@ -96,7 +96,7 @@ def line(
         each.end()
 
 
-# Listing and settling ------------------------------------------------------------------------------------------
+# Listing and unfinished ------------------------------------------------------------------------------------------
 
 
 def test_images_are_listed_below_folders_and_links_and_nothing_else(tmp_path: Path) -> None:
@@ -114,26 +114,26 @@ def test_images_are_listed_below_folders_and_links_and_nothing_else(tmp_path: Pa
 
 
 def test_a_file_is_tried_when_two_looks_agree_and_once_more_at_the_end_of_its_grace() -> None:
-    settling = UnfinishedFiles(grace=10)
+    unfinished = UnfinishedFiles(grace=10)
     growing, grown = Arrival("/a.png", 1, 5), Arrival("/a.png", 2, 9)
-    assert settling.look([growing], 0) == []
-    assert settling.look([grown], 1) == []  # it changed
-    assert settling.look([grown], 2) == [grown]
-    settling.tried(grown)
-    assert settling.look([grown], 5) == []
-    assert not settling.is_over(grown, 5)
-    assert settling.look([grown], 11) == [grown]
-    assert settling.is_over(grown, 11)
-    settling.done(grown)
-    assert settling.waiting == 0
-    assert settling.look([], 12) == []
+    assert unfinished.select_ready([growing], 0) == []
+    assert unfinished.select_ready([grown], 1) == []  # it changed
+    assert unfinished.select_ready([grown], 2) == [grown]
+    unfinished.mark_tried(grown)
+    assert unfinished.select_ready([grown], 5) == []
+    assert not unfinished.is_over(grown, 5)
+    assert unfinished.select_ready([grown], 11) == [grown]
+    assert unfinished.is_over(grown, 11)
+    unfinished.remove(grown)
+    assert unfinished.waiting == 0
+    assert unfinished.select_ready([], 12) == []
 
 
 def test_the_oldest_comes_first() -> None:
-    settling = UnfinishedFiles(grace=10)
+    unfinished = UnfinishedFiles(grace=10)
     found = [Arrival("/new.png", 9, 1), Arrival("/old.png", 3, 1)]
-    settling.look(found, 0)
-    assert [each.path for each in settling.look(found, 1)] == ["/old.png", "/new.png"]
+    unfinished.select_ready(found, 0)
+    assert [each.path for each in unfinished.select_ready(found, 1)] == ["/old.png", "/new.png"]
 
 
 # A folder --------------------------------------------------------------------------------------------------------
@@ -144,7 +144,7 @@ def test_files_are_scored_once_with_looks_and_are_left_alone(line: Any, version:
     write_image(first.folder / "good.png", WHOLE)
     write_image(first.folder / "sub" / "bad.png", blemish(stripes(2)))
     before = {path: (path.read_bytes(), path.stat()) for path in first.folder.rglob("*.png")}
-    assert [first.look(), first.look(), first.look()] == [0, 2, 0]
+    assert [first.poll(), first.poll(), first.poll()] == [0, 2, 0]
     first.end()
     bad, good = first.rows()
     assert [bad.name, bad.state, good.name, good.state] == ["bad.png", "done", "good.png", "done"]
@@ -160,13 +160,13 @@ def test_files_are_scored_once_with_looks_and_are_left_alone(line: Any, version:
 def test_a_restart_knows_what_was_done_and_a_file_written_again_is_new(line: Any) -> None:
     first = line()
     path = write_image(first.folder / "a.png", WHOLE)
-    first.look(), first.look()
+    first.poll(), first.poll()
     first.end()
     second = line()
-    assert [second.look(), second.look(), second.look()] == [0, 0, 0]
+    assert [second.poll(), second.poll(), second.poll()] == [0, 0, 0]
     write_image(path, stripes(9))
     os.utime(path, ns=(1, 1))
-    assert [second.look(), second.look()] == [0, 1]
+    assert [second.poll(), second.poll()] == [0, 1]
     second.end()
     assert [row.state for row in second.rows()] == ["done", "done"]
 
@@ -180,11 +180,11 @@ def test_what_was_accepted_and_not_scored_is_scored_at_the_next_start(
             first.worker.queue, "put", lambda *_: first.worker.queue.release(1)
         )  # killed in between
         write_image(first.folder / "a.png", WHOLE)
-        first.look(), first.look()
+        first.poll(), first.poll()
     assert [row.state for row in first.rows()] == ["queued"]
     first.end()
     second = line()
-    assert [second.look(), second.look()] == [0, 0]
+    assert [second.poll(), second.poll()] == [0, 0]
     second.end()
     assert [row.state for row in second.rows()] == ["done"]
 
@@ -194,10 +194,10 @@ def test_a_truncated_file_waits_and_counts_when_it_is_completed(line: Any, tmp_p
     own = line()
     path = own.folder / "slow.png"
     path.write_bytes(whole[: len(whole) // 2])
-    assert [own.look(), own.look(), own.look()] == [0, 0, 0]
+    assert [own.poll(), own.poll(), own.poll()] == [0, 0, 0]
     assert not own.watch.is_idle
     path.write_bytes(whole)
-    assert [own.look(), own.look()] == [0, 1]
+    assert [own.poll(), own.poll()] == [0, 1]
     assert own.watch.is_idle
     own.end()
     assert [row.state for row in own.rows()] == ["done"]
@@ -210,24 +210,24 @@ def test_what_never_becomes_an_image_fails_once_with_its_reason(
     whole = write_image(tmp_path / "whole.png", WHOLE).read_bytes()
     own = line()
     (own.folder / "broken.png").write_bytes(whole[:-40] if content is None else content)
-    assert [own.look(), own.look(), own.look(29), own.look(2)] == [0, 0, 1, 0]
+    assert [own.poll(), own.poll(), own.poll(29), own.poll(2)] == [0, 0, 1, 0]
     (row,) = own.rows()
     assert row.state == "failed"
     assert row.error
     assert str(own.folder) not in row.error
     assert own.tally.failed == 1
     again = line()
-    assert [again.look(), again.look(60)] == [0, 0]
+    assert [again.poll(), again.poll(60)] == [0, 0]
 
 
 def test_a_store_that_does_not_answer_is_tried_again(line: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     own = line()
     write_image(own.folder / "a.png", WHOLE)
-    own.look()
+    own.poll()
     with monkeypatch.context() as patch:
         patch.setattr(own.store, "accept", lambda *_, **__: (_ for _ in ()).throw(OSError("disk full")))
-        assert own.look() == 0
-    assert own.look() == 1
+        assert own.poll() == 0
+    assert own.poll() == 1
     own.end()
     assert [row.state for row in own.rows()] == ["done"]
 
@@ -235,7 +235,7 @@ def test_a_store_that_does_not_answer_is_tried_again(line: Any, monkeypatch: pyt
 def test_two_watchers_of_one_folder_share_it(line: Any) -> None:
     one, other = line(), line()
     write_image(one.folder / "a.png", WHOLE)
-    one.look(), other.look(), one.look(), other.look()
+    one.poll(), other.poll(), one.poll(), other.poll()
     one.end()
     assert [row.state for row in one.rows()] == ["done"]
     assert one.tally.scored + other.tally.scored == 1
@@ -250,7 +250,7 @@ def test_many_known_files_cost_one_query_and_no_reading(line: Any, monkeypatch: 
         "twinspect.serve.watch.watcher._read_file", lambda _: pytest.fail("a known file was read")
     )
     monkeypatch.setattr(first.store, "accept", lambda *_, **__: pytest.fail("the store was asked"))
-    assert [first.look(), first.look()] == [0, 0]
+    assert [first.poll(), first.poll()] == [0, 0]
 
 
 # The verb ----------------------------------------------------------------------------------------------------------
@@ -363,7 +363,7 @@ def test_every_picture_of_a_camera_is_an_inspection(line: Any) -> None:
     pictures = [WHOLE, blemish(stripes(2)), WHOLE]
     camera = Camera("0", lambda _: Capture([picture[..., ::-1] for picture in pictures]))
     source = CameraWatch(own.intake, camera, "camera 0")
-    assert [source.look() for _ in range(4)] == [1, 1, 1, 0]
+    assert [source.poll() for _ in range(4)] == [1, 1, 1, 0]
     own.end()
     rows = own.rows()
     assert [row.name for row in rows] == ["camera 0 1.png", "camera 0 2.png", "camera 0 3.png"]
@@ -375,16 +375,16 @@ def test_every_picture_of_a_camera_is_an_inspection(line: Any) -> None:
 def test_watching_ends_when_it_is_told_to() -> None:
     class Source:
         is_idle = True
-        looked = 0
+        polls = 0
 
-        def look(self) -> int:
-            self.looked += 1
+        def poll(self) -> int:
+            self.polls += 1
             stop.set()
             return 0
 
     stop, source = threading.Event(), Source()
     watch(source, stop, every=60)  # type: ignore[arg-type]
-    assert source.looked == 1
+    assert source.polls == 1
 
 
 def test_without_opencv_it_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:

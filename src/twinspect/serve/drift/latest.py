@@ -14,18 +14,16 @@ WINDOW: Final = 50
 
 
 def latest_drift(context: Context, worker: ModelWorker) -> str | None:
-    """Say in words what changed, if anything did; each window is tested once, however often it is asked for."""
+    """Return what changed, in words, or ``None``; each window is tested once and the result cached."""
     windows = context.store.windows(worker.id, size=WINDOW, limit=1)
     if not windows:
         return None
     active = worker.active
 
-    def words() -> str | None:
-        (found,) = find_drift(active.calibration, windows).windows
-        if not found.words:
+    def describe() -> str | None:
+        (window,) = find_drift(active.calibration, windows).windows
+        if not window.words:
             return None
-        return (
-            f"the last {WINDOW} images that were tested look unlike the calibration: {'; '.join(found.words)}"
-        )
+        return f"the last {WINDOW} images that were tested look unlike the calibration: {'; '.join(window.words)}"
 
-    return context.cached(context.drifts, (active.id, int(windows[0].ids[-1])), words)
+    return context.cached(context.drifts, (active.id, int(windows[0].ids[-1])), describe)

@@ -1,4 +1,4 @@
-"""What the server answers, as models: they are the OpenAPI document's schemas."""
+"""Request and response bodies as pydantic models: the schemas of the OpenAPI document."""
 
 from __future__ import annotations
 
@@ -13,39 +13,39 @@ State = Literal["queued", "done", "failed"]
 
 
 class ResponseBody(BaseModel):
-    """Something that is sent back."""
+    """A JSON value that the server sends."""
 
     model_config = ConfigDict(extra="forbid")
 
 
 class ErrorDetail(ResponseBody):
-    """Why something was not done."""
+    """Why a request failed."""
 
     code: str = Field(description="a stable name", examples=["image_too_large"])
-    message: str = Field(description="what came; what is allowed; what to do")
+    message: str = Field(description="what was received, what is allowed, what to do")
 
 
 class ErrorAnswer(ResponseBody):
-    """An answer other than the one asked for."""
+    """The response to a request that failed."""
 
     error: ErrorDetail
 
 
 class ScoreErrorAnswer(ErrorAnswer):
-    """None of the images could be taken."""
+    """None of the images was accepted."""
 
-    inspections: list[RefusedImage] = Field(default=[], description="each image and its own reason")
+    inspections: list[RefusedImage] = Field(default=[], description="each image with its reason")
 
 
 class RefusedImage(ResponseBody):
-    """An image of a request that was not taken, beside others that were."""
+    """An image of a request that was refused, beside others that were accepted."""
 
     name: str
     error: ErrorDetail
 
 
 class CalibrationAnswer(ResponseBody):
-    """A calibration: what ranks scores and decides."""
+    """A calibration, which ranks scores and sets the threshold."""
 
     id: int
     source: Literal["bundle", "confirmed", "rate", "rollback"]
@@ -57,13 +57,13 @@ class CalibrationAnswer(ResponseBody):
     kind: Literal["split", "cv"]
     false_alarm_rate: float = Field(description="promised, in (0, 1)")
     threshold: float = Field(description="raw score above which an image is anomalous")
-    images: int = Field(description="good images it ranks among")
-    promise: str = Field(description="what is promised, and on what ground, in words")
+    images: int = Field(description="how many good images scores are ranked among")
+    promise: str = Field(description="what is promised, and on what basis, in words")
     map_range: tuple[float, float] = Field(description="a good map's typical pixel and its peak")
 
 
 class QueueAnswer(ResponseBody):
-    """How much waits to be scored."""
+    """The images that wait to be scored."""
 
     length: int
     limit: int
@@ -90,14 +90,14 @@ class ModelsAnswer(ResponseBody):
 
 
 class ImageAnswer(ResponseBody):
-    """Where the image of an inspection is."""
+    """The image of an inspection."""
 
     sha256: str
-    url: str | None = Field(description="of its original bytes; null once retention removed them")
+    url: str | None = Field(description="of the original file; null once retention removed it")
 
 
 class FeedbackAnswer(ResponseBody):
-    """What somebody said of an inspection."""
+    """A person's verdict on an inspection."""
 
     verdict: Verdict
     comment: str
@@ -106,7 +106,7 @@ class FeedbackAnswer(ResponseBody):
 
 
 class InspectionAnswer(ResponseBody):
-    """One image that was accepted."""
+    """An accepted image."""
 
     id: int
     model: str
@@ -132,7 +132,7 @@ class InspectionAnswer(ResponseBody):
 
 
 class ScoreAnswer(ResponseBody):
-    """What became of the images of a request, in their order."""
+    """The images of a request, in their order."""
 
     inspections: list[InspectionAnswer | RefusedImage]
 
@@ -141,8 +141,8 @@ class InspectionsPage(ResponseBody):
     """Inspections, newest first."""
 
     inspections: list[InspectionAnswer]
-    next: int | None = Field(description="what to give as `after` for the next page; null on the last")
-    total: int = Field(description="how many fit the filter in all")
+    next: int | None = Field(description="`after` of the next page; null on the last page")
+    total: int = Field(description="how many match the filter in all")
 
 
 class ScoresAnswer(ResponseBody):
@@ -150,7 +150,7 @@ class ScoresAnswer(ResponseBody):
 
     calibration: list[float]
     recent: list[float]
-    good: list[float] = Field(description="of images that people called good")
+    good: list[float] = Field(description="of images with the verdict good")
     defect: list[float]
 
 
@@ -160,9 +160,9 @@ class WhatIfAnswer(ResponseBody):
     rate: float
     threshold: float = Field(description="the pooled one")
     thresholds: dict[str, float] = Field(description="of categories that have one of their own")
-    recent: int = Field(description="images that were looked at")
+    recent: int = Field(description="how many images were considered")
     anomalous_recent: int
-    changed: list[int] = Field(description="inspections that would have been decided otherwise")
+    changed: list[int] = Field(description="inspections that would have been decided differently")
     confirmed_good: int
     false_alarms_among_confirmed_good: int
     confirmed_defects: int
@@ -170,7 +170,7 @@ class WhatIfAnswer(ResponseBody):
 
 
 class Quantity(ResponseBody):
-    """One quantity of a window beside the calibration."""
+    """One quantity of a window, compared with the calibration."""
 
     p_value: float
     median: float
@@ -180,7 +180,7 @@ class Quantity(ResponseBody):
 
 
 class WindowAnswer(ResponseBody):
-    """So many inspections in a row, beside the calibration."""
+    """Consecutive inspections, compared with the calibration."""
 
     model_config = ConfigDict(extra="forbid", validate_by_name=True, validate_by_alias=True)
 
@@ -193,7 +193,7 @@ class WindowAnswer(ResponseBody):
     looks: dict[str, Quantity]
     anomaly_share: float | None
     anomaly_p_value: float
-    alarmed: list[str] = Field(description="names of what is flagged, the most certain first")
+    alarmed: list[str] = Field(description="names of the flagged quantities, the most certain first")
     words: list[str] = Field(description="what each of them means")
     p_value: float
 
@@ -206,7 +206,7 @@ class Reference(ResponseBody):
 
 
 class DriftAnswer(ResponseBody):
-    """Whether production still looks like what the threshold was set by."""
+    """Whether production still looks like the calibration's images."""
 
     false_alarm_rate: float = Field(description="share of windows of unchanged production that are flagged")
     window: int
@@ -217,7 +217,7 @@ class DriftAnswer(ResponseBody):
 
 
 class ProposedCalibration(ResponseBody):
-    """What would decide."""
+    """The calibration that would become active."""
 
     false_alarm_rate: float
     threshold: float
@@ -225,21 +225,21 @@ class ProposedCalibration(ResponseBody):
 
 
 class ProposalAnswer(ResponseBody):
-    """The calibration that would result, and what it would change."""
+    """The calibration that would result, and its effects."""
 
     use: Literal["confirmed", "confirmed+calibration", "calibration"]
     calibration: ProposedCalibration
     images: int = Field(description="good images used")
     confirmed: int = Field(description="of these, confirmed by feedback")
-    recent: int = Field(description="newest decisions that were looked at")
-    changed: int = Field(description="of these, would be decided otherwise")
+    recent: int = Field(description="how many of the newest decisions were considered")
+    changed: int = Field(description="of these, how many would change")
     to_anomalous: list[int] = Field(description="inspections among them that would become anomalous")
     to_good: list[int] = Field(description="inspections among them that would become good")
     warnings: list[str] = Field(description="why the promise may not hold")
 
 
 class RecalibrationAnswer(ResponseBody):
-    """A proposal, and the calibration it became if it was applied."""
+    """A proposal, and the new calibration if it was applied."""
 
     proposal: ProposalAnswer
     calibration: CalibrationAnswer | None
@@ -252,7 +252,7 @@ class CalibrationsAnswer(ResponseBody):
 
 
 class AuditEntry(ResponseBody):
-    """Something that somebody changed."""
+    """A change, with its author and reason."""
 
     id: int
     at: datetime
@@ -282,26 +282,26 @@ class FoldersAnswer(ResponseBody):
 
 
 class ActorAnswer(ResponseBody):
-    """Who asks, as the token file has it."""
+    """The actor behind a request, from the token file."""
 
     name: str
-    role: Literal["view", "inspect", "admin"] = Field(description="each may do what those before it may")
+    role: Literal["view", "inspect", "admin"] = Field(description="each includes the previous ones")
 
 
 class HealthAnswer(ResponseBody):
-    """Whether the server lives, or takes images."""
+    """Whether the server is alive, or accepts images."""
 
     status: Literal["ok", "stopping"]
 
 
 class RequestBody(BaseModel):
-    """Something that a client sends."""
+    """A JSON value that a client sends."""
 
     model_config = ConfigDict(extra="forbid")
 
 
 class FeedbackAsked(RequestBody):
-    """What somebody says of an inspection."""
+    """A verdict on an inspection."""
 
     inspection_id: int = Field(ge=1, le=2**62)
     verdict: Verdict
@@ -312,19 +312,19 @@ class RecalibrationAsked(RequestBody):
     """How to recalibrate."""
 
     use: Literal["confirmed", "confirmed+calibration", "calibration"] = Field(
-        description="scores of images that people called good, the calibration's own, or both"
+        description="scores of images with the verdict good, the calibration's own, or both"
     )
     false_alarm_rate: float | None = Field(default=None, gt=0, lt=1)
-    since: datetime | None = Field(default=None, description="leave out what was confirmed before")
-    reason: str = Field(default="", max_length=2000, description="for the audit trail; needed unless dry_run")
-    dry_run: bool = Field(default=False, description="only say what would change")
+    since: datetime | None = Field(default=None, description="use only images accepted at or after")
+    reason: str = Field(default="", max_length=2000, description="for the audit log; required unless dry_run")
+    dry_run: bool = Field(default=False, description="change nothing, and return the proposal")
 
 
 class RollbackAsked(RequestBody):
-    """Which calibration to take up again."""
+    """Which calibration to activate again."""
 
     calibration_id: int = Field(ge=1, le=2**62)
-    reason: str = Field(min_length=1, max_length=2000, description="for the audit trail")
+    reason: str = Field(min_length=1, max_length=2000, description="for the audit log")
 
 
 ScoreErrorAnswer.model_rebuild()
