@@ -11,18 +11,18 @@ from twinspect.serve.http.context import Context
 
 def test_what_was_used_last_is_kept_within_the_size() -> None:
     nothing: Any = None
-    here, cache = Context(nothing, nothing, nothing), LRUCache[str, bytes](8, len)
-    made: list[str] = []
+    context, cache = Context(nothing, nothing, nothing), LRUCache[str, bytes](8, len)
+    calls: list[str] = []
 
     def get(key: str, size: int) -> None:
-        assert here.cached(cache, key, lambda: made.append(key) or bytes(size)) == bytes(size)
+        assert context.cached(cache, key, lambda: calls.append(key) or bytes(size)) == bytes(size)
 
     get("a", 4)
     get("b", 4)
     get("a", 4)
     get("large", 9)  # too large to keep, and no reason to forget others
-    assert made == ["a", "b", "large"]
+    assert calls == ["a", "b", "large"]
     get("c", 4)  # in place of b, which was used longest ago
     get("a", 4)
     get("b", 4)
-    assert made == ["a", "b", "large", "c", "b"]
+    assert calls == ["a", "b", "large", "c", "b"]

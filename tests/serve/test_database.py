@@ -31,9 +31,9 @@ def test_migrations_lead_from_nothing_to_the_tables_as_they_are_declared(
     with engine.connect() as connection:
         context = MigrationContext.configure(connection, opts={"version_table": VERSION_TABLE})
         assert compare_metadata(context, METADATA) == []
-        found, declared = inspect(connection), METADATA.tables.values()
+        inspector, declared = inspect(connection), METADATA.tables.values()
         for table in declared:  # what alembic does not compare
-            checks = {each["name"] for each in found.get_check_constraints(table.name)}
+            checks = {check["name"] for check in inspector.get_check_constraints(table.name)}
             assert checks == {
                 str(c.name) for c in table.constraints if isinstance(c, sqlalchemy.CheckConstraint)
             }

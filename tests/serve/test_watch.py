@@ -84,16 +84,16 @@ def line(
 ) -> Iterator[Callable[[], Line]]:
     """Start watchers of one folder and one store; all are ended."""
     monkeypatch.setattr("twinspect.serve.scoring.model_worker.load_version", lambda *_: version)
-    made: list[Line] = []
+    lines: list[Line] = []
     (tmp_path / "in").mkdir()
 
     def start() -> Line:
-        made.append(Line(tmp_path / "in", model, tmp_path / "data"))
-        return made[-1]
+        lines.append(Line(tmp_path / "in", model, tmp_path / "data"))
+        return lines[-1]
 
     yield start
-    for each in made:
-        each.end()
+    for line in lines:
+        line.end()
 
 
 # Listing and unfinished ------------------------------------------------------------------------------------------
@@ -104,16 +104,17 @@ def test_images_are_listed_below_folders_and_links_and_nothing_else(tmp_path: Pa
         (tmp_path / name).parent.mkdir(exist_ok=True)
         (tmp_path / name).write_bytes(b"12345")
     (tmp_path / "sub" / "circle").symlink_to(tmp_path)
-    found = list(scan_folder(tmp_path, leave_out=[tmp_path / "own"]))
-    assert sorted(each.path for each in found) == [str(tmp_path / n) for n in ("a.png", "b.JPG", "sub/e.tif")]
-    about = (tmp_path / "a.png").stat()
-    first = min(found, key=lambda each: each.path)
-    assert first.key == f"{tmp_path}/a.png|{about.st_mtime_ns}|5"
+    arrivals = list(scan_folder(tmp_path, leave_out=[tmp_path / "own"]))
+    expected = [str(tmp_path / name) for name in ("a.png", "b.JPG", "sub/e.tif")]
+    assert sorted(arrival.path for arrival in arrivals) == expected
+    stat = (tmp_path / "a.png").stat()
+    first = min(arrivals, key=lambda arrival: arrival.path)
+    assert first.key == f"{tmp_path}/a.png|{stat.st_mtime_ns}|5"
     assert list(scan_folder(tmp_path / "missing")) == []
     assert storable_text("a\udcff") == "a\\udcff"
 
 
-def test_a_file_is_tried_when_two_looks_agree_and_once_more_at_the_end_of_its_grace() -> None:
+def test_a_file_is_tried_when_two_scans_agree_and_once_more_at_the_end_of_its_grace() -> None:
     unfinished = UnfinishedFiles(grace=10)
     growing, grown = Arrival("/a.png", 1, 5), Arrival("/a.png", 2, 9)
     assert unfinished.select_ready([growing], 0) == []
@@ -131,15 +132,15 @@ def test_a_file_is_tried_when_two_looks_agree_and_once_more_at_the_end_of_its_gr
 
 def test_the_oldest_comes_first() -> None:
     unfinished = UnfinishedFiles(grace=10)
-    found = [Arrival("/new.png", 9, 1), Arrival("/old.png", 3, 1)]
-    unfinished.select_ready(found, 0)
-    assert [each.path for each in unfinished.select_ready(found, 1)] == ["/old.png", "/new.png"]
+    arrivals = [Arrival("/new.png", 9, 1), Arrival("/old.png", 3, 1)]
+    unfinished.select_ready(arrivals, 0)
+    assert [arrival.path for arrival in unfinished.select_ready(arrivals, 1)] == ["/old.png", "/new.png"]
 
 
 # A folder --------------------------------------------------------------------------------------------------------
 
 
-def test_files_are_scored_once_with_looks_and_are_left_alone(line: Any, version: ModelVersion) -> None:
+def test_files_are_scored_once_with_statistics_and_are_left_alone(line: Any, version: ModelVersion) -> None:
     first = line()
     write_image(first.folder / "good.png", WHOLE)
     write_image(first.folder / "sub" / "bad.png", blemish(stripes(2)))
@@ -191,16 +192,16 @@ def test_what_was_accepted_and_not_scored_is_scored_at_the_next_start(
 
 def test_a_truncated_file_waits_and_counts_when_it_is_completed(line: Any, tmp_path: Path) -> None:
     whole = write_image(tmp_path / "whole.png", WHOLE).read_bytes()
-    own = line()
-    path = own.folder / "slow.png"
+    watched = line()
+    path = watched.folder / "slow.png"
     path.write_bytes(whole[: len(whole) // 2])
-    assert [own.poll(), own.poll(), own.poll()] == [0, 0, 0]
-    assert not own.watch.is_idle
+    assert [watched.poll(), watched.poll(), watched.poll()] == [0, 0, 0]
+    assert not watched.watch.is_idle
     path.write_bytes(whole)
-    assert [own.poll(), own.poll()] == [0, 1]
-    assert own.watch.is_idle
-    own.end()
-    assert [row.state for row in own.rows()] == ["done"]
+    assert [watched.poll(), watched.poll()] == [0, 1]
+    assert watched.watch.is_idle
+    watched.end()
+    assert [row.state for row in watched.rows()] == ["done"]
 
 
 @pytest.mark.parametrize("content", [b"", b"no image at all", None])
@@ -208,28 +209,28 @@ def test_what_never_becomes_an_image_fails_once_with_its_reason(
     line: Any, tmp_path: Path, content: bytes | None
 ) -> None:
     whole = write_image(tmp_path / "whole.png", WHOLE).read_bytes()
-    own = line()
-    (own.folder / "broken.png").write_bytes(whole[:-40] if content is None else content)
-    assert [own.poll(), own.poll(), own.poll(29), own.poll(2)] == [0, 0, 1, 0]
-    (row,) = own.rows()
+    watched = line()
+    (watched.folder / "broken.png").write_bytes(whole[:-40] if content is None else content)
+    assert [watched.poll(), watched.poll(), watched.poll(29), watched.poll(2)] == [0, 0, 1, 0]
+    (row,) = watched.rows()
     assert row.state == "failed"
     assert row.error
-    assert str(own.folder) not in row.error
-    assert own.tally.failed == 1
+    assert str(watched.folder) not in row.error
+    assert watched.tally.failed == 1
     again = line()
     assert [again.poll(), again.poll(60)] == [0, 0]
 
 
 def test_a_store_that_does_not_answer_is_tried_again(line: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    own = line()
-    write_image(own.folder / "a.png", WHOLE)
-    own.poll()
+    watched = line()
+    write_image(watched.folder / "a.png", WHOLE)
+    watched.poll()
     with monkeypatch.context() as patch:
-        patch.setattr(own.store, "accept", lambda *_, **__: (_ for _ in ()).throw(OSError("disk full")))
-        assert own.poll() == 0
-    assert own.poll() == 1
-    own.end()
-    assert [row.state for row in own.rows()] == ["done"]
+        patch.setattr(watched.store, "accept", lambda *_, **__: (_ for _ in ()).throw(OSError("disk full")))
+        assert watched.poll() == 0
+    assert watched.poll() == 1
+    watched.end()
+    assert [row.state for row in watched.rows()] == ["done"]
 
 
 def test_two_watchers_of_one_folder_share_it(line: Any) -> None:
@@ -245,7 +246,7 @@ def test_many_known_files_cost_one_query_and_no_reading(line: Any, monkeypatch: 
     first = line()
     for number in range(300):
         (first.folder / f"{number}.png").write_bytes(b"x")
-    first.watch._known = {each.key for each in scan_folder(first.folder)}
+    first.watch._known = {arrival.key for arrival in scan_folder(first.folder)}
     monkeypatch.setattr(
         "twinspect.serve.watch.watcher._read_file", lambda _: pytest.fail("a known file was read")
     )
@@ -304,7 +305,7 @@ def test_once_says_what_became_of_everything(model: Path, tmp_path: Path, capsys
 
 
 @pytest.mark.parametrize(
-    ("more", "said"),
+    ("more", "message"),
     [
         (["--model", "M.twin"], "takes a folder or a camera"),
         (["in", "--camera", "0", "--model", "M.twin"], "takes a folder or a camera"),
@@ -314,12 +315,12 @@ def test_once_says_what_became_of_everything(model: Path, tmp_path: Path, capsys
     ],
 )
 def test_mistakes_are_one_line(
-    more: list[str], said: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Any
+    more: list[str], message: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Any
 ) -> None:
     monkeypatch.chdir(tmp_path)
     assert main(["watch", *more]) == 2
     error = capsys.readouterr().err
-    assert said in error
+    assert message in error
     assert error.count("\n") == 1
 
 
@@ -359,20 +360,20 @@ def test_a_camera_gives_rgb_and_is_opened_again_when_it_fails() -> None:
 
 
 def test_every_picture_of_a_camera_is_an_inspection(line: Any) -> None:
-    own = line()
+    watched = line()
     pictures = [WHOLE, blemish(stripes(2)), WHOLE]
     camera = Camera("0", lambda _: Capture([picture[..., ::-1] for picture in pictures]))
-    source = CameraWatch(own.intake, camera, "camera 0")
+    source = CameraWatch(watched.intake, camera, "camera 0")
     assert [source.poll() for _ in range(4)] == [1, 1, 1, 0]
-    own.end()
-    rows = own.rows()
+    watched.end()
+    rows = watched.rows()
     assert [row.name for row in rows] == ["camera 0 1.png", "camera 0 2.png", "camera 0 3.png"]
     assert rows[0].statistics == image_statistics(WHOLE)._asdict()
     assert rows[0].score == pytest.approx(rows[2].score, rel=1e-5)  # their batches may differ in size
     assert rows[0].image_sha256 == rows[2].image_sha256
 
 
-def test_watching_ends_when_it_is_told_to() -> None:
+def test_watching_ends_when_it_is_stopped() -> None:
     class Source:
         is_idle = True
         polls = 0

@@ -18,8 +18,8 @@ if TYPE_CHECKING:
 
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
-    with launched() as found:
-        yield found
+    with launched() as browser:
+        yield browser
 
 
 @pytest.fixture
@@ -153,7 +153,7 @@ def test_history_filters_pages_and_exports(page: Page, world: World) -> None:
     page.get_by_role("button", name="Newer").click()
     page.get_by_text("1 to 25 of 40 images").wait_for()
     page.get_by_label("Decision").select_option("anomalous")
-    flagged = sum(each["is_anomalous"] for each in world.inspections)
+    flagged = sum(row["is_anomalous"] for row in world.inspections)
     page.get_by_text(f"1 to {flagged} of {flagged} images").wait_for()
     with page.expect_download() as download:
         page.get_by_role("button", name="Export CSV").click()

@@ -1,4 +1,4 @@
-"""Detectors over HTTP: score, look back, give feedback, recalibrate. Needs the extra ``serve``; torch is optional."""
+"""Detectors over HTTP: score, search, give feedback, recalibrate. Needs the extra ``serve``; torch is optional."""
 
 from __future__ import annotations
 

@@ -31,7 +31,7 @@ def quantity_in_words(name: str, median: float, reference: float, higher: float,
         higher: how much higher the window's values are, in standard deviations; negative for lower.
         wider: how much more spread out they are, in standard deviations.
 
-    >>> in_words("brightness", 131.0, 118.0, 5.0, 1.0)
+    >>> quantity_in_words("brightness", 131.0, 118.0, 5.0, 1.0)
     'brighter than in calibration: median 131 instead of 118'
     """
     if abs(wider) > abs(higher):

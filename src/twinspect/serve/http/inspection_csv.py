@@ -55,7 +55,7 @@ def csv_lines(context: Context, criteria: Filter) -> Iterator[str]:
 def escape_formula(value: Any) -> Any:
     """Escape text that a spreadsheet would evaluate, so that it is shown instead.
 
-    >>> safe("=1+1"), safe(-0.5), safe("part 7")
+    >>> escape_formula("=1+1"), escape_formula(-0.5), escape_formula("part 7")
     ("'=1+1", -0.5, 'part 7')
     """
     return f"'{value}" if isinstance(value, str) and value.startswith(_FORMULA) else value

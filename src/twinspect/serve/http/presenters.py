@@ -125,9 +125,9 @@ def p_value_in_words(p_value: float, images: int) -> str:
         p_value: in (0, 1].
         images: how many good images the score is ranked among; the smallest p-value is 1 in ``images + 1``.
 
-    >>> rarity(0.005, 199)
+    >>> p_value_in_words(0.005, 199)
     'would be seen in at most 1 of 200 good parts'
-    >>> rarity(0.02, 199), rarity(0.37, 199)
+    >>> p_value_in_words(0.02, 199), p_value_in_words(0.37, 199)
     ('would be seen in 1 of 50 good parts', 'would be seen in 37 of 100 good parts')
     """
     if round(p_value * (images + 1)) <= 1:

@@ -33,7 +33,7 @@ _MAP_NAME: Final = "map"
 
 def _image_responses(*kinds: str) -> dict[int | str, dict[str, Any]]:
     binary = {"schema": {"type": "string", "format": "binary"}}
-    return {200: {"content": dict.fromkeys(kinds, binary), "description": "the picture"}}
+    return {200: {"content": dict.fromkeys(kinds, binary), "description": "the image"}}
 
 
 @ROUTER.get(
@@ -155,10 +155,10 @@ def _compute_map(worker: ModelWorker, pixels: NDArray[np.uint8]) -> NDArray[np.f
 
 
 def _encode_thumbnail(pixels: NDArray[np.uint8]) -> bytes:
-    picture = Image.fromarray(pixels)
-    picture.thumbnail((THUMBNAIL_SIDE, THUMBNAIL_SIDE))
+    thumbnail = Image.fromarray(pixels)
+    thumbnail.thumbnail((THUMBNAIL_SIDE, THUMBNAIL_SIDE))
     buffer = io.BytesIO()
-    picture.save(buffer, "JPEG", quality=85)
+    thumbnail.save(buffer, "JPEG", quality=85)
     return buffer.getvalue()
 
 

@@ -27,9 +27,9 @@ def read_filter(
     feedback: Annotated[Literal["good", "defect", "unsure", "none", "disagree"] | None, Query()] = None,
     category: Annotated[str | None, Query(max_length=200)] = None,
     since: Annotated[
-        datetime | None, Query(description="accepted at or after; UTC where it names no zone")
+        datetime | None, Query(description="accepted at or after; UTC if it has no zone")
     ] = None,
-    until: Annotated[datetime | None, Query(description="accepted before; likewise")] = None,
+    until: Annotated[datetime | None, Query(description="accepted before; UTC if it has no zone")] = None,
     name: Annotated[str | None, Query(max_length=200, description="a part of the name")] = None,
     source: Annotated[Literal["api", "web", "watch"] | None, Query()] = None,
     folder: Annotated[str | None, Query(max_length=200, description="one of /v1/folders, by name")] = None,

@@ -28,9 +28,7 @@ def scores(
     context: ContextDep,
     _: Viewer,
     model: str,
-    since: Annotated[
-        datetime | None, Query(description="scored at or after; UTC where it names no zone")
-    ] = None,
+    since: Annotated[datetime | None, Query(description="scored at or after; UTC if it has no zone")] = None,
 ) -> ScoresAnswer:
     """Return raw scores by the current weights: of the calibration, the newest ones, and those with feedback."""
     worker = context.registry.get(model)

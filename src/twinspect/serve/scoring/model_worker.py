@@ -262,7 +262,7 @@ def _identity_sha256(record: dict[str, Any], export: str) -> str:
 def _score_safely(
     version: ModelVersion, active: CalibrationRow, requests: Sequence[ScoreRequest], store: Store
 ) -> list[Finished]:
-    """Score a batch; if it fails as a whole, score each image alone, so that one cannot spoil the others."""
+    """Score a batch; if it fails as a whole, score each image alone, so that one bad image fails by itself."""
     try:
         return _score_batch(version, active, requests, store)
     except Exception:

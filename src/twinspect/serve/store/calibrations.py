@@ -98,7 +98,7 @@ def _check_fresh(model: ModelRow, proposal: Proposal) -> None:
         raise ConfigError(f"the proposal is of model {proposal.model_id}, not of {model.name!r}")
     if (proposal.parent_id, proposal.weights_sha256) != (model.active_calibration_id, model.weights_sha256):
         raise ConfigError(
-            f"{model.name!r} was recalibrated or replaced since the proposal was made; make a new one and look again"
+            f"{model.name!r} was recalibrated or replaced since the proposal was made; make a new proposal"
         )
 
 

@@ -8,7 +8,7 @@ def storable_text(text: str) -> str:
 
     PostgreSQL allows no NUL in text, and no database lone surrogates, as stand for undecodable bytes in file names.
 
-    >>> print(spelt("part\udcff.png"), spelt("a\0b"))
+    >>> print(storable_text("part\udcff.png"), storable_text("a\0b"))
     part\udcff.png a\x00b
     """
     return text.encode("utf-8", "backslashreplace").decode("utf-8").replace("\0", "\\x00")
