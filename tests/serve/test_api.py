@@ -17,7 +17,7 @@ from PIL import Image
 import twinspect as ts
 from serving import Site, bad, code, good, png, site
 from twinspect.calibration.conformal import Calibration
-from twinspect.images import reading
+from twinspect.images import decoding
 from twinspect.inference.torch_engine import TorchEngine
 from twinspect.serve.http.tokens import add_token
 from twinspect.serve.scoring.model_worker import ModelVersion
@@ -106,13 +106,14 @@ def test_an_image_is_decoded_recognised_and_ranked_once(
 
         monkeypatch.setattr(owner, name, counted)
 
-    count(reading, "stored_values")
-    count(checks, "sniff")
+    count(decoding, "_decode")
+    count(checks, "detect_format")
+    count(decoding, "detect_format")
     count(Calibration, "p_values")
     count(Calibration, "is_anomalous")
     (row,) = shared_site.scored(good(600))
     assert row["state"] == "done"
-    assert calls == {"stored_values": 1, "sniff": 1, "p_values": 1, "is_anomalous": 1}
+    assert calls == {"_decode": 1, "detect_format": 1, "p_values": 1, "is_anomalous": 1}
 
 
 def test_one_image_may_be_the_body(shared_site: Site) -> None:
