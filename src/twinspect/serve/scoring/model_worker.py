@@ -281,7 +281,7 @@ def _score_batch(
     began = time.perf_counter()
     images = [_read_pixels(request, version.detector, store) for request in requests]
     samples = [
-        _sample(request.row.name, image, request.row.category)
+        _sample(request.row.name, image)
         for request, image in zip(requests, images, strict=True)
         if not isinstance(image, str)
     ]
@@ -304,14 +304,12 @@ def _finish(
 ) -> Finished:
     if score.statistics is None:
         return _failed(request, version, score.error.removeprefix(f"{score.sample.path}: "))
-    decided = score.decided_by(active.calibration)
     return Finished(
         request.row.id,
         version.weights_sha256,
         active.id,
-        decided.score,
-        decided.p_value,
-        decided.is_anomalous,
+        score.score,
+        *active.calibration.decide(score.score, request.row.category),
         milliseconds,
         statistics=score.statistics._asdict(),
     )
@@ -333,6 +331,6 @@ def _read_pixels(request: ScoreRequest, detector: BaseDetector, store: Store) ->
         return str(error)
 
 
-def _sample(name: str, pixels: NDArray[np.uint8], category: str = "") -> Sample:
+def _sample(name: str, pixels: NDArray[np.uint8]) -> Sample:
     """Make a sample of pixels in memory; its path is made up and never opened."""
-    return Sample(Path("upload"), name, category=category, pixels=pixels)
+    return Sample(Path("upload"), name, pixels=pixels)
