@@ -27,24 +27,25 @@ def launched() -> Iterator[Browser]:
     from playwright.sync_api import sync_playwright
 
     with sync_playwright() as playwright:
-        found = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
-        yield found
-        found.close()
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
+        yield browser
+        browser.close()
 
 
 def opened(browser: Browser, address: str, **options: Any) -> Iterator[Page]:
-    """A page whose console must stay silent: scripts that fail and what the policy blocks are told there.
+    """A page whose console must stay silent: failing scripts and what the policy blocks are reported there.
 
-    That the server refused something is told there by Chromium itself.
+    Chromium itself reports there that the server refused something.
     """
     context = browser.new_context(base_url=address, **options)
     page = context.new_page()
     page.set_default_timeout(30_000)
-    said: list[str] = []
+    messages: list[str] = []
     page.on(
-        "console", lambda message: said.append(message.text) if message.type in ("error", "warning") else None
+        "console",
+        lambda message: messages.append(message.text) if message.type in ("error", "warning") else None,
     )
-    page.on("pageerror", lambda error: said.append(str(error)))
+    page.on("pageerror", lambda error: messages.append(str(error)))
     yield page
     context.close()
-    assert [each for each in said if not re.search("status of (401|415|422|429)", each)] == []
+    assert [message for message in messages if not re.search("status of (401|415|422|429)", message)] == []

@@ -18,8 +18,8 @@ if TYPE_CHECKING:
 
 def binaries() -> Path | None:
     """The newest server that is installed, in Debian's places or on the path."""
-    found = sorted(Path("/usr/lib/postgresql").glob("*/bin/initdb"), key=lambda each: int(each.parts[-3]))
-    initdb = str(found[-1]) if found else shutil.which("initdb")
+    paths = sorted(Path("/usr/lib/postgresql").glob("*/bin/initdb"), key=lambda path: int(path.parts[-3]))
+    initdb = str(paths[-1]) if paths else shutil.which("initdb")
     return Path(initdb).parent if initdb else None
 
 
@@ -53,5 +53,5 @@ def _owner(folder: Path) -> dict[str, Any]:
 
 
 def _run(owner: dict[str, Any], *command: object) -> None:
-    arguments = [str(each) for each in command]
+    arguments = [str(argument) for argument in command]
     subprocess.run(arguments, check=True, stdout=subprocess.DEVNULL, timeout=120, cwd="/", **owner)

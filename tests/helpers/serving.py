@@ -14,7 +14,7 @@ from PIL import Image
 from starlette.testclient import TestClient
 
 from drawn_parts import blemish, stripes
-from twinspect.serve.server import Running, Server, running
+from twinspect.serve.server import RunningServer, Server, running_server
 from twinspect.serve.settings import Settings
 
 if TYPE_CHECKING:
@@ -35,17 +35,17 @@ class Site:
     context: Context
 
     def score(self, *images: bytes, **query: Any) -> Any:
-        files = [("images", (f"{place}.png", data)) for place, data in enumerate(images)]
+        files = [("images", (f"{number}.png", data)) for number, data in enumerate(images)]
         return self.client.post("/v1/score", files=files, params=query)
 
     def scored(self, *images: bytes, **query: Any) -> list[dict[str, Any]]:
         answer = self.score(*images, **query)
         assert answer.status_code == 200, answer.text
-        found: list[dict[str, Any]] = answer.json()["inspections"]
-        return found
+        inspections: list[dict[str, Any]] = answer.json()["inspections"]
+        return inspections
 
     @property
-    def served(self) -> Any:
+    def worker(self) -> Any:
         return next(iter(self.context.registry))
 
 
@@ -58,7 +58,7 @@ def site(model: Path, folder: Path, **changes: Any) -> Iterator[Site]:
         "rate_limit": 0.0,
     }
     with ExitStack() as stack:
-        parts = stack.enter_context(running(Settings(**{**defaults, **changes})))
+        parts = stack.enter_context(running_server(Settings(**{**defaults, **changes})))
         # As uvicorn does, errors end in an answer and not in the client's face. Entered, the client has one event
         # loop for all of a test's threads, as a server has.
         client = TestClient(parts.app, "http://127.0.0.1:8000", raise_server_exceptions=False)
@@ -84,16 +84,18 @@ def code(answer: Any) -> tuple[int, str]:
 
 
 @contextmanager
-def listening(here: Site, seconds: float = 60) -> Iterator[str]:
-    """Answer over the network as well, on a free port; gives the address."""
-    server = Server(Running(here.context, here.app), Settings(models=("any",), data=Path(), port=0))
-    thread = threading.Thread(target=server.run, daemon=True)
+def listening(server: Site, seconds: float = 60) -> Iterator[str]:
+    """Serve over the network as well, on a free port, and yield the URL."""
+    network = Server(
+        RunningServer(server.context, server.app), Settings(models=("any",), data=Path(), port=0)
+    )
+    thread = threading.Thread(target=network.run, daemon=True)
     thread.start()
     end = time.monotonic() + seconds
-    while not server.started:
+    while not network.started:
         assert thread.is_alive()
         assert time.monotonic() < end
         time.sleep(0.01)
-    yield server.address
-    server.should_exit = True
+    yield network.address
+    network.should_exit = True
     thread.join(seconds)

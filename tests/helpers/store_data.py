@@ -1,4 +1,4 @@
-"""Things that several tests of the store need."""
+"""Models, images and results for tests of the store."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ WEIGHTS = "a" * 64
 
 
 class Clock:
-    """Time that passes when it is told to, and a microsecond at every look."""
+    """A clock that is set by hand, and advances a microsecond at every reading."""
 
     def __init__(self) -> None:
         self.at = datetime(2026, 3, 1, 12, tzinfo=timezone.utc)
@@ -35,7 +35,7 @@ class Clock:
 def calibration(images: int = 99, rate: float = 0.05, seed: int = 0, **rest: Any) -> Calibration:
     """Scores of so many good images, standard normal."""
     scores = np.random.default_rng(seed).standard_normal(images)
-    return Calibration(tuple(float(each) for each in scores), rate, **rest)
+    return Calibration(tuple(float(score) for score in scores), rate, **rest)
 
 
 def register(store: Store, name: str = "bottle", weights: str = WEIGHTS, **rest: Any) -> ModelRow:
@@ -45,7 +45,7 @@ def register(store: Store, name: str = "bottle", weights: str = WEIGHTS, **rest:
 
 
 def accept(store: Store, model: ModelRow, number: int, **rest: Any) -> InspectionRow:
-    """Accept an image of its own."""
+    """Accept an image that differs for every number."""
     image = store.archive.put(b"image %d" % number, ".png", 64, 48)
     row = store.accept(model.id, image, **{"name": f"part {number}.png", **rest})
     assert row is not None
@@ -67,6 +67,6 @@ def inspect(
 def finished(
     row: InspectionRow, score: float, by: Calibration, number: int, weights: str = WEIGHTS
 ) -> Finished:
-    own = by.of(row.category)
-    p_value, anomalous = float(own.p_values([score])[0]), bool(own.is_anomalous([score])[0])
-    return Finished(row.id, weights, number, score, p_value, anomalous, 12.5, None, {"mean": score})
+    return Finished(
+        row.id, weights, number, score, *by.decide(score, row.category), 12.5, None, {"mean": score}
+    )

@@ -43,11 +43,9 @@ def picture(seed: int, kind: str) -> bytes:
         values = 128 + 50 * np.sin((rows + columns) / 5 + seed)
         rgb = values[..., None] * np.array([1.0, 0.95, 0.85])
         return png(rgb.clip(0, 255).astype(np.uint8))
-    place = np.exp(-((rows - 30 - 5 * (seed % 6)) ** 2 + (columns - 80) ** 2) / 300)
-    alpha = 255 * 0.8 * place**0.7
-    return png(
-        np.dstack([np.full_like(alpha, 240), 140 + 80 * place, 40 + 0 * alpha, alpha]).astype(np.uint8)
-    )
+    spot = np.exp(-((rows - 30 - 5 * (seed % 6)) ** 2 + (columns - 80) ** 2) / 300)
+    alpha = 255 * 0.8 * spot**0.7
+    return png(np.dstack([np.full_like(alpha, 240), 140 + 80 * spot, 40 + 0 * alpha, alpha]).astype(np.uint8))
 
 
 def png(pixels: np.ndarray[Any, Any]) -> bytes:
@@ -57,7 +55,7 @@ def png(pixels: np.ndarray[Any, Any]) -> bytes:
 
 
 class World:
-    """What the stub knows: inspections, calibration records, and what was asked of it."""
+    """The stub's state: inspections, calibration records and the requests it received."""
 
     def __init__(self, token: str | None = None, images: int = 40, role: str = "admin") -> None:
         self.token, self.role = token, role
@@ -126,29 +124,29 @@ class World:
             old["active"] = False
         return self.records[0]
 
-    def said(self, verdict: str) -> list[dict[str, Any]]:
+    def with_verdict(self, verdict: str) -> list[dict[str, Any]]:
         return [
             each for each in self.inspections if each["feedback"] and each["feedback"]["verdict"] == verdict
         ]
 
 
-def get(world: World, path: str, asked: dict[str, str]) -> Any:
+def get(world: World, path: str, query: dict[str, str]) -> Any:
     """Answer a GET under /v1: a JSON value, or the bytes of a picture."""
-    if found := re.fullmatch(r"/v1/inspections/(\d+)(?:/(image|thumbnail|map))?", path):
-        number = int(found[1])
-        kind = found[2] and ("map" if found[2] == "map" else "image")
+    if match := re.fullmatch(r"/v1/inspections/(\d+)(?:/(image|thumbnail|map))?", path):
+        number = int(match[1])
+        kind = match[2] and ("map" if match[2] == "map" else "image")
         return picture(number, kind) if kind else world.inspections[number - 1]
-    rate = float(asked.get("rate", 0.01))
+    rate = float(query.get("rate", 0.01))
     return {
         "/v1/models": lambda: {"models": [model(world)]},
         "/v1/me": lambda: {"name": "ann", "role": world.role},
         "/v1/folders": lambda: {"folders": [{"name": "line 1", "model": "parts"}]},
-        "/v1/inspections": lambda: page(world, asked),
-        "/v1/feedback/disagreements": lambda: page(world, {**asked, "feedback": "disagree"}),
+        "/v1/inspections": lambda: page(world, query),
+        "/v1/feedback/disagreements": lambda: page(world, {**query, "feedback": "disagree"}),
         "/v1/models/parts/scores": lambda: scores(world),
         "/v1/models/parts/whatif": lambda: what_if(world, rate),
         "/v1/models/parts/calibrations": lambda: {"calibrations": world.records},
-        "/v1/models/parts/drift": lambda: drift(int(asked["window"])),
+        "/v1/models/parts/drift": lambda: drift(int(query["window"])),
     }[path]()
 
 
@@ -166,24 +164,24 @@ def model(world: World) -> dict[str, Any]:
     }
 
 
-def page(world: World, asked: dict[str, str]) -> dict[str, Any]:
+def page(world: World, query: dict[str, str]) -> dict[str, Any]:
     def fits(one: dict[str, Any]) -> bool:
-        said = one["feedback"] and one["feedback"]["verdict"]
+        verdict = one["feedback"] and one["feedback"]["verdict"]
         decision = "anomalous" if one["is_anomalous"] else "good"
-        disagrees = said == ("good" if one["is_anomalous"] else "defect")
-        feedback = {"none": not said, "disagree": disagrees}.get(
-            asked.get("feedback", ""), said == asked.get("feedback")
+        disagrees = verdict == ("good" if one["is_anomalous"] else "defect")
+        feedback = {"none": not verdict, "disagree": disagrees}.get(
+            query.get("feedback", ""), verdict == query.get("feedback")
         )
         return (
-            asked.get("decision", decision) == decision
-            and ("feedback" not in asked or feedback)
-            and asked.get("name", "") in one["name"]
-            and asked.get("source", one["source"]) == one["source"]
+            query.get("decision", decision) == decision
+            and ("feedback" not in query or feedback)
+            and query.get("name", "") in one["name"]
+            and query.get("source", one["source"]) == one["source"]
         )
 
     fitting = [one for one in reversed(world.inspections) if fits(one)]
-    rest = [one for one in fitting if one["id"] < int(asked.get("after", 10**9))]
-    shown = rest[: int(asked["limit"])]
+    rest = [one for one in fitting if one["id"] < int(query.get("after", 10**9))]
+    shown = rest[: int(query["limit"])]
     return {
         "inspections": shown,
         "next": shown[-1]["id"] if len(rest) > len(shown) else None,
@@ -192,11 +190,13 @@ def page(world: World, asked: dict[str, str]) -> dict[str, Any]:
 
 
 def scores(world: World) -> dict[str, Any]:
-    each = {verdict: [one["score"] for one in world.said(verdict)] for verdict in ("good", "defect")}
+    reviewed = {
+        verdict: [one["score"] for one in world.with_verdict(verdict)] for verdict in ("good", "defect")
+    }
     return {
         "calibration": world.calibration_scores,
         "recent": [one["score"] for one in world.inspections],
-        **each,
+        **reviewed,
     }
 
 
@@ -212,8 +212,8 @@ def what_if(world: World, rate: float) -> dict[str, Any]:
         "anomalous_recent": sum(above),
         "recent": len(above),
         "changed": changed,
-        "false_alarms_among_confirmed_good": sum(one["score"] > line for one in world.said("good")),
-        "missed_among_confirmed_defects": sum(one["score"] <= line for one in world.said("defect")),
+        "false_alarms_among_confirmed_good": sum(one["score"] > line for one in world.with_verdict("good")),
+        "missed_among_confirmed_defects": sum(one["score"] <= line for one in world.with_verdict("defect")),
     }
 
 
@@ -259,18 +259,18 @@ def drift(size: int) -> dict[str, Any]:
 def post(world: World, path: str, body: dict[str, Any]) -> Any:
     world.sent.append((path, body))
     if path == "/v1/feedback":
-        said = {"verdict": body["verdict"], "comment": body["comment"], "by": "", "at": START.isoformat()}
-        world.inspections[body["inspection_id"] - 1]["feedback"] = said
-        return said
+        feedback = {"verdict": body["verdict"], "comment": body["comment"], "by": "", "at": START.isoformat()}
+        world.inspections[body["inspection_id"] - 1]["feedback"] = feedback
+        return feedback
     if path.endswith("/rollback"):
         old = next(each for each in world.records if each["id"] == body["calibration_id"])
         return world.change("rollback", old["false_alarm_rate"], body["reason"])
-    own = world.record(0, "rate", body["false_alarm_rate"], "")
-    kept = {name: own[name] for name in ("false_alarm_rate", "threshold", "promise")}
+    record = world.record(0, "rate", body["false_alarm_rate"], "")
+    calibration = {name: record[name] for name in ("false_alarm_rate", "threshold", "promise")}
     warnings = ["Most images marked good had been flagged: that is a biased sample."]
     proposal = {
         "use": body["use"],
-        "calibration": kept,
+        "calibration": calibration,
         "images": 199,
         "confirmed": 0,
         "changed": 2,
@@ -284,7 +284,7 @@ def post(world: World, path: str, body: dict[str, Any]) -> Any:
 
 
 def score(world: World, body: bytes) -> list[dict[str, Any]]:
-    names = [each.decode() for each in re.findall(rb'name="images"; filename="([^"]*)"', body)]
+    names = [name.decode() for name in re.findall(rb'name="images"; filename="([^"]*)"', body)]
     refused = {
         "code": "not_an_image",
         "message": "This is no image file; allowed: PNG, JPEG, TIFF, BMP, WebP.",
@@ -332,7 +332,7 @@ class Handler(BaseHTTPRequestHandler):
 
     def do_GET(self) -> None:
         url = urlsplit(self.path)
-        asked = {key: values[0] for key, values in parse_qs(url.query).items()}
+        query = {key: values[0] for key, values in parse_qs(url.query).items()}
         if not url.path.startswith("/v1/"):
             file = (
                 WEB / url.path.removeprefix("/static/").removeprefix("/")
@@ -342,11 +342,11 @@ class Handler(BaseHTTPRequestHandler):
             self.answer(200, file.read_bytes(), TYPES[file.suffix])
         elif self.refused():
             return
-        elif asked.get("format") == "csv":
-            self.world.sent.append((url.path, asked))
+        elif query.get("format") == "csv":
+            self.world.sent.append((url.path, query))
             self.answer(200, b"id,name\r\n1,part\r\n", "text/csv")
         else:
-            value = get(self.world, url.path, asked)
+            value = get(self.world, url.path, query)
             if isinstance(value, bytes):
                 self.answer(200, value, "image/png")
             else:
@@ -366,7 +366,7 @@ class Handler(BaseHTTPRequestHandler):
             self.json(post(self.world, path, json.loads(body)))
 
 
-def served(world: World) -> Iterator[str]:
+def serve_world(world: World) -> Iterator[str]:
     """Serve a world on a free port, for a fixture to yield the address from."""
     server = ThreadingHTTPServer(("127.0.0.1", 0), type("Own", (Handler,), {"world": world}))
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True)

@@ -7,6 +7,7 @@ import json
 import shutil
 import threading
 import time
+from collections import Counter
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -16,9 +17,11 @@ from PIL import Image
 import twinspect as ts
 from serving import Site, bad, code, good, png, site
 from twinspect.calibration.conformal import Calibration
+from twinspect.images import decoding
 from twinspect.inference.torch_engine import TorchEngine
 from twinspect.serve.http.tokens import add_token
-from twinspect.serve.scoring.model_worker import Loaded
+from twinspect.serve.scoring.model_worker import ModelVersion
+from twinspect.serve.uploads import checks
 from twinspect.serve.uploads.checks import Limits
 
 if TYPE_CHECKING:
@@ -29,8 +32,8 @@ if TYPE_CHECKING:
 @pytest.fixture(scope="module")
 def shared_site(bundle: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
     """A server that tests share; they must not change its calibration."""
-    with site(bundle, tmp_path_factory.mktemp("data")) as found:
-        yield found
+    with site(bundle, tmp_path_factory.mktemp("data")) as server:
+        yield server
 
 
 def until(reached: Callable[[], object], seconds: float = 60) -> None:
@@ -43,18 +46,18 @@ def until(reached: Callable[[], object], seconds: float = 60) -> None:
 def test_a_served_score_is_the_detectors(shared_site: Site, bundle: Path, tmp_path: Path) -> None:
     path = tmp_path / "part.png"
     path.write_bytes(bad(300))
-    own = ts.load(bundle).score(path)
+    expected = ts.load(bundle).score(path)
     (row,) = shared_site.scored(bad(300))
-    assert np.float32(row["score"]) == own.image[0]
-    assert row["p_value"] == own.p_value[0]
-    assert row["is_anomalous"] == own.is_anomalous[0]
+    assert np.float32(row["score"]) == expected.image[0]
+    assert row["p_value"] == expected.p_value[0]
+    assert row["is_anomalous"] == expected.is_anomalous[0]
     record = json.loads((bundle / "model.json").read_text())["calibration"]
     assert row["threshold"] == Calibration.from_record(record).threshold
     assert (row["width"], row["height"], row["state"], row["source"]) == (48, 48, "done", "api")
     assert row["in_words"].startswith("would be seen in ")
     answer = shared_site.client.get(row["map_url"], params={"format": "npz"})
     with np.load(io.BytesIO(answer.content), allow_pickle=False) as arrays:
-        np.testing.assert_array_equal(arrays["map"], own.map[0])
+        np.testing.assert_array_equal(arrays["map"], expected.map[0])
 
 
 def test_a_batch_is_scored_as_score_does(shared_site: Site, bundle: Path, tmp_path: Path) -> None:
@@ -62,13 +65,13 @@ def test_a_batch_is_scored_as_score_does(shared_site: Site, bundle: Path, tmp_pa
     for seed, path in enumerate(paths):
         path.write_bytes(good(400 + seed))
     rows = shared_site.scored(*(path.read_bytes() for path in paths))
-    own = ts.load(bundle).score([str(path) for path in paths], maps=False)
-    np.testing.assert_allclose([row["score"] for row in rows], own.image, rtol=1e-6)
-    assert [row["name"] for row in rows] == [f"{place}.png" for place in range(10)]
+    expected = ts.load(bundle).score([str(path) for path in paths], maps=False)
+    np.testing.assert_allclose([row["score"] for row in rows], expected.image, rtol=1e-6)
+    assert [row["name"] for row in rows] == [f"{number}.png" for number in range(10)]
 
 
 def test_waiting_images_are_scored_together(shared_site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
-    served, sizes, go = shared_site.served, [], threading.Event()
+    worker, sizes, go = shared_site.worker, [], threading.Event()
     whole = TorchEngine.score
 
     def counting(engine: TorchEngine, read: Any, *, maps: bool) -> Any:
@@ -82,21 +85,35 @@ def test_waiting_images_are_scored_together(shared_site: Site, monkeypatch: pyte
     until(lambda: sizes)
     for each in askers[1:]:
         each.start()
-    until(lambda: len(served.queue._waiting) == 8)
+    until(lambda: len(worker.queue._waiting) == 8)
     go.set()
     for each in askers:
         each.join(60)
     assert sizes == [1, 8]
 
 
-def test_an_image_is_decoded_once(shared_site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
-    from twinspect.images import reading
+def test_an_image_is_decoded_recognised_and_ranked_once(
+    shared_site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    calls: Counter[str] = Counter()
 
-    decoded = []
-    whole = reading.stored_values
-    monkeypatch.setattr(reading, "stored_values", lambda *a, **k: decoded.append(a) or whole(*a, **k))
-    shared_site.scored(good(600), good(601))
-    assert len(decoded) == 2
+    def count(owner: Any, name: str) -> None:
+        whole = getattr(owner, name)
+
+        def counted(*arguments: Any, **options: Any) -> Any:
+            calls[name] += 1
+            return whole(*arguments, **options)
+
+        monkeypatch.setattr(owner, name, counted)
+
+    count(decoding, "_decode")
+    count(checks, "detect_format")
+    count(decoding, "detect_format")
+    count(Calibration, "p_values")
+    count(Calibration, "is_anomalous")
+    (row,) = shared_site.scored(good(600))
+    assert row["state"] == "done"
+    assert calls == {"_decode": 1, "detect_format": 1, "p_values": 1, "is_anomalous": 1}
 
 
 def test_one_image_may_be_the_body(shared_site: Site) -> None:
@@ -118,7 +135,7 @@ def test_bad_images_stand_beside_good_ones(shared_site: Site) -> None:
 
 
 @pytest.mark.parametrize(
-    ("data", "wanted"),
+    ("data", "expected"),
     [
         (b"", (422, "image_empty")),
         (b"hello", (415, "image_unknown_type")),
@@ -127,9 +144,9 @@ def test_bad_images_stand_beside_good_ones(shared_site: Site) -> None:
         (png(np.zeros((1, 9, 3), np.uint8)), (422, "image_too_small")),
     ],
 )
-def test_a_bad_image_alone_is_an_error(shared_site: Site, data: bytes, wanted: tuple[int, str]) -> None:
+def test_a_bad_image_alone_is_an_error(shared_site: Site, data: bytes, expected: tuple[int, str]) -> None:
     answer = shared_site.score(data)
-    assert code(answer) == wanted
+    assert code(answer) == expected
     assert answer.json()["inspections"][0]["name"] == "0.png"
 
 
@@ -189,51 +206,51 @@ def test_requests_that_make_no_sense(shared_site: Site) -> None:
 
 def test_sizes_are_limited_while_they_arrive(bundle: Path, tmp_path: Path) -> None:
     limits = Limits(image_bytes=20_000, images=3, body_bytes=100_000, pixels=48 * 48)
-    with site(bundle, tmp_path, limits=limits) as here:
+    with site(bundle, tmp_path, limits=limits) as server:
         small = good(1)
         assert len(small) < 20_000
-        first, second = here.scored(small, bytes(30_000))
+        first, second = server.scored(small, bytes(30_000))
         assert first["state"] == "done"
         assert second["error"]["code"] == "image_too_large"
-        assert code(here.score(*[small] * 4)) == (413, "too_many_images")
-        assert code(here.score(bytes(200_000))) == (413, "body_too_large")
+        assert code(server.score(*[small] * 4)) == (413, "too_many_images")
+        assert code(server.score(bytes(200_000))) == (413, "body_too_large")
 
         def endless() -> Iterator[bytes]:  # without a length: counted as it comes
             for _ in range(200):
                 yield bytes(1000)
 
         image = {"content-type": "image/png"}
-        assert code(here.client.post("/v1/score", content=endless(), headers=image)) == (
+        assert code(server.client.post("/v1/score", content=endless(), headers=image)) == (
             413,
             "body_too_large",
         )
-        assert code(here.client.post("/v1/feedback", content=bytes(70_000))) == (413, "body_too_large")
-        assert code(here.score(png(np.zeros((49, 48, 3), np.uint8)))) == (413, "image_too_many_pixels")
+        assert code(server.client.post("/v1/feedback", content=bytes(70_000))) == (413, "body_too_large")
+        assert code(server.score(png(np.zeros((49, 48, 3), np.uint8)))) == (413, "image_too_many_pixels")
 
 
 def test_looking_back(bundle: Path, tmp_path: Path) -> None:
-    with site(bundle, tmp_path) as here:
-        rows = here.scored(*(good(seed) for seed in range(5)), category="parts")
-        page = here.client.get("/v1/inspections", params={"limit": 2}).json()
+    with site(bundle, tmp_path) as server:
+        rows = server.scored(*(good(seed) for seed in range(5)), category="parts")
+        page = server.client.get("/v1/inspections", params={"limit": 2}).json()
         assert (page["total"], [row["id"] for row in page["inspections"]]) == (5, [5, 4])
-        second = here.client.get("/v1/inspections", params={"limit": 2, "after": page["next"]}).json()
+        second = server.client.get("/v1/inspections", params={"limit": 2, "after": page["next"]}).json()
         assert [row["id"] for row in second["inspections"]] == [3, 2]
-        assert here.client.get("/v1/inspections/3").json() == rows[2]
-        assert here.client.get("/v1/inspections?category=parts&name=4.PNG").json()["total"] == 1
-        assert here.client.get("/v1/inspections?category=").json()["total"] == 0
-        assert here.client.get("/v1/inspections?since=2999-01-01").json()["total"] == 0
+        assert server.client.get("/v1/inspections/3").json() == rows[2]
+        assert server.client.get("/v1/inspections?category=parts&name=4.PNG").json()["total"] == 1
+        assert server.client.get("/v1/inspections?category=").json()["total"] == 0
+        assert server.client.get("/v1/inspections?since=2999-01-01").json()["total"] == 0
 
 
 def test_a_table_that_no_spreadsheet_computes(bundle: Path, tmp_path: Path) -> None:
-    with site(bundle, tmp_path) as here:
+    with site(bundle, tmp_path) as server:
         files = [("images", ("=cmd|'/c calc'!A0.png".replace("/", "|"), good(1)))]
-        assert here.client.post("/v1/score", files=files).status_code == 200
-        answer = here.client.get("/v1/inspections", headers={"accept": "text/csv"})
+        assert server.client.post("/v1/score", files=files).status_code == 200
+        answer = server.client.get("/v1/inspections", headers={"accept": "text/csv"})
         assert answer.headers["content-type"].startswith("text/csv")
         head, line = answer.text.splitlines()
         assert head.startswith("id,model,name,category")
         assert ",'=cmd" in line or ",\"'=cmd" in line
-        assert here.client.get("/v1/inspections?format=csv").text == answer.text
+        assert server.client.get("/v1/inspections?format=csv").text == answer.text
 
 
 def test_pictures(shared_site: Site) -> None:
@@ -256,41 +273,41 @@ def test_pictures(shared_site: Site) -> None:
 def test_removed_images_keep_their_rows(bundle: Path, tmp_path: Path) -> None:
     from twinspect.serve.store import Retention
 
-    with site(bundle, tmp_path) as here:
-        here.scored(good(1))
-        Retention(gigabytes=0).run(here.context.store)
-        row = here.client.get("/v1/inspections/1").json()
+    with site(bundle, tmp_path) as server:
+        server.scored(good(1))
+        Retention(gigabytes=0).run(server.context.store)
+        row = server.client.get("/v1/inspections/1").json()
         assert row["image"]["url"] is None
         assert row["map_url"] is None
         for part in ("image", "thumbnail", "map"):
-            assert code(here.client.get(f"/v1/inspections/1/{part}")) == (410, "image_removed")
+            assert code(server.client.get(f"/v1/inspections/1/{part}")) == (410, "image_removed")
 
 
 def test_feedback_recalibration_and_the_way_back(bundle: Path, tmp_path: Path) -> None:
-    with site(bundle, tmp_path) as here:
-        client, path = here.client, "/v1/models/parts"
-        rows = here.scored(*(bad(seed) for seed in range(8)), *(good(seed) for seed in range(12)))
+    with site(bundle, tmp_path) as server:
+        client, path = server.client, "/v1/models/parts"
+        rows = server.scored(*(bad(seed) for seed in range(8)), *(good(seed) for seed in range(12)))
         for row in rows:
-            said = {"inspection_id": row["id"], "verdict": "good", "comment": "fine"}
-            answer = client.post("/v1/feedback", json=said)
+            feedback = {"inspection_id": row["id"], "verdict": "good", "comment": "fine"}
+            answer = client.post("/v1/feedback", json=feedback)
             assert (answer.status_code, answer.json()["by"]) == (200, "local")
-        told = client.get(f"/v1/inspections/{rows[0]['id']}").json()
-        assert told["feedback"]["verdict"] == "good"
+        inspection = client.get(f"/v1/inspections/{rows[0]['id']}").json()
+        assert inspection["feedback"]["verdict"] == "good"
         flagged = sum(row["is_anomalous"] for row in rows)
         assert client.get("/v1/feedback/disagreements").json()["total"] == flagged
         before = client.get("/v1/models").json()["models"][0]["calibration"]
-        asked = {"use": "confirmed", "false_alarm_rate": 0.1, "dry_run": True}
-        dry = client.post(f"{path}/recalibrate", json=asked).json()
+        body = {"use": "confirmed", "false_alarm_rate": 0.1, "dry_run": True}
+        dry = client.post(f"{path}/recalibrate", json=body).json()
         assert dry["calibration"] is None
         assert dry["proposal"]["images"] == 20
         assert client.get(f"{path}/calibrations").json()["calibrations"][0]["id"] == before["id"]
-        made = client.post(
-            f"{path}/recalibrate", json={**asked, "dry_run": False, "reason": "new lamp"}
+        applied = client.post(
+            f"{path}/recalibrate", json={**body, "dry_run": False, "reason": "new lamp"}
         ).json()
-        fresh = made["calibration"]
+        fresh = applied["calibration"]
         assert fresh["threshold"] == sorted(row["score"] for row in rows)[-2]
         assert client.get("/v1/models").json()["models"][0]["calibration"] == fresh
-        (again,) = here.scored(bad(0))
+        (again,) = server.scored(bad(0))
         assert (again["calibration_id"], again["threshold"]) == (fresh["id"], fresh["threshold"])
         assert client.get(f"/v1/inspections/{rows[0]['id']}").json()["threshold"] == before["threshold"]
         back = client.post(f"{path}/rollback", json={"calibration_id": before["id"], "reason": "no"}).json()
@@ -308,21 +325,21 @@ def test_feedback_recalibration_and_the_way_back(bundle: Path, tmp_path: Path) -
 
 
 def test_over_time(bundle: Path, tmp_path: Path) -> None:
-    with site(bundle, tmp_path) as here:
-        client, path = here.client, "/v1/models/parts"
+    with site(bundle, tmp_path) as server:
+        client, path = server.client, "/v1/models/parts"
         assert client.get(f"{path}/drift").json()["windows"] == []
-        rows = here.scored(
+        rows = server.scored(
             *(good(seed) for seed in range(8)), *(bad(seed) for seed in range(2)), category="parts"
         )
         client.post("/v1/feedback", json={"inspection_id": 10, "verdict": "defect"})
         scores = client.get(f"{path}/scores").json()
         assert scores["recent"] == [row["score"] for row in rows]
         assert scores["defect"] == [rows[9]["score"]]
-        assert scores["calibration"] == list(here.served.active.calibration.scores)
-        told = client.get(f"{path}/whatif", params={"rate": 0.5}).json()
-        above = [row["id"] for row in rows if row["score"] > told["threshold"]]
-        assert told["anomalous_recent"] == len(above)
-        assert told["changed"] == [row["id"] for row in rows if row["is_anomalous"] != (row["id"] in above)]
+        assert scores["calibration"] == list(server.worker.active.calibration.scores)
+        whatif = client.get(f"{path}/whatif", params={"rate": 0.5}).json()
+        above = [row["id"] for row in rows if row["score"] > whatif["threshold"]]
+        assert whatif["anomalous_recent"] == len(above)
+        assert whatif["changed"] == [row["id"] for row in rows if row["is_anomalous"] != (row["id"] in above)]
         assert code(client.get(f"{path}/whatif?rate=0.00001")) == (422, "cannot_promise")
         drift = client.get(f"{path}/drift", params={"window": 5}).json()
         assert [(each["first"], each["last"]) for each in drift["windows"]] == [(1, 5), (6, 10)]
@@ -333,17 +350,17 @@ def test_over_time(bundle: Path, tmp_path: Path) -> None:
 def test_what_was_accepted_is_scored_after_a_restart(bundle: Path, tmp_path: Path) -> None:
     from twinspect.serve.store import Store
 
-    with site(bundle, tmp_path) as here:
-        here.scored(good(1))
+    with site(bundle, tmp_path) as server:
+        server.scored(good(1))
     with Store(None, tmp_path) as store:  # as a killed server leaves it: accepted, never scored
         model = store.model("parts")
         stored = store.archive.put(bad(2), ".png", 48, 48)
         row = store.accept(model.id, stored, name="left")
-    with site(bundle, tmp_path) as here:
-        until(lambda: not here.served.queue.length)
-        found = here.client.get(f"/v1/inspections/{row.id}").json()
-        assert found["state"] == "done"
-        assert found["score"] == here.scored(bad(2))[0]["score"]
+    with site(bundle, tmp_path) as server:
+        until(lambda: not server.worker.queue.length)
+        inspection = server.client.get(f"/v1/inspections/{row.id}").json()
+        assert inspection["state"] == "done"
+        assert inspection["score"] == server.scored(bad(2))[0]["score"]
 
 
 def test_without_waiting_there_is_a_number_to_ask_for(shared_site: Site) -> None:
@@ -367,50 +384,50 @@ def stuck(monkeypatch: pytest.MonkeyPatch) -> threading.Event:
 
 
 def test_a_full_queue_keeps_nothing(bundle: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    with site(bundle, tmp_path, queue=3) as here:
+    with site(bundle, tmp_path, queue=3) as server:
         go = stuck(monkeypatch)
-        assert here.score(good(1), good(2), wait=False).status_code == 202
-        answer = here.score(good(3), good(4))
+        assert server.score(good(1), good(2), wait=False).status_code == 202
+        answer = server.score(good(3), good(4))
         assert code(answer) == (429, "queue_full")
         assert int(answer.headers["retry-after"]) >= 1
-        assert here.client.get("/v1/inspections").json()["total"] == 2
+        assert server.client.get("/v1/inspections").json()["total"] == 2
         assert len(list((tmp_path / "images").rglob("*.png"))) == 2
         go.set()
-        assert here.scored(good(3))[0]["state"] == "done"
+        assert server.scored(good(3))[0]["state"] == "done"
 
 
 def test_stopping_scores_what_was_accepted(
     bundle: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    with site(bundle, tmp_path) as here:
+    with site(bundle, tmp_path) as server:
         go = stuck(monkeypatch)
-        assert here.score(*(good(seed) for seed in range(3)), wait=False).status_code == 202
-        here.context.stopping = True
-        assert code(here.score(good(9))) == (503, "stopping")
-        assert code(here.client.get("/readyz")) == (503, "stopping")
-        assert here.client.get("/healthz").status_code == 200
+        assert server.score(*(good(seed) for seed in range(3)), wait=False).status_code == 202
+        server.context.stopping = True
+        assert code(server.score(good(9))) == (503, "stopping")
+        assert code(server.client.get("/readyz")) == (503, "stopping")
+        assert server.client.get("/healthz").status_code == 200
         go.set()
-        assert here.context.registry.stop(20)
-        states = [row["state"] for row in here.client.get("/v1/inspections").json()["inspections"]]
+        assert server.context.registry.stop(20)
+        states = [row["state"] for row in server.client.get("/v1/inspections").json()["inspections"]]
         assert states == ["done"] * 3
 
 
 def test_an_image_that_breaks_scoring_fails_alone(
     bundle: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    with site(bundle, tmp_path) as here:
-        whole, poison = TorchEngine.read, png(np.full((48, 48, 3), 7, np.uint8))
+    with site(bundle, tmp_path) as server:
+        whole, poison = TorchEngine.prepare, png(np.full((48, 48, 3), 7, np.uint8))
 
-        def reading(engine: TorchEngine, sample: Any, *, bits: int | None = None) -> Any:
-            if (sample.pixels == 7).all():
+        def preparing(engine: TorchEngine, rgb: Any) -> Any:
+            if (rgb == 7).all():
                 raise RuntimeError("secret detail")
-            return whole(engine, sample, bits=bits)
+            return whole(engine, rgb)
 
-        monkeypatch.setattr(TorchEngine, "read", reading)
-        first, second, third = here.scored(good(1), poison, good(2))
+        monkeypatch.setattr(TorchEngine, "prepare", preparing)
+        first, second, third = server.scored(good(1), poison, good(2))
         assert (first["state"], second["state"], third["state"]) == ("done", "failed", "done")
         assert "secret" not in json.dumps(second)
-        assert code(here.client.get(f"/v1/inspections/{second['id']}/map"))[1] == "not_scored"
+        assert code(server.client.get(f"/v1/inspections/{second['id']}/map"))[1] == "not_scored"
 
 
 def test_a_mistake_of_the_server_shows_nothing(shared_site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -427,37 +444,37 @@ def test_a_mistake_of_the_server_shows_nothing(shared_site: Site, monkeypatch: p
 def test_a_changed_model_is_loaded_and_a_broken_one_is_not(bundle: Path, tmp_path: Path) -> None:
     model = tmp_path / "parts.twin"
     shutil.copytree(bundle, model)
-    with site(model, tmp_path / "data") as here:
-        (first,) = here.scored(good(1))
+    with site(model, tmp_path / "data") as server:
+        (first,) = server.scored(good(1))
         record = (model / "model.json").read_bytes()
         (model / "model.json").write_bytes(record[:-10])
-        here.context.registry.look()
-        assert "could not be loaded" in here.client.get("/v1/models").json()["models"][0]["error"]
-        assert here.scored(good(1))[0]["score"] == first["score"]
+        server.context.registry.check_for_changes()
+        assert "could not be loaded" in server.client.get("/v1/models").json()["models"][0]["error"]
+        assert server.scored(good(1))[0]["score"] == first["score"]
         (model / "model.json").write_bytes(record)
         again = ts.load(model)
         again.set_rate(0.5)
         again.save_calibration(model)
-        here.context.registry.look()
-        told = here.client.get("/v1/models").json()["models"][0]
-        assert told["error"] is None
-        assert told["calibration"]["false_alarm_rate"] == 0.5
-        assert here.scored(good(1))[0]["threshold"] == again.calibration_.threshold
-        assert here.client.get(first["map_url"]).status_code == 200
-        old = here.served.loaded
-        here.served._loaded = Loaded(old.judge, "0" * 64, old.stamp)
-        assert code(here.client.get(first["map_url"])) == (409, "model_changed")
+        server.context.registry.check_for_changes()
+        shown = server.client.get("/v1/models").json()["models"][0]
+        assert shown["error"] is None
+        assert shown["calibration"]["false_alarm_rate"] == 0.5
+        assert server.scored(good(1))[0]["threshold"] == again.calibration_.threshold
+        assert server.client.get(first["map_url"]).status_code == 200
+        old = server.worker.version
+        server.worker._version = ModelVersion(old.detector, "0" * 64, old.folder_state)
+        assert code(server.client.get(first["map_url"])) == (409, "model_changed")
 
 
 def test_several_models_are_asked_for_by_name(bundle: Path, tmp_path: Path) -> None:
     shutil.copytree(bundle, tmp_path / "others.twin")
-    with site(bundle, tmp_path / "data", models=(str(bundle), str(tmp_path / "others.twin"))) as here:
-        assert [each["name"] for each in here.client.get("/v1/models").json()["models"]] == [
+    with site(bundle, tmp_path / "data", models=(str(bundle), str(tmp_path / "others.twin"))) as server:
+        assert [each["name"] for each in server.client.get("/v1/models").json()["models"]] == [
             "parts",
             "others",
         ]
-        assert code(here.score(good(1))) == (422, "invalid_request")
-        assert here.scored(good(1), model="others")[0]["model"] == "others"
+        assert code(server.score(good(1))) == (422, "invalid_request")
+        assert server.scored(good(1), model="others")[0]["model"] == "others"
     with (
         pytest.raises(ts.errors.ConfigError, match="both called"),
         site(bundle, tmp_path / "data", models=(str(bundle), str(bundle))),
@@ -468,11 +485,11 @@ def test_several_models_are_asked_for_by_name(bundle: Path, tmp_path: Path) -> N
 def test_who_may_do_what(bundle: Path, tmp_path: Path) -> None:
     file = tmp_path / "tokens.txt"
     tokens = {role: add_token(file, f"{role}er:{role}") for role in ("view", "inspect", "admin")}
-    with site(bundle, tmp_path / "data", token_file=file) as here:
+    with site(bundle, tmp_path / "data", token_file=file) as server:
 
         def ask(role: str | None, method: str, path: str, **more: Any) -> int:
             headers = {"authorization": f"Bearer {tokens.get(role, 'wrong')}"} if role else {}
-            return here.client.request(
+            return server.client.request(
                 method, path, headers={**headers, **more.pop("headers", {})}, **more
             ).status_code
 
@@ -488,22 +505,22 @@ def test_who_may_do_what(bundle: Path, tmp_path: Path) -> None:
             403,
             200,
         ]
-        said = {"json": {"inspection_id": 1, "verdict": "good"}}
-        assert [ask(role, "POST", "/v1/feedback", **said) for role in ("view", "inspect")] == [403, 200]
+        feedback = {"json": {"inspection_id": 1, "verdict": "good"}}
+        assert [ask(role, "POST", "/v1/feedback", **feedback) for role in ("view", "inspect")] == [403, 200]
         path, body = "/v1/models/parts/recalibrate", {"use": "calibration", "reason": "new lamp"}
         dry = {"json": {**body, "dry_run": True}}
         assert [ask(role, "POST", path, **dry) for role in (None, "view", "admin")] == [401, 200, 200]
         changing = [ask(role, "POST", path, json=body) for role in ("view", "inspect", "admin")]
         assert changing == [403, 403, 200]
-        assert len(here.context.store.calibrations(here.served.id)) == 2
+        assert len(server.context.store.calibrations(server.worker.id)) == 2
         assert [ask(None, "GET", path) for path in ("/healthz", "/readyz", "/metrics")] == [200, 200, 401]
         assert (
-            here.client.get(
+            server.client.get(
                 "/v1/inspections/1", headers={"authorization": f"Bearer {tokens['view']}"}
             ).json()["feedback"]["by"]
             == "inspecter"
         )
-        answer = here.client.get("/v1/models")
+        answer = server.client.get("/v1/models")
         assert answer.headers["www-authenticate"] == "Bearer"
         assert code(answer) == (401, "token_needed")
 
@@ -512,10 +529,10 @@ def test_who_asks_is_told(bundle: Path, shared_site: Site, tmp_path: Path) -> No
     assert shared_site.client.get("/v1/me").json() == {"name": "local", "role": "admin"}
     file = tmp_path / "tokens.txt"
     token = add_token(file, "ann:view")
-    with site(bundle, tmp_path / "data", token_file=file) as here:
+    with site(bundle, tmp_path / "data", token_file=file) as server:
         headers = {"authorization": f"Bearer {token}"}
-        assert here.client.get("/v1/me", headers=headers).json() == {"name": "ann", "role": "view"}
-        assert code(here.client.get("/v1/me")) == (401, "token_needed")
+        assert server.client.get("/v1/me", headers=headers).json() == {"name": "ann", "role": "view"}
+        assert code(server.client.get("/v1/me")) == (401, "token_needed")
 
 
 def test_watched_folders_of_one_name_are_told_apart(bundle: Path, tmp_path: Path) -> None:
@@ -524,18 +541,18 @@ def test_watched_folders_of_one_name_are_told_apart(bundle: Path, tmp_path: Path
     for seed, folder in enumerate(folders):
         folder.mkdir(parents=True)
         (folder / f"{seed}.png").write_bytes(good(seed))
-    with site(bundle, tmp_path / "data", watched=tuple(folders)) as here:
-        names = [each["name"] for each in here.client.get("/v1/folders").json()["folders"]]
+    with site(bundle, tmp_path / "data", watched=tuple(folders)) as server:
+        names = [each["name"] for each in server.client.get("/v1/folders").json()["folders"]]
         assert names == ["north/line", "south/line", "south/LINE"]
-        here.scored(good(9))
-        until(lambda: here.client.get("/v1/inspections?source=watch").json()["total"] == 3)
+        server.scored(good(9))
+        until(lambda: server.client.get("/v1/inspections?source=watch").json()["total"] == 3)
         for seed, name in enumerate(names):
-            asked = {"folder": name, "source": "watch"}
-            found = here.client.get("/v1/inspections", params=asked).json()["inspections"]
-            assert [row["name"] for row in found] == [f"{seed}.png"]
-        table = here.client.get("/v1/inspections", params={"folder": names[0], "format": "csv"}).text
+            query = {"folder": name, "source": "watch"}
+            rows = server.client.get("/v1/inspections", params=query).json()["inspections"]
+            assert [row["name"] for row in rows] == [f"{seed}.png"]
+        table = server.client.get("/v1/inspections", params={"folder": names[0], "format": "csv"}).text
         assert len(table.splitlines()) == 2
-        answer = here.client.get("/v1/inspections", params={"folder": "north/lane"})
+        answer = server.client.get("/v1/inspections", params={"folder": "north/lane"})
         assert code(answer) == (404, "unknown_folder")
         assert "did you mean 'north/line'?" in answer.json()["error"]["message"]
         assert str(tmp_path) not in answer.text
@@ -550,9 +567,9 @@ def test_other_sites_and_names_are_refused(shared_site: Site) -> None:
         assert code(answer) == (403, "origin_not_allowed")
     cross = {"sec-fetch-site": "cross-site", "sec-fetch-mode": "no-cors"}
     assert code(client.get("/v1/inspections/1/image", headers=cross)) == (403, "origin_not_allowed")
-    own = {"origin": "http://127.0.0.1:8000"}
+    headers = {"origin": "http://127.0.0.1:8000"}
     files = [("images", ("a.png", good(1)))]
-    assert client.post("/v1/score", files=files, headers=own).json()["inspections"][0]["source"] == "web"
+    assert client.post("/v1/score", files=files, headers=headers).json()["inspections"][0]["source"] == "web"
 
 
 def test_the_numbers(shared_site: Site) -> None:

@@ -119,11 +119,11 @@ def test_the_oldest_go_until_the_rest_fits(store: Store, monkeypatch: pytest.Mon
 def test_queued_images_and_those_with_feedback_stay(store: Store, clock: Clock) -> None:
     model = register(store)
     queued = accept(store, model, 50)
-    said, silent = inspect(store, model, [0.0, 0.0])
-    store.add_feedback(said.id, "defect", "", "ann")
+    reviewed, silent = inspect(store, model, [0.0, 0.0])
+    store.add_feedback(reviewed.id, "defect", "", "ann")
     clock.pass_days(100)
     assert Retention(days=1, gigabytes=0).run(store).images == 1
-    assert there(store) == {queued.image_sha256, said.image_sha256}
+    assert there(store) == {queued.image_sha256, reviewed.image_sha256}
     assert Retention(days=1, feedback_days=200).run(store).images == 0
     assert Retention(days=1, feedback_days=50).run(store).images == 1
     assert there(store) == {queued.image_sha256}
@@ -186,5 +186,5 @@ def test_what_crashes_left_is_swept_away(store: Store) -> None:
 
 @pytest.mark.parametrize("limits", [{"days": -1.0}, {"gigabytes": float("nan")}, {"feedback_days": -0.5}])
 def test_limits_that_are_none_are_refused(limits: dict[str, float]) -> None:
-    with pytest.raises(ConfigError, match="is a number from 0 up"):
+    with pytest.raises(ConfigError, match="must be 0 or more"):
         Retention(**limits)

@@ -31,9 +31,9 @@ def test_migrations_lead_from_nothing_to_the_tables_as_they_are_declared(
     with engine.connect() as connection:
         context = MigrationContext.configure(connection, opts={"version_table": VERSION_TABLE})
         assert compare_metadata(context, METADATA) == []
-        found, declared = inspect(connection), METADATA.tables.values()
+        inspector, declared = inspect(connection), METADATA.tables.values()
         for table in declared:  # what alembic does not compare
-            checks = {each["name"] for each in found.get_check_constraints(table.name)}
+            checks = {check["name"] for check in inspector.get_check_constraints(table.name)}
             assert checks == {
                 str(c.name) for c in table.constraints if isinstance(c, sqlalchemy.CheckConstraint)
             }
@@ -89,7 +89,7 @@ def test_a_database_of_a_newer_twinspect_is_left_alone(database: str, tmp_path: 
 @pytest.mark.parametrize(
     ("url", "message"),
     [
-        ("store.db", "that is no URL of a database; there are sqlite:///FILE and postgresql://"),
+        ("store.db", "this is not the URL of a database; supported are sqlite:///FILE and postgresql://"),
         ("mysql://me:secret@host/parts", "no database of kind 'mysql'"),
         ("sqlite://", "give SQLite a file"),
         ("sqlite:///:memory:", "give SQLite a file"),

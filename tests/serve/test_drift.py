@@ -15,10 +15,10 @@ from drawn_parts import blemish, stripes
 from twinspect.calibration.conformal import Calibration
 from twinspect.errors import CalibrationError, ConfigError
 from twinspect.images.statistics import ImageStatistics, image_statistics
-from twinspect.serve.drift.permutation_test import SHUFFLINGS, Stratum, compare
+from twinspect.serve.drift.permutation_test import PERMUTATIONS, Stratum, compare
 from twinspect.serve.drift.what_if import what_if
-from twinspect.serve.drift.windows import ANOMALIES, RATE, drift
-from twinspect.serve.drift.wording import MORE_OR_LESS, in_words
+from twinspect.serve.drift.windows import ANOMALIES, RATE, find_drift
+from twinspect.serve.drift.wording import DIRECTIONS, quantity_in_words
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -29,18 +29,20 @@ KINDS = len(ImageStatistics._fields)
 
 
 @dataclass(frozen=True)
-class Seen:
+class Inspections:
     ids: NDArray[np.int64]
     scores: NDArray[np.float64]
     categories: tuple[str, ...]
-    looks: tuple[dict[str, float], ...]
+    statistics: tuple[dict[str, float], ...]
 
 
-def seen(table: NDArray[np.float64], first: int = 1, category: str | tuple[str, ...] = "") -> Seen:
+def window_of(
+    table: NDArray[np.float64], first: int = 1, category: str | tuple[str, ...] = ""
+) -> Inspections:
     """Inspections from a table of scores and looks, (N, 1 + KINDS)."""
     categories = (category,) * len(table) if isinstance(category, str) else category
     rows = tuple(ImageStatistics(*row)._asdict() for row in table[:, 1:])
-    return Seen(np.arange(first, first + len(table)), table[:, 0].copy(), categories, rows)
+    return Inspections(np.arange(first, first + len(table)), table[:, 0].copy(), categories, rows)
 
 
 def calibrated(
@@ -76,7 +78,9 @@ def test_unchanged_production_is_flagged_no_more_often_than_stated(
         calibration = calibrated(production(random, images), promised)
         table = production(random, 50)
         table[random.random(50) < defects] += 20.0  # seen by the detector, and looking like nothing before
-        flagged += bool(drift(calibration, [seen(table, 1 + 100 * number)], rate=rate).windows[0].alarmed)
+        flagged += bool(
+            find_drift(calibration, [window_of(table, 1 + 100 * number)], rate=rate).windows[0].alarmed
+        )
     assert stats.binom.sf(flagged - 1, windows, rate) > 0.001
 
 
@@ -89,10 +93,10 @@ def test_the_test_equals_counting_every_arrangement() -> None:
     sums = np.array([marks[list(chosen)].sum(axis=0) for chosen in combinations(range(9), 4)])
     steps = (sums / sums.std(axis=0)) ** 2
     extremes = steps[:, :3] + steps[:, 3:]
-    found = extremes[list(combinations(range(9), 4)).index((5, 6, 7, 8))]
-    expected = (extremes.max(axis=1)[:, None] >= found - 1e-9).mean(axis=0)
-    error = 4 * np.sqrt(expected * (1 - expected) / SHUFFLINGS)
-    assert (np.abs(compare([Stratum(old, new)], 0).p_values - expected) <= error + 1 / SHUFFLINGS).all()
+    observed = extremes[list(combinations(range(9), 4)).index((5, 6, 7, 8))]
+    expected = (extremes.max(axis=1)[:, None] >= observed - 1e-9).mean(axis=0)
+    error = 4 * np.sqrt(expected * (1 - expected) / PERMUTATIONS)
+    assert (np.abs(compare([Stratum(old, new)], 0).p_values - expected) <= error + 1 / PERMUTATIONS).all()
 
 
 def test_constant_quantities_and_empty_groups_are_no_alarm() -> None:
@@ -103,13 +107,13 @@ def test_constant_quantities_and_empty_groups_are_no_alarm() -> None:
     moved = Stratum(np.ones((30, 2)), np.tile([1.0, 2.0], (20, 1)))
     p_values = compare([moved], 0).p_values
     assert p_values[0] == 1.0
-    assert p_values[1] == 1 / SHUFFLINGS
+    assert p_values[1] == 1 / PERMUTATIONS
 
 
 def test_a_window_gives_the_same_answer_every_time() -> None:
     random = np.random.default_rng(2)
-    calibration, window = calibrated(production(random, 40)), seen(production(random, 30))
-    assert drift(calibration, [window]) == drift(calibration, [window])
+    calibration, window = calibrated(production(random, 40)), window_of(production(random, 30))
+    assert find_drift(calibration, [window]) == find_drift(calibration, [window])
 
 
 # Power -------------------------------------------------------------------------------------------------------
@@ -145,9 +149,9 @@ def narrow(pixels: Any) -> Any:
 def test_a_changed_line_is_seen_in_the_first_window(change: Any, name: str, word: str) -> None:
     calibration = calibrated(photographed(0, 60, narrow))
     changed, same = photographed(1, 50, change), photographed(2, 50, narrow)
-    found = drift(calibration, [seen(same, 1), seen(changed, 100)])
-    assert found.windows[0].alarmed == ()
-    alarm = found.windows[1]
+    result = find_drift(calibration, [window_of(same, 1), window_of(changed, 100)])
+    assert result.windows[0].alarmed == ()
+    alarm = result.windows[1]
     assert name in alarm.alarmed
     assert alarm.words[alarm.alarmed.index(name)].startswith(word)
     assert alarm.p_value <= RATE
@@ -159,7 +163,7 @@ def test_a_shift_of_scores_is_seen_below_the_threshold() -> None:
     calibration = calibrated(production(random, 150))
     table = production(random, 50)
     table[:, 0] *= 1.5
-    alarm = drift(calibration, [seen(table)]).windows[0]
+    alarm = find_drift(calibration, [window_of(table)]).windows[0]
     assert "score" in alarm.alarmed
     assert "images below the threshold score higher" in alarm.words[alarm.alarmed.index("score")]
 
@@ -170,7 +174,7 @@ def test_a_change_that_makes_everything_anomalous_is_seen_by_the_count() -> None
     table = production(random, 50)
     table[:, 0] += 100
     table[:, 1] += 30
-    alarm = drift(calibration, [seen(table)]).windows[0]
+    alarm = find_drift(calibration, [window_of(table)]).windows[0]
     assert alarm.alarmed == (ANOMALIES,)
     assert alarm.words[0].startswith(
         "50 of 50 images are called anomalous: more than false alarms and 10% of defects"
@@ -188,11 +192,11 @@ def test_the_count_is_compared_with_good_images_and_ordinary_defects() -> None:
     calibration = Calibration(tuple(np.arange(19.0)), 0.05)
     for above in (5, 8, 12, 20):
         scores = np.where(np.arange(50) < above, 30.0, 3.0)
-        window = Seen(np.arange(1, 51), scores, ("",) * 50, ({},) * 50)
+        window = Inspections(np.arange(1, 51), scores, ("",) * 50, ({},) * 50)
         expected = np.mean(np.array(counts) >= above) / 0.2
-        found = drift(calibration, [window]).windows[0]
-        assert found.anomalous == above
-        assert found.share_p_value == pytest.approx(min(1.0, expected), abs=0.12)
+        window_result = find_drift(calibration, [window]).windows[0]
+        assert window_result.anomalous == above
+        assert window_result.share_p_value == pytest.approx(min(1.0, expected), abs=0.12)
 
 
 # Categories, and what cannot be said --------------------------------------------------------------------------
@@ -207,11 +211,11 @@ def test_another_mix_of_products_is_no_drift_but_a_change_within_one_is() -> Non
     table = production(random, 50)
     table[:40, 1] += 50.0  # four bolts to a nut
     categories = ("bolt",) * 40 + ("nut",) * 10
-    steady = drift(calibration, [seen(table, 1, categories)]).windows[0]
+    steady = find_drift(calibration, [window_of(table, 1, categories)]).windows[0]
     assert steady.alarmed == ()
     assert steady.quantities["brightness"].reference == pytest.approx(np.median(bolts[:, 1]), abs=1.0)
     table[:40, 1] += 3.0
-    assert drift(calibration, [seen(table, 1, categories)]).windows[0].alarmed == ("brightness",)
+    assert find_drift(calibration, [window_of(table, 1, categories)]).windows[0].alarmed == ("brightness",)
 
 
 def test_images_of_no_known_category_are_named_and_not_compared() -> None:
@@ -219,46 +223,44 @@ def test_images_of_no_known_category_are_named_and_not_compared() -> None:
     calibration = calibrated(production(random, 40), categories=("nut", "bolt") * 20)
     table = production(random, 30)
     table[:, 1] += 1000
-    found = drift(calibration, [seen(table)])
-    assert found.windows[0].alarmed == ()
-    assert found.windows[0].count == 0
+    result = find_drift(calibration, [window_of(table)])
+    assert result.windows[0].alarmed == ()
+    assert result.windows[0].count == 0
     assert (
-        found.note
-        == "30 images are of no category that was calibrated, and are compared with nothing; give each "
-        "its category"
+        result.note == "30 images are of no calibrated category and are not compared; give each its category"
     )
-    json.dumps(found.to_record())
+    json.dumps(result.to_record())
 
 
 def test_with_too_few_calibration_images_nothing_is_claimed() -> None:
     random = np.random.default_rng(8)
     table = production(random, 50)
     table[:, 1:] += 1000
-    found = drift(calibrated(production(random, 2), rate=0.4), [seen(table)])
-    assert "2 calibration images are too few" in found.note
-    assert set(found.windows[0].alarmed) <= {ANOMALIES}
-    enough = drift(calibrated(production(random, 5), rate=0.4), [seen(table)])
+    result = find_drift(calibrated(production(random, 2), rate=0.4), [window_of(table)])
+    assert "2 calibration images are too few" in result.note
+    assert set(result.windows[0].alarmed) <= {ANOMALIES}
+    enough = find_drift(calibrated(production(random, 5), rate=0.4), [window_of(table)])
     assert enough.note == ""
 
 
-def test_without_looks_only_scores_are_compared_and_that_is_said() -> None:
+def test_without_statistics_only_scores_are_compared_and_that_is_said() -> None:
     random = np.random.default_rng(9)
     table = production(random, 50)
     bare = replace(calibrated(production(random, 40)), statistics=())
-    found = drift(bare, [seen(table)])
-    assert found.names == ("score",)
-    assert "twinspect calibrate" in found.note
-    window = replace(seen(table), looks=({},) * 50)
-    found = drift(calibrated(production(random, 40)), [window])
-    assert list(found.windows[0].quantities) == ["score"]
-    assert "looks were not kept" in found.note
-    assert "other fits" in drift(replace(bare, kind="cv"), [window]).note
+    result = find_drift(bare, [window_of(table)])
+    assert result.names == ("score",)
+    assert "twinspect calibrate" in result.note
+    window = replace(window_of(table), statistics=({},) * 50)
+    result = find_drift(calibrated(production(random, 40)), [window])
+    assert list(result.windows[0].quantities) == ["score"]
+    assert "without image statistics" in result.note
+    assert "other fits" in find_drift(replace(bare, kind="cv"), [window]).note
 
 
 def test_the_record_is_plain_and_complete() -> None:
     random = np.random.default_rng(10)
-    found = drift(calibrated(production(random, 40)), [seen(production(random, 50), 7)])
-    record = json.loads(json.dumps(found.to_record()))
+    result = find_drift(calibrated(production(random, 40)), [window_of(production(random, 50), 7)])
+    record = json.loads(json.dumps(result.to_record()))
     assert record["false_alarm_rate"] == 0.01
     assert record["features"] == ["score", *ImageStatistics._fields]
     assert record["reference"]["count"] == 40
@@ -271,8 +273,10 @@ def test_the_record_is_plain_and_complete() -> None:
 
 
 def test_every_quantity_has_words() -> None:
-    assert set(MORE_OR_LESS) == {"score", *ImageStatistics._fields}
-    assert in_words("noise", 4.0, 3.0, 1.0, -3.0) == "noise varies less than in calibration; median 4"
+    assert set(DIRECTIONS) == {"score", *ImageStatistics._fields}
+    assert (
+        quantity_in_words("noise", 4.0, 3.0, 1.0, -3.0) == "noise varies less than in calibration; median 4"
+    )
 
 
 @pytest.mark.parametrize(
@@ -280,7 +284,7 @@ def test_every_quantity_has_words() -> None:
 )
 def test_other_rates_are_refused(rate: float, defects: float) -> None:
     with pytest.raises(ConfigError, match=r"rate from 0\.001"):
-        drift(Calibration((1.0, 2.0), 0.4), [], rate=rate, defects=defects)
+        find_drift(Calibration((1.0, 2.0), 0.4), [], rate=rate, defects=defects)
 
 
 # Another rate -------------------------------------------------------------------------------------------------
@@ -294,7 +298,7 @@ def test_another_rate_equals_deciding_again_one_by_one() -> None:
     shown = tuple(random.choice(["nut", "bolt", "", "screw"], 200))
     verdicts = tuple(random.choice(["good", "defect", "unsure", None], 200))
     decided = [bool(calibration.of(c).is_anomalous([s])[0]) for s, c in zip(scores, shown, strict=True)]
-    found = what_if(
+    result = what_if(
         calibration,
         0.2,
         ids=range(500, 700),
@@ -305,17 +309,17 @@ def test_another_rate_equals_deciding_again_one_by_one() -> None:
     )
     other = replace(calibration, false_alarm_rate=0.2)
     again = [bool(other.of(c).is_anomalous([s])[0]) for s, c in zip(scores, shown, strict=True)]
-    assert found.threshold == calibration.threshold_at(0.2)
-    assert found.thresholds == {name: other.of(name).threshold for name in ("nut", "bolt")}
-    assert found.images == 200
-    assert found.anomalous_recent == sum(again)
-    assert found.changed == tuple(500 + n for n in range(200) if again[n] != decided[n])
+    assert result.threshold == calibration.threshold_at(0.2)
+    assert result.thresholds == {name: other.of(name).threshold for name in ("nut", "bolt")}
+    assert result.images == 200
+    assert result.anomalous_recent == sum(again)
+    assert result.changed == tuple(500 + n for n in range(200) if again[n] != decided[n])
     good = [n for n in range(200) if verdicts[n] == "good"]
     bad = [n for n in range(200) if verdicts[n] == "defect"]
-    assert (found.confirmed_good, found.confirmed_defects) == (len(good), len(bad))
-    assert found.false_alarms_among_confirmed_good == sum(again[n] for n in good)
-    assert found.missed_among_confirmed_defects == sum(not again[n] for n in bad)
-    json.dumps(found.to_record())
+    assert (result.confirmed_good, result.confirmed_defects) == (len(good), len(bad))
+    assert result.false_alarms_among_confirmed_good == sum(again[n] for n in good)
+    assert result.missed_among_confirmed_defects == sum(not again[n] for n in bad)
+    json.dumps(result.to_record())
 
 
 def test_rates_that_cannot_be_promised_are_refused() -> None:

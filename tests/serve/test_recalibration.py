@@ -27,7 +27,7 @@ def store(tmp_path: Path, clock: Clock) -> Iterator[Store]:
 
 
 def normal(count: int, seed: int = 5) -> list[float]:
-    return [float(each) for each in np.random.default_rng(seed).standard_normal(count)]
+    return [float(warning) for warning in np.random.default_rng(seed).standard_normal(count)]
 
 
 def confirm(store: Store, rows: Sequence[InspectionRow], verdict: str = "good") -> None:
@@ -57,13 +57,13 @@ def test_confirmed_images_rank_as_a_calibration_of_their_own(store: Store) -> No
     confirm(store, inspect(store, model, [9.0], start=50), "defect")
     confirm(store, inspect(store, model, [8.0], start=60), "unsure")
     proposal = store.propose(model.id, use="confirmed")
-    made = proposal.calibration
-    assert made.scores == tuple(sorted(scores))
-    assert (made.false_alarm_rate, made.kind, made.map_range) == (0.05, "split", (0.5, 2.0))
-    assert made.threshold == sorted(scores)[-1]  # floor(0.05 · 31) = 1 image may lie above
-    assert set(made.names) == {f"image:{row.image_sha256}" for row in rows}
+    calibrated = proposal.calibration
+    assert calibrated.scores == tuple(sorted(scores))
+    assert (calibrated.false_alarm_rate, calibrated.kind, calibrated.map_range) == (0.05, "split", (0.5, 2.0))
+    assert calibrated.threshold == sorted(scores)[-1]  # floor(0.05 · 31) = 1 image may lie above
+    assert set(calibrated.names) == {f"image:{row.image_sha256}" for row in rows}
     assert (proposal.confirmed, proposal.images, proposal.source) == (30, 30, "confirmed")
-    assert proposal.threshold == (calibration().threshold, made.threshold)
+    assert proposal.threshold == (calibration().threshold, calibrated.threshold)
 
 
 def test_changes_are_those_between_the_two_thresholds(store: Store) -> None:
@@ -119,7 +119,9 @@ def test_scores_of_other_weights_are_left_out_and_named(store: Store) -> None:
     confirm(store, [foreign])
     proposal = store.propose(model.id, use="confirmed")
     assert proposal.images == 25
-    assert any("1 images confirmed good are left out: other weights" in each for each in proposal.warnings)
+    assert any(
+        "1 images confirmed good are left out: other weights" in warning for warning in proposal.warnings
+    )
 
 
 def test_a_rate_that_cannot_be_promised_is_refused_in_the_calibrations_words(store: Store) -> None:
@@ -145,7 +147,7 @@ def test_categories_keep_their_own_thresholds_or_a_warning_says_so(store: Store)
     confirmed(store, model, [s + 10 for s in normal(5)], start=100, category="right")
     proposal = store.propose(model.id, use="confirmed")
     assert set(proposal.calibration.by_category) == {"left"}
-    assert any("share the pooled one: right" in each for each in proposal.warnings)
+    assert any("share the pooled one: right" in warning for warning in proposal.warnings)
     pooled = store.propose(model.id, use="confirmed+calibration")
     assert set(pooled.calibration.by_category) == {"left", "right"}
 
@@ -231,16 +233,16 @@ def test_who_confirms_what_was_flagged_is_warned(store: Store) -> None:
     high = sorted(scores)[-30:]  # the queue of alarms, gone through one by one
     confirmed(store, model, high)
     warnings = store.propose(model.id, use="confirmed").warnings
-    assert any("threshold comes out too high and defects are missed" in each for each in warnings)
+    assert any("threshold comes out too high and defects are missed" in warning for warning in warnings)
     pooled = store.propose(model.id, use="confirmed+calibration").warnings
-    assert any("score differently from the calibration's own" in each for each in pooled)
+    assert any("score differently from the calibration's own" in warning for warning in pooled)
 
 
 def test_who_leaves_out_what_was_flagged_is_warned(store: Store) -> None:
     model = register(store, shown=calibration(rate=0.2))
     confirmed(store, model, [score for score in normal(80) if score < calibration(rate=0.2).threshold])
     warnings = store.propose(model.id, use="confirmed").warnings
-    assert any("more false alarms than promised" in each for each in warnings)
+    assert any("more false alarms than promised" in warning for warning in warnings)
 
 
 def test_a_fair_sample_is_not_warned_about(store: Store) -> None:
@@ -253,7 +255,7 @@ def test_a_defect_among_the_confirmed_is_pointed_out(store: Store) -> None:
     model = register(store)
     rows = confirmed(store, model, [*normal(60), 50.0])
     warnings = store.propose(model.id, use="confirmed").warnings
-    assert any(f"look at them again: image:{rows[-1].image_sha256}" in each for each in warnings)
+    assert any(f"look at them again: image:{rows[-1].image_sha256}" in warning for warning in warnings)
 
 
 def test_fair_samples_are_warned_about_as_rarely_as_is_said() -> None:

@@ -23,26 +23,28 @@ ADDRESS = "http://127.0.0.1:8000"
 
 
 @pytest.fixture(scope="module")
-def here(bundle: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Site, ASGIClient]]:
+def server_and_client(
+    bundle: Path, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[tuple[Site, ASGIClient]]:
     folder = tmp_path_factory.mktemp("schema")
     tokens = folder / "tokens.txt"
     token = add_token(tokens, "checker:admin")
     with (
-        site(bundle, folder / "data", token_file=tokens) as found,
-        ASGIClient(found.app, ADDRESS) as client,
+        site(bundle, folder / "data", token_file=tokens) as server,
+        ASGIClient(server.app, ADDRESS) as client,
     ):
         client.headers["Authorization"] = f"Bearer {token}"
         files = [("images", ("good.png", good(1))), ("images", ("bad.png", bad(2)))]
         assert client.post("/v1/score", files=files).status_code == 200
-        yield found, client
+        yield server, client
 
 
 def check_operations(client: ASGIClient, examples: int) -> int:
     document = client.get("/openapi.json").json()
     schema = schemathesis.openapi.from_dict(document)
     count = 0
-    for found in schema.get_all_operations():
-        operation = found.ok()
+    for result in schema.get_all_operations():
+        operation = result.ok()
 
         @hypothesis.settings(
             max_examples=examples,
@@ -64,10 +66,10 @@ def check_operations(client: ASGIClient, examples: int) -> int:
     return count
 
 
-def test_every_address_answers_as_documented(here: tuple[Site, ASGIClient]) -> None:
-    assert check_operations(here[1], examples=4) >= 18
+def test_every_address_answers_as_documented(server_and_client: tuple[Site, ASGIClient]) -> None:
+    assert check_operations(server_and_client[1], examples=4) >= 18
 
 
 @pytest.mark.slow
-def test_every_address_answers_as_documented_at_length(here: tuple[Site, ASGIClient]) -> None:
-    assert check_operations(here[1], examples=100) >= 18
+def test_every_address_answers_as_documented_at_length(server_and_client: tuple[Site, ASGIClient]) -> None:
+    assert check_operations(server_and_client[1], examples=100) >= 18

@@ -90,7 +90,7 @@ def test_an_inspection_from_acceptance_to_result(store: Store, clock: Clock) -> 
     assert after.scored_at is not None
     assert after.scored_at - row.accepted_at > timedelta(days=1)
     assert (after.state, after.score, after.p_value) == ("done", 1.25, done.p_value)
-    assert (after.is_anomalous, after.looks, after.weights_sha256) == (False, {"mean": 1.25}, WEIGHTS)
+    assert (after.is_anomalous, after.statistics, after.weights_sha256) == (False, {"mean": 1.25}, WEIGHTS)
     assert store.queued(model.id) == []
 
 
@@ -98,7 +98,7 @@ def test_what_is_finished_stays_as_it_is(store: Store) -> None:
     model = register(store)
     first, second = inspect(store, model, [0.5, 0.6])
     waiting = accept(store, model, 9)
-    again = [Finished(each.id, error="too late") for each in (second, waiting, first)]
+    again = [Finished(row.id, error="too late") for row in (second, waiting, first)]
     assert store.finish(again) == 1
     assert store.inspection(first.id) == first
     assert store.inspection(waiting.id).error == "too late"
@@ -119,25 +119,27 @@ def test_a_score_that_is_no_number_fails(store: Store, score: float | None) -> N
     store.finish([Finished(row.id, WEIGHTS, None, score, 0.5, True, 1.0, None, {"mean": math.nan})])
     after = store.inspection(row.id)
     assert (after.state, after.score, after.is_anomalous) == ("failed", None, None)
-    assert "no finite number" in str(after.error)
+    assert "not a finite number" in str(after.error)
 
 
 def test_looks_that_are_no_numbers_are_left_out(store: Store) -> None:
     model = register(store)
     row = accept(store, model, 1)
-    looks = {"mean": 1.0, "sharpness": math.nan}
-    store.finish([Finished(row.id, WEIGHTS, model.active_calibration_id, 0.1, 0.5, False, 1.0, None, looks)])
-    assert store.inspection(row.id).looks == {"mean": 1.0}
+    statistics = {"mean": 1.0, "sharpness": math.nan}
+    store.finish(
+        [Finished(row.id, WEIGHTS, model.active_calibration_id, 0.1, 0.5, False, 1.0, None, statistics)]
+    )
+    assert store.inspection(row.id).statistics == {"mean": 1.0}
 
 
 def test_a_source_key_is_accepted_once_a_model(store: Store) -> None:
     first, second = register(store), register(store, "nut")
     image = store.archive.put(b"x", ".png", 1, 1)
-    taken = [
+    rows = [
         store.accept(model.id, image, name="x", source="watch", source_key="/in/x 1")
         for model in (first, second)
     ]
-    assert all(taken)
+    assert all(rows)
     assert store.accept(first.id, image, name="x", source="watch", source_key="/in/x 1") is None
     assert store.accept(first.id, image, name="x", source="watch", source_key="/in/x 2") is not None
     assert [store.accept(first.id, image, name="x") is None for _ in range(2)] == [False, False]
@@ -157,32 +159,32 @@ def test_what_arrived_in_a_folder_is_found_by_its_beginning_as_it_is_written(sto
         accept(store, model, number, source="watch", source_key=key)
     accept(store, model, len(keys), source="web")
 
-    def found(**wanted: Any) -> list[str | None]:
-        return [row.source_key for row in store.search(Filter(**wanted)).rows]
+    def keys_found(**criteria: Any) -> list[str | None]:
+        return [row.source_key for row in store.search(Filter(**criteria)).rows]
 
-    assert found(folder="/in/li_e") == [keys[1], keys[0]]
-    assert found(folder="/in/li_e/sub") == [keys[1]]
-    assert found(folder="/e/ä", source="watch") == [keys[5]]
-    assert found(folder="/in/l%") == []
-    assert found(folder="/") == keys[::-1]
-    assert found(folder="/in/li_e", source="web") == []
-    assert found(source="web") == [None]
+    assert keys_found(folder="/in/li_e") == [keys[1], keys[0]]
+    assert keys_found(folder="/in/li_e/sub") == [keys[1]]
+    assert keys_found(folder="/e/ä", source="watch") == [keys[5]]
+    assert keys_found(folder="/in/l%") == []
+    assert keys_found(folder="/") == keys[::-1]
+    assert keys_found(folder="/in/li_e", source="web") == []
+    assert keys_found(source="web") == [None]
 
 
 def test_one_key_from_many_threads_is_accepted_once(store: Store) -> None:
-    model, taken = register(store), []
+    model, accepted = register(store), []
 
     def work(number: int) -> None:
         image = store.archive.put(b"the same", ".png", 1, 1)
-        taken.append(store.accept(model.id, image, name=str(number), source="watch", source_key="one"))
+        accepted.append(store.accept(model.id, image, name=str(number), source="watch", source_key="one"))
 
     threads = [threading.Thread(target=work, args=(number,)) for number in range(8)]
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join()
-    assert len(taken) == 8
-    assert sum(row is not None for row in taken) == 1
+    assert len(accepted) == 8
+    assert sum(row is not None for row in accepted) == 1
     assert store.search(Filter()).total == 1
 
 
@@ -229,8 +231,8 @@ def test_two_processes_that_write_at_once_accept_each_key_once(
         mine.append(store.accept(model.id, image, name="x", source="watch", source_key=str(number)))
     theirs, _ = other.communicate(timeout=120)
     assert other.returncode == 0
-    taken = [line for line in theirs.split() if line != "None"]
-    assert len(taken) + sum(row is not None for row in mine) == 30
+    accepted = [line for line in theirs.split() if line != "None"]
+    assert len(accepted) + sum(row is not None for row in mine) == 30
     assert store.search(Filter()).total == 30
 
 
@@ -240,16 +242,16 @@ def test_what_was_accepted_outlives_a_process_that_is_killed(
     model = register(store)
     process = accepting(database, tmp_path, 100_000)
     assert process.stdout is not None
-    said = [process.stdout.readline().strip() for _ in range(20)]
+    lines = [process.stdout.readline().strip() for _ in range(20)]
     process.kill()
-    said += process.stdout.read().splitlines()  # what it had said before it died
+    lines += process.stdout.read().splitlines()  # what it had printed before it died
     process.stdout.close()
     process.wait(timeout=60)
     queued = {row.image_sha256 for row in store.queued(model.id)}
-    whole = [line for line in said if len(line) == 64]
+    whole = [line for line in lines if len(line) == 64]
     assert len(whole) >= 20
     assert queued >= set(whole)
-    assert [hashlib.sha256(store.archive.read(each)).hexdigest() for each in whole] == whole
+    assert [hashlib.sha256(store.archive.read(sha256)).hexdigest() for sha256 in whole] == whole
     with Store(database, tmp_path) as again:  # and the next process goes on where that one stopped
         assert {row.image_sha256 for row in again.queued(model.id)} == queued
 
@@ -260,17 +262,17 @@ def test_what_was_accepted_outlives_a_process_that_is_killed(
 def test_pages_stay_while_rows_are_added(store: Store) -> None:
     model = register(store)
     inspect(store, model, [0.0] * 7)
-    seen, after, start = [], None, 100
+    ids, after, start = [], None, 100
     while True:
         page = store.search(Filter(model="bottle"), after, 3)
-        seen += [row.id for row in page.rows]
+        ids += [row.id for row in page.rows]
         assert page.total == 7 + start - 100
         inspect(store, model, [0.0], start=start)
         after, start = page.next, start + 1
         if after is None:
             break
-    assert seen == sorted(seen, reverse=True)
-    assert len(seen) == len(set(seen)) == 7
+    assert ids == sorted(ids, reverse=True)
+    assert len(ids) == len(set(ids)) == 7
 
 
 def test_every_filter_finds_its_rows(store: Store, clock: Clock) -> None:
@@ -306,9 +308,9 @@ def test_every_filter_finds_its_rows(store: Store, clock: Clock) -> None:
         Filter(image_sha256=high.image_sha256): [high],
         Filter(model="bottle", decision="anomalous", feedback="good"): [high],
     }
-    for wanted, rows in expected.items():
-        page = store.search(wanted)
-        assert ([row.id for row in page.rows], page.total) == ([row.id for row in rows], len(rows)), wanted
+    for criteria, rows in expected.items():
+        page = store.search(criteria)
+        assert ([row.id for row in page.rows], page.total) == ([row.id for row in rows], len(rows)), criteria
 
 
 def test_filters_that_mean_nothing_are_refused(store: Store) -> None:
@@ -371,21 +373,21 @@ def test_scores_come_in_the_order_of_scoring_and_only_by_present_weights(store: 
     failed = accept(store, model, 4)
     store.finish([Finished(failed.id, error="x")])
     store.add_feedback(early.id, "good", "", "ann")
-    found = store.scores(model.id)
-    assert found.ids.tolist() == [late.id, early.id]
-    assert found.scores.tolist() == [0.5, 9.5]
-    assert found.is_anomalous.tolist() == [False, True]
-    assert (found.categories, found.verdicts) == (("", "left"), (None, "good"))
-    assert found.looks == ({"mean": 0.5}, {"mean": 9.5})
+    series = store.scores(model.id)
+    assert series.ids.tolist() == [late.id, early.id]
+    assert series.scores.tolist() == [0.5, 9.5]
+    assert series.is_anomalous.tolist() == [False, True]
+    assert (series.categories, series.verdicts) == (("", "left"), (None, "good"))
+    assert series.statistics == ({"mean": 0.5}, {"mean": 9.5})
     assert store.scores(model.id, limit=1).ids.tolist() == [early.id]
-    assert store.scores(model.id, since=found.scored_at[1]).ids.tolist() == [early.id]
+    assert store.scores(model.id, since=series.scored_at[1]).ids.tolist() == [early.id]
     assert store.scores(model.id, verdict="good").ids.tolist() == [early.id]
     assert len(store.scores(model.id, verdict="defect")) == 0
 
 
 def test_windows_never_move(store: Store) -> None:
     model = register(store)
-    inspect(store, model, [float(each) for each in range(11)])
+    inspect(store, model, [float(score) for score in range(11)])
     before = [window.scores.tolist() for window in store.windows(model.id, size=4)]
     assert before == [[0.0, 1.0, 2.0, 3.0], [4.0, 5.0, 6.0, 7.0]]
     inspect(store, model, [11.0], start=50)
@@ -393,7 +395,7 @@ def test_windows_never_move(store: Store) -> None:
     assert after == [*before, [8.0, 9.0, 10.0, 11.0]]
     assert [w.scores.tolist() for w in store.windows(model.id, size=4, limit=1)] == after[-1:]
     assert store.windows(model.id, size=40) == []
-    with pytest.raises(ConfigError, match="at least one score"):
+    with pytest.raises(ConfigError, match="must be at least 1"):
         store.windows(model.id, size=0)
 
 
@@ -413,8 +415,8 @@ def test_the_database_itself_refuses_to_rewrite_history(store: Store, table: str
 
 def test_notes_are_read_newest_first(store: Store) -> None:
     model = register(store)
-    store.note("ann", "start", "shift", details={"port": 8000})
-    store.note("bob", "stop", "end of shift", model_id=model.id)
+    store.add_audit_entry("ann", "start", "shift", details={"port": 8000})
+    store.add_audit_entry("bob", "stop", "end of shift", model_id=model.id)
     stop, start, bundle = store.audit()
     assert (stop.who, start.details, bundle.action) == ("bob", {"port": 8000}, "bundle")
     assert [row.action for row in store.audit(model.id)] == ["stop", "bundle"]

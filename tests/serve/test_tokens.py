@@ -31,10 +31,10 @@ def test_a_token_is_shown_once_and_kept_as_a_hash(tmp_path: Path, capsys: pytest
         add_token(file, "anna")
 
 
-@pytest.mark.parametrize("wanted", ["", "a b", "x:king", "../x", "x" * 65])
-def test_odd_names_and_roles_are_refused(tmp_path: Path, wanted: str) -> None:
+@pytest.mark.parametrize("name_and_role", ["", "a b", "x:king", "../x", "x" * 65])
+def test_odd_names_and_roles_are_refused(tmp_path: Path, name_and_role: str) -> None:
     with pytest.raises(ConfigError, match="allowed"):
-        add_token(tmp_path / "tokens.txt", wanted)
+        add_token(tmp_path / "tokens.txt", name_and_role)
 
 
 @pytest.mark.parametrize(

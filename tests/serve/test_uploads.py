@@ -38,11 +38,11 @@ def archive() -> bytes:
 
 
 def refused(data: bytes, limits: Limits | None = None) -> str:
-    with pytest.raises(ApiError) as found:
+    with pytest.raises(ApiError) as raised:
         check(Upload("a.png", data, len(data)), limits or Limits())
-    assert found.value.status == STATUS[found.value.code]
-    assert "allowed" in found.value.message or "must" in found.value.message
-    return found.value.code
+    assert raised.value.status == STATUS[raised.value.code]
+    assert "allowed" in raised.value.message or "must" in raised.value.message
+    return raised.value.code
 
 
 WHOLE = {

@@ -19,14 +19,14 @@ from drawn_parts import blemish, stripes, write_image
 from twinspect.cli import main
 from twinspect.errors import MissingExtraError
 from twinspect.images.statistics import ImageStatistics, image_statistics
-from twinspect.serve.watch.folder_scan import Arrival, UnfinishedFiles, arrivals
+from twinspect.serve.watch.folder_scan import Arrival, UnfinishedFiles, scan_folder
 
 pytest.importorskip("sqlalchemy")
 
-from twinspect.serve.scoring.model_registry import Registry
-from twinspect.serve.scoring.model_worker import Loaded, load_version
+from twinspect.serve.scoring.model_registry import ModelRegistry
+from twinspect.serve.scoring.model_worker import ModelVersion, load_version
 from twinspect.serve.store import Filter, Store
-from twinspect.serve.store.text import spelt
+from twinspect.serve.store.text import storable_text
 from twinspect.serve.watch.camera import Camera, open_capture
 from twinspect.serve.watch.watcher import CameraWatch, FolderWatch, Intake, Tally, watch
 
@@ -47,7 +47,7 @@ def model(parts: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def loaded(model: Path) -> Loaded:
+def version(model: Path) -> ModelVersion:
     """The same, loaded once."""
     return load_version(model, "torch", "cpu")
 
@@ -58,17 +58,17 @@ class Line:
     def __init__(self, folder: Path, model: Path, data: Path) -> None:
         self.folder, self.now, self.tally, self.stop = folder, 0.0, Tally(), threading.Event()
         self.store = Store(None, data)
-        self.registry = Registry(
-            [model], self.store, runtime="torch", device="cpu", on_results=self.tally.told
+        self.registry = ModelRegistry(
+            [model], self.store, runtime="torch", device="cpu", on_results=self.tally.count
         )
-        self.served = next(iter(self.registry))
-        self.intake = Intake(self.store, self.served, "", self.stop, self.tally.told)
+        self.worker = next(iter(self.registry))
+        self.intake = Intake(self.store, self.worker, "", self.stop, self.tally.count)
         self.watch = FolderWatch(self.intake, folder, leave_out=[data], grace=30, clock=lambda: self.now)
         self.registry.start()
 
-    def look(self, seconds: float = 2.0) -> int:
+    def poll(self, seconds: float = 2.0) -> int:
         self.now += seconds
-        return self.watch.look()
+        return self.watch.poll()
 
     def end(self) -> None:
         self.registry.stop()
@@ -80,23 +80,23 @@ class Line:
 
 @pytest.fixture
 def line(
-    model: Path, loaded: Loaded, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    model: Path, version: ModelVersion, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> Iterator[Callable[[], Line]]:
     """Start watchers of one folder and one store; all are ended."""
-    monkeypatch.setattr("twinspect.serve.scoring.model_worker.load_version", lambda *_: loaded)
-    made: list[Line] = []
+    monkeypatch.setattr("twinspect.serve.scoring.model_worker.load_version", lambda *_: version)
+    lines: list[Line] = []
     (tmp_path / "in").mkdir()
 
     def start() -> Line:
-        made.append(Line(tmp_path / "in", model, tmp_path / "data"))
-        return made[-1]
+        lines.append(Line(tmp_path / "in", model, tmp_path / "data"))
+        return lines[-1]
 
     yield start
-    for each in made:
-        each.end()
+    for line in lines:
+        line.end()
 
 
-# Listing and settling ------------------------------------------------------------------------------------------
+# Listing and unfinished ------------------------------------------------------------------------------------------
 
 
 def test_images_are_listed_below_folders_and_links_and_nothing_else(tmp_path: Path) -> None:
@@ -104,54 +104,55 @@ def test_images_are_listed_below_folders_and_links_and_nothing_else(tmp_path: Pa
         (tmp_path / name).parent.mkdir(exist_ok=True)
         (tmp_path / name).write_bytes(b"12345")
     (tmp_path / "sub" / "circle").symlink_to(tmp_path)
-    found = list(arrivals(tmp_path, leave_out=[tmp_path / "own"]))
-    assert sorted(each.path for each in found) == [str(tmp_path / n) for n in ("a.png", "b.JPG", "sub/e.tif")]
-    about = (tmp_path / "a.png").stat()
-    first = min(found, key=lambda each: each.path)
-    assert first.key == f"{tmp_path}/a.png|{about.st_mtime_ns}|5"
-    assert list(arrivals(tmp_path / "missing")) == []
-    assert spelt("a\udcff") == "a\\udcff"
+    arrivals = list(scan_folder(tmp_path, leave_out=[tmp_path / "own"]))
+    expected = [str(tmp_path / name) for name in ("a.png", "b.JPG", "sub/e.tif")]
+    assert sorted(arrival.path for arrival in arrivals) == expected
+    stat = (tmp_path / "a.png").stat()
+    first = min(arrivals, key=lambda arrival: arrival.path)
+    assert first.key == f"{tmp_path}/a.png|{stat.st_mtime_ns}|5"
+    assert list(scan_folder(tmp_path / "missing")) == []
+    assert storable_text("a\udcff") == "a\\udcff"
 
 
-def test_a_file_is_tried_when_two_looks_agree_and_once_more_at_the_end_of_its_grace() -> None:
-    settling = UnfinishedFiles(grace=10)
+def test_a_file_is_tried_when_two_scans_agree_and_once_more_at_the_end_of_its_grace() -> None:
+    unfinished = UnfinishedFiles(grace=10)
     growing, grown = Arrival("/a.png", 1, 5), Arrival("/a.png", 2, 9)
-    assert settling.look([growing], 0) == []
-    assert settling.look([grown], 1) == []  # it changed
-    assert settling.look([grown], 2) == [grown]
-    settling.tried(grown)
-    assert settling.look([grown], 5) == []
-    assert not settling.is_over(grown, 5)
-    assert settling.look([grown], 11) == [grown]
-    assert settling.is_over(grown, 11)
-    settling.done(grown)
-    assert settling.waiting == 0
-    assert settling.look([], 12) == []
+    assert unfinished.select_ready([growing], 0) == []
+    assert unfinished.select_ready([grown], 1) == []  # it changed
+    assert unfinished.select_ready([grown], 2) == [grown]
+    unfinished.mark_tried(grown)
+    assert unfinished.select_ready([grown], 5) == []
+    assert not unfinished.is_over(grown, 5)
+    assert unfinished.select_ready([grown], 11) == [grown]
+    assert unfinished.is_over(grown, 11)
+    unfinished.remove(grown)
+    assert unfinished.waiting == 0
+    assert unfinished.select_ready([], 12) == []
 
 
 def test_the_oldest_comes_first() -> None:
-    settling = UnfinishedFiles(grace=10)
-    found = [Arrival("/new.png", 9, 1), Arrival("/old.png", 3, 1)]
-    settling.look(found, 0)
-    assert [each.path for each in settling.look(found, 1)] == ["/old.png", "/new.png"]
+    unfinished = UnfinishedFiles(grace=10)
+    arrivals = [Arrival("/new.png", 9, 1), Arrival("/old.png", 3, 1)]
+    unfinished.select_ready(arrivals, 0)
+    assert [arrival.path for arrival in unfinished.select_ready(arrivals, 1)] == ["/old.png", "/new.png"]
 
 
 # A folder --------------------------------------------------------------------------------------------------------
 
 
-def test_files_are_scored_once_with_looks_and_are_left_alone(line: Any, loaded: Loaded) -> None:
+def test_files_are_scored_once_with_statistics_and_are_left_alone(line: Any, version: ModelVersion) -> None:
     first = line()
     write_image(first.folder / "good.png", WHOLE)
     write_image(first.folder / "sub" / "bad.png", blemish(stripes(2)))
     before = {path: (path.read_bytes(), path.stat()) for path in first.folder.rglob("*.png")}
-    assert [first.look(), first.look(), first.look()] == [0, 2, 0]
+    assert [first.poll(), first.poll(), first.poll()] == [0, 2, 0]
     first.end()
     bad, good = first.rows()
     assert [bad.name, bad.state, good.name, good.state] == ["bad.png", "done", "good.png", "done"]
     assert good.source == "watch"
-    assert good.looks == image_statistics(WHOLE)._asdict()
-    assert set(good.looks) == set(ImageStatistics._fields)
-    expected = loaded.judge.score([first.folder / "good.png", first.folder / "sub" / "bad.png"]).image
+    assert good.statistics == image_statistics(WHOLE)._asdict()
+    assert set(good.statistics) == set(ImageStatistics._fields)
+    expected = version.detector.score([first.folder / "good.png", first.folder / "sub" / "bad.png"]).image
     np.testing.assert_allclose([good.score, bad.score], expected, rtol=1e-4)
     assert (first.tally.scored, first.tally.failed) == (2, 0)
     assert {path: (path.read_bytes(), path.stat()) for path in before} == before
@@ -160,13 +161,13 @@ def test_files_are_scored_once_with_looks_and_are_left_alone(line: Any, loaded: 
 def test_a_restart_knows_what_was_done_and_a_file_written_again_is_new(line: Any) -> None:
     first = line()
     path = write_image(first.folder / "a.png", WHOLE)
-    first.look(), first.look()
+    first.poll(), first.poll()
     first.end()
     second = line()
-    assert [second.look(), second.look(), second.look()] == [0, 0, 0]
+    assert [second.poll(), second.poll(), second.poll()] == [0, 0, 0]
     write_image(path, stripes(9))
     os.utime(path, ns=(1, 1))
-    assert [second.look(), second.look()] == [0, 1]
+    assert [second.poll(), second.poll()] == [0, 1]
     second.end()
     assert [row.state for row in second.rows()] == ["done", "done"]
 
@@ -177,30 +178,30 @@ def test_what_was_accepted_and_not_scored_is_scored_at_the_next_start(
     first = line()
     with monkeypatch.context() as patch:
         patch.setattr(
-            first.served.queue, "put", lambda *_: first.served.queue.release(1)
+            first.worker.queue, "put", lambda *_: first.worker.queue.release(1)
         )  # killed in between
         write_image(first.folder / "a.png", WHOLE)
-        first.look(), first.look()
+        first.poll(), first.poll()
     assert [row.state for row in first.rows()] == ["queued"]
     first.end()
     second = line()
-    assert [second.look(), second.look()] == [0, 0]
+    assert [second.poll(), second.poll()] == [0, 0]
     second.end()
     assert [row.state for row in second.rows()] == ["done"]
 
 
 def test_a_truncated_file_waits_and_counts_when_it_is_completed(line: Any, tmp_path: Path) -> None:
     whole = write_image(tmp_path / "whole.png", WHOLE).read_bytes()
-    own = line()
-    path = own.folder / "slow.png"
+    watched = line()
+    path = watched.folder / "slow.png"
     path.write_bytes(whole[: len(whole) // 2])
-    assert [own.look(), own.look(), own.look()] == [0, 0, 0]
-    assert not own.watch.is_idle
+    assert [watched.poll(), watched.poll(), watched.poll()] == [0, 0, 0]
+    assert not watched.watch.is_idle
     path.write_bytes(whole)
-    assert [own.look(), own.look()] == [0, 1]
-    assert own.watch.is_idle
-    own.end()
-    assert [row.state for row in own.rows()] == ["done"]
+    assert [watched.poll(), watched.poll()] == [0, 1]
+    assert watched.watch.is_idle
+    watched.end()
+    assert [row.state for row in watched.rows()] == ["done"]
 
 
 @pytest.mark.parametrize("content", [b"", b"no image at all", None])
@@ -208,34 +209,34 @@ def test_what_never_becomes_an_image_fails_once_with_its_reason(
     line: Any, tmp_path: Path, content: bytes | None
 ) -> None:
     whole = write_image(tmp_path / "whole.png", WHOLE).read_bytes()
-    own = line()
-    (own.folder / "broken.png").write_bytes(whole[:-40] if content is None else content)
-    assert [own.look(), own.look(), own.look(29), own.look(2)] == [0, 0, 1, 0]
-    (row,) = own.rows()
+    watched = line()
+    (watched.folder / "broken.png").write_bytes(whole[:-40] if content is None else content)
+    assert [watched.poll(), watched.poll(), watched.poll(29), watched.poll(2)] == [0, 0, 1, 0]
+    (row,) = watched.rows()
     assert row.state == "failed"
     assert row.error
-    assert str(own.folder) not in row.error
-    assert own.tally.failed == 1
+    assert str(watched.folder) not in row.error
+    assert watched.tally.failed == 1
     again = line()
-    assert [again.look(), again.look(60)] == [0, 0]
+    assert [again.poll(), again.poll(60)] == [0, 0]
 
 
 def test_a_store_that_does_not_answer_is_tried_again(line: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    own = line()
-    write_image(own.folder / "a.png", WHOLE)
-    own.look()
+    watched = line()
+    write_image(watched.folder / "a.png", WHOLE)
+    watched.poll()
     with monkeypatch.context() as patch:
-        patch.setattr(own.store, "accept", lambda *_, **__: (_ for _ in ()).throw(OSError("disk full")))
-        assert own.look() == 0
-    assert own.look() == 1
-    own.end()
-    assert [row.state for row in own.rows()] == ["done"]
+        patch.setattr(watched.store, "accept", lambda *_, **__: (_ for _ in ()).throw(OSError("disk full")))
+        assert watched.poll() == 0
+    assert watched.poll() == 1
+    watched.end()
+    assert [row.state for row in watched.rows()] == ["done"]
 
 
 def test_two_watchers_of_one_folder_share_it(line: Any) -> None:
     one, other = line(), line()
     write_image(one.folder / "a.png", WHOLE)
-    one.look(), other.look(), one.look(), other.look()
+    one.poll(), other.poll(), one.poll(), other.poll()
     one.end()
     assert [row.state for row in one.rows()] == ["done"]
     assert one.tally.scored + other.tally.scored == 1
@@ -245,10 +246,12 @@ def test_many_known_files_cost_one_query_and_no_reading(line: Any, monkeypatch: 
     first = line()
     for number in range(300):
         (first.folder / f"{number}.png").write_bytes(b"x")
-    first.watch._known = {each.key for each in arrivals(first.folder)}
-    monkeypatch.setattr("twinspect.serve.watch.watcher._read", lambda _: pytest.fail("a known file was read"))
+    first.watch._known = {arrival.key for arrival in scan_folder(first.folder)}
+    monkeypatch.setattr(
+        "twinspect.serve.watch.watcher._read_file", lambda _: pytest.fail("a known file was read")
+    )
     monkeypatch.setattr(first.store, "accept", lambda *_, **__: pytest.fail("the store was asked"))
-    assert [first.look(), first.look()] == [0, 0]
+    assert [first.poll(), first.poll()] == [0, 0]
 
 
 # The verb ----------------------------------------------------------------------------------------------------------
@@ -302,7 +305,7 @@ def test_once_says_what_became_of_everything(model: Path, tmp_path: Path, capsys
 
 
 @pytest.mark.parametrize(
-    ("more", "said"),
+    ("more", "message"),
     [
         (["--model", "M.twin"], "takes a folder or a camera"),
         (["in", "--camera", "0", "--model", "M.twin"], "takes a folder or a camera"),
@@ -312,12 +315,12 @@ def test_once_says_what_became_of_everything(model: Path, tmp_path: Path, capsys
     ],
 )
 def test_mistakes_are_one_line(
-    more: list[str], said: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Any
+    more: list[str], message: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Any
 ) -> None:
     monkeypatch.chdir(tmp_path)
     assert main(["watch", *more]) == 2
     error = capsys.readouterr().err
-    assert said in error
+    assert message in error
     assert error.count("\n") == 1
 
 
@@ -357,32 +360,32 @@ def test_a_camera_gives_rgb_and_is_opened_again_when_it_fails() -> None:
 
 
 def test_every_picture_of_a_camera_is_an_inspection(line: Any) -> None:
-    own = line()
+    watched = line()
     pictures = [WHOLE, blemish(stripes(2)), WHOLE]
     camera = Camera("0", lambda _: Capture([picture[..., ::-1] for picture in pictures]))
-    source = CameraWatch(own.intake, camera, "camera 0")
-    assert [source.look() for _ in range(4)] == [1, 1, 1, 0]
-    own.end()
-    rows = own.rows()
+    source = CameraWatch(watched.intake, camera, "camera 0")
+    assert [source.poll() for _ in range(4)] == [1, 1, 1, 0]
+    watched.end()
+    rows = watched.rows()
     assert [row.name for row in rows] == ["camera 0 1.png", "camera 0 2.png", "camera 0 3.png"]
-    assert rows[0].looks == image_statistics(WHOLE)._asdict()
+    assert rows[0].statistics == image_statistics(WHOLE)._asdict()
     assert rows[0].score == pytest.approx(rows[2].score, rel=1e-5)  # their batches may differ in size
     assert rows[0].image_sha256 == rows[2].image_sha256
 
 
-def test_watching_ends_when_it_is_told_to() -> None:
+def test_watching_ends_when_it_is_stopped() -> None:
     class Source:
         is_idle = True
-        looked = 0
+        polls = 0
 
-        def look(self) -> int:
-            self.looked += 1
+        def poll(self) -> int:
+            self.polls += 1
             stop.set()
             return 0
 
     stop, source = threading.Event(), Source()
     watch(source, stop, every=60)  # type: ignore[arg-type]
-    assert source.looked == 1
+    assert source.polls == 1
 
 
 def test_without_opencv_it_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from browsing import launched, opened
-from web_stub import HOSTILE, WEB, World, served
+from web_stub import HOSTILE, WEB, World, serve_world
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -18,8 +18,8 @@ if TYPE_CHECKING:
 
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
-    with launched() as found:
-        yield found
+    with launched() as browser:
+        yield browser
 
 
 @pytest.fixture
@@ -29,7 +29,7 @@ def world() -> World:
 
 @pytest.fixture
 def address(world: World) -> Iterator[str]:
-    yield from served(world)
+    yield from serve_world(world)
 
 
 @pytest.fixture
@@ -91,7 +91,7 @@ def test_contours_lie_on_the_heat_map(page: Page) -> None:
 
 def test_a_role_that_may_only_look_sees_why(browser: Browser) -> None:
     world = World(role="view")
-    for address in served(world):
+    for address in serve_world(world):
         for page in opened(browser, address):
             page.goto("/")
             page.get_by_text(
@@ -153,7 +153,7 @@ def test_history_filters_pages_and_exports(page: Page, world: World) -> None:
     page.get_by_role("button", name="Newer").click()
     page.get_by_text("1 to 25 of 40 images").wait_for()
     page.get_by_label("Decision").select_option("anomalous")
-    flagged = sum(each["is_anomalous"] for each in world.inspections)
+    flagged = sum(row["is_anomalous"] for row in world.inspections)
     page.get_by_text(f"1 to {flagged} of {flagged} images").wait_for()
     with page.expect_download() as download:
         page.get_by_role("button", name="Export CSV").click()
@@ -278,7 +278,7 @@ def test_letters_typed_into_a_field_are_no_commands(page: Page, world: World) ->
 
 def test_a_token_is_asked_for_once_and_sent_with_pictures(browser: Browser) -> None:
     world = World(token="secret")
-    for address in served(world):
+    for address in serve_world(world):
         for page in opened(browser, address):
             page.goto("/#/history")
             page.get_by_role("textbox", name="Token").fill("wrong")
@@ -298,7 +298,7 @@ def test_a_token_is_asked_for_once_and_sent_with_pictures(browser: Browser) -> N
 
 
 def test_without_a_token_the_page_says_why(browser: Browser) -> None:
-    for address in served(World(token="secret")):
+    for address in serve_world(World(token="secret")):
         for page in opened(browser, address):
             page.goto("/")
             page.get_by_role("button", name="Cancel").click()

@@ -27,19 +27,19 @@ if TYPE_CHECKING:
 
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
-    with launched() as found:
-        yield found
+    with launched() as browser:
+        yield browser
 
 
 @pytest.fixture
-def here(bundle: Path, tmp_path: Path) -> Iterator[Site]:
-    with site(bundle, tmp_path / "data") as found:
-        yield found
+def server(bundle: Path, tmp_path: Path) -> Iterator[Site]:
+    with site(bundle, tmp_path / "data") as server:
+        yield server
 
 
 @pytest.fixture
-def page(browser: Browser, here: Site) -> Iterator[Page]:
-    with listening(here) as address:
+def page(browser: Browser, server: Site) -> Iterator[Page]:
+    with listening(server) as address:
         yield from opened(browser, address)
 
 
@@ -47,7 +47,7 @@ def file(name: str, data: bytes) -> dict[str, Any]:
     return {"name": name, "mimeType": "image/png", "buffer": data}
 
 
-def test_inspect_to_history(page: Page, here: Site) -> None:
+def test_inspect_to_history(page: Page, server: Site) -> None:
     page.goto("/")
     given = [file("good 1.png", good(301)), file("bad.png", bad(302)), file("good 2.png", good(303))]
     page.set_input_files("input[type=file]", [*given, file("notes.txt", b"no picture")])
@@ -58,7 +58,7 @@ def test_inspect_to_history(page: Page, here: Site) -> None:
 
     page.get_by_role("button", name="bad.png").click()
     shown = page.get_by_role("article", name="bad.png")
-    rows = {row["name"]: row for row in here.client.get("/v1/inspections").json()["inspections"]}
+    rows = {row["name"]: row for row in server.client.get("/v1/inspections").json()["inspections"]}
     assert sorted(rows) == ["bad.png", "good 1.png", "good 2.png"]
     row = rows["bad.png"]
     assert row["source"] == "web"
@@ -70,8 +70,8 @@ def test_inspect_to_history(page: Page, here: Site) -> None:
     page.get_by_label("Comment").press("Tab")
     page.keyboard.press("d")
     page.get_by_text("Marked defect by local").wait_for()
-    said = here.client.get(f"/v1/inspections/{row['id']}").json()["feedback"]
-    assert (said["verdict"], said["comment"], said["by"]) == ("defect", "a scratch", "local")
+    feedback = server.client.get(f"/v1/inspections/{row['id']}").json()["feedback"]
+    assert (feedback["verdict"], feedback["comment"], feedback["by"]) == ("defect", "a scratch", "local")
 
     page.keyboard.press("2")
     page.get_by_text("1 to 3 of 3 images").wait_for()
@@ -106,8 +106,8 @@ def test_a_watched_folder_shows_its_own_images(bundle: Path, browser: Browser, t
     for number, folder in enumerate(folders):
         folder.mkdir()
         (folder / f"part {number}.png").write_bytes(good(number))
-    with site(bundle, tmp_path / "data", watched=tuple(folders)) as here, listening(here) as address:
-        here.scored(good(7))
+    with site(bundle, tmp_path / "data", watched=tuple(folders)) as server, listening(server) as address:
+        server.scored(good(7))
         for page in opened(browser, address):
             page.goto("/")
             page.get_by_label("Watched folder").select_option("south")
@@ -116,20 +116,20 @@ def test_a_watched_folder_shows_its_own_images(bundle: Path, browser: Browser, t
             assert page.locator(".tile").count() == 1
 
 
-def test_threshold_and_back(page: Page, here: Site) -> None:
-    here.scored(*(good(500 + seed) for seed in range(6)), *(bad(600 + seed) for seed in range(3)))
-    first = here.served.active
+def test_threshold_and_back(page: Page, server: Site) -> None:
+    server.scored(*(good(500 + seed) for seed in range(6)), *(bad(600 + seed) for seed in range(3)))
+    first = server.worker.active
     page.goto("/#/threshold")
     page.get_by_label("False-alarm rate").press("End")
     page.get_by_text("Decisions that change").wait_for()
     rate = float(re.search(r"[\d.]+", page.locator("output.big").inner_text())[0]) / 100  # type: ignore[index]
-    asked = here.client.get("/v1/models/parts/whatif", params={"rate": rate}).json()
-    assert f"{asked['anomalous_recent']} of 9" in page.locator(".outcome").inner_text()
+    whatif = server.client.get("/v1/models/parts/whatif", params={"rate": rate}).json()
+    assert f"{whatif['anomalous_recent']} of 9" in page.locator(".outcome").inner_text()
     page.get_by_role("button", name="Apply as a new record").click()
     page.get_by_label("Reason, for the record").fill("new lamp")
     page.get_by_role("button", name="Apply", exact=True).click()
     page.get_by_role("cell", name="local: new lamp").wait_for()
-    second = here.served.active
+    second = server.worker.active
     assert second.parent_id == first.id
     assert second.calibration.false_alarm_rate == pytest.approx(rate, abs=1e-3)
     assert second.calibration.threshold < first.calibration.threshold
@@ -137,32 +137,32 @@ def test_threshold_and_back(page: Page, here: Site) -> None:
     page.get_by_label("Reason, for the record").fill("too many alarms")
     page.get_by_role("button", name="Roll back", exact=True).click()
     page.get_by_role("cell", name="local: too many alarms").wait_for()
-    assert here.served.active.calibration == first.calibration
-    actions = [row.action for row in here.context.store.audit(here.served.id, 10)]
+    assert server.worker.active.calibration == first.calibration
+    actions = [row.action for row in server.context.store.audit(server.worker.id, 10)]
     assert len(actions) == 3
 
 
-def test_a_proposal_from_images_that_people_called_good(page: Page, here: Site) -> None:
-    for row in here.scored(*(good(500 + seed) for seed in range(12))):
-        said = {"inspection_id": row["id"], "verdict": "good"}
-        assert here.client.post("/v1/feedback", json=said).status_code == 200
+def test_a_proposal_from_images_that_people_called_good(page: Page, server: Site) -> None:
+    for row in server.scored(*(good(500 + seed) for seed in range(12))):
+        feedback = {"inspection_id": row["id"], "verdict": "good"}
+        assert server.client.post("/v1/feedback", json=feedback).status_code == 200
     page.goto("/#/threshold")
     page.get_by_label("Rank against").select_option("confirmed+calibration")
-    images = 12 + len(here.served.active.calibration.scores)
+    images = 12 + len(server.worker.active.calibration.scores)
     page.get_by_text(f"From {images} good images").wait_for()
 
 
-def test_drift_before_a_window_is_full_and_after(page: Page, here: Site) -> None:
+def test_drift_before_a_window_is_full_and_after(page: Page, server: Site) -> None:
     page.goto("/#/drift")
     page.get_by_text("No window is full yet").wait_for()
-    here.scored(*(good(700 + seed) for seed in range(20)))
+    server.scored(*(good(700 + seed) for seed in range(20)))
     page.get_by_role("combobox", name="Window").select_option("20")
     page.get_by_text("If nothing had changed, at most").wait_for()
     page.locator("figure svg").first.wait_for()
 
 
-def test_feedback_and_disagreements(page: Page, here: Site) -> None:
-    rows = here.scored(good(801), good(802))
+def test_feedback_and_disagreements(page: Page, server: Site) -> None:
+    rows = server.scored(good(801), good(802))
     page.goto("/#/feedback")
     page.get_by_role("article", name="1.png").wait_for()
     verdict = "g" if rows[1]["is_anomalous"] else "d"
@@ -170,19 +170,21 @@ def test_feedback_and_disagreements(page: Page, here: Site) -> None:
     page.get_by_role("article", name="0.png").wait_for()
     page.get_by_role("button", name="Disagreements").click()
     page.get_by_text("This contradicts the model").wait_for()
-    assert [row.id for row in here.context.store.search(Filter(feedback="disagree")).rows] == [rows[1]["id"]]
+    assert [row.id for row in server.context.store.search(Filter(feedback="disagree")).rows] == [
+        rows[1]["id"]
+    ]
 
 
 def test_tokens_of_a_file_and_what_their_roles_allow(bundle: Path, browser: Browser, tmp_path: Path) -> None:
     tokens = tmp_path / "tokens.txt"
     token = add_token(tokens, "ann:view")
-    with site(bundle, tmp_path / "data", token_file=tokens) as here, listening(here) as address:
+    with site(bundle, tmp_path / "data", token_file=tokens) as server, listening(server) as address:
         for page in opened(browser, address):
             page.goto("/#/threshold")
             field, go = page.get_by_role("textbox", name="Token"), page.get_by_role("button", name="Continue")
             field.fill("wrong")
             go.click()
-            page.get_by_text("the token is not known").wait_for()
+            page.get_by_text("the token is unknown").wait_for()
             field.fill(token)
             go.click()
             page.get_by_text("the token of ann has the role view").first.wait_for()

@@ -9,7 +9,7 @@ import pytest
 
 from twinspect.serve.api_errors import ApiError
 from twinspect.serve.http.rate_limit import RateLimit
-from twinspect.serve.scoring.work_queue import LONGEST_RETRY, WorkQueue
+from twinspect.serve.scoring.work_queue import MAX_RETRY_AFTER, WorkQueue
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -54,11 +54,11 @@ def test_a_full_queue_says_when_to_come_back() -> None:
     queue = WorkQueue("test", bench, limit=3)
     queue.reserve(3)
     futures = queue.put(*range(3))
-    with pytest.raises(ApiError) as found:
+    with pytest.raises(ApiError) as raised:
         queue.reserve(1)
-    assert found.value.code == "queue_full"
-    assert found.value.status == 429
-    assert 1 <= int(found.value.headers["Retry-After"]) <= LONGEST_RETRY
+    assert raised.value.code == "queue_full"
+    assert raised.value.status == 429
+    assert 1 <= int(raised.value.headers["Retry-After"]) <= MAX_RETRY_AFTER
     bench.go.set()
     assert [future.result(10) for future in futures] == [0, 10, 20]
     assert put(queue, 5) == [50]
@@ -79,7 +79,7 @@ def test_places_that_were_not_used_are_free_again() -> None:
 
 def test_too_many_pixels_in_memory_is_full_too() -> None:
     bench = Bench()
-    queue = WorkQueue("test", bench, weigh=lambda item: item, most_weight=100)
+    queue = WorkQueue("test", bench, weigh=lambda item: item, max_weight=100)
     queue.reserve(1)
     (future,) = queue.put(101)
     with pytest.raises(ApiError, match="wait"):
@@ -96,9 +96,9 @@ def test_stopping_finishes_what_was_accepted_and_nothing_else() -> None:
     queue.reserve(3)
     futures = queue.put(1, 2)
     assert not queue.stop(0.01)
-    with pytest.raises(ApiError) as found:
+    with pytest.raises(ApiError) as raised:
         queue.reserve(1)
-    assert found.value.code == "stopping"
+    assert raised.value.code == "stopping"
     bench.go.set()
     assert [future.result(10) for future in futures] == [10, 20]
     assert not queue.stop(0.05)  # a place is reserved still: its image may be accepted any moment
@@ -151,10 +151,10 @@ def test_a_client_may_ask_so_often_and_no_more() -> None:
     limit = RateLimit(2, clock=lambda: now)
     for _ in range(8):
         limit.check("a")
-    with pytest.raises(ApiError) as found:
+    with pytest.raises(ApiError) as raised:
         limit.check("a")
-    assert found.value.code == "rate_limited"
-    assert found.value.headers["Retry-After"] == "1"
+    assert raised.value.code == "rate_limited"
+    assert raised.value.headers["Retry-After"] == "1"
     limit.check("b")
     now = 0.5
     limit.check("a")

@@ -1,4 +1,4 @@
-"""`twinspect serve`: a web server with a page, or a token for one."""
+"""`twinspect serve`: a web server with a page, or a new token for one."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 def run(options: argparse.Namespace) -> Outcome:
-    """Serve until interrupted; or, with --add-token, write a token and say it once."""
+    """Serve until interrupted; with --add-token, create a token and print it once."""
     if options.add_token is not None:
         return _add_token(options)
     check_installed()
@@ -34,11 +34,9 @@ def _add_token(options: argparse.Namespace) -> Outcome:
     from twinspect.serve.http.tokens import add_token
 
     if options.token_file is None:
-        raise ConfigError("--add-token needs --token-file FILE, where the token's hash is kept")
+        raise ConfigError("--add-token needs --token-file FILE, where the token's hash is stored")
     token = add_token(Path(options.token_file), options.add_token)
-    text = (
-        f"{token}\n\nThis token is shown once; {options.token_file} holds only its hash. Restart the server."
-    )
+    text = f"{token}\n\nThis token is shown only once; {options.token_file} contains its hash. Restart the server."
     return Outcome(text, {"token": token, "token_file": options.token_file})
 
 

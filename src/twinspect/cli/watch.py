@@ -1,4 +1,4 @@
-"""`twinspect watch`: scores what arrives in a folder, or what a camera sees, until it is interrupted."""
+"""`twinspect watch`: scores images that arrive in a folder or come from a camera, until it is interrupted."""
 
 from __future__ import annotations
 
@@ -21,10 +21,10 @@ if TYPE_CHECKING:
 
 
 def run(options: argparse.Namespace) -> Outcome:
-    """Watch until told to stop; what was accepted by then is scored first."""
+    """Watch until stopped; what was accepted by then is scored first."""
     _check(options)
     check_installed()
-    from twinspect.serve.scoring.model_registry import Registry
+    from twinspect.serve.scoring.model_registry import ModelRegistry
     from twinspect.serve.store import Store
     from twinspect.serve.watch.camera import Camera
     from twinspect.serve.watch.watcher import Intake, Tally, watch
@@ -33,13 +33,13 @@ def run(options: argparse.Namespace) -> Outcome:
     camera = Camera(options.camera) if options.camera else None
     tally, stop = Tally(), _stopped_by_signals()
     with Store(options.db, Path(options.data)) as store:
-        registry = Registry(
-            [options.model], store, runtime=options.runtime, device=options.device, on_results=tally.told
+        registry = ModelRegistry(
+            [options.model], store, runtime=options.runtime, device=options.device, on_results=tally.count
         )
-        served = next(iter(registry))
-        if options.category and options.category not in served.categories:
-            raise unknown_name("category", options.category, served.categories)
-        intake = Intake(store, served, options.category, stop, tally.told)
+        worker = next(iter(registry))
+        if options.category and options.category not in worker.categories:
+            raise unknown_name("category", options.category, worker.categories)
+        intake = Intake(store, worker, options.category, stop, tally.count)
         source = _source(options, intake, camera)
         registry.start()
         try:
@@ -69,12 +69,12 @@ def _source(options: argparse.Namespace, intake: Intake, camera: Camera | None) 
         return CameraWatch(
             intake, camera, f"camera {options.camera.rpartition('@')[2]}"
         )  # without its password
-    own = (Path(options.data), Path(options.model))
-    return FolderWatch(intake, Path(options.folder), leave_out=own, grace=options.grace)
+    leave_out = (Path(options.data), Path(options.model))
+    return FolderWatch(intake, Path(options.folder), leave_out=leave_out, grace=options.grace)
 
 
 def _stopped_by_signals() -> threading.Event:
-    """Give an event that is set at the first Ctrl-C or SIGTERM; the second one ends the process as ever."""
+    """Return an event that is set at the first Ctrl-C or SIGTERM; a second one ends the process as usual."""
     stop = threading.Event()
 
     def leave(number: int, _frame: FrameType | None) -> None:

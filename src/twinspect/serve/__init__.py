@@ -1,4 +1,4 @@
-"""Detectors over HTTP: score, look back, give feedback, recalibrate. Needs the extra ``serve``; torch is optional."""
+"""Detectors over HTTP: score, search, give feedback, recalibrate. Needs the extra ``serve``; torch is optional."""
 
 from __future__ import annotations
 
@@ -8,15 +8,23 @@ from twinspect.errors import optional
 
 __all__ = ["MODULES", "check_installed"]
 
-MODULES: Final = ("sqlalchemy", "alembic", "fastapi", "uvicorn", "python_multipart", "prometheus_client")
-"""What the extra ``serve`` brings, as modules."""
+MODULES: Final = (
+    "sqlalchemy",
+    "alembic",
+    "fastapi",
+    "uvicorn",
+    "python_multipart",
+    "prometheus_client",
+    "cachetools",
+)
+"""The modules that the extra ``serve`` installs."""
 
 
 def check_installed() -> None:
-    """Refuse to go on without the extra.
+    """Check that the extra ``serve`` is installed.
 
     Raises:
-        MissingExtraError: one of its packages is not installed; says what to type.
+        MissingExtraError: one of its packages is missing; the message says what to type.
     """
     for module in MODULES:
         optional(module, "serve")

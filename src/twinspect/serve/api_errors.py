@@ -1,4 +1,4 @@
-"""What the server says no to: a stable code, an HTTP status and a sentence that says what to do."""
+"""Errors of the HTTP interface: a stable code, an HTTP status and a sentence that says what to do."""
 
 from __future__ import annotations
 
@@ -51,16 +51,16 @@ STATUS: Final[dict[str, int]] = {
     "scoring_failed": 500,
     "internal_error": 500,
 }
-"""Every code a client can meet, and its HTTP status. Codes are names that clients may rely on."""
+"""Every error code and its HTTP status. Codes are stable: clients may rely on them."""
 
 
 class ApiError(Exception):
-    """An answer other than the one asked for.
+    """A request that cannot be fulfilled.
 
     Args:
         code: a key of :data:`STATUS`.
-        message: what came, what is allowed, what to do.
-        retry_after: seconds after which asking again makes sense, if it does.
+        message: what was received, what is allowed, what to do.
+        retry_after: seconds after which a retry makes sense, if it does.
     """
 
     def __init__(self, code: str, message: str, *, retry_after: int | None = None) -> None:
@@ -69,15 +69,15 @@ class ApiError(Exception):
         self.status = STATUS[code]
         self.message = message
         self.retry_after = retry_after
-        self.further: dict[str, str] = {}
+        self.extra_headers: dict[str, str] = {}
 
     @property
     def body(self) -> dict[str, Any]:
-        """The JSON that the client gets."""
+        """The body of the response."""
         return {"error": {"code": self.code, "message": self.message}}
 
     @property
     def headers(self) -> dict[str, str]:
-        """HTTP headers that go with it."""
-        found = {"Retry-After": str(self.retry_after)} if self.retry_after is not None else {}
-        return self.further | found | ({"WWW-Authenticate": "Bearer"} if self.status == 401 else {})
+        """The headers of the response."""
+        headers = {"Retry-After": str(self.retry_after)} if self.retry_after is not None else {}
+        return self.extra_headers | headers | ({"WWW-Authenticate": "Bearer"} if self.status == 401 else {})

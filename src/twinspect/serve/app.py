@@ -1,4 +1,4 @@
-"""The application: routes, what surrounds them, and how errors become answers."""
+"""The application: its routes, its middleware, and its error responses."""
 
 from __future__ import annotations
 
@@ -14,18 +14,18 @@ from starlette.exceptions import HTTPException
 from twinspect._version import __version__
 from twinspect.errors import NotStoredError, StoreError
 from twinspect.serve.api_errors import ApiError
-from twinspect.serve.http.monitoring import Counted
-from twinspect.serve.http.request_guard import Guard, mistake
+from twinspect.serve.http.monitoring import RequestCounter
+from twinspect.serve.http.request_guard import Guard, internal_error
 from twinspect.serve.routes import (
     actors,
     feedback,
     health,
+    inspection_images,
     inspections,
     models,
-    over_time,
-    pictures,
     score,
     thresholds,
+    trends,
 )
 from twinspect.serve.routes.page import add_page
 
@@ -45,11 +45,11 @@ image is anomalous where its score is above the threshold that the promised fals
 
 Errors are `{"error": {"code", "message"}}`; codes are stable names. Where the server says 429 or 503, `Retry-After`
 says when to ask again, and nothing of the request was kept."""
-_ROUTES = (health, actors, models, score, inspections, pictures, feedback, thresholds, over_time)
+_ROUTES = (health, actors, models, score, inspections, inspection_images, feedback, thresholds, trends)
 
 
 def build_app(context: Context) -> FastAPI:
-    """Build the application without what guards it."""
+    """Build the application without its guard."""
     app = FastAPI(
         title="twinspect",
         version=__version__,
@@ -59,55 +59,57 @@ def build_app(context: Context) -> FastAPI:
         redoc_url=None,
     )
     app.state.context = context
-    for each in _ROUTES:
-        app.include_router(each.ROUTER)
+    for module in _ROUTES:
+        app.include_router(module.ROUTER)
     add_page(app)
-    _tell_errors(app)
+    _add_error_handlers(app)
     return app
 
 
-def guarded(app: FastAPI, context: Context, hosts: Hosts, rate: RateLimit) -> ASGIApp:
-    """Put what every request passes around an application."""
-    return Guard(Counted(app, context.metrics), hosts, rate, context.limits.body_bytes)
+def guard_app(app: FastAPI, context: Context, hosts: Hosts, rate: RateLimit) -> ASGIApp:
+    """Wrap an application in the middleware that every request passes."""
+    return Guard(RequestCounter(app, context.metrics), hosts, rate, context.limits.body_bytes)
 
 
-def _tell_errors(app: FastAPI) -> None:
-    """Make every error the same kind of answer, without anything of the server's inside."""
-    app.add_exception_handler(ApiError, lambda _, error: _answer(error))
-    app.add_exception_handler(HTTPException, lambda _, error: _answer(_of_http(error)))
-    app.add_exception_handler(RequestValidationError, lambda _, error: _answer(_of_validation(error)))
-    app.add_exception_handler(NotStoredError, lambda _, error: _answer(ApiError("not_found", str(error))))
-    app.add_exception_handler(Exception, lambda _, __: _answer(mistake()))
+def _add_error_handlers(app: FastAPI) -> None:
+    """Give every error the same form of response, without internal details."""
+    app.add_exception_handler(ApiError, lambda _, error: _error_response(error))
+    app.add_exception_handler(HTTPException, lambda _, error: _error_response(_http_error(error)))
+    app.add_exception_handler(
+        RequestValidationError, lambda _, error: _error_response(_validation_error(error))
+    )
+    app.add_exception_handler(
+        NotStoredError, lambda _, error: _error_response(ApiError("not_found", str(error)))
+    )
+    app.add_exception_handler(Exception, lambda _, __: _error_response(internal_error()))
     for kind in (StoreError, SQLAlchemyError, OSError):
-        app.add_exception_handler(kind, lambda _, error: _answer(_of_store(error)))
+        app.add_exception_handler(kind, lambda _, error: _error_response(_store_error(error)))
 
 
-def _answer(refusal: Any) -> JSONResponse:
-    return JSONResponse(refusal.body, refusal.status, headers=refusal.headers)
+def _error_response(error: Any) -> JSONResponse:
+    return JSONResponse(error.body, error.status, headers=error.headers)
 
 
-def _of_http(error: Any) -> ApiError:
-    """Say what the router could not do."""
+def _http_error(error: Any) -> ApiError:
+    """Translate an error of the router."""
     code = {404: "not_found", 405: "method_not_allowed", 400: "bad_request"}.get(
         error.status_code, "bad_request"
     )
-    refusal = ApiError(code, f"{error.detail}; see /openapi.json for what there is")
-    refusal.further = dict(error.headers or {})
-    return refusal
+    api_error = ApiError(code, f"{error.detail}; see /openapi.json for what exists")
+    api_error.extra_headers = dict(error.headers or {})
+    return api_error
 
 
-def _of_validation(error: Any) -> ApiError:
-    """Name the first mistake of a request, without repeating what came."""
-    found = error.errors()
-    place = ".".join(str(part) for part in found[0]["loc"])
-    more = f" (and {len(found) - 1} more)" if len(found) > 1 else ""
+def _validation_error(error: Any) -> ApiError:
+    """Name the first mistake of a request, without repeating its values."""
+    errors = error.errors()
+    location = ".".join(str(part) for part in errors[0]["loc"])
+    more = f" (and {len(errors) - 1} more)" if len(errors) > 1 else ""
     return ApiError(
-        "invalid_request", f"{place}: {found[0]['msg']}{more}; see /openapi.json for what is allowed"
+        "invalid_request", f"{location}: {errors[0]['msg']}{more}; see /openapi.json for what is allowed"
     )
 
 
-def _of_store(error: Any) -> ApiError:
+def _store_error(error: Any) -> ApiError:
     LOG.error("the store cannot be used: %s", error, exc_info=error)
-    return ApiError(
-        "store_unavailable", "the store cannot be used just now; the server's log says why", retry_after=5
-    )
+    return ApiError("store_unavailable", "the store is unavailable; the server's log says why", retry_after=5)

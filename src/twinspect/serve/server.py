@@ -1,4 +1,4 @@
-"""Running a server: from settings to a process that ends without losing what it accepted."""
+"""Running a server: from settings to a process that loses nothing it accepted when it stops."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ from typing import TYPE_CHECKING, Any, Final
 
 import uvicorn
 
-from twinspect.serve.app import build_app, guarded
+from twinspect.serve.app import build_app, guard_app
 from twinspect.serve.http.context import Context
 from twinspect.serve.http.monitoring import Metrics
 from twinspect.serve.http.rate_limit import RateLimit
 from twinspect.serve.http.request_guard import Hosts
 from twinspect.serve.http.tokens import read_tokens
-from twinspect.serve.scoring.model_registry import Registry
+from twinspect.serve.scoring.model_registry import ModelRegistry
 from twinspect.serve.store import Retention, Store
 from twinspect.serve.watch.folder_scan import folder_names
 from twinspect.serve.watch.watcher import FolderWatch, Intake, watch
@@ -32,17 +32,17 @@ if TYPE_CHECKING:
     from twinspect.serve.settings import Settings
 
 LOG = logging.getLogger(__name__)
-BETWEEN_RETENTIONS: Final = 600.0
-"""Seconds."""
+RETENTION_INTERVAL: Final = 600.0
+"""Seconds between runs of the retention."""
 
 
 @dataclass(frozen=True)
-class Running:
-    """A server's parts, ready to answer.
+class RunningServer:
+    """A server that is ready to respond.
 
     Attributes:
-        context: the store, the models and what belongs to them.
-        app: the application with what guards it.
+        context: its state: the store, the models and more.
+        app: the application behind its guard.
     """
 
     context: Context
@@ -50,47 +50,49 @@ class Running:
 
 
 @contextmanager
-def running(settings: Settings) -> Iterator[Running]:
-    """Open the store, load the models and take up what waits; in the end, score what was accepted and close.
+def running_server(settings: Settings) -> Iterator[RunningServer]:
+    """Open the store, load the models and resume queued work; at the end, score what was accepted and close.
 
     Raises:
-        ConfigError, BundleError, StoreError, MissingExtraError: say what is wrong with which setting.
+        ConfigError, BundleError, StoreError, MissingExtraError: a setting is wrong; the message says which.
     """
     tokens = read_tokens(settings.token_file) if settings.token_file else None
     metrics = Metrics()
     with Store(settings.db, settings.data) as store:
-        registry = Registry(
+        registry = ModelRegistry(
             settings.models,
             store,
             runtime=settings.runtime,
             device=settings.device,
             queue_limit=settings.queue,
-            on_results=metrics.batch,
+            on_results=metrics.count_batch,
         )
-        metrics.watch(registry)
-        context = Context(store, registry, metrics, tokens, settings.limits, _watched(settings, registry))
+        metrics.add_models(registry)
+        context = Context(
+            store, registry, metrics, tokens, settings.limits, _watched_folders(settings, registry)
+        )
         hosts = Hosts.of(settings.host, settings.allow_hosts)
-        app = guarded(build_app(context), context, hosts, RateLimit(settings.rate_limit))
+        app = guard_app(build_app(context), context, hosts, RateLimit(settings.rate_limit))
         registry.start()
-        ended = _keep_room(store, settings)
-        _watch_folders(context, settings, ended)
+        stop = _start_retention(store, settings)
+        _watch_folders(context, settings, stop)
         try:
-            yield Running(context, app)
+            yield RunningServer(context, app)
         finally:
-            ended.set()
+            stop.set()
             context.stopping = True
             registry.stop()
 
 
 class Server(uvicorn.Server):
-    """A server that, told to stop, first scores what it accepted, and meanwhile still answers.
+    """A server that on a signal to stop first scores what it accepted, and responds until then.
 
     Args:
-        parts: what it serves.
+        parts: the application and its state.
         settings: where it listens.
     """
 
-    def __init__(self, parts: Running, settings: Settings) -> None:
+    def __init__(self, parts: RunningServer, settings: Settings) -> None:
         super().__init__(
             uvicorn.Config(
                 parts.app,
@@ -101,75 +103,75 @@ class Server(uvicorn.Server):
                 lifespan="off",
                 ws="none",
                 server_header=False,
-                proxy_headers=False,  # who asks is who connects, whatever a client claims
+                proxy_headers=False,  # the client is whoever connects, whatever its headers claim
             )
         )
         self._context = parts.context
 
     @property
     def address(self) -> str:
-        """The URL that it answers at, once it has started."""
+        """The URL that it listens at, once it has started."""
         host, port = self.servers[0].sockets[0].getsockname()[:2]
         return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
 
     async def startup(self, sockets: Any = None) -> None:
-        """Listen, and say where."""
+        """Listen, and print the URL."""
         await super().startup(sockets)
         if self.started:
-            names = ", ".join(served.name for served in self._context.registry)
-            # For whoever started it, and for scripts that wait for it.
+            names = ", ".join(worker.name for worker in self._context.registry)
+            # For whoever started the server, and for scripts that wait for it.
             sys.stderr.write(f"twinspect: {names} at {self.address} (Ctrl-C ends it)\n")
             sys.stderr.flush()
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:  # noqa: ARG002 - uvicorn's signature
-        """Take no more uploads, and leave once all is scored; asked twice, leave at once: what waits stays stored."""
+        """Refuse new uploads and exit once all is scored; on a second signal exit at once, with the rest stored."""
         if self._context.stopping:
             self.should_exit = self.force_exit = True
             return
         self._context.stopping = True
-        threading.Thread(target=self._leave, name="drain", daemon=True).start()
+        threading.Thread(target=self._drain_and_exit, name="drain", daemon=True).start()
 
-    def _leave(self) -> None:
-        LOG.info("stopping: what was accepted is scored first")
+    def _drain_and_exit(self) -> None:
+        LOG.info("stopping: scoring what was accepted first")
         self._context.registry.stop()
         self.should_exit = True
 
 
 def run(settings: Settings) -> None:
-    """Serve until told to stop."""
+    """Serve until stopped by a signal."""
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
-    with running(settings) as parts:
+    with running_server(settings) as parts:
         Server(parts, settings).run()
 
 
-def _watched(settings: Settings, registry: Registry) -> tuple[tuple[str, str, Path], ...]:
-    """Name the watched folders; what arrives in them is scored by the first model."""
+def _watched_folders(settings: Settings, registry: ModelRegistry) -> tuple[tuple[str, str, Path], ...]:
+    """Name the watched folders; images that arrive there are scored by the first model."""
     model = next(iter(registry)).name
     folders = list(dict.fromkeys(folder.resolve() for folder in settings.watched))
     return tuple((name, model, folder) for name, folder in zip(folder_names(folders), folders, strict=True))
 
 
-def _watch_folders(context: Context, settings: Settings, ended: threading.Event) -> None:
-    """Score what arrives in the watched folders, each file once, until the event is set."""
+def _watch_folders(context: Context, settings: Settings, stop: threading.Event) -> None:
+    """Score images that arrive in the watched folders, each file once, until the event is set."""
     for _, model, folder in context.watched:
-        served, on_results = context.registry.get(model), context.metrics.batch
-        intake = Intake(context.store, served, "", ended, on_results)
+        worker, on_results = context.registry.get(model), context.metrics.count_batch
+        intake = Intake(context.store, worker, "", stop, on_results)
         source = FolderWatch(intake, folder, leave_out=(settings.data,))
-        threading.Thread(target=watch, args=(source, ended), name=f"watch-{folder.name}", daemon=True).start()
+        threading.Thread(target=watch, args=(source, stop), name=f"watch-{folder.name}", daemon=True).start()
 
 
-def _keep_room(store: Store, settings: Settings) -> threading.Event:
-    """Remove old images now and then, until the event is set."""
-    ended = threading.Event()
+def _start_retention(store: Store, settings: Settings) -> threading.Event:
+    """Remove old images periodically, in a thread, until the returned event is set."""
+    stop = threading.Event()
     retention = Retention(settings.keep_days, settings.keep_gigabytes, settings.keep_days)
 
-    def tidy() -> None:
-        while not ended.is_set():
+    def run_retention() -> None:
+        while not stop.is_set():
             try:
                 retention.run(store)
             except Exception:
                 LOG.exception("removing old images failed")
-            ended.wait(BETWEEN_RETENTIONS)
+            stop.wait(RETENTION_INTERVAL)
 
-    threading.Thread(target=tidy, name="retention", daemon=True).start()
-    return ended
+    threading.Thread(target=run_retention, name="retention", daemon=True).start()
+    return stop

@@ -1,4 +1,4 @@
-"""How a server is run, as its command line says it, checked before anything is loaded."""
+"""A server's settings from the command line, checked before anything is loaded."""
 
 from __future__ import annotations
 
@@ -15,24 +15,24 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Settings:
-    """How a server is run.
+    """A server's settings.
 
     Attributes:
         models: model folders.
         data: folder of the database and the images.
         db: the database's URL; ``None`` for SQLite in ``data``.
-        host: what it listens on.
-        port: likewise; 0 for any that is free.
-        token_file: who may do what; needed where other machines can reach it.
-        allow_hosts: further names by which it is called.
+        host: the address it listens on.
+        port: the port it listens on; 0 for any free one.
+        token_file: who may do what; required if other machines can connect.
+        allow_hosts: further host names under which it answers.
         watched: folders that are watched for images.
         runtime: as for :func:`twinspect.load`.
-        device: likewise.
-        limits: what is accepted.
-        queue: images that may wait, for each model.
-        rate_limit: requests a second of one client; 0 for no limit.
-        keep_days: how long images are kept; ``None`` for ever.
-        keep_gigabytes: how much room they may take; ``None`` for any.
+        device: as for :func:`twinspect.load`.
+        limits: of uploads.
+        queue: how many images may wait, for each model.
+        rate_limit: requests per second of one client; 0 for no limit.
+        keep_days: how many days images are kept; ``None`` for ever.
+        keep_gigabytes: how much space they may take, in 10⁹ bytes; ``None`` for no limit.
     """
 
     models: tuple[str, ...]
@@ -52,10 +52,10 @@ class Settings:
     keep_gigabytes: float | None = None
 
     def __post_init__(self) -> None:
-        """Refuse what could not work, or would let strangers in.
+        """Refuse settings that cannot work, or that admit other machines without tokens.
 
         Raises:
-            ConfigError: says what to type.
+            ConfigError: the message says what to type.
         """
         if not self.models:
             raise ConfigError("no model to serve; type: twinspect serve M.twin")
@@ -68,6 +68,6 @@ class Settings:
         if self.token_file is None and not is_loopback(self.host):
             command = f"twinspect serve {' '.join(self.models)} --host {self.host} --token-file tokens.txt"
             raise ConfigError(
-                f"--host {self.host} lets other machines in, so tokens are needed; type: twinspect serve "
-                f"--token-file tokens.txt --add-token NAME:admin, keep the token that it prints, and then: {command}"
+                f"--host {self.host} lets other machines connect, so tokens are required; type: twinspect serve "
+                f"--token-file tokens.txt --add-token NAME:admin, note the token that it prints, and then: {command}"
             )

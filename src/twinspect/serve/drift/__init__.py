@@ -1,1 +1,1 @@
-"""Whether today's images and scores still look like those that the model was calibrated on."""
+"""Drift: whether current images and scores still look like those of the calibration."""

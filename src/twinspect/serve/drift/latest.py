@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from twinspect.serve.drift.windows import drift
+from twinspect.serve.drift.windows import find_drift
 
 if TYPE_CHECKING:
     from twinspect.serve.http.context import Context
@@ -13,19 +13,17 @@ if TYPE_CHECKING:
 WINDOW: Final = 50
 
 
-def latest_drift(here: Context, served: ModelWorker) -> str | None:
-    """Say in words what changed, if anything did; each window is tested once, however often it is asked for."""
-    windows = here.store.windows(served.id, size=WINDOW, limit=1)
+def latest_drift(context: Context, worker: ModelWorker) -> str | None:
+    """Return what changed, in words, or ``None``; each window is tested once and the result cached."""
+    windows = context.store.windows(worker.id, size=WINDOW, limit=1)
     if not windows:
         return None
-    active = served.active
+    active = worker.active
 
-    def words() -> str | None:
-        (found,) = drift(active.calibration, windows).windows
-        if not found.words:
+    def describe() -> str | None:
+        (window,) = find_drift(active.calibration, windows).windows
+        if not window.words:
             return None
-        return (
-            f"the last {WINDOW} images that were tested look unlike the calibration: {'; '.join(found.words)}"
-        )
+        return f"the last {WINDOW} images that were tested look unlike the calibration: {'; '.join(window.words)}"
 
-    return here.drifts.get((active.id, int(windows[0].ids[-1])), words, lambda _: 1)
+    return context.cached(context.drifts, (active.id, int(windows[0].ids[-1])), describe)

@@ -1,4 +1,4 @@
-"""What another false-alarm rate would have decided, on images that were scored already; nothing is changed."""
+"""What another false-alarm rate would have decided on images that are scored already; nothing is changed."""
 
 from __future__ import annotations
 
@@ -20,19 +20,19 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class WhatIf:
-    """What a rate would have decided.
+    """The decisions of another false-alarm rate.
 
     Attributes:
         false_alarm_rate: the rate.
         threshold: the pooled one.
-        thresholds: of categories that have one of their own.
-        images: how many scored images were looked at.
-        anomalous_recent: how many of them would be called anomalous.
-        changed: ids of those that would be decided otherwise than they were, in the order given.
-        confirmed_good: how many of them people called good.
-        false_alarms_among_confirmed_good: how many of these would be called anomalous.
-        confirmed_defects: how many of them people called a defect.
-        missed_among_confirmed_defects: how many of these would not be called anomalous.
+        thresholds: of categories that have their own.
+        images: how many scored images were considered.
+        anomalous_recent: how many of them would be anomalous.
+        changed: ids of those whose decision would change, in the order given.
+        confirmed_good: how many of them have the verdict good.
+        false_alarms_among_confirmed_good: how many of these would be anomalous.
+        confirmed_defects: how many of them have the verdict defect.
+        missed_among_confirmed_defects: how many of these would not be anomalous.
     """
 
     false_alarm_rate: float
@@ -61,35 +61,35 @@ def what_if(
     verdicts: Sequence[str | None],
     categories: Sequence[str],
 ) -> WhatIf:
-    """Decide anew about scored images.
+    """Decide scored images by another false-alarm rate.
 
     Args:
-        calibration: what decides now.
+        calibration: the active one.
         rate: the false-alarm rate to try.
         ids: N, of the images.
         scores: (N,) raw.
-        is_anomalous: (N,) as it was decided.
+        is_anomalous: (N,) as decided then.
         verdicts: N; ``good``, ``defect`` or anything else.
         categories: N; empty where none was given.
 
     Raises:
         CalibrationError: the calibration's images cannot promise that rate.
-        ConfigError: no rate.
+        ConfigError: the rate is not between 0 and 1.
     """
     tried = replace(calibration, false_alarm_rate=check_rate(rate))
     raw = np.asarray(scores, dtype=np.float64)
     decided = decisions(tried, raw, categories)
-    said = np.array([verdict or "" for verdict in verdicts], dtype=str)
+    known = np.array([verdict or "" for verdict in verdicts], dtype=str)
     changed = decided != np.asarray(is_anomalous, dtype=np.bool_)
     return WhatIf(
         false_alarm_rate=rate,
         threshold=tried.threshold,
-        thresholds={name: own.threshold for name, own in tried.by_category.items()},
+        thresholds={name: category.threshold for name, category in tried.by_category.items()},
         images=len(raw),
         anomalous_recent=int(decided.sum()),
-        changed=tuple(int(each) for each, differs in zip(ids, changed, strict=True) if differs),
-        confirmed_good=int((said == "good").sum()),
-        false_alarms_among_confirmed_good=int((decided & (said == "good")).sum()),
-        confirmed_defects=int((said == "defect").sum()),
-        missed_among_confirmed_defects=int((~decided & (said == "defect")).sum()),
+        changed=tuple(int(number) for number, differs in zip(ids, changed, strict=True) if differs),
+        confirmed_good=int((known == "good").sum()),
+        false_alarms_among_confirmed_good=int((decided & (known == "good")).sum()),
+        confirmed_defects=int((known == "defect").sum()),
+        missed_among_confirmed_defects=int((~decided & (known == "defect")).sum()),
     )

@@ -1,25 +1,26 @@
-"""Drift: whether what comes down the line still looks like what the threshold was set by.
+"""Drift: whether current production still looks like the images that the threshold was set by.
 
-Windows of inspections, each as long as the others and none sharing an image, are compared with the calibration
-images: raw scores and looks by one exact test over all of them (:mod:`.permutation_test`), and the number
-of images called anomalous against what was promised. A window of unchanged production is flagged with a probability
-of at most ``rate``, all tests together: ``1 - SHARE_PART`` of it is the first test's, the rest the second's.
+Disjoint windows of equally many inspections are compared with the calibration images: raw scores and image statistics
+by one exact test over all of them (:mod:`.permutation_test`), and the number of anomalous images with the promised
+rate. A window of unchanged production is flagged with a probability of at most ``rate`` by both tests together:
+``1 - SHARE_PART`` of it belongs to the first test, the rest to the second.
 
-Defects must not raise the first alarm, so it looks only at images that score below the threshold, on both sides. That
-costs no exactness. Let t be the threshold, which is the k-th highest of n calibration scores. Given t, the
-calibration images below it are as independent draws from good images that score below t (what lies above an order
-statistic says nothing else of what lies below), and so is every good image of the window that scores below t. So the
-two groups are exchangeable, also in their looks, also with ties, since those that score t itself are left out on both
-sides. What scores t or more, defects above all, is only counted; a defect below the threshold is one that the
-detector misses too.
+Defects must not raise the first alarm, so that test uses only images that score below the threshold, on both sides,
+and is still exact. Let t be the threshold, which is the k-th highest of n calibration scores. Given t, the
+calibration images below it are distributed as independent draws from good images that score below t (given an order
+statistic, the values below it are independent of those above), and so is every good image of the window that scores
+below t. The two groups are therefore exchangeable, in their image statistics as well, and with ties, since images
+that score exactly t are left out on both sides. Images that score t or more, above all defects, are only counted; a
+defect below the threshold is one that the detector misses as well.
 
-The count is compared with that of good images, beta-binomial since the threshold is itself uncertain, and of a share
-of defects that is taken for ordinary. It tells what the first test cannot: a change after which nothing is left below
-the threshold.
+The count is compared with that expected of good images, which is beta-binomial since the threshold is itself
+uncertain, and of an ordinary share of defects. It detects what the first test cannot: a change after which no image
+scores below the threshold any more.
 
-The probability is one over windows and calibrations alike: with few calibration images, an unlucky one raises more
-alarms than the rate, another fewer. Images of a burst that resemble each other more than those of different days are
-no independent draws; where calibration images all come from one day, a window of another day may rightly be flagged.
+The probability is taken over windows and calibrations alike: with few calibration images, an unlucky calibration
+raises more alarms than the rate, another one fewer. Images of a burst that resemble each other more than images of
+different days are not independent draws; if all calibration images come from one day, a window of another day may
+rightly be flagged.
 """
 
 from __future__ import annotations
@@ -32,29 +33,29 @@ from scipy import stats
 
 from twinspect.errors import ConfigError
 from twinspect.images.statistics import ImageStatistics
-from twinspect.serve.drift.permutation_test import SHUFFLINGS, Stratum, compare
-from twinspect.serve.drift.wording import in_words, share_in_words
+from twinspect.serve.drift.permutation_test import PERMUTATIONS, Stratum, compare
+from twinspect.serve.drift.wording import quantity_in_words, share_in_words
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
 
     from numpy.typing import NDArray
 
     from twinspect.calibration.conformal import Calibration
 
 RATE: Final = 0.01
-"""Of unchanged production, one window in a hundred is flagged at most."""
+"""At most one window in a hundred of unchanged production is flagged."""
 SHARE_PART: Final = 0.2
-"""The part of the rate that goes to the number of anomalous images."""
+"""The part of the rate that belongs to the test of the number of anomalous images."""
 DEFECTS: Final = 0.1
-"""So many defects, as a share of all images, are taken for ordinary."""
+"""The share of defects among all images that is considered ordinary."""
 SCORE, ANOMALIES = "score", "anomalies"
-"""What is called by these names beside the looks: raw scores below the threshold, and the number above it."""
-SMALLEST_RATE: Final = 2 / SHUFFLINGS
+"""Names beside those of the image statistics: raw scores below the threshold, and the number above it."""
+SMALLEST_RATE: Final = 2 / PERMUTATIONS
 
 
 class ScoredInspections(Protocol):
-    """Scored inspections in their order, such as :class:`twinspect.serve.store.Series`."""
+    """Scored inspections in their order, such as :class:`twinspect.serve.store.InspectionSeries`."""
 
     @property
     def ids(self) -> NDArray[np.int64]:
@@ -69,7 +70,7 @@ class ScoredInspections(Protocol):
         """N; empty where none was given."""
 
     @property
-    def looks(self) -> Sequence[Mapping[str, float]]:
+    def statistics(self) -> Sequence[Mapping[str, float]]:
         """N, by the names of :class:`twinspect.images.statistics.ImageStatistics`; empty where they were not kept."""
 
 
@@ -78,9 +79,9 @@ class DriftQuantity:
     """One quantity of a window.
 
     Attributes:
-        p_value: at most the rate exactly where the quantity is flagged; 1 where nothing could be compared.
+        p_value: at most the rate if and only if the quantity is flagged; 1 if nothing could be compared.
         median: of all images of the window.
-        reference: of the calibration images, in the window's mix of categories.
+        reference: median of the calibration images, in the window's mix of categories.
     """
 
     p_value: float
@@ -90,17 +91,17 @@ class DriftQuantity:
 
 @dataclass(frozen=True)
 class Window:
-    """So many inspections in a row.
+    """Consecutive inspections, compared with the calibration.
 
     Attributes:
         first: id of the first inspection.
         last: id of the last one.
-        count: how many of them could be compared.
-        quantities: of scores and looks, by name.
-        anomalous: how many lie above the threshold.
-        share_p_value: of that number; at most the rate exactly where it is flagged.
-        p_value: the smallest of all; the window is flagged where it is at most the rate.
-        alarmed: names of what is flagged, the most certain first.
+        count: how many inspections could be compared.
+        quantities: scores and image statistics, by name.
+        anomalous: how many score above the threshold.
+        share_p_value: of that number; at most the rate if and only if it is flagged.
+        p_value: the smallest of all; the window is flagged if it is at most the rate.
+        alarmed: names of the flagged quantities, the most certain first.
         words: what each of them means, in the same order.
     """
 
@@ -117,8 +118,8 @@ class Window:
     def to_record(self) -> dict[str, Any]:
         """Return plain JSON values."""
         plain = {
-            name: {"p_value": own.p_value, "median": own.median, "reference": own.reference}
-            for name, own in self.quantities.items()
+            name: {"p_value": quantity.p_value, "median": quantity.median, "reference": quantity.reference}
+            for name, quantity in self.quantities.items()
         }
         return {
             "from": self.first,
@@ -136,15 +137,15 @@ class Window:
 
 @dataclass(frozen=True)
 class Drift:
-    """Windows beside the calibration.
+    """Windows, compared with the calibration.
 
     Attributes:
-        rate: how many windows of unchanged production are flagged at most.
+        rate: the highest share of windows of unchanged production that is flagged.
         names: of the quantities.
         windows: in their order.
-        images: calibration images.
+        images: how many calibration images there are.
         medians: of the calibration images, by quantity.
-        note: what could not be compared, and why; empty where everything could.
+        note: what could not be compared, and why; empty if everything could.
     """
 
     rate: float
@@ -165,7 +166,7 @@ class Drift:
         }
 
 
-def drift(
+def find_drift(
     calibration: Calibration,
     windows: Sequence[ScoredInspections],
     *,
@@ -175,14 +176,14 @@ def drift(
     """Compare windows of inspections with the calibration.
 
     Args:
-        calibration: what decides now.
-        windows: full ones, cut at places that later inspections do not move: who looks at moving windows looks more
-            often than the rate allows for.
-        rate: how many windows of unchanged production may be flagged, 0.001 to below 1.
-        defects: share of images that may be defects without being an alarm, 0 to below 1.
+        calibration: the active one.
+        windows: full ones, at fixed positions that later inspections do not shift: sliding windows would be tested
+            more often than the rate allows for.
+        rate: the share of windows of unchanged production that may be flagged, 0.001 to below 1.
+        defects: the share of defects that raises no alarm, 0 to below 1.
 
     Raises:
-        ConfigError: another rate or share.
+        ConfigError: the rate or the share is out of range.
     """
     if not SMALLEST_RATE <= rate < 1 or not 0 <= defects < 1:
         raise ConfigError(
@@ -190,19 +191,19 @@ def drift(
             f"got {rate:g} and {defects:g}"
         )
     reference = _Reference(calibration)
-    found = [_WindowTest(reference, each) for each in windows]
+    tests = [_WindowTest(reference, window) for window in windows]
     return Drift(
         rate,
         reference.names,
-        tuple(each.window(rate, defects) for each in found),
+        tuple(test.result(rate, defects) for test in tests),
         len(calibration.scores),
         dict(zip(reference.names, np.median(reference.values, axis=0).tolist(), strict=True)),
-        _note(calibration, found, rate),
+        _note(calibration, tests, rate),
     )
 
 
 class _Reference:
-    """The calibration as a table: its quantities, and which images are compared with which."""
+    """The calibration as a table of quantities, and which images are compared with which."""
 
     def __init__(self, calibration: Calibration) -> None:
         self.calibration = calibration
@@ -216,58 +217,58 @@ class _Reference:
     def groups(
         self, categories: Sequence[str]
     ) -> list[tuple[Calibration, NDArray[np.intp], NDArray[np.intp]]]:
-        """Put calibration images beside those of a window that show the same: what decides, and the places of both.
+        """Group calibration images and those of a window by category: the calibration, and the indices of both.
 
-        With one category, or none, all are compared with all. With several each image is compared within its own,
-        so that another mix of products is no drift; those of unknown categories are compared with nothing.
+        With one category, or none, all images are one group. With several, images are compared within their category,
+        so that another mix of products is not drift; those of unknown categories are not compared.
         """
         if not self.categories:
             return [(self.calibration, np.arange(len(self.values)), np.arange(len(categories)))]
-        own, new = np.array(self.calibration.categories), np.array(categories, dtype=str)
+        old, new = np.array(self.calibration.categories), np.array(categories, dtype=str)
         return [
-            (self.calibration.of(name), np.flatnonzero(own == name), np.flatnonzero(new == name))
+            (self.calibration.of(name), np.flatnonzero(old == name), np.flatnonzero(new == name))
             for name in self.categories
             if (new == name).any()
         ]
 
 
 class _WindowTest:
-    """One window beside the calibration."""
+    """The comparison of one window with the calibration."""
 
-    def __init__(self, reference: _Reference, seen: ScoredInspections) -> None:
-        self._reference, self._seen = reference, seen
-        self.groups = reference.groups(seen.categories)
+    def __init__(self, reference: _Reference, inspections: ScoredInspections) -> None:
+        self._reference, self._inspections = reference, inspections
+        self.groups = reference.groups(inspections.categories)
         self.count = sum(len(new) for _, _, new in self.groups)
-        self.unknown = len(seen.ids) - self.count
+        self.unknown = len(inspections.ids) - self.count
         self.names = (
             reference.names
-            if all(each.keys() >= set(ImageStatistics._fields) for each in seen.looks)
+            if all(statistics.keys() >= set(ImageStatistics._fields) for statistics in inspections.statistics)
             else (SCORE,)
         )
         table = [
-            [score, *(look[name] for name in self.names[1:])]
-            for score, look in zip(seen.scores, seen.looks, strict=True)
+            [score, *(statistics[name] for name in self.names[1:])]
+            for score, statistics in zip(inspections.scores, inspections.statistics, strict=True)
         ]
-        self.values = np.array(table, dtype=np.float64).reshape(len(seen.ids), len(self.names))
-        self.compared = compare(self._strata(), seed=int(seen.ids[0])) if self.count else None
+        self.values = np.array(table, dtype=np.float64).reshape(len(inspections.ids), len(self.names))
+        self.comparison = compare(self._strata(), seed=int(inspections.ids[0])) if self.count else None
 
     def _strata(self) -> list[Stratum]:
         old, new = self._reference.values[:, : len(self.names)], self.values
         return [
-            Stratum(old[kept][old[kept, 0] < own.threshold], new[came][new[came, 0] < own.threshold])
-            for own, kept, came in self.groups
+            Stratum(old[rows][old[rows, 0] < by.threshold], new[rows_new][new[rows_new, 0] < by.threshold])
+            for by, rows, rows_new in self.groups
         ]
 
-    def window(self, rate: float, defects: float) -> Window:
-        """Say what the window shows at a rate."""
+    def result(self, rate: float, defects: float) -> Window:
+        """Return the window's result at a false-alarm rate."""
         quantities = self._quantities()
-        anomalous, explained = self._anomalous(), self._explained(defects)
-        share = min(1.0, float(explained[anomalous:].sum()) / SHARE_PART) if self.count else 1.0
-        p_values = {**{name: own.p_value for name, own in quantities.items()}, ANOMALIES: share}
+        anomalous, probabilities = self._anomalous(), self._count_probabilities(defects)
+        share = min(1.0, float(probabilities[anomalous:].sum()) / SHARE_PART) if self.count else 1.0
+        p_values = {**{name: quantity.p_value for name, quantity in quantities.items()}, ANOMALIES: share}
         alarmed = sorted((name for name, p in p_values.items() if p <= rate), key=lambda name: p_values[name])
         return Window(
-            first=int(self._seen.ids[0]),
-            last=int(self._seen.ids[-1]),
+            first=int(self._inspections.ids[0]),
+            last=int(self._inspections.ids[-1]),
             count=self.count,
             quantities=quantities,
             anomalous=anomalous,
@@ -278,97 +279,97 @@ class _WindowTest:
         )
 
     def _quantities(self) -> dict[str, DriftQuantity]:
-        if self.compared is None:
+        if self.comparison is None:
             return {}
-        p_values = np.minimum(1.0, self.compared.p_values / (1 - SHARE_PART))
-        new = np.median(self.values[np.concatenate([came for _, _, came in self.groups])], axis=0)
-        old = [self._usual(place) for place in range(len(self.names))]
+        p_values = np.minimum(1.0, self.comparison.p_values / (1 - SHARE_PART))
+        new = np.median(self.values[np.concatenate([rows for _, _, rows in self.groups])], axis=0)
+        old = [self._reference_median(column) for column in range(len(self.names))]
         columns = zip(self.names, p_values.tolist(), new.tolist(), old, strict=True)
-        return {name: DriftQuantity(p_value, median, usual) for name, p_value, median, usual in columns}
+        return {name: DriftQuantity(*values) for name, *values in columns}
 
-    def _usual(self, place: int) -> float:
-        """Give the calibration's median of a quantity, each category weighing what it weighs in the window."""
-        values = np.concatenate([self._reference.values[kept, place] for _, kept, _ in self.groups])
-        weights = np.concatenate([np.full(len(kept), len(came) / len(kept)) for _, kept, came in self.groups])
+    def _reference_median(self, column: int) -> float:
+        """Return the calibration's median of a quantity, with categories weighted as they occur in the window."""
+        values = np.concatenate([self._reference.values[old, column] for _, old, _ in self.groups])
+        weights = np.concatenate([np.full(len(old), len(new) / len(old)) for _, old, new in self.groups])
         order = np.argsort(values, kind="stable")
-        heavy = np.cumsum(weights[order])
-        middle = np.searchsorted(heavy, [heavy[-1] * (0.5 - 1e-9), heavy[-1] * (0.5 + 1e-9)])
+        total = np.cumsum(weights[order])
+        middle = np.searchsorted(total, [total[-1] * (0.5 - 1e-9), total[-1] * (0.5 + 1e-9)])
         return float(values[order][middle].mean())
 
     def _anomalous(self) -> int:
-        return sum(int((self.values[came, 0] > own.threshold).sum()) for own, _, came in self.groups)
+        return sum(int((self.values[new, 0] > by.threshold).sum()) for by, _, new in self.groups)
 
-    def _explained(self, defects: float) -> NDArray[np.float64]:
-        """Give the probability of every number of anomalous images, 0 to ``count``, where nothing changed."""
+    def _count_probabilities(self, defects: float) -> NDArray[np.float64]:
+        """Return the probability of every number of anomalous images, 0 to ``count``, if nothing changed."""
         images: dict[int, int] = {}
-        deciders = {id(own): own for own, _, _ in self.groups}
-        for own, _, came in self.groups:
-            images[id(own)] = images.get(id(own), 0) + len(came)
-        found = np.ones(1)
-        for key, own in deciders.items():
-            found = np.convolve(found, _anomalies(own, images[key], defects))
-        return found
+        calibrations = {id(by): by for by, _, _ in self.groups}  # several categories may share the pooled one
+        for by, _, new in self.groups:
+            images[id(by)] = images.get(id(by), 0) + len(new)
+        probabilities = np.ones(1)
+        for key, by in calibrations.items():
+            probabilities = np.convolve(probabilities, _anomalous_count_pmf(by, images[key], defects))
+        return probabilities
 
     def _words(
         self, name: str, quantities: Mapping[str, DriftQuantity], anomalous: int, defects: float
     ) -> str:
         if name == ANOMALIES:
             return share_in_words(anomalous, self.count, defects, self._outside(quantities))
-        if self.compared is None:
-            raise AssertionError("a quantity was flagged without being compared")
-        place, own = self.names.index(name), quantities[name]
-        moved = self.compared.higher[place], self.compared.wider[place]
-        return in_words(name, own.median, own.reference, *map(float, moved))
+        if self.comparison is None:
+            raise AssertionError("a quantity was flagged without a comparison")
+        column, quantity = self.names.index(name), quantities[name]
+        shift = self.comparison.higher[column], self.comparison.wider[column]
+        return quantity_in_words(name, quantity.median, quantity.reference, *map(float, shift))
 
     def _outside(self, quantities: Mapping[str, DriftQuantity]) -> list[tuple[str, float, float, float]]:
-        """Find the looks whose median lies outside of all calibration images that the window is compared with."""
-        old = self._reference.values[np.concatenate([kept for _, kept, _ in self.groups])]
-        ends = zip(self.names, old.min(axis=0).tolist(), old.max(axis=0).tolist(), strict=False)
+        """Find image statistics whose median lies outside the range of the calibration images compared with."""
+        old = self._reference.values[np.concatenate([rows for _, rows, _ in self.groups])]
+        ranges = zip(self.names, old.min(axis=0).tolist(), old.max(axis=0).tolist(), strict=False)
         return [
             (name, quantities[name].median, low, high)
-            for name, low, high in ends
+            for name, low, high in ranges
             if name != SCORE and not low <= quantities[name].median <= high
         ]
 
 
-def _anomalies(own: Calibration, images: int, defects: float) -> NDArray[np.float64]:
-    """Give the probability of 0 to ``images`` anomalous ones, a share of them defects that are all found.
+def _anomalous_count_pmf(calibration: Calibration, images: int, defects: float) -> NDArray[np.float64]:
+    """Return the probability of 0 to ``images`` anomalous ones, with a share of defects that are all detected.
 
     Among good images the number above the k-th highest of n calibration scores is beta-binomial with k and n + 1 - k.
     """
-    count = len(own.scores)
-    above = int(np.count_nonzero(np.asarray(own.scores) >= own.threshold))
-    numbers = np.arange(images + 1)
-    bad = numbers[:, None]
-    among_good = stats.betabinom.pmf(numbers - bad, images - bad, above, count + 1 - above)
-    found: NDArray[np.float64] = stats.binom.pmf(numbers, images, defects) @ among_good
-    return found
+    count = len(calibration.scores)
+    above = int(np.count_nonzero(np.asarray(calibration.scores) >= calibration.threshold))
+    counts = np.arange(images + 1)
+    bad = counts[:, None]
+    among_good = stats.betabinom.pmf(counts - bad, images - bad, above, count + 1 - above)
+    probabilities: NDArray[np.float64] = stats.binom.pmf(counts, images, defects) @ among_good
+    return probabilities
 
 
-def _note(calibration: Calibration, looks: Iterable[_WindowTest], rate: float) -> str:
-    """Say what could not be compared, and what no number of alarms would prove."""
-    found = list(looks)
+def _note(calibration: Calibration, tests: Sequence[_WindowTest], rate: float) -> str:
+    """State what could not be compared, and what alarms cannot show."""
     notes = []
-    if any(each.compared is not None and each.compared.smallest > rate * (1 - SHARE_PART) for each in found):
+    if any(
+        test.comparison is not None and test.comparison.smallest > rate * (1 - SHARE_PART) for test in tests
+    ):
         notes.append(
-            f"{len(calibration.scores)} calibration images are too few to tell any change of scores or looks from "
-            "chance at this rate; nothing is claimed: calibrate with more good images"
+            f"{len(calibration.scores)} calibration images are too few to tell a change of scores or images from "
+            "chance at this rate, so none can be detected: calibrate with more good images"
         )
     if not calibration.statistics:
         notes.append(
-            "the calibration does not say what its images look like, so only scores are compared; type: "
+            "the calibration has no image statistics, so only scores are compared; type: "
             "twinspect calibrate M.twin GOOD"
         )
-    elif any(len(each.names) == 1 for each in found):
-        notes.append("some windows hold images whose looks were not kept; there only scores are compared")
-    if unknown := sum(each.unknown for each in found):
+    elif any(len(test.names) == 1 for test in tests):
+        notes.append("some windows contain images without image statistics; there only scores are compared")
+    if unknown := sum(test.unknown for test in tests):
         notes.append(
-            f"{unknown} images are of no category that was calibrated, and are compared with nothing; give each "
-            "its category"
+            f"{unknown} images are of no calibrated category and are not compared; give each its category"
         )
     if calibration.kind == "cv":
         notes.append(
             "the calibration scores come from other fits than the one that scores now, so scores may differ "
-            "without any drift; looks are not concerned"
+            "without drift; image statistics are not affected"
         )
     return "; ".join(notes)

@@ -1,4 +1,4 @@
-"""What an alarm of drift means, in words for those at the line."""
+"""What a drift alarm means, in words for operators."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-MORE_OR_LESS: Final = {
+DIRECTIONS: Final = {
     "score": ("images below the threshold score higher", "images below the threshold score lower"),
     "brightness": ("brighter", "darker"),
     "contrast": ("more contrast", "less contrast"),
@@ -21,35 +21,35 @@ MORE_OR_LESS: Final = {
 }
 
 
-def in_words(name: str, median: float, reference: float, higher: float, wider: float) -> str:
-    """Say how a quantity differs.
+def quantity_in_words(name: str, median: float, reference: float, higher: float, wider: float) -> str:
+    """State how a quantity differs.
 
     Args:
-        name: of the quantity, one of :data:`MORE_OR_LESS`.
+        name: of the quantity, one of :data:`DIRECTIONS`.
         median: of the window.
         reference: of the calibration.
-        higher: by how much the window's values lie higher, in standard deviations; negative for lower.
-        wider: by how much they are more spread, likewise.
+        higher: how much higher the window's values are, in standard deviations; negative for lower.
+        wider: how much more spread out they are, in standard deviations.
 
-    >>> in_words("brightness", 131.0, 118.0, 5.0, 1.0)
+    >>> quantity_in_words("brightness", 131.0, 118.0, 5.0, 1.0)
     'brighter than in calibration: median 131 instead of 118'
     """
     if abs(wider) > abs(higher):
         return f"{name} varies {'more' if wider > 0 else 'less'} than in calibration; median {median:.4g}"
-    word = MORE_OR_LESS[name][higher < 0]
+    word = DIRECTIONS[name][higher < 0]
     return f"{word} than in calibration: median {median:.4g} instead of {reference:.4g}"
 
 
 def share_in_words(
     anomalous: int, images: int, defects: float, outside: Sequence[tuple[str, float, float, float]]
 ) -> str:
-    """Say that more images are called anomalous than good ones and ordinary defects explain.
+    """State that more images are anomalous than false alarms and ordinary defects explain.
 
     Args:
-        anomalous: how many.
-        images: of how many.
-        defects: the share of defects that is taken for ordinary.
-        outside: looks unlike any of the calibration: name, the window's median, the calibration's lowest and highest.
+        anomalous: how many images are anomalous.
+        images: how many images there are.
+        defects: the share of defects that is considered ordinary.
+        outside: statistics outside the calibration's range: name, the window's median, the calibration's extremes.
     """
     text = (
         f"{anomalous} of {images} images are called anomalous: more than false alarms and {defects:.0%} of "

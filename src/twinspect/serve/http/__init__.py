@@ -1,1 +1,1 @@
-"""The HTTP side of the server: requests, limits, monitoring, and what answers look like."""
+"""The HTTP side of the server: requests, limits, monitoring and response bodies."""

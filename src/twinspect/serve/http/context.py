@@ -1,22 +1,23 @@
-"""What every route reaches: the store, the models, and who asks."""
+"""What routes depend on: the server's store, models and caches, and the actor behind a request."""
 
 from __future__ import annotations
 
 import asyncio
+import threading
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Annotated, Any, Final
+from typing import TYPE_CHECKING, Annotated, Any, Final, TypeVar
 
 from anyio import CapacityLimiter
+from cachetools import LRUCache, cached
 from fastapi import Depends, Request
 from fastapi.security import HTTPBearer
 
 from twinspect.data.prefetching import default_workers
 from twinspect.errors import NotStoredError, unknown_name
 from twinspect.serve.api_errors import STATUS, ApiError
-from twinspect.serve.http.memory_cache import Cache
 from twinspect.serve.http.schemas import ErrorAnswer
 from twinspect.serve.http.tokens import LOCAL, Actor, Tokens
-from twinspect.serve.store.text import spelt
+from twinspect.serve.store.text import storable_text
 from twinspect.serve.uploads.checks import Limits
 
 if TYPE_CHECKING:
@@ -28,73 +29,83 @@ if TYPE_CHECKING:
 
     from twinspect.calibration.conformal import Calibration
     from twinspect.serve.http.monitoring import Metrics
-    from twinspect.serve.scoring.model_registry import Registry
+    from twinspect.serve.scoring.model_registry import ModelRegistry
     from twinspect.serve.store import InspectionRow, Store
 
-RECEIVING: Final = 16
-"""Uploads that are read at once; others wait on the wire, not in memory."""
+Key = TypeVar("Key")
+Value = TypeVar("Value")
+
+CONCURRENT_UPLOADS: Final = 16
+"""How many uploads are read at once; others wait in the network, not in memory."""
 MAPS_BYTES: Final = 128 * 2**20
 THUMBNAILS_BYTES: Final = 32 * 2**20
-DRIFTS: Final = 1000
-"""How many windows' results are kept."""
+DRIFT_RESULTS: Final = 1000
+"""How many results of drift tests are cached."""
 
 
 @dataclass
 class Context:
-    """One running server.
+    """The state of one running server.
 
     Attributes:
-        store: where everything is kept.
-        registry: the models.
-        metrics: what is counted.
-        tokens: who may do what; ``None`` where nobody but this machine can ask.
-        limits: what is accepted.
-        watched: folders that a page may pick: what each is called, its model's name, and where it is.
-        stopping: whether no more uploads are taken.
-        maps: anomaly maps that were computed of late.
-        thumbnails: small pictures likewise.
-        drifts: what the last windows of images showed.
-        decoding: how many images are decoded at once.
-        receiving: how many requests are read at once.
+        store: inspections, calibrations and images.
+        registry: the served models.
+        metrics: counters for monitoring.
+        tokens: who may do what; ``None`` if only this machine can connect.
+        limits: of uploads.
+        watched: watched folders: name, model and path of each.
+        stopping: whether new uploads are refused.
+        maps: cache of anomaly maps, by image and weights.
+        thumbnails: cache of thumbnails, by image.
+        drifts: cache of drift warnings, by calibration and last inspection.
+        decoding: limits how many images are decoded at once.
+        receiving: limits how many uploads are read at once.
     """
 
     store: Store
-    registry: Registry
+    registry: ModelRegistry
     metrics: Metrics
     tokens: Tokens | None = None
     limits: Limits = field(default_factory=Limits)
     watched: tuple[tuple[str, str, Path], ...] = ()
     stopping: bool = False
-    maps: Cache[NDArray[np.float32]] = field(default_factory=lambda: Cache(MAPS_BYTES))
-    thumbnails: Cache[bytes] = field(default_factory=lambda: Cache(THUMBNAILS_BYTES))
-    drifts: Cache[str | None] = field(default_factory=lambda: Cache(DRIFTS))
+    maps: LRUCache[tuple[str, str | None], NDArray[np.float32]] = field(
+        default_factory=lambda: LRUCache(MAPS_BYTES, lambda array: array.nbytes)
+    )
+    thumbnails: LRUCache[str, bytes] = field(default_factory=lambda: LRUCache(THUMBNAILS_BYTES, len))
+    drifts: LRUCache[tuple[int, int], str | None] = field(default_factory=lambda: LRUCache(DRIFT_RESULTS))
     decoding: CapacityLimiter = field(default_factory=lambda: CapacityLimiter(default_workers()))
-    receiving: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(RECEIVING))
+    receiving: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(CONCURRENT_UPLOADS))
     _calibrations: dict[int, Calibration] = field(default_factory=dict)
+    _cache_lock: threading.Lock = field(default_factory=threading.Lock)
+
+    def cached(self, cache: LRUCache[Key, Value], key: Key, make: Callable[[], Value]) -> Value:
+        """Return a value from one of the caches; a missing one is made and added."""
+        return cached(cache, key=lambda: key, lock=self._cache_lock)(make)()
 
     def calibration(self, number: int) -> Calibration:
-        """Give a calibration as it decided; it never changes, so it is kept."""
+        """Return a calibration; it never changes, so it is cached."""
         if number not in self._calibrations:
             self._calibrations[number] = self.store.calibration(number).calibration
         return self._calibrations[number]
 
     def folder(self, name: str) -> str:
-        """Find where a watched folder is, as the store spells it, by what it is called: clients never name paths.
+        """Return the path of a watched folder, as stored, by its name: clients never name paths.
 
         Raises:
-            Refusal: ``unknown_folder``.
+            ApiError: ``unknown_folder``.
         """
-        for called, _, path in self.watched:
-            if called == name:
-                return spelt(str(path))
-        known = [called for called, _, _ in self.watched]
-        raise ApiError("unknown_folder", str(unknown_name("watched folder", name, known)))
+        for known, _, path in self.watched:
+            if known == name:
+                return storable_text(str(path))
+        names = [known for known, _, _ in self.watched]
+        raise ApiError("unknown_folder", str(unknown_name("watched folder", name, names)))
 
     def inspection(self, number: int) -> InspectionRow:
-        """Find an inspection.
+        """Return an inspection.
 
         Raises:
-            Refusal: ``unknown_inspection``.
+            ApiError: ``unknown_inspection``.
         """
         try:
             return self.store.inspection(number)
@@ -102,28 +113,28 @@ class Context:
             raise ApiError("unknown_inspection", f"no inspection of id {number}") from None
 
 
-def here(request: Request) -> Context:
-    """Give the server that a request came to."""
-    found: Context = request.app.state.context
-    return found
+def get_context(request: Request) -> Context:
+    """Return the context of the server that a request came to."""
+    context: Context = request.app.state.context
+    return context
 
 
-def needs(role: str) -> Callable[..., Actor]:
-    """Make a dependency that lets through whoever has a role, and says who that is."""
+def require_role(role: str) -> Callable[..., Actor]:
+    """Make a dependency that admits actors with a role, and returns the actor."""
 
-    def actor(request: Request, _: Annotated[Any, Depends(_BEARER)]) -> Actor:
-        found = _identify(here(request).tokens, request.headers.get("authorization"))
-        check_role(found, role)
-        return found
+    def identify(request: Request, _: Annotated[Any, Depends(_BEARER)]) -> Actor:
+        actor = _identify(get_context(request).tokens, request.headers.get("authorization"))
+        check_role(actor, role)
+        return actor
 
-    return actor
+    return identify
 
 
 def check_role(actor: Actor, role: str) -> None:
-    """Refuse what an actor may not do.
+    """Refuse an actor whose role is too low.
 
     Raises:
-        Refusal: ``role_too_low``.
+        ApiError: ``role_too_low``.
     """
     if not actor.may(role):
         raise ApiError("role_too_low", f"{actor.name!r} has the role {actor.role!r}; this needs {role!r}")
@@ -135,33 +146,33 @@ def _identify(tokens: Tokens | None, header: str | None) -> Actor:
     scheme, _, token = (header or "").partition(" ")
     if scheme.lower() != "bearer" or not token:
         raise ApiError("token_needed", "send the header: Authorization: Bearer TOKEN")
-    found = tokens.find(token.strip())
-    if found is None:
+    actor = tokens.find(token.strip())
+    if actor is None:
         raise ApiError(
-            "token_unknown", "the token is not known; one is made with: twinspect serve --add-token NAME"
+            "token_unknown", "the token is unknown; create one with: twinspect serve --add-token NAME"
         )
-    return found
+    return actor
 
 
 _BEARER: Final = HTTPBearer(auto_error=False, description="a token of --add-token; none needed on loopback")
 
-Here = Annotated[Context, Depends(here)]
-Viewer = Annotated[Actor, Depends(needs("view"))]
-Inspector = Annotated[Actor, Depends(needs("inspect"))]
-Admin = Annotated[Actor, Depends(needs("admin"))]
+ContextDep = Annotated[Context, Depends(get_context)]
+Viewer = Annotated[Actor, Depends(require_role("view"))]
+Inspector = Annotated[Actor, Depends(require_role("inspect"))]
+Admin = Annotated[Actor, Depends(require_role("admin"))]
 
 _ALWAYS: Final = ("token_needed", "role_too_low", "rate_limited", "invalid_request", "store_unavailable")
 
 
-def refusals(*codes: str) -> dict[int | str, dict[str, Any]]:
+def error_responses(*codes: str) -> dict[int | str, dict[str, Any]]:
     """Describe the errors of a route for the OpenAPI document."""
-    found: dict[int | str, dict[str, Any]] = {}
+    responses: dict[int | str, dict[str, Any]] = {}
     for status in sorted({STATUS[code] for code in (*codes, *_ALWAYS)}):
-        own = [code for code in (*codes, *_ALWAYS) if STATUS[code] == status]
-        example = {"error": {"code": own[0], "message": "what came; what is allowed; what to do"}}
-        found[status] = {
+        same_status = [code for code in (*codes, *_ALWAYS) if STATUS[code] == status]
+        example = {"error": {"code": same_status[0], "message": "what came; what is allowed; what to do"}}
+        responses[status] = {
             "model": ErrorAnswer,
-            "description": ", ".join(dict.fromkeys(own)),
+            "description": ", ".join(dict.fromkeys(same_status)),
             "content": {"application/json": {"example": example}},
         }
-    return found
+    return responses

@@ -1,4 +1,4 @@
-"""Inspections as CSV, such that no spreadsheet takes a client's text for a formula."""
+"""Inspections as CSV, such that no spreadsheet evaluates a client's text as a formula."""
 
 from __future__ import annotations
 
@@ -40,35 +40,36 @@ _FORMULA: Final = ("=", "+", "-", "@", "\t", "\r", "\n")
 _PAGE: Final = 200
 
 
-def csv_lines(here: Context, asked: Filter) -> Iterator[str]:
-    """Write all that fits a filter, newest first, a page at a time, so that memory does not grow with it."""
-    yield _written([COLUMNS])
+def csv_lines(context: Context, criteria: Filter) -> Iterator[str]:
+    """Write all matching inspections, newest first, a page at a time, with memory that does not grow."""
+    yield _csv_text([COLUMNS])
     after = None
     while True:
-        page = here.store.search(asked, after, _PAGE)
-        yield _written([_cells(here, row) for row in page.rows])
+        page = context.store.search(criteria, after, _PAGE)
+        yield _csv_text([_cells(context, row) for row in page.rows])
         after = page.next
         if after is None:
             return
 
 
-def safe(value: Any) -> Any:
-    """Make text that a spreadsheet would compute into text that it shows.
+def escape_formula(value: Any) -> Any:
+    """Escape text that a spreadsheet would evaluate, so that it is shown instead.
 
-    >>> safe("=1+1"), safe(-0.5), safe("part 7")
+    >>> escape_formula("=1+1"), escape_formula(-0.5), escape_formula("part 7")
     ("'=1+1", -0.5, 'part 7')
     """
     return f"'{value}" if isinstance(value, str) and value.startswith(_FORMULA) else value
 
 
-def _cells(here: Context, row: InspectionRow) -> list[Any]:
-    told = present_inspection(here, row).model_dump(mode="json")
-    said = told["feedback"] or {}
-    told |= {"feedback": said.get("verdict"), "comment": said.get("comment"), "feedback_by": said.get("by")}
-    return [safe(told[name]) for name in COLUMNS]
+def _cells(context: Context, row: InspectionRow) -> list[Any]:
+    cells = present_inspection(context, row).model_dump(mode="json")
+    feedback = cells["feedback"] or {}
+    cells["feedback"] = feedback.get("verdict")
+    cells |= {"comment": feedback.get("comment"), "feedback_by": feedback.get("by")}
+    return [escape_formula(cells[name]) for name in COLUMNS]
 
 
-def _written(rows: Any) -> str:
+def _csv_text(rows: Any) -> str:
     text = io.StringIO()
     csv.writer(text).writerows(rows)
     return text.getvalue()

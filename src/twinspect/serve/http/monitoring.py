@@ -1,4 +1,4 @@
-"""What a monitoring system reads from ``/metrics``."""
+"""Prometheus metrics, served at ``/metrics``."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-    from twinspect.serve.scoring.model_registry import Registry
+    from twinspect.serve.scoring.model_registry import ModelRegistry
     from twinspect.serve.store import Finished
 
 CONTENT_TYPE: Final = "text/plain; version=0.0.4; charset=utf-8"
@@ -23,7 +23,7 @@ _BATCHES: Final = (1, 2, 3, 4, 5, 6, 7, 8)
 
 
 class Metrics:
-    """Counters of one server, in a registry of their own."""
+    """The metrics of one server, in a registry of their own."""
 
     def __init__(self) -> None:
         self._registry = CollectorRegistry()
@@ -61,27 +61,27 @@ class Metrics:
             registry=self._registry,
         )
 
-    def watch(self, registry: Registry) -> None:
-        """Show the state of all models as well."""
-        self._registry.register(_Models(registry))
+    def add_models(self, registry: ModelRegistry) -> None:
+        """Add the state of all models."""
+        self._registry.register(_ModelCollector(registry))
 
-    def batch(self, model: str, finished: Sequence[Finished]) -> None:
-        """Count a batch that was scored."""
+    def count_batch(self, model: str, finished: Sequence[Finished]) -> None:
+        """Count a scored batch."""
         self._batches.labels(model).observe(len(finished))
-        for each in finished:
-            self._inspections.labels(model, _decision(each)).inc()
-            if each.milliseconds is not None:
-                self._scoring.labels(model).observe(each.milliseconds / 1000)
+        for result in finished:
+            self._inspections.labels(model, _decision(result)).inc()
+            if result.milliseconds is not None:
+                self._scoring.labels(model).observe(result.milliseconds / 1000)
 
     def text(self) -> bytes:
-        """Give all numbers in Prometheus' text format."""
+        """Return all metrics in Prometheus' text format."""
         return generate_latest(self._registry)
 
 
-class _Models(Collector):
-    """Reads the models' state when it is asked for."""
+class _ModelCollector(Collector):
+    """Reads the models' state whenever metrics are collected."""
 
-    def __init__(self, registry: Registry) -> None:
+    def __init__(self, registry: ModelRegistry) -> None:
         self._models = registry
 
     def collect(self) -> Iterable[GaugeMetricFamily]:
@@ -90,15 +90,15 @@ class _Models(Collector):
         stale = GaugeMetricFamily(
             "twinspect_model_stale", "1 if the folder's newest version could not be loaded", labels=["model"]
         )
-        for served in self._models:
-            length.add_metric([served.name], served.queue.length)
-            limit.add_metric([served.name], served.queue.limit)
-            stale.add_metric([served.name], served.error is not None)
+        for worker in self._models:
+            length.add_metric([worker.name], worker.queue.length)
+            limit.add_metric([worker.name], worker.queue.limit)
+            stale.add_metric([worker.name], worker.error is not None)
         return (length, limit, stale)
 
 
-class Counted:
-    """Counts answers by route, never by path: clients choose paths, and each would be a series of its own."""
+class RequestCounter:
+    """Counts responses by route, never by path: clients choose paths, and each would be a series of its own."""
 
     def __init__(self, app: ASGIApp, metrics: Metrics) -> None:
         self._app, self._metrics = app, metrics

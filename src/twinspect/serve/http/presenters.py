@@ -1,4 +1,4 @@
-"""From rows of the store to answers."""
+"""From the store's records to response bodies."""
 
 from __future__ import annotations
 
@@ -23,11 +23,11 @@ if TYPE_CHECKING:
     from twinspect.serve.store import CalibrationRow, FeedbackRow, InspectionRow
 
 
-def present_inspection(here: Context, row: InspectionRow) -> InspectionAnswer:
+def present_inspection(context: Context, row: InspectionRow) -> InspectionAnswer:
     """Describe an inspection."""
-    own = _decider(here, row)
-    address = f"/v1/inspections/{row.id}"
-    there = row.image.removed_at is None
+    calibration = _calibration_of(context, row)
+    url = f"/v1/inspections/{row.id}"
+    has_image = row.image.removed_at is None
     return InspectionAnswer(
         id=row.id,
         model=row.model,
@@ -40,13 +40,13 @@ def present_inspection(here: Context, row: InspectionRow) -> InspectionAnswer:
         score=row.score,
         p_value=row.p_value,
         is_anomalous=row.is_anomalous,
-        threshold=own.threshold if own else None,
-        in_words=rarity(row.p_value, len(own.scores)) if own and row.p_value is not None else None,
+        threshold=calibration.threshold if calibration else None,
+        in_words=_in_words(row.p_value, calibration),
         calibration_id=row.calibration_id,
         width=row.image.width,
         height=row.image.height,
-        image=ImageAnswer(sha256=row.image_sha256, url=f"{address}/image" if there else None),
-        map_url=f"{address}/map" if there and row.state == "done" else None,
+        image=ImageAnswer(sha256=row.image_sha256, url=f"{url}/image" if has_image else None),
+        map_url=f"{url}/map" if has_image and row.state == "done" else None,
         feedback=present_feedback(row.feedback) if row.feedback else None,
         error=row.error,
         milliseconds=row.milliseconds,
@@ -54,18 +54,18 @@ def present_inspection(here: Context, row: InspectionRow) -> InspectionAnswer:
 
 
 def present_feedback(row: FeedbackRow) -> FeedbackAnswer:
-    """Describe what somebody said."""
+    """Describe feedback."""
     return FeedbackAnswer(verdict=row.verdict, comment=row.comment, by=row.created_by, at=row.created_at)
 
 
-def present_refused(name: str, refusal: ApiError) -> RefusedImage:
-    """Describe an image that was not taken."""
-    return RefusedImage(name=name, error=ErrorDetail(code=refusal.code, message=refusal.message))
+def present_refused(name: str, error: ApiError) -> RefusedImage:
+    """Describe an image that was refused."""
+    return RefusedImage(name=name, error=ErrorDetail(code=error.code, message=error.message))
 
 
 def present_calibration(row: CalibrationRow, *, active: bool) -> CalibrationAnswer:
     """Describe a calibration."""
-    own = row.calibration
+    calibration = row.calibration
     return CalibrationAnswer(
         id=row.id,
         source=row.source,
@@ -74,54 +74,60 @@ def present_calibration(row: CalibrationRow, *, active: bool) -> CalibrationAnsw
         reason=row.reason,
         parent_id=row.parent_id,
         active=active,
-        kind=own.kind,
-        false_alarm_rate=own.false_alarm_rate,
-        threshold=own.threshold,
-        images=len(own.scores),
-        promise=own.promise(),
-        map_range=own.map_range,
+        kind=calibration.kind,
+        false_alarm_rate=calibration.false_alarm_rate,
+        threshold=calibration.threshold,
+        images=len(calibration.scores),
+        promise=calibration.promise(),
+        map_range=calibration.map_range,
     )
 
 
-def present_model(served: ModelWorker, drift: str | None) -> ModelAnswer:
+def present_model(worker: ModelWorker, drift: str | None) -> ModelAnswer:
     """Describe a model."""
-    judge = served.loaded.judge
+    detector = worker.version.detector
     return ModelAnswer(
-        name=served.name,
-        method=judge.method,
-        runtime=served.loaded.runtime,
-        teacher=_teacher(judge.about()["teacher"]),
-        calibration=present_calibration(served.active, active=True),
-        categories=served.categories,
-        queue=QueueAnswer(length=served.queue.length, limit=served.queue.limit),
-        error=served.error,
+        name=worker.name,
+        method=detector.method,
+        runtime=worker.version.runtime,
+        teacher=_teacher(detector.about()["teacher"]),
+        calibration=present_calibration(worker.active, active=True),
+        categories=worker.categories,
+        queue=QueueAnswer(length=worker.queue.length, limit=worker.queue.limit),
+        error=worker.error,
         drift=drift,
     )
 
 
-def _decider(here: Context, row: InspectionRow) -> Calibration | None:
+def _calibration_of(context: Context, row: InspectionRow) -> Calibration | None:
     if row.calibration_id is None:
         return None
-    return here.calibration(row.calibration_id).of(row.category)
+    return context.calibration(row.calibration_id).of(row.category)
+
+
+def _in_words(p_value: float | None, calibration: Calibration | None) -> str | None:
+    if p_value is None or calibration is None:
+        return None
+    return p_value_in_words(p_value, len(calibration.scores))
 
 
 def _teacher(about: Any) -> str:
-    """Name a teacher; a joined model has several."""
+    """Name a teacher; an ensemble has several."""
     if isinstance(about, list):
-        return ", ".join(dict.fromkeys(_teacher(each) for each in about))
+        return ", ".join(dict.fromkeys(_teacher(teacher) for teacher in about))
     return str(about["name"] if isinstance(about, dict) else about or "")
 
 
-def rarity(p_value: float, images: int) -> str:
-    """Say a p-value so that somebody at the line understands it.
+def p_value_in_words(p_value: float, images: int) -> str:
+    """State a p-value such that an operator understands it.
 
     Args:
         p_value: in (0, 1].
-        images: how many good images it ranks among; it cannot say less than 1 in ``images + 1``.
+        images: how many good images the score is ranked among; the smallest p-value is 1 in ``images + 1``.
 
-    >>> rarity(0.005, 199)
+    >>> p_value_in_words(0.005, 199)
     'would be seen in at most 1 of 200 good parts'
-    >>> rarity(0.02, 199), rarity(0.37, 199)
+    >>> p_value_in_words(0.02, 199), p_value_in_words(0.37, 199)
     ('would be seen in 1 of 50 good parts', 'would be seen in 37 of 100 good parts')
     """
     if round(p_value * (images + 1)) <= 1:

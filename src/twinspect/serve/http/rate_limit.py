@@ -1,11 +1,12 @@
-"""How often a client may ask: a bucket of requests that fills evenly (token bucket)."""
+"""Rate limit of a client's requests: a token bucket."""
 
 from __future__ import annotations
 
 import math
 import time
-from collections import OrderedDict
 from typing import TYPE_CHECKING, Final
+
+from cachetools import LRUCache
 
 from twinspect.serve.api_errors import ApiError
 
@@ -13,39 +14,37 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 BURST_SECONDS: Final = 4
-"""A client that was quiet may ask so many seconds' worth at once: a page of thumbnails, for instance."""
-MOST_CLIENTS: Final = 10_000
-"""Clients that are remembered; those that asked longest ago are forgotten first."""
+"""An idle client may send this many seconds' worth of requests at once: a page of thumbnails, for instance."""
+MAX_CLIENTS: Final = 10_000
+"""How many clients are remembered; the least recent are forgotten first."""
 
 
 class RateLimit:
-    """Counts by client address.
+    """Limits requests by client address.
 
     Args:
         per_second: requests a second; 0 for no limit.
-        clock: seconds, for tests.
+        clock: returns seconds; another one in tests.
     """
 
     def __init__(self, per_second: float, clock: Callable[[], float] = time.monotonic) -> None:
         self._rate, self._clock = per_second, clock
-        self._most = max(1.0, per_second * BURST_SECONDS)
-        self._left: OrderedDict[str, tuple[float, float]] = OrderedDict()
+        self._capacity = max(1.0, per_second * BURST_SECONDS)
+        self._left: LRUCache[str, tuple[float, float]] = LRUCache(MAX_CLIENTS)
 
     def check(self, client: str) -> None:
         """Count one request.
 
         Raises:
-            Refusal: ``rate_limited``, with the time to wait.
+            ApiError: ``rate_limited``, with the time to wait.
         """
         if not self._rate:
             return
         now = self._clock()
-        left, then = self._left.pop(client, (self._most, now))
-        left = min(self._most, left + (now - then) * self._rate)
+        left, last = self._left.get(client, (self._capacity, now))
+        left = min(self._capacity, left + (now - last) * self._rate)
         enough = left >= 1
         self._left[client] = (left - enough, now)
-        if len(self._left) > MOST_CLIENTS:
-            self._left.popitem(last=False)
         if not enough:
             seconds = math.ceil((1 - left) / self._rate)
             raise ApiError(

@@ -1,4 +1,4 @@
-"""What the server answers, as models: they are the OpenAPI document's schemas."""
+"""Request and response bodies as pydantic models: the schemas of the OpenAPI document."""
 
 from __future__ import annotations
 
@@ -12,40 +12,40 @@ Source = Literal["api", "web", "watch"]
 State = Literal["queued", "done", "failed"]
 
 
-class Answer(BaseModel):
-    """Something that is sent back."""
+class ResponseBody(BaseModel):
+    """A JSON value that the server sends."""
 
     model_config = ConfigDict(extra="forbid")
 
 
-class ErrorDetail(Answer):
-    """Why something was not done."""
+class ErrorDetail(ResponseBody):
+    """Why a request failed."""
 
     code: str = Field(description="a stable name", examples=["image_too_large"])
-    message: str = Field(description="what came; what is allowed; what to do")
+    message: str = Field(description="what was received, what is allowed, what to do")
 
 
-class ErrorAnswer(Answer):
-    """An answer other than the one asked for."""
+class ErrorAnswer(ResponseBody):
+    """The response to a request that failed."""
 
     error: ErrorDetail
 
 
 class ScoreErrorAnswer(ErrorAnswer):
-    """None of the images could be taken."""
+    """None of the images was accepted."""
 
-    inspections: list[RefusedImage] = Field(default=[], description="each image and its own reason")
+    inspections: list[RefusedImage] = Field(default=[], description="each image with its reason")
 
 
-class RefusedImage(Answer):
-    """An image of a request that was not taken, beside others that were."""
+class RefusedImage(ResponseBody):
+    """An image of a request that was refused, beside others that were accepted."""
 
     name: str
     error: ErrorDetail
 
 
-class CalibrationAnswer(Answer):
-    """A calibration: what ranks scores and decides."""
+class CalibrationAnswer(ResponseBody):
+    """A calibration, which ranks scores and sets the threshold."""
 
     id: int
     source: Literal["bundle", "confirmed", "rate", "rollback"]
@@ -57,19 +57,19 @@ class CalibrationAnswer(Answer):
     kind: Literal["split", "cv"]
     false_alarm_rate: float = Field(description="promised, in (0, 1)")
     threshold: float = Field(description="raw score above which an image is anomalous")
-    images: int = Field(description="good images it ranks among")
-    promise: str = Field(description="what is promised, and on what ground, in words")
+    images: int = Field(description="how many good images scores are ranked among")
+    promise: str = Field(description="what is promised, and on what basis, in words")
     map_range: tuple[float, float] = Field(description="a good map's typical pixel and its peak")
 
 
-class QueueAnswer(Answer):
-    """How much waits to be scored."""
+class QueueAnswer(ResponseBody):
+    """The images that wait to be scored."""
 
     length: int
     limit: int
 
 
-class ModelAnswer(Answer):
+class ModelAnswer(ResponseBody):
     """A served model."""
 
     name: str
@@ -83,21 +83,21 @@ class ModelAnswer(Answer):
     drift: str | None = Field(description="in words, if production looks unlike the calibration")
 
 
-class ModelsAnswer(Answer):
+class ModelsAnswer(ResponseBody):
     """All served models."""
 
     models: list[ModelAnswer]
 
 
-class ImageAnswer(Answer):
-    """Where the image of an inspection is."""
+class ImageAnswer(ResponseBody):
+    """The image of an inspection."""
 
     sha256: str
-    url: str | None = Field(description="of its original bytes; null once retention removed them")
+    url: str | None = Field(description="of the original file; null once retention removed it")
 
 
-class FeedbackAnswer(Answer):
-    """What somebody said of an inspection."""
+class FeedbackAnswer(ResponseBody):
+    """A person's verdict on an inspection."""
 
     verdict: Verdict
     comment: str
@@ -105,8 +105,8 @@ class FeedbackAnswer(Answer):
     at: datetime
 
 
-class InspectionAnswer(Answer):
-    """One image that was accepted."""
+class InspectionAnswer(ResponseBody):
+    """An accepted image."""
 
     id: int
     model: str
@@ -131,46 +131,46 @@ class InspectionAnswer(Answer):
     milliseconds: float | None
 
 
-class ScoreAnswer(Answer):
-    """What became of the images of a request, in their order."""
+class ScoreAnswer(ResponseBody):
+    """The images of a request, in their order."""
 
     inspections: list[InspectionAnswer | RefusedImage]
 
 
-class InspectionsPage(Answer):
+class InspectionsPage(ResponseBody):
     """Inspections, newest first."""
 
     inspections: list[InspectionAnswer]
-    next: int | None = Field(description="what to give as `after` for the next page; null on the last")
-    total: int = Field(description="how many fit the filter in all")
+    next: int | None = Field(description="`after` of the next page; null on the last page")
+    total: int = Field(description="how many match the filter in all")
 
 
-class ScoresAnswer(Answer):
+class ScoresAnswer(ResponseBody):
     """Raw scores for a histogram."""
 
     calibration: list[float]
     recent: list[float]
-    good: list[float] = Field(description="of images that people called good")
+    good: list[float] = Field(description="of images with the verdict good")
     defect: list[float]
 
 
-class WhatIfAnswer(Answer):
+class WhatIfAnswer(ResponseBody):
     """What another false-alarm rate would have decided about the newest images."""
 
     rate: float
     threshold: float = Field(description="the pooled one")
     thresholds: dict[str, float] = Field(description="of categories that have one of their own")
-    recent: int = Field(description="images that were looked at")
+    recent: int = Field(description="how many images were considered")
     anomalous_recent: int
-    changed: list[int] = Field(description="inspections that would have been decided otherwise")
+    changed: list[int] = Field(description="inspections that would have been decided differently")
     confirmed_good: int
     false_alarms_among_confirmed_good: int
     confirmed_defects: int
     missed_among_confirmed_defects: int
 
 
-class Quantity(Answer):
-    """One quantity of a window beside the calibration."""
+class Quantity(ResponseBody):
+    """One quantity of a window, compared with the calibration."""
 
     p_value: float
     median: float
@@ -179,8 +179,8 @@ class Quantity(Answer):
     )
 
 
-class WindowAnswer(Answer):
-    """So many inspections in a row, beside the calibration."""
+class WindowAnswer(ResponseBody):
+    """Consecutive inspections, compared with the calibration."""
 
     model_config = ConfigDict(extra="forbid", validate_by_name=True, validate_by_alias=True)
 
@@ -193,20 +193,20 @@ class WindowAnswer(Answer):
     looks: dict[str, Quantity]
     anomaly_share: float | None
     anomaly_p_value: float
-    alarmed: list[str] = Field(description="names of what is flagged, the most certain first")
+    alarmed: list[str] = Field(description="names of the flagged quantities, the most certain first")
     words: list[str] = Field(description="what each of them means")
     p_value: float
 
 
-class Reference(Answer):
+class Reference(ResponseBody):
     """The calibration's images."""
 
     count: int
     medians: dict[str, float]
 
 
-class DriftAnswer(Answer):
-    """Whether production still looks like what the threshold was set by."""
+class DriftAnswer(ResponseBody):
+    """Whether production still looks like the calibration's images."""
 
     false_alarm_rate: float = Field(description="share of windows of unchanged production that are flagged")
     window: int
@@ -216,43 +216,43 @@ class DriftAnswer(Answer):
     note: str = Field(description="what could not be compared, and why")
 
 
-class ProposedCalibration(Answer):
-    """What would decide."""
+class ProposedCalibration(ResponseBody):
+    """The calibration that would become active."""
 
     false_alarm_rate: float
     threshold: float
     promise: str
 
 
-class ProposalAnswer(Answer):
-    """The calibration that would result, and what it would change."""
+class ProposalAnswer(ResponseBody):
+    """The calibration that would result, and its effects."""
 
     use: Literal["confirmed", "confirmed+calibration", "calibration"]
     calibration: ProposedCalibration
     images: int = Field(description="good images used")
     confirmed: int = Field(description="of these, confirmed by feedback")
-    recent: int = Field(description="newest decisions that were looked at")
-    changed: int = Field(description="of these, would be decided otherwise")
+    recent: int = Field(description="how many of the newest decisions were considered")
+    changed: int = Field(description="of these, how many would change")
     to_anomalous: list[int] = Field(description="inspections among them that would become anomalous")
     to_good: list[int] = Field(description="inspections among them that would become good")
     warnings: list[str] = Field(description="why the promise may not hold")
 
 
-class RecalibrationAnswer(Answer):
-    """A proposal, and the calibration it became if it was applied."""
+class RecalibrationAnswer(ResponseBody):
+    """A proposal, and the new calibration if it was applied."""
 
     proposal: ProposalAnswer
     calibration: CalibrationAnswer | None
 
 
-class CalibrationsAnswer(Answer):
+class CalibrationsAnswer(ResponseBody):
     """Every calibration of a model, newest first."""
 
     calibrations: list[CalibrationAnswer]
 
 
-class AuditEntry(Answer):
-    """Something that somebody changed."""
+class AuditEntry(ResponseBody):
+    """A change, with its author and reason."""
 
     id: int
     at: datetime
@@ -262,69 +262,69 @@ class AuditEntry(Answer):
     details: dict[str, Any]
 
 
-class AuditAnswer(Answer):
+class AuditAnswer(ResponseBody):
     """Who changed what, when and why, newest first."""
 
     entries: list[AuditEntry]
 
 
-class FolderAnswer(Answer):
+class FolderAnswer(ResponseBody):
     """A folder that is watched."""
 
     name: str
     model: str
 
 
-class FoldersAnswer(Answer):
+class FoldersAnswer(ResponseBody):
     """All watched folders."""
 
     folders: list[FolderAnswer]
 
 
-class ActorAnswer(Answer):
-    """Who asks, as the token file has it."""
+class ActorAnswer(ResponseBody):
+    """The actor behind a request, from the token file."""
 
     name: str
-    role: Literal["view", "inspect", "admin"] = Field(description="each may do what those before it may")
+    role: Literal["view", "inspect", "admin"] = Field(description="each includes the previous ones")
 
 
-class HealthAnswer(Answer):
-    """Whether the server lives, or takes images."""
+class HealthAnswer(ResponseBody):
+    """Whether the server is alive, or accepts images."""
 
     status: Literal["ok", "stopping"]
 
 
-class Asked(BaseModel):
-    """Something that a client sends."""
+class RequestBody(BaseModel):
+    """A JSON value that a client sends."""
 
     model_config = ConfigDict(extra="forbid")
 
 
-class FeedbackAsked(Asked):
-    """What somebody says of an inspection."""
+class FeedbackAsked(RequestBody):
+    """A verdict on an inspection."""
 
     inspection_id: int = Field(ge=1, le=2**62)
     verdict: Verdict
     comment: str = Field(default="", max_length=2000)
 
 
-class RecalibrationAsked(Asked):
+class RecalibrationAsked(RequestBody):
     """How to recalibrate."""
 
     use: Literal["confirmed", "confirmed+calibration", "calibration"] = Field(
-        description="scores of images that people called good, the calibration's own, or both"
+        description="scores of images with the verdict good, the calibration's own, or both"
     )
     false_alarm_rate: float | None = Field(default=None, gt=0, lt=1)
-    since: datetime | None = Field(default=None, description="leave out what was confirmed before")
-    reason: str = Field(default="", max_length=2000, description="for the audit trail; needed unless dry_run")
-    dry_run: bool = Field(default=False, description="only say what would change")
+    since: datetime | None = Field(default=None, description="use only images accepted at or after")
+    reason: str = Field(default="", max_length=2000, description="for the audit log; required unless dry_run")
+    dry_run: bool = Field(default=False, description="change nothing, and return the proposal")
 
 
-class RollbackAsked(Asked):
-    """Which calibration to take up again."""
+class RollbackAsked(RequestBody):
+    """Which calibration to activate again."""
 
     calibration_id: int = Field(ge=1, le=2**62)
-    reason: str = Field(min_length=1, max_length=2000, description="for the audit trail")
+    reason: str = Field(min_length=1, max_length=2000, description="for the audit log")
 
 
 ScoreErrorAnswer.model_rebuild()

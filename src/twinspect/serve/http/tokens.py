@@ -1,6 +1,6 @@
-"""Who may do what: a file of tokens, of which only hashes are kept.
+"""Who may do what: a file with hashes of tokens.
 
-A line is ``name role sha256hex``. A token is 32 random bytes, so a plain hash is enough: there is nothing to guess.
+A line is ``name role sha256hex``. A token is 32 random bytes, which cannot be guessed, so a plain hash is enough.
 """
 
 from __future__ import annotations
@@ -20,17 +20,17 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 ROLES: Final = ("view", "inspect", "admin")
-"""Each may do what those before it may: read; score and judge; change thresholds."""
+"""Each includes the previous ones: read; score and give feedback; change thresholds."""
 _NAME: Final = re.compile(r"[\w.@-]{1,64}")
 _DIGEST: Final = re.compile(r"[0-9a-f]{64}")
 
 
 @dataclass(frozen=True)
 class Actor:
-    """Who asks.
+    """The person or program behind a request.
 
     Attributes:
-        name: what the audit trail calls them.
+        name: as it appears in the audit log.
         role: one of :data:`ROLES`.
     """
 
@@ -38,12 +38,12 @@ class Actor:
     role: str
 
     def may(self, role: str) -> bool:
-        """Tell whether a role is enough for what asks for another."""
+        """Tell whether this actor's role includes another one."""
         return ROLES.index(self.role) >= ROLES.index(role)
 
 
 LOCAL: Final = Actor("local", ROLES[-1])
-"""Whoever asks a server that listens on this machine alone and has no token file."""
+"""The actor of every request to a server without tokens, which listens on this machine only."""
 
 
 @dataclass(frozen=True)
@@ -53,53 +53,53 @@ class Tokens:
     actors: tuple[tuple[Actor, str], ...]
 
     def find(self, token: str) -> Actor | None:
-        """Give whom a token belongs to, in a time that says nothing about how near a wrong one came."""
-        digest, found = _digest(token), None
-        for actor, known in self.actors:  # to the end, whether or not it was found
+        """Return the owner of a token, in a time that does not depend on how much of a wrong one matches."""
+        digest, owner = _digest(token), None
+        for actor, known in self.actors:  # all of them, even after a match
             if hmac.compare_digest(digest, known):
-                found = actor
-        return found
+                owner = actor
+        return owner
 
 
 def read_tokens(path: Path) -> Tokens:
     """Read a token file.
 
     Raises:
-        ConfigError: it is missing or empty, or a line is none; says what to type.
+        ConfigError: it is missing or empty, or a line is malformed; the message says what to type.
     """
     remedy = f"add one with: twinspect serve --token-file {path} --add-token NAME:ROLE"
     try:
         lines = path.read_text(encoding="utf-8").splitlines()
     except (OSError, UnicodeDecodeError) as error:
-        raise ConfigError(f"{path}: no token file that can be read ({error}); {remedy}") from None
+        raise ConfigError(f"{path}: the token file cannot be read ({error}); {remedy}") from None
     rows = [
         (number, line) for number, line in enumerate(lines, 1) if line.strip() and not line.startswith("#")
     ]
     if not rows:
-        raise ConfigError(f"{path}: holds no token; {remedy}")
-    return Tokens(tuple(_entry(line, f"{path}, line {number}") for number, line in rows))
+        raise ConfigError(f"{path}: contains no token; {remedy}")
+    return Tokens(tuple(_parse_line(line, f"{path}, line {number}") for number, line in rows))
 
 
-def add_token(path: Path, wanted: str) -> str:
-    """Write a new actor into a token file, which only its owner may read, and give the token.
+def add_token(path: Path, name_and_role: str) -> str:
+    """Add an actor to a token file, which only its owner may read, and return the new token.
 
     Args:
-        path: made if missing.
-        wanted: ``NAME`` or ``NAME:ROLE``; without a role, ``inspect``.
+        path: the token file; created if missing.
+        name_and_role: ``NAME`` or ``NAME:ROLE``; without a role, ``inspect``.
 
     Raises:
-        ConfigError: no such role, not a name, or the name is taken.
+        ConfigError: the role does not exist, the name is malformed, or it is taken.
     """
-    name, _, role = wanted.partition(":")
+    name, _, role = name_and_role.partition(":")
     actor = _actor(name, role or "inspect", "--add-token")
     known = read_tokens(path).actors if path.exists() and path.read_text(encoding="utf-8").strip() else ()
-    if any(actor.name == each.name for each, _ in known):
+    if any(actor.name == other.name for other, _ in known):
         raise ConfigError(
-            f"{path}: has a token of {actor.name!r} already; delete its line to withdraw it, or take another name"
+            f"{path}: {actor.name!r} has a token already; delete its line to revoke it, or choose another name"
         )
     token = secrets.token_urlsafe(32)
     rows = [*known, (actor, _digest(token))]
-    text = "".join(f"{each.name} {each.role} {digest}\n" for each, digest in rows)
+    text = "".join(f"{owner.name} {owner.role} {digest}\n" for owner, digest in rows)
     path.parent.mkdir(parents=True, exist_ok=True)
     previous = os.umask(0o077)
     try:
@@ -109,18 +109,20 @@ def add_token(path: Path, wanted: str) -> str:
     return token
 
 
-def _entry(line: str, place: str) -> tuple[Actor, str]:
+def _parse_line(line: str, source: str) -> tuple[Actor, str]:
     parts = line.split()
     if len(parts) != 3 or not _DIGEST.fullmatch(parts[2]):
-        raise ConfigError(f"{place}: expected NAME ROLE SHA256 (64 hexadecimal digits)")
-    return _actor(parts[0], parts[1], place), parts[2]
+        raise ConfigError(f"{source}: expected NAME ROLE SHA256 (64 hexadecimal digits)")
+    return _actor(parts[0], parts[1], source), parts[2]
 
 
-def _actor(name: str, role: str, place: str) -> Actor:
+def _actor(name: str, role: str, source: str) -> Actor:
     if not _NAME.fullmatch(name):
-        raise ConfigError(f"{place}: {name!r} is no name; allowed are up to 64 letters, digits and . _ @ -")
+        raise ConfigError(
+            f"{source}: {name!r} is not a name; allowed are up to 64 letters, digits and . _ @ -"
+        )
     if role not in ROLES:
-        raise ConfigError(f"{place}: no role {role!r}; allowed are {', '.join(ROLES)}")
+        raise ConfigError(f"{source}: no role {role!r}; allowed are {', '.join(ROLES)}")
     return Actor(name, role)
 
 

@@ -1,4 +1,4 @@
-"""The addresses of the server, a file for each kind of thing."""
+"""The server's routes, one file for each resource."""
 
 from __future__ import annotations
 

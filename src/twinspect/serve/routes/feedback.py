@@ -1,4 +1,4 @@
-"""What people say of inspections; it changes no threshold by itself."""
+"""Feedback on inspections; it changes no threshold by itself."""
 
 from __future__ import annotations
 
@@ -6,30 +6,30 @@ from typing import Annotated
 
 from fastapi import APIRouter, Query
 
-from twinspect.serve.http.context import Here, Inspector, Viewer, refusals
+from twinspect.serve.http.context import ContextDep, Inspector, Viewer, error_responses
 from twinspect.serve.http.presenters import present_feedback
 from twinspect.serve.http.schemas import FeedbackAnswer, FeedbackAsked, InspectionsPage
-from twinspect.serve.routes.inspections import page
+from twinspect.serve.routes.inspections import search_page
 from twinspect.serve.store import Filter
 
 ROUTER = APIRouter(prefix="/v1/feedback", tags=["feedback"])
 
 
-@ROUTER.post("", responses=refusals("unknown_inspection"))
-def feedback(here: Here, actor: Inspector, asked: FeedbackAsked) -> FeedbackAnswer:
-    """Say what an inspected part really is; the newest word on an inspection counts, all are kept."""
-    here.inspection(asked.inspection_id)
-    row = here.store.add_feedback(asked.inspection_id, asked.verdict, asked.comment, actor.name)
+@ROUTER.post("", responses=error_responses("unknown_inspection"))
+def feedback(context: ContextDep, actor: Inspector, body: FeedbackAsked) -> FeedbackAnswer:
+    """Add a verdict on an inspected part; the newest one of an inspection counts, all are kept."""
+    context.inspection(body.inspection_id)
+    row = context.store.add_feedback(body.inspection_id, body.verdict, body.comment, actor.name)
     return present_feedback(row)
 
 
-@ROUTER.get("/disagreements", responses=refusals())
+@ROUTER.get("/disagreements", responses=error_responses())
 def disagreements(
-    here: Here,
+    context: ContextDep,
     _: Viewer,
     model: Annotated[str | None, Query(max_length=200)] = None,
     after: Annotated[int | None, Query(ge=1, le=2**31 - 1)] = None,
     limit: Annotated[int, Query(ge=1, le=200)] = 50,
 ) -> InspectionsPage:
-    """Find inspections of which people said the contrary of the model, newest first."""
-    return page(here, Filter(model=model, feedback="disagree"), after, limit)
+    """Find inspections whose feedback contradicts the model, newest first."""
+    return search_page(context, Filter(model=model, feedback="disagree"), after, limit)

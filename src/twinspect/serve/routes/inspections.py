@@ -1,4 +1,4 @@
-"""Looking back: inspections by what they are, as pages or as a table."""
+"""Searching inspections, as pages of JSON or as a CSV table."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Annotated, Literal
 from fastapi import APIRouter, Depends, Path, Query, Request
 from fastapi.responses import Response, StreamingResponse
 
-from twinspect.serve.http.context import Context, Here, Viewer, refusals
+from twinspect.serve.http.context import Context, ContextDep, Viewer, error_responses
 from twinspect.serve.http.inspection_csv import csv_lines
 from twinspect.serve.http.presenters import present_inspection
 from twinspect.serve.http.schemas import InspectionAnswer, InspectionsPage
@@ -20,16 +20,16 @@ Number = Annotated[int, Path(ge=1, le=2**31 - 1)]
 _CSV = "text/csv"
 
 
-def wanted(
-    here: Here,
+def read_filter(
+    context: ContextDep,
     model: Annotated[str | None, Query(max_length=200)] = None,
     decision: Annotated[Literal["anomalous", "good", "failed"] | None, Query()] = None,
     feedback: Annotated[Literal["good", "defect", "unsure", "none", "disagree"] | None, Query()] = None,
     category: Annotated[str | None, Query(max_length=200)] = None,
     since: Annotated[
-        datetime | None, Query(description="accepted at or after; UTC where it names no zone")
+        datetime | None, Query(description="accepted at or after; UTC if it has no zone")
     ] = None,
-    until: Annotated[datetime | None, Query(description="accepted before; likewise")] = None,
+    until: Annotated[datetime | None, Query(description="accepted before; UTC if it has no zone")] = None,
     name: Annotated[str | None, Query(max_length=200, description="a part of the name")] = None,
     source: Annotated[Literal["api", "web", "watch"] | None, Query()] = None,
     folder: Annotated[str | None, Query(max_length=200, description="one of /v1/folders, by name")] = None,
@@ -40,16 +40,16 @@ def wanted(
         decision=decision,
         feedback=feedback,
         category=category,
-        since=aware(since),
-        until=aware(until),
+        since=as_utc(since),
+        until=as_utc(until),
         name_contains=name,
         source=source,
-        folder=None if folder is None else here.folder(folder),
+        folder=None if folder is None else context.folder(folder),
     )
 
 
-def aware(moment: datetime | None) -> datetime | None:
-    """Take a time without a zone for UTC."""
+def as_utc(moment: datetime | None) -> datetime | None:
+    """Interpret a time without a zone as UTC."""
     return moment.replace(tzinfo=timezone.utc) if moment is not None and moment.tzinfo is None else moment
 
 
@@ -61,36 +61,38 @@ def aware(moment: datetime | None) -> datetime | None:
             "content": {_CSV: {"schema": {"type": "string"}}},
             "description": "a page, or with CSV all rows",
         },
-        **refusals("unknown_folder"),
+        **error_responses("unknown_folder"),
     },
 )
 def inspections(
     request: Request,
-    here: Here,
+    context: ContextDep,
     _: Viewer,
-    asked: Annotated[Filter, Depends(wanted)],
+    criteria: Annotated[Filter, Depends(read_filter)],
     after: Annotated[int | None, Query(ge=1, le=2**31 - 1, description="`next` of the page before")] = None,
     limit: Annotated[int, Query(ge=1, le=200)] = 50,
-    form: Annotated[
+    table_format: Annotated[
         Literal["json", "csv"] | None, Query(alias="format", description="or by the header Accept")
     ] = None,
 ) -> InspectionsPage | Response:
     """Find inspections, newest first."""
-    if form == "csv" or (form is None and _CSV in request.headers.get("accept", "")):
+    if table_format == "csv" or (table_format is None and _CSV in request.headers.get("accept", "")):
         headers = {"Content-Disposition": 'attachment; filename="inspections.csv"'}
-        return StreamingResponse(csv_lines(here, asked), media_type=_CSV, headers=headers)
-    return page(here, asked, after, limit)
+        return StreamingResponse(csv_lines(context, criteria), media_type=_CSV, headers=headers)
+    return search_page(context, criteria, after, limit)
 
 
-@ROUTER.get("/inspections/{number}", responses=refusals("unknown_inspection"))
-def inspection(here: Here, _: Viewer, number: Number) -> InspectionAnswer:
+@ROUTER.get("/inspections/{number}", responses=error_responses("unknown_inspection"))
+def inspection(context: ContextDep, _: Viewer, number: Number) -> InspectionAnswer:
     """Describe one inspection."""
-    return present_inspection(here, here.inspection(number))
+    return present_inspection(context, context.inspection(number))
 
 
-def page(here: Context, asked: Filter, after: int | None, limit: int) -> InspectionsPage:
-    """Give one page of what fits a filter."""
-    found = here.store.search(asked, after, limit)
+def search_page(context: Context, criteria: Filter, after: int | None, limit: int) -> InspectionsPage:
+    """Return one page of the inspections that match a filter."""
+    page = context.store.search(criteria, after, limit)
     return InspectionsPage(
-        inspections=[present_inspection(here, row) for row in found.rows], next=found.next, total=found.total
+        inspections=[present_inspection(context, row) for row in page.rows],
+        next=page.next,
+        total=page.total,
     )

@@ -1,4 +1,4 @@
-"""The page for people: files that come with the package, and nothing else."""
+"""The web page: static files of the package."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ FOLDER = Path(__file__).parents[1] / "web"
 
 
 def add_page(app: FastAPI) -> None:
-    """Serve the page at ``/`` and its parts under ``/static``."""
+    """Serve the page at ``/`` and its files under ``/static``."""
     if FOLDER.is_dir():
         app.mount("/static", StaticFiles(directory=FOLDER), name="static")
 
@@ -22,5 +22,5 @@ def add_page(app: FastAPI) -> None:
     def page() -> Response:
         index = FOLDER / "index.html"
         if not index.is_file():
-            raise ApiError("not_found", "this installation has no page; the same answers are under /v1")
+            raise ApiError("not_found", "this installation has no web page; the HTTP interface is under /v1")
         return FileResponse(index)

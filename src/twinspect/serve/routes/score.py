@@ -1,4 +1,4 @@
-"""Taking images: checked, kept, queued, and only then answered."""
+"""Uploading images: they are checked, stored and queued before the server responds."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ from fastapi.responses import JSONResponse
 from twinspect.errors import unknown_name
 from twinspect.inference.pipeline import SCORE_BATCH
 from twinspect.serve.api_errors import STATUS, ApiError
-from twinspect.serve.http.context import Context, Here, Inspector, refusals
+from twinspect.serve.http.context import Context, ContextDep, Inspector, error_responses
 from twinspect.serve.http.presenters import present_inspection, present_refused
 from twinspect.serve.http.schemas import ScoreAnswer, ScoreErrorAnswer
 from twinspect.serve.scoring.model_worker import ModelWorker, ScoreRequest
-from twinspect.serve.scoring.work_queue import stopping
+from twinspect.serve.scoring.work_queue import stopping_error
 from twinspect.serve.uploads.checks import CheckedImage, Upload, check
-from twinspect.serve.uploads.multipart import FIELD, receive
+from twinspect.serve.uploads.multipart import FIELD, read_uploads
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -29,14 +29,14 @@ if TYPE_CHECKING:
 
 ROUTER = APIRouter(prefix="/v1", tags=["score"])
 
-_A_WHILE = 0.02
-"""Seconds between looks at a queue whose pixels take all the memory they may."""
+_MEMORY_POLL = 0.02
+"""Seconds between checks of a queue whose pixels exceed the memory limit."""
 
-_PATIENCE = 300.0
-"""Seconds that a body may take to arrive."""
+_BODY_TIMEOUT = 300.0
+"""Seconds within which a body must arrive."""
 
-Taken = tuple["InspectionRow", "Future[Finished]"]
-"""An accepted image, and its result to come."""
+Accepted = tuple["InspectionRow", "Future[Finished]"]
+"""The row of an accepted image, and the future of its result."""
 
 _IMAGE = {"type": "string", "format": "binary"}
 _BODY: dict[str, Any] = {
@@ -53,7 +53,7 @@ _BODY: dict[str, Any] = {
     },
 }
 _ONE_IMAGE = tuple(code for code in STATUS if code.startswith("image_") and code != "image_removed")
-_RESPONSES = refusals(
+_RESPONSES = error_responses(
     *_ONE_IMAGE,
     "images_refused",
     "unknown_model",
@@ -79,7 +79,7 @@ for _status in (413, 415, 422):
 )
 async def score(
     request: Request,
-    here: Here,
+    context: ContextDep,
     _: Inspector,
     model: Annotated[str | None, Query(max_length=200, description="needed where several are served")] = None,
     category: Annotated[
@@ -90,139 +90,153 @@ async def score(
 ) -> JSONResponse:
     """Score images.
 
-    Upload up to 64 files in form fields `images`, or one image as the body with its own content type. What is
-    accepted is kept before it is answered. A bad image is an entry with its error beside the others.
+    Upload up to 64 files in form fields `images`, or one image as the body with its own content type. Accepted images
+    are stored before the server responds. A bad image is an entry with its error beside the others.
     """
-    served = _chosen(here, model, category)
-    async with here.receiving:
-        uploads = await _received(request, here)
-        taken = await _take(here, served, uploads, category, _source(request))
-    if all(isinstance(each, ApiError) for each in taken):
-        return _all_refused(uploads, [each for each in taken if isinstance(each, ApiError)])
+    worker = _choose_worker(context, model, category)
+    async with context.receiving:
+        uploads = await _read_request(request, context)
+        results = await _accept_uploads(context, worker, uploads, category, _source(request))
+    errors = [result for result in results if isinstance(result, ApiError)]
+    if len(errors) == len(results):
+        return _all_refused_response(uploads, errors)
     if wait:
-        pending = [asyncio.wrap_future(each[1]) for each in taken if not isinstance(each, ApiError)]
-        # Where a result could not be kept, the row still says that it waits.
+        pending = [asyncio.wrap_future(result[1]) for result in results if not isinstance(result, ApiError)]
+        # If a result could not be saved, the row is still queued.
         await asyncio.gather(*pending, return_exceptions=True)
-    answer = await to_thread.run_sync(_tell, here, uploads, taken, wait)
+    answer = await to_thread.run_sync(_present, context, uploads, results, wait)
     return JSONResponse(answer.model_dump(mode="json"), 200 if wait else 202)
 
 
-async def _received(request: Request, here: Context) -> list[Upload]:
-    """Read the body, from a client that does not take for ever."""
+async def _read_request(request: Request, context: Context) -> list[Upload]:
+    """Read the body within a time limit."""
     try:
-        with fail_after(_PATIENCE):
-            return await receive(request, here.limits)
+        with fail_after(_BODY_TIMEOUT):
+            return await read_uploads(request, context.limits)
     except TimeoutError:
         raise ApiError(
-            "too_slow", f"the body did not arrive within {_PATIENCE:g} s; send less at once"
+            "too_slow", f"the body did not arrive within {_BODY_TIMEOUT:g} s; send less at once"
         ) from None
 
 
-def _chosen(here: Context, model: str | None, category: str) -> ModelWorker:
-    """Find the model, before anything of the body is read."""
-    if here.stopping:
-        raise stopping()
-    served = here.registry.choose(model)
-    if category and category not in served.categories:
-        raise ApiError("unknown_category", str(unknown_name("category", category, served.categories)))
-    served.queue.reserve(1)
-    served.queue.release(1)
-    return served
+def _choose_worker(context: Context, model: str | None, category: str) -> ModelWorker:
+    """Return the worker of the requested model, before anything of the body is read."""
+    if context.stopping:
+        raise stopping_error()
+    worker = context.registry.choose(model)
+    if category and category not in worker.categories:
+        raise ApiError("unknown_category", str(unknown_name("category", category, worker.categories)))
+    worker.queue.reserve(1)
+    worker.queue.release(1)
+    return worker
 
 
 def _source(request: Request) -> str:
-    """Tell the page from programs: browsers say where a POST comes from."""
+    """Tell the page from programs: browsers send an Origin with every POST."""
     return "web" if "origin" in request.headers else "api"
 
 
-async def _take(
-    here: Context, served: ModelWorker, uploads: Sequence[Upload], category: str, source: str
-) -> list[Taken | ApiError]:
-    """Take all uploads that are images, or, where there is no room for so many, none."""
-    served.queue.reserve(len(uploads))
-    left = len(uploads)
-    taken: list[Taken | ApiError] = []
+async def _accept_uploads(
+    context: Context, worker: ModelWorker, uploads: Sequence[Upload], category: str, source: str
+) -> list[Accepted | ApiError]:
+    """Accept all uploads that are images; if the queue has no room for all, accept none."""
+    worker.queue.reserve(len(uploads))
+    unused = len(uploads)
+    results: list[Accepted | ApiError] = []
     try:
         for start in range(0, len(uploads), SCORE_BATCH):
-            while served.queue.is_heavy:
-                await asyncio.sleep(_A_WHILE)
+            while worker.queue.is_memory_full:
+                await asyncio.sleep(_MEMORY_POLL)
             part = uploads[start : start + SCORE_BATCH]
-            checked = await asyncio.gather(*(_checked(here, served, upload) for upload in part))
-            found = await to_thread.run_sync(_keep, here, served, checked, category, source)
-            # What was accepted is queued in any case, and together, to be scored together.
-            jobs = [each for each in found if isinstance(each, ScoreRequest)]
-            futures = iter(served.queue.put(*jobs))
-            left -= len(jobs)
-            taken += [_taken(each, futures) for each in found]
+            checked = await asyncio.gather(*(_check_upload(context, worker, upload) for upload in part))
+            stored = await to_thread.run_sync(_store_images, context, worker, checked, category, source)
+            # What was accepted is queued in any case, and at once, to be scored as one batch.
+            requests = [outcome for outcome in stored if isinstance(outcome, ScoreRequest)]
+            futures = iter(worker.queue.put(*requests))
+            unused -= len(requests)
+            results += [_with_future(outcome, futures) for outcome in stored]
     finally:
-        served.queue.release(left)
-    return taken
+        worker.queue.release(unused)
+    return results
 
 
-def _taken(found: ScoreRequest | Exception, futures: Iterator[Future[Finished]]) -> Taken | ApiError:
-    if isinstance(found, ScoreRequest):
-        return found.row, next(futures)
-    if isinstance(found, ApiError):
-        return found
-    raise found
+def _with_future(
+    outcome: ScoreRequest | Exception, futures: Iterator[Future[Finished]]
+) -> Accepted | ApiError:
+    if isinstance(outcome, ScoreRequest):
+        return outcome.row, next(futures)
+    if isinstance(outcome, ApiError):
+        return outcome
+    raise outcome
 
 
-async def _checked(here: Context, served: ModelWorker, upload: Upload) -> CheckedImage | ApiError:
-    """Check and decode one image, beside others."""
+async def _check_upload(context: Context, worker: ModelWorker, upload: Upload) -> CheckedImage | ApiError:
+    """Check and decode one image, in a thread beside others."""
     try:
         return await to_thread.run_sync(
-            partial(check, upload, here.limits, bits=served.loaded.judge.bits), limiter=here.decoding
+            partial(check, upload, context.limits, bits=worker.version.detector.bits),
+            limiter=context.decoding,
         )
-    except ApiError as refusal:
-        here.metrics.refused.labels(refusal.code).inc()
-        return refusal
+    except ApiError as error:
+        context.metrics.refused.labels(error.code).inc()
+        return error
 
 
-def _keep(
-    here: Context, served: ModelWorker, checked: Sequence[CheckedImage | ApiError], category: str, source: Any
+def _store_images(
+    context: Context,
+    worker: ModelWorker,
+    checked: Sequence[CheckedImage | ApiError],
+    category: str,
+    source: Any,
 ) -> list[ScoreRequest | Exception]:
-    """Keep images in their order; after the first that cannot be kept, none is tried."""
-    found: list[ScoreRequest | Exception] = []
+    """Store images in their order, and stop at the first that cannot be stored."""
+    outcomes: list[ScoreRequest | Exception] = []
     for image in checked:
         try:
-            found.append(
-                image if isinstance(image, ApiError) else _kept(here, served, image, category, source)
+            outcomes.append(
+                image
+                if isinstance(image, ApiError)
+                else _store_image(context, worker, image, category, source)
             )
         except Exception as error:  # noqa: BLE001, PERF203 - what was accepted before must still be queued
-            return [*found, error]
-    return found
+            return [*outcomes, error]
+    return outcomes
 
 
-def _kept(
-    here: Context, served: ModelWorker, image: CheckedImage, category: str, source: Any
+def _store_image(
+    context: Context, worker: ModelWorker, image: CheckedImage, category: str, source: Any
 ) -> ScoreRequest:
-    """Keep one image; when this returns, disk and database have it."""
+    """Store one image; when this returns, disk and database have it."""
     height, width = image.pixels.shape[:2]
-    stored = here.store.archive.put(image.data, image.suffix, width, height)
-    row = here.store.accept(served.id, stored, name=image.name, category=category, source=source)
+    stored = context.store.archive.put(image.data, image.suffix, width, height)
+    row = context.store.accept(worker.id, stored, name=image.name, category=category, source=source)
     if row is None:
-        raise AssertionError("only watched files can be known already")
-    here.metrics.accepted.labels(served.name, source).inc()
+        raise AssertionError("only watched files have a source key and can be known already")
+    context.metrics.accepted.labels(worker.name, source).inc()
     return ScoreRequest(row, image.pixels)
 
 
-def _tell(
-    here: Context, uploads: Sequence[Upload], taken: Sequence[Taken | ApiError], wait: bool
+def _present(
+    context: Context, uploads: Sequence[Upload], results: Sequence[Accepted | ApiError], wait: bool
 ) -> ScoreAnswer:
     answers: list[Any] = []
-    for upload, each in zip(uploads, taken, strict=True):
-        if isinstance(each, ApiError):
-            answers.append(present_refused(upload.name, each))
+    for upload, result in zip(uploads, results, strict=True):
+        if isinstance(result, ApiError):
+            answers.append(present_refused(upload.name, result))
         else:
-            answers.append(present_inspection(here, here.store.inspection(each[0].id) if wait else each[0]))
+            row = context.store.inspection(result[0].id) if wait else result[0]
+            answers.append(present_inspection(context, row))
     return ScoreAnswer(inspections=answers)
 
 
-def _all_refused(uploads: Sequence[Upload], refused: Sequence[ApiError]) -> JSONResponse:
-    first, codes = refused[0], {each.code for each in refused}
-    if len(codes) > 1:
-        first = ApiError("images_refused", f"none of {len(refused)} images could be taken; each says why")
+def _all_refused_response(uploads: Sequence[Upload], errors: Sequence[ApiError]) -> JSONResponse:
+    summary = errors[0]
+    if len({error.code for error in errors}) > 1:
+        summary = ApiError(
+            "images_refused", f"none of {len(errors)} images was accepted; each entry says why"
+        )
     inspections = [
-        present_refused(upload.name, each).model_dump() for upload, each in zip(uploads, refused, strict=True)
+        present_refused(upload.name, error).model_dump()
+        for upload, error in zip(uploads, errors, strict=True)
     ]
-    return JSONResponse({**first.body, "inspections": inspections}, first.status)
+    return JSONResponse({**summary.body, "inspections": inspections}, summary.status)

@@ -1,4 +1,4 @@
-"""Thresholds: what would change, changing it, and going back; nothing is ever overwritten."""
+"""Thresholds: proposing, applying and rolling back calibrations; nothing is ever overwritten."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from fastapi import APIRouter, Query
 
 from twinspect.errors import CalibrationError, ConfigError, NotStoredError
 from twinspect.serve.api_errors import ApiError
-from twinspect.serve.http.context import Admin, Here, Viewer, check_role, refusals
+from twinspect.serve.http.context import Admin, ContextDep, Viewer, check_role, error_responses
 from twinspect.serve.http.presenters import present_calibration
 from twinspect.serve.http.schemas import (
     AuditAnswer,
@@ -22,68 +22,72 @@ from twinspect.serve.http.schemas import (
     RollbackAsked,
 )
 from twinspect.serve.http.tokens import Actor
-from twinspect.serve.routes.inspections import aware
+from twinspect.serve.routes.inspections import as_utc
 from twinspect.serve.store import Proposal
 
 ROUTER = APIRouter(prefix="/v1/models/{model}", tags=["thresholds"])
 
 
-@ROUTER.post("/recalibrate", responses=refusals("unknown_model", "cannot_promise", "conflict"))
-def recalibrate(here: Here, actor: Viewer, model: str, asked: RecalibrationAsked) -> RecalibrationAnswer:
-    """Set a new threshold from scores that are stored already; nothing is scored again.
+@ROUTER.post("/recalibrate", responses=error_responses("unknown_model", "cannot_promise", "conflict"))
+def recalibrate(
+    context: ContextDep, actor: Viewer, model: str, body: RecalibrationAsked
+) -> RecalibrationAnswer:
+    """Set a new threshold from stored scores; nothing is scored again.
 
-    With `dry_run` nothing changes, and the role `view` is enough. Otherwise a new calibration is added and decides
-    from now on; the one before is kept, and the audit says who did it and why.
+    With `dry_run` nothing changes, and the role `view` is enough. Otherwise a new calibration is added and becomes
+    active; the previous one is kept, and the audit log says who did it and why.
     """
-    served = here.registry.get(model)
-    if not asked.dry_run:
-        _check_may_change(actor, asked.reason)
+    worker = context.registry.get(model)
+    if not body.dry_run:
+        _check_may_change(actor, body.reason)
     try:
-        proposal = here.store.propose(
-            served.id, use=asked.use, false_alarm_rate=asked.false_alarm_rate, since=aware(asked.since)
+        proposal = context.store.propose(
+            worker.id, use=body.use, false_alarm_rate=body.false_alarm_rate, since=as_utc(body.since)
         )
     except (CalibrationError, ConfigError) as error:
         raise ApiError("cannot_promise", str(error)) from None
-    if asked.dry_run:
-        return RecalibrationAnswer(proposal=_tell(proposal), calibration=None)
+    if body.dry_run:
+        return RecalibrationAnswer(proposal=_present_proposal(proposal), calibration=None)
     try:
-        row = here.store.apply(served.id, proposal, actor.name, asked.reason)
+        row = context.store.apply(worker.id, proposal, actor.name, body.reason)
     except ConfigError as error:
         raise ApiError("conflict", str(error)) from None
-    served.refresh()
-    return RecalibrationAnswer(proposal=_tell(proposal), calibration=present_calibration(row, active=True))
+    worker.refresh_calibration()
+    return RecalibrationAnswer(
+        proposal=_present_proposal(proposal), calibration=present_calibration(row, active=True)
+    )
 
 
-@ROUTER.post("/rollback", responses=refusals("unknown_model", "unknown_calibration", "conflict"))
-def roll_back(here: Here, actor: Admin, model: str, asked: RollbackAsked) -> CalibrationAnswer:
-    """Take up an earlier calibration again, as a new record."""
-    served = here.registry.get(model)
+@ROUTER.post("/rollback", responses=error_responses("unknown_model", "unknown_calibration", "conflict"))
+def roll_back(context: ContextDep, actor: Admin, model: str, body: RollbackAsked) -> CalibrationAnswer:
+    """Activate an earlier calibration again, as a new record."""
+    worker = context.registry.get(model)
     try:
-        row = here.store.roll_back(served.id, asked.calibration_id, actor.name, asked.reason)
+        row = context.store.roll_back(worker.id, body.calibration_id, actor.name, body.reason)
     except NotStoredError as error:
         raise ApiError("unknown_calibration", str(error)) from None
     except ConfigError as error:
         raise ApiError("conflict", str(error)) from None
-    served.refresh()
+    worker.refresh_calibration()
     return present_calibration(row, active=True)
 
 
-@ROUTER.get("/calibrations", responses=refusals("unknown_model"))
-def calibrations(here: Here, _: Viewer, model: str) -> CalibrationsAnswer:
-    """List every calibration that ever decided, newest first."""
-    served = here.registry.get(model)
-    rows = here.store.calibrations(served.id)
+@ROUTER.get("/calibrations", responses=error_responses("unknown_model"))
+def calibrations(context: ContextDep, _: Viewer, model: str) -> CalibrationsAnswer:
+    """List every calibration that was ever active, newest first."""
+    worker = context.registry.get(model)
+    rows = context.store.calibrations(worker.id)
     return CalibrationsAnswer(
-        calibrations=[present_calibration(row, active=row.id == served.active.id) for row in rows]
+        calibrations=[present_calibration(row, active=row.id == worker.active.id) for row in rows]
     )
 
 
-@ROUTER.get("/audit", responses=refusals("unknown_model"))
+@ROUTER.get("/audit", responses=error_responses("unknown_model"))
 def audit(
-    here: Here, _: Viewer, model: str, limit: Annotated[int, Query(ge=1, le=1000)] = 100
+    context: ContextDep, _: Viewer, model: str, limit: Annotated[int, Query(ge=1, le=1000)] = 100
 ) -> AuditAnswer:
     """List who changed what, when and why, newest first."""
-    rows = here.store.audit(here.registry.get(model).id, limit)
+    rows = context.store.audit(context.registry.get(model).id, limit)
     return AuditAnswer(
         entries=[
             AuditEntry(
@@ -97,15 +101,17 @@ def audit(
 def _check_may_change(actor: Actor, reason: str) -> None:
     check_role(actor, "admin")
     if not reason.strip():
-        raise ApiError("invalid_request", "a reason is needed, for instance 'new lamp'; or dry_run: true")
+        raise ApiError("invalid_request", "a reason is required, for instance 'new lamp'; or dry_run: true")
 
 
-def _tell(proposal: Proposal) -> ProposalAnswer:
-    own = proposal.calibration
+def _present_proposal(proposal: Proposal) -> ProposalAnswer:
+    calibration = proposal.calibration
     return ProposalAnswer(
         use=proposal.use,
         calibration=ProposedCalibration(
-            false_alarm_rate=own.false_alarm_rate, threshold=own.threshold, promise=own.promise()
+            false_alarm_rate=calibration.false_alarm_rate,
+            threshold=calibration.threshold,
+            promise=calibration.promise(),
         ),
         images=proposal.images,
         confirmed=proposal.confirmed,

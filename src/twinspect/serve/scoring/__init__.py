@@ -1,1 +1,1 @@
-"""Models in memory, and the queue of images that wait for them."""
+"""Models in memory, and the queues of images that wait for them."""

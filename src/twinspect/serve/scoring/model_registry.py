@@ -1,4 +1,4 @@
-"""All models of a server, by name, and the thread that looks whether their folders changed."""
+"""All models of a server, by name, and the thread that checks whether their folders changed."""
 
 from __future__ import annotations
 
@@ -20,24 +20,24 @@ if TYPE_CHECKING:
     from twinspect.serve.store import Finished, Store
 
 LOG = logging.getLogger(__name__)
-LOOK_AGAIN: Final = 1.0
-"""Seconds between looks at the folders."""
+CHECK_INTERVAL: Final = 1.0
+"""Seconds between checks of the folders."""
 
 
-class Registry:
+class ModelRegistry:
     """The models of a server.
 
     Args:
-        folders: bundles; clients know each by its folder's name without the ending.
-        store: where everything is kept.
+        folders: model folders; clients call each model by its folder's name without the suffix.
+        store: where inspections and calibrations are kept.
         runtime: as for :func:`twinspect.load`.
-        device: likewise.
-        queue_limit: images that may wait, for each model.
-        told: called with a model's name and the results of every batch.
+        device: as for :func:`twinspect.load`.
+        queue_limit: how many images may wait, for each model.
+        on_results: called with a model's name and the results of every batch.
 
     Raises:
-        ConfigError: two models of one name.
-        BundleError: a folder holds no model that can be loaded.
+        ConfigError: two models have the same name.
+        BundleError: a folder does not hold a model that can be loaded.
     """
 
     def __init__(
@@ -50,11 +50,11 @@ class Registry:
         queue_limit: int = 256,
         on_results: Callable[[str, Sequence[Finished]], None],
     ) -> None:
-        self._ending = threading.Event()
+        self._stopping = threading.Event()
         self._watcher = threading.Thread(target=self._watch, name="reload", daemon=True)
-        self._served: dict[str, ModelWorker] = {}
-        for name, folder in _named(folders).items():
-            self._served[name] = ModelWorker(
+        self._workers: dict[str, ModelWorker] = {}
+        for name, folder in _folders_by_name(folders).items():
+            self._workers[name] = ModelWorker(
                 name,
                 folder,
                 store,
@@ -65,75 +65,75 @@ class Registry:
             )
 
     def __iter__(self) -> Iterator[ModelWorker]:
-        return iter(self._served.values())
+        return iter(self._workers.values())
 
     def start(self) -> None:
-        """Take up what was accepted before and never scored, and begin to watch the folders."""
-        for served in self:
-            if count := served.recover():
-                LOG.info("%s: %d images that were accepted before are scored now", served.name, count)
+        """Queue what was accepted before and never scored, and start to check the folders."""
+        for worker in self:
+            if count := worker.recover():
+                LOG.info("%s: scoring %d images that were accepted before", worker.name, count)
         self._watcher.start()
 
     def stop(self, timeout: float | None = None) -> bool:
-        """Score what was accepted, and end; says whether that was done in time."""
-        self._ending.set()
+        """Score what was accepted, and stop; returns whether that was done in time."""
+        self._stopping.set()
         if self._watcher.is_alive():
             self._watcher.join(timeout)
-        ended = [
-            served.queue.stop(timeout) for served in self
-        ]  # each is stopped, whatever became of the others
-        return all(ended)
+        stopped = [
+            worker.queue.stop(timeout) for worker in self
+        ]  # every one, even if another was not in time
+        return all(stopped)
 
     def get(self, name: str) -> ModelWorker:
-        """Find a model.
+        """Return a model.
 
         Raises:
-            Refusal: ``unknown_model``.
+            ApiError: ``unknown_model``.
         """
-        if name not in self._served:
-            raise ApiError("unknown_model", str(unknown_name("model", name, self._served)))
-        return self._served[name]
+        if name not in self._workers:
+            raise ApiError("unknown_model", str(unknown_name("model", name, self._workers)))
+        return self._workers[name]
 
     def choose(self, name: str | None) -> ModelWorker:
-        """Find the model that a request names, or the only one there is.
+        """Return the model that a request names, or the only one if it names none.
 
         Raises:
-            Refusal: ``unknown_model``, or ``invalid_request`` where none is named among several.
+            ApiError: ``unknown_model``, or ``invalid_request`` if none is named and several are served.
         """
         if name is not None:
             return self.get(name)
-        if len(self._served) > 1:
-            known = ", ".join(sorted(self._served))
+        if len(self._workers) > 1:
+            known = ", ".join(sorted(self._workers))
             raise ApiError("invalid_request", f"no model was named; give ?model=NAME, one of: {known}")
         return next(iter(self))
 
-    def look(self) -> None:
-        """Load again what changed on the disk, and take up calibrations that others made active."""
-        for served in self:
-            if not served.reload_if_changed():
-                with suppress(StoreError, SQLAlchemyError):  # it may be back at the next look
-                    served.refresh()
+    def check_for_changes(self) -> None:
+        """Reload models that changed on disk, and adopt calibrations that other processes activated."""
+        for worker in self:
+            if not worker.reload_if_changed():
+                with suppress(StoreError, SQLAlchemyError):  # the store may respond at the next check
+                    worker.refresh_calibration()
 
     def _watch(self) -> None:
-        while not self._ending.wait(LOOK_AGAIN):
-            self._look_safely()
+        while not self._stopping.wait(CHECK_INTERVAL):
+            self._check_safely()
 
-    def _look_safely(self) -> None:
+    def _check_safely(self) -> None:
         try:
-            self.look()
+            self.check_for_changes()
         except Exception:
-            LOG.exception("looking for changed models failed")
+            LOG.exception("checking for changed models failed")
 
 
-def _named(folders: Sequence[str | Path]) -> dict[str, Path]:
-    found: dict[str, Path] = {}
+def _folders_by_name(folders: Sequence[str | Path]) -> dict[str, Path]:
+    folders_by_name: dict[str, Path] = {}
     for folder in map(Path, folders):
         name = folder.resolve().name.removesuffix(".twin")
-        if name in found:
+        if name in folders_by_name:
             raise ConfigError(
-                f"{found[name]} and {folder} are both called {name!r}; rename one of the folders"
+                f"{folders_by_name[name]} and {folder} are both called {name!r}; rename one of the folders"
             )
-        found[name] = folder
-    if not found:
+        folders_by_name[name] = folder
+    if not folders_by_name:
         raise ConfigError("no model to serve; type: twinspect serve M.twin")
-    return found
+    return folders_by_name

@@ -1,4 +1,4 @@
-"""One model as it is served: loaded once, asked from one thread, replaced when its folder changes."""
+"""One served model: loaded once, run in one thread, replaced when its folder changes."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from twinspect.bundle.exports import EXPORT, FOLDER
 from twinspect.bundle.folder import RECORD, read_record
-from twinspect.data.samples import DataSet, Sample
+from twinspect.data.samples import Sample
 from twinspect.errors import ConfigError, ImageError, StoreError, TwinspectError
 from twinspect.images.reading import read_rgb
 from twinspect.loading import AUTO, choose_runtime, load
@@ -33,18 +33,18 @@ if TYPE_CHECKING:
 
 LOG = logging.getLogger(__name__)
 _STORE_RETRY: Final = 1.0
-"""Seconds between tries to keep results while the store does not answer."""
-_TRIES_WHEN_STOPPING: Final = 3
-_EXACT: Final = "fp32"
-"""Exports of this precision say what the trained networks say; others are models of their own."""
+"""Seconds between tries to save results while the store does not respond."""
+_TRIES_WHILE_STOPPING: Final = 3
+_FULL_PRECISION: Final = "fp32"
+"""Exports of this precision score as the trained networks do; others count as models of their own."""
 
-Stamp = tuple[tuple[str, int, int], ...]
-"""What tells versions of a model folder apart without reading them: name, time and size of its records."""
+FolderState = tuple[tuple[str, int, int], ...]
+"""Name, modification time and size of a model folder's records: tells its versions apart without reading them."""
 
 
 @dataclass(frozen=True)
 class ScoreRequest:
-    """An accepted image on its way to be scored.
+    """An accepted image that waits to be scored.
 
     Attributes:
         row: its row in the store.
@@ -61,39 +61,39 @@ class ScoreRequest:
 
 
 @dataclass(frozen=True)
-class Loaded:
+class ModelVersion:
     """One version of a model in memory.
 
     Attributes:
-        judge: what scores; used in the queue's thread alone.
-        weights_sha256: of what scores.
-        stamp: of the folder as it was read.
+        detector: computes raw scores; used in the queue's thread only.
+        weights_sha256: of the weights that score.
+        folder_state: of the folder when it was read.
     """
 
-    judge: BaseDetector
+    detector: BaseDetector
     weights_sha256: str
-    stamp: Stamp
+    folder_state: FolderState
 
     @property
     def runtime(self) -> str:
-        """What it scores with: ``torch``, or the name of an export."""
-        return self.judge.by or "torch"
+        """``torch``, or the name of the export that scores."""
+        return self.detector.by or "torch"
 
 
 class ModelWorker:
-    """A model that clients ask for by name.
+    """A model that clients request by name, with its queue and the thread that scores.
 
     Args:
         name: what clients call it.
-        folder: the bundle.
-        store: where everything is kept.
+        folder: the model folder.
+        store: where inspections and calibrations are kept.
         runtime: as for :func:`twinspect.load`.
-        device: likewise.
-        queue_limit: images that may wait.
-        told: called with the results of every batch.
+        device: as for :func:`twinspect.load`.
+        queue_limit: how many images may wait.
+        on_results: called with the model's name and the results of every batch.
 
     Raises:
-        BundleError: the folder holds no model that can be loaded.
+        BundleError: the folder does not hold a model that can be loaded.
     """
 
     def __init__(
@@ -109,24 +109,24 @@ class ModelWorker:
     ) -> None:
         self.name, self.folder = name, folder
         self.error: str | None = None
-        self._store, self._asked, self._told = store, (runtime, device), on_results
+        self._store, self._runtime, self._device, self._on_results = store, runtime, device, on_results
         self._lock = threading.Lock()
-        self._loaded = load_version(folder, runtime, device)
-        self._row = self._register(self._loaded)
+        self._version = load_version(folder, runtime, device)
+        self._row = self._register(self._version)
         self._active = store.active(self._row.id)
-        self._failed: Stamp | None = None
+        self._failed_state: FolderState | None = None
         self.queue: WorkQueue[ScoreRequest, Finished] = WorkQueue(
-            f"score-{name}", self._score, limit=queue_limit, weigh=lambda job: job.weight
+            f"score-{name}", self._score, limit=queue_limit, weigh=lambda request: request.weight
         )
 
     @property
-    def loaded(self) -> Loaded:
+    def version(self) -> ModelVersion:
         """The version that scores now."""
-        return self._loaded
+        return self._version
 
     @property
     def id(self) -> int:
-        """Its number in the store."""
+        """The model's id in the store."""
         return self._row.id
 
     @property
@@ -136,200 +136,201 @@ class ModelWorker:
 
     @property
     def categories(self) -> list[str]:
-        """What it was calibrated on, sorted."""
+        """The categories of the active calibration, sorted."""
         return sorted(set(self._active.calibration.categories) - {""})
 
-    def refresh(self) -> None:
-        """Take up the calibration that the store says is active."""
+    def refresh_calibration(self) -> None:
+        """Read from the store which calibration is active."""
         with self._lock:
             self._active = self._store.active(self._row.id)
 
     def recover(self) -> int:
-        """Put into the queue what was accepted before and never scored; says how many."""
+        """Queue the images that were accepted before and never scored; returns how many."""
         rows = self._store.queued(self._row.id)
         self.queue.recover(*(ScoreRequest(row) for row in rows))
         return len(rows)
 
     def reload_if_changed(self) -> bool:
-        """Load the folder anew if it changed; where that fails the old version stays, and ``error`` says why."""
-        found = stamp(self.folder)
-        if found in (self._loaded.stamp, self._failed):
+        """Reload the folder if it changed; if that fails, the old version stays and ``error`` says why."""
+        state = folder_state(self.folder)
+        if state in (self._version.folder_state, self._failed_state):
             return False
         try:
-            fresh = load_version(self.folder, *self._asked)
+            version = load_version(self.folder, self._runtime, self._device)
             with self._lock:
-                self._row = self._register(fresh)
-                self._loaded, self._active = fresh, self._store.active(self._row.id)
+                self._row = self._register(version)
+                self._version, self._active = version, self._store.active(self._row.id)
         except (TwinspectError, OSError) as error:
-            self.error, self._failed = f"the changed model could not be loaded: {error}", found
-            LOG.warning("%s: %s; the version before still scores", self.name, self.error)
+            self.error, self._failed_state = f"the changed model could not be loaded: {error}", state
+            LOG.warning("%s: %s; the previous version still scores", self.name, self.error)
             return False
-        self.error = self._failed = None
-        LOG.info("%s: loaded anew from %s", self.name, self.folder)
+        self.error = self._failed_state = None
+        LOG.info("%s: reloaded from %s", self.name, self.folder)
         return True
 
-    def maps(self, pixels: NDArray[np.uint8], name: str) -> ImageScore:
-        """Score one image with its map, in the queue's thread and before what waits there.
+    def score_with_map(self, pixels: NDArray[np.uint8], name: str) -> ImageScore:
+        """Score one image with its anomaly map, in the queue's thread and ahead of what waits there.
 
         Args:
             pixels: (H, W, 3) uint8 RGB.
-            name: what the image is called in an error.
+            name: what errors call the image.
+
+        Returns:
+            The raw score and the map, without a decision.
         """
         future = self.queue.call(
-            lambda: next(self._loaded.judge.stream(_listed([_sample(name, pixels)]), maps=True))
+            lambda: next(iter(self._version.detector.raw_scores([_sample(name, pixels)], maps=True)))
         )
         result: Any = future.result()
-        found: ImageScore = result
-        return found
+        score: ImageScore = result
+        return score
 
-    def _register(self, loaded: Loaded) -> ModelRow:
-        judge = loaded.judge
+    def _register(self, version: ModelVersion) -> ModelRow:
+        detector = version.detector
         return self._store.register(
             self.name,
             str(self.folder.resolve()),
-            loaded.weights_sha256,
-            judge.method,
-            loaded.runtime,
-            judge.calibration_,
+            version.weights_sha256,
+            detector.method,
+            version.runtime,
+            detector.calibration_,
         )
 
-    def _score(self, jobs: Sequence[ScoreRequest]) -> list[Finished]:
-        with self._lock:  # one version for the whole batch
-            loaded, active = self._loaded, self._active
-        finished = _attempted(loaded, active, jobs, self._store)
-        self._keep(finished)
-        self._told(self.name, finished)
+    def _score(self, requests: Sequence[ScoreRequest]) -> list[Finished]:
+        with self._lock:  # one version and one calibration for the whole batch
+            version, active = self._version, self._active
+        finished = _score_safely(version, active, requests, self._store)
+        self._save(finished)
+        self._on_results(self.name, finished)
         return finished
 
-    def _keep(self, finished: Sequence[Finished]) -> None:
-        """Commit results; while the store does not answer they wait, and so does everything behind them."""
+    def _save(self, finished: Sequence[Finished]) -> None:
+        """Save results; while the store does not respond they wait, and so does everything behind them."""
         tries = 0
-        while not self._is_kept(finished):
+        while not self._try_save(finished):
             tries += 1
-            if self.queue.is_stopping and tries >= _TRIES_WHEN_STOPPING:
+            if self.queue.is_stopping and tries >= _TRIES_WHILE_STOPPING:
                 # The rows are still queued: they are scored at the next start.
-                raise StoreError("the store does not take results")
+                raise StoreError("the store does not accept results")
             time.sleep(_STORE_RETRY)
 
-    def _is_kept(self, finished: Sequence[Finished]) -> bool:
+    def _try_save(self, finished: Sequence[Finished]) -> bool:
         try:
             self._store.finish(finished)
         except (StoreError, SQLAlchemyError, OSError):
-            LOG.exception("%s: the store does not take results", self.name)
+            LOG.exception("%s: the store does not accept results", self.name)
             return False
         return True
 
 
-def load_version(folder: Path, runtime: str, device: str) -> Loaded:
-    """Load a model as it is on the disk now.
+def load_version(folder: Path, runtime: str, device: str) -> ModelVersion:
+    """Load a model as its folder is now.
 
     Raises:
-        BundleError: a missing, damaged, altered or unknown file.
-        ConfigError: no such runtime; or the folder changed meanwhile.
+        BundleError: a file is missing, damaged, altered or unknown.
+        ConfigError: the runtime does not exist, or the folder changed meanwhile.
     """
-    before = stamp(folder)
+    before = folder_state(folder)
     record = read_record(folder)
     chosen = choose_runtime(folder) if runtime == AUTO else runtime
-    judge = load(folder, device=device, runtime=chosen).set_params(workers=0)
-    if stamp(folder) != before:
-        raise ConfigError(f"{folder} changed while it was read; it is read again at once")
-    return Loaded(judge, _identity(record, judge.by), before)
+    detector = load(folder, device=device, runtime=chosen).set_params(workers=0)
+    if folder_state(folder) != before:
+        raise ConfigError(f"{folder} changed while it was read; it will be read again")
+    return ModelVersion(detector, _identity_sha256(record, detector.by), before)
 
 
-def stamp(folder: Path) -> Stamp:
-    """Tell versions of a model folder apart; empty where there is none."""
-    found = []
+def folder_state(folder: Path) -> FolderState:
+    """Return what tells versions of a model folder apart; empty if there is no folder."""
+    state = []
     for path in (folder / RECORD, *sorted((folder / FOLDER).glob(f"*/{EXPORT}"))):
         try:
-            about = path.stat()
+            stat = path.stat()
         except OSError:
             continue
-        found.append((path.relative_to(folder).as_posix(), about.st_mtime_ns, about.st_size))
-    return tuple(found)
+        state.append((path.relative_to(folder).as_posix(), stat.st_mtime_ns, stat.st_size))
+    return tuple(state)
 
 
-def _identity(record: dict[str, Any], export: str) -> str:
-    """Name what scores: its weights; of fewer bits, an export of them is another model."""
+def _identity_sha256(record: dict[str, Any], export: str) -> str:
+    """Return the weights' digest; an export of reduced precision counts as another model and has another digest."""
     weights: str = record["weights"]["sha256"]
-    if not export or _EXACT in export:
+    if not export or _FULL_PRECISION in export:
         return weights
     return hashlib.sha256(f"{weights} {export}".encode()).hexdigest()
 
 
-def _attempted(
-    loaded: Loaded, active: CalibrationRow, jobs: Sequence[ScoreRequest], store: Store
+def _score_safely(
+    version: ModelVersion, active: CalibrationRow, requests: Sequence[ScoreRequest], store: Store
 ) -> list[Finished]:
-    """Score a batch; where that fails as a whole, each image by itself, so that one cannot spoil the others."""
+    """Score a batch; if it fails as a whole, score each image alone, so that one bad image fails by itself."""
     try:
-        return _finished(loaded, active, jobs, store)
+        return _score_batch(version, active, requests, store)
     except Exception:
-        LOG.exception("scoring %d images failed", len(jobs))
-        if len(jobs) == 1:
-            error = "scoring failed; the server's log says why"
-            return [Finished(jobs[0].row.id, loaded.weights_sha256, error=error)]
-        return [each for job in jobs for each in _attempted(loaded, active, [job], store)]
+        LOG.exception("scoring %d images failed", len(requests))
+        if len(requests) == 1:
+            return [_failed(requests[0], version, "scoring failed; the server's log says why")]
+        return [
+            finished for request in requests for finished in _score_safely(version, active, [request], store)
+        ]
 
 
-def _finished(
-    loaded: Loaded, active: CalibrationRow, jobs: Sequence[ScoreRequest], store: Store
+def _score_batch(
+    version: ModelVersion, active: CalibrationRow, requests: Sequence[ScoreRequest], store: Store
 ) -> list[Finished]:
+    """Score images, and decide once, by the calibration that is active."""
     began = time.perf_counter()
-    read = [(job, _read(job, loaded.judge, store)) for job in jobs]
-    fine = [(job, pixels) for job, pixels in read if not isinstance(pixels, str)]
-    found = {job.row.id: pixels for job, pixels in read if isinstance(pixels, str)}
-    samples = [_sample(job.row.name, pixels) for job, pixels in fine]
-    scored = list(loaded.judge.stream(_listed(samples), maps=False, statistics=True)) if fine else []
-    milliseconds = 1000 * (time.perf_counter() - began) / len(jobs)
-    done = {
-        job.row.id: _decided(job.row, result, loaded, active, milliseconds)
-        for (job, _), result in zip(fine, scored, strict=True)
-    }
-    failed = {key: Finished(key, loaded.weights_sha256, error=reason) for key, reason in found.items()}
-    both = {**done, **failed}
-    return [both[job.row.id] for job in jobs]
+    images = [_read_pixels(request, version.detector, store) for request in requests]
+    samples = [
+        _sample(request.row.name, image)
+        for request, image in zip(requests, images, strict=True)
+        if not isinstance(image, str)
+    ]
+    scores = iter(list(version.detector.raw_scores(samples, maps=False, statistics=True)))
+    milliseconds = 1000 * (time.perf_counter() - began) / len(requests)
+    return [
+        _failed(request, version, image)
+        if isinstance(image, str)
+        else _finish(request, version, active, next(scores), milliseconds)
+        for request, image in zip(requests, images, strict=True)
+    ]
 
 
-def _decided(
-    row: InspectionRow,
-    result: ImageScore,
-    loaded: Loaded,
+def _finish(
+    request: ScoreRequest,
+    version: ModelVersion,
     active: CalibrationRow,
+    score: ImageScore,
     milliseconds: float,
 ) -> Finished:
-    if result.statistics is None:
-        return Finished(row.id, loaded.weights_sha256, error=_without_path(result))
+    if score.statistics is None:
+        return _failed(request, version, score.error.removeprefix(f"{score.sample.path}: "))
     return Finished(
-        row.id,
-        loaded.weights_sha256,
+        request.row.id,
+        version.weights_sha256,
         active.id,
-        result.score,
-        *active.calibration.decide(result.score, row.category),
+        score.score,
+        *active.calibration.decide(score.score, request.row.category),
         milliseconds,
-        looks=result.statistics._asdict(),
+        statistics=score.statistics._asdict(),
     )
 
 
-def _read(job: ScoreRequest, judge: BaseDetector, store: Store) -> NDArray[np.uint8] | str:
-    """Give an image's pixels, or why there are none."""
-    if job.pixels is not None:
-        return job.pixels
+def _failed(request: ScoreRequest, version: ModelVersion, error: str) -> Finished:
+    return Finished(request.row.id, version.weights_sha256, error=error)
+
+
+def _read_pixels(request: ScoreRequest, detector: BaseDetector, store: Store) -> NDArray[np.uint8] | str:
+    """Return an image's pixels, or the reason why it cannot be read."""
+    if request.pixels is not None:
+        return request.pixels
     try:
-        path = store.archive.path(job.row.image_sha256)
-        return read_rgb(path, bits=judge.bits)
+        return read_rgb(store.archive.path(request.row.image_sha256), bits=detector.bits)
     except ImageError as error:
         return str(error).rpartition(": ")[2]
     except TwinspectError as error:
         return str(error)
 
 
-def _listed(samples: Sequence[Sample]) -> DataSet:
-    return DataSet("served", None, tuple(samples))
-
-
 def _sample(name: str, pixels: NDArray[np.uint8]) -> Sample:
     """Make a sample of pixels in memory; its path is made up and never opened."""
     return Sample(Path("upload"), name, pixels=pixels)
-
-
-def _without_path(result: ImageScore) -> str:
-    return result.error.removeprefix(f"{result.sample.path}: ")

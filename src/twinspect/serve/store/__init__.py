@@ -1,6 +1,6 @@
-"""What was inspected, what people said of it, and every calibration that ever decided: one database, one archive.
+"""Inspections, feedback and every calibration that was ever active: one database and one archive of images.
 
-:class:`Store` is the only door to the database. What comes out of it are plain frozen values; times are in UTC.
+:class:`Store` is the only access to the database. It returns plain frozen values; times are in UTC.
 """
 
 from __future__ import annotations

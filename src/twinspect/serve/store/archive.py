@@ -1,4 +1,4 @@
-"""Images on the disk, each once, named by what it holds: no name of a client ever becomes a path."""
+"""Images on disk, each once, named by its content: no client's name ever becomes a path."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _NAME = re.compile(r"[0-9a-f]{64}")
 
 @dataclass(frozen=True)
 class StoredImage:
-    """An image that is safely on the disk.
+    """An image that is safely on disk.
 
     Attributes:
         sha256: of its bytes, 64 lower-case hexadecimal digits.
@@ -30,7 +30,7 @@ class StoredImage:
         path: where it lies.
         width: in pixels.
         height: in pixels.
-        data: its bytes, kept until it is accepted: retention may remove an old copy in that very moment.
+        data: its bytes, kept until it is accepted, since retention may remove an old copy at any moment.
     """
 
     sha256: str
@@ -42,7 +42,7 @@ class StoredImage:
 
     @property
     def bytes(self) -> int:
-        """Its size as a file."""
+        """Size of the file."""
         return len(self.data)
 
 
@@ -50,7 +50,7 @@ class Archive:
     """A folder of images.
 
     Args:
-        folder: made where it is missing.
+        folder: created if missing.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -58,21 +58,21 @@ class Archive:
         folder.mkdir(parents=True, exist_ok=True)
         for number in range(
             256
-        ):  # all at once, so that no image ever waits for its folder's name to be flushed
+        ):  # all at once, so that no image ever waits until its folder's name is flushed
             (folder / f"{number:02x}").mkdir(exist_ok=True)
         _flush_folder(folder)
 
     def put(self, data: bytes, suffix: str, width: int, height: int) -> StoredImage:
-        """Keep an image; when this returns, the disk has it whole. Any number may put the same at once.
+        """Store an image; when this returns, all of it is on disk. Several threads may store the same one at once.
 
         Args:
-            data: the file as it came, checked to be an image.
-            suffix: of the format that it is, one of :data:`twinspect.images.formats.IMAGE_SUFFIXES`.
+            data: the file as received, checked to be an image.
+            suffix: of its format, one of :data:`twinspect.images.formats.IMAGE_SUFFIXES`.
             width: in pixels.
             height: in pixels.
 
         Raises:
-            ConfigError: a suffix of no image.
+            ConfigError: the suffix is not one of an image.
             OSError: the disk is full or not writable.
         """
         if suffix not in IMAGE_SUFFIXES:
@@ -80,37 +80,37 @@ class Archive:
                 f"an image's suffix is one of {', '.join(sorted(IMAGE_SUFFIXES))}; got {suffix!r}"
             )
         sha256 = hashlib.sha256(data).hexdigest()
-        image = StoredImage(sha256, suffix, self._place(sha256, suffix), width, height, data)
+        image = StoredImage(sha256, suffix, self._path(sha256, suffix), width, height, data)
         self.restore(image)
         return image
 
     def restore(self, image: StoredImage) -> None:
-        """Write an image again unless it is there as it was put.
+        """Write an image again unless its file is complete.
 
         Raises:
             OSError: the disk is full or not writable.
         """
-        if _size(image.path) != image.bytes:
+        if _file_size(image.path) != image.bytes:
             write_atomically(image.path, image.data)
         _flush_folder(
             image.path.parent
-        )  # also where somebody else wrote it, who may not have come this far yet
+        )  # even if another process wrote it, which may not have flushed it yet
 
     def path(self, sha256: str) -> Path:
-        """Find an image.
+        """Return the path of an image.
 
         Raises:
-            NotStoredError: it is not there (any more), or that is no name of one.
+            NotStoredError: it is not there (any more), or this is not the name of an image.
         """
-        for place in self._places(sha256):
-            if place.is_file():
-                return place
+        for path in self._candidate_paths(sha256):
+            if path.is_file():
+                return path
         raise NotStoredError(
             f"no image {sha256[:64]!r} in the archive; it was never stored, or removed since"
         )
 
     def read(self, sha256: str) -> bytes:
-        """Read an image and check that it is what was put.
+        """Read an image and check that it is unchanged.
 
         Raises:
             NotStoredError: it is not there (any more).
@@ -119,38 +119,36 @@ class Archive:
         path = self.path(sha256)
         data = path.read_bytes()
         if hashlib.sha256(data).hexdigest() != sha256:
-            raise StoreError(
-                f"{path} is not what was stored: the disk is damaged, or somebody changed the file"
-            )
+            raise StoreError(f"{path} is not what was stored: the disk is damaged, or the file was changed")
         return data
 
     def remove(self, sha256: str) -> None:
-        """Delete an image's file, if it is there."""
-        for place in self._places(sha256):
-            place.unlink(missing_ok=True)
+        """Delete an image's file if it exists."""
+        for path in self._candidate_paths(sha256):
+            path.unlink(missing_ok=True)
 
     def files(self) -> Iterator[Path]:
-        """List every file, also those that a crash left half written."""
+        """List every file, including those that a crash left partly written."""
         for folder in sorted(self.folder.iterdir()):
             yield from sorted(folder.iterdir())
 
-    def _place(self, sha256: str, suffix: str) -> Path:
+    def _path(self, sha256: str, suffix: str) -> Path:
         return self.folder / sha256[:2] / f"{sha256}{suffix}"
 
-    def _places(self, sha256: str) -> list[Path]:
+    def _candidate_paths(self, sha256: str) -> list[Path]:
         known = sorted(IMAGE_SUFFIXES) if _NAME.fullmatch(sha256) else []
-        return [self._place(sha256, suffix) for suffix in known]
+        return [self._path(sha256, suffix) for suffix in known]
 
 
-def _size(path: Path) -> int | None:
+def _file_size(path: Path) -> int | None:
     with suppress(FileNotFoundError):
         return path.stat().st_size
     return None
 
 
 def _flush_folder(folder: Path) -> None:
-    """Wait until the disk knows the names in a folder; a file whose name was lost is lost too."""
-    if os.name == "nt":  # its folders cannot be opened, and it flushes names by itself
+    """Wait until the names in a folder are on disk: a file whose name is lost is lost, too."""
+    if os.name == "nt":  # Windows cannot open folders, and flushes names by itself
         return
     handle = os.open(folder, os.O_RDONLY)
     try:

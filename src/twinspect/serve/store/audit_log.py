@@ -1,4 +1,4 @@
-"""The record of changes."""
+"""The audit log: who changed what, when and why."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from sqlalchemy import Connection
 
 
-def note(
+def add_entry(
     connection: Connection,
     at: datetime,
     who: str,
@@ -27,7 +27,7 @@ def note(
     model_id: int | None = None,
     details: Mapping[str, Any] | None = None,
 ) -> None:
-    """Add a row, in the transaction of the change itself: neither is there without the other."""
+    """Add an entry in the transaction of the change itself: neither exists without the other."""
     insert_row(
         connection,
         AUDIT,
@@ -41,8 +41,8 @@ def note(
 
 
 def read(connection: Connection, model_id: int | None, limit: int) -> list[AuditRow]:
-    """Give the newest rows first: those of a model, or all."""
-    wanted = select(AUDIT).order_by(AUDIT.c.id.desc()).limit(limit)
+    """Return the newest entries first: those of a model, or all."""
+    query = select(AUDIT).order_by(AUDIT.c.id.desc()).limit(limit)
     if model_id is not None:
-        wanted = wanted.where(AUDIT.c.model_id == model_id)
-    return [AuditRow(**pick(row, AUDIT)) for row in connection.execute(wanted)]
+        query = query.where(AUDIT.c.model_id == model_id)
+    return [AuditRow(**pick(row, AUDIT)) for row in connection.execute(query)]

@@ -1,4 +1,4 @@
-"""Calibrations: a log that only grows. The newest of a model's weights decides."""
+"""Calibrations: a log that only grows. The newest one of a model's weights is active."""
 
 from __future__ import annotations
 
@@ -21,10 +21,10 @@ if TYPE_CHECKING:
 
 
 def read(connection: Connection, calibration_id: int) -> CalibrationRow:
-    """Find one.
+    """Return a calibration.
 
     Raises:
-        NotStoredError: there is none of this id.
+        NotStoredError: no calibration has this id.
     """
     row = connection.execute(select(CALIBRATIONS).where(CALIBRATIONS.c.id == calibration_id)).first()
     if row is None:
@@ -33,9 +33,9 @@ def read(connection: Connection, calibration_id: int) -> CalibrationRow:
 
 
 def of_model(connection: Connection, model_id: int) -> list[CalibrationRow]:
-    """Give all of a model, of whatever weights, newest first."""
-    own = select(CALIBRATIONS).where(CALIBRATIONS.c.model_id == model_id).order_by(CALIBRATIONS.c.id.desc())
-    return [CalibrationRow(**pick(row, CALIBRATIONS)) for row in connection.execute(own)]
+    """Return all calibrations of a model, of any weights, newest first."""
+    query = select(CALIBRATIONS).where(CALIBRATIONS.c.model_id == model_id).order_by(CALIBRATIONS.c.id.desc())
+    return [CalibrationRow(**pick(row, CALIBRATIONS)) for row in connection.execute(query)]
 
 
 def apply(
@@ -50,7 +50,7 @@ def apply(
     check_reason(who, reason)
     model = models.by_id(connection, model_id, lock=True)
     _check_fresh(model, proposal)
-    record = models.plain(proposal.calibration)
+    record = models.to_json_record(proposal.calibration)
     action = "rate" if proposal.source == "rate" else "recalibrate"
     return _add(
         connection,
@@ -62,7 +62,7 @@ def apply(
         who,
         reason,
         now,
-        proposal.facts(),
+        proposal.to_record(),
     )
 
 
@@ -72,7 +72,7 @@ def roll_back(
     """Make an earlier calibration the active one again, as a new row.
 
     Raises:
-        ConfigError: no reason is given, it is of other weights, or it is active as it is.
+        ConfigError: no reason is given, it is of other weights, or it is active already.
         NotStoredError: the model has no such calibration.
     """
     check_reason(who, reason)
@@ -98,7 +98,7 @@ def _check_fresh(model: ModelRow, proposal: Proposal) -> None:
         raise ConfigError(f"the proposal is of model {proposal.model_id}, not of {model.name!r}")
     if (proposal.parent_id, proposal.weights_sha256) != (model.active_calibration_id, model.weights_sha256):
         raise ConfigError(
-            f"{model.name!r} was recalibrated or replaced since the proposal was made; make a new one and look again"
+            f"{model.name!r} was recalibrated or replaced since the proposal was made; make a new proposal"
         )
 
 
@@ -114,7 +114,7 @@ def _add(
     now: datetime,
     details: dict[str, Any],
 ) -> CalibrationRow:
-    row = insert_row(
+    calibration_id = insert_row(
         connection,
         CALIBRATIONS,
         model_id=model.id,
@@ -126,6 +126,6 @@ def _add(
         parent_id=parent_id,
         record=record,
     )
-    details = {"calibration_id": row, **details}
-    audit_log.note(connection, now, who, action, reason, model_id=model.id, details=details)
-    return read(connection, row)
+    details = {"calibration_id": calibration_id, **details}
+    audit_log.add_entry(connection, now, who, action, reason, model_id=model.id, details=details)
+    return read(connection, calibration_id)

@@ -1,4 +1,4 @@
-"""Opening a database: which kinds there are, what makes each safe for several processes, and how it is updated."""
+"""Opening a database: the supported kinds, what makes each safe for several processes, and its migrations."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ from sqlalchemy.exc import ArgumentError, DBAPIError
 from twinspect.errors import ConfigError, StoreError, optional
 from twinspect.serve.store.schema import VERSION_TABLE
 
-PATIENCE: Final = 60.0
-"""Seconds to wait for other processes that write."""
+LOCK_TIMEOUT: Final = 60.0
+"""Seconds to wait for other writers."""
 MIGRATIONS: Final = Path(__file__).parent / "migrations"
 _UPGRADE_KEY: Final = 0x7477696E
-"""By what processes that open one PostgreSQL database at once wait for each other (``twin`` in ASCII)."""
-_one_at_a_time: Final = threading.Lock()
-"""Alembic keeps what it is doing in a module, so threads take turns."""
+"""Key of the lock by which processes that open one PostgreSQL database take turns (``twin`` in ASCII)."""
+_UPGRADE_LOCK: Final = threading.Lock()
+"""Alembic keeps its state in a module, so threads take turns."""
 
 
 def open_database(url: str) -> Engine:
@@ -34,13 +34,13 @@ def open_database(url: str) -> Engine:
         url: ``sqlite:////var/lib/parts/store.db`` or ``postgresql://user:password@host/name``.
 
     Raises:
-        ConfigError: another kind of database, or no URL.
+        ConfigError: the database is of an unsupported kind, or this is not a URL.
         MissingExtraError: the driver of PostgreSQL is not installed.
-        StoreError: it cannot be reached, is something else, or was written by a newer twinspect.
+        StoreError: it cannot be reached, holds something else, or was written by a newer twinspect.
     """
-    read = _read_url(url)
-    engine = _sqlite(read) if read.get_backend_name() == "sqlite" else _postgresql(read)
-    shown = read.render_as_string(hide_password=True)
+    parsed = _parse_url(url)
+    engine = _sqlite(parsed) if parsed.get_backend_name() == "sqlite" else _postgresql(parsed)
+    shown = parsed.render_as_string(hide_password=True)
     try:
         _upgrade(engine, shown)
     except (DBAPIError, sqlite3.DatabaseError) as error:
@@ -53,54 +53,54 @@ def open_database(url: str) -> Engine:
     return engine
 
 
-def writing(engine: Engine) -> Engine:
-    """Give the same engine for transactions that write: in SQLite they take the lock before they read."""
+def for_writing(engine: Engine) -> Engine:
+    """Return the same engine for writing transactions, which in SQLite take the lock before they read."""
     return engine.execution_options(writes=True)
 
 
-def _read_url(url: str) -> URL:
+def _parse_url(url: str) -> URL:
     kinds = "sqlite:///FILE and postgresql://USER:PASSWORD@HOST/NAME"
     try:
-        read = make_url(url)
+        parsed = make_url(url)
     except ArgumentError as error:  # its message may show a password
-        raise ConfigError(f"that is no URL of a database; there are {kinds}") from error
-    backend, database = read.get_backend_name(), read.database
+        raise ConfigError(f"this is not the URL of a database; supported are {kinds}") from error
+    backend, database = parsed.get_backend_name(), parsed.database
     if backend not in ("sqlite", "postgresql"):
-        raise ConfigError(f"no database of kind {backend!r}; there are {kinds}")
+        raise ConfigError(f"no database of kind {backend!r}; supported are {kinds}")
     if backend == "sqlite" and (not database or database == ":memory:" or database.startswith("file:")):
         raise ConfigError("several threads and processes share the store: give SQLite a file, sqlite:///FILE")
-    return read
+    return parsed
 
 
 def _sqlite(url: URL) -> Engine:
     Path(str(url.database)).parent.mkdir(parents=True, exist_ok=True)
-    engine = create_engine(url, connect_args={"timeout": PATIENCE})
+    engine = create_engine(url, connect_args={"timeout": LOCK_TIMEOUT})
     event.listen(engine, "connect", _prepare_sqlite)
     event.listen(engine, "begin", _begin_sqlite)
     return engine
 
 
 def _prepare_sqlite(connection: Any, _: object) -> None:
-    connection.isolation_level = None  # transactions begin where they are begun, not at the first change
+    connection.isolation_level = None  # transactions begin explicitly, not at the first change
     connection.execute("pragma foreign_keys = on")
-    connection.execute("pragma synchronous = full")  # what was committed survives the loss of power, too
+    connection.execute("pragma synchronous = full")  # commits survive a loss of power
 
 
 def _begin_sqlite(connection: Connection) -> None:
-    # A reader that turns writer fails at once if another wrote meanwhile; who takes the lock first waits in line.
+    # A reader that becomes a writer fails at once if another wrote meanwhile; taking the lock first waits instead.
     writes = connection.get_execution_options().get("writes", False)
     connection.exec_driver_sql("begin immediate" if writes else "begin")
 
 
-def _write_ahead(engine: Engine) -> None:
-    """Let readers go on while one process writes; the file remembers it."""
-    end = time.monotonic() + PATIENCE
-    while not _is_ahead(engine) and time.monotonic() < end:
+def _enable_wal(engine: Engine) -> None:
+    """Switch to write-ahead logging, so that readers go on while one process writes; the file keeps this setting."""
+    end = time.monotonic() + LOCK_TIMEOUT
+    while not _try_enable_wal(engine) and time.monotonic() < end:
         time.sleep(0.05)
 
 
-def _is_ahead(engine: Engine) -> bool:
-    """Ask for the change and say whether it is made; unlike all else it does not wait for others by itself."""
+def _try_enable_wal(engine: Engine) -> bool:
+    """Try to switch, and return whether it worked; unlike other statements this one does not wait for locks."""
     raw = engine.raw_connection()
     try:
         return bool(raw.cursor().execute("pragma journal_mode = wal").fetchone() == ("wal",))
@@ -122,8 +122,8 @@ def _postgresql(url: URL) -> Engine:
 
 def _upgrade(engine: Engine, shown: str) -> None:
     if engine.dialect.name == "sqlite":
-        _write_ahead(engine)
-    with _one_at_a_time, writing(engine).begin() as connection:
+        _enable_wal(engine)
+    with _UPGRADE_LOCK, for_writing(engine).begin() as connection:
         if engine.dialect.name == "postgresql":
             connection.exec_driver_sql(f"select pg_advisory_xact_lock({_UPGRADE_KEY})")
         config = Config()
@@ -133,14 +133,14 @@ def _upgrade(engine: Engine, shown: str) -> None:
             command.upgrade(config, "head")
 
 
-def _is_current(connection: Connection, steps: ScriptDirectory, shown: str) -> bool:
-    found = MigrationContext.configure(
+def _is_current(connection: Connection, migrations: ScriptDirectory, shown: str) -> bool:
+    revision = MigrationContext.configure(
         connection, opts={"version_table": VERSION_TABLE}
     ).get_current_revision()
-    known = [step.revision for step in steps.walk_revisions()]
-    if found is not None and found not in known:
+    known = [migration.revision for migration in migrations.walk_revisions()]
+    if revision is not None and revision not in known:
         raise StoreError(
-            f"the database {shown} is of format {found}, and this twinspect knows {known[0]} at most; "
+            f"the database {shown} is of format {revision}, and this twinspect knows {known[0]} at most; "
             "type: pip install --upgrade twinspect"
         )
-    return found == steps.get_current_head()
+    return revision == migrations.get_current_head()

@@ -1,4 +1,4 @@
-"""Inspections: accepted once, finished once, and what people said of them."""
+"""Inspections: accepted once, finished once, and the feedback on them."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from twinspect.serve.store.records import Finished
 
 LATEST = FEEDBACK.alias("latest")
-"""The newest feedback of an inspection, in :data:`EVERYTHING`."""
+"""The newest feedback on an inspection, in :data:`ALL_TABLES`."""
 _OTHER = FEEDBACK.alias("other")
 _NEWEST = (
     select(func.max(_OTHER.c.id))
@@ -30,9 +30,9 @@ _NEWEST = (
     .correlate(INSPECTIONS)
     .scalar_subquery()
 )
-JUDGED = INSPECTIONS.outerjoin(LATEST, LATEST.c.id == _NEWEST)
-"""Inspections beside what was said of them last."""
-EVERYTHING = JUDGED.join(MODELS, MODELS.c.id == INSPECTIONS.c.model_id).join(
+WITH_FEEDBACK = INSPECTIONS.outerjoin(LATEST, LATEST.c.id == _NEWEST)
+"""Inspections, each with its newest feedback."""
+ALL_TABLES = WITH_FEEDBACK.join(MODELS, MODELS.c.id == INSPECTIONS.c.model_id).join(
     IMAGES, IMAGES.c.sha256 == INSPECTIONS.c.image_sha256
 )
 
@@ -40,19 +40,19 @@ EVERYTHING = JUDGED.join(MODELS, MODELS.c.id == INSPECTIONS.c.model_id).join(
 def accept(
     connection: Connection, archive: Archive, image: StoredImage, now: datetime, values: dict[str, Any]
 ) -> int | None:
-    """Add a queued row, and the image's own.
+    """Add a queued row, and one of the image.
 
     Returns:
-        Its id; ``None`` where its source key is known already.
+        Its id; ``None`` if its source key is known already.
     """
     if _is_known(connection, values["model_id"], values["source_key"]):
         return None
-    _use(connection, image, now)
-    archive.restore(image)  # the row is held now, so retention removes nothing from here on
-    queued = insert_into(connection, INSPECTIONS).values(
+    _touch_image(connection, image, now)
+    archive.restore(image)  # the row is locked now, so retention removes nothing from here on
+    insert = insert_into(connection, INSPECTIONS).values(
         image_sha256=image.sha256, state="queued", accepted_at=now, **values
     )
-    once = queued.on_conflict_do_nothing(index_elements=[INSPECTIONS.c.model_id, INSPECTIONS.c.source_key])
+    once = insert.on_conflict_do_nothing(index_elements=[INSPECTIONS.c.model_id, INSPECTIONS.c.source_key])
     return connection.execute(once.returning(INSPECTIONS.c.id)).scalar()
 
 
@@ -65,15 +65,15 @@ def _is_known(connection: Connection, model_id: int, source_key: str | None) -> 
 
 
 def source_keys(connection: Connection, model_id: int) -> set[str]:
-    """Give every source key of a model."""
+    """Return every source key of a model."""
     keys = select(INSPECTIONS.c.source_key).where(
         INSPECTIONS.c.model_id == model_id, INSPECTIONS.c.source_key.is_not(None)
     )
     return set(connection.execute(keys).scalars())
 
 
-def _use(connection: Connection, image: StoredImage, now: datetime) -> None:
-    """Note that an image is wanted, holding its row until the transaction ends."""
+def _touch_image(connection: Connection, image: StoredImage, now: datetime) -> None:
+    """Record that an image is in use, and lock its row until the transaction ends."""
     row = {
         "sha256": image.sha256,
         "suffix": image.suffix,
@@ -90,15 +90,13 @@ def _use(connection: Connection, image: StoredImage, now: datetime) -> None:
 
 
 def finish(connection: Connection, results: Sequence[Finished], now: datetime) -> int:
-    """Write what became of queued rows; a row that is finished stays as it is.
+    """Write the results of queued rows; a finished row stays as it is.
 
     Returns:
         How many were still queued.
     """
     written = 0
-    for result in sorted(
-        results, key=lambda each: each.id
-    ):  # in one order everywhere, so that nobody deadlocks
+    for result in sorted(results, key=lambda result: result.id):  # in one order, so that nothing deadlocks
         queued = update(INSPECTIONS).where(INSPECTIONS.c.id == result.id, INSPECTIONS.c.state == "queued")
         written += connection.execute(queued.values(scored_at=now, **_values(result))).rowcount
     return written
@@ -107,7 +105,7 @@ def finish(connection: Connection, results: Sequence[Finished], now: datetime) -
 def _values(result: Finished) -> dict[str, Any]:
     error = result.error
     if error is None and (result.score is None or not math.isfinite(result.score)):
-        error = f"the model's score is no finite number: {result.score}"
+        error = f"the model's score is not a finite number: {result.score}"
     if error is not None:
         return {"state": "failed", "error": error, "milliseconds": result.milliseconds}
     return {
@@ -118,66 +116,66 @@ def _values(result: Finished) -> dict[str, Any]:
         "p_value": result.p_value,
         "is_anomalous": result.is_anomalous,
         "milliseconds": result.milliseconds,
-        "looks": _finite(result.looks),
+        "statistics": _finite_values(result.statistics),
     }
 
 
-def _finite(looks: Mapping[str, float] | None) -> dict[str, float] | None:
-    """JSON has no other numbers."""
-    if looks is None:
+def _finite_values(statistics: Mapping[str, float] | None) -> dict[str, float] | None:
+    """Leave out what JSON has no numbers for."""
+    if statistics is None:
         return None
-    return {name: float(value) for name, value in looks.items() if math.isfinite(value)}
+    return {name: float(value) for name, value in statistics.items() if math.isfinite(value)}
 
 
 def read(connection: Connection, inspection_id: int) -> InspectionRow:
-    """Find one.
+    """Return an inspection.
 
     Raises:
-        NotStoredError: there is none of this id.
+        NotStoredError: no inspection has this id.
     """
-    found = rows(connection, everything().where(INSPECTIONS.c.id == inspection_id))
-    if not found:
+    rows = fetch(connection, select_inspections().where(INSPECTIONS.c.id == inspection_id))
+    if not rows:
         raise NotStoredError(f"no inspection of id {inspection_id}; GET /v1/inspections lists them")
-    return found[0]
+    return rows[0]
 
 
 def queued(connection: Connection, model_id: int) -> list[InspectionRow]:
-    """Give those of a model that wait, first come first."""
-    own: tuple[ColumnElement[bool], ...] = (
+    """Return the queued inspections of a model, oldest first."""
+    where: tuple[ColumnElement[bool], ...] = (
         INSPECTIONS.c.model_id == model_id,
         INSPECTIONS.c.state == "queued",
     )
-    return rows(connection, everything().where(*own).order_by(INSPECTIONS.c.id))
+    return fetch(connection, select_inspections().where(*where).order_by(INSPECTIONS.c.id))
 
 
-def everything() -> Select[Any]:
-    """Begin a query whose rows :func:`rows` understands."""
-    return select(INSPECTIONS, MODELS.c.name, IMAGES, LATEST).select_from(EVERYTHING)
+def select_inspections() -> Select[Any]:
+    """Begin a query for :func:`fetch`."""
+    return select(INSPECTIONS, MODELS.c.name, IMAGES, LATEST).select_from(ALL_TABLES)
 
 
-def rows(connection: Connection, query: Select[Any]) -> list[InspectionRow]:
-    """Run such a query."""
-    return [_row(row) for row in connection.execute(query)]
+def fetch(connection: Connection, query: Select[Any]) -> list[InspectionRow]:
+    """Run a query that begins with :func:`select_inspections`."""
+    return [_to_record(row) for row in connection.execute(query)]
 
 
-def _row(row: Row[Any]) -> InspectionRow:
-    own = pick(row, INSPECTIONS)
-    del own["image_sha256"]
+def _to_record(row: Row[Any]) -> InspectionRow:
+    columns = pick(row, INSPECTIONS)
+    del columns["image_sha256"]
     image = {name: value for name, value in pick(row, IMAGES).items() if name != "used_at"}
-    said = pick(row, LATEST)
-    feedback = FeedbackRow(**said) if said["id"] is not None else None
+    latest = pick(row, LATEST)
+    feedback = FeedbackRow(**latest) if latest["id"] is not None else None
     model = row._mapping[MODELS.c.name]  # noqa: SLF001 - a public name
-    return InspectionRow(**own, model=model, image=ImageRow(**image), feedback=feedback)
+    return InspectionRow(**columns, model=model, image=ImageRow(**image), feedback=feedback)
 
 
 def add_feedback(
     connection: Connection, inspection_id: int, verdict: str, comment: str, who: str, now: datetime
 ) -> FeedbackRow:
-    """Add what somebody says of an inspection.
+    """Add a person's verdict on an inspection.
 
     Raises:
-        ConfigError: no such verdict.
-        NotStoredError: no such inspection.
+        ConfigError: the verdict does not exist.
+        NotStoredError: no inspection has this id.
     """
     if verdict not in get_args(Verdict):
         raise unknown_name("verdict", verdict, get_args(Verdict))
@@ -189,6 +187,6 @@ def add_feedback(
         "created_at": now,
         "created_by": who,
     }
-    row = insert_row(connection, FEEDBACK, **values)
-    found = connection.execute(select(FEEDBACK).where(FEEDBACK.c.id == row)).one()
-    return FeedbackRow(**pick(found, FEEDBACK))
+    feedback_id = insert_row(connection, FEEDBACK, **values)
+    row = connection.execute(select(FEEDBACK).where(FEEDBACK.c.id == feedback_id)).one()
+    return FeedbackRow(**pick(row, FEEDBACK))

@@ -33,34 +33,34 @@ _ACTIVE = (
 
 
 def by_name(connection: Connection, name: str) -> ModelRow:
-    """Find a model.
+    """Return a model.
 
     Raises:
-        NotStoredError: there is none of this name; says which there are.
+        NotStoredError: no model has this name; the message lists those that exist.
     """
-    found = _read(connection, MODELS.c.name == name)
-    if not found:
+    models = _read(connection, MODELS.c.name == name)
+    if not models:
         known = connection.execute(select(MODELS.c.name)).scalars()
         raise NotStoredError(str(unknown_name("model", name, known)))
-    return found[0]
+    return models[0]
 
 
 def by_id(connection: Connection, model_id: int, *, lock: bool = False) -> ModelRow:
-    """Find a model, keeping others from changing it until the transaction ends if wanted.
+    """Return a model; with ``lock``, nobody else can change it until the transaction ends.
 
     Raises:
-        NotStoredError: there is none of this id.
+        NotStoredError: no model has this id.
     """
     if lock:  # before reading: what is read afterwards nobody can change
         connection.execute(select(MODELS.c.id).where(MODELS.c.id == model_id).with_for_update())
-    found = _read(connection, MODELS.c.id == model_id)
-    if not found:
+    models = _read(connection, MODELS.c.id == model_id)
+    if not models:
         raise NotStoredError(f"no model of id {model_id}; GET /v1/models lists them")
-    return found[0]
+    return models[0]
 
 
 def read_all(connection: Connection) -> list[ModelRow]:
-    """Give all, by name."""
+    """Return all models, by name."""
     return _read(connection)
 
 
@@ -72,14 +72,14 @@ def register(
     now: datetime,
     who: str,
 ) -> ModelRow:
-    """Note a model as its folder is now, and its calibration unless the folder showed the same last time."""
+    """Record a model as its folder is now, and its calibration unless the folder had the same one last time."""
     insert = insert_into(connection, MODELS).values(name=name, added_at=now, **facts)
-    # An update even where nothing differs: it holds the row until the transaction ends.
-    named = insert.on_conflict_do_update(index_elements=[MODELS.c.name], set_=facts).returning(MODELS.c.id)
-    model_id = int(connection.execute(named).scalar_one())
-    weights, record = facts["weights_sha256"], plain(calibration)
-    if _last_shown(connection, model_id, weights) != record:
-        row = insert_row(
+    # An update even where nothing differs: it locks the row until the transaction ends.
+    upsert = insert.on_conflict_do_update(index_elements=[MODELS.c.name], set_=facts).returning(MODELS.c.id)
+    model_id = int(connection.execute(upsert).scalar_one())
+    weights, record = facts["weights_sha256"], to_json_record(calibration)
+    if _last_from_folder(connection, model_id, weights) != record:
+        calibration_id = insert_row(
             connection,
             CALIBRATIONS,
             model_id=model_id,
@@ -88,39 +88,39 @@ def register(
             created_by=who,
             reason="as the model folder has it",
             source="bundle",
-            parent_id=_newest(connection, model_id, weights),
+            parent_id=_newest_calibration(connection, model_id, weights),
             record=record,
         )
-        details = {"calibration_id": row, **facts}
-        audit_log.note(
+        details = {"calibration_id": calibration_id, **facts}
+        audit_log.add_entry(
             connection, now, who, "bundle", "as the model folder has it", model_id=model_id, details=details
         )
     return by_id(connection, model_id)
 
 
-def plain(calibration: Calibration) -> dict[str, Any]:
-    """Give a calibration's record as it comes back from JSON."""
+def to_json_record(calibration: Calibration) -> dict[str, Any]:
+    """Return a calibration's record as JSON gives it back, to compare it with a stored one."""
     record: dict[str, Any] = json.loads(json.dumps(calibration.to_record(), allow_nan=False))
     return record
 
 
-def _last_shown(connection: Connection, model_id: int, weights: str) -> dict[str, Any] | None:
-    """Give what the folder with these weights had last time, whatever was decided here since."""
-    shown = _of_weights(model_id, weights).where(CALIBRATIONS.c.source == "bundle")
-    row = connection.execute(shown.with_only_columns(CALIBRATIONS.c.record).limit(1)).first()
+def _last_from_folder(connection: Connection, model_id: int, weights: str) -> dict[str, Any] | None:
+    """Return what the folder with these weights had last time, whichever calibration was activated here since."""
+    from_folder = _select_calibrations(model_id, weights).where(CALIBRATIONS.c.source == "bundle")
+    row = connection.execute(from_folder.with_only_columns(CALIBRATIONS.c.record).limit(1)).first()
     return None if row is None else dict(row[0])
 
 
-def _newest(connection: Connection, model_id: int, weights: str) -> int | None:
-    row = connection.execute(_of_weights(model_id, weights).limit(1)).first()
+def _newest_calibration(connection: Connection, model_id: int, weights: str) -> int | None:
+    row = connection.execute(_select_calibrations(model_id, weights).limit(1)).first()
     return None if row is None else int(row[0])
 
 
-def _of_weights(model_id: int, weights: str) -> Select[Any]:
-    own = (CALIBRATIONS.c.model_id == model_id, CALIBRATIONS.c.weights_sha256 == weights)
-    return select(CALIBRATIONS.c.id).where(*own).order_by(CALIBRATIONS.c.id.desc())
+def _select_calibrations(model_id: int, weights: str) -> Select[Any]:
+    where = (CALIBRATIONS.c.model_id == model_id, CALIBRATIONS.c.weights_sha256 == weights)
+    return select(CALIBRATIONS.c.id).where(*where).order_by(CALIBRATIONS.c.id.desc())
 
 
 def _read(connection: Connection, *where: ColumnElement[bool]) -> list[ModelRow]:
-    wanted = select(MODELS, _ACTIVE).where(*where).order_by(MODELS.c.name)
-    return [ModelRow(**row._mapping) for row in connection.execute(wanted)]  # noqa: SLF001 - a public name
+    query = select(MODELS, _ACTIVE).where(*where).order_by(MODELS.c.name)
+    return [ModelRow(**row._mapping) for row in connection.execute(query)]  # noqa: SLF001 - a public name

@@ -1,4 +1,4 @@
-"""Looking back: inspections by what they are, a page at a time."""
+"""Search: inspections that match a filter, a page at a time."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Final, Literal
 from sqlalchemy import and_, func, or_, select
 
 from twinspect.errors import ConfigError, unknown_name
-from twinspect.serve.store.inspections import EVERYTHING, LATEST, everything, rows
+from twinspect.serve.store.inspections import ALL_TABLES, LATEST, fetch, select_inspections
 from twinspect.serve.store.schema import IMAGES, INSPECTIONS, MODELS
 
 if TYPE_CHECKING:
@@ -20,12 +20,12 @@ if TYPE_CHECKING:
 
     from twinspect.serve.store.records import InspectionRow, Source
 
-MOST: Final = 1000
-"""Rows of one page."""
+MAX_PAGE_ROWS: Final = 1000
+"""Upper limit of the rows of one page."""
 
 
-def _begins(column: ColumnElement[Any], text: str) -> ColumnElement[bool]:
-    """Compare a beginning as it is written: LIKE takes small letters for capital ones in SQLite."""
+def _starts_with(column: ColumnElement[Any], text: str) -> ColumnElement[bool]:
+    """Compare a prefix with case; LIKE ignores case in SQLite."""
     return func.substr(column, 1, len(text)) == text
 
 
@@ -45,7 +45,7 @@ _FEEDBACK: Final[Mapping[str, ColumnElement[bool]]] = {
         and_(LATEST.c.verdict == "defect", INSPECTIONS.c.is_anomalous.is_(False)),
     ),
 }
-_OTHERS: Final[Mapping[str, Callable[..., ColumnElement[bool]]]] = {
+_CONDITIONS: Final[Mapping[str, Callable[..., ColumnElement[bool]]]] = {
     "model": lambda value: MODELS.c.name == value,
     "category": lambda value: INSPECTIONS.c.category == value,
     "since": lambda value: INSPECTIONS.c.accepted_at >= value,
@@ -53,26 +53,26 @@ _OTHERS: Final[Mapping[str, Callable[..., ColumnElement[bool]]]] = {
     "name_contains": lambda value: INSPECTIONS.c.name.icontains(value, autoescape=True),
     "image_sha256": lambda value: IMAGES.c.sha256 == value,
     "source": lambda value: INSPECTIONS.c.source == value,
-    "folder": lambda value: _begins(INSPECTIONS.c.source_key, value.rstrip(os.sep) + os.sep),
+    "folder": lambda value: _starts_with(INSPECTIONS.c.source_key, value.rstrip(os.sep) + os.sep),
 }
 
 
 @dataclass(frozen=True)
 class Filter:
-    """Which inspections are wanted; ``None`` leaves a question out.
+    """Which inspections to find; ``None`` stands for any.
 
     Attributes:
-        model: by name.
-        decision: what the detector said.
-        feedback: what was said of it last; ``none`` where nothing was, ``disagree`` where it contradicts the
+        model: the model's name.
+        decision: of the detector; ``failed`` where there is none.
+        feedback: the newest verdict; ``none`` for those without feedback, ``disagree`` where it contradicts the
             decision.
         category: exactly this one; empty for those without.
         since: accepted at or after.
         until: accepted before.
-        name_contains: a part of the name; small and capital letters (of ASCII in SQLite) are the same.
+        name_contains: a part of the name, in any case (in SQLite for ASCII letters only).
         image_sha256: of this image.
-        source: where it came from.
-        folder: it arrived in this watched folder, an absolute path, or below.
+        source: where the image came from.
+        folder: the image arrived in this watched folder, an absolute path, or below it.
     """
 
     model: str | None = None
@@ -87,7 +87,7 @@ class Filter:
     folder: str | None = None
 
     def __post_init__(self) -> None:
-        """Refuse names that are not known, and times without a zone."""
+        """Refuse unknown values, and times without a zone."""
         for kind, value, known in (
             ("decision", self.decision, _DECISIONS),
             ("feedback", self.feedback, _FEEDBACK),
@@ -99,19 +99,23 @@ class Filter:
                 raise ConfigError(f"{name} needs a zone, for instance {at.isoformat()}+00:00")
 
     def where(self) -> list[ColumnElement[bool]]:
-        """Say it in SQL, over :data:`EVERYTHING`."""
-        found = [of(value) for name, of in _OTHERS.items() if (value := getattr(self, name)) is not None]
-        found += [_DECISIONS[self.decision]] if self.decision else []
-        return found + ([_FEEDBACK[self.feedback]] if self.feedback else [])
+        """Return the conditions in SQL, over :data:`ALL_TABLES`."""
+        conditions = [
+            condition(value)
+            for name, condition in _CONDITIONS.items()
+            if (value := getattr(self, name)) is not None
+        ]
+        conditions += [_DECISIONS[self.decision]] if self.decision else []
+        return conditions + ([_FEEDBACK[self.feedback]] if self.feedback else [])
 
 
 @dataclass(frozen=True)
 class Page:
-    """A part of what was found, newest first.
+    """A part of the matching inspections, newest first.
 
     Attributes:
-        next: ``after`` of the page that follows, or ``None`` at the end.
-        total: how many there are in all at this moment.
+        next: ``after`` of the following page; ``None`` on the last one.
+        total: how many inspections match at this moment.
     """
 
     rows: tuple[InspectionRow, ...]
@@ -119,25 +123,25 @@ class Page:
     total: int
 
 
-def search(connection: Connection, wanted: Filter, after: int | None, limit: int) -> Page:
+def search(connection: Connection, criteria: Filter, after: int | None, limit: int) -> Page:
     """Find inspections, newest first; rows that are added meanwhile move nothing on later pages.
 
     Args:
         connection: of a transaction.
-        wanted: which.
-        after: the id that the page before ended with; ``None`` for the first page.
-        limit: rows of a page, 1 to :data:`MOST`.
+        criteria: which inspections to find.
+        after: the last id of the previous page; ``None`` for the first page.
+        limit: rows of a page, 1 to :data:`MAX_PAGE_ROWS`.
 
     Raises:
-        ConfigError: another limit.
+        ConfigError: the limit is out of range.
     """
-    if not 1 <= limit <= MOST:
-        raise ConfigError(f"a page has 1 to {MOST} rows, got limit={limit}")
-    where = wanted.where()
-    total = connection.execute(select(func.count()).select_from(EVERYTHING).where(*where)).scalar_one()
+    if not 1 <= limit <= MAX_PAGE_ROWS:
+        raise ConfigError(f"a page has 1 to {MAX_PAGE_ROWS} rows, got limit={limit}")
+    where = criteria.where()
+    total = connection.execute(select(func.count()).select_from(ALL_TABLES).where(*where)).scalar_one()
     if after is not None:
         where.append(INSPECTIONS.c.id < after)
-    query = everything().where(*where).order_by(INSPECTIONS.c.id.desc()).limit(limit + 1)
-    found = rows(connection, query)
-    page = tuple(found[:limit])
-    return Page(page, page[-1].id if len(found) > limit else None, int(total))
+    query = select_inspections().where(*where).order_by(INSPECTIONS.c.id.desc()).limit(limit + 1)
+    rows = fetch(connection, query)
+    page = tuple(rows[:limit])
+    return Page(page, page[-1].id if len(rows) > limit else None, int(total))

@@ -1,10 +1,10 @@
-"""What recalibration would do, before anybody does it.
+"""Recalibration proposals: another calibration and its effects, before anything is changed.
 
-Split-conformal ranking promises a rate for images that are exchangeable with those it ranks among: drawn alike, and
-looked at or left out for no reason that has to do with their score. Feedback rarely is like that. Who confirms mostly
-what was flagged hands over high scores, and the threshold comes out too high; who confirms only what looks clean
-hands over low ones, and it comes out too low. Nothing in the scores can prove a sample fair, so a proposal tests for
-what would show that it is not, and says in words what the promise then is worth.
+Split-conformal ranking promises a rate for images that are exchangeable with the calibration images: sampled alike,
+and selected independently of their score. Feedback rarely is. Confirming mostly flagged images selects high scores,
+and the threshold comes out too high; confirming only images that look clean selects low scores, and it comes out too
+low. Scores alone cannot prove a sample unbiased, so a proposal tests for signs of bias, and its warnings say what the
+promise is worth if there are any.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from sqlalchemy import select
 from twinspect.calibration.conformal import Calibration, check_rate
 from twinspect.errors import unknown_name
 from twinspect.serve.store import calibrations, series
-from twinspect.serve.store.inspections import JUDGED, LATEST
+from twinspect.serve.store.inspections import LATEST, WITH_FEEDBACK
 from twinspect.serve.store.records import Proposal, Use
 from twinspect.serve.store.schema import INSPECTIONS
 
@@ -32,14 +32,14 @@ if TYPE_CHECKING:
     from twinspect.serve.store.records import ModelRow
 
 RECENT: Final = 1000
-"""Of so many of the newest decisions a proposal says how many would change."""
-_MARK: Final = "image:"
-"""Begins the name of a calibration image that came from feedback; its sha256 follows."""
+"""The number of newest decisions in which a proposal counts changes."""
+_NAME_PREFIX: Final = "image:"
+"""Prefix of the name of a calibration image that came from feedback, before its sha256."""
 
 
 @dataclass(frozen=True)
-class _Image:
-    """An image that somebody judged, by its newest verdict wherever the same bytes were inspected."""
+class _ReviewedImage:
+    """An image with feedback, by the newest verdict on any inspection of the same bytes."""
 
     name: str
     verdict: str
@@ -52,28 +52,28 @@ class _Image:
 def propose(
     connection: Connection, model: ModelRow, use: Use, rate: float | None, since: datetime | None
 ) -> Proposal:
-    """Work out a new calibration; nothing is changed.
+    """Compute a new calibration; nothing is changed.
 
     Raises:
-        CalibrationError: these images cannot promise that rate; says what they can.
-        ConfigError: no such use, or no rate.
+        CalibrationError: these images cannot promise that rate; the message says which rate they can.
+        ConfigError: the use does not exist, or the rate is not between 0 and 1.
     """
     if use not in get_args(Use):
         raise unknown_name("use", use, get_args(Use))
     active = calibrations.read(connection, model.active_calibration_id).calibration
     rate = active.false_alarm_rate if rate is None else check_rate(rate)
-    judged = _judged(connection, model)
-    good = [each for each in judged if _is_usable(each, model, since)] if use != "calibration" else []
+    reviewed = _reviewed_images(connection, model)
+    good = [image for image in reviewed if _is_usable(image, model, since)] if use != "calibration" else []
     old = {
         "calibration": _entries(active),
         "confirmed": [],
-        "confirmed+calibration": _kept(active, judged, good),
+        "confirmed+calibration": _remaining(active, reviewed, good),
     }[use]
     calibration = _calibration(
         active, old + _confirmed(good), rate, "split" if use == "confirmed" else active.kind
     )
     recent = series.newest(connection, model, None, RECENT)
-    was, will = (decisions(each, recent.scores, recent.categories) for each in (active, calibration))
+    before, after = (decisions(by, recent.scores, recent.categories) for by in (active, calibration))
     return Proposal(
         model_id=model.id,
         parent_id=model.active_calibration_id,
@@ -85,22 +85,22 @@ def propose(
         threshold=(active.threshold, calibration.threshold),
         false_alarm_rate=(active.false_alarm_rate, rate),
         recent=len(recent),
-        to_anomalous=_numbers(recent.ids[will & ~was]),
-        to_good=_numbers(recent.ids[was & ~will]),
-        warnings=_warnings(use, active, calibration, judged, good, old, model),
+        to_anomalous=_to_ints(recent.ids[after & ~before]),
+        to_good=_to_ints(recent.ids[before & ~after]),
+        warnings=_warnings(use, active, calibration, reviewed, good, old, model),
     )
 
 
 def decisions(
     calibration: Calibration, scores: NDArray[np.float64], categories: Sequence[str]
 ) -> NDArray[np.bool_]:
-    """Decide for scores, (N,), each within its own category where that has a threshold of its own."""
+    """Decide for scores, (N,), by the threshold of each one's category if it has its own."""
     thresholds = {name: calibration.of(name).threshold for name in set(categories)}
     return np.asarray(scores > np.array([thresholds[name] for name in categories]), dtype=np.bool_)
 
 
-def _judged(connection: Connection, model: ModelRow) -> list[_Image]:
-    """Every image of a model that was judged, each once: what was sent twice is one image, not two."""
+def _reviewed_images(connection: Connection, model: ModelRow) -> list[_ReviewedImage]:
+    """Return every image of a model with feedback, each once: what was sent twice is one image, not two."""
     query = (
         select(
             INSPECTIONS.c.image_sha256,
@@ -110,18 +110,20 @@ def _judged(connection: Connection, model: ModelRow) -> list[_Image]:
             INSPECTIONS.c.weights_sha256,
             INSPECTIONS.c.accepted_at,
         )
-        .select_from(JUDGED)
+        .select_from(WITH_FEEDBACK)
         .where(INSPECTIONS.c.model_id == model.id, LATEST.c.id.is_not(None))
         .order_by(LATEST.c.id)
     )
-    found = {row[0]: _Image(f"{_MARK}{row[0]}", *row[1:]) for row in connection.execute(query)}
-    return list(found.values())
+    images = {
+        row[0]: _ReviewedImage(f"{_NAME_PREFIX}{row[0]}", *row[1:]) for row in connection.execute(query)
+    }
+    return list(images.values())
 
 
-def _is_usable(image: _Image, model: ModelRow, since: datetime | None) -> bool:
-    """Take images confirmed good whose scores the present weights made; nothing is scored again for this."""
-    is_own = image.score is not None and image.weights_sha256 == model.weights_sha256
-    return image.verdict == "good" and is_own and (since is None or image.accepted_at >= since)
+def _is_usable(image: _ReviewedImage, model: ModelRow, since: datetime | None) -> bool:
+    """Tell whether an image is confirmed good and scored by the current weights; nothing is scored again for this."""
+    is_comparable = image.score is not None and image.weights_sha256 == model.weights_sha256
+    return image.verdict == "good" and is_comparable and (since is None or image.accepted_at >= since)
 
 
 _Entry = tuple[float, str, str]
@@ -134,20 +136,22 @@ def _entries(calibration: Calibration) -> list[_Entry]:
     return list(zip(*parts, strict=True))
 
 
-def _kept(active: Calibration, judged: Iterable[_Image], good: Iterable[_Image]) -> list[_Entry]:
-    """Leave out of the old images those that were called otherwise since, and those that come in anew."""
-    gone = {each.name for each in judged if each.verdict != "good"} | {each.name for each in good}
-    return [entry for entry in _entries(active) if entry[1] not in gone]
+def _remaining(
+    active: Calibration, reviewed: Iterable[_ReviewedImage], good: Iterable[_ReviewedImage]
+) -> list[_Entry]:
+    """Leave out calibration images that are no longer confirmed good, and those that are added anew."""
+    left_out = {image.name for image in reviewed if image.verdict != "good"} | {image.name for image in good}
+    return [entry for entry in _entries(active) if entry[1] not in left_out]
 
 
-def _confirmed(good: Iterable[_Image]) -> list[_Entry]:
-    return [(float(each.score or 0.0), each.name, each.category) for each in good]
+def _confirmed(good: Iterable[_ReviewedImage]) -> list[_Entry]:
+    return [(float(image.score or 0.0), image.name, image.category) for image in good]
 
 
 def _calibration(
     active: Calibration, entries: Sequence[_Entry], rate: float, kind: Literal["split", "cv"]
 ) -> Calibration:
-    """Rank among these images; colours and whether categories count stay as they are."""
+    """Calibrate on these images; the range of the maps, and whether categories count, stay as they are."""
     scores, names, categories = zip(*entries, strict=True) if entries else ((), (), ())
     return Calibration(scores, rate, kind, active.map_range, names, categories if active.categories else ())
 
@@ -156,48 +160,50 @@ def _warnings(
     use: Use,
     active: Calibration,
     calibration: Calibration,
-    judged: Iterable[_Image],
-    good: Sequence[_Image],
+    reviewed: Iterable[_ReviewedImage],
+    good: Sequence[_ReviewedImage],
     old: Sequence[_Entry],
     model: ModelRow,
 ) -> tuple[str, ...]:
     # scipy.stats takes a second to import, and a server starts without it.
     from twinspect.serve.store import recalibration_checks  # noqa: PLC0415
 
-    found = [_doubted(active, judged)] if use != "confirmed+calibration" else []
+    warnings = [_withdrawn(active, reviewed)] if use != "confirmed+calibration" else []
     if good:
-        scores = np.array([each.score for each in good])
-        flagged = int(decisions(active, scores, [each.category for each in good]).sum())
-        found += [
+        scores = np.array([image.score for image in good])
+        flagged = int(decisions(active, scores, [image.category for image in good]).sum())
+        warnings += [
             recalibration_checks.flagged(active, len(good), flagged),
             recalibration_checks.lost_categories(active, calibration),
         ]
-        found += [recalibration_checks.mixed([each[0] for each in old], scores)] if old else []
+        warnings += [recalibration_checks.mixed([entry[0] for entry in old], scores)] if old else []
     if use != "calibration":
-        found += [_other_weights(judged, model), recalibration_checks.suspects(calibration)]
-    return tuple(each for each in found if each)
+        warnings += [_other_weights(reviewed, model), recalibration_checks.suspects(calibration)]
+    return tuple(warning for warning in warnings if warning)
 
 
-def _doubted(active: Calibration, judged: Iterable[_Image]) -> str:
-    bad = {each.name for each in judged if each.verdict != "good"} & set(active.names)
+def _withdrawn(active: Calibration, reviewed: Iterable[_ReviewedImage]) -> str:
+    withdrawn = {image.name for image in reviewed if image.verdict != "good"} & set(active.names)
     return (
-        f"{len(bad)} of the images of the active calibration are no longer confirmed good; "
+        f"{len(withdrawn)} of the images of the active calibration are no longer confirmed good; "
         "use confirmed+calibration to leave them out"
-        if bad
+        if withdrawn
         else ""
     )
 
 
-def _other_weights(judged: Iterable[_Image], model: ModelRow) -> str:
+def _other_weights(reviewed: Iterable[_ReviewedImage], model: ModelRow) -> str:
     other = [
-        each for each in judged if each.verdict == "good" and each.weights_sha256 != model.weights_sha256
+        image
+        for image in reviewed
+        if image.verdict == "good" and image.weights_sha256 != model.weights_sha256
     ]
     return (
-        f"{len(other)} images confirmed good are left out: other weights scored them, and such scores do not compare"
+        f"{len(other)} images confirmed good are left out: other weights scored them, so scores are not comparable"
         if other
         else ""
     )
 
 
-def _numbers(ids: NDArray[np.int64]) -> tuple[int, ...]:
-    return tuple(int(each) for each in ids)
+def _to_ints(ids: NDArray[np.int64]) -> tuple[int, ...]:
+    return tuple(int(number) for number in ids)

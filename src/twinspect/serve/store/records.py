@@ -1,4 +1,4 @@
-"""What the store gives out and takes in: plain frozen values, never tied to a database."""
+"""What the store takes and returns: plain frozen values, never bound to a database connection."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 Source = Literal["api", "web", "watch"]
 State = Literal["queued", "done", "failed"]
 Verdict = Literal["good", "defect", "unsure"]
-Origin = Literal["bundle", "confirmed", "rate", "rollback"]
+CalibrationSource = Literal["bundle", "confirmed", "rate", "rollback"]
 
 
 @dataclass(frozen=True)
@@ -23,11 +23,11 @@ class ModelRow:
     """A model that was served at least once.
 
     Attributes:
-        name: by which clients ask for it; unique.
+        name: what clients call it; unique.
         path: its folder when it was last registered.
-        weights_sha256: of what scores; scores of other weights are never compared with its own.
-        method: how it works, as :attr:`twinspect.inference.base_detector.BaseDetector.method`.
-        runtime: what it scores with: ``torch``, or the name of an export.
+        weights_sha256: of the weights that score; scores of different weights are never compared.
+        method: the name of its method, see :attr:`twinspect.inference.base_detector.BaseDetector.method`.
+        runtime: ``torch``, or the name of the export that scores.
         active_calibration_id: the newest calibration of these weights.
         added_at: when it was first registered, UTC.
     """
@@ -44,13 +44,13 @@ class ModelRow:
 
 @dataclass(frozen=True)
 class CalibrationRow:
-    """A calibration as it decided, or decides; never changed and never removed.
+    """A calibration, active or past; never changed and never removed.
 
     Attributes:
         weights_sha256: of the model whose scores it holds.
-        source: ``bundle``, as the model folder had it; ``confirmed``, from feedback; ``rate``, the same scores at
-            another rate; ``rollback``, an earlier one again.
-        parent_id: for a rollback the calibration it repeats, otherwise the one that was active before, if any.
+        source: ``bundle``, from the model folder; ``confirmed``, from feedback; ``rate``, the same scores at
+            another rate; ``rollback``, a repeated earlier one.
+        parent_id: for a rollback the calibration it repeats, otherwise the one active before, if any.
         record: :meth:`twinspect.calibration.conformal.Calibration.to_record`.
     """
 
@@ -60,13 +60,13 @@ class CalibrationRow:
     created_at: datetime
     created_by: str
     reason: str
-    source: Origin
+    source: CalibrationSource
     parent_id: int | None
     record: dict[str, Any]
 
     @cached_property
     def calibration(self) -> Calibration:
-        """What ranks and decides."""
+        """The calibration itself."""
         return Calibration.from_record(self.record)
 
 
@@ -81,7 +81,7 @@ class ImageRow:
         width: in pixels.
         height: in pixels.
         stored_at: when it was last written to the archive, UTC.
-        removed_at: when retention removed the file, or ``None`` while it is there.
+        removed_at: when retention removed the file; ``None`` while it exists.
     """
 
     sha256: str
@@ -95,7 +95,7 @@ class ImageRow:
 
 @dataclass(frozen=True)
 class FeedbackRow:
-    """What somebody said of an inspection; the newest row of an inspection counts."""
+    """A person's verdict on an inspection; the newest one of an inspection counts."""
 
     id: int
     inspection_id: int
@@ -111,20 +111,20 @@ class InspectionRow:
 
     Attributes:
         model: the model's name.
-        image: what the archive knows of it.
+        image: its row in the archive.
         name: as the client called it; never used as a path.
-        category: what it shows, or empty.
-        source_key: what a watched file is told apart by, or ``None``.
-        state: ``queued`` until it is scored; ``failed`` where that was impossible, and ``error`` says why.
+        category: what it shows; empty if unknown.
+        source_key: identifies a watched file; otherwise ``None``.
+        state: ``queued`` until it is scored; ``failed`` where that was impossible, for the reason in ``error``.
         scored_at: ``None`` while queued, like everything below it.
-        weights_sha256: of what scored it.
+        weights_sha256: of the weights that scored it.
         calibration_id: the calibration that decided.
         score: raw and unbounded, higher is more anomalous.
         p_value: its rank among the calibration's images, in (0, 1].
         is_anomalous: the decision.
-        milliseconds: that scoring took.
-        looks: what describes the image's appearance, by name, for drift.
-        feedback: the newest, if there is any.
+        milliseconds: how long scoring took.
+        statistics: of the image's appearance, by name, for drift.
+        feedback: the newest, if any.
     """
 
     id: int
@@ -145,12 +145,12 @@ class InspectionRow:
     is_anomalous: bool | None
     milliseconds: float | None
     error: str | None
-    looks: dict[str, float] | None
+    statistics: dict[str, float] | None
     feedback: FeedbackRow | None
 
     @property
     def image_sha256(self) -> str:
-        """By what the archive names the image."""
+        """The image's name in the archive."""
         return self.image.sha256
 
 
@@ -160,9 +160,9 @@ class Finished:
 
     Attributes:
         id: of the inspection.
-        error: why it could not be scored; then it is ``failed`` and needs no other value. A score that is no finite
-            number fails likewise.
-        looks: by name; values that are no finite numbers are left out.
+        error: why it could not be scored; then it is ``failed`` and needs no other value. A score that is not finite
+            is a failure, too.
+        statistics: of the image's appearance, by name; values that are not finite are left out.
     """
 
     id: int
@@ -173,15 +173,15 @@ class Finished:
     is_anomalous: bool | None = None
     milliseconds: float | None = None
     error: str | None = None
-    looks: Mapping[str, float] | None = None
+    statistics: Mapping[str, float] | None = None
 
 
 @dataclass(frozen=True)
 class AuditRow:
-    """Something that somebody changed: who, when, why.
+    """A change: who made it, when and why.
 
     Attributes:
-        action: ``bundle``, ``recalibrate``, ``rate``, ``rollback``, ``retention``, or what a caller noted.
+        action: ``bundle``, ``recalibrate``, ``rate``, ``rollback``, ``retention``, or a caller's own.
         details: plain JSON values.
     """
 
@@ -199,22 +199,22 @@ Use = Literal["confirmed", "confirmed+calibration", "calibration"]
 
 @dataclass(frozen=True)
 class Proposal:
-    """A calibration that could be applied, and what it would change.
+    """A calibration that could be applied, with its effects.
 
     Attributes:
         model_id: of the model.
         parent_id: the calibration that is active now.
         weights_sha256: of the model, and of every score used.
-        use: what it is made from.
-        calibration: what would decide.
-        confirmed: images used that were confirmed good.
-        images: all images used.
-        threshold: pooled, as raw score: now, then.
-        false_alarm_rate: now, then.
-        recent: how many of the newest decisions were looked at, at most :data:`RECENT`.
+        use: which images it is made from.
+        calibration: the proposed one.
+        confirmed: how many of the images used were confirmed good by feedback.
+        images: how many images are used.
+        threshold: pooled, a raw score: current and proposed.
+        false_alarm_rate: current and proposed.
+        recent: how many of the newest decisions were compared, at most
         to_anomalous: inspections among them that would become anomalous, newest last.
         to_good: inspections among them that would become good, newest last.
-        warnings: sentences: why the promise may not hold.
+        warnings: reasons, as sentences, why the promise may not hold.
     """
 
     model_id: int
@@ -233,16 +233,16 @@ class Proposal:
 
     @property
     def source(self) -> Literal["confirmed", "rate"]:
-        """What the calibration's row will say it came from."""
+        """The ``source`` that the calibration's row will have."""
         return "rate" if self.use == "calibration" else "confirmed"
 
     @property
     def changed(self) -> int:
-        """How many of the recent decisions would be another."""
+        """How many of the recent decisions would change."""
         return len(self.to_anomalous) + len(self.to_good)
 
-    def facts(self) -> dict[str, Any]:
-        """Say what it does in plain JSON values, without the scores."""
+    def to_record(self) -> dict[str, Any]:
+        """Return plain JSON values for the audit, without the scores."""
         return {
             "use": self.use,
             "parent_id": self.parent_id,

@@ -1,4 +1,4 @@
-"""Old images make room. Rows stay for good: what was decided and why can always be read."""
+"""Removing old image files. Rows stay for good: what was decided and why can always be read."""
 
 from __future__ import annotations
 
@@ -23,19 +23,19 @@ if TYPE_CHECKING:
     from twinspect.serve.store.store import Store
 
 BATCH: Final = 64
-"""Images removed in one transaction, so that nobody who accepts images waits long."""
-ABANDONED: Final = 3600.0
-"""Seconds after which a file without a row belongs to nobody: what put it there died before it was accepted."""
+"""Images removed in one transaction; small, so that accepting images never waits long."""
+ABANDONED_AFTER: Final = 3600.0
+"""Seconds after which a file without a row is abandoned: its writer died before the image was accepted."""
 
 
 @dataclass(frozen=True)
 class Removed:
-    """What a run removed.
+    """What a retention run removed.
 
     Attributes:
         images: files of inspections.
-        bytes: their size.
-        abandoned: files that no inspection ever had, left by a crash.
+        bytes: their total size.
+        abandoned: files that belong to no inspection, left by a crash.
     """
 
     images: int
@@ -45,14 +45,13 @@ class Removed:
 
 @dataclass(frozen=True)
 class Retention:
-    """How long image files are kept; ``None`` is for ever.
+    """How long image files are kept; ``None`` for ever.
 
-    Images that wait for scoring are never removed, and those with feedback not before ``feedback_days``, however old
-    they are and however much they take.
+    Queued images are never removed, and those with feedback not before ``feedback_days``, whatever their size.
 
     Attributes:
         days: since an image was last accepted.
-        gigabytes: of all together (10⁹ bytes); the oldest go first.
+        gigabytes: of all files together (10⁹ bytes); the oldest are removed first.
         feedback_days: since an image was last given feedback.
     """
 
@@ -61,23 +60,23 @@ class Retention:
     feedback_days: float | None = None
 
     def __post_init__(self) -> None:
-        """Refuse what is no length of time or size."""
+        """Refuse negative values."""
         for name in ("days", "gigabytes", "feedback_days"):
             value = getattr(self, name)
             if value is not None and not value >= 0:
-                raise ConfigError(f"retention {name} is a number from 0 up, got {value}")
+                raise ConfigError(f"retention {name} must be 0 or more, got {value}")
 
     def run(self, store: Store, *, who: str = "retention") -> Removed:
-        """Remove what is over the limits, oldest first, and note it in the audit if that was anything.
+        """Remove what exceeds the limits, oldest first, and record it in the audit if anything was removed.
 
         Raises:
-            OSError: a file cannot be removed; what was removed before is noted in its rows.
+            OSError: a file cannot be removed; those removed before are recorded in their rows.
         """
         sizes = [size for batch in self._batches(store) for size in batch]
-        removed = Removed(len(sizes), sum(sizes), _sweep(store))
+        removed = Removed(len(sizes), sum(sizes), _remove_abandoned(store))
         if removed.images or removed.abandoned:
             limits = f"over {self.days} days, {self.gigabytes} GB, {self.feedback_days} days of feedback"
-            store.note(who, "retention", limits, details=asdict(removed))
+            store.add_audit_entry(who, "retention", limits, details=asdict(removed))
         return removed
 
     def _batches(self, store: Store) -> Iterator[list[int]]:
@@ -86,32 +85,32 @@ class Retention:
 
     def _batch(self, store: Store) -> list[int]:
         with store.writing() as connection:
-            wanted = self._wanted(connection, store.now())
-            rows = IMAGES.c.sha256.in_(wanted)
-            # Lock, then look again: an image may have been accepted once more between the two.
+            candidates = self._next_to_remove(connection, store.now())
+            rows = IMAGES.c.sha256.in_(candidates)
+            # Lock, then check again: an image may have been accepted once more in between.
             connection.execute(
                 select(IMAGES.c.sha256).where(rows).order_by(IMAGES.c.sha256).with_for_update()
             )
-            again = select(IMAGES.c.sha256, IMAGES.c.bytes).where(rows, self._may_go(store.now()))
-            found = connection.execute(again).all()
-            for sha256, _ in found:
+            query = select(IMAGES.c.sha256, IMAGES.c.bytes).where(rows, self._is_removable(store.now()))
+            sizes = {sha256: int(size) for sha256, size in connection.execute(query)}
+            for sha256 in sizes:
                 store.archive.remove(sha256)
-            gone = update(IMAGES).where(IMAGES.c.sha256.in_([each[0] for each in found]))
-            connection.execute(gone.values(removed_at=store.now()))
-            return [int(each[1]) for each in found]
+            removed = update(IMAGES).where(IMAGES.c.sha256.in_(sizes))
+            connection.execute(removed.values(removed_at=store.now()))
+            return list(sizes.values())
 
-    def _wanted(self, connection: Connection, now: datetime) -> Sequence[str]:
-        """Name the next images to go: the oldest that may, as long as a limit is passed."""
+    def _next_to_remove(self, connection: Connection, now: datetime) -> Sequence[str]:
+        """Name the next images to remove: the oldest removable ones while a limit is exceeded."""
         excess = self._excess(connection)
-        query = select(IMAGES.c.sha256, IMAGES.c.bytes, IMAGES.c.used_at).where(self._may_go(now))
-        wanted = []
+        query = select(IMAGES.c.sha256, IMAGES.c.bytes, IMAGES.c.used_at).where(self._is_removable(now))
+        names = []
         for sha256, size, used_at in connection.execute(query.order_by(IMAGES.c.used_at).limit(BATCH)):
             is_old = self.days is not None and used_at < now - timedelta(days=self.days)
             if not is_old and excess <= 0:
                 break
             excess -= size
-            wanted.append(sha256)
-        return wanted
+            names.append(sha256)
+        return names
 
     def _excess(self, connection: Connection) -> float:
         if self.gigabytes is None:
@@ -119,36 +118,40 @@ class Retention:
         total = select(func.coalesce(func.sum(IMAGES.c.bytes), 0)).where(IMAGES.c.removed_at.is_(None))
         return float(connection.execute(total).scalar_one()) - self.gigabytes * 1e9
 
-    def _may_go(self, now: datetime) -> ColumnElement[bool]:
-        own = INSPECTIONS.c.image_sha256 == IMAGES.c.sha256
-        waits = exists().where(own, INSPECTIONS.c.state == "queued")
-        said = exists().where(own, FEEDBACK.c.inspection_id == INSPECTIONS.c.id, self._counts(now))
-        return and_(IMAGES.c.removed_at.is_(None), ~waits, ~said)
+    def _is_removable(self, now: datetime) -> ColumnElement[bool]:
+        same_image = INSPECTIONS.c.image_sha256 == IMAGES.c.sha256
+        is_queued = exists().where(same_image, INSPECTIONS.c.state == "queued")
+        has_feedback = exists().where(
+            same_image, FEEDBACK.c.inspection_id == INSPECTIONS.c.id, self._is_protecting(now)
+        )
+        return and_(IMAGES.c.removed_at.is_(None), ~is_queued, ~has_feedback)
 
-    def _counts(self, now: datetime) -> ColumnElement[bool]:
+    def _is_protecting(self, now: datetime) -> ColumnElement[bool]:
         if self.feedback_days is None:
             return true()
         return FEEDBACK.c.created_at >= now - timedelta(days=self.feedback_days)
 
 
-def _sweep(store: Store) -> int:
-    """Remove files that crashes left: half written ones, and images that were never accepted."""
-    old = [each for each in store.archive.files() if time.time() - each.stat().st_mtime > ABANDONED]
-    return sum(_sweep_batch(store, old[start : start + BATCH]) for start in range(0, len(old), BATCH))
+def _remove_abandoned(store: Store) -> int:
+    """Remove files that crashes left: partly written ones, and images that were never accepted."""
+    old = [file for file in store.archive.files() if time.time() - file.stat().st_mtime > ABANDONED_AFTER]
+    return sum(
+        _remove_abandoned_batch(store, old[start : start + BATCH]) for start in range(0, len(old), BATCH)
+    )
 
 
-def _sweep_batch(store: Store, files: Sequence[Path]) -> int:
-    halves = [each for each in files if each.name.startswith(".")]
-    for each in halves:
-        each.unlink(missing_ok=True)
-    names = {each.stem: each for each in files if each not in halves}
+def _remove_abandoned_batch(store: Store, files: Sequence[Path]) -> int:
+    partial = [file for file in files if file.name.startswith(".")]
+    for file in partial:
+        file.unlink(missing_ok=True)
+    names = {file.stem: file for file in files if file not in partial}
     with store.reading() as connection:
         known = set(connection.execute(select(IMAGES.c.sha256).where(IMAGES.c.sha256.in_(names))).scalars())
-    return len(halves) + sum(_abandon(store, names[sha256]) for sha256 in names.keys() - known)
+    return len(partial) + sum(_remove_file(store, names[sha256]) for sha256 in names.keys() - known)
 
 
-def _abandon(store: Store, file: Path) -> bool:
-    """Remove one file while holding its name: who accepts the same image now waits, and writes it again."""
+def _remove_file(store: Store, file: Path) -> bool:
+    """Remove one file while its name is locked: whoever accepts the same image now waits, and writes it again."""
     values: dict[str, Any] = {"sha256": file.stem, "suffix": file.suffix, "bytes": 0, "width": 0, "height": 0}
     with store.writing() as connection:
         insert = insert_into(connection, IMAGES).values(**values, stored_at=store.now(), used_at=store.now())

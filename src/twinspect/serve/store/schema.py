@@ -1,4 +1,4 @@
-"""The tables. The database itself holds what must hold: what is unique, and what is never rewritten.
+"""The tables. The database itself enforces what is unique and what is never rewritten.
 
 A change here needs a step in ``migrations/versions``; a test compares the two.
 """
@@ -28,7 +28,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.types import TypeDecorator
 
-from twinspect.serve.store.text import spelt
+from twinspect.serve.store.text import storable_text
 
 METADATA: Final = MetaData(
     naming_convention={
@@ -42,17 +42,17 @@ METADATA: Final = MetaData(
 
 
 VERSION_TABLE: Final = "twinspect_version"
-"""Where a database says which step of the migrations it has reached."""
+"""The table that says which migration a database has reached."""
 
 
-class Moment(TypeDecorator[datetime]):
-    """A time in UTC: aware on both sides, also in SQLite, which keeps no zone."""
+class UtcDateTime(TypeDecorator[datetime]):
+    """A time in UTC with its zone, also in SQLite, which stores none."""
 
     impl = DateTime(timezone=True)
     cache_ok = True
 
     def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | None:
-        """Refuse a time without a zone, for nobody knows what it means."""
+        """Refuse a time without a zone, which is ambiguous."""
         if value is None:
             return None
         if value.tzinfo is None:
@@ -61,25 +61,25 @@ class Moment(TypeDecorator[datetime]):
         return utc.replace(tzinfo=None) if dialect.name == "sqlite" else utc
 
     def process_result_value(self, value: datetime | None, dialect: Dialect) -> datetime | None:  # noqa: ARG002
-        """Say that it is UTC."""
+        """Mark the time as UTC."""
         if value is None:
             return None
         return value.replace(tzinfo=timezone.utc) if value.tzinfo is None else value.astimezone(timezone.utc)
 
 
-class Words(TypeDecorator[str]):
-    """Text of any client or file system, such that both databases take it."""
+class AnyText(TypeDecorator[str]):
+    """Text of any client or file system, escaped so that both databases accept it."""
 
     impl = Text
     cache_ok = True
 
     def process_bind_param(self, value: str | None, dialect: Dialect) -> str | None:  # noqa: ARG002 - as inherited
-        """Spell out what cannot be kept."""
-        return None if value is None else spelt(value)
+        """Escape what cannot be stored."""
+        return None if value is None else storable_text(value)
 
 
 def _id() -> Column[int]:
-    # SQLite numbers rows by itself only where the type is spelt INTEGER; it holds 64 bits all the same.
+    # SQLite numbers rows by itself only if the type is called INTEGER, which holds 64 bits all the same.
     return Column("id", BigInteger().with_variant(Integer(), "sqlite"), primary_key=True)
 
 
@@ -87,8 +87,8 @@ def _one_of(column: str, *values: str) -> CheckConstraint:
     return CheckConstraint(f"{column} in ({', '.join(map(repr, values))})", name=column)
 
 
-def _when(name: str, *, nullable: bool = False) -> Column[Any]:
-    return Column(name, Moment, nullable=nullable)
+def _time(name: str, *, nullable: bool = False) -> Column[Any]:
+    return Column(name, UtcDateTime, nullable=nullable)
 
 
 _SHA256: Final = String(64)
@@ -97,12 +97,12 @@ MODELS: Final = Table(
     "models",
     METADATA,
     _id(),
-    Column("name", Words, nullable=False, unique=True),
-    Column("path", Words, nullable=False),
+    Column("name", AnyText, nullable=False, unique=True),
+    Column("path", AnyText, nullable=False),
     Column("weights_sha256", _SHA256, nullable=False),
-    Column("method", Words, nullable=False),
-    Column("runtime", Words, nullable=False),
-    _when("added_at"),
+    Column("method", AnyText, nullable=False),
+    Column("runtime", AnyText, nullable=False),
+    _time("added_at"),
 )
 
 CALIBRATIONS: Final = Table(
@@ -111,16 +111,16 @@ CALIBRATIONS: Final = Table(
     _id(),
     Column("model_id", ForeignKey("models.id"), nullable=False),
     Column("weights_sha256", _SHA256, nullable=False),
-    _when("created_at"),
-    Column("created_by", Words, nullable=False),
-    Column("reason", Words, nullable=False),
+    _time("created_at"),
+    Column("created_by", AnyText, nullable=False),
+    Column("reason", AnyText, nullable=False),
     Column("source", Text, nullable=False),
     Column("parent_id", ForeignKey("calibrations.id")),
     Column("record", JSON, nullable=False),
     _one_of("source", "bundle", "confirmed", "rate", "rollback"),
     Index(None, "model_id", "weights_sha256", "id"),
 )
-"""The newest row of a model's weights is the active one: nothing says so anywhere else, so nothing can disagree."""
+"""The newest row of a model's weights is the active one; this is stored nowhere else, so nothing contradicts it."""
 
 IMAGES: Final = Table(
     "images",
@@ -130,9 +130,9 @@ IMAGES: Final = Table(
     Column("bytes", BigInteger, nullable=False),
     Column("width", Integer, nullable=False),
     Column("height", Integer, nullable=False),
-    _when("stored_at"),
-    _when("used_at"),
-    _when("removed_at", nullable=True),
+    _time("stored_at"),
+    _time("used_at"),
+    _time("removed_at", nullable=True),
     Index(None, "removed_at", "used_at"),
 )
 """``used_at`` is when the image was last accepted: retention goes by it."""
@@ -143,21 +143,21 @@ INSPECTIONS: Final = Table(
     _id(),
     Column("model_id", ForeignKey("models.id"), nullable=False),
     Column("image_sha256", ForeignKey("images.sha256"), nullable=False),
-    Column("name", Words, nullable=False),
-    Column("category", Words, nullable=False),
+    Column("name", AnyText, nullable=False),
+    Column("category", AnyText, nullable=False),
     Column("source", Text, nullable=False),
-    Column("source_key", Words),
+    Column("source_key", AnyText),
     Column("state", Text, nullable=False),
-    _when("accepted_at"),
-    _when("scored_at", nullable=True),
+    _time("accepted_at"),
+    _time("scored_at", nullable=True),
     Column("weights_sha256", _SHA256),
     Column("calibration_id", ForeignKey("calibrations.id")),
     Column("score", Double),
     Column("p_value", Double),
     Column("is_anomalous", Boolean),
     Column("milliseconds", Double),
-    Column("error", Words),
-    Column("looks", JSON(none_as_null=True)),
+    Column("error", AnyText),
+    Column("looks", JSON(none_as_null=True), key="statistics"),
     UniqueConstraint("model_id", "source_key"),
     _one_of("source", "api", "web", "watch"),
     _one_of("state", "queued", "done", "failed"),
@@ -173,9 +173,9 @@ FEEDBACK: Final = Table(
     _id(),
     Column("inspection_id", ForeignKey("inspections.id"), nullable=False),
     Column("verdict", Text, nullable=False),
-    Column("comment", Words, nullable=False),
-    _when("created_at"),
-    Column("created_by", Words, nullable=False),
+    Column("comment", AnyText, nullable=False),
+    _time("created_at"),
+    Column("created_by", AnyText, nullable=False),
     _one_of("verdict", "good", "defect", "unsure"),
     Index(None, "inspection_id", "id"),
 )
@@ -184,11 +184,11 @@ AUDIT: Final = Table(
     "audit",
     METADATA,
     _id(),
-    _when("at"),
-    Column("who", Words, nullable=False),
-    Column("action", Words, nullable=False),
+    _time("at"),
+    Column("who", AnyText, nullable=False),
+    Column("action", AnyText, nullable=False),
     Column("model_id", ForeignKey("models.id")),
     Column("details", JSON, nullable=False),
-    Column("reason", Words, nullable=False),
+    Column("reason", AnyText, nullable=False),
     Index(None, "model_id", "id"),
 )

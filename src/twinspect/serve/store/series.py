@@ -1,4 +1,4 @@
-"""Scores over time, as arrays: what histograms, drift and proposals look at."""
+"""Scores over time, as arrays, for histograms, drift and recalibration proposals."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import numpy as np
 from sqlalchemy import func, select
 
 from twinspect.errors import ConfigError
-from twinspect.serve.store.inspections import JUDGED, LATEST
+from twinspect.serve.store.inspections import LATEST, WITH_FEEDBACK
 from twinspect.serve.store.schema import INSPECTIONS
 
 if TYPE_CHECKING:
@@ -29,12 +29,12 @@ class InspectionSeries:
     Attributes:
         ids: (N,) of the inspections.
         scored_at: N times, UTC.
-        scores: (N,) raw.
-        p_values: (N,) as they were then.
-        is_anomalous: (N,) as it was decided then.
+        scores: (N,) raw, unbounded, higher is more anomalous.
+        p_values: (N,) in (0, 1], as they were computed then.
+        is_anomalous: (N,) as decided then.
         categories: N; empty where none was given.
-        verdicts: N; what was said of each last, or ``None``.
-        looks: N; what describes each image's appearance, or nothing.
+        verdicts: N, from the newest feedback; ``None`` where there is none.
+        statistics: N, of each image's appearance; empty where they were not kept.
     """
 
     ids: NDArray[np.int64]
@@ -44,7 +44,7 @@ class InspectionSeries:
     is_anomalous: NDArray[np.bool_]
     categories: tuple[str, ...]
     verdicts: tuple[Verdict | None, ...]
-    looks: tuple[dict[str, float], ...]
+    statistics: tuple[dict[str, float], ...]
 
     def __len__(self) -> int:
         return len(self.ids)
@@ -58,7 +58,7 @@ _COLUMNS = (
     INSPECTIONS.c.is_anomalous,
     INSPECTIONS.c.category,
     LATEST.c.verdict,
-    INSPECTIONS.c.looks,
+    INSPECTIONS.c.statistics,
 )
 _ORDER = (INSPECTIONS.c.scored_at, INSPECTIONS.c.id)
 
@@ -70,30 +70,28 @@ def newest(
     limit: int,
     verdict: Verdict | None = None,
 ) -> InspectionSeries:
-    """Give the newest scores by the model's present weights, oldest of them first."""
+    """Return the newest scores by the model's current weights, in the order in which they were scored."""
     where = _comparable(model)
     where += [INSPECTIONS.c.scored_at >= since] if since is not None else []
     where += [LATEST.c.verdict == verdict] if verdict is not None else []
-    query = select(*_COLUMNS).select_from(JUDGED).where(*where)
-    found = connection.execute(query.order_by(*(each.desc() for each in _ORDER)).limit(limit)).all()
-    return _series(found[::-1])
+    query = select(*_COLUMNS).select_from(WITH_FEEDBACK).where(*where)
+    rows = connection.execute(query.order_by(*(column.desc() for column in _ORDER)).limit(limit)).all()
+    return _series(rows[::-1])
 
 
 def windows(connection: Connection, model: ModelRow, size: int, limit: int) -> list[InspectionSeries]:
-    """Cut all such scores into windows of equal size, and give the last ones that are full.
+    """Cut these scores into windows of equal size, and return the last full ones.
 
-    They are counted from the first score on, so a new score never moves one that was already looked at.
+    Windows are counted from the first score on, so a new score never changes an earlier window.
     """
     if size < 1 or limit < 1:
-        raise ConfigError(
-            f"windows have at least one score, and there is at least one; got {size} and {limit}"
-        )
+        raise ConfigError(f"size and limit of windows must be at least 1; got {size} and {limit}")
     where = _comparable(model)
     count = connection.execute(select(func.count()).select_from(INSPECTIONS).where(*where)).scalar_one()
     first = max(0, count // size - limit)
-    query = select(*_COLUMNS).select_from(JUDGED).where(*where).order_by(*_ORDER)
-    found = connection.execute(query.offset(first * size).limit((count // size - first) * size)).all()
-    return [_series(found[start : start + size]) for start in range(0, len(found), size)]
+    query = select(*_COLUMNS).select_from(WITH_FEEDBACK).where(*where).order_by(*_ORDER)
+    rows = connection.execute(query.offset(first * size).limit((count // size - first) * size)).all()
+    return [_series(rows[start : start + size]) for start in range(0, len(rows), size)]
 
 
 def _comparable(model: ModelRow) -> list[ColumnElement[bool]]:
@@ -105,7 +103,7 @@ def _comparable(model: ModelRow) -> list[ColumnElement[bool]]:
 
 
 def _series(rows: Sequence[Any]) -> InspectionSeries:
-    ids, times, scores, p_values, anomalous, categories, verdicts, looks = (
+    ids, times, scores, p_values, anomalous, categories, verdicts, statistics = (
         zip(*rows, strict=True) if rows else ((),) * 8
     )
     return InspectionSeries(
@@ -116,5 +114,5 @@ def _series(rows: Sequence[Any]) -> InspectionSeries:
         np.array(anomalous, dtype=np.bool_),
         tuple(categories),
         tuple(verdicts),
-        tuple(each or {} for each in looks),
+        tuple(values or {} for values in statistics),
     )

@@ -1,4 +1,4 @@
-"""Small things that writing to either database needs."""
+"""Helpers for SQL that works in both databases."""
 
 from __future__ import annotations
 
@@ -14,23 +14,23 @@ if TYPE_CHECKING:
 
 
 def insert_into(connection: Connection, table: Table) -> postgresql.Insert | sqlite.Insert:
-    """Begin an INSERT that may say what happens on a conflict; both databases spell that alike."""
-    make = sqlite.insert if connection.dialect.name == "sqlite" else postgresql.insert
-    return make(table)
+    """Begin an INSERT that can take an ON CONFLICT clause, which both databases support."""
+    insert = sqlite.insert if connection.dialect.name == "sqlite" else postgresql.insert
+    return insert(table)
 
 
 def insert_row(connection: Connection, table: Table, **values: Any) -> int:
-    """Add a row and give its id."""
+    """Add a row and return its id."""
     return int(connection.execute(table.insert().values(**values).returning(table.c.id)).scalar_one())
 
 
 def pick(row: Row[Any], table: FromClause) -> dict[str, Any]:
-    """Take the columns of one table out of a row of several, by name."""
-    return {column.name: row._mapping[column] for column in table.c}  # noqa: SLF001 - SQLAlchemy's public name
+    """Return the columns of one table, by name, from a row that joins several."""
+    return {column.key: row._mapping[column] for column in table.c}  # noqa: SLF001 - SQLAlchemy's public name
 
 
 def check_reason(who: str, reason: str) -> None:
-    """Refuse a change of which nobody could say later who made it, and why.
+    """Refuse a change without an author or a reason, which the audit needs.
 
     Raises:
         ConfigError: either is empty.

@@ -1,4 +1,4 @@
-"""The only door to the database."""
+"""The only access to the database."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from twinspect.serve.store import audit_log, calibrations, inspections, models, paging, recalibration, series
 from twinspect.serve.store.archive import Archive
-from twinspect.serve.store.database import open_database, writing
+from twinspect.serve.store.database import for_writing, open_database
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -35,32 +35,32 @@ if TYPE_CHECKING:
 
 
 def utc_now() -> datetime:
-    """Tell the time with its zone."""
+    """Return the current time in UTC."""
     return datetime.now(timezone.utc)
 
 
 class Store:
-    """Inspections, feedback, calibrations and their audit, in a database that several processes may share.
+    """Inspections, feedback, calibrations and the audit log, in a database that several processes may share.
 
-    Every method is one transaction, and threads may call any of them at once. Times given need a zone.
+    Every method is one transaction and safe to call from several threads. Times passed in need a zone.
 
     Args:
-        url: of the database; ``None`` for the file ``store.db`` in the folder. Processes that share an SQLite file
-            must be on one machine; PostgreSQL may be anywhere.
-        folder: the data's, made where it is missing; images lie in its ``images``.
-        now: tells the time, UTC.
+        url: of the database; ``None`` for the file ``store.db`` in ``folder``. Processes that share an SQLite file
+            must run on one machine; PostgreSQL may be anywhere.
+        folder: of the data, created if missing; images lie in its subfolder ``images``.
+        now: returns the current time, UTC.
 
     Raises:
-        ConfigError: another kind of database.
+        ConfigError: the database is of an unsupported kind.
         MissingExtraError: the driver of PostgreSQL is not installed.
-        StoreError: the database cannot be reached, is something else, or was written by a newer twinspect.
+        StoreError: the database cannot be reached, holds something else, or was written by a newer twinspect.
     """
 
     def __init__(self, url: str | None, folder: Path, *, now: Callable[[], datetime] = utc_now) -> None:
         self.archive = Archive(Path(folder) / "images")
         self.now = now
         self._engine = open_database(url or f"sqlite:///{Path(folder).resolve() / 'store.db'}")
-        self._writer = writing(self._engine)
+        self._writer = for_writing(self._engine)
 
     def __enter__(self) -> Store:  # noqa: PYI034 - nobody derives from a store
         return self
@@ -74,13 +74,13 @@ class Store:
 
     @contextmanager
     def reading(self) -> Iterator[Connection]:
-        """Begin a transaction that only reads; for this package."""
+        """Begin a read-only transaction; for this package."""
         with self._engine.begin() as connection:
             yield connection
 
     @contextmanager
     def writing(self) -> Iterator[Connection]:
-        """Begin a transaction that writes; for this package. Nothing is written if the block raises."""
+        """Begin a writing transaction; for this package. Nothing is written if the block raises."""
         with self._writer.begin() as connection:
             yield connection
 
@@ -97,91 +97,91 @@ class Store:
         *,
         who: str = "twinspect",
     ) -> ModelRow:
-        """Note a model as its folder is now.
+        """Record a model as its folder is now.
 
-        If the folder shows another calibration than it showed last time with these weights, that becomes the active
-        one. Otherwise what was decided here since stays, also over restarts.
+        If the folder has another calibration than last time with these weights, that becomes the active one.
+        Otherwise the calibration that was activated here since stays active, also across restarts.
         """
-        facts = {"path": str(path), "weights_sha256": weights_sha256, "method": method, "runtime": runtime}
+        columns = {"path": str(path), "weights_sha256": weights_sha256, "method": method, "runtime": runtime}
         with self.writing() as connection:
-            return models.register(connection, name, facts, calibration, self.now(), who)
+            return models.register(connection, name, columns, calibration, self.now(), who)
 
     def model(self, name: str) -> ModelRow:
-        """Find a model by its name.
+        """Return a model by its name.
 
         Raises:
-            NotStoredError: there is none; says which there are.
+            NotStoredError: no model has this name; the message lists those that exist.
         """
         with self.reading() as connection:
             return models.by_name(connection, name)
 
     def models(self) -> list[ModelRow]:
-        """Give all models that were ever registered, by name."""
+        """Return all models that were ever registered, by name."""
         with self.reading() as connection:
             return models.read_all(connection)
 
     # Calibrations -------------------------------------------------------------------------------------------
 
     def active(self, model_id: int) -> CalibrationRow:
-        """Give the calibration that decides for a model.
+        """Return the active calibration of a model.
 
         Raises:
-            NotStoredError: no such model.
+            NotStoredError: no model has this id.
         """
         with self.reading() as connection:
             return calibrations.read(connection, models.by_id(connection, model_id).active_calibration_id)
 
     def calibration(self, calibration_id: int) -> CalibrationRow:
-        """Find a calibration. It never changes, so it may be kept.
+        """Return a calibration. It never changes, so it may be cached.
 
         Raises:
-            NotStoredError: there is none of this id.
+            NotStoredError: no calibration has this id.
         """
         with self.reading() as connection:
             return calibrations.read(connection, calibration_id)
 
     def calibrations(self, model_id: int) -> list[CalibrationRow]:
-        """Give every calibration that a model ever had, of whatever weights, newest first."""
+        """Return every calibration that a model ever had, of any weights, newest first."""
         with self.reading() as connection:
             return calibrations.of_model(connection, model_id)
 
     def propose(
         self, model_id: int, *, use: Use, false_alarm_rate: float | None = None, since: datetime | None = None
     ) -> Proposal:
-        """Work out another calibration and what it would change; nothing is changed, nothing is scored again.
+        """Compute another calibration and its effects; nothing is changed and nothing is scored again.
 
         Args:
-            model_id: of the model.
-            use: ``confirmed``, the images whose newest feedback is ``good``; ``confirmed+calibration``, these and the
-                active calibration's own; ``calibration``, only those, for another rate.
-            false_alarm_rate: to promise; ``None`` for the one promised now.
-            since: take confirmed images accepted at this time or later.
+            model_id: the model's id.
+            use: ``confirmed``, images whose newest feedback is ``good``; ``confirmed+calibration``, these and the
+                active calibration's; ``calibration``, the active calibration's alone, for another rate.
+            false_alarm_rate: to promise, in (0, 1); ``None`` for the current one.
+            since: use only confirmed images accepted at this time or later.
 
         Raises:
-            CalibrationError: these images cannot promise that rate; says which they can.
-            ConfigError: no such use, or no rate.
-            NotStoredError: no such model.
+            CalibrationError: these images cannot promise that rate; the message says which rate they can.
+            ConfigError: the use does not exist, or the rate is not between 0 and 1.
+            NotStoredError: no model has this id.
         """
         with self.reading() as connection:
             model = models.by_id(connection, model_id)
             return recalibration.propose(connection, model, use, false_alarm_rate, since)
 
     def apply(self, model_id: int, proposal: Proposal, who: str, reason: str) -> CalibrationRow:
-        """Add a proposal's calibration, which decides from now on. The one before stays, to be rolled back to.
+        """Add a proposal's calibration as the active one. The previous one is kept, for a rollback.
 
         Raises:
-            ConfigError: who or why is missing, or the model was recalibrated or replaced since the proposal was made.
-            NotStoredError: no such model.
+            ConfigError: author or reason is missing, or the model was recalibrated or replaced since the proposal.
+            NotStoredError: no model has this id.
         """
         with self.writing() as connection:
             return calibrations.apply(connection, model_id, proposal, who, reason, self.now())
 
     def roll_back(self, model_id: int, calibration_id: int, who: str, reason: str) -> CalibrationRow:
-        """Add an earlier calibration once more, which decides from now on; its parent is the one it repeats.
+        """Add an earlier calibration once more as the active one; its parent is the one it repeats.
 
         Raises:
-            ConfigError: who or why is missing, it is of other weights, or it decides already.
-            NotStoredError: no such model, or it has no such calibration.
+            ConfigError: author or reason is missing, it is of other weights, or it is active already.
+            NotStoredError: no model has this id, or the model has no such calibration.
         """
         with self.writing() as connection:
             return calibrations.roll_back(connection, model_id, calibration_id, who, reason, self.now())
@@ -198,34 +198,34 @@ class Store:
         source: Source = "api",
         source_key: str | None = None,
     ) -> InspectionRow | None:
-        """Promise that an image will be scored: when this returns, disk and database have it.
+        """Accept an image for scoring: when this returns, disk and database have it.
 
         Returns:
-            The queued row; ``None`` where the model has accepted this source key before.
+            The queued row; ``None`` if the model has accepted this source key before.
 
         Raises:
-            NotStoredError: no such model.
+            NotStoredError: no model has this id.
             OSError: the disk is full or not writable.
         """
         values = {"model_id": model_id, "name": name, "category": category}
         with self.writing() as connection:
             models.by_id(connection, model_id)
             values |= {"source": source, "source_key": source_key}
-            row = inspections.accept(connection, self.archive, image, self.now(), values)
-            return None if row is None else inspections.read(connection, row)
+            inspection_id = inspections.accept(connection, self.archive, image, self.now(), values)
+            return None if inspection_id is None else inspections.read(connection, inspection_id)
 
     def queued(self, model_id: int) -> list[InspectionRow]:
-        """Give what was accepted and is not finished, first come first."""
+        """Return the inspections that are accepted and not finished, oldest first."""
         with self.reading() as connection:
             return inspections.queued(connection, model_id)
 
     def source_keys(self, model_id: int) -> set[str]:
-        """Give every source key that a model ever accepted, as they are kept."""
+        """Return every source key that a model ever accepted."""
         with self.reading() as connection:
             return inspections.source_keys(connection, model_id)
 
     def finish(self, results: Sequence[Finished]) -> int:
-        """Write what became of queued inspections, all or none. What is finished already stays as it is.
+        """Write the results of queued inspections, all or none. Those that are finished already stay as they are.
 
         Returns:
             How many were still queued.
@@ -234,39 +234,39 @@ class Store:
             return inspections.finish(connection, results, self.now())
 
     def inspection(self, inspection_id: int) -> InspectionRow:
-        """Find an inspection.
+        """Return an inspection.
 
         Raises:
-            NotStoredError: there is none of this id.
+            NotStoredError: no inspection has this id.
         """
         with self.reading() as connection:
             return inspections.read(connection, inspection_id)
 
-    def search(self, wanted: Filter, after: int | None = None, limit: int = 50) -> Page:
-        """Find inspections, newest first, a page at a time. Rows that are added meanwhile move no later page.
+    def search(self, criteria: Filter, after: int | None = None, limit: int = 50) -> Page:
+        """Find inspections, newest first, a page at a time. Rows added meanwhile do not shift later pages.
 
         Args:
-            wanted: which.
-            after: :attr:`Page.next` of the page before; ``None`` for the first one.
+            criteria: which inspections to find.
+            after: :attr:`Page.next` of the previous page; ``None`` for the first one.
             limit: rows of a page, 1 to 1000.
 
         Raises:
-            ConfigError: another limit.
+            ConfigError: the limit is out of range.
         """
         with self.reading() as connection:
-            return paging.search(connection, wanted, after, limit)
+            return paging.search(connection, criteria, after, limit)
 
     def add_feedback(self, inspection_id: int, verdict: Verdict, comment: str, who: str) -> FeedbackRow:
-        """Add what somebody says of an inspection; the newest counts, the others stay.
+        """Add a person's verdict on an inspection; the newest counts, the others are kept.
 
         Raises:
             ConfigError: a verdict other than good, defect and unsure.
-            NotStoredError: no such inspection.
+            NotStoredError: no inspection has this id.
         """
         with self.writing() as connection:
             return inspections.add_feedback(connection, inspection_id, verdict, comment, who, self.now())
 
-    # Over time ----------------------------------------------------------------------------------------------
+    # Series -------------------------------------------------------------------------------------------------
 
     def scores(
         self,
@@ -276,22 +276,22 @@ class Store:
         limit: int = 10_000,
         verdict: Verdict | None = None,
     ) -> InspectionSeries:
-        """Give the newest scores by the model's present weights, in the order in which they were scored.
+        """Return the newest scores by the model's current weights, in the order in which they were scored.
 
         Args:
-            model_id: of the model.
-            since: scored at this time or later.
-            limit: no more than these.
-            verdict: only what has this newest feedback.
+            model_id: the model's id.
+            since: only those scored at this time or later.
+            limit: at most so many.
+            verdict: only those with this newest verdict.
         """
         with self.reading() as connection:
             model = models.by_id(connection, model_id)
             return series.newest(connection, model, since, limit, verdict)
 
     def windows(self, model_id: int, *, size: int = 50, limit: int = 100) -> list[InspectionSeries]:
-        """Cut the scores by the model's present weights into windows of so many, and give the last full ones.
+        """Cut the scores by the model's current weights into windows of ``size``, and return the last full ones.
 
-        They are counted from the first score on, so new scores never move a window that was looked at.
+        Windows are counted from the first score on, so new scores never change an earlier window.
         """
         with self.reading() as connection:
             return series.windows(connection, models.by_id(connection, model_id), size, limit)
@@ -299,11 +299,11 @@ class Store:
     # Audit --------------------------------------------------------------------------------------------------
 
     def audit(self, model_id: int | None = None, limit: int = 100) -> list[AuditRow]:
-        """Give what was changed, by whom and why, newest first."""
+        """Return what was changed, by whom and why, newest first."""
         with self.reading() as connection:
             return audit_log.read(connection, model_id, limit)
 
-    def note(
+    def add_audit_entry(
         self,
         who: str,
         action: str,
@@ -312,6 +312,8 @@ class Store:
         model_id: int | None = None,
         details: Mapping[str, Any] | None = None,
     ) -> None:
-        """Add to the audit something that no other method does."""
+        """Record in the audit something that no other method does."""
         with self.writing() as connection:
-            audit_log.note(connection, self.now(), who, action, reason, model_id=model_id, details=details)
+            audit_log.add_entry(
+                connection, self.now(), who, action, reason, model_id=model_id, details=details
+            )

@@ -1,1 +1,1 @@
-"""Images that clients send: read within limits, and checked before anything decodes them."""
+"""Images that clients send: read within limits, and checked before they are decoded."""

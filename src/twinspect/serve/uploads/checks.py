@@ -1,4 +1,4 @@
-"""From untrusted bytes to pixels: nothing is believed that a client says of a file, and it is decoded once."""
+"""From untrusted bytes to pixels: a client's claims about a file are ignored, and it is decoded once."""
 
 from __future__ import annotations
 
@@ -20,18 +20,18 @@ if TYPE_CHECKING:
     from twinspect.images.formats import ImageFormat
 
 _ALLOWED: Final = f"allowed are whole {FORMAT_NAMES} files of one picture"
-_LONGEST_NAME: Final = 200
-_UNNAMED: Final = "image"
+_MAX_NAME_LENGTH: Final = 200
+_DEFAULT_NAME: Final = "image"
 
 
 @dataclass(frozen=True)
 class Upload:
-    """One file as a client sent it.
+    """A file as a client sent it.
 
     Attributes:
-        name: what the client calls it: text for people, never a path.
-        data: its bytes; empty where they were more than allowed.
-        size: how many bytes came.
+        name: the client's name for it, for people only; never a path.
+        data: its bytes; empty if they exceeded the limit.
+        size: how many bytes were received.
     """
 
     name: str
@@ -46,7 +46,7 @@ class CheckedImage:
     Attributes:
         name: as in :class:`Upload`.
         data: its bytes.
-        suffix: under which it is archived, by its contents.
+        suffix: of its format as detected, for the archive.
         pixels: (H, W, 3) uint8 RGB, upright.
     """
 
@@ -58,13 +58,13 @@ class CheckedImage:
 
 @dataclass(frozen=True)
 class Limits:
-    """What is accepted.
+    """Limits of uploads.
 
     Attributes:
-        image_bytes: of one file.
+        image_bytes: bytes of one file.
         images: files of one request.
-        pixels: of one image.
-        body_bytes: of one request.
+        pixels: pixels of one image.
+        body_bytes: bytes of one request.
     """
 
     image_bytes: int = 64 * 2**20
@@ -74,15 +74,15 @@ class Limits:
 
 
 def check(upload: Upload, limits: Limits, *, bits: int | None = None) -> CheckedImage:
-    """Find out what an upload is, and decode it.
+    """Detect the format of an upload, check its structure, and decode it.
 
     Args:
         upload: untrusted.
-        limits: what is accepted.
+        limits: the server's.
         bits: significant bits of 16-bit files, see :func:`twinspect.images.reading.read_rgb`.
 
     Raises:
-        Refusal: with one of the codes that begin with ``image_``.
+        ApiError: with one of the codes that begin with ``image_``.
     """
     if upload.size > limits.image_bytes:
         raise too_large(upload.size, limits)
@@ -95,30 +95,30 @@ def check(upload: Upload, limits: Limits, *, bits: int | None = None) -> Checked
             "image_unknown_type", f"the file is not an image: it starts with {start!r}; {_ALLOWED}"
         )
     _check_structure(image_format, upload.data)
-    pixels = _decoded(upload.data, image_format, limits, bits)
+    pixels = _decode(upload.data, image_format, limits, bits)
     return CheckedImage(upload.name, upload.data, image_format.suffixes[0], pixels)
 
 
 def too_large(size: int, limits: Limits) -> ApiError:
-    """Say that a file has too many bytes."""
-    most = limits.image_bytes / 2**20
+    """Return the error of a file that is too large."""
+    megabytes = limits.image_bytes / 2**20
     return ApiError(
         "image_too_large",
-        f"the file has {size:,} bytes or more; allowed are {limits.image_bytes:,} ({most:g} MB): "
+        f"the file has {size:,} bytes or more; allowed are {limits.image_bytes:,} ({megabytes:g} MB): "
         "send a smaller file, or start the server with a larger --max-image-mb",
     )
 
 
 def display_name(text: str | None) -> str:
-    r"""Make of a client's file name a line of text for people; it never names anything on the disk.
+    r"""Turn a client's file name into one line of text for people; it never names a file on disk.
 
     >>> display_name("../../etc/pass\x00wd\u202egnp.exe")
     'passwdgnp.exe'
     """
     last = (text or "").replace("\\", "/").rsplit("/", 1)[-1]
-    # Categories C: control characters, surrogates, and marks that turn the direction of writing.
-    visible = "".join(each for each in last if unicodedata.category(each)[0] != "C")
-    return visible.strip()[:_LONGEST_NAME] or _UNNAMED
+    # Unicode categories C: control characters, surrogates, and marks that change the writing direction.
+    visible = "".join(char for char in last if unicodedata.category(char)[0] != "C")
+    return visible.strip()[:_MAX_NAME_LENGTH] or _DEFAULT_NAME
 
 
 def _check_structure(image_format: ImageFormat, data: bytes) -> None:
@@ -136,7 +136,7 @@ def _check_structure(image_format: ImageFormat, data: bytes) -> None:
         )
 
 
-def _decoded(data: bytes, image_format: ImageFormat, limits: Limits, bits: int | None) -> NDArray[np.uint8]:
+def _decode(data: bytes, image_format: ImageFormat, limits: Limits, bits: int | None) -> NDArray[np.uint8]:
     name = Path(image_format.name)
     try:
         pixels = read_rgb(
@@ -150,7 +150,7 @@ def _decoded(data: bytes, image_format: ImageFormat, limits: Limits, bits: int |
         message = str(error).removeprefix(f"{name}: ")
         raise ApiError(_code(error), f"the {name}: {message}; {_ALLOWED}") from None
     except MemoryError:
-        raise ApiError("image_too_many_pixels", f"the {name} takes more memory than there is") from None
+        raise ApiError("image_too_many_pixels", f"the {name} needs more memory than is available") from None
     height, width = pixels.shape[:2]
     if min(height, width) < MIN_SIDE:
         raise ApiError(

@@ -1,4 +1,4 @@
-"""Reading uploads off the wire with limits that hold while the bytes come, in memory alone."""
+"""Reading uploads from the network in memory only, with limits that hold while the bytes arrive."""
 
 from __future__ import annotations
 
@@ -21,22 +21,22 @@ if TYPE_CHECKING:
 FIELD = "images"
 _MULTIPART = b"multipart/form-data"
 _HEADER_BYTES = 8192
-"""Most bytes of the headers of one part."""
+"""Upper limit of the bytes of a header of one part."""
 
 
-async def receive(request: Request, limits: Limits) -> list[Upload]:
+async def read_uploads(request: Request, limits: Limits) -> list[Upload]:
     """Read the files of a request: a form with fields ``images``, or one image as the whole body.
 
-    A file that is too large is not kept, and does not stop the others.
+    The bytes of a file that is too large are dropped, and the other files are still read.
 
     Raises:
-        Refusal: the body is neither, or too large, or holds too many files or none.
+        ApiError: the body is neither, is too large, or holds too many files or none.
     """
     kind, options = parse_options_header(request.headers.get("content-type"))
     if kind == _MULTIPART:
-        return await _form(request.stream(), options.get(b"boundary", b""), limits)
+        return await _read_form(request.stream(), options.get(b"boundary", b""), limits)
     if kind.startswith(b"image/") or kind == b"application/octet-stream":
-        return [await _whole(request, limits)]
+        return [await _read_body(request, limits)]
     raise ApiError(
         "unsupported_media_type",
         f"Content-Type is {kind.decode('latin-1')!r}; allowed are multipart/form-data with fields "
@@ -44,19 +44,19 @@ async def receive(request: Request, limits: Limits) -> list[Upload]:
     )
 
 
-async def _whole(request: Request, limits: Limits) -> Upload:
-    part = _Part(limits.image_bytes)
+async def _read_body(request: Request, limits: Limits) -> Upload:
+    part = _FilePart(limits.image_bytes)
     async for chunk in request.stream():
-        part.take(chunk)
-    return part.upload(request.query_params.get("name"))
+        part.append(chunk)
+    return part.to_upload(request.query_params.get("name"))
 
 
-async def _form(chunks: AsyncIterator[bytes], boundary: bytes, limits: Limits) -> list[Upload]:
+async def _read_form(chunks: AsyncIterator[bytes], boundary: bytes, limits: Limits) -> list[Upload]:
     if not boundary or len(boundary) > 200:
-        raise ApiError("bad_multipart", "the form's Content-Type names no boundary; let your client set it")
-    form = _Form(limits)
+        raise ApiError("bad_multipart", "the form's Content-Type has no boundary; let your client set it")
+    files = _FormFiles(limits)
     try:
-        parser = MultipartParser(boundary, form.callbacks())
+        parser = MultipartParser(boundary, files.callbacks())
         async for chunk in chunks:
             parser.write(chunk)
         parser.finalize()
@@ -64,89 +64,89 @@ async def _form(chunks: AsyncIterator[bytes], boundary: bytes, limits: Limits) -
         raise ApiError(
             "bad_multipart", f"the form cannot be read: {error}; let your client build it"
         ) from None
-    return form.done()
+    return files.uploads()
 
 
 @dataclass
-class _Part:
-    """What came of one file."""
+class _FilePart:
+    """One file as far as it has arrived."""
 
-    most: int
+    max_bytes: int
     size: int = 0
     chunks: list[bytes] = field(default_factory=list)
 
-    def take(self, data: bytes) -> None:
+    def append(self, data: bytes) -> None:
         self.size += len(data)
-        if self.size > self.most:
+        if self.size > self.max_bytes:
             self.chunks.clear()
         else:
             self.chunks.append(bytes(data))
 
-    def upload(self, name: str | None) -> Upload:
+    def to_upload(self, name: str | None) -> Upload:
         return Upload(display_name(name), b"".join(self.chunks), self.size)
 
 
-class _Form:
-    """Takes the parser's events, and keeps the files among the parts."""
+class _FormFiles:
+    """Handles the parser's events, and collects the files among the parts."""
 
     def __init__(self, limits: Limits) -> None:
         self._limits = limits
         self._files: list[Upload] = []
-        self._part = _Part(limits.image_bytes)
+        self._part = _FilePart(limits.image_bytes)
         self._headers: dict[bytes, bytes] = {}
         self._name = self._value = b""
         self._ended = False
 
     def callbacks(self) -> Any:
         return {
-            "on_part_begin": self._begin,
-            "on_header_field": self._header_name,
-            "on_header_value": self._header_value,
-            "on_header_end": self._header_end,
-            "on_part_data": self._data,
-            "on_part_end": self._end,
-            "on_end": self._finish,
+            "on_part_begin": self._begin_part,
+            "on_header_field": self._add_header_name,
+            "on_header_value": self._add_header_value,
+            "on_header_end": self._end_header,
+            "on_part_data": self._add_data,
+            "on_part_end": self._end_part,
+            "on_end": self._end_form,
         }
 
-    def done(self) -> list[Upload]:
+    def uploads(self) -> list[Upload]:
         if not self._ended:
-            raise ApiError("bad_multipart", "the form ends before its last boundary; send all of it")
+            raise ApiError("bad_multipart", "the form ends before its last boundary; send the whole form")
         if not self._files:
-            raise ApiError("no_images", f"the form holds no image; put files into fields named {FIELD!r}")
+            raise ApiError("no_images", f"the form contains no image; put files into fields named {FIELD!r}")
         return self._files
 
-    def _begin(self) -> None:
-        self._part, self._headers = _Part(self._limits.image_bytes), {}
+    def _begin_part(self) -> None:
+        self._part, self._headers = _FilePart(self._limits.image_bytes), {}
 
-    def _header_name(self, data: bytes, start: int, end: int) -> None:
+    def _add_header_name(self, data: bytes, start: int, end: int) -> None:
         self._name += data[start:end]
         self._check_headers()
 
-    def _header_value(self, data: bytes, start: int, end: int) -> None:
+    def _add_header_value(self, data: bytes, start: int, end: int) -> None:
         self._value += data[start:end]
         self._check_headers()
 
-    def _header_end(self) -> None:
+    def _end_header(self) -> None:
         self._headers[self._name.lower()] = self._value
         self._name = self._value = b""
 
-    def _data(self, data: bytes, start: int, end: int) -> None:
-        self._part.take(data[start:end])
+    def _add_data(self, data: bytes, start: int, end: int) -> None:
+        self._part.append(data[start:end])
 
-    def _end(self) -> None:
+    def _end_part(self) -> None:
         _, options = parse_options_header(self._headers.get(b"content-disposition"))
         if options.get(b"name") != FIELD.encode():
             return
         if len(self._files) == self._limits.images:
             raise ApiError(
                 "too_many_images",
-                f"the form holds more than {self._limits.images} images; send them in several requests",
+                f"the form contains more than {self._limits.images} images; send them in several requests",
             )
-        self._files.append(self._part.upload(options.get(b"filename", b"").decode("utf-8", "replace")))
+        self._files.append(self._part.to_upload(options.get(b"filename", b"").decode("utf-8", "replace")))
 
-    def _finish(self) -> None:
+    def _end_form(self) -> None:
         self._ended = True
 
     def _check_headers(self) -> None:
         if len(self._name) + len(self._value) > _HEADER_BYTES:
-            raise ApiError("bad_multipart", f"a part's header is longer than {_HEADER_BYTES} bytes")
+            raise ApiError("bad_multipart", f"the header of a part is longer than {_HEADER_BYTES} bytes")

@@ -1,4 +1,4 @@
-"""Pictures from a camera: an RTSP address or the number of a USB device, through OpenCV where that is installed."""
+"""Images from a camera, by an RTSP address or the number of a USB device; needs OpenCV."""
 
 from __future__ import annotations
 
@@ -34,34 +34,34 @@ def open_capture(source: str) -> Any:
 
 
 class Camera:
-    """A camera that is opened again whenever it stops giving pictures.
+    """A camera that is reopened whenever it delivers no image.
 
     Args:
         source: an address, or the number of a device.
-        opener: opens it: gives what reads as ``cv2.VideoCapture`` does.
+        opener: opens it and returns an object like ``cv2.VideoCapture``.
     """
 
     def __init__(self, source: str, opener: Callable[[str], Any] = open_capture) -> None:
         self._source, self._opener = source, opener
         self._capture: Any = opener(
             source
-        )  # at once: what is not installed is said before anything is loaded
+        )  # at once, so that a missing OpenCV is reported before models load
 
     def grab(self) -> NDArray[np.uint8] | None:
-        """Take the next picture: (H, W, 3) uint8 RGB, or ``None`` if the camera gives none now."""
+        """Return the next image, (H, W, 3) uint8 RGB, or ``None`` if the camera delivers none now."""
         if self._capture is None:
             self._capture = self._opener(self._source)
-        there, frame = self._capture.read()
-        if not there:
+        is_read, frame = self._capture.read()
+        if not is_read:
             self.close()
             return None
         pixels = np.atleast_3d(np.asarray(frame, dtype=np.uint8))
-        # OpenCV gives blue first; a grey camera one channel.
+        # OpenCV returns BGR, and one channel of a grey camera.
         rgb = pixels[..., ::-1] if pixels.shape[-1] == 3 else np.repeat(pixels[..., :1], 3, axis=-1)
         return np.ascontiguousarray(rgb)
 
     def close(self) -> None:
-        """Let go of the camera."""
+        """Release the camera."""
         if self._capture is not None:
             self._capture.release()
             self._capture = None

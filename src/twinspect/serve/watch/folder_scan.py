@@ -1,4 +1,4 @@
-"""What has arrived in a folder, and whether it has arrived whole."""
+"""Which files have arrived in a folder, and whether they are complete."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from twinspect.images.formats import IMAGE_SUFFIXES
-from twinspect.serve.store.text import spelt
+from twinspect.serve.store.text import storable_text
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Sequence
@@ -16,11 +16,11 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Arrival:
-    """An image file as one look found it.
+    """An image file as one scan found it.
 
     Attributes:
         path: absolute.
-        modified: when it was written last, in nanoseconds.
+        modified: modification time, in nanoseconds.
         size: in bytes.
     """
 
@@ -30,12 +30,12 @@ class Arrival:
 
     @property
     def key(self) -> str:
-        """What the store tells it apart by; a file that is written again is another arrival."""
-        return f"{spelt(self.path)}|{self.modified}|{self.size}"
+        """The key that identifies it in the store; a file that is written again is another arrival."""
+        return f"{storable_text(self.path)}|{self.modified}|{self.size}"
 
 
 def folder_names(folders: Sequence[PurePath]) -> list[str]:
-    """Call folders by the ends of their paths, as short as they stay different.
+    """Name folders by the shortest ends of their paths that are distinct.
 
     Args:
         folders: absolute, each once.
@@ -44,31 +44,31 @@ def folder_names(folders: Sequence[PurePath]) -> list[str]:
     >>> folder_names([PurePosixPath(f"/plant/{side}/line 1") for side in ("north", "south")])
     ['north/line 1', 'south/line 1']
     """
-    for length in range(1, max((len(each.parts) for each in folders), default=1)):
-        names = [spelt(type(each)(*each.parts[-length:]).as_posix()) for each in folders]
+    for length in range(1, max((len(folder.parts) for folder in folders), default=1)):
+        names = [storable_text(type(folder)(*folder.parts[-length:]).as_posix()) for folder in folders]
         if len(set(names)) == len(names):
             return names
-    return [spelt(str(each)) for each in folders]
+    return [storable_text(str(folder)) for folder in folders]
 
 
-def arrivals(folder: Path, leave_out: Collection[Path] = ()) -> Iterator[Arrival]:
-    """List the image files of a folder and all folders below it, in any order, without opening one.
+def scan_folder(folder: Path, leave_out: Collection[Path] = ()) -> Iterator[Arrival]:
+    """List the image files of a folder and its subfolders, in any order, without opening any.
 
-    Hidden files and folders are passed over, and folders that cannot be opened. A folder is read once, also where
-    links lead to it twice.
+    Hidden files and folders are skipped, and so are folders that cannot be opened. A folder is scanned once, even if
+    several links lead to it.
 
     Args:
-        folder: where to look.
-        leave_out: folders that are not looked into.
+        folder: the folder to scan.
+        leave_out: folders to skip.
     """
-    return _below(os.path.abspath(folder), {os.path.realpath(each) for each in leave_out})  # noqa: PTH100 - links stay
+    return _scan(os.path.abspath(folder), {os.path.realpath(path) for path in leave_out})  # noqa: PTH100 - links stay
 
 
-def _below(folder: str, seen: set[str]) -> Iterator[Arrival]:
+def _scan(folder: str, visited: set[str]) -> Iterator[Arrival]:
     real = os.path.realpath(folder)
-    if real in seen:
+    if real in visited:
         return
-    seen.add(real)
+    visited.add(real)
     try:
         entries = list(os.scandir(folder))
     except OSError:
@@ -78,19 +78,19 @@ def _below(folder: str, seen: set[str]) -> Iterator[Arrival]:
             continue
         try:
             if entry.is_dir():
-                yield from _below(entry.path, seen)
+                yield from _scan(entry.path, visited)
             elif os.path.splitext(entry.name)[1].lower() in IMAGE_SUFFIXES and entry.is_file():  # noqa: PTH122 - 100,000
-                about = entry.stat()
-                yield Arrival(entry.path, about.st_mtime_ns, about.st_size)
-        except OSError:  # gone meanwhile
+                stat = entry.stat()
+                yield Arrival(entry.path, stat.st_mtime_ns, stat.st_size)
+        except OSError:  # it was removed meanwhile
             continue
 
 
 class UnfinishedFiles:
-    """Tells files that are whole from those that are still being written.
+    """Tells complete files from those that are still being written.
 
     Args:
-        grace: seconds after which a file that does not change any more, and still is no image, is given up.
+        grace: seconds after which an unchanged file that is not an image is given up.
     """
 
     def __init__(self, grace: float) -> None:
@@ -100,39 +100,39 @@ class UnfinishedFiles:
 
     @property
     def waiting(self) -> int:
-        """How many files are not settled yet."""
+        """How many files are not finished yet."""
         return len(self._since)
 
-    def look(self, found: list[Arrival], now: float) -> list[Arrival]:
-        """Give the files to try now, the oldest first: as the look before found them, and not tried yet.
+    def select_ready(self, arrivals: list[Arrival], now: float) -> list[Arrival]:
+        """Return the files to try now, the oldest first: unchanged since the last scan, and not tried yet.
 
-        A file that was tried in vain comes once more when its grace is over; its bytes may have come late, under the
-        same time and size.
+        A file that could not be read is tried once more at the end of its grace period: its bytes may have arrived
+        late, with time and size unchanged.
 
         Args:
-            found: all files that are not known to be done with.
-            now: in seconds, by a clock that only goes forward.
+            arrivals: all files that are not known to be finished.
+            now: seconds of a monotonic clock.
         """
-        keys = {each.key for each in found}
+        keys = {arrival.key for arrival in arrivals}
         before = {key: since for key, since in self._since.items() if key in keys}
         self._since = {key: before.get(key, now) for key in keys}
         self._tried &= keys
-        ripe = [
-            each
-            for each in found
-            if each.key in before and (each.key not in self._tried or self.is_over(each, now))
+        ready = [
+            arrival
+            for arrival in arrivals
+            if arrival.key in before and (arrival.key not in self._tried or self.is_over(arrival, now))
         ]
-        return sorted(ripe, key=lambda each: (each.modified, each.path))
+        return sorted(ready, key=lambda arrival: (arrival.modified, arrival.path))
 
-    def tried(self, arrival: Arrival) -> None:
-        """Note that a file is no image yet."""
+    def mark_tried(self, arrival: Arrival) -> None:
+        """Record that a file is not an image yet."""
         self._tried.add(arrival.key)
 
     def is_over(self, arrival: Arrival, now: float) -> bool:
-        """Tell whether a file has had all the time it gets."""
+        """Tell whether a file's grace period is over."""
         return now - self._since[arrival.key] >= self._grace
 
-    def done(self, arrival: Arrival) -> None:
-        """Forget a file that is dealt with."""
+    def remove(self, arrival: Arrival) -> None:
+        """Remove a file that is finished."""
         del self._since[arrival.key]
         self._tried.discard(arrival.key)

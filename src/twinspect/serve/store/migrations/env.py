@@ -1,4 +1,4 @@
-"""Alembic runs this file for every upgrade, inside the transaction that :mod:`opening` began."""
+"""Alembic runs this file for every upgrade, inside the transaction that the module ``database`` began."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from twinspect.serve.store.schema import METADATA, VERSION_TABLE
 
 
 def upgrade() -> None:
-    """Run the steps on the connection at hand; that it is one transaction is the caller's business."""
+    """Run the migrations on the caller's connection, in the caller's transaction."""
     context.configure(
         connection=context.config.attributes["connection"],
         target_metadata=METADATA,
@@ -17,5 +17,5 @@ def upgrade() -> None:
     context.run_migrations()
 
 
-if hasattr(context, "config"):  # absent where the file is only imported, as by a collection of examples
+if hasattr(context, "config"):  # absent if the file is only imported, as when doctests are collected
     upgrade()

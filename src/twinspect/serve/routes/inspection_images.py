@@ -1,0 +1,174 @@
+"""Images of an inspection: the original, a thumbnail and the anomaly map."""
+
+from __future__ import annotations
+
+import io
+from typing import TYPE_CHECKING, Annotated, Any, Final, Literal
+
+import numpy as np
+from fastapi import APIRouter, Query
+from fastapi.responses import Response
+from PIL import Image
+
+from twinspect.errors import ImageError, NotStoredError
+from twinspect.images.formats import MEDIA_TYPES
+from twinspect.images.reading import read_rgb
+from twinspect.report.heatmaps import overlay as overlaid
+from twinspect.report.heatmaps import overlay_layer
+from twinspect.serve.api_errors import ApiError
+from twinspect.serve.http.context import Context, ContextDep, Viewer, error_responses
+from twinspect.serve.routes.inspections import Number
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from twinspect.serve.scoring.model_worker import ModelWorker
+    from twinspect.serve.store import InspectionRow
+
+ROUTER = APIRouter(prefix="/v1/inspections/{number}", tags=["inspections"])
+
+THUMBNAIL_SIDE: Final = 256
+_MAP_NAME: Final = "map"
+
+
+def _image_responses(*kinds: str) -> dict[int | str, dict[str, Any]]:
+    binary = {"schema": {"type": "string", "format": "binary"}}
+    return {200: {"content": dict.fromkeys(kinds, binary), "description": "the image"}}
+
+
+@ROUTER.get(
+    "/image",
+    response_class=Response,
+    responses={
+        **_image_responses(*MEDIA_TYPES.values()),
+        **error_responses("unknown_inspection", "image_removed"),
+    },
+)
+def image(
+    context: ContextDep,
+    _: Viewer,
+    number: Number,
+    image_format: Annotated[
+        Literal["original", "png"],
+        Query(alias="format", description="png: as the model sees it, for what browsers cannot show"),
+    ] = "original",
+) -> Response:
+    """Return the original file."""
+    row = context.inspection(number)
+    if image_format == "png":
+        return Response(_encode_png(_read_pixels(context, row)), media_type="image/png")
+    try:
+        data = context.store.archive.read(row.image_sha256)
+    except NotStoredError:
+        raise _removed_error(row) from None
+    return Response(data, media_type=MEDIA_TYPES[row.image.suffix])
+
+
+@ROUTER.get(
+    "/thumbnail",
+    response_class=Response,
+    responses={**_image_responses("image/jpeg"), **error_responses("unknown_inspection", "image_removed")},
+)
+def thumbnail(context: ContextDep, _: Viewer, number: Number) -> Response:
+    """Return a JPEG of at most 256 pixels a side."""
+    row = context.inspection(number)
+    data = context.cached(
+        context.thumbnails, row.image_sha256, lambda: _encode_thumbnail(_read_pixels(context, row))
+    )
+    return Response(data, media_type="image/jpeg")
+
+
+@ROUTER.get(
+    "/map",
+    response_class=Response,
+    responses={
+        **_image_responses("image/png", "application/x-npz"),
+        **error_responses(
+            "unknown_inspection",
+            "unknown_model",
+            "image_removed",
+            "image_damaged",
+            "model_changed",
+            "not_scored",
+            "stopping",
+        ),
+    },
+)
+def anomaly_map(
+    context: ContextDep,
+    _: Viewer,
+    number: Number,
+    image_format: Annotated[
+        Literal["png", "npz"], Query(alias="format", description="npz: raw float32 values, named map")
+    ] = "png",
+    overlay: Annotated[bool, Query(description="png: laid over the image, instead of see-through")] = False,
+) -> Response:
+    """Return the anomaly map, computed from the archived image; a colour means the same value on every image."""
+    row = context.inspection(number)
+    worker = _worker_of(context, row)
+    pixels = _read_pixels(context, row)
+    key = (row.image_sha256, row.weights_sha256)
+    values = context.cached(context.maps, key, lambda: _compute_map(worker, pixels))
+    if image_format == "npz":
+        return Response(_encode_npz(values), media_type="application/x-npz")
+    low_high = context.calibration(row.calibration_id or worker.active.id).map_range
+    drawn = overlaid(pixels, values, low_high) if overlay else overlay_layer(values, low_high)
+    return Response(_encode_png(drawn), media_type="image/png")
+
+
+def _worker_of(context: Context, row: InspectionRow) -> ModelWorker:
+    if row.state != "done":
+        raise ApiError("not_scored", f"inspection {row.id} is {row.state}, so there is no map of it")
+    worker = context.registry.get(row.model)
+    if worker.version.weights_sha256 != row.weights_sha256:
+        raise ApiError(
+            "model_changed",
+            f"inspection {row.id} was scored by other weights than {row.model!r} has now, so there is no map of it; "
+            "upload the image again",
+        )
+    return worker
+
+
+def _read_pixels(context: Context, row: InspectionRow) -> NDArray[np.uint8]:
+    bits = next(
+        (worker.version.detector.bits for worker in context.registry if worker.name == row.model), None
+    )
+    try:
+        return read_rgb(context.store.archive.path(row.image_sha256), bits=bits)
+    except NotStoredError:
+        raise _removed_error(row) from None
+    except ImageError:
+        raise ApiError("image_damaged", f"the image of inspection {row.id} cannot be read any more") from None
+
+
+def _removed_error(row: InspectionRow) -> ApiError:
+    return ApiError(
+        "image_removed", f"the image of inspection {row.id} was removed by retention; its row is kept"
+    )
+
+
+def _compute_map(worker: ModelWorker, pixels: NDArray[np.uint8]) -> NDArray[np.float32]:
+    score = worker.score_with_map(pixels, _MAP_NAME)
+    if score.map is None:
+        raise ApiError("image_damaged", f"the image cannot be scored: {score.error}")
+    return score.map
+
+
+def _encode_thumbnail(pixels: NDArray[np.uint8]) -> bytes:
+    thumbnail = Image.fromarray(pixels)
+    thumbnail.thumbnail((THUMBNAIL_SIDE, THUMBNAIL_SIDE))
+    buffer = io.BytesIO()
+    thumbnail.save(buffer, "JPEG", quality=85)
+    return buffer.getvalue()
+
+
+def _encode_png(values: NDArray[np.uint8]) -> bytes:
+    buffer = io.BytesIO()
+    Image.fromarray(values).save(buffer, "PNG", compress_level=1)
+    return buffer.getvalue()
+
+
+def _encode_npz(values: NDArray[np.float32]) -> bytes:
+    buffer = io.BytesIO()
+    np.savez_compressed(buffer, map=values)
+    return buffer.getvalue()
