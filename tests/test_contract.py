@@ -88,7 +88,7 @@ def test_same_seed_same_weights_to_the_bit_and_another_seed_others(method: str, 
 def test_fit_leaves_the_teacher_and_the_callers_random_state_alone(method: str, parts: Path) -> None:
     from twinspect.teachers import create_teacher
 
-    before = create_teacher(QUICK["teacher"], seed=0).state_dict()
+    before = create_teacher(QUICK["teacher"], weights="random", layers=QUICK["layers"], seed=0).state_dict()
     torch.manual_seed(123)
     state = torch.get_rng_state()
     detector = ts.Detector(method, **quick(method, steps=3)).fit(parts)
@@ -106,6 +106,7 @@ def test_in_bf16_the_first_losses_are_those_of_fp32(method: str, teacher: str, p
         **quick(method, steps=2),
         "teacher": teacher,
         "weights": None if teacher == "pocket" else "random",
+        "layers": None,
     }
     single, half = (ts.Detector(method, **settings, precision=p).fit(parts).losses_ for p in ("fp32", "bf16"))
     assert single.keys() == half.keys()

@@ -100,7 +100,8 @@ def test_the_runs_table_says_what_was_run_by_whom_and_what_it_took(
         "error from runs",
     )
     host = socket.gethostname()
-    assert row == ("folder", "rd", "pocket", 5, "done", "fp32", host, os.getpid(), 5, 3, 3, 0, None)
+    expected = ("folder", "rd", "test_efficientnet", 5, "done", "fp32", host, os.getpid(), 5, 3, 3, 0, None)
+    assert row == expected
     (took,) = ask(
         tmp_path / "out",
         "select fit_seconds, images_per_second, peak_memory / 1e6, trained_parameters, parameters, cores, "
@@ -141,7 +142,7 @@ def test_killed_in_the_middle_of_a_training_it_ends_as_if_never_killed(
     run: Any, products: Path, tmp_path: Path
 ) -> None:
     def arguments(out: str) -> list[str]:
-        return command(products / "brick", tmp_path / out, "--seeds", "0", "--methods", "mkd", steps=300)
+        return command(products / "brick", tmp_path / out, "--seeds", "0", "--methods", "mkd", steps=120)
 
     eager = (
         "import sys, twinspect.training.trainer as t; t.SECONDS_BETWEEN_CHECKPOINTS = 0\n"

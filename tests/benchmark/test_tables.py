@@ -10,6 +10,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
+import timm
+import torch
+from safetensors.torch import save_file
 
 from benchmark_data import ask, command, write_category
 from twinspect.benchmark.chart import compare
@@ -38,7 +41,10 @@ def out(tmp_path_factory: pytest.TempPathFactory) -> Path:
     root = tmp_path_factory.mktemp("report")
     write_category(root / "products" / "brick", 0)
     write_category(root / "products" / "tile", 300)
-    main(command(root / "products", root / "out", "--methods", "rd,mkd"))
+    weights = root / "teacher.safetensors"  # one teacher for all seeds
+    torch.manual_seed(0)
+    save_file(timm.create_model("test_efficientnet").state_dict(), weights)
+    main(command(root / "products", root / "out", "--methods", "rd,mkd", "--weights", weights))
     with RunStore(root / "out") as store:
         (key,) = next(
             store.connection.execute("select key from runs where (task, method, seed) = ('tile', 'rd', 1)")

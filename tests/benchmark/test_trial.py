@@ -10,6 +10,7 @@ from sklearn.metrics import average_precision_score, roc_auc_score
 
 import twinspect as ts
 from benchmark_data import write_category
+from drawn_parts import TEACHER
 from twinspect.benchmark.summary import SCORE_METRICS
 from twinspect.benchmark.trial import Trial, run_trial
 from twinspect.data import open_data
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
 
 
 def detector(seed: int = 0) -> ts.Detector:
-    return ts.Detector("rd", teacher="pocket", size=32, steps=3, device="cpu", workers=1, seed=seed)
+    return ts.Detector("rd", **TEACHER, size=32, steps=3, device="cpu", workers=1, seed=seed)
 
 
 @pytest.fixture(scope="module")

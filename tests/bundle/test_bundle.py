@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 import twinspect as ts
+from drawn_parts import QUICK
 from twinspect.errors import BundleError
 
 if TYPE_CHECKING:
@@ -37,7 +38,7 @@ def test_a_bundle_is_weights_a_record_and_a_few_images(model: Path, fitted: ts.D
     assert record["format"] == 1
     assert record["twinspect"] == ts.__version__
     assert record["method"] == "mkd"
-    assert record["config"]["steps"] == 100
+    assert record["config"]["steps"] == QUICK["steps"]
     assert record["teacher"]["sha256"] == fitted.model_.method.teacher.sha256
     assert record["preprocessing"]["size"] == 64
     assert record["calibration"]["threshold"] == fitted.calibration_.threshold
@@ -46,8 +47,6 @@ def test_a_bundle_is_weights_a_record_and_a_few_images(model: Path, fitted: ts.D
 
 
 def test_the_same_fit_writes_the_same_bytes(parts: Path, tmp_path: Path) -> None:
-    from drawn_parts import QUICK
-
     for name in ("one", "two"):
         ts.Detector("mkd", **{**QUICK, "steps": 2}).fit(parts).save(tmp_path / name)
     for file in ("model.json", "weights.safetensors"):

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 import twinspect as ts
-from drawn_parts import QUICK, stripes, write_image
+from drawn_parts import AS_ARGUMENTS, QUICK, stripes, write_image
 from twinspect.cli import main
 from twinspect.cli.parser import build_parser
 from twinspect.data import all_but_one, one_vs_rest, open_data
@@ -449,7 +449,8 @@ def drawn(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 QUICKLY = [
-    *("--teacher", QUICK["teacher"], "--size", QUICK["size"], "--steps", QUICK["steps"]),
+    *AS_ARGUMENTS,
+    *("--size", QUICK["size"], "--steps", QUICK["steps"]),
     *("--batch-size", QUICK["batch_size"], "--device", QUICK["device"], "--workers", QUICK["workers"]),
 ]
 

@@ -408,7 +408,7 @@ def test_join_score_evaluate_calibrate(
     model = tmp_path / "j.twin"
     code, text, _ = run("join", *bundles, "--out", model, "--device", "cpu")
     assert code == 0
-    assert "mkd on pocket and rd on pocket, joined" in text
+    assert "mkd on test_byobnet and rd on test_byobnet, joined" in text
     assert "estimate from 9 held-out good images" in text
     code, text, _ = run("score", model, parts / "test", "--maps", tmp_path / "maps", "--json")
     rows = json.loads(text)["rows"]
@@ -424,12 +424,12 @@ def test_join_score_evaluate_calibrate(
     about = metrics["model"]
     assert list(about) == ["path", "method", "teacher", "config", "seed", "members", "data"]
     assert [(member["method"], member["teacher"]["name"]) for member in about["members"]] == [
-        ("mkd", "pocket"),
-        ("rd", "pocket"),
+        ("mkd", "test_byobnet"),
+        ("rd", "test_byobnet"),
     ]
     assert [member["config"]["size"] for member in about["members"]] == [64, 96]
     report = (tmp_path / "report" / "report.html").read_text()
-    assert "Method noisy_or of mkd on teacher pocket, rd on teacher pocket." in report
+    assert "Method noisy_or of mkd on teacher test_byobnet, rd on teacher test_byobnet." in report
     assert "Member 2: Setting: crop" in report
 
     code, text, _ = run("calibrate", model, parts / "test" / "good", "--json")

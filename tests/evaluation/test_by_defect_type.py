@@ -13,7 +13,7 @@ from sklearn.metrics import roc_auc_score
 
 import twinspect as ts
 from benchmark_data import ask, command
-from drawn_parts import stripes, write_image
+from drawn_parts import TEACHER, stripes, write_image
 from twinspect.benchmark.plan import make_plan
 from twinspect.benchmark.protocols import PROTOCOLS, ClassSelection
 from twinspect.cli import main
@@ -241,7 +241,7 @@ def test_a_mask_without_a_rule_is_refused(products: Path, tmp_path: Path) -> Non
 
 @pytest.fixture(scope="module")
 def detector(products: Path) -> ts.Detector:
-    quick = {"teacher": "pocket", "size": 32, "steps": 2, "device": "cpu", "precision": "fp32"}
+    quick = {**TEACHER, "size": 32, "steps": 2, "device": "cpu", "precision": "fp32"}
     return ts.Detector("rd", false_alarm_rate=0.5, **quick).fit(products)
 
 
@@ -303,7 +303,7 @@ def test_a_benchmark_stores_it_and_shows_it(products: Path, tmp_path: Path) -> N
 
 def test_other_rules_make_another_run(tmp_path: Path) -> None:
     folder = write(tmp_path / "box", 0)
-    unfitted = [ts.Detector("rd", teacher="pocket", size=32, steps=2, device="cpu")]
+    unfitted = [ts.Detector("rd", **TEACHER, size=32, steps=2, device="cpu")]
 
     def key() -> str:
         (run,) = make_plan(PROTOCOLS["folder"], str(folder), ClassSelection(), unfitted)

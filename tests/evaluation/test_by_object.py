@@ -11,6 +11,7 @@ import pytest
 
 import twinspect as ts
 from benchmark_data import write_category
+from drawn_parts import TEACHER
 from twinspect.benchmark.trial import run_trial
 from twinspect.cli.evaluate import outcome
 from twinspect.data import DataSet, Sample, open_data
@@ -23,7 +24,7 @@ from twinspect.report.rendering import render_template
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-QUICK = {"teacher": "pocket", "size": 32, "steps": 2, "device": "cpu", "precision": "fp32"}
+QUICK = {**TEACHER, "size": 32, "steps": 2, "device": "cpu", "precision": "fp32"}
 
 
 @dataclass(frozen=True)

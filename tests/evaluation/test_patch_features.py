@@ -11,7 +11,7 @@ import pytest
 import torch
 
 import twinspect as ts
-from drawn_parts import quick
+from drawn_parts import SHIPPED, quick
 from twinspect.cli import main
 from twinspect.data.pixels import read_pixels
 from twinspect.errors import DataError
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 @pytest.fixture(scope="module")
 def amplified(parts: Path) -> ts.Detector:
-    return ts.Detector("aand", **quick("aand", steps=20)).fit(parts)
+    return ts.Detector("aand", **{**quick("aand", steps=4), **SHIPPED}).fit(parts)
 
 
 def test_patches_are_of_both_kinds_and_of_the_teachers_middle_level(

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 QUICKLY = (
-    *("--teacher", "pocket", "--size", "32", "--precision", "fp32"),
+    *("--teacher", "test_efficientnet", "--weights", "random", "--size", "32", "--precision", "fp32"),
     *("--device", "cpu", "--workers", "1"),
 )
 

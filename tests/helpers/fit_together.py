@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 import torch
 
 import twinspect as ts
+from drawn_parts import TEACHER
 from twinspect.methods import method_class
 from twinspect.utils.progress import NoProgress
 
@@ -62,7 +63,7 @@ def main() -> None:
     settings = {name: int(value) for name, _, value in (text.partition("=") for text in options.set)}
     detector = ts.Detector(
         options.method,
-        teacher="pocket",
+        **TEACHER,
         size=64,
         steps=options.steps,
         device="cpu",

@@ -10,7 +10,7 @@ import pytest
 from scipy import ndimage
 
 import twinspect as ts
-from drawn_parts import stripes, write_image
+from drawn_parts import TEACHER, stripes, write_image
 from twinspect.calibration.conformal import Calibration
 from twinspect.ensemble.calibration import leave_one_out
 from twinspect.images import reading
@@ -148,7 +148,7 @@ def test_a_join_takes_them_over_by_name() -> None:
 @pytest.mark.parametrize("kind", ["split", "cv"])
 def test_fit_keeps_them_with_the_images_held_out(parts: Path, kind: str, tmp_path: Path) -> None:
     detector = ts.Detector(
-        "rd", teacher="pocket", size=64, steps=2, device="cpu", workers=0, calibration=kind, keep_images=0
+        "rd", **TEACHER, size=64, steps=2, device="cpu", workers=0, calibration=kind, keep_images=0
     ).fit(parts)
     kept = detector.calibration_
     for name, found in zip(kept.names, kept.statistics, strict=True):

@@ -11,7 +11,7 @@ import pytest
 import torch
 
 import twinspect as ts
-from drawn_parts import QUICK, stripes, write_image
+from drawn_parts import AS_ARGUMENTS, QUICK, stripes, write_image
 from twinspect.benchmark.trial import detector_identity, run_trial
 from twinspect.cli import main
 from twinspect.errors import ConfigError, ImageError
@@ -394,7 +394,7 @@ def test_fit_and_evaluate_on_the_command_line(
     sheets: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     model, report = str(tmp_path / "m.twin"), str(tmp_path / "report")
-    fit = ["fit", str(sheets), "--out", model, "--method", "mkd", "--teacher", "pocket", "--size", "64"]
+    fit = ["fit", str(sheets), "--out", model, "--method", "mkd", *AS_ARGUMENTS, "--size", "64"]
     fit += ["--steps", "3", "--device", "cpu"]
     assert main([*fit, "--tile", "64", "--overlap", "64"]) == 2
     assert "allowed: 0 to 32" in capsys.readouterr().err

@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 
 import twinspect as ts
-from drawn_parts import blemish, stripes, write_image
+from drawn_parts import TEACHER, blemish, stripes, write_image
 from twinspect.cli import main
 from twinspect.errors import MissingExtraError
 from twinspect.images.statistics import ImageStatistics, image_statistics
@@ -40,7 +40,7 @@ WHOLE = stripes(1)
 @pytest.fixture(scope="module")
 def model(parts: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A model that has learnt next to nothing: what is tested is whose image is scored, and how often."""
-    quick = {"teacher": "pocket", "size": 64, "steps": 1, "batch_size": 2, "device": "cpu", "workers": 0}
+    quick = {**TEACHER, "size": 64, "steps": 1, "batch_size": 2, "device": "cpu", "workers": 0}
     path = tmp_path_factory.mktemp("models") / "line.twin"
     ts.Detector("rd", **quick, keep_images=0).fit(parts).save(path)
     return path

@@ -18,6 +18,7 @@ from PIL import Image
 from safetensors.torch import load_file
 
 import twinspect as ts
+from drawn_parts import AS_ARGUMENTS
 from twinspect.calibration.good_scores import GoodScores
 from twinspect.data.samples import Sample
 from twinspect.errors import ConfigError, ElsewhereError, ImageError
@@ -274,7 +275,7 @@ def test_two_processes_stopped_and_resumed_reach_the_same_bits(good: Path, two: 
 
 
 def test_torchrun_and_an_image_that_one_process_cannot_read(good: Path) -> None:
-    options = ["--method", "rd", "--teacher", "pocket", "--size", "64", "--steps", "1", "--device", "cpu"]
+    options = ["--method", "rd", *AS_ARGUMENTS, "--size", "64", "--steps", "1", "--device", "cpu"]
     options += ["--batch-size", "4", "--devices", "2"]
     command = ["-m", "twinspect", "fit", str(good), *options, "--out"]
     out, none = good.with_name("torchrun.twin"), good.with_name("none.twin")
