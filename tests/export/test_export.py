@@ -1,4 +1,4 @@
-"""Exports say what the model says, on images that need resizing, for every method and kind of teacher."""
+"""Exports give the model's results, on images that need resizing, for every method and kind of teacher."""
 
 from __future__ import annotations
 
@@ -24,9 +24,9 @@ from twinspect.cli import main
 from twinspect.data.samples import Sample
 from twinspect.errors import BundleError, ConfigError, ExportError, ImageError
 from twinspect.evaluation.patch_features import one_teacher
-from twinspect.inference import exported_detector
 from twinspect.inference.onnx_engine import OnnxEngine
 from twinspect.inference.openvino_engine import openvino_core
+from twinspect.inference.runtimes import RUNTIMES, Runtime
 from twinspect.methods import method_class, noisy_or
 from twinspect.methods.config import make_config
 from twinspect.model.whole_image import Model
@@ -75,8 +75,8 @@ def graph_of(path: Path) -> Path:
 
 
 @pytest.fixture
-def followed(saved: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Following a model takes ten seconds; here the graph is there already."""
+def traced(saved: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Tracing a model takes ten seconds; here the graph is there already."""
     monkeypatch.setattr(exporter, "to_onnx", lambda *_: onnx.load(graph_of(saved)))
 
 
@@ -237,7 +237,7 @@ def test_a_model_that_differs_is_not_written(copied: Path, monkeypatch: pytest.M
             weight.CopyFrom(onnx.numpy_helper.from_array(values * noise, weight.name))
     monkeypatch.setattr(exporter, "to_onnx", lambda *_: graph)
     shutil.rmtree(copied / "exports")
-    with pytest.raises(ExportError, match=r"does not say what the model says.*kept image"):
+    with pytest.raises(ExportError, match=r"results differ from the model.*kept image"):
         export(copied, "onnx")
     assert not (copied / "exports" / "onnx-fp32").exists()
 
@@ -256,7 +256,7 @@ def test_one_size_alone(copied: Path, mixed: list[Sample]) -> None:
     assert ts.load(copied, runtime="onnx").export.name == "onnx-fp32"  # any size comes first
 
 
-@pytest.mark.usefixtures("followed")
+@pytest.mark.usefixtures("traced")
 def test_half_the_file(copied: Path) -> None:
     whole = {each.name: each for each in list_exports(copied, read_record(copied))}["onnx-fp32"]
     half = export(copied, "onnx", precision="fp16")
@@ -281,12 +281,14 @@ def test_without_images_there_is_no_export(copied: Path, tmp_path: Path) -> None
         ({"to": "onnx", "fixed_size": (1, 50)}, "50x1"),
     ],
 )
-def test_wishes_that_cannot_be_met(saved: Path, options: dict[str, object], message: str) -> None:
+def test_options_that_cannot_be_met_are_refused(
+    saved: Path, options: dict[str, object], message: str
+) -> None:
     with pytest.raises(ConfigError, match=message):
         export(saved, **options)  # type: ignore[arg-type]
 
 
-@pytest.mark.usefixtures("followed")
+@pytest.mark.usefixtures("traced")
 def test_the_verb(
     copied: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], mixed: list[Sample]
 ) -> None:
@@ -335,12 +337,12 @@ def test_every_method_and_kind_of_teacher(
         make_config(cls.Config, None, {"size": side, **settings}),
         create_teacher(teacher, weights=weights, layers=levels, seed=0),
     )
-    followed, differences = model.exportable()
+    exportable, differences = model.exportable()
     assert bool(differences) == (method == "mkd")
-    session = onnxruntime.InferenceSession(to_onnx(followed).SerializeToString())
+    session = onnxruntime.InferenceSession(to_onnx(exportable).SerializeToString())
     for sample in mixed[:3]:
         with torch.no_grad():
-            expected = followed(torch.from_numpy(sample.pixels).permute(2, 0, 1)[None])
+            expected = exportable(torch.from_numpy(sample.pixels).permute(2, 0, 1)[None])
             score = model(torch.from_numpy(sample.pixels).permute(2, 0, 1)[None]).score
         found = session.run(["score", "map"], {"images": sample.pixels[None]})
         np.testing.assert_allclose(found[0], score, rtol=1e-4)
@@ -499,7 +501,7 @@ def test_threads_reach_the_runtime(saved: Path, monkeypatch: pytest.MonkeyPatch)
             asked.append(threads)
             super().__init__(export, device, threads)
 
-    monkeypatch.setitem(exported_detector.ENGINES, "onnx", Engine)
+    monkeypatch.setitem(RUNTIMES, "onnx", Runtime("onnx", "onnxruntime", Engine))
     ts.load(saved, runtime="onnx", threads=3)
     ts.load(saved, runtime="onnx")
     assert asked == [3, None]

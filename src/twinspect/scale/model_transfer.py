@@ -6,8 +6,9 @@ import tempfile
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
 
-from twinspect.bundle.exports import FOLDER, find_export
+from twinspect.bundle.exports import FOLDER
 from twinspect.bundle.folder import IMAGES, RECORD, read_record
+from twinspect.inference.runtimes import find_export
 from twinspect.loading import TORCH, load
 
 if TYPE_CHECKING:
