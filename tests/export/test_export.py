@@ -252,7 +252,7 @@ def test_one_size_alone(copied: Path, mixed: list[Sample]) -> None:
         found.image[fits], ts.load(copied).score(as_data(mixed)).image[fits], rtol=1e-5
     )
     assert [bool(error) for error in found.errors] == [not each for each in fits]
-    assert "64x64 pixels; onnx-fp32-130x97 takes 130x97 alone" in found.errors[0]
+    assert "64x64 pixels; onnx-fp32-130x97 takes 130x97 only" in found.errors[0]
     assert ts.load(copied, runtime="onnx").export.name == "onnx-fp32"  # any size comes first
 
 

@@ -1,4 +1,4 @@
-"""A detector whose networks are an exported graph: the trained one's scores and decisions, without torch."""
+"""A detector whose networks are an exported graph: the scores and decisions of the trained one, without torch."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 class ExportedDetector(BaseDetector):
     """A detector that scores by an exported graph; :func:`twinspect.load` makes one.
 
-    Everything else, calibration above all, it takes from ``model.json``: a recalibrated model needs no new export.
+    Everything else, above all its calibration, comes from ``model.json``: a recalibrated model needs no new export.
 
     Args:
         record: ``model.json``.
@@ -30,7 +30,7 @@ class ExportedDetector(BaseDetector):
         threads: that compute one image; ``None`` for the runtime's choice, all cores.
 
     Attributes:
-        export: which graph it is.
+        export: the graph that scores.
     """
 
     def __init__(
@@ -64,7 +64,7 @@ class ExportedDetector(BaseDetector):
         return self.export.name
 
     def about(self) -> dict[str, Any]:
-        """Say which teacher, settings and seed the model has, and by which graph it scores."""
+        """Describe the model: teacher, settings, seed, and the graph that scores."""
         return {**about(self._record), "export": self.export.name}
 
     def _engine(self) -> GraphEngine:
