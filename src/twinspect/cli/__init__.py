@@ -15,7 +15,7 @@ import sys
 from typing import TYPE_CHECKING
 
 from twinspect.cli.outcome import INTERRUPTED, USER_MISTAKE, Outcome
-from twinspect.cli.parser import LEARNING, build_parser, verb_parser
+from twinspect.cli.parser import FITTING, build_parser, verb_parser
 from twinspect.errors import ElsewhereError, TwinspectError
 
 if TYPE_CHECKING:
@@ -28,7 +28,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     arguments = list(sys.argv[1:] if argv is None else argv)
     parser = build_parser()
     try:
-        if arguments[:1] and arguments[0] in LEARNING:
+        if arguments[:1] and arguments[0] in FITTING:
             _add_method_settings(verb_parser(parser, arguments[0]), arguments)
         options = parser.parse_args(arguments)
     except TwinspectError as error:

@@ -3,17 +3,10 @@
 from __future__ import annotations
 
 import argparse
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-
-Verbs: TypeAlias = "argparse._SubParsersAction[argparse.ArgumentParser]"  # noqa: SLF001 - argparse has no public name
-
-
-def add_verb(verbs: Verbs, common: argparse.ArgumentParser, name: str, text: str) -> argparse.ArgumentParser:
-    """Add a verb without options of its own yet."""
-    return verbs.add_parser(name, parents=[common], help=text, description=text[0].upper() + text[1:] + ".")
 
 
 def class_options(verb: argparse.ArgumentParser) -> None:
@@ -111,6 +104,71 @@ def run_options(verb: argparse.ArgumentParser) -> None:
     """Add where to compute and how many threads read."""
     device_option(verb)
     verb.add_argument("--workers", type=int, metavar="N", help="threads that read images")
+
+
+def learning_options(verb: argparse.ArgumentParser) -> None:
+    """Add what the verbs take that fit models; settings of the method come in as soon as it is known."""
+    class_options(verb)
+    verb.add_argument("--method", default="mkd", help="see: twinspect methods (mkd)")
+    verb.add_argument("--preset", help="a named set of the method's settings; see: twinspect methods NAME")
+    verb.add_argument(
+        "--teacher",
+        help="see: twinspect teachers; any timm name works; pocket: comes with twinspect; auto: resnet18 if its "
+        "weights can be had, else pocket (the method's usual one: resnet18, on a CPU)",
+    )
+    verb.add_argument(
+        "--weights", metavar="FILE", help="the teacher's weights: .safetensors or .pth, or: random"
+    )
+    verb.add_argument(
+        "--layers", type=numbers, metavar="N,N", help="the teacher's levels; default: its usual ones"
+    )
+    verb.add_argument(
+        "--size", type=int, metavar="PX", help="side that images are resized to; default: the method's"
+    )
+    tile_options(verb)
+    length_options(verb)
+    device_option(verb)
+    precision_option(verb)
+    verb.add_argument(
+        "--bits", type=int, metavar="N", help="significant bits of 16-bit files: 10, 12, 14 or 16 (16)"
+    )
+    verb.add_argument(
+        "--workers", type=int, metavar="N", help="threads that read images; default: processors, at most 8"
+    )
+    verb.add_argument(
+        "--cache-mb", type=int, default=2048, metavar="N", help="memory for images and features (2048)"
+    )
+    verb.add_argument(
+        "--keep-images",
+        type=int,
+        default=3,
+        metavar="N",
+        help="good images held out to keep with the model, at most 1024 px a side: exports are checked by them (3)",
+    )
+    verb.add_argument(
+        "--config", metavar="FILE", help="TOML or JSON file of these options; the command line wins"
+    )
+    split_options(verb)
+
+
+def store_options(verb: argparse.ArgumentParser) -> None:
+    """Add what the verbs take that keep inspections."""
+    verb.add_argument(
+        "--data",
+        default="inspections",
+        metavar="DIR",
+        help="where images and the database are kept (inspections)",
+    )
+    verb.add_argument(
+        "--db", metavar="URL", help="postgresql://user:password@host/name; default: SQLite in --data"
+    )
+    verb.add_argument(
+        "--runtime",
+        default="auto",
+        metavar="RUNTIME",
+        help="torch, onnx, openvino, or an export's name; auto: the fastest of what is there (auto)",
+    )
+    device_option(verb)
 
 
 class _Gather(argparse.Action):

@@ -1,31 +1,23 @@
-"""Options of the verbs that score what arrives: serve, watch."""
+"""Options of `serve`."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from twinspect.cli.options.shared import add_verb, device_option
+from twinspect.cli.options.shared import store_options
 
 if TYPE_CHECKING:
     import argparse
 
-    from twinspect.cli.options.shared import Verbs
 
-
-def serve(verbs: Verbs, common: argparse.ArgumentParser) -> None:
-    """Add `serve`."""
-    verb = add_verb(
-        verbs,
-        common,
-        "serve",
-        "answer over HTTP, with a page for people: scores, feedback, thresholds and drift; needs twinspect[serve]",
-    )
+def add_options(verb: argparse.ArgumentParser) -> None:
+    """Add them to the parser of the verb."""
     verb.add_argument("models", nargs="*", metavar="M.twin", help="one or more; reloaded when they change")
     verb.add_argument(
         "--host", default="127.0.0.1", help="what to listen on; another than this needs tokens (127.0.0.1)"
     )
     verb.add_argument("--port", type=int, default=8000, help="0 for any that is free (8000)")
-    _store_options(verb)
+    store_options(verb)
     _token_options(verb)
     verb.add_argument(
         "--watch",
@@ -35,54 +27,6 @@ def serve(verbs: Verbs, common: argparse.ArgumentParser) -> None:
         help="score what arrives in this folder, too, by the first model; may be repeated",
     )
     _serve_limits(verb)
-
-
-def watch(verbs: Verbs, common: argparse.ArgumentParser) -> None:
-    """Add `watch`."""
-    verb = add_verb(
-        verbs,
-        common,
-        "watch",
-        "score what arrives in a folder, or what a camera sees, into the store of `serve`; needs twinspect[serve]",
-    )
-    verb.add_argument("folder", nargs="?", metavar="DIR", help="the folder; those below it count too")
-    verb.add_argument("--model", required=True, metavar="M.twin", help="reloaded when it changes")
-    verb.add_argument(
-        "--camera",
-        metavar="URL",
-        help="instead of DIR: an RTSP address, or the number of a USB camera; needs opencv-python-headless",
-    )
-    verb.add_argument("--category", default="", metavar="NAME", help="what all images show")
-    verb.add_argument("--every", type=float, default=2, metavar="S", help="seconds between looks (2)")
-    verb.add_argument(
-        "--grace",
-        type=float,
-        default=30,
-        metavar="S",
-        help="seconds after which a file that does not change and is no image counts as failed (30)",
-    )
-    verb.add_argument("--once", action="store_true", help="end when all that is there is scored")
-    _store_options(verb)
-
-
-def _store_options(verb: argparse.ArgumentParser) -> None:
-    """Add what the verbs take that keep inspections."""
-    verb.add_argument(
-        "--data",
-        default="inspections",
-        metavar="DIR",
-        help="where images and the database are kept (inspections)",
-    )
-    verb.add_argument(
-        "--db", metavar="URL", help="postgresql://user:password@host/name; default: SQLite in --data"
-    )
-    verb.add_argument(
-        "--runtime",
-        default="auto",
-        metavar="RUNTIME",
-        help="torch, onnx, openvino, or an export's name; auto: the fastest of what is there (auto)",
-    )
-    device_option(verb)
 
 
 def _token_options(verb: argparse.ArgumentParser) -> None:
