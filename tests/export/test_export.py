@@ -17,7 +17,7 @@ from scipy.special import log_ndtr
 
 import twinspect as ts
 from drawn_parts import quick
-from lakes import rows_of, score, write_folder
+from shard_data import rows_of, score, write_folder
 from twinspect.bundle.exports import Export, list_exports, write_export
 from twinspect.bundle.folder import read_images, read_record
 from twinspect.cli import main
@@ -486,9 +486,9 @@ def test_an_export_scores_in_shards_without_the_weights_of_torch(saved: Path, tm
     files = pack(saved, name)
     assert {path.rpartition("/")[0] for path in files} == {"", "exports/onnx-fp32"}
     assert not any(path.endswith(".safetensors") for path in files)
-    judge = unpack(files, device="cpu", export=name, threads=1)
+    unpacked = unpack(files, device="cpu", export=name, threads=1)
     score(saved, tmp_path / "out", folder, export=name)
-    assert [row["score"] for row in rows_of(tmp_path / "out")] == judge.score(folder).image.astype(
+    assert [row["score"] for row in rows_of(tmp_path / "out")] == unpacked.score(folder).image.astype(
         float
     ).tolist()
 

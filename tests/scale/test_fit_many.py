@@ -26,8 +26,8 @@ from twinspect.data import open_data
 from twinspect.detector import Detector
 from twinspect.errors import ConfigError, TwinspectError
 from twinspect.scale.fit_many.engines import LocalFitEngine, has_room
-from twinspect.scale.fit_many.manifest import read_entries
-from twinspect.scale.fit_many.plan import FitJob, Order, make_plan
+from twinspect.scale.fit_many.manifest import read_manifest
+from twinspect.scale.fit_many.plan import FitJob, FitRequest, plan_fits
 from twinspect.scale.fit_many.run import prepare
 
 if TYPE_CHECKING:
@@ -202,7 +202,7 @@ def test_a_mistake_is_named_by_its_row_before_anything_is_made(
 def test_manifests_that_cannot_be_meant(tmp_path: Path, text: str, message: str) -> None:
     (tmp_path / "m.csv").write_text(text)
     with pytest.raises(TwinspectError, match=r"m\.csv") as caught:
-        read_entries(tmp_path / "m.csv")
+        read_manifest(tmp_path / "m.csv")
     assert message in str(caught.value)
 
 
@@ -230,7 +230,7 @@ def test_three_kinds_of_manifest_say_the_same(tmp_path: Path) -> None:
         '[[model]]\nname = "b"\ndata = "y"\n'
     )
     found = [
-        [(e.name, e.data, e.cpus, e.gpus, dict(e.options)) for e in read_entries(tmp_path / f"m.{suffix}")]
+        [(e.name, e.data, e.cpus, e.gpus, dict(e.options)) for e in read_manifest(tmp_path / f"m.{suffix}")]
         for suffix in ("csv", "parquet", "toml")
     ]
     expected = [
@@ -244,7 +244,7 @@ def test_what_stands_above_the_models_goes_for_all(tmp_path: Path) -> None:
     (tmp_path / "m.toml").write_text(
         'method = "rd"\nsteps = 5\n[[model]]\nname = "a"\ndata = "x"\n[[model]]\nname = "b"\ndata = "y"\nsteps = 7\n'
     )
-    found = {entry.name: dict(entry.options) for entry in read_entries(tmp_path / "m.toml")}
+    found = {entry.name: dict(entry.options) for entry in read_manifest(tmp_path / "m.toml")}
     assert found == {"a": {"method": "rd", "steps": "5"}, "b": {"method": "rd", "steps": "7"}}
 
 
@@ -270,11 +270,11 @@ def test_settings_are_looked_at_once_and_keys_tell_promises_apart(place: Path, t
         asked.append(gpus)
         return LocalFitEngine().identify(detector, gpus)
 
-    def order(name: str, **more: Any) -> Order:
+    def order(name: str, **more: Any) -> FitRequest:
         detector = Detector("mkd", teacher="pocket", size=32, steps=2, **more)
-        return Order(name, name, detector, lambda: open_data(place / "data" / "plain"), 1, 0)
+        return FitRequest(name, name, detector, lambda: open_data(place / "data" / "plain"), 1, 0)
 
-    first, second, third = make_plan(
+    first, second, third = plan_fits(
         [order("a"), order("b"), order("c", false_alarm_rate=0.5)], tmp_path, identify
     )
     assert len(asked) == 2
@@ -285,8 +285,8 @@ def test_settings_are_looked_at_once_and_keys_tell_promises_apart(place: Path, t
 def test_a_model_that_is_being_made_is_not_planned_otherwise(place: Path, tmp_path: Path) -> None:
     def jobs(steps: int) -> list[FitJob]:
         detector = Detector("mkd", teacher="pocket", size=32, steps=steps)
-        order = Order("a", "a", detector, lambda: open_data(place / "data" / "plain"), 1, 0)
-        return make_plan([order], tmp_path, LocalFitEngine().identify)
+        order = FitRequest("a", "a", detector, lambda: open_data(place / "data" / "plain"), 1, 0)
+        return plan_fits([order], tmp_path, LocalFitEngine().identify)
 
     first, second = jobs(2), jobs(3)
     with RunStore(tmp_path / "out", create=True) as store:

@@ -55,13 +55,13 @@ VERBS: Final = (
     Verb("fit", "learn from good images; settings of the method follow as --name value", fit.add_options),
     Verb(
         "fit-many",
-        "fit the models that a table lists, one a row, side by side; options of `fit` go for rows that say nothing",
+        "fit the models that a table lists, one a row, side by side; options of `fit` are defaults for all rows",
         fit_many.add_options,
     ),
     Verb("score", "score images: path, raw score, p-value, decision, error", score.add_options),
     Verb(
         "plan",
-        "say what scoring many images would take and what limits it, from what is measured here on a few",
+        "estimate what scoring many images would take and what limits it, from measurements on a few",
         plan.add_options,
     ),
     Verb(
@@ -77,7 +77,7 @@ VERBS: Final = (
     ),
     Verb(
         "join",
-        "join models into one that heeds whatever any of them finds; nothing is trained",
+        "join models into one that flags whatever any of them finds; nothing is trained",
         join.add_options,
     ),
     Verb(

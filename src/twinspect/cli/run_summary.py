@@ -1,4 +1,4 @@
-"""What verbs say that work through the runs of a store: how many are done, and why others are not."""
+"""The outcome of verbs that work through the runs of a store: how many are done, and why others are not."""
 
 from __future__ import annotations
 
@@ -14,41 +14,41 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 REPORT: Final = "report"
-"""What to type instead of a protocol for the tables of what was run."""
+"""Typed instead of a protocol: the tables of what was run."""
 TABLES: Final = f"twinspect benchmark {REPORT}"
 
 
 def outcome(out: Path, rows: Sequence[sqlite3.Row], what: str, *last: str) -> Outcome:
-    """Say how runs stand: failures first, for they need somebody.
+    """Count finished, failed and running runs, and list the failures.
 
     Args:
         out: the folder of the store.
-        rows: of the runs that were asked for.
-        what: they are called, in the plural.
+        rows: the requested runs.
+        what: what to call them, in the plural.
         last: lines to end with.
     """
     now = standing(rows)
     unreadable = sum(row["unreadable"] or 0 for row in rows)
-    broken = [row for row in rows if row["state"] == "failed"]
+    failed = [row for row in rows if row["state"] == "failed"]
     lines = [
         f"{out}: {now.done} of {now.runs} {what} done, {now.failed} failed, {now.running} in other processes"
     ]
     if unreadable:
         lines.append(f"{unreadable} test images could not be read and count in no metric")
-    if broken:
+    if failed:
         columns = ("task", "method", "seed", "why it failed")
-        lines += [table(columns, [_failure(row) for row in broken]), "once mended, run them again: --retry"]
+        lines += [table(columns, [_failure(row) for row in failed]), "once fixed, run them again: --retry"]
     record: dict[str, Any] = {
         "out": str(out),
         what: now.runs,
         "done": now.done,
         "running": now.running,
         "failed": [
-            dict(zip(("task", "method", "seed", "error"), _failure(row), strict=True)) for row in broken
+            dict(zip(("task", "method", "seed", "error"), _failure(row), strict=True)) for row in failed
         ],
         "unreadable": unreadable,
     }
-    code = USER_MISTAKE if broken else SOME_UNREADABLE if unreadable else DONE
+    code = USER_MISTAKE if failed else SOME_UNREADABLE if unreadable else DONE
     return Outcome("\n".join([*lines, *last]), record, code)
 
 

@@ -31,7 +31,10 @@ def add_options(verb: argparse.ArgumentParser) -> None:
     )
     verb.add_argument("--data", metavar="DIR", help="the images; for the protocols of classes also an .npz")
     verb.add_argument(
-        "--out", required=True, metavar="DIR", help="where runs.sqlite and the tables go; goes on from there"
+        "--out",
+        required=True,
+        metavar="DIR",
+        help="where runs.sqlite and the tables go; resumes what is there",
     )
     verb.add_argument(
         "--methods", type=names, default=["rd"], metavar="M,M", help="see: twinspect methods (rd)"
@@ -60,7 +63,7 @@ def add_options(verb: argparse.ArgumentParser) -> None:
         metavar="N",
         help="at most so many training images of each class, evenly spaced",
     )
-    verb.add_argument("--most-test", type=int, metavar="N", help="likewise of test images")
+    verb.add_argument("--most-test", type=int, metavar="N", help="at most so many test images of each class")
     verb.add_argument("--retry", action="store_true", help="run again what failed before")
     verb.add_argument(
         "--beside",

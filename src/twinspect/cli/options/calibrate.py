@@ -14,7 +14,10 @@ def add_options(verb: argparse.ArgumentParser) -> None:
     """Add them to the parser of the verb."""
     verb.add_argument("model", metavar="M.twin", help="its calibration is replaced")
     verb.add_argument(
-        "good", nargs="?", metavar="GOOD", help="good images; without them the scores at hand are used"
+        "good",
+        nargs="?",
+        metavar="GOOD",
+        help="good images; without them the last calibration's scores are reused",
     )
     class_options(verb)
     threshold_options(verb)

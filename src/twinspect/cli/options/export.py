@@ -16,12 +16,12 @@ def add_options(verb: argparse.ArgumentParser) -> None:
         "--precision",
         default="fp32",
         help="fp32; fp16: weights of 16 bits, half the file, and computed in bf16 by OpenVINO where the processor "
-        "has it; or int8: networks in 8-bit integers, where that is as good (fp32)",
+        "has it; or int8: networks in 8-bit integers, if that is as good (fp32)",
     )
     verb.add_argument(
         "--fixed-size",
         metavar="WxH",
-        help="take images of this size alone, one at a time: the fastest; default: any size",
+        help="take only images of this size, one at a time: the fastest; default: any size",
     )
     verb.add_argument(
         "--check", metavar="DIR", help="images to check by; default: the good images kept with the model"
@@ -29,13 +29,13 @@ def add_options(verb: argparse.ArgumentParser) -> None:
     verb.add_argument(
         "--good",
         metavar="DATA",
-        help="for int8: normal images to measure ranges on, at most 200; a third is held out to judge by",
+        help="for int8: normal images to measure value ranges on, at most 200; a third is held out to test by",
     )
     verb.add_argument(
         "--labelled",
         metavar="DATA",
-        help="for int8: a data set whose AUROC and AUPRO may hardly fall; default: the same decisions, and nearly "
-        "the same ranks, on good images held out and synthetic anomalies",
+        help="for int8: a labelled data set on which AUROC and AUPRO may hardly fall; default: the same decisions, "
+        "and nearly the same ranks, on good images held out and synthetic anomalies",
     )
     verb.add_argument(
         "--max-drop",

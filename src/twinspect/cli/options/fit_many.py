@@ -21,7 +21,7 @@ def add_options(verb: argparse.ArgumentParser) -> None:
         "--out",
         required=True,
         metavar="DIR",
-        help="where NAME.twin, models.csv and runs.sqlite go; goes on from there",
+        help="where NAME.twin, models.csv and runs.sqlite go; resumes what is there",
     )
     verb.add_argument(
         "--engine",
@@ -31,7 +31,7 @@ def add_options(verb: argparse.ArgumentParser) -> None:
     verb.add_argument(
         "--address",
         metavar="ADDRESS",
-        help="of a Ray cluster, or: auto; default: one of its own, of this machine",
+        help="of a Ray cluster, or: auto; default: a private one on this machine",
     )
     verb.add_argument(
         "--cpus", default="1", metavar="N", help="processors of each model, and its threads (1)"

@@ -17,7 +17,7 @@ def add_options(verb: argparse.ArgumentParser) -> None:
     verb.add_argument(
         "--good",
         metavar="DATA",
-        help="good images that no model has seen, for an exact promise; default: what all models held out",
+        help="good images that no model has seen, for an exact promise; default: those that all models held out",
     )
     class_options(verb)
     threshold_options(verb)

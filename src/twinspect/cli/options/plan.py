@@ -13,7 +13,9 @@ if TYPE_CHECKING:
 def add_options(verb: argparse.ArgumentParser) -> None:
     """Add them to the parser of the verb."""
     verb.add_argument("model", metavar="M.twin")
-    verb.add_argument("images", nargs="+", metavar="IMAGES", help="such images: what `score --engine` takes")
+    verb.add_argument(
+        "images", nargs="+", metavar="IMAGES", help="a sample of the images, as `score --engine` takes them"
+    )
     verb.add_argument("--images", dest="number", type=int, metavar="N", help="how many; default: those named")
     verb.add_argument(
         "--workers",
@@ -21,12 +23,14 @@ def add_options(verb: argparse.ArgumentParser) -> None:
         metavar="N",
         help="processes of one core each, or of one GPU; default: this machine's, or what --hours needs",
     )
-    verb.add_argument("--hours", type=float, metavar="H", help="within which they are to be scored")
+    verb.add_argument("--hours", type=float, metavar="H", help="time limit for scoring them all")
     verb.add_argument(
-        "--bandwidth", type=float, metavar="MB/S", help="that storage gives to all workers together"
+        "--bandwidth", type=float, metavar="MB/S", help="that the storage delivers to all workers together"
     )
     verb.add_argument(
-        "--store", action="store_true", help="they will be in an object store, which takes longer to list"
+        "--store",
+        action="store_true",
+        help="the images will be in an object store, which takes longer to list",
     )
     verb.add_argument("--seconds", type=float, default=10, metavar="S", help="to measure for, each time (10)")
     runtime_option(verb)

@@ -14,9 +14,11 @@ def add_options(verb: argparse.ArgumentParser) -> None:
     """Add them to the parser of the verb."""
     verb.add_argument("models", nargs="*", metavar="M.twin", help="one or more; reloaded when they change")
     verb.add_argument(
-        "--host", default="127.0.0.1", help="what to listen on; another than this needs tokens (127.0.0.1)"
+        "--host",
+        default="127.0.0.1",
+        help="address to listen on; any other than the default needs tokens (127.0.0.1)",
     )
-    verb.add_argument("--port", type=int, default=8000, help="0 for any that is free (8000)")
+    verb.add_argument("--port", type=int, default=8000, help="0 for any free port (8000)")
     store_options(verb)
     _token_options(verb)
     verb.add_argument(
@@ -24,25 +26,27 @@ def add_options(verb: argparse.ArgumentParser) -> None:
         action="append",
         default=[],
         metavar="DIR",
-        help="score what arrives in this folder, too, by the first model; may be repeated",
+        help="also score what arrives in this folder, by the first model; may be repeated",
     )
     _serve_limits(verb)
 
 
 def _token_options(verb: argparse.ArgumentParser) -> None:
-    verb.add_argument("--token-file", metavar="FILE", help="who may do what: lines of name, role and hash")
+    verb.add_argument(
+        "--token-file", metavar="FILE", help="who may do what: one line of name, role and hash for each token"
+    )
     verb.add_argument(
         "--add-token",
         metavar="NAME[:ROLE]",
-        help="add a token to --token-file, print it once and end; view: look; inspect: also score and judge "
-        "(default); admin: also change thresholds",
+        help="add a token to --token-file, print it once and exit; view: read only; inspect: also score and give "
+        "feedback (default); admin: also change thresholds",
     )
     verb.add_argument(
         "--allow-host",
         action="append",
         default=[],
         metavar="NAME",
-        help="another name by which browsers call this server; may be repeated",
+        help="another host name by which browsers reach this server; may be repeated",
     )
 
 
@@ -59,7 +63,7 @@ def _serve_limits(verb: argparse.ArgumentParser) -> None:
         type=float,
         default=100,
         metavar="N",
-        help="requests a second of one client; 0: any (100)",
+        help="requests a second of one client; 0: no limit (100)",
     )
     verb.add_argument(
         "--keep-days", type=float, metavar="N", help="remove older images; rows stay (for ever)"

@@ -19,14 +19,20 @@ def add_options(verb: argparse.ArgumentParser) -> None:
         metavar="URL",
         help="instead of DIR: an RTSP address, or the number of a USB camera; needs opencv-python-headless",
     )
-    verb.add_argument("--category", default="", metavar="NAME", help="what all images show")
-    verb.add_argument("--every", type=float, default=2, metavar="S", help="seconds between looks (2)")
+    verb.add_argument("--category", default="", metavar="NAME", help="the category of all images")
+    verb.add_argument(
+        "--every",
+        type=float,
+        default=2,
+        metavar="S",
+        help="seconds between two looks at the folder or camera (2)",
+    )
     verb.add_argument(
         "--grace",
         type=float,
         default=30,
         metavar="S",
-        help="seconds after which a file that does not change and is no image counts as failed (30)",
+        help="seconds after which a file that does not change and is not an image counts as failed (30)",
     )
-    verb.add_argument("--once", action="store_true", help="end when all that is there is scored")
+    verb.add_argument("--once", action="store_true", help="exit once everything that is there is scored")
     store_options(verb)
