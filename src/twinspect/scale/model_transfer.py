@@ -73,7 +73,7 @@ def unpack(files: Mapping[str, bytes], *, device: str, export: str, threads: int
 def load_model(model: Path, *, device: str, export: str, threads: int) -> BaseDetector:
     """Load a model that computes with so many threads, in any runtime: the last bits of a score depend on it."""
     if not export:
-        import torch  # noqa: PLC0415 - not there where only exports are scored
+        import torch  # noqa: PLC0415 - not installed where only exports are scored
 
         torch.set_num_threads(threads)
     return load(model, device=device, runtime=export or TORCH, threads=threads)
