@@ -42,6 +42,7 @@ openvino = pytest.importorskip("openvino", reason="pip install 'twinspect[openvi
 
 from twinspect.export import export, exporter  # noqa: E402 - needs both
 from twinspect.export.torch_to_onnx import to_onnx  # noqa: E402
+from twinspect.export.writers import WRITERS  # noqa: E402
 
 SIZES = ((64, 64), (97, 130), (201, 75))
 """The model's own, one that grows in neither side, and one of another shape."""
@@ -491,6 +492,10 @@ def test_an_export_scores_in_shards_without_the_weights_of_torch(saved: Path, tm
     assert [row["score"] for row in rows_of(tmp_path / "out")] == unpacked.score(folder).image.astype(
         float
     ).tolist()
+
+
+def test_every_runtime_that_scores_can_be_written() -> None:
+    assert WRITERS.keys() == RUNTIMES.keys()
 
 
 def test_threads_reach_the_runtime(saved: Path, monkeypatch: pytest.MonkeyPatch) -> None:

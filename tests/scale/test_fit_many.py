@@ -344,7 +344,7 @@ def test_ray_makes_the_same_models_from_wherever_it_is_told(
     monkeypatch.chdir(place)
     assert main(command(Path(), Path(os.path.relpath(tmp_path / "out")), engine="ray")) == 0
     assert weights(tmp_path / "out") == weights(fitted)
-    assert metrics(tmp_path / "out") == metrics(whole)
+    assert metrics(tmp_path / "out") == metrics(fitted)
 
 
 @needs_proc
