@@ -20,12 +20,12 @@ from typing import TYPE_CHECKING
 from PIL import Image
 
 import twinspect as ts
-from twinspect.bundle.exports import MODULES
 from twinspect.data import open_data
 from twinspect.data.pixels import read_pixels
 from twinspect.export import export
 from twinspect.inference.exported_detector import ExportedDetector
 from twinspect.inference.pipeline import SCORE_BATCH
+from twinspect.inference.runtimes import RUNTIMES
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -67,8 +67,8 @@ def enlarged(photos: Path, folder: Path, count: int) -> list[Path]:
 
 def untrained(options: argparse.Namespace, photos: list[Path], path: Path) -> Path:
     """Save and export a model of random weights."""
-    if options.runtime not in MODULES:
-        raise SystemExit(f"without --model allowed are --runtime {', '.join(MODULES)}")
+    if options.runtime not in RUNTIMES:
+        raise SystemExit(f"without --model allowed are --runtime {', '.join(RUNTIMES)}")
     detector = ts.Detector(
         "rd", teacher=options.teacher, weights="random", size=options.size, steps=1, batch_size=2, workers=1
     )

@@ -28,7 +28,7 @@ from pathlib import Path
 from typing import Any
 
 from twinspect.scale.ray_engine import MOST_BLOCKS
-from twinspect.scale.shard import Summary
+from twinspect.scale.shard import ShardSummary
 from twinspect.scale.shard_plan import WRITERS
 
 GETS, PUTS, KEYS = 5500.0, 3500.0, 1000
@@ -187,7 +187,7 @@ def kept(shards: int) -> float:
     """Measure the bytes that are kept of a shard that is done."""
     tracemalloc.start()
     before, _ = tracemalloc.get_traced_memory()
-    summaries = [Summary(shard, IMAGES, 10**3, 10**3, 10**4, f"{shard:064x}") for shard in range(shards)]
+    summaries = [ShardSummary(shard, IMAGES, 10**3, 10**3, 10**4, f"{shard:064x}") for shard in range(shards)]
     after, _ = tracemalloc.get_traced_memory()
     tracemalloc.stop()
     return (after - before) / len(summaries)
@@ -203,7 +203,7 @@ def listing(images: int) -> float:
     import pyarrow as pa
     import pyarrow.parquet as pq
 
-    from twinspect.scale.run_folder import open_folder
+    from twinspect.scale.run_folder import open_run_folder
     from twinspect.scale.shard_plan import make_plan
 
     with tempfile.TemporaryDirectory() as folder:
@@ -212,7 +212,7 @@ def listing(images: int) -> float:
         pq.write_table(pa.table({"path": names}), path)
         key = {"inputs": [str(path)], "category": None, "shard_images": IMAGES}
         began = time.perf_counter()
-        make_plan(open_folder(str(Path(folder) / "out")), key)
+        make_plan(open_run_folder(str(Path(folder) / "out")), key)
         return (time.perf_counter() - began) / images
 
 

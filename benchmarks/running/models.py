@@ -17,7 +17,7 @@ from running.turns import timed
 from twinspect.bundle.exports import write_export
 from twinspect.export.quantization import Making
 from twinspect.export.torch_to_onnx import to_onnx
-from twinspect.inference.exported_detector import open_engine
+from twinspect.inference.runtimes import open_engine
 from twinspect.methods import method_class
 from twinspect.methods.config import make_config
 from twinspect.model.whole_image import Model

@@ -5,9 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from twinspect.bundle.exports import MODULES, list_exports
+from twinspect.bundle.exports import list_exports
 from twinspect.bundle.folder import JOINED, read_record
 from twinspect.errors import MissingExtraError, is_installed
+from twinspect.inference.runtimes import RUNTIMES
 
 if TYPE_CHECKING:
     from twinspect.inference.base_detector import BaseDetector
@@ -63,10 +64,11 @@ def choose_runtime(path: str | Path) -> str:
         BundleError: ``model.json``, or the record of an export, is missing, damaged or altered.
     """
     folder = Path(path)
+    installed = {name for name, runtime in RUNTIMES.items() if runtime.is_installed}
     usable = [
         export
         for export in list_exports(folder, read_record(folder))
-        if export.fixed_size is None and is_installed(MODULES[export.runtime])
+        if export.fixed_size is None and export.runtime in installed
     ]
     fastest = min(usable, key=lambda export: export.milliseconds, default=None)
     if fastest is None or (is_installed(TORCH) and fastest.slower_than_torch):

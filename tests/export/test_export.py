@@ -1,4 +1,4 @@
-"""Exports say what the model says, on images that need resizing, for every method and kind of teacher."""
+"""Exports give the model's results, on images that need resizing, for every method and kind of teacher."""
 
 from __future__ import annotations
 
@@ -17,16 +17,16 @@ from scipy.special import log_ndtr
 
 import twinspect as ts
 from drawn_parts import quick
-from lakes import rows_of, score, write_folder
+from shard_data import rows_of, score, write_folder
 from twinspect.bundle.exports import Export, list_exports, write_export
 from twinspect.bundle.folder import read_images, read_record
 from twinspect.cli import main
 from twinspect.data.samples import Sample
 from twinspect.errors import BundleError, ConfigError, ExportError, ImageError
 from twinspect.evaluation.patch_features import require_single_teacher
-from twinspect.inference import exported_detector
 from twinspect.inference.onnx_engine import OnnxEngine
 from twinspect.inference.openvino_engine import openvino_core
+from twinspect.inference.runtimes import RUNTIMES, Runtime
 from twinspect.methods import method_class, noisy_or
 from twinspect.methods.config import make_config
 from twinspect.model.whole_image import Model
@@ -42,6 +42,7 @@ openvino = pytest.importorskip("openvino", reason="pip install 'twinspect[openvi
 
 from twinspect.export import export, exporter  # noqa: E402 - needs both
 from twinspect.export.torch_to_onnx import to_onnx  # noqa: E402
+from twinspect.export.writers import WRITERS  # noqa: E402
 
 SIZES = ((64, 64), (97, 130), (201, 75))
 """The model's own, one that grows in neither side, and one of another shape."""
@@ -75,8 +76,8 @@ def graph_of(path: Path) -> Path:
 
 
 @pytest.fixture
-def followed(saved: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Following a model takes ten seconds; here the graph is there already."""
+def traced(saved: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Tracing a model takes ten seconds; here the graph is there already."""
     monkeypatch.setattr(exporter, "to_onnx", lambda *_: onnx.load(graph_of(saved)))
 
 
@@ -237,7 +238,7 @@ def test_a_model_that_differs_is_not_written(copied: Path, monkeypatch: pytest.M
             weight.CopyFrom(onnx.numpy_helper.from_array(values * noise, weight.name))
     monkeypatch.setattr(exporter, "to_onnx", lambda *_: graph)
     shutil.rmtree(copied / "exports")
-    with pytest.raises(ExportError, match=r"does not say what the model says.*kept image"):
+    with pytest.raises(ExportError, match=r"results differ from the model.*kept image"):
         export(copied, "onnx")
     assert not (copied / "exports" / "onnx-fp32").exists()
 
@@ -252,11 +253,11 @@ def test_one_size_alone(copied: Path, mixed: list[Sample]) -> None:
         found.image[fits], ts.load(copied).score(as_data(mixed)).image[fits], rtol=1e-5
     )
     assert [bool(error) for error in found.errors] == [not each for each in fits]
-    assert "64x64 pixels; onnx-fp32-130x97 takes 130x97 alone" in found.errors[0]
+    assert "64x64 pixels; onnx-fp32-130x97 takes 130x97 only" in found.errors[0]
     assert ts.load(copied, runtime="onnx").export.name == "onnx-fp32"  # any size comes first
 
 
-@pytest.mark.usefixtures("followed")
+@pytest.mark.usefixtures("traced")
 def test_half_the_file(copied: Path) -> None:
     whole = {each.name: each for each in list_exports(copied, read_record(copied))}["onnx-fp32"]
     half = export(copied, "onnx", precision="fp16")
@@ -281,12 +282,14 @@ def test_without_images_there_is_no_export(copied: Path, tmp_path: Path) -> None
         ({"to": "onnx", "fixed_size": (1, 50)}, "50x1"),
     ],
 )
-def test_wishes_that_cannot_be_met(saved: Path, options: dict[str, object], message: str) -> None:
+def test_options_that_cannot_be_met_are_refused(
+    saved: Path, options: dict[str, object], message: str
+) -> None:
     with pytest.raises(ConfigError, match=message):
         export(saved, **options)  # type: ignore[arg-type]
 
 
-@pytest.mark.usefixtures("followed")
+@pytest.mark.usefixtures("traced")
 def test_the_verb(
     copied: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], mixed: list[Sample]
 ) -> None:
@@ -335,12 +338,12 @@ def test_every_method_and_kind_of_teacher(
         make_config(cls.Config, None, {"size": side, **settings}),
         create_teacher(teacher, weights=weights, layers=levels, seed=0),
     )
-    followed, differences = model.exportable()
+    exportable, differences = model.exportable()
     assert bool(differences) == (method == "mkd")
-    session = onnxruntime.InferenceSession(to_onnx(followed).SerializeToString())
+    session = onnxruntime.InferenceSession(to_onnx(exportable).SerializeToString())
     for sample in mixed[:3]:
         with torch.no_grad():
-            expected = followed(torch.from_numpy(sample.pixels).permute(2, 0, 1)[None])
+            expected = exportable(torch.from_numpy(sample.pixels).permute(2, 0, 1)[None])
             score = model(torch.from_numpy(sample.pixels).permute(2, 0, 1)[None]).score
         found = session.run(["score", "map"], {"images": sample.pixels[None]})
         np.testing.assert_allclose(found[0], score, rtol=1e-4)
@@ -484,11 +487,15 @@ def test_an_export_scores_in_shards_without_the_weights_of_torch(saved: Path, tm
     files = pack(saved, name)
     assert {path.rpartition("/")[0] for path in files} == {"", "exports/onnx-fp32"}
     assert not any(path.endswith(".safetensors") for path in files)
-    judge = unpack(files, device="cpu", export=name, threads=1)
+    unpacked = unpack(files, device="cpu", export=name, threads=1)
     score(saved, tmp_path / "out", folder, export=name)
-    assert [row["score"] for row in rows_of(tmp_path / "out")] == judge.score(folder).image.astype(
+    assert [row["score"] for row in rows_of(tmp_path / "out")] == unpacked.score(folder).image.astype(
         float
     ).tolist()
+
+
+def test_every_runtime_that_scores_can_be_written() -> None:
+    assert WRITERS.keys() == RUNTIMES.keys()
 
 
 def test_threads_reach_the_runtime(saved: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -499,7 +506,7 @@ def test_threads_reach_the_runtime(saved: Path, monkeypatch: pytest.MonkeyPatch)
             asked.append(threads)
             super().__init__(export, device, threads)
 
-    monkeypatch.setitem(exported_detector.ENGINES, "onnx", Engine)
+    monkeypatch.setitem(RUNTIMES, "onnx", Runtime("onnx", "onnxruntime", Engine))
     ts.load(saved, runtime="onnx", threads=3)
     ts.load(saved, runtime="onnx")
     assert asked == [3, None]

@@ -1,4 +1,4 @@
-"""Exports in integers: only networks are quantised, judged by a gate, and put back into floats where they must be."""
+"""Exports in int8: only networks are quantized, tested against floats, and put back into floats where needed."""
 
 from __future__ import annotations
 
@@ -41,9 +41,10 @@ from twinspect.export import (  # noqa: E402 - needs all of them
     quantization,
     quantization_images,
 )
+from twinspect.export.graph_builder import GraphBuilder  # noqa: E402
 from twinspect.export.int8_acceptance import GraphResults, Int8Acceptance  # noqa: E402
 from twinspect.export.openvino_file import convert  # noqa: E402
-from twinspect.export.quantizable_layers import Layer, carriers, layers_of  # noqa: E402
+from twinspect.export.quantizable_layers import Layer, layers_of, passthrough_nodes  # noqa: E402
 from twinspect.export.torch_to_onnx import to_onnx  # noqa: E402
 
 IMAGES = [stripes(seed) for seed in range(4)]
@@ -63,8 +64,8 @@ def graph(saved: Path) -> bytes:
 
 
 @pytest.fixture
-def followed(graph: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Following a model takes ten seconds; here the graph is there already."""
+def traced(graph: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Tracing a model takes ten seconds; here the graph is there already."""
     monkeypatch.setattr(exporter, "to_onnx", lambda *_: onnx.load_from_string(graph))
 
 
@@ -78,13 +79,13 @@ def copied(saved: Path, tmp_path: Path) -> Path:
 
 def test_layers_are_those_of_teacher_and_student(graph: bytes) -> None:
     proto = onnx.load_from_string(graph)
-    found = layers_of(proto, openvino_int8.KINDS)
+    found = layers_of(proto, openvino_int8.OPERATIONS)
     assert len(found) == 41
     assert {layer.module.split(".")[0] for layer in found} == {"teacher", "student"}
     assert found[0] == Layer("node_conv2d", "teacher.backbone.stem")
     kinds = {node.name: node.op_type for node in proto.graph.node}
     assert {kinds[layer.name] for layer in found} == {"Conv", "ConvTranspose"}  # no matrix that fuses maps
-    assert {kinds[layer.name] for layer in layers_of(proto, onnx_int8.KINDS)} == {"Conv"}
+    assert {kinds[layer.name] for layer in layers_of(proto, onnx_int8.OPERATIONS)} == {"Conv"}
 
 
 @pytest.mark.parametrize(
@@ -112,32 +113,32 @@ def test_layers_of_every_method_and_kind_of_teacher(method: str, teacher: str, n
         ),
     )
     proto = to_onnx(model.exportable()[0])
-    found = layers_of(proto, openvino_int8.KINDS)
+    found = layers_of(proto, openvino_int8.OPERATIONS)
     assert {layer.module.split(".")[0] for layer in found} == networks
     weights = [getattr(module, "weight", None) for module in model.modules()]
     expected = sum(isinstance(weight, torch.Tensor) and weight.ndim > 1 for weight in weights)
     assert len(found) == expected  # every one once, and nothing else
-    check_only_networks(openvino_int8.quantise(proto, [layer.name for layer in found], IMAGES), proto, found)
+    check_only_networks(openvino_int8.quantize(proto, [layer.name for layer in found], IMAGES), proto, found)
 
 
-def test_what_carries_integers_begins_and_ends_with_layers(graph: bytes) -> None:
+def test_passthrough_nodes_take_only_outputs_of_layers(graph: bytes) -> None:
     proto = onnx.load_from_string(graph)
-    chosen = [layer.name for layer in layers_of(proto, openvino_int8.KINDS)]
-    found = carriers(proto, chosen)
+    chosen = [layer.name for layer in layers_of(proto, openvino_int8.OPERATIONS)]
+    found = passthrough_nodes(proto, chosen)
     by_name = {node.name: node for node in proto.graph.node}
     made = {value for name in [*chosen, *found] for value in by_name[name].output}
     assert {by_name[name].op_type for name in found} == {"Relu", "Add", "Concat", "MaxPool"}
     assert all(made.issuperset(by_name[name].input) for name in found)
-    assert carriers(proto, []) == set()
+    assert passthrough_nodes(proto, []) == set()
 
 
-# Quantising --------------------------------------------------------------------------------------------------
+# Quantizing --------------------------------------------------------------------------------------------------
 
 
 def check_only_networks(model: Any, proto: Any, layers: Sequence[Layer]) -> None:
     """Whatever reads a rounded value in an OpenVINO graph is a layer, or only passes it on."""
     names = [layer.name for layer in layers]
-    allowed = {*names, *carriers(proto, names)}
+    allowed = {*names, *passthrough_nodes(proto, names)}
     rounded = [node for node in model.get_ordered_ops() if node.get_type_name() == "FakeQuantize"]
     targets = [each.get_node() for node in rounded for each in node.output(0).get_target_inputs()]
     readers = {
@@ -152,19 +153,19 @@ def check_only_networks(model: Any, proto: Any, layers: Sequence[Layer]) -> None
 
 def test_openvino_computes_nothing_but_networks_in_integers(graph: bytes) -> None:
     proto = onnx.load_from_string(graph)
-    layers = layers_of(proto, openvino_int8.KINDS)
+    layers = layers_of(proto, openvino_int8.OPERATIONS)
     operations = {node.get_friendly_name().partition("/")[0] for node in convert(graph).get_ordered_ops()}
     assert operations.issuperset(layer.name for layer in layers)
     telemetry = sys.modules.get("openvino_telemetry")
-    check_only_networks(openvino_int8.quantise(proto, [each.name for each in layers], IMAGES), proto, layers)
+    check_only_networks(openvino_int8.quantize(proto, [each.name for each in layers], IMAGES), proto, layers)
     assert sys.modules.get("openvino_telemetry") is telemetry
     assert proto.SerializeToString() == graph
 
 
 def test_onnx_computes_nothing_but_networks_in_integers(graph: bytes) -> None:
     proto = onnx.load_from_string(graph)
-    layers = [layer.name for layer in layers_of(proto, onnx_int8.KINDS)]
-    made = onnx_int8.quantise(proto, layers[4:], IMAGES)
+    layers = [layer.name for layer in layers_of(proto, onnx_int8.OPERATIONS)]
+    made = onnx_int8.quantize(proto, layers[4:], IMAGES)
     assert proto.SerializeToString() == graph
     assert [each.version for each in made.opset_import if not each.domain] == [18]
     writers = {value: node for node in made.graph.node for value in node.output}
@@ -190,7 +191,7 @@ def test_onnx_computes_nothing_but_networks_in_integers(graph: bytes) -> None:
 
 
 def test_a_third_is_held_out_and_anomalies_are_drawn_the_same_way() -> None:
-    ranges, held_out = quantization_images.divided(np.stack([stripes(n) for n in range(15)]), None, None)
+    ranges, held_out = quantization_images.split_good(np.stack([stripes(n) for n in range(15)]), None, None)
     assert (len(ranges), len(held_out)) == (10, 5)
     assert not {each.name for each in ranges.samples} & {each.name for each in held_out.samples}
     assert len(ranges[:4]) == 4
@@ -204,7 +205,7 @@ def test_a_third_is_held_out_and_anomalies_are_drawn_the_same_way() -> None:
 
 
 def test_large_images_are_fewer(monkeypatch: pytest.MonkeyPatch) -> None:
-    _, held_out = quantization_images.divided(np.stack([stripes(n) for n in range(15)]), (30, 70), None)
+    _, held_out = quantization_images.split_good(np.stack([stripes(n) for n in range(15)]), (30, 70), None)
     assert held_out[0].shape == (30, 70, 3)
     monkeypatch.setattr(quantization_images, "MOST_BYTES", 7 * held_out[0].nbytes)
     assert len(quantization_images.with_anomalies(held_out)) == 6
@@ -212,67 +213,67 @@ def test_large_images_are_fewer(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_too_few_good_images() -> None:
     with pytest.raises(ConfigError, match="11 good images; int8 needs 12"):
-        quantization_images.divided(np.stack([stripes(n) for n in range(11)]), None, None)
+        quantization_images.split_good(np.stack([stripes(n) for n in range(11)]), None, None)
 
 
-# The gate ----------------------------------------------------------------------------------------------------
+# Acceptance ------------------------------------------------------------------------------------------------
 
 
-def seen(scores: Sequence[float], *, limit: float = 5.5, **metrics: float | None) -> GraphResults:
+def results(scores: Sequence[float], *, limit: float = 5.5, **metrics: float | None) -> GraphResults:
     values = np.asarray(scores, dtype=np.float64)
     return GraphResults(values, np.arange(40.0), values > limit, np.abs(values - limit) > 1e-3, metrics)
 
 
-def make_gate(*, labelled: bool) -> Int8Acceptance:
+def make_acceptance(*, labelled: bool) -> Int8Acceptance:
     calibration = Calibration((1.0,) * 20, 0.05, "split", (0.0, 1.0))
     return Int8Acceptance([], labelled, calibration, ScoringPipeline(1), 0.003)
 
 
 def test_without_labels_ranks_and_decisions_count() -> None:
-    floats = seen(range(10))
-    judge = make_gate(labelled=False).judge
-    same = judge(floats, seen([value * 1.001 for value in range(10)]))
-    assert (round(same.score_rho, 9), round(same.pixel_rho, 9), same.decisions, same.faults) == (
+    floats = results(range(10))
+    compare = make_acceptance(labelled=False).compare
+    same = compare(floats, results([value * 1.001 for value in range(10)]))
+    assert (round(same.score_rho, 9), round(same.pixel_rho, 9), same.changed_decisions, same.failures) == (
         1.0,
         1.0,
         0,
         (),
     )
-    swapped = judge(floats, seen([3, 4, 2, 1, 0, 5, 6, 7, 8, 9]))
-    assert ["scores" in fault for fault in swapped.faults] == [True]
-    flipped = judge(floats, seen([0, 1, 2, 3, 4, 5.6, 6, 7, 8, 9]))
-    assert flipped.faults == ("1 of 0 images decided otherwise, allowed is none",)
-    on_it = seen([0, 1, 2, 3, 4, 5.5001, 6, 7, 8, 9])
-    assert judge(on_it, seen([0, 1, 2, 3, 4, 5.49, 6, 7, 8, 9])).faults == ()
-    broken = judge(floats, seen([float("nan"), *range(1, 10)]))
-    assert "nan" in broken.faults[0]
+    swapped = compare(floats, results([3, 4, 2, 1, 0, 5, 6, 7, 8, 9]))
+    assert ["scores" in failure for failure in swapped.failures] == [True]
+    flipped = compare(floats, results([0, 1, 2, 3, 4, 5.6, 6, 7, 8, 9]))
+    assert flipped.failures == ("1 of 0 images decided differently, allowed is none",)
+    on_it = results([0, 1, 2, 3, 4, 5.5001, 6, 7, 8, 9])
+    assert compare(on_it, results([0, 1, 2, 3, 4, 5.49, 6, 7, 8, 9])).failures == ()
+    broken = compare(floats, results([float("nan"), *range(1, 10)]))
+    assert "nan" in broken.failures[0]
     assert broken.to_record()["score_rho"] is None
 
 
 def test_with_labels_metrics_count() -> None:
-    floats = seen(range(10), image_auroc=0.95, pixel_auroc=0.9, aupro_30=None)
-    judge = make_gate(labelled=True).judge
-    good = judge(floats, seen(range(10)[::-1], image_auroc=0.9475, pixel_auroc=0.99, aupro_30=None))
-    assert good.faults == ()
+    floats = results(range(10), image_auroc=0.95, pixel_auroc=0.9, aupro_30=None)
+    compare = make_acceptance(labelled=True).compare
+    good = compare(floats, results(range(10)[::-1], image_auroc=0.9475, pixel_auroc=0.99, aupro_30=None))
+    assert good.failures == ()
     assert set(good.metrics) == {"image_auroc", "pixel_auroc"}
-    bad = judge(floats, seen(range(10), image_auroc=0.9465, pixel_auroc=0.99, aupro_30=None))
-    assert bad.faults == ("image_auroc 0.9465 for 0.9500, allowed is 0.003 less",)
+    bad = compare(floats, results(range(10), image_auroc=0.9465, pixel_auroc=0.99, aupro_30=None))
+    assert bad.failures == ("image_auroc 0.9465 instead of 0.9500, allowed is a drop of 0.003",)
 
 
-def test_what_disturbs_most_is_ranked_first() -> None:
+def test_the_most_sensitive_group_is_ranked_first() -> None:
     layers = [Layer(f"n{place}", f"m{place}") for place in range(30)]
     told: list[str] = []
 
     def alone(group: Sequence[Layer]) -> GraphResults:
         worst = max(int(layer.name[1:]) == 17 for layer in group)
-        return seen(np.arange(10.0) + (1.0 if worst else 0.01) * np.tile([1, -1], 5))
+        return results(np.arange(10.0) + (1.0 if worst else 0.01) * np.tile([1, -1], 5))
 
-    found = layer_sensitivity.ranked(layers, seen(range(10)), alone, told.append)
+    found = layer_sensitivity.rank_by_sensitivity(layers, results(range(10)), alone, told.append)
     assert len(found) == len(told) == 12
     assert Layer("n17", "m17") in found[0]
     assert sorted(layer.name for group in found for layer in group) == sorted(layer.name for layer in layers)
-    nan = layer_sensitivity.ranked(
-        layers[:2], seen(range(10)), lambda g: seen([np.nan if g[0].name == "n1" else 1] * 10), str
+    nan = layer_sensitivity.rank_by_sensitivity(
+        layers[:2], results(range(10)), lambda g: results([np.nan if g[0].name == "n1" else 1] * 10), str
     )
     assert [group[0].name for group in nan] == ["n1", "n0"]
 
@@ -280,13 +281,13 @@ def test_what_disturbs_most_is_ranked_first() -> None:
 # Exports -----------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.usefixtures("followed")
+@pytest.mark.usefixtures("traced")
 @pytest.mark.parametrize("runtime", ["onnx", "openvino"])
-def test_an_export_judged_by_labels(
+def test_an_export_tested_by_labels(
     copied: Path, parts: Path, runtime: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     options = ["--to", runtime, "--precision", "int8", "--good", str(parts), "--labelled", str(parts)]
-    # Three steps teach next to nothing: what is judged by here is whether figures come out.
+    # Three steps teach next to nothing: what counts here is that figures come out.
     assert main(["export", str(copied), *options, "--max-drop", "0.2", "--json"]) == 0
     told = json.loads(capsys.readouterr().out)
     trade = told["gate"]
@@ -311,14 +312,14 @@ def test_an_export_judged_by_labels(
     assert np.corrcoef(np.ravel(ours.map), np.ravel(theirs.map))[0, 1] > 0.95
 
 
-@pytest.mark.usefixtures("followed")
-def test_layers_are_put_back_until_the_gate_is_passed(
+@pytest.mark.usefixtures("traced")
+def test_layers_are_put_back_until_the_graph_is_accepted(
     copied: Path, parts: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(layer_sensitivity, "GROUPS", 3)
     monkeypatch.setattr(quantization, "FEW", 2)
-    faults = iter([["too far"], []])
-    monkeypatch.setattr(Int8Acceptance, "_faults", lambda *_: next(faults))
+    failures = iter([["too far"], []])
+    monkeypatch.setattr(Int8Acceptance, "_failures", lambda *_: next(failures))
     told: list[str] = []
     good = np.stack([stripes(number) for number in range(12)])
     made = export(copied, "onnx", precision="int8", good=good, say=told.append)
@@ -332,12 +333,16 @@ def test_layers_are_put_back_until_the_gate_is_passed(
     assert ts.load(copied, runtime="onnx").export.name == "onnx-int8"
 
 
-@pytest.mark.usefixtures("followed")
-def test_what_never_passes_is_not_written(copied: Path, parts: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.usefixtures("traced")
+def test_a_graph_that_is_never_accepted_is_not_written(
+    copied: Path, parts: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(quantization, "PUT_BACK", (0,))
-    monkeypatch.setattr(quantization.Making, "integers", lambda own, *_: own.floats())
+    monkeypatch.setattr(GraphBuilder, "integers", lambda builder, *_: builder.floats())
     monkeypatch.setattr(int8_acceptance, "LEAST_RHO", 1.01)
-    with pytest.raises(ExportError, match=r"rank correlation of scores .* least is 1.01.*--precision fp16"):
+    with pytest.raises(
+        ExportError, match=r"rank correlation of scores .* allowed is 1.01 or more.*--precision fp16"
+    ):
         export(copied, "onnx", precision="int8", good=parts)
     assert not (copied / "exports").exists()
 
@@ -350,12 +355,14 @@ def test_what_never_passes_is_not_written(copied: Path, parts: Path, monkeypatch
         ({"precision": "int8", "good": "somewhere", "max_drop": 1.5}, "0 to 1"),
     ],
 )
-def test_wishes_that_cannot_be_met(saved: Path, options: dict[str, Any], message: str) -> None:
+def test_options_that_do_not_go_together_are_refused(
+    saved: Path, options: dict[str, Any], message: str
+) -> None:
     with pytest.raises(ConfigError, match=message):
         export(saved, "onnx", **options)
 
 
-@pytest.mark.usefixtures("followed")
+@pytest.mark.usefixtures("traced")
 def test_labels_of_one_kind_alone(saved: Path, parts: Path, tmp_path: Path) -> None:
     for number in range(3):
         write_image(tmp_path / "d" / "train" / "good" / f"{number}.png", stripes(number))

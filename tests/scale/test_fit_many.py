@@ -1,4 +1,4 @@
-"""Many models from one table: checked before, fitted once each as `fit` would, wherever, whatever is killed."""
+"""Many models from one table: checked first, then each fitted once, as `fit` does, even if processes are killed."""
 
 from __future__ import annotations
 
@@ -26,8 +26,8 @@ from twinspect.data import open_data
 from twinspect.detector import Detector
 from twinspect.errors import ConfigError, TwinspectError
 from twinspect.scale.fit_many.engines import LocalFitEngine, has_room
-from twinspect.scale.fit_many.manifest import read_entries
-from twinspect.scale.fit_many.plan import FitJob, Order, make_plan
+from twinspect.scale.fit_many.manifest import read_manifest
+from twinspect.scale.fit_many.plan import FitJob, FitRequest, plan_fits
 from twinspect.scale.fit_many.run import prepare
 
 if TYPE_CHECKING:
@@ -54,7 +54,7 @@ def write_manifest(root: Path, *rows: str, name: str = "models.csv") -> Path:
 
 
 def command(root: Path, out: Path, *more: object, engine: str = "local", steps: int = 2) -> list[str]:
-    given = (
+    words = (
         "fit-many",
         root / "models.csv",
         "--out",
@@ -66,7 +66,7 @@ def command(root: Path, out: Path, *more: object, engine: str = "local", steps: 
         *QUICKLY,
         *more,
     )
-    return [str(each) for each in given]
+    return [str(word) for word in words]
 
 
 def table(out: Path) -> dict[str, dict[str, str]]:
@@ -79,22 +79,22 @@ def weights(out: Path) -> dict[str, bytes]:
 
 
 @pytest.fixture(scope="module")
-def whole(place: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """What the manifest gives in this process; tests must not change it."""
-    out = tmp_path_factory.mktemp("whole") / "out"
+def fitted(place: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The models of the manifest, fitted in this process; tests must not change them."""
+    out = tmp_path_factory.mktemp("fitted") / "out"
     assert main(command(place, out)) == 0
     return out
 
 
-def test_each_model_is_the_one_that_fit_makes(place: Path, whole: Path, tmp_path: Path) -> None:
+def test_each_model_is_the_one_that_fit_makes(place: Path, fitted: Path, tmp_path: Path) -> None:
     alone = tmp_path / "brick.twin"
     fit = ("fit", place / "data" / "brick", "--out", alone, "--method", "rd", "--steps", 2, "--batch-size", 2)
-    assert main([str(each) for each in (*fit, *QUICKLY)]) == 0
-    assert (alone / "weights.safetensors").read_bytes() == weights(whole)["brick.twin"]
+    assert main([str(word) for word in (*fit, *QUICKLY)]) == 0
+    assert (alone / "weights.safetensors").read_bytes() == weights(fitted)["brick.twin"]
 
 
-def test_the_table_says_what_became_of_each(whole: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    rows = table(whole)
+def test_the_table_gives_the_state_of_each(fitted: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    rows = table(fitted)
     brick, plain = rows["brick"], rows["camera 7"]
     assert (brick["state"], brick["method"], brick["model"], brick["error"]) == (
         "done",
@@ -103,7 +103,7 @@ def test_the_table_says_what_became_of_each(whole: Path, capsys: pytest.CaptureF
         "",
     )
     ((auroc,),) = ask(
-        whole,
+        fitted,
         "select value from runs join metrics on run = key where task = 'brick' and scope = 'mean' and "
         "metric = 'image_auroc'",
     )
@@ -112,7 +112,7 @@ def test_the_table_says_what_became_of_each(whole: Path, capsys: pytest.CaptureF
     assert float(plain["threshold"]) > 0
     assert 0 < float(plain["false_alarm_rate"]) < 1
     assert int(plain["images"]) == 4  # of six; two set the threshold
-    assert main(["benchmark", "report", "--out", str(whole)]) == 0
+    assert main(["benchmark", "report", "--out", str(fitted)]) == 0
     assert "| brick | rd |" in capsys.readouterr().out
 
 
@@ -164,8 +164,8 @@ def test_a_failure_is_one_row_and_the_others_go_on(
 
 
 MISTAKES = [
-    (("", "data", "", "", ""), "cannot be a file's"),
-    (("../up", "data", "", "", ""), "cannot be a file's"),
+    (("", "data", "", "", ""), "is not valid as a file name"),
+    (("../up", "data", "", "", ""), "is not valid as a file name"),
     (("a", "", "", "", ""), "row 2 (a): no data"),
     (("a", "nowhere", "", "", ""), "row 2 (a):"),
     (("a", "plain", "mdk", "", ""), "did you mean 'mkd'"),
@@ -175,7 +175,7 @@ MISTAKES = [
 
 
 @pytest.mark.parametrize(("values", "message"), MISTAKES)
-def test_a_mistake_is_named_by_its_row_before_anything_is_made(
+def test_a_mistake_is_named_by_its_row_before_anything_is_fitted(
     place: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], values: tuple[str, ...], message: str
 ) -> None:
     name, data, *rest = values
@@ -193,16 +193,16 @@ def test_a_mistake_is_named_by_its_row_before_anything_is_made(
     [
         ("name,data\na,x\nA,y\n", "row 3 (A): "),
         ("name,data,cpus\na,x,0\n", "cpus must be a whole number of 1 or more, got '0'"),
-        ("name,data,gpus\na,x,1.5\n", "gpus must be 0, a part of 1"),
+        ("name,data,gpus\na,x,1.5\n", "gpus must be 0, a fraction of 1"),
         ("data\nx\n", "no column 'name'"),
         ("name,data,name\na,x,b\n", "two columns are called 'name'"),
         ("name,data\n", "no models"),
     ],
 )
-def test_manifests_that_cannot_be_meant(tmp_path: Path, text: str, message: str) -> None:
+def test_invalid_manifests_are_refused(tmp_path: Path, text: str, message: str) -> None:
     (tmp_path / "m.csv").write_text(text)
     with pytest.raises(TwinspectError, match=r"m\.csv") as caught:
-        read_entries(tmp_path / "m.csv")
+        read_manifest(tmp_path / "m.csv")
     assert message in str(caught.value)
 
 
@@ -230,7 +230,7 @@ def test_three_kinds_of_manifest_say_the_same(tmp_path: Path) -> None:
         '[[model]]\nname = "b"\ndata = "y"\n'
     )
     found = [
-        [(e.name, e.data, e.cpus, e.gpus, dict(e.options)) for e in read_entries(tmp_path / f"m.{suffix}")]
+        [(e.name, e.data, e.cpus, e.gpus, dict(e.options)) for e in read_manifest(tmp_path / f"m.{suffix}")]
         for suffix in ("csv", "parquet", "toml")
     ]
     expected = [
@@ -240,11 +240,11 @@ def test_three_kinds_of_manifest_say_the_same(tmp_path: Path) -> None:
     assert found == [expected] * 3
 
 
-def test_what_stands_above_the_models_goes_for_all(tmp_path: Path) -> None:
+def test_values_above_the_models_are_defaults(tmp_path: Path) -> None:
     (tmp_path / "m.toml").write_text(
         'method = "rd"\nsteps = 5\n[[model]]\nname = "a"\ndata = "x"\n[[model]]\nname = "b"\ndata = "y"\nsteps = 7\n'
     )
-    found = {entry.name: dict(entry.options) for entry in read_entries(tmp_path / "m.toml")}
+    found = {row.name: dict(row.options) for row in read_manifest(tmp_path / "m.toml")}
     assert found == {"a": {"method": "rd", "steps": "5"}, "b": {"method": "rd", "steps": "7"}}
 
 
@@ -263,30 +263,30 @@ def test_a_row_wins_over_the_command_line_also_where_one_excludes_the_other() ->
     assert (other.method, other.steps, other.epochs, other.settings) == ("rd", None, 3, {"batch_size": 2})
 
 
-def test_settings_are_looked_at_once_and_keys_tell_promises_apart(place: Path, tmp_path: Path) -> None:
-    asked = []
+def test_settings_are_checked_once_and_each_false_alarm_rate_has_its_key(place: Path, tmp_path: Path) -> None:
+    calls = []
 
     def identify(detector: Detector, gpus: float) -> dict[str, Any]:
-        asked.append(gpus)
+        calls.append(gpus)
         return LocalFitEngine().identify(detector, gpus)
 
-    def order(name: str, **more: Any) -> Order:
+    def request(name: str, **more: Any) -> FitRequest:
         detector = Detector("mkd", teacher="pocket", size=32, steps=2, **more)
-        return Order(name, name, detector, lambda: open_data(place / "data" / "plain"), 1, 0)
+        return FitRequest(name, name, detector, lambda: open_data(place / "data" / "plain"), 1, 0)
 
-    first, second, third = make_plan(
-        [order("a"), order("b"), order("c", false_alarm_rate=0.5)], tmp_path, identify
+    first, second, third = plan_fits(
+        [request("a"), request("b"), request("c", false_alarm_rate=0.5)], tmp_path, identify
     )
-    assert len(asked) == 2
+    assert len(calls) == 2
     assert len({job.run.key for job in (first, second, third)}) == 3
     assert first.model == tmp_path / "a.twin"
 
 
-def test_a_model_that_is_being_made_is_not_planned_otherwise(place: Path, tmp_path: Path) -> None:
+def test_a_model_that_is_being_fitted_is_not_planned_with_other_settings(place: Path, tmp_path: Path) -> None:
     def jobs(steps: int) -> list[FitJob]:
         detector = Detector("mkd", teacher="pocket", size=32, steps=steps)
-        order = Order("a", "a", detector, lambda: open_data(place / "data" / "plain"), 1, 0)
-        return make_plan([order], tmp_path, LocalFitEngine().identify)
+        request = FitRequest("a", "a", detector, lambda: open_data(place / "data" / "plain"), 1, 0)
+        return plan_fits([request], tmp_path, LocalFitEngine().identify)
 
     first, second = jobs(2), jobs(3)
     with RunStore(tmp_path / "out", create=True) as store:
@@ -300,11 +300,11 @@ def test_a_model_that_is_being_made_is_not_planned_otherwise(place: Path, tmp_pa
     assert ask(tmp_path / "out", "select key from runs") == [(second[0].run.key,)]
 
 
-def test_jobs_are_handed_out_for_a_quarter_more_than_there_is() -> None:
-    def jobs(*wanted: tuple[int, float]) -> list[Any]:
-        return [FitJob(None, Path(), Path(), cpus, gpus) for cpus, gpus in wanted]  # type: ignore[arg-type]
+def test_jobs_are_submitted_for_a_quarter_more_than_the_cluster_has() -> None:
+    def jobs(*sizes: tuple[int, float]) -> list[Any]:
+        return [FitJob(None, Path(), Path(), cpus, gpus) for cpus, gpus in sizes]  # type: ignore[arg-type]
 
-    four = {"CPU": 4.0, "GPU": 1.0}  # five processors' work is handed out
+    four = {"CPU": 4.0, "GPU": 1.0}  # jobs for five processors are submitted
     assert has_room(jobs((2, 0), (2, 0)), four)
     assert not has_room(jobs((2, 0), (3, 0)), four)
     assert has_room(jobs((1, 1)), four)
@@ -339,12 +339,12 @@ def ray() -> Iterator[Any]:
 
 
 def test_ray_makes_the_same_models_from_wherever_it_is_told(
-    ray: Any, place: Path, whole: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ray: Any, place: Path, fitted: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(place)
     assert main(command(Path(), Path(os.path.relpath(tmp_path / "out")), engine="ray")) == 0
-    assert weights(tmp_path / "out") == weights(whole)
-    assert metrics(tmp_path / "out") == metrics(whole)
+    assert weights(tmp_path / "out") == weights(fitted)
+    assert metrics(tmp_path / "out") == metrics(fitted)
 
 
 @needs_proc
@@ -355,8 +355,8 @@ def test_a_worker_that_is_killed_is_replaced_and_goes_on(ray: Any, place: Path, 
     with killing("ray::fit cut", tmp_path / "out" / "checkpoints") as killed:
         assert main(command(manifest.parent, tmp_path / "out", engine="ray")) == 0
     assert len(killed) == 1
-    assert main(command(manifest.parent, tmp_path / "whole")) == 0
-    assert weights(tmp_path / "out") == weights(tmp_path / "whole")
+    assert main(command(manifest.parent, tmp_path / "expected")) == 0
+    assert weights(tmp_path / "out") == weights(tmp_path / "expected")
     # What went on from a checkpoint has no time of its own; the other has.
     assert ask(tmp_path / "out", "select task, fit_seconds is null from runs order by 1") == [
         ("cut", 1),

@@ -1,4 +1,4 @@
-"""What is scored in shards: folders, tar and Parquet files and manifests, by path and by URI."""
+"""Listing what is scored in shards: folders, tar and Parquet files and manifests, by path and by URI."""
 
 from __future__ import annotations
 
@@ -8,25 +8,25 @@ from typing import TYPE_CHECKING, Any
 import pyarrow as pa
 import pytest
 
-from lakes import png, rows_of, score, write_folder, write_parquet, write_tar
+from shard_data import png, rows_of, score, write_folder, write_parquet, write_tar
 from twinspect.data.pixels import read_pixels
 from twinspect.errors import ConfigError, DataError, ImageError, MissingExtraError
 from twinspect.images.reading import read_rgb
 from twinspect.scale.image_sources import KEPT, ParquetColumn
-from twinspect.scale.listing import LeftOut, list_entries
-from twinspect.scale.work_items import WorkItem, decode, encode, opened
+from twinspect.scale.listing import SkippedFiles, list_images
+from twinspect.scale.work_items import WorkItem, decode_items, encode_items, open_samples
 
 if TYPE_CHECKING:
     from pathlib import Path
 
 
-def listed(*sources: object, column: str | None = None) -> tuple[list[WorkItem], LeftOut]:
-    left = LeftOut()
-    return list(list_entries([str(source) for source in sources], left, column=column)), left
+def listed(*sources: object, column: str | None = None) -> tuple[list[WorkItem], SkippedFiles]:
+    skipped = SkippedFiles()
+    return list(list_images([str(source) for source in sources], skipped, column=column)), skipped
 
 
-def names(entries: list[WorkItem], above: object) -> list[str]:
-    return [entry.path.removeprefix(f"{above}/") for entry in entries]
+def names(items: list[WorkItem], above: object) -> list[str]:
+    return [item.path.removeprefix(f"{above}/") for item in items]
 
 
 def test_a_folder_by_uri_is_walked_in_natural_order(tmp_path: Path) -> None:
@@ -43,19 +43,19 @@ def test_a_folder_by_uri_is_walked_in_natural_order(tmp_path: Path) -> None:
         (tmp_path / name).parent.mkdir(exist_ok=True)
         (tmp_path / name).write_bytes(b"x")
     write_parquet(tmp_path / "labels.parquet", {"label": [1]})
-    found, left = listed(f"file://{tmp_path}/")
-    assert names(found, f"file://{tmp_path}") == ["a/x.JPG", "b/9.png", "b/10.png", "c.tif"]
-    assert left.count == 5
-    assert left.first.startswith(f"file://{tmp_path}/.hidden: ")
+    items, skipped = listed(f"file://{tmp_path}/")
+    assert names(items, f"file://{tmp_path}") == ["a/x.JPG", "b/9.png", "b/10.png", "c.tif"]
+    assert skipped.count == 5
+    assert skipped.first.startswith(f"file://{tmp_path}/.hidden: ")
 
 
-def test_tar_members_are_read_by_their_place(tmp_path: Path) -> None:
+def test_tar_members_are_read_by_their_offset(tmp_path: Path) -> None:
     files = {"b/1.png": png(1), "a.json": b"{}", "2.png": png(2), "._2.png": b"x", "deep/er/3.PNG": png(3)}
     shard = write_tar(tmp_path / "s.tar", files)
     for source in (str(shard), f"file://{shard}"):
-        found, _ = listed(source)
-        assert names(found, source) == ["b/1.png", "2.png", "deep/er/3.PNG"]
-        with opened(found) as samples:
+        items, _ = listed(source)
+        assert names(items, source) == ["b/1.png", "2.png", "deep/er/3.PNG"]
+        with open_samples(items) as samples:
             for sample, number in zip(samples, (1, 2, 3), strict=True):
                 assert sample.content is not None
                 assert sample.content.read() == png(number)
@@ -63,25 +63,25 @@ def test_tar_members_are_read_by_their_place(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("lost", [600, 2000])
-def test_a_torn_tar_file_gives_what_it_has_and_an_error(tmp_path: Path, lost: int) -> None:
+def test_an_incomplete_tar_file_gives_its_images_and_an_error(tmp_path: Path, lost: int) -> None:
     shard = write_tar(tmp_path / "s.tar", {f"{number}.png": png(number) for number in range(4)})
-    whole = shard.read_bytes()
-    end = whole.rstrip(b"\0")
+    content = shard.read_bytes()
+    end = content.rstrip(b"\0")
     shard.write_bytes(end[:-lost])
-    found, _ = listed(shard)
-    assert found[-1].path == str(shard)
-    assert "cannot be read to its end" in found[-1].error or "cut off" in found[-1].error
-    assert names(found[:-1], shard)[:2] == ["0.png", "1.png"]
-    shard.write_bytes(whole[: 512 + (len(png(0)) + 511) // 512 * 512])  # torn between two members
-    found, _ = listed(shard)
-    assert [bool(entry.error) for entry in found] == [False, True]
+    items, _ = listed(shard)
+    assert items[-1].path == str(shard)
+    assert "cannot be read to its end" in items[-1].error or "cut off" in items[-1].error
+    assert names(items[:-1], shard)[:2] == ["0.png", "1.png"]
+    shard.write_bytes(content[: 512 + (len(png(0)) + 511) // 512 * 512])  # cut off between two members
+    items, _ = listed(shard)
+    assert [bool(item.error) for item in items] == [False, True]
 
 
 def test_a_member_beyond_the_end_is_an_error_of_its_row(tmp_path: Path) -> None:
     shard = write_tar(tmp_path / "s.tar", {"1.png": png(1)})
-    entry = listed(shard)[0][0]
+    item = listed(shard)[0][0]
     shard.write_bytes(shard.read_bytes()[:600])
-    with opened([entry]) as (sample,), pytest.raises(ImageError, match=r"1\.png: .*cut off"):
+    with open_samples([item]) as (sample,), pytest.raises(ImageError, match=r"1\.png: .*cut off"):
         read_pixels(sample)
 
 
@@ -97,17 +97,17 @@ def test_columns_of_bytes_and_of_structs_are_images(tmp_path: Path) -> None:
     plain = write_parquet(tmp_path / "plain.parquet", {"image": [png(1), png(2)], "category": ["nut", None]})
     structs = [{"bytes": png(3), "path": "x.png"}, {"bytes": None, "path": "y.png"}]
     hub = write_parquet(tmp_path / "hub.parquet", {"image": structs, "label": [0, 1]})
-    found, _ = listed(plain, hub)
-    assert [(entry.path, entry.category) for entry in found] == [
+    items, _ = listed(plain, hub)
+    assert [(item.path, item.category) for item in items] == [
         (f"{plain}/0", "nut"),
         (f"{plain}/1", ""),
         (f"{hub}/0", ""),
         (f"{hub}/1", ""),
     ]
-    with opened(found) as samples:
+    with open_samples(items) as samples:
         for sample, number in zip(samples[:3], (1, 2, 3), strict=True):
             assert (read_pixels(sample) == read_rgb("x", content=png(number))).all()
-        with pytest.raises(ImageError, match=rf"{hub}/1: the row holds no image in the column 'image'"):
+        with pytest.raises(ImageError, match=rf"{hub}/1: the row has no image in the column 'image'"):
             read_pixels(samples[3])
 
 
@@ -122,29 +122,29 @@ def test_several_columns_of_bytes_need_a_name(tmp_path: Path) -> None:
         listed(table)
     with pytest.raises(ConfigError, match="--image-column n; allowed are"):
         listed(table, column="n")
-    with opened(listed(table, column="right")[0]) as (sample,):
+    with open_samples(listed(table, column="right")[0]) as (sample,):
         assert sample.content is not None
         assert sample.content.read() == png(2)
 
 
-def test_a_damaged_parquet_file_is_refused_where_named_and_a_row_where_found(tmp_path: Path) -> None:
+def test_a_damaged_parquet_file_is_refused_if_named_and_a_row_if_found(tmp_path: Path) -> None:
     (tmp_path / "s.parquet").write_bytes(b"PAR1 and no more")
     with pytest.raises(DataError, match="cannot be read as Parquet"):
         listed(tmp_path / "s.parquet")
-    (entry,), _ = listed(f"file://{tmp_path}")
-    assert entry.path == f"file://{tmp_path}/s.parquet"
-    assert entry.error.startswith("cannot be read as Parquet")
+    (item,), _ = listed(f"file://{tmp_path}")
+    assert item.path == f"file://{tmp_path}/s.parquet"
+    assert item.error.startswith("cannot be read as Parquet")
 
 
 def test_manifests_take_paths_and_uris(tmp_path: Path) -> None:
     write_folder(tmp_path / "a", 2)
     away = f"file://{tmp_path}/a/001.png"
     (tmp_path / "list.csv").write_text(f"path;category\na\\000.png;nut\n{away};\n")
-    found, _ = listed(tmp_path / "list.csv")
-    assert found == [WorkItem(str(tmp_path / "a" / "000.png"), "nut"), WorkItem(away)]
+    items, _ = listed(tmp_path / "list.csv")
+    assert items == [WorkItem(str(tmp_path / "a" / "000.png"), "nut"), WorkItem(away)]
     write_parquet(tmp_path / "list.parquet", {"path": ["a/000.png", away], "category": ["nut", None]})
-    found, _ = listed(f"file://{tmp_path}/list.parquet")
-    assert found == [WorkItem(f"file://{tmp_path}/a/000.png", "nut"), WorkItem(away)]
+    items, _ = listed(f"file://{tmp_path}/list.parquet")
+    assert items == [WorkItem(f"file://{tmp_path}/a/000.png", "nut"), WorkItem(away)]
     (tmp_path / "bad.csv").write_text("path,category\n,nut\n")
     with pytest.raises(DataError, match="row 2: the path is empty"):
         listed(tmp_path / "bad.csv")
@@ -159,7 +159,7 @@ def test_manifests_take_paths_and_uris(tmp_path: Path) -> None:
         ("empty", "no images"),
     ],
 )
-def test_what_holds_no_images_is_refused(tmp_path: Path, source: str, word: str) -> None:
+def test_a_source_without_images_is_refused(tmp_path: Path, source: str, word: str) -> None:
     (tmp_path / "model.bin").write_bytes(b"x")
     (tmp_path / "empty").mkdir()
     with pytest.raises(DataError, match=word):
@@ -173,24 +173,24 @@ def test_a_protocol_without_its_package_says_what_to_install(monkeypatch: pytest
         raise ImportError("Install s3fs to access S3")
 
     monkeypatch.setattr(fsspec.core, "url_to_fs", absent)
-    with pytest.raises(MissingExtraError, match="s3://lake/a: Install s3fs"):
-        listed("s3://lake/a")
+    with pytest.raises(MissingExtraError, match="s3://bucket/a: Install s3fs"):
+        listed("s3://bucket/a")
 
 
 def test_a_container_listed_twice_is_read_once(tmp_path: Path) -> None:
     shard = write_tar(tmp_path / "s.tar", {"1.png": png(1)})
-    found, left = listed(shard, shard)
-    assert (len(found), left.count) == (1, 1)
+    items, skipped = listed(shard, shard)
+    assert (len(items), skipped.count) == (1, 1)
 
 
-def test_entries_come_back_from_a_plan() -> None:
-    entries = [
+def test_items_come_back_from_a_plan() -> None:
+    items = [
         WorkItem("a"),
         WorkItem("s3://l/t.tar/b", "nut", "s3://l/t.tar", 512, 9),
         WorkItem("c", error="torn"),
     ]
-    assert decode(encode(entries)) == entries
-    assert encode(entries) == encode(entries)
+    assert decode_items(encode_items(items)) == items
+    assert encode_items(items) == encode_items(items)
 
 
 def test_a_column_is_read_forward_whichever_thread_asks(tmp_path: Path) -> None:
@@ -211,7 +211,7 @@ def test_a_column_is_read_forward_whichever_thread_asks(tmp_path: Path) -> None:
         for thread in threads:
             thread.join()
         assert [found[row] for row in range(1000)] == cells
-        assert column.value(5) == cells[5]  # long gone from memory
+        assert column.value(5) == cells[5]  # no longer in memory
         assert len(column._kept) <= KEPT
 
 
@@ -230,4 +230,4 @@ def test_scores_are_the_same_from_every_container(bundle: Path, tmp_path: Path) 
         rows = rows_of(tmp_path / f"out{number}")
         assert [row["path"].rpartition("/")[0] for row in rows] == [str(source)] * 20
         scores.append([(row["path"].rpartition("/")[2], row["score"], row["p_value"]) for row in rows])
-    assert all(each == scores[0] for each in scores)
+    assert all(rows == scores[0] for rows in scores)

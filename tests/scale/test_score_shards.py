@@ -1,4 +1,4 @@
-"""Scoring in shards, here: the plan, the rows, what is resumed, refused and left out."""
+"""Sharded scoring in this process: the plan, the rows, what is resumed, refused and left out."""
 
 from __future__ import annotations
 
@@ -14,20 +14,20 @@ import pyarrow.parquet as pq
 import pytest
 
 import twinspect as ts
-from lakes import POISON, deadly, files_of, png, rows_of, score, write_folder
+from shard_data import CRASHING, crashing_decoder, files_of, png, rows_of, score, write_folder
 from twinspect.cli import main
 from twinspect.errors import BundleError, ConfigError, DataError
 from twinspect.inference.score_table import COLUMNS
 from twinspect.scale import shard
 from twinspect.scale.model_transfer import pack, unpack
-from twinspect.scale.run_folder import LocalFolder, open_folder
-from twinspect.scale.shard_attempts import MOST, Attempt
+from twinspect.scale.run_folder import LocalRunFolder, open_run_folder
+from twinspect.scale.shard_attempts import MOST_ATTEMPTS, Attempt
 from twinspect.utils.files import sha256_of_file
 
 
 @pytest.fixture
 def images(tmp_path: Path) -> Path:
-    """Thirty-eight parts, every fourth damaged, a file that is no image and one that is no image by its name."""
+    """Thirty-eight parts, every fourth with a blemish, a broken image, and a file that is not named like an image."""
     folder = write_folder(tmp_path / "today", 38)
     (folder / "text.png").write_text("not an image")
     (folder / "notes.txt").write_text("left out")
@@ -62,7 +62,7 @@ def test_the_manifest_names_every_part_by_its_digest(bundle: Path, images: Path,
     assert not (out / "attempts").exists()
 
 
-def test_a_run_goes_on_by_whole_shards_without_listing_again(
+def test_a_run_resumes_by_whole_shards_without_listing_again(
     bundle: Path, images: Path, tmp_path: Path
 ) -> None:
     out = tmp_path / "out"
@@ -72,11 +72,11 @@ def test_a_run_goes_on_by_whole_shards_without_listing_again(
         (out / lost).unlink()
     kept = (out / "rows" / "part-000000.parquet").stat().st_mtime_ns
     (images / "late.png").write_bytes(png(99))
-    said: list[str] = []
-    score(bundle, out, images, note=said.append)
+    notes: list[str] = []
+    score(bundle, out, images, note=notes.append)
     assert files_of(out) == first
     assert (out / "rows" / "part-000000.parquet").stat().st_mtime_ns == kept
-    assert "2 of 3 shards are there already" in said[0]
+    assert "2 of 3 shards are there already" in notes[0]
 
 
 def test_scores_do_not_depend_on_the_size_of_shards(bundle: Path, images: Path, tmp_path: Path) -> None:
@@ -85,7 +85,7 @@ def test_scores_do_not_depend_on_the_size_of_shards(bundle: Path, images: Path, 
     assert rows_of(tmp_path / "a") == rows_of(tmp_path / "b")
 
 
-def test_a_folder_of_another_run_is_refused_and_overwrite_begins_anew(
+def test_a_folder_of_another_run_is_refused_and_overwrite_starts_over(
     bundle: Path, images: Path, tmp_path: Path
 ) -> None:
     out = tmp_path / "out"
@@ -107,7 +107,7 @@ def test_a_recalibrated_model_is_another(bundle: Path, images: Path, tmp_path: P
         score(other, out, images)
 
 
-def test_an_unfinished_plan_is_made_again_but_rows_without_one_are_refused(
+def test_an_unfinished_plan_is_replaced_but_rows_without_one_are_refused(
     bundle: Path, images: Path, tmp_path: Path
 ) -> None:
     out = tmp_path / "out"
@@ -125,7 +125,7 @@ def test_one_image_of_several_sources_is_scored_once(bundle: Path, images: Path,
     paths = [row["path"] for row in rows_of(tmp_path / "out")]
     assert len(paths) == len(set(paths)) == 39
     assert Path(paths[0]).name == "003.png"
-    assert manifest["left_out"] == 2  # the text, and the second mention
+    assert manifest["left_out"] == 2  # the text, and the image that is listed twice
 
 
 @pytest.mark.parametrize("size", [0, 12, -8])
@@ -161,18 +161,20 @@ def test_a_shard_that_fails_leaves_no_rows_and_no_note(
     assert score(bundle, out, images)["rows"] == 39
 
 
-# --------------------------------------------------------------------------------------- images that kill
+# ---------------------------------------------------------------------------- images that crash the decoder
 
 
-def test_an_image_that_kills_is_a_row_from_the_third_run_on(bundle: Path, tmp_path: Path) -> None:
+def test_an_image_that_crashes_the_decoder_is_a_row_from_the_third_run_on(
+    bundle: Path, tmp_path: Path
+) -> None:
     folder, out = write_folder(tmp_path / "today", 20), tmp_path / "out"
-    (folder / "005x.png").write_bytes(POISON)
-    (folder / "012x.png").write_bytes(POISON)
+    (folder / "005x.png").write_bytes(CRASHING)
+    (folder / "012x.png").write_bytes(CRASHING)
     command = [sys.executable, "-m", "twinspect", "score", bundle, folder, "--out", out, "--engine", "local"]
     command += ["--shard-images", "16", "--json"]
-    places = {**os.environ, "PYTHONPATH": deadly(tmp_path), "OMP_NUM_THREADS": "1"}
+    environment = {**os.environ, "PYTHONPATH": crashing_decoder(tmp_path), "OMP_NUM_THREADS": "1"}
     runs = [
-        subprocess.run(list(map(str, command)), env=places, capture_output=True, text=True, check=False)
+        subprocess.run(list(map(str, command)), env=environment, capture_output=True, text=True, check=False)
         for _ in range(3)
     ]
     assert [run.returncode for run in runs[:2]] == [-signal.SIGKILL] * 2
@@ -180,17 +182,17 @@ def test_an_image_that_kills_is_a_row_from_the_third_run_on(bundle: Path, tmp_pa
     rows = {Path(row["path"]).name: row for row in rows_of(out)}
     assert len(rows) == 22
     assert [name for name, row in rows.items() if row["error"]] == ["005x.png", "012x.png"]
-    assert "killed the process that decoded it (SIGKILL)" in rows["005x.png"]["error"]
+    assert "crashed the process that decoded it (SIGKILL)" in rows["005x.png"]["error"]
     assert not (out / "attempts").exists()
 
 
-def test_what_kills_otherwise_is_given_up_with_a_word(tmp_path: Path) -> None:
-    folder = LocalFolder(tmp_path)
-    for number in range(MOST):
+def test_a_shard_that_keeps_crashing_is_given_up(tmp_path: Path) -> None:
+    folder = LocalRunFolder(tmp_path)
+    for number in range(MOST_ATTEMPTS):
         attempt = Attempt(folder, "part-000000.parquet")
         assert attempt.number == number + 1
         attempt.__enter__()  # and the process dies
-    with pytest.raises(DataError, match=f"{MOST} processes died"):
+    with pytest.raises(DataError, match=f"{MOST_ATTEMPTS} processes died"):
         Attempt(folder, "part-000000.parquet")
 
 
@@ -203,41 +205,41 @@ def test_rows_in_an_object_store_are_the_same_bytes(
     import fsspec
 
     score(bundle, tmp_path / "out", images)
-    score(bundle, "memory://lake/out", images)
+    score(bundle, "memory://bucket/out", images)
     memory = fsspec.filesystem("memory")
-    found = {name.removeprefix("/lake/out/"): memory.cat_file(name) for name in memory.find("/lake/out")}
+    found = {name.removeprefix("/bucket/out/"): memory.cat_file(name) for name in memory.find("/bucket/out")}
     assert found == files_of(tmp_path / "out")
-    memory.rm("/lake/out/rows/part-000001.parquet")
-    score(bundle, "memory://lake/out", images)
-    assert memory.cat_file("/lake/out/rows/part-000001.parquet") == found["rows/part-000001.parquet"]
-    score(bundle, "memory://lake/out", images, overwrite=True, shard_images=8)
-    assert len(memory.ls("/lake/out/rows")) == 5
-    memory.rm("/lake", recursive=True)
+    memory.rm("/bucket/out/rows/part-000001.parquet")
+    score(bundle, "memory://bucket/out", images)
+    assert memory.cat_file("/bucket/out/rows/part-000001.parquet") == found["rows/part-000001.parquet"]
+    score(bundle, "memory://bucket/out", images, overwrite=True, shard_images=8)
+    assert len(memory.ls("/bucket/out/rows")) == 5
+    memory.rm("/bucket", recursive=True)
 
 
 def test_a_folder_by_file_uri_is_a_plain_folder(tmp_path: Path) -> None:
-    folder = open_folder(f"file://{tmp_path}")
+    folder = open_run_folder(f"file://{tmp_path}")
     folder.write("a/b", b"1")
     assert (tmp_path / "a" / "b").read_bytes() == b"1"
     assert folder.names("a") == {"b"}
     assert folder.names("nowhere") == set()
 
 
-def test_a_request_that_fails_is_made_again(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_failed_request_is_retried(monkeypatch: pytest.MonkeyPatch) -> None:
     from twinspect.scale import storage
 
     monkeypatch.setattr(storage, "PAUSES", (0, 0))
-    asked: list[int] = []
+    calls: list[int] = []
 
     def flaky() -> str:
-        asked.append(1)
-        if len(asked) < 3:
+        calls.append(1)
+        if len(calls) < 3:
             raise TimeoutError("too slow")
         return "there"
 
-    assert storage.patiently(flaky) == "there"
+    assert storage.with_retries(flaky) == "there"
     with pytest.raises(FileNotFoundError):
-        storage.patiently(lambda: (_ for _ in ()).throw(FileNotFoundError("never")).__next__())
+        storage.with_retries(lambda: (_ for _ in ()).throw(FileNotFoundError("never")).__next__())
 
 
 def test_what_cannot_be_fetched_is_a_row_that_begins_with_its_address(
@@ -247,12 +249,12 @@ def test_what_cannot_be_fetched_is_a_row_that_begins_with_its_address(
     table = tmp_path / "list.csv"
     table.write_text(f"path\nfile://{tmp_path}/today/000.png\nfile://{tmp_path}/today/gone.png\n")
     manifest = score(bundle, tmp_path / "out", table)
-    there, gone = rows_of(tmp_path / "out")
+    read, missing = rows_of(tmp_path / "out")
     assert manifest["unreadable"] == 1
-    assert there["path"] == f"file://{tmp_path}/today/000.png"
-    assert gone["error"].startswith(f"file://{tmp_path}/today/gone.png: cannot be fetched: ")
+    assert read["path"] == f"file://{tmp_path}/today/000.png"
+    assert missing["error"].startswith(f"file://{tmp_path}/today/gone.png: cannot be fetched: ")
     with pytest.raises(ConfigError, match="nosuch"):
-        score(bundle, tmp_path / "other", "nosuch://lake/today")
+        score(bundle, tmp_path / "other", "nosuch://bucket/today")
 
 
 # --------------------------------------------------------------------------------------- the command line
@@ -262,7 +264,7 @@ def test_what_cannot_be_fetched_is_a_row_that_begins_with_its_address(
     ("extra", "word"),
     [
         (["--engine", "local"], "--out DIR"),
-        (["--engine", "local", "--out", "o", "--maps", "m"], "--maps does not go with --engine"),
+        (["--engine", "local", "--out", "o", "--maps", "m"], "--maps cannot be combined with --engine"),
         (["--engine", "local", "--out", "o", "--actors", "2"], "--actors needs --engine ray"),
         (["--actors", "2"], "--actors needs --engine"),
         (["--image-column", "a"], "--image-column needs --engine"),
@@ -272,7 +274,7 @@ def test_what_cannot_be_fetched_is_a_row_that_begins_with_its_address(
         (["--engine", "local", "--out", "o", "--runtime", "onnx"], "no export 'onnx'"),
     ],
 )
-def test_what_does_not_go_together_is_one_line(
+def test_options_that_do_not_go_together_are_one_line(
     bundle: Path,
     images: Path,
     tmp_path: Path,
@@ -283,9 +285,9 @@ def test_what_does_not_go_together_is_one_line(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     assert main(["score", str(bundle), str(images), *extra]) == 2
-    said = capsys.readouterr().err.strip().splitlines()
-    assert len(said) == 1
-    assert word in said[0]
+    lines = capsys.readouterr().err.strip().splitlines()
+    assert len(lines) == 1
+    assert word in lines[0]
 
 
 def test_exit_codes_and_the_record_are_those_of_plain_scoring(
@@ -313,13 +315,13 @@ def test_exit_codes_and_the_record_are_those_of_plain_scoring(
     assert main([*command, "--fail-on-anomaly"]) == (1 if record["anomalous"] else 3)
 
 
-# --------------------------------------------------------------------------------------- the model travels
+# --------------------------------------------------------------------------------------- the model as bytes
 
 
-def test_a_model_travels_as_bytes(bundle: Path, images: Path) -> None:
-    judge = unpack(pack(bundle, ""), device="cpu", export="", threads=1)
+def test_a_model_is_packed_and_unpacked(bundle: Path, images: Path) -> None:
+    unpacked = unpack(pack(bundle, ""), device="cpu", export="", threads=1)
     here = ts.load(bundle, device="cpu").score(images, maps=False)
-    assert judge.score(images, maps=False).image.tolist()[:38] == here.image.tolist()[:38]
+    assert unpacked.score(images, maps=False).image.tolist()[:38] == here.image.tolist()[:38]
     damaged = {**pack(bundle, ""), "weights.safetensors": b"x"}
     with pytest.raises(BundleError, match=r"weights\.safetensors"):
         unpack(damaged, device="cpu", export="", threads=1)

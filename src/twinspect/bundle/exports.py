@@ -14,8 +14,8 @@ from twinspect.bundle.checksummed_json import (
     load_checksummed,
     sha256,
 )
-from twinspect.bundle.folder import RECORD, describe_os_error, replace_folder
-from twinspect.errors import BundleError, ConfigError
+from twinspect.bundle.folder import describe_os_error, replace_folder
+from twinspect.errors import BundleError
 from twinspect.utils.files import sha256_of_file, write_durably
 
 if TYPE_CHECKING:
@@ -23,9 +23,8 @@ if TYPE_CHECKING:
 
 FOLDER: Final = "exports"
 EXPORT: Final = "export.json"
-MODULES: Final = {"onnx": "onnxruntime", "openvino": "openvino"}
-"""The package that runs each kind of graph."""
 PRECISIONS: Final = ("fp32", "fp16", "int8")
+"""The most precise first."""
 
 
 @dataclass(frozen=True)
@@ -43,12 +42,12 @@ class Export:
 
     @property
     def name(self) -> str:
-        """What to type: runtime and precision, and the size if it takes one size only."""
+        """What to type: runtime and precision, and the image size if it takes one size only."""
         return self.folder.name
 
     @property
     def runtime(self) -> str:
-        """``onnx`` or ``openvino``."""
+        """What runs it: ``onnx`` or ``openvino``."""
         return str(self.record["runtime"])
 
     @property
@@ -64,12 +63,12 @@ class Export:
 
     @property
     def milliseconds(self) -> float:
-        """How long an image took when the export was checked, alone, as a median."""
+        """Median time of one image, alone, when the export was checked."""
         return float(self.record["speed"]["milliseconds"])
 
     @property
     def slower_than_torch(self) -> bool:
-        """Whether the trained networks took less, measured beside it."""
+        """Whether the trained networks, measured beside it, took less."""
         return self.milliseconds > float(self.record["speed"]["torch_milliseconds"])
 
     def contents(self) -> dict[str, bytes]:
@@ -78,32 +77,32 @@ class Export:
         Raises:
             BundleError: one is missing, damaged or altered.
         """
-        return {about["file"]: self._content(about) for about in self.record["files"]}
+        return {file["file"]: self._content(file) for file in self.record["files"]}
 
     def paths(self) -> dict[str, Path]:
-        """Say where its files are, after checking their sha256, by name.
+        """Give the paths of its files, after checking their sha256, by name.
 
         Raises:
             BundleError: one is missing, damaged or altered.
         """
-        return {about["file"]: self._checked(about) for about in self.record["files"]}
+        return {file["file"]: self._checked(file) for file in self.record["files"]}
 
-    def _checked(self, about: dict[str, Any]) -> Path:
-        path = self.folder / Path(about["file"]).name
+    def _checked(self, file: dict[str, Any]) -> Path:
+        path = self.folder / Path(file["file"]).name
         try:
-            found = sha256_of_file(path)
+            digest = sha256_of_file(path)
         except OSError as error:
             raise _missing(path) from error
-        check_digest(found, about["sha256"], path, EXPORT)
+        check_digest(digest, file["sha256"], path, EXPORT)
         return path
 
-    def _content(self, about: dict[str, Any]) -> bytes:
-        path = self.folder / Path(about["file"]).name
+    def _content(self, file: dict[str, Any]) -> bytes:
+        path = self.folder / Path(file["file"]).name
         try:
             content = path.read_bytes()
         except OSError as error:
             raise _missing(path) from error
-        check_content(content, about["sha256"], path, EXPORT)
+        check_content(content, file["sha256"], path, EXPORT)
         return content
 
 
@@ -124,10 +123,10 @@ def write_export(model: Path, name: str, record: dict[str, Any], files: Mapping[
         BundleError: the folder cannot be written; an older export stands.
     """
     folder = model / FOLDER / name
-    about = [
+    listed = [
         {"file": file, "sha256": sha256(content), "bytes": len(content)} for file, content in files.items()
     ]
-    complete = {**record, "files": about}
+    complete = {**record, "files": listed}
     try:
         folder.parent.mkdir(exist_ok=True)
         with tempfile.TemporaryDirectory(dir=folder.parent, prefix=f".{name}.") as temporary:
@@ -143,7 +142,7 @@ def write_export(model: Path, name: str, record: dict[str, Any], files: Mapping[
 
 
 def list_exports(model: Path, record: dict[str, Any]) -> list[Export]:
-    """List the exports of a bundle that are of its present weights, sorted by name.
+    """List the exports of a bundle that were made from its current weights, sorted by name.
 
     Args:
         model: the bundle.
@@ -155,35 +154,8 @@ def list_exports(model: Path, record: dict[str, Any]) -> list[Export]:
     folders = sorted(
         path.parent for path in (model / FOLDER).glob(f"*/{EXPORT}") if path.parent.name[0] != "."
     )
-    found = [
+    exports = [
         Export(folder, load_checksummed((folder / EXPORT).read_bytes(), folder / EXPORT))
         for folder in folders
     ]
-    return [each for each in found if each.record["weights_sha256"] == record["weights"]["sha256"]]
-
-
-def find_export(model: Path, record: dict[str, Any], runtime: str) -> Export:
-    """Find the export that a user asked for.
-
-    Args:
-        model: the bundle.
-        record: its ``model.json``.
-        runtime: ``onnx`` or ``openvino``, for the most precise of these; or an export's name.
-
-    Raises:
-        ConfigError: there is none of that name; says what there is and what to type.
-        BundleError: a record is damaged or altered.
-    """
-    present = list_exports(model, record)
-    own = [each for each in present if each.runtime == runtime]
-    ranked = sorted(own, key=lambda each: (each.fixed_size is not None, PRECISIONS.index(each.precision)))
-    named = [each for each in present if each.name == runtime]
-    if found := [*named, *ranked]:
-        return found[0]
-    there = ", ".join(each.name for each in present) or "none"
-    asked = runtime.partition("-")[0]
-    remedy = f"; type: twinspect export {model} --to {asked}" if asked in MODULES else ""
-    raise ConfigError(
-        f"{model}: no export {runtime!r} of the weights in {RECORD}; allowed are torch, auto, and of exports: "
-        f"{there}{remedy}"
-    )
+    return [export for export in exports if export.record["weights_sha256"] == record["weights"]["sha256"]]

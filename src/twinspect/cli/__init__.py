@@ -15,7 +15,7 @@ import sys
 from typing import TYPE_CHECKING
 
 from twinspect.cli.outcome import INTERRUPTED, USER_MISTAKE, Outcome
-from twinspect.cli.parser import LEARNING, build_parser, verb_parser
+from twinspect.cli.parser import FITTING, build_parser, verb_parser
 from twinspect.errors import ElsewhereError, TwinspectError
 
 if TYPE_CHECKING:
@@ -28,12 +28,12 @@ def main(argv: Sequence[str] | None = None) -> int:
     arguments = list(sys.argv[1:] if argv is None else argv)
     parser = build_parser()
     try:
-        if arguments[:1] and arguments[0] in LEARNING:
+        if arguments[:1] and arguments[0] in FITTING:
             _add_method_settings(verb_parser(parser, arguments[0]), arguments)
         options = parser.parse_args(arguments)
     except TwinspectError as error:
-        return _complain(error)
-    except SystemExit as leaving:  # argparse: --help, --version or a mistake it has already explained
+        return _print_error(error)
+    except SystemExit as leaving:  # argparse: --help, --version or a mistake that it has explained
         return int(leaving.code or 0)
     if options.verb is None:
         parser.print_help()
@@ -42,33 +42,33 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _run(options: argparse.Namespace) -> int:
-    """Run the verb; only mistakes a user can mend become one line, a bug keeps its traceback."""
+    """Run the verb; errors that a user can fix become one line, a bug keeps its traceback."""
     try:
         verb = importlib.import_module(f"twinspect.cli.{options.verb.replace('-', '_')}")
         outcome: Outcome = verb.run(options)
-        if outcome.told:
+        if outcome.printed:
             print(json.dumps(outcome.record) if options.json else outcome.text, flush=True)
-    except BrokenPipeError:  # the reader, `head` for instance, has seen enough
+    except BrokenPipeError:  # the reader, `head` for instance, has closed the pipe
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
     except (TwinspectError, OSError) as error:
-        return USER_MISTAKE if isinstance(error, ElsewhereError) and _is_follower() else _complain(error)
+        return USER_MISTAKE if isinstance(error, ElsewhereError) and _is_follower() else _print_error(error)
     except KeyboardInterrupt as interruption:
         if not _is_follower():
-            print(f"\ntwinspect: interrupted{_said(interruption)}", file=sys.stderr)
+            print(f"\ntwinspect: interrupted{_note(interruption)}", file=sys.stderr)
         return INTERRUPTED
     return outcome.code
 
 
 def _add_method_settings(parser: argparse.ArgumentParser, arguments: Sequence[str]) -> None:
-    """Let a verb that fits know the settings of the method named, and only then load that method's file."""
+    """Add the settings of the chosen method to a verb that fits; only this loads the method's file."""
     from twinspect.cli.method_settings import add_settings
 
     add_settings(parser, arguments)
 
 
-def _complain(error: Exception) -> int:
-    """Say what is wrong in one line."""
+def _print_error(error: Exception) -> int:
+    """Print an error in one line."""
     if isinstance(error, OSError) and error.strerror and error.filename:
         message = f"{error.filename}: {error.strerror}"
     else:
@@ -78,7 +78,7 @@ def _complain(error: Exception) -> int:
 
 
 def _is_follower() -> bool:
-    """Tell whether another process talks for this one, which can only be while several fit together."""
+    """Whether another process reports for this one: only when several fit together."""
     if "torch" not in sys.modules:
         return False
     from torch import distributed
@@ -86,5 +86,5 @@ def _is_follower() -> bool:
     return distributed.is_available() and distributed.is_initialized() and distributed.get_rank() > 0
 
 
-def _said(interruption: KeyboardInterrupt) -> str:
+def _note(interruption: KeyboardInterrupt) -> str:
     return f"; {interruption}" if str(interruption) else ""

@@ -1,4 +1,4 @@
-"""`twinspect calibrate`: a new threshold, nothing retrained."""
+"""`twinspect calibrate`: a new threshold without training."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 def run(options: argparse.Namespace) -> Outcome:
-    """Calibrate on good images, or choose another rate on the scores at hand."""
+    """Calibrate on good images, or choose another rate for the scores of the last calibration."""
     detector = load(options.model, device=options.device).set_params(workers=options.workers)
     old = detector.calibration_.threshold
     good = select_classes(options, options.good)
@@ -24,7 +24,9 @@ def run(options: argparse.Namespace) -> Outcome:
     elif options.false_alarm_rate is not None:
         detector.set_rate(options.false_alarm_rate)
     else:
-        raise ConfigError("nothing to do: give good images, or --false-alarm-rate to use the scores at hand")
+        raise ConfigError(
+            "nothing to do: give good images, or --false-alarm-rate to reuse the last calibration's scores"
+        )
     detector.save_calibration(options.model)
     calibration = detector.calibration_
     record = {

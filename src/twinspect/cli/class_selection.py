@@ -1,4 +1,4 @@
-"""`--normal` and `--anomalous`: DATA whose classes are good or anomalous as a whole."""
+"""`--normal` and `--anomalous`: data in which whole classes are good or anomalous."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ def select_classes(options: argparse.Namespace, source: Source) -> DataSet | Sou
     """Read data by its classes if one of the options was given; otherwise return the source as it is.
 
     Raises:
-        ConfigError: both options, one of them from a configuration file; or an option without data.
+        ConfigError: both options were given, one perhaps in a configuration file; or an option without data.
     """
     normal, anomalous = options.normal, options.anomalous
     if normal is None and anomalous is None:
         return source
     if normal is not None and anomalous is not None:
-        raise ConfigError("both --normal and --anomalous, perhaps one of them from --config; leave one")
+        raise ConfigError("both --normal and --anomalous, perhaps one of them from --config; remove one")
     if source is None:
         raise ConfigError(
             "--normal and --anomalous say how to read data, but none is named; add a folder or .npz"

@@ -1,4 +1,4 @@
-"""What a person sees while a verb works: one progress bar with the time left, on standard error."""
+"""What a person sees while a verb runs: one progress bar with the time left, on standard error."""
 
 from __future__ import annotations
 
@@ -16,23 +16,23 @@ if TYPE_CHECKING:
     from twinspect.calibration.conformal import Calibration
 
 WIDE = 160
-"""Columns of text where nobody watches a terminal."""
+"""Width of tables that do not go to a terminal."""
 SECONDS_BETWEEN_LINES = 30.0
-"""Where nobody watches a terminal, for instance in a log, the bar becomes a line this often."""
+"""Where there is no terminal, for instance in a log, a line is printed this often instead of the bar."""
 
 
 class Bar:
     """A progress bar that also satisfies :class:`twinspect.training.trainer.Progress`."""
 
     def __init__(self) -> None:
-        # Into a pipe no bar is drawn, and what would draw it takes a twentieth of a second to import.
-        self._bar = _drawn() if sys.stderr.isatty() else None
+        # Without a terminal no bar is drawn, and its package, slow to import, is not needed.
+        self._bar = _rich_progress() if sys.stderr.isatty() else None
         self._task: Any = None
         self._stage, self._total, self._done = "", 0, 0
-        self._began = self._told = time.monotonic()
+        self._began = self._printed = time.monotonic()
         self._steps = 0
 
-    def __enter__(self) -> Bar:  # noqa: PYI034 - nobody derives from a bar
+    def __enter__(self) -> Bar:  # noqa: PYI034 - it has no subclasses
         if self._bar:
             self._bar.start()
         return self
@@ -44,25 +44,25 @@ class Bar:
             self._bar.stop()
 
     def start(self, stage: str, total: int, done: int = 0) -> None:
-        """Begin a new stretch of ``total`` steps."""
-        self._began = self._told = time.monotonic()
+        """Begin a new stage of ``total`` steps."""
+        self._began = self._printed = time.monotonic()
         self._steps = 0
         self._stage, self._total, self._done = stage, total, done
         if self._bar:
             self._task = self._bar.add_task(stage, total=total, completed=done, note="")
 
     def advance(self, loss: float | None = None, *, steps: int = 1) -> None:
-        """Count so many steps."""
+        """Count steps."""
         self._steps += steps
         self._done += steps
         note = "" if loss is None else f"loss {loss:.4f}"
         if self._bar:
             self._bar.update(self._task, advance=steps, note=note)
         else:
-            self._tell_log(note)
+            self._print_line(note)
 
     def finish(self) -> None:
-        """End the stretch."""
+        """End the stage."""
 
     def watch(self, stage: str, items: Iterable[Any], total: int) -> Iterator[Any]:
         """Pass items through, counting them."""
@@ -71,16 +71,16 @@ class Bar:
             yield item
             self.advance()
 
-    def _tell_log(self, note: str) -> None:
+    def _print_line(self, note: str) -> None:
         now = time.monotonic()
-        if now - self._told < SECONDS_BETWEEN_LINES:
+        if now - self._printed < SECONDS_BETWEEN_LINES:
             return
-        self._told = now
+        self._printed = now
         left = (now - self._began) / self._steps * (self._total - self._done)
         print(f"{self._stage} {self._done}/{self._total} {note} {left:.0f} s left", file=sys.stderr)
 
 
-def _drawn() -> Progress:
+def _rich_progress() -> Progress:
     from rich.console import Console
     from rich.progress import (
         BarColumn,
@@ -113,7 +113,7 @@ def table(columns: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
         grid.add_column(column, overflow="fold")
     for row in rows:
         grid.add_row(*[_cell(value) for value in row])
-    # Into a file or a pipe nothing needs to be folded.
+    # In a file or a pipe nothing needs to be wrapped.
     width = max(80, Console().width) if sys.stdout.isatty() else WIDE
     console = Console(width=width, file=sys.stdout, no_color=True, highlight=False)
     with console.capture() as captured:
@@ -129,15 +129,15 @@ def _cell(value: object) -> str:
 
 
 def warn(text: str) -> None:
-    """Say something beside the result."""
+    """Print a note on standard error."""
     print(f"twinspect: {text}", file=sys.stderr)
 
 
 def warn_of_suspects(calibration: Calibration) -> None:
-    """Point at good images that look anything but good: the threshold may rest on one of them."""
+    """Name good images with suspiciously high scores: the threshold may rest on one of them."""
     for name, score in calibration.suspects():
-        place = "sets the threshold" if score == calibration.threshold else "is in the calibration"
+        role = "sets the threshold" if score == calibration.threshold else "is in the calibration"
         warn(
-            f"{name} {place}, but its score of {score:.4g} is far above the other good images' (median "
+            f"{name} {role}, but its score of {score:.4g} is far above the other good images' (median "
             f"{statistics.median(calibration.scores):.4g}): if it is not good, take it out and fit again"
         )

@@ -17,8 +17,8 @@ if TYPE_CHECKING:
 
 
 def run(options: argparse.Namespace) -> Outcome:
-    """Export a model and say how far the export is from it."""
-    made = export(
+    """Export a model, and say how close its results are to the model's."""
+    exported = export(
         options.model,
         options.to,
         precision=options.precision,
@@ -29,42 +29,42 @@ def run(options: argparse.Namespace) -> Outcome:
         max_drop=options.max_drop,
         say=warn,
     )
-    record = {"export": made.name, "folder": str(made.folder), **made.record}
-    return Outcome(_told(options.model, made), record)
+    record = {"export": exported.name, "folder": str(exported.folder), **exported.record}
+    return Outcome(_text(options.model, exported), record)
 
 
 def _size(text: str) -> tuple[int, int]:
-    """Read ``WIDTHxHEIGHT``, and give height and width."""
+    """Read ``WIDTHxHEIGHT``; return height and width."""
     sides = re.fullmatch(r"(\d+)x(\d+)", text)
     if sides is None:
         raise ConfigError(f"--fixed-size {text!r}; allowed: WIDTHxHEIGHT in pixels, for instance 640x480")
     return int(sides[2]), int(sides[1])
 
 
-def _told(model: str, made: Export) -> str:
-    parity = made.record["parity"]
+def _text(model: str, exported: Export) -> str:
+    parity = exported.record["parity"]
     rank = parity["rank_agreement"]
     lines = [
-        f"{made.folder}: {sum(each['bytes'] for each in made.record['files']) / 2**20:.1f} MiB",
+        f"{exported.folder}: {sum(file['bytes'] for file in exported.record['files']) / 2**20:.1f} MiB",
         f"on {parity['images']} images ({', '.join(parity['sizes'])}) against the model: scores differ by at most "
-        f"{_apart(parity, 'score')}, maps by {_apart(parity, 'map')}"
+        f"{_difference(parity, 'score')}, maps by {_difference(parity, 'map')}"
         + _allowed(parity["tolerance"])
         + (f"; rank agreement {rank:.4f}" if rank is not None else ""),
-        _speed(made.record["speed"]),
-        *(_trade(made.record["gate"]) if "gate" in made.record else ()),
-        *made.record["notes"],
-        f"score with it: twinspect score {model} IMAGES --runtime {made.name}",
+        _speed(exported.record["speed"]),
+        *(_int8(exported.record["gate"]) if "gate" in exported.record else ()),
+        *exported.record["notes"],
+        f"score with it: twinspect score {model} IMAGES --runtime {exported.name}",
     ]
     return "\n".join(lines)
 
 
-def _apart(parity: dict[str, Any], what: str) -> str:
+def _difference(parity: dict[str, Any], what: str) -> str:
     return f"{parity[f'{what}_relative']:.1e} relative ({parity[f'{what}_absolute']:.1e})"
 
 
 def _speed(speed: dict[str, Any]) -> str:
     return (
-        f"one image of {speed['image']}, read already: {speed['milliseconds']:.1f} ms; by torch, in turns: "
+        f"one image of {speed['image']}, without reading: {speed['milliseconds']:.1f} ms; by torch, in turns: "
         f"{speed['torch_milliseconds']:.1f} ms"
     )
 
@@ -73,20 +73,22 @@ def _allowed(tolerance: float | None) -> str:
     return "" if tolerance is None else f"; allowed {tolerance:g}"
 
 
-def _trade(gate: dict[str, Any]) -> list[str]:
-    """Say what integers cost and what they bring."""
-    size, times, kept = gate["bytes"], gate["milliseconds"], gate["kept_in_fp32"]
+def _int8(acceptance: dict[str, Any]) -> list[str]:
+    """Say what int8 costs and gains."""
+    size, times, kept = acceptance["bytes"], acceptance["milliseconds"], acceptance["kept_in_fp32"]
     milliseconds = f"{times['fp32']:.1f} -> {times['int8']:.1f} ms (torch {times['torch']:.1f} ms), in turns"
-    metrics = [f"{name} {each['fp32']:.4f} -> {each['int8']:.4f}" for name, each in gate["metrics"].items()]
+    metrics = [
+        f"{name} {value['fp32']:.4f} -> {value['int8']:.4f}" for name, value in acceptance["metrics"].items()
+    ]
     return [
-        f"fp32 -> int8 on {gate['images']} images: {', '.join([*metrics, *_ranks(gate)])}",
+        f"fp32 -> int8 on {acceptance['images']} images: {', '.join([*metrics, *_ranks(acceptance)])}",
         f"fp32 -> int8: {size['fp32'] / 2**20:.1f} -> {size['int8'] / 2**20:.1f} MiB, {milliseconds}",
-        f"layers in int8: {gate['layers'] - len(kept)} of {gate['layers']}"
+        f"layers in int8: {acceptance['layers'] - len(kept)} of {acceptance['layers']}"
         + (f"; put back into fp32: {', '.join(kept)}" if kept else ""),
     ]
 
 
-def _ranks(gate: dict[str, Any]) -> list[str]:
-    rhos = {"scores": gate["score_rho"], "pixels": gate["pixel_rho"]}
-    told = [f"rank correlation of {name} {rho:.4f}" for name, rho in rhos.items() if rho is not None]
-    return [*told, f"{gate['other_decisions']} decided otherwise"]
+def _ranks(acceptance: dict[str, Any]) -> list[str]:
+    rhos = {"scores": acceptance["score_rho"], "pixels": acceptance["pixel_rho"]}
+    ranks = [f"rank correlation of {name} {rho:.4f}" for name, rho in rhos.items() if rho is not None]
+    return [*ranks, f"{acceptance['other_decisions']} images decided differently"]

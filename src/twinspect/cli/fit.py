@@ -44,7 +44,7 @@ def run(options: argparse.Namespace) -> Outcome:
         raise
     detector.save(out)
     if not detector.is_first:
-        return Outcome("", told=False)
+        return Outcome("", printed=False)
     shutil.rmtree(checkpoints, ignore_errors=True)
     return _report(detector, out, time.monotonic() - began)
 

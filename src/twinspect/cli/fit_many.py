@@ -1,4 +1,4 @@
-"""`twinspect fit-many`: the models that a table lists, one a row, side by side."""
+"""`twinspect fit-many`: fit the models that a table lists, one a row, side by side."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ from twinspect.cli.run_summary import TABLES, outcome
 from twinspect.data import open_data
 from twinspect.errors import ConfigError, TwinspectError, is_installed
 from twinspect.scale.fit_many.engines import LocalFitEngine, RayFitEngine
-from twinspect.scale.fit_many.manifest import PATHS, ManifestRow, read_entries, share, whole_number
-from twinspect.scale.fit_many.plan import Order, make_plan
+from twinspect.scale.fit_many.manifest import PATHS, ManifestRow, parse_cpus, parse_gpus, read_manifest
+from twinspect.scale.fit_many.plan import FitRequest, plan_fits
 from twinspect.scale.fit_many.results_table import write_models
-from twinspect.scale.fit_many.run import prepare, work
+from twinspect.scale.fit_many.run import fit_all, prepare
 
 if TYPE_CHECKING:
     import argparse
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from twinspect.data import DataSet
     from twinspect.detector import Detector
     from twinspect.scale.fit_many.engines import FitEngine
-    from twinspect.scale.fit_many.fit_one import Made
+    from twinspect.scale.fit_many.fit_one import FitResult
     from twinspect.scale.fit_many.plan import FitJob
 
 
@@ -39,14 +39,14 @@ def run(options: argparse.Namespace) -> Outcome:
     out = Path(options.out)
     check_folder(out, create=True)
     on_ray = _is_on_ray(options)
-    orders = [_order(options, entry, on_ray) for entry in read_entries(Path(options.manifest))]
+    requests = [_request(options, row, on_ray) for row in read_manifest(Path(options.manifest))]
     with Bar() as bar:
         engine = (
-            RayFitEngine(options.address, max(order.cpus for order in orders))
+            RayFitEngine(options.address, max(request.cpus for request in requests))
             if on_ray
             else LocalFitEngine(bar)
         )
-        jobs = make_plan(orders, out, engine.identify)
+        jobs = plan_fits(requests, out, engine.identify)
         with RunStore(out, create=True, device="cpu" if on_ray else options.device) as store:
             prepare(store, jobs, retry=options.retry)
             _work(store, jobs, engine)
@@ -64,28 +64,30 @@ def _is_on_ray(options: argparse.Namespace) -> bool:
     return engine == "ray"
 
 
-def _order(options: argparse.Namespace, entry: ManifestRow, on_ray: bool) -> Order:
-    """Put together what a row says and what the command line says for rows that say nothing."""
+def _request(options: argparse.Namespace, row: ManifestRow, on_ray: bool) -> FitRequest:
+    """Combine the values of a row with the command line, which counts where the row says nothing."""
     try:
-        own = options_of_row(options, entry.options)
-        cpus = entry.cpus or whole_number(options.cpus, "--cpus")
-        gpus = share(options.gpus, "--gpus") if entry.gpus is None else entry.gpus
-        read = partial(_read, own, str(entry.data))
-        return Order(entry.where, entry.name, _detector(own, cpus, gpus, on_ray), read, cpus, gpus)
+        row_options = options_of_row(options, row.options)
+        cpus = row.cpus or parse_cpus(options.cpus, "--cpus")
+        gpus = parse_gpus(options.gpus, "--gpus") if row.gpus is None else row.gpus
+        read = partial(_read, row_options, str(row.data))
+        return FitRequest(row.where, row.name, _detector(row_options, cpus, gpus, on_ray), read, cpus, gpus)
     except TwinspectError as error:
-        raise ConfigError(f"{entry.where}: {error}") from error
+        raise ConfigError(f"{row.where}: {error}") from error
 
 
 def _detector(options: argparse.Namespace, cpus: int, gpus: float, on_ray: bool) -> Detector:
-    """Build the detector that is fitted, perhaps in another process and folder, on what it is given there."""
+    """Build the unfitted detector; it may be fitted in another process, folder or machine."""
     detector = build(options)
-    given = detector.get_params()
+    parameters = detector.get_params()
     if on_ray and detector.device == "auto":
         detector.device = "cuda" if gpus else "cpu"
     if detector.workers is None:
         detector.workers = cpus
-    paths = {name: given[name] for name in PATHS if given.get(name) and Path(given[name]).exists()}
-    return detector.set_params(**{name: str(Path(path).absolute()) for name, path in paths.items()})
+    paths = {name: Path(str(parameters[name])) for name in PATHS if parameters.get(name)}
+    return detector.set_params(
+        **{name: str(path.absolute()) for name, path in paths.items() if path.exists()}
+    )
 
 
 def _read(options: argparse.Namespace, data: str) -> DataSet:
@@ -93,11 +95,11 @@ def _read(options: argparse.Namespace, data: str) -> DataSet:
 
 
 def _work(store: RunStore, jobs: Sequence[FitJob], engine: FitEngine) -> None:
-    def told(job: FitJob, made: Made, now: PlanStatus) -> None:
-        said = f"failed: {job.name}: {made.error}" if made.error else f"fitted: {job.name}"
-        warn(f"{said}; {now.done + now.failed} of {now.runs}; left: {format_duration(now.seconds_left)}")
+    def report(job: FitJob, result: FitResult, now: PlanStatus) -> None:
+        text = f"failed: {job.name}: {result.error}" if result.error else f"fitted: {job.name}"
+        warn(f"{text}; {now.done + now.failed} of {now.runs}; left: {format_duration(now.seconds_left)}")
 
     try:
-        work(store, jobs, engine, told)
+        fit_all(store, jobs, engine, report)
     except KeyboardInterrupt as interruption:
-        raise KeyboardInterrupt("what was done is kept; go on with the same command") from interruption
+        raise KeyboardInterrupt("finished models are kept; resume with the same command") from interruption

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 def run(options: argparse.Namespace) -> Outcome:
-    """Join, calibrate and save."""
+    """Join the models, calibrate and save."""
     out = Path(options.out)
     if out.resolve() in [Path(model).resolve() for model in options.models]:
         raise ConfigError(f"{out} is one of the models to join; name another folder with --out")
@@ -31,8 +31,8 @@ def run(options: argparse.Namespace) -> Outcome:
         "model": str(out),
         "method": joined.method,
         "members": [
-            {"model": model, "method": own["method"], "teacher": own["teacher"]["name"]}
-            for model, own in zip(options.models, about, strict=True)
+            {"model": model, "method": member["method"], "teacher": member["teacher"]["name"]}
+            for model, member in zip(options.models, about, strict=True)
         ],
         "images": len(calibration.scores),
         "calibration": calibration.kind,
@@ -40,6 +40,6 @@ def run(options: argparse.Namespace) -> Outcome:
         "threshold": calibration.threshold,
     }
     warn_of_suspects(calibration)
-    names = " and ".join(f"{own['method']} on {own['teacher']['name']}" for own in about)
+    names = " and ".join(f"{member['method']} on {member['teacher']['name']}" for member in about)
     text = f"{out}: {names}, joined\nthreshold {calibration.threshold:.6g}: {calibration.promise()}"
     return Outcome(text, record)

@@ -1,4 +1,4 @@
-"""Options of `fit` that come from elsewhere: a method's settings, and a configuration file."""
+"""Options of `fit` that the parser does not know in advance: a method's settings, and a configuration file."""
 
 from __future__ import annotations
 
@@ -19,34 +19,34 @@ if TYPE_CHECKING:
     from twinspect.methods.config import MethodConfig
 
 PREFIX = "setting:"
-"""Marks the options that are settings of the method among the parsed ones."""
-_PLACES: Final = ("data", "--out", "m")
-"""What the verbs that fit cannot do without."""
-_ONCE: Final = ("verb", "out", "json", "config")
-"""Options that go for a whole command, not for one of its models."""
-_EITHER: Final = ({"steps", "epochs"}, {"normal", "anomalous"})
-"""Options of which one is given at most."""
+"""Prefix of the parsed options that are settings of the method."""
+_REQUIRED: Final = ("data", "--out", "m")
+"""The arguments that verbs that fit require."""
+_OF_COMMAND: Final = ("verb", "out", "json", "config")
+"""Options of a whole command, not of one of its models."""
+_EXCLUSIVE: Final = ({"steps", "epochs"}, {"normal", "anomalous"})
+"""Options of which at most one may be given."""
 
 
 def add_settings(fit: argparse.ArgumentParser, arguments: Sequence[str]) -> None:
-    """Add the chosen method's settings to a verb that fits, and let a configuration file set the defaults.
+    """Add the chosen method's settings to a verb that fits, and take defaults from a configuration file.
 
     Raises:
-        ConfigError: an unknown method, or a configuration file that does not read.
+        ConfigError: the method is unknown, or the configuration file cannot be read.
     """
     early = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
     early.add_argument("--method")
     early.add_argument("--config")
     known, _ = early.parse_known_args(arguments)
-    chosen = read_config(Path(known.config)) if known.config else {}
-    method = known.method or chosen.get("method", fit.get_default("method"))
+    defaults = read_config(Path(known.config)) if known.config else {}
+    method = known.method or defaults.get("method", fit.get_default("method"))
     config = method_class(method).Config
     _add_fields(fit, config, method)
-    _set_defaults(fit, config, chosen)
+    _set_defaults(fit, config, defaults)
 
 
 def chosen_settings(options: argparse.Namespace) -> dict[str, Any]:
-    """Collect the method's settings that were given."""
+    """Collect the given settings of the method."""
     given = {
         name.removeprefix(PREFIX): value for name, value in vars(options).items() if name.startswith(PREFIX)
     }
@@ -54,29 +54,29 @@ def chosen_settings(options: argparse.Namespace) -> dict[str, Any]:
 
 
 def options_of_row(options: argparse.Namespace, row: Mapping[str, str]) -> argparse.Namespace:
-    """Give the options of `fit` for one model of many: what its row says, else what the command line does.
+    """Give the options of `fit` for one of many models: those of its row, else those of the command line.
 
     Args:
-        options: of the command line, with a method's settings; those that the row's method has not do not count.
-        row: options and settings of the method by their names, as text.
+        options: those of the command line, with settings; those that the row's method lacks are ignored.
+        row: options and settings of the method by name, as text.
 
     Raises:
-        ConfigError: an unknown name, or a value that is not allowed.
+        ConfigError: a name is unknown, or a value is not allowed.
     """
     fit = verb_parser(build_parser(), "fit")
     method = row.get("method", options.method)
     config = method_class(method).Config
     _add_fields(fit, config, method)
-    shared = (vars(options).keys() & vars(fit.parse_args(_PLACES))) - {*_ONCE}
+    shared = (vars(options).keys() & vars(fit.parse_args(_REQUIRED))) - {*_OF_COMMAND}
     for name in row:
         if name not in shared and name not in hints(config):
             raise unknown_name("option", name, {*(n for n in shared if PREFIX not in n), *hints(config)})
-    replaced = {name for either in _EITHER if either & row.keys() for name in either}
+    replaced = {name for group in _EXCLUSIVE if group & row.keys() for name in group}
     fit.set_defaults(**{name: getattr(options, name) for name in shared - replaced})
     fit.exit_on_error = False
     try:
         given = [f"--{name.replace('_', '-')}={text}" for name, text in row.items()]
-        return fit.parse_args([*_PLACES, *given])
+        return fit.parse_args([*_REQUIRED, *given])
     except argparse.ArgumentError as error:
         raise ConfigError(str(error)) from None
 
@@ -85,7 +85,7 @@ def read_config(path: Path) -> dict[str, Any]:
     """Read a TOML or JSON file of options.
 
     Raises:
-        ConfigError: it cannot be read, or is neither.
+        ConfigError: it cannot be read, or is neither TOML nor JSON.
     """
     try:
         text = path.read_text(encoding="utf-8")
@@ -102,7 +102,7 @@ def read_config(path: Path) -> dict[str, Any]:
 def _add_fields(fit: argparse.ArgumentParser, config: type[MethodConfig], method: str) -> None:
     group = fit.add_argument_group(f"settings of {method}")
     default = make_config(config, None, {})
-    taken = set(vars(fit.parse_args(_PLACES)))
+    taken = set(vars(fit.parse_args(_REQUIRED)))
     for name, text in field_help(config).items():
         if name not in taken:
             group.add_argument(
@@ -125,13 +125,13 @@ def _reader(config: type[MethodConfig], name: str) -> Any:
     return read
 
 
-def _set_defaults(fit: argparse.ArgumentParser, config: type[MethodConfig], chosen: dict[str, Any]) -> None:
-    """Make a configuration file's options the defaults, refusing names that mean nothing."""
-    own = set(vars(fit.parse_args(_PLACES)))
-    for name, value in chosen.items():
-        if name in own:
+def _set_defaults(fit: argparse.ArgumentParser, config: type[MethodConfig], defaults: dict[str, Any]) -> None:
+    """Make a configuration file's options the defaults, refusing unknown names."""
+    known = set(vars(fit.parse_args(_REQUIRED)))
+    for name, value in defaults.items():
+        if name in known:
             fit.set_defaults(**{name: value})
         elif name in hints(config):
             fit.set_defaults(**{PREFIX + name: value})
         else:
-            raise unknown_name("option", name, {*(n for n in own if PREFIX not in n), *hints(config)})
+            raise unknown_name("option", name, {*(n for n in known if PREFIX not in n), *hints(config)})

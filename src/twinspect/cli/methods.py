@@ -1,4 +1,4 @@
-"""`twinspect methods`: what there is, and the settings of one."""
+"""`twinspect methods`: the list of methods, or the settings of one."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ if TYPE_CHECKING:
 def run(options: argparse.Namespace) -> Outcome:
     """List the methods, or one method's settings."""
     if options.name is not None:
-        return _one(options.name)
+        return _settings(options.name)
     known = methods().values()
     rows = [(info.name, info.summary, info.source) for info in known]
     record = {info.name: {"summary": info.summary, "source": info.source} for info in known}
     return Outcome(table(("method", "what it does", "source"), rows), {"methods": record})
 
 
-def _one(name: str) -> Outcome:
+def _settings(name: str) -> Outcome:
     from twinspect.methods.config import field_help, to_record
 
     config = method_class(name).Config

@@ -1,4 +1,4 @@
-"""Loading a model as the command line names it, and saying what scores where that was chosen for the user."""
+"""Loading a model with the runtime of the command line, and saying which one `auto` chose."""
 
 from __future__ import annotations
 
@@ -15,15 +15,15 @@ if TYPE_CHECKING:
 
 
 def chosen_runtime(options: argparse.Namespace) -> str:
-    """Say what scores: the runtime asked for, by its own name, or torch; where torch is missing, the fastest."""
-    asked: str = options.runtime or (TORCH if is_installed(TORCH) else AUTO)
-    if asked != AUTO:
-        return asked
+    """Name the runtime: the one of --runtime, by default torch; the fastest for auto, or if torch is missing."""
+    runtime: str = options.runtime or (TORCH if is_installed(TORCH) else AUTO)
+    if runtime != AUTO:
+        return runtime
     chosen = choose_runtime(options.model)
     warn(f"{options.model}: scored by {chosen}, the fastest that can run here")
     return chosen
 
 
 def load_chosen(options: argparse.Namespace) -> BaseDetector:
-    """Load the model that a verb was given, for the runtime and the device that it was given."""
+    """Load the model of a verb with its runtime and device."""
     return load(options.model, device=options.device, runtime=chosen_runtime(options))

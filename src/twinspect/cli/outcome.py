@@ -1,4 +1,4 @@
-"""What a verb leaves behind: a text for people, a record for machines, and an exit code."""
+"""The result of a verb: a text for people, a record for machines, and an exit code."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ class Outcome:
 
     Attributes:
         text: what a person reads on standard output.
-        record: the same for machines, printed with ``--json``.
+        record: the same in plain JSON values, printed with ``--json``.
         code: the exit code.
-        told: whether it is printed; not by a process that another one talks for.
+        printed: whether it is printed; not by a process that another one reports for.
     """
 
     text: str
     record: dict[str, Any] = field(default_factory=dict)
     code: int = DONE
-    told: bool = True
+    printed: bool = True

@@ -1,15 +1,116 @@
-"""The parser of all verbs."""
+"""The parser of all verbs: one row a verb."""
 
 from __future__ import annotations
 
 import argparse
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
 
 from twinspect._version import __version__
-from twinspect.cli.options import learning, scoring, serving, studying
+from twinspect.cli.options import (
+    benchmark,
+    calibrate,
+    demo,
+    doctor,
+    download,
+    evaluate,
+    export,
+    fit,
+    fit_many,
+    join,
+    methods,
+    plan,
+    score,
+    serve,
+    synth,
+    watch,
+)
 
-LEARNING = ("fit", "fit-many")
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+
+@dataclass(frozen=True)
+class Verb:
+    """One verb; ``twinspect.cli.<name>`` runs it.
+
+    Attributes:
+        name: what to type.
+        summary: what it does, in a line of ``twinspect --help``.
+        add_options: adds its options; ``None`` if it has none of its own.
+    """
+
+    name: str
+    summary: str
+    add_options: Callable[[argparse.ArgumentParser], None] | None = None
+
+
+VERBS: Final = (
+    Verb("demo", "train on photographs that come with the installation and open a report", demo.add_options),
+    Verb(
+        "doctor",
+        "say what would be read, as what, what is skipped and why; and what is installed",
+        doctor.add_options,
+    ),
+    Verb("fit", "learn from good images; settings of the method follow as --name value", fit.add_options),
+    Verb(
+        "fit-many",
+        "fit the models that a table lists, one a row, side by side; options of `fit` are defaults for all rows",
+        fit_many.add_options,
+    ),
+    Verb("score", "score images: path, raw score, p-value, decision, error", score.add_options),
+    Verb(
+        "plan",
+        "estimate what scoring many images would take and what limits it, from measurements on a few",
+        plan.add_options,
+    ),
+    Verb(
+        "evaluate",
+        "compute every metric on labelled images; writes metrics.json and report.html",
+        evaluate.add_options,
+    ),
+    Verb("calibrate", "set a new threshold from good images; nothing is trained", calibrate.add_options),
+    Verb(
+        "export",
+        "write the whole path from pixels to score as one graph, checked against the model on real images",
+        export.add_options,
+    ),
+    Verb(
+        "join",
+        "join models into one that flags whatever any of them finds; nothing is trained",
+        join.add_options,
+    ),
+    Verb(
+        "serve",
+        "answer over HTTP, with a page for people: scores, feedback, thresholds and drift; needs twinspect[serve]",
+        serve.add_options,
+    ),
+    Verb(
+        "watch",
+        "score what arrives in a folder, or what a camera sees, into the store of `serve`; needs twinspect[serve]",
+        watch.add_options,
+    ),
+    Verb(
+        "synth",
+        "show good images with the synthetic anomalies that some methods learn from",
+        synth.add_options,
+    ),
+    Verb(
+        "download",
+        "fetch a public benchmark, or list them with their licences and pages",
+        download.add_options,
+    ),
+    Verb(
+        "benchmark",
+        "run a protocol over tasks, methods and seeds, in any number of processes at once; or report what was run",
+        benchmark.add_options,
+    ),
+    Verb("methods", "list the methods, or the settings and presets of one", methods.add_options),
+    Verb("teachers", "list the teachers, and which can be had without a network"),
+)
+FITTING: Final = ("fit", "fit-many")
 """The verbs that take a method's settings as options."""
-EPILOG = """exit codes: 0 done; 1 anomalies found (only with --fail-on-anomaly); 2 a mistake in the
+EPILOG: Final = """exit codes: 0 done; 1 anomalies found (only with --fail-on-anomaly); 2 a mistake in the
 command or its input; 3 done, but some files could not be read; 130 interrupted."""
 
 
@@ -23,27 +124,14 @@ def build_parser() -> argparse.ArgumentParser:
     parser.add_argument("--version", action="version", version=f"twinspect {__version__}")
     common = argparse.ArgumentParser(add_help=False)
     common.add_argument("--json", action="store_true", help="print the result as JSON")
-    verbs = parser.add_subparsers(dest="verb", metavar="VERB")
-    for add in (
-        learning.demo,
-        learning.doctor,
-        learning.fit,
-        learning.fit_many,
-        scoring.score,
-        scoring.plan,
-        scoring.evaluate,
-        learning.calibrate,
-        scoring.export,
-        learning.join,
-        serving.serve,
-        serving.watch,
-        studying.synth,
-        studying.download,
-        studying.benchmark,
-        studying.methods,
-        studying.teachers,
-    ):
-        add(verbs, common)
+    subparsers = parser.add_subparsers(dest="verb", metavar="VERB")
+    for verb in VERBS:
+        description = f"{verb.summary[0].upper()}{verb.summary[1:]}."
+        subparser = subparsers.add_parser(
+            verb.name, parents=[common], help=verb.summary, description=description
+        )
+        if verb.add_options:
+            verb.add_options(subparser)
     return parser
 
 
@@ -51,6 +139,6 @@ def verb_parser(parser: argparse.ArgumentParser, verb: str) -> argparse.Argument
     """Find the parser of a verb."""
     for action in parser._actions:  # noqa: SLF001 - argparse has no public way to its subparsers
         if isinstance(action, argparse._SubParsersAction):  # noqa: SLF001
-            found: argparse.ArgumentParser = action.choices[verb]
-            return found
+            subparser: argparse.ArgumentParser = action.choices[verb]
+            return subparser
     raise AssertionError("build_parser always adds verbs")

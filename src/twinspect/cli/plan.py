@@ -14,10 +14,17 @@ from twinspect.cli.outcome import Outcome
 from twinspect.errors import ConfigError, DataError
 from twinspect.inference.score_table import arrow_schema
 from twinspect.loading import TORCH
-from twinspect.scale.capacity import Estimate, How, Measures, Wish, estimate, listing_of_a_store
-from twinspect.scale.listing import LeftOut, list_entries
+from twinspect.scale.capacity import (
+    Estimate,
+    Measurements,
+    Provenance,
+    Workload,
+    estimate,
+    object_store_listing_seconds,
+)
+from twinspect.scale.listing import SkippedFiles, list_images
 from twinspect.scale.parquet import to_parquet
-from twinspect.scale.throughput import Probe, ThroughputTask, measure
+from twinspect.scale.throughput import Throughput, ThroughputTask, measure_throughput
 from twinspect.utils.even_sampling import evenly_spaced
 
 if TYPE_CHECKING:
@@ -27,13 +34,13 @@ if TYPE_CHECKING:
     from twinspect.scale.work_items import WorkItem
 
 SAMPLE: Final = 128
-"""Images that are measured on, evenly spaced among those listed."""
+"""Images to measure on, evenly spaced among those listed."""
 MOST_LISTED: Final = 1_000_000
-"""Images that are listed at most; of more the listing is measured, and --images says how many there are."""
+"""Most images that are listed; if there are more, --images gives their number."""
 PART_ROWS: Final = 512
-"""Rows of a part of the results, as `score --engine` cuts them unasked."""
+"""Rows of a part of the results: the default of `score --engine`."""
 MB: Final = 1e6
-SAYS: Final = {
+LIMITS: Final = {
     "decoding": "reading and decoding images: smaller files, or more cores",
     "model": "the model: a faster runtime (twinspect export), smaller --size, more cores or GPUs",
     "bandwidth": "the storage's bandwidth: more workers do not help",
@@ -43,39 +50,39 @@ SAYS: Final = {
 
 @dataclass(frozen=True)
 class Figure:
-    """One number.
+    """One number of the answer.
 
     Attributes:
-        what: it is.
-        value: in the unit.
-        unit: of it.
-        how: it was had.
+        what: what it is.
+        value: its value, in the unit.
+        unit: its unit.
+        how: where it comes from.
     """
 
     what: str
     value: float
     unit: str
-    how: How
+    how: Provenance
 
 
 def run(options: argparse.Namespace) -> Outcome:
-    """Measure and compute."""
+    """Measure on a few images, and estimate the rest."""
     _check(options)
     _warn_if_busy()
-    entries, listing = _listed(options.images)
-    if len(entries) == MOST_LISTED and options.number is None:
+    items, listing = _list_images(options.images)
+    if len(items) == MOST_LISTED and options.number is None:
         raise ConfigError(f"there are {MOST_LISTED} images or more; say how many: --images N")
-    measured = _measured(options, evenly_spaced(entries, SAMPLE), listing)
-    wish = Wish(
-        options.number or len(entries),
-        options.workers or (None if options.hours else _here(measured)),
+    measured = _measure(options, evenly_spaced(items, SAMPLE), listing)
+    workload = Workload(
+        options.number or len(items),
+        options.workers or (None if options.hours else _local_workers(measured)),
         options.hours,
         options.bandwidth and options.bandwidth * MB,
-        listing_of_a_store() if options.store else None,
+        object_store_listing_seconds() if options.store else None,
     )
-    found = estimate(measured, wish)
-    figures = [*_of_measures(measured), *_of_estimate(wish, found, options)]
-    return Outcome(_text(wish, found, figures), _record(measured, wish, found, figures))
+    result = estimate(measured, workload)
+    figures = [*_measured_figures(measured), *_estimated_figures(workload, result, options)]
+    return Outcome(_text(workload, result, figures), _record(measured, workload, result, figures))
 
 
 def _check(options: argparse.Namespace) -> None:
@@ -88,50 +95,50 @@ def _check(options: argparse.Namespace) -> None:
 
 
 def _warn_if_busy() -> None:
-    """Say so where others compute here: what is measured is then too slow."""
+    """Warn if other processes compute here: measured times are then too long."""
     if not hasattr(os, "getloadavg"):  # Windows
         return
     load, cores = os.getloadavg()[0], os.cpu_count() or 1
     if load > cores / 2:
-        warn(
-            f"this machine is busy (load {load:.1f} on {cores} cores): it would be faster than what is measured now"
-        )
+        warn(f"this machine is busy (load {load:.1f} on {cores} cores): measured times are too long")
 
 
-def _listed(sources: Sequence[str]) -> tuple[list[WorkItem], float]:
-    """List images, and say how long one takes."""
-    began, entries = time.perf_counter(), []
-    for entry in list_entries(sources, LeftOut()):
-        entries.append(entry)
-        if len(entries) == MOST_LISTED:
+def _list_images(sources: Sequence[str]) -> tuple[list[WorkItem], float]:
+    """List images, and measure the seconds that one takes."""
+    began, items = time.perf_counter(), []
+    for item in list_images(sources, SkippedFiles()):
+        items.append(item)
+        if len(items) == MOST_LISTED:
             break
-    if not entries:
+    if not items:
         raise DataError(f"{', '.join(sources)}: no images; see: twinspect doctor DATA")
-    return entries, (time.perf_counter() - began) / len(entries)
+    return items, (time.perf_counter() - began) / len(items)
 
 
-def _measured(options: argparse.Namespace, sample: Sequence[WorkItem], listing: float) -> Measures:
+def _measure(options: argparse.Namespace, sample: Sequence[WorkItem], listing: float) -> Measurements:
     runtime, cores = chosen_runtime(options), os.cpu_count() or 1
     gpu = runtime == TORCH and _is_on_gpu(options.device)
     with Bar() as bar:
         bar.start("measure", total=1 if gpu else 2)
-        whole = measure(
+        whole = measure_throughput(
             ThroughputTask(options.model, runtime, options.device, tuple(sample), cores, options.seconds)
         )
         bar.advance()
         one = whole
         if not gpu and cores > 1:
-            one = measure(
+            one = measure_throughput(
                 ThroughputTask(options.model, runtime, options.device, tuple(sample), 1, options.seconds)
             )
             bar.advance()
-    return _measures(whole, one, cores, listing, gpu=gpu)
+    return _measurements(whole, one, cores, listing, gpu=gpu)
 
 
-def _measures(whole: Probe, one: Probe, cores: int, listing: float, *, gpu: bool) -> Measures:
+def _measurements(
+    whole: Throughput, one: Throughput, cores: int, listing: float, *, gpu: bool
+) -> Measurements:
     schema = arrow_schema()
     empty, part = len(to_parquet([], schema)), len(to_parquet(one.rows, schema))
-    return Measures(
+    return Measurements(
         decode=one.decode,
         each=1 / one.rate,
         here=whole.rate,
@@ -154,17 +161,17 @@ def _is_on_gpu(device: str) -> bool:
     return choose_device(device).type == "cuda"
 
 
-def _here(measured: Measures) -> int:
+def _local_workers(measured: Measurements) -> int:
     return 1 if measured.worker_gpus else measured.cores
 
 
-def _of_measures(measured: Measures) -> list[Figure]:
+def _measured_figures(measured: Measurements) -> list[Figure]:
     unit = "a GPU" if measured.worker_gpus else "one core"
     return [
         Figure("read and decode an image, one core", 1000 * measured.decode, "ms", "measured"),
         Figure(f"an image from file to decision, {unit}", 1000 * measured.each, "ms", "measured"),
         Figure(
-            "of that all but decoding",
+            "of that, all but decoding",
             1000 * max(0.0, measured.each - measured.decode),
             "ms",
             "computed",
@@ -180,40 +187,42 @@ def _of_measures(measured: Measures) -> list[Figure]:
     ]
 
 
-def _of_estimate(wish: Wish, found: Estimate, options: argparse.Namespace) -> list[Figure]:
-    asked: How = "asked" if wish.workers and options.workers else "computed"
+def _estimated_figures(workload: Workload, result: Estimate, options: argparse.Namespace) -> list[Figure]:
+    source: Provenance = "asked" if workload.workers and options.workers else "computed"
     return [
-        Figure("workers", found.workers, "", asked),
-        Figure("cores", found.cores, "", "computed"),
-        Figure("GPUs", found.gpus, "", "computed"),
-        Figure("time, from the first file listed to the last row", found.seconds / 3600, "h", "computed"),
-        Figure("of that listing", found.listing / 3600, "h", "assumed" if options.store else "computed"),
-        Figure("time by one process on this machine", found.here / 3600, "h", "computed"),
-        Figure("work of all cores", found.core_seconds / 3600, "core-hours", "computed"),
-        Figure("images scored", found.rate, "images/s", "computed"),
-        Figure("read from storage", found.bandwidth / MB, "MB/s", "computed"),
-        Figure("read in all", found.read / 1e9, "GB", "computed"),
-        Figure("memory of all workers", found.memory / 1e9, "GB", "computed"),
-        Figure(f"rows stored, in {found.parts} files", found.stored / 1e9, "GB", "computed"),
+        Figure("workers", result.workers, "", source),
+        Figure("cores", result.cores, "", "computed"),
+        Figure("GPUs", result.gpus, "", "computed"),
+        Figure("time, from the first file listed to the last row", result.seconds / 3600, "h", "computed"),
+        Figure("of that, listing", result.listing / 3600, "h", "assumed" if options.store else "computed"),
+        Figure("time by one process on this machine", result.here / 3600, "h", "computed"),
+        Figure("work of all cores", result.core_seconds / 3600, "core-hours", "computed"),
+        Figure("images scored", result.rate, "images/s", "computed"),
+        Figure("read from storage", result.bandwidth / MB, "MB/s", "computed"),
+        Figure("read in all", result.read / 1e9, "GB", "computed"),
+        Figure("memory of all workers", result.memory / 1e9, "GB", "computed"),
+        Figure(f"rows stored, in {result.parts} files", result.stored / 1e9, "GB", "computed"),
     ]
 
 
-def _text(wish: Wish, found: Estimate, figures: Sequence[Figure]) -> str:
-    rows = [(each.what, f"{each.value:.4g} {each.unit}".strip(), each.how) for each in figures]
-    late = "" if found.in_time else f"\nthat is not within {wish.hours:g} h"
-    if late and not wish.workers:
-        late += ", however many workers there are"
+def _text(workload: Workload, result: Estimate, figures: Sequence[Figure]) -> str:
+    rows = [(figure.what, f"{figure.value:.4g} {figure.unit}".strip(), figure.how) for figure in figures]
+    warning = "" if result.in_time else f"\nthat is not within {workload.hours:g} h"
+    if warning and not workload.workers:
+        warning += ", however many workers there are"
     return (
         f"{table(('figure', 'value', 'how'), rows)}\n"
-        f"{wish.images} images by {found.workers} workers: {format_duration(found.seconds)}\n"
-        f"limited by {SAYS[found.limit]}{late}"
+        f"{workload.images} images by {result.workers} workers: {format_duration(result.seconds)}\n"
+        f"limited by {LIMITS[result.limit]}{warning}"
     )
 
 
-def _record(measured: Measures, wish: Wish, found: Estimate, figures: Sequence[Figure]) -> dict[str, Any]:
+def _record(
+    measured: Measurements, workload: Workload, result: Estimate, figures: Sequence[Figure]
+) -> dict[str, Any]:
     return {
         "measured": asdict(measured),
-        "asked": asdict(wish),
-        "estimate": asdict(found),
-        "figures": [asdict(each) for each in figures],
+        "asked": asdict(workload),
+        "estimate": asdict(result),
+        "figures": [asdict(figure) for figure in figures],
     }

@@ -1,4 +1,4 @@
-"""`twinspect score`: a table of scores, row by row, that goes on where it was interrupted."""
+"""`twinspect score`: a table of scores, row by row, that resumes where it was interrupted."""
 
 from __future__ import annotations
 
@@ -28,13 +28,13 @@ if TYPE_CHECKING:
 
 
 def run(options: argparse.Namespace) -> Outcome:
-    """Score images into a table, or onto standard output where no table is named; or into shards by an engine."""
-    if score_engine.is_asked(options):
+    """Score images into a table, or to standard output if none is named; or into shards, with --engine."""
+    if score_engine.is_requested(options):
         return score_engine.run(options)
     detector = load_chosen(options).set_params(workers=options.workers)
-    images = _listed(options.images)
+    images = _list_images(options.images)
     if options.out is None:
-        rows = [to_row(result) for result in _scored(detector, images, options, start=0)]
+        rows = [to_row(result) for result in _score(detector, images, options, start=0)]
         table = CsvTable(Path("-"))
         return _outcome(rows, options, text=(table.header() + table.encode(rows)).rstrip("\n"), shown=rows)
     rows = _into_table(detector, images, options)
@@ -42,7 +42,7 @@ def run(options: argparse.Namespace) -> Outcome:
 
 
 def _into_table(detector: BaseDetector, images: DataSet, options: argparse.Namespace) -> list[Row]:
-    """Append what is missing; rows that are there already are kept, so nothing is scored twice."""
+    """Append the missing rows; those that are there are kept, so no image is scored twice."""
     table = open_table(Path(options.out))
     owner = TableOwner(table.path, model_key(Path(options.model), detector.by))
     if options.overwrite:
@@ -50,66 +50,66 @@ def _into_table(detector: BaseDetector, images: DataSet, options: argparse.Names
         owner.path.unlink(missing_ok=True)
     owner.claim()
     rows = table.rows()
-    left, start = _missing(images, rows)
+    remaining, start = _remaining(images, rows)
     if rows:
-        warn(f"{options.out}: {len(rows)} rows are there already, {len(left) - start} images to go")
-    for batch in _in_batches(_scored(detector, left, options, start=start)):
-        fresh = [to_row(result) for result in batch]
-        table.append(fresh)
-        rows.extend(fresh)
+        warn(f"{options.out}: {len(rows)} rows are there already, {len(remaining) - start} images to go")
+    for batch in _in_batches(_score(detector, remaining, options, start=start)):
+        new = [to_row(result) for result in batch]
+        table.append(new)
+        rows.extend(new)
     table.finish()
     return rows
 
 
-def _listed(sources: Iterable[str]) -> DataSet:
+def _list_images(sources: Iterable[str]) -> DataSet:
     """List all images of all sources, each file once."""
-    found = [open_data(source, split="test") for source in sources]
-    for data in found:
+    data_sets = [open_data(source, split="test") for source in sources]
+    for data in data_sets:
         if data.skipped:
             first = data.skipped[0]
             warn(
                 f"{data.name}: {len(data.skipped)} files left out, for instance {first.path.name}: {first.reason}"
             )
-    unique = {str(sample.path): sample for data in found for sample in data}
+    unique = {str(sample.path): sample for data in data_sets for sample in data}
     return DataSet(name="images", root=None, samples=tuple(unique.values()))
 
 
-def _missing(images: DataSet, rows: list[Row]) -> tuple[DataSet, int]:
-    """Find what is left: the list and where to start in it, or only the images without a row."""
+def _remaining(images: DataSet, rows: list[Row]) -> tuple[DataSet, int]:
+    """Find what remains: the list and where to start in it, or only the images without a row."""
     done = [row["path"] for row in rows]
     paths = [str(sample.path) for sample in images]
-    if paths[: len(done)] == done:  # the usual case, a run that was cut off: repeat its batches exactly
+    if paths[: len(done)] == done:  # the usual case, an interrupted run: repeat its batches exactly
         return images, len(done)
     known = set(done)
     return images.with_samples([sample for sample in images if str(sample.path) not in known]), 0
 
 
-def _scored(
+def _score(
     detector: BaseDetector, images: DataSet, options: argparse.Namespace, *, start: int
 ) -> Iterator[ImageScore]:
     folder = Path(options.maps) if options.maps else None
     results = detector.stream(images, maps=folder is not None, start=start, category=options.category)
-    places = _map_places(images)
+    names = _map_names(images)
     with Bar() as bar:
         for result in bar.watch("score", results, total=len(images) - start):
             if folder and result.map is not None:
-                place = folder / f"{places[result.sample.path]}.{options.map_format}"
-                write_map(place, result, detector.calibration_.map_range, bits=detector.bits)
+                path = folder / f"{names[result.sample.path]}.{options.map_format}"
+                write_map(path, result, detector.calibration_.map_range, bits=detector.bits)
             yield result
 
 
-def _map_places(images: DataSet) -> dict[Path, str]:
-    """Name each image's map like the image, in the folders it came from; where two would meet, by full path."""
+def _map_names(images: DataSet) -> dict[Path, str]:
+    """Name each map after its image and the folders above it; by its full path where two names would be equal."""
     stems = {sample.path: str(Path(sample.name).with_suffix("")) for sample in images}
-    times = Counter(stems.values())
+    counts = Counter(stems.values())
     return {
-        path: stem if times[stem] == 1 else path.resolve().relative_to(path.resolve().anchor).as_posix()
+        path: stem if counts[stem] == 1 else path.resolve().relative_to(path.resolve().anchor).as_posix()
         for path, stem in stems.items()
     }
 
 
 def _in_batches(results: Iterator[ImageScore]) -> Iterator[list[ImageScore]]:
-    """Group results so that rows reach the disk as often as they are computed."""
+    """Group results into batches, so that each reaches the disk as soon as it is computed."""
     batch: list[ImageScore] = []
     for result in results:
         batch.append(result)

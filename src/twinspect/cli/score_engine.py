@@ -1,4 +1,4 @@
-"""`twinspect score --engine`: the same rows in shards, by one process or by many."""
+"""`twinspect score --engine`: the same rows in shards, by one process or many."""
 
 from __future__ import annotations
 
@@ -13,17 +13,17 @@ from twinspect.errors import ConfigError
 if TYPE_CHECKING:
     import argparse
 
-    from twinspect.scale.job import Run, ScoringJob
+    from twinspect.scale.job import ScoringEngine, ScoringJob
 
 _OF_ENGINES = ("address", "actors", "cpus_per_actor", "gpus_per_actor", "shard_images", "image_column")
 _OF_RAY = ("address", "actors", "gpus_per_actor")
 
 
-def is_asked(options: argparse.Namespace) -> bool:
-    """Tell whether an engine is to score.
+def is_requested(options: argparse.Namespace) -> bool:
+    """Whether an engine was named.
 
     Raises:
-        ConfigError: options that only an engine takes, without one.
+        ConfigError: options for engines, without one.
     """
     if options.engine is None:
         _refuse(options, _OF_ENGINES, "--engine local or --engine ray")
@@ -31,17 +31,17 @@ def is_asked(options: argparse.Namespace) -> bool:
 
 
 def run(options: argparse.Namespace) -> Outcome:
-    """Score into a folder of shards, or go on there."""
-    from twinspect.scale.score_shards import score_lake
+    """Score into a folder of shards, or resume there."""
+    from twinspect.scale.score_shards import score_in_shards
 
     _check(options)
     job, engine = _job(options), _engine(options)
     with Bar() as bar:
-        record = score_lake(
+        record = score_in_shards(
             job,
             options.images,
-            run=engine,
-            shard_images=_or(options.shard_images, 512),
+            engine=engine,
+            shard_images=_default_to(options.shard_images, 512),
             column=options.image_column,
             overwrite=options.overwrite,
             progress=bar,
@@ -60,22 +60,22 @@ def _job(options: argparse.Namespace) -> ScoringJob:
         out=options.out,
         export=export_name(model, chosen_runtime(options)),
         device=options.device,
-        threads=_positive("--cpus-per-actor", _or(options.cpus_per_actor, 1)),
+        threads=_positive("--cpus-per-actor", _default_to(options.cpus_per_actor, 1)),
         workers=options.workers,
         category=options.category,
     )
 
 
-def _engine(options: argparse.Namespace) -> Run:
+def _engine(options: argparse.Namespace) -> ScoringEngine:
     if options.engine == "local":
-        from twinspect.scale.local_engine import run as here
+        from twinspect.scale.local_engine import run as local_engine
 
         _refuse(options, _OF_RAY, "--engine ray")
-        return here
-    from twinspect.scale.ray_engine import Actors
+        return local_engine
+    from twinspect.scale.ray_engine import RayEngine
 
     least, most = _pool(options.actors)
-    return Actors(least, most, gpus=_or(options.gpus_per_actor, 0), address=options.address).run
+    return RayEngine(least, most, gpus=_default_to(options.gpus_per_actor, 0), address=options.address).run
 
 
 def _pool(text: str | None) -> tuple[int, int | None]:
@@ -100,7 +100,9 @@ def _check(options: argparse.Namespace) -> None:
     if Path(options.out).is_file():
         raise ConfigError(f"--out {options.out} is a file; with --engine it is a folder or URI")
     if options.maps is not None:
-        raise ConfigError("--maps does not go with --engine; score the images that need maps without it")
+        raise ConfigError(
+            "--maps cannot be combined with --engine; score the images that need maps without it"
+        )
 
 
 def _refuse(options: argparse.Namespace, names: tuple[str, ...], need: str) -> None:
@@ -109,7 +111,7 @@ def _refuse(options: argparse.Namespace, names: tuple[str, ...], need: str) -> N
             raise ConfigError(f"--{name.replace('_', '-')} needs {need}")
 
 
-def _or(value: Any, default: Any) -> Any:
+def _default_to(value: Any, default: Any) -> Any:
     return default if value is None else value
 
 

@@ -1,4 +1,4 @@
-"""Score tables that grow row by row and go on where they were cut off: CSV, JSON lines and Parquet."""
+"""Score tables that grow row by row and resume where they were cut off: CSV, JSON lines and Parquet."""
 
 from __future__ import annotations
 
@@ -6,10 +6,10 @@ import csv
 import io
 import json
 from abc import ABC, abstractmethod
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from twinspect.errors import ConfigError, DataError
-from twinspect.inference.score_table import COLUMNS, arrow_schema
+from twinspect.inference.score_table import COLUMNS, arrow_schema, from_texts, to_texts
 from twinspect.utils.files import atomic_replacement, write_atomically
 
 if TYPE_CHECKING:
@@ -19,14 +19,14 @@ if TYPE_CHECKING:
     from twinspect.inference.score_table import Row
 
 
-class Table(ABC):
+class ScoreTable(ABC):
     """A table that is appended to, batch by batch.
 
-    Each row is on the disk as soon as it is known; a row that a kill tore apart is dropped when the table is
-    opened again.
+    Rows are on the disk as soon as they are known; a row that was only partly written when the process was killed
+    is dropped when the table is opened again.
 
     Args:
-        path: the table.
+        path: the file.
     """
 
     def __init__(self, path: Path) -> None:
@@ -34,34 +34,34 @@ class Table(ABC):
         self.journal = path
 
     def rows(self) -> list[Row]:
-        """Read the complete rows that are there, dropping a torn last one.
+        """Read the complete rows that are there, and drop an incomplete last one.
 
         Raises:
-            DataError: the file holds something else.
+            DataError: the file is not a score table.
         """
         if not self.journal.is_file():
             return []
         content = self.journal.read_bytes()
-        whole = content[: content.rfind(b"\n") + 1]
-        if len(whole) < len(content):
+        complete = content[: content.rfind(b"\n") + 1]
+        if len(complete) < len(content):
             with self.journal.open("r+b") as file:
-                file.truncate(len(whole))
+                file.truncate(len(complete))
         try:
-            return self.decode(whole.decode("utf-8"))
+            return self.decode(complete.decode("utf-8"))
         except (ValueError, KeyError, TypeError) as error:
             raise DataError(
-                f"{self.path} is no score table ({error}); choose another --out, or --overwrite"
+                f"{self.path} is not a score table ({error}); choose another --out, or --overwrite"
             ) from error
 
     def append(self, rows: Sequence[Row]) -> None:
         """Add rows and hand them to the operating system."""
-        fresh = not self.journal.is_file() or self.journal.stat().st_size == 0
+        is_new = not self.journal.is_file() or self.journal.stat().st_size == 0
         self.journal.parent.mkdir(parents=True, exist_ok=True)
         with self.journal.open("ab") as file:
-            file.write((self.header() if fresh else "").encode() + self.encode(rows).encode("utf-8"))
+            file.write((self.header() if is_new else "").encode() + self.encode(rows).encode("utf-8"))
 
-    def finish(self) -> None:  # noqa: B027 - most tables are final as they are
-        """Bring the table into its final form."""
+    def finish(self) -> None:  # noqa: B027 - most tables need nothing
+        """Write the table in its final form."""
 
     def clear(self) -> None:
         """Remove what is there."""
@@ -81,7 +81,7 @@ class Table(ABC):
         """Read lines as rows."""
 
 
-class CsvTable(Table):
+class CsvTable(ScoreTable):
     """Comma-separated, with a header; numbers keep every digit."""
 
     def header(self) -> str:
@@ -89,11 +89,9 @@ class CsvTable(Table):
         return ",".join(COLUMNS) + "\n"
 
     def encode(self, rows: Sequence[Row]) -> str:
-        """Write rows, ``None`` as nothing and decisions as true or false."""
+        """Write rows; ``None`` is an empty cell."""
         buffer = io.StringIO()
-        csv.DictWriter(buffer, COLUMNS, lineterminator="\n").writerows(
-            {name: _to_text(row[name]) for name in COLUMNS} for row in rows
-        )
+        csv.DictWriter(buffer, COLUMNS, lineterminator="\n").writerows(map(to_texts, rows))
         return buffer.getvalue()
 
     def decode(self, text: str) -> list[Row]:
@@ -101,10 +99,10 @@ class CsvTable(Table):
         reader = csv.DictReader(io.StringIO(text))
         if text and tuple(reader.fieldnames or ()) != COLUMNS:
             raise ValueError(f"its header is {','.join(reader.fieldnames or ())}")
-        return [_from_text(row) for row in reader]
+        return [from_texts(row) for row in reader]
 
 
-class JsonLinesTable(Table):
+class JsonLinesTable(ScoreTable):
     """One JSON object a line."""
 
     def encode(self, rows: Sequence[Row]) -> str:
@@ -113,12 +111,12 @@ class JsonLinesTable(Table):
 
     def decode(self, text: str) -> list[Row]:
         """Read rows back."""
-        loaded = [json.loads(line) for line in text.splitlines()]
-        return [{name: row[name] for name in COLUMNS} for row in loaded]
+        rows = [json.loads(line) for line in text.splitlines()]
+        return [{name: row[name] for name in COLUMNS} for row in rows]
 
 
 class ParquetTable(JsonLinesTable):
-    """Parquet cannot grow, so rows go to JSON lines beside it and are converted at the end."""
+    """Parquet: a file that cannot grow, so rows go to JSON lines beside it and are converted at the end."""
 
     def __init__(self, path: Path) -> None:
         super().__init__(path)
@@ -135,7 +133,7 @@ class ParquetTable(JsonLinesTable):
             rows: list[Row] = pq.read_table(self.path, columns=list(COLUMNS)).to_pylist()
         except (pa.ArrowException, OSError) as error:
             raise DataError(
-                f"{self.path} is no score table ({error}); choose another --out, or --overwrite"
+                f"{self.path} is not a score table ({error}); choose another --out, or --overwrite"
             ) from error
         self.append(rows)
         return rows
@@ -150,28 +148,28 @@ class ParquetTable(JsonLinesTable):
         self.journal.unlink(missing_ok=True)
 
 
-KINDS: dict[str, type[Table]] = {".csv": CsvTable, ".jsonl": JsonLinesTable, ".parquet": ParquetTable}
+TABLES: dict[str, type[ScoreTable]] = {".csv": CsvTable, ".jsonl": JsonLinesTable, ".parquet": ParquetTable}
 
 
-def open_table(path: Path) -> Table:
-    """Choose the kind of table by the file's suffix.
+def open_table(path: Path) -> ScoreTable:
+    """Choose the format of a table by the file's suffix.
 
     Raises:
         ConfigError: an unknown suffix.
     """
-    if path.suffix.lower() not in KINDS:
+    if path.suffix.lower() not in TABLES:
         raise ConfigError(
-            f"--out {path}: a score table ends in {', '.join(KINDS)}; got {path.suffix or 'no suffix'!r}"
+            f"--out {path}: a score table ends in {', '.join(TABLES)}; got {path.suffix or 'no suffix'!r}"
         )
-    return KINDS[path.suffix.lower()](path)
+    return TABLES[path.suffix.lower()](path)
 
 
 class TableOwner:
-    """A small file beside a table that says which model its rows come from.
+    """A small file beside a table that records which model its rows come from.
 
     Args:
         table: the table.
-        key: identifies the model with its calibration.
+        key: identifies the model and its calibration.
     """
 
     def __init__(self, table: Path, key: str) -> None:
@@ -179,7 +177,7 @@ class TableOwner:
         self._table, self._key = table, key
 
     def claim(self) -> None:
-        """Make the table this model's, or refuse if it is somebody else's.
+        """Record that the rows come from this model, or refuse if they come from another.
 
         Raises:
             DataError: the table holds other scores.
@@ -191,25 +189,8 @@ class TableOwner:
                 )
         elif self._table.exists():
             raise DataError(
-                f"{self._table} exists and was not begun by this command; choose another --out, or --overwrite"
+                f"{self._table} exists and was not started by this command; choose another --out, or --overwrite"
             )
         else:
             self.path.parent.mkdir(parents=True, exist_ok=True)
             write_atomically(self.path, json.dumps({"key": self._key}).encode())
-
-
-def _to_text(value: Any) -> str:
-    if isinstance(value, bool):
-        return "true" if value else "false"
-    return "" if value is None else repr(value) if isinstance(value, float) else str(value)
-
-
-def _from_text(row: dict[str, str]) -> Row:
-    return {
-        "path": row["path"],
-        "category": row["category"],
-        "score": float(row["score"]) if row["score"] else None,
-        "p_value": float(row["p_value"]) if row["p_value"] else None,
-        "is_anomalous": row["is_anomalous"] == "true" if row["is_anomalous"] else None,
-        "error": row["error"],
-    }

@@ -1,4 +1,4 @@
-"""`twinspect teachers`: what there is, and what can be had without a network."""
+"""`twinspect teachers`: the list of teachers, and which are available offline."""
 
 from __future__ import annotations
 

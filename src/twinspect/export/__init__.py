@@ -1,4 +1,4 @@
-"""Exports: one graph from pixels to raw score and map, written only if it says what the model says."""
+"""Exports: one graph from pixels to raw score and map, written only if its results match the model's."""
 
 from twinspect.export.exporter import export
 

@@ -1,4 +1,4 @@
-"""Whether an integer graph is as good as the same graph in floats: both judge images under the same runtime."""
+"""Whether an int8 graph is as good as the same graph in floats: both score images under the same runtime."""
 
 from __future__ import annotations
 
@@ -30,21 +30,21 @@ MAX_DROP: Final = 0.003
 """Most that a metric of :data:`METRICS` may fall where there are labels: 0.3 points."""
 METRICS: Final = ("image_auroc", "pixel_auroc", "aupro_30")
 ON_THRESHOLD: Final = 1e-3
-"""A score this near the threshold, as a share of it, lies on it, and no decision is compared. There lie the good
-image that the threshold was taken from, which is often among those given, and faint anomalies drawn on it."""
+"""A score closer to the threshold than this share of it lies on it, and its decision is not compared. The good image
+that set the threshold lies there, which is often among those given, and so do faint anomalies drawn on it."""
 PIXELS: Final = 1000
 """Pixels of every map that are compared, evenly spaced."""
 
 
 @dataclass(frozen=True)
 class GraphResults:
-    """What a graph makes of the images of a gate.
+    """The results of one graph on the images of an acceptance test.
 
     Attributes:
         scores: (N,) float64.
         pixels: float64, those of all maps that are compared.
         flagged: (N,) bool, the decisions.
-        certain: (N,) bool, whose score does not lie on the threshold.
+        certain: (N,) bool, whether the score lies off the threshold.
         metrics: of :data:`METRICS`; ``None`` where one is undefined, empty without labels.
     """
 
@@ -56,53 +56,53 @@ class GraphResults:
 
 
 @dataclass(frozen=True)
-class Verdict:
-    """How an integer graph compares.
+class Int8Comparison:
+    """How an int8 graph compares with the graph in floats.
 
     Attributes:
-        score_rho: Spearman's rank correlation of its scores with those of floats; NaN where one of them is constant.
-        pixel_rho: likewise of the pixels of all maps.
-        decisions: images on which the model's threshold decides otherwise, but for scores that lie on it.
-        metrics: each metric by name, in floats and in integers; empty without labels.
-        faults: what is over the gate, in words with figures; none if it passes.
+        score_rho: Spearman's rank correlation of both graphs' scores; NaN where one of them is constant.
+        pixel_rho: the same of the pixels of all maps.
+        changed_decisions: images decided differently; those whose score lies on the threshold do not count.
+        metrics: each metric by name, in floats and in int8; empty without labels.
+        failures: what is out of bounds, in words with figures; empty if the int8 graph is accepted.
     """
 
     score_rho: float
     pixel_rho: float
-    decisions: int
+    changed_decisions: int
     metrics: dict[str, tuple[float, float]]
-    faults: tuple[str, ...] = field(default=())
+    failures: tuple[str, ...] = field(default=())
 
     def to_record(self) -> dict[str, Any]:
         """Return plain JSON values."""
         return {
-            "score_rho": _number(self.score_rho),
-            "pixel_rho": _number(self.pixel_rho),
-            "other_decisions": self.decisions,
+            "score_rho": _number_or_none(self.score_rho),
+            "pixel_rho": _number_or_none(self.pixel_rho),
+            "other_decisions": self.changed_decisions,
             "metrics": {name: {"fp32": a, "int8": b} for name, (a, b) in self.metrics.items()},
         }
 
 
 @dataclass(frozen=True)
 class Int8Acceptance:
-    """Images to judge by, and what is asked for.
+    """The acceptance test of an int8 graph: images, and how far results on them may differ.
 
     Attributes:
         samples: the images.
         labelled: whether their labels, and masks, are the truth: then metrics are compared, else ranks and decisions.
         calibration: the thresholds that decide.
-        scorer: how images are read.
+        pipeline: reads and scores the images.
         max_drop: see :data:`MAX_DROP`.
     """
 
     samples: Sequence[Sample]
     labelled: bool
     calibration: Calibration
-    scorer: ScoringPipeline
+    pipeline: ScoringPipeline
     max_drop: float = MAX_DROP
 
-    def see(self, engine: Engine) -> GraphResults:
-        """Let a graph judge every image.
+    def evaluate(self, engine: Engine) -> GraphResults:
+        """Score every image by a graph.
 
         Raises:
             ImageError: one cannot be read, or is of a size that the graph does not take.
@@ -110,76 +110,78 @@ class Int8Acceptance:
         """
         tally = PixelTally(self.samples if self.labelled else ())
         rows, pixels = [], []
-        for row in self.scorer.stream(engine, self.samples, maps=True):
+        for row in self.pipeline.stream(engine, self.samples, maps=True):
             if row.map is None:
                 raise ImageError(row.error)
             tally.add(row)
-            pixels.append(_some(row.map))
+            pixels.append(_sample_pixels(row.map))
             rows.append(replace(row, map=None))
         scores = np.array([row.score for row in rows])
-        limits = np.array([self.calibration.of(row.sample.category).threshold for row in rows])
+        thresholds = np.array([self.calibration.of(row.sample.category).threshold for row in rows])
         return GraphResults(
             scores,
             np.concatenate(pixels),
-            scores > limits,
-            np.abs(scores - limits) > ON_THRESHOLD * np.abs(limits),
+            scores > thresholds,
+            np.abs(scores - thresholds) > ON_THRESHOLD * np.abs(thresholds),
             _metrics(rows, tally) if self.labelled else {},
         )
 
-    def judge(self, floats: GraphResults, integers: GraphResults) -> Verdict:
-        """Compare what both graphs saw."""
-        known = {
+    def compare(self, floats: GraphResults, integers: GraphResults) -> Int8Comparison:
+        """Compare the results of both graphs."""
+        metrics = {
             name: (before, after)
             for name, before in floats.metrics.items()
             if before is not None and (after := integers.metrics[name]) is not None
         }
-        verdict = Verdict(
-            _rho(floats.scores, integers.scores),
-            _rho(floats.pixels, integers.pixels),
+        comparison = Int8Comparison(
+            _rank_correlation(floats.scores, integers.scores),
+            _rank_correlation(floats.pixels, integers.pixels),
             int(((floats.flagged != integers.flagged) & floats.certain).sum()),
-            known,
+            metrics,
         )
-        return replace(verdict, faults=tuple(self._faults(verdict)))
+        return replace(comparison, failures=tuple(self._failures(comparison)))
 
-    def _faults(self, verdict: Verdict) -> list[str]:
+    def _failures(self, comparison: Int8Comparison) -> list[str]:
         if self.labelled:
             return [
-                f"{name} {after:.4f} for {before:.4f}, allowed is {self.max_drop:g} less"
-                for name, (before, after) in verdict.metrics.items()
+                f"{name} {after:.4f} instead of {before:.4f}, allowed is a drop of {self.max_drop:g}"
+                for name, (before, after) in comparison.metrics.items()
                 if before - after > self.max_drop
             ]
-        rhos = {"scores": verdict.score_rho, "pixels": verdict.pixel_rho}
-        # Not ">=" turned round: a rho that is no number is a fault.
-        faults = [
-            f"rank correlation of {name} {rho:.4f}, least is {LEAST_RHO:g}"
+        rhos = {"scores": comparison.score_rho, "pixels": comparison.pixel_rho}
+        # Not "rho < LEAST_RHO": NaN is a failure.
+        failures = [
+            f"rank correlation of {name} {rho:.4f}, allowed is {LEAST_RHO:g} or more"
             for name, rho in rhos.items()
             if not rho >= LEAST_RHO
         ]
-        if verdict.decisions:
-            faults.append(
-                f"{verdict.decisions} of {len(self.samples)} images decided otherwise, allowed is none"
+        if comparison.changed_decisions:
+            failures.append(
+                f"{comparison.changed_decisions} of {len(self.samples)} images decided differently, allowed is none"
             )
-        return faults
+        return failures
 
 
 def _metrics(rows: Sequence[ImageScore], tally: PixelTally) -> MetricRow:
     """Compute each metric, averaged over categories."""
-    measured = tally.compute()
-    lines = [compute_metrics(own, measured.categories.get(name)) for name, own in by_category(rows).items()]
-    means = mean_row(lines)
+    pixel_metrics = tally.compute()
+    categories = [
+        compute_metrics(own, pixel_metrics.categories.get(name)) for name, own in by_category(rows).items()
+    ]
+    means = mean_row(categories)
     return {name: means[name] for name in METRICS}
 
 
-def _some(values: NDArray[np.float32]) -> NDArray[np.float64]:
+def _sample_pixels(values: NDArray[np.float32]) -> NDArray[np.float64]:
     flat = values.ravel()
     return np.asarray(flat[evenly_spaced(range(len(flat)), PIXELS)], dtype=np.float64)
 
 
-def _rho(one: NDArray[np.float64], other: NDArray[np.float64]) -> float:
+def _rank_correlation(one: NDArray[np.float64], other: NDArray[np.float64]) -> float:
     if not (np.isfinite(one).all() and np.isfinite(other).all()) or min(np.ptp(one), np.ptp(other)) == 0:
         return float("nan")
     return float(spearmanr(one, other).statistic)
 
 
-def _number(value: float) -> float | None:
+def _number_or_none(value: float) -> float | None:
     return None if np.isnan(value) else value

@@ -1,4 +1,4 @@
-"""Which layers suffer most from integers: measured by letting one group of neighbours at a time compute in them."""
+"""Which layers lose most in integers: measured by quantizing one group of neighbours at a time."""
 
 from __future__ import annotations
 
@@ -16,23 +16,23 @@ if TYPE_CHECKING:
     from twinspect.export.quantizable_layers import Layer
 
 GROUPS: Final = 12
-"""Groups at most: each costs a quantisation and a few images. A layer in floats between two in integers gains little,
-for what it gets is rounded already: neighbours go together."""
+"""Groups at most: each costs a quantization and a few images. A layer in floats between two in integers gains little,
+since its input is rounded already: neighbours go together."""
 
 
-def ranked(
+def rank_by_sensitivity(
     layers: Sequence[Layer],
     floats: GraphResults,
-    alone: Callable[[Sequence[Layer]], GraphResults],
+    quantize_only: Callable[[Sequence[Layer]], GraphResults],
     say: Callable[[str], None],
 ) -> list[list[Layer]]:
     """Group layers and rank the groups, the most sensitive first.
 
     Args:
         layers: in the order in which they compute.
-        floats: what the graph in floats makes of some images.
-        alone: tells what is made of the same images if these layers alone compute in integers.
-        say: told which group is measured.
+        floats: results of the graph in floats on some images.
+        quantize_only: gives the results on the same images if these layers alone compute in integers.
+        say: called with progress messages.
     """
     groups = _groups(layers)
     noise = []
@@ -40,9 +40,9 @@ def ranked(
         say(
             f"measuring how sensitive layers are, {number} of {len(groups)}: {group[0].module} to {group[-1].module}"
         )
-        noise.append(_noise(floats, alone(group)))
+        noise.append(_noise(floats, quantize_only(group)))
     order = np.argsort(noise)[::-1]
-    return [groups[place] for place in order]
+    return [groups[index] for index in order]
 
 
 def _groups(layers: Sequence[Layer]) -> list[list[Layer]]:
@@ -53,11 +53,11 @@ def _groups(layers: Sequence[Layer]) -> list[list[Layer]]:
 def _noise(floats: GraphResults, integers: GraphResults) -> float:
     """Give the larger noise-to-signal ratio, of scores or of pixels."""
     return max(
-        _ratio(floats.scores, integers.scores),
-        _ratio(floats.pixels, integers.pixels),
+        _noise_to_signal(floats.scores, integers.scores),
+        _noise_to_signal(floats.pixels, integers.pixels),
     )
 
 
-def _ratio(signal: NDArray[np.float64], noisy: NDArray[np.float64]) -> float:
-    found = float(((noisy - signal) ** 2).mean() / max(float(signal.var()), np.finfo(np.float64).tiny))
-    return float(np.inf) if np.isnan(found) else found
+def _noise_to_signal(signal: NDArray[np.float64], noisy: NDArray[np.float64]) -> float:
+    ratio = float(((noisy - signal) ** 2).mean() / max(float(signal.var()), np.finfo(np.float64).tiny))
+    return float(np.inf) if np.isnan(ratio) else ratio

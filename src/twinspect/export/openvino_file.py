@@ -1,4 +1,4 @@
-"""An ONNX graph as OpenVINO's two files."""
+"""An ONNX graph as the two files of OpenVINO."""
 
 from __future__ import annotations
 
@@ -18,13 +18,36 @@ if TYPE_CHECKING:
 _HEIGHT_WIDTH = (2, 3)
 
 
+def encode(graph: Any, metadata: Mapping[str, Any], precision: str = "fp32") -> dict[str, bytes]:
+    """Give the contents of the two files, by name.
+
+    Args:
+        graph: an ``onnx.ModelProto``; left as it is.
+        metadata: kept beside the graph, under ``twinspect``, as JSON.
+        precision: ``fp32``, or ``fp16`` for weights of 16 bits.
+
+    Raises:
+        MissingExtraError: OpenVINO is not installed.
+    """
+    return encode_model(convert(graph.SerializeToString()), metadata, precision)
+
+
+def encode_model(model: Any, metadata: Mapping[str, Any], precision: str = "fp32") -> dict[str, bytes]:
+    """Do the same for an ``openvino.Model``, which is changed in place."""
+    openvino = optional("openvino", "openvino")
+    model.set_rt_info(json.dumps(metadata), ["twinspect"])
+    with tempfile.TemporaryDirectory() as folder:
+        openvino.save_model(model, Path(folder) / XML, compress_to_fp16=precision == "fp16")
+        return {name: (Path(folder) / name).read_bytes() for name in (XML, BIN)}
+
+
 def convert(content: bytes) -> Any:
     """Turn an ONNX file into an ``openvino.Model`` that computes the same.
 
-    OpenVINO takes ``Resize`` with antialias for one without; what it calls Pillow's bilinear mode is torch's.
+    OpenVINO reads ``Resize`` with antialias as one without; torch's is the mode that it calls Pillow's bilinear.
 
     Args:
-        content: of the ONNX file.
+        content: the bytes of an ONNX file.
 
     Raises:
         MissingExtraError: OpenVINO is not installed.
@@ -37,35 +60,20 @@ def convert(content: bytes) -> Any:
     return model
 
 
-def encode(model: Any, metadata: Mapping[str, Any], *, half: bool) -> dict[str, bytes]:
-    """Give the contents of the two files, by name.
-
-    Args:
-        model: an ``openvino.Model``; changed in place.
-        metadata: kept beside the graph, under ``twinspect``, as JSON.
-        half: whether weights are kept in 16 bits.
-    """
-    openvino = optional("openvino", "openvino")
-    model.set_rt_info(json.dumps(metadata), ["twinspect"])
-    with tempfile.TemporaryDirectory() as folder:
-        openvino.save_model(model, Path(folder) / XML, compress_to_fp16=half)
-        return {name: (Path(folder) / name).read_bytes() for name in (XML, BIN)}
-
-
 def _antialias(node: Any) -> None:
-    """Put an operation in a resize's place that antialiases."""
+    """Replace a resize by one that antialiases."""
     opset = optional("openvino.opset11", "openvino")
     axes = opset.constant(np.array(_HEIGHT_WIDTH))
     size = opset.gather(node.input_value(1), axes, opset.constant(np.array(0)))
-    none = [0, 0, 0, 0]
+    no_padding = [0, 0, 0, 0]
     resized = opset.interpolate(
         node.input_value(0),
         size,
         "bilinear_pillow",
         "sizes",
         axes=list(_HEIGHT_WIDTH),
-        pads_begin=none,
-        pads_end=none,
+        pads_begin=no_padding,
+        pads_end=no_padding,
         coordinate_transformation_mode="half_pixel",
     )
     resized.set_friendly_name(node.get_friendly_name())

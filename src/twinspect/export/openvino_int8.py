@@ -7,33 +7,43 @@ from typing import TYPE_CHECKING, Any, Final
 
 from twinspect.errors import optional
 from twinspect.export import openvino_file
-from twinspect.export.quantizable_layers import carriers
+from twinspect.export.quantizable_layers import passthrough_nodes
 from twinspect.export.quiet import quiet
 from twinspect.inference.openvino_engine import kept_signal_stack
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Sequence
+    from collections.abc import Collection, Mapping, Sequence
 
     import numpy as np
     from numpy.typing import NDArray
 
-KINDS: Final = frozenset({"Conv", "ConvTranspose", "Gemm", "MatMul"})
-"""Layers that OpenVINO has integer kernels for."""
+OPERATIONS: Final = frozenset({"Conv", "ConvTranspose", "Gemm", "MatMul"})
+"""Those that OpenVINO has integer kernels for."""
 _TELEMETRY: Final = "openvino_telemetry"
 
 
-def quantise(graph: Any, layers: Collection[str], images: Sequence[NDArray[np.uint8]]) -> Any:
-    """Let layers compute in integers.
+def encode(
+    graph: Any,
+    layers: Collection[str],
+    images: Sequence[NDArray[np.uint8]],
+    metadata: Mapping[str, Any],
+) -> dict[str, bytes]:
+    """Quantize, and give the contents of the two files by name; see :func:`quantize` and :mod:`.openvino_file`."""
+    return openvino_file.encode_model(quantize(graph, layers, images), metadata)
 
-    Ranges and the 7 bits of weights are those of :func:`twinspect.export.onnx_int8.quantise`, for the same
-    reasons. Weights are symmetric and values may be lopsided (NNCF's preset ``MIXED``), for not every network ends
-    its layers with ReLU. Where there is attention, NNCF takes the graph for a transformer: it smooths channels that
-    stick out, and leaves alone what such networks cannot bear.
+
+def quantize(graph: Any, layers: Collection[str], images: Sequence[NDArray[np.uint8]]) -> Any:
+    """Make layers compute in integers.
+
+    Ranges and the 7 bits of weights are those of :func:`twinspect.export.onnx_int8.quantize`, for the same reasons.
+    Weights are symmetric and activations asymmetric (NNCF's preset ``MIXED``), since not every network ends its
+    layers with ReLU. A graph with attention is quantized as a transformer: NNCF smooths outlier channels, and
+    leaves in floats what such networks cannot bear in integers.
 
     Args:
         graph: an ``onnx.ModelProto``; left as it is.
-        layers: names of the nodes that do.
-        images: (H, W, 3) uint8 normal images that the ranges are measured on, one after the other.
+        layers: names of the nodes to quantize.
+        images: (H, W, 3) uint8 normal images that the value ranges are measured on, one after the other.
 
     Returns:
         An ``openvino.Model``.
@@ -41,9 +51,10 @@ def quantise(graph: Any, layers: Collection[str], images: Sequence[NDArray[np.ui
     Raises:
         MissingExtraError: OpenVINO or NNCF is not installed.
     """
-    nncf = load_nncf()
+    nncf = load_quantizer()
     model = openvino_file.convert(graph.SerializeToString())
-    attention = any(node.op_type == "Softmax" for node in graph.graph.node)
+    quantized = {*layers, *passthrough_nodes(graph, layers)}
+    has_attention = any(node.op_type == "Softmax" for node in graph.graph.node)
     ranges = nncf.quantization.range_estimator.RangeEstimatorParametersSet.MINMAX
     with quiet(), kept_signal_stack():
         return nncf.quantize(
@@ -51,8 +62,8 @@ def quantise(graph: Any, layers: Collection[str], images: Sequence[NDArray[np.ui
             nncf.Dataset(images, lambda rgb: rgb[None]),
             subset_size=len(images),
             preset=nncf.QuantizationPreset.MIXED,
-            model_type=nncf.ModelType.TRANSFORMER if attention else None,
-            ignored_scope=nncf.IgnoredScope(names=_others(model, {*layers, *carriers(graph, layers)})),
+            model_type=nncf.ModelType.TRANSFORMER if has_attention else None,
+            ignored_scope=nncf.IgnoredScope(names=_float_operations(model, quantized)),
             advanced_parameters=nncf.AdvancedQuantizationParameters(
                 overflow_fix=nncf.OverflowFix.ENABLE,
                 activations_range_estimator_params=ranges,
@@ -60,30 +71,30 @@ def quantise(graph: Any, layers: Collection[str], images: Sequence[NDArray[np.ui
         )
 
 
-def load_nncf() -> Any:
-    """Import NNCF so that it reports to nobody.
+def load_quantizer() -> Any:
+    """Import NNCF with its telemetry off.
 
-    It counts its users through ``openvino_telemetry``, which comes with OpenVINO; where it cannot import that, it
-    counts nothing.
+    It reports its use through ``openvino_telemetry``, which comes with OpenVINO; where it cannot import that, it
+    reports nothing.
 
     Raises:
-        MissingExtraError: it is not installed.
+        MissingExtraError: NNCF is not installed.
     """
-    there = sys.modules.get(_TELEMETRY)
-    sys.modules[_TELEMETRY] = None  # type: ignore[assignment]  # how Python is told that there is no such module
+    loaded = sys.modules.get(_TELEMETRY)
+    sys.modules[_TELEMETRY] = None  # type: ignore[assignment]  # Python then finds no such module
     try:
         with quiet():
             return optional("nncf", "openvino")
     finally:
         del sys.modules[_TELEMETRY]
-        if there is not None:
-            sys.modules[_TELEMETRY] = there
+        if loaded is not None:
+            sys.modules[_TELEMETRY] = loaded
 
 
-def _others(model: Any, chosen: Collection[str]) -> list[str]:
-    """Name the operations that stay in floats. One node may become several, called ``<node>/<part>``."""
+def _float_operations(model: Any, quantized: Collection[str]) -> list[str]:
+    """Name the operations that stay in floats. One ONNX node may become several, called ``<node>/<part>``."""
     names = [node.get_friendly_name() for node in model.get_ordered_ops() if _computes(node)]
-    return [name for name in names if name.partition("/")[0] not in chosen]
+    return [name for name in names if name.partition("/")[0] not in quantized]
 
 
 def _computes(node: Any) -> bool:

@@ -1,4 +1,4 @@
-"""Whether an exported graph says what the model says: both see the same images, and the differences are measured."""
+"""Whether an exported graph gives the model's results: both score the same images, and differences are measured."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 TOLERANCES: Final[dict[str, float | None]] = {"fp32": 1e-4, "fp16": 2e-2, "int8": None}
 """Largest relative difference of scores and of maps; ``None`` where ranks, decisions or metrics decide instead."""
 ROUNDS: Final = 5
-"""How often each engine judges one image for the time it takes; they take turns."""
+"""How often each engine scores one image to be timed; they take turns."""
 
 
 @dataclass(frozen=True)
@@ -35,9 +35,9 @@ class Parity:
         images: how many were compared.
         sizes: their sizes, ``WxH``.
         score_absolute: the largest difference of raw scores.
-        score_relative: likewise, as a share of the model's own score, or of the median one where that is smaller.
+        score_relative: the largest as a share of the model's own score, or of the median score where that is larger.
         map_absolute: the largest difference of any pixel of a map.
-        map_relative: likewise, as a share of the highest pixel of the model's own map.
+        map_relative: the largest as a share of the highest pixel of the model's own map.
         rank_agreement: Spearman's rho of the scores; ``None`` for fewer than three images.
         tolerance: the largest relative difference allowed; ``None`` for any.
         worst: where the largest relative difference is, in words.
@@ -55,7 +55,7 @@ class Parity:
 
     @property
     def holds(self) -> bool:
-        """Whether every difference is within tolerance; one that is no number is not."""
+        """Whether every difference is within tolerance; NaN is not."""
         allowed = sys.float_info.max if self.tolerance is None else self.tolerance
         return self.score_relative <= allowed and self.map_relative <= allowed
 
@@ -65,8 +65,8 @@ class Parity:
 
 
 @dataclass(frozen=True)
-class _Difference:
-    """Of one image: relative differences, and where the larger is."""
+class _ImageDifference:
+    """Absolute and relative differences on one image, and where they are, in words."""
 
     score: tuple[float, float]
     map: tuple[float, float]
@@ -74,7 +74,7 @@ class _Difference:
 
 
 def compare(model: Engine, export: Engine, samples: Sequence[Sample], tolerance: float | None) -> Parity:
-    """Let both judge images, one by one, and measure how far they are apart.
+    """Score images by both engines, one by one, and measure how far apart they are.
 
     Args:
         model: the reference.
@@ -82,18 +82,20 @@ def compare(model: Engine, export: Engine, samples: Sequence[Sample], tolerance:
         samples: with their pixels; of several sizes, if the export takes several.
         tolerance: see :data:`TOLERANCES`.
     """
-    theirs, ours = _judged(model, samples), _judged(export, samples)
-    usual = statistics.median(abs(score) for score, _ in theirs)
-    found = [_difference(sample, a, b, usual) for sample, a, b in zip(samples, theirs, ours, strict=True)]
-    worst = max(found, key=lambda each: _largest(each.score[1], each.map[1]))
+    expected, actual = _score_each(model, samples), _score_each(export, samples)
+    median = statistics.median(abs(score) for score, _ in expected)
+    differences = [
+        _difference(sample, a, b, median) for sample, a, b in zip(samples, expected, actual, strict=True)
+    ]
+    worst = max(differences, key=lambda image: _largest(image.score[1], image.map[1]))
     return Parity(
         images=len(samples),
         sizes=sorted({size_of(sample) for sample in samples}),
-        score_absolute=_largest(*(each.score[0] for each in found)),
-        score_relative=_largest(*(each.score[1] for each in found)),
-        map_absolute=_largest(*(each.map[0] for each in found)),
-        map_relative=_largest(*(each.map[1] for each in found)),
-        rank_agreement=_agreement([score for score, _ in theirs], [score for score, _ in ours]),
+        score_absolute=_largest(*(image.score[0] for image in differences)),
+        score_relative=_largest(*(image.score[1] for image in differences)),
+        map_absolute=_largest(*(image.map[0] for image in differences)),
+        map_relative=_largest(*(image.map[1] for image in differences)),
+        rank_agreement=_rank_agreement([score for score, _ in expected], [score for score, _ in actual]),
         tolerance=tolerance,
         worst=worst.where,
     )
@@ -104,54 +106,57 @@ def time_side_by_side(sample: Sample, *engines: Engine) -> list[float]:
     prepared = [engine.prepare(read_pixels(sample)) for engine in engines]
     times: list[list[float]] = [[] for _ in engines]
     for turn in range(ROUNDS + 1):
-        for engine, image, own in zip(engines, prepared, times, strict=True):
+        for engine, image, milliseconds in zip(engines, prepared, times, strict=True):
             began = time.perf_counter()
             engine.score([image], maps=True)
             if turn:  # the first is for warming up
-                own.append(1000 * (time.perf_counter() - began))
-    return [statistics.median(own) for own in times]
+                milliseconds.append(1000 * (time.perf_counter() - began))
+    return [statistics.median(milliseconds) for milliseconds in times]
 
 
-def _judged(engine: Engine, samples: Sequence[Sample]) -> list[tuple[float, NDArray[np.float32]]]:
-    pairs: list[tuple[float, NDArray[np.float32]]] = []
+def _score_each(engine: Engine, samples: Sequence[Sample]) -> list[tuple[float, NDArray[np.float32]]]:
+    results: list[tuple[float, NDArray[np.float32]]] = []
     for sample in samples:
         (score,), (anomaly_map,) = engine.score([engine.prepare(read_pixels(sample))], maps=True)
-        pairs.append((score, np.zeros((0, 0), np.float32) if anomaly_map is None else anomaly_map))
-    return pairs
+        results.append((score, np.zeros((0, 0), np.float32) if anomaly_map is None else anomaly_map))
+    return results
 
 
 def _difference(
     sample: Sample,
     model: tuple[float, NDArray[np.float32]],
     export: tuple[float, NDArray[np.float32]],
-    usual: float,
-) -> _Difference:
-    apart = abs(model[0] - export[0])
-    score = (apart, apart / max(abs(model[0]), usual, np.finfo(np.float32).tiny))
+    median: float,
+) -> _ImageDifference:
+    tiny = np.finfo(np.float32).tiny
+    score = abs(model[0] - export[0])
     pixels = np.abs(model[1] - export[1])
     row, column = np.unravel_index(np.argmax(pixels), pixels.shape)
-    far = float(pixels[row, column])
-    highest = max(float(np.abs(model[1]).max()), np.finfo(np.float32).tiny)
+    pixel = float(pixels[row, column])
     where = (
-        f"{sample.name} ({size_of(sample)}): score {export[0]:.7g} for {model[0]:.7g}; map at row {row}, column "
-        f"{column}: {export[1][row, column]:.7g} for {model[1][row, column]:.7g}"
+        f"{sample.name} ({size_of(sample)}): score {export[0]:.7g} instead of {model[0]:.7g}; map at row {row}, "
+        f"column {column}: {export[1][row, column]:.7g} instead of {model[1][row, column]:.7g}"
     )
-    return _Difference(score, (far, far / highest), where)
+    return _ImageDifference(
+        (score, score / max(abs(model[0]), median, tiny)),
+        (pixel, pixel / max(float(np.abs(model[1]).max()), tiny)),
+        where,
+    )
 
 
 def _largest(*values: float) -> float:
-    """Give the largest value; one that is no number counts as largest of all."""
+    """Give the largest value; infinity if one of them is not a finite number."""
     return float(np.inf) if any(not np.isfinite(value) for value in values) else max(values)
 
 
-def _agreement(theirs: Sequence[float], ours: Sequence[float]) -> float | None:
-    if len(theirs) < 3 or not np.isfinite(ours).all():
+def _rank_agreement(expected: Sequence[float], actual: Sequence[float]) -> float | None:
+    if len(expected) < 3 or not np.isfinite(actual).all():
         return None
-    rho = float(spearmanr(theirs, ours).statistic)
+    rho = float(spearmanr(expected, actual).statistic)
     return None if np.isnan(rho) else rho
 
 
 def size_of(sample: Sample) -> str:
-    """Say how large the pixels of a sample are, as ``WxH``."""
+    """Give the size of a sample's pixels as ``WxH``."""
     assert sample.pixels is not None  # noqa: S101 - they are what is compared
     return f"{sample.pixels.shape[1]}x{sample.pixels.shape[0]}"

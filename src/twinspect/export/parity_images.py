@@ -1,4 +1,4 @@
-"""The images that an export is checked on: those kept with the model, or a folder of the user's."""
+"""The images that an export is checked on: those kept with the model, or a folder that the user names."""
 
 from __future__ import annotations
 
@@ -22,18 +22,18 @@ if TYPE_CHECKING:
 MOST: Final = 16
 """Images of a folder that are used, evenly spaced."""
 _SHARE: Final = 0.62
-"""The width of the second cut of every image, as a share; its height is three pixels less."""
+"""The width of the second crop of every image, as a share; its height is three pixels less."""
 
 
 def images_to_check(
     kept: Sequence[bytes], folder: str | Path | None, fixed_size: tuple[int, int] | None, bits: int | None
 ) -> list[Sample]:
-    """List images with their pixels; where any size will do, each also cut to another size and shape.
+    """List images with their pixels; if the export takes any size, each also cropped to another size and shape.
 
     Args:
         kept: PNG files that came with the model.
-        folder: images of the user's, used instead.
-        fixed_size: height and width that the export takes; images are cut, or repeated, to that.
+        folder: a folder of images to use instead.
+        fixed_size: the only height and width that the export takes; images are cropped, or repeated, to that.
         bits: significant bits of 16-bit files.
 
     Raises:
@@ -41,32 +41,32 @@ def images_to_check(
         DataError: the folder has no image.
         ImageError: one cannot be read.
     """
-    found = _of_folder(folder, bits) if folder is not None else _kept(kept)
-    if not found:
+    images = _read_folder(folder, bits) if folder is not None else _decode_kept(kept)
+    if not images:
         raise ConfigError(
-            "no images were kept with this model, and an export is only written once it was checked; type: "
+            "no images were kept with this model, and an export is only written once it has been checked; type: "
             "--check DIR, a folder of images of the product"
         )
     if fixed_size is not None:
-        return [_sample(name, fitted(rgb, fixed_size)) for name, rgb in found]
-    cut = [(f"{name}, cut", rgb[3:, : max(2, int(_SHARE * rgb.shape[1]))]) for name, rgb in found]
-    return [_sample(name, rgb) for name, rgb in [*found, *cut] if min(rgb.shape[:2]) > 1]
+        return [_sample(name, crop_or_repeat(rgb, fixed_size)) for name, rgb in images]
+    crops = [(f"{name}, cropped", rgb[3:, : max(2, int(_SHARE * rgb.shape[1]))]) for name, rgb in images]
+    return [_sample(name, rgb) for name, rgb in [*images, *crops] if min(rgb.shape[:2]) > 1]
 
 
-def _kept(contents: Iterable[bytes]) -> list[tuple[str, NDArray[np.uint8]]]:
+def _decode_kept(contents: Iterable[bytes]) -> list[tuple[str, NDArray[np.uint8]]]:
     return [(f"kept image {number}", decode_png(content)) for number, content in enumerate(contents)]
 
 
-def _of_folder(folder: str | Path, bits: int | None) -> list[tuple[str, NDArray[np.uint8]]]:
+def _read_folder(folder: str | Path, bits: int | None) -> list[tuple[str, NDArray[np.uint8]]]:
     samples = open_data(folder, split="test").samples
     if not samples:
         raise DataError(f"{folder}: no images; --check takes a folder of images of the product")
     return [(sample.name, read_rgb(sample.path, bits=bits)) for sample in evenly_spaced(samples, MOST)]
 
 
-def fitted(rgb: NDArray[np.uint8], size: tuple[int, int]) -> NDArray[np.uint8]:
-    """Cut an image to a size, repeating it where it is too small."""
-    times = [-(-wanted // side) for wanted, side in zip(size, rgb.shape[:2], strict=True)]
+def crop_or_repeat(rgb: NDArray[np.uint8], size: tuple[int, int]) -> NDArray[np.uint8]:
+    """Crop an image to a size, repeating it where it is too small."""
+    times = [-(-target // side) for target, side in zip(size, rgb.shape[:2], strict=True)]
     return np.tile(rgb, (*times, 1))[: size[0], : size[1]]
 
 

@@ -1,4 +1,4 @@
-"""The layers of a graph that carry weights: those of the networks, which integers may compute, and no others."""
+"""The layers of a graph with weights: those of the networks, which may compute in integers, and no others."""
 
 from __future__ import annotations
 
@@ -9,30 +9,30 @@ from typing import TYPE_CHECKING, Any, Final
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable
 
-PASSING: Final = frozenset({"Add", "Concat", "MaxPool", "Relu"})
-"""Operations that integers go through."""
+PASSTHROUGH: Final = frozenset({"Add", "Concat", "MaxPool", "Relu"})
+"""Operations that integers pass through."""
 _SCOPES: Final = "pkg.torch.onnx.name_scopes"
 _CLASSES: Final = "pkg.torch.onnx.class_hierarchy"
-"""Where the exporter says in which module of which class it met a node: outermost first, the function last."""
-_OURS: Final = "twinspect."
+"""Where the exporter notes the modules and classes that a node comes from: outermost first, the function last."""
+_PACKAGE: Final = "twinspect."
 _METHOD: Final = "method"
 
 
 @dataclass(frozen=True)
 class Layer:
-    """A node with weights inside a network.
+    """A node of a network that has weights.
 
     Attributes:
-        name: of the node.
-        module: where it is in the model, for instance ``teacher.backbone.layer1.0.conv1``. Where a normalisation was
-            folded into it, the exporter names that.
+        name: name of the node.
+        module: its module in the model, for instance ``teacher.backbone.layer1.0.conv1``; that of the normalisation
+            that was folded into it, if there was one.
     """
 
     name: str
     module: str
 
 
-def layers_of(graph: Any, kinds: Collection[str]) -> list[Layer]:
+def layers_of(graph: Any, operations: Collection[str]) -> list[Layer]:
     """List the layers of all networks, in the order in which they compute.
 
     A layer is what a module of torch, timm or another package computes with a weight, below a method. What modules of
@@ -41,44 +41,44 @@ def layers_of(graph: Any, kinds: Collection[str]) -> list[Layer]:
 
     Args:
         graph: an ``onnx.ModelProto``, with the exporter's metadata.
-        kinds: the operations that count, by ONNX's names.
+        operations: the operations that count, by ONNX's names.
     """
     constants = {weight.name for weight in graph.graph.initializer}
     return [
         Layer(node.name, module)
         for node in graph.graph.node
-        if node.op_type in kinds and node.input[1] in constants and (module := _module(node))
+        if node.op_type in operations and node.input[1] in constants and (module := _module(node))
     ]
 
 
-def carriers(graph: Any, layers: Iterable[str]) -> set[str]:
-    """Name the nodes that only pass on, or add up, what layers gave.
+def passthrough_nodes(graph: Any, layers: Iterable[str]) -> set[str]:
+    """Name the nodes that only pass on, or add up, the outputs of layers.
 
     Args:
         graph: an ``onnx.ModelProto``.
         layers: names of nodes.
     """
-    chosen = set(layers)
-    found: set[str] = set()
+    names = set(layers)
+    nodes: set[str] = set()
     values: set[str] = set()
     for node in graph.graph.node:
-        passes = node.op_type in PASSING and values.issuperset(node.input)
+        passes = node.op_type in PASSTHROUGH and values.issuperset(node.input)
         if passes:
-            found.add(node.name)
-        if passes or node.name in chosen:
+            nodes.add(node.name)
+        if passes or node.name in names:
             values.update(node.output)
-    return found
+    return nodes
 
 
 def _module(node: Any) -> str:
-    """Say which module below a method computes a node; empty where none does, or one of twinspect itself."""
-    told = {entry.key: entry.value for entry in node.metadata_props}
-    if _SCOPES not in told or _CLASSES not in told:
+    """Name the module below a method that computes a node; empty if there is none, or it is one of twinspect's."""
+    metadata = {entry.key: entry.value for entry in node.metadata_props}
+    if _SCOPES not in metadata or _CLASSES not in metadata:
         return ""
-    *_, module, _function = ast.literal_eval(told[_SCOPES])
-    *_, kind, _function = ast.literal_eval(told[_CLASSES])
+    *_, module, _function = ast.literal_eval(metadata[_SCOPES])
+    *_, class_name, _function = ast.literal_eval(metadata[_CLASSES])
     parts = module.split(".")
-    if kind.startswith(_OURS) or _METHOD not in parts:
+    if class_name.startswith(_PACKAGE) or _METHOD not in parts:
         return ""
-    # Every model is called so, and has its method; a joined model's members are told apart by the rest.
+    # Every path begins with the model and contains its method; a joined model's members differ in the rest.
     return ".".join(part for part in parts[1:] if part != _METHOD)

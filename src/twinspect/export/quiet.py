@@ -1,4 +1,4 @@
-"""Keeping the talk of other packages about their own work from the user; what fails is raised all the same."""
+"""Silencing what other packages print about their own work; errors are raised all the same."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 @contextmanager
 def quiet() -> Iterator[None]:
-    """Let nothing through: no warning, no log but a critical one, no progress bar on standard output."""
+    """Suppress warnings, log messages below critical, and progress bars on standard output."""
     before = logging.root.manager.disable
     logging.disable(logging.ERROR)
     try:

@@ -17,14 +17,14 @@ if TYPE_CHECKING:
 OPSET: Final = 18
 """The first in which ``Resize`` can antialias as torch does."""
 _EXAMPLE: Final = (2, 300, 420)
-"""Images, height and width of the example that is followed: three different numbers, none of which may be kept."""
+"""Images, height and width of the example input: three different numbers, none of which may end up in the graph."""
 
 
 class Graph(nn.Module):
-    """A model as a graph sees it.
+    """A model with the inputs and outputs of the exported graph.
 
     Args:
-        model: what to follow; see :meth:`twinspect.model.base.ScoringModel.exportable`.
+        model: what to export; see :meth:`twinspect.model.base.ScoringModel.exportable`.
     """
 
     def __init__(self, model: ScoringModel) -> None:
@@ -38,7 +38,7 @@ class Graph(nn.Module):
 
 
 def to_onnx(model: ScoringModel, fixed_size: tuple[int, int] | None = None) -> Any:
-    """Follow a model and write down what it does.
+    """Trace a model into an ONNX graph.
 
     Args:
         model: on the CPU, in evaluation mode, and computing no gradient.
@@ -55,7 +55,7 @@ def to_onnx(model: ScoringModel, fixed_size: tuple[int, int] | None = None) -> A
     any_size = dict.fromkeys(range(3), torch.export.Dim.DYNAMIC)
     graph = Graph(model).eval()
     with quiet(), torch.no_grad():
-        # Constants are computed and kept on first use; while following, what is computed would not be numbers.
+        # Some constants are computed and cached on first use; during tracing they would not be numbers.
         graph(example)
         program = torch.onnx.export(
             graph,
@@ -67,14 +67,14 @@ def to_onnx(model: ScoringModel, fixed_size: tuple[int, int] | None = None) -> A
             dynamic_shapes=None if fixed_size else (any_size,),
             verbose=False,
         )
-    assert program is not None  # noqa: S101 - only without dynamo
-    return _named(program.model_proto, fixed=fixed_size is not None)
+    assert program is not None  # noqa: S101 - it is None only without dynamo
+    return _name_dimensions(program.model_proto, fixed=fixed_size is not None)
 
 
-def _named(graph: Any, *, fixed: bool) -> Any:
-    """Call the sides of input and outputs what they are."""
+def _name_dimensions(graph: Any, *, fixed: bool) -> Any:
+    """Name the dimensions of input and outputs, unless they are fixed."""
     names = ("batch", "height", "width")
     for value in () if fixed else (*graph.graph.input, *graph.graph.output):
-        for side, name in zip(value.type.tensor_type.shape.dim, names, strict=False):
-            side.dim_param = name
+        for dimension, name in zip(value.type.tensor_type.shape.dim, names, strict=False):
+            dimension.dim_param = name
     return graph

@@ -1,4 +1,4 @@
-"""Scoring with exported graphs: the same scores from the same bundle, and no torch.
+"""From image files to scores and decisions: one pipeline, and an engine for each runtime.
 
-``twinspect.load(path, runtime="onnx")`` is the door; ``openvino``, an export's own name, or ``auto`` go likewise.
+An engine is the trained networks under torch, or an exported graph; scoring an export needs no torch.
 """

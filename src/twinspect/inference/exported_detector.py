@@ -1,50 +1,36 @@
-"""A detector whose networks are an exported graph: the trained one's scores and decisions, without torch."""
+"""A detector whose networks are an exported graph: the scores and decisions of the trained one, without torch."""
 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any
 
 from twinspect.bundle.description import describe_model
-from twinspect.bundle.exports import Export, find_export
 from twinspect.bundle.folder import read_record
 from twinspect.inference.base_detector import BaseDetector
-from twinspect.inference.onnx_engine import OnnxEngine
-from twinspect.inference.openvino_engine import OpenVINOEngine
+from twinspect.inference.runtimes import find_export, open_engine
 
 if TYPE_CHECKING:
     from typing_extensions import Self
 
+    from twinspect.bundle.exports import Export
     from twinspect.inference.graph_engine import GraphEngine
-
-ENGINES: Final = {"onnx": OnnxEngine, "openvino": OpenVINOEngine}
-
-
-def open_engine(export: Export, device: str = "auto", threads: int | None = None) -> GraphEngine:
-    """Load an export's graph into its runtime.
-
-    Raises:
-        MissingExtraError: the runtime is not installed.
-        BundleError: a file of the graph is missing, damaged or altered.
-        ConfigError: a device that the runtime has not.
-    """
-    return ENGINES[export.runtime](export, device, threads)
 
 
 class ExportedDetector(BaseDetector):
     """A detector that scores by an exported graph; :func:`twinspect.load` makes one.
 
-    Everything else, calibration above all, it takes from ``model.json``: a recalibrated model needs no new export.
+    Everything else, above all its calibration, comes from ``model.json``: a recalibrated model needs no new export.
 
     Args:
         record: ``model.json``.
         export: which graph.
-        device: ``auto``, ``cpu``, or what else the runtime has.
+        device: ``auto``, ``cpu``, or another device of the runtime.
         workers: threads that read images; ``None`` for the number of processors, at most 8.
-        threads: that the graph computes by; ``None`` for the runtime's choice, all cores.
+        threads: that compute one image; ``None`` for the runtime's choice, all cores.
 
     Attributes:
-        export: which graph it is.
+        export: the graph that scores.
     """
 
     def __init__(
@@ -78,7 +64,7 @@ class ExportedDetector(BaseDetector):
         return self.export.name
 
     def about(self) -> dict[str, Any]:
-        """Say which teacher, settings and seed the model has, and by which graph it scores."""
+        """Describe the model: teacher, settings, seed, and the graph that scores."""
         return {**describe_model(self._record), "export": self.export.name}
 
     def _engine(self) -> GraphEngine:

@@ -1,4 +1,4 @@
-"""Scoring by an exported graph, whatever runs it: pixels in, raw score and map out."""
+"""Scoring by an exported graph, whatever runtime runs it: pixels in, raw score and map out."""
 
 from __future__ import annotations
 
@@ -23,11 +23,11 @@ IMAGES: Final = "images"
 SCORE, MAP = "score", "map"
 """Its outputs: (B,) and (B, H, W) float32."""
 PIXELS_AT_ONCE: Final = 2**23
-"""Most pixels that are judged at once, beyond one image: eight images of 1024 x 1024."""
+"""Most pixels that are scored at once, beyond one image: eight images of 1024 x 1024."""
 
 
 class GraphEngine(ABC):
-    """An exported graph as an engine; a subclass runs it.
+    """An exported graph as an engine; a subclass for each runtime runs it.
 
     Args:
         export: which graph.
@@ -35,7 +35,7 @@ class GraphEngine(ABC):
 
     def __init__(self, export: Export) -> None:
         self._size = export.fixed_size
-        self._most = PIXELS_AT_ONCE if self._size is None else 0
+        self._pixels_at_once = PIXELS_AT_ONCE if self._size is None else 0
         self._name = export.name
 
     @abstractmethod
@@ -59,7 +59,7 @@ class GraphEngine(ABC):
         check_sides(height, width)
         if self._size is not None and (height, width) != self._size:
             raise ImageError(
-                f"an image of {width}x{height} pixels; {self._name} takes {self._size[1]}x{self._size[0]} alone: "
+                f"an image of {width}x{height} pixels; {self._name} takes {self._size[1]}x{self._size[0]} only: "
                 "export without --fixed-size for any size"
             )
         return rgb
@@ -70,7 +70,7 @@ class GraphEngine(ABC):
         """Score images of any sizes; neighbours of one size are scored together."""
         all_scores: list[float] = []
         all_maps: list[NDArray[np.float32] | None] = []
-        for images in _stacked(prepared, self._most):
+        for images in _stacked(prepared, self._pixels_at_once):
             scores, image_maps = self.run(images)
             all_scores += scores.tolist()
             # Copies: some runtimes hand out memory that their next run overwrites.
@@ -79,9 +79,9 @@ class GraphEngine(ABC):
 
 
 def _stacked(images: Sequence[NDArray[np.uint8]], pixels: int) -> Iterator[NDArray[np.uint8]]:
-    """Put neighbours of one size together, up to so many pixels, but at least one."""
+    """Stack neighbours of one size, up to so many pixels a stack, but at least one image."""
     for (height, width, _), group in groupby(images, key=lambda image: image.shape):
-        alike = list(group)
-        most = max(1, pixels // (height * width))
-        for start in range(0, len(alike), most):
-            yield np.stack(alike[start : start + most])
+        same_size = list(group)
+        count = max(1, pixels // (height * width))
+        for start in range(0, len(same_size), count):
+            yield np.stack(same_size[start : start + count])

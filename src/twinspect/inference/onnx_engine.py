@@ -24,12 +24,12 @@ class OnnxEngine(GraphEngine):
     Args:
         export: which graph.
         device: ``auto``, ``cpu`` or ``cuda``.
-        threads: that one image is judged by; ``None`` for the runtime's choice, all cores.
+        threads: that compute one image; ``None`` for the runtime's choice, all cores.
 
     Raises:
         MissingExtraError: ONNX Runtime is not installed.
         BundleError: the graph's file is missing, damaged or altered.
-        ConfigError: the device is not there.
+        ConfigError: ONNX Runtime does not have the device here.
     """
 
     def __init__(self, export: Export, device: str = "auto", threads: int | None = None) -> None:
@@ -39,21 +39,21 @@ class OnnxEngine(GraphEngine):
         options.log_severity_level = _ERRORS_ONLY
         options.intra_op_num_threads = threads or 0
         providers = _providers(ort.get_available_providers(), device)
-        # By its path, for the weights lie beside it, and are mapped into memory, not copied.
+        # By its path: the weights lie beside it, and are mapped into memory, not copied.
         self._session = ort.InferenceSession(export.paths()[FILE], options, providers=providers)
 
     def run(self, images: NDArray[np.uint8]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
         """Score (B, H, W, 3) uint8 images of one size."""
-        score, found = self._session.run([SCORE, MAP], {IMAGES: images})
-        return score, found
+        scores, maps = self._session.run([SCORE, MAP], {IMAGES: images})
+        return scores, maps
 
 
 def _providers(available: list[str], device: str) -> list[str]:
-    """Choose what computes: the device asked for, and the CPU for what that cannot do."""
-    present = {name: provider for name, provider in _PROVIDERS.items() if provider in available}
-    wanted = device.partition(":")[0]
-    if wanted == "auto":
-        wanted = "cuda" if "cuda" in present else "cpu"
-    if wanted not in present:
+    """List what computes: the chosen device, and the CPU for operations that it lacks."""
+    present = {key: provider for key, provider in _PROVIDERS.items() if provider in available}
+    name = device.partition(":")[0]
+    if name == "auto":
+        name = "cuda" if "cuda" in present else "cpu"
+    if name not in present:
         raise ConfigError(f"no device {device!r} for ONNX Runtime here; allowed: auto, {', '.join(present)}")
-    return list(dict.fromkeys([present[wanted], _PROVIDERS["cpu"]]))
+    return list(dict.fromkeys([present[name], _PROVIDERS["cpu"]]))

@@ -28,9 +28,9 @@ class OpenVINOEngine(GraphEngine):
     """Scores by a graph under OpenVINO, on the CPU.
 
     Args:
-        export: which graph. One of 16 bits computes in bf16 where the processor has it, any other in fp32 or int8.
+        export: which graph. An fp16 one computes in bf16 where the processor has it, any other in fp32 or int8.
         device: ``auto`` or ``cpu``.
-        threads: that one image is judged by; ``None`` for the runtime's choice, all cores.
+        threads: that compute one image; ``None`` for the runtime's choice, all cores.
 
     Raises:
         MissingExtraError: OpenVINO is not installed.
@@ -44,24 +44,24 @@ class OpenVINOEngine(GraphEngine):
             raise ConfigError(f"no device {device!r} for OpenVINO; allowed: auto, cpu")
         core = openvino_core()
         files = export.contents()
-        hints: dict[str, Any] = {"INFERENCE_PRECISION_HINT": _compute_in(core, export.precision)}
+        hints: dict[str, Any] = {"INFERENCE_PRECISION_HINT": _float_type(core, export.precision)}
         if threads:
             hints["INFERENCE_NUM_THREADS"] = threads
         self._compiled = core.compile_model(core.read_model(files[XML], files[BIN]), _CPU, hints)
 
     def run(self, images: NDArray[np.uint8]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
         """Score (B, H, W, 3) uint8 images of one size."""
-        found = self._compiled(images, share_inputs=True)
-        return found[SCORE], found[MAP]
+        outputs = self._compiled(images, share_inputs=True)
+        return outputs[SCORE], outputs[MAP]
 
 
-def _compute_in(core: Any, precision: str) -> str:
-    """Say in which floats to compute; left alone, OpenVINO takes bf16 for fp32 graphs too, where there is bf16."""
+def _float_type(core: Any, precision: str) -> str:
+    """Choose the floats to compute in; by itself OpenVINO takes bf16 for fp32 graphs too, where there is bf16."""
     has_bf16 = "BF16" in core.get_property(_CPU, "OPTIMIZATION_CAPABILITIES")
     return "bf16" if precision == "fp16" and has_bf16 else "f32"
 
 
-class _Stack(ctypes.Structure):
+class _SignalStack(ctypes.Structure):
     """``stack_t`` of Linux."""
 
     _fields_ = (("start", ctypes.c_void_p), ("flags", ctypes.c_int), ("size", ctypes.c_size_t))
@@ -77,17 +77,17 @@ def openvino_core() -> Any:
     openvino = optional("openvino", "openvino")
     with kept_signal_stack():
         core = openvino.Core()
-        core.get_property("CPU", "FULL_DEVICE_NAME")  # loads the processor's plugin, whose stack it is
+        core.get_property("CPU", "FULL_DEVICE_NAME")  # loads the CPU plugin, which sets the signal stack
     return core
 
 
 @contextmanager
 def kept_signal_stack() -> Iterator[None]:
-    """Put the thread's signal stack back afterwards; a core that ends later leaves it alone."""
+    """Restore the thread's signal stack afterwards; a core that is destroyed later leaves it alone."""
     if sys.platform != "linux":
         yield
         return
-    change, before = ctypes.CDLL(None).sigaltstack, _Stack()
+    change, before = ctypes.CDLL(None).sigaltstack, _SignalStack()
     change(None, ctypes.byref(before))
     try:
         yield

@@ -1,35 +1,107 @@
-"""The row of a score table: its columns, and how a result becomes one, whatever file it goes into."""
+"""The columns of a score table: one row each, read by every kind of file that scores are written to."""
 
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from twinspect.inference.results import ImageScore
 
-COLUMNS = ("path", "category", "score", "p_value", "is_anomalous", "error")
 Row = dict[str, Any]
 
 
+@dataclass(frozen=True)
+class ColumnType:
+    """How the values of a column are stored.
+
+    Attributes:
+        arrow: name of the type in Parquet, a function of ``pyarrow``.
+        to_text: writes a value as text, for CSV; ``None`` is always the empty text.
+        from_text: reads it back.
+        empty: what the empty text stands for.
+    """
+
+    arrow: str
+    to_text: Callable[[Any], str]
+    from_text: Callable[[str], Any]
+    empty: str | None = None
+
+
+TEXT: Final = ColumnType("string", str, str, empty="")
+NUMBER: Final = ColumnType("float64", repr, float)
+"""With every digit."""
+TRUTH: Final = ColumnType("bool_", lambda value: "true" if value else "false", lambda text: text == "true")
+
+
+@dataclass(frozen=True)
+class Column:
+    """One column.
+
+    Attributes:
+        name: its name in every kind of file.
+        type: how its values are stored.
+        value: takes a result and gives the value; ``None`` where there is none.
+    """
+
+    name: str
+    type: ColumnType
+    value: Callable[[ImageScore], Any]
+
+    def to_text(self, value: Any) -> str:
+        """Write a value as text."""
+        return "" if value is None else self.type.to_text(value)
+
+    def from_text(self, text: str) -> Any:
+        """Read a value that :meth:`to_text` wrote.
+
+        Raises:
+            ValueError: it is not a value of this column.
+        """
+        return self.type.from_text(text) if text else self.type.empty
+
+
+def _if_read(value: Callable[[ImageScore], Any]) -> Callable[[ImageScore], Any]:
+    """What an image that could not be read does not have is ``None``, never a false "good"."""
+    return lambda result: None if result.error else value(result)
+
+
+SCORE_COLUMNS: Final = (
+    Column("path", TEXT, lambda result: result.sample.address),
+    Column("category", TEXT, lambda result: result.sample.category),
+    Column("score", NUMBER, _if_read(lambda result: result.score)),
+    Column("p_value", NUMBER, _if_read(lambda r: None if math.isnan(r.p_value) else r.p_value)),
+    Column("is_anomalous", TRUTH, _if_read(lambda result: result.is_anomalous)),
+    Column("error", TEXT, lambda result: " ".join(result.error.split())),
+)
+COLUMNS: Final = tuple(column.name for column in SCORE_COLUMNS)
+
+
 def to_row(result: ImageScore) -> Row:
-    """Turn a result into a row; what an unreadable image does not have is ``None``, never a false "good"."""
-    failed = bool(result.error)
-    return {
-        "path": result.sample.address,
-        "category": result.sample.category,
-        "score": None if failed else result.score,
-        "p_value": None if failed or math.isnan(result.p_value) else result.p_value,
-        "is_anomalous": None if failed else result.is_anomalous,
-        "error": " ".join(result.error.split()),
-    }
+    """Turn a result into a row."""
+    return {column.name: column.value(result) for column in SCORE_COLUMNS}
 
 
-def arrow_schema(columns: Sequence[str] = COLUMNS) -> Any:
+def to_texts(row: Row) -> dict[str, str]:
+    """Write the values of a row as text."""
+    return {column.name: column.to_text(row[column.name]) for column in SCORE_COLUMNS}
+
+
+def from_texts(texts: dict[str, str]) -> Row:
+    """Read a row that :func:`to_texts` wrote.
+
+    Raises:
+        ValueError: a value is not one of its column.
+    """
+    return {column.name: column.from_text(texts[column.name]) for column in SCORE_COLUMNS}
+
+
+def arrow_schema(names: Sequence[str] = COLUMNS) -> Any:
     """Give the types of columns in Parquet: a ``pyarrow.Schema``."""
     import pyarrow as pa  # noqa: PLC0415 - slow to import, and few tables are Parquet files
 
-    types = {"score": pa.float64(), "p_value": pa.float64(), "is_anomalous": pa.bool_()}
-    return pa.schema([(name, types.get(name, pa.string())) for name in columns])
+    types = {column.name: column.type.arrow for column in SCORE_COLUMNS}
+    return pa.schema([(name, getattr(pa, types[name])()) for name in names])

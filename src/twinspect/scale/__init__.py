@@ -1,1 +1,1 @@
-"""Beyond one machine: work cut into shards that any number of processes do, each exactly once."""
+"""Beyond one machine: work cut into shards or models that any number of processes share, each done exactly once."""

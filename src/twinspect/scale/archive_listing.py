@@ -1,4 +1,4 @@
-"""What is inside tar files and Parquet files of images, listed without reading an image."""
+"""Listing the images inside tar and Parquet files without reading them."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 from twinspect.data.listing import system_reason
 from twinspect.errors import ConfigError, DataError
 from twinspect.images.formats import IMAGE_SUFFIXES
-from twinspect.scale.storage import open_binary, suffix, told
+from twinspect.scale.storage import error_text, open_binary, suffix
 from twinspect.scale.work_items import WorkItem
 
 if TYPE_CHECKING:
@@ -17,49 +17,49 @@ if TYPE_CHECKING:
 TAR, PARQUET = ".tar", ".parquet"
 _COMPRESSED: Final = (".tar.gz", ".tgz", ".tar.bz2", ".tbz2", ".tar.xz", ".txz", ".tar.zst")
 _END: Final = bytes(tarfile.BLOCKSIZE)
-"""What a tar file ends with, at least once."""
+"""The block that a tar file ends with, at least once."""
 
 
 def refuse_compressed(address: str) -> None:
-    """Refuse a tar file of which no member can be read by itself.
+    """Refuse a compressed tar file, whose members cannot be read one by one.
 
     Raises:
-        DataError: it is compressed, by its name.
+        DataError: its name is that of a compressed tar file.
     """
     if address.lower().endswith(_COMPRESSED):
         raise DataError(
-            f"{address}: is a compressed tar file, in which no image can be read without all before it; images are "
-            "compressed already: make a plain .tar of it"
+            f"{address}: is a compressed tar file, in which an image can be read only after all those before it; "
+            "images are compressed already: make it a plain .tar"
         )
 
 
-def tar_entries(address: str) -> Iterator[WorkItem]:
-    """List the images of a tar file, such as a WebDataset shard, each with its place in it.
+def list_tar(address: str) -> Iterator[WorkItem]:
+    """List the images of a tar file, such as a WebDataset shard, each with its position.
 
-    What cannot be listed is one entry with an error, after all that could be.
+    If the rest cannot be listed, the last item carries the error.
     """
     try:
         with open_binary(address) as stream, tarfile.open(fileobj=stream, mode="r:") as tar:
             while (member := tar.next()) is not None:
-                tar.members = []  # type: ignore[attr-defined] # it would remember them all
+                tar.members = []  # type: ignore[attr-defined] # or it would remember them all
                 if _is_image(member):
                     path = f"{address}/{member.name}"
                     yield WorkItem(path, container=address, offset=member.offset_data, size=member.size)
             stream.seek(tar.offset)
-            # Where the next header is torn, tarfile takes it for the end.
-            whole = stream.read(len(_END)) == _END
+            # tarfile takes an incomplete header for the end.
+            is_complete = stream.read(len(_END)) == _END
     except (tarfile.TarError, OSError, EOFError) as error:
-        yield WorkItem(address, error=f"cannot be read to its end as tar: {told(error)}")
+        yield WorkItem(address, error=f"cannot be read to its end as tar: {error_text(error)}")
     else:
-        if not whole:
+        if not is_complete:
             yield WorkItem(
-                address, error="ends without the mark of a tar file's end: it may have been cut off"
+                address, error="ends without the end-of-archive mark of a tar file: it may have been cut off"
             )
 
 
 def _is_image(member: tarfile.TarInfo) -> bool:
     name = member.name.rpartition("/")[2]
-    # The pieces of a sparse file do not lie together.
+    # The parts of a sparse file are not contiguous.
     return (
         member.isreg()
         and not member.issparse()
@@ -68,33 +68,33 @@ def _is_image(member: tarfile.TarInfo) -> bool:
     )
 
 
-def image_column(address: str, asked: str | None) -> str | None:
+def image_column(address: str, name: str | None) -> str | None:
     """Find the column of a Parquet file that holds images: binary values, or structs with binary ``bytes``.
 
     Args:
         address: the file.
-        asked: the column's name, where the user says it.
+        name: the column's name, if the user gave it.
 
     Returns:
-        Its name; ``None`` if there is none, as in a table of mere paths.
+        Its name; ``None`` if there is none, as in a table of paths.
 
     Raises:
         DataError: the file cannot be read.
-        ConfigError: several columns could be meant, or not the one asked for.
+        ConfigError: several columns could hold images, or the named one does not.
     """
     schema = _schema(address)
-    able: list[str] = [field.name for field in schema if _holds_images(field.type)]
-    if asked is not None and asked in able:
-        return asked
-    if not able:
+    candidates: list[str] = [field.name for field in schema if _holds_images(field.type)]
+    if name is not None and name in candidates:
+        return name
+    if not candidates:
         return None
-    if asked is not None or len(able) > 1:
-        came = f"--image-column {asked}" if asked else "several columns could hold the images"
-        raise ConfigError(f"{address}: {came}; allowed are --image-column {' or '.join(able)}")
-    return able[0]
+    if name is not None or len(candidates) > 1:
+        problem = f"--image-column {name}" if name else "several columns could hold the images"
+        raise ConfigError(f"{address}: {problem}; allowed are --image-column {' or '.join(candidates)}")
+    return candidates[0]
 
 
-def parquet_entries(address: str, column: str) -> Iterator[WorkItem]:
+def list_parquet(address: str, column: str) -> Iterator[WorkItem]:
     """List the images of a Parquet file by their row numbers, or by its column ``path``."""
     import pyarrow.parquet as pq  # noqa: PLC0415 - slow to import
     from pyarrow import ArrowException  # noqa: PLC0415
@@ -108,11 +108,11 @@ def parquet_entries(address: str, column: str) -> Iterator[WorkItem]:
                 path = f"{address}/{row.get('path') or number}"
                 yield WorkItem(path, row.get("category") or "", address, offset=number, column=column)
     except (OSError, ArrowException) as error:
-        raise DataError(f"{address}: cannot be read as Parquet: {told(error)}") from error
+        raise DataError(f"{address}: cannot be read as Parquet: {error_text(error)}") from error
 
 
 def _labels(file: Any) -> Iterator[dict[str, str | None]]:
-    """Give what each row says beside its image, as text."""
+    """Give ``path`` and ``category`` of each row, as text, where there are such columns."""
     import pyarrow as pa  # noqa: PLC0415 - slow to import
 
     names = [field.name for field in file.schema_arrow if field.name in ("path", "category")]
@@ -132,7 +132,7 @@ def _schema(address: str) -> Any:
         with open_binary(address) as stream:
             return pq.read_schema(stream)
     except (OSError, ArrowException) as error:
-        raise DataError(f"{address}: cannot be read as Parquet: {told(error)}") from error
+        raise DataError(f"{address}: cannot be read as Parquet: {error_text(error)}") from error
 
 
 def _holds_images(kind: Any) -> bool:

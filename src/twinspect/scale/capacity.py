@@ -1,4 +1,4 @@
-"""What scoring many images would take, by arithmetic alone: from what was measured on a few."""
+"""Estimating what scoring many images would take, by arithmetic from measurements on a few."""
 
 from __future__ import annotations
 
@@ -7,32 +7,32 @@ from dataclasses import dataclass
 from typing import Final, Literal
 
 KEYS_A_REQUEST: Final = 1000
-"""Names that an object store gives in one answer to a listing, at most; so it is with S3 and those like it."""
+"""Most names in one response of an object store to a listing, with S3 and compatible ones."""
 SECONDS_A_REQUEST: Final = 0.15
-"""That such an answer is assumed to take."""
+"""Assumed time of one such response."""
 
-How = Literal["measured", "computed", "assumed", "asked"]
+Provenance = Literal["measured", "computed", "assumed", "asked"]
 Limit = Literal["decoding", "model", "bandwidth", "listing"]
 
 
 @dataclass(frozen=True)
-class Measures:
-    """What was measured here, all times in seconds and all sizes in bytes.
+class Measurements:
+    """What was measured on this machine; times in seconds, sizes in bytes.
 
     Attributes:
-        decode: to read and decode one image by one core.
-        each: that a worker takes for one image, from file to decision.
+        decode: time to read and decode one image on one core.
+        each: time of a worker for one image, from file to decision.
         here: images a second of one process with all cores.
-        start: until a worker has loaded the model.
-        memory: most resident memory of a worker.
-        cores: of this machine.
-        worker_cores: that a worker uses.
-        worker_gpus: likewise.
-        image_bytes: of one file.
-        row_bytes: that one more row adds to a part of the results.
-        part_bytes: of a part without rows.
-        part_rows: of a part.
-        listing: to list one image.
+        start: time until a worker has loaded the model.
+        memory: peak resident memory of a worker.
+        cores: cores of this machine.
+        worker_cores: cores that a worker uses.
+        worker_gpus: GPUs that a worker uses.
+        image_bytes: size of one image file.
+        row_bytes: size that one more row adds to a part of the results.
+        part_bytes: size of a part without rows.
+        part_rows: rows in a part.
+        listing: time to list one image.
     """
 
     decode: float
@@ -51,15 +51,15 @@ class Measures:
 
 
 @dataclass(frozen=True)
-class Wish:
-    """What is asked.
+class Workload:
+    """How many images to score, and with what.
 
     Attributes:
-        images: how many are to be scored.
-        workers: that there are; ``None`` for as many as are needed.
-        hours: within which they are to be scored; ``None`` for no limit.
-        bandwidth: bytes a second that storage gives to all workers together; ``None`` where nothing is known of it.
-        listing: seconds to list one image, if it is not as it was measured here: of an object store.
+        images: number of images.
+        workers: number of workers; ``None`` for as many as are needed.
+        hours: time limit; ``None`` for none.
+        bandwidth: bytes a second that the storage delivers to all workers together; ``None`` if unknown.
+        listing: seconds to list one image, if it differs from what was measured: of an object store.
     """
 
     images: int
@@ -71,25 +71,25 @@ class Wish:
 
 @dataclass(frozen=True)
 class Estimate:
-    """What it would take; times in seconds, sizes in bytes.
+    """What the workload would take; times in seconds, sizes in bytes.
 
     Attributes:
-        workers: that do it.
-        cores: that they use.
-        gpus: likewise.
-        seconds: from the start to the last row.
-        in_time: whether that is within the hours asked for.
-        core_seconds: of all cores together, decoding, network and start included.
-        here: seconds by one process with all cores of this machine.
-        listing: seconds before the first image.
-        transfer: seconds that moving the images takes at least; 0 where nothing is known of the bandwidth.
-        compute: seconds of the workers.
+        workers: number of workers.
+        cores: cores of all workers.
+        gpus: GPUs of all workers.
+        seconds: time from the start to the last row.
+        in_time: whether that is within the time limit.
+        core_seconds: work of all cores together: decoding, network and start.
+        here: time by one process with all cores of this machine.
+        listing: time before the first image.
+        transfer: least time to transfer the images; 0 if the bandwidth is unknown.
+        compute: time in which the workers compute.
         rate: images a second while images are scored.
         bandwidth: bytes a second that the workers read.
-        memory: of all workers.
-        read: bytes of all images.
-        stored: bytes of all rows.
-        parts: files that hold them.
+        memory: memory of all workers.
+        read: size of all images.
+        stored: size of all rows.
+        parts: number of files that hold the rows.
         limit: what takes most of the time.
     """
 
@@ -112,34 +112,34 @@ class Estimate:
     limit: Limit
 
 
-def estimate(measured: Measures, wish: Wish) -> Estimate:
-    """Say what scoring takes.
+def estimate(measured: Measurements, workload: Workload) -> Estimate:
+    """Estimate what scoring takes.
 
-    Listing comes first and is one process's; then workers share the images, and are as fast as they compute or as
-    their storage gives, whichever is slower; each starts once. No worker is idle and none dies.
+    One process lists first; then workers share the images, and are as fast as they compute or as their storage
+    delivers, whichever is slower; each starts once. No worker is idle and none dies.
 
     Args:
-        measured: on a few of the images.
-        wish: the rest.
+        measured: measurements on a few of the images.
+        workload: what is to be scored.
     """
-    listing = wish.images * (measured.listing if wish.listing is None else wish.listing)
-    read = wish.images * measured.image_bytes
-    transfer = read / wish.bandwidth if wish.bandwidth else 0.0
-    work = wish.images * measured.each
-    workers = wish.workers or _needed(work, transfer, listing + measured.start, wish.hours)
+    listing = workload.images * (measured.listing if workload.listing is None else workload.listing)
+    read = workload.images * measured.image_bytes
+    transfer = read / workload.bandwidth if workload.bandwidth else 0.0
+    work = workload.images * measured.each
+    workers = workload.workers or _workers_needed(work, transfer, listing + measured.start, workload.hours)
     compute = work / workers
     scoring = max(compute, transfer)
     seconds = listing + measured.start + scoring
-    rate = wish.images / scoring if scoring else 0.0
-    parts = math.ceil(wish.images / measured.part_rows)
+    rate = workload.images / scoring if scoring else 0.0
+    parts = math.ceil(workload.images / measured.part_rows)
     return Estimate(
         workers=workers,
         cores=workers * measured.worker_cores,
         gpus=workers * measured.worker_gpus,
         seconds=seconds,
-        in_time=wish.hours is None or seconds <= wish.hours * 3600,
+        in_time=workload.hours is None or seconds <= workload.hours * 3600,
         core_seconds=(work + workers * measured.start) * measured.worker_cores,
-        here=wish.images / measured.here,
+        here=workload.images / measured.here,
         listing=listing,
         transfer=transfer,
         compute=compute,
@@ -147,14 +147,14 @@ def estimate(measured: Measures, wish: Wish) -> Estimate:
         bandwidth=rate * measured.image_bytes,
         memory=workers * measured.memory,
         read=read,
-        stored=wish.images * measured.row_bytes + parts * measured.part_bytes,
+        stored=workload.images * measured.row_bytes + parts * measured.part_bytes,
         parts=parts,
         limit=_limit(measured, listing, transfer, compute),
     )
 
 
-def listing_of_a_store() -> float:
-    """Say how long an object store is assumed to take to list one image.
+def object_store_listing_seconds() -> float:
+    """Give the seconds that an object store is assumed to take to list one image.
 
     >>> listing_of_a_store() * 1_000_000
     150.0
@@ -162,15 +162,15 @@ def listing_of_a_store() -> float:
     return SECONDS_A_REQUEST / KEYS_A_REQUEST
 
 
-def _needed(work: float, transfer: float, before: float, hours: float | None) -> int:
-    """Count the workers that are done in time; where time or bandwidth does not do, those beyond which none helps."""
+def _workers_needed(work: float, transfer: float, before: float, hours: float | None) -> int:
+    """Count the workers needed to be in time; if that is impossible, those beyond which more do not help."""
     if hours is None:
         return 1
-    left = max(hours * 3600 - before, transfer, 1.0)
-    return max(1, math.ceil(work / left))
+    remaining = max(hours * 3600 - before, transfer, 1.0)
+    return max(1, math.ceil(work / remaining))
 
 
-def _limit(measured: Measures, listing: float, transfer: float, compute: float) -> Limit:
+def _limit(measured: Measurements, listing: float, transfer: float, compute: float) -> Limit:
     if listing > max(transfer, compute):
         return "listing"
     if transfer > compute:

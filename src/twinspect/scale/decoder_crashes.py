@@ -1,6 +1,6 @@
-"""Images that kill the process that decodes them: found by decoding in a process that may die.
+"""Images that crash the process that decodes them: found by decoding in a child process.
 
-A decoder is a library in C; what it does with a crafted or damaged file may end the process instead of raising.
+Decoders are C libraries; a crafted or damaged file may end the process instead of raising an error.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from typing import IO, TYPE_CHECKING, BinaryIO
 
 from twinspect.errors import ImageError
 from twinspect.images.reading import read_rgb
-from twinspect.scale.image_sources import Missing
+from twinspect.scale.image_sources import MissingImage
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -27,26 +27,26 @@ _DONE = b"\n"
 
 
 def without_crashes(samples: Sequence[Sample], bits: int | None) -> list[Sample]:
-    """Replace the images that kill a process that decodes them by an error that says so.
+    """Replace the images that crash the process that decodes them by an error that says so.
 
     Args:
-        samples: what is to be scored.
+        samples: images to be scored.
         bits: significant bits of 16-bit files.
     """
-    with _DecoderProcess(bits) as taster:
-        return [_without_crashes(sample, taster) for sample in samples]
+    with _DecoderProcess(bits) as decoder:
+        return [_replace_if_it_crashes(sample, decoder) for sample in samples]
 
 
-def _without_crashes(sample: Sample, taster: _DecoderProcess) -> Sample:
+def _replace_if_it_crashes(sample: Sample, decoder: _DecoderProcess) -> Sample:
     try:
-        death = taster.taste(sample)
-    except ImageError:  # it cannot be fetched, which scoring will say again
+        message = decoder.decode(sample)
+    except ImageError:  # it cannot be fetched, which scoring will report
         return sample
-    return replace(sample, content=Missing(sample.address, death)) if death else sample
+    return replace(sample, content=MissingImage(sample.address, message)) if message else sample
 
 
 class _DecoderProcess:
-    """A child process that decodes one image after the other, replaced whenever it dies."""
+    """A child process that decodes one image after the other, and is replaced whenever it dies."""
 
     def __init__(self, bits: int | None) -> None:
         self._bits = bits
@@ -57,33 +57,33 @@ class _DecoderProcess:
 
     def __exit__(self, *raised: object) -> None:
         if self._child is not None:
-            self._leave(self._child)
+            self._wait(self._child)
 
-    def taste(self, sample: Sample) -> str:
-        """Have an image decoded; say how the child died of it, or nothing.
+    def decode(self, sample: Sample) -> str:
+        """Have an image decoded; return how that killed the child, or an empty string.
 
         Raises:
             ImageError: it cannot be fetched.
         """
         content = None if sample.content is None else sample.content.read()
-        child = self._child = self._child or _begin(self._bits)
-        order = {"path": sample.address, "bytes": None if content is None else len(content)}
+        child = self._child = self._child or _start_decoder(self._bits)
+        request = {"path": sample.address, "bytes": None if content is None else len(content)}
         try:
-            _stream(child.stdin).write(json.dumps(order).encode() + b"\n" + (content or b""))
-            _stream(child.stdin).flush()
-            alive = _stream(child.stdout).readline() == _DONE
+            _pipe(child.stdin).write(json.dumps(request).encode() + b"\n" + (content or b""))
+            _pipe(child.stdin).flush()
+            alive = _pipe(child.stdout).readline() == _DONE
         except BrokenPipeError:
             alive = False
-        return "" if alive else self._dead(child)
+        return "" if alive else self._crash_message(child)
 
-    def _dead(self, child: subprocess.Popen[bytes]) -> str:
+    def _crash_message(self, child: subprocess.Popen[bytes]) -> str:
         self._child = None
-        code = self._leave(child)
+        code = self._wait(child)
         how = signal.Signals(-code).name if code < 0 else f"exit code {code}"
-        return f"killed the process that decoded it ({how}); it is left out"
+        return f"crashed the process that decoded it ({how}); it is left out"
 
     @staticmethod
-    def _leave(child: subprocess.Popen[bytes]) -> int:
+    def _wait(child: subprocess.Popen[bytes]) -> int:
         try:
             child.communicate()
         except BrokenPipeError:
@@ -91,31 +91,31 @@ class _DecoderProcess:
         return child.returncode
 
 
-def _begin(bits: int | None) -> subprocess.Popen[bytes]:
+def _start_decoder(bits: int | None) -> subprocess.Popen[bytes]:
     code = "from twinspect.scale.decoder_crashes import decode_until_closed; decode_until_closed()"
     command = [sys.executable, "-c", code, json.dumps(bits)]
-    # A worker of a cluster may have its modules from elsewhere than a new interpreter would look.
-    places = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
-    return subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=places)  # noqa: S603
+    # A cluster's worker may import from places where a new interpreter would not look.
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
+    return subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=environment)  # noqa: S603
 
 
-def _stream(stream: IO[bytes] | None) -> IO[bytes]:
+def _pipe(stream: IO[bytes] | None) -> IO[bytes]:
     if stream is None:
-        raise AssertionError("the child was begun with pipes")
+        raise AssertionError("the child was started with pipes")
     return stream
 
 
 def decode_until_closed() -> None:
-    """Be the child: decode what comes on standard input, and say that one lives."""
+    """Run as the child: decode what comes on standard input, and confirm each image."""
     bits = json.loads(sys.argv[1])
-    for path, content in _orders(sys.stdin.buffer):
-        with suppress(ImageError):  # an ordinary error, which scoring will tell of
+    for path, content in _requests(sys.stdin.buffer):
+        with suppress(ImageError):  # an ordinary error, which scoring will report
             read_rgb(path, bits=bits, content=content)
         sys.stdout.buffer.write(_DONE)
         sys.stdout.buffer.flush()
 
 
-def _orders(stream: BinaryIO) -> Iterator[tuple[str, bytes | None]]:
+def _requests(stream: BinaryIO) -> Iterator[tuple[str, bytes | None]]:
     while line := stream.readline():
-        order = json.loads(line)
-        yield order["path"], None if order["bytes"] is None else stream.read(order["bytes"])
+        request = json.loads(line)
+        yield request["path"], None if request["bytes"] is None else stream.read(request["bytes"])

@@ -1,4 +1,4 @@
-"""Images that are no files of their own on this machine: by URI, inside a tar file, in a Parquet column."""
+"""Images that are not local files of their own: by URI, inside a tar file, in a Parquet column."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from twinspect.errors import ImageError, TwinspectError
-from twinspect.scale.storage import fetch, is_uri, open_binary, patiently, told
+from twinspect.scale.storage import error_text, fetch, is_uri, open_binary, with_retries
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -17,27 +17,27 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 ROWS: Final = 32
-"""Rows of a Parquet column that are read at once."""
+"""Rows of a Parquet column that are read at a time."""
 KEPT: Final = 4 * ROWS
-"""Rows kept in memory, for threads that read ahead ask a little out of order."""
+"""Rows kept in memory: threads that read ahead ask slightly out of order."""
 _BUFFER: Final = 2**20
-"""Bytes that are read at once of a Parquet column: without it, the whole of a row group would be."""
+"""Bytes of a Parquet column that are read at a time; by default a whole row group would be."""
 
 
 @dataclass(frozen=True)
-class Missing:
-    """An image that is known not to be had.
+class MissingImage:
+    """An image that is known to be unreadable.
 
     Attributes:
-        address: what it is called.
-        error: why, in words that do not begin with the address.
+        address: its path in the results.
+        error: the reason; it does not begin with the address.
     """
 
     address: str
     error: str
 
     def read(self) -> bytes:
-        """Say so.
+        """Fail.
 
         Raises:
             ImageError: always.
@@ -46,8 +46,8 @@ class Missing:
 
 
 @dataclass(frozen=True)
-class Whole:
-    """A file by its URI.
+class RemoteFile:
+    """A file by URI.
 
     Attributes:
         address: the URI.
@@ -56,23 +56,23 @@ class Whole:
     address: str
 
     def read(self) -> bytes:
-        """Fetch it; a request that fails is made again.
+        """Fetch it; a failed request is retried.
 
         Raises:
-            ImageError: it cannot be had.
+            ImageError: it cannot be fetched.
         """
-        return _had(self.address, self.address, lambda: fetch(self.address))
+        return _read_content(self.address, self.address, lambda: fetch(self.address))
 
 
 @dataclass(frozen=True)
-class Piece:
+class TarMember:
     """A member of an uncompressed tar file, on a disk or by URI.
 
     Attributes:
-        address: what it is called.
+        address: its path in the results.
         container: the tar file.
-        offset: its first byte.
-        size: how many bytes it has.
+        offset: position of its first byte.
+        size: its number of bytes.
     """
 
     address: str
@@ -84,25 +84,27 @@ class Piece:
         """Read its bytes and no others.
 
         Raises:
-            ImageError: they cannot be had.
+            ImageError: they cannot be fetched.
         """
         stop = self.offset + self.size
-        content = _had(self.address, self.container, lambda: fetch(self.container, self.offset, stop))
+        content = _read_content(
+            self.address, self.container, lambda: fetch(self.container, self.offset, stop)
+        )
         if len(content) < self.size:
             raise ImageError(
-                f"{self.address}: {self.container} is cut off, or was changed since it was listed"
+                f"{self.address}: {self.container} is cut off, or was changed after it was listed"
             )
         return content
 
 
 @dataclass(frozen=True)
-class Cell:
+class ParquetCell:
     """An image in a row of a Parquet file.
 
     Attributes:
-        address: what it is called.
-        column: reads it.
-        row: which row, from 0.
+        address: its path in the results.
+        column: the column that reads it.
+        row: number of the row, from 0.
     """
 
     address: str
@@ -110,14 +112,14 @@ class Cell:
     row: int
 
     def read(self) -> bytes:
-        """Give its bytes.
+        """Read its bytes.
 
         Raises:
             ImageError: the row is empty, or the file cannot be read.
         """
-        content = _had(self.address, self.column.address, lambda: self.column.value(self.row))
+        content = _read_content(self.address, self.column.address, lambda: self.column.value(self.row))
         if content is None:
-            raise ImageError(f"{self.address}: the row holds no image in the column {self.column.name!r}")
+            raise ImageError(f"{self.address}: the row has no image in the column {self.column.name!r}")
         return content
 
 
@@ -125,8 +127,8 @@ class ParquetColumn:
     """A column of images in a Parquet file, read forward a few rows at a time, whichever thread asks.
 
     Args:
-        address: the file.
-        name: of binary values, or of structs with a field ``bytes``.
+        address: path or URI of the file.
+        name: name of the column: binary values, or structs with a field ``bytes``.
     """
 
     def __init__(self, address: str, name: str) -> None:
@@ -146,9 +148,9 @@ class ParquetColumn:
     ) -> None:
         self._close()
 
-    def cell(self, address: str, row: int) -> Cell:
-        """Name the image of a row."""
-        return Cell(address, self, row)
+    def cell(self, address: str, row: int) -> ParquetCell:
+        """Give the image of a row, unread."""
+        return ParquetCell(address, self, row)
 
     def value(self, row: int) -> bytes | None:
         """Read the image of a row; ``None`` where there is none."""
@@ -156,7 +158,7 @@ class ParquetColumn:
             if row not in self._kept:
                 try:
                     self._read_up_to(row)
-                except BaseException:  # the next to ask begins anew
+                except BaseException:  # the next read starts from scratch
                     self._close()
                     raise
             return self._kept[row]
@@ -172,7 +174,7 @@ class ParquetColumn:
                     self._kept.popitem(last=False)
 
     def _begin_at(self, row: int) -> None:
-        """Open the file at the row group that holds a row."""
+        """Open the file at the row group that contains a row."""
         import pyarrow.parquet as pq  # noqa: PLC0415 - slow to import
 
         self._close()
@@ -182,9 +184,9 @@ class ParquetColumn:
         while first + file.metadata.row_group(group).num_rows <= row:
             first += file.metadata.row_group(group).num_rows
             group += 1
-        left = list(range(group, file.num_row_groups))
+        remaining = list(range(group, file.num_row_groups))
         self._next = first
-        self._batches = file.iter_batches(ROWS, row_groups=left, columns=[self.name])
+        self._batches = file.iter_batches(ROWS, row_groups=remaining, columns=[self.name])
 
     def _close(self) -> None:
         self._kept.clear()
@@ -193,11 +195,11 @@ class ParquetColumn:
             self._stream = None
 
 
-def _had(address: str, file: str, read: Callable[[], T]) -> T:
-    """Read from a file, and turn whatever a storage raises into the error of one image."""
+def _read_content(address: str, file: str, read: Callable[[], T]) -> T:
+    """Read from a file, and turn any storage error into the error of one image."""
     try:
-        return patiently(read) if is_uri(file) else read()
+        return with_retries(read) if is_uri(file) else read()
     except TwinspectError:
         raise
     except Exception as error:
-        raise ImageError(f"{address}: cannot be fetched: {told(error)}") from error
+        raise ImageError(f"{address}: cannot be fetched: {error_text(error)}") from error

@@ -1,4 +1,4 @@
-"""What every engine is told: which model scores which shards, how, and where the rows go."""
+"""What every scoring engine is given: which model scores which shards, how, and where the rows go."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, TypeAlias
 
-from twinspect.scale.shard import Summary
+from twinspect.scale.shard import ShardSummary
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -18,14 +18,14 @@ class ScoringJob:
     """One run.
 
     Attributes:
-        model: the bundle.
+        model: the model folder.
         out: path or URI of the folder of the run.
         export: the name of the export that scores; empty for the networks as they were trained.
         device: ``auto``, ``cpu``, ``cuda`` or ``mps``.
-        threads: that a model computes by.
+        threads: threads that compute in each model.
         workers: threads that read images; ``None`` for the number of processors, at most 8.
-        category: what all images show; ``None`` for what the plan says.
-        home: the folder that relative paths begin at.
+        category: the category of all images; ``None`` for the plan's.
+        home: the folder that relative paths start from.
     """
 
     model: Path
@@ -39,6 +39,6 @@ class ScoringJob:
 
 
 Tick: TypeAlias = Callable[[int], None]
-"""Told how many more images are done."""
-Run: TypeAlias = Callable[[ScoringJob, Sequence[int], Tick], Iterator[Summary]]
-"""An engine: does the shards of these numbers, in any order, and gives a summary of each when it is done."""
+"""Called with the number of images that were scored since the last call."""
+ScoringEngine: TypeAlias = Callable[[ScoringJob, Sequence[int], Tick], Iterator[ShardSummary]]
+"""Scores the shards of these numbers, in any order, and yields a summary of each when it is finished."""

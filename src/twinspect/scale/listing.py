@@ -1,7 +1,7 @@
-"""Listing what is to be scored, one image after the other: folders, tar and Parquet files, manifests, by path or URI.
+"""Listing the images to score, one after the other: folders, tar and Parquet files, manifests, by path or URI.
 
-Memory does not grow with the number of images, but for two things: the largest folder of a URI is listed at once,
-and a local folder is read as everywhere else, as one data set.
+Memory does not grow with the number of images, with two exceptions: each single folder of a URI is listed at once,
+and a local folder is read as one data set, as everywhere else.
 """
 
 from __future__ import annotations
@@ -23,11 +23,11 @@ from twinspect.scale.archive_listing import (
     PARQUET,
     TAR,
     image_column,
-    parquet_entries,
+    list_parquet,
+    list_tar,
     refuse_compressed,
-    tar_entries,
 )
-from twinspect.scale.storage import entries_of, is_folder, is_uri, open_binary, suffix
+from twinspect.scale.storage import is_folder, is_uri, list_folder, open_binary, suffix
 from twinspect.scale.work_items import WorkItem
 
 if TYPE_CHECKING:
@@ -35,15 +35,15 @@ if TYPE_CHECKING:
 
 CSV: Final = ".csv"
 _NO_IMAGES: Final = "neither an image nor a .tar or .parquet file of images"
-KINDS: Final = "images, folders, .tar and .parquet files of images, and .csv or .parquet manifests"
+ALLOWED: Final = "images, folders, .tar and .parquet files of images, and .csv or .parquet manifests"
 
 
 @dataclass
-class LeftOut:
-    """What was found and is not scored.
+class SkippedFiles:
+    """Files that were found and are not scored.
 
     Attributes:
-        count: how many files.
+        count: number of files.
         first: the first of them, and why.
     """
 
@@ -51,139 +51,141 @@ class LeftOut:
     first: str = ""
 
     def add(self, address: str, reason: str) -> None:
-        """Leave one out."""
+        """Count one more."""
         self.count += 1
         self.first = self.first or f"{address}: {reason}"
 
 
-def list_entries(sources: Sequence[str], left: LeftOut, *, column: str | None = None) -> Iterator[WorkItem]:
+def list_images(
+    sources: Sequence[str], skipped: SkippedFiles, *, column: str | None = None
+) -> Iterator[WorkItem]:
     """List the images of all sources, each file once, in the order of the sources.
 
     Args:
         sources: paths or URIs.
-        left: is told what is left out.
-        column: the Parquet column that holds the images, where a file has several that could.
+        skipped: counts the files that are not listed.
+        column: the Parquet column of images, where a file has several that could be.
 
     Raises:
-        DataError: a source is not there, cannot be listed, or is nothing that holds images.
+        DataError: a source is missing, cannot be listed, or cannot hold images.
     """
-    with closing(_Seen()) as seen:
+    with closing(_SeenFiles()) as seen:
         for source in sources:
-            for entry in _source(source, _Search(left, seen, column)):
-                # What is in a container is new because the container is, and so is what is wrong with it.
-                if entry.container or entry.error or seen.is_new(entry.path):
-                    yield entry
+            for item in _source(source, _ListingContext(skipped, seen, column)):
+                # What comes from a container, errors too, is new because the container is.
+                if item.container or item.error or seen.is_new(item.path):
+                    yield item
                 else:
-                    left.add(entry.path, "listed before")
+                    skipped.add(item.path, "listed before")
 
 
-class _Seen:
-    """Remembers which files were listed, on a disk where they are many."""
+class _SeenFiles:
+    """Remembers which files were listed; on disk once they are many."""
 
     def __init__(self) -> None:
-        self._rows = sqlite3.connect("")  # a file of its own, which goes with it
+        self._rows = sqlite3.connect("")  # a temporary file of SQLite's, deleted with the connection
         self._rows.execute("create table seen (digest blob primary key) without rowid")
 
     def is_new(self, address: str) -> bool:
-        """Tell whether an address was not asked for before."""
+        """Whether an address is seen for the first time; it is not the next time."""
         digest = blake2b(address.encode("utf-8", "surrogateescape"), digest_size=16).digest()
         return self._rows.execute("insert or ignore into seen values (?)", (digest,)).rowcount > 0
 
     def close(self) -> None:
-        """Forget all."""
+        """Close the database."""
         self._rows.close()
 
 
 @dataclass(frozen=True)
-class _Search:
-    left: LeftOut
-    seen: _Seen
+class _ListingContext:
+    skipped: SkippedFiles
+    seen: _SeenFiles
     column: str | None
 
 
-def _source(source: str, search: _Search) -> Iterator[WorkItem]:
+def _source(source: str, context: _ListingContext) -> Iterator[WorkItem]:
     if is_uri(source):
         if is_folder(source):
-            return _walk(source.rstrip("/"), search)
-        return _file(source, search)
+            return _walk(source.rstrip("/"), context)
+        return _file(source, context)
     path = as_path(source)
     if path.is_dir():
-        return _data_set(path, search.left)
+        return _data_set(path, context.skipped)
     if not path.exists():
-        raise DataError(f"{source}: no such file or folder; expected {KINDS}")
-    return _file(str(path), search)
+        raise DataError(f"{source}: no such file or folder; expected {ALLOWED}")
+    return _file(str(path), context)
 
 
-def _data_set(folder: Path, left: LeftOut) -> Iterator[WorkItem]:
+def _data_set(folder: Path, skipped: SkippedFiles) -> Iterator[WorkItem]:
     data = open_data(folder, split="test")
-    for skipped in data.skipped:
-        left.add(str(skipped.path), skipped.reason)
+    for file in data.skipped:
+        skipped.add(str(file.path), file.reason)
     return (WorkItem(str(sample.path), sample.category) for sample in data)
 
 
-def _walk(folder: str, search: _Search) -> Iterator[WorkItem]:
-    """Look into a folder by URI and those below, in natural order."""
-    for address, name, holds in sorted(entries_of(folder), key=lambda entry: natural_key(entry.name)):
+def _walk(folder: str, context: _ListingContext) -> Iterator[WorkItem]:
+    """List a folder by URI and those below it, in natural order."""
+    for address, name, is_subfolder in sorted(list_folder(folder), key=lambda entry: natural_key(entry.name)):
         if reason := system_reason(name):
-            search.left.add(address, reason)
-        elif holds:
-            yield from _walk(address, search)
+            context.skipped.add(address, reason)
+        elif is_subfolder:
+            yield from _walk(address, context)
         elif suffix(name) in (*IMAGE_SUFFIXES, TAR):
-            yield from _file(address, search)
+            yield from _file(address, context)
         elif suffix(name) == PARQUET:
-            yield from _found_parquet(address, search)
+            yield from _found_parquet(address, context)
         else:
             refuse_compressed(address)
-            search.left.add(address, _NO_IMAGES)
+            context.skipped.add(address, _NO_IMAGES)
 
 
-def _found_parquet(address: str, search: _Search) -> Iterator[WorkItem]:
-    """List a Parquet file that nobody named: tables without images are left out, a damaged one is an error."""
+def _found_parquet(address: str, context: _ListingContext) -> Iterator[WorkItem]:
+    """List a Parquet file found in a folder: a table without images is left out, a damaged one is an error."""
     try:
-        column = image_column(address, search.column)
+        column = image_column(address, context.column)
     except DataError as error:
         yield WorkItem(address, error=str(error).removeprefix(f"{address}: "))
         return
     if column is None:
-        search.left.add(address, _NO_IMAGES)
+        context.skipped.add(address, _NO_IMAGES)
     else:
-        yield from _container(address, search, column)
+        yield from _container(address, context, column)
 
 
-def _file(address: str, search: _Search) -> Iterator[WorkItem]:
-    """List one file, whatever it is."""
+def _file(address: str, context: _ListingContext) -> Iterator[WorkItem]:
+    """List one file of any kind."""
     refuse_compressed(address)
-    kind = suffix(address)
-    if kind in IMAGE_SUFFIXES:
+    ending = suffix(address)
+    if ending in IMAGE_SUFFIXES:
         return iter([WorkItem(address)])
-    if kind not in (TAR, PARQUET, CSV):
-        raise DataError(f"{address}: ends in {kind or 'nothing'!r}; allowed are {KINDS}")
-    column = image_column(address, search.column) if kind == PARQUET else None
-    if kind == TAR or column is not None:
-        return _container(address, search, column)
+    if ending not in (TAR, PARQUET, CSV):
+        raise DataError(f"{address}: ends in {ending or 'nothing'!r}; allowed are {ALLOWED}")
+    column = image_column(address, context.column) if ending == PARQUET else None
+    if ending == TAR or column is not None:
+        return _container(address, context, column)
     return _manifest(address)
 
 
-def _container(address: str, search: _Search, column: str | None) -> Iterator[WorkItem]:
+def _container(address: str, context: _ListingContext, column: str | None) -> Iterator[WorkItem]:
     """List what is inside a tar file, or a Parquet file of images."""
-    if not search.seen.is_new(address):
-        search.left.add(address, "listed before")
+    if not context.seen.is_new(address):
+        context.skipped.add(address, "listed before")
         return iter(())
-    return tar_entries(address) if column is None else parquet_entries(address, column)
+    return list_tar(address) if column is None else list_parquet(address, column)
 
 
 def _manifest(address: str) -> Iterator[WorkItem]:
-    """Read a table of paths; relative ones begin at its own folder."""
+    """Read a table of paths; relative ones start from its own folder."""
     for number, row in manifest_rows(address, lambda: open_binary(address)):
         if not row["path"]:
             raise DataError(f"{address}, row {number}: the path is empty; expected an image file or URI")
-        yield WorkItem(_beside(address, row["path"]), row.get("category", ""))
+        yield WorkItem(_resolve(address, row["path"]), row.get("category", ""))
 
 
-def _beside(manifest: str, path: str) -> str:
+def _resolve(manifest: str, path: str) -> str:
     if is_uri(path):
         return path
-    plain = path.replace("\\", "/")
+    relative = path.replace("\\", "/")
     if is_uri(manifest):
-        return f"{manifest.rpartition('/')[0]}/{plain}"
-    return str(Path(manifest).parent / plain)
+        return f"{manifest.rpartition('/')[0]}/{relative}"
+    return str(Path(manifest).parent / relative)

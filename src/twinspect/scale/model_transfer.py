@@ -1,4 +1,4 @@
-"""A model that travels: its folder as bytes, so that no worker needs the disk it lies on."""
+"""Sending a model to workers: its folder as bytes, so that they need no access to its disk."""
 
 from __future__ import annotations
 
@@ -6,8 +6,9 @@ import tempfile
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
 
-from twinspect.bundle.exports import FOLDER, find_export
+from twinspect.bundle.exports import FOLDER
 from twinspect.bundle.folder import IMAGES, RECORD, read_record
+from twinspect.inference.runtimes import find_export
 from twinspect.loading import TORCH, load
 
 if TYPE_CHECKING:
@@ -17,10 +18,10 @@ if TYPE_CHECKING:
 
 
 def export_name(model: Path, runtime: str) -> str:
-    """Name the export that a runtime means; empty for the networks as they were trained.
+    """Name the export that a runtime stands for; empty for the networks as they were trained.
 
     Raises:
-        BundleError: there is no model, or it is damaged.
+        BundleError: the model is missing or damaged.
         ConfigError: there is no such export.
     """
     record = read_record(model)
@@ -35,44 +36,44 @@ def pack(model: Path, export: str) -> dict[str, bytes]:
         export: the name of the export that is to score; empty for the networks as they were trained.
 
     Returns:
-        Contents by names within the folder.
+        The contents of files, by their paths within the folder.
 
     Raises:
         OSError: a file cannot be read.
     """
-    own = [*model.glob("*.safetensors"), *(model / IMAGES).glob("*")]
-    needed = [model / RECORD, *((model / FOLDER / export).iterdir() if export else own)]
+    weights = [*model.glob("*.safetensors"), *(model / IMAGES).glob("*")]
+    needed = [model / RECORD, *((model / FOLDER / export).iterdir() if export else weights)]
     return {
         path.relative_to(model).as_posix(): path.read_bytes() for path in sorted(needed) if path.is_file()
     }
 
 
 def unpack(files: Mapping[str, bytes], *, device: str, export: str, threads: int) -> BaseDetector:
-    """Load a packed model, from a temporary folder that is gone when this returns.
+    """Load a packed model, through a temporary folder that is deleted before this returns.
 
     Args:
-        files: what :func:`pack` gave.
+        files: what :func:`pack` returned.
         device: ``auto``, ``cpu``, ``cuda`` or ``mps``.
         export: as for :func:`pack`.
-        threads: that it computes by.
+        threads: threads that it computes with.
 
     Raises:
         BundleError: a file is damaged.
         MissingExtraError: the runtime is not installed here.
     """
-    # On Windows a mapped file of weights stays until the process ends.
+    # On Windows a memory-mapped file of weights stays until the process ends.
     with tempfile.TemporaryDirectory(prefix="twinspect-", ignore_cleanup_errors=True) as temporary:
         for name, content in files.items():
             path = Path(temporary, *PurePosixPath(name).parts)
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_bytes(content)
-        return load_with(Path(temporary), device=device, export=export, threads=threads)
+        return load_model(Path(temporary), device=device, export=export, threads=threads)
 
 
-def load_with(model: Path, *, device: str, export: str, threads: int) -> BaseDetector:
-    """Load a model that computes by so many threads, whatever computes: the last bits of a score depend on it."""
+def load_model(model: Path, *, device: str, export: str, threads: int) -> BaseDetector:
+    """Load a model that computes with so many threads, in any runtime: the last bits of a score depend on it."""
     if not export:
-        import torch  # noqa: PLC0415 - not there where only exports are scored
+        import torch  # noqa: PLC0415 - not installed where only exports are scored
 
         torch.set_num_threads(threads)
     return load(model, device=device, runtime=export or TORCH, threads=threads)

@@ -1,4 +1,4 @@
-"""Parquet files whose bytes depend on nothing but their rows."""
+"""Parquet files whose bytes depend only on their rows."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ def to_parquet(rows: Sequence[dict[str, Any]], schema: Any) -> bytes:
     """Write rows as one Parquet file of one row group.
 
     Args:
-        rows: dictionaries by the schema's names.
+        rows: dictionaries with the schema's names as keys.
         schema: a ``pyarrow.Schema``.
     """
     import pyarrow as pa  # noqa: PLC0415 - slow to import

@@ -1,4 +1,4 @@
-"""Ray: a cluster that is there, or one of its own on this machine that listens on loopback alone."""
+"""Ray: an existing cluster, or a private one on this machine that listens on loopback only."""
 
 from __future__ import annotations
 
@@ -12,31 +12,31 @@ from twinspect.errors import ConfigError, TwinspectError, optional
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-_STORE: Final = 256 * 2**20
-"""Bytes of shared memory of a cluster of its own, beside what is put there: summaries are small."""
+_OBJECT_STORE_BYTES: Final = 256 * 2**20
+"""Shared memory of a private cluster, in bytes, in addition to what is put there: summaries are small."""
 
 _ENVIRONMENT: Final = {
-    # Of a cluster that is begun here nothing is told to anybody.
+    # A cluster that is started here sends no usage statistics.
     "RAY_USAGE_STATS_ENABLED": "0",
-    # Ray's core writes to our terminal about what Ray Data does on purpose.
+    # Ray's core would log to our terminal what Ray Data does on purpose.
     "RAY_BACKEND_LOG_LEVEL": "fatal",
 }
 _QUIET: Final[dict[str, Any]] = {"logging_level": logging.ERROR, "log_to_driver": False}
 
 
 @contextmanager
-def cluster(address: str | None, *, cpus: int, put: int = 0) -> Iterator[Any]:
-    """Give ``ray``, connected; what was begun here ends here.
+def cluster(address: str | None, *, cpus: int, object_bytes: int = 0) -> Iterator[Any]:
+    """Connect to Ray and yield the ``ray`` module; a cluster that was started here is shut down at the end.
 
     Args:
-        address: of a cluster, or ``auto`` for the one that this machine is part of; ``None`` for one of its own.
-        cpus: that a cluster of its own should have at least.
-        put: bytes that will be put into shared memory.
+        address: address of a cluster, ``auto`` for the one that this machine belongs to, ``None`` for a private one.
+        cpus: least number of CPUs of a private cluster.
+        object_bytes: bytes that will be put into shared memory.
 
     Raises:
         MissingExtraError: Ray is not installed.
         ConfigError: there is no cluster at that address.
-        TwinspectError: none could be started.
+        TwinspectError: Ray could not be started.
     """
     for name, value in _ENVIRONMENT.items():
         os.environ.setdefault(name, value)
@@ -45,18 +45,21 @@ def cluster(address: str | None, *, cpus: int, put: int = 0) -> Iterator[Any]:
     if ray.is_initialized():
         yield ray
         return
-    _connect(ray, address, cpus, put)
+    _connect(ray, address, cpus, object_bytes)
     try:
         yield ray
     finally:
         ray.shutdown()
 
 
-def _connect(ray: Any, address: str | None, cpus: int, put: int) -> None:
-    own = {"num_cpus": max(cpus, os.cpu_count() or 1), "object_store_memory": _STORE + 2 * put}
+def _connect(ray: Any, address: str | None, cpus: int, object_bytes: int) -> None:
+    size = {
+        "num_cpus": max(cpus, os.cpu_count() or 1),
+        "object_store_memory": _OBJECT_STORE_BYTES + 2 * object_bytes,
+    }
     try:
         if address is None:
-            ray.init("local", include_dashboard=False, _node_ip_address="127.0.0.1", **_QUIET, **own)
+            ray.init("local", include_dashboard=False, _node_ip_address="127.0.0.1", **_QUIET, **size)
         else:
             ray.init(address, **_QUIET)
     except ConnectionError as error:

@@ -1,4 +1,4 @@
-"""The folder that a run writes into: on a disk, or a prefix of an object store."""
+"""The folder that a run writes to: on a disk, or a prefix of an object store."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, TypeVar
 from urllib.parse import urlsplit
 
 from twinspect.data.opening import as_path
-from twinspect.scale.storage import fetch, filesystem, is_uri, patiently, told
+from twinspect.scale.storage import error_text, fetch, filesystem, is_uri, with_retries
 from twinspect.utils.files import write_atomically
 
 if TYPE_CHECKING:
@@ -18,20 +18,20 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 
-class Folder(ABC):
-    """Files by names such as ``rows/part-000000.parquet``; each is there whole or not at all."""
+class RunFolder(ABC):
+    """Files by names such as ``rows/part-000000.parquet``; each exists completely or not at all."""
 
     @abstractmethod
     def read(self, name: str) -> bytes:
-        """Read one.
+        """Read a file.
 
         Raises:
-            OSError: it is not there, or cannot be read.
+            OSError: it is missing or cannot be read.
         """
 
     @abstractmethod
     def write(self, name: str, content: bytes) -> None:
-        """Write one, replacing an older one at once.
+        """Write a file, replacing an older one atomically.
 
         Raises:
             OSError: it cannot be written.
@@ -39,22 +39,22 @@ class Folder(ABC):
 
     @abstractmethod
     def has(self, name: str) -> bool:
-        """Tell whether one is there."""
+        """Whether a file exists."""
 
     @abstractmethod
     def names(self, below: str) -> set[str]:
-        """Name the files in a sub-folder, by their own names."""
+        """List the names of the files in a sub-folder."""
 
     @abstractmethod
     def remove(self, name: str) -> None:
-        """Remove a file, or a sub-folder with all in it, if it is there."""
+        """Remove a file, or a sub-folder with its content, if it exists."""
 
 
-class LocalFolder(Folder):
-    """On a disk.
+class LocalRunFolder(RunFolder):
+    """A folder on a disk.
 
     Args:
-        path: the folder; made when something is written.
+        path: the folder; created when something is written.
     """
 
     def __init__(self, path: Path) -> None:
@@ -65,23 +65,23 @@ class LocalFolder(Folder):
         return (self._path / name).read_bytes()
 
     def write(self, name: str, content: bytes) -> None:
-        """Write a file beside its place, then move it there."""
+        """Write a file under another name, then rename it."""
         path = self._path / name
         path.parent.mkdir(parents=True, exist_ok=True)
         write_atomically(path, content)
 
     def has(self, name: str) -> bool:
-        """Look for it."""
+        """Look for a file."""
         return (self._path / name).is_file()
 
     def names(self, below: str) -> set[str]:
-        """List a sub-folder; what a killed process left half written is not named."""
+        """List a sub-folder, without the partial files of killed processes."""
         folder = self._path / below
-        found = folder.iterdir() if folder.is_dir() else ()
-        return {path.name for path in found if not path.name.startswith(".")}
+        paths = folder.iterdir() if folder.is_dir() else ()
+        return {path.name for path in paths if not path.name.startswith(".")}
 
     def remove(self, name: str) -> None:
-        """Remove what is there."""
+        """Remove a file or a sub-folder."""
         path = self._path / name
         if path.is_dir():
             shutil.rmtree(path)
@@ -89,8 +89,8 @@ class LocalFolder(Folder):
             path.unlink(missing_ok=True)
 
 
-class RemoteFolder(Folder):
-    """A prefix of an object store, by fsspec; a file is put at once, or not at all.
+class RemoteRunFolder(RunFolder):
+    """A prefix of an object store, by fsspec; a file is uploaded completely or not at all.
 
     Args:
         uri: the prefix.
@@ -102,50 +102,50 @@ class RemoteFolder(Folder):
 
     def read(self, name: str) -> bytes:
         """Fetch a file."""
-        return self._ask(lambda: fetch(f"{self._uri}/{name}"))
+        return self._request(lambda: fetch(f"{self._uri}/{name}"))
 
     def write(self, name: str, content: bytes) -> None:
-        """Put a file."""
-        self._ask(lambda: self._system.pipe_file(f"{self._path}/{name}", content))
+        """Upload a file."""
+        self._request(lambda: self._system.pipe_file(f"{self._path}/{name}", content))
 
     def has(self, name: str) -> bool:
-        """Ask for it."""
-        return bool(self._ask(lambda: self._system.exists(f"{self._path}/{name}")))
+        """Ask the store for a file."""
+        return bool(self._request(lambda: self._system.exists(f"{self._path}/{name}")))
 
     def names(self, below: str) -> set[str]:
         """List a sub-folder."""
         try:
-            found = self._ask(lambda: self._system.ls(f"{self._path}/{below}", detail=False))
+            paths = self._request(lambda: self._system.ls(f"{self._path}/{below}", detail=False))
         except FileNotFoundError:
             return set()
-        return {name.rstrip("/").rpartition("/")[2] for name in found} - {below, ""}
+        return {name.rstrip("/").rpartition("/")[2] for name in paths} - {below, ""}
 
     def remove(self, name: str) -> None:
-        """Remove a file, or all below a prefix."""
+        """Remove a file, or everything below a prefix."""
         try:
-            self._ask(lambda: self._system.rm(f"{self._path}/{name}", recursive=True))
+            self._request(lambda: self._system.rm(f"{self._path}/{name}", recursive=True))
         except FileNotFoundError:
             return
 
-    def _ask(self, work: Callable[[], T]) -> T:
-        """Ask the store, and again where it does not answer; what then goes wrong is an error of the system's."""
+    def _request(self, work: Callable[[], T]) -> T:
+        """Make a request with retries; a storage error becomes an ``OSError``."""
         try:
-            return patiently(work)
+            return with_retries(work)
         except FileNotFoundError:
             raise
         except Exception as error:
-            raise OSError(f"{self._uri}: {told(error)}") from error
+            raise OSError(f"{self._uri}: {error_text(error)}") from error
 
 
-def open_folder(text: str) -> Folder:
-    """Open the folder of that path or URI.
+def open_run_folder(text: str) -> RunFolder:
+    """Open the folder of a path or URI.
 
     Raises:
-        ConfigError: a protocol that is not known.
-        MissingExtraError: one whose package is not installed.
+        ConfigError: the protocol is unknown.
+        MissingExtraError: the protocol's package is not installed.
     """
     if not is_uri(text):
-        return LocalFolder(as_path(text))
-    if text.startswith("file://"):  # a disk is a disk, and only its own calls move a file into place at once
-        return LocalFolder(Path(urlsplit(text, allow_fragments=False).path))
-    return RemoteFolder(text)
+        return LocalRunFolder(as_path(text))
+    if text.startswith("file://"):  # local calls rename atomically, fsspec's do not
+        return LocalRunFolder(Path(urlsplit(text, allow_fragments=False).path))
+    return RemoteRunFolder(text)

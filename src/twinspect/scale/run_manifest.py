@@ -1,4 +1,4 @@
-"""What a finished run says of itself: the same bytes whatever did the work, and how often it was interrupted."""
+"""The record of a finished run: the same bytes whatever engine ran it, and however often it was interrupted."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ from twinspect.scale.shard_plan import FORMAT, MANIFEST, ROWS, part_name, to_jso
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from twinspect.scale.run_folder import Folder
-    from twinspect.scale.shard import Summary
-    from twinspect.scale.shard_plan import Plan
+    from twinspect.scale.run_folder import RunFolder
+    from twinspect.scale.shard import ShardSummary
+    from twinspect.scale.shard_plan import ShardPlan
 
 
-def write_manifest(folder: Folder, plan: Plan, summaries: Iterable[Summary]) -> dict[str, Any]:
+def write_manifest(folder: RunFolder, plan: ShardPlan, summaries: Iterable[ShardSummary]) -> dict[str, Any]:
     """Write and return the record of all parts."""
     import pyarrow as pa  # noqa: PLC0415 - slow to import
 
@@ -23,7 +23,7 @@ def write_manifest(folder: Folder, plan: Plan, summaries: Iterable[Summary]) -> 
     record = {
         "format": FORMAT,
         "twinspect": __version__,
-        "pyarrow": pa.__version__,  # which decides the bytes of a Parquet file
+        "pyarrow": pa.__version__,  # decides the bytes of a Parquet file
         **plan.key,
         "images": plan.images,
         "shards": plan.shards,

@@ -1,4 +1,4 @@
-"""One shard of work: from its part of the plan to its rows, the same whatever process does it."""
+"""One shard of work: from its part of the plan to its rows, the same in whatever process."""
 
 from __future__ import annotations
 
@@ -13,27 +13,27 @@ from twinspect.scale.decoder_crashes import without_crashes
 from twinspect.scale.parquet import to_parquet
 from twinspect.scale.shard_attempts import ISOLATED, Attempt
 from twinspect.scale.shard_plan import ERRORS, ROWS, part_name, read_part
-from twinspect.scale.work_items import opened
+from twinspect.scale.work_items import open_samples
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from twinspect.inference.base_detector import BaseDetector
     from twinspect.inference.score_table import Row
-    from twinspect.scale.run_folder import Folder
+    from twinspect.scale.run_folder import RunFolder
 
 
 @dataclass(frozen=True)
-class Summary:
-    """What is known of a shard that is done.
+class ShardSummary:
+    """Counts of a finished shard.
 
     Attributes:
         shard: its number.
-        rows: how many images it has.
-        anomalous: how many of them are.
+        rows: number of images.
+        anomalous: how many of them are anomalous.
         unreadable: how many have an error.
         bytes: size of its file of rows.
-        sha256: of the same.
+        sha256: digest of its file of rows.
     """
 
     shard: int
@@ -45,51 +45,51 @@ class Summary:
 
 
 def score_shard(
-    judge: BaseDetector,
-    folder: Folder,
+    detector: BaseDetector,
+    folder: RunFolder,
     shard: int,
     *,
     category: str | None = None,
     tick: Callable[[], None] = lambda: None,
-) -> Summary:
+) -> ShardSummary:
     """Score the images of a shard and write its rows, unless they are there.
 
-    The rows come last: where they are, the shard is done.
+    The rows are written last: where they exist, the shard is finished.
 
     Args:
-        judge: scores.
-        folder: of the run.
-        shard: which one.
-        category: what all images show; ``None`` for what the plan says.
+        detector: scores the images.
+        folder: folder of the run.
+        shard: number of the shard.
+        category: the category of all images; ``None`` for the plan's.
         tick: called after each image.
 
     Raises:
         OSError: the rows cannot be written.
-        DataError: this shard has killed too many processes.
+        DataError: too many processes died while scoring this shard.
     """
     name = part_name(shard)
     if folder.has(f"{ROWS}/{name}"):
-        return summary_of(folder, shard)
+        return read_summary(folder, shard)
     with Attempt(folder, name) as attempt:
-        rows = _scored(judge, folder, shard, category, tick, isolated=attempt.number >= ISOLATED)
+        rows = _score(detector, folder, shard, category, tick, isolated=attempt.number >= ISOLATED)
         _write_errors(folder, f"{ERRORS}/{name}", [row for row in rows if row["error"]])
         content = to_parquet(rows, arrow_schema())
         folder.write(f"{ROWS}/{name}", content)
-    return _summary(shard, rows, content)
+    return _summarize(shard, rows, content)
 
 
-def summary_of(folder: Folder, shard: int) -> Summary:
-    """Read what is known of a shard that is done."""
+def read_summary(folder: RunFolder, shard: int) -> ShardSummary:
+    """Count the rows of a finished shard."""
     import pyarrow.parquet as pq  # noqa: PLC0415 - slow to import
 
     content = folder.read(f"{ROWS}/{part_name(shard)}")
     rows = pq.read_table(io.BytesIO(content), columns=["is_anomalous", "error"]).to_pylist()
-    return _summary(shard, rows, content)
+    return _summarize(shard, rows, content)
 
 
-def _scored(
-    judge: BaseDetector,
-    folder: Folder,
+def _score(
+    detector: BaseDetector,
+    folder: RunFolder,
     shard: int,
     category: str | None,
     tick: Callable[[], None],
@@ -97,25 +97,25 @@ def _scored(
     isolated: bool,
 ) -> list[Row]:
     rows = []
-    with opened(read_part(folder, shard)) as listed:
-        samples = without_crashes(listed, judge.bits) if isolated else listed
+    with open_samples(read_part(folder, shard)) as planned:
+        samples = without_crashes(planned, detector.bits) if isolated else planned
         data = DataSet(part_name(shard), None, tuple(samples))
-        for result in judge.stream(data, maps=False, category=category):
+        for result in detector.stream(data, maps=False, category=category):
             rows.append(to_row(result))
             tick()
     return rows
 
 
-def _write_errors(folder: Folder, name: str, failed: list[Row]) -> None:
-    """Write the table of what could not be read; none where all could, whatever an attempt before this one met."""
+def _write_errors(folder: RunFolder, name: str, failed: list[Row]) -> None:
+    """Write the table of unreadable images; if there are none, remove one that an earlier attempt left."""
     if failed:
-        both = [{"path": row["path"], "error": row["error"]} for row in failed]
-        folder.write(name, to_parquet(both, arrow_schema(("path", "error"))))
+        rows = [{"path": row["path"], "error": row["error"]} for row in failed]
+        folder.write(name, to_parquet(rows, arrow_schema(("path", "error"))))
     elif folder.has(name):
         folder.remove(name)
 
 
-def _summary(shard: int, rows: list[Row], content: bytes) -> Summary:
+def _summarize(shard: int, rows: list[Row], content: bytes) -> ShardSummary:
     anomalous = sum(row["is_anomalous"] is True for row in rows)
     unreadable = sum(bool(row["error"]) for row in rows)
-    return Summary(shard, len(rows), anomalous, unreadable, len(content), sha256(content))
+    return ShardSummary(shard, len(rows), anomalous, unreadable, len(content), sha256(content))

@@ -1,4 +1,4 @@
-"""How often a shard was begun by a process that died over it."""
+"""How often a process died while it scored a shard."""
 
 from __future__ import annotations
 
@@ -12,37 +12,37 @@ if TYPE_CHECKING:
 
     from typing_extensions import Self
 
-    from twinspect.scale.run_folder import Folder
+    from twinspect.scale.run_folder import RunFolder
 
 ISOLATED: Final = 3
-"""From this attempt on, each image is first decoded by a process that may die of it."""
-MOST: Final = 6
-"""Attempts before a shard is given up: it is not the decoding of an image that kills."""
+"""From this attempt on, each image is first decoded in a child process."""
+MOST_ATTEMPTS: Final = 6
+"""Attempts before a shard is given up: then the crashes do not come from decoding."""
 
 
 class Attempt:
-    """A note that a shard was begun, which only the death of the process leaves behind.
+    """A note that a shard was started; it stays behind only if the process dies.
 
     Args:
-        folder: of the run.
-        name: the shard's.
+        folder: folder of the run.
+        name: name of the shard.
 
     Attributes:
-        number: which attempt this is, from 1.
+        number: number of this attempt, from 1.
 
     Raises:
-        DataError: too many died.
+        DataError: too many processes died.
     """
 
-    def __init__(self, folder: Folder, name: str) -> None:
+    def __init__(self, folder: RunFolder, name: str) -> None:
         self._folder, self._name = folder, name
         self.number = 1
         while folder.has(self._note()):
             self.number += 1
-        if self.number > MOST:
+        if self.number > MOST_ATTEMPTS:
             raise DataError(
-                f"{name}: {MOST} processes died over this shard, though none of its images kills what decodes it; is "
-                f"there memory enough? To try again, remove {ATTEMPTS}/ from --out"
+                f"{name}: {MOST_ATTEMPTS} processes died while scoring this shard, though none of its images crashes "
+                f"the decoder; is there enough memory? To try again, remove {ATTEMPTS}/ from --out"
             )
 
     def __enter__(self) -> Self:
@@ -52,9 +52,9 @@ class Attempt:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        # What ends with an error, or with Ctrl-C, has not died; and what is done needs no notes.
-        last = 1 if kind is None else self.number
-        for number in range(last, self.number + 1):
+        # A process that ends with an error, or by Ctrl-C, has not died; a finished shard needs no notes at all.
+        first = 1 if kind is None else self.number
+        for number in range(first, self.number + 1):
             self.number = number
             self._folder.remove(self._note())
 

@@ -14,20 +14,20 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 PAUSES = (0.5, 2.0)
-"""Seconds to wait before a request that failed is made again."""
+"""Seconds to wait before each retry of a failed request."""
 _BLOCK = 2**20
-"""Bytes of a request, where a file is read piece by piece: of large images in a tar file only the beginnings."""
-_SETTLED = (FileNotFoundError, PermissionError, IsADirectoryError, NotADirectoryError)
-"""What asking again does not change."""
+"""Bytes of a request where a file is read in blocks: of a tar file of large images, only headers are read."""
+_PERMANENT = (FileNotFoundError, PermissionError, IsADirectoryError, NotADirectoryError)
+"""Errors that a retry does not change."""
 
 
-class Listed(NamedTuple):
+class FolderEntry(NamedTuple):
     """One entry of a folder.
 
     Attributes:
         address: its path or URI.
         name: its own name.
-        is_folder: whether it holds others.
+        is_folder: whether it is a folder.
     """
 
     address: str
@@ -36,30 +36,30 @@ class Listed(NamedTuple):
 
 
 def is_uri(text: str) -> bool:
-    """Tell a URI from a plain path.
+    """Whether a text is a URI and not a plain path.
 
-    >>> is_uri("s3://lake/parts"), is_uri("C:/parts")
+    >>> is_uri("s3://bucket/parts"), is_uri("C:/parts")
     (True, False)
     """
     return "://" in text
 
 
 def suffix(address: str) -> str:
-    """Give the ending of a name in lower case.
+    """Give the suffix of a name in lower case.
 
-    >>> suffix("s3://lake/A.PNG")
+    >>> suffix("s3://bucket/A.PNG")
     '.png'
     """
     return Path(address.rpartition("/")[2]).suffix.lower()
 
 
 def open_binary(address: str) -> BinaryIO:
-    """Open a file for reading from any place of it.
+    """Open a file for reading, with random access.
 
     Raises:
-        OSError: it is not there, or cannot be read.
-        ConfigError: a protocol that is not known.
-        MissingExtraError: one whose package is not installed.
+        OSError: it is missing or cannot be read.
+        ConfigError: the protocol is unknown.
+        MissingExtraError: the protocol's package is not installed.
     """
     if not is_uri(address):
         return Path(address).open("rb")
@@ -81,60 +81,60 @@ def fetch(address: str, start: int | None = None, stop: int | None = None) -> by
         return file.read(-1 if stop is None else stop - (start or 0))
 
 
-def patiently(work: Callable[[], T]) -> T:
-    """Do something over a network, and again after a pause where it fails.
+def with_retries(work: Callable[[], T]) -> T:
+    """Do something over a network, and retry after a pause if it fails.
 
     Raises:
-        Exception: what it raised the last time.
+        Exception: the error of the last attempt.
     """
     for pause in PAUSES:
         try:
             return work()
-        except _SETTLED:  # noqa: PERF203 - it is tried three times
+        except _PERMANENT:  # noqa: PERF203 - three attempts at most
             raise
-        except Exception:  # noqa: BLE001 - each storage's package has errors of its own
+        except Exception:  # noqa: BLE001 - each storage package has errors of its own
             time.sleep(pause)
     return work()
 
 
 def is_folder(address: str) -> bool:
-    """Tell whether a URI names a folder, or the prefix of one.
+    """Whether a URI names a folder, or a prefix of an object store.
 
     Raises:
-        DataError: there is nothing, or it cannot be asked.
+        DataError: nothing is there, or the storage cannot be reached.
     """
     system, path = filesystem(address)
     try:
-        return bool(patiently(lambda: system.info(path))["type"] == "directory")
+        return bool(with_retries(lambda: system.info(path))["type"] == "directory")
     except FileNotFoundError:
         raise DataError(f"{address}: no such file or folder") from None
     except Exception as error:
-        raise DataError(f"{address}: cannot be opened: {told(error)}") from error
+        raise DataError(f"{address}: cannot be opened: {error_text(error)}") from error
 
 
-def entries_of(address: str) -> list[Listed]:
-    """List what a folder by URI holds, in any order.
+def list_folder(address: str) -> list[FolderEntry]:
+    """List the entries of a folder by URI, in any order.
 
     Raises:
         DataError: it cannot be listed.
     """
     system, path = filesystem(address)
     try:
-        found: list[dict[str, Any]] = patiently(lambda: system.ls(path, detail=True))
+        entries: list[dict[str, Any]] = with_retries(lambda: system.ls(path, detail=True))
     except Exception as error:
-        raise DataError(f"{address}: cannot be listed: {told(error)}") from error
-    own = path.rstrip("/")
-    names = [(str(each["name"]).rstrip("/"), each["type"] == "directory") for each in found]
-    # Object stores list the empty object that stands for the folder itself, too.
+        raise DataError(f"{address}: cannot be listed: {error_text(error)}") from error
+    itself = path.rstrip("/")
+    names = [(str(entry["name"]).rstrip("/"), entry["type"] == "directory") for entry in entries]
+    # Object stores also list the empty object that stands for the folder itself.
     return [
-        Listed(system.unstrip_protocol(name), name.rpartition("/")[2], folder)
+        FolderEntry(system.unstrip_protocol(name), name.rpartition("/")[2], folder)
         for name, folder in names
-        if name != own
+        if name != itself
     ]
 
 
-def told(error: Exception) -> str:
-    """Say in one line what a storage complained of."""
+def error_text(error: Exception) -> str:
+    """Give the message of a storage error in one line; its type if it has none."""
     return " ".join(str(error).split()) or type(error).__name__
 
 
@@ -142,15 +142,15 @@ def filesystem(uri: str) -> tuple[Any, str]:
     """Give the fsspec file system of a URI, and the path in it.
 
     Raises:
-        ConfigError: a protocol that is not known.
-        MissingExtraError: one whose package is not installed.
+        ConfigError: the protocol is unknown.
+        MissingExtraError: the protocol's package is not installed.
     """
     core = optional("fsspec", "scale").core
     try:
         # A cached listing would grow with the number of images, and be wrong after a while.
         system, path = core.url_to_fs(uri, use_listings_cache=False)
     except ImportError as error:
-        raise MissingExtraError(f"{uri}: {told(error)}") from error
+        raise MissingExtraError(f"{uri}: {error_text(error)}") from error
     except ValueError as error:
-        raise ConfigError(f"{uri}: {told(error)}; for a plain path type it without ://") from error
+        raise ConfigError(f"{uri}: {error_text(error)}; type a plain path without ://") from error
     return system, str(path)

@@ -1,4 +1,4 @@
-"""Measuring what a worker does, in a process of its own: its start, its memory and its rate."""
+"""Measuring a worker in a process of its own: its start, memory and throughput."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ from twinspect.data.pixels import read_pixels
 from twinspect.data.samples import DataSet
 from twinspect.errors import DataError, ImageError
 from twinspect.inference.score_table import Row, to_row
-from twinspect.scale.model_transfer import export_name, load_with
-from twinspect.scale.work_items import WorkItem, opened
+from twinspect.scale.model_transfer import export_name, load_model
+from twinspect.scale.work_items import WorkItem, open_samples
 from twinspect.utils import peak_memory
 
 if TYPE_CHECKING:
@@ -28,9 +28,9 @@ if TYPE_CHECKING:
     from twinspect.inference.results import ImageScore
 
 _THREADS = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
-"""What libraries read when they are loaded."""
+"""Environment variables that libraries read when they are loaded."""
 _WARM = 8
-"""Images that are scored before the clock runs: the first ones take longer."""
+"""Images that are scored before timing starts: the first ones take longer."""
 
 
 @dataclass(frozen=True)
@@ -38,34 +38,34 @@ class ThroughputTask:
     """What to measure.
 
     Attributes:
-        model: the folder.
-        runtime: what scores.
-        device: where.
-        entries: images to score, over and over.
-        threads: that compute; 1 reads in the same thread, too, as a worker of one core would.
-        seconds: to score for.
+        model: the model folder.
+        runtime: ``torch``, or an export's name.
+        device: where to compute.
+        items: images to score, over and over.
+        threads: threads that compute; 1 also reads in the same thread, as a worker with one core would.
+        seconds: how long to score.
     """
 
     model: str
     runtime: str
     device: str
-    entries: tuple[WorkItem, ...]
+    items: tuple[WorkItem, ...]
     threads: int
     seconds: float
 
 
 @dataclass(frozen=True)
-class Probe:
-    """What was measured; in seconds and bytes.
+class Throughput:
+    """What was measured; times in seconds, sizes in bytes.
 
     Attributes:
-        start: from nothing until the model is loaded.
-        decode: to read and decode one image by one thread.
+        start: time until a new process has loaded the model.
+        decode: time to read and decode one image in one thread.
         rate: images a second, from file to decision.
-        scored: how many images that was measured on.
-        memory: most resident memory.
-        bytes: of all images' files together.
-        rows: of each image, as tables hold them.
+        scored: number of images that the rate was measured on.
+        memory: peak resident memory.
+        bytes: size of all image files together.
+        rows: row of each image in a score table.
     """
 
     start: float
@@ -77,52 +77,57 @@ class Probe:
     rows: list[Row]
 
 
-def measure(task: ThroughputTask) -> Probe:
-    """Measure in a fresh process.
+def measure_throughput(task: ThroughputTask) -> Throughput:
+    """Measure in a new process.
 
     Raises:
-        DataError: none of the samples can be read.
+        DataError: none of the images can be read.
         TwinspectError: the model cannot be loaded.
     """
-    with _environment(task.threads), ProcessPoolExecutor(1, multiprocessing.get_context("spawn")) as pool:
+    with (
+        _thread_environment(task.threads),
+        ProcessPoolExecutor(1, multiprocessing.get_context("spawn")) as pool,
+    ):
         return pool.submit(_measure, task, time.time()).result()
 
 
-def _measure(task: ThroughputTask, began: float) -> Probe:
+def _measure(task: ThroughputTask, began: float) -> Throughput:
     peak_memory.reset()
-    judge = _loaded(task)
+    detector = _load(task)
     start = time.time() - began
-    with opened(task.entries) as samples:
-        decode = _decoding(samples, task.seconds / 4)
-        rate, scored = _rate(judge, samples, task.seconds)
+    with open_samples(task.items) as samples:
+        decode = _seconds_to_decode(samples, task.seconds / 4)
+        rate, scored = _images_per_second(detector, samples, task.seconds)
         memory = peak_memory.resident_bytes() or 0
-        rows = [to_row(result) for result in judge.stream(_data(samples), maps=False)]
-        return Probe(start, decode, rate, scored, memory, sum(map(_size, samples)), rows)
+        rows = [to_row(result) for result in detector.stream(_as_data(samples), maps=False)]
+        return Throughput(start, decode, rate, scored, memory, sum(map(_file_bytes, samples)), rows)
 
 
-def _loaded(task: ThroughputTask) -> BaseDetector:
+def _load(task: ThroughputTask) -> BaseDetector:
     model = Path(task.model)
     export = export_name(model, task.runtime)
-    judge = load_with(model, device=task.device, export=export, threads=task.threads)
-    return judge.set_params(workers=0) if task.threads == 1 else judge
+    detector = load_model(model, device=task.device, export=export, threads=task.threads)
+    return detector.set_params(workers=0) if task.threads == 1 else detector
 
 
-def _decoding(samples: Sequence[Sample], seconds: float) -> float:
-    began, read = time.perf_counter(), 0
+def _seconds_to_decode(samples: Sequence[Sample], seconds: float) -> float:
+    began, count = time.perf_counter(), 0
     for sample in itertools.cycle(samples):
         with suppress(ImageError):
             read_pixels(sample)
-            read += 1
+            count += 1
         taken = time.perf_counter() - began
         if taken > seconds:
             break
-    if not read:
+    if not count:
         raise DataError(f"none of {len(samples)} images can be read; see: twinspect doctor DATA")
-    return taken / read
+    return taken / count
 
 
-def _rate(judge: BaseDetector, samples: Sequence[Sample], seconds: float) -> tuple[float, int]:
-    scores = _endless(judge, samples)
+def _images_per_second(
+    detector: BaseDetector, samples: Sequence[Sample], seconds: float
+) -> tuple[float, int]:
+    scores = _score_forever(detector, samples)
     for _ in range(_WARM):
         next(scores)
     began, scored = time.perf_counter(), 0
@@ -132,26 +137,26 @@ def _rate(judge: BaseDetector, samples: Sequence[Sample], seconds: float) -> tup
     return scored / taken, scored
 
 
-def _endless(judge: BaseDetector, samples: Sequence[Sample]) -> Iterator[ImageScore]:
+def _score_forever(detector: BaseDetector, samples: Sequence[Sample]) -> Iterator[ImageScore]:
     while True:
-        yield from judge.stream(_data(samples), maps=False)
+        yield from detector.stream(_as_data(samples), maps=False)
 
 
-def _size(sample: Sample) -> int:
-    """Count the bytes of an image's file; none where it cannot be had."""
+def _file_bytes(sample: Sample) -> int:
+    """Give the size of an image's file; 0 if it cannot be read."""
     try:
         return len(sample.content.read()) if sample.content else sample.path.stat().st_size
     except (OSError, ImageError):
         return 0
 
 
-def _data(samples: Sequence[Sample]) -> DataSet:
+def _as_data(samples: Sequence[Sample]) -> DataSet:
     return DataSet("sample", None, tuple(samples))
 
 
 @contextmanager
-def _environment(threads: int) -> Iterator[None]:
-    """Let a process that is begun inside the block compute in so many threads."""
+def _thread_environment(threads: int) -> Iterator[None]:
+    """Make processes that are started inside the block compute in so many threads."""
     before = {name: os.environ.get(name) for name in _THREADS}
     os.environ.update(dict.fromkeys(_THREADS, str(threads)))
     try:

@@ -1,4 +1,4 @@
-"""What a plan says of an image, and how it becomes a sample again wherever it is scored."""
+"""An image in a plan, and how it becomes a sample again wherever it is scored."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from twinspect.data.samples import Sample
-from twinspect.scale.image_sources import Missing, ParquetColumn, Piece, Whole
+from twinspect.scale.image_sources import MissingImage, ParquetColumn, RemoteFile, TarMember
 from twinspect.scale.parquet import to_parquet
 from twinspect.scale.storage import is_uri
 
@@ -24,13 +24,13 @@ class WorkItem:
     """One image of a plan.
 
     Attributes:
-        path: what its row is called.
-        category: what it shows; empty where nothing says so.
+        path: the path of its row in the results.
+        category: its category; empty if unknown.
         container: the tar or Parquet file it is in; empty for a file of its own.
-        offset: where it begins in a tar file, in bytes; in a Parquet file the number of its row.
-        size: its bytes in a tar file.
+        offset: in a tar file, where it begins, in bytes; in a Parquet file, the number of its row.
+        size: in a tar file, its number of bytes.
         column: the Parquet column that holds it.
-        error: why it cannot be had, where that was seen when it was listed.
+        error: why it cannot be read, if listing found that out.
     """
 
     path: str
@@ -42,43 +42,43 @@ class WorkItem:
     error: str = ""
 
 
-def encode(entries: Sequence[WorkItem]) -> bytes:
-    """Write a part of a plan: a Parquet file."""
-    return to_parquet([asdict(entry) for entry in entries], _schema())
+def encode_items(items: Sequence[WorkItem]) -> bytes:
+    """Write a part of a plan as a Parquet file."""
+    return to_parquet([asdict(item) for item in items], _schema())
 
 
-def decode(content: bytes) -> list[WorkItem]:
-    """Read a part of a plan."""
+def decode_items(content: bytes) -> list[WorkItem]:
+    """Read a part of a plan that :func:`encode_items` wrote."""
     import pyarrow.parquet as pq  # noqa: PLC0415 - slow to import
 
     return [WorkItem(**row) for row in pq.read_table(io.BytesIO(content)).to_pylist()]
 
 
 @contextmanager
-def opened(entries: Sequence[WorkItem]) -> Iterator[list[Sample]]:
-    """Give samples that fetch their content when they are read, and close what they opened in the end."""
+def open_samples(items: Sequence[WorkItem]) -> Iterator[list[Sample]]:
+    """Give samples that fetch their content when they are read; close what they opened at the end."""
     with ExitStack() as stack:
         columns: dict[tuple[str, str], ParquetColumn] = {}
-        for entry in entries:
-            key = (entry.container, entry.column)
-            if entry.column and key not in columns:
+        for item in items:
+            key = (item.container, item.column)
+            if item.column and key not in columns:
                 columns[key] = stack.enter_context(ParquetColumn(*key))
-        yield [_sample(entry, columns) for entry in entries]
+        yield [_sample(item, columns) for item in items]
 
 
-def _sample(entry: WorkItem, columns: dict[tuple[str, str], ParquetColumn]) -> Sample:
-    content = _content(entry, columns)
-    return Sample(Path(entry.path), entry.path, category=entry.category, content=content)
+def _sample(item: WorkItem, columns: dict[tuple[str, str], ParquetColumn]) -> Sample:
+    content = _content(item, columns)
+    return Sample(Path(item.path), item.path, category=item.category, content=content)
 
 
-def _content(entry: WorkItem, columns: dict[tuple[str, str], ParquetColumn]) -> Content | None:
-    if entry.error:
-        return Missing(entry.path, entry.error)
-    if entry.column:
-        return columns[entry.container, entry.column].cell(entry.path, entry.offset)
-    if entry.container:
-        return Piece(entry.path, entry.container, entry.offset, entry.size)
-    return Whole(entry.path) if is_uri(entry.path) else None
+def _content(item: WorkItem, columns: dict[tuple[str, str], ParquetColumn]) -> Content | None:
+    if item.error:
+        return MissingImage(item.path, item.error)
+    if item.column:
+        return columns[item.container, item.column].cell(item.path, item.offset)
+    if item.container:
+        return TarMember(item.path, item.container, item.offset, item.size)
+    return RemoteFile(item.path) if is_uri(item.path) else None
 
 
 def _schema() -> Any:

@@ -1,1 +1,1 @@
-"""The options of every verb, with the standard library's argparse alone: this is read before --help can answer."""
+"""The options of every verb, one file each: they import only the standard library, so that --help is fast."""

@@ -1,24 +1,17 @@
-"""What several verbs take."""
+"""Options that several verbs take."""
 
 from __future__ import annotations
 
 import argparse
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-Verbs: TypeAlias = "argparse._SubParsersAction[argparse.ArgumentParser]"  # noqa: SLF001 - argparse has no public name
-
-
-def add_verb(verbs: Verbs, common: argparse.ArgumentParser, name: str, text: str) -> argparse.ArgumentParser:
-    """Add a verb without options of its own yet."""
-    return verbs.add_parser(name, parents=[common], help=text, description=text[0].upper() + text[1:] + ".")
-
 
 def class_options(verb: argparse.ArgumentParser) -> None:
-    """Add what the verbs take that read labelled classes."""
-    # Not nargs="+": it would take DATA, where that comes next, for one more class.
+    """Add the options of verbs that read data by classes."""
+    # Not nargs="+": it would read a DATA that comes next as one more class.
     group = verb.add_mutually_exclusive_group()
     group.add_argument(
         "--normal",
@@ -39,7 +32,7 @@ def class_options(verb: argparse.ArgumentParser) -> None:
 
 
 def tile_options(verb: argparse.ArgumentParser) -> None:
-    """Add what the verbs take that can learn by tiles."""
+    """Add the options of verbs that can learn from tiles."""
     verb.add_argument(
         "--tile",
         type=int,
@@ -57,20 +50,20 @@ def tile_options(verb: argparse.ArgumentParser) -> None:
 
 
 def length_options(verb: argparse.ArgumentParser) -> None:
-    """Add the two ways to say how long to train."""
+    """Add the two ways to set the length of the training."""
     length = verb.add_mutually_exclusive_group()
     length.add_argument("--steps", type=int, metavar="N", help="optimiser steps; default: the method's")
     length.add_argument("--epochs", type=int, metavar="N", help="passes over the images, instead of --steps")
 
 
 def split_options(verb: argparse.ArgumentParser) -> None:
-    """Add what the verbs take that divide good images into those to learn from and those to calibrate by."""
+    """Add the options of verbs that split good images for training and calibration."""
     verb.add_argument("--seed", type=int, default=0, help="decides the split and everything random (0)")
     verb.add_argument(
         "--false-alarm-rate",
         type=float,
         metavar="A",
-        help="the rate to promise; default: the smallest the images allow",
+        help="the rate to promise; default: the smallest that the images allow",
     )
     verb.add_argument(
         "--calibration",
@@ -80,15 +73,15 @@ def split_options(verb: argparse.ArgumentParser) -> None:
 
 
 def threshold_options(verb: argparse.ArgumentParser) -> None:
-    """Add what the verbs take that set a threshold by scoring good images."""
+    """Add the options of verbs that set a threshold by scoring good images."""
     verb.add_argument(
-        "--false-alarm-rate", type=float, metavar="A", help="default: the smallest the images allow"
+        "--false-alarm-rate", type=float, metavar="A", help="default: the smallest that the images allow"
     )
     run_options(verb)
 
 
 def runtime_option(verb: argparse.ArgumentParser) -> None:
-    """Add what the verbs take that can run an export."""
+    """Add the option of verbs that can run an export."""
     verb.add_argument(
         "--runtime",
         metavar="RUNTIME",
@@ -98,23 +91,88 @@ def runtime_option(verb: argparse.ArgumentParser) -> None:
 
 
 def device_option(verb: argparse.ArgumentParser) -> None:
-    """Add where to compute."""
+    """Add the option that says where to compute."""
     verb.add_argument("--device", default="auto", help="auto, cpu, cuda or mps (auto)")
 
 
 def precision_option(verb: argparse.ArgumentParser) -> None:
-    """Add the numbers that training computes in."""
+    """Add the floating-point precision of training."""
     verb.add_argument("--precision", default="auto", help="of training: auto, fp32 or bf16 (auto)")
 
 
 def run_options(verb: argparse.ArgumentParser) -> None:
-    """Add where to compute and how many threads read."""
+    """Add the options that say where to compute and how many threads read."""
     device_option(verb)
     verb.add_argument("--workers", type=int, metavar="N", help="threads that read images")
 
 
+def learning_options(verb: argparse.ArgumentParser) -> None:
+    """Add the options of verbs that fit; settings of the method are added once it is known."""
+    class_options(verb)
+    verb.add_argument("--method", default="mkd", help="see: twinspect methods (mkd)")
+    verb.add_argument("--preset", help="a named set of the method's settings; see: twinspect methods NAME")
+    verb.add_argument(
+        "--teacher",
+        help="see: twinspect teachers; any timm name works; pocket: comes with twinspect; auto: resnet18 if its "
+        "weights can be had, else pocket (the method's usual one: resnet18, on a CPU)",
+    )
+    verb.add_argument(
+        "--weights", metavar="FILE", help="the teacher's weights: .safetensors or .pth, or: random"
+    )
+    verb.add_argument(
+        "--layers", type=numbers, metavar="N,N", help="the teacher's levels; default: its usual ones"
+    )
+    verb.add_argument(
+        "--size", type=int, metavar="PX", help="side that images are resized to; default: the method's"
+    )
+    tile_options(verb)
+    length_options(verb)
+    device_option(verb)
+    precision_option(verb)
+    verb.add_argument(
+        "--bits", type=int, metavar="N", help="significant bits of 16-bit files: 10, 12, 14 or 16 (16)"
+    )
+    verb.add_argument(
+        "--workers", type=int, metavar="N", help="threads that read images; default: processors, at most 8"
+    )
+    verb.add_argument(
+        "--cache-mb", type=int, default=2048, metavar="N", help="memory for images and features (2048)"
+    )
+    verb.add_argument(
+        "--keep-images",
+        type=int,
+        default=3,
+        metavar="N",
+        help="held-out good images to keep with the model, at most 1024 px a side: exports are checked by them (3)",
+    )
+    verb.add_argument(
+        "--config", metavar="FILE", help="TOML or JSON file of these options; the command line wins"
+    )
+    split_options(verb)
+
+
+def store_options(verb: argparse.ArgumentParser) -> None:
+    """Add the options of verbs that store inspections."""
+    verb.add_argument(
+        "--data",
+        default="inspections",
+        metavar="DIR",
+        help="where images and the database are kept (inspections)",
+    )
+    verb.add_argument(
+        "--db", metavar="URL", help="postgresql://user:password@host/name; default: SQLite in --data"
+    )
+    verb.add_argument(
+        "--runtime",
+        default="auto",
+        metavar="RUNTIME",
+        help="torch, onnx, openvino, or an export's name; auto: the fastest of what is there (auto)",
+    )
+    device_option(verb)
+
+
 class _Gather(argparse.Action):
-    """Collect the values of a repeated option; they replace those of a configuration file."""
+    """Collects the values of a repeated option; they replace those of a configuration file."""
 
     def __call__(
         self,
@@ -133,17 +191,17 @@ def names(text: str) -> list[str]:
     Raises:
         argparse.ArgumentTypeError: one of them is empty.
     """
-    found = [part.strip() for part in text.split(",")]
-    if not all(found):
+    classes = [part.strip() for part in text.split(",")]
+    if not all(classes):
         raise argparse.ArgumentTypeError(f"expected names of classes such as cat,dog, got {text!r}")
-    return found
+    return classes
 
 
 def numbers(text: str) -> list[int]:
     """Read integers between commas.
 
     Raises:
-        argparse.ArgumentTypeError: one of them is none.
+        argparse.ArgumentTypeError: one of them is not an integer.
     """
     try:
         return [int(part) for part in text.split(",")]

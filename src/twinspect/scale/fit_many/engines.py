@@ -1,4 +1,4 @@
-"""Where models are made: one after the other in this process, or side by side as tasks of Ray."""
+"""Where models are fitted: one after the other in this process, or side by side as Ray tasks."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from twinspect.benchmark.trial import detector_identity
 from twinspect.errors import ConfigError
-from twinspect.scale.fit_many.fit_one import Made, make
+from twinspect.scale.fit_many.fit_one import FitResult, fit_one
 from twinspect.scale.ray_cluster import cluster
 
 if TYPE_CHECKING:
@@ -18,25 +18,25 @@ if TYPE_CHECKING:
     from twinspect.utils.progress import Progress
 
     Claim = Callable[[], FitJob | None]
-    """Gives the next job; ``None`` where none is left now."""
+    """Claims the next job; ``None`` if none is left now."""
 
 RETRIES: Final = 3
-"""How often a model is taken up again whose process died."""
-AHEAD: Final = 1.25
-"""Jobs are handed out for so many times the processors there are, so that none of these waits, and a cluster that
-grows by what is asked of it does grow."""
-GOODBYE: Final = 15.0
-"""Seconds that interrupted trainings have for their checkpoints."""
+"""How often a fit is resumed after its process died."""
+OVERCOMMIT: Final = 1.25
+"""Jobs are submitted for so many times the available processors, so that none of these waits, and an autoscaling
+cluster grows."""
+CHECKPOINT_SECONDS: Final = 15.0
+"""Time that interrupted trainings have to write their checkpoints."""
 
 
 class FitEngine(Protocol):
-    """Makes models."""
+    """Fits models."""
 
     def identify(self, detector: Detector, gpus: float) -> dict[str, Any]:
-        """Say what decides a detector's numbers where it will be fitted."""
+        """Describe what decides a detector's numbers on the machine that will fit it."""
 
-    def run(self, claim: Claim) -> Iterator[tuple[FitJob, Made]]:
-        """Make what is claimed, and give what came of it as it comes."""
+    def run(self, claim: Claim) -> Iterator[tuple[FitJob, FitResult]]:
+        """Fit the jobs that are claimed, and yield each result as it comes."""
 
 
 @dataclass(frozen=True)
@@ -44,92 +44,92 @@ class LocalFitEngine:
     """One model after the other, in this process.
 
     Attributes:
-        progress: told about every step.
+        progress: counts every step.
     """
 
     progress: Progress | None = None
 
     def identify(self, detector: Detector, gpus: float) -> dict[str, Any]:  # noqa: ARG002 - an engine's signature
-        """Say it of this machine."""
+        """Describe it for this machine."""
         return detector_identity(detector)
 
-    def run(self, claim: Claim) -> Iterator[tuple[FitJob, Made]]:
-        """Make them in turn."""
+    def run(self, claim: Claim) -> Iterator[tuple[FitJob, FitResult]]:
+        """Fit one after the other."""
         while (job := claim()) is not None:
-            yield job, make(job, self.progress)
+            yield job, fit_one(job, self.progress)
 
 
 @dataclass(frozen=True)
 class RayFitEngine:
-    """A task of Ray for each model, with the processors and GPUs that it asks for.
+    """A Ray task for each model, with the processors and GPUs that it requests.
 
     Attributes:
-        address: of the cluster, ``auto``, or ``None`` for one of its own on this machine.
-        cpus: that a cluster of its own should have at least.
+        address: address of the cluster, ``auto``, or ``None`` for a private one on this machine.
+        cpus: least number of CPUs of a private cluster.
     """
 
     address: str | None = None
     cpus: int = 1
 
     def identify(self, detector: Detector, gpus: float) -> dict[str, Any]:
-        """Say it of this machine, or of one with GPUs if it is to be fitted there."""
+        """Describe it for this machine, or for one with GPUs if the fit takes some."""
         if not gpus or self.address is None:
             return detector_identity(detector)
         with cluster(self.address, cpus=self.cpus) as ray:
-            found: dict[str, Any] = ray.get(
+            record: dict[str, Any] = ray.get(
                 ray.remote(detector_identity).options(num_gpus=gpus).remote(detector)
             )
-            return found
+            return record
 
-    def run(self, claim: Claim) -> Iterator[tuple[FitJob, Made]]:
-        """Make them side by side; whoever stops asking lets the trainings save where they stand."""
+    def run(self, claim: Claim) -> Iterator[tuple[FitJob, FitResult]]:
+        """Fit side by side; closing the iterator interrupts the trainings, which then write their checkpoints."""
         first = claim()
         if first is None:
             return
         with cluster(self.address, cpus=self.cpus) as ray:
-            flight = _Flight(ray)
+            tasks = _RunningTasks(ray)
             try:
-                flight.begin(first)
-                yield from _landing(flight, claim)
+                tasks.submit(first)
+                yield from _results(tasks, claim)
             finally:
-                flight.cancel()
+                tasks.cancel()
 
 
-def _landing(flight: _Flight, claim: Claim) -> Iterator[tuple[FitJob, Made]]:
-    while flight.jobs:
-        while flight.has_room() and (job := claim()) is not None:
-            flight.begin(job)
-        yield flight.next()
+def _results(tasks: _RunningTasks, claim: Claim) -> Iterator[tuple[FitJob, FitResult]]:
+    while tasks.jobs:
+        while tasks.has_room() and (job := claim()) is not None:
+            tasks.submit(job)
+        yield tasks.next()
 
 
-class _Flight:
-    """The tasks that Ray was given and that have not come back.
+class _RunningTasks:
+    """The Ray tasks that were submitted and are not finished.
 
     Args:
-        ray: connected.
+        ray: the ``ray`` module, connected.
     """
 
     def __init__(self, ray: Any) -> None:
         self._ray = ray
-        self._task = ray.remote(make)
+        self._task = ray.remote(fit_one)
         self.jobs: dict[Any, FitJob] = {}
 
     def has_room(self) -> bool:
-        """Whether another job should be handed out."""
+        """Whether another job should be submitted."""
         return has_room(self.jobs.values(), self._ray.cluster_resources())
 
-    def begin(self, job: FitJob) -> None:
-        """Hand a job out.
+    def submit(self, job: FitJob) -> None:
+        """Submit a job.
 
         Raises:
-            ConfigError: this machine has not the GPUs that it asks for.
+            ConfigError: the cluster does not have the GPUs that the job requests.
         """
-        there = self._ray.cluster_resources().get("GPU", 0)
-        if job.gpus > there:
+        gpus = self._ray.cluster_resources().get("GPU", 0)
+        if job.gpus > gpus:
             raise ConfigError(
-                f"{job.name}: {job.gpus:g} GPUs asked for, Ray has {there:g}; change it, or name a cluster: --address"
+                f"{job.name}: {job.gpus:g} GPUs requested, Ray has {gpus:g}; change it, or name a cluster: --address"
             )
-        # A process whose name `ps` shows; and one that dies is taken up again, from its checkpoint.
+        # `ps` shows the name; a task whose process dies is retried, from its checkpoint.
         options = {
             "num_cpus": job.cpus,
             "num_gpus": job.gpus,
@@ -138,32 +138,34 @@ class _Flight:
         }
         self.jobs[self._task.options(**options).remote(job)] = job
 
-    def next(self) -> tuple[FitJob, Made]:
-        """Wait for a job that is over."""
-        (over,), _ = self._ray.wait(list(self.jobs), num_returns=1)
-        job = self.jobs.pop(over)
+    def next(self) -> tuple[FitJob, FitResult]:
+        """Wait for the next job to finish."""
+        (finished,), _ = self._ray.wait(list(self.jobs), num_returns=1)
+        job = self.jobs.pop(finished)
         try:
-            return job, self._ray.get(over)
+            return job, self._ray.get(finished)
         except self._ray.exceptions.RayError as error:
-            bug = getattr(error, "cause", None)
+            cause = getattr(error, "cause", None)
             died = f"its process died {RETRIES + 1} times: {error}"
-            return job, Made(None, f"{type(bug).__name__}: {bug}" if bug else died)
+            return job, FitResult(None, f"{type(cause).__name__}: {cause}" if cause else died)
 
     def cancel(self) -> None:
-        """Interrupt what is not over, and wait a little for it to save where it stands."""
-        left = list(self.jobs)
-        for task in left:
+        """Interrupt the unfinished tasks, and wait a little for their checkpoints."""
+        unfinished = list(self.jobs)
+        for task in unfinished:
             self._ray.cancel(task)
-        if left:
-            self._ray.wait(left, num_returns=len(left), timeout=GOODBYE)
+        if unfinished:
+            self._ray.wait(unfinished, num_returns=len(unfinished), timeout=CHECKPOINT_SECONDS)
 
 
-def has_room(jobs: Collection[FitJob], there: dict[str, float]) -> bool:
-    """Tell whether another job should be handed out: while the jobs that are out ask for less than ``AHEAD`` allows.
+def has_room(jobs: Collection[FitJob], resources: dict[str, float]) -> bool:
+    """Whether another job should be submitted: while those submitted request less than ``OVERCOMMIT`` allows.
 
     Args:
-        jobs: that are out.
-        there: processors and GPUs of the cluster, as ``CPU`` and ``GPU``.
+        jobs: jobs that were submitted.
+        resources: processors and GPUs of the cluster, as ``CPU`` and ``GPU``.
     """
     cpus, gpus = sum(job.cpus for job in jobs), sum(job.gpus for job in jobs)
-    return cpus < AHEAD * there.get("CPU", 1) and (not gpus or gpus < AHEAD * there.get("GPU", 1))
+    return cpus < OVERCOMMIT * resources.get("CPU", 1) and (
+        not gpus or gpus < OVERCOMMIT * resources.get("GPU", 1)
+    )

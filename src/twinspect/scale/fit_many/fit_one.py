@@ -1,4 +1,4 @@
-"""Making one model, in whatever process: fit it, write its folder, and measure it where there are test images."""
+"""Fitting one model, in whatever process: fit, write its folder, and evaluate it if there are test images."""
 
 from __future__ import annotations
 
@@ -24,11 +24,11 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class Made:
-    """What came of a job.
+class FitResult:
+    """The result of a job.
 
     Attributes:
-        trial: what was found; ``None`` if it failed.
+        trial: metrics and costs; ``None`` if it failed.
         error: why it failed; empty if it did not.
     """
 
@@ -36,22 +36,25 @@ class Made:
     error: str = ""
 
 
-def make(job: FitJob, progress: Progress | None = None) -> Made:
-    """Make a model, going on from its checkpoint if there is one.
+def fit_one(job: FitJob, progress: Progress | None = None) -> FitResult:
+    """Fit a model, resuming from its checkpoint if there is one.
 
-    What is wrong with one model is said and not raised, so that the others go on.
+    An error of one model is returned, not raised, so that the others go on.
 
     Args:
-        job: says everything.
-        progress: told about every step of the training.
+        job: what to fit, and how.
+        progress: counts every step of the training.
     """
     try:
         with _threads(job.cpus):
-            return Made(_trial(job, progress))
+            return FitResult(_trial(job, progress))
     except (TwinspectError, OSError) as error:
-        return Made(None, str(error))
-    except (RuntimeError, MemoryError) as error:  # torch's own, such as too little memory on a GPU
-        return Made(None, f"{type(error).__name__}: {error}")
+        return FitResult(None, str(error))
+    except (
+        RuntimeError,
+        MemoryError,
+    ) as error:  # raised by torch, for instance if a GPU has too little memory
+        return FitResult(None, f"{type(error).__name__}: {error}")
 
 
 def _trial(job: FitJob, progress: Progress | None) -> Trial:
@@ -62,24 +65,26 @@ def _trial(job: FitJob, progress: Progress | None) -> Trial:
     detector.fit(data, progress=progress, checkpoint=job.checkpoints, resume=True)
     seconds = None if resumed else time.perf_counter() - began
     detector.save(job.model)
-    return _found(detector, data, seconds)
+    return _evaluate(detector, data, seconds)
 
 
-def _found(detector: Detector, data: DataSet, seconds: float | None) -> Trial:
-    """Say what the model is worth; without test images only what it took."""
+def _evaluate(detector: Detector, data: DataSet, seconds: float | None) -> Trial:
+    """Evaluate the model; without test images, only record what the fit took."""
     trained = detector.data_["train"]
-    tested = evaluate(detector, data) if data.split("test") else None
-    # Scoring is not timed apart from reading masks, so no rate is given.
+    evaluation = evaluate(detector, data) if data.split("test") else None
+    # Scoring is not timed separately from reading masks, so no rate is given.
     sizes = count_parameters(detector.model_, detector.model_.method.teacher)
     costs = Costs(seconds, None, peak_memory.resident_bytes(), peak_memory.gpu_bytes(), *sizes)
-    if tested:
-        return replace(trial_of(tested, trained, costs), rows=[])  # only the numbers go to another process
+    if evaluation:
+        return replace(
+            trial_of(evaluation, trained, costs), rows=[]
+        )  # only the numbers go to another process
     return Trial([], {}, {}, {}, {}, {"train": trained, "good": 0, "anomalous": 0, "unreadable": 0}, costs)
 
 
 @contextmanager
 def _threads(number: int) -> Iterator[None]:
-    """Let torch compute in so many threads: the last bits of weights depend on them."""
+    """Make torch compute in so many threads: the last bits of weights depend on it."""
     before = torch.get_num_threads()
     torch.set_num_threads(number)
     try:

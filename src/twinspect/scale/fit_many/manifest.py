@@ -16,24 +16,24 @@ if TYPE_CHECKING:
 
 NAME, DATA, CPUS, GPUS = "name", "data", "cpus", "gpus"
 PATHS: Final = ("weights", "textures")
-"""Options that name a file or folder; like ``data`` they start at the manifest's own folder."""
+"""Options that name a file or folder; like ``data``, they are relative to the manifest's own folder."""
 _SUFFIXES: Final = (".csv", ".parquet", ".toml")
 _TABLES: Final = "model"
-"""What a TOML file calls its models: ``[[model]]``."""
+"""The tables of models in a TOML file: ``[[model]]``."""
 _USABLE: Final = re.compile(r"[^\W_][\w .+@=-]{0,99}(?<![ .])")
-"""Names that are the beginning of a file's name everywhere."""
+"""Names that are valid in file names on every system."""
 
 
 @dataclass(frozen=True)
 class ManifestRow:
-    """What a manifest says of one model.
+    """One model in a manifest.
 
     Attributes:
         where: file and row, for messages.
-        name: of the model; unique, and usable as a file name.
-        data: the images, with an absolute path.
-        cpus: processors that its fit takes; ``None`` where the manifest does not say.
-        gpus: GPUs that it takes, likewise; a part of one is allowed.
+        name: name of the model; unique, and valid as a file name.
+        data: absolute path of the images.
+        cpus: processors for its fit; ``None`` if not given.
+        gpus: GPUs for its fit; a fraction is allowed; ``None`` if not given.
         options: options of `fit` by name, as text.
     """
 
@@ -45,50 +45,50 @@ class ManifestRow:
     options: Mapping[str, str]
 
 
-def read_entries(path: Path) -> list[ManifestRow]:
+def read_manifest(path: Path) -> list[ManifestRow]:
     """Read a manifest of models.
 
-    Columns: ``name`` and ``data``, which must be there; any option of `fit` and any setting of its method, by name;
-    ``cpus`` and ``gpus``. What is empty is not said. A TOML file has a table ``[[model]]`` for each, with the same
-    names; what stands above the first of them goes for all that do not say otherwise.
+    Columns: ``name`` and ``data``, which are required; any option of `fit` and any setting of its method, by name;
+    ``cpus`` and ``gpus``. An empty cell counts as not given. A TOML file has a table ``[[model]]`` for each model,
+    with the same names; values above the first table are defaults for all models.
 
     Raises:
-        DataError: it cannot be read, or a row has no name or data, or a name that was there before.
-        ConfigError: ``cpus`` or ``gpus`` that are none, or another kind of file.
+        DataError: it cannot be read, or a row has no name or data, or repeats a name.
+        ConfigError: ``cpus`` or ``gpus`` is not a valid number, or the file type is unknown.
     """
     if path.suffix.lower() not in _SUFFIXES:
         raise ConfigError(f"{path}: a manifest of models ends in {', '.join(_SUFFIXES)}")
     base = path.absolute().parent
-    entries = [_entry(f"{path}, row {number}", row, base) for number, row in _rows(path)]
-    if not entries:
+    rows = [_manifest_row(f"{path}, row {number}", row, base) for number, row in _rows(path)]
+    if not rows:
         raise DataError(f"{path}: no models; expected one row a model, with columns name and data")
-    _check_unique(entries)
-    return entries
+    _check_unique(rows)
+    return rows
 
 
-def whole_number(text: str, what: str) -> int:
+def parse_cpus(text: str, what: str) -> int:
     """Read a number of processors.
 
     Raises:
-        ConfigError: it is none.
+        ConfigError: it is not a whole number of 1 or more.
     """
     if not text.isascii() or not text.isdigit() or int(text) < 1:
         raise ConfigError(f"{what} must be a whole number of 1 or more, got {text!r}")
     return int(text)
 
 
-def share(text: str, what: str) -> float:
-    """Read a number of GPUs: a part of one, or whole ones.
+def parse_gpus(text: str, what: str) -> float:
+    """Read a number of GPUs: a fraction of one, or whole ones.
 
     Raises:
-        ConfigError: it is none.
+        ConfigError: it is neither.
     """
     try:
         number = float(text)
     except ValueError:
         number = -1.0
     if not (0 <= number <= 1 or (number > 1 and number.is_integer())):
-        raise ConfigError(f"{what} must be 0, a part of 1 such as 0.25, or a whole number, got {text!r}")
+        raise ConfigError(f"{what} must be 0, a fraction of 1 such as 0.25, or a whole number, got {text!r}")
     return number
 
 
@@ -114,36 +114,36 @@ def _text(value: Any) -> str:
     return ",".join(map(as_text, value)) if isinstance(value, list) else as_text(value)
 
 
-def _entry(where: str, row: Mapping[str, str], base: Path) -> ManifestRow:
-    said = {name.replace("-", "_"): text for name, text in row.items() if text}
-    name, data = said.pop(NAME, ""), said.pop(DATA, "")
+def _manifest_row(where: str, row: Mapping[str, str], base: Path) -> ManifestRow:
+    options = {name.replace("-", "_"): text for name, text in row.items() if text}
+    name, data = options.pop(NAME, ""), options.pop(DATA, "")
     if not _USABLE.fullmatch(name):
         allowed = "up to 100 letters, digits, spaces and any of ._+@=-, beginning with a letter or digit"
-        raise DataError(f"{where}: the name {name!r} cannot be a file's; allowed are {allowed}")
+        raise DataError(f"{where}: the name {name!r} is not valid as a file name; allowed are {allowed}")
     where = f"{where} ({name})"
     if not data:
         raise DataError(f"{where}: no data; expected the folder, manifest or .npz to learn from")
-    cpus, gpus = said.pop(CPUS, None), said.pop(GPUS, None)
-    said |= {key: _found(base, said[key]) for key in PATHS if key in said}
+    cpus, gpus = options.pop(CPUS, None), options.pop(GPUS, None)
+    options |= {key: _resolve_path(base, options[key]) for key in PATHS if key in options}
     return ManifestRow(
         where,
         name,
         base / Path(data.replace("\\", "/")).expanduser(),
-        None if cpus is None else whole_number(cpus, f"{where}: cpus"),
-        None if gpus is None else share(gpus, f"{where}: gpus"),
-        said,
+        None if cpus is None else parse_cpus(cpus, f"{where}: cpus"),
+        None if gpus is None else parse_gpus(gpus, f"{where}: gpus"),
+        options,
     )
 
 
-def _found(base: Path, text: str) -> str:
-    """Give the absolute path that a text names; a word that is no file, ``random`` for instance, stays a word."""
+def _resolve_path(base: Path, text: str) -> str:
+    """Make a path absolute; a text that is not an existing path, ``random`` for instance, stays as it is."""
     path = base / Path(text).expanduser()
     return str(path) if path.exists() else text
 
 
-def _check_unique(entries: list[ManifestRow]) -> None:
+def _check_unique(rows: list[ManifestRow]) -> None:
     first: dict[str, ManifestRow] = {}
-    for entry in entries:
-        earlier = first.setdefault(entry.name.casefold(), entry)  # to some file systems case is nothing
-        if earlier is not entry:
-            raise DataError(f"{entry.where}: {earlier.where} has that name already; each model needs its own")
+    for row in rows:
+        earlier = first.setdefault(row.name.casefold(), row)  # some file systems ignore case
+        if earlier is not row:
+            raise DataError(f"{row.where}: {earlier.where} has that name already; each model needs its own")

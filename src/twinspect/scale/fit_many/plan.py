@@ -1,4 +1,4 @@
-"""The plan of many models: what each is fitted on and how, checked before anything is trained."""
+"""The plan of many fits: what each model is fitted on and how, checked before anything is trained."""
 
 from __future__ import annotations
 
@@ -19,21 +19,21 @@ if TYPE_CHECKING:
     from twinspect.detector import Detector
 
 PROTOCOL: Final = "fit-many"
-"""What the store of runs calls the protocol of these; a task is a model's name."""
+"""The protocol of these runs in the store; the task is the model's name."""
 SUFFIX: Final = ".twin"
 
 
 @dataclass(frozen=True)
-class Order:
-    """A model that is wanted.
+class FitRequest:
+    """A model to fit, as it was requested.
 
     Attributes:
         where: file and row, for messages.
-        name: of the model.
-        detector: how it is fitted; unfitted.
+        name: name of the model.
+        detector: the unfitted detector.
         read: lists its images.
-        cpus: processors that the fit takes, which is also the number of its threads.
-        gpus: GPUs that it takes.
+        cpus: processors for the fit; also the number of its threads.
+        gpus: GPUs for the fit.
     """
 
     where: str
@@ -46,14 +46,14 @@ class Order:
 
 @dataclass(frozen=True)
 class FitJob:
-    """A model to be made, with all that a process on another machine needs.
+    """A model to fit, with all that a process on another machine needs.
 
     Attributes:
-        run: what it is, for the store of runs.
+        run: its run in the store.
         model: the folder to write; absolute.
-        checkpoints: where its training keeps its checkpoints; absolute.
+        checkpoints: the folder of its training checkpoints; absolute.
         cpus: processors, and threads.
-        gpus: GPUs, or a part of one.
+        gpus: GPUs, or a fraction of one.
     """
 
     run: Run
@@ -64,62 +64,64 @@ class FitJob:
 
     @property
     def name(self) -> str:
-        """The model's."""
+        """Name of the model."""
         return str(self.run.identity["task"])
 
 
-class Identify(Protocol):
-    """Says what decides a detector's numbers, where it will be fitted; see :func:`.trial.detector_identity`."""
+class IdentityFunction(Protocol):
+    """Describes what decides a detector's numbers on the machine that will fit it."""
 
     def __call__(self, detector: Detector, gpus: float) -> dict[str, Any]:
-        """Say it."""
+        """Describe it."""
 
 
-def make_plan(orders: Sequence[Order], out: Path, identify: Identify) -> list[FitJob]:
-    """Look at all settings, teachers and images, so that a mistake is found before hours of work.
+def plan_fits(requests: Sequence[FitRequest], out: Path, identify: IdentityFunction) -> list[FitJob]:
+    """Check all settings, teachers and images, so that a mistake is found before hours of work.
 
     Args:
-        orders: the models that are wanted.
-        out: where they go.
-        identify: asked once for each set of settings.
+        requests: the models to fit.
+        out: the folder to write them to.
+        identify: called once for each set of settings.
 
     Raises:
-        TwinspectError: wrong settings, a teacher that cannot be had, data that are not there or too few; the message
-            begins with the row.
+        TwinspectError: wrong settings, an unavailable teacher, missing or too few images; the message begins with the
+            row.
     """
     known: dict[str, dict[str, Any]] = {}
     jobs = []
-    for order in orders:
-        with _naming(order.where):
-            settings = json.dumps([order.detector.get_params(), order.gpus], sort_keys=True, default=str)
+    for request in requests:
+        with _naming_row(request.where):
+            settings = json.dumps([request.detector.get_params(), request.gpus], sort_keys=True, default=str)
             if settings not in known:
-                known[settings] = identify(order.detector, order.gpus)
-            jobs.append(_job(order, out.absolute(), known[settings]))
+                known[settings] = identify(request.detector, request.gpus)
+            jobs.append(_job(request, out.absolute(), known[settings]))
     return jobs
 
 
-def _job(order: Order, out: Path, identity: dict[str, Any]) -> FitJob:
-    detector, data = order.detector, order.read()
-    train, held = detector.split(data)
+def _job(request: FitRequest, out: Path, identity: dict[str, Any]) -> FitJob:
+    detector, data = request.detector, request.read()
+    train, held_out = detector.split(data)
     what = {
         "format": FORMAT,
         "protocol": PROTOCOL,
-        "task": order.name,
+        "task": request.name,
         "most_train": None,
         "most_test": None,
-        "data": data_key([*train, *held, *data.split("test")]),
+        "data": data_key([*train, *held_out, *data.split("test")]),
         **identity,
         **{
             name: getattr(detector, name)
             for name in ("false_alarm_rate", "calibration", "bits", "keep_images")
         },
     }
-    run = Run(what, detector, order.read)
-    return FitJob(run, out / f"{order.name}{SUFFIX}", checkpoint_folder(out, run.key), order.cpus, order.gpus)
+    run = Run(what, detector, request.read)
+    return FitJob(
+        run, out / f"{request.name}{SUFFIX}", checkpoint_folder(out, run.key), request.cpus, request.gpus
+    )
 
 
 @contextmanager
-def _naming(where: str) -> Iterator[None]:
+def _naming_row(where: str) -> Iterator[None]:
     try:
         yield
     except TwinspectError as error:

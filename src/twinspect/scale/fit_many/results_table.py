@@ -1,4 +1,4 @@
-"""``models.csv``: one row a model, with what became of it."""
+"""``models.csv``: one row for each model, with its state."""
 
 from __future__ import annotations
 
@@ -28,8 +28,8 @@ COLUMNS: Final = (
 def write_models(store: RunStore, jobs: Sequence[FitJob]) -> Path:
     """Write the table of all models of a plan, in its order, beside the store.
 
-    ``images`` are those learnt from; ``image_auroc`` is the mean over the categories of the test images, if there are
-    any; ``seconds`` is the fit's wall clock, empty where it went on from a checkpoint.
+    ``images`` counts the training images; ``image_auroc`` is the mean over the categories of the test images, if any;
+    ``seconds`` is the wall clock of the fit, empty if it was resumed from a checkpoint.
 
     Raises:
         OSError: the disk is full.
@@ -47,12 +47,12 @@ def write_models(store: RunStore, jobs: Sequence[FitJob]) -> Path:
 
 
 def _row(job: FitJob, row: sqlite3.Row) -> dict[str, Any]:
-    own = {"name": job.name, "state": row["state"], "method": row["method"], "error": row["error"]}
+    values = {"name": job.name, "state": row["state"], "method": row["method"], "error": row["error"]}
     if row["state"] != "done":
-        return own
+        return values
     calibration = Calibration.from_record(read_record(job.model)["calibration"])
     return {
-        **own,
+        **values,
         "model": job.model.name,
         "images": row["train"],
         "threshold": calibration.threshold,

@@ -1,4 +1,4 @@
-"""Working through many models: claim them, have them made, write down what came of each."""
+"""Working through many models: claim them, have them fitted, store each result."""
 
 from __future__ import annotations
 
@@ -15,47 +15,47 @@ if TYPE_CHECKING:
 
     from twinspect.benchmark.store import RunStore
     from twinspect.scale.fit_many.engines import FitEngine
-    from twinspect.scale.fit_many.fit_one import Made
+    from twinspect.scale.fit_many.fit_one import FitResult
     from twinspect.scale.fit_many.plan import FitJob
 
 
 def prepare(store: RunStore, jobs: Sequence[FitJob], *, retry: bool) -> None:
-    """Note the jobs in the store; what was done stays done as long as its model is there.
+    """Register the jobs in the store; a finished run stays finished as long as its model exists.
 
     Args:
-        store: of the runs.
+        store: store of the runs.
         jobs: the plan.
-        retry: whether to make again what failed.
+        retry: whether to fit again what failed.
 
     Raises:
-        ConfigError: a living process makes one of these models with other settings.
+        ConfigError: another running process fits one of these models with other settings.
     """
     keys = [job.run.key for job in jobs]
     store.supersede([job.run for job in jobs])
     store.plan([job.run for job in jobs])
-    store.redo(job.run.key for job in jobs if not _is_whole(job))
+    store.redo(job.run.key for job in jobs if not _model_exists(job))
     if retry:
         store.retry(keys)
 
 
-def work(
+def fit_all(
     store: RunStore,
     jobs: Sequence[FitJob],
     engine: FitEngine,
-    told: Callable[[FitJob, Made, PlanStatus], None],
+    on_result: Callable[[FitJob, FitResult, PlanStatus], None],
 ) -> None:
-    """Make every model of a plan that nobody has made and nobody is making.
+    """Fit every model of a plan that is neither finished nor being fitted by another process.
 
-    Only this process writes to the store; those that make models say what they found.
+    Only this process writes to the store; those that fit return their results.
 
     Args:
-        store: knows the runs already.
+        store: store in which the runs are registered.
         jobs: the plan.
-        engine: makes the models.
-        told: called with each that is over.
+        engine: fits the models.
+        on_result: called with each finished job.
 
     Raises:
-        KeyboardInterrupt: Ctrl-C; the claims are given back, and trainings go on from their checkpoints another time.
+        KeyboardInterrupt: Ctrl-C; the claims are released, and trainings resume from their checkpoints next time.
     """
     by_key = {job.run.key: job for job in jobs}
     keys, held = list(by_key), set()
@@ -69,26 +69,26 @@ def work(
 
     with store.heartbeat():
         try:
-            with closing(cast("Generator[tuple[FitJob, Made]]", engine.run(claim))) as over:
-                for job, made in over:
-                    _write_down(store, job, made)
+            with closing(cast("Generator[tuple[FitJob, FitResult]]", engine.run(claim))) as results:
+                for job, result in results:
+                    _store_result(store, job, result)
                     held.discard(job.run.key)
-                    told(job, made, plan_status(store.rows(keys)))
+                    on_result(job, result, plan_status(store.rows(keys)))
         finally:
             for key in held:
                 store.release(key)
 
 
-def _write_down(store: RunStore, job: FitJob, made: Made) -> None:
-    if made.trial:
-        store.finish(job.run.key, made.trial)
+def _store_result(store: RunStore, job: FitJob, result: FitResult) -> None:
+    if result.trial:
+        store.finish(job.run.key, result.trial)
     else:
-        store.fail(job.run.key, " ".join(made.error.split()))
+        store.fail(job.run.key, " ".join(result.error.split()))
     shutil.rmtree(job.checkpoints, ignore_errors=True)
 
 
-def _is_whole(job: FitJob) -> bool:
-    """Whether the model is there, with a record that nobody altered."""
+def _model_exists(job: FitJob) -> bool:
+    """Whether the model exists, with an unaltered record."""
     try:
         read_record(job.model)
     except BundleError:

@@ -1,4 +1,4 @@
-"""What tests of scoring in shards share: images in every kind of container, and a run by name."""
+"""What tests of sharded scoring share: images in every kind of container, and a run in one call."""
 
 from __future__ import annotations
 
@@ -15,21 +15,21 @@ from PIL import Image
 import twinspect
 from drawn_parts import blemish, stripes
 from twinspect.scale.job import ScoringJob
-from twinspect.scale.score_shards import score_lake
+from twinspect.scale.score_shards import score_in_shards
 from twinspect.utils.progress import NoProgress
 
-POISON = b"\x89PNG\r\n\x1a\nPOISON"
-"""A file over which the decoder of `poisoned` processes dies."""
-KILLING = """
+CRASHING = b"\x89PNG\r\n\x1a\nCRASHING"
+"""An image that crashes processes that start with :func:`crashing_decoder` on their path."""
+SITE = """
 import os, signal
 import twinspect.images.reading as images
 read = images.stored_values
-def deadly(path, *, content=None, **options):
+def crash_or_read(path, *, content=None, **options):
     data = open(path, "rb").read(20) if content is None else content
-    if b"POISON" in data:
+    if b"CRASHING" in data:
         os.kill(os.getpid(), signal.SIGKILL)
     return read(path, content=content, **options)
-images.stored_values = deadly
+images.stored_values = crash_or_read
 """
 
 
@@ -66,11 +66,11 @@ def write_parquet(path: Path, columns: dict[str, Any], rows_a_group: int = 1000)
 
 
 def score(model: Path, out: object, *inputs: object, shard_images: int = 16, **more: Any) -> dict[str, Any]:
-    """Score in shards in silence, and by the local engine if no other is named."""
-    how = {name: more.pop(name) for name in ("category", "threads", "device", "export") if name in more}
-    job = ScoringJob(model=model, out=str(out), **{"device": "cpu", "workers": 2, **how})
-    told = {"progress": more.pop("progress", NoProgress()), "note": more.pop("note", lambda text: None)}
-    return score_lake(job, [str(each) for each in inputs], shard_images=shard_images, **told, **more)
+    """Score in shards in silence, by the local engine if no other is named."""
+    given = {name: more.pop(name) for name in ("category", "threads", "device", "export") if name in more}
+    job = ScoringJob(model=model, out=str(out), **{"device": "cpu", "workers": 2, **given})
+    listeners = {"progress": more.pop("progress", NoProgress()), "note": more.pop("note", lambda text: None)}
+    return score_in_shards(job, list(map(str, inputs)), shard_images=shard_images, **listeners, **more)
 
 
 def rows_of(out: Path) -> list[dict[str, Any]]:
@@ -87,9 +87,9 @@ def files_of(out: Path) -> dict[str, bytes]:
     }
 
 
-def deadly(folder: Path) -> str:
-    """Make the PYTHONPATH of processes that die over a poisonous image."""
+def crashing_decoder(folder: Path) -> str:
+    """Make a PYTHONPATH under which decoding :data:`CRASHING` kills the process."""
     site = folder / "site"
     site.mkdir(exist_ok=True)
-    (site / "sitecustomize.py").write_text(KILLING)
+    (site / "sitecustomize.py").write_text(SITE)
     return os.pathsep.join([str(site), str(Path(twinspect.__file__).parents[1])])

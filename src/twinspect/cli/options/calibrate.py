@@ -1,0 +1,23 @@
+"""Options of `calibrate`."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from twinspect.cli.options.shared import class_options, threshold_options
+
+if TYPE_CHECKING:
+    import argparse
+
+
+def add_options(verb: argparse.ArgumentParser) -> None:
+    """Add them to the parser of the verb."""
+    verb.add_argument("model", metavar="M.twin", help="its calibration is replaced")
+    verb.add_argument(
+        "good",
+        nargs="?",
+        metavar="GOOD",
+        help="good images; without them the last calibration's scores are reused",
+    )
+    class_options(verb)
+    threshold_options(verb)

@@ -1,0 +1,27 @@
+"""Options of `evaluate`."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from twinspect.cli.options.shared import class_options, run_options, runtime_option
+
+if TYPE_CHECKING:
+    import argparse
+
+
+def add_options(verb: argparse.ArgumentParser) -> None:
+    """Add them to the parser of the verb."""
+    verb.add_argument("model", metavar="M.twin")
+    verb.add_argument("data", metavar="DATA", help="MVTec layout or manifest with test images")
+    class_options(verb)
+    verb.add_argument(
+        "--out", required=True, metavar="DIR", help="where metrics.json, scores.csv and report.html go"
+    )
+    verb.add_argument(
+        "--features",
+        action="store_true",
+        help="also lay out features of patches on a plane (t-SNE; needs masks and twinspect[plots])",
+    )
+    runtime_option(verb)
+    run_options(verb)

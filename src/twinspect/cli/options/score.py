@@ -1,0 +1,64 @@
+"""Options of `score`."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from twinspect.cli.options.shared import run_options, runtime_option
+
+if TYPE_CHECKING:
+    import argparse
+
+
+def add_options(verb: argparse.ArgumentParser) -> None:
+    """Add them to the parser of the verb."""
+    verb.add_argument("model", metavar="M.twin")
+    verb.add_argument(
+        "images",
+        nargs="+",
+        metavar="IMAGES",
+        help="files, folders or manifests; with --engine also URIs, and .tar and .parquet files of images",
+    )
+    verb.add_argument(
+        "--out",
+        metavar="TABLE",
+        help=".csv, .jsonl or .parquet; with --engine a folder or URI; resumes where it was interrupted",
+    )
+    verb.add_argument("--maps", metavar="DIR", help="write an anomaly map for every image")
+    verb.add_argument(
+        "--map-format", choices=("png", "npy"), default="png", help="heat map, or raw float32 (png)"
+    )
+    verb.add_argument(
+        "--category",
+        metavar="NAME",
+        help="the category of all images, where one model serves several products",
+    )
+    runtime_option(verb)
+    verb.add_argument("--overwrite", action="store_true", help="discard an existing table")
+    verb.add_argument("--fail-on-anomaly", action="store_true", help="exit with 1 if an image is anomalous")
+    run_options(verb)
+    _engine_options(verb)
+
+
+def _engine_options(verb: argparse.ArgumentParser) -> None:
+    group = verb.add_argument_group("many images, in shards; needs twinspect[scale] for ray and for URIs")
+    add = group.add_argument
+    add(
+        "--engine",
+        choices=("local", "ray"),
+        help="local: one shard after the other, here; ray: by many processes; both write the same bytes",
+    )
+    add("--address", help="of a Ray cluster, or: auto; default: a private one on this machine")
+    add(
+        "--actors",
+        metavar="N",
+        help="processes that score, or MIN,MAX; default: as many as there is room for",
+    )
+    add("--cpus-per-actor", type=int, metavar="N", help="threads of each model, whatever the engine (1)")
+    add("--gpus-per-actor", type=float, metavar="X", help="GPUs of each model; a fraction is allowed (0)")
+    add("--shard-images", type=int, metavar="N", help="images per shard, a multiple of 8 (512)")
+    add(
+        "--image-column",
+        metavar="NAME",
+        help="the column to read of Parquet files in which several could hold images",
+    )
