@@ -6,21 +6,21 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable
 
 
-def lazy_names(package: str, modules: Mapping[str, Sequence[str]]) -> Callable[[str], Any]:
-    """Make the ``__getattr__`` of a package.
+def public_names(package: str, *modules: str) -> Callable[[str], Any]:
+    """Make the ``__getattr__`` of a package that hands on the public names of its modules.
 
     Args:
         package: its ``__name__``.
-        modules: the names that each module defines.
+        modules: asked in turn.
     """
-    homes = {name: module for module, names in modules.items() for name in names}
 
     def __getattr__(name: str) -> Any:  # noqa: N807 - it becomes the package's own
-        if name in homes:
-            return getattr(importlib.import_module(homes[name]), name)
+        for module in modules if not name.startswith("_") else ():
+            if hasattr(found := importlib.import_module(module), name):
+                return getattr(found, name)
         raise AttributeError(f"module {package!r} has no attribute {name!r}")
 
     return __getattr__

@@ -4,77 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from twinspect._lazy import lazy_names
+from twinspect._lazy import public_names
 
 if TYPE_CHECKING:
-    from twinspect.calibration.conformal import (
-        MAX_DEFAULT_RATE,
-        Calibration,
-        check_kind,
-        check_promise,
-        check_rate,
-        choose_rate,
-        choose_rate_for_categories,
-        exact_fraction,
-        images_needed,
-        smallest_rate,
-    )
-    from twinspect.calibration.hold_out import (
-        DEFAULT_RATE,
-        DEFAULT_SHARE,
-        FOLDS,
-        MAX_DEFAULT_COUNT,
-        MAX_SHARE,
-        check_folds,
-        count_to_hold_out,
-        counts_to_hold_out,
-    )
+    from twinspect.calibration.conformal import *  # noqa: F403
+    from twinspect.calibration.hold_out import *  # noqa: F403
 
-__all__ = [
-    "DEFAULT_RATE",
-    "DEFAULT_SHARE",
-    "FOLDS",
-    "MAX_DEFAULT_COUNT",
-    "MAX_DEFAULT_RATE",
-    "MAX_SHARE",
-    "Calibration",
-    "check_folds",
-    "check_kind",
-    "check_promise",
-    "check_rate",
-    "choose_rate",
-    "choose_rate_for_categories",
-    "count_to_hold_out",
-    "counts_to_hold_out",
-    "exact_fraction",
-    "images_needed",
-    "smallest_rate",
-]
-
-__getattr__ = lazy_names(
-    __name__,
-    {
-        "twinspect.calibration.conformal": (
-            "MAX_DEFAULT_RATE",
-            "Calibration",
-            "check_kind",
-            "check_promise",
-            "check_rate",
-            "choose_rate",
-            "choose_rate_for_categories",
-            "exact_fraction",
-            "images_needed",
-            "smallest_rate",
-        ),
-        "twinspect.calibration.hold_out": (
-            "FOLDS",
-            "MAX_SHARE",
-            "MAX_DEFAULT_COUNT",
-            "DEFAULT_RATE",
-            "DEFAULT_SHARE",
-            "check_folds",
-            "count_to_hold_out",
-            "counts_to_hold_out",
-        ),
-    },
-)
+__getattr__ = public_names(__name__, "twinspect.calibration.conformal", "twinspect.calibration.hold_out")

@@ -4,21 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from twinspect._lazy import lazy_names
+from twinspect._lazy import public_names
 
 if TYPE_CHECKING:
-    from twinspect.evaluation.evaluation import METRICS, Evaluation, Intervals, evaluate
+    from twinspect.evaluation.evaluation import *  # noqa: F403
 
-__all__ = ["METRICS", "Evaluation", "Intervals", "evaluate"]
-
-__getattr__ = lazy_names(
-    __name__,
-    {
-        "twinspect.evaluation.evaluation": (
-            "METRICS",
-            "Evaluation",
-            "Intervals",
-            "evaluate",
-        ),
-    },
-)
+__getattr__ = public_names(__name__, "twinspect.evaluation.evaluation")

@@ -4,32 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from twinspect._lazy import lazy_names
+from twinspect._lazy import public_names
 
 if TYPE_CHECKING:
-    from twinspect.images.decoding import MAX_PIXELS
-    from twinspect.images.formats import IMAGE_SUFFIXES
-    from twinspect.images.reading import (
-        MIN_SIDE,
-        check_sides,
-        image_size,
-        read_mask,
-        read_rgb,
-    )
+    from twinspect.images.decoding import *  # noqa: F403
+    from twinspect.images.formats import *  # noqa: F403
+    from twinspect.images.reading import *  # noqa: F403
 
-__all__ = ["IMAGE_SUFFIXES", "MAX_PIXELS", "MIN_SIDE", "check_sides", "image_size", "read_mask", "read_rgb"]
-
-__getattr__ = lazy_names(
-    __name__,
-    {
-        "twinspect.images.decoding": ("MAX_PIXELS",),
-        "twinspect.images.formats": ("IMAGE_SUFFIXES",),
-        "twinspect.images.reading": (
-            "MIN_SIDE",
-            "check_sides",
-            "image_size",
-            "read_mask",
-            "read_rgb",
-        ),
-    },
+__getattr__ = public_names(
+    __name__, "twinspect.images.decoding", "twinspect.images.reading", "twinspect.images.formats"
 )

@@ -4,22 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from twinspect._lazy import lazy_names
+from twinspect._lazy import public_names
 
 if TYPE_CHECKING:
-    from twinspect.model.preprocessing import IMAGE_DIMENSIONS, Preprocessing, check_rgb
-    from twinspect.model.whole_image import Model
+    from twinspect.model.preprocessing import *  # noqa: F403
+    from twinspect.model.whole_image import *  # noqa: F403
 
-__all__ = ["IMAGE_DIMENSIONS", "Model", "Preprocessing", "check_rgb"]
-
-__getattr__ = lazy_names(
-    __name__,
-    {
-        "twinspect.model.preprocessing": (
-            "IMAGE_DIMENSIONS",
-            "Preprocessing",
-            "check_rgb",
-        ),
-        "twinspect.model.whole_image": ("Model",),
-    },
-)
+__getattr__ = public_names(__name__, "twinspect.model.preprocessing", "twinspect.model.whole_image")
