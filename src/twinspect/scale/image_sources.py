@@ -46,7 +46,7 @@ class MissingImage:
 
 
 @dataclass(frozen=True)
-class RemoteFile:
+class UriFile:
     """A file by URI.
 
     Attributes:

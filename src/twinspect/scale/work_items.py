@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from twinspect.data.samples import Sample
-from twinspect.scale.image_sources import MissingImage, ParquetColumn, RemoteFile, TarMember
+from twinspect.scale.image_sources import MissingImage, ParquetColumn, TarMember, UriFile
 from twinspect.scale.parquet import to_parquet
 from twinspect.scale.storage import is_uri
 
@@ -78,7 +78,7 @@ def _content(item: WorkItem, columns: dict[tuple[str, str], ParquetColumn]) -> C
         return columns[item.container, item.column].cell(item.path, item.offset)
     if item.container:
         return TarMember(item.path, item.container, item.offset, item.size)
-    return RemoteFile(item.path) if is_uri(item.path) else None
+    return UriFile(item.path) if is_uri(item.path) else None
 
 
 def _schema() -> Any:
