@@ -22,7 +22,7 @@ DRAWN: Final = ("image_auroc", "pixel_auroc", "aupro_30")
 """The metrics that have a chart."""
 
 
-def in_html(grids: Sequence[Grid], rows: Sequence[SummaryRow]) -> str:
+def to_html(grids: Sequence[Grid], rows: Sequence[SummaryRow]) -> str:
     """Build the page.
 
     Args:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from twinspect.benchmark.csv_table import csv_rows, to_csv
-from twinspect.benchmark.html import in_html
+from twinspect.benchmark.html import to_html
 from twinspect.benchmark.latex import to_latex
 from twinspect.benchmark.markdown import to_markdown
 from twinspect.benchmark.published import all_published
@@ -47,7 +47,7 @@ def write_tables(store: RunStore, *, beside: str | None = None) -> tuple[str, di
         "md": to_markdown(grids),
         "csv": to_csv(numbers),
         "tex": to_latex(grids),
-        "html": in_html(grids, summary),
+        "html": to_html(grids, summary),
     }
     for suffix, text in texts.items():
         write_atomically(store.folder / f"table.{suffix}", text.encode(errors="backslashreplace"))
