@@ -15,7 +15,7 @@ from torch.utils.flop_counter import FlopCounterMode
 from both.pictures import SIDE, pictures
 from running.turns import timed
 from twinspect.bundle.exports import write_export
-from twinspect.export.quantization import Making
+from twinspect.export.graph_builder import GraphBuilder
 from twinspect.export.torch_to_onnx import to_onnx
 from twinspect.inference.runtimes import open_engine
 from twinspect.methods import method_class
@@ -68,14 +68,14 @@ def ours(method: str, teacher: str, *, threads: int, bf16: bool, fixed: bool) ->
     size = (SIDE, SIDE) if fixed else None
     graph, notes = to_onnx(model.exportable()[0], size), []
     for runtime, name in RUNTIMES.items():
-        making = Making(graph, {"runtime": runtime, "precision": "fp32", "fixed_size": size}, {})
-        floats, layers = making.floats(), making.layers()
-        calls[f"{name} fp32"] = timed(opened(making.record, floats, threads).run)
+        builder = GraphBuilder(graph, {"runtime": runtime, "precision": "fp32", "fixed_size": size}, {})
+        floats, layers = builder.floats(), builder.layers()
+        calls[f"{name} fp32"] = timed(opened(builder.record, floats, threads).run)
         if bf16 and runtime == "openvino":
             # What makes our engine compute in bf16 is the record of a 16-bit export.
-            calls[OPENVINO_BF16] = timed(opened({**making.record, "precision": "fp16"}, floats, threads).run)
-        integers = making.integers(layers, list(pictures(RANGES)))
-        calls[f"{name} int8"] = timed(opened(making.record, integers, threads).run)
+            calls[OPENVINO_BF16] = timed(opened({**builder.record, "precision": "fp16"}, floats, threads).run)
+        integers = builder.integers(layers, list(pictures(RANGES)))
+        calls[f"{name} int8"] = timed(opened(builder.record, integers, threads).run)
         notes.append(
             f"{method}, {teacher}: {name} int8 has all {len(layers)} layers that it can have in integers"
         )

@@ -197,7 +197,7 @@ def ticks(low: float, high: float) -> list[float]:
 
 def _square(right: float, marks: Any, xlabel: str, ylabel: str) -> Axes:
     """Begin a chart of rates, which go to 1 from bottom to top."""
-    axes = new_axes((460, 380), left=54, top=12, right=14, bottom=56)
+    axes = new_axes((460, 380), left=62, top=12, right=14, bottom=56)
     axes.set(xlim=(0, right), ylim=(0, 1), xticks=marks, yticks=QUARTERS, xlabel=xlabel, ylabel=ylabel)
     axes.xaxis.set_major_formatter("{x:g}")
     axes.yaxis.set_major_formatter("{x:g}")

@@ -43,7 +43,7 @@ class Rate:
     def describe(self) -> str:
         """Write count, rate and interval.
 
-        >>> print(Rate(1, 14).words().replace(chr(160), " "))
+        >>> print(Rate(1, 14).describe().replace(chr(160), " "))
         1 of 14 (7.14 %; 95 % interval 0.181 % to 33.9 %)
         """
         low, high = map(percent, self.interval)

@@ -156,7 +156,7 @@ def estimate(measured: Measurements, workload: Workload) -> Estimate:
 def object_store_listing_seconds() -> float:
     """Give the seconds that an object store is assumed to take to list one image.
 
-    >>> listing_of_a_store() * 1_000_000
+    >>> object_store_listing_seconds() * 1_000_000
     150.0
     """
     return SECONDS_A_REQUEST / KEYS_A_REQUEST
