@@ -106,7 +106,7 @@ def test_the_roc_line_has_the_points_of_the_curve_and_the_dot_its_place() -> Non
     chart = charts.roc([("images", roc_curve(labels, scores))], (0.5, 1.0))
     points = path(chart, "stroke: var(--blue)")
     expected = roc_curve(labels, scores)
-    assert points[:, 0] == pytest.approx(54 + 392 * expected.x, abs=0.06)
+    assert points[:, 0] == pytest.approx(62 + 384 * expected.x, abs=0.06)
     assert points[:, 1] == pytest.approx(324 - 312 * expected.y, abs=0.06)
     assert 'transform="translate(250 12)" style="fill: var(--ink)' in chart
 
@@ -117,8 +117,8 @@ def test_the_pro_area_ends_at_its_limit_by_interpolation() -> None:
     chart = charts.pro(curve, "AUPRO")
     points = path(chart, "fill: var(--wash)").tolist()
     height = np.interp(0.3, curve.x, curve.y)
-    assert points[-2] == pytest.approx([54 + 392 * 0.75, 324 - 312 * height], abs=0.06)
-    assert [points[-1], points[0]] == [[348.0, 324.0], [54.0, 324.0]]
+    assert points[-2] == pytest.approx([62 + 384 * 0.75, 324 - 312 * height], abs=0.06)
+    assert [points[-1], points[0]] == [[350.0, 324.0], [62.0, 324.0]]
 
 
 @pytest.mark.parametrize(
