@@ -306,22 +306,25 @@ def test_a_mistake_in_fit_is_one_clear_line(
 
 
 @pytest.mark.skipif(not Path("/proc").is_dir(), reason="watches the process through /proc")
-def test_resume_on_the_command_line(parts: Path, tmp_path: Path) -> None:
+def test_resume_on_the_command_line(run: Any, parts: Path, tmp_path: Path) -> None:
     """Kill a running fit with SIGTERM, go on, and get the weights of an uninterrupted one."""
-    base = [sys.executable, "-m", "twinspect", "fit", str(parts), *FIT, "--workers", "1"]
-    subprocess.run(
-        [*base, "--steps", "40", "--out", str(tmp_path / "whole.twin")], check=True, capture_output=True
+    base = ["fit", str(parts), *FIT, "--workers", "1", "--steps", "40"]
+    assert run(*base, "--out", tmp_path / "whole.twin")[0] == 0
+    cut = [*base, "--out", str(tmp_path / "cut.twin"), "--resume"]
+    process = subprocess.Popen(
+        [sys.executable, "-m", "twinspect", *cut],
+        stderr=subprocess.PIPE,
+        stdout=subprocess.DEVNULL,
+        text=True,
     )
-    cut = [*base, "--steps", "40", "--out", str(tmp_path / "cut.twin"), "--resume"]
-    process = subprocess.Popen(cut, stderr=subprocess.PIPE, stdout=subprocess.DEVNULL, text=True)
     _wait_for_training(tmp_path / "cut.twin.checkpoint", process)
     _, err = process.communicate(timeout=60)
     assert process.returncode == 130, err
     assert "--resume" in err
     assert not (tmp_path / "cut.twin").exists()
-    anew = subprocess.run(cut[:-1], check=False, capture_output=True, text=True)
-    assert (anew.returncode, "--restart" in anew.stderr) == (2, True)
-    subprocess.run(cut, check=True, capture_output=True)
+    code, _, err = run(*cut[:-1])
+    assert (code, "--restart" in err) == (2, True)
+    assert run(*cut)[0] == 0
     whole, resumed = (tmp_path / name / "weights.safetensors" for name in ("whole.twin", "cut.twin"))
     assert whole.read_bytes() == resumed.read_bytes()
     assert not (tmp_path / "cut.twin.checkpoint").exists()

@@ -275,7 +275,7 @@ def test_pruning_takes_a_network_apart_that_is_half_empty(monkeypatch: pytest.Mo
     """Channels that nothing reads go, and the pruned network gives what the expert gives."""
     import prune
 
-    monkeypatch.setattr(prune, "PLACES", 8000)
+    monkeypatch.setattr(prune, "PLACES", 4000)
     expert = half_empty(create_teacher("resnet18", weights="random", seed=0))
     random = np.random.default_rng(0)
     views = [torch.from_numpy(random.integers(0, 256, (8, 3, 96, 96), dtype=np.uint8)) for _ in range(4)]
