@@ -108,7 +108,7 @@ def test_the_roc_line_has_the_points_of_the_curve_and_the_dot_its_place() -> Non
     expected = roc_curve(labels, scores)
     assert points[:, 0] == pytest.approx(62 + 384 * expected.x, abs=0.06)
     assert points[:, 1] == pytest.approx(324 - 312 * expected.y, abs=0.06)
-    assert 'transform="translate(250 12)" style="fill: var(--ink)' in chart
+    assert 'transform="translate(254 12)" style="fill: var(--ink)' in chart
 
 
 def test_the_pro_area_ends_at_its_limit_by_interpolation() -> None:
