@@ -8,9 +8,10 @@ BIN := $(VENV)/bin
 demo: $(VENV)/.installed
 	$(BIN)/twinspect demo --out demo
 
-# Two processes of one thread each do more than one of two: most tests compute little at a time.
+# Two processes of one thread each do more than one of two: most tests compute little at a time. Files keep the order
+# that tests/conftest.py gives them: those that take long come first, so that no process ends long after the others.
 test: $(VENV)/.installed-dev
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses=auto --maxprocesses=4 --dist=loadfile
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses=auto --maxprocesses=4 --dist=loadfile --no-loadscope-reorder
 
 lint: $(VENV)/.installed-dev
 	$(BIN)/ruff check .

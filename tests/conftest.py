@@ -20,7 +20,35 @@ if TYPE_CHECKING:
     from twinspect.detector import Detector
     from twinspect.serve.store import Store
 
-SHARED = Path(__file__).resolve().parents[2] / "shared"
+TESTS = Path(__file__).resolve().parent
+SHARED = TESTS.parents[1] / "shared"
+LONGEST = (
+    "test_contract.py",
+    "utils/test_distributed.py",
+    "scale/test_fit_many.py",
+    "benchmark/test_runs.py",
+    "export/test_export.py",
+    "methods/test_dual.py",
+    "test_detector.py",
+    "scale/test_ray_engine.py",
+    "teachers/test_pocket.py",
+    "serve/test_web.py",
+    "export/test_int8.py",
+    "scale/test_score_shards.py",
+    "cli/test_cli.py",
+    "serve/test_watch.py",
+    "scale/test_plan.py",
+    "serve/test_web_real.py",
+    "methods/test_rd.py",
+    "methods/test_aand.py",
+)
+"""Files that take more than ten seconds, the longest first."""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Begin with the files that take long: what is left for the end is dealt out evenly among processes."""
+    places = {TESTS / name: place for place, name in enumerate(LONGEST)}
+    items.sort(key=lambda item: places.get(item.path, len(places)))
 
 
 @pytest.fixture
