@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.metadata
 import json
 import os
 import shutil
@@ -13,6 +14,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pytest
 import torch
+from packaging.requirements import Requirement
 from scipy.special import log_ndtr
 
 import twinspect as ts
@@ -364,13 +366,43 @@ import sys
 
 class Refuse:
     def find_spec(self, name, path=None, target=None):
-        if name.partition(".")[0] in {"torch", "timm", "lightning_fabric", "torchvision", "scipy", "skimage"}:
+        if name.partition(".")[0] in sys.argv[1].split(","):
             raise ImportError(f"{name} is not installed")
 
 sys.meta_path.insert(0, Refuse())
 from twinspect.cli import main
-sys.exit(main(sys.argv[1:]))
+sys.exit(main(sys.argv[2:]))
 """
+ABSENT = (
+    *("torch", "timm", "lightning_fabric", "torchvision", "safetensors", "scipy", "skimage", "pyarrow"),
+    *("matplotlib", "jinja2", "markupsafe", "psutil", "cachetools", "tomli"),
+)
+"""What the installation without torch leaves out of the core's packages."""
+LIGHT = ("onnxruntime", "numpy", "pillow", "rich")
+"""What it takes beside twinspect itself (README)."""
+
+
+def requirements(name: str) -> set[str]:
+    """A distribution and all that it needs, without extras."""
+    needed = [Requirement(text) for text in importlib.metadata.requires(name) or ()]
+    present = [each.name for each in needed if each.marker is None or each.marker.evaluate({"extra": ""})]
+    return {name}.union(*map(requirements, present))
+
+
+def test_the_installation_without_torch_is_light() -> None:
+    names = set().union(*map(requirements, LIGHT))
+    files = [file for name in names for file in importlib.metadata.files(name) or ()]
+    installed = sum(
+        path.stat().st_size for path in map(Path, map(str, (f.locate() for f in files))) if path.is_file()
+    )
+    assert installed < 230 * 2**20
+    core = {
+        Requirement(text).name
+        for text in importlib.metadata.requires("twinspect") or ()
+        if "extra" not in text
+    }
+    modules = {"lightning-fabric": "lightning_fabric", "scikit-image": "skimage"}
+    assert {modules.get(name, name) for name in core - names} <= set(ABSENT)
 
 
 def test_scoring_needs_no_torch(saved: Path, tmp_path: Path) -> None:
@@ -378,7 +410,7 @@ def test_scoring_needs_no_torch(saved: Path, tmp_path: Path) -> None:
 
     image = tmp_path / "a.png"
     Image.fromarray(photographs(1, 70, 80)[0]).save(image)
-    command = [sys.executable, "-c", WITHOUT_TORCH, "score", str(saved), str(image)]
+    command = [sys.executable, "-c", WITHOUT_TORCH, ",".join(ABSENT), "score", str(saved), str(image)]
     ran = subprocess.run([*command, "--runtime", "onnx"], capture_output=True, text=True, check=False)
     assert ran.returncode == 0, ran.stderr
     expected = ts.load(saved).score(str(image), maps=False).image[0]
