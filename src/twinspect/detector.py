@@ -183,7 +183,7 @@ class Detector(TorchDetector):
 
         Args:
             data: a folder in any of the layouts, a manifest, a list of paths, a data set, or (N, H, W, 3) uint8.
-            progress: told about every step.
+            progress: called for every step.
             checkpoint: folder for checkpoints, so that an interrupted fit can go on.
             resume: go on from that folder instead of starting anew.
 
@@ -332,7 +332,7 @@ class Detector(TorchDetector):
         detector = cls(**{**record["parameters"], "device": device})
         tiling = Tiling(**record["tiling"]) if "tiling" in record else None
         detector.model_ = tiled(Model.from_record(record["method"], record), tiling)
-        detector._restore_learnt(record)
+        detector._restore_fitted_state(record)
         return detector
 
 

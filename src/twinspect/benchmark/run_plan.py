@@ -31,7 +31,7 @@ def run_all(
     Args:
         store: holds the runs already.
         runs: the plan.
-        progress: told about every step of every training, and every image scored.
+        progress: called for every step of every training and every image scored.
         on_start: called before each run.
         on_failure: called with each run that failed, and why; the others go on.
 

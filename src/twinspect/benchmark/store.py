@@ -71,7 +71,7 @@ class RunStore:
             for key in keys:
                 _reset(self.connection, "key = ? and state = 'failed'", (key,))
 
-    def redo(self, keys: Iterable[str]) -> None:
+    def requeue_finished(self, keys: Iterable[str]) -> None:
         """Release finished runs whose output is gone to be claimed again, and delete their metrics."""
         with transaction(self.connection):
             for key in keys:

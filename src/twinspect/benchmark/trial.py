@@ -112,7 +112,7 @@ def run_trial(
         detector: gives method, settings and seed; it stays unfitted.
         data: good images of its split ``train`` are learnt from; those of the split ``test`` are scored.
         checkpoint: folder that the training goes on from if there is a checkpoint in it, and writes to.
-        progress: told about every step, and every image scored.
+        progress: called for every step and every image scored.
 
     Raises:
         TwinspectError: wrong settings, nothing to train on or to test, an unreadable training image or mask.

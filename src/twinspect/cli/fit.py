@@ -75,7 +75,7 @@ def _report(detector: Detector, out: Path, seconds: float) -> Outcome:
         record["note"] = note
     warn_of_suspects(calibration)
     text = (
-        f"{out}: {detector.method} fitted on {_learnt_from(data)} in {seconds:.0f} s, "
+        f"{out}: {detector.method} fitted on {_training_size(data)} in {seconds:.0f} s, "
         f"loss {curve[0]:.4f} -> {curve[-1]:.4f}\n"
         f"threshold {calibration.threshold:.6g}: {calibration.promise()}"
     )
@@ -84,6 +84,6 @@ def _report(detector: Detector, out: Path, seconds: float) -> Outcome:
     return Outcome(text, record)
 
 
-def _learnt_from(data: dict[str, Any]) -> str:
+def _training_size(data: dict[str, Any]) -> str:
     whole = f"{data['train']} images"
     return f"{data['tiles']} tiles of {whole}" if "tiles" in data else whole

@@ -44,7 +44,7 @@ def run(options: argparse.Namespace) -> Outcome:
 def _into_table(detector: BaseDetector, images: DataSet, options: argparse.Namespace) -> list[Row]:
     """Append the missing rows; those that are there are kept, so no image is scored twice."""
     table = open_table(Path(options.out))
-    owner = TableOwner(table.path, model_key(Path(options.model), detector.by))
+    owner = TableOwner(table.path, model_key(Path(options.model), detector.export_name))
     if options.overwrite:
         table.clear()
         owner.path.unlink(missing_ok=True)

@@ -99,7 +99,7 @@ class JoinedDetector(TorchDetector):
         """
         members = [Detector.from_record(member, device=device) for member in record["members"]]
         detector = cls(members, **{**record["parameters"], "device": device})
-        detector._restore_learnt(record)
+        detector._restore_fitted_state(record)
         return detector
 
 

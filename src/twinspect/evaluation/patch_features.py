@@ -69,9 +69,9 @@ def require_single_teacher(detector: BaseDetector) -> Detector:
         )
     if isinstance(detector, Detector):
         return detector
-    if detector.by:
+    if detector.export_name:
         raise ConfigError(
-            f"{detector.by} gives scores and maps, no features; leave --features out, or type: --runtime torch"
+            f"{detector.export_name} gives scores and maps, no features; leave --features out, or type: --runtime torch"
         )
     raise ConfigError(
         f"features are shown of one teacher at a time, and this detector is {detector.method}; "

@@ -72,7 +72,7 @@ class BaseDetector(ABC):
         """Describe it for reports: its ``teacher``, ``config`` and ``seed``, as plain values."""
 
     @property
-    def by(self) -> str:
+    def export_name(self) -> str:
         """The name of the export that it scores by; empty for the networks as they were trained."""
         return ""
 
@@ -202,7 +202,7 @@ class BaseDetector(ABC):
         folder = Path(path)
         rewrite_record(folder, {**read_record(folder), "calibration": self.calibration_.to_record()})
 
-    def _restore_learnt(self, record: dict[str, Any]) -> None:
+    def _restore_fitted_state(self, record: dict[str, Any]) -> None:
         """Take back what :meth:`to_record` kept of every detector."""
         self.calibration_ = Calibration.from_record(record["calibration"])
         self.losses_, self.data_ = record["losses"], record["data"]

@@ -49,7 +49,7 @@ class ExportedDetector(BaseDetector):
         self.export = export
         self._record = record
         self._graph = open_engine(export, device, threads)
-        self._restore_learnt(record)
+        self._restore_fitted_state(record)
 
     def __repr__(self) -> str:
         return f"<{self.method} by {self.export.name}>"
@@ -59,7 +59,7 @@ class ExportedDetector(BaseDetector):
         return {"bits": self.bits, "workers": self.workers}
 
     @property
-    def by(self) -> str:
+    def export_name(self) -> str:
         """The name of its export."""
         return self.export.name
 

@@ -96,7 +96,7 @@ class _Placements:
         return _Placements(self.anomalous - other.anomalous, self.good - other.good)
 
     @property
-    def fewest(self) -> int:
+    def smallest_class(self) -> int:
         """Images in the smaller class: so many pairs share no image."""
         return min(self.anomalous.size, self.good.size)
 
@@ -108,7 +108,7 @@ class _Placements:
     @property
     def standard_error(self) -> float:
         """DeLong's; exactly 0 where neither class shows a spread, NaN with a single image in a class."""
-        if self.fewest < 2:
+        if self.smallest_class < 2:
             return _NAN
         m, n = self.anomalous.size, self.good.size
         spread = np.var(self.anomalous / (2 * n), ddof=1) / m + np.var(self.good / (2 * m), ddof=1) / n
@@ -154,15 +154,18 @@ def auroc_interval(
     if scale not in get_args(Scale):
         raise ConfigError(f"scale={scale!r}; allowed: {' and '.join(get_args(Scale))}")
     placed = _placements(*as_pair(labels, scores))
-    if not placed.fewest:
+    if not placed.smallest_class:
         return AurocInterval()
     auroc, error = placed.mean, placed.standard_error
     if auroc in (0, 1):
-        ends, method = binomial_interval(round(auroc) * placed.fewest, placed.fewest, level), "binomial"
+        ends, method = (
+            binomial_interval(round(auroc) * placed.smallest_class, placed.smallest_class, level),
+            "binomial",
+        )
     elif error > 0:
         ends, method = _normal_ends(auroc, error, level, scale), scale
     else:
-        reach = _hoeffding(1.0, placed.fewest, level)
+        reach = _hoeffding(1.0, placed.smallest_class, level)
         ends, method = (max(0.0, auroc - reach), min(1.0, auroc + reach)), "hoeffding"
     return AurocInterval(auroc, *ends, error, method)
 
@@ -200,15 +203,15 @@ def compare_aurocs(
     """
     check_level(level)
     a, b = (_placements(*as_pair(labels, scores)) for scores in (scores_a, scores_b))
-    if not a.fewest:
+    if not a.smallest_class:
         return AurocComparison()
     gap = a - b
     difference, error = gap.mean, gap.standard_error
     if error > 0:
         reach, chance, method = _quantile(level) * error, erfc(abs(difference) / error / sqrt(2)), "delong"
     else:
-        reach, method = _hoeffding(2.0, a.fewest, level), "hoeffding"
-        chance = min(1.0, 2 * exp(-a.fewest * difference**2 / 2))
+        reach, method = _hoeffding(2.0, a.smallest_class, level), "hoeffding"
+        chance = min(1.0, 2 * exp(-a.smallest_class * difference**2 / 2))
     low, high = max(-1.0, difference - reach), min(1.0, difference + reach)
     return AurocComparison(a.mean, b.mean, difference, low, high, error, chance, method)
 

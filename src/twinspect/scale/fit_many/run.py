@@ -33,7 +33,7 @@ def prepare(store: RunStore, jobs: Sequence[FitJob], *, retry: bool) -> None:
     keys = [job.run.key for job in jobs]
     store.supersede([job.run for job in jobs])
     store.plan([job.run for job in jobs])
-    store.redo(job.run.key for job in jobs if not _model_exists(job))
+    store.requeue_finished(job.run.key for job in jobs if not _model_exists(job))
     if retry:
         store.retry(keys)
 

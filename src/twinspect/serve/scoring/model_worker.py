@@ -77,7 +77,7 @@ class ModelVersion:
     @property
     def runtime(self) -> str:
         """``torch``, or the name of the export that scores."""
-        return self.detector.by or "torch"
+        return self.detector.export_name or "torch"
 
 
 class ModelWorker:
@@ -236,7 +236,7 @@ def load_version(folder: Path, runtime: str, device: str) -> ModelVersion:
     detector = load(folder, device=device, runtime=chosen).set_params(workers=0)
     if folder_state(folder) != before:
         raise ConfigError(f"{folder} changed while it was read; it will be read again")
-    return ModelVersion(detector, _identity_sha256(record, detector.by), before)
+    return ModelVersion(detector, _identity_sha256(record, detector.export_name), before)
 
 
 def folder_state(folder: Path) -> FolderState:

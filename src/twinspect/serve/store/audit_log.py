@@ -8,7 +8,7 @@ from sqlalchemy import select
 
 from twinspect.serve.store.records import AuditRow
 from twinspect.serve.store.schema import AUDIT
-from twinspect.serve.store.sql import insert_row, pick
+from twinspect.serve.store.sql import columns_of, insert_row
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -45,4 +45,4 @@ def read(connection: Connection, model_id: int | None, limit: int) -> list[Audit
     query = select(AUDIT).order_by(AUDIT.c.id.desc()).limit(limit)
     if model_id is not None:
         query = query.where(AUDIT.c.model_id == model_id)
-    return [AuditRow(**pick(row, AUDIT)) for row in connection.execute(query)]
+    return [AuditRow(**columns_of(row, AUDIT)) for row in connection.execute(query)]

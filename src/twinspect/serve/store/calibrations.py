@@ -10,7 +10,7 @@ from twinspect.errors import ConfigError, NotStoredError
 from twinspect.serve.store import audit_log, models
 from twinspect.serve.store.records import CalibrationRow
 from twinspect.serve.store.schema import CALIBRATIONS
-from twinspect.serve.store.sql import check_reason, insert_row, pick
+from twinspect.serve.store.sql import check_reason, columns_of, insert_row
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -29,13 +29,13 @@ def read(connection: Connection, calibration_id: int) -> CalibrationRow:
     row = connection.execute(select(CALIBRATIONS).where(CALIBRATIONS.c.id == calibration_id)).first()
     if row is None:
         raise NotStoredError(f"no calibration of id {calibration_id}")
-    return CalibrationRow(**pick(row, CALIBRATIONS))
+    return CalibrationRow(**columns_of(row, CALIBRATIONS))
 
 
 def of_model(connection: Connection, model_id: int) -> list[CalibrationRow]:
     """Return all calibrations of a model, of any weights, newest first."""
     query = select(CALIBRATIONS).where(CALIBRATIONS.c.model_id == model_id).order_by(CALIBRATIONS.c.id.desc())
-    return [CalibrationRow(**pick(row, CALIBRATIONS)) for row in connection.execute(query)]
+    return [CalibrationRow(**columns_of(row, CALIBRATIONS)) for row in connection.execute(query)]
 
 
 def apply(
@@ -49,7 +49,7 @@ def apply(
     """
     check_reason(who, reason)
     model = models.by_id(connection, model_id, lock=True)
-    _check_fresh(model, proposal)
+    _check_not_outdated(model, proposal)
     record = models.to_json_record(proposal.calibration)
     action = "rate" if proposal.source == "rate" else "recalibrate"
     return _add(
@@ -93,7 +93,7 @@ def roll_back(
     )
 
 
-def _check_fresh(model: ModelRow, proposal: Proposal) -> None:
+def _check_not_outdated(model: ModelRow, proposal: Proposal) -> None:
     if proposal.model_id != model.id:
         raise ConfigError(f"the proposal is of model {proposal.model_id}, not of {model.name!r}")
     if (proposal.parent_id, proposal.weights_sha256) != (model.active_calibration_id, model.weights_sha256):

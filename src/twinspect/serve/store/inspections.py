@@ -10,7 +10,7 @@ from sqlalchemy import case, func, select, update
 from twinspect.errors import NotStoredError, unknown_name
 from twinspect.serve.store.records import FeedbackRow, ImageRow, InspectionRow, Verdict
 from twinspect.serve.store.schema import FEEDBACK, IMAGES, INSPECTIONS, MODELS
-from twinspect.serve.store.sql import insert_into, insert_row, pick
+from twinspect.serve.store.sql import columns_of, insert_into, insert_row
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -159,10 +159,10 @@ def fetch(connection: Connection, query: Select[Any]) -> list[InspectionRow]:
 
 
 def _to_record(row: Row[Any]) -> InspectionRow:
-    columns = pick(row, INSPECTIONS)
+    columns = columns_of(row, INSPECTIONS)
     del columns["image_sha256"]
-    image = {name: value for name, value in pick(row, IMAGES).items() if name != "used_at"}
-    latest = pick(row, LATEST)
+    image = {name: value for name, value in columns_of(row, IMAGES).items() if name != "used_at"}
+    latest = columns_of(row, LATEST)
     feedback = FeedbackRow(**latest) if latest["id"] is not None else None
     model = row._mapping[MODELS.c.name]  # noqa: SLF001 - a public name
     return InspectionRow(**columns, model=model, image=ImageRow(**image), feedback=feedback)
@@ -189,4 +189,4 @@ def add_feedback(
     }
     feedback_id = insert_row(connection, FEEDBACK, **values)
     row = connection.execute(select(FEEDBACK).where(FEEDBACK.c.id == feedback_id)).one()
-    return FeedbackRow(**pick(row, FEEDBACK))
+    return FeedbackRow(**columns_of(row, FEEDBACK))

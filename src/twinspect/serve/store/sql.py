@@ -24,7 +24,7 @@ def insert_row(connection: Connection, table: Table, **values: Any) -> int:
     return int(connection.execute(table.insert().values(**values).returning(table.c.id)).scalar_one())
 
 
-def pick(row: Row[Any], table: FromClause) -> dict[str, Any]:
+def columns_of(row: Row[Any], table: FromClause) -> dict[str, Any]:
     """Return the columns of one table, by name, from a row that joins several."""
     return {column.key: row._mapping[column] for column in table.c}  # noqa: SLF001 - SQLAlchemy's public name
 
