@@ -71,7 +71,7 @@ def require_single_teacher(detector: BaseDetector) -> Detector:
         return detector
     if detector.export_name:
         raise ConfigError(
-            f"{detector.export_name} gives scores and maps, no features; leave --features out, or type: --runtime torch"
+            f"{detector.export_name} gives no features; leave --features out, or type: --runtime torch"
         )
     raise ConfigError(
         f"features are shown of one teacher at a time, and this detector is {detector.method}; "
