@@ -142,7 +142,7 @@ def test_killed_in_the_middle_of_a_training_it_ends_as_if_never_killed(
     run: Any, products: Path, tmp_path: Path
 ) -> None:
     def arguments(out: str) -> list[str]:
-        return command(products / "brick", tmp_path / out, "--seeds", "0", "--methods", "mkd", steps=120)
+        return command(products / "brick", tmp_path / out, "--seeds", "0", "--methods", "mkd", steps=200)
 
     eager = (
         "import sys, twinspect.training.trainer as t; t.SECONDS_BETWEEN_CHECKPOINTS = 0\n"
