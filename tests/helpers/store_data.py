@@ -67,6 +67,5 @@ def inspect(
 def finished(
     row: InspectionRow, score: float, by: Calibration, number: int, weights: str = WEIGHTS
 ) -> Finished:
-    return Finished(
-        row.id, weights, number, score, *by.decide(score, row.category), 12.5, None, {"mean": score}
-    )
+    p_value, is_anomalous, _ = by.decide(score, row.category)
+    return Finished(row.id, weights, number, score, p_value, is_anomalous, 12.5, None, {"mean": score})

@@ -96,6 +96,8 @@ class World:
             "feedback": None,
             "error": None,
             "milliseconds": 12.5,
+            "is_inspectable": True,
+            "not_inspectable": None,
         }
         self.inspections.append(one)
         return one
@@ -251,6 +253,7 @@ def drift(size: int) -> dict[str, Any]:
         "window": size,
         "features": list(medians),
         "windows": windows,
+        "not_inspectable": 0,
         "reference": {"count": 199, "medians": medians},
         "note": "",
     }

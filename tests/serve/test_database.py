@@ -82,7 +82,7 @@ def test_a_database_of_a_newer_twinspect_is_left_alone(database: str, tmp_path: 
     with engine.begin() as connection:
         connection.exec_driver_sql(f"update {VERSION_TABLE} set version_num = '9999'")
     engine.dispose()
-    with pytest.raises(StoreError, match="of format 9999, and this twinspect knows 0001 at most"):
+    with pytest.raises(StoreError, match="of format 9999, and this twinspect knows 0002 at most"):
         Store(database, tmp_path)
 
 

@@ -22,6 +22,7 @@ from drawn_parts import AS_ARGUMENTS
 from twinspect.calibration.good_scores import GoodScores
 from twinspect.data.samples import Sample
 from twinspect.errors import ConfigError, ElsewhereError, ImageError
+from twinspect.images.quality import ImageQuality
 from twinspect.images.statistics import ImageStatistics
 from twinspect.training.sync_batchnorm import SynchronisedBatchNorm2d, synchronise_batchnorm
 from twinspect.utils.distributed import (
@@ -84,7 +85,13 @@ def test_numbers_of_good_images_come_back_as_they_were() -> None:
     good = GoodScores()
     for number, sample in enumerate(samples):
         heat = np.linspace(0, 1 / (3 + number), 12, dtype=np.float32).reshape(3, 4)
-        good.add(sample, 1 / 3 + number, heat, ImageStatistics(*(value / 7 for value in range(9))))
+        good.add(
+            sample,
+            1 / 3 + number,
+            heat,
+            ImageStatistics(*(value / 7 for value in range(9))),
+            ImageQuality(0.1, number / 3, 7),
+        )
     assert GoodScores.from_numbers(samples, good.to_numbers()) == good
     assert GoodScores().to_numbers().shape == (0, GoodScores.NUMBERS)
 

@@ -9,13 +9,14 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, Literal, get_args
+from typing import TYPE_CHECKING, Any, Final, Literal, NamedTuple, get_args
 
 import numpy as np
 
+from twinspect.calibration.inspectable import GoodRange
 from twinspect.errors import CalibrationError, ConfigError
 from twinspect.images.statistics import ImageStatistics
 
@@ -24,9 +25,27 @@ if TYPE_CHECKING:
 
     from numpy.typing import ArrayLike, NDArray
 
+    from twinspect.images.quality import ImageQuality
+
 Kind = Literal["split", "cv"]
 MAX_DEFAULT_RATE = Fraction(1, 10)
 """Where no rate is requested, a category with few images does not raise it above this."""
+SCORE_ROUNDING: Final = 1e-4
+"""Relative difference below which two scores are equal: runtimes and processors differ by less."""
+
+
+class Decision(NamedTuple):
+    """What a calibration decides of one image.
+
+    Attributes:
+        p_value: of its score, whether or not the image can be inspected.
+        is_anomalous: the decision; never where the image cannot be inspected.
+        not_inspectable: why the image cannot be inspected, in words; empty if it can.
+    """
+
+    p_value: float
+    is_anomalous: bool
+    not_inspectable: str
 
 
 @dataclass(frozen=True)
@@ -45,6 +64,8 @@ class Calibration:
         categories: the product that each of these images shows, in the same order; empty if not known.
         statistics: brightness, contrast and more of each of these images, in the same order, with which later
             images are compared to detect drift; empty if not known.
+        good_ranges: the range of good images by category, and of all under the empty name; outside it a frame cannot
+            be inspected. Empty in the records of earlier versions: then every frame can be.
     """
 
     scores: tuple[float, ...]
@@ -54,6 +75,7 @@ class Calibration:
     names: tuple[str, ...] = ()
     categories: tuple[str, ...] = ()
     statistics: tuple[ImageStatistics, ...] = ()
+    good_ranges: dict[str, GoodRange] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         """Sort the scores, and check that they are finite and can promise the rate."""
@@ -125,21 +147,31 @@ class Calibration:
         """Decide whether new raw scores, (N,), are anomalous; NaN never is."""
         return np.asarray(scores, dtype=np.float64) > self.threshold
 
-    def decide(self, score: float, category: str) -> tuple[float, bool]:
-        """Return the p-value of one raw score and the decision, from the calibration of its category."""
+    def decide(self, score: float, category: str, quality: ImageQuality | None = None) -> Decision:
+        """Decide for one image, by the threshold and the good images of its category.
+
+        Args:
+            score: its raw score.
+            category: what it shows.
+            quality: how it was taken; ``None`` if not known, which is no reason not to inspect it.
+        """
         calibration = self.of(category)
-        return float(calibration.p_values([score])[0]), bool(calibration.is_anomalous([score])[0])
+        good = self.good_ranges.get(category) or self.good_ranges.get("")
+        reason = good.reason_against(quality) if good and quality else ""
+        is_anomalous = bool(calibration.is_anomalous([score])[0]) and not reason
+        return Decision(float(calibration.p_values([score])[0]), is_anomalous, reason)
 
     def suspects(self) -> tuple[tuple[str, float], ...]:
         """Name calibration images whose scores are outliers, so that they may not be good images after all.
 
         Returns:
             (name, score) of scores above the upper quartile by more than three times the distance between
-            the quartiles (Tukey's "far out"), highest first.
+            the quartiles (Tukey's "far out") and by more than rounding, highest first.
         """
         low, high = np.quantile(self.scores, [0.25, 0.75])
+        margin = max(3 * (high - low), SCORE_ROUNDING * np.abs(self.scores).max())
         pairs = zip(self.names, self.scores, strict=False)
-        return tuple(pair for pair in reversed(list(pairs)) if pair[1] > high + 3 * (high - low))
+        return tuple(pair for pair in reversed(list(pairs)) if pair[1] > high + margin)
 
     def promise(self) -> str:
         """State in words what is promised, and on what basis."""
@@ -169,20 +201,24 @@ class Calibration:
             "looks": {
                 name: [getattr(image, name) for image in self.statistics] for name in ImageStatistics._fields
             },
+            "good_ranges": {name: good.to_record() for name, good in self.good_ranges.items()},
         }
 
     @classmethod
     def from_record(cls, record: dict[str, Any]) -> Calibration:
         """Rebuild from :meth:`to_record`."""
         low, high = record["map_range"]
-        scores, names = tuple(record["scores"]), tuple(record["names"])
-        # The first records of format 1 lack these two.
-        categories, statistics = (
-            tuple(record.get("categories", ())),
-            _statistics_from(record.get("looks", {})),
-        )
+        # The first records of format 1 lack what is asked for by get.
+        ranges = record.get("good_ranges", {})
         return cls(
-            scores, record["false_alarm_rate"], record["kind"], (low, high), names, categories, statistics
+            scores=tuple(record["scores"]),
+            false_alarm_rate=record["false_alarm_rate"],
+            kind=record["kind"],
+            map_range=(low, high),
+            names=tuple(record["names"]),
+            categories=tuple(record.get("categories", ())),
+            statistics=_statistics_from(record.get("looks", {})),
+            good_ranges={name: GoodRange.from_record(good) for name, good in ranges.items()},
         )
 
 

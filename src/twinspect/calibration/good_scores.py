@@ -1,4 +1,4 @@
-"""What a threshold is computed from: raw scores of good images, summaries of their maps, and image statistics."""
+"""What a threshold is computed from: raw scores of good images, summaries of their maps, and how they look."""
 
 from __future__ import annotations
 
@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, ClassVar
 import numpy as np
 
 from twinspect.calibration.conformal import Calibration, choose_rate_for_categories
+from twinspect.calibration.inspectable import good_ranges
+from twinspect.images.quality import ImageQuality
 from twinspect.images.statistics import ImageStatistics
 
 if TYPE_CHECKING:
@@ -25,7 +27,7 @@ PEAK_SHARE = 0.9
 
 @dataclass
 class GoodScores:
-    """Raw scores of good images, the median and the maximum of each map, and statistics of each image."""
+    """Raw scores of good images, the median and the maximum of each map, and statistics and quality of each image."""
 
     names: list[str] = field(default_factory=list)
     categories: list[str] = field(default_factory=list)
@@ -33,14 +35,18 @@ class GoodScores:
     typical: list[float] = field(default_factory=list)
     highest: list[float] = field(default_factory=list)
     statistics: list[ImageStatistics] = field(default_factory=list)
+    qualities: list[ImageQuality] = field(default_factory=list)
 
-    NUMBERS: ClassVar[int] = 3 + len(ImageStatistics._fields)
+    NUMBERS: ClassVar[int] = 3 + len(ImageQuality._fields) + len(ImageStatistics._fields)
     """How many numbers there are per image."""
 
     def to_numbers(self) -> NDArray[np.float64]:
         """Return the numbers of all images as (N, ``NUMBERS``), for another process."""
-        rows = zip(self.scores, self.typical, self.highest, self.statistics, strict=True)
-        numbers = [(score, typical, highest, *statistics) for score, typical, highest, statistics in rows]
+        columns = (self.scores, self.typical, self.highest, self.qualities, self.statistics)
+        numbers = [
+            (score, typical, highest, *quality, *statistics)
+            for score, typical, highest, quality, statistics in zip(*columns, strict=True)
+        ]
         return np.array(numbers, dtype=np.float64).reshape(-1, self.NUMBERS)
 
     @classmethod
@@ -48,11 +54,17 @@ class GoodScores:
         """Rebuild from the images and their :meth:`to_numbers`."""
         good = cls([sample.name for sample in samples], [sample.category for sample in samples])
         good.scores, good.typical, good.highest = numbers[:, :3].T.tolist()
-        good.statistics = [ImageStatistics(*row) for row in numbers[:, 3:].tolist()]
+        good.qualities = [ImageQuality(*row) for row in numbers[:, 3:6].tolist()]
+        good.statistics = [ImageStatistics(*row) for row in numbers[:, 6:].tolist()]
         return good
 
     def add(
-        self, sample: Sample, score: float, anomaly_map: NDArray[np.float32], statistics: ImageStatistics
+        self,
+        sample: Sample,
+        score: float,
+        anomaly_map: NDArray[np.float32],
+        statistics: ImageStatistics,
+        quality: ImageQuality,
     ) -> None:
         """Add one image."""
         self.names.append(sample.name)
@@ -61,6 +73,7 @@ class GoodScores:
         self.typical.append(float(np.median(anomaly_map)))
         self.highest.append(float(anomaly_map.max()))
         self.statistics.append(statistics)
+        self.qualities.append(quality)
 
     def extend(self, other: GoodScores) -> None:
         """Add the images of another."""
@@ -70,6 +83,7 @@ class GoodScores:
         self.typical += other.typical
         self.highest += other.highest
         self.statistics += other.statistics
+        self.qualities += other.qualities
 
     def calibration(self, requested: float | None, kind: Kind) -> Calibration:
         """Calibrate on these images.
@@ -80,4 +94,5 @@ class GoodScores:
         map_range = (float(np.median(self.typical)), float(np.quantile(self.highest, PEAK_SHARE)))
         rate = choose_rate_for_categories(self.categories, requested)
         labels = tuple(self.names), tuple(self.categories), tuple(self.statistics)
-        return Calibration(tuple(self.scores), rate, kind, map_range, *labels)
+        ranges = good_ranges(self.qualities, self.categories)
+        return Calibration(tuple(self.scores), rate, kind, map_range, *labels, ranges)

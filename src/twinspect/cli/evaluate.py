@@ -63,6 +63,8 @@ def outcome(evaluation: Evaluation, out: Path) -> Outcome:
     shown = [key for key, value in mean.items() if value is not None]
     rows = [(key, *[metrics.get(key) for _, metrics in columns]) for key in shown]
     text = table(("metric", *[name for name, _ in columns]), rows) + _defect_types(evaluation.defect_types)
+    if not_inspectable := sum(bool(image.not_inspectable) for image in evaluation.rows):
+        text += f"\n{not_inspectable} of {len(evaluation.rows)} images are not inspectable and were not decided on"
     record: dict[str, Any] = {"out": str(out), "unreadable": unreadable, **evaluation.to_record()}
     return Outcome(f"{text}\n{out / 'report.html'}", record, SOME_UNREADABLE if unreadable else DONE)
 

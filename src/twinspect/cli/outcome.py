@@ -5,13 +5,19 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
-DONE, ANOMALIES, USER_MISTAKE, SOME_UNREADABLE, INTERRUPTED = 0, 1, 2, 3, 130
+DONE, ANOMALIES, USER_MISTAKE, SOME_UNREADABLE, NOT_INSPECTABLE, INTERRUPTED = 0, 1, 2, 3, 4, 130
 
 
-def code_of(anomalous: int, unreadable: int, *, fail_on_anomaly: bool) -> int:
-    """Give the exit code of a verb that scored so many anomalous and unreadable images."""
+def code_of(anomalous: int, unreadable: int, not_inspectable: int, *, fail_on_anomaly: bool) -> int:
+    """Give the exit code of a verb that scored images, so many of them anomalous, unreadable or not inspectable.
+
+    An anomaly comes first: it is certain. A frame that cannot be inspected comes before an unreadable file, since the
+    camera that took it takes the next ones.
+    """
     if anomalous and fail_on_anomaly:
         return ANOMALIES
+    if not_inspectable and fail_on_anomaly:
+        return NOT_INSPECTABLE
     return SOME_UNREADABLE if unreadable else DONE
 
 

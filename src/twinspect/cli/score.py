@@ -95,6 +95,8 @@ def _score(
             if folder and result.map is not None:
                 path = folder / f"{names[result.sample.path]}.{options.map_format}"
                 write_map(path, result, detector.calibration_.map_range, bits=detector.bits)
+            if result.not_inspectable:
+                warn(f"{result.sample.address}: not inspectable: {result.not_inspectable}")
             yield result
 
 
@@ -123,10 +125,18 @@ def _in_batches(results: Iterator[ImageScore]) -> Iterator[list[ImageScore]]:
 def _outcome(rows: list[Row], options: argparse.Namespace, text: str, shown: list[Row] | None) -> Outcome:
     anomalous = sum(row["is_anomalous"] is True for row in rows)
     unreadable = sum(bool(row["error"]) for row in rows)
-    record: dict[str, Any] = {"images": len(rows), "anomalous": anomalous, "unreadable": unreadable}
+    not_inspectable = sum(row["inspectable"] is False for row in rows)
+    record: dict[str, Any] = {
+        "images": len(rows),
+        "anomalous": anomalous,
+        "not_inspectable": not_inspectable,
+        "unreadable": unreadable,
+    }
     record |= {"out": options.out} if shown is None else {"rows": shown}
     summary = f"{options.out}: {len(rows)} images, {anomalous} anomalous, {unreadable} unreadable"
+    if not_inspectable:
+        summary += f", {not_inspectable} not inspectable"
     if unreadable:
         warn(f"{unreadable} of {len(rows)} images could not be read; see the column 'error'")
-    code = code_of(anomalous, unreadable, fail_on_anomaly=options.fail_on_anomaly)
+    code = code_of(anomalous, unreadable, not_inspectable, fail_on_anomaly=options.fail_on_anomaly)
     return Outcome(text or summary, record, code)

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from twinspect.scale.job import ScoringEngine, ScoringJob
 
 _OF_ENGINES = ("address", "actors", "cpus_per_actor", "gpus_per_actor", "shard_images", "image_column")
+COUNTS = ("images", "anomalous", "not_inspectable", "unreadable", "shards", "left_out")
 _OF_RAY = ("address", "actors", "gpus_per_actor")
 
 
@@ -122,13 +123,16 @@ def _positive(name: str, value: int) -> int:
 
 
 def _outcome(manifest: dict[str, Any], options: argparse.Namespace) -> Outcome:
-    counts = {name: manifest[name] for name in ("images", "anomalous", "unreadable", "shards", "left_out")}
+    counts = {name: manifest[name] for name in COUNTS}
     images, anomalous, unreadable = counts["images"], counts["anomalous"], counts["unreadable"]
     if unreadable:
         warn(f"{unreadable} of {images} images could not be read; see errors/ in {options.out}")
+    not_inspectable = counts["not_inspectable"]
     text = (
         f"{options.out}: {images} images in {counts['shards']} shards, {anomalous} anomalous, "
         f"{unreadable} unreadable"
     )
-    code = code_of(anomalous, unreadable, fail_on_anomaly=options.fail_on_anomaly)
+    if not_inspectable:
+        text += f", {not_inspectable} not inspectable"
+    code = code_of(anomalous, unreadable, not_inspectable, fail_on_anomaly=options.fail_on_anomaly)
     return Outcome(text, {**counts, "out": options.out}, code)

@@ -90,9 +90,12 @@ def _stopped_by_signals() -> threading.Event:
 def _outcome(tally: Tally, options: argparse.Namespace) -> Outcome:
     where = options.folder or options.camera.rpartition("@")[2]
     text = f"{where}: {tally.scored} images scored, {tally.anomalous} anomalous, {tally.failed} failed"
+    if tally.not_inspectable:
+        text += f", {tally.not_inspectable} not inspectable"
     record = {
         "scored": tally.scored,
         "anomalous": tally.anomalous,
+        "not_inspectable": tally.not_inspectable,
         "failed": tally.failed,
         "data": options.data,
     }

@@ -64,6 +64,7 @@ def leave_one_out(members: Sequence[Calibration], requested: float | None) -> Ca
         names=names,
         categories=categories,
         statistics=_statistics(members, indices, images),
+        good_ranges=next((member.good_ranges for member in members if member.good_ranges), {}),
     )
 
 

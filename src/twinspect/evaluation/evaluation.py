@@ -205,20 +205,26 @@ def _interval(rows: Sequence[ImageScore]) -> tuple[float, float, float] | None:
 
 
 def _per_defect(groups: dict[str, list[ImageScore]]) -> list[dict[str, Any]]:
-    """Return a row a category and label: how many images, how many flagged, how well they separate from good ones."""
+    """Return a row a category and label: how many images, how many flagged, how well they separate from good ones.
+
+    Images that could not be inspected are counted apart, since nothing was decided on them.
+    """
     rows = []
     for category, images in groups.items():
         readable = [image for image in images if not image.error]
         for label in sorted({image.sample.label for image in readable}):
-            decisions = [image.is_anomalous for image in readable if image.sample.label == label]
+            labelled = [image for image in readable if image.sample.label == label]
+            decisions = [image.is_anomalous for image in labelled if image.is_inspectable]
             flagged = sum(decisions)
+            interval = binomial_interval(flagged, len(decisions)) if decisions else (0.0, 1.0)
             rows.append(
                 {
                     "category": category,
                     "label": label,
                     "images": len(decisions),
                     "flagged": flagged,
-                    "flagged_interval_95": list(binomial_interval(flagged, len(decisions))),
+                    "flagged_interval_95": list(interval),
+                    "not_inspectable": len(labelled) - len(decisions),
                     "image_auroc": defined(auroc(*labels_and_scores(of_label_or_good(readable, label)))),
                 }
             )

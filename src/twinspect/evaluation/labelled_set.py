@@ -12,7 +12,7 @@ from twinspect.evaluation.by_defect_type import DefectTypeTally
 from twinspect.evaluation.image_scores import labels_and_scores
 from twinspect.evaluation.metric_row import MetricRow, compute_row
 from twinspect.metrics import PixelAccumulator, PixelMetrics, SaturatedMetrics
-from twinspect.metrics.definitions import MetricInputs, Need
+from twinspect.metrics.definitions import METRIC_TABLE, MetricInputs, Need
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -33,6 +33,8 @@ POOLED = "pooled"
 """The row of all images at once, among those of the categories."""
 SCORE_NEEDS: Final[tuple[Need, ...]] = ("image labels", "pixel masks")
 """What metrics of raw scores and maps need, whatever the threshold."""
+THRESHOLD_NEEDS: Final[tuple[Need, ...]] = ("threshold",)
+"""What metrics of decisions need."""
 
 
 @dataclass(frozen=True)
@@ -123,7 +125,8 @@ def compute_metrics(
     """Compute a row of the table of metrics; an undefined metric, such as a pixel metric without masks, is ``None``.
 
     Args:
-        images: all images of the row; unreadable ones count in no metric.
+        images: all images of the row. Unreadable ones count in no metric; those that cannot be inspected, on which
+            nothing was decided, in none that needs a threshold.
         pixels: metrics of the pixels of the same images; ``None`` without masks.
         threshold: score above which an image is called anomalous; ``None`` leaves out the metrics that need one.
     """
@@ -131,7 +134,10 @@ def compute_metrics(
     pixels = pixels or PixelMetrics()
     if threshold is None:
         return compute_row(SCORE_NEEDS, MetricInputs(labels, scores, pixels=pixels))
-    return compute_row((*SCORE_NEEDS, "threshold"), MetricInputs(labels, scores, threshold, pixels))
+    decided = labels_and_scores(image for image in images if image.is_inspectable)
+    computed = compute_row(SCORE_NEEDS, MetricInputs(labels, scores, pixels=pixels))
+    computed |= compute_row(THRESHOLD_NEEDS, MetricInputs(*decided, threshold))
+    return {metric.key: computed[metric.key] for metric in METRIC_TABLE if metric.key in computed}
 
 
 def _merged(parts: dict[str, PixelAccumulator]) -> PixelAccumulator | None:

@@ -142,8 +142,11 @@ class BaseDetector(ABC):
                 raise unknown_name("category", category, sorted(set(calibration.categories)))
             samples = tuple(replace(sample, category=category) for sample in samples)
         for row in self.raw_scores(samples, maps=maps, start=start, statistics=statistics):
-            p_value, is_anomalous = calibration.decide(row.score, row.sample.category)
-            yield replace(row, p_value=p_value, is_anomalous=is_anomalous)
+            if row.error:
+                yield row
+            else:
+                decision = calibration.decide(row.score, row.sample.category, row.quality)
+                yield replace(row, **decision._asdict())
 
     def raw_scores(
         self, samples: Sequence[Sample], *, maps: bool = True, start: int = 0, statistics: bool = False

@@ -14,6 +14,7 @@ from twinspect.calibration.good_scores import GoodScores
 from twinspect.data.pixels import named, read_pixels
 from twinspect.data.prefetching import ReadFailure, read_samples
 from twinspect.errors import ImageError
+from twinspect.images.quality import ImageQuality, image_quality
 from twinspect.images.statistics import ImageStatistics, image_statistics
 from twinspect.inference.results import ImageScore
 from twinspect.utils.allocator import keep_freed_memory
@@ -71,7 +72,7 @@ class ScoringPipeline:
         """Score images in order, without a decision; one that cannot be read is a row with its error.
 
         The images of the next batch are read while a batch is scored. Statistics are measured on the same pixels, so
-        no file is decoded twice for them.
+        no file is decoded twice for them; how an image was taken is always measured.
         """
         ahead = max(2 * self.workers, SCORE_BATCH)
         read = partial(_read, engine, self.bits, statistics)
@@ -92,9 +93,9 @@ class ScoringPipeline:
         """
         good = GoodScores()
         for row in self.stream(engine, samples, maps=True, statistics=True):
-            if row.map is None or row.statistics is None:
+            if row.map is None or row.statistics is None or row.quality is None:
                 raise ImageError(row.error)
-            good.add(row.sample, row.score, row.map, row.statistics)
+            good.add(row.sample, row.score, row.map, row.statistics, row.quality)
         return good
 
     def check_readable(self, engine: Engine, samples: Sequence[Sample]) -> None:
@@ -109,8 +110,8 @@ class ScoringPipeline:
                 raise ImageError(result.message)
 
 
-_Read = tuple[Any, "ImageStatistics | None"]
-"""What an engine made of an image before scoring it, and the image's statistics if they were asked for."""
+_Read = tuple[Any, ImageQuality, "ImageStatistics | None"]
+"""What an engine made of an image before scoring it, how it was taken, and its statistics if they were asked for."""
 
 
 def _read(engine: Engine, bits: int | None, statistics: bool, sample: Sample) -> _Read:
@@ -118,7 +119,7 @@ def _read(engine: Engine, bits: int | None, statistics: bool, sample: Sample) ->
     rgb = read_pixels(sample, bits=bits)
     with named(sample):
         prepared = engine.prepare(rgb)  # first, for it refuses what is too small to measure
-    return prepared, image_statistics(rgb) if statistics else None
+    return prepared, image_quality(rgb), image_statistics(rgb) if statistics else None
 
 
 def _score(
@@ -132,4 +133,4 @@ def _score(
             yield ImageScore(sample, math.nan, error=result.message)
         else:
             score, anomaly_map = next(scored)
-            yield ImageScore(sample, score, map=anomaly_map, statistics=result[1])
+            yield ImageScore(sample, score, map=anomaly_map, quality=result[1], statistics=result[2])

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from twinspect.data.samples import Sample
+    from twinspect.images.quality import ImageQuality
     from twinspect.images.statistics import ImageStatistics
 
 
@@ -26,10 +27,14 @@ class ImageScore:
         score: raw score, unbounded, higher is more anomalous; NaN where the image could not be read.
         p_value: how rare such a score is among good images, in (0, 1]; NaN before a decision, and where the image
             could not be read.
-        is_anomalous: whether the score lies above the calibrated threshold; false before a decision.
+        is_anomalous: whether the score lies above the calibrated threshold; false before a decision, and for an image
+            that cannot be inspected.
         map: (H, W) float32 anomaly map at the image's own size; ``None`` if not asked for or not read.
         error: why the image could not be read; empty if it could.
         statistics: brightness, sharpness and more of the image; ``None`` if not asked for or not read.
+        quality: how the image was taken; ``None`` if not read.
+        not_inspectable: why the image is neither good nor anomalous, such as "far darker than any good image"; empty
+            if it can be inspected, before a decision, and where the image could not be read.
     """
 
     sample: Sample
@@ -39,6 +44,13 @@ class ImageScore:
     map: NDArray[np.float32] | None = field(default=None, repr=False)
     error: str = ""
     statistics: ImageStatistics | None = None
+    quality: ImageQuality | None = None
+    not_inspectable: str = ""
+
+    @property
+    def is_inspectable(self) -> bool:
+        """Whether the image could be read and lies within what the good images' range allows."""
+        return not (self.error or self.not_inspectable)
 
 
 @dataclass(frozen=True)
@@ -51,10 +63,12 @@ class Scores:
             size, otherwise a list of N arrays (H_i, W_i). An unreadable image has an all-NaN map (in a list: of
             size 0 x 0). ``None`` if maps were not asked for.
         p_value: (N,) float64 in (0, 1], NaN where an image could not be read.
-        is_anomalous: (N,) bool.
+        is_anomalous: (N,) bool; false where an image cannot be inspected.
         paths: N file names.
         categories: N category names, empty strings where there are none.
         errors: N reasons why an image could not be read, empty strings where it could.
+        is_inspectable: (N,) bool; false where an image is far darker, far brighter, of far less contrast or far less
+            sharp than any good image, so that it is neither good nor anomalous, and where it could not be read.
     """
 
     image: NDArray[np.float32]
@@ -64,6 +78,7 @@ class Scores:
     paths: tuple[str, ...]
     categories: tuple[str, ...]
     errors: tuple[str, ...]
+    is_inspectable: NDArray[np.bool_]
 
     def __len__(self) -> int:
         return len(self.paths)
@@ -79,6 +94,7 @@ class Scores:
             paths=tuple(row.sample.address for row in rows),
             categories=tuple(row.sample.category for row in rows),
             errors=tuple(row.error for row in rows),
+            is_inspectable=np.array([row.is_inspectable for row in rows], dtype=np.bool_),
         )
 
 

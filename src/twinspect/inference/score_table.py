@@ -76,6 +76,7 @@ SCORE_COLUMNS: Final = (
     Column("p_value", NUMBER, _if_read(lambda r: None if math.isnan(r.p_value) else r.p_value)),
     Column("is_anomalous", TRUTH, _if_read(lambda result: result.is_anomalous)),
     Column("error", TEXT, lambda result: " ".join(result.error.split())),
+    Column("inspectable", TRUTH, _if_read(lambda result: result.is_inspectable)),
 )
 COLUMNS: Final = tuple(column.name for column in SCORE_COLUMNS)
 

@@ -52,17 +52,17 @@ class Rate:
 
 
 def false_alarms(rows: Iterable[ImageScore]) -> Rate:
-    """Count the good images that were read, and those of them that were flagged."""
+    """Count the good images that were decided on, and those of them that were flagged."""
     return _rate(row for row in rows if row.sample.is_good)
 
 
 def detections(rows: Iterable[ImageScore]) -> Rate:
-    """Count the anomalous images that were read, and those of them that were flagged."""
+    """Count the anomalous images that were decided on, and those of them that were flagged."""
     return _rate(row for row in rows if not row.sample.is_good)
 
 
 def _rate(rows: Iterable[ImageScore]) -> Rate:
-    flags = [row.is_anomalous for row in rows if not row.error]
+    flags = [row.is_anomalous for row in rows if row.is_inspectable]
     return Rate(sum(flags), len(flags))
 
 

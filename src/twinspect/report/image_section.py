@@ -57,4 +57,6 @@ def image_groups(gallery: Gallery, map_range: MapRange, bits: int | None) -> lis
 
 
 def _verdict(row: ImageScore) -> tuple[str, str]:
+    if row.not_inspectable:
+        return "poor", f"not inspectable: {row.not_inspectable}"
     return VERDICTS[row.sample.is_good, row.is_anomalous]

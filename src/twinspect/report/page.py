@@ -65,6 +65,11 @@ def render_report(report: Report) -> str:
         alarms=false_alarms(evaluation.rows),
         hits=detections(evaluation.rows),
         unreadable=[(row.sample.name, row.error) for row in evaluation.rows if row.error],
+        not_inspectable=[
+            (row.sample.name, row.sample.label, row.not_inspectable)
+            for row in evaluation.rows
+            if row.not_inspectable
+        ],
         promise=false_alarm_section(calibration, evaluation),
         metrics=metric_section(evaluation),
         score_chart=score_chart(calibration, evaluation),

@@ -29,6 +29,7 @@ def write_manifest(folder: RunFolder, plan: ShardPlan, summaries: Iterable[Shard
         "shards": plan.shards,
         "rows": sum(part.rows for part in parts),
         "anomalous": sum(part.anomalous for part in parts),
+        "not_inspectable": sum(part.not_inspectable for part in parts),
         "unreadable": sum(part.unreadable for part in parts),
         "left_out": plan.left_out,
         "parts": [

@@ -31,6 +31,7 @@ class ShardSummary:
         shard: its number.
         rows: number of images.
         anomalous: how many of them are anomalous.
+        not_inspectable: how many could not be inspected.
         unreadable: how many have an error.
         bytes: size of its file of rows.
         sha256: digest of its file of rows.
@@ -39,6 +40,7 @@ class ShardSummary:
     shard: int
     rows: int
     anomalous: int
+    not_inspectable: int
     unreadable: int
     bytes: int
     sha256: str
@@ -83,7 +85,9 @@ def read_summary(folder: RunFolder, shard: int) -> ShardSummary:
     import pyarrow.parquet as pq  # noqa: PLC0415 - slow to import
 
     content = folder.read(f"{ROWS}/{part_name(shard)}")
-    rows = pq.read_table(io.BytesIO(content), columns=["is_anomalous", "error"]).to_pylist()
+    # A shard of an earlier version has no column "inspectable"; Parquet leaves out what is not there.
+    names = ["is_anomalous", "error", "inspectable"]
+    rows = pq.read_table(io.BytesIO(content), columns=names).to_pylist()
     return _summarize(shard, rows, content)
 
 
@@ -118,4 +122,7 @@ def _write_errors(folder: RunFolder, name: str, failed: list[Row]) -> None:
 def _summarize(shard: int, rows: list[Row], content: bytes) -> ShardSummary:
     anomalous = sum(row["is_anomalous"] is True for row in rows)
     unreadable = sum(bool(row["error"]) for row in rows)
-    return ShardSummary(shard, len(rows), anomalous, unreadable, len(content), sha256(content))
+    not_inspectable = sum(row.get("inspectable") is False for row in rows)
+    return ShardSummary(
+        shard, len(rows), anomalous, not_inspectable, unreadable, len(content), sha256(content)
+    )

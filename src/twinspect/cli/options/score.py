@@ -35,7 +35,11 @@ def add_options(verb: argparse.ArgumentParser) -> None:
     )
     runtime_option(verb)
     verb.add_argument("--overwrite", action="store_true", help="discard an existing table")
-    verb.add_argument("--fail-on-anomaly", action="store_true", help="exit with 1 if an image is anomalous")
+    verb.add_argument(
+        "--fail-on-anomaly",
+        action="store_true",
+        help="exit with 1 if an image is anomalous, or else with 4 if one could not be inspected",
+    )
     run_options(verb)
     _engine_options(verb)
 

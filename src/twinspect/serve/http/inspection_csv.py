@@ -35,6 +35,8 @@ COLUMNS: Final = (
     "feedback_by",
     "error",
     "milliseconds",
+    "inspectable",
+    "not_inspectable",
 )
 _FORMULA: Final = ("=", "+", "-", "@", "\t", "\r", "\n")
 _PAGE: Final = 200
@@ -65,6 +67,7 @@ def _cells(context: Context, row: InspectionRow) -> list[Any]:
     cells = present_inspection(context, row).model_dump(mode="json")
     feedback = cells["feedback"] or {}
     cells["feedback"] = feedback.get("verdict")
+    cells["inspectable"] = cells["is_inspectable"]
     cells |= {"comment": feedback.get("comment"), "feedback_by": feedback.get("by")}
     return [escape_formula(cells[name]) for name in COLUMNS]
 

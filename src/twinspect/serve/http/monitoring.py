@@ -123,4 +123,6 @@ class RequestCounter:
 def _decision(finished: Finished) -> str:
     if finished.error is not None:
         return "failed"
+    if finished.not_inspectable:
+        return "not_inspectable"
     return "anomalous" if finished.is_anomalous else "good"

@@ -41,7 +41,7 @@ def present_inspection(context: Context, row: InspectionRow) -> InspectionAnswer
         p_value=row.p_value,
         is_anomalous=row.is_anomalous,
         threshold=calibration.threshold if calibration else None,
-        in_words=_in_words(row.p_value, calibration),
+        in_words=None if row.not_inspectable else _in_words(row.p_value, calibration),
         calibration_id=row.calibration_id,
         width=row.image.width,
         height=row.image.height,
@@ -50,6 +50,8 @@ def present_inspection(context: Context, row: InspectionRow) -> InspectionAnswer
         feedback=present_feedback(row.feedback) if row.feedback else None,
         error=row.error,
         milliseconds=row.milliseconds,
+        is_inspectable=not row.not_inspectable if row.state == "done" else None,
+        not_inspectable=row.not_inspectable or None,
     )
 
 

@@ -129,6 +129,8 @@ class InspectionAnswer(ResponseBody):
     feedback: FeedbackAnswer | None
     error: str | None
     milliseconds: float | None
+    is_inspectable: bool | None = Field(description="false where an image is neither good nor anomalous")
+    not_inspectable: str | None = Field(examples=["far darker than any good image"])
 
 
 class ScoreAnswer(ResponseBody):
@@ -214,6 +216,9 @@ class DriftAnswer(ResponseBody):
     windows: list[WindowAnswer]
     reference: Reference
     note: str = Field(description="what could not be compared, and why")
+    not_inspectable: int = Field(
+        description="images since the first window, or ever without one, that could not be inspected: in no window"
+    )
 
 
 class ProposedCalibration(ResponseBody):

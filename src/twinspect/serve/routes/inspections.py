@@ -23,7 +23,7 @@ _CSV = "text/csv"
 def read_filter(
     context: ContextDep,
     model: Annotated[str | None, Query(max_length=200)] = None,
-    decision: Annotated[Literal["anomalous", "good", "failed"] | None, Query()] = None,
+    decision: Annotated[Literal["anomalous", "good", "not_inspectable", "failed"] | None, Query()] = None,
     feedback: Annotated[Literal["good", "defect", "unsure", "none", "disagree"] | None, Query()] = None,
     category: Annotated[str | None, Query(max_length=200)] = None,
     since: Annotated[

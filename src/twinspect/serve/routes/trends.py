@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import datetime, timezone
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Query
@@ -84,7 +84,11 @@ def drift(
     answers = [
         {**row, **_window_range(series)} for row, series in zip(record["windows"], windows, strict=True)
     ]
-    return DriftAnswer.model_validate({**record, "window": window, "windows": answers})
+    since = windows[0].scored_at[0] if windows else datetime.min.replace(tzinfo=timezone.utc)
+    apart = context.store.count_not_inspectable(worker.id, since)
+    return DriftAnswer.model_validate(
+        {**record, "window": window, "windows": answers, "not_inspectable": apart}
+    )
 
 
 def _window_range(window: InspectionSeries) -> dict[str, Any]:

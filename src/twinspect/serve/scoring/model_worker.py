@@ -304,14 +304,17 @@ def _finish(
 ) -> Finished:
     if score.statistics is None:
         return _failed(request, version, score.error.removeprefix(f"{score.sample.path}: "))
+    decision = active.calibration.decide(score.score, request.row.category, score.quality)
     return Finished(
         request.row.id,
         version.weights_sha256,
         active.id,
         score.score,
-        *active.calibration.decide(score.score, request.row.category),
+        decision.p_value,
+        decision.is_anomalous,
         milliseconds,
         statistics=score.statistics._asdict(),
+        not_inspectable=decision.not_inspectable,
     )
 
 

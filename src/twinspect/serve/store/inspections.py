@@ -32,6 +32,8 @@ _NEWEST = (
 )
 WITH_FEEDBACK = INSPECTIONS.outerjoin(LATEST, LATEST.c.id == _NEWEST)
 """Inspections, each with its newest feedback."""
+WAS_INSPECTABLE = func.coalesce(INSPECTIONS.c.not_inspectable, "") == ""
+"""The image could be inspected; what an earlier version decided counts as such."""
 ALL_TABLES = WITH_FEEDBACK.join(MODELS, MODELS.c.id == INSPECTIONS.c.model_id).join(
     IMAGES, IMAGES.c.sha256 == INSPECTIONS.c.image_sha256
 )
@@ -115,6 +117,7 @@ def _values(result: Finished) -> dict[str, Any]:
         "score": float(result.score or 0.0),
         "p_value": result.p_value,
         "is_anomalous": result.is_anomalous,
+        "not_inspectable": result.not_inspectable,
         "milliseconds": result.milliseconds,
         "statistics": _finite_values(result.statistics),
     }

@@ -6,10 +6,10 @@ import os
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, Literal
 
-from sqlalchemy import and_, func, or_, select
+from sqlalchemy import and_, func, not_, or_, select
 
 from twinspect.errors import ConfigError, unknown_name
-from twinspect.serve.store.inspections import ALL_TABLES, LATEST, fetch, select_inspections
+from twinspect.serve.store.inspections import ALL_TABLES, LATEST, WAS_INSPECTABLE, fetch, select_inspections
 from twinspect.serve.store.schema import IMAGES, INSPECTIONS, MODELS
 
 if TYPE_CHECKING:
@@ -32,7 +32,8 @@ def _starts_with(column: ColumnElement[Any], text: str) -> ColumnElement[bool]:
 _DONE = INSPECTIONS.c.state == "done"
 _DECISIONS: Final[Mapping[str, ColumnElement[bool]]] = {
     "anomalous": and_(_DONE, INSPECTIONS.c.is_anomalous.is_(True)),
-    "good": and_(_DONE, INSPECTIONS.c.is_anomalous.is_(False)),
+    "good": and_(_DONE, INSPECTIONS.c.is_anomalous.is_(False), WAS_INSPECTABLE),
+    "not_inspectable": and_(_DONE, not_(WAS_INSPECTABLE)),
     "failed": INSPECTIONS.c.state == "failed",
 }
 _FEEDBACK: Final[Mapping[str, ColumnElement[bool]]] = {
@@ -42,7 +43,7 @@ _FEEDBACK: Final[Mapping[str, ColumnElement[bool]]] = {
     "none": LATEST.c.id.is_(None),
     "disagree": or_(
         and_(LATEST.c.verdict == "good", INSPECTIONS.c.is_anomalous.is_(True)),
-        and_(LATEST.c.verdict == "defect", INSPECTIONS.c.is_anomalous.is_(False)),
+        and_(LATEST.c.verdict == "defect", INSPECTIONS.c.is_anomalous.is_(False), WAS_INSPECTABLE),
     ),
 }
 _CONDITIONS: Final[Mapping[str, Callable[..., ColumnElement[bool]]]] = {
@@ -76,7 +77,7 @@ class Filter:
     """
 
     model: str | None = None
-    decision: Literal["anomalous", "good", "failed"] | None = None
+    decision: Literal["anomalous", "good", "not_inspectable", "failed"] | None = None
     feedback: Literal["good", "defect", "unsure", "none", "disagree"] | None = None
     category: str | None = None
     since: datetime | None = None

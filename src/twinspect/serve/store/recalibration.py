@@ -151,9 +151,11 @@ def _confirmed(good: Iterable[_ReviewedImage]) -> list[_Entry]:
 def _calibration(
     active: Calibration, entries: Sequence[_Entry], rate: float, kind: Literal["split", "cv"]
 ) -> Calibration:
-    """Calibrate on these images; the range of the maps, and whether categories count, stay as they are."""
+    """Calibrate on these images; the ranges of maps and of good images, and whether categories count, stay."""
     scores, names, categories = zip(*entries, strict=True) if entries else ((), (), ())
-    return Calibration(scores, rate, kind, active.map_range, names, categories if active.categories else ())
+    known = categories if active.categories else ()
+    ranges = active.good_ranges
+    return Calibration(scores, rate, kind, active.map_range, names, known, good_ranges=ranges)
 
 
 def _warnings(

@@ -122,6 +122,8 @@ class InspectionRow:
         score: raw and unbounded, higher is more anomalous.
         p_value: its rank among the calibration's images, in (0, 1].
         is_anomalous: the decision.
+        not_inspectable: why the image is neither good nor anomalous; empty if it could be inspected, ``None`` as well
+            for what an earlier version decided.
         milliseconds: how long scoring took.
         statistics: of the image's appearance, by name, for drift.
         feedback: the newest, if any.
@@ -143,6 +145,7 @@ class InspectionRow:
     score: float | None
     p_value: float | None
     is_anomalous: bool | None
+    not_inspectable: str | None
     milliseconds: float | None
     error: str | None
     statistics: dict[str, float] | None
@@ -163,6 +166,7 @@ class Finished:
         error: why it could not be scored; then it is ``failed`` and needs no other value. A score that is not finite
             is a failure, too.
         statistics: of the image's appearance, by name; values that are not finite are left out.
+        not_inspectable: why the image is neither good nor anomalous; empty if it could be inspected.
     """
 
     id: int
@@ -174,6 +178,7 @@ class Finished:
     milliseconds: float | None = None
     error: str | None = None
     statistics: Mapping[str, float] | None = None
+    not_inspectable: str = ""
 
 
 @dataclass(frozen=True)

@@ -6,10 +6,10 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from sqlalchemy import func, select
+from sqlalchemy import func, not_, select
 
 from twinspect.errors import ConfigError
-from twinspect.serve.store.inspections import LATEST, WITH_FEEDBACK
+from twinspect.serve.store.inspections import LATEST, WAS_INSPECTABLE, WITH_FEEDBACK
 from twinspect.serve.store.schema import INSPECTIONS
 
 if TYPE_CHECKING:
@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 @dataclass(frozen=True)
 class InspectionSeries:
     """Scored inspections of one model with one set of weights, in the order in which they were scored.
+
+    Images that could not be inspected are not among them: nothing was decided on them.
 
     Attributes:
         ids: (N,) of the inspections.
@@ -94,11 +96,19 @@ def windows(connection: Connection, model: ModelRow, size: int, limit: int) -> l
     return [_series(rows[start : start + size]) for start in range(0, len(rows), size)]
 
 
+def count_not_inspectable(connection: Connection, model: ModelRow, since: datetime) -> int:
+    """Count the images scored since then, by the model's current weights, that could not be inspected."""
+    *where, _ = _comparable(model)
+    where += [not_(WAS_INSPECTABLE), INSPECTIONS.c.scored_at >= since]
+    return int(connection.execute(select(func.count()).select_from(INSPECTIONS).where(*where)).scalar_one())
+
+
 def _comparable(model: ModelRow) -> list[ColumnElement[bool]]:
     return [
         INSPECTIONS.c.model_id == model.id,
         INSPECTIONS.c.weights_sha256 == model.weights_sha256,
         INSPECTIONS.c.state == "done",
+        WAS_INSPECTABLE,
     ]
 
 

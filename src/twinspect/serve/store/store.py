@@ -296,6 +296,11 @@ class Store:
         with self.reading() as connection:
             return series.windows(connection, models.by_id(connection, model_id), size, limit)
 
+    def count_not_inspectable(self, model_id: int, since: datetime) -> int:
+        """Count the images scored since then, by the model's current weights, that could not be inspected."""
+        with self.reading() as connection:
+            return series.count_not_inspectable(connection, models.by_id(connection, model_id), since)
+
     # Audit --------------------------------------------------------------------------------------------------
 
     def audit(self, model_id: int | None = None, limit: int = 100) -> list[AuditRow]:

@@ -53,11 +53,13 @@ class Tally:
     Attributes:
         scored: how many have a score.
         anomalous: how many of these are anomalous.
+        not_inspectable: how many of these could not be inspected.
         failed: how many could not be read or scored.
     """
 
     scored: int = 0
     anomalous: int = 0
+    not_inspectable: int = 0
     failed: int = 0
 
     def count(self, _model: str, results: Sequence[Finished]) -> None:
@@ -66,6 +68,7 @@ class Tally:
         self.failed += failed
         self.scored += len(results) - failed
         self.anomalous += sum(bool(result.is_anomalous) for result in results)
+        self.not_inspectable += sum(bool(result.not_inspectable) for result in results)
 
 
 @dataclass(frozen=True)

@@ -97,7 +97,8 @@ function tools(stage, inspection) {
 /** Name, verdict, and how rare such a score is. */
 function conclusion(inspection) {
   const scored = inspection.state === "done";
-  const words = scored ? `A score this high ${inspection.in_words}.` : (inspection.error ?? "It waits in the queue of the model.");
+  const unfit = inspection.not_inspectable && `Neither good nor anomalous: ${inspection.not_inspectable}. Look at lamp, exposure and focus.`;
+  const words = unfit ? unfit : scored ? `A score this high ${inspection.in_words}.` : (inspection.error ?? "It waits in the queue of the model.");
   return el("div", { class: "conclusion" },
     el("h2", { class: "name" }, inspection.name),
     el("p", { class: "verdict" }, badge(inspection)),

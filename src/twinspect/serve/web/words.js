@@ -37,6 +37,7 @@ export const span = (from, to) => CLOCK.formatRange(new Date(from), new Date(to)
 const VERDICTS = {
   good: { kind: "good", word: "Good", icon: "check" },
   anomalous: { kind: "anomalous", word: "Anomalous", icon: "alert" },
+  not_inspectable: { kind: "failed", word: "Not inspectable", icon: "question" },
   failed: { kind: "failed", word: "Not scored", icon: "cross" },
   queued: { kind: "queued", word: "Waiting", icon: "clock" },
 };
@@ -44,6 +45,7 @@ const VERDICTS = {
 /** What the model decided: a kind, a word and an icon, so that colour is never alone. */
 export function verdict(inspection) {
   if (inspection.state !== "done") return VERDICTS[inspection.state === "failed" ? "failed" : "queued"];
+  if (inspection.is_inspectable === false) return VERDICTS.not_inspectable;
   return VERDICTS[inspection.is_anomalous ? "anomalous" : "good"];
 }
 
@@ -57,5 +59,6 @@ export const OPINIONS = [
 /** Whether a person contradicted the model. */
 export function disagrees(inspection) {
   const said = inspection.feedback?.verdict;
+  if (inspection.is_inspectable === false) return false;
   return (said === "good" && inspection.is_anomalous) || (said === "defect" && inspection.is_anomalous === false);
 }

@@ -32,13 +32,13 @@ export async function drift({ root, model, signal }) {
 }
 
 function content(answer, signal) {
-  const { windows, note, window: size } = answer;
-  if (!windows.length) return [empty("No window is full yet", `Drift is judged on ${size} images at a time, against those of calibration. Score some more, or choose a smaller window.`), note && el("p", { class: "soft" }, note)].filter(Boolean);
+  const { windows, note, window: size, not_inspectable: apart } = answer;
+  if (!windows.length) return [empty("No window is full yet", `Drift is judged on ${size} images at a time, against those of calibration. Score some more, or choose a smaller window.`), apart > 0 && el("p", {}, unfit(apart)), note && el("p", { class: "soft" }, note)].filter(Boolean);
   return [summary(answer), el("div", { class: "charts" }, charts(answer, signal)), numbers(answer)];
 }
 
 /** What happened, in sentences, with how often the test cries wolf. */
-function summary({ windows, false_alarm_rate: rate, reference, note }) {
+function summary({ windows, false_alarm_rate: rate, reference, note, not_inspectable: apart }) {
   const alarms = windows.filter(({ alarmed }) => alarmed.length).length;
   const last = windows.at(-1);
   const quiet = !last.alarmed.length;
@@ -52,8 +52,11 @@ function summary({ windows, false_alarm_rate: rate, reference, note }) {
       ["p-value", chance(last.p_value)],
       ["Compared with", count(reference.count, "calibration image")],
     ]),
+    apart > 0 && el("p", {}, unfit(apart)),
     note && el("p", { class: "soft" }, note));
 }
+
+const unfit = (apart) => `${count(apart, "image")} of this time could not be inspected and ${apart === 1 ? "is" : "are"} in no window: look at lamp, exposure and focus.`;
 
 function charts({ windows, features, reference }, signal) {
   const each = (name, of, written = number) => chart({ name, written, usual: reference.medians[name], points: pointsOf(windows, name, of) }, signal);

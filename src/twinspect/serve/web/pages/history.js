@@ -9,7 +9,7 @@ import { view } from "../viewer.js";
 import { chance, count, disagrees, number, when } from "../words.js";
 
 const ROWS = 25;
-const DECISIONS = [["", "any"], ["anomalous", "anomalous"], ["good", "good"], ["failed", "not scored"]];
+const DECISIONS = [["", "any"], ["anomalous", "anomalous"], ["good", "good"], ["not_inspectable", "not inspectable"], ["failed", "not scored"]];
 const SOURCES = [["", "any"], ["web", "this page"], ["watch", "a watched folder or camera"], ["api", "another program"]];
 const OPINIONS = [["", "any"], ["none", "not yet"], ["good", "good"], ["defect", "defect"], ["unsure", "unsure"], ["disagree", "contradicts the model"]];
 

@@ -137,6 +137,7 @@ function receive(root, signal, take) {
 function summary(inspections) {
   const anomalous = inspections.filter((each) => each.is_anomalous).length;
   const refused = inspections.filter((each) => each.error).length;
-  const parts = [count(inspections.length, "image"), `${anomalous} anomalous`, refused && `${refused} not scored`];
+  const unfit = inspections.filter((each) => each.is_inspectable === false).length;
+  const parts = [count(inspections.length, "image"), `${anomalous} anomalous`, unfit && `${unfit} not inspectable`, refused && `${refused} not scored`];
   return `${parts.filter(Boolean).join(", ")}.`;
 }

@@ -1,0 +1,111 @@
+"""Whether a frame can be inspected: not if it lies far outside the good images in brightness, contrast or sharpness.
+
+Such a frame comes from a camera that lost its light or its focus. Whatever its score, it is neither good nor
+anomalous.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final
+
+from twinspect.images.quality import ImageQuality
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+MIN_WIDTH: Final = math.log(3)
+"""The least width of a range: a factor of three in light, contrast or detail, about one and a half stops. Good images
+that hardly differ do not make ordinary noise, a slightly different lamp or a defect a reason to refuse a frame."""
+FEW: Final = 16.0
+"""How much the range of few images is widened: by a factor of 1 + 16 / (n - 1)^2, so 2 for five images, 5 for three
+and 17 for two. Drawn from a normal distribution, a further image then lies beyond the limits of five images once in
+190 cases, and of nineteen once in 25 000; without it, once in 34 cases of five."""
+MIN_OVEREXPOSED: Final = 64.0
+"""The least mean grey level of an overexposed frame: where good images are nearly black, a bright defect must not
+pass for overexposure."""
+_HALF_LEVEL: Final = 0.5
+"""Half a grey level: smaller differences vanish when pixels are rounded, so all smaller values count as this one."""
+
+
+@dataclass(frozen=True)
+class GoodRange:
+    """What good images look like: the extremes of their brightness, contrast and sharpness.
+
+    Attributes:
+        images: how many images it comes from.
+        lowest: the lowest value of each quantity.
+        highest: the highest.
+    """
+
+    images: int
+    lowest: ImageQuality
+    highest: ImageQuality
+
+    def reason_against(self, quality: ImageQuality) -> str:
+        """Say why a frame cannot be inspected; empty if it can.
+
+        A frame may lie outside the range by the range's own width, on a scale of ratios: the logarithm of contrast
+        and sharpness, and the log-odds of brightness, which is stretched at white as at black. More contrast or more
+        detail than in any good image is no reason: a defect can have both.
+        """
+        brightness, contrast, sharpness = map(self._width, ImageQuality._fields)
+        if _logit(quality.brightness) < _logit(self.lowest.brightness) - brightness:
+            return "far darker than any good image"
+        if (
+            _logit(quality.brightness) > _logit(self.highest.brightness) + brightness
+            and quality.brightness >= MIN_OVEREXPOSED
+        ):
+            return "far brighter than any good image"
+        if _log(quality.contrast) < _log(self.lowest.contrast) - contrast:
+            return "far less contrast than any good image"
+        if _log(quality.sharpness) < _log(self.lowest.sharpness) - sharpness:
+            return "far less sharp than any good image"
+        return ""
+
+    def to_record(self) -> dict[str, Any]:
+        """Return plain JSON values."""
+        pairs = zip(ImageQuality._fields, self.lowest, self.highest, strict=True)
+        return {"images": self.images} | {name: [low, high] for name, low, high in pairs}
+
+    @classmethod
+    def from_record(cls, record: dict[str, Any]) -> GoodRange:
+        """Rebuild from :meth:`to_record`."""
+        lowest, highest = zip(*(record[name] for name in ImageQuality._fields), strict=True)
+        return cls(record["images"], ImageQuality(*lowest), ImageQuality(*highest))
+
+    def _width(self, name: str) -> float:
+        scale = _logit if name == "brightness" else _log
+        width = scale(getattr(self.highest, name)) - scale(getattr(self.lowest, name))
+        return max(MIN_WIDTH, width * (1 + FEW / (self.images - 1) ** 2))
+
+
+def good_ranges(qualities: Sequence[ImageQuality], categories: Sequence[str]) -> dict[str, GoodRange]:
+    """Find the range of good images, under the empty name, and of each category.
+
+    A single image has no range: what it would be the only one of is left out.
+
+    Args:
+        qualities: how each image was taken.
+        categories: what each of them shows.
+    """
+    groups: dict[str, list[ImageQuality]] = {}
+    for quality, category in zip(qualities, categories, strict=True):
+        for name in {"", category}:
+            groups.setdefault(name, []).append(quality)
+    return {name: _range_of(group) for name, group in sorted(groups.items()) if len(group) > 1}
+
+
+def _range_of(qualities: Sequence[ImageQuality]) -> GoodRange:
+    columns = list(zip(*qualities, strict=True))
+    return GoodRange(len(qualities), ImageQuality(*map(min, columns)), ImageQuality(*map(max, columns)))
+
+
+def _log(value: float) -> float:
+    return math.log(max(_HALF_LEVEL, value))
+
+
+def _logit(brightness: float) -> float:
+    level = min(max(_HALF_LEVEL, brightness), 255 - _HALF_LEVEL)
+    return math.log(level / (255 - level))
