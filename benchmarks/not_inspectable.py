@@ -34,7 +34,13 @@ if TYPE_CHECKING:
 ROUNDS = 20
 CHANGED = 60
 """Good test images that are spoilt, at most."""
-FOLDERS = {"aliens": "defect", "cookies": "broken", "deeppcb": "defect", "brain_mri": "tumor", "ballscrew": "pitting"}
+FOLDERS = {
+    "aliens": "defect",
+    "cookies": "broken",
+    "deeppcb": "defect",
+    "brain_mri": "tumor",
+    "ballscrew": "pitting",
+}
 CLASSES = (0, 3, 6)
 
 
@@ -46,7 +52,7 @@ def blurred(rgb: Pixels, noise: float = 0.0) -> Pixels:
 
 
 SPOILT: dict[str, Callable[[Pixels], Pixels]] = {
-    "black": lambda rgb: np.zeros_like(rgb),
+    "black": np.zeros_like,
     "white": lambda rgb: np.full_like(rgb, 255),
     "grey": lambda rgb: np.full_like(rgb, 128),
     "x 0.1": lambda rgb: np.rint(0.1 * rgb).astype(np.uint8),
@@ -92,7 +98,9 @@ def share_refused(train: list[ImageQuality], held: int, test: list[ImageQuality]
 
 def main() -> None:
     """Measure all sets and print a table."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("root", type=Path, metavar="DIR", help="the folder of the sets")
     columns = ("set", "held out", "good, of 5", "good", "defective", *SPOILT)
     print(f"| {' | '.join(columns)} |\n|{'---|' * len(columns)}")

@@ -222,3 +222,13 @@ def test_the_rate_is_one_that_every_category_can_promise(
 ) -> None:
     categories = ["a"] * counts[0] + ["b"] * counts[1]
     assert choose_rate_for_categories(categories, asked) == pytest.approx(rate)
+
+
+def test_a_score_that_differs_by_rounding_alone_is_no_suspect() -> None:
+    names = tuple(f"{number}.png" for number in range(20))
+    rounded = (*(5.0 + 1e-7 * (number % 2) for number in range(19)), 5.00001)
+    assert Calibration(rounded, 0.05, names=names).suspects() == ()
+    assert Calibration((5.0,) * 19 + (5.000001,), 0.05, names=names).suspects() == ()
+    assert Calibration((-5.0,) * 19 + (-4.999999,), 0.05, names=names).suspects() == ()
+    assert Calibration((5.0,) * 19 + (5.1,), 0.05, names=names).suspects() == (("19.png", 5.1),)
+    assert Calibration((0.0,) * 19 + (1e-8,), 0.05, names=names).suspects() == ()

@@ -33,6 +33,9 @@ MAX_DEFAULT_RATE = Fraction(1, 10)
 SCORE_ROUNDING: Final = 1e-4
 """Relative difference below which two scores are equal: runtimes and processors differ by less."""
 
+SMALLEST_DIFFERENCE: Final = float(np.finfo(np.float32).eps)
+"""Scores that differ by no more are equal: they are computed from cosines in single precision, which end at 1."""
+
 
 class Decision(NamedTuple):
     """What a calibration decides of one image.
@@ -169,7 +172,8 @@ class Calibration:
             the quartiles (Tukey's "far out") and by more than rounding, highest first.
         """
         low, high = np.quantile(self.scores, [0.25, 0.75])
-        margin = max(3 * (high - low), SCORE_ROUNDING * np.abs(self.scores).max())
+        rounding = max(SCORE_ROUNDING * np.abs(self.scores).max(), SMALLEST_DIFFERENCE)
+        margin = max(3 * (high - low), rounding)
         pairs = zip(self.names, self.scores, strict=False)
         return tuple(pair for pair in reversed(list(pairs)) if pair[1] > high + margin)
 
