@@ -119,7 +119,7 @@ def test_evaluation_counts_them_apart(model: Path, data: Path, tmp_path: Path) -
     metrics = json.loads((tmp_path / "metrics.json").read_text())
     counts = metrics["images"]
     assert (counts["good"], counts["anomalous"]) == (1, 4)
-    assert (counts["not_inspectable_good"], counts["not_inspectable_anomalous"]) == (0, 3)
+    assert metrics["not_inspectable"] == {"good": 0, "anomalous": 3}
     assert metrics["pooled"]["miss_rate"] == 0  # of the one defect that was decided on
     (defects,) = (row for row in metrics["defects"] if row["label"] == "defect")
     assert (defects["images"], defects["flagged"], defects["not_inspectable"]) == (1, 1, 3)

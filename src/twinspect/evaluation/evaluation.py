@@ -7,7 +7,13 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 from twinspect.evaluation.by_defect_type import DefectTypeTable
 from twinspect.evaluation.by_object import object_rows, objects_record
-from twinspect.evaluation.image_scores import by_category, count_images, labels_and_scores, of_label_or_good
+from twinspect.evaluation.image_scores import (
+    by_category,
+    count_images,
+    count_not_inspectable,
+    labels_and_scores,
+    of_label_or_good,
+)
 from twinspect.evaluation.labelled_set import PixelTally, compute_metrics, open_test_set
 from twinspect.evaluation.metric_row import MetricRow, defined, mean_row
 from twinspect.metrics import (
@@ -102,6 +108,7 @@ class Evaluation:
             "pooled": self.pooled,
             "defects": self.defects,
             "images": count_images(self.rows),
+            "not_inspectable": count_not_inspectable(self.rows),
             "resolution": self.resolution,
             "error_bounds": self.error_bounds,
             "intervals": {

@@ -39,13 +39,16 @@ def labels_and_scores(images: Iterable[ImageScore]) -> tuple[NDArray[np.bool_], 
 
 
 def count_images(images: Sequence[ImageScore]) -> dict[str, int]:
-    """Count the good, the anomalous and the unreadable images, and how many of the first two are not inspectable."""
+    """Count the good, the anomalous and the unreadable images."""
     return {
         "good": sum(image.sample.is_good and not image.error for image in images),
         "anomalous": sum(not image.sample.is_good and not image.error for image in images),
         "unreadable": sum(bool(image.error) for image in images),
-        "not_inspectable_good": sum(bool(image.not_inspectable) and image.sample.is_good for image in images),
-        "not_inspectable_anomalous": sum(
-            bool(image.not_inspectable) and not image.sample.is_good for image in images
-        ),
     }
+
+
+def count_not_inspectable(images: Sequence[ImageScore]) -> dict[str, int]:
+    """Count the good and the anomalous images that could not be inspected."""
+    refused = [image for image in images if image.not_inspectable]
+    good = sum(image.sample.is_good for image in refused)
+    return {"good": good, "anomalous": len(refused) - good}
