@@ -79,6 +79,19 @@ def test_a_run_resumes_by_whole_shards_without_listing_again(
     assert "2 of 3 shards are there already" in notes[0]
 
 
+def test_shards_of_an_earlier_version_are_counted(bundle: Path, images: Path, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    before = score(bundle, out, images)
+    for part in (out / "rows").iterdir():
+        pq.write_table(pq.read_table(part).drop_columns(["inspectable"]), part)
+    (out / "manifest.json").unlink()
+    after = score(bundle, out, images)
+    assert [after[name] for name in ("images", "anomalous")] == [
+        before[name] for name in ("images", "anomalous")
+    ]
+    assert after["not_inspectable"] == 0
+
+
 def test_scores_do_not_depend_on_the_size_of_shards(bundle: Path, images: Path, tmp_path: Path) -> None:
     score(bundle, tmp_path / "a", images, shard_images=8)
     score(bundle, tmp_path / "b", images, shard_images=512)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 import threading
+from dataclasses import replace
 from importlib.resources import files
 from typing import TYPE_CHECKING
 
@@ -14,9 +15,10 @@ from alembic.runtime.migration import MigrationContext
 from sqlalchemy import inspect
 
 from store_data import accept, register
+from store_data import inspect as inspect_scores
 from twinspect import errors, serve
 from twinspect.errors import ConfigError, MissingExtraError, StoreError
-from twinspect.serve.store import Store
+from twinspect.serve.store import Filter, Store
 from twinspect.serve.store.schema import METADATA, VERSION_TABLE
 
 if TYPE_CHECKING:
@@ -38,6 +40,24 @@ def test_migrations_lead_from_nothing_to_the_tables_as_they_are_declared(
                 str(c.name) for c in table.constraints if isinstance(c, sqlalchemy.CheckConstraint)
             }
     engine.dispose()
+
+
+def test_a_store_of_the_first_version_keeps_its_rows_and_they_count_as_inspectable(
+    database: str, tmp_path: Path
+) -> None:
+    with Store(database, tmp_path) as store:
+        model = register(store)
+        (old,) = inspect_scores(store, model, [0.5])
+    engine = sqlalchemy.create_engine(database)
+    with engine.begin() as connection:
+        connection.exec_driver_sql("alter table inspections drop column not_inspectable")
+        connection.exec_driver_sql(f"update {VERSION_TABLE} set version_num = '0001'")
+    engine.dispose()
+    with Store(database, tmp_path) as store:
+        assert store.inspection(old.id) == replace(old, not_inspectable=None)
+        assert store.search(Filter(decision="good"), None, 10).total == 1
+        assert store.search(Filter(decision="not_inspectable"), None, 10).total == 0
+        assert len(store.scores(model.id)) == 1
 
 
 def test_a_store_is_opened_again_with_what_it_held(database: str, tmp_path: Path) -> None:

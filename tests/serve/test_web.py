@@ -64,6 +64,23 @@ def test_inspect_from_upload_to_feedback(page: Page, world: World) -> None:
     assert "This is no image file" in page.get_by_role("article", name="notes.txt").inner_text()
 
 
+def test_a_frame_that_cannot_be_inspected_is_neither_good_nor_anomalous(page: Page, world: World) -> None:
+    reason = "far darker than any good image"
+    world.inspections[-1] |= {
+        "name": "dark.png",
+        "is_anomalous": False,
+        "is_inspectable": False,
+        "not_inspectable": reason,
+        "in_words": None,
+    }
+    page.goto("/#/history")
+    page.get_by_role("button", name="dark.png").first.click()
+    shown = page.get_by_role("article", name="dark.png")
+    shown.wait_for()
+    assert "Not inspectable" in shown.inner_text()
+    assert f"Neither good nor anomalous: {reason}." in shown.inner_text()
+
+
 def test_contours_lie_on_the_heat_map(page: Page) -> None:
     """The stub's spot is round about (80, 35) of 128 x 96 for inspection 1; the line must be too."""
     page.goto("/")

@@ -90,14 +90,19 @@ def _score(
     folder = Path(options.maps) if options.maps else None
     results = detector.stream(images, maps=folder is not None, start=start, category=options.category)
     names = _map_names(images)
+    refused: list[str] = []
     with Bar() as bar:
         for result in bar.watch("score", results, total=len(images) - start):
             if folder and result.map is not None:
                 path = folder / f"{names[result.sample.path]}.{options.map_format}"
                 write_map(path, result, detector.calibration_.map_range, bits=detector.bits)
-            if result.not_inspectable:
-                warn(f"{result.sample.address}: not inspectable: {result.not_inspectable}")
             yield result
+            if result.not_inspectable:
+                refused.append(f"{result.sample.address}: {result.not_inspectable}")
+    if refused:
+        warn(
+            f"{len(refused)} images cannot be inspected, neither good nor anomalous; for instance {refused[0]}"
+        )
 
 
 def _map_names(images: DataSet) -> dict[Path, str]:

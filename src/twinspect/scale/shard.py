@@ -85,9 +85,10 @@ def read_summary(folder: RunFolder, shard: int) -> ShardSummary:
     import pyarrow.parquet as pq  # noqa: PLC0415 - slow to import
 
     content = folder.read(f"{ROWS}/{part_name(shard)}")
-    # A shard of an earlier version has no column "inspectable"; Parquet leaves out what is not there.
-    names = ["is_anomalous", "error", "inspectable"]
-    rows = pq.read_table(io.BytesIO(content), columns=names).to_pylist()
+    file = pq.ParquetFile(io.BytesIO(content))
+    # A shard of an earlier version has no column "inspectable".
+    names = [name for name in ("is_anomalous", "error", "inspectable") if name in file.schema_arrow.names]
+    rows = file.read(columns=names).to_pylist()
     return _summarize(shard, rows, content)
 
 
