@@ -163,6 +163,72 @@ def test_grey_with_alpha(tmp_path):
     assert found[0].tolist() == [[200] * 3, [0] * 3, [50] * 3]
 
 
+def unfilled_alpha(channels: int) -> NDArray[np.uint8]:
+    pixels = colours(channels=channels)
+    pixels[..., -1] = 0
+    return pixels
+
+
+@pytest.mark.parametrize(
+    ("name", "options"),
+    [("a.png", {}), ("a.tif", {}), ("a.webp", {"lossless": True, "exact": True})],
+)
+def test_alpha_that_is_zero_everywhere_says_nothing(tmp_path, name, options):
+    pixels = unfilled_alpha(4)
+    found = read_rgb(save(tmp_path / name, Image.fromarray(pixels), **options))
+    np.testing.assert_array_equal(found, pixels[..., :3])
+
+
+@pytest.mark.parametrize("compression", [0, 3])
+def test_bitmap_of_32_bits_whose_fourth_byte_is_zero(tmp_path, compression):
+    pixels = unfilled_alpha(4)
+    masks = struct.pack("<IIII", 0xFF0000, 0xFF00, 0xFF, 0xFF000000) if compression else b""
+    height, width, _ = pixels.shape
+    info = struct.pack("<IiiHHIIiiII", 40, width, -height, 1, 32, compression, 0, 0, 0, 0, 0) + masks
+    start = struct.pack("<2sIII", b"BM", 14 + len(info) + pixels.size, 0, 14 + len(info))
+    path = write(tmp_path / "a.bmp", start + info + pixels[..., [2, 1, 0, 3]].tobytes())
+    np.testing.assert_array_equal(read_rgb(path), pixels[..., :3])
+
+
+@pytest.mark.parametrize("kind", ["unspecified", "assocalpha", "unassalpha"])
+@pytest.mark.parametrize("dtype", [np.uint8, np.uint16, np.float32])
+@pytest.mark.parametrize("channels", [2, 4])
+def test_tiff_whose_extra_channel_is_zero(tmp_path, kind, dtype, channels):
+    pixels = unfilled_alpha(channels)
+    full = {np.uint8: 255, np.uint16: 65535, np.float32: 1}[dtype]
+    values = (pixels / 255 * full).round(6 if full == 1 else 0).astype(dtype)
+    photometric = "rgb" if channels == 4 else "minisblack"
+    options = {"photometric": photometric, "planarconfig": "contig", "extrasamples": [kind]}
+    tifffile.imwrite(tmp_path / "a.tif", values, **options)
+    expected = np.broadcast_to(pixels[..., :-1], (*pixels.shape[:2], 3))
+    np.testing.assert_array_equal(read_rgb(tmp_path / "a.tif"), expected)
+
+
+@pytest.mark.parametrize("channels", [2, 4])
+def test_colours_multiplied_by_their_alpha_are_left_as_they_are(tmp_path, channels):
+    pixels = colours(channels=channels)
+    pixels[..., :-1] = np.minimum(pixels[..., :-1], pixels[..., -1:])
+    photometric = "rgb" if channels == 4 else "minisblack"
+    options = {"photometric": photometric, "planarconfig": "contig", "extrasamples": ["assocalpha"]}
+    tifffile.imwrite(tmp_path / "a.tif", pixels, **options)
+    expected = np.broadcast_to(pixels[..., :-1], (*pixels.shape[:2], 3))
+    np.testing.assert_array_equal(read_rgb(tmp_path / "a.tif"), expected)
+
+
+@pytest.mark.parametrize("channels", [2, 4])
+def test_png_whose_alpha_is_zero_everywhere(tmp_path, channels):
+    pixels = unfilled_alpha(channels)
+    expected = np.broadcast_to(pixels[..., :-1], (*pixels.shape[:2], 3))
+    np.testing.assert_array_equal(read_rgb(save(tmp_path / "a.png", Image.fromarray(pixels))), expected)
+    deep = write(tmp_path / "deep.png", png16(pixels.astype(np.uint16) * 257))
+    np.testing.assert_array_equal(read_rgb(deep), expected)
+
+
+def test_palette_that_is_transparent_throughout(tmp_path):
+    found = read_rgb(save(tmp_path / "a.png", palette_image(), transparency=bytes(3)))
+    assert found[0].tolist() == [[10, 20, 30], [40, 50, 60], [70, 80, 90]]
+
+
 def palette_image() -> Image.Image:
     image = Image.fromarray(np.array([[0, 1, 2], [2, 1, 0]], dtype=np.uint8)).convert("P")
     image.putpalette([10, 20, 30, 40, 50, 60, 70, 80, 90])
@@ -761,6 +827,14 @@ def test_masks_of_every_kind_agree(tmp_path):
     tifffile.imwrite(tmp_path / "float.tif", mask.astype(np.float32) / 2)
     for path in [*files, tmp_path / "float.tif"]:
         np.testing.assert_array_equal(read_mask(path, (6, 8)), mask, err_msg=path.name)
+
+
+def test_a_mask_whose_alpha_is_zero_everywhere(tmp_path):
+    mask = colours(6, 8)[..., 0] > 128
+    pixels = np.dstack([mask * 255] * 3 + [mask * 0]).astype(np.uint8)
+    np.testing.assert_array_equal(read_mask(save(tmp_path / "a.png", Image.fromarray(pixels)), (6, 8)), mask)
+    nothing = np.dstack([np.full((6, 8, 3), 200), np.zeros((6, 8))]).astype(np.uint8)
+    assert not read_mask(save(tmp_path / "b.png", Image.fromarray(nothing)), (6, 8)).any()
 
 
 @pytest.mark.parametrize("name", ["a.jpg", "a.webp"])

@@ -40,8 +40,8 @@ def read_rgb(
     """Read one file as upright 8-bit RGB.
 
     Grey becomes three equal channels. Palette, CMYK and 1-bit images become the colours they show. Alpha
-    that is opaque everywhere is dropped; otherwise the image is laid on black, so that colours hidden
-    under transparent pixels cannot look like anomalies. More than 8 bits are scaled by the same factor
+    that is opaque everywhere, or 0 everywhere (a fourth channel that nobody filled), is dropped; otherwise the
+    image is laid on black, so that colours hidden under transparent pixels cannot look like anomalies. More than 8 bits are scaled by the same factor
     in every image: 16 bits as round(value * 255 / 65535), a float as round(value * 255). EXIF
     orientation is applied. Of a JPEG or TIFF that carries smaller copies beside its picture, the picture
     is read; an animation or a stack of pages is refused.
@@ -103,7 +103,9 @@ def read_mask(path: Path, shape: tuple[int, int]) -> NDArray[np.bool_]:
         _check_unit_range(values, path)
     colours = values.shape[-1] - (values.shape[-1] in (2, 4))
     marked: NDArray[np.bool_] = values[..., :colours].max(axis=-1) > (stored.full / 2 if stored.lossy else 0)
-    return marked & (values[..., -1] > 0) if colours < values.shape[-1] else marked
+    opaque = (values[..., colours:] > 0).all(axis=-1)
+    alpha_is_unused = not opaque.any() and not marked.all()
+    return marked if alpha_is_unused else marked & opaque
 
 
 def check_sides(height: int, width: int) -> None:
@@ -137,11 +139,11 @@ def _to_three_channels(values: NDArray[np.uint8]) -> NDArray[np.uint8]:
 
 
 def _remove_alpha(values: NDArray[Any], full: int) -> NDArray[Any]:
-    """Remove alpha, if there is any: dropped where opaque everywhere, else each colour is weighted by it."""
+    """Remove alpha, if there is any: dropped if opaque or 0 everywhere, else each colour is weighted by it."""
     if values.shape[-1] in (1, 3):
         return values
     colours, alpha = values[..., :-1], values[..., -1:]
-    if (alpha == full).all():
+    if (alpha == full).all() or not alpha.any():
         return colours
     if values.dtype.kind == "f":
         return np.asarray(colours * alpha)
