@@ -480,14 +480,15 @@ def test_bits_leaves_eight_bit_files_alone(tmp_path):
     np.testing.assert_array_equal(read_rgb(path, bits=12), colours())
 
 
-def test_a_value_beyond_bits_is_an_error(tmp_path):
-    path = write(tmp_path / "a.png", png16(np.full((1, 1, 1), 4096, dtype=np.uint16)))
-    assert "value 4096; with bits=12 allowed is up to 4095" in message(path, bits=12)
+def test_a_value_beyond_bits_is_white(tmp_path):
+    path = write(tmp_path / "a.png", png16(np.array([[[4094], [4095], [4096], [65535]]], dtype=np.uint16)))
+    assert read_rgb(path, bits=12)[0, :, 0].tolist() == [255, 255, 255, 255]
+    assert read_rgb(path, bits=13)[0, :, 0].tolist() == [127, 127, 128, 255]
 
 
-@pytest.mark.parametrize("bits", [0, 8, 17, -1])
+@pytest.mark.parametrize("bits", [0, 7, 17, -1])
 def test_bits_out_of_range(tmp_path, bits):
-    with pytest.raises(ConfigError, match=rf"bits is {bits}; allowed are 9 to 16"):
+    with pytest.raises(ConfigError, match=rf"bits is {bits}; allowed are 8 to 16"):
         read_rgb(tmp_path / "a.png", bits=bits)
 
 

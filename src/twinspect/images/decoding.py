@@ -16,7 +16,7 @@ from twinspect.images.formats import FORMAT_NAMES, JPEG, PNG, SIGNATURE_BYTES, T
 from twinspect.images.orientation import exif_orientation, png_exif_after_pixels, upright
 from twinspect.images.pillow_decoder import eight_bit_values, is_lossless_webp, open_with_pillow, webp_size
 from twinspect.images.sixteen_bit import decode_png16
-from twinspect.images.stored_pixels import Header, ImageStream, StoredPixels
+from twinspect.images.stored_pixels import UNSIGNED, Header, ImageStream, StoredPixels
 from twinspect.images.tiff import decode_tiff, read_tiff_header
 
 if TYPE_CHECKING:
@@ -41,6 +41,20 @@ def stored_size(path: Path, content: bytes | None = None) -> tuple[int, int]:
     with _opened(path, content) as (_, header):
         height, width = header.size
     return (width, height) if header.orientation >= 5 else (height, width)
+
+
+def stored_bits(path: Path | str, content: bytes | None = None) -> int | None:
+    """Read the bits a channel from the header, without decoding; ``None`` for numbers that are not unsigned.
+
+    Args:
+        path: the file.
+        content: what the file would hold, if it is in memory; ``path`` is then only its name.
+
+    Raises:
+        ImageError: as for :func:`stored_size`.
+    """
+    with _opened(path, content) as (_, header):
+        return header.bits if header.sample_format == UNSIGNED else None
 
 
 def stored_values(
