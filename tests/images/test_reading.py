@@ -19,7 +19,7 @@ from PIL import Image, ImageFile, ImageOps
 
 from twinspect.errors import ConfigError, DataError, ImageError
 from twinspect.images import decoding
-from twinspect.images.formats import IMAGE_SUFFIXES
+from twinspect.images.formats import FORMAT_NAMES, IMAGE_SUFFIXES
 from twinspect.images.reading import MAX_PIXELS, image_size, read_mask, read_rgb
 
 if TYPE_CHECKING:
@@ -446,7 +446,7 @@ def test_without_imagecodecs_the_message_names_the_extra(tmp_path):
     done = subprocess.run([sys.executable, "-c", code, path], capture_output=True, text=True, check=True)
     assert done.stdout == (
         f"ImageError {path}: cannot be read as TIFF: this needs 'imagecodecs', which is not installed; "
-        "type: pip install 'twinspect[formats]'; allowed are whole PNG, JPEG, TIFF, BMP, WebP files\n"
+        f"type: pip install 'twinspect[formats]'; allowed are whole {FORMAT_NAMES} files\n"
     )
 
 
@@ -644,7 +644,7 @@ def test_a_pipe_does_not_hang(tmp_path):
 def test_text_named_png(tmp_path):
     text = message(write(tmp_path / "a.png", b"hello, world, this is text"))
     assert text == (
-        "is not an image that can be read: it starts with b'hello, world'; allowed are PNG, JPEG, TIFF, BMP, WebP"
+        f"is not an image that can be read: it starts with b'hello, world'; allowed are {FORMAT_NAMES}"
     )
 
 
@@ -877,4 +877,5 @@ def test_image_size_does_not_decode(tmp_path):
 
 
 def test_suffixes_are_lower_case():
-    assert {".png", ".jpg", ".jpeg", ".tif", ".tiff", ".bmp", ".webp"} == IMAGE_SUFFIXES
+    usual = {".png", ".jpg", ".jpeg", ".tif", ".tiff", ".bmp", ".webp"}
+    assert usual | {".avif", ".heic", ".heif", ".dcm"} == IMAGE_SUFFIXES

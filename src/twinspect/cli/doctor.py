@@ -33,7 +33,7 @@ EXTRAS = {
     "serve": "fastapi",
     "scale": "ray",
     "plots": "sklearn",
-    "formats": "imagecodecs",
+    "formats": "pi_heif",
 }
 
 

@@ -57,7 +57,7 @@ def read_rgb(
     its picture, the picture is read; an animation or a stack of pages is refused.
 
     Args:
-        path: a PNG, JPEG, TIFF, BMP or WebP file; its contents decide which, not its name.
+        path: a file of a format in :data:`twinspect.images.formats.FORMATS`; its contents decide which, not its name.
         bits: how many of the lowest bits a 16-bit file uses, 8 to 16 (12 for many industrial cameras): then
             the largest such number, and all above, is white. Makes no difference to files of 8 bits.
         content: what the file would hold, if it is in memory; ``path`` is then only its name.
@@ -137,7 +137,8 @@ def largest_deep_value(path: Path | str, *, content: bytes | None = None) -> int
     if bits < 16:
         return 2**bits - 1
     stored = stored_values(path, content=content)
-    return int(_remove_alpha(stored.values, stored.full).max())
+    largest: int = _remove_alpha(stored.values, stored.full).max().item()
+    return largest
 
 
 def check_bit_count(bits: int) -> None:
