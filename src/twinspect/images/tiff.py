@@ -36,11 +36,8 @@ Images inside a TIFF, such as JPEG 2000, say their size again, and tifffile woul
 
 def read_tiff_header(stream: ImageStream) -> Header:
     """Read the first directory of a TIFF, and whether further ones hold pictures of their own."""
-    # Imported here because most data sets have no TIFF.
-    from tifffile import TiffFile  # noqa: PLC0415
-
     stream.seek(0)
-    with TiffFile(stream) as tiff:
+    with _tifffile().TiffFile(stream) as tiff:
         page: Any = tiff.pages[0]
         header = Header(
             TIFF,
@@ -56,6 +53,11 @@ def read_tiff_header(stream: ImageStream) -> Header:
             lossy=int(page.compression) in _JPEG,
         )
         return replace(header, frames=1 + _has_second_picture(tiff.pages))
+
+
+def _tifffile() -> Any:
+    """Import tifffile, which most data sets don't need, and which an installation without torch may lack."""
+    return optional("tifffile", "formats")
 
 
 def decode_tiff(stream: ImageStream, header: Header, *, indices: bool) -> StoredPixels:
@@ -170,11 +172,9 @@ def _with_tifffile(stream: ImageStream, header: Header) -> NDArray[Any]:
 
 
 def _first_page(stream: ImageStream) -> NDArray[Any]:
-    from tifffile import TiffFile  # noqa: PLC0415
-
     stream.seek(0)
     try:
-        with TiffFile(stream) as tiff:
+        with _tifffile().TiffFile(stream) as tiff:
             values: NDArray[Any] = tiff.pages[0].asarray()
     except (ValueError, KeyError, NotImplementedError) as error:
         if "imagecodecs" in str(error):  # which tifffile needs for LZW and others
