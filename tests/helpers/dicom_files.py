@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
+import tempfile
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from numpy.typing import NDArray
 
 EXPLICIT = "1.2.840.10008.1.2.1"
@@ -61,6 +61,12 @@ def save(
         setattr(dataset, name, value)
     pydicom.dcmwrite(path, dataset, enforce_file_format=True)
     return path
+
+
+def encoded(values: NDArray[Any]) -> bytes:
+    """Give the bytes of such a file."""
+    with tempfile.TemporaryDirectory() as folder:
+        return save(Path(folder) / "a.dcm", values).read_bytes()
 
 
 def item(**elements: Any) -> Any:

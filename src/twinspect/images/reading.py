@@ -135,10 +135,9 @@ def largest_deep_value(path: Path | str, *, content: bytes | None = None) -> int
     if bits is None or bits <= 8:
         return None
     if bits < 16:
-        return 2**bits - 1
+        return (1 << bits) - 1
     stored = stored_values(path, content=content)
-    largest: int = _remove_alpha(stored.values, stored.full).max().item()
-    return largest
+    return int(_remove_alpha(stored.values, stored.full).max())
 
 
 def check_bit_count(bits: int) -> None:
