@@ -14,6 +14,7 @@ from twinspect.calibration.conformal import check_kind, choose_rate
 from twinspect.calibration.hold_out import check_folds, counts_to_hold_out
 from twinspect.data import open_data
 from twinspect.data.fingerprint import fingerprint
+from twinspect.data.significant_bits import check_bits, describe_bits, largest_value, recognise_bits
 from twinspect.data.splits import hold_out
 from twinspect.errors import ConfigError, DataError
 from twinspect.inference.torch_detector import TorchDetector, to_json_value
@@ -63,7 +64,8 @@ class Detector(TorchDetector):
         precision: of training: ``auto``, ``fp32`` or ``bf16``. Scoring is always fp32.
         false_alarm_rate: the rate to promise; ``None`` for the smallest that the images allow.
         calibration: ``split`` (hold good images out) or ``cv`` (K fits; every image serves both ways).
-        bits: significant bits of 16-bit image files, for cameras that use 10, 12 or 14; ``None`` for 16.
+        bits: significant bits of 16-bit image files, for cameras that use 10, 12 or 14; ``None`` to recognise it:
+            :meth:`fit` sets it to 8, 10 or 12 where no training image uses more.
         workers: threads that read images; ``None`` for the number of processors, at most 8.
         cache_mb: memory for prepared images and teacher features while training, in MiB.
         keep_images: how many of the good images held out are kept with the model, for checking its exports.
@@ -200,6 +202,7 @@ class Detector(TorchDetector):
         check_process_counts(choose_device(self.device), self.devices, self.nodes, self.strategy)
         kind = check_kind(self.calibration)
         train, held = self._split(open_data(data, split="train"), kind)
+        bits = self._choose_bits([*train, *held], progress)
         images = fingerprint([*train, *held])
         fitting = self.fitting(images, progress=progress, checkpoint=checkpoint, resume=resume)
         self._processes = fitting.trainer.processes
@@ -215,8 +218,21 @@ class Detector(TorchDetector):
             **({"tiles": count_tiles(train, tiling)} if tiling else {}),
             "calibration": len(held) or len(train),
             "categories": sorted({sample.category for sample in train}),
+            **bits,
         }
         return self
+
+    def _choose_bits(self, samples: Sequence[Sample], progress: Progress | None) -> dict[str, Any]:
+        """Set :attr:`bits` unless it was given, and return what is kept about it with the data."""
+        recognised_before = getattr(self, "data_", {}).get("recognised_bits")
+        given = None if self.bits == recognised_before else self.bits
+        if given is not None:
+            check_bits(given, samples, workers=self.workers, progress=progress)
+            return {}
+        largest = largest_value(samples, workers=self.workers, progress=progress)
+        self.bits = recognise_bits(largest)
+        recognised = {"recognised_bits": self.bits} if self.bits else {}
+        return recognised | ({"bits_note": note} if (note := describe_bits(largest)) else {})
 
     def fitting(
         self,

@@ -131,7 +131,8 @@ def test_what_is_left_out_is_named(tmp_path):
         "__MACOSX",
     }
     assert found["notes.txt"] == (
-        "not an image by its name (.txt); images end in .bmp, .jpeg, .jpg, .png, .tif, .tiff, .webp"
+        "not an image by its name (.txt); images end in .avif, .bmp, .dcm, .heic, .heif, .jpeg, .jpg, "
+        ".png, .tif, .tiff, .webp"
     )
     assert found["README"].startswith("not an image by its name (no ending)")
     assert found[".hidden.png"] == found[".DS_Store"] == found[".git"] == "hidden"

@@ -367,7 +367,7 @@ import sys
 class Refuse:
     def find_spec(self, name, path=None, target=None):
         if name.partition(".")[0] in sys.argv[1].split(","):
-            raise ImportError(f"{name} is not installed")
+            raise ModuleNotFoundError(f"{name} is not installed", name=name)
 
 sys.meta_path.insert(0, Refuse())
 from twinspect.cli import main
@@ -418,6 +418,20 @@ def test_scoring_needs_no_torch(saved: Path, tmp_path: Path) -> None:
     refused = subprocess.run([*command, "--runtime", "torch"], capture_output=True, text=True, check=False)
     assert refused.returncode == 2
     assert "pip install" in refused.stderr
+
+
+def test_maps_without_what_draws_them_end_in_one_line(saved: Path, tmp_path: Path) -> None:
+    from PIL import Image
+
+    image = tmp_path / "a.png"
+    Image.fromarray(photographs(1, 70, 80)[0]).save(image)
+    command = [sys.executable, "-c", WITHOUT_TORCH, ",".join(ABSENT), "score", str(saved), str(image)]
+    command += ["--runtime", "onnx", "--maps", str(tmp_path / "maps")]
+    ran = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert (ran.returncode, ran.stderr.count("\n")) == (2, 1), ran.stderr
+    assert "which is not installed here; type: pip install twinspect" in ran.stderr
+    raw = subprocess.run([*command, "--map-format", "npy"], capture_output=True, text=True, check=False)
+    assert raw.returncode == 0, raw.stderr
 
 
 def test_what_needs_the_networks_says_so(saved: Path) -> None:

@@ -14,8 +14,10 @@ import torch
 
 import twinspect as ts
 from drawn_parts import SHIPPED, blemish, quick, stripes, write_image
+from twinspect.bundle.exports import Export
 from twinspect.calibration.conformal import Calibration
 from twinspect.cli import main
+from twinspect.cli.export import how_to_score
 from twinspect.errors import ConfigError, DataError, ExportError
 from twinspect.inference.pipeline import ScoringPipeline
 from twinspect.methods import method_class
@@ -369,3 +371,12 @@ def test_labels_of_one_kind_alone(saved: Path, parts: Path, tmp_path: Path) -> N
         write_image(tmp_path / "d" / "test" / "good" / f"{number}.png", stripes(number))
     with pytest.raises(DataError, match="one kind is missing"):
         export(saved, "onnx", precision="int8", good=parts, labelled=tmp_path / "d")
+
+
+@pytest.mark.parametrize(
+    ("milliseconds", "text"), [(1.0, "score with it"), (3.0, "int8 is not faster than fp32")]
+)
+def test_int8_is_recommended_only_where_it_was_faster(tmp_path: Path, milliseconds: float, text: str) -> None:
+    times = {"torch": 4.0, "fp32": 2.0, "int8": milliseconds}
+    exported = Export(tmp_path / "onnx-int8", {"runtime": "onnx", "gate": {"milliseconds": times}})
+    assert how_to_score("m.twin", exported).startswith(text)

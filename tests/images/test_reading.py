@@ -19,7 +19,7 @@ from PIL import Image, ImageFile, ImageOps
 
 from twinspect.errors import ConfigError, DataError, ImageError
 from twinspect.images import decoding
-from twinspect.images.formats import IMAGE_SUFFIXES
+from twinspect.images.formats import FORMAT_NAMES, IMAGE_SUFFIXES
 from twinspect.images.reading import MAX_PIXELS, image_size, read_mask, read_rgb
 
 if TYPE_CHECKING:
@@ -161,6 +161,72 @@ def test_grey_with_alpha(tmp_path):
     pixels = np.array([[[200, 255], [200, 0], [100, 128]]], dtype=np.uint8)
     found = read_rgb(save(tmp_path / "a.png", Image.fromarray(pixels)))
     assert found[0].tolist() == [[200] * 3, [0] * 3, [50] * 3]
+
+
+def unfilled_alpha(channels: int) -> NDArray[np.uint8]:
+    pixels = colours(channels=channels)
+    pixels[..., -1] = 0
+    return pixels
+
+
+@pytest.mark.parametrize(
+    ("name", "options"),
+    [("a.png", {}), ("a.tif", {}), ("a.webp", {"lossless": True, "exact": True})],
+)
+def test_alpha_that_is_zero_everywhere_says_nothing(tmp_path, name, options):
+    pixels = unfilled_alpha(4)
+    found = read_rgb(save(tmp_path / name, Image.fromarray(pixels), **options))
+    np.testing.assert_array_equal(found, pixels[..., :3])
+
+
+@pytest.mark.parametrize("compression", [0, 3])
+def test_bitmap_of_32_bits_whose_fourth_byte_is_zero(tmp_path, compression):
+    pixels = unfilled_alpha(4)
+    masks = struct.pack("<IIII", 0xFF0000, 0xFF00, 0xFF, 0xFF000000) if compression else b""
+    height, width, _ = pixels.shape
+    info = struct.pack("<IiiHHIIiiII", 40, width, -height, 1, 32, compression, 0, 0, 0, 0, 0) + masks
+    start = struct.pack("<2sIII", b"BM", 14 + len(info) + pixels.size, 0, 14 + len(info))
+    path = write(tmp_path / "a.bmp", start + info + pixels[..., [2, 1, 0, 3]].tobytes())
+    np.testing.assert_array_equal(read_rgb(path), pixels[..., :3])
+
+
+@pytest.mark.parametrize("kind", ["unspecified", "assocalpha", "unassalpha"])
+@pytest.mark.parametrize("dtype", [np.uint8, np.uint16, np.float32])
+@pytest.mark.parametrize("channels", [2, 4])
+def test_tiff_whose_extra_channel_is_zero(tmp_path, kind, dtype, channels):
+    pixels = unfilled_alpha(channels)
+    full = {np.uint8: 255, np.uint16: 65535, np.float32: 1}[dtype]
+    values = (pixels / 255 * full).round(6 if full == 1 else 0).astype(dtype)
+    photometric = "rgb" if channels == 4 else "minisblack"
+    options = {"photometric": photometric, "planarconfig": "contig", "extrasamples": [kind]}
+    tifffile.imwrite(tmp_path / "a.tif", values, **options)
+    expected = np.broadcast_to(pixels[..., :-1], (*pixels.shape[:2], 3))
+    np.testing.assert_array_equal(read_rgb(tmp_path / "a.tif"), expected)
+
+
+@pytest.mark.parametrize("channels", [2, 4])
+def test_colours_multiplied_by_their_alpha_are_left_as_they_are(tmp_path, channels):
+    pixels = colours(channels=channels)
+    pixels[..., :-1] = np.minimum(pixels[..., :-1], pixels[..., -1:])
+    photometric = "rgb" if channels == 4 else "minisblack"
+    options = {"photometric": photometric, "planarconfig": "contig", "extrasamples": ["assocalpha"]}
+    tifffile.imwrite(tmp_path / "a.tif", pixels, **options)
+    expected = np.broadcast_to(pixels[..., :-1], (*pixels.shape[:2], 3))
+    np.testing.assert_array_equal(read_rgb(tmp_path / "a.tif"), expected)
+
+
+@pytest.mark.parametrize("channels", [2, 4])
+def test_png_whose_alpha_is_zero_everywhere(tmp_path, channels):
+    pixels = unfilled_alpha(channels)
+    expected = np.broadcast_to(pixels[..., :-1], (*pixels.shape[:2], 3))
+    np.testing.assert_array_equal(read_rgb(save(tmp_path / "a.png", Image.fromarray(pixels))), expected)
+    deep = write(tmp_path / "deep.png", png16(pixels.astype(np.uint16) * 257))
+    np.testing.assert_array_equal(read_rgb(deep), expected)
+
+
+def test_palette_that_is_transparent_throughout(tmp_path):
+    found = read_rgb(save(tmp_path / "a.png", palette_image(), transparency=bytes(3)))
+    assert found[0].tolist() == [[10, 20, 30], [40, 50, 60], [70, 80, 90]]
 
 
 def palette_image() -> Image.Image:
@@ -380,7 +446,7 @@ def test_without_imagecodecs_the_message_names_the_extra(tmp_path):
     done = subprocess.run([sys.executable, "-c", code, path], capture_output=True, text=True, check=True)
     assert done.stdout == (
         f"ImageError {path}: cannot be read as TIFF: this needs 'imagecodecs', which is not installed; "
-        "type: pip install 'twinspect[formats]'; allowed are whole PNG, JPEG, TIFF, BMP, WebP files\n"
+        f"type: pip install 'twinspect[formats]'; allowed are whole {FORMAT_NAMES} files\n"
     )
 
 
@@ -414,14 +480,15 @@ def test_bits_leaves_eight_bit_files_alone(tmp_path):
     np.testing.assert_array_equal(read_rgb(path, bits=12), colours())
 
 
-def test_a_value_beyond_bits_is_an_error(tmp_path):
-    path = write(tmp_path / "a.png", png16(np.full((1, 1, 1), 4096, dtype=np.uint16)))
-    assert "value 4096; with bits=12 allowed is up to 4095" in message(path, bits=12)
+def test_a_value_beyond_bits_is_white(tmp_path):
+    path = write(tmp_path / "a.png", png16(np.array([[[4094], [4095], [4096], [65535]]], dtype=np.uint16)))
+    assert read_rgb(path, bits=12)[0, :, 0].tolist() == [255, 255, 255, 255]
+    assert read_rgb(path, bits=13)[0, :, 0].tolist() == [127, 127, 128, 255]
 
 
-@pytest.mark.parametrize("bits", [0, 8, 17, -1])
+@pytest.mark.parametrize("bits", [0, 7, 17, -1])
 def test_bits_out_of_range(tmp_path, bits):
-    with pytest.raises(ConfigError, match=rf"bits is {bits}; allowed are 9 to 16"):
+    with pytest.raises(ConfigError, match=rf"bits is {bits}; allowed are 8 to 16"):
         read_rgb(tmp_path / "a.png", bits=bits)
 
 
@@ -577,7 +644,7 @@ def test_a_pipe_does_not_hang(tmp_path):
 def test_text_named_png(tmp_path):
     text = message(write(tmp_path / "a.png", b"hello, world, this is text"))
     assert text == (
-        "is not an image that can be read: it starts with b'hello, world'; allowed are PNG, JPEG, TIFF, BMP, WebP"
+        f"is not an image that can be read: it starts with b'hello, world'; allowed are {FORMAT_NAMES}"
     )
 
 
@@ -763,6 +830,14 @@ def test_masks_of_every_kind_agree(tmp_path):
         np.testing.assert_array_equal(read_mask(path, (6, 8)), mask, err_msg=path.name)
 
 
+def test_a_mask_whose_alpha_is_zero_everywhere(tmp_path):
+    mask = colours(6, 8)[..., 0] > 128
+    pixels = np.dstack([mask * 255] * 3 + [mask * 0]).astype(np.uint8)
+    np.testing.assert_array_equal(read_mask(save(tmp_path / "a.png", Image.fromarray(pixels)), (6, 8)), mask)
+    nothing = np.dstack([np.full((6, 8, 3), 200), np.zeros((6, 8))]).astype(np.uint8)
+    assert not read_mask(save(tmp_path / "b.png", Image.fromarray(nothing)), (6, 8)).any()
+
+
 @pytest.mark.parametrize("name", ["a.jpg", "a.webp"])
 def test_the_grey_fringe_of_a_lossy_mask_is_cut_at_half(tmp_path, name):
     mask = np.zeros((64, 64), dtype=bool)
@@ -802,4 +877,5 @@ def test_image_size_does_not_decode(tmp_path):
 
 
 def test_suffixes_are_lower_case():
-    assert {".png", ".jpg", ".jpeg", ".tif", ".tiff", ".bmp", ".webp"} == IMAGE_SUFFIXES
+    usual = {".png", ".jpg", ".jpeg", ".tif", ".tiff", ".bmp", ".webp"}
+    assert usual | {".avif", ".heic", ".heif", ".dcm"} == IMAGE_SUFFIXES

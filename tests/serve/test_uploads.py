@@ -10,9 +10,12 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
-from PIL import Image, PngImagePlugin
+from PIL import Image, PngImagePlugin, features
 
+import dicom_files
+import heic_files
 from drawn_parts import stripes
+from twinspect.errors import is_installed
 from twinspect.images.formats import MEDIA_TYPES, detect_format
 from twinspect.images.reading import read_rgb
 from twinspect.serve.api_errors import STATUS, ApiError
@@ -45,6 +48,16 @@ def refused(data: bytes, limits: Limits | None = None) -> str:
     return raised.value.code
 
 
+def further_formats() -> dict[str, bytes]:
+    """Give files of those formats of the extra ``formats`` whose packages are here."""
+    files = {"avif": encoded("AVIF")} if features.check("avif") else {}
+    if is_installed("pi_heif"):
+        files["heic"] = heic_files.HEIC
+    if is_installed("pydicom"):
+        files["dicom"] = dicom_files.encoded(heic_files.slope())
+    return files
+
+
 WHOLE = {
     "png": encoded("PNG"),
     "jpeg": encoded("JPEG"),
@@ -55,6 +68,7 @@ WHOLE = {
     "tiff": encoded("TIFF"),
     "tiff lzw": encoded("TIFF", compression="tiff_lzw"),
     "big tiff": encoded("TIFF", big_tiff=True),
+    **further_formats(),
 }
 
 

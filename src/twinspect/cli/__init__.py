@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 
 from twinspect.cli.outcome import INTERRUPTED, USER_MISTAKE, Outcome
 from twinspect.cli.parser import FITTING, build_parser, verb_parser
-from twinspect.errors import ElsewhereError, TwinspectError
+from twinspect.errors import ElsewhereError, MissingExtraError, TwinspectError
 
 if TYPE_CHECKING:
     import argparse
@@ -32,6 +32,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         if arguments[:1] and arguments[0] in FITTING:
             _add_method_settings(verb_parser(parser, arguments[0]), arguments)
         options = parser.parse_args(arguments)
+    except ModuleNotFoundError as error:
+        return _print_error(_missing_package(arguments[0], error))
     except TwinspectError as error:
         return _print_error(error)
     except SystemExit as leaving:  # argparse: --help, --version or a mistake that it has explained
@@ -52,6 +54,8 @@ def _run(options: argparse.Namespace) -> int:
     except BrokenPipeError:  # the reader, `head` for instance, has closed the pipe
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
+    except ModuleNotFoundError as error:
+        return _print_error(_missing_package(options.verb, error))
     except (TwinspectError, OSError) as error:
         return USER_MISTAKE if isinstance(error, ElsewhereError) and _is_follower() else _print_error(error)
     except KeyboardInterrupt as interruption:
@@ -59,6 +63,20 @@ def _run(options: argparse.Namespace) -> int:
             print(f"\ntwinspect: interrupted{_note(interruption)}", file=sys.stderr)
         return INTERRUPTED
     return outcome.code
+
+
+def _missing_package(verb: str, error: ModuleNotFoundError) -> TwinspectError:
+    """Say what is missing where only exports were meant to be scored, without torch.
+
+    Raises:
+        ModuleNotFoundError: a module of our own, which is a bug.
+    """
+    package = (error.name or "").partition(".")[0]
+    if package in ("", "twinspect"):
+        raise error
+    return MissingExtraError(
+        f"{verb} needs {package!r}, which is not installed here; type: pip install twinspect"
+    )
 
 
 def _add_method_settings(parser: argparse.ArgumentParser, arguments: Sequence[str]) -> None:

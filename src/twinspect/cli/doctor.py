@@ -16,6 +16,7 @@ from twinspect.cli.outcome import DONE, SOME_UNREADABLE, Outcome
 from twinspect.data import open_data
 from twinspect.data.pixels import read_pixels, read_truth
 from twinspect.data.prefetching import ReadFailure, default_workers, read_samples
+from twinspect.data.significant_bits import describe_bits, largest_value
 from twinspect.errors import DataError, TwinspectError
 from twinspect.teachers import teachers
 
@@ -32,7 +33,7 @@ EXTRAS = {
     "serve": "fastapi",
     "scale": "ray",
     "plots": "sklearn",
-    "formats": "imagecodecs",
+    "formats": "pi_heif",
 }
 
 
@@ -55,11 +56,13 @@ def _describe_data(data: DataSet, options: argparse.Namespace) -> tuple[str, dic
     counts = Counter((s.category, _read_as(s, held), s.label, s.mask is not None) for s in data)
     rows = [(*key[:3], "yes" if key[3] else "no", number) for key, number in sorted(counts.items())]
     unreadable = [] if options.quick else _unreadable(data)
+    bits = "" if options.quick else _describe_bits(data)
     text = "\n\n".join(
         [
             f"{data.name}: {len(data)} images; {data.layout}",
             table(("category", "read as", "label", "mask", "images"), rows),
             plan,
+            *([bits] if bits else []),
             *(_image_list(data, held) if options.list else []),
             *_listing(
                 "without a mask, for image metrics only",
@@ -83,6 +86,7 @@ def _describe_data(data: DataSet, options: argparse.Namespace) -> tuple[str, dic
             for s in data
         ],
         "calibration": plan,
+        "bits": bits,
         "left_out": [{"path": str(skipped.path), "reason": skipped.reason} for skipped in data.skipped],
         "unmasked": [str(s.path) for s in data.unmasked],
         "unreadable": [{"path": str(path), "reason": reason} for path, reason in unreadable],
@@ -116,6 +120,14 @@ def _read_as(sample: Sample, held: set[Sample]) -> str:
         return "calibration"
     good = "good" if sample.is_good else "defect"
     return f"test {good}" if sample.split == "test" else sample.split if sample.is_good else "not used"
+
+
+def _describe_bits(data: DataSet) -> str:
+    """Say whether the images that `fit` would read leave bits unused."""
+    with Bar() as bar:
+        return describe_bits(
+            largest_value([s for s in data if s.is_good and s.split != "test"], progress=bar)
+        )
 
 
 def _unreadable(data: DataSet) -> list[tuple[object, str]]:

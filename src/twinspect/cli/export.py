@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import platform
 import re
 from typing import TYPE_CHECKING, Any
 
@@ -53,9 +54,18 @@ def _text(model: str, exported: Export) -> str:
         _speed(exported.record["speed"]),
         *(_int8(exported.record["gate"]) if "gate" in exported.record else ()),
         *exported.record["notes"],
-        f"score with it: twinspect score {model} IMAGES --runtime {exported.name}",
+        how_to_score(model, exported),
     ]
     return "\n".join(lines)
+
+
+def how_to_score(model: str, exported: Export) -> str:
+    """Name the command that scores with it; int8 is recommended only where it was measured to be faster."""
+    times = exported.record.get("gate", {}).get("milliseconds")
+    if times is None or times["int8"] < times["fp32"]:
+        return f"score with it: twinspect score {model} IMAGES --runtime {exported.name}"
+    remedy = f"twinspect export {model} --to {exported.runtime}"
+    return f"int8 is not faster than fp32 on this machine ({platform.machine()}): rather use fp32, with: {remedy}"
 
 
 def _difference(parity: dict[str, Any], what: str) -> str:

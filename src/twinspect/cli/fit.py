@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from twinspect.cli.class_selection import select_classes
-from twinspect.cli.console import Bar, warn_of_suspects
+from twinspect.cli.console import Bar, warn, warn_of_suspects
 from twinspect.cli.method_settings import chosen_settings
 from twinspect.cli.outcome import Outcome
 from twinspect.detector import Detector
@@ -73,6 +73,8 @@ def _report(detector: Detector, out: Path, seconds: float) -> Outcome:
     note = shortfall(detector.model_.method.config, data.get("tiles", data["train"]))
     if note:
         record["note"] = note
+    if "bits_note" in data:
+        warn(data["bits_note"])
     warn_of_suspects(calibration)
     text = (
         f"{out}: {detector.method} fitted on {_training_size(data)} in {seconds:.0f} s, "

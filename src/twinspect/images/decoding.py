@@ -12,11 +12,24 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final, cast
 
 from twinspect.errors import ImageError, SeveralPicturesError, TooManyPixelsError
-from twinspect.images.formats import FORMAT_NAMES, JPEG, PNG, SIGNATURE_BYTES, TIFF, WEBP, detect_format
+from twinspect.images.dicom import decode_dicom, read_dicom_header
+from twinspect.images.formats import (
+    AVIF,
+    DICOM,
+    FORMAT_NAMES,
+    HEIC,
+    JPEG,
+    PNG,
+    SIGNATURE_BYTES,
+    TIFF,
+    WEBP,
+    detect_format,
+)
+from twinspect.images.heic import decode_heic, read_heic_header
 from twinspect.images.orientation import exif_orientation, png_exif_after_pixels, upright
 from twinspect.images.pillow_decoder import eight_bit_values, is_lossless_webp, open_with_pillow, webp_size
 from twinspect.images.sixteen_bit import decode_png16
-from twinspect.images.stored_pixels import Header, ImageStream, StoredPixels
+from twinspect.images.stored_pixels import UNSIGNED, Header, ImageStream, StoredPixels
 from twinspect.images.tiff import decode_tiff, read_tiff_header
 
 if TYPE_CHECKING:
@@ -26,6 +39,9 @@ if TYPE_CHECKING:
 
 MAX_PIXELS: Final = 200_000_000
 """The largest image that is read, in pixels; a larger header is refused before anything is decoded."""
+
+_HEADERS: Final = {TIFF: read_tiff_header, HEIC: read_heic_header, DICOM: read_dicom_header}
+"""What reads the header, where it is not Pillow."""
 
 
 def stored_size(path: Path, content: bytes | None = None) -> tuple[int, int]:
@@ -41,6 +57,20 @@ def stored_size(path: Path, content: bytes | None = None) -> tuple[int, int]:
     with _opened(path, content) as (_, header):
         height, width = header.size
     return (width, height) if header.orientation >= 5 else (height, width)
+
+
+def stored_bits(path: Path | str, content: bytes | None = None) -> int | None:
+    """Read the bits a channel from the header, without decoding; ``None`` for numbers that are not unsigned.
+
+    Args:
+        path: the file.
+        content: what the file would hold, if it is in memory; ``path`` is then only its name.
+
+    Raises:
+        ImageError: as for :func:`stored_size`.
+    """
+    with _opened(path, content) as (_, header):
+        return header.bits if header.sample_format == UNSIGNED else None
 
 
 def stored_values(
@@ -136,8 +166,8 @@ def _check_pixels(size: tuple[int, int], max_pixels: int) -> None:
 
 
 def _read_header(stream: ImageStream, image_format: ImageFormat, max_pixels: int) -> Header:
-    if image_format is TIFF:
-        return read_tiff_header(stream)
+    if image_format in _HEADERS:
+        return _HEADERS[image_format](stream)
     if (
         image_format is WEBP
     ):  # Pillow's decoder reserves the canvas as soon as it opens, so the size comes first
@@ -149,7 +179,7 @@ def _read_header(stream: ImageStream, image_format: ImageFormat, max_pixels: int
         (image.height, image.width),
         orientation=exif_orientation(exif),
         frames=getattr(image, "n_frames", 1),
-        lossy=image_format is JPEG or (image_format is WEBP and not is_lossless_webp(stream)),
+        lossy=image_format in (JPEG, AVIF) or (image_format is WEBP and not is_lossless_webp(stream)),
     )
     return _with_png_depth(stream, header) if image_format is PNG else header
 
@@ -163,6 +193,10 @@ def _with_png_depth(stream: ImageStream, header: Header) -> Header:
 def _decode(stream: ImageStream, header: Header, *, indices: bool) -> StoredPixels:
     if header.format is TIFF:
         return decode_tiff(stream, header, indices=indices)
+    if header.format is HEIC:
+        return decode_heic(stream, header)
+    if header.format is DICOM:
+        return decode_dicom(stream, header)
     if header.bits == 16:
         stored = decode_png16(stream, header)
     else:

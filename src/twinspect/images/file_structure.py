@@ -11,7 +11,8 @@ import struct
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
-from twinspect.images.formats import BMP, JPEG, PNG, TIFF, WEBP, ImageFormat
+from twinspect.images.dicom_elements import DATA_START, DicomError, walk_dicom
+from twinspect.images.formats import AVIF, BMP, DICOM, HEIC, JPEG, PNG, TIFF, WEBP, ImageFormat
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -79,6 +80,8 @@ def read_structure(image_format: ImageFormat, data: bytes) -> FileStructure:
     """
     try:
         return _WALKS[image_format](data)
+    except DicomError as error:
+        raise DamagedError(str(error)) from None
     except (struct.error, IndexError) as error:
         raise DamagedError("it is cut off, or its structure is damaged") from error
 
@@ -175,6 +178,34 @@ def _bmp(data: bytes) -> FileStructure:
     return FileStructure(end, [data[14:start], data[start:end] if packed else b""])
 
 
+def _boxes(data: bytes) -> FileStructure:
+    """Walk the boxes of ISO 14496-12, of which HEIC and AVIF consist."""
+    extras, animated, position = [], False, 0
+    while position + 8 <= len(data):
+        length, name = struct.unpack_from(">I4s", data, position)
+        start = position + 8
+        if length == 1:
+            (length,) = struct.unpack_from(">Q", data, start)
+            start += 8
+        if not (name.isalnum() and name.islower()):  # not one of theirs
+            break
+        end = position + length if length else len(data)
+        if end > len(data) or end < start:
+            raise DamagedError("it is cut off, or its structure is damaged")
+        if name != b"mdat":
+            extras.append(data[start:end])
+        animated |= name == b"moov"
+        position = end
+    return FileStructure(position, extras, animated)
+
+
+def _dicom(data: bytes) -> FileStructure:
+    if data[: DATA_START - 4].strip(b"\0"):
+        raise DamagedError("its first 128 bytes, which should be 0, hold something else")
+    end, (pixels_start, pixels_end) = walk_dicom(data)
+    return FileStructure(end, [data[:pixels_start], data[pixels_end:end]])
+
+
 def _tiff(data: bytes) -> FileStructure:
     walk = _TiffWalk(data)
     walk.follow()
@@ -267,6 +298,9 @@ _WALKS: Final[dict[ImageFormat, Callable[[bytes], FileStructure]]] = {
     WEBP: _webp,
     BMP: _bmp,
     TIFF: _tiff,
+    AVIF: _boxes,
+    HEIC: _boxes,
+    DICOM: _dicom,
 }
 
 

@@ -10,7 +10,7 @@ import re
 from dataclasses import dataclass
 from typing import Final
 
-SIGNATURE_BYTES: Final = 16
+SIGNATURE_BYTES: Final = 132
 """How many bytes from the start of a file :func:`detect_format` needs."""
 
 
@@ -40,8 +40,12 @@ JPEG: Final = _row("JPEG", ".jpg .jpeg", rb"\xff\xd8\xff", "image/jpeg")
 TIFF: Final = _row("TIFF", ".tif .tiff", rb"II[*+]\0|MM\0[*+]", "image/tiff")  # + is BigTIFF
 BMP: Final = _row("BMP", ".bmp", rb"BM", "image/bmp")
 WEBP: Final = _row("WebP", ".webp", rb"RIFF.{4}WEBP", "image/webp")
+# Both are boxes of ISO 14496-12, which name the kinds that they are: first the main one, then all.
+AVIF: Final = _row("AVIF", ".avif", rb".{4}ftyp(?:.{4}){0,12}?avi[fs]", "image/avif")
+HEIC: Final = _row("HEIC", ".heic .heif", rb".{4}ftyp(?:.{4}){0,12}?(?:hei[cxms]|hev[cxms])", "image/heic")
+DICOM: Final = _row("DICOM", ".dcm", rb".{128}DICM", "application/dicom")
 
-FORMATS: Final = (PNG, JPEG, TIFF, BMP, WEBP)
+FORMATS: Final = (PNG, JPEG, TIFF, BMP, WEBP, AVIF, HEIC, DICOM)
 FORMAT_NAMES: Final = ", ".join(image_format.name for image_format in FORMATS)
 IMAGE_SUFFIXES: Final = frozenset(suffix for image_format in FORMATS for suffix in image_format.suffixes)
 """The file name endings, in lower case, by which a folder's images are told from its other files."""

@@ -9,15 +9,15 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
-from PIL import Image, ImageFile
+from PIL import Image, ImageFile, features
 from PIL.BmpImagePlugin import BmpImageFile
 from PIL.JpegImagePlugin import JpegImageFile
 from PIL.PngImagePlugin import PngImageFile
 from PIL.TiffImagePlugin import TiffImageFile
 from PIL.WebPImagePlugin import WebPImageFile
 
-from twinspect.errors import ImageError
-from twinspect.images.formats import BMP, JPEG, PNG, TIFF, WEBP, ImageFormat
+from twinspect.errors import ImageError, MissingExtraError
+from twinspect.images.formats import AVIF, BMP, JPEG, PNG, TIFF, WEBP, ImageFormat
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -44,7 +44,15 @@ _PLUGINS: Final[dict[ImageFormat, type[ImageFile.ImageFile]]] = {
 def open_with_pillow(stream: ImageStream, image_format: ImageFormat) -> ImageFile.ImageFile:
     """Open a file without decoding it, except for WebP, whose decoder reserves the canvas at once."""
     stream.seek(0)
-    return _PLUGINS[image_format](stream)
+    return _avif_plugin()(stream) if image_format is AVIF else _PLUGINS[image_format](stream)
+
+
+def _avif_plugin() -> type[ImageFile.ImageFile]:
+    if not features.check("avif"):
+        raise MissingExtraError("this needs Pillow 11.3 or later; type: pip install 'twinspect[formats]'")
+    from PIL.AvifImagePlugin import AvifImageFile  # noqa: PLC0415 - not in older ones
+
+    return AvifImageFile
 
 
 def eight_bit_values(image: Image.Image, *, indices: bool) -> NDArray[np.uint8]:

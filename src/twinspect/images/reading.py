@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 
 from twinspect.errors import ConfigError, DataError, ImageError
-from twinspect.images.decoding import MAX_PIXELS, stored_size, stored_values
+from twinspect.images.decoding import MAX_PIXELS, stored_bits, stored_size, stored_values
 from twinspect.images.formats import IMAGE_SUFFIXES
 
 if TYPE_CHECKING:
@@ -23,7 +23,17 @@ if TYPE_CHECKING:
     from twinspect.images.formats import ImageFormat
     from twinspect.images.stored_pixels import StoredPixels
 
-__all__ = ["IMAGE_SUFFIXES", "MAX_PIXELS", "MIN_SIDE", "check_sides", "image_size", "read_mask", "read_rgb"]
+__all__ = [
+    "IMAGE_SUFFIXES",
+    "MAX_PIXELS",
+    "MIN_SIDE",
+    "check_bit_count",
+    "check_sides",
+    "image_size",
+    "largest_deep_value",
+    "read_mask",
+    "read_rgb",
+]
 
 MIN_SIDE: Final = 2
 """The shortest image side, in pixels, that holds any structure to judge."""
@@ -40,16 +50,16 @@ def read_rgb(
     """Read one file as upright 8-bit RGB.
 
     Grey becomes three equal channels. Palette, CMYK and 1-bit images become the colours they show. Alpha
-    that is opaque everywhere is dropped; otherwise the image is laid on black, so that colours hidden
-    under transparent pixels cannot look like anomalies. More than 8 bits are scaled by the same factor
-    in every image: 16 bits as round(value * 255 / 65535), a float as round(value * 255). EXIF
-    orientation is applied. Of a JPEG or TIFF that carries smaller copies beside its picture, the picture
-    is read; an animation or a stack of pages is refused.
+    that is opaque everywhere, or 0 everywhere (a fourth channel that nobody filled), is dropped; otherwise the
+    image is laid on black, so that colours hidden under transparent pixels cannot look like anomalies. More
+    than 8 bits are scaled by the same factor in every image: 16 bits as round(value * 255 / 65535), a float
+    as round(value * 255). EXIF orientation is applied. Of a JPEG or TIFF that carries smaller copies beside
+    its picture, the picture is read; an animation or a stack of pages is refused.
 
     Args:
-        path: a PNG, JPEG, TIFF, BMP or WebP file; its contents decide which, not its name.
-        bits: how many of the lowest bits a 16-bit file uses, 9 to 16 (12 for many industrial cameras): then
-            the largest such number is white. Makes no difference to files of 8 bits.
+        path: a file of a format in :data:`twinspect.images.formats.FORMATS`; its contents decide which, not its name.
+        bits: how many of the lowest bits a 16-bit file uses, 8 to 16 (12 for many industrial cameras): then
+            the largest such number, and all above, is white. Makes no difference to files of 8 bits.
         content: what the file would hold, if it is in memory; ``path`` is then only its name.
         image_format: of the file, if it has been detected already.
         max_pixels: the largest image to decode; a larger header is refused before.
@@ -60,10 +70,10 @@ def read_rgb(
     Raises:
         ImageError: the file cannot be read as one image of at most ``max_pixels``; one line that starts with
             the path and says what came and what is allowed.
-        ConfigError: ``bits`` is not 9 to 16.
+        ConfigError: ``bits`` is not 8 to 16.
     """
-    if bits is not None and not 9 <= bits <= 16:
-        raise ConfigError(f"bits is {bits!r}; allowed are 9 to 16, or None for files that use all their bits")
+    if bits is not None:
+        check_bit_count(bits)
     stored = stored_values(path, content=content, image_format=image_format, max_pixels=max_pixels)
     if stored.values.dtype == np.uint8:
         return _to_three_channels(_remove_alpha(stored.values, 255))
@@ -71,7 +81,7 @@ def read_rgb(
         return _to_three_channels(
             _unit_to_eight_bits(_remove_alpha(_check_unit_range(stored.values, path), 1))
         )
-    return _to_three_channels(_sixteen_to_eight_bits(stored, path, bits))
+    return _to_three_channels(_sixteen_to_eight_bits(stored, bits))
 
 
 def read_mask(path: Path, shape: tuple[int, int]) -> NDArray[np.bool_]:
@@ -103,7 +113,41 @@ def read_mask(path: Path, shape: tuple[int, int]) -> NDArray[np.bool_]:
         _check_unit_range(values, path)
     colours = values.shape[-1] - (values.shape[-1] in (2, 4))
     marked: NDArray[np.bool_] = values[..., :colours].max(axis=-1) > (stored.full / 2 if stored.lossy else 0)
-    return marked & (values[..., -1] > 0) if colours < values.shape[-1] else marked
+    opaque = (values[..., colours:] > 0).all(axis=-1)
+    alpha_is_unused = not opaque.any() and not marked.all()
+    return marked if alpha_is_unused else marked & opaque
+
+
+def largest_deep_value(path: Path | str, *, content: bytes | None = None) -> int | None:
+    """Find the largest colour value of an image of more than 8 bits; others are not decoded.
+
+    Args:
+        path: the file.
+        content: what the file would hold, if it is in memory; ``path`` is then only its name.
+
+    Returns:
+        ``None`` for 8 bits and for floats. Of a file that says that it has 9 to 15 bits, the largest such number.
+
+    Raises:
+        ImageError: the file cannot be read.
+    """
+    bits = stored_bits(path, content)
+    if bits is None or bits <= 8:
+        return None
+    if bits < 16:
+        return (1 << bits) - 1
+    stored = stored_values(path, content=content)
+    return int(_remove_alpha(stored.values, stored.full).max())
+
+
+def check_bit_count(bits: int) -> None:
+    """Refuse a number of significant bits that no 16-bit file can have.
+
+    Raises:
+        ConfigError: it is not 8 to 16.
+    """
+    if not 8 <= bits <= 16:
+        raise ConfigError(f"bits is {bits!r}; allowed are 8 to 16, or None for files that use all their bits")
 
 
 def check_sides(height: int, width: int) -> None:
@@ -137,11 +181,11 @@ def _to_three_channels(values: NDArray[np.uint8]) -> NDArray[np.uint8]:
 
 
 def _remove_alpha(values: NDArray[Any], full: int) -> NDArray[Any]:
-    """Remove alpha, if there is any: dropped where opaque everywhere, else each colour is weighted by it."""
+    """Remove alpha, if there is any: dropped if opaque or 0 everywhere, else each colour is weighted by it."""
     if values.shape[-1] in (1, 3):
         return values
     colours, alpha = values[..., :-1], values[..., -1:]
-    if (alpha == full).all():
+    if (alpha == full).all() or not alpha.any():
         return colours
     if values.dtype.kind == "f":
         return np.asarray(colours * alpha)
@@ -167,16 +211,11 @@ def _unit_to_eight_bits(values: NDArray[Any]) -> NDArray[np.uint8]:
     return np.floor(values * 255.0 + 0.5).astype(np.uint8)
 
 
-def _sixteen_to_eight_bits(stored: StoredPixels, path: Path | str, bits: int | None) -> NDArray[np.uint8]:
+def _sixteen_to_eight_bits(stored: StoredPixels, bits: int | None) -> NDArray[np.uint8]:
+    """Scale to 8 bits; an overexposed pixel beyond ``bits`` is white."""
     values = _remove_alpha(stored.values, stored.full)
     full = stored.full if bits is None else 2**bits - 1
-    largest = int(values.max())
-    if largest > full:
-        remedy = "give the camera's true number of bits, or None for files that use all 16"
-        raise ImageError(
-            f"{path}: holds the value {largest}; with bits={bits} allowed is up to {full}: {remedy}"
-        )
-    scaled: NDArray[np.uint8] = _eight_bit_table(full)[values]
+    scaled: NDArray[np.uint8] = _eight_bit_table(full)[np.minimum(values, full)]
     return scaled
 
 

@@ -38,7 +38,7 @@ def decode_png16(stream: ImageStream, header: Header) -> StoredPixels:
         values = to_array(image()).astype(np.uint16)
     elif header.channels == 2:
         # Read the four bytes of a pixel as if they were RGBA: Pillow has no grey with alpha of 16 bits.
-        raw = to_array(_with_raw_modes(image(), lambda _: "RGBA"))
+        raw = to_array(with_raw_modes(image(), lambda _: "RGBA"))
         values = raw.view(np.dtype(">u2")).astype(np.uint16)
     else:
         values = decode_both_bytes(image)
@@ -61,12 +61,12 @@ def decode_both_bytes(image: Callable[[], ImageFile.ImageFile]) -> NDArray[np.ui
         (H, W, C).
     """
     high = to_array(image()).astype(np.uint16)
-    low = to_array(_with_raw_modes(image(), lambda mode: mode[:-1] + _OTHER_BYTE[mode[-1]]))
+    low = to_array(with_raw_modes(image(), lambda mode: mode[:-1] + _OTHER_BYTE[mode[-1]]))
     words: NDArray[np.uint16] = high << 8 | low
     return words
 
 
-def _with_raw_modes(image: ImageFile.ImageFile, change: Callable[[str], str]) -> ImageFile.ImageFile:
+def with_raw_modes(image: ImageFile.ImageFile, change: Callable[[str], str]) -> ImageFile.ImageFile:
     """Tell a Pillow image, not yet decoded, that its bytes are laid out otherwise."""
 
     def changed(tile: Any) -> Any:

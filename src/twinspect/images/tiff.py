@@ -13,7 +13,7 @@ from twinspect.errors import ImageError, optional
 from twinspect.images.formats import TIFF
 from twinspect.images.orientation import ORIENTATION_TAG, upright
 from twinspect.images.pillow_decoder import eight_bit_values, open_with_pillow, to_array
-from twinspect.images.sixteen_bit import decode_both_bytes
+from twinspect.images.sixteen_bit import decode_both_bytes, with_raw_modes
 from twinspect.images.stored_pixels import UNSIGNED, Header, StoredPixels
 
 if TYPE_CHECKING:
@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 
 _FLOAT: Final = 3
 _SAMPLE_FORMATS: Final = {UNSIGNED: "unsigned", 2: "signed", _FLOAT: "float"}
+_ASSOCIATED_ALPHA: Final = 1
+"""TIFF's code of an extra channel by which the colours have been multiplied, so that they look as on black."""
 _JPEG: Final = frozenset({6, 7})
 _BYTE_COMPRESSIONS: Final = frozenset({1, 5, 8, 32773, 32946, 34925, 50000})
 """None, LZW, Deflate, PackBits, LZMA and Zstandard: decompressed to as many bytes as the header says.
@@ -34,11 +36,8 @@ Images inside a TIFF, such as JPEG 2000, say their size again, and tifffile woul
 
 def read_tiff_header(stream: ImageStream) -> Header:
     """Read the first directory of a TIFF, and whether further ones hold pictures of their own."""
-    # Imported here because most data sets have no TIFF.
-    from tifffile import TiffFile  # noqa: PLC0415
-
     stream.seek(0)
-    with TiffFile(stream) as tiff:
+    with _tifffile().TiffFile(stream) as tiff:
         page: Any = tiff.pages[0]
         header = Header(
             TIFF,
@@ -56,6 +55,11 @@ def read_tiff_header(stream: ImageStream) -> Header:
         return replace(header, frames=1 + _has_second_picture(tiff.pages))
 
 
+def _tifffile() -> Any:
+    """Import tifffile, which most data sets don't need, and which an installation without torch may lack."""
+    return optional("tifffile", "formats")
+
+
 def decode_tiff(stream: ImageStream, header: Header, *, indices: bool) -> StoredPixels:
     """Decode a TIFF, upright.
 
@@ -66,7 +70,7 @@ def decode_tiff(stream: ImageStream, header: Header, *, indices: bool) -> Stored
     """
     _check_layout(header)
     if header.bits <= 8:
-        return StoredPixels(eight_bit_values(_open_upright(stream, header), indices=indices), 255)
+        return StoredPixels(_eight_bit_values(stream, header, indices=indices), 255)
     full = 1 if header.sample_format == _FLOAT else 2**header.bits - 1
     values = _deep_with_pillow(stream, header)
     if values is None:
@@ -74,6 +78,15 @@ def decode_tiff(stream: ImageStream, header: Header, *, indices: bool) -> Stored
     if header.photometric == 0:
         values = full - values
     return StoredPixels(values, full)
+
+
+def _eight_bit_values(stream: ImageStream, header: Header, *, indices: bool) -> NDArray[np.uint8]:
+    image = _open_upright(stream, header)
+    if header.extra != _ASSOCIATED_ALPHA or image.mode not in ("RGBA", "La"):
+        return eight_bit_values(image, indices=indices)
+    # Pillow would divide by the alpha, and lose every colour where that is 0.
+    image = with_raw_modes(image, lambda mode: mode.replace("RGBa", "RGBA"))
+    return np.ascontiguousarray(to_array(image)[..., :-1])
 
 
 def _has_second_picture(pages: Any) -> bool:
@@ -122,7 +135,7 @@ def _deep_with_pillow(stream: ImageStream, header: Header) -> NDArray[Any] | Non
         (H, W, C) uint16 or float32, upright; ``None`` for a layout of which Pillow would lose bits.
     """
     several_floats = header.sample_format == _FLOAT and header.channels > 1
-    if header.planar or header.channels == 2 or header.extra == 1 or several_floats:
+    if header.planar or header.channels == 2 or header.extra == _ASSOCIATED_ALPHA or several_floats:
         return None
     try:
         mode = open_with_pillow(stream, TIFF).mode
@@ -153,17 +166,15 @@ def _with_tifffile(stream: ImageStream, header: Header) -> NDArray[Any]:
             f"its pixels come as {values.shape}, its header says {(*header.size, header.channels)}"
         )
     colours = 3 if header.photometric == 2 else 1
-    # Colours multiplied by their alpha already look as they do on black; other extras mean nothing here.
+    # Associated alpha has done its work already; other extras mean nothing here.
     has_alpha = header.extra == 2 or (header.extra is None and header.channels > colours)
     return values[..., : colours + has_alpha]
 
 
 def _first_page(stream: ImageStream) -> NDArray[Any]:
-    from tifffile import TiffFile  # noqa: PLC0415
-
     stream.seek(0)
     try:
-        with TiffFile(stream) as tiff:
+        with _tifffile().TiffFile(stream) as tiff:
             values: NDArray[Any] = tiff.pages[0].asarray()
     except (ValueError, KeyError, NotImplementedError) as error:
         if "imagecodecs" in str(error):  # which tifffile needs for LZW and others

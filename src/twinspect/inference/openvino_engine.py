@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from twinspect.errors import ConfigError, optional
 from twinspect.inference.graph_engine import MAP, SCORE, GraphEngine
+from twinspect.inference.openvino_resize import split_resizes
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -47,11 +48,16 @@ class OpenVINOEngine(GraphEngine):
         hints: dict[str, Any] = {"INFERENCE_PRECISION_HINT": _float_type(core, export.precision)}
         if threads:
             hints["INFERENCE_NUM_THREADS"] = threads
-        self._compiled = core.compile_model(core.read_model(files[XML], files[BIN]), _CPU, hints)
+        model = core.read_model(files[XML], files[BIN])
+        resizes = split_resizes(model)
+        exact = {**hints, "INFERENCE_PRECISION_HINT": "f32"}
+        self._resize = None if resizes is None else core.compile_model(resizes, _CPU, exact)
+        self._compiled = core.compile_model(model, _CPU, hints)
 
     def run(self, images: NDArray[np.uint8]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
         """Score (B, H, W, 3) uint8 images of one size."""
-        outputs = self._compiled(images, share_inputs=True)
+        resized = () if self._resize is None else self._resize(images, share_inputs=True).values()
+        outputs = self._compiled([images, *resized], share_inputs=True)
         return outputs[SCORE], outputs[MAP]
 
 

@@ -130,7 +130,7 @@ def learning_options(verb: argparse.ArgumentParser) -> None:
     device_option(verb)
     precision_option(verb)
     verb.add_argument(
-        "--bits", type=int, metavar="N", help="significant bits of 16-bit files: 10, 12, 14 or 16 (16)"
+        "--bits", type=int, metavar="N", help="significant bits of 16-bit files: 8 to 16 (recognised)"
     )
     verb.add_argument(
         "--workers", type=int, metavar="N", help="threads that read images; default: processors, at most 8"

@@ -11,6 +11,7 @@ from fastapi import APIRouter, Query, Request
 from fastapi.responses import JSONResponse
 
 from twinspect.errors import unknown_name
+from twinspect.images.formats import MEDIA_TYPES
 from twinspect.inference.pipeline import SCORE_BATCH
 from twinspect.serve.api_errors import STATUS, ApiError
 from twinspect.serve.http.context import Context, ContextDep, Inspector, error_responses
@@ -49,7 +50,7 @@ _BODY: dict[str, Any] = {
                 "properties": {FIELD: {"type": "array", "items": _IMAGE, "minItems": 1, "maxItems": 64}},
             }
         },
-        **{f"image/{kind}": {"schema": _IMAGE} for kind in ("png", "jpeg", "tiff", "bmp", "webp")},
+        **{media_type: {"schema": _IMAGE} for media_type in MEDIA_TYPES.values()},
     },
 }
 _ONE_IMAGE = tuple(code for code in STATUS if code.startswith("image_") and code != "image_removed")

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from python_multipart.exceptions import MultipartParseError
 from python_multipart.multipart import MultipartParser, parse_options_header
 
+from twinspect.images.formats import DICOM
 from twinspect.serve.api_errors import ApiError
 from twinspect.serve.uploads.checks import Upload, display_name
 
@@ -20,6 +21,8 @@ if TYPE_CHECKING:
 
 FIELD = "images"
 _MULTIPART = b"multipart/form-data"
+_OTHER_TYPES = (b"application/octet-stream", DICOM.media_type.encode())
+"""What an image may be sent as besides ``image/…``."""
 _HEADER_BYTES = 8192
 """Upper limit of the bytes of a header of one part."""
 
@@ -35,7 +38,7 @@ async def read_uploads(request: Request, limits: Limits) -> list[Upload]:
     kind, options = parse_options_header(request.headers.get("content-type"))
     if kind == _MULTIPART:
         return await _read_form(request.stream(), options.get(b"boundary", b""), limits)
-    if kind.startswith(b"image/") or kind == b"application/octet-stream":
+    if kind.startswith(b"image/") or kind in _OTHER_TYPES:
         return [await _read_body(request, limits)]
     raise ApiError(
         "unsupported_media_type",

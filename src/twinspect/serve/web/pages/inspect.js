@@ -23,7 +23,7 @@ export async function inspect({ root, model, signal }) {
   const progress = el("progress", { max: "1", value: "0", "aria-label": "Images scored", class: "gone" });
   const status = el("p", { class: "soft status", role: "status" });
   const stop = el("button", { type: "button", class: "gone" }, "Stop");
-  const picker = el("input", { type: "file", multiple: true, accept: "image/*,.tif,.tiff,.bmp", class: "hidden", tabindex: "-1", "aria-hidden": "true" });
+  const picker = el("input", { type: "file", multiple: true, accept: "image/*,.tif,.tiff,.bmp,.heic,.heif,.avif,.dcm", class: "hidden", tabindex: "-1", "aria-hidden": "true" });
   const choose = el("button", { type: "button", class: "main", disabled: !may("inspect"), onclick: () => picker.click() }, icon("upload"), "Choose images");
   const zone = el("div", { class: "zone" }, el("p", { class: "zone-words" }, "Drop images or a folder here, or paste them."), choose, el("p", { class: "soft zone-note" }, whyNot("inspect", "Scoring images") || "PNG, JPEG, TIFF, BMP or WebP, in grey or colour. They stay on the machine that runs this server."), picker);
   const categories = model.categories ?? [];

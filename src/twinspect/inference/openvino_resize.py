@@ -1,0 +1,98 @@
+"""The antialiased resize of a graph, for OpenVINO, as operations whose cost does not depend on whether a size is new.
+
+OpenVINO's own prepares itself for each image size for about a second, and keeps what it prepared. Ours is a graph of
+its own in front of the rest, so that it computes in fp32 even where the networks do not.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final
+
+import numpy as np
+
+from twinspect.errors import optional
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+ANTIALIASED: Final = "bilinear_pillow"
+"""OpenVINO's name for the resize that torch calls bilinear with antialias."""
+
+
+def split_resizes(model: Any) -> Any | None:
+    """Take the antialiased resizes to a known size out of an ``openvino.Model``, which is changed in place.
+
+    Afterwards the model has a further input for each of them.
+
+    Returns:
+        The model that computes these further inputs, in their order, from the same first input; ``None`` if there
+        are none.
+    """
+    opset, openvino = optional("openvino.opset13", "openvino"), optional("openvino", "openvino")
+    resizes = [node for node in model.get_ordered_ops() if _is_resize(node)]
+    if not resizes:
+        return None
+    results, images = [], model.get_parameters()
+    for node in resizes:
+        shape = node.get_output_partial_shape(0)
+        results.append(_resized(node.input_value(0), shape[2].get_length(), shape[3].get_length()))
+        resized = opset.parameter(shape, np.float32)
+        for reader in node.output(0).get_target_inputs():
+            reader.replace_source_output(resized.output(0))
+        model.add_parameters([resized])
+    model.validate_nodes_and_infer_types()
+    return openvino.Model(results, images)
+
+
+def _is_resize(node: Any) -> bool:
+    if node.get_type_name() != "Interpolate" or node.get_attributes()["mode"] != ANTIALIASED:
+        return False
+    shape = node.get_output_partial_shape(0)
+    return bool(shape[2].is_static and shape[3].is_static)
+
+
+def _resized(images: Any, height: int, width: int) -> Any:
+    """Resize (B, C, H, W) to the height, then to the width, as torch and Pillow do."""
+    opset = optional("openvino.opset13", "openvino")
+    swap = opset.constant(np.array([0, 1, 3, 2]))
+    rows = _resized_rows(opset, images, height)
+    return opset.transpose(_resized_rows(opset, opset.transpose(rows, swap), width), swap)
+
+
+def _resized_rows(opset: Any, images: Any, side: int) -> Any:
+    """Bring (B, C, H, W) to (B, C, side, W): each row is the weighted mean of those of the original near it.
+
+    The weights fall off linearly to either side of the row's centre. To stay exact, distances are whole numbers: in
+    units of 1 / (2 * side) of an original row.
+    """
+
+    def number(value: int | list[int] | NDArray[np.int64]) -> Any:
+        return opset.constant(np.asarray(value, dtype=np.int64))
+
+    def reshape(node: Any, shape: list[Any]) -> Any:
+        parts = [part if not isinstance(part, int) else number([part]) for part in shape]
+        return opset.reshape(node, opset.concat(parts, 0), special_zero=True)
+
+    rows = opset.gather(opset.shape_of(images), number([2]), number(0))  # (1,)
+    reach = opset.maximum(rows, number(side))  # of a weight, times 2 * side
+    # twice the reach in rows, and one more on either side for rounding
+    near = opset.add(opset.divide(opset.multiply(reach, number(2)), number(side)), number(3))
+    centres = opset.multiply(number(2 * np.arange(side)[:, None] + 1), rows)  # (side, 1)
+    first = opset.floor(
+        opset.divide(opset.subtract(centres, opset.multiply(reach, number(2))), number(2 * side))
+    )
+    steps = opset.range(number(0), opset.squeeze(near, number(0)), number(1), "i64")
+    sources = opset.add(first, steps)  # (side, near)
+    odd = opset.add(opset.multiply(sources, number(2)), number(1))
+    distances = opset.abs(opset.subtract(opset.multiply(odd, number(side)), centres))
+    heights = opset.relu(opset.subtract(opset.multiply(reach, number(2)), distances))
+    last = opset.subtract(rows, number(1))
+    inside = opset.logical_and(opset.greater_equal(sources, number(0)), opset.less_equal(sources, last))
+    weights = opset.convert(opset.select(inside, heights, number(0)), np.float32)
+    weights = opset.divide(weights, opset.reduce_sum(weights, number([1]), keep_dims=True))
+    kept = opset.minimum(opset.maximum(sources, number(0)), last)
+    gathered = opset.gather(images, reshape(kept, [-1]), number(2))  # (B, C, side * near, W)
+    width = opset.gather(opset.shape_of(images), number([3]), number(0))
+    stacked = reshape(gathered, [0, 0, side, near, width])
+    means = opset.matmul(reshape(weights, [side, 1, near]), stacked, False, False)
+    return reshape(means, [0, 0, side, width])
