@@ -11,11 +11,11 @@ from typing import Final
 
 import psutil
 
+from twinspect.utils.processes import is_running
+
 HEARTBEAT_SECONDS: Final = 15.0
 DEAD_AFTER_SECONDS: Final = 300.0
 """After so many seconds without a heartbeat a process that cannot be looked up is taken for dead."""
-_TOLERANCE: Final = 5.0
-"""Seconds by which the start of one process may differ between two look-ups, as the clock is adjusted."""
 
 
 @dataclass(frozen=True)
@@ -50,19 +50,10 @@ class ProcessIdentity:
         """
         if self.host == socket.gethostname():
             try:
-                return self._is_running_here()
-            except (psutil.AccessDenied, ValueError):  # another user's, or written by an earlier version
+                return is_running(self.pid, float(self.process))
+            except ValueError:  # written by an earlier version
                 pass
         return (time.time() if now is None else now) - heartbeat < DEAD_AFTER_SECONDS
-
-    def _is_running_here(self) -> bool:
-        try:
-            process = psutil.Process(self.pid)
-            if process.status() in (psutil.STATUS_ZOMBIE, psutil.STATUS_DEAD):
-                return False
-            return bool(abs(process.create_time() - float(self.process)) < _TOLERANCE)
-        except psutil.NoSuchProcess:
-            return False
 
 
 @cache

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -14,9 +13,10 @@ from twinspect.bundle.checksummed_json import (
     load_checksummed,
     sha256,
 )
-from twinspect.bundle.folder import describe_os_error, replace_folder
+from twinspect.bundle.folder import describe_os_error
 from twinspect.errors import BundleError
 from twinspect.utils.files import sha256_of_file, write_durably
+from twinspect.utils.folder_replacement import recover_folders_in, replacement_folder
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -129,13 +129,10 @@ def write_export(model: Path, name: str, record: dict[str, Any], files: Mapping[
     complete = {**record, "files": listed}
     try:
         folder.parent.mkdir(exist_ok=True)
-        with tempfile.TemporaryDirectory(dir=folder.parent, prefix=f".{name}.") as temporary:
-            fresh = Path(temporary) / "new"
-            fresh.mkdir()
+        with replacement_folder(folder) as fresh:
             for file, content in files.items():
                 write_durably(fresh / file, content)
             write_durably(fresh / EXPORT, dump_checksummed(complete))
-            replace_folder(fresh, folder, aside=Path(temporary) / "old")
     except OSError as error:
         raise BundleError(f"{folder}: could not be written ({describe_os_error(error)})") from error
     return Export(folder, complete)
@@ -151,6 +148,7 @@ def list_exports(model: Path, record: dict[str, Any]) -> list[Export]:
     Raises:
         BundleError: a record of one is damaged or altered.
     """
+    recover_folders_in(model / FOLDER)
     folders = sorted(
         path.parent for path in (model / FOLDER).glob(f"*/{EXPORT}") if path.parent.name[0] != "."
     )

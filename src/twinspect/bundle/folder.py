@@ -8,17 +8,17 @@ is scored. Nothing here needs torch; :mod:`twinspect.bundle.weights` interprets 
 from __future__ import annotations
 
 import os
-import shutil
-import tempfile
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from twinspect.bundle.checksummed_json import check_content, dump_checksummed, load_checksummed, sha256
 from twinspect.errors import BundleError
-from twinspect.utils.files import write_atomically, write_durably
+from twinspect.utils.files import write_durably
+from twinspect.utils.folder_replacement import recover_folder, replacement_folder
+from twinspect.utils.temporary_paths import clear_abandoned, temporary_beside
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from pathlib import Path
 
 RECORD = "model.json"
 WEIGHTS = "weights.safetensors"
@@ -42,18 +42,15 @@ def write_bundle(folder: Path, record: dict[str, Any], weights: bytes, images: S
     Raises:
         BundleError: the folder holds something else or cannot be written; nothing is lost.
     """
-    _refuse_foreign(folder)
+    check_place(folder)
     try:
         folder.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(dir=folder.parent, prefix=f".{folder.name}.") as temporary:
-            fresh = Path(temporary) / "new"
-            fresh.mkdir()
+        with replacement_folder(folder) as fresh:
             files = {
                 "weights": _write_file(fresh, WEIGHTS, weights),
                 "images": _write_images(fresh, images),
             }
             write_durably(fresh / RECORD, dump_checksummed({**record, **files}))
-            replace_folder(fresh, folder, aside=Path(temporary) / "old")
     except OSError as error:
         raise BundleError(
             f"{folder}: could not be saved ({describe_os_error(error)}); nothing was changed there"
@@ -66,14 +63,19 @@ def rewrite_record(folder: Path, record: dict[str, Any]) -> None:
     Raises:
         BundleError: the folder cannot be written; the old record stands.
     """
+    path = folder / RECORD
+    content = dump_checksummed({**record, "weights": read_record(folder)["weights"]})
+    temporary = temporary_beside(path)
     try:
-        write_atomically(
-            folder / RECORD, dump_checksummed({**record, "weights": read_record(folder)["weights"]})
-        )
+        clear_abandoned(path)
+        write_durably(temporary, content)
+        temporary.replace(path)
     except OSError as error:
         raise BundleError(
             f"{folder}: could not be changed ({describe_os_error(error)}); the old record stands"
         ) from error
+    finally:
+        temporary.unlink(missing_ok=True)
 
 
 def read_record(folder: Path) -> dict[str, Any]:
@@ -120,29 +122,6 @@ def read_images(folder: Path, record: dict[str, Any]) -> tuple[bytes, ...]:
     return tuple(_read_checked(folder, _image_name(number), entry) for number, entry in enumerate(entries))
 
 
-def replace_folder(fresh: Path, folder: Path, aside: Path) -> None:
-    """Put a new folder in the place of an older one, which is deleted only if that succeeds.
-
-    Args:
-        fresh: the new folder.
-        folder: the path it is moved to.
-        aside: where the older folder is kept meanwhile.
-
-    Raises:
-        OSError: the folder could not be replaced; the older one is back in its place.
-    """
-    if folder.exists():
-        folder.rename(aside)
-    try:
-        fresh.rename(folder)
-    except OSError:
-        if aside.exists():
-            aside.rename(folder)
-        raise
-    if aside.exists():
-        shutil.rmtree(aside)
-
-
 def describe_os_error(error: OSError) -> str:
     """Return the operating system's message."""
     return error.strerror or os.strerror(error.errno or 0)
@@ -171,6 +150,7 @@ def _read_checked(folder: Path, name: str, entry: dict[str, Any]) -> bytes:
 
 
 def _read(folder: Path, name: str) -> bytes:
+    recover_folder(folder)
     try:
         return (folder / name).read_bytes()
     except OSError as error:
@@ -185,8 +165,12 @@ def _missing(folder: Path, name: str) -> str:
     return f"{folder} is not a complete model: {name} is missing or cannot be read"
 
 
-def _refuse_foreign(folder: Path) -> None:
-    """Refuse to overwrite a folder that is not a model."""
+def check_place(folder: Path) -> None:
+    """Refuse to write a model over something else.
+
+    Raises:
+        BundleError: there is a file, or a folder that is neither a model nor empty.
+    """
     is_model = (folder / RECORD).is_file()
     is_empty = folder.is_dir() and not any(folder.iterdir())
     if folder.exists() and not is_model and not is_empty:
