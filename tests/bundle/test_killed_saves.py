@@ -1,4 +1,4 @@
-"""A process is killed at every step of a save: a model can always be loaded, and the next save clears what is left."""
+"""A process is killed at every step of a save: a model can always be loaded, and the next save clears the rest."""
 
 from __future__ import annotations
 
@@ -102,7 +102,10 @@ def test_a_kill_at_any_step_leaves_one_model_and_the_next_save_nothing_else(
     what: str, exchange: str, tmp_path: Path
 ) -> None:
     done = subprocess.run(
-        [sys.executable, "-c", SCRIPT, str(tmp_path), what, exchange], capture_output=True, text=True
+        [sys.executable, "-c", SCRIPT, str(tmp_path), what, exchange],
+        capture_output=True,
+        text=True,
+        check=False,
     )
     assert done.returncode == 0, done.stderr
     steps, _, seen = done.stdout.partition(" ")

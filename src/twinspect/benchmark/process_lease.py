@@ -11,7 +11,7 @@ from typing import Final
 
 import psutil
 
-from twinspect.utils.processes import is_running
+from twinspect.utils.processes import UNKNOWN_START, is_running
 
 HEARTBEAT_SECONDS: Final = 15.0
 DEAD_AFTER_SECONDS: Final = 300.0
@@ -49,11 +49,17 @@ class ProcessIdentity:
             now: the current time, in the same unit; ``None`` for the clock's.
         """
         if self.host == socket.gethostname():
-            try:
-                return is_running(self.pid, float(self.process))
-            except ValueError:  # written by an earlier version
-                pass
+            running = is_running(self.pid, self._started)
+            if running is not None and not (running and self._started == UNKNOWN_START):
+                return running
         return (time.time() if now is None else now) - heartbeat < DEAD_AFTER_SECONDS
+
+    @property
+    def _started(self) -> float:
+        try:
+            return float(self.process)
+        except ValueError:  # written by an earlier version
+            return UNKNOWN_START
 
 
 @cache

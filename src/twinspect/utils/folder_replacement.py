@@ -11,13 +11,13 @@ import os
 import shutil
 import sys
 from contextlib import contextmanager, suppress
-from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from twinspect.utils.temporary_paths import abandoned, abandoned_in, clear_abandoned, temporary_beside
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
 _NEW, _OLD = "new", "old"
 _CURRENT_FOLDER: Final = -100

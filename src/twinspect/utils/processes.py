@@ -20,7 +20,7 @@ def start_of_this_process() -> float:
     return float(psutil.Process(os.getpid()).create_time())
 
 
-def is_running(pid: int, started: float) -> bool:
+def is_running(pid: int, started: float) -> bool | None:
     """Tell whether a process of this machine still runs; a zombie does not.
 
     Args:
@@ -29,18 +29,18 @@ def is_running(pid: int, started: float) -> bool:
             not pass for the old one; ``UNKNOWN_START`` if that is not known.
 
     Returns:
-        Also true where nobody can tell: without psutil, and for a process of another user.
+        ``None`` where that cannot be told: without psutil, or because the process is another user's.
     """
     try:
         import psutil  # noqa: PLC0415 - not installed where only exports are scored
     except ImportError:
-        return True
+        return None
     try:
         process = psutil.Process(pid)
         if process.status() in (psutil.STATUS_ZOMBIE, psutil.STATUS_DEAD):
             return False
-        return started == UNKNOWN_START or abs(process.create_time() - started) < _TOLERANCE
+        return bool(started == UNKNOWN_START or abs(process.create_time() - started) < _TOLERANCE)
     except psutil.NoSuchProcess:
         return False
     except psutil.AccessDenied:
-        return True
+        return None

@@ -62,7 +62,7 @@ def clear_abandoned(path: Path) -> None:
 
 def _is_owned(found: re.Match[str], path: Path) -> bool:
     if found["host"] == _this_host():
-        return is_running(int(found["pid"]), float(found["start"]))
+        return is_running(int(found["pid"]), float(found["start"])) is not False
     try:
         return time.time() - path.stat().st_mtime < ABANDONED_AFTER
     except FileNotFoundError:  # its owner was faster
