@@ -120,9 +120,9 @@ def test_what_is_done_stays_until_it_is_lost_or_changed(place: Path, tmp_path: P
     out = tmp_path / "out"
     manifest = write_manifest(tmp_path, f"a,{place}/data/plain,mkd,2,2", f"b,{place}/data/plain,mkd,3,2")
 
-    def made() -> dict[str, tuple[str, int]]:
+    def made(*more: str) -> dict[str, tuple[str, int]]:
         """The key of each model, and when its weights were written."""
-        assert main(command(manifest.parent, out)) == 0
+        assert main(command(manifest.parent, out, *more)) == 0
         keys = dict(ask(out, "select task, key from runs"))
         return {
             name: (key, (out / f"{name}.twin" / "weights.safetensors").stat().st_mtime_ns)
@@ -137,7 +137,7 @@ def test_what_is_done_stays_until_it_is_lost_or_changed(place: Path, tmp_path: P
     assert second["a"][1] > first["a"][1]
     assert second["b"] == first["b"]
     write_manifest(tmp_path, f"a,{place}/data/plain,mkd,2,2", f"b,{place}/data/plain,mkd,4,2")
-    third = made()
+    third = made("--overwrite")
     assert third["a"] == second["a"]
     assert third["b"][0] != second["b"][0]
     assert third["b"][1] > second["b"][1]

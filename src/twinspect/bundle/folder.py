@@ -165,13 +165,18 @@ def _missing(folder: Path, name: str) -> str:
     return f"{folder} is not a complete model: {name} is missing or cannot be read"
 
 
+def is_model(folder: Path) -> bool:
+    """Tell whether a folder holds a finished model."""
+    recover_folder(folder)
+    return (folder / RECORD).is_file()
+
+
 def check_place(folder: Path) -> None:
     """Refuse to write a model over something else.
 
     Raises:
         BundleError: there is a file, or a folder that is neither a model nor empty.
     """
-    is_model = (folder / RECORD).is_file()
     is_empty = folder.is_dir() and not any(folder.iterdir())
-    if folder.exists() and not is_model and not is_empty:
+    if folder.exists() and not is_model(folder) and not is_empty:
         raise BundleError(f"{folder} exists and is not a model; choose another --out or move it away")

@@ -12,20 +12,23 @@ from twinspect.cli.console import Bar, warn
 from twinspect.cli.evaluate import outcome, write_scores
 from twinspect.cli.outcome import Outcome
 from twinspect.data import open_data
-from twinspect.data.demo import write_demo
+from twinspect.data.demo import PHOTOGRAPHS, write_demo
 from twinspect.detector import Detector
+from twinspect.errors import ConfigError
 from twinspect.report import write_evaluation
 
 if TYPE_CHECKING:
     import argparse
 
 PRODUCT = "brick"
+MODEL = "demo.twin"
 STEPS, BATCH = 400, 16
 
 
 def run(options: argparse.Namespace) -> Outcome:
     """Write images, fit a detector, evaluate it, and open the report."""
     out = Path(options.out)
+    _refuse_foreign(out)
     started = time.monotonic()
     warn(f"writing photographs of brick, grass and gravel, some with defects, to {out / 'data'}")
     write_demo(out / "data", options.seed)
@@ -41,10 +44,10 @@ def run(options: argparse.Namespace) -> Outcome:
     )
     with Bar() as bar:
         detector.fit(data, progress=bar)
-        detector.save(out / "demo.twin")
+        detector.save(out / MODEL)
         bar.start("evaluate", total=len(data.split("test")))
         evaluation = write_evaluation(
-            detector, data, out / "report", model=str(out / "demo.twin"), tick=bar.advance
+            detector, data, out / "report", model=str(out / MODEL), tick=bar.advance
         )
     write_scores(evaluation, out / "report")
     seconds = time.monotonic() - started
@@ -56,3 +59,17 @@ def run(options: argparse.Namespace) -> Outcome:
         f"now try: twinspect fit YOUR_GOOD_IMAGES --teacher auto --out parts.twin"
     )
     return Outcome(text, {**result.record, "seconds": round(seconds, 1)}, result.code)
+
+
+def _refuse_foreign(out: Path) -> None:
+    """Refuse a folder of images or models that no demo has written; its own are replaced when it runs again."""
+    data = out / "data"
+    others = (
+        sorted(path.name for path in data.iterdir() if path.name not in PHOTOGRAPHS) if data.is_dir() else []
+    )
+    if others:
+        raise ConfigError(f"{data} holds more than the demo's images; choose another folder: --out DIR")
+    if (out / MODEL).exists() and not data.is_dir():
+        raise ConfigError(
+            f"{out / MODEL} is a model without the demo's images; choose another folder: --out DIR"
+        )

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from twinspect.cli.class_selection import select_classes
 from twinspect.cli.console import Bar, warn, warn_of_suspects
 from twinspect.cli.method_settings import chosen_settings
+from twinspect.cli.model_place import check_model_place
 from twinspect.cli.outcome import Outcome
 from twinspect.detector import Detector
 from twinspect.errors import ConfigError
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
 def run(options: argparse.Namespace) -> Outcome:
     """Fit and save."""
     out = Path(options.out)
+    check_model_place(out, overwrite=options.overwrite)
     check_torchrun(options.devices, options.nodes)
     detector = build(options)
     checkpoints = out.with_name(out.name + ".checkpoint")

@@ -19,8 +19,9 @@ from twinspect.errors import ConfigError, TwinspectError, is_installed
 from twinspect.scale.fit_many.engines import LocalFitEngine, RayFitEngine
 from twinspect.scale.fit_many.manifest import PATHS, ManifestRow, parse_cpus, parse_gpus, read_manifest
 from twinspect.scale.fit_many.plan import FitRequest, plan_fits
+from twinspect.scale.fit_many.results_table import FILE as MODELS_TABLE
 from twinspect.scale.fit_many.results_table import write_models
-from twinspect.scale.fit_many.run import fit_all, prepare
+from twinspect.scale.fit_many.run import check_places, fit_all, prepare
 
 if TYPE_CHECKING:
     import argparse
@@ -38,6 +39,7 @@ def run(options: argparse.Namespace) -> Outcome:
     """Fit what is not fitted yet."""
     out = Path(options.out)
     check_folder(out, create=True)
+    _check_table(Path(options.manifest), out)
     on_ray = _is_on_ray(options)
     requests = [_request(options, row, on_ray) for row in read_manifest(Path(options.manifest))]
     with Bar() as bar:
@@ -48,11 +50,20 @@ def run(options: argparse.Namespace) -> Outcome:
         )
         jobs = plan_fits(requests, out, engine.identify)
         with RunStore(out, create=True, device="cpu" if on_ray else options.device) as store:
+            check_places(store, jobs, overwrite=options.overwrite)
             prepare(store, jobs, retry=options.retry)
             _work(store, jobs, engine)
             models = write_models(store, jobs)
             rows = store.rows(job.run.key for job in jobs)
             return outcome(out, rows, "models", f"models: {models}", f"tables: {TABLES} --out {out}")
+
+
+def _check_table(manifest: Path, out: Path) -> None:
+    """Refuse to write the table of results over the manifest."""
+    if manifest.exists() and (out / MODELS_TABLE).exists() and manifest.samefile(out / MODELS_TABLE):
+        raise ConfigError(
+            f"{manifest} is where the table of results goes; rename the manifest, or choose another --out"
+        )
 
 
 def _is_on_ray(options: argparse.Namespace) -> bool:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from twinspect.cli.class_selection import select_classes
 from twinspect.cli.console import warn_of_suspects
+from twinspect.cli.model_place import check_model_place
 from twinspect.cli.outcome import Outcome
 from twinspect.ensemble.detector import noisy_or
 from twinspect.errors import ConfigError
@@ -21,6 +22,7 @@ def run(options: argparse.Namespace) -> Outcome:
     out = Path(options.out)
     if out.resolve() in [Path(model).resolve() for model in options.models]:
         raise ConfigError(f"{out} is one of the models to join; name another folder with --out")
+    check_model_place(out, overwrite=options.overwrite)
     good = select_classes(options, options.good)
     members = [load(m, device=options.device).set_params(workers=options.workers) for m in options.models]
     joined = noisy_or(members, good=good, false_alarm_rate=options.false_alarm_rate)

@@ -22,7 +22,7 @@ PREFIX = "setting:"
 """Prefix of the parsed options that are settings of the method."""
 _REQUIRED: Final = ("data", "--out", "m")
 """The arguments that verbs that fit require."""
-_OF_COMMAND: Final = ("verb", "out", "json", "config")
+_OF_COMMAND: Final = ("verb", "out", "json", "config", "overwrite")
 """Options of a whole command, not of one of its models."""
 _EXCLUSIVE: Final = ({"steps", "epochs"}, {"normal", "anomalous"})
 """Options of which at most one may be given."""

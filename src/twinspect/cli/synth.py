@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 from PIL import Image
+from PIL.PngImagePlugin import PngInfo
 from scipy import ndimage
 
 from twinspect.cli.console import Bar, warn
@@ -32,6 +33,8 @@ if TYPE_CHECKING:
     Pixels = NDArray[np.uint8]
 
 SHEET = "contact_sheet.png"
+MARK = ("Software", "twinspect synth")
+"""Text in a sheet that says where it comes from, so that another picture of its name is not replaced."""
 COLUMNS = 8
 """Images in a row of the sheet."""
 GAP = 4
@@ -42,16 +45,18 @@ OUTLINE = (0, 255, 0)
 def run(options: argparse.Namespace) -> Outcome:
     """Draw anomalies on good training images and write them as one sheet."""
     _check(options)
+    sheet = Path(options.out) / SHEET
+    if sheet.exists() and not _is_ours(sheet):
+        raise ConfigError(f"{sheet} was not written by synth; choose another --out, or move it away")
     synthesizer = Synthesizer(options.kind, options.textures or "", options.seed)
     samples = _choose_samples(options.data, options.count)
     images, unread = _read(samples, options.size)
     missing = {failure.sample for failure in unread}
     objects = np.stack(foregrounds(images, [sample.category for sample in samples if sample not in missing]))
     synthetic = synthesizer(images, range(len(images)), objects)
-    out = Path(options.out)
-    out.mkdir(parents=True, exist_ok=True)
-    _write(out / SHEET, contact_sheet(images, objects, synthetic))
-    return _report(out / SHEET, synthetic, objects, unread)
+    sheet.parent.mkdir(parents=True, exist_ok=True)
+    _write(sheet, contact_sheet(images, objects, synthetic))
+    return _report(sheet, synthetic, objects, unread)
 
 
 def contact_sheet(images: Pixels, objects: Mask, synthetic: Synthetic) -> Pixels:
@@ -127,8 +132,18 @@ def _draw_outline(image: Pixels, mask: Mask) -> Pixels:
 
 def _write(path: Path, pixels: Pixels) -> None:
     buffer = io.BytesIO()
-    Image.fromarray(pixels).save(buffer, format="PNG")
+    about = PngInfo()
+    about.add_text(*MARK)
+    Image.fromarray(pixels).save(buffer, format="PNG", pnginfo=about)
     write_atomically(path, buffer.getvalue())
+
+
+def _is_ours(path: Path) -> bool:
+    try:
+        with Image.open(path) as image:
+            return bool(image.info.get(MARK[0]) == MARK[1])
+    except OSError:
+        return False
 
 
 def _report(sheet: Path, synthetic: Synthetic, objects: Mask, unread: list[ReadFailure]) -> Outcome:

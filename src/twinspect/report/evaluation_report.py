@@ -31,6 +31,8 @@ if TYPE_CHECKING:
 
 FORMAT: Final = 1
 """Format number of ``metrics.json``."""
+FILES: Final = ("metrics.json", "report.html", "scores.csv")
+"""What an evaluation leaves in its folder; the first is written first and says so."""
 
 
 def write_evaluation(
@@ -59,11 +61,12 @@ def write_evaluation(
 
     Raises:
         DataError: there is no test split, or a mask does not fit its image.
-        ConfigError: ``out`` cannot be a folder; or features are asked of a detector that has no single teacher.
+        ConfigError: ``out`` cannot be a folder, or holds files of these names that no evaluation has written; or features are asked of a detector that has no single teacher.
         OSError: the disk is full.
         MissingExtraError: features are asked for and scikit-learn is not installed.
     """
     _make_folder(out)
+    _refuse_foreign(out)
     shown = require_single_teacher(detector) if features else None  # say so before the work, not after it
     if shown:
         optional("sklearn", EXTRA)
@@ -130,6 +133,24 @@ def _make_folder(out: Path) -> None:
         raise ConfigError(
             f"{out} cannot be created as a folder ({error.strerror}); choose another --out"
         ) from error
+
+
+def _refuse_foreign(out: Path) -> None:
+    """Refuse to replace files that no evaluation has written."""
+    taken = [name for name in FILES if (out / name).exists()]
+    if taken and not _is_ours(out / FILES[0]):
+        raise ConfigError(
+            f"{out} holds {' and '.join(taken)}, which no evaluation has written; choose another --out, or move "
+            f"{'it' if len(taken) == 1 else 'them'} away"
+        )
+
+
+def _is_ours(path: Path) -> bool:
+    try:
+        record = json.loads(path.read_bytes())
+    except (OSError, ValueError):
+        return False
+    return isinstance(record, dict) and {"format", "twinspect"} <= record.keys()
 
 
 def _without_nan(value: Any) -> Any:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from twinspect.cli.options.shared import learning_options
+from twinspect.cli.options.shared import learning_options, overwrite_option
 
 if TYPE_CHECKING:
     import argparse
@@ -38,4 +38,5 @@ def add_options(verb: argparse.ArgumentParser) -> None:
     )
     verb.add_argument("--gpus", default="0", metavar="N", help="GPUs of each model; 0.25: four share one (0)")
     verb.add_argument("--retry", action="store_true", help="fit again what failed before")
+    overwrite_option(verb)
     learning_options(verb)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from twinspect.cli.options.shared import class_options, threshold_options
+from twinspect.cli.options.shared import class_options, overwrite_option, threshold_options
 
 if TYPE_CHECKING:
     import argparse
@@ -14,6 +14,7 @@ def add_options(verb: argparse.ArgumentParser) -> None:
     """Add them to the parser of the verb."""
     verb.add_argument("models", nargs="+", metavar="M.twin", help="two or more, of any methods and sizes")
     verb.add_argument("--out", required=True, metavar="J.twin", help="the model folder to write")
+    overwrite_option(verb)
     verb.add_argument(
         "--good",
         metavar="DATA",

@@ -31,6 +31,15 @@ def class_options(verb: argparse.ArgumentParser) -> None:
     )
 
 
+def overwrite_option(verb: argparse.ArgumentParser) -> None:
+    """Add the option of verbs that write a model."""
+    verb.add_argument(
+        "--overwrite",
+        action="store_true",
+        help="replace a finished model, with its exports and its calibration, once the new one is complete",
+    )
+
+
 def tile_options(verb: argparse.ArgumentParser) -> None:
     """Add the options of verbs that can learn from tiles."""
     verb.add_argument(

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import shutil
 from contextlib import closing
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, Final, cast
 
 from twinspect.benchmark.time_left import PlanStatus, plan_status
-from twinspect.bundle.folder import WEIGHTS, read_record
-from twinspect.errors import BundleError
+from twinspect.bundle.folder import WEIGHTS, is_model, read_record
+from twinspect.errors import BundleError, ConfigError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Sequence
@@ -17,6 +17,10 @@ if TYPE_CHECKING:
     from twinspect.scale.fit_many.engines import FitEngine
     from twinspect.scale.fit_many.fit_one import FitResult
     from twinspect.scale.fit_many.plan import FitJob
+
+
+MOST_NAMES: Final = 5
+"""Models that an error names."""
 
 
 def prepare(store: RunStore, jobs: Sequence[FitJob], *, retry: bool) -> None:
@@ -36,6 +40,27 @@ def prepare(store: RunStore, jobs: Sequence[FitJob], *, retry: bool) -> None:
     store.requeue_finished(job.run.key for job in jobs if not _model_exists(job))
     if retry:
         store.retry(keys)
+
+
+def check_places(store: RunStore, jobs: Sequence[FitJob], *, overwrite: bool) -> None:
+    """Refuse to replace finished models that were not made for these jobs, unless they are to be overwritten.
+
+    Args:
+        store: store of the runs; a job that it knows goes on, and may have written its model already.
+        jobs: the plan.
+        overwrite: whether such models are to be replaced.
+
+    Raises:
+        ConfigError: names them.
+    """
+    known = {row["key"] for row in store.rows(job.run.key for job in jobs)}
+    others = [job.name for job in jobs if job.run.key not in known and is_model(job.model)]
+    if others and not overwrite:
+        names = ", ".join(others[:MOST_NAMES]) + (" …" if len(others) > MOST_NAMES else "")
+        raise ConfigError(
+            f"{store.folder} holds finished models of other settings or images: {names}; to replace them, each once "
+            "its new one is complete, add --overwrite, or choose another --out"
+        )
 
 
 def fit_all(

@@ -1,0 +1,214 @@
+"""Nothing is overwritten silently: finished models, reports and pictures that another command has made."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from PIL import Image
+
+import twinspect as ts
+from drawn_parts import AS_ARGUMENTS, stripes, write_image
+from twinspect.bundle.exports import list_exports, write_export
+from twinspect.bundle.folder import read_record
+from twinspect.cli import demo, fit, main
+from twinspect.detector import Detector
+from twinspect.errors import TrainingError
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+QUICKLY = ("--method", "mkd", *AS_ARGUMENTS, "--size", "64", "--steps", "1", "--device", "cpu")
+
+
+@pytest.fixture
+def run(capsys: pytest.CaptureFixture[str]) -> Any:
+    def call(*arguments: object) -> tuple[int, str, str]:
+        code = main([str(argument) for argument in arguments])
+        captured = capsys.readouterr()
+        return code, captured.out, captured.err
+
+    return call
+
+
+@pytest.fixture
+def copy(bundle: Path, tmp_path: Path) -> Path:
+    """A finished model with an export."""
+    model = shutil.copytree(bundle, tmp_path / "m.twin")
+    record = {"weights_sha256": read_record(model)["weights"]["sha256"]}
+    write_export(model, "onnx-fp32", record, {"model.onnx": b"graph"})
+    return model
+
+
+def content(folder: Path) -> dict[str, bytes]:
+    return {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
+def no_work(*_: object, **__: object) -> None:
+    raise AssertionError("images were read")
+
+
+def test_fit_refuses_a_finished_model_before_any_work(
+    run: Any, copy: Path, parts: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = content(copy)
+    monkeypatch.setattr(fit, "select_classes", no_work)
+    code, out, err = run("fit", parts, "--out", copy, *QUICKLY)
+    assert (code, out) == (2, "")
+    assert len(err.splitlines()) == 1
+    for words in (str(copy), "mkd", "exports: onnx-fp32", "--overwrite", "--out"):
+        assert words in err
+    assert content(copy) == before
+
+
+def test_fit_overwrites_when_asked_and_keeps_the_old_model_until_then(
+    run: Any, copy: Path, parts: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = content(copy)
+    real = Detector.fit
+
+    def fail(*_: object, **__: object) -> None:
+        assert content(copy) == before
+        raise TrainingError("the loss is not finite")
+
+    monkeypatch.setattr(Detector, "fit", fail)
+    assert run("fit", parts, "--out", copy, *QUICKLY, "--overwrite")[0] == 2
+    assert content(copy) == before
+
+    def check(detector: Detector, *arguments: Any, **options: Any) -> Detector:
+        done = real(detector, *arguments, **options)
+        assert content(copy) == before
+        return done
+
+    monkeypatch.setattr(Detector, "fit", check)
+    assert run("fit", parts, "--out", copy, *QUICKLY, "--overwrite")[0] == 0
+    assert content(copy)["weights.safetensors"] != before["weights.safetensors"]
+    assert list_exports(copy, read_record(copy)) == []
+    assert [path.name for path in copy.parent.iterdir()] == ["m.twin"]
+
+
+def test_fit_refuses_what_is_no_model_before_any_work_even_with_overwrite(
+    run: Any, parts: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(fit, "select_classes", no_work)
+    write_image(tmp_path / "photos" / "holiday.png", stripes(1))
+    code, _, err = run("fit", parts, "--out", tmp_path / "photos", *QUICKLY, "--overwrite")
+    assert code == 2
+    assert "is not a model" in err
+
+
+def test_a_damaged_model_is_not_replaced_silently_either(run: Any, copy: Path, parts: Path) -> None:
+    (copy / "model.json").write_text("{")
+    code, _, err = run("fit", parts, "--out", copy, *QUICKLY)
+    assert code == 2
+    assert "--overwrite" in err
+
+
+def test_join_refuses_a_finished_model(run: Any, copy: Path, bundle: Path, parts: Path) -> None:
+    before = content(copy)
+    code, _, err = run("join", bundle, bundle, "--out", copy)
+    assert code == 2
+    assert "--overwrite" in err
+    assert content(copy) == before
+
+
+def test_python_saves_replace(fitted: ts.Detector, copy: Path) -> None:
+    fitted.save(copy)
+    assert ts.load(copy).calibration_.threshold == fitted.calibration_.threshold
+
+
+def test_an_export_that_cannot_be_replaced_stays(copy: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    record = read_record(copy)
+
+    def no_space(*_: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("twinspect.bundle.exports.write_durably", no_space)
+    with pytest.raises(ts.errors.BundleError, match="No space left"):
+        write_export(copy, "onnx-fp32", {"weights_sha256": record["weights"]["sha256"]}, {"model.onnx": b"2"})
+    (export,) = list_exports(copy, record)
+    assert export.contents() == {"model.onnx": b"graph"}
+    assert [path.name for path in (copy / "exports").iterdir()] == ["onnx-fp32"]
+
+
+def test_evaluate_replaces_its_own_files_and_no_others(
+    run: Any, bundle: Path, parts: Path, tmp_path: Path
+) -> None:
+    out = tmp_path / "report"
+    assert run("evaluate", bundle, parts, "--out", out)[0] == 0
+    assert run("evaluate", bundle, parts, "--out", out)[0] == 0
+    scores = tmp_path / "mine" / "scores.csv"
+    assert run("score", bundle, parts / "test" / "good", "--out", scores)[0] == 0
+    before = scores.read_bytes()
+    code, _, err = run("evaluate", bundle, parts, "--out", scores.parent)
+    assert code == 2
+    assert "scores.csv, which no evaluation has written" in err
+    assert scores.read_bytes() == before
+    for text in ('{"accuracy": 1}', "[]", "no JSON"):
+        (tmp_path / "other").mkdir(exist_ok=True)
+        (tmp_path / "other" / "metrics.json").write_text(text)
+        assert run("evaluate", bundle, parts, "--out", tmp_path / "other")[0] == 2
+        assert (tmp_path / "other" / "metrics.json").read_text() == text
+
+
+def test_synth_replaces_its_own_sheet_and_no_other_picture(run: Any, parts: Path, tmp_path: Path) -> None:
+    draw = ("synth", parts, "--out", tmp_path, "--count", 2, "--size", 32)
+    assert run(*draw)[0] == 0
+    assert run(*draw)[0] == 0
+    Image.new("RGB", (8, 8)).save(tmp_path / "contact_sheet.png")
+    code, _, err = run(*draw)
+    assert code == 2
+    assert "was not written by synth" in err
+    with Image.open(tmp_path / "contact_sheet.png") as image:
+        assert image.size == (8, 8)
+
+
+def test_the_demo_runs_again_in_its_own_folder_but_not_in_another(
+    run: Any, tmp_path: Path, bundle: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    started: list[Path] = []
+
+    def write(folder: Path, _: int) -> None:
+        started.append(folder)
+        raise ts.errors.DataError("enough")
+
+    monkeypatch.setattr(demo, "write_demo", write)
+    (tmp_path / "demo" / "data" / "brick").mkdir(parents=True)
+    shutil.copytree(bundle, tmp_path / "demo" / "demo.twin")
+    assert "enough" in run("demo", "--out", tmp_path / "demo")[2]
+    (tmp_path / "mine" / "data" / "screws").mkdir(parents=True)
+    assert "holds more than the demo's images" in run("demo", "--out", tmp_path / "mine")[2]
+    shutil.copytree(bundle, tmp_path / "other" / "demo.twin")
+    assert "is a model without the demo's images" in run("demo", "--out", tmp_path / "other")[2]
+    assert started == [tmp_path / "demo" / "data"]
+
+
+def test_fit_many_replaces_models_of_other_settings_only_when_asked(
+    run: Any, parts: Path, tmp_path: Path
+) -> None:
+    manifest, out = tmp_path / "m.csv", tmp_path / "out"
+
+    def fit_all(rate: float, *more: str) -> tuple[int, str]:
+        manifest.write_text(f"name,data,false_alarm_rate\na,{parts / 'train'},{rate}\n")
+        options = (*QUICKLY, "--engine", "local", "--json", *more)
+        code, _, err = run("fit-many", manifest, "--out", out, *options)
+        return code, err
+
+    assert fit_all(0.2)[0] == 0
+    before = content(out / "a.twin")
+    assert fit_all(0.2)[0] == 0
+    code, err = fit_all(0.3)
+    assert code == 2
+    assert "finished models of other settings or images: a; " in err
+    assert "--overwrite" in err
+    assert content(out / "a.twin") == before
+    assert fit_all(0.3, "--overwrite")[0] == 0
+    assert json.loads((out / "a.twin" / "model.json").read_text())["calibration"]["false_alarm_rate"] == 0.3
+    assert fit_all(0.3)[0] == 0
+
+    manifest.rename(out / "models.csv")
+    code, _, err = run("fit-many", out / "models.csv", "--out", out, *QUICKLY, "--engine", "local")
+    assert code == 2
+    assert "rename the manifest" in err
