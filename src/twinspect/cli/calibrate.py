@@ -1,9 +1,12 @@
-"""`twinspect calibrate`: a new threshold without training."""
+"""`twinspect calibrate`: a new threshold without training, or an earlier one again."""
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING
 
+from twinspect.bundle.calibration_history import restore_earlier
+from twinspect.calibration.conformal import Calibration
 from twinspect.cli.class_selection import select_classes
 from twinspect.cli.console import warn_of_suspects
 from twinspect.cli.outcome import Outcome
@@ -15,7 +18,9 @@ if TYPE_CHECKING:
 
 
 def run(options: argparse.Namespace) -> Outcome:
-    """Calibrate on good images, or choose another rate for the scores of the last calibration."""
+    """Calibrate on good images, choose another rate for the last calibration's scores, or undo either."""
+    if options.undo:
+        return _undo(options)
     detector = load(options.model, device=options.device).set_params(workers=options.workers)
     old = detector.calibration_.threshold
     good = select_classes(options, options.good)
@@ -25,18 +30,32 @@ def run(options: argparse.Namespace) -> Outcome:
         detector.set_rate(options.false_alarm_rate)
     else:
         raise ConfigError(
-            "nothing to do: give good images, or --false-alarm-rate to reuse the last calibration's scores"
+            "nothing to do: give good images, --false-alarm-rate to reuse the last calibration's scores, or --undo"
         )
     detector.save_calibration(options.model)
-    calibration = detector.calibration_
+    warn_of_suspects(detector.calibration_)
+    return _report(options.model, old, detector.calibration_)
+
+
+def _undo(options: argparse.Namespace) -> Outcome:
+    if options.good is not None or options.false_alarm_rate is not None:
+        raise ConfigError(
+            "--undo brings the earlier calibration back; leave out the images and --false-alarm-rate"
+        )
+    undone, entry = restore_earlier(Path(options.model))
+    report = _report(options.model, undone["threshold"], Calibration.from_record(entry["calibration"]))
+    report.record["restored"] = entry["replaced"]
+    return Outcome(f"{report.text}\nas before {entry['replaced']}", report.record)
+
+
+def _report(model: str, old: float, calibration: Calibration) -> Outcome:
     record = {
-        "model": options.model,
+        "model": model,
         "threshold": calibration.threshold,
         "previous_threshold": old,
         "false_alarm_rate": calibration.false_alarm_rate,
         "images": len(calibration.scores),
         "calibration": calibration.kind,
     }
-    warn_of_suspects(calibration)
-    text = f"{options.model}: threshold {old:.6g} -> {calibration.threshold:.6g}: {calibration.promise()}"
+    text = f"{model}: threshold {old:.6g} -> {calibration.threshold:.6g}: {calibration.promise()}"
     return Outcome(text, record)

@@ -8,7 +8,7 @@ from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from twinspect.bundle.folder import read_record, rewrite_record
+from twinspect.bundle.calibration_history import CALIBRATION, HISTORY, add_earlier, write_calibration
 from twinspect.calibration.conformal import Calibration, check_rate, choose_rate
 from twinspect.data import open_data
 from twinspect.data.opening import open_good
@@ -40,6 +40,7 @@ class BaseDetector(ABC):
         losses_: the loss of every training step, by stage.
         curves_: what stages measured on held-out training images now and then, by stage and name.
         data_: what it was fitted on: fingerprint and counts.
+        earlier_calibrations_: records of calibrations that were replaced, the oldest first.
     """
 
     method: str
@@ -50,6 +51,7 @@ class BaseDetector(ABC):
     losses_: dict[str, list[float]]
     curves_: dict[str, list[float]]
     data_: dict[str, Any]
+    earlier_calibrations_: Sequence[dict[str, Any]] = ()
 
     @abstractmethod
     def get_params(self, deep: bool = True) -> dict[str, Any]:
@@ -177,9 +179,9 @@ class BaseDetector(ABC):
         engine = self._engine()
         samples = open_good(good)
         choose_rate(len(samples), false_alarm_rate)  # refuse before the work, not after it
-        self.calibration_ = (
-            self._pipeline().score_good(engine, samples).calibration(false_alarm_rate, "split")
-        )
+        calibration = self._pipeline().score_good(engine, samples).calibration(false_alarm_rate, "split")
+        self._keep_earlier()
+        self.calibration_ = calibration
         return self
 
     def set_rate(self, false_alarm_rate: float) -> Self:
@@ -189,8 +191,15 @@ class BaseDetector(ABC):
             CalibrationError: they are too few for it.
         """
         self._engine()
-        self.calibration_ = replace(self.calibration_, false_alarm_rate=check_rate(false_alarm_rate))
+        calibration = replace(self.calibration_, false_alarm_rate=check_rate(false_alarm_rate))
+        self._keep_earlier()
+        self.calibration_ = calibration
         return self
+
+    def _keep_earlier(self) -> None:
+        """Keep the calibration that is about to be replaced, if there is one."""
+        if hasattr(self, "calibration_"):
+            self.earlier_calibrations_ = add_earlier(self.earlier_calibrations_, self._calibration_record())
 
     def _pipeline(self) -> ScoringPipeline:
         return ScoringPipeline(self._threads(), self.bits)
@@ -202,11 +211,16 @@ class BaseDetector(ABC):
 
     def save_calibration(self, path: str | Path) -> None:
         """Write only the calibration into a model folder that this detector was loaded from or saved to."""
-        folder = Path(path)
-        rewrite_record(folder, {**read_record(folder), "calibration": self.calibration_.to_record()})
+        write_calibration(Path(path), self._calibration_record())
+
+    def _calibration_record(self) -> dict[str, Any]:
+        """Return plain JSON values: the calibration and the earlier ones."""
+        earlier = {HISTORY: list(self.earlier_calibrations_)} if self.earlier_calibrations_ else {}
+        return {CALIBRATION: self.calibration_.to_record(), **earlier}
 
     def _restore_fitted_state(self, record: dict[str, Any]) -> None:
         """Take back what :meth:`to_record` kept of every detector."""
-        self.calibration_ = Calibration.from_record(record["calibration"])
+        self.calibration_ = Calibration.from_record(record[CALIBRATION])
+        self.earlier_calibrations_ = record.get(HISTORY, ())
         self.losses_, self.data_ = record["losses"], record["data"]
         self.curves_ = record.get("curves", {})  # format 1 was first written without

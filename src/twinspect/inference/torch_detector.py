@@ -82,7 +82,7 @@ class TorchDetector(BaseDetector):
         return {
             "method": self.method,
             **self._settings_record(),
-            "calibration": self.calibration_.to_record(),
+            **self._calibration_record(),
             "data": self.data_,
             "losses": {stage: evenly_spaced(values, MOST_LOSSES) for stage, values in self.losses_.items()},
             "curves": self.curves_,

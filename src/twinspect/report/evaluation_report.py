@@ -61,7 +61,8 @@ def write_evaluation(
 
     Raises:
         DataError: there is no test split, or a mask does not fit its image.
-        ConfigError: ``out`` cannot be a folder, or holds files of these names that no evaluation has written; or features are asked of a detector that has no single teacher.
+        ConfigError: ``out`` cannot be a folder, or holds files of these names that no evaluation has written; or
+            features are asked of a detector that has no single teacher.
         OSError: the disk is full.
         MissingExtraError: features are asked for and scikit-learn is not installed.
     """

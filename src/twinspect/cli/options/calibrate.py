@@ -19,5 +19,10 @@ def add_options(verb: argparse.ArgumentParser) -> None:
         metavar="GOOD",
         help="good images; without them the last calibration's scores are reused",
     )
+    verb.add_argument(
+        "--undo",
+        action="store_true",
+        help="bring back the calibration before the last one; repeat for older ones",
+    )
     class_options(verb)
     threshold_options(verb)
