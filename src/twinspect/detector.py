@@ -3,20 +3,30 @@
 from __future__ import annotations
 
 import inspect
+import warnings
 from collections import Counter
+from dataclasses import replace
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from twinspect.bundle.description import describe_model
 from twinspect.bundle.kept_images import select_images
+from twinspect.bundle.learnt_images import LearntImages, shorten
 from twinspect.calibration.conformal import check_kind, choose_rate
 from twinspect.calibration.hold_out import check_folds, counts_to_hold_out
 from twinspect.data import open_data
-from twinspect.data.fingerprint import fingerprint
+from twinspect.data.fingerprint import content_digests, fingerprint_of
 from twinspect.data.significant_bits import check_bits, describe_bits, largest_value, recognise_bits
 from twinspect.data.splits import hold_out
 from twinspect.errors import ConfigError, DataError
+from twinspect.inference.left_out import (
+    adding_note,
+    refuse_or_say,
+    silently,
+    unreadable_note,
+    unreadable_record,
+)
 from twinspect.inference.torch_detector import TorchDetector, to_json_value
 from twinspect.methods import method_class
 from twinspect.methods.config import make_config, usual_preset, usual_teacher, with_length
@@ -31,7 +41,7 @@ from twinspect.utils.devices import choose_device
 from twinspect.utils.distributed import check_process_counts
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from twinspect.data import DataSource
     from twinspect.data.samples import DataSet, Sample
@@ -178,22 +188,27 @@ class Detector(TorchDetector):
         progress: Progress | None = None,
         checkpoint: str | Path | None = None,
         resume: bool = False,
+        strict: bool = False,
+        say: Callable[[str], None] = warnings.warn,
     ) -> Detector:
         """Learn from good images, holding some out to calibrate the threshold.
 
-        Only good images of the splits ``train`` and ``calibration`` are read; test images never are.
+        Only good images of the splits ``train`` and ``calibration`` are read; test images never are. All are read
+        once before the training; those that cannot be read are left out, and ``unreadable_`` lists them.
 
         Args:
             data: a folder in any of the layouts, a manifest, a list of paths, a data set, or (N, H, W, 3) uint8.
             progress: called for every step.
             checkpoint: folder for checkpoints, so that an interrupted fit can go on.
             resume: go on from that folder instead of starting anew.
+            strict: refuse images that cannot be read instead of leaving them out.
+            say: called with a sentence for each image that is left out.
 
         Returns:
             The detector itself.
 
         Raises:
-            TwinspectError: wrong settings, unreadable images, too few images for the rate asked for.
+            TwinspectError: wrong settings; too few images for the rate asked for; with ``strict``, one unreadable.
         """
         self._config()  # a wrong setting is found before the images are read
         tiling = Tiling.of(self.tile, self.overlap)
@@ -201,16 +216,31 @@ class Detector(TorchDetector):
             raise ConfigError(f"keep_images is {self.keep_images}; allowed: 0 (keep none) or more")
         check_process_counts(choose_device(self.device), self.devices, self.nodes, self.strategy)
         kind = check_kind(self.calibration)
-        train, held = self._split(open_data(data, split="train"), kind)
+        opened = open_data(data, split="train")
+        train, held = self._split(opened, kind)
         bits = self._choose_bits([*train, *held], progress)
-        images = fingerprint([*train, *held])
-        fitting = self.fitting(images, progress=progress, checkpoint=checkpoint, resume=resume)
+        fitting = self.fitting("", progress=progress, checkpoint=checkpoint, resume=resume)
         self._processes = fitting.trainer.processes
+        reading = fitting.read_first([*train, *held], train)
+        if reading.unreadable:
+            total = len(train) + len(held)
+            refuse_or_say(reading.unreadable, total, strict=strict, say=say if self.is_first else silently)
+            train, held = self._split_readable(opened, kind, reading.unreadable, total)
+        names = [sample.name for sample in (*train, *held)]
+        digests = dict(zip(names, content_digests([*train, *held]), strict=True))
+        images = fingerprint_of(names, list(digests.values()))
+        fitting = replace(fitting, fingerprint=images, prepared=reading.prepared)
         model, history, good = fitting.fit_folds(train) if kind == "cv" else fitting.fit_split(train, held)
         self.calibration_ = good.calibration(self.false_alarm_rate, kind)  # it may refuse, so it comes first
         self.model_, self.losses_, self.curves_ = tiled(model, tiling), history.losses, history.curves
         named = {sample.name: sample for sample in (train if kind == "cv" else held)}
         scored = [named[name] for name in good.names]
+        self.learnt_ = LearntImages(
+            frozenset(shorten(digests[sample.name]) for sample in train),
+            tuple(reading.perceptual_hashes[name] for name in names),
+        )
+        self.calibrated_on_ = frozenset(shorten(digests[name]) for name in good.names)
+        self.unreadable_, self.earlier_calibrations_ = reading.unreadable, ()
         self.images_ = select_images(scored, good.scores, self.keep_images, self.bits)
         self.data_ = {
             "fingerprint": images,
@@ -219,8 +249,20 @@ class Detector(TorchDetector):
             "calibration": len(held) or len(train),
             "categories": sorted({sample.category for sample in train}),
             **bits,
+            **unreadable_record(reading.unreadable),
         }
         return self
+
+    def _split_readable(
+        self, data: DataSet, kind: str, unreadable: dict[str, str], total: int
+    ) -> tuple[tuple[Sample, ...], tuple[Sample, ...]]:
+        readable = [sample for sample in data if sample.name not in unreadable]
+        if not any(sample.is_good and sample.split == "train" for sample in readable):
+            raise DataError(
+                f"{data.name}: none of the good images can be read; {next(iter(unreadable.values()))}"
+            )
+        with adding_note(unreadable_note(len(unreadable), total)):
+            return self._split(data.with_samples(readable), kind)
 
     def _choose_bits(self, samples: Sequence[Sample], progress: Progress | None) -> dict[str, Any]:
         """Set :attr:`bits` unless it was given, and return what is kept about it with the data."""

@@ -24,11 +24,19 @@ RECORD = "model.json"
 WEIGHTS = "weights.safetensors"
 IMAGES = "images"
 """Folder of the good images that are kept with a model to check its exports."""
+LEARNT = "learnt_images.json"
+"""The hashes of the images that the model was learnt from."""
 JOINED = "noisy_or"
 """The method name of a joined model."""
 
 
-def write_bundle(folder: Path, record: dict[str, Any], weights: bytes, images: Sequence[bytes] = ()) -> None:
+def write_bundle(
+    folder: Path,
+    record: dict[str, Any],
+    weights: bytes,
+    images: Sequence[bytes] = (),
+    learnt: bytes | None = None,
+) -> None:
     """Write a bundle, replacing an older one only when the new one is complete.
 
     Exports of the older one are deleted with it: they have other weights.
@@ -38,6 +46,7 @@ def write_bundle(folder: Path, record: dict[str, Any], weights: bytes, images: S
         record: plain JSON values.
         weights: content of the weights file.
         images: contents of the PNG files to keep in it.
+        learnt: content of the file of hashes; ``None`` if the images that the model was learnt from are not known.
 
     Raises:
         BundleError: the folder holds something else or cannot be written; nothing is lost.
@@ -46,10 +55,12 @@ def write_bundle(folder: Path, record: dict[str, Any], weights: bytes, images: S
     try:
         folder.parent.mkdir(parents=True, exist_ok=True)
         with replacement_folder(folder) as fresh:
-            files = {
+            files: dict[str, Any] = {
                 "weights": _write_file(fresh, WEIGHTS, weights),
                 "images": _write_images(fresh, images),
             }
+            if learnt is not None:
+                files["learnt_images"] = _write_file(fresh, LEARNT, learnt)
             write_durably(fresh / RECORD, dump_checksummed({**record, **files}))
     except OSError as error:
         raise BundleError(
@@ -120,6 +131,15 @@ def read_images(folder: Path, record: dict[str, Any]) -> tuple[bytes, ...]:
     """
     entries = record.get("images", [])  # absent from the first bundles of format 1
     return tuple(_read_checked(folder, _image_name(number), entry) for number, entry in enumerate(entries))
+
+
+def read_listed_file(folder: Path, name: str, entry: dict[str, Any] | None) -> bytes | None:
+    """Read a file that a record may list, after checking its sha256; ``None`` if it does not.
+
+    Raises:
+        BundleError: missing, damaged or altered.
+    """
+    return None if entry is None else _read_checked(folder, name, entry)
 
 
 def describe_os_error(error: OSError) -> str:

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from twinspect.bundle.calibration_history import restore_earlier
 from twinspect.calibration.conformal import Calibration
 from twinspect.cli.class_selection import select_classes
-from twinspect.cli.console import warn_of_suspects
-from twinspect.cli.outcome import Outcome
+from twinspect.cli.console import warn, warn_of_suspects
+from twinspect.cli.outcome import DONE, SOME_UNREADABLE, Outcome
 from twinspect.errors import ConfigError
 from twinspect.loading import load
 
@@ -25,7 +26,7 @@ def run(options: argparse.Namespace) -> Outcome:
     old = detector.calibration_.threshold
     good = select_classes(options, options.good)
     if good is not None:
-        detector.calibrate(good, false_alarm_rate=options.false_alarm_rate)
+        detector.calibrate(good, false_alarm_rate=options.false_alarm_rate, strict=options.strict, say=warn)
     elif options.false_alarm_rate is not None:
         detector.set_rate(options.false_alarm_rate)
     else:
@@ -34,7 +35,9 @@ def run(options: argparse.Namespace) -> Outcome:
         )
     detector.save_calibration(options.model)
     warn_of_suspects(detector.calibration_)
-    return _report(options.model, old, detector.calibration_)
+    report = _report(options.model, old, detector.calibration_)
+    report.record["unreadable"] = len(detector.unreadable_)
+    return replace(report, code=SOME_UNREADABLE if detector.unreadable_ else DONE)
 
 
 def _undo(options: argparse.Namespace) -> Outcome:

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from twinspect.cli.class_selection import select_classes
-from twinspect.cli.console import Bar, table
+from twinspect.cli.console import Bar, table, warn
 from twinspect.cli.model_loading import load_chosen
 from twinspect.cli.outcome import DONE, SOME_UNREADABLE, Outcome
 from twinspect.cli.score_files import CsvTable
@@ -40,6 +40,8 @@ def run(options: argparse.Namespace) -> Outcome:
             tick=bar.advance,
             features=options.features,
         )
+    for sentence in evaluation.overlap.sentences():
+        warn(sentence)
     write_scores(evaluation, Path(options.out))
     return outcome(evaluation, Path(options.out))
 

@@ -12,7 +12,7 @@ from twinspect.cli.class_selection import select_classes
 from twinspect.cli.console import Bar, warn, warn_of_suspects
 from twinspect.cli.method_settings import chosen_settings
 from twinspect.cli.model_place import check_model_place
-from twinspect.cli.outcome import Outcome
+from twinspect.cli.outcome import DONE, SOME_UNREADABLE, Outcome
 from twinspect.detector import Detector
 from twinspect.errors import ConfigError
 from twinspect.methods.config import shortfall
@@ -39,7 +39,14 @@ def run(options: argparse.Namespace) -> Outcome:
         with (
             nullcontext() if options.devices * options.nodes > 1 and is_secondary_process() else Bar() as bar
         ):
-            detector.fit(data, progress=bar, checkpoint=checkpoints, resume=options.resume)
+            detector.fit(
+                data,
+                progress=bar,
+                checkpoint=checkpoints,
+                resume=options.resume,
+                strict=options.strict,
+                say=warn,
+            )
     except KeyboardInterrupt as interruption:
         if checkpoints.exists():
             raise KeyboardInterrupt("go on with the same command and --resume") from interruption
@@ -71,6 +78,7 @@ def _report(detector: Detector, out: Path, seconds: float) -> Outcome:
         "first_loss": curve[0],
         "last_loss": curve[-1],
         "seconds": round(seconds, 2),
+        "unreadable": len(detector.unreadable_),
     }
     note = shortfall(detector.model_.method.config, data.get("tiles", data["train"]))
     if note:
@@ -85,7 +93,9 @@ def _report(detector: Detector, out: Path, seconds: float) -> Outcome:
     )
     if note:
         text += f"\n{note}"
-    return Outcome(text, record)
+    if detector.unreadable_:
+        text += f"\n{len(detector.unreadable_)} images could not be read and were left out"
+    return Outcome(text, record, SOME_UNREADABLE if detector.unreadable_ else DONE)
 
 
 def _training_size(data: dict[str, Any]) -> str:

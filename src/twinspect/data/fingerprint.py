@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from typing import TYPE_CHECKING
 
-from twinspect.data.prefetching import default_workers, prefetch
+from twinspect.data.prefetching import ReadFailure, default_workers, prefetch, read_samples
 from twinspect.errors import ImageError
 from twinspect.utils.files import sha256_of_file
 
@@ -28,15 +28,40 @@ def fingerprint(samples: Sequence[Sample]) -> str:
     Raises:
         ImageError: a file cannot be read.
     """
-    ordered = sorted(samples, key=lambda sample: sample.name)
-    digests = prefetch(ordered, _digest, workers=default_workers(), ahead=32)
+    return fingerprint_of([sample.name for sample in samples], content_digests(samples))
+
+
+def fingerprint_of(names: Sequence[str], digests: Sequence[str]) -> str:
+    """Compute the same from the names and :func:`content_digests` of images."""
     total = hashlib.sha256()
-    for sample, digest in zip(ordered, digests, strict=True):
-        total.update(f"{digest}  {sample.name}\n".encode("utf-8", "surrogateescape"))
+    for name, digest in sorted(zip(names, digests, strict=True)):
+        total.update(f"{digest}  {name}\n".encode("utf-8", "surrogateescape"))
     return total.hexdigest()
 
 
+def content_digests(samples: Sequence[Sample]) -> list[str]:
+    """Hash what each image holds, whatever its name: SHA-256 of the file, or of shape and pixels in memory.
+
+    Files are hashed, not their pixels: a decoder's version does not matter, and it costs little beside decoding.
+
+    Returns:
+        64 hexadecimal digits each.
+
+    Raises:
+        ImageError: a file cannot be read.
+    """
+    return list(prefetch(samples, _digest, workers=default_workers(), ahead=32))
+
+
+def readable_digests(samples: Sequence[Sample]) -> list[str]:
+    """Hash as :func:`content_digests` does; the digest of a file that cannot be read is empty."""
+    results = read_samples(samples, _digest, ahead=32)
+    return ["" if isinstance(result, ReadFailure) else result for result in results]
+
+
 def _digest(sample: Sample) -> str:
+    if sample.content is not None:
+        return hashlib.sha256(sample.content.read()).hexdigest()
     if sample.pixels is None:
         return _file_digest(sample.path)
     shape = "x".join(str(length) for length in sample.pixels.shape)

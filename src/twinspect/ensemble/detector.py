@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from twinspect.bundle.description import describe_join, join_names
 from twinspect.bundle.folder import JOINED
+from twinspect.bundle.learnt_images import LearntImages
 from twinspect.detector import Detector
 from twinspect.ensemble.calibration import GIVE_GOOD, leave_one_out
 from twinspect.ensemble.model import JoinedModel
@@ -20,7 +22,16 @@ if TYPE_CHECKING:
 
     from twinspect.data import DataSource
 
-FITTED_ATTRIBUTES: Final = ("model_", "calibration_", "losses_", "curves_", "data_", "images_")
+FITTED_ATTRIBUTES: Final = (
+    "model_",
+    "calibration_",
+    "losses_",
+    "curves_",
+    "data_",
+    "images_",
+    "learnt_",
+    "calibrated_on_",
+)
 """What a fit adds to a detector."""
 
 T = TypeVar("T")
@@ -64,6 +75,8 @@ class JoinedDetector(TorchDetector):
         self.model_ = JoinedModel([_whole_image_model(member) for member in members]).eval()
         self.model_.measure([member.calibration_ for member in members])
         self.losses_, self.curves_ = {}, {}
+        # The members' calibrations say how their scores are joined, so their images count as learnt.
+        self.learnt_ = LearntImages.union(_learnt_images(member) for member in members)
         self.images_ = tuple(dict.fromkeys(image for member in members for image in member.images_))
         self.data_ = {
             "fingerprint": join_names(member.data_["fingerprint"] for member in members),
@@ -195,6 +208,11 @@ def _whole_image_model(detector: Detector) -> Model:
             "detectors of whole images can be joined; fit it without tile"
         )
     return detector.model_
+
+
+def _learnt_images(member: Detector) -> LearntImages:
+    learnt = member.learnt_ or LearntImages()
+    return replace(learnt, digests=learnt.digests | member.calibrated_on_)
 
 
 def _are_same(one: Detector, other: Detector) -> bool:

@@ -15,6 +15,7 @@ from twinspect.evaluation.image_scores import (
     of_label_or_good,
 )
 from twinspect.evaluation.labelled_set import PixelTally, compute_metrics, open_test_set
+from twinspect.evaluation.learnt_overlap import LearntOverlap, find_near_duplicates, leave_out_learnt
 from twinspect.evaluation.metric_row import MetricRow, defined, mean_row
 from twinspect.metrics import (
     DEFINITIONS,
@@ -78,6 +79,7 @@ class Evaluation:
         intervals: of the image AUROC, of each row above; see :class:`Intervals`.
         defect_types: metrics by defect type; empty where no category has saturation rules.
         objects: metrics of objects by category; empty where no image says which object it shows.
+        overlap: good test images that are not new to the model.
     """
 
     rows: list[ImageScore]
@@ -91,6 +93,7 @@ class Evaluation:
     intervals: Intervals
     defect_types: DefectTypeTable
     objects: dict[str, MetricRow]
+    overlap: LearntOverlap = field(default_factory=LearntOverlap)
 
     @property
     def full_categories(self) -> dict[str, MetricRow]:
@@ -109,6 +112,7 @@ class Evaluation:
             "defects": self.defects,
             "images": count_images(self.rows),
             "not_inspectable": count_not_inspectable(self.rows),
+            "learnt_from": self.overlap.to_record(),
             "resolution": self.resolution,
             "error_bounds": self.error_bounds,
             "intervals": {
@@ -124,7 +128,8 @@ class Evaluation:
 def evaluate(detector: BaseDetector, data: DataSource, *, watch: Watch | None = None) -> Evaluation:
     """Score the test split of a data set and compute every metric.
 
-    Maps and masks are compared at each image's own size, so no mask is resampled and no small defect vanishes.
+    Maps and masks are compared at each image's own size, so no mask is resampled and no small defect vanishes. Good
+    images that the detector was learnt from or calibrated on are left out, whatever their names are now.
 
     Args:
         detector: a fitted detector.
@@ -132,10 +137,12 @@ def evaluate(detector: BaseDetector, data: DataSource, *, watch: Watch | None = 
         watch: called with every scored image and its mask, for instance to draw a bar or keep the worst.
 
     Raises:
-        DataError: there is no test split, or a mask does not fit its image.
+        DataError: there is no test split, nothing new in it, or a mask does not fit its image.
     """
-    test = open_test_set(data)
-    return evaluate_scores(test, detector.stream(test), detector.calibration_, watch=watch)
+    test, overlap = leave_out_learnt(detector, open_test_set(data))
+    evaluation = evaluate_scores(test, detector.stream(test), detector.calibration_, watch=watch)
+    near = find_near_duplicates(detector, evaluation.rows)
+    return replace(evaluation, overlap=replace(overlap, near_duplicates=near))
 
 
 def evaluate_scores(

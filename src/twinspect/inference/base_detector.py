@@ -2,26 +2,37 @@
 
 from __future__ import annotations
 
+import warnings
 from abc import ABC, abstractmethod
 from dataclasses import replace
 from itertools import islice
 from pathlib import Path
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
-from twinspect.bundle.calibration_history import CALIBRATION, HISTORY, add_earlier, write_calibration
+from twinspect.bundle.calibration_history import (
+    CALIBRATED_ON,
+    CALIBRATION,
+    HISTORY,
+    add_earlier,
+    write_calibration,
+)
+from twinspect.bundle.learnt_images import split_known
 from twinspect.calibration.conformal import Calibration, check_rate, choose_rate
 from twinspect.data import open_data
 from twinspect.data.opening import open_good
 from twinspect.data.prefetching import default_workers
 from twinspect.errors import NotFittedError, unknown_name
+from twinspect.inference.left_out import adding_note, learnt_note, say_unreadable, unreadable_note
 from twinspect.inference.pipeline import SCORE_BATCH, ScoringPipeline
 from twinspect.inference.results import Scores
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from typing_extensions import Self
 
+    from twinspect.bundle.learnt_images import LearntImages
     from twinspect.data import DataSource
     from twinspect.data.samples import Sample
     from twinspect.inference.pipeline import Engine
@@ -41,6 +52,9 @@ class BaseDetector(ABC):
         curves_: what stages measured on held-out training images now and then, by stage and name.
         data_: what it was fitted on: fingerprint and counts.
         earlier_calibrations_: records of calibrations that were replaced, the oldest first.
+        calibrated_on_: the beginning of the content hash of each image that the threshold comes from.
+        learnt_: the images that it was learnt from; ``None`` for models of earlier versions.
+        unreadable_: why images were left out of the last fit or calibration, by name.
     """
 
     method: str
@@ -52,6 +66,9 @@ class BaseDetector(ABC):
     curves_: dict[str, list[float]]
     data_: dict[str, Any]
     earlier_calibrations_: Sequence[dict[str, Any]] = ()
+    calibrated_on_: frozenset[str] = frozenset()
+    learnt_: LearntImages | None = None
+    unreadable_: Mapping[str, str] = MappingProxyType({})
 
     @abstractmethod
     def get_params(self, deep: bool = True) -> dict[str, Any]:
@@ -165,23 +182,44 @@ class BaseDetector(ABC):
         rows = self._pipeline().stream(self._engine(), samples[begin:], maps=maps, statistics=statistics)
         return islice(rows, start - begin, None)
 
-    def calibrate(self, good: DataSource, *, false_alarm_rate: float | None = None) -> Self:
+    def calibrate(
+        self,
+        good: DataSource,
+        *,
+        false_alarm_rate: float | None = None,
+        strict: bool = False,
+        say: Callable[[str], None] = warnings.warn,
+    ) -> Self:
         """Set a new threshold from good images that nothing was learnt from; nothing is trained.
+
+        Images that the model was fitted on are left out, whatever their names are now; so are those that cannot be
+        read, which ``unreadable_`` lists.
 
         Args:
             good: good images; those of a data set's training split are meant, or all in a plain folder.
             false_alarm_rate: the rate to promise; ``None`` for the smallest these images allow.
+            strict: refuse images that cannot be read.
+            say: called with a sentence on what was left out.
 
         Raises:
             CalibrationError: too few images for that rate.
-            ImageError: an image cannot be read.
+            ImageError: with ``strict``: an image cannot be read.
         """
         engine = self._engine()
-        samples = open_good(good)
-        choose_rate(len(samples), false_alarm_rate)  # refuse before the work, not after it
-        calibration = self._pipeline().score_good(engine, samples).calibration(false_alarm_rate, "split")
+        samples, learnt, digests = split_known(open_good(good), self.learnt_.digests if self.learnt_ else ())
+        note = learnt_note(len(learnt), len(digests))
+        if note:
+            say(note)
+        unreadable: dict[str, str] = {}
+        with adding_note(note):
+            choose_rate(len(samples), false_alarm_rate)  # refuse before the work, not after it
+        scores = self._pipeline().score_good(engine, samples, None if strict else unreadable)
+        say_unreadable(unreadable, len(digests), say)
+        with adding_note(note, unreadable_note(len(unreadable), len(digests))):
+            calibration = scores.calibration(false_alarm_rate, "split")
         self._keep_earlier()
-        self.calibration_ = calibration
+        self.calibration_, self.unreadable_ = calibration, unreadable
+        self.calibrated_on_ = frozenset(digests[name] for name in calibration.names)
         return self
 
     def set_rate(self, false_alarm_rate: float) -> Self:
@@ -216,11 +254,13 @@ class BaseDetector(ABC):
     def _calibration_record(self) -> dict[str, Any]:
         """Return plain JSON values: the calibration and the earlier ones."""
         earlier = {HISTORY: list(self.earlier_calibrations_)} if self.earlier_calibrations_ else {}
-        return {CALIBRATION: self.calibration_.to_record(), **earlier}
+        images = {CALIBRATED_ON: sorted(self.calibrated_on_)} if self.calibrated_on_ else {}
+        return {CALIBRATION: self.calibration_.to_record(), **images, **earlier}
 
     def _restore_fitted_state(self, record: dict[str, Any]) -> None:
         """Take back what :meth:`to_record` kept of every detector."""
         self.calibration_ = Calibration.from_record(record[CALIBRATION])
+        self.calibrated_on_ = frozenset(record.get(CALIBRATED_ON, ()))
         self.earlier_calibrations_ = record.get(HISTORY, ())
         self.losses_, self.data_ = record["losses"], record["data"]
         self.curves_ = record.get("curves", {})  # format 1 was first written without

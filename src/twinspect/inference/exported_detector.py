@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from twinspect.bundle.description import describe_model
 from twinspect.bundle.folder import read_record
+from twinspect.bundle.learnt_images import LearntImages
 from twinspect.inference.base_detector import BaseDetector
 from twinspect.inference.runtimes import find_export, open_engine
 
@@ -89,4 +90,6 @@ class ExportedDetector(BaseDetector):
         """
         folder = Path(path)
         record = read_record(folder)
-        return cls(record, find_export(folder, record, runtime), device=device, threads=threads)
+        detector = cls(record, find_export(folder, record, runtime), device=device, threads=threads)
+        detector.learnt_ = LearntImages.read(folder, record)
+        return detector

@@ -14,6 +14,7 @@ from twinspect.calibration.good_scores import GoodScores
 from twinspect.data.pixels import named, read_pixels
 from twinspect.data.prefetching import ReadFailure, read_samples
 from twinspect.errors import ImageError
+from twinspect.images.perceptual_hash import perceptual_hash
 from twinspect.images.quality import ImageQuality, image_quality
 from twinspect.images.statistics import ImageStatistics, image_statistics
 from twinspect.inference.results import ImageScore
@@ -85,33 +86,39 @@ class ScoringPipeline:
                     yield from _score(engine, samples[number - len(batch) : number], batch, maps=maps)
                     batch = []
 
-    def score_good(self, engine: Engine, samples: Sequence[Sample]) -> GoodScores:
+    def score_good(
+        self, engine: Engine, samples: Sequence[Sample], unreadable: dict[str, str] | None = None
+    ) -> GoodScores:
         """Score good images for a calibration.
+
+        Args:
+            engine: what scores.
+            samples: the images.
+            unreadable: takes the reason, by name, of images that cannot be read and are left out; ``None`` if every
+                image must be readable.
 
         Raises:
             ImageError: one of them cannot be read.
         """
         good = GoodScores()
         for row in self.stream(engine, samples, maps=True, statistics=True):
+            if row.error and unreadable is not None:
+                unreadable[row.sample.name] = row.error
+                continue
             if row.map is None or row.statistics is None or row.quality is None:
                 raise ImageError(row.error)
             good.add(row.sample, row.score, row.map, row.statistics, row.quality)
         return good
 
-    def check_readable(self, engine: Engine, samples: Sequence[Sample]) -> None:
-        """Read what a training does not touch, so that a bad file is found before it and not after.
 
-        Raises:
-            ImageError: one of them cannot be read.
-        """
-        read = partial(_read, engine, self.bits, False)
-        for result in read_samples(samples, read, workers=self.workers):
-            if isinstance(result, ReadFailure):
-                raise ImageError(result.message)
+@dataclass(frozen=True)
+class _Read:
+    """What the reading of an image gave: what the engine made of it before scoring it, and what was measured."""
 
-
-_Read = tuple[Any, ImageQuality, "ImageStatistics | None"]
-"""What an engine made of an image before scoring it, how it was taken, and its statistics if they were asked for."""
+    prepared: Any
+    quality: ImageQuality
+    perceptual_hash: bytes
+    statistics: ImageStatistics | None
 
 
 def _read(engine: Engine, bits: int | None, statistics: bool, sample: Sample) -> _Read:
@@ -119,18 +126,26 @@ def _read(engine: Engine, bits: int | None, statistics: bool, sample: Sample) ->
     rgb = read_pixels(sample, bits=bits)
     with named(sample):
         prepared = engine.prepare(rgb)  # first, for it refuses what is too small to measure
-    return prepared, image_quality(rgb), image_statistics(rgb) if statistics else None
+    measured = image_statistics(rgb) if statistics else None
+    return _Read(prepared, image_quality(rgb), perceptual_hash(rgb), measured)
 
 
 def _score(
     engine: Engine, samples: Sequence[Sample], batch: Sequence[_Read | ReadFailure], *, maps: bool
 ) -> Iterator[ImageScore]:
     """Score what could be read of a batch, and keep everything in its place."""
-    prepared = [result[0] for result in batch if not isinstance(result, ReadFailure)]
+    prepared = [result.prepared for result in batch if not isinstance(result, ReadFailure)]
     scored = zip(*engine.score(prepared, maps=maps), strict=True) if prepared else iter(())
     for sample, result in zip(samples, batch, strict=True):
         if isinstance(result, ReadFailure):
             yield ImageScore(sample, math.nan, error=result.message)
         else:
             score, anomaly_map = next(scored)
-            yield ImageScore(sample, score, map=anomaly_map, quality=result[1], statistics=result[2])
+            yield ImageScore(
+                sample,
+                score,
+                map=anomaly_map,
+                quality=result.quality,
+                statistics=result.statistics,
+                perceptual_hash=result.perceptual_hash,
+            )

@@ -35,6 +35,7 @@ class ImageScore:
         quality: how the image was taken; ``None`` if not read.
         not_inspectable: why the image is neither good nor anomalous, such as "far darker than any good image"; empty
             if it can be inspected, before a decision, and where the image could not be read.
+        perceptual_hash: nearly the same for copies of one picture; empty if not read.
     """
 
     sample: Sample
@@ -46,6 +47,7 @@ class ImageScore:
     statistics: ImageStatistics | None = None
     quality: ImageQuality | None = None
     not_inspectable: str = ""
+    perceptual_hash: bytes = field(default=b"", repr=False)
 
     @property
     def is_inspectable(self) -> bool:

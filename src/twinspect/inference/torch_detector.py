@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from twinspect.bundle.folder import RECORD, WEIGHTS, read_images, read_record, read_weights, write_bundle
+from twinspect.bundle.learnt_images import LearntImages
 from twinspect.bundle.weights import deserialize_weights, serialize_weights
 from twinspect.errors import BundleError
 from twinspect.inference.base_detector import BaseDetector
@@ -70,7 +71,8 @@ class TorchDetector(BaseDetector):
         with self._processes.propagate_errors():
             if self.is_first:
                 weights = serialize_weights(self._model().state_dict())
-                write_bundle(Path(path), record, weights, self.images_)
+                learnt = self.learnt_.to_bytes() if self.learnt_ else None
+                write_bundle(Path(path), record, weights, self.images_, learnt)
 
     def to_record(self) -> dict[str, Any]:
         """Return plain JSON values: all that is kept besides weights.
@@ -107,6 +109,7 @@ class TorchDetector(BaseDetector):
                 f"fit the model again: {error}"
             ) from error
         detector.images_ = read_images(folder, record)
+        detector.learnt_ = LearntImages.read(folder, record)
         return detector
 
 

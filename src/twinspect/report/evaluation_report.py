@@ -80,6 +80,9 @@ def write_evaluation(
             tick()
 
     evaluation = evaluate(detector, test, watch=watch)
+    if tick:
+        for _ in evaluation.overlap.left_out:
+            tick()
     model_record = _model_record(detector, model)
     record = metrics_record(model_record, detector.calibration_, test.name, evaluation)
     write_atomically(out / "metrics.json", (json.dumps(record, indent=1, allow_nan=False) + "\n").encode())

@@ -7,7 +7,7 @@ from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
 
 from twinspect.bundle.exports import FOLDER
-from twinspect.bundle.folder import IMAGES, RECORD, read_record
+from twinspect.bundle.folder import IMAGES, LEARNT, RECORD, read_record
 from twinspect.inference.runtimes import find_export
 from twinspect.loading import TORCH, load
 
@@ -42,7 +42,7 @@ def pack(model: Path, export: str) -> dict[str, bytes]:
         OSError: a file cannot be read.
     """
     weights = [*model.glob("*.safetensors"), *(model / IMAGES).glob("*")]
-    needed = [model / RECORD, *((model / FOLDER / export).iterdir() if export else weights)]
+    needed = [model / RECORD, model / LEARNT, *((model / FOLDER / export).iterdir() if export else weights)]
     return {
         path.relative_to(model).as_posix(): path.read_bytes() for path in sorted(needed) if path.is_file()
     }

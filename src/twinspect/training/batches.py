@@ -44,6 +44,7 @@ class TrainingImages:
         bits: significant bits of 16-bit files.
         tiling: how images are cut into tiles, which then take the place of images; ``None`` for whole images.
         processes: those that share the work of filling the cache; each has a full copy of it.
+        prepared: inputs that were read before, see :func:`.training_inputs.training_inputs`.
 
     Attributes:
         device: of the batches.
@@ -60,9 +61,10 @@ class TrainingImages:
         bits: int | None = None,
         tiling: Tiling | None = None,
         processes: ProcessGroup = SINGLE_PROCESS,
+        prepared: dict[str, Tensor] | None = None,
     ) -> None:
         self._model = model.to(device)
-        self._inputs = training_inputs(model, samples, bits, tiling)
+        self._inputs = training_inputs(model, samples, bits, tiling, prepared)
         self.by_image = self._inputs.by_image
         self.device = device
         self._processes = processes

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -14,18 +14,23 @@ from twinspect.calibration.hold_out import FOLDS
 from twinspect.data.splits import fold_of
 from twinspect.inference.pipeline import SCORE_BATCH, ScoringPipeline
 from twinspect.inference.torch_engine import TorchEngine
+from twinspect.model.preprocessing import Preprocessing
 from twinspect.model.tiled import tiled
 from twinspect.model.whole_image import Model
 from twinspect.training.checkpoint import Checkpoint, History
+from twinspect.training.first_reading import FirstReader
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
+    from torch import Tensor
+
     from twinspect.data.samples import Sample
     from twinspect.methods.config import MethodConfig
     from twinspect.model.tiling import Tiling
     from twinspect.teachers.base import Teacher
+    from twinspect.training.first_reading import FirstReading
     from twinspect.training.trainer import Trainer
     from twinspect.utils.progress import Progress
 
@@ -45,6 +50,7 @@ class Fitting:
         folder: of the checkpoints; ``None`` for none.
         resume: continue from them instead of starting anew.
         tiling: train and score on tiles of the images; ``None`` for whole images.
+        prepared: inputs that :meth:`read_first` has kept, by name; the training takes them out.
     """
 
     method: str
@@ -57,14 +63,30 @@ class Fitting:
     folder: Path | None = None
     resume: bool = False
     tiling: Tiling | None = None
+    prepared: dict[str, Tensor] = field(default_factory=dict)
+
+    def read_first(self, samples: Sequence[Sample], trained_on: Sequence[Sample]) -> FirstReading:
+        """Read all images before the training, to find those that cannot be read.
+
+        Args:
+            samples: all images of the fit.
+            trained_on: those whose inputs are worth keeping in memory until the training.
+        """
+        reader = FirstReader(
+            Preprocessing.of(self.config, self.teacher),
+            self.trainer.workers,
+            self.trainer.bits,
+            0 if self.tiling else self.trainer.cache_mb * 2**20 // 2,
+            self.progress,
+            self.trainer.processes,
+        )
+        return reader.read(samples, {sample.name for sample in trained_on})
 
     def fit_split(
         self, train: Sequence[Sample], held_out: Sequence[Sample]
     ) -> tuple[Model, History, GoodScores]:
         """Train on some images and score the others."""
-        model, processes = self._build_model(), self.trainer.processes
-        with processes.propagate_errors():
-            self.scorer.check_readable(self.engine(model), processes.local_items(held_out, SCORE_BATCH))
+        model = self._build_model()
         history = self._train("model", model, train)
         return model, history, self._score_good_images(model, held_out)
 
@@ -119,7 +141,12 @@ class Fitting:
     def _train(self, name: str, model: Model, samples: Sequence[Sample]) -> History:
         checkpoint = self._checkpoint(name, samples)
         return self.trainer.fit(
-            model, samples, tiling=self.tiling, progress=self.progress, checkpoint=checkpoint
+            model,
+            samples,
+            tiling=self.tiling,
+            progress=self.progress,
+            checkpoint=checkpoint,
+            prepared=self.prepared,
         )
 
     def _checkpoint(self, name: str, samples: Sequence[Sample]) -> Checkpoint | None:

@@ -99,6 +99,7 @@ class Trainer:
         tiling: Tiling | None = None,
         progress: Progress | None = None,
         checkpoint: Checkpoint | None = None,
+        prepared: dict[str, Tensor] | None = None,
     ) -> History:
         """Train a model in place, from its checkpoint if there is one.
 
@@ -108,6 +109,7 @@ class Trainer:
             tiling: train on tiles of the images; ``None`` for whole images.
             progress: informed about every step.
             checkpoint: read at the start; written regularly, at the end and when interrupted.
+            prepared: inputs by name that were read before; they are taken out.
 
         Returns:
             The loss of every step and the validation curves; the same in all processes.
@@ -126,6 +128,7 @@ class Trainer:
             bits=self.bits,
             tiling=tiling,
             processes=processes,
+            prepared=prepared,
         )
         images.fill_cache(self.cache_mb * 2**20, reporter)
         with keep_freed_memory(), _interruptible() as interruption:

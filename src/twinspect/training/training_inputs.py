@@ -48,7 +48,11 @@ class TrainingInputs(ABC):
 
 
 def training_inputs(
-    model: Model, samples: Sequence[Sample], bits: int | None, tiling: Tiling | None
+    model: Model,
+    samples: Sequence[Sample],
+    bits: int | None,
+    tiling: Tiling | None,
+    prepared: dict[str, Tensor] | None = None,
 ) -> TrainingInputs:
     """List the training inputs.
 
@@ -57,24 +61,33 @@ def training_inputs(
         samples: the images.
         bits: significant bits of 16-bit files.
         tiling: how they are cut; ``None`` for whole images.
+        prepared: inputs of whole images that were read before, by name; each is taken out when it is needed.
 
     Raises:
         ImageError: the size of an image cannot be read; needed for tiles only.
     """
-    return WholeImages(model, samples, bits) if tiling is None else Tiles(model, samples, bits, tiling)
+    return (
+        WholeImages(model, samples, bits, prepared) if tiling is None else Tiles(model, samples, bits, tiling)
+    )
 
 
 class WholeImages(TrainingInputs):
     """One input per image."""
 
-    def __init__(self, model: Model, samples: Sequence[Sample], bits: int | None) -> None:
+    def __init__(
+        self, model: Model, samples: Sequence[Sample], bits: int | None, prepared: dict[str, Tensor] | None
+    ) -> None:
         self._model, self._samples, self._bits = model, samples, bits
+        self._prepared = {} if prepared is None else prepared
         self.categories = [sample.category for sample in samples]
         self.by_image = [[number] for number in range(len(samples))]
 
     def read(self, number: int) -> Tensor:
-        """Read and prepare one image."""
+        """Read and prepare one image, unless that was done before."""
         sample = self._samples[number]
+        ready = self._prepared.pop(sample.name, None)
+        if ready is not None:
+            return ready
         return _prepare(self._model, sample, read_pixels(sample, bits=self._bits))
 
 

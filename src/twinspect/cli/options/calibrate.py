@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from twinspect.cli.options.shared import class_options, threshold_options
+from twinspect.cli.options.shared import class_options, strict_option, threshold_options
 
 if TYPE_CHECKING:
     import argparse
@@ -24,5 +24,6 @@ def add_options(verb: argparse.ArgumentParser) -> None:
         action="store_true",
         help="bring back the calibration before the last one; repeat for older ones",
     )
+    strict_option(verb)
     class_options(verb)
     threshold_options(verb)

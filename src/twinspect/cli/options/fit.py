@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from twinspect.cli.options.shared import learning_options, overwrite_option
+from twinspect.cli.options.shared import learning_options, overwrite_option, strict_option
 
 if TYPE_CHECKING:
     import argparse
@@ -15,6 +15,7 @@ def add_options(verb: argparse.ArgumentParser) -> None:
     verb.add_argument("data", metavar="DATA", help="folder of good images, MVTec layout or manifest")
     verb.add_argument("--out", required=True, metavar="M.twin", help="the model folder to write")
     overwrite_option(verb)
+    strict_option(verb)
     again = verb.add_mutually_exclusive_group()
     again.add_argument("--resume", action="store_true", help="resume where the same command was interrupted")
     again.add_argument("--restart", action="store_true", help="discard an interrupted training")

@@ -40,6 +40,15 @@ def overwrite_option(verb: argparse.ArgumentParser) -> None:
     )
 
 
+def strict_option(verb: argparse.ArgumentParser) -> None:
+    """Add the option of verbs that learn from images which may be damaged."""
+    verb.add_argument(
+        "--strict",
+        action="store_true",
+        help="stop at images that cannot be read; default: name them and go on",
+    )
+
+
 def tile_options(verb: argparse.ArgumentParser) -> None:
     """Add the options of verbs that can learn from tiles."""
     verb.add_argument(

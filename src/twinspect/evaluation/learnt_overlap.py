@@ -1,0 +1,84 @@
+"""What a test set has in common with what a model was learnt from: copies are not tested, near ones counted."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from twinspect.bundle.learnt_images import split_known
+from twinspect.errors import DataError
+from twinspect.images.perceptual_hash import near_duplicates
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from twinspect.data import DataSet
+    from twinspect.inference.base_detector import BaseDetector
+    from twinspect.inference.results import ImageScore
+
+
+@dataclass(frozen=True)
+class LearntOverlap:
+    """Good test images that are not new to the model.
+
+    Attributes:
+        good: good images in the test set.
+        left_out: names of those that the model was learnt from or calibrated on, by their content; not tested.
+        near_duplicates: names of those that look nearly the same as such an image, by a perceptual hash; tested.
+    """
+
+    good: int = 0
+    left_out: tuple[str, ...] = ()
+    near_duplicates: tuple[str, ...] = ()
+
+    def sentences(self) -> list[str]:
+        """Say what was found; nothing if all images are new."""
+        left_out, near = len(self.left_out), len(self.near_duplicates)
+        found = []
+        if left_out:
+            were = "was" if left_out == 1 else "were"
+            found.append(
+                f"{left_out} of {self.good} good images {were} learnt from or calibrated on: left out"
+            )
+        if near:
+            looks = "looks" if near == 1 else "look"
+            found.append(
+                f"{near} of {self.good} good images {looks} nearly the same as one that was learnt from or "
+                "calibrated on (perceptual hash): tested, but new images may have more false alarms"
+            )
+        return found
+
+    def to_record(self) -> dict[str, Any]:
+        """Return plain JSON values."""
+        return {
+            "good": self.good,
+            "left_out": list(self.left_out),
+            "near_duplicates": list(self.near_duplicates),
+        }
+
+
+def leave_out_learnt(detector: BaseDetector, test: DataSet) -> tuple[DataSet, LearntOverlap]:
+    """Leave out the good images that a detector was learnt from or calibrated on; of old models nothing is known.
+
+    Raises:
+        DataError: no image is left.
+    """
+    learnt = detector.learnt_.digests if detector.learnt_ else frozenset()
+    good = [sample for sample in test if sample.is_good]
+    _, known, _ = split_known(good, learnt | detector.calibrated_on_)
+    names = {sample.name for sample in known}
+    left = [sample for sample in test if not (sample.is_good and sample.name in names)]
+    if not left:
+        raise DataError(
+            f"{test.name}: the model was fitted or calibrated on all {len(good)} test images; test it on others"
+        )
+    return test.with_samples(left), LearntOverlap(len(good), tuple(sample.name for sample in known))
+
+
+def find_near_duplicates(detector: BaseDetector, rows: Sequence[ImageScore]) -> tuple[str, ...]:
+    """Name the good images that look nearly the same as one of those that a detector was fitted on."""
+    if detector.learnt_ is None:
+        return ()
+    good = [row for row in rows if row.sample.is_good and row.perceptual_hash]
+    near = near_duplicates([row.perceptual_hash for row in good], detector.learnt_.perceptual_hashes)
+    return tuple(row.sample.name for row, is_near in zip(good, near, strict=True) if is_near)

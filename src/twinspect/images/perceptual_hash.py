@@ -1,0 +1,97 @@
+"""A perceptual hash: 128 bits that nearly stay when a picture is saved again, resized or made brighter.
+
+It is the difference hash, of more bits than usual: is each block of the picture brighter than its left neighbour?
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from numpy.typing import NDArray
+
+ROWS: Final = 16
+COLUMNS: Final = 9
+BYTES: Final = ROWS * (COLUMNS - 1) // 8
+_PIXELS_PER_BLOCK: Final = 16
+"""Rows and columns that are taken of a block at most, evenly spread: a hash costs little beside decoding."""
+MOST_BITS: Final = 6
+"""Copies differ in fewer bits than this; most pictures of different textures in about half of all."""
+_SAMPLE: Final = 2000
+"""Pictures from which the usual distance between different ones is estimated."""
+_AT_ONCE: Final = 256
+
+
+def perceptual_hash(rgb: NDArray[np.uint8]) -> bytes:
+    """Hash one image.
+
+    Args:
+        rgb: (H, W, 3) uint8 RGB.
+
+    Returns:
+        ``BYTES`` bytes.
+    """
+    down, across = (
+        max(1, length // (blocks * _PIXELS_PER_BLOCK))
+        for length, blocks in zip(rgb.shape[:2], (ROWS, COLUMNS), strict=True)
+    )
+    red, green, blue = rgb[::down, ::across].transpose(2, 0, 1).astype(np.float32)
+    grey = red + green + blue
+    blocks = _block_means(_block_means(grey, ROWS).T, COLUMNS).T
+    return np.packbits(blocks[:, 1:] > blocks[:, :-1]).tobytes()
+
+
+def near_duplicates(hashes: Sequence[bytes], others: Sequence[bytes]) -> list[bool]:
+    """Tell which pictures are nearly the same as one of some other pictures.
+
+    Parts before a fixed camera differ little from each other. So copies must be closer than half the usual distance
+    of different pictures: the median distance from one of the others to the nearest of the rest.
+
+    Args:
+        hashes: of the pictures in question.
+        others: of the pictures they are compared with.
+    """
+    if not others or not hashes:
+        return [False] * len(hashes)
+    known = _signs(others)
+    limit = min(MOST_BITS, _usual_distance(known[:: max(1, len(known) // _SAMPLE)]) / 2)
+    return [bool(near) for near in (_distances(_signs(hashes), known) < limit)]
+
+
+def _block_means(values: NDArray[np.float32], count: int) -> NDArray[np.float32]:
+    """Average the rows of an array within so many blocks of them."""
+    starts = np.arange(count) * len(values) // count
+    sizes = np.maximum(1, np.diff(np.append(starts, len(values))))
+    means: NDArray[np.float64] = np.add.reduceat(values, starts, axis=0) / sizes[:, None]
+    return means.astype(np.float32)
+
+
+def _usual_distance(signs: NDArray[np.float32]) -> float:
+    """Return the median distance to the nearest other picture; infinite for a single one."""
+    if len(signs) < 2:
+        return np.inf
+    return float(np.median(_distances(signs, signs, apart_from_itself=True)))
+
+
+def _distances(
+    signs: NDArray[np.float32], others: NDArray[np.float32], *, apart_from_itself: bool = False
+) -> NDArray[np.float32]:
+    """Return in how many bits each picture differs from the nearest of the others, (N,)."""
+    nearest = []
+    for start in range(0, len(signs), _AT_ONCE):
+        agreement = signs[start : start + _AT_ONCE] @ others.T
+        if apart_from_itself:
+            rows = np.arange(len(agreement))
+            agreement[rows, start + rows] = -np.inf
+        nearest.append((signs.shape[1] - agreement.max(axis=1)) / 2)
+    return np.concatenate(nearest)
+
+
+def _signs(hashes: Sequence[bytes]) -> NDArray[np.float32]:
+    """Return the bits as (N, 128) numbers, 1 or -1, whose products count in how many bits two hashes agree."""
+    bits = np.unpackbits(np.frombuffer(b"".join(hashes), dtype=np.uint8).reshape(-1, BYTES), axis=1)
+    return bits.astype(np.float32) * 2 - 1

@@ -1,0 +1,70 @@
+"""What is said of images that a fit or a calibration leaves out."""
+
+from __future__ import annotations
+
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any, Final
+
+from twinspect.errors import CalibrationError, ImageError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping
+
+MOST_NAMED: Final = 20
+"""Unreadable files that are named one by one."""
+MOST_REASONS: Final = 100
+"""Images of which a record says why they could not be read."""
+
+
+def learnt_note(learnt: int, total: int) -> str:
+    """Say how many images a model was fitted on; empty for none."""
+    return f"the model was fitted on {learnt} of the {total} images: left out" if learnt else ""
+
+
+def unreadable_note(unreadable: int, total: int) -> str:
+    """Say how many images cannot be read; empty for none."""
+    return f"{unreadable} of the {total} images cannot be read: left out" if unreadable else ""
+
+
+def say_unreadable(unreadable: Mapping[str, str], total: int, say: Callable[[str], None]) -> None:
+    """Name the first images that cannot be read, with the reasons, and say how many there are."""
+    for reason in list(unreadable.values())[:MOST_NAMED]:
+        say(reason)
+    if unreadable:
+        say(unreadable_note(len(unreadable), total))
+
+
+def refuse_or_say(
+    unreadable: Mapping[str, str], total: int, *, strict: bool, say: Callable[[str], None]
+) -> None:
+    """Say which images cannot be read and are left out, or refuse them.
+
+    Raises:
+        ImageError: ``strict``, and there are some.
+    """
+    if strict and unreadable:
+        first, *others = unreadable.values()
+        raise ImageError(f"{first}; and {len(others)} of {total} more cannot be read" if others else first)
+    say_unreadable(unreadable, total, say)
+
+
+def silently(_: str) -> None:
+    """Say nothing: another process does."""
+
+
+def unreadable_record(unreadable: Mapping[str, str]) -> dict[str, Any]:
+    """Count the images that could not be read, and keep the reasons of the first ones, as plain JSON values."""
+    if not unreadable:
+        return {}
+    return {
+        "unreadable": {"count": len(unreadable), "reasons": dict(list(unreadable.items())[:MOST_REASONS])}
+    }
+
+
+@contextmanager
+def adding_note(*notes: str) -> Iterator[None]:
+    """Add to an error that there are too few images why there are not more."""
+    try:
+        yield
+    except CalibrationError as error:
+        raise CalibrationError("; ".join([str(error), *filter(None, notes)])) from error
