@@ -23,7 +23,10 @@ def copy(model: Path, tmp_path: Path) -> Path:
     return shutil.copytree(model, tmp_path / "m.twin")
 
 
-FILES = ["images/0.png", "images/1.png", "images/2.png", "model.json", "weights.safetensors"]
+FILES = [
+    *("images/0.png", "images/1.png", "images/2.png"),
+    *("learnt_images.json", "model.json", "weights.safetensors"),
+]
 
 
 def files(folder: Path) -> dict[str, bytes]:

@@ -87,10 +87,12 @@ def test_score_gives_a_bad_file_one_row_and_scores_the_others(
 
 
 @pytest.mark.parametrize("name", BAD_FILES)
-def test_fit_names_a_bad_file_and_writes_nothing(run: Any, parts: Path, tmp_path: Path, name: str) -> None:
+def test_a_strict_fit_names_a_bad_file_and_writes_nothing(
+    run: Any, parts: Path, tmp_path: Path, name: str
+) -> None:
     folder = shutil.copytree(parts / "train" / "good", tmp_path / "good")
     BAD_FILES[name][0](folder / name)
-    code, err = run("fit", folder, "--out", tmp_path / "m.twin", *FIT)
+    code, err = run("fit", folder, "--out", tmp_path / "m.twin", *FIT, "--strict")
     assert code == 2
     assert name in err
     assert len(err.strip().splitlines()) == 1

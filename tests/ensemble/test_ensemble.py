@@ -354,6 +354,7 @@ def test_saved_and_loaded_it_is_the_same_to_the_bit(join: JoinedDetector, tmp_pa
     join.save(tmp_path / "j.twin")
     assert sorted(path.name for path in (tmp_path / "j.twin").iterdir()) == [
         "images",
+        "learnt_images.json",
         "model.json",
         "weights.safetensors",
     ]

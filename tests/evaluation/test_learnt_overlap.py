@@ -102,7 +102,7 @@ def test_calibrate_leaves_out_what_was_trained_on(place: Path) -> None:
 
 def test_calibrating_on_nothing_else_is_refused(place: Path) -> None:
     detector = ts.Detector("mkd", **BRIEFLY, calibration="cv").fit(place / "learnt")
-    with pytest.raises(CalibrationError, match="no good images to calibrate with.*fitted on 12 of the 12"):
+    with pytest.raises(CalibrationError, match=r"no good images to calibrate with.*fitted on 12 of the 12"):
         detector.calibrate(place / "learnt", say=lambda _: None)
 
 

@@ -1,4 +1,4 @@
-"""Perceptual hashes: copies are recognised, other pictures are not, and parts before a fixed camera are not copies."""
+"""Perceptual hashes: copies are recognised; other pictures, and parts before a fixed camera, are not copies."""
 
 from __future__ import annotations
 
