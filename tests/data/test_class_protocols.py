@@ -474,15 +474,16 @@ def test_fit_evaluate_and_calibrate_by_class(run: Any, drawn: Path, tmp_path: Pa
     assert set(found["categories"]) == {""}
     assert "test/noise/" in (tmp_path / "report" / "scores.csv").read_text()
 
-    code, text, _ = run("calibrate", model, drawn, "--normal", "stripes", "--json")
-    assert (code, json.loads(text)["images"]) == (0, 20)
+    code, text, err = run("calibrate", model, drawn, "--normal", "stripes", "--json")
+    assert (code, json.loads(text)["images"]) == (0, 8)
+    assert "fitted on 12 of the 20 images: left out" in err
 
 
 def test_a_configuration_file_names_classes_and_the_command_line_wins(
     run: Any, drawn: Path, tmp_path: Path
 ) -> None:
     config, model = tmp_path / "c.toml", tmp_path / "m.twin"
-    fit = ["fit", drawn, "--out", model, *QUICKLY, "--steps", 1, "--config", config, "--json"]
+    fit = ["fit", drawn, "--out", model, *QUICKLY, "--steps", 1, "--config", config, "--json", "--overwrite"]
     config.write_text('normal = ["stripes", "back"]\n')
     assert json.loads(run(*fit)[1])["images"]["train"] == 40 - 16
     config.write_text('normal = "stripes,back"\n')

@@ -354,7 +354,7 @@ def test_an_unreadable_training_image_is_named(sheets: Path, tmp_path: Path) -> 
     for image in (copy / "train" / "good").glob("*.png"):
         image.write_bytes(b"no image")
     with pytest.raises(ImageError, match=r"\.png"):
-        ts.Detector("mkd", **TILED).fit(copy)
+        ts.Detector("mkd", **TILED).fit(copy, strict=True)
 
 
 # What goes with other parts, and what does not -------------------------------------------------------------

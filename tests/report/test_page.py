@@ -38,6 +38,7 @@ class StubDetector:
     """Scores an image by its name's number; unreadable where its name says so."""
 
     method, seed, bits = "mkd", 3, None
+    learnt_, calibrated_on_ = None, frozenset()  # type: ignore[var-annotated]
     losses_ = {"amplify": [2.0, 1.0, 0.5], "distil": [0.9, 0.3]}  # noqa: RUF012 - never changed
     curves_ = {  # noqa: RUF012 - never changed
         "amplify: loss": [0.8, 0.7],

@@ -57,7 +57,7 @@ def without_them(good: Path, place: Path) -> Path:
 
 
 def test_the_fit_is_that_of_the_readable_images(good: Path, tmp_path: Path) -> None:
-    with pytest.warns(UserWarning, match="cannot be read") as warned:
+    with pytest.warns() as warned:
         detector = ts.Detector("mkd", **BRIEFLY).fit(good)
     messages = [str(warning.message) for warning in warned]
     for name in ("empty.png", "text.png", "cut.png"):

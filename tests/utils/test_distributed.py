@@ -293,10 +293,14 @@ def test_torchrun_and_an_image_that_one_process_cannot_read(good: Path) -> None:
     content = broken.read_bytes()
     broken.write_bytes(content[: len(content) // 2])
     try:
-        failed = run([*command, str(none)])
+        failed = run([*command, str(none), "--strict"])
+        without = run([*command, str(good.with_name("without.twin"))])
     finally:
         broken.write_bytes(content)
+    assert without.returncode == 3
+    assert without.stderr.count(broken.name) == 1
+    assert "1 of the 24 images cannot be read" in without.stderr
+    assert list(record(good.with_name("without.twin"))["data"]["unreadable"]["reasons"]) == [broken.name]
     assert failed.returncode == 2
-    assert failed.stderr.count(broken.name) == 1
     assert "Traceback" not in failed.stderr
     assert not none.exists()

@@ -13,6 +13,7 @@ import torch
 
 from twinspect.data.pixels import named, read_pixels
 from twinspect.data.prefetching import ReadFailure, read_samples
+from twinspect.errors import ImageError
 from twinspect.images.perceptual_hash import BYTES, perceptual_hash
 from twinspect.images.reading import check_sides
 from twinspect.model.preprocessing import as_batch
@@ -113,7 +114,15 @@ class FirstReader:
         shared = FirstReading(prepared=reading.prepared)
         for row, sample in zip(self.processes.sum(numbers).long().tolist(), samples, strict=True):
             if row[0]:
-                shared.unreadable[sample.name] = reading.unreadable.get(sample.name, "unreadable")
+                shared.unreadable[sample.name] = reading.unreadable.get(sample.name) or self._reason(sample)
             else:
                 shared.perceptual_hashes[sample.name] = bytes(row[1:])
         return shared
+
+    def _reason(self, sample: Sample) -> str:
+        """Say why another process could not read an image."""
+        try:
+            self._read_one((), sample)
+        except ImageError as error:
+            return str(error)
+        return f"{sample.address}: could not be read by another process"
