@@ -559,3 +559,14 @@ def test_threads_reach_the_runtime(saved: Path, monkeypatch: pytest.MonkeyPatch)
     ts.load(saved, runtime="onnx", threads=3)
     ts.load(saved, runtime="onnx")
     assert asked == [3, None]
+
+
+def test_an_export_knows_what_its_model_was_learnt_from(copied: Path) -> None:
+    learnt, new = photographs(12, 90, 120), photographs(3, 90, 120, seed=99)
+    detector = ts.load(copied, runtime="onnx")
+    data = ts.data.open_data(np.concatenate([learnt, new]), split="test")
+    assert len(ts.evaluate(detector, data).overlap.left_out) == 12
+    with pytest.warns(UserWarning, match="the model was fitted on"):
+        detector.calibrate(np.concatenate([learnt, new]))
+    detector.save_calibration(copied)
+    assert len(read_record(copied)["earlier_calibrations"]) == 1

@@ -146,9 +146,9 @@ def test_what_is_done_stays_until_it_is_lost_or_changed(place: Path, tmp_path: P
 def test_a_failure_is_one_row_and_the_others_go_on(
     place: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
+    (tmp_path / "bad").mkdir()
     for number in range(4):
-        write_image(tmp_path / "bad" / f"{number}.png", stripes(number))
-    (tmp_path / "bad" / "0.png").write_bytes(b"no image")
+        (tmp_path / "bad" / f"{number}.png").write_bytes(b"no image")
     write_manifest(tmp_path, f"bad,{tmp_path}/bad,mkd,2,2", f"good,{place}/data/plain,mkd,2,2")
     assert main(command(tmp_path, tmp_path / "out")) == 2
     text, err = capsys.readouterr()
@@ -161,6 +161,20 @@ def test_a_failure_is_one_row_and_the_others_go_on(
     assert "failed: bad" not in capsys.readouterr()[1]  # it is not tried over and over
     assert main(command(tmp_path, tmp_path / "out", "--retry")) == 2
     assert "failed: bad" in capsys.readouterr()[1]
+
+
+def test_an_image_that_cannot_be_read_is_left_out_and_named(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for number in range(6):
+        write_image(tmp_path / "some" / f"{number}.png", stripes(number))
+    (tmp_path / "some" / "0.png").write_bytes(b"no image")
+    write_manifest(tmp_path, f"some,{tmp_path}/some,mkd,2,2")
+    assert main(command(tmp_path, tmp_path / "out")) == 3
+    err = capsys.readouterr().err
+    assert "some: 1 of the 6 images cannot be read: left out" in err
+    assert "0.png" in err
+    assert table(tmp_path / "out")["some"]["state"] == "done"
 
 
 MISTAKES = [

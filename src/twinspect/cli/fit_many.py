@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -13,6 +14,7 @@ from twinspect.cli.class_selection import select_classes
 from twinspect.cli.console import Bar, warn
 from twinspect.cli.fit import build
 from twinspect.cli.method_settings import options_of_row
+from twinspect.cli.outcome import DONE, SOME_UNREADABLE
 from twinspect.cli.run_summary import TABLES, outcome
 from twinspect.data import open_data
 from twinspect.errors import ConfigError, TwinspectError, is_installed
@@ -52,10 +54,11 @@ def run(options: argparse.Namespace) -> Outcome:
         with RunStore(out, create=True, device="cpu" if on_ray else options.device) as store:
             check_places(store, jobs, overwrite=options.overwrite)
             prepare(store, jobs, retry=options.retry)
-            _work(store, jobs, engine)
+            all_read = _work(store, jobs, engine)
             models = write_models(store, jobs)
             rows = store.rows(job.run.key for job in jobs)
-            return outcome(out, rows, "models", f"models: {models}", f"tables: {TABLES} --out {out}")
+            done = outcome(out, rows, "models", f"models: {models}", f"tables: {TABLES} --out {out}")
+            return done if all_read or done.code != DONE else replace(done, code=SOME_UNREADABLE)
 
 
 def _check_table(manifest: Path, out: Path) -> None:
@@ -105,8 +108,14 @@ def _read(options: argparse.Namespace, data: str) -> DataSet:
     return open_data(select_classes(options, data), split="train")
 
 
-def _work(store: RunStore, jobs: Sequence[FitJob], engine: FitEngine) -> None:
+def _work(store: RunStore, jobs: Sequence[FitJob], engine: FitEngine) -> bool:
+    """Fit, and tell whether all images of these fits could be read."""
+    left_out: list[str] = []
+
     def report(job: FitJob, result: FitResult, now: PlanStatus) -> None:
+        for sentence in result.left_out:
+            warn(f"{job.name}: {sentence}")
+        left_out.extend(result.left_out)
         text = f"failed: {job.name}: {result.error}" if result.error else f"fitted: {job.name}"
         warn(f"{text}; {now.done + now.failed} of {now.runs}; left: {format_duration(now.seconds_left)}")
 
@@ -114,3 +123,4 @@ def _work(store: RunStore, jobs: Sequence[FitJob], engine: FitEngine) -> None:
         fit_all(store, jobs, engine, report)
     except KeyboardInterrupt as interruption:
         raise KeyboardInterrupt("finished models are kept; resume with the same command") from interruption
+    return not left_out

@@ -15,7 +15,7 @@ from twinspect.evaluation.evaluation import evaluate
 from twinspect.utils import peak_memory
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from twinspect.data.samples import DataSet
     from twinspect.detector import Detector
@@ -30,10 +30,12 @@ class FitResult:
     Attributes:
         trial: metrics and costs; ``None`` if it failed.
         error: why it failed; empty if it did not.
+        left_out: which images could not be read, in sentences.
     """
 
     trial: Trial | None
     error: str = ""
+    left_out: tuple[str, ...] = ()
 
 
 def fit_one(job: FitJob, progress: Progress | None = None) -> FitResult:
@@ -45,9 +47,11 @@ def fit_one(job: FitJob, progress: Progress | None = None) -> FitResult:
         job: what to fit, and how.
         progress: counts every step of the training.
     """
+    left_out: list[str] = []
     try:
         with _threads(job.cpus):
-            return FitResult(_trial(job, progress))
+            trial = _trial(job, progress, left_out.append)
+            return FitResult(trial, left_out=tuple(left_out))
     except (TwinspectError, OSError) as error:
         return FitResult(None, str(error))
     except (
@@ -57,12 +61,12 @@ def fit_one(job: FitJob, progress: Progress | None = None) -> FitResult:
         return FitResult(None, f"{type(error).__name__}: {error}")
 
 
-def _trial(job: FitJob, progress: Progress | None) -> Trial:
+def _trial(job: FitJob, progress: Progress | None, say: Callable[[str], None]) -> Trial:
     resumed = any(job.checkpoints.glob("*.safetensors"))
     peak_memory.reset()
     detector, data = job.run.detector.clone(), job.run.read()
     began = time.perf_counter()
-    detector.fit(data, progress=progress, checkpoint=job.checkpoints, resume=True)
+    detector.fit(data, progress=progress, checkpoint=job.checkpoints, resume=True, say=say)
     seconds = None if resumed else time.perf_counter() - began
     detector.save(job.model)
     return _evaluate(detector, data, seconds)
