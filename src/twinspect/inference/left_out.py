@@ -43,8 +43,8 @@ def refuse_or_say(
         ImageError: ``strict``, and there are some.
     """
     if strict and unreadable:
-        first, *others = unreadable.values()
-        raise ImageError(f"{first}; and {len(others)} of {total} more cannot be read" if others else first)
+        first = next(iter(unreadable.values()))
+        raise ImageError(f"{first}; {len(unreadable)} of the {total} images cannot be read")
     say_unreadable(unreadable, total, say)
 
 
