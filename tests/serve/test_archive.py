@@ -65,7 +65,7 @@ def test_what_is_no_name_of_an_image_leads_nowhere(tmp_path: Path, name: str) ->
 
 
 def test_a_suffix_of_no_image_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(ConfigError, match=r"one of \.bmp, .*; got '/\.\./x'"):
+    with pytest.raises(ConfigError, match=r"one of \.avif, \.bmp, .*; got '/\.\./x'"):
         Archive(tmp_path).put(b"x", "/../x", 1, 1)
 
 

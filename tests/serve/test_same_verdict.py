@@ -164,13 +164,12 @@ def test_shards_count_them(model: Path, data: Path, tmp_path: Path) -> None:
     assert json.loads((tmp_path / "out" / "manifest.json").read_text())["not_inspectable"] == 3
 
 
-def test_the_range_survives_every_other_calibration(
-    model: Path, parts: Path, data: Path, tmp_path: Path
-) -> None:
+def test_the_range_survives_every_other_calibration(model: Path, data: Path, tmp_path: Path) -> None:
     detector = ts.load(model)
     kept = detector.calibration_.good_ranges
     assert detector.set_rate(0.2).calibration_.good_ranges == kept
-    assert detector.calibrate(parts).calibration_.good_ranges[""].images == 24
+    new_images = np.stack([stripes(900 + number) for number in range(24)])
+    assert detector.calibrate(new_images).calibration_.good_ranges[""].images == 24
     copy = tmp_path / "copy.twin"
     shutil.copytree(model, copy)
     assert main(["calibrate", str(copy), "--false-alarm-rate", "0.2"]) == 0
