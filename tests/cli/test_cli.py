@@ -18,7 +18,6 @@ import pytest
 
 import twinspect as ts
 from drawn_parts import blemish, stripes, write_image
-from twinspect.cli import main
 from twinspect.inference.score_table import COLUMNS
 
 FIT = [
@@ -33,16 +32,6 @@ FIT = [
     "--batch-size",
     "8",
 ]
-
-
-@pytest.fixture
-def run(capsys: pytest.CaptureFixture[str]) -> Any:
-    def call(*arguments: object) -> tuple[int, str, str]:
-        code = main([str(argument) for argument in arguments])
-        captured = capsys.readouterr()
-        return code, captured.out, captured.err
-
-    return call
 
 
 @pytest.fixture

@@ -13,7 +13,7 @@ import twinspect as ts
 from drawn_parts import AS_ARGUMENTS, stripes, write_image
 from twinspect.bundle.exports import list_exports, write_export
 from twinspect.bundle.folder import read_record
-from twinspect.cli import demo, fit, main
+from twinspect.cli import demo, fit
 from twinspect.detector import Detector
 from twinspect.errors import TrainingError
 
@@ -21,16 +21,6 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 QUICKLY = ("--method", "mkd", *AS_ARGUMENTS, "--size", "64", "--steps", "1", "--device", "cpu")
-
-
-@pytest.fixture
-def run(capsys: pytest.CaptureFixture[str]) -> Any:
-    def call(*arguments: object) -> tuple[int, str, str]:
-        code = main([str(argument) for argument in arguments])
-        captured = capsys.readouterr()
-        return code, captured.out, captured.err
-
-    return call
 
 
 @pytest.fixture

@@ -12,7 +12,6 @@ import pytest
 
 import twinspect as ts
 from drawn_parts import AS_ARGUMENTS, QUICK, stripes, write_image
-from twinspect.cli import main
 from twinspect.cli.parser import build_parser
 from twinspect.data import all_but_one, one_vs_rest, open_data
 from twinspect.errors import ConfigError, DataError, TwinspectError
@@ -388,16 +387,6 @@ def test_open_data_says_what_an_npz_needs(tmp_path: Path) -> None:
 def test_classes_are_gathered_wherever_the_data_stands(arguments: list[str]) -> None:
     options = build_parser().parse_args(["fit", *arguments])
     assert (options.normal, options.anomalous, options.data) == (["cat", "dog"], None, "data")
-
-
-@pytest.fixture
-def run(capsys: pytest.CaptureFixture[str]) -> Any:
-    def call(*arguments: object) -> tuple[int, str, str]:
-        code = main([str(argument) for argument in arguments])
-        captured = capsys.readouterr()
-        return code, captured.out, captured.err
-
-    return call
 
 
 @pytest.mark.parametrize(

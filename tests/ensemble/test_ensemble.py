@@ -16,7 +16,6 @@ import twinspect as ts
 from drawn_parts import QUICK, blemish, stripes, write_image
 from twinspect.bundle.folder import read_record, rewrite_record
 from twinspect.calibration.conformal import Calibration
-from twinspect.cli import main
 from twinspect.data import pixels
 from twinspect.errors import BundleError, CalibrationError, ConfigError, NotFittedError
 
@@ -391,16 +390,6 @@ def test_an_altered_bundle_is_refused(join: JoinedDetector, tmp_path: Path) -> N
 
 
 # Command line ---------------------------------------------------------------------------------------------
-
-
-@pytest.fixture
-def run(capsys: pytest.CaptureFixture[str]) -> Any:
-    def call(*arguments: object) -> tuple[int, str, str]:
-        code = main([str(argument) for argument in arguments])
-        captured = capsys.readouterr()
-        return code, captured.out, captured.err
-
-    return call
 
 
 def test_join_score_evaluate_calibrate(

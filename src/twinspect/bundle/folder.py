@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from twinspect.bundle.checksummed_json import check_content, dump_checksummed, load_checksummed, sha256
 from twinspect.errors import BundleError
-from twinspect.utils.files import write_durably
+from twinspect.utils.files import atomic_replacement, write_durably
 from twinspect.utils.folder_replacement import recover_folder, replacement_folder
 from twinspect.utils.temporary_paths import clear_abandoned, temporary_beside
 
@@ -76,17 +76,14 @@ def rewrite_record(folder: Path, record: dict[str, Any]) -> None:
     """
     path = folder / RECORD
     content = dump_checksummed({**record, "weights": read_record(folder)["weights"]})
-    temporary = temporary_beside(path)
     try:
         clear_abandoned(path)
-        write_durably(temporary, content)
-        temporary.replace(path)
+        with atomic_replacement(path, temporary_beside(path)) as temporary:
+            write_durably(temporary, content)
     except OSError as error:
         raise BundleError(
             f"{folder}: could not be changed ({describe_os_error(error)}); the old record stands"
         ) from error
-    finally:
-        temporary.unlink(missing_ok=True)
 
 
 def read_record(folder: Path) -> dict[str, Any]:

@@ -54,8 +54,9 @@ class GoodScores:
         """Rebuild from the images and their :meth:`to_numbers`."""
         good = cls([sample.name for sample in samples], [sample.category for sample in samples])
         good.scores, good.typical, good.highest = numbers[:, :3].T.tolist()
-        good.qualities = [ImageQuality(*row) for row in numbers[:, 3:6].tolist()]
-        good.statistics = [ImageStatistics(*row) for row in numbers[:, 6:].tolist()]
+        quality, statistics = np.split(numbers[:, 3:], [len(ImageQuality._fields)], axis=1)
+        good.qualities = [ImageQuality(*row) for row in quality.tolist()]
+        good.statistics = [ImageStatistics(*row) for row in statistics.tolist()]
         return good
 
     def add(

@@ -140,7 +140,8 @@ def evaluate(detector: BaseDetector, data: DataSource, *, watch: Watch | None = 
         DataError: there is no test split, nothing new in it, or a mask does not fit its image.
     """
     test, overlap = leave_out_learnt(detector, open_test_set(data))
-    evaluation = evaluate_scores(test, detector.stream(test), detector.calibration_, watch=watch)
+    scores = detector.stream(test, perceptual_hashes=detector.learnt_ is not None)
+    evaluation = evaluate_scores(test, scores, detector.calibration_, watch=watch)
     near = find_near_duplicates(detector, evaluation.rows)
     return replace(evaluation, overlap=replace(overlap, near_duplicates=near))
 

@@ -65,7 +65,9 @@ def leave_out_learnt(detector: BaseDetector, test: DataSet) -> tuple[DataSet, Le
     """
     learnt = detector.learnt_.digests if detector.learnt_ else frozenset()
     good = [sample for sample in test if sample.is_good]
-    _, known, _ = split_known(good, learnt | detector.calibrated_on_)
+    if not (digests := learnt | detector.calibrated_on_):
+        return test, LearntOverlap(len(good))  # no file needs to be hashed
+    _, known, _ = split_known(good, digests)
     names = {sample.name for sample in known}
     left = [sample for sample in test if not (sample.is_good and sample.name in names)]
     if not left:

@@ -142,6 +142,7 @@ class BaseDetector(ABC):
         start: int = 0,
         category: str | None = None,
         statistics: bool = False,
+        perceptual_hashes: bool = False,
     ) -> Iterator[ImageScore]:
         """Score images one after the other, with memory that does not grow with their number.
 
@@ -152,6 +153,7 @@ class BaseDetector(ABC):
             category: as for :meth:`score`.
             statistics: whether to say what each image looks like, by the pixels that are scored
                 (:mod:`twinspect.images.statistics`).
+            perceptual_hashes: whether to hash what each image shows (:mod:`twinspect.images.perceptual_hash`).
         """
         self._check_fitted()
         calibration = self.calibration_
@@ -160,7 +162,10 @@ class BaseDetector(ABC):
             if category not in calibration.categories:
                 raise unknown_name("category", category, sorted(set(calibration.categories)))
             samples = tuple(replace(sample, category=category) for sample in samples)
-        for row in self.raw_scores(samples, maps=maps, start=start, statistics=statistics):
+        rows = self.raw_scores(
+            samples, maps=maps, start=start, statistics=statistics, perceptual_hashes=perceptual_hashes
+        )
+        for row in rows:
             if row.error:
                 yield row
             else:
@@ -168,7 +173,13 @@ class BaseDetector(ABC):
                 yield replace(row, **decision._asdict())
 
     def raw_scores(
-        self, samples: Sequence[Sample], *, maps: bool = True, start: int = 0, statistics: bool = False
+        self,
+        samples: Sequence[Sample],
+        *,
+        maps: bool = True,
+        start: int = 0,
+        statistics: bool = False,
+        perceptual_hashes: bool = False,
     ) -> Iterator[ImageScore]:
         """Score images like :meth:`stream`, without a decision: for whoever has a calibration of its own.
 
@@ -177,9 +188,16 @@ class BaseDetector(ABC):
             maps: as for :meth:`stream`.
             start: as for :meth:`stream`.
             statistics: as for :meth:`stream`.
+            perceptual_hashes: as for :meth:`stream`.
         """
         begin = start - start % SCORE_BATCH  # the same batches as from the start, hence the same last bits
-        rows = self._pipeline().stream(self._engine(), samples[begin:], maps=maps, statistics=statistics)
+        rows = self._pipeline().stream(
+            self._engine(),
+            samples[begin:],
+            maps=maps,
+            statistics=statistics,
+            perceptual_hashes=perceptual_hashes,
+        )
         return islice(rows, start - begin, None)
 
     def calibrate(

@@ -68,15 +68,21 @@ class ScoringPipeline:
     bits: int | None = None
 
     def stream(
-        self, engine: Engine, samples: Sequence[Sample], *, maps: bool, statistics: bool = False
+        self,
+        engine: Engine,
+        samples: Sequence[Sample],
+        *,
+        maps: bool,
+        statistics: bool = False,
+        perceptual_hashes: bool = False,
     ) -> Iterator[ImageScore]:
         """Score images in order, without a decision; one that cannot be read is a row with its error.
 
-        The images of the next batch are read while a batch is scored. Statistics are measured on the same pixels, so
-        no file is decoded twice for them; how an image was taken is always measured.
+        The images of the next batch are read while a batch is scored. Statistics and hashes are computed from
+        the same pixels, so no file is decoded twice for them. How an image was taken is always measured.
         """
         ahead = max(2 * self.workers, SCORE_BATCH)
-        read = partial(_read, engine, self.bits, statistics)
+        read = partial(_read, engine, self.bits, statistics, perceptual_hashes)
         results = read_samples(samples, read, workers=self.workers, ahead=ahead)
         batch: list[_Read | ReadFailure] = []
         with keep_freed_memory():
@@ -121,13 +127,16 @@ class _Read:
     statistics: ImageStatistics | None
 
 
-def _read(engine: Engine, bits: int | None, statistics: bool, sample: Sample) -> _Read:
-    """Decode an image once, for the engine and for its statistics."""
+def _read(
+    engine: Engine, bits: int | None, statistics: bool, perceptual_hashes: bool, sample: Sample
+) -> _Read:
+    """Decode an image once, for the engine and for all that is measured on it."""
     rgb = read_pixels(sample, bits=bits)
     with named(sample):
         prepared = engine.prepare(rgb)  # first, for it refuses what is too small to measure
     measured = image_statistics(rgb) if statistics else None
-    return _Read(prepared, image_quality(rgb), perceptual_hash(rgb), measured)
+    hashed = perceptual_hash(rgb) if perceptual_hashes else b""
+    return _Read(prepared, image_quality(rgb), hashed, measured)
 
 
 def _score(

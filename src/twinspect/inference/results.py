@@ -35,7 +35,7 @@ class ImageScore:
         quality: how the image was taken; ``None`` if not read.
         not_inspectable: why the image is neither good nor anomalous, such as "far darker than any good image"; empty
             if it can be inspected, before a decision, and where the image could not be read.
-        perceptual_hash: nearly the same for copies of one picture; empty if not read.
+        perceptual_hash: nearly the same for copies of one picture; empty if not asked for or not read.
     """
 
     sample: Sample

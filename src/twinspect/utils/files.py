@@ -26,12 +26,15 @@ def write_atomically(path: Path, content: bytes) -> None:
 
 
 @contextmanager
-def atomic_replacement(path: Path) -> Iterator[Path]:
+def atomic_replacement(path: Path, temporary: Path | None = None) -> Iterator[Path]:
     """Give a temporary file name beside ``path``; the file replaces ``path`` if the block ends without an error.
 
-    The name is unique: threads, processes and machines may write the same file at once.
+    Args:
+        path: the file to replace.
+        temporary: the name to give; ``None`` for a unique one: threads, processes and machines may write the same
+            file at once.
     """
-    temporary = path.with_name(f".{path.name}.{os.urandom(4).hex()}.tmp")
+    temporary = temporary or path.with_name(f".{path.name}.{os.urandom(4).hex()}.tmp")
     try:
         yield temporary
         temporary.replace(path)
