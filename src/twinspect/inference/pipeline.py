@@ -70,11 +70,17 @@ class ScoringPipeline:
     def stream(
         self, engine: Engine, samples: Sequence[Sample], *, maps: bool, statistics: bool = False
     ) -> Iterator[ImageScore]:
-        """Score images in order, without a decision; one that cannot be read is a row with its error.
+        """Score images in order, without a decision; one that cannot be read or scored is a row with its error.
 
         The images of the next batch are read while a batch is scored. Statistics are measured on the same pixels, so
         no file is decoded twice for them; how an image was taken is always measured.
         """
+        return map(_require_finite, self.stream_unchecked(engine, samples, maps=maps, statistics=statistics))
+
+    def stream_unchecked(
+        self, engine: Engine, samples: Sequence[Sample], *, maps: bool, statistics: bool = False
+    ) -> Iterator[ImageScore]:
+        """Score images like :meth:`stream`, and pass scores on that are not finite: for whoever judges the engine."""
         ahead = max(2 * self.workers, SCORE_BATCH)
         read = partial(_read, engine, self.bits, statistics)
         results = read_samples(samples, read, workers=self.workers, ahead=ahead)
@@ -149,3 +155,15 @@ def _score(
                 statistics=result.statistics,
                 perceptual_hash=result.perceptual_hash,
             )
+
+
+def _require_finite(row: ImageScore) -> ImageScore:
+    """Make an error of a score that is no finite number: compared with a threshold, NaN would pass for good."""
+    if row.error or math.isfinite(row.score):
+        return row
+    return ImageScore(
+        row.sample,
+        math.nan,
+        error=f"{row.sample.address}: the score is not finite ({row.score}): the model computes no number for this "
+        "image; if it does so for every image, fit the model again",
+    )
