@@ -18,10 +18,12 @@ from drawn_parts import blemish, stripes, write_image
 from twinspect.cli import main
 from twinspect.cli.score_files import ScoreTable, open_table
 from twinspect.errors import DataError
+from twinspect.inference.score_table import COLUMNS
 from twinspect.utils.locks import single_writer
 
 HOLD = """
-import sys, time; from pathlib import Path; from twinspect.utils.locks import single_writer
+import sys, time; from pathlib import Path; from twinspect.inference.score_table import COLUMNS
+from twinspect.utils.locks import single_writer
 with single_writer(Path(sys.argv[1])):
     print("held", flush=True); time.sleep(60)
 """
@@ -171,8 +173,7 @@ def test_shards_and_evaluations_have_one_writer_too(
 
 @pytest.mark.parametrize("name", ["o.csv", "o.jsonl", "o.parquet"])
 def test_a_table_that_vanishes_or_changes_while_it_grows_is_an_error(tmp_path: Path, name: str) -> None:
-    rows = [dict.fromkeys(("path", "category", "score", "p_value", "is_anomalous", "error"), None)]
-    rows[0] |= {"path": "a", "category": "", "error": ""}
+    rows = [{**dict.fromkeys(COLUMNS), "path": "a", "category": "", "error": ""}]
 
     def grown() -> ScoreTable:
         growing = open_table(tmp_path / name)

@@ -104,13 +104,14 @@ class ScoringPipeline:
                 image must be readable.
 
         Raises:
-            ImageError: one of them cannot be read.
+            ImageError: one of them cannot be read, or its score is not finite: then the model is at fault.
         """
         good = GoodScores()
-        for row in self.stream(engine, samples, maps=True, statistics=True):
-            if row.error and unreadable is not None:
-                unreadable[row.sample.name] = row.error
+        for scored in self.stream_unchecked(engine, samples, maps=True, statistics=True):
+            if scored.error and unreadable is not None:
+                unreadable[scored.sample.name] = scored.error
                 continue
+            row = _require_finite(scored)
             if row.map is None or row.statistics is None or row.quality is None:
                 raise ImageError(row.error)
             good.add(row.sample, row.score, row.map, row.statistics, row.quality)
