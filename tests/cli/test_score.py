@@ -156,6 +156,15 @@ def test_a_second_run_into_a_table_is_told_at_once_and_a_killed_one_leaves_no_lo
     assert len(open_table(out).rows()) == 4
 
 
+def test_without_filelock_it_says_what_to_install(
+    run: Any, model: Path, images: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "filelock", None)
+    code, _, errors = run("score", model, images, "--out", tmp_path / "o.csv")
+    assert code == 2
+    assert "pip install filelock" in errors
+
+
 def test_shards_and_evaluations_have_one_writer_too(
     run: Any, model: Path, parts: Path, images: Path, tmp_path: Path
 ) -> None:

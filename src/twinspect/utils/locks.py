@@ -5,7 +5,7 @@ from __future__ import annotations
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from twinspect.errors import DataError
+from twinspect.errors import DataError, MissingExtraError
 from twinspect.utils.files import companion
 
 if TYPE_CHECKING:
@@ -24,10 +24,15 @@ def single_writer(path: Path) -> Iterator[None]:
 
     Raises:
         DataError: another process writes it now.
+        MissingExtraError: filelock is not installed.
         OSError: nothing can be written there.
     """
-    from filelock import FileLock, Timeout  # noqa: PLC0415 - slow to import
-
+    try:
+        from filelock import FileLock, Timeout  # noqa: PLC0415 - slow to import
+    except ImportError as error:  # without torch, packages are installed one by one
+        raise MissingExtraError(
+            f"writing {path} needs 'filelock', which is not installed; type: pip install filelock"
+        ) from error
     path.parent.mkdir(parents=True, exist_ok=True)
     lock = FileLock(companion(path, ".lock"))
     try:
