@@ -378,7 +378,7 @@ ABSENT = (
     *("matplotlib", "jinja2", "markupsafe", "psutil", "cachetools", "tomli"),
 )
 """What the installation without torch leaves out of the core's packages."""
-LIGHT = ("onnxruntime", "numpy", "pillow", "rich")
+LIGHT = ("onnxruntime", "numpy", "pillow", "rich", "filelock")
 """What it takes beside twinspect itself (README)."""
 
 

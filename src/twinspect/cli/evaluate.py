@@ -15,6 +15,9 @@ from twinspect.evaluation.by_defect_type import DEFECT_TYPE_METRICS
 from twinspect.evaluation.metric_row import mean_row
 from twinspect.inference.score_table import to_row
 from twinspect.report import write_evaluation
+from twinspect.report.evaluation_report import make_folder
+from twinspect.utils.files import write_atomically
+from twinspect.utils.locks import single_writer
 
 if TYPE_CHECKING:
     import argparse
@@ -22,6 +25,7 @@ if TYPE_CHECKING:
     from twinspect.evaluation.by_defect_type import DefectTypeTable
     from twinspect.evaluation.evaluation import Evaluation
 
+SCORES = "scores.csv"
 MOST_COLUMNS = 5
 """Categories that the terminal shows side by side; of more only the mean is shown."""
 
@@ -30,27 +34,24 @@ def run(options: argparse.Namespace) -> Outcome:
     """Evaluate and write the results."""
     detector = load_chosen(options).set_params(workers=options.workers)
     data = open_data(select_classes(options, options.data), split="test")
-    with Bar() as bar:
+    out = Path(options.out)
+    make_folder(out)
+    with single_writer(out / SCORES), Bar() as bar:
         bar.start("evaluate", total=len(data.split("test")))
         evaluation = write_evaluation(
-            detector,
-            data,
-            Path(options.out),
-            model=options.model,
-            tick=bar.advance,
-            features=options.features,
+            detector, data, out, model=options.model, tick=bar.advance, features=options.features
         )
+        write_scores(evaluation, out)
     for sentence in evaluation.overlap.sentences():
         warn(sentence)
-    write_scores(evaluation, Path(options.out))
-    return outcome(evaluation, Path(options.out))
+    return outcome(evaluation, out)
 
 
 def write_scores(evaluation: Evaluation, out: Path) -> None:
     """Write the table of scores beside the report."""
-    scores = CsvTable(out / "scores.csv")
-    scores.clear()
-    scores.append([to_row(image) for image in evaluation.rows])
+    table = CsvTable(out / SCORES)
+    rows = table.encode([to_row(image) for image in evaluation.rows])
+    write_atomically(table.path, (table.header() + rows).encode("utf-8"))
 
 
 def outcome(evaluation: Evaluation, out: Path) -> Outcome:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import Counter
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -12,16 +12,28 @@ from twinspect.cli.console import Bar, warn
 from twinspect.cli.model_loading import load_chosen
 from twinspect.cli.outcome import Outcome, code_of
 from twinspect.cli.score_files import CsvTable, TableOwner, open_table
+from twinspect.cli.score_summary import (
+    count_anomalous,
+    count_not_inspectable,
+    count_unreadable,
+    count_verdicts,
+    summarize,
+)
 from twinspect.data import open_data
+from twinspect.data.listing import path_key
 from twinspect.data.samples import DataSet
+from twinspect.errors import DataError
 from twinspect.inference.pipeline import SCORE_BATCH
 from twinspect.inference.score_table import to_row
-from twinspect.report.heatmaps import write_map
+from twinspect.report.map_folder import MapFolder
+from twinspect.utils.locks import single_writer
 
 if TYPE_CHECKING:
     import argparse
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable, Iterator, Sequence
 
+    from twinspect.cli.score_files import ScoreTable
+    from twinspect.data.samples import Sample
     from twinspect.inference.base_detector import BaseDetector
     from twinspect.inference.results import ImageScore
     from twinspect.inference.score_table import Row
@@ -31,47 +43,80 @@ def run(options: argparse.Namespace) -> Outcome:
     """Score images into a table, or to standard output if none is named; or into shards, with --engine."""
     if score_engine.is_requested(options):
         return score_engine.run(options)
-    detector = load_chosen(options).set_params(workers=options.workers)
-    images = _list_images(options.images)
     if options.out is None:
-        rows = [to_row(result) for result in _score(detector, images, options, start=0)]
-        table = CsvTable(Path("-"))
-        return _outcome(rows, options, text=(table.header() + table.encode(rows)).rstrip("\n"), shown=rows)
-    rows = _into_table(detector, images, options)
-    return _outcome(rows, options, text="", shown=None)
-
-
-def _into_table(detector: BaseDetector, images: DataSet, options: argparse.Namespace) -> list[Row]:
-    """Append the missing rows; those that are there are kept, so no image is scored twice."""
+        return _score_and_print(options)
     table = open_table(Path(options.out))
+    with single_writer(table.path):
+        detector = load_chosen(options).set_params(workers=options.workers)
+        images, refused = _list_images(options.images)
+        rows = _into_table(table, detector, images, options)
+    text = f"{options.out}: {count_verdicts(rows)}"
+    return _outcome(rows, refused, options, text, {"out": options.out})
+
+
+def _score_and_print(options: argparse.Namespace) -> Outcome:
+    """Score into standard output: for a person where that is a terminal, otherwise as CSV."""
+    detector = load_chosen(options).set_params(workers=options.workers)
+    images, refused = _list_images(options.images)
+    maps = _map_folder(images, options)
+    rows = list(_score(detector, images, maps, options, start=0))
+    if sys.stdout.isatty() and not options.json:
+        text = summarize(rows, detector.calibration_)
+    else:
+        table = CsvTable(Path("-"))
+        text = (table.header() + table.encode(rows)).rstrip("\n")
+    return _outcome(rows, refused, options, text, {"rows": rows})
+
+
+def _into_table(
+    table: ScoreTable, detector: BaseDetector, images: DataSet, options: argparse.Namespace
+) -> list[Row]:
+    """Append the missing rows; those that are there are kept, so no image is scored twice."""
     owner = TableOwner(table.path, model_key(Path(options.model), detector.export_name))
     if options.overwrite:
         table.clear()
         owner.path.unlink(missing_ok=True)
     owner.claim()
     rows = table.rows()
+    maps = _map_folder(images, options, rows)
     remaining, start = _remaining(images, rows)
     if rows:
         warn(f"{options.out}: {len(rows)} rows are there already, {len(remaining) - start} images to go")
-    for batch in _in_batches(_score(detector, remaining, options, start=start)):
-        new = [to_row(result) for result in batch]
+    for new in _in_batches(_score(detector, remaining, maps, options, start=start)):
         table.append(new)
         rows.extend(new)
     table.finish()
     return rows
 
 
-def _list_images(sources: Iterable[str]) -> DataSet:
-    """List all images of all sources, each file once."""
-    data_sets = [open_data(source, split="test") for source in sources]
-    for data in data_sets:
+def _list_images(sources: Sequence[str]) -> tuple[DataSet, list[str]]:
+    """List all images of all sources, each file once, and why sources that cannot be scored are left out.
+
+    Raises:
+        DataError: no source can be scored.
+    """
+    unique: dict[str, Sample] = {}
+    refused = []
+    for source in sources:
+        try:
+            data = open_data(source, split="test")
+        except DataError as error:
+            if len(sources) == 1:
+                raise
+            refused.append(str(error))
+            continue
+        for sample in data:
+            unique.setdefault(path_key(sample.path), sample)
         if data.skipped:
             first = data.skipped[0]
             warn(
                 f"{data.name}: {len(data.skipped)} files left out, for instance {first.path.name}: {first.reason}"
             )
-    unique = {str(sample.path): sample for data in data_sets for sample in data}
-    return DataSet(name="images", root=None, samples=tuple(unique.values()))
+    if not unique:
+        raise DataError(f"none of the {len(sources)} arguments can be scored, the first being {refused[0]}")
+    for reason in refused:
+        warn(f"left out: {reason}")
+    return DataSet(name="images", root=None, samples=tuple(unique.values())), refused
 
 
 def _remaining(images: DataSet, rows: list[Row]) -> tuple[DataSet, int]:
@@ -84,42 +129,55 @@ def _remaining(images: DataSet, rows: list[Row]) -> tuple[DataSet, int]:
     return images.with_samples([sample for sample in images if str(sample.path) not in known]), 0
 
 
+def _map_folder(images: DataSet, options: argparse.Namespace, rows: Sequence[Row] = ()) -> MapFolder | None:
+    """Open the folder of maps, if one is asked for; maps of images that only the table knows are kept."""
+    if options.maps is None:
+        return None
+    listed = {str(sample.path) for sample in images}
+    earlier = [row["path"] for row in rows if row["path"] not in listed]
+    suffix = f".{options.map_format}"
+    return MapFolder(Path(options.maps), images.samples, suffix, model=Path(options.model), earlier=earlier)
+
+
 def _score(
-    detector: BaseDetector, images: DataSet, options: argparse.Namespace, *, start: int
-) -> Iterator[ImageScore]:
-    folder = Path(options.maps) if options.maps else None
-    results = detector.stream(images, maps=folder is not None, start=start, category=options.category)
-    names = _map_names(images)
-    refused: list[str] = []
+    detector: BaseDetector,
+    images: DataSet,
+    maps: MapFolder | None,
+    options: argparse.Namespace,
+    *,
+    start: int,
+) -> Iterator[Row]:
+    results = detector.stream(images, maps=maps is not None, start=start, category=options.category)
+    not_inspectable: list[str] = []
     with Bar() as bar:
         for result in bar.watch("score", results, total=len(images) - start):
-            if folder and result.map is not None:
-                path = folder / f"{names[result.sample.path]}.{options.map_format}"
-                write_map(path, result, detector.calibration_.map_range, bits=detector.bits)
-            yield result
+            row = to_row(result)
+            if maps is not None and result.map is not None:
+                row["error"] = _write_map(maps, result, detector)
+            yield row
             if result.not_inspectable:
-                refused.append(f"{result.sample.address}: {result.not_inspectable}")
-    if refused:
+                not_inspectable.append(f"{result.sample.address}: {result.not_inspectable}")
+    if not_inspectable:
         warn(
-            f"{len(refused)} images cannot be inspected, neither good nor anomalous; for instance {refused[0]}"
+            f"{len(not_inspectable)} images cannot be inspected, neither good nor anomalous; for instance "
+            f"{not_inspectable[0]}"
         )
 
 
-def _map_names(images: DataSet) -> dict[Path, str]:
-    """Name each map after its image and the folders above it; by its full path where two names would be equal."""
-    stems = {sample.path: str(Path(sample.name).with_suffix("")) for sample in images}
-    counts = Counter(stems.values())
-    return {
-        path: stem if counts[stem] == 1 else path.resolve().relative_to(path.resolve().anchor).as_posix()
-        for path, stem in stems.items()
-    }
+def _write_map(maps: MapFolder, result: ImageScore, detector: BaseDetector) -> str:
+    """Write a map, and return the reason in a line where that is impossible; the score stands all the same."""
+    try:
+        maps.write(result, detector.calibration_.map_range, bits=detector.bits)
+    except DataError as error:
+        return " ".join(str(error).split())
+    return ""
 
 
-def _in_batches(results: Iterator[ImageScore]) -> Iterator[list[ImageScore]]:
-    """Group results into batches, so that each reaches the disk as soon as it is computed."""
-    batch: list[ImageScore] = []
-    for result in results:
-        batch.append(result)
+def _in_batches(rows: Iterable[Row]) -> Iterator[list[Row]]:
+    """Group rows into batches, so that each reaches the disk as soon as it is computed."""
+    batch: list[Row] = []
+    for row in rows:
+        batch.append(row)
         if len(batch) == SCORE_BATCH:
             yield batch
             batch = []
@@ -127,21 +185,23 @@ def _in_batches(results: Iterator[ImageScore]) -> Iterator[list[ImageScore]]:
         yield batch
 
 
-def _outcome(rows: list[Row], options: argparse.Namespace, text: str, shown: list[Row] | None) -> Outcome:
-    anomalous = sum(row["is_anomalous"] is True for row in rows)
-    unreadable = sum(bool(row["error"]) for row in rows)
-    not_inspectable = sum(row["inspectable"] is False for row in rows)
-    record: dict[str, Any] = {
+def _outcome(
+    rows: list[Row], refused: list[str], options: argparse.Namespace, text: str, result: dict[str, Any]
+) -> Outcome:
+    anomalous, unreadable = count_anomalous(rows), count_unreadable(rows)
+    without_map = sum(bool(row["error"]) for row in rows) - unreadable
+    not_inspectable = count_not_inspectable(rows)
+    record = {
         "images": len(rows),
         "anomalous": anomalous,
         "not_inspectable": not_inspectable,
         "unreadable": unreadable,
+        "left_out": refused,
     }
-    record |= {"out": options.out} if shown is None else {"rows": shown}
-    summary = f"{options.out}: {len(rows)} images, {anomalous} anomalous, {unreadable} unreadable"
-    if not_inspectable:
-        summary += f", {not_inspectable} not inspectable"
     if unreadable:
         warn(f"{unreadable} of {len(rows)} images could not be read; see the column 'error'")
-    code = code_of(anomalous, unreadable, not_inspectable, fail_on_anomaly=options.fail_on_anomaly)
-    return Outcome(text or summary, record, code)
+    if without_map:
+        warn(f"{without_map} of {len(rows)} maps could not be written; see the column 'error'")
+    failures = unreadable + without_map + len(refused)
+    code = code_of(anomalous, failures, not_inspectable, fail_on_anomaly=options.fail_on_anomaly)
+    return Outcome(text, record | result, code)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from twinspect.cli.console import Bar, warn
 from twinspect.cli.model_loading import chosen_runtime
 from twinspect.cli.outcome import Outcome, code_of
+from twinspect.cli.score_files import TABLES
 from twinspect.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -94,12 +95,22 @@ def _pool(text: str | None) -> tuple[int, int | None]:
 
 
 def _check(options: argparse.Namespace) -> None:
+    from twinspect.scale.storage import suffix
+
     if options.out is None:
         raise ConfigError(
             f"--engine {options.engine} writes shards; name a folder or URI for them: --out DIR"
         )
     if Path(options.out).is_file():
         raise ConfigError(f"--out {options.out} is a file; with --engine it is a folder or URI")
+    ending = suffix(options.out)
+    if (
+        ending in TABLES and not Path(options.out).is_dir()
+    ):  # an earlier version made such folders; they go on
+        raise ConfigError(
+            f"--out {options.out} looks like a file; with --engine the rows are parts in a folder: "
+            f"type --out {options.out[: -len(ending)]}, or leave out --engine for one {ending} file"
+        )
     if options.maps is not None:
         raise ConfigError(
             "--maps cannot be combined with --engine; score the images that need maps without it"
@@ -134,5 +145,7 @@ def _outcome(manifest: dict[str, Any], options: argparse.Namespace) -> Outcome:
     )
     if not_inspectable:
         text += f", {not_inspectable} not inspectable"
-    code = code_of(anomalous, unreadable, not_inspectable, fail_on_anomaly=options.fail_on_anomaly)
+    text += "\na folder: the rows are in rows/part-….parquet, and manifest.json lists the parts"
+    refused = len(manifest["refused"])
+    code = code_of(anomalous, unreadable + refused, not_inspectable, fail_on_anomaly=options.fail_on_anomaly)
     return Outcome(text, {**counts, "out": options.out}, code)

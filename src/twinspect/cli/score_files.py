@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from twinspect.errors import ConfigError, DataError
 from twinspect.inference.score_table import COLUMNS, arrow_schema, from_texts, to_texts
-from twinspect.utils.files import atomic_replacement, write_atomically
+from twinspect.utils.files import atomic_replacement, companion, write_atomically
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -32,6 +32,7 @@ class ScoreTable(ABC):
     def __init__(self, path: Path) -> None:
         self.path = path
         self.journal = path
+        self._size = 0
 
     def rows(self) -> list[Row]:
         """Read the complete rows that are there, and drop an incomplete last one.
@@ -46,6 +47,7 @@ class ScoreTable(ABC):
         if len(complete) < len(content):
             with self.journal.open("r+b") as file:
                 file.truncate(len(complete))
+        self._size = len(complete)
         try:
             return self.decode(complete.decode("utf-8"))
         except (ValueError, KeyError, TypeError) as error:
@@ -54,17 +56,43 @@ class ScoreTable(ABC):
             ) from error
 
     def append(self, rows: Sequence[Row]) -> None:
-        """Add rows and hand them to the operating system."""
-        is_new = not self.journal.is_file() or self.journal.stat().st_size == 0
+        """Add rows and hand them to the operating system.
+
+        Raises:
+            DataError: the rows that were written before are no longer there.
+        """
+        self.check_growth()
         self.journal.parent.mkdir(parents=True, exist_ok=True)
         with self.journal.open("ab") as file:
+            is_new = file.tell() == 0
             file.write((self.header() if is_new else "").encode() + self.encode(rows).encode("utf-8"))
+            self._size = file.tell()
 
-    def finish(self) -> None:  # noqa: B027 - most tables need nothing
-        """Write the table in its final form."""
+    def check_growth(self) -> None:
+        """Refuse to go on if what was written before was removed, moved or changed.
+
+        Raises:
+            DataError: it was.
+        """
+        size = self.journal.stat().st_size if self.journal.is_file() else 0
+        if self._size and size != self._size:
+            what = "was changed" if size else "is gone"
+            raise DataError(
+                f"{self.path} {what}: another program touched it while rows were added; "
+                "move it back and run the same command again, or choose another --out"
+            )
+
+    def finish(self) -> None:
+        """Write the table in its final form.
+
+        Raises:
+            DataError: as for :meth:`append`.
+        """
+        self.check_growth()
 
     def clear(self) -> None:
         """Remove what is there."""
+        self._size = 0
         self.journal.unlink(missing_ok=True)
         self.path.unlink(missing_ok=True)
 
@@ -120,7 +148,7 @@ class ParquetTable(JsonLinesTable):
 
     def __init__(self, path: Path) -> None:
         super().__init__(path)
-        self.journal = path.with_name(f".{path.name}.rows.jsonl")
+        self.journal = companion(path, ".rows.jsonl")
 
     def rows(self) -> list[Row]:
         """Read an unfinished journal, or else the finished table."""
@@ -140,6 +168,7 @@ class ParquetTable(JsonLinesTable):
 
     def finish(self) -> None:
         """Write the Parquet file and drop the journal."""
+        super().finish()
         import pyarrow as pa
         import pyarrow.parquet as pq
 
@@ -173,7 +202,7 @@ class TableOwner:
     """
 
     def __init__(self, table: Path, key: str) -> None:
-        self.path = table.with_name(f".{table.name}.twinspect.json")
+        self.path = companion(table, ".twinspect.json")
         self._table, self._key = table, key
 
     def claim(self) -> None:

@@ -3,8 +3,14 @@
 from __future__ import annotations
 
 import logging
+import os
+import shlex
+import shutil
 import signal
+import sys
 import threading
+from contextlib import suppress
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -14,9 +20,13 @@ from twinspect.serve import check_installed
 
 if TYPE_CHECKING:
     import argparse
+    from collections.abc import Sequence
     from types import FrameType
+    from typing import TextIO
 
+    from twinspect.serve.store import Finished, Store
     from twinspect.serve.watch.camera import Camera
+    from twinspect.serve.watch.reactions import Reactions
     from twinspect.serve.watch.watcher import CameraWatch, FolderWatch, Intake, Tally
 
 
@@ -27,25 +37,35 @@ def run(options: argparse.Namespace) -> Outcome:
     from twinspect.serve.scoring.model_registry import ModelRegistry
     from twinspect.serve.store import Store
     from twinspect.serve.watch.camera import Camera
+    from twinspect.serve.watch.reactions import ReactionThread
     from twinspect.serve.watch.watcher import Intake, Tally, watch
 
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s")
     camera = Camera(options.camera) if options.camera else None
     tally, stop = Tally(), _stopped_by_signals()
     with Store(options.db, Path(options.data)) as store:
+        reactions = _reactions(options, store)
+        thread = ReactionThread(reactions)
+
+        def on_results(model: str, results: Sequence[Finished]) -> None:
+            tally.count(model, results)
+            thread.add(results)
+
         registry = ModelRegistry(
-            [options.model], store, runtime=options.runtime, device=options.device, on_results=tally.count
+            [options.model], store, runtime=options.runtime, device=options.device, on_results=on_results
         )
         worker = next(iter(registry))
         if options.category and options.category not in worker.categories:
             raise unknown_name("category", options.category, worker.categories)
-        intake = Intake(store, worker, options.category, stop, tally.count)
+        intake = Intake(store, worker, options.category, stop, on_results)
         source = _source(options, intake, camera)
+        reactions.move_left_behind(worker.id)
         registry.start()
         try:
             watch(source, stop, every=options.every, once=options.once)
         finally:
             registry.stop()
+            thread.close()
             if camera is not None:
                 camera.close()
     return _outcome(tally, options)
@@ -61,6 +81,53 @@ def _check(options: argparse.Namespace) -> None:
             f"--every is {options.every:g} and --grace {options.grace:g} seconds; allowed are above 0, and 0 or more"
         )
 
+    _command(options.on_anomaly)  # before anything is loaded
+    if options.move is not None:
+        _check_move(options)
+
+
+def _check_move(options: argparse.Namespace) -> None:
+    if options.folder is None:
+        raise ConfigError("--move moves files of a folder; a camera has none")
+    folder, target = (Path(path).resolve() for path in (options.folder, options.move))
+    if folder.is_relative_to(target):
+        raise ConfigError(
+            f"--move {options.move} is the watched folder or above it, so images would arrive again; "
+            "choose a folder in it or elsewhere"
+        )
+
+
+def _reactions(options: argparse.Namespace, store: Store) -> Reactions:
+    from twinspect.serve.watch.reactions import Reactions
+
+    folder = None if options.folder is None else Path(os.path.abspath(options.folder))  # noqa: PTH100 - links stay
+    move_to = None if options.move is None else Path(options.move).absolute()
+    say = partial(_say, sys.stderr if options.json else sys.stdout)
+    return Reactions(store, folder, say, _command(options.on_anomaly), move_to)
+
+
+def _command(text: str | None) -> list[str]:
+    """Split a command as a shell would, without one; check that its program exists."""
+    if text is None:
+        return []
+    try:
+        command = shlex.split(text, posix=os.name != "nt")
+    except ValueError as error:
+        raise ConfigError(f"--on-anomaly {text!r}: {error}") from error
+    if not command or shutil.which(command[0]) is None:
+        raise ConfigError(
+            f"--on-anomaly {text!r}: there is no such program; give a program and its arguments, for a shell's "
+            "syntax: sh -c '… \"$0\"'"
+        )
+    return command
+
+
+def _say(stream: TextIO, text: str) -> None:
+    """Print a line; a reader that is gone, or cannot show a name, stops nothing."""
+    with suppress(OSError):
+        encoding = stream.encoding or "utf-8"
+        print(text.encode(encoding, "backslashreplace").decode(encoding), file=stream, flush=True)
+
 
 def _source(options: argparse.Namespace, intake: Intake, camera: Camera | None) -> FolderWatch | CameraWatch:
     from twinspect.serve.watch.watcher import CameraWatch, FolderWatch
@@ -69,7 +136,7 @@ def _source(options: argparse.Namespace, intake: Intake, camera: Camera | None) 
         return CameraWatch(
             intake, camera, f"camera {options.camera.rpartition('@')[2]}"
         )  # without its password
-    leave_out = (Path(options.data), Path(options.model))
+    leave_out = [Path(options.data), Path(options.model), *([Path(options.move)] if options.move else [])]
     return FolderWatch(intake, Path(options.folder), leave_out=leave_out, grace=options.grace)
 
 

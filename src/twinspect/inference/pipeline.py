@@ -76,11 +76,26 @@ class ScoringPipeline:
         statistics: bool = False,
         perceptual_hashes: bool = False,
     ) -> Iterator[ImageScore]:
-        """Score images in order, without a decision; one that cannot be read is a row with its error.
+        """Score images in order, without a decision; one that cannot be read or scored is a row with its error.
 
         The images of the next batch are read while a batch is scored. Statistics and hashes are computed from
         the same pixels, so no file is decoded twice for them. How an image was taken is always measured.
         """
+        scored = self.stream_unchecked(
+            engine, samples, maps=maps, statistics=statistics, perceptual_hashes=perceptual_hashes
+        )
+        return map(_require_finite, scored)
+
+    def stream_unchecked(
+        self,
+        engine: Engine,
+        samples: Sequence[Sample],
+        *,
+        maps: bool,
+        statistics: bool = False,
+        perceptual_hashes: bool = False,
+    ) -> Iterator[ImageScore]:
+        """Score images like :meth:`stream`, and pass scores on that are not finite: for whoever judges the engine."""
         ahead = max(2 * self.workers, SCORE_BATCH)
         read = partial(_read, engine, self.bits, statistics, perceptual_hashes)
         results = read_samples(samples, read, workers=self.workers, ahead=ahead)
@@ -104,13 +119,14 @@ class ScoringPipeline:
                 image must be readable.
 
         Raises:
-            ImageError: one of them cannot be read.
+            ImageError: one of them cannot be read, or its score is not finite: then the model is at fault.
         """
         good = GoodScores()
-        for row in self.stream(engine, samples, maps=True, statistics=True):
-            if row.error and unreadable is not None:
-                unreadable[row.sample.name] = row.error
+        for scored in self.stream_unchecked(engine, samples, maps=True, statistics=True):
+            if scored.error and unreadable is not None:
+                unreadable[scored.sample.name] = scored.error
                 continue
+            row = _require_finite(scored)
             if row.map is None or row.statistics is None or row.quality is None:
                 raise ImageError(row.error)
             good.add(row.sample, row.score, row.map, row.statistics, row.quality)
@@ -158,3 +174,15 @@ def _score(
                 statistics=result.statistics,
                 perceptual_hash=result.perceptual_hash,
             )
+
+
+def _require_finite(row: ImageScore) -> ImageScore:
+    """Make an error of a score that is no finite number: compared with a threshold, NaN would pass for good."""
+    if row.error or math.isfinite(row.score):
+        return row
+    return ImageScore(
+        row.sample,
+        math.nan,
+        error=f"{row.sample.address}: the score is not finite ({row.score}): the model computes no number for this "
+        "image; if it does so for every image, fit the model again",
+    )

@@ -24,13 +24,14 @@ class ImageScore:
 
     Attributes:
         sample: the image.
-        score: raw score, unbounded, higher is more anomalous; NaN where the image could not be read.
+        score: raw score, finite and unbounded, higher is more anomalous; NaN where the image could not be read or the
+            model gave no finite number.
         p_value: how rare such a score is among good images, in (0, 1]; NaN before a decision, and where the image
             could not be read.
         is_anomalous: whether the score lies above the calibrated threshold; false before a decision, and for an image
             that cannot be inspected.
         map: (H, W) float32 anomaly map at the image's own size; ``None`` if not asked for or not read.
-        error: why the image could not be read; empty if it could.
+        error: why the image has no score; empty if it has.
         statistics: brightness, sharpness and more of the image; ``None`` if not asked for or not read.
         quality: how the image was taken; ``None`` if not read.
         not_inspectable: why the image is neither good nor anomalous, such as "far darker than any good image"; empty

@@ -66,7 +66,7 @@ def write_evaluation(
         OSError: the disk is full.
         MissingExtraError: features are asked for and scikit-learn is not installed.
     """
-    _make_folder(out)
+    make_folder(out)
     _refuse_foreign(out)
     shown = require_single_teacher(detector) if features else None  # say so before the work, not after it
     if shown:
@@ -130,7 +130,12 @@ def _model_record(detector: BaseDetector, path: str) -> dict[str, Any]:
     return {"path": path, "method": detector.method, **detector.about(), "data": detector.data_}
 
 
-def _make_folder(out: Path) -> None:
+def make_folder(out: Path) -> None:
+    """Create the folder of an evaluation unless it is there.
+
+    Raises:
+        ConfigError: it cannot be created.
+    """
     try:
         out.mkdir(parents=True, exist_ok=True)
     except OSError as error:

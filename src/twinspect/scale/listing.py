@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import sqlite3
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from hashlib import blake2b
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
@@ -45,10 +45,12 @@ class SkippedFiles:
     Attributes:
         count: number of files.
         first: the first of them, and why.
+        sources: what was named to be scored and cannot be, each with its reason.
     """
 
     count: int = 0
     first: str = ""
+    sources: list[str] = field(default_factory=list)
 
     def add(self, address: str, reason: str) -> None:
         """Count one more."""
@@ -67,11 +69,12 @@ def list_images(
         column: the Parquet column of images, where a file has several that could be.
 
     Raises:
-        DataError: a source is missing, cannot be listed, or cannot hold images.
+        DataError: a source cannot be listed to its end, or it is the only one and cannot hold images.
     """
+    list_source = _source if len(sources) == 1 else _source_or_none
     with closing(_SeenFiles()) as seen:
         for source in sources:
-            for item in _source(source, _ListingContext(skipped, seen, column)):
+            for item in list_source(source, _ListingContext(skipped, seen, column)):
                 # What comes from a container, errors too, is new because the container is.
                 if item.container or item.error or seen.is_new(item.path):
                     yield item
@@ -101,6 +104,16 @@ class _ListingContext:
     skipped: SkippedFiles
     seen: _SeenFiles
     column: str | None
+
+
+def _source_or_none(source: str, context: _ListingContext) -> Iterator[WorkItem]:
+    """List a source; one that is missing or cannot hold images does not stop the others."""
+    try:
+        return _source(source, context)
+    except DataError as error:
+        context.skipped.add(source, str(error).removeprefix(f"{source}: "))
+        context.skipped.sources.append(str(error))
+        return iter(())
 
 
 def _source(source: str, context: _ListingContext) -> Iterator[WorkItem]:

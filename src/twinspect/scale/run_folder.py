@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 from abc import ABC, abstractmethod
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 from urllib.parse import urlsplit
@@ -11,6 +12,7 @@ from urllib.parse import urlsplit
 from twinspect.data.opening import as_path
 from twinspect.scale.storage import error_text, fetch, filesystem, is_uri, with_retries
 from twinspect.utils.files import write_atomically
+from twinspect.utils.locks import single_writer
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -48,6 +50,14 @@ class RunFolder(ABC):
     @abstractmethod
     def remove(self, name: str) -> None:
         """Remove a file, or a sub-folder with its content, if it exists."""
+
+    def single_writer(self) -> AbstractContextManager[None]:
+        """Keep other processes from starting or resuming a run here; only a disk can do that.
+
+        Raises:
+            DataError: another run goes on here.
+        """
+        return nullcontext()
 
 
 class LocalRunFolder(RunFolder):
@@ -87,6 +97,10 @@ class LocalRunFolder(RunFolder):
             shutil.rmtree(path)
         else:
             path.unlink(missing_ok=True)
+
+    def single_writer(self) -> AbstractContextManager[None]:
+        """Lock the folder, by a hidden file in it."""
+        return single_writer(self._path / "manifest.json")
 
 
 class RemoteRunFolder(RunFolder):

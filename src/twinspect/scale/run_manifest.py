@@ -32,6 +32,7 @@ def write_manifest(folder: RunFolder, plan: ShardPlan, summaries: Iterable[Shard
         "not_inspectable": sum(part.not_inspectable for part in parts),
         "unreadable": sum(part.unreadable for part in parts),
         "left_out": plan.left_out,
+        "refused": list(plan.refused),
         "parts": [
             {
                 "name": f"{ROWS}/{part_name(part.shard)}",

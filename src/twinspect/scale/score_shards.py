@@ -58,13 +58,25 @@ def score_in_shards(
 
     Raises:
         ConfigError: an option has a value that is not allowed.
-        DataError: an input is missing, or the folder holds another run.
+        DataError: no input can be scored, or the folder holds another run, or one that goes on now.
         BundleError: the model is damaged.
         OSError: the folder cannot be written.
     """
     key = _run_key(job, inputs, shard_images, column)
     folder = open_run_folder(job.out)
-    plan = open_plan(folder, key, overwrite=overwrite) or _make_plan(folder, key, column, note)
+    with folder.single_writer():
+        plan = open_plan(folder, key, overwrite=overwrite) or _make_plan(folder, key, column, note)
+        return _score_remaining(engine, job, folder, plan, progress, note)
+
+
+def _score_remaining(
+    engine: ScoringEngine,
+    job: ScoringJob,
+    folder: RunFolder,
+    plan: ShardPlan,
+    progress: Progress,
+    note: Callable[[str], None],
+) -> dict[str, Any]:
     written = folder.names(ROWS)
     done = [shard for shard in range(plan.shards) if part_name(shard) in written]
     summaries = list(prefetch(done, partial(read_summary, folder), workers=_READERS, ahead=2 * _READERS))
@@ -99,7 +111,9 @@ def _make_plan(
     folder: RunFolder, key: dict[str, Any], column: str | None, note: Callable[[str], None]
 ) -> ShardPlan:
     plan = make_plan(folder, key, column=column)
-    if plan.left_out:
+    for source in plan.refused:
+        note(source)
+    if plan.left_out > len(plan.refused):
         note(f"{plan.left_out} files left out, for instance {plan.first_left_out}")
     return plan
 

@@ -40,6 +40,7 @@ class ShardPlan:
         shards: number of shards.
         left_out: number of files that were found and are not scored.
         first_left_out: the first of them, and why.
+        refused: sources that were named to be scored and cannot be, each with its reason.
     """
 
     key: dict[str, Any]
@@ -47,6 +48,7 @@ class ShardPlan:
     shards: int
     left_out: int = 0
     first_left_out: str = ""
+    refused: Sequence[str] = ()
 
 
 def part_name(shard: int) -> str:
@@ -103,7 +105,7 @@ def make_plan(folder: RunFolder, key: dict[str, Any], *, column: str | None = No
         column: the Parquet column of images, where a file has several that could be.
 
     Raises:
-        DataError: an input is missing or cannot be listed, or there are no images.
+        DataError: an input cannot be listed to its end, or there are no images.
     """
     folder.remove(PARTS)
     skipped, images, shards = SkippedFiles(), 0, 0
@@ -113,7 +115,7 @@ def make_plan(folder: RunFolder, key: dict[str, Any], *, column: str | None = No
         images, shards = images + written, shards + 1
     if not images:
         raise DataError(f"{', '.join(key['inputs'])}: no images there{_example(skipped)}")
-    plan = ShardPlan(key, images, shards, skipped.count, skipped.first)
+    plan = ShardPlan(key, images, shards, skipped.count, skipped.first, skipped.sources)
     folder.write(PLAN, to_json({"format": FORMAT, **vars(plan)}))
     return plan
 

@@ -6,11 +6,13 @@ import hashlib
 import os
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+LONGEST_NAME: Final = 255
+"""Bytes that the name of a file may have on most file systems."""
 _CHUNK = 2**18
 """Bytes of a file that are read at once to be hashed."""
 
@@ -34,13 +36,26 @@ def atomic_replacement(path: Path, temporary: Path | None = None) -> Iterator[Pa
         temporary: the name to give; ``None`` for a unique one: threads, processes and machines may write the same
             file at once.
     """
-    temporary = temporary or path.with_name(f".{path.name}.{os.urandom(4).hex()}.tmp")
+    temporary = temporary or companion(path, f".{os.urandom(4).hex()}.tmp")
     try:
         yield temporary
         temporary.replace(path)
     finally:
         with suppress(FileNotFoundError):
             temporary.unlink()
+
+
+def companion(path: Path, ending: str) -> Path:
+    """Name a hidden file that belongs to another and lies beside it; a name that would be too long is shortened.
+
+    Args:
+        path: the file that it belongs to.
+        ending: tells it from other companions of that file.
+    """
+    name = f".{path.name}{ending}"
+    if len(os.fsencode(name)) > LONGEST_NAME:
+        name = f".{hashlib.sha256(os.fsencode(path.name)).hexdigest()}{ending}"
+    return path.with_name(name)
 
 
 def sha256_of_file(path: Path) -> str:

@@ -35,4 +35,15 @@ def add_options(verb: argparse.ArgumentParser) -> None:
         help="seconds after which a file that does not change and is not an image counts as failed (30)",
     )
     verb.add_argument("--once", action="store_true", help="exit once everything that is there is scored")
+    verb.add_argument(
+        "--on-anomaly",
+        metavar="CMD",
+        help="run this on each anomalous image, without a shell: the image's path is added as the last argument, and "
+        "TWINSPECT_IMAGE, _NAME, _SCORE and _THRESHOLD are in its environment; stopped after 60 seconds",
+    )
+    verb.add_argument(
+        "--move",
+        metavar="DIR",
+        help="move anomalous images there, with the folders they lie in; no file is overwritten",
+    )
     store_options(verb)

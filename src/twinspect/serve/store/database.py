@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import sqlite3
 import threading
 import time
@@ -129,6 +130,9 @@ def _upgrade(engine: Engine, shown: str) -> None:
         config = Config()
         config.set_main_option("script_location", str(MIGRATIONS).replace("%", "%%"))
         config.attributes["connection"] = connection
+        logging.getLogger("alembic").setLevel(
+            logging.WARNING
+        )  # its notes on each opening tell a user nothing
         if not _is_current(connection, ScriptDirectory.from_config(config), shown):
             command.upgrade(config, "head")
 

@@ -66,11 +66,13 @@ def _is_known(connection: Connection, model_id: int, source_key: str | None) -> 
     )
 
 
-def source_keys(connection: Connection, model_id: int) -> set[str]:
-    """Return every source key of a model."""
+def source_keys(connection: Connection, model_id: int, *, anomalous: bool) -> set[str]:
+    """Return every source key of a model, or those of anomalous images only."""
     keys = select(INSPECTIONS.c.source_key).where(
         INSPECTIONS.c.model_id == model_id, INSPECTIONS.c.source_key.is_not(None)
     )
+    if anomalous:
+        keys = keys.where(INSPECTIONS.c.is_anomalous)
     return set(connection.execute(keys).scalars())
 
 

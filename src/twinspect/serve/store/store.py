@@ -219,10 +219,10 @@ class Store:
         with self.reading() as connection:
             return inspections.queued(connection, model_id)
 
-    def source_keys(self, model_id: int) -> set[str]:
-        """Return every source key that a model ever accepted."""
+    def source_keys(self, model_id: int, *, anomalous: bool = False) -> set[str]:
+        """Return every source key that a model ever accepted, or those of anomalous images only."""
         with self.reading() as connection:
-            return inspections.source_keys(connection, model_id)
+            return inspections.source_keys(connection, model_id, anomalous=anomalous)
 
     def finish(self, results: Sequence[Finished]) -> int:
         """Write the results of queued inspections, all or none. Those that are finished already stay as they are.

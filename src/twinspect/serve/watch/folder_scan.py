@@ -3,15 +3,21 @@
 from __future__ import annotations
 
 import os
+import re
+from contextlib import suppress
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
 
 from twinspect.images.formats import IMAGE_SUFFIXES
 from twinspect.serve.store.text import storable_text
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Sequence
-    from pathlib import Path, PurePath
+    from pathlib import PurePath
+
+_ESCAPED_BYTE: Final = re.compile(r"\\u(dc[89a-f][0-9a-f])")
+"""How :func:`.storable_text` writes a byte of a file name that is not UTF-8."""
 
 
 @dataclass(frozen=True)
@@ -32,6 +38,18 @@ class Arrival:
     def key(self) -> str:
         """The key that identifies it in the store; a file that is written again is another arrival."""
         return f"{storable_text(self.path)}|{self.modified}|{self.size}"
+
+
+def find_arrival(key: str) -> Path | None:
+    """Find the file that an arrival's key identifies; ``None`` if it is gone or was written again."""
+    text, modified, size = key.rsplit("|", 2)
+    undecodable = _ESCAPED_BYTE.sub(lambda escape: chr(int(escape[1], 16)), text)
+    for path in dict.fromkeys((Path(text), Path(undecodable))):
+        with suppress(OSError, ValueError):
+            stat = path.stat()
+            if (stat.st_mtime_ns, stat.st_size) == (int(modified), int(size)):
+                return path
+    return None
 
 
 def folder_names(folders: Sequence[PurePath]) -> list[str]:

@@ -1,0 +1,76 @@
+"""Scores on a terminal: the verdicts in words, the worst image first."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from twinspect.inference.verdicts import in_thresholds, printable, verdict
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from twinspect.calibration.conformal import Calibration
+    from twinspect.inference.score_table import Row
+
+MOST_ROWS: Final = 40
+"""Images that are listed; the others would push the worst off the screen."""
+
+
+def summarize(rows: Sequence[Row], calibration: Calibration) -> str:
+    """Lay out rows for a person: anomalous images, then those that were not decided on, then good ones; then counts.
+
+    Args:
+        rows: of the score table.
+        calibration: decided on them.
+    """
+    thresholds = {row["category"]: calibration.of(row["category"]).threshold for row in rows}
+    worst_first = sorted(rows, key=lambda row: _rank(row, thresholds[row["category"]]))
+    cells = [_cells(row, thresholds[row["category"]]) for row in worst_first[:MOST_ROWS]]
+    lines = _in_columns([("verdict", "score", "image"), *cells])
+    if len(rows) > MOST_ROWS:
+        lines.append(f"… and {len(rows) - MOST_ROWS} more, none worse; --out r.csv writes every row")
+    return "\n".join([*lines, count_verdicts(rows)])
+
+
+def count_verdicts(rows: Sequence[Row]) -> str:
+    """Count the verdicts in a line."""
+    counts = f"{count_anomalous(rows)} of {len(rows)} images anomalous, {count_unreadable(rows)} unreadable"
+    not_inspectable = count_not_inspectable(rows)
+    return f"{counts}, {not_inspectable} not inspectable" if not_inspectable else counts
+
+
+def count_anomalous(rows: Sequence[Row]) -> int:
+    """Count the anomalous images."""
+    return sum(row["is_anomalous"] is True for row in rows)
+
+
+def count_not_inspectable(rows: Sequence[Row]) -> int:
+    """Count the images that have a score and are neither good nor anomalous."""
+    return sum(row["inspectable"] is False for row in rows)
+
+
+def count_unreadable(rows: Sequence[Row]) -> int:
+    """Count the images without a score."""
+    return sum(row["is_anomalous"] is None for row in rows)
+
+
+def _in_columns(cells: Sequence[tuple[str, str, str]]) -> list[str]:
+    """Lay out cells; paths come last and are not folded, so that they can be copied."""
+    first, second = (max(len(row[column]) for row in cells) for column in (0, 1))
+    return [f"{word:<{first}}  {score:>{second}}  {image}" for word, score, image in cells]
+
+
+def _rank(row: Row, threshold: float) -> tuple[int, float]:
+    """Rank a row for sorting: by verdict, then from the farthest above its threshold to the farthest below."""
+    if row["is_anomalous"] is None or row["inspectable"] is False:
+        return 1, 0.0
+    above = row["score"] / threshold if threshold > 0 else row["score"] - threshold
+    return (0 if row["is_anomalous"] else 2), -above
+
+
+def _cells(row: Row, threshold: float) -> tuple[str, str, str]:
+    score = "" if row["score"] is None else in_thresholds(row["score"], threshold)
+    reason = row["error"].removeprefix(f"{row['path']}: ")
+    image = printable(f"{row['path']}: {reason}" if reason else row["path"])
+    words = verdict(row["is_anomalous"], is_inspectable=row["inspectable"] is not False)
+    return words, score, image

@@ -1,0 +1,43 @@
+"""What is said of an image in words: its verdict, and how its score compares with the threshold."""
+
+from __future__ import annotations
+
+
+def verdict(is_anomalous: bool | None, *, is_inspectable: bool = True) -> str:
+    """Name the decision on an image.
+
+    Args:
+        is_anomalous: the decision; ``None`` where the image has no score.
+        is_inspectable: false where the image has a score, but is neither good nor anomalous.
+    """
+    if is_anomalous is None:
+        return "unreadable"
+    if not is_inspectable:
+        return "not inspectable"
+    return "anomalous" if is_anomalous else "good"
+
+
+def in_thresholds(score: float, threshold: float) -> str:
+    """Give a score as a multiple of its threshold, without needless digits.
+
+    A threshold of zero or below has no multiples that mean anything: then both numbers are given.
+
+    >>> in_thresholds(0.46, 0.2), in_thresholds(31.0, 0.2), in_thresholds(-1.5, -2.0)
+    ('2.30 × threshold', '155 × threshold', '-1.5, threshold -2')
+    """
+    if threshold <= 0:
+        return f"{score:.3g}, threshold {threshold:.3g}"
+    ratio = score / threshold
+    return f"{ratio:.2f} × threshold" if ratio < 10 else f"{ratio:.0f} × threshold"
+
+
+def printable(text: str) -> str:
+    r"""Escape what a terminal would obey or cannot show.
+
+    >>> print(printable("part\n\udcff é.png"))
+    part\n\udcff é.png
+    """
+    return "".join(
+        character if character.isprintable() else character.encode("unicode_escape").decode()
+        for character in text
+    )
