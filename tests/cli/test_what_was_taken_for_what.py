@@ -90,7 +90,7 @@ def test_sub_folders_of_unknown_names(run: Any, model: Path, tmp_path: Path) -> 
     # Each of the two commands settles it.
     code, _, err = run(*fit, "--all-good")
     assert (code, "12 good to train; nothing left out" in err) == (0, True)
-    code, _, err = run(*fit, "--normal", "pill")
+    code, _, err = run(*fit, "--normal", "pill", "--overwrite")
     assert (code, "5 good to train, 1 good to test, 1 defective to test" in err) == (0, True)
     code, _, err = run("evaluate", model, tmp_path / "d", "--out", tmp_path / "report", "--all-good")
     assert (code, "12 good to test" in err) == (0, True)
