@@ -78,7 +78,9 @@ def test_doctor_takes_what_evaluate_takes(run: Any, parts: Path, tmp_path: Path)
 
 def test_sub_folders_of_unknown_names(run: Any, model: Path, tmp_path: Path) -> None:
     for number in range(12):
-        write_image(tmp_path / f"d/{'pill' if number % 2 else 'scratched'}/{number}.png", stripes(number))
+        write_image(
+            tmp_path / f"d/{'pill' if number % 2 else 'scratched'}/{number}.png", stripes(500 + number)
+        )
     fit = ["fit", tmp_path / "d", "--out", tmp_path / "n.twin", *FIT]
     code, _, err = run(*fit)
     assert (code, "--normal pill" in err, "--all-good" in err, err.count("\n")) == (2, True, True, 1)
