@@ -86,6 +86,11 @@ def test_score_gives_a_bad_file_one_row_and_scores_the_others(
     assert rows["z.png"]["score"]
 
 
+def errors(err: str) -> list[str]:
+    """The lines on standard error but for the one that says what the data was taken for."""
+    return [line for line in err.strip().splitlines() if "good to train" not in line]
+
+
 @pytest.mark.parametrize("name", BAD_FILES)
 def test_a_strict_fit_names_a_bad_file_and_writes_nothing(
     run: Any, parts: Path, tmp_path: Path, name: str
@@ -95,7 +100,7 @@ def test_a_strict_fit_names_a_bad_file_and_writes_nothing(
     code, err = run("fit", folder, "--out", tmp_path / "m.twin", *FIT, "--strict")
     assert code == 2
     assert name in err
-    assert len(err.strip().splitlines()) == 1
+    assert len(errors(err)) == 1
     assert sorted(path.name for path in tmp_path.iterdir()) == ["good"]
 
 
@@ -140,7 +145,7 @@ def test_a_weights_file_of_another_network(run: Any, parts: Path, tmp_path: Path
     )
     assert code == 2
     assert "conv1.weight" in err
-    assert len(err.strip().splitlines()) == 1
+    assert len(errors(err)) == 1
 
 
 def test_a_model_with_a_flipped_byte(run: Any, model: Path, tmp_path: Path) -> None:

@@ -11,6 +11,8 @@ from twinspect.calibration.conformal import Calibration
 from twinspect.cli.class_selection import select_classes
 from twinspect.cli.console import warn, warn_of_suspects
 from twinspect.cli.outcome import DONE, SOME_UNREADABLE, Outcome
+from twinspect.data import open_data
+from twinspect.data.summary import summarize
 from twinspect.errors import ConfigError
 from twinspect.loading import load
 
@@ -26,6 +28,8 @@ def run(options: argparse.Namespace) -> Outcome:
     old = detector.calibration_.threshold
     good = select_classes(options, options.good)
     if good is not None:
+        good = open_data(good, split="train")
+        warn(summarize(good, use="calibrate"))
         detector.calibrate(good, false_alarm_rate=options.false_alarm_rate, strict=options.strict, say=warn)
     elif options.false_alarm_rate is not None:
         detector.set_rate(options.false_alarm_rate)

@@ -1,33 +1,44 @@
-"""`--normal` and `--anomalous`: data in which whole classes are good or anomalous."""
+"""`--normal`, `--anomalous` and `--all-good`: what a user says of data whose folders do not say it."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, TypeVar
 
-from twinspect.data import all_but_one, one_vs_rest
+from twinspect.data import all_but_one, all_good, one_vs_rest
 from twinspect.errors import ConfigError
 
 if TYPE_CHECKING:
     import argparse
 
-    from twinspect.data import DataSet
+    from twinspect.data import DataSet, Split
 
 Source = TypeVar("Source", bound="str | None")
 
 
-def select_classes(options: argparse.Namespace, source: Source) -> DataSet | Source:
+def select_classes(options: argparse.Namespace, source: Source, split: Split = "train") -> DataSet | Source:
     """Read data by its classes if one of the options was given; otherwise return the source as it is.
 
+    Args:
+        options: those of the command line.
+        source: the data.
+        split: of the images that ``--all-good`` takes for good.
+
     Raises:
-        ConfigError: both options were given, one perhaps in a configuration file; or an option without data.
+        ConfigError: two of the options were given, one perhaps in a configuration file; or an option without data.
     """
-    normal, anomalous = options.normal, options.anomalous
-    if normal is None and anomalous is None:
+    chosen = {
+        f"--{name.replace('_', '-')}": getattr(options, name)
+        for name in ("normal", "anomalous", "all_good")
+        if getattr(options, name) not in (None, False)
+    }
+    if not chosen:
         return source
-    if normal is not None and anomalous is not None:
-        raise ConfigError("both --normal and --anomalous, perhaps one of them from --config; remove one")
+    names = " and ".join(chosen)
+    if len(chosen) > 1:
+        raise ConfigError(f"both {names}, perhaps one of them from --config; remove one")
     if source is None:
-        raise ConfigError(
-            "--normal and --anomalous say how to read data, but none is named; add a folder or .npz"
-        )
+        raise ConfigError(f"{names} says how to read data, but none is named; add a folder or .npz")
+    if options.all_good:
+        return all_good(source, split=split)
+    normal, anomalous = options.normal, options.anomalous
     return one_vs_rest(source, normal) if normal is not None else all_but_one(source, anomalous)

@@ -17,12 +17,14 @@ from twinspect.data import open_data
 from twinspect.data.pixels import read_pixels, read_truth
 from twinspect.data.prefetching import ReadFailure, default_workers, read_samples
 from twinspect.data.significant_bits import describe_bits, largest_value
+from twinspect.data.summary import count_images, summarize
 from twinspect.errors import DataError, TwinspectError
 from twinspect.teachers import teachers
 
 if TYPE_CHECKING:
     import argparse
 
+    from twinspect.data import DataSource
     from twinspect.data.samples import DataSet, Sample
 
 SHOWN = 20
@@ -44,22 +46,33 @@ def run(options: argparse.Namespace) -> Outcome:
     code = DONE
     source = select_classes(options, options.data)
     if source is not None:
-        text, record["data"] = _describe_data(open_data(source, split="train"), options)
+        text, record["data"] = _describe_data(*_open(source), options)
         parts.append(text)
         code = SOME_UNREADABLE if record["data"]["unreadable"] else DONE
     parts.append(table(("machine", ""), [(key, _as_text(value)) for key, value in record["machine"].items()]))
     return Outcome("\n\n".join(parts), record, code)
 
 
-def _describe_data(data: DataSet, options: argparse.Namespace) -> tuple[str, dict[str, Any]]:
-    held, plan = _plan(data, options)
+def _open(source: DataSource) -> tuple[DataSet, str]:
+    """Open data as `fit` does or, where it refuses, as `evaluate` does; and say why it refuses."""
+    try:
+        return open_data(source, split="train"), ""
+    except DataError as error:
+        try:
+            return open_data(source, split="test"), str(error)
+        except DataError:
+            raise error from None
+
+
+def _describe_data(data: DataSet, refusal: str, options: argparse.Namespace) -> tuple[str, dict[str, Any]]:
+    held, plan = (set(), f"fit would stop: {refusal}") if refusal else _plan(data, options)
     counts = Counter((s.category, _read_as(s, held), s.label, s.mask is not None) for s in data)
     rows = [(*key[:3], "yes" if key[3] else "no", number) for key, number in sorted(counts.items())]
     unreadable = [] if options.quick else _unreadable(data)
     bits = "" if options.quick else _describe_bits(data)
     text = "\n\n".join(
         [
-            f"{data.name}: {len(data)} images; {data.layout}",
+            f"{data.name}: {len(data)} images; {data.layout}\n{summarize(data)}",
             table(("category", "read as", "label", "mask", "images"), rows),
             plan,
             *([bits] if bits else []),
@@ -75,6 +88,8 @@ def _describe_data(data: DataSet, options: argparse.Namespace) -> tuple[str, dic
     record = {
         "name": data.name,
         "layout": data.layout,
+        "summary": summarize(data),
+        "counts": count_images(data),
         "images": [
             {
                 "path": str(s.path),

@@ -10,8 +10,9 @@ from twinspect.cli.console import Bar, table, warn
 from twinspect.cli.model_loading import load_chosen
 from twinspect.cli.outcome import DONE, SOME_UNREADABLE, Outcome
 from twinspect.cli.score_files import CsvTable
-from twinspect.data import open_data
+from twinspect.data.summary import summarize
 from twinspect.evaluation.by_defect_type import DEFECT_TYPE_METRICS
+from twinspect.evaluation.labelled_set import open_test_set
 from twinspect.evaluation.metric_row import mean_row
 from twinspect.inference.score_table import to_row
 from twinspect.report import write_evaluation
@@ -33,7 +34,8 @@ MOST_COLUMNS = 5
 def run(options: argparse.Namespace) -> Outcome:
     """Evaluate and write the results."""
     detector = load_chosen(options).set_params(workers=options.workers)
-    data = open_data(select_classes(options, options.data), split="test")
+    data = open_test_set(select_classes(options, options.data, split="test"))
+    warn(summarize(data))
     out = Path(options.out)
     make_folder(out)
     with single_writer(out / SCORES), Bar() as bar:

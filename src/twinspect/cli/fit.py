@@ -13,6 +13,8 @@ from twinspect.cli.console import Bar, warn, warn_of_suspects
 from twinspect.cli.method_settings import chosen_settings
 from twinspect.cli.model_place import check_model_place
 from twinspect.cli.outcome import DONE, SOME_UNREADABLE, Outcome
+from twinspect.data import open_data
+from twinspect.data.summary import summarize
 from twinspect.detector import Detector
 from twinspect.errors import ConfigError
 from twinspect.methods.config import shortfall
@@ -33,12 +35,13 @@ def run(options: argparse.Namespace) -> Outcome:
         raise ConfigError(
             f"{checkpoints} holds an interrupted training; add --resume to go on, or --restart to throw it away"
         )
-    data = select_classes(options, options.data)
+    data = open_data(select_classes(options, options.data), split="train")
+    is_first = options.devices * options.nodes == 1 or not is_secondary_process()
+    if is_first:
+        warn(summarize(data))
     began = time.monotonic()
     try:
-        with (
-            nullcontext() if options.devices * options.nodes > 1 and is_secondary_process() else Bar() as bar
-        ):
+        with Bar() if is_first else nullcontext() as bar:
             detector.fit(
                 data,
                 progress=bar,

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from twinspect.data import benchmarks
 from twinspect.data.benchmarks.medical import medical_sets
 from twinspect.data.class_protocols import all_but_one, one_vs_rest
-from twinspect.data.opening import DataSource, open_data
+from twinspect.data.opening import DataSource, all_good, open_data
 from twinspect.data.samples import GOOD, SPLITS, ClassSet, DataSet, Sample, Skipped, Split
 
 if TYPE_CHECKING:
@@ -64,6 +64,7 @@ __all__ = [
     "View",
     "VisA",
     "all_but_one",
+    "all_good",
     "benchmarks",
     "download",
     "medical_sets",

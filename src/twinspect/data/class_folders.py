@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections import Counter
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
-from twinspect.data.layouts import MASK_FOLDER, SPLIT_FOLDERS
-from twinspect.data.listing import Listing, find_images, folder_name, relative_name, subfolders
+from twinspect.data.folder_names import role_of
+from twinspect.data.layouts import SPLITS
+from twinspect.data.listing import Listing, child_folders, find_files, folder_name, relative_name
 from twinspect.data.samples import ClassSet, Sample
 from twinspect.errors import DataError
 
@@ -34,7 +35,7 @@ def read_class_folders(root: Path, test_every: int) -> ClassSet:
         DataError: there are no class folders, only one half of a split, or another layout begins further down.
     """
     listing = Listing()
-    folders = subfolders(root, listing)
+    folders = child_folders(root, listing)
     if _is_split(root, folders):
         layout = "train/<class> and test/<class>"
         _read_split(root, folders, listing)
@@ -48,24 +49,26 @@ def read_class_folders(root: Path, test_every: int) -> ClassSet:
     return ClassSet.of(listing.to_data_set(folder_name(root), root, layout))
 
 
-def _is_split(root: Path, folders: dict[str, Path]) -> bool:
+def _is_split(root: Path, folders: list[Path]) -> bool:
     """Tell a split from classes named ``train`` or ``test``: one alone beside other classes is a class."""
-    halves = folders.keys() & {"train", "test"}
-    if len(halves) == 1 and folders.keys() <= SPLIT_FOLDERS.keys():
+    roles = {role_of(folder.name): folder for folder in folders}
+    halves = [roles[role] for role in ("train", "test") if role in roles]
+    if len(halves) == 1 and roles.keys() <= SPLITS:
         (half,) = halves
-        other = "test" if half == "train" else "train"
-        remedy = f"add {other}/<class>, or name {folders[half]} itself to have it split"
-        raise DataError(f"{root}: has {half}/ but no {other}/; {remedy}")
+        other = "test" if "train" in roles else "train"
+        remedy = f"add {other}/<class>, or name {half} itself to have it split"
+        raise DataError(f"{root}: has {half.name}/ but no {other}/; {remedy}")
     return len(halves) == 2
 
 
-def _read_split(root: Path, folders: dict[str, Path], listing: Listing) -> None:
-    for name, folder in folders.items():
-        if name in SPLIT_FOLDERS:
-            add_classes(listing, folder, root, SPLIT_FOLDERS[name])
+def _read_split(root: Path, folders: list[Path], listing: Listing) -> None:
+    for folder in folders:
+        role = role_of(folder.name)
+        if role in SPLITS:
+            add_classes(listing, folder, root, cast("Split", role))
         else:
             listing.skip(
-                folder, f"lies beside train/ and test/; allowed there are {', '.join(SPLIT_FOLDERS)}"
+                folder, "lies beside train/ and test/; allowed there are train, calibration, validation, test"
             )
 
 
@@ -89,8 +92,10 @@ def _read_unsplit(root: Path, test_every: int) -> Listing:
 
 def _by_class(folder: Path, listing: Listing) -> Iterator[tuple[str, Path]]:
     """Give every image below a folder with its class, in sorted order."""
-    for path in find_images(folder, listing):
-        # Folder names are compared as they are written: `subfolders` would make one of `Cat` and `cat`.
+    found = find_files(folder, listing)
+    for mask in (*found.masks, *found.annotations):
+        listing.skip(mask, "a mask, by its name; where whole classes are anomalous no masks are needed")
+    for path in found.images:
         label, *inner = path.relative_to(folder).parts
         if inner:
             _check_inner(folder / label, inner[:-1])
@@ -102,6 +107,6 @@ def _by_class(folder: Path, listing: Listing) -> Iterator[tuple[str, Path]]:
 def _check_inner(folder: Path, inner: list[str]) -> None:
     """Refuse to take a whole data set, with its tests and masks, for the images of one class."""
     for name in inner:
-        if name.casefold() in {*SPLIT_FOLDERS, MASK_FOLDER}:
+        if role_of(name) in SPLITS:
             remedy = f"name {folder} if its data is meant, or put {name}/ above the classes"
             raise DataError(f"{folder}: holds {name}/, so it is not a class folder; {remedy}")

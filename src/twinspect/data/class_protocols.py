@@ -16,7 +16,8 @@ import numpy as np
 
 from twinspect.data.class_arrays import ARRAYS_SUFFIX, read_class_arrays
 from twinspect.data.class_folders import EXPECTED_CLASSES, read_class_folders
-from twinspect.data.listing import GOOD_NAMES, Listing
+from twinspect.data.folder_names import is_good_name
+from twinspect.data.listing import Listing
 from twinspect.data.opening import as_path
 from twinspect.data.samples import GOOD, ClassSet, DataSet
 from twinspect.data.splits import check_test_every
@@ -197,7 +198,7 @@ def _labelled(sample: Sample, good: set[str]) -> Sample:
 
 def _anomaly_label(name: str) -> str:
     """Keep the name of an anomalous class from reading as good."""
-    return f"class {name}" if name.casefold() in GOOD_NAMES else name
+    return f"class {name}" if is_good_name(name) else name
 
 
 def _check_trains(result: Listing, data: DataSet, good: set[str]) -> None:

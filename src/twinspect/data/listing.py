@@ -8,7 +8,9 @@ from dataclasses import dataclass, field, replace
 from pathlib import PurePath
 from typing import TYPE_CHECKING
 
+from twinspect.data.folder_names import is_good_name, role_of
 from twinspect.data.samples import GOOD, SPLITS, DataSet, Sample, Skipped
+from twinspect.data.system_files import system_reason
 from twinspect.errors import DataError
 from twinspect.images.formats import IMAGE_SUFFIXES
 
@@ -16,10 +18,13 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
     from pathlib import Path
 
-GOOD_NAMES = frozenset({"good", "normal", "ok"})
-"""What a folder or label without anomalies may be called, in any case; all become ``good``."""
+MASK_SUFFIXES = IMAGE_SUFFIXES | {".gif"}
+"""File name endings of masks that are images."""
+ANNOTATION_SUFFIX = ".json"
 
-_SYSTEM_FILES = frozenset({"thumbs.db", "desktop.ini", "__macosx"})
+_MARK = r"(?:masks?|gt|labels?|seg|segmentation|ground[ _-]?truth|annotations?)"
+_MARK_AFTER = re.compile(rf"(.+?)[ _.-]{_MARK}(?:[ _.-]?[0-9]+)?", re.IGNORECASE)
+_MARK_BEFORE = re.compile(rf"{_MARK}[ _.-](.+)", re.IGNORECASE)
 
 
 @dataclass
@@ -55,6 +60,27 @@ class Listing:
         )
 
 
+@dataclass
+class FoundFiles:
+    """The files below one folder, by what they are.
+
+    Attributes:
+        images: the images, in natural order.
+        masks: images in folders of masks, and those beside an image that are named like its mask.
+        annotations: JSON files, which may say which pixels are anomalous.
+    """
+
+    images: list[Path] = field(default_factory=list)
+    masks: list[Path] = field(default_factory=list)
+    annotations: list[Path] = field(default_factory=list)
+
+    def add(self, other: FoundFiles) -> None:
+        """Take over what was found below another folder."""
+        self.images += other.images
+        self.masks += other.masks
+        self.annotations += other.annotations
+
+
 def natural_key(text: str) -> tuple[list[str | int], str]:
     """Sort key under which numbers count by their value.
 
@@ -72,7 +98,17 @@ def label_from(name: str) -> str:
     >>> label_from("OK"), label_from("Broken")
     ('good', 'Broken')
     """
-    return GOOD if name.casefold() in GOOD_NAMES else name
+    return GOOD if is_good_name(name) else name
+
+
+def named_image(stem: str) -> str | None:
+    """Return the image's name within the name of a mask, without endings; ``None`` if nothing in it says mask.
+
+    >>> named_image("7_mask"), named_image("MASK_7"), named_image("7_mask_2"), named_image("7")
+    ('7', '7', '7', None)
+    """
+    match = _MARK_AFTER.fullmatch(stem) or _MARK_BEFORE.fullmatch(stem)
+    return match.group(1) if match else None
 
 
 def relative_name(path: Path, root: Path) -> str:
@@ -86,24 +122,29 @@ def folder_name(folder: Path) -> str:
 
 
 def subfolders(folder: Path, listing: Listing) -> dict[str, Path]:
-    """List a folder's visible sub-folders by their names in lower case.
+    """List a folder's visible sub-folders by their names in lower case; otherwise as :func:`child_folders`."""
+    return {path.name.casefold(): path for path in child_folders(folder, listing)}
+
+
+def child_folders(folder: Path, listing: Listing) -> list[Path]:
+    """List a folder's visible sub-folders, in natural order.
 
     Args:
         folder: the folder to look into.
         listing: notes its files and hidden folders, which are left out.
     """
-    folders = {}
+    folders = []
     for entry in _entries(folder, listing):
         path = folder / entry.name
         if _is_folder(entry) and not system_reason(entry.name):
-            folders[entry.name.casefold()] = path
+            folders.append(path)
         else:
             listing.skip(path, _reason_to_skip(entry) or "lies beside the folders that say what an image is")
     return folders
 
 
 def find_images(folder: Path, listing: Listing) -> list[Path]:
-    """List the image files in a folder and all folders below, in natural order.
+    """List the image files in a folder and all folders below, in natural order, whatever the folders are called.
 
     Links to folders are followed, but no folder is read twice, so circular links end.
 
@@ -111,8 +152,43 @@ def find_images(folder: Path, listing: Listing) -> list[Path]:
         folder: the folder to look into.
         listing: notes what is left out.
     """
-    # A link to a folder above counts as read, or it would let everything beside this folder in.
-    return list(_walk(folder, listing, set(folder.resolve().parents)))
+    return list(_walk(folder, listing, _visited(folder), IMAGE_SUFFIXES))
+
+
+def find_files(folder: Path, listing: Listing) -> FoundFiles:
+    """List images, masks and annotations in a folder and all folders below, each in natural order.
+
+    Args:
+        folder: the folder to look into; whatever its own name is, it holds images.
+        listing: notes what is left out.
+    """
+    found = FoundFiles()
+    suffixes = IMAGE_SUFFIXES | {ANNOTATION_SUFFIX}
+    mask_folders: list[Path] = []
+    visited = _visited(folder)
+    for path in _walk(folder, listing, visited, suffixes, mask_folders):
+        (found.annotations if _is_annotation(path) else found.images).append(path)
+    for mask_folder in mask_folders:
+        found.add(find_masks(mask_folder, listing, visited))
+    masks = _masks_beside_images(found.images)
+    found.images = [path for path in found.images if path not in masks]
+    found.masks += masks
+    return found
+
+
+def find_masks(folder: Path, listing: Listing, visited: set[Path] | None = None) -> FoundFiles:
+    """List the masks and annotations in a folder of masks and all folders below.
+
+    Args:
+        folder: the folder to look into.
+        listing: notes what is left out.
+        visited: folders that were read already.
+    """
+    found = FoundFiles()
+    suffixes = MASK_SUFFIXES | {ANNOTATION_SUFFIX}
+    for path in _walk(folder, listing, _visited(folder) if visited is None else visited, suffixes):
+        (found.annotations if _is_annotation(path) else found.masks).append(path)
+    return found
 
 
 def check_unique(samples: Iterable[Sample]) -> None:
@@ -141,7 +217,30 @@ def with_category(listing: Listing, category: str) -> Listing:
     return replace(listing, samples=[replace(sample, category=category) for sample in listing.samples])
 
 
-def _walk(folder: Path, listing: Listing, visited: set[Path]) -> Iterator[Path]:
+def _visited(folder: Path) -> set[Path]:
+    # A link to a folder above counts as read, or it would let everything beside this folder in.
+    return set(folder.resolve().parents)
+
+
+def _is_annotation(path: Path) -> bool:
+    return path.suffix.lower() == ANNOTATION_SUFFIX
+
+
+def _masks_beside_images(images: list[Path]) -> dict[Path, None]:
+    """Find masks in the folders of their images: ``7_mask.png`` beside ``7.jpg``."""
+    stems = {(path.parent, path.stem.casefold()) for path in images}
+    marked = ((path, named_image(path.stem)) for path in images)
+    return dict.fromkeys(path for path, name in marked if name and (path.parent, name.casefold()) in stems)
+
+
+def _walk(
+    folder: Path,
+    listing: Listing,
+    visited: set[Path],
+    suffixes: frozenset[str],
+    mask_folders: list[Path] | None = None,
+) -> Iterator[Path]:
+    """Give the files with these endings; folders of masks are listed in ``mask_folders`` instead, if there is one."""
     real = folder.resolve()
     if real in visited:
         listing.skip(folder, "a link to a folder that was read already, or that holds this one")
@@ -149,12 +248,14 @@ def _walk(folder: Path, listing: Listing, visited: set[Path]) -> Iterator[Path]:
     visited.add(real)
     for entry in _entries(folder, listing):
         path = folder / entry.name
-        if reason := _reason_to_skip(entry):
+        if reason := _reason_to_skip(entry, suffixes):
             listing.skip(path, reason)
-        elif _is_folder(entry):
-            yield from _walk(path, listing, visited)
-        else:
+        elif not _is_folder(entry):
             yield path
+        elif mask_folders is not None and role_of(entry.name) == "masks":
+            mask_folders.append(path)
+        else:
+            yield from _walk(path, listing, visited, suffixes, mask_folders)
 
 
 def _entries(folder: Path, listing: Listing) -> list[os.DirEntry[str]]:
@@ -174,24 +275,17 @@ def _is_folder(entry: os.DirEntry[str]) -> bool:
         return False
 
 
-def _reason_to_skip(entry: os.DirEntry[str]) -> str | None:
+def _reason_to_skip(entry: os.DirEntry[str], suffixes: frozenset[str] = IMAGE_SUFFIXES) -> str | None:
     """Say why an entry of a folder is neither an image nor a folder to look into; ``None`` if it is."""
     if (reason := system_reason(entry.name)) or _is_folder(entry):
         return reason
     suffix = PurePath(entry.name).suffix
-    if suffix.lower() not in IMAGE_SUFFIXES:
+    if suffix.lower() not in suffixes:
         endings = ", ".join(sorted(IMAGE_SUFFIXES))
         return f"not an image by its name ({suffix or 'no ending'}); images end in {endings}"
     # A link to nothing stays in: reading it gives an error that someone will see.
     regular = entry.is_symlink() or entry.is_file()
     return None if regular else "not a regular file"
-
-
-def system_reason(name: str) -> str | None:
-    """Say why a name is never looked at, whatever it names; ``None`` if it may be an image or a folder of some."""
-    if name.startswith("."):
-        return "hidden"
-    return "made by the operating system" if name.casefold() in _SYSTEM_FILES else None
 
 
 def _sample_key(sample: Sample) -> tuple[object, ...]:

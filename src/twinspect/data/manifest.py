@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, BinaryIO, Final
 
-from twinspect.data.listing import GOOD_NAMES, Listing, path_key
+from twinspect.data.folder_names import is_good_name
+from twinspect.data.listing import Listing, path_key
 from twinspect.data.samples import GOOD, Sample
 from twinspect.data.table_rows import read_rows
 from twinspect.errors import DataError
@@ -24,7 +25,8 @@ _SPLITS: Final[dict[str, Split]] = {
     "validation": "calibration",
     "test": "test",
 }
-_GOOD: Final = GOOD_NAMES | {"", "0"}
+_GOOD_LABELS: Final = ("", "0")
+"""Labels that mean good besides the names of folders that do."""
 
 
 def read_manifest(path: Path) -> DataSet:
@@ -88,7 +90,8 @@ def _sample(row: Mapping[str, str], folder: Path, where: str) -> Sample:
     if not row["path"]:
         raise DataError(f"{where}: the path is empty; expected the image file")
     path = folder / row["path"].replace("\\", "/")
-    label = GOOD if row.get("label", "").casefold() in _GOOD else row["label"]
+    label = row.get("label", "")
+    label = GOOD if label in _GOOD_LABELS or is_good_name(label) else label
     return Sample(
         path=path,
         name=(path.relative_to(folder) if path.is_relative_to(folder) else path).as_posix(),

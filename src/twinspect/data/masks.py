@@ -4,98 +4,155 @@ from __future__ import annotations
 
 from collections import defaultdict
 from dataclasses import replace
+from pathlib import Path, PurePath
 from typing import TYPE_CHECKING
 
-from twinspect.data.listing import Listing, find_images, relative_name
+from twinspect.data.annotations import Annotations, read_annotations
+from twinspect.data.folder_names import role_of
+from twinspect.data.listing import Listing, label_from, named_image, natural_key
 from twinspect.errors import DataError
+from twinspect.images.formats import IMAGE_SUFFIXES
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
-    from pathlib import Path
+    from collections.abc import Sequence
 
+    from twinspect.data.listing import FoundFiles
     from twinspect.data.samples import Sample
 
-MASK_ENDINGS = ("_mask", "_gt", "")
-"""What a mask's name may have after the name of its image: ``7_mask.png``, ``7_gt.png`` or ``7.png``."""
+_NOT_PLACES = frozenset({"train", "calibration", "test", "unlabelled", "masks", "images"})
+"""Folders of these roles are left out where the place of an image is compared with that of its mask."""
+Place = tuple[str, ...]
 
 
-def attach_masks(images: Listing, image_root: Path, mask_root: Path) -> Listing:
-    """Give each image the mask of the same name in the folder of the same name.
+def attach_masks(images: Listing, found: FoundFiles, product: Path) -> Listing:
+    """Give each image all masks that are named like it and lie in a folder like its own.
+
+    Folders are compared below ``product`` and without those that hold a split or masks: ``test/broken/7.jpg`` has the
+    masks ``ground_truth/broken/7_mask.png``, ``broken/mask/7.gif``, ``test/masks/broken/7.json`` and
+    ``ground_truth/broken/7/000.png``. Masks of no such folder, for instance all in one, are for the defective image
+    of their name.
 
     Args:
-        images: the images below ``image_root``, for instance ``test/broken/7.jpg``.
-        image_root: ``test``.
-        mask_root: ``ground_truth``, which holds ``broken/7_mask.png``.
+        images: the images of one product.
+        found: its masks and annotations.
+        product: the folder that holds both.
 
     Returns:
         The same images with their masks. Masks without an image are listed as skipped.
 
     Raises:
-        DataError: two masks for one image, or two images for one mask.
+        DataError: two images for one mask.
     """
     result = Listing(skipped=list(images.skipped))
-    by_name = _masks_by_name(mask_root, result)
-    owners: dict[Path, Sample] = {}
-    for sample in images.samples:
-        mask = _single_mask(by_name.get(_stem(sample.path, image_root), []), sample)
-        if mask is not None:
-            _assign(mask, sample, owners)
-        result.samples.append(replace(sample, mask=mask))
-    _skip_orphans({mask for masks in by_name.values() for mask in masks} - set(owners), result)
+    index = _ImageIndex(images.samples, product)
+    masks: dict[int, list[Path]] = defaultdict(list)
+    for mask in found.masks:
+        _assign(mask, index.find(mask), masks, result)
+    for path in found.annotations:
+        annotations = read_annotations(path)
+        if isinstance(annotations, str):
+            result.skip(path, annotations)
+        elif annotations.for_one_image:
+            _assign_single(annotations, index.find(path), masks, result)
+        else:
+            _assign_shared(annotations, images.samples, masks, result)
+    for number, sample in enumerate(images.samples):
+        files = sorted(masks[number], key=lambda path: natural_key(path.as_posix()))
+        result.samples.append(replace(sample, mask=next(iter(files), None), further_masks=tuple(files[1:])))
     return result
 
 
-def attach_mask_folders(images: Listing, image_root: Path, mask_root: Path) -> Listing:
-    """Give each image all masks in the folder named like the image.
-
-    Args:
-        images: the images below ``image_root``, for instance ``test/broken/7.png``.
-        image_root: ``test``.
-        mask_root: ``ground_truth``, which holds ``broken/7/000.png``, ``broken/7/001.png`` and so on.
-
-    Returns:
-        The same images with their masks. Masks without an image are listed as skipped.
-    """
-    result = Listing(skipped=list(images.skipped))
-    by_folder: dict[str, list[Path]] = defaultdict(list)
-    for mask in find_images(mask_root, result):
-        by_folder[relative_name(mask.parent, mask_root)].append(mask)
-    for sample in images.samples:
-        masks = by_folder.pop(_stem(sample.path, image_root), [])
-        result.samples.append(replace(sample, mask=next(iter(masks), None), further_masks=tuple(masks[1:])))
-    _skip_orphans((mask for masks in by_folder.values() for mask in masks), result)
-    return result
+def _assign(mask: Path, numbers: list[int], masks: dict[int, list[Path]], result: Listing) -> None:
+    for number in numbers:
+        masks[number].append(mask)
+    if not numbers:
+        result.skip(mask, "a mask without an image of that name")
 
 
-def _skip_orphans(masks: Iterable[Path], listing: Listing) -> None:
-    for mask in masks:
-        listing.skip(mask, "a mask without an image of that name")
+def _assign_single(
+    annotations: Annotations, numbers: list[int], masks: dict[int, list[Path]], result: Listing
+) -> None:
+    """Assign a file about one image; one that marks nothing is read, but is no mask."""
+    if annotations.marked_images() or not numbers:
+        _assign(annotations.path, numbers, masks, result)
 
 
-def _masks_by_name(mask_root: Path, listing: Listing) -> dict[str, list[Path]]:
-    """Index masks by the image names that they may belong to: ``broken/7`` for ``broken/7_mask.png``."""
-    by_name = defaultdict(list)
-    for mask in find_images(mask_root, listing):
-        stem = _stem(mask, mask_root)
-        for ending in MASK_ENDINGS:
-            if stem.endswith(ending):
-                by_name[stem.removesuffix(ending)].append(mask)
-    return by_name
-
-
-def _stem(path: Path, root: Path) -> str:
-    return relative_name(path.with_suffix(""), root)
-
-
-def _single_mask(masks: list[Path], sample: Sample) -> Path | None:
-    if len(masks) > 1:
-        raise DataError(f"{sample.path} has two masks, {masks[0]} and {masks[1]}; leave one")
-    return masks[0] if masks else None
-
-
-def _assign(mask: Path, sample: Sample, owners: dict[Path, Sample]) -> None:
-    if mask in owners:
-        raise DataError(
-            f"{mask} is the mask of two images, {owners[mask].path} and {sample.path}; rename one"
+def _assign_shared(
+    annotations: Annotations, samples: Sequence[Sample], masks: dict[int, list[Path]], result: Listing
+) -> None:
+    """Assign a file about many images to each that it marks."""
+    marked = annotations.marked_images()
+    found = set()
+    for number, sample in enumerate(samples):
+        if name := annotations.name_of(sample.path):
+            found.add(name)
+            if name in marked:
+                masks[number].append(annotations.path)
+    if missing := sorted(marked - found, key=natural_key):
+        result.skip(
+            annotations.path, f"marks images that are not there: {len(missing)}, such as {missing[0]!r}"
         )
-    owners[mask] = sample
+
+
+class _ImageIndex:
+    """Images by place and name."""
+
+    def __init__(self, samples: Sequence[Sample], product: Path) -> None:
+        self._samples, self._product = samples, product
+        self._by_place: dict[tuple[Place, str], list[int]] = defaultdict(list)
+        self._by_name: dict[str, list[int]] = defaultdict(list)
+        self._places = set()
+        for number, sample in enumerate(samples):
+            place, name = self._place(sample.path), sample.path.stem.casefold()
+            self._by_place[place, name].append(number)
+            self._places.add(place)
+            self._by_name[name].append(number)
+
+    def find(self, mask: Path) -> list[int]:
+        """Find the image that a mask belongs to: one number, or none.
+
+        Raises:
+            DataError: there are several.
+        """
+        place, names = self._place(mask), _image_names(mask)
+        for name in names:
+            if hits := self._by_place.get((place, name.casefold())):
+                return self._single(mask, name, hits)
+        # One folder for each image: ground_truth/broken/7/000.png
+        if place and (hits := self._by_place.get((place[:-1], place[-1]))):
+            return self._single(mask, place[-1], hits)
+        if (
+            any(place[:length] in self._places for length in range(len(place), 0, -1))
+            or place in self._places
+        ):
+            return []
+        for name in names:
+            if hits := self._by_name.get(name.casefold()):
+                return self._single(mask, name, hits)
+        return []
+
+    def _single(self, mask: Path, name: str, hits: list[int]) -> list[int]:
+        """Choose between images of one name: defective, for testing, and written in the same case before others."""
+        samples = self._samples
+        hits = [number for number in hits if not samples[number].is_good] or hits
+        hits = [number for number in hits if samples[number].split == "test"] or hits
+        hits = [number for number in hits if samples[number].path.stem == name] or hits
+        if len(hits) > 1:
+            first, second = (samples[number].path for number in hits[:2])
+            raise DataError(f"{mask} is the mask of two images, {first} and {second}; rename one")
+        return hits
+
+    def _place(self, path: Path) -> Place:
+        """Say where a file lies, without folders that hold a split or masks."""
+        names = path.relative_to(self._product).parts[:-1]
+        return tuple(label_from(name).casefold() for name in names if role_of(name) not in _NOT_PLACES)
+
+
+def _image_names(mask: Path) -> list[str]:
+    """List what the image of a mask may be called, the likeliest first."""
+    names = [mask.stem]
+    if (name := named_image(mask.stem)) is not None:
+        names.append(name)
+    # 7.jpg.png, 7.jpg_mask.png
+    inner = [PurePath(name).stem for name in names if PurePath(name).suffix.lower() in IMAGE_SUFFIXES]
+    return names + inner

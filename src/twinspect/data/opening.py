@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from twinspect.data.class_arrays import ARRAYS_SUFFIX
-from twinspect.data.layouts import EXPECTED, read_folder
+from twinspect.data.layouts import EXPECTED, read_all_good, read_folder
 from twinspect.data.listing import Listing, check_unique
 from twinspect.data.manifest import MANIFEST_SUFFIXES, read_manifest
 from twinspect.data.samples import ClassSet, DataSet, Sample, Split
@@ -65,6 +65,22 @@ def open_good(source: DataSource) -> list[Sample]:
     return [
         sample for sample in open_data(source, split="train") if sample.is_good and sample.split != "test"
     ]
+
+
+def all_good(source: str | os.PathLike[str], *, split: Split = "train") -> DataSet:
+    """Take every image in a folder and below for good, whatever its sub-folders are called.
+
+    Args:
+        source: a folder.
+        split: of the images.
+
+    Raises:
+        DataError: it is no folder, or holds no images.
+    """
+    path = as_path(source)
+    if not path.is_dir():
+        raise DataError(f"{path}: not a folder; every image of a folder can be taken for good")
+    return read_all_good(path, split)
 
 
 def _open(source: Any, split: Split) -> DataSet:

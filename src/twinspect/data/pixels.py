@@ -7,11 +7,15 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from twinspect.errors import ImageError
-from twinspect.images.reading import read_mask, read_rgb
+from twinspect.data.annotations import read_annotated_mask
+from twinspect.data.listing import ANNOTATION_SUFFIX
+from twinspect.errors import DataError, ImageError
+from twinspect.images.gif import is_gif, read_gif
+from twinspect.images.reading import image_size, read_mask, read_rgb
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
     from numpy.typing import NDArray
 
@@ -44,6 +48,20 @@ def read_pixels(sample: Sample, *, bits: int | None = None) -> NDArray[np.uint8]
     return read_rgb(sample.path, bits=bits)
 
 
+def is_marked(sample: Sample) -> bool:
+    """Whether a mask of an image marks any pixel; one that cannot be read is taken to, so that somebody sees it."""
+    # An annotation is only listed for images that it marks.
+    return any(mask.suffix.lower() == ANNOTATION_SUFFIX or _marks_any(mask) for mask in sample.masks)
+
+
+def _marks_any(mask: Path) -> bool:
+    try:
+        shape = (read_gif(mask).values.shape[:2]) if is_gif(mask) else image_size(mask)
+        return bool(read_mask(mask, shape).any())
+    except DataError:
+        return True
+
+
 def read_truth(sample: Sample, shape: tuple[int, int]) -> NDArray[np.bool_]:
     """Read which pixels any of an image's masks marks; none, if it has no mask.
 
@@ -57,5 +75,6 @@ def read_truth(sample: Sample, shape: tuple[int, int]) -> NDArray[np.bool_]:
     """
     marked = np.zeros(shape, dtype=np.bool_)
     for mask in sample.masks:
-        marked |= read_mask(mask, shape)
+        is_annotation = mask.suffix.lower() == ANNOTATION_SUFFIX
+        marked |= read_annotated_mask(mask, sample, shape) if is_annotation else read_mask(mask, shape)
     return marked

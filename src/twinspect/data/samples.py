@@ -97,6 +97,7 @@ class DataSet:
         samples: every image, sorted by category, split, label and name.
         skipped: files that were found and left out, each with its reason.
         layout: which layout was recognised, in words.
+        doubt: why it is not known which images are good, where it is not, and what to type.
     """
 
     name: str
@@ -104,6 +105,7 @@ class DataSet:
     samples: tuple[Sample, ...]
     skipped: tuple[Skipped, ...] = ()
     layout: str = ""
+    doubt: str = ""
 
     def __len__(self) -> int:
         return len(self.samples)

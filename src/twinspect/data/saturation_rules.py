@@ -15,8 +15,8 @@ from typing import TYPE_CHECKING, Final, TypeAlias
 
 import numpy as np
 
-from twinspect.data.listing import Listing
-from twinspect.data.masks import attach_mask_folders, attach_masks
+from twinspect.data.listing import FoundFiles, Listing
+from twinspect.data.masks import attach_masks
 from twinspect.errors import DataError
 from twinspect.images.decoding import stored_values
 
@@ -28,8 +28,8 @@ if TYPE_CHECKING:
     from twinspect.data.samples import Sample
 
 RULES: Final = "defects_config.json"
-Attach: TypeAlias = Callable[[Listing, Path, Path], Listing]
-"""Gives the images below a folder (the second) the masks below another (the third)."""
+Attach: TypeAlias = Callable[[Listing, FoundFiles, Path], Listing]
+"""Gives the images of a product the masks that were found in its folder."""
 _KEYS: Final = ("defect_name", "pixel_value", "saturation_threshold", "relative_saturation")
 
 
@@ -119,28 +119,31 @@ def read_regions(sample: Sample, rules: Mapping[int, Saturation]) -> list[Region
     return [_region(mask, rules) for mask in sample.masks]
 
 
-def mask_attacher(category: Path, listing: Listing, otherwise: Attach = attach_masks) -> Attach:
-    """Choose how the images of a category get their masks: where there are rules, from a folder each.
+def mask_attacher(category: Path, found: FoundFiles) -> Attach:
+    """Choose how the images of a category get their masks: with their rules, where there are some.
 
     Args:
         category: the folder that holds ``test`` and ``ground_truth``.
-        listing: its contents; the rules file is no longer listed as skipped.
-        otherwise: how images get their masks where there are no rules.
+        found: its masks and annotations; the rules are no longer among them.
     """
-    if not (category / RULES).is_file():
-        return otherwise
-    listing.skipped = [skipped for skipped in listing.skipped if skipped.path.name != RULES]
+    rules = category / RULES
+    if not rules.is_file():
+        return attach_masks
+    found.annotations = [path for path in found.annotations if path != rules]
     return attach_regions
 
 
-def attach_regions(images: Listing, image_root: Path, mask_root: Path) -> Listing:
-    """Give each image the masks of the folder named like it, and the rules that lie beside ``mask_root``.
+def attach_regions(images: Listing, found: FoundFiles, category: Path) -> Listing:
+    """Give each image for testing its masks, and the rules that lie in the category's folder.
 
-    Arguments and result are those of :func:`twinspect.data.masks.attach_mask_folders`.
+    Arguments and result are those of :func:`twinspect.data.masks.attach_masks`.
     """
-    result = attach_mask_folders(images, image_root, mask_root)
-    rules = mask_root.parent / RULES
-    return replace(result, samples=[replace(sample, rules=rules) for sample in result.samples])
+    result = attach_masks(images, found, category)
+    rules = category / RULES
+    samples = [
+        replace(sample, rules=rules) if sample.split == "test" else sample for sample in result.samples
+    ]
+    return replace(result, samples=samples)
 
 
 def _region(path: Path, rules: Mapping[int, Saturation]) -> Region:

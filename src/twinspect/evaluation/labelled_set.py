@@ -108,9 +108,11 @@ def open_test_set(data: DataSource) -> DataSet:
     """Open a data set and keep its test split.
 
     Raises:
-        DataError: there is none.
+        DataError: there is none, or it is not known which of its images are good.
     """
     opened = open_data(data, split="test")
+    if opened.doubt:
+        raise DataError(opened.doubt)
     samples = opened.split("test")
     if not samples:
         raise DataError(

@@ -14,6 +14,7 @@ import numpy as np
 from twinspect.errors import ConfigError, DataError, ImageError
 from twinspect.images.decoding import MAX_PIXELS, stored_bits, stored_size, stored_values
 from twinspect.images.formats import IMAGE_SUFFIXES
+from twinspect.images.gif import is_gif, read_gif
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -93,7 +94,7 @@ def read_mask(path: Path, shape: tuple[int, int]) -> NDArray[np.bool_]:
     edge into grey: there a pixel is anomalous above half of the full range.
 
     Args:
-        path: the mask file, any format that `read_rgb` reads.
+        path: the mask file, a GIF or any format that `read_rgb` reads.
         shape: (height, width) of the image that the mask belongs to, upright.
 
     Returns:
@@ -103,7 +104,7 @@ def read_mask(path: Path, shape: tuple[int, int]) -> NDArray[np.bool_]:
         ImageError: the file cannot be read.
         DataError: the mask is not as large as its image.
     """
-    stored = stored_values(path, indices=True)
+    stored = read_gif(path) if is_gif(path) else stored_values(path, indices=True)
     values = stored.values
     height, width = values.shape[:2]
     if (height, width) != tuple(shape):

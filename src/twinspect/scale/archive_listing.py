@@ -5,7 +5,7 @@ from __future__ import annotations
 import tarfile
 from typing import TYPE_CHECKING, Any, Final
 
-from twinspect.data.listing import system_reason
+from twinspect.data.system_files import system_reason
 from twinspect.errors import ConfigError, DataError
 from twinspect.images.formats import IMAGE_SUFFIXES
 from twinspect.scale.storage import error_text, open_binary, suffix
@@ -58,13 +58,14 @@ def list_tar(address: str) -> Iterator[WorkItem]:
 
 
 def _is_image(member: tarfile.TarInfo) -> bool:
-    name = member.name.rpartition("/")[2]
+    # tar writes what it was given: ./parts/1.png
+    names = [name for name in member.name.split("/") if name not in ("", ".", "..")]
     # The parts of a sparse file are not contiguous.
     return (
         member.isreg()
         and not member.issparse()
-        and suffix(name) in IMAGE_SUFFIXES
-        and not system_reason(name)
+        and suffix(names[-1]) in IMAGE_SUFFIXES
+        and not any(system_reason(name) for name in names)
     )
 
 

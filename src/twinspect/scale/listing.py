@@ -14,9 +14,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from twinspect.data import open_data
-from twinspect.data.listing import natural_key, system_reason
+from twinspect.data.folder_names import role_of
+from twinspect.data.listing import natural_key
 from twinspect.data.manifest import manifest_rows
 from twinspect.data.opening import as_path
+from twinspect.data.system_files import system_reason
 from twinspect.errors import DataError
 from twinspect.images.formats import IMAGE_SUFFIXES
 from twinspect.scale.archive_listing import (
@@ -141,6 +143,8 @@ def _walk(folder: str, context: _ListingContext) -> Iterator[WorkItem]:
     for address, name, is_subfolder in sorted(list_folder(folder), key=lambda entry: natural_key(entry.name)):
         if reason := system_reason(name):
             context.skipped.add(address, reason)
+        elif is_subfolder and role_of(name) == "masks":
+            context.skipped.add(address, "a folder of masks, by its name")
         elif is_subfolder:
             yield from _walk(address, context)
         elif suffix(name) in (*IMAGE_SUFFIXES, TAR):

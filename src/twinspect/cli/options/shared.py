@@ -29,6 +29,11 @@ def class_options(verb: argparse.ArgumentParser) -> None:
         metavar="CLASS,CLASS",
         help="the other way round: these classes are anomalous, all others good",
     )
+    group.add_argument(
+        "--all-good",
+        action="store_true",
+        help="every image in the folder and below is good, whatever its sub-folders are called",
+    )
 
 
 def overwrite_option(verb: argparse.ArgumentParser) -> None:

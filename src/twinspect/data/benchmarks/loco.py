@@ -6,13 +6,9 @@ from typing import TYPE_CHECKING
 
 from twinspect.data.benchmarks.by_category import read_categories
 from twinspect.data.layouts import read_mvtec
-from twinspect.data.listing import Listing, subfolders
-from twinspect.data.masks import attach_mask_folders
-from twinspect.data.saturation_rules import mask_attacher
 
 if TYPE_CHECKING:
     import os
-    from pathlib import Path
 
     from twinspect.data.benchmarks.by_category import Categories
     from twinspect.data.samples import DataSet
@@ -41,11 +37,4 @@ def MVTecLOCO(root: str | os.PathLike[str], categories: Categories = None) -> Da
     """
     parts = ("train", "validation", "test", "ground_truth")
     layout = "train/good, validation/good (calibration), test/<kind>, ground_truth/<kind>/<image>/<nnn>.png"
-    return read_categories("MVTecLOCO", root, categories, read=_read, parts=parts, layout=layout)
-
-
-def _read(folder: Path, root: Path) -> Listing:
-    listing = Listing()
-    folders = subfolders(folder, listing)
-    listing.add(read_mvtec(folders, root, mask_attacher(folder, listing, attach_mask_folders)))
-    return listing
+    return read_categories("MVTecLOCO", root, categories, read=read_mvtec, parts=parts, layout=layout)

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 from twinspect.data.benchmarks.by_category import read_categories
 from twinspect.data.benchmarks.loader_base import add_usable, pair_with_masks
-from twinspect.data.layouts import SPLIT_FOLDERS
+from twinspect.data.folder_names import role_of
 from twinspect.data.listing import Listing, find_images, label_from, relative_name, subfolders
 from twinspect.data.samples import GOOD, Sample
 
@@ -48,7 +48,7 @@ def _read(folder: Path, root: Path) -> Listing:
     listing = Listing()
     for part in _PARTS:
         for kind in subfolders(folder / part, listing).values():
-            add_usable(listing, _kind(kind, root, SPLIT_FOLDERS[part], listing))
+            add_usable(listing, _kind(kind, root, cast("Split", role_of(part)), listing))
     return listing
 
 

@@ -6,11 +6,9 @@ from typing import TYPE_CHECKING, Final
 
 from twinspect.data.benchmarks.by_category import read_categories
 from twinspect.data.layouts import read_mvtec
-from twinspect.data.listing import Listing, subfolders
 
 if TYPE_CHECKING:
     import os
-    from pathlib import Path
 
     from twinspect.data.benchmarks.by_category import Categories
     from twinspect.data.samples import DataSet
@@ -38,7 +36,7 @@ def MVTecAD(root: str | os.PathLike[str], categories: Categories = None) -> Data
 
     Source: Bergmann et al., CVPR 2019; https://www.mvtec.com/company/research/datasets/mvtec-ad
     """
-    return read_categories("MVTecAD", root, categories, read=read_category, parts=PARTS, layout=LAYOUT)
+    return read_categories("MVTecAD", root, categories, read=read_mvtec, parts=PARTS, layout=LAYOUT)
 
 
 def MPDD(root: str | os.PathLike[str], categories: Categories = None) -> DataSet:
@@ -50,7 +48,7 @@ def MPDD(root: str | os.PathLike[str], categories: Categories = None) -> DataSet
 
     Source: Jezek et al., ICUMT 2021; https://github.com/stepanje/MPDD
     """
-    return read_categories("MPDD", root, categories, read=read_category, parts=PARTS, layout=LAYOUT)
+    return read_categories("MPDD", root, categories, read=read_mvtec, parts=PARTS, layout=LAYOUT)
 
 
 def BTAD(root: str | os.PathLike[str], categories: Categories = None) -> DataSet:
@@ -66,11 +64,4 @@ def BTAD(root: str | os.PathLike[str], categories: Categories = None) -> DataSet
     Source: Mishra et al., ISIE 2021; https://github.com/pankajmishra000/VT-ADL
     """
     layout = "train/ok, test/ok, test/ko, ground_truth/ko"
-    return read_categories("BTAD", root, categories, read=read_category, parts=PARTS, layout=layout)
-
-
-def read_category(folder: Path, root: Path) -> Listing:
-    """Read one category in MVTec layout."""
-    listing = Listing()
-    listing.add(read_mvtec(subfolders(folder, listing), root))
-    return listing
+    return read_categories("BTAD", root, categories, read=read_mvtec, parts=PARTS, layout=layout)

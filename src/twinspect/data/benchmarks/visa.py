@@ -10,8 +10,9 @@ from twinspect.data.benchmarks.by_category import check_categories, check_parts,
 from twinspect.data.benchmarks.catalogue import CATALOGUE
 from twinspect.data.benchmarks.listed_files import listed_samples
 from twinspect.data.benchmarks.loader_base import build_data_set
-from twinspect.data.benchmarks.mvtec_layout import LAYOUT, PARTS, read_category
+from twinspect.data.benchmarks.mvtec_layout import LAYOUT, PARTS
 from twinspect.data.benchmarks.root_folder import benchmark_root
+from twinspect.data.layouts import read_mvtec
 from twinspect.data.samples import Sample
 from twinspect.errors import DataError
 
@@ -57,7 +58,7 @@ def VisA(root: str | os.PathLike[str], categories: Categories = None) -> DataSet
     folder = benchmark_root(root, entry, _fits, expected)
     if not (folder / _TABLE).is_file():
         copy = folder / "1cls" if (folder / "1cls").is_dir() else folder
-        return read_categories("VisA", copy, categories, read=read_category, parts=PARTS, layout=LAYOUT)
+        return read_categories("VisA", copy, categories, read=read_mvtec, parts=PARTS, layout=LAYOUT)
     check_parts(folder, entry, names, ("Data/Images", "Data/Masks"))
     listing = listed_samples((sample for sample in _rows(folder) if sample.category in names), folder, entry)
     whole = len(names) == len(entry.categories)

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
+from twinspect.data.system_files import system_reason
 from twinspect.images.formats import IMAGE_SUFFIXES
 from twinspect.serve.store.text import storable_text
 
@@ -72,8 +73,8 @@ def folder_names(folders: Sequence[PurePath]) -> list[str]:
 def scan_folder(folder: Path, leave_out: Collection[Path] = ()) -> Iterator[Arrival]:
     """List the image files of a folder and its subfolders, in any order, without opening any.
 
-    Hidden files and folders are skipped, and so are folders that cannot be opened. A folder is scanned once, even if
-    several links lead to it.
+    Hidden files and folders, those that systems make, and folders that cannot be opened are skipped. A folder is
+    scanned once, even if several links lead to it.
 
     Args:
         folder: the folder to scan.
@@ -92,7 +93,7 @@ def _scan(folder: str, visited: set[str]) -> Iterator[Arrival]:
     except OSError:
         return
     for entry in entries:
-        if entry.name.startswith("."):
+        if system_reason(entry.name):
             continue
         try:
             if entry.is_dir():

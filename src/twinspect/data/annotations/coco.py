@@ -1,0 +1,127 @@
+"""COCO: one JSON file for many images, with polygons, run-length codes or boxes."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from dataclasses import dataclass, field
+from pathlib import PurePosixPath
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from twinspect.data.annotations.record import check_size, points_of
+from twinspect.data.annotations.run_lengths import decode_run_lengths
+from twinspect.data.annotations.shapes import MaskCanvas
+from twinspect.errors import DataError
+
+if TYPE_CHECKING:
+    from collections.abc import Set as AbstractSet
+    from pathlib import Path, PurePath
+
+    from numpy.typing import NDArray
+
+    Record = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Coco:
+    """The images and annotations of one file.
+
+    Attributes:
+        path: the file.
+        record: its content.
+        images: its entries of images by ``file_name``, with forward slashes.
+        marks: the annotations of each image by its id.
+    """
+
+    path: Path
+    record: Record
+    for_one_image: bool = False
+    images: dict[str, Record] = field(default_factory=dict, init=False)
+    marks: dict[Any, list[Record]] = field(default_factory=lambda: defaultdict(list), init=False)
+    _by_last_name: dict[str, list[str]] = field(default_factory=lambda: defaultdict(list), init=False)
+
+    def __post_init__(self) -> None:
+        try:
+            for entry in self.record["images"]:
+                name = entry["file_name"].replace("\\", "/")
+                self.images[name] = entry
+                hash(entry["id"])
+                self._by_last_name[PurePosixPath(name).name].append(name)
+            for entry in self.record["annotations"]:
+                self.marks[entry["image_id"]].append(entry)
+        except (KeyError, TypeError, AttributeError) as error:
+            expected = "images with id and file_name, and annotations with image_id"
+            raise DataError(
+                f"{self.path}: not understood ({type(error).__name__}: {error}); expected {expected}"
+            ) from None
+
+    @staticmethod
+    def recognises(record: object) -> bool:
+        """Whether a file's content is COCO's."""
+        return isinstance(record, dict) and all(
+            isinstance(record.get(key), list) for key in ("images", "annotations")
+        )
+
+    def name_of(self, image: PurePath) -> str | None:
+        """Find the image whose name agrees with the end of the path; the longest such name, if it is only one."""
+        names = self._by_last_name.get(image.name, [])
+        parts = image.parts
+        agreeing = [
+            name for name in names if parts[-len(PurePosixPath(name).parts) :] == PurePosixPath(name).parts
+        ]
+        longest = max((name.count("/") for name in agreeing), default=0)
+        best = [name for name in agreeing if name.count("/") == longest]
+        # The names may begin at a folder that was renamed since.
+        candidates = best or names
+        return candidates[0] if len(candidates) == 1 else None
+
+    def marked_images(self) -> AbstractSet[str]:
+        """Return the names of images with an annotation."""
+        return {name for name, entry in self.images.items() if self.marks.get(entry.get("id"))}
+
+    def draw(self, image: PurePath, shape: tuple[int, int]) -> NDArray[np.bool_]:
+        """Draw all annotations of an image, whatever their categories; see :class:`.record.Annotations`."""
+        name = self.name_of(image)
+        if name is None:
+            raise DataError(f"{self.path}: has no image called {image.name!r}")
+        entry = self.images[name]
+        check_size(f"{self.path}, {name!r}", entry.get("width"), entry.get("height"), shape)
+        canvas, marked = MaskCanvas(shape), np.zeros(shape, dtype=np.bool_)
+        for mark in self.marks.get(entry.get("id"), []):
+            where = f"{self.path}, annotation {mark.get('id', '')} of {name!r}"
+            marked |= _draw_mark(mark, canvas, shape, where)
+        return marked | canvas.marked()
+
+
+def _draw_mark(
+    mark: Record, canvas: MaskCanvas, shape: tuple[int, int], where: str
+) -> NDArray[np.bool_] | np.bool_:
+    """Draw polygons and boxes into the canvas; return run-length codes decoded."""
+    segmentation = mark.get("segmentation")
+    if isinstance(segmentation, dict):
+        return decode_run_lengths(segmentation, shape, where)
+    if isinstance(segmentation, list) and segmentation:
+        for numbers in segmentation:
+            canvas.polygon_area(_polygon(numbers, where))
+    elif segmentation in (None, []):
+        _draw_box(mark.get("bbox"), canvas, where)
+    else:
+        raise DataError(f"{where}: its segmentation is neither polygons nor a run-length code")
+    return np.False_
+
+
+def _polygon(numbers: Any, where: str) -> list[tuple[float, float]]:
+    if not isinstance(numbers, list) or len(numbers) < 6 or len(numbers) % 2:
+        raise DataError(f"{where}: a polygon is not a list [x1, y1, x2, y2, ...] of three points or more")
+    return points_of(list(zip(numbers[::2], numbers[1::2], strict=True)), where)
+
+
+def _draw_box(box: Any, canvas: MaskCanvas, where: str) -> None:
+    if not isinstance(box, list) or len(box) != 4:
+        raise DataError(f"{where}: has neither a segmentation nor a bbox [x, y, width, height]")
+    (left, top), (width, height) = points_of([box[:2], box[2:]], where)
+    if width <= 0 or height <= 0:
+        raise DataError(f"{where}: its bbox is {width:g} x {height:g}; both must be above 0")
+    # The pixel at which a box ends is the first one outside.
+    canvas.box((left, top), (left + max(width, 1) - 1, top + max(height, 1) - 1))

@@ -1,0 +1,71 @@
+"""Reading annotations: a JSON file of whichever format."""
+
+from __future__ import annotations
+
+import json
+from functools import lru_cache
+from typing import TYPE_CHECKING, Final
+
+from twinspect.data.annotations.coco import Coco
+from twinspect.data.annotations.labelme import LabelMe
+from twinspect.errors import DataError
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from twinspect.data.annotations.record import Annotations
+    from twinspect.data.samples import Sample
+
+FORMATS: Final = (LabelMe, Coco)
+_MOST_BYTES: Final = 2**29
+"""A larger file is not read: its content takes several times as much memory."""
+
+
+def read_annotations(path: Path) -> Annotations | str:
+    """Read a file, or say why it is none of annotations."""
+    try:
+        stat = path.stat()
+        return _read(path, stat.st_mtime_ns, stat.st_size)
+    except OSError as error:
+        return f"cannot be read: {error.strerror}"
+    except DataError as error:
+        return str(error).removeprefix(f"{path}: ")
+
+
+def read_annotated_mask(path: Path, sample: Sample, shape: tuple[int, int]) -> NDArray[np.bool_]:
+    """Draw what a file marks of an image.
+
+    Args:
+        path: the file.
+        sample: the image.
+        shape: its (height, width), upright.
+
+    Returns:
+        (H, W) bool.
+
+    Raises:
+        DataError: the file cannot be read, or does not fit the image.
+    """
+    annotations = read_annotations(path)
+    if isinstance(annotations, str):
+        raise DataError(f"{path}: {annotations}")
+    return annotations.draw(sample.path, shape)
+
+
+@lru_cache(maxsize=2)
+def _read(path: Path, modified: int, size: int) -> Annotations:  # noqa: ARG001 - a changed file is another
+    if size > _MOST_BYTES:
+        raise DataError(f"{path}: has {size:,} bytes; allowed are at most {_MOST_BYTES:,}")
+    try:
+        record = json.loads(path.read_bytes())
+    except (ValueError, RecursionError) as error:
+        raise DataError(f"{path}: cannot be read as JSON: {type(error).__name__}") from None
+    for annotation_format in FORMATS:
+        if annotation_format.recognises(record):
+            return annotation_format(path, record)
+    raise DataError(
+        f"{path}: not an annotation by its content; JSON files are read in the formats LabelMe and COCO"
+    )

@@ -1,0 +1,77 @@
+"""What every format of annotations can be asked, and the checks that all share."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING, Any, Final, Protocol
+
+from twinspect.errors import DataError
+
+if TYPE_CHECKING:
+    from collections.abc import Set as AbstractSet
+    from pathlib import Path, PurePath
+
+    import numpy as np
+    from numpy.typing import NDArray
+
+FARTHEST: Final = 1e6
+"""The largest coordinate in pixels that is drawn; no image that is read has longer sides."""
+
+
+class Annotations(Protocol):
+    """The marks in one file."""
+
+    @property
+    def path(self) -> Path:
+        """The file."""
+
+    @property
+    def for_one_image(self) -> bool:
+        """Whether the file is about the one image that is named like it."""
+
+    def name_of(self, image: PurePath) -> str | None:
+        """Return what the file calls an image; ``None`` if it does not know it."""
+
+    def marked_images(self) -> AbstractSet[str]:
+        """Return what the file calls the images of which it marks any pixels."""
+
+    def draw(self, image: PurePath, shape: tuple[int, int]) -> NDArray[np.bool_]:
+        """Draw which pixels of an image are marked.
+
+        Args:
+            image: path of the image.
+            shape: its (height, width), upright.
+
+        Returns:
+            (H, W) bool.
+
+        Raises:
+            DataError: the marks are damaged or for an image of another size.
+        """
+
+
+def check_size(where: str, width: object, height: object, shape: tuple[int, int]) -> None:
+    """Refuse annotations of an image of another size; a size that is not stated is not checked.
+
+    Raises:
+        DataError: the sizes differ.
+    """
+    if width is None or height is None or (height, width) == shape:
+        return
+    sizes = f"is for an image of {width} x {height} pixels, but it is {shape[1]} x {shape[0]}"
+    raise DataError(f"{where}: {sizes}; both must be the same size (width x height, upright)")
+
+
+def points_of(values: Any, where: str) -> list[tuple[float, float]]:
+    """Check a list of (x, y) pairs.
+
+    Raises:
+        DataError: it is something else, or holds numbers that no image has.
+    """
+    try:
+        points = [(float(x), float(y)) for x, y in values]
+    except (TypeError, ValueError, OverflowError):
+        raise DataError(f"{where}: its points are not a list of pairs of numbers [x, y]") from None
+    if not all(math.isfinite(value) and abs(value) <= FARTHEST for point in points for value in point):
+        raise DataError(f"{where}: has a coordinate that is not a number of pixels, up to {FARTHEST:,.0f}")
+    return points

@@ -1,0 +1,81 @@
+"""What a data set was taken for, in one line: how many images are what, and what is left out and why."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from twinspect.data.samples import DataSet
+
+_REASONS = 4
+"""So many reasons for leaving files out are named; of the rest the number is."""
+
+
+def count_images(data: DataSet) -> dict[str, int]:
+    """Count images by what they are for, masks, defective images without one, and what is left out.
+
+    Returns:
+        Numbers by ``train_good``, ``calibration_good``, ``test_good``, ``test_defective``, ``masks``,
+        ``defective_without_mask`` and ``left_out``; of files that nothing is known of only the folder counts.
+    """
+    kinds = Counter((sample.split, sample.is_good) for sample in data)
+    defective = [sample for sample in data if not sample.is_good]
+    return {
+        "train_good": kinds["train", True],
+        "calibration_good": kinds["calibration", True],
+        "test_good": kinds["test", True],
+        "test_defective": len(defective),
+        "masks": sum(len(sample.masks) for sample in data),
+        "defective_without_mask": sum(not sample.masks for sample in defective),
+        "left_out": len(data.skipped),
+    }
+
+
+def summarize(data: DataSet, use: str = "train") -> str:
+    """Say in one line what a data set was taken for.
+
+    Args:
+        data: the data set.
+        use: ``calibrate`` where nothing is trained, and all good images that are not for testing are for that.
+
+    >>> from twinspect.data.samples import DataSet, Sample
+    >>> from pathlib import Path
+    >>> summarize(DataSet("nuts", None, (Sample(Path("a.png"), "a.png", "train"),)))
+    'nuts: 1 good to train; nothing left out'
+    """
+    counts: dict[str, Any] = count_images(data)
+    if use == "calibrate":
+        counts["calibration_good"] += counts["train_good"]
+        counts["train_good"] = 0
+    shown = {
+        "train_good": "good to train",
+        "calibration_good": "good to calibrate",
+        "test_good": "good to test",
+        "test_defective": "defective to test",
+        "masks": "mask" if counts["masks"] == 1 else "masks",
+    }
+    parts = [f"{counts[key]:,} {words}" for key, words in shown.items() if counts[key]]
+    if counts["defective_without_mask"] and (counts["masks"] or _has_orphans(data)):
+        parts.append(f"{counts['defective_without_mask']:,} defective without a mask")
+    layout = re.split("[:;,]", data.layout, maxsplit=1)[0]
+    name = f"{data.name} ({layout})" if layout else data.name
+    return f"{name}: {', '.join(parts)}; {_left_out(data)}"
+
+
+def _has_orphans(data: DataSet) -> bool:
+    return any("mask" in skipped.reason for skipped in data.skipped)
+
+
+def _left_out(data: DataSet) -> str:
+    if not data.skipped:
+        return "nothing left out"
+    # What follows a semicolon is the remedy, which doctor shows.
+    reasons = Counter(skipped.reason.partition(";")[0] for skipped in data.skipped)
+    if len(reasons) == 1:
+        return f"{len(data.skipped):,} left out: {next(iter(reasons))}"
+    shown = [f"{number:,} {reason!r}" for reason, number in reasons.most_common(_REASONS)]
+    more = len(reasons) - _REASONS
+    rest = [f"for {more} more reasons; doctor lists all"] if more > 0 else []
+    return f"{len(data.skipped):,} left out: {', '.join(shown + rest)}"

@@ -1,0 +1,327 @@
+"""LabelMe and COCO files as masks, against shapes drawn by other means, and their one-line errors."""
+
+from __future__ import annotations
+
+import base64
+import io
+import json
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pytest
+from PIL import Image
+from skimage.draw import polygon2mask
+from skimage.morphology import dilation, erosion
+
+from twinspect.data import open_data
+from twinspect.data.annotations.run_lengths import decode_run_lengths
+from twinspect.data.pixels import read_truth
+from twinspect.errors import DataError
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from numpy.typing import NDArray
+
+    from twinspect.data import Sample
+
+SHAPE = (40, 60)
+CORNERS = [[10.0, 5.0], [50.0, 12.0], [42.0, 33.0], [14.0, 30.0]]
+"""(x, y) of a polygon."""
+
+
+def picture(path: Path) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    Image.new("RGB", SHAPE[::-1], (90, 90, 90)).save(path)
+
+
+def write(path: Path, record: object) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(json.dumps(record))
+
+
+def labelme(*shapes: dict[str, Any], size: tuple[int, int] = SHAPE) -> dict[str, Any]:
+    return {"version": "5.4", "shapes": list(shapes), "imageHeight": size[0], "imageWidth": size[1]}
+
+
+def shape(kind: str, points: object, **more: object) -> dict[str, Any]:
+    return {"label": "scratch", "shape_type": kind, "points": points, **more}
+
+
+def one_defect(root: Path, record: object, name: str = "test/scratch/7.json") -> Sample:
+    """An image with a file beside it, or elsewhere."""
+    picture(root / "train/good/0.png")
+    picture(root / "test/scratch/7.png")
+    write(root / name, record)
+    (sample,) = (sample for sample in open_data(root) if not sample.is_good)
+    return sample
+
+
+def assert_same_but_for_the_edge(marked: NDArray[np.bool_], expected: NDArray[np.bool_]) -> None:
+    """Whether pixels cut by the outline count is a matter of convention."""
+    box = np.ones((3, 3), dtype=bool)
+    assert not (marked & ~dilation(expected, box)).any()
+    assert not (erosion(expected, box) & ~marked).any()
+
+
+def run_lengths(mask: NDArray[np.bool_]) -> list[int]:
+    """Count runs down the columns, one pixel after the other."""
+    counts, current = [0], False
+    for x in range(mask.shape[1]):
+        for y in range(mask.shape[0]):
+            if mask[y, x] != current:
+                counts.append(0)
+                current = not current
+            counts[-1] += 1
+    return counts
+
+
+def as_text(counts: list[int]) -> str:
+    """COCO's text of counts, after the description in its documentation."""
+    text = ""
+    for number, count in enumerate(counts):
+        value = count - (counts[number - 2] if number > 2 else 0)
+        more = True
+        while more:
+            part = value & 31
+            value >>= 5
+            more = value != (-1 if part & 16 else 0)
+            text += chr(part + 32 * more + 48)
+    return text
+
+
+# -------------------------------------------------------------------------------------------------- LabelMe
+
+
+@pytest.mark.parametrize("name", ["test/scratch/7.json", "ground_truth/scratch/7.json", "labels/7.json"])
+def test_a_polygon_of_labelme(tmp_path: Path, name: str) -> None:
+    sample = one_defect(tmp_path, labelme(shape("polygon", CORNERS)), name)
+    assert sample.masks == (tmp_path / name,)
+    expected = polygon2mask(SHAPE, [(y, x) for x, y in CORNERS])
+    assert_same_but_for_the_edge(read_truth(sample, SHAPE), expected)
+
+
+def test_other_shapes_of_labelme(tmp_path: Path) -> None:
+    y, x = np.mgrid[: SHAPE[0], : SHAPE[1]]
+    rectangle = (y >= 3) & (y <= 9) & (x >= 4) & (x <= 20)
+    circle = np.hypot(y - 25, x - 15) <= 8
+    line = (np.abs(y - 20) <= 5) & (x >= 35) & (x <= 55)
+    point = np.hypot(y - 35, x - 50) <= 5
+    drawn = {
+        "rectangle": ([[20, 9], [4, 3]], rectangle),
+        "circle": ([[15, 25], [15, 33]], circle),
+        "linestrip": ([[35, 20], [45, 20], [55, 20]], line),
+        "point": ([[50, 35]], point),
+    }
+    for number, (kind, (points, expected)) in enumerate(drawn.items()):
+        sample = one_defect(tmp_path / str(number), labelme(shape(kind, points)))
+        assert_same_but_for_the_edge(read_truth(sample, SHAPE), expected)
+    everything = labelme(*(shape(kind, points) for kind, (points, _) in drawn.items()))
+    together = read_truth(one_defect(tmp_path / "all", everything), SHAPE)
+    assert_same_but_for_the_edge(together, rectangle | circle | line | point)
+
+
+def test_a_bitmap_of_labelme(tmp_path: Path) -> None:
+    inside = np.random.default_rng(0).random((9, 12)) > 0.5
+    stream = io.BytesIO()
+    Image.fromarray(inside).save(stream, "PNG")
+    encoded = base64.b64encode(stream.getvalue()).decode()
+    sample = one_defect(tmp_path, labelme(shape("mask", [[30, 8], [41, 16]], mask=encoded)))
+    expected = np.zeros(SHAPE, dtype=bool)
+    expected[8:17, 30:42] = inside
+    np.testing.assert_array_equal(read_truth(sample, SHAPE), expected)
+
+
+def test_a_file_without_shapes_marks_nothing(tmp_path: Path) -> None:
+    sample = one_defect(tmp_path, labelme())
+    assert sample.masks == ()
+    assert open_data(tmp_path).skipped == ()
+
+
+def test_marked_images_of_a_plain_folder_are_defective(tmp_path: Path) -> None:
+    for number in range(4):
+        picture(tmp_path / f"{number}.png")
+    write(tmp_path / "2.json", labelme(shape("polygon", CORNERS)))
+    write(tmp_path / "3.json", labelme())
+    data = open_data(tmp_path)
+    assert [(s.name, s.split, s.label) for s in data] == [
+        ("0.png", "train", "good"),
+        ("1.png", "train", "good"),
+        ("3.png", "train", "good"),
+        ("2.png", "test", "defect"),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("record", "message"),
+    [
+        (
+            labelme(shape("polygon", CORNERS), size=(9, 9)),
+            "is for an image of 9 x 9 pixels, but it is 60 x 40",
+        ),
+        (labelme(shape("polygon", [[1, 2], [3, 4]])), "shape 1: a polygon of 2 points; it needs 3 or more"),
+        (labelme(shape("polygon", "abc")), "its points are not a list of pairs"),
+        (labelme(shape("polygon", [[1, float("nan")]] * 3)), "has a coordinate that is not a number"),
+        (labelme(shape("polygon", [[1, 1e300]] * 3)), "has a coordinate that is not a number of pixels"),
+        (labelme(shape("polygon", None)), "its points are not a list of pairs"),
+        (labelme(shape("spline", CORNERS)), "its shape_type is 'spline'; allowed are polygon, rectangle"),
+        (labelme(shape("mask", [[0, 0], [1, 1]], mask="%")), "its mask is not an image in base64"),
+        (labelme(shape("mask", [[0, 0], [1, 1]], mask="aGVsbG8=")), "is not an image that can be read"),
+        ({"shapes": [7]}, "shape 1: is not an object"),
+    ],
+)
+def test_damaged_labelme_files_are_one_line(tmp_path: Path, record: object, message: str) -> None:
+    sample = one_defect(tmp_path, record)
+    with pytest.raises(DataError) as error:
+        read_truth(sample, SHAPE)
+    assert message in str(error.value)
+    assert "\n" not in str(error.value)
+
+
+def test_a_bitmap_larger_than_the_image_is_not_decoded(tmp_path: Path) -> None:
+    stream = io.BytesIO()
+    Image.new("1", (4000, 4000)).save(stream, "PNG")
+    encoded = base64.b64encode(stream.getvalue()).decode()
+    sample = one_defect(tmp_path, labelme(shape("mask", [[0, 0], [3999, 3999]], mask=encoded)))
+    with pytest.raises(DataError, match="too large: 4000 x 4000 pixels"):
+        read_truth(sample, SHAPE)
+
+
+@pytest.mark.parametrize("content", ["{", "[" * 100_000, "7", '{"shapes": 3}', "\xff"])
+def test_json_that_marks_nothing_is_left_out(tmp_path: Path, content: str) -> None:
+    picture(tmp_path / "0.png")
+    (tmp_path / "0.json").write_text(content, encoding="latin-1")
+    data = open_data(tmp_path)
+    assert len(data) == 1
+    assert [skipped.path.name for skipped in data.skipped] == ["0.json"]
+    assert "\n" not in data.skipped[0].reason
+
+
+# ----------------------------------------------------------------------------------------------------- COCO
+
+
+def coco(*marks: dict[str, Any], name: str = "scratch/7.png", **size: int) -> dict[str, Any]:
+    image = {"id": 1, "file_name": name, "height": SHAPE[0], "width": SHAPE[1], **size}
+    return {"images": [image], "annotations": [{"id": 5, "image_id": 1, **mark} for mark in marks]}
+
+
+@pytest.mark.parametrize(
+    "place", ["annotations.json", "ground_truth/instances.json", "test/_annotations.coco.json"]
+)
+@pytest.mark.parametrize("name", ["7.png", "scratch/7.png", "test\\scratch\\7.png", "/old/disk/7.png"])
+def test_polygons_of_coco(tmp_path: Path, place: str, name: str) -> None:
+    other = [[2, 20, 12, 20, 12, 38, 2, 38]]
+    flat = [[value for point in CORNERS for value in point]]
+    sample = one_defect(tmp_path, coco({"segmentation": flat}, {"segmentation": other}, name=name), place)
+    assert sample.masks == (tmp_path / place,)
+    # A pixel is marked where its centre is inside.
+    expected = np.zeros(SHAPE, dtype=bool)
+    for y, x in np.ndindex(*SHAPE):
+        expected[y, x] = is_inside(x + 0.5, y + 0.5, CORNERS) or (20 <= y < 38 and 2 <= x < 12)
+    np.testing.assert_array_equal(read_truth(sample, SHAPE), expected)
+
+
+def is_inside(x: float, y: float, corners: list[list[float]]) -> bool:
+    """Whether a point is on the same side of all edges of a convex polygon, given clockwise."""
+    edges = zip(corners, corners[1:] + corners[:1], strict=True)
+    return all((x2 - x1) * (y - y1) - (y2 - y1) * (x - x1) > 0 for (x1, y1), (x2, y2) in edges)
+
+
+def test_a_polygon_thinner_than_a_pixel_marks_its_outline(tmp_path: Path) -> None:
+    thin = {"segmentation": [[5, 10.1, 30, 10.1, 30, 10.2, 5, 10.2]]}
+    marked = read_truth(one_defect(tmp_path, coco(thin), "instances.json"), SHAPE)
+    assert np.argwhere(marked).tolist() == [[10, x] for x in range(5, 31)]
+
+
+@pytest.mark.parametrize("text", [False, True])
+def test_run_length_codes_of_coco(tmp_path: Path, text: bool) -> None:
+    expected = np.random.default_rng(1).random(SHAPE) > 0.7
+    expected[:, 20:50] = False  # a long run
+    expected[0, 0] = True
+    counts = run_lengths(expected)
+    code = {"size": list(SHAPE), "counts": as_text(counts) if text else counts}
+    sample = one_defect(tmp_path, coco({"segmentation": code, "iscrowd": 1}), "instances.json")
+    np.testing.assert_array_equal(read_truth(sample, SHAPE), expected)
+
+
+def test_a_text_that_pycocotools_wrote() -> None:
+    # Counts 6, 1, 40, 4, 5, 4, 5, 4, 21 of a 9 x 10 mask have this text by pycocotools 2.0.
+    mask = decode_run_lengths({"size": [9, 10], "counts": "61X13mN000`0"}, (9, 10), "x")
+    flat = np.repeat([0, 1, 0, 1, 0, 1, 0, 1, 0], [6, 1, 40, 4, 5, 4, 5, 4, 21]).astype(bool)
+    np.testing.assert_array_equal(mask, flat.reshape(10, 9).T)
+
+
+def test_boxes_of_coco(tmp_path: Path) -> None:
+    sample = one_defect(tmp_path, coco({"bbox": [10, 4, 20, 8], "segmentation": []}), "instances.json")
+    expected = np.zeros(SHAPE, dtype=bool)
+    expected[4:12, 10:30] = True
+    np.testing.assert_array_equal(read_truth(sample, SHAPE), expected)
+
+
+def test_images_of_one_name_are_told_apart_by_their_folders(tmp_path: Path) -> None:
+    for name in ("train/good/0.png", "test/good/7.png", "test/scratch/7.png", "test/stain/7.png"):
+        picture(tmp_path / name)
+    images = [{"id": number, "file_name": f"{kind}/7.png"} for number, kind in enumerate(KINDS)]
+    marks = [{"image_id": number, "bbox": [number, 0, 3, 3]} for number in range(3)]
+    write(tmp_path / "instances.json", {"images": images, "annotations": marks})
+    data = open_data(tmp_path)
+    for sample in data.split("test"):
+        columns = np.flatnonzero(read_truth(sample, SHAPE).any(axis=0)).tolist()
+        assert columns == {"good": [], "scratch": [0, 1, 2], "stain": [1, 2, 3]}[sample.label]
+    assert [skipped.reason for skipped in data.skipped] == [
+        "marks images that are not there: 1, such as 'gone/7.png'"
+    ]
+
+
+KINDS = ("scratch", "stain", "gone")
+CODE = {"size": list(SHAPE), "counts": [2400]}
+
+
+@pytest.mark.parametrize(
+    ("record", "message"),
+    [
+        (coco({"bbox": [0, 0, 3, 3]}, width=61), "is for an image of 61 x 40 pixels, but it is 60 x 40"),
+        (coco({"segmentation": CODE | {"size": [10**6, 10**6]}}), "its run-length code is of size"),
+        (coco({"segmentation": CODE | {"counts": [10**15]}}), "do not add up to 2400 pixels"),
+        (coco({"segmentation": CODE | {"counts": [2000, 500, -100]}}), "do not add up to 2400 pixels"),
+        (coco({"segmentation": CODE | {"counts": [2399]}}), "do not add up to 2400 pixels"),
+        (coco({"segmentation": CODE | {"counts": [2400.0]}}), "do not add up to 2400 pixels"),
+        (coco({"segmentation": CODE | {"counts": "~"}}), "holds '~'"),
+        (coco({"segmentation": CODE | {"counts": "o" * 50}}), "holds 'o'"),
+        (coco({"segmentation": CODE | {"counts": "o"}}), "ends within a number"),
+        (coco({"segmentation": CODE | {"counts": None}}), "neither a list nor COCO's text"),
+        (coco({"segmentation": [[1, 2, 3]]}), "a polygon is not a list"),
+        (coco({"segmentation": [["a"] * 6]}), "its points are not a list of pairs"),
+        (coco({"segmentation": 3}), "neither polygons nor a run-length code"),
+        (coco({"bbox": [1, 2, 3]}), "has neither a segmentation nor a bbox"),
+        (coco({"bbox": [1, 2, 0, 3]}), "its bbox is 0 x 3; both must be above 0"),
+    ],
+)
+def test_damaged_coco_files_are_one_line(tmp_path: Path, record: object, message: str) -> None:
+    sample = one_defect(tmp_path, record, "instances.json")
+    with pytest.raises(DataError) as error:
+        read_truth(sample, SHAPE)
+    assert message in str(error.value)
+    assert "\n" not in str(error.value)
+
+
+@pytest.mark.parametrize(
+    "record",
+    [
+        {"images": [3], "annotations": []},
+        {"images": [{"id": [], "file_name": "7.png"}], "annotations": []},
+        {"images": [], "annotations": [{"image_id": {}}]},
+    ],
+)
+def test_coco_files_without_what_is_needed_are_left_out(tmp_path: Path, record: object) -> None:
+    assert one_defect(tmp_path, record, "instances.json").masks == ()
+    (skipped,) = open_data(tmp_path).skipped
+    assert skipped.reason.startswith("not understood")
+
+
+def test_a_manifest_names_annotations(tmp_path: Path) -> None:
+    picture(tmp_path / "7.png")
+    write(tmp_path / "7.json", labelme(shape("rectangle", [[1, 1], [3, 2]])))
+    (tmp_path / "m.csv").write_text("path,label,mask\n7.png,scratch,7.json\n")
+    (sample,) = open_data(tmp_path / "m.csv")
+    assert read_truth(sample, SHAPE).sum() == 6
