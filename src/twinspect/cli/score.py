@@ -141,6 +141,8 @@ def _outcome(rows: list[Row], options: argparse.Namespace, text: str, shown: lis
     summary = f"{options.out}: {len(rows)} images, {anomalous} anomalous, {unreadable} unreadable"
     if not_inspectable:
         summary += f", {not_inspectable} not inspectable"
+    if noticed := sum(bool(row["notice"]) for row in rows):
+        warn(f"{noticed} of {len(rows)} images passed, but look at them; see the column 'notice'")
     if unreadable:
         warn(f"{unreadable} of {len(rows)} images could not be read; see the column 'error'")
     code = code_of(anomalous, unreadable, not_inspectable, fail_on_anomaly=options.fail_on_anomaly)
