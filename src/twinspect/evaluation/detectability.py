@@ -43,6 +43,8 @@ TRIED: Final = 30
 SHARE_OF_FIT: Final = 0.15
 """Share of a fit's time that :func:`measure_detectability` may take. The largest defects of each kind are always
 tried, as nothing can be said without them: 150 images, which is more than this share of a fit of a few seconds."""
+MARGIN: Final = 1.3
+"""The next defects are assumed to take this many times what the last ones took."""
 REDUCED: Final = 2
 """Images are reduced to sides of this many times the model's input before defects are drawn: the networks see no
 more than the input, and preparing a large photograph anew for every defect would take longer than scoring it.
@@ -144,7 +146,7 @@ class _Search:
         while undecided := [(kind, size) for kind in DEFECTS if (size := self._next(kind)) is not None]:
             for kind, size in undecided:
                 began = time.monotonic()
-                if until is not None and self.trials[kind] and began + took > until:
+                if until is not None and self.trials[kind] and began + MARGIN * took > until:
                     return
                 self.trials[kind].append(self.bench.score(kind, size))
                 self.progress.advance(steps=TRIED)
