@@ -251,6 +251,7 @@ class Detector(TorchDetector):
             **bits,
             **unreadable_record(reading.unreadable),
         }
+        self.fitted_at_, self.detectability_ = "", None  # those of an earlier fit
         return self
 
     def _split_readable(

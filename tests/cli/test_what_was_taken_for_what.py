@@ -7,25 +7,13 @@ import json
 import shutil
 from typing import TYPE_CHECKING, Any
 
-import pytest
-
 from drawn_parts import stripes, write_image
-from twinspect.cli import main
 
 if TYPE_CHECKING:
     from pathlib import Path
 
 
 FIT = ["--teacher", "test_resnet", "--weights", "random", "--size", "64", "--device", "cpu", "--steps", "2"]
-
-
-@pytest.fixture
-def run(capsys: pytest.CaptureFixture[str]) -> Any:
-    def call(*arguments: object) -> tuple[int, str, str]:
-        code = main([str(argument) for argument in arguments])
-        return code, *capsys.readouterr()
-
-    return call
 
 
 def test_fit_says_what_it_leaves_out(run: Any, tmp_path: Path) -> None:

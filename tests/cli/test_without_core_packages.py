@@ -39,6 +39,7 @@ ARGUMENTS = {
     "score": ["MODEL", "IMAGES"],
     "plan": ["MODEL", "IMAGES"],
     "evaluate": ["MODEL", "IMAGES", "--out", "OUT"],
+    "inspect": ["MODEL"],
     "calibrate": ["MODEL", "IMAGES"],
     "export": ["MODEL", "--to", "onnx"],
     "join": ["MODEL", "MODEL", "--out", "OUT"],

@@ -44,7 +44,7 @@ def picture(seed: int, kind: str) -> bytes:
         rgb = values[..., None] * np.array([1.0, 0.95, 0.85])
         return png(rgb.clip(0, 255).astype(np.uint8))
     spot = np.exp(-((rows - 30 - 5 * (seed % 6)) ** 2 + (columns - 80) ** 2) / 300)
-    alpha = 255 * 0.8 * spot**0.7
+    alpha = 255 * 0.8 * (np.clip(spot - 0.4, 0, None) / 0.6) ** 0.7
     return png(np.dstack([np.full_like(alpha, 240), 140 + 80 * spot, 40 + 0 * alpha, alpha]).astype(np.uint8))
 
 
@@ -59,6 +59,7 @@ class World:
 
     def __init__(self, token: str | None = None, images: int = 40, role: str = "admin") -> None:
         self.token, self.role = token, role
+        self.usable, self.map_notice = True, ""
         self.busy = 0
         """Uploads to be answered by 429 before one is taken."""
         self.sent: list[tuple[str, dict[str, Any]]] = []
@@ -163,6 +164,8 @@ def model(world: World) -> dict[str, Any]:
         "queue": {"length": 0, "limit": 256},
         "error": None,
         "drift": None,
+        "would_find": "would find 9 of 10 (synthetic defects, not real ones): spots from 4 % (28 of 30)",
+        "usable": world.usable,
     }
 
 
@@ -351,7 +354,7 @@ class Handler(BaseHTTPRequestHandler):
         else:
             value = get(self.world, url.path, query)
             if isinstance(value, bytes):
-                self.answer(200, value, "image/png")
+                self.answer(200, value, "image/png", X_Map_Notice=self.world.map_notice)
             else:
                 self.json(value)
 

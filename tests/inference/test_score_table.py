@@ -32,5 +32,5 @@ def test_a_row_comes_back_from_text(result: ImageScore) -> None:
 def test_every_column_has_a_type_in_parquet() -> None:
     pytest.importorskip("pyarrow")
     types = [str(field.type) for field in arrow_schema()]
-    assert types == ["string", "string", "double", "double", "bool", "string", "bool"]
+    assert types == ["string", "string", "double", "double", "bool", "string", "bool", "string"]
     assert arrow_schema(("path", "error")).names == ["path", "error"]

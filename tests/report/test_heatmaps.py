@@ -16,6 +16,7 @@ from twinspect.errors import ConfigError, DataError
 from twinspect.inference.results import ImageScore
 from twinspect.report.heatmaps import (
     ABOVE_COLOUR,
+    BEGIN,
     GROWTH,
     RIM_COLOUR,
     STRONGEST,
@@ -78,17 +79,20 @@ def test_what_is_not_a_map_is_refused() -> None:
         overlay(np.zeros((2, 2, 3), np.uint8), grid(1.0), RANGE)
 
 
-def test_pixels_at_or_below_a_typical_good_one_are_untouched() -> None:
+def test_pixels_below_the_neighbourhood_of_a_good_peak_are_untouched() -> None:
     rgb = np.random.default_rng(0).integers(0, 256, (8, 8, 3), dtype=np.uint8)
-    values = np.random.default_rng(1).uniform(-9, 2, (8, 8)).astype(np.float32)
+    values = np.random.default_rng(1).uniform(-9, 3.6, (8, 8)).astype(np.float32)
     assert (overlay(rgb, values, RANGE) == rgb).all()
 
 
 def test_the_share_of_colour_grows_with_the_anomaly() -> None:
-    values = np.linspace(2, 4, 40, dtype=np.float32)[None]
+    values = np.linspace(2, 4, 40, dtype=np.float32)[None]  # up to a good peak, so that nothing is outlined
     shown = overlay(np.zeros((1, 40, 3), np.uint8), values, RANGE).astype(float)
     place = np.rint((values[0] - 2) / 4 * 255) / 255
-    expected = colourise(values, RANGE)[0] * (STRONGEST * place**GROWTH)[:, None]
+    expected = (
+        colourise(values, RANGE)[0]
+        * (STRONGEST * (np.clip(place - BEGIN, 0, None) / (1 - BEGIN)) ** GROWTH)[:, None]
+    )
     assert np.abs(shown[0] - expected).max() <= 1
 
 
@@ -102,6 +106,15 @@ def test_what_is_above_every_good_pixel_is_surrounded_and_not_covered() -> None:
     expected = np.zeros((9, 9), dtype=bool)
     expected[3:6, 3:6] = True
     expected[4, 4] = False
+    assert (line == expected).all()
+
+
+def test_no_line_runs_along_the_frame() -> None:
+    values = np.full((9, 9), 2.0, dtype=np.float32)
+    values[:, :4] = 5.0
+    line = (overlay(np.full((9, 9, 3), 100, np.uint8), values, RANGE) == ABOVE_COLOUR).all(axis=-1)
+    expected = np.zeros((9, 9), dtype=bool)
+    expected[:, 4] = True
     assert (line == expected).all()
 
 

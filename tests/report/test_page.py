@@ -16,12 +16,14 @@ from scipy import stats
 
 from twinspect._version import __version__
 from twinspect.calibration.conformal import Calibration
+from twinspect.calibration.detectability import Detectability, Trial
 from twinspect.data import DataSet, Sample
 from twinspect.errors import ConfigError
 from twinspect.inference.results import ImageScore
 from twinspect.metrics import DEFINITIONS, auroc_interval, mean_interval
-from twinspect.report import write_evaluation
+from twinspect.report import evaluation_report, write_evaluation
 from twinspect.report.formatting import Rate, calibration_spread, chance_of_as_many
+from twinspect.report.machine import describe_scoring
 from twinspect.report.metric_sections import metric_section
 from twinspect.report.rendering import render_template
 
@@ -37,8 +39,9 @@ CALIBRATION = Calibration(tuple(np.linspace(0.1, 1.0, 19)), 0.05, map_range=(0.2
 class StubDetector:
     """Scores an image by its name's number; unreadable where its name says so."""
 
-    method, seed, bits = "mkd", 3, None
     learnt_, calibrated_on_ = None, frozenset()  # type: ignore[var-annotated]
+    method, seed, bits, export_name = "mkd", 3, None, ""
+    detectability_: Detectability | None = None
     losses_ = {"amplify": [2.0, 1.0, 0.5], "distil": [0.9, 0.3]}  # noqa: RUF012 - never changed
     curves_ = {  # noqa: RUF012 - never changed
         "amplify: loss": [0.8, 0.7],
@@ -97,6 +100,11 @@ def images(
                 )
             )
     return DataSet("parts & more", None, tuple(samples))
+
+
+@pytest.fixture(autouse=True)
+def _one_date(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(evaluation_report, "describe_scoring", lambda runtime: f"Made then, by {runtime}.")
 
 
 def page(
@@ -294,7 +302,9 @@ def test_one_category_is_one_row_and_several_add_mean_and_pooled(tmp_path: Path)
 def test_p_values_are_said_in_words(tmp_path: Path) -> None:
     text = Reader(page(tmp_path, bad=1)[0]).text
     # image 8 is anomalous: 0.6 + 0.45 is above all 19 held-out scores
-    assert "Raw score 1.05, threshold 1: a good image scores this high in at most 1 of 20 cases" in text
+    assert (
+        "1.05 times the threshold (1.05 of 1): a good image scores this high in at most 1 of 20 cases" in text
+    )
 
 
 @pytest.mark.parametrize(
@@ -398,3 +408,39 @@ def test_a_model_without_a_history_has_no_such_section(tmp_path: Path) -> None:
     detector.losses_, detector.curves_ = {"distil": [1.0]}, {}
     write_evaluation(detector, images(tmp_path), tmp_path / "out", model="m.twin")
     assert "<h2>Training" not in (tmp_path / "out" / "report.html").read_text(encoding="utf-8")
+
+
+def test_the_header_says_when_and_on_what_machine(tmp_path: Path) -> None:
+    assert "Made then, by torch." in Reader(page(tmp_path)[0]).text
+    said = describe_scoring("onnx-fp32")
+    assert re.match(r"Made \d{4}-\d\d-\d\d \d\d:\d\d UTC on .+, \d+ cores", said)
+    assert f"twinspect {__version__}" in said
+
+
+def test_misses_come_first_then_false_alarms_and_badges_are_coloured_by_truth(tmp_path: Path) -> None:
+    calibration = Calibration(tuple(np.linspace(0.1, 0.55, 19)), 0.05, map_range=(0.2, 1.2))
+    text = page(tmp_path, calibration)[0]
+    headings = re.findall(r"<h3>(.*?)</h3>", text)
+    order = ["Missed", "False alarms", "Nearly missed", "Nearly a false alarm"]
+    assert [heading for heading in headings if heading in order] == order
+    badges = set(re.findall(r'<span class="badge (\w+)">(.*?)</span>', text))
+    assert badges == {
+        ("anomalous", "defective, missed"),
+        ("anomalous", "defective, found"),
+        ("good", "good, false alarm"),
+        ("good", "good, passed"),
+    }
+
+
+def test_the_page_says_which_synthetic_defects_the_model_would_find(tmp_path: Path) -> None:
+    assert "What it would find" not in page(tmp_path)[0]
+    trials = {"spot": (Trial(0.1, (2.0,) * 28 + (0.0,) * 2),), "dent": (Trial(0.25, (0.0,) * 30),)}
+    detector = StubDetector()
+    detector.detectability_ = Detectability({"spot": "spots", "dent": "dents"}, trials, ("",) * 30, 0.01, 1.0)
+    write_evaluation(detector, images(tmp_path), tmp_path / "out", model="m.twin")
+    text = Reader((tmp_path / "out" / "report.html").read_text(encoding="utf-8")).text.replace("\xa0", " ")
+    assert "spots10 %28 of 30" in text
+    assert "dentsnot even the largest, 25 %0 of 30" in text
+    assert "not real ones" in text
+    record = json.loads((tmp_path / "out" / "metrics.json").read_text())["would_find"]
+    assert [kind["from_size"] for kind in record["kinds"]] == [0.1, None]

@@ -16,6 +16,7 @@ from PIL import Image
 
 import twinspect as ts
 from serving import Site, bad, code, good, png, site
+from twinspect.bundle.folder import read_record, rewrite_record
 from twinspect.calibration.conformal import Calibration
 from twinspect.images import decoding
 from twinspect.inference.torch_engine import TorchEngine
@@ -268,6 +269,18 @@ def test_pictures(shared_site: Site) -> None:
     assert laid.mode == "RGB"
     shown = Image.open(io.BytesIO(client.get(f"{address}/image?format=png").content))
     np.testing.assert_array_equal(np.asarray(shown), np.asarray(Image.open(io.BytesIO(data))))
+
+
+def test_a_map_that_shows_more_than_the_score_carries_a_notice(bundle: Path, tmp_path: Path) -> None:
+    record = read_record(bundle)
+    record["calibration"]["good_peaks"] = {"typical": -2.0, "highest": -1.0}  # all maps are far above
+    shutil.copytree(bundle, tmp_path / "m.twin")
+    rewrite_record(tmp_path / "m.twin", record)
+    with site(tmp_path / "m.twin", tmp_path / "data") as server:
+        (passed,), (flagged,) = server.scored(good(1)), server.scored(bad(7))
+        assert "as high as any good image's" in server.client.get(passed["map_url"]).headers["x-map-notice"]
+        assert flagged["is_anomalous"]
+        assert "x-map-notice" not in server.client.get(flagged["map_url"]).headers
 
 
 def test_removed_images_keep_their_rows(bundle: Path, tmp_path: Path) -> None:

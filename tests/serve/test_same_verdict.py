@@ -153,7 +153,16 @@ def test_every_kind_of_table_has_the_column_after_the_old_ones(
         rows = list(csv.DictReader(out.read_text().splitlines()))
     else:
         rows = [json.loads(line) for line in out.read_text().splitlines()]
-    assert list(rows[0]) == ["path", "category", "score", "p_value", "is_anomalous", "error", "inspectable"]
+    assert list(rows[0]) == [
+        "path",
+        "category",
+        "score",
+        "p_value",
+        "is_anomalous",
+        "error",
+        "inspectable",
+        "notice",
+    ]
     assert sum(str(row["inspectable"]).lower() == "false" for row in rows) == 3
 
 

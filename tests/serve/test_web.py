@@ -92,7 +92,7 @@ def test_contours_lie_on_the_heat_map(page: Page) -> None:
     number = 41
     assert box[0] + box[2] / 2 == pytest.approx(80.5, abs=0.5)
     assert box[1] + box[3] / 2 == pytest.approx(30.5 + 5 * (number % 6), abs=0.5)
-    # opacity 0.8 place^0.7 is that of place 1/2 where exp(-r^2 / 300) = 1/2
+    # the opacity is that of place 1/2 where exp(-r^2 / 300) = 1/2
     assert box[2] / 2 == pytest.approx((300 * 0.6931) ** 0.5, abs=0.5)
     stage, line = (
         page.locator(".part").bounding_box(),
@@ -104,6 +104,26 @@ def test_contours_lie_on_the_heat_map(page: Page) -> None:
     assert line["x"] + line["width"] / 2 == pytest.approx(
         stage["x"] + stage["width"] / 2 + scale * (80.5 - 64), abs=2
     )
+
+
+def test_a_good_verdict_beside_a_map_that_shows_more_carries_the_notice(browser: Browser) -> None:
+    world = World()
+    world.map_notice = "the map's peak is 2.3 times as high as any good image's, though the score is not"
+    for address in serve_world(world):
+        for page in opened(browser, address):
+            page.goto("/")
+            page.set_input_files("input[type=file]", files("bolt.png"))
+            page.locator(".conclusion").get_by_text("The map's peak is 2.3 times as high").wait_for()
+
+
+def test_the_threshold_page_says_what_the_model_would_find(browser: Browser) -> None:
+    world = World()
+    world.usable = False
+    for address in serve_world(world):
+        for page in opened(browser, address):
+            page.goto("/#/threshold")
+            page.get_by_text("synthetic defects, not real ones").wait_for()
+            page.get_by_text("Not usable yet").wait_for()
 
 
 def test_a_role_that_may_only_look_sees_why(browser: Browser) -> None:

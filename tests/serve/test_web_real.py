@@ -12,7 +12,7 @@ pytest.importorskip("fastapi")
 
 from browsing import launched, opened
 from serving import Site, bad, good, listening, site
-from twinspect.report.heatmaps import GROWTH, STRONGEST
+from twinspect.report.heatmaps import BEGIN, GROWTH, STRONGEST
 from twinspect.serve.http.request_guard import SECURITY_HEADERS
 from twinspect.serve.http.tokens import add_token
 from twinspect.serve.store import Filter
@@ -195,6 +195,7 @@ def test_tokens_of_a_file_and_what_their_roles_allow(bundle: Path, browser: Brow
 def test_the_page_knows_how_the_server_colours_maps() -> None:
     text = (WEB / "contours.js").read_text(encoding="utf-8")
     assert float(re.search(r"STRONGEST = ([\d.]+);", text)[1]) == STRONGEST  # type: ignore[index]
+    assert float(re.search(r"BEGIN = ([\d.]+);", text)[1]) == BEGIN  # type: ignore[index]
     assert float(re.search(r"GROWTH = ([\d.]+);", text)[1]) == GROWTH  # type: ignore[index]
 
 

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any, Final, Literal, NamedTuple, get_args
 import numpy as np
 
 from twinspect.calibration.inspectable import GoodRange
+from twinspect.calibration.map_peaks import GoodPeaks
 from twinspect.errors import CalibrationError, ConfigError
 from twinspect.images.statistics import ImageStatistics
 
@@ -69,6 +70,8 @@ class Calibration:
             images are compared to detect drift; empty if not known.
         good_ranges: the range of good images by category, and of all under the empty name; outside it a frame cannot
             be inspected. Empty in the records of earlier versions: then every frame can be.
+        good_peaks: the peaks of their maps, where scores do not follow them; ``None`` where they do, and in the
+            records of earlier versions.
     """
 
     scores: tuple[float, ...]
@@ -79,6 +82,7 @@ class Calibration:
     categories: tuple[str, ...] = ()
     statistics: tuple[ImageStatistics, ...] = ()
     good_ranges: dict[str, GoodRange] = field(default_factory=dict)
+    good_peaks: GoodPeaks | None = None
 
     def __post_init__(self) -> None:
         """Sort the scores, and check that they are finite and can promise the rate."""
@@ -206,6 +210,7 @@ class Calibration:
                 name: [getattr(image, name) for image in self.statistics] for name in ImageStatistics._fields
             },
             "good_ranges": {name: good.to_record() for name, good in self.good_ranges.items()},
+            **({"good_peaks": self.good_peaks.to_record()} if self.good_peaks else {}),
         }
 
     @classmethod
@@ -213,7 +218,7 @@ class Calibration:
         """Rebuild from :meth:`to_record`."""
         low, high = record["map_range"]
         # The first records of format 1 lack what is asked for by get.
-        ranges = record.get("good_ranges", {})
+        ranges, peaks = record.get("good_ranges", {}), record.get("good_peaks")
         return cls(
             scores=tuple(record["scores"]),
             false_alarm_rate=record["false_alarm_rate"],
@@ -223,6 +228,7 @@ class Calibration:
             categories=tuple(record.get("categories", ())),
             statistics=_statistics_from(record.get("looks", {})),
             good_ranges={name: GoodRange.from_record(good) for name, good in ranges.items()},
+            good_peaks=GoodPeaks.from_record(peaks) if peaks else None,
         )
 
 

@@ -9,6 +9,7 @@ import numpy as np
 
 from twinspect.calibration.conformal import Calibration, choose_rate_for_categories
 from twinspect.calibration.inspectable import good_ranges
+from twinspect.calibration.map_peaks import GoodPeaks
 from twinspect.images.quality import ImageQuality
 from twinspect.images.statistics import ImageStatistics
 
@@ -96,4 +97,5 @@ class GoodScores:
         rate = choose_rate_for_categories(self.categories, requested)
         labels = tuple(self.names), tuple(self.categories), tuple(self.statistics)
         ranges = good_ranges(self.qualities, self.categories)
-        return Calibration(tuple(self.scores), rate, kind, map_range, *labels, ranges)
+        peaks = GoodPeaks.of(self.scores, self.typical, self.highest)
+        return Calibration(tuple(self.scores), rate, kind, map_range, *labels, ranges, peaks)

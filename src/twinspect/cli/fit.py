@@ -5,18 +5,22 @@ from __future__ import annotations
 import shutil
 import time
 from contextlib import nullcontext
+from datetime import datetime, timezone
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from twinspect.calibration.detectability import findings_record
 from twinspect.cli.class_selection import select_classes
 from twinspect.cli.console import Bar, warn, warn_of_suspects
 from twinspect.cli.method_settings import chosen_settings
 from twinspect.cli.model_place import check_model_place
 from twinspect.cli.outcome import DONE, SOME_UNREADABLE, Outcome
+from twinspect.cli.usability import warning
 from twinspect.data import open_data
 from twinspect.data.summary import summarize
 from twinspect.detector import Detector
 from twinspect.errors import ConfigError
+from twinspect.evaluation.detectability import SHARE_OF_FIT, measure_detectability
 from twinspect.methods.config import shortfall
 from twinspect.utils.distributed import check_torchrun, is_secondary_process
 
@@ -50,6 +54,11 @@ def run(options: argparse.Namespace) -> Outcome:
                 strict=options.strict,
                 say=warn,
             )
+            seconds = time.monotonic() - began
+            detector.fitted_at_ = datetime.now(timezone.utc).isoformat(timespec="seconds")
+            if options.detectability and detector.is_first:
+                budget = SHARE_OF_FIT * seconds
+                detector.detectability_ = measure_detectability(detector, data, seconds=budget, progress=bar)
     except KeyboardInterrupt as interruption:
         if checkpoints.exists():
             raise KeyboardInterrupt("go on with the same command and --resume") from interruption
@@ -58,7 +67,7 @@ def run(options: argparse.Namespace) -> Outcome:
     if not detector.is_first:
         return Outcome("", printed=False)
     shutil.rmtree(checkpoints, ignore_errors=True)
-    return _report(detector, out, time.monotonic() - began)
+    return _report(detector, options.data, out, seconds)
 
 
 def build(options: argparse.Namespace) -> Detector:
@@ -67,7 +76,7 @@ def build(options: argparse.Namespace) -> Detector:
     return Detector(**own, **chosen_settings(options))
 
 
-def _report(detector: Detector, out: Path, seconds: float) -> Outcome:
+def _report(detector: Detector, data_name: str, out: Path, seconds: float) -> Outcome:
     calibration, data = detector.calibration_, detector.data_
     curve = next(reversed(detector.losses_.values()))
     record = {
@@ -98,6 +107,11 @@ def _report(detector: Detector, out: Path, seconds: float) -> Outcome:
         text += f"\n{note}"
     if detector.unreadable_:
         text += f"\n{len(detector.unreadable_)} images could not be read and were left out"
+    if detector.detectability_:
+        record["would_find"] = findings_record(detector.detectability_, calibration)
+        text += "\n" + "\n  ".join(detector.detectability_.lines(calibration))
+    if advice := warning(detector, data_name, str(out)):
+        text += f"\n{advice}"
     return Outcome(text, record, SOME_UNREADABLE if detector.unreadable_ else DONE)
 
 

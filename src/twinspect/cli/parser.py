@@ -17,6 +17,7 @@ from twinspect.cli.options import (
     export,
     fit,
     fit_many,
+    inspect,
     join,
     methods,
     plan,
@@ -68,6 +69,11 @@ VERBS: Final = (
         "evaluate",
         "compute every metric on labelled images; writes metrics.json and report.html",
         evaluate.add_options,
+    ),
+    Verb(
+        "inspect",
+        "say all about a model: what it learnt from, what it promises, what it would find, its exports",
+        inspect.add_options,
     ),
     Verb("calibrate", "set a new threshold from good images; nothing is trained", calibrate.add_options),
     Verb(

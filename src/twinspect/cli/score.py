@@ -198,6 +198,8 @@ def _outcome(
         "unreadable": unreadable,
         "left_out": refused,
     }
+    if noticed := sum(bool(row["notice"]) for row in rows):
+        warn(f"{noticed} of {len(rows)} images passed, but look at them; see the column 'notice'")
     if unreadable:
         warn(f"{unreadable} of {len(rows)} images could not be read; see the column 'error'")
     if without_map:

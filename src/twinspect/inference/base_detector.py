@@ -19,6 +19,7 @@ from twinspect.bundle.calibration_history import (
 )
 from twinspect.bundle.learnt_images import split_known
 from twinspect.calibration.conformal import Calibration, check_rate, choose_rate
+from twinspect.calibration.detectability import Detectability
 from twinspect.data import open_data
 from twinspect.data.opening import open_good
 from twinspect.data.prefetching import default_workers
@@ -55,6 +56,9 @@ class BaseDetector(ABC):
         calibrated_on_: the beginning of the content hash of each image that the threshold comes from.
         learnt_: the images that it was learnt from; ``None`` for models of earlier versions.
         unreadable_: why images were left out of the last fit or calibration, by name.
+        fitted_at_: when, as ISO 8601 in UTC, which ``twinspect fit`` sets; :meth:`Detector.fit` leaves it empty, so
+            that the same fit writes the same bytes.
+        detectability_: which synthetic defects it finds; ``None`` where that was not measured.
     """
 
     method: str
@@ -69,6 +73,8 @@ class BaseDetector(ABC):
     calibrated_on_: frozenset[str] = frozenset()
     learnt_: LearntImages | None = None
     unreadable_: Mapping[str, str] = MappingProxyType({})
+    fitted_at_: str = ""
+    detectability_: Detectability | None = None
 
     @abstractmethod
     def get_params(self, deep: bool = True) -> dict[str, Any]:
@@ -162,15 +168,22 @@ class BaseDetector(ABC):
             if category not in calibration.categories:
                 raise unknown_name("category", category, sorted(set(calibration.categories)))
             samples = tuple(replace(sample, category=category) for sample in samples)
+        peaks = calibration.good_peaks  # a notice needs maps, whether or not they were asked for
         rows = self.raw_scores(
-            samples, maps=maps, start=start, statistics=statistics, perceptual_hashes=perceptual_hashes
+            samples,
+            maps=maps or peaks is not None,
+            start=start,
+            statistics=statistics,
+            perceptual_hashes=perceptual_hashes,
         )
         for row in rows:
             if row.error:
                 yield row
-            else:
-                decision = calibration.decide(row.score, row.sample.category, row.quality)
-                yield replace(row, **decision._asdict())
+                continue
+            decision = calibration.decide(row.score, row.sample.category, row.quality)
+            passed = not (decision.is_anomalous or decision.not_inspectable)
+            notice = peaks.notice(float(row.map.max())) if peaks and passed and row.map is not None else ""
+            yield replace(row, **decision._asdict(), notice=notice, map=row.map if maps else None)
 
     def raw_scores(
         self,
@@ -282,3 +295,6 @@ class BaseDetector(ABC):
         self.earlier_calibrations_ = record.get(HISTORY, ())
         self.losses_, self.data_ = record["losses"], record["data"]
         self.curves_ = record.get("curves", {})  # format 1 was first written without
+        self.fitted_at_ = record.get("fitted_at", "")  # and without these
+        tried = record.get("detectability")
+        self.detectability_ = Detectability.from_record(tried) if tried else None

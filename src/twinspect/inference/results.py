@@ -37,6 +37,8 @@ class ImageScore:
         not_inspectable: why the image is neither good nor anomalous, such as "far darker than any good image"; empty
             if it can be inspected, before a decision, and where the image could not be read.
         perceptual_hash: nearly the same for copies of one picture; empty if not asked for or not read.
+        notice: what to look at although the score is that of a good image: a map whose peak lies far above those of
+            good images; empty if there is nothing, and before a decision.
     """
 
     sample: Sample
@@ -49,6 +51,7 @@ class ImageScore:
     quality: ImageQuality | None = None
     not_inspectable: str = ""
     perceptual_hash: bytes = field(default=b"", repr=False)
+    notice: str = ""
 
     @property
     def is_inspectable(self) -> bool:

@@ -77,6 +77,7 @@ SCORE_COLUMNS: Final = (
     Column("is_anomalous", TRUTH, _if_read(lambda result: result.is_anomalous)),
     Column("error", TEXT, lambda result: " ".join(result.error.split())),
     Column("inspectable", TRUTH, _if_read(lambda result: result.is_inspectable)),
+    Column("notice", TEXT, lambda result: result.notice),
 )
 COLUMNS: Final = tuple(column.name for column in SCORE_COLUMNS)
 

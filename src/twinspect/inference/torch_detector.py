@@ -88,6 +88,8 @@ class TorchDetector(BaseDetector):
             "data": self.data_,
             "losses": {stage: evenly_spaced(values, MOST_LOSSES) for stage, values in self.losses_.items()},
             "curves": self.curves_,
+            **({"fitted_at": self.fitted_at_} if self.fitted_at_ else {}),
+            **({"detectability": self.detectability_.to_record()} if self.detectability_ else {}),
         }
 
     @classmethod

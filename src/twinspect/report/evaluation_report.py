@@ -7,11 +7,13 @@ import math
 from typing import TYPE_CHECKING, Any, Final
 
 from twinspect._version import __version__
+from twinspect.calibration.detectability import findings_record
 from twinspect.data import open_data
 from twinspect.errors import ConfigError, optional
 from twinspect.evaluation.evaluation import evaluate
 from twinspect.evaluation.patch_features import require_single_teacher, sample_patches
 from twinspect.report.gallery import Gallery
+from twinspect.report.machine import describe_scoring
 from twinspect.report.page import Report, render_report
 from twinspect.report.training_section import TrainingHistory
 from twinspect.report.tsne_section import EXTRA
@@ -85,11 +87,22 @@ def write_evaluation(
             tick()
     model_record = _model_record(detector, model)
     record = metrics_record(model_record, detector.calibration_, test.name, evaluation)
+    if detector.detectability_:
+        record["would_find"] = findings_record(detector.detectability_, detector.calibration_)
     write_atomically(out / "metrics.json", (json.dumps(record, indent=1, allow_nan=False) + "\n").encode())
     history = TrainingHistory(detector.losses_, detector.curves_)
     patches = sample_patches(shown, test) if shown else None
     report = Report(
-        model_record, test.name, detector.calibration_, evaluation, gallery, history, detector.bits, patches
+        model_record,
+        test.name,
+        detector.calibration_,
+        evaluation,
+        gallery,
+        history,
+        detector.bits,
+        patches,
+        detector.detectability_,
+        describe_scoring(detector.export_name or "torch"),
     )
     page = render_report(report).encode(errors="backslashreplace")  # not every file name is Unicode
     write_atomically(out / "report.html", page)

@@ -117,6 +117,17 @@ def explain_p_value(p_value: float, images: int) -> str:
     return f"a good image scores this high in at most {round(p_value * (images + 1))} of {images + 1} cases"
 
 
+def times_threshold(score: float, threshold: float) -> str:
+    """Set a raw score beside its threshold; a ratio means nothing where the threshold is not positive.
+
+    >>> times_threshold(3.2, 1.6), times_threshold(0.5, -1.0)
+    ('2.00 times the threshold (3.2 of 1.6)', 'score 0.5, threshold -1')
+    """
+    if threshold > 0:
+        return f"{score / threshold:.2f} times the threshold ({score:.4g} of {threshold:.4g})"
+    return f"score {score:.4g}, threshold {threshold:.4g}"
+
+
 def percent(share: float) -> str:
     """Write a share as a percentage of three significant digits.
 

@@ -7,7 +7,8 @@ pale and a bright spot is bright for a reason:
     raw value                             place on the scale  on an image
     ====================================  ==================  ===================================
     typical good pixel, or below          0                   the image itself, untouched
-    a good image's peak                   1/2                 a tint that hides half of it
+    four fifths of the way to that peak   2/5                 the same; from here on colours fade in
+    a good image's peak                   1/2                 a light tint
     that, and as far again above          1                   the strongest tint, yellow
     ====================================  ==================  ===================================
 
@@ -43,8 +44,11 @@ MapRange = tuple[float, float]
 COLOUR_MAP: Final = "plasma"
 STRONGEST: Final = 0.8
 """The largest share of colour in a tinted pixel; the rest is the image, so that the part stays visible."""
+BEGIN: Final = 0.4
+"""Place on the scale up to which nothing is drawn: what every good image has would be a haze, above all on white."""
 GROWTH: Final = 0.7
-"""The share of colour is ``STRONGEST * place**GROWTH``: below 1, so that a weak anomaly is seen at all."""
+"""The share of colour is ``STRONGEST * ((place - BEGIN) / (1 - BEGIN))**GROWTH``: a power below 1, so that a weak
+anomaly is seen at all."""
 ABOVE_COLOUR: Final = (0, 229, 255)
 """Cyan, the outline of what lies above a good peak: a hue that plasma has nowhere."""
 TRUTH_COLOUR: Final = (255, 255, 255)
@@ -82,7 +86,8 @@ def overlay(
 ) -> NDArray[np.uint8]:
     """Lay an anomaly map over its image: the more anomalous, the more opaque.
 
-    A typical good pixel keeps its own colour; what lies above a good image's peak is outlined in cyan.
+    What good images have keeps its own colour; what lies above a good image's peak is outlined in cyan, but not along
+    the image's frame.
 
     Args:
         rgb: (H, W, 3) uint8 image.
@@ -104,7 +109,7 @@ def overlay(
     levels = _levels(values, map_range)
     share = _shares()[levels][..., None]
     blend = (rgb * (255 - share) + _palette()[levels] * share + 127) // 255
-    marked = draw_outline(blend.astype(np.uint8), values > map_range[1], ABOVE_COLOUR)
+    marked = draw_outline(blend.astype(np.uint8), values > map_range[1], ABOVE_COLOUR, framed=False)
     return marked if contour is None else draw_ground_truth(marked, contour)
 
 
@@ -116,7 +121,7 @@ def overlay_layer(values: NDArray[np.float32], map_range: MapRange) -> NDArray[n
         map_range: as for :func:`colourise`.
 
     Returns:
-        (H, W, 4) uint8 RGBA; a typical good pixel is fully transparent.
+        (H, W, 4) uint8 RGBA; what good images have is fully transparent.
 
     Raises:
         DataError: the map is not two-dimensional or holds NaN or infinity.
@@ -143,15 +148,21 @@ def draw_ground_truth(rgb: NDArray[np.uint8], mask: NDArray[np.bool_]) -> NDArra
 
 
 def draw_outline(
-    rgb: NDArray[np.uint8], mask: NDArray[np.bool_], line: tuple[int, int, int], width: int | None = None
+    rgb: NDArray[np.uint8],
+    mask: NDArray[np.bool_],
+    line: tuple[int, int, int],
+    width: int | None = None,
+    *,
+    framed: bool = True,
 ) -> NDArray[np.uint8]:
     """Draw a line around a region, outside it so that a small region is not covered.
 
     Args:
         rgb: (H, W, 3) uint8 image.
-        mask: (H, W) bool region; where it touches the edge of the image the line runs inside it.
+        mask: (H, W) bool region.
         line: the colour, RGB.
         width: of the line in pixels; by default 1, or 2 on images larger than 512 pixels.
+        framed: whether the line runs inside the region along the edge of the image where the region touches it.
 
     Returns:
         (H, W, 3) uint8 RGB; a new image.
@@ -163,6 +174,7 @@ def draw_outline(
     if mask.any():
         inner = np.zeros_like(mask)
         inner[width:-width, width:-width] = True
+        inner |= not framed
         grown = binary_dilation(mask, np.ones((3, 3), dtype=np.bool_), iterations=width)
         drawn[(grown & ~mask) | (mask & ~inner)] = line
     return drawn
@@ -233,7 +245,8 @@ def _palette() -> NDArray[np.uint8]:
 @cache
 def _shares() -> NDArray[np.uint16]:
     """Tabulate the share of colour of the 256 places on the scale, (256,), in 255ths."""
-    shares: NDArray[np.uint16] = np.rint(255 * STRONGEST * np.linspace(0, 1, 256) ** GROWTH).astype(np.uint16)
+    place = np.clip((np.linspace(0, 1, 256) - BEGIN) / (1 - BEGIN), 0, None)
+    shares: NDArray[np.uint16] = np.rint(255 * STRONGEST * place**GROWTH).astype(np.uint16)
     return shares
 
 

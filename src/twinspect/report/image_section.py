@@ -5,17 +5,20 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from twinspect.inference.results import ImageScore
-    from twinspect.report.gallery import Gallery, Panel
+    from twinspect.report.gallery import Gallery, KeptImage, Panel
     from twinspect.report.heatmaps import MapRange
 
 VERDICTS: Final = {
-    (True, False): ("fine", "passed"),
-    (True, True): ("poor", "false alarm"),
-    (False, True): ("fine", "found"),
-    (False, False): ("poor", "missed"),
+    (True, False): ("good", "good, passed"),
+    (True, True): ("good", "good, false alarm"),
+    (False, True): ("anomalous", "defective, found"),
+    (False, False): ("anomalous", "defective, missed"),
 }
-"""A class of the page's style and what a decision is called, by whether the image is good and was flagged."""
+"""A class of the page's style, which colours by truth, and what a decision is called; by whether the image is good
+and was flagged."""
 
 
 class ImageGroup(NamedTuple):
@@ -41,19 +44,25 @@ def image_groups(gallery: Gallery, map_range: MapRange, bits: int | None) -> lis
         ImageError: an image cannot be read again.
     """
     groups = []
+    missed, barely_found = _by_decision(gallery.anomalous)
+    barely_passed, false_alarms = _by_decision(gallery.good)
     for title, note, kept in (
-        (
-            "Anomalous images with the lowest scores",
-            "Misses, if there are any, come first.",
-            gallery.anomalous,
-        ),
-        ("Good images with the highest scores", "False alarms, if there are any, come first.", gallery.good),
+        ("Missed", "Anomalous images at or below the threshold, the lowest scores first.", missed),
+        ("False alarms", "Good images above the threshold, the highest scores first.", false_alarms),
+        ("Nearly missed", "Anomalous images that were found, with the lowest scores.", barely_found),
+        ("Nearly a false alarm", "Good images that passed, with the highest scores.", barely_passed),
         ("Surest finds", "Anomalous images with the highest scores.", gallery.hits),
     ):
         images = [(image.row, image.panels(map_range, bits), _verdict(image.row)) for image in kept]
         if images:
             groups.append(ImageGroup(title, note, images, max(len(panels) for _, panels, _ in images)))
     return groups
+
+
+def _by_decision(images: Sequence[KeptImage]) -> tuple[list[KeptImage], list[KeptImage]]:
+    """Divide images into those that passed and those that were flagged."""
+    passed = [image for image in images if not image.row.is_anomalous]
+    return passed, [image for image in images if image.row.is_anomalous]
 
 
 def _verdict(row: ImageScore) -> tuple[str, str]:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from twinspect._version import __version__
 from twinspect.report import charts
 from twinspect.report.defect_type_section import defect_type_section, object_section
+from twinspect.report.detectability_section import detectability_section
 from twinspect.report.false_alarm_section import false_alarm_section
 from twinspect.report.formatting import detections, false_alarms
 from twinspect.report.image_section import image_groups
@@ -19,6 +20,7 @@ from twinspect.report.tsne_section import patch_charts
 
 if TYPE_CHECKING:
     from twinspect.calibration.conformal import Calibration
+    from twinspect.calibration.detectability import Detectability
     from twinspect.evaluation.evaluation import Evaluation
     from twinspect.evaluation.patch_features import Patches
     from twinspect.report.gallery import Gallery
@@ -37,6 +39,8 @@ class Report:
         history: losses and curves of the training.
         bits: significant bits of 16-bit image files, to read those images again.
         patches: features to lay out on a plane; ``None`` if not asked for.
+        detectability: which synthetic defects the model finds; ``None`` where that was not measured.
+        made: when and by what the images were scored, in words.
     """
 
     model: dict[str, Any]
@@ -47,6 +51,8 @@ class Report:
     history: TrainingHistory
     bits: int | None = None
     patches: Patches | None = None
+    detectability: Detectability | None = None
+    made: str = ""
 
 
 def render_report(report: Report) -> str:
@@ -70,7 +76,9 @@ def render_report(report: Report) -> str:
             for row in evaluation.rows
             if row.not_inspectable
         ],
+        noticed=[(row.sample.name, row.sample.label, row.notice) for row in evaluation.rows if row.notice],
         promise=false_alarm_section(calibration, evaluation),
+        would_find=detectability_section(report.detectability, calibration),
         metrics=metric_section(evaluation),
         score_chart=score_chart(calibration, evaluation),
         curves=curve_section(evaluation),

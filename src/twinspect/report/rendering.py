@@ -55,6 +55,7 @@ def _environment() -> Environment:
         "p_value": formatting.explain_p_value,
         "percent": formatting.percent,
         "plural": formatting.plural,
+        "times_threshold": formatting.times_threshold,
     }
     macros: Any = environment.get_template("report/templates/macros.html").module
     environment.globals |= {name: getattr(macros, name) for name in ("definitions", "figure", "table")}

@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 MIN_CHANGE = 6.0
 """A pixel counts as changed from here, in grey levels of 255: the largest of R, G and B, averaged over 5 x 5."""
 _WINDOW = 5
+MAX_GREY_SPREAD = 8
+"""An image counts as grey, and gets grey anomalies, if R, G and B nowhere differ by more levels of 255."""
 
 
 def blend(image: Pixels, texture: Pixels, mask: Mask, beta: float) -> Pixels:
@@ -51,3 +53,9 @@ def keep_changed(before: Pixels, after: Pixels, allowed: Mask) -> tuple[Pixels, 
     change = np.where(after > before, after - before, before - after).max(axis=-1)
     mask: Mask = (ndimage.uniform_filter(change.astype(np.float32), _WINDOW) >= MIN_CHANGE) & allowed
     return np.where(mask[..., None], after, before), mask
+
+
+def is_grey(image: Pixels) -> bool:
+    """Tell whether R, G and B are the same, but for what JPEG does to them."""
+    sampled = image[::4, ::4]  # enough to tell, in a tenth of the time
+    return int((sampled.max(axis=-1) - sampled.min(axis=-1)).max()) <= MAX_GREY_SPREAD

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from twinspect.errors import ConfigError, DataError, unknown_name
-from twinspect.synthesis.compositing import MIN_CHANGE, blend, keep_changed
+from twinspect.synthesis.compositing import MIN_CHANGE, blend, is_grey, keep_changed
 from twinspect.synthesis.cutpaste import cut_paste
 from twinspect.synthesis.foreground import foreground
 from twinspect.synthesis.perlin import perlin_mask
@@ -40,8 +40,6 @@ MAX_TRIES = 10
 """How often an anomaly is drawn again if it can hardly be seen; then the image stays normal."""
 MIN_SHARE = 0.0005
 """The smallest anomaly, as a share of the image: 33 pixels of 256 x 256."""
-MAX_GREY_SPREAD = 8
-"""An image counts as grey, and gets grey textures, if R, G and B nowhere differ by more levels of 255."""
 MIN_SIDE = 8
 """Smallest side of an image, in pixels."""
 
@@ -189,7 +187,7 @@ def _draem(synthesizer: Synthesizer, batch: _Batch, index: int, random: Random) 
     if mask.mean() < MIN_SHARE:  # no need for a texture
         return image, mask
     texture = augment_texture(synthesizer.textures_for(batch.images, index).draw(random, batch.shape), random)
-    if _is_grey(image):  # where colour alone would reveal every anomaly
+    if is_grey(image):  # where colour alone would reveal every anomaly
         texture = np.repeat(texture.mean(axis=-1, keepdims=True).astype(np.uint8), 3, axis=-1)
         if levels := two_levels(image):  # where every shade between would
             return keep_changed(image, paste_levels(image, texture, mask, levels), mask)
@@ -214,12 +212,6 @@ DRAWERS: dict[str, Callable[[Synthesizer, _Batch, int, Random], tuple[Pixels, Ma
     "cutpaste": _cutpaste,
     "poisson": _poisson,
 }
-
-
-def _is_grey(image: Pixels) -> bool:
-    """Tell whether R, G and B are the same, but for what JPEG does to them."""
-    sampled = image[::4, ::4]  # enough to tell, in a tenth of the time
-    return int((sampled.max(axis=-1) - sampled.min(axis=-1)).max()) <= MAX_GREY_SPREAD
 
 
 def _is_visible(before: Pixels, after: Pixels, mask: Mask) -> bool:

@@ -19,6 +19,12 @@ def add_options(verb: argparse.ArgumentParser) -> None:
     again = verb.add_mutually_exclusive_group()
     again.add_argument("--resume", action="store_true", help="resume where the same command was interrupted")
     again.add_argument("--restart", action="store_true", help="discard an interrupted training")
+    verb.add_argument(
+        "--no-detectability",
+        dest="detectability",
+        action="store_false",
+        help="leave out which synthetic defects the model finds, which takes up to 15 %% of the time of the fit",
+    )
     _rank_options(verb)
     learning_options(verb)
 

@@ -88,6 +88,7 @@ def present_calibration(row: CalibrationRow, *, active: bool) -> CalibrationAnsw
 def present_model(worker: ModelWorker, drift: str | None) -> ModelAnswer:
     """Describe a model."""
     detector = worker.version.detector
+    tried, calibration = detector.detectability_, worker.active.calibration
     return ModelAnswer(
         name=worker.name,
         method=detector.method,
@@ -98,6 +99,8 @@ def present_model(worker: ModelWorker, drift: str | None) -> ModelAnswer:
         queue=QueueAnswer(length=worker.queue.length, limit=worker.queue.limit),
         error=worker.error,
         drift=drift,
+        would_find=tried.in_words(calibration) if tried else None,
+        usable=not tried.is_useless(calibration) if tried else None,
     )
 
 

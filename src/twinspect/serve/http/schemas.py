@@ -81,6 +81,11 @@ class ModelAnswer(ResponseBody):
     queue: QueueAnswer
     error: str | None = Field(description="why the newest version of its folder could not be loaded")
     drift: str | None = Field(description="in words, if production looks unlike the calibration")
+    would_find: str | None = Field(
+        description="in words, the size from which on it finds nine of ten synthetic defects of each kind, at the "
+        "threshold in force; null where that was not measured"
+    )
+    usable: bool | None = Field(description="false where it misses most of even the largest of them")
 
 
 class ModelsAnswer(ResponseBody):

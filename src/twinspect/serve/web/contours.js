@@ -1,16 +1,17 @@
 /**
  * Contours of a heat map, from the opacity of its picture. The server draws a pixel at `place` on the fixed scale
- * (0: a typical good pixel, 1/2: a good image's peak, 1: as far again above) with opacity 0.8 place^0.7, so a line
- * of equal opacity is a line of equal anomaly.
+ * (0: a typical good pixel, 1/2: a good image's peak, 1: as far again above) with opacity
+ * 0.8 ((place - 0.4) / 0.6)^0.7, and nothing below 0.4: a line of equal opacity is a line of equal anomaly.
  */
 
 const STRONGEST = 0.8;
 const GROWTH = 0.7;
+const BEGIN = 0.4;
 /** Maps are smooth: a grid of this size draws the same lines as the full picture, in a few milliseconds. */
 const LONGEST_SIDE = 384;
 
 /** The opacity, 0 to 255, of a place on the scale. */
-export const opacity = (place) => 255 * STRONGEST * place ** GROWTH;
+export const opacity = (place) => 255 * STRONGEST * (Math.max(0, place - BEGIN) / (1 - BEGIN)) ** GROWTH;
 
 /**
  * Read the opacity of a picture on a grid.
@@ -29,11 +30,12 @@ export function opacities(image) {
 
 /**
  * Trace the line of a level through a grid (marching squares), in coordinates of the grid.
- * The grid is surrounded by zeros, so lines are closed where a region touches the edge.
+ * Values go on beyond the edge, so that a line ends there and none runs along the frame.
  * @returns {string} the `d` of an SVG path; empty where nothing reaches the level
  */
 export function contour({ width, height, values }, level) {
-  const at = (x, y) => (x < 0 || y < 0 || x >= width || y >= height ? 0 : values[y * width + x]);
+  const inside = (value, length) => Math.min(Math.max(value, 0), length - 1);
+  const at = (x, y) => values[inside(y, height) * width + inside(x, width)];
   const parts = [];
   for (let y = -1; y < height; y += 1) {
     for (let x = -1; x < width; x += 1) {

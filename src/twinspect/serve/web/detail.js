@@ -7,7 +7,7 @@ import { badge, icon } from "./icons.js";
 import { may, whyNot } from "./me.js";
 import { attempt, say } from "./notice.js";
 import { download, load } from "./pictures.js";
-import { OPINIONS, chance, disagrees, number, when } from "./words.js";
+import { OPINIONS, chance, disagrees, number, sentence, when } from "./words.js";
 
 /** Places on the heat map's scale where contours run: a good image's peak, and half as far again above. */
 const LEVELS = [0.5, 0.75];
@@ -43,6 +43,9 @@ async function draw(stage, inspection, apply, signal) {
   const heat = el("img", { class: "heat", alt: "" });
   await load(heat, `${inspection.map_url}?format=png`, signal);
   stage.append(heat, lines(heat));
+  const { notice } = heat.dataset;
+  // Beside the verdict, which stays that of the score.
+  if (notice) stage.closest("article").querySelector(".conclusion").append(el("p", { class: "problem", role: "status" }, sentence(notice)));
   apply();
 }
 

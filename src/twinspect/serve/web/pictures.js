@@ -9,7 +9,9 @@ import { request } from "./api.js";
  * @returns {Promise<HTMLImageElement>} once it can be drawn; refused where the server or the browser cannot
  */
 export async function load(image, path, signal) {
-  const blob = await (await request(path, { signal })).blob();
+  const response = await request(path, { signal });
+  image.dataset.notice = response.headers.get("X-Map-Notice") ?? "";
+  const blob = await response.blob();
   const address = URL.createObjectURL(blob);
   try {
     image.src = address;

@@ -24,7 +24,7 @@ const USES = [
 
 /** @param {{root: HTMLElement, model: object, signal: AbortSignal, refresh: () => void}} context */
 export async function threshold({ root, model, signal, refresh }) {
-  root.append(el("h1", {}, "Threshold"), promised(model));
+  root.append(el("h1", {}, "Threshold"), promised(model), wouldFind(model));
   const scores = await get(`/v1/models/${encodeURIComponent(model.name)}/scores`, {}, signal);
   const place = el("section", { class: "sheet", "aria-labelledby": "line" });
   root.append(place);
@@ -38,6 +38,13 @@ function promised({ calibration: { promise, threshold: line }, categories }) {
   return el("p", { class: "lead" }, `${sentence(promise)} `,
     el("span", { class: "soft" }, `A part is called anomalous when its score is above ${number(line)}.`),
     categories?.length > 1 && el("span", { class: "soft" }, " A category with images enough has a line of its own; this one is that of all images."));
+}
+
+/** Which synthetic defects it would find, and a plain warning where that is next to nothing. */
+function wouldFind({ would_find: words, usable }) {
+  return el("div", {},
+    usable === false && el("p", { class: "problem" }, "Not usable yet: it misses most of even the largest synthetic defects. Train longer, at a larger size, or with another method."),
+    words && el("p", { class: "soft" }, sentence(words)));
 }
 
 function groupsOf({ calibration, recent, good, defect }) {

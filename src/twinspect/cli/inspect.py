@@ -1,0 +1,102 @@
+"""`twinspect inspect`: all that is known about a model, in plain words. Nothing is scored; no torch is needed."""
+
+from __future__ import annotations
+
+from datetime import datetime, timezone
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from twinspect.bundle.description import describe_model
+from twinspect.bundle.exports import list_exports
+from twinspect.bundle.folder import WEIGHTS, read_record
+from twinspect.calibration.conformal import Calibration
+from twinspect.calibration.detectability import Detectability, findings_record
+from twinspect.cli.outcome import Outcome
+
+if TYPE_CHECKING:
+    import argparse
+
+    from twinspect.bundle.exports import Export
+
+NOT_MEASURED = "which defects it would find was not measured (fit does, unless --no-detectability is given)"
+
+
+def run(options: argparse.Namespace) -> Outcome:
+    """Read the model's record and say what it holds."""
+    folder = Path(options.model)
+    record = read_record(folder)
+    about = describe_model(record)
+    calibration = Calibration.from_record(record["calibration"])
+    tried = record.get("detectability")
+    found = Detectability.from_record(tried) if tried else None
+    exports = list_exports(folder, record)
+    lines = [
+        f"{folder}: {record['method']} on teacher {about['teacher']['name']}",
+        f"fitted: {_fitted(folder, record)}",
+        f"images: {_images(record['data'])}",
+        f"settings: {_settings(about)}",
+        f"threshold: {calibration.threshold:.6g}: {calibration.promise()}",
+        "\n  ".join(found.lines(calibration)) if found else NOT_MEASURED,
+        *(
+            ["NOT USABLE YET: it misses most of even the largest of them"]
+            if found and found.is_useless(calibration)
+            else []
+        ),
+        *([_export(export) for export in exports] or ["exports: none (twinspect export writes one)"]),
+    ]
+    facts: dict[str, Any] = {
+        "model": str(folder),
+        "method": record["method"],
+        **about,
+        "twinspect": record["twinspect"],
+        "fitted_at": record.get("fitted_at"),
+        "data": record["data"],
+        "calibration": {
+            "kind": calibration.kind,
+            "false_alarm_rate": calibration.false_alarm_rate,
+            "threshold": calibration.threshold,
+            "images": len(calibration.scores),
+            "promise": calibration.promise(),
+        },
+        "would_find": findings_record(found, calibration) if found else None,
+        "exports": {export.name: export.record for export in exports},
+    }
+    return Outcome("\n".join(lines), facts)
+
+
+def _fitted(folder: Path, record: dict[str, Any]) -> str:
+    """Say when; of a model that was saved by a script, when its weights were written here."""
+    date = record.get("fitted_at") or _written(folder / WEIGHTS)
+    return f"{date.replace('T', ' ').replace('+00:00', ' UTC')}, by twinspect {record['twinspect']}"
+
+
+def _written(weights: Path) -> str:
+    try:
+        seconds = weights.stat().st_mtime
+    except OSError:
+        return "on a date that is not known"
+    return f"weights written {datetime.fromtimestamp(seconds, timezone.utc).isoformat(timespec='seconds')}"
+
+
+def _images(data: dict[str, Any]) -> str:
+    """Say what it was fitted on; a joined model knows fingerprints and categories only."""
+    counts = [f"{data[key]} {what}" for key, what in _COUNTS.items() if key in data]
+    categories = [f"categories {', '.join(data['categories'])}"] if any(data["categories"]) else []
+    return "; ".join([*counts, *categories, f"fingerprint {data['fingerprint']}"])
+
+
+_COUNTS = {"train": "to learn from", "tiles": "tiles of them", "calibration": "for the threshold"}
+
+
+def _settings(about: dict[str, Any]) -> str:
+    settings = ", ".join(f"{name} {value}" for name, value in about["config"].items())
+    return settings if about["seed"] is None else f"seed {about['seed']}, {settings}"
+
+
+def _export(export: Export) -> str:
+    parity, speed = export.record["parity"], export.record["speed"]
+    return (
+        f"export {export.name}: differs from the model by at most {parity['score_relative']:.1e} in scores and "
+        f"{parity['map_relative']:.1e} in maps (relative, {parity['images']} images); {speed['milliseconds']:.1f} ms "
+        f"an image, torch {speed['torch_milliseconds']:.1f} ms"
+    )
