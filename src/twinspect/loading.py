@@ -9,6 +9,7 @@ from twinspect.bundle.exports import list_exports
 from twinspect.bundle.folder import JOINED, read_record
 from twinspect.errors import MissingExtraError, is_installed
 from twinspect.inference.runtimes import RUNTIMES
+from twinspect.utils.progress import announce
 
 if TYPE_CHECKING:
     from twinspect.inference.base_detector import BaseDetector
@@ -38,6 +39,7 @@ def load(
         MissingExtraError: the runtime is not installed.
     """
     chosen = choose_runtime(path) if runtime == AUTO else runtime
+    announce(f"loading the model {path}")
     if chosen != TORCH:
         from twinspect.inference.exported_detector import ExportedDetector  # noqa: PLC0415 - as below
 

@@ -15,9 +15,13 @@ import os
 import sys
 from typing import TYPE_CHECKING
 
+from twinspect.cli.console import Bar
+from twinspect.cli.import_messages import announced_imports
 from twinspect.cli.outcome import INTERRUPTED, USER_MISTAKE, Outcome
 from twinspect.cli.parser import FITTING, build_parser, verb_parser
 from twinspect.errors import ElsewhereError, MissingExtraError, TwinspectError
+from twinspect.utils.launch_environment import is_secondary_process
+from twinspect.utils.progress import NoProgress, report_to
 
 if TYPE_CHECKING:
     import argparse
@@ -47,8 +51,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 def _run(options: argparse.Namespace) -> int:
     """Run the verb; errors that a user can fix become one line, a bug keeps its traceback."""
     try:
-        verb = importlib.import_module(f"twinspect.cli.{options.verb.replace('-', '_')}")
-        outcome: Outcome = verb.run(options)
+        outcome = _outcome(options)
         if outcome.printed:
             print(json.dumps(outcome.record) if options.json else outcome.text, flush=True)
     except BrokenPipeError:  # the reader, `head` for instance, has closed the pipe
@@ -77,6 +80,17 @@ def _missing_package(verb: str, error: ModuleNotFoundError) -> TwinspectError:
     return MissingExtraError(
         f"{verb} needs {package!r}, which is not installed here; type: pip install twinspect"
     )
+
+
+def _outcome(options: argparse.Namespace) -> Outcome:
+    """Run the verb and show meanwhile what it does."""
+    is_shown = (
+        getattr(options, "devices", 1) * getattr(options, "nodes", 1) == 1 or not is_secondary_process()
+    )
+    with Bar() as bar, report_to(bar if is_shown else NoProgress()), announced_imports():
+        verb = importlib.import_module(f"twinspect.cli.{options.verb.replace('-', '_')}")
+        outcome: Outcome = verb.run(options)
+    return outcome
 
 
 def _add_method_settings(parser: argparse.ArgumentParser, arguments: Sequence[str]) -> None:

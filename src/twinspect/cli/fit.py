@@ -16,7 +16,7 @@ from twinspect.cli.outcome import DONE, SOME_UNREADABLE, Outcome
 from twinspect.detector import Detector
 from twinspect.errors import ConfigError
 from twinspect.methods.config import shortfall
-from twinspect.utils.distributed import check_torchrun, is_secondary_process
+from twinspect.utils.launch_environment import check_torchrun, is_secondary_process
 
 if TYPE_CHECKING:
     import argparse

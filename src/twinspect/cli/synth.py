@@ -20,6 +20,7 @@ from twinspect.errors import ConfigError, DataError
 from twinspect.synthesis import Synthesizer, foregrounds
 from twinspect.utils.even_sampling import evenly_spaced
 from twinspect.utils.files import write_atomically
+from twinspect.utils.progress import announce
 
 if TYPE_CHECKING:
     import argparse
@@ -51,6 +52,7 @@ def run(options: argparse.Namespace) -> Outcome:
     synthesizer = Synthesizer(options.kind, options.textures or "", options.seed)
     samples = _choose_samples(options.data, options.count)
     images, unread = _read(samples, options.size)
+    announce("drawing anomalies")
     missing = {failure.sample for failure in unread}
     objects = np.stack(foregrounds(images, [sample.category for sample in samples if sample not in missing]))
     synthetic = synthesizer(images, range(len(images)), objects)

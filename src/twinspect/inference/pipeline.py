@@ -19,6 +19,7 @@ from twinspect.images.quality import ImageQuality, image_quality
 from twinspect.images.statistics import ImageStatistics, image_statistics
 from twinspect.inference.results import ImageScore
 from twinspect.utils.allocator import keep_freed_memory
+from twinspect.utils.progress import tracked
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -101,7 +102,8 @@ class ScoringPipeline:
             ImageError: one of them cannot be read.
         """
         good = GoodScores()
-        for row in self.stream(engine, samples, maps=True, statistics=True):
+        rows = self.stream(engine, samples, maps=True, statistics=True)
+        for row in tracked("score good images", rows, total=len(samples)):
             if row.error and unreadable is not None:
                 unreadable[row.sample.name] = row.error
                 continue
