@@ -16,6 +16,7 @@ import tifffile
 from PIL import Image
 
 from drawn_parts import stripes, write_image
+from messages import error_lines
 from twinspect.cli import main
 
 FIT = ["--teacher", "test_resnet", "--weights", "random", "--size", "64", "--device", "cpu", "--steps", "2"]
@@ -95,7 +96,7 @@ def test_a_strict_fit_names_a_bad_file_and_writes_nothing(
     code, err = run("fit", folder, "--out", tmp_path / "m.twin", *FIT, "--strict")
     assert code == 2
     assert name in err
-    assert len(err.strip().splitlines()) == 1
+    assert error_lines(err) == 1
     assert sorted(path.name for path in tmp_path.iterdir()) == ["good"]
 
 
@@ -107,7 +108,7 @@ def test_an_empty_folder(run: Any, model: Path, tmp_path: Path) -> None:
     ):
         code, err = run(*verb)
         assert (code, "no images" in err) == (2, True)
-        assert len(err.strip().splitlines()) == 1
+        assert error_lines(err) == 1
 
 
 def test_one_image(run: Any, tmp_path: Path) -> None:
@@ -140,7 +141,7 @@ def test_a_weights_file_of_another_network(run: Any, parts: Path, tmp_path: Path
     )
     assert code == 2
     assert "conv1.weight" in err
-    assert len(err.strip().splitlines()) == 1
+    assert error_lines(err) == 1
 
 
 def test_a_model_with_a_flipped_byte(run: Any, model: Path, tmp_path: Path) -> None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import sys
 from contextlib import contextmanager
 from functools import partial
-from importlib.machinery import PathFinder
 from typing import TYPE_CHECKING, Final
 
 from twinspect.utils.progress import announce, finish
@@ -45,7 +44,8 @@ class _Announcer:
         """Find a large package; others are left to the finders after this one."""
         if name not in LARGE or self._is_announced:  # those that a large package imports are part of it
             return None
-        spec = PathFinder.find_spec(name, path, target)
+        others = (finder.find_spec(name, path, target) for finder in sys.meta_path if finder is not self)
+        spec = next(filter(None, others), None)
         if spec is not None and spec.loader is not None:
             run = partial(self._announce_and_run, name.partition(".")[0], spec.loader.exec_module)
             spec.loader.exec_module = run  # type: ignore[method-assign]
