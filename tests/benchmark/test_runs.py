@@ -16,6 +16,7 @@ import pytest
 
 from benchmark_data import ask, command, metrics, step_of, write_category
 from drawn_parts import stripes, write_image
+from messages import error_lines
 from twinspect.benchmark import run_plan
 from twinspect.benchmark.environment import git_commit
 from twinspect.benchmark.process_lease import DEAD_AFTER_SECONDS, ProcessIdentity, this_process
@@ -369,6 +370,6 @@ def test_a_mistake_is_one_clear_line(
     code, out, err = run(arguments)
     assert code == 2
     assert message in err
-    assert len(err.strip().splitlines()) == 1, err
+    assert error_lines(err) == 1
     assert out == ""
     assert not Path("O").exists()

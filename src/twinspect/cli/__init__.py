@@ -18,7 +18,8 @@ from typing import TYPE_CHECKING
 from twinspect.cli.console import Bar
 from twinspect.cli.import_messages import announced_imports
 from twinspect.cli.outcome import INTERRUPTED, USER_MISTAKE, Outcome
-from twinspect.cli.parser import FITTING, build_parser, verb_parser
+from twinspect.cli.parser import FITTING, VERBS, build_parser, verb_parser
+from twinspect.cli.typing_mistakes import check_options, check_verb
 from twinspect.errors import ElsewhereError, MissingExtraError, TwinspectError
 from twinspect.utils.launch_environment import is_secondary_process
 from twinspect.utils.progress import NoProgress, report_to
@@ -33,8 +34,11 @@ def main(argv: Sequence[str] | None = None) -> int:
     arguments = list(sys.argv[1:] if argv is None else argv)
     parser = build_parser()
     try:
-        if arguments[:1] and arguments[0] in FITTING:
-            _add_method_settings(verb_parser(parser, arguments[0]), arguments)
+        check_verb(arguments, [verb.name for verb in VERBS])
+        own = verb_parser(parser, arguments[0]) if arguments and arguments[0][:1] != "-" else parser
+        if arguments and arguments[0] in FITTING:
+            _add_method_settings(own, arguments)
+        check_options(own, arguments)
         options = parser.parse_args(arguments)
     except ModuleNotFoundError as error:
         return _print_error(_missing_package(arguments[0], error))
@@ -94,7 +98,7 @@ def _outcome(options: argparse.Namespace) -> Outcome:
 
 
 def _add_method_settings(parser: argparse.ArgumentParser, arguments: Sequence[str]) -> None:
-    """Add the settings of the chosen method to a verb that fits; only this loads the method's file."""
+    """Add the settings of the chosen method to a verb that fits."""
     from twinspect.cli.method_settings import add_settings
 
     add_settings(parser, arguments)

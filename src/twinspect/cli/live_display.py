@@ -59,8 +59,7 @@ class LiveDisplay:
 
     def clear_stage(self) -> None:
         """Remove the stage, and draw nothing more unless there are bars."""
-        for task in self._stage.task_ids:
-            self._stage.remove_task(task)
+        _empty(self._stage)
         if not self._bars.tasks:
             self.close()
 
@@ -86,11 +85,11 @@ class LiveDisplay:
         """Leave the bars as they are, and draw nothing more; the next bar begins below."""
         if self._live is None:
             return
+        _empty(self._stage)
         self._live.transient = not self._bars.tasks
         self._live.stop()
         self._live = None
-        for task in self._bars.task_ids:
-            self._bars.remove_task(task)
+        _empty(self._bars)
 
     def _draw(self) -> None:
         if self._live is None:
@@ -102,3 +101,8 @@ class LiveDisplay:
             )
             self._live.start()
         self._live.refresh()
+
+
+def _empty(lines: Progress) -> None:
+    for task in lines.task_ids:
+        lines.remove_task(task)
