@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Final
 import uvicorn
 
 from twinspect.serve.app import build_app, guard_app
+from twinspect.serve.drift.latest import latest_drift
 from twinspect.serve.http.context import Context
 from twinspect.serve.http.monitoring import Metrics
 from twinspect.serve.http.rate_limit import RateLimit
@@ -71,6 +72,7 @@ def running_server(settings: Settings) -> Iterator[RunningServer]:
         context = Context(
             store, registry, metrics, tokens, settings.limits, _watched_folders(settings, registry)
         )
+        metrics.add_drift(registry, lambda worker: latest_drift(context, worker) is not None)
         hosts = Hosts.of(settings.host, settings.allow_hosts)
         app = guard_app(build_app(context), context, hosts, RateLimit(settings.rate_limit))
         registry.start()
