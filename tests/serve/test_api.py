@@ -347,7 +347,9 @@ def test_over_time(bundle: Path, tmp_path: Path) -> None:
         assert set(drift["features"]) >= {"score", "brightness"}
         is_alarm = bool(drift["windows"][-1]["alarmed"])
         assert (drift["verdict"]["state"] == "alarm") == is_alarm
-        assert 'twinspect_drift_alarm{model="parts"} 0.0' in client.get("/metrics").text  # no window of 50 yet
+        assert (
+            'twinspect_drift_alarm{model="parts"} 0.0' in client.get("/metrics").text
+        )  # no window of 50 yet
 
 
 def test_what_was_accepted_is_scored_after_a_restart(bundle: Path, tmp_path: Path) -> None:

@@ -17,6 +17,7 @@ from twinspect.errors import CalibrationError, ConfigError
 from twinspect.images.statistics import ImageStatistics, image_statistics
 from twinspect.serve.drift.permutation_test import PERMUTATIONS, Stratum, compare
 from twinspect.serve.drift.sensitivity import POWER, noticeable_shift
+from twinspect.serve.drift.verdict import verdict_record
 from twinspect.serve.drift.what_if import what_if
 from twinspect.serve.drift.windows import ANOMALIES, RATE, find_drift
 from twinspect.serve.drift.wording import DIRECTIONS, quantity_in_words
@@ -399,18 +400,19 @@ def test_one_verdict_that_the_windows_agree_with(
 ) -> None:
     random = np.random.default_rng(11)
     calibration = calibrated(production(random, 200))
-    record = find_drift(calibration, quiet_and_bright(random, bright)).to_record()
-    assert (record["verdict"]["state"], record["verdict"]["since"]) == (state, since)
-    assert words in record["verdict"]["text"]
-    assert (state == "alarm") == bool(record["windows"] and record["windows"][-1]["alarmed"])
+    drift = find_drift(calibration, quiet_and_bright(random, bright))
+    verdict = verdict_record(drift)
+    assert (verdict["state"], verdict["since"]) == (state, since)
+    assert words in verdict["text"]
+    assert (state == "alarm") == bool(drift.windows and drift.windows[-1].alarmed)
 
 
 def test_few_calibration_images_are_never_called_quiet() -> None:
     """Two images can test nothing but the number of anomalous ones, and of eight not even that."""
     random = np.random.default_rng(5)
-    few = find_drift(calibrated(production(random, 2), 0.34), [window_of(production(random, 8))]).to_record()
-    assert (few["verdict"]["state"], few["windows"][0]["anomaly_share_flagged"]) == ("untested", None)
-    assert {quantity["noticeable"] for quantity in few["windows"][0]["looks"].values()} == {None}
+    few = find_drift(calibrated(production(random, 2), 0.34), [window_of(production(random, 8))])
+    assert (verdict_record(few)["state"], few.windows[0].flagged_from) == ("untested", None)
+    assert {quantity.noticeable for quantity in few.windows[0].quantities.values()} == {None}
 
 
 def test_an_alarm_of_the_number_of_anomalous_images_is_the_smallest_that_is_stated() -> None:

@@ -3,8 +3,8 @@
 Only the standard library is imported until a verb runs, so that ``twinspect --help`` answers at once.
 
 Exit codes: 0 done; 1 anomalies found (only with --fail-on-anomaly); 2 a user's mistake; 3 done, but some files
-could not be read; 4 no anomalies, but some images could not be inspected (only with --fail-on-anomaly); 130
-interrupted.
+could not be read or some runs failed; 4 no anomalies, but some images could not be inspected (only with
+--fail-on-anomaly); 130 interrupted.
 """
 
 from __future__ import annotations

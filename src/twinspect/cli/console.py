@@ -120,6 +120,15 @@ def _cell(value: object) -> str:
     return text.replace("[", "\\[")
 
 
+def counted(many: int, thing: str) -> str:
+    """Say how many of something there are.
+
+    >>> counted(1, "shard"), counted(7, "image")
+    ('1 shard', '7 images')
+    """
+    return f"{many} {thing}" if many == 1 else f"{many} {thing}s"
+
+
 def warn(text: str) -> None:
     """Print a note on standard error."""
     print(f"twinspect: {text}", file=sys.stderr)

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from twinspect.cli.class_selection import select_classes
-from twinspect.cli.console import Bar, warn, warn_of_suspects
+from twinspect.cli.console import Bar, counted, warn, warn_of_suspects
 from twinspect.cli.method_settings import chosen_settings
 from twinspect.cli.model_place import check_model_place
 from twinspect.cli.outcome import DONE, SOME_UNREADABLE, Outcome
@@ -99,5 +99,5 @@ def _report(detector: Detector, out: Path, seconds: float) -> Outcome:
 
 
 def _training_size(data: dict[str, Any]) -> str:
-    whole = f"{data['train']} images"
-    return f"{data['tiles']} tiles of {whole}" if "tiles" in data else whole
+    whole = counted(data["train"], "image")
+    return f"{counted(data['tiles'], 'tile')} of {whole}" if "tiles" in data else whole

@@ -35,7 +35,6 @@ from twinspect.errors import ConfigError
 from twinspect.images.statistics import ImageStatistics
 from twinspect.serve.drift.permutation_test import PERMUTATIONS, Stratum, compare
 from twinspect.serve.drift.sensitivity import noticeable_shift
-from twinspect.serve.drift.verdict import verdict_record
 from twinspect.serve.drift.wording import quantity_in_words, share_in_words
 
 if TYPE_CHECKING:
@@ -173,7 +172,6 @@ class Drift:
             "windows": [window.to_record() for window in self.windows],
             "reference": {"count": self.images, "medians": self.medians},
             "note": self.note,
-            "verdict": verdict_record(self),
         }
 
 
