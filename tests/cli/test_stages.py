@@ -86,9 +86,9 @@ def stages(text: str) -> list[str]:
             f"fit DATA --out NEW.twin {' '.join(FIT)}",
             [
                 "listing the images of",
-                "hash images",
                 "building the teacher and the student",
-                "check held-out images",
+                "read",
+                "hash images",
                 "prepare",
                 "distil",
                 "score good images",
@@ -131,9 +131,8 @@ def test_stages_are_said_in_order_and_results_stay_pure(
     assert main([*verb.split(), "--json"]) == 0
     captured = capsys.readouterr()
     said = iter(stages(captured.err))
-    assert all(stage in said for stage in expected), (
-        captured.err
-    )  # in this order, perhaps with others between
+    # In this order, perhaps with others between.
+    assert all(stage in said for stage in expected), captured.err
     assert json.loads(captured.out)
     assert "\x1b" not in captured.err + captured.out
     assert "\r" not in captured.err + captured.out
