@@ -14,7 +14,7 @@ import pytest
 
 from drawn_parts import AS_ARGUMENTS
 from twinspect.cli import console, main
-from twinspect.utils.progress import announce, finish, report_to, tracked
+from twinspect.utils.progress import announce, finish, interlude, report_to, tracked
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -193,3 +193,18 @@ def test_without_anybody_to_tell_work_goes_on() -> None:
     announce("nothing")
     assert list(tracked("nothing", "abc", total=3)) == ["a", "b", "c"]
     finish()
+
+
+def test_a_stage_goes_on_after_what_interrupts_it(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with drawn_on_a_terminal(monkeypatch) as terminal, console.Bar() as bar, report_to(bar):
+        announce("drawing")
+        with interlude("loading torch"):
+            assert "loading torch" in terminal.getvalue()
+        assert "drawing …" in terminal.getvalue()[terminal.getvalue().rindex("loading torch") :]
+    with console.Bar() as bar, report_to(bar):
+        announce("drawing")
+        with interlude("loading torch"):
+            pass
+    assert capsys.readouterr().err.splitlines() == ["twinspect: drawing", "twinspect: loading torch"]

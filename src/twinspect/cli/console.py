@@ -34,6 +34,7 @@ class Bar:
         self._stage, self._total, self._done = "", 0, 0
         self._began = self._printed = time.monotonic()
         self._steps = 0
+        self._said: set[str] = set()
 
     def __enter__(self) -> Bar:  # noqa: PYI034 - it has no subclasses
         return self
@@ -50,7 +51,11 @@ class Bar:
         self._steps, self._task = 0, None
         self._stage, self._total, self._done = stage, total, done
         if not sys.stderr.isatty():
-            warn(f"{stage}, {done}/{total}" if total else stage)
+            if total:
+                warn(f"{stage}, {done}/{total}")
+            elif stage not in self._said:  # after an interruption it goes on
+                warn(stage)
+                self._said.add(stage)
         elif total:
             self._task = _display().add_bar(stage, total, done)
         else:

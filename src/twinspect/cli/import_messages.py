@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from functools import partial
 from typing import TYPE_CHECKING, Final
 
-from twinspect.utils.progress import announce, finish
+from twinspect.utils.progress import interlude
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -52,13 +52,12 @@ class _Announcer:
         return spec
 
     def _announce_and_run(self, package: str, run: Callable[[ModuleType], None], module: ModuleType) -> None:
-        announce(f"loading {package}")
         self._is_announced = True
         try:
-            run(module)
+            with interlude(f"loading {package}"):
+                run(module)
         finally:
             self._is_announced = False
-            finish()
 
 
 @contextmanager

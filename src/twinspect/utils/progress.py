@@ -43,6 +43,8 @@ class NoProgress:
 
 
 _REPORTER: ContextVar[Progress] = ContextVar("reporter", default=NoProgress())  # noqa: B039 - it has no state
+_STAGE: ContextVar[str] = ContextVar("stage", default="")
+"""The stage that was announced and lasts."""
 
 
 @contextmanager
@@ -57,17 +59,34 @@ def report_to(progress: Progress) -> Iterator[None]:
 
 def announce(stage: str) -> None:
     """Say what is done from now on, until the next stage or :func:`finish`."""
+    _STAGE.set(stage)
     _REPORTER.get().start(stage, 0, 0)
 
 
 def finish() -> None:
     """Say that the stage that was announced is over and none follows yet."""
+    _STAGE.set("")
     _REPORTER.get().finish()
+
+
+@contextmanager
+def interlude(stage: str) -> Iterator[None]:
+    """Announce what interrupts the stage that lasts, and come back to that one."""
+    interrupted = _STAGE.get()
+    announce(stage)
+    try:
+        yield
+    finally:
+        if interrupted:
+            announce(interrupted)
+        else:
+            finish()
 
 
 def tracked(stage: str, items: Iterable[T], total: int) -> Iterator[T]:
     """Pass items through and count them as the steps of a stage."""
     progress = _REPORTER.get()
+    _STAGE.set("")
     progress.start(stage, total, 0)
     for item in items:
         yield item
