@@ -39,6 +39,7 @@ from twinspect.training.trainer import Trainer
 from twinspect.training.training_inputs import count_tiles
 from twinspect.utils.devices import choose_device
 from twinspect.utils.distributed import check_process_counts
+from twinspect.utils.progress import announce
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -219,6 +220,7 @@ class Detector(TorchDetector):
         opened = open_data(data, split="train")
         train, held = self._split(opened, kind)
         bits = self._choose_bits([*train, *held], progress)
+        announce("building the teacher and the student")
         fitting = self.fitting("", progress=progress, checkpoint=checkpoint, resume=resume)
         self._processes = fitting.trainer.processes
         reading = fitting.read_first([*train, *held], train)

@@ -9,6 +9,7 @@ from twinspect.bundle.exports import list_exports
 from twinspect.bundle.folder import JOINED, read_record
 from twinspect.errors import MissingExtraError, is_installed
 from twinspect.inference.runtimes import RUNTIMES
+from twinspect.utils.progress import announce
 
 if TYPE_CHECKING:
     from twinspect.inference.base_detector import BaseDetector
@@ -38,16 +39,17 @@ def load(
         MissingExtraError: the runtime is not installed.
     """
     chosen = choose_runtime(path) if runtime == AUTO else runtime
-    if chosen != TORCH:
-        from twinspect.inference.exported_detector import ExportedDetector  # noqa: PLC0415 - as below
-
-        return ExportedDetector.from_bundle(path, chosen, device=device, threads=threads)
     # Torch takes two seconds to import, and is not installed where only exported models are scored.
-    if not is_installed(TORCH):
+    if chosen == TORCH and not is_installed(TORCH):
         raise MissingExtraError(
             "torch is not installed here, so only exports can be scored, with runtime auto; to score with the "
             "trained networks, type: pip install torch timm"
         )
+    announce(f"loading the model {path}")
+    if chosen != TORCH:
+        from twinspect.inference.exported_detector import ExportedDetector  # noqa: PLC0415 - as below
+
+        return ExportedDetector.from_bundle(path, chosen, device=device, threads=threads)
     from twinspect.detector import Detector  # noqa: PLC0415
     from twinspect.ensemble.detector import JoinedDetector  # noqa: PLC0415
 

@@ -16,6 +16,7 @@ import pytest
 
 from benchmark_data import ask, command, metrics, step_of, write_category
 from drawn_parts import stripes, write_image
+from messages import error_lines
 from twinspect.benchmark import run_plan
 from twinspect.benchmark.environment import git_commit
 from twinspect.benchmark.process_lease import DEAD_AFTER_SECONDS, ProcessIdentity, this_process
@@ -247,7 +248,7 @@ def test_a_failing_run_is_recorded_and_the_others_go_on(run: Any, products: Path
     bad.write_bytes(b"no image")
     arguments = command(products, tmp_path / "out", "--seeds", "0")
     code, text, err = run(arguments)
-    assert code == 2
+    assert code == 3
     assert "1 of 2 runs done, 1 failed" in text
     assert "--retry" in text
     assert "failed: brick, rd, seed 0" in err
@@ -255,7 +256,7 @@ def test_a_failing_run_is_recorded_and_the_others_go_on(run: Any, products: Path
     assert "0.png" in error
     assert run(arguments)[2].count("run ") == 0  # a failure is not tried over and over
 
-    assert run([*arguments, "--retry"])[0] == 2
+    assert run([*arguments, "--retry"])[0] == 3
     code, text, _ = run(["benchmark", "report", "--out", str(tmp_path / "out")])
     assert (code, "0.png" in text, "(0 of 1)" in text) == (0, True, True)
     bad.write_bytes(sound)  # mended; as its contents differ, it is another run
@@ -369,6 +370,6 @@ def test_a_mistake_is_one_clear_line(
     code, out, err = run(arguments)
     assert code == 2
     assert message in err
-    assert len(err.strip().splitlines()) == 1, err
+    assert error_lines(err) == 1
     assert out == ""
     assert not Path("O").exists()

@@ -16,6 +16,7 @@ import tifffile
 from PIL import Image
 
 from drawn_parts import stripes, write_image
+from messages import error_lines
 from twinspect.cli import main
 
 FIT = ["--teacher", "test_resnet", "--weights", "random", "--size", "64", "--device", "cpu", "--steps", "2"]
@@ -86,11 +87,6 @@ def test_score_gives_a_bad_file_one_row_and_scores_the_others(
     assert rows["z.png"]["score"]
 
 
-def errors(err: str) -> list[str]:
-    """The lines on standard error but for the one that says what the data was taken for."""
-    return [line for line in err.strip().splitlines() if "good to train" not in line]
-
-
 @pytest.mark.parametrize("name", BAD_FILES)
 def test_a_strict_fit_names_a_bad_file_and_writes_nothing(
     run: Any, parts: Path, tmp_path: Path, name: str
@@ -100,7 +96,7 @@ def test_a_strict_fit_names_a_bad_file_and_writes_nothing(
     code, err = run("fit", folder, "--out", tmp_path / "m.twin", *FIT, "--strict")
     assert code == 2
     assert name in err
-    assert len(errors(err)) == 1
+    assert error_lines(err) == 1
     assert sorted(path.name for path in tmp_path.iterdir()) == ["good"]
 
 
@@ -112,7 +108,7 @@ def test_an_empty_folder(run: Any, model: Path, tmp_path: Path) -> None:
     ):
         code, err = run(*verb)
         assert (code, "no images" in err) == (2, True)
-        assert len(err.strip().splitlines()) == 1
+        assert error_lines(err) == 1
 
 
 def test_one_image(run: Any, tmp_path: Path) -> None:
@@ -145,7 +141,7 @@ def test_a_weights_file_of_another_network(run: Any, parts: Path, tmp_path: Path
     )
     assert code == 2
     assert "conv1.weight" in err
-    assert len(errors(err)) == 1
+    assert error_lines(err) == 1
 
 
 def test_a_model_with_a_flipped_byte(run: Any, model: Path, tmp_path: Path) -> None:

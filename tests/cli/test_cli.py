@@ -261,7 +261,7 @@ def test_settings_come_from_the_command_line_over_a_file(parts: Path, tmp_path: 
 BAD_FITS = [
     (["--method", "mdk"], "did you mean 'mkd'"),
     (["--sigma", "wide"], "must be a number"),
-    (["--sigmaa", "3"], "unrecognized arguments"),
+    (["--sigmaa", "3"], "did you mean --sigma?"),
     (["--preset", "mvtek"], "did you mean 'mvtec'"),
     (["--false-alarm-rate", "0.05"], "needs 19 held-out good images"),
     (["--false-alarm-rate", "5"], "between 0 and 1"),

@@ -12,6 +12,7 @@ import pytest
 from PIL import Image
 
 from drawn_parts import stripes, write_image
+from messages import error_lines
 from twinspect.cli import main
 from twinspect.cli.synth import GAP
 
@@ -100,7 +101,7 @@ def test_mistakes_end_in_one_line(
     code, _, error = run(parts, "--out", tmp_path / "out", *more)
     assert code == 2
     assert message in error
-    assert len(error.strip().splitlines()) == 1
+    assert error_lines(error) == 1
     assert not (tmp_path / "out").exists()
 
 

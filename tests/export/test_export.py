@@ -19,6 +19,7 @@ from scipy.special import log_ndtr
 
 import twinspect as ts
 from drawn_parts import TEACHER, quick
+from messages import error_lines
 from shard_data import rows_of, score, write_folder
 from twinspect.bundle.exports import Export, list_exports, write_export
 from twinspect.bundle.folder import read_images, read_record
@@ -428,7 +429,7 @@ def test_maps_without_what_draws_them_end_in_one_line(saved: Path, tmp_path: Pat
     command = [sys.executable, "-c", WITHOUT_TORCH, ",".join(ABSENT), "score", str(saved), str(image)]
     command += ["--runtime", "onnx", "--maps", str(tmp_path / "maps")]
     ran = subprocess.run(command, capture_output=True, text=True, check=False)
-    assert (ran.returncode, ran.stderr.count("\n")) == (2, 1), ran.stderr
+    assert (ran.returncode, error_lines(ran.stderr)) == (2, 1)
     assert "which is not installed here; type: pip install twinspect" in ran.stderr
     raw = subprocess.run([*command, "--map-format", "npy"], capture_output=True, text=True, check=False)
     assert raw.returncode == 0, raw.stderr

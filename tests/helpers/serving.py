@@ -87,7 +87,7 @@ def code(answer: Any) -> tuple[int, str]:
 def listening(server: Site, seconds: float = 60) -> Iterator[str]:
     """Serve over the network as well, on a free port, and yield the URL."""
     network = Server(
-        RunningServer(server.context, server.app), Settings(models=("any",), data=Path(), port=0)
+        Settings(models=("any",), data=Path(), port=0), RunningServer(server.context, server.app)
     )
     thread = threading.Thread(target=network.run, daemon=True)
     thread.start()

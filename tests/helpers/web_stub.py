@@ -235,13 +235,20 @@ def drift(size: int) -> dict[str, Any]:
             "p_value": 0.0004 if hour == 11 else 0.4,
             "anomaly_share": 0.02 + 0.01 * (hour % 3),
             "anomaly_p_value": 0.6,
-            "score": {"p_value": 0.4, "median": float(random.normal(2, 0.1)), "reference": 2.0},
+            "anomaly_share_flagged": 0.3,
+            "score": {
+                "p_value": 0.4,
+                "median": float(random.normal(2, 0.1)),
+                "reference": 2.0,
+                "noticeable": 0.5,
+            },
             "looks": {
                 name: {
                     "p_value": 0.5,
                     "median": value
                     * float(random.normal(1.4 if name == "brightness" and hour == 11 else 1, 0.03)),
                     "reference": value,
+                    "noticeable": None if name == "sharpness" else 0.2 * value,
                 }
                 for name, value in medians.items()
                 if name != "score"
@@ -259,6 +266,11 @@ def drift(size: int) -> dict[str, Any]:
         "not_inspectable": 0,
         "reference": {"count": 199, "medians": medians},
         "note": "",
+        "verdict": {
+            "state": "alarm" if windows else "waiting",
+            "since": windows[-1]["first"] if windows else None,
+            "text": "drift: brighter",
+        },
     }
 
 

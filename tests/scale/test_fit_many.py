@@ -150,16 +150,16 @@ def test_a_failure_is_one_row_and_the_others_go_on(
     for number in range(4):
         (tmp_path / "bad" / f"{number}.png").write_bytes(b"no image")
     write_manifest(tmp_path, f"bad,{tmp_path}/bad,mkd,2,2", f"good,{place}/data/plain,mkd,2,2")
-    assert main(command(tmp_path, tmp_path / "out")) == 2
+    assert main(command(tmp_path, tmp_path / "out")) == 3
     text, err = capsys.readouterr()
     assert "1 of 2 models done, 1 failed" in text
     assert "failed: bad: " in err
     rows = table(tmp_path / "out")
     assert (rows["bad"]["state"], "0.png" in rows["bad"]["error"]) == ("failed", True)
     assert rows["good"]["state"] == "done"
-    assert main(command(tmp_path, tmp_path / "out")) == 2
+    assert main(command(tmp_path, tmp_path / "out")) == 3
     assert "failed: bad" not in capsys.readouterr()[1]  # it is not tried over and over
-    assert main(command(tmp_path, tmp_path / "out", "--retry")) == 2
+    assert main(command(tmp_path, tmp_path / "out", "--retry")) == 3
     assert "failed: bad" in capsys.readouterr()[1]
 
 

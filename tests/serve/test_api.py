@@ -358,6 +358,11 @@ def test_over_time(bundle: Path, tmp_path: Path) -> None:
         assert [(each["first"], each["last"]) for each in drift["windows"]] == [(1, 5), (6, 10)]
         assert drift["windows"][0]["from"] == rows[0]["scored_at"]
         assert set(drift["features"]) >= {"score", "brightness"}
+        is_alarm = bool(drift["windows"][-1]["alarmed"])
+        assert (drift["verdict"]["state"] == "alarm") == is_alarm
+        assert (
+            'twinspect_drift_alarm{model="parts"} 0.0' in client.get("/metrics").text
+        )  # no window of 50 yet
 
 
 def test_what_was_accepted_is_scored_after_a_restart(bundle: Path, tmp_path: Path) -> None:

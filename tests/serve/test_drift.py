@@ -16,12 +16,14 @@ from twinspect.calibration.conformal import Calibration
 from twinspect.errors import CalibrationError, ConfigError
 from twinspect.images.statistics import ImageStatistics, image_statistics
 from twinspect.serve.drift.permutation_test import PERMUTATIONS, Stratum, compare
+from twinspect.serve.drift.sensitivity import POWER, noticeable_shift
+from twinspect.serve.drift.verdict import verdict_record
 from twinspect.serve.drift.what_if import what_if
 from twinspect.serve.drift.windows import ANOMALIES, RATE, find_drift
 from twinspect.serve.drift.wording import DIRECTIONS, quantity_in_words
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from numpy.typing import NDArray
 
@@ -267,7 +269,12 @@ def test_the_record_is_plain_and_complete() -> None:
     window = record["windows"][0]
     assert (window["from"], window["to"], window["count"]) == (7, 56, 50)
     assert set(window["looks"]) == set(ImageStatistics._fields)
-    assert window["looks"]["contrast"] == {"p_value": 1.0, "median": 40.0, "reference": 40.0}
+    assert window["looks"]["contrast"] == {
+        "p_value": 1.0,
+        "median": 40.0,
+        "reference": 40.0,
+        "noticeable": 0.0,
+    }
     smallest = min(each["p_value"] for each in (window["score"], *window["looks"].values()))
     assert window["p_value"] == min(smallest, window["anomaly_p_value"])
 
@@ -330,3 +337,93 @@ def test_rates_that_cannot_be_promised_are_refused() -> None:
         what_if(calibration, 0.1, **nothing)
     with pytest.raises(ConfigError, match="between 0 and 1"):
         what_if(calibration, 1.5, **nothing)
+
+
+# The verdict --------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("images", [40, 200])
+def test_a_change_of_the_stated_size_is_noticed_nine_times_out_of_ten(images: int) -> None:
+    """Brightness moves by what is said to be noticeable, or by a third of it."""
+    random = np.random.default_rng(images)
+    noticed, hardly, trials = 0, 0, 60
+    for _ in range(trials):
+        calibration = calibrated(random.standard_normal((images, 1 + KINDS)))
+        table = random.standard_normal((50, 1 + KINDS))
+        window = find_drift(calibration, [window_of(table)]).windows[0]
+        shift = window.quantities["brightness"].noticeable
+        assert shift is not None
+        for share in (1.0, 1 / 3):
+            moved = table.copy()
+            moved[:, 1] += share * shift
+            found = "brightness" in find_drift(calibration, [window_of(moved)]).windows[0].alarmed
+            noticed, hardly = noticed + (found and share == 1), hardly + (found and share < 1)
+    assert stats.binomtest(noticed, trials, POWER).pvalue > 0.001
+    assert hardly / trials < 0.4
+
+
+def test_the_noticeable_shift_is_the_power_of_the_rank_sum_test() -> None:
+    """Against a simulation of SciPy's test, with the critical value of one quantity at 5 %."""
+    random, old, new = np.random.default_rng(3), 60, 40
+    shift = noticeable_shift(float(stats.norm.ppf(0.975)) ** 2, [(old, new)])
+    assert shift is not None
+    pairs = [(random.standard_normal(old), random.standard_normal(new) + shift) for _ in range(800)]
+    power = np.mean([stats.ranksums(*pair).pvalue < 0.05 for pair in pairs])
+    assert power == pytest.approx(POWER, abs=0.04)
+
+
+def test_what_few_images_cannot_show_is_not_called_noticeable() -> None:
+    assert noticeable_shift(10.0, [(2, 3)]) is None
+    assert noticeable_shift(10.0, []) is None
+    assert noticeable_shift(np.inf, [(500, 500)]) is None
+
+
+def quiet_and_bright(random: np.random.Generator, bright: Sequence[bool]) -> list[Inspections]:
+    tables = [production(random, 50) for _ in bright]
+    for table, changed in zip(tables, bright, strict=True):
+        table[:, 1] += 30.0 * changed
+    return [window_of(table, first=1 + 50 * number) for number, table in enumerate(tables)]
+
+
+@pytest.mark.parametrize(
+    ("bright", "state", "since", "words"),
+    [
+        ((), "waiting", None, "no window is full"),
+        ((False, False), "quiet", None, "all 2 windows look like the calibration"),
+        ((True, False, False), "earlier", None, "1 of 3 windows raised an alarm"),
+        ((False, True), "alarm", 51, "brighter than in calibration"),
+        ((True, False, True, True), "alarm", 101, "brighter than in calibration"),
+    ],
+)
+def test_one_verdict_that_the_windows_agree_with(
+    bright: tuple[bool, ...], state: str, since: int | None, words: str
+) -> None:
+    random = np.random.default_rng(11)
+    calibration = calibrated(production(random, 200))
+    drift = find_drift(calibration, quiet_and_bright(random, bright))
+    verdict = verdict_record(drift)
+    assert (verdict["state"], verdict["since"]) == (state, since)
+    assert words in verdict["text"]
+    assert (state == "alarm") == bool(drift.windows and drift.windows[-1].alarmed)
+
+
+def test_few_calibration_images_are_never_called_quiet() -> None:
+    """Two images can test nothing but the number of anomalous ones, and of eight not even that."""
+    random = np.random.default_rng(5)
+    few = find_drift(calibrated(production(random, 2), 0.34), [window_of(production(random, 8))])
+    assert (verdict_record(few)["state"], few.windows[0].flagged_from) == ("untested", None)
+    assert {quantity.noticeable for quantity in few.windows[0].quantities.values()} == {None}
+
+
+def test_an_alarm_of_the_number_of_anomalous_images_is_the_smallest_that_is_stated() -> None:
+    random = np.random.default_rng(9)
+    calibration = calibrated(production(random, 100))
+    table = production(random, 50)
+    table[:, 0] = calibration.threshold - 0.01
+    start = find_drift(calibration, [window_of(table)]).windows[0].flagged_from
+    assert start is not None
+    for many in (start - 1, start):
+        table[:many, 0] = calibration.threshold + 1
+        assert (ANOMALIES in find_drift(calibration, [window_of(table)]).windows[0].alarmed) == (
+            many == start
+        )

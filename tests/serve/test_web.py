@@ -270,7 +270,15 @@ def test_drift_in_words_and_charts(page: Page) -> None:
     page.goto("/#/drift")
     page.get_by_text("brighter than in calibration: median 140 instead of 100").wait_for()
     page.get_by_text("If nothing had changed, at most 1 % of windows would, by chance alone.").wait_for()
-    page.get_by_role("img", name="Brightness over 12 windows, 1 alarm").wait_for()
+    page.get_by_text("production no longer looks like the calibration images").wait_for()
+    page.get_by_text(
+        "Medians outside the grey bands are noticed 9 times out of 10; 30 % of images"
+    ).wait_for()
+    page.get_by_role("img", name="Brightness over 12 windows, alarm").wait_for()
+    page.get_by_role("img", name="Score, median over 12 windows, no alarm").wait_for()
+    page.get_by_role("img", name="Sharpness over 12 windows, too few images to tell").wait_for()
+    assert page.locator(".band").count() == 3  # not that of sharpness
+    assert page.locator(".badge.anomalous").count() == 1  # as many cards alarm as the verdict says
     assert page.locator(".dot.alarm").count() == 1
     page.get_by_role("combobox", name="Window").select_option("200")
     page.get_by_text("No window is full yet").wait_for()

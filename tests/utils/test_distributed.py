@@ -29,9 +29,8 @@ from twinspect.utils.distributed import (
     SINGLE_PROCESS,
     ProcessGroup,
     check_process_counts,
-    check_torchrun,
-    is_secondary_process,
 )
+from twinspect.utils.launch_environment import check_torchrun, is_secondary_process
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

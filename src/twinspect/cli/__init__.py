@@ -3,8 +3,8 @@
 Only the standard library is imported until a verb runs, so that ``twinspect --help`` answers at once.
 
 Exit codes: 0 done; 1 anomalies found (only with --fail-on-anomaly); 2 a user's mistake; 3 done, but some files
-could not be read; 4 no anomalies, but some images could not be inspected (only with --fail-on-anomaly); 130
-interrupted.
+could not be read or some runs failed; 4 no anomalies, but some images could not be inspected (only with
+--fail-on-anomaly); 130 interrupted.
 """
 
 from __future__ import annotations
@@ -15,9 +15,14 @@ import os
 import sys
 from typing import TYPE_CHECKING
 
+from twinspect.cli.console import Bar
+from twinspect.cli.import_messages import announced_imports
 from twinspect.cli.outcome import INTERRUPTED, USER_MISTAKE, Outcome
-from twinspect.cli.parser import FITTING, build_parser, verb_parser
+from twinspect.cli.parser import FITTING, VERBS, build_parser, verb_parser
+from twinspect.cli.typing_mistakes import check_options, check_verb
 from twinspect.errors import ElsewhereError, MissingExtraError, TwinspectError
+from twinspect.utils.launch_environment import is_secondary_process
+from twinspect.utils.progress import NoProgress, report_to
 
 if TYPE_CHECKING:
     import argparse
@@ -29,8 +34,11 @@ def main(argv: Sequence[str] | None = None) -> int:
     arguments = list(sys.argv[1:] if argv is None else argv)
     parser = build_parser()
     try:
-        if arguments[:1] and arguments[0] in FITTING:
-            _add_method_settings(verb_parser(parser, arguments[0]), arguments)
+        check_verb(arguments, [verb.name for verb in VERBS])
+        own = verb_parser(parser, arguments[0]) if arguments and arguments[0][:1] != "-" else parser
+        if arguments and arguments[0] in FITTING:
+            _add_method_settings(own, arguments)
+        check_options(own, arguments)
         options = parser.parse_args(arguments)
     except ModuleNotFoundError as error:
         return _print_error(_missing_package(arguments[0], error))
@@ -47,8 +55,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 def _run(options: argparse.Namespace) -> int:
     """Run the verb; errors that a user can fix become one line, a bug keeps its traceback."""
     try:
-        verb = importlib.import_module(f"twinspect.cli.{options.verb.replace('-', '_')}")
-        outcome: Outcome = verb.run(options)
+        outcome = _outcome(options)
         if outcome.printed:
             print(json.dumps(outcome.record) if options.json else outcome.text, flush=True)
     except BrokenPipeError:  # the reader, `head` for instance, has closed the pipe
@@ -79,8 +86,19 @@ def _missing_package(verb: str, error: ModuleNotFoundError) -> TwinspectError:
     )
 
 
+def _outcome(options: argparse.Namespace) -> Outcome:
+    """Run the verb and show meanwhile what it does."""
+    is_shown = (
+        getattr(options, "devices", 1) * getattr(options, "nodes", 1) == 1 or not is_secondary_process()
+    )
+    with Bar() as bar, report_to(bar if is_shown else NoProgress()), announced_imports():
+        verb = importlib.import_module(f"twinspect.cli.{options.verb.replace('-', '_')}")
+        outcome: Outcome = verb.run(options)
+    return outcome
+
+
 def _add_method_settings(parser: argparse.ArgumentParser, arguments: Sequence[str]) -> None:
-    """Add the settings of the chosen method to a verb that fits; only this loads the method's file."""
+    """Add the settings of the chosen method to a verb that fits."""
     from twinspect.cli.method_settings import add_settings
 
     add_settings(parser, arguments)

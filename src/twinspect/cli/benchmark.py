@@ -16,8 +16,8 @@ from twinspect.cli.outcome import Outcome
 from twinspect.cli.run_summary import REPORT, TABLES, outcome
 from twinspect.detector import Detector
 from twinspect.errors import ConfigError, unknown_name
-from twinspect.methods import method_class
 from twinspect.methods.config import hints, parse_setting
+from twinspect.methods.settings import config_class
 
 if TYPE_CHECKING:
     import argparse
@@ -74,14 +74,14 @@ def _detector(options: argparse.Namespace, method: str, seed: int) -> Detector:
 
 def _settings(method: str, texts: Sequence[str]) -> dict[str, Any]:
     """Read the settings that a method has; the rest are for other methods."""
-    config = method_class(method).Config
+    config = config_class(method)
     pairs = [text.partition("=") for text in texts]
     return {name: parse_setting(config, name, value) for name, _, value in pairs if name in hints(config)}
 
 
 def _check_settings(methods: Sequence[str], texts: Sequence[str]) -> None:
     """Refuse a setting that no method has, one that has an option of its own, and text without a value."""
-    known = {name for method in methods for name in hints(method_class(method).Config)}
+    known = {name for method in methods for name in hints(config_class(method))}
     for text in texts:
         name, equals, value = text.partition("=")
         if not equals:

@@ -1,19 +1,21 @@
-"""What a person sees while a verb runs: one progress bar with the time left, on standard error."""
+"""What a person sees while a verb runs, on standard error: what is done now, and bars with the time left."""
 
 from __future__ import annotations
 
 import statistics
 import sys
 import time
+from functools import cache
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
     from types import TracebackType
 
-    from rich.progress import Progress
+    from rich.progress import TaskID
 
     from twinspect.calibration.conformal import Calibration
+    from twinspect.cli.live_display import LiveDisplay
 
 WIDE = 160
 """Width of tables that do not go to a terminal."""
@@ -22,47 +24,57 @@ SECONDS_BETWEEN_LINES = 30.0
 
 
 class Bar:
-    """A progress bar that also satisfies :class:`twinspect.training.trainer.Progress`."""
+    """The stages of a verb, as a :class:`twinspect.utils.progress.Progress`: bars, or what is done now.
+
+    On a terminal they are drawn, all by the same display; elsewhere, for instance in a log, a stage is a line.
+    """
 
     def __init__(self) -> None:
-        # Without a terminal no bar is drawn, and its package, slow to import, is not needed.
-        self._bar = _rich_progress() if sys.stderr.isatty() else None
-        self._task: Any = None
+        self._task: TaskID | None = None
         self._stage, self._total, self._done = "", 0, 0
         self._began = self._printed = time.monotonic()
         self._steps = 0
+        self._said: set[str] = set()
 
     def __enter__(self) -> Bar:  # noqa: PYI034 - it has no subclasses
-        if self._bar:
-            self._bar.start()
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        if self._bar:
-            self._bar.stop()
+        if sys.stderr.isatty():
+            _display().close()
 
     def start(self, stage: str, total: int, done: int = 0) -> None:
-        """Begin a new stage of ``total`` steps."""
+        """Begin a stage of ``total`` steps, or of 0 if there are none to count."""
         self._began = self._printed = time.monotonic()
-        self._steps = 0
+        self._steps, self._task = 0, None
         self._stage, self._total, self._done = stage, total, done
-        if self._bar:
-            self._task = self._bar.add_task(stage, total=total, completed=done, note="")
+        if not sys.stderr.isatty():
+            if total:
+                warn(f"{stage}, {done}/{total}")
+            elif stage not in self._said:  # after an interruption it goes on
+                warn(stage)
+                self._said.add(stage)
+        elif total:
+            self._task = _display().add_bar(stage, total, done)
+        else:
+            _display().show_stage(stage)
 
     def advance(self, loss: float | None = None, *, steps: int = 1) -> None:
         """Count steps."""
         self._steps += steps
         self._done += steps
         note = "" if loss is None else f"loss {loss:.4f}"
-        if self._bar:
-            self._bar.update(self._task, advance=steps, note=note)
-        else:
+        if self._task is not None:
+            _display().advance(self._task, steps, note)
+        elif self._total:
             self._print_line(note)
 
     def finish(self) -> None:
         """End the stage."""
+        if sys.stderr.isatty():
+            _display().end(self._task)
 
     def watch(self, stage: str, items: Iterable[Any], total: int) -> Iterator[Any]:
         """Pass items through, counting them."""
@@ -80,27 +92,12 @@ class Bar:
         print(f"{self._stage} {self._done}/{self._total} {note} {left:.0f} s left", file=sys.stderr)
 
 
-def _rich_progress() -> Progress:
-    from rich.console import Console
-    from rich.progress import (
-        BarColumn,
-        MofNCompleteColumn,
-        Progress,
-        TextColumn,
-        TimeElapsedColumn,
-        TimeRemainingColumn,
-    )
+@cache
+def _display() -> LiveDisplay:
+    """Return the display of this process; without a terminal its package, slow to import, is not needed."""
+    from twinspect.cli.live_display import LiveDisplay
 
-    return Progress(
-        TextColumn("{task.description}"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TextColumn("{task.fields[note]}"),
-        TimeElapsedColumn(),
-        TextColumn("left"),
-        TimeRemainingColumn(),
-        console=Console(file=sys.stderr),
-    )
+    return LiveDisplay()
 
 
 def table(columns: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
@@ -126,6 +123,15 @@ def _cell(value: object) -> str:
         return "-"
     text = f"{value:.4f}" if isinstance(value, float) else str(value)
     return text.replace("[", "\\[")
+
+
+def counted(many: int, thing: str) -> str:
+    """Say how many of something there are.
+
+    >>> counted(1, "shard"), counted(7, "image")
+    ('1 shard', '7 images')
+    """
+    return f"{many} {thing}" if many == 1 else f"{many} {thing}s"
 
 
 def warn(text: str) -> None:

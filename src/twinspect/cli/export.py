@@ -6,10 +6,10 @@ import platform
 import re
 from typing import TYPE_CHECKING, Any
 
-from twinspect.cli.console import warn
 from twinspect.cli.outcome import Outcome
 from twinspect.errors import ConfigError
 from twinspect.export import export
+from twinspect.utils.progress import announce
 
 if TYPE_CHECKING:
     import argparse
@@ -28,7 +28,7 @@ def run(options: argparse.Namespace) -> Outcome:
         good=options.good,
         labelled=options.labelled,
         max_drop=options.max_drop,
-        say=warn,
+        say=announce,
     )
     record = {"export": exported.name, "folder": str(exported.folder), **exported.record}
     return Outcome(_text(options.model, exported), record)

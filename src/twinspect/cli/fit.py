@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from twinspect.calibration.detectability import findings_record
 from twinspect.cli.class_selection import select_classes
-from twinspect.cli.console import Bar, warn, warn_of_suspects
+from twinspect.cli.console import Bar, counted, warn, warn_of_suspects
 from twinspect.cli.method_settings import chosen_settings
 from twinspect.cli.model_place import check_model_place
 from twinspect.cli.outcome import DONE, SOME_UNREADABLE, Outcome
@@ -22,7 +22,7 @@ from twinspect.detector import Detector
 from twinspect.errors import ConfigError
 from twinspect.evaluation.detectability import SHARE_OF_FIT, measure_detectability
 from twinspect.methods.config import shortfall
-from twinspect.utils.distributed import check_torchrun, is_secondary_process
+from twinspect.utils.launch_environment import check_torchrun, is_secondary_process
 
 if TYPE_CHECKING:
     import argparse
@@ -116,5 +116,5 @@ def _report(detector: Detector, data_name: str, out: Path, seconds: float) -> Ou
 
 
 def _training_size(data: dict[str, Any]) -> str:
-    whole = f"{data['train']} images"
-    return f"{data['tiles']} tiles of {whole}" if "tiles" in data else whole
+    whole = counted(data["train"], "image")
+    return f"{counted(data['tiles'], 'tile')} of {whole}" if "tiles" in data else whole

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any, Final
 
 from twinspect.cli.parser import build_parser, verb_parser
 from twinspect.errors import ConfigError, unknown_name
-from twinspect.methods import method_class
 from twinspect.methods.config import field_help, hints, make_config, parse_setting
+from twinspect.methods.settings import config_class
 from twinspect.utils.toml import parse_toml
 
 if TYPE_CHECKING:
@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 
 PREFIX = "setting:"
 """Prefix of the parsed options that are settings of the method."""
+ONE_MODEL: Final = "fit"
+"""The verb whose method is that of all its options; the rows of `fit-many` may name others."""
 _REQUIRED: Final = ("data", "--out", "m")
 """The arguments that verbs that fit require."""
 _OF_COMMAND: Final = ("verb", "out", "json", "config", "overwrite")
@@ -37,10 +39,13 @@ def add_settings(fit: argparse.ArgumentParser, arguments: Sequence[str]) -> None
     early = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
     early.add_argument("--method")
     early.add_argument("--config")
+    early.add_argument("--preset")
     known, _ = early.parse_known_args(arguments)
     defaults = read_config(Path(known.config)) if known.config else {}
     method = known.method or defaults.get("method", fit.get_default("method"))
-    config = method_class(method).Config
+    config = config_class(method)
+    if known.preset and known.preset not in config.PRESETS and arguments[0] == ONE_MODEL:
+        raise unknown_name("preset", known.preset, config.PRESETS)
     _add_fields(fit, config, method)
     _set_defaults(fit, config, defaults)
 
@@ -65,7 +70,7 @@ def options_of_row(options: argparse.Namespace, row: Mapping[str, str]) -> argpa
     """
     fit = verb_parser(build_parser(), "fit")
     method = row.get("method", options.method)
-    config = method_class(method).Config
+    config = config_class(method)
     _add_fields(fit, config, method)
     shared = (vars(options).keys() & vars(fit.parse_args(_REQUIRED))) - {*_OF_COMMAND}
     for name in row:

@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING
 
 from twinspect.cli.console import table
 from twinspect.cli.outcome import Outcome
-from twinspect.methods import method_class, methods
+from twinspect.methods import methods
+from twinspect.methods.settings import config_class
 
 if TYPE_CHECKING:
     import argparse
@@ -25,7 +26,7 @@ def run(options: argparse.Namespace) -> Outcome:
 def _settings(name: str) -> Outcome:
     from twinspect.methods.config import field_help, to_record
 
-    config = method_class(name).Config
+    config = config_class(name)
     defaults = to_record(config())
     described = field_help(config)
     settings = table(

@@ -6,6 +6,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 DONE, ANOMALIES, USER_MISTAKE, SOME_UNREADABLE, NOT_INSPECTABLE, INTERRUPTED = 0, 1, 2, 3, 4, 130
+SOME_FAILED = SOME_UNREADABLE
+"""Of verbs that do many runs: the others are done, and the command itself was no mistake."""
 
 
 def code_of(anomalous: int, unreadable: int, not_inspectable: int, *, fail_on_anomaly: bool) -> int:

@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 from twinspect.benchmark.time_left import format_duration
-from twinspect.cli.console import Bar, table, warn
+from twinspect.cli.console import Bar, counted, table, warn
 from twinspect.cli.model_loading import chosen_runtime
 from twinspect.cli.outcome import Outcome
 from twinspect.errors import ConfigError, DataError
@@ -212,7 +212,8 @@ def _text(workload: Workload, result: Estimate, figures: Sequence[Figure]) -> st
         warning += ", however many workers there are"
     return (
         f"{table(('figure', 'value', 'how'), rows)}\n"
-        f"{workload.images} images by {result.workers} workers: {format_duration(result.seconds)}\n"
+        f"{counted(workload.images, 'image')} by {counted(result.workers, 'worker')}: "
+        f"{format_duration(result.seconds)}\n"
         f"limited by {LIMITS[result.limit]}{warning}"
     )
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from twinspect.benchmark.time_left import plan_status
 from twinspect.cli.console import table
-from twinspect.cli.outcome import DONE, SOME_UNREADABLE, USER_MISTAKE, Outcome
+from twinspect.cli.outcome import DONE, SOME_FAILED, SOME_UNREADABLE, Outcome
 
 if TYPE_CHECKING:
     import sqlite3
@@ -48,7 +48,7 @@ def outcome(out: Path, rows: Sequence[sqlite3.Row], noun: str, *last: str) -> Ou
         ],
         "unreadable": unreadable,
     }
-    code = USER_MISTAKE if failed else SOME_UNREADABLE if unreadable else DONE
+    code = SOME_FAILED if failed else SOME_UNREADABLE if unreadable else DONE
     return Outcome("\n".join([*lines, *last]), record, code)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from twinspect.cli.console import Bar, warn
+from twinspect.cli.console import Bar, counted, warn
 from twinspect.cli.model_loading import chosen_runtime
 from twinspect.cli.outcome import Outcome, code_of
 from twinspect.cli.score_files import TABLES
@@ -140,7 +140,7 @@ def _outcome(manifest: dict[str, Any], options: argparse.Namespace) -> Outcome:
         warn(f"{unreadable} of {images} images could not be read; see errors/ in {options.out}")
     not_inspectable = counts["not_inspectable"]
     text = (
-        f"{options.out}: {images} images in {counts['shards']} shards, {anomalous} anomalous, "
+        f"{options.out}: {counted(images, 'image')} in {counted(counts['shards'], 'shard')}, {anomalous} anomalous, "
         f"{unreadable} unreadable"
     )
     if not_inspectable:

@@ -61,16 +61,18 @@ def _in_columns(cells: Sequence[tuple[str, str, str]]) -> list[str]:
 
 
 def _rank(row: Row, threshold: float) -> tuple[int, float]:
-    """Rank a row for sorting: by verdict, then from the farthest above its threshold to the farthest below."""
+    """Rank a row for sorting: by verdict, good with a notice first, then from the farthest above its threshold on."""
     if row["is_anomalous"] is None or row["inspectable"] is False:
         return 1, 0.0
     above = row["score"] / threshold if threshold > 0 else row["score"] - threshold
-    return (0 if row["is_anomalous"] else 2), -above
+    if row["is_anomalous"]:
+        return 0, -above
+    return (2 if row["notice"] else 3), -above
 
 
 def _cells(row: Row, threshold: float) -> tuple[str, str, str]:
     score = "" if row["score"] is None else in_thresholds(row["score"], threshold)
-    reason = row["error"].removeprefix(f"{row['path']}: ")
+    reason = row["error"].removeprefix(f"{row['path']}: ") or row["notice"]
     image = printable(f"{row['path']}: {reason}" if reason else row["path"])
     words = verdict(row["is_anomalous"], is_inspectable=row["inspectable"] is not False)
     return words, score, image

@@ -11,7 +11,7 @@ from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 from scipy import ndimage
 
-from twinspect.cli.console import Bar, warn
+from twinspect.cli.console import Bar, counted, warn
 from twinspect.cli.outcome import DONE, SOME_UNREADABLE, Outcome
 from twinspect.data import open_data
 from twinspect.data.pixels import read_pixels
@@ -20,6 +20,7 @@ from twinspect.errors import ConfigError, DataError
 from twinspect.synthesis import Synthesizer, foregrounds
 from twinspect.utils.even_sampling import evenly_spaced
 from twinspect.utils.files import write_atomically
+from twinspect.utils.progress import announce
 
 if TYPE_CHECKING:
     import argparse
@@ -51,6 +52,7 @@ def run(options: argparse.Namespace) -> Outcome:
     synthesizer = Synthesizer(options.kind, options.textures or "", options.seed)
     samples = _choose_samples(options.data, options.count)
     images, unread = _read(samples, options.size)
+    announce("drawing anomalies")
     missing = {failure.sample for failure in unread}
     objects = np.stack(foregrounds(images, [sample.category for sample in samples if sample not in missing]))
     synthetic = synthesizer(images, range(len(images)), objects)
@@ -160,7 +162,8 @@ def _report(sheet: Path, synthetic: Synthetic, objects: Mask, unread: list[ReadF
         "unreadable": [{"path": str(f.sample.path), "reason": f.message} for f in unread],
     }
     text = (
-        f"{sheet}: {len(anomalous)} images, of which {normal} stayed normal; an anomaly covers {share:.1%} of its "
-        f"image on average\nforeground: an object in {len(anomalous) - whole} images, the whole image in {whole}"
+        f"{sheet}: {counted(len(anomalous), 'image')}, of which {normal} stayed normal; an anomaly covers "
+        f"{share:.1%} of its image on average\nforeground: an object in {counted(len(anomalous) - whole, 'image')}, "
+        f"the whole image in {whole}"
     )
     return Outcome(text, record, SOME_UNREADABLE if unread else DONE)

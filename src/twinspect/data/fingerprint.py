@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from twinspect.data.prefetching import ReadFailure, default_workers, prefetch, read_samples
 from twinspect.errors import ImageError
 from twinspect.utils.files import sha256_of_file
+from twinspect.utils.progress import tracked
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -50,12 +51,13 @@ def content_digests(samples: Sequence[Sample]) -> list[str]:
     Raises:
         ImageError: a file cannot be read.
     """
-    return list(prefetch(samples, _digest, workers=default_workers(), ahead=32))
+    digests = prefetch(samples, _digest, workers=default_workers(), ahead=32)
+    return list(tracked("hash images", digests, total=len(samples)))
 
 
 def readable_digests(samples: Sequence[Sample]) -> list[str]:
     """Hash as :func:`content_digests` does; the digest of a file that cannot be read is empty."""
-    results = read_samples(samples, _digest, ahead=32)
+    results = tracked("hash images", read_samples(samples, _digest, ahead=32), total=len(samples))
     return ["" if isinstance(result, ReadFailure) else result for result in results]
 
 

@@ -18,6 +18,7 @@ from twinspect.data.manifest import MANIFEST_SUFFIXES, read_manifest
 from twinspect.data.samples import ClassSet, DataSet, Sample, Split
 from twinspect.errors import ConfigError, DataError
 from twinspect.images.formats import IMAGE_SUFFIXES
+from twinspect.utils.progress import announce
 
 DataSource: TypeAlias = Union[
     str,
@@ -90,6 +91,7 @@ def _open(source: Any, split: Split) -> DataSet:
     if isinstance(source, DataSet):
         return source
     if isinstance(source, (str, os.PathLike)):
+        announce(f"listing the images of {os.fspath(source)}")
         return _open_path(as_path(source), split)
     if isinstance(source, np.ndarray):
         return _open_array(source, split)

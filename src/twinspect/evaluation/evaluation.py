@@ -25,6 +25,7 @@ from twinspect.metrics import (
     binomial_interval,
     mean_interval,
 )
+from twinspect.utils.progress import announce
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
@@ -171,6 +172,7 @@ def evaluate_scores(
         if watch:
             watch(image, mask)
         rows.append(replace(image, map=None))
+    announce("computing the metrics")
     return _summarise(rows, tally.compute(), calibration)
 
 

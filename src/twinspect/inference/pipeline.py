@@ -19,6 +19,7 @@ from twinspect.images.quality import ImageQuality, image_quality
 from twinspect.images.statistics import ImageStatistics, image_statistics
 from twinspect.inference.results import ImageScore
 from twinspect.utils.allocator import keep_freed_memory
+from twinspect.utils.progress import tracked
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -122,7 +123,8 @@ class ScoringPipeline:
             ImageError: one of them cannot be read, or its score is not finite: then the model is at fault.
         """
         good = GoodScores()
-        for scored in self.stream_unchecked(engine, samples, maps=True, statistics=True):
+        rows = self.stream_unchecked(engine, samples, maps=True, statistics=True)
+        for scored in tracked("score good images", rows, total=len(samples)):
             if scored.error and unreadable is not None:
                 unreadable[scored.sample.name] = scored.error
                 continue

@@ -138,21 +138,32 @@ def field_help(cls: type[MethodConfig]) -> dict[str, str]:
     """
     texts: dict[str, str] = {}
     for owner in reversed(cls.__mro__[:-1]):
-        body = ast.parse(textwrap.dedent(inspect.getsource(owner))).body[0]
-        assert isinstance(body, ast.ClassDef)  # noqa: S101 - getsource of a class gives a class
-        for node, following in zip(body.body, body.body[1:], strict=False):
-            if isinstance(node, ast.AnnAssign) and isinstance(node.target, ast.Name):
-                text = _string(following)
-                if text:
-                    texts[node.target.id] = " ".join(text.split())
+        texts |= vars(owner).get("HELP") or field_texts(_source(owner))
     return {name: texts.get(name, "") for name in hints(cls)}
+
+
+def field_texts(node: ast.ClassDef) -> dict[str, str]:
+    """Collect the docstrings of a class's fields."""
+    texts: dict[str, str] = {}
+    for statement, following in zip(node.body, node.body[1:], strict=False):
+        if isinstance(statement, ast.AnnAssign) and isinstance(statement.target, ast.Name):
+            text = _string(following)
+            if text:
+                texts[statement.target.id] = " ".join(text.split())
+    return texts
+
+
+def _source(cls: type) -> ast.ClassDef:
+    node = ast.parse(textwrap.dedent(inspect.getsource(cls))).body[0]
+    assert isinstance(node, ast.ClassDef)  # noqa: S101 - getsource of a class gives a class
+    return node
 
 
 def parse_setting(cls: type[MethodConfig], name: str, text: str) -> Any:
     """Convert the text of a command-line option to the field's type.
 
     Raises:
-        ConfigError: the text cannot be converted.
+        ConfigError: the text cannot be converted, or is not one of the values that are allowed.
     """
     hint = hints(cls)[name]
     if hint is bool:
@@ -174,6 +185,7 @@ def parse_setting(cls: type[MethodConfig], name: str, text: str) -> Any:
         except ValueError:
             kind = "a whole number" if hint is int else "a number"
             raise ConfigError(f"{name} must be {kind}, got {text!r}") from None
+    _check(cls, name, hint, text)
     return text
 
 

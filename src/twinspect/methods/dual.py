@@ -25,7 +25,6 @@ from twinspect.methods.networks.branch_normalizer import BranchNormalizer, image
 from twinspect.methods.networks.token_decoder import TokenStudent
 from twinspect.methods.rd import Student, check_halving
 from twinspect.methods.stable_adamw import StableAdamW
-from twinspect.teachers import backbones
 from twinspect.teachers.base import HasClassTokens, describe
 from twinspect.teachers.rebuilding import sibling
 
@@ -149,6 +148,8 @@ class Dual(Method[DualConfig]):
     @classmethod
     def usual_layers(cls, teacher: str) -> tuple[int, ...] | None:
         """Take a transformer's middle blocks for the local student, and its last ones for the semantic one."""
+        from twinspect.teachers import backbones  # noqa: PLC0415 - timm takes a second to import
+
         blocks = backbones.blocks_of(teacher)
         if not blocks:
             return None

@@ -14,7 +14,7 @@ from twinspect.methods import method_class
 from twinspect.methods.config import make_config, to_record
 from twinspect.model.base import RawOutput, ScoringModel
 from twinspect.model.preprocessing import Preprocessing
-from twinspect.teachers.backbones import TokenMaps
+from twinspect.teachers.feature_maps import TokenMaps
 from twinspect.teachers.rebuilding import teacher_from_spec
 
 if TYPE_CHECKING:

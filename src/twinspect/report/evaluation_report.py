@@ -18,6 +18,7 @@ from twinspect.report.page import Report, render_report
 from twinspect.report.training_section import TrainingHistory
 from twinspect.report.tsne_section import EXTRA
 from twinspect.utils.files import write_atomically
+from twinspect.utils.progress import announce
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -85,6 +86,7 @@ def write_evaluation(
     if tick:
         for _ in evaluation.overlap.left_out:
             tick()
+    announce("writing the report")
     model_record = _model_record(detector, model)
     record = metrics_record(model_record, detector.calibration_, test.name, evaluation)
     if detector.detectability_:

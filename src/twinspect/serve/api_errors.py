@@ -46,6 +46,7 @@ STATUS: Final[dict[str, int]] = {
     # not now
     "rate_limited": 429,
     "queue_full": 429,
+    "starting": 503,
     "stopping": 503,
     "store_unavailable": 503,
     "scoring_failed": 500,

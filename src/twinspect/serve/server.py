@@ -5,22 +5,27 @@ from __future__ import annotations
 import logging
 import sys
 import threading
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
+from contextvars import copy_context
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
 import uvicorn
 
 from twinspect.serve.app import build_app, guard_app
+from twinspect.serve.drift.latest import latest_drift
 from twinspect.serve.http.context import Context
 from twinspect.serve.http.monitoring import Metrics
 from twinspect.serve.http.rate_limit import RateLimit
 from twinspect.serve.http.request_guard import Hosts
 from twinspect.serve.http.tokens import read_tokens
 from twinspect.serve.scoring.model_registry import ModelRegistry
+from twinspect.serve.starting_app import StartingApp
 from twinspect.serve.store import Retention, Store
 from twinspect.serve.watch.folder_scan import folder_names
 from twinspect.serve.watch.watcher import FolderWatch, Intake, watch
+from twinspect.utils.progress import finish
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -71,6 +76,7 @@ def running_server(settings: Settings) -> Iterator[RunningServer]:
         context = Context(
             store, registry, metrics, tokens, settings.limits, _watched_folders(settings, registry)
         )
+        metrics.add_drift(registry, lambda worker: latest_drift(context, worker) is not None)
         hosts = Hosts.of(settings.host, settings.allow_hosts)
         app = guard_app(build_app(context), context, hosts, RateLimit(settings.rate_limit))
         registry.start()
@@ -85,17 +91,21 @@ def running_server(settings: Settings) -> Iterator[RunningServer]:
 
 
 class Server(uvicorn.Server):
-    """A server that on a signal to stop first scores what it accepted, and responds until then.
+    """A server that listens at once, and on a signal to stop first scores what it accepted, and responds until then.
 
     Args:
-        parts: the application and its state.
-        settings: where it listens.
+        settings: where it listens, and what it loads.
+        parts: the application and its state, if they are there already; they are loaded otherwise.
     """
 
-    def __init__(self, parts: RunningServer, settings: Settings) -> None:
+    def __init__(self, settings: Settings, parts: RunningServer | None = None) -> None:
+        self._settings, self._parts = settings, parts
+        self._answering = StartingApp(parts.app if parts else None)
+        self._resources = ExitStack()
+        self._error: BaseException | None = None
         super().__init__(
             uvicorn.Config(
-                parts.app,
+                self._answering,
                 host=settings.host,
                 port=settings.port,
                 log_config=None,
@@ -106,7 +116,6 @@ class Server(uvicorn.Server):
                 proxy_headers=False,  # the client is whoever connects, whatever its headers claim
             )
         )
-        self._context = parts.context
 
     @property
     def address(self) -> str:
@@ -115,33 +124,68 @@ class Server(uvicorn.Server):
         return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
 
     async def startup(self, sockets: Any = None) -> None:
-        """Listen, and print the URL."""
+        """Listen, say so, and load the models."""
         await super().startup(sockets)
-        if self.started:
-            names = ", ".join(worker.name for worker in self._context.registry)
-            # For whoever started the server, and for scripts that wait for it.
-            sys.stderr.write(f"twinspect: {names} at {self.address} (Ctrl-C ends it)\n")
-            sys.stderr.flush()
+        if self.started and self._parts:
+            self._say_ready(self._parts)
+        elif self.started:
+            _say(f"listening on {self.address}; loading {', '.join(self._settings.models)}")
+            # With its context, so that the thread reports its progress as this one would.
+            load = partial(copy_context().run, self._load)
+            threading.Thread(target=load, name="load", daemon=True).start()
+
+    def serve_until_stopped(self) -> None:
+        """Serve until a signal, and close what was opened.
+
+        Raises:
+            ConfigError, BundleError, StoreError, MissingExtraError: see :func:`running_server`.
+            KeyboardInterrupt: it was stopped before its models were loaded.
+        """
+        self.run()
+        if self._error is not None:
+            raise self._error
+        if self._parts is None:
+            raise KeyboardInterrupt("its models were not loaded yet")
+        self._resources.close()
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:  # noqa: ARG002 - uvicorn's signature
         """Refuse new uploads and exit once all is scored; on a second signal exit at once, with the rest stored."""
-        if self._context.stopping:
+        if self._parts is None or self._parts.context.stopping:
             self.should_exit = self.force_exit = True
             return
-        self._context.stopping = True
-        threading.Thread(target=self._drain_and_exit, name="drain", daemon=True).start()
+        self._parts.context.stopping = True
+        threading.Thread(target=self._drain_and_exit, args=(self._parts,), name="drain", daemon=True).start()
 
-    def _drain_and_exit(self) -> None:
+    def _load(self) -> None:
+        try:
+            parts = self._resources.enter_context(running_server(self._settings))
+        except BaseException as error:  # noqa: BLE001 - raised by the main thread
+            self._error, self.should_exit = error, True
+            return
+        finish()
+        self._parts, self._answering.app = parts, parts.app
+        self._say_ready(parts)
+
+    def _say_ready(self, parts: RunningServer) -> None:
+        # For whoever started the server, and for scripts that wait for it.
+        names = ", ".join(worker.name for worker in parts.context.registry)
+        _say(f"{names} at {self.address} (Ctrl-C ends it)")
+
+    def _drain_and_exit(self, parts: RunningServer) -> None:
         LOG.info("stopping: scoring what was accepted first")
-        self._context.registry.stop()
+        parts.context.registry.stop()
         self.should_exit = True
 
 
 def run(settings: Settings) -> None:
     """Serve until stopped by a signal."""
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
-    with running_server(settings) as parts:
-        Server(parts, settings).run()
+    Server(settings).serve_until_stopped()
+
+
+def _say(text: str) -> None:
+    sys.stderr.write(f"twinspect: {text}\n")
+    sys.stderr.flush()
 
 
 def _watched_folders(settings: Settings, registry: ModelRegistry) -> tuple[tuple[str, str, Path], ...]:

@@ -7,10 +7,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import timm
-
 from twinspect.errors import TeacherError
-from twinspect.teachers import backbones, hub, plugins, weights
+from twinspect.teachers import hub, plugins, weights
 from twinspect.teachers.base import PLUGIN, TIMM, Card, Teacher, probe_levels
 from twinspect.teachers.curated import CURATED
 from twinspect.teachers.weights_origin import RANDOM, Origin, random_origin
@@ -33,6 +31,8 @@ def build(name: str, given: Path | str | None, layers: Sequence[int | str] | Non
     """Build a teacher; see :func:`twinspect.teachers.registry.create_teacher`."""
     if name in plugins.factories():
         return _from_plugin(name, given, layers, seed)
+    from twinspect.teachers import backbones  # noqa: PLC0415 - timm takes a second to import
+
     design = backbones.parse_name(name)
     names = backbones.choose_levels(design.architecture, layers)
     path = None if given == RANDOM else _weights_file(design, given)
@@ -114,14 +114,17 @@ def _to_timm_names(architecture: str, tensors: dict[str, Tensor]) -> Mapping[str
 
     timm's converters fail in many ways on files that they are not made for; the tensors are then left unchanged.
     """
-    module = sys.modules[timm.model_entrypoint(backbones.timm_architecture(architecture)).__module__]
+    import timm  # noqa: PLC0415 - as above
+
+    from twinspect.teachers.backbones import timm_architecture  # noqa: PLC0415
+
+    architecture = timm_architecture(architecture)
+    module = sys.modules[timm.model_entrypoint(architecture).__module__]
     converter = getattr(module, "checkpoint_filter_fn", None)
     if converter is None:
         return tensors
     try:
-        converted: Mapping[str, Tensor] = converter(
-            tensors, timm.create_model(backbones.timm_architecture(architecture))
-        )
+        converted: Mapping[str, Tensor] = converter(tensors, timm.create_model(architecture))
     except Exception:  # noqa: BLE001 - see above
         return tensors
     return converted

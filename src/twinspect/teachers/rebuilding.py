@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from twinspect.teachers import backbones, plugins
+from twinspect.teachers import plugins
 from twinspect.teachers.base import TIMM, Card, Teacher
 from twinspect.teachers.weights_origin import RANDOM
 
@@ -47,5 +47,7 @@ def _network(card: Card, levels: Sequence[str], weights: str, seed: int) -> nn.M
     """Build the network that a card names: a plugin's with the given weights, timm's with random ones."""
     kind, _, name = card.network.partition(":")
     if kind == TIMM:
+        from twinspect.teachers import backbones  # noqa: PLC0415 - timm takes a second to import
+
         return backbones.build(name, levels, seed).backbone
     return plugins.factory(name)(weights=weights, layers=list(levels), seed=seed).backbone

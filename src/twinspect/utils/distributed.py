@@ -8,7 +8,6 @@ the others before the next exchange; otherwise they would wait forever for a pro
 from __future__ import annotations
 
 import logging
-import os
 import warnings
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -28,7 +27,6 @@ T = TypeVar("T")
 
 STRATEGIES = ("auto", "ddp")
 """``ddp`` is torch's DistributedDataParallel; ``auto`` chooses it where there are several processes."""
-_TORCHRUN = "TORCHELASTIC_RUN_ID"
 _DEPRECATION = "torch.distributed.nn.functional.all_gather is deprecated"
 """Torch's warning about how Fabric gathers; only Fabric can fix it."""
 
@@ -179,31 +177,6 @@ def check_process_counts(device: torch.device, devices: int, nodes: int, strateg
         raise ConfigError(f"--device {device} is one device, and --devices asks for {devices}; {remedy}")
     if device.type == "cuda" and devices > torch.cuda.device_count():
         raise ConfigError(f"--devices {devices}: this machine has {torch.cuda.device_count()} CUDA devices")
-
-
-def check_torchrun(devices: int, nodes: int) -> None:
-    """Refuse a command that torchrun started several times if each would fit the same model.
-
-    A script, unlike the command line, may do so with other images in each process.
-
-    Raises:
-        ConfigError: says which options to add.
-    """
-    started = int(os.environ.get("WORLD_SIZE", "1")) if _TORCHRUN in os.environ else 1
-    if started > 1 and devices * nodes == 1:
-        raise ConfigError(
-            f"torchrun started {started} processes, and each would fit the same model for itself; add --devices "
-            "(processes on a machine) and, on several machines, --nodes"
-        )
-
-
-def is_secondary_process() -> bool:
-    """Tell from the environment, before anything is launched, whether another process reports."""
-    if _TORCHRUN in os.environ:
-        return os.environ.get("RANK", "0") != "0"
-    if "SLURM_STEP_NUM_TASKS" in os.environ:
-        return os.environ.get("SLURM_PROCID", "0") != "0"
-    return os.environ.get("NODE_RANK", "0") != "0" or os.environ.get("LOCAL_RANK", "0") != "0"
 
 
 def _index(device: torch.device) -> int | None:

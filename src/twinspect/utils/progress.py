@@ -1,15 +1,26 @@
-"""Progress reports of long-running work."""
+"""Progress reports of long-running work.
+
+Work that is given no :class:`Progress` reports to the one of :func:`report_to`, which the command line sets; without
+one nobody is told.
+"""
 
 from __future__ import annotations
 
-from typing import Protocol
+from contextlib import contextmanager
+from contextvars import ContextVar
+from typing import TYPE_CHECKING, Protocol, TypeVar
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+T = TypeVar("T")
 
 
 class Progress(Protocol):
     """Receives progress; the command line draws a bar, a script may ignore it."""
 
     def start(self, stage: str, total: int, done: int) -> None:
-        """A stage of ``total`` steps begins, ``done`` of them already done."""
+        """A stage of ``total`` steps begins, ``done`` of them already done; 0 for a stage without steps to count."""
 
     def advance(self, loss: float | None = None, *, steps: int = 1) -> None:
         """``steps`` more steps are done; while images are prepared there is no loss."""
@@ -29,3 +40,55 @@ class NoProgress:
 
     def finish(self) -> None:
         """Ignore."""
+
+
+_REPORTER: ContextVar[Progress] = ContextVar("reporter", default=NoProgress())  # noqa: B039 - it has no state
+_STAGE: ContextVar[str] = ContextVar("stage", default="")
+"""The stage that was announced and lasts."""
+
+
+@contextmanager
+def report_to(progress: Progress) -> Iterator[None]:
+    """Tell ``progress`` of the stages of this thread, while in the block."""
+    token = _REPORTER.set(progress)
+    try:
+        yield
+    finally:
+        _REPORTER.reset(token)
+
+
+def announce(stage: str) -> None:
+    """Say what is done from now on, until the next stage or :func:`finish`."""
+    _STAGE.set(stage)
+    _REPORTER.get().start(stage, 0, 0)
+
+
+def finish() -> None:
+    """Say that the stage that was announced is over and none follows yet."""
+    _STAGE.set("")
+    _REPORTER.get().finish()
+
+
+@contextmanager
+def interlude(stage: str) -> Iterator[None]:
+    """Announce what interrupts the stage that lasts, and come back to that one."""
+    interrupted = _STAGE.get()
+    announce(stage)
+    try:
+        yield
+    finally:
+        if interrupted:
+            announce(interrupted)
+        else:
+            finish()
+
+
+def tracked(stage: str, items: Iterable[T], total: int) -> Iterator[T]:
+    """Pass items through and count them as the steps of a stage."""
+    progress = _REPORTER.get()
+    _STAGE.set("")
+    progress.start(stage, total, 0)
+    for item in items:
+        yield item
+        progress.advance()
+    progress.finish()

@@ -52,12 +52,20 @@ class Comparison:
         higher: (K,) how much higher the fresh values are, in standard deviations of the rank sum; negative for lower.
         wider: (K,) how much more spread out they are, in standard deviations of its rank statistic.
         smallest: the smallest p-value that these numbers of images allow.
+        largest: (PERMUTATIONS,) the largest statistic of each permutation, in descending order.
     """
 
     p_values: NDArray[np.float64]
     higher: NDArray[np.float64]
     wider: NDArray[np.float64]
     smallest: float
+    largest: NDArray[np.float64]
+
+    def critical(self, rate: float) -> float:
+        """Return what a statistic must exceed for a p-value of at most ``rate``; infinite if none can."""
+        if rate < self.smallest:
+            return math.inf
+        return float(self.largest[math.floor(rate * PERMUTATIONS * (1 + _ROUNDING))])
 
 
 def compare(strata: Sequence[Stratum], seed: int) -> Comparison:
@@ -83,7 +91,13 @@ def compare(strata: Sequence[Stratum], seed: int) -> Comparison:
     statistics = standardised[:, :count] ** 2 + standardised[:, count:] ** 2
     largest = statistics.max(axis=1)[:, None]
     p_values = (largest >= statistics[0] * (1 - _ROUNDING)).mean(axis=0)
-    return Comparison(p_values, standardised[0, :count], standardised[0, count:], smallest_p(strata))
+    return Comparison(
+        p_values,
+        standardised[0, :count],
+        standardised[0, count:],
+        smallest_p(strata),
+        np.sort(largest[:, 0])[::-1],
+    )
 
 
 def smallest_p(strata: Sequence[Stratum]) -> float:

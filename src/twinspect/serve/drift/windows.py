@@ -25,7 +25,7 @@ rightly be flagged.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
 import numpy as np
@@ -34,6 +34,7 @@ from scipy import stats
 from twinspect.errors import ConfigError
 from twinspect.images.statistics import ImageStatistics
 from twinspect.serve.drift.permutation_test import PERMUTATIONS, Stratum, compare
+from twinspect.serve.drift.sensitivity import noticeable_shift
 from twinspect.serve.drift.wording import quantity_in_words, share_in_words
 
 if TYPE_CHECKING:
@@ -82,11 +83,13 @@ class DriftQuantity:
         p_value: at most the rate if and only if the quantity is flagged; 1 if nothing could be compared.
         median: of all images of the window.
         reference: median of the calibration images, in the window's mix of categories.
+        noticeable: shift that would have raised an alarm 9 times out of 10; ``None`` if not even the largest would.
     """
 
     p_value: float
     median: float
     reference: float
+    noticeable: float | None
 
 
 @dataclass(frozen=True)
@@ -100,6 +103,7 @@ class Window:
         quantities: scores and image statistics, by name.
         anomalous: how many score above the threshold.
         share_p_value: of that number; at most the rate if and only if it is flagged.
+        flagged_from: the smallest number of anomalous images that is flagged; ``None`` if not even all are.
         p_value: the smallest of all; the window is flagged if it is at most the rate.
         alarmed: names of the flagged quantities, the most certain first.
         words: what each of them means, in the same order.
@@ -111,16 +115,20 @@ class Window:
     quantities: dict[str, DriftQuantity]
     anomalous: int
     share_p_value: float
+    flagged_from: int | None
     p_value: float
     alarmed: tuple[str, ...]
     words: tuple[str, ...]
 
+    @property
+    def can_notice(self) -> bool:
+        """Whether any change would have raised an alarm."""
+        shifts = (quantity.noticeable for quantity in self.quantities.values())
+        return self.flagged_from is not None or any(shift is not None for shift in shifts)
+
     def to_record(self) -> dict[str, Any]:
         """Return plain JSON values."""
-        plain = {
-            name: {"p_value": quantity.p_value, "median": quantity.median, "reference": quantity.reference}
-            for name, quantity in self.quantities.items()
-        }
+        plain = {name: asdict(quantity) for name, quantity in self.quantities.items()}
         return {
             "from": self.first,
             "to": self.last,
@@ -129,6 +137,7 @@ class Window:
             "looks": plain,
             "anomaly_share": self.anomalous / self.count if self.count else None,
             "anomaly_p_value": self.share_p_value,
+            "anomaly_share_flagged": self.flagged_from / self.count if self.flagged_from else None,
             "alarmed": list(self.alarmed),
             "words": list(self.words),
             "p_value": self.p_value,
@@ -261,9 +270,11 @@ class _WindowTest:
 
     def result(self, rate: float, defects: float) -> Window:
         """Return the window's result at a false-alarm rate."""
-        quantities = self._quantities()
+        quantities = self._quantities(rate)
         anomalous, probabilities = self._anomalous(), self._count_probabilities(defects)
-        share = min(1.0, float(probabilities[anomalous:].sum()) / SHARE_PART) if self.count else 1.0
+        shares = np.minimum(1.0, np.cumsum(probabilities[::-1])[::-1] / SHARE_PART)
+        flagged = np.flatnonzero(shares <= rate)
+        share = float(shares[anomalous]) if self.count else 1.0
         p_values = {**{name: quantity.p_value for name, quantity in quantities.items()}, ANOMALIES: share}
         alarmed = sorted((name for name, p in p_values.items() if p <= rate), key=lambda name: p_values[name])
         return Window(
@@ -273,19 +284,31 @@ class _WindowTest:
             quantities=quantities,
             anomalous=anomalous,
             share_p_value=share,
+            flagged_from=int(flagged[0]) if len(flagged) else None,
             p_value=min(p_values.values()),
             alarmed=tuple(alarmed),
             words=tuple(self._words(name, quantities, anomalous, defects) for name in alarmed),
         )
 
-    def _quantities(self) -> dict[str, DriftQuantity]:
+    def _quantities(self, rate: float) -> dict[str, DriftQuantity]:
         if self.comparison is None:
             return {}
         p_values = np.minimum(1.0, self.comparison.p_values / (1 - SHARE_PART))
         new = np.median(self.values[np.concatenate([rows for _, _, rows in self.groups])], axis=0)
         old = [self._reference_median(column) for column in range(len(self.names))]
-        columns = zip(self.names, p_values.tolist(), new.tolist(), old, strict=True)
+        shifts = self._noticeable(self.comparison.critical(rate * (1 - SHARE_PART)))
+        columns = zip(self.names, p_values.tolist(), new.tolist(), old, shifts, strict=True)
         return {name: DriftQuantity(*values) for name, *values in columns}
+
+    def _noticeable(self, critical: float) -> list[float | None]:
+        """Return the shift of each quantity that would be noticed, in its own unit."""
+        strata = self._strata()
+        shift = noticeable_shift(critical, [(len(each.reference), len(each.fresh)) for each in strata])
+        if shift is None:
+            return [None] * len(self.names)
+        centred = [each.reference - each.reference.mean(axis=0) for each in strata if len(each.reference)]
+        spread: list[float] = (shift * np.concatenate(centred).std(axis=0)).tolist()
+        return [*spread]
 
     def _reference_median(self, column: int) -> float:
         """Return the calibration's median of a quantity, with categories weighted as they occur in the window."""
@@ -354,7 +377,7 @@ def _note(calibration: Calibration, tests: Sequence[_WindowTest], rate: float) -
     ):
         notes.append(
             f"{len(calibration.scores)} calibration images are too few to tell a change of scores or images from "
-            "chance at this rate, so none can be detected: calibrate with more good images"
+            "chance at this rate, so only the number of anomalous images is tested: calibrate with more good images"
         )
     if not calibration.statistics:
         notes.append(

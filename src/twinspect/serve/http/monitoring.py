@@ -3,18 +3,23 @@
 from __future__ import annotations
 
 import time
+from contextlib import suppress
 from typing import TYPE_CHECKING, Final
 
 from prometheus_client import CollectorRegistry, Counter, Histogram, generate_latest
 from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.registry import Collector
+from sqlalchemy.exc import SQLAlchemyError
+
+from twinspect.errors import StoreError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Callable, Iterable, Sequence
 
     from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
     from twinspect.serve.scoring.model_registry import ModelRegistry
+    from twinspect.serve.scoring.model_worker import ModelWorker
     from twinspect.serve.store import Finished
 
 CONTENT_TYPE: Final = "text/plain; version=0.0.4; charset=utf-8"
@@ -65,6 +70,10 @@ class Metrics:
         """Add the state of all models."""
         self._registry.register(_ModelCollector(registry))
 
+    def add_drift(self, registry: ModelRegistry, is_drifting: Callable[[ModelWorker], bool]) -> None:
+        """Add whether each model's newest full window raises an alarm."""
+        self._registry.register(_DriftCollector(registry, is_drifting))
+
     def count_batch(self, model: str, finished: Sequence[Finished]) -> None:
         """Count a scored batch."""
         self._batches.labels(model).observe(len(finished))
@@ -95,6 +104,26 @@ class _ModelCollector(Collector):
             limit.add_metric([worker.name], worker.queue.limit)
             stale.add_metric([worker.name], worker.error is not None)
         return (length, limit, stale)
+
+
+class _DriftCollector(Collector):
+    """Tests the newest windows whenever metrics are collected; each window is tested once."""
+
+    def __init__(self, registry: ModelRegistry, is_drifting: Callable[[ModelWorker], bool]) -> None:
+        self._models, self._is_drifting = registry, is_drifting
+
+    def collect(self) -> Iterable[GaugeMetricFamily]:
+        alarm = GaugeMetricFamily(
+            "twinspect_drift_alarm", "1 if the newest full window raises an alarm", labels=["model"]
+        )
+        for worker in self._models:
+            with suppress(StoreError, SQLAlchemyError):  # the store may respond at the next collection
+                alarm.add_metric([worker.name], self._is_drifting(worker))
+        return (alarm,)
+
+    def describe(self) -> Iterable[GaugeMetricFamily]:
+        """Name nothing before it is collected: the store need not respond yet."""
+        return ()
 
 
 class RequestCounter:

@@ -184,6 +184,9 @@ class Quantity(ResponseBody):
     reference: float = Field(
         description="median of the calibration's images, in the window's mix of categories"
     )
+    noticeable: float | None = Field(
+        description="shift that would have raised an alarm 9 times out of 10; null if not even the largest would"
+    )
 
 
 class WindowAnswer(ResponseBody):
@@ -200,6 +203,9 @@ class WindowAnswer(ResponseBody):
     looks: dict[str, Quantity]
     anomaly_share: float | None
     anomaly_p_value: float
+    anomaly_share_flagged: float | None = Field(
+        description="smallest share of anomalous images that raises an alarm; null if not even all do"
+    )
     alarmed: list[str] = Field(description="names of the flagged quantities, the most certain first")
     words: list[str] = Field(description="what each of them means")
     p_value: float
@@ -210,6 +216,17 @@ class Reference(ResponseBody):
 
     count: int
     medians: dict[str, float]
+
+
+class DriftVerdict(ResponseBody):
+    """What all windows say together."""
+
+    state: Literal["alarm", "earlier", "quiet", "untested", "waiting"] = Field(
+        description="alarm: the newest window differs from the calibration; earlier: only one before it did; quiet: "
+        "none did; untested: no change could have been noticed; waiting: no window is full"
+    )
+    since: int | None = Field(description="first inspection of the alarm that lasts")
+    text: str
 
 
 class DriftAnswer(ResponseBody):
@@ -224,6 +241,7 @@ class DriftAnswer(ResponseBody):
     not_inspectable: int = Field(
         description="images since the first window, or ever without one, that could not be inspected: in no window"
     )
+    verdict: DriftVerdict
 
 
 class ProposedCalibration(ResponseBody):

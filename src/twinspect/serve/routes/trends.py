@@ -9,6 +9,7 @@ from fastapi import APIRouter, Query
 
 from twinspect.errors import CalibrationError
 from twinspect.serve.api_errors import ApiError
+from twinspect.serve.drift.verdict import verdict_record
 from twinspect.serve.drift.what_if import what_if
 from twinspect.serve.drift.windows import find_drift
 from twinspect.serve.http.context import ContextDep, Viewer, error_responses
@@ -80,7 +81,8 @@ def drift(
     """Compare production with the calibration, by windows of images; false alarms have a stated rate."""
     worker = context.registry.get(model)
     windows = context.store.windows(worker.id, size=window, limit=MAX_WINDOWS)
-    record = find_drift(worker.active.calibration, windows).to_record()
+    found = find_drift(worker.active.calibration, windows)
+    record = {**found.to_record(), "verdict": verdict_record(found)}
     answers = [
         {**row, **_window_range(series)} for row, series in zip(record["windows"], windows, strict=True)
     ]

@@ -1,4 +1,5 @@
-/** One quantity over time: a dot a window, the line of the calibration images, and a mark where the test raised an alarm. */
+/** One quantity over time: a dot a window, the line of the calibration images, the band of what would not be noticed, and a
+ * mark where the test raised an alarm. */
 
 import { extent, linear, ticks } from "./chart.js";
 import { svg } from "./dom.js";
@@ -12,14 +13,15 @@ const FOOT = HEIGHT - 24;
 
 /**
  * @param {{width: number, points: {from: string, to: string, median: number, p_value: number, alarmed: boolean}[],
- *   reference: number|undefined, label: string, written: (value: number) => string}} data
+ *   reference: number|undefined, band: [number, number]|null, label: string, written: (value: number) => string}} data
  */
-export function series({ width, points, reference, label, written }) {
-  const domain = extent([...points.map(({ median }) => median), reference], 0.15);
+export function series({ width, points, reference, band, label, written }) {
+  const domain = extent([...points.map(({ median }) => median), reference, ...(band ?? [])], 0.15);
   const y = linear(domain, [FOOT, TOP]);
   const x = linear([0, points.length - 1], [LEFT + 8, width - RIGHT - 8]);
   const path = points.map(({ median }, place) => `${place ? "L" : "M"}${x(place)} ${y(median)}`).join("");
   return svg("svg", { viewBox: `0 0 ${width} ${HEIGHT}`, width, height: HEIGHT, role: "img", "aria-label": label },
+    band && svg("rect", { class: "band", x: LEFT, width: width - RIGHT - LEFT, y: y(band[1]), height: y(band[0]) - y(band[1]) }),
     ticks(domain, 4).map((value) => [
       svg("line", { class: "gridline", x1: LEFT, x2: width - RIGHT, y1: y(value), y2: y(value) }),
       svg("text", { x: LEFT - 6, y: y(value) + 4, "text-anchor": "end" }, written(value)),

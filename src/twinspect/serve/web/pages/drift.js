@@ -37,16 +37,25 @@ function content(answer, signal) {
   return [summary(answer), el("div", { class: "charts" }, charts(answer, signal)), numbers(answer)];
 }
 
-/** What happened, in sentences, with how often the test cries wolf. */
-function summary({ windows, false_alarm_rate: rate, reference, note, not_inspectable: apart }) {
-  const alarms = windows.filter(({ alarmed }) => alarmed.length).length;
+/** The verdict on all windows: how the sheet looks, and the sentence that the cards below agree with. */
+const VERDICTS = {
+  alarm: { kind: "anomalous", symbol: "alert", says: ({ windows, since }) => ["Drift: since ", when(windows.find(({ first }) => first === since).from), " production no longer looks like the calibration images."] },
+  earlier: { kind: "good", symbol: "check", says: ({ windows }) => [`No drift now: the latest window looks like the calibration images. ${count(alarmsOf(windows).length, "earlier window")} did not.`] },
+  quiet: { kind: "good", symbol: "check", says: ({ windows }) => [`No drift seen: ${windows.length === 1 ? "the window looks" : `all ${windows.length} windows look`} like the calibration images.`] },
+  untested: { kind: "unknown", symbol: "question", says: () => ["Drift cannot be told: there are too few images to notice a change."] },
+};
+
+const alarmsOf = (windows) => windows.filter(({ alarmed }) => alarmed.length);
+
+/** What happened, in sentences; how large a change would have been noticed; and how often the test cries wolf. */
+function summary({ windows, false_alarm_rate: rate, reference, note, verdict, not_inspectable: apart }) {
   const last = windows.at(-1);
-  const quiet = !last.alarmed.length;
-  const verdict = quiet ? "The latest window looks like the calibration images." : "The latest window does not look like the calibration images.";
-  return el("section", { class: `sheet summary ${quiet ? "good" : "anomalous"}`, role: "status" },
-    el("p", { class: "verdict" }, icon(quiet ? "check" : "alert"), verdict),
-    !quiet && el("ul", {}, last.words.map((words) => el("li", {}, words))),
-    el("p", {}, `${alarms} of ${count(windows.length, "window")} raised an alarm. If nothing had changed, at most ${percent(rate)} of windows would, by chance alone.`),
+  const { kind, symbol, says } = VERDICTS[verdict.state];
+  return el("section", { class: `sheet summary ${kind}`, role: "status" },
+    el("p", { class: "verdict" }, icon(symbol), el("span", {}, says({ windows, since: verdict.since }))),
+    verdict.state === "alarm" && el("ul", {}, last.words.map((words) => el("li", {}, words))),
+    el("p", {}, noticeable(last)),
+    el("p", {}, `${alarmsOf(windows).length} of ${count(windows.length, "window")} raised an alarm. If nothing had changed, at most ${percent(rate)} of windows would, by chance alone.`),
     facts([
       ["Latest window", `${span(last.from, last.to)}, ${count(last.count, "image")}`],
       ["p-value", chance(last.p_value)],
@@ -58,11 +67,21 @@ function summary({ windows, false_alarm_rate: rate, reference, note, not_inspect
 
 const unfit = (apart) => `${count(apart, "image")} of this time could not be inspected and ${apart === 1 ? "is" : "are"} in no window: look at lamp, exposure and focus.`;
 
+/** What the absence of an alarm is worth. */
+function noticeable({ score, looks, anomaly_share_flagged: share }) {
+  const bands = [score, ...Object.values(looks)].some((quantity) => isNoticed(quantity));
+  const median = bands ? "Medians outside the grey bands are noticed 9 times out of 10" : "No change of scores or images can be noticed yet";
+  const anomalous = share === null ? "no number of anomalous images raises an alarm" : `${percent(share)} of images called anomalous, or more, raise an alarm`;
+  return `${median}; ${anomalous}.`;
+}
+
+const isNoticed = (quantity) => Number.isFinite(quantity?.noticeable);
+
 function charts({ windows, features, reference }, signal) {
   const each = (name, of, written = number) => chart({ name, written, usual: reference.medians[name], points: pointsOf(windows, name, of) }, signal);
   return [
     each(SCORE, (window) => window.score),
-    each(ANOMALIES, ({ anomaly_share: median, anomaly_p_value: p }) => ({ median, p_value: p }), percent),
+    each(ANOMALIES, ({ anomaly_share: median, anomaly_p_value: p, anomaly_share_flagged: flagged }) => ({ median, p_value: p, flagged, is_tested: flagged !== null }), percent),
     ...looksOf(features).map((name) => each(name, ({ looks }) => looks[name])),
   ];
 }
@@ -70,17 +89,35 @@ function charts({ windows, features, reference }, signal) {
 const looksOf = (features) => features.filter((name) => name !== SCORE);
 
 function pointsOf(windows, name, of) {
-  const points = windows.map((window) => ({ from: window.from, to: window.to, alarmed: window.alarmed.includes(name), ...of(window) }));
+  const points = windows.map((window) => {
+    const quantity = of(window);
+    return { from: window.from, to: window.to, alarmed: window.alarmed.includes(name), is_tested: isNoticed(quantity), ...quantity };
+  });
   return points.filter(({ median }) => Number.isFinite(median));
 }
 
 function chart({ name, points, usual, written }, signal) {
   if (!points.length) return null;
-  const alarms = points.filter(({ alarmed }) => alarmed).length;
-  const label = `${titled(name)} over ${count(points.length, "window")}, ${count(alarms, "alarm")}, latest ${written(points.at(-1).median)}`;
-  const picture = responsive((width) => series({ width, points, reference: usual, label, written }), signal);
-  const told = alarms ? el("span", { class: "badge anomalous" }, icon("alert"), count(alarms, "alarm")) : el("span", { class: "soft" }, "no alarm");
+  const label = `${titled(name)} over ${count(points.length, "window")}, ${state(points).word}, latest ${written(points.at(-1).median)}`;
+  const picture = responsive((width) => series({ width, points, reference: usual, band: bandOf(points.at(-1)), label, written }), signal);
+  const { word, symbol } = state(points);
+  const told = el("span", { class: symbol ? "badge anomalous" : "soft" }, symbol && icon(symbol), word);
   return el("figure", { class: "sheet" }, el("figcaption", {}, el("b", {}, titled(name)), told), picture.element);
+}
+
+/** Whether the latest window of a quantity alarms, one before it did, or its change could not have been noticed. */
+function state(points) {
+  const last = points.at(-1);
+  const earlier = points.slice(0, -1).filter(({ alarmed }) => alarmed).length;
+  if (last.alarmed) return { word: "alarm", symbol: "alert" };
+  if (earlier) return { word: `no alarm now, ${count(earlier, "earlier alarm")}` };
+  return { word: last.is_tested ? "no alarm" : "too few images to tell" };
+}
+
+/** The values of the latest window that would not have been noticed. */
+function bandOf({ reference, noticeable: shift, flagged }) {
+  if (Number.isFinite(flagged)) return [0, flagged];
+  return Number.isFinite(shift) ? [reference - shift, reference + shift] : null;
 }
 
 /** The same as a table, for those who cannot see the charts or want the numbers. */
