@@ -25,7 +25,7 @@ def build(
     torch.manual_seed(seed)
     settings: dict[str, Any] = {"textures": str(textures)} if textures else {}
     if steps and method == "aand":
-        settings["amplify_steps"] = steps
+        settings["amplify_steps"], steps = steps, 2 * steps
     config = make_config(method_class(method).Config, None, settings)
-    config = with_length(config, steps=steps, epochs=None)
+    config = with_length(config, steps=steps, epochs=None, given=settings)
     return Model.build(method, config, create_teacher("resnet18", weights=weights))

@@ -30,10 +30,13 @@ from twinspect.inference.left_out import (
 from twinspect.inference.torch_detector import TorchDetector, to_json_value
 from twinspect.methods import method_class
 from twinspect.methods.config import make_config, usual_preset, usual_teacher, with_length
+from twinspect.methods.default import AUTO, default_settings
 from twinspect.model.tiled import TiledModel, tiled
 from twinspect.model.tiling import Tiling
 from twinspect.model.whole_image import Model
 from twinspect.teachers import create_teacher
+from twinspect.teachers.auto import best_at_hand
+from twinspect.teachers.curated import AUTO as AUTO_TEACHER
 from twinspect.training.fitting import Fitting
 from twinspect.training.trainer import Trainer
 from twinspect.training.training_inputs import count_tiles
@@ -58,8 +61,9 @@ class Detector(TorchDetector):
     learned in attributes that end in an underscore.
 
     Args:
-        method: a name from :func:`twinspect.methods`.
-        teacher: a name from :func:`twinspect.teachers`, or any timm model; ``None`` for the method's usual one.
+        method: a name from :func:`twinspect.methods`; ``"auto"``: ``"rd"``, on a CPU at 128 pixels for 100 steps.
+        teacher: a name from :func:`twinspect.teachers`, or any timm model; ``"auto"``, or ``None``, for the best that
+            is on this machine: the method's usual one, ``"resnet18"``, or else the one that ships, ``"pocket"``.
         weights: the teacher's weights: a file, ``"random"``, or ``None`` for the published ones.
         layers: the teacher's levels; ``None`` for its usual ones.
         preset: a named set of the method's settings; ``None`` for the method's defaults, and for ``"paper"`` where
@@ -68,7 +72,7 @@ class Detector(TorchDetector):
         tile: side of the square tiles that are learnt from and scored, in pixels of the original image; ``None`` for
             whole images. See :class:`twinspect.model.tiling.Tiling`.
         overlap: pixels that neighbouring tiles share at least; without ``tile`` it has no meaning.
-        steps: optimiser steps; ``None`` for the method's.
+        steps: optimiser steps of all stages together; ``None`` for the method's.
         epochs: passes over the training images, instead of steps.
         seed: decides the split, the initial weights and the order of images.
         device: ``auto``, ``cpu``, ``cuda`` or ``mps``.
@@ -98,9 +102,9 @@ class Detector(TorchDetector):
 
     def __init__(
         self,
-        method: str = "mkd",
+        method: str = AUTO,
         *,
-        teacher: str | None = None,
+        teacher: str | None = AUTO_TEACHER,
         weights: str | Path | None = None,
         layers: Sequence[int] | None = None,
         preset: str | None = None,
@@ -211,7 +215,7 @@ class Detector(TorchDetector):
         Raises:
             TwinspectError: wrong settings; too few images for the rate asked for; with ``strict``, one unreadable.
         """
-        self._config()  # a wrong setting is found before the images are read
+        self.config()  # a wrong setting is found before the images are read
         tiling = Tiling.of(self.tile, self.overlap)
         if self.keep_images < 0:
             raise ConfigError(f"keep_images is {self.keep_images}; allowed: 0 (keep none) or more")
@@ -299,8 +303,8 @@ class Detector(TorchDetector):
             TwinspectError: wrong settings, or a teacher that cannot be had.
         """
         return Fitting(
-            self.method,
-            self._config(),
+            self.method_name,
+            self.config(),
             self._create_teacher(),
             self._trainer(),
             self._pipeline(),
@@ -349,37 +353,54 @@ class Detector(TorchDetector):
         kept, held = hold_out(good, counts_to_hold_out(sizes, self.false_alarm_rate), self.seed)
         return tuple(kept), tuple(held)
 
-    def _config(self) -> MethodConfig:
+    def config(self) -> MethodConfig:
+        """Give the settings that :meth:`fit` uses.
+
+        Raises:
+            ConfigError: one of them is not allowed, or there is no such method, preset or setting.
+        """
+        usual = default_settings(self.method, preset=self.preset, on_cpu=self._is_on_cpu())
         settings = dict(self.settings)
         if self.size is not None:
             settings["size"] = self.size
-        cls = method_class(self.method).Config
-        config = make_config(cls, self._preset(cls), settings)
-        return with_length(config, steps=self.steps, epochs=self.epochs)
+        cls = method_class(self.method_name).Config
+        config = make_config(cls, self._preset(cls), {**usual, **settings})
+        return with_length(config, steps=self.steps, epochs=self.epochs, given=settings)
 
     def _create_teacher(self) -> Teacher:
-        cls = method_class(self.method)
-        on_cpu = choose_device(self.device).type == "cpu"
-        name = self.teacher or usual_teacher(cls.Config, on_cpu=on_cpu)
+        cls = method_class(self.method_name)
+        usual = usual_teacher(cls.Config, on_cpu=self._is_on_cpu())
+        teacher = self.teacher or AUTO_TEACHER
+        name = best_at_hand(usual, self.weights)[0] if teacher == AUTO_TEACHER else teacher
         layers = cls.usual_layers(name) if self.layers is None else self.layers
-        return create_teacher(name, weights=self.weights, layers=layers, seed=self.seed)
+        return create_teacher(teacher, weights=self.weights, layers=layers, seed=self.seed, usual=usual)
 
     def _preset(self, cls: type[MethodConfig]) -> str | None:
         """Return the preset asked for, or the usual one of the device where no length was given either."""
         lengths = [name for name in self.settings if name.endswith(("steps", "epochs"))]
         if self.preset is not None or lengths or self.steps or self.epochs:
             return self.preset
-        return usual_preset(cls, on_cpu=choose_device(self.device).type == "cpu")
+        return usual_preset(cls, on_cpu=self._is_on_cpu())
+
+    def _is_on_cpu(self) -> bool:
+        return choose_device(self.device).type == "cpu"
 
     # Describing ---------------------------------------------------------------------------------------------
 
     def about(self) -> dict[str, Any]:
         """Say which teacher, settings and seed it has, exactly enough to make it again."""
-        return describe_model({"method": self.method, "seed": self.seed, **self.model_.record()})
+        return describe_model({"method": self.method_name, "seed": self.seed, **self.model_.record()})
 
     def _settings_record(self) -> dict[str, Any]:
-        """Say all that :meth:`from_record` needs to build its networks again."""
-        parameters = {name: to_json_value(value) for name, value in self.get_params().items()}
+        """Say all that :meth:`from_record` needs to build its networks again; what ``auto`` stood for is kept."""
+        usual = default_settings(self.method, preset=self.preset, on_cpu=self._is_on_cpu())
+        given = {name: value for name, value in self.get_params().items() if value is not None}
+        chosen = {**self.get_params(), **usual, **given, "method": self.method_name}
+        if self.epochs is not None:
+            chosen["steps"] = None
+        if self.teacher in (None, AUTO_TEACHER) and self.weights is None:
+            chosen["teacher"] = self.model_.method.teacher.name
+        parameters = {name: to_json_value(value) for name, value in chosen.items()}
         return {"seed": self.seed, "parameters": parameters, **self.model_.record()}
 
     @classmethod

@@ -49,7 +49,7 @@ def save_models(data: Path) -> None:
     """Fit a model of every method on the same images, one of them on tiles, and join two."""
     tiles = {**SETTINGS, "teacher": "test_efficientnet", "layers": None, "tile": 48, "overlap": 8}
     ts.Detector("mkd", **tiles, calibration="cv").fit(data).save(HERE / "mkd_tiles")
-    ts.Detector("aand", **SETTINGS, amplify_steps=20).fit(data).save(HERE / "aand")
+    ts.Detector("aand", **{**SETTINGS, "steps": 80}, amplify_steps=20).fit(data).save(HERE / "aand")
     members = [ts.Detector(method, **SETTINGS).fit(data) for method in ("rd", "dual")]
     ts.noisy_or(members).save(HERE / "rd_or_dual")
 

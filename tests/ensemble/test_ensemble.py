@@ -14,6 +14,7 @@ from scipy.special import expit
 
 import twinspect as ts
 from drawn_parts import QUICK, blemish, stripes, write_image
+from messages import error_lines
 from twinspect.bundle.folder import read_record, rewrite_record
 from twinspect.calibration.conformal import Calibration
 from twinspect.data import pixels
@@ -457,7 +458,7 @@ def test_mistakes_are_one_line(run: Any, bundles: list[str], parts: Path, tmp_pa
         code, _, err = run("join", *arguments)
         assert code == 2
         assert message in err
-        assert err.count("\n") == 1
+        assert error_lines(err) == 1
     assert not out.exists()
     run("join", *bundles, "--out", out)
     code, _, err = run("join", out, bundles[0], "--out", tmp_path / "k.twin")

@@ -34,7 +34,8 @@ STAGES: dict[str, tuple[str, ...]] = {"aand": ("amplify_steps",)}
 
 def quick(method: str, steps: int = QUICK["steps"]) -> dict[str, Any]:
     """Give settings with which every stage of a method takes so many steps."""
-    return {**QUICK, "steps": steps, **dict.fromkeys(STAGES.get(method, ()), steps)}
+    stages = STAGES.get(method, ())
+    return {**QUICK, "steps": steps * (1 + len(stages)), **dict.fromkeys(stages, steps)}
 
 
 def stripes(seed: int, side: int = 48) -> np.ndarray[Any, np.dtype[np.uint8]]:

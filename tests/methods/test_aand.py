@@ -325,4 +325,4 @@ def test_other_devices_take_the_authors_lengths_unless_told_otherwise(
     parameters: dict[str, Any], device: str, epochs: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("twinspect.detector.choose_device", lambda _: torch.device(device))
-    assert ts.Detector("aand", **parameters)._config().epochs == epochs
+    assert ts.Detector("aand", **parameters).config().epochs == epochs

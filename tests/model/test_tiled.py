@@ -271,7 +271,7 @@ def test_a_stage_holds_out_all_tiles_of_an_image_or_none(
         return divided[-1]
 
     monkeypatch.setattr(trainer._Run, "_split", spy)
-    detector = ts.Detector("aand", **TILED, amplify_steps=2).fit(sheets)
+    detector = ts.Detector("aand", **{**TILED, "steps": 5}, amplify_steps=2).fit(sheets)
     assert list(detector.losses_) == ["amplify", "distil"]
     assert detector.score(np.stack([large(1)])).map[0].shape == (SIDE, SIDE)  # type: ignore[index]
     assert any(held for _, held in divided)

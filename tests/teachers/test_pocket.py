@@ -22,7 +22,8 @@ from torch.nn import functional
 from torch.utils.flop_counter import FlopCounterMode
 
 from twinspect.errors import ConfigError, TeacherError
-from twinspect.teachers import Teacher, create_teacher, teachers
+from twinspect.teachers import Teacher, create_teacher, hub, teachers
+from twinspect.teachers.auto import best_at_hand
 from twinspect.teachers.pocket.network import NAMES, PLAN, PocketNetwork
 from twinspect.teachers.pocket.teacher import WEIGHTS
 from twinspect.teachers.random_weights import pink_noise
@@ -191,17 +192,56 @@ def test_it_is_built_again_from_its_record() -> None:
 # --- auto -----------------------------------------------------------------------------------------
 
 
-def test_auto_takes_the_pocket_teacher_where_the_usual_one_cannot_be_had(
+def test_auto_takes_the_pocket_teacher_where_the_usual_one_is_not_at_hand(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     monkeypatch.setenv("HF_HUB_CACHE", str(tmp_path))
-    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
+
+    def refuse(*_: object, **__: object) -> None:
+        pytest.fail("asked the hub, though auto never downloads")
+
+    monkeypatch.setattr(hub, "fetch", refuse)
     with caplog.at_level(logging.WARNING):
         teacher = create_teacher("auto")
     assert teacher.name == "pocket"
     assert "auto took pocket" in caplog.text
-    assert "resnet18 is not available" in caplog.text
+    assert "the weights of resnet18 are not on this machine" in caplog.text
     assert any("auto took pocket" in note for note in teacher.notes)
+
+
+def cache_weights(folder: Path, repository: str) -> None:
+    """Lay out an empty weights file as the hub's client does."""
+    own = folder / f"models--{repository.replace('/', '--')}"
+    (own / "refs").mkdir(parents=True)
+    (own / "refs" / "main").write_text("abc")
+    (own / "snapshots" / "abc").mkdir(parents=True)
+    (own / "snapshots" / "abc" / "model.safetensors").touch()
+
+
+@pytest.mark.parametrize(
+    ("cached", "usual", "taken"),
+    [
+        (["timm/resnet18.tv_in1k"], "resnet18", "resnet18"),
+        (["timm/resnet18.tv_in1k"], "wide_resnet50_2", "resnet18"),
+        (["timm/resnet18.tv_in1k", "timm/wide_resnet50_2.tv_in1k"], "wide_resnet50_2", "wide_resnet50_2"),
+        (["timm/wide_resnet50_2.tv_in1k"], "resnet18", "pocket"),
+        (
+            ["timm/vit_base_patch14_reg4_dinov2.lvd142m"],
+            "vit_base_patch14_reg4_dinov2.lvd142m",
+            "vit_base_patch14_reg4_dinov2.lvd142m",
+        ),
+        ([], "vit_base_patch14_reg4_dinov2.lvd142m", "pocket"),
+    ],
+)
+def test_auto_prefers_the_usual_teacher_then_resnet18(
+    cached: list[str], usual: str, taken: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("HF_HUB_CACHE", str(tmp_path))
+    for repository in cached:
+        cache_weights(tmp_path, repository)
+    name, why = best_at_hand(usual)
+    assert name == taken
+    assert why.startswith(f"auto took {taken}, ")
 
 
 def test_auto_takes_the_usual_teacher_where_its_weights_are_named(

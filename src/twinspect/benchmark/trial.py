@@ -87,7 +87,7 @@ def detector_identity(detector: Detector) -> dict[str, Any]:
     fitting = detector.fitting("")
     teacher, trainer = fitting.teacher, fitting.trainer
     return {
-        "method": detector.method,
+        "method": detector.method_name,
         "config": fitting.identity()["config"],
         "teacher": {
             "name": teacher.name,

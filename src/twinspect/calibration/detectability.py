@@ -8,8 +8,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
-from twinspect.metrics import binomial_interval
-
 if TYPE_CHECKING:
     from twinspect.calibration.conformal import Calibration
 
@@ -58,6 +56,8 @@ class Finding:
     @property
     def interval(self) -> tuple[float, float]:
         """Both ends of the exact 95 % interval of the rate at ``tried_size``."""
+        from twinspect.metrics import binomial_interval  # noqa: PLC0415 - SciPy, which scoring exports does without
+
         return binomial_interval(self.found, self.tried)
 
     @property

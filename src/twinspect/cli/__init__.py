@@ -15,7 +15,7 @@ import os
 import sys
 from typing import TYPE_CHECKING
 
-from twinspect.cli.console import Bar
+from twinspect.cli.console import Bar, printed_notes
 from twinspect.cli.import_messages import announced_imports
 from twinspect.cli.outcome import INTERRUPTED, USER_MISTAKE, Outcome
 from twinspect.cli.parser import FITTING, VERBS, build_parser, verb_parser
@@ -91,7 +91,12 @@ def _outcome(options: argparse.Namespace) -> Outcome:
     is_shown = (
         getattr(options, "devices", 1) * getattr(options, "nodes", 1) == 1 or not is_secondary_process()
     )
-    with Bar() as bar, report_to(bar if is_shown else NoProgress()), announced_imports():
+    with (
+        Bar() as bar,
+        report_to(bar if is_shown else NoProgress()),
+        announced_imports(),
+        printed_notes(is_shown=is_shown),
+    ):
         verb = importlib.import_module(f"twinspect.cli.{options.verb.replace('-', '_')}")
         outcome: Outcome = verb.run(options)
     return outcome

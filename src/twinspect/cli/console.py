@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import logging
 import statistics
 import sys
 import time
+from contextlib import contextmanager
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
@@ -137,6 +139,25 @@ def counted(many: int, thing: str) -> str:
 def warn(text: str) -> None:
     """Print a note on standard error."""
     print(f"twinspect: {text}", file=sys.stderr)
+
+
+class _Notes(logging.Handler):
+    """Prints what is logged as a note."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Print it, above the live lines if there are any."""
+        warn(record.getMessage())
+
+
+@contextmanager
+def printed_notes(*, is_shown: bool) -> Iterator[None]:
+    """Print which teacher ``auto`` took, while in the block; or nothing, where another process prints it."""
+    logger, handler = logging.getLogger("twinspect.teachers"), _Notes() if is_shown else logging.NullHandler()
+    logger.addHandler(handler)
+    try:
+        yield
+    finally:
+        logger.removeHandler(handler)
 
 
 def warn_of_suspects(calibration: Calibration) -> None:

@@ -22,7 +22,6 @@ if TYPE_CHECKING:
 
 PRODUCT = "brick"
 MODEL = "demo.twin"
-STEPS, BATCH = 400, 16
 
 
 def run(options: argparse.Namespace) -> Outcome:
@@ -34,14 +33,7 @@ def run(options: argparse.Namespace) -> Outcome:
     write_demo(out / "data", options.seed)
     # One product, as on a production line: three would share one threshold, set by the roughest of them.
     data = open_data(out / "data" / PRODUCT)
-    detector = Detector(
-        "mkd",
-        teacher=options.teacher,
-        weights=options.weights,
-        steps=STEPS,
-        batch_size=BATCH,
-        seed=options.seed,
-    )
+    detector = Detector(teacher=options.teacher, weights=options.weights, seed=options.seed)
     with Bar() as bar:
         detector.fit(data, progress=bar)
         detector.save(out / MODEL)
@@ -56,7 +48,7 @@ def run(options: argparse.Namespace) -> Outcome:
         webbrowser.open((out / "report" / "report.html").resolve().as_uri())
     text = (
         f"{result.text}\n{detector.calibration_.promise()}\ntook {seconds:.0f} s; "
-        f"now try: twinspect fit YOUR_GOOD_IMAGES --teacher auto --out parts.twin"
+        f"now try: twinspect fit YOUR_GOOD_IMAGES --out parts.twin"
     )
     return Outcome(text, {**result.record, "seconds": round(seconds, 1)}, result.code)
 

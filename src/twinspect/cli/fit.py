@@ -15,6 +15,7 @@ from twinspect.cli.console import Bar, counted, warn, warn_of_suspects
 from twinspect.cli.method_settings import chosen_settings
 from twinspect.cli.model_place import check_model_place
 from twinspect.cli.outcome import DONE, SOME_UNREADABLE, Outcome
+from twinspect.cli.training_time import TrainingTime
 from twinspect.cli.usability import warning
 from twinspect.data import open_data
 from twinspect.data.summary import summarize
@@ -48,7 +49,7 @@ def run(options: argparse.Namespace) -> Outcome:
         with Bar() if is_first else nullcontext() as bar:
             detector.fit(
                 data,
-                progress=bar,
+                progress=TrainingTime(bar, detector.config()) if bar else None,
                 checkpoint=checkpoints,
                 resume=options.resume,
                 strict=options.strict,
@@ -81,7 +82,7 @@ def _report(detector: Detector, data_name: str, out: Path, seconds: float) -> Ou
     curve = next(reversed(detector.losses_.values()))
     record = {
         "model": str(out),
-        "method": detector.method,
+        "method": detector.method_name,
         "teacher": detector.model_.method.teacher.source,
         "images": data,
         "calibration": calibration.kind,
@@ -99,7 +100,7 @@ def _report(detector: Detector, data_name: str, out: Path, seconds: float) -> Ou
         warn(data["bits_note"])
     warn_of_suspects(calibration)
     text = (
-        f"{out}: {detector.method} fitted on {_training_size(data)} in {seconds:.0f} s, "
+        f"{out}: {detector.method_name} fitted on {_training_size(data)} in {seconds:.0f} s, "
         f"loss {curve[0]:.4f} -> {curve[-1]:.4f}\n"
         f"threshold {calibration.threshold:.6g}: {calibration.promise()}"
     )

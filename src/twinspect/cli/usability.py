@@ -43,10 +43,10 @@ def _remedies(detector: Detector) -> list[tuple[str, str]]:
     """List what may help, with the options to type."""
     steps = sum(map(len, detector.losses_.values()))
     size = detector.model_.method.config.size
-    now = f"--method {detector.method}"
+    now = f"--method {detector.method_name}"
     larger = LARGER_SIZE if size < LARGER_SIZE else 2 * size
     return [
         ("longer", f"{now} --size {size} --steps {max(FEWEST_STEPS, LONGER * steps)}"),
         ("larger", f"{now} --size {larger} --steps {max(FEWEST_STEPS, steps)}"),
-        ("another method", f"--method {OTHER_METHOD.get(detector.method, 'rd')}"),
+        ("another method", f"--method {OTHER_METHOD.get(detector.method_name, 'rd')}"),
     ]

@@ -93,7 +93,7 @@ class JoinedDetector(TorchDetector):
     def about(self) -> dict[str, Any]:
         """Describe its members, completely enough to build it again."""
         return describe_join(
-            {"method": member.method, **member.about(), "data": member.data_} for member in self.members_
+            {"method": member.method_name, **member.about(), "data": member.data_} for member in self.members_
         )
 
     def _settings_record(self) -> dict[str, Any]:
@@ -220,7 +220,7 @@ def _are_same(one: Detector, other: Detector) -> bool:
     if one.model_ is other.model_:
         return True
     same_scores = one.calibration_.scores == other.calibration_.scores
-    return same_scores and one.method == other.method and one.about() == other.about()
+    return same_scores and one.method_name == other.method_name and one.about() == other.about()
 
 
 def _check_bits(detectors: Sequence[Detector]) -> None:

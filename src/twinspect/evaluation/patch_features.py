@@ -74,7 +74,7 @@ def require_single_teacher(detector: BaseDetector) -> Detector:
             f"{detector.export_name} gives no features; leave --features out, or type: --runtime torch"
         )
     raise ConfigError(
-        f"features are shown of one teacher at a time, and this detector is {detector.method}; "
+        f"features are shown of one teacher at a time, and this detector is {detector.method_name}; "
         "leave --features out, or evaluate its members one by one"
     )
 

@@ -27,6 +27,7 @@ from twinspect.errors import NotFittedError, unknown_name
 from twinspect.inference.left_out import adding_note, learnt_note, say_unreadable, unreadable_note
 from twinspect.inference.pipeline import SCORE_BATCH, ScoringPipeline
 from twinspect.inference.results import Scores
+from twinspect.methods.default import method_name
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -44,7 +45,7 @@ class BaseDetector(ABC):
     """A detector that has been fitted, whatever its networks run on; a subclass gives the engine and the description.
 
     Attributes:
-        method: the name of its method.
+        method: the name of its method, or ``auto``.
         device: ``auto``, ``cpu``, ``cuda`` or ``mps``.
         bits: significant bits of 16-bit image files; ``None`` for 16.
         workers: threads that read images; ``None`` for the number of processors, at most 8.
@@ -75,6 +76,11 @@ class BaseDetector(ABC):
     unreadable_: Mapping[str, str] = MappingProxyType({})
     fitted_at_: str = ""
     detectability_: Detectability | None = None
+
+    @property
+    def method_name(self) -> str:
+        """The name of its method, also where :attr:`method` is ``auto``, which stands for it."""
+        return method_name(self.method)
 
     @abstractmethod
     def get_params(self, deep: bool = True) -> dict[str, Any]:

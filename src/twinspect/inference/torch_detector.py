@@ -82,7 +82,7 @@ class TorchDetector(BaseDetector):
         """
         self._model()
         return {
-            "method": self.method,
+            "method": self.method_name,
             **self._settings_record(),
             **self._calibration_record(),
             "data": self.data_,

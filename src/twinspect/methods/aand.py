@@ -7,7 +7,7 @@ With everything switched off this is RD.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 import torch
@@ -16,14 +16,14 @@ from torch import Tensor, nn
 from twinspect import maps
 from twinspect.errors import ConfigError
 from twinspect.methods.base import Batch, Output, Stage, constant
-from twinspect.methods.config import count_steps
+from twinspect.methods.config import PAPER, count_steps
 from twinspect.methods.losses import amplification_loss, focal_loss, hard_loss
 from twinspect.methods.networks.feature_amplifier import FeatureAmplifier
 from twinspect.methods.rd import RD, RDConfig, adam, stepped
 from twinspect.synthesis import Synthesizer
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Collection, Sequence
 
     from twinspect.teachers.base import Teacher
 
@@ -82,6 +82,32 @@ class AANDConfig(RDConfig):
                 raise ConfigError(f"{name} must not be negative, got {getattr(self, name)}")
         if not 0 <= self.focal_alpha <= 1:
             raise ConfigError(f"focal_alpha must be in 0..1, got {self.focal_alpha}")
+
+    def of_length(
+        self, length: int, field: Literal["steps", "epochs"], given: Collection[str] = ()
+    ) -> AANDConfig:
+        """Divide the length between the stages in their usual proportion; a stage I that was given keeps its own."""
+        first = 0 if self.amplify == "none" else length
+        if self.amplify not in ("none", "gate"):
+            usual = AANDConfig(**(AANDConfig.PRESETS[PAPER] if field == "epochs" else {}))
+            of_first, of_second = getattr(usual, f"amplify_{field}"), getattr(usual, field)
+            share = max(1, round(length * of_first / (of_first + of_second)))
+            first = getattr(self, f"amplify_{field}") if f"amplify_{field}" in given else share
+            if first >= length:
+                raise ConfigError(
+                    f"{field}={length} is the total of both stages, and stage I takes {first} of it; "
+                    f"give more {field}, or a smaller amplify_{field}"
+                )
+        return replace(self, **self._lengths(field, first, length - first))
+
+    @staticmethod
+    def _lengths(field: str, first: int, second: int) -> dict[str, Any]:
+        """Name the lengths of the stages; steps count only where epochs are 0, and a stage left out keeps one."""
+        lengths = {f"amplify_{field}": first, field: second}
+        if field == "steps":
+            lengths = {name: max(1, value) for name, value in lengths.items()}
+            lengths |= {"amplify_epochs": 0, "epochs": 0}
+        return lengths
 
     def total_steps(self, images: int) -> int:
         """Count the optimiser steps of a fit on so many images, both stages together."""

@@ -9,9 +9,14 @@ import ast
 import inspect
 import textwrap
 from dataclasses import asdict, dataclass, fields, replace
-from typing import Any, ClassVar, Literal, TypeVar, get_args, get_origin, get_type_hints
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, TypeVar, get_args, get_origin, get_type_hints
 
 from twinspect.errors import ConfigError, unknown_name
+
+if TYPE_CHECKING:
+    from collections.abc import Collection
+
+    from typing_extensions import Self
 
 PAPER = "paper"
 """Name of the preset that has the authors' lengths."""
@@ -58,6 +63,25 @@ class MethodConfig:
         """Count the optimiser steps of a fit on so many images, all stages together."""
         return count_steps(images, self.steps, self.epochs, self.batch_size)
 
+    def of_length(
+        self,
+        length: int,
+        field: Literal["steps", "epochs"],
+        given: Collection[str] = (),  # noqa: ARG002 - for methods of several stages
+    ) -> Self:
+        """Return the settings for a fit of that length, all stages together.
+
+        Args:
+            length: optimiser steps or passes over the images.
+            field: which of the two.
+            given: names of the settings that were chosen, which a method of several stages keeps.
+
+        Raises:
+            ConfigError: too short for all stages.
+        """
+        lengths: dict[str, Any] = {"epochs": 0, field: length}
+        return replace(self, **lengths)
+
 
 ConfigT = TypeVar("ConfigT", bound=MethodConfig)
 
@@ -78,17 +102,25 @@ def make_config(cls: type[ConfigT], preset: str | None, settings: dict[str, Any]
     return replace(cls(), **values)
 
 
-def with_length(config: ConfigT, *, steps: int | None, epochs: int | None) -> ConfigT:
-    """Set how long to train, in steps or in epochs.
+def with_length(
+    config: ConfigT, *, steps: int | None, epochs: int | None, given: Collection[str] = ()
+) -> ConfigT:
+    """Set how long to train, all stages together, in steps or in epochs.
+
+    Args:
+        config: settings of a method.
+        steps: optimiser steps; ``None`` if they were not asked for.
+        epochs: passes over the training images, instead of steps.
+        given: names of the settings that were chosen one by one.
 
     Raises:
-        ConfigError: both were given.
+        ConfigError: both were given, or it is too short for all stages.
     """
     if steps is not None and epochs is not None:
         raise ConfigError(f"got both steps={steps} and epochs={epochs}; give one of them")
     if steps is not None:
-        return replace(config, steps=steps, epochs=0)
-    return config if epochs is None else replace(config, epochs=epochs)
+        return config.of_length(steps, "steps", given)
+    return config if epochs is None else config.of_length(epochs, "epochs", given)
 
 
 def usual_preset(cls: type[MethodConfig], *, on_cpu: bool) -> str | None:

@@ -142,7 +142,7 @@ def metrics_record(
 
 def _model_record(detector: BaseDetector, path: str) -> dict[str, Any]:
     """Describe the evaluated model, exactly enough to train it again."""
-    return {"path": path, "method": detector.method, **detector.about(), "data": detector.data_}
+    return {"path": path, "method": detector.method_name, **detector.about(), "data": detector.data_}
 
 
 def make_folder(out: Path) -> None:

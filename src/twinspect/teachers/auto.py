@@ -1,4 +1,4 @@
-"""The teacher ``auto``: the default one if its weights are available, else the one in this package."""
+"""The teacher ``auto``: the best one that is on this machine. Nothing is ever downloaded for it."""
 
 from __future__ import annotations
 
@@ -6,10 +6,10 @@ import logging
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from twinspect.errors import TeacherError
+from twinspect.teachers import hub
 from twinspect.teachers.base import Teacher
 from twinspect.teachers.build import build
-from twinspect.teachers.curated import USUAL
+from twinspect.teachers.curated import CURATED, USUAL
 from twinspect.teachers.plugins import POCKET
 
 if TYPE_CHECKING:
@@ -19,29 +19,44 @@ if TYPE_CHECKING:
 _LOG = logging.getLogger(__name__)
 
 
-def build_auto(given: Path | str | None, layers: Sequence[int | str] | None, seed: int) -> Teacher:
-    """Build one of the two, note in its record which and why, and log this as a warning.
-
-    Given weights are never replaced by others: if they do not fit, that is an error.
+def best_at_hand(usual: str = USUAL, given: Path | str | None = None) -> tuple[str, str]:
+    """Choose a teacher whose weights need no download.
 
     Args:
-        given: weights of the default teacher, or None for the published ones.
-        layers: numbers of levels, which mean the same strides in both.
+        usual: the teacher to prefer, a recommended one; resnet18 comes next, and the pocket teacher last.
+        given: weights of the usual teacher, which is chosen then, or ``"random"``; ``None`` for published ones.
+
+    Returns:
+        Its name, and a sentence that says which it is and why.
+    """
+    if given is not None:
+        return usual, f"auto took {usual}, whose weights were given"
+    repositories = {info.name: info.weights for info in CURATED}
+    for name in (usual, USUAL):
+        if hub.cached(repositories[name.partition(".")[0]]):
+            return name, f"auto took {name}, whose weights are on this machine"
+    return POCKET, (
+        f"auto took {POCKET}, which comes with this package, because the weights of {usual} are not on this "
+        f"machine; usually better: --teacher {usual}, which downloads them (in Python: teacher={usual!r})"
+    )
+
+
+def build_auto(
+    given: Path | str | None, layers: Sequence[int | str] | None, seed: int, usual: str = USUAL
+) -> Teacher:
+    """Build the best teacher at hand, note in its record which and why, and log this as a warning.
+
+    Args:
+        given: as for :func:`best_at_hand`.
+        layers: numbers of levels, which mean the same strides in all of them.
         seed: of random weights.
+        usual: the teacher to prefer.
 
     Raises:
         ConfigError: no such level.
-        TeacherError: the given weights do not fit.
+        TeacherError: weights that are missing, damaged or of another network.
     """
-    try:
-        teacher = build(USUAL, given, layers, seed)
-        why = f"{teacher.name}, whose weights are available"
-    except TeacherError as error:
-        if given is not None:
-            raise
-        teacher = build(POCKET, None, layers, seed)
-        cause = str(error).partition(";")[0]  # the rest says how to get the weights
-        why = f"{POCKET}, which comes with this package, because {USUAL} is not available: {cause}"
-    note = f"auto took {why}"
+    name, note = best_at_hand(usual, given)
+    teacher = build(name, given, layers, seed)
     _LOG.warning(note)
     return Teacher(teacher.backbone, replace(teacher.card, notes=(*teacher.notes, note)))

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from twinspect.teachers.feature_levels import Level
 
 AUTO, USUAL = "auto", "resnet18"
-"""The name that stands for the default teacher, or the pocket teacher if that is not available; the default one."""
+"""The name that stands for the best teacher on this machine; the one that is recommended to begin with."""
 FROM_FILE = "a file of yours"
 """Source of weights that are not on the hub."""
 SHIPPED = "this package"

@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from twinspect.teachers import hub, plugins
-from twinspect.teachers.curated import AUTO, CURATED, FROM_FILE, SHIPPED, TeacherInfo
+from twinspect.teachers.curated import AUTO, CURATED, FROM_FILE, SHIPPED, USUAL, TeacherInfo
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -42,14 +42,15 @@ def create_teacher(
     weights: Path | str | None = None,
     layers: Sequence[int | str] | None = None,
     seed: int = 0,
+    usual: str = USUAL,
 ) -> Teacher:
     """Create a frozen teacher.
 
     Args:
-        name: a recommended teacher (see :func:`teachers`), one of another package, ``auto`` for resnet18 if
-            its weights are available and else the pocket teacher, or any model of timm, with or without the tag
-            of its weights. Without a tag, torchvision's weights (``tv_in1k``) are used where timm has them,
-            as in the papers, elsewhere timm's first choice.
+        name: a recommended teacher (see :func:`teachers`), one of another package, ``auto`` for ``usual`` or
+            resnet18 if their weights are on this machine and else the pocket teacher, or any model of timm,
+            with or without the tag of its weights. Without a tag, torchvision's weights (``tv_in1k``) are used
+            where timm has them, as in the papers, elsewhere timm's first choice.
         weights: a ``.safetensors``, ``.pth``, ``.pt`` or ``.bin`` file; ``"random"``; None for the pretrained
             weights, from the cache of the Hugging Face hub or downloaded once.
         layers: levels by number or name, in any order. Numbers are timm's ``out_indices`` (a ResNet's 1, 2, 3
@@ -57,6 +58,7 @@ def create_teacher(
             None: strides 4, 8, 16; of a VGG pool2..pool5; of a ViT four evenly spaced blocks, the last of
             them included.
         seed: of random weights; not used otherwise.
+        usual: the recommended teacher that ``auto`` prefers.
 
     Returns:
         The teacher, on the CPU, in float32.
@@ -69,5 +71,5 @@ def create_teacher(
     from twinspect.teachers import auto, build  # noqa: PLC0415
 
     if name == AUTO:
-        return auto.build_auto(weights, layers, seed)
+        return auto.build_auto(weights, layers, seed, usual)
     return build.build(name, weights, layers, seed)

@@ -132,12 +132,17 @@ def run_options(verb: argparse.ArgumentParser) -> None:
 def learning_options(verb: argparse.ArgumentParser) -> None:
     """Add the options of verbs that fit; settings of the method are added once it is known."""
     class_options(verb)
-    verb.add_argument("--method", default="mkd", help="see: twinspect methods (mkd)")
+    verb.add_argument(
+        "--method",
+        default="auto",
+        help="see: twinspect methods; auto: rd, on a CPU at 128 px for 100 steps (auto)",
+    )
     verb.add_argument("--preset", help="a named set of the method's settings; see: twinspect methods NAME")
     verb.add_argument(
         "--teacher",
-        help="see: twinspect teachers; any timm name works; pocket: comes with twinspect; auto: resnet18 if its "
-        "weights can be had, else pocket (the method's usual one: resnet18, on a CPU)",
+        default="auto",
+        help="see: twinspect teachers; any timm name works; pocket: comes with twinspect; auto: the best that is on "
+        "this machine: the method's usual one, else resnet18, else pocket (auto)",
     )
     verb.add_argument(
         "--weights", metavar="FILE", help="the teacher's weights: .safetensors or .pth, or: random"

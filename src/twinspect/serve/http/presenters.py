@@ -91,7 +91,7 @@ def present_model(worker: ModelWorker, drift: str | None) -> ModelAnswer:
     tried, calibration = detector.detectability_, worker.active.calibration
     return ModelAnswer(
         name=worker.name,
-        method=detector.method,
+        method=detector.method_name,
         runtime=worker.version.runtime,
         teacher=_teacher(detector.about()["teacher"]),
         calibration=present_calibration(worker.active, active=True),

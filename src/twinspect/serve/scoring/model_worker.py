@@ -191,7 +191,7 @@ class ModelWorker:
             self.name,
             str(self.folder.resolve()),
             version.weights_sha256,
-            detector.method,
+            detector.method_name,
             version.runtime,
             detector.calibration_,
         )

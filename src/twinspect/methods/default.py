@@ -1,0 +1,24 @@
+"""The method that is used where none is named: the one place to change when another serves new users better.
+
+Measured on the sets in ``docs/measured.md`` at its settings for a CPU; nothing here imports torch.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+AUTO: Final = "auto"
+"""What stands for it."""
+METHOD: Final = "rd"
+ON_CPU: Final[dict[str, Any]] = {"size": 128, "steps": 100}
+"""Its settings on a CPU, so that a first model takes a minute or two; elsewhere the method's own are used."""
+
+
+def method_name(name: str) -> str:
+    """Return the name of a method, also where ``auto`` stands for it."""
+    return METHOD if name == AUTO else name
+
+
+def default_settings(name: str, *, preset: str | None, on_cpu: bool) -> dict[str, Any]:
+    """Return the settings that come with ``auto``; none for a method or a preset that was named."""
+    return dict(ON_CPU) if name == AUTO and preset is None and on_cpu else {}

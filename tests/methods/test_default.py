@@ -1,0 +1,111 @@
+"""The method that is used where none is named."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+import twinspect as ts
+from twinspect.errors import ConfigError
+from twinspect.methods.aand import AANDConfig
+from twinspect.methods.config import make_config, with_length
+from twinspect.methods.mkd import MKDConfig
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+TINY: dict[str, Any] = {
+    "teacher": "test_resnet",
+    "weights": "random",
+    "size": 64,
+    "device": "cpu",
+    "steps": 2,
+}
+
+
+def test_the_default_is_rd_at_128_pixels_for_100_steps_on_a_cpu() -> None:
+    detector = ts.Detector(device="cpu")
+    config = detector.config()
+    assert (detector.method, detector.method_name, detector.teacher) == ("auto", "rd", "auto")
+    assert (config.size, config.steps, config.epochs) == (128, 100, 0)
+
+
+def test_rd_by_name_keeps_its_size_and_length() -> None:
+    config = ts.Detector("rd", device="cpu").config()
+    assert (config.size, config.steps) == (256, 400)
+
+
+@pytest.mark.parametrize(
+    ("given", "expected"),
+    [
+        ({"size": 64}, (64, 100, 0)),
+        ({"steps": 7}, (128, 7, 0)),
+        ({"epochs": 3}, (128, 100, 3)),
+        ({"preset": "paper"}, (256, 400, 200)),
+    ],
+)
+def test_what_is_given_wins(given: dict[str, Any], expected: tuple[int, int, int]) -> None:
+    config = ts.Detector(device="cpu", **given).config()
+    assert (config.size, config.steps, config.epochs)[0] == expected[0]
+    assert config.epochs == expected[2] or (config.steps, config.epochs) == expected[1:]
+
+
+def test_a_saved_model_says_what_was_used(parts: Path, tmp_path: Path) -> None:
+    ts.Detector(**TINY).fit(parts).save(tmp_path / "m.twin")
+    loaded = ts.load(tmp_path / "m.twin")
+    assert (loaded.method, loaded.method_name) == ("rd", "rd")
+    assert loaded.get_params()["steps"] == 2
+    assert loaded.get_params()["teacher"] == "test_resnet"
+
+
+def test_fitted_again_a_saved_default_model_is_the_same(parts: Path, tmp_path: Path) -> None:
+    first = ts.Detector(teacher="pocket", size=64, steps=2, device="cpu").fit(parts)
+    first.save(tmp_path / "m.twin")
+    loaded = ts.load(tmp_path / "m.twin")
+    assert isinstance(loaded, ts.Detector)
+    assert loaded.clone().fit(parts).calibration_.scores == first.calibration_.scores
+
+
+# Length: the total of all stages -----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("steps", "first", "second"), [(700, 300, 400), (70, 30, 40), (20, 9, 11), (2, 1, 1), (401, 172, 229)]
+)
+def test_steps_are_divided_between_the_stages_of_aand(steps: int, first: int, second: int) -> None:
+    config = with_length(AANDConfig(), steps=steps, epochs=None)
+    assert (config.amplify_steps, config.steps) == (first, second)
+    assert config.total_steps(200) == steps
+
+
+@pytest.mark.parametrize(("epochs", "first", "second"), [(220, 100, 120), (22, 10, 12), (3, 1, 2)])
+def test_epochs_are_divided_in_the_authors_proportion(epochs: int, first: int, second: int) -> None:
+    config = with_length(AANDConfig(), steps=None, epochs=epochs)
+    assert (config.amplify_epochs, config.epochs) == (first, second)
+    assert config.total_steps(160) == 10 * epochs  # batches of 16
+
+
+@pytest.mark.parametrize("amplify", ["none", "gate"])
+@pytest.mark.parametrize("field", ["steps", "epochs"])
+def test_a_stage_that_is_left_out_takes_no_share(amplify: str, field: str) -> None:
+    config = make_config(AANDConfig, None, {"amplify": amplify})
+    lengths: dict[str, Any] = {"steps": None, "epochs": None} | {field: 20}
+    assert with_length(config, **lengths).total_steps(16) == 20  # one batch an epoch
+
+
+def test_a_stage_whose_length_is_given_keeps_it() -> None:
+    config = ts.Detector("aand", device="cpu", steps=50, amplify_steps=40).config()
+    assert isinstance(config, AANDConfig)
+    assert (config.amplify_steps, config.steps, config.total_steps(100)) == (40, 10, 50)
+
+
+@pytest.mark.parametrize("settings", [{"steps": 1}, {"steps": 40, "amplify_steps": 40}, {"epochs": 1}])
+def test_a_length_too_short_for_both_stages_is_refused(settings: dict[str, int]) -> None:
+    with pytest.raises(ConfigError, match="is the total of both stages, and stage I takes"):
+        ts.Detector("aand", device="cpu", **settings).config()
+
+
+def test_steps_replace_the_epochs_of_a_preset() -> None:
+    config = with_length(make_config(MKDConfig, None, {"epochs": 5}), steps=9, epochs=None)
+    assert (config.steps, config.epochs) == (9, 0)
