@@ -18,12 +18,12 @@ def main() -> None:
     )
     parser.add_argument("good")
     parser.add_argument("today")
-    parser.add_argument("--teacher", default="resnet18")
+    parser.add_argument("--teacher", default="auto")
     parser.add_argument("--weights")
     parser.add_argument("--steps", type=int)
     options = parser.parse_args()
 
-    detector = ts.Detector("mkd", teacher=options.teacher, weights=options.weights, steps=options.steps)
+    detector = ts.Detector(teacher=options.teacher, weights=options.weights, steps=options.steps)
     detector.fit(options.good)
     print(detector.calibration_.promise())
 
