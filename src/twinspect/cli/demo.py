@@ -15,6 +15,7 @@ from twinspect.data import open_data
 from twinspect.data.demo import PHOTOGRAPHS, write_demo
 from twinspect.detector import Detector
 from twinspect.errors import ConfigError
+from twinspect.evaluation.detectability import SHARE_OF_FIT, measure_detectability
 from twinspect.report import write_evaluation
 
 if TYPE_CHECKING:
@@ -35,7 +36,10 @@ def run(options: argparse.Namespace) -> Outcome:
     data = open_data(out / "data" / PRODUCT)
     detector = Detector(teacher=options.teacher, weights=options.weights, seed=options.seed)
     with Bar() as bar:
+        began = time.monotonic()
         detector.fit(data, progress=bar)
+        budget = SHARE_OF_FIT * (time.monotonic() - began)
+        detector.detectability_ = measure_detectability(detector, data, seconds=budget, progress=bar)
         detector.save(out / MODEL)
         bar.start("evaluate", total=len(data.split("test")))
         evaluation = write_evaluation(
@@ -46,8 +50,9 @@ def run(options: argparse.Namespace) -> Outcome:
     result = outcome(evaluation, out / "report")
     if sys.stdout.isatty() and not options.no_open:  # in a script or on a server nobody would see it
         webbrowser.open((out / "report" / "report.html").resolve().as_uri())
+    found = "\n  ".join(detector.detectability_.lines(detector.calibration_))
     text = (
-        f"{result.text}\n{detector.calibration_.promise()}\ntook {seconds:.0f} s; "
+        f"{result.text}\n{detector.calibration_.promise()}\n{found}\ntook {seconds:.0f} s; "
         f"now try: twinspect fit YOUR_GOOD_IMAGES --out parts.twin"
     )
     return Outcome(text, {**result.record, "seconds": round(seconds, 1)}, result.code)

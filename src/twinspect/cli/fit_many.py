@@ -116,6 +116,8 @@ def _work(store: RunStore, jobs: Sequence[FitJob], engine: FitEngine) -> bool:
         for sentence in result.left_out:
             warn(f"{job.name}: {sentence}")
         left_out.extend(result.left_out)
+        if not result.is_usable:
+            warn(f"{job.name}: NOT USABLE YET, see: twinspect inspect {job.model}")
         text = f"failed: {job.name}: {result.error}" if result.error else f"fitted: {job.name}"
         warn(f"{text}; {now.done + now.failed} of {now.runs}; left: {format_duration(now.seconds_left)}")
 

@@ -11,6 +11,7 @@ import torch
 
 from twinspect.benchmark.trial import Costs, Trial, count_parameters, trial_of
 from twinspect.errors import TwinspectError
+from twinspect.evaluation.detectability import SHARE_OF_FIT, measure_detectability
 from twinspect.evaluation.evaluation import evaluate
 from twinspect.utils import peak_memory
 
@@ -31,11 +32,13 @@ class FitResult:
         trial: metrics and costs; ``None`` if it failed.
         error: why it failed; empty if it did not.
         left_out: which images could not be read, in sentences.
+        is_usable: false where the model misses most of even the largest synthetic defects.
     """
 
     trial: Trial | None
     error: str = ""
     left_out: tuple[str, ...] = ()
+    is_usable: bool = True
 
 
 def fit_one(job: FitJob, progress: Progress | None = None) -> FitResult:
@@ -50,8 +53,8 @@ def fit_one(job: FitJob, progress: Progress | None = None) -> FitResult:
     left_out: list[str] = []
     try:
         with _threads(job.cpus):
-            trial = _trial(job, progress, left_out.append)
-            return FitResult(trial, left_out=tuple(left_out))
+            trial, is_usable = _trial(job, progress, left_out.append)
+            return FitResult(trial, left_out=tuple(left_out), is_usable=is_usable)
     except (TwinspectError, OSError) as error:
         return FitResult(None, str(error))
     except (
@@ -61,15 +64,19 @@ def fit_one(job: FitJob, progress: Progress | None = None) -> FitResult:
         return FitResult(None, f"{type(error).__name__}: {error}")
 
 
-def _trial(job: FitJob, progress: Progress | None, say: Callable[[str], None]) -> Trial:
+def _trial(job: FitJob, progress: Progress | None, say: Callable[[str], None]) -> tuple[Trial, bool]:
+    """Fit, save and evaluate; and tell whether the model is usable."""
     resumed = any(job.checkpoints.glob("*.safetensors"))
     peak_memory.reset()
     detector, data = job.run.detector.clone(), job.run.read()
     began = time.perf_counter()
     detector.fit(data, progress=progress, checkpoint=job.checkpoints, resume=True, say=say)
-    seconds = None if resumed else time.perf_counter() - began
+    seconds = time.perf_counter() - began
+    tried = measure_detectability(detector, data, seconds=SHARE_OF_FIT * seconds, progress=progress)
+    detector.detectability_ = tried
     detector.save(job.model)
-    return _evaluate(detector, data, seconds)
+    trial = _evaluate(detector, data, None if resumed else seconds)
+    return trial, not tried.is_useless(detector.calibration_)
 
 
 def _evaluate(detector: Detector, data: DataSet, seconds: float | None) -> Trial:
