@@ -9,9 +9,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from twinspect.cli import demo, main
+from twinspect.cli import main
 from twinspect.data import open_data
 from twinspect.data.demo import DEFECTS, PHOTOGRAPHS, write_demo
+from twinspect.methods import default
 
 
 @pytest.fixture(scope="module")
@@ -73,7 +74,7 @@ def test_the_same_seed_draws_the_same_images(written: Path, tmp_path: Path) -> N
 def test_the_verb_ends_with_a_report(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr(demo, "STEPS", 3)
+    monkeypatch.setitem(default.ON_CPU, "steps", 3)
     assert main(["demo", "--out", str(tmp_path / "demo"), "--json"]) == 0
     captured = capsys.readouterr()
     record = json.loads(captured.out)

@@ -108,12 +108,12 @@ def test_the_table_gives_the_state_of_each(fitted: Path, capsys: pytest.CaptureF
         "metric = 'image_auroc'",
     )
     assert float(brick["image_auroc"]) == auroc
-    assert (plain["state"], plain["method"], plain["image_auroc"]) == ("done", "mkd", "")
+    assert (plain["state"], plain["method"], plain["image_auroc"]) == ("done", "rd", "")
     assert float(plain["threshold"]) > 0
     assert 0 < float(plain["false_alarm_rate"]) < 1
     assert int(plain["images"]) == 4  # of six; two set the threshold
     assert main(["benchmark", "report", "--out", str(fitted)]) == 0
-    assert "| brick | rd |" in capsys.readouterr().out
+    assert "| brick | rd (steps 2, batch_size 2) |" in capsys.readouterr().out
 
 
 def test_what_is_done_stays_until_it_is_lost_or_changed(place: Path, tmp_path: Path) -> None:
@@ -268,6 +268,7 @@ def test_a_row_wins_over_the_command_line_also_where_one_excludes_the_other() ->
     from twinspect.cli.parser import build_parser, verb_parser
 
     arguments = ["fit-many", "m.csv", "--out", "o", "--steps", "9", "--loss", "value", "--batch-size", "4"]
+    arguments += ["--method", "mkd"]
     parser = build_parser()
     add_settings(verb_parser(parser, "fit-many"), arguments)
     options = parser.parse_args(arguments)
