@@ -59,7 +59,7 @@ class World:
 
     def __init__(self, token: str | None = None, images: int = 40, role: str = "admin") -> None:
         self.token, self.role = token, role
-        self.usable, self.map_notice = True, ""
+        self.usable = True
         self.busy = 0
         """Uploads to be answered by 429 before one is taken."""
         self.sent: list[tuple[str, dict[str, Any]]] = []
@@ -99,6 +99,7 @@ class World:
             "milliseconds": 12.5,
             "is_inspectable": True,
             "not_inspectable": None,
+            "notice": None,
         }
         self.inspections.append(one)
         return one
@@ -366,7 +367,7 @@ class Handler(BaseHTTPRequestHandler):
         else:
             value = get(self.world, url.path, query)
             if isinstance(value, bytes):
-                self.answer(200, value, "image/png", X_Map_Notice=self.world.map_notice)
+                self.answer(200, value, "image/png")
             else:
                 self.json(value)
 

@@ -37,6 +37,7 @@ COLUMNS: Final = (
     "milliseconds",
     "inspectable",
     "not_inspectable",
+    "notice",
 )
 _FORMULA: Final = ("=", "+", "-", "@", "\t", "\r", "\n")
 _PAGE: Final = 200

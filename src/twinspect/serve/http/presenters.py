@@ -52,6 +52,7 @@ def present_inspection(context: Context, row: InspectionRow) -> InspectionAnswer
         milliseconds=row.milliseconds,
         is_inspectable=not row.not_inspectable if row.state == "done" else None,
         not_inspectable=row.not_inspectable or None,
+        notice=row.notice or None,
     )
 
 

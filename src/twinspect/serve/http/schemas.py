@@ -136,6 +136,10 @@ class InspectionAnswer(ResponseBody):
     milliseconds: float | None
     is_inspectable: bool | None = Field(description="false where an image is neither good nor anomalous")
     not_inspectable: str | None = Field(examples=["far darker than any good image"])
+    notice: str | None = Field(
+        description="what to look at although the image passed",
+        examples=["the map's peak is 1.4 times as high as any good image's, though the score is not"],
+    )
 
 
 class ScoreAnswer(ResponseBody):

@@ -103,10 +103,7 @@ def anomaly_map(
     ] = "png",
     overlay: Annotated[bool, Query(description="png: laid over the image, instead of see-through")] = False,
 ) -> Response:
-    """Return the anomaly map, computed from the archived image; a colour means the same value on every image.
-
-    If the image passed although its map's peak lies far above those of good images, the header X-Map-Notice says so.
-    """
+    """Return the anomaly map, computed from the archived image; a colour means the same value on every image."""
     row = context.inspection(number)
     worker = _worker_of(context, row)
     pixels = _read_pixels(context, row)
@@ -114,12 +111,9 @@ def anomaly_map(
     values = context.cached(context.maps, key, lambda: _compute_map(worker, pixels))
     if image_format == "npz":
         return Response(_encode_npz(values), media_type="application/x-npz")
-    calibration = context.calibration(row.calibration_id or worker.active.id)
-    low_high, peaks = calibration.map_range, calibration.good_peaks
+    low_high = context.calibration(row.calibration_id or worker.active.id).map_range
     drawn = overlaid(pixels, values, low_high) if overlay else overlay_layer(values, low_high)
-    notice = peaks.notice(float(values.max())) if peaks and not row.is_anomalous else ""
-    headers = {"X-Map-Notice": notice} if notice else None
-    return Response(_encode_png(drawn), media_type="image/png", headers=headers)
+    return Response(_encode_png(drawn), media_type="image/png")
 
 
 def _worker_of(context: Context, row: InspectionRow) -> ModelWorker:

@@ -6,7 +6,7 @@ import hashlib
 import logging
 import threading
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
+    from twinspect.calibration.map_peaks import GoodPeaks
     from twinspect.inference.base_detector import BaseDetector
     from twinspect.inference.results import ImageScore
     from twinspect.serve.store import CalibrationRow, InspectionRow, ModelRow, Store
@@ -285,7 +286,9 @@ def _score_batch(
         for request, image in zip(requests, images, strict=True)
         if not isinstance(image, str)
     ]
-    scores = iter(list(version.detector.raw_scores(samples, maps=False, statistics=True)))
+    peaks = active.calibration.good_peaks
+    rows = version.detector.raw_scores(samples, maps=peaks is not None, statistics=True)
+    scores = iter([_with_notice(row, peaks) for row in rows])
     milliseconds = 1000 * (time.perf_counter() - began) / len(requests)
     return [
         _failed(request, version, image)
@@ -293,6 +296,12 @@ def _score_batch(
         else _finish(request, version, active, next(scores), milliseconds)
         for request, image in zip(requests, images, strict=True)
     ]
+
+
+def _with_notice(row: ImageScore, peaks: GoodPeaks | None) -> ImageScore:
+    """Say what the map shows, in case that the image passes, and let go of the map."""
+    notice = peaks.notice(float(row.map.max())) if peaks and row.map is not None else ""
+    return replace(row, map=None, notice=notice)
 
 
 def _finish(
@@ -315,6 +324,7 @@ def _finish(
         milliseconds,
         statistics=score.statistics._asdict(),
         not_inspectable=decision.not_inspectable,
+        notice="" if decision.is_anomalous or decision.not_inspectable else score.notice,
     )
 
 

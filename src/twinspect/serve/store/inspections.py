@@ -120,6 +120,7 @@ def _values(result: Finished) -> dict[str, Any]:
         "p_value": result.p_value,
         "is_anomalous": result.is_anomalous,
         "not_inspectable": result.not_inspectable,
+        "notice": result.notice,
         "milliseconds": result.milliseconds,
         "statistics": _finite_values(result.statistics),
     }

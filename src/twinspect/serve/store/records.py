@@ -124,6 +124,8 @@ class InspectionRow:
         is_anomalous: the decision.
         not_inspectable: why the image is neither good nor anomalous; empty if it could be inspected, ``None`` as well
             for what an earlier version decided.
+        notice: what to look at although the image passed; empty if there is nothing, ``None`` as well for what an
+            earlier version decided.
         milliseconds: how long scoring took.
         statistics: of the image's appearance, by name, for drift.
         feedback: the newest, if any.
@@ -146,6 +148,7 @@ class InspectionRow:
     p_value: float | None
     is_anomalous: bool | None
     not_inspectable: str | None
+    notice: str | None
     milliseconds: float | None
     error: str | None
     statistics: dict[str, float] | None
@@ -167,6 +170,7 @@ class Finished:
             is a failure, too.
         statistics: of the image's appearance, by name; values that are not finite are left out.
         not_inspectable: why the image is neither good nor anomalous; empty if it could be inspected.
+        notice: what to look at although the image passed; empty if there is nothing.
     """
 
     id: int
@@ -179,6 +183,7 @@ class Finished:
     error: str | None = None
     statistics: Mapping[str, float] | None = None
     not_inspectable: str = ""
+    notice: str = ""
 
 
 @dataclass(frozen=True)

@@ -159,6 +159,7 @@ INSPECTIONS: Final = Table(
     Column("error", AnyText),
     Column("looks", JSON(none_as_null=True), key="statistics"),
     Column("not_inspectable", Text),
+    Column("notice", Text),
     UniqueConstraint("model_id", "source_key"),
     _one_of("source", "api", "web", "watch"),
     _one_of("state", "queued", "done", "failed"),

@@ -85,11 +85,9 @@ class Reactions:
         words = f"{time}  {printable(self._name(row))}  {words}"
         if reason := row.error or row.not_inspectable:
             return f"{words}: {printable(reason)}"
-        return (
-            words
-            if row.score is None or threshold is None
-            else f"{words}  {in_thresholds(row.score, threshold)}"
-        )
+        if row.score is not None and threshold is not None:
+            words = f"{words}  {in_thresholds(row.score, threshold)}"
+        return f"{words}; {row.notice}" if row.notice else words
 
     def _name(self, row: InspectionRow) -> str:
         """Name an image by its path below the folder."""

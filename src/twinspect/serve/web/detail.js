@@ -43,9 +43,6 @@ async function draw(stage, inspection, apply, signal) {
   const heat = el("img", { class: "heat", alt: "" });
   await load(heat, `${inspection.map_url}?format=png`, signal);
   stage.append(heat, lines(heat));
-  const { notice } = heat.dataset;
-  // Beside the verdict, which stays that of the score.
-  if (notice) stage.closest("article").querySelector(".conclusion").append(el("p", { class: "problem", role: "status" }, sentence(notice)));
   apply();
 }
 
@@ -105,7 +102,8 @@ function conclusion(inspection) {
   return el("div", { class: "conclusion" },
     el("h2", { class: "name" }, inspection.name),
     el("p", { class: "verdict" }, badge(inspection)),
-    el("p", { class: "in-words" }, words));
+    el("p", { class: "in-words" }, words),
+    inspection.notice && el("p", { class: "problem", role: "status" }, sentence(inspection.notice)));
 }
 
 function measured(inspection) {

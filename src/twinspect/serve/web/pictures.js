@@ -10,7 +10,6 @@ import { request } from "./api.js";
  */
 export async function load(image, path, signal) {
   const response = await request(path, { signal });
-  image.dataset.notice = response.headers.get("X-Map-Notice") ?? "";
   const blob = await response.blob();
   const address = URL.createObjectURL(blob);
   try {
