@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from twinspect.bundle.description import describe_model
 from twinspect.bundle.kept_images import select_images
 from twinspect.bundle.learnt_images import LearntImages, shorten
+from twinspect.bundle.schema import check_parameters
 from twinspect.calibration.conformal import check_kind, choose_rate
 from twinspect.calibration.hold_out import check_folds, counts_to_hold_out
 from twinspect.data import open_data
@@ -359,6 +360,7 @@ class Detector(TorchDetector):
         Raises:
             ConfigError: one of them is not allowed, or there is no such method, preset or setting.
         """
+        check_parameters({name: to_json_value(value) for name, value in self.get_params().items()})
         usual = default_settings(self.method, preset=self.preset, on_cpu=self._is_on_cpu())
         settings = dict(self.settings)
         if self.size is not None:

@@ -35,14 +35,14 @@ def load_checksummed(content: bytes, path: Path) -> dict[str, Any]:
     """
     try:
         record = json.loads(content)
-    except ValueError as error:
+        _check(path, record)
+        # A superfluous last digit can be flipped without changing the number that is read, and hence the digest.
+        if _text(record) != content:
+            raise BundleError(f"{path} {_ALTERED}")
+    except (ValueError, RecursionError) as error:
         raise BundleError(
             f"{path} is damaged: it is not valid JSON ({error}); copy the model again"
         ) from error
-    _check(path, record)
-    # A superfluous last digit can be flipped without changing the number that is read, and hence the digest.
-    if _text(record) != content:
-        raise BundleError(f"{path} {_ALTERED}")
     del record["digest"]
     loaded: dict[str, Any] = record
     return loaded

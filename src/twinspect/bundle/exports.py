@@ -14,6 +14,7 @@ from twinspect.bundle.checksummed_json import (
     sha256,
 )
 from twinspect.bundle.folder import describe_os_error
+from twinspect.bundle.schema import ExportRecord, validate
 from twinspect.errors import BundleError
 from twinspect.utils.files import sha256_of_file, write_durably
 from twinspect.utils.folder_replacement import recover_folders_in, replacement_folder
@@ -138,6 +139,12 @@ def write_export(model: Path, name: str, record: dict[str, Any], files: Mapping[
     return Export(folder, complete)
 
 
+def _read_export(path: Path) -> dict[str, Any]:
+    record = load_checksummed(path.read_bytes(), path)
+    validate(record, ExportRecord, path)
+    return record
+
+
 def list_exports(model: Path, record: dict[str, Any]) -> list[Export]:
     """List the exports of a bundle that were made from its current weights, sorted by name.
 
@@ -152,8 +159,5 @@ def list_exports(model: Path, record: dict[str, Any]) -> list[Export]:
     folders = sorted(
         path.parent for path in (model / FOLDER).glob(f"*/{EXPORT}") if path.parent.name[0] != "."
     )
-    exports = [
-        Export(folder, load_checksummed((folder / EXPORT).read_bytes(), folder / EXPORT))
-        for folder in folders
-    ]
+    exports = [Export(folder, _read_export(folder / EXPORT)) for folder in folders]
     return [export for export in exports if export.record["weights_sha256"] == record["weights"]["sha256"]]

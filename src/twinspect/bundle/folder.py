@@ -11,6 +11,7 @@ import os
 from typing import TYPE_CHECKING, Any
 
 from twinspect.bundle.checksummed_json import check_content, dump_checksummed, load_checksummed, sha256
+from twinspect.bundle.schema import FolderRecord, JoinedRecord, NetworksRecord, validate
 from twinspect.errors import BundleError
 from twinspect.utils.files import atomic_replacement, write_durably
 from twinspect.utils.folder_replacement import recover_folder, replacement_folder
@@ -90,9 +91,14 @@ def read_record(folder: Path) -> dict[str, Any]:
     """Read and check ``model.json``.
 
     Raises:
-        BundleError: missing, damaged, altered, or of an unknown format.
+        BundleError: missing, damaged, altered, or of an unknown format; or a field is missing, of another type or out
+            of range.
     """
-    return load_checksummed(_read(folder, RECORD), folder / RECORD)
+    path = folder / RECORD
+    record = load_checksummed(_read(folder, RECORD), path)
+    validate(record, FolderRecord, path)
+    validate(record, JoinedRecord if record.get("method") == JOINED else NetworksRecord, path)
+    return record
 
 
 def model_key(folder: Path, by: str) -> str:

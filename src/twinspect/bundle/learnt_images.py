@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from twinspect.bundle.checksummed_json import dump_checksummed, load_checksummed
 from twinspect.bundle.folder import LEARNT, read_listed_file
+from twinspect.bundle.schema import LearntRecord, validate
 from twinspect.data.fingerprint import readable_digests
 
 if TYPE_CHECKING:
@@ -55,6 +56,7 @@ class LearntImages:
         if content is None:
             return None
         loaded = load_checksummed(content, folder / LEARNT)
+        validate(loaded, LearntRecord, folder / LEARNT)
         hashes = tuple(bytes.fromhex(value) for value in loaded["perceptual_hashes"])
         return cls(frozenset(loaded["sha256_starts"]), hashes)
 

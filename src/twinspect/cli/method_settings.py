@@ -7,6 +7,7 @@ import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
+from twinspect.bundle.schema import ParametersRecord, check_parameters
 from twinspect.cli.parser import build_parser, verb_parser
 from twinspect.errors import ConfigError, unknown_name
 from twinspect.methods.config import field_help, hints, make_config, parse_setting
@@ -97,11 +98,13 @@ def read_config(path: Path) -> dict[str, Any]:
         loaded = json.loads(text) if path.suffix == ".json" else parse_toml(text)
     except OSError as error:
         raise ConfigError(f"--config {path}: {error.strerror}") from error
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise ConfigError(f"--config {path} is neither TOML nor, if named .json, JSON: {error}") from error
     if not isinstance(loaded, dict):
         raise ConfigError(f"--config {path} must hold options by name, got a {type(loaded).__name__}")
-    return {name.replace("-", "_"): value for name, value in loaded.items()}
+    named = {name.replace("-", "_"): value for name, value in loaded.items()}
+    check_parameters(named, f"--config {path}: ")
+    return named
 
 
 def _add_fields(fit: argparse.ArgumentParser, config: type[MethodConfig], method: str) -> None:
@@ -135,8 +138,26 @@ def _set_defaults(fit: argparse.ArgumentParser, config: type[MethodConfig], defa
     known = set(vars(fit.parse_args(_REQUIRED)))
     for name, value in defaults.items():
         if name in known:
+            _check_option(fit, name, value)
             fit.set_defaults(**{name: value})
         elif name in hints(config):
+            make_config(config, None, {name: value})
             fit.set_defaults(**{PREFIX + name: value})
         else:
             raise unknown_name("option", name, {*(n for n in known if PREFIX not in n), *hints(config)})
+
+
+def _check_option(fit: argparse.ArgumentParser, name: str, value: Any) -> None:
+    """Refuse a value of a configuration file that the option of that name cannot have."""
+    default = fit.get_default(name)
+    if isinstance(default, bool):
+        if not isinstance(value, bool):
+            raise ConfigError(f"--config: {name} must be true or false, got {value!r}")
+    elif name not in ParametersRecord.__struct_fields__ and not _is_text(value):
+        raise ConfigError(f"--config: {name} must be text or a list of texts, got {value!r}")
+
+
+def _is_text(value: Any) -> bool:
+    return isinstance(value, str) or (
+        isinstance(value, list) and all(isinstance(part, str) for part in value)
+    )

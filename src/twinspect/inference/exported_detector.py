@@ -90,6 +90,7 @@ class ExportedDetector(BaseDetector):
         """
         folder = Path(path)
         record = read_record(folder)
-        detector = cls(record, find_export(folder, record, runtime), device=device, threads=threads)
+        export = find_export(folder, record, runtime)
+        detector = cls(record, export, device=device, threads=threads)
         detector.learnt_ = LearntImages.read(folder, record)
         return detector

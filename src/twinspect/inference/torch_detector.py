@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING, Any, Final
 from twinspect.bundle.folder import RECORD, WEIGHTS, read_images, read_record, read_weights, write_bundle
 from twinspect.bundle.learnt_images import LearntImages
 from twinspect.bundle.weights import deserialize_weights, serialize_weights
-from twinspect.errors import BundleError
+from twinspect.errors import BundleError, MissingExtraError
 from twinspect.inference.base_detector import BaseDetector
 from twinspect.inference.torch_engine import TorchEngine
+from twinspect.teachers.wording import summarize_error
 from twinspect.utils.distributed import SINGLE_PROCESS
 from twinspect.utils.even_sampling import evenly_spaced
 
@@ -102,7 +103,7 @@ class TorchDetector(BaseDetector):
         folder = Path(path)
         record = read_record(folder)
         weights = read_weights(folder, record)
-        detector = cls.from_record(record, device=device)
+        detector = cls._built(folder, record, device)
         try:
             detector.model_.load_state_dict(deserialize_weights(weights, folder / WEIGHTS))
         except RuntimeError as error:
@@ -113,6 +114,19 @@ class TorchDetector(BaseDetector):
         detector.images_ = read_images(folder, record)
         detector.learnt_ = LearntImages.read(folder, record)
         return detector
+
+    @classmethod
+    def _built(cls, folder: Path, record: dict[str, Any], device: str) -> Self:
+        """Build what a record describes; whatever fails at that is the record's fault, for it was edited."""
+        try:
+            return cls.from_record(record, device=device)
+        except MissingExtraError:
+            raise
+        except Exception as error:
+            raise BundleError(
+                f"{folder / RECORD} describes networks that cannot be built: {summarize_error(error)}; "
+                "copy the model again"
+            ) from error
 
 
 def to_json_value(value: Any) -> Any:

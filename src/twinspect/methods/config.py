@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 
     from typing_extensions import Self
 
+LARGEST = 2**53
+"""The largest number that a setting may be: integers above are not exact in JSON."""
 PAPER = "paper"
 """Name of the preset that has the authors' lengths."""
 
@@ -241,6 +243,8 @@ def _check(cls: type[MethodConfig], name: str, hint: Any, value: Any) -> None:
         value, bool
     )
     _require(matches, name, value, f"{hint.__name__} (a setting of {cls.__name__})")
+    if hint in (int, float):
+        _require(abs(value) <= LARGEST, name, value, "a finite number of reasonable size")
 
 
 def _require(condition: bool, name: str, value: Any, expected: str) -> None:

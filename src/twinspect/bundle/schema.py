@@ -1,0 +1,307 @@
+"""The types of every record of a model folder, declared once; a record is validated before anything is built from it.
+
+Fields that format 1 was first written without have defaults. Fields that are not declared are left alone: a later
+version may have written them.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeVar
+
+import msgspec
+from msgspec import Meta, Struct
+
+from twinspect.errors import BundleError, ConfigError
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+T = TypeVar("T")
+
+_LARGEST = 1.7e308
+Finite = Annotated[float, Meta(ge=-_LARGEST, le=_LARGEST)]
+"""A number that is neither NaN nor infinite."""
+Positive = Annotated[float, Meta(gt=0, le=_LARGEST)]
+Rate = Annotated[float, Meta(gt=0, lt=1)]
+Count = Annotated[int, Meta(ge=0, le=2**53)]
+Number = Annotated[int, Meta(ge=1, le=2**53)]
+Seed = Annotated[int, Meta(ge=0, le=2**63 - 1)]
+Side = Annotated[int, Meta(ge=1, le=65_536)]
+"""Of an image or tile, in pixels."""
+Sha256 = Annotated[str, Meta(pattern="^[0-9a-f]{64}$")]
+Bits = Annotated[int, Meta(ge=8, le=16)]
+Colour = tuple[Finite, Finite, Finite]
+Scalar = bool | int | float | str | None
+
+
+class FileEntry(Struct):
+    """A file of the folder."""
+
+    file: str
+    sha256: Sha256
+    bytes: Count
+
+
+class LevelRecord(Struct):
+    """A level of the teacher."""
+
+    name: str
+    channels: Number
+    reduction: Number
+    signed: bool
+
+
+class TeacherRecord(Struct):
+    """What a teacher's network is built from, and where its weights came from."""
+
+    name: str
+    network: str
+    levels: Annotated[list[LevelRecord], Meta(min_length=1)]
+    mean: Colour
+    std: tuple[Positive, Positive, Positive]
+    input_size: Side
+    sha256: str
+    source: str
+    licence: str
+    multiple: Number = 1
+    fixed: Count = 0
+    notes: list[str] = []
+
+
+class PreprocessingRecord(Struct):
+    """How images become the networks' input."""
+
+    size: Side
+    crop: Annotated[int, Meta(ge=0, le=65_536)]
+    mean: Colour
+    std: tuple[Positive, Positive, Positive]
+
+
+class TilingRecord(Struct):
+    """How images are cut into tiles."""
+
+    tile: Side
+    overlap: Count
+
+    def __post_init__(self) -> None:
+        """Check that tiles advance."""
+        if self.overlap >= self.tile:
+            raise ValueError(f"overlap {self.overlap} is not below tile {self.tile}")
+
+
+class PeaksRecord(Struct):
+    """The peaks of good images' maps."""
+
+    typical: Finite
+    highest: Finite
+
+
+class RangeRecord(Struct):
+    """How good images were taken: the lowest and the highest of each quantity."""
+
+    images: Annotated[int, Meta(ge=2)]
+    brightness: tuple[Finite, Finite]
+    contrast: tuple[Finite, Finite]
+    sharpness: tuple[Finite, Finite]
+
+
+class CalibrationRecord(Struct):
+    """Held-out good images, and the threshold that follows."""
+
+    kind: Literal["split", "cv"]
+    false_alarm_rate: Rate
+    map_range: tuple[Finite, Finite]
+    scores: Annotated[list[Finite], Meta(min_length=1)]
+    names: list[str]
+    threshold: Finite | None = None
+    categories: list[str] = []
+    thresholds: dict[str, Finite] = {}
+    looks: dict[str, list[Finite]] = {}
+    good_ranges: dict[str, RangeRecord] = {}
+    good_peaks: PeaksRecord | None = None
+
+    def __post_init__(self) -> None:
+        """Check that columns have a value for each score."""
+        known = {name: of for name, of in (("names", self.names), ("categories", self.categories)) if of}
+        columns: dict[str, list[Any]] = {**known, **self.looks}
+        for name, values in columns.items():
+            if len(values) != len(self.scores):
+                raise ValueError(f"{name} has {len(values)} values where scores has {len(self.scores)}")
+
+
+class EarlierCalibration(Struct):
+    """A calibration that was replaced, and when."""
+
+    replaced: str
+    calibration: CalibrationRecord
+    calibrated_on: list[str] = []
+
+
+class TrialRecord(Struct):
+    """Synthetic defects of one kind and size."""
+
+    size: Positive
+    scores: Annotated[list[Finite], Meta(min_length=1)]
+
+
+class DetectabilityRecord(Struct):
+    """Which synthetic defects a model finds."""
+
+    kinds: dict[str, str]
+    trials: dict[str, list[TrialRecord]]
+    categories: list[str]
+    smallest: Positive
+    seconds: Finite
+
+    def __post_init__(self) -> None:
+        """Check that kinds and categories fit the trials."""
+        if self.kinds.keys() != self.trials.keys():
+            raise ValueError("kinds and trials differ")
+        counts = {len(trial.scores) for trials in self.trials.values() for trial in trials}
+        if counts - {len(self.categories)}:
+            raise ValueError(f"categories has {len(self.categories)} values, trials have {sorted(counts)}")
+
+
+class ParametersRecord(Struct):
+    """Arguments of the constructor but for the method's settings, which the method checks."""
+
+    method: str = "mkd"
+    teacher: str | None = None
+    weights: str | None = None
+    layers: list[int] | None = None
+    preset: str | None = None
+    size: Side | None = None
+    tile: Side | None = None
+    overlap: Count = 32
+    steps: Number | None = None
+    epochs: Number | None = None
+    seed: Seed = 0
+    device: str = "auto"
+    precision: str = "auto"
+    false_alarm_rate: Rate | None = None
+    calibration: Literal["split", "cv"] = "split"
+    bits: Bits | None = None
+    workers: Number | None = None
+    cache_mb: Count = 2048
+    keep_images: Count = 3
+    devices: Number = 1
+    nodes: Number = 1
+    strategy: str = "auto"
+
+
+class FittedRecord(Struct):
+    """What is kept of every detector."""
+
+    method: str
+    calibration: CalibrationRecord
+    data: dict[str, Any]
+    losses: dict[str, list[Finite]]
+    parameters: ParametersRecord
+    calibrated_on: list[str] = []
+    earlier_calibrations: list[EarlierCalibration] = []
+    curves: dict[str, list[Finite]] = {}
+    fitted_at: str = ""
+    detectability: DetectabilityRecord | None = None
+
+
+class NetworksRecord(FittedRecord, kw_only=True):
+    """A detector of one method: what its networks are built from."""
+
+    seed: Seed
+    config: dict[str, Scalar]
+    teacher: TeacherRecord
+    preprocessing: PreprocessingRecord
+    tiling: TilingRecord | None = None
+
+
+class JoinedParameters(Struct):
+    """How a joined detector reads images, and where it computes."""
+
+    device: str = "auto"
+    bits: Bits | None = None
+    workers: Number | None = None
+
+
+class JoinedRecord(FittedRecord, kw_only=True):
+    """A detector that joins others."""
+
+    parameters: JoinedParameters  # type: ignore[assignment]
+    members: Annotated[list[NetworksRecord], Meta(min_length=2, max_length=64)]
+
+
+class FolderRecord(Struct):
+    """What ``model.json`` says of the other files."""
+
+    weights: FileEntry
+    images: list[FileEntry] = []
+    learnt_images: FileEntry | None = None
+
+
+class SpeedRecord(Struct):
+    """Median times of an image, when an export was checked."""
+
+    milliseconds: Positive
+    torch_milliseconds: Positive
+
+
+class ExportRecord(Struct):
+    """``export.json``."""
+
+    runtime: str
+    precision: Literal["fp32", "fp16", "int8"]
+    weights_sha256: Sha256
+    speed: SpeedRecord
+    files: Annotated[list[FileEntry], Meta(min_length=1)]
+    fixed_size: tuple[Side, Side] | None = None
+    notes: list[str] = []
+    parity: dict[str, Any] = {}
+
+
+class LearntRecord(Struct):
+    """``learnt_images.json``."""
+
+    sha256_starts: list[Annotated[str, Meta(pattern="^[0-9a-f]+$")]]
+    perceptual_hashes: list[Annotated[str, Meta(pattern="^([0-9a-f]{2})*$")]]
+
+
+def check_parameters(parameters: dict[str, Any], where: str = "") -> None:
+    """Check arguments of a detector's constructor; other names are left alone.
+
+    Args:
+        parameters: by name; those that are missing have their defaults.
+        where: what an error begins with.
+
+    Raises:
+        ConfigError: one is of another type, or out of range.
+    """
+    try:
+        msgspec.convert(parameters, ParametersRecord)
+    except msgspec.ValidationError as error:
+        raise ConfigError(f"{where}{_in_words(error)}") from error
+
+
+def validate(loaded: Any, kind: type[T], path: Path) -> T:
+    """Check that a record has the fields of a type, and say which is wrong.
+
+    Args:
+        loaded: plain JSON values.
+        kind: a type of this module, or one that is declared like these.
+        path: of the file, for the error message.
+
+    Raises:
+        BundleError: a field is missing, of another type, or out of range.
+    """
+    try:
+        return msgspec.convert(loaded, kind)
+    except (msgspec.ValidationError, RecursionError) as error:
+        raise BundleError(f"{path}: {_in_words(error)}; copy the file again, or make it anew") from error
+
+
+def _in_words(error: Exception) -> str:
+    """Put the name of the field first."""
+    if isinstance(error, RecursionError):
+        return "nested too deeply"
+    text, _, field = str(error).partition(" - at ")
+    name = field.strip("`").removeprefix("$").removeprefix(".")
+    text = text[:1].lower() + text[1:]
+    return f"{name}: {text}" if name else text
