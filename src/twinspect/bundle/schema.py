@@ -6,6 +6,7 @@ version may have written them.
 
 from __future__ import annotations
 
+import json
 from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeVar
 
 import msgspec
@@ -17,6 +18,11 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 T = TypeVar("T")
+
+
+class RecordError(ValueError):
+    """What is wrong with a record; whoever reads it says which file that is, and what to do."""
+
 
 _LARGEST = 1.7e308
 Finite = Annotated[float, Meta(ge=-_LARGEST, le=_LARGEST)]
@@ -275,9 +281,9 @@ def check_parameters(parameters: dict[str, Any], where: str = "") -> None:
         ConfigError: one is of another type, or out of range.
     """
     try:
-        msgspec.convert(parameters, ParametersRecord)
-    except msgspec.ValidationError as error:
-        raise ConfigError(f"{where}{_in_words(error)}") from error
+        convert(parameters, ParametersRecord)
+    except RecordError as error:
+        raise ConfigError(f"{where}{error}") from error
 
 
 def validate(loaded: Any, kind: type[T], path: Path) -> T:
@@ -292,9 +298,34 @@ def validate(loaded: Any, kind: type[T], path: Path) -> T:
         BundleError: a field is missing, of another type, or out of range.
     """
     try:
+        return convert(loaded, kind)
+    except RecordError as error:
+        raise BundleError(f"{path}: {error}; copy the file again, or make it anew") from error
+
+
+def parse(content: str | bytes, kind: type[T]) -> T:
+    """Parse JSON and check it; for whoever has words of its own for what to do then.
+
+    Raises:
+        RecordError: it is no JSON, or a field is missing, of another type, or out of range.
+    """
+    try:
+        loaded = json.loads(content)
+    except (ValueError, RecursionError) as error:
+        raise RecordError(f"no valid JSON: {error}") from error
+    return convert(loaded, kind)
+
+
+def convert(loaded: Any, kind: type[T]) -> T:
+    """Check plain JSON values against a type.
+
+    Raises:
+        RecordError: a field is missing, of another type, or out of range; names it.
+    """
+    try:
         return msgspec.convert(loaded, kind)
     except (msgspec.ValidationError, RecursionError) as error:
-        raise BundleError(f"{path}: {_in_words(error)}; copy the file again, or make it anew") from error
+        raise RecordError(_in_words(error)) from error
 
 
 def _in_words(error: Exception) -> str:

@@ -8,6 +8,9 @@ import json
 from abc import ABC, abstractmethod
 from typing import TYPE_CHECKING
 
+from msgspec import Struct
+
+from twinspect.bundle.schema import RecordError, parse
 from twinspect.errors import ConfigError, DataError
 from twinspect.inference.score_table import COLUMNS, arrow_schema, from_texts, to_texts
 from twinspect.utils.files import atomic_replacement, companion, write_atomically
@@ -50,7 +53,7 @@ class ScoreTable(ABC):
         self._size = len(complete)
         try:
             return self.decode(complete.decode("utf-8"))
-        except (ValueError, KeyError, TypeError) as error:
+        except (ValueError, KeyError, TypeError, RecursionError) as error:
             raise DataError(
                 f"{self.path} is not a score table ({error}); choose another --out, or --overwrite"
             ) from error
@@ -193,6 +196,12 @@ def open_table(path: Path) -> ScoreTable:
     return TABLES[path.suffix.lower()](path)
 
 
+class OwnerRecord(Struct):
+    """The file of a :class:`TableOwner`."""
+
+    key: str
+
+
 class TableOwner:
     """A small file beside a table that records which model its rows come from.
 
@@ -212,7 +221,7 @@ class TableOwner:
             DataError: the table holds other scores.
         """
         if self.path.is_file():
-            if json.loads(self.path.read_bytes()).get("key") != self._key:
+            if self._read_key() != self._key:
                 raise DataError(
                     f"{self._table} holds scores of another model or threshold; choose another --out, or --overwrite"
                 )
@@ -223,3 +232,12 @@ class TableOwner:
         else:
             self.path.parent.mkdir(parents=True, exist_ok=True)
             write_atomically(self.path, json.dumps({"key": self._key}).encode())
+
+    def _read_key(self) -> str:
+        try:
+            return parse(self.path.read_bytes(), OwnerRecord).key
+        except RecordError as error:
+            raise DataError(
+                f"{self.path} says which model {self._table} is of, and is damaged ({error}); "
+                "choose another --out, or --overwrite"
+            ) from error

@@ -3,10 +3,34 @@
 from __future__ import annotations
 
 import io
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
+from twinspect.errors import DataError
+
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
+
+
+@contextmanager
+def naming_damage(name: str) -> Iterator[None]:
+    """Say of a file of a run that it is damaged, where reading it fails.
+
+    Args:
+        name: of the file, in the folder of the run.
+
+    Raises:
+        DataError: it is not what a run writes.
+    """
+    import pyarrow as pa  # noqa: PLC0415 - slow to import
+
+    try:
+        yield
+    except (pa.ArrowException, KeyError, TypeError, ValueError) as error:
+        raise DataError(
+            f"{name} in --out is damaged ({str(error).partition(chr(10))[0]}); remove it and run the same command "
+            "again, choose another --out, or --overwrite"
+        ) from error
 
 
 def to_parquet(rows: Sequence[dict[str, Any]], schema: Any) -> bytes:

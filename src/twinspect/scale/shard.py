@@ -10,7 +10,7 @@ from twinspect.bundle.checksummed_json import sha256
 from twinspect.data.samples import DataSet
 from twinspect.inference.score_table import arrow_schema, to_row
 from twinspect.scale.decoder_crashes import without_crashes
-from twinspect.scale.parquet import to_parquet
+from twinspect.scale.parquet import naming_damage, to_parquet
 from twinspect.scale.shard_attempts import ISOLATED, Attempt
 from twinspect.scale.shard_plan import ERRORS, ROWS, part_name, read_part
 from twinspect.scale.work_items import open_samples
@@ -81,15 +81,22 @@ def score_shard(
 
 
 def read_summary(folder: RunFolder, shard: int) -> ShardSummary:
-    """Count the rows of a finished shard."""
+    """Count the rows of a finished shard.
+
+    Raises:
+        DataError: its file is damaged.
+    """
     import pyarrow.parquet as pq  # noqa: PLC0415 - slow to import
 
-    content = folder.read(f"{ROWS}/{part_name(shard)}")
-    file = pq.ParquetFile(io.BytesIO(content))
-    # A shard of an earlier version has no column "inspectable".
-    names = [name for name in ("is_anomalous", "error", "inspectable") if name in file.schema_arrow.names]
-    rows = file.read(columns=names).to_pylist()
-    return _summarize(shard, rows, content)
+    name = f"{ROWS}/{part_name(shard)}"
+    content = folder.read(name)
+    with naming_damage(name):
+        file = pq.ParquetFile(io.BytesIO(content))
+        # A shard of an earlier version has no column "inspectable".
+        names = [
+            column for column in ("is_anomalous", "error", "inspectable") if column in file.schema_arrow.names
+        ]
+        return _summarize(shard, file.read(columns=names).to_pylist(), content)
 
 
 def _score(

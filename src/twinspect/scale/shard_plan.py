@@ -9,12 +9,16 @@ import json
 from dataclasses import dataclass
 from functools import partial
 from itertools import islice
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Annotated, Any, Final
 
+from msgspec import Meta, Struct
+
+from twinspect.bundle.schema import Count, Number, RecordError, parse
 from twinspect.data.prefetching import prefetch
 from twinspect.errors import ConfigError, DataError
 from twinspect.inference.pipeline import SCORE_BATCH
 from twinspect.scale.listing import SkippedFiles, list_images
+from twinspect.scale.parquet import naming_damage
 from twinspect.scale.work_items import decode_items, encode_items
 
 if TYPE_CHECKING:
@@ -49,6 +53,18 @@ class ShardPlan:
     left_out: int = 0
     first_left_out: str = ""
     refused: Sequence[str] = ()
+
+
+class PlanRecord(Struct):
+    """``plan.json``."""
+
+    format: int
+    key: dict[str, Any]
+    images: Number
+    shards: Annotated[int, Meta(ge=1, le=2**31)]
+    left_out: Count = 0
+    first_left_out: str = ""
+    refused: list[str] = []
 
 
 def part_name(shard: int) -> str:
@@ -88,12 +104,22 @@ def open_plan(folder: RunFolder, key: dict[str, Any], *, overwrite: bool = False
         if folder.names(ROWS) or folder.has(MANIFEST):
             raise DataError("--out holds rows without a plan; choose another --out, or --overwrite")
         return None
-    record = json.loads(folder.read(PLAN))
-    if record.pop("format") != FORMAT:
-        raise DataError(f"{PLAN} in --out is not of format {FORMAT}: resume with the twinspect that wrote it")
-    plan = ShardPlan(**record)
+    plan = _read_plan(folder)
     _check_same_run(plan.key, key)
     return plan
+
+
+def _read_plan(folder: RunFolder) -> ShardPlan:
+    try:
+        record = parse(folder.read(PLAN), PlanRecord)
+    except RecordError as error:
+        raise DataError(
+            f"{PLAN} in --out is damaged ({error}); choose another --out, or --overwrite"
+        ) from error
+    if record.format != FORMAT:
+        raise DataError(f"{PLAN} in --out is not of format {FORMAT}: resume with the twinspect that wrote it")
+    counts = (record.images, record.shards, record.left_out, record.first_left_out)
+    return ShardPlan(record.key, *counts, tuple(record.refused))
 
 
 def make_plan(folder: RunFolder, key: dict[str, Any], *, column: str | None = None) -> ShardPlan:
@@ -128,8 +154,14 @@ def _write_part(folder: RunFolder, numbered: tuple[int, Sequence[WorkItem]]) -> 
 
 
 def read_part(folder: RunFolder, shard: int) -> list[WorkItem]:
-    """Read the images of one shard."""
-    return decode_items(folder.read(f"{PARTS}/{part_name(shard)}"))
+    """Read the images of one shard.
+
+    Raises:
+        DataError: the part is damaged.
+    """
+    name = f"{PARTS}/{part_name(shard)}"
+    with naming_damage(name):
+        return decode_items(folder.read(name))
 
 
 def to_json(record: dict[str, Any]) -> bytes:

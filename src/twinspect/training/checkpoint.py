@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import math
 from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any
 
+import msgspec
 import torch
+from msgspec import Struct
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 from torch import Tensor, nn
 
+from twinspect.bundle.schema import Count, RecordError, parse
 from twinspect.errors import TrainingError
 from twinspect.utils.distributed import SINGLE_PROCESS
 from twinspect.utils.files import write_atomically
@@ -90,7 +94,18 @@ class State:
         """Load the state into a model, an optimiser and a best state of the same shapes.
 
         A process that did not exist when the state was taken keeps its initial random state.
+
+        Raises:
+            TrainingError: the shapes differ, or something is missing.
         """
+        try:
+            self._restore(model, optimizer, best, rank)
+        except (KeyError, IndexError, TypeError, ValueError, AttributeError, RuntimeError) as error:
+            raise TrainingError(
+                f"the checkpoint does not fit this training ({type(error).__name__}: {error}); start anew: --restart"
+            ) from error
+
+    def _restore(self, model: nn.Module, optimizer: Optimizer, best: BestState, rank: int) -> None:
         learned = {
             name.removeprefix(_MODEL): t for name, t in self.tensors.items() if name.startswith(_MODEL)
         }
@@ -110,6 +125,25 @@ class State:
         random = random.reshape(-1, random.shape[-1])  # older checkpoints of one process are one-dimensional
         if rank < len(random):
             torch.set_rng_state(random[rank].clone())
+
+
+class GroupsRecord(Struct):
+    """The optimiser's parameter groups and the plain numbers of its state."""
+
+    groups: list[dict[str, Any]]
+    numbers: dict[str, Any]
+
+
+class CheckpointRecord(Struct):
+    """What a checkpoint has besides tensors."""
+
+    key: str
+    stage: Count
+    step: Count
+    losses: dict[str, list[float]]
+    curves: dict[str, list[float]]
+    best_loss: float
+    groups: GroupsRecord
 
 
 @dataclass(frozen=True)
@@ -134,19 +168,23 @@ class Checkpoint:
             return None
         try:
             with safe_open(self.path, framework="pt") as file:
-                record = json.loads(file.metadata()["state"])
+                metadata = file.metadata()
+                record = parse(metadata["state"], CheckpointRecord)
                 tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - not a dict
+            # Checkpoints of earlier versions have no digest.
+            if "digest" in metadata and metadata["digest"] != _digest(metadata["state"], tensors):
+                raise RecordError("its digest does not match")
         except (SafetensorError, OSError, KeyError, TypeError, ValueError) as error:
             raise TrainingError(
                 f"{self.path} is not a readable checkpoint ({error}); start anew: --restart"
             ) from error
-        if record.pop("key") != self.key:
+        if record.key != self.key:
             raise TrainingError(
                 f"{self.path} belongs to a training with other images, settings or seed; "
                 "repeat the first command, or start anew: --restart"
             )
-        history = History(record.pop("losses"), record.pop("curves"))
-        return State(tensors=tensors, history=history, **record)
+        history, groups = History(record.losses, record.curves), msgspec.to_builtins(record.groups)
+        return State(record.stage, record.step, history, record.best_loss, tensors, groups)
 
     def write(self, state: State) -> None:
         """Replace the file, keeping the old one until the new one is complete."""
@@ -160,7 +198,17 @@ class Checkpoint:
         }
         tensors = {name: tensor.contiguous() for name, tensor in state.tensors.items()}
         self.path.parent.mkdir(parents=True, exist_ok=True)
-        write_atomically(self.path, save(tensors, {"state": json.dumps(record)}))
+        text = json.dumps(record)
+        write_atomically(self.path, save(tensors, {"state": text, "digest": _digest(text, tensors)}))
+
+
+def _digest(state: str, tensors: dict[str, Tensor]) -> str:
+    """Hash all of a checkpoint, so that a flipped bit is found."""
+    digest = hashlib.sha256(state.encode())
+    for name, tensor in sorted(tensors.items()):
+        digest.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}".encode())
+        digest.update(tensor.contiguous().cpu().flatten().view(torch.uint8).numpy().tobytes())
+    return digest.hexdigest()
 
 
 def _match_memory_format(parameter: Tensor, value: Any) -> Any:
