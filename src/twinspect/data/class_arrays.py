@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import zipfile
-import zlib
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
+import psutil
 
 from twinspect.data.listing import Listing
 from twinspect.data.samples import ClassSet, Sample
@@ -66,8 +66,12 @@ def _load(path: Path) -> dict[str, NDArray[Any]]:
             if not isinstance(stored, np.lib.npyio.NpzFile):
                 raise TypeError("it holds a single array")  # noqa: TRY301 - worded below, like every other damage
             names = stored.files
-            arrays = {name: stored[name] for name in (*_REQUIRED, "classes") if name in names}
-    except (TypeError, ValueError, OSError, EOFError, zipfile.BadZipFile, zlib.error) as error:
+            wanted = [name for name in (*_REQUIRED, "classes") if name in names]
+            _check_size(zipfile.ZipFile(file), wanted)
+            arrays = {name: stored[name] for name in wanted}
+            if broken := [name for name in wanted if not isinstance(arrays[name], np.ndarray)]:
+                raise TypeError(f"{broken[0]} is no array")  # noqa: TRY301
+    except Exception as error:  # numpy and zipfile fail in a dozen ways on damaged files
         remedy = "write one with np.savez; pickled objects are never loaded"
         raise DataError(f"{path}: not an .npz file of plain arrays ({error}); {remedy}") from error
     if missing := [name for name in _REQUIRED if name not in arrays]:
@@ -76,6 +80,14 @@ def _load(path: Path) -> dict[str, NDArray[Any]]:
             f"{path}: no {' and no '.join(missing)} among {', '.join(names) or 'no arrays'}; {needed}"
         )
     return arrays
+
+
+def _check_size(archive: zipfile.ZipFile, names: Sequence[str]) -> None:
+    """Refuse arrays that the memory of this machine cannot hold, by the sizes that the archive states."""
+    stated = sum(info.file_size for info in archive.infolist() if info.filename.removesuffix(".npy") in names)
+    available = psutil.virtual_memory().available
+    if stated > available:
+        raise ValueError(f"it unpacks to {stated / 2**30:.1f} GiB, and {available / 2**30:.1f} GiB are free")
 
 
 def _class_names(path: Path, classes: NDArray[Any]) -> list[str]:
