@@ -4,7 +4,7 @@ For each set: the area under the ROC curve of images, defective images missed an
 threshold, seconds of the fit, and from which size on the model says that it finds nine of ten synthetic defects of
 each kind. Where there are masks, this is compared with real defects: their sizes, measured alike (the longest extent
 of the largest connected part, as a share of the square root of the image's area), and how many of those at least as
-large as the largest size stated are found. A model of two steps shows what the statement says of a useless one.
+large as the smallest size stated are found. A model of two steps shows what the statement says of a useless one.
 
 Of sets of classes, the first, fourth and seventh class are good in turn: 500 training images, and 100 test images of
 each class. Both defaults run one after the other on the same processors.
@@ -99,7 +99,7 @@ def measure(train: DataSet, test: DataSet, settings: dict[str, Any]) -> list[str
     cells.append(
         f"{100 * np.nanmin(sizes):.2g} / {100 * np.nanmedian(sizes):.2g} / {100 * np.nanmax(sizes):.2g}"
     )
-    is_large = sizes >= max(f.size or np.inf for f in findings)
+    is_large = sizes >= min(f.size or np.inf for f in findings)
     return [*cells, f"{found[is_large].sum()} of {is_large.sum()}"]
 
 
@@ -115,7 +115,7 @@ def main() -> None:
     warnings.simplefilter("ignore")
     columns = (
         "set", "model", "image AUROC", "missed", "false alarms", "fit, s", "says: spots, scratches, ... from, %",
-        "real sizes: least / median / most, %", "found of those",
+        "real sizes: least / median / most, %", "found of those as large as the smallest size",
     )  # fmt: skip
     print(f"| {' | '.join(columns)} |\n|{'---|' * len(columns)}")
     for name, train, test in sets(options.root):
