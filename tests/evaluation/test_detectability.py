@@ -46,7 +46,7 @@ def test_the_size_is_the_smallest_from_which_on_nine_of_ten_are_found() -> None:
     assert (spot.size, spot.found, spot.tried) == (0.1, 27, 30)
     assert spot.interval == pytest.approx((beta.ppf(0.025, 27, 4), beta.ppf(0.975, 28, 3)))
     assert (dent.size, dent.tried_size, dent.found) == (None, 0.25, 26)
-    assert hair.is_smallest
+    assert hair.or_less
     words = found.in_words(CALIBRATION)
     assert "synthetic defects, not real ones" in words
     assert "spots from 10 % (27 of 30; 95 % interval 73 to 98 %)" in words

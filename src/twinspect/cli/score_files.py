@@ -214,7 +214,8 @@ class TableOwner:
         if self.path.is_file():
             if json.loads(self.path.read_bytes()).get("key") != self._key:
                 raise DataError(
-                    f"{self._table} holds scores of another model or threshold; choose another --out, or --overwrite"
+                    f"{self._table} holds scores of another model, calibration or runtime; choose another --out, "
+                    "or --overwrite"
                 )
         elif self._table.exists():
             raise DataError(
