@@ -21,8 +21,8 @@ OTHER_METHOD: Final = {"rd": "mkd"}
 
 
 NOT_USABLE: Final = (
-    "NOT USABLE YET: it misses most of even the largest of them; fit again larger (--size 256), longer (--steps 400), "
-    "with more good images or by another method, or accept more false alarms (twinspect calibrate)"
+    "NOT USABLE YET: it misses most of even the largest of them; fit again larger (--size 256), longer "
+    "(--steps 400), with more good images or by another method, or accept more false alarms (twinspect calibrate)"
 )
 _REPLACED: Final = ("--method", "--preset", "--size", "--steps", "--epochs")
 _FLAGS: Final = ("--overwrite", "--resume", "--restart", "--json")

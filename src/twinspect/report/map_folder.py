@@ -91,7 +91,8 @@ class MapFolder:
         if (self._folder / MARKER).exists():
             return
         for name in self._names.values():
-            if os.path.lexists(path := self._folder / f"{name}{self._suffix}"):
+            path = self._folder / f"{name}{self._suffix}"
+            if path.is_file() or path.is_symlink():
                 raise ConfigError(
                     f"--maps {self._folder}: a map would replace {path}, which is not known to be a map; "
                     "choose another folder"
