@@ -25,6 +25,7 @@ from scipy import ndimage
 
 import twinspect as ts
 from twinspect.data import open_data
+from twinspect.data.class_protocols import read_classes
 from twinspect.data.pixels import read_pixels, read_truth
 from twinspect.evaluation.detectability import measure_detectability
 
@@ -51,7 +52,7 @@ def sets(root: Path) -> Iterator[tuple[str, DataSet, DataSet]]:
     for name in FOLDERS:
         yield name, open_data(root / name, split="train"), open_data(root / name, split="test")
     for file in ("fashion_mnist", "cifar10_subset"):
-        names = sorted({sample.label for sample in ts.data.read_classes(root / f"{file}.npz")})
+        names = sorted({sample.label for sample in read_classes(root / f"{file}.npz")})
         for number in CLASSES:
             data = ts.data.one_vs_rest(root / f"{file}.npz", names[number])
             train = data.with_samples(data.split("train")[:MOST_TRAIN])

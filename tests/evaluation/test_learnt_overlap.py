@@ -99,8 +99,10 @@ def test_calibrate_counts_images_saved_again_but_not_those_it_was_calibrated_on(
     said: list[str] = []
     ts.load(place / "m.twin").calibrate(tmp_path, say=said.append)
     assert said == [
-        "12 of the 12 images look nearly the same as one that was learnt from or calibrated on (perceptual hash): "
-        "kept, but new images may have more false alarms than promised"
+        (
+            "12 of the 12 images look nearly the same as one that was learnt from or calibrated on "
+            "(perceptual hash): kept, but new images may have more false alarms than promised"
+        )
     ]
     said.clear()
     ts.load(place / "m.twin").calibrate(place / "learnt", say=said.append)
