@@ -83,9 +83,9 @@ def test_a_new_threshold_gives_new_figures_without_new_scores() -> None:
     assert found.is_useless(higher)
 
 
-def test_a_model_is_useless_where_most_of_the_largest_of_most_kinds_are_missed() -> None:
-    assert of_rates(a={0.25: 14}, b={0.25: 0}, c={0.25: 30}).is_useless(CALIBRATION)
-    assert not of_rates(a={0.25: 15}, b={0.25: 0}, c={0.25: 30}).is_useless(CALIBRATION)
+def test_a_model_is_useless_where_it_finds_nine_of_ten_of_no_kind() -> None:
+    assert of_rates(a={0.25: 26}, b={0.25: 0}, c={0.1: 30, 0.25: 26}).is_useless(CALIBRATION)
+    assert not of_rates(a={0.25: 0}, b={0.25: 0}, c={0.25: 27}).is_useless(CALIBRATION)
 
 
 def test_the_record_is_json_and_gives_the_same_again() -> None:

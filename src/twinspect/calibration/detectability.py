@@ -15,9 +15,6 @@ FOUND_SHARE: Final = 0.9
 """The share of defects of a kind and size that has to be found."""
 NOT_REAL: Final = "synthetic defects, not real ones"
 SIZE_MEANING: Final = "sizes as a share of the image's side, the square root of its area"
-USELESS_SHARE: Final = 0.5
-"""A model that misses more than this share of even the largest defects, of more than this share of the kinds, is not
-usable yet."""
 
 
 @dataclass(frozen=True)
@@ -62,11 +59,6 @@ class Finding:
 
         return binomial_interval(self.found, self.tried)
 
-    @property
-    def is_missed(self) -> bool:
-        """Whether most of even the largest are missed."""
-        return self.size is None and self.found < (1 - USELESS_SHARE) * self.tried
-
     def in_words(self) -> str:
         """Say from which size on, with the rate there and its interval."""
         low, high = (round(100 * end) for end in self.interval)
@@ -108,9 +100,8 @@ class Detectability:
         ]
 
     def is_useless(self, calibration: Calibration) -> bool:
-        """Tell whether most of even the largest defects of most kinds are missed."""
-        findings = self.findings(calibration)
-        return sum(finding.is_missed for finding in findings) > USELESS_SHARE * len(findings)
+        """Tell whether it finds nine of ten of no kind, not even of the largest."""
+        return all(finding.size is None for finding in self.findings(calibration))
 
     def in_words(self, calibration: Calibration) -> str:
         """Say in one sentence what is found of each kind."""
