@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from twinspect.bundle.exports import Export
 
-NOT_MEASURED = "which defects it would find was not measured: twinspect fit does that, unless --no-detectability is given"
+NOT_MEASURED = "which defects it would find was not measured (twinspect fit does, without --no-detectability)"
 
 
 def run(options: argparse.Namespace) -> Outcome:
