@@ -27,11 +27,13 @@ benchmark: $(VENV)/.installed-dev
 	$(BIN)/python benchmarks/startup.py
 
 $(VENV)/.installed: pyproject.toml
+	@echo "installing into $(VENV): some minutes, without a word"
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable .
 	touch $@
 
 $(VENV)/.installed-dev: $(VENV)/.installed
+	@echo "installing what tests need into $(VENV): some minutes, without a word"
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[dev]'
 	touch $@
 

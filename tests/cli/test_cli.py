@@ -180,7 +180,7 @@ def test_a_table_of_another_model_or_another_program_is_not_touched(
     other = shutil.copytree(model, tmp_path / "other.twin")
     run("calibrate", other, "--false-alarm-rate", 0.5)
     code, _, err = run("score", other, images, "--out", out)
-    assert (code, "another model or threshold" in err) == (2, True)
+    assert (code, "another model, calibration or runtime" in err) == (2, True)
 
 
 def test_exit_code_one_only_on_request(run: Any, model: Path, images: Path) -> None:
@@ -231,6 +231,8 @@ def test_lists(run: Any) -> None:
 def test_help_of_fit_shows_the_methods_settings(run: Any) -> None:
     code, text, _ = run("fit", "--help")
     assert code == 0
+    assert "settings of auto" in text
+    code, text, _ = run("fit", "--method", "mkd", "--help")
     assert "settings of mkd" in text
     assert "--value-weight" in text
 
@@ -250,6 +252,8 @@ def test_settings_come_from_the_command_line_over_a_file(parts: Path, tmp_path: 
         str(tmp_path / "c.toml"),
         "--value_weight",
         "0.75",
+        "--method",
+        "mkd",
     ]
     parser = build_parser()
     add_settings(verb_parser(parser, "fit"), arguments)
@@ -262,7 +266,7 @@ BAD_FITS = [
     (["--method", "mdk"], "did you mean 'mkd'"),
     (["--sigma", "wide"], "must be a number"),
     (["--sigmaa", "3"], "did you mean --sigma?"),
-    (["--preset", "mvtek"], "did you mean 'mvtec'"),
+    (["--method", "mkd", "--preset", "mvtek"], "did you mean 'mvtec'"),
     (["--false-alarm-rate", "0.05"], "needs 19 held-out good images"),
     (["--false-alarm-rate", "5"], "between 0 and 1"),
     (["--calibration", "none"], "split, cv"),
@@ -354,3 +358,15 @@ def test_class_folders_are_tested_whole_from_python_and_from_the_command_line(
     one, two = (json.loads((tmp_path / name / "metrics.json").read_text()) for name in ("one", "two"))
     assert one == two
     assert one["images"] == {"good": 6, "anomalous": 6, "unreadable": 0}
+
+
+def test_calibrating_on_images_that_look_defective_is_doubted(run: Any, model: Path, tmp_path: Path) -> None:
+    copy = shutil.copytree(model, tmp_path / "m.twin")
+    for number in range(20):
+        write_image(tmp_path / "bad" / f"{number}.png", blemish(stripes(900 + number)))
+        write_image(tmp_path / "fine" / f"{number}.png", stripes(930 + number))
+    _, _, err = run("calibrate", copy, tmp_path / "bad")
+    assert "20 of 20 images lie above the old threshold" in err
+    assert f"twinspect calibrate {copy} --undo" in err
+    run("calibrate", copy, "--undo")
+    assert "above the old threshold" not in run("calibrate", copy, tmp_path / "fine")[2]

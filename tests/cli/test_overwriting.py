@@ -16,6 +16,7 @@ from twinspect.bundle.folder import read_record
 from twinspect.cli import demo, fit
 from twinspect.detector import Detector
 from twinspect.errors import TrainingError
+from twinspect.utils.locks import single_writer
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -166,12 +167,14 @@ def test_the_demo_runs_again_in_its_own_folder_but_not_in_another(
 
     monkeypatch.setattr(demo, "write_demo", write)
     (tmp_path / "demo" / "data" / "brick").mkdir(parents=True)
+    (tmp_path / "demo" / "data" / ".twinspect-demo").touch()
     shutil.copytree(bundle, tmp_path / "demo" / "demo.twin")
     assert "enough" in run("demo", "--out", tmp_path / "demo")[2]
     (tmp_path / "mine" / "data" / "screws").mkdir(parents=True)
-    assert "holds more than the demo's images" in run("demo", "--out", tmp_path / "mine")[2]
+    assert "holds images that no demo has written" in run("demo", "--out", tmp_path / "mine")[2]
     shutil.copytree(bundle, tmp_path / "other" / "demo.twin")
     assert "is a model without the demo's images" in run("demo", "--out", tmp_path / "other")[2]
+    assert "is a model" in run("demo", "--out", bundle)[2]
     assert started == [tmp_path / "demo" / "data"]
 
 
@@ -202,3 +205,54 @@ def test_fit_many_replaces_models_of_other_settings_only_when_asked(
     code, _, err = run("fit-many", out / "models.csv", "--out", out, *QUICKLY, "--engine", "local")
     assert code == 2
     assert "rename the manifest" in err
+
+
+# Files that are nobody's to replace -------------------------------------------------------------------------------
+
+
+def test_maps_replace_no_file_that_is_not_known_to_be_a_map(run: Any, bundle: Path, tmp_path: Path) -> None:
+    for day in ("today", "yesterday"):
+        write_image(tmp_path / day / "0.png", stripes(700))
+    before = (tmp_path / "yesterday" / "0.png").read_bytes()
+    score = ("score", bundle, tmp_path / "today", "--out", tmp_path / "o.csv", "--maps")
+    code, _, err = run(*score, tmp_path / "yesterday")
+    assert (code, "not known to be a map" in err) == (2, True)
+    assert (tmp_path / "yesterday" / "0.png").read_bytes() == before
+    assert run(*score, tmp_path / "maps")[0] == 0
+    assert run(*score, tmp_path / "maps", "--overwrite")[0] == 0  # its own
+
+
+def test_a_table_never_replaces_the_manifest_that_it_is_made_from(
+    run: Any, bundle: Path, tmp_path: Path
+) -> None:
+    write_image(tmp_path / "0.png", stripes(700))
+    (tmp_path / "m.csv").write_text("path,label\n0.png,good\n")
+    code, _, err = run("score", bundle, tmp_path / "m.csv", "--out", tmp_path / "m.csv", "--overwrite")
+    assert (code, "is one of the inputs" in err) == (2, True)
+    assert (tmp_path / "m.csv").read_text() == "path,label\n0.png,good\n"
+
+
+def test_a_model_folder_that_holds_more_is_not_replaced(
+    run: Any, bundle: Path, parts: Path, tmp_path: Path
+) -> None:
+    out = shutil.copytree(bundle, tmp_path / "m.twin")
+    (out / "notes.txt").write_text("mine")
+    code, _, err = run("fit", parts, "--out", out, "--overwrite", *QUICKLY)
+    assert (code, "holds more than a model" in err, "notes.txt" in err) == (2, True, True)
+    assert (out / "notes.txt").read_text() == "mine"
+
+
+def test_no_report_goes_into_a_model(run: Any, bundle: Path, parts: Path) -> None:
+    code, _, err = run("evaluate", bundle, parts, "--out", bundle)
+    assert (code, "is a model; a report needs a folder of its own" in err) == (2, True)
+
+
+def test_a_second_fit_of_one_model_is_told_and_the_first_goes_on(
+    run: Any, parts: Path, tmp_path: Path
+) -> None:
+    out = tmp_path / "m.twin"
+    with single_writer(out, tmp_path / "m.twin.checkpoint" / ".lock"):
+        code, _, err = run("fit", parts, "--out", out, *QUICKLY)
+        assert (code, "is being written by another run" in err) == (2, True)
+    assert run("fit", parts, "--out", out, *QUICKLY)[0] == 0
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["m.twin"]

@@ -54,7 +54,7 @@ def test_maps_of_a_manifest_of_absolute_paths_lie_in_their_folder(
     manifest.write_text(f"path\n{images / '0.png'}\n../today/1.png\n")
     assert run("score", model, manifest, "--maps", tmp_path / "maps", "--out", tmp_path / "o.csv")[0] == 0
     assert {path: path.read_bytes() for path in images.iterdir()} == before
-    assert sorted(path.name for path in (tmp_path / "maps").iterdir()) == ["0.png", "1.png"]
+    assert sorted(path.name for path in (tmp_path / "maps").glob("*.png")) == ["0.png", "1.png"]
 
 
 def test_maps_in_the_folder_of_the_images_are_refused_before_anything_is_scored(
@@ -73,7 +73,7 @@ def test_an_image_with_a_long_name_has_a_map(
 ) -> None:
     shutil.copy(images / "0.png", images / f"{'n' * (length - 4)}.png")
     assert run("score", model, images, "--maps", tmp_path / "maps", "--out", tmp_path / "o.csv")[0] == 0
-    assert len(list((tmp_path / "maps").iterdir())) == len(table(tmp_path / "o.csv")) == 5
+    assert len(list((tmp_path / "maps").glob("*.png"))) == len(table(tmp_path / "o.csv")) == 5
 
 
 def test_a_table_with_a_long_name_is_written(run: Any, model: Path, images: Path, tmp_path: Path) -> None:

@@ -37,7 +37,8 @@ def of_rates(**found: dict[float, int]) -> Detectability:
         kind: tuple(Trial(size, (2.0,) * many + (0.5,) * (30 - many)) for size, many in sorted(rates.items()))
         for kind, rates in found.items()
     }
-    return Detectability({kind: f"{kind}s" for kind in found}, trials, ("",) * 30, 0.01, 1.0)
+    sizes = (0.01, 0.02, 0.04, 0.1, 0.25)
+    return Detectability({kind: f"{kind}s" for kind in found}, trials, ("",) * 30, 0.01, 1.0, sizes, 640.0)
 
 
 def test_the_size_is_the_smallest_from_which_on_nine_of_ten_are_found() -> None:
@@ -46,12 +47,32 @@ def test_the_size_is_the_smallest_from_which_on_nine_of_ten_are_found() -> None:
     assert (spot.size, spot.found, spot.tried) == (0.1, 27, 30)
     assert spot.interval == pytest.approx((beta.ppf(0.025, 27, 4), beta.ppf(0.975, 28, 3)))
     assert (dent.size, dent.tried_size, dent.found) == (None, 0.25, 26)
-    assert hair.is_smallest
+    assert (spot.or_less, hair.or_less) == (False, True)
+    assert (spot.pixels, hair.pixels) == (64, 6)
     words = found.in_words(CALIBRATION)
     assert "synthetic defects, not real ones" in words
-    assert "spots from 10 % (27 of 30; 95 % interval 73 to 98 %)" in words
-    assert "dents: not even the largest (25 %: 26 of 30" in words
-    assert "hairs from 1 % or less" in words
+    assert "spots from 10 %, 64 px (27 of 30; 95 % interval 73 to 98 %)" in words
+    assert "dents: not even the largest (25 %, 160 px: 26 of 30" in words
+    assert "hairs from 1 %, 6 px or less" in words
+
+
+def test_a_size_is_not_called_the_smallest_where_the_next_smaller_one_was_not_tried() -> None:
+    (spot,) = of_rates(spot={0.1: 30, 0.25: 30}).findings(CALIBRATION)
+    assert (spot.size, spot.or_less) == (0.1, True)
+    (spot,) = of_rates(spot={0.04: 3, 0.1: 30, 0.25: 30}).findings(CALIBRATION)
+    assert (spot.size, spot.or_less) == (0.1, False)
+
+
+def test_records_of_earlier_versions_have_neither_sizes_nor_pixels() -> None:
+    record = of_rates(spot={0.01: 30, 0.25: 30}).to_record()
+    del record["sizes"], record["side"]
+    old = Detectability.from_record(record)
+    assert "spots from 1 % or less" in old.in_words(CALIBRATION)
+
+
+def test_after_a_cross_validation_the_images_are_not_called_held_out() -> None:
+    words = of_rates(spot={0.25: 30}).in_words(replace(CALIBRATION, kind="cv"))
+    assert "on images that it was fitted on" in words
 
 
 def test_a_new_threshold_gives_new_figures_without_new_scores() -> None:
@@ -62,9 +83,9 @@ def test_a_new_threshold_gives_new_figures_without_new_scores() -> None:
     assert found.is_useless(higher)
 
 
-def test_a_model_is_useless_where_most_of_the_largest_of_most_kinds_are_missed() -> None:
-    assert of_rates(a={0.25: 14}, b={0.25: 0}, c={0.25: 30}).is_useless(CALIBRATION)
-    assert not of_rates(a={0.25: 15}, b={0.25: 0}, c={0.25: 30}).is_useless(CALIBRATION)
+def test_a_model_is_useless_where_it_finds_nine_of_ten_of_no_kind() -> None:
+    assert of_rates(a={0.25: 26}, b={0.25: 0}, c={0.1: 30, 0.25: 26}).is_useless(CALIBRATION)
+    assert not of_rates(a={0.25: 0}, b={0.25: 0}, c={0.25: 27}).is_useless(CALIBRATION)
 
 
 def test_the_record_is_json_and_gives_the_same_again() -> None:
@@ -77,7 +98,7 @@ def test_bisection_finds_the_size_in_three_more_trials(limit: int, monkeypatch: 
     tried: list[float] = []
 
     class Bench:
-        categories = ("",) * TRIED
+        categories, side = ("",) * TRIED, 100.0
         detector = type("D", (), {"calibration_": CALIBRATION})
 
         def score(self, _kind: str, size: float) -> Trial:
@@ -128,9 +149,9 @@ def test_fit_says_it_and_inspect_repeats_it(tmp_path: Path, capsys: pytest.Captu
     text = capsys.readouterr().out
     assert "synthetic defects, not real ones" in text
     assert "NOT USABLE YET" in text
-    assert (
-        f"twinspect fit {tmp_path / 'good'} --out {out} --overwrite --method rd --size 64 --steps 100" in text
-    )
+    kept = f"fit {tmp_path / 'good'} --out {out} {' '.join(AS_ARGUMENTS)}".partition(" --size")[0]
+    assert f"larger: twinspect {kept}" in text
+    assert "--method rd --size 256 --steps 100 --overwrite" in text
     assert main(["inspect", str(out)]) == 0
     shown = capsys.readouterr().out
     assert "spots: not even the largest" in shown

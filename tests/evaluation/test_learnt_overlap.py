@@ -90,6 +90,33 @@ def test_an_image_saved_again_is_tested_but_counted(place: Path, tmp_path: Path)
     assert "12 of 12 good images look nearly the same" in overlap.sentences()[0]
 
 
+def test_calibrate_counts_images_saved_again_but_not_those_it_was_calibrated_on(
+    place: Path, tmp_path: Path
+) -> None:
+    for path in (place / "learnt").iterdir():
+        with Image.open(path) as image:
+            image.save(tmp_path / path.with_suffix(".bmp").name)
+    said: list[str] = []
+    ts.load(place / "m.twin").calibrate(tmp_path, say=said.append)
+    assert said == [
+        (
+            "12 of the 12 images look nearly the same as one that was learnt from or calibrated on "
+            "(perceptual hash): kept, but new images may have more false alarms than promised"
+        )
+    ]
+    said.clear()
+    ts.load(place / "m.twin").calibrate(place / "learnt", say=said.append)
+    assert [sentence for sentence in said if "perceptual" in sentence] == []
+
+
+def test_defective_images_that_were_learnt_as_good_are_named(place: Path, classes: Path) -> None:
+    shutil.copy(place / "learnt" / "00.png", classes / "crack" / "9.png")
+    overlap = ts.evaluate(ts.load(place / "m.twin"), classes).overlap
+    assert overlap.defective_learnt == ("crack/9.png",)
+    assert "1 of 4 defective images was learnt from or calibrated on as good" in overlap.sentences()[-1]
+    assert overlap.to_record()["defective"] == 4
+
+
 def test_calibrate_leaves_out_what_was_trained_on(place: Path) -> None:
     detector = ts.load(place / "m.twin")
     trained, held = detector.data_["train"], detector.data_["calibration"]
@@ -118,7 +145,7 @@ def test_what_is_calibrated_on_later_is_left_out_of_later_tests_until_it_is_undo
     place: Path, classes: Path, tmp_path: Path
 ) -> None:
     model = shutil.copytree(place / "m.twin", tmp_path / "m.twin")
-    ts.load(model).calibrate(place / "new").save_calibration(model)
+    ts.load(model).calibrate(place / "new", say=lambda _: None).save_calibration(model)
     evaluation = ts.evaluate(ts.load(model), classes)
     # The images held out in the fit are new again: nothing of the model depends on them.
     held = ts.load(model).data_["calibration"]

@@ -14,6 +14,8 @@ import pytest
 from PIL import Image
 from scipy import stats
 
+import twinspect as ts
+from drawn_parts import stripes, write_image
 from twinspect._version import __version__
 from twinspect.calibration.conformal import Calibration
 from twinspect.calibration.detectability import Detectability, Trial
@@ -444,3 +446,16 @@ def test_the_page_says_which_synthetic_defects_the_model_would_find(tmp_path: Pa
     assert "not real ones" in text
     record = json.loads((tmp_path / "out" / "metrics.json").read_text())["would_find"]
     assert [kind["from_size"] for kind in record["kinds"]] == [0.1, None]
+
+
+def test_a_label_none_of_whose_images_could_be_inspected_has_no_rate(
+    tmp_path: Path, parts: Path, model: Path
+) -> None:
+    for number in range(3):
+        write_image(tmp_path / "d" / "good" / f"{number}.png", stripes(800 + number))
+        write_image(tmp_path / "d" / "black" / f"{number}.png", np.zeros((64, 64, 3), dtype=np.uint8))
+    write_evaluation(
+        ts.load(model), ts.data.open_data(tmp_path / "d", split="test"), tmp_path / "out", model="m"
+    )
+    text = " ".join((tmp_path / "out" / "report.html").read_text().split())
+    assert re.search(r"black</th>\s*<td>0</td>\s*<td>–</td>\s*<td>–</td>", text)

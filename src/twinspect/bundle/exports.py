@@ -13,7 +13,7 @@ from twinspect.bundle.checksummed_json import (
     load_checksummed,
     sha256,
 )
-from twinspect.bundle.folder import describe_os_error
+from twinspect.bundle.folder import EXPORTS, describe_os_error
 from twinspect.bundle.schema import ExportRecord, validate
 from twinspect.errors import BundleError
 from twinspect.utils.files import sha256_of_file, write_durably
@@ -22,7 +22,7 @@ from twinspect.utils.folder_replacement import recover_folders_in, replacement_f
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-FOLDER: Final = "exports"
+FOLDER: Final = EXPORTS
 EXPORT: Final = "export.json"
 PRECISIONS: Final = ("fp32", "fp16", "int8")
 """The most precise first."""

@@ -27,6 +27,8 @@ IMAGES = "images"
 """Folder of the good images that are kept with a model to check its exports."""
 LEARNT = "learnt_images.json"
 """The hashes of the images that the model was learnt from."""
+EXPORTS = "exports"
+_OWN = frozenset({RECORD, WEIGHTS, IMAGES, LEARNT, EXPORTS})
 JOINED = "noisy_or"
 """The method name of a joined model."""
 
@@ -198,8 +200,14 @@ def check_place(folder: Path) -> None:
     """Refuse to write a model over something else.
 
     Raises:
-        BundleError: there is a file, or a folder that is neither a model nor empty.
+        BundleError: there is a file, or a folder that is neither a model nor empty, or holds more than a model.
     """
     is_empty = folder.is_dir() and not any(folder.iterdir())
     if folder.exists() and not is_model(folder) and not is_empty:
         raise BundleError(f"{folder} exists and is not a model; choose another --out or move it away")
+    others = [path.name for path in folder.iterdir() if path.name not in _OWN] if is_model(folder) else []
+    if others := sorted(name for name in others if not name.startswith(".")):
+        raise BundleError(
+            f"{folder} holds more than a model, and would be replaced as a whole: {', '.join(others[:3])}"
+            f"{' …' if len(others) > 3 else ''}; move that away, or choose another --out"
+        )

@@ -158,6 +158,8 @@ class DetectabilityRecord(Struct):
     categories: list[str]
     smallest: Positive
     seconds: Finite
+    sizes: list[Positive] = []
+    side: Annotated[float, Meta(ge=0, le=1e6)] = 0.0
 
     def __post_init__(self) -> None:
         """Check that kinds and categories fit the trials."""
@@ -171,7 +173,7 @@ class DetectabilityRecord(Struct):
 class ParametersRecord(Struct):
     """Arguments of the constructor but for the method's settings, which the method checks."""
 
-    method: str = "mkd"
+    method: str = "auto"
     teacher: str | None = None
     weights: str | None = None
     layers: list[int] | None = None

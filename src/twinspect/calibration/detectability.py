@@ -14,10 +14,7 @@ if TYPE_CHECKING:
 FOUND_SHARE: Final = 0.9
 """The share of defects of a kind and size that has to be found."""
 NOT_REAL: Final = "synthetic defects, not real ones"
-SIZE_MEANING: Final = "sizes are shares of the square root of the image's area"
-USELESS_SHARE: Final = 0.5
-"""A model that misses more than this share of even the largest defects, of more than this share of the kinds, is not
-usable yet."""
+SIZE_MEANING: Final = "sizes as a share of the image's side, the square root of its area"
 
 
 @dataclass(frozen=True)
@@ -43,7 +40,8 @@ class Finding:
         found: how many were found, of that size, or else of the largest.
         tried: of how many.
         tried_size: that size, or else the largest.
-        is_smallest: whether nothing smaller was tried, so that smaller ones may be found too.
+        or_less: whether the next smaller size was not tried, so that smaller ones may be found too.
+        pixels: that size in pixels of a typical image; 0 if not known.
     """
 
     plural: str
@@ -51,7 +49,8 @@ class Finding:
     found: int
     tried: int
     tried_size: float
-    is_smallest: bool
+    or_less: bool
+    pixels: int = 0
 
     @property
     def interval(self) -> tuple[float, float]:
@@ -60,19 +59,14 @@ class Finding:
 
         return binomial_interval(self.found, self.tried)
 
-    @property
-    def is_missed(self) -> bool:
-        """Whether most of even the largest are missed."""
-        return self.size is None and self.found < (1 - USELESS_SHARE) * self.tried
-
     def in_words(self) -> str:
         """Say from which size on, with the rate there and its interval."""
         low, high = (round(100 * end) for end in self.interval)
         rate = f"{self.found} of {self.tried}; 95 % interval {low} to {high} %"
-        size = f"{100 * self.tried_size:.3g} %"
+        size = f"{100 * self.tried_size:.3g} %" + (f", {self.pixels} px" if self.pixels else "")
         if self.size is None:
             return f"{self.plural}: not even the largest ({size}: {rate})"
-        return f"{self.plural} from {size}{' or less' if self.is_smallest else ''} ({rate})"
+        return f"{self.plural} from {size}{' or less' if self.or_less else ''} ({rate})"
 
 
 @dataclass(frozen=True)
@@ -84,6 +78,8 @@ class Detectability:
         trials: by kind, in ascending order of sizes; none for a kind that there was no time for.
         categories: the product that each image of a trial shows; the same images in every trial.
         smallest: the smallest size that might have been tried.
+        sizes: all that might have been tried; empty in the records of earlier versions.
+        side: square root of a typical image's area, in pixels; 0 in those records.
         seconds: what it took.
     """
 
@@ -92,6 +88,8 @@ class Detectability:
     categories: tuple[str, ...]
     smallest: float
     seconds: float
+    sizes: tuple[float, ...] = ()
+    side: float = 0.0
 
     def findings(self, calibration: Calibration) -> list[Finding]:
         """Judge the kinds that were tried by the thresholds of a calibration."""
@@ -102,9 +100,8 @@ class Detectability:
         ]
 
     def is_useless(self, calibration: Calibration) -> bool:
-        """Tell whether most of even the largest defects of most kinds are missed."""
-        findings = self.findings(calibration)
-        return sum(finding.is_missed for finding in findings) > USELESS_SHARE * len(findings)
+        """Tell whether it finds nine of ten of no kind, not even of the largest."""
+        return all(finding.size is None for finding in self.findings(calibration))
 
     def in_words(self, calibration: Calibration) -> str:
         """Say in one sentence what is found of each kind."""
@@ -114,7 +111,8 @@ class Detectability:
     def lines(self, calibration: Calibration) -> list[str]:
         """Say what is found of each kind: a line that says what this is, and one for each kind."""
         kinds = [finding.in_words() for finding in self.findings(calibration)]
-        return [f"would find 9 of 10 ({NOT_REAL}; {SIZE_MEANING}):", *kinds]
+        where = ", on images that it was fitted on" if calibration.kind == "cv" else ""
+        return [f"would find 9 of 10 ({NOT_REAL}{where}; {SIZE_MEANING}):", *kinds]
 
     def to_record(self) -> dict[str, Any]:
         """Return plain JSON values."""
@@ -127,6 +125,8 @@ class Detectability:
             "categories": list(self.categories),
             "smallest": self.smallest,
             "seconds": self.seconds,
+            "sizes": list(self.sizes),
+            "side": self.side,
         }
 
     @classmethod
@@ -137,7 +137,13 @@ class Detectability:
             for kind, rows in record["trials"].items()
         }
         return cls(
-            record["kinds"], trials, tuple(record["categories"]), record["smallest"], record["seconds"]
+            record["kinds"],
+            trials,
+            tuple(record["categories"]),
+            record["smallest"],
+            record["seconds"],
+            tuple(record.get("sizes", ())),
+            record.get("side", 0.0),
         )
 
     def _finding(self, plural: str, trials: tuple[Trial, ...], calibration: Calibration) -> Finding:
@@ -147,8 +153,10 @@ class Detectability:
                 break
             chosen, size = trial, trial.size
         found = count_found(chosen, self.categories, calibration)
-        is_smallest = size is not None and size <= self.smallest
-        return Finding(plural, size, found, len(chosen.scores), chosen.size, is_smallest)
+        below = max((each for each in self.sizes or (self.smallest,) if each < chosen.size), default=None)
+        or_less = size is not None and below not in [trial.size for trial in trials]
+        pixels = round(self.side * chosen.size)
+        return Finding(plural, size, found, len(chosen.scores), chosen.size, or_less, pixels)
 
 
 def count_found(trial: Trial, categories: tuple[str, ...], calibration: Calibration) -> int:
@@ -172,7 +180,9 @@ def findings_record(detectability: Detectability, calibration: Calibration) -> d
             {
                 "kind": finding.plural,
                 "from_size": finding.size,
+                "or_less": finding.or_less,
                 "tried_size": finding.tried_size,
+                "tried_pixels": finding.pixels,
                 "found": finding.found,
                 "tried": finding.tried,
                 "interval_95": list(finding.interval),

@@ -46,6 +46,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         return _print_error(error)
     except SystemExit as leaving:  # argparse: --help, --version or a mistake that it has explained
         return int(leaving.code or 0)
+    options.arguments = arguments
     if options.verb is None:
         parser.print_help()
         return 0

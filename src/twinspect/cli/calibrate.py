@@ -8,13 +8,16 @@ from typing import TYPE_CHECKING
 
 from twinspect.bundle.calibration_history import restore_earlier
 from twinspect.calibration.conformal import Calibration
+from twinspect.calibration.detectability import Detectability, findings_record
 from twinspect.cli.class_selection import select_classes
 from twinspect.cli.console import warn, warn_of_suspects
 from twinspect.cli.outcome import DONE, SOME_UNREADABLE, Outcome
+from twinspect.cli.usability import NOT_USABLE
 from twinspect.data import open_data
 from twinspect.data.summary import summarize
 from twinspect.errors import ConfigError
 from twinspect.loading import load
+from twinspect.metrics import binomial_interval
 
 if TYPE_CHECKING:
     import argparse
@@ -25,7 +28,7 @@ def run(options: argparse.Namespace) -> Outcome:
     if options.undo:
         return _undo(options)
     detector = load(options.model, device=options.device).set_params(workers=options.workers)
-    old = detector.calibration_.threshold
+    old = detector.calibration_
     good = select_classes(options, options.good)
     if good is not None:
         good = open_data(good, split="train")
@@ -39,7 +42,9 @@ def run(options: argparse.Namespace) -> Outcome:
         )
     detector.save_calibration(options.model)
     warn_of_suspects(detector.calibration_)
-    report = _report(options.model, old, detector.calibration_)
+    if good is not None and (doubt := _doubt(old, detector.calibration_, options.model)):
+        warn(doubt)
+    report = _report(options.model, old.threshold, detector.calibration_, detector.detectability_)
     report.record["unreadable"] = len(detector.unreadable_)
     return replace(report, code=SOME_UNREADABLE if detector.unreadable_ else DONE)
 
@@ -55,7 +60,20 @@ def _undo(options: argparse.Namespace) -> Outcome:
     return Outcome(f"{report.text}\nas before {entry['replaced']}", report.record)
 
 
-def _report(model: str, old: float, calibration: Calibration) -> Outcome:
+def _doubt(old: Calibration, new: Calibration, model: str) -> str:
+    """Say that too many of the images lie above the old threshold to be good ones; empty where they do not."""
+    categories = new.categories or ("",) * len(new.scores)
+    pairs = list(zip(new.scores, categories, strict=True))
+    above = sum(score > old.of(category).threshold for score, category in pairs)
+    if binomial_interval(above, len(pairs))[0] <= old.false_alarm_rate:
+        return ""
+    return (
+        f"{above} of {len(pairs)} images lie above the old threshold, which promised at most "
+        f"{100 * old.false_alarm_rate:.3g} %: if they are not all good, type twinspect calibrate {model} --undo"
+    )
+
+
+def _report(model: str, old: float, calibration: Calibration, tried: Detectability | None = None) -> Outcome:
     record = {
         "model": model,
         "threshold": calibration.threshold,
@@ -65,4 +83,8 @@ def _report(model: str, old: float, calibration: Calibration) -> Outcome:
         "calibration": calibration.kind,
     }
     text = f"{model}: threshold {old:.6g} -> {calibration.threshold:.6g}: {calibration.promise()}"
+    if tried:
+        record["would_find"] = findings_record(tried, calibration)
+        text += "\n" + "\n  ".join(tried.lines(calibration))
+        text += f"\n{NOT_USABLE}" if tried.is_useless(calibration) else ""
     return Outcome(text, record)

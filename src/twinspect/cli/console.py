@@ -21,8 +21,10 @@ if TYPE_CHECKING:
 
 WIDE = 160
 """Width of tables that do not go to a terminal."""
+FIRST_LINE = 2.0
 SECONDS_BETWEEN_LINES = 30.0
-"""Where there is no terminal, for instance in a log, a line is printed this often instead of the bar."""
+"""Where there is no terminal, for instance in a log, lines are printed instead of the bar: the first after so many
+seconds, then half as long again as the last time, up to this."""
 
 
 class Bar:
@@ -35,7 +37,7 @@ class Bar:
         self._task: TaskID | None = None
         self._stage, self._total, self._done = "", 0, 0
         self._began = self._printed = time.monotonic()
-        self._steps = 0
+        self._steps, self._wait = 0, FIRST_LINE
         self._said: set[str] = set()
 
     def __enter__(self) -> Bar:  # noqa: PYI034 - it has no subclasses
@@ -50,7 +52,7 @@ class Bar:
     def start(self, stage: str, total: int, done: int = 0) -> None:
         """Begin a stage of ``total`` steps, or of 0 if there are none to count."""
         self._began = self._printed = time.monotonic()
-        self._steps, self._task = 0, None
+        self._steps, self._task, self._wait = 0, None, FIRST_LINE
         self._stage, self._total, self._done = stage, total, done
         if not sys.stderr.isatty():
             if total:
@@ -87,9 +89,9 @@ class Bar:
 
     def _print_line(self, note: str) -> None:
         now = time.monotonic()
-        if now - self._printed < SECONDS_BETWEEN_LINES:
+        if now - self._printed < self._wait:
             return
-        self._printed = now
+        self._printed, self._wait = now, min(1.5 * self._wait, SECONDS_BETWEEN_LINES)
         left = (now - self._began) / self._steps * (self._total - self._done)
         print(f"{self._stage} {self._done}/{self._total} {note} {left:.0f} s left", file=sys.stderr)
 

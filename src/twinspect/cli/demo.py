@@ -8,11 +8,12 @@ import webbrowser
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from twinspect.bundle.folder import is_model
 from twinspect.cli.console import Bar, warn
 from twinspect.cli.evaluate import outcome, write_scores
 from twinspect.cli.outcome import Outcome
 from twinspect.data import open_data
-from twinspect.data.demo import PHOTOGRAPHS, write_demo
+from twinspect.data.demo import write_demo
 from twinspect.detector import Detector
 from twinspect.errors import ConfigError
 from twinspect.evaluation.detectability import SHARE_OF_FIT, measure_detectability
@@ -23,6 +24,8 @@ if TYPE_CHECKING:
 
 PRODUCT = "brick"
 MODEL = "demo.twin"
+MARKER = ".twinspect-demo"
+"""The file that says that a demo has written the images."""
 
 
 def run(options: argparse.Namespace) -> Outcome:
@@ -32,6 +35,7 @@ def run(options: argparse.Namespace) -> Outcome:
     started = time.monotonic()
     warn(f"writing photographs of brick, grass and gravel, some with defects, to {out / 'data'}")
     write_demo(out / "data", options.seed)
+    (out / "data" / MARKER).touch()
     # One product, as on a production line: three would share one threshold, set by the roughest of them.
     data = open_data(out / "data" / PRODUCT)
     detector = Detector(teacher=options.teacher, weights=options.weights, seed=options.seed)
@@ -61,11 +65,10 @@ def run(options: argparse.Namespace) -> Outcome:
 def _refuse_foreign(out: Path) -> None:
     """Refuse a folder of images or models that no demo has written; its own are replaced when it runs again."""
     data = out / "data"
-    others = (
-        sorted(path.name for path in data.iterdir() if path.name not in PHOTOGRAPHS) if data.is_dir() else []
-    )
-    if others:
-        raise ConfigError(f"{data} holds more than the demo's images; choose another folder: --out DIR")
+    if data.is_dir() and any(data.iterdir()) and not (data / MARKER).exists():
+        raise ConfigError(f"{data} holds images that no demo has written; choose another folder: --out DIR")
+    if is_model(out):
+        raise ConfigError(f"{out} is a model; choose another folder: --out DIR")
     if (out / MODEL).exists() and not data.is_dir():
         raise ConfigError(
             f"{out / MODEL} is a model without the demo's images; choose another folder: --out DIR"

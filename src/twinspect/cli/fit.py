@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import shlex
 import shutil
 import time
 from contextlib import nullcontext
 from datetime import datetime, timezone
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from twinspect.calibration.detectability import findings_record
+from twinspect.calibration.hold_out import FOLDS
 from twinspect.cli.class_selection import select_classes
 from twinspect.cli.console import Bar, counted, warn, warn_of_suspects
 from twinspect.cli.method_settings import chosen_settings
@@ -24,9 +26,14 @@ from twinspect.errors import ConfigError
 from twinspect.evaluation.detectability import SHARE_OF_FIT, measure_detectability
 from twinspect.methods.config import shortfall
 from twinspect.utils.launch_environment import check_torchrun, is_secondary_process
+from twinspect.utils.locks import single_writer
 
 if TYPE_CHECKING:
     import argparse
+    from collections.abc import Sequence
+
+LOCK: Final = ".lock"
+"""A file in the folder of checkpoints: one fit at a time writes a model."""
 
 
 def run(options: argparse.Namespace) -> Outcome:
@@ -34,22 +41,35 @@ def run(options: argparse.Namespace) -> Outcome:
     out = Path(options.out)
     check_model_place(out, overwrite=options.overwrite)
     check_torchrun(options.devices, options.nodes)
-    detector = build(options)
     checkpoints = out.with_name(out.name + ".checkpoint")
-    if any(checkpoints.glob("*")) and not (options.resume or options.restart):
+    if any(checkpoints.glob("*.safetensors")) and not (options.resume or options.restart):
         raise ConfigError(
             f"{checkpoints} holds an interrupted training; add --resume to go on, or --restart to throw it away"
         )
+    if is_secondary_process():
+        return _fit(options, out, checkpoints)
+    lock = checkpoints / LOCK
+    try:
+        with single_writer(out, lock):
+            return _fit(options, out, checkpoints)
+    finally:
+        if not any(path != lock for path in checkpoints.iterdir()):
+            shutil.rmtree(checkpoints, ignore_errors=True)
+
+
+def _fit(options: argparse.Namespace, out: Path, checkpoints: Path) -> Outcome:
+    detector = build(options)
     data = open_data(select_classes(options, options.data), split="train")
     is_first = options.devices * options.nodes == 1 or not is_secondary_process()
     if is_first:
         warn(summarize(data))
+    fits = 1 + FOLDS if detector.calibration == "cv" else 1
     began = time.monotonic()
     try:
         with Bar() if is_first else nullcontext() as bar:
             detector.fit(
                 data,
-                progress=TrainingTime(bar, detector.config()) if bar else None,
+                progress=TrainingTime(bar, detector.config(), fits=fits) if bar else None,
                 checkpoint=checkpoints,
                 resume=options.resume,
                 strict=options.strict,
@@ -61,14 +81,15 @@ def run(options: argparse.Namespace) -> Outcome:
                 budget = SHARE_OF_FIT * seconds
                 detector.detectability_ = measure_detectability(detector, data, seconds=budget, progress=bar)
     except KeyboardInterrupt as interruption:
-        if checkpoints.exists():
+        if any(checkpoints.glob("*.safetensors")):
             raise KeyboardInterrupt("go on with the same command and --resume") from interruption
         raise
     detector.save(out)
     if not detector.is_first:
         return Outcome("", printed=False)
-    shutil.rmtree(checkpoints, ignore_errors=True)
-    return _report(detector, options.data, out, seconds)
+    for checkpoint in checkpoints.glob("*.safetensors"):
+        checkpoint.unlink()
+    return _report(detector, options.arguments, out, seconds)
 
 
 def build(options: argparse.Namespace) -> Detector:
@@ -77,7 +98,7 @@ def build(options: argparse.Namespace) -> Detector:
     return Detector(**own, **chosen_settings(options))
 
 
-def _report(detector: Detector, data_name: str, out: Path, seconds: float) -> Outcome:
+def _report(detector: Detector, arguments: Sequence[str], out: Path, seconds: float) -> Outcome:
     calibration, data = detector.calibration_, detector.data_
     curve = next(reversed(detector.losses_.values()))
     record = {
@@ -93,7 +114,8 @@ def _report(detector: Detector, data_name: str, out: Path, seconds: float) -> Ou
         "seconds": round(seconds, 2),
         "unreadable": len(detector.unreadable_),
     }
-    note = shortfall(detector.model_.method.config, data.get("tiles", data["train"]))
+    of, count = ("tiles", data["tiles"]) if "tiles" in data else ("images", data["train"])
+    note = shortfall(detector.model_.method.config, count, of)
     if note:
         record["note"] = note
     if "bits_note" in data:
@@ -111,8 +133,8 @@ def _report(detector: Detector, data_name: str, out: Path, seconds: float) -> Ou
     if detector.detectability_:
         record["would_find"] = findings_record(detector.detectability_, calibration)
         text += "\n" + "\n  ".join(detector.detectability_.lines(calibration))
-    if advice := warning(detector, data_name, str(out)):
-        text += f"\n{advice}"
+    advice = warning(detector, arguments, seconds)
+    text += f"\n{advice}" if advice else f"\nnow: twinspect score {shlex.quote(str(out))} IMAGES"
     return Outcome(text, record, SOME_UNREADABLE if detector.unreadable_ else DONE)
 
 

@@ -12,13 +12,14 @@ from twinspect.bundle.folder import WEIGHTS, read_record
 from twinspect.calibration.conformal import Calibration
 from twinspect.calibration.detectability import Detectability, findings_record
 from twinspect.cli.outcome import Outcome
+from twinspect.cli.usability import NOT_USABLE
 
 if TYPE_CHECKING:
     import argparse
 
     from twinspect.bundle.exports import Export
 
-NOT_MEASURED = "which defects it would find was not measured (fit does, unless --no-detectability is given)"
+NOT_MEASURED = "which defects it would find was not measured (twinspect fit does, without --no-detectability)"
 
 
 def run(options: argparse.Namespace) -> Outcome:
@@ -37,11 +38,7 @@ def run(options: argparse.Namespace) -> Outcome:
         f"settings: {_settings(about)}",
         f"threshold: {calibration.threshold:.6g}: {calibration.promise()}",
         "\n  ".join(found.lines(calibration)) if found else NOT_MEASURED,
-        *(
-            ["NOT USABLE YET: it misses most of even the largest of them"]
-            if found and found.is_useless(calibration)
-            else []
-        ),
+        *([NOT_USABLE] if found and found.is_useless(calibration) else []),
         *([_export(export) for export in exports] or ["exports: none (twinspect export writes one)"]),
     ]
     facts: dict[str, Any] = {
@@ -85,7 +82,11 @@ def _images(data: dict[str, Any]) -> str:
     return "; ".join([*counts, *categories, f"fingerprint {data['fingerprint']}"])
 
 
-_COUNTS = {"train": "to learn from", "tiles": "tiles of them", "calibration": "for the threshold"}
+_COUNTS = {
+    "train": "to learn from",
+    "tiles": "tiles of them",
+    "calibration": "held out for the first threshold",
+}
 
 
 def _settings(about: dict[str, Any]) -> str:

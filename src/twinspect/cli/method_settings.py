@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from twinspect.bundle.schema import ParametersRecord, check_parameters
-from twinspect.cli.parser import build_parser, verb_parser
+from twinspect.cli.parser import Parser, build_parser, verb_parser
 from twinspect.errors import ConfigError, unknown_name
 from twinspect.methods.config import field_help, hints, make_config, parse_setting
 from twinspect.methods.settings import config_class
@@ -37,7 +37,7 @@ def add_settings(fit: argparse.ArgumentParser, arguments: Sequence[str]) -> None
     Raises:
         ConfigError: the method is unknown, or the configuration file cannot be read.
     """
-    early = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
+    early = Parser(prog=fit.prog, add_help=False, allow_abbrev=False)
     early.add_argument("--method")
     early.add_argument("--config")
     early.add_argument("--preset")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, NoReturn
 
 from twinspect._version import __version__
 from twinspect.cli.options import (
@@ -121,15 +121,23 @@ command or its input; 3 done, but some files could not be read or some runs fail
 images could not be inspected (only with --fail-on-anomaly; before 3); 130 interrupted."""
 
 
-def build_parser() -> argparse.ArgumentParser:
+class Parser(argparse.ArgumentParser):
+    """A parser whose errors are one line, with what to type for help, instead of all options."""
+
+    def error(self, message: str) -> NoReturn:
+        """Print the error and leave."""
+        self.exit(2, f"twinspect: error: {' '.join(message.split())}; all options: {self.prog} --help\n")
+
+
+def build_parser() -> Parser:
     """Build the parser of all verbs."""
-    parser = argparse.ArgumentParser(
+    parser = Parser(
         prog="twinspect",
         description="Finds what is wrong in images, having seen only good ones.",
         epilog=EPILOG,
     )
     parser.add_argument("--version", action="version", version=f"twinspect {__version__}")
-    common = argparse.ArgumentParser(add_help=False)
+    common = Parser(add_help=False)
     common.add_argument("--json", action="store_true", help="print the result as JSON")
     subparsers = parser.add_subparsers(dest="verb", metavar="VERB")
     for verb in VERBS:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -22,7 +23,7 @@ from twinspect.cli.score_summary import (
 from twinspect.data import open_data
 from twinspect.data.listing import path_key
 from twinspect.data.samples import DataSet
-from twinspect.errors import DataError
+from twinspect.errors import ConfigError, DataError
 from twinspect.inference.pipeline import SCORE_BATCH
 from twinspect.inference.score_table import to_row
 from twinspect.report.map_folder import MapFolder
@@ -46,12 +47,21 @@ def run(options: argparse.Namespace) -> Outcome:
     if options.out is None:
         return _score_and_print(options)
     table = open_table(Path(options.out))
+    _refuse_input(table.path, options.images)
     with single_writer(table.path):
         detector = load_chosen(options).set_params(workers=options.workers)
         images, refused = _list_images(options.images)
         rows = _into_table(table, detector, images, options)
     text = f"{options.out}: {count_verdicts(rows)}"
     return _outcome(rows, refused, options, text, {"out": options.out})
+
+
+def _refuse_input(out: Path, images: Sequence[str]) -> None:
+    """Refuse a table in place of a manifest that names the images."""
+    places = {path_key(out), os.path.realpath(out)}
+    for source in images:
+        if places & {path_key(Path(source)), os.path.realpath(source)}:
+            raise ConfigError(f"--out {out} is one of the inputs; choose another file")
 
 
 def _score_and_print(options: argparse.Namespace) -> Outcome:

@@ -223,7 +223,8 @@ class TableOwner:
         if self.path.is_file():
             if self._read_key() != self._key:
                 raise DataError(
-                    f"{self._table} holds scores of another model or threshold; choose another --out, or --overwrite"
+                    f"{self._table} holds scores of another model, calibration or runtime; choose another --out, "
+                    "or --overwrite"
                 )
         elif self._table.exists():
             raise DataError(

@@ -28,7 +28,10 @@ def summarize(rows: Sequence[Row], calibration: Calibration) -> str:
     cells = [_cells(row, thresholds[row["category"]]) for row in worst_first[:MOST_ROWS]]
     lines = _in_columns([("verdict", "score", "image"), *cells])
     if len(rows) > MOST_ROWS:
-        lines.append(f"… and {len(rows) - MOST_ROWS} more, none worse; --out r.csv writes every row")
+        rest = count_anomalous(worst_first[MOST_ROWS:])
+        lines.append(
+            f"… and {len(rows) - MOST_ROWS} more, {rest} of them anomalous, none worse; --out r.csv writes every row"
+        )
     return "\n".join([*lines, count_verdicts(rows)])
 
 

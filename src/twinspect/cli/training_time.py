@@ -30,18 +30,25 @@ class TrainingTime:
     Args:
         progress: shows it.
         config: settings of the fit.
+        fits: how many fits there are, with those of a cross-validation.
         clock: gives the time in seconds.
     """
 
     def __init__(
-        self, progress: Progress, config: MethodConfig, clock: Callable[[], float] = time.monotonic
+        self,
+        progress: Progress,
+        config: MethodConfig,
+        *,
+        fits: int = 1,
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        self._progress, self._config, self._clock = progress, config, clock
+        self._progress, self._config, self._fits, self._clock = progress, config, fits, clock
+        self._said: set[str] = set()
         self._stage, self._left, self._steps, self._began = "", 0, 0, 0.0
 
     def start(self, stage: str, total: int, done: int) -> None:
         """Begin a stage."""
-        self._stage, self._left, self._steps = stage, total - done, 0
+        self._stage, self._left, self._steps = stage, 0 if stage in self._said else total - done, 0
         self._progress.start(stage, total, done)
 
     def advance(self, loss: float | None = None, *, steps: int = 1) -> None:
@@ -65,9 +72,12 @@ class TrainingTime:
     def _say(self, per_step: float) -> None:
         seconds = per_step * self._left
         text = f"{self._stage}: about {in_words(seconds)} for the other {self._left} steps"
+        if self._fits > 1:
+            text += f", and as long in each of {self._fits} fits"
         shorter = self._shorter() if seconds >= LONG else ""
         warn(f"{text}; shorter: {shorter}" if shorter else text)
-        self._left = 0  # said
+        self._left = 0
+        self._said.add(self._stage)
 
     def _shorter(self) -> str:
         """Name the options of a shorter fit; empty where it is as short as that already."""

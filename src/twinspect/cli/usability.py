@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import shlex
 from typing import TYPE_CHECKING, Final
 
+from twinspect.cli.training_time import in_words
+
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from twinspect.detector import Detector
 
 LONGER: Final = 4
@@ -15,38 +20,66 @@ OTHER_METHOD: Final = {"rd": "mkd"}
 """The method to try next; rd, where it is not that already."""
 
 
-def warning(detector: Detector, data: str, out: str) -> str:
+NOT_USABLE: Final = (
+    "NOT USABLE YET: it finds 9 of 10 of no kind, however large; fit again larger (--size 256), longer "
+    "(--steps 400), with more good images or by another method, or accept more false alarms (twinspect calibrate)"
+)
+_REPLACED: Final = ("--method", "--preset", "--size", "--steps", "--epochs")
+_FLAGS: Final = ("--overwrite", "--resume", "--restart", "--json")
+
+
+def warning(detector: Detector, arguments: Sequence[str], seconds: float) -> str:
     """Say that a model is not usable yet, with commands that may help; empty where it is.
 
     Args:
         detector: fitted, with the defects that were tried.
-        data: what it was fitted on, as it was typed.
-        out: the model folder.
+        arguments: as they were typed after ``twinspect``.
+        seconds: what the fit took.
     """
     tried = detector.detectability_
     if tried is None or not tried.is_useless(detector.calibration_):
         return ""
-    findings = tried.findings(detector.calibration_)
-    missed = sum(finding.is_missed for finding in findings)
     return "\n".join(
         [
-            f"NOT USABLE YET: it misses most of even the largest defects of {missed} of {len(findings)} kinds. Try:",
+            "NOT USABLE YET: it finds 9 of 10 of no kind, however large. Try:",
             *(
-                f"  {what}: twinspect fit {data} --out {out} --overwrite {how}"
-                for what, how in _remedies(detector)
+                f"  {what}: {retyped(arguments, how)}{took}"
+                for what, how, took in _remedies(detector, seconds)
             ),
+            "  or more good images; or more false alarms: twinspect calibrate --help",
         ]
     )
 
 
-def _remedies(detector: Detector) -> list[tuple[str, str]]:
-    """List what may help, with the options to type."""
+def retyped(arguments: Sequence[str], changes: Sequence[str]) -> str:
+    """Repeat a fit as it was typed, with other options in place of its length, size and method.
+
+    >>> retyped(["fit", "my parts", "--steps", "2", "--seed=3", "--out", "m.twin"], ["--steps", "400"])
+    "twinspect fit 'my parts' --seed=3 --out m.twin --steps 400 --overwrite"
+    """
+    kept: list[str] = []
+    is_value = False
+    for argument in arguments:
+        name = argument.partition("=")[0]
+        if is_value or name in _REPLACED or argument in _FLAGS:
+            is_value = name in _REPLACED and name == argument
+            continue
+        kept.append(argument)
+    return shlex.join(["twinspect", *kept, *changes, "--overwrite"])
+
+
+def _remedies(detector: Detector, seconds: float) -> list[tuple[str, list[str], str]]:
+    """List what may help, with the options to type and about how long it takes."""
     steps = sum(map(len, detector.losses_.values()))
     size = detector.model_.method.config.size
-    now = f"--method {detector.method_name}"
-    larger = LARGER_SIZE if size < LARGER_SIZE else 2 * size
+    larger, longer = LARGER_SIZE if size < LARGER_SIZE else 2 * size, max(FEWEST_STEPS, LONGER * steps)
+    least = max(FEWEST_STEPS, steps)
+    now = ["--method", detector.method_name]
+    other = OTHER_METHOD.get(detector.method_name, "rd")
+    times = [(larger / size) ** 2 * least / steps, longer / steps]
+    took = [f"  (about {in_words(seconds * factor)})" for factor in times]
     return [
-        ("longer", f"{now} --size {size} --steps {max(FEWEST_STEPS, LONGER * steps)}"),
-        ("larger", f"{now} --size {larger} --steps {max(FEWEST_STEPS, steps)}"),
-        ("another method", f"--method {OTHER_METHOD.get(detector.method_name, 'rd')}"),
+        ("larger", [*now, "--size", str(larger), "--steps", str(least)], took[0]),
+        ("longer", [*now, "--size", str(size), "--steps", str(longer)], took[1]),
+        ("another method", ["--method", other], ""),
     ]

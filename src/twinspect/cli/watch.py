@@ -14,9 +14,11 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from twinspect.cli.console import warn
 from twinspect.cli.outcome import DONE, SOME_UNREADABLE, Outcome
 from twinspect.errors import ConfigError, unknown_name
 from twinspect.serve import check_installed
+from twinspect.utils.progress import finish
 
 if TYPE_CHECKING:
     import argparse
@@ -61,6 +63,8 @@ def run(options: argparse.Namespace) -> Outcome:
         source = _source(options, intake, camera)
         reactions.move_left_behind(worker.id)
         registry.start()
+        finish()
+        warn(f"watching {options.folder or options.camera}; Ctrl-C ends it")
         try:
             watch(source, stop, every=options.every, once=options.once)
         finally:

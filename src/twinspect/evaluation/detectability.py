@@ -106,7 +106,9 @@ class _Bench:
     def __init__(self, detector: Detector, samples: Sequence[Sample]) -> None:
         self.detector = detector
         side = _least_side(detector)
-        pixels = [_reduced(read_pixels(sample, bits=detector.bits), side) for sample in samples]
+        images = [read_pixels(sample, bits=detector.bits) for sample in samples]
+        self.side = float(np.median([np.sqrt(image.shape[0] * image.shape[1]) for image in images]))
+        pixels = [_reduced(image, side) for image in images]
         self.categories = tuple(samples[number % len(samples)].category for number in range(TRIED))
         masks = foregrounds(pixels, [sample.category for sample in samples])
         self._canvases = [Canvas.of(image, mask) for image, mask in zip(pixels, masks, strict=True)]
@@ -159,7 +161,8 @@ class _Search:
             kind: tuple(sorted(tried, key=lambda trial: trial.size)) for kind, tried in self.trials.items()
         }
         plurals = {kind: defect.plural for kind, defect in DEFECTS.items()}
-        return Detectability(plurals, trials, self.bench.categories, SIZES[0], round(seconds, 2))
+        categories, side = self.bench.categories, round(self.bench.side, 1)
+        return Detectability(plurals, trials, categories, SIZES[0], round(seconds, 2), SIZES, side)
 
     def _next(self, kind: str) -> float | None:
         """Choose the size to try next: the largest, then the middle of those in question."""

@@ -25,11 +25,15 @@ class LearntOverlap:
         good: good images in the test set.
         left_out: names of those that the model was learnt from or calibrated on, by their content; not tested.
         near_duplicates: names of those that look nearly the same as such an image, by a perceptual hash; tested.
+        defective: defective images in the test set.
+        defective_learnt: names of those that the model was learnt from or calibrated on as if they were good; tested.
     """
 
     good: int = 0
     left_out: tuple[str, ...] = ()
     near_duplicates: tuple[str, ...] = ()
+    defective: int = 0
+    defective_learnt: tuple[str, ...] = ()
 
     def sentences(self) -> list[str]:
         """Say what was found; nothing if all images are new."""
@@ -46,6 +50,12 @@ class LearntOverlap:
                 f"{near} of {self.good} good images {looks} nearly the same as one that was learnt from or "
                 "calibrated on (perceptual hash): tested, but new images may have more false alarms"
             )
+        if wrong := len(self.defective_learnt):
+            were = "was" if wrong == 1 else "were"
+            found.append(
+                f"{wrong} of {self.defective} defective images {were} learnt from or calibrated on as good: take "
+                "them out of the good images and fit again"
+            )
         return found
 
     def to_record(self) -> dict[str, Any]:
@@ -54,6 +64,8 @@ class LearntOverlap:
             "good": self.good,
             "left_out": list(self.left_out),
             "near_duplicates": list(self.near_duplicates),
+            "defective": self.defective,
+            "defective_learnt": list(self.defective_learnt),
         }
 
 
@@ -64,17 +76,20 @@ def leave_out_learnt(detector: BaseDetector, test: DataSet) -> tuple[DataSet, Le
         DataError: no image is left.
     """
     learnt = detector.learnt_.digests if detector.learnt_ else frozenset()
-    good = [sample for sample in test if sample.is_good]
+    good = sum(sample.is_good for sample in test)
+    defective = len(test) - good
     if not (digests := learnt | detector.calibrated_on_):
-        return test, LearntOverlap(len(good))  # no file needs to be hashed
-    _, known, _ = split_known(good, digests)
-    names = {sample.name for sample in known}
-    left = [sample for sample in test if not (sample.is_good and sample.name in names)]
+        return test, LearntOverlap(good, defective=defective)  # no file needs to be hashed
+    _, known, _ = split_known(test.samples, digests)
+    names = {sample.name for sample in known if sample.is_good}
+    left = [sample for sample in test if sample.name not in names]
     if not left:
         raise DataError(
-            f"{test.name}: the model was fitted or calibrated on all {len(good)} test images; test it on others"
+            f"{test.name}: the model was fitted or calibrated on all {good} test images; test it on others"
         )
-    return test.with_samples(left), LearntOverlap(len(good), tuple(sample.name for sample in known))
+    wrong = tuple(sample.name for sample in known if not sample.is_good)
+    left_out = tuple(sample.name for sample in known if sample.is_good)
+    return test.with_samples(left), LearntOverlap(good, left_out, (), defective, wrong)
 
 
 def find_near_duplicates(detector: BaseDetector, rows: Sequence[ImageScore]) -> tuple[str, ...]:

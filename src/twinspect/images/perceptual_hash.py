@@ -1,10 +1,12 @@
 """A perceptual hash: 128 bits that nearly stay when a picture is saved again, resized or made brighter.
 
-It is the difference hash, of more bits than usual: is each block of the picture brighter than its left neighbour?
+It is the difference hash, of more bits than usual: is each block of the picture brighter than its left neighbour? A
+digest of all pixels follows it, by which copies without any loss are found also where all pictures look alike.
 """
 
 from __future__ import annotations
 
+import hashlib
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
@@ -16,7 +18,9 @@ if TYPE_CHECKING:
 
 ROWS: Final = 16
 COLUMNS: Final = 9
-BYTES: Final = ROWS * (COLUMNS - 1) // 8
+_BYTES: Final = ROWS * (COLUMNS - 1) // 8
+_DIGEST_BYTES: Final = 8
+BYTES: Final = _BYTES + _DIGEST_BYTES
 _PIXELS_PER_BLOCK: Final = 16
 """Rows and columns that are taken of a block at most, evenly spread: a hash costs little beside decoding."""
 MOST_BITS: Final = 6
@@ -33,7 +37,7 @@ def perceptual_hash(rgb: NDArray[np.uint8]) -> bytes:
         rgb: (H, W, 3) uint8 RGB.
 
     Returns:
-        ``BYTES`` bytes.
+        ``BYTES`` bytes; those of earlier versions are 16, without the digest.
     """
     down, across = (
         max(1, length // (blocks * _PIXELS_PER_BLOCK))
@@ -42,14 +46,16 @@ def perceptual_hash(rgb: NDArray[np.uint8]) -> bytes:
     red, green, blue = rgb[::down, ::across].transpose(2, 0, 1).astype(np.float32)
     grey = red + green + blue
     blocks = _block_means(_block_means(grey, ROWS).T, COLUMNS).T
-    return np.packbits(blocks[:, 1:] > blocks[:, :-1]).tobytes()
+    digest = hashlib.blake2b(rgb.tobytes(), digest_size=_DIGEST_BYTES, key=repr(rgb.shape).encode())
+    return np.packbits(blocks[:, 1:] > blocks[:, :-1]).tobytes() + digest.digest()
 
 
 def near_duplicates(hashes: Sequence[bytes], others: Sequence[bytes]) -> list[bool]:
-    """Tell which pictures are nearly the same as one of some other pictures.
+    """Tell which pictures are the same as one of some other pictures, or nearly.
 
-    Parts before a fixed camera differ little from each other. So copies must be closer than half the usual distance
-    of different pictures: the median distance from one of the others to the nearest of the rest.
+    Parts before a fixed camera differ little from each other. So copies with losses must be closer than half the
+    usual distance of different pictures: the median distance from one of the others to the nearest of the rest. Of
+    such parts many a changed copy is taken for another part.
 
     Args:
         hashes: of the pictures in question.
@@ -59,7 +65,9 @@ def near_duplicates(hashes: Sequence[bytes], others: Sequence[bytes]) -> list[bo
         return [False] * len(hashes)
     known = _signs(others)
     limit = min(MOST_BITS, _usual_distance(known[:: max(1, len(known) // _SAMPLE)]) / 2)
-    return [bool(near) for near in (_distances(_signs(hashes), known) < limit)]
+    same = {value[_BYTES:] for value in others} - {b""}
+    near = _distances(_signs(hashes), known) < limit
+    return [bool(close) or value[_BYTES:] in same for close, value in zip(near, hashes, strict=True)]
 
 
 def _block_means(values: NDArray[np.float32], count: int) -> NDArray[np.float32]:
@@ -93,5 +101,6 @@ def _distances(
 
 def _signs(hashes: Sequence[bytes]) -> NDArray[np.float32]:
     """Return the bits as (N, 128) numbers, 1 or -1, whose products count in how many bits two hashes agree."""
-    bits = np.unpackbits(np.frombuffer(b"".join(hashes), dtype=np.uint8).reshape(-1, BYTES), axis=1)
+    signs = b"".join(value[:_BYTES] for value in hashes)
+    bits = np.unpackbits(np.frombuffer(signs, dtype=np.uint8).reshape(-1, _BYTES), axis=1)
     return bits.astype(np.float32) * 2 - 1

@@ -24,7 +24,8 @@ from twinspect.data import open_data
 from twinspect.data.opening import open_good
 from twinspect.data.prefetching import default_workers
 from twinspect.errors import NotFittedError, unknown_name
-from twinspect.inference.left_out import adding_note, learnt_note, say_unreadable, unreadable_note
+from twinspect.images.perceptual_hash import near_duplicates
+from twinspect.inference.left_out import adding_note, learnt_note, near_note, say_unreadable, unreadable_note
 from twinspect.inference.pipeline import SCORE_BATCH, ScoringPipeline
 from twinspect.inference.results import Scores
 from twinspect.methods.default import method_name
@@ -250,8 +251,14 @@ class BaseDetector(ABC):
         unreadable: dict[str, str] = {}
         with adding_note(note):
             choose_rate(len(samples), false_alarm_rate)  # refuse before the work, not after it
-        scores = self._pipeline().score_good(engine, samples, None if strict else unreadable)
+        hashes: dict[str, bytes] | None = {} if self.learnt_ else None
+        scores = self._pipeline().score_good(engine, samples, None if strict else unreadable, hashes)
         say_unreadable(unreadable, len(digests), say)
+        if self.learnt_ and hashes:
+            new = [value for name, value in hashes.items() if digests[name] not in self.calibrated_on_]
+            near = sum(near_duplicates(new, self.learnt_.perceptual_hashes))
+            if near:
+                say(near_note(near, len(digests)))
         with adding_note(note, unreadable_note(len(unreadable), len(digests))):
             calibration = scores.calibration(false_alarm_rate, "split")
         self._keep_earlier()

@@ -21,6 +21,15 @@ def learnt_note(learnt: int, total: int) -> str:
     return f"the model was fitted on {learnt} of the {total} images: left out" if learnt else ""
 
 
+def near_note(near: int, total: int) -> str:
+    """Say how many images are, but for their files, nearly those of a fit."""
+    looks = "looks" if near == 1 else "look"
+    return (
+        f"{near} of the {total} images {looks} nearly the same as one that was learnt from or calibrated on "
+        "(perceptual hash): kept, but new images may have more false alarms than promised"
+    )
+
+
 def unreadable_note(unreadable: int, total: int) -> str:
     """Say how many images cannot be read; empty for none."""
     return f"{unreadable} of the {total} images cannot be read: left out" if unreadable else ""

@@ -109,7 +109,11 @@ class ScoringPipeline:
                     batch = []
 
     def score_good(
-        self, engine: Engine, samples: Sequence[Sample], unreadable: dict[str, str] | None = None
+        self,
+        engine: Engine,
+        samples: Sequence[Sample],
+        unreadable: dict[str, str] | None = None,
+        hashes: dict[str, bytes] | None = None,
     ) -> GoodScores:
         """Score good images for a calibration.
 
@@ -118,12 +122,15 @@ class ScoringPipeline:
             samples: the images.
             unreadable: takes the reason, by name, of images that cannot be read and are left out; ``None`` if every
                 image must be readable.
+            hashes: takes the perceptual hash of each image, by name; ``None`` if they are not needed.
 
         Raises:
             ImageError: one of them cannot be read, or its score is not finite: then the model is at fault.
         """
         good = GoodScores()
-        rows = self.stream_unchecked(engine, samples, maps=True, statistics=True)
+        rows = self.stream_unchecked(
+            engine, samples, maps=True, statistics=True, perceptual_hashes=hashes is not None
+        )
         for scored in tracked("score good images", rows, total=len(samples)):
             if scored.error and unreadable is not None:
                 unreadable[scored.sample.name] = scored.error
@@ -132,6 +139,8 @@ class ScoringPipeline:
             if row.map is None or row.statistics is None or row.quality is None:
                 raise ImageError(row.error)
             good.add(row.sample, row.score, row.map, row.statistics, row.quality)
+            if hashes is not None:
+                hashes[row.sample.name] = row.perceptual_hash
         return good
 
 

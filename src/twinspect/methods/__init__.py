@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from twinspect.errors import unknown_name
+from twinspect.methods.default import AUTO
 
 if TYPE_CHECKING:
     from twinspect.methods.base import Method
@@ -86,7 +87,7 @@ def method_class(name: str) -> type[Method[Any]]:
     """
     infos = methods()
     if name not in infos:
-        raise unknown_name("method", name, infos)
+        raise unknown_name("method", name, [AUTO, *infos])
     module, _, attribute = infos[name].target.partition(":")
     loaded: type[Method[Any]] = getattr(importlib.import_module(module), attribute)
     return loaded

@@ -120,6 +120,9 @@ def with_length(
     """
     if steps is not None and epochs is not None:
         raise ConfigError(f"got both steps={steps} and epochs={epochs}; give one of them")
+    for name, value in (("steps", steps), ("epochs", epochs)):
+        if value is not None and value < 1:
+            raise ConfigError(f"{name} must be 1 or more, got {value}")
     if steps is not None:
         return config.of_length(steps, "steps", given)
     return config if epochs is None else config.of_length(epochs, "epochs", given)
@@ -135,7 +138,7 @@ def usual_teacher(cls: type[MethodConfig], *, on_cpu: bool) -> str:
     return cls.TEACHERS[0 if on_cpu else 1]
 
 
-def shortfall(config: MethodConfig, images: int) -> str:
+def shortfall(config: MethodConfig, images: int, of: str = "images") -> str:
     """State by how much a fit on so many images is shorter than the authors'; empty where it is not."""
     if PAPER not in config.PRESETS:
         return ""
@@ -143,8 +146,8 @@ def shortfall(config: MethodConfig, images: int) -> str:
     if steps >= authors:
         return ""
     return (
-        f"quick settings: {steps} steps, where the authors' lengths would be {authors} on {images} images "
-        f"({authors / steps:.2g} times as long, and usually a little better): --preset {PAPER}"
+        f"quick settings: {steps} steps, where the authors' lengths would be {authors} on {images} {of} "
+        f"({authors / steps:.3g} times as long): --preset {PAPER}"
     )
 
 

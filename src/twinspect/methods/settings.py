@@ -13,7 +13,7 @@ from typing import Any, Literal
 from twinspect.errors import unknown_name
 from twinspect.methods import method_class, methods
 from twinspect.methods.config import MethodConfig, field_texts
-from twinspect.methods.default import method_name
+from twinspect.methods.default import AUTO, method_name
 
 _PLAIN = {kind.__name__: kind for kind in (bool, int, float, str)}
 
@@ -33,7 +33,7 @@ def config_class(name: str) -> type[MethodConfig]:
     """
     infos, name = methods(), method_name(name)
     if name not in infos:
-        raise unknown_name("method", name, infos)
+        raise unknown_name("method", name, [AUTO, *infos])
     module, _, attribute = infos[name].target.partition(":")
     if module not in sys.modules:
         try:

@@ -34,7 +34,8 @@ def detectability_section(tried: Detectability | None, calibration: Calibration)
 
 
 def _row(finding: Finding) -> tuple[str, str, str]:
-    size, found = percent(finding.tried_size), Rate(finding.found, finding.tried).describe()
+    size = percent(finding.tried_size) + (f", {finding.pixels} px" if finding.pixels else "")
+    found = Rate(finding.found, finding.tried).describe()
     if finding.size is None:
         return finding.plural, f"not even the largest, {size}", found
-    return finding.plural, size + (" or less" if finding.is_smallest else ""), found
+    return finding.plural, size + (" or less" if finding.or_less else ""), found

@@ -7,6 +7,7 @@ import math
 from typing import TYPE_CHECKING, Any, Final
 
 from twinspect._version import __version__
+from twinspect.bundle.folder import is_model
 from twinspect.calibration.detectability import findings_record
 from twinspect.data import open_data
 from twinspect.errors import ConfigError, optional
@@ -149,8 +150,10 @@ def make_folder(out: Path) -> None:
     """Create the folder of an evaluation unless it is there.
 
     Raises:
-        ConfigError: it cannot be created.
+        ConfigError: it cannot be created, or is a model.
     """
+    if is_model(out):
+        raise ConfigError(f"{out} is a model; a report needs a folder of its own: choose another --out")
     try:
         out.mkdir(parents=True, exist_ok=True)
     except OSError as error:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -20,7 +21,7 @@ class Rate:
 
     Attributes:
         flagged: how many were.
-        images: how many there are; share and interval need at least one.
+        images: how many there are.
     """
 
     flagged: int
@@ -28,13 +29,13 @@ class Rate:
 
     @property
     def share(self) -> float:
-        """The rate, in [0, 1]."""
-        return self.flagged / self.images
+        """The rate, in [0, 1]; NaN without images."""
+        return self.flagged / self.images if self.images else math.nan
 
     @property
     def interval(self) -> tuple[float, float]:
-        """Both ends of the exact (Clopper-Pearson) 95 % interval."""
-        return binomial_interval(self.flagged, self.images)
+        """Both ends of the exact (Clopper-Pearson) 95 % interval; all rates without images."""
+        return binomial_interval(self.flagged, self.images) if self.images else (0.0, 1.0)
 
     def complement(self) -> Rate:
         """Count the images that were not flagged instead."""
@@ -46,6 +47,8 @@ class Rate:
         >>> print(Rate(1, 14).describe().replace(chr(160), " "))
         1 of 14 (7.14 %; 95 % interval 0.181 % to 33.9 %)
         """
+        if not self.images:
+            return "none of 0"
         low, high = map(percent, self.interval)
         interval = f"{percent(0.95)} interval {low} to {high}"
         return f"{self.flagged} of {self.images} ({percent(self.share)}; {interval})"

@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from twinspect.inference.results import ImageScore
     from twinspect.report.heatmaps import MapRange
 
+MARKER: Final = ".twinspect-maps"
+"""The file that says that a folder holds maps: in others, nothing is replaced."""
 _DIGITS: Final = 12
 """Hexadecimal digits that tell images apart whose names are equal."""
 _ENDS_LIKE_A_DIGEST: Final = re.compile(rf"-[0-9a-f]{{{_DIGITS}}}")
@@ -38,7 +40,7 @@ class MapFolder:
         earlier: paths of images whose maps are in the folder and that are not among ``samples``.
 
     Raises:
-        ConfigError: a map would replace an image or lie in the model.
+        ConfigError: a map would replace an image, or a file that is no map, or lie in the model.
     """
 
     def __init__(
@@ -54,6 +56,7 @@ class MapFolder:
         self._real = os.path.realpath(folder)
         self._names = map_names(samples, earlier, LONGEST_NAME - len(suffix))
         self._refuse_inputs(samples, model)
+        self._refuse_others()
 
     def path(self, sample: Sample) -> Path:
         """Give the file of an image's map."""
@@ -73,6 +76,8 @@ class MapFolder:
         path = self.path(result.sample)
         try:
             self._refuse_outside(path)
+            self._folder.mkdir(parents=True, exist_ok=True)
+            (self._folder / MARKER).touch()
             write_map(path, result, map_range, bits=bits)
         except (DataError, OSError) as error:
             reason = getattr(error, "strerror", None) or error
@@ -81,6 +86,17 @@ class MapFolder:
     def _refuse_outside(self, path: Path) -> None:
         if not _is_inside(os.path.realpath(path.parent), self._real):
             raise DataError(f"{path.parent} is a link that leads out of {self._folder}")
+
+    def _refuse_others(self) -> None:
+        if (self._folder / MARKER).exists():
+            return
+        for name in self._names.values():
+            path = self._folder / f"{name}{self._suffix}"
+            if path.is_file() or path.is_symlink():
+                raise ConfigError(
+                    f"--maps {self._folder}: a map would replace {path}, which is not known to be a map; "
+                    "choose another folder"
+                )
 
     def _refuse_inputs(self, samples: Iterable[Sample], model: Path) -> None:
         if _is_inside(self._real, os.path.realpath(model)):

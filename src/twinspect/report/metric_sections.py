@@ -109,6 +109,8 @@ def defect_table(evaluation: Evaluation) -> Table:
 
 def _flagged(row: dict[str, Any]) -> tuple[str, ...]:
     rate = Rate(row["flagged"], row["images"])
+    if not rate.images:  # none could be inspected
+        return "0", "–", "–", decimal(row["image_auroc"])
     low, high = map(percent, row["flagged_interval_95"])
     flagged = f"{rate.flagged} ({percent(rate.share)})"
     return str(rate.images), flagged, f"{low} to {high}", decimal(row["image_auroc"])

@@ -6,6 +6,7 @@ import logging
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from twinspect.errors import TeacherError
 from twinspect.teachers import hub
 from twinspect.teachers.base import Teacher
 from twinspect.teachers.build import build
@@ -54,9 +55,15 @@ def build_auto(
 
     Raises:
         ConfigError: no such level.
-        TeacherError: weights that are missing, damaged or of another network.
+        TeacherError: given weights that are missing, damaged or of another network.
     """
     name, note = best_at_hand(usual, given)
-    teacher = build(name, given, layers, seed)
+    try:
+        teacher = build(name, given, layers, seed)
+    except TeacherError as error:
+        if given is not None or name == POCKET:
+            raise
+        note = f"auto took {POCKET}, which comes with this package, because of {name}: {error}"
+        teacher = build(POCKET, None, None, seed)
     _LOG.warning(note)
     return Teacher(teacher.backbone, replace(teacher.card, notes=(*teacher.notes, note)))

@@ -14,13 +14,14 @@ if TYPE_CHECKING:
 
 
 @contextmanager
-def single_writer(path: Path) -> Iterator[None]:
+def single_writer(path: Path, lock_file: Path | None = None) -> Iterator[None]:
     """Keep other processes from writing the same file or folder until the block ends.
 
-    The lock is on a hidden file beside ``path``, which stays: were it removed, two processes could each hold one.
+    The lock is on a file that stays: were it removed, two processes could each hold one.
 
     Args:
-        path: what is written; folders above it are created.
+        path: what is written.
+        lock_file: what is locked; ``None`` for a hidden file beside ``path``. Folders above it are created.
 
     Raises:
         DataError: another process writes it now.
@@ -33,8 +34,9 @@ def single_writer(path: Path) -> Iterator[None]:
         raise MissingExtraError(
             f"writing {path} needs 'filelock', which is not installed; type: pip install filelock"
         ) from error
-    path.parent.mkdir(parents=True, exist_ok=True)
-    lock = FileLock(companion(path, ".lock"))
+    lock_file = lock_file or companion(path, ".lock")
+    lock_file.parent.mkdir(parents=True, exist_ok=True)
+    lock = FileLock(lock_file)
     try:
         lock.acquire(blocking=False)
     except Timeout:

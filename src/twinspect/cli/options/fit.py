@@ -23,7 +23,8 @@ def add_options(verb: argparse.ArgumentParser) -> None:
         "--no-detectability",
         dest="detectability",
         action="store_false",
-        help="leave out which synthetic defects the model finds, which takes up to 15 %% of the time of the fit",
+        help="leave out which synthetic defects the model finds, which takes up to 15 %% of the time of the "
+        "fit, or as long as the largest of each kind take",
     )
     _rank_options(verb)
     learning_options(verb)

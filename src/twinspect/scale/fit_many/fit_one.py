@@ -32,7 +32,7 @@ class FitResult:
         trial: metrics and costs; ``None`` if it failed.
         error: why it failed; empty if it did not.
         left_out: which images could not be read, in sentences.
-        is_usable: false where the model misses most of even the largest synthetic defects.
+        is_usable: false where the model finds nine of ten synthetic defects of no kind.
     """
 
     trial: Trial | None

@@ -85,7 +85,7 @@ class ModelAnswer(ResponseBody):
         description="in words, the size from which on it finds nine of ten synthetic defects of each kind, at the "
         "threshold in force; null where that was not measured"
     )
-    usable: bool | None = Field(description="false where it misses most of even the largest of them")
+    usable: bool | None = Field(description="false where it finds 9 of 10 of no kind, however large")
 
 
 class ModelsAnswer(ResponseBody):
