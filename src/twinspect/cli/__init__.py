@@ -10,6 +10,7 @@ could not be read or some runs failed; 4 no anomalies, but some images could not
 from __future__ import annotations
 
 import importlib
+import io
 import json
 import os
 import sys
@@ -23,6 +24,7 @@ from twinspect.cli.typing_mistakes import check_options, check_verb
 from twinspect.errors import ElsewhereError, MissingExtraError, TwinspectError
 from twinspect.utils.launch_environment import is_secondary_process
 from twinspect.utils.progress import NoProgress, report_to
+from twinspect.utils.spelling import spell
 
 if TYPE_CHECKING:
     import argparse
@@ -31,6 +33,9 @@ if TYPE_CHECKING:
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command line and return its exit code."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):  # a terminal or file that cannot write every letter
+            stream.reconfigure(errors="backslashreplace")
     arguments = list(sys.argv[1:] if argv is None else argv)
     parser = build_parser()
     try:
@@ -116,7 +121,7 @@ def _print_error(error: Exception) -> int:
         message = f"{error.filename}: {error.strerror}"
     else:
         message = " ".join(str(error).split())
-    print(f"twinspect: error: {message}", file=sys.stderr)
+    print(f"twinspect: error: {spell(message)}", file=sys.stderr)
     return USER_MISTAKE
 
 

@@ -10,6 +10,8 @@ from contextlib import contextmanager
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
+from twinspect.utils.spelling import spell
+
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
     from types import TracebackType
@@ -126,7 +128,7 @@ def _cell(value: object) -> str:
     if value is None:
         return "-"
     text = f"{value:.4f}" if isinstance(value, float) else str(value)
-    return text.replace("[", "\\[")
+    return spell(text).replace("[", "\\[")
 
 
 def counted(many: int, thing: str) -> str:
@@ -139,8 +141,8 @@ def counted(many: int, thing: str) -> str:
 
 
 def warn(text: str) -> None:
-    """Print a note on standard error."""
-    print(f"twinspect: {text}", file=sys.stderr)
+    """Print a note on standard error, in one line whatever names are in it."""
+    print(f"twinspect: {spell(text)}", file=sys.stderr)
 
 
 class _Notes(logging.Handler):

@@ -28,6 +28,7 @@ from twinspect.inference.pipeline import SCORE_BATCH
 from twinspect.inference.score_table import to_row
 from twinspect.report.map_folder import MapFolder
 from twinspect.utils.locks import single_writer
+from twinspect.utils.spelling import spell, unspell
 
 if TYPE_CHECKING:
     import argparse
@@ -132,19 +133,20 @@ def _list_images(sources: Sequence[str]) -> tuple[DataSet, list[str]]:
 def _remaining(images: DataSet, rows: list[Row]) -> tuple[DataSet, int]:
     """Find what remains: the list and where to start in it, or only the images without a row."""
     done = [row["path"] for row in rows]
-    paths = [str(sample.path) for sample in images]
+    paths = [spell(str(sample.path)) for sample in images]
     if paths[: len(done)] == done:  # the usual case, an interrupted run: repeat its batches exactly
         return images, len(done)
     known = set(done)
-    return images.with_samples([sample for sample in images if str(sample.path) not in known]), 0
+    left = [sample for sample, path in zip(images, paths, strict=True) if path not in known]
+    return images.with_samples(left), 0
 
 
 def _map_folder(images: DataSet, options: argparse.Namespace, rows: Sequence[Row] = ()) -> MapFolder | None:
     """Open the folder of maps, if one is asked for; maps of images that only the table knows are kept."""
     if options.maps is None:
         return None
-    listed = {str(sample.path) for sample in images}
-    earlier = [row["path"] for row in rows if row["path"] not in listed]
+    listed = {spell(str(sample.path)) for sample in images}
+    earlier = [unspell(row["path"]) for row in rows if row["path"] not in listed]
     suffix = f".{options.map_format}"
     return MapFolder(Path(options.maps), images.samples, suffix, model=Path(options.model), earlier=earlier)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from twinspect.inference.verdicts import in_thresholds, printable, verdict
+from twinspect.inference.verdicts import in_thresholds, verdict
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -76,6 +76,6 @@ def _rank(row: Row, threshold: float) -> tuple[int, float]:
 def _cells(row: Row, threshold: float) -> tuple[str, str, str]:
     score = "" if row["score"] is None else in_thresholds(row["score"], threshold)
     reason = row["error"].removeprefix(f"{row['path']}: ") or row["notice"]
-    image = printable(f"{row['path']}: {reason}" if reason else row["path"])
+    image = f"{row['path']}: {reason}" if reason else row["path"]  # spelled, as rows are
     words = verdict(row["is_anomalous"], is_inspectable=row["inspectable"] is not False)
     return words, score, image

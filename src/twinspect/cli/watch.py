@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import os
 import shlex
 import shutil
@@ -36,13 +35,14 @@ def run(options: argparse.Namespace) -> Outcome:
     """Watch until stopped; what was accepted by then is scored first."""
     _check(options)
     check_installed()
+    from twinspect.serve.logs import log_to_stderr
     from twinspect.serve.scoring.model_registry import ModelRegistry
     from twinspect.serve.store import Store
     from twinspect.serve.watch.camera import Camera
     from twinspect.serve.watch.reactions import ReactionThread
     from twinspect.serve.watch.watcher import Intake, Tally, watch
 
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s")
+    log_to_stderr("%(asctime)s %(levelname)s %(message)s")
     camera = Camera(options.camera) if options.camera else None
     tally, stop = Tally(), _stopped_by_signals()
     with Store(options.db, Path(options.data)) as store:

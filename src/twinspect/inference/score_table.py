@@ -6,6 +6,8 @@ import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
+from twinspect.utils.spelling import spell
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
@@ -69,13 +71,19 @@ def _if_read(value: Callable[[ImageScore], Any]) -> Callable[[ImageScore], Any]:
     return lambda result: None if result.error else value(result)
 
 
+def _error(result: ImageScore) -> str:
+    """Write the reason in a line, and the name in it as everywhere."""
+    name = result.sample.address
+    return spell(" ".join(result.error.replace(name, spell(name)).split()))
+
+
 SCORE_COLUMNS: Final = (
-    Column("path", TEXT, lambda result: result.sample.address),
-    Column("category", TEXT, lambda result: result.sample.category),
+    Column("path", TEXT, lambda result: spell(result.sample.address)),
+    Column("category", TEXT, lambda result: spell(result.sample.category)),
     Column("score", NUMBER, _if_read(lambda result: result.score)),
     Column("p_value", NUMBER, _if_read(lambda r: None if math.isnan(r.p_value) else r.p_value)),
     Column("is_anomalous", TRUTH, _if_read(lambda result: result.is_anomalous)),
-    Column("error", TEXT, lambda result: " ".join(result.error.split())),
+    Column("error", TEXT, _error),
     Column("inspectable", TRUTH, _if_read(lambda result: result.is_inspectable)),
     Column("notice", TEXT, lambda result: result.notice),
 )

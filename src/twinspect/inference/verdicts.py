@@ -29,15 +29,3 @@ def in_thresholds(score: float, threshold: float) -> str:
         return f"{score:.3g}, threshold {threshold:.3g}"
     ratio = score / threshold
     return f"{ratio:.2f} × threshold" if ratio < 10 else f"{ratio:.0f} × threshold"
-
-
-def printable(text: str) -> str:
-    r"""Escape what a terminal would obey or cannot show.
-
-    >>> print(printable("part\n\udcff é.png"))
-    part\n\udcff é.png
-    """
-    return "".join(
-        character if character.isprintable() else character.encode("unicode_escape").decode()
-        for character in text
-    )

@@ -12,9 +12,10 @@ from twinspect.data.samples import Sample
 from twinspect.scale.image_sources import MissingImage, ParquetColumn, TarMember, UriFile
 from twinspect.scale.parquet import to_parquet
 from twinspect.scale.storage import is_uri
+from twinspect.utils.spelling import spell, unspell
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
     from twinspect.data.samples import Content
 
@@ -44,14 +45,19 @@ class WorkItem:
 
 def encode_items(items: Sequence[WorkItem]) -> bytes:
     """Write a part of a plan as a Parquet file."""
-    return to_parquet([asdict(item) for item in items], _schema())
+    return to_parquet([_convert(asdict(item), spell) for item in items], _schema())
 
 
 def decode_items(content: bytes) -> list[WorkItem]:
     """Read a part of a plan that :func:`encode_items` wrote."""
     import pyarrow.parquet as pq  # noqa: PLC0415 - slow to import
 
-    return [WorkItem(**row) for row in pq.read_table(io.BytesIO(content)).to_pylist()]
+    return [WorkItem(**_convert(row, unspell)) for row in pq.read_table(io.BytesIO(content)).to_pylist()]
+
+
+def _convert(row: dict[str, Any], convert: Callable[[str], str]) -> dict[str, Any]:
+    """Spell names, or give them back: Parquet has no text for those that are no UTF-8."""
+    return {name: convert(value) if isinstance(value, str) else value for name, value in row.items()}
 
 
 @contextmanager

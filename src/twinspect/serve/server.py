@@ -20,6 +20,7 @@ from twinspect.serve.http.monitoring import Metrics
 from twinspect.serve.http.rate_limit import RateLimit
 from twinspect.serve.http.request_guard import Hosts
 from twinspect.serve.http.tokens import read_tokens
+from twinspect.serve.logs import log_to_stderr
 from twinspect.serve.scoring.model_registry import ModelRegistry
 from twinspect.serve.starting_app import StartingApp
 from twinspect.serve.store import Retention, Store
@@ -179,7 +180,7 @@ class Server(uvicorn.Server):
 
 def run(settings: Settings) -> None:
     """Serve until stopped by a signal."""
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+    log_to_stderr("%(asctime)s %(levelname)s %(name)s: %(message)s")
     Server(settings).serve_until_stopped()
 
 

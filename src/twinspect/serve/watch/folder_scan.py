@@ -3,22 +3,18 @@
 from __future__ import annotations
 
 import os
-import re
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 from twinspect.data.system_files import system_reason
 from twinspect.images.formats import IMAGE_SUFFIXES
-from twinspect.serve.store.text import storable_text
+from twinspect.utils.spelling import spell, unspell
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Sequence
     from pathlib import PurePath
-
-_ESCAPED_BYTE: Final = re.compile(r"\\u(dc[89a-f][0-9a-f])")
-"""How :func:`.storable_text` writes a byte of a file name that is not UTF-8."""
 
 
 @dataclass(frozen=True)
@@ -38,14 +34,13 @@ class Arrival:
     @property
     def key(self) -> str:
         """The key that identifies it in the store; a file that is written again is another arrival."""
-        return f"{storable_text(self.path)}|{self.modified}|{self.size}"
+        return f"{spell(self.path)}|{self.modified}|{self.size}"
 
 
 def find_arrival(key: str) -> Path | None:
     """Find the file that an arrival's key identifies; ``None`` if it is gone or was written again."""
     text, modified, size = key.rsplit("|", 2)
-    undecodable = _ESCAPED_BYTE.sub(lambda escape: chr(int(escape[1], 16)), text)
-    for path in dict.fromkeys((Path(text), Path(undecodable))):
+    for path in dict.fromkeys((Path(unspell(text)), Path(text))):
         with suppress(OSError, ValueError):
             stat = path.stat()
             if (stat.st_mtime_ns, stat.st_size) == (int(modified), int(size)):
@@ -64,10 +59,10 @@ def folder_names(folders: Sequence[PurePath]) -> list[str]:
     ['north/line 1', 'south/line 1']
     """
     for length in range(1, max((len(folder.parts) for folder in folders), default=1)):
-        names = [storable_text(type(folder)(*folder.parts[-length:]).as_posix()) for folder in folders]
+        names = [spell(type(folder)(*folder.parts[-length:]).as_posix()) for folder in folders]
         if len(set(names)) == len(names):
             return names
-    return [storable_text(str(folder)) for folder in folders]
+    return [spell(str(folder)) for folder in folders]
 
 
 def scan_folder(folder: Path, leave_out: Collection[Path] = ()) -> Iterator[Arrival]:

@@ -16,9 +16,10 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from twinspect.errors import StoreError
-from twinspect.inference.verdicts import in_thresholds, printable, verdict
+from twinspect.inference.verdicts import in_thresholds, verdict
 from twinspect.serve.watch.folder_scan import find_arrival
 from twinspect.serve.watch.moving import move_without_overwriting
+from twinspect.utils.spelling import spell
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -72,7 +73,7 @@ class Reactions:
             return
         for key in sorted(self.store.source_keys(model_id, anomalous=True)):
             if (path := self._move(key)) is not None:
-                self.say(f"moved {printable(str(path))}: found anomalous by an earlier run")
+                self.say(f"moved {spell(str(path))}: found anomalous by an earlier run")
 
     def _threshold(self, row: InspectionRow) -> float | None:
         if row.calibration_id is None:
@@ -82,9 +83,9 @@ class Reactions:
     def _line(self, row: InspectionRow, threshold: float | None) -> str:
         time = (row.scored_at or row.accepted_at).astimezone().strftime("%H:%M:%S")
         words = verdict(row.is_anomalous, is_inspectable=not row.not_inspectable)
-        words = f"{time}  {printable(self._name(row))}  {words}"
+        words = f"{time}  {spell(self._name(row))}  {words}"
         if reason := row.error or row.not_inspectable:
-            return f"{words}: {printable(reason)}"
+            return f"{words}: {spell(reason)}"
         if row.score is not None and threshold is not None:
             words = f"{words}  {in_thresholds(row.score, threshold)}"
         return f"{words}; {row.notice}" if row.notice else words

@@ -25,6 +25,7 @@ from twinspect.serve.scoring.work_queue import stopping_error
 from twinspect.serve.store import Finished
 from twinspect.serve.uploads.checks import CheckedImage, Limits, Upload, check, display_name
 from twinspect.serve.watch.folder_scan import UnfinishedFiles, scan_folder
+from twinspect.utils.spelling import spell
 
 if TYPE_CHECKING:
     import threading
@@ -111,7 +112,7 @@ class Intake:
         """Record that a file is not an image; its bytes are kept, so that people can inspect it."""
         stored = self.store.archive.put(data, suffix, 0, 0)
         row = self.store.accept(
-            self.worker.id, stored, name=name, category=self.category, source="watch", source_key=key
+            self.worker.id, stored, name=spell(name), category=self.category, source="watch", source_key=key
         )
         if row is not None:
             finished = [Finished(row.id, error=reason)]
@@ -122,7 +123,12 @@ class Intake:
         height, width = image.pixels.shape[:2]
         stored = self.store.archive.put(image.data, image.suffix, width, height)
         return self.store.accept(
-            self.worker.id, stored, name=image.name, category=self.category, source="watch", source_key=key
+            self.worker.id,
+            stored,
+            name=spell(image.name),
+            category=self.category,
+            source="watch",
+            source_key=key,
         )
 
     def _reserve(self) -> None:
