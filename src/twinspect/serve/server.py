@@ -15,6 +15,7 @@ import uvicorn
 
 from twinspect.serve.app import build_app, guard_app
 from twinspect.serve.drift.latest import latest_drift
+from twinspect.serve.http.connections import TimedProtocol, most_connections
 from twinspect.serve.http.context import Context
 from twinspect.serve.http.monitoring import Metrics
 from twinspect.serve.http.rate_limit import RateLimit
@@ -104,6 +105,7 @@ class Server(uvicorn.Server):
         self._answering = StartingApp(parts.app if parts else None)
         self._resources = ExitStack()
         self._error: BaseException | None = None
+        TimedProtocol.most = most_connections()
         super().__init__(
             uvicorn.Config(
                 self._answering,
@@ -112,6 +114,7 @@ class Server(uvicorn.Server):
                 log_config=None,
                 access_log=False,
                 lifespan="off",
+                http=TimedProtocol,
                 ws="none",
                 server_header=False,
                 proxy_headers=False,  # the client is whoever connects, whatever its headers claim

@@ -19,6 +19,7 @@ from twinspect.serve.http.schemas import ErrorAnswer
 from twinspect.serve.http.tokens import LOCAL, Actor, Tokens
 from twinspect.serve.store.text import storable_text
 from twinspect.serve.uploads.checks import Limits
+from twinspect.serve.uploads.incoming import IncomingBytes
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -36,6 +37,8 @@ Key = TypeVar("Key")
 Value = TypeVar("Value")
 
 CONCURRENT_UPLOADS: Final = 16
+INCOMING_BYTES: Final = 2**30
+"""Bytes of all uploads that arrive at once; one may have as many as its own limit."""
 """How many uploads are read at once; others wait in the network, not in memory."""
 MAPS_BYTES: Final = 128 * 2**20
 THUMBNAILS_BYTES: Final = 32 * 2**20
@@ -59,7 +62,8 @@ class Context:
         thumbnails: cache of thumbnails, by image.
         drifts: cache of drift warnings, by calibration and last inspection.
         decoding: limits how many images are decoded at once.
-        receiving: limits how many uploads are read at once.
+        incoming: counts the bytes of uploads that arrive.
+        receiving: limits how many uploads that have arrived are accepted at once.
     """
 
     store: Store
@@ -75,6 +79,7 @@ class Context:
     thumbnails: LRUCache[str, bytes] = field(default_factory=lambda: LRUCache(THUMBNAILS_BYTES, len))
     drifts: LRUCache[tuple[int, int], str | None] = field(default_factory=lambda: LRUCache(DRIFT_RESULTS))
     decoding: CapacityLimiter = field(default_factory=lambda: CapacityLimiter(default_workers()))
+    incoming: IncomingBytes = field(default_factory=lambda: IncomingBytes(INCOMING_BYTES))
     receiving: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(CONCURRENT_UPLOADS))
     _calibrations: dict[int, Calibration] = field(default_factory=dict)
     _cache_lock: threading.Lock = field(default_factory=threading.Lock)

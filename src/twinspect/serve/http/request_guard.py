@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 from urllib.parse import urlsplit
 
+from anyio import fail_after
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.requests import ClientDisconnect
 
@@ -25,6 +26,8 @@ LOOPBACK_NAMES: Final = frozenset({"localhost", "127.0.0.1", "::1"})
 MAX_JSON_BYTES: Final = 64 * 1024
 """Upper limit of a body that is not an upload, in bytes."""
 UPLOAD_PATH: Final = "/v1/score"
+PIECE_SECONDS: Final = 15.0
+"""Seconds within which the next piece of a body must arrive."""
 
 SECURITY_HEADERS: Final = {
     "Content-Security-Policy": "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' blob:; "
@@ -148,7 +151,7 @@ class _GuardedRequest:
 
     def __init__(self, receive: Receive, send: Send, max_bytes: int) -> None:
         self._receive, self._send, self._max_bytes = receive, send, max_bytes
-        self._read = 0
+        self._read, self._is_complete = 0, False
         self._response_started = False
 
     def check_length(self, stated: str | None) -> None:
@@ -157,8 +160,17 @@ class _GuardedRequest:
             raise self._too_large()
 
     async def receive(self) -> Message:
-        """Pass on a piece of the body while the limit is not exceeded."""
-        message = await self._receive()
+        """Pass on a piece of the body while it arrives in time and the limit is not exceeded."""
+        if self._is_complete:  # what follows is the end of the connection, which may take its time
+            return await self._receive()
+        try:
+            with fail_after(PIECE_SECONDS):
+                message = await self._receive()
+        except TimeoutError:
+            raise ApiError(
+                "too_slow", f"nothing of the body arrived for {PIECE_SECONDS:g} s; send it again"
+            ) from None
+        self._is_complete = not message.get("more_body", False)
         self._read += len(message.get("body", b""))
         if self._read > self._max_bytes:
             raise self._too_large()

@@ -49,8 +49,15 @@ def read_filter(
 
 
 def as_utc(moment: datetime | None) -> datetime | None:
-    """Interpret a time without a zone as UTC."""
-    return moment.replace(tzinfo=timezone.utc) if moment is not None and moment.tzinfo is None else moment
+    """Interpret a time without a zone as UTC, and one beyond the years that can be told as the nearest of them."""
+    if moment is None:
+        return None
+    if moment.tzinfo is None:
+        return moment.replace(tzinfo=timezone.utc)
+    try:
+        return moment.astimezone(timezone.utc)
+    except OverflowError:
+        return (datetime.min if moment.year == 1 else datetime.max).replace(tzinfo=timezone.utc)  # noqa: DTZ901
 
 
 @ROUTER.get(

@@ -20,6 +20,7 @@ from twinspect.serve.http.schemas import ScoreAnswer, ScoreErrorAnswer
 from twinspect.serve.scoring.model_worker import ModelWorker, ScoreRequest
 from twinspect.serve.scoring.work_queue import stopping_error
 from twinspect.serve.uploads.checks import CheckedImage, Upload, check
+from twinspect.serve.uploads.incoming import IncomingBody
 from twinspect.serve.uploads.multipart import FIELD, read_uploads
 from twinspect.utils.spelling import spell
 
@@ -96,9 +97,10 @@ async def score(
     are stored before the server responds. A bad image is an entry with its error beside the others.
     """
     worker = _choose_worker(context, model, category)
-    async with context.receiving:
-        uploads = await _read_request(request, context)
-        results = await _accept_uploads(context, worker, uploads, category, _source(request))
+    with context.incoming.body() as body:
+        uploads = await _read_request(request, context, body)
+        async with context.receiving:  # a place is taken by what has arrived
+            results = await _accept_uploads(context, worker, uploads, category, _source(request))
     errors = [result for result in results if isinstance(result, ApiError)]
     if len(errors) == len(results):
         return _all_refused_response(uploads, errors)
@@ -110,11 +112,11 @@ async def score(
     return JSONResponse(answer.model_dump(mode="json"), 200 if wait else 202)
 
 
-async def _read_request(request: Request, context: Context) -> list[Upload]:
+async def _read_request(request: Request, context: Context, body: IncomingBody) -> list[Upload]:
     """Read the body within a time limit."""
     try:
         with fail_after(_BODY_TIMEOUT):
-            return await read_uploads(request, context.limits)
+            return await read_uploads(request, context.limits, body.counted(request.stream()))
     except TimeoutError:
         raise ApiError(
             "too_slow", f"the body did not arrive within {_BODY_TIMEOUT:g} s; send less at once"

@@ -27,19 +27,24 @@ _HEADER_BYTES = 8192
 """Upper limit of the bytes of a header of one part."""
 
 
-async def read_uploads(request: Request, limits: Limits) -> list[Upload]:
+async def read_uploads(request: Request, limits: Limits, chunks: AsyncIterator[bytes]) -> list[Upload]:
     """Read the files of a request: a form with fields ``images``, or one image as the whole body.
 
     The bytes of a file that is too large are dropped, and the other files are still read.
+
+    Args:
+        request: its headers say what the body is.
+        limits: of uploads.
+        chunks: the body.
 
     Raises:
         ApiError: the body is neither, is too large, or holds too many files or none.
     """
     kind, options = parse_options_header(request.headers.get("content-type"))
     if kind == _MULTIPART:
-        return await _read_form(request.stream(), options.get(b"boundary", b""), limits)
+        return await _read_form(chunks, options.get(b"boundary", b""), limits)
     if kind.startswith(b"image/") or kind in _OTHER_TYPES:
-        return [await _read_body(request, limits)]
+        return [await _read_body(request, limits, chunks)]
     raise ApiError(
         "unsupported_media_type",
         f"Content-Type is {kind.decode('latin-1')!r}; allowed are multipart/form-data with fields "
@@ -47,9 +52,9 @@ async def read_uploads(request: Request, limits: Limits) -> list[Upload]:
     )
 
 
-async def _read_body(request: Request, limits: Limits) -> Upload:
+async def _read_body(request: Request, limits: Limits, chunks: AsyncIterator[bytes]) -> Upload:
     part = _FilePart(limits.image_bytes)
-    async for chunk in request.stream():
+    async for chunk in chunks:
         part.append(chunk)
     return part.to_upload(request.query_params.get("name"))
 
