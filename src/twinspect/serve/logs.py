@@ -3,8 +3,14 @@
 from __future__ import annotations
 
 import logging
+import math
+import time
+from typing import Final
 
 from twinspect.utils.spelling import spell
+
+QUIET_SECONDS: Final = 60.0
+"""For so long, asyncio's log does not repeat a message."""
 
 
 class _LineFormatter(logging.Formatter):
@@ -16,6 +22,23 @@ class _LineFormatter(logging.Formatter):
         return super().formatMessage(record)
 
 
+class _NowAndThen(logging.Filter):
+    """Lets a message pass once in a while: where files run out, asyncio says so thousands of times a second."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._passed: dict[str, float] = {}
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        """Tell whether a message was not logged lately."""
+        text = record.getMessage().partition("\n")[0]
+        now = time.monotonic()
+        if now - self._passed.get(text, -math.inf) < QUIET_SECONDS:
+            return False
+        self._passed = {text: now} | {key: at for key, at in self._passed.items() if now - at < QUIET_SECONDS}
+        return True
+
+
 def log_to_stderr(pattern: str) -> None:
     """Log to standard error, unless logging was set up already.
 
@@ -25,3 +48,4 @@ def log_to_stderr(pattern: str) -> None:
     handler = logging.StreamHandler()
     handler.setFormatter(_LineFormatter(pattern))
     logging.basicConfig(level=logging.INFO, handlers=[handler])
+    logging.getLogger("asyncio").addFilter(_NowAndThen())

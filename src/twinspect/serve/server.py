@@ -115,6 +115,8 @@ class Server(uvicorn.Server):
                 access_log=False,
                 lifespan="off",
                 http=TimedProtocol,
+                backlog=TimedProtocol.most
+                // 4,  # all that wait are accepted at once, before one can be closed
                 ws="none",
                 server_header=False,
                 proxy_headers=False,  # the client is whoever connects, whatever its headers claim
