@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from twinspect.model.base import ScoringModel
     from twinspect.utils.distributed import ProcessGroup
 
+MOST_LETTERS = 500
+"""Of what torch says of weights that do not fit: it lists every tensor."""
 MOST_LOSSES: Final = 500
 """Losses of a stage that a record keeps, evenly spaced."""
 
@@ -109,7 +111,7 @@ class TorchDetector(BaseDetector):
         except RuntimeError as error:
             raise BundleError(
                 f"{folder / WEIGHTS} does not fit {RECORD}; if an earlier twinspect wrote them, "
-                f"fit the model again: {error}"
+                f"fit the model again: {' '.join(str(error).split())[:MOST_LETTERS]}"
             ) from error
         detector.images_ = read_images(folder, record)
         detector.learnt_ = LearntImages.read(folder, record)

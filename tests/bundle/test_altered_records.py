@@ -1,0 +1,145 @@
+"""Records that were edited, their digests made anew: they work, or are refused in a line that names the file."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import twinspect as ts
+from altered import altered, flipped
+from twinspect.bundle.checksummed_json import dump_checksummed
+from twinspect.bundle.schema import (
+    CalibrationRecord,
+    NetworksRecord,
+    RecordError,
+    check_parameters,
+    convert,
+    parse,
+)
+from twinspect.errors import BundleError, ConfigError, TwinspectError
+
+OLD = Path(__file__).parent.parent / "bundles"
+IMAGE = np.zeros((1, 64, 64, 3), dtype=np.uint8)
+
+
+def load_altered(folder: Path, record: object, seed: int) -> str:
+    """Load a model whose record was altered and score with it; return the error, or nothing."""
+    changed = altered(record, seed)
+    if not isinstance(changed, dict):
+        return "no record"
+    own = {name: value for name, value in changed.items() if name not in ("digest", "format", "twinspect")}
+    (folder / "model.json").write_bytes(dump_checksummed(own))
+    try:
+        detector = ts.load(folder)
+        detector.score(IMAGE, maps=False)
+        detector.calibration_.promise()
+    except TwinspectError as error:
+        return str(error)
+    return ""
+
+
+def sweep(name: str, folder: Path, seeds: range) -> None:
+    record = json.loads((OLD / name / "model.json").read_text())
+    shutil.copytree(OLD / name, folder)
+    refused = [message for seed in seeds if (message := load_altered(folder, record, seed))]
+    assert len(refused) > len(seeds) / 2
+    assert all("\n" not in message for message in refused)
+
+
+@pytest.mark.parametrize("name", ["aand", "mkd_tiles", "rd_or_dual"])
+def test_an_altered_record_works_or_is_refused(name: str, tmp_path: Path) -> None:
+    sweep(name, tmp_path / "m.twin", range(40))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["aand", "mkd_tiles", "rd_or_dual"])
+def test_many_altered_records_work_or_are_refused(name: str, tmp_path: Path) -> None:
+    sweep(name, tmp_path / "m.twin", range(1000, 4000))
+
+
+@pytest.mark.parametrize("seed", range(30))
+def test_a_damaged_file_is_refused(seed: int, tmp_path: Path) -> None:
+    folder = shutil.copytree(OLD / "mkd_tiles", tmp_path / "m.twin")
+    for name in ("model.json", "weights.safetensors")[seed % 2 :: 2]:
+        (folder / name).write_bytes(flipped((folder / name).read_bytes(), seed))
+    with pytest.raises(BundleError):
+        ts.load(folder)
+
+
+def test_the_error_names_file_and_field(tmp_path: Path) -> None:
+    folder = shutil.copytree(OLD / "mkd_tiles", tmp_path / "m.twin")
+    record = json.loads((folder / "model.json").read_text())
+    record["calibration"]["scores"][2] = "high"
+    own = {name: value for name, value in record.items() if name not in ("digest", "format", "twinspect")}
+    (folder / "model.json").write_bytes(dump_checksummed(own))
+    with pytest.raises(
+        BundleError, match=r"model\.json: calibration\.scores\[2\]: expected `float`, got `str`"
+    ):
+        ts.load(folder)
+
+
+def test_json_nested_too_deeply_is_refused(tmp_path: Path) -> None:
+    folder = shutil.copytree(OLD / "mkd_tiles", tmp_path / "m.twin")
+    (folder / "model.json").write_text("[" * 200_000)
+    with pytest.raises(BundleError, match="not valid JSON"):
+        ts.load(folder)
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"scores": []}, "scores"),
+        ({"scores": [float("nan"), 1.0]}, "scores"),
+        ({"names": ["a"]}, "names has 1 values where scores has 2"),
+        ({"looks": {"red": []}}, "red has 0 values where scores has 2"),
+        ({"false_alarm_rate": 1}, "false_alarm_rate"),
+        ({"kind": "other"}, "kind"),
+        ({"map_range": [0, 1, 2]}, "map_range"),
+    ],
+)
+def test_what_a_calibration_may_be(changes: dict[str, object], message: str) -> None:
+    good = {
+        "kind": "split",
+        "false_alarm_rate": 0.5,
+        "map_range": [0, 1],
+        "scores": [0.5, 1],
+        "names": ["a", "b"],
+    }
+    assert convert(good, CalibrationRecord).scores == [0.5, 1.0]
+    with pytest.raises(RecordError, match=message):
+        convert({**good, **changes}, CalibrationRecord)
+
+
+@pytest.mark.parametrize(
+    "parameters",
+    [
+        {"seed": 2**64},
+        {"seed": None},
+        {"cache_mb": -1},
+        {"device": 3},
+        {"layers": 1},
+        {"workers": 0},
+        {"bits": 7},
+    ],
+)
+def test_parameters_out_of_range_are_refused(parameters: dict[str, object]) -> None:
+    (name,) = parameters
+    with pytest.raises(ConfigError, match=f"^{name}: expected"):
+        check_parameters(parameters)
+    if name != "seed" or parameters["seed"] is not None:
+        with pytest.raises(ConfigError, match=name):
+            ts.Detector(**parameters).config()  # type: ignore[arg-type]
+
+
+def test_fields_of_later_versions_are_left_alone() -> None:
+    record = json.loads((OLD / "aand" / "model.json").read_text())
+    assert convert({**record, "later": {"a": [1]}}, NetworksRecord).method == "aand"
+
+
+def test_text_that_is_no_json_is_no_record() -> None:
+    with pytest.raises(RecordError, match="no valid JSON"):
+        parse("{", CalibrationRecord)
