@@ -352,7 +352,7 @@ def test_sub_folders_of_unknown_names_are_not_all_good(tmp_path: Path) -> None:
     with pytest.raises(DataError, match=r"twinspect evaluate MODEL '.*' --normal pill"):
         open_test_set(root)
     assert [s.split for s in all_good(root)] == ["train"] * 4
-    assert open_test_set(all_good(root, split="test")).doubt == ""
+    assert open_test_set(all_good(root, split="test")).doubt is None
 
 
 def test_images_beside_a_folder_of_unknown_name(tmp_path: Path) -> None:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple, cast
 from twinspect.data.folder_names import role_of
 from twinspect.data.listing import (
     ANNOTATION_SUFFIX,
+    NO_LABEL,
     FoundFiles,
     Listing,
     child_folders,
@@ -18,6 +19,7 @@ from twinspect.data.listing import (
     relative_name,
     with_category,
 )
+from twinspect.data.masks import damage_of
 from twinspect.data.pixels import is_marked
 from twinspect.data.samples import GOOD, Sample
 from twinspect.data.saturation_rules import mask_attacher
@@ -38,8 +40,6 @@ EXPECTED = (
 )
 DEFECT: Final = "defect"
 """The label of an image that no folder labels and a mask marks."""
-_NO_LABEL: Final = ""
-"""Stands for the label until the masks are known."""
 SPLITS: Final = frozenset({"train", "calibration", "test"})
 _LAYOUT_ROLES: Final = SPLITS | {"good", "defect", "masks", "images"}
 
@@ -106,8 +106,9 @@ def read_folder(root: Path, split: Split) -> DataSet:
     listing, words = layout.read(root, root, split)
     if not listing.samples:
         raise DataError(f"{root}: no images in it{_example(listing)}; {EXPECTED}")
-    data = listing.to_data_set(folder_name(root), root, words)
-    return replace(data, doubt=doubt_about(data, "evaluate MODEL")) if layout is PLAIN else data
+    if listing.doubt and split != "test":
+        raise listing.doubt
+    return listing.to_data_set(folder_name(root), root, words)
 
 
 def read_all_good(root: Path, split: Split) -> DataSet:
@@ -188,17 +189,32 @@ def _with_masks(listing: Listing, found: FoundFiles, folder: Path) -> Listing:
 
 def _settle_labels(listing: Listing) -> Listing:
     """Label images of ``train`` and ``test`` that no folder labels, by their masks; leave out what has none."""
-    result = Listing(skipped=listing.skipped)
+    result = Listing(skipped=listing.skipped, doubt=listing.doubt)
     for sample in listing.samples:
         part = sample.path.parent.name
-        if sample.label != _NO_LABEL:
+        if sample.label != NO_LABEL:
             result.samples.append(sample)
+        elif damage := damage_of(sample):
+            result.skip(sample.path, damage)
         elif sample.split == "test" and not sample.masks:
             result.skip(sample.path, f"has no label; put it into {part}/good or {part}/<defect>")
         elif sample.split == "test" or not is_marked(sample):
             result.samples.append(replace(sample, label=DEFECT if is_marked(sample) else GOOD))
         else:
             result.skip(sample.path, "its mask marks a defect; only good images may be in train")
+    return result
+
+
+def _settle_plain(listing: Listing, split: Split) -> Listing:
+    """Label images that no folder labels by their masks; damaged annotations keep them out of training."""
+    result = Listing(skipped=listing.skipped, doubt=listing.doubt)
+    for sample in listing.samples:
+        if split != "test" and (damage := damage_of(sample)):
+            result.skip(sample.path, damage)
+        elif is_marked(sample):
+            result.samples.append(replace(sample, label=DEFECT, split="test"))
+        else:
+            result.samples.append(replace(sample, label=GOOD))
     return result
 
 
@@ -275,7 +291,7 @@ def _read_split(folder: Path, root: Path, split: Split, found: FoundFiles) -> Li
                 path, f"only good images may be in {folder.name}/; defects belong into test/<defect>"
             )
         else:
-            listing.samples.append(Sample(path, relative_name(path, root), split, label or _NO_LABEL))
+            listing.samples.append(Sample(path, relative_name(path, root), split, label or NO_LABEL))
     return listing
 
 
@@ -307,16 +323,13 @@ def _read_classes(folder: Path, root: Path, split: Split) -> tuple[Listing, str]
 def _read_plain(root: Path, _: Path, split: Split) -> tuple[Listing, str]:
     listing, found = Listing(), FoundFiles()
     for path in _images_below(root, listing, found):
-        listing.samples.append(Sample(path, relative_name(path, root), split, _NO_LABEL))
-    listing = _with_masks(listing, found, root)
-    listing.samples = [
-        replace(sample, label=DEFECT, split="test") if is_marked(sample) else replace(sample, label=GOOD)
-        for sample in listing.samples
-    ]
-    if split != "test" and listing.samples:
-        doubt = doubt_about(listing.to_data_set("", root, ""), "fit")
-        if doubt:
-            raise DataError(doubt)
+        listing.samples.append(Sample(path, relative_name(path, root), split, NO_LABEL))
+    listing = _settle_plain(_with_masks(listing, found, root), split)
+    if not listing.doubt and listing.samples:
+        doubt = doubt_about(
+            listing.to_data_set("", root, ""), "fit" if split == "train" else "evaluate MODEL"
+        )
+        listing.doubt = DataError(doubt) if doubt else None
     marked = sum(not sample.is_good for sample in listing.samples)
     note = f"; {marked} with masks are for testing, as defects" if marked else ""
     number = len({sample.path.parent for sample in listing.samples} - {root})

@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
     from pathlib import Path
 
+NO_LABEL = ""
+"""Stands for the label of an image that no folder labels, until its masks are known."""
 MASK_SUFFIXES = IMAGE_SUFFIXES | {".gif"}
 """File name endings of masks that are images."""
 ANNOTATION_SUFFIX = ".json"
@@ -34,15 +36,18 @@ class Listing:
     Attributes:
         samples: the images, in any order.
         skipped: what was left out, and why.
+        doubt: why it is not known which of the images are good; ``None`` where it is.
     """
 
     samples: list[Sample] = field(default_factory=list)
     skipped: list[Skipped] = field(default_factory=list)
+    doubt: DataError | None = None
 
     def add(self, other: Listing) -> None:
         """Take over another listing."""
         self.samples += other.samples
         self.skipped += other.skipped
+        self.doubt = self.doubt or other.doubt
 
     def skip(self, path: Path, reason: str) -> None:
         """Note that a file or folder is left out."""
@@ -57,6 +62,7 @@ class Listing:
             samples=tuple(samples),
             skipped=tuple(sorted(self.skipped, key=lambda skipped: natural_key(skipped.path.as_posix()))),
             layout=layout,
+            doubt=self.doubt,
         )
 
 

@@ -7,9 +7,9 @@ from dataclasses import replace
 from pathlib import Path, PurePath
 from typing import TYPE_CHECKING
 
-from twinspect.data.annotations import Annotations, read_annotations
+from twinspect.data.annotations import Annotations, NotRead, read_annotations
 from twinspect.data.folder_names import role_of
-from twinspect.data.listing import Listing, label_from, named_image, natural_key
+from twinspect.data.listing import ANNOTATION_SUFFIX, NO_LABEL, Listing, label_from, named_image, natural_key
 from twinspect.errors import DataError
 from twinspect.images.formats import IMAGE_SUFFIXES
 
@@ -21,6 +21,10 @@ if TYPE_CHECKING:
 
 _NOT_PLACES = frozenset({"train", "calibration", "test", "unlabelled", "masks", "images"})
 """Folders of these roles are left out where the place of an image is compared with that of its mask."""
+_ANNOTATION_WORDS = (b'"annotations"', b'"images"', b'"shapes"', b'"segmentation"')
+"""What stands in files of annotations."""
+_BEGINNING = 2**16
+"""So many bytes of a damaged file are searched for them."""
 Place = tuple[str, ...]
 
 
@@ -38,20 +42,27 @@ def attach_masks(images: Listing, found: FoundFiles, product: Path) -> Listing:
         product: the folder that holds both.
 
     Returns:
-        The same images with their masks. Masks without an image are listed as skipped.
+        The same images with their masks. Masks without an image are listed as skipped. An image that no folder labels
+        has an annotation that is damaged, too: see :func:`damage_of`; one of unknown images is a doubt.
 
     Raises:
         DataError: two images for one mask.
     """
-    result = Listing(skipped=list(images.skipped))
+    result = Listing(skipped=list(images.skipped), doubt=images.doubt)
     index = _ImageIndex(images.samples, product)
     masks: dict[int, list[Path]] = defaultdict(list)
     for mask in found.masks:
         _assign(mask, index.find(mask), masks, result)
     for path in found.annotations:
         annotations = read_annotations(path)
-        if isinstance(annotations, str):
-            result.skip(path, annotations)
+        if isinstance(annotations, NotRead):
+            numbers = index.find(path) if annotations.is_damaged else []
+            numbers = [number for number in numbers if images.samples[number].label == NO_LABEL]
+            if numbers:
+                _assign(path, numbers, masks, result)
+            else:
+                result.skip(path, annotations.reason)
+                result.doubt = result.doubt or _doubt_about(path, annotations, images.samples)
         elif annotations.for_one_image:
             _assign_single(annotations, index.find(path), masks, result)
         else:
@@ -60,6 +71,35 @@ def attach_masks(images: Listing, found: FoundFiles, product: Path) -> Listing:
         files = sorted(masks[number], key=lambda path: natural_key(path.as_posix()))
         result.samples.append(replace(sample, mask=next(iter(files), None), further_masks=tuple(files[1:])))
     return result
+
+
+def damage_of(sample: Sample) -> str:
+    """Say what is wrong with an annotation of an image that cannot be read; empty if all can."""
+    for path in sample.masks:
+        if path.suffix.lower() == ANNOTATION_SUFFIX and isinstance(read := read_annotations(path), NotRead):
+            return f"its annotation cannot be read, so it may be defective; repair {path.name}: {read.reason}"
+    return ""
+
+
+def _doubt_about(path: Path, unread: NotRead, samples: Sequence[Sample]) -> DataError | None:
+    """Doubt that images are good which no folder labels, where a damaged file may mark any of them."""
+    unlabelled = any(sample.label == NO_LABEL for sample in samples)
+    if not (unread.is_damaged and unlabelled and _is_annotation(path)):
+        return None
+    remedy = "repair it, or move it away if it is of other images"
+    return DataError(f"{path}: {unread.reason}, but it may mark defects in any image beside it; {remedy}")
+
+
+def _is_annotation(path: Path) -> bool:
+    """Tell by its names, or by words in it, whether a JSON file that cannot be read was an annotation."""
+    if "masks" in (role_of(path.stem), role_of(path.parent.name)):
+        return True
+    try:
+        with path.open("rb") as file:
+            beginning = file.read(_BEGINNING)
+    except OSError:
+        return False
+    return any(word in beginning for word in _ANNOTATION_WORDS)
 
 
 def _assign(mask: Path, numbers: list[int], masks: dict[int, list[Path]], result: Listing) -> None:
