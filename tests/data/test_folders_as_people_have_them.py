@@ -341,25 +341,25 @@ def test_masks_that_mark_nothing_are_those_of_good_images(tmp_path: Path) -> Non
 
 def test_sub_folders_of_unknown_names_are_not_all_good(tmp_path: Path) -> None:
     root = tmp_path / "my parts"
-    touch(root, "pill/1.png", "scratched/2.png", "tablet/3.png", "zinc/4.png")
+    touch(root, "broken/1.png", "broken/5.png", "pill/2.png", "tablet/3.png", "tablet/4.png", "zinc/6.png")
     text = refused(root)
     assert text == (
-        f"{root}: its sub-folders pill/, scratched/, tablet/ and 1 more do not say which images are good; "
-        f"type twinspect fit '{root}' --normal pill if pill is good and the others defects, "
-        f"or twinspect fit '{root}' --all-good if all are good"
+        f"{root}: its sub-folders broken/, pill/, tablet/ and 1 more do not say which images are good; "
+        f"pass twinspect.data.one_vs_rest('{root}', ['tablet']) if tablet is good and the others defects, "
+        f"or pass twinspect.data.all_good('{root}') if all are good"
     )
-    assert len(open_data(root, split="test")) == 4  # to score them nobody needs to know
-    with pytest.raises(DataError, match=r"twinspect evaluate MODEL '.*' --normal pill"):
+    assert len(open_data(root, split="test")) == 6  # to score them nobody needs to know
+    with pytest.raises(DataError, match="do not say which images are good"):
         open_test_set(root)
-    assert [s.split for s in all_good(root)] == ["train"] * 4
+    assert [s.split for s in all_good(root)] == ["train"] * 6
     assert open_test_set(all_good(root, split="test")).doubt is None
 
 
 def test_images_beside_a_folder_of_unknown_name(tmp_path: Path) -> None:
     touch(tmp_path, "1.png", "new ones/2.png")
     text = refused(tmp_path)
-    assert f"type twinspect fit '{tmp_path / 'new ones'}' if new ones is good" in text
-    assert f"or twinspect fit {tmp_path} --all-good if all are good" in text
+    assert f"pass '{tmp_path / 'new ones'}' if new ones is good" in text
+    assert f"or pass twinspect.data.all_good('{tmp_path}') if all are good" in text
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final, NamedTuple, cast
 
@@ -23,7 +24,7 @@ from twinspect.data.masks import damage_of
 from twinspect.data.pixels import is_marked
 from twinspect.data.samples import GOOD, Sample
 from twinspect.data.saturation_rules import mask_attacher
-from twinspect.data.unlabelled import doubt_about
+from twinspect.data.unlabelled import doubt_about, doubt_about_classes
 from twinspect.errors import DataError
 from twinspect.images.formats import IMAGE_SUFFIXES
 
@@ -299,7 +300,9 @@ def _read_classes(folder: Path, root: Path, split: Split) -> tuple[Listing, str]
     """Read ``good`` beside other folders: good images get the split asked for, the others are for testing."""
     listing = Listing()
     found = FoundFiles()
-    for role, path in layout_folders(folder, listing):
+    folders = layout_folders(folder, listing)
+    classes: Counter[Path] = Counter()
+    for role, path in folders:
         if role == "masks":
             found.add(find_masks(path, listing))
         elif role == "unlabelled":
@@ -310,14 +313,22 @@ def _read_classes(folder: Path, root: Path, split: Split) -> tuple[Listing, str]
             sample_split: Split = good_split if label == GOOD else "test"
             for image in _images_below(path, listing, found):
                 listing.samples.append(Sample(image, relative_name(image, root), sample_split, label))
+                classes[path] += 1
     listing = _with_masks(listing, found, folder)
     labels = sorted({sample.label for sample in listing.samples if not sample.is_good})
-    if split != "test" and labels and all(sample.split == "test" for sample in listing.samples):
+    if not any(child.role in ("good", "calibration") for child in folders):
+        listing.doubt = listing.doubt or doubt_about_classes(root, classes)
+    is_known = listing.doubt is None and split != "test"
+    if is_known and labels and all(sample.split == "test" for sample in listing.samples):
         raise DataError(
             f"{folder}: has defects ({', '.join(labels)}/) but no good images; expected them in good/"
         )
-    defects = f"; for testing, as defects: {', '.join(labels)}" if labels else ""
-    return with_category(listing, folder_name(folder)), f"class folders: good ({split}){defects}"
+    words = f"class folders: good ({split})"
+    if listing.doubt:
+        words = "class folders, none of them good by its name"
+    elif labels:
+        words += f"; for testing, as defects: {', '.join(labels)}"
+    return with_category(listing, folder_name(folder)), words
 
 
 def _read_plain(root: Path, _: Path, split: Split) -> tuple[Listing, str]:
@@ -325,11 +336,7 @@ def _read_plain(root: Path, _: Path, split: Split) -> tuple[Listing, str]:
     for path in _images_below(root, listing, found):
         listing.samples.append(Sample(path, relative_name(path, root), split, NO_LABEL))
     listing = _settle_plain(_with_masks(listing, found, root), split)
-    if not listing.doubt and listing.samples:
-        doubt = doubt_about(
-            listing.to_data_set("", root, ""), "fit" if split == "train" else "evaluate MODEL"
-        )
-        listing.doubt = DataError(doubt) if doubt else None
+    listing.doubt = listing.doubt or doubt_about(root, listing.samples)
     marked = sum(not sample.is_good for sample in listing.samples)
     note = f"; {marked} with masks are for testing, as defects" if marked else ""
     number = len({sample.path.parent for sample in listing.samples} - {root})
