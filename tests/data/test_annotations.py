@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import io
 import json
+import unicodedata
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -373,6 +374,15 @@ def test_marks_of_images_that_are_not_listed_are_counted(tmp_path: Path) -> None
     assert [skipped.reason for skipped in open_data(tmp_path).skipped] == [
         "marks images that are not there: 2, such as 'image_id 99'"
     ]
+
+
+def test_names_with_accents_agree_in_any_form(tmp_path: Path) -> None:
+    composed, apart = (unicodedata.normalize(form, "b\u00e9") for form in ("NFC", "NFD"))
+    picture(tmp_path / f"{apart}.png")
+    picture(tmp_path / "0.png")
+    write(tmp_path / "instances.json", coco({"bbox": [1, 2, 3, 4]}, name=f"{composed}.png"))
+    (defect,) = open_data(tmp_path).split("test")
+    assert read_truth(defect, SHAPE).sum() == 12
 
 
 KINDS = ("scratch", "stain", "gone")

@@ -64,6 +64,12 @@ def test_names_that_may_be_good(name: str) -> None:
         "DESKTOP.INI",
         "SYNOPHOTO_THUMB_M.png",
         "#snapshot",
+        "~snapshot",
+        ".snapshot",
+        "@SynoResource",
+        "@Recently-Snapshot",
+        "thumbs",
+        "Thumbnails",
         "@Recycle",
     ],
 )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import random
 import subprocess
+import unicodedata
 from pathlib import Path
 
 import numpy as np
@@ -157,6 +158,64 @@ def test_masks_beside_their_images(tmp_path: Path) -> None:
         ("bad/2.jpg", "test", "bad", ["bad/2_label.bmp", "bad/gt_2.png"]),
         ("bad/3_mask.png", "test", "bad", []),  # there is no image 3
     ]
+
+
+@pytest.mark.parametrize(
+    "name", ["bad_masks", "bad_gt", "gt_masks", "Masken", "anno", "seg", "SegmentationClass"]
+)
+@pytest.mark.parametrize("place", ["", "bad/"])
+def test_folders_of_masks_of_other_names(tmp_path: Path, name: str, place: str) -> None:
+    mask = f"{place}{name}/7.png"
+    touch(tmp_path, "good/1.png", "bad/7.png", mask)
+    assert rows(open_data(tmp_path)) == [
+        ("good/1.png", "train", "good", []),
+        ("bad/7.png", "test", "bad", [mask]),
+    ]
+
+
+def test_a_folder_of_masks_says_of_which_folder_they_are(tmp_path: Path) -> None:
+    folders = ("crack", "stain", "crack_masks", "gt_stain")
+    touch(tmp_path, "train/good/7.png", *(f"test/{folder}/7.png" for folder in folders))
+    assert {label: masks for _, _, label, masks in rows(open_data(tmp_path))} == {
+        "good": [],
+        "crack": ["test/crack_masks/7.png"],
+        "stain": ["test/gt_stain/7.png"],
+    }
+
+
+def draw(path: Path, *values: int) -> None:
+    """Draw columns of these values."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    Image.fromarray(np.tile(np.array(values, dtype=np.uint8), (4, 1))).save(path)
+
+
+@pytest.mark.parametrize("ending", ["binary", "anno", "seg", "m", "defekt"])
+def test_images_of_two_values_beside_an_image_are_its_masks(tmp_path: Path, ending: str) -> None:
+    for number in range(3):
+        draw(tmp_path / f"{number}.png", 1, 2, 3)
+        draw(tmp_path / f"{number}_{ending}.png", 0, 255 * (number == 2), 0)
+    assert rows(open_data(tmp_path)) == [
+        ("0.png", "train", "good", [f"0_{ending}.png"]),
+        ("1.png", "train", "good", [f"1_{ending}.png"]),
+        ("2.png", "test", "defect", [f"2_{ending}.png"]),
+    ]
+
+
+def test_images_of_more_values_are_images_whatever_their_names(tmp_path: Path) -> None:
+    draw(tmp_path / "1.png", 1, 2, 3)
+    draw(tmp_path / "1_left.png", 4, 5, 6)
+    draw(tmp_path / "2_left.png", 0, 255)  # there is no image 2
+    draw(tmp_path / "1_2.png", 0, 255)  # another number
+    assert [s.name for s in open_data(tmp_path)] == ["1.png", "1_2.png", "1_left.png", "2_left.png"]
+
+
+def test_names_with_accents_agree_in_any_form(tmp_path: Path) -> None:
+    composed, apart = (unicodedata.normalize(form, "\u00e9") for form in ("NFC", "NFD"))
+    masks = [f"masks/{composed}1.png", f"{apart}b/{composed}2_mask.png"]
+    touch(tmp_path, "good/1.png", f"bad/{apart}1.png", f"{apart}b/{apart}2.png", *masks)
+    data = open_data(tmp_path)
+    assert [row[3] for row in rows(data)] == [[], [masks[0]], [masks[1]]]
+    assert data.skipped == ()
 
 
 def test_every_mask_of_an_image_counts(tmp_path: Path) -> None:

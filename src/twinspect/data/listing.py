@@ -9,6 +9,7 @@ from pathlib import PurePath
 from typing import TYPE_CHECKING
 
 from twinspect.data.folder_names import is_good_name, role_of
+from twinspect.data.mask_names import masks_beside_images
 from twinspect.data.samples import GOOD, SPLITS, DataSet, Sample, Skipped
 from twinspect.data.system_files import system_reason
 from twinspect.errors import DataError
@@ -23,10 +24,6 @@ NO_LABEL = ""
 MASK_SUFFIXES = IMAGE_SUFFIXES | {".gif"}
 """File name endings of masks that are images."""
 ANNOTATION_SUFFIX = ".json"
-
-_MARK = r"(?:masks?|gt|labels?|seg|segmentation|ground[ _-]?truth|annotations?)"
-_MARK_AFTER = re.compile(rf"(.+?)[ _.-]{_MARK}(?:[ _.-]?[0-9]+)?", re.IGNORECASE)
-_MARK_BEFORE = re.compile(rf"{_MARK}[ _.-](.+)", re.IGNORECASE)
 
 
 @dataclass
@@ -107,16 +104,6 @@ def label_from(name: str) -> str:
     return GOOD if is_good_name(name) else name
 
 
-def named_image(stem: str) -> str | None:
-    """Return the image's name within the name of a mask, without endings; ``None`` if nothing in it says mask.
-
-    >>> named_image("7_mask"), named_image("MASK_7"), named_image("7_mask_2"), named_image("7")
-    ('7', '7', '7', None)
-    """
-    match = _MARK_AFTER.fullmatch(stem) or _MARK_BEFORE.fullmatch(stem)
-    return match.group(1) if match else None
-
-
 def relative_name(path: Path, root: Path) -> str:
     """Name a file by its path below a root, with forward slashes on every system."""
     return path.relative_to(root).as_posix()
@@ -176,7 +163,7 @@ def find_files(folder: Path, listing: Listing) -> FoundFiles:
         (found.annotations if _is_annotation(path) else found.images).append(path)
     for mask_folder in mask_folders:
         found.add(find_masks(mask_folder, listing, visited))
-    masks = _masks_beside_images(found.images)
+    masks = masks_beside_images(found.images)
     found.images = [path for path in found.images if path not in masks]
     found.masks += masks
     return found
@@ -230,13 +217,6 @@ def _visited(folder: Path) -> set[Path]:
 
 def _is_annotation(path: Path) -> bool:
     return path.suffix.lower() == ANNOTATION_SUFFIX
-
-
-def _masks_beside_images(images: list[Path]) -> dict[Path, None]:
-    """Find masks in the folders of their images: ``7_mask.png`` beside ``7.jpg``."""
-    stems = {(path.parent, path.stem.casefold()) for path in images}
-    marked = ((path, named_image(path.stem)) for path in images)
-    return dict.fromkeys(path for path, name in marked if name and (path.parent, name.casefold()) in stems)
 
 
 def _walk(

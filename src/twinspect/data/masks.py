@@ -4,17 +4,18 @@ from __future__ import annotations
 
 from collections import defaultdict
 from dataclasses import replace
-from pathlib import Path, PurePath
+from itertools import product
 from typing import TYPE_CHECKING
 
 from twinspect.data.annotations import Annotations, NotRead, read_annotations
-from twinspect.data.folder_names import role_of
-from twinspect.data.listing import ANNOTATION_SUFFIX, NO_LABEL, Listing, label_from, named_image, natural_key
+from twinspect.data.folder_names import masked_folder, role_of
+from twinspect.data.listing import ANNOTATION_SUFFIX, NO_LABEL, Listing, label_from, natural_key
+from twinspect.data.mask_names import image_names, name_key
 from twinspect.errors import DataError
-from twinspect.images.formats import IMAGE_SUFFIXES
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from pathlib import Path
 
     from twinspect.data.listing import FoundFiles
     from twinspect.data.samples import Sample
@@ -28,10 +29,10 @@ _BEGINNING = 2**16
 Place = tuple[str, ...]
 
 
-def attach_masks(images: Listing, found: FoundFiles, product: Path) -> Listing:
+def attach_masks(images: Listing, found: FoundFiles, folder: Path) -> Listing:
     """Give each image all masks that are named like it and lie in a folder like its own.
 
-    Folders are compared below ``product`` and without those that hold a split or masks: ``test/broken/7.jpg`` has the
+    Folders are compared below ``folder`` and without those that hold a split or masks: ``test/broken/7.jpg`` has the
     masks ``ground_truth/broken/7_mask.png``, ``broken/mask/7.gif``, ``test/masks/broken/7.json`` and
     ``ground_truth/broken/7/000.png``. Masks of no such folder, for instance all in one, are for the defective image
     of their name.
@@ -39,7 +40,7 @@ def attach_masks(images: Listing, found: FoundFiles, product: Path) -> Listing:
     Args:
         images: the images of one product.
         found: its masks and annotations.
-        product: the folder that holds both.
+        folder: holds both.
 
     Returns:
         The same images with their masks. Masks without an image are listed as skipped. An image that no folder labels
@@ -49,7 +50,7 @@ def attach_masks(images: Listing, found: FoundFiles, product: Path) -> Listing:
         DataError: two images for one mask.
     """
     result = Listing(skipped=list(images.skipped), doubt=images.doubt)
-    index = _ImageIndex(images.samples, product)
+    index = _ImageIndex(images.samples, folder)
     masks: dict[int, list[Path]] = defaultdict(list)
     for mask in found.masks:
         _assign(mask, index.find(mask), masks, result)
@@ -137,13 +138,13 @@ def _assign_shared(
 class _ImageIndex:
     """Images by place and name."""
 
-    def __init__(self, samples: Sequence[Sample], product: Path) -> None:
-        self._samples, self._product = samples, product
+    def __init__(self, samples: Sequence[Sample], folder: Path) -> None:
+        self._samples, self._folder = samples, folder
         self._by_place: dict[tuple[Place, str], list[int]] = defaultdict(list)
         self._by_name: dict[str, list[int]] = defaultdict(list)
         self._places = set()
         for number, sample in enumerate(samples):
-            place, name = self._place(sample.path), sample.path.stem.casefold()
+            place, name = self._place(sample.path), name_key(sample.path.stem)
             self._by_place[place, name].append(number)
             self._places.add(place)
             self._by_name[name].append(number)
@@ -154,9 +155,9 @@ class _ImageIndex:
         Raises:
             DataError: there are several.
         """
-        place, names = self._place(mask), _image_names(mask)
-        for name in names:
-            if hits := self._by_place.get((place, name.casefold())):
+        place, names = self._place(mask), image_names(mask)
+        for likely, name in product((self._named_place(mask), place), names):
+            if hits := self._by_place.get((likely, name_key(name))):
                 return self._single(mask, name, hits)
         # One folder for each image: ground_truth/broken/7/000.png
         if place and (hits := self._by_place.get((place[:-1], place[-1]))):
@@ -167,7 +168,7 @@ class _ImageIndex:
         ):
             return []
         for name in names:
-            if hits := self._by_name.get(name.casefold()):
+            if hits := self._by_name.get(name_key(name)):
                 return self._single(mask, name, hits)
         return []
 
@@ -184,15 +185,13 @@ class _ImageIndex:
 
     def _place(self, path: Path) -> Place:
         """Say where a file lies, without folders that hold a split or masks."""
-        names = path.relative_to(self._product).parts[:-1]
-        return tuple(label_from(name).casefold() for name in names if role_of(name) not in _NOT_PLACES)
+        names = path.relative_to(self._folder).parts[:-1]
+        return tuple(name_key(label_from(name)) for name in names if role_of(name) not in _NOT_PLACES)
 
-
-def _image_names(mask: Path) -> list[str]:
-    """List what the image of a mask may be called, the likeliest first."""
-    names = [mask.stem]
-    if (name := named_image(mask.stem)) is not None:
-        names.append(name)
-    # 7.jpg.png, 7.jpg_mask.png
-    inner = [PurePath(name).stem for name in names if PurePath(name).suffix.lower() in IMAGE_SUFFIXES]
-    return names + inner
+    def _named_place(self, path: Path) -> Place:
+        """Say where the images lie whose masks are in a folder called like theirs: ``crack`` for ``crack_masks``."""
+        names = path.relative_to(self._folder).parts[:-1]
+        inner = [masked_folder(name) if role_of(name) == "masks" else name for name in names]
+        return tuple(
+            name_key(label_from(name)) for name in inner if name and role_of(name) not in _NOT_PLACES
+        )

@@ -6,6 +6,7 @@ from collections import defaultdict
 from dataclasses import dataclass, field
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, Any
+from unicodedata import normalize
 
 import numpy as np
 
@@ -45,7 +46,7 @@ class Coco:
     def __post_init__(self) -> None:
         try:
             for entry in self.record["images"]:
-                name = entry["file_name"].replace("\\", "/")
+                name = normalize("NFC", entry["file_name"].replace("\\", "/"))
                 self.images[name] = entry
                 _id_text(entry["id"])
                 self._by_last_name[PurePosixPath(name).name].append(name)
@@ -64,8 +65,8 @@ class Coco:
 
     def name_of(self, image: PurePath) -> str | None:
         """Find the image whose name agrees with the end of the path; the longest such name, if it is only one."""
-        names = self._by_last_name.get(image.name, [])
-        parts = image.parts
+        parts = tuple(normalize("NFC", part) for part in image.parts)
+        names = self._by_last_name.get(parts[-1], [])
         agreeing = [
             name for name in names if parts[-len(PurePosixPath(name).parts) :] == PurePosixPath(name).parts
         ]
