@@ -385,6 +385,38 @@ def test_names_with_accents_agree_in_any_form(tmp_path: Path) -> None:
     assert read_truth(defect, SHAPE).sum() == 12
 
 
+def test_a_name_that_fits_several_images_is_that_of_the_defective_one(tmp_path: Path) -> None:
+    for name in ("good/0.png", "good/7.png", "scratch/7.png"):
+        picture(tmp_path / name)
+    write(tmp_path / "instances.json", coco({"bbox": [1, 2, 3, 4]}, name="7.png"))
+    data = open_data(tmp_path)
+    assert [(s.name, len(s.masks)) for s in data] == [
+        ("good/0.png", 0),
+        ("good/7.png", 0),
+        ("scratch/7.png", 1),
+    ]
+    picture(tmp_path / "stain/7.png")
+    with pytest.raises(DataError, match="is the mask of two images"):
+        open_data(tmp_path)
+
+
+@pytest.mark.parametrize("place", ["annotations.json", "annotations/instances.json"])
+def test_one_file_for_all_categories(tmp_path: Path, place: str) -> None:
+    for category in ("a", "b"):
+        for name in ("good/0.png", "bad/7.png"):
+            picture(tmp_path / category / name)
+    picture(tmp_path / "c/train/good/0.png")
+    write(tmp_path / "a/bad/7.json", labelme(shape("rectangle", [[1, 1], [3, 2]])))
+    write(tmp_path / place, coco({"bbox": [10, 2, 3, 4]}, name="a/bad/7.png"))
+    write(tmp_path / "settings.json", {"exposure": 3})
+    data = open_data(tmp_path)
+    assert data.categories == ("a", "b", "c")
+    first, second = data.split("test")
+    assert (read_truth(first, SHAPE).sum(), second.masks) == (18, ())
+    (skipped,) = data.skipped
+    assert (skipped.path.name, skipped.reason[:31]) == ("settings.json", "not an annotation by its conten")
+
+
 KINDS = ("scratch", "stain", "gone")
 CODE = {"size": list(SHAPE), "counts": [2400]}
 

@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PIL import Image
+from PIL.PngImagePlugin import PngInfo
 
 from twinspect.data import DataSet, all_good, open_data
 from twinspect.data.listing import relative_name
@@ -216,6 +217,26 @@ def test_names_with_accents_agree_in_any_form(tmp_path: Path) -> None:
     data = open_data(tmp_path)
     assert [row[3] for row in rows(data)] == [[], [masks[0]], [masks[1]]]
     assert data.skipped == ()
+
+
+@pytest.mark.parametrize("split", ["train", "test"])
+@pytest.mark.parametrize("folders", [("good", "bad", "masks"), ("train/good", "test/bad", "ground_truth")])
+def test_good_images_whose_masks_mark_something_are_left_out(
+    tmp_path: Path, split: str, folders: tuple[str, ...]
+) -> None:
+    good, bad, masks = (tmp_path / folder for folder in folders)
+    for path in (good / "0.png", good / "1.png", good / "2.png", bad / "3.png"):
+        draw(path, 1, 2, 3)
+    draw(masks / "1.png", 0, 255, 0)
+    draw(masks / "2.png", 0, 0, 0)
+    data = open_data(tmp_path, split=split)  # type: ignore[arg-type]
+    assert [s.path.name for s in data if s.is_good] == ["0.png", "2.png"]
+    assert [(left.path.name, left.reason) for left in data.skipped] == [
+        ("1.png", "lies with good images, but its mask marks a defect or cannot be read")
+    ]
+    assert summarize(data).endswith(
+        "1 left out: lies with good images, but its mask marks a defect or cannot be read"
+    )
 
 
 def test_every_mask_of_an_image_counts(tmp_path: Path) -> None:
@@ -469,6 +490,28 @@ def test_what_systems_leave_is_skipped_wherever_files_are_listed(tmp_path: Path)
     archive = tmp_path / "a.tar"
     subprocess.run(["tar", "-cf", archive, "-C", tmp_path, "1.png", *made], check=True)
     assert [item.path for item in list_images([str(archive)], SkippedFiles())] == [f"{archive}/1.png"]
+
+
+def test_what_twinspect_writes_is_no_data(tmp_path: Path) -> None:
+    touch(tmp_path, "good/1.png", "bad/2.png", "report/notes.png", "model.json", "bad/contact_sheet.png")
+    touch(tmp_path, "good/m.twin/model.json", "good/m.twin/weights.safetensors", "good/m.twin/images/0.png")
+    touch(tmp_path, "r/report.html", "r/metrics.json", "r/7.png", "maps/.twinspect-maps", "maps/2.png")
+    about = PngInfo()
+    about.add_text("Software", "twinspect synth")
+    Image.new("RGB", (8, 8)).save(tmp_path / "good/contact_sheet.png", pnginfo=about)
+    own = {"r", "maps", "good/m.twin", "good/contact_sheet.png"}
+    data = open_data(tmp_path)
+    expected = {"good/1.png", "bad/2.png", "bad/contact_sheet.png", "report/notes.png"}
+    assert {s.name for s in data} == expected
+    assert {name for name, reason in reasons(data).items() if reason == "written by twinspect"} == own
+    assert {
+        Path(arrival.path).relative_to(tmp_path).as_posix() for arrival in scan_folder(tmp_path)
+    } == expected
+    listed = {
+        item.path.partition(f"{tmp_path.name}/")[2]
+        for item in list_images([tmp_path.as_uri()], SkippedFiles())
+    }
+    assert listed == {*expected, "good/contact_sheet.png"}  # no file by URI is opened
 
 
 # ------------------------------------------------------------------------------------------- what is said

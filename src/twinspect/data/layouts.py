@@ -20,7 +20,7 @@ from twinspect.data.listing import (
     relative_name,
     with_category,
 )
-from twinspect.data.masks import damage_of
+from twinspect.data.masks import attach_masks, damage_of
 from twinspect.data.pixels import is_marked
 from twinspect.data.samples import GOOD, Sample
 from twinspect.data.saturation_rules import mask_attacher
@@ -41,6 +41,7 @@ EXPECTED = (
 )
 DEFECT: Final = "defect"
 """The label of an image that no folder labels and a mask marks."""
+_CONTRADICTION: Final = "lies with good images, but its mask marks a defect or cannot be read"
 SPLITS: Final = frozenset({"train", "calibration", "test"})
 _LAYOUT_ROLES: Final = SPLITS | {"good", "defect", "masks", "images"}
 
@@ -183,9 +184,19 @@ def read_mvtec(folder: Path, root: Path) -> Listing:
 
 
 def _with_masks(listing: Listing, found: FoundFiles, folder: Path) -> Listing:
-    """Give images their masks."""
+    """Give images their masks; leave out those that lie with the good ones and yet are marked."""
     found.annotations += _loose_annotations(listing)
-    return mask_attacher(folder, found)(listing, found, folder)
+    return _without_contradictions(mask_attacher(folder, found)(listing, found, folder))
+
+
+def _without_contradictions(listing: Listing) -> Listing:
+    result = Listing(skipped=listing.skipped, doubt=listing.doubt)
+    for sample in listing.samples:
+        if sample.label == GOOD and is_marked(sample):
+            result.skip(sample.path, _CONTRADICTION)
+        else:
+            result.samples.append(sample)
+    return result
 
 
 def _settle_labels(listing: Listing) -> Listing:
@@ -254,15 +265,20 @@ def _category_layout(folder: RoleFolder) -> Layout | None:
 
 
 def _read_categories(folder: Path, root: Path, split: Split) -> tuple[Listing, str]:
-    listing = Listing()
+    listing, found = Listing(), FoundFiles()
     words = []
     for child in layout_folders(folder, listing):  # which notes the loose files
-        if layout := _category_layout(child):
+        if child.role == "masks":
+            found.add(find_masks(child.path, listing))
+        elif layout := _category_layout(child):
             part, category_words = layout.read(child.path, root, split)
             listing.add(part)
             words.append(category_words)
         else:
             listing.skip(child.path, "not a category: it holds neither train/ nor good/")
+    found.annotations += _loose_annotations(listing)
+    if found.masks or found.annotations:  # those of all categories together
+        listing = _without_contradictions(attach_masks(listing, found, folder))
     return listing, f"folder of {len(words)} categories, each: {' or '.join(sorted(set(words)))}"
 
 

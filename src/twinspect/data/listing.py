@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from twinspect.data.folder_names import is_good_name, role_of
 from twinspect.data.mask_names import masks_beside_images
+from twinspect.data.own_output import own_reason
 from twinspect.data.samples import GOOD, SPLITS, DataSet, Sample, Skipped
 from twinspect.data.system_files import system_reason
 from twinspect.errors import DataError
@@ -129,10 +130,11 @@ def child_folders(folder: Path, listing: Listing) -> list[Path]:
     folders = []
     for entry in _entries(folder, listing):
         path = folder / entry.name
-        if _is_folder(entry) and not system_reason(entry.name):
+        reason = _reason_to_skip(entry)
+        if _is_folder(entry) and not reason:
             folders.append(path)
         else:
-            listing.skip(path, _reason_to_skip(entry) or "lies beside the folders that say what an image is")
+            listing.skip(path, reason or "lies beside the folders that say what an image is")
     return folders
 
 
@@ -263,7 +265,9 @@ def _is_folder(entry: os.DirEntry[str]) -> bool:
 
 def _reason_to_skip(entry: os.DirEntry[str], suffixes: frozenset[str] = IMAGE_SUFFIXES) -> str | None:
     """Say why an entry of a folder is neither an image nor a folder to look into; ``None`` if it is."""
-    if (reason := system_reason(entry.name)) or _is_folder(entry):
+    is_folder = _is_folder(entry)
+    reason = system_reason(entry.name) or own_reason(entry, is_folder=is_folder)
+    if reason or is_folder:
         return reason
     suffix = PurePath(entry.name).suffix
     if suffix.lower() not in suffixes:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import unicodedata
 from collections import defaultdict
 from dataclasses import replace
 from itertools import product
@@ -43,8 +44,9 @@ def attach_masks(images: Listing, found: FoundFiles, folder: Path) -> Listing:
         folder: holds both.
 
     Returns:
-        The same images with their masks. Masks without an image are listed as skipped. An image that no folder labels
-        has an annotation that is damaged, too: see :func:`damage_of`; one of unknown images is a doubt.
+        The same images with their masks, beside those that they had; masks without an image are listed as skipped.
+        An image that no folder labels is given a damaged annotation, too, see :func:`damage_of`; a damaged file
+        about unknown images is a doubt.
 
     Raises:
         DataError: two images for one mask.
@@ -69,7 +71,7 @@ def attach_masks(images: Listing, found: FoundFiles, folder: Path) -> Listing:
         else:
             _assign_shared(annotations, images.samples, masks, result)
     for number, sample in enumerate(images.samples):
-        files = sorted(masks[number], key=lambda path: natural_key(path.as_posix()))
+        files = sorted({*sample.masks, *masks[number]}, key=lambda path: natural_key(path.as_posix()))
         result.samples.append(replace(sample, mask=next(iter(files), None), further_masks=tuple(files[1:])))
     return result
 
@@ -123,16 +125,39 @@ def _assign_shared(
 ) -> None:
     """Assign a file about many images to each that it marks."""
     marked = annotations.marked_images()
-    found = set()
+    by_name: dict[str, list[int]] = defaultdict(list)
     for number, sample in enumerate(samples):
         if name := annotations.name_of(sample.path):
-            found.add(name)
-            if name in marked:
-                masks[number].append(annotations.path)
-    if missing := sorted(marked - found, key=natural_key):
+            by_name[name].append(number)
+    for name in sorted(marked & by_name.keys(), key=natural_key):
+        numbers = _best(name, by_name[name], samples)
+        if len(numbers) > 1:
+            raise _ambiguous(annotations.path, [samples[number].path for number in numbers])
+        masks[numbers[0]].append(annotations.path)
+    if missing := sorted(marked - by_name.keys(), key=natural_key):
         result.skip(
             annotations.path, f"marks images that are not there: {len(missing)}, such as {missing[0]!r}"
         )
+
+
+def _best(name: str, numbers: list[int], samples: Sequence[Sample]) -> list[int]:
+    """Choose between images that a file may call so: those whose paths end so before others, then as for masks."""
+    exact = [number for number in numbers if _ends_in(samples[number].path, name)] or numbers
+    return _likely_marked(exact, samples)
+
+
+def _ends_in(path: Path, name: str) -> bool:
+    return unicodedata.normalize("NFC", f"/{path.as_posix()}").endswith(f"/{name.lstrip('/')}")
+
+
+def _likely_marked(numbers: list[int], samples: Sequence[Sample]) -> list[int]:
+    """Choose defective images before others, and those for testing."""
+    numbers = [number for number in numbers if not samples[number].is_good] or numbers
+    return [number for number in numbers if samples[number].split == "test"] or numbers
+
+
+def _ambiguous(mask: Path, images: list[Path]) -> DataError:
+    return DataError(f"{mask} is the mask of two images, {images[0]} and {images[1]}; rename one")
 
 
 class _ImageIndex:
@@ -175,12 +200,10 @@ class _ImageIndex:
     def _single(self, mask: Path, name: str, hits: list[int]) -> list[int]:
         """Choose between images of one name: defective, for testing, and written in the same case before others."""
         samples = self._samples
-        hits = [number for number in hits if not samples[number].is_good] or hits
-        hits = [number for number in hits if samples[number].split == "test"] or hits
+        hits = _likely_marked(hits, samples)
         hits = [number for number in hits if samples[number].path.stem == name] or hits
         if len(hits) > 1:
-            first, second = (samples[number].path for number in hits[:2])
-            raise DataError(f"{mask} is the mask of two images, {first} and {second}; rename one")
+            raise _ambiguous(mask, [samples[number].path for number in hits])
         return hits
 
     def _place(self, path: Path) -> Place:
