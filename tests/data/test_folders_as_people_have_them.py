@@ -239,6 +239,20 @@ def test_good_images_whose_masks_mark_something_are_left_out(
     )
 
 
+def test_masks_are_those_of_the_images_in_their_split(tmp_path: Path) -> None:
+    for split in ("train", "test"):
+        for number in range(2):
+            draw(tmp_path / split / f"image/{number}.png", 1, 2, 3)
+            draw(tmp_path / split / f"label/{number}.png", 0, 255 * number, 0)
+    data = open_data(tmp_path)
+    assert [row[:3] for row in rows(data)] == [
+        ("train/image/0.png", "train", "good"),
+        ("test/image/1.png", "test", "defect"),
+        ("test/image/0.png", "test", "good"),
+    ]
+    assert reasons(data) == {"train/image/1.png": "its mask marks a defect; only good images may be in train"}
+
+
 def test_every_mask_of_an_image_counts(tmp_path: Path) -> None:
     first, second = np.zeros((2, 6, 8), dtype=np.uint8)
     first[1:3, 1:3], second[4, 5:] = 255, 1

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
+    from twinspect.data.folder_names import Role
     from twinspect.data.listing import FoundFiles
     from twinspect.data.samples import Sample
 
@@ -198,8 +199,10 @@ class _ImageIndex:
         return []
 
     def _single(self, mask: Path, name: str, hits: list[int]) -> list[int]:
-        """Choose between images of one name: defective, for testing, and written in the same case before others."""
+        """Choose between images of one name: those of the mask's split, defective, for testing, in the same case."""
         samples = self._samples
+        split = self._split(mask)
+        hits = [number for number in hits if self._split(samples[number].path) == split] or hits
         hits = _likely_marked(hits, samples)
         hits = [number for number in hits if samples[number].path.stem == name] or hits
         if len(hits) > 1:
@@ -210,6 +213,11 @@ class _ImageIndex:
         """Say where a file lies, without folders that hold a split or masks."""
         names = path.relative_to(self._folder).parts[:-1]
         return tuple(name_key(label_from(name)) for name in names if role_of(name) not in _NOT_PLACES)
+
+    def _split(self, path: Path) -> Role | None:
+        """Say in the folder of which split a file lies, if in any."""
+        roles = map(role_of, path.relative_to(self._folder).parts[:-1])
+        return next((role for role in roles if role in ("train", "calibration", "test")), None)
 
     def _named_place(self, path: Path) -> Place:
         """Say where the images lie whose masks are in a folder called like theirs: ``crack`` for ``crack_masks``."""
