@@ -205,9 +205,12 @@ def test_images_of_two_values_beside_an_image_are_its_masks(tmp_path: Path, endi
 def test_images_of_more_values_are_images_whatever_their_names(tmp_path: Path) -> None:
     draw(tmp_path / "1.png", 1, 2, 3)
     draw(tmp_path / "1_left.png", 4, 5, 6)
-    draw(tmp_path / "2_left.png", 0, 255)  # there is no image 2
+    draw(tmp_path / "2_left.png", 0, 255)
     draw(tmp_path / "1_2.png", 0, 255)  # another number
-    assert [s.name for s in open_data(tmp_path)] == ["1.png", "1_2.png", "1_left.png", "2_left.png"]
+    draw(tmp_path / "2.bmp", 0, 255)  # all images have two values
+    draw(tmp_path / "2_b.bmp", 0, 255)
+    names = ["1.png", "1_2.png", "1_left.png", "2.bmp", "2_b.bmp", "2_left.png"]
+    assert [s.name for s in open_data(tmp_path)] == names
 
 
 def test_names_with_accents_agree_in_any_form(tmp_path: Path) -> None:

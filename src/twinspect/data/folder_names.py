@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 from itertools import pairwise
 from typing import Final, Literal
 
@@ -62,6 +63,7 @@ _AMBIGUOUS: Final = frozenset({"label", "labels"})
 """Words for masks that may be products, too: ``bad_labels``."""
 
 
+@lru_cache(maxsize=4096)
 def role_of(name: str) -> Role:
     """Tell what a folder holds by its name, in any case.
 

@@ -94,8 +94,8 @@ def read_folder(root: Path, split: Split) -> DataSet:
 
     Masks lie in a folder called ``ground_truth``, ``masks``, ``labels`` or the like, at the top, beside images or
     inside a class folder; see :func:`.masks.attach_masks`. LabelMe and COCO files are masks too. The contents of a
-    folder ``images`` count as if they lay beside it. Where folders do not say which images are good, that is an error,
-    or the ``doubt`` of a data set for testing.
+    folder ``images`` count as if they lay beside it. Where folders do not say which images are good, that is an
+    error, or the ``doubt`` of a data set for testing.
 
     Args:
         root: the folder.

@@ -50,19 +50,19 @@ def image_names(mask: Path) -> list[str]:
 def masks_beside_images(images: list[Path]) -> dict[Path, None]:
     """Find masks in the folders of their images: ``7_mask.png`` beside ``7.jpg``.
 
-    Beside ``7.jpg`` an image ``7_m.png``, or with any other word at its end, is one if it has at most two values.
+    Beside ``7.jpg`` an image ``7_m.png``, or with any other word at its end, is one if it has at most two values and
+    ``7.jpg`` has more.
     """
-    names = {(path.parent, name_key(path.stem)) for path in images}
+    by_name = {(path.parent, name_key(path.stem)): path for path in images}
 
-    def is_there(path: Path, name: str | None) -> bool:
-        return name is not None and (path.parent, name_key(name)) in names
+    def is_mask(path: Path) -> bool:
+        name, ended = named_image(path.stem), _without_ending(path.stem)
+        if name and (path.parent, name_key(name)) in by_name:
+            return True
+        image = by_name.get((path.parent, name_key(ended))) if ended else None
+        return image is not None and _has_two_values(path) and not _has_two_values(image)
 
-    return dict.fromkeys(
-        path
-        for path in images
-        if is_there(path, named_image(path.stem))
-        or (is_there(path, _without_ending(path.stem)) and _has_two_values(path))
-    )
+    return dict.fromkeys(filter(is_mask, images))
 
 
 def _without_ending(stem: str) -> str | None:
