@@ -62,8 +62,13 @@ def test_class_folders_without_a_good_one(tmp_path: Path, numbers: dict[str, int
 
 
 def test_folders_of_defects_alone_are_evaluated(tmp_path: Path) -> None:
-    data = open_test_set(draw(tmp_path, bad=2, def_front=1))
-    assert [s.label for s in data] == ["bad", "bad", "def_front"]
+    data = open_test_set(draw(tmp_path, bad=2, def_front=1, scratches=1))
+    assert [s.label for s in data] == ["bad", "bad", "def_front", "scratches"]
+
+
+def test_no_class_is_offered_as_good_where_all_look_like_defects(tmp_path: Path) -> None:
+    (remedy,) = refusal(draw(tmp_path, scratch=3, dent=2)).remedies
+    assert remedy.options == ("--all-good",)
 
 
 def test_categories_in_doubt(tmp_path: Path) -> None:

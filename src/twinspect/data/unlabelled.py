@@ -42,13 +42,13 @@ def doubt_about(root: Path, samples: Sequence[Sample]) -> DataError | None:
 def doubt_about_classes(root: Path, classes: Counter[Path]) -> DataError | None:
     """Say why class folders without a good one cannot all be taken for defects; ``None`` where they can.
 
-    They can where all are called by words for defects.
+    They can where all are called by words for defects or damage.
 
     Args:
         root: the folder that was named.
         classes: the class folders, with how many images each holds.
     """
-    if all(role_of(path.name) == "defect" for path in classes):
+    if all(looks_defective(path.name) for path in classes):
         return None
     base = root.__class__(os.path.commonpath([path.parent for path in classes]))
     return _unlabelled(root, base, classes, may_be_good=False)
@@ -86,31 +86,33 @@ def _unlabelled(root: Path, base: Path, folders: Counter[Path], *, may_be_good: 
     listed = ", ".join(f"{name}/" for name in names[:_SHOWN])
     more = f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else ""
     problem = f"{base}: its sub-folders {listed}{more} do not say which images are good"
-    everything = Remedy(str(root), ("--all-good",), f"twinspect.data.all_good({str(root)!r})", "all are good")
-    remedies = (
-        (_some_are_good(base, classes), everything) if may_be_good else (_some_are_good(base, classes),)
-    )
-    return UnlabelledError(problem, str(root), remedies)
+    remedies = _some_are_good(base, classes)
+    if may_be_good:
+        call = f"twinspect.data.all_good({str(root)!r})"
+        remedies.append(Remedy(str(root), ("--all-good",), call, "all are good"))
+    return UnlabelledError(problem, str(root), tuple(remedies))
 
 
-def _some_are_good(base: Path, classes: Counter[str]) -> Remedy:
+def _some_are_good(base: Path, classes: Counter[str]) -> list[Remedy]:
     good = _likely_good(classes)
+    if not good:
+        return []
     called = " and ".join(good) + (" is good" if len(good) == 1 else " are good")
-    if len(good) == len(classes):
+    if len(good) == len(classes) == 1:
         inner = str(base / good[0])
-        return Remedy(inner, (), repr(inner), f"{called} and the images beside it something else")
+        return [Remedy(inner, (), repr(inner), f"{called} and the images beside it something else")]
     call = f"twinspect.data.one_vs_rest({str(base)!r}, {good!r})"
-    return Remedy(str(base), ("--normal", ",".join(good)), call, f"{called} and the others defects")
+    return [Remedy(str(base), ("--normal", ",".join(good)), call, f"{called} and the others defects")]
 
 
 def _likely_good(classes: Counter[str]) -> list[str]:
-    """Choose the class of most images that does not look like defects or masks; batches are one class."""
+    """Choose the class of most images that does not look like defects or masks, if any; batches are one class."""
     kinds: dict[str, list[str]] = {}
     for name in sorted(classes):
         kinds.setdefault("batch" if role_of(name) in _NEUTRAL else f"/{name}", []).append(name)
     groups = list(kinds.values())
     likely = [group for group in groups if not any(map(_is_not_good, group))]
-    return max(likely or groups, key=lambda group: sum(classes[name] for name in group))
+    return max(likely, key=lambda group: sum(classes[name] for name in group), default=[])
 
 
 def _is_not_good(name: str) -> bool:
