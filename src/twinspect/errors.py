@@ -3,6 +3,7 @@
     TwinspectError
     ├── ConfigError        a setting that is not allowed, or an unknown name
     ├── DataError          a folder, manifest or mask whose content is not as required
+    │   ├── UnlabelledError    a folder that does not say which of its images are good
     │   └── ImageError     one file that cannot be read as an image
     │       ├── TooManyPixelsError     it has more pixels than the limit
     │       └── SeveralPicturesError   it is an animation or has several pages
@@ -27,10 +28,10 @@ from __future__ import annotations
 import difflib
 import importlib
 import importlib.util
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
 
 
 class TwinspectError(Exception):
@@ -43,6 +44,44 @@ class ConfigError(TwinspectError, ValueError):
 
 class DataError(TwinspectError, ValueError):
     """A folder, manifest or mask whose content is not as required."""
+
+
+class Remedy(NamedTuple):
+    """A way to say which images are good.
+
+    Attributes:
+        folder: what to name instead of the folder that was named; perhaps the same.
+        options: what to add on the command line.
+        call: what to pass from Python.
+        meaning: when this is meant, a clause.
+    """
+
+    folder: str
+    options: tuple[str, ...]
+    call: str
+    meaning: str
+
+
+class UnlabelledError(DataError):
+    """A folder that does not say which of its images are good.
+
+    Args:
+        problem: what does not say it.
+        source: the folder that was named.
+        remedies: the ways to say it.
+    """
+
+    def __init__(self, problem: str, source: str, remedies: tuple[Remedy, ...]) -> None:
+        super().__init__(problem, source, remedies)
+        self.problem, self.source, self.remedies = problem, source, remedies
+
+    def __str__(self) -> str:
+        return self.say([f"pass {remedy.call}" for remedy in self.remedies])
+
+    def say(self, ways: Sequence[str]) -> str:
+        """Return the message, with each remedy said in one way."""
+        pairs = zip(ways, self.remedies, strict=True)
+        return f"{self.problem}; {', or '.join(f'{way} if {remedy.meaning}' for way, remedy in pairs)}"
 
 
 class ImageError(DataError):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import io
 import json
+import unicodedata
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -16,7 +17,9 @@ from skimage.morphology import dilation, erosion
 from twinspect.data import open_data
 from twinspect.data.annotations.run_lengths import decode_run_lengths
 from twinspect.data.pixels import read_truth
+from twinspect.data.summary import summarize
 from twinspect.errors import DataError
+from twinspect.evaluation.labelled_set import open_test_set
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -187,14 +190,89 @@ def test_a_bitmap_larger_than_the_image_is_not_decoded(tmp_path: Path) -> None:
         read_truth(sample, SHAPE)
 
 
-@pytest.mark.parametrize("content", ["{", "[" * 100_000, "7", '{"shapes": 3}', "\xff"])
+@pytest.mark.parametrize("content", ["7", "[1, 2]", '{"exposure": 3}'])
 def test_json_that_marks_nothing_is_left_out(tmp_path: Path, content: str) -> None:
     picture(tmp_path / "0.png")
-    (tmp_path / "0.json").write_text(content, encoding="latin-1")
+    (tmp_path / "0.json").write_text(content)
     data = open_data(tmp_path)
     assert len(data) == 1
     assert [skipped.path.name for skipped in data.skipped] == ["0.json"]
-    assert "\n" not in data.skipped[0].reason
+    assert data.skipped[0].reason.startswith("not an annotation by its content")
+
+
+DAMAGED = [
+    "",
+    "{",
+    "[" * 100_000,
+    '{"shapes": 3}',
+    '{"shapes": [',
+    '{"images": 3, "annotations": []}',
+    "\xff",
+]
+
+
+@pytest.mark.parametrize("content", DAMAGED)
+@pytest.mark.parametrize("folder", ["", "train/"])
+def test_an_image_with_a_damaged_annotation_is_not_learnt_from(
+    tmp_path: Path, content: str, folder: str
+) -> None:
+    for number in range(3):
+        picture(tmp_path / f"{folder}{number}.png")
+    (tmp_path / f"{folder}2.json").write_text(content, encoding="latin-1")
+    data = open_data(tmp_path)
+    assert [s.path.name for s in data] == ["0.png", "1.png"]
+    (skipped,) = data.skipped
+    assert skipped.path.name == "2.png"
+    assert skipped.reason.startswith("its annotation cannot be read, so it may be defective; repair 2.json: ")
+    assert "\n" not in skipped.reason
+    assert summarize(data).endswith(
+        "2 good to train; 1 left out: its annotation cannot be read, so it may be defective"
+    )
+
+
+def test_an_image_with_a_damaged_annotation_can_be_scored_but_not_evaluated(tmp_path: Path) -> None:
+    picture(tmp_path / "0.png")
+    picture(tmp_path / "1.png")
+    (tmp_path / "1.json").write_text('{"shapes": [')
+    first, second = open_data(tmp_path, split="test")
+    assert (first.label, second.is_good) == ("good", False) or (second.label, first.is_good) == (
+        "good",
+        False,
+    )
+    with pytest.raises(DataError, match="cannot be read as JSON"):
+        read_truth(next(sample for sample in (first, second) if not sample.is_good), SHAPE)
+
+
+def test_folders_label_images_with_damaged_annotations(tmp_path: Path) -> None:
+    picture(tmp_path / "good/0.png")
+    picture(tmp_path / "bad/1.png")
+    (tmp_path / "bad/1.json").write_text('{"shapes": [')
+    data = open_data(tmp_path)
+    assert [(s.label, s.masks) for s in data] == [("good", ()), ("bad", ())]
+    assert [skipped.path.name for skipped in data.skipped] == ["1.json"]
+
+
+@pytest.mark.parametrize("name", ["annotations.json", "labels/instances.json", "export.json"])
+def test_a_damaged_file_about_unknown_images_is_refused(tmp_path: Path, name: str) -> None:
+    picture(tmp_path / "images/0.png")
+    picture(tmp_path / "images/1.png")
+    (tmp_path / name).parent.mkdir(exist_ok=True)
+    (tmp_path / name).write_text('{"images": [{"id": 1, "file_na')
+    with pytest.raises(DataError, match="may mark defects in any image beside it; repair it") as error:
+        open_data(tmp_path)
+    assert "\n" not in str(error.value)
+    assert len(open_data(tmp_path, split="test")) == 2
+    with pytest.raises(DataError, match="may mark defects in any image beside it"):
+        open_test_set(tmp_path)
+
+
+def test_a_damaged_file_of_something_else_is_left_out(tmp_path: Path) -> None:
+    picture(tmp_path / "0.png")
+    (tmp_path / "settings.json").write_text('{"exposure": ')
+    assert len(open_data(tmp_path)) == 1
+    assert [skipped.reason for skipped in open_data(tmp_path).skipped] == [
+        "cannot be read as JSON: JSONDecodeError"
+    ]
 
 
 # ----------------------------------------------------------------------------------------------------- COCO
@@ -271,6 +349,72 @@ def test_images_of_one_name_are_told_apart_by_their_folders(tmp_path: Path) -> N
     assert [skipped.reason for skipped in data.skipped] == [
         "marks images that are not there: 1, such as 'gone/7.png'"
     ]
+
+
+@pytest.mark.parametrize(("image_id", "mark_id"), [("7", 7), (7, "7"), (7, 7.0), ("a7", "a7")])
+def test_ids_agree_as_text(tmp_path: Path, image_id: object, mark_id: object) -> None:
+    for number in range(3):
+        picture(tmp_path / f"{number}.png")
+    record = {
+        "images": [{"id": image_id, "file_name": "2.png"}],
+        "annotations": [{"image_id": mark_id, "bbox": [1, 2, 3, 4]}],
+    }
+    write(tmp_path / "instances.json", record)
+    data = open_data(tmp_path)
+    (defect,) = data.split("test")
+    assert (defect.name, defect.label) == ("2.png", "defect")
+    assert read_truth(defect, SHAPE).sum() == 12
+    assert data.skipped == ()
+
+
+def test_marks_of_images_that_are_not_listed_are_counted(tmp_path: Path) -> None:
+    picture(tmp_path / "0.png")
+    marks = [{"image_id": number, "bbox": [1, 2, 3, 4]} for number in (99, 99, "x")]
+    write(tmp_path / "instances.json", {"images": [{"id": 1, "file_name": "0.png"}], "annotations": marks})
+    assert [skipped.reason for skipped in open_data(tmp_path).skipped] == [
+        "marks images that are not there: 2, such as 'image_id 99'"
+    ]
+
+
+def test_names_with_accents_agree_in_any_form(tmp_path: Path) -> None:
+    composed, apart = (unicodedata.normalize(form, "b\u00e9") for form in ("NFC", "NFD"))
+    picture(tmp_path / f"{apart}.png")
+    picture(tmp_path / "0.png")
+    write(tmp_path / "instances.json", coco({"bbox": [1, 2, 3, 4]}, name=f"{composed}.png"))
+    (defect,) = open_data(tmp_path).split("test")
+    assert read_truth(defect, SHAPE).sum() == 12
+
+
+def test_a_name_that_fits_several_images_is_that_of_the_defective_one(tmp_path: Path) -> None:
+    for name in ("good/0.png", "good/7.png", "scratch/7.png"):
+        picture(tmp_path / name)
+    write(tmp_path / "instances.json", coco({"bbox": [1, 2, 3, 4]}, name="7.png"))
+    data = open_data(tmp_path)
+    assert [(s.name, len(s.masks)) for s in data] == [
+        ("good/0.png", 0),
+        ("good/7.png", 0),
+        ("scratch/7.png", 1),
+    ]
+    picture(tmp_path / "stain/7.png")
+    with pytest.raises(DataError, match="is the mask of two images"):
+        open_data(tmp_path)
+
+
+@pytest.mark.parametrize("place", ["annotations.json", "annotations/instances.json"])
+def test_one_file_for_all_categories(tmp_path: Path, place: str) -> None:
+    for category in ("a", "b"):
+        for name in ("good/0.png", "bad/7.png"):
+            picture(tmp_path / category / name)
+    picture(tmp_path / "c/train/good/0.png")
+    write(tmp_path / "a/bad/7.json", labelme(shape("rectangle", [[1, 1], [3, 2]])))
+    write(tmp_path / place, coco({"bbox": [10, 2, 3, 4]}, name="a/bad/7.png"))
+    write(tmp_path / "settings.json", {"exposure": 3})
+    data = open_data(tmp_path)
+    assert data.categories == ("a", "b", "c")
+    first, second = data.split("test")
+    assert (read_truth(first, SHAPE).sum(), second.masks) == (18, ())
+    (skipped,) = data.skipped
+    assert (skipped.path.name, skipped.reason[:31]) == ("settings.json", "not an annotation by its conten")
 
 
 KINDS = ("scratch", "stain", "gone")

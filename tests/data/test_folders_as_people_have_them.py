@@ -5,11 +5,13 @@ from __future__ import annotations
 import os
 import random
 import subprocess
+import unicodedata
 from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image
+from PIL.PngImagePlugin import PngInfo
 
 from twinspect.data import DataSet, all_good, open_data
 from twinspect.data.listing import relative_name
@@ -157,6 +159,101 @@ def test_masks_beside_their_images(tmp_path: Path) -> None:
         ("bad/2.jpg", "test", "bad", ["bad/2_label.bmp", "bad/gt_2.png"]),
         ("bad/3_mask.png", "test", "bad", []),  # there is no image 3
     ]
+
+
+@pytest.mark.parametrize(
+    "name", ["bad_masks", "bad_gt", "gt_masks", "Masken", "anno", "seg", "SegmentationClass"]
+)
+@pytest.mark.parametrize("place", ["", "bad/"])
+def test_folders_of_masks_of_other_names(tmp_path: Path, name: str, place: str) -> None:
+    mask = f"{place}{name}/7.png"
+    touch(tmp_path, "good/1.png", "bad/7.png", mask)
+    assert rows(open_data(tmp_path)) == [
+        ("good/1.png", "train", "good", []),
+        ("bad/7.png", "test", "bad", [mask]),
+    ]
+
+
+def test_a_folder_of_masks_says_of_which_folder_they_are(tmp_path: Path) -> None:
+    folders = ("crack", "stain", "crack_masks", "gt_stain")
+    touch(tmp_path, "train/good/7.png", *(f"test/{folder}/7.png" for folder in folders))
+    assert {label: masks for _, _, label, masks in rows(open_data(tmp_path))} == {
+        "good": [],
+        "crack": ["test/crack_masks/7.png"],
+        "stain": ["test/gt_stain/7.png"],
+    }
+
+
+def draw(path: Path, *values: int) -> None:
+    """Draw columns of these values."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    Image.fromarray(np.tile(np.array(values, dtype=np.uint8), (4, 1))).save(path)
+
+
+@pytest.mark.parametrize("ending", ["binary", "anno", "seg", "m", "defekt"])
+def test_images_of_two_values_beside_an_image_are_its_masks(tmp_path: Path, ending: str) -> None:
+    for number in range(3):
+        draw(tmp_path / f"{number}.png", 1, 2, 3)
+        draw(tmp_path / f"{number}_{ending}.png", 0, 255 * (number == 2), 0)
+    assert rows(open_data(tmp_path)) == [
+        ("0.png", "train", "good", [f"0_{ending}.png"]),
+        ("1.png", "train", "good", [f"1_{ending}.png"]),
+        ("2.png", "test", "defect", [f"2_{ending}.png"]),
+    ]
+
+
+def test_images_of_more_values_are_images_whatever_their_names(tmp_path: Path) -> None:
+    draw(tmp_path / "1.png", 1, 2, 3)
+    draw(tmp_path / "1_left.png", 4, 5, 6)
+    draw(tmp_path / "2_left.png", 0, 255)
+    draw(tmp_path / "1_2.png", 0, 255)  # another number
+    draw(tmp_path / "2.bmp", 0, 255)  # all images have two values
+    draw(tmp_path / "2_b.bmp", 0, 255)
+    names = ["1.png", "1_2.png", "1_left.png", "2.bmp", "2_b.bmp", "2_left.png"]
+    assert [s.name for s in open_data(tmp_path)] == names
+
+
+def test_names_with_accents_agree_in_any_form(tmp_path: Path) -> None:
+    composed, apart = (unicodedata.normalize(form, "\u00e9") for form in ("NFC", "NFD"))
+    masks = [f"masks/{composed}1.png", f"{apart}b/{composed}2_mask.png"]
+    touch(tmp_path, "good/1.png", f"bad/{apart}1.png", f"{apart}b/{apart}2.png", *masks)
+    data = open_data(tmp_path)
+    assert [row[3] for row in rows(data)] == [[], [masks[0]], [masks[1]]]
+    assert data.skipped == ()
+
+
+@pytest.mark.parametrize("split", ["train", "test"])
+@pytest.mark.parametrize("folders", [("good", "bad", "masks"), ("train/good", "test/bad", "ground_truth")])
+def test_good_images_whose_masks_mark_something_are_left_out(
+    tmp_path: Path, split: str, folders: tuple[str, ...]
+) -> None:
+    good, bad, masks = (tmp_path / folder for folder in folders)
+    for path in (good / "0.png", good / "1.png", good / "2.png", bad / "3.png"):
+        draw(path, 1, 2, 3)
+    draw(masks / "1.png", 0, 255, 0)
+    draw(masks / "2.png", 0, 0, 0)
+    data = open_data(tmp_path, split=split)  # type: ignore[arg-type]
+    assert [s.path.name for s in data if s.is_good] == ["0.png", "2.png"]
+    assert [(left.path.name, left.reason) for left in data.skipped] == [
+        ("1.png", "lies with good images, but its mask marks a defect or cannot be read")
+    ]
+    assert summarize(data).endswith(
+        "1 left out: lies with good images, but its mask marks a defect or cannot be read"
+    )
+
+
+def test_masks_are_those_of_the_images_in_their_split(tmp_path: Path) -> None:
+    for split in ("train", "test"):
+        for number in range(2):
+            draw(tmp_path / split / f"image/{number}.png", 1, 2, 3)
+            draw(tmp_path / split / f"label/{number}.png", 0, 255 * number, 0)
+    data = open_data(tmp_path)
+    assert [row[:3] for row in rows(data)] == [
+        ("train/image/0.png", "train", "good"),
+        ("test/image/1.png", "test", "defect"),
+        ("test/image/0.png", "test", "good"),
+    ]
+    assert reasons(data) == {"train/image/1.png": "its mask marks a defect; only good images may be in train"}
 
 
 def test_every_mask_of_an_image_counts(tmp_path: Path) -> None:
@@ -341,25 +438,25 @@ def test_masks_that_mark_nothing_are_those_of_good_images(tmp_path: Path) -> Non
 
 def test_sub_folders_of_unknown_names_are_not_all_good(tmp_path: Path) -> None:
     root = tmp_path / "my parts"
-    touch(root, "pill/1.png", "scratched/2.png", "tablet/3.png", "zinc/4.png")
+    touch(root, "broken/1.png", "broken/5.png", "pill/2.png", "tablet/3.png", "tablet/4.png", "zinc/6.png")
     text = refused(root)
     assert text == (
-        f"{root}: its sub-folders pill/, scratched/, tablet/ and 1 more do not say which images are good; "
-        f"type twinspect fit '{root}' --normal pill if pill is good and the others defects, "
-        f"or twinspect fit '{root}' --all-good if all are good"
+        f"{root}: its sub-folders broken/, pill/, tablet/ and 1 more do not say which images are good; "
+        f"pass twinspect.data.one_vs_rest('{root}', ['tablet']) if tablet is good and the others defects, "
+        f"or pass twinspect.data.all_good('{root}') if all are good"
     )
-    assert len(open_data(root, split="test")) == 4  # to score them nobody needs to know
-    with pytest.raises(DataError, match=r"twinspect evaluate MODEL '.*' --normal pill"):
+    assert len(open_data(root, split="test")) == 6  # to score them nobody needs to know
+    with pytest.raises(DataError, match="do not say which images are good"):
         open_test_set(root)
-    assert [s.split for s in all_good(root)] == ["train"] * 4
-    assert open_test_set(all_good(root, split="test")).doubt == ""
+    assert [s.split for s in all_good(root)] == ["train"] * 6
+    assert open_test_set(all_good(root, split="test")).doubt is None
 
 
 def test_images_beside_a_folder_of_unknown_name(tmp_path: Path) -> None:
     touch(tmp_path, "1.png", "new ones/2.png")
     text = refused(tmp_path)
-    assert f"type twinspect fit '{tmp_path / 'new ones'}' if new ones is good" in text
-    assert f"or twinspect fit {tmp_path} --all-good if all are good" in text
+    assert f"pass '{tmp_path / 'new ones'}' if new ones is good" in text
+    assert f"or pass twinspect.data.all_good('{tmp_path}') if all are good" in text
 
 
 @pytest.mark.parametrize(
@@ -410,6 +507,28 @@ def test_what_systems_leave_is_skipped_wherever_files_are_listed(tmp_path: Path)
     archive = tmp_path / "a.tar"
     subprocess.run(["tar", "-cf", archive, "-C", tmp_path, "1.png", *made], check=True)
     assert [item.path for item in list_images([str(archive)], SkippedFiles())] == [f"{archive}/1.png"]
+
+
+def test_what_twinspect_writes_is_no_data(tmp_path: Path) -> None:
+    touch(tmp_path, "good/1.png", "bad/2.png", "report/notes.png", "model.json", "bad/contact_sheet.png")
+    touch(tmp_path, "good/m.twin/model.json", "good/m.twin/weights.safetensors", "good/m.twin/images/0.png")
+    touch(tmp_path, "r/report.html", "r/metrics.json", "r/7.png", "maps/.twinspect-maps", "maps/2.png")
+    about = PngInfo()
+    about.add_text("Software", "twinspect synth")
+    Image.new("RGB", (8, 8)).save(tmp_path / "good/contact_sheet.png", pnginfo=about)
+    own = {"r", "maps", "good/m.twin", "good/contact_sheet.png"}
+    data = open_data(tmp_path)
+    expected = {"good/1.png", "bad/2.png", "bad/contact_sheet.png", "report/notes.png"}
+    assert {s.name for s in data} == expected
+    assert {name for name, reason in reasons(data).items() if reason == "written by twinspect"} == own
+    assert {
+        Path(arrival.path).relative_to(tmp_path).as_posix() for arrival in scan_folder(tmp_path)
+    } == expected
+    listed = {
+        item.path.partition(f"{tmp_path.name}/")[2]
+        for item in list_images([tmp_path.as_uri()], SkippedFiles())
+    }
+    assert listed == {*expected, "good/contact_sheet.png"}  # no file by URI is opened
 
 
 # ------------------------------------------------------------------------------------------- what is said

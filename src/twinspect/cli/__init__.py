@@ -9,6 +9,7 @@ could not be read or some runs failed; 4 no anomalies, but some images could not
 
 from __future__ import annotations
 
+import argparse
 import importlib
 import io
 import json
@@ -20,14 +21,14 @@ from twinspect.cli.console import Bar, printed_notes
 from twinspect.cli.import_messages import announced_imports
 from twinspect.cli.outcome import INTERRUPTED, USER_MISTAKE, Outcome
 from twinspect.cli.parser import FITTING, VERBS, build_parser, verb_parser
+from twinspect.cli.remedies import with_commands
 from twinspect.cli.typing_mistakes import check_options, check_verb
-from twinspect.errors import ElsewhereError, MissingExtraError, TwinspectError
+from twinspect.errors import DataError, ElsewhereError, MissingExtraError, TwinspectError, UnlabelledError
 from twinspect.utils.launch_environment import is_secondary_process
 from twinspect.utils.progress import NoProgress, report_to
 from twinspect.utils.spelling import spell
 
 if TYPE_CHECKING:
-    import argparse
     from collections.abc import Sequence
 
 
@@ -44,7 +45,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         if arguments and arguments[0] in FITTING:
             _add_method_settings(own, arguments)
         check_options(own, arguments)
-        options = parser.parse_args(arguments)
+        options = parser.parse_args(arguments, argparse.Namespace(typed=arguments))
     except ModuleNotFoundError as error:
         return _print_error(_missing_package(arguments[0], error))
     except TwinspectError as error:
@@ -69,6 +70,8 @@ def _run(options: argparse.Namespace) -> int:
         return 0
     except ModuleNotFoundError as error:
         return _print_error(_missing_package(options.verb, error))
+    except UnlabelledError as error:
+        return _print_error(DataError(with_commands(error, options)))
     except (TwinspectError, OSError) as error:
         return USER_MISTAKE if isinstance(error, ElsewhereError) and _is_follower() else _print_error(error)
     except KeyboardInterrupt as interruption:

@@ -13,12 +13,13 @@ from twinspect.calibration.conformal import check_kind, choose_rate
 from twinspect.cli.class_selection import select_classes
 from twinspect.cli.console import Bar, table
 from twinspect.cli.outcome import DONE, SOME_UNREADABLE, Outcome
+from twinspect.cli.remedies import with_commands
 from twinspect.data import open_data
 from twinspect.data.pixels import read_pixels, read_truth
 from twinspect.data.prefetching import ReadFailure, default_workers, read_samples
 from twinspect.data.significant_bits import describe_bits, largest_value
 from twinspect.data.summary import count_images, summarize
-from twinspect.errors import DataError, TwinspectError
+from twinspect.errors import DataError, TwinspectError, UnlabelledError
 from twinspect.teachers import teachers
 
 if TYPE_CHECKING:
@@ -46,27 +47,28 @@ def run(options: argparse.Namespace) -> Outcome:
     code = DONE
     source = select_classes(options, options.data)
     if source is not None:
-        text, record["data"] = _describe_data(*_open(source), options)
+        text, record["data"] = _describe_data(*_open(source, options), options)
         parts.append(text)
         code = SOME_UNREADABLE if record["data"]["unreadable"] else DONE
     parts.append(table(("machine", ""), [(key, _as_text(value)) for key, value in record["machine"].items()]))
     return Outcome("\n\n".join(parts), record, code)
 
 
-def _open(source: DataSource) -> tuple[DataSet, str]:
+def _open(source: DataSource, options: argparse.Namespace) -> tuple[DataSet, str]:
     """Open data as `fit` does or, where it refuses, as `evaluate` does; and say why it refuses."""
     try:
         return open_data(source, split="train"), ""
     except DataError as error:
         try:
-            return open_data(source, split="test"), str(error)
+            data = open_data(source, split="test")
         except DataError:
             raise error from None
+        return data, with_commands(error, options) if isinstance(error, UnlabelledError) else str(error)
 
 
 def _describe_data(data: DataSet, refusal: str, options: argparse.Namespace) -> tuple[str, dict[str, Any]]:
-    held, plan = (set(), f"fit would stop: {refusal}") if refusal else _plan(data, options)
-    counts = Counter((s.category, _read_as(s, held), s.label, s.mask is not None) for s in data)
+    held, plan = (set(), _stop(data, refusal)) if refusal else _plan(data, options)
+    counts = Counter((s.category, _read_as(s, held, data), _label(s, data), s.mask is not None) for s in data)
     rows = [(*key[:3], "yes" if key[3] else "no", number) for key, number in sorted(counts.items())]
     unreadable = [] if options.quick else _unreadable(data)
     bits = "" if options.quick else _describe_bits(data)
@@ -94,8 +96,8 @@ def _describe_data(data: DataSet, refusal: str, options: argparse.Namespace) -> 
             {
                 "path": str(s.path),
                 "category": s.category,
-                "read_as": _read_as(s, held),
-                "label": s.label,
+                "read_as": _read_as(s, held, data),
+                "label": _label(s, data),
                 "mask": None if s.mask is None else str(s.mask),
             }
             for s in data
@@ -110,7 +112,7 @@ def _describe_data(data: DataSet, refusal: str, options: argparse.Namespace) -> 
 
 
 def _image_list(data: DataSet, held: set[Sample]) -> list[str]:
-    return ["\n".join(f"{_read_as(sample, held):12s} {sample.path}" for sample in data)]
+    return ["\n".join(f"{_read_as(sample, held, data):12s} {sample.path}" for sample in data)]
 
 
 def _plan(data: DataSet, options: argparse.Namespace) -> tuple[set[Sample], str]:
@@ -130,7 +132,18 @@ def _plan(data: DataSet, options: argparse.Namespace) -> tuple[set[Sample], str]
     )
 
 
-def _read_as(sample: Sample, held: set[Sample]) -> str:
+def _stop(data: DataSet, refusal: str) -> str:
+    """Say which verbs refuse the data; `evaluate` takes what has test images, even without any to train on."""
+    return f"fit would stop{', as would evaluate and calibrate' if data.doubt else ''}: {refusal}"
+
+
+def _label(sample: Sample, data: DataSet) -> str:
+    return "unknown" if data.doubt else sample.label
+
+
+def _read_as(sample: Sample, held: set[Sample], data: DataSet) -> str:
+    if data.doubt:
+        return "unknown"
     if sample in held:
         return "calibration"
     good = "good" if sample.is_good else "defect"

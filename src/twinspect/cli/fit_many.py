@@ -15,9 +15,10 @@ from twinspect.cli.console import Bar, warn
 from twinspect.cli.fit import build
 from twinspect.cli.method_settings import options_of_row
 from twinspect.cli.outcome import DONE, SOME_UNREADABLE
+from twinspect.cli.remedies import with_options
 from twinspect.cli.run_summary import TABLES, outcome
 from twinspect.data import open_data
-from twinspect.errors import ConfigError, TwinspectError, is_installed
+from twinspect.errors import ConfigError, DataError, TwinspectError, UnlabelledError, is_installed
 from twinspect.scale.fit_many.engines import LocalFitEngine, RayFitEngine
 from twinspect.scale.fit_many.manifest import PATHS, ManifestRow, parse_cpus, parse_gpus, read_manifest
 from twinspect.scale.fit_many.plan import FitRequest, plan_fits
@@ -105,7 +106,10 @@ def _detector(options: argparse.Namespace, cpus: int, gpus: float, on_ray: bool)
 
 
 def _read(options: argparse.Namespace, data: str) -> DataSet:
-    return open_data(select_classes(options, data), split="train")
+    try:
+        return open_data(select_classes(options, data), split="train")
+    except UnlabelledError as error:
+        raise DataError(with_options(error)) from None
 
 
 def _work(store: RunStore, jobs: Sequence[FitJob], engine: FitEngine) -> bool:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final, NamedTuple, cast
 
 from twinspect.data.folder_names import role_of
 from twinspect.data.listing import (
     ANNOTATION_SUFFIX,
+    NO_LABEL,
     FoundFiles,
     Listing,
     child_folders,
@@ -18,10 +20,11 @@ from twinspect.data.listing import (
     relative_name,
     with_category,
 )
+from twinspect.data.masks import attach_masks, damage_of
 from twinspect.data.pixels import is_marked
 from twinspect.data.samples import GOOD, Sample
 from twinspect.data.saturation_rules import mask_attacher
-from twinspect.data.unlabelled import doubt_about
+from twinspect.data.unlabelled import doubt_about, doubt_about_classes
 from twinspect.errors import DataError
 from twinspect.images.formats import IMAGE_SUFFIXES
 
@@ -38,8 +41,7 @@ EXPECTED = (
 )
 DEFECT: Final = "defect"
 """The label of an image that no folder labels and a mask marks."""
-_NO_LABEL: Final = ""
-"""Stands for the label until the masks are known."""
+_CONTRADICTION: Final = "lies with good images, but its mask marks a defect or cannot be read"
 SPLITS: Final = frozenset({"train", "calibration", "test"})
 _LAYOUT_ROLES: Final = SPLITS | {"good", "defect", "masks", "images"}
 
@@ -92,7 +94,8 @@ def read_folder(root: Path, split: Split) -> DataSet:
 
     Masks lie in a folder called ``ground_truth``, ``masks``, ``labels`` or the like, at the top, beside images or
     inside a class folder; see :func:`.masks.attach_masks`. LabelMe and COCO files are masks too. The contents of a
-    folder ``images`` count as if they lay beside it.
+    folder ``images`` count as if they lay beside it. Where folders do not say which images are good, that is an
+    error, or the ``doubt`` of a data set for testing.
 
     Args:
         root: the folder.
@@ -106,8 +109,9 @@ def read_folder(root: Path, split: Split) -> DataSet:
     listing, words = layout.read(root, root, split)
     if not listing.samples:
         raise DataError(f"{root}: no images in it{_example(listing)}; {EXPECTED}")
-    data = listing.to_data_set(folder_name(root), root, words)
-    return replace(data, doubt=doubt_about(data, "evaluate MODEL")) if layout is PLAIN else data
+    if listing.doubt and split != "test":
+        raise listing.doubt
+    return listing.to_data_set(folder_name(root), root, words)
 
 
 def read_all_good(root: Path, split: Split) -> DataSet:
@@ -181,24 +185,49 @@ def read_mvtec(folder: Path, root: Path) -> Listing:
 
 
 def _with_masks(listing: Listing, found: FoundFiles, folder: Path) -> Listing:
-    """Give images their masks."""
+    """Give images their masks; leave out those that lie with the good ones and yet are marked."""
     found.annotations += _loose_annotations(listing)
-    return mask_attacher(folder, found)(listing, found, folder)
+    return _without_contradictions(mask_attacher(folder, found)(listing, found, folder))
+
+
+def _without_contradictions(listing: Listing) -> Listing:
+    result = Listing(skipped=listing.skipped, doubt=listing.doubt)
+    for sample in listing.samples:
+        if sample.label == GOOD and is_marked(sample):
+            result.skip(sample.path, _CONTRADICTION)
+        else:
+            result.samples.append(sample)
+    return result
 
 
 def _settle_labels(listing: Listing) -> Listing:
     """Label images of ``train`` and ``test`` that no folder labels, by their masks; leave out what has none."""
-    result = Listing(skipped=listing.skipped)
+    result = Listing(skipped=listing.skipped, doubt=listing.doubt)
     for sample in listing.samples:
         part = sample.path.parent.name
-        if sample.label != _NO_LABEL:
+        if sample.label != NO_LABEL:
             result.samples.append(sample)
+        elif damage := damage_of(sample):
+            result.skip(sample.path, damage)
         elif sample.split == "test" and not sample.masks:
             result.skip(sample.path, f"has no label; put it into {part}/good or {part}/<defect>")
         elif sample.split == "test" or not is_marked(sample):
             result.samples.append(replace(sample, label=DEFECT if is_marked(sample) else GOOD))
         else:
             result.skip(sample.path, "its mask marks a defect; only good images may be in train")
+    return result
+
+
+def _settle_plain(listing: Listing, split: Split) -> Listing:
+    """Label images that no folder labels by their masks; damaged annotations keep them out of training."""
+    result = Listing(skipped=listing.skipped, doubt=listing.doubt)
+    for sample in listing.samples:
+        if split != "test" and (damage := damage_of(sample)):
+            result.skip(sample.path, damage)
+        elif is_marked(sample):
+            result.samples.append(replace(sample, label=DEFECT, split="test"))
+        else:
+            result.samples.append(replace(sample, label=GOOD))
     return result
 
 
@@ -237,15 +266,20 @@ def _category_layout(folder: RoleFolder) -> Layout | None:
 
 
 def _read_categories(folder: Path, root: Path, split: Split) -> tuple[Listing, str]:
-    listing = Listing()
+    listing, found = Listing(), FoundFiles()
     words = []
     for child in layout_folders(folder, listing):  # which notes the loose files
-        if layout := _category_layout(child):
+        if child.role == "masks":
+            found.add(find_masks(child.path, listing))
+        elif layout := _category_layout(child):
             part, category_words = layout.read(child.path, root, split)
             listing.add(part)
             words.append(category_words)
         else:
             listing.skip(child.path, "not a category: it holds neither train/ nor good/")
+    found.annotations += _loose_annotations(listing)
+    if found.masks or found.annotations:  # those of all categories together
+        listing = _without_contradictions(attach_masks(listing, found, folder))
     return listing, f"folder of {len(words)} categories, each: {' or '.join(sorted(set(words)))}"
 
 
@@ -275,7 +309,7 @@ def _read_split(folder: Path, root: Path, split: Split, found: FoundFiles) -> Li
                 path, f"only good images may be in {folder.name}/; defects belong into test/<defect>"
             )
         else:
-            listing.samples.append(Sample(path, relative_name(path, root), split, label or _NO_LABEL))
+            listing.samples.append(Sample(path, relative_name(path, root), split, label or NO_LABEL))
     return listing
 
 
@@ -283,7 +317,9 @@ def _read_classes(folder: Path, root: Path, split: Split) -> tuple[Listing, str]
     """Read ``good`` beside other folders: good images get the split asked for, the others are for testing."""
     listing = Listing()
     found = FoundFiles()
-    for role, path in layout_folders(folder, listing):
+    folders = layout_folders(folder, listing)
+    classes: Counter[Path] = Counter()
+    for role, path in folders:
         if role == "masks":
             found.add(find_masks(path, listing))
         elif role == "unlabelled":
@@ -294,29 +330,30 @@ def _read_classes(folder: Path, root: Path, split: Split) -> tuple[Listing, str]
             sample_split: Split = good_split if label == GOOD else "test"
             for image in _images_below(path, listing, found):
                 listing.samples.append(Sample(image, relative_name(image, root), sample_split, label))
+                classes[path] += 1
     listing = _with_masks(listing, found, folder)
     labels = sorted({sample.label for sample in listing.samples if not sample.is_good})
-    if split != "test" and labels and all(sample.split == "test" for sample in listing.samples):
+    if not any(child.role in ("good", "calibration") for child in folders):
+        listing.doubt = listing.doubt or doubt_about_classes(root, classes)
+    is_known = listing.doubt is None and split != "test"
+    if is_known and labels and all(sample.split == "test" for sample in listing.samples):
         raise DataError(
             f"{folder}: has defects ({', '.join(labels)}/) but no good images; expected them in good/"
         )
-    defects = f"; for testing, as defects: {', '.join(labels)}" if labels else ""
-    return with_category(listing, folder_name(folder)), f"class folders: good ({split}){defects}"
+    words = f"class folders: good ({split})"
+    if listing.doubt:
+        words = "class folders, none of them good by its name"
+    elif labels:
+        words += f"; for testing, as defects: {', '.join(labels)}"
+    return with_category(listing, folder_name(folder)), words
 
 
 def _read_plain(root: Path, _: Path, split: Split) -> tuple[Listing, str]:
     listing, found = Listing(), FoundFiles()
     for path in _images_below(root, listing, found):
-        listing.samples.append(Sample(path, relative_name(path, root), split, _NO_LABEL))
-    listing = _with_masks(listing, found, root)
-    listing.samples = [
-        replace(sample, label=DEFECT, split="test") if is_marked(sample) else replace(sample, label=GOOD)
-        for sample in listing.samples
-    ]
-    if split != "test" and listing.samples:
-        doubt = doubt_about(listing.to_data_set("", root, ""), "fit")
-        if doubt:
-            raise DataError(doubt)
+        listing.samples.append(Sample(path, relative_name(path, root), split, NO_LABEL))
+    listing = _settle_plain(_with_masks(listing, found, root), split)
+    listing.doubt = listing.doubt or doubt_about(root, listing.samples)
     marked = sum(not sample.is_good for sample in listing.samples)
     note = f"; {marked} with masks are for testing, as defects" if marked else ""
     number = len({sample.path.parent for sample in listing.samples} - {root})

@@ -9,6 +9,8 @@ from pathlib import PurePath
 from typing import TYPE_CHECKING
 
 from twinspect.data.folder_names import is_good_name, role_of
+from twinspect.data.mask_names import masks_beside_images
+from twinspect.data.own_output import own_reason
 from twinspect.data.samples import GOOD, SPLITS, DataSet, Sample, Skipped
 from twinspect.data.system_files import system_reason
 from twinspect.errors import DataError
@@ -18,13 +20,11 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
     from pathlib import Path
 
+NO_LABEL = ""
+"""Stands for the label of an image that no folder labels, until its masks are known."""
 MASK_SUFFIXES = IMAGE_SUFFIXES | {".gif"}
 """File name endings of masks that are images."""
 ANNOTATION_SUFFIX = ".json"
-
-_MARK = r"(?:masks?|gt|labels?|seg|segmentation|ground[ _-]?truth|annotations?)"
-_MARK_AFTER = re.compile(rf"(.+?)[ _.-]{_MARK}(?:[ _.-]?[0-9]+)?", re.IGNORECASE)
-_MARK_BEFORE = re.compile(rf"{_MARK}[ _.-](.+)", re.IGNORECASE)
 
 
 @dataclass
@@ -34,15 +34,18 @@ class Listing:
     Attributes:
         samples: the images, in any order.
         skipped: what was left out, and why.
+        doubt: why it is not known which of the images are good; ``None`` where it is.
     """
 
     samples: list[Sample] = field(default_factory=list)
     skipped: list[Skipped] = field(default_factory=list)
+    doubt: DataError | None = None
 
     def add(self, other: Listing) -> None:
         """Take over another listing."""
         self.samples += other.samples
         self.skipped += other.skipped
+        self.doubt = self.doubt or other.doubt
 
     def skip(self, path: Path, reason: str) -> None:
         """Note that a file or folder is left out."""
@@ -57,6 +60,7 @@ class Listing:
             samples=tuple(samples),
             skipped=tuple(sorted(self.skipped, key=lambda skipped: natural_key(skipped.path.as_posix()))),
             layout=layout,
+            doubt=self.doubt,
         )
 
 
@@ -101,16 +105,6 @@ def label_from(name: str) -> str:
     return GOOD if is_good_name(name) else name
 
 
-def named_image(stem: str) -> str | None:
-    """Return the image's name within the name of a mask, without endings; ``None`` if nothing in it says mask.
-
-    >>> named_image("7_mask"), named_image("MASK_7"), named_image("7_mask_2"), named_image("7")
-    ('7', '7', '7', None)
-    """
-    match = _MARK_AFTER.fullmatch(stem) or _MARK_BEFORE.fullmatch(stem)
-    return match.group(1) if match else None
-
-
 def relative_name(path: Path, root: Path) -> str:
     """Name a file by its path below a root, with forward slashes on every system."""
     return path.relative_to(root).as_posix()
@@ -136,10 +130,11 @@ def child_folders(folder: Path, listing: Listing) -> list[Path]:
     folders = []
     for entry in _entries(folder, listing):
         path = folder / entry.name
-        if _is_folder(entry) and not system_reason(entry.name):
+        reason = _reason_to_skip(entry)
+        if _is_folder(entry) and not reason:
             folders.append(path)
         else:
-            listing.skip(path, _reason_to_skip(entry) or "lies beside the folders that say what an image is")
+            listing.skip(path, reason or "lies beside the folders that say what an image is")
     return folders
 
 
@@ -170,7 +165,7 @@ def find_files(folder: Path, listing: Listing) -> FoundFiles:
         (found.annotations if _is_annotation(path) else found.images).append(path)
     for mask_folder in mask_folders:
         found.add(find_masks(mask_folder, listing, visited))
-    masks = _masks_beside_images(found.images)
+    masks = masks_beside_images(found.images)
     found.images = [path for path in found.images if path not in masks]
     found.masks += masks
     return found
@@ -226,13 +221,6 @@ def _is_annotation(path: Path) -> bool:
     return path.suffix.lower() == ANNOTATION_SUFFIX
 
 
-def _masks_beside_images(images: list[Path]) -> dict[Path, None]:
-    """Find masks in the folders of their images: ``7_mask.png`` beside ``7.jpg``."""
-    stems = {(path.parent, path.stem.casefold()) for path in images}
-    marked = ((path, named_image(path.stem)) for path in images)
-    return dict.fromkeys(path for path, name in marked if name and (path.parent, name.casefold()) in stems)
-
-
 def _walk(
     folder: Path,
     listing: Listing,
@@ -277,7 +265,9 @@ def _is_folder(entry: os.DirEntry[str]) -> bool:
 
 def _reason_to_skip(entry: os.DirEntry[str], suffixes: frozenset[str] = IMAGE_SUFFIXES) -> str | None:
     """Say why an entry of a folder is neither an image nor a folder to look into; ``None`` if it is."""
-    if (reason := system_reason(entry.name)) or _is_folder(entry):
+    is_folder = _is_folder(entry)
+    reason = system_reason(entry.name) or own_reason(entry, is_folder=is_folder)
+    if reason or is_folder:
         return reason
     suffix = PurePath(entry.name).suffix
     if suffix.lower() not in suffixes:

@@ -150,7 +150,7 @@ def _list_item(path: Path, split: Split) -> Listing:
     data = _open_path(path, split)
     folder = path if path.is_dir() else path.parent
     samples = [replace(sample, name=(folder / sample.name).as_posix()) for sample in data.samples]
-    return Listing(samples, list(data.skipped))
+    return Listing(samples, list(data.skipped), data.doubt)
 
 
 def _open_array(pixels: NDArray[Any], split: Split) -> DataSet:

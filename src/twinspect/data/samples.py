@@ -12,6 +12,8 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
+    from twinspect.errors import DataError
+
 Split = Literal["train", "calibration", "test"]
 SPLITS: tuple[str, ...] = get_args(Split)
 GOOD = "good"
@@ -97,7 +99,7 @@ class DataSet:
         samples: every image, sorted by category, split, label and name.
         skipped: files that were found and left out, each with its reason.
         layout: which layout was recognised, in words.
-        doubt: why it is not known which images are good, where it is not, and what to type.
+        doubt: why it is not known which images are good, where it is not, and what settles it.
     """
 
     name: str
@@ -105,7 +107,7 @@ class DataSet:
     samples: tuple[Sample, ...]
     skipped: tuple[Skipped, ...] = ()
     layout: str = ""
-    doubt: str = ""
+    doubt: DataError | None = field(default=None, compare=False)
 
     def __len__(self) -> int:
         return len(self.samples)

@@ -18,16 +18,18 @@ def count_images(data: DataSet) -> dict[str, int]:
 
     Returns:
         Numbers by ``train_good``, ``calibration_good``, ``test_good``, ``test_defective``, ``masks``,
-        ``defective_without_mask`` and ``left_out``; of files that nothing is known of only the folder counts.
+        ``defective_without_mask`` and ``left_out``; of files that nothing is known of only the folder counts. Where
+        it is in doubt which images are good, no image counts.
     """
-    kinds = Counter((sample.split, sample.is_good) for sample in data)
-    defective = [sample for sample in data if not sample.is_good]
+    known = () if data.doubt else data.samples
+    kinds = Counter((sample.split, sample.is_good) for sample in known)
+    defective = [sample for sample in known if not sample.is_good]
     return {
         "train_good": kinds["train", True],
         "calibration_good": kinds["calibration", True],
         "test_good": kinds["test", True],
         "test_defective": len(defective),
-        "masks": sum(len(sample.masks) for sample in data),
+        "masks": sum(len(sample.masks) for sample in known),
         "defective_without_mask": sum(not sample.masks for sample in defective),
         "left_out": len(data.skipped),
     }
@@ -45,6 +47,8 @@ def summarize(data: DataSet, use: str = "train") -> str:
     >>> summarize(DataSet("nuts", None, (Sample(Path("a.png"), "a.png", "train"),)))
     'nuts: 1 good to train; nothing left out'
     """
+    if data.doubt:
+        return f"{data.name}: would be refused: it is not known which of its {len(data):,} images are good"
     counts: dict[str, Any] = count_images(data)
     if use == "calibrate":
         counts["calibration_good"] += counts["train_good"]

@@ -28,6 +28,11 @@ _NAMES: Final = frozenset(
         "@recently-snapshot",
         "@sharebin",
         "@tmp",
+        "@synoresource",
+        "~snapshot",
+        # programs that show images
+        "thumbs",
+        "thumbnails",
         "#recycle",
         "#snapshot",
     }

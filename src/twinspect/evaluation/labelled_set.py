@@ -112,7 +112,7 @@ def open_test_set(data: DataSource) -> DataSet:
     """
     opened = open_data(data, split="test")
     if opened.doubt:
-        raise DataError(opened.doubt)
+        raise opened.doubt
     samples = opened.split("test")
     if not samples:
         raise DataError(

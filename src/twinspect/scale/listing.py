@@ -18,6 +18,8 @@ from twinspect.data.folder_names import role_of
 from twinspect.data.listing import natural_key
 from twinspect.data.manifest import manifest_rows
 from twinspect.data.opening import as_path
+from twinspect.data.own_output import REASON as OWN_REASON
+from twinspect.data.own_output import is_own_folder
 from twinspect.data.system_files import system_reason
 from twinspect.errors import DataError
 from twinspect.images.formats import IMAGE_SUFFIXES
@@ -138,15 +140,19 @@ def _data_set(folder: Path, skipped: SkippedFiles) -> Iterator[WorkItem]:
     return (WorkItem(str(sample.path), sample.category) for sample in data)
 
 
-def _walk(folder: str, context: _ListingContext) -> Iterator[WorkItem]:
+def _walk(folder: str, context: _ListingContext, *, is_top: bool = True) -> Iterator[WorkItem]:
     """List a folder by URI and those below it, in natural order."""
-    for address, name, is_subfolder in sorted(list_folder(folder), key=lambda entry: natural_key(entry.name)):
+    entries = sorted(list_folder(folder), key=lambda entry: natural_key(entry.name))
+    if not is_top and is_own_folder({entry.name for entry in entries}.__contains__):
+        context.skipped.add(folder, OWN_REASON)
+        return
+    for address, name, is_subfolder in entries:
         if reason := system_reason(name):
             context.skipped.add(address, reason)
         elif is_subfolder and role_of(name) == "masks":
             context.skipped.add(address, "a folder of masks, by its name")
         elif is_subfolder:
-            yield from _walk(address, context)
+            yield from _walk(address, context, is_top=False)
         elif suffix(name) in (*IMAGE_SUFFIXES, TAR):
             yield from _file(address, context)
         elif suffix(name) == PARQUET:

@@ -6,6 +6,7 @@ from collections import defaultdict
 from dataclasses import dataclass, field
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, Any
+from unicodedata import normalize
 
 import numpy as np
 
@@ -31,25 +32,26 @@ class Coco:
         path: the file.
         record: its content.
         images: its entries of images by ``file_name``, with forward slashes.
-        marks: the annotations of each image by its id.
+        marks: the annotations of each image by its id, as text: some tools write numbers in one place and text in
+            the other.
     """
 
     path: Path
     record: Record
     for_one_image: bool = False
     images: dict[str, Record] = field(default_factory=dict, init=False)
-    marks: dict[Any, list[Record]] = field(default_factory=lambda: defaultdict(list), init=False)
+    marks: dict[str, list[Record]] = field(default_factory=lambda: defaultdict(list), init=False)
     _by_last_name: dict[str, list[str]] = field(default_factory=lambda: defaultdict(list), init=False)
 
     def __post_init__(self) -> None:
         try:
             for entry in self.record["images"]:
-                name = entry["file_name"].replace("\\", "/")
+                name = normalize("NFC", entry["file_name"].replace("\\", "/"))
                 self.images[name] = entry
-                hash(entry["id"])
+                _id_text(entry["id"])
                 self._by_last_name[PurePosixPath(name).name].append(name)
             for entry in self.record["annotations"]:
-                self.marks[entry["image_id"]].append(entry)
+                self.marks[_id_text(entry["image_id"])].append(entry)
         except (KeyError, TypeError, AttributeError) as error:
             expected = "images with id and file_name, and annotations with image_id"
             raise DataError(
@@ -59,14 +61,12 @@ class Coco:
     @staticmethod
     def recognises(record: object) -> bool:
         """Whether a file's content is COCO's."""
-        return isinstance(record, dict) and all(
-            isinstance(record.get(key), list) for key in ("images", "annotations")
-        )
+        return isinstance(record, dict) and "images" in record and "annotations" in record
 
     def name_of(self, image: PurePath) -> str | None:
         """Find the image whose name agrees with the end of the path; the longest such name, if it is only one."""
-        names = self._by_last_name.get(image.name, [])
-        parts = image.parts
+        parts = tuple(normalize("NFC", part) for part in image.parts)
+        names = self._by_last_name.get(parts[-1], [])
         agreeing = [
             name for name in names if parts[-len(PurePosixPath(name).parts) :] == PurePosixPath(name).parts
         ]
@@ -77,8 +77,10 @@ class Coco:
         return candidates[0] if len(candidates) == 1 else None
 
     def marked_images(self) -> AbstractSet[str]:
-        """Return the names of images with an annotation."""
-        return {name for name, entry in self.images.items() if self.marks.get(entry.get("id"))}
+        """Return the names of images with an annotation; of one that is not listed, its id."""
+        marked = {name for name, entry in self.images.items() if _id_text(entry["id"]) in self.marks}
+        listed = {_id_text(entry["id"]) for entry in self.images.values()}
+        return marked | {f"image_id {number}" for number in self.marks if number not in listed}
 
     def draw(self, image: PurePath, shape: tuple[int, int]) -> NDArray[np.bool_]:
         """Draw all annotations of an image, whatever their categories; see :class:`.record.Annotations`."""
@@ -88,10 +90,16 @@ class Coco:
         entry = self.images[name]
         check_size(f"{self.path}, {name!r}", entry.get("width"), entry.get("height"), shape)
         canvas, marked = MaskCanvas(shape), np.zeros(shape, dtype=np.bool_)
-        for mark in self.marks.get(entry.get("id"), []):
+        for mark in self.marks.get(_id_text(entry["id"]), []):
             where = f"{self.path}, annotation {mark.get('id', '')} of {name!r}"
             marked |= _draw_mark(mark, canvas, shape, where)
         return marked | canvas.marked()
+
+
+def _id_text(value: object) -> str:
+    if not isinstance(value, (int, float, str)):
+        raise TypeError(f"an id is {value!r}")
+    return str(int(value) if isinstance(value, float) and value.is_integer() else value).strip()
 
 
 def _draw_mark(

@@ -47,10 +47,14 @@ class LabelMe:
     record: dict[str, Any]
     for_one_image: bool = True
 
+    def __post_init__(self) -> None:
+        if not isinstance(self.record["shapes"], list):
+            raise DataError(f"{self.path}: not understood; expected a list of shapes")
+
     @staticmethod
     def recognises(record: object) -> bool:
         """Whether a file's content is LabelMe's."""
-        return isinstance(record, dict) and isinstance(record.get("shapes"), list)
+        return isinstance(record, dict) and "shapes" in record
 
     def name_of(self, image: PurePath) -> str | None:
         """Return what the file calls an image; see :class:`.record.Annotations`."""

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Final
 
 from twinspect.data.annotations.coco import Coco
 from twinspect.data.annotations.labelme import LabelMe
+from twinspect.data.annotations.record import NotRead
 from twinspect.errors import DataError
 
 if TYPE_CHECKING:
@@ -20,19 +21,22 @@ if TYPE_CHECKING:
     from twinspect.data.samples import Sample
 
 FORMATS: Final = (LabelMe, Coco)
+_NO_ANNOTATION: Final = (
+    "not an annotation by its content; JSON files are read in the formats LabelMe and COCO"
+)
 _MOST_BYTES: Final = 2**29
 """A larger file is not read: its content takes several times as much memory."""
 
 
-def read_annotations(path: Path) -> Annotations | str:
-    """Read a file, or say why it is none of annotations."""
+def read_annotations(path: Path) -> Annotations | NotRead:
+    """Read a file, or say why it gives no annotations."""
     try:
         stat = path.stat()
-        return _read(path, stat.st_mtime_ns, stat.st_size)
+        return _read(path, stat.st_mtime_ns, stat.st_size) or NotRead(_NO_ANNOTATION, is_damaged=False)
     except OSError as error:
-        return f"cannot be read: {error.strerror}"
+        return NotRead(f"cannot be read: {error.strerror}", is_damaged=True)
     except DataError as error:
-        return str(error).removeprefix(f"{path}: ")
+        return NotRead(str(error).removeprefix(f"{path}: "), is_damaged=True)
 
 
 def read_annotated_mask(path: Path, sample: Sample, shape: tuple[int, int]) -> NDArray[np.bool_]:
@@ -50,13 +54,13 @@ def read_annotated_mask(path: Path, sample: Sample, shape: tuple[int, int]) -> N
         DataError: the file cannot be read, or does not fit the image.
     """
     annotations = read_annotations(path)
-    if isinstance(annotations, str):
-        raise DataError(f"{path}: {annotations}")
+    if isinstance(annotations, NotRead):
+        raise DataError(f"{path}: {annotations.reason}")
     return annotations.draw(sample.path, shape)
 
 
 @lru_cache(maxsize=2)
-def _read(path: Path, modified: int, size: int) -> Annotations:  # noqa: ARG001 - a changed file is another
+def _read(path: Path, modified: int, size: int) -> Annotations | None:  # noqa: ARG001 - a changed file is another
     if size > _MOST_BYTES:
         raise DataError(f"{path}: has {size:,} bytes; allowed are at most {_MOST_BYTES:,}")
     try:
@@ -66,6 +70,4 @@ def _read(path: Path, modified: int, size: int) -> Annotations:  # noqa: ARG001 
     for annotation_format in FORMATS:
         if annotation_format.recognises(record):
             return annotation_format(path, record)
-    raise DataError(
-        f"{path}: not an annotation by its content; JSON files are read in the formats LabelMe and COCO"
-    )
+    return None

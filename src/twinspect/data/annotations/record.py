@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from twinspect.errors import DataError
@@ -16,6 +17,19 @@ if TYPE_CHECKING:
 
 FARTHEST: Final = 1e6
 """The largest coordinate in pixels that is drawn; no image that is read has longer sides."""
+
+
+@dataclass(frozen=True)
+class NotRead:
+    """What is known of a file that gives no annotations.
+
+    Attributes:
+        reason: why it gives none.
+        is_damaged: whether it may mark something all the same: it cannot be read, or not as its format asks.
+    """
+
+    reason: str
+    is_damaged: bool
 
 
 class Annotations(Protocol):

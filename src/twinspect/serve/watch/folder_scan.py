@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from twinspect.data.own_output import own_reason
 from twinspect.data.system_files import system_reason
 from twinspect.images.formats import IMAGE_SUFFIXES
 from twinspect.utils.spelling import spell, unspell
@@ -68,8 +69,8 @@ def folder_names(folders: Sequence[PurePath]) -> list[str]:
 def scan_folder(folder: Path, leave_out: Collection[Path] = ()) -> Iterator[Arrival]:
     """List the image files of a folder and its subfolders, in any order, without opening any.
 
-    Hidden files and folders, those that systems make, and folders that cannot be opened are skipped. A folder is
-    scanned once, even if several links lead to it.
+    Hidden files and folders, those that systems make or twinspect writes, and folders that cannot be opened are
+    skipped. A folder is scanned once, even if several links lead to it.
 
     Args:
         folder: the folder to scan.
@@ -91,7 +92,10 @@ def _scan(folder: str, visited: set[str]) -> Iterator[Arrival]:
         if system_reason(entry.name):
             continue
         try:
-            if entry.is_dir():
+            is_folder = entry.is_dir()
+            if own_reason(entry, is_folder=is_folder):
+                continue
+            if is_folder:
                 yield from _scan(entry.path, visited)
             elif os.path.splitext(entry.name)[1].lower() in IMAGE_SUFFIXES and entry.is_file():  # noqa: PTH122 - 100,000
                 stat = entry.stat()
