@@ -1,0 +1,127 @@
+"""Clients that send nothing, too little or too slowly keep no place from others."""
+
+from __future__ import annotations
+
+import asyncio
+import http.client
+import logging
+import socket
+import time
+from contextlib import closing
+from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
+
+import pytest
+
+from serving import good, listening, site
+from twinspect.serve.api_errors import ApiError
+from twinspect.serve.http import connections, request_guard
+from twinspect.serve.http.connections import TimedProtocol, most_connections
+from twinspect.serve.logs import _NowAndThen
+from twinspect.serve.uploads.incoming import IncomingBytes
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+    from pathlib import Path
+
+STALLED = (
+    b"POST /v1/score HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: image/png\r\nContent-Length: 100000\r\n\r\n"
+)
+
+
+def opened(url: str, request: bytes, count: int) -> list[socket.socket]:
+    """Open connections and send each the beginning of a request."""
+    place = urlsplit(url)
+    assert place.hostname
+    assert place.port
+    sockets = [socket.create_connection((place.hostname, place.port), timeout=30) for _ in range(count)]
+    for each in sockets:
+        each.sendall(request)
+    return sockets
+
+
+def posted(url: str, body: bytes) -> tuple[int, float]:
+    began = time.monotonic()
+    with closing(http.client.HTTPConnection(urlsplit(url).netloc, timeout=30)) as client:
+        client.request("POST", "/v1/score", body, {"Content-Type": "image/png"})
+        return client.getresponse().status, time.monotonic() - began
+
+
+def test_uploads_that_stop_sending_block_nobody_and_are_ended(
+    bundle: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(request_guard, "PIECE_SECONDS", 1.5)
+    with site(bundle, tmp_path) as server, listening(server) as url:
+        stalled = opened(url, STALLED, 20)
+        status, seconds = posted(url, good(1))
+        assert (status, seconds < 10) == (200, True)
+        for each in stalled:
+            assert b" 408 " in each.recv(4096).split(b"\r\n")[0] + b" "
+            each.close()
+
+
+def test_connections_without_a_header_are_closed(
+    bundle: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(connections, "HEADER_SECONDS", 1.0)
+    with site(bundle, tmp_path) as server, listening(server) as url:
+        silent, partial = opened(url, b"", 1)[0], opened(url, b"GET / HTTP/1.1\r\n", 1)[0]
+        slow = opened(url, b"GET /healthz HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n", 1)[0]
+        assert b"200 OK" in slow.recv(4096)
+        assert (silent.recv(10), partial.recv(10)) == (b"", b"")
+        for each in (silent, partial, slow):
+            each.close()
+
+
+def test_too_many_connections_close_the_one_that_waited_longest(
+    bundle: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with site(bundle, tmp_path) as server, listening(server) as url:
+        monkeypatch.setattr(TimedProtocol, "most", TimedProtocol.open + 5)
+        waiting = opened(url, b"GET / HTTP/1.1\r\n", 5)
+        time.sleep(0.2)  # they are accepted in this order
+        status, _ = posted(url, good(2))
+        assert status == 200
+        assert waiting[0].recv(10) == b""
+        waiting[4].settimeout(0.2)
+        with pytest.raises(TimeoutError):
+            waiting[4].recv(10)
+        for each in waiting:
+            each.close()
+
+
+def test_connections_leave_files_for_models_and_images(monkeypatch: pytest.MonkeyPatch) -> None:
+    resource = pytest.importorskip("resource")
+    monkeypatch.setattr(resource, "getrlimit", lambda _: (100, 4096))
+    assert most_connections() == 70
+
+
+def test_bodies_that_arrive_have_a_common_limit_and_give_it_back() -> None:
+    total = IncomingBytes(10)
+
+    async def pieces(*sizes: int) -> AsyncIterator[bytes]:
+        for size in sizes:
+            yield bytes(size)
+
+    async def read(*sizes: int) -> int:
+        with total.body() as body:
+            return sum([len(piece) async for piece in body.counted(pieces(*sizes))])
+
+    assert asyncio.run(read(4, 6)) == 10
+    with pytest.raises(ApiError, match="too many uploads arrive at once"):
+        asyncio.run(read(4, 7))
+    assert total.held == 0
+
+
+def test_the_log_repeats_no_message_of_asyncio_at_once() -> None:
+    quiet = _NowAndThen()
+    records = [logging.LogRecord("asyncio", logging.ERROR, "", 0, text, (), None) for text in "aab"]
+    assert [quiet.filter(record) for record in records] == [True, False, True]
+
+
+@pytest.mark.parametrize(
+    "since", ["0001-01-01T00:00:00+14:00", "9999-12-31T23:59:59-12:00", "2026-01-01T00:00:00"]
+)
+def test_a_time_beyond_the_calendar_is_told(bundle: Path, tmp_path: Path, since: str) -> None:
+    with site(bundle, tmp_path) as server:
+        assert server.client.get("/v1/inspections", params={"since": since}).status_code == 200
