@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -14,6 +15,8 @@ import pyarrow.parquet as pq
 import pytest
 
 import twinspect as ts
+from altered import flipped
+from drawn_parts import stripes, write_image
 from shard_data import CRASHING, crashing_decoder, files_of, png, rows_of, score, write_folder
 from twinspect.cli import main
 from twinspect.errors import BundleError, ConfigError, DataError
@@ -23,6 +26,7 @@ from twinspect.scale.model_transfer import pack, unpack
 from twinspect.scale.run_folder import LocalRunFolder, open_run_folder
 from twinspect.scale.shard_attempts import MOST_ATTEMPTS, Attempt
 from twinspect.utils.files import sha256_of_file
+from twinspect.utils.spelling import unspell
 
 
 @pytest.fixture
@@ -32,6 +36,15 @@ def images(tmp_path: Path) -> Path:
     (folder / "text.png").write_text("not an image")
     (folder / "notes.txt").write_text("left out")
     return folder
+
+
+@pytest.fixture(scope="module")
+def finished(bundle: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A finished run; tests change copies."""
+    root = tmp_path_factory.mktemp("run")
+    write_folder(root / "today", 20)
+    score(bundle, root / "out", root / "today")
+    return root / "out"
 
 
 def test_rows_are_those_of_plain_scoring(bundle: Path, images: Path, tmp_path: Path) -> None:
@@ -337,3 +350,43 @@ def test_a_model_is_packed_and_unpacked(bundle: Path, images: Path) -> None:
     damaged = {**pack(bundle, ""), "weights.safetensors": b"x"}
     with pytest.raises(BundleError, match=r"weights\.safetensors"):
         unpack(damaged, device="cpu", export="", threads=1)
+
+
+@pytest.mark.parametrize("seed", range(24))
+def test_a_damaged_run_is_refused_in_a_line_or_goes_on(
+    seed: int, bundle: Path, tmp_path: Path, finished: Path
+) -> None:
+    today = finished.parent / "today"
+    out = shutil.copytree(finished, tmp_path / "out")
+    (out / "manifest.json").unlink()
+    path = (out / "plan.json", out / "rows" / "part-000001.parquet", out / "plan" / "part-000000.parquet")[
+        seed % 3
+    ]
+    if seed % 3 == 2:
+        (out / "rows" / "part-000000.parquet").unlink()  # its part of the plan is read again
+    path.write_bytes(flipped(path.read_bytes(), seed))
+    said = ""
+    try:
+        score(bundle, out, today)
+    except (DataError, ConfigError) as error:
+        said = str(error)
+    assert "\n" not in said
+
+
+@pytest.mark.parametrize(
+    "plan", [b"{", b"[" * 100_000, b"[]", b"{}", b'{"format": 1, "key": {}, "images": "many", "shards": 1}']
+)
+def test_a_plan_that_is_none_is_named(plan: bytes, bundle: Path, images: Path, tmp_path: Path) -> None:
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out" / "plan.json").write_bytes(plan)
+    with pytest.raises(DataError, match=r"plan\.json in --out is damaged"):
+        score(bundle, tmp_path / "out", images)
+
+
+def test_names_that_are_no_text_pass_through_a_plan(bundle: Path, tmp_path: Path) -> None:
+    for number, name in enumerate(["new\nline.png", "b\udcff.png", "plain.png"]):
+        write_image(tmp_path / "today" / name, stripes(800 + number))
+    manifest = score(bundle, tmp_path / "out", tmp_path / "today")
+    assert (manifest["images"], manifest["unreadable"]) == (3, 0)
+    names = {Path(unspell(row["path"])).name for row in rows_of(tmp_path / "out")}
+    assert names == {"new\nline.png", "b\udcff.png", "plain.png"}

@@ -10,7 +10,8 @@ from torch import nn
 
 import twinspect as ts
 from drawn_parts import quick
-from twinspect.training.checkpoint import BestState
+from twinspect.errors import TrainingError
+from twinspect.training.checkpoint import BestState, Checkpoint, History, State
 from twinspect.training.trainer import VALIDATIONS, choose_held_out
 
 if TYPE_CHECKING:
@@ -54,3 +55,46 @@ def test_validation_curves_are_recorded_and_saved(parts: Path, tmp_path: Path) -
     assert all(len(curve) == VALIDATIONS for curve in detector.curves_.values())
     detector.save(tmp_path / "m.twin")
     assert ts.load(tmp_path / "m.twin").curves_ == detector.curves_
+
+
+# Damaged files ------------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def written(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A checkpoint of a layer and its optimiser."""
+    layer = nn.Linear(8, 8)
+    optimizer = torch.optim.Adam(layer.parameters())
+    layer(torch.ones(1, 8)).sum().backward()
+    optimizer.step()
+    state = State.take(0, 1, History({"distil": [1.0]}), layer, optimizer, BestState([layer]))
+    path = tmp_path_factory.mktemp("checkpoint") / "c.safetensors"
+    Checkpoint(path, "key").write(state)
+    return path
+
+
+def test_a_checkpoint_is_read_back(written: Path) -> None:
+    state = Checkpoint(written, "key").read()
+    assert state is not None
+    layer = nn.Linear(8, 8)
+    state.restore(layer, torch.optim.Adam(layer.parameters()), BestState([layer]))
+    assert torch.equal(layer.weight, state.tensors["model.weight"])
+    assert state.history.losses == {"distil": [1.0]}
+
+
+def test_every_flipped_bit_is_found(written: Path, tmp_path: Path) -> None:
+    content = written.read_bytes()
+    for position in range(0, len(content), 97):
+        damaged = bytearray(content)
+        damaged[position] ^= 1 << (position % 8)
+        (tmp_path / "c.safetensors").write_bytes(damaged)
+        with pytest.raises(TrainingError, match=r"readable checkpoint|belongs to a training"):
+            Checkpoint(tmp_path / "c.safetensors", "key").read()
+
+
+def test_a_checkpoint_of_other_networks_is_refused(written: Path) -> None:
+    state = Checkpoint(written, "key").read()
+    assert state is not None
+    other = nn.Linear(3, 3)
+    with pytest.raises(TrainingError, match="does not fit this training"):
+        state.restore(other, torch.optim.Adam(other.parameters()), BestState([other]))

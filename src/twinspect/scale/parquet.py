@@ -26,7 +26,13 @@ def naming_damage(name: str) -> Iterator[None]:
 
     try:
         yield
-    except (pa.ArrowException, KeyError, TypeError, ValueError) as error:
+    except (
+        pa.ArrowException,
+        OSError,
+        KeyError,
+        TypeError,
+        ValueError,
+    ) as error:  # arrow raises OSError, too
         raise DataError(
             f"{name} in --out is damaged ({str(error).partition(chr(10))[0]}); remove it and run the same command "
             "again, choose another --out, or --overwrite"

@@ -160,8 +160,9 @@ def read_part(folder: RunFolder, shard: int) -> list[WorkItem]:
         DataError: the part is damaged.
     """
     name = f"{PARTS}/{part_name(shard)}"
+    content = folder.read(name)
     with naming_damage(name):
-        return decode_items(folder.read(name))
+        return decode_items(content)
 
 
 def to_json(record: dict[str, Any]) -> bytes:
