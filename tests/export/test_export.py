@@ -379,7 +379,7 @@ ABSENT = (
     *("matplotlib", "jinja2", "markupsafe", "psutil", "cachetools", "tomli"),
 )
 """What the installation without torch leaves out of the core's packages."""
-LIGHT = ("onnxruntime", "numpy", "pillow", "rich", "filelock")
+LIGHT = ("onnxruntime", "numpy", "pillow", "rich", "filelock", "msgspec")
 """What it takes beside twinspect itself (README)."""
 
 

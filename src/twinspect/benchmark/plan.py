@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from twinspect.benchmark.protocols import ClassSelection, Protocol, ProtocolTask, tasks
-from twinspect.benchmark.schema import FORMAT
+from twinspect.benchmark.run_database import FORMAT
 from twinspect.benchmark.trial import detector_identity, training_images
 from twinspect.data.fingerprint import fingerprint
 from twinspect.data.samples import Sample

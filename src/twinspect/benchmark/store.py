@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from twinspect.benchmark.environment import describe_environment
 from twinspect.benchmark.process_lease import HEARTBEAT_SECONDS, ProcessIdentity, this_process
-from twinspect.benchmark.schema import FILE, connect, open_store, transaction
+from twinspect.benchmark.run_database import FILE, connect, open_store, transaction
 from twinspect.errors import ConfigError
 
 if TYPE_CHECKING:

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 from twinspect.benchmark.plan import Run, make_plan
 from twinspect.benchmark.protocols import PROTOCOLS, ClassSelection, get_protocol
+from twinspect.benchmark.run_database import check_folder
 from twinspect.benchmark.run_plan import run_all
-from twinspect.benchmark.schema import check_folder
 from twinspect.benchmark.store import RunStore
 from twinspect.benchmark.time_left import PlanStatus, format_duration
 from twinspect.cli.console import Bar, warn

@@ -7,7 +7,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from twinspect.benchmark.schema import check_folder
+from twinspect.benchmark.run_database import check_folder
 from twinspect.benchmark.store import RunStore
 from twinspect.benchmark.time_left import PlanStatus, format_duration
 from twinspect.cli.class_selection import select_classes

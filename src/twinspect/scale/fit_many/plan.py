@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from twinspect.benchmark.plan import Run, checkpoint_folder, data_key
-from twinspect.benchmark.schema import FORMAT
+from twinspect.benchmark.run_database import FORMAT
 from twinspect.errors import TwinspectError
 
 if TYPE_CHECKING:
