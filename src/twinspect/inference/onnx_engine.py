@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from twinspect.errors import ConfigError, optional
+from twinspect.errors import BundleError, ConfigError, optional
 from twinspect.inference.graph_engine import IMAGES, MAP, SCORE, GraphEngine
+from twinspect.inference.onnx_references import check_references
 
 if TYPE_CHECKING:
     import numpy as np
@@ -16,6 +17,8 @@ if TYPE_CHECKING:
 FILE, WEIGHTS = "model.onnx", "model.weights"
 _PROVIDERS: Final = {"cpu": "CPUExecutionProvider", "cuda": "CUDAExecutionProvider"}
 _ERRORS_ONLY: Final = 3
+MOST_LETTERS: Final = 500
+"""Of what a runtime says of a graph that it cannot load."""
 
 
 class OnnxEngine(GraphEngine):
@@ -39,8 +42,16 @@ class OnnxEngine(GraphEngine):
         options.log_severity_level = _ERRORS_ONLY
         options.intra_op_num_threads = threads or 0
         providers = _providers(ort.get_available_providers(), device)
-        # By its path: the weights lie beside it, and are mapped into memory, not copied.
-        self._session = ort.InferenceSession(export.paths()[FILE], options, providers=providers)
+        paths = export.paths()
+        if FILE not in paths:
+            raise BundleError(f"{export.folder}: the record lists no {FILE}; export the model again")
+        check_references(paths[FILE].read_bytes(), paths.keys(), paths[FILE])
+        try:
+            # By its path: the weights lie beside it, and are mapped into memory, not copied.
+            self._session = ort.InferenceSession(paths[FILE], options, providers=providers)
+        except Exception as error:  # the runtime has an exception of its own for every kind of damage
+            reason = " ".join(str(error).split())[:MOST_LETTERS]
+            raise BundleError(f"{paths[FILE]} cannot be loaded ({reason}); export the model again") from error
 
     def run(self, images: NDArray[np.uint8]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
         """Score (B, H, W, 3) uint8 images of one size."""

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from functools import cache
 from typing import TYPE_CHECKING, Any, Final
 
-from twinspect.errors import ConfigError, optional
+from twinspect.errors import BundleError, ConfigError, optional
 from twinspect.inference.graph_engine import MAP, SCORE, GraphEngine
 from twinspect.inference.openvino_resize import split_resizes
 
@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 
 XML, BIN = "model.xml", "model.bin"
 _CPU: Final = "CPU"
+MOST_LETTERS: Final = 500
+"""Of what OpenVINO says of a graph that it cannot load."""
 
 
 class OpenVINOEngine(GraphEngine):
@@ -45,10 +47,20 @@ class OpenVINOEngine(GraphEngine):
             raise ConfigError(f"no device {device!r} for OpenVINO; allowed: auto, cpu")
         core = openvino_core()
         files = export.contents()
+        if not {XML, BIN} <= files.keys() or not files[XML].lstrip().startswith(
+            b"<"
+        ):  # it would take other formats, too
+            raise BundleError(f"{export.folder} holds no graph in OpenVINO's format; export the model again")
         hints: dict[str, Any] = {"INFERENCE_PRECISION_HINT": _float_type(core, export.precision)}
         if threads:
             hints["INFERENCE_NUM_THREADS"] = threads
-        model = core.read_model(files[XML], files[BIN])
+        try:
+            model = core.read_model(files[XML], files[BIN])
+        except RuntimeError as error:
+            reason = " ".join(str(error).split())[:MOST_LETTERS]
+            raise BundleError(
+                f"{export.folder / XML} cannot be loaded ({reason}); export the model again"
+            ) from error
         resizes = split_resizes(model)
         exact = {**hints, "INFERENCE_PRECISION_HINT": "f32"}
         self._resize = None if resizes is None else core.compile_model(resizes, _CPU, exact)

@@ -1,0 +1,121 @@
+"""Graphs that refer to files or operators outside their export are never given to a runtime."""
+
+from __future__ import annotations
+
+import json
+import random
+import shutil
+from pathlib import Path
+
+import numpy as np
+import onnx
+import pytest
+from onnx import TensorProto, helper
+
+import twinspect as ts
+from altered import flipped
+from twinspect.bundle.checksummed_json import dump_checksummed, sha256
+from twinspect.errors import BundleError
+from twinspect.inference.onnx_references import check_references
+
+PATH = Path("model.onnx")
+
+
+def outside(location: str) -> TensorProto:
+    """A tensor whose values are in another file."""
+    tensor = TensorProto(name="w", data_type=TensorProto.FLOAT, dims=[1], data_location=TensorProto.EXTERNAL)
+    tensor.external_data.add(key="location", value=location)
+    tensor.external_data.add(key="length", value="4")
+    return tensor
+
+
+def graph(*nodes: onnx.NodeProto, initializers: tuple[TensorProto, ...] = ()) -> onnx.GraphProto:
+    one = helper.make_tensor_value_info("x", TensorProto.FLOAT, [1])
+    return helper.make_graph(list(nodes), "g", [one], [one], list(initializers))
+
+
+def places(location: str) -> dict[str, onnx.ModelProto]:
+    """The same reference at every place where a model may have one."""
+    tensor = outside(location)
+    constant = helper.make_node("Constant", [], ["y"], value=tensor)
+    branch = helper.make_node("If", ["x"], ["y"], then_branch=graph(constant), else_branch=graph())
+    function = helper.make_function("local", "f", [], ["y"], [constant], [helper.make_opsetid("", 18)])
+    sparse = helper.make_graph([], "g", [], [])
+    sparse.sparse_initializer.add().values.CopyFrom(tensor)
+    return {
+        "initializer": helper.make_model(graph(initializers=(tensor,))),
+        "constant": helper.make_model(graph(constant)),
+        "branch": helper.make_model(graph(branch)),
+        "function": helper.make_model(graph(), functions=[function]),
+        "sparse": helper.make_model(sparse),
+    }
+
+
+@pytest.mark.parametrize("place", places("x"))
+@pytest.mark.parametrize("location", ["/etc/passwd", "../secret", "other.bin"])
+def test_files_outside_are_refused_wherever_they_are_named(place: str, location: str) -> None:
+    with pytest.raises(BundleError, match="refers to a file that is not part of the export"):
+        check_references(places(location)[place].SerializeToString(), ["model.weights"], PATH)
+
+
+@pytest.mark.parametrize("place", set(places("x")) - {"function"})
+def test_files_of_the_export_are_allowed(place: str) -> None:
+    check_references(places("model.weights")[place].SerializeToString(), ["model.weights"], PATH)
+
+
+def test_operators_of_other_libraries_are_refused() -> None:
+    node = helper.make_node("Run", ["x"], ["y"], domain="evil")
+    with pytest.raises(BundleError, match="needs operators of another library, 'evil'"):
+        check_references(helper.make_model(graph(node)).SerializeToString(), [], PATH)
+
+
+def test_graphs_nested_without_end_are_refused() -> None:
+    inner = graph()
+    for _ in range(80):
+        inner = graph(helper.make_node("If", ["x"], ["y"], then_branch=inner))
+    with pytest.raises(BundleError, match="nested too deeply"):
+        check_references(helper.make_model(inner).SerializeToString(), [], PATH)
+
+
+def test_damaged_graphs_raise_nothing_else() -> None:
+    content = places("model.weights")["branch"].SerializeToString()
+    refused = 0
+    for seed in range(400):
+        damaged = flipped(content, seed) if seed % 2 else random.Random(seed).randbytes(60)
+        try:
+            check_references(damaged, ["model.weights"], PATH)
+        except BundleError:
+            refused += 1
+    assert refused > 100
+
+
+@pytest.mark.parametrize("how", ["cut", "other file", "no graph"])
+def test_an_altered_export_is_refused_in_a_line(how: str, exported: Path, tmp_path: Path) -> None:
+    folder = shutil.copytree(exported, tmp_path / "m.twin")
+    place = folder / "exports" / "onnx-fp32"
+    content = (place / "model.onnx").read_bytes()
+    if how == "cut":
+        content = content[: len(content) // 2]
+    elif how == "other file":
+        content = content.replace(b"model.weights", b"/etc/passwd_")
+    record = json.loads((place / "export.json").read_text())
+    files = [
+        {**file, "sha256": sha256(content)} if file["file"] == "model.onnx" else file
+        for file in record["files"]
+    ]
+    record["files"] = [file for file in files if how != "no graph" or file["file"] != "model.onnx"]
+    (place / "model.onnx").write_bytes(content)
+    own = {name: value for name, value in record.items() if name not in ("digest", "format", "twinspect")}
+    (place / "export.json").write_bytes(dump_checksummed(own))
+    with pytest.raises(BundleError) as refused:
+        ts.load(folder, runtime="onnx-fp32").score(np.zeros((1, 64, 64, 3), dtype=np.uint8))
+    assert "\n" not in str(refused.value)
+
+
+@pytest.fixture(scope="module")
+def exported(bundle: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    from twinspect.cli import main
+
+    folder = shutil.copytree(bundle, tmp_path_factory.mktemp("exported") / "m.twin")
+    assert main(["export", str(folder), "--to", "onnx"]) == 0
+    return folder
