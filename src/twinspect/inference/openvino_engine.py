@@ -47,9 +47,8 @@ class OpenVINOEngine(GraphEngine):
             raise ConfigError(f"no device {device!r} for OpenVINO; allowed: auto, cpu")
         core = openvino_core()
         files = export.contents()
-        if not {XML, BIN} <= files.keys() or not files[XML].lstrip().startswith(
-            b"<"
-        ):  # it would take other formats, too
+        # It would take other formats, too, which may name files elsewhere.
+        if not {XML, BIN} <= files.keys() or not files[XML].lstrip().startswith(b"<"):
             raise BundleError(f"{export.folder} holds no graph in OpenVINO's format; export the model again")
         hints: dict[str, Any] = {"INFERENCE_PRECISION_HINT": _float_type(core, export.precision)}
         if threads:
