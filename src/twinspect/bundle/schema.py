@@ -189,7 +189,7 @@ class ParametersRecord(Struct):
     false_alarm_rate: Rate | None = None
     calibration: Literal["split", "cv"] = "split"
     bits: Bits | None = None
-    workers: Number | None = None
+    workers: Count | None = None
     cache_mb: Count = 2048
     keep_images: Count = 3
     devices: Number = 1
@@ -227,7 +227,7 @@ class JoinedParameters(Struct):
 
     device: str = "auto"
     bits: Bits | None = None
-    workers: Number | None = None
+    workers: Count | None = None
 
 
 class JoinedRecord(FittedRecord, kw_only=True):

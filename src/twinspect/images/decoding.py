@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final, cast
 
 from twinspect.errors import ImageError, SeveralPicturesError, TooManyPixelsError
+from twinspect.images.decode_bounds import check_directories, check_memory, check_scans
 from twinspect.images.dicom import decode_dicom, read_dicom_header
 from twinspect.images.formats import (
     AVIF,
@@ -118,8 +119,13 @@ def _opened(
         # A BytesIO has all that a buffered reader asks of a raw file.
         with ImageStream(cast("io.RawIOBase", raw)) as stream:
             image_format = image_format or _detect(stream)
+            if image_format is TIFF:
+                check_directories(stream)
             header = _read_header(stream, image_format, max_pixels)
             _check_pixels(header.size, max_pixels)
+            check_memory(header)
+            if image_format is JPEG:
+                check_scans(stream, header)
             yield stream, header
     except ImageError as error:
         raise type(error)(f"{path}: {error}") from None

@@ -6,7 +6,7 @@ never stretched to what one image happens to hold: a dark image stays dark.
 
 from __future__ import annotations
 
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
@@ -17,6 +17,7 @@ from twinspect.images.formats import IMAGE_SUFFIXES
 from twinspect.images.gif import is_gif, read_gif
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
     from numpy.typing import NDArray
@@ -36,6 +37,8 @@ __all__ = [
     "read_rgb",
 ]
 
+_BLOCK_BYTES: Final = 16 * 2**20
+"""Bytes of the rows that are converted at once."""
 MIN_SIDE: Final = 2
 """The shortest image side, in pixels, that holds any structure to judge."""
 
@@ -79,9 +82,8 @@ def read_rgb(
     if stored.values.dtype == np.uint8:
         return _to_three_channels(_remove_alpha(stored.values, 255))
     if stored.values.dtype.kind == "f":
-        return _to_three_channels(
-            _unit_to_eight_bits(_remove_alpha(_check_unit_range(stored.values, path), 1))
-        )
+        _check_unit_range(stored.values, path)
+        return _to_three_channels(by_rows(_unit_to_eight_bits, _remove_alpha(stored.values, 1)))
     return _to_three_channels(_sixteen_to_eight_bits(stored, bits))
 
 
@@ -188,6 +190,12 @@ def _remove_alpha(values: NDArray[Any], full: int) -> NDArray[Any]:
     colours, alpha = values[..., :-1], values[..., -1:]
     if (alpha == full).all() or not alpha.any():
         return colours
+    return by_rows(partial(_weigh, full=full), values)
+
+
+def _weigh(values: NDArray[Any], full: int) -> NDArray[Any]:
+    """Weight each colour by the alpha of its pixel."""
+    colours, alpha = values[..., :-1], values[..., -1:]
     if values.dtype.kind == "f":
         return np.asarray(colours * alpha)
     # 65535 squared and half of 65535 still fit into 32 bits.
@@ -195,8 +203,26 @@ def _remove_alpha(values: NDArray[Any], full: int) -> NDArray[Any]:
     return weighted.astype(values.dtype)
 
 
-def _check_unit_range(values: NDArray[Any], path: Path | str) -> NDArray[Any]:
-    """Return float values if all are finite and lie in 0 to 1; raise otherwise."""
+def by_rows(convert: Callable[[NDArray[Any]], NDArray[Any]], values: NDArray[Any]) -> NDArray[Any]:
+    """Convert some rows after the others, so that what lies between takes little memory.
+
+    Args:
+        convert: takes (h, W, C) and gives as many rows.
+        values: (H, W, C).
+    """
+    rows = max(1, _BLOCK_BYTES // max(1, values[:1].nbytes))
+    if len(values) <= rows:
+        return convert(values)
+    first = convert(values[:rows])
+    result = np.empty((len(values), *first.shape[1:]), dtype=first.dtype)
+    result[:rows] = first
+    for start in range(rows, len(values), rows):
+        result[start : start + rows] = convert(values[start : start + rows])
+    return result
+
+
+def _check_unit_range(values: NDArray[Any], path: Path | str) -> None:
+    """Refuse float values that are not finite or do not lie in 0 to 1."""
     nan, infinite = int(np.isnan(values).sum()), int(np.isinf(values).sum())
     if nan or infinite:
         counts = f"{nan:,} NaN and {infinite:,} infinite of {values.size:,} values"
@@ -205,7 +231,6 @@ def _check_unit_range(values: NDArray[Any], path: Path | str) -> NDArray[Any]:
     if low < 0 or high > 1:
         remedy = "divide by the largest value the camera can give, the same for every image"
         raise ImageError(f"{path}: float values from {low:g} to {high:g}; allowed are 0 to 1: {remedy}")
-    return values
 
 
 def _unit_to_eight_bits(values: NDArray[Any]) -> NDArray[np.uint8]:
@@ -216,8 +241,8 @@ def _sixteen_to_eight_bits(stored: StoredPixels, bits: int | None) -> NDArray[np
     """Scale to 8 bits; an overexposed pixel beyond ``bits`` is white."""
     values = _remove_alpha(stored.values, stored.full)
     full = stored.full if bits is None else 2**bits - 1
-    scaled: NDArray[np.uint8] = _eight_bit_table(full)[np.minimum(values, full)]
-    return scaled
+    table = _eight_bit_table(full)
+    return by_rows(lambda rows: table[np.minimum(rows, full)], values)
 
 
 @lru_cache(maxsize=8)

@@ -62,8 +62,9 @@ def decode_both_bytes(image: Callable[[], ImageFile.ImageFile]) -> NDArray[np.ui
     """
     high = to_array(image()).astype(np.uint16)
     low = to_array(with_raw_modes(image(), lambda mode: mode[:-1] + _OTHER_BYTE[mode[-1]]))
-    words: NDArray[np.uint16] = high << 8 | low
-    return words
+    high <<= 8
+    high |= low
+    return high
 
 
 def with_raw_modes(image: ImageFile.ImageFile, change: Callable[[str], str]) -> ImageFile.ImageFile:
