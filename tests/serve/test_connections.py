@@ -3,26 +3,35 @@
 from __future__ import annotations
 
 import asyncio
+import errno
+import hashlib
 import http.client
 import logging
 import socket
 import time
 from contextlib import closing
+from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 import pytest
+from sqlalchemy.exc import OperationalError
+from starlette.datastructures import Headers
 
-from serving import good, listening, site
+from serving import code, good, listening, site
 from twinspect.serve.api_errors import ApiError
 from twinspect.serve.http import connections, request_guard
 from twinspect.serve.http.connections import TimedProtocol, most_connections
+from twinspect.serve.http.rate_limit import RateLimit
+from twinspect.serve.http.request_guard import Guard, Hosts
+from twinspect.serve.http.tokens import Actor, Tokens
 from twinspect.serve.logs import _NowAndThen
+from twinspect.serve.server import Server
+from twinspect.serve.settings import Settings
 from twinspect.serve.uploads.incoming import IncomingBytes
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
-    from pathlib import Path
 
 STALLED = (
     b"POST /v1/score HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: image/png\r\nContent-Length: 100000\r\n\r\n"
@@ -125,3 +134,52 @@ def test_the_log_repeats_no_message_of_asyncio_at_once() -> None:
 def test_a_time_beyond_the_calendar_is_told(bundle: Path, tmp_path: Path, since: str) -> None:
     with site(bundle, tmp_path) as server:
         assert server.client.get("/v1/inspections", params={"since": since}).status_code == 200
+
+
+@pytest.mark.parametrize(
+    ("error", "expected"),
+    [
+        (OSError(errno.ENOSPC, "No space left on device"), (507, "storage_full")),
+        (OperationalError("insert", {}, Exception("database or disk is full")), (507, "storage_full")),
+        (OperationalError("select", {}, Exception("no such table")), (503, "store_unavailable")),
+        (OSError(errno.EIO, "Input/output error"), (503, "store_unavailable")),
+    ],
+)
+def test_a_full_disk_or_a_lost_store_is_one_line_of_the_log(
+    bundle: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+    error: Exception,
+    expected: tuple[int, str],
+) -> None:
+    def fail(*_: object, **__: object) -> None:
+        raise error
+
+    with site(bundle, tmp_path) as server:
+        monkeypatch.setattr(server.context.store.archive, "put", fail)
+        assert code(server.score(good(3))) == expected
+    (record,) = [each for each in caplog.records if "store cannot be used" in each.message]
+    assert (record.exc_info, "\n" in record.message) == (None, False)
+
+
+def test_each_owner_of_a_token_has_a_rate_and_so_has_each_address() -> None:
+    actors = tuple(
+        (Actor(name, "inspect"), hashlib.sha256(name.encode()).hexdigest()) for name in ("ann", "bob")
+    )
+    guard = Guard(lambda *_: None, Hosts(), RateLimit(1.0), 1000, Tokens(actors))  # type: ignore[arg-type, return-value]
+
+    def named(token: str, address: str) -> str:
+        headers = [(b"authorization", f"Bearer {token}".encode())] if token else []
+        return guard._client(Headers(raw=headers), {"client": (address, 1)})
+
+    assert named("ann", "10.0.0.1") == named("ann", "10.0.0.2") == "token of ann"
+    assert named("bob", "10.0.0.1") == "token of bob"
+    assert named("wrong", "10.0.0.1") == named("", "10.0.0.1") == "address 10.0.0.1"
+
+
+def test_a_trusted_proxy_says_who_connects_and_others_do_not() -> None:
+    behind = Settings(models=("m",), data=Path(), trusted_proxies=("10.0.0.9",))
+    config = Server(behind).config
+    assert (config.proxy_headers, config.forwarded_allow_ips) == (True, ["10.0.0.9"])
+    assert Server(Settings(models=("m",), data=Path())).config.proxy_headers is False

@@ -58,6 +58,7 @@ def _settings(options: argparse.Namespace) -> Settings:
         port=options.port,
         token_file=Path(options.token_file) if options.token_file else None,
         allow_hosts=tuple(options.allow_host),
+        trusted_proxies=tuple(options.trusted_proxy),
         watched=tuple(Path(folder) for folder in options.watch),
         runtime=options.runtime,
         device=options.device,

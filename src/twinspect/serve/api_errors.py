@@ -49,6 +49,7 @@ STATUS: Final[dict[str, int]] = {
     "starting": 503,
     "stopping": 503,
     "store_unavailable": 503,
+    "storage_full": 507,
     "scoring_failed": 500,
     "internal_error": 500,
 }

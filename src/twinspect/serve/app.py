@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 import logging
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from fastapi import FastAPI
 from fastapi.exceptions import RequestValidationError
@@ -66,9 +67,13 @@ def build_app(context: Context) -> FastAPI:
     return app
 
 
+_FULL: Final = {errno.ENOSPC, getattr(errno, "EDQUOT", errno.ENOSPC)}
+"""Errors of a disk without room, and of a user who may use no more of it."""
+
+
 def guard_app(app: FastAPI, context: Context, hosts: Hosts, rate: RateLimit) -> ASGIApp:
     """Wrap an application in the middleware that every request passes."""
-    return Guard(RequestCounter(app, context.metrics), hosts, rate, context.limits.body_bytes)
+    return Guard(RequestCounter(app, context.metrics), hosts, rate, context.limits.body_bytes, context.tokens)
 
 
 def _add_error_handlers(app: FastAPI) -> None:
@@ -111,5 +116,8 @@ def _validation_error(error: Any) -> ApiError:
 
 
 def _store_error(error: Any) -> ApiError:
-    LOG.error("the store cannot be used: %s", error, exc_info=error)
+    """Say in one line of the log why the store cannot be used, and nothing of it to the client but a full disk."""
+    LOG.error("the store cannot be used: %s", " ".join(str(error).split()))
+    if getattr(error, "errno", None) in _FULL or "disk is full" in str(error):
+        return ApiError("storage_full", "there is no room for more images; the server's owner must make some")
     return ApiError("store_unavailable", "the store is unavailable; the server's log says why", retry_after=5)

@@ -119,7 +119,9 @@ class Server(uvicorn.Server):
                 // 4,  # all that wait are accepted at once, before one can be closed
                 ws="none",
                 server_header=False,
-                proxy_headers=False,  # the client is whoever connects, whatever its headers claim
+                # Unless it is a known proxy, the client is whoever connects, whatever its headers claim.
+                proxy_headers=bool(settings.trusted_proxies),
+                forwarded_allow_ips=list(settings.trusted_proxies),
             )
         )
 

@@ -25,6 +25,7 @@ class Settings:
         port: the port it listens on; 0 for any free one.
         token_file: who may do what; required if other machines can connect.
         allow_hosts: further host names under which it answers.
+        trusted_proxies: addresses whose X-Forwarded-For says who connects.
         watched: folders that are watched for images.
         runtime: as for :func:`twinspect.load`.
         device: as for :func:`twinspect.load`.
@@ -42,6 +43,7 @@ class Settings:
     port: int = 8000
     token_file: Path | None = None
     allow_hosts: tuple[str, ...] = ()
+    trusted_proxies: tuple[str, ...] = ()
     watched: tuple[Path, ...] = ()
     runtime: str = "auto"
     device: str = "auto"

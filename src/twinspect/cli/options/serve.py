@@ -48,6 +48,13 @@ def _token_options(verb: argparse.ArgumentParser) -> None:
         metavar="NAME",
         help="another host name by which browsers reach this server; may be repeated",
     )
+    verb.add_argument(
+        "--trusted-proxy",
+        action="append",
+        default=[],
+        metavar="ADDRESS",
+        help="a proxy in front of this server, whose X-Forwarded-For says who connects; may be repeated",
+    )
 
 
 def _serve_limits(verb: argparse.ArgumentParser) -> None:

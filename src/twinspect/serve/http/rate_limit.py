@@ -20,7 +20,7 @@ MAX_CLIENTS: Final = 10_000
 
 
 class RateLimit:
-    """Limits requests by client address.
+    """Limits requests by client: the owner of a token, or an address.
 
     Args:
         per_second: requests a second; 0 for no limit.

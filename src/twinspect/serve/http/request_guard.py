@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
     from twinspect.serve.http.rate_limit import RateLimit
+    from twinspect.serve.http.tokens import Tokens
 
 LOG = logging.getLogger(__name__)
 
@@ -89,10 +90,14 @@ class Guard:
         hosts: host names that are allowed.
         rate: limits the requests of a client.
         body_bytes: upper limit of an upload, in bytes.
+        tokens: whose owners have a rate each, wherever they connect from; ``None`` if there are none.
     """
 
-    def __init__(self, app: ASGIApp, hosts: Hosts, rate: RateLimit, body_bytes: int) -> None:
+    def __init__(
+        self, app: ASGIApp, hosts: Hosts, rate: RateLimit, body_bytes: int, tokens: Tokens | None = None
+    ) -> None:
         self._app, self._hosts, self._rate, self._body_bytes = app, hosts, rate, body_bytes
+        self._tokens = tokens
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""
@@ -124,7 +129,15 @@ class Guard:
                 f"the host name {host[:100]!r} is not allowed; to allow it, start the server with --allow-host NAME",
             )
         _check_origin(headers, host)
-        self._rate.check(scope["client"][0] if scope.get("client") else "")
+        self._rate.check(self._client(headers, scope))
+
+    def _client(self, headers: Headers, scope: Scope) -> str:
+        """Name who is limited: the owner of a token, otherwise an address."""
+        kind, _, token = headers.get("authorization", "").partition(" ")
+        owner = self._tokens.find(token) if self._tokens and kind.lower() == "bearer" else None
+        if owner is not None:
+            return f"token of {owner.name}"
+        return f"address {scope['client'][0]}" if scope.get("client") else ""
 
     def _max_body_bytes(self, path: str) -> int:
         return self._body_bytes if path == UPLOAD_PATH else MAX_JSON_BYTES
