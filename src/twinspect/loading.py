@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from twinspect.bundle.exports import list_exports
-from twinspect.bundle.folder import JOINED, read_record
+from twinspect.bundle.folder import JOINED, read_model_record
 from twinspect.errors import MissingExtraError, is_installed
 from twinspect.inference.runtimes import RUNTIMES
 from twinspect.utils.progress import announce
@@ -53,7 +53,7 @@ def load(
     from twinspect.detector import Detector  # noqa: PLC0415
     from twinspect.ensemble.detector import JoinedDetector  # noqa: PLC0415
 
-    is_joined = read_record(Path(path))["method"] == JOINED
+    is_joined = read_model_record(Path(path))["method"] == JOINED
     return (JoinedDetector if is_joined else Detector).from_bundle(path, device=device)
 
 
@@ -69,7 +69,7 @@ def choose_runtime(path: str | Path) -> str:
     installed = {name for name, runtime in RUNTIMES.items() if runtime.is_installed}
     usable = [
         export
-        for export in list_exports(folder, read_record(folder))
+        for export in list_exports(folder, read_model_record(folder))
         if export.fixed_size is None and export.runtime in installed
     ]
     fastest = min(usable, key=lambda export: export.milliseconds, default=None)

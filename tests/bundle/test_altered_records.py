@@ -122,8 +122,8 @@ def test_what_a_calibration_may_be(changes: dict[str, object], message: str) -> 
         {"cache_mb": -1},
         {"device": 3},
         {"layers": 1},
-        {"workers": 0},
-        {"bits": 7},
+        {"workers": -1},
+        {"nodes": 0},
     ],
 )
 def test_parameters_out_of_range_are_refused(parameters: dict[str, object]) -> None:

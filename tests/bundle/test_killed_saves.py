@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 
 pytestmark = pytest.mark.skipif(not hasattr(os, "fork"), reason="kills forked processes, which is POSIX")
 
+CHECKED = {"runtime": "onnx", "precision": "fp32", "speed": {"milliseconds": 1.0, "torch_milliseconds": 2.0}}
+"""What every record of an export has."""
 # Saves once a child is killed before its n-th operation on files, for every n until a child gets through.
 SCRIPT = """
 import os, signal, sys
@@ -33,12 +35,15 @@ from twinspect.utils import folder_replacement
 
 root, what, exchanges = Path(sys.argv[1]), sys.argv[2], sys.argv[3] == "exchange"
 model = root / "a.twin"
+# What every record of an export has.
+CHECKED = {"runtime": "onnx", "precision": "fp32", "speed": {"milliseconds": 1.0, "torch_milliseconds": 2.0}}
 exchange = folder_replacement._exchange if exchanges else lambda one, other: False
 
 
 def save(text):
     if what == "export":
-        record = {**read_record(model), "text": text, "weights_sha256": read_record(model)["weights"]["sha256"]}
+        old = read_record(model)
+        record = {**old, "text": text, "weights_sha256": old["weights"]["sha256"], **CHECKED}
         write_export(model, "onnx-fp32", record, {"model.onnx": text.encode()})
     elif what == "record":
         rewrite_record(model, {**read_record(model), "text": text})
@@ -226,7 +231,7 @@ def test_the_record_and_the_exports_stay_where_a_rewrite_fails(tmp_path: Path) -
     model = tmp_path / "m.twin"
     write(model, "old")
     record = read_record(model)
-    write_export(model, "onnx-fp32", {"weights_sha256": record["weights"]["sha256"]}, {"g": b"1"})
+    write_export(model, "onnx-fp32", {"weights_sha256": record["weights"]["sha256"], **CHECKED}, {"g": b"1"})
     with pytest.raises((TypeError, BundleError)):
         rewrite_record(model, {**record, "text": object()})
     assert json.loads((model / "model.json").read_text())["text"] == "old"

@@ -28,7 +28,13 @@ QUICKLY = ("--method", "mkd", *AS_ARGUMENTS, "--size", "64", "--steps", "1", "--
 def copy(bundle: Path, tmp_path: Path) -> Path:
     """A finished model with an export."""
     model = shutil.copytree(bundle, tmp_path / "m.twin")
-    record = {"weights_sha256": read_record(model)["weights"]["sha256"]}
+    speed = {"milliseconds": 1.0, "torch_milliseconds": 2.0}
+    record = {
+        "weights_sha256": read_record(model)["weights"]["sha256"],
+        "runtime": "onnx",
+        "precision": "fp32",
+    }
+    record |= {"speed": speed}
     write_export(model, "onnx-fp32", record, {"model.onnx": b"graph"})
     return model
 

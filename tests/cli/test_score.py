@@ -248,7 +248,7 @@ def test_a_person_reads_verdicts_the_worst_first(
     assert next(row["path"] for row in rows if row["score"] == worst) in lines[1]
     anomalous = sum(row["is_anomalous"] is True for row in rows)
     assert lines[1 + anomalous].startswith("unreadable")
-    assert r"text\n.png" in text
+    assert r"text\u000a.png" in text
     assert lines[-1] == f"{anomalous} of 5 images anomalous, 1 unreadable"
 
 

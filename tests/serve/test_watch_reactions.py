@@ -87,7 +87,7 @@ def test_a_line_says_time_name_verdict_and_times_the_threshold(opened: Store, tm
         line.reactions.react(line.finish(name, times))
     bad, good = line.lines
     assert re.fullmatch(r"\d\d:\d\d:\d\d  sub/bad\.png  anomalous  2\.30 × threshold", bad)
-    assert re.fullmatch(r"\d\d:\d\d:\d\d  a b; .* \\n\.png  good  0\.50 × threshold", good)
+    assert re.fullmatch(r"\d\d:\d\d:\d\d  a b; .* \\u000a\.png  good  0\.50 × threshold", good)
 
 
 def test_what_could_not_be_scored_says_why(opened: Store, tmp_path: Path) -> None:

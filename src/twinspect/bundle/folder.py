@@ -93,11 +93,18 @@ def read_record(folder: Path) -> dict[str, Any]:
     """Read and check ``model.json``.
 
     Raises:
-        BundleError: missing, damaged, altered, or of an unknown format; or a field is missing, of another type or out
-            of range.
+        BundleError: missing, damaged, altered, or of an unknown format.
     """
-    path = folder / RECORD
-    record = load_checksummed(_read(folder, RECORD), path)
+    return load_checksummed(_read(folder, RECORD), folder / RECORD)
+
+
+def read_model_record(folder: Path) -> dict[str, Any]:
+    """Read ``model.json`` and check every field: for whoever builds something from it.
+
+    Raises:
+        BundleError: as for :func:`read_record`; or a field is missing, of another type or out of range.
+    """
+    record, path = read_record(folder), folder / RECORD
     validate(record, FolderRecord, path)
     validate(record, JoinedRecord if record.get("method") == JOINED else NetworksRecord, path)
     return record

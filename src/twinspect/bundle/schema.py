@@ -197,6 +197,17 @@ class ParametersRecord(Struct):
     strategy: str = "auto"
 
 
+class ConstructorRecord(ParametersRecord):
+    """The same as they come from a user: what has an error of its own elsewhere, with a remedy, is left to that."""
+
+    size: int | None = None
+    tile: Any = None
+    overlap: Any = 32
+    bits: int | None = None
+    false_alarm_rate: float | None = None
+    calibration: str = "split"  # type: ignore[assignment]
+
+
 class FittedRecord(Struct):
     """What is kept of every detector."""
 
@@ -283,7 +294,7 @@ def check_parameters(parameters: dict[str, Any], where: str = "") -> None:
         ConfigError: one is of another type, or out of range.
     """
     try:
-        convert(parameters, ParametersRecord)
+        convert(parameters, ConstructorRecord)
     except RecordError as error:
         raise ConfigError(f"{where}{error}") from error
 

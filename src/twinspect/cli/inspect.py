@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from twinspect.bundle.description import describe_model
 from twinspect.bundle.exports import list_exports
-from twinspect.bundle.folder import WEIGHTS, read_record
+from twinspect.bundle.folder import WEIGHTS, read_model_record
 from twinspect.calibration.conformal import Calibration
 from twinspect.calibration.detectability import Detectability, findings_record
 from twinspect.cli.outcome import Outcome
@@ -25,7 +25,7 @@ NOT_MEASURED = "which defects it would find was not measured (twinspect fit does
 def run(options: argparse.Namespace) -> Outcome:
     """Read the model's record and say what it holds."""
     folder = Path(options.model)
-    record = read_record(folder)
+    record = read_model_record(folder)
     about = describe_model(record)
     calibration = Calibration.from_record(record["calibration"])
     tried = record.get("detectability")

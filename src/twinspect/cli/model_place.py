@@ -32,7 +32,7 @@ def _describe(model: Path) -> str:
     try:
         record = read_record(model)
         exports = [export.name for export in list_exports(model, record)]
-    except BundleError:
+        images = f"{record['method']}, its threshold from {len(record['calibration']['scores'])} images"
+    except (BundleError, KeyError, TypeError):
         return ""
-    images = f"{record['method']}, its threshold from {len(record['calibration']['scores'])} images"
     return f" ({images}{', exports: ' + ', '.join(exports) if exports else ''})"

@@ -6,7 +6,6 @@ import zipfile
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
-import psutil
 
 from twinspect.data.listing import Listing
 from twinspect.data.samples import ClassSet, Sample
@@ -84,6 +83,8 @@ def _load(path: Path) -> dict[str, NDArray[Any]]:
 
 def _check_size(archive: zipfile.ZipFile, names: Sequence[str]) -> None:
     """Refuse arrays that the memory of this machine cannot hold, by the sizes that the archive states."""
+    import psutil  # noqa: PLC0415 - an installation without torch may lack it
+
     stated = sum(info.file_size for info in archive.infolist() if info.filename.removesuffix(".npy") in names)
     available = psutil.virtual_memory().available
     if stated > available:

@@ -82,6 +82,8 @@ def _parquet_rows(path: str, opened: Callable[[], BinaryIO], known: Collection[s
             for batch in file.iter_batches(columns=selected):
                 for row in batch.to_pylist():
                     yield next(numbers), {columns[name]: as_text(value) for name, value in row.items()}
+    except DataError:
+        raise
     except (OSError, ArrowException, ValueError, OverflowError) as error:
         raise DataError(f"{path}: cannot be read as Parquet: {error}") from error
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from twinspect.bundle.exports import write_export
-from twinspect.bundle.folder import read_record
+from twinspect.bundle.folder import read_model_record
 from twinspect.errors import ConfigError, ExportError, optional, unknown_name
 from twinspect.export.graph_builder import CPU, GraphBuilder
 from twinspect.export.int8_acceptance import MAX_DROP
@@ -82,7 +82,7 @@ def export(
     _check_int8(to, precision, good, labelled, max_drop)
     say = say or (lambda _: None)
     folder = Path(path)
-    model_record = read_record(folder)
+    model_record = read_model_record(folder)
     detector = _load_on_cpu(folder)
     if fixed_size is None and not detector.model_.any_size:
         raise ConfigError(

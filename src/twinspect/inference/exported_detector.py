@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from twinspect.bundle.description import describe_model
-from twinspect.bundle.folder import read_record
+from twinspect.bundle.folder import read_model_record
 from twinspect.bundle.learnt_images import LearntImages
 from twinspect.inference.base_detector import BaseDetector
 from twinspect.inference.runtimes import find_export, open_engine
@@ -89,7 +89,7 @@ class ExportedDetector(BaseDetector):
             MissingExtraError: its runtime is not installed.
         """
         folder = Path(path)
-        record = read_record(folder)
+        record = read_model_record(folder)
         export = find_export(folder, record, runtime)
         detector = cls(record, export, device=device, threads=threads)
         detector.learnt_ = LearntImages.read(folder, record)

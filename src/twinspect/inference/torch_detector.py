@@ -6,7 +6,14 @@ from abc import abstractmethod
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from twinspect.bundle.folder import RECORD, WEIGHTS, read_images, read_record, read_weights, write_bundle
+from twinspect.bundle.folder import (
+    RECORD,
+    WEIGHTS,
+    read_images,
+    read_model_record,
+    read_weights,
+    write_bundle,
+)
 from twinspect.bundle.learnt_images import LearntImages
 from twinspect.bundle.weights import deserialize_weights, serialize_weights
 from twinspect.errors import BundleError, MissingExtraError
@@ -103,7 +110,7 @@ class TorchDetector(BaseDetector):
             BundleError: a missing, damaged, altered or unknown file, by name.
         """
         folder = Path(path)
-        record = read_record(folder)
+        record = read_model_record(folder)
         weights = read_weights(folder, record)
         detector = cls._built(folder, record, device)
         try:

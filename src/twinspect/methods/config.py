@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import ast
 import inspect
+import math
 import textwrap
 from dataclasses import asdict, dataclass, fields, replace
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, TypeVar, get_args, get_origin, get_type_hints
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
     from typing_extensions import Self
 
 LARGEST = 2**53
-"""The largest number that a setting may be: integers above are not exact in JSON."""
+"""The largest integer that a setting may be: not all above are exact in JSON."""
 PAPER = "paper"
 """Name of the preset that has the authors' lengths."""
 
@@ -246,8 +247,10 @@ def _check(cls: type[MethodConfig], name: str, hint: Any, value: Any) -> None:
         value, bool
     )
     _require(matches, name, value, f"{hint.__name__} (a setting of {cls.__name__})")
-    if hint in (int, float):
-        _require(abs(value) <= LARGEST, name, value, "a finite number of reasonable size")
+    if hint is float:
+        _require(math.isfinite(value), name, value, "a finite number")
+    if hint is int:
+        _require(abs(value) <= LARGEST, name, value, f"at most {LARGEST}")
 
 
 def _require(condition: bool, name: str, value: Any, expected: str) -> None:

@@ -7,7 +7,7 @@ from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
 
 from twinspect.bundle.exports import FOLDER
-from twinspect.bundle.folder import IMAGES, LEARNT, RECORD, read_record
+from twinspect.bundle.folder import IMAGES, LEARNT, RECORD, read_model_record
 from twinspect.inference.runtimes import find_export
 from twinspect.loading import TORCH, load
 
@@ -24,7 +24,7 @@ def export_name(model: Path, runtime: str) -> str:
         BundleError: the model is missing or damaged.
         ConfigError: there is no such export.
     """
-    record = read_record(model)
+    record = read_model_record(model)
     return "" if runtime == TORCH else find_export(model, record, runtime).name
 
 

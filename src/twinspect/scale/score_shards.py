@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from twinspect.bundle.folder import model_key, read_record
+from twinspect.bundle.folder import model_key, read_model_record
 from twinspect.calibration.conformal import Calibration
 from twinspect.data.opening import as_path
 from twinspect.data.prefetching import prefetch
@@ -120,7 +120,7 @@ def _make_plan(
 
 def _run_key(job: ScoringJob, inputs: Sequence[str], shard_images: int, column: str | None) -> dict[str, Any]:
     """Collect what decides the rows, and refuse a category that the model does not know."""
-    known = set(Calibration.from_record(read_record(job.model)["calibration"]).categories)
+    known = set(Calibration.from_record(read_model_record(job.model)["calibration"]).categories)
     if job.category is not None and job.category not in known:
         raise unknown_name("category", job.category, sorted(known))
     return {

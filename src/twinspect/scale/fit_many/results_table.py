@@ -6,7 +6,7 @@ import csv
 import io
 from typing import TYPE_CHECKING, Any, Final
 
-from twinspect.bundle.folder import read_record
+from twinspect.bundle.folder import read_model_record
 from twinspect.calibration.conformal import Calibration
 from twinspect.utils.files import write_atomically
 
@@ -50,7 +50,7 @@ def _row(job: FitJob, row: sqlite3.Row) -> dict[str, Any]:
     values = {"name": job.name, "state": row["state"], "method": row["method"], "error": row["error"]}
     if row["state"] != "done":
         return values
-    calibration = Calibration.from_record(read_record(job.model)["calibration"])
+    calibration = Calibration.from_record(read_model_record(job.model)["calibration"])
     return {
         **values,
         "model": job.model.name,

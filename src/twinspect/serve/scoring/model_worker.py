@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Final
 from sqlalchemy.exc import SQLAlchemyError
 
 from twinspect.bundle.exports import EXPORT, FOLDER
-from twinspect.bundle.folder import RECORD, read_record
+from twinspect.bundle.folder import RECORD, read_model_record
 from twinspect.data.samples import Sample
 from twinspect.errors import ConfigError, ImageError, StoreError, TwinspectError
 from twinspect.images.reading import read_rgb
@@ -232,7 +232,7 @@ def load_version(folder: Path, runtime: str, device: str) -> ModelVersion:
         ConfigError: the runtime does not exist, or the folder changed meanwhile.
     """
     before = folder_state(folder)
-    record = read_record(folder)
+    record = read_model_record(folder)
     chosen = choose_runtime(folder) if runtime == AUTO else runtime
     detector = load(folder, device=device, runtime=chosen).set_params(workers=0)
     if folder_state(folder) != before:

@@ -83,7 +83,7 @@ class Reactions:
     def _line(self, row: InspectionRow, threshold: float | None) -> str:
         time = (row.scored_at or row.accepted_at).astimezone().strftime("%H:%M:%S")
         words = verdict(row.is_anomalous, is_inspectable=not row.not_inspectable)
-        words = f"{time}  {spell(self._name(row))}  {words}"
+        words = f"{time}  {self._name(row)}  {words}"
         if reason := row.error or row.not_inspectable:
             return f"{words}: {spell(reason)}"
         if row.score is not None and threshold is not None:
@@ -91,7 +91,7 @@ class Reactions:
         return f"{words}; {row.notice}" if row.notice else words
 
     def _name(self, row: InspectionRow) -> str:
-        """Name an image by its path below the folder."""
+        """Name an image by its path below the folder, as it is spelled in the store."""
         if row.source_key is None or self.folder is None:
             return row.name
         path = row.source_key.rsplit("|", 2)[0]
