@@ -2,22 +2,24 @@
 
 from __future__ import annotations
 
+import io
+import tarfile
 import threading
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import Any
 
 import pyarrow as pa
 import pytest
 
+from altered import flipped
 from shard_data import png, rows_of, score, write_folder, write_parquet, write_tar
 from twinspect.data.pixels import read_pixels
 from twinspect.errors import ConfigError, DataError, ImageError, MissingExtraError
 from twinspect.images.reading import read_rgb
+from twinspect.scale.archive_listing import list_tar
 from twinspect.scale.image_sources import KEPT, ParquetColumn
 from twinspect.scale.listing import SkippedFiles, list_images
 from twinspect.scale.work_items import WorkItem, decode_items, encode_items, open_samples
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 
 def listed(*sources: object, column: str | None = None) -> tuple[list[WorkItem], SkippedFiles]:
@@ -231,3 +233,32 @@ def test_scores_are_the_same_from_every_container(bundle: Path, tmp_path: Path) 
         assert [row["path"].rpartition("/")[0] for row in rows] == [str(source)] * 20
         scores.append([(row["path"].rpartition("/")[2], row["score"], row["p_value"]) for row in rows])
     assert all(rows == scores[0] for rows in scores)
+
+
+def test_a_tar_that_leads_back_to_itself_is_listed_to_there(tmp_path: Path) -> None:
+    buffer = io.BytesIO()
+    with tarfile.open(fileobj=buffer, mode="w", format=tarfile.GNU_FORMAT) as tar:
+        for name in ("a.png", "b.png"):
+            tar.addfile(tarfile.TarInfo(name))
+    content = bytearray(buffer.getvalue())
+    content[512 + 124 : 512 + 136] = b"\xff" + (-512 & (2**88 - 1)).to_bytes(11, "big")  # the size of b.png
+    content[512 + 148 : 512 + 156] = b" " * 8
+    content[512 + 148 : 512 + 156] = b"%06o\0 " % sum(content[512:1024])
+    (tmp_path / "s.tar").write_bytes(content)
+    items = list(list_tar(str(tmp_path / "s.tar")))
+    assert [Path(item.path).name for item in items] == ["a.png", "s.tar"]
+    assert "leads back" in items[-1].error
+
+
+@pytest.mark.parametrize("seed", range(60))
+def test_a_damaged_tar_is_listed_as_far_as_it_goes(seed: int, tmp_path: Path) -> None:
+    buffer = io.BytesIO()
+    with tarfile.open(fileobj=buffer, mode="w") as tar:
+        for name in ("a.png", "./b/c.png", "."):
+            member = tarfile.TarInfo(name)
+            member.size = 0 if name == "." else 700
+            tar.addfile(member, io.BytesIO(bytes(member.size)))
+    (tmp_path / "s.tar").write_bytes(flipped(buffer.getvalue()[:4096], seed))
+    items = list(list_tar(str(tmp_path / "s.tar")))
+    assert len(items) <= 6
+    assert all("\n" not in item.error for item in items)

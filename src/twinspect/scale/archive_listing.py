@@ -40,15 +40,19 @@ def list_tar(address: str) -> Iterator[WorkItem]:
     """
     try:
         with open_binary(address) as stream, tarfile.open(fileobj=stream, mode="r:") as tar:
+            reached = -1
             while (member := tar.next()) is not None:
                 tar.members = []  # type: ignore[attr-defined] # or it would remember them all
+                if member.size < 0 or tar.offset <= reached:
+                    raise tarfile.ReadError(f"{member.name!r} leads back to what was listed before")
+                reached = tar.offset
                 if _is_image(member):
                     path = f"{address}/{member.name}"
                     yield WorkItem(path, container=address, offset=member.offset_data, size=member.size)
             stream.seek(tar.offset)
             # tarfile takes an incomplete header for the end.
             is_complete = stream.read(len(_END)) == _END
-    except (tarfile.TarError, OSError, EOFError) as error:
+    except (tarfile.TarError, OSError, EOFError, ValueError, OverflowError) as error:  # of damaged headers
         yield WorkItem(address, error=f"cannot be read to its end as tar: {error_text(error)}")
     else:
         if not is_complete:
@@ -62,7 +66,8 @@ def _is_image(member: tarfile.TarInfo) -> bool:
     names = [name for name in member.name.split("/") if name not in ("", ".", "..")]
     # The parts of a sparse file are not contiguous.
     return (
-        member.isreg()
+        bool(names)
+        and member.isreg()
         and not member.issparse()
         and suffix(names[-1]) in IMAGE_SUFFIXES
         and not any(system_reason(name) for name in names)
