@@ -175,3 +175,12 @@ def optional(module: str, extra: str) -> Any:
     except ImportError as error:
         message = f"this needs {module!r}, which is not installed; type: pip install 'twinspect[{extra}]'"
         raise MissingExtraError(message) from error
+
+
+def in_one_line(error: BaseException, most: int = 500) -> str:
+    r"""Give what an error of a library says in one line of at most so many letters.
+
+    >>> in_one_line(RuntimeError("size mismatch:\n\tweight"))
+    'size mismatch: weight'
+    """
+    return " ".join(str(error).split())[:most]

@@ -260,5 +260,6 @@ def test_a_second_fit_of_one_model_is_told_and_the_first_goes_on(
     with single_writer(out, tmp_path / "m.twin.checkpoint" / ".lock"):
         code, _, err = run("fit", parts, "--out", out, *QUICKLY)
         assert (code, "is being written by another run" in err) == (2, True)
+        assert (tmp_path / "m.twin.checkpoint" / ".lock").exists()  # a third one is told, too
     assert run("fit", parts, "--out", out, *QUICKLY)[0] == 0
     assert sorted(path.name for path in tmp_path.iterdir()) == ["m.twin"]

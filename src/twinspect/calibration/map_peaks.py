@@ -14,6 +14,8 @@ import numpy as np
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from numpy.typing import NDArray
+
 FAR: Final = 1.1
 """A peak is far above the good images' if it is this many times as far from a typical good pixel as their highest."""
 FOLLOWS: Final = 0.99
@@ -71,6 +73,11 @@ class GoodPeaks:
     def from_record(cls, record: dict[str, Any]) -> GoodPeaks:
         """Rebuild from :meth:`to_record`."""
         return cls(record["typical"], record["highest"])
+
+
+def map_notice(peaks: GoodPeaks | None, anomaly_map: NDArray[np.float32] | None) -> str:
+    """Say that a map's peak lies far above the good images'; empty if not, and where there is nothing to compare."""
+    return peaks.notice(float(anomaly_map.max())) if peaks and anomaly_map is not None else ""
 
 
 def _correlation(one: Sequence[float], other: Sequence[float]) -> float:

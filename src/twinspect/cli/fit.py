@@ -49,12 +49,12 @@ def run(options: argparse.Namespace) -> Outcome:
     if is_secondary_process():
         return _fit(options, out, checkpoints)
     lock = checkpoints / LOCK
-    try:
-        with single_writer(out, lock):
+    with single_writer(out, lock):
+        try:
             return _fit(options, out, checkpoints)
-    finally:
-        if not any(path != lock for path in checkpoints.iterdir()):
-            shutil.rmtree(checkpoints, ignore_errors=True)
+        finally:  # while it is locked: a fit that was refused must leave the lock of the other
+            if all(path == lock for path in checkpoints.iterdir()):
+                shutil.rmtree(checkpoints, ignore_errors=True)
 
 
 def _fit(options: argparse.Namespace, out: Path, checkpoints: Path) -> Outcome:

@@ -20,6 +20,7 @@ from twinspect.bundle.calibration_history import (
 from twinspect.bundle.learnt_images import split_known
 from twinspect.calibration.conformal import Calibration, check_rate, choose_rate
 from twinspect.calibration.detectability import Detectability
+from twinspect.calibration.map_peaks import map_notice
 from twinspect.data import open_data
 from twinspect.data.opening import open_good
 from twinspect.data.prefetching import default_workers
@@ -189,7 +190,7 @@ class BaseDetector(ABC):
                 continue
             decision = calibration.decide(row.score, row.sample.category, row.quality)
             passed = not (decision.is_anomalous or decision.not_inspectable)
-            notice = peaks.notice(float(row.map.max())) if peaks and passed and row.map is not None else ""
+            notice = map_notice(peaks, row.map) if passed else ""
             yield replace(row, **decision._asdict(), notice=notice, map=row.map if maps else None)
 
     def raw_scores(

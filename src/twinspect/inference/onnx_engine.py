@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from twinspect.errors import BundleError, ConfigError, optional
+from twinspect.errors import BundleError, ConfigError, in_one_line, optional
 from twinspect.inference.graph_engine import IMAGES, MAP, SCORE, GraphEngine
 from twinspect.inference.onnx_references import check_references
 
@@ -17,8 +17,6 @@ if TYPE_CHECKING:
 FILE, WEIGHTS = "model.onnx", "model.weights"
 _PROVIDERS: Final = {"cpu": "CPUExecutionProvider", "cuda": "CUDAExecutionProvider"}
 _ERRORS_ONLY: Final = 3
-MOST_LETTERS: Final = 500
-"""Of what a runtime says of a graph that it cannot load."""
 
 
 class OnnxEngine(GraphEngine):
@@ -50,8 +48,9 @@ class OnnxEngine(GraphEngine):
             # By its path: the weights lie beside it, and are mapped into memory, not copied.
             self._session = ort.InferenceSession(paths[FILE], options, providers=providers)
         except Exception as error:  # the runtime has an exception of its own for every kind of damage
-            reason = " ".join(str(error).split())[:MOST_LETTERS]
-            raise BundleError(f"{paths[FILE]} cannot be loaded ({reason}); export the model again") from error
+            raise BundleError(
+                f"{paths[FILE]} cannot be loaded ({in_one_line(error)}); export the model again"
+            ) from error
 
     def run(self, images: NDArray[np.uint8]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
         """Score (B, H, W, 3) uint8 images of one size."""

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from functools import cache
 from typing import TYPE_CHECKING, Any, Final
 
-from twinspect.errors import BundleError, ConfigError, optional
+from twinspect.errors import BundleError, ConfigError, in_one_line, optional
 from twinspect.inference.graph_engine import MAP, SCORE, GraphEngine
 from twinspect.inference.openvino_resize import split_resizes
 
@@ -23,8 +23,6 @@ if TYPE_CHECKING:
 
 XML, BIN = "model.xml", "model.bin"
 _CPU: Final = "CPU"
-MOST_LETTERS: Final = 500
-"""Of what OpenVINO says of a graph that it cannot load."""
 
 
 class OpenVINOEngine(GraphEngine):
@@ -56,9 +54,8 @@ class OpenVINOEngine(GraphEngine):
         try:
             model = core.read_model(files[XML], files[BIN])
         except RuntimeError as error:
-            reason = " ".join(str(error).split())[:MOST_LETTERS]
             raise BundleError(
-                f"{export.folder / XML} cannot be loaded ({reason}); export the model again"
+                f"{export.folder / XML} cannot be loaded ({in_one_line(error)}); export the model again"
             ) from error
         resizes = split_resizes(model)
         exact = {**hints, "INFERENCE_PRECISION_HINT": "f32"}

@@ -16,7 +16,7 @@ from twinspect.bundle.folder import (
 )
 from twinspect.bundle.learnt_images import LearntImages
 from twinspect.bundle.weights import deserialize_weights, serialize_weights
-from twinspect.errors import BundleError, MissingExtraError
+from twinspect.errors import BundleError, MissingExtraError, in_one_line
 from twinspect.inference.base_detector import BaseDetector
 from twinspect.inference.torch_engine import TorchEngine
 from twinspect.teachers.wording import summarize_error
@@ -29,8 +29,6 @@ if TYPE_CHECKING:
     from twinspect.model.base import ScoringModel
     from twinspect.utils.distributed import ProcessGroup
 
-MOST_LETTERS = 500
-"""Of what torch says of weights that do not fit: it lists every tensor."""
 MOST_LOSSES: Final = 500
 """Losses of a stage that a record keeps, evenly spaced."""
 
@@ -118,7 +116,7 @@ class TorchDetector(BaseDetector):
         except RuntimeError as error:
             raise BundleError(
                 f"{folder / WEIGHTS} does not fit {RECORD}; if an earlier twinspect wrote them, "
-                f"fit the model again: {' '.join(str(error).split())[:MOST_LETTERS]}"
+                f"fit the model again: {in_one_line(error)}"
             ) from error
         detector.images_ = read_images(folder, record)
         detector.learnt_ = LearntImages.read(folder, record)

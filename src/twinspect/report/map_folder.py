@@ -11,6 +11,7 @@ from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Final
 
 from twinspect.data.listing import path_key
+from twinspect.data.own_output import MAPS_MARKER
 from twinspect.errors import ConfigError, DataError
 from twinspect.report.heatmaps import write_map
 from twinspect.utils.files import LONGEST_NAME
@@ -22,8 +23,6 @@ if TYPE_CHECKING:
     from twinspect.inference.results import ImageScore
     from twinspect.report.heatmaps import MapRange
 
-MARKER: Final = ".twinspect-maps"
-"""The file that says that a folder holds maps: in others, nothing is replaced."""
 _DIGITS: Final = 12
 """Hexadecimal digits that tell images apart whose names are equal."""
 _ENDS_LIKE_A_DIGEST: Final = re.compile(rf"-[0-9a-f]{{{_DIGITS}}}")
@@ -77,7 +76,7 @@ class MapFolder:
         try:
             self._refuse_outside(path)
             self._folder.mkdir(parents=True, exist_ok=True)
-            (self._folder / MARKER).touch()
+            (self._folder / MAPS_MARKER).touch()
             write_map(path, result, map_range, bits=bits)
         except (DataError, OSError) as error:
             reason = getattr(error, "strerror", None) or error
@@ -88,7 +87,7 @@ class MapFolder:
             raise DataError(f"{path.parent} is a link that leads out of {self._folder}")
 
     def _refuse_others(self) -> None:
-        if (self._folder / MARKER).exists():
+        if (self._folder / MAPS_MARKER).exists():
             return
         for name in self._names.values():
             path = self._folder / f"{name}{self._suffix}"

@@ -14,6 +14,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from twinspect.bundle.exports import EXPORT, FOLDER
 from twinspect.bundle.folder import RECORD, read_model_record
+from twinspect.calibration.map_peaks import map_notice
 from twinspect.data.samples import Sample
 from twinspect.errors import ConfigError, ImageError, StoreError, TwinspectError
 from twinspect.images.reading import read_rgb
@@ -27,7 +28,6 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from twinspect.calibration.map_peaks import GoodPeaks
     from twinspect.inference.base_detector import BaseDetector
     from twinspect.inference.results import ImageScore
     from twinspect.serve.store import CalibrationRow, InspectionRow, ModelRow, Store
@@ -288,7 +288,7 @@ def _score_batch(
     ]
     peaks = active.calibration.good_peaks
     rows = version.detector.raw_scores(samples, maps=peaks is not None, statistics=True)
-    scores = iter([_with_notice(row, peaks) for row in rows])
+    scores = iter([replace(row, map=None, notice=map_notice(peaks, row.map)) for row in rows])
     milliseconds = 1000 * (time.perf_counter() - began) / len(requests)
     return [
         _failed(request, version, image)
@@ -296,12 +296,6 @@ def _score_batch(
         else _finish(request, version, active, next(scores), milliseconds)
         for request, image in zip(requests, images, strict=True)
     ]
-
-
-def _with_notice(row: ImageScore, peaks: GoodPeaks | None) -> ImageScore:
-    """Say what the map shows, in case that the image passes, and let go of the map."""
-    notice = peaks.notice(float(row.map.max())) if peaks and row.map is not None else ""
-    return replace(row, map=None, notice=notice)
 
 
 def _finish(
