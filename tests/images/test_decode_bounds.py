@@ -13,7 +13,8 @@ from PIL import Image
 
 from twinspect.errors import ImageError, TooManyPixelsError
 from twinspect.images import read_rgb
-from twinspect.images.decode_bounds import MAX_BYTES, check_memory
+from twinspect.images.decode_bounds import check_memory
+from twinspect.images.decode_limits import DecodeLimits
 from twinspect.images.formats import PNG, TIFF
 from twinspect.images.reading import by_rows
 from twinspect.images.stored_pixels import Header
@@ -86,7 +87,7 @@ def test_what_takes_more_memory_than_allowed_is_refused_by_its_header() -> None:
     check_memory(Header(TIFF, (8000, 8000), bits=64, channels=4))
     with pytest.raises(TooManyPixelsError, match="GiB to decode, allowed are 4"):
         check_memory(Header(TIFF, (9000, 9000), bits=64, channels=4))
-    assert MAX_BYTES == 4 * 2**30
+    assert DecodeLimits().memory == 4 * 2**30
 
 
 def test_rows_converted_one_after_the_other_are_the_same() -> None:

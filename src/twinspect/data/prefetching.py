@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeVar
 
 from twinspect.errors import ConfigError, ImageError
+from twinspect.utils.memory import naming_exhaustion
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterable, Sequence
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 R = TypeVar("R")
 
+TOO_LARGE = "too large: it needs more memory than there is; cut the image into tiles"
 _POLL = 0.5
 """Seconds between checks of a slow item: on Windows, Ctrl-C cannot end a wait without a limit."""
 
@@ -85,16 +87,20 @@ def read_samples(
 
     Args:
         samples: what to read.
-        work: reads one sample; an `ImageError` it raises becomes the failure's message, others are raised.
+        work: reads one sample; an `ImageError` it raises becomes the failure's message, so does running out of
+            memory; others are raised.
         workers: threads; ``None`` for `default_workers`.
         ahead: how many samples at most are read before they are asked for; ``None`` for twice the threads.
     """
 
     def attempt(sample: Sample) -> R | ReadFailure:
         try:
-            return work(sample)
+            with naming_exhaustion():
+                return work(sample)
         except ImageError as error:
             return ReadFailure(sample, str(error))
+        except MemoryError:
+            return ReadFailure(sample, f"{sample.address}: {TOO_LARGE}")
 
     threads = default_workers() if workers is None else workers
     return prefetch(samples, attempt, workers=threads, ahead=ahead or max(1, 2 * threads))
