@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeVar
 
 from twinspect.errors import ConfigError, ImageError
-from twinspect.utils.memory import naming_exhaustion
+from twinspect.utils.memory import TOO_LARGE, naming_exhaustion
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterable, Sequence
@@ -23,7 +23,6 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 R = TypeVar("R")
 
-TOO_LARGE = "too large: it needs more memory than there is; cut the image into tiles"
 _POLL = 0.5
 """Seconds between checks of a slow item: on Windows, Ctrl-C cannot end a wait without a limit."""
 

@@ -1,22 +1,21 @@
 """A child process that decodes images within limits of processor time and memory, and is used again.
 
 A decoder is a C library: a crafted file may keep it busy, fill the memory or end its process. Here that ends the
-child, and the image becomes an error. Pixels come back through a file in memory that parent and child share. What
-libraries print goes nowhere.
+child, and the image becomes an error. Pixels come back in shared memory. What libraries print goes nowhere.
 """
 
 from __future__ import annotations
 
 import atexit
 import math
+import mmap
 import os
 import signal
 import subprocess
 import sys
-import tempfile
 import threading
 import time
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from typing import IO, TYPE_CHECKING, Any, BinaryIO, Final
 
 import msgspec
@@ -26,20 +25,19 @@ from twinspect.errors import ImageError, SeveralPicturesError, TooManyPixelsErro
 from twinspect.images.decode_limits import DecodeLimits, decode_limits
 from twinspect.images.decoding import decode
 from twinspect.images.stored_pixels import StoredPixels
+from twinspect.utils.memory import TOO_LARGE
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
     from numpy.typing import NDArray
 
 IS_LIMITED: Final = sys.platform == "linux"
-"""Whether the system has limits of a process's address space and processor time that hold."""
+"""Whether the system has limits of a process's address space and processor time that hold, and shared memory."""
 _IDLE: Final = 60.0
 """Seconds after which a child that has nothing to do ends."""
 _WALL: Final = 10.0
 """How many times the allowed processor time may pass on the clock, for a file system or a lock that never answers."""
-_KEPT: Final = 64 * 2**20
-"""Bytes of shared memory that an idle child keeps."""
 _ERRORS: Final = {kind.__name__: kind for kind in (ImageError, SeveralPicturesError, TooManyPixelsError)}
 
 
@@ -54,24 +52,27 @@ class Request(msgspec.Struct):
         path: the file, or the name of what is in memory, as the file system spells it.
         indices: give the entry numbers of a palette image instead of its colours.
         max_pixels: the largest image to decode.
-        content_bytes: how many bytes the parent has written into the shared memory; ``None`` to read ``path``.
+        content_bytes: how many bytes of content follow; ``None`` to read ``path``.
+        discard: whether to decode without giving the pixels back.
     """
 
     path: bytes
     indices: bool
     max_pixels: int
     content_bytes: int | None = None
+    discard: bool = False
 
 
 class _Reply(msgspec.Struct):
-    """What came of it: pixels in the shared memory, or an error."""
+    """What came of it: pixels, in the file that this number stands for in the child, or an error."""
 
+    descriptor: int = -1
     shape: tuple[int, ...] = ()
     dtype: str = ""
     full: int = 0
-    lossy: bool = False
     error: str = ""
     message: bytes = b""
+    lossy: bool = False
 
 
 class _DecoderProcess:
@@ -79,23 +80,12 @@ class _DecoderProcess:
 
     def __init__(self, limits: DecodeLimits) -> None:
         self.limits = limits
-        descriptor, self._path = _shared_memory()
-        self._shared = os.fdopen(descriptor, "r+b", buffering=0)
         code = "from twinspect.images.decoder_process import decode_until_closed as run; run()"
-        inherited = () if self._path else (descriptor,)
         self._child = subprocess.Popen(  # noqa: S603
-            [
-                sys.executable,
-                "-c",
-                code,
-                self._path or str(descriptor),
-                str(limits.seconds),
-                str(limits.memory),
-            ],
+            [sys.executable, "-c", code, str(limits.seconds), str(limits.memory)],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             env=_environment(),
-            pass_fds=inherited,
             start_new_session=True,  # an interrupt from the keyboard is the parent's to handle
         )
 
@@ -106,13 +96,10 @@ class _DecoderProcess:
             ImageError: it cannot be decoded.
             DecoderCrashError: the child died of it.
         """
-        if content is not None:
-            self._shared.seek(0)
-            _write(self._shared, content)
-        answered, late = self._ask(msgspec.json.encode(request) + b"\n")
-        if not answered:
+        answer, late = self._ask(msgspec.json.encode(request) + b"\n", content or b"")
+        if not answer:
             return self._died(os.fsdecode(request.path), late=late)
-        reply = msgspec.json.decode(answered, type=_Reply)
+        reply = msgspec.json.decode(answer, type=_Reply)
         if reply.error:
             raise _ERRORS[reply.error](os.fsdecode(reply.message))
         return StoredPixels(self._pixels(reply), reply.full, reply.lossy)
@@ -122,46 +109,38 @@ class _DecoderProcess:
         self._child.kill()
         with suppress(BrokenPipeError):
             self._child.communicate()
-        self._shared.close()
-        if self._path:
-            os.unlink(self._path)  # noqa: PTH108
 
-    def _ask(self, line: bytes) -> tuple[bytes, bool]:
+    def _ask(self, line: bytes, content: bytes) -> tuple[bytes, bool]:
         """Send a request; return the answer, empty if the child died, and whether it was ended for being late."""
-        timer = threading.Timer(self.limits.seconds * _WALL, self._child.kill)
-        timer.daemon = True
-        timer.start()
+        patience = self.limits.seconds * _WALL
         began = time.monotonic()
-        try:
-            _pipe(self._child.stdin).write(line)
+        with _timer(patience, self._child.kill), suppress(BrokenPipeError):
+            _pipe(self._child.stdin).write(line + content)
             _pipe(self._child.stdin).flush()
-            return _pipe(
-                self._child.stdout
-            ).readline(), time.monotonic() - began >= self.limits.seconds * _WALL
-        except BrokenPipeError:
-            return b"", False
-        finally:
-            timer.cancel()
+            return _pipe(self._child.stdout).readline(), time.monotonic() - began >= patience
+        return b"", False
 
     def _died(self, path: str, *, late: bool) -> None:
         code = self._child.wait()
         if code == 0:
             return
         if late or code == -getattr(signal, "SIGXCPU", math.inf):
-            how = f"takes more than {self.limits.seconds:g} s to decode, which is allowed; save it anew"
+            how = f"takes more than the {self.limits.seconds:g} s that are allowed to decode; save it anew"
         else:
             how = f"crashed the process that decoded it ({_death(code)}); it is left out"
         raise DecoderCrashError(f"{path}: {how}")
 
     def _pixels(self, reply: _Reply) -> NDArray[Any]:
-        values = np.empty(reply.shape, np.dtype(reply.dtype))
-        self._shared.seek(0)
-        rest = memoryview(values).cast("B")
-        while len(rest):
-            rest = rest[self._shared.readinto(rest) :]
-        if values.nbytes > _KEPT:
-            self._shared.truncate(0)
-        return values
+        """Map what the child wrote into this process, which is then the only one that has it."""
+        dtype = np.dtype(reply.dtype)
+        if reply.descriptor < 0:
+            return np.empty(reply.shape, dtype)
+        with open(f"/proc/{self._child.pid}/fd/{reply.descriptor}", "rb") as file:  # noqa: PTH123
+            size = math.prod(reply.shape) * dtype.itemsize
+            mapped = mmap.mmap(file.fileno(), size, access=mmap.ACCESS_COPY)
+        _pipe(self._child.stdin).write(b"\n")
+        _pipe(self._child.stdin).flush()
+        return np.frombuffer(mapped, dtype).reshape(reply.shape)
 
 
 class _Pool:
@@ -194,7 +173,12 @@ _POOL: Final = _Pool()
 
 
 def decode_in_child(
-    path: str, *, indices: bool = False, content: bytes | None = None, max_pixels: int
+    path: str,
+    *,
+    indices: bool = False,
+    content: bytes | None = None,
+    max_pixels: int,
+    discard: bool = False,
 ) -> StoredPixels:
     """Decode one file like :func:`twinspect.images.decoding.decode`, in a child process within the limits.
 
@@ -203,21 +187,22 @@ def decode_in_child(
         indices: give the entry numbers of a palette image instead of its colours.
         content: what the file would hold, if it is in memory; ``path`` is then only its name.
         max_pixels: the largest image to decode.
+        discard: whether to decode without giving the pixels back; elsewhere than on Linux they cannot be.
 
     Raises:
         ImageError: the file cannot be read as one image; the message is one line that starts with the path.
         DecoderCrashError: decoding it took too long, or ended the child.
     """
-    request = Request(os.fsencode(path), indices, max_pixels, None if content is None else len(content))
+    request = Request(
+        os.fsencode(path), indices, max_pixels, None if content is None else len(content), discard
+    )
     while True:
         child = _POOL.take()
         try:
             stored = child.decode(request, content)
-        except DecoderCrashError:
-            child.close()
-            raise
         except BaseException as error:
-            _POOL.put_back(child) if isinstance(error, ImageError) else child.close()
+            is_usable = isinstance(error, ImageError) and not isinstance(error, DecoderCrashError)
+            _POOL.put_back(child) if is_usable else child.close()
             raise
         if stored is not None:
             _POOL.put_back(child)
@@ -227,31 +212,44 @@ def decode_in_child(
 
 def decode_until_closed() -> None:
     """Run as the child: decode what is asked for on standard input until it is closed."""
-    target, seconds, memory = sys.argv[1:]
-    limit = _limit_resources(float(seconds), int(memory))
-    shared = open(int(target) if target.isdecimal() else target, "r+b", buffering=0)  # noqa: PTH123, SIM115
-    answers = os.fdopen(os.dup(1), "wb", buffering=0)
+    seconds, memory = sys.argv[1:]
+    grant_time = _limit_resources(float(seconds), int(memory))
+    requests, answers = sys.stdin.buffer, os.fdopen(os.dup(1), "wb", buffering=0)
     for descriptor in (1, 2):
         os.dup2(os.open(os.devnull, os.O_WRONLY), descriptor)
-    while line := _next_line(sys.stdin.buffer):
-        limit()
-        reply = _answer(msgspec.json.decode(line, type=Request), shared)
+    while line := _next_line(requests):
+        grant_time()
+        reply = _answer(msgspec.json.decode(line, type=Request), requests)
         answers.write(msgspec.json.encode(reply) + b"\n")
+        if reply.descriptor >= 0:
+            requests.readline()  # the parent has mapped it
+            os.close(reply.descriptor)
 
 
-def _answer(request: Request, shared: IO[bytes]) -> _Reply:
-    shared.seek(0)
-    content = None if request.content_bytes is None else shared.read(request.content_bytes)
+def _answer(request: Request, requests: BinaryIO) -> _Reply:
+    content = None if request.content_bytes is None else requests.read(request.content_bytes)
+    path = os.fsdecode(request.path)
     try:
-        stored = decode(
-            os.fsdecode(request.path), indices=request.indices, content=content, max_pixels=request.max_pixels
-        )
+        stored = decode(path, indices=request.indices, content=content, max_pixels=request.max_pixels)
+        values = np.ascontiguousarray(stored.values)
     except ImageError as error:
-        return _Reply(error=type(error).__name__, message=os.fsencode(str(error)))
-    values = np.ascontiguousarray(stored.values)
-    shared.seek(0)
-    _write(shared, memoryview(values).cast("B"))
-    return _Reply(values.shape, values.dtype.str, stored.full, stored.lossy)
+        return _refusal(error)
+    except MemoryError:
+        return _refusal(TooManyPixelsError(f"{path}: {TOO_LARGE}"))
+    descriptor = -1 if request.discard else _shared(memoryview(values).cast("B"))
+    return _Reply(descriptor, values.shape, values.dtype.str, stored.full, lossy=stored.lossy)
+
+
+def _refusal(error: ImageError) -> _Reply:
+    return _Reply(error=type(error).__name__, message=os.fsencode(str(error)))
+
+
+def _shared(data: memoryview) -> int:
+    """Write bytes into a new file in memory, which ends when nobody has it open."""
+    descriptor = os.memfd_create("twinspect-pixels")
+    while len(data):
+        data = data[os.write(descriptor, data) :]
+    return descriptor
 
 
 def _limit_resources(seconds: float, memory: int) -> Callable[[], object]:
@@ -262,33 +260,40 @@ def _limit_resources(seconds: float, memory: int) -> Callable[[], object]:
 
     with open("/proc/self/statm", "rb") as file:  # noqa: PTH123 - not a file of a user's
         taken = int(file.read().split()[0]) * resource.getpagesize()
-    resource.setrlimit(resource.RLIMIT_AS, (taken + memory, resource.RLIM_INFINITY))
+    _, hard = resource.getrlimit(resource.RLIMIT_AS)
+    resource.setrlimit(resource.RLIMIT_AS, (_lower(taken + memory, hard), hard))
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-    hard = resource.getrlimit(resource.RLIMIT_CPU)[1]
+    _, most_time = resource.getrlimit(resource.RLIMIT_CPU)
 
-    def grant() -> None:
+    def grant_time() -> None:
         # The system counts whole seconds.
         soft = math.ceil(time.process_time() + seconds)
-        resource.setrlimit(resource.RLIMIT_CPU, (soft if hard < 0 else min(soft, hard), hard))
+        resource.setrlimit(resource.RLIMIT_CPU, (_lower(soft, most_time), most_time))
 
-    return grant
+    return grant_time
+
+
+def _lower(wanted: int, hard: int) -> int:
+    """Return a limit that is allowed; a negative one means that there is none."""
+    return wanted if hard < 0 else min(wanted, hard)
 
 
 def _next_line(stream: BinaryIO) -> bytes:
     """Wait for a request; a process that waits for long ends."""
-    timer = threading.Timer(_IDLE, os._exit, (0,))
+    with _timer(_IDLE, lambda: os._exit(0)):
+        return stream.readline()
+
+
+@contextmanager
+def _timer(seconds: float, action: Callable[[], object]) -> Iterator[None]:
+    """Act if the block takes longer."""
+    timer = threading.Timer(seconds, action)
     timer.daemon = True
     timer.start()
-    line = stream.readline()
-    timer.cancel()
-    return line
-
-
-def _shared_memory() -> tuple[int, str]:
-    """Open a file in memory, which ends with its processes; elsewhere than on Linux, one on disk, with its path."""
-    if sys.platform == "linux":
-        return os.memfd_create("twinspect-pixels", os.MFD_CLOEXEC), ""
-    return tempfile.mkstemp(prefix="twinspect-pixels-")
+    try:
+        yield
+    finally:
+        timer.cancel()
 
 
 def _environment() -> dict[str, str]:
@@ -296,12 +301,6 @@ def _environment() -> dict[str, str]:
     # address space.
     one_thread = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"}
     return {**os.environ, **one_thread, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
-
-
-def _write(file: IO[bytes], data: bytes | memoryview) -> None:
-    rest = memoryview(data)
-    while rest:
-        rest = rest[file.write(rest) :]
 
 
 def _pipe(stream: IO[bytes] | None) -> IO[bytes]:

@@ -32,6 +32,7 @@ from twinspect.images.pillow_decoder import eight_bit_values, is_lossless_webp, 
 from twinspect.images.sixteen_bit import decode_png16
 from twinspect.images.stored_pixels import UNSIGNED, Header, ImageStream, StoredPixels
 from twinspect.images.tiff import decode_tiff, read_tiff_header
+from twinspect.utils.memory import TOO_LARGE
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -127,8 +128,7 @@ def opened(
     except ImageError as error:
         raise type(error)(f"{path}: {error}") from None
     except MemoryError:
-        problem = "too large: decoding it needs more memory than there is"
-        raise TooManyPixelsError(f"{path}: {problem}; cut the image into tiles") from None
+        raise TooManyPixelsError(f"{path}: {TOO_LARGE}") from None
     except Exception as error:
         detail = " ".join(str(getattr(error, "strerror", None) or error).split()) or type(error).__name__
         kind = image_format.name if image_format else "image"

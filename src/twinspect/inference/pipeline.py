@@ -12,14 +12,14 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from twinspect.calibration.good_scores import GoodScores
 from twinspect.data.pixels import named, read_pixels
-from twinspect.data.prefetching import TOO_LARGE, ReadFailure, read_samples
+from twinspect.data.prefetching import ReadFailure, read_samples
 from twinspect.errors import ImageError
 from twinspect.images.perceptual_hash import perceptual_hash
 from twinspect.images.quality import ImageQuality, image_quality
 from twinspect.images.statistics import ImageStatistics, image_statistics
 from twinspect.inference.results import ImageScore
 from twinspect.utils.allocator import keep_freed_memory
-from twinspect.utils.memory import naming_exhaustion
+from twinspect.utils.memory import TOO_LARGE, naming_exhaustion
 from twinspect.utils.progress import tracked
 
 if TYPE_CHECKING:

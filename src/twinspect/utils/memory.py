@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Final
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+TOO_LARGE: Final = "too large: it needs more memory than there is; cut the image into tiles"
 _CGROUP: Final = Path("/sys/fs/cgroup")
 _UNKNOWN: Final = 2**62
 """Stands for as much as anybody could want."""
