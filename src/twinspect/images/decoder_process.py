@@ -98,7 +98,8 @@ class _DecoderProcess:
         """
         answer, late = self._ask(msgspec.json.encode(request) + b"\n", content or b"")
         if not answer:
-            return self._died(os.fsdecode(request.path), late=late)
+            self._check_death(os.fsdecode(request.path), late=late)
+            return None
         reply = msgspec.json.decode(answer, type=_Reply)
         if reply.error:
             raise _ERRORS[reply.error](os.fsdecode(reply.message))
@@ -120,7 +121,8 @@ class _DecoderProcess:
             return _pipe(self._child.stdout).readline(), time.monotonic() - began >= patience
         return b"", False
 
-    def _died(self, path: str, *, late: bool) -> None:
+    def _check_death(self, path: str, *, late: bool) -> None:
+        """Raise if the child died of an image, instead of ending because it had nothing to do."""
         code = self._child.wait()
         if code == 0:
             return
@@ -236,7 +238,7 @@ def _answer(request: Request, requests: BinaryIO) -> _Reply:
         return _refusal(error)
     except MemoryError:
         return _refusal(TooManyPixelsError(f"{path}: {TOO_LARGE}"))
-    descriptor = -1 if request.discard else _shared(memoryview(values).cast("B"))
+    descriptor = -1 if request.discard else _shared(values.data.cast("B"))
     return _Reply(descriptor, values.shape, values.dtype.str, stored.full, lossy=stored.lossy)
 
 
