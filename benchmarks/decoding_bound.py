@@ -3,8 +3,8 @@
 Photographs of five megapixels as each format writes them, scored by a model of the pocket teacher, the lightest there
 is, so that decoding weighs most. "Bounded" is how twinspect scores: by the header's proof, or in a child process.
 "Unbounded" decodes everything in the scoring process and looks at nothing but the header's size. A file is read once
-before the clock starts. Prints, for each format, images a second both ways and the ratios of a round with to the round
-without: of the time on the clock, and of the processor time of all processes, which neighbours disturb less.
+before the clock starts. Prints, for each format, images a second both ways, and the ratio of a round with the bounds
+to the round without: of time on the clock, and of processor time of all processes, which neighbours disturb less.
 
 Run: python benchmarks/decoding_bound.py
 """

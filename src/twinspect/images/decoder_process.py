@@ -25,6 +25,7 @@ from twinspect.errors import ImageError, SeveralPicturesError, TooManyPixelsErro
 from twinspect.images.decode_limits import DecodeLimits, decode_limits
 from twinspect.images.decoding import decode
 from twinspect.images.stored_pixels import StoredPixels
+from twinspect.utils.allocator import keep_freed_memory
 from twinspect.utils.memory import TOO_LARGE
 
 if TYPE_CHECKING:
@@ -38,6 +39,8 @@ _IDLE: Final = 60.0
 """Seconds after which a child that has nothing to do ends."""
 _WALL: Final = 10.0
 """How many times the allowed processor time may pass on the clock, for a file system or a lock that never answers."""
+_LARGE: Final = 2**26
+"""Values of an image, after which a child gives its memory back; otherwise it keeps it for the next."""
 _ERRORS: Final = {kind.__name__: kind for kind in (ImageError, SeveralPicturesError, TooManyPixelsError)}
 
 
@@ -219,13 +222,23 @@ def decode_until_closed() -> None:
     requests, answers = sys.stdin.buffer, os.fdopen(os.dup(1), "wb", buffering=0)
     for descriptor in (1, 2):
         os.dup2(os.open(os.devnull, os.O_WRONLY), descriptor)
-    while line := _next_line(requests):
-        grant_time()
-        reply = _answer(msgspec.json.decode(line, type=Request), requests)
-        answers.write(msgspec.json.encode(reply) + b"\n")
-        if reply.descriptor >= 0:
-            requests.readline()  # the parent has mapped it
-            os.close(reply.descriptor)
+    while _answer_until_large(requests, answers, grant_time):
+        pass
+
+
+def _answer_until_large(requests: BinaryIO, answers: IO[bytes], grant_time: Callable[[], object]) -> bool:
+    """Answer requests, up to a large image, after which memory is given back; whether there may be more."""
+    with keep_freed_memory():
+        while line := _next_line(requests):
+            grant_time()
+            reply = _answer(msgspec.json.decode(line, type=Request), requests)
+            answers.write(msgspec.json.encode(reply) + b"\n")
+            if reply.descriptor >= 0:
+                requests.readline()  # the parent has mapped it
+                os.close(reply.descriptor)
+            if math.prod(reply.shape) > _LARGE:
+                return True
+    return False
 
 
 def _answer(request: Request, requests: BinaryIO) -> _Reply:

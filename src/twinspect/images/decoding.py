@@ -6,6 +6,8 @@ The header is judged before anything is decoded.
 from __future__ import annotations
 
 import io
+import logging
+import warnings
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -41,6 +43,12 @@ if TYPE_CHECKING:
 
 MAX_PIXELS: Final = 200_000_000
 """The largest image that is read, in pixels; a larger header is refused before anything is decoded."""
+
+for _library in ("PIL", "pydicom", "tifffile"):
+    # What they say of a damaged file is no use to whoever sees the terminal: our error names the file. Without a
+    # handler it would be printed there; an application's own handlers still get it.
+    logging.getLogger(_library).addHandler(logging.NullHandler())
+    warnings.filterwarnings("ignore", module=rf"{_library}\.")
 
 _HEADERS: Final = {TIFF: read_tiff_header, HEIC: read_heic_header, DICOM: read_dicom_header}
 """What reads the header, where it is not Pillow."""
