@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Final, cast
 
 from twinspect.errors import ImageError, SeveralPicturesError, TooManyPixelsError
 from twinspect.images.decode_bounds import check_directories, check_memory, check_scans
+from twinspect.images.decode_limits import decode_limits
 from twinspect.images.dicom import decode_dicom, read_dicom_header
 from twinspect.images.formats import (
     AVIF,
@@ -181,6 +182,8 @@ def _check_file(path: Path, content: bytes | None) -> None:
 def _check_length(size: int) -> None:
     if size == 0:
         raise ImageError(f"is empty (0 bytes); allowed are {FORMAT_NAMES}")
+    if size > (allowed := decode_limits().memory):  # some decoders want the whole file
+        raise ImageError(f"has {size:,} bytes; allowed are at most {allowed:,}")
 
 
 def _detect(stream: ImageStream) -> ImageFormat:
