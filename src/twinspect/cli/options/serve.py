@@ -55,6 +55,12 @@ def _token_options(verb: argparse.ArgumentParser) -> None:
         metavar="ADDRESS",
         help="a proxy in front of this server, whose X-Forwarded-For says who connects; may be repeated",
     )
+    verb.add_argument(
+        "--root-path",
+        default="",
+        metavar="/PATH",
+        help="the path under which a proxy shows this server, whether the proxy takes it off or passes it on",
+    )
 
 
 def _serve_limits(verb: argparse.ArgumentParser) -> None:

@@ -57,6 +57,7 @@ class Context:
         tokens: who may do what; ``None`` if only this machine can connect.
         limits: of uploads.
         watched: watched folders: name, model and path of each.
+        root_path: before the path of every address that is told to clients.
         stopping: whether new uploads are refused.
         maps: cache of anomaly maps, by image and weights.
         thumbnails: cache of thumbnails, by image.
@@ -72,6 +73,7 @@ class Context:
     tokens: Tokens | None = None
     limits: Limits = field(default_factory=Limits)
     watched: tuple[tuple[str, str, Path], ...] = ()
+    root_path: str = ""
     stopping: bool = False
     maps: LRUCache[tuple[str, str | None], NDArray[np.float32]] = field(
         default_factory=lambda: LRUCache(MAPS_BYTES, lambda array: array.nbytes)

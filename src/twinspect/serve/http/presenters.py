@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 def present_inspection(context: Context, row: InspectionRow) -> InspectionAnswer:
     """Describe an inspection."""
     calibration = _calibration_of(context, row)
-    url = f"/v1/inspections/{row.id}"
+    url = f"{context.root_path}/v1/inspections/{row.id}"
     has_image = row.image.removed_at is None
     return InspectionAnswer(
         id=row.id,

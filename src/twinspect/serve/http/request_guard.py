@@ -14,6 +14,7 @@ from starlette.datastructures import Headers, MutableHeaders
 from starlette.requests import ClientDisconnect
 
 from twinspect.serve.api_errors import ApiError
+from twinspect.serve.http.root_path import path_within
 
 if TYPE_CHECKING:
     from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -107,7 +108,7 @@ class Guard:
             await self._answer(scope, receive, send)
 
     async def _answer(self, scope: Scope, receive: Receive, send: Send) -> None:
-        guarded = _GuardedRequest(receive, send, self._max_body_bytes(scope["path"]))
+        guarded = _GuardedRequest(receive, send, self._max_body_bytes(path_within(scope)))
         try:
             self._check(scope)
             guarded.check_length(Headers(scope=scope).get("content-length"))
