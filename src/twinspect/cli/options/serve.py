@@ -39,7 +39,7 @@ def _token_options(verb: argparse.ArgumentParser) -> None:
         "--add-token",
         metavar="NAME[:ROLE]",
         help="add a token to --token-file, print it once and exit; view: read only; inspect: also score and give "
-        "feedback (default); admin: also change thresholds",
+        "feedback (default); admin: also change thresholds and see the server's paths",
     )
     verb.add_argument(
         "--allow-host",

@@ -79,7 +79,9 @@ class ModelAnswer(ResponseBody):
     calibration: CalibrationAnswer
     categories: list[str]
     queue: QueueAnswer
-    error: str | None = Field(description="why the newest version of its folder could not be loaded")
+    error: str | None = Field(
+        description="why the newest version of its folder could not be loaded; only the role `admin` is told details"
+    )
     drift: str | None = Field(description="in words, if production looks unlike the calibration")
     would_find: str | None = Field(
         description="in words, the size from which on it finds nine of ten synthetic defects of each kind, at the "

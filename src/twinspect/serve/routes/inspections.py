@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime, timezone
+from itertools import chain, islice
 from typing import Annotated, Literal
 
 from fastapi import APIRouter, Depends, Path, Query, Request
@@ -85,7 +86,9 @@ def inspections(
     """Find inspections, newest first."""
     if table_format == "csv" or (table_format is None and _CSV in request.headers.get("accept", "")):
         headers = {"Content-Disposition": 'attachment; filename="inspections.csv"'}
-        return StreamingResponse(csv_lines(context, criteria), media_type=_CSV, headers=headers)
+        lines = csv_lines(context, criteria)
+        first = "".join(islice(lines, 2))  # a store that cannot be read is told before the response has begun
+        return StreamingResponse(chain([first], lines), media_type=_CSV, headers=headers)
     return search_page(context, criteria, after, limit)
 
 
