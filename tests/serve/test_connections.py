@@ -206,3 +206,14 @@ def test_a_table_that_breaks_off_ends_the_connection_with_one_line_of_the_log(
                 client.getresponse().read()
     (record,) = [each for each in caplog.records if "broke off" in each.message]
     assert (record.exc_info, "closed" in record.message) == (None, True)
+
+
+@pytest.mark.parametrize("since", ["2026", "0.5", "1e9", " 7 "])
+def test_a_number_is_no_time(bundle: Path, tmp_path: Path, since: str) -> None:
+    with site(bundle, tmp_path) as server:
+        for address in ("/v1/inspections", "/v1/models/parts/scores"):
+            answer = server.client.get(address, params={"since": since})
+            assert code(answer) == (422, "invalid_request")
+            assert "such as 2026-11-30T08:00:00Z" in answer.json()["error"]["message"]
+        body = {"use": "calibration", "since": float(since), "dry_run": True}
+        assert server.client.post("/v1/models/parts/recalibrate", json=body).status_code == 422

@@ -171,6 +171,10 @@ Admin = Annotated[Actor, Depends(require_role("admin"))]
 _ALWAYS: Final = ("token_needed", "role_too_low", "rate_limited", "invalid_request", "store_unavailable")
 
 
+BODY_ERRORS: Final = ("bad_request", "body_too_large", "too_slow")
+"""Errors of every route that takes JSON."""
+
+
 def error_responses(*codes: str) -> dict[int | str, dict[str, Any]]:
     """Describe the errors of a route for the OpenAPI document."""
     responses: dict[int | str, dict[str, Any]] = {}

@@ -88,7 +88,7 @@ def present_calibration(row: CalibrationRow, *, active: bool) -> CalibrationAnsw
         threshold=calibration.threshold,
         images=len(calibration.scores),
         promise=calibration.promise(),
-        map_range=calibration.map_range,
+        map_range=list(calibration.map_range),
     )
 
 

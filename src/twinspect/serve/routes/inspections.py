@@ -12,12 +12,12 @@ from fastapi.responses import Response, StreamingResponse
 from twinspect.serve.http.context import Context, ContextDep, Viewer, error_responses
 from twinspect.serve.http.inspection_csv import csv_lines
 from twinspect.serve.http.presenters import present_inspection
-from twinspect.serve.http.schemas import InspectionAnswer, InspectionsPage
+from twinspect.serve.http.schemas import MAX_ID, InspectionAnswer, InspectionsPage, Moment
 from twinspect.serve.store import Filter
 
 ROUTER = APIRouter(prefix="/v1", tags=["inspections"])
 
-Number = Annotated[int, Path(ge=1, le=2**31 - 1)]
+Number = Annotated[int, Path(ge=1, le=MAX_ID)]
 _CSV = "text/csv"
 
 
@@ -27,10 +27,8 @@ def read_filter(
     decision: Annotated[Literal["anomalous", "good", "not_inspectable", "failed"] | None, Query()] = None,
     feedback: Annotated[Literal["good", "defect", "unsure", "none", "disagree"] | None, Query()] = None,
     category: Annotated[str | None, Query(max_length=200)] = None,
-    since: Annotated[
-        datetime | None, Query(description="accepted at or after; UTC if it has no zone")
-    ] = None,
-    until: Annotated[datetime | None, Query(description="accepted before; UTC if it has no zone")] = None,
+    since: Annotated[Moment | None, Query(description="accepted at or after; UTC if it has no zone")] = None,
+    until: Annotated[Moment | None, Query(description="accepted before; UTC if it has no zone")] = None,
     name: Annotated[str | None, Query(max_length=200, description="a part of the name")] = None,
     source: Annotated[Literal["api", "web", "watch"] | None, Query()] = None,
     folder: Annotated[str | None, Query(max_length=200, description="one of /v1/folders, by name")] = None,
@@ -77,7 +75,7 @@ def inspections(
     context: ContextDep,
     _: Viewer,
     criteria: Annotated[Filter, Depends(read_filter)],
-    after: Annotated[int | None, Query(ge=1, le=2**31 - 1, description="`next` of the page before")] = None,
+    after: Annotated[int | None, Query(ge=1, le=MAX_ID, description="`next` of the page before")] = None,
     limit: Annotated[int, Query(ge=1, le=200)] = 50,
     table_format: Annotated[
         Literal["json", "csv"] | None, Query(alias="format", description="or by the header Accept")

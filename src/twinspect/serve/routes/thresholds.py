@@ -8,7 +8,7 @@ from fastapi import APIRouter, Query
 
 from twinspect.errors import CalibrationError, ConfigError, NotStoredError
 from twinspect.serve.api_errors import ApiError
-from twinspect.serve.http.context import Admin, ContextDep, Viewer, check_role, error_responses
+from twinspect.serve.http.context import BODY_ERRORS, Admin, ContextDep, Viewer, check_role, error_responses
 from twinspect.serve.http.presenters import present_audit, present_calibration
 from twinspect.serve.http.schemas import (
     AuditAnswer,
@@ -27,7 +27,9 @@ from twinspect.serve.store import Proposal
 ROUTER = APIRouter(prefix="/v1/models/{model}", tags=["thresholds"])
 
 
-@ROUTER.post("/recalibrate", responses=error_responses("unknown_model", "cannot_promise", "conflict"))
+@ROUTER.post(
+    "/recalibrate", responses=error_responses("unknown_model", "cannot_promise", "conflict", *BODY_ERRORS)
+)
 def recalibrate(
     context: ContextDep, actor: Viewer, model: str, body: RecalibrationAsked
 ) -> RecalibrationAnswer:
@@ -57,7 +59,9 @@ def recalibrate(
     )
 
 
-@ROUTER.post("/rollback", responses=error_responses("unknown_model", "unknown_calibration", "conflict"))
+@ROUTER.post(
+    "/rollback", responses=error_responses("unknown_model", "unknown_calibration", "conflict", *BODY_ERRORS)
+)
 def roll_back(context: ContextDep, actor: Admin, model: str, body: RollbackAsked) -> CalibrationAnswer:
     """Activate an earlier calibration again, as a new record."""
     worker = context.registry.get(model)
