@@ -37,6 +37,7 @@ LONGEST = (
     "scale/test_score_shards.py",
     "cli/test_cli.py",
     "serve/test_watch.py",
+    "serve/test_untold_paths.py",
     "scale/test_plan.py",
     "serve/test_web_real.py",
     "methods/test_rd.py",
