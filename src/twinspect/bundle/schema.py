@@ -208,6 +208,16 @@ class ConstructorRecord(ParametersRecord):
     calibration: str = "split"  # type: ignore[assignment]
 
 
+class ConfigFileRecord(ParametersRecord):
+    """The same as a configuration file may have them, said as narrowly as they are: for the JSON schema."""
+
+    tile: Annotated[int, Meta(ge=32, le=65_536)] | None = None
+    layers: list[Annotated[int, Meta(ge=-1000, le=1000)]] | None = None
+    device: Annotated[str, Meta(pattern="^(auto|cpu|cuda|mps)(:[0-9]+)?$")] = "auto"
+    precision: Literal["auto", "fp32", "bf16"] = "auto"
+    strategy: Literal["auto", "ddp"] = "auto"
+
+
 class FittedRecord(Struct):
     """What is kept of every detector."""
 
