@@ -18,7 +18,12 @@ if TYPE_CHECKING:
     from twinspect.methods.config import Interval, MethodConfig
 
 DIALECT: Final = "https://json-schema.org/draft/2020-12/schema"
-_CLASSES: Final = Annotated[str, Meta(pattern=r"^\s*[^,\s][^,]*(,\s*[^,\s][^,]*)*$")] | list[str]
+_CLASS_LIST: Final = {
+    "anyOf": [
+        {"type": "string", "pattern": r"^\s*[^,\s][^,]*(,\s*[^,\s][^,]*)*$"},
+        {"type": "array", "items": {"type": "string"}},
+    ]
+}
 """Names of classes, none of them empty: between commas, or as a list."""
 
 
@@ -70,7 +75,8 @@ def _option(action: argparse.Action) -> Any:
         return bool
     if action.choices:
         return Literal[tuple(action.choices)]
-    return _CLASSES if action.type is names else str
+    # As types, a string with a pattern beside a list makes msgspec 0.22 write beyond its memory.
+    return Annotated[Any, Meta(extra_json_schema=_CLASS_LIST)] if action.type is names else str
 
 
 def _setting(config: type[MethodConfig], name: str) -> Any:
