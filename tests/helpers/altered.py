@@ -50,7 +50,7 @@ def altered(record: Any, seed: int) -> Any:
         elif chance < 0.25 and isinstance(place[last], list):
             place[last] = place[last] * 2 if chance < 0.2 else place[last][:1]
         else:
-            place[last] = rng.choice(VALUES)
+            place[last] = copy.deepcopy(rng.choice(VALUES))  # or altering it again would alter it for all
     return changed
 
 

@@ -142,8 +142,8 @@ def test_scoring_goes_on_or_refuses(
 
             def resume(place: Path = place) -> None:
                 code, _, notes = run("score", bundle, scored / "images", "--out", place / names[0])
-                assert code in (0, 2), notes
-                assert code == 0 or len([line for line in notes.splitlines() if "error:" in line]) == 1
+                assert code in (0, 2, 3), notes  # 3: a row that was altered to have an error
+                assert code != 2 or len([line for line in notes.splitlines() if "error:" in line]) == 1
 
             trial.refusal(seed, resume)
             assert {path.name for path in place.iterdir()} <= {*names, f".s.{suffix}.lock"}
