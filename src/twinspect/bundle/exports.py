@@ -59,7 +59,7 @@ class Export:
     @property
     def fixed_size(self) -> tuple[int, int] | None:
         """The height and width of the only images it takes, in pixels; ``None`` for any."""
-        size = self.record["fixed_size"]
+        size = self.record.get("fixed_size")
         return (size[0], size[1]) if size else None
 
     @property
