@@ -35,6 +35,8 @@ class RDConfig(MethodConfig):
         "paper": {"size": 256, "epochs": 200, "decay": False},
     }
 
+    RANGES: ClassVar[dict[str, str]] = {"sigma": "[0, inf)"}
+
     size: int = 256
     """side of the square that the teacher sees, in pixels; a multiple of twice the coarsest stride"""
     steps: int = 400
@@ -45,12 +47,6 @@ class RDConfig(MethodConfig):
     """multiply the step size by 0.2 at 80 % and again at 90 % of the training (ours for RD; AAND's code)"""
     sigma: float = 4.0
     """blur of the map, in pixels of the model input"""
-
-    def __post_init__(self) -> None:
-        """Check what the fields' types cannot say."""
-        super().__post_init__()
-        if self.sigma < 0:
-            raise ConfigError(f"sigma must not be negative, got {self.sigma}")
 
 
 def stepped(done: float) -> float:
