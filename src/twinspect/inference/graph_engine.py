@@ -10,6 +10,7 @@ import numpy as np
 
 from twinspect.errors import BundleError, ImageError, in_one_line
 from twinspect.images.reading import check_sides
+from twinspect.utils.memory import naming_exhaustion
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -54,9 +55,13 @@ class GraphEngine(ABC):
 
         Raises:
             BundleError: it fails, or gives something else than scores and maps.
+            MemoryError: there is too little memory.
         """
         try:
-            scores, maps = self.run(images)
+            with naming_exhaustion():
+                scores, maps = self.run(images)
+        except MemoryError:
+            raise
         except Exception as error:  # every runtime has errors of its own
             raise BundleError(
                 f"{self._name} cannot score an image of {images.shape[2]}x{images.shape[1]} pixels "
