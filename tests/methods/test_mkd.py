@@ -192,6 +192,7 @@ def test_presets_are_the_papers() -> None:
     assert MKDConfig.PRESETS["mnist"] == {"size": 32, "normalize": False, "epochs": 50, "value_weight": 0.01}
     assert MKDConfig.PRESETS["cifar10"]["crop"] == 224
     assert {name: preset["epochs"] for name, preset in MKDConfig.PRESETS.items()} == {
+        "paper": 600,
         "mvtec": 600,
         "medical": 600,
         "mnist": 50,

@@ -181,6 +181,7 @@ class ParametersRecord(Struct):
     size: Side | None = None
     tile: Side | None = None
     overlap: Count = 32
+    length: str | None = None
     steps: Number | None = None
     epochs: Number | None = None
     seed: Seed = 0

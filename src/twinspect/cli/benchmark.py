@@ -30,6 +30,7 @@ _DETECTOR_OPTIONS = (
     "size",
     "tile",
     "overlap",
+    "length",
     "steps",
     "epochs",
     "device",

@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from twinspect import maps
 from twinspect.errors import ConfigError
 from twinspect.methods.base import Batch, Output, Stage, constant
-from twinspect.methods.config import PAPER, count_steps
+from twinspect.methods.config import authors_lengths, count_steps
 from twinspect.methods.losses import amplification_loss, focal_loss, hard_loss
 from twinspect.methods.networks.feature_amplifier import FeatureAmplifier
 from twinspect.methods.rd import RD, RDConfig, adam, stepped
@@ -33,7 +33,7 @@ MOST_ANOMALOUS, MOST_NORMAL = 1000, 5000
 
 @dataclass(frozen=True)
 class AANDConfig(RDConfig):
-    """Settings of AAND; the defaults are quick ones for a CPU, and the preset `paper` has the authors' lengths."""
+    """Settings of AAND; the defaults are quick ones for a CPU. All presets but `paper` change no length."""
 
     PRESETS: ClassVar[dict[str, dict[str, Any]]] = {
         "paper": {"size": 256, "epochs": 120, "amplify_epochs": 100},
@@ -89,7 +89,7 @@ class AANDConfig(RDConfig):
         """Divide the length between the stages in their usual proportion; a stage I that was given keeps its own."""
         first = 0 if self.amplify == "none" else length
         if self.amplify not in ("none", "gate"):
-            usual = AANDConfig(**(AANDConfig.PRESETS[PAPER] if field == "epochs" else {}))
+            usual = AANDConfig(**(authors_lengths(AANDConfig) if field == "epochs" else {}))
             of_first, of_second = getattr(usual, f"amplify_{field}"), getattr(usual, field)
             share = max(1, round(length * of_first / (of_first + of_second)))
             first = getattr(self, f"amplify_{field}") if f"amplify_{field}" in given else share

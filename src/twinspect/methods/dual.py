@@ -47,7 +47,9 @@ class DualConfig(MethodConfig):
     """Settings of the dual students."""
 
     TEACHERS: ClassVar[tuple[str, str]] = ("resnet18", "vit_base_patch14_reg4_dinov2.lvd142m")
+    PAPER_TEACHER: ClassVar[str] = "vit_base_patch14_reg4_dinov2.lvd142m"
     PRESETS: ClassVar[dict[str, dict[str, Any]]] = {
+        "paper": {"size": 448, "crop": 392, "steps": 10_000, "learning_rate": 2e-3},
         "dinomaly": {"size": 448, "crop": 392, "steps": 10_000, "learning_rate": 2e-3},
         "local": {"branch": "local"},
         "semantic": {"branch": "semantic"},
@@ -160,7 +162,7 @@ class Dual(Method[DualConfig]):
     def check_size(self, height: int, width: int) -> None:
         """Refuse sizes that a convolutional decoder cannot rebuild; a transformer teacher checks its own sizes."""
         if not self.has_tokens and "local" in self.students:
-            check_halving("dual", self.teacher, height, width)
+            check_halving("dual", self.teacher, height, width, is_cropped=self.config.crop > 0)
 
     def stages(self) -> tuple[Stage, ...]:
         """Train both students together."""

@@ -33,7 +33,15 @@ if TYPE_CHECKING:
 class MKDConfig(MethodConfig):
     """Settings of MKD; the defaults are the authors' for MVTec AD unless a field says otherwise."""
 
+    PAPER_TEACHER: ClassVar[str] = "vgg16"
     PRESETS: ClassVar[dict[str, dict[str, Any]]] = {
+        "paper": {
+            "size": 128,
+            "normalize": False,
+            "epochs": 600,
+            "value_weight": 0.5,
+            "localization": "gradient",
+        },
         "mvtec": {"size": 128, "normalize": False, "epochs": 600, "value_weight": 0.5},
         "medical": {"size": 128, "normalize": False, "epochs": 600, "value_weight": 0.01},
         "mnist": {"size": 32, "normalize": False, "epochs": 50, "value_weight": 0.01},

@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 class RDConfig(MethodConfig):
     """Settings of RD; the defaults are the authors' unless a field says otherwise."""
 
+    PAPER_TEACHER: ClassVar[str] = "wide_resnet50_2"
     PRESETS: ClassVar[dict[str, dict[str, Any]]] = {
         "paper": {"size": 256, "epochs": 200, "decay": False},
     }
@@ -82,7 +83,7 @@ class Student(nn.Module):
         return rebuilt
 
 
-def check_halving(method: str, teacher: Teacher, height: int, width: int) -> None:
+def check_halving(method: str, teacher: Teacher, height: int, width: int, *, is_cropped: bool) -> None:
     """Refuse image sizes in pixels that cannot be halved exactly down to a student's embedding.
 
     Raises:
@@ -93,7 +94,7 @@ def check_halving(method: str, teacher: Teacher, height: int, width: int) -> Non
         near = max(1, round(height / unit)) * unit
         raise ConfigError(
             f"{method} with {teacher.name} needs a size that is a multiple of {unit}, got {height}x{width}; "
-            f"type: --size {near}"
+            f"type: --{'crop' if is_cropped else 'size'} {near}"
         )
 
 
@@ -108,7 +109,7 @@ class RD(Method[RDConfig]):
 
     def check_size(self, height: int, width: int) -> None:
         """Refuse sizes that cannot be halved exactly down to the embedding."""
-        check_halving("rd", self.teacher, height, width)
+        check_halving("rd", self.teacher, height, width, is_cropped=self.config.crop > 0)
 
     def stages(self) -> tuple[Stage, ...]:
         """Train bottleneck and decoder together."""
