@@ -14,10 +14,11 @@ from drawn_parts import QUICK
 from twinspect.errors import ConfigError
 from twinspect.methods.aand import AAND, AANDConfig, anomalous_patches
 from twinspect.methods.base import Batch
-from twinspect.methods.config import make_config, shortfall
+from twinspect.methods.config import make_config
 from twinspect.methods.losses import amplification_loss, focal_loss, hard_loss
 from twinspect.methods.networks.feature_amplifier import AmplifierGate, FeatureAmplifier, position_encoding
 from twinspect.methods.rd import RD, RDConfig, stepped
+from twinspect.methods.shortfall import shortfall
 from twinspect.teachers import create_teacher
 
 if TYPE_CHECKING:
@@ -303,11 +304,11 @@ def test_a_fit_on_a_cpu_is_quick_and_says_by_how_much() -> None:
     assert AANDConfig(amplify="none").total_steps(200) == 400
     assert AANDConfig(amplify="gate").total_steps(200) == 300
     # 200 images are 12 full batches of 16; the authors train 100 + 120 epochs.
-    assert "700 steps, where the authors' lengths would be 2640 on 200 images (3.77 times" in shortfall(
-        quick, 200
-    )
-    assert shortfall(make_config(AANDConfig, "paper", {}), 200) == ""
-    assert shortfall(quick, 31) == ""  # 220 epochs of one batch are fewer steps
+    note = "not as in the paper: 700 steps (2640 on 200 images); as there: --length paper"
+    teacher = "wide_resnet50_2"
+    assert shortfall(make_config(AANDConfig, "paper", {}, "quick"), teacher, [200]) == note
+    assert shortfall(make_config(AANDConfig, "paper", {}), teacher, [200]) == ""
+    assert shortfall(quick, teacher, [31]) == ""  # 220 epochs of one batch are fewer steps
 
 
 @pytest.mark.parametrize(

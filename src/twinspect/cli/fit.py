@@ -24,7 +24,7 @@ from twinspect.data.summary import summarize
 from twinspect.detector import Detector
 from twinspect.errors import ConfigError
 from twinspect.evaluation.detectability import SHARE_OF_FIT, measure_detectability
-from twinspect.methods.config import shortfall
+from twinspect.methods.shortfall import shortfall
 from twinspect.utils.launch_environment import check_torchrun, is_secondary_process
 from twinspect.utils.locks import single_writer
 
@@ -115,7 +115,8 @@ def _report(detector: Detector, arguments: Sequence[str], out: Path, seconds: fl
         "unreadable": len(detector.unreadable_),
     }
     of, count = ("tiles", data["tiles"]) if "tiles" in data else ("images", data["train"])
-    note = shortfall(detector.model_.method.config, count, of)
+    method = detector.model_.method
+    note = shortfall(method.config, method.teacher.name, [count], of)
     if note:
         record["note"] = note
     if "bits_note" in data:

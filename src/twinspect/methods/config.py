@@ -229,19 +229,6 @@ def paper_teacher(cls: type[MethodConfig], preset: str | None) -> str:
     return cls.PAPER_TEACHER if PAPER in split_presets(cls, preset) else ""
 
 
-def shortfall(config: MethodConfig, images: int, of: str = "images") -> str:
-    """State by how much a fit on so many images is shorter than the authors'; empty where it is not."""
-    if PAPER not in config.PRESETS:
-        return ""
-    steps, authors = config.total_steps(images), replace(config, **config.PRESETS[PAPER]).total_steps(images)
-    if steps >= authors:
-        return ""
-    return (
-        f"quick settings: {steps} steps, where the authors' lengths would be {authors} on {images} {of} "
-        f"({authors / steps:.3g} times as long): --length {PAPER}"
-    )
-
-
 def count_steps(images: int, steps: int, epochs: int, batch_size: int) -> int:
     """Count optimiser steps: epochs of full batches, at least one each, or else ``steps``."""
     return epochs * max(1, images // batch_size) if epochs else steps

@@ -1,0 +1,42 @@
+"""What the runs of a benchmark lack of the papers whose numbers stand beside theirs."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING
+
+from twinspect.benchmark.trial import training_images
+from twinspect.errors import ConfigError
+from twinspect.methods import method_class
+from twinspect.methods.config import hints, make_config
+from twinspect.methods.shortfall import shortfall
+from twinspect.model.tiling import Tiling
+from twinspect.training.training_inputs import count_tiles
+
+if TYPE_CHECKING:
+    from twinspect.benchmark.plan import Run
+    from twinspect.benchmark.records import RunSeries
+
+
+def shortfall_of_run(run: Run) -> str:
+    """State what a run lacks of its paper, before it is made; its images are listed for it."""
+    detector, images = run.detector, training_images(run.read())
+    tiling = Tiling.of(detector.tile, detector.overlap)
+    count, of = (count_tiles(images, tiling), "tiles") if tiling else (len(images), "images")
+    return shortfall(detector.config(), run.identity["teacher"]["name"], [count], of)
+
+
+def shortfall_of_series(series: RunSeries) -> str:
+    """State what runs that were made lack of their paper.
+
+    Tiles are not counted in the records; of runs on tiles, the length is not compared.
+    """
+    row = series.runs[0].row
+    config = json.loads(row["config"])
+    counts = [run.row["train"] for run in series.runs if run.row["train"] is not None]
+    try:
+        cls = method_class(row["method"]).Config
+        known = {name: value for name, value in config.items() if name in hints(cls)}
+        return shortfall(make_config(cls, None, known), row["teacher"], [] if "tile" in config else counts)
+    except ConfigError:  # the method is of another package, or of another version
+        return ""
