@@ -1,4 +1,7 @@
-"""What the runs of a benchmark lack of the papers whose numbers stand beside theirs."""
+"""What the runs of a benchmark lack of the papers whose numbers stand beside theirs.
+
+The lengths of runs on tiles are not compared: their records do not count the tiles.
+"""
 
 from __future__ import annotations
 
@@ -10,8 +13,6 @@ from twinspect.errors import ConfigError
 from twinspect.methods import method_class
 from twinspect.methods.config import hints, make_config
 from twinspect.methods.shortfall import shortfall
-from twinspect.model.tiling import Tiling
-from twinspect.training.training_inputs import count_tiles
 
 if TYPE_CHECKING:
     from twinspect.benchmark.plan import Run
@@ -20,17 +21,12 @@ if TYPE_CHECKING:
 
 def shortfall_of_run(run: Run) -> str:
     """State what a run lacks of its paper, before it is made; its images are listed for it."""
-    detector, images = run.detector, training_images(run.read())
-    tiling = Tiling.of(detector.tile, detector.overlap)
-    count, of = (count_tiles(images, tiling), "tiles") if tiling else (len(images), "images")
-    return shortfall(detector.config(), run.identity["teacher"]["name"], [count], of)
+    images = [] if run.detector.tile else [len(training_images(run.read()))]
+    return shortfall(run.detector.config(), run.identity["teacher"]["name"], images)
 
 
 def shortfall_of_series(series: RunSeries) -> str:
-    """State what runs that were made lack of their paper.
-
-    Tiles are not counted in the records; of runs on tiles, the length is not compared.
-    """
+    """State what runs that were made lack of their paper."""
     row = series.runs[0].row
     config = json.loads(row["config"])
     counts = [run.row["train"] for run in series.runs if run.row["train"] is not None]
