@@ -246,6 +246,8 @@ def test_the_next_block_of_the_teacher_reads_vanilla_features(method: AAND) -> N
         ("arg", ["amplify", "distil"]),
         ("raa", ["amplify", "distil"]),
         ("hkd", ["distil"]),
+        ("contrastive", ["amplify", "distil"]),
+        ("simplenet", ["amplify"]),
     ],
 )
 def test_every_ablation_runs_its_stages_and_scores(preset: str, stages: list[str]) -> None:

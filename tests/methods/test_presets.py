@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     from twinspect.teachers import Teacher
 
-ABLATIONS = ("base", "mrg", "arg", "raa", "hkd")
+ABLATIONS = ("base", "mrg", "arg", "raa", "hkd", "contrastive", "simplenet")
 TEACHERS = {
     "rd": "wide_resnet50_2",
     "aand": "wide_resnet50_2",

@@ -17,18 +17,28 @@ from twinspect import maps
 from twinspect.errors import ConfigError
 from twinspect.methods.base import Batch, Output, Stage, constant
 from twinspect.methods.config import authors_lengths, count_steps
-from twinspect.methods.losses import amplification_loss, focal_loss, hard_loss
+from twinspect.methods.losses import (
+    amplification_loss,
+    contrastive_loss,
+    focal_loss,
+    hard_loss,
+    truncated_loss,
+)
 from twinspect.methods.networks.feature_amplifier import FeatureAmplifier
+from twinspect.methods.networks.feature_classifier import FeatureClassifier
 from twinspect.methods.rd import RD, RDConfig, adam, stepped
 from twinspect.synthesis import Synthesizer
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Sequence
+    from collections.abc import Collection, Iterator, Sequence
 
     from twinspect.teachers.base import Teacher
 
 MOST_ANOMALOUS, MOST_NORMAL = 1000, 5000
 """Maximum of patches of a level and batch that the amplification loss compares (authors' code)."""
+
+CLASSIFIER_MARGIN = 0.5
+"""How far the classifier's logits are pushed from 0 (SimpleNet)."""
 
 
 @dataclass(frozen=True)
@@ -43,11 +53,21 @@ class AANDConfig(RDConfig):
         "arg": {"amplify": "generator", "hard_patches": 0},
         "raa": {"hard_patches": 0},
         "hkd": {"amplify": "none"},
+        "contrastive": {"amplify": "generator", "objective": "contrastive"},
+        "simplenet": {
+            "amplify": "classifier",
+            "synthesis": "noise",
+            "hard_patches": 0,
+            "learning_rate": 2e-4,
+        },
     }
 
-    amplify: Literal["both", "gate", "generator", "none"] = "both"
+    amplify: Literal["both", "gate", "generator", "classifier", "none"] = "both"
     """what stage I trains: gate and generator; the gate alone, whose weight is then the map; the generator
-    alone, which amplifies everywhere; or nothing (ablations of table V)"""
+    alone, which amplifies everywhere; SimpleNet's classifier, which is then the map; or nothing (tables V and VI)"""
+    objective: Literal["amplification", "contrastive"] = "amplification"
+    """what the generator learns: to reduce the similarity of anomalous features to normal ones by a margin, or to
+    pull normal features together and push anomalous ones away (table VI; how: ours)"""
     residual: Literal["tanh", "sigmoid", "learnable"] = "tanh"
     """how the generator's output becomes a residual: as a scale of the features, or unchanged (table VII)"""
     amplify_steps: int = 300
@@ -66,8 +86,10 @@ class AANDConfig(RDConfig):
     """weight of anomalous patches in the focal loss"""
     hard_patches: int = 10
     """worst patches of each image that stage II weighs a second time (K_h); 0 switches this off"""
-    synthesis: Literal["draem", "cutpaste", "poisson", "mixed"] = "draem"
-    """how stage I's anomalies are drawn"""
+    synthesis: Literal["draem", "cutpaste", "poisson", "mixed", "noise"] = "draem"
+    """how stage I's anomalies are drawn; noise: none are, and Gaussian noise is added to features (SimpleNet)"""
+    noise: float = 0.015
+    """standard deviation of that noise, in the units of the features (SimpleNet)"""
     textures: str = ""
     """folder of images to draw anomalies from, such as DTD; empty: procedural textures and the training images"""
 
@@ -77,7 +99,14 @@ class AANDConfig(RDConfig):
         for name in ("memory", "amplify_steps"):
             if getattr(self, name) < 1:
                 raise ConfigError(f"{name} must be 1 or more, got {getattr(self, name)}")
-        for name in ("amplify_epochs", "hard_patches", "margin", "amplification_weight", "focal_gamma"):
+        for name in (
+            "amplify_epochs",
+            "hard_patches",
+            "margin",
+            "amplification_weight",
+            "focal_gamma",
+            "noise",
+        ):
             if getattr(self, name) < 0:
                 raise ConfigError(f"{name} must not be negative, got {getattr(self, name)}")
         if not 0 <= self.focal_alpha <= 1:
@@ -88,7 +117,7 @@ class AANDConfig(RDConfig):
     ) -> AANDConfig:
         """Divide the length between the stages in their usual proportion; a stage I that was given keeps its own."""
         first = 0 if self.amplify == "none" else length
-        if self.amplify not in ("none", "gate"):
+        if self.amplify != "none" and self.distils:
             usual = AANDConfig(**(authors_lengths(AANDConfig) if field == "epochs" else {}))
             of_first, of_second = getattr(usual, f"amplify_{field}"), getattr(usual, field)
             share = max(1, round(length * of_first / (of_first + of_second)))
@@ -113,7 +142,12 @@ class AANDConfig(RDConfig):
         """Count the optimiser steps of a fit on so many images, both stages together."""
         first = count_steps(images, self.amplify_steps, self.amplify_epochs, self.batch_size)
         second = super().total_steps(images)
-        return (self.amplify != "none") * first + (self.amplify != "gate") * second
+        return (self.amplify != "none") * first + self.distils * second
+
+    @property
+    def distils(self) -> bool:
+        """Whether there is a stage II; what stage I learnt is the map otherwise."""
+        return self.amplify not in ("gate", "classifier")
 
 
 class AAND(RD):
@@ -124,23 +158,28 @@ class AAND(RD):
 
     def __init__(self, teacher: Teacher, config: AANDConfig) -> None:
         super().__init__(teacher, config)
-        self.amplifiers = nn.ModuleList(
-            FeatureAmplifier(
-                level.channels,
-                config.memory,
-                gate=config.amplify != "generator",
-                generator=config.amplify != "gate",
-                residual=config.residual,
-            )
-            for level in (teacher.levels if config.amplify != "none" else ())
+        levels = teacher.levels if config.amplify != "none" else ()
+        self.amplifiers = nn.ModuleList(self._amplifier(level.channels) for level in levels)
+        if not config.distils:
+            del self.student  # gate or classifier score
+
+    def _amplifier(self, channels: int) -> FeatureAmplifier | FeatureClassifier:
+        """Build what stage I trains for a level."""
+        amplify = self.config.amplify
+        if amplify == "classifier":
+            return FeatureClassifier(channels)
+        return FeatureAmplifier(
+            channels,
+            self.config.memory,
+            gate=amplify != "generator",
+            generator=amplify != "gate",
+            residual=self.config.residual,
         )
-        if config.amplify == "gate":
-            del self.student  # the gate alone scores
 
     def stages(self) -> tuple[Stage, ...]:
         """Amplify, then distil."""
         stages = (self._amplification(),) if self.amplifiers else ()
-        return stages if self.config.amplify == "gate" else stages + super().stages()
+        return stages + super().stages() if self.config.distils else stages
 
     def _amplification(self) -> Stage:
         config = self.config
@@ -153,20 +192,31 @@ class AAND(RD):
             epochs=config.amplify_epochs,
             batch_size=config.batch_size,
             rate=stepped if config.decay else constant,
-            synthesizer=Synthesizer(kind=config.synthesis, textures=config.textures),
+            synthesizer=None
+            if config.synthesis == "noise"
+            else Synthesizer(kind=config.synthesis, textures=config.textures),
             validate=self.validate_amplification,
         )
 
     def amplify_loss(self, batch: Batch) -> Tensor:
         """Train the gate to locate anomalies, and the generator to move them away from normal features (L_1)."""
-        assert batch.masks is not None  # noqa: S101 - the stage has a synthesizer
         total = batch.images.new_zeros(())
-        for amplifier, features in zip(self.amplifiers, batch.targets, strict=True):
-            truth = anomalous_patches(batch.masks, features)
+        for amplifier, features, truth in self._levels(batch):
             total = total + self._level_loss(amplifier, features, truth)
         return total
 
+    def _levels(self, batch: Batch) -> Iterator[tuple[nn.Module, Tensor, Tensor]]:
+        """Yield each level's network, features of which some are anomalous, and which: drawn, or made by noise."""
+        for amplifier, level in zip(self.amplifiers, batch.targets, strict=True):
+            features = amplifier.adapt(level) if isinstance(amplifier, FeatureClassifier) else level
+            if batch.masks is not None:
+                yield amplifier, features, anomalous_patches(batch.masks, features)
+            else:
+                yield amplifier, *with_noise(features, self.config.noise)
+
     def _level_loss(self, amplifier: nn.Module, features: Tensor, truth: Tensor) -> Tensor:
+        if isinstance(amplifier, FeatureClassifier):
+            return truncated_loss(amplifier(features).float(), truth, CLASSIFIER_MARGIN)
         assert isinstance(amplifier, FeatureAmplifier)  # noqa: S101 - the list holds no other
         loss = features.new_zeros(())
         if amplifier.gate is not None:
@@ -180,6 +230,11 @@ class AAND(RD):
         normal = _sample_indices(~truth, MOST_NORMAL)
         # Differences of cosines need full precision.
         with torch.autocast(features.device.type, enabled=False):
+            if self.config.objective == "contrastive":
+                # Where there is a gate, normal patches stay as they are.
+                kept = vanilla if amplifier.gate else amplified
+                contrast = contrastive_loss(kept[normal].float(), amplified[anomalous].float())
+                return loss + self.config.amplification_weight * contrast
             # Without a gate, normal patches are amplified too, so anomalous ones must differ from amplified normal
             # ones; compared with vanilla ones, the generator could change all features alike.
             amplification = amplification_loss(
@@ -195,19 +250,21 @@ class AAND(RD):
     def validate_amplification(self, batch: Batch) -> dict[str, float]:
         """Compute the metrics of stage I on held-out images: loss and strength of the residual (figure 8).
 
-        The strength of a patch is |F_A - F_T| / |F_T|, with the gate's own weight; averaged over levels.
+        The strength of a patch is |F_A - F_T| / |F_T|, with the gate's own weight; averaged over levels. A classifier
+        adds none.
         """
-        assert batch.masks is not None  # noqa: S101 - the stage has a synthesizer
+        loss = {"loss": float(self.amplify_loss(batch))}
+        if self.config.amplify == "classifier":
+            return loss
         strengths = []
-        for amplifier, features in zip(self.amplifiers, batch.targets, strict=True):
-            truth = anomalous_patches(batch.masks, features)
+        for amplifier, features, truth in self._levels(batch):
             residual = (amplifier(features) - features).norm(dim=1) / features.norm(dim=1).clamp_min(1e-6)
             strengths.append([residual[truth].sum() / truth.sum().clamp_min(1), residual[~truth].mean()])
         on_anomalous, on_normal = (
             float(sum(column)) / len(column) for column in zip(*strengths, strict=True)
         )
         return {
-            "loss": float(self.amplify_loss(batch)),
+            **loss,
             "residual on anomalous patches": on_anomalous,
             "residual on normal patches": on_normal,
         }
@@ -234,15 +291,35 @@ class AAND(RD):
         return whole + hard_loss(teacher, student, self.config.hard_patches)
 
     def forward(self, images: Tensor) -> Output:
-        """Score as RD does; with the gate alone, sum its weights instead."""
-        if self.config.amplify != "gate":
+        """Score as RD does; without stage II, sum what the gates or classifiers say instead."""
+        if self.config.distils:
             return super().forward(images)
-        weights = [
-            amplifier.weight(level)
-            for amplifier, level in zip(self.amplifiers, self.targets(images), strict=True)
-            if isinstance(amplifier, FeatureAmplifier)
-        ]
-        return self.fuse(images, weights)
+        levels = zip(self.amplifiers, self.targets(images), strict=True)
+        return self.fuse(images, [_map_of(amplifier, level) for amplifier, level in levels])
+
+
+def _map_of(amplifier: nn.Module, features: Tensor) -> Tensor:
+    """Compute how anomalous each location looks to what stage I learnt: (B, h, w)."""
+    if isinstance(amplifier, FeatureAmplifier):
+        return amplifier.weight(features)
+    assert isinstance(amplifier, FeatureClassifier)  # noqa: S101 - there is no other
+    logits: Tensor = amplifier(amplifier.adapt(features))
+    return logits.float()
+
+
+def with_noise(features: Tensor, deviation: float) -> tuple[Tensor, Tensor]:
+    """Append noisy copies, all of whose patches count as anomalous.
+
+    Args:
+        features: (B, C, h, w), normal.
+        deviation: standard deviation of the Gaussian noise, in the units of the features.
+
+    Returns:
+        (2B, C, h, w), and (2B, h, w) bool, true for the noisy copies.
+    """
+    noisy = features + deviation * torch.randn_like(features)
+    truth = torch.arange(2 * len(features), device=features.device) >= len(features)
+    return torch.cat([features, noisy]), truth[:, None, None].expand(-1, *features.shape[-2:])
 
 
 def anomalous_patches(masks: Tensor, features: Tensor) -> Tensor:
