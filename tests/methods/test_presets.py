@@ -13,6 +13,9 @@ import torch
 import twinspect as ts
 from drawn_parts import AS_ARGUMENTS, QUICK
 from twinspect.cli import main
+from twinspect.cli.fit import build
+from twinspect.cli.method_settings import options_of_row
+from twinspect.cli.parser import build_parser
 from twinspect.errors import ConfigError, TeacherError
 from twinspect.methods import method_class, methods
 from twinspect.methods.aand import AANDConfig
@@ -289,6 +292,23 @@ def test_mistyped_lengths_are_one_line(
         code = int(exit_.code or 0)
     assert code == 2
     assert message in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("shared", "row", "expected"),
+    [
+        ([], {"length": "paper"}, AS_LONG_AS_THE_AUTHORS),
+        (["--steps", "70"], {"length": "quick"}, QUICKLY),
+        (["--length", "paper"], {"steps": "70"}, (40, 0, 30, 0)),
+        (["--length", "paper"], {"preset": "mrg"}, AS_LONG_AS_THE_AUTHORS),
+    ],
+)
+def test_the_length_of_a_row_replaces_that_of_the_command(
+    shared: list[str], row: dict[str, str], expected: tuple[int, ...]
+) -> None:
+    options = build_parser().parse_args(["fit-many", "m.csv", "--out", "o", "--device", "cpu", *shared])
+    detector = build(options_of_row(options, {"method": "aand", **row}))
+    assert lengths(detector.config()) == expected
 
 
 @pytest.mark.parametrize("name", sorted(methods()))

@@ -44,7 +44,11 @@ MIN_MEASURED = 8
 
 @dataclass(frozen=True)
 class DualConfig(MethodConfig):
-    """Settings of the dual students."""
+    """Settings of the dual students.
+
+    Of the preset ``paper``, the abstract fixes the teacher (a frozen DINOv2), both students and their Noisy-OR. Ours,
+    after Dinomaly (arXiv 2405.14325), are its size, crop, number of steps, step size, and which DINOv2 it is.
+    """
 
     TEACHERS: ClassVar[tuple[str, str]] = ("resnet18", "vit_base_patch14_reg4_dinov2.lvd142m")
     PAPER_TEACHER: ClassVar[str] = "vit_base_patch14_reg4_dinov2.lvd142m"

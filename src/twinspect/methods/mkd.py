@@ -31,7 +31,11 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class MKDConfig(MethodConfig):
-    """Settings of MKD; the defaults are the authors' for MVTec AD unless a field says otherwise."""
+    """Settings of MKD; the defaults are the authors' for MVTec AD unless a field says otherwise.
+
+    The preset ``paper`` is their experiment on MVTec AD; the others have their settings for other images, and the
+    default teacher.
+    """
 
     PAPER_TEACHER: ClassVar[str] = "vgg16"
     PRESETS: ClassVar[dict[str, dict[str, Any]]] = {

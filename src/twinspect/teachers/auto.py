@@ -72,12 +72,9 @@ def _where(name: str, given: Path | str | None) -> str:
     if given is not None:
         return "with the weights that were given"
     repository = _repository(name)
-    is_here = hub.cached(repository) is not None
-    return (
-        "whose weights are on this machine"
-        if is_here
-        else f"whose weights are downloaded once from {repository}"
-    )
+    if hub.cached(repository):
+        return "whose weights are on this machine"
+    return f"whose weights are not on this machine and are downloaded once from {repository}"
 
 
 def _repository(name: str) -> str:
