@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sqlite3
+from contextlib import closing
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -13,6 +15,7 @@ from twinspect.methods.config import MethodConfig, make_config
 from twinspect.methods.shortfall import shortfall
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
 
@@ -72,18 +75,51 @@ def test_a_method_without_a_paper_has_nothing_to_lack() -> None:
     assert shortfall(MethodConfig(), "pocket", [160]) == ""
 
 
+@pytest.fixture
+def runs(parts: Path, tmp_path: Path) -> Callable[..., Path]:
+    """Make a run of so many steps in one store."""
+
+    def run(steps: int) -> Path:
+        out = tmp_path / "runs"
+        options = [
+            "--methods",
+            "rd",
+            "--seeds",
+            "0",
+            "--size",
+            "64",
+            "--steps",
+            str(steps),
+            "--device",
+            "cpu",
+        ]
+        command = ["benchmark", "folder", "--data", str(parts), "--out", str(out), *options]
+        assert main([*command, *AS_ARGUMENTS[:4]]) == 0
+        return out
+
+    return run
+
+
 def test_benchmark_says_it_before_and_in_its_tables(
-    parts: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    runs: Callable[..., Path], capsys: pytest.CaptureFixture[str]
 ) -> None:
-    out = tmp_path / "runs"
-    options = ["--methods", "rd", "--seeds", "0", "--size", "64", "--steps", "2", "--device", "cpu"]
-    assert (
-        main(["benchmark", "folder", "--data", str(parts), "--out", str(out), *options, *AS_ARGUMENTS[:4]])
-        == 0
-    )
-    said = "rd, seed 0: not as in the paper: 2 steps ("
-    assert said in capsys.readouterr().err
+    out = runs(steps=2)
+    assert "rd, seed 0: not as in the paper: 2 steps (" in capsys.readouterr().err
     assert main(["benchmark", "report", "--out", str(out)]) == 0
     table = capsys.readouterr().out
     assert "## Not as in the papers" in table
     assert "teacher test_byobnet (wide_resnet50_2); as there: --preset paper" in table
+
+
+def test_older_runs_that_lack_a_setting_stand_beside_newer_ones(
+    runs: Callable[..., Path], capsys: pytest.CaptureFixture[str]
+) -> None:
+    runs(steps=1)
+    out = runs(steps=2)
+    with closing(sqlite3.connect(out / "runs.sqlite")) as connection:
+        connection.execute("update runs set config = json_remove(config, '$.decay') where rowid = 1")
+        connection.commit()
+    assert main(["benchmark", "report", "--out", str(out)]) == 0
+    table = capsys.readouterr().out
+    assert "| rd (steps 1) |" in table
+    assert "| rd (steps 2, decay True) |" in table
