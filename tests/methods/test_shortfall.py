@@ -38,7 +38,7 @@ def test_the_papers_experiment_lacks_nothing(method: str, preset: str) -> None:
 def test_an_experiment_is_compared_with_itself(preset: str) -> None:
     """A model of MNIST is not told to be longer because the paper trained longer on other images."""
     assert note("mkd", preset) == ""
-    typed = "paper" if preset == "paper" else f"paper,{preset}"
+    typed = "paper" if preset in ("paper", "mvtec") else f"paper,{preset}"
     assert note("mkd", preset, teacher="pocket") == (
         f"not as in the paper: teacher pocket (vgg16); as there: --preset {typed}"
     )

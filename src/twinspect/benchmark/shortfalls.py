@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from twinspect.benchmark.trial import training_images
 from twinspect.errors import ConfigError
 from twinspect.methods import method_class
-from twinspect.methods.config import hints, make_config
+from twinspect.methods.config import config_of_record, hints
 from twinspect.methods.shortfall import shortfall
 
 if TYPE_CHECKING:
@@ -33,6 +33,6 @@ def shortfall_of_series(series: RunSeries) -> str:
     try:
         cls = method_class(row["method"]).Config
         known = {name: value for name, value in config.items() if name in hints(cls)}
-        return shortfall(make_config(cls, None, known), row["teacher"], [] if "tile" in config else counts)
+        return shortfall(config_of_record(cls, known), row["teacher"], [] if "tile" in config else counts)
     except ConfigError:  # the method is of another package, or of another version
         return ""

@@ -15,7 +15,7 @@ from torch import Tensor, nn
 
 from twinspect import maps
 from twinspect.errors import ConfigError
-from twinspect.methods.base import Batch, Output, Stage, constant
+from twinspect.methods.base import Batch, Output, Stage, a_few, constant
 from twinspect.methods.config import authors_lengths, count_steps
 from twinspect.methods.losses import (
     amplification_loss,
@@ -46,7 +46,13 @@ class AANDConfig(RDConfig):
     """Settings of AAND; the defaults are quick ones for a CPU. All presets but `paper` change no length."""
 
     PRESETS: ClassVar[dict[str, dict[str, Any]]] = {
-        "paper": {"size": 256, "epochs": 120, "amplify_epochs": 100},
+        "paper": {
+            "size": 256,
+            "epochs": 120,
+            "amplify_epochs": 100,
+            "resize": "bicubic",
+            "blocks": "authors",
+        },
         "quick": {},
         "base": {"amplify": "none", "hard_patches": 0},
         "mrg": {"amplify": "gate", "hard_patches": 0},
@@ -196,25 +202,32 @@ class AAND(RD):
             if config.synthesis == "noise"
             else Synthesizer(kind=config.synthesis, textures=config.textures),
             validate=self.validate_amplification,
+            held_out=a_few,
         )
 
     def amplify_loss(self, batch: Batch) -> Tensor:
         """Train the gate to locate anomalies, and the generator to move them away from normal features (L_1)."""
         total = batch.images.new_zeros(())
-        for amplifier, features, truth in self._levels(batch):
-            total = total + self._level_loss(amplifier, features, truth)
+        for amplifier, features, truth, normal in self._levels(batch):
+            total = total + self._level_loss(amplifier, features, truth, normal)
         return total
 
-    def _levels(self, batch: Batch) -> Iterator[tuple[nn.Module, Tensor, Tensor]]:
-        """Yield each level's network, features of which some are anomalous, and which: drawn, or made by noise."""
+    def _levels(self, batch: Batch) -> Iterator[tuple[nn.Module, Tensor, Tensor, Tensor]]:
+        """Yield each level's network, features of which some are anomalous, and which are and which are not."""
         for amplifier, level in zip(self.amplifiers, batch.targets, strict=True):
             features = amplifier.adapt(level) if isinstance(amplifier, FeatureClassifier) else level
-            if batch.masks is not None:
-                yield amplifier, features, anomalous_patches(batch.masks, features)
+            if batch.masks is None:
+                features, truth = with_noise(features, self.config.noise)
             else:
-                yield amplifier, *with_noise(features, self.config.noise)
+                truth = covered_patches(batch.masks, features)
+            normal = ~truth
+            if (
+                batch.foregrounds is not None
+            ):  # what lies beside the object is no example of it (authors' code)
+                normal = normal & covered_patches(batch.foregrounds, features)
+            yield amplifier, features, truth, normal
 
-    def _level_loss(self, amplifier: nn.Module, features: Tensor, truth: Tensor) -> Tensor:
+    def _level_loss(self, amplifier: nn.Module, features: Tensor, truth: Tensor, normal: Tensor) -> Tensor:
         if isinstance(amplifier, FeatureClassifier):
             return truncated_loss(amplifier(features).float(), truth, CLASSIFIER_MARGIN)
         assert isinstance(amplifier, FeatureAmplifier)  # noqa: S101 - the list holds no other
@@ -224,27 +237,31 @@ class AAND(RD):
             loss = focal_loss(weight, truth, gamma=self.config.focal_gamma, alpha=self.config.focal_alpha)
         if amplifier.generator is None:
             return loss
+        return loss + self.config.amplification_weight * self._residual_loss(
+            amplifier, features, truth, normal
+        )
+
+    def _residual_loss(
+        self, amplifier: FeatureAmplifier, features: Tensor, truth: Tensor, normal: Tensor
+    ) -> Tensor:
+        """Compare amplified features of anomalous patches with features of normal ones."""
         amplified = (features + amplifier.residual(features)).permute(0, 2, 3, 1)
         vanilla = features.permute(0, 2, 3, 1)
-        anomalous = _sample_indices(truth, MOST_ANOMALOUS)
-        normal = _sample_indices(~truth, MOST_NORMAL)
+        # Without a gate, normal patches are amplified too, so anomalous ones must differ from amplified normal
+        # ones; compared with vanilla ones, the generator could change all features alike.
+        kept = amplified if amplifier.gate is None else vanilla
+        at, beside = _sample_indices(truth, MOST_ANOMALOUS), _sample_indices(normal, MOST_NORMAL)
         # Differences of cosines need full precision.
         with torch.autocast(features.device.type, enabled=False):
             if self.config.objective == "contrastive":
-                # Where there is a gate, normal patches stay as they are.
-                kept = vanilla if amplifier.gate else amplified
-                contrast = contrastive_loss(kept[normal].float(), amplified[anomalous].float())
-                return loss + self.config.amplification_weight * contrast
-            # Without a gate, normal patches are amplified too, so anomalous ones must differ from amplified normal
-            # ones; compared with vanilla ones, the generator could change all features alike.
-            amplification = amplification_loss(
-                amplified[anomalous].float(),
-                vanilla[anomalous].float(),
-                vanilla[normal].float(),
+                return contrastive_loss(kept[beside].float(), amplified[at].float())
+            return amplification_loss(
+                amplified[at].float(),
+                vanilla[at].float(),
+                vanilla[beside].float(),
                 self.config.margin,
-                against=amplified[normal].float() if amplifier.gate is None else None,
+                against=kept[beside].float(),
             )
-        return loss + self.config.amplification_weight * amplification
 
     @torch.no_grad()
     def validate_amplification(self, batch: Batch) -> dict[str, float]:
@@ -257,7 +274,7 @@ class AAND(RD):
         if self.config.amplify == "classifier":
             return loss
         strengths = []
-        for amplifier, features, truth in self._levels(batch):
+        for amplifier, features, truth, _ in self._levels(batch):
             residual = (amplifier(features) - features).norm(dim=1) / features.norm(dim=1).clamp_min(1e-6)
             strengths.append([residual[truth].sum() / truth.sum().clamp_min(1), residual[~truth].mean()])
         on_anomalous, on_normal = (
@@ -322,8 +339,8 @@ def with_noise(features: Tensor, deviation: float) -> tuple[Tensor, Tensor]:
     return torch.cat([features, noisy]), truth[:, None, None].expand(-1, *features.shape[-2:])
 
 
-def anomalous_patches(masks: Tensor, features: Tensor) -> Tensor:
-    """Tell which patches of a level are anomalous.
+def covered_patches(masks: Tensor, features: Tensor) -> Tensor:
+    """Tell which patches of a level are anomalous, or show the object, by a mask of either.
 
     Args:
         masks: (B, H, W) bool.

@@ -42,10 +42,15 @@ class MethodConfig:
     PAPER_TEACHER: ClassVar[str] = ""
     """The authors' teacher, which the preset "paper" takes unless another is named; empty: the default one."""
 
+    EARLIER: ClassVar[dict[str, Any]] = {}
+    """What settings that were added later amount to in a model whose record lacks them."""
+
     size: int = 256
     """side of the square that the teacher sees, in pixels; images are resized to it"""
     crop: int = 0
     """side of the centre cut out after resizing, in pixels; 0 keeps the whole image"""
+    resize: Literal["bilinear", "bicubic"] = "bilinear"
+    """interpolation of the resizing, antialiased either way"""
     normalize: bool = True
     """subtract the teacher's mean and divide by its standard deviation; off means values in 0..1"""
     steps: int = 2000
@@ -186,6 +191,15 @@ def authors_lengths(cls: type[MethodConfig]) -> dict[str, Any]:
     return {name: value for name, value in cls.PRESETS.get(PAPER, {}).items() if is_length(name)}
 
 
+def config_of_record(cls: type[ConfigT], record: dict[str, Any]) -> ConfigT:
+    """Restore a model's settings from its record; an older one lacks those that were added since.
+
+    Raises:
+        ConfigError: an unknown setting, or a value that is not allowed.
+    """
+    return make_config(cls, None, {**cls.EARLIER, **record})
+
+
 def with_length(
     config: ConfigT, *, steps: int | None, epochs: int | None, given: Collection[str] = ()
 ) -> ConfigT:
@@ -230,8 +244,8 @@ def paper_teacher(cls: type[MethodConfig], preset: str | None) -> str:
 
 
 def count_steps(images: int, steps: int, epochs: int, batch_size: int) -> int:
-    """Count optimiser steps: epochs of full batches, at least one each, or else ``steps``."""
-    return epochs * max(1, images // batch_size) if epochs else steps
+    """Count optimiser steps: epochs, whose last batch may be smaller than the others, or else ``steps``."""
+    return epochs * max(1, math.ceil(images / batch_size)) if epochs else steps
 
 
 def to_record(config: MethodConfig) -> dict[str, Any]:
