@@ -8,6 +8,9 @@ Everything runs on this machine, over loopback, so client and server share its c
 durably and answers with the verdict. Each row is so many clients that send their next image as soon as the last is
 answered. The last line says the highest rate at which 95 of 100 images are answered within twice the time of one
 client alone.
+
+With `--hostile`, four clients send images alone and beside those of `hostile_clients.py`, in turns. The last line
+says how many times as long 95 of 100 images then take.
 """
 
 from __future__ import annotations
@@ -30,11 +33,14 @@ from typing import TYPE_CHECKING
 import twinspect as ts
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
 CLIENTS = (1, 2, 4, 8, 16)
+GOOD_CLIENTS = 4
+TURNS = 3
 PORT = 8431
 SCRIPT = Path(__file__).with_suffix(".lua")
+HOSTILE = Path(__file__).with_name("hostile_clients.py")
 
 
 @dataclass(frozen=True)
@@ -63,6 +69,7 @@ def main() -> None:
     parser.add_argument("--model", type=Path, required=True)
     parser.add_argument("--image", type=Path, required=True, help="what is sent")
     parser.add_argument("--seconds", type=int, default=20, help="for each number of clients")
+    parser.add_argument("--hostile", action="store_true", help="measure beside clients that hold it up")
     options = parser.parse_args()
     wrk = shutil.which("wrk")
     if wrk is None:
@@ -70,8 +77,40 @@ def main() -> None:
     print(f"bare: {bare(options.model, options.image):.1f} ms an image")
     with tempfile.TemporaryDirectory() as folder, server(options.model, Path(folder)) as address:
         load(wrk, address, options.image, clients=1, seconds=3)
-        found = [load(wrk, address, options.image, clients, options.seconds) for clients in CLIENTS]
-    report(found)
+        if options.hostile:
+            compare(lambda: load(wrk, address, options.image, GOOD_CLIENTS, options.seconds))
+        else:
+            report([load(wrk, address, options.image, clients, options.seconds) for clients in CLIENTS])
+
+
+def compare(measure: Callable[[], Found]) -> None:
+    """Measure alone and beside hostile clients, in turns, since other programs may slow the machine down."""
+    alone, beside = [], []
+    print(
+        "| beside hostile clients | images/s | p50 ms | p95 ms | p99 ms | errors |\n|---|---|---|---|---|---|"
+    )
+    for _ in range(TURNS):
+        alone.append(measure())
+        print(row_of("no", alone[-1]), flush=True)
+        with hostile_clients():
+            beside.append(measure())
+        print(row_of("yes", beside[-1]), flush=True)
+    ratios = [one.p95 / other.p95 for one, other in zip(beside, alone, strict=True)]
+    print(
+        f"p95 beside hostile clients: {statistics.median(ratios):.2f} times that without, median of {TURNS}"
+    )
+
+
+@contextmanager
+def hostile_clients() -> Iterator[None]:
+    """Hold the server up from another process."""
+    process = subprocess.Popen([sys.executable, str(HOSTILE), "127.0.0.1", str(PORT)])
+    try:
+        time.sleep(3)  # until all are connected
+        yield
+    finally:
+        process.terminate()
+        process.wait()
 
 
 def bare(model: Path, image: Path) -> float:
@@ -141,15 +180,18 @@ def report(rows: list[Found]) -> None:
     """Print the table, and what is held."""
     print("| clients | images/s | p50 ms | p95 ms | p99 ms | errors |\n|---|---|---|---|---|---|")
     for row in rows:
-        print(
-            f"| {row.clients} | {row.rate:.1f} | {row.p50:.0f} | {row.p95:.0f} | {row.p99:.0f} | {row.errors:g} |"
-        )
+        print(row_of(str(row.clients), row))
     alone = rows[0].p50
     held = max((row for row in rows if row.p95 < 2 * alone), key=lambda row: row.rate, default=None)
     if held is None:
         print(f"one client alone: {alone:.0f} ms; no rate keeps 95 % below twice that")
         return
     print(f"one client alone: {alone:.0f} ms; below twice that at p95: {held.rate:.1f} images/s")
+
+
+def row_of(first: str, found: Found) -> str:
+    """Format a row of a table."""
+    return f"| {first} | {found.rate:.1f} | {found.p50:.0f} | {found.p95:.0f} | {found.p99:.0f} | {found.errors:g} |"
 
 
 if __name__ == "__main__":

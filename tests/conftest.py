@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -37,6 +38,7 @@ LONGEST = (
     "scale/test_score_shards.py",
     "cli/test_cli.py",
     "serve/test_watch.py",
+    "serve/test_untold_paths.py",
     "scale/test_plan.py",
     "serve/test_web_real.py",
     "methods/test_rd.py",
@@ -49,6 +51,29 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Begin with the files that take long: what is left for the end is dealt out evenly among processes."""
     places = {TESTS / name: place for place, name in enumerate(LONGEST)}
     items.sort(key=lambda item: places.get(item.path, len(places)))
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """End a long run with the table of the hostile inputs that it tried."""
+    import trials
+
+    if trials.KINDS and "slow" in terminalreporter.config.option.markexpr.replace("not slow", ""):
+        terminalreporter.section("hostile inputs")
+        for line in trials.table():
+            terminalreporter.write_line(line)
+
+
+@pytest.fixture
+def limited_memory() -> Iterator[None]:
+    """Leave this process 4 GiB beyond what it has."""
+    resource = pytest.importorskip("resource")
+    if sys.platform != "linux":
+        pytest.skip("address space is limited on Linux only")
+    before = resource.getrlimit(resource.RLIMIT_AS)
+    pages = int(Path("/proc/self/statm").read_text().split()[0])
+    resource.setrlimit(resource.RLIMIT_AS, (pages * resource.getpagesize() + 4 * 2**30, before[1]))
+    yield
+    resource.setrlimit(resource.RLIMIT_AS, before)
 
 
 @pytest.fixture

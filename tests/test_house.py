@@ -37,7 +37,8 @@ HEAVY = (
 # The architecture, from the ground up: a package or top-level file imports only from lines above its own.
 LAYERS = (
     {"errors", "_lazy", "_version", "maps"},
-    {"images", "metrics", "utils"},
+    {"utils"},
+    {"images", "metrics"},
     {"data", "teachers"},
     {"synthesis", "calibration", "bundle"},
     {"methods"},

@@ -177,8 +177,8 @@ def optional(module: str, extra: str) -> Any:
         raise MissingExtraError(message) from error
 
 
-def in_one_line(error: BaseException, most: int = 500) -> str:
-    r"""Give what an error of a library says in one line of at most so many letters.
+def in_one_line(error: BaseException | str, most: int = 500) -> str:
+    r"""Give what an error says in one line of at most so many letters.
 
     >>> in_one_line(RuntimeError("size mismatch:\n\tweight"))
     'size mismatch: weight'

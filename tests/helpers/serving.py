@@ -84,10 +84,10 @@ def code(answer: Any) -> tuple[int, str]:
 
 
 @contextmanager
-def listening(server: Site, seconds: float = 60) -> Iterator[str]:
+def listening(server: Site, seconds: float = 60, **changes: Any) -> Iterator[str]:
     """Serve over the network as well, on a free port, and yield the URL."""
     network = Server(
-        Settings(models=("any",), data=Path(), port=0), RunningServer(server.context, server.app)
+        Settings(models=("any",), data=Path(), port=0, **changes), RunningServer(server.context, server.app)
     )
     thread = threading.Thread(target=network.run, daemon=True)
     thread.start()

@@ -12,8 +12,9 @@ import pytest
 from PIL import Image
 
 from twinspect.errors import ImageError, TooManyPixelsError
-from twinspect.images import read_rgb
-from twinspect.images.decode_bounds import MAX_BYTES, check_memory
+from twinspect.images import image_size, read_rgb
+from twinspect.images.decode_bounds import check_memory
+from twinspect.images.decode_limits import DecodeLimits
 from twinspect.images.formats import PNG, TIFF
 from twinspect.images.reading import by_rows
 from twinspect.images.stored_pixels import Header
@@ -86,9 +87,19 @@ def test_what_takes_more_memory_than_allowed_is_refused_by_its_header() -> None:
     check_memory(Header(TIFF, (8000, 8000), bits=64, channels=4))
     with pytest.raises(TooManyPixelsError, match="GiB to decode, allowed are 4"):
         check_memory(Header(TIFF, (9000, 9000), bits=64, channels=4))
-    assert MAX_BYTES == 4 * 2**30
+    assert DecodeLimits().memory == 4 * 2**30
 
 
 def test_rows_converted_one_after_the_other_are_the_same() -> None:
     values = np.random.default_rng(0).integers(0, 256, (3000, 2000, 4), dtype=np.uint8)
     np.testing.assert_array_equal(by_rows(lambda rows: rows[..., :3] // 2, values), values[..., :3] // 2)
+
+
+@pytest.mark.parametrize("start", [b"\0\0\0\x18ftypheic\0\0\0\0mif1heic", b"\xff\xd8\xff\xc2"])
+def test_a_file_larger_than_the_memory_allowed_is_not_read(tmp_path: Path, start: bytes) -> None:
+    with (tmp_path / "a").open("wb") as file:
+        file.write(start)
+        file.truncate(2**33)
+    for read in (read_rgb, image_size):
+        with pytest.raises(ImageError, match="has 8,589,934,592 bytes; allowed are at most 4,294,967,296"):
+            read(tmp_path / "a")

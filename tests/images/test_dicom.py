@@ -12,7 +12,8 @@ from PIL import Image
 import dicom_files
 from dicom_files import item, save
 from twinspect.errors import ImageError, SeveralPicturesError, TooManyPixelsError
-from twinspect.images.decoding import stored_bits, stored_values
+from twinspect.images.bounded import stored_values
+from twinspect.images.decoding import stored_bits
 from twinspect.images.dicom_elements import DicomError, transfer_syntax, walk_dicom
 from twinspect.images.file_structure import DamagedError, foreign_content, read_structure
 from twinspect.images.formats import DICOM

@@ -11,6 +11,7 @@ from PIL import Image, features
 
 import heic_files
 from twinspect.errors import ImageError, SeveralPicturesError, TooManyPixelsError, is_installed
+from twinspect.images.decoding import decode
 from twinspect.images.file_structure import DamagedError, foreign_content, read_structure
 from twinspect.images.formats import AVIF, HEIC
 from twinspect.images.reading import image_size, read_rgb
@@ -114,8 +115,8 @@ def test_without_what_reads_them_the_message_names_the_extra(tmp_path, package, 
     data = {"HEIC": heic_files.HEIC, "DICOM": bytes(128) + b"DICM" + syntax}[name]
     path = tmp_path / "a"
     path.write_bytes(data)
-    code = f"import sys; sys.modules[{package!r}] = None; from twinspect.images import read_rgb\n"
-    code += "try: read_rgb(sys.argv[1])\nexcept Exception as error: print(type(error).__name__, error)"
+    code = f"import sys; sys.modules[{package!r}] = None; from twinspect.images.decoding import decode\n"
+    code += "try: decode(sys.argv[1])\nexcept Exception as error: print(type(error).__name__, error)"
     done = subprocess.run([sys.executable, "-c", code, path], capture_output=True, text=True, check=True)
     assert done.stdout.startswith(
         f"ImageError {path}: cannot be read as {name}: this needs {package!r}, which is not installed; "
@@ -128,4 +129,4 @@ def test_a_pillow_without_avif_names_the_extra(tmp_path, monkeypatch):
     with pytest.raises(
         ImageError, match=r"this needs Pillow 11\.3 or later; type: pip install 'twinspect\[formats\]'"
     ):
-        read_rgb("a.avif", content=b"\0\0\0\x1cftypavif\0\0\0\0avifmif1")
+        decode("a.avif", content=b"\0\0\0\x1cftypavif\0\0\0\0avifmif1")

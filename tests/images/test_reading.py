@@ -307,7 +307,7 @@ def test_sixteen_bit_rgb_png_keeps_its_low_byte(tmp_path):
     values = words()
     path = write(tmp_path / "a.png", png16(values))
     np.testing.assert_array_equal(read_rgb(path), rounded(values))
-    np.testing.assert_array_equal(decoding.stored_values(path).values, values)
+    np.testing.assert_array_equal(decoding.decode(path).values, values)
 
 
 def adam7(values: NDArray[np.uint16]) -> bytes:
@@ -334,7 +334,7 @@ def test_sixteen_bit_interlaced_png(tmp_path, channels):
     header = struct.pack(">IIBBBBB", 7, 9, 16, {1: 0, 2: 4, 3: 2, 4: 6}[channels], 0, 0, 1)
     body = chunk(b"IHDR", header) + chunk(b"IDAT", zlib.compress(adam7(values))) + chunk(b"IEND", b"")
     path = write(tmp_path / "a.png", b"\x89PNG\r\n\x1a\n" + body)
-    np.testing.assert_array_equal(decoding.stored_values(path).values, values)
+    np.testing.assert_array_equal(decoding.decode(path).values, values)
 
 
 def test_sixteen_bit_png_with_row_filters(tmp_path):
@@ -343,14 +343,14 @@ def test_sixteen_bit_png_with_row_filters(tmp_path):
     above = np.vstack([np.zeros_like(raw[:1]), raw[:-1]])
     rows = b"".join(b"\2" + row.tobytes() for row in raw - above)  # filter 2: difference to the row above
     path = write(tmp_path / "a.png", png(7, 9, 16, 2, rows))
-    np.testing.assert_array_equal(decoding.stored_values(path).values, values)
+    np.testing.assert_array_equal(decoding.decode(path).values, values)
 
 
 @pytest.mark.parametrize("channels", [2, 4])
 def test_sixteen_bit_png_with_alpha(tmp_path, channels):
     values = words(channels=channels)
     path = write(tmp_path / "a.png", png16(values))
-    np.testing.assert_array_equal(decoding.stored_values(path).values, values)
+    np.testing.assert_array_equal(decoding.decode(path).values, values)
     weighted = np.floor(values[..., :-1].astype(np.float64) * values[..., -1:] / 65535 + 0.5)
     expected = rounded(weighted) * np.ones(3, dtype=np.uint8)
     np.testing.assert_array_equal(read_rgb(path), expected)
@@ -373,7 +373,7 @@ def test_sixteen_bit_rgb_tiff_keeps_its_low_byte(tmp_path, order, compression, l
     stored = np.moveaxis(values, -1, 0) if layout == "planar" else values
     kind = {"photometric": "rgb", "byteorder": order, "compression": compression}
     tifffile.imwrite(tmp_path / "a.tif", stored, **kind, **options)
-    np.testing.assert_array_equal(decoding.stored_values(tmp_path / "a.tif").values, values)
+    np.testing.assert_array_equal(decoding.decode(tmp_path / "a.tif").values, values)
     np.testing.assert_array_equal(read_rgb(tmp_path / "a.tif"), rounded(values))
 
 
@@ -397,7 +397,7 @@ def test_sixteen_bit_rgb_tiff_with_lzw(tmp_path):
     ifd = struct.pack("<H", len(tags)) + b"".join(struct.pack("<HHII", *tag) for tag in tags) + b"\0" * 4
     start = struct.pack("<2sHI", b"II", 42, 14 + len(strip)) + struct.pack("<HHH", 16, 16, 16)
     path = write(tmp_path / "a.tif", start + strip + ifd)
-    np.testing.assert_array_equal(decoding.stored_values(path).values, values)
+    np.testing.assert_array_equal(decoding.decode(path).values, values)
 
 
 def planar_lzw_tiff(path: Path, values: NDArray[np.uint16]) -> Path:
@@ -422,7 +422,7 @@ def test_a_compression_of_imagecodecs(tmp_path):
     pytest.importorskip("imagecodecs")
     values = words(5, 6)
     path = planar_lzw_tiff(tmp_path / "a.tif", values)
-    np.testing.assert_array_equal(decoding.stored_values(path).values, values)
+    np.testing.assert_array_equal(decoding.decode(path).values, values)
 
 
 @pytest.mark.parametrize(("compression", "number"), [("jpeg2000", 34712), ("jpegxl", 50002)])
@@ -441,8 +441,8 @@ def test_images_inside_a_tiff_are_not_decoded(tmp_path, compression, number, pla
 
 def test_without_imagecodecs_the_message_names_the_extra(tmp_path):
     path = planar_lzw_tiff(tmp_path / "a.tif", words(5, 6))
-    code = "import sys; sys.modules['imagecodecs'] = None; from twinspect.images import read_rgb\n"
-    code += "try: read_rgb(sys.argv[1])\nexcept Exception as error: print(type(error).__name__, error)"
+    code = "import sys; sys.modules['imagecodecs'] = None; from twinspect.images.decoding import decode\n"
+    code += "try: decode(sys.argv[1])\nexcept Exception as error: print(type(error).__name__, error)"
     done = subprocess.run([sys.executable, "-c", code, path], capture_output=True, text=True, check=True)
     assert done.stdout == (
         f"ImageError {path}: cannot be read as TIFF: this needs 'imagecodecs', which is not installed; "
@@ -456,11 +456,11 @@ def test_sixteen_bit_tiff_with_alpha(tmp_path, channels):
     photometric = "rgb" if channels == 4 else "minisblack"
     options = {"photometric": photometric, "planarconfig": "contig"}
     tifffile.imwrite(tmp_path / "a.tif", values, extrasamples=["unassalpha"], **options)
-    np.testing.assert_array_equal(decoding.stored_values(tmp_path / "a.tif").values, values)
+    np.testing.assert_array_equal(decoding.decode(tmp_path / "a.tif").values, values)
     tifffile.imwrite(tmp_path / "x.tif", values, extrasamples=["unspecified"], **options)
-    np.testing.assert_array_equal(decoding.stored_values(tmp_path / "x.tif").values, values[..., :-1])
+    np.testing.assert_array_equal(decoding.decode(tmp_path / "x.tif").values, values[..., :-1])
     tifffile.imwrite(tmp_path / "p.tif", values, extrasamples=["assocalpha"], **options)
-    np.testing.assert_array_equal(decoding.stored_values(tmp_path / "p.tif").values, values[..., :-1])
+    np.testing.assert_array_equal(decoding.decode(tmp_path / "p.tif").values, values[..., :-1])
 
 
 def test_bits_says_how_many_a_camera_uses(tmp_path):

@@ -40,6 +40,8 @@ def places(location: str) -> dict[str, onnx.ModelProto]:
     constant = helper.make_node("Constant", [], ["y"], value=tensor)
     branch = helper.make_node("If", ["x"], ["y"], then_branch=graph(constant), else_branch=graph())
     function = helper.make_function("local", "f", [], ["y"], [constant], [helper.make_opsetid("", 18)])
+    by_default = helper.make_function("local", "f", [], ["y"], [], [helper.make_opsetid("", 18)])
+    by_default.attribute_proto.add(name="value", type=onnx.AttributeProto.TENSOR).t.CopyFrom(tensor)
     sparse = helper.make_graph([], "g", [], [])
     sparse.sparse_initializer.add().values.CopyFrom(tensor)
     return {
@@ -47,6 +49,7 @@ def places(location: str) -> dict[str, onnx.ModelProto]:
         "constant": helper.make_model(graph(constant)),
         "branch": helper.make_model(graph(branch)),
         "function": helper.make_model(graph(), functions=[function]),
+        "default of a function": helper.make_model(graph(), functions=[by_default]),
         "sparse": helper.make_model(sparse),
     }
 
@@ -67,6 +70,15 @@ def test_operators_of_other_libraries_are_refused() -> None:
     node = helper.make_node("Run", ["x"], ["y"], domain="evil")
     with pytest.raises(BundleError, match="needs operators of another library, 'evil'"):
         check_references(helper.make_model(graph(node)).SerializeToString(), [], PATH)
+
+
+def test_numbers_of_fields_with_more_digits_than_some_parsers_read_are_refused() -> None:
+    content = places("/etc/passwd")["initializer"].SerializeToString()
+    at = content.index(
+        b"\x3a"
+    )  # field 7, the graph; the same in five bytes of which the last overflows 32 bits
+    with pytest.raises(BundleError, match="a field has number"):
+        check_references(content[:at] + b"\xba\x80\x80\x80\x10" + content[at + 1 :], [], PATH)
 
 
 def test_graphs_nested_without_end_are_refused() -> None:

@@ -355,7 +355,7 @@ def test_the_step_size_falls_at_four_and_nine_tenths() -> None:
     ("setting", "message"),
     [
         ({"memory": 0}, "memory must be 1 or more, got 0"),
-        ({"hard_patches": -1}, "hard_patches must not be negative, got -1"),
+        ({"hard_patches": -1}, "hard_patches must be 0 or more, got -1"),
         ({"focal_alpha": 2.0}, r"focal_alpha must be in 0\.\.1, got 2"),
         ({"amplify": "all"}, "amplify must be one of"),
     ],

@@ -620,7 +620,7 @@ def test_a_transformer_is_fitted_saved_and_loaded(tmp_path: Path) -> None:
         ({"dropout": 1.0}, "dropout must be 0 or more and below 1"),
         ({"easy_share": 1.5}, "easy_share must be in 0..1"),
         ({"semantic_levels": 0}, "semantic_levels must be 1 or more"),
-        ({"clip": -1.0}, "clip must not be negative"),
+        ({"clip": -1.0}, "clip must be 0 or more"),
         ({"tail": "cauchy"}, "tail must be one of 'student', 'normal', 'logistic'"),
     ],
 )

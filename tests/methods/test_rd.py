@@ -188,5 +188,5 @@ def test_a_size_that_does_not_halve_is_refused(method: RD, size: int) -> None:
 
 
 def test_a_negative_blur_is_refused() -> None:
-    with pytest.raises(ConfigError, match="sigma must not be negative, got -1"):
+    with pytest.raises(ConfigError, match="sigma must be 0 or more, got -1"):
         RDConfig(sigma=-1.0)

@@ -90,7 +90,7 @@ def test_windows_go_row_by_row_and_cover_every_pixel() -> None:
 @pytest.mark.parametrize(
     ("tile", "overlap", "what"),
     [
-        (16, 0, "tile is 16; allowed: whole pixels, 32 or more"),
+        (16, 0, "tile is 16; allowed: whole pixels, 32 to 65536"),
         (-64, 0, "tile is -64"),
         (64.0, 0, "tile is 64.0"),
         (64, -1, "overlap is -1 with tiles of 64 pixels; allowed: 0 to 32"),

@@ -184,7 +184,7 @@ MISTAKES = [
     (("a", "nowhere", "", "", ""), "row 2 (a):"),
     (("a", "plain", "mdk", "", ""), "did you mean 'mkd'"),
     (("a", "plain", "", "many", ""), "argument --steps: invalid int value: 'many'"),
-    (("a", "plain", "", "", "0"), "batch_size must be a number above 0"),
+    (("a", "plain", "", "", "0"), "batch_size must be 1 or more"),
 ]
 
 

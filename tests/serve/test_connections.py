@@ -6,12 +6,13 @@ import asyncio
 import errno
 import hashlib
 import http.client
+import itertools
 import logging
 import socket
 import time
 from contextlib import closing
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 import pytest
@@ -20,7 +21,7 @@ from starlette.datastructures import Headers
 
 from serving import code, good, listening, site
 from twinspect.serve.api_errors import ApiError
-from twinspect.serve.http import connections, request_guard
+from twinspect.serve.http import connections, inspection_csv, request_guard
 from twinspect.serve.http.connections import TimedProtocol, most_connections
 from twinspect.serve.http.rate_limit import RateLimit
 from twinspect.serve.http.request_guard import Guard, Hosts
@@ -183,3 +184,36 @@ def test_a_trusted_proxy_says_who_connects_and_others_do_not() -> None:
     config = Server(behind).config
     assert (config.proxy_headers, config.forwarded_allow_ips) == (True, ["10.0.0.9"])
     assert Server(Settings(models=("m",), data=Path())).config.proxy_headers is False
+
+
+def test_a_table_that_breaks_off_ends_the_connection_with_one_line_of_the_log(
+    bundle: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(inspection_csv, "_PAGE", 1)
+    with site(bundle, tmp_path) as server, listening(server) as url:
+        server.scored(good(4), good(5), good(6))
+        search, calls = server.context.store.search, itertools.count()
+
+        def fail_later(*arguments: Any) -> Any:
+            if next(calls) == 2:
+                raise OperationalError("select", {}, Exception("closed"))
+            return search(*arguments)
+
+        monkeypatch.setattr(server.context.store, "search", fail_later)
+        with closing(http.client.HTTPConnection(urlsplit(url).netloc, timeout=30)) as client:
+            client.request("GET", "/v1/inspections?format=csv")
+            with pytest.raises(http.client.IncompleteRead):
+                client.getresponse().read()
+    (record,) = [each for each in caplog.records if "broke off" in each.message]
+    assert (record.exc_info, "closed" in record.message) == (None, True)
+
+
+@pytest.mark.parametrize("since", ["2026", "0.5", "1e9", " 7 "])
+def test_a_number_is_no_time(bundle: Path, tmp_path: Path, since: str) -> None:
+    with site(bundle, tmp_path) as server:
+        for address in ("/v1/inspections", "/v1/models/parts/scores"):
+            answer = server.client.get(address, params={"since": since})
+            assert code(answer) == (422, "invalid_request")
+            assert "such as 2026-11-30T08:00:00Z" in answer.json()["error"]["message"]
+        body = {"use": "calibration", "since": float(since), "dry_run": True}
+        assert server.client.post("/v1/models/parts/recalibrate", json=body).status_code == 422

@@ -11,6 +11,7 @@ import pytest
 pytest.importorskip("fastapi")
 
 from browsing import launched, opened
+from prefix_proxy import PREFIX, proxied
 from serving import Site, bad, good, listening, site
 from twinspect.report.heatmaps import BEGIN, GROWTH, STRONGEST
 from twinspect.serve.http.request_guard import SECURITY_HEADERS
@@ -114,6 +115,38 @@ def test_a_watched_folder_shows_its_own_images(bundle: Path, browser: Browser, t
             page.get_by_text(re.compile(r"^south: 1 image, \d anomalous\.$")).wait_for()
             page.get_by_role("button", name="part 1.png").wait_for()
             assert page.locator(".tile").count() == 1
+
+
+@pytest.mark.parametrize(("root_path", "strips"), [("", True), (PREFIX, False)])
+def test_the_page_works_behind_a_prefix(
+    bundle: Path, browser: Browser, tmp_path: Path, root_path: str, strips: bool
+) -> None:
+    with (
+        site(bundle, tmp_path, root_path=root_path) as server,
+        listening(server, root_path=root_path) as upstream,
+        proxied(upstream, strips=strips) as address,
+    ):
+        for page in opened(browser, address):
+            outside: list[str] = []
+            page.on(
+                "request",
+                lambda request, found=outside: (
+                    None if request.url.startswith((address, "blob:")) else found.append(request.url)
+                ),
+            )
+            page.goto(address)
+            page.set_input_files("input[type=file]", [file("bad.png", bad(302))])
+            page.locator(".contours path.line").first.wait_for(state="attached")
+            page.keyboard.press("d")
+            page.get_by_text("Marked defect by local").wait_for()
+            page.keyboard.press("2")
+            page.locator("img.mini[src]").first.wait_for()
+            with page.expect_download():
+                page.get_by_role("button", name="Export CSV").click()
+            for name in ("Threshold", "Drift", "Feedback"):
+                page.get_by_role("link", name=name).click()
+                page.locator(f".page.{name.lower()}").wait_for()
+            assert outside == []
 
 
 def test_threshold_and_back(page: Page, server: Site) -> None:

@@ -16,7 +16,7 @@ from twinspect.bundle.checksummed_json import (
 from twinspect.bundle.folder import EXPORTS, describe_os_error
 from twinspect.bundle.schema import ExportRecord, validate
 from twinspect.errors import BundleError
-from twinspect.utils.files import sha256_of_file, write_durably
+from twinspect.utils.files import read_regular, sha256_of_file, write_durably
 from twinspect.utils.folder_replacement import recover_folders_in, replacement_folder
 
 if TYPE_CHECKING:
@@ -59,7 +59,7 @@ class Export:
     @property
     def fixed_size(self) -> tuple[int, int] | None:
         """The height and width of the only images it takes, in pixels; ``None`` for any."""
-        size = self.record["fixed_size"]
+        size = self.record.get("fixed_size")
         return (size[0], size[1]) if size else None
 
     @property
@@ -100,8 +100,8 @@ class Export:
     def _content(self, file: dict[str, Any]) -> bytes:
         path = self.folder / Path(file["file"]).name
         try:
-            content = path.read_bytes()
-        except OSError as error:
+            content = read_regular(path)
+        except (OSError, MemoryError) as error:
             raise _missing(path) from error
         check_content(content, file["sha256"], path, EXPORT)
         return content
@@ -140,7 +140,11 @@ def write_export(model: Path, name: str, record: dict[str, Any], files: Mapping[
 
 
 def _read_export(path: Path) -> dict[str, Any]:
-    record = load_checksummed(path.read_bytes(), path)
+    try:
+        content = read_regular(path)
+    except OSError as error:
+        raise _missing(path) from error
+    record = load_checksummed(content, path)
     validate(record, ExportRecord, path)
     return record
 

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from twinspect.bundle.checksummed_json import check_content, dump_checksummed, load_checksummed, sha256
 from twinspect.bundle.schema import FolderRecord, JoinedRecord, NetworksRecord, validate
 from twinspect.errors import BundleError
-from twinspect.utils.files import atomic_replacement, write_durably
+from twinspect.utils.files import atomic_replacement, read_regular, write_durably
 from twinspect.utils.folder_replacement import recover_folder, replacement_folder
 from twinspect.utils.temporary_paths import clear_abandoned, temporary_beside
 
@@ -184,8 +184,8 @@ def _read_checked(folder: Path, name: str, entry: dict[str, Any]) -> bytes:
 def _read(folder: Path, name: str) -> bytes:
     recover_folder(folder)
     try:
-        return (folder / name).read_bytes()
-    except OSError as error:
+        return read_regular(folder / name)
+    except (OSError, MemoryError) as error:
         raise BundleError(_missing(folder, name)) from error
 
 

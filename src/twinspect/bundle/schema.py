@@ -36,6 +36,8 @@ Side = Annotated[int, Meta(ge=1, le=65_536)]
 """Of an image or tile, in pixels."""
 Sha256 = Annotated[str, Meta(pattern="^[0-9a-f]{64}$")]
 Bits = Annotated[int, Meta(ge=8, le=16)]
+NetworkName = Annotated[str, Meta(pattern=r"^(?!timm:)|^timm:[A-Za-z0-9_]+$")]
+"""Of timm one of its own: its other names load from the network, or from a folder."""
 Colour = tuple[Finite, Finite, Finite]
 Scalar = bool | int | float | str | None
 
@@ -46,6 +48,12 @@ class FileEntry(Struct):
     file: str
     sha256: Sha256
     bytes: Count
+
+
+class PlainFileEntry(FileEntry):
+    """A file of an export, beside its record: a name without a path, which a graph cannot use to lead elsewhere."""
+
+    file: Annotated[str, Meta(pattern=r"^(?!\.{1,2}$)[^/\\:\x00]+$", max_length=200)]
 
 
 class LevelRecord(Struct):
@@ -61,7 +69,7 @@ class TeacherRecord(Struct):
     """What a teacher's network is built from, and where its weights came from."""
 
     name: str
-    network: str
+    network: NetworkName
     levels: Annotated[list[LevelRecord], Meta(min_length=1)]
     mean: Colour
     std: tuple[Positive, Positive, Positive]
@@ -182,7 +190,7 @@ class ParametersRecord(Struct):
     size: Side | None = None
     tile: Side | None = None
     overlap: Count = 32
-    length: str | None = None
+    length: Literal["quick", "paper"] | None = None
     steps: Number | None = None
     epochs: Number | None = None
     seed: Seed = 0
@@ -205,9 +213,20 @@ class ConstructorRecord(ParametersRecord):
     size: int | None = None
     tile: Any = None
     overlap: Any = 32
+    length: str | None = None  # type: ignore[assignment]
     bits: int | None = None
     false_alarm_rate: float | None = None
     calibration: str = "split"  # type: ignore[assignment]
+
+
+class ConfigFileRecord(ParametersRecord):
+    """The same as a configuration file may have them, said as narrowly as they are: for the JSON schema."""
+
+    tile: Annotated[int, Meta(ge=32, le=65_536)] | None = None
+    layers: list[Annotated[int, Meta(ge=-1000, le=1000)]] | None = None
+    device: Annotated[str, Meta(pattern="^(auto|cpu|cuda|mps)(:[0-9]+)?$")] = "auto"
+    precision: Literal["auto", "fp32", "bf16"] = "auto"
+    strategy: Literal["auto", "ddp"] = "auto"
 
 
 class FittedRecord(Struct):
@@ -272,7 +291,7 @@ class ExportRecord(Struct):
     precision: Literal["fp32", "fp16", "int8"]
     weights_sha256: Sha256
     speed: SpeedRecord
-    files: Annotated[list[FileEntry], Meta(min_length=1)]
+    files: Annotated[list[PlainFileEntry], Meta(min_length=1)]
     fixed_size: tuple[Side, Side] | None = None
     notes: list[str] = []
     parity: dict[str, Any] = {}

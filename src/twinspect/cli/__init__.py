@@ -15,7 +15,7 @@ import io
 import json
 import os
 import sys
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from twinspect.cli.console import Bar, printed_notes
 from twinspect.cli.import_messages import announced_imports
@@ -23,13 +23,23 @@ from twinspect.cli.outcome import INTERRUPTED, USER_MISTAKE, Outcome
 from twinspect.cli.parser import FITTING, VERBS, build_parser, verb_parser
 from twinspect.cli.remedies import with_commands
 from twinspect.cli.typing_mistakes import check_options, check_verb
-from twinspect.errors import DataError, ElsewhereError, MissingExtraError, TwinspectError, UnlabelledError
+from twinspect.errors import (
+    DataError,
+    ElsewhereError,
+    MissingExtraError,
+    TwinspectError,
+    UnlabelledError,
+    in_one_line,
+)
 from twinspect.utils.launch_environment import is_secondary_process
 from twinspect.utils.progress import NoProgress, report_to
 from twinspect.utils.spelling import spell
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+
+_LONGEST: Final = 2000
+"""Letters of an error: a value that it quotes may be of any length."""
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -123,8 +133,8 @@ def _print_error(error: Exception) -> int:
     if isinstance(error, OSError) and error.strerror and error.filename:
         message = f"{error.filename}: {error.strerror}"
     else:
-        message = " ".join(str(error).split())
-    print(f"twinspect: error: {spell(message)}", file=sys.stderr)
+        message = str(error)
+    print(f"twinspect: error: {spell(in_one_line(message, most=_LONGEST))}", file=sys.stderr)
     return USER_MISTAKE
 
 

@@ -95,9 +95,12 @@ def _settings(about: dict[str, Any]) -> str:
 
 
 def _export(export: Export) -> str:
-    parity, speed = export.record["parity"], export.record["speed"]
-    return (
-        f"export {export.name}: differs from the model by at most {parity['score_relative']:.1e} in scores and "
-        f"{parity['map_relative']:.1e} in maps (relative, {parity['images']} images); {speed['milliseconds']:.1f} ms "
-        f"an image, torch {speed['torch_milliseconds']:.1f} ms"
+    parity, speed = export.record.get("parity", {}), export.record["speed"]
+    differs = (
+        f"differs from the model by at most {parity['score_relative']:.1e} in scores and "
+        f"{parity['map_relative']:.1e} in maps (relative, {parity['images']} images)"
+        if {"score_relative", "map_relative", "images"} <= parity.keys()
+        else "its record does not say how far it differs from the model"
     )
+    times = f"{speed['milliseconds']:.1f} ms an image, torch {speed['torch_milliseconds']:.1f} ms"
+    return f"export {export.name}: {differs}; {times}"

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import argparse
 import json
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from twinspect.bundle.schema import ParametersRecord, check_parameters
+from twinspect.cli.config_schema import config_schema
+from twinspect.cli.options.shared import names, schema_option
 from twinspect.cli.parser import Parser, build_parser, verb_parser
 from twinspect.errors import ConfigError, unknown_name
 from twinspect.methods.config import field_help, hints, make_config, parse_setting, split_presets
@@ -27,6 +30,8 @@ _REQUIRED: Final = ("data", "--out", "m")
 """The arguments that verbs that fit require."""
 _OF_COMMAND: Final = ("verb", "out", "json", "config", "overwrite")
 """Options of a whole command, not of one of its models."""
+_NOT_IN_FILES: Final = ("help", "config", "config_schema")
+"""Options that a configuration file cannot have."""
 _EXCLUSIVE: Final = ({"length", "steps", "epochs"}, {"normal", "anomalous"})
 """Options of which at most one may be given."""
 
@@ -49,6 +54,7 @@ def add_settings(fit: argparse.ArgumentParser, arguments: Sequence[str]) -> None
         split_presets(config, known.preset)
     _add_fields(fit, config, method)
     _set_defaults(fit, config, defaults)
+    schema_option(fit, partial(_schema, fit, config, method))
 
 
 def chosen_settings(options: argparse.Namespace) -> dict[str, Any]:
@@ -85,6 +91,13 @@ def options_of_row(options: argparse.Namespace, row: Mapping[str, str]) -> argpa
         return fit.parse_args([*_REQUIRED, *given])
     except argparse.ArgumentError as error:
         raise ConfigError(str(error)) from None
+
+
+def _schema(fit: argparse.ArgumentParser, config: type[MethodConfig], method: str) -> dict[str, Any]:
+    """Describe the configuration files of a verb."""
+    actions = {action.dest.removeprefix(PREFIX): action for action in fit._actions}  # noqa: SLF001 - no public list
+    options = {name: action for name, action in actions.items() if name not in _NOT_IN_FILES}
+    return config_schema(f"--config of {fit.prog} --method {method}", options, config, method)
 
 
 def read_config(path: Path) -> dict[str, Any]:
@@ -135,29 +148,33 @@ def _reader(config: type[MethodConfig], name: str) -> Any:
 
 def _set_defaults(fit: argparse.ArgumentParser, config: type[MethodConfig], defaults: dict[str, Any]) -> None:
     """Make a configuration file's options the defaults, refusing unknown names."""
-    known = set(vars(fit.parse_args(_REQUIRED)))
+    actions = {action.dest: action for action in fit._actions if action.dest not in _NOT_IN_FILES}  # noqa: SLF001
     for name, value in defaults.items():
-        if name in known:
-            _check_option(fit, name, value)
+        if name in actions:
+            _check_option(actions[name], value)
             fit.set_defaults(**{name: value})
         elif name in hints(config):
             make_config(config, None, {name: value})
             fit.set_defaults(**{PREFIX + name: value})
         else:
-            raise unknown_name("option", name, {*(n for n in known if PREFIX not in n), *hints(config)})
+            raise unknown_name("option", name, {*(n for n in actions if PREFIX not in n), *hints(config)})
 
 
-def _check_option(fit: argparse.ArgumentParser, name: str, value: Any) -> None:
-    """Refuse a value of a configuration file that the option of that name cannot have."""
-    default = fit.get_default(name)
-    if isinstance(default, bool):
+def _check_option(option: argparse.Action, value: Any) -> None:
+    """Refuse a value of a configuration file that an option cannot have."""
+    name = option.dest
+    if isinstance(option.const, bool):
         if not isinstance(value, bool):
             raise ConfigError(f"--config: {name} must be true or false, got {value!r}")
-    elif name not in ParametersRecord.__struct_fields__ and not _is_text(value):
-        raise ConfigError(f"--config: {name} must be text or a list of texts, got {value!r}")
+    elif option.choices:
+        if value not in option.choices:
+            raise ConfigError(f"--config: {name} must be one of {', '.join(option.choices)}, got {value!r}")
+    elif name not in ParametersRecord.__struct_fields__ and not _is_text(value, many=option.type is names):
+        kind = "text or a list of texts" if option.type is names else "text"
+        raise ConfigError(f"--config: {name} must be {kind}, got {value!r}")
 
 
-def _is_text(value: Any) -> bool:
+def _is_text(value: Any, *, many: bool) -> bool:
     return isinstance(value, str) or (
-        isinstance(value, list) and all(isinstance(part, str) for part in value)
+        many and isinstance(value, list) and all(isinstance(part, str) for part in value)
     )

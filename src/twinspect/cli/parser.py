@@ -26,6 +26,7 @@ from twinspect.cli.options import (
     synth,
     watch,
 )
+from twinspect.errors import in_one_line
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -126,7 +127,7 @@ class Parser(argparse.ArgumentParser):
 
     def error(self, message: str) -> NoReturn:
         """Print the error and leave."""
-        self.exit(2, f"twinspect: error: {' '.join(message.split())}; all options: {self.prog} --help\n")
+        self.exit(2, f"twinspect: error: {in_one_line(message)}; all options: {self.prog} --help\n")
 
 
 def build_parser() -> Parser:

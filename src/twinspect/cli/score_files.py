@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 
 from msgspec import Struct
 
-from twinspect.bundle.schema import RecordError, parse
-from twinspect.errors import ConfigError, DataError
+from twinspect.bundle.schema import RecordError, convert, parse
+from twinspect.errors import ConfigError, DataError, in_one_line
 from twinspect.inference.score_table import COLUMNS, arrow_schema, from_texts, to_texts
 from twinspect.utils.files import atomic_replacement, companion, write_atomically
 
@@ -20,6 +20,29 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from twinspect.inference.score_table import Row
+
+
+class RowRecord(Struct):
+    """What a row holds."""
+
+    path: str
+    category: str
+    score: float | None
+    p_value: float | None
+    is_anomalous: bool | None
+    error: str
+    inspectable: bool | None
+    notice: str
+
+
+def _checked(rows: list[Row]) -> list[Row]:
+    """Return rows unchanged.
+
+    Raises:
+        RecordError: a value is of another type.
+    """
+    convert(rows, list[RowRecord])
+    return rows
 
 
 class ScoreTable(ABC):
@@ -52,11 +75,14 @@ class ScoreTable(ABC):
                 file.truncate(len(complete))
         self._size = len(complete)
         try:
-            return self.decode(complete.decode("utf-8"))
-        except (ValueError, KeyError, TypeError, RecursionError) as error:
-            raise DataError(
-                f"{self.path} is not a score table ({error}); choose another --out, or --overwrite"
-            ) from error
+            return _checked(self.decode(complete.decode("utf-8")))
+        except (ValueError, KeyError, TypeError, RecursionError, csv.Error) as error:
+            raise self._no_table(error) from error
+
+    def _no_table(self, error: Exception) -> DataError:
+        return DataError(
+            f"{self.path} is not a score table ({in_one_line(error)}); choose another --out, or --overwrite"
+        )
 
     def append(self, rows: Sequence[Row]) -> None:
         """Add rows and hand them to the operating system.
@@ -161,11 +187,9 @@ class ParquetTable(JsonLinesTable):
         import pyarrow.parquet as pq
 
         try:
-            rows: list[Row] = pq.read_table(self.path, columns=list(COLUMNS)).to_pylist()
-        except (pa.ArrowException, OSError) as error:
-            raise DataError(
-                f"{self.path} is not a score table ({error}); choose another --out, or --overwrite"
-            ) from error
+            rows = _checked(pq.read_table(self.path, columns=list(COLUMNS)).to_pylist())
+        except (pa.ArrowException, OSError, ValueError) as error:
+            raise self._no_table(error) from error
         self.append(rows)
         return rows
 

@@ -41,6 +41,7 @@ def _add_token(options: argparse.Namespace) -> Outcome:
 
 
 def _settings(options: argparse.Namespace) -> Settings:
+    from twinspect.serve.http.root_path import check_root_path
     from twinspect.serve.settings import Settings
     from twinspect.serve.uploads.checks import Limits
 
@@ -59,6 +60,7 @@ def _settings(options: argparse.Namespace) -> Settings:
         token_file=Path(options.token_file) if options.token_file else None,
         allow_hosts=tuple(options.allow_host),
         trusted_proxies=tuple(options.trusted_proxy),
+        root_path=check_root_path(options.root_path),
         watched=tuple(Path(folder) for folder in options.watch),
         runtime=options.runtime,
         device=options.device,

@@ -10,6 +10,7 @@ import numpy as np
 from twinspect.data.listing import Listing
 from twinspect.data.samples import ClassSet, Sample
 from twinspect.errors import DataError
+from twinspect.utils.memory import available_memory
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -83,10 +84,8 @@ def _load(path: Path) -> dict[str, NDArray[Any]]:
 
 def _check_size(archive: zipfile.ZipFile, names: Sequence[str]) -> None:
     """Refuse arrays that the memory of this machine cannot hold, by the sizes that the archive states."""
-    import psutil  # noqa: PLC0415 - an installation without torch may lack it
-
     stated = sum(info.file_size for info in archive.infolist() if info.filename.removesuffix(".npy") in names)
-    available = psutil.virtual_memory().available
+    available = available_memory()
     if stated > available:
         raise ValueError(f"it unpacks to {stated / 2**30:.1f} GiB, and {available / 2**30:.1f} GiB are free")
 

@@ -74,7 +74,7 @@ def _has_two_values(path: Path) -> bool:
     # Imported here because few folders need them.
     import numpy as np  # noqa: PLC0415
 
-    from twinspect.images.decoding import stored_values  # noqa: PLC0415
+    from twinspect.images.bounded import stored_values  # noqa: PLC0415
 
     try:
         values = stored_values(path, indices=True).values

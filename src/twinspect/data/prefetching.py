@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeVar
 
 from twinspect.errors import ConfigError, ImageError
+from twinspect.utils.memory import TOO_LARGE, naming_exhaustion
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterable, Sequence
@@ -85,16 +86,20 @@ def read_samples(
 
     Args:
         samples: what to read.
-        work: reads one sample; an `ImageError` it raises becomes the failure's message, others are raised.
+        work: reads one sample; an `ImageError` it raises becomes the failure's message, so does running out of
+            memory; others are raised.
         workers: threads; ``None`` for `default_workers`.
         ahead: how many samples at most are read before they are asked for; ``None`` for twice the threads.
     """
 
     def attempt(sample: Sample) -> R | ReadFailure:
         try:
-            return work(sample)
+            with naming_exhaustion():
+                return work(sample)
         except ImageError as error:
             return ReadFailure(sample, str(error))
+        except MemoryError:
+            return ReadFailure(sample, f"{sample.address}: {TOO_LARGE}")
 
     threads = default_workers() if workers is None else workers
     return prefetch(samples, attempt, workers=threads, ahead=ahead or max(1, 2 * threads))

@@ -18,7 +18,7 @@ import numpy as np
 from twinspect.data.listing import FoundFiles, Listing
 from twinspect.data.masks import attach_masks
 from twinspect.errors import DataError
-from twinspect.images.decoding import stored_values
+from twinspect.images.bounded import stored_values
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -7,7 +7,7 @@ import io
 import itertools
 from typing import TYPE_CHECKING, Any, BinaryIO
 
-from twinspect.errors import DataError
+from twinspect.errors import DataError, in_one_line
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterator, Mapping
@@ -56,7 +56,7 @@ def _csv_rows(path: str, opened: Callable[[], BinaryIO], known: Collection[str],
                     row = _checked_row(columns, values, f"{path}, row {number}")
                     yield number, {name: text for name, text in row.items() if name in (known or columns)}
     except (OSError, UnicodeDecodeError, csv.Error) as error:
-        raise DataError(f"{path}: cannot be read as CSV in UTF-8: {error}") from error
+        raise DataError(f"{path}: cannot be read as CSV in UTF-8: {in_one_line(error)}") from error
 
 
 def _checked_row(columns: list[str], values: list[str], where: str) -> dict[str, str]:
@@ -85,7 +85,7 @@ def _parquet_rows(path: str, opened: Callable[[], BinaryIO], known: Collection[s
     except DataError:
         raise
     except (OSError, ArrowException, ValueError, OverflowError) as error:
-        raise DataError(f"{path}: cannot be read as Parquet: {error}") from error
+        raise DataError(f"{path}: cannot be read as Parquet: {in_one_line(error)}") from error
 
 
 def _checked_columns(names: list[str], path: str, known: Collection[str], needed: str) -> list[str]:

@@ -6,6 +6,8 @@ The header is judged before anything is decoded.
 from __future__ import annotations
 
 import io
+import logging
+import warnings
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -13,6 +15,7 @@ from typing import TYPE_CHECKING, Final, cast
 
 from twinspect.errors import ImageError, SeveralPicturesError, TooManyPixelsError
 from twinspect.images.decode_bounds import check_directories, check_memory, check_scans
+from twinspect.images.decode_limits import decode_limits
 from twinspect.images.dicom import decode_dicom, read_dicom_header
 from twinspect.images.formats import (
     AVIF,
@@ -32,6 +35,7 @@ from twinspect.images.pillow_decoder import eight_bit_values, is_lossless_webp, 
 from twinspect.images.sixteen_bit import decode_png16
 from twinspect.images.stored_pixels import UNSIGNED, Header, ImageStream, StoredPixels
 from twinspect.images.tiff import decode_tiff, read_tiff_header
+from twinspect.utils.memory import TOO_LARGE
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -40,6 +44,12 @@ if TYPE_CHECKING:
 
 MAX_PIXELS: Final = 200_000_000
 """The largest image that is read, in pixels; a larger header is refused before anything is decoded."""
+
+for _library in ("PIL", "pydicom", "tifffile"):
+    # What they say of a damaged file is no use to whoever sees the terminal: our error names the file. Without a
+    # handler it would be printed there; an application's own handlers still get it.
+    logging.getLogger(_library).addHandler(logging.NullHandler())
+    warnings.filterwarnings("ignore", module=rf"{_library}\.")
 
 _HEADERS: Final = {TIFF: read_tiff_header, HEIC: read_heic_header, DICOM: read_dicom_header}
 """What reads the header, where it is not Pillow."""
@@ -55,8 +65,9 @@ def stored_size(path: Path, content: bytes | None = None) -> tuple[int, int]:
     Raises:
         ImageError: the file is missing, not an image, or larger than ``MAX_PIXELS``.
     """
-    with _opened(path, content) as (_, header):
-        height, width = header.size
+    with opened(path, content) as (stream, image_format):
+        header = judged_header(stream, image_format)
+    height, width = header.size
     return (width, height) if header.orientation >= 5 else (height, width)
 
 
@@ -70,71 +81,90 @@ def stored_bits(path: Path | str, content: bytes | None = None) -> int | None:
     Raises:
         ImageError: as for :func:`stored_size`.
     """
-    with _opened(path, content) as (_, header):
-        return header.bits if header.sample_format == UNSIGNED else None
+    with opened(path, content) as (stream, image_format):
+        header = judged_header(stream, image_format)
+    return header.bits if header.sample_format == UNSIGNED else None
 
 
-def stored_values(
-    path: Path | str,
-    *,
-    indices: bool = False,
-    content: bytes | None = None,
-    image_format: ImageFormat | None = None,
-    max_pixels: int = MAX_PIXELS,
+def decode(
+    path: Path | str, *, indices: bool = False, content: bytes | None = None, max_pixels: int = MAX_PIXELS
 ) -> StoredPixels:
-    """Decode one file to the values it stores, upright.
+    """Decode one file in this process to the values that it stores, upright.
 
     Args:
         path: the file; its contents decide the format, not its suffix.
         indices: give the entry numbers of a palette image instead of its colours.
         content: what the file would hold, if it is in memory; ``path`` is then only its name.
-        image_format: of the file, if it has been detected already.
         max_pixels: the largest image to decode.
 
     Raises:
         ImageError: the file cannot be read as one image; the message is one line that starts with the path.
     """
-    with _opened(path, content, image_format, max_pixels) as (stream, header):
-        if header.frames > 1:
-            message = (
-                f"this {header.format.name} holds several pictures; allowed is one: save it as its own file"
-            )
-            raise SeveralPicturesError(message)
-        stream.pixels_needed = True
-        stored = _decode(stream, header, indices=indices)
-    return replace(stored, lossy=header.lossy)
+    with opened(path, content) as (stream, image_format):
+        return decode_opened(stream, judged_header(stream, image_format, max_pixels), indices=indices)
+
+
+def decode_opened(stream: ImageStream, header: Header, *, indices: bool) -> StoredPixels:
+    """Decode a file that is open, and whose header has been judged."""
+    if header.frames > 1:
+        message = f"this {header.format.name} holds several pictures; allowed is one: save it as its own file"
+        raise SeveralPicturesError(message)
+    stream.pixels_needed = True
+    return replace(_decode(stream, header, indices=indices), lossy=header.lossy)
 
 
 @contextmanager
-def _opened(
-    path: Path | str,
-    content: bytes | None = None,
-    image_format: ImageFormat | None = None,
-    max_pixels: int = MAX_PIXELS,
-) -> Iterator[tuple[ImageStream, Header]]:
-    """Open a file, judge its header, and turn whatever a decoder raises into one line."""
+def opened(
+    path: Path | str, content: bytes | None = None, image_format: ImageFormat | None = None
+) -> Iterator[tuple[ImageStream, ImageFormat]]:
+    """Open a file and detect its format; whatever the block raises becomes one line that starts with the path.
+
+    Args:
+        path: the file.
+        content: what the file would hold, if it is in memory; ``path`` is then only its name.
+        image_format: of the file, if it has been detected already.
+
+    Raises:
+        ImageError: the file cannot be read.
+    """
     try:
         _check_file(Path(path), content)
         raw = io.FileIO(path, "rb") if content is None else io.BytesIO(content)
         # A BytesIO has all that a buffered reader asks of a raw file.
         with ImageStream(cast("io.RawIOBase", raw)) as stream:
             image_format = image_format or _detect(stream)
-            if image_format is TIFF:
-                check_directories(stream)
-            header = _read_header(stream, image_format, max_pixels)
-            _check_pixels(header.size, max_pixels)
-            check_memory(header)
-            if image_format is JPEG:
-                check_scans(stream, header)
-            yield stream, header
+            yield stream, image_format
     except ImageError as error:
         raise type(error)(f"{path}: {error}") from None
+    except MemoryError:
+        raise TooManyPixelsError(f"{path}: {TOO_LARGE}") from None
     except Exception as error:
         detail = " ".join(str(getattr(error, "strerror", None) or error).split()) or type(error).__name__
         kind = image_format.name if image_format else "image"
         raise ImageError(
             f"{path}: cannot be read as {kind}: {detail}; allowed are whole {FORMAT_NAMES} files"
         ) from error
+
+
+def judged_header(stream: ImageStream, image_format: ImageFormat, max_pixels: int = MAX_PIXELS) -> Header:
+    """Read a header, and refuse by it what would take too long or too much memory to decode.
+
+    Args:
+        stream: the file.
+        image_format: of the file.
+        max_pixels: the largest image to decode.
+
+    Raises:
+        ImageError: the file is refused; other errors are the decoder's.
+    """
+    if image_format is TIFF:
+        check_directories(stream)
+    header = _read_header(stream, image_format, max_pixels)
+    _check_pixels(header.size, max_pixels)
+    check_memory(header)
+    if image_format is JPEG:
+        check_scans(stream, header)
+    return header
 
 
 def _check_file(path: Path, content: bytes | None) -> None:
@@ -152,6 +182,8 @@ def _check_file(path: Path, content: bytes | None) -> None:
 def _check_length(size: int) -> None:
     if size == 0:
         raise ImageError(f"is empty (0 bytes); allowed are {FORMAT_NAMES}")
+    if size > (allowed := decode_limits().memory):  # some decoders want the whole file
+        raise ImageError(f"has {size:,} bytes; allowed are at most {allowed:,}")
 
 
 def _detect(stream: ImageStream) -> ImageFormat:

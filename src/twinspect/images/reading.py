@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 
 from twinspect.errors import ConfigError, DataError, ImageError
-from twinspect.images.decoding import MAX_PIXELS, stored_bits, stored_size, stored_values
+from twinspect.images.bounded import stored_values
+from twinspect.images.decoding import MAX_PIXELS, stored_bits, stored_size
 from twinspect.images.formats import IMAGE_SUFFIXES
 from twinspect.images.gif import is_gif, read_gif
 

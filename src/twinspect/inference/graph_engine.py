@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
-from twinspect.errors import ImageError
+from twinspect.errors import BundleError, ImageError, in_one_line
 from twinspect.images.reading import check_sides
+from twinspect.utils.memory import naming_exhaustion
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -49,6 +50,30 @@ class GraphEngine(ABC):
             Raw scores (B,) and maps (B, H, W).
         """
 
+    def _checked_run(self, images: NDArray[np.uint8]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+        """Run a graph that somebody else may have made.
+
+        Raises:
+            BundleError: it fails, or gives something else than scores and maps.
+            MemoryError: there is too little memory.
+        """
+        try:
+            with naming_exhaustion():
+                scores, maps = self.run(images)
+        except MemoryError:
+            raise
+        except Exception as error:  # every runtime has errors of its own
+            raise BundleError(
+                f"{self._name} cannot score an image of {images.shape[2]}x{images.shape[1]} pixels "
+                f"({in_one_line(error)}); export the model again"
+            ) from error
+        expected, given = ((len(images),), images.shape[:3]), (np.shape(scores), np.shape(maps))
+        if given != expected:
+            raise BundleError(
+                f"{self._name} gives scores and maps of shapes {given}, not {expected}; export the model again"
+            )
+        return scores, maps
+
     def prepare(self, rgb: NDArray[np.uint8]) -> NDArray[np.uint8]:
         """Check the size of one image, (H, W, 3) uint8 RGB: the graph does the rest.
 
@@ -67,11 +92,15 @@ class GraphEngine(ABC):
     def score(
         self, prepared: Sequence[NDArray[np.uint8]], *, maps: bool
     ) -> tuple[list[float], list[NDArray[np.float32] | None]]:
-        """Score images of any sizes; neighbours of one size are scored together."""
+        """Score images of any sizes; neighbours of one size are scored together.
+
+        Raises:
+            BundleError: the graph fails.
+        """
         all_scores: list[float] = []
         all_maps: list[NDArray[np.float32] | None] = []
         for images in _stacked(prepared, self._pixels_at_once):
-            scores, image_maps = self.run(images)
+            scores, image_maps = self._checked_run(images)
             all_scores += scores.tolist()
             # Copies: some runtimes hand out memory that their next run overwrites.
             all_maps += [image_map.copy() for image_map in image_maps] if maps else [None] * len(scores)

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 _NESTED: Final[dict[str, dict[int, str]]] = {
     "model": {7: "graph", 20: "training", 25: "function"},
     "training": {1: "graph", 2: "graph"},
-    "function": {7: "node"},
+    "function": {7: "node", 11: "attribute"},
     "graph": {1: "node", 5: "tensor", 15: "sparse"},
     "node": {5: "attribute"},
     "attribute": {5: "tensor", 6: "graph", 10: "tensor", 11: "graph", 22: "sparse", 23: "sparse"},
@@ -34,6 +34,7 @@ _KEY, _VALUE = 1, 2
 LIBRARIES: Final = frozenset({"", "ai.onnx", "ai.onnx.ml", "com.microsoft"})
 """Those that come with ONNX Runtime."""
 _DEEPEST: Final = 200
+_LARGEST_FIELD: Final = 2**29 - 1
 
 
 @dataclass
@@ -97,6 +98,8 @@ def _fields(message: memoryview) -> Iterator[tuple[int, memoryview]]:
     while position < len(message):
         tag, position = _varint(message, position)
         number, wire = tag >> 3, tag & 7
+        if number > _LARGEST_FIELD:  # some parsers drop the digits that are too many, and read another field
+            raise ValueError(f"a field has number {number}")
         if wire == 2:
             length, position = _varint(message, position)
             if position + length > len(message):

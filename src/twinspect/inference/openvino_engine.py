@@ -53,14 +53,14 @@ class OpenVINOEngine(GraphEngine):
             hints["INFERENCE_NUM_THREADS"] = threads
         try:
             model = core.read_model(files[XML], files[BIN])
-        except RuntimeError as error:
+            resizes = split_resizes(model)
+            exact = {**hints, "INFERENCE_PRECISION_HINT": "f32"}
+            self._resize = None if resizes is None else core.compile_model(resizes, _CPU, exact)
+            self._compiled = core.compile_model(model, _CPU, hints)
+        except Exception as error:  # of an altered graph, the runtime says what it likes
             raise BundleError(
                 f"{export.folder / XML} cannot be loaded ({in_one_line(error)}); export the model again"
             ) from error
-        resizes = split_resizes(model)
-        exact = {**hints, "INFERENCE_PRECISION_HINT": "f32"}
-        self._resize = None if resizes is None else core.compile_model(resizes, _CPU, exact)
-        self._compiled = core.compile_model(model, _CPU, hints)
 
     def run(self, images: NDArray[np.uint8]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
         """Score (B, H, W, 3) uint8 images of one size."""

@@ -19,6 +19,7 @@ from twinspect.images.quality import ImageQuality, image_quality
 from twinspect.images.statistics import ImageStatistics, image_statistics
 from twinspect.inference.results import ImageScore
 from twinspect.utils.allocator import keep_freed_memory
+from twinspect.utils.memory import TOO_LARGE, naming_exhaustion
 from twinspect.utils.progress import tracked
 
 if TYPE_CHECKING:
@@ -170,21 +171,36 @@ def _score(
     engine: Engine, samples: Sequence[Sample], batch: Sequence[_Read | ReadFailure], *, maps: bool
 ) -> Iterator[ImageScore]:
     """Score what could be read of a batch, and keep everything in its place."""
-    prepared = [result.prepared for result in batch if not isinstance(result, ReadFailure)]
-    scored = zip(*engine.score(prepared, maps=maps), strict=True) if prepared else iter(())
+    scored = iter(_scores(engine, [read.prepared for read in batch if isinstance(read, _Read)], maps=maps))
     for sample, result in zip(samples, batch, strict=True):
         if isinstance(result, ReadFailure):
             yield ImageScore(sample, math.nan, error=result.message)
+        elif (score_and_map := next(scored)) is None:
+            yield ImageScore(sample, math.nan, error=f"{sample.address}: {TOO_LARGE}")
         else:
-            score, anomaly_map = next(scored)
             yield ImageScore(
                 sample,
-                score,
-                map=anomaly_map,
+                score_and_map[0],
+                map=score_and_map[1],
                 quality=result.quality,
                 statistics=result.statistics,
                 perceptual_hash=result.perceptual_hash,
             )
+
+
+def _scores(
+    engine: Engine, prepared: Sequence[Any], *, maps: bool
+) -> Sequence[tuple[float, NDArray[np.float32] | None] | None]:
+    """Score a batch, and each image alone if there is too little memory; ``None`` for one that takes too much."""
+    if not prepared:
+        return []
+    try:
+        with naming_exhaustion():
+            return list(zip(*engine.score(prepared, maps=maps), strict=True))
+    except MemoryError:
+        if len(prepared) == 1:
+            return [None]
+    return [score for image in prepared for score in _scores(engine, [image], maps=maps)]
 
 
 def _require_finite(row: ImageScore) -> ImageScore:

@@ -68,6 +68,18 @@ class AANDConfig(RDConfig):
         },
     }
 
+    RANGES: ClassVar[dict[str, str]] = {
+        "amplify_steps": "[1, inf)",
+        "amplify_epochs": "[0, inf)",
+        "memory": "[1, inf)",
+        "margin": "[0, inf)",
+        "amplification_weight": "[0, inf)",
+        "focal_gamma": "[0, inf)",
+        "focal_alpha": "[0, 1]",
+        "hard_patches": "[0, inf)",
+        "noise": "[0, inf)",
+    }
+
     amplify: Literal["both", "gate", "generator", "classifier", "none"] = "both"
     """what stage I trains: gate and generator; the gate alone, whose weight is then the map; the generator
     alone, which amplifies everywhere; SimpleNet's classifier, which is then the map; or nothing (tables V and VI)"""
@@ -98,25 +110,6 @@ class AANDConfig(RDConfig):
     """standard deviation of that noise, in the units of the features (SimpleNet)"""
     textures: str = ""
     """folder of images to draw anomalies from, such as DTD; empty: procedural textures and the training images"""
-
-    def __post_init__(self) -> None:
-        """Check what the fields' types cannot say."""
-        super().__post_init__()
-        for name in ("memory", "amplify_steps"):
-            if getattr(self, name) < 1:
-                raise ConfigError(f"{name} must be 1 or more, got {getattr(self, name)}")
-        for name in (
-            "amplify_epochs",
-            "hard_patches",
-            "margin",
-            "amplification_weight",
-            "focal_gamma",
-            "noise",
-        ):
-            if getattr(self, name) < 0:
-                raise ConfigError(f"{name} must not be negative, got {getattr(self, name)}")
-        if not 0 <= self.focal_alpha <= 1:
-            raise ConfigError(f"focal_alpha must be in 0..1, got {self.focal_alpha}")
 
     def of_length(
         self, length: int, field: Literal["steps", "epochs"], given: Collection[str] = ()

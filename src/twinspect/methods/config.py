@@ -45,6 +45,17 @@ class MethodConfig:
     EARLIER: ClassVar[dict[str, Any]] = {}
     """What settings that were added later amount to in a model whose record lacks them."""
 
+    RANGES: ClassVar[dict[str, str]] = {
+        "size": "[1, 65536]",
+        "crop": "[0, 65536]",
+        "steps": "[0, inf)",
+        "epochs": "[0, inf)",
+        "batch_size": "[1, inf)",
+        "learning_rate": "(0, inf)",
+    }
+    """Which numbers a field may be, as an interval; a method declares those of its own fields, and the configuration
+    file's schema says them."""
+
     size: int = 256
     """side of the square that the teacher sees, in pixels; images are resized to it"""
     crop: int = 0
@@ -66,10 +77,8 @@ class MethodConfig:
         """Check every field, so that no wrong setting fails in the middle of a training."""
         for name, hint in hints(type(self)).items():
             _check(type(self), name, hint, getattr(self, name))
-        for name in ("size", "batch_size", "learning_rate"):
-            _require(getattr(self, name) > 0, name, getattr(self, name), "a number above 0")
-        for name in ("crop", "epochs", "steps"):
-            _require(getattr(self, name) >= 0, name, getattr(self, name), "0 or more")
+        for name, interval in ranges(type(self)).items():
+            _require(interval.holds(getattr(self, name)), name, getattr(self, name), str(interval))
         _require(self.steps > 0 or self.epochs > 0, "steps", self.steps, "above 0 where epochs is 0")
         _require(self.crop <= self.size, "crop", self.crop, f"at most size, which is {self.size}")
 
@@ -257,6 +266,54 @@ def hints(cls: type[MethodConfig]) -> dict[str, Any]:
     """Return the type of every field, in the order they are declared."""
     types = get_type_hints(cls)
     return {field.name: types[field.name] for field in fields(cls)}
+
+
+@dataclass(frozen=True)
+class Interval:
+    """The numbers from one to another.
+
+    Attributes:
+        low: the lowest.
+        high: the highest; perhaps infinite.
+        is_low_open: whether the lowest itself is left out.
+        is_high_open: whether the highest is.
+    """
+
+    low: float
+    high: float
+    is_low_open: bool
+    is_high_open: bool
+
+    @classmethod
+    def of(cls, text: str) -> Interval:
+        """Read mathematicians' notation.
+
+        >>> print(Interval.of("[0, 1)"), "-", Interval.of("(0, inf)"))
+        0 or more and below 1 - above 0
+        """
+        low, high = text[1:-1].split(",")
+        return cls(float(low), float(high), text[0] == "(", text[-1] == ")")
+
+    def holds(self, value: float) -> bool:
+        """Tell whether it has the value."""
+        above = value > self.low if self.is_low_open else value >= self.low
+        return above and (value < self.high if self.is_high_open else value <= self.high)
+
+    def __str__(self) -> str:
+        if math.isfinite(self.high) and not (self.is_low_open or self.is_high_open):
+            return f"in {self.low:g}..{self.high:g}"
+        low = f"above {self.low:g}" if self.is_low_open else f"{self.low:g} or more"
+        if math.isinf(self.high):
+            return low
+        return f"{low} and " + (f"below {self.high:g}" if self.is_high_open else f"at most {self.high:g}")
+
+
+def ranges(cls: type[MethodConfig]) -> dict[str, Interval]:
+    """Return the interval of every field that has one."""
+    declared: dict[str, str] = {}
+    for owner in reversed(cls.__mro__):
+        declared |= vars(owner).get("RANGES", {})
+    return {name: Interval.of(text) for name, text in declared.items()}
 
 
 def field_help(cls: type[MethodConfig]) -> dict[str, str]:

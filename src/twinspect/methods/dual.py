@@ -60,6 +60,21 @@ class DualConfig(MethodConfig):
     }
     EARLIER: ClassVar[dict[str, Any]] = {"blocks": "mirror", "logarithm": False}
 
+    RANGES: ClassVar[dict[str, str]] = {
+        "weight_decay": "[0, inf)",
+        "warmup": "[0, 1]",
+        "last_rate": "[0, 1]",
+        "clip": "[0, inf)",
+        "local_levels": "[1, inf)",
+        "semantic_levels": "[1, inf)",
+        "dropout": "[0, 1)",
+        "easy_share": "[0, 1]",
+        "easy_weight": "[0, 1]",
+        "easy_warmup": "[0, 1]",
+        "top_share": "[0, 1]",
+        "sigma": "[0, inf)",
+    }
+
     size: int = 224
     """side of the square that the teacher sees, in pixels: a multiple of a transformer's patch, and of twice the
     coarsest stride of a convolutional teacher"""
@@ -107,21 +122,6 @@ class DualConfig(MethodConfig):
     blocks: Literal["authors", "mirror"] = "authors"
     """residual blocks of the local student, convolutional teachers only: as many as RD's authors have, or those of
     the teacher in reverse, as in models of earlier versions"""
-
-    def __post_init__(self) -> None:
-        """Check what the fields' types cannot say."""
-        super().__post_init__()
-        for name in ("weight_decay", "clip", "sigma"):
-            if getattr(self, name) < 0:
-                raise ConfigError(f"{name} must not be negative, got {getattr(self, name)}")
-        for name in ("local_levels", "semantic_levels"):
-            if getattr(self, name) < 1:
-                raise ConfigError(f"{name} must be 1 or more, got {getattr(self, name)}")
-        for name in ("warmup", "last_rate", "easy_share", "easy_weight", "easy_warmup", "top_share"):
-            if not 0 <= getattr(self, name) <= 1:
-                raise ConfigError(f"{name} must be in 0..1, got {getattr(self, name)}")
-        if not 0 <= self.dropout < 1:
-            raise ConfigError(f"dropout must be 0 or more and below 1, got {self.dropout}")
 
 
 class Dual(Method[DualConfig]):

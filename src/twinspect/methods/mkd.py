@@ -63,6 +63,15 @@ class MKDConfig(MethodConfig):
         "cifar10": {"size": 256, "crop": 224, "epochs": 200, "value_weight": 0.01},
     }
 
+    RANGES: ClassVar[dict[str, str]] = {
+        "value_weight": "[0, inf)",
+        "score_layers": "[1, inf)",
+        "smoothgrad_samples": "[1, inf)",
+        "smoothgrad_noise": "[0, inf)",
+        "sigma": "[0, inf)",
+        "opening": "[1, inf)",
+    }
+
     size: int = 128
     """side of the square that the teacher sees, in pixels; a multiple of the coarsest stride"""
     steps: int = 2400
@@ -101,13 +110,8 @@ class MKDConfig(MethodConfig):
     def __post_init__(self) -> None:
         """Check what the fields' types cannot say."""
         super().__post_init__()
-        for name in ("score_layers", "smoothgrad_samples", "opening"):
-            if getattr(self, name) < 1:
-                raise ConfigError(f"{name} must be 1 or more, got {getattr(self, name)}")
         if self.opening % 2 == 0:
             raise ConfigError(f"opening must be odd, got {self.opening}")
-        if min(self.value_weight, self.sigma, self.smoothgrad_noise) < 0:
-            raise ConfigError("value_weight, sigma and smoothgrad_noise must not be negative")
 
 
 class MKD(Method[MKDConfig]):

@@ -37,6 +37,8 @@ class RDConfig(MethodConfig):
     }
     EARLIER: ClassVar[dict[str, Any]] = {"blocks": "mirror"}
 
+    RANGES: ClassVar[dict[str, str]] = {"sigma": "[0, inf)"}
+
     size: int = 256
     """side of the square that the teacher sees, in pixels; a multiple of twice the coarsest stride"""
     steps: int = 400
@@ -50,12 +52,6 @@ class RDConfig(MethodConfig):
     blocks: Literal["authors", "mirror"] = "authors"
     """residual blocks of the student: as many as in the authors' code, or those of the teacher in reverse, as in
     models of earlier versions"""
-
-    def __post_init__(self) -> None:
-        """Check what the fields' types cannot say."""
-        super().__post_init__()
-        if self.sigma < 0:
-            raise ConfigError(f"sigma must not be negative, got {self.sigma}")
 
 
 def stepped(done: float) -> float:

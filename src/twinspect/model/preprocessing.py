@@ -157,7 +157,9 @@ class Preprocessing:
 
 
 def as_batch(rgb: NDArray[np.uint8]) -> Tensor:
-    """Turn the pixels of one image, (H, W, 3) uint8, into a batch of one, (1, 3, H, W), in the same memory."""
+    """Turn the pixels of one image, (H, W, 3) uint8, into a batch (1, 3, H, W), where possible in the same memory."""
+    if not rgb.flags.writeable:  # as of Pillow's images; torch would warn
+        rgb = rgb.copy()
     return torch.from_numpy(rgb).permute(2, 0, 1)[None]
 
 

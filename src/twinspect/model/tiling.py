@@ -9,6 +9,8 @@ from twinspect.errors import ConfigError
 
 MIN_TILE: Final = 32
 """The shortest side of a tile, in pixels."""
+MAX_TILE: Final = 65_536
+"""The longest."""
 
 
 @dataclass(frozen=True)
@@ -31,9 +33,9 @@ class Tiling:
     overlap: int
 
     def __post_init__(self) -> None:
-        if not _is_whole(self.tile) or self.tile < MIN_TILE:
+        if not _is_whole(self.tile) or not MIN_TILE <= self.tile <= MAX_TILE:
             raise ConfigError(
-                f"tile is {self.tile!r}; allowed: whole pixels, {MIN_TILE} or more, or None for whole images"
+                f"tile is {self.tile!r}; allowed: whole pixels, {MIN_TILE} to {MAX_TILE}, or None for whole images"
             )
         if not _is_whole(self.overlap) or not 0 <= self.overlap <= self.tile // 2:
             raise ConfigError(

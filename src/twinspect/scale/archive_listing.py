@@ -10,6 +10,7 @@ from twinspect.errors import ConfigError, DataError
 from twinspect.images.formats import IMAGE_SUFFIXES
 from twinspect.scale.storage import error_text, open_binary, suffix
 from twinspect.scale.work_items import WorkItem
+from twinspect.utils.tar_headers import BoundedTarInfo
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -39,7 +40,10 @@ def list_tar(address: str) -> Iterator[WorkItem]:
     If the rest cannot be listed, the last item carries the error.
     """
     try:
-        with open_binary(address) as stream, tarfile.open(fileobj=stream, mode="r:") as tar:
+        with (
+            open_binary(address) as stream,
+            tarfile.open(fileobj=stream, mode="r:", tarinfo=BoundedTarInfo) as tar,
+        ):
             reached = -1
             while (member := tar.next()) is not None:
                 tar.members = []  # type: ignore[attr-defined] # or it would remember them all

@@ -6,7 +6,7 @@ import io
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
-from twinspect.errors import DataError
+from twinspect.errors import DataError, in_one_line
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -34,7 +34,7 @@ def naming_damage(name: str) -> Iterator[None]:
         ValueError,
     ) as error:  # arrow raises OSError, too
         raise DataError(
-            f"{name} in --out is damaged ({str(error).partition(chr(10))[0]}); remove it and run the same command "
+            f"{name} in --out is damaged ({in_one_line(error)}); remove it and run the same command "
             "again, choose another --out, or --overwrite"
         ) from error
 

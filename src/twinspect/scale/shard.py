@@ -110,7 +110,7 @@ def _score(
 ) -> list[Row]:
     rows = []
     with open_samples(read_part(folder, shard)) as planned:
-        samples = without_crashes(planned, detector.bits) if isolated else planned
+        samples = without_crashes(planned) if isolated else planned
         data = DataSet(part_name(shard), None, tuple(samples))
         for result in detector.stream(data, maps=False, category=category):
             rows.append(to_row(result))

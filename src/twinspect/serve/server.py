@@ -20,6 +20,7 @@ from twinspect.serve.http.context import Context
 from twinspect.serve.http.monitoring import Metrics
 from twinspect.serve.http.rate_limit import RateLimit
 from twinspect.serve.http.request_guard import Hosts
+from twinspect.serve.http.root_path import UnderRootPath
 from twinspect.serve.http.tokens import read_tokens
 from twinspect.serve.logs import log_to_stderr
 from twinspect.serve.scoring.model_registry import ModelRegistry
@@ -76,7 +77,13 @@ def running_server(settings: Settings) -> Iterator[RunningServer]:
         )
         metrics.add_models(registry)
         context = Context(
-            store, registry, metrics, tokens, settings.limits, _watched_folders(settings, registry)
+            store,
+            registry,
+            metrics,
+            tokens,
+            settings.limits,
+            _watched_folders(settings, registry),
+            settings.root_path,
         )
         metrics.add_drift(registry, lambda worker: latest_drift(context, worker) is not None)
         hosts = Hosts.of(settings.host, settings.allow_hosts)
@@ -108,7 +115,7 @@ class Server(uvicorn.Server):
         TimedProtocol.most = most_connections()
         super().__init__(
             uvicorn.Config(
-                self._answering,
+                UnderRootPath(self._answering, settings.root_path),
                 host=settings.host,
                 port=settings.port,
                 log_config=None,

@@ -26,6 +26,7 @@ class Settings:
         token_file: who may do what; required if other machines can connect.
         allow_hosts: further host names under which it answers.
         trusted_proxies: addresses whose X-Forwarded-For says who connects.
+        root_path: the path under which a proxy shows the server, without a slash at its end; empty for none.
         watched: folders that are watched for images.
         runtime: as for :func:`twinspect.load`.
         device: as for :func:`twinspect.load`.
@@ -44,6 +45,7 @@ class Settings:
     token_file: Path | None = None
     allow_hosts: tuple[str, ...] = ()
     trusted_proxies: tuple[str, ...] = ()
+    root_path: str = ""
     watched: tuple[Path, ...] = ()
     runtime: str = "auto"
     device: str = "auto"

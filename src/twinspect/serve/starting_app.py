@@ -8,6 +8,7 @@ from starlette.responses import JSONResponse, PlainTextResponse, Response
 
 from twinspect.serve.api_errors import ApiError
 from twinspect.serve.http.request_guard import SECURITY_HEADERS
+from twinspect.serve.http.root_path import path_within
 
 if TYPE_CHECKING:
     from starlette.types import ASGIApp, Receive, Scope, Send
@@ -28,7 +29,7 @@ class StartingApp:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""
-        await (self.app or _answer(scope["path"]))(scope, receive, send)
+        await (self.app or _answer(path_within(scope)))(scope, receive, send)
 
 
 def _answer(path: str) -> Response:

@@ -1,9 +1,11 @@
-"""Writing files so that a crash or a full disk leaves the old one whole."""
+"""Reading files whole, and writing them so that a crash or a full disk leaves the old one whole."""
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import os
+import stat
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
@@ -58,12 +60,28 @@ def companion(path: Path, ending: str) -> Path:
     return path.with_name(name)
 
 
+def read_regular(path: Path) -> bytes:
+    """Read a file whole; never a pipe or a device, whose content may have no end.
+
+    Raises:
+        OSError: it cannot be read, or is no regular file.
+    """
+    _check_regular(path)
+    return path.read_bytes()
+
+
+def _check_regular(path: Path) -> None:
+    if not stat.S_ISREG(path.stat().st_mode):
+        raise OSError(errno.EINVAL, "Not a regular file", str(path))
+
+
 def sha256_of_file(path: Path) -> str:
     """Hash a file, as ``sha256sum`` does, without holding all of it in memory.
 
     Raises:
         OSError: it cannot be read.
     """
+    _check_regular(path)
     digest, buffer = hashlib.sha256(), memoryview(bytearray(_CHUNK))
     with path.open("rb", buffering=0) as file:
         while count := file.readinto(buffer):

@@ -39,7 +39,7 @@ def _token_options(verb: argparse.ArgumentParser) -> None:
         "--add-token",
         metavar="NAME[:ROLE]",
         help="add a token to --token-file, print it once and exit; view: read only; inspect: also score and give "
-        "feedback (default); admin: also change thresholds",
+        "feedback (default); admin: also change thresholds and see the server's paths",
     )
     verb.add_argument(
         "--allow-host",
@@ -54,6 +54,12 @@ def _token_options(verb: argparse.ArgumentParser) -> None:
         default=[],
         metavar="ADDRESS",
         help="a proxy in front of this server, whose X-Forwarded-For says who connects; may be repeated",
+    )
+    verb.add_argument(
+        "--root-path",
+        default="",
+        metavar="/PATH",
+        help="the path under which a proxy shows this server, whether the proxy takes it off or passes it on",
     )
 
 

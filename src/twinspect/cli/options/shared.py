@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import argparse
+import json
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
 
 def class_options(verb: argparse.ArgumentParser) -> None:
@@ -199,6 +200,16 @@ def learning_options(verb: argparse.ArgumentParser) -> None:
     split_options(verb)
 
 
+def schema_option(verb: argparse.ArgumentParser, schema: Callable[[], dict[str, Any]]) -> None:
+    """Add the option that prints the JSON schema of ``--config``, once the settings of the method are known."""
+    verb.add_argument(
+        "--config-schema",
+        action=_PrintJson,
+        content=schema,
+        help="print the JSON schema of the --config of a --method, for editors, and leave",
+    )
+
+
 def store_options(verb: argparse.ArgumentParser) -> None:
     """Add the options of verbs that store inspections."""
     verb.add_argument(
@@ -217,6 +228,26 @@ def store_options(verb: argparse.ArgumentParser) -> None:
         help="torch, onnx, openvino, or an export's name; auto: the fastest of what is there (auto)",
     )
     device_option(verb)
+
+
+class _PrintJson(argparse.Action):
+    """Prints what a function gives, and leaves, as ``--help`` does."""
+
+    def __init__(
+        self, option_strings: Sequence[str], dest: str, *, content: Callable[[], Any], **text: Any
+    ) -> None:
+        super().__init__(option_strings, dest, nargs=0, default=argparse.SUPPRESS, **text)
+        self.content = content
+
+    def __call__(
+        self,
+        parser: argparse.ArgumentParser,
+        namespace: argparse.Namespace,  # noqa: ARG002 - argparse's signature
+        values: str | Sequence[Any] | None,  # noqa: ARG002
+        option_string: str | None = None,  # noqa: ARG002
+    ) -> None:
+        print(json.dumps(self.content(), indent=1))
+        parser.exit()
 
 
 class _Gather(argparse.Action):

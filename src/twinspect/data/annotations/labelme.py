@@ -13,7 +13,7 @@ import numpy as np
 from twinspect.data.annotations.record import check_size, points_of
 from twinspect.data.annotations.shapes import MaskCanvas
 from twinspect.errors import DataError
-from twinspect.images.decoding import stored_values
+from twinspect.images.bounded import stored_values
 
 if TYPE_CHECKING:
     from collections.abc import Set as AbstractSet

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import lzma
 import shutil
 import stat
 import tarfile
@@ -11,7 +12,8 @@ from dataclasses import dataclass
 from pathlib import PurePosixPath, PureWindowsPath
 from typing import IO, TYPE_CHECKING, Final, Literal, cast
 
-from twinspect.errors import DownloadError
+from twinspect.errors import DownloadError, in_one_line
+from twinspect.utils.tar_headers import BoundedTarInfo
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -24,6 +26,11 @@ MAX_RATIO: Final = 20
 FREE_BYTES: Final = 1 << 20
 """Bytes that any archive may unpack to in addition."""
 MAX_FILES: Final = 500_000
+_DAMAGE: Final = (
+    *(zipfile.BadZipFile, tarfile.TarError, zlib.error, lzma.LZMAError, EOFError),
+    *(ValueError, OverflowError, MemoryError, RuntimeError),  # NotImplementedError is one of the last
+)
+"""What the libraries raise where an archive is damaged, encrypted or packed in a way that they do not know."""
 
 
 @dataclass(frozen=True)
@@ -57,10 +64,16 @@ def unpack(archive: Path, folder: Path, progress: Progress) -> None:
             with zipfile.ZipFile(archive) as opened:
                 _unpack(_zip_entries(opened), archive, folder, progress)
         else:
-            with tarfile.open(archive) as opened_tar:
+            with tarfile.open(archive, tarinfo=BoundedTarInfo) as opened_tar:
                 _unpack(_tar_entries(opened_tar), archive, folder, progress)
-    except (zipfile.BadZipFile, tarfile.TarError, zlib.error, EOFError) as error:
-        raise DownloadError(f"{archive}: cannot be unpacked ({type(error).__name__}: {error})") from error
+    except (*_DAMAGE, OSError) as error:
+        if (
+            isinstance(error, OSError) and error.errno is not None
+        ):  # of the disk; those of decoders have no number
+            raise
+        raise DownloadError(
+            f"{archive}: cannot be unpacked ({type(error).__name__}: {in_one_line(error)})"
+        ) from error
 
 
 def _unpack(entries: Iterable[_Entry], archive: Path, folder: Path, progress: Progress) -> None:

@@ -57,6 +57,7 @@ class Context:
         tokens: who may do what; ``None`` if only this machine can connect.
         limits: of uploads.
         watched: watched folders: name, model and path of each.
+        root_path: before the path of every address that is told to clients.
         stopping: whether new uploads are refused.
         maps: cache of anomaly maps, by image and weights.
         thumbnails: cache of thumbnails, by image.
@@ -72,6 +73,7 @@ class Context:
     tokens: Tokens | None = None
     limits: Limits = field(default_factory=Limits)
     watched: tuple[tuple[str, str, Path], ...] = ()
+    root_path: str = ""
     stopping: bool = False
     maps: LRUCache[tuple[str, str | None], NDArray[np.float32]] = field(
         default_factory=lambda: LRUCache(MAPS_BYTES, lambda array: array.nbytes)
@@ -167,6 +169,10 @@ Inspector = Annotated[Actor, Depends(require_role("inspect"))]
 Admin = Annotated[Actor, Depends(require_role("admin"))]
 
 _ALWAYS: Final = ("token_needed", "role_too_low", "rate_limited", "invalid_request", "store_unavailable")
+
+
+BODY_ERRORS: Final = ("bad_request", "body_too_large", "too_slow")
+"""Errors of every route that takes JSON."""
 
 
 def error_responses(*codes: str) -> dict[int | str, dict[str, Any]]:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from twinspect.serve.http.schemas import (
+    AuditEntry,
     CalibrationAnswer,
     ErrorDetail,
     FeedbackAnswer,
@@ -19,14 +20,19 @@ if TYPE_CHECKING:
     from twinspect.calibration.conformal import Calibration
     from twinspect.serve.api_errors import ApiError
     from twinspect.serve.http.context import Context
+    from twinspect.serve.http.tokens import Actor
     from twinspect.serve.scoring.model_worker import ModelWorker
-    from twinspect.serve.store import CalibrationRow, FeedbackRow, InspectionRow
+    from twinspect.serve.store import AuditRow, CalibrationRow, FeedbackRow, InspectionRow
+
+_UNTOLD: Final = "it cannot be loaded; the role admin is told why"
+_PATHS: Final = frozenset({"path"})
+"""Details of audit entries that are paths of the server."""
 
 
 def present_inspection(context: Context, row: InspectionRow) -> InspectionAnswer:
     """Describe an inspection."""
     calibration = _calibration_of(context, row)
-    url = f"/v1/inspections/{row.id}"
+    url = f"{context.root_path}/v1/inspections/{row.id}"
     has_image = row.image.removed_at is None
     return InspectionAnswer(
         id=row.id,
@@ -82,12 +88,12 @@ def present_calibration(row: CalibrationRow, *, active: bool) -> CalibrationAnsw
         threshold=calibration.threshold,
         images=len(calibration.scores),
         promise=calibration.promise(),
-        map_range=calibration.map_range,
+        map_range=list(calibration.map_range),
     )
 
 
-def present_model(worker: ModelWorker, drift: str | None) -> ModelAnswer:
-    """Describe a model."""
+def present_model(worker: ModelWorker, drift: str | None, actor: Actor) -> ModelAnswer:
+    """Describe a model, with what the actor may see of it."""
     detector = worker.version.detector
     tried, calibration = detector.detectability_, worker.active.calibration
     return ModelAnswer(
@@ -98,10 +104,19 @@ def present_model(worker: ModelWorker, drift: str | None) -> ModelAnswer:
         calibration=present_calibration(worker.active, active=True),
         categories=worker.categories,
         queue=QueueAnswer(length=worker.queue.length, limit=worker.queue.limit),
-        error=worker.error,
+        error=worker.error if actor.sees_paths else worker.error and _UNTOLD,
         drift=drift,
         would_find=tried.in_words(calibration) if tried else None,
         usable=not tried.is_useless(calibration) if tried else None,
+    )
+
+
+def present_audit(row: AuditRow, actor: Actor) -> AuditEntry:
+    """Describe a change, with what the actor may see of it."""
+    hidden = frozenset() if actor.sees_paths else _PATHS
+    details = {name: value for name, value in row.details.items() if name not in hidden}
+    return AuditEntry(
+        id=row.id, at=row.at, who=row.who, action=row.action, reason=row.reason, details=details
     )
 
 

@@ -14,6 +14,7 @@ from starlette.datastructures import Headers, MutableHeaders
 from starlette.requests import ClientDisconnect
 
 from twinspect.serve.api_errors import ApiError
+from twinspect.serve.http.root_path import path_within
 
 if TYPE_CHECKING:
     from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -107,7 +108,7 @@ class Guard:
             await self._answer(scope, receive, send)
 
     async def _answer(self, scope: Scope, receive: Receive, send: Send) -> None:
-        guarded = _GuardedRequest(receive, send, self._max_body_bytes(scope["path"]))
+        guarded = _GuardedRequest(receive, send, self._max_body_bytes(path_within(scope)))
         try:
             self._check(scope)
             guarded.check_length(Headers(scope=scope).get("content-length"))
@@ -116,8 +117,8 @@ class Guard:
             await guarded.refuse(error)
         except ClientDisconnect:
             LOG.info("%s %s: the client disconnected", scope["method"], scope["path"])
-        except Exception:
-            LOG.exception("%s %s failed", scope["method"], scope["path"])
+        except Exception as error:  # noqa: BLE001 - logged, and told as what it is
+            _log_failure(scope, error, broke_off=guarded.response_started)
             await guarded.refuse(internal_error())
 
     def _check(self, scope: Scope) -> None:
@@ -148,6 +149,15 @@ def internal_error() -> ApiError:
     return ApiError("internal_error", "an internal error occurred; the server's log has the details")
 
 
+def _log_failure(scope: Scope, error: Exception, *, broke_off: bool) -> None:
+    """Log a defect with its traceback, and in one line what would have been an error response before it began."""
+    if broke_off and error.__cause__ is not None:
+        reason = " ".join(str(error.__cause__).split())
+        LOG.error("%s %s broke off: %s", scope["method"], scope["path"], reason)
+    else:
+        LOG.error("%s %s failed", scope["method"], scope["path"], exc_info=error)
+
+
 def _check_origin(headers: Headers, host: str) -> None:
     """Refuse requests from other sites' pages, which the browser marks by Origin or Sec-Fetch-Site."""
     origin = headers.get("origin")
@@ -165,7 +175,7 @@ class _GuardedRequest:
     def __init__(self, receive: Receive, send: Send, max_bytes: int) -> None:
         self._receive, self._send, self._max_bytes = receive, send, max_bytes
         self._read, self._is_complete = 0, False
-        self._response_started = False
+        self.response_started = False
 
     def check_length(self, stated: str | None) -> None:
         """Refuse a body by its stated length, before anything is read."""
@@ -192,7 +202,7 @@ class _GuardedRequest:
     async def send(self, message: Message) -> None:
         """Send a piece of the response, with the headers that every response has."""
         if message["type"] == "http.response.start":
-            self._response_started = True
+            self.response_started = True
             headers = MutableHeaders(scope=message)
             for name, value in SECURITY_HEADERS.items():
                 headers.setdefault(name, value)
@@ -201,7 +211,7 @@ class _GuardedRequest:
 
     async def refuse(self, error: ApiError) -> None:
         """Respond with an error, unless a response has started: that is left incomplete, and the connection ends."""
-        if self._response_started:
+        if self.response_started:
             return
         body = json.dumps(error.body).encode()
         headers = {

@@ -2,14 +2,29 @@
 
 from __future__ import annotations
 
+import re
 from datetime import datetime
-from typing import Any, Literal
+from typing import Annotated, Any, Final, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
 Verdict = Literal["good", "defect", "unsure"]
 Source = Literal["api", "web", "watch"]
 State = Literal["queued", "done", "failed"]
+MAX_ID: Final = 2**31 - 1
+"""The largest id that a request may name."""
+
+
+def _refuse_number(value: Any) -> Any:
+    """Refuse what would count as seconds since 1970: whoever writes ``2026`` means a year."""
+    if isinstance(value, int | float) or (isinstance(value, str) and _NUMBER.fullmatch(value)):
+        raise ValueError("a number is no time; give one such as 2026-11-30T08:00:00Z")
+    return value
+
+
+_NUMBER: Final = re.compile(r"\s*[-+]?[\d._]*(?:[eE][-+]?\d+)?\s*")
+Moment = Annotated[datetime, BeforeValidator(_refuse_number)]
+"""A time that a client gives."""
 
 
 class ResponseBody(BaseModel):
@@ -59,7 +74,9 @@ class CalibrationAnswer(ResponseBody):
     threshold: float = Field(description="raw score above which an image is anomalous")
     images: int = Field(description="how many good images scores are ranked among")
     promise: str = Field(description="what is promised, and on what basis, in words")
-    map_range: tuple[float, float] = Field(description="a good map's typical pixel and its peak")
+    map_range: list[float] = Field(
+        min_length=2, max_length=2, description="a good map's typical pixel and its peak"
+    )
 
 
 class QueueAnswer(ResponseBody):
@@ -79,7 +96,9 @@ class ModelAnswer(ResponseBody):
     calibration: CalibrationAnswer
     categories: list[str]
     queue: QueueAnswer
-    error: str | None = Field(description="why the newest version of its folder could not be loaded")
+    error: str | None = Field(
+        description="why the newest version of its folder could not be loaded; only the role `admin` is told details"
+    )
     drift: str | None = Field(description="in words, if production looks unlike the calibration")
     would_find: str | None = Field(
         description="in words, the size from which on it finds nine of ten synthetic defects of each kind, at the "
@@ -335,7 +354,7 @@ class RequestBody(BaseModel):
 class FeedbackAsked(RequestBody):
     """A verdict on an inspection."""
 
-    inspection_id: int = Field(ge=1, le=2**62)
+    inspection_id: int = Field(ge=1, le=MAX_ID)
     verdict: Verdict
     comment: str = Field(default="", max_length=2000)
 
@@ -347,7 +366,7 @@ class RecalibrationAsked(RequestBody):
         description="scores of images with the verdict good, the calibration's own, or both"
     )
     false_alarm_rate: float | None = Field(default=None, gt=0, lt=1)
-    since: datetime | None = Field(default=None, description="use only images accepted at or after")
+    since: Moment | None = Field(default=None, description="use only images accepted at or after")
     reason: str = Field(default="", max_length=2000, description="for the audit log; required unless dry_run")
     dry_run: bool = Field(default=False, description="change nothing, and return the proposal")
 
@@ -355,7 +374,7 @@ class RecalibrationAsked(RequestBody):
 class RollbackAsked(RequestBody):
     """Which calibration to activate again."""
 
-    calibration_id: int = Field(ge=1, le=2**62)
+    calibration_id: int = Field(ge=1, le=MAX_ID)
     reason: str = Field(min_length=1, max_length=2000, description="for the audit log")
 
 

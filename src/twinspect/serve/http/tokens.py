@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 ROLES: Final = ("view", "inspect", "admin")
-"""Each includes the previous ones: read; score and give feedback; change thresholds."""
+"""Each includes the previous ones: read; score and give feedback; change thresholds and see the server's paths."""
 _NAME: Final = re.compile(r"[\w.@-]{1,64}")
 _DIGEST: Final = re.compile(r"[0-9a-f]{64}")
 
@@ -40,6 +40,11 @@ class Actor:
     def may(self, role: str) -> bool:
         """Tell whether this actor's role includes another one."""
         return ROLES.index(self.role) >= ROLES.index(role)
+
+    @property
+    def sees_paths(self) -> bool:
+        """Whether this actor is told where the server keeps its files."""
+        return self.may("admin")
 
 
 LOCAL: Final = Actor("local", ROLES[-1])

@@ -6,16 +6,16 @@ from typing import Annotated
 
 from fastapi import APIRouter, Query
 
-from twinspect.serve.http.context import ContextDep, Inspector, Viewer, error_responses
+from twinspect.serve.http.context import BODY_ERRORS, ContextDep, Inspector, Viewer, error_responses
 from twinspect.serve.http.presenters import present_feedback
-from twinspect.serve.http.schemas import FeedbackAnswer, FeedbackAsked, InspectionsPage
+from twinspect.serve.http.schemas import MAX_ID, FeedbackAnswer, FeedbackAsked, InspectionsPage
 from twinspect.serve.routes.inspections import search_page
 from twinspect.serve.store import Filter
 
 ROUTER = APIRouter(prefix="/v1/feedback", tags=["feedback"])
 
 
-@ROUTER.post("", responses=error_responses("unknown_inspection"))
+@ROUTER.post("", responses=error_responses("unknown_inspection", *BODY_ERRORS))
 def feedback(context: ContextDep, actor: Inspector, body: FeedbackAsked) -> FeedbackAnswer:
     """Add a verdict on an inspected part; the newest one of an inspection counts, all are kept."""
     context.inspection(body.inspection_id)
@@ -28,7 +28,7 @@ def disagreements(
     context: ContextDep,
     _: Viewer,
     model: Annotated[str | None, Query(max_length=200)] = None,
-    after: Annotated[int | None, Query(ge=1, le=2**31 - 1)] = None,
+    after: Annotated[int | None, Query(ge=1, le=MAX_ID)] = None,
     limit: Annotated[int, Query(ge=1, le=200)] = 50,
 ) -> InspectionsPage:
     """Find inspections whose feedback contradicts the model, newest first."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime, timezone
+from itertools import chain, islice
 from typing import Annotated, Literal
 
 from fastapi import APIRouter, Depends, Path, Query, Request
@@ -11,12 +12,12 @@ from fastapi.responses import Response, StreamingResponse
 from twinspect.serve.http.context import Context, ContextDep, Viewer, error_responses
 from twinspect.serve.http.inspection_csv import csv_lines
 from twinspect.serve.http.presenters import present_inspection
-from twinspect.serve.http.schemas import InspectionAnswer, InspectionsPage
+from twinspect.serve.http.schemas import MAX_ID, InspectionAnswer, InspectionsPage, Moment
 from twinspect.serve.store import Filter
 
 ROUTER = APIRouter(prefix="/v1", tags=["inspections"])
 
-Number = Annotated[int, Path(ge=1, le=2**31 - 1)]
+Number = Annotated[int, Path(ge=1, le=MAX_ID)]
 _CSV = "text/csv"
 
 
@@ -26,10 +27,8 @@ def read_filter(
     decision: Annotated[Literal["anomalous", "good", "not_inspectable", "failed"] | None, Query()] = None,
     feedback: Annotated[Literal["good", "defect", "unsure", "none", "disagree"] | None, Query()] = None,
     category: Annotated[str | None, Query(max_length=200)] = None,
-    since: Annotated[
-        datetime | None, Query(description="accepted at or after; UTC if it has no zone")
-    ] = None,
-    until: Annotated[datetime | None, Query(description="accepted before; UTC if it has no zone")] = None,
+    since: Annotated[Moment | None, Query(description="accepted at or after; UTC if it has no zone")] = None,
+    until: Annotated[Moment | None, Query(description="accepted before; UTC if it has no zone")] = None,
     name: Annotated[str | None, Query(max_length=200, description="a part of the name")] = None,
     source: Annotated[Literal["api", "web", "watch"] | None, Query()] = None,
     folder: Annotated[str | None, Query(max_length=200, description="one of /v1/folders, by name")] = None,
@@ -76,7 +75,7 @@ def inspections(
     context: ContextDep,
     _: Viewer,
     criteria: Annotated[Filter, Depends(read_filter)],
-    after: Annotated[int | None, Query(ge=1, le=2**31 - 1, description="`next` of the page before")] = None,
+    after: Annotated[int | None, Query(ge=1, le=MAX_ID, description="`next` of the page before")] = None,
     limit: Annotated[int, Query(ge=1, le=200)] = 50,
     table_format: Annotated[
         Literal["json", "csv"] | None, Query(alias="format", description="or by the header Accept")
@@ -85,7 +84,9 @@ def inspections(
     """Find inspections, newest first."""
     if table_format == "csv" or (table_format is None and _CSV in request.headers.get("accept", "")):
         headers = {"Content-Disposition": 'attachment; filename="inspections.csv"'}
-        return StreamingResponse(csv_lines(context, criteria), media_type=_CSV, headers=headers)
+        lines = csv_lines(context, criteria)
+        first = "".join(islice(lines, 2))  # a store that cannot be read is told before the response has begun
+        return StreamingResponse(chain([first], lines), media_type=_CSV, headers=headers)
     return search_page(context, criteria, after, limit)
 
 

@@ -13,10 +13,10 @@ ROUTER = APIRouter(prefix="/v1", tags=["models"])
 
 
 @ROUTER.get("/models", responses=error_responses())
-def models(context: ContextDep, _: Viewer) -> ModelsAnswer:
+def models(context: ContextDep, actor: Viewer) -> ModelsAnswer:
     """List the models, each with its active calibration and its queue."""
     return ModelsAnswer(
-        models=[present_model(worker, latest_drift(context, worker)) for worker in context.registry]
+        models=[present_model(worker, latest_drift(context, worker), actor) for worker in context.registry]
     )
 
 

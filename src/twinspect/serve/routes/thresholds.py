@@ -8,11 +8,10 @@ from fastapi import APIRouter, Query
 
 from twinspect.errors import CalibrationError, ConfigError, NotStoredError
 from twinspect.serve.api_errors import ApiError
-from twinspect.serve.http.context import Admin, ContextDep, Viewer, check_role, error_responses
-from twinspect.serve.http.presenters import present_calibration
+from twinspect.serve.http.context import BODY_ERRORS, Admin, ContextDep, Viewer, check_role, error_responses
+from twinspect.serve.http.presenters import present_audit, present_calibration
 from twinspect.serve.http.schemas import (
     AuditAnswer,
-    AuditEntry,
     CalibrationAnswer,
     CalibrationsAnswer,
     ProposalAnswer,
@@ -28,7 +27,9 @@ from twinspect.serve.store import Proposal
 ROUTER = APIRouter(prefix="/v1/models/{model}", tags=["thresholds"])
 
 
-@ROUTER.post("/recalibrate", responses=error_responses("unknown_model", "cannot_promise", "conflict"))
+@ROUTER.post(
+    "/recalibrate", responses=error_responses("unknown_model", "cannot_promise", "conflict", *BODY_ERRORS)
+)
 def recalibrate(
     context: ContextDep, actor: Viewer, model: str, body: RecalibrationAsked
 ) -> RecalibrationAnswer:
@@ -58,7 +59,9 @@ def recalibrate(
     )
 
 
-@ROUTER.post("/rollback", responses=error_responses("unknown_model", "unknown_calibration", "conflict"))
+@ROUTER.post(
+    "/rollback", responses=error_responses("unknown_model", "unknown_calibration", "conflict", *BODY_ERRORS)
+)
 def roll_back(context: ContextDep, actor: Admin, model: str, body: RollbackAsked) -> CalibrationAnswer:
     """Activate an earlier calibration again, as a new record."""
     worker = context.registry.get(model)
@@ -84,18 +87,11 @@ def calibrations(context: ContextDep, _: Viewer, model: str) -> CalibrationsAnsw
 
 @ROUTER.get("/audit", responses=error_responses("unknown_model"))
 def audit(
-    context: ContextDep, _: Viewer, model: str, limit: Annotated[int, Query(ge=1, le=1000)] = 100
+    context: ContextDep, actor: Viewer, model: str, limit: Annotated[int, Query(ge=1, le=1000)] = 100
 ) -> AuditAnswer:
-    """List who changed what, when and why, newest first."""
+    """List who changed what, when and why, newest first; the model folder's path is for the role `admin`."""
     rows = context.store.audit(context.registry.get(model).id, limit)
-    return AuditAnswer(
-        entries=[
-            AuditEntry(
-                id=row.id, at=row.at, who=row.who, action=row.action, reason=row.reason, details=row.details
-            )
-            for row in rows
-        ]
-    )
+    return AuditAnswer(entries=[present_audit(row, actor) for row in rows])
 
 
 def _check_may_change(actor: Actor, reason: str) -> None:

@@ -13,7 +13,7 @@ from twinspect.serve.drift.verdict import verdict_record
 from twinspect.serve.drift.what_if import what_if
 from twinspect.serve.drift.windows import find_drift
 from twinspect.serve.http.context import ContextDep, Viewer, error_responses
-from twinspect.serve.http.schemas import DriftAnswer, ScoresAnswer, WhatIfAnswer
+from twinspect.serve.http.schemas import DriftAnswer, Moment, ScoresAnswer, WhatIfAnswer
 from twinspect.serve.routes.inspections import as_utc
 from twinspect.serve.store import InspectionSeries
 
@@ -29,7 +29,7 @@ def scores(
     context: ContextDep,
     _: Viewer,
     model: str,
-    since: Annotated[datetime | None, Query(description="scored at or after; UTC if it has no zone")] = None,
+    since: Annotated[Moment | None, Query(description="scored at or after; UTC if it has no zone")] = None,
 ) -> ScoresAnswer:
     """Return raw scores by the current weights: of the calibration, the newest ones, and those with feedback."""
     worker = context.registry.get(model)

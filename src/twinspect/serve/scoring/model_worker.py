@@ -16,7 +16,7 @@ from twinspect.bundle.exports import EXPORT, FOLDER
 from twinspect.bundle.folder import RECORD, read_model_record
 from twinspect.calibration.map_peaks import map_notice
 from twinspect.data.samples import Sample
-from twinspect.errors import ConfigError, ImageError, StoreError, TwinspectError
+from twinspect.errors import ConfigError, ImageError, NotStoredError, StoreError, TwinspectError
 from twinspect.images.reading import read_rgb
 from twinspect.loading import AUTO, choose_runtime, load
 from twinspect.serve.scoring.work_queue import WorkQueue
@@ -331,11 +331,12 @@ def _read_pixels(request: ScoreRequest, detector: BaseDetector, store: Store) ->
     if request.pixels is not None:
         return request.pixels
     try:
-        return read_rgb(store.archive.path(request.row.image_sha256), bits=detector.bits)
-    except ImageError as error:
-        return str(error).rpartition(": ")[2]
-    except TwinspectError as error:
+        path = store.archive.path(request.row.image_sha256)
+        return read_rgb(path, bits=detector.bits)
+    except NotStoredError as error:
         return str(error)
+    except ImageError as error:
+        return str(error).removeprefix(f"{path}: ")
 
 
 def _sample(name: str, pixels: NDArray[np.uint8]) -> Sample:

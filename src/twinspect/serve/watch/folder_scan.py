@@ -50,7 +50,7 @@ def find_arrival(key: str) -> Path | None:
 
 
 def folder_names(folders: Sequence[PurePath]) -> list[str]:
-    """Name folders by the shortest ends of their paths that are distinct.
+    """Name folders by the shortest ends of their paths that are distinct; clients see no more of the paths.
 
     Args:
         folders: absolute, each once.
@@ -58,9 +58,12 @@ def folder_names(folders: Sequence[PurePath]) -> list[str]:
     >>> from pathlib import PurePosixPath
     >>> folder_names([PurePosixPath(f"/plant/{side}/line 1") for side in ("north", "south")])
     ['north/line 1', 'south/line 1']
+    >>> folder_names([PurePosixPath("/line 1"), PurePosixPath("/plant/line 1")])
+    ['line 1', 'plant/line 1']
     """
-    for length in range(1, max((len(folder.parts) for folder in folders), default=1)):
-        names = [spell(type(folder)(*folder.parts[-length:]).as_posix()) for folder in folders]
+    ends = [folder.relative_to(folder.anchor) for folder in folders]
+    for length in range(1, max((len(end.parts) for end in ends), default=0) + 1):
+        names = [spell(type(end)(*end.parts[-length:]).as_posix()) for end in ends]
         if len(set(names)) == len(names):
             return names
     return [spell(str(folder)) for folder in folders]

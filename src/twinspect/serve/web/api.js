@@ -5,6 +5,9 @@ import { askToken, authorization } from "./token.js";
 /** Times that an ordinary request is repeated when the server says "later". Uploads wait as long as it takes. */
 const PATIENCE = 6;
 
+/** Where this page's addresses begin: a proxy may show them under a path of its own. */
+const ROOT = new URL("..", import.meta.url);
+
 /** What the server refused, or why it could not be reached. */
 export class Refusal extends Error {
   /**
@@ -22,7 +25,7 @@ export class Refusal extends Error {
 
 /**
  * Fetch, with the token if there is one.
- * @param {string} path
+ * @param {string} path from the server's root on
  * @param {RequestInit & {patience?: number, waiting?: (seconds: number) => void}} options `waiting` is told how long
  *   the server asked to wait before the next try
  * @returns {Promise<Response>} an answer in the 200s
@@ -77,7 +80,7 @@ export function pause(milliseconds, signal) {
 
 async function reach(path, options) {
   try {
-    return await fetch(path, { ...options, headers: { ...options.headers, ...authorization() }, cache: "no-store" });
+    return await fetch(new URL(`.${path}`, ROOT), { ...options, headers: { ...options.headers, ...authorization() }, cache: "no-store" });
   } catch (error) {
     if (error.name === "AbortError") throw error;
     throw new Refusal("The server does not answer. Is `twinspect serve` still running, and the network up?", "unreachable", 0);

@@ -35,13 +35,14 @@ async function draw(stage, inspection, apply, signal) {
     stage.append(el("p", { class: "soft" }, "The image has been removed by the retention limits; its result is kept."));
     return;
   }
+  const path = `/v1/inspections/${inspection.id}`;
   const part = el("img", { class: "part", alt: `The part, ${inspection.name}` });
   stage.replaceChildren(part);
   // TIFF, for instance, is nothing that every browser shows: the server then converts it.
-  await load(part, inspection.image.url, signal).catch(() => load(part, `${inspection.image.url}?format=png`, signal));
+  await load(part, `${path}/image`, signal).catch(() => load(part, `${path}/image?format=png`, signal));
   if (inspection.state !== "done") return;
   const heat = el("img", { class: "heat", alt: "" });
-  await load(heat, `${inspection.map_url}?format=png`, signal);
+  await load(heat, `${path}/map?format=png`, signal);
   stage.append(heat, lines(heat));
   apply();
 }
@@ -73,7 +74,7 @@ function tools(stage, inspection) {
     drawn?.classList.toggle("gone", !view.contours);
   }
   function save() {
-    return attempt(stage, () => download(`${inspection.map_url}?format=npz`, `${inspection.name}.npz`));
+    return attempt(stage, () => download(`/v1/inspections/${inspection.id}/map?format=npz`, `${inspection.name}.npz`));
   }
   function move(step) {
     slider.value = String(view.blend + step);
