@@ -36,6 +36,9 @@ class MethodConfig:
     TEACHERS: ClassVar[tuple[str, str]] = ("resnet18", "resnet18")
     """The default teacher: on a CPU, and on other devices."""
 
+    EARLIER: ClassVar[dict[str, Any]] = {}
+    """What settings that were added later amount to in a model whose record lacks them."""
+
     size: int = 256
     """side of the square that the teacher sees, in pixels; images are resized to it"""
     crop: int = 0
@@ -103,6 +106,15 @@ def make_config(cls: type[ConfigT], preset: str | None, settings: dict[str, Any]
             raise unknown_name("setting", name, types)
     values = {**(cls.PRESETS[preset] if preset else {}), **settings}
     return replace(cls(), **values)
+
+
+def config_of_record(cls: type[ConfigT], record: dict[str, Any]) -> ConfigT:
+    """Restore a model's settings from its record; an older one lacks those that were added since.
+
+    Raises:
+        ConfigError: an unknown setting, or a value that is not allowed.
+    """
+    return make_config(cls, None, {**cls.EARLIER, **record})
 
 
 def with_length(

@@ -52,6 +52,7 @@ class DualConfig(MethodConfig):
         "local": {"branch": "local"},
         "semantic": {"branch": "semantic"},
     }
+    EARLIER: ClassVar[dict[str, Any]] = {"blocks": "mirror"}
 
     size: int = 224
     """side of the square that the teacher sees, in pixels: a multiple of a transformer's patch, and of twice the
@@ -93,6 +94,9 @@ class DualConfig(MethodConfig):
     that it was measured on, normal, or logistic (ours)"""
     sigma: float = 4.0
     """blur of the map, in pixels of the model input"""
+    blocks: Literal["authors", "mirror"] = "authors"
+    """residual blocks of the local student, convolutional teachers only: as many as RD's authors have, or those of
+    the teacher in reverse, as in models of earlier versions"""
 
     def __post_init__(self) -> None:
         """Check what the fields' types cannot say."""
@@ -134,7 +138,7 @@ class Dual(Method[DualConfig]):
 
     def _local_student(self) -> nn.Module:
         if not self.has_tokens:
-            return Student(self.teacher)
+            return Student(self.teacher, self.config.blocks)
         levels = self.teacher.levels[: self.config.local_levels]
         widths = {level.channels for level in levels}
         if len(widths) > 1:
