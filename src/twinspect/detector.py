@@ -255,6 +255,7 @@ class Detector(TorchDetector):
             **({"tiles": count_tiles(train, tiling)} if tiling else {}),
             "calibration": len(held) or len(train),
             "categories": sorted({sample.category for sample in train}),
+            **({"held_out": history.held_out} if history.held_out else {}),
             **bits,
             **unreadable_record(reading.unreadable),
         }

@@ -15,7 +15,7 @@ from torch import Tensor, nn
 
 from twinspect import maps
 from twinspect.errors import ConfigError
-from twinspect.methods.base import Batch, Output, Stage, constant
+from twinspect.methods.base import Batch, Output, Stage, a_few, constant
 from twinspect.methods.config import PAPER, count_steps
 from twinspect.methods.losses import amplification_loss, focal_loss, hard_loss
 from twinspect.methods.networks.feature_amplifier import FeatureAmplifier
@@ -155,6 +155,7 @@ class AAND(RD):
             rate=stepped if config.decay else constant,
             synthesizer=Synthesizer(kind=config.synthesis, textures=config.textures),
             validate=self.validate_amplification,
+            held_out=a_few,
         )
 
     def amplify_loss(self, batch: Batch) -> Tensor:

@@ -64,6 +64,11 @@ def a_tenth(images: int) -> int:
     return max(1, images // 10)
 
 
+def a_few(images: int) -> int:
+    """Return how many to hold out where each is used with many anomalies: a twentieth, rounded down, at most 16."""
+    return min(16, images // 20)
+
+
 @dataclass(frozen=True)
 class Stage:
     """One stage of training.
@@ -83,6 +88,7 @@ class Stage:
         measure: called after the stage with all held-out training images, without anomalies, to measure what must
             not be measured on trained images; it stores the results in buffers. None: nothing to measure.
         held_out: number of held-out images by the number of training images; used with ``validate`` or ``measure``.
+            Where it is 0, a stage with a synthesizer validates on training images, with anomalies of their own.
         clip: maximum norm of the gradient over all trained parameters. 0: not clipped.
     """
 
@@ -122,7 +128,7 @@ class Stage:
         return count_steps(images, self.steps, self.epochs, self.batch_size)
 
     def steps_per_epoch(self, images: int) -> int:
-        """Count full batches in one pass; a set smaller than a batch is one batch."""
+        """Count the batches of one pass, the last of which may be smaller."""
         return count_steps(images, 0, 1, self.batch_size)
 
 

@@ -165,8 +165,8 @@ def shortfall(config: MethodConfig, images: int, of: str = "images") -> str:
 
 
 def count_steps(images: int, steps: int, epochs: int, batch_size: int) -> int:
-    """Count optimiser steps: epochs of full batches, at least one each, or else ``steps``."""
-    return epochs * max(1, images // batch_size) if epochs else steps
+    """Count optimiser steps: epochs, whose last batch may be smaller than the others, or else ``steps``."""
+    return epochs * max(1, math.ceil(images / batch_size)) if epochs else steps
 
 
 def to_record(config: MethodConfig) -> dict[str, Any]:
