@@ -81,6 +81,7 @@ class PreprocessingRecord(Struct):
     crop: Annotated[int, Meta(ge=0, le=65_536)]
     mean: Colour
     std: tuple[Positive, Positive, Positive]
+    resize: Literal["bilinear", "bicubic"] = "bilinear"
 
 
 class TilingRecord(Struct):

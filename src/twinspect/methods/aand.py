@@ -36,7 +36,7 @@ class AANDConfig(RDConfig):
     """Settings of AAND; the defaults are quick ones for a CPU, and the preset `paper` has the authors' lengths."""
 
     PRESETS: ClassVar[dict[str, dict[str, Any]]] = {
-        "paper": {"size": 256, "epochs": 120, "amplify_epochs": 100},
+        "paper": {"size": 256, "epochs": 120, "amplify_epochs": 100, "resize": "bicubic"},
         "quick": {},
         "base": {"amplify": "none", "hard_patches": 0},
         "mrg": {"amplify": "gate", "hard_patches": 0},
@@ -163,11 +163,16 @@ class AAND(RD):
         assert batch.masks is not None  # noqa: S101 - the stage has a synthesizer
         total = batch.images.new_zeros(())
         for amplifier, features in zip(self.amplifiers, batch.targets, strict=True):
-            truth = anomalous_patches(batch.masks, features)
-            total = total + self._level_loss(amplifier, features, truth)
+            truth = covered_patches(batch.masks, features)
+            normal = ~truth
+            if (
+                batch.foregrounds is not None
+            ):  # what lies beside the object is no example of it (authors' code)
+                normal = normal & covered_patches(batch.foregrounds, features)
+            total = total + self._level_loss(amplifier, features, truth, normal)
         return total
 
-    def _level_loss(self, amplifier: nn.Module, features: Tensor, truth: Tensor) -> Tensor:
+    def _level_loss(self, amplifier: nn.Module, features: Tensor, truth: Tensor, normal: Tensor) -> Tensor:
         assert isinstance(amplifier, FeatureAmplifier)  # noqa: S101 - the list holds no other
         loss = features.new_zeros(())
         if amplifier.gate is not None:
@@ -177,18 +182,17 @@ class AAND(RD):
             return loss
         amplified = (features + amplifier.residual(features)).permute(0, 2, 3, 1)
         vanilla = features.permute(0, 2, 3, 1)
-        anomalous = _sample_indices(truth, MOST_ANOMALOUS)
-        normal = _sample_indices(~truth, MOST_NORMAL)
+        at, beside = _sample_indices(truth, MOST_ANOMALOUS), _sample_indices(normal, MOST_NORMAL)
         # Differences of cosines need full precision.
         with torch.autocast(features.device.type, enabled=False):
             # Without a gate, normal patches are amplified too, so anomalous ones must differ from amplified normal
             # ones; compared with vanilla ones, the generator could change all features alike.
             amplification = amplification_loss(
-                amplified[anomalous].float(),
-                vanilla[anomalous].float(),
-                vanilla[normal].float(),
+                amplified[at].float(),
+                vanilla[at].float(),
+                vanilla[beside].float(),
                 self.config.margin,
-                against=amplified[normal].float() if amplifier.gate is None else None,
+                against=amplified[beside].float() if amplifier.gate is None else None,
             )
         return loss + self.config.amplification_weight * amplification
 
@@ -201,7 +205,7 @@ class AAND(RD):
         assert batch.masks is not None  # noqa: S101 - the stage has a synthesizer
         strengths = []
         for amplifier, features in zip(self.amplifiers, batch.targets, strict=True):
-            truth = anomalous_patches(batch.masks, features)
+            truth = covered_patches(batch.masks, features)
             residual = (amplifier(features) - features).norm(dim=1) / features.norm(dim=1).clamp_min(1e-6)
             strengths.append([residual[truth].sum() / truth.sum().clamp_min(1), residual[~truth].mean()])
         on_anomalous, on_normal = (
@@ -246,8 +250,8 @@ class AAND(RD):
         return self.fuse(images, weights)
 
 
-def anomalous_patches(masks: Tensor, features: Tensor) -> Tensor:
-    """Tell which patches of a level are anomalous.
+def covered_patches(masks: Tensor, features: Tensor) -> Tensor:
+    """Tell which patches of a level are anomalous, or show the object, by a mask of either.
 
     Args:
         masks: (B, H, W) bool.

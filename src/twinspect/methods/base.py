@@ -30,6 +30,7 @@ class Batch(NamedTuple):
         masks: (B, H, W) bool, where anomalies were drawn; None for original images.
         kinds: (B,) int64, the number of the category that each image shows; None outside training.
         done: the share of the stage's steps already done, in [0, 1); 1 outside training.
+        foregrounds: (B, H, W) bool, where anomalies may be drawn; None for original images.
     """
 
     images: Tensor
@@ -37,6 +38,7 @@ class Batch(NamedTuple):
     masks: Tensor | None = None
     kinds: Tensor | None = None
     done: float = 1.0
+    foregrounds: Tensor | None = None
 
 
 class Output(NamedTuple):

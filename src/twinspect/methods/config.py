@@ -43,6 +43,8 @@ class MethodConfig:
     """side of the square that the teacher sees, in pixels; images are resized to it"""
     crop: int = 0
     """side of the centre cut out after resizing, in pixels; 0 keeps the whole image"""
+    resize: Literal["bilinear", "bicubic"] = "bilinear"
+    """interpolation of the resizing, antialiased either way"""
     normalize: bool = True
     """subtract the teacher's mean and divide by its standard deviation; off means values in 0..1"""
     steps: int = 2000
