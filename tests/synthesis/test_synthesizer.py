@@ -86,13 +86,13 @@ def test_with_a_folder_or_its_own_pieces_an_image_does_not_see_its_batch(
 ) -> None:
     order = [4, 0, 5, 2, 1, 3]
     numbers = np.arange(20, 26)
-    for synthesizer in (Synthesizer(textures=folder), Synthesizer("cutpaste")):
-        together = synthesizer(images, numbers)
-        shuffled = synthesizer(images[order], numbers[order])
+    for drawer in (Synthesizer(textures=folder), Synthesizer("cutpaste")):
+        together = drawer(images, numbers)
+        shuffled = drawer(images[order], numbers[order])
         np.testing.assert_array_equal(shuffled.images, together.images[order])
         np.testing.assert_array_equal(shuffled.masks, together.masks[order])
         for index in range(6):
-            alone = synthesizer(images[index : index + 1], numbers[index : index + 1])
+            alone = drawer(images[index : index + 1], numbers[index : index + 1])
             np.testing.assert_array_equal(alone.images[0], together.images[index])
 
 

@@ -91,7 +91,7 @@ class Stage:
             not be measured on trained images; it stores the results in buffers. None: nothing to measure.
         held_out: number of held-out images by the number of training images; used with ``validate`` or ``measure``.
             Where it is 0, a stage with a synthesizer validates on training images, with anomalies of their own.
-        clip: maximum norm of the gradient over all trained parameters. 0: not clipped.
+        clip: maximum norm of the gradient over the parameters of each trained module. 0: not clipped.
     """
 
     name: str

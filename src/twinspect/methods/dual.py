@@ -52,7 +52,7 @@ class DualConfig(MethodConfig):
         "local": {"branch": "local"},
         "semantic": {"branch": "semantic"},
     }
-    EARLIER: ClassVar[dict[str, Any]] = {"blocks": "mirror"}
+    EARLIER: ClassVar[dict[str, Any]] = {"blocks": "mirror", "logarithm": False}
 
     size: int = 224
     """side of the square that the teacher sees, in pixels: a multiple of a transformer's patch, and of twice the
@@ -72,7 +72,7 @@ class DualConfig(MethodConfig):
     last_rate: float = 0.1
     """step size at the end, as a share of the full one (ours)"""
     clip: float = 0.1
-    """maximum norm of the gradient of all weights; 0 does not clip (ours)"""
+    """maximum norm of the gradient of each student's weights; 0 does not clip (ours)"""
     local_levels: int = 8
     """first levels of a transformer that the local student rebuilds, in two groups (ours)"""
     semantic_levels: int = 4
@@ -92,6 +92,10 @@ class DualConfig(MethodConfig):
     tail: Literal["student", "normal", "logistic"] = "student"
     """distribution that turns a branch's score into a probability: Student's t, which allows for the number of images
     that it was measured on, normal, or logistic (ours)"""
+    logarithm: bool = True
+    """fit that distribution to the logarithms of the scores, which are skewed to the right (ours)"""
+    join: Literal["noisy_or", "larger"] = "noisy_or"
+    """how the branches' scores, each seen through its distribution, become one: Noisy-OR, or the larger of the two"""
     sigma: float = 4.0
     """blur of the map, in pixels of the model input"""
     blocks: Literal["authors", "mirror"] = "authors"
@@ -130,7 +134,9 @@ class Dual(Method[DualConfig]):
             names = [level.name for level in teacher.levels[-config.semantic_levels :]]
             # A drawn seed follows the training's seed and does not repeat the weights of a random teacher.
             self.students["semantic"] = sibling(teacher, names, seed=int(torch.randint(2**31, ())))
-        self.spreads = BranchNormalizer(len(self.students), config.tail)
+        self.spreads = BranchNormalizer(
+            len(self.students), config.tail, logarithm=config.logarithm, join=config.join
+        )
 
     def _count_maps(self) -> int:
         levels = self.teacher.levels
@@ -172,7 +178,7 @@ class Dual(Method[DualConfig]):
         return (
             Stage(
                 name="distil",
-                trained=(self.students,),
+                trained=tuple(self.students.values()),
                 optimizer=self._optimizer,
                 loss=self.loss,
                 steps=config.steps,
@@ -252,7 +258,7 @@ class Dual(Method[DualConfig]):
         return self.config.top_share
 
     def image_score(self, output: Output) -> Tensor:
-        """Join the branches by Noisy-OR where there are two."""
+        """Join the branches where there are two."""
         if not output.context:
             return super().image_score(output)
         score: Tensor = self.spreads(self.branch_scores(output), output.context[1])

@@ -327,8 +327,8 @@ class _Run:
         optimizer.zero_grad(set_to_none=True)
         loss = stage_loss(batch) * weight
         self._fabric.backward(loss)
-        if stage.clip:
-            torch.nn.utils.clip_grad_norm_(stage.parameters(), stage.clip)
+        for module in stage.trained if stage.clip else ():
+            torch.nn.utils.clip_grad_norm_(module.parameters(), stage.clip)
         optimizer.step()
         value = self.processes.sum(loss.detach()).item() / self.processes.count
         if not math.isfinite(value):
