@@ -4,10 +4,10 @@ r"""The dual students beside RD and MKD: defects of several products in one mode
 
 Image AUROC in percent of each branch of one dual model, of their Noisy-OR, with its own tail and with each there is,
 of the larger of the two instead, and of the other methods trained as long on as many images of the same size, with
-ResNet-18's weights. `products` is one model of cookies, DeepPCB and aliens, judged within each and, as nobody may tell
-it what it sees, over all their images at once. The others take a class of Fashion-MNIST or CIFAR-10 (a subset) for the
-good one, or for the only anomalous one. Dual keeps a fifth of its training images for measuring its branches. Results
-are kept, so that an interrupted run goes on.
+ResNet-18's weights. `products` is one model of cookies, DeepPCB and aliens, judged within each and, as nobody may
+tell it what it sees, over all their images at once. The others take a class of Fashion-MNIST or CIFAR-10 (a subset)
+for the good one, or for the only anomalous one. Dual keeps a fifth of its training images for measuring its branches.
+Results are kept, so that an interrupted run goes on.
 """
 
 from __future__ import annotations
