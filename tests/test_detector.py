@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import shutil
 from copy import deepcopy
 from dataclasses import replace
