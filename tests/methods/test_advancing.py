@@ -173,7 +173,7 @@ def test_the_contrast_of_a_gated_generator_leaves_normal_patches_as_they_are() -
 @pytest.mark.parametrize(
     ("setting", "message"),
     [
-        ({"noise": -0.1}, "noise must not be negative"),
+        ({"noise": -0.1}, "noise must be 0 or more, got -0.1"),
         ({"objective": "contrast"}, "objective must be one of 'amplification', 'contrastive'"),
         ({"synthesis": "gaussian"}, "synthesis must be one of"),
     ],
