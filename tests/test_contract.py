@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
@@ -16,14 +16,17 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 METHODS = sorted(ts.methods())
-ON_TILES = "mkd on tiles"
+VARIANTS: dict[str, dict[str, Any]] = {
+    "mkd on tiles": {"tile": 32, "overlap": 8},
+    "aand contrastive": {"preset": "contrastive", "residual": "learnable"},
+    "aand simplenet": {"preset": "simplenet", "noise": 0.1},
+}
 
 
-@pytest.fixture(scope="module", params=[*METHODS, ON_TILES])
+@pytest.fixture(scope="module", params=[*METHODS, *VARIANTS])
 def detector(request: pytest.FixtureRequest, parts: Path) -> ts.Detector:
     method = request.param.split()[0]
-    tiles = {"tile": 32, "overlap": 8} if request.param == ON_TILES else {}
-    return ts.Detector(method, **quick(method), **tiles).fit(parts)
+    return ts.Detector(method, **quick(method), **VARIANTS.get(request.param, {})).fit(parts)
 
 
 def weights(detector: ts.Detector) -> dict[str, torch.Tensor]:

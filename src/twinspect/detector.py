@@ -30,13 +30,22 @@ from twinspect.inference.left_out import (
 )
 from twinspect.inference.torch_detector import TorchDetector, to_json_value
 from twinspect.methods import method_class
-from twinspect.methods.config import make_config, usual_preset, usual_teacher, with_length
+from twinspect.methods.config import (
+    UNITS,
+    check_length,
+    is_length,
+    make_config,
+    paper_teacher,
+    usual_length,
+    usual_teacher,
+    with_length,
+)
 from twinspect.methods.default import AUTO, default_settings
 from twinspect.model.tiled import TiledModel, tiled
 from twinspect.model.tiling import Tiling
 from twinspect.model.whole_image import Model
 from twinspect.teachers import create_teacher
-from twinspect.teachers.auto import best_at_hand
+from twinspect.teachers.auto import best_at_hand, build_paper_teacher
 from twinspect.teachers.curated import AUTO as AUTO_TEACHER
 from twinspect.training.fitting import Fitting
 from twinspect.training.trainer import Trainer
@@ -67,14 +76,16 @@ class Detector(TorchDetector):
             is on this machine: the method's usual one, ``"resnet18"``, or else the one that ships, ``"pocket"``.
         weights: the teacher's weights: a file, ``"random"``, or ``None`` for the published ones.
         layers: the teacher's levels; ``None`` for its usual ones.
-        preset: a named set of the method's settings; ``None`` for the method's defaults, and for ``"paper"`` where
-            there is one, no length is given and the device is not a CPU.
+        preset: a named set of changes of the method's defaults, or several between commas; ``"paper"`` also takes the
+            paper's teacher where ``teacher`` is ``"auto"``, and downloads its weights where they are not at hand.
         size: side of the square that images, or their tiles, are resized to, in pixels; ``None`` for the method's.
         tile: side of the square tiles that are learnt from and scored, in pixels of the original image; ``None`` for
             whole images. See :class:`twinspect.model.tiling.Tiling`.
         overlap: pixels that neighbouring tiles share at least; without ``tile`` it has no meaning.
-        steps: optimiser steps of all stages together; ``None`` for the method's.
-        epochs: passes over the training images, instead of steps.
+        length: ``"quick"`` for the method's defaults, or ``"paper"`` for the authors'; ``None`` for the preset's own,
+            or else ``"quick"`` on a CPU and ``"paper"`` on other devices.
+        steps: optimiser steps of all stages together, instead of a length.
+        epochs: passes over the training images, all stages together, instead of steps.
         seed: decides the split, the initial weights and the order of images.
         device: ``auto``, ``cpu``, ``cuda`` or ``mps``.
         precision: of training: ``auto``, ``fp32`` or ``bf16``. Scoring is always fp32.
@@ -112,6 +123,7 @@ class Detector(TorchDetector):
         size: int | None = None,
         tile: int | None = None,
         overlap: int = 32,
+        length: str | None = None,
         steps: int | None = None,
         epochs: int | None = None,
         seed: int = 0,
@@ -136,6 +148,7 @@ class Detector(TorchDetector):
         self.size = size
         self.tile = tile
         self.overlap = overlap
+        self.length = length
         self.steps = steps
         self.epochs = epochs
         self.seed = seed
@@ -255,6 +268,7 @@ class Detector(TorchDetector):
             **({"tiles": count_tiles(train, tiling)} if tiling else {}),
             "calibration": len(held) or len(train),
             "categories": sorted({sample.category for sample in train}),
+            **({"held_out": history.held_out} if history.held_out else {}),
             **bits,
             **unreadable_record(reading.unreadable),
         }
@@ -361,28 +375,34 @@ class Detector(TorchDetector):
             ConfigError: one of them is not allowed, or there is no such method, preset or setting.
         """
         check_parameters({name: to_json_value(value) for name, value in self.get_params().items()})
-        usual = default_settings(self.method, preset=self.preset, on_cpu=self._is_on_cpu())
+        usual = self._default_settings()
         settings = dict(self.settings)
         if self.size is not None:
             settings["size"] = self.size
         cls = method_class(self.method_name).Config
-        config = make_config(cls, self._preset(cls), {**usual, **settings})
+        config = make_config(cls, self.preset, {**usual, **settings}, self._length(cls))
         return with_length(config, steps=self.steps, epochs=self.epochs, given=settings)
 
     def _create_teacher(self) -> Teacher:
         cls = method_class(self.method_name)
         usual = usual_teacher(cls.Config, on_cpu=self._is_on_cpu())
         teacher = self.teacher or AUTO_TEACHER
+        papers = paper_teacher(cls.Config, self.preset) if teacher == AUTO_TEACHER else ""
         name = best_at_hand(usual, self.weights)[0] if teacher == AUTO_TEACHER else teacher
-        layers = cls.usual_layers(name) if self.layers is None else self.layers
+        layers = cls.usual_layers(papers or name) if self.layers is None else self.layers
+        if papers:
+            return build_paper_teacher(papers, self.weights, layers, self.seed)
         return create_teacher(teacher, weights=self.weights, layers=layers, seed=self.seed, usual=usual)
 
-    def _preset(self, cls: type[MethodConfig]) -> str | None:
-        """Return the preset asked for, or the usual one of the device where no length was given either."""
-        lengths = [name for name in self.settings if name.endswith(("steps", "epochs"))]
-        if self.preset is not None or lengths or self.steps or self.epochs:
-            return self.preset
-        return usual_preset(cls, on_cpu=self._is_on_cpu())
+    def _length(self, cls: type[MethodConfig]) -> str | None:
+        """Return the length asked for, or the usual one of the device where none was given in any way."""
+        units = {name: value for name in UNITS if (value := getattr(self, name)) is not None}
+        if self.length is not None or units or any(map(is_length, self.settings)):
+            return check_length(self.length, units)
+        return usual_length(cls, self.preset, on_cpu=self._is_on_cpu())
+
+    def _default_settings(self) -> dict[str, Any]:
+        return default_settings(self.method, preset=self.preset, length=self.length, on_cpu=self._is_on_cpu())
 
     def _is_on_cpu(self) -> bool:
         return choose_device(self.device).type == "cpu"
@@ -395,10 +415,10 @@ class Detector(TorchDetector):
 
     def _settings_record(self) -> dict[str, Any]:
         """Say all that :meth:`from_record` needs to build its networks again; what ``auto`` stood for is kept."""
-        usual = default_settings(self.method, preset=self.preset, on_cpu=self._is_on_cpu())
+        usual = self._default_settings()
         given = {name: value for name, value in self.get_params().items() if value is not None}
         chosen = {**self.get_params(), **usual, **given, "method": self.method_name}
-        if self.epochs is not None:
+        if self.epochs is not None or self.length is not None:
             chosen["steps"] = None
         if self.teacher in (None, AUTO_TEACHER) and self.weights is None:
             chosen["teacher"] = self.model_.method.teacher.name

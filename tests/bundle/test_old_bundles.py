@@ -10,6 +10,8 @@ import numpy as np
 import pytest
 
 import twinspect as ts
+from drawn_parts import QUICK, stripes, write_image
+from twinspect.bundle.checksummed_json import dump_checksummed
 
 if TYPE_CHECKING:
     from twinspect.inference.results import Scores
@@ -42,6 +44,26 @@ def test_an_old_model_scores_and_decides_as_it_did(name: str, tmp_path: Path) ->
     assert np.array_equal(again.image, scores.image)
     assert np.array_equal(again.p_value, scores.p_value)
     assert all(np.array_equal(*pair) for pair in zip(again.map, scores.map, strict=True))
+
+
+def test_a_model_whose_record_lacks_block_counts_scores_as_one_with_the_earlier_layout(
+    tmp_path: Path,
+) -> None:
+    """Of this teacher's three levels the last has two blocks, the others one: the two layouts differ."""
+    data = tmp_path / "data"
+    for number in range(6):
+        write_image(data / "train" / "good" / f"{number}.png", stripes(number))
+    settings = {**QUICK, "layers": None, "steps": 2, "false_alarm_rate": 0.5, "blocks": "mirror"}
+    detector = ts.Detector("rd", **settings).fit(data)
+    detector.save(tmp_path / "m.twin")
+    record = json.loads((tmp_path / "m.twin" / "model.json").read_text())
+    own = {name: value for name, value in record.items() if name not in ("digest", "format", "twinspect")}
+    assert own["config"].pop("blocks") == "mirror"
+    (tmp_path / "m.twin" / "model.json").write_bytes(dump_checksummed(own))
+    images = [OLD / "images" / "good.png", OLD / "images" / "defective.png"]
+    assert np.array_equal(
+        ts.load(tmp_path / "m.twin", device="cpu").score(images).image, detector.score(images).image
+    )
 
 
 def test_they_stay_small() -> None:

@@ -27,7 +27,7 @@ from twinspect.utils.toml import parse_toml
 
 METHODS = ("auto", "rd", "aand", "dual", "mkd")
 ACROSS = re.compile(
-    "opening must be odd|crop must be|overlap is|got both steps|is the total of both stages|steps must be above 0"
+    "opening must be odd|crop must be|overlap is|got both|is the total of both stages|steps must be above 0"
     "|no device|not allowed with"
 )
 """What is left to ``fit``: it spans several names, or depends on the machine."""

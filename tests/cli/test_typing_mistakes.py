@@ -108,7 +108,7 @@ def test_settings_read_from_the_source_are_those_of_the_class(name: str) -> None
     assert MISSING not in [each.default for each in fields(read)]
     assert field_help(read) == field_help(own)
     assert all(field_help(own).values())
-    assert (read.PRESETS, read.TEACHERS) == (own.PRESETS, own.TEACHERS)
+    assert (read.PRESETS, read.TEACHERS, read.PAPER_TEACHER) == (own.PRESETS, own.TEACHERS, own.PAPER_TEACHER)
 
 
 SOURCE = """

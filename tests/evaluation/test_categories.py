@@ -14,7 +14,7 @@ import twinspect as ts
 from drawn_parts import QUICK, blemish, stripes, write_image
 from twinspect.cli import main
 from twinspect.errors import ConfigError
-from twinspect.training.trainer import _epoch_order
+from twinspect.training.batch_plan import epoch_order
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -25,7 +25,7 @@ def generator(seed: int = 0) -> torch.Generator:
 
 
 def test_an_epoch_of_one_category_is_a_permutation() -> None:
-    drawn = _epoch_order([list(range(10, 20))], generator())
+    drawn = epoch_order([list(range(10, 20))], generator())
     assert drawn == [10 + place for place in torch.randperm(10, generator=generator()).tolist()]
 
 
@@ -33,7 +33,7 @@ def test_an_epoch_shows_categories_equally_often_however_many_images_they_have()
     small, large = [0, 1], list(range(2, 42))
     seen: Counter[int] = Counter()
     for epoch in range(50):
-        drawn = _epoch_order([small, large], generator(epoch))
+        drawn = epoch_order([small, large], generator(epoch))
         assert len(drawn) == 42
         assert [number in small for number in drawn] == [True, False] * 21  # in turns: any batch is balanced
         assert set(small) <= set(drawn)

@@ -356,6 +356,20 @@ def test_every_method_and_kind_of_teacher(
         np.testing.assert_allclose(found[1], expected.map, atol=1e-4 * float(expected.map.abs().max()))
 
 
+def test_a_bicubic_resize_is_exported(
+    tmp_path: Path, mixed: list[Sample], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    model = tmp_path / "m.twin"
+    ts.Detector("rd", **quick("rd", 2), resize="bicubic").fit(photographs(6, 90, 120)).save(model)
+    expected = ts.load(model).score(as_data(mixed))
+    export(model, "onnx")
+    monkeypatch.setattr(exporter, "to_onnx", lambda *_: onnx.load(graph_of(model)))
+    export(model, "openvino")
+    for runtime in ("onnx", "openvino"):
+        found = ts.load(model, runtime=runtime).score(as_data(mixed))
+        np.testing.assert_allclose(found.image, expected.image, rtol=1e-5)
+
+
 def test_surprise_far_out_is_exact_and_no_infinity() -> None:
     places = torch.tensor([-4.9, -1.0, -1e-3, 0.0, 1e-3, 0.7, 3.0, 9.0, 14.0, 40.0, 1e4, 1e15])
     found = noisy_or.negative_log_p(places, torch.tensor([0.0, 1.0, 1.0]), "normal")

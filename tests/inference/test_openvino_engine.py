@@ -54,18 +54,19 @@ def test_there_is_one_core() -> None:
     assert openvino_core() is openvino_core()
 
 
+@pytest.mark.parametrize("mode", ["bilinear", "bicubic"])
 @pytest.mark.parametrize("side", [(64, 64), (96, 40)])
 @pytest.mark.parametrize("size", [(48, 31), (64, 64), (65, 200), (97, 96), (500, 333), (2, 1001)])
-def test_the_resize_is_torchs(size: tuple[int, int], side: tuple[int, int]) -> None:
+def test_the_resize_is_torchs(size: tuple[int, int], side: tuple[int, int], mode: str) -> None:
     """The images are smaller, as large, larger and much larger than the network's input."""
     import torch
 
     images = np.random.default_rng(0).integers(0, 256, (2, 3, *size)).astype(np.float32)
     expected = torch.nn.functional.interpolate(
-        torch.from_numpy(images).double(), size=side, mode="bilinear", antialias=True, align_corners=False
+        torch.from_numpy(images).double(), size=side, mode=mode, antialias=True, align_corners=False
     )
-    found = next(iter(compiled_resize(side)(images).values()))
-    np.testing.assert_allclose(found, expected.numpy(), rtol=0, atol=2e-4)
+    found = next(iter(compiled_resize(side, mode)(images).values()))
+    np.testing.assert_allclose(found, expected.numpy(), rtol=0, atol=2e-4 if mode == "bilinear" else 5e-4)
 
 
 def test_no_antialiased_resize_is_left_to_openvino() -> None:
@@ -77,7 +78,7 @@ def test_no_antialiased_resize_is_left_to_openvino() -> None:
     assert split_resizes(model) is None
 
 
-def resize_model(side: tuple[int, int]) -> Any:
+def resize_model(side: tuple[int, int], mode: str = "bilinear") -> Any:
     import openvino
     from openvino import opset13 as ops
 
@@ -85,7 +86,7 @@ def resize_model(side: tuple[int, int]) -> Any:
     resized = ops.interpolate(
         value,
         ops.constant(np.array(side)),
-        "bilinear_pillow",
+        f"{mode}_pillow",
         "sizes",
         axes=[2, 3],
         pads_begin=[0] * 4,
@@ -95,6 +96,6 @@ def resize_model(side: tuple[int, int]) -> Any:
     return openvino.Model([resized], [value])
 
 
-def compiled_resize(side: tuple[int, int]) -> Any:
-    resizes = split_resizes(resize_model(side))
+def compiled_resize(side: tuple[int, int], mode: str) -> Any:
+    resizes = split_resizes(resize_model(side, mode))
     return openvino_core().compile_model(resizes, "CPU", {"INFERENCE_PRECISION_HINT": "f32"})

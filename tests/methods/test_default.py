@@ -86,7 +86,7 @@ def test_epochs_are_divided_in_the_authors_proportion(epochs: int, first: int, s
     assert config.total_steps(160) == 10 * epochs  # batches of 16
 
 
-@pytest.mark.parametrize("amplify", ["none", "gate"])
+@pytest.mark.parametrize("amplify", ["none", "gate", "classifier"])
 @pytest.mark.parametrize("field", ["steps", "epochs"])
 def test_a_stage_that_is_left_out_takes_no_share(amplify: str, field: str) -> None:
     config = make_config(AANDConfig, None, {"amplify": amplify})

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import math
 import sys
+from copy import copy
 from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 import pytest
 import torch
 from scipy import stats
-from torch import Tensor
+from torch import Tensor, nn
 
 import twinspect as ts
 from drawn_parts import blemish, quick, stripes, write_image
@@ -21,8 +23,8 @@ from twinspect import maps
 from twinspect.cli import main
 from twinspect.data.samples import Sample
 from twinspect.errors import ConfigError
-from twinspect.methods.base import Batch
-from twinspect.methods.config import make_config, usual_teacher
+from twinspect.methods.base import Batch, Stage
+from twinspect.methods.config import config_of_record, make_config, to_record, usual_teacher
 from twinspect.methods.dual import Dual, DualConfig, a_fifth, warm_cosine
 from twinspect.methods.losses import direction_loss, noisy_or_loss, relaxed_loss
 from twinspect.methods.mkd import MKDConfig
@@ -147,7 +149,16 @@ def test_the_semantic_student_learns_from_class_tokens_alone(method: Dual) -> No
 # --- scores -----------------------------------------------------------------------------------------
 
 
-def test_the_score_is_noisy_or_of_students_t(method: Dual) -> None:
+@pytest.mark.parametrize("logarithm", [True, False])
+@pytest.mark.parametrize(("join", "joined"), [("noisy_or", np.sum), ("larger", np.max)])
+def test_the_score_joins_the_branches_by_students_t(
+    method: Dual, logarithm: bool, join: Literal["noisy_or", "larger"], joined: Any
+) -> None:
+    method = copy(method)
+    method._modules = {
+        **method._modules,
+        "spreads": BranchNormalizer(2, "student", logarithm=logarithm, join=join),
+    }
     held = [
         Batch(given, method.targets(given), kinds=torch.zeros(len(given), dtype=torch.long))
         for given in (picture(3, 3, 64, 64), picture(2, 3, 64, 64, seed=5))
@@ -158,8 +169,10 @@ def test_the_score_is_noisy_or_of_students_t(method: Dual) -> None:
         output = method(images)
         score, raw = method.image_score(output), method.branch_scores(output).double().numpy()
         good = np.concatenate([method.branch_scores(method(b.images)).double().numpy() for b in held])
+    if logarithm:
+        raw, good = np.log(raw), np.log(good)
     scale = good.std(axis=0, ddof=1) * np.sqrt(1 + 1 / 5)
-    expected = -stats.t(4).logsf((raw - good.mean(axis=0)) / scale).sum(axis=1)
+    expected = joined(-stats.t(4).logsf((raw - good.mean(axis=0)) / scale), axis=1)
     # The tail is Wallace's approximation.
     np.testing.assert_allclose(score, expected, rtol=0.04, atol=0.02)
 
@@ -241,7 +254,7 @@ def test_categories_are_recognised_and_each_has_its_own_distribution() -> None:
     centres = torch.eye(3)[kinds] * 5
     descriptions = centres + 0.1 * torch.randn((16, 3), generator=random)
     scores = torch.randn((16, 2), generator=random) + 10.0 * kinds[:, None]
-    spreads = BranchNormalizer(2, "student")
+    spreads = BranchNormalizer(2, "student", logarithm=False, join="noisy_or")
     spreads.measure(scores, descriptions, kinds)
     new = torch.tensor([[1.0, 0.5], [11.0, 12.0], [21.0, 20.0]])
     actual = spreads(new, torch.eye(3) * 5).numpy()
@@ -265,7 +278,7 @@ def test_kinds_are_told_by_what_hardly_varies_within_them() -> None:
     loud = torch.from_numpy(random.normal(0, 10, 40)).float()
     quiet = kinds + torch.from_numpy(random.normal(0, 0.1, 40)).float()
     descriptions = torch.stack([quiet, loud], dim=1)
-    spreads = BranchNormalizer(1, "student")
+    spreads = BranchNormalizer(1, "student", logarithm=True, join="noisy_or")
     spreads.measure(torch.zeros(40, 1), descriptions, kinds)
     assert spreads.nearest_category(descriptions).tolist() == kinds.tolist()
 
@@ -509,22 +522,52 @@ def test_a_fifth_is_held_out_and_of_few_images_more(images: int, count: int) -> 
     assert len(choose_held_out(images, 0, a_fifth)) == count
 
 
-def test_gradients_are_clipped_over_all_that_learns(monkeypatch: pytest.MonkeyPatch) -> None:
-    norms: list[float] = []
+def test_the_gradient_of_each_student_is_clipped_by_itself(monkeypatch: pytest.MonkeyPatch) -> None:
+    norms: list[list[float]] = []
     step = torch.optim.AdamW.step
+    students: list[nn.Module] = []
+    stages = Dual.stages
+
+    def noting(self: Dual) -> tuple[Stage, ...]:
+        students[:] = self.students.values()
+        return stages(self)
 
     def watch(self: torch.optim.AdamW, *args: Any) -> Any:
-        squares = [
-            p.grad.square().sum() for g in self.param_groups for p in g["params"] if p.grad is not None
-        ]
-        norms.append(float(torch.stack(squares).sum().sqrt()))
+        gradients = [[p.grad.flatten() for p in s.parameters() if p.grad is not None] for s in students]
+        norms.append([float(torch.cat(each).norm()) for each in gradients])
         return step(self, *args)
 
+    monkeypatch.setattr(Dual, "stages", noting)
     monkeypatch.setattr(torch.optim.AdamW, "step", watch)
     for clip in (0.05, 0.0):
         trained(DualConfig(size=64, steps=3, batch_size=4, clip=clip, optimizer="adamw"))
-    assert max(norms[:3]) <= 0.05 * 1.001
-    assert max(norms[3:]) > 0.06
+    clipped, free = norms[:3], norms[3:]
+    assert min(free[0]) > 0.06  # either would be clipped, whatever the other does
+    assert clipped[0] == pytest.approx([0.05, 0.05], rel=0.01)
+    assert max(map(max, clipped)) <= 0.05 * 1.001
+
+
+def test_an_earlier_models_distributions_are_of_plain_scores() -> None:
+    record = to_record(DualConfig())
+    for name in ("logarithm", "join", "blocks"):
+        del record[name]
+    config = config_of_record(DualConfig, record)
+    assert (config.logarithm, config.join, config.blocks) == (False, "noisy_or", "mirror")
+
+
+def test_students_t_of_logarithms_holds_what_it_says_on_skewed_scores() -> None:
+    """Scores as cosine distances are distributed: of good images one in a hundred has p above 0.99."""
+    random = torch.Generator().manual_seed(0)
+    scores = (0.35 * torch.randn(20_040, 1, generator=random)).exp()
+    shares = {}
+    for logarithm in (True, False):
+        spreads = BranchNormalizer(1, "student", logarithm=logarithm, join="noisy_or")
+        spreads.measure(scores[:40], torch.zeros(40, 1), torch.zeros(40, dtype=torch.long))
+        shares[logarithm] = float(
+            (spreads(scores[40:], torch.zeros(20_000, 1)) > -math.log(0.01)).float().mean()
+        )
+    assert shares[True] == pytest.approx(0.01, abs=0.006)
+    assert shares[False] > 1.5 * shares[True]
 
 
 def test_easy_places_are_introduced_little_by_little(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,6 +1,8 @@
-"""RD: its networks against the teacher's anatomy and the authors' published size, its loss against NumPy."""
+"""RD: its networks against the teacher's anatomy and the parameters of the authors' code, its loss against NumPy."""
 
 from __future__ import annotations
+
+import hashlib
 
 import numpy as np
 import pytest
@@ -10,8 +12,9 @@ from torch import Tensor, nn
 
 from twinspect.errors import ConfigError
 from twinspect.methods.base import Batch
+from twinspect.methods.config import config_of_record
 from twinspect.methods.networks.backbone_stages import BackboneStage, backbone_stages
-from twinspect.methods.networks.reverse_decoder import Bottleneck, Decoder, ResidualBlock
+from twinspect.methods.networks.reverse_decoder import BlockCounts, Bottleneck, Decoder, ResidualBlock
 from twinspect.methods.rd import RD, RDConfig
 from twinspect.teachers import create_teacher
 
@@ -60,11 +63,53 @@ def test_any_teacher_of_maps_that_halve_is_mirrored(name: str) -> None:
         assert bool((twin < 0).any()) == level.signed
 
 
+@pytest.mark.parametrize(
+    ("name", "embedding", "decoder"),
+    [  # counted in the networks that the authors' code builds (hq-deng/RD4AD, 6554076)
+        ("resnet18", 11_680_000, 3_703_168),
+        ("resnet34", 16_400_640, 5_770_624),
+        ("resnet50", 30_829_568, 15_821_824),
+        ("wide_resnet50_2", 58_885_120, 24_917_504),
+    ],
+)
+def test_every_part_has_the_parameters_of_the_authors_code(name: str, embedding: int, decoder: int) -> None:
+    student = RD(create_teacher(name, weights="random"), RDConfig()).student
+    assert count(student.bottleneck) == embedding
+    assert count(student.decoder) == decoder
+
+
 def test_the_size_is_the_published_one() -> None:
-    """161.08 million parameters with WRN-50 (AAND, table VIII), its unused last stage counted in."""
+    """161.08 million parameters with WRN-50 (AAND, table VIII), which counts in what neither network uses."""
     method = RD(create_teacher("wide_resnet50_2", weights="random"), RDConfig())
-    layer4 = 66_834_240 - 24_862_528  # of torchvision's network without its classifier
-    assert (count(method) + layer4) / 1e6 == pytest.approx(161.08, rel=0.01)
+    layer4 = 41_971_712
+    classifier = 2048 * 1000 + 1000
+    never_called = 4096 * 2048 + 2 * 2048  # a 1x1 convolution of the authors' embedding, with its BatchNorm
+    assert count(method) + layer4 + classifier + never_called == 161_078_568
+
+
+@pytest.mark.parametrize(
+    ("name", "layout"),
+    [
+        ("resnet18", "9e8f3630bf8d93ec"),
+        ("resnet34", "b8f41d7187c76b37"),
+        ("wide_resnet50_2", "3d743d7a0f05be9b"),
+    ],
+)
+def test_a_record_without_block_counts_has_the_layout_of_earlier_versions(name: str, layout: str) -> None:
+    """The digests are of the names and shapes of the tensors that commit 31b82d0 wrote."""
+    config = config_of_record(RDConfig, {"size": 256})
+    state = RD(create_teacher(name, weights="random"), config).student.state_dict()
+    lines = "\n".join(f"{key} {tuple(tensor.shape)}" for key, tensor in state.items())
+    assert hashlib.sha256(lines.encode()).hexdigest()[:16] == layout
+
+
+def test_transposed_convolutions_start_as_torch_makes_them() -> None:
+    """The authors' code draws convolutions anew by Kaiming's rule, which leaves out the transposed ones."""
+    transposed = nn.ConvTranspose2d(512, 256, 2, 2)
+    block = ResidualBlock(512, 256, scale=2).requires_grad_(False)
+    expected = float(transposed.weight.detach().std())
+    assert float(block.shortcut[0].weight.std()) == pytest.approx(expected, rel=0.02)
+    assert float(block.body[3].weight.std()) == pytest.approx((2 / (256 * 9)) ** 0.5, rel=0.02)
 
 
 def test_the_embedding_is_half_as_fine_and_twice_as_wide_as_the_coarsest_level() -> None:
@@ -73,11 +118,12 @@ def test_the_embedding_is_half_as_fine_and_twice_as_wide_as_the_coarsest_level()
         BackboneStage(12, 8, False, 2, 0),
         BackboneStage(16, 16, False, 1, 4),
     )
-    bottleneck = Bottleneck(parts).eval()
+    counts = BlockCounts.of(parts, "authors")
+    bottleneck = Bottleneck(parts, counts.embedding).eval()
     levels = [picture(2, part.channels, 128 // part.reduction, 64 // part.reduction) for part in parts]
     embedding = bottleneck(levels)
     assert embedding.shape == (2, 32, 4, 2)
-    rebuilt = Decoder(parts, bottleneck.width).eval()(embedding)
+    rebuilt = Decoder(parts, bottleneck.width, counts.decoder).eval()(embedding)
     assert [level.shape for level in rebuilt] == [level.shape for level in levels]
 
 

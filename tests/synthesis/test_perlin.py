@@ -7,7 +7,7 @@ import math
 import numpy as np
 import pytest
 
-from twinspect.synthesis.perlin import _rotate, gradient_noise, perlin, perlin_mask
+from twinspect.synthesis.perlin import _rotate, gradient_noise, perlin, perlin_mask, random_cells
 
 
 def unit_vectors(rows: int, columns: int, seed: int = 0) -> np.ndarray:
@@ -81,7 +81,7 @@ def test_turned_noise_fills_its_range_and_every_corner(shape: tuple[int, int]) -
 def test_masks_are_part_of_the_image_and_follow_the_seed() -> None:
     def draw(seed: int) -> np.ndarray:
         random = np.random.default_rng(seed)
-        return np.stack([perlin_mask((64, 96), random) for _ in range(60)])
+        return np.stack([perlin_mask((64, 96), random_cells(random), random) for _ in range(60)])
 
     masks = draw(0)
     assert masks.dtype == np.bool_
@@ -90,3 +90,12 @@ def test_masks_are_part_of_the_image_and_follow_the_seed() -> None:
     assert masks.any(axis=0).mean() > 0.9  # no place is spared
     np.testing.assert_array_equal(masks, draw(0))
     assert (masks != draw(1)).any()
+
+
+def test_noise_is_as_fine_as_each_power_of_two_up_to_32() -> None:
+    random = np.random.default_rng(0)
+    drawn = [random_cells(random) for _ in range(600)]
+    for axis in range(2):
+        counts = np.unique([cells[axis] for cells in drawn], return_counts=True)
+        assert counts[0].tolist() == [1, 2, 4, 8, 16, 32]
+        assert counts[1].min() > 60

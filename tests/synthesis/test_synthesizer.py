@@ -12,7 +12,7 @@ import pytest
 from drawn_parts import stripes, write_image
 from twinspect.data.prefetching import prefetch
 from twinspect.errors import ConfigError, DataError
-from twinspect.synthesis import Synthesizer, Synthetic
+from twinspect.synthesis import Synthesizer, Synthetic, synthesizer
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -86,13 +86,13 @@ def test_with_a_folder_or_its_own_pieces_an_image_does_not_see_its_batch(
 ) -> None:
     order = [4, 0, 5, 2, 1, 3]
     numbers = np.arange(20, 26)
-    for synthesizer in (Synthesizer(textures=folder), Synthesizer("cutpaste")):
-        together = synthesizer(images, numbers)
-        shuffled = synthesizer(images[order], numbers[order])
+    for drawer in (Synthesizer(textures=folder), Synthesizer("cutpaste")):
+        together = drawer(images, numbers)
+        shuffled = drawer(images[order], numbers[order])
         np.testing.assert_array_equal(shuffled.images, together.images[order])
         np.testing.assert_array_equal(shuffled.masks, together.masks[order])
         for index in range(6):
-            alone = synthesizer(images[index : index + 1], numbers[index : index + 1])
+            alone = drawer(images[index : index + 1], numbers[index : index + 1])
             np.testing.assert_array_equal(alone.images[0], together.images[index])
 
 
@@ -122,6 +122,29 @@ def test_what_cannot_be_seen_is_no_anomaly(images: np.ndarray) -> None:
         made = Synthesizer(kind, normal_share=0)(images, range(6), nowhere)
         assert not made.is_anomalous[0]
         assert made.is_anomalous[1:].all()
+
+
+def test_blobs_that_miss_the_object_are_drawn_again_as_coarse_as_before(
+    images: np.ndarray, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """On small objects, anomalies would otherwise be small: coarse blobs miss, and finer ones take their place."""
+    drawn: list[tuple[int, int]] = []
+    fresh = synthesizer.perlin_mask
+
+    def recorded(shape: tuple[int, int], cells: tuple[int, int], random: np.random.Generator) -> np.ndarray:
+        drawn.append(cells)
+        return fresh(shape, cells, random)
+
+    monkeypatch.setattr(synthesizer, "perlin_mask", recorded)
+    small = np.zeros(images.shape[:3], np.bool_)
+    small[:, 20:28, 20:28] = True
+    tried = 0
+    for number in range(20):
+        drawn.clear()
+        Synthesizer(normal_share=0.0)(images[:1], [number], small[:1])
+        assert len(set(drawn)) == 1
+        tried += len(drawn)
+    assert tried > 40
 
 
 def test_grey_images_get_grey_textures(images: np.ndarray) -> None:

@@ -123,7 +123,8 @@ def _labelled(groups: Sequence[tuple[str, dict[str, Any], list[RunRecord]]]) -> 
 def _label(settings: dict[str, Any], all_settings: Sequence[dict[str, Any]]) -> str:
     """Name a series by its method, and by the settings in which it differs from others of that method."""
     same_method = [other for other in all_settings if other["method"] == settings["method"]]
-    differing = [name for name in settings if len({str(other[name]) for other in same_method}) > 1]
+    # Settings that were added since are missing in older runs.
+    differing = [name for name in settings if len({str(other.get(name)) for other in same_method}) > 1]
     text = ", ".join(f"{name} {_short(name, settings[name])}" for name in differing)
     return f"{settings['method']} ({text})" if text else settings["method"]
 

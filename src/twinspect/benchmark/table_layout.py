@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 from twinspect.benchmark.mean_std import MISSING, MeanStd
+from twinspect.benchmark.shortfalls import shortfall_of_series
 from twinspect.benchmark.summary import MEAN, POOLED, REPORTED_METRICS
 from twinspect.metrics import COSTS, DEFINITIONS, FURTHER_DEFINITIONS
 from twinspect.metrics.definitions import COST_TABLE, TITLES
@@ -81,6 +82,7 @@ def report_grids(
         binned_metrics(runs),
         unreadable(runs),
         missing(runs),
+        shortfalls(all_series),
         settings(all_series),
         environments(runs),
         sources(summary),
@@ -154,6 +156,13 @@ def missing(runs: Sequence[RunRecord]) -> Grid:
     ]
     columns = ("Protocol", "Task", "Method", "Seed", "State", "Why it failed")
     return Grid("Runs without a result", columns, rows, len(columns))
+
+
+def shortfalls(all_series: Sequence[RunSeries]) -> Grid:
+    """State what each series lacks of the paper."""
+    rows = [(series.protocol, series.label, shortfall_of_series(series)) for series in all_series]
+    columns = ("Protocol", "Method", "Ours (the paper's)")
+    return Grid("Not as in the papers", columns, [row for row in rows if row[-1]], 3)
 
 
 def settings(all_series: Sequence[RunSeries]) -> Grid:

@@ -89,6 +89,7 @@ class PreprocessingRecord(Struct):
     crop: Annotated[int, Meta(ge=0, le=65_536)]
     mean: Colour
     std: tuple[Positive, Positive, Positive]
+    resize: Literal["bilinear", "bicubic"] = "bilinear"
 
 
 class TilingRecord(Struct):
@@ -189,6 +190,7 @@ class ParametersRecord(Struct):
     size: Side | None = None
     tile: Side | None = None
     overlap: Count = 32
+    length: Literal["quick", "paper"] | None = None
     steps: Number | None = None
     epochs: Number | None = None
     seed: Seed = 0
@@ -211,6 +213,7 @@ class ConstructorRecord(ParametersRecord):
     size: int | None = None
     tile: Any = None
     overlap: Any = 32
+    length: str | None = None  # type: ignore[assignment]
     bits: int | None = None
     false_alarm_rate: float | None = None
     calibration: str = "split"  # type: ignore[assignment]

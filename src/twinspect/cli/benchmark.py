@@ -9,6 +9,7 @@ from twinspect.benchmark.plan import Run, make_plan
 from twinspect.benchmark.protocols import PROTOCOLS, ClassSelection, get_protocol
 from twinspect.benchmark.run_database import check_folder
 from twinspect.benchmark.run_plan import run_all
+from twinspect.benchmark.shortfalls import shortfall_of_run
 from twinspect.benchmark.store import RunStore
 from twinspect.benchmark.time_left import PlanStatus, format_duration
 from twinspect.cli.console import Bar, warn
@@ -30,6 +31,7 @@ _DETECTOR_OPTIONS = (
     "size",
     "tile",
     "overlap",
+    "length",
     "steps",
     "epochs",
     "device",
@@ -51,6 +53,7 @@ def run(options: argparse.Namespace) -> Outcome:
     keys = [run.key for run in runs]
     with RunStore(out, create=True, device=options.device) as store:
         store.plan(runs)
+        _warn_of_shortfalls(runs)
         if options.retry:
             store.retry(keys)
         _run_all(store, runs)
@@ -65,6 +68,13 @@ def _plan(options: argparse.Namespace) -> list[Run]:
     _check_settings(methods, options.set)
     detectors = [_detector(options, method, seed) for seed in seeds for method in methods]
     return make_plan(get_protocol(options.protocol), options.data, selection, detectors, warn)
+
+
+def _warn_of_shortfalls(runs: Sequence[Run]) -> None:
+    """Say what each method's first run lacks of its paper, before hours of work."""
+    for run in {run.detector.method_name: run for run in reversed(runs)}.values():
+        if note := shortfall_of_run(run):
+            warn(f"{run.title}: {note}")
 
 
 def _detector(options: argparse.Namespace, method: str, seed: int) -> Detector:

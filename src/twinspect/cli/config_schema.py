@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Annotated, Any, Final, Literal, get_type_hints
 
 import msgspec
@@ -48,7 +49,7 @@ def config_schema(
         **{name: _setting(config, name) for name in hints(config)},
         **get_type_hints(ConfigFileRecord, include_extras=True),
         "method": Literal[(method,)],
-        "preset": Literal[tuple(config.PRESETS)] | None if config.PRESETS else None,
+        "preset": _presets(config) | None if config.PRESETS else None,
     }
     schemas, _ = msgspec.json.schema_components([types[name] for name in options])
     properties: dict[str, Any] = {}
@@ -62,6 +63,12 @@ def config_schema(
         "properties": properties,
         "additionalProperties": False,
     }
+
+
+def _presets(config: type[MethodConfig]) -> Any:
+    """Give the type of one or several names of presets."""
+    name = f"\\s*({'|'.join(map(re.escape, config.PRESETS))})\\s*"
+    return Annotated[str, Meta(pattern=f"^{name}(,{name})*$")]
 
 
 def _text(action: argparse.Action) -> str:

@@ -24,7 +24,7 @@ from twinspect.data.summary import summarize
 from twinspect.detector import Detector
 from twinspect.errors import ConfigError
 from twinspect.evaluation.detectability import SHARE_OF_FIT, measure_detectability
-from twinspect.methods.config import shortfall
+from twinspect.methods.shortfall import shortfall
 from twinspect.utils.launch_environment import check_torchrun, is_secondary_process
 from twinspect.utils.locks import single_writer
 
@@ -115,7 +115,8 @@ def _report(detector: Detector, arguments: Sequence[str], out: Path, seconds: fl
         "unreadable": len(detector.unreadable_),
     }
     of, count = ("tiles", data["tiles"]) if "tiles" in data else ("images", data["train"])
-    note = shortfall(detector.model_.method.config, count, of)
+    method = detector.model_.method
+    note = shortfall(method.config, method.teacher.name, [count], of)
     if note:
         record["note"] = note
     if "bits_note" in data:
@@ -126,6 +127,7 @@ def _report(detector: Detector, arguments: Sequence[str], out: Path, seconds: fl
         f"loss {curve[0]:.4f} -> {curve[-1]:.4f}\n"
         f"threshold {calibration.threshold:.6g}: {calibration.promise()}"
     )
+    text += "".join(f"\n{line}" for line in _held_out(data))
     if note:
         text += f"\n{note}"
     if detector.unreadable_:
@@ -136,6 +138,19 @@ def _report(detector: Detector, arguments: Sequence[str], out: Path, seconds: fl
     advice = warning(detector, arguments, seconds)
     text += f"\n{advice}" if advice else f"\nnow: twinspect score {shlex.quote(str(out))} IMAGES"
     return Outcome(text, record, SOME_UNREADABLE if detector.unreadable_ else DONE)
+
+
+def _held_out(data: dict[str, Any]) -> list[str]:
+    """Say what the stages of the training held out for themselves."""
+    return [
+        f"stage {stage} learnt from {data['train'] - count} of them"
+        + (
+            f" and measured itself on the other {count}"
+            if count
+            else ", and measured itself on new drawn anomalies"
+        )
+        for stage, count in data.get("held_out", {}).items()
+    ]
 
 
 def _training_size(data: dict[str, Any]) -> str:

@@ -13,7 +13,7 @@ from twinspect.cli.config_schema import config_schema
 from twinspect.cli.options.shared import names, schema_option
 from twinspect.cli.parser import Parser, build_parser, verb_parser
 from twinspect.errors import ConfigError, unknown_name
-from twinspect.methods.config import field_help, hints, make_config, parse_setting
+from twinspect.methods.config import field_help, hints, make_config, parse_setting, split_presets
 from twinspect.methods.settings import config_class
 from twinspect.utils.toml import parse_toml
 
@@ -32,7 +32,7 @@ _OF_COMMAND: Final = ("verb", "out", "json", "config", "overwrite")
 """Options of a whole command, not of one of its models."""
 _NOT_IN_FILES: Final = ("help", "config", "config_schema")
 """Options that a configuration file cannot have."""
-_EXCLUSIVE: Final = ({"steps", "epochs"}, {"normal", "anomalous"})
+_EXCLUSIVE: Final = ({"length", "steps", "epochs"}, {"normal", "anomalous"})
 """Options of which at most one may be given."""
 
 
@@ -50,8 +50,8 @@ def add_settings(fit: argparse.ArgumentParser, arguments: Sequence[str]) -> None
     defaults = read_config(Path(known.config)) if known.config else {}
     method = known.method or defaults.get("method", fit.get_default("method"))
     config = config_class(method)
-    if known.preset and known.preset not in config.PRESETS and arguments[0] == ONE_MODEL:
-        raise unknown_name("preset", known.preset, config.PRESETS)
+    if arguments[0] == ONE_MODEL:
+        split_presets(config, known.preset)
     _add_fields(fit, config, method)
     _set_defaults(fit, config, defaults)
     schema_option(fit, partial(_schema, fit, config, method))

@@ -37,5 +37,13 @@ def _settings(name: str) -> Outcome:
         ("preset", "settings"),
         [(key, ", ".join(f"{k}={v}" for k, v in values.items())) for key, values in config.PRESETS.items()],
     )
-    record = {"method": name, "defaults": defaults, "help": described, "presets": config.PRESETS}
-    return Outcome(f"{settings}\n\n{presets}", record)
+    teacher = config.PAPER_TEACHER
+    record = {
+        "method": name,
+        "defaults": defaults,
+        "help": described,
+        "presets": config.PRESETS,
+        "paper_teacher": teacher or None,
+    }
+    note = f"\n\nthe preset paper takes the teacher {teacher}, unless another is named" if teacher else ""
+    return Outcome(f"{settings}\n\n{presets}{note}", record)

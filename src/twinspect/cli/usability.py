@@ -24,7 +24,7 @@ NOT_USABLE: Final = (
     "NOT USABLE YET: it finds 9 of 10 of no kind, however large; fit again larger (--size 256), longer "
     "(--steps 400), with more good images or by another method, or accept more false alarms (twinspect calibrate)"
 )
-_REPLACED: Final = ("--method", "--preset", "--size", "--steps", "--epochs")
+_REPLACED: Final = ("--method", "--preset", "--size", "--length", "--steps", "--epochs")
 _FLAGS: Final = ("--overwrite", "--resume", "--restart", "--json")
 
 
@@ -74,7 +74,7 @@ def _remedies(detector: Detector, seconds: float) -> list[tuple[str, list[str], 
     size = detector.model_.method.config.size
     larger, longer = LARGER_SIZE if size < LARGER_SIZE else 2 * size, max(FEWEST_STEPS, LONGER * steps)
     least = max(FEWEST_STEPS, steps)
-    now = ["--method", detector.method_name]
+    now = ["--method", detector.method_name, *(["--preset", detector.preset] if detector.preset else [])]
     other = OTHER_METHOD.get(detector.method_name, "rd")
     times = [(larger / size) ** 2 * least / steps, longer / steps]
     took = [f"  (about {in_words(seconds * factor)})" for factor in times]

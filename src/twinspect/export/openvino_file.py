@@ -11,6 +11,7 @@ import numpy as np
 
 from twinspect.errors import optional
 from twinspect.inference.openvino_engine import BIN, XML, openvino_core
+from twinspect.inference.openvino_resize import ANTIALIASED
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -44,7 +45,7 @@ def encode_model(model: Any, metadata: Mapping[str, Any], precision: str = "fp32
 def convert(content: bytes) -> Any:
     """Turn an ONNX file into an ``openvino.Model`` that computes the same.
 
-    OpenVINO reads ``Resize`` with antialias as one without; torch's is the mode that it calls Pillow's bilinear.
+    OpenVINO reads ``Resize`` with antialias as one without; torch's are the modes that it calls Pillow's.
 
     Args:
         content: the bytes of an ONNX file.
@@ -63,18 +64,20 @@ def convert(content: bytes) -> Any:
 def _antialias(node: Any) -> None:
     """Replace a resize by one that antialiases."""
     opset = optional("openvino.opset11", "openvino")
+    of = node.get_attributes()
     axes = opset.constant(np.array(_HEIGHT_WIDTH))
     size = opset.gather(node.input_value(1), axes, opset.constant(np.array(0)))
     no_padding = [0, 0, 0, 0]
     resized = opset.interpolate(
         node.input_value(0),
         size,
-        "bilinear_pillow",
+        ANTIALIASED[of["mode"]],
         "sizes",
         axes=list(_HEIGHT_WIDTH),
         pads_begin=no_padding,
         pads_end=no_padding,
         coordinate_transformation_mode="half_pixel",
+        cube_coeff=of["cube_coeff"],
     )
     resized.set_friendly_name(node.get_friendly_name())
     for reader in node.output(0).get_target_inputs():

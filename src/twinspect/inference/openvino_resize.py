@@ -15,8 +15,9 @@ from twinspect.errors import optional
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-ANTIALIASED: Final = "bilinear_pillow"
-"""OpenVINO's name for the resize that torch calls bilinear with antialias."""
+ANTIALIASED: Final = {"linear_onnx": "bilinear_pillow", "cubic": "bicubic_pillow"}
+"""OpenVINO's names of resizes, as it reads them from ONNX and as they are called with antialias."""
+_CUBIC: Final = ANTIALIASED["cubic"]
 
 
 def split_resizes(model: Any) -> Any | None:
@@ -35,7 +36,8 @@ def split_resizes(model: Any) -> Any | None:
     results, images = [], model.get_parameters()
     for node in resizes:
         shape = node.get_output_partial_shape(0)
-        results.append(_resized(node.input_value(0), shape[2].get_length(), shape[3].get_length()))
+        sides, cubic = (shape[2].get_length(), shape[3].get_length()), node.get_attributes()["mode"] == _CUBIC
+        results.append(_resized(node.input_value(0), *sides, cubic=cubic))
         resized = opset.parameter(shape, np.float32)
         for reader in node.output(0).get_target_inputs():
             reader.replace_source_output(resized.output(0))
@@ -45,25 +47,25 @@ def split_resizes(model: Any) -> Any | None:
 
 
 def _is_resize(node: Any) -> bool:
-    if node.get_type_name() != "Interpolate" or node.get_attributes()["mode"] != ANTIALIASED:
+    if node.get_type_name() != "Interpolate" or node.get_attributes()["mode"] not in ANTIALIASED.values():
         return False
     shape = node.get_output_partial_shape(0)
     return bool(shape[2].is_static and shape[3].is_static)
 
 
-def _resized(images: Any, height: int, width: int) -> Any:
+def _resized(images: Any, height: int, width: int, *, cubic: bool) -> Any:
     """Resize (B, C, H, W) to the height, then to the width, as torch and Pillow do."""
     opset = optional("openvino.opset13", "openvino")
     swap = opset.constant(np.array([0, 1, 3, 2]))
-    rows = _resized_rows(opset, images, height)
-    return opset.transpose(_resized_rows(opset, opset.transpose(rows, swap), width), swap)
+    rows = _resized_rows(opset, images, height, cubic=cubic)
+    return opset.transpose(_resized_rows(opset, opset.transpose(rows, swap), width, cubic=cubic), swap)
 
 
-def _resized_rows(opset: Any, images: Any, side: int) -> Any:
+def _resized_rows(opset: Any, images: Any, side: int, *, cubic: bool) -> Any:
     """Bring (B, C, H, W) to (B, C, side, W): each row is the weighted mean of those of the original near it.
 
-    The weights fall off linearly to either side of the row's centre. To stay exact, distances are whole numbers: in
-    units of 1 / (2 * side) of an original row.
+    The weights fall off linearly to either side of the row's centre, or like Keys' cubic, which reaches twice as far.
+    To stay exact, distances are whole numbers: in units of 1 / (2 * side) of an original row.
     """
 
     def number(value: int | list[int] | NDArray[np.int64]) -> Any:
@@ -74,7 +76,8 @@ def _resized_rows(opset: Any, images: Any, side: int) -> Any:
         return opset.reshape(node, opset.concat(parts, 0), special_zero=True)
 
     rows = opset.gather(opset.shape_of(images), number([2]), number(0))  # (1,)
-    reach = opset.maximum(rows, number(side))  # of a weight, times 2 * side
+    unit = opset.maximum(rows, number(side))  # where linear weights end, times 2 * side
+    reach = opset.multiply(unit, number(2 if cubic else 1))
     # twice the reach in rows, and one more on either side for rounding
     near = opset.add(opset.divide(opset.multiply(reach, number(2)), number(side)), number(3))
     centres = opset.multiply(number(2 * np.arange(side)[:, None] + 1), rows)  # (side, 1)
@@ -85,10 +88,11 @@ def _resized_rows(opset: Any, images: Any, side: int) -> Any:
     sources = opset.add(first, steps)  # (side, near)
     odd = opset.add(opset.multiply(sources, number(2)), number(1))
     distances = opset.abs(opset.subtract(opset.multiply(odd, number(side)), centres))
-    heights = opset.relu(opset.subtract(opset.multiply(reach, number(2)), distances))
+    ends = opset.multiply(unit, number(2))
+    heights = _keys(opset, distances, ends) if cubic else opset.relu(opset.subtract(ends, distances))
     last = opset.subtract(rows, number(1))
     inside = opset.logical_and(opset.greater_equal(sources, number(0)), opset.less_equal(sources, last))
-    weights = opset.convert(opset.select(inside, heights, number(0)), np.float32)
+    weights = opset.multiply(opset.convert(heights, np.float32), opset.convert(inside, np.float32))
     weights = opset.divide(weights, opset.reduce_sum(weights, number([1]), keep_dims=True))
     kept = opset.minimum(opset.maximum(sources, number(0)), last)
     gathered = opset.gather(images, reshape(kept, [-1]), number(2))  # (B, C, side * near, W)
@@ -96,3 +100,21 @@ def _resized_rows(opset: Any, images: Any, side: int) -> Any:
     stacked = reshape(gathered, [0, 0, side, near, width])
     means = opset.matmul(reshape(weights, [side, 1, near]), stacked, False, False)
     return reshape(means, [0, 0, side, width])
+
+
+def _keys(opset: Any, distances: Any, ends: Any) -> Any:
+    """Weigh distances, in units of ``ends``, by the cubic of Keys (1981) with a = -1/2, as torch and Pillow do."""
+
+    def number(value: float) -> Any:
+        return opset.constant(np.float32(value))
+
+    def polynomial(*factors: float) -> Any:
+        total = number(factors[0])
+        for factor in factors[1:]:
+            total = opset.add(opset.multiply(total, t), number(factor))
+        return total
+
+    t = opset.divide(opset.convert(distances, np.float32), opset.convert(ends, np.float32))
+    near, far = polynomial(1.5, -2.5, 0, 1), polynomial(-0.5, 2.5, -4, 2)
+    outer = opset.select(opset.less(t, number(2)), far, number(0))
+    return opset.select(opset.less(t, number(1)), near, outer)

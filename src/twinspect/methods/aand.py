@@ -15,34 +15,57 @@ from torch import Tensor, nn
 
 from twinspect import maps
 from twinspect.errors import ConfigError
-from twinspect.methods.base import Batch, Output, Stage, constant
-from twinspect.methods.config import PAPER, count_steps
-from twinspect.methods.losses import amplification_loss, focal_loss, hard_loss
+from twinspect.methods.base import Batch, Output, Stage, a_few, constant
+from twinspect.methods.config import authors_lengths, count_steps
+from twinspect.methods.losses import (
+    amplification_loss,
+    contrastive_loss,
+    focal_loss,
+    hard_loss,
+    truncated_loss,
+)
 from twinspect.methods.networks.feature_amplifier import FeatureAmplifier
+from twinspect.methods.networks.feature_classifier import FeatureClassifier
 from twinspect.methods.rd import RD, RDConfig, adam, stepped
 from twinspect.synthesis import Synthesizer
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Sequence
+    from collections.abc import Collection, Iterator, Sequence
 
     from twinspect.teachers.base import Teacher
 
 MOST_ANOMALOUS, MOST_NORMAL = 1000, 5000
 """Maximum of patches of a level and batch that the amplification loss compares (authors' code)."""
 
+CLASSIFIER_MARGIN = 0.5
+"""How far the classifier's logits are pushed from 0 (SimpleNet)."""
+
 
 @dataclass(frozen=True)
 class AANDConfig(RDConfig):
-    """Settings of AAND; the defaults are quick ones for a CPU, and the preset `paper` has the authors' lengths."""
+    """Settings of AAND; the defaults are quick ones for a CPU. All presets but `paper` change no length."""
 
     PRESETS: ClassVar[dict[str, dict[str, Any]]] = {
-        "paper": {"size": 256, "epochs": 120, "amplify_epochs": 100},
+        "paper": {
+            "size": 256,
+            "epochs": 120,
+            "amplify_epochs": 100,
+            "resize": "bicubic",
+            "blocks": "authors",
+        },
         "quick": {},
         "base": {"amplify": "none", "hard_patches": 0},
         "mrg": {"amplify": "gate", "hard_patches": 0},
         "arg": {"amplify": "generator", "hard_patches": 0},
         "raa": {"hard_patches": 0},
         "hkd": {"amplify": "none"},
+        "contrastive": {"amplify": "generator", "objective": "contrastive"},
+        "simplenet": {
+            "amplify": "classifier",
+            "synthesis": "noise",
+            "hard_patches": 0,
+            "learning_rate": 2e-4,
+        },
     }
 
     RANGES: ClassVar[dict[str, str]] = {
@@ -54,11 +77,15 @@ class AANDConfig(RDConfig):
         "focal_gamma": "[0, inf)",
         "focal_alpha": "[0, 1]",
         "hard_patches": "[0, inf)",
+        "noise": "[0, inf)",
     }
 
-    amplify: Literal["both", "gate", "generator", "none"] = "both"
+    amplify: Literal["both", "gate", "generator", "classifier", "none"] = "both"
     """what stage I trains: gate and generator; the gate alone, whose weight is then the map; the generator
-    alone, which amplifies everywhere; or nothing (ablations of table V)"""
+    alone, which amplifies everywhere; SimpleNet's classifier, which is then the map; or nothing (tables V and VI)"""
+    objective: Literal["amplification", "contrastive"] = "amplification"
+    """what the generator learns: to reduce the similarity of anomalous features to normal ones by a margin, or to
+    pull normal features together and push anomalous ones away (table VI; how: ours)"""
     residual: Literal["tanh", "sigmoid", "learnable"] = "tanh"
     """how the generator's output becomes a residual: as a scale of the features, or unchanged (table VII)"""
     amplify_steps: int = 300
@@ -77,8 +104,10 @@ class AANDConfig(RDConfig):
     """weight of anomalous patches in the focal loss"""
     hard_patches: int = 10
     """worst patches of each image that stage II weighs a second time (K_h); 0 switches this off"""
-    synthesis: Literal["draem", "cutpaste", "poisson", "mixed"] = "draem"
-    """how stage I's anomalies are drawn"""
+    synthesis: Literal["draem", "cutpaste", "poisson", "mixed", "noise"] = "draem"
+    """how stage I's anomalies are drawn; noise: none are, and Gaussian noise is added to features (SimpleNet)"""
+    noise: float = 0.015
+    """standard deviation of that noise, in the units of the features (SimpleNet)"""
     textures: str = ""
     """folder of images to draw anomalies from, such as DTD; empty: procedural textures and the training images"""
 
@@ -87,8 +116,8 @@ class AANDConfig(RDConfig):
     ) -> AANDConfig:
         """Divide the length between the stages in their usual proportion; a stage I that was given keeps its own."""
         first = 0 if self.amplify == "none" else length
-        if self.amplify not in ("none", "gate"):
-            usual = AANDConfig(**(AANDConfig.PRESETS[PAPER] if field == "epochs" else {}))
+        if self.amplify != "none" and self.distils:
+            usual = AANDConfig(**(authors_lengths(AANDConfig) if field == "epochs" else {}))
             of_first, of_second = getattr(usual, f"amplify_{field}"), getattr(usual, field)
             share = max(1, round(length * of_first / (of_first + of_second)))
             first = getattr(self, f"amplify_{field}") if f"amplify_{field}" in given else share
@@ -112,7 +141,12 @@ class AANDConfig(RDConfig):
         """Count the optimiser steps of a fit on so many images, both stages together."""
         first = count_steps(images, self.amplify_steps, self.amplify_epochs, self.batch_size)
         second = super().total_steps(images)
-        return (self.amplify != "none") * first + (self.amplify != "gate") * second
+        return (self.amplify != "none") * first + self.distils * second
+
+    @property
+    def distils(self) -> bool:
+        """Whether there is a stage II; what stage I learnt is the map otherwise."""
+        return self.amplify not in ("gate", "classifier")
 
 
 class AAND(RD):
@@ -123,23 +157,28 @@ class AAND(RD):
 
     def __init__(self, teacher: Teacher, config: AANDConfig) -> None:
         super().__init__(teacher, config)
-        self.amplifiers = nn.ModuleList(
-            FeatureAmplifier(
-                level.channels,
-                config.memory,
-                gate=config.amplify != "generator",
-                generator=config.amplify != "gate",
-                residual=config.residual,
-            )
-            for level in (teacher.levels if config.amplify != "none" else ())
+        levels = teacher.levels if config.amplify != "none" else ()
+        self.amplifiers = nn.ModuleList(self._amplifier(level.channels) for level in levels)
+        if not config.distils:
+            del self.student  # gate or classifier score
+
+    def _amplifier(self, channels: int) -> FeatureAmplifier | FeatureClassifier:
+        """Build what stage I trains for a level."""
+        amplify = self.config.amplify
+        if amplify == "classifier":
+            return FeatureClassifier(channels)
+        return FeatureAmplifier(
+            channels,
+            self.config.memory,
+            gate=amplify != "generator",
+            generator=amplify != "gate",
+            residual=self.config.residual,
         )
-        if config.amplify == "gate":
-            del self.student  # the gate alone scores
 
     def stages(self) -> tuple[Stage, ...]:
         """Amplify, then distil."""
         stages = (self._amplification(),) if self.amplifiers else ()
-        return stages if self.config.amplify == "gate" else stages + super().stages()
+        return stages + super().stages() if self.config.distils else stages
 
     def _amplification(self) -> Stage:
         config = self.config
@@ -152,20 +191,38 @@ class AAND(RD):
             epochs=config.amplify_epochs,
             batch_size=config.batch_size,
             rate=stepped if config.decay else constant,
-            synthesizer=Synthesizer(kind=config.synthesis, textures=config.textures),
+            synthesizer=None
+            if config.synthesis == "noise"
+            else Synthesizer(kind=config.synthesis, textures=config.textures),
             validate=self.validate_amplification,
+            held_out=a_few,
         )
 
     def amplify_loss(self, batch: Batch) -> Tensor:
         """Train the gate to locate anomalies, and the generator to move them away from normal features (L_1)."""
-        assert batch.masks is not None  # noqa: S101 - the stage has a synthesizer
         total = batch.images.new_zeros(())
-        for amplifier, features in zip(self.amplifiers, batch.targets, strict=True):
-            truth = anomalous_patches(batch.masks, features)
-            total = total + self._level_loss(amplifier, features, truth)
+        for amplifier, features, truth, normal in self._levels(batch):
+            total = total + self._level_loss(amplifier, features, truth, normal)
         return total
 
-    def _level_loss(self, amplifier: nn.Module, features: Tensor, truth: Tensor) -> Tensor:
+    def _levels(self, batch: Batch) -> Iterator[tuple[nn.Module, Tensor, Tensor, Tensor]]:
+        """Yield each level's network, features of which some are anomalous, and which are and which are not."""
+        for amplifier, level in zip(self.amplifiers, batch.targets, strict=True):
+            features = amplifier.adapt(level) if isinstance(amplifier, FeatureClassifier) else level
+            if batch.masks is None:
+                features, truth = with_noise(features, self.config.noise)
+            else:
+                truth = covered_patches(batch.masks, features)
+            normal = ~truth
+            if (
+                batch.foregrounds is not None
+            ):  # what lies beside the object is no example of it (authors' code)
+                normal = normal & covered_patches(batch.foregrounds, features)
+            yield amplifier, features, truth, normal
+
+    def _level_loss(self, amplifier: nn.Module, features: Tensor, truth: Tensor, normal: Tensor) -> Tensor:
+        if isinstance(amplifier, FeatureClassifier):
+            return truncated_loss(amplifier(features).float(), truth, CLASSIFIER_MARGIN)
         assert isinstance(amplifier, FeatureAmplifier)  # noqa: S101 - the list holds no other
         loss = features.new_zeros(())
         if amplifier.gate is not None:
@@ -173,40 +230,51 @@ class AAND(RD):
             loss = focal_loss(weight, truth, gamma=self.config.focal_gamma, alpha=self.config.focal_alpha)
         if amplifier.generator is None:
             return loss
+        return loss + self.config.amplification_weight * self._residual_loss(
+            amplifier, features, truth, normal
+        )
+
+    def _residual_loss(
+        self, amplifier: FeatureAmplifier, features: Tensor, truth: Tensor, normal: Tensor
+    ) -> Tensor:
+        """Compare amplified features of anomalous patches with features of normal ones."""
         amplified = (features + amplifier.residual(features)).permute(0, 2, 3, 1)
         vanilla = features.permute(0, 2, 3, 1)
-        anomalous = _sample_indices(truth, MOST_ANOMALOUS)
-        normal = _sample_indices(~truth, MOST_NORMAL)
+        # Without a gate, normal patches are amplified too, so anomalous ones must differ from amplified normal
+        # ones; compared with vanilla ones, the generator could change all features alike.
+        kept = amplified if amplifier.gate is None else vanilla
+        at, beside = _sample_indices(truth, MOST_ANOMALOUS), _sample_indices(normal, MOST_NORMAL)
         # Differences of cosines need full precision.
         with torch.autocast(features.device.type, enabled=False):
-            # Without a gate, normal patches are amplified too, so anomalous ones must differ from amplified normal
-            # ones; compared with vanilla ones, the generator could change all features alike.
-            amplification = amplification_loss(
-                amplified[anomalous].float(),
-                vanilla[anomalous].float(),
-                vanilla[normal].float(),
+            if self.config.objective == "contrastive":
+                return contrastive_loss(kept[beside].float(), amplified[at].float())
+            return amplification_loss(
+                amplified[at].float(),
+                vanilla[at].float(),
+                vanilla[beside].float(),
                 self.config.margin,
-                against=amplified[normal].float() if amplifier.gate is None else None,
+                against=kept[beside].float(),
             )
-        return loss + self.config.amplification_weight * amplification
 
     @torch.no_grad()
     def validate_amplification(self, batch: Batch) -> dict[str, float]:
         """Compute the metrics of stage I on held-out images: loss and strength of the residual (figure 8).
 
-        The strength of a patch is |F_A - F_T| / |F_T|, with the gate's own weight; averaged over levels.
+        The strength of a patch is |F_A - F_T| / |F_T|, with the gate's own weight; averaged over levels. A classifier
+        adds none.
         """
-        assert batch.masks is not None  # noqa: S101 - the stage has a synthesizer
+        loss = {"loss": float(self.amplify_loss(batch))}
+        if self.config.amplify == "classifier":
+            return loss
         strengths = []
-        for amplifier, features in zip(self.amplifiers, batch.targets, strict=True):
-            truth = anomalous_patches(batch.masks, features)
+        for amplifier, features, truth, _ in self._levels(batch):
             residual = (amplifier(features) - features).norm(dim=1) / features.norm(dim=1).clamp_min(1e-6)
             strengths.append([residual[truth].sum() / truth.sum().clamp_min(1), residual[~truth].mean()])
         on_anomalous, on_normal = (
             float(sum(column)) / len(column) for column in zip(*strengths, strict=True)
         )
         return {
-            "loss": float(self.amplify_loss(batch)),
+            **loss,
             "residual on anomalous patches": on_anomalous,
             "residual on normal patches": on_normal,
         }
@@ -233,19 +301,39 @@ class AAND(RD):
         return whole + hard_loss(teacher, student, self.config.hard_patches)
 
     def forward(self, images: Tensor) -> Output:
-        """Score as RD does; with the gate alone, sum its weights instead."""
-        if self.config.amplify != "gate":
+        """Score as RD does; without stage II, sum what the gates or classifiers say instead."""
+        if self.config.distils:
             return super().forward(images)
-        weights = [
-            amplifier.weight(level)
-            for amplifier, level in zip(self.amplifiers, self.targets(images), strict=True)
-            if isinstance(amplifier, FeatureAmplifier)
-        ]
-        return self.fuse(images, weights)
+        levels = zip(self.amplifiers, self.targets(images), strict=True)
+        return self.fuse(images, [_map_of(amplifier, level) for amplifier, level in levels])
 
 
-def anomalous_patches(masks: Tensor, features: Tensor) -> Tensor:
-    """Tell which patches of a level are anomalous.
+def _map_of(amplifier: nn.Module, features: Tensor) -> Tensor:
+    """Compute how anomalous each location looks to what stage I learnt: (B, h, w)."""
+    if isinstance(amplifier, FeatureAmplifier):
+        return amplifier.weight(features)
+    assert isinstance(amplifier, FeatureClassifier)  # noqa: S101 - there is no other
+    logits: Tensor = amplifier(amplifier.adapt(features))
+    return logits.float()
+
+
+def with_noise(features: Tensor, deviation: float) -> tuple[Tensor, Tensor]:
+    """Append noisy copies, all of whose patches count as anomalous.
+
+    Args:
+        features: (B, C, h, w), normal.
+        deviation: standard deviation of the Gaussian noise, in the units of the features.
+
+    Returns:
+        (2B, C, h, w), and (2B, h, w) bool, true for the noisy copies.
+    """
+    noisy = features + deviation * torch.randn_like(features)
+    truth = torch.arange(2 * len(features), device=features.device) >= len(features)
+    return torch.cat([features, noisy]), truth[:, None, None].expand(-1, *features.shape[-2:])
+
+
+def covered_patches(masks: Tensor, features: Tensor) -> Tensor:
+    """Tell which patches of a level are anomalous, or show the object, by a mask of either.
 
     Args:
         masks: (B, H, W) bool.

@@ -30,6 +30,7 @@ class Batch(NamedTuple):
         masks: (B, H, W) bool, where anomalies were drawn; None for original images.
         kinds: (B,) int64, the number of the category that each image shows; None outside training.
         done: the share of the stage's steps already done, in [0, 1); 1 outside training.
+        foregrounds: (B, H, W) bool, where anomalies may be drawn; None for original images.
     """
 
     images: Tensor
@@ -37,6 +38,7 @@ class Batch(NamedTuple):
     masks: Tensor | None = None
     kinds: Tensor | None = None
     done: float = 1.0
+    foregrounds: Tensor | None = None
 
 
 class Output(NamedTuple):
@@ -64,6 +66,11 @@ def a_tenth(images: int) -> int:
     return max(1, images // 10)
 
 
+def a_few(images: int) -> int:
+    """Return how many to hold out where each is used with many anomalies: a twentieth, rounded down, at most 16."""
+    return min(16, images // 20)
+
+
 @dataclass(frozen=True)
 class Stage:
     """One stage of training.
@@ -83,7 +90,8 @@ class Stage:
         measure: called after the stage with all held-out training images, without anomalies, to measure what must
             not be measured on trained images; it stores the results in buffers. None: nothing to measure.
         held_out: number of held-out images by the number of training images; used with ``validate`` or ``measure``.
-        clip: maximum norm of the gradient over all trained parameters. 0: not clipped.
+            Where it is 0, a stage with a synthesizer validates on training images, with anomalies of their own.
+        clip: maximum norm of the gradient over the parameters of each trained module. 0: not clipped.
     """
 
     name: str
@@ -122,7 +130,7 @@ class Stage:
         return count_steps(images, self.steps, self.epochs, self.batch_size)
 
     def steps_per_epoch(self, images: int) -> int:
-        """Count full batches in one pass; a set smaller than a batch is one batch."""
+        """Count the batches of one pass, the last of which may be smaller."""
         return count_steps(images, 0, 1, self.batch_size)
 
 

@@ -15,14 +15,17 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal, TypeVar, get_args, get
 from twinspect.errors import ConfigError, unknown_name
 
 if TYPE_CHECKING:
-    from collections.abc import Collection
+    from collections.abc import Collection, Mapping
 
     from typing_extensions import Self
 
 LARGEST = 2**53
 """The largest integer that a setting may be: not all above are exact in JSON."""
-PAPER = "paper"
-"""Name of the preset that has the authors' lengths."""
+QUICK, PAPER = "quick", "paper"
+"""The lengths of a training: the defaults of a method, and the authors'. The preset ``paper`` has the latter."""
+LENGTHS = (QUICK, PAPER)
+UNITS = ("steps", "epochs")
+"""What lengths are counted in; the names of settings that are lengths end with one of them."""
 
 
 @dataclass(frozen=True)
@@ -30,11 +33,17 @@ class MethodConfig:
     """Settings of every method; a method adds its own and may override the defaults."""
 
     PRESETS: ClassVar[dict[str, dict[str, Any]]] = {}
-    """Named sets of settings. One called "paper" has the authors' lengths; where it exists, the defaults are quick
-    settings for a CPU, and on other devices "paper" is the default."""
+    """Named changes of the defaults. One that changes lengths stands for an experiment and has its length, unless
+    another is asked for. One called "paper" is the paper's experiment: its lengths are those of all presets that
+    have none where ``paper`` is the length, which it is by default on devices other than a CPU."""
 
     TEACHERS: ClassVar[tuple[str, str]] = ("resnet18", "resnet18")
     """The default teacher: on a CPU, and on other devices."""
+    PAPER_TEACHER: ClassVar[str] = ""
+    """The authors' teacher, which the preset "paper" takes unless another is named; empty: the default one."""
+
+    EARLIER: ClassVar[dict[str, Any]] = {}
+    """What settings that were added later amount to in a model whose record lacks them."""
 
     RANGES: ClassVar[dict[str, str]] = {
         "size": "[1, 65536]",
@@ -51,6 +60,8 @@ class MethodConfig:
     """side of the square that the teacher sees, in pixels; images are resized to it"""
     crop: int = 0
     """side of the centre cut out after resizing, in pixels; 0 keeps the whole image"""
+    resize: Literal["bilinear", "bicubic"] = "bilinear"
+    """interpolation of the resizing, antialiased either way"""
     normalize: bool = True
     """subtract the teacher's mean and divide by its standard deviation; off means values in 0..1"""
     steps: int = 2000
@@ -98,20 +109,104 @@ class MethodConfig:
 ConfigT = TypeVar("ConfigT", bound=MethodConfig)
 
 
-def make_config(cls: type[ConfigT], preset: str | None, settings: dict[str, Any]) -> ConfigT:
-    """Build a method's settings from a preset and single settings, which take precedence.
+def make_config(
+    cls: type[ConfigT], preset: str | None, settings: dict[str, Any], length: str | None = None
+) -> ConfigT:
+    """Build a method's settings from a preset, a length and single settings, which take precedence.
+
+    Args:
+        cls: the class of the settings.
+        preset: its name, or several between commas, of which later ones take precedence; ``None`` for the defaults.
+        settings: by name.
+        length: one of :data:`LENGTHS`; ``None`` for the preset's own length, or else the default.
 
     Raises:
-        ConfigError: an unknown preset or setting, or a value that is not allowed.
+        ConfigError: an unknown preset, length or setting, or a value that is not allowed.
     """
-    if preset is not None and preset not in cls.PRESETS:
-        raise unknown_name("preset", preset, cls.PRESETS)
     types = hints(cls)
     for name in settings:
         if name not in types:
             raise unknown_name("setting", name, types)
-    values = {**(cls.PRESETS[preset] if preset else {}), **settings}
-    return replace(cls(), **values)
+    values = _preset_values(cls, preset, length)
+    kept = {name: value for name, value in values.items() if _in_other_unit(name) not in settings}
+    return replace(cls(), **{**kept, **settings})
+
+
+def split_presets(cls: type[MethodConfig], preset: str | None) -> list[str]:
+    """Return the names of the presets in a text.
+
+    Raises:
+        ConfigError: there is no preset of such a name.
+    """
+    names = [name.strip() for name in preset.split(",")] if preset is not None else []
+    for name in names:
+        if name not in cls.PRESETS:
+            raise unknown_name("preset", name, cls.PRESETS)
+    return names
+
+
+def _preset_values(cls: type[MethodConfig], preset: str | None, length: str | None) -> dict[str, Any]:
+    """Join the changes of presets with their lengths, or with those asked for."""
+    check_length(length)
+    named: dict[str, Any] = {}
+    for name in split_presets(cls, preset):
+        named |= cls.PRESETS[name]
+    changes = {name: value for name, value in named.items() if not is_length(name)}
+    own = {name: value for name, value in named.items() if is_length(name)}
+    if length == PAPER and not own:
+        own = authors_lengths(cls)
+        if not own:
+            raise ConfigError(f"{cls.__name__} has no length {PAPER!r}; give steps or epochs instead")
+    return changes if length == QUICK else changes | own
+
+
+def check_length(length: str | None, units: Mapping[str, int] | None = None) -> str | None:
+    """Return a length by name, which may be missing.
+
+    Args:
+        length: one of :data:`LENGTHS`, or ``None``.
+        units: what was given of it in steps or epochs, by name.
+
+    Raises:
+        ConfigError: there is no such length, or it was given in another way too.
+    """
+    if length is not None and length not in LENGTHS:
+        raise unknown_name("length", length, LENGTHS)
+    if length is not None and units:
+        also = " and ".join(f"{name}={value}" for name, value in units.items())
+        raise ConfigError(f"got both length={length!r} and {also}; give one of them")
+    return length
+
+
+def is_length(name: str) -> bool:
+    """Tell whether a setting says how long to train."""
+    return name.endswith(UNITS)
+
+
+def _in_other_unit(name: str) -> str:
+    """Return the setting that says the same length in the other unit; of a setting that is none, nothing.
+
+    >>> _in_other_unit("amplify_epochs"), _in_other_unit("steps"), _in_other_unit("size")
+    ('amplify_steps', 'epochs', '')
+    """
+    for unit, other in (UNITS, UNITS[::-1]):
+        if name.endswith(unit):
+            return name.removesuffix(unit) + other
+    return ""
+
+
+def authors_lengths(cls: type[MethodConfig]) -> dict[str, Any]:
+    """Return the lengths of the paper's experiment; none where they are not known."""
+    return {name: value for name, value in cls.PRESETS.get(PAPER, {}).items() if is_length(name)}
+
+
+def config_of_record(cls: type[ConfigT], record: dict[str, Any]) -> ConfigT:
+    """Restore a model's settings from its record; an older one lacks those that were added since.
+
+    Raises:
+        ConfigError: an unknown setting, or a value that is not allowed.
+    """
+    return make_config(cls, None, {**cls.EARLIER, **record})
 
 
 def with_length(
@@ -138,9 +233,13 @@ def with_length(
     return config if epochs is None else config.of_length(epochs, "epochs", given)
 
 
-def usual_preset(cls: type[MethodConfig], *, on_cpu: bool) -> str | None:
-    """Return the default preset: the authors' lengths, unless on a CPU, where these would take days."""
-    return PAPER if PAPER in cls.PRESETS and not on_cpu else None
+def usual_length(cls: type[MethodConfig], preset: str | None, *, on_cpu: bool) -> str | None:
+    """Return the default length: the authors', unless on a CPU, where it would take days.
+
+    ``None`` stands for the preset's, or else the default settings'.
+    """
+    is_quick = on_cpu or QUICK in split_presets(cls, preset) or not authors_lengths(cls)
+    return None if is_quick else PAPER
 
 
 def usual_teacher(cls: type[MethodConfig], *, on_cpu: bool) -> str:
@@ -148,22 +247,14 @@ def usual_teacher(cls: type[MethodConfig], *, on_cpu: bool) -> str:
     return cls.TEACHERS[0 if on_cpu else 1]
 
 
-def shortfall(config: MethodConfig, images: int, of: str = "images") -> str:
-    """State by how much a fit on so many images is shorter than the authors'; empty where it is not."""
-    if PAPER not in config.PRESETS:
-        return ""
-    steps, authors = config.total_steps(images), replace(config, **config.PRESETS[PAPER]).total_steps(images)
-    if steps >= authors:
-        return ""
-    return (
-        f"quick settings: {steps} steps, where the authors' lengths would be {authors} on {images} {of} "
-        f"({authors / steps:.3g} times as long): --preset {PAPER}"
-    )
+def paper_teacher(cls: type[MethodConfig], preset: str | None) -> str:
+    """Return the name of the teacher that a preset takes; empty where it leaves the choice to others."""
+    return cls.PAPER_TEACHER if PAPER in split_presets(cls, preset) else ""
 
 
 def count_steps(images: int, steps: int, epochs: int, batch_size: int) -> int:
-    """Count optimiser steps: epochs of full batches, at least one each, or else ``steps``."""
-    return epochs * max(1, images // batch_size) if epochs else steps
+    """Count optimiser steps: epochs, whose last batch may be smaller than the others, or else ``steps``."""
+    return epochs * max(1, math.ceil(images / batch_size)) if epochs else steps
 
 
 def to_record(config: MethodConfig) -> dict[str, Any]:

@@ -7,6 +7,8 @@ from __future__ import annotations
 
 from typing import Any, Final
 
+from twinspect.methods.config import PAPER, is_length
+
 AUTO: Final = "auto"
 """What stands for it."""
 METHOD: Final = "rd"
@@ -19,6 +21,10 @@ def method_name(name: str) -> str:
     return METHOD if name == AUTO else name
 
 
-def default_settings(name: str, *, preset: str | None, on_cpu: bool) -> dict[str, Any]:
+def default_settings(
+    name: str, *, preset: str | None, length: str | None = None, on_cpu: bool
+) -> dict[str, Any]:
     """Return the settings that come with ``auto``; none for a method or a preset that was named."""
-    return dict(ON_CPU) if name == AUTO and preset is None and on_cpu else {}
+    if name != AUTO or preset is not None or not on_cpu:
+        return {}
+    return {key: value for key, value in ON_CPU.items() if length != PAPER or not is_length(key)}

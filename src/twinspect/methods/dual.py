@@ -44,14 +44,21 @@ MIN_MEASURED = 8
 
 @dataclass(frozen=True)
 class DualConfig(MethodConfig):
-    """Settings of the dual students."""
+    """Settings of the dual students.
+
+    Of the preset ``paper``, the abstract fixes the teacher (a frozen DINOv2), both students and their Noisy-OR. Ours,
+    after Dinomaly (arXiv 2405.14325), are its size, crop, number of steps, step size, and which DINOv2 it is.
+    """
 
     TEACHERS: ClassVar[tuple[str, str]] = ("resnet18", "vit_base_patch14_reg4_dinov2.lvd142m")
+    PAPER_TEACHER: ClassVar[str] = "vit_base_patch14_reg4_dinov2.lvd142m"
     PRESETS: ClassVar[dict[str, dict[str, Any]]] = {
+        "paper": {"size": 448, "crop": 392, "steps": 10_000, "learning_rate": 2e-3},
         "dinomaly": {"size": 448, "crop": 392, "steps": 10_000, "learning_rate": 2e-3},
         "local": {"branch": "local"},
         "semantic": {"branch": "semantic"},
     }
+    EARLIER: ClassVar[dict[str, Any]] = {"blocks": "mirror", "logarithm": False}
 
     RANGES: ClassVar[dict[str, str]] = {
         "weight_decay": "[0, inf)",
@@ -86,7 +93,7 @@ class DualConfig(MethodConfig):
     last_rate: float = 0.1
     """step size at the end, as a share of the full one (ours)"""
     clip: float = 0.1
-    """maximum norm of the gradient of all weights; 0 does not clip (ours)"""
+    """maximum norm of the gradient of each student's weights; 0 does not clip (ours)"""
     local_levels: int = 8
     """first levels of a transformer that the local student rebuilds, in two groups (ours)"""
     semantic_levels: int = 4
@@ -106,8 +113,15 @@ class DualConfig(MethodConfig):
     tail: Literal["student", "normal", "logistic"] = "student"
     """distribution that turns a branch's score into a probability: Student's t, which allows for the number of images
     that it was measured on, normal, or logistic (ours)"""
+    logarithm: bool = True
+    """fit that distribution to the logarithms of the scores, which are skewed to the right (ours)"""
+    join: Literal["noisy_or", "larger"] = "noisy_or"
+    """how the branches' scores, each seen through its distribution, become one: Noisy-OR, or the larger of the two"""
     sigma: float = 4.0
     """blur of the map, in pixels of the model input"""
+    blocks: Literal["authors", "mirror"] = "authors"
+    """residual blocks of the local student, convolutional teachers only: as many as RD's authors have, or those of
+    the teacher in reverse, as in models of earlier versions"""
 
 
 class Dual(Method[DualConfig]):
@@ -126,7 +140,9 @@ class Dual(Method[DualConfig]):
             names = [level.name for level in teacher.levels[-config.semantic_levels :]]
             # A drawn seed follows the training's seed and does not repeat the weights of a random teacher.
             self.students["semantic"] = sibling(teacher, names, seed=int(torch.randint(2**31, ())))
-        self.spreads = BranchNormalizer(len(self.students), config.tail)
+        self.spreads = BranchNormalizer(
+            len(self.students), config.tail, logarithm=config.logarithm, join=config.join
+        )
 
     def _count_maps(self) -> int:
         levels = self.teacher.levels
@@ -134,7 +150,7 @@ class Dual(Method[DualConfig]):
 
     def _local_student(self) -> nn.Module:
         if not self.has_tokens:
-            return Student(self.teacher)
+            return Student(self.teacher, self.config.blocks)
         levels = self.teacher.levels[: self.config.local_levels]
         widths = {level.channels for level in levels}
         if len(widths) > 1:
@@ -160,7 +176,7 @@ class Dual(Method[DualConfig]):
     def check_size(self, height: int, width: int) -> None:
         """Refuse sizes that a convolutional decoder cannot rebuild; a transformer teacher checks its own sizes."""
         if not self.has_tokens and "local" in self.students:
-            check_halving("dual", self.teacher, height, width)
+            check_halving("dual", self.teacher, height, width, is_cropped=self.config.crop > 0)
 
     def stages(self) -> tuple[Stage, ...]:
         """Train both students together."""
@@ -168,7 +184,7 @@ class Dual(Method[DualConfig]):
         return (
             Stage(
                 name="distil",
-                trained=(self.students,),
+                trained=tuple(self.students.values()),
                 optimizer=self._optimizer,
                 loss=self.loss,
                 steps=config.steps,
@@ -248,7 +264,7 @@ class Dual(Method[DualConfig]):
         return self.config.top_share
 
     def image_score(self, output: Output) -> Tensor:
-        """Join the branches by Noisy-OR where there are two."""
+        """Join the branches where there are two."""
         if not output.context:
             return super().image_score(output)
         score: Tensor = self.spreads(self.branch_scores(output), output.context[1])

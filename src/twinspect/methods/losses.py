@@ -144,6 +144,50 @@ def amplification_loss(
     return torch.maximum(similarity, reference).mean()
 
 
+def contrastive_loss(normal: Tensor, anomalous: Tensor) -> Tensor:
+    """Pull normal features together, and push anomalous ones away from them.
+
+    The ablation of Tang et al. 2024, table VI. This project's choice is the cosine embedding loss with a margin of 0:
+    half the mean of 1 - s over pairs of normal features, plus half the mean of max(0, s) over pairs of a normal and
+    an anomalous one.
+
+    Args:
+        normal: (n, C) float.
+        anomalous: (m, C) float.
+
+    Returns:
+        One number, in [0, 1.5]; a half without pairs counts as 0.
+    """
+    loss = normal.sum() * 0 + anomalous.sum() * 0
+    count = len(normal)
+    if count > 1:
+        # The sum over all pairs of unit vectors is the square of the length of their sum.
+        pairs = F.normalize(normal, dim=1).sum(dim=0).square().sum() - count
+        loss = loss + (1 - pairs / (count * (count - 1))) / 2
+    if count and len(anomalous):
+        loss = loss + _similarity(anomalous, normal).clamp_min(0).mean() / 2
+    return loss
+
+
+def truncated_loss(logits: Tensor, truth: Tensor, margin: float) -> Tensor:
+    """Push logits beyond a margin on either side of 0, and no further.
+
+    Liu et al. 2023, equation 5: the mean of max(0, margin - l) over anomalous locations plus that of
+    max(0, margin + l) over normal ones.
+
+    Args:
+        logits: float, any shape, higher is more anomalous.
+        truth: bool, the same shape.
+        margin: not negative.
+
+    Returns:
+        One number; a set without locations counts as 0.
+    """
+    short = (margin - torch.where(truth, logits, -logits)).clamp_min(0)
+    parts = [short[part].sum() / part.sum().clamp_min(1) for part in (truth, ~truth)]
+    return parts[0] + parts[1]
+
+
 def _similarity(vectors: Tensor, others: Tensor) -> Tensor:
     """Compute the cosines between (n, C) and (m, C) vectors, (n, m)."""
     return F.normalize(vectors, dim=1) @ F.normalize(others, dim=1).T

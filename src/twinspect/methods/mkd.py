@@ -7,10 +7,10 @@ respect to the image (the paper) or from the disagreement at each location (ours
 
 from __future__ import annotations
 
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from copy import copy
 from dataclasses import dataclass, replace
-from functools import partial
+from functools import partial, reduce
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 import torch
@@ -24,17 +24,40 @@ from twinspect.methods.losses import direction_loss, value_loss
 from twinspect.methods.networks.cloner import Cloner
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
 
     from twinspect.teachers.base import Teacher
+
+LEAST_SPREAD = 1 / 255
+"""Smallest range of an image that smoothgrad's noise is divided by."""
 
 
 @dataclass(frozen=True)
 class MKDConfig(MethodConfig):
-    """Settings of MKD; the defaults are the authors' for MVTec AD unless a field says otherwise."""
+    """Settings of MKD; the defaults are the authors' for MVTec AD unless a field says otherwise.
 
+    The preset ``paper`` is their experiment on MVTec AD; the others have their settings for other images, and the
+    default teacher.
+    """
+
+    PAPER_TEACHER: ClassVar[str] = "vgg16"
     PRESETS: ClassVar[dict[str, dict[str, Any]]] = {
-        "mvtec": {"size": 128, "normalize": False, "epochs": 600, "value_weight": 0.5},
+        "paper": {
+            "size": 128,
+            "normalize": False,
+            "epochs": 600,
+            "value_weight": 0.5,
+            "localization": "gradient",
+            "smoothgrad": "paper",
+        },
+        "mvtec": {
+            "size": 128,
+            "normalize": False,
+            "epochs": 600,
+            "value_weight": 0.5,
+            "localization": "gradient",
+            "smoothgrad": "paper",
+        },
         "medical": {"size": 128, "normalize": False, "epochs": 600, "value_weight": 0.01},
         "mnist": {"size": 32, "normalize": False, "epochs": 50, "value_weight": 0.01},
         "cifar10": {"size": 256, "crop": 224, "epochs": 200, "value_weight": 0.01},
@@ -69,6 +92,9 @@ class MKDConfig(MethodConfig):
     localization: Literal["activation", "gradient", "smoothgrad", "guided"] = "activation"
     """how the map is made: activation (ours, no backward pass, the one that is exported), or from the
     gradient of the score as in the paper: plain, averaged over noisy copies, or guided through the ReLUs"""
+    smoothgrad: Literal["gradients", "paper"] = "gradients"
+    """what smoothgrad averages: the gradients of the noisy copies (ours); or, as the authors do, their maps, each
+    clipped and rescaled, with far less noise: the square of smoothgrad_noise divided by the image's range"""
     smoothgrad_samples: int = 50
     """noisy copies of an image for smoothgrad"""
     smoothgrad_noise: float = 0.05
@@ -174,39 +200,50 @@ class MKD(Method[MKDConfig]):
 
     def _by_gradient(self, images: Tensor) -> Output:
         score = self._score(self.targets(images), self.cloner(images)).detach()
-        anomaly_map = maps.saliency(self._attribution(images))
-        if self.config.rescale:
-            anomaly_map = maps.clip_and_rescale(anomaly_map)
-        blurred = maps.gaussian_blur(anomaly_map, self.config.sigma)
+        blurred = maps.gaussian_blur(self._saliency(images), self.config.sigma)
         return Output(maps.opening(blurred, self.config.opening), score)
 
-    def _attribution(self, images: Tensor) -> Tensor:
-        """Differentiate the score with respect to the images: (B, 3, H, W)."""
+    def _saliency(self, images: Tensor) -> Tensor:
+        """Say how much each pixel changes the score: (B, H, W), in [0, 1] where it is rescaled."""
         if self.config.localization == "smoothgrad":
-            return self._smooth_gradient(images)
-        if self.config.localization == "guided":
-            with _guided(self.cloner):
-                return self._gradient(images)
-        return self._gradient(images)
+            return self._smooth_saliency(images)
+        with _guided(self.cloner) if self.config.localization == "guided" else nullcontext():
+            return self._rescaled(maps.saliency(self._gradient(images)))
+
+    def _smooth_saliency(self, images: Tensor) -> Tensor:
+        """Average over noisy copies, one copy of the whole batch at a time."""
+        samples = self.config.smoothgrad_samples
+        gradients = (self._gradient(noisy) for noisy in self._noisy_copies(images))
+        if self.config.smoothgrad == "gradients":
+            return self._rescaled(maps.saliency(_sum(gradients) / samples))
+        mean = _sum(self._rescaled(maps.saliency(gradient)) for gradient in gradients) / samples
+        return maps.clip_and_rescale(mean, percentile=100) if self.config.rescale else mean
+
+    def _rescaled(self, anomaly_map: Tensor) -> Tensor:
+        return maps.clip_and_rescale(anomaly_map) if self.config.rescale else anomaly_map
 
     def _gradient(self, images: Tensor) -> Tensor:
         images = images.detach().requires_grad_()
         score = self._score(self.targets(images), self.cloner(images))
         return torch.autograd.grad(score.sum(), images)[0]
 
-    def _smooth_gradient(self, images: Tensor) -> Tensor:
-        """Average the gradient over noisy copies, one copy of the whole batch at a time.
+    def _noisy_copies(self, images: Tensor) -> Iterator[Tensor]:
+        """Yield copies of the images with noise.
 
-        The noise is drawn from a fixed seed and shared by all images, so that an image's map depends only on the
-        image.
+        It is drawn from a fixed seed and shared by all images, so that an image's map depends only on the image.
         """
         generator = torch.Generator().manual_seed(0)
         spread = images.amax(dim=(1, 2, 3), keepdim=True) - images.amin(dim=(1, 2, 3), keepdim=True)
-        total = torch.zeros_like(images)
+        deviation = self.config.smoothgrad_noise * spread
+        if self.config.smoothgrad == "paper":
+            deviation = (self.config.smoothgrad_noise / spread.clamp_min(LEAST_SPREAD)).square()
         for _ in range(self.config.smoothgrad_samples):
-            noise = torch.randn(images.shape[1:], generator=generator).to(images)
-            total += self._gradient(images + self.config.smoothgrad_noise * spread * noise)
-        return total / self.config.smoothgrad_samples
+            yield images + deviation * torch.randn(images.shape[1:], generator=generator).to(images)
+
+
+def _sum(tensors: Iterable[Tensor]) -> Tensor:
+    """Add up tensors without keeping them."""
+    return reduce(torch.add, tensors)
 
 
 @contextmanager

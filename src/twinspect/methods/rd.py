@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import partial
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 import torch
 from torch import Tensor, nn
@@ -19,7 +19,7 @@ from twinspect.methods.base import Batch, Method, Output, Stage, constant
 from twinspect.methods.config import MethodConfig
 from twinspect.methods.losses import direction_loss
 from twinspect.methods.networks.backbone_stages import backbone_stages
-from twinspect.methods.networks.reverse_decoder import Bottleneck, Decoder
+from twinspect.methods.networks.reverse_decoder import BlockCounts, Bottleneck, Decoder
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
@@ -31,9 +31,11 @@ if TYPE_CHECKING:
 class RDConfig(MethodConfig):
     """Settings of RD; the defaults are the authors' unless a field says otherwise."""
 
+    PAPER_TEACHER: ClassVar[str] = "wide_resnet50_2"
     PRESETS: ClassVar[dict[str, dict[str, Any]]] = {
-        "paper": {"size": 256, "epochs": 200, "decay": False},
+        "paper": {"size": 256, "epochs": 200, "decay": False, "blocks": "authors"},
     }
+    EARLIER: ClassVar[dict[str, Any]] = {"blocks": "mirror"}
 
     RANGES: ClassVar[dict[str, str]] = {"sigma": "[0, inf)"}
 
@@ -47,6 +49,9 @@ class RDConfig(MethodConfig):
     """multiply the step size by 0.2 at 80 % and again at 90 % of the training (ours for RD; AAND's code)"""
     sigma: float = 4.0
     """blur of the map, in pixels of the model input"""
+    blocks: Literal["authors", "mirror"] = "authors"
+    """residual blocks of the student: as many as in the authors' code, or those of the teacher in reverse, as in
+    models of earlier versions"""
 
 
 def stepped(done: float) -> float:
@@ -64,13 +69,15 @@ class Student(nn.Module):
 
     Args:
         teacher: whose architecture they mirror.
+        blocks: how residual blocks are counted, see :meth:`.BlockCounts.of`.
     """
 
-    def __init__(self, teacher: Teacher) -> None:
+    def __init__(self, teacher: Teacher, blocks: Literal["authors", "mirror"]) -> None:
         super().__init__()
         stages = backbone_stages(teacher)
-        self.bottleneck = Bottleneck(stages)
-        self.decoder = Decoder(stages, self.bottleneck.width)
+        counts = BlockCounts.of(stages, blocks)
+        self.bottleneck = Bottleneck(stages, counts.embedding)
+        self.decoder = Decoder(stages, self.bottleneck.width, counts.decoder)
 
     def forward(self, levels: Sequence[Tensor]) -> tuple[Tensor, ...]:
         """Rebuild one (B, C_k, h_k, w_k) map per level, fine to coarse."""
@@ -78,7 +85,7 @@ class Student(nn.Module):
         return rebuilt
 
 
-def check_halving(method: str, teacher: Teacher, height: int, width: int) -> None:
+def check_halving(method: str, teacher: Teacher, height: int, width: int, *, is_cropped: bool) -> None:
     """Refuse image sizes in pixels that cannot be halved exactly down to a student's embedding.
 
     Raises:
@@ -89,7 +96,7 @@ def check_halving(method: str, teacher: Teacher, height: int, width: int) -> Non
         near = max(1, round(height / unit)) * unit
         raise ConfigError(
             f"{method} with {teacher.name} needs a size that is a multiple of {unit}, got {height}x{width}; "
-            f"type: --size {near}"
+            f"type: --{'crop' if is_cropped else 'size'} {near}"
         )
 
 
@@ -100,11 +107,11 @@ class RD(Method[RDConfig]):
 
     def __init__(self, teacher: Teacher, config: RDConfig) -> None:
         super().__init__(teacher, config)
-        self.student = Student(teacher)
+        self.student = Student(teacher, config.blocks)
 
     def check_size(self, height: int, width: int) -> None:
         """Refuse sizes that cannot be halved exactly down to the embedding."""
-        check_halving("rd", self.teacher, height, width)
+        check_halving("rd", self.teacher, height, width, is_cropped=self.config.crop > 0)
 
     def stages(self) -> tuple[Stage, ...]:
         """Train bottleneck and decoder together."""

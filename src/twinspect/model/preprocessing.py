@@ -6,7 +6,7 @@ Another geometry, such as a letterbox, is another class like :class:`Preprocessi
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final, Protocol
+from typing import TYPE_CHECKING, Final, Literal, Protocol
 
 import torch
 import torch.nn.functional as F
@@ -59,22 +59,24 @@ class Preprocessing:
     """A square resize, a centre crop and a normalisation.
 
     Attributes:
-        size: side of the square that images are resized to, in pixels (bilinear, antialiased).
+        size: side of the square that images are resized to, in pixels.
         crop: side of the centre kept after resizing, in pixels; 0 keeps everything.
         mean: subtracted from each of R, G, B after scaling to 0..1.
         std: divided by, for each of R, G, B.
+        resize: interpolation of the resizing, antialiased either way.
     """
 
     size: int
     crop: int
     mean: tuple[float, float, float]
     std: tuple[float, float, float]
+    resize: Literal["bilinear", "bicubic"] = "bilinear"
 
     @classmethod
     def of(cls, config: MethodConfig, teacher: Teacher) -> Preprocessing:
         """Combine the method's size with the teacher's normalisation."""
         mean, std = (teacher.mean, teacher.std) if config.normalize else ((0.0,) * 3, (1.0,) * 3)
-        return cls(config.size, config.crop, mean, std)
+        return cls(config.size, config.crop, mean, std, config.resize)
 
     @property
     def margin(self) -> int:
@@ -102,7 +104,9 @@ class Preprocessing:
         size = (self.size, self.size)
         images = rgb.float()
         if tuple(images.shape[-2:]) != size:
-            images = F.interpolate(images, size=size, mode="bilinear", antialias=True, align_corners=False)
+            images = F.interpolate(images, size=size, mode=self.resize, antialias=True, align_corners=False)
+        if self.resize == "bicubic":  # goes beyond black and white at edges
+            images = images.clamp(0, 255)
         return self.normalize(self._cropped(images))
 
     def to_image(self, scores: Tensor, size: tuple[int, int]) -> Tensor:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 
 from twinspect.methods import method_class
-from twinspect.methods.config import make_config, to_record
+from twinspect.methods.config import config_of_record, to_record
 from twinspect.model.base import RawOutput, ScoringModel
 from twinspect.model.preprocessing import Preprocessing
 from twinspect.teachers.feature_maps import TokenMaps
@@ -77,5 +77,5 @@ class Model(ScoringModel):
     def from_record(cls, method: str, record: dict[str, Any]) -> Model:
         """Rebuild the networks that :meth:`record` described, without any weights."""
         teacher = teacher_from_spec(record["teacher"])
-        config = make_config(method_class(method).Config, None, record["config"])
+        config = config_of_record(method_class(method).Config, record["config"])
         return cls.build(method, config, teacher)

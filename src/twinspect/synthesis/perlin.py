@@ -67,18 +67,26 @@ def perlin(shape: tuple[int, int], cells: tuple[int, int], random: np.random.Gen
     return _rotate(noise * np.float32(math.sqrt(2)), shape, random.uniform(-np.pi / 2, np.pi / 2))
 
 
-def perlin_mask(shape: tuple[int, int], random: np.random.Generator) -> NDArray[np.bool_]:
-    """Draw random blobs: Perlin noise of 2^0 to 2^5 cells an axis, turned, above 0.5.
+def random_cells(random: np.random.Generator) -> tuple[int, int]:
+    """Draw how fine noise is: 2^0 to 2^5 cells along the height and along the width."""
+    rows, columns = (2 ** random.integers(0, MAX_LOG2_CELLS + 1, 2)).tolist()
+    return rows, columns
+
+
+def perlin_mask(
+    shape: tuple[int, int], cells: tuple[int, int], random: np.random.Generator
+) -> NDArray[np.bool_]:
+    """Draw random blobs: Perlin noise, turned, above 0.5.
 
     Args:
         shape: height and width in pixels.
+        cells: as for :func:`perlin`.
         random: decides everything.
 
     Returns:
         (height, width) bool; may be empty.
     """
-    rows, columns = (2 ** random.integers(0, MAX_LOG2_CELLS + 1, 2)).tolist()
-    mask: NDArray[np.bool_] = perlin(shape, (rows, columns), random) > THRESHOLD
+    mask: NDArray[np.bool_] = perlin(shape, cells, random) > THRESHOLD
     return mask
 
 

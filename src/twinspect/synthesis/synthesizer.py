@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -12,7 +12,7 @@ from twinspect.errors import ConfigError, DataError, unknown_name
 from twinspect.synthesis.compositing import MIN_CHANGE, blend, is_grey, keep_changed
 from twinspect.synthesis.cutpaste import cut_paste
 from twinspect.synthesis.foreground import foreground
-from twinspect.synthesis.perlin import perlin_mask
+from twinspect.synthesis.perlin import perlin_mask, random_cells
 from twinspect.synthesis.poisson_blending import poisson_paste
 from twinspect.synthesis.texture_augmentation import augment_texture
 from twinspect.synthesis.textures import (
@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     Mask = NDArray[np.bool_]
     Pixels = NDArray[np.uint8]
     Random = np.random.Generator
+    Draw = Callable[[], tuple[Pixels, Mask]]
 
 MIXED = "mixed"
 MAX_TRIES = 10
@@ -148,8 +149,9 @@ class Synthesizer:
         if not batch.foreground(index).any():
             return None
         kind = tuple(DRAWERS)[random.integers(len(DRAWERS))] if self.kind == MIXED else self.kind
+        draw = DRAWERS[kind](self, batch, index, random)
         for _ in range(MAX_TRIES):
-            after, mask = DRAWERS[kind](self, batch, index, random)
+            after, mask = draw()
             if _is_visible(batch.images[index], after, mask):
                 return after, mask
         return None
@@ -181,9 +183,16 @@ class _Batch:
         return self._foregrounds[index]
 
 
-def _draem(synthesizer: Synthesizer, batch: _Batch, index: int, random: Random) -> tuple[Pixels, Mask]:
+def _draem(synthesizer: Synthesizer, batch: _Batch, index: int, random: Random) -> Draw:
+    """Choose how fine the blobs are once: coarse ones often miss a small object, which would get small anomalies."""
+    return partial(_draem_once, synthesizer, batch, index, random_cells(random), random)
+
+
+def _draem_once(
+    synthesizer: Synthesizer, batch: _Batch, index: int, cells: tuple[int, int], random: Random
+) -> tuple[Pixels, Mask]:
     image = batch.images[index]
-    mask = perlin_mask(batch.shape, random) & batch.foreground(index)
+    mask = perlin_mask(batch.shape, cells, random) & batch.foreground(index)
     if mask.mean() < MIN_SHARE:  # no need for a texture
         return image, mask
     texture = augment_texture(synthesizer.textures_for(batch.images, index).draw(random, batch.shape), random)
@@ -194,11 +203,15 @@ def _draem(synthesizer: Synthesizer, batch: _Batch, index: int, random: Random) 
     return blend(image, texture, mask, random.uniform(*synthesizer.beta)), mask
 
 
-def _cutpaste(_synthesizer: Synthesizer, batch: _Batch, index: int, random: Random) -> tuple[Pixels, Mask]:
-    return cut_paste(batch.images[index], batch.foreground(index), random)
+def _cutpaste(_synthesizer: Synthesizer, batch: _Batch, index: int, random: Random) -> Draw:
+    return partial(cut_paste, batch.images[index], batch.foreground(index), random)
 
 
-def _poisson(_synthesizer: Synthesizer, batch: _Batch, index: int, random: Random) -> tuple[Pixels, Mask]:
+def _poisson(_synthesizer: Synthesizer, batch: _Batch, index: int, random: Random) -> Draw:
+    return partial(_poisson_once, batch, index, random)
+
+
+def _poisson_once(batch: _Batch, index: int, random: Random) -> tuple[Pixels, Mask]:
     other = other_index(len(batch.images), index, random)
     # A foreground may be empty if it was given; then the other image has no part to prefer.
     source_foreground = batch.foreground(other if batch.foreground(other).any() else index)
@@ -207,7 +220,7 @@ def _poisson(_synthesizer: Synthesizer, batch: _Batch, index: int, random: Rando
     )
 
 
-DRAWERS: dict[str, Callable[[Synthesizer, _Batch, int, Random], tuple[Pixels, Mask]]] = {
+DRAWERS: dict[str, Callable[[Synthesizer, _Batch, int, Random], Draw]] = {
     "draem": _draem,
     "cutpaste": _cutpaste,
     "poisson": _poisson,

@@ -32,14 +32,53 @@ def best_at_hand(usual: str = USUAL, given: Path | str | None = None) -> tuple[s
     """
     if given is not None:
         return usual, f"auto took {usual}, whose weights were given"
-    repositories = {info.name: info.weights for info in CURATED}
     for name in (usual, USUAL):
-        if hub.cached(repositories[name.partition(".")[0]]):
+        if hub.cached(_repository(name)):
             return name, f"auto took {name}, whose weights are on this machine"
     return POCKET, (
         f"auto took {POCKET}, which comes with this package, because the weights of {usual} are not on this "
         f"machine; usually better: --teacher {usual}, which downloads them (in Python: teacher={usual!r})"
     )
+
+
+def build_paper_teacher(
+    name: str, given: Path | str | None, layers: Sequence[int | str] | None, seed: int
+) -> Teacher:
+    """Build the teacher that a paper used, say so first, because it may be downloaded, and note it in its record.
+
+    Args:
+        name: a recommended teacher.
+        given: its weights, or ``"random"``; ``None`` for the published ones.
+        layers: numbers of levels; ``None`` for its usual ones.
+        seed: of random weights.
+
+    Raises:
+        TeacherError: its weights cannot be had; the message says how to get them, and what else may be typed.
+    """
+    note = f"preset paper took {name}, the teacher of the paper, {_where(name, given)}"
+    _LOG.warning(note)
+    try:
+        teacher = build(name, given, layers, seed)
+    except TeacherError as error:
+        raise TeacherError(
+            f"preset paper takes the teacher of the paper; for another: --teacher NAME (in Python: teacher=NAME); "
+            f"{error}"
+        ) from error
+    return Teacher(teacher.backbone, replace(teacher.card, notes=(*teacher.notes, note)))
+
+
+def _where(name: str, given: Path | str | None) -> str:
+    """Say where the weights of a recommended teacher come from."""
+    if given is not None:
+        return "with the weights that were given"
+    repository = _repository(name)
+    if hub.cached(repository):
+        return "whose weights are on this machine"
+    return f"whose weights are not on this machine and are downloaded once from {repository}"
+
+
+def _repository(name: str) -> str:
+    return next(info.weights for info in CURATED if info.name == name.partition(".")[0])
 
 
 def build_auto(

@@ -105,21 +105,21 @@ class TrainingImages:
         """
         foregrounds = self._find_foregrounds()
 
-        def draw(item: tuple[int, list[int]]) -> tuple[Tensor, Tensor, Tensor]:
+        def draw(item: tuple[int, list[int]]) -> tuple[Tensor, Tensor, Tensor, Tensor]:
             first, indices = item
             rgb = np.stack([self._rgb(index) for index in indices])
             masks = np.stack([foregrounds[index] for index in indices])
             synthetic = synthesizer(rgb, range(first, first + len(indices)), masks)
             images = torch.from_numpy(synthetic.images).permute(0, 3, 1, 2)
             normalised = self._model.preprocessing.normalize(images.float().to(self.device))
-            return normalised, torch.from_numpy(synthetic.masks), self._categories[indices]
+            drawn, allowed = torch.from_numpy(synthetic.masks), torch.from_numpy(masks)
+            return normalised, drawn, allowed, self._categories[indices]
 
         threads = max(1, self._workers)
-        for normalised, masks, categories in prefetch(
-            list(plan), draw, workers=self._workers, ahead=2 * threads
-        ):
+        for normalised, *others in prefetch(list(plan), draw, workers=self._workers, ahead=2 * threads):
             images, *targets = self._with_targets(normalised)
-            yield Batch(images, tuple(targets), masks.to(self.device), categories.to(self.device))
+            masks, allowed, categories = (tensor.to(self.device) for tensor in others)
+            yield Batch(images, tuple(targets), masks, categories, foregrounds=allowed)
 
     def _find_foregrounds(self) -> list[NDArray[np.bool_]]:
         """Find the object in every image, once; all images of a category together decide whether it has one."""

@@ -39,10 +39,12 @@ class History:
     Attributes:
         losses: the loss of every step so far, by stage.
         curves: metrics of the validations on held-out images, by stage and name.
+        held_out: number of images that a stage with a validation or a measurement held out, by stage.
     """
 
     losses: dict[str, list[float]] = field(default_factory=dict)
     curves: dict[str, list[float]] = field(default_factory=dict)
+    held_out: dict[str, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -144,6 +146,7 @@ class CheckpointRecord(Struct):
     curves: dict[str, list[float]]
     best_loss: float
     groups: GroupsRecord
+    held_out: dict[str, int] = {}
 
 
 @dataclass(frozen=True)
@@ -183,7 +186,10 @@ class Checkpoint:
                 f"{self.path} belongs to a training with other images, settings or seed; "
                 "repeat the first command, or start anew: --restart"
             )
-        history, groups = History(record.losses, record.curves), msgspec.to_builtins(record.groups)
+        history, groups = (
+            History(record.losses, record.curves, record.held_out),
+            msgspec.to_builtins(record.groups),
+        )
         return State(record.stage, record.step, history, record.best_loss, tensors, groups)
 
     def write(self, state: State) -> None:

@@ -16,12 +16,14 @@ from torch import nn
 
 from twinspect.errors import TrainingError
 from twinspect.methods.base import a_tenth
+from twinspect.training.batch_plan import batch_plan, mix_seeds
 from twinspect.training.batches import TrainingImages
 from twinspect.training.checkpoint import BestState, Checkpoint, History, State
 from twinspect.training.sync_batchnorm import synchronise_batchnorm
 from twinspect.utils.allocator import keep_freed_memory
 from twinspect.utils.devices import PRECISIONS, choose_device, choose_precision
 from twinspect.utils.distributed import SINGLE_PROCESS, ProcessGroup, launch
+from twinspect.utils.even_sampling import evenly_spaced
 from twinspect.utils.progress import NoProgress, Progress
 
 if TYPE_CHECKING:
@@ -207,13 +209,13 @@ class _Run:
     def _train(self, index: int, stage: Stage, state: State | None) -> None:
         # Processes must draw different random numbers, such as noise.
         torch.manual_seed(
-            _mix_seeds(self.seed, index, *([self.processes.rank] if self.processes.rank else []))
+            mix_seeds(self.seed, index, *([self.processes.rank] if self.processes.rank else []))
         )
         optimizer = cast("Optimizer", self._fabric.setup_optimizers(stage.optimizer(stage.parameters())))
         stage_loss = self._fabric.setup_module(_StageLoss(stage), move_to_device=False)
         rates = [group["lr"] for group in optimizer.param_groups]
         train, held_out = self._split(stage)
-        validation = self._validation_batches(stage, held_out)
+        validation = self._validation_batches(stage, held_out or evenly_spaced(train, VALIDATION_IMAGES))
         total = stage.total_steps(len(train))
         best = BestState(stage.trained)
         done = self._restore(state, optimizer, best) if state else 0
@@ -248,14 +250,19 @@ class _Run:
             for index in choose_held_out(len(group), self.seed, stage.held_out)
             for number in tiles[group[index]]
         )
-        return sorted(set(numbers) - set(held_out)) or held_out, held_out
+        train = sorted(set(numbers) - set(held_out))
+        self.history.held_out[stage.name] = len(tiles.keys() & set(held_out)) if train else 0
+        return train or held_out, held_out
 
-    def _validation_batches(self, stage: Stage, held_out: list[int]) -> list[Batch]:
-        """Make the batches that validate a stage, if it has a validation."""
+    def _validation_batches(self, stage: Stage, images: list[int]) -> list[Batch]:
+        """Make the batches that validate a stage, if it has a validation, from images that it does not train on.
+
+        Few images are used several times, each time with other synthetic anomalies; these are never trained on, not
+        even where all images are.
+        """
         if stage.validate is None:
             return []
-        # Few images are used several times, each time with other synthetic anomalies.
-        numbers = [held_out[index % len(held_out)] for index in range(max(VALIDATION_IMAGES, len(held_out)))]
+        numbers = [images[index % len(images)] for index in range(max(VALIDATION_IMAGES, len(images)))]
         return list(self._make_batches(stage, _chunks(numbers, stage.batch_size), VALIDATION_DRAWS))
 
     @torch.no_grad()
@@ -276,7 +283,7 @@ class _Run:
     ) -> Iterator[tuple[Batch, float]]:
         """Yield this process's part of every remaining batch, with the weight of its loss."""
         groups = self.images.by_category(train)
-        plan = list(_batch_plan(stage, groups, self.seed, index, done, total))
+        plan = list(batch_plan(stage, groups, self.seed, index, done, total, processes=self.processes.count))
         smallest = min(map(len, plan), default=self.processes.count)
         if smallest < self.processes.count:
             raise TrainingError(
@@ -320,8 +327,8 @@ class _Run:
         optimizer.zero_grad(set_to_none=True)
         loss = stage_loss(batch) * weight
         self._fabric.backward(loss)
-        if stage.clip:
-            torch.nn.utils.clip_grad_norm_(stage.parameters(), stage.clip)
+        for module in stage.trained if stage.clip else ():
+            torch.nn.utils.clip_grad_norm_(module.parameters(), stage.clip)
         optimizer.step()
         value = self.processes.sum(loss.detach()).item() / self.processes.count
         if not math.isfinite(value):
@@ -362,6 +369,7 @@ class _Run:
         state.restore(self.model, optimizer, best, self.processes.rank)
         self.history.losses.update({name: list(values) for name, values in state.history.losses.items()})
         self.history.curves.update({name: list(values) for name, values in state.history.curves.items()})
+        self.history.held_out.update(state.history.held_out)
         return state.step
 
 
@@ -375,50 +383,13 @@ def choose_held_out(images: int, seed: int, count: Callable[[int], int] = a_tent
         seed: of the choice.
         count: number of held-out images by the number of training images.
     """
-    generator = torch.Generator().manual_seed(_mix_seeds(seed, images))
+    generator = torch.Generator().manual_seed(mix_seeds(seed, images))
     return sorted(torch.randperm(images, generator=generator)[: count(images)].tolist())
-
-
-def _batch_plan(
-    stage: Stage, groups: Sequence[list[int]], seed: int, stage_number: int, done: int, total: int
-) -> Iterator[list[int]]:
-    """Yield the image numbers of every remaining step, epoch by epoch."""
-    steps_per_epoch = stage.steps_per_epoch(sum(map(len, groups)))
-    order: list[int] = []
-    for step in range(done, total):
-        epoch, index = divmod(step, steps_per_epoch)
-        if index == 0 or not order:
-            order = _epoch_order(groups, torch.Generator().manual_seed(_mix_seeds(seed, stage_number, epoch)))
-        yield order[index * stage.batch_size : (index + 1) * stage.batch_size]
 
 
 def _chunks(numbers: list[int], size: int) -> list[list[int]]:
     """Cut a list into chunks, of which the last may be smaller."""
     return [numbers[start : start + size] for start in range(0, len(numbers), size)]
-
-
-def _epoch_order(groups: Sequence[list[int]], generator: torch.Generator) -> list[int]:
-    """Order the images of an epoch: a permutation; of several categories, equally many of each, in turn.
-
-    An epoch has as many images as there are. Images of a small category are repeated, and each epoch uses another
-    part of a large one, so that no product is learnt at the cost of another.
-    """
-    images = sum(map(len, groups))
-    per_group = -(-images // len(groups))
-    columns = []
-    for group in groups:
-        rounds = -(-per_group // len(group))
-        drawn = [torch.randperm(len(group), generator=generator) for _ in range(rounds)]
-        columns.append([group[index] for index in torch.cat(drawn)[:per_group].tolist()])
-    return [number for row in zip(*columns, strict=True) for number in row][:images]
-
-
-def _mix_seeds(*numbers: int) -> int:
-    """Combine numbers into a seed that differs if any of them does."""
-    mixed = 0
-    for number in numbers:
-        mixed = (mixed * 1_000_003 + number + 1) % 2**63
-    return mixed
 
 
 @contextmanager

@@ -9,6 +9,7 @@ from twinspect.cli.options.shared import (
     names,
     numbers,
     precision_option,
+    preset_option,
     run_options,
     tile_options,
 )
@@ -42,7 +43,7 @@ def add_options(verb: argparse.ArgumentParser) -> None:
     verb.add_argument("--seeds", type=numbers, default=[0, 1, 2], metavar="N,N", help="one run each (0,1,2)")
     verb.add_argument("--teacher", help="of all methods; default: each method's usual one")
     verb.add_argument("--weights", metavar="FILE", help="the teacher's weights, or: random")
-    verb.add_argument("--preset", help="a named set of settings, which every method must have")
+    preset_option(verb, "every method must have them")
     verb.add_argument("--size", type=int, metavar="PX", help="side that images are resized to")
     tile_options(verb)
     length_options(verb)

@@ -74,10 +74,30 @@ def tile_options(verb: argparse.ArgumentParser) -> None:
 
 
 def length_options(verb: argparse.ArgumentParser) -> None:
-    """Add the two ways to set the length of the training."""
+    """Add the ways to set the length of the training."""
     length = verb.add_mutually_exclusive_group()
-    length.add_argument("--steps", type=int, metavar="N", help="optimiser steps; default: the method's")
-    length.add_argument("--epochs", type=int, metavar="N", help="passes over the images, instead of --steps")
+    length.add_argument(
+        "--length",
+        choices=("quick", "paper"),
+        help="the method's default, or the authors'; default: the preset's, else quick on a CPU and paper elsewhere",
+    )
+    length.add_argument("--steps", type=int, metavar="N", help="optimiser steps of all stages together")
+    length.add_argument(
+        "--epochs",
+        type=int,
+        metavar="N",
+        help="passes over the images of all stages together, instead of --steps",
+    )
+
+
+def preset_option(verb: argparse.ArgumentParser, note: str) -> None:
+    """Add the named sets of settings."""
+    verb.add_argument(
+        "--preset",
+        metavar="NAME,NAME",
+        help=f"named changes of the method's settings, later ones over earlier ones; paper: as in the paper, "
+        f"with its teacher, which is downloaded where it is not at hand, and its length; {note}",
+    )
 
 
 def split_options(verb: argparse.ArgumentParser) -> None:
@@ -138,7 +158,7 @@ def learning_options(verb: argparse.ArgumentParser) -> None:
         default="auto",
         help="see: twinspect methods; auto: rd, on a CPU at 128 px for 100 steps (auto)",
     )
-    verb.add_argument("--preset", help="a named set of the method's settings; see: twinspect methods NAME")
+    preset_option(verb, "see: twinspect methods NAME")
     verb.add_argument(
         "--teacher",
         default="auto",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import torch
 import torch.nn.functional as F
@@ -17,10 +17,12 @@ NARROWEST = 0.1
 """Minimum deviation of a descriptor's component within categories, as a share of the mean one."""
 SHORTEST = 1e-8
 """Absolute minimum of a deviation."""
+LEAST_SCORE = 1e-12
+"""Smallest score that has a logarithm here."""
 
 
 class BranchNormalizer(nn.Module):
-    """Join the scores of several branches by Noisy-OR, each by its distribution on good images of the same category.
+    """Join the scores of several branches, each by its distribution on good images of the same category.
 
     Good products of one category may score higher than those of another. With one distribution over both, neither
     the branches nor images of different categories could be compared. The category of an image is that of the
@@ -29,15 +31,20 @@ class BranchNormalizer(nn.Module):
     Args:
         branches: how many scores an image has.
         tail: the distribution, see :mod:`twinspect.methods.noisy_or`.
+        logarithm: whether it is that of the scores' logarithms.
+        join: by Noisy-OR, or by the larger one.
     """
 
     centres: Tensor
     widths: Tensor
     table: Tensor
 
-    def __init__(self, branches: int, tail: noisy_or.Tail) -> None:
+    def __init__(
+        self, branches: int, tail: noisy_or.Tail, *, logarithm: bool, join: Literal["noisy_or", "larger"]
+    ) -> None:
         super().__init__()
         self.tail = tail
+        self._logarithm, self._join = logarithm, join
         # Until they are measured: a single category, whose scores are taken unchanged.
         self.register_buffer("centres", torch.zeros(1, 1))
         self.register_buffer("widths", torch.ones(1))
@@ -57,7 +64,8 @@ class BranchNormalizer(nn.Module):
         within = (descriptors - self.centres[categories]).square().mean(dim=0).sqrt()
         # Components that hardly vary within categories must not amplify noise.
         self.widths = within.clamp_min(NARROWEST * within.mean()).clamp_min(SHORTEST)
-        self.table = torch.stack([self._fit_branches(scores[mask]) for mask in masks])
+        scaled = self._scaled(scores)
+        self.table = torch.stack([self._fit_branches(scaled[mask]) for mask in masks])
 
     def _fit_branches(self, scores: Tensor) -> Tensor:
         return torch.stack([noisy_or.fit_distribution(branch, self.tail) for branch in scores.unbind(dim=1)])
@@ -70,12 +78,16 @@ class BranchNormalizer(nn.Module):
             descriptors: (B, D) float, as given to :meth:`measure`.
 
         Returns:
-            (B,): -log(1 - p), p the Noisy-OR of the branches; unbounded, higher is more anomalous.
+            (B,): -log(1 - p), p the Noisy-OR of the branches or the larger one; unbounded, higher is more anomalous.
         """
         categories = scores.new_zeros(len(scores), dtype=torch.long)
         if len(self.centres) > 1:
             categories = self.nearest_category(descriptors)
-        return noisy_or.negative_log_p(scores, self.table[categories], self.tail).sum(dim=1)
+        surprise = noisy_or.negative_log_p(self._scaled(scores), self.table[categories], self.tail)
+        return surprise.amax(dim=1) if self._join == "larger" else surprise.sum(dim=1)
+
+    def _scaled(self, scores: Tensor) -> Tensor:
+        return scores.clamp_min(LEAST_SCORE).log() if self._logarithm else scores
 
     def nearest_category(self, descriptors: Tensor) -> Tensor:
         """Find the category whose centre is nearest to each of (B, D) descriptors: (B,) int64."""

@@ -140,10 +140,12 @@ def _sines(phases: Tensor) -> Tensor:
 
 
 def _perceptron(channels: int, depth: int) -> nn.Sequential:
-    """Build 1x1 convolutions with ReLU between them, twice as wide as the level inside."""
+    """Build 1x1 convolutions with ReLU between them, twice as wide as the level inside, drawn as the authors do."""
     hidden = min(2 * channels, WIDEST)
     widths = [channels, *[hidden] * (depth - 1), channels]
     layers: list[nn.Module] = []
     for inputs, outputs in pairwise(widths):
-        layers += [nn.Conv2d(inputs, outputs, 1), nn.ReLU(inplace=True)]
+        conv = nn.Conv2d(inputs, outputs, 1)
+        nn.init.kaiming_normal_(conv.weight, mode="fan_out", nonlinearity="relu")
+        layers += [conv, nn.ReLU(inplace=True)]
     return nn.Sequential(*layers[:-1])

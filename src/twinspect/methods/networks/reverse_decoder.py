@@ -6,7 +6,7 @@ specific to one backbone.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal, NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -16,8 +16,36 @@ if TYPE_CHECKING:
 
     from twinspect.methods.networks.backbone_stages import BackboneStage
 
-EMBEDDING_BLOCKS = 3
-"""Residual blocks of the one-class embedding, as in the authors' code."""
+SHALLOW = 2
+"""Blocks of a ResNet-18's stage; deeper networks have three or more in their first one."""
+
+
+class BlockCounts(NamedTuple):
+    """How many residual blocks a student has.
+
+    Attributes:
+        embedding: in the one-class embedding.
+        decoder: in each stage of the decoder, coarse to fine.
+    """
+
+    embedding: int
+    decoder: tuple[int, ...]
+
+    @classmethod
+    def of(cls, stages: Sequence[BackboneStage], blocks: Literal["authors", "mirror"]) -> BlockCounts:
+        """Count them.
+
+        Args:
+            stages: the teacher's, fine to coarse.
+            blocks: ``authors``: as in their code, where the decoder has the teacher's numbers in the teacher's order
+                (of ResNet-50 three at the coarsest level, where the teacher has six), and the embedding two blocks
+                for ResNet-18 and three for deeper networks. ``mirror``: the teacher's numbers in reverse, and three.
+        """
+        counts = tuple(stage.blocks for stage in stages)
+        if blocks == "mirror":
+            return cls(3, counts[::-1])
+        is_deep = stages[-1].inner > 0 or counts[0] > SHALLOW
+        return cls(3 if is_deep else 2, counts)
 
 
 class Bottleneck(nn.Module):
@@ -25,18 +53,19 @@ class Bottleneck(nn.Module):
 
     Args:
         stages: the teacher's, fine to coarse.
+        blocks: residual blocks of the embedding.
     """
 
-    def __init__(self, stages: Sequence[BackboneStage]) -> None:
+    def __init__(self, stages: Sequence[BackboneStage], blocks: int) -> None:
         super().__init__()
         coarsest = stages[-1]
         self.reach = nn.ModuleList(_downsampling(stage, coarsest) for stage in stages)
         width = 2 * coarsest.channels
         inner = width * coarsest.inner // coarsest.channels
         joined = len(stages) * coarsest.channels
-        blocks = [ResidualBlock(joined, width, inner, scale=0.5)]
-        blocks += [ResidualBlock(width, width, inner) for _ in range(EMBEDDING_BLOCKS - 1)]
-        self.embed = nn.Sequential(*blocks)
+        embed = [ResidualBlock(joined, width, inner, scale=0.5)]
+        embed += [ResidualBlock(width, width, inner) for _ in range(blocks - 1)]
+        self.embed = nn.Sequential(*embed)
         self.width = width
 
     def forward(self, levels: Sequence[Tensor]) -> Tensor:
@@ -54,19 +83,20 @@ class Bottleneck(nn.Module):
 
 
 class Decoder(nn.Module):
-    """Rebuild the levels from the embedding, coarse to fine, with the teacher's blocks in reverse.
+    """Rebuild the levels from the embedding, coarse to fine, with blocks like the teacher's.
 
     Args:
         stages: the teacher's, fine to coarse.
         width: channels of the embedding, whose stride is twice the coarsest level's.
+        blocks: residual blocks of each stage of the decoder, coarse to fine.
     """
 
-    def __init__(self, stages: Sequence[BackboneStage], width: int) -> None:
+    def __init__(self, stages: Sequence[BackboneStage], width: int, blocks: Sequence[int]) -> None:
         super().__init__()
         self.stages = nn.ModuleList()
         reduction = 2 * stages[-1].reduction
-        for stage in reversed(stages):
-            self.stages.append(_mirror(stage, width, reduction // stage.reduction))
+        for stage, count in zip(reversed(stages), blocks, strict=True):
+            self.stages.append(_rebuilding(stage, width, reduction // stage.reduction, count))
             width, reduction = stage.channels, stage.reduction
 
     def forward(self, embedding: Tensor) -> tuple[Tensor, ...]:
@@ -120,11 +150,11 @@ def _downsampling(stage: BackboneStage, coarsest: BackboneStage) -> nn.Sequentia
     return nn.Sequential(*layers)
 
 
-def _mirror(stage: BackboneStage, channels: int, scale: int) -> nn.Sequential:
+def _rebuilding(stage: BackboneStage, channels: int, scale: int, count: int) -> nn.Sequential:
     """Build the blocks that rebuild a stage's level."""
     blocks = []
-    for number in range(stage.blocks):
-        signed = stage.signed and number == stage.blocks - 1
+    for number in range(count):
+        signed = stage.signed and number == count - 1
         blocks.append(ResidualBlock(channels, stage.channels, stage.inner, scale=scale, signed=signed))
         channels, scale = stage.channels, 1
     return nn.Sequential(*blocks)
@@ -151,11 +181,9 @@ def _unit(
     channels: int, width: int, side: int, *, stride: int = 1, transposed: bool = False
 ) -> list[nn.Module]:
     """Build convolution, BatchNorm and ReLU."""
-    conv: nn.Module
-    if transposed:
-        conv = nn.ConvTranspose2d(channels, width, side, stride, bias=False)
-    else:
-        conv = nn.Conv2d(channels, width, side, stride, padding=side // 2, bias=False)
-    assert isinstance(conv, (nn.Conv2d, nn.ConvTranspose2d))  # noqa: S101 - for the type checker
+    rest = (nn.BatchNorm2d(width), nn.ReLU(inplace=True))
+    if transposed:  # starts as torch makes it (authors' code)
+        return [nn.ConvTranspose2d(channels, width, side, stride, bias=False), *rest]
+    conv = nn.Conv2d(channels, width, side, stride, padding=side // 2, bias=False)
     nn.init.kaiming_normal_(conv.weight, mode="fan_out", nonlinearity="relu")
-    return [conv, nn.BatchNorm2d(width), nn.ReLU(inplace=True)]
+    return [conv, *rest]

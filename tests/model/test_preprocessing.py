@@ -1,0 +1,55 @@
+"""How images become inputs, against Pillow; records of earlier versions."""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+from scipy import ndimage
+
+from twinspect.methods.aand import AANDConfig
+from twinspect.methods.config import config_of_record, make_config, to_record
+from twinspect.methods.rd import RDConfig
+from twinspect.model.preprocessing import Preprocessing
+
+PLAIN: dict[str, Any] = {"size": 64, "crop": 0, "mean": (0.0, 0.0, 0.0), "std": (1.0, 1.0, 1.0)}
+
+
+def photograph(height: int, width: int) -> np.ndarray[Any, np.dtype[np.uint8]]:
+    """Smooth colours with hard edges; no black or white, at which Pillow cuts off between rows and columns."""
+    random = np.random.default_rng(0)
+    smooth = ndimage.gaussian_filter(random.normal(0, 1, (height, width, 3)), (6, 6, 0))
+    values = 127 + 80 * np.tanh(8 * smooth / smooth.std())
+    values[height // 4 : height // 2, width // 4 : width // 2] = (207, 47, 128)
+    return values.astype(np.uint8)
+
+
+@pytest.mark.parametrize("resize", ["bilinear", "bicubic"])
+@pytest.mark.parametrize(("height", "width"), [(300, 420), (576, 768), (64, 64), (50, 40)])
+def test_images_are_resized_as_pillow_does(
+    height: int, width: int, resize: Literal["bilinear", "bicubic"]
+) -> None:
+    image = photograph(height, width)
+    pillow = np.asarray(Image.fromarray(image).resize((64, 64), Image.Resampling[resize.upper()]))
+    prepared = Preprocessing(**PLAIN, resize=resize).apply(torch.from_numpy(image).permute(2, 0, 1)[None])
+    found = (prepared[0] * 255).permute(1, 2, 0).numpy()
+    # Pillow rounds to whole grey levels after the rows and after the columns.
+    assert np.abs(found - pillow).max() <= 1.5
+    assert np.abs(found - pillow).mean() < 0.35
+
+
+def test_nothing_is_darker_than_black_or_lighter_than_white() -> None:
+    edges = np.zeros((3, 90, 90), np.uint8)
+    edges[:, :, 45:] = 255
+    prepared = Preprocessing(**PLAIN, resize="bicubic").apply(torch.from_numpy(edges)[None])
+    assert (float(prepared.min()), float(prepared.max())) == (0, 1)
+
+
+def test_a_record_without_an_interpolation_is_bilinear() -> None:
+    record = to_record(RDConfig())
+    del record["resize"]
+    assert config_of_record(RDConfig, record).resize == "bilinear"
+    assert make_config(AANDConfig, "paper", {}).resize == "bicubic"
