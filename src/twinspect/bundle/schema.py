@@ -185,7 +185,7 @@ class ParametersRecord(Struct):
     method: str = "auto"
     teacher: str | None = None
     weights: str | None = None
-    layers: list[int] | None = None
+    layers: list[Annotated[int, Meta(ge=-1000, le=1000)]] | None = None
     preset: str | None = None
     size: Side | None = None
     tile: Side | None = None
@@ -223,7 +223,6 @@ class ConfigFileRecord(ParametersRecord):
     """The same as a configuration file may have them, said as narrowly as they are: for the JSON schema."""
 
     tile: Annotated[int, Meta(ge=32, le=65_536)] | None = None
-    layers: list[Annotated[int, Meta(ge=-1000, le=1000)]] | None = None
     device: Annotated[str, Meta(pattern="^(auto|cpu|cuda|mps)(:[0-9]+)?$")] = "auto"
     precision: Literal["auto", "fp32", "bf16"] = "auto"
     strategy: Literal["auto", "ddp"] = "auto"

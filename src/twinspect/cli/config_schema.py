@@ -10,13 +10,13 @@ from msgspec import Meta
 
 from twinspect.bundle.schema import ConfigFileRecord
 from twinspect.cli.options.shared import names
-from twinspect.methods.config import LARGEST, hints, ranges
+from twinspect.methods.config import LARGEST, Interval, hints, ranges
 
 if TYPE_CHECKING:
     import argparse
     from collections.abc import Mapping
 
-    from twinspect.methods.config import Interval, MethodConfig
+    from twinspect.methods.config import MethodConfig
 
 DIALECT: Final = "https://json-schema.org/draft/2020-12/schema"
 _CLASS_LIST: Final = {
@@ -88,13 +88,10 @@ def _option(action: argparse.Action) -> Any:
 
 def _setting(config: type[MethodConfig], name: str) -> Any:
     """Give the type of a setting, with its range."""
-    hint, interval = hints(config)[name], ranges(config).get(name)
+    hint = hints(config)[name]
     if hint not in (int, float):
         return hint
-    largest = LARGEST if hint is int else 1.7e308
-    return Annotated[hint, Meta(**(_bounds(interval, hint, largest) if interval else {}))]
-
-
-def _bounds(interval: Interval, hint: type, largest: float) -> dict[str, Any]:
-    low, high = hint(max(interval.low, -largest)), hint(min(interval.high, largest))
-    return {"gt" if interval.is_low_open else "ge": low, "lt" if interval.is_high_open else "le": high}
+    interval = ranges(config).get(name, Interval(-LARGEST, LARGEST, is_low_open=False, is_high_open=False))
+    low, high = hint(max(interval.low, -LARGEST)), hint(min(interval.high, LARGEST))
+    bounds = {"gt" if interval.is_low_open else "ge": low, "lt" if interval.is_high_open else "le": high}
+    return Annotated[hint, Meta(**bounds)]

@@ -395,10 +395,8 @@ def _check(cls: type[MethodConfig], name: str, hint: Any, value: Any) -> None:
         value, bool
     )
     _require(matches, name, value, f"{hint.__name__} (a setting of {cls.__name__})")
-    if hint is float:
-        _require(math.isfinite(value), name, value, "a finite number")
-    if hint is int:
-        _require(abs(value) <= LARGEST, name, value, f"at most {LARGEST}")
+    if hint in (int, float):
+        _require(abs(value) <= LARGEST, name, value, f"a number of at most {LARGEST}")
 
 
 def _require(condition: bool, name: str, value: Any, expected: str) -> None:

@@ -72,7 +72,7 @@ class DualConfig(MethodConfig):
         "easy_weight": "[0, 1]",
         "easy_warmup": "[0, 1]",
         "top_share": "[0, 1]",
-        "sigma": "[0, inf)",
+        "sigma": "[0, 10000]",
     }
 
     size: int = 224

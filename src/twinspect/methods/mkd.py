@@ -68,7 +68,7 @@ class MKDConfig(MethodConfig):
         "score_layers": "[1, inf)",
         "smoothgrad_samples": "[1, inf)",
         "smoothgrad_noise": "[0, inf)",
-        "sigma": "[0, inf)",
+        "sigma": "[0, 10000]",
         "opening": "[1, inf)",
     }
 

@@ -37,7 +37,7 @@ class RDConfig(MethodConfig):
     }
     EARLIER: ClassVar[dict[str, Any]] = {"blocks": "mirror"}
 
-    RANGES: ClassVar[dict[str, str]] = {"sigma": "[0, inf)"}
+    RANGES: ClassVar[dict[str, str]] = {"sigma": "[0, 10000]"}
 
     size: int = 256
     """side of the square that the teacher sees, in pixels; a multiple of twice the coarsest stride"""
