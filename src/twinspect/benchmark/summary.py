@@ -21,7 +21,10 @@ POOLED: Final = "pooled"
 """The category of all images of one model over several categories."""
 SCORE_METRICS: Final = metric_keys(*SCORE_NEEDS)
 """The metrics of raw scores and maps, which have a column even before there are results."""
-REPORTED_METRICS: Final = (*SCORE_METRICS, *metric_keys("saturation rules", "object ids"))
+REPORTED_METRICS: Final = (
+    *SCORE_METRICS,
+    *metric_keys("masks of single images", "saturation rules", "object ids"),
+)
 """The metrics that have a column where any row has a value of them."""
 
 
