@@ -45,7 +45,7 @@ def _first_image(engine: TorchEngine, samples: Sequence[Sample], bits: int | Non
     for sample in samples:
         try:
             return engine.prepare(read_pixels(sample, bits=bits))
-        except ImageError:
+        except ImageError:  # noqa: PERF203 - the next one will do
             continue
     return None
 

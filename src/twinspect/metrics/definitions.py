@@ -223,11 +223,11 @@ METRIC_TABLE: Final[tuple[Metric, ...]] = (
         "PRO per image",
         "masks of single images",
         lambda inputs: inputs.pro_per_image,
-        "The area under the PRO curve of each anomalous image by itself, averaged over the anomalous images, as the "
-        "code of RD and AAND computes it, whose printed PRO it is: 200 thresholds evenly spaced from the lowest value "
-        "of the image's map up to its highest, 8-connected regions, the points at a false-positive rate below 0.3, "
-        "their rates divided by the largest of them, trapezoid rule. Each image at its own size, where the authors "
-        "resize maps and masks to 256 pixels.",
+        "The area under the PRO curve of each anomalous image by itself, averaged over the anomalous images: what the "
+        "code of RD and AAND computes and their papers print. 200 thresholds, evenly spaced from the lowest value of "
+        "the image's map up to its highest; 8-connected regions; the points at a false-positive rate below 0.3, their "
+        "rates divided by the largest of them; trapezoid rule. Each image at its own size, where the authors resize "
+        "maps and masks to 256 pixels.",
     ),
 )
 """The metrics, in the order in which they are shown."""
@@ -248,8 +248,8 @@ COST_TABLE: Final[tuple[CostDefinition, ...]] = (
     CostDefinition(
         "batch1_seconds",
         "Batch 1, ms",
-        "Wall clock of network and map for one image alone, from its prepared pixels to its raw score and its map at the "
-        "image's size, in milliseconds: the median over up to 20 passes, after two that do not count.",
+        "Wall clock of network and map for one image alone, from its prepared pixels to its raw score and its map at "
+        "the image's size, in milliseconds: the median over up to 20 passes, after two that do not count.",
         1e3,
     ),
     CostDefinition(

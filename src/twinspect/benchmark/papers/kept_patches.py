@@ -1,0 +1,55 @@
+"""Features of patches, kept beside the store of runs as plain arrays, for figures of vanilla and advanced teachers."""
+
+from __future__ import annotations
+
+import io
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from twinspect.evaluation.patch_features import Patches, sample_levels
+from twinspect.utils.files import write_atomically
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from twinspect.data.samples import DataSet
+    from twinspect.detector import Detector
+
+
+def patches_file(out: Path, key: str) -> Path:
+    """Return where the patches of a run are kept."""
+    return out / "patches" / f"{key}.npz"
+
+
+def save_patches(path: Path, detector: Detector, data: DataSet) -> None:
+    """Keep patches of the test images at every level.
+
+    Raises:
+        DataError: no test image with a mask can be read.
+    """
+    arrays = {}
+    for patches in sample_levels(detector, data):
+        arrays[f"{patches.level} vanilla"] = patches.vanilla
+        arrays[f"{patches.level} is_anomalous"] = patches.is_anomalous
+        if patches.amplified is not None:
+            arrays[f"{patches.level} amplified"] = patches.amplified
+    buffer = io.BytesIO()
+    np.savez_compressed(buffer, **arrays)
+    path.parent.mkdir(exist_ok=True)
+    write_atomically(path, buffer.getvalue())
+
+
+def load_patches(path: Path) -> list[Patches]:
+    """Read what :func:`save_patches` kept, level by level."""
+    with np.load(path, allow_pickle=False) as arrays:
+        levels = dict.fromkeys(name.rpartition(" ")[0] for name in arrays)
+        return [
+            Patches(
+                level,
+                arrays[f"{level} vanilla"],
+                arrays[f"{level} amplified"] if f"{level} amplified" in arrays else None,
+                arrays[f"{level} is_anomalous"],
+            )
+            for level in levels
+        ]

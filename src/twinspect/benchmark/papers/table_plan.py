@@ -1,0 +1,188 @@
+"""The runs of a table: every row on every set that is there, and what is left out for lack of data or a teacher."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from functools import partial
+from typing import TYPE_CHECKING
+
+from twinspect.benchmark.papers.arms import length_note
+from twinspect.benchmark.papers.data_sets import FoundSet, find_set, set_name
+from twinspect.benchmark.papers.kept_patches import patches_file, save_patches
+from twinspect.benchmark.plan import Run, runs_of
+from twinspect.benchmark.protocols import ClassSelection
+from twinspect.benchmark.trial import detector_identity, training_images
+from twinspect.errors import DataError, TeacherError, unknown_name
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+    from typing import Any
+
+    from twinspect.benchmark.papers.arms import Changes
+    from twinspect.benchmark.papers.data_sets import Source
+    from twinspect.benchmark.papers.records import Arm, PaperTable
+    from twinspect.benchmark.store import RunStore
+    from twinspect.detector import Detector
+
+    Identity = tuple[Detector, dict[str, Any]]
+
+
+@dataclass(frozen=True)
+class PlannedRow:
+    """A row of a table on one of its sets.
+
+    Attributes:
+        found: the set.
+        arm: the row.
+        runs: one for each task and seed.
+    """
+
+    found: FoundSet
+    arm: Arm
+    runs: tuple[Run, ...]
+
+
+@dataclass(frozen=True)
+class TablePlan:
+    """All that a command for a table makes.
+
+    Attributes:
+        table: which.
+        rows: what is made, set by set.
+        skipped: what is not, each with the reason: sets without data, rows without a teacher.
+        notes: what departs from the paper.
+    """
+
+    table: PaperTable
+    rows: tuple[PlannedRow, ...]
+    skipped: dict[str, str] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()
+
+    @property
+    def runs(self) -> list[Run]:
+        """Every run once, those of the first seed first."""
+        runs = {run.key: run for row in self.rows for run in row.runs}
+        return sorted(runs.values(), key=lambda run: run.detector.seed)
+
+
+def plan_table(
+    table: PaperTable,
+    sources: Sequence[Source],
+    changes: Changes,
+    seeds: Sequence[int],
+    *,
+    methods: Sequence[str] = (),
+    selection: ClassSelection | None = None,
+) -> TablePlan:
+    """Find the data and the teachers of a table, and list its runs.
+
+    Args:
+        table: which.
+        sources: the folders that were named.
+        changes: what was asked for in place of what the paper has.
+        seeds: of each row.
+        methods: the only ones to run; empty for all.
+        selection: of classes.
+
+    Raises:
+        ConfigError: a setting or preset that a method does not have.
+        DataError: none of the table's data is there.
+        TeacherError: none of its teachers can be had.
+    """
+    skipped: dict[str, str] = {}
+    selection = selection or ClassSelection()
+    found_sets = _find_sets(table, sources, selection, skipped)
+    arms = _chosen(table, methods)
+    identities = _identities(arms, changes, seeds, skipped)
+    rows = tuple(
+        PlannedRow(found, arm, tuple(runs_of(found.run_protocol, found.tasks, selection, own)))
+        for found in found_sets
+        for arm, own in identities
+    )
+    notes = [*changes.notes([arm for arm, _ in identities]), *_stand_ins(found_sets), *_lengths(rows)]
+    return TablePlan(table, rows, skipped, tuple(notes))
+
+
+def keep_what_is_drawn(plan: TablePlan, store: RunStore) -> TablePlan:
+    """Let runs keep what a figure is drawn from, and repeat those that were made without it."""
+    if plan.table.drawing == "patches":
+        plan = replace(plan, rows=tuple(replace(row, runs=_keeping(row.runs, store.folder)) for row in plan.rows))
+        store.requeue_finished(
+            run.key for run in plan.runs if not patches_file(store.folder, run.key).is_file()
+        )
+    if plan.table.drawing == "residuals":
+        keys = [run.key for run in plan.runs]
+        store.requeue_finished(row["key"] for row in store.rows(keys) if row["curves"] is None)
+    return plan
+
+
+def _keeping(runs: Sequence[Run], out: Path) -> tuple[Run, ...]:
+    return tuple(replace(run, keep=partial(save_patches, patches_file(out, run.key))) for run in runs)
+
+
+def _find_sets(
+    table: PaperTable,
+    sources: Sequence[Source],
+    selection: ClassSelection,
+    skipped: dict[str, str],
+) -> list[FoundSet]:
+    found = []
+    for protocol in table.protocols:
+        try:
+            found.append(find_set(protocol, sources, selection, table.categories.get(protocol, ())))
+        except DataError as error:  # noqa: PERF203 - the others run
+            skipped[protocol] = str(error)
+    if not found:
+        raise DataError(f"no data of {table.name}: {'; '.join(skipped.values())}; {_how_to_stand_in(table)}")
+    return found
+
+
+def _chosen(table: PaperTable, methods: Sequence[str]) -> list[Arm]:
+    for method in methods:
+        if method not in (known := {arm.method for arm in table.arms}):
+            raise unknown_name(f"method of {table.name}", method, known)
+    return [arm for arm in table.arms if not methods or arm.method in methods]
+
+
+def _how_to_stand_in(table: PaperTable) -> str:
+    name = set_name(table.protocols[0])
+    return f"a folder of yours takes the place of a public set by name: --data {name}=DIR"
+
+
+def _identities(
+    arms: Sequence[Arm], changes: Changes, seeds: Sequence[int], skipped: dict[str, str]
+) -> list[tuple[Arm, list[Identity]]]:
+    identities: list[tuple[Arm, list[Identity]]] = []
+    lacking: dict[tuple[str | None, Any], TeacherError] = {}  # asked for once, since a network takes its time
+    for arm in arms:
+        detectors = [changes.detector(arm, seed) for seed in seeds]
+        teacher = (detectors[0].teacher, detectors[0].weights)
+        try:
+            if teacher in lacking:
+                raise lacking[teacher]
+            identities.append((arm, [(detector, detector_identity(detector)) for detector in detectors]))
+        except TeacherError as error:
+            lacking[teacher] = error
+            skipped[arm.label] = str(error)
+    if not identities:
+        raise next(iter(lacking.values()))
+    return identities
+
+
+def _stand_ins(found_sets: Sequence[FoundSet]) -> list[str]:
+    return [
+        f"{found.root} stands in for {found.protocol}: printed numbers are of the public set, not of it"
+        for found in found_sets
+        if found.stands_in
+    ]
+
+
+def _lengths(rows: Sequence[PlannedRow]) -> list[str]:
+    """Say once for each row, on the first task of the first set, how short its training is."""
+    notes: dict[str, str] = {}
+    for row in rows:
+        if row.arm.label not in notes:
+            run = row.runs[0]
+            notes[row.arm.label] = length_note(row.arm, run.detector, len(training_images(run.read())))
+    return [note for note in notes.values() if note]
