@@ -81,7 +81,7 @@ def require_single_teacher(detector: BaseDetector) -> Detector:
 
 
 def sample_levels(detector: Detector, data: DataSource, *, each: int = 400, seed: int = 0) -> list[Patches]:
-    """Draw normal and anomalous patches at every level of the detector's teacher, those without anomalous ones left out.
+    """Draw normal and anomalous patches at every level of a detector's teacher but those without anomalous ones.
 
     Args:
         detector: fitted, of a single teacher.
@@ -133,7 +133,9 @@ def sample_patches(
         raise DataError(
             "patches can be compared only where masks mark some of them; put masks into ground_truth/<defect>/"
         )
-    return _split(detector.model_.method.teacher.levels[level], torch.cat([normal, anomalous]), len(anomalous))
+    return _split(
+        detector.model_.method.teacher.levels[level], torch.cat([normal, anomalous]), len(anomalous)
+    )
 
 
 def _split(level: Level, rows: Tensor, anomalous: int) -> Patches:

@@ -1,1 +1,1 @@
-"""Tables and figures of the papers, each by one command: what each holds is a record, and one program runs them all."""
+"""Tables and figures of the papers, each by one command: a record says what each holds, and one program runs all."""

@@ -11,8 +11,8 @@ _SETS: Final = ("mvtec", "visa", "mvtec3d-rgb")
 _ALL_METRICS: Final = ("image_auroc", "pixel_auroc", "aupro_30_per_image", "aupro_30")
 _DETECTION_AND_PRO: Final = ("image_auroc", "aupro_30_per_image", "aupro_30")
 _PRO_NOTE: Final = (
-    "The printed PRO of RD and AAND is that by image (PRO per image); AUPRO 0.3 is MVTec AD's own definition. That of "
-    "the other methods is as their sources define it."
+    "The printed PRO of RD and AAND is that by image (PRO per image); AUPRO 0.3 is MVTec AD's own definition. "
+    "That of the other methods is as their sources define it."
 )
 _MEMORY_SIZES: Final = (10, 25, 50, 75, 100)
 _HARD_PATCHES: Final = (0, 5, 10, 20, 50)
@@ -120,9 +120,9 @@ AAND_TABLES: Final = (
             "RD++": {"batch1_seconds": 27, "parameters": 176.57},
         },
         note=(
-            f"{_PRO_NOTE} The printed parameters hold parts that score nothing, which ours leave out: the teacher's last "
-            "stage and its classifier (2.05 M), and a layer of the embedding (8.39 M). Printed times are those of the "
-            "authors' GPU."
+            f"{_PRO_NOTE} The printed parameters hold parts that score nothing, which ours leave out: the teacher's "
+            "last stage and its classifier (2.05 M), and a layer of the embedding (8.39 M). Printed times are those "
+            "of the authors' GPU."
         ),
     ),
     PaperTable(
@@ -156,8 +156,8 @@ AAND_TABLES: Final = (
         ),
         ("image_auroc",),
         drawing="curves",
-        note="The paper draws these curves without values: L is best at 50, K_h at 10 and worst at 0. Which L and K_h are "
-        "tried here is ours.",
+        note="The paper draws these curves without values: L is best at 50, K_h at 10 and worst at 0. Which L and "
+        "K_h are tried here is ours.",
     ),
     PaperTable(
         "aand-figure-8",
@@ -166,7 +166,7 @@ AAND_TABLES: Final = (
         (_AAND,),
         ("image_auroc",),
         drawing="residuals",
-        note="The intensity is (1/(N C)) times the sum over N patches and C channels of the squared residual, averaged "
-        "over the levels; patches are those of held-out training images with synthetic anomalies.",
+        note="The intensity is (1/(N C)) times the sum over N patches and C channels of the squared residual, "
+        "averaged over the levels; patches are those of held-out training images with synthetic anomalies.",
     ),
 )

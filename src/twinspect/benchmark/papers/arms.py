@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 
 TEXTURES_SETTING: Final = "textures"
 """The setting that has the folder of textures, of methods that draw anomalies."""
+NAMED: Final = ("size", "tile", "length", "steps", "epochs")
+"""Parameters that change numbers, and so are named in the output where they were given."""
 
 
 @dataclass(frozen=True)
@@ -60,8 +62,12 @@ class Changes:
             preset=arm.preset,
             seed=seed,
             **{name: value for name, value in self.parameters.items() if value is not None},
-            **{**textures, **arm.settings, **typed},
+            **{**textures, **self._without_crop(), **arm.settings, **typed},
         )
+
+    def _without_crop(self) -> dict[str, int]:
+        """Leave out the papers' crop, which belongs to their size, where another size was asked for."""
+        return {"crop": 0} if self.parameters.get("size") is not None else {}
 
     def _weights(self, teacher: str) -> str | None:
         """Return the weights that were named for a teacher.
@@ -78,9 +84,7 @@ class Changes:
     def _pair(text: str) -> tuple[str, str]:
         teacher, equals, path = text.strip().partition("=")
         if not equals:
-            raise ConfigError(
-                f"--weights: expected FILE, random, or TEACHER=FILE,TEACHER=FILE; got {text!r}"
-            )
+            raise ConfigError(f"--weights: expected FILE, random, or TEACHER=FILE,TEACHER=FILE; got {text!r}")
         return teacher, path
 
     def notes(self, arms: Sequence[Arm]) -> list[str]:
@@ -90,8 +94,10 @@ class Changes:
             notes.append(f"teacher {self.teacher}{self._origin()} in place of the papers': {_at_hand(arms)}")
         elif self.weights:
             notes.append(f"weights of the teachers: {self.weights}")
-        changed = {name: value for name, value in self.parameters.items() if name in ("size", "tile", "steps", "epochs", "length")}
-        notes += [f"{name} {value} in place of the papers'" for name, value in changed.items() if value is not None]
+        changed = {name: self.parameters.get(name) for name in NAMED}
+        notes += [
+            f"{name} {value} in place of the papers'" for name, value in changed.items() if value is not None
+        ]
         notes += [f"{text} in place of the papers'" for text in self.settings]
         if any(TEXTURES_SETTING in hints(config_class(arm.method)) for arm in arms):
             notes.append(_texture_note(self.textures))

@@ -122,7 +122,7 @@ def find_set(
     for source in (source for source in sources if source.stands_for == set_name(name)):
         try:
             return _find_public([source.path], protocol, selection, categories, named=True)
-        except DataError:
+        except DataError:  # noqa: PERF203 - not the public set, so what stands in for it
             other = PROTOCOLS[GENERIC[protocol.division]]
             found = tuple(tasks(other, str(source.path), selection))
             return FoundSet(name, other.name, source.path.resolve(), found)
@@ -150,7 +150,8 @@ def _find_public(
     *,
     named: bool = False,
 ) -> FoundSet:
-    problem = DataError(f"{CATALOGUE[protocol.loader].title} is in none of: {', '.join(map(str, roots))}")
+    places = f"not in {', '.join(map(str, roots))}" if roots else "not named, and no folder to look for it in"
+    problem = DataError(f"{CATALOGUE[protocol.loader].title} is {places}")
     for folder in _candidates(roots):
         if not named and not _name_fits(folder, protocol.loader):
             continue

@@ -21,8 +21,10 @@ if TYPE_CHECKING:
 
 PANEL: Final = 260
 """Side of one panel of patches, in pixels."""
-HEAD, GAP: Final = 46, 14
-"""Room above a panel for its title, and between panels, in pixels."""
+HEAD: Final = 46
+"""Room above a panel for its title, in pixels."""
+GAP: Final = 14
+"""Room between panels, in pixels."""
 
 
 @in_page_style
@@ -82,7 +84,8 @@ def patch_panels(levels: Sequence[Patches], name: str) -> Markup:
             _panel(axes, on_a_plane(features), patches.is_anomalous, f"{patches.level}, {title}")
     figure.axes[0].legend(loc="lower left", bbox_to_anchor=(0, 1.06), ncols=2, borderaxespad=0)
     return inline_svg(
-        figure.axes[0], f"{name}: patches by their features, vanilla and advanced teacher, {len(levels)} levels"
+        figure.axes[0],
+        f"{name}: patches by their features, vanilla and advanced teacher, {len(levels)} levels",
     )
 
 

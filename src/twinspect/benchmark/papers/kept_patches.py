@@ -1,4 +1,4 @@
-"""Features of patches, kept beside the store of runs as plain arrays, for figures of vanilla and advanced teachers."""
+"""Features of patches, kept beside the store of runs as plain arrays, for figures of vanilla and advanced teacher."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def load_patches(path: Path) -> list[Patches]:
             Patches(
                 level,
                 arrays[f"{level} vanilla"],
-                arrays[f"{level} amplified"] if f"{level} amplified" in arrays else None,
+                arrays.get(f"{level} amplified"),
                 arrays[f"{level} is_anomalous"],
             )
             for level in levels

@@ -95,11 +95,7 @@ def plan_table(
     found_sets = _find_sets(table, sources, selection, skipped)
     arms = _chosen(table, methods)
     identities = _identities(arms, changes, seeds, skipped)
-    rows = tuple(
-        PlannedRow(found, arm, tuple(runs_of(found.run_protocol, found.tasks, selection, own)))
-        for found in found_sets
-        for arm, own in identities
-    )
+    rows = tuple(row for found in found_sets for row in _rows(found, identities, selection))
     notes = [*changes.notes([arm for arm, _ in identities]), *_stand_ins(found_sets), *_lengths(rows)]
     return TablePlan(table, rows, skipped, tuple(notes))
 
@@ -107,7 +103,9 @@ def plan_table(
 def keep_what_is_drawn(plan: TablePlan, store: RunStore) -> TablePlan:
     """Let runs keep what a figure is drawn from, and repeat those that were made without it."""
     if plan.table.drawing == "patches":
-        plan = replace(plan, rows=tuple(replace(row, runs=_keeping(row.runs, store.folder)) for row in plan.rows))
+        plan = replace(
+            plan, rows=tuple(replace(row, runs=_keeping(row.runs, store.folder)) for row in plan.rows)
+        )
         store.requeue_finished(
             run.key for run in plan.runs if not patches_file(store.folder, run.key).is_file()
         )
@@ -136,6 +134,20 @@ def _find_sets(
     if not found:
         raise DataError(f"no data of {table.name}: {'; '.join(skipped.values())}; {_how_to_stand_in(table)}")
     return found
+
+
+def _rows(
+    found: FoundSet, identities: Sequence[tuple[Arm, list[Identity]]], selection: ClassSelection
+) -> list[PlannedRow]:
+    """Plan all rows of a set at once, since its images are hashed for it."""
+    runs = runs_of(
+        found.run_protocol, found.tasks, selection, [identity for _, own in identities for identity in own]
+    )
+    rows = []
+    for arm, own in identities:
+        detectors = [id(detector) for detector, _ in own]
+        rows.append(PlannedRow(found, arm, tuple(run for run in runs if id(run.detector) in detectors)))
+    return rows
 
 
 def _chosen(table: PaperTable, methods: Sequence[str]) -> list[Arm]:
