@@ -44,7 +44,7 @@ AAND_TABLES: Final = (
         (
             _RD,
             _AAND,
-            Arm("MKD", "mkd", VGG, "MKD", "mvtec", {"localization": "gradient"}),
+            Arm("MKD", "mkd", VGG, "MKD"),
             Arm("dual students", "dual", DINO),
         ),
         _ALL_METRICS,

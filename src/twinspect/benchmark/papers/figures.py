@@ -64,7 +64,10 @@ def _curves(rows: Sequence[PlannedRow], records: dict[str, RunRecord]) -> dict[s
             value = _mean_auroc(records[run.key] for run in row.runs)
             if row.arm.curve and row.arm.curve[0] == setting and value is not None:
                 by_set.setdefault(row.found.title, []).append((row.arm.curve[1], 100 * value))
-        curves = [(title, *zip(*points, strict=True)) for title, points in by_set.items()]
+        curves = [
+            (title, [place for place, _ in points], [height for _, height in points])
+            for title, points in by_set.items()
+        ]
         if curves:
             charts[f"image AUROC along the {setting}"] = lines(curves, setting, "Image AUROC, percent")
     return charts

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import io
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -12,6 +12,8 @@ from twinspect.utils.files import write_atomically
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    from numpy.typing import NDArray
 
     from twinspect.data.samples import DataSet
     from twinspect.detector import Detector
@@ -28,14 +30,14 @@ def save_patches(path: Path, detector: Detector, data: DataSet) -> None:
     Raises:
         DataError: no test image with a mask can be read.
     """
-    arrays = {}
+    arrays: dict[str, NDArray[Any]] = {}
     for patches in sample_levels(detector, data):
         arrays[f"{patches.level} vanilla"] = patches.vanilla
         arrays[f"{patches.level} is_anomalous"] = patches.is_anomalous
         if patches.amplified is not None:
             arrays[f"{patches.level} amplified"] = patches.amplified
     buffer = io.BytesIO()
-    np.savez_compressed(buffer, **arrays)
+    np.savez(buffer, **arrays)  # type: ignore[arg-type]
     path.parent.mkdir(exist_ok=True)
     write_atomically(path, buffer.getvalue())
 

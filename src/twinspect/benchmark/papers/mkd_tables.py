@@ -20,8 +20,8 @@ def _classes(name: str, title: str, preset: str) -> PaperTable:
     )
 
 
-def _located(by: str, label: str, published: str = "") -> Arm:
-    return Arm(label, "mkd", VGG, published, "mvtec", {"localization": by})
+def _located(by: str, label: str) -> Arm:
+    return Arm(label, "mkd", VGG, settings={"localization": by})
 
 
 MKD_TABLES: Final = (
@@ -32,7 +32,7 @@ MKD_TABLES: Final = (
         "mkd-mvtec",
         f"MVTec AD of {_PAPER}",
         ("mvtec",),
-        (_located("gradient", "MKD", "MKD"),),
+        (Arm("MKD", "mkd", VGG, "MKD"),),
         ("image_auroc", "pixel_auroc"),
         by_category=True,
     ),
