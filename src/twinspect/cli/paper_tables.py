@@ -33,7 +33,7 @@ def run_table(options: argparse.Namespace) -> Outcome:
     out = Path(options.out)
     check_folder(out, create=True)
     _check(options)
-    sources = parse_sources(options.data, table.protocols)
+    sources = parse_sources(options.data)
     changes = Changes(
         {name: getattr(options, name) for name in DETECTOR_OPTIONS if name not in _OF_ROWS},
         options.teacher,

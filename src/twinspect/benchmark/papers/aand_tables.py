@@ -131,6 +131,7 @@ AAND_TABLES: Final = (
         ("visa", "mvtec3d-rgb"),
         (_AAND,),
         ("image_auroc",),
+        by_category=True,
         categories={"visa": ("candle", "macaroni2"), "mvtec3d-rgb": ("bagel", "foam")},
         drawing="patches",
     ),

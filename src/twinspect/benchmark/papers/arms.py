@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from twinspect.detector import Detector
 from twinspect.errors import ConfigError
-from twinspect.methods.config import hints, parse_setting, shortfall
+from twinspect.methods.config import hints, is_length, parse_setting
 from twinspect.methods.settings import config_class
 from twinspect.teachers import hub
 from twinspect.teachers.curated import CURATED
@@ -21,8 +21,6 @@ if TYPE_CHECKING:
 
 TEXTURES_SETTING: Final = "textures"
 """The setting that has the folder of textures, of methods that draw anomalies."""
-NAMED: Final = ("size", "tile", "length", "steps", "epochs")
-"""Parameters that change numbers, and so are named in the output where they were given."""
 
 
 @dataclass(frozen=True)
@@ -94,11 +92,6 @@ class Changes:
             notes.append(f"teacher {self.teacher}{self._origin()} in place of the papers': {_at_hand(arms)}")
         elif self.weights:
             notes.append(f"weights of the teachers: {self.weights}")
-        changed = {name: self.parameters.get(name) for name in NAMED}
-        notes += [
-            f"{name} {value} in place of the papers'" for name, value in changed.items() if value is not None
-        ]
-        notes += [f"{text} in place of the papers'" for text in self.settings]
         if any(TEXTURES_SETTING in hints(config_class(arm.method)) for arm in arms):
             notes.append(_texture_note(self.textures))
         return notes
@@ -107,10 +100,19 @@ class Changes:
         return f" with {self.weights} weights" if self.weights == RANDOM else ""
 
 
-def length_note(arm: Arm, detector: Detector, images: int) -> str:
-    """Say by how much the training of a row is shorter than the authors'; empty where it is not."""
-    note = shortfall(detector.config(), images)
-    return f"{arm.label}: {note}" if note else ""
+def departures(arm: Arm, detector: Detector, images: int) -> str:
+    """Say in what a row is not as in its paper: the length on so many images, and settings; empty where it is."""
+    ours = detector.config()
+    papers = Changes({"device": detector.device}).detector(arm, detector.seed).config()
+    steps, authors = ours.total_steps(images), papers.total_steps(images)
+    differing = [
+        f"{name} {getattr(ours, name)} ({getattr(papers, name)})"
+        for name in hints(type(ours))
+        if not is_length(name) and name != TEXTURES_SETTING and getattr(ours, name) != getattr(papers, name)
+    ]
+    if steps != authors:
+        differing.insert(0, f"{steps} steps ({authors} on {images} images)")
+    return f"{arm.label} is not as in the paper: {', '.join(differing)}" if differing else ""
 
 
 def _at_hand(arms: Sequence[Arm]) -> str:

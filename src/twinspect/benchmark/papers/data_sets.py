@@ -76,24 +76,22 @@ def set_name(protocol: str) -> str:
     return protocol
 
 
-def parse_sources(texts: Sequence[str], protocols: Sequence[str]) -> list[Source]:
+def parse_sources(texts: Sequence[str]) -> list[Source]:
     """Read what was typed: folders, and ``SET=FOLDER`` for one that takes the place of a set.
 
-    Args:
-        texts: as typed.
-        protocols: of the table.
+    Sets that a table does not have are left for other tables, so that the same words serve all of them.
 
     Raises:
-        ConfigError: the table has no such set.
+        ConfigError: there is no such set.
         DataError: there is no such folder or file.
     """
-    known = {TEXTURES, *map(set_name, protocols)}
+    known = {TEXTURES, *(set_name(name) for name, protocol in PROTOCOLS.items() if protocol.loader)}
     sources = []
     for text in texts:
         name, equals, path = text.partition("=")
         source = Source(Path(path), name) if equals and not Path(text).exists() else Source(Path(text))
         if source.stands_for and source.stands_for not in known:
-            raise unknown_name("set of this table", source.stands_for, known)
+            raise unknown_name("set", source.stands_for, known)
         if not source.path.exists():
             raise DataError(f"--data {text}: there is no {source.path}")
         sources.append(source)

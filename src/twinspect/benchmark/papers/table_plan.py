@@ -6,7 +6,7 @@ from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import TYPE_CHECKING
 
-from twinspect.benchmark.papers.arms import length_note
+from twinspect.benchmark.papers.arms import departures
 from twinspect.benchmark.papers.data_sets import FoundSet, find_set, set_name
 from twinspect.benchmark.papers.kept_patches import patches_file, save_patches
 from twinspect.benchmark.plan import Run, runs_of
@@ -96,7 +96,7 @@ def plan_table(
     arms = _chosen(table, methods)
     identities = _identities(arms, changes, seeds, skipped)
     rows = tuple(row for found in found_sets for row in _rows(found, identities, selection))
-    notes = [*changes.notes([arm for arm, _ in identities]), *_stand_ins(found_sets), *_lengths(rows)]
+    notes = [*changes.notes([arm for arm, _ in identities]), *_stand_ins(found_sets), *_departures(rows)]
     return TablePlan(table, rows, skipped, tuple(notes))
 
 
@@ -190,11 +190,11 @@ def _stand_ins(found_sets: Sequence[FoundSet]) -> list[str]:
     ]
 
 
-def _lengths(rows: Sequence[PlannedRow]) -> list[str]:
-    """Say once for each row, on the first task of the first set, how short its training is."""
+def _departures(rows: Sequence[PlannedRow]) -> list[str]:
+    """Say of each row, on the first task of the first set, in what it is not as in the paper."""
     notes: dict[str, str] = {}
     for row in rows:
         if row.arm.label not in notes:
             run = row.runs[0]
-            notes[row.arm.label] = length_note(row.arm, run.detector, len(training_images(run.read())))
+            notes[row.arm.label] = departures(row.arm, run.detector, len(training_images(run.read())))
     return [note for note in notes.values() if note]

@@ -110,7 +110,9 @@ def _parts(plan: TablePlan, records: Mapping[str, RunRecord]) -> list[_Part]:
             line
             for line in published_rows(title, published(protocol))
             if line.method in plan.table.published_methods
+            and not (plan.table.categories and line.category == MEAN)  # which is over others too
         ]
+        printed.sort(key=lambda line: plan.table.published_methods.index(line.method))
         categories = list(dict.fromkeys(line.category for line in (*ours, *printed)))
         summary = [line for line in (*ours, *printed) if plan.table.by_category or line.category in _of(ours)]
         summary.sort(key=lambda line: (line.category != MEAN, categories.index(line.category)))
