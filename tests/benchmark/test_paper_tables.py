@@ -204,7 +204,7 @@ def test_one_command_makes_a_table_beside_the_printed_numbers(
     table = [line.split() for line in text.splitlines() if line.startswith("mean")]
     assert [line[-1] for line in table[2:]] == ["81.3", "96.2", "97.8"]
     assert "teacher pocket in place of the papers': wide_resnet50_2 (" in text
-    assert "is not as in the paper: 4 steps (200 on 5 images), size 32 (256)" in text
+    assert "(RD): 4 steps (200 on 5 images), size 32 (256)" in text
     assert "brick stands in for visa" in err
     assert {name.name for name in (tmp_path / "out").glob("aand-table-1.*")} == {
         f"aand-table-1.{ending}" for ending in ("md", "csv", "tex", "html")

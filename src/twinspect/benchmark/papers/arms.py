@@ -101,7 +101,7 @@ class Changes:
 
 
 def departures(arm: Arm, detector: Detector, images: int) -> str:
-    """Say in what a row is not as in its paper: the length on so many images, and settings; empty where it is."""
+    """List in what a row is not as in its paper: the length on so many images, and settings; empty where it is."""
     ours = detector.config()
     papers = Changes({"device": detector.device}).detector(arm, detector.seed).config()
     steps, authors = ours.total_steps(images), papers.total_steps(images)
@@ -112,7 +112,7 @@ def departures(arm: Arm, detector: Detector, images: int) -> str:
     ]
     if steps != authors:
         differing.insert(0, f"{steps} steps ({authors} on {images} images)")
-    return f"{arm.label} is not as in the paper: {', '.join(differing)}" if differing else ""
+    return ", ".join(differing)
 
 
 def _at_hand(arms: Sequence[Arm]) -> str:

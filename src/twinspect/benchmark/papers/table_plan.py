@@ -191,10 +191,14 @@ def _stand_ins(found_sets: Sequence[FoundSet]) -> list[str]:
 
 
 def _departures(rows: Sequence[PlannedRow]) -> list[str]:
-    """Say of each row, on the first task of the first set, in what it is not as in the paper."""
-    notes: dict[str, str] = {}
+    """Say in what rows are not as in the paper, on the first task of the first set; those of one kind together."""
+    labels: dict[str, list[str]] = {}
+    seen: set[str] = set()
     for row in rows:
-        if row.arm.label not in notes:
-            run = row.runs[0]
-            notes[row.arm.label] = departures(row.arm, run.detector, len(training_images(run.read())))
-    return [note for note in notes.values() if note]
+        if row.arm.label in seen:
+            continue
+        seen.add(row.arm.label)
+        run = row.runs[0]
+        text = departures(row.arm, run.detector, len(training_images(run.read())))
+        labels.setdefault(text, []).append(row.arm.label)
+    return [f"not as in the paper, {', '.join(names)}: {text}" for text, names in labels.items() if text]
