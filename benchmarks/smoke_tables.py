@@ -3,8 +3,8 @@ r"""Every table and figure of the papers by its command, on small sets, with tin
     python benchmarks/smoke_tables.py ../shared/data --out runs/smoke
 
 It shows that every command does all that it would do on a GPU for days, and what it would write; the numbers mean
-nothing. A few images of each set, linked into the MVTec layout, stand in for the public sets; the output of each command
-is NAME.log in the folder, and times.csv has what each took.
+nothing. A few images of each set, linked into the MVTec layout, stand in for the public sets; the output of each
+command is NAME.log in the folder, and times.csv has what each took.
 """
 
 from __future__ import annotations
