@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from twinspect.benchmark.papers.records import DINO, VGG, WIDE_RESNET, Arm, PaperTable
+from twinspect.benchmark.papers.paper_table import DINO, VGG, WIDE_RESNET, Arm, PaperTable
 
 _PAPER: Final = "Tang et al., IEEE TIP 2026"
 _SETS: Final = ("mvtec", "visa", "mvtec3d-rgb")

@@ -17,7 +17,7 @@ from twinspect.teachers.weights_origin import RANDOM
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from twinspect.benchmark.papers.records import Arm
+    from twinspect.benchmark.papers.paper_table import Arm
 
 TEXTURES_SETTING: Final = "textures"
 """The setting that has the folder of textures, of methods that draw anomalies."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from twinspect.benchmark.papers.records import DINO, Arm, PaperTable
+from twinspect.benchmark.papers.paper_table import DINO, Arm, PaperTable
 
 _PAPER: Final = "Park, Seo & Kim 2025"
 _INDUSTRIAL: Final = ("mvtec", "loco", "visa", "real-iad")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from twinspect.benchmark.papers.records import VGG, Arm, PaperTable
+from twinspect.benchmark.papers.paper_table import VGG, Arm, PaperTable
 
 _PAPER: Final = "Salehi et al., CVPR 2021"
 

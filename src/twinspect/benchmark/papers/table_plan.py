@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from twinspect.benchmark.papers.arms import Changes
     from twinspect.benchmark.papers.data_sets import Source
-    from twinspect.benchmark.papers.records import Arm, PaperTable
+    from twinspect.benchmark.papers.paper_table import Arm, PaperTable
     from twinspect.benchmark.store import RunStore
     from twinspect.detector import Detector
 

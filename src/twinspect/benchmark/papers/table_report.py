@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
     from markupsafe import Markup
 
-    from twinspect.benchmark.papers.records import PaperTable
+    from twinspect.benchmark.papers.paper_table import PaperTable
     from twinspect.benchmark.papers.table_plan import PlannedRow, TablePlan
     from twinspect.benchmark.store import RunStore
 
@@ -73,12 +73,11 @@ def write_paper_table(store: RunStore, plan: TablePlan) -> tuple[str, dict[str, 
     parts = _parts(plan, records)
     shown = [*_result_grids(table, parts), *_cost_grids(table, parts)]
     grids = [*shown, *_further_grids(parts), *_note_grids(plan)]
-    numbers = [row for part in parts for row in csv_rows(part.all_series, part.summary)] + _cost_numbers(
-        table, parts
-    )
+    numbers = [row for part in parts for row in csv_rows(part.all_series, part.summary)]
+    numbers += _cost_numbers(table, parts)
     charts = draw(plan, records, folder)
     files = {
-        f"{table.name}.md": f"# {table.title}\n\n" + to_markdown(grids).partition("\n\n")[2],
+        f"{table.name}.md": to_markdown(grids, table.title),
         f"{table.name}.csv": to_csv(numbers),
         f"{table.name}.tex": to_latex(grids),
         f"{table.name}.html": _page(table, grids, charts),
@@ -89,12 +88,10 @@ def write_paper_table(store: RunStore, plan: TablePlan) -> tuple[str, dict[str, 
     record = {
         "table": table.name,
         "title": table.title,
-        "notes": [*plan.notes, *filter(None, [table.note])],
+        "notes": _notes(plan),
         "skipped": plan.skipped,
         "files": sorted(files),
-        "numbers": [
-            dict(zip(COLUMNS, (number[name] for name in COLUMNS), strict=True)) for number in numbers
-        ],
+        "numbers": numbers,
     }
     return _text(table, plan, [_briefly(grid, table) for grid in shown]), record
 
@@ -106,22 +103,23 @@ def _parts(plan: TablePlan, records: Mapping[str, RunRecord]) -> list[_Part]:
         rows = [row for row in plan.rows if row.found.title == title]
         all_series = [_series(row, records) for row in rows]
         ours = [line for series in all_series for line in our_rows(series)]
-        printed = [
-            line
-            for line in published_rows(title, published(protocol))
-            if line.method in plan.table.published_methods
-            and not (plan.table.categories and line.category == MEAN)  # which is over others too
-        ]
-        printed.sort(key=lambda line: plan.table.published_methods.index(line.method))
-        categories = list(dict.fromkeys(line.category for line in (*ours, *printed)))
-        summary = [line for line in (*ours, *printed) if plan.table.by_category or line.category in _of(ours)]
+        summary = [*ours, *_printed(plan.table, title, protocol)]
+        categories = list(dict.fromkeys(line.category for line in summary))
         summary.sort(key=lambda line: (line.category != MEAN, categories.index(line.category)))
         parts.append(_Part(title, summary, all_series))
     return parts
 
 
-def _of(rows: Sequence[SummaryRow]) -> set[str]:
-    return {row.category for row in rows}
+def _printed(table: PaperTable, title: str, protocol: str) -> list[SummaryRow]:
+    """List the printed rows of a set in the table's order, without categories where it shows none."""
+    rows = [
+        row
+        for row in published_rows(title, published(protocol))
+        if row.method in table.published_methods
+        and (table.by_category or row.category == MEAN)
+        and not (table.categories and row.category == MEAN)  # it is over other categories too
+    ]
+    return sorted(rows, key=lambda row: table.published_methods.index(row.method))
 
 
 def _series(row: PlannedRow, records: Mapping[str, RunRecord]) -> RunSeries:
@@ -197,20 +195,22 @@ def _further_grids(parts: Sequence[_Part]) -> list[Grid]:
 
 
 def _note_grids(plan: TablePlan) -> list[Grid]:
-    notes = [(note,) for note in (*filter(None, [plan.table.note]), *plan.notes)]
-    skipped = list(plan.skipped.items())
     grids = [
-        Grid("How it compares with the paper", ("Note",), notes, 1),
-        Grid("Left out", ("What", "Why"), skipped, 2),
+        Grid("How it compares with the paper", ("Note",), [(note,) for note in _notes(plan)], 1),
+        Grid("Left out", ("What", "Why"), list(plan.skipped.items()), 2),
     ]
     return [grid for grid in grids if grid.rows]
 
 
 def _text(table: PaperTable, plan: TablePlan, grids: Sequence[Grid]) -> str:
-    lines = [table.title, *[_plain(grid) for grid in grids]]
-    lines += [f"note: {note}" for note in (*filter(None, [table.note]), *plan.notes)]
-    lines += [f"left out: {what}: {why}" for what, why in plan.skipped.items()]
-    return "\n\n".join(lines[: 1 + len(grids)]) + "\n\n" + "\n".join(lines[1 + len(grids) :])
+    """Write tables for a terminal, then notes, then what is left out."""
+    notes = [f"note: {note}" for note in _notes(plan)]
+    notes += [f"left out: {what}: {why}" for what, why in plan.skipped.items()]
+    return "\n\n".join([table.title, *map(_plain, grids), "\n".join(notes)])
+
+
+def _notes(plan: TablePlan) -> list[str]:
+    return [*filter(None, [plan.table.note]), *plan.notes]
 
 
 def _plain(grid: Grid) -> str:
