@@ -22,10 +22,10 @@ from twinspect.cli import main as twinspect
 
 STAND_INS = {
     "mvtec": "cookies",
-    "visa": "aliens",
-    "mvtec3d-rgb": "ballscrew",
-    "loco": "deeppcb",
-    "real-iad": "brain_mri",
+    "visa": "deeppcb",
+    "mvtec3d-rgb": "cookies",  # a third set with masks and defects as large as patches; its runs are shared
+    "loco": "ballscrew",
+    "real-iad": "aliens",
 }
 CLASS_SETS = {
     "mnist": "fashion_mnist.npz",

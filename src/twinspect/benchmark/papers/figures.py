@@ -23,13 +23,16 @@ INTENSITY: Final = "amplify: intensity of residuals on {} patches"
 MAIN_METRIC: Final = "image_auroc"
 
 
-def draw(plan: TablePlan, records: dict[str, RunRecord], out: Path) -> dict[str, Markup]:
+def draw(
+    plan: TablePlan, records: dict[str, RunRecord], out: Path, undrawn: dict[str, str]
+) -> dict[str, Markup]:
     """Draw what a table draws, as far as its runs are done.
 
     Args:
         plan: of the table.
         records: of the runs by their keys.
         out: the folder of the store.
+        undrawn: gets what cannot be drawn, each with the reason.
 
     Returns:
         Charts by what they show.
@@ -38,20 +41,26 @@ def draw(plan: TablePlan, records: dict[str, RunRecord], out: Path) -> dict[str,
         MissingExtraError: scikit-learn is not installed, where features are laid out.
     """
     if plan.table.drawing == "patches":
-        return _patches(plan, records, out)
+        return _patches(plan, records, out, undrawn)
     if plan.table.drawing == "curves":
         return _curves(plan.rows, records)
     return _residuals(plan.rows, records) if plan.table.drawing else {}
 
 
-def _patches(plan: TablePlan, records: dict[str, RunRecord], out: Path) -> dict[str, Markup]:
+def _patches(
+    plan: TablePlan, records: dict[str, RunRecord], out: Path, undrawn: dict[str, str]
+) -> dict[str, Markup]:
     """Draw the patches of every task, of the first seed alone."""
     charts = {}
     for row in plan.rows:
         first = min(run.detector.seed for run in row.runs)
         for run in (run for run in row.runs if run.detector.seed == first and records[run.key].is_done):
             name = f"{row.found.title}: {run.identity['task']}"
-            charts[name] = patch_panels(load_patches(patches_file(out, run.key)), name)
+            levels, why = load_patches(patches_file(out, run.key))
+            if levels:
+                charts[name] = patch_panels(levels, name)
+            else:
+                undrawn[name] = why
     return charts
 
 

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import io
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
+from twinspect.errors import DataError
 from twinspect.evaluation.patch_features import Patches, sample_levels
 from twinspect.utils.files import write_atomically
 
@@ -18,6 +19,9 @@ if TYPE_CHECKING:
     from twinspect.data.samples import DataSet
     from twinspect.detector import Detector
 
+_NOTHING: Final = "nothing"
+"""Name of the array that says why there are no patches."""
+
 
 def patches_file(out: Path, key: str) -> Path:
     """Return where the patches of a run are kept."""
@@ -25,13 +29,13 @@ def patches_file(out: Path, key: str) -> Path:
 
 
 def save_patches(path: Path, detector: Detector, data: DataSet) -> None:
-    """Keep patches of the test images at every level.
-
-    Raises:
-        DataError: no test image with a mask can be read.
-    """
+    """Keep patches of the test images at every level, or why there are none: the run itself is as good without."""
     arrays: dict[str, NDArray[Any]] = {}
-    for patches in sample_levels(detector, data):
+    try:
+        levels = sample_levels(detector, data)
+    except DataError as error:
+        levels, arrays[_NOTHING] = [], np.array(str(error))
+    for patches in levels:
         arrays[f"{patches.level} vanilla"] = patches.vanilla
         arrays[f"{patches.level} is_anomalous"] = patches.is_anomalous
         if patches.amplified is not None:
@@ -42,9 +46,11 @@ def save_patches(path: Path, detector: Detector, data: DataSet) -> None:
     write_atomically(path, buffer.getvalue())
 
 
-def load_patches(path: Path) -> list[Patches]:
-    """Read what :func:`save_patches` kept, level by level."""
+def load_patches(path: Path) -> tuple[list[Patches], str]:
+    """Read what :func:`save_patches` kept: patches level by level, and why there are none."""
     with np.load(path, allow_pickle=False) as arrays:
+        if _NOTHING in arrays:
+            return [], str(arrays[_NOTHING])
         levels = dict.fromkeys(name.rpartition(" ")[0] for name in arrays)
         return [
             Patches(
@@ -54,4 +60,4 @@ def load_patches(path: Path) -> list[Patches]:
                 arrays[f"{level} is_anomalous"],
             )
             for level in levels
-        ]
+        ], ""

@@ -70,12 +70,14 @@ def write_paper_table(store: RunStore, plan: TablePlan) -> tuple[str, dict[str, 
     """
     table, folder = plan.table, store.folder
     records = {record.row["key"]: record for record in read_records(store)}
+    undrawn = dict(plan.skipped)
+    charts = draw(plan, records, folder, undrawn)
+    plan = replace(plan, skipped=undrawn)
     parts = _parts(plan, records)
     shown = [*_result_grids(table, parts), *_cost_grids(table, parts)]
     grids = [*shown, *_further_grids(parts), *_note_grids(plan)]
     numbers = [row for part in parts for row in csv_rows(part.all_series, part.summary)]
     numbers += _cost_numbers(table, parts)
-    charts = draw(plan, records, folder)
     files = {
         f"{table.name}.md": to_markdown(grids, table.title),
         f"{table.name}.csv": to_csv(numbers),
