@@ -19,6 +19,7 @@ import numpy as np
 
 from twinspect.benchmark.papers.all_tables import PAPER_TABLES
 from twinspect.cli import main as twinspect
+from twinspect.cli.outcome import INTERRUPTED
 
 STAND_INS = {
     "mvtec": "cookies",
@@ -60,6 +61,8 @@ def main() -> None:
         )
         print(rows[-1], flush=True)
         write(options.out / "times.csv", rows)
+        if code == INTERRUPTED:
+            break
 
 
 def stand_ins(data: Path, out: Path) -> list[str]:

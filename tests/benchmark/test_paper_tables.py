@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import shutil
 from typing import TYPE_CHECKING, Any
 from xml.etree import ElementTree as ET
 
@@ -246,6 +247,20 @@ def test_a_figure_keeps_its_patches_and_is_drawn_from_them(
     assert call(capsys, "aand-figure-6", tmp_path / "out", *more)[0] == 0
     assert sorted((tmp_path / "out" / "patches").glob("*.npz")) == kept
     assert set(before) == set(dict(ask(tmp_path / "out", "select key, started from runs")))
+
+
+def test_data_without_masks_cost_a_figure_its_chart_and_no_numbers(
+    stand_ins: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (parts,) = (text.partition("=")[2] for text in stand_ins if text.startswith("visa="))
+    for place in ("train/good", "test/good", "test/square"):
+        shutil.copytree(f"{parts}/brick/{place}", tmp_path / "bare" / place)
+    more = ("--data", f"visa={tmp_path / 'bare'}", *QUICKLY)
+    code, text, _ = call(capsys, "aand-figure-6", tmp_path / "out", *more)
+    assert code == 0
+    assert "left out: visa, in its place bare: bare: patches can be compared only where masks mark" in text
+    assert ask(tmp_path / "out", "select state from runs") == [("done",)]
+    assert not list((tmp_path / "out").glob("*.svg"))
 
 
 def test_a_row_whose_teacher_cannot_be_had_is_left_out_and_the_others_are_made(
