@@ -133,13 +133,26 @@ def test_public_sets_are_found_below_the_folders_that_were_named(tmp_path: Path)
         find_set("mvtec3d-rgb", sources)
 
 
-def test_a_copy_that_is_not_whole_is_named_and_a_whole_one_is_preferred(tmp_path: Path) -> None:
+def test_of_a_copy_that_is_not_whole_what_is_whole_is_used_and_a_whole_copy_is_preferred(
+    tmp_path: Path,
+) -> None:
     write_category(tmp_path / "half" / "bottle", 0)
+    (tmp_path / "half" / "cable" / "train").mkdir(parents=True)
     sources = parse_sources([str(tmp_path)])
+    found = find_set("mvtec", sources)
+    assert ([task.name for task in found.tasks], len(found.missing), found.stands_in) == (
+        ["bottle"],
+        14,
+        False,
+    )
+    assert "cable" in found.missing
     with pytest.raises(DataError, match=r"partial copy of MVTec AD, without cable"):
-        find_set("mvtec", sources)
+        find_set("mvtec-multiclass", sources)
+    with pytest.raises(DataError, match="VisA is not in"):
+        find_set("visa", sources)
     WRITERS["MVTecAD"](tmp_path / "whole")
     assert find_set("mvtec", sources).root == tmp_path / "whole"
+    assert find_set("mvtec", sources).missing == ()
 
 
 def test_the_two_sets_whose_files_are_called_alike_are_told_apart_by_their_folders(tmp_path: Path) -> None:

@@ -2,11 +2,19 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from twinspect.benchmark.protocols import BY_CLASS, GENERIC, PROTOCOLS, ClassSelection, tasks
+from twinspect.benchmark.protocols import (
+    BY_CLASS,
+    GENERIC,
+    PER_CATEGORY,
+    PROTOCOLS,
+    ClassSelection,
+    ProtocolTask,
+    tasks,
+)
 from twinspect.data.benchmarks.catalogue import CATALOGUE
 from twinspect.data.benchmarks.root_folder import NotThereError, folders_below
 from twinspect.errors import DataError, unknown_name
@@ -14,7 +22,7 @@ from twinspect.errors import DataError, unknown_name
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from twinspect.benchmark.protocols import Protocol, ProtocolTask
+    from twinspect.benchmark.protocols import Protocol
 
 TEXTURES: Final = "dtd"
 """What to type for the folder of the Describable Textures."""
@@ -47,12 +55,14 @@ class FoundSet:
         run_protocol: that its runs follow; another one where something stands in for the public set.
         root: where it lies.
         tasks: what is trained and tested by itself.
+        missing: categories of the public set that the copy lacks.
     """
 
     protocol: str
     run_protocol: str
     root: Path
     tasks: tuple[ProtocolTask, ...]
+    missing: tuple[str, ...] = ()
 
     @property
     def stands_in(self) -> bool:
@@ -113,7 +123,7 @@ def find_set(
         categories: the only ones to use, of the public set; empty for all.
 
     Raises:
-        DataError: it is not there, or not whole; says so.
+        DataError: it is not there, or has nothing whole that the protocol can use; says so.
     """
     protocol = PROTOCOLS[name]
     selection = selection if selection and protocol.division in BY_CLASS else ClassSelection()
@@ -149,20 +159,53 @@ def _find_public(
     named: bool = False,
 ) -> FoundSet:
     places = f"not in {', '.join(map(str, roots))}" if roots else "not named, and no folder to look for it in"
-    problem = DataError(f"{CATALOGUE[protocol.loader].title} is {places}")
+    places = f"not in {', '.join(map(str, roots))}" if roots else "not named, and no folder to look for it in"
+    problem, partial = DataError(f"{CATALOGUE[protocol.loader].title} is {places}"), None
     for folder in _candidates(roots):
         if not named and not _name_fits(folder, protocol.loader):
             continue
         try:
-            found = tasks(protocol, str(folder), selection)
+            return _public(folder, protocol, selection, categories)
         except NotThereError:
             continue
         except DataError as error:  # begins here, but is not whole; a whole copy may lie elsewhere
-            problem = error
-            continue
-        used = tuple(task for task in found if not categories or task.name in categories)
-        return FoundSet(protocol.name, protocol.name, folder, used)
-    raise problem
+            problem, partial = error, partial or _partial(folder, protocol, categories)
+    if partial is None or named:
+        raise problem
+    return partial
+
+
+def _public(
+    folder: Path,
+    protocol: Protocol,
+    selection: ClassSelection,
+    categories: Sequence[str],
+    missing: Sequence[str] = (),
+) -> FoundSet:
+    """Read a public set, or some of its categories."""
+    some = {"categories": tuple(categories)} if categories else {}
+    found = tasks(replace(protocol, options={**protocol.options, **some}), str(folder), selection)
+    if len(categories) == 1:  # a task of a single category is called as the set is
+        found = [ProtocolTask(categories[0], task.read) for task in found]
+    return FoundSet(protocol.name, protocol.name, folder, tuple(found), tuple(missing))
+
+
+def _partial(folder: Path, protocol: Protocol, categories: Sequence[str]) -> FoundSet | None:
+    """Read the categories that a partial copy has whole; ``None`` without any, or where one model is for all."""
+    if protocol.division != PER_CATEGORY:
+        return None
+    wanted = categories or CATALOGUE[protocol.loader].categories
+    whole = [category for category in wanted if _is_whole(folder, protocol, category)]
+    missing = [category for category in wanted if category not in whole]
+    return _public(folder, protocol, ClassSelection(), whole, missing) if whole else None
+
+
+def _is_whole(folder: Path, protocol: Protocol, category: str) -> bool:
+    try:
+        _public(folder, protocol, ClassSelection(), [category])
+    except DataError:
+        return False
+    return True
 
 
 def _candidates(roots: Sequence[Path]) -> Iterator[Path]:

@@ -95,9 +95,11 @@ def plan_table(
     found_sets = _find_sets(table, sources, selection, skipped)
     arms = _chosen(table, methods)
     identities = _identities(arms, changes, seeds, skipped)
-    rows = tuple(row for found in found_sets for row in _rows(found, identities, selection))
+    rows = [row for found in found_sets for row in _rows(found, identities, selection, skipped)]
+    if not rows:
+        raise DataError(f"no data of {table.name} can be used: {'; '.join(skipped.values())}")
     notes = [*changes.notes([arm for arm, _ in identities]), *_stand_ins(found_sets), *_departures(rows)]
-    return TablePlan(table, rows, skipped, tuple(notes))
+    return TablePlan(table, tuple(rows), skipped, tuple(notes))
 
 
 def keep_what_is_drawn(plan: TablePlan, store: RunStore) -> TablePlan:
@@ -129,6 +131,8 @@ def _find_sets(
     for protocol in table.protocols:
         try:
             found.append(find_set(protocol, sources, selection, table.categories.get(protocol, ())))
+            for category in found[-1].missing:
+                skipped[f"{protocol}: {category}"] = f"not whole in {found[-1].root}"
         except DataError as error:  # noqa: PERF203 - the others run
             skipped[protocol] = str(error)
     if not found:
@@ -137,17 +141,24 @@ def _find_sets(
 
 
 def _rows(
-    found: FoundSet, identities: Sequence[tuple[Arm, list[Identity]]], selection: ClassSelection
+    found: FoundSet,
+    identities: Sequence[tuple[Arm, list[Identity]]],
+    selection: ClassSelection,
+    skipped: dict[str, str],
 ) -> list[PlannedRow]:
-    """Plan all rows of a set at once, since its images are hashed for it."""
-    runs = runs_of(
-        found.run_protocol, found.tasks, selection, [identity for _, own in identities for identity in own]
-    )
+    """Plan all rows of a set at once, since its images are hashed for it; none if no task of it can be used."""
+    every = [identity for _, own in identities for identity in own]
+    runs: list[Run] = []
+    for task in found.tasks:
+        try:
+            runs += runs_of(found.run_protocol, [task], selection, every)
+        except DataError as error:  # noqa: PERF203 - the other tasks run
+            skipped[f"{found.title}: {task.name}"] = str(error)
     rows = []
     for arm, own in identities:
         detectors = [id(detector) for detector, _ in own]
         rows.append(PlannedRow(found, arm, tuple(run for run in runs if id(run.detector) in detectors)))
-    return rows
+    return rows if runs else []
 
 
 def _chosen(table: PaperTable, methods: Sequence[str]) -> list[Arm]:
