@@ -297,6 +297,24 @@ def test_a_row_whose_teacher_cannot_be_had_is_left_out_and_the_others_are_made(
     assert not next(line for line in costs if " RD  " in line).endswith("–")
 
 
+def test_a_task_without_data_is_left_out_and_the_others_are_planned(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write_category(tmp_path / "brick", 0)
+    write_image(tmp_path / "tile" / "train" / "good" / "1.png", stripes(1, 16))
+    monkeypatch.setattr(table_plan, "detector_identity", lambda detector: {"method": detector.method})
+    sources, changes = parse_sources([f"mvtec={tmp_path}"]), Changes({"device": "cpu"})
+    plan = table_plan.plan_table(PAPER_TABLES["aand-table-7"], sources, changes, [0, 1])
+    assert {run.identity["task"] for run in plan.runs} == {"brick"}
+    assert [len(row.runs) for row in plan.rows] == [2, 2, 2]
+    (left_out,) = (what for what in plan.skipped if what.endswith(": tile"))
+    assert "no test images" in plan.skipped[left_out]
+    assert plan.skipped.keys() - {left_out} == {"visa", "mvtec3d-rgb"}
+    with pytest.raises(DataError, match="no data of aand-table-7 can be used"):
+        only = parse_sources([f"mvtec={tmp_path / 'tile'}"])
+        table_plan.plan_table(PAPER_TABLES["aand-table-7"], only, changes, [0])
+
+
 MISTAKES = [
     (("aand-tabel-2", "--data", "D"), "did you mean 'aand-table-2'"),
     (("aand-table-2",), "add --data with folders that hold any of mvtec, visa, mvtec3d-rgb"),
