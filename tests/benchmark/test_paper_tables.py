@@ -310,8 +310,8 @@ def test_a_task_without_data_is_left_out_and_the_others_are_planned(
     (left_out,) = (what for what in plan.skipped if what.endswith(": tile"))
     assert "no test images" in plan.skipped[left_out]
     assert plan.skipped.keys() - {left_out} == {"visa", "mvtec3d-rgb"}
+    only = parse_sources([f"mvtec={tmp_path / 'tile'}"])
     with pytest.raises(DataError, match="no data of aand-table-7 can be used"):
-        only = parse_sources([f"mvtec={tmp_path / 'tile'}"])
         table_plan.plan_table(PAPER_TABLES["aand-table-7"], only, changes, [0])
 
 
