@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
+from twinspect.benchmark import table_layout
 from twinspect.benchmark.csv_table import COLUMNS, csv_rows, to_csv
 from twinspect.benchmark.latex import to_latex
 from twinspect.benchmark.markdown import to_markdown
@@ -17,7 +18,6 @@ from twinspect.benchmark.table_layout import (
     ALL_DEFINITIONS,
     Grid,
     definitions,
-    report_grids,
     results,
     run_cost,
 )
@@ -113,13 +113,14 @@ def _parts(plan: TablePlan, records: Mapping[str, RunRecord]) -> list[_Part]:
 
 
 def _printed(table: PaperTable, title: str, protocol: str) -> list[SummaryRow]:
-    """List the printed rows of a set in the table's order, without categories where it shows none."""
+    """List the printed rows of a set in the table's order, those of the categories that it shows."""
+    used = table.categories.get(protocol)
     rows = [
         row
         for row in published_rows(title, published(protocol))
         if row.method in table.published_methods
         and (table.by_category or row.category == MEAN)
-        and not (table.categories and row.category == MEAN)  # it is over other categories too
+        and (used is None or row.category in used)  # and not the mean, which is over others too
     ]
     return sorted(rows, key=lambda row: table.published_methods.index(row.method))
 
@@ -189,11 +190,19 @@ def _cost_numbers(table: PaperTable, parts: Sequence[_Part]) -> list[dict[str, A
 
 
 def _further_grids(parts: Sequence[_Part]) -> list[Grid]:
-    """Lay out what every report has besides its results: costs, failures, settings, versions, sources."""
-    grids = report_grids(
-        [s for part in parts for s in part.all_series], [s for part in parts for s in part.summary]
-    )
-    return [grid for grid in grids if not grid.title.endswith("results in percent")]
+    """Lay out what every report has besides its results, without departures from papers, which notes list by row."""
+    all_series = [series for part in parts for series in part.all_series]
+    runs = [run for series in all_series for run in series.runs]
+    grids = [
+        table_layout.costs(all_series),
+        table_layout.binned_metrics(runs),
+        table_layout.unreadable(runs),
+        table_layout.missing(runs),
+        table_layout.settings(all_series),
+        table_layout.environments(runs),
+        table_layout.sources([row for part in parts for row in part.summary]),
+    ]
+    return [grid for grid in grids if grid.rows]
 
 
 def _note_grids(plan: TablePlan) -> list[Grid]:
