@@ -5,7 +5,8 @@ from __future__ import annotations
 import csv
 import json
 import shutil
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import Any
 from xml.etree import ElementTree as ET
 
 import pytest
@@ -26,9 +27,6 @@ from twinspect.cli import main
 from twinspect.errors import ConfigError, DataError, TeacherError
 from twinspect.metrics import COSTS
 from twinspect.report.svg_file import to_svg_file
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 pytestmark = pytest.mark.filterwarnings("ignore::twinspect.errors.PartialCopyWarning")
 
@@ -79,6 +77,11 @@ def test_every_table_of_the_three_papers_is_there() -> None:
         *("dual-singleclass", "dual-multiclass"),
     }
     assert not set(PAPER_TABLES) & set(PROTOCOLS)
+
+
+def test_the_page_on_reproducing_has_every_command() -> None:
+    page = (Path(__file__).parents[2] / "docs" / "reproduce.md").read_text(encoding="utf-8")
+    assert not [name for name in PAPER_TABLES if f"`{name}`" not in page]
 
 
 @pytest.mark.parametrize("table", PAPER_TABLES.values(), ids=list(PAPER_TABLES))
