@@ -326,6 +326,7 @@ MISTAKES = [
     (("aand-table-2", "--data", "D", "--preset", "paper"), "leave --preset and --beside out"),
     (("aand-table-2", "--data", "mvtec=D", "--methods", "dula"), "did you mean 'dual'"),
     (("aand-table-2", "--data", "mvtec=D", "--set", "memmory=3"), "did you mean 'memory'"),
+    (("aand-figure-6", "--data", "visa=D", "--tile", "64"), "leave --tile out"),
     (("folder", "--data", "D", "D"), "takes one"),
 ]
 

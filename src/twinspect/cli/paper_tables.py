@@ -74,6 +74,8 @@ def _check(options: argparse.Namespace) -> None:
             f"{table.name} has presets and printed numbers of its own; leave --preset and --beside out, and change "
             "single settings by --set NAME=VALUE"
         )
+    if table.drawing == "patches" and options.tile is not None:
+        raise ConfigError(f"{table.name} shows features of whole images; leave --tile out")
     methods = dict.fromkeys(arm.method for arm in table.arms)
     check_settings(list(methods), options.set)
 
