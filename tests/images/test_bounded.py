@@ -234,6 +234,29 @@ def test_a_process_that_is_killed_leaves_no_child(tmp_path: Path) -> None:
     child.wait(timeout=10)
 
 
+def test_a_closed_standard_error(tmp_path: Path) -> None:
+    (tmp_path / "a.webp").write_bytes(FILES["webp"])
+    code = "import os, sys; os.close(2); from twinspect.images import read_rgb; print(read_rgb(sys.argv[1]).shape)"
+    environment = {**os.environ, "PYTHONPATH": str(Path(twinspect.__file__).parents[1])}
+    command = [sys.executable, "-c", code, str(tmp_path / "a.webp")]
+    done = subprocess.run(command, env=environment, check=True, stdout=subprocess.PIPE)
+    assert done.stdout == b"(40, 30, 3)\n"
+
+
+def test_no_code_beside_the_images_is_run(tmp_path: Path) -> None:
+    (tmp_path / "data").mkdir()
+    for name in ("msgspec", "resource", "mmap", "numpy", "PIL"):
+        (tmp_path / "data" / f"{name}.py").write_text("open('run', 'w'); raise SystemExit(0)")
+    (tmp_path / "data" / "a.webp").write_bytes(FILES["webp"])
+    code = "from twinspect.images import read_rgb; print(read_rgb('a.webp').shape)"
+    (tmp_path / "score.py").write_text(code)
+    environment = {**os.environ, "PYTHONPATH": str(Path(twinspect.__file__).parents[1])}
+    command = [sys.executable, str(tmp_path / "score.py")]
+    done = subprocess.run(command, cwd=tmp_path / "data", env=environment, check=True, capture_output=True)
+    assert (done.stdout, done.stderr) == (b"(40, 30, 3)\n", b"")
+    assert not (tmp_path / "data" / "run").exists()
+
+
 def test_a_forked_process_decodes_with_a_child_of_its_own() -> None:
     read_rgb("a", content=FILES["webp"])
     if (pid := os.fork()) == 0:

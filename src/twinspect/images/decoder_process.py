@@ -41,6 +41,12 @@ _WALL: Final = 10.0
 """How many times the allowed processor time may pass on the clock, for a file system or a lock that never answers."""
 _LARGE: Final = 2**26
 """Values of an image, after which a child gives its memory back; otherwise it keeps it for the next."""
+_CODE: Final = """\
+import sys
+sys.path[:] = filter(None, sys.path)  # not the folder where this runs, which may hold anybody's files
+from twinspect.images.decoder_process import decode_until_closed
+decode_until_closed()
+"""
 _ERRORS: Final = {kind.__name__: kind for kind in (ImageError, SeveralPicturesError, TooManyPixelsError)}
 
 
@@ -83,9 +89,8 @@ class _DecoderProcess:
 
     def __init__(self, limits: DecodeLimits) -> None:
         self.limits = limits
-        code = "from twinspect.images.decoder_process import decode_until_closed as run; run()"
         self._child = subprocess.Popen(  # noqa: S603
-            [sys.executable, "-c", code, str(limits.seconds), str(limits.memory)],
+            [sys.executable, "-c", _CODE, str(limits.seconds), str(limits.memory)],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             env=_environment(),
@@ -219,9 +224,11 @@ def decode_until_closed() -> None:
     """Run as the child: decode what is asked for on standard input until it is closed."""
     seconds, memory = sys.argv[1:]
     grant_time = _limit_resources(float(seconds), int(memory))
+    while (nowhere := os.open(os.devnull, os.O_WRONLY)) <= 2:
+        pass  # the parent had closed its standard error
     requests, answers = sys.stdin.buffer, os.fdopen(os.dup(1), "wb", buffering=0)
     for descriptor in (1, 2):
-        os.dup2(os.open(os.devnull, os.O_WRONLY), descriptor)
+        os.dup2(nowhere, descriptor)
     while _answer_until_large(requests, answers, grant_time):
         pass
 
