@@ -6,6 +6,7 @@ import json
 import os
 import signal
 import socket
+import sqlite3
 import subprocess
 import sys
 import time
@@ -17,9 +18,10 @@ import pytest
 from benchmark_data import ask, command, metrics, step_of, write_category
 from drawn_parts import stripes, write_image
 from messages import error_lines
-from twinspect.benchmark import run_plan
+from twinspect.benchmark import run_database, run_plan
 from twinspect.benchmark.environment import git_commit
 from twinspect.benchmark.process_lease import DEAD_AFTER_SECONDS, ProcessIdentity, this_process
+from twinspect.benchmark.records import read_series
 from twinspect.benchmark.store import RunStore
 from twinspect.benchmark.time_left import format_duration, plan_status
 from twinspect.cli import main
@@ -131,7 +133,8 @@ def test_two_processes_share_the_runs_each_exactly_once(products: Path, tmp_path
     assert len(made) == len(set(made)) == 6
     states = ask(tmp_path / "out", "select state, count(*) from runs group by state")
     assert states == [("done", 6)]
-    assert len(metrics(tmp_path / "out")) == 6 * 3 * 8  # its category, the mean and all images at once
+    # its category, the mean and all images at once; PRO by image of the first two
+    assert len(metrics(tmp_path / "out")) == 6 * (3 * 8 + 2)
 
 
 def _runs(text: str) -> list[str]:
@@ -373,3 +376,20 @@ def test_a_mistake_is_one_clear_line(
     assert error_lines(err) == 1
     assert out == ""
     assert not Path("O").exists()
+
+
+def test_a_store_of_an_earlier_version_gets_the_new_columns(tmp_path: Path) -> None:
+    connection = sqlite3.connect(tmp_path / "runs.sqlite", isolation_level=None)
+    for table in run_database.TABLES:  # as earlier versions made them
+        connection.execute(table)
+    connection.execute(f"pragma application_id = {run_database.APPLICATION_ID}")
+    connection.execute(f"pragma user_version = {run_database.FORMAT}")
+    names = {"key", "protocol", "task", "data", "method", "config", "teacher", "teacher_sha256", "precision"}
+    values = dict.fromkeys(names, "x") | {"config": "{}", "teacher_levels": "[]", "seed": 0, "state": "done"}
+    places = ", ".join(f":{name}" for name in values)
+    connection.execute(f"insert into runs ({', '.join(values)}) values ({places})", values)
+    connection.close()
+    with RunStore(tmp_path) as store:
+        (row,) = store.rows(["x"])
+        assert all(row[name] is None for name in run_database.ADDED_COLUMNS)
+        assert [series.runs[0].row["state"] for series in read_series(store)] == ["done"]

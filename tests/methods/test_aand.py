@@ -396,3 +396,23 @@ def test_other_devices_take_the_authors_lengths_unless_told_otherwise(
 ) -> None:
     monkeypatch.setattr("twinspect.detector.choose_device", lambda _: torch.device(device))
     assert ts.Detector("aand", **parameters).config().epochs == epochs
+
+
+def test_the_intensity_of_residuals_is_that_of_figure_8(method: AAND) -> None:
+    drawn = batch(method)
+    found = method.validate_amplification(drawn)
+    shares = {True: list[float](), False: list[float]()}
+    for amplifier, features in zip(method.amplifiers, drawn.targets, strict=True):
+        assert isinstance(amplifier, FeatureAmplifier)
+        residual = amplifier.residual(features).detach().double().numpy()
+        side = 64 // features.shape[-1]
+        assert drawn.masks is not None
+        covered = (
+            drawn.masks.double().numpy().reshape(3, 64 // side, side, 64 // side, side).mean((2, 4)) > 0.3
+        )
+        for kind, share in shares.items():
+            patches = residual.transpose(0, 2, 3, 1)[covered == kind]  # (N, C)
+            share.append((patches**2).sum() / patches.size)
+    for kind, name in ((True, "anomalous"), (False, "normal")):
+        expected = np.mean(shares[kind])
+        assert found[f"intensity of residuals on {name} patches"] == pytest.approx(expected, rel=1e-4)

@@ -60,6 +60,8 @@ def test_validation_curves_are_recorded_and_saved(parts: Path, tmp_path: Path) -
         "amplify: loss",
         "amplify: residual on anomalous patches",
         "amplify: residual on normal patches",
+        "amplify: intensity of residuals on anomalous patches",
+        "amplify: intensity of residuals on normal patches",
     }
     assert detector.curves_.keys() == names
     assert all(len(curve) == VALIDATIONS for curve in detector.curves_.values())

@@ -12,9 +12,9 @@ if TYPE_CHECKING:
     from twinspect.benchmark.table_layout import Grid
 
 
-def to_markdown(grids: Sequence[Grid]) -> str:
+def to_markdown(grids: Sequence[Grid], title: str = "Benchmark") -> str:
     """Write tables in GitHub's Markdown, with every definition at the end."""
-    parts = ["# Benchmark", *map(_table, grids), "## What each number is"]
+    parts = [f"# {title}", *map(_table, grids), "## What each number is"]
     parts.append("\n".join(f"- **{name}**: {text}" for name, text in definitions(grids).items()))
     return "\n\n".join(parts) + "\n"
 

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from pathlib import Path
 
+    from twinspect.benchmark.trial import Keep
     from twinspect.data.samples import DataSet
     from twinspect.detector import Detector
 
@@ -30,11 +31,13 @@ class Run:
         identity: all that decides its numbers, as plain JSON values.
         detector: unfitted, with the settings of the run.
         read: lists the images of the task.
+        keep: keeps more of the fitted detector than numbers; see :func:`twinspect.benchmark.trial.run_trial`.
     """
 
     identity: dict[str, Any]
     detector: Detector
     read: Callable[[], DataSet]
+    keep: Keep | None = None
 
     @property
     def key(self) -> str:
@@ -70,18 +73,39 @@ def make_plan(
     """
     protocol_tasks = tasks(protocol, folder, selection, notify)
     identities = [(detector, detector_identity(detector)) for detector in detectors]
+    runs = runs_of(protocol.name, protocol_tasks, selection, identities)
+    return sorted(runs, key=lambda run: run.detector.seed)
+
+
+def runs_of(
+    protocol: str,
+    protocol_tasks: Sequence[ProtocolTask],
+    selection: ClassSelection,
+    identities: Sequence[tuple[Detector, dict[str, Any]]],
+) -> list[Run]:
+    """List the runs of detectors on tasks, task by task.
+
+    Args:
+        protocol: its name.
+        protocol_tasks: its tasks.
+        selection: how many images of each class they have.
+        identities: detectors, each with what decides its numbers besides the images.
+
+    Raises:
+        TwinspectError: a task has nothing to train on or to test, or a file of it cannot be read.
+    """
     runs = []
     for task in protocol_tasks:
         task_identity = {
             "format": FORMAT,
-            "protocol": protocol.name,
+            "protocol": protocol,
             "task": task.name,
             "most_train": selection.most_train,
             "most_test": selection.most_test,
             "data": _task_data_key(task),
         }
         runs += [Run(task_identity | own, detector, task.read) for detector, own in identities]
-    return sorted(runs, key=lambda run: run.detector.seed)
+    return runs
 
 
 def _task_data_key(task: ProtocolTask) -> str:

@@ -73,6 +73,13 @@ class ClassSelection:
 
 
 PER_CATEGORY, MULTI_CLASS, ONE_VS_REST, ALL_BUT_ONE, EACH_SET = get_args(Division)
+GENERIC: Final = {
+    PER_CATEGORY: "folder",
+    MULTI_CLASS: "folder-multiclass",
+    ONE_VS_REST: "classes-ovr",
+    ALL_BUT_ONE: "classes-all-but-one",
+}
+"""The protocol that divides any folder of one's own, by how it divides it."""
 _SINGLE: Final = {"views": "single"}
 _ROWS: Final = (
     Protocol("folder", "any layout that doctor reads: one model a category", PER_CATEGORY),
@@ -85,6 +92,7 @@ _ROWS: Final = (
     Protocol("visa-multiclass", "VisA: one model for all", MULTI_CLASS, "VisA"),
     Protocol("mvtec3d-rgb", "MVTec 3D-AD, colour images: one model a category", PER_CATEGORY, "MVTec3D"),
     Protocol("loco", "MVTec LOCO: one model a category", PER_CATEGORY, "MVTecLOCO"),
+    Protocol("loco-multiclass", "MVTec LOCO: one model for all", MULTI_CLASS, "MVTecLOCO"),
     Protocol("real-iad", "Real-IAD, five views: one model a category", PER_CATEGORY, "RealIAD"),
     Protocol("real-iad-multiclass", "Real-IAD, five views: one model for all", MULTI_CLASS, "RealIAD"),
     Protocol(

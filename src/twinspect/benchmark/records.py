@@ -75,16 +75,17 @@ def read_series(store: RunStore) -> list[RunSeries]:
     Where a task was run on other images before, because files were added or repaired, only the runs on the images
     that were planned last count.
     """
-    records = _read_records(store)
+    records = read_records(store)
     latest_data = {_task_key(record): record.row["data"] for record in records}
     groups: dict[str, list[RunRecord]] = defaultdict(list)
     for record in records:
         if record.row["data"] == latest_data[_task_key(record)]:
-            groups[json.dumps([record.row["protocol"], _settings(record.row)])].append(record)
-    return _labelled([(runs[0].row["protocol"], _settings(runs[0].row), runs) for runs in groups.values()])
+            groups[json.dumps([record.row["protocol"], settings_of(record.row)])].append(record)
+    return _labelled([(runs[0].row["protocol"], settings_of(runs[0].row), runs) for runs in groups.values()])
 
 
-def _read_records(store: RunStore) -> list[RunRecord]:
+def read_records(store: RunStore) -> list[RunRecord]:
+    """Read every run, in the order in which they were planned."""
     metrics: dict[str, list[sqlite3.Row]] = defaultdict(list)
     for metric in store.connection.execute("select * from metrics"):
         metrics[metric["run"]].append(metric)
@@ -103,7 +104,7 @@ def _task_key(record: RunRecord) -> tuple[Any, ...]:
     return tuple(record.row[name] for name in ("protocol", "task", "most_train", "most_test"))
 
 
-def _settings(row: dict[str, Any]) -> dict[str, Any]:
+def settings_of(row: dict[str, Any]) -> dict[str, Any]:
     """List the settings that distinguish one series from another, those of the method included."""
     names = ("method", "teacher", "teacher_sha256", "precision", "most_train", "most_test")
     return {

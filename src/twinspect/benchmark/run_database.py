@@ -53,6 +53,8 @@ TABLES: Final = (
     ) without rowid
     """,
 )
+ADDED_COLUMNS: Final = {"batch1_seconds": "real", "curves": "text"}
+"""Columns of ``runs`` that its first versions did not have; runs of that time have nothing in them."""
 
 
 def open_store(folder: Path, *, create: bool) -> sqlite3.Connection:
@@ -84,6 +86,7 @@ def connect(path: Path) -> sqlite3.Connection:
         with transaction(connection):
             for table in TABLES:
                 connection.execute(table)
+            _add_columns(connection)
             connection.execute(f"pragma application_id = {APPLICATION_ID}")
             connection.execute(f"pragma user_version = {FORMAT}")
     except sqlite3.DatabaseError as error:
@@ -140,6 +143,13 @@ def _check_file(path: Path, connection: sqlite3.Connection) -> None:
         raise ConfigError(
             f"{path} has format {version}, and this twinspect writes {FORMAT}; choose another --out"
         )
+
+
+def _add_columns(connection: sqlite3.Connection) -> None:
+    present = {row["name"] for row in connection.execute("pragma table_info(runs)")}
+    for name, kind in ADDED_COLUMNS.items():
+        if name not in present:
+            connection.execute(f"alter table runs add column {name} {kind}")
 
 
 def _use_write_ahead_log(connection: sqlite3.Connection) -> None:

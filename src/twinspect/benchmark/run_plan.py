@@ -54,7 +54,9 @@ def _run_one(store: RunStore, run: Run, progress: Progress | None) -> str:
     key, checkpoint, reason = run.key, checkpoint_folder(store.folder, run.key), ""
     try:
         with store.heartbeat():
-            trial = run_trial(run.detector, run.read(), checkpoint=checkpoint, progress=progress)
+            trial = run_trial(
+                run.detector, run.read(), checkpoint=checkpoint, progress=progress, keep=run.keep
+            )
         store.finish(key, trial)
     except TwinspectError as error:
         reason = str(error)

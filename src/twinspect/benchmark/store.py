@@ -134,7 +134,12 @@ class RunStore:
         Returns:
             Whether the run was still this process's; if another took it over, nothing is written.
         """
-        result = {**trial.images, **vars(trial.costs), "error_bounds": json.dumps(trial.error_bounds)}
+        result = {
+            **trial.images,
+            **vars(trial.costs),
+            "error_bounds": json.dumps(trial.error_bounds),
+            "curves": json.dumps(trial.curves),
+        }
         with transaction(self.connection):
             owned = self._close(key, {"state": "done", **result})
             if owned:

@@ -21,7 +21,10 @@ POOLED: Final = "pooled"
 """The category of all images of one model over several categories."""
 SCORE_METRICS: Final = metric_keys(*SCORE_NEEDS)
 """The metrics of raw scores and maps, which have a column even before there are results."""
-REPORTED_METRICS: Final = (*SCORE_METRICS, *metric_keys("saturation rules", "object ids"))
+REPORTED_METRICS: Final = (
+    *SCORE_METRICS,
+    *metric_keys("masks of single images", "saturation rules", "object ids"),
+)
 """The metrics that have a column where any row has a value of them."""
 
 
@@ -55,16 +58,16 @@ def summary_rows(all_series: Sequence[RunSeries], beside: str | None = None) -> 
     """
     rows: list[SummaryRow] = []
     for protocol in dict.fromkeys(series.protocol for series in all_series):
-        ours = [row for series in all_series if series.protocol == protocol for row in _our_rows(series)]
+        ours = [row for series in all_series if series.protocol == protocol for row in our_rows(series)]
         categories = list(dict.fromkeys(row.category for row in ours))
-        groups = _by_category_and_method(published(beside or protocol))
-        shown = [*ours, *[_published_row(protocol, numbers) for numbers in groups]]
+        shown = [*ours, *published_rows(protocol, published(beside or protocol))]
         shown = [row for row in shown if row.category in categories]
         rows += sorted(shown, key=lambda row: (row.category != MEAN, categories.index(row.category)))
     return rows
 
 
-def _our_rows(series: RunSeries) -> list[SummaryRow]:
+def our_rows(series: RunSeries) -> list[SummaryRow]:
+    """List the rows of a series: the mean, every category, and all images at once where they are several."""
     tasks = series.tasks
     parts = [
         _our_row(
@@ -120,11 +123,17 @@ def _our_row(series: RunSeries, category: str, by_seed: Sequence[MetricValues | 
     )
 
 
-def _by_category_and_method(numbers: Iterable[PublishedNumber]) -> list[list[PublishedNumber]]:
+def published_rows(protocol: str, numbers: Iterable[PublishedNumber]) -> list[SummaryRow]:
+    """Gather published numbers into rows, one a category and method.
+
+    Args:
+        protocol: that the rows stand under.
+        numbers: in the order of the rows.
+    """
     groups: dict[tuple[str, str], list[PublishedNumber]] = {}
     for number in numbers:
         groups.setdefault((number.category, number.method), []).append(number)
-    return list(groups.values())
+    return [_published_row(protocol, group) for group in groups.values()]
 
 
 def _published_row(protocol: str, numbers: Sequence[PublishedNumber]) -> SummaryRow:

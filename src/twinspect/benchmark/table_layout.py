@@ -90,9 +90,21 @@ def report_grids(
     return [grid for grid in grids if grid.rows]
 
 
-def results(protocol: str, summary: Sequence[SummaryRow], beside: str | None = None) -> Grid:
-    """Tabulate the metrics, in percent."""
-    keys = _present(REPORTED_METRICS, (key for row in summary for key in row.cells))
+def results(
+    protocol: str,
+    summary: Sequence[SummaryRow],
+    beside: str | None = None,
+    metrics: Sequence[str] = REPORTED_METRICS,
+) -> Grid:
+    """Tabulate the metrics, in percent.
+
+    Args:
+        protocol: what was run.
+        summary: the rows.
+        beside: the protocol of the published numbers, where it is another one.
+        metrics: the columns, of which those without a value are left out.
+    """
+    keys = _present(metrics, (key for row in summary for key in row.cells))
     rows = [
         (
             row.category,

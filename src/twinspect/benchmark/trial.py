@@ -6,9 +6,11 @@ No image is held out for a threshold, so none is reported; and no test image has
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any, TypeAlias
 
+from twinspect.benchmark.batch_one import batch1_seconds
+from twinspect.benchmark.pro_by_image import ProByImage
 from twinspect.data.fingerprint import fingerprint
 from twinspect.errors import DataError
 from twinspect.evaluation.evaluation import evaluate_scores
@@ -20,9 +22,11 @@ from twinspect.utils.devices import choose_device, choose_precision
 from twinspect.utils.progress import NoProgress
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator, Mapping
     from pathlib import Path
 
+    import numpy as np
+    from numpy.typing import NDArray
     from torch import nn
 
     from twinspect.data import DataSet, Sample
@@ -30,6 +34,8 @@ if TYPE_CHECKING:
     from twinspect.evaluation.evaluation import Evaluation
     from twinspect.inference.results import ImageScore
     from twinspect.utils.progress import Progress
+
+    Keep: TypeAlias = Callable[[Detector, DataSet], None]
 
 
 @dataclass(frozen=True)
@@ -44,6 +50,7 @@ class Costs:
         gpu_memory: most memory of tensors on the GPU, in bytes; ``None`` without CUDA.
         parameters: parameters of all networks, teacher included.
         trained_parameters: those of them that are not the teacher's.
+        batch1_seconds: network and map for one image alone; ``None`` if not measured.
     """
 
     fit_seconds: float | None
@@ -52,6 +59,7 @@ class Costs:
     gpu_memory: int | None
     parameters: int
     trained_parameters: int
+    batch1_seconds: float | None = None
 
 
 @dataclass(frozen=True)
@@ -67,6 +75,7 @@ class Trial:
         error_bounds: how far a binned pixel metric may be off, by category; empty where all are exact.
         images: how many there were to train on, and good, anomalous and unreadable ones in the test.
         costs: time, memory and size.
+        curves: what stages of the training measured on held-out training images, by stage and name.
     """
 
     rows: list[ImageScore]
@@ -76,6 +85,7 @@ class Trial:
     error_bounds: dict[str, Any]
     images: dict[str, int]
     costs: Costs
+    curves: dict[str, list[float]] = field(default_factory=dict)
 
 
 def detector_identity(detector: Detector) -> dict[str, Any]:
@@ -105,6 +115,7 @@ def run_trial(
     *,
     checkpoint: Path | None = None,
     progress: Progress | None = None,
+    keep: Keep | None = None,
 ) -> Trial:
     """Fit a detector's method and score the test images.
 
@@ -113,6 +124,7 @@ def run_trial(
         data: good images of its split ``train`` are learnt from; those of the split ``test`` are scored.
         checkpoint: folder that the training goes on from if there is a checkpoint in it, and writes to.
         progress: called for every step and every image scored.
+        keep: called with the fitted detector, which has no threshold, and the data, to keep more than numbers.
 
     Raises:
         TwinspectError: wrong settings, nothing to train on or to test, an unreadable training image or mask.
@@ -122,18 +134,24 @@ def run_trial(
     peak_memory.reset()
     fitting = detector.fitting(fingerprint(train), progress=progress, checkpoint=checkpoint, resume=True)
     start = time.perf_counter()
-    model, _ = fitting.fit_all(train)
+    model, history = fitting.fit_all(train)
     seconds = None if resumed else time.perf_counter() - start
-    images = _TimedScores(fitting.scorer.stream(fitting.engine(model), test.samples, maps=True))
-    evaluation = _evaluate(test, images, progress or NoProgress())
+    engine, pro = fitting.engine(model), ProByImage()
+    images = _TimedScores(fitting.scorer.stream(engine, test.samples, maps=True))
+    evaluation = _evaluate(test, images, pro, progress or NoProgress())
     costs = Costs(
         seconds,
         len(test) / images.seconds,
         peak_memory.resident_bytes(),
         peak_memory.gpu_bytes(),
         *count_parameters(model, fitting.teacher),
+        batch1_seconds(engine, test.samples, detector.bits),
     )
-    return trial_of(evaluation, len(train), costs)
+    if keep:
+        fitted = detector.clone()
+        fitted.model_ = fitting.scoring_model(model)
+        keep(fitted, data)
+    return replace(trial_of(evaluation, len(train), costs, pro.rows()), curves=history.curves)
 
 
 def training_images(data: DataSet) -> tuple[Sample, ...]:
@@ -148,15 +166,18 @@ def training_images(data: DataSet) -> tuple[Sample, ...]:
     return good
 
 
-def trial_of(evaluation: Evaluation, trained_on: int, costs: Costs) -> Trial:
+def trial_of(
+    evaluation: Evaluation, trained_on: int, costs: Costs, more: Mapping[str, MetricRow] | None = None
+) -> Trial:
     """Turn an evaluation into a trial.
 
     Args:
         evaluation: with a threshold or without; with one, the rows also hold the metrics that need it.
         trained_on: number of images that the detector learnt from.
         costs: of fitting and scoring.
+        more: further metrics, by category.
     """
-    categories = evaluation.full_categories
+    categories = {name: row | (more or {}).get(name, {}) for name, row in evaluation.full_categories.items()}
     bounds = evaluation.defect_types.category_error_bounds
     return Trial(
         rows=evaluation.rows,
@@ -199,8 +220,12 @@ class _TimedScores:
             yield image
 
 
-def _evaluate(test: DataSet, images: _TimedScores, progress: Progress) -> Evaluation:
+def _evaluate(test: DataSet, images: _TimedScores, pro: ProByImage, progress: Progress) -> Evaluation:
+    def watch(image: ImageScore, mask: NDArray[np.bool_] | None) -> None:
+        pro.add(image, mask)
+        progress.advance()
+
     progress.start("score", len(test), 0)
-    evaluation = evaluate_scores(test, images, watch=lambda *_: progress.advance())
+    evaluation = evaluate_scores(test, images, watch=watch)
     progress.finish()
     return evaluation

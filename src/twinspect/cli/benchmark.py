@@ -5,14 +5,14 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from twinspect.benchmark.plan import Run, make_plan
-from twinspect.benchmark.protocols import PROTOCOLS, ClassSelection, get_protocol
+from twinspect.benchmark.papers.all_tables import PAPER_TABLES
+from twinspect.benchmark.plan import make_plan
+from twinspect.benchmark.protocols import PROTOCOLS, get_protocol
 from twinspect.benchmark.run_database import check_folder
-from twinspect.benchmark.run_plan import run_all
 from twinspect.benchmark.shortfalls import shortfall_of_run
 from twinspect.benchmark.store import RunStore
-from twinspect.benchmark.time_left import PlanStatus, format_duration
-from twinspect.cli.console import Bar, warn
+from twinspect.cli.benchmark_runs import DETECTOR_OPTIONS, check_settings, chosen_classes, make_runs
+from twinspect.cli.console import warn
 from twinspect.cli.outcome import Outcome
 from twinspect.cli.run_summary import REPORT, TABLES, outcome
 from twinspect.detector import Detector
@@ -24,50 +24,46 @@ if TYPE_CHECKING:
     import argparse
     from collections.abc import Sequence
 
-_DETECTOR_OPTIONS = (
-    "teacher",
-    "weights",
-    "preset",
-    "size",
-    "tile",
-    "overlap",
-    "length",
-    "steps",
-    "epochs",
-    "device",
-    "precision",
-    "workers",
-)
-"""Parameters of a detector that are options here, by the same names."""
+    from twinspect.benchmark.plan import Run
+
+DEFAULT_METHODS = ("rd",)
+"""Of a protocol; a table of a paper has its own."""
 
 
 def run(options: argparse.Namespace) -> Outcome:
     """Run a protocol, or write the tables."""
     if options.protocol == REPORT:
         return _report(options)
+    if options.protocol in PAPER_TABLES:
+        from twinspect.cli.paper_tables import run_table
+
+        return run_table(options)
     if options.protocol not in PROTOCOLS:
-        raise unknown_name("protocol", options.protocol, [*PROTOCOLS, REPORT])
+        raise unknown_name("protocol", options.protocol, [*PROTOCOLS, *PAPER_TABLES, REPORT])
     out = Path(options.out)
     check_folder(out, create=True)
     runs = _plan(options)
     keys = [run.key for run in runs]
     with RunStore(out, create=True, device=options.device) as store:
-        store.plan(runs)
         _warn_of_shortfalls(runs)
-        if options.retry:
-            store.retry(keys)
-        _run_all(store, runs)
+        make_runs(store, runs, retry=options.retry)
         return outcome(out, store.rows(keys), "runs", f"tables: {TABLES} --out {out}")
 
 
 def _plan(options: argparse.Namespace) -> list[Run]:
     if options.data is None:
         raise ConfigError(f"which images? add --data DIR (or type: twinspect benchmark {REPORT} --out DIR)")
-    selection = ClassSelection(tuple(options.classes or ()), options.most_train, options.most_test)
-    methods, seeds = (list(dict.fromkeys(names)) for names in (options.methods, options.seeds))
-    _check_settings(methods, options.set)
+    if len(options.data) > 1:
+        raise ConfigError(
+            f"--data names {len(options.data)} folders, and {options.protocol} takes one; tables of papers take more"
+        )
+    methods, seeds = (
+        list(dict.fromkeys(names)) for names in (options.methods or DEFAULT_METHODS, options.seeds)
+    )
+    check_settings(methods, options.set)
     detectors = [_detector(options, method, seed) for seed in seeds for method in methods]
-    return make_plan(get_protocol(options.protocol), options.data, selection, detectors, warn)
+    protocol, selection = get_protocol(options.protocol), chosen_classes(options)
+    return make_plan(protocol, options.data[0], selection, detectors, warn)
 
 
 def _warn_of_shortfalls(runs: Sequence[Run]) -> None:
@@ -78,7 +74,7 @@ def _warn_of_shortfalls(runs: Sequence[Run]) -> None:
 
 
 def _detector(options: argparse.Namespace, method: str, seed: int) -> Detector:
-    parameters = {name: getattr(options, name) for name in _DETECTOR_OPTIONS}
+    parameters = {name: getattr(options, name) for name in DETECTOR_OPTIONS}
     return Detector(method, seed=seed, **parameters, **_settings(method, options.set))
 
 
@@ -87,34 +83,6 @@ def _settings(method: str, texts: Sequence[str]) -> dict[str, Any]:
     config = config_class(method)
     pairs = [text.partition("=") for text in texts]
     return {name: parse_setting(config, name, value) for name, _, value in pairs if name in hints(config)}
-
-
-def _check_settings(methods: Sequence[str], texts: Sequence[str]) -> None:
-    """Refuse a setting that no method has, one that has an option of its own, and text without a value."""
-    known = {name for method in methods for name in hints(config_class(method))}
-    for text in texts:
-        name, equals, value = text.partition("=")
-        if not equals:
-            raise ConfigError(f"--set {text}: expected NAME=VALUE, such as --set batch_size=8")
-        if name in _DETECTOR_OPTIONS:
-            raise ConfigError(f"--set {text}: {name} has an option of its own; type: --{name} {value}")
-        if name not in known:
-            raise unknown_name("setting", name, known)
-
-
-def _run_all(store: RunStore, runs: Sequence[Run]) -> None:
-    def on_start(run: Run, status: PlanStatus) -> None:
-        number = status.done + status.failed + status.running
-        warn(f"run {number} of {status.runs}: {run.title}; left: {format_duration(status.seconds_left)}")
-
-    def on_failure(run: Run, reason: str) -> None:
-        warn(f"failed: {run.title}: {reason}")
-
-    try:
-        with Bar() as bar:
-            run_all(store, runs, progress=bar, on_start=on_start, on_failure=on_failure)
-    except KeyboardInterrupt as interruption:
-        raise KeyboardInterrupt("finished runs are kept; go on with the same command") from interruption
 
 
 def _report(options: argparse.Namespace) -> Outcome:

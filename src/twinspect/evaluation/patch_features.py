@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from twinspect.data.samples import Sample
     from twinspect.inference.base_detector import BaseDetector
     from twinspect.model.preprocessing import Preprocessing
+    from twinspect.teachers.feature_levels import Level
 
 PATCHES_PER_IMAGE = 40
 """Most normal, and most anomalous, patches taken from one image."""
@@ -79,14 +80,40 @@ def require_single_teacher(detector: BaseDetector) -> Detector:
     )
 
 
-def sample_patches(detector: Detector, data: DataSource, *, each: int = 400, seed: int = 0) -> Patches:
-    """Draw normal and anomalous patches at the middle level of the detector's teacher.
+def sample_levels(detector: Detector, data: DataSource, *, each: int = 400, seed: int = 0) -> list[Patches]:
+    """Draw normal and anomalous patches at every level of a detector's teacher but those without anomalous ones.
+
+    Args:
+        detector: fitted, of a single teacher.
+        data: a data set whose test images have masks.
+        each: most normal, and most anomalous, patches of a level.
+        seed: of the draw.
+
+    Raises:
+        DataError: no test image with a mask can be read, or defects are too small for patches of any level.
+    """
+    found, problem = list[Patches](), None
+    for level in range(len(detector.model_.method.teacher.levels)):
+        try:
+            found.append(sample_patches(detector, data, each=each, seed=seed, level=level))
+        except DataError as error:  # noqa: PERF203 - defects may be too small for the patches of a coarse level
+            problem = error
+    if problem and not found:
+        raise problem
+    return found
+
+
+def sample_patches(
+    detector: Detector, data: DataSource, *, each: int = 400, seed: int = 0, level: int | None = None
+) -> Patches:
+    """Draw normal and anomalous patches at one level of the detector's teacher.
 
     Args:
         detector: fitted, of a single teacher.
         data: a data set whose test images have masks.
         each: most normal, and most anomalous, patches.
         seed: of the draw.
+        level: its number, fine to coarse; ``None`` for the middle one.
 
     Raises:
         DataError: no test image with a mask can be read.
@@ -95,7 +122,8 @@ def sample_patches(detector: Detector, data: DataSource, *, each: int = 400, see
     samples = [s for s in open_data(data, split="test").split("test") if s.mask is not None or s.is_good]
     order = random.permutation(len(samples))
     drawn: dict[bool, list[Tensor]] = {False: [], True: []}
-    for patches in _image_patches(detector, [samples[index] for index in order], random):
+    level = len(detector.model_.method.teacher.levels) // 2 if level is None else level
+    for patches in _image_patches(detector, [samples[index] for index in order], random, level):
         for is_anomalous, parts in drawn.items():
             parts.append(patches[is_anomalous])
         if all(sum(map(len, parts)) >= each for parts in drawn.values()):
@@ -105,13 +133,13 @@ def sample_patches(detector: Detector, data: DataSource, *, each: int = 400, see
         raise DataError(
             "patches can be compared only where masks mark some of them; put masks into ground_truth/<defect>/"
         )
-    return _split(detector, torch.cat([normal, anomalous]), len(anomalous))
+    return _split(
+        detector.model_.method.teacher.levels[level], torch.cat([normal, anomalous]), len(anomalous)
+    )
 
 
-def _split(detector: Detector, rows: Tensor, anomalous: int) -> Patches:
+def _split(level: Level, rows: Tensor, anomalous: int) -> Patches:
     """Separate vanilla and amplified features, which are concatenated."""
-    levels = detector.model_.method.teacher.levels
-    level = levels[len(levels) // 2]
     both = rows.numpy()
     vanilla, amplified = both[:, : level.channels], both[:, level.channels :]
     marked = np.arange(len(both)) >= len(both) - anomalous
@@ -120,9 +148,12 @@ def _split(detector: Detector, rows: Tensor, anomalous: int) -> Patches:
 
 
 def _image_patches(
-    detector: Detector, samples: Sequence[Sample], random: np.random.Generator
+    detector: Detector, samples: Sequence[Sample], random: np.random.Generator, number: int
 ) -> Iterator[dict[bool, Tensor]]:
-    """Draw normal and anomalous patches of every image: (n, 2 C), vanilla and amplified features concatenated."""
+    """Draw normal and anomalous patches of every image, at the level of a number.
+
+    Gives (n, 2 C) float32, vanilla and amplified features concatenated.
+    """
     model = detector.model_
     assert isinstance(model, Model)  # noqa: S101 - require_single_teacher refuses tiles
     for sample in samples:
@@ -132,7 +163,7 @@ def _image_patches(
         except ImageError:  # the table of scores already names it
             continue
         with torch.inference_mode():
-            features = torch.cat(_middle_features(model.method, images), dim=1)[0].cpu()
+            features = torch.cat(_level_features(model.method, images, number), dim=1)[0].cpu()
         share = _mask_share(
             sample, rgb.shape[:2], model.preprocessing, (features.shape[1], features.shape[2])
         )
@@ -140,11 +171,10 @@ def _image_patches(
         yield {key: features[:, _subsample(mask, random)].T.clone() for key, mask in masks.items()}
 
 
-def _middle_features(method: Any, images: Tensor) -> list[Tensor]:
+def _level_features(method: Any, images: Tensor, number: int) -> list[Tensor]:
     levels = method.teacher(images)
     amplified = method.amplified(levels) if isinstance(method, AmplifiesFeatures) else levels
-    middle = len(levels) // 2
-    return [levels[middle], amplified[middle]]
+    return [levels[number], amplified[number]]
 
 
 def _mask_share(

@@ -258,25 +258,26 @@ class AAND(RD):
 
     @torch.no_grad()
     def validate_amplification(self, batch: Batch) -> dict[str, float]:
-        """Compute the metrics of stage I on held-out images: loss and strength of the residual (figure 8).
+        """Compute the metrics of stage I on held-out images: loss, and strength and intensity of the residual.
 
-        The strength of a patch is |F_A - F_T| / |F_T|, with the gate's own weight; averaged over levels. A classifier
-        adds none.
+        The strength of a patch is |F_A - F_T| / |F_T|, with the gate's own weight; the intensity is the mean over the
+        channels of the squared residual before gating (figure 8). Both are averaged over levels. A classifier adds
+        none.
         """
         loss = {"loss": float(self.amplify_loss(batch))}
         if self.config.amplify == "classifier":
             return loss
-        strengths = []
+        strengths, intensities = [], []
         for amplifier, features, truth, _ in self._levels(batch):
             residual = (amplifier(features) - features).norm(dim=1) / features.norm(dim=1).clamp_min(1e-6)
-            strengths.append([residual[truth].sum() / truth.sum().clamp_min(1), residual[~truth].mean()])
-        on_anomalous, on_normal = (
-            float(sum(column)) / len(column) for column in zip(*strengths, strict=True)
-        )
-        return {
-            **loss,
-            "residual on anomalous patches": on_anomalous,
-            "residual on normal patches": on_normal,
+            strengths.append(_means(residual, truth))
+            assert isinstance(amplifier, FeatureAmplifier)  # noqa: S101 - only a classifier is none
+            intensities.append(_means(amplifier.residual(features).square().mean(dim=1), truth))
+        measured = {"residual": strengths, "intensity of residuals": intensities}
+        return loss | {
+            f"{name} on {kind} patches": sum(column) / len(column)
+            for name, levels in measured.items()
+            for kind, column in zip(("anomalous", "normal"), zip(*levels, strict=True), strict=True)
         }
 
     def feature_pairs(self, levels: Sequence[Tensor]) -> list[tuple[Tensor, Tensor]]:
@@ -343,6 +344,11 @@ def covered_patches(masks: Tensor, features: Tensor) -> Tensor:
         (B, h, w) bool: the mask covers more than 0.3 of the patch.
     """
     return maps.covered(masks, (features.shape[-2], features.shape[-1])) > maps.ANOMALOUS_SHARE
+
+
+def _means(values: Tensor, truth: Tensor) -> tuple[float, float]:
+    """Average over anomalous patches, 0 without any, and over normal ones."""
+    return float(values[truth].sum() / truth.sum().clamp_min(1)), float(values[~truth].mean())
 
 
 def _sample_indices(mask: Tensor, most: int) -> tuple[Tensor, ...]:

@@ -17,6 +17,7 @@ from twinspect.metrics.delong import (
     compare_aurocs,
     mean_interval,
 )
+from twinspect.metrics.per_image import aupro_of_image, aupro_per_image
 from twinspect.metrics.ranking import auroc, average_precision, f1_max, roc_curve
 from twinspect.metrics.regions import aupro, pro_curve
 from twinspect.metrics.saturated import (
@@ -44,6 +45,8 @@ __all__ = [
     "SaturatedMetrics",
     "SaturatedRegion",
     "aupro",
+    "aupro_of_image",
+    "aupro_per_image",
     "auroc",
     "auroc_interval",
     "auspro",

@@ -32,13 +32,23 @@ def patch_charts(patches: Patches) -> dict[str, Markup]:
     if patches.amplified is not None:
         features["patches amplified"] = patches.amplified
     return {
-        name: charts.scatter(_on_a_plane(values), patches.is_anomalous, name)
+        name: charts.scatter(on_a_plane(values), patches.is_anomalous, name)
         for name, values in features.items()
     }
 
 
-def _on_a_plane(features: NDArray[np.float32]) -> NDArray[np.float64]:
-    """Lay features out by t-SNE, always the same way: (n, 2) in 0..1."""
+def on_a_plane(features: NDArray[np.float32]) -> NDArray[np.float64]:
+    """Lay features out by t-SNE, always the same way.
+
+    Args:
+        features: (n, C).
+
+    Returns:
+        (n, 2) in 0..1.
+
+    Raises:
+        MissingExtraError: scikit-learn is not installed.
+    """
     manifold: Any = optional("sklearn.manifold", EXTRA)
     perplexity = min(PERPLEXITY, (len(features) - 1) / 3)
     method = manifold.TSNE(metric="cosine", init="random", perplexity=perplexity, random_state=0)

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 
     from twinspect.data.samples import Sample
     from twinspect.methods.config import MethodConfig
+    from twinspect.model.tiled import TiledModel
     from twinspect.model.tiling import Tiling
     from twinspect.teachers.base import Teacher
     from twinspect.training.first_reading import FirstReading
@@ -109,7 +110,11 @@ class Fitting:
 
     def engine(self, model: Model) -> TorchEngine:
         """Make the engine that scores with a model on its device, on tiles if there is a tiling."""
-        return TorchEngine(tiled(model, self.tiling), str(self.trainer.torch_device))
+        return TorchEngine(self.scoring_model(model), str(self.trainer.torch_device))
+
+    def scoring_model(self, model: Model) -> Model | TiledModel:
+        """Return what scores with a model: itself, or the same on tiles if there is a tiling."""
+        return tiled(model, self.tiling)
 
     def identity(self) -> dict[str, Any]:
         """Return in plain JSON values what determines the weights besides the images."""

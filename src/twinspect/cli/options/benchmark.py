@@ -24,13 +24,23 @@ def add_options(verb: argparse.ArgumentParser) -> None:
         "protocol",
         metavar="PROTOCOL",
         help="folder (one model a category), folder-multiclass (one for all), classes-ovr (each class against the "
-        "rest), classes-all-but-one (each class as the anomaly); of public sets: mvtec, visa, real-iad (each also "
-        "with -multiclass), real-iad-single (the view from above), mvtec3d-rgb, loco, btad, mpdd, kolektor, "
-        "kolektor2, magnetic-tile, dagm, brain-mri, head-ct, retinal-oct, medical (those of these three "
+        "rest), classes-all-but-one (each class as the anomaly); of public sets: mvtec, visa, real-iad, "
+        "loco (each also with -multiclass), real-iad-single (the view from above), mvtec3d-rgb, btad, mpdd, "
+        "kolektor, kolektor2, magnetic-tile, dagm, brain-mri, head-ct, retinal-oct, medical (those of these three "
         "that are there, each in a folder of its own); cifar10, cifar100, mnist, fmnist, view (each with -ovr or "
-        "-all-but-one); or: report, for the tables of what was run",
+        "-all-but-one); a table or figure of a paper: aand-table-1 to aand-table-8, aand-figure-6, aand-figure-7, "
+        "aand-figure-8, mkd-mnist, mkd-fmnist, mkd-cifar10, mkd-mvtec, mkd-localisation, dual-singleclass, "
+        "dual-multiclass; or: report, for the tables of what was run",
     )
-    verb.add_argument("--data", metavar="DIR", help="the images; for the protocols of classes also an .npz")
+    verb.add_argument(
+        "--data",
+        nargs="+",
+        action="extend",
+        metavar="DIR",
+        help="the images; for the protocols of classes also an .npz. For a table of a paper any number of folders, "
+        "in which its public sets and DTD are looked for; SET=DIR for what takes the place of one, mvtec=DIR for "
+        "instance",
+    )
     verb.add_argument(
         "--out",
         required=True,
@@ -38,11 +48,20 @@ def add_options(verb: argparse.ArgumentParser) -> None:
         help="where runs.sqlite and the tables go; resumes what is there",
     )
     verb.add_argument(
-        "--methods", type=names, default=["rd"], metavar="M,M", help="see: twinspect methods (rd)"
+        "--methods",
+        type=names,
+        metavar="M,M",
+        help="see: twinspect methods (rd; of a table, all that it has)",
     )
     verb.add_argument("--seeds", type=numbers, default=[0, 1, 2], metavar="N,N", help="one run each (0,1,2)")
-    verb.add_argument("--teacher", help="of all methods; default: each method's usual one")
-    verb.add_argument("--weights", metavar="FILE", help="the teacher's weights, or: random")
+    verb.add_argument(
+        "--teacher", help="of all methods; default: each method's usual one, of a table the paper's"
+    )
+    verb.add_argument(
+        "--weights",
+        metavar="FILE",
+        help="the teacher's weights, or: random; of a table also TEACHER=FILE,TEACHER=FILE",
+    )
     preset_option(verb, "every method must have them")
     verb.add_argument("--size", type=int, metavar="PX", help="side that images are resized to")
     tile_options(verb)

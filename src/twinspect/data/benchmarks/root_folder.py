@@ -23,6 +23,10 @@ _ARCHIVES: Final = (
 _MAX_NAMES: Final = 5
 
 
+class NotThereError(DataError):
+    """A folder in which a benchmark does not begin: another one, an archive, or none."""
+
+
 def benchmark_root(
     root: str | os.PathLike[str], entry: Benchmark, fits: Callable[[Path], bool], expected: str
 ) -> Path:
@@ -35,22 +39,23 @@ def benchmark_root(
         expected: what such a folder holds, for the error.
 
     Raises:
-        DataError: it is an archive, a folder above or below, another folder, a file or missing; says what to type.
+        NotThereError: it is an archive, a folder above or below, another folder, a file or missing; says what to
+            type.
     """
     path = as_path(root)
     if path.is_dir():
         if fits(path):
             return path
-        raise DataError(
+        raise NotThereError(
             f"{path}: no copy of {entry.title} begins here; {_remedy(path, entry, fits, expected)}"
         )
     if not path.exists():
-        raise DataError(f"{path}: no such folder; {_where_to_get(entry, str(path))}; expected {expected}")
+        raise NotThereError(f"{path}: no such folder; {_where_to_get(entry, str(path))}; expected {expected}")
     if _is_archive(path):
-        raise DataError(
+        raise NotThereError(
             f"{path}: is an archive; {_how_to_unpack(path)}, then name the folder that has {expected}"
         )
-    raise DataError(f"{path}: is a file; expected the folder of {entry.title}, which has {expected}")
+    raise NotThereError(f"{path}: is a file; expected the folder of {entry.title}, which has {expected}")
 
 
 def complete_root(root: str | os.PathLike[str], entry: Benchmark, parts: Sequence[str]) -> Path:
