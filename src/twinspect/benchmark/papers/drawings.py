@@ -41,14 +41,14 @@ def lines(curves: Sequence[Line], across: str, up: str) -> Markup:
     low, high = min(heights), max(heights)
     marks = ticks(low, high if high > low else low + 1)
     left, right = min(across_values), max(across_values)
-    axes = new_axes((520, 320), left=72, top=34, right=20, bottom=52)
+    axes = new_axes((520, 346), left=72, top=60, right=20, bottom=52)
     axes.set(xlim=(left, right if right > left else left + 1), ylim=(marks[0], marks[-1]), yticks=marks)
     axes.set(xlabel=across, ylabel=up)
     axes.xaxis.set_major_formatter("{x:g}")
     axes.yaxis.set_major_formatter("{x:g}")
     for (label, xs, ys), style in zip(curves, LINES, strict=False):
         axes.plot(xs, ys, label=label, marker="o", markersize=6, clip_on=False, **style)
-    axes.legend(loc="lower left", bbox_to_anchor=(0, 1), ncols=2, borderaxespad=0.2)
+    axes.legend(loc="lower left", bbox_to_anchor=(0, 1), borderaxespad=0.2)
     return inline_svg(axes, f"{up} along {across}: {', '.join(label for label, _, _ in curves)}")
 
 
@@ -65,27 +65,18 @@ def patch_panels(levels: Sequence[Patches], name: str) -> Markup:
     """
     step_x, step_y = PANEL + GAP, PANEL + HEAD
     width, height = 2 * step_x + GAP, len(levels) * step_y + GAP
-    figure: Any = None
+    whole = new_axes((width, height), left=0, top=0, right=0, bottom=0)
+    whole.axis("off")
     for row, patches in enumerate(levels):
         advanced = patches.vanilla if patches.amplified is None else patches.amplified
         for column, (title, features) in enumerate((("vanilla", patches.vanilla), ("advanced", advanced))):
-            box = (
-                (GAP + column * step_x) / width,
-                1 - (HEAD + row * step_y + PANEL) / height,
-                PANEL / width,
-                PANEL / height,
-            )
-            if figure is None:
-                axes = new_axes((width, height), left=GAP, top=HEAD, right=GAP, bottom=GAP)
-                axes.set_position(box)
-                figure = axes.figure
-            else:
-                axes = figure.add_axes(box, facecolor="none")
+            left, bottom = GAP + column * step_x, height - (row + 1) * step_y
+            box = (left / width, bottom / height, PANEL / width, PANEL / height)
+            axes = whole.figure.add_axes(box, facecolor="none")
             _panel(axes, on_a_plane(features), patches.is_anomalous, f"{patches.level}, {title}")
-    figure.axes[0].legend(loc="lower left", bbox_to_anchor=(0, 1.06), ncols=2, borderaxespad=0)
+    whole.figure.axes[1].legend(loc="lower left", bbox_to_anchor=(0, 1.06), ncols=2, borderaxespad=0)
     return inline_svg(
-        figure.axes[0],
-        f"{name}: patches by their features, vanilla and advanced teacher, {len(levels)} levels",
+        whole, f"{name}: patches by their features, vanilla and advanced teacher, {len(levels)} levels"
     )
 
 
