@@ -214,3 +214,11 @@ def test_a_row_hands_its_options_to_the_loader(tmp_path: Path, monkeypatch: pyte
     made("real-iad", tmp_path)
     made("real-iad-single", tmp_path)
     assert given == [{}, {"views": "single"}]
+
+
+def test_the_protocol_may_stand_behind_the_folder(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    missing, out = str(tmp_path / "missing"), str(tmp_path / "out")
+    assert main(["benchmark", "--data", missing, "folder", "--out", out]) == 2
+    assert f"{missing}: no such" in capsys.readouterr().err
+    assert main(["benchmark", "--data", missing, "--out", out]) == 2
+    assert "which protocol?" in capsys.readouterr().err

@@ -32,6 +32,7 @@ DEFAULT_METHODS = ("rd",)
 
 def run(options: argparse.Namespace) -> Outcome:
     """Run a protocol, or write the tables."""
+    options.protocol = options.protocol or _behind_data(options)
     if options.protocol == REPORT:
         return _report(options)
     if options.protocol in PAPER_TABLES:
@@ -48,6 +49,13 @@ def run(options: argparse.Namespace) -> Outcome:
         _warn_of_shortfalls(runs)
         make_runs(store, runs, retry=options.retry)
         return outcome(out, store.rows(keys), "runs", f"tables: {TABLES} --out {out}")
+
+
+def _behind_data(options: argparse.Namespace) -> str:
+    """Take the protocol from the end of the folders, if it was named behind them."""
+    if len(options.data or ()) < 2:
+        raise ConfigError("which protocol? name one, as in: twinspect benchmark folder --data DIR --out DIR")
+    return str(options.data.pop())
 
 
 def _plan(options: argparse.Namespace) -> list[Run]:

@@ -22,6 +22,7 @@ def add_options(verb: argparse.ArgumentParser) -> None:
     """Add them to the parser of the verb."""
     verb.add_argument(
         "protocol",
+        nargs="?",  # behind --data it counts as one of its values
         metavar="PROTOCOL",
         help="folder (one model a category), folder-multiclass (one for all), classes-ovr (each class against the "
         "rest), classes-all-but-one (each class as the anomaly); of public sets: mvtec, visa, real-iad, "
