@@ -203,6 +203,20 @@ def test_a_child_that_never_answers_is_ended(alter, monkeypatch: pytest.MonkeyPa
         read_rgb("a", content=FILES["webp"])
 
 
+def test_an_image_does_not_answer_for_an_idle_child_that_was_killed() -> None:
+    assert read_rgb("a", content=FILES["webp"]).shape == (40, 30, 3)
+    (child,) = decoder_process._POOL._idle
+    os.kill(child._child.pid, signal.SIGKILL)
+    os.waitid(os.P_PID, child._child.pid, os.WEXITED | os.WNOWAIT)
+    assert read_rgb("a", content=FILES["webp"]).shape == (40, 30, 3)
+
+
+def test_a_child_that_ends_without_an_answer_is_not_started_again_and_again(alter) -> None:
+    alter("os._exit(0)")
+    with pytest.raises(DecoderCrashError, match=r"crashed the process that decoded it \(exit code 0\)"):
+        read_rgb("a", content=FILES["webp"])
+
+
 def test_an_idle_child_ends_and_another_follows(alter) -> None:
     alter("setattr(process, '_IDLE', 0.01)")
     assert read_rgb("a", content=FILES["webp"]).shape == (40, 30, 3)

@@ -5,7 +5,8 @@ from __future__ import annotations
 import io
 import struct
 import time
-from typing import TYPE_CHECKING
+import zlib
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -15,12 +16,10 @@ from twinspect.errors import ImageError, TooManyPixelsError
 from twinspect.images import image_size, read_rgb
 from twinspect.images.decode_bounds import check_memory
 from twinspect.images.decode_limits import DecodeLimits
-from twinspect.images.formats import PNG, TIFF
+from twinspect.images.file_structure import DamagedError, read_structure
+from twinspect.images.formats import HEIC, JPEG, PNG, TIFF, WEBP, ImageFormat
 from twinspect.images.reading import by_rows
 from twinspect.images.stored_pixels import Header
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 
 def chain(directories: int, *, loop: bool, big: bool = False) -> bytes:
@@ -103,3 +102,61 @@ def test_a_file_larger_than_the_memory_allowed_is_not_read(tmp_path: Path, start
     for read in (read_rgb, image_size):
         with pytest.raises(ImageError, match="has 8,589,934,592 bytes; allowed are at most 4,294,967,296"):
             read(tmp_path / "a")
+
+
+def png_of(*chunks: tuple[bytes, bytes]) -> bytes:
+    def chunk(kind: bytes, data: bytes) -> bytes:
+        return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
+
+    header = chunk(b"IHDR", struct.pack(">IIBBBBB", 64, 64, 8, 0, 0, 0, 0))
+    return b"\x89PNG\r\n\x1a\n" + header + b"".join(chunk(*each) for each in chunks)
+
+
+PIXELS = (b"IDAT", zlib.compress(bytes(65 * 64)))
+EMPTY = png_of((b"teXt", b""))[33:] * 300_000
+MANY = {
+    "chunks before the pixels": (png_of() + EMPTY + png_of(PIXELS, (b"IEND", b""))[33:], "100,000 chunks"),
+    "chunks behind them": (png_of(PIXELS) + EMPTY, "100,000 chunks"),
+    "a hole behind them": (png_of(PIXELS) + bytes(10_000_000), "100,000 chunks"),
+    "a chunk of text": (png_of((b"teXt", b"")) + b"\x7f\xff\xff\xf0teXt", "bytes that are not pixels"),
+    "segments": (b"\xff\xd8" + b"\xff\xe5\0\2" * 1_000_000, "10,000 segments"),
+    "bytes that are no marker": (b"\xff\xd8\xff" + bytes(10_000_000), "10,000 segments"),
+    "bytes before a marker": (b"\xff\xd8" + b"\xff" * 10_000_000, "10,000 segments"),
+}
+
+
+@pytest.mark.parametrize("kind", MANY)
+def test_a_file_of_very_many_segments_is_refused_at_once(kind: str) -> None:
+    content, said = MANY[kind]
+    for read in (lambda: read_rgb("a", content=content), lambda: image_size(Path("a"), content=content)):
+        began = time.process_time()
+        with pytest.raises(ImageError, match=said):
+            read()
+        assert time.process_time() - began < 2
+
+
+def test_usual_numbers_of_segments_are_read() -> None:
+    pixels = zlib.compress(bytes(65 * 64))
+    chunks = [(b"IDAT", pixels[place : place + 1]) for place in range(len(pixels))]
+    many = png_of(*[(b"tEXt", b"a\0b")] * 5000, *chunks, (b"IEND", b""))
+    assert read_rgb("a", content=many).shape == (64, 64, 3)
+    picture = scans(64, 2)
+    jpeg = picture[:2] + b"\xff\xe5\0\4ab" * 5000 + picture[2:]
+    assert read_rgb("a", content=jpeg).shape == (64, 64, 3)
+
+
+@pytest.mark.parametrize(
+    ("image_format", "content"),
+    [
+        (PNG, png_of(PIXELS) + EMPTY),
+        (JPEG, b"\xff\xd8" + b"\xff\xe5\0\2" * 1_000_000 + b"\xff\xd9"),
+        (JPEG, b"\xff\xd8\xff\xd9" * 1_000_000),
+        (WEBP, b"RIFF" + struct.pack("<I", 8_000_004) + b"WEBP" + b"EXIF\0\0\0\0" * 1_000_000),
+        (HEIC, struct.pack(">I4s", 8, b"free") * 1_000_000),
+    ],
+)
+def test_the_walk_through_a_file_ends_soon(image_format: ImageFormat, content: bytes) -> None:
+    began = time.process_time()
+    with pytest.raises(DamagedError, match=r"consists of more than .* parts"):
+        read_structure(image_format, content)
+    assert time.process_time() - began < 1

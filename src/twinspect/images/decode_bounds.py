@@ -7,10 +7,18 @@ from typing import TYPE_CHECKING, Final
 
 from twinspect.errors import ImageError, TooManyPixelsError
 from twinspect.images.decode_limits import decode_limits
-from twinspect.images.file_structure import MAX_DIRECTORIES, MAX_SCANS
+from twinspect.images.file_structure import (
+    MAX_CHUNK_BYTES,
+    MAX_CHUNKS,
+    MAX_DIRECTORIES,
+    MAX_SCANS,
+    MAX_SEGMENTS,
+)
+from twinspect.images.formats import JPEG, PNG
 from twinspect.utils.memory import available_memory
 
 if TYPE_CHECKING:
+    from twinspect.images.formats import ImageFormat
     from twinspect.images.stored_pixels import Header, ImageStream
 
 _SCANNED_PIXELS_A_SECOND: Final = 250_000_000
@@ -24,8 +32,20 @@ _SMALL: Final = 2**28
 _START_OF_FRAME: Final = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
 _PROGRESSIVE: Final = 0xC2
 _START_OF_SCAN: Final = 0xDA
-_MOST_SEGMENTS: Final = 1000
-"""Segments of a JPEG before its first scan that are looked at."""
+_WITHOUT_LENGTH: Final = frozenset({0x01, *range(0xD0, 0xDA)})
+_BLOCK: Final = 2**20
+
+
+def check_segments(stream: ImageStream, image_format: ImageFormat) -> None:
+    """Refuse a JPEG or PNG of very many segments, or chunks, which a decoder would walk one by one.
+
+    Raises:
+        ImageError: it has too many, or an overlong one beside the pixels.
+    """
+    if image_format is JPEG:
+        _jpeg_headers(stream)
+    elif image_format is PNG:
+        _check_chunks(stream)
 
 
 def check_scans(stream: ImageStream, header: Header) -> None:
@@ -34,30 +54,66 @@ def check_scans(stream: ImageStream, header: Header) -> None:
     Raises:
         ImageError: it has too many scans for its size.
     """
-    if _is_single_scan(stream):
+    if _is_single_scan(_jpeg_headers(stream)):
         return
-    stream.seek(0)
-    scans = stream.read().count(bytes([0xFF, _START_OF_SCAN]))
+    scans = _count(stream, bytes([0xFF, _START_OF_SCAN]))
     scanned = int(_SCANNED_PIXELS_A_SECOND * decode_limits().seconds)
     allowed = min(MAX_SCANS, scanned // max(1, header.size[0] * header.size[1]))
     if scans > allowed:
         raise ImageError(f"has {scans} scans, allowed are {allowed} at its size; save it anew")
 
 
-def _is_single_scan(stream: ImageStream) -> bool:
-    """Whether the first scan has every channel whole: then the decoder reads no further one."""
-    offset, channels = 2, 0
-    for _ in range(_MOST_SEGMENTS):
-        start = stream.bytes_at(offset, 10).ljust(10, b"\0")
+def _jpeg_headers(stream: ImageStream) -> dict[int, bytes]:
+    """Find the segments before the first scan, and its own; give the start of the last of each kind.
+
+    Raises:
+        ImageError: they are too many.
+    """
+    offset, starts = 2, dict[int, bytes]()
+    for _ in range(MAX_SEGMENTS):
+        start = stream.bytes_at(offset, 10)
+        if len(start) < 4:
+            return starts
         marker = start[1]
+        if start[0] != 0xFF or marker in (0x00, 0xFF):
+            offset += 1  # as decoders do, which look for the next marker
+            continue
+        starts[marker] = start.ljust(10, b"\0")
         if marker == _START_OF_SCAN:
-            return 0 < channels <= start[4]
-        if start[0] != 0xFF or marker == _PROGRESSIVE:
-            break
-        if marker in _START_OF_FRAME:
-            channels = start[9]
-        offset += 2 + int.from_bytes(start[2:4], "big")
-    return False
+            return starts
+        offset += 2 if marker in _WITHOUT_LENGTH else 2 + int.from_bytes(start[2:4], "big")
+    raise ImageError(f"has more than {MAX_SEGMENTS:,} segments before its first scan; save it anew")
+
+
+def _is_single_scan(starts: dict[int, bytes]) -> bool:
+    """Whether the first scan has every channel whole: then the decoder reads no further one."""
+    frames = [start for marker, start in starts.items() if marker in _START_OF_FRAME]
+    if len(frames) != 1 or _PROGRESSIVE in starts or _START_OF_SCAN not in starts:
+        return False
+    return 0 < frames[0][9] <= starts[_START_OF_SCAN][4]
+
+
+def _check_chunks(stream: ImageStream) -> None:
+    offset = 8
+    for _ in range(MAX_CHUNKS):
+        length, kind = (start := stream.bytes_at(offset, 8))[:4], start[4:]
+        if len(start) < 8 or kind == b"IEND":
+            return
+        size = int.from_bytes(length, "big")
+        if size > MAX_CHUNK_BYTES and kind != b"IDAT":
+            raise ImageError(f"has {size:,} bytes that are not pixels; allowed are {MAX_CHUNK_BYTES:,}")
+        offset += 12 + size
+    raise ImageError(f"has more than {MAX_CHUNKS:,} chunks; save it anew")
+
+
+def _count(stream: ImageStream, pair: bytes) -> int:
+    """Count two bytes in a file, of which one block at a time is in memory."""
+    stream.seek(0)
+    found, last = 0, b""
+    while block := stream.read(_BLOCK):
+        found += (last + block).count(pair)
+        last = block[-1:]
+    return found
 
 
 def check_directories(stream: ImageStream) -> None:

@@ -37,6 +37,10 @@ IS_LIMITED: Final = sys.platform == "linux"
 """Whether the system has limits of a process's address space and processor time that hold, and shared memory."""
 _IDLE: Final = 60.0
 """Seconds after which a child that has nothing to do ends."""
+_ENDED: Final = b"ended\n"
+"""What such a child answers."""
+_LAST_MOMENTS: Final = 5.0
+"""Seconds that a child without an answer may take to end."""
 _WALL: Final = 10.0
 """How many times the allowed processor time may pass on the clock, for a file system or a lock that never answers."""
 _LARGE: Final = 2**26
@@ -97,17 +101,23 @@ class _DecoderProcess:
             start_new_session=True,  # an interrupt from the keyboard is the parent's to handle
         )
 
+    @property
+    def is_alive(self) -> bool:
+        """Whether it can be asked."""
+        return self._child.poll() is None
+
     def decode(self, request: Request, content: bytes | None) -> StoredPixels | None:
-        """Have an image decoded; ``None`` if the child had ended before it was asked.
+        """Have an image decoded; ``None`` if the child had nothing to do for so long that it ended before.
 
         Raises:
             ImageError: it cannot be decoded.
             DecoderCrashError: the child died of it.
         """
         answer, late = self._ask(msgspec.json.encode(request) + b"\n", content or b"")
-        if not answer:
-            self._check_death(os.fsdecode(request.path), late=late)
+        if answer == _ENDED:
             return None
+        if not answer:
+            raise self._crash(os.fsdecode(request.path), late=late)
         reply = msgspec.json.decode(answer, type=_Reply)
         if reply.error:
             raise _ERRORS[reply.error](os.fsdecode(reply.message))
@@ -129,16 +139,18 @@ class _DecoderProcess:
             return _pipe(self._child.stdout).readline(), time.monotonic() - began >= patience
         return b"", False
 
-    def _check_death(self, path: str, *, late: bool) -> None:
-        """Raise if the child died of an image, instead of ending because it had nothing to do."""
-        code = self._child.wait()
-        if code == 0:
-            return
+    def _crash(self, path: str, *, late: bool) -> DecoderCrashError:
+        """Tell how the child died."""
+        try:
+            code = self._child.wait(timeout=_LAST_MOMENTS)
+        except subprocess.TimeoutExpired:
+            self._child.kill()
+            code = self._child.wait()
         if late or code == -getattr(signal, "SIGXCPU", math.inf):
             how = f"takes more than the {self.limits.seconds:g} s that are allowed to decode; save it anew"
         else:
             how = f"crashed the process that decoded it ({_death(code)}); it is left out"
-        raise DecoderCrashError(f"{path}: {how}")
+        return DecoderCrashError(f"{path}: {how}")
 
     def _pixels(self, reply: _Reply) -> NDArray[Any]:
         """Map what the child wrote into this process, which is then the only one that has it."""
@@ -166,7 +178,8 @@ class _Pool:
         limits = decode_limits()
         with suppress(IndexError):
             while True:
-                if (child := self._idle.pop()).limits == limits:
+                child = self._idle.pop()
+                if child.limits == limits and child.is_alive:
                     return child
                 child.close()
         return _DecoderProcess(limits)
@@ -229,14 +242,24 @@ def decode_until_closed() -> None:
     requests, answers = sys.stdin.buffer, os.fdopen(os.dup(1), "wb", buffering=0)
     for descriptor in (1, 2):
         os.dup2(nowhere, descriptor)
-    while _answer_until_large(requests, answers, grant_time):
+
+    def end() -> None:
+        answers.write(_ENDED)
+        os._exit(0)
+
+    while _answer_until_large(requests, answers, grant_time, end):
         pass
 
 
-def _answer_until_large(requests: BinaryIO, answers: IO[bytes], grant_time: Callable[[], object]) -> bool:
-    """Answer requests, up to a large image, after which memory is given back; whether there may be more."""
+def _answer_until_large(
+    requests: BinaryIO, answers: IO[bytes], grant_time: Callable[[], object], end: Callable[[], object]
+) -> bool:
+    """Answer requests, up to a large image, after which memory is given back; whether there may be more.
+
+    Without a request for long, ``end`` is called.
+    """
     with keep_freed_memory():
-        while line := _next_line(requests):
+        while line := _next_line(requests, end):
             grant_time()
             reply = _answer(msgspec.json.decode(line, type=Request), requests)
             answers.write(msgspec.json.encode(reply) + b"\n")
@@ -300,9 +323,8 @@ def _lower(wanted: int, hard: int) -> int:
     return wanted if hard < 0 else min(wanted, hard)
 
 
-def _next_line(stream: BinaryIO) -> bytes:
-    """Wait for a request; a process that waits for long ends."""
-    with _timer(_IDLE, lambda: os._exit(0)):
+def _next_line(stream: BinaryIO, end: Callable[[], object]) -> bytes:
+    with _timer(_IDLE, end):
         return stream.readline()
 
 

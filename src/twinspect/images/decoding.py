@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final, cast
 
 from twinspect.errors import ImageError, SeveralPicturesError, TooManyPixelsError
-from twinspect.images.decode_bounds import check_directories, check_memory, check_scans
+from twinspect.images.decode_bounds import check_directories, check_memory, check_scans, check_segments
 from twinspect.images.decode_limits import decode_limits
 from twinspect.images.dicom import decode_dicom, read_dicom_header
 from twinspect.images.formats import (
@@ -157,6 +157,7 @@ def judged_header(stream: ImageStream, image_format: ImageFormat, max_pixels: in
     Raises:
         ImageError: the file is refused; other errors are the decoder's.
     """
+    check_segments(stream, image_format)
     if image_format is TIFF:
         check_directories(stream)
     header = _read_header(stream, image_format, max_pixels)

@@ -19,6 +19,14 @@ if TYPE_CHECKING:
 
 MAX_SCANS: Final = 200
 """Scans of a progressive JPEG, each of which costs as much time as the picture is large; usual are about ten."""
+MAX_SEGMENTS: Final = 10_000
+"""Segments of a JPEG before its first scan, each of at most 64 KiB; usual are about ten."""
+MAX_CHUNKS: Final = 100_000
+"""Chunks of a PNG; pixels usually come in chunks of 8 KiB or more."""
+MAX_CHUNK_BYTES: Final = 64 * 2**20
+"""Bytes of a chunk that holds no pixels."""
+MAX_PICTURES: Final = 100
+"""Smaller pictures behind that of a JPEG."""
 MAX_DIRECTORIES: Final = 64
 MAX_VALUES: Final = 2_000_000
 """Strips or tiles of a TIFF in all."""
@@ -88,7 +96,7 @@ def read_structure(image_format: ImageFormat, data: bytes) -> FileStructure:
 
 def _png(data: bytes) -> FileStructure:
     extras, animated, position = [], False, 8
-    while True:
+    for _ in range(MAX_CHUNKS):
         length, name = struct.unpack_from(">I4s", data, position)
         end = position + 12 + length
         if end > len(data):
@@ -99,15 +107,19 @@ def _png(data: bytes) -> FileStructure:
         position = end
         if name == b"IEND":
             return FileStructure(position, extras, animated)
+    raise _too_many(MAX_CHUNKS)
 
 
 def _jpeg(data: bytes) -> FileStructure:
     """Walk the picture, and those that cameras put behind it (Multi-Picture Format: previews, depth)."""
     extras: list[bytes] = []
     end = _one_jpeg(data, 0, extras)
-    while (start := _after_zeros(data, end)) < len(data) and data.startswith(b"\xff\xd8\xff", start):
+    for _ in range(MAX_PICTURES):
+        start = _after_zeros(data, end)
+        if not data.startswith(b"\xff\xd8\xff", start):
+            return FileStructure(end, extras)
         end = _one_jpeg(data, start, extras)
-    return FileStructure(end, extras)
+    raise _too_many(MAX_PICTURES)
 
 
 def _one_jpeg(data: bytes, position: int, extras: list[bytes]) -> int:
@@ -123,6 +135,7 @@ def _one_jpeg(data: bytes, position: int, extras: list[bytes]) -> int:
         (length,) = struct.unpack_from(">H", data, position)
         if 0xE0 <= marker <= 0xEF or marker == 0xFE:
             extras.append(data[position + 2 : position + length])
+            _check_count(extras)
         position += length
         if marker == 0xDA:
             scans += 1
@@ -136,6 +149,15 @@ def _end_of_scan(data: bytes, position: int, scans: int) -> int:
     if match is None:
         raise DamagedError("it is cut off")
     return match.start()
+
+
+def _check_count(extras: list[bytes]) -> None:
+    if len(extras) > MAX_SEGMENTS:
+        raise _too_many(MAX_SEGMENTS)
+
+
+def _too_many(allowed: int) -> DamagedError:
+    return DamagedError(f"it consists of more than {allowed:,} parts; save it anew")
 
 
 def _after_zeros(data: bytes, position: int) -> int:
@@ -154,6 +176,7 @@ def _webp(data: bytes) -> FileStructure:
         body = data[position + 8 : position + 8 + length]
         if name not in (b"VP8 ", b"VP8L", b"ALPH", b"ANMF"):
             extras.append(body)
+            _check_count(extras)
         animated |= name in (b"ANIM", b"ANMF")
         position += 8 + length + length % 2
     if position > end:
@@ -194,6 +217,7 @@ def _boxes(data: bytes) -> FileStructure:
             raise DamagedError("it is cut off, or its structure is damaged")
         if name != b"mdat":
             extras.append(data[start:end])
+            _check_count(extras)
         animated |= name == b"moov"
         position = end
     return FileStructure(position, extras, animated)
