@@ -135,6 +135,15 @@ def test_a_file_of_very_many_segments_is_refused_at_once(kind: str) -> None:
         assert time.process_time() - began < 2
 
 
+def test_what_follows_a_png_is_not_walked_through(tmp_path: Path) -> None:
+    with (tmp_path / "a.png").open("wb") as file:
+        file.write(png_of(PIXELS, (b"IEND", b"")))
+        file.truncate(2**30)
+    began = time.process_time()
+    assert read_rgb(tmp_path / "a.png").shape == (64, 64, 3)
+    assert time.process_time() - began < 1
+
+
 def test_usual_numbers_of_segments_are_read() -> None:
     pixels = zlib.compress(bytes(65 * 64))
     chunks = [(b"IDAT", pixels[place : place + 1]) for place in range(len(pixels))]

@@ -40,7 +40,7 @@ def exif_orientation(exif: bytes) -> int:
 def png_exif_after_pixels(stream: ImageStream) -> bytes:
     """Find the EXIF block of a PNG that has it behind the pixels, by skipping from chunk to chunk."""
     offset = 8
-    while len(head := stream.bytes_at(offset, 8)) == 8:
+    while len(head := stream.bytes_at(offset, 8)) == 8 and head[4:] != b"IEND":
         length = int.from_bytes(head[:4], "big")
         if head[4:] == b"eXIf":
             return stream.read(length)
