@@ -21,6 +21,7 @@ from twinspect.data.significant_bits import describe_bits, largest_value
 from twinspect.data.summary import count_images, summarize
 from twinspect.errors import DataError, TwinspectError, UnlabelledError
 from twinspect.teachers import teachers
+from twinspect.utils.spelling import spell
 
 if TYPE_CHECKING:
     import argparse
@@ -74,9 +75,9 @@ def _describe_data(data: DataSet, refusal: str, options: argparse.Namespace) -> 
     bits = "" if options.quick else _describe_bits(data)
     text = "\n\n".join(
         [
-            f"{data.name}: {len(data)} images; {data.layout}\n{summarize(data)}",
+            f"{spell(f'{data.name}: {len(data)} images; {data.layout}')}\n{spell(summarize(data))}",
             table(("category", "read as", "label", "mask", "images"), rows),
-            plan,
+            spell(plan),
             *([bits] if bits else []),
             *(_image_list(data, held) if options.list else []),
             *_listing(
@@ -112,7 +113,7 @@ def _describe_data(data: DataSet, refusal: str, options: argparse.Namespace) -> 
 
 
 def _image_list(data: DataSet, held: set[Sample]) -> list[str]:
-    return ["\n".join(f"{_read_as(sample, held, data):12s} {sample.path}" for sample in data)]
+    return ["\n".join(spell(f"{_read_as(sample, held, data):12s} {sample.path}") for sample in data)]
 
 
 def _plan(data: DataSet, options: argparse.Namespace) -> tuple[set[Sample], str]:
@@ -179,7 +180,7 @@ def _decode(sample: Sample) -> None:
 def _listing(title: str, entries: list[tuple[Any, str]]) -> list[str]:
     if not entries:
         return []
-    lines = [f"  {path}: {reason.removeprefix(f'{path}: ')}" for path, reason in entries[:SHOWN]]
+    lines = [spell(f"  {path}: {reason.removeprefix(f'{path}: ')}") for path, reason in entries[:SHOWN]]
     more = [f"  and {len(entries) - SHOWN} more; --json lists all"] if len(entries) > SHOWN else []
     return ["\n".join([f"{title} ({len(entries)}):", *lines, *more])]
 

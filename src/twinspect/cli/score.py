@@ -25,7 +25,7 @@ from twinspect.data.listing import path_key
 from twinspect.data.samples import DataSet
 from twinspect.errors import ConfigError, DataError
 from twinspect.inference.pipeline import SCORE_BATCH
-from twinspect.inference.score_table import to_row
+from twinspect.inference.score_table import error_cell, to_row
 from twinspect.report.map_folder import MapFolder
 from twinspect.utils.locks import single_writer
 from twinspect.utils.spelling import spell, unspell
@@ -181,7 +181,7 @@ def _write_map(maps: MapFolder, result: ImageScore, detector: BaseDetector) -> s
     try:
         maps.write(result, detector.calibration_.map_range, bits=detector.bits)
     except DataError as error:
-        return " ".join(str(error).split())
+        return error_cell(str(error), result.sample.address)
     return ""
 
 
