@@ -99,7 +99,10 @@ def test_the_channels_that_are_said_are_those_of_the_file(
     monkeypatch.setenv("TWINSPECT_DECODE_GIB", "0.25")
     monkeypatch.setattr("twinspect.images.decode_bounds.available_memory", lambda: 2**40)
     buffer = io.BytesIO()
-    Image.new(mode, (4000, 4000)).save(buffer, "PNG", **({"bits": 8} if mode == "P" else {}))
+    image = Image.new(mode, (4000, 4000))
+    if mode == "P":
+        image.putpalette(bytes(range(256)) * 3)  # fewer colours would be saved with fewer bits
+    image.save(buffer, "PNG")
     with pytest.raises(TooManyPixelsError) as caught:
         read_rgb("a.png", content=buffer.getvalue())
     assert str(caught.value) == (
