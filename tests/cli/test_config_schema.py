@@ -155,8 +155,8 @@ def test_wrong_files_are_refused_by_both(wrong: dict[str, object], run: Any, tmp
 
 MISTAKES = [
     ("c.toml", "sigmaa = 1.0", "no option 'sigmaa'; did you mean 'sigma'?"),
-    ("c.toml", "[fit]\nsteps = 3", "fit is a section ([fit]); there are none: write its options at the top"),
-    ("c.toml", "[[model]]\nsteps = 3", "model is a section ([[model]]); there are none"),
+    ("c.toml", "[fit]\nsteps = 3", "fit is a section ([fit]), and options have none: write them at the top"),
+    ("c.toml", "[[model]]\nsteps = 3", "model is a section ([[model]]), and options have none"),
     ("c.json", '{"fit": {"steps": 3}}', "fit is a section ([fit])"),
     ("c.toml", 'method = "rd"\ncloner = true', "cloner is a setting of mkd, not of rd"),
     ("c.toml", 'method = "rdd"', "no method 'rdd'; did you mean 'rd'?"),

@@ -82,7 +82,7 @@ def _refuse_section(name: str, value: Any) -> None:
     if is_table or (isinstance(value, list) and value and all(isinstance(part, dict) for part in value)):
         heading = f"[{name}]" if is_table else f"[[{name}]]"
         raise ConfigError(
-            f"{name} is a section ({heading}); there are none: write its options at the top, as steps = 100"
+            f"{name} is a section ({heading}), and options have none: write them at the top, as steps = 100"
         )
 
 

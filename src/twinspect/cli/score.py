@@ -95,7 +95,7 @@ def _into_table(
     failed = _failed(rows, images, maps=maps is not None)
     if rows:
         again = f", and {len(failed)} with an error once more" if len(failed) else ""
-        to_go = f"{len(remaining) - start} images to go{again}"
+        to_go = f"{counted(len(remaining) - start, 'image')} to go{again}"
         warn(f"{options.out}: {len(rows)} rows are there already, {to_go}")
     if len(failed):
         rows = _replace(table, rows, _score(detector, failed, maps, options, start=0))
