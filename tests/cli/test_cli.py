@@ -18,6 +18,7 @@ import pytest
 
 import twinspect as ts
 from drawn_parts import blemish, stripes, write_image
+from twinspect.cli.score_files import open_table
 from twinspect.inference.score_table import COLUMNS
 
 FIT = [
@@ -166,6 +167,27 @@ def test_a_finished_table_is_left_alone_and_new_images_are_added(
     run("score", model, images, "--out", out)
     assert out.read_bytes().startswith(before)
     assert [Path(row["path"]).name for row in table(out)][-1] == "00-new.png"
+
+
+@pytest.mark.parametrize("suffix", ["csv", "jsonl", "parquet"])
+def test_images_that_were_mended_are_scored_when_the_command_is_run_again(
+    run: Any, model: Path, images: Path, tmp_path: Path, suffix: str
+) -> None:
+    out, whole = tmp_path / f"r.{suffix}", tmp_path / f"whole.{suffix}"
+    run("score", model, images, "--out", out)
+    write_image(images / "text.png", stripes(700))
+    code, _, err = run("score", model, images, "--out", out, "--json")
+    assert "19 rows are there already, 0 images to go, and 2 with an error once more" in err
+    assert code == 3
+    run("score", model, images, "--out", whole)
+    rows, fresh = (open_table(path).rows() for path in (out, whole))
+    assert [row["path"] for row in rows] == [row["path"] for row in fresh]
+    assert [row["error"] for row in rows] == [row["error"] for row in fresh]
+    scores, expected = ([row["score"] for row in kind if not row["error"]] for kind in (rows, fresh))
+    np.testing.assert_allclose(scores, expected, rtol=1e-5)
+    assert len(scores) == 18
+    if suffix != "parquet":
+        assert len(out.read_bytes().splitlines()) == len(whole.read_bytes().splitlines())
 
 
 def test_a_table_of_another_model_or_another_program_is_not_touched(

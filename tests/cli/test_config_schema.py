@@ -153,6 +153,52 @@ def test_wrong_files_are_refused_by_both(wrong: dict[str, object], run: Any, tmp
     assert "method" in wrong or refusal(wrong_file, tmp_path / "c.json")
 
 
+MISTAKES = [
+    ("c.toml", "sigmaa = 1.0", "no option 'sigmaa'; did you mean 'sigma'?"),
+    ("c.toml", "[fit]\nsteps = 3", "fit is a section ([fit]), and options have none: write them at the top"),
+    ("c.toml", "[[model]]\nsteps = 3", "model is a section ([[model]]), and options have none"),
+    ("c.json", '{"fit": {"steps": 3}}', "fit is a section ([fit])"),
+    ("c.toml", 'method = "rd"\ncloner = true', "cloner is a setting of mkd, not of rd"),
+    ("c.toml", 'method = "rdd"', "no method 'rdd'; did you mean 'rd'?"),
+    ("c.toml", 'method = "mkd"\npreset = "mvtek"', "no preset 'mvtek'; did you mean 'mvtec'?"),
+    ("c.toml", "cache-mb = 3\ncache_mb = 4", "cache_mb is given twice; keep one of them"),
+    ("c.json", '{"seed": 3, "seed": 4}', "seed is given twice; keep one of them"),
+    ("c.toml", "seed = 3\nseed = 4", "neither TOML nor, if named .json, JSON: "),
+    ("c.toml", "tile = 31", "tile must be int >= 32, got 31"),
+    ("c.toml", "false-alarm-rate = 0", "false_alarm_rate must be float > 0.0, got 0"),
+    ("c.toml", 'calibration = "none"', "calibration must be one of split, cv, got 'none'"),
+    ("c.toml", 'device = "tpu"', "device must be auto, cpu, cuda or mps, got 'tpu'"),
+    ("c.toml", 'precision = "fp8"', "precision must be one of auto, fp32, bf16, got 'fp8'"),
+    ("c.toml", 'length = "long"', "length must be one of quick, paper, got 'long'"),
+    ("c.toml", "seed = -1", "seed: expected `int` >= 0"),
+    ("c.toml", "sigma = -1.0", "sigma must be"),
+    ("c.toml", "strict = 1", "strict must be true or false, got 1"),
+    ("c.toml", 'normal = "cat,,dog"', "normal: expected names of classes such as cat,dog, got 'cat,,dog'"),
+    ("c.json", "[1]", "must hold options by name, got a list"),
+]
+
+
+@pytest.mark.parametrize(("name", "content", "said"), MISTAKES)
+def test_a_mistake_names_the_file(run: Any, tmp_path: Path, name: str, content: str, said: str) -> None:
+    path = tmp_path / name
+    path.write_text(content)
+    code, _, err = run("fit", "parts", "--out", tmp_path / "m.twin", "--config", path)
+    assert code == 2
+    assert err.startswith(f"twinspect: error: --config {path}: {said}")
+    assert err.count("\n") == 1
+
+
+def test_a_mistake_of_the_command_line_does_not(run: Any, tmp_path: Path) -> None:
+    (tmp_path / "c.toml").write_text("steps = 3\n")
+    for wrong in (("--method", "rdd"), ("--method", "mkd", "--preset", "mvtek")):
+        _, _, err = run("fit", "parts", "--out", tmp_path / "m", "--config", tmp_path / "c.toml", *wrong)
+        assert err.startswith("twinspect: error: no ")
+
+
+def test_both_spellings_of_a_name_are_refused_by_the_schema(run: Any) -> None:
+    assert not jsonschema.Draft202012Validator(schema(run, "rd")).is_valid({"cache-mb": 3, "cache_mb": 3})
+
+
 def test_the_file_of_the_docs_is_right(run: Any, tmp_path: Path) -> None:
     text = (Path(__file__).parents[2] / "docs" / "config.md").read_text(encoding="utf-8")
     found = re.search("```toml\n(.*?)```", text, re.DOTALL)

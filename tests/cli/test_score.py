@@ -97,6 +97,19 @@ def test_a_map_that_cannot_be_written_is_an_error_of_its_row_and_the_score_stand
     assert rows["1.png"]["score"]
 
 
+def test_a_map_that_could_not_be_written_is_written_by_the_same_command(
+    run: Any, model: Path, images: Path, tmp_path: Path
+) -> None:
+    command = ("score", model, images, "--maps", tmp_path / "maps", "--out", tmp_path / "o.csv")
+    (tmp_path / "maps" / "1.png").mkdir(parents=True)
+    assert run(*command)[0] == 3
+    (tmp_path / "maps" / "1.png").rmdir()
+    assert run("score", model, images, "--out", tmp_path / "o.csv")[0] == 3  # not asked for
+    assert run(*command)[0] == 0
+    assert (tmp_path / "maps" / "1.png").is_file()
+    assert not any(row["error"] for row in table(tmp_path / "o.csv"))
+
+
 def test_maps_of_a_resumed_run_have_the_names_of_one_that_was_not_interrupted(
     run: Any, model: Path, images: Path, tmp_path: Path
 ) -> None:
@@ -171,7 +184,7 @@ def test_shards_and_evaluations_have_one_writer_too(
 
 @pytest.mark.parametrize("name", ["o.csv", "o.jsonl", "o.parquet"])
 def test_a_table_that_vanishes_or_changes_while_it_grows_is_an_error(tmp_path: Path, name: str) -> None:
-    rows = [{**dict.fromkeys(COLUMNS), "path": "a", "category": "", "error": ""}]
+    rows = [{**dict.fromkeys(COLUMNS), "path": "a", "category": "", "error": "", "notice": ""}]
 
     def grown() -> ScoreTable:
         growing = open_table(tmp_path / name)
@@ -215,6 +228,18 @@ def test_an_odd_argument_does_not_stop_the_others(
     assert code == 3
     assert all(path.name in errors for path in odd)
     assert json.loads(text)["images"] == 4
+
+
+def test_what_is_left_out_is_named_by_doctor(run: Any, model: Path, images: Path) -> None:
+    for number in range(30):
+        (images / f"{number}.abc").touch()
+    _, _, errors = run("score", model, images)
+    (line,) = [line for line in errors.splitlines() if "left out" in line]
+    assert line.startswith("twinspect: today: 30 files left out, for instance 0.abc: ")
+    assert line.endswith(f"; all of them: twinspect doctor {images} --list")
+    named = run("doctor", images, "--quick", "--list")[1]
+    assert sum(f"  {images / str(number)}.abc: " in named for number in range(30)) == 30
+    assert "and 10 more; --list names all" in run("doctor", images, "--quick")[1]
 
 
 def test_only_odd_arguments_are_a_mistake(run: Any, model: Path, tmp_path: Path) -> None:

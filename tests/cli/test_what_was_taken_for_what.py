@@ -5,7 +5,10 @@ from __future__ import annotations
 
 import json
 import shutil
+import sys
 from typing import TYPE_CHECKING, Any
+
+import pytest
 
 from drawn_parts import stripes, write_image
 from messages import error_lines
@@ -54,6 +57,20 @@ def test_doctor_says_it_to_people_and_machines(run: Any, parts: Path) -> None:
         "defective_without_mask": 0,
         "left_out": 0,
     }
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no such names")
+def test_doctor_spells_names_that_move_a_cursor(run: Any, tmp_path: Path) -> None:
+    name = "a\nb\x1b[2J.png"
+    (tmp_path / name).write_bytes(b"no image")
+    (tmp_path / f"{name}.txt").touch()
+    _, said, notes = run("doctor", tmp_path, "--list")
+    assert "\x1b" not in said + notes
+    spelled = str(tmp_path / r"a\u000ab\u001b[2J.png")
+    lines = said.splitlines()
+    assert [line.split()[1] for line in lines if line.endswith(".png")] == [spelled]
+    assert sum(line.startswith(f"  {spelled}: is not an image") for line in lines) == 1
+    assert sum(line.startswith(f"  {spelled}.txt: ") for line in lines) == 1
 
 
 def test_doctor_takes_what_evaluate_takes(run: Any, parts: Path, tmp_path: Path) -> None:

@@ -232,6 +232,21 @@ def test_auto_takes_the_fastest_and_says_which(
     assert "scored by torch" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize("file", ["model.onnx", "export.json"])
+def test_auto_says_how_to_do_without_a_changed_export(
+    copied: Path, file: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(Export, "slower_than_torch", property(lambda self: False))
+    monkeypatch.setattr(Export, "milliseconds", property(lambda self: float(self.name != "onnx-fp32")))
+    path = copied / "exports" / "onnx-fp32" / file
+    path.write_bytes(path.read_bytes()[:-9] + b"x" * 9)
+    assert main(["score", str(copied), str(copied / "images"), "--runtime", "auto"]) == 2
+    said = capsys.readouterr().err
+    assert "scored by" not in said
+    assert said.endswith(", or score without exports: --runtime torch\n")
+    assert main(["score", str(copied), str(copied / "images"), "--runtime", "torch"]) == 0
+
+
 def test_a_model_that_differs_is_not_written(copied: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The networks that are written have other weights than those that are compared with."""
     graph, rng = onnx.load(graph_of(copied)), np.random.default_rng(0)

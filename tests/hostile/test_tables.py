@@ -15,7 +15,7 @@ from altered import TEXTS, altered, flipped, spliced
 from drawn_parts import stripes, write_image
 from shard_data import score as score_in_shards
 from trials import seeds, trying
-from twinspect.cli.method_settings import read_config
+from twinspect.cli.config_file import read_config
 from twinspect.cli.score_files import open_table
 from twinspect.data import open_data
 from twinspect.errors import ConfigError, DataError

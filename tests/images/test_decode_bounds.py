@@ -71,8 +71,10 @@ def test_scans_are_bounded_by_their_number_and_by_what_each_takes(
     tmp_path: Path, side: int, count: int, allowed: int
 ) -> None:
     (tmp_path / "a.jpg").write_bytes(scans(side, count))
-    with pytest.raises(ImageError, match=f"has {count} scans, allowed are {allowed} at its size"):
+    with pytest.raises(ImageError, match=f"has {count} scans, allowed are {allowed} at its size") as caught:
         read_rgb(tmp_path / "a.jpg")
+    more = "save it anew, or raise TWINSPECT_DECODE_SECONDS in the environment (now 20)"
+    assert str(caught.value).endswith(more if count <= 200 else "save it anew")
 
 
 def test_usual_progressive_files_are_read(tmp_path: Path) -> None:
@@ -84,9 +86,36 @@ def test_what_takes_more_memory_than_allowed_is_refused_by_its_header() -> None:
     check_memory(Header(PNG, (14_142, 14_142)))
     check_memory(Header(PNG, (14_142, 14_142), channels=4))
     check_memory(Header(TIFF, (8000, 8000), bits=64, channels=4))
-    with pytest.raises(TooManyPixelsError, match="GiB to decode, allowed are 4"):
+    with pytest.raises(TooManyPixelsError, match="GiB to decode, allowed are 4") as caught:
         check_memory(Header(TIFF, (9000, 9000), bits=64, channels=4))
+    assert "raise TWINSPECT_DECODE_GIB in the environment (now 4)" in str(caught.value)
     assert DecodeLimits().memory == 4 * 2**30
+
+
+@pytest.mark.parametrize(("mode", "channels"), [("RGB", 3), ("L", 1), ("P", 1), ("RGBA", 4)])
+def test_the_channels_that_are_said_are_those_of_the_file(
+    mode: str, channels: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TWINSPECT_DECODE_GIB", "0.25")
+    monkeypatch.setattr("twinspect.images.decode_bounds.available_memory", lambda: 2**40)
+    buffer = io.BytesIO()
+    image = Image.new(mode, (4000, 4000))
+    if mode == "P":
+        image.putpalette(bytes(range(256)) * 3)  # fewer colours would be saved with fewer bits
+    image.save(buffer, "PNG")
+    with pytest.raises(TooManyPixelsError) as caught:
+        read_rgb("a.png", content=buffer.getvalue())
+    assert str(caught.value) == (
+        f"a.png: too large: 4000 x 4000 pixels of {channels} x 8 bits take 0.3 GiB to decode, "
+        "allowed are 0.25; split it into several files, or raise TWINSPECT_DECODE_GIB in the environment "
+        "(now 0.25)"
+    )
+
+
+def test_what_the_memory_that_is_free_refuses_no_variable_allows(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("twinspect.images.decode_bounds.available_memory", lambda: 2**28)
+    with pytest.raises(TooManyPixelsError, match=r"0.2 are free; split it into several files$"):
+        check_memory(Header(JPEG, (5000, 5000), channels=3))
 
 
 def test_rows_converted_one_after_the_other_are_the_same() -> None:

@@ -53,7 +53,7 @@ def test_the_neighbours_of_an_image_that_is_too_large_are_scored(error: Exceptio
             assert math.isnan(row.score)
             assert (
                 row.error
-                == f"{number}: too large: it needs more memory than there is; cut the image into tiles"
+                == f"{number}: too large: it needs more memory than there is; split it into several files"
             )
         else:
             assert (row.score, row.error) == (number, "")
@@ -72,4 +72,4 @@ def test_reading_that_takes_too_much_is_that_images_failure() -> None:
 
     first, second, third = read_samples([sample(number, 4) for number in range(3)], work, workers=2)
     assert (first, third) == ("0", "2")
-    assert second.message == "1: too large: it needs more memory than there is; cut the image into tiles"
+    assert second.message == "1: too large: it needs more memory than there is; split it into several files"

@@ -92,6 +92,20 @@ def test_a_run_resumes_by_whole_shards_without_listing_again(
     assert "2 of 3 shards are there already" in notes[0]
 
 
+def test_a_shard_whose_rows_were_removed_is_scored_with_its_mended_files(
+    bundle: Path, images: Path, tmp_path: Path
+) -> None:
+    out = tmp_path / "out"
+    score(bundle, out, images)
+    (images / "text.png").write_bytes(png(99))
+    (out / "rows" / "part-000002.parquet").unlink()
+    manifest = score(bundle, out, images)
+    assert (manifest["rows"], manifest["unreadable"]) == (39, 0)
+    assert not any(row["error"] for row in rows_of(out))
+    assert not (out / "errors" / "part-000002.parquet").exists()
+    assert json.loads((out / "manifest.json").read_bytes()) == manifest
+
+
 def test_shards_of_an_earlier_version_are_counted(bundle: Path, images: Path, tmp_path: Path) -> None:
     out = tmp_path / "out"
     before = score(bundle, out, images)

@@ -13,7 +13,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 FORMAT = 1
-_ALTERED = "is damaged or was edited: its digest does not match; copy the model again"
+_ALTERED = "is damaged or was edited: its digest does not match; "
+_COPY = "copy the model again"
 
 
 def dump_checksummed(record: dict[str, Any]) -> bytes:
@@ -23,26 +24,25 @@ def dump_checksummed(record: dict[str, Any]) -> bytes:
     return _text(complete)
 
 
-def load_checksummed(content: bytes, path: Path) -> dict[str, Any]:
+def load_checksummed(content: bytes, path: Path, remedy: str = _COPY) -> dict[str, Any]:
     """Parse and check a record.
 
     Args:
         content: of the file.
         path: of the file, for the error message.
+        remedy: what to do if it was edited, for the error message.
 
     Raises:
         BundleError: damaged, altered, or of an unknown format.
     """
     try:
         record = json.loads(content)
-        _check(path, record)
+        _check(path, record, remedy)
         # A superfluous last digit can be flipped without changing the number that is read, and hence the digest.
         if _text(record) != content:
-            raise BundleError(f"{path} {_ALTERED}")
+            raise BundleError(f"{path} {_ALTERED}{remedy}")
     except (ValueError, RecursionError) as error:
-        raise BundleError(
-            f"{path} is damaged: it is not valid JSON ({error}); copy the model again"
-        ) from error
+        raise BundleError(f"{path} is damaged: it is not valid JSON ({error}); {_COPY}") from error
     del record["digest"]
     loaded: dict[str, Any] = record
     return loaded
@@ -83,11 +83,11 @@ def check_digest(actual: str, expected: str, path: Path, record: str) -> None:
     if actual != expected:
         raise BundleError(
             f"{path} is damaged or altered: its sha256 is {actual[:12]}…, {record} expects {expected[:12]}…; "
-            "copy the model again"
+            + _COPY
         )
 
 
-def _check(path: Path, record: Any) -> None:
+def _check(path: Path, record: Any, remedy: str) -> None:
     number = record.get("format") if isinstance(record, dict) else None
     if number != FORMAT:
         raise BundleError(
@@ -95,7 +95,7 @@ def _check(path: Path, record: Any) -> None:
             "update with: pip install --upgrade twinspect"
         )
     if record.get("digest") != _digest(record):
-        raise BundleError(f"{path} {_ALTERED}")
+        raise BundleError(f"{path} {_ALTERED}{remedy}")
 
 
 def _text(record: dict[str, Any]) -> bytes:

@@ -95,7 +95,8 @@ def read_record(folder: Path) -> dict[str, Any]:
     Raises:
         BundleError: missing, damaged, altered, or of an unknown format.
     """
-    return load_checksummed(_read(folder, RECORD), folder / RECORD)
+    remedy = f"copy the model again; a threshold is changed by: twinspect calibrate {folder}"
+    return load_checksummed(_read(folder, RECORD), folder / RECORD, remedy)
 
 
 def read_model_record(folder: Path) -> dict[str, Any]:
@@ -194,7 +195,10 @@ def _missing(folder: Path, name: str) -> str:
         return f"no model at {folder}; train one with: twinspect fit DATA --out {folder}"
     if not folder.is_dir():
         return f"{folder} is a file; a model is a folder that holds {RECORD} and {WEIGHTS}"
-    return f"{folder} is not a complete model: {name} is missing or cannot be read"
+    return (
+        f"{folder} is not a complete model: {name} is missing or cannot be read; copy the whole folder again, or "
+        "train one with: twinspect fit DATA --out M.twin"
+    )
 
 
 def is_model(folder: Path) -> bool:

@@ -62,6 +62,7 @@ def config_schema(
         "type": "object",
         "properties": properties,
         "additionalProperties": False,
+        "allOf": [{"not": {"required": [name, name.replace("_", "-")]}} for name in options if "_" in name],
     }
 
 

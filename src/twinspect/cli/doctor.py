@@ -21,6 +21,7 @@ from twinspect.data.significant_bits import describe_bits, largest_value
 from twinspect.data.summary import count_images, summarize
 from twinspect.errors import DataError, TwinspectError, UnlabelledError
 from twinspect.teachers import teachers
+from twinspect.utils.spelling import spell
 
 if TYPE_CHECKING:
     import argparse
@@ -29,7 +30,7 @@ if TYPE_CHECKING:
     from twinspect.data.samples import DataSet, Sample
 
 SHOWN = 20
-"""At most this many files of a kind are listed; ``--json`` lists all."""
+"""At most this many files of a kind are listed without ``--list``; ``--json`` has all."""
 EXTRAS = {
     "onnx": "onnxruntime",
     "openvino": "openvino",
@@ -72,19 +73,21 @@ def _describe_data(data: DataSet, refusal: str, options: argparse.Namespace) -> 
     rows = [(*key[:3], "yes" if key[3] else "no", number) for key, number in sorted(counts.items())]
     unreadable = [] if options.quick else _unreadable(data)
     bits = "" if options.quick else _describe_bits(data)
+    most = None if options.list else SHOWN
     text = "\n\n".join(
         [
-            f"{data.name}: {len(data)} images; {data.layout}\n{summarize(data)}",
+            f"{spell(f'{data.name}: {len(data)} images; {data.layout}')}\n{spell(summarize(data))}",
             table(("category", "read as", "label", "mask", "images"), rows),
-            plan,
+            spell(plan),
             *([bits] if bits else []),
             *(_image_list(data, held) if options.list else []),
             *_listing(
                 "without a mask, for image metrics only",
                 [(s.path, f"labelled {s.label}") for s in data.unmasked],
+                most=most,
             ),
-            *_listing("left out", [(skipped.path, skipped.reason) for skipped in data.skipped]),
-            *_listing("cannot be read", unreadable),
+            *_listing("left out", [(skipped.path, skipped.reason) for skipped in data.skipped], most=most),
+            *_listing("cannot be read", unreadable, most=most),
         ]
     )
     record = {
@@ -112,7 +115,7 @@ def _describe_data(data: DataSet, refusal: str, options: argparse.Namespace) -> 
 
 
 def _image_list(data: DataSet, held: set[Sample]) -> list[str]:
-    return ["\n".join(f"{_read_as(sample, held, data):12s} {sample.path}" for sample in data)]
+    return ["\n".join(spell(f"{_read_as(sample, held, data):12s} {sample.path}") for sample in data)]
 
 
 def _plan(data: DataSet, options: argparse.Namespace) -> tuple[set[Sample], str]:
@@ -176,11 +179,13 @@ def _decode(sample: Sample) -> None:
         raise ImageError(str(error)) from error
 
 
-def _listing(title: str, entries: list[tuple[Any, str]]) -> list[str]:
+def _listing(title: str, entries: list[tuple[Any, str]], *, most: int | None) -> list[str]:
     if not entries:
         return []
-    lines = [f"  {path}: {reason.removeprefix(f'{path}: ')}" for path, reason in entries[:SHOWN]]
-    more = [f"  and {len(entries) - SHOWN} more; --json lists all"] if len(entries) > SHOWN else []
+    shown = entries[:most]
+    lines = [spell(f"  {path}: {reason.removeprefix(f'{path}: ')}") for path, reason in shown]
+    rest = len(entries) - len(shown)
+    more = [f"  and {rest} more; --list names all"] if rest else []
     return ["\n".join([f"{title} ({len(entries)}):", *lines, *more])]
 
 

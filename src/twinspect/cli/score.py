@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import os
+import shlex
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from twinspect.bundle.folder import model_key
 from twinspect.cli import score_engine
-from twinspect.cli.console import Bar, warn
+from twinspect.cli.console import Bar, counted, warn
 from twinspect.cli.model_loading import load_chosen
 from twinspect.cli.outcome import Outcome, code_of
 from twinspect.cli.score_files import CsvTable, TableOwner, open_table
@@ -25,7 +26,7 @@ from twinspect.data.listing import path_key
 from twinspect.data.samples import DataSet
 from twinspect.errors import ConfigError, DataError
 from twinspect.inference.pipeline import SCORE_BATCH
-from twinspect.inference.score_table import to_row
+from twinspect.inference.score_table import error_cell, to_row
 from twinspect.report.map_folder import MapFolder
 from twinspect.utils.locks import single_writer
 from twinspect.utils.spelling import spell, unspell
@@ -82,7 +83,7 @@ def _score_and_print(options: argparse.Namespace) -> Outcome:
 def _into_table(
     table: ScoreTable, detector: BaseDetector, images: DataSet, options: argparse.Namespace
 ) -> list[Row]:
-    """Append the missing rows; those that are there are kept, so no image is scored twice."""
+    """Append the missing rows; those that are there are kept, so no image is scored twice, but for errors."""
     owner = TableOwner(table.path, model_key(Path(options.model), detector.export_name))
     if options.overwrite:
         table.clear()
@@ -91,13 +92,33 @@ def _into_table(
     rows = table.rows()
     maps = _map_folder(images, options, rows)
     remaining, start = _remaining(images, rows)
+    failed = _failed(rows, images, maps=maps is not None)
     if rows:
-        warn(f"{options.out}: {len(rows)} rows are there already, {len(remaining) - start} images to go")
+        again = f", and {len(failed)} with an error once more" if len(failed) else ""
+        to_go = f"{counted(len(remaining) - start, 'image')} to go{again}"
+        warn(f"{options.out}: {len(rows)} rows are there already, {to_go}")
+    if len(failed):
+        rows = _replace(table, rows, _score(detector, failed, maps, options, start=0))
     for new in _in_batches(_score(detector, remaining, maps, options, start=start)):
         table.append(new)
         rows.extend(new)
     table.finish()
     return rows
+
+
+def _failed(rows: Sequence[Row], images: DataSet, *, maps: bool) -> DataSet:
+    """Find the images that have a row with an error, which may have been mended since; or only their map has one."""
+    failed = {row["path"] for row in rows if row["is_anomalous"] is None or (maps and row["error"])}
+    return images.with_samples([sample for sample in images if spell(str(sample.path)) in failed])
+
+
+def _replace(table: ScoreTable, rows: list[Row], new: Iterable[Row]) -> list[Row]:
+    """Put new rows in place of those of the same images."""
+    by_path = {row["path"]: row for row in new}
+    replaced = [by_path.get(row["path"], row) for row in rows]
+    if replaced != rows:
+        table.replace(replaced)
+    return replaced
 
 
 def _list_images(sources: Sequence[str]) -> tuple[DataSet, list[str]]:
@@ -121,7 +142,8 @@ def _list_images(sources: Sequence[str]) -> tuple[DataSet, list[str]]:
         if data.skipped:
             first = data.skipped[0]
             warn(
-                f"{data.name}: {len(data.skipped)} files left out, for instance {first.path.name}: {first.reason}"
+                f"{data.name}: {counted(len(data.skipped), 'file')} left out, for instance {first.path.name}: "
+                f"{first.reason}; all of them: twinspect doctor {shlex.quote(source)} --list"
             )
     if not unique:
         raise DataError(f"none of the {len(sources)} arguments can be scored, the first being {refused[0]}")
@@ -181,7 +203,7 @@ def _write_map(maps: MapFolder, result: ImageScore, detector: BaseDetector) -> s
     try:
         maps.write(result, detector.calibration_.map_range, bits=detector.bits)
     except DataError as error:
-        return " ".join(str(error).split())
+        return error_cell(str(error), result.sample.address)
     return ""
 
 

@@ -97,6 +97,17 @@ class ScoreTable(ABC):
             file.write((self.header() if is_new else "").encode() + self.encode(rows).encode("utf-8"))
             self._size = file.tell()
 
+    def replace(self, rows: Sequence[Row]) -> None:
+        """Write all rows anew, in one step.
+
+        Raises:
+            DataError: as for :meth:`append`.
+        """
+        self.check_growth()
+        content = (self.header() + self.encode(rows)).encode("utf-8")
+        write_atomically(self.journal.resolve(), content)
+        self._size = len(content)
+
     def check_growth(self) -> None:
         """Refuse to go on if what was written before was removed, moved or changed.
 

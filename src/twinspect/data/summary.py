@@ -81,5 +81,5 @@ def _left_out(data: DataSet) -> str:
         return f"{len(data.skipped):,} left out: {next(iter(reasons))}"
     shown = [f"{number:,} {reason!r}" for reason, number in reasons.most_common(_REASONS)]
     more = len(reasons) - _REASONS
-    rest = [f"for {more} more reasons; doctor lists all"] if more > 0 else []
+    rest = [f"for {more} more reasons; doctor --list names all"] if more > 0 else []
     return f"{len(data.skipped):,} left out: {', '.join(shown + rest)}"

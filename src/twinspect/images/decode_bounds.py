@@ -57,10 +57,12 @@ def check_scans(stream: ImageStream, header: Header) -> None:
     if _is_single_scan(_jpeg_headers(stream)):
         return
     scans = _count(stream, bytes([0xFF, _START_OF_SCAN]))
-    scanned = int(_SCANNED_PIXELS_A_SECOND * decode_limits().seconds)
+    limits = decode_limits()
+    scanned = int(_SCANNED_PIXELS_A_SECOND * limits.seconds)
     allowed = min(MAX_SCANS, scanned // max(1, header.size[0] * header.size[1]))
     if scans > allowed:
-        raise ImageError(f"has {scans} scans, allowed are {allowed} at its size; save it anew")
+        other_way = f", or {limits.more_time}" if scans <= MAX_SCANS else ""
+        raise ImageError(f"has {scans} scans, allowed are {allowed} at its size; save it anew{other_way}")
 
 
 def _jpeg_headers(stream: ImageStream) -> dict[int, bytes]:
@@ -151,10 +153,14 @@ def check_memory(header: Header) -> None:
     needed = height * width * (_COPIES * stored + _BYTES_OF_RESULT)
     if needed <= _SMALL:
         return
-    allowed, free = decode_limits().memory, available_memory()
-    if needed > min(allowed, free):
-        bound = f"allowed are {allowed / 2**30:g}" if allowed <= free else f"{free / 2**30:.1f} are free"
-        raise TooManyPixelsError(
-            f"too large: {width} x {height} pixels of {channels} channels and {header.bits} bits take "
-            f"{needed / 2**30:.1f} GiB to decode, {bound}; cut the image into tiles"
-        )
+    limits, free = decode_limits(), available_memory()
+    if needed <= min(limits.memory, free):
+        return
+    has = f"{header.channels} x {header.bits} bits" if header.channels else f"{header.bits} bits"
+    bound, other_way = f"{free / 2**30:.1f} are free", ""
+    if limits.memory <= free:
+        bound, other_way = f"allowed are {limits.memory / 2**30:g}", f", or {limits.more_memory}"
+    raise TooManyPixelsError(
+        f"too large: {width} x {height} pixels of {has} take {needed / 2**30:.1f} GiB to decode, {bound}; "
+        f"split it into several files{other_way}"
+    )

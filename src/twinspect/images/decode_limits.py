@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from twinspect.errors import ConfigError
+from twinspect.utils.memory import TOO_LARGE
 
 SECONDS_VARIABLE: Final = "TWINSPECT_DECODE_SECONDS"
 GIB_VARIABLE: Final = "TWINSPECT_DECODE_GIB"
@@ -23,6 +24,21 @@ class DecodeLimits:
 
     seconds: float = 20.0
     memory: int = 4 * 2**30
+
+    @property
+    def more_time(self) -> str:
+        """How to allow more processor time, and how much is allowed now."""
+        return f"raise {SECONDS_VARIABLE} in the environment (now {self.seconds:g})"
+
+    @property
+    def more_memory(self) -> str:
+        """How to allow more memory, and how much is allowed now."""
+        return f"raise {GIB_VARIABLE} in the environment (now {self.memory / 2**30:g})"
+
+    @property
+    def out_of_memory(self) -> str:
+        """What is said of an image whose decoder got no memory: the system or the limit gave no more."""
+        return f"{TOO_LARGE}; or, if it is the limit of decoding, {self.more_memory}"
 
 
 def decode_limits() -> DecodeLimits:

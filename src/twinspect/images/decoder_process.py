@@ -26,7 +26,6 @@ from twinspect.images.decode_limits import DecodeLimits, decode_limits
 from twinspect.images.decoding import decode
 from twinspect.images.stored_pixels import StoredPixels
 from twinspect.utils.allocator import keep_freed_memory
-from twinspect.utils.memory import TOO_LARGE
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -147,7 +146,8 @@ class _DecoderProcess:
             self._child.kill()
             code = self._child.wait()
         if late or code == -getattr(signal, "SIGXCPU", math.inf):
-            how = f"takes more than the {self.limits.seconds:g} s that are allowed to decode; save it anew"
+            allowed = f"the {self.limits.seconds:g} s that are allowed to decode"
+            how = f"takes more than {allowed}; save it anew, or {self.limits.more_time}"
         else:
             how = f"crashed the process that decoded it ({_death(code)}); it is left out"
         return DecoderCrashError(f"{path}: {how}")
@@ -280,7 +280,7 @@ def _answer(request: Request, requests: BinaryIO) -> _Reply:
     except ImageError as error:
         return _refusal(error)
     except MemoryError:
-        return _refusal(TooManyPixelsError(f"{path}: {TOO_LARGE}"))
+        return _refusal(TooManyPixelsError(f"{path}: {decode_limits().out_of_memory}"))
     descriptor = -1 if request.discard else _shared(values.data.cast("B"))
     return _Reply(descriptor, values.shape, values.dtype.str, stored.full, lossy=stored.lossy)
 

@@ -35,7 +35,6 @@ from twinspect.images.pillow_decoder import eight_bit_values, is_lossless_webp, 
 from twinspect.images.sixteen_bit import decode_png16
 from twinspect.images.stored_pixels import UNSIGNED, Header, ImageStream, StoredPixels
 from twinspect.images.tiff import decode_tiff, read_tiff_header
-from twinspect.utils.memory import TOO_LARGE
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -137,7 +136,7 @@ def opened(
     except ImageError as error:
         raise type(error)(f"{path}: {error}") from None
     except MemoryError:
-        raise TooManyPixelsError(f"{path}: {TOO_LARGE}") from None
+        raise TooManyPixelsError(f"{path}: {decode_limits().out_of_memory}") from None
     except Exception as error:
         detail = " ".join(str(getattr(error, "strerror", None) or error).split()) or type(error).__name__
         kind = image_format.name if image_format else "image"
@@ -183,8 +182,9 @@ def _check_file(path: Path, content: bytes | None) -> None:
 def _check_length(size: int) -> None:
     if size == 0:
         raise ImageError(f"is empty (0 bytes); allowed are {FORMAT_NAMES}")
-    if size > (allowed := decode_limits().memory):  # some decoders want the whole file
-        raise ImageError(f"has {size:,} bytes; allowed are at most {allowed:,}")
+    limits = decode_limits()
+    if size > limits.memory:  # some decoders want the whole file
+        raise ImageError(f"has {size:,} bytes; allowed are at most {limits.memory:,}; {limits.more_memory}")
 
 
 def _detect(stream: ImageStream) -> ImageFormat:
@@ -201,7 +201,7 @@ def _check_pixels(size: tuple[int, int], max_pixels: int) -> None:
     height, width = size
     if height * width > max_pixels:
         sizes = f"{width} x {height} pixels are {height * width:,}, allowed are at most {max_pixels:,}"
-        raise TooManyPixelsError(f"too large: {sizes}; cut the image into tiles")
+        raise TooManyPixelsError(f"too large: {sizes}; split it into several files")
 
 
 def _read_header(stream: ImageStream, image_format: ImageFormat, max_pixels: int) -> Header:
@@ -218,6 +218,7 @@ def _read_header(stream: ImageStream, image_format: ImageFormat, max_pixels: int
         (image.height, image.width),
         orientation=exif_orientation(exif),
         frames=getattr(image, "n_frames", 1),
+        channels=len(image.getbands()),
         lossy=image_format in (JPEG, AVIF) or (image_format is WEBP and not is_lossless_webp(stream)),
     )
     return _with_png_depth(stream, header) if image_format is PNG else header

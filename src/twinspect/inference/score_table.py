@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
@@ -71,10 +72,14 @@ def _if_read(value: Callable[[ImageScore], Any]) -> Callable[[ImageScore], Any]:
     return lambda result: None if result.error else value(result)
 
 
-def _error(result: ImageScore) -> str:
-    """Write the reason in a line, and the name in it as everywhere."""
-    name = result.sample.address
-    return spell(" ".join(result.error.replace(name, spell(name)).split()))
+def error_cell(error: str, name: str) -> str:
+    r"""Write an error in one line, with the name of the image spelled as in the column of paths.
+
+    >>> print(error_cell("a\nb.png: cut\n off", "a\nb.png"))
+    a\u000ab.png: cut off
+    """
+    around = error.split(name) if name else [error]
+    return spell(name).join(spell(re.sub(r"\s+", " ", text)) for text in around).strip()
 
 
 SCORE_COLUMNS: Final = (
@@ -83,7 +88,7 @@ SCORE_COLUMNS: Final = (
     Column("score", NUMBER, _if_read(lambda result: result.score)),
     Column("p_value", NUMBER, _if_read(lambda r: None if math.isnan(r.p_value) else r.p_value)),
     Column("is_anomalous", TRUTH, _if_read(lambda result: result.is_anomalous)),
-    Column("error", TEXT, _error),
+    Column("error", TEXT, lambda result: error_cell(result.error, result.sample.address)),
     Column("inspectable", TRUTH, _if_read(lambda result: result.is_inspectable)),
     Column("notice", TEXT, lambda result: result.notice),
 )

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Final
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-TOO_LARGE: Final = "too large: it needs more memory than there is; cut the image into tiles"
+TOO_LARGE: Final = "too large: it needs more memory than there is; split it into several files"
 _CGROUP: Final = Path("/sys/fs/cgroup")
 _UNKNOWN: Final = 2**62
 """Stands for as much as anybody could want."""

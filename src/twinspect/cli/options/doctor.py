@@ -13,7 +13,11 @@ if TYPE_CHECKING:
 def add_options(verb: argparse.ArgumentParser) -> None:
     """Add them to the parser of the verb."""
     verb.add_argument("data", nargs="?", metavar="DATA", help="folder, MVTec layout or manifest")
-    verb.add_argument("--list", action="store_true", help="name every image and what it would be used for")
+    verb.add_argument(
+        "--list",
+        action="store_true",
+        help="name every image and what it would be used for, and all that is left out",
+    )
     verb.add_argument("--quick", action="store_true", help="list files without decoding every image")
     class_options(verb)
     split_options(verb)

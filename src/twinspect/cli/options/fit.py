@@ -4,7 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from twinspect.cli.options.shared import learning_options, overwrite_option, strict_option
+from twinspect.cli.options.shared import (
+    learning_options,
+    mention_decode_limits,
+    overwrite_option,
+    strict_option,
+)
 
 if TYPE_CHECKING:
     import argparse
@@ -12,6 +17,7 @@ if TYPE_CHECKING:
 
 def add_options(verb: argparse.ArgumentParser) -> None:
     """Add them to the parser of the verb."""
+    mention_decode_limits(verb)
     verb.add_argument("data", metavar="DATA", help="folder of good images, MVTec layout or manifest")
     verb.add_argument("--out", required=True, metavar="M.twin", help="the model folder to write")
     overwrite_option(verb)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from twinspect.cli.options.shared import store_options
+from twinspect.cli.options.shared import mention_decode_limits, store_options
 
 if TYPE_CHECKING:
     import argparse
@@ -12,6 +12,7 @@ if TYPE_CHECKING:
 
 def add_options(verb: argparse.ArgumentParser) -> None:
     """Add them to the parser of the verb."""
+    mention_decode_limits(verb)
     verb.add_argument("models", nargs="*", metavar="M.twin", help="one or more; reloaded when they change")
     verb.add_argument(
         "--host",

@@ -37,6 +37,14 @@ def class_options(verb: argparse.ArgumentParser) -> None:
     )
 
 
+def mention_decode_limits(verb: argparse.ArgumentParser) -> None:
+    """Name the settings that bound the decoding of an image, below the options of a verb that reads images."""
+    verb.epilog = (
+        "environment: TWINSPECT_DECODE_SECONDS of processor time (20) and TWINSPECT_DECODE_GIB of memory (4) are the "
+        "most that decoding one image may take."
+    )
+
+
 def overwrite_option(verb: argparse.ArgumentParser) -> None:
     """Add the option of verbs that write a model."""
     verb.add_argument(
