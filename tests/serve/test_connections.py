@@ -180,7 +180,7 @@ def test_each_owner_of_a_token_has_a_rate_and_so_has_each_address() -> None:
 
 
 def test_a_trusted_proxy_says_who_connects_and_others_do_not() -> None:
-    behind = Settings(models=("m",), data=Path(), trusted_proxies=("10.0.0.9",))
+    behind = Settings(models=("m",), data=Path(), trusted_proxies=("10.0.0.9",), token_file=Path("t"))
     config = Server(behind).config
     assert (config.proxy_headers, config.forwarded_allow_ips) == (True, ["10.0.0.9"])
     assert Server(Settings(models=("m",), data=Path())).config.proxy_headers is False
