@@ -8,6 +8,7 @@ import hashlib
 import http.client
 import itertools
 import logging
+import math
 import socket
 import time
 from contextlib import closing
@@ -21,7 +22,7 @@ from starlette.datastructures import Headers
 
 from serving import code, good, listening, site
 from twinspect.serve.api_errors import ApiError
-from twinspect.serve.http import connections, inspection_csv, request_guard
+from twinspect.serve.http import connections, inspection_csv, lingering, request_guard
 from twinspect.serve.http.connections import TimedProtocol, most_connections
 from twinspect.serve.http.rate_limit import RateLimit
 from twinspect.serve.http.request_guard import Guard, Hosts
@@ -68,6 +69,54 @@ def test_uploads_that_stop_sending_block_nobody_and_are_ended(
         for each in stalled:
             assert b" 408 " in each.recv(4096).split(b"\r\n")[0] + b" "
             each.close()
+
+
+def refused_upload(url: str, size: int) -> tuple[bytes, float]:
+    """Send an upload that is refused by its header, whole, as a proxy does that keeps no connection."""
+    place = urlsplit(url)
+    began = time.monotonic()
+    with closing(socket.create_connection((place.hostname or "", place.port or 0), timeout=30)) as each:
+        head = f"POST /v1/score HTTP/1.0\r\nHost: evil.example\r\nContent-Length: {size}\r\n\r\n"
+        each.sendall(head.encode())
+        time.sleep(0.1)  # the refusal is sent now, and a connection that is closed at once is reset
+        each.sendall(bytes(min(size, 2**21)))
+        answer = b"".join(iter(lambda: each.recv(65536), b""))
+    return answer, time.monotonic() - began
+
+
+def test_an_upload_that_is_refused_by_its_header_is_read_on_so_that_the_answer_arrives(
+    bundle: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(lingering, "LINGER_SECONDS", 1.0)
+    with site(bundle, tmp_path) as server, listening(server) as url:
+        answer, _ = refused_upload(url, 2**21)
+        assert answer.startswith(b"HTTP/1.1 403 ")
+        assert b"host_not_allowed" in answer
+        unfinished, seconds = refused_upload(url, 2**22)  # its second half never comes
+        assert b"host_not_allowed" in unfinished
+        assert 1.0 <= seconds < 10
+
+
+@pytest.mark.parametrize("size", [4, 100])
+def test_no_more_than_so_much_is_read_on(monkeypatch: pytest.MonkeyPatch, size: int) -> None:
+    monkeypatch.setattr(lingering, "LINGER_BYTES", 10)
+    sent: list[Any] = []
+    pieces = iter([{"body": bytes(size), "more_body": True}] * 5)
+
+    async def refuse(_scope: Any, _receive: Any, send: Any) -> None:
+        await send({"type": "http.response.start", "status": 401})
+        await send({"type": "http.response.body", "body": b"no"})
+
+    async def receive() -> Any:
+        return next(pieces)
+
+    async def send(message: Any) -> None:
+        sent.append(message)
+
+    scope = {"type": "http", "headers": [(b"content-length", b"1000")]}
+    asyncio.run(lingering.Lingering(refuse)(scope, receive, send))
+    assert [each.get("more_body", False) for each in sent[1:]] == [True, False]
+    assert len(list(pieces)) == 5 - math.ceil(10 / size)
 
 
 def test_connections_without_a_header_are_closed(
