@@ -120,9 +120,10 @@ def test_no_more_than_so_much_is_read_on(monkeypatch: pytest.MonkeyPatch, size: 
 
 
 def test_connections_without_a_header_are_closed(
-    bundle: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    bundle: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     monkeypatch.setattr(connections, "HEADER_SECONDS", 1.0)
+    monkeypatch.setattr(TimedProtocol, "closed", dict.fromkeys(connections.CLOSED, 0))
     with site(bundle, tmp_path) as server, listening(server) as url:
         silent, partial = opened(url, b"", 1)[0], opened(url, b"GET / HTTP/1.1\r\n", 1)[0]
         slow = opened(url, b"GET /healthz HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n", 1)[0]
@@ -130,6 +131,11 @@ def test_connections_without_a_header_are_closed(
         assert (silent.recv(10), partial.recv(10)) == (b"", b"")
         for each in (silent, partial, slow):
             each.close()
+        metrics = server.client.get("/metrics").text
+    for reason, number in (("silent", 1), ("slow_header", 1), ("too_many", 0)):
+        assert f'twinspect_connections_closed_total{{reason="{reason}"}} {number}.0' in metrics
+    (record,) = [each for each in caplog.records if each.name == connections.LOG.name]
+    assert "127.0.0.1 was closed: slow_header" in record.message
 
 
 def test_too_many_connections_close_the_one_that_waited_longest(
@@ -174,8 +180,9 @@ def test_bodies_that_arrive_have_a_common_limit_and_give_it_back() -> None:
 
 def test_the_log_repeats_no_message_of_asyncio_at_once() -> None:
     quiet = _NowAndThen()
-    records = [logging.LogRecord("asyncio", logging.ERROR, "", 0, text, (), None) for text in "aab"]
-    assert [quiet.filter(record) for record in records] == [True, False, True]
+    texts = [("a", ()), ("a", ()), ("b", ()), ("of %s", ("x",)), ("of %s", ("y",))]
+    records = [logging.LogRecord("asyncio", logging.ERROR, "", 0, *each, None) for each in texts]
+    assert [quiet.filter(record) for record in records] == [True, False, True, True, False]
 
 
 @pytest.mark.parametrize(
@@ -210,6 +217,7 @@ def test_a_full_disk_or_a_lost_store_is_one_line_of_the_log(
         monkeypatch.setattr(server.context.store.archive, "put", fail)
         assert code(server.score(good(3))) == expected
     (record,) = [each for each in caplog.records if "store cannot be used" in each.message]
+    assert str(tmp_path) in record.message
     assert (record.exc_info, "\n" in record.message) == (None, False)
 
 

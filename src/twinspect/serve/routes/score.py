@@ -68,6 +68,7 @@ _RESPONSES = error_responses(
     "too_slow",
     "queue_full",
     "stopping",
+    "storage_full",
 )
 for _status in (413, 415, 422):
     _RESPONSES[_status]["model"] = ScoreErrorAnswer
