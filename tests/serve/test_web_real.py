@@ -221,7 +221,7 @@ def test_tokens_of_a_file_and_what_their_roles_allow(bundle: Path, browser: Brow
             field, go = page.get_by_role("textbox", name="Token"), page.get_by_role("button", name="Continue")
             field.fill("wrong")
             go.click()
-            page.get_by_text("the token is unknown").wait_for()
+            page.get_by_text("The server does not know this token").wait_for()
             field.fill(token)
             go.click()
             page.get_by_text("the token of ann has the role view").first.wait_for()
