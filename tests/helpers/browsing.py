@@ -48,4 +48,6 @@ def opened(browser: Browser, address: str, **options: Any) -> Iterator[Page]:
     page.on("pageerror", lambda error: messages.append(str(error)))
     yield page
     context.close()
-    assert [message for message in messages if not re.search("status of (401|415|422|429)", message)] == []
+    assert [
+        message for message in messages if not re.search("status of (401|413|415|422|429)", message)
+    ] == []

@@ -344,7 +344,13 @@ class Handler(BaseHTTPRequestHandler):
     def refused(self) -> bool:
         if self.world.token and self.headers.get("Authorization") != f"Bearer {self.world.token}":
             self.json(
-                {"error": {"code": "no_token", "message": "No valid token came with this request."}}, 401
+                {
+                    "error": {
+                        "code": "token_unknown" if "Authorization" in self.headers else "token_needed",
+                        "message": "No valid token came.",
+                    }
+                },
+                401,
             )
             return True
         return False

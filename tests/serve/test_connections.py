@@ -8,6 +8,7 @@ import hashlib
 import http.client
 import itertools
 import logging
+import math
 import socket
 import time
 from contextlib import closing
@@ -21,7 +22,7 @@ from starlette.datastructures import Headers
 
 from serving import code, good, listening, site
 from twinspect.serve.api_errors import ApiError
-from twinspect.serve.http import connections, inspection_csv, request_guard
+from twinspect.serve.http import connections, inspection_csv, lingering, request_guard
 from twinspect.serve.http.connections import TimedProtocol, most_connections
 from twinspect.serve.http.rate_limit import RateLimit
 from twinspect.serve.http.request_guard import Guard, Hosts
@@ -70,10 +71,59 @@ def test_uploads_that_stop_sending_block_nobody_and_are_ended(
             each.close()
 
 
-def test_connections_without_a_header_are_closed(
+def refused_upload(url: str, size: int) -> tuple[bytes, float]:
+    """Send an upload that is refused by its header, whole, as a proxy does that keeps no connection."""
+    place = urlsplit(url)
+    began = time.monotonic()
+    with closing(socket.create_connection((place.hostname or "", place.port or 0), timeout=30)) as each:
+        head = f"POST /v1/score HTTP/1.0\r\nHost: evil.example\r\nContent-Length: {size}\r\n\r\n"
+        each.sendall(head.encode())
+        time.sleep(0.1)  # the refusal is sent now, and a connection that is closed at once is reset
+        each.sendall(bytes(min(size, 2**21)))
+        answer = b"".join(iter(lambda: each.recv(65536), b""))
+    return answer, time.monotonic() - began
+
+
+def test_an_upload_that_is_refused_by_its_header_is_read_on_so_that_the_answer_arrives(
     bundle: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(lingering, "LINGER_SECONDS", 1.0)
+    with site(bundle, tmp_path) as server, listening(server) as url:
+        answer, _ = refused_upload(url, 2**21)
+        assert answer.startswith(b"HTTP/1.1 403 ")
+        assert b"host_not_allowed" in answer
+        unfinished, seconds = refused_upload(url, 2**22)  # its second half never comes
+        assert b"host_not_allowed" in unfinished
+        assert 1.0 <= seconds < 10
+
+
+@pytest.mark.parametrize("size", [4, 100])
+def test_no_more_than_so_much_is_read_on(monkeypatch: pytest.MonkeyPatch, size: int) -> None:
+    monkeypatch.setattr(lingering, "LINGER_BYTES", 10)
+    sent: list[Any] = []
+    pieces = iter([{"body": bytes(size), "more_body": True}] * 5)
+
+    async def refuse(_scope: Any, _receive: Any, send: Any) -> None:
+        await send({"type": "http.response.start", "status": 401})
+        await send({"type": "http.response.body", "body": b"no"})
+
+    async def receive() -> Any:
+        return next(pieces)
+
+    async def send(message: Any) -> None:
+        sent.append(message)
+
+    scope = {"type": "http", "headers": [(b"content-length", b"1000")]}
+    asyncio.run(lingering.Lingering(refuse)(scope, receive, send))
+    assert [each.get("more_body", False) for each in sent[1:]] == [True, False]
+    assert len(list(pieces)) == 5 - math.ceil(10 / size)
+
+
+def test_connections_without_a_header_are_closed(
+    bundle: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
     monkeypatch.setattr(connections, "HEADER_SECONDS", 1.0)
+    monkeypatch.setattr(TimedProtocol, "closed", dict.fromkeys(connections.CLOSED, 0))
     with site(bundle, tmp_path) as server, listening(server) as url:
         silent, partial = opened(url, b"", 1)[0], opened(url, b"GET / HTTP/1.1\r\n", 1)[0]
         slow = opened(url, b"GET /healthz HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n", 1)[0]
@@ -81,6 +131,11 @@ def test_connections_without_a_header_are_closed(
         assert (silent.recv(10), partial.recv(10)) == (b"", b"")
         for each in (silent, partial, slow):
             each.close()
+        metrics = server.client.get("/metrics").text
+    for reason, number in (("silent", 1), ("slow_header", 1), ("too_many", 0)):
+        assert f'twinspect_connections_closed_total{{reason="{reason}"}} {number}.0' in metrics
+    (record,) = [each for each in caplog.records if each.name == connections.LOG.name]
+    assert "127.0.0.1 was closed: slow_header" in record.message
 
 
 def test_too_many_connections_close_the_one_that_waited_longest(
@@ -125,8 +180,9 @@ def test_bodies_that_arrive_have_a_common_limit_and_give_it_back() -> None:
 
 def test_the_log_repeats_no_message_of_asyncio_at_once() -> None:
     quiet = _NowAndThen()
-    records = [logging.LogRecord("asyncio", logging.ERROR, "", 0, text, (), None) for text in "aab"]
-    assert [quiet.filter(record) for record in records] == [True, False, True]
+    texts = [("a", ()), ("a", ()), ("b", ()), ("of %s", ("x",)), ("of %s", ("y",))]
+    records = [logging.LogRecord("asyncio", logging.ERROR, "", 0, *each, None) for each in texts]
+    assert [quiet.filter(record) for record in records] == [True, False, True, True, False]
 
 
 @pytest.mark.parametrize(
@@ -161,6 +217,7 @@ def test_a_full_disk_or_a_lost_store_is_one_line_of_the_log(
         monkeypatch.setattr(server.context.store.archive, "put", fail)
         assert code(server.score(good(3))) == expected
     (record,) = [each for each in caplog.records if "store cannot be used" in each.message]
+    assert str(tmp_path) in record.message
     assert (record.exc_info, "\n" in record.message) == (None, False)
 
 
@@ -180,7 +237,7 @@ def test_each_owner_of_a_token_has_a_rate_and_so_has_each_address() -> None:
 
 
 def test_a_trusted_proxy_says_who_connects_and_others_do_not() -> None:
-    behind = Settings(models=("m",), data=Path(), trusted_proxies=("10.0.0.9",))
+    behind = Settings(models=("m",), data=Path(), trusted_proxies=("10.0.0.9",), token_file=Path("t"))
     config = Server(behind).config
     assert (config.proxy_headers, config.forwarded_allow_ips) == (True, ["10.0.0.9"])
     assert Server(Settings(models=("m",), data=Path())).config.proxy_headers is False

@@ -112,8 +112,21 @@ def test_told_to_stop_it_scores_what_it_accepted_and_ends_well(bundle: Path, tmp
     assert states == [("done", 24)]
 
 
-def test_other_machines_need_tokens(capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(["serve", "M.twin", "--host", "0.0.0.0"]) == 2
+@pytest.mark.parametrize(
+    "option",
+    ["--host 0.0.0.0", "--allow-host plant.local", "--trusted-proxy 127.0.0.1", "--root-path /inspect"],
+)
+def test_whoever_lets_others_connect_needs_tokens(capsys: pytest.CaptureFixture[str], option: str) -> None:
+    assert main(["serve", "M.twin", *option.split()]) == 2
     error = capsys.readouterr().err
     assert "--add-token NAME:admin" in error
-    assert "--host 0.0.0.0 --token-file tokens.txt" in error
+    assert f"twinspect serve M.twin {option} --token-file tokens.txt" in error
+    assert error.count("\n") == 1
+
+
+@pytest.mark.parametrize("pixels", ["0", "-1", "200000001"])
+def test_more_pixels_than_are_ever_decoded_are_refused_at_the_start(
+    capsys: pytest.CaptureFixture[str], pixels: str
+) -> None:
+    assert main(["serve", "M.twin", "--max-pixels", pixels]) == 2
+    assert "allowed are 1 to 200,000,000" in capsys.readouterr().err

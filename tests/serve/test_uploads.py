@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import csv
 import io
+import os
 import struct
 import zipfile
 import zlib
 from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
 
 import numpy as np
 import pytest
@@ -15,14 +18,18 @@ from PIL import Image, PngImagePlugin, features
 import dicom_files
 import heic_files
 from drawn_parts import stripes
+from serving import good, site
 from twinspect.errors import is_installed
 from twinspect.images.formats import MEDIA_TYPES, detect_format
 from twinspect.images.reading import read_rgb
 from twinspect.serve.api_errors import STATUS, ApiError
 from twinspect.serve.uploads.checks import Limits, Upload, check, display_name
+from twinspect.utils.spelling import unspell
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    from serving import Site
 
 PIXELS = stripes(0)
 
@@ -207,6 +214,49 @@ def test_sizes_are_limited() -> None:
 def test_names_are_text_and_never_paths() -> None:
     assert display_name("../../etc/passwd") == "passwd"
     assert display_name("C:\\parts\\7.png") == "7.png"
-    assert display_name("a\0b\r\n\u202ec.png") == "abc.png"
-    assert display_name(None) == display_name("///") == "image"
-    assert len(display_name("x" * 5000)) == 200
+    assert display_name("a\0b\r\n\u202ec.png") == r"a\u0000b\u000d\u000a\u202ec.png"
+    assert display_name(None) == display_name("///") == display_name("/ ") == "image"
+    assert display_name("\t") == r"\u0009"
+    assert display_name("x" * 199 + "\n\n") == "x" * 199 + r"\u000a"
+
+
+ODD = [
+    b"tab\tx.png",
+    b"\xe4.png",
+    b"\xf6.png",
+    b"esc\x1b[2J.png",
+    " ü\u202e 漢.png ".encode(),
+    b"=1+1.png",
+    b"%41.png",
+]
+
+
+def test_different_names_stay_different_however_they_come_and_wherever_they_are_told(
+    bundle: Path, tmp_path: Path
+) -> None:
+    with site(bundle, tmp_path) as server:
+        raw = [(quote(name), name) for name in ODD]
+        told = [
+            server.client.post(
+                f"/v1/score?name={name}", content=good(1), headers={"Content-Type": "image/png"}
+            )
+            for name, _ in raw
+        ] + [posted_as(server, name, good(1)) for name in ODD]
+        names = [answer.json()["inspections"][0]["name"] for answer in told]
+        refused = posted_as(server, ODD[1], b"no image").json()["inspections"][0]["name"]
+        rows = list(csv.DictReader(io.StringIO(server.client.get("/v1/inspections?format=csv").text)))
+    assert [os.fsencode(unspell(name)) for name in names] == ODD + ODD
+    assert all(name.isprintable() for name in names)
+    assert refused == r"\udce4.png"
+    assert [row["name"] for row in reversed(rows)] == [
+        f"'{name}" if name[0] == "=" else name for name in names
+    ]
+
+
+def posted_as(server: Site, name: bytes, data: bytes) -> Any:
+    """Upload a file in a form, its name as these bytes."""
+    head = b'--b\r\nContent-Disposition: form-data; name="images"; filename="' + name + b'"\r\n\r\n'
+    body = head + data + b"\r\n--b--\r\n"
+    return server.client.post(
+        "/v1/score", content=body, headers={"Content-Type": "multipart/form-data; boundary=b"}
+    )

@@ -20,6 +20,7 @@ from twinspect.cli import main
 from twinspect.errors import MissingExtraError
 from twinspect.images.statistics import ImageStatistics, image_statistics
 from twinspect.serve.watch.folder_scan import Arrival, UnfinishedFiles, scan_folder
+from twinspect.utils.spelling import unspell
 
 pytest.importorskip("sqlalchemy")
 
@@ -138,6 +139,24 @@ def test_the_oldest_comes_first() -> None:
 
 
 # A folder --------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows has no such names")
+def test_names_are_spelled_and_stay_different(line: Any) -> None:
+    first = line()
+    names = [b"bad\nname\x1b[2J.png", b"a\\b.png", b"tab\t.png"]
+    names += [] if sys.platform == "darwin" else [b"\xe4.png", b"\xf6.png"]
+    for name in names:
+        write_image(first.folder / os.fsdecode(name), WHOLE)
+    (first.folder / "not\r.png").write_bytes(b"no image")
+    names.append(b"not\r.png")
+    while len(first.rows()) < len(names):
+        first.poll()
+        first.now += 31
+    first.end()
+    told = [row.name for row in first.rows()]
+    assert sorted(os.fsencode(unspell(name)) for name in told) == sorted(names)
+    assert all(name.isprintable() for name in told)
 
 
 def test_files_are_scored_once_with_statistics_and_are_left_alone(line: Any, version: ModelVersion) -> None:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from browsing import launched, opened
+from twinspect.utils.spelling import spell
 from web_stub import HOSTILE, WEB, World, serve_world
 
 if TYPE_CHECKING:
@@ -155,6 +156,16 @@ def test_uploads_in_chunks_wait_while_the_server_is_busy(page: Page, world: Worl
     page.get_by_text("the server is busy, next try in 1 s").wait_for()
     page.get_by_text("19 images, 0 anomalous.").wait_for()
     assert page.locator(".tile").count() == 19
+
+
+def test_what_a_proxy_refuses_says_so_beside_the_name_as_the_server_spells_it(page: Page) -> None:
+    page.route("**/v1/score*", lambda route: route.fulfill(status=413, body="<html>Too large</html>"))
+    page.goto("/")
+    name = "tab\t漢😀 \u202e.png"
+    page.set_input_files("input[type=file]", files(name))
+    page.get_by_role("button", name=spell(name)).click()
+    refused = page.get_by_role("article", name=spell(name)).get_by_role("alert").inner_text()
+    assert "of a proxy in front of the server: it may allow smaller files only" in refused
 
 
 def test_a_drop_and_a_paste_are_scored(page: Page) -> None:
@@ -326,8 +337,10 @@ def test_a_token_is_asked_for_once_and_sent_with_pictures(browser: Browser) -> N
     for address in serve_world(world):
         for page in opened(browser, address):
             page.goto("/#/history")
+            page.get_by_text("Paste your token.").wait_for()
             page.get_by_role("textbox", name="Token").fill("wrong")
             page.get_by_role("button", name="Continue").click()
+            page.get_by_text("The server does not know this token.").wait_for()
             page.get_by_role("textbox", name="Token").fill("secret")
             page.get_by_role("button", name="Continue").click()
             page.get_by_text("1 to 25 of 40 images").wait_for()

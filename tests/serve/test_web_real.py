@@ -121,9 +121,11 @@ def test_a_watched_folder_shows_its_own_images(bundle: Path, browser: Browser, t
 def test_the_page_works_behind_a_prefix(
     bundle: Path, browser: Browser, tmp_path: Path, root_path: str, strips: bool
 ) -> None:
+    tokens = tmp_path / "tokens.txt"
+    token = add_token(tokens, "anna:admin")
     with (
-        site(bundle, tmp_path, root_path=root_path) as server,
-        listening(server, root_path=root_path) as upstream,
+        site(bundle, tmp_path, root_path=root_path, token_file=tokens) as server,
+        listening(server, root_path=root_path, token_file=tokens) as upstream,
         proxied(upstream, strips=strips) as address,
     ):
         for page in opened(browser, address):
@@ -135,10 +137,12 @@ def test_the_page_works_behind_a_prefix(
                 ),
             )
             page.goto(address)
+            page.get_by_role("textbox", name="Token").fill(token)
+            page.get_by_role("button", name="Continue").click()
             page.set_input_files("input[type=file]", [file("bad.png", bad(302))])
             page.locator(".contours path.line").first.wait_for(state="attached")
             page.keyboard.press("d")
-            page.get_by_text("Marked defect by local").wait_for()
+            page.get_by_text("Marked defect by anna").wait_for()
             page.keyboard.press("2")
             page.locator("img.mini[src]").first.wait_for()
             with page.expect_download():
@@ -217,7 +221,7 @@ def test_tokens_of_a_file_and_what_their_roles_allow(bundle: Path, browser: Brow
             field, go = page.get_by_role("textbox", name="Token"), page.get_by_role("button", name="Continue")
             field.fill("wrong")
             go.click()
-            page.get_by_text("the token is unknown").wait_for()
+            page.get_by_text("The server does not know this token").wait_for()
             field.fill(token)
             go.click()
             page.get_by_text("the token of ann has the role view").first.wait_for()

@@ -48,7 +48,7 @@ def _settings(options: argparse.Namespace) -> Settings:
     limits = Limits(
         image_bytes=round(options.max_image_mb * 2**20),
         images=options.max_batch,
-        pixels=options.max_pixels or Limits.pixels,
+        pixels=Limits.pixels if options.max_pixels is None else options.max_pixels,
         body_bytes=round(options.max_body_mb * 2**20),
     )
     return Settings(

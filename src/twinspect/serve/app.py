@@ -31,6 +31,8 @@ from twinspect.serve.routes import (
 from twinspect.serve.routes.page import add_page
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from starlette.types import ASGIApp
 
     from twinspect.serve.http.context import Context
@@ -87,8 +89,9 @@ def _add_error_handlers(app: FastAPI) -> None:
         NotStoredError, lambda _, error: _error_response(ApiError("not_found", str(error)))
     )
     app.add_exception_handler(Exception, lambda _, __: _error_response(internal_error()))
+    folder = app.state.context.store.archive.folder
     for kind in (StoreError, SQLAlchemyError, OSError):
-        app.add_exception_handler(kind, lambda _, error: _error_response(_store_error(error)))
+        app.add_exception_handler(kind, lambda _, error: _error_response(_store_error(error, folder)))
 
 
 def _error_response(error: Any) -> JSONResponse:
@@ -115,9 +118,9 @@ def _validation_error(error: Any) -> ApiError:
     )
 
 
-def _store_error(error: Any) -> ApiError:
+def _store_error(error: Any, folder: Path) -> ApiError:
     """Say in one line of the log why the store cannot be used, and nothing of it to the client but a full disk."""
-    LOG.error("the store cannot be used: %s", " ".join(str(error).split()))
+    LOG.error("the store cannot be used (its images are in %s): %s", folder, " ".join(str(error).split()))
     if getattr(error, "errno", None) in _FULL or "disk is full" in str(error):
         return ApiError("storage_full", "there is no room for more images; the server's owner must make some")
     return ApiError("store_unavailable", "the store is unavailable; the server's log says why", retry_after=5)

@@ -10,7 +10,9 @@ from typing import Final
 from twinspect.utils.spelling import spell
 
 QUIET_SECONDS: Final = 60.0
-"""For so long, asyncio's log does not repeat a message."""
+"""For so long, logs in :data:`_QUIET` do not repeat a message, whatever its arguments."""
+_QUIET: Final = ("asyncio", "twinspect.serve.http.connections")
+"""Logs of what clients can cause as often as they like."""
 
 
 class _LineFormatter(logging.Formatter):
@@ -31,7 +33,7 @@ class _NowAndThen(logging.Filter):
 
     def filter(self, record: logging.LogRecord) -> bool:
         """Tell whether a message was not logged lately."""
-        text = record.getMessage().partition("\n")[0]
+        text = str(record.msg).partition("\n")[0]
         now = time.monotonic()
         if now - self._passed.get(text, -math.inf) < QUIET_SECONDS:
             return False
@@ -48,4 +50,5 @@ def log_to_stderr(pattern: str) -> None:
     handler = logging.StreamHandler()
     handler.setFormatter(_LineFormatter(pattern))
     logging.basicConfig(level=logging.INFO, handlers=[handler])
-    logging.getLogger("asyncio").addFilter(_NowAndThen())
+    for name in _QUIET:
+        logging.getLogger(name).addFilter(_NowAndThen())

@@ -17,6 +17,7 @@ from twinspect.serve.app import build_app, guard_app
 from twinspect.serve.drift.latest import latest_drift
 from twinspect.serve.http.connections import TimedProtocol, most_connections
 from twinspect.serve.http.context import Context
+from twinspect.serve.http.lingering import Lingering
 from twinspect.serve.http.monitoring import Metrics
 from twinspect.serve.http.rate_limit import RateLimit
 from twinspect.serve.http.request_guard import Hosts
@@ -115,7 +116,7 @@ class Server(uvicorn.Server):
         TimedProtocol.most = most_connections()
         super().__init__(
             uvicorn.Config(
-                UnderRootPath(self._answering, settings.root_path),
+                Lingering(UnderRootPath(self._answering, settings.root_path)),
                 host=settings.host,
                 port=settings.port,
                 log_config=None,

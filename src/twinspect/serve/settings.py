@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from twinspect.errors import ConfigError
+from twinspect.images.reading import MAX_PIXELS
 from twinspect.serve.http.request_guard import is_loopback
 from twinspect.serve.uploads.checks import Limits
 
@@ -23,7 +24,7 @@ class Settings:
         db: the database's URL; ``None`` for SQLite in ``data``.
         host: the address it listens on.
         port: the port it listens on; 0 for any free one.
-        token_file: who may do what; required if other machines can connect.
+        token_file: who may do what; required if other machines can connect, by the address or by a proxy in front.
         allow_hosts: further host names under which it answers.
         trusted_proxies: addresses whose X-Forwarded-For says who connects.
         root_path: the path under which a proxy shows the server, without a slash at its end; empty for none.
@@ -69,9 +70,26 @@ class Settings:
             raise ConfigError(
                 "--queue, --max-batch and --max-image-mb must be above 0, --rate-limit 0 or more"
             )
-        if self.token_file is None and not is_loopback(self.host):
-            command = f"twinspect serve {' '.join(self.models)} --host {self.host} --token-file tokens.txt"
+        if not 1 <= self.limits.pixels <= MAX_PIXELS:
+            raise ConfigError(f"--max-pixels is {self.limits.pixels:,}; allowed are 1 to {MAX_PIXELS:,}")
+        if self.token_file is None and (reason := self._why_tokens()):
+            command = f"twinspect serve {' '.join(self.models)} {self._exposing()} --token-file tokens.txt"
             raise ConfigError(
-                f"--host {self.host} lets other machines connect, so tokens are required; type: twinspect serve "
-                f"--token-file tokens.txt --add-token NAME:admin, note the token that it prints, and then: {command}"
+                f"{reason}, so tokens are required; type: twinspect serve --token-file tokens.txt "
+                f"--add-token NAME:admin, note the token that it prints, and then: {command}"
             )
+
+    def _why_tokens(self) -> str:
+        """Say why others can connect, each of whom would be an admin without tokens; empty where none can."""
+        if not is_loopback(self.host):
+            return f"--host {self.host} lets other machines connect"
+        options = self._exposing()
+        return f"{options}: a proxy in front lets others connect" if options else ""
+
+    def _exposing(self) -> str:
+        """Return the options by which others can connect, as they are typed."""
+        given = [("--host", self.host)] if not is_loopback(self.host) else []
+        given += [("--allow-host", name) for name in self.allow_hosts]
+        given += [("--trusted-proxy", address) for address in self.trusted_proxies]
+        given += [("--root-path", self.root_path)] if self.root_path else []
+        return " ".join(f"{option} {value}" for option, value in given)

@@ -47,20 +47,22 @@ def _token_options(verb: argparse.ArgumentParser) -> None:
         action="append",
         default=[],
         metavar="NAME",
-        help="another host name by which browsers reach this server; may be repeated",
+        help="another host name by which browsers reach this server; needs tokens; may be repeated",
     )
     verb.add_argument(
         "--trusted-proxy",
         action="append",
         default=[],
         metavar="ADDRESS",
-        help="a proxy in front of this server, whose X-Forwarded-For says who connects; may be repeated",
+        help="a proxy in front of this server, whose X-Forwarded-For says who connects; needs tokens; "
+        "may be repeated",
     )
     verb.add_argument(
         "--root-path",
         default="",
         metavar="/PATH",
-        help="the path under which a proxy shows this server, whether the proxy takes it off or passes it on",
+        help="the path under which a proxy shows this server, whether the proxy takes it off or passes it on; "
+        "needs tokens",
     )
 
 
@@ -68,7 +70,9 @@ def _serve_limits(verb: argparse.ArgumentParser) -> None:
     verb.add_argument("--max-image-mb", type=float, default=64, metavar="N", help="of one file (64)")
     verb.add_argument("--max-body-mb", type=float, default=512, metavar="N", help="of one request (512)")
     verb.add_argument("--max-batch", type=int, default=64, metavar="N", help="images of one request (64)")
-    verb.add_argument("--max-pixels", type=int, metavar="N", help="of one image (200 million)")
+    verb.add_argument(
+        "--max-pixels", type=int, metavar="N", help="of one image; at most 200 million (200 million)"
+    )
     verb.add_argument(
         "--queue", type=int, default=256, metavar="N", help="images that may wait, for each model (256)"
     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import sys
 from typing import TYPE_CHECKING, Any, Final
 
@@ -11,11 +12,14 @@ from uvicorn.protocols.http.auto import AutoHTTPProtocol
 if TYPE_CHECKING:
     from collections.abc import MutableMapping
 
+LOG = logging.getLogger(__name__)
 HEADER_SECONDS: Final = 10.0
 """Seconds within which the header of a request must arrive, from the connection or its first byte on."""
 _SHARE: Final = 0.7
 """Share of the files that this process may open that connections may take; models, store and images need the rest."""
 _MOST: Final = 4096
+CLOSED: Final = ("silent", "slow_header", "too_many")
+"""Why connections are closed: nothing was sent, a header did not arrive in time, or there were too many of them."""
 
 
 def most_connections() -> int:
@@ -37,15 +41,17 @@ class TimedProtocol(AutoHTTPProtocol):  # type: ignore[misc, valid-type]
     most: int = _MOST
     waiting: MutableMapping[TimedProtocol, None] = {}  # noqa: RUF012 - all connections of this process
     open: int = 0
+    closed: MutableMapping[str, int] = dict.fromkeys(CLOSED, 0)
 
     def connection_made(self, transport: Any) -> None:
         """Begin to wait for the first header."""
         super().connection_made(transport)
         TimedProtocol.open += 1
         self._timer: asyncio.TimerHandle | None = None
+        self._reason = "silent"
         self._wait()
         if TimedProtocol.open > self.most:
-            next(iter(self.waiting)).transport.close()
+            next(iter(self.waiting)).close("too_many")
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Forget the connection."""
@@ -55,15 +61,28 @@ class TimedProtocol(AutoHTTPProtocol):  # type: ignore[misc, valid-type]
 
     def data_received(self, data: bytes) -> None:
         """Wait on while no header is complete."""
+        self._reason = "slow_header"
         super().data_received(data)
         if self.cycle is None or self.cycle.response_complete:
             self._wait()
         else:
             self._end_wait()
 
+    def close(self, reason: str) -> None:
+        """Close the connection, count it and log it, unless it is silent as those that browsers keep in reserve."""
+        self.transport.close()
+        self._end_wait()
+        TimedProtocol.closed[reason] += 1
+        if reason != "silent":
+            client = self.client[0] if self.client else "a client"
+            LOG.warning("a connection of %s was closed: %s; /metrics counts how many were", client, reason)
+
+    def _close_late(self) -> None:
+        self.close(self._reason)
+
     def _wait(self) -> None:
         if self._timer is None:
-            self._timer = asyncio.get_running_loop().call_later(HEADER_SECONDS, self.transport.close)
+            self._timer = asyncio.get_running_loop().call_later(HEADER_SECONDS, self._close_late)
             self.waiting[self] = None
 
     def _end_wait(self) -> None:

@@ -161,7 +161,10 @@ def _identify(tokens: Tokens | None, header: str | None) -> Actor:
     return actor
 
 
-_BEARER: Final = HTTPBearer(auto_error=False, description="a token of --add-token; none needed on loopback")
+_BEARER_HELP: Final = (
+    "a token of `--add-token`; none is needed where the server was started without `--token-file`"
+)
+_BEARER: Final = HTTPBearer(auto_error=False, description=_BEARER_HELP)
 
 ContextDep = Annotated[Context, Depends(get_context)]
 Viewer = Annotated[Actor, Depends(require_role("view"))]
@@ -171,8 +174,8 @@ Admin = Annotated[Actor, Depends(require_role("admin"))]
 _ALWAYS: Final = ("token_needed", "role_too_low", "rate_limited", "invalid_request", "store_unavailable")
 
 
-BODY_ERRORS: Final = ("bad_request", "body_too_large", "too_slow")
-"""Errors of every route that takes JSON."""
+BODY_ERRORS: Final = ("bad_request", "body_too_large", "too_slow", "storage_full")
+"""Errors of every route that takes JSON and stores what it says."""
 
 
 def error_responses(*codes: str) -> dict[int | str, dict[str, Any]]:

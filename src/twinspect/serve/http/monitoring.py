@@ -7,11 +7,12 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, Final
 
 from prometheus_client import CollectorRegistry, Counter, Histogram, generate_latest
-from prometheus_client.core import GaugeMetricFamily
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
 from prometheus_client.registry import Collector
 from sqlalchemy.exc import SQLAlchemyError
 
 from twinspect.errors import StoreError
+from twinspect.serve.http.connections import TimedProtocol
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
@@ -66,6 +67,8 @@ class Metrics:
             registry=self._registry,
         )
 
+        self._registry.register(_ConnectionCollector())
+
     def add_models(self, registry: ModelRegistry) -> None:
         """Add the state of all models."""
         self._registry.register(_ModelCollector(registry))
@@ -85,6 +88,18 @@ class Metrics:
     def text(self) -> bytes:
         """Return all metrics in Prometheus' text format."""
         return generate_latest(self._registry)
+
+
+class _ConnectionCollector(Collector):
+    """Reads how many connections of this process were closed, which are counted before there is a request."""
+
+    def collect(self) -> Iterable[CounterMetricFamily]:
+        closed = CounterMetricFamily(
+            "twinspect_connections_closed", "connections closed without a whole header", labels=["reason"]
+        )
+        for reason, count in TimedProtocol.closed.items():
+            closed.add_metric([reason], count)
+        return (closed,)
 
 
 class _ModelCollector(Collector):

@@ -127,7 +127,8 @@ class Guard:
         if not self._hosts.allow(host):
             raise ApiError(
                 "host_not_allowed",
-                f"the host name {host[:100]!r} is not allowed; to allow it, start the server with --allow-host NAME",
+                f"the host name {host[:100]!r} is not allowed; to allow it, start the server with --allow-host NAME; "
+                "a proxy in front must pass on the Host that the browser sent",
             )
         _check_origin(headers, host)
         self._rate.check(self._client(headers, scope))
@@ -165,7 +166,9 @@ def _check_origin(headers: Headers, host: str) -> None:
     is_foreign = headers.get("sec-fetch-site") == "cross-site" and headers.get("sec-fetch-mode") != "navigate"
     if not same or is_foreign:
         raise ApiError(
-            "origin_not_allowed", "requests from other sites' pages are refused; open this server's page"
+            "origin_not_allowed",
+            "requests from other sites' pages are refused: open this server's page; "
+            "or the proxy in front does not pass on the Host that the browser sent",
         )
 
 

@@ -124,7 +124,7 @@ def _parse_line(line: str, source: str) -> tuple[Actor, str]:
 def _actor(name: str, role: str, source: str) -> Actor:
     if not _NAME.fullmatch(name):
         raise ConfigError(
-            f"{source}: {name!r} is not a name; allowed are up to 64 letters, digits and . _ @ -"
+            f"{source}: {name!r} is not a name; allowed are up to 64 letters, digits and . _ @ -, no spaces"
         )
     if role not in ROLES:
         raise ConfigError(f"{source}: no role {role!r}; allowed are {', '.join(ROLES)}")

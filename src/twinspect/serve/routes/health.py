@@ -20,7 +20,10 @@ def alive() -> HealthAnswer:
 
 @ROUTER.get("/readyz", responses=error_responses("stopping"))
 def ready(context: ContextDep) -> HealthAnswer:
-    """Respond with 200 while images are accepted and the store can be read."""
+    """Respond with 200 once models are loaded, until the server stops, while the store can be read.
+
+    Whether images find room is not asked: a full queue or disk is answered to uploads, with 429 or 507.
+    """
     if context.stopping:
         raise stopping_error()
     context.store.models()
@@ -33,5 +36,5 @@ def ready(context: ContextDep) -> HealthAnswer:
     responses={200: {"content": {"text/plain": {"schema": {"type": "string"}}}}, **error_responses()},
 )
 def metrics(context: ContextDep, _: Viewer) -> Response:
-    """Return all metrics in Prometheus' text format."""
+    """Return all metrics in Prometheus' text format; with tokens, to the role `view`."""
     return Response(context.metrics.text(), media_type=CONTENT_TYPE)

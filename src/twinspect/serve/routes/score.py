@@ -22,7 +22,6 @@ from twinspect.serve.scoring.work_queue import stopping_error
 from twinspect.serve.uploads.checks import CheckedImage, Upload, check
 from twinspect.serve.uploads.incoming import IncomingBody
 from twinspect.serve.uploads.multipart import FIELD, read_uploads
-from twinspect.utils.spelling import spell
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -69,6 +68,7 @@ _RESPONSES = error_responses(
     "too_slow",
     "queue_full",
     "stopping",
+    "storage_full",
 )
 for _status in (413, 415, 422):
     _RESPONSES[_status]["model"] = ScoreErrorAnswer
@@ -213,7 +213,7 @@ def _store_image(
     """Store one image; when this returns, disk and database have it."""
     height, width = image.pixels.shape[:2]
     stored = context.store.archive.put(image.data, image.suffix, width, height)
-    row = context.store.accept(worker.id, stored, name=spell(image.name), category=category, source=source)
+    row = context.store.accept(worker.id, stored, name=image.name, category=category, source=source)
     if row is None:
         raise AssertionError("only watched files have a source key and can be known already")
     context.metrics.accepted.labels(worker.name, source).inc()

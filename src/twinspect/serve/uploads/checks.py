@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import unicodedata
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
@@ -12,6 +11,7 @@ from twinspect.images.file_structure import DamagedError, foreign_content, read_
 from twinspect.images.formats import FORMAT_NAMES, detect_format
 from twinspect.images.reading import MAX_PIXELS, MIN_SIDE, read_rgb
 from twinspect.serve.api_errors import ApiError
+from twinspect.utils.spelling import spell
 
 if TYPE_CHECKING:
     import numpy as np
@@ -29,7 +29,7 @@ class Upload:
     """A file as a client sent it.
 
     Attributes:
-        name: the client's name for it, for people only; never a path.
+        name: the client's name for it, spelled as :mod:`twinspect.utils.spelling` does; never a path.
         data: its bytes; empty if they exceeded the limit.
         size: how many bytes were received.
     """
@@ -110,15 +110,13 @@ def too_large(size: int, limits: Limits) -> ApiError:
 
 
 def display_name(text: str | None) -> str:
-    r"""Turn a client's file name into one line of text for people; it never names a file on disk.
+    r"""Turn a client's file name into one line of text: without its folders, its first 200 characters, spelled.
 
-    >>> display_name("../../etc/pass\x00wd\u202egnp.exe")
-    'passwdgnp.exe'
+    >>> print(display_name("../../etc/pass\nwd\u202egnp.exe"))
+    pass\u000awd\u202egnp.exe
     """
     last = (text or "").replace("\\", "/").rsplit("/", 1)[-1]
-    # Unicode categories C: control characters, surrogates, and marks that change the writing direction.
-    visible = "".join(char for char in last if unicodedata.category(char)[0] != "C")
-    return visible.strip()[:_MAX_NAME_LENGTH] or _DEFAULT_NAME
+    return spell(last[:_MAX_NAME_LENGTH]) if last.strip(" ") else _DEFAULT_NAME
 
 
 def _check_structure(image_format: ImageFormat, data: bytes) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
+from urllib.parse import parse_qsl
 
 from python_multipart.exceptions import MultipartParseError
 from python_multipart.multipart import MultipartParser, parse_options_header
@@ -56,7 +57,12 @@ async def _read_body(request: Request, limits: Limits, chunks: AsyncIterator[byt
     part = _FilePart(limits.image_bytes)
     async for chunk in chunks:
         part.append(chunk)
-    return part.to_upload(request.query_params.get("name"))
+    return part.to_upload(_stated_name(request.scope["query_string"]))
+
+
+def _stated_name(query: bytes) -> str | None:
+    """Read the name from a query; bytes that are no UTF-8 stay distinct, as they do in the names of files."""
+    return dict(parse_qsl(query.decode("latin-1"), errors="surrogateescape")).get("name")
 
 
 async def _read_form(chunks: AsyncIterator[bytes], boundary: bytes, limits: Limits) -> list[Upload]:
@@ -150,7 +156,8 @@ class _FormFiles:
                 "too_many_images",
                 f"the form contains more than {self._limits.images} images; send them in several requests",
             )
-        self._files.append(self._part.to_upload(options.get(b"filename", b"").decode("utf-8", "replace")))
+        name = options.get(b"filename", b"").decode("utf-8", "surrogateescape")
+        self._files.append(self._part.to_upload(name))
 
     def _end_form(self) -> None:
         self._ended = True

@@ -19,7 +19,7 @@ from twinspect.errors import StoreError
 from twinspect.inference.verdicts import in_thresholds, verdict
 from twinspect.serve.watch.folder_scan import find_arrival
 from twinspect.serve.watch.moving import move_without_overwriting
-from twinspect.utils.spelling import spell
+from twinspect.utils.spelling import spell, unspell
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -125,7 +125,9 @@ class Reactions:
     def _run(self, path: Path | None, row: InspectionRow, threshold: float | None) -> None:
         """Run the command on an image; what goes wrong is said, and that is all."""
         if path is None:
-            LOG.warning("%s is gone; --on-anomaly was not run on it", row.name)
+            LOG.warning(
+                "%s is gone; --on-anomaly was not run on it", unspell(row.name)
+            )  # a log spells its lines
             return
         values = {"IMAGE": path, "NAME": row.name, "SCORE": row.score, "THRESHOLD": threshold}
         environment = os.environ | {f"TWINSPECT_{name}": str(value) for name, value in values.items()}

@@ -23,7 +23,7 @@ from twinspect.serve.api_errors import ApiError
 from twinspect.serve.scoring.model_worker import ScoreRequest
 from twinspect.serve.scoring.work_queue import stopping_error
 from twinspect.serve.store import Finished
-from twinspect.serve.uploads.checks import CheckedImage, Limits, Upload, check, display_name
+from twinspect.serve.uploads.checks import CheckedImage, Limits, Upload, check
 from twinspect.serve.watch.folder_scan import UnfinishedFiles, scan_folder
 from twinspect.utils.spelling import spell
 
@@ -112,7 +112,7 @@ class Intake:
         """Record that a file is not an image; its bytes are kept, so that people can inspect it."""
         stored = self.store.archive.put(data, suffix, 0, 0)
         row = self.store.accept(
-            self.worker.id, stored, name=spell(name), category=self.category, source="watch", source_key=key
+            self.worker.id, stored, name=name, category=self.category, source="watch", source_key=key
         )
         if row is not None:
             finished = [Finished(row.id, error=reason)]
@@ -125,7 +125,7 @@ class Intake:
         return self.store.accept(
             self.worker.id,
             stored,
-            name=spell(image.name),
+            name=image.name,
             category=self.category,
             source="watch",
             source_key=key,
@@ -202,7 +202,7 @@ class FolderWatch:
         data, reason = _read_file(arrival)
         if data is None:
             return False
-        name = display_name(Path(arrival.path).name)
+        name = spell(Path(arrival.path).name)
         try:
             image = _check_file(
                 Upload(name, data, len(data)), reason, self._intake.worker.version.detector.bits
@@ -243,7 +243,7 @@ class CameraWatch:
             LOG.warning("%s delivers no image; reopening it", self._name)
             return 0
         self._count += 1
-        image = CheckedImage(f"{self._name} {self._count}.png", encode_png(pixels), ".png", pixels)
+        image = CheckedImage(spell(f"{self._name} {self._count}.png"), encode_png(pixels), ".png", pixels)
         try:
             self._intake.accept(image, None)
         except (StoreError, SQLAlchemyError, OSError):

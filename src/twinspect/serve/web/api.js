@@ -36,7 +36,7 @@ export async function request(path, { patience = PATIENCE, waiting, ...options }
     if (response.ok) return response;
     const refusal = await inWords(response);
     if (response.status === 401) {
-      if (!(await askToken(refusal.message))) throw refusal;
+      if (!(await askToken(refusal.code === "token_unknown"))) throw refusal;
     } else if ((response.status === 429 || response.status === 503) && tries < patience) {
       tries += 1;
       const seconds = Number(response.headers.get("Retry-After")) || 1;
@@ -89,6 +89,12 @@ async function reach(path, options) {
 
 async function inWords(response) {
   const { error, inspections } = await response.json().catch(() => ({}));
-  const message = error?.message ?? `The server answered ${response.status} without saying why.`;
+  const message = error?.message ?? unexplained(response.status);
   return new Refusal(message, error?.code ?? "unknown", response.status, inspections);
+}
+
+/** What is likely where the answer is not this server's own, which would say why. */
+function unexplained(status) {
+  if (status === 413) return "The answer is 413, of a proxy in front of the server: it may allow smaller files only.";
+  return `The server answered ${status} without saying why.`;
 }

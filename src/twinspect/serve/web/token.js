@@ -14,21 +14,21 @@ export function authorization() {
 
 /**
  * Ask for a token; everything that waits for one shares the same question.
- * @param {string} why the server's words
+ * @param {boolean} isUnknown whether the server does not know the one that was sent
  * @returns {Promise<boolean>} whether one was given
  */
-export function askToken(why) {
-  asking ??= question(why).finally(() => {
+export function askToken(isUnknown) {
+  asking ??= question(isUnknown).finally(() => {
     asking = null;
   });
   return asking;
 }
 
-async function question(why) {
+async function question(isUnknown) {
   const input = el("input", { type: "password", name: "token", autocomplete: "off", required: true, spellcheck: "false" });
   const given = await openDialog("This server asks for a token", {
     body: [
-      el("p", {}, why),
+      el("p", {}, isUnknown ? "The server does not know this token. Paste another one." : "Paste your token."),
       el("p", { class: "soft" }, "Whoever runs it makes one with: ", el("code", {}, "twinspect serve --add-token NAME --token-file FILE")),
       el("label", { class: "field" }, el("span", {}, "Token"), input),
       el("p", { class: "soft" }, "It is kept until this tab is closed."),

@@ -1,6 +1,7 @@
 /** Many images to the server: in chunks, one after the other, at the pace that it allows. */
 
 import { query, request } from "./api.js";
+import { spelled } from "./words.js";
 
 /** Small enough for results to trickle in, large enough for the server to score several at once. */
 const MOST_IMAGES = 8;
@@ -41,7 +42,7 @@ async function scoreChunk(chunk, parameters, signal, waiting) {
     if (!isAboutTheFiles(error)) throw error;
     // One bad chunk is no reason to drop the rest: each of its files is shown with the reason.
     if (error.inspections.length) return error.inspections;
-    return chunk.map(({ name }) => ({ name, error: { code: error.code, message: error.message } }));
+    return chunk.map(({ name }) => ({ name: spelled(name), error: { code: error.code, message: error.message } }));
   }
 }
 

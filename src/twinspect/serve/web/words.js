@@ -62,3 +62,10 @@ export function disagrees(inspection) {
   if (inspection.is_inspectable === false) return false;
   return (said === "good" && inspection.is_anomalous) || (said === "defect" && inspection.is_anomalous === false);
 }
+
+/** Controls, separators of lines, marks of writing direction, halves of pairs; and a backslash before `uXXXX`. */
+const UNSAFE =
+  /[\u0000-\u001f\u007f-\u009f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069]|[\ud800-\udbff](?![\udc00-\udfff])|(?<![\ud800-\udbff])[\udc00-\udfff]|\\(?=u[0-9a-f]{4})/g;
+
+/** A file's name as the server spells it. */
+export const spelled = (name) => name.replace(UNSAFE, (each) => `\\u${each.charCodeAt(0).toString(16).padStart(4, "0")}`);
