@@ -240,13 +240,18 @@ def test_what_never_becomes_an_image_fails_once_with_its_reason(
     assert [again.poll(), again.poll(60)] == [0, 0]
 
 
-def test_a_store_that_does_not_answer_is_tried_again(line: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_store_that_does_not_answer_is_tried_again(
+    line: Any, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
     watched = line()
     write_image(watched.folder / "a.png", WHOLE)
     watched.poll()
     with monkeypatch.context() as patch:
         patch.setattr(watched.store, "accept", lambda *_, **__: (_ for _ in ()).throw(OSError("disk full")))
         assert watched.poll() == 0
+    (said,) = (record for record in caplog.records if "not accepted" in record.message)
+    assert "(disk full)" in said.message
+    assert said.exc_info is None  # one line
     assert watched.poll() == 1
     watched.end()
     assert [row.state for row in watched.rows()] == ["done"]

@@ -16,7 +16,7 @@ from twinspect.bundle.exports import EXPORT, FOLDER
 from twinspect.bundle.folder import RECORD, read_model_record
 from twinspect.calibration.map_peaks import map_notice
 from twinspect.data.samples import Sample
-from twinspect.errors import ConfigError, ImageError, NotStoredError, StoreError, TwinspectError
+from twinspect.errors import ConfigError, ImageError, NotStoredError, StoreError, TwinspectError, in_one_line
 from twinspect.images.reading import read_rgb
 from twinspect.loading import AUTO, choose_runtime, load
 from twinspect.serve.scoring.work_queue import WorkQueue
@@ -218,8 +218,8 @@ class ModelWorker:
     def _try_save(self, finished: Sequence[Finished]) -> bool:
         try:
             self._store.finish(finished)
-        except (StoreError, SQLAlchemyError, OSError):
-            LOG.exception("%s: the store does not accept results", self.name)
+        except (StoreError, SQLAlchemyError, OSError) as error:
+            LOG.error("%s: the store does not accept results: %s", self.name, in_one_line(error))  # noqa: TRY400 - a full disk is no bug
             return False
         return True
 

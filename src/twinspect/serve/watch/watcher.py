@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Final
 
 from sqlalchemy.exc import SQLAlchemyError
 
-from twinspect.errors import StoreError
+from twinspect.errors import StoreError, in_one_line
 from twinspect.images.png import encode_png
 from twinspect.serve.api_errors import ApiError
 from twinspect.serve.scoring.model_worker import ScoreRequest
@@ -193,8 +193,8 @@ class FolderWatch:
                 break
             try:
                 finished += self._process(arrival, now)
-            except (StoreError, SQLAlchemyError, OSError):
-                LOG.exception("%s: not accepted; trying again", arrival.path)
+            except (StoreError, SQLAlchemyError, OSError) as error:
+                LOG.error("%s: not accepted (%s); trying again", arrival.path, in_one_line(error))  # noqa: TRY400
         return finished
 
     def _process(self, arrival: Arrival, now: float) -> bool:
@@ -246,8 +246,8 @@ class CameraWatch:
         image = CheckedImage(spell(f"{self._name} {self._count}.png"), encode_png(pixels), ".png", pixels)
         try:
             self._intake.accept(image, None)
-        except (StoreError, SQLAlchemyError, OSError):
-            LOG.exception("%s: an image was not accepted", self._name)
+        except (StoreError, SQLAlchemyError, OSError) as error:
+            LOG.error("%s: an image was not accepted (%s)", self._name, in_one_line(error))  # noqa: TRY400
         return 1
 
 
