@@ -191,7 +191,7 @@ def test_gradient_maps_work_under_inference_mode_and_image_by_image(localization
     [
         ({"opening": 4}, "odd"),
         ({"cloner": "huge"}, "'small', 'equal'"),
-        ({"value_weight": -1.0}, "negative"),
+        ({"value_weight": -1.0}, "must be 0 or more"),
         ({"score_layers": 0}, "1 or more"),
         ({"steps": 1.5}, "int"),
         ({"batch_size": True}, "int"),

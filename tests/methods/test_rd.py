@@ -188,5 +188,5 @@ def test_a_size_that_does_not_halve_is_refused(method: RD, size: int) -> None:
 
 
 def test_a_negative_blur_is_refused() -> None:
-    with pytest.raises(ConfigError, match="sigma must be 0 or more, got -1"):
+    with pytest.raises(ConfigError, match=r"sigma must be in 0\.\.10000, got -1"):
         RDConfig(sigma=-1.0)

@@ -151,6 +151,8 @@ def test_public_names_are_pinned():
         "SaturatedMetrics",
         "SaturatedRegion",
         "aupro",
+        "aupro_of_image",
+        "aupro_per_image",
         "auroc",
         "auroc_interval",
         "auspro",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import shutil
 import threading
 from typing import TYPE_CHECKING, Any
@@ -271,6 +272,8 @@ def test_a_stage_holds_out_all_tiles_of_an_image_or_none(
         return divided[-1]
 
     monkeypatch.setattr(trainer._Run, "_split", spy)
+    aand = importlib.import_module("twinspect.methods.aand")
+    monkeypatch.setattr(aand, "a_few", lambda images: 1)  # of so few images none otherwise
     detector = ts.Detector("aand", **{**TILED, "steps": 5}, amplify_steps=2).fit(sheets)
     assert list(detector.losses_) == ["amplify", "distil"]
     assert detector.score(np.stack([large(1)])).map[0].shape == (SIDE, SIDE)  # type: ignore[index]

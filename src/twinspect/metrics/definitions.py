@@ -224,9 +224,9 @@ METRIC_TABLE: Final[tuple[Metric, ...]] = (
         "masks of single images",
         lambda inputs: inputs.pro_per_image,
         "The area under the PRO curve of each anomalous image by itself, averaged over the anomalous images: what "
-        "the code of RD and AAND computes and their papers print. 200 thresholds, evenly spaced from the lowest "
+        "the code of RD and AAND computes and their papers print; 200 thresholds, evenly spaced from the lowest "
         "value of the image's map up to its highest; 8-connected regions; the points at a false-positive rate below "
-        "0.3, their rates divided by the largest of them; trapezoid rule. Each image at its own size, where the "
+        "0.3, their rates divided by the largest of them; trapezoid rule; each image at its own size, where the "
         "authors resize maps and masks to 256 pixels.",
     ),
 )
