@@ -15,6 +15,7 @@ from benchmark_data import ask, write_category
 from drawn_parts import stripes, write_image
 from messages import error_lines
 from small_benchmarks import WRITERS, write_idx
+from twinspect.benchmark import run_plan
 from twinspect.benchmark.papers import table_plan
 from twinspect.benchmark.papers.all_tables import PAPER_TABLES
 from twinspect.benchmark.papers.arms import Changes
@@ -263,6 +264,21 @@ def test_a_figure_keeps_its_patches_and_is_drawn_from_them(
     assert call(capsys, "aand-figure-6", tmp_path / "out", *more)[0] == 0
     assert sorted((tmp_path / "out" / "patches").glob("*.npz")) == kept
     assert set(before) == set(dict(ask(tmp_path / "out", "select key, started from runs")))
+
+
+def test_a_figure_that_is_interrupted_leaves_a_tables_results_as_they_are(
+    stand_ins: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    more = (*one_category(stand_ins, "mvtec3d-rgb"), *QUICKLY, "--methods", "aand")
+    assert call(capsys, "aand-table-8", tmp_path / "out", *more)[0] == 0
+    before = [ask(tmp_path / "out", f"select * from {name}") for name in ("runs", "metrics")]
+
+    def interrupted(*_: Any, **__: Any) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(run_plan, "run_trial", interrupted)
+    assert call(capsys, "aand-figure-6", tmp_path / "out", *more)[0] == 130
+    assert [ask(tmp_path / "out", f"select * from {name}") for name in ("runs", "metrics")] == before
 
 
 def test_data_without_masks_cost_a_figure_its_chart_and_no_numbers(

@@ -19,11 +19,13 @@ from benchmark_data import ask, command, metrics, step_of, write_category
 from drawn_parts import stripes, write_image
 from messages import error_lines
 from twinspect.benchmark import run_database, run_plan
+from twinspect.benchmark import store as store_module
 from twinspect.benchmark.environment import git_commit
 from twinspect.benchmark.process_lease import DEAD_AFTER_SECONDS, ProcessIdentity, this_process
-from twinspect.benchmark.records import read_series
+from twinspect.benchmark.records import read_records, read_series
 from twinspect.benchmark.store import RunStore
 from twinspect.benchmark.time_left import format_duration, plan_status
+from twinspect.benchmark.trial import Costs, Trial
 from twinspect.cli import main
 
 needs_sigkill = pytest.mark.skipif(sys.platform == "win32", reason="sends SIGKILL")
@@ -286,6 +288,62 @@ def test_interrupted_it_gives_the_claim_back_and_says_how_to_go_on(
     assert (code, "go on with the same command" in err) == (130, True)
     assert ask(tmp_path / "out", "select distinct state, started from runs") == [("waiting", None)]
     assert run(command(products, tmp_path / "out", "--seeds", "0"))[0] == 0
+
+
+def results_of(store: RunStore) -> list[tuple[Any, ...]]:
+    """What a report takes from a store."""
+    names = ("state", "finished", "pid", "train", "curves")
+    return [
+        ([each.row[name] for name in names], each.mean, each.pooled, each.categories)
+        for each in read_records(store)
+    ]
+
+
+def test_a_run_that_is_made_again_keeps_its_results_until_the_new_ones_are_written(
+    run: Any, products: Path, tmp_path: Path
+) -> None:
+    out = tmp_path / "out"
+    assert run(command(products / "brick", out, "--seeds", "0"))[0] == 0
+    ((key,),) = ask(out, "select key from runs")
+    here = this_process()
+    dead = ProcessIdentity(here.host, 2**22 + 1, "0")  # no process has such a number
+    with RunStore(out) as store:
+        before, row = results_of(store), dict(store.rows([key])[0])
+        assert store.claim([key]) is None
+        for give_up in (lambda: store.release(key), lambda: store.fail(key, "no memory")):
+            store.make_again([key])
+            assert store.claim([key]) == key
+            assert store.claim([key]) is None
+            assert results_of(store) == before
+            give_up()
+            assert dict(store.rows([key])[0]) == row
+            assert store.claim([key]) is None
+        with RunStore(out, owner=dead) as killed:
+            killed.make_again([key])
+            assert killed.claim([key]) == key
+        assert results_of(store) == before
+        assert store.claim([key]) is None
+        assert dict(store.rows([key])[0]) == row
+
+
+def test_of_two_processes_one_makes_a_run_again(
+    run: Any, products: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    out = tmp_path / "out"
+    assert run(command(products / "brick", out, "--seeds", "0"))[0] == 0
+    ((key,),) = ask(out, "select key from runs")
+    monkeypatch.setattr(store_module, "_now", lambda: "2031-01-01T00:00:00+00:00")
+    costs = Costs(1.0, 1.0, None, None, 7, 3)
+    trial = Trial([], {}, {"image_auroc": 0.25}, {}, {}, {"train": 9}, costs, {"loss": [1.0]})
+    with RunStore(out) as one, RunStore(out) as two:
+        one.make_again([key])
+        two.make_again([key])
+        assert one.claim([key]) == key
+        assert two.claim([key]) is None
+        assert one.finish(key, trial)
+        assert two.claim([key]) is None
+    assert ask(out, "select scope, metric, value from metrics") == [("mean", "image_auroc", 0.25)]
+    assert ask(out, "select state, train, parameters, earlier from runs") == [("done", 9, 7, None)]
 
 
 def test_the_time_left_is_that_of_runs_of_the_same_method() -> None:

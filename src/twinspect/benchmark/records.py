@@ -97,7 +97,8 @@ def _record(row: sqlite3.Row, metrics: Sequence[sqlite3.Row]) -> RunRecord:
     scopes: dict[str, dict[str, MetricValues]] = defaultdict(lambda: defaultdict(dict))
     for metric in metrics:
         scopes[metric["scope"]][metric["category"]][metric["metric"]] = metric["value"]
-    return RunRecord(dict(row), dict(scopes["category"]), scopes["mean"][""], scopes["pooled"][""])
+    known = dict(row) | json.loads(row["earlier"] or "{}")  # finished, though it is being made again
+    return RunRecord(known, dict(scopes["category"]), scopes["mean"][""], scopes["pooled"][""])
 
 
 def _task_key(record: RunRecord) -> tuple[Any, ...]:

@@ -53,8 +53,12 @@ TABLES: Final = (
     ) without rowid
     """,
 )
-ADDED_COLUMNS: Final = {"batch1_seconds": "real", "curves": "text"}
-"""Columns of ``runs`` that its first versions did not have; runs of that time have nothing in them."""
+ADDED_COLUMNS: Final = {"batch1_seconds": "real", "curves": "text", "earlier": "text"}
+"""Columns of ``runs`` that its first versions did not have; runs of that time have nothing in them.
+
+``earlier`` is set while a finished run is made again: JSON of what the claim replaced in its row. All other columns
+and the metrics are of the earlier time until the new results are written.
+"""
 
 
 def open_store(folder: Path, *, create: bool) -> sqlite3.Connection:

@@ -52,6 +52,9 @@ class RunStore:
         self.connection = open_store(folder, create=create)
         self._owner = owner or this_process()
         self._device = device
+        self._again: dict[
+            str, str
+        ] = {}  # when each run to be made again was finished, which another process may do
 
     def __enter__(self) -> RunStore:  # noqa: PYI034 - has no subclasses
         return self
@@ -78,6 +81,10 @@ class RunStore:
                 if _reset(self.connection, "key = ? and state = 'done'", (key,)):
                     self.connection.execute("delete from metrics where run = ?", (key,))
 
+    def make_again(self, keys: Iterable[str]) -> None:
+        """Let this process claim finished runs once more; their results stay until the new ones are written."""
+        self._again = {row["key"]: row["finished"] for row in self.rows(keys) if row["state"] == "done"}
+
     def supersede(self, runs: Sequence[Run]) -> None:
         """Remove other runs of the same tasks, whose results are replaced by those of these runs.
 
@@ -92,7 +99,7 @@ class RunStore:
                     _remove(self.connection, row)
 
     def claim(self, keys: Sequence[str]) -> str | None:
-        """Claim the first run that waits or whose process is dead, for this process alone.
+        """Claim the first run that waits, whose process is dead, or that is to be made again, for this process alone.
 
         Args:
             keys: the runs to choose from, in the order of preference.
@@ -101,8 +108,9 @@ class RunStore:
             Its key; ``None`` if no run is left.
         """
         with transaction(self.connection):
+            self._restore_abandoned()
             rows = {row["key"]: row for row in self.connection.execute("select * from runs")}
-            key = next((key for key in keys if _is_free(rows[key])), None)
+            key = next((key for key in keys if _is_free(rows[key]) or self._is_due(rows[key])), None)
             if key is not None:
                 claim = {
                     "state": "running",
@@ -113,6 +121,9 @@ class RunStore:
                     "started": _now(),
                     "heartbeat": time.time(),
                 }
+                if rows[key]["state"] == "done":
+                    claim["earlier"] = json.dumps({name: rows[key][name] for name in claim})
+                    del self._again[key]
                 _update(self.connection, key, claim)
         return key
 
@@ -141,21 +152,24 @@ class RunStore:
             "curves": json.dumps(trial.curves),
         }
         with transaction(self.connection):
-            owned = self._close(key, {"state": "done", **result})
+            owned = self._close(key, {"state": "done", "earlier": None, **result})
             if owned:
+                self.connection.execute("delete from metrics where run = ?", (key,))
                 command = "insert into metrics values (?, ?, ?, ?, ?)"
                 self.connection.executemany(command, _metric_rows(key, trial))
         return owned
 
     def fail(self, key: str, message: str) -> None:
-        """Store why a run failed."""
+        """Store why a run failed; one that was made again keeps its earlier results instead."""
         with transaction(self.connection):
-            self._close(key, {"state": "failed", "error": message})
+            if not self._restore_own(key):
+                self._close(key, {"state": "failed", "error": message})
 
     def release(self, key: str) -> None:
-        """Give up a claim, so that any process may claim the run again."""
+        """Give up a claim: any process may claim the run again, or it is finished as before if it was made again."""
         with transaction(self.connection):
-            _reset(self.connection, _OWNED, {"key": key, **vars(self._owner)})
+            if not self._restore_own(key):
+                _reset(self.connection, _OWNED, {"key": key, **vars(self._owner)})
 
     def rows(self, keys: Iterable[str]) -> list[sqlite3.Row]:
         """Return all columns of some runs."""
@@ -166,6 +180,25 @@ class RunStore:
         """Return a metric's mean over the categories, by run key, of all runs that have it."""
         command = "select run, value from metrics where scope = 'mean' and metric = ?"
         return {row["run"]: row["value"] for row in self.connection.execute(command, (metric,))}
+
+    def _is_due(self, row: sqlite3.Row) -> bool:
+        """Tell whether a finished run is to be made again, and no other process has done so since."""
+        return row["state"] == "done" and self._again.get(row["key"]) == row["finished"]
+
+    def _restore_abandoned(self) -> None:
+        """Finish runs as before that were being made again by processes that are dead."""
+        command = "select * from runs where state = 'running' and earlier is not null"
+        for row in self.connection.execute(command).fetchall():
+            if _is_free(row):
+                _restore(self.connection, row)
+
+    def _restore_own(self, key: str) -> bool:
+        """Finish a run as before that this process was making again; return whether it was."""
+        command = f"select * from runs where {_OWNED} and earlier is not null"  # noqa: S608 - no value is in it
+        row = self.connection.execute(command, {"key": key, **vars(self._owner)}).fetchone()
+        if row is not None:
+            _restore(self.connection, row)
+        return row is not None
 
     def _close(self, key: str, values: Mapping[str, Any]) -> bool:
         return _update(self.connection, key, {**values, "finished": _now()}, self._owner)
@@ -212,6 +245,11 @@ def _reset(connection: sqlite3.Connection, where: str, values: Any) -> bool:
     """Put runs back to waiting, as if never claimed; return whether there were any."""
     command = "update runs set state = 'waiting', error = null, started = null, finished = null"
     return connection.execute(f"{command} where {where}", values).rowcount > 0
+
+
+def _restore(connection: sqlite3.Connection, row: sqlite3.Row) -> None:
+    """Put back what the claim of a finished run replaced."""
+    _update(connection, row["key"], {**json.loads(row["earlier"]), "earlier": None})
 
 
 def _remove(connection: sqlite3.Connection, row: sqlite3.Row) -> None:

@@ -103,17 +103,15 @@ def plan_table(
 
 
 def keep_what_is_drawn(plan: TablePlan, store: RunStore) -> TablePlan:
-    """Let runs keep what a figure is drawn from, and repeat those that were made without it."""
+    """Let runs keep what a figure is drawn from, and have those that were made without it made again."""
     if plan.table.drawing == "patches":
         plan = replace(
             plan, rows=tuple(replace(row, runs=_keeping(row.runs, store.folder)) for row in plan.rows)
         )
-        store.requeue_finished(
-            run.key for run in plan.runs if not patches_file(store.folder, run.key).is_file()
-        )
+        store.make_again(run.key for run in plan.runs if not patches_file(store.folder, run.key).is_file())
     if plan.table.drawing == "residuals":
         keys = [run.key for run in plan.runs]
-        store.requeue_finished(row["key"] for row in store.rows(keys) if row["curves"] is None)
+        store.make_again(row["key"] for row in store.rows(keys) if row["curves"] is None)
     return plan
 
 
