@@ -21,11 +21,13 @@ from twinspect.benchmark.papers.all_tables import PAPER_TABLES
 from twinspect.benchmark.papers.arms import Changes
 from twinspect.benchmark.papers.data_sets import Source, find_set, find_textures, parse_sources, set_name
 from twinspect.benchmark.papers.drawings import lines
-from twinspect.benchmark.protocols import PROTOCOLS
+from twinspect.benchmark.plan import make_plan
+from twinspect.benchmark.protocols import PROTOCOLS, ClassSelection
 from twinspect.benchmark.published import all_published
 from twinspect.benchmark.summary import REPORTED_METRICS
 from twinspect.cli import main
-from twinspect.errors import ConfigError, DataError, TeacherError
+from twinspect.detector import Detector
+from twinspect.errors import ConfigError, DataError, PartialCopyWarning, TeacherError
 from twinspect.metrics import COSTS
 from twinspect.report.svg_file import to_svg_file
 
@@ -159,6 +161,36 @@ def test_of_a_copy_that_is_not_whole_what_is_whole_is_used_and_a_whole_copy_is_p
     assert find_set("mvtec", sources).missing == ()
 
 
+def test_a_copy_with_too_few_images_is_told_with_its_numbers_and_warns_of_nothing(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], recwarn: pytest.WarningsRecorder
+) -> None:
+    write_category(tmp_path / "half" / "bottle", 0)
+    data = ("--data", tmp_path / "half", *QUICKLY)
+    code, text, err = call(capsys, "mkd-mvtec", tmp_path / "out", *data)
+    said = "not as many images as MVTec AD has: bottle train 5 (expected 209), bottle test 6 (expected 83)"
+    assert (code, said in text, said in err) == (0, True, True)
+    assert "\nmvtec, 1 of 15 categories: results in percent\n" in text
+    page = (tmp_path / "out" / "mkd-mvtec.md").read_text(encoding="utf-8")
+    assert said in page
+    assert "mvtec, 1 of 15 categories" in page
+    assert not recwarn.list
+
+
+def test_a_protocol_says_in_one_line_that_a_copy_has_too_few_images(
+    tmp_path: Path, recwarn: pytest.WarningsRecorder
+) -> None:
+    WRITERS["MPDD"](tmp_path)
+    said: list[str] = []
+    unfitted = [Detector("rd", teacher="pocket", size=32, steps=1, device="cpu")]
+    plan = [PROTOCOLS["mpdd"], str(tmp_path), ClassSelection(), unfitted]
+    make_plan(*plan, said.append)
+    assert len(said) == 1
+    assert "not as many images as MPDD has: train 12 (expected 888)" in said[0]
+    assert not recwarn.list
+    with pytest.warns(PartialCopyWarning, match="MPDD has"):
+        make_plan(*plan)
+
+
 def test_the_two_sets_whose_files_are_called_alike_are_told_apart_by_their_folders(tmp_path: Path) -> None:
     write_idx(tmp_path / "fashion")
     write_idx(tmp_path / "numbers")
@@ -209,6 +241,34 @@ def test_weights_go_to_the_teachers_they_are_of() -> None:
         Changes(weights="vgg16=v.pth,w.pth").detector(pretrained, 0)
 
 
+def test_weights_of_a_teacher_that_there_is_not_are_refused() -> None:
+    teachers = {arm.teacher for arm in PAPER_TABLES["aand-table-2"].arms}
+    Changes(weights="vgg16=v.pth,resnet18=r.pth", teacher="resnet18").check_weights(teachers)
+    Changes(weights="random").check_weights(teachers)
+    with pytest.raises(ConfigError, match=r"'wide_resnet50'.*did you mean 'wide_resnet50_2'"):
+        Changes(weights="vgg16=v.pth,wide_resnet50=/nope").check_weights(teachers)
+
+
+def test_every_choice_of_images_and_tiles_is_noted(stand_ins: list[str]) -> None:
+    sources = [source for source in parse_sources(stand_ins) if source.stands_for in ("cifar10", "mvtec")]
+    parameters = {"tile": 32, "overlap": 8, "size": 28, "steps": 1, "device": "cpu"}
+    changes = Changes(parameters, "test_vit", "random", ("local_levels=2",))
+    selection = ClassSelection(("cat", "owl"), 4, 2)
+    plan = table_plan.plan_table(PAPER_TABLES["dual-singleclass"], sources, changes, [0], selection=selection)
+    assert {
+        "every row learns and scores by tiles of 32 px that share 8 px, not by whole images",
+        (
+            "cifar10-ovr, in its place classes: classes cat, owl alone; at most 4 training images of each class; "
+            "at most 2 test images of each class"
+        ),
+    } <= set(plan.notes)
+    assert not [note for note in plan.notes if note.startswith("mvtec, in its place parts: ")]
+    chosen = {run.identity["task"]: run.identity["most_train"] for run in plan.runs}
+    assert chosen == {"brick": None, "tile": None, "cat": 4, "owl": 4}
+    with pytest.raises(ConfigError, match="aand-table-3 has none"):
+        table_plan.plan_table(PAPER_TABLES["aand-table-3"], sources, changes, [0], selection=selection)
+
+
 # ------------------------------------------------------------------------------------------------- the command
 
 
@@ -216,13 +276,15 @@ def test_one_command_makes_a_table_beside_the_printed_numbers(
     stand_ins: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     data = one_category(stand_ins, "visa")
-    code, text, err = call(capsys, "aand-table-1", tmp_path / "out", *data, *QUICKLY, "--methods", "rd")
+    code, text, err = call(
+        capsys, "aand-table-1", tmp_path / "out", *data, *QUICKLY, "--set", "amplify_steps=2"
+    )
     assert code == 0
     assert text.startswith("Table I of Tang et al.")
     table = [line.split() for line in text.splitlines() if line.startswith("mean")]
-    assert [line[-1] for line in table[2:]] == ["81.3", "96.2", "97.8"]
+    assert [line[-1] for line in table[3:]] == ["81.3", "96.2", "97.8"]
     assert "teacher pocket in place of the papers': wide_resnet50_2 (" in text
-    assert "(RD): 4 steps (200 on 5 images), size 32 (256)" in text
+    assert "(RD): 4 steps (120 on 5 images), size 32 (256)" in text
     assert "brick stands in for visa" in err
     assert {name.name for name in (tmp_path / "out").glob("aand-table-1.*")} == {
         f"aand-table-1.{ending}" for ending in ("md", "csv", "tex", "html")
@@ -234,15 +296,26 @@ def test_one_command_makes_a_table_beside_the_printed_numbers(
         "AAND (MRG and ARG)",
     }
     before = ask(tmp_path / "out", "select key, started from runs")
-    assert len(before) == 2
+    assert len(before) == 3
     code, text, err = call(
-        capsys, "aand-table-1", tmp_path / "out", *data, *QUICKLY, "--methods", "rd", "--json"
+        capsys, "aand-table-1", tmp_path / "out", *data, *QUICKLY, "--set", "amplify_steps=2", "--json"
     )
     assert ask(tmp_path / "out", "select key, started from runs") == before
     record = json.loads(text)
-    assert (record["table"], record["done"], record["failed"]) == ("aand-table-1", 2, [])
+    assert (record["table"], record["done"], record["failed"]) == ("aand-table-1", 3, [])
     assert len(record["numbers"]) == len(rows)
-    assert any(note.startswith("DTD") for note in record["notes"]) is False  # rd draws no anomalies
+
+
+def test_the_students_of_table_i_are_trained_alike() -> None:
+    random, pretrained, advanced = (
+        Changes().detector(arm, 0).config() for arm in PAPER_TABLES["aand-table-1"].arms
+    )
+    assert random == pretrained
+    assert vars(advanced) | {"amplify": "none"} == vars(pretrained) | {
+        "amplify_epochs": advanced.amplify_epochs
+    }
+    base = PAPER_TABLES["aand-table-5"].arms[0]
+    assert Changes().detector(base, 0).config() == pretrained
 
 
 def test_a_figure_keeps_its_patches_and_is_drawn_from_them(
@@ -343,6 +416,8 @@ MISTAKES = [
     (("aand-table-2", "--data", "mvtec=D", "--methods", "dula"), "did you mean 'dual'"),
     (("aand-table-2", "--data", "mvtec=D", "--set", "memmory=3"), "did you mean 'memory'"),
     (("aand-figure-6", "--data", "visa=D", "--tile", "64"), "leave --tile out"),
+    (("aand-table-2", "--data", "mvtec=D", "--weights", "vgg=w.pth"), "did you mean 'vgg16'"),
+    (("aand-table-2", "--data", "mvtec=D", "--classes", "cat"), "aand-table-2 has none, leave them out"),
     (("folder", "--data", "D", "D"), "takes one"),
 ]
 

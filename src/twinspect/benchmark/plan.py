@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import hashlib
 import json
+import warnings
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from twinspect.benchmark.partial_copies import partial_copies
 from twinspect.benchmark.protocols import ClassSelection, Protocol, ProtocolTask, tasks
 from twinspect.benchmark.run_database import FORMAT
 from twinspect.benchmark.trial import detector_identity, training_images
 from twinspect.data.fingerprint import fingerprint
 from twinspect.data.samples import Sample
+from twinspect.errors import PartialCopyWarning
 from twinspect.evaluation.labelled_set import open_test_set
 
 if TYPE_CHECKING:
@@ -66,15 +69,22 @@ def make_plan(
         folder: the data.
         selection: which classes, and how many images of them.
         detectors: unfitted, one for each method and seed.
-        notify: called with which of several sets are there, and which are not.
+        notify: called with which of several sets are there and which are not, and with what a copy lacks.
 
     Raises:
         TwinspectError: wrong settings, a teacher that cannot be had, a folder that the protocol does not take.
     """
-    protocol_tasks = tasks(protocol, folder, selection, notify)
+    with partial_copies() as partial:
+        protocol_tasks = tasks(protocol, folder, selection, notify)
+    for text in partial:
+        (notify or _warn)(text)
     identities = [(detector, detector_identity(detector)) for detector in detectors]
     runs = runs_of(protocol.name, protocol_tasks, selection, identities)
     return sorted(runs, key=lambda run: run.detector.seed)
+
+
+def _warn(text: str) -> None:
+    warnings.warn(text, PartialCopyWarning, stacklevel=3)
 
 
 def runs_of(

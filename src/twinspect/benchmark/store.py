@@ -183,7 +183,7 @@ class RunStore:
 
     def _is_due(self, row: sqlite3.Row) -> bool:
         """Tell whether a finished run is to be made again, and no other process has done so since."""
-        return row["state"] == "done" and self._again.get(row["key"]) == row["finished"]
+        return bool(row["state"] == "done" and self._again.get(row["key"]) == row["finished"])
 
     def _restore_abandoned(self) -> None:
         """Finish runs as before that were being made again by processes that are dead."""

@@ -41,6 +41,7 @@ def run_table(options: argparse.Namespace) -> Outcome:
         options.set,
         find_textures(sources),
     )
+    changes.check_weights({arm.teacher for each in PAPER_TABLES.values() for arm in each.arms})
     plan = plan_table(
         table,
         sources,

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from twinspect.detector import Detector
-from twinspect.errors import ConfigError
+from twinspect.errors import ConfigError, unknown_name
 from twinspect.methods.config import hints, is_length, parse_setting
 from twinspect.methods.settings import config_class
 from twinspect.teachers import hub
@@ -15,7 +15,7 @@ from twinspect.teachers.curated import CURATED
 from twinspect.teachers.weights_origin import RANDOM
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Collection, Mapping, Sequence
 
     from twinspect.benchmark.papers.paper_table import Arm
 
@@ -63,6 +63,20 @@ class Changes:
             **{**textures, **self._without_crop(), **arm.settings, **typed},
         )
 
+    def check_weights(self, teachers: Collection[str]) -> None:
+        """Refuse weights of a teacher that no row can have.
+
+        Args:
+            teachers: those of the papers; the one that was asked for is known too.
+
+        Raises:
+            ConfigError: there is no such teacher, or one of several is not a teacher and a file.
+        """
+        known = {*teachers, *filter(None, [self.teacher])}
+        for name in self._files():
+            if name not in known:
+                raise unknown_name("teacher of --weights", name, known)
+
     def _without_crop(self) -> dict[str, int]:
         """Leave out the papers' crop, which belongs to their size, where another size was asked for."""
         return {"crop": 0} if self.parameters.get("size") is not None else {}
@@ -73,10 +87,14 @@ class Changes:
         Raises:
             ConfigError: one of several is not a teacher and a file.
         """
+        files = self._files()
+        return files.get(teacher) if files else self.weights
+
+    def _files(self) -> dict[str, str]:
+        """Read the weights by their teachers; empty if they are not named by teacher."""
         if self.weights is None or "=" not in self.weights or Path(self.weights).exists():
-            return self.weights
-        files = dict(self._pair(part) for part in self.weights.split(","))
-        return files.get(teacher)
+            return {}
+        return dict(self._pair(part) for part in self.weights.split(","))
 
     @staticmethod
     def _pair(text: str) -> tuple[str, str]:
@@ -94,10 +112,20 @@ class Changes:
             notes.append(f"weights of the teachers: {self.weights}")
         if any(TEXTURES_SETTING in hints(config_class(arm.method)) for arm in arms):
             notes.append(_texture_note(self.textures))
+        if (tile := self.parameters.get("tile")) is not None:
+            notes.append(
+                f"every row learns and scores by tiles of {tile} px{self._overlap()}, not by whole images"
+            )
         return notes
 
     def _origin(self) -> str:
-        return f" with {self.weights} weights" if self.weights == RANDOM else ""
+        if self.weights is None:
+            return ""
+        return f" with {self.weights} weights" if self.weights == RANDOM else f" with weights {self.weights}"
+
+    def _overlap(self) -> str:
+        overlap = self.parameters.get("overlap")
+        return "" if overlap is None else f" that share {overlap} px"
 
 
 def departures(arm: Arm, detector: Detector, images: int) -> str:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
+from twinspect.benchmark.partial_copies import partial_copies
 from twinspect.benchmark.protocols import (
     BY_CLASS,
     GENERIC,
@@ -56,6 +57,8 @@ class FoundSet:
         root: where it lies.
         tasks: what is trained and tested by itself.
         missing: categories of the public set that the copy lacks.
+        partial: what is said of a copy that has other numbers of images than published.
+        selection: of its classes; the default for sets without any.
     """
 
     protocol: str
@@ -63,6 +66,8 @@ class FoundSet:
     root: Path
     tasks: tuple[ProtocolTask, ...]
     missing: tuple[str, ...] = ()
+    partial: tuple[str, ...] = ()
+    selection: ClassSelection = field(default_factory=ClassSelection)
 
     @property
     def stands_in(self) -> bool:
@@ -133,7 +138,7 @@ def find_set(
         except DataError:  # noqa: PERF203 - not the public set, so what stands in for it
             other = PROTOCOLS[GENERIC[protocol.division]]
             found = tuple(tasks(other, str(source.path), selection))
-            return FoundSet(name, other.name, source.path.resolve(), found)
+            return FoundSet(name, other.name, source.path.resolve(), found, selection=selection)
     roots = [source.path for source in sources if not source.stands_for]
     return _find_public(roots, protocol, selection, categories)
 
@@ -159,7 +164,6 @@ def _find_public(
     named: bool = False,
 ) -> FoundSet:
     places = f"not in {', '.join(map(str, roots))}" if roots else "not named, and no folder to look for it in"
-    places = f"not in {', '.join(map(str, roots))}" if roots else "not named, and no folder to look for it in"
     problem, partial = DataError(f"{CATALOGUE[protocol.loader].title} is {places}"), None
     for folder in _candidates(roots):
         if not named and not _name_fits(folder, protocol.loader):
@@ -184,10 +188,13 @@ def _public(
 ) -> FoundSet:
     """Read a public set, or some of its categories."""
     some = {"categories": tuple(categories)} if categories else {}
-    found = tasks(replace(protocol, options={**protocol.options, **some}), str(folder), selection)
+    with partial_copies() as partial:
+        found = tasks(replace(protocol, options={**protocol.options, **some}), str(folder), selection)
     if len(categories) == 1:  # a task of a single category is called as the set is
         found = [ProtocolTask(categories[0], task.read) for task in found]
-    return FoundSet(protocol.name, protocol.name, folder, tuple(found), tuple(missing))
+    return FoundSet(
+        protocol.name, protocol.name, folder, tuple(found), tuple(missing), tuple(partial), selection
+    )
 
 
 def _partial(folder: Path, protocol: Protocol, categories: Sequence[str]) -> FoundSet | None:

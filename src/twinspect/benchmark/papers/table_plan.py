@@ -10,9 +10,9 @@ from twinspect.benchmark.papers.arms import departures
 from twinspect.benchmark.papers.data_sets import FoundSet, find_set, set_name
 from twinspect.benchmark.papers.kept_patches import patches_file, save_patches
 from twinspect.benchmark.plan import Run, runs_of
-from twinspect.benchmark.protocols import ClassSelection
+from twinspect.benchmark.protocols import BY_CLASS, PROTOCOLS, ClassSelection
 from twinspect.benchmark.trial import detector_identity, training_images
-from twinspect.errors import DataError, TeacherError, unknown_name
+from twinspect.errors import ConfigError, DataError, TeacherError, unknown_name
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -41,6 +41,13 @@ class PlannedRow:
     found: FoundSet
     arm: Arm
     runs: tuple[Run, ...]
+
+    @property
+    def coverage(self) -> str:
+        """How many tasks its mean is over, where that is not all of the set; empty where it is."""
+        tasks = len({run.identity["task"] for run in self.runs})
+        wanted = len(self.found.tasks) + len(self.found.missing)
+        return f"{tasks} of {wanted} categories" if tasks < wanted else ""
 
 
 @dataclass(frozen=True)
@@ -86,19 +93,23 @@ def plan_table(
         selection: of classes.
 
     Raises:
-        ConfigError: a setting or preset that a method does not have.
+        ConfigError: a setting or preset that a method does not have; a selection of classes of a table without any.
         DataError: none of the table's data is there.
         TeacherError: none of its teachers can be had.
     """
     skipped: dict[str, str] = {}
     selection = selection or ClassSelection()
+    if selection != ClassSelection() and not any(map(_has_classes, table.protocols)):
+        raise ConfigError(
+            f"--classes, --most-train and --most-test are for sets of classes; {table.name} has none, leave them out"
+        )
     found_sets = _find_sets(table, sources, selection, skipped)
     arms = _chosen(table, methods)
     identities = _identities(arms, changes, seeds, skipped)
-    rows = [row for found in found_sets for row in _rows(found, identities, selection, skipped)]
+    rows = [row for found in found_sets for row in _rows(found, identities, skipped)]
     if not rows:
         raise DataError(f"no data of {table.name} can be used: {'; '.join(skipped.values())}")
-    notes = [*changes.notes([arm for arm, _ in identities]), *_stand_ins(found_sets), *_departures(rows)]
+    notes = [*changes.notes([arm for arm, _ in identities]), *_data_notes(found_sets), *_departures(rows)]
     return TablePlan(table, tuple(rows), skipped, tuple(notes))
 
 
@@ -141,7 +152,6 @@ def _find_sets(
 def _rows(
     found: FoundSet,
     identities: Sequence[tuple[Arm, list[Identity]]],
-    selection: ClassSelection,
     skipped: dict[str, str],
 ) -> list[PlannedRow]:
     """Plan all rows of a set at once, since its images are hashed for it; none if no task of it can be used."""
@@ -149,7 +159,7 @@ def _rows(
     runs: list[Run] = []
     for task in found.tasks:
         try:
-            runs += runs_of(found.run_protocol, [task], selection, every)
+            runs += runs_of(found.run_protocol, [task], found.selection, every)
         except DataError as error:  # noqa: PERF203 - the other tasks run
             skipped[f"{found.title}: {task.name}"] = str(error)
     rows = []
@@ -191,12 +201,29 @@ def _identities(
     return identities
 
 
-def _stand_ins(found_sets: Sequence[FoundSet]) -> list[str]:
-    return [
+def _has_classes(protocol: str) -> bool:
+    return PROTOCOLS[protocol].division in BY_CLASS
+
+
+def _data_notes(found_sets: Sequence[FoundSet]) -> list[str]:
+    """Say which images are not those of the printed numbers."""
+    notes = [
         f"{found.root} stands in for {found.protocol}: printed numbers are of the public set, not of it"
         for found in found_sets
         if found.stands_in
     ]
+    notes += dict.fromkeys(text for found in found_sets for text in found.partial)
+    chosen = {f"{found.title}: {_in_words(found.selection)}": found for found in found_sets}
+    return [*notes, *(text for text, found in chosen.items() if found.selection != ClassSelection())]
+
+
+def _in_words(selection: ClassSelection) -> str:
+    """Say which images of a set of classes are used, as typed."""
+    parts = [f"classes {', '.join(selection.classes)} alone"] if selection.classes else []
+    for most, images in ((selection.most_train, "training"), (selection.most_test, "test")):
+        if most is not None:
+            parts.append(f"at most {most} {images} images of each class")
+    return "; ".join(parts)
 
 
 def _departures(rows: Sequence[PlannedRow]) -> list[str]:

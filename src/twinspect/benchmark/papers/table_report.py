@@ -45,11 +45,13 @@ class _Part:
 
     Attributes:
         title: of the set.
+        coverage: how many of its categories the means are over; empty: all.
         summary: every row, ours and printed.
         all_series: ours.
     """
 
     title: str
+    coverage: str
     summary: list[SummaryRow]
     all_series: list[RunSeries]
 
@@ -108,7 +110,7 @@ def _parts(plan: TablePlan, records: Mapping[str, RunRecord]) -> list[_Part]:
         summary = [*ours, *_printed(plan.table, title, protocol)]
         categories = list(dict.fromkeys(line.category for line in summary))
         summary.sort(key=lambda line: (line.category != MEAN, categories.index(line.category)))
-        parts.append(_Part(title, summary, all_series))
+        parts.append(_Part(title, rows[0].coverage, summary, all_series))
     return parts
 
 
@@ -134,7 +136,7 @@ def _result_grids(table: PaperTable, parts: Sequence[_Part]) -> list[Grid]:
     return [
         replace(
             results(part.title, part.summary, metrics=table.metrics),
-            title=f"{part.title}: results in percent",
+            title=f"{', '.join(filter(None, [part.title, part.coverage]))}: results in percent",
         )
         for part in parts
     ]
