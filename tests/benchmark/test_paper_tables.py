@@ -419,6 +419,7 @@ MISTAKES = [
     (("aand-table-2", "--data", "mvtec=D", "--weights", "vgg=w.pth"), "did you mean 'vgg16'"),
     (("aand-table-2", "--data", "mvtec=D", "--classes", "cat"), "aand-table-2 has none, leave them out"),
     (("folder", "--data", "D", "D"), "takes one"),
+    (("folder", "--data", "D", "--methods", "rd,aand", "--preset", "mrg"), "rd: no preset 'mrg'"),
 ]
 
 

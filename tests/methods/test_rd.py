@@ -11,6 +11,7 @@ from scipy import ndimage
 from torch import Tensor, nn
 
 from twinspect.errors import ConfigError
+from twinspect.methods.aand import AAND, AANDConfig
 from twinspect.methods.base import Batch
 from twinspect.methods.config import config_of_record
 from twinspect.methods.networks.backbone_stages import BackboneStage, backbone_stages
@@ -183,8 +184,12 @@ def test_only_the_student_learns(method: RD) -> None:
 
 @pytest.mark.parametrize("size", [48, 100])
 def test_a_size_that_does_not_halve_is_refused(method: RD, size: int) -> None:
-    with pytest.raises(ConfigError, match=f"multiple of 32, got {size}x{size}; type: --size"):
-        method.check_size(size, size)
+    other = AAND(method.teacher, AANDConfig())
+    for each, name in ((method, "rd"), (other, "aand")):
+        with pytest.raises(
+            ConfigError, match=f"^{name} with .* multiple of 32, got {size}x{size}; type: --size"
+        ):
+            each.check_size(size, size)
 
 
 def test_a_negative_blur_is_refused() -> None:

@@ -17,7 +17,7 @@ from twinspect.cli.outcome import Outcome
 from twinspect.cli.run_summary import REPORT, TABLES, outcome
 from twinspect.detector import Detector
 from twinspect.errors import ConfigError, unknown_name
-from twinspect.methods.config import hints, parse_setting
+from twinspect.methods.config import hints, parse_setting, split_presets
 from twinspect.methods.settings import config_class
 
 if TYPE_CHECKING:
@@ -69,9 +69,19 @@ def _plan(options: argparse.Namespace) -> list[Run]:
         list(dict.fromkeys(names)) for names in (options.methods or DEFAULT_METHODS, options.seeds)
     )
     check_settings(methods, options.set)
+    _check_presets(methods, options.preset)
     detectors = [_detector(options, method, seed) for seed in seeds for method in methods]
     protocol, selection = get_protocol(options.protocol), chosen_classes(options)
     return make_plan(protocol, options.data[0], selection, detectors, warn)
+
+
+def _check_presets(methods: Sequence[str], preset: str | None) -> None:
+    """Refuse a preset that one of the methods does not have, and name the method."""
+    for method in methods:
+        try:
+            split_presets(config_class(method), preset)
+        except ConfigError as error:  # noqa: PERF203 - there are few methods
+            raise ConfigError(f"{method}: {error}") from error
 
 
 def _warn_of_shortfalls(runs: Sequence[Run]) -> None:

@@ -111,7 +111,8 @@ class RD(Method[RDConfig]):
 
     def check_size(self, height: int, width: int) -> None:
         """Refuse sizes that cannot be halved exactly down to the embedding."""
-        check_halving("rd", self.teacher, height, width, is_cropped=self.config.crop > 0)
+        name = type(self).__name__.lower()
+        check_halving(name, self.teacher, height, width, is_cropped=self.config.crop > 0)
 
     def stages(self) -> tuple[Stage, ...]:
         """Train bottleneck and decoder together."""
