@@ -75,7 +75,7 @@ class Changes:
         known = {*teachers, *filter(None, [self.teacher])}
         for name in self._files():
             if name not in known:
-                raise unknown_name("teacher of --weights", name, known)
+                raise ConfigError(f"--weights: {unknown_name('teacher', name, known)}")
 
     def _without_crop(self) -> dict[str, int]:
         """Leave out the papers' crop, which belongs to their size, where another size was asked for."""
