@@ -115,6 +115,8 @@ class AANDConfig(RDConfig):
         self, length: int, field: Literal["steps", "epochs"], given: Collection[str] = ()
     ) -> AANDConfig:
         """Divide the length between the stages in their usual proportion; a stage I that was given keeps its own."""
+        if self.amplify != "none":
+            self._check_unit(length, field, given)
         first = 0 if self.amplify == "none" else length
         if self.amplify != "none" and self.distils:
             usual = AANDConfig(**(authors_lengths(AANDConfig) if field == "epochs" else {}))
@@ -127,6 +129,15 @@ class AANDConfig(RDConfig):
                     f"give more {field}, or a smaller amplify_{field}"
                 )
         return replace(self, **self._lengths(field, first, length - first))
+
+    def _check_unit(self, length: int, field: Literal["steps", "epochs"], given: Collection[str]) -> None:
+        """Refuse a total in one unit beside a stage I in the other: neither could be kept."""
+        other = f"amplify_{'steps' if field == 'epochs' else 'epochs'}"
+        if other in given and getattr(self, other):
+            raise ConfigError(
+                f"got both {field}={length}, the total of both stages, and {other}={getattr(self, other)}; "
+                f"give one of them, or amplify_{field} beside {field}"
+            )
 
     @staticmethod
     def _lengths(field: str, first: int, second: int) -> dict[str, Any]:
