@@ -106,7 +106,9 @@ def test_a_spread_is_never_zero(tail: noisy_or.Tail, values: list[float]) -> Non
 @pytest.mark.parametrize("tail", noisy_or.TAILS)
 @pytest.mark.parametrize("measured", [[0.5], [0.7, 0.7, 0.7], [0.4, 0.5, 0.7]])
 @pytest.mark.parametrize("factor", [1e-3, 2.0, 40.0])
-def test_surprise_in_logarithms_has_no_unit(tail: noisy_or.Tail, measured: list[float], factor: float) -> None:
+def test_surprise_in_logarithms_has_no_unit(
+    tail: noisy_or.Tail, measured: list[float], factor: float
+) -> None:
     def surprise(unit: float) -> torch.Tensor:
         fitted = noisy_or.fit_distribution((torch.tensor(measured) * unit).log(), tail, logarithm=True)
         return noisy_or.negative_log_p((torch.tensor([0.3, 0.5001, 0.6]) * unit).log(), fitted, tail)

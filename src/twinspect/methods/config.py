@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal, TypeVar, get_args, get
 from twinspect.errors import ConfigError, unknown_name
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Mapping
+    from collections.abc import Collection, Iterable, Mapping
 
     from typing_extensions import Self
 
@@ -24,6 +24,8 @@ LARGEST = 2**53
 QUICK, PAPER = "quick", "paper"
 """The lengths of a training: the defaults of a method, and the authors'. The preset ``paper`` has the latter."""
 LENGTHS = (QUICK, PAPER)
+LAST_STAGE = "distil"
+"""The stage of every method whose length is its ``steps`` or ``epochs``."""
 UNITS = ("steps", "epochs")
 """What lengths are counted in; the names of settings that are lengths end with one of them."""
 
@@ -82,9 +84,26 @@ class MethodConfig:
         _require(self.steps > 0 or self.epochs > 0, "steps", self.steps, "above 0 where epochs is 0")
         _require(self.crop <= self.size, "crop", self.crop, f"at most size, which is {self.size}")
 
-    def total_steps(self, images: int) -> int:
-        """Count the optimiser steps of a fit on so many images, all stages together."""
-        return count_steps(images, self.steps, self.epochs, self.batch_size)
+    def held_out(self, images: Iterable[int]) -> dict[str, int]:  # noqa: ARG002 - for methods that measure themselves
+        """Count the training images that stages hold out to measure themselves on.
+
+        Args:
+            images: how many there are of each category.
+
+        Returns:
+            By stage; those that hold out none may be missing.
+        """
+        return {}
+
+    def total_steps(self, images: int, held_out: Mapping[str, int] | None = None) -> int:
+        """Count the optimiser steps of a fit, all stages together.
+
+        Args:
+            images: how many there are to learn from.
+            held_out: how many of them each stage holds out; ``None`` for what it does with images of one category.
+        """
+        held = self.held_out([images]) if held_out is None else held_out
+        return count_steps(learnt_from(images, held, LAST_STAGE), self.steps, self.epochs, self.batch_size)
 
     def of_length(
         self,
@@ -255,6 +274,11 @@ def paper_teacher(cls: type[MethodConfig], preset: str | None) -> str:
 def count_steps(images: int, steps: int, epochs: int, batch_size: int) -> int:
     """Count optimiser steps: epochs, whose last batch may be smaller than the others, or else ``steps``."""
     return epochs * max(1, math.ceil(images / batch_size)) if epochs else steps
+
+
+def learnt_from(images: int, held_out: Mapping[str, int], stage: str) -> int:
+    """Count the images that a stage learns from: those that it does not hold out, or all where none would be left."""
+    return images - held_out.get(stage, 0) or images
 
 
 def to_record(config: MethodConfig) -> dict[str, Any]:

@@ -25,7 +25,8 @@ LOGISTIC_QUARTILE = 1.0986122886681098
 NORMAL_QUARTILE = 0.6744897501960817
 """Upper quartiles at location 0 and scale 1."""
 LEAST_SCALE = 1e-3
-"""Minimum scale relative to the location, or of logarithms: a few images with nearly equal scores by chance must not give certainty."""
+"""Minimum scale relative to the location, or of logarithms: a few images with nearly equal scores by chance must not
+give certainty."""
 LONE_LOG_SPREAD = math.log(2)
 """Deviation of logarithms of which there is one: up to twice the score, as where scores are taken as they are."""
 SMALLEST = 1e-12
