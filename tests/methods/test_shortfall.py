@@ -60,6 +60,69 @@ def test_where_the_length_alone_is_short_the_length_is_what_to_type() -> None:
     )
 
 
+@pytest.mark.parametrize(
+    ("method", "preset", "settings", "expected"),
+    [
+        (
+            "rd",
+            "paper",
+            {"batch_size": 1, "sigma": 0.0, "learning_rate": 0.1},
+            "batch_size 1 (16), learning_rate 0.1 (0.005), sigma 0.0 (4.0); as there: --preset paper",
+        ),
+        (
+            "aand",
+            "paper",
+            {"hard_patches": 0, "memory": 1, "margin": 0.0},
+            "memory 1 (50), margin 0.0 (0.3); as there: --preset paper,raa",
+        ),
+        ("mkd", "mnist", {"sigma": 0.0}, "sigma 0.0 (4.0); as there: --preset paper,mnist"),
+        (
+            "dual",
+            "paper",
+            {"size": 224, "crop": 0, "tail": "normal"},
+            "size 224 (448), crop 0 (392); as there",
+        ),
+    ],
+)
+def test_settings_that_the_preset_does_not_name_are_compared_too(
+    method: str, preset: str, settings: dict[str, Any], expected: str
+) -> None:
+    assert f"not as in the paper: {expected}" in note(method, preset, **settings)
+
+
+@pytest.mark.parametrize(
+    ("method", "settings"), [("aand", {"textures": "dtd"}), ("dual", {"tail": "normal", "clip": 0.0})]
+)
+def test_data_and_what_the_paper_leaves_open_are_not_compared(method: str, settings: dict[str, Any]) -> None:
+    assert note(method, "paper", **settings) == ""
+
+
+@pytest.mark.parametrize(
+    ("method", "preset"),
+    [
+        ("aand", "base"),
+        ("aand", "mrg"),
+        ("aand", "arg"),
+        ("aand", "hkd"),
+        ("aand", "raa"),
+        ("aand", "contrastive"),
+        ("aand", "simplenet"),
+        ("dual", "local"),
+        ("dual", "semantic"),
+    ],
+)
+def test_an_ablation_is_compared_with_the_papers_and_stays_one(method: str, preset: str) -> None:
+    assert note(method, preset).endswith(f"; as there: --preset paper,{preset}")
+    assert note(method, preset, size=64).count("size 64") == 1
+    assert note(method, f"paper,{preset}") == ""
+    assert ("resize bilinear (bicubic)" in note(method, preset)) == (method == "aand")
+
+
+@pytest.mark.parametrize("preset", ["mvtec", "medical", "mnist", "cifar10"])
+def test_an_experiment_beside_the_papers_preset_lacks_nothing(preset: str) -> None:
+    assert note("mkd", f"paper,{preset}") == ""
+
+
 def test_a_longer_training_lacks_nothing() -> None:
     assert note("rd", "paper", None, steps=9000, epochs=0) == ""
 
