@@ -10,6 +10,7 @@ import inspect
 import math
 import textwrap
 from dataclasses import asdict, dataclass, fields, replace
+from itertools import combinations
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, TypeVar, get_args, get_origin, get_type_hints
 
 from twinspect.errors import ConfigError, unknown_name
@@ -82,7 +83,11 @@ class MethodConfig:
         for name, interval in ranges(type(self)).items():
             _require(interval.holds(getattr(self, name)), name, getattr(self, name), str(interval))
         _require(self.steps > 0 or self.epochs > 0, "steps", self.steps, "above 0 where epochs is 0")
-        _require(self.crop <= self.size, "crop", self.crop, f"at most size, which is {self.size}")
+        if self.crop > self.size:
+            raise ConfigError(
+                f"crop must be at most size, which is {self.size}, got {self.crop}; to keep the whole image, type: "
+                "--crop 0"
+            )
 
     def held_out(self, images: Iterable[int]) -> dict[str, int]:  # noqa: ARG002 - for methods that measure themselves
         """Count the training images that stages hold out to measure themselves on.
@@ -155,13 +160,27 @@ def split_presets(cls: type[MethodConfig], preset: str | None) -> list[str]:
     """Return the names of the presets in a text.
 
     Raises:
-        ConfigError: there is no preset of such a name.
+        ConfigError: there is no preset of such a name, or two of them contradict each other.
     """
     names = [name.strip() for name in preset.split(",")] if preset is not None else []
     for name in names:
         if name not in cls.PRESETS:
             raise unknown_name("preset", name, cls.PRESETS)
+    for first, second in combinations(dict.fromkeys(names), 2):
+        _check_agreement(cls, first, second)
     return names
+
+
+def _check_agreement(cls: type[MethodConfig], first: str, second: str) -> None:
+    """Refuse two ablations or experiments of which only one would be made; they may change what the paper's has."""
+    contradict = f"presets {first} and {second} contradict each other"
+    if {first, second} == {QUICK, PAPER}:
+        raise ConfigError(f"{contradict}: their lengths; type: --preset paper --length quick")
+    one, other = cls.PRESETS[first], cls.PRESETS[second]
+    differing = [name for name in one if name in other and one[name] != other[name]]
+    if differing and PAPER not in (first, second):
+        values = " and ".join(str(values[differing[0]]) for values in (one, other))
+        raise ConfigError(f"{contradict}: {differing[0]} {values}; name one of them")
 
 
 def _preset_values(cls: type[MethodConfig], preset: str | None, length: str | None) -> dict[str, Any]:
