@@ -370,8 +370,9 @@ def test_a_fit_on_a_cpu_is_quick_and_says_by_how_much() -> None:
     assert quick.total_steps(200) == 300 + 400
     assert AANDConfig(amplify="none").total_steps(200) == 400
     assert AANDConfig(amplify="gate").total_steps(200) == 300
-    # 200 images are 13 batches of 16, the last of which has 8; the authors train 100 + 120 epochs.
-    note = "not as in the paper: 700 steps (2860 on 200 images); as there: --length paper"
+    # 200 images are 13 batches of 16, the last of which has 8; stage I holds out ten and has 12 batches. The authors
+    # train 100 + 120 epochs.
+    note = "not as in the paper: 700 steps (2760 on 200 images); as there: --length paper"
     teacher = "wide_resnet50_2"
     assert shortfall(make_config(AANDConfig, "paper", {}, "quick"), teacher, [200]) == note
     assert shortfall(make_config(AANDConfig, "paper", {}), teacher, [200]) == ""

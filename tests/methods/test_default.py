@@ -106,6 +106,21 @@ def test_a_length_too_short_for_both_stages_is_refused(settings: dict[str, int])
         ts.Detector("aand", device="cpu", **settings).config()
 
 
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"epochs": 4, "amplify_steps": 50}, "got both epochs=4, .* and amplify_steps=50; .* amplify_epochs"),
+        ({"steps": 6, "amplify_epochs": 9}, "got both steps=6, .* and amplify_epochs=9; .* amplify_steps"),
+    ],
+)
+def test_lengths_of_two_units_are_refused(settings: dict[str, int], message: str) -> None:
+    with pytest.raises(ConfigError, match=message):
+        ts.Detector("aand", device="cpu", **settings).config()
+    ts.Detector(
+        "aand", device="cpu", preset="base", **settings
+    ).config()  # without stage I, nothing contradicts
+
+
 def test_steps_replace_the_epochs_of_a_preset() -> None:
     config = with_length(make_config(MKDConfig, None, {"epochs": 5}), steps=9, epochs=None)
     assert (config.steps, config.epochs) == (9, 0)

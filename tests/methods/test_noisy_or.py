@@ -103,6 +103,30 @@ def test_a_spread_is_never_zero(tail: noisy_or.Tail, values: list[float]) -> Non
     assert noisy_or.negative_log_p(torch.tensor([1.0]), actual, tail).isfinite().all()
 
 
+@pytest.mark.parametrize("tail", noisy_or.TAILS)
+@pytest.mark.parametrize("measured", [[0.5], [0.7, 0.7, 0.7], [0.4, 0.5, 0.7]])
+@pytest.mark.parametrize("factor", [1e-3, 2.0, 40.0])
+def test_surprise_in_logarithms_has_no_unit(
+    tail: noisy_or.Tail, measured: list[float], factor: float
+) -> None:
+    def surprise(unit: float) -> torch.Tensor:
+        fitted = noisy_or.fit_distribution((torch.tensor(measured) * unit).log(), tail, logarithm=True)
+        return noisy_or.negative_log_p((torch.tensor([0.3, 0.5001, 0.6]) * unit).log(), fitted, tail)
+
+    torch.testing.assert_close(surprise(factor), surprise(1.0), rtol=5e-3, atol=1e-4)
+
+
+def test_one_image_spreads_to_twice_its_score_in_logarithms_and_without() -> None:
+    """One deviation of a single image is its own score, whose t has one degree of freedom (Cauchy)."""
+    for logarithm in (False, True):
+        values = torch.tensor([0.5, 1.0])
+        scores = values.log() if logarithm else values
+        fitted = noisy_or.fit_distribution(scores[:1], "student", logarithm=logarithm)
+        assert probability(noisy_or.negative_log_p(scores[1], fitted, "student")) == pytest.approx(
+            stats.cauchy.cdf(1 / np.sqrt(2)), abs=0.03
+        )
+
+
 def test_a_spread_between_two_values_gives_them_one_half_and_nine_tenths() -> None:
     actual = noisy_or.negative_log_p(
         torch.tensor([0.2, 0.7, 5.0]), noisy_or.distribution_from_range(0.2, 0.7), "logistic"

@@ -101,6 +101,35 @@ def test_what_is_more_precise_wins(parameters: dict[str, Any], expected: tuple[i
     assert lengths(ts.Detector("aand", device="cpu", **parameters).config()) == expected
 
 
+@pytest.mark.parametrize(
+    ("method", "preset", "message"),
+    [
+        (
+            "aand",
+            "mrg,arg",
+            "presets mrg and arg contradict each other: amplify gate and generator; name one",
+        ),
+        ("aand", "paper,base,mrg", "presets base and mrg contradict each other: amplify none and gate"),
+        ("aand", "paper,quick", "presets paper and quick contradict .* --preset paper --length quick"),
+        ("dual", "local,semantic", "presets local and semantic contradict each other: branch"),
+        ("mkd", "medical,mnist", "presets medical and mnist contradict each other: size 128 and 32"),
+    ],
+)
+def test_presets_that_contradict_each_other_are_refused(method: str, preset: str, message: str) -> None:
+    with pytest.raises(ConfigError, match=message):
+        ts.Detector(method, preset=preset, device="cpu").config()
+
+
+def test_presets_that_agree_are_joined() -> None:
+    joined = make_config(AANDConfig, "raa,contrastive", {})
+    assert (joined.hard_patches, joined.objective) == (0, "contrastive")
+
+
+def test_a_papers_crop_beside_another_size_says_what_to_type() -> None:
+    with pytest.raises(ConfigError, match=r"at most size, which is 64, got 392; .* type: --crop 0"):
+        ts.Detector("dual", preset="paper", size=64, device="cpu").config()
+
+
 def test_several_presets_are_joined_and_the_later_one_wins() -> None:
     config = ts.Detector("mkd", device="cpu", preset="paper,mnist").config()
     assert (config.size, config.epochs, to_record(config)["value_weight"]) == (32, 50, 0.01)

@@ -8,11 +8,14 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from drawn_parts import AS_ARGUMENTS
+import twinspect as ts
+from drawn_parts import AS_ARGUMENTS, blemish, quick, stripes, write_image
+from twinspect.benchmark.trial import training_images
 from twinspect.cli import main
 from twinspect.methods import method_class
-from twinspect.methods.config import MethodConfig, make_config
-from twinspect.methods.shortfall import shortfall
+from twinspect.methods.aand import AANDConfig
+from twinspect.methods.config import MethodConfig, is_length, make_config
+from twinspect.methods.shortfall import held_out_in_words, shortfall
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -57,6 +60,69 @@ def test_where_the_length_alone_is_short_the_length_is_what_to_type() -> None:
     )
 
 
+@pytest.mark.parametrize(
+    ("method", "preset", "settings", "expected"),
+    [
+        (
+            "rd",
+            "paper",
+            {"batch_size": 1, "sigma": 0.0, "learning_rate": 0.1},
+            "batch_size 1 (16), learning_rate 0.1 (0.005), sigma 0.0 (4.0); as there: --preset paper",
+        ),
+        (
+            "aand",
+            "paper",
+            {"hard_patches": 0, "memory": 1, "margin": 0.0},
+            "memory 1 (50), margin 0.0 (0.3); as there: --preset paper,raa",
+        ),
+        ("mkd", "mnist", {"sigma": 0.0}, "sigma 0.0 (4.0); as there: --preset paper,mnist"),
+        (
+            "dual",
+            "paper",
+            {"size": 224, "crop": 0, "tail": "normal"},
+            "size 224 (448), crop 0 (392); as there",
+        ),
+    ],
+)
+def test_settings_that_the_preset_does_not_name_are_compared_too(
+    method: str, preset: str, settings: dict[str, Any], expected: str
+) -> None:
+    assert f"not as in the paper: {expected}" in note(method, preset, **settings)
+
+
+@pytest.mark.parametrize(
+    ("method", "settings"), [("aand", {"textures": "dtd"}), ("dual", {"tail": "normal", "clip": 0.0})]
+)
+def test_data_and_what_the_paper_leaves_open_are_not_compared(method: str, settings: dict[str, Any]) -> None:
+    assert note(method, "paper", **settings) == ""
+
+
+@pytest.mark.parametrize(
+    ("method", "preset"),
+    [
+        ("aand", "base"),
+        ("aand", "mrg"),
+        ("aand", "arg"),
+        ("aand", "hkd"),
+        ("aand", "raa"),
+        ("aand", "contrastive"),
+        ("aand", "simplenet"),
+        ("dual", "local"),
+        ("dual", "semantic"),
+    ],
+)
+def test_an_ablation_is_compared_with_the_papers_and_stays_one(method: str, preset: str) -> None:
+    assert note(method, preset).endswith(f"; as there: --preset paper,{preset}")
+    assert note(method, preset, size=64).count("size 64") == 1
+    assert note(method, f"paper,{preset}") == ""
+    assert ("resize bilinear (bicubic)" in note(method, preset)) == (method == "aand")
+
+
+@pytest.mark.parametrize("preset", ["mvtec", "medical", "mnist", "cifar10"])
+def test_an_experiment_beside_the_papers_preset_lacks_nothing(preset: str) -> None:
+    assert note("mkd", f"paper,{preset}") == ""
+
+
 def test_a_longer_training_lacks_nothing() -> None:
     assert note("rd", "paper", None, steps=9000, epochs=0) == ""
 
@@ -73,6 +139,35 @@ def test_several_fits_are_added_up() -> None:
 
 def test_a_method_without_a_paper_has_nothing_to_lack() -> None:
     assert shortfall(MethodConfig(), "pocket", [160]) == ""
+
+
+@pytest.mark.parametrize(("method", "images", "batch_size"), [("aand", 33, 8), ("dual", 17, 16)])
+@pytest.mark.parametrize("categories", [1, 2])
+def test_as_many_steps_are_counted_as_are_made(
+    method: str, images: int, batch_size: int, categories: int, tmp_path: Path
+) -> None:
+    for number in range(images * categories):
+        folder = tmp_path / f"kind{number % categories}" / "train" / "good"
+        write_image(folder / f"{number}.png", stripes(number))
+    settings = {**quick(method), "batch_size": batch_size, "size": 32, "calibration": "cv"}
+    settings = {name: value for name, value in settings.items() if not is_length(name)}
+    detector = ts.Detector(method, **settings, epochs=2)
+    data = ts.data.open_data(tmp_path if categories > 1 else tmp_path / "kind0")
+    model, history = detector.fitting("").fit_all(training_images(data))
+    config = model.method.config
+    held_out = config.held_out([images] * categories)
+    assert held_out == history.held_out
+    assert config.total_steps(images * categories, held_out) == sum(map(len, history.losses.values()))
+    if categories == 1:
+        assert config.total_steps(images) == sum(map(len, history.losses.values()))
+
+
+def test_what_a_stage_holds_out_is_said() -> None:
+    assert held_out_in_words(AANDConfig(), [17, 33]) == (
+        "stage amplify learns from 49 of 50 images and measures itself on the other 1"
+    )
+    assert held_out_in_words(AANDConfig(), [19]) == held_out_in_words(AANDConfig(amplify="none"), [40]) == ""
+    assert held_out_in_words(method_class("dual").Config(), [1]) == ""  # learns from it all the same
 
 
 @pytest.fixture
@@ -123,3 +218,18 @@ def test_older_runs_that_lack_a_setting_stand_beside_newer_ones(
     table = capsys.readouterr().out
     assert "| rd (steps 1) |" in table
     assert "| rd (steps 2, decay True) |" in table
+
+
+def test_benchmark_says_what_a_stage_held_out(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    data, out = tmp_path / "data", str(tmp_path / "out")
+    for number in range(22):
+        write_image(data / "train" / "good" / f"{number}.png", stripes(number))
+    write_image(data / "test" / "good" / "0.png", stripes(30))
+    write_image(data / "test" / "bad" / "0.png", blemish(stripes(31)))
+    options = ["--methods", "aand", "--seeds", "0", "--size", "32", "--steps", "2", "--device", "cpu"]
+    command = ["benchmark", "folder", "--data", str(data), "--out", out, *options, *AS_ARGUMENTS[:4]]
+    assert main(command) == 0
+    sentence = "; stage amplify learns from 21 of 22 images and measures itself on the other 1"
+    assert sentence in capsys.readouterr().err
+    assert main(["benchmark", "report", "--out", out]) == 0
+    assert sentence in capsys.readouterr().out

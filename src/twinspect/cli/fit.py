@@ -116,7 +116,9 @@ def _report(detector: Detector, arguments: Sequence[str], out: Path, seconds: fl
     }
     of, count = ("tiles", data["tiles"]) if "tiles" in data else ("images", data["train"])
     method = detector.model_.method
-    note = shortfall(method.config, method.teacher.name, [count], of)
+    # Of images of equal size, each has as many tiles.
+    held_out = {stage: held * count // data["train"] for stage, held in data.get("held_out", {}).items()}
+    note = shortfall(method.config, method.teacher.name, [count], of, [held_out])
     if note:
         record["note"] = note
     if "bits_note" in data:

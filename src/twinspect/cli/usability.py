@@ -6,6 +6,7 @@ import shlex
 from typing import TYPE_CHECKING, Final
 
 from twinspect.cli.training_time import in_words
+from twinspect.methods.config import is_length
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -24,7 +25,7 @@ NOT_USABLE: Final = (
     "NOT USABLE YET: it finds 9 of 10 of no kind, however large; fit again larger (--size 256), longer "
     "(--steps 400), with more good images or by another method, or accept more false alarms (twinspect calibrate)"
 )
-_REPLACED: Final = ("--method", "--preset", "--size", "--length", "--steps", "--epochs")
+_REPLACED: Final = ("--method", "--preset", "--size", "--length")
 _FLAGS: Final = ("--overwrite", "--resume", "--restart", "--json")
 
 
@@ -56,13 +57,16 @@ def retyped(arguments: Sequence[str], changes: Sequence[str]) -> str:
 
     >>> retyped(["fit", "my parts", "--steps", "2", "--seed=3", "--out", "m.twin"], ["--steps", "400"])
     "twinspect fit 'my parts' --seed=3 --out m.twin --steps 400 --overwrite"
+    >>> retyped(["fit", "my_steps", "--amplify-epochs", "2", "--epochs=9"], ["--steps", "400"])
+    'twinspect fit my_steps --steps 400 --overwrite'
     """
     kept: list[str] = []
     is_value = False
     for argument in arguments:
         name = argument.partition("=")[0]
-        if is_value or name in _REPLACED or argument in _FLAGS:
-            is_value = name in _REPLACED and name == argument
+        is_replaced = name in _REPLACED or (name.startswith("--") and is_length(name))
+        if is_value or is_replaced or argument in _FLAGS:
+            is_value = is_replaced and name == argument
             continue
         kept.append(argument)
     return shlex.join(["twinspect", *kept, *changes, "--overwrite"])

@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from twinspect import maps
 from twinspect.errors import ConfigError
 from twinspect.methods.base import Batch, Output, Stage, a_few, constant
-from twinspect.methods.config import authors_lengths, count_steps
+from twinspect.methods.config import authors_lengths, count_steps, learnt_from
 from twinspect.methods.losses import (
     amplification_loss,
     contrastive_loss,
@@ -30,12 +30,14 @@ from twinspect.methods.rd import RD, RDConfig, adam, stepped
 from twinspect.synthesis import Synthesizer
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterator, Sequence
+    from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 
     from twinspect.teachers.base import Teacher
 
 MOST_ANOMALOUS, MOST_NORMAL = 1000, 5000
 """Maximum of patches of a level and batch that the amplification loss compares (authors' code)."""
+
+FIRST_STAGE = "amplify"
 
 CLASSIFIER_MARGIN = 0.5
 """How far the classifier's logits are pushed from 0 (SimpleNet)."""
@@ -115,6 +117,8 @@ class AANDConfig(RDConfig):
         self, length: int, field: Literal["steps", "epochs"], given: Collection[str] = ()
     ) -> AANDConfig:
         """Divide the length between the stages in their usual proportion; a stage I that was given keeps its own."""
+        if self.amplify != "none":
+            self._check_unit(length, field, given)
         first = 0 if self.amplify == "none" else length
         if self.amplify != "none" and self.distils:
             usual = AANDConfig(**(authors_lengths(AANDConfig) if field == "epochs" else {}))
@@ -128,6 +132,15 @@ class AANDConfig(RDConfig):
                 )
         return replace(self, **self._lengths(field, first, length - first))
 
+    def _check_unit(self, length: int, field: Literal["steps", "epochs"], given: Collection[str]) -> None:
+        """Refuse a total in one unit beside a stage I in the other: neither could be kept."""
+        other = f"amplify_{'steps' if field == 'epochs' else 'epochs'}"
+        if other in given and getattr(self, other):
+            raise ConfigError(
+                f"got both {field}={length}, the total of both stages, and {other}={getattr(self, other)}; "
+                f"give one of them, or amplify_{field} beside {field}"
+            )
+
     @staticmethod
     def _lengths(field: str, first: int, second: int) -> dict[str, Any]:
         """Name the lengths of the stages; steps count only where epochs are 0, and a stage left out keeps one."""
@@ -137,10 +150,16 @@ class AANDConfig(RDConfig):
             lengths |= {"amplify_epochs": 0, "epochs": 0}
         return lengths
 
-    def total_steps(self, images: int) -> int:
-        """Count the optimiser steps of a fit on so many images, both stages together."""
-        first = count_steps(images, self.amplify_steps, self.amplify_epochs, self.batch_size)
-        second = super().total_steps(images)
+    def held_out(self, images: Iterable[int]) -> dict[str, int]:
+        """Count the training images that stage I is measured on."""
+        return {FIRST_STAGE: sum(map(a_few, images))} if self.amplify != "none" else {}
+
+    def total_steps(self, images: int, held_out: Mapping[str, int] | None = None) -> int:
+        """Count the optimiser steps of a fit, both stages together."""
+        held = self.held_out([images]) if held_out is None else held_out
+        shown = learnt_from(images, held, FIRST_STAGE)
+        first = count_steps(shown, self.amplify_steps, self.amplify_epochs, self.batch_size)
+        second = super().total_steps(images, held)
         return (self.amplify != "none") * first + self.distils * second
 
     @property
@@ -183,7 +202,7 @@ class AAND(RD):
     def _amplification(self) -> Stage:
         config = self.config
         return Stage(
-            name="amplify",
+            name=FIRST_STAGE,
             trained=(self.amplifiers,),
             optimizer=adam(config.learning_rate),
             loss=self.amplify_loss,

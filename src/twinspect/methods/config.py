@@ -10,12 +10,13 @@ import inspect
 import math
 import textwrap
 from dataclasses import asdict, dataclass, fields, replace
+from itertools import combinations
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, TypeVar, get_args, get_origin, get_type_hints
 
 from twinspect.errors import ConfigError, unknown_name
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Mapping
+    from collections.abc import Collection, Iterable, Mapping
 
     from typing_extensions import Self
 
@@ -24,6 +25,8 @@ LARGEST = 2**53
 QUICK, PAPER = "quick", "paper"
 """The lengths of a training: the defaults of a method, and the authors'. The preset ``paper`` has the latter."""
 LENGTHS = (QUICK, PAPER)
+LAST_STAGE = "distil"
+"""The stage of every method whose length is its ``steps`` or ``epochs``."""
 UNITS = ("steps", "epochs")
 """What lengths are counted in; the names of settings that are lengths end with one of them."""
 
@@ -80,11 +83,32 @@ class MethodConfig:
         for name, interval in ranges(type(self)).items():
             _require(interval.holds(getattr(self, name)), name, getattr(self, name), str(interval))
         _require(self.steps > 0 or self.epochs > 0, "steps", self.steps, "above 0 where epochs is 0")
-        _require(self.crop <= self.size, "crop", self.crop, f"at most size, which is {self.size}")
+        if self.crop > self.size:
+            raise ConfigError(
+                f"crop must be at most size, which is {self.size}, got {self.crop}; to keep the whole image, type: "
+                "--crop 0"
+            )
 
-    def total_steps(self, images: int) -> int:
-        """Count the optimiser steps of a fit on so many images, all stages together."""
-        return count_steps(images, self.steps, self.epochs, self.batch_size)
+    def held_out(self, images: Iterable[int]) -> dict[str, int]:  # noqa: ARG002 - for methods that measure themselves
+        """Count the training images that stages hold out to measure themselves on.
+
+        Args:
+            images: how many there are of each category.
+
+        Returns:
+            By stage; those that hold out none may be missing.
+        """
+        return {}
+
+    def total_steps(self, images: int, held_out: Mapping[str, int] | None = None) -> int:
+        """Count the optimiser steps of a fit, all stages together.
+
+        Args:
+            images: how many there are to learn from.
+            held_out: how many of them each stage holds out; ``None`` for what it does with images of one category.
+        """
+        held = self.held_out([images]) if held_out is None else held_out
+        return count_steps(learnt_from(images, held, LAST_STAGE), self.steps, self.epochs, self.batch_size)
 
     def of_length(
         self,
@@ -136,13 +160,27 @@ def split_presets(cls: type[MethodConfig], preset: str | None) -> list[str]:
     """Return the names of the presets in a text.
 
     Raises:
-        ConfigError: there is no preset of such a name.
+        ConfigError: there is no preset of such a name, or two of them contradict each other.
     """
     names = [name.strip() for name in preset.split(",")] if preset is not None else []
     for name in names:
         if name not in cls.PRESETS:
             raise unknown_name("preset", name, cls.PRESETS)
+    for first, second in combinations(dict.fromkeys(names), 2):
+        _check_agreement(cls, first, second)
     return names
+
+
+def _check_agreement(cls: type[MethodConfig], first: str, second: str) -> None:
+    """Refuse two ablations or experiments of which only one would be made; they may change what the paper's has."""
+    contradict = f"presets {first} and {second} contradict each other"
+    if {first, second} == {QUICK, PAPER}:
+        raise ConfigError(f"{contradict}: their lengths; type: --preset paper --length quick")
+    one, other = cls.PRESETS[first], cls.PRESETS[second]
+    differing = [name for name in one if name in other and one[name] != other[name]]
+    if differing and PAPER not in (first, second):
+        values = " and ".join(str(values[differing[0]]) for values in (one, other))
+        raise ConfigError(f"{contradict}: {differing[0]} {values}; name one of them")
 
 
 def _preset_values(cls: type[MethodConfig], preset: str | None, length: str | None) -> dict[str, Any]:
@@ -255,6 +293,11 @@ def paper_teacher(cls: type[MethodConfig], preset: str | None) -> str:
 def count_steps(images: int, steps: int, epochs: int, batch_size: int) -> int:
     """Count optimiser steps: epochs, whose last batch may be smaller than the others, or else ``steps``."""
     return epochs * max(1, math.ceil(images / batch_size)) if epochs else steps
+
+
+def learnt_from(images: int, held_out: Mapping[str, int], stage: str) -> int:
+    """Count the images that a stage learns from: those that it does not hold out, or all where none would be left."""
+    return images - held_out.get(stage, 0) or images
 
 
 def to_record(config: MethodConfig) -> dict[str, Any]:

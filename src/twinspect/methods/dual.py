@@ -19,7 +19,7 @@ from torch import Tensor, nn
 from twinspect import maps
 from twinspect.errors import ConfigError
 from twinspect.methods.base import Batch, Method, Output, Stage
-from twinspect.methods.config import MethodConfig
+from twinspect.methods.config import LAST_STAGE, MethodConfig
 from twinspect.methods.losses import direction_loss, noisy_or_loss, relaxed_loss
 from twinspect.methods.networks.branch_normalizer import BranchNormalizer, image_descriptor
 from twinspect.methods.networks.token_decoder import TokenStudent
@@ -123,6 +123,10 @@ class DualConfig(MethodConfig):
     """residual blocks of the local student, convolutional teachers only: as many as RD's authors have, or those of
     the teacher in reverse, as in models of earlier versions"""
 
+    def held_out(self, images: Iterable[int]) -> dict[str, int]:
+        """Count the training images that the branches' scores are measured on."""
+        return {LAST_STAGE: sum(map(a_fifth, images))} if self.branch == "both" else {}
+
 
 class Dual(Method[DualConfig]):
     """A teacher, and one or both of the students."""
@@ -183,7 +187,7 @@ class Dual(Method[DualConfig]):
         config = self.config
         return (
             Stage(
-                name="distil",
+                name=LAST_STAGE,
                 trained=tuple(self.students.values()),
                 optimizer=self._optimizer,
                 loss=self.loss,

@@ -19,7 +19,7 @@ from torch import Tensor, nn
 from twinspect import maps
 from twinspect.errors import ConfigError
 from twinspect.methods.base import Batch, Method, Output, Stage
-from twinspect.methods.config import MethodConfig
+from twinspect.methods.config import LAST_STAGE, MethodConfig
 from twinspect.methods.losses import direction_loss, value_loss
 from twinspect.methods.networks.cloner import Cloner
 
@@ -145,7 +145,7 @@ class MKD(Method[MKDConfig]):
     def stages(self) -> tuple[Stage, ...]:
         """Train the cloner with Adam."""
         optimizer = partial(torch.optim.Adam, lr=self.config.learning_rate)
-        return (Stage.of(self.config, "distil", (self.cloner,), optimizer, self.loss),)
+        return (Stage.of(self.config, LAST_STAGE, (self.cloner,), optimizer, self.loss),)
 
     def targets(self, images: Tensor) -> tuple[Tensor, ...]:
         """Compute the teacher's critical layers."""

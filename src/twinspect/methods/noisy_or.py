@@ -25,7 +25,10 @@ LOGISTIC_QUARTILE = 1.0986122886681098
 NORMAL_QUARTILE = 0.6744897501960817
 """Upper quartiles at location 0 and scale 1."""
 LEAST_SCALE = 1e-3
-"""Minimum scale relative to the location: a few images with nearly equal scores by chance must not give certainty."""
+"""Minimum scale relative to the location, or of logarithms: a few images with nearly equal scores by chance must not
+give certainty."""
+LONE_LOG_SPREAD = math.log(2)
+"""Deviation of logarithms of which there is one: up to twice the score, as where scores are taken as they are."""
 SMALLEST = 1e-12
 """Absolute minimum of a scale."""
 _SMOOTH = (
@@ -37,7 +40,7 @@ PEAK_ODDS = 9
 """Odds, p / (1 - p), of being anomalous where good images have their peak: p = 0.9."""
 
 
-def fit_distribution(scores: Tensor, tail: Tail) -> Tensor:
+def fit_distribution(scores: Tensor, tail: Tail, *, logarithm: bool = False) -> Tensor:
     """Fit a distribution to the scores of good images.
 
     Student's t predicts the next of n values: mean, deviation times sqrt(1 + 1/n), n - 1 degrees of freedom. For the
@@ -46,6 +49,8 @@ def fit_distribution(scores: Tensor, tail: Tail) -> Tensor:
     Args:
         scores: (n,) raw scores, n > 0.
         tail: the distribution.
+        logarithm: whether the scores are logarithms. A difference of these is a share of a score, whatever the
+            score's unit; that of others is compared with their location.
 
     Returns:
         (3,) float32: location, scale (positive) and degrees of freedom (at least 1).
@@ -54,13 +59,15 @@ def fit_distribution(scores: Tensor, tail: Tail) -> Tensor:
     freedom = max(1, len(values) - 1)
     if tail == "student":
         middle = values.mean()
-        # A single image gives no deviation; its absolute value is taken instead.
-        spread = values.std() if len(values) > 1 else middle.abs()
+        # A single image gives no deviation; its absolute value is taken instead, or what that is in logarithms.
+        lone = torch.full_like(middle, LONE_LOG_SPREAD) if logarithm else middle.abs()
+        spread = values.std() if len(values) > 1 else lone
         scale = spread * (1 + 1 / len(values)) ** 0.5
     else:
         low, middle, high = torch.quantile(values, torch.tensor([0.25, 0.5, 0.75], device=values.device))
         scale = (high - low) / (2 * (LOGISTIC_QUARTILE if tail == "logistic" else NORMAL_QUARTILE))
-    return torch.stack([middle, _bound_scale(scale, middle), torch.full_like(middle, freedom)])
+    size = torch.ones_like(middle) if logarithm else middle
+    return torch.stack([middle, _bound_scale(scale, size), torch.full_like(middle, freedom)])
 
 
 def distribution_from_range(typical: float, peak: float) -> Tensor:
@@ -113,9 +120,9 @@ def _normal_negative_log_p(deviates: Tensor) -> Tensor:
     return torch.where(deviates > 0, math.log(2) - log_erfc, -torch.log1p(-log_erfc.exp() / 2))
 
 
-def _bound_scale(scale: Tensor, location: Tensor) -> Tensor:
+def _bound_scale(scale: Tensor, size: Tensor) -> Tensor:
     """Bound a scale from below, so that nearly equal scores by chance do not give certainty."""
-    return scale.maximum(LEAST_SCALE * location.abs()).clamp_min(SMALLEST)
+    return scale.maximum(LEAST_SCALE * size.abs()).clamp_min(SMALLEST)
 
 
 def _student_to_normal(deviates: Tensor, freedom: Tensor) -> Tensor:

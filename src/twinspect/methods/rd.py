@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from twinspect import maps
 from twinspect.errors import ConfigError
 from twinspect.methods.base import Batch, Method, Output, Stage, constant
-from twinspect.methods.config import MethodConfig
+from twinspect.methods.config import LAST_STAGE, MethodConfig
 from twinspect.methods.losses import direction_loss
 from twinspect.methods.networks.backbone_stages import backbone_stages
 from twinspect.methods.networks.reverse_decoder import BlockCounts, Bottleneck, Decoder
@@ -118,7 +118,7 @@ class RD(Method[RDConfig]):
         """Train bottleneck and decoder together."""
         optimizer = adam(self.config.learning_rate)
         rate = stepped if self.config.decay else constant
-        return (Stage.of(self.config, "distil", (self.student,), optimizer, self.loss, rate),)
+        return (Stage.of(self.config, LAST_STAGE, (self.student,), optimizer, self.loss, rate),)
 
     def loss(self, batch: Batch) -> Tensor:
         """Sum 1 - cos(vec F_T, vec F_S) over levels, averaged over the batch (the authors' code)."""

@@ -10,6 +10,7 @@ from twinspect.detector import Detector
 from twinspect.errors import ConfigError, unknown_name
 from twinspect.methods.config import hints, is_length, parse_setting
 from twinspect.methods.settings import config_class
+from twinspect.methods.shortfall import held_out_in_words
 from twinspect.teachers import hub
 from twinspect.teachers.curated import CURATED
 from twinspect.teachers.weights_origin import RANDOM
@@ -128,19 +129,26 @@ class Changes:
         return "" if overlap is None else f" that share {overlap} px"
 
 
-def departures(arm: Arm, detector: Detector, images: int) -> str:
-    """List in what a row is not as in its paper: the length on so many images, and settings; empty where it is."""
+def departures(arm: Arm, detector: Detector, images: Sequence[int]) -> str:
+    """List in what a row is not as in its paper: length, settings, images held out; empty where it is.
+
+    Args:
+        arm: the row.
+        detector: that makes it.
+        images: how many it learns from, of each category.
+    """
     ours = detector.config()
     papers = Changes({"device": detector.device}).detector(arm, detector.seed).config()
-    steps, authors = ours.total_steps(images), papers.total_steps(images)
+    whole, held_out = sum(images), ours.held_out(images)
+    steps, authors = ours.total_steps(whole, held_out), papers.total_steps(whole, held_out)
     differing = [
         f"{name} {getattr(ours, name)} ({getattr(papers, name)})"
         for name in hints(type(ours))
         if not is_length(name) and name != TEXTURES_SETTING and getattr(ours, name) != getattr(papers, name)
     ]
     if steps != authors:
-        differing.insert(0, f"{steps} steps ({authors} on {images} images)")
-    return ", ".join(differing)
+        differing.insert(0, f"{steps} steps ({authors} on {whole} images)")
+    return ", ".join(filter(None, [*differing, held_out_in_words(ours, images)]))
 
 
 def _at_hand(arms: Sequence[Arm]) -> str:

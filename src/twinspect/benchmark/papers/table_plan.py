@@ -11,6 +11,7 @@ from twinspect.benchmark.papers.data_sets import FoundSet, find_set, set_name
 from twinspect.benchmark.papers.kept_patches import patches_file, save_patches
 from twinspect.benchmark.plan import Run, runs_of
 from twinspect.benchmark.protocols import BY_CLASS, PROTOCOLS, ClassSelection
+from twinspect.benchmark.shortfalls import images_by_category
 from twinspect.benchmark.trial import detector_identity, training_images
 from twinspect.errors import ConfigError, DataError, TeacherError, unknown_name
 
@@ -235,6 +236,6 @@ def _departures(rows: Sequence[PlannedRow]) -> list[str]:
             continue
         seen.add(row.arm.label)
         run = row.runs[0]
-        text = departures(row.arm, run.detector, len(training_images(run.read())))
+        text = departures(row.arm, run.detector, images_by_category(training_images(run.read())))
         labels.setdefault(text, []).append(row.arm.label)
     return [f"not as in the paper, {', '.join(names)}: {text}" for text, names in labels.items() if text]

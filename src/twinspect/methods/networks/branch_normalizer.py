@@ -68,7 +68,12 @@ class BranchNormalizer(nn.Module):
         self.table = torch.stack([self._fit_branches(scaled[mask]) for mask in masks])
 
     def _fit_branches(self, scores: Tensor) -> Tensor:
-        return torch.stack([noisy_or.fit_distribution(branch, self.tail) for branch in scores.unbind(dim=1)])
+        return torch.stack(
+            [
+                noisy_or.fit_distribution(branch, self.tail, logarithm=self._logarithm)
+                for branch in scores.unbind(dim=1)
+            ]
+        )
 
     def forward(self, scores: Tensor, descriptors: Tensor) -> Tensor:
         """Join scores.
