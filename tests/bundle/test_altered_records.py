@@ -52,6 +52,16 @@ def test_an_altered_record_works_or_is_refused(name: str, seeds: range, tmp_path
     assert refused > len(seeds) / 2
 
 
+def test_a_network_that_would_fill_the_memory_is_not_built(tmp_path: Path) -> None:
+    record = json.loads((OLD / "aand" / "model.json").read_text())
+    folder = shutil.copytree(OLD / "aand", tmp_path / "m.twin")
+    record["teacher"]["levels"][1]["channels"] = 1_000_000_000
+    own = {name: value for name, value in record.items() if name not in ("digest", "format", "twinspect")}
+    (folder / "model.json").write_bytes(dump_checksummed(own))
+    with pytest.raises(BundleError, match=r"teacher\.levels\[1\]\.channels: expected `int` <= 8192"):
+        ts.load(folder)
+
+
 @pytest.mark.parametrize("seed", range(30))
 def test_a_damaged_file_is_refused(seed: int, tmp_path: Path) -> None:
     folder = shutil.copytree(OLD / "mkd_tiles", tmp_path / "m.twin")

@@ -60,8 +60,8 @@ class LevelRecord(Struct):
     """A level of the teacher."""
 
     name: str
-    channels: Number
-    reduction: Number
+    channels: Annotated[int, Meta(ge=1, le=8192)]
+    reduction: Annotated[int, Meta(ge=1, le=8192)]
     signed: bool
 
 
