@@ -11,7 +11,7 @@ from contextlib import contextmanager, nullcontext
 from copy import copy
 from dataclasses import dataclass, replace
 from functools import partial, reduce
-from typing import TYPE_CHECKING, Any, ClassVar, Final, Literal
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 import torch
 from torch import Tensor, nn
@@ -31,16 +31,6 @@ if TYPE_CHECKING:
 LEAST_SPREAD = 1 / 255
 """Smallest range of an image that smoothgrad's noise is divided by."""
 
-_MVTEC: Final[dict[str, Any]] = {
-    "size": 128,
-    "normalize": False,
-    "epochs": 600,
-    "value_weight": 0.5,
-    "localization": "gradient",
-    "smoothgrad": "paper",
-}
-"""The authors' experiment on MVTec AD."""
-
 
 @dataclass(frozen=True)
 class MKDConfig(MethodConfig):
@@ -52,8 +42,22 @@ class MKDConfig(MethodConfig):
 
     PAPER_TEACHER: ClassVar[str] = "vgg16"
     PRESETS: ClassVar[dict[str, dict[str, Any]]] = {
-        "paper": _MVTEC,
-        "mvtec": _MVTEC,
+        "paper": {
+            "size": 128,
+            "normalize": False,
+            "epochs": 600,
+            "value_weight": 0.5,
+            "localization": "gradient",
+            "smoothgrad": "paper",
+        },
+        "mvtec": {
+            "size": 128,
+            "normalize": False,
+            "epochs": 600,
+            "value_weight": 0.5,
+            "localization": "gradient",
+            "smoothgrad": "paper",
+        },
         "medical": {"size": 128, "normalize": False, "epochs": 600, "value_weight": 0.01},
         "mnist": {"size": 32, "normalize": False, "epochs": 50, "value_weight": 0.01},
         "cifar10": {"size": 256, "crop": 224, "epochs": 200, "value_weight": 0.01},
