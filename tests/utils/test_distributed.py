@@ -280,6 +280,16 @@ def test_two_processes_stopped_and_resumed_reach_the_same_bits(good: Path, two: 
     assert max(distances(out, two).values()) == 0
 
 
+def test_what_two_processes_gather_is_what_one_gathers(good: Path) -> None:
+    options = ["--method", "patchcore", "--set", "patches=1000"]
+    one, two = (good.with_name(f"gathered-{count}.twin") for count in (1, 2))
+    for count, out in ((1, one), (2, two)):
+        done = fit(good, out, "--devices", str(count), *options)
+        assert done.returncode == 0, done.stderr
+    assert set(distances(one, two).values()) == {0.0}
+    assert record(one)["calibration"]["scores"] == record(two)["calibration"]["scores"]
+
+
 def test_torchrun_and_an_image_that_one_process_cannot_read(good: Path) -> None:
     options = ["--method", "rd", *AS_ARGUMENTS, "--size", "64", "--steps", "1", "--device", "cpu"]
     options += ["--batch-size", "4", "--devices", "2"]

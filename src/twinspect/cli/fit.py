@@ -100,7 +100,7 @@ def build(options: argparse.Namespace) -> Detector:
 
 def _report(detector: Detector, arguments: Sequence[str], out: Path, seconds: float) -> Outcome:
     calibration, data = detector.calibration_, detector.data_
-    curve = next(reversed(detector.losses_.values()))
+    curve = next(reversed(detector.losses_.values()), [])  # empty where nothing is learnt in steps
     record = {
         "model": str(out),
         "method": detector.method_name,
@@ -109,8 +109,7 @@ def _report(detector: Detector, arguments: Sequence[str], out: Path, seconds: fl
         "calibration": calibration.kind,
         "false_alarm_rate": calibration.false_alarm_rate,
         "threshold": calibration.threshold,
-        "first_loss": curve[0],
-        "last_loss": curve[-1],
+        **({"first_loss": curve[0], "last_loss": curve[-1]} if curve else {}),
         "seconds": round(seconds, 2),
         "unreadable": len(detector.unreadable_),
     }
@@ -125,9 +124,9 @@ def _report(detector: Detector, arguments: Sequence[str], out: Path, seconds: fl
         warn(data["bits_note"])
     warn_of_suspects(calibration)
     text = (
-        f"{out}: {detector.method_name} fitted on {_training_size(data)} in {seconds:.0f} s, "
-        f"loss {curve[0]:.4f} -> {curve[-1]:.4f}\n"
-        f"threshold {calibration.threshold:.6g}: {calibration.promise()}"
+        f"{out}: {detector.method_name} fitted on {_training_size(data)} in {seconds:.0f} s"
+        + (f", loss {curve[0]:.4f} -> {curve[-1]:.4f}\n" if curve else "\n")
+        + f"threshold {calibration.threshold:.6g}: {calibration.promise()}"
     )
     text += "".join(f"\n{line}" for line in _held_out(data))
     if note:

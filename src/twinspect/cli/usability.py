@@ -75,11 +75,12 @@ def retyped(arguments: Sequence[str], changes: Sequence[str]) -> str:
 def _remedies(detector: Detector, seconds: float) -> list[tuple[str, list[str], str]]:
     """List what may help, with the options to type and about how long it takes."""
     steps = sum(map(len, detector.losses_.values()))
+    if not steps:
+        return _remedies_without_steps(detector)
     size = detector.model_.method.config.size
-    larger, longer = LARGER_SIZE if size < LARGER_SIZE else 2 * size, max(FEWEST_STEPS, LONGER * steps)
+    larger, longer = _larger(size), max(FEWEST_STEPS, LONGER * steps)
     least = max(FEWEST_STEPS, steps)
-    now = ["--method", detector.method_name, *(["--preset", detector.preset] if detector.preset else [])]
-    other = OTHER_METHOD.get(detector.method_name, "rd")
+    now, other = _as_now(detector), OTHER_METHOD.get(detector.method_name, "rd")
     times = [(larger / size) ** 2 * least / steps, longer / steps]
     took = [f"  (about {in_words(seconds * factor)})" for factor in times]
     return [
@@ -87,3 +88,20 @@ def _remedies(detector: Detector, seconds: float) -> list[tuple[str, list[str], 
         ("longer", [*now, "--size", str(size), "--steps", str(longer)], took[1]),
         ("another method", ["--method", other], ""),
     ]
+
+
+def _remedies_without_steps(detector: Detector) -> list[tuple[str, list[str], str]]:
+    """List what may help a method that does not learn in steps."""
+    larger = str(_larger(detector.model_.method.config.size))
+    return [
+        ("larger", [*_as_now(detector), "--size", larger], ""),
+        ("another method", ["--method", "rd"], ""),
+    ]
+
+
+def _larger(size: int) -> int:
+    return LARGER_SIZE if size < LARGER_SIZE else 2 * size
+
+
+def _as_now(detector: Detector) -> list[str]:
+    return ["--method", detector.method_name, *(["--preset", detector.preset] if detector.preset else [])]

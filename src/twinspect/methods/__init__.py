@@ -61,6 +61,12 @@ _BUILT_IN = (
         "Park, Seo & Kim 2025, arXiv 2509.24448",
         "twinspect.methods.dual:Dual",
     ),
+    MethodInfo(
+        "patchcore",
+        "keeps a coreset of the teacher's features of good patches; scores by the distance to the nearest",
+        "Roth et al., CVPR 2022, arXiv 2106.08265",
+        "twinspect.methods.patchcore:PatchCore",
+    ),
 )
 
 

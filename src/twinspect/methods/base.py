@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
     from torch.optim import Optimizer
-    from typing_extensions import Self
+    from typing_extensions import Never, Self
 
     from twinspect.synthesis import Synthesizer
     from twinspect.teachers.base import Teacher
@@ -71,6 +71,11 @@ def a_few(images: int) -> int:
     return min(16, images // 20)
 
 
+def _not_learnt(*_: object) -> Never:
+    """Stand for the optimiser and the loss of a stage that only gathers."""
+    raise AssertionError("a stage that gathers neither steps nor has a loss")
+
+
 @dataclass(frozen=True)
 class Stage:
     """One stage of training.
@@ -92,6 +97,8 @@ class Stage:
         held_out: number of held-out images by the number of training images; used with ``validate`` or ``measure``.
             Where it is 0, a stage with a synthesizer validates on training images, with anomalies of their own.
         clip: maximum norm of the gradient over the parameters of each trained module. 0: not clipped.
+        gather: given every training image once, in evaluation mode and without gradients, instead of learning; it
+            stores results in buffers. Such a stage has neither optimiser steps nor losses. None: the stage learns.
     """
 
     name: str
@@ -107,6 +114,12 @@ class Stage:
     measure: Callable[[Sequence[Batch]], None] | None = None
     held_out: Callable[[int], int] = a_tenth
     clip: float = 0.0
+    gather: Callable[[Iterable[Batch]], None] | None = None
+
+    @classmethod
+    def gathering(cls, config: MethodConfig, name: str, gather: Callable[[Iterable[Batch]], None]) -> Stage:
+        """Make a stage that looks at every training image once instead of learning, see :attr:`gather`."""
+        return cls(name, (), _not_learnt, _not_learnt, 0, 1, config.batch_size, gather=gather)
 
     @classmethod
     def of(
@@ -126,7 +139,7 @@ class Stage:
         return [parameter for module in self.trained for parameter in module.parameters()]
 
     def total_steps(self, images: int) -> int:
-        """Count optimiser steps for this many training images."""
+        """Count optimiser steps for this many training images; batches, where the stage only gathers."""
         return count_steps(images, self.steps, self.epochs, self.batch_size)
 
     def steps_per_epoch(self, images: int) -> int:

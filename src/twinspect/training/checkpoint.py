@@ -75,13 +75,13 @@ class State:
         step: int,
         history: History,
         model: nn.Module,
-        optimizer: Optimizer,
+        optimizer: Optimizer | None,
         best: BestState,
         processes: ProcessGroup = SINGLE_PROCESS,
     ) -> State:
-        """Copy the state of a model, its optimiser and the best state; all processes must call this together."""
+        """Copy the state of a training; all processes must call this together."""
         tensors = {_MODEL + name: tensor for name, tensor in learned_state(model).items()}
-        saved = optimizer.state_dict()
+        saved = optimizer.state_dict() if optimizer else {"state": {}, "param_groups": []}
         numbers: dict[str, Any] = {}
         for index, entry in saved["state"].items():
             for name, value in entry.items():
@@ -92,8 +92,8 @@ class State:
         groups = {"groups": saved["param_groups"], "numbers": numbers}
         return cls(stage, step, history, best.loss, tensors, groups)
 
-    def restore(self, model: nn.Module, optimizer: Optimizer, best: BestState, rank: int = 0) -> None:
-        """Load the state into a model, an optimiser and a best state of the same shapes.
+    def restore(self, model: nn.Module, optimizer: Optimizer | None, best: BestState, rank: int = 0) -> None:
+        """Load the state into a model, an optimiser if any and a best state of the same shapes.
 
         A process that did not exist when the state was taken keeps its initial random state.
 
@@ -107,18 +107,13 @@ class State:
                 f"the checkpoint does not fit this training ({type(error).__name__}: {error}); start anew: --restart"
             ) from error
 
-    def _restore(self, model: nn.Module, optimizer: Optimizer, best: BestState, rank: int) -> None:
+    def _restore(self, model: nn.Module, optimizer: Optimizer | None, best: BestState, rank: int) -> None:
         learned = {
             name.removeprefix(_MODEL): t for name, t in self.tensors.items() if name.startswith(_MODEL)
         }
         model.load_state_dict(learned, strict=False)
-        parameters = [parameter for group in optimizer.param_groups for parameter in group["params"]]
-        entries: dict[int, dict[str, Any]] = {}
-        for key, value in {**self.tensors, **self.groups["numbers"]}.items():
-            if key.startswith(_OPTIMIZER):
-                index, _, name = key.removeprefix(_OPTIMIZER).partition(".")
-                entries.setdefault(int(index), {})[name] = _match_memory_format(parameters[int(index)], value)
-        optimizer.load_state_dict({"state": entries, "param_groups": self.groups["groups"]})
+        if optimizer:
+            self._restore_optimizer(optimizer)
         best.loss = self.best_loss
         best.tensors = {
             name.removeprefix(_BEST): t for name, t in self.tensors.items() if name.startswith(_BEST)
@@ -127,6 +122,15 @@ class State:
         random = random.reshape(-1, random.shape[-1])  # older checkpoints of one process are one-dimensional
         if rank < len(random):
             torch.set_rng_state(random[rank].clone())
+
+    def _restore_optimizer(self, optimizer: Optimizer) -> None:
+        parameters = [parameter for group in optimizer.param_groups for parameter in group["params"]]
+        entries: dict[int, dict[str, Any]] = {}
+        for key, value in {**self.tensors, **self.groups["numbers"]}.items():
+            if key.startswith(_OPTIMIZER):
+                index, _, name = key.removeprefix(_OPTIMIZER).partition(".")
+                entries.setdefault(int(index), {})[name] = _match_memory_format(parameters[int(index)], value)
+        optimizer.load_state_dict({"state": entries, "param_groups": self.groups["groups"]})
 
 
 class GroupsRecord(Struct):

@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import math
-import signal
-import threading
 import time
-from contextlib import contextmanager, nullcontext
+from contextlib import nullcontext
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, cast
 
 import torch
 from torch import nn
@@ -19,6 +17,7 @@ from twinspect.methods.base import a_tenth
 from twinspect.training.batch_plan import batch_plan, mix_seeds
 from twinspect.training.batches import TrainingImages
 from twinspect.training.checkpoint import BestState, Checkpoint, History, State
+from twinspect.training.interruption import Interruption, interruptible
 from twinspect.training.sync_batchnorm import synchronise_batchnorm
 from twinspect.utils.allocator import keep_freed_memory
 from twinspect.utils.devices import PRECISIONS, choose_device, choose_precision
@@ -28,7 +27,6 @@ from twinspect.utils.progress import NoProgress, Progress
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
-    from types import FrameType
 
     from lightning_fabric import Fabric
     from torch import Tensor
@@ -133,16 +131,9 @@ class Trainer:
             prepared=prepared,
         )
         images.fill_cache(self.cache_mb * 2**20, reporter)
-        with keep_freed_memory(), _interruptible() as interruption:
+        with keep_freed_memory(), interruptible() as interruption:
             run = _Run(processes, model, images, self.seed, reporter, checkpoint, interruption)
             return run.all_stages()
-
-
-@dataclass
-class _Interruption:
-    """Whether a signal requested the loop to stop."""
-
-    requested: bool = False
 
 
 class _StageLoss(nn.Module):
@@ -168,7 +159,7 @@ class _Run:
     seed: int
     progress: Progress
     checkpoint: Checkpoint | None
-    interruption: _Interruption
+    interruption: Interruption
     history: History = field(default_factory=History)
     saved_at: float = field(default_factory=time.monotonic)
 
@@ -183,7 +174,8 @@ class _Run:
         with torch.random.fork_rng(devices=[]):
             for index, stage in enumerate(self.model.method.stages()):
                 if state is None or index >= state.stage:
-                    self._run_stage(index, stage, state if state and index == state.stage else None)
+                    run = self._run_stage if stage.gather is None else self._gather
+                    run(index, stage, state if state and index == state.stage else None)
         self.model.eval()
         return self.history
 
@@ -197,6 +189,34 @@ class _Run:
                 "or start anew: --restart"
             )
         return state
+
+    def _gather(self, index: int, stage: Stage, state: State | None) -> None:
+        """Run a stage that gathers: from the checkpoint if it was over there, else from its start.
+
+        Every process goes over all images with the same random numbers, and stores the same.
+        """
+        assert stage.gather is not None  # noqa: S101 - the stage gathers
+        torch.manual_seed(mix_seeds(self.seed, index))
+        train, held_out = self._split(stage)
+        total, best = stage.total_steps(len(train)), BestState(())
+        if state:
+            self._restore(state, None, best)
+        self.progress.start(stage.name, total, state.step if state else 0)
+        if state is None:
+            self.model.eval()
+            with torch.no_grad():
+                stage.gather(self._counted(self.images.batches(_chunks(train, stage.batch_size))))
+            self._save_if_due(index, total, total, None, best)
+        self._measure(stage, held_out)
+        self.progress.finish()
+
+    def _counted(self, batches: Iterator[Batch]) -> Iterator[Batch]:
+        """Pass batches on between interruptions, and count them."""
+        for batch in self._with_shared_errors(batches):
+            if any(self.processes.any(self.interruption.requested)):
+                raise KeyboardInterrupt
+            yield batch
+            self.progress.advance()
 
     def _run_stage(self, index: int, stage: Stage, state: State | None) -> None:
         with (
@@ -353,7 +373,9 @@ class _Run:
         best.keep_if_better(self.history.curves[f"{stage.name}: loss"][-1])
         self._set_modes(stage)
 
-    def _save_if_due(self, stage: int, step: int, total: int, optimizer: Optimizer, best: BestState) -> None:
+    def _save_if_due(
+        self, stage: int, step: int, total: int, optimizer: Optimizer | None, best: BestState
+    ) -> None:
         due = time.monotonic() - self.saved_at > SECONDS_BETWEEN_CHECKPOINTS
         stop, due = self.processes.any(self.interruption.requested, due and self.processes.is_first)
         if self.checkpoint and (stop or due or step == total):
@@ -365,7 +387,7 @@ class _Run:
         if stop:
             raise KeyboardInterrupt
 
-    def _restore(self, state: State, optimizer: Optimizer, best: BestState) -> int:
+    def _restore(self, state: State, optimizer: Optimizer | None, best: BestState) -> int:
         state.restore(self.model, optimizer, best, self.processes.rank)
         self.history.losses.update({name: list(values) for name, values in state.history.losses.items()})
         self.history.curves.update({name: list(values) for name, values in state.history.curves.items()})
@@ -390,26 +412,3 @@ def choose_held_out(images: int, seed: int, count: Callable[[int], int] = a_tent
 def _chunks(numbers: list[int], size: int) -> list[list[int]]:
     """Cut a list into chunks, of which the last may be smaller."""
     return [numbers[start : start + size] for start in range(0, len(numbers), size)]
-
-
-@contextmanager
-def _interruptible() -> Iterator[_Interruption]:
-    """Let the loop handle Ctrl-C and SIGTERM between two steps; a second signal interrupts at once."""
-    interruption = _Interruption()
-    if threading.current_thread() is not threading.main_thread():  # only the main thread may handle signals
-        yield interruption
-        return
-
-    def request(_number: int, _frame: FrameType | None) -> None:
-        if interruption.requested:
-            raise KeyboardInterrupt
-        interruption.requested = True
-
-    previous: dict[int, Any] = {}
-    for watched in (signal.SIGINT, signal.SIGTERM):
-        previous[watched] = signal.signal(watched, request)
-    try:
-        yield interruption
-    finally:
-        for number, handler in previous.items():
-            signal.signal(number, handler)

@@ -1,0 +1,52 @@
+"""Features of patches: a teacher's levels, averaged over neighbourhoods, at one resolution."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import torch
+import torch.nn.functional as F
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from torch import Tensor
+
+
+def patch_features(levels: Sequence[Tensor], neighbourhood: int, channels: int = 0) -> Tensor:
+    """Average every level over neighbourhoods, enlarge it to the finest one, and join all channels.
+
+    Args:
+        levels: (B, C_k, h_k, w_k) float, fine to coarse.
+        neighbourhood: side of the square that is averaged, in places of the level; odd, 1 averages nothing.
+        channels: how many all levels together keep, each an equal share, by averages over adjacent ones; 0 keeps all.
+
+    Returns:
+        (B, C, h, w) at the resolution of the first level, C the channels of all levels or ``channels`` at most.
+    """
+    size = levels[0].shape[-2:]
+    share = channels // len(levels)
+    means = [_reduce(_local_means(level, neighbourhood), share) for level in levels]
+    return torch.cat(
+        [
+            level
+            if level.shape[-2:] == size
+            else F.interpolate(level, size=size, mode="bilinear", align_corners=False)
+            for level in means
+        ],
+        dim=1,
+    )
+
+
+def _local_means(level: Tensor, side: int) -> Tensor:
+    """Average over squares; at the border, zeros around the map count as in the authors' code."""
+    return F.avg_pool2d(level, side, stride=1, padding=side // 2) if side > 1 else level
+
+
+def _reduce(level: Tensor, channels: int) -> Tensor:
+    """Average adjacent channels, so that ``channels`` are left; a level of fewer stays as it is."""
+    if not 0 < channels < level.shape[1]:
+        return level
+    # A product with a small matrix, which every runtime has.
+    averaging = F.adaptive_avg_pool1d(torch.eye(level.shape[1])[:, None], channels)[:, 0].T
+    return torch.einsum("dc,bchw->bdhw", averaging.to(level), level)

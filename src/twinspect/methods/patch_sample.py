@@ -1,0 +1,64 @@
+"""Patches of any number of images in bounded memory: all of them, or as many as allowed, drawn at random."""
+
+from __future__ import annotations
+
+from typing import Final
+
+import torch
+from torch import Tensor
+
+SLACK: Final = 1.25
+"""How many times the patches allowed are held before some are dropped."""
+
+
+class PatchSample:
+    """A sample in which every patch is as likely as any other.
+
+    Every patch draws a number from torch's random state, and those with the lowest numbers are kept.
+
+    Args:
+        most: patches that are kept.
+    """
+
+    def __init__(self, most: int) -> None:
+        self._most = most
+        self._patches: list[Tensor] = []
+        self._drawn: list[Tensor] = []
+        self._limit = 1.0
+
+    def __len__(self) -> int:
+        return sum(map(len, self._patches))
+
+    def add(self, patches: Tensor) -> None:
+        """Add (n, C) patches."""
+        self._patches.append(patches)
+        self._drawn.append(torch.rand(len(patches), dtype=torch.float64))
+        self._drop()
+        if len(self) > SLACK * self._most:
+            self.close()
+
+    def close(self) -> None:
+        """Drop what is more than allowed."""
+        if len(self) > self._most:
+            self._limit = float(torch.cat(self._drawn).kthvalue(self._most + 1).values)
+            self._drop()
+
+    def chunks(self) -> list[Tensor]:
+        """Return the patches, (n_k, C) each, in the order in which they were added."""
+        return self._patches
+
+    def rows(self, numbers: Tensor) -> Tensor:
+        """Copy patches by their numbers, counted over all chunks: (len(numbers), C)."""
+        chosen, start = self._patches[0].new_empty(len(numbers), self._patches[0].shape[1]), 0
+        for chunk in self._patches:
+            here = (numbers >= start) & (numbers < start + len(chunk))
+            chosen[here] = chunk[numbers[here] - start]
+            start += len(chunk)
+        return chosen
+
+    def _drop(self) -> None:
+        """Drop patches from the limit on, chunk by chunk, so that no second copy of all is held."""
+        for index, (patches, drawn) in enumerate(zip(self._patches, self._drawn, strict=True)):
+            kept = drawn < self._limit
+            if not kept.all():
+                self._patches[index], self._drawn[index] = patches[kept.to(patches.device)], drawn[kept]

@@ -1,0 +1,114 @@
+"""PatchCore (Roth et al., CVPR 2022, arXiv 2106.08265): how far patches are from those of good images.
+
+Nothing is learnt in steps. The teacher's features of all patches of the good images are gathered, a greedy coreset of
+them is kept, and a patch is as anomalous as it is far from the nearest one kept.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, ClassVar
+
+import torch
+from torch import Tensor
+
+from twinspect import maps
+from twinspect.methods.base import Batch, Method, Output, Stage
+from twinspect.methods.coreset import greedy_coreset, sparse_projection, to_whole_numbers
+from twinspect.methods.gathering import GATHER, GatheringConfig
+from twinspect.methods.networks.patch_features import patch_features
+from twinspect.methods.networks.patch_memory import PatchMemory
+from twinspect.methods.patch_sample import PatchSample
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from twinspect.teachers.base import Teacher
+
+
+@dataclass(frozen=True)
+class PatchCoreConfig(GatheringConfig):
+    """Settings of PatchCore; the defaults are the paper's unless a field says otherwise."""
+
+    PAPER_TEACHER: ClassVar[str] = "wide_resnet50_2"
+    PRESETS: ClassVar[dict[str, dict[str, Any]]] = {
+        "paper": {"size": 256, "crop": 224, "coreset": 0.1, "channels": 1024, "neighbours": 9},
+    }
+
+    RANGES: ClassVar[dict[str, str]] = {
+        "coreset": "(0, 1]",
+        "projection": "[0, 65536]",
+        "patches": "[1, inf)",
+        "neighbourhood": "[1, 99]",
+        "channels": "[0, 65536]",
+        "neighbours": "[0, 1000]",
+        "sigma": "[0, 10000]",
+    }
+
+    coreset: float = 0.01
+    """share of the patches of good images that are kept: 0.25, 0.1 and 0.01 in the paper"""
+    projection: int = 128
+    """dimensions of the random projection in which the coreset is chosen; 0 for none"""
+    patches: int = 400_000
+    """patches that the coreset is chosen from, drawn at random where there are more, which bounds memory (ours)"""
+    neighbourhood: int = 3
+    """side of the square of places whose features are averaged"""
+    channels: int = 0
+    """features of a patch, by averages over adjacent ones; 0 keeps all (1024 in the paper)"""
+    neighbours: int = 9
+    """members around the nearest one that the image score is weighted by: the farther they are, the more a distance
+    counts (b); 0 takes the largest distance as it is, as the authors' code does"""
+    sigma: float = 4.0
+    """blur of the map, in pixels of the model input"""
+
+
+class PatchCore(Method[PatchCoreConfig]):
+    """A teacher, and the coreset of its features of good patches."""
+
+    Config = PatchCoreConfig
+
+    def __init__(self, teacher: Teacher, config: PatchCoreConfig) -> None:
+        super().__init__(teacher, config)
+        self.memory = PatchMemory()
+
+    def stages(self) -> tuple[Stage, ...]:
+        """Gather the patches of all good images, once."""
+        return (Stage.gathering(self.config, GATHER, self.gather),)
+
+    def gather(self, batches: Iterable[Batch]) -> None:
+        """Keep the coreset of the patches of good images."""
+        sample = PatchSample(self.config.patches)
+        for batch in batches:
+            sample.add(_as_rows(self._features(batch.targets)))
+        sample.close()
+        self.memory.members = sample.rows(self._choose(sample))
+
+    def _choose(self, sample: PatchSample) -> Tensor:
+        """Choose the coreset among random projections of the patches; return numbers of patches."""
+        first, *_ = sample.chunks()
+        width, dimensions = first.shape[1], self.config.projection
+        onto = sparse_projection(width, dimensions) if 0 < dimensions < width else torch.eye(width)
+        projected = torch.cat([patches @ onto.to(patches) for patches in sample.chunks()])
+        count = max(1, round(self.config.coreset * len(sample)))
+        return greedy_coreset(to_whole_numbers(projected), count, int(torch.randint(len(sample), ())))
+
+    def _features(self, levels: Sequence[Tensor]) -> Tensor:
+        return patch_features(levels, self.config.neighbourhood, self.config.channels)
+
+    def forward(self, images: Tensor) -> Output:
+        """Map the distances of patches; the image score is the largest, weighted (section 3.3)."""
+        features = self._features(self.targets(images))
+        patches = _as_rows(features)
+        distances, nearest = self.memory(patches)
+        batch, _, height, width = features.shape
+        peaks, places = distances.view(batch, -1).max(dim=1)
+        rows = places + torch.arange(batch, device=places.device) * (height * width)
+        weights = self.memory.weights(patches[rows], nearest[rows], peaks, self.config.neighbours)
+        size = (images.shape[-2], images.shape[-1])
+        fused = maps.fuse([distances.view(batch, height, width)], size, self.config.sigma)
+        return Output(fused, peaks * weights)
+
+
+def _as_rows(features: Tensor) -> Tensor:
+    """Turn (B, C, h, w) features into (B * h * w, C) patches."""
+    return features.movedim(1, -1).flatten(0, 2)
