@@ -20,7 +20,7 @@ from twinspect.data import open_data
 from twinspect.data.fingerprint import content_digests, fingerprint_of
 from twinspect.data.significant_bits import check_bits, describe_bits, largest_value, recognise_bits
 from twinspect.data.splits import hold_out
-from twinspect.errors import ConfigError, DataError
+from twinspect.errors import DataError
 from twinspect.inference.left_out import (
     adding_note,
     refuse_or_say,
@@ -47,6 +47,7 @@ from twinspect.model.whole_image import Model
 from twinspect.teachers import create_teacher
 from twinspect.teachers.auto import best_at_hand, build_paper_teacher
 from twinspect.teachers.curated import AUTO as AUTO_TEACHER
+from twinspect.training.budget import Budget
 from twinspect.training.fitting import Fitting
 from twinspect.training.trainer import Trainer
 from twinspect.training.training_inputs import count_tiles
@@ -86,6 +87,8 @@ class Detector(TorchDetector):
             or else ``"quick"`` on a CPU and ``"paper"`` on other devices.
         steps: optimiser steps of all stages together, instead of a length.
         epochs: passes over the training images, all stages together, instead of steps.
+        minutes: of wall-clock time for :meth:`fit`, instead of a length, from its first image to the last held-out
+            image that is scored. The schedule follows the time, so the weights depend on how fast the machine is.
         seed: decides the split, the initial weights and the order of images.
         device: ``auto``, ``cpu``, ``cuda`` or ``mps``.
         precision: of training: ``auto``, ``fp32`` or ``bf16``. Scoring is always fp32.
@@ -126,6 +129,7 @@ class Detector(TorchDetector):
         length: str | None = None,
         steps: int | None = None,
         epochs: int | None = None,
+        minutes: float | None = None,
         seed: int = 0,
         device: str = "auto",
         precision: str = "auto",
@@ -151,6 +155,7 @@ class Detector(TorchDetector):
         self.length = length
         self.steps = steps
         self.epochs = epochs
+        self.minutes = minutes
         self.seed = seed
         self.device = device
         self.precision = precision
@@ -230,9 +235,8 @@ class Detector(TorchDetector):
             TwinspectError: wrong settings; too few images for the rate asked for; with ``strict``, one unreadable.
         """
         self.config()  # a wrong setting is found before the images are read
+        budget = Budget.of(self.minutes)
         tiling = Tiling.of(self.tile, self.overlap)
-        if self.keep_images < 0:
-            raise ConfigError(f"keep_images is {self.keep_images}; allowed: 0 (keep none) or more")
         check_process_counts(choose_device(self.device), self.devices, self.nodes, self.strategy)
         kind = check_kind(self.calibration)
         opened = open_data(data, split="train")
@@ -249,7 +253,7 @@ class Detector(TorchDetector):
         names = [sample.name for sample in (*train, *held)]
         digests = dict(zip(names, content_digests([*train, *held]), strict=True))
         images = fingerprint_of(names, list(digests.values()))
-        fitting = replace(fitting, fingerprint=images, prepared=reading.prepared)
+        fitting = replace(fitting, fingerprint=images, prepared=reading.prepared, budget=budget)
         model, history, good = fitting.fit_folds(train) if kind == "cv" else fitting.fit_split(train, held)
         self.calibration_ = good.calibration(self.false_alarm_rate, kind)  # it may refuse, so it comes first
         self.model_, self.losses_, self.curves_ = tiled(model, tiling), history.losses, history.curves
@@ -328,19 +332,13 @@ class Detector(TorchDetector):
             Path(checkpoint) if checkpoint else None,
             resume,
             Tiling.of(self.tile, self.overlap),
+            budget=Budget.of(self.minutes),
         )
 
     def _trainer(self) -> Trainer:
+        processes = self.devices, self.nodes, self.strategy
         return Trainer(
-            self.seed,
-            self.device,
-            self.precision,
-            self._threads(),
-            self.cache_mb,
-            self.bits,
-            self.devices,
-            self.nodes,
-            self.strategy,
+            self.seed, self.device, self.precision, self._threads(), self.cache_mb, self.bits, *processes
         )
 
     def split(self, data: DataSource) -> tuple[tuple[Sample, ...], tuple[Sample, ...]]:
@@ -396,7 +394,7 @@ class Detector(TorchDetector):
 
     def _length(self, cls: type[MethodConfig]) -> str | None:
         """Return the length asked for, or the usual one of the device where none was given in any way."""
-        units = {name: value for name in UNITS if (value := getattr(self, name)) is not None}
+        units = {name: value for name in (*UNITS, "minutes") if (value := getattr(self, name)) is not None}
         if self.length is not None or units or any(map(is_length, self.settings)):
             return check_length(self.length, units)
         return usual_length(cls, self.preset, on_cpu=self._is_on_cpu())
@@ -418,7 +416,7 @@ class Detector(TorchDetector):
         usual = self._default_settings()
         given = {name: value for name, value in self.get_params().items() if value is not None}
         chosen = {**self.get_params(), **usual, **given, "method": self.method_name}
-        if self.epochs is not None or self.length is not None:
+        if (self.epochs, self.length, self.minutes) != (None, None, None):
             chosen["steps"] = None
         if self.teacher in (None, AUTO_TEACHER) and self.weights is None:
             chosen["teacher"] = self.model_.method.teacher.name

@@ -193,6 +193,7 @@ class ParametersRecord(Struct):
     length: Literal["quick", "paper"] | None = None
     steps: Number | None = None
     epochs: Number | None = None
+    minutes: Annotated[float, Meta(gt=0, le=1e6)] | None = None
     seed: Seed = 0
     device: str = "auto"
     precision: str = "auto"
@@ -214,6 +215,7 @@ class ConstructorRecord(ParametersRecord):
     tile: Any = None
     overlap: Any = 32
     length: str | None = None  # type: ignore[assignment]
+    minutes: float | None = None
     bits: int | None = None
     false_alarm_rate: float | None = None
     calibration: str = "split"  # type: ignore[assignment]

@@ -29,6 +29,7 @@ DETECTOR_OPTIONS: Final = (
     "length",
     "steps",
     "epochs",
+    "minutes",
     "device",
     "precision",
     "workers",

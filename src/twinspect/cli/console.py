@@ -94,7 +94,7 @@ class Bar:
         if now - self._printed < self._wait:
             return
         self._printed, self._wait = now, min(1.5 * self._wait, SECONDS_BETWEEN_LINES)
-        left = (now - self._began) / self._steps * (self._total - self._done)
+        left = (now - self._began) / max(1, self._steps) * (self._total - self._done)
         print(f"{self._stage} {self._done}/{self._total} {note} {left:.0f} s left", file=sys.stderr)
 
 

@@ -32,6 +32,8 @@ if TYPE_CHECKING:
     import argparse
     from collections.abc import Sequence
 
+    from twinspect.utils.progress import Progress
+
 LOCK: Final = ".lock"
 """A file in the folder of checkpoints: one fit at a time writes a model."""
 
@@ -63,13 +65,12 @@ def _fit(options: argparse.Namespace, out: Path, checkpoints: Path) -> Outcome:
     is_first = options.devices * options.nodes == 1 or not is_secondary_process()
     if is_first:
         warn(summarize(data))
-    fits = 1 + FOLDS if detector.calibration == "cv" else 1
     began = time.monotonic()
     try:
         with Bar() if is_first else nullcontext() as bar:
             detector.fit(
                 data,
-                progress=TrainingTime(bar, detector.config(), fits=fits) if bar else None,
+                progress=_progress(bar, detector),
                 checkpoint=checkpoints,
                 resume=options.resume,
                 strict=options.strict,
@@ -92,6 +93,13 @@ def _fit(options: argparse.Namespace, out: Path, checkpoints: Path) -> Outcome:
     return _report(detector, options.arguments, out, seconds)
 
 
+def _progress(bar: Bar | None, detector: Detector) -> Progress | None:
+    """Also say how long the training will take, unless that was asked for."""
+    if bar is None or detector.minutes is not None:
+        return bar
+    return TrainingTime(bar, detector.config(), fits=1 + FOLDS if detector.calibration == "cv" else 1)
+
+
 def build(options: argparse.Namespace) -> Detector:
     """Turn parsed options into a detector."""
     own = {name: getattr(options, name) for name in Detector.parameter_names()}
@@ -100,6 +108,7 @@ def build(options: argparse.Namespace) -> Detector:
 
 def _report(detector: Detector, arguments: Sequence[str], out: Path, seconds: float) -> Outcome:
     calibration, data = detector.calibration_, detector.data_
+    steps = sum(map(len, detector.losses_.values()))
     curve = next(reversed(detector.losses_.values()), [])  # empty where nothing is learnt in steps
     record = {
         "model": str(out),
@@ -110,6 +119,7 @@ def _report(detector: Detector, arguments: Sequence[str], out: Path, seconds: fl
         "false_alarm_rate": calibration.false_alarm_rate,
         "threshold": calibration.threshold,
         **({"first_loss": curve[0], "last_loss": curve[-1]} if curve else {}),
+        "steps": {stage: len(losses) for stage, losses in detector.losses_.items()},
         "seconds": round(seconds, 2),
         "unreadable": len(detector.unreadable_),
     }
@@ -125,7 +135,7 @@ def _report(detector: Detector, arguments: Sequence[str], out: Path, seconds: fl
     warn_of_suspects(calibration)
     text = (
         f"{out}: {detector.method_name} fitted on {_training_size(data)} in {seconds:.0f} s"
-        + (f", loss {curve[0]:.4f} -> {curve[-1]:.4f}\n" if curve else "\n")
+        + (f" ({steps} steps), loss {curve[0]:.4f} -> {curve[-1]:.4f}\n" if curve else "\n")
         + f"threshold {calibration.threshold:.6g}: {calibration.promise()}"
     )
     text += "".join(f"\n{line}" for line in _held_out(data))

@@ -26,7 +26,7 @@ _REQUIRED: Final = ("data", "--out", "m")
 """The arguments that verbs that fit require."""
 _OF_COMMAND: Final = ("verb", "out", "json", "config", "overwrite")
 """Options of a whole command, not of one of its models."""
-_EXCLUSIVE: Final = ({"length", "steps", "epochs"}, {"normal", "anomalous"})
+_EXCLUSIVE: Final = ({"length", "steps", "epochs", "minutes"}, {"normal", "anomalous"})
 """Options of which at most one may be given."""
 
 

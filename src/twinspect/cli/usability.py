@@ -25,7 +25,7 @@ NOT_USABLE: Final = (
     "NOT USABLE YET: it finds 9 of 10 of no kind, however large; fit again larger (--size 256), longer "
     "(--steps 400), with more good images or by another method, or accept more false alarms (twinspect calibrate)"
 )
-_REPLACED: Final = ("--method", "--preset", "--size", "--length")
+_REPLACED: Final = ("--method", "--preset", "--size", "--length", "--minutes")
 _FLAGS: Final = ("--overwrite", "--resume", "--restart", "--json")
 
 

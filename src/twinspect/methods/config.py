@@ -198,21 +198,22 @@ def _preset_values(cls: type[MethodConfig], preset: str | None, length: str | No
     return changes if length == QUICK else changes | own
 
 
-def check_length(length: str | None, units: Mapping[str, int] | None = None) -> str | None:
+def check_length(length: str | None, units: Mapping[str, float] | None = None) -> str | None:
     """Return a length by name, which may be missing.
 
     Args:
         length: one of :data:`LENGTHS`, or ``None``.
-        units: what was given of it in steps or epochs, by name.
+        units: what was given of it in steps, epochs or minutes, by name.
 
     Raises:
         ConfigError: there is no such length, or it was given in another way too.
     """
     if length is not None and length not in LENGTHS:
         raise unknown_name("length", length, LENGTHS)
-    if length is not None and units:
-        also = " and ".join(f"{name}={value}" for name, value in units.items())
-        raise ConfigError(f"got both length={length!r} and {also}; give one of them")
+    given = {**({} if length is None else {"length": repr(length)}), **(units or {})}
+    if len(given) > 1:
+        named = " and ".join(f"{name}={value}" for name, value in given.items())
+        raise ConfigError(f"got both {named}; give one of them")
     return length
 
 
@@ -259,10 +260,8 @@ def with_length(
         given: names of the settings that were chosen one by one.
 
     Raises:
-        ConfigError: both were given, or it is too short for all stages.
+        ConfigError: it is too short for all stages.
     """
-    if steps is not None and epochs is not None:
-        raise ConfigError(f"got both steps={steps} and epochs={epochs}; give one of them")
     for name, value in (("steps", steps), ("epochs", epochs)):
         if value is not None and value < 1:
             raise ConfigError(f"{name} must be 1 or more, got {value}")

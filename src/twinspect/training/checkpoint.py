@@ -59,6 +59,8 @@ class State:
         tensors: weights and buffers other than the teacher's, the optimiser's state, the state of the trained
             modules at the lowest validation loss, and torch's random state of every process, (processes, n).
         groups: the optimiser's parameter groups and the plain numbers of its state.
+        done: the share of this stage that is done, where a budget of time decides; else 0.
+        elapsed: seconds of that budget that were used.
     """
 
     stage: int
@@ -67,6 +69,8 @@ class State:
     best_loss: float
     tensors: dict[str, Tensor]
     groups: dict[str, Any]
+    done: float = 0.0
+    elapsed: float = 0.0
 
     @classmethod
     def take(
@@ -151,6 +155,8 @@ class CheckpointRecord(Struct):
     best_loss: float
     groups: GroupsRecord
     held_out: dict[str, int] = {}
+    done: float = 0.0
+    elapsed: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -194,7 +200,8 @@ class Checkpoint:
             History(record.losses, record.curves, record.held_out),
             msgspec.to_builtins(record.groups),
         )
-        return State(record.stage, record.step, history, record.best_loss, tensors, groups)
+        times = record.done, record.elapsed
+        return State(record.stage, record.step, history, record.best_loss, tensors, groups, *times)
 
     def write(self, state: State) -> None:
         """Replace the file, keeping the old one until the new one is complete."""
@@ -205,6 +212,8 @@ class Checkpoint:
             **asdict(state.history),
             "best_loss": state.best_loss,
             "groups": state.groups,
+            "done": state.done,
+            "elapsed": state.elapsed,
         }
         tensors = {name: tensor.contiguous() for name, tensor in state.tensors.items()}
         self.path.parent.mkdir(parents=True, exist_ok=True)

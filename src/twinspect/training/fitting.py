@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import hashlib
 import json
+import time
 from dataclasses import asdict, dataclass, field
-from typing import TYPE_CHECKING, Any
+from functools import partial
+from typing import TYPE_CHECKING, Any, Final
 
 import torch
 
@@ -17,6 +19,7 @@ from twinspect.inference.torch_engine import TorchEngine
 from twinspect.model.preprocessing import Preprocessing
 from twinspect.model.tiled import tiled
 from twinspect.model.whole_image import Model
+from twinspect.training.budget import with_steps_made
 from twinspect.training.checkpoint import Checkpoint, History
 from twinspect.training.first_reading import FirstReader
 
@@ -31,9 +34,14 @@ if TYPE_CHECKING:
     from twinspect.model.tiled import TiledModel
     from twinspect.model.tiling import Tiling
     from twinspect.teachers.base import Teacher
+    from twinspect.training.budget import Budget
     from twinspect.training.first_reading import FirstReading
     from twinspect.training.trainer import Trainer
     from twinspect.utils.progress import Progress
+
+
+TIMED: Final = 2
+"""Held-out images that are scored before the training, to know how long all of them take after it."""
 
 
 @dataclass(frozen=True)
@@ -52,6 +60,7 @@ class Fitting:
         resume: continue from them instead of starting anew.
         tiling: train and score on tiles of the images; ``None`` for whole images.
         prepared: inputs that :meth:`read_first` has kept, by name; the training takes them out.
+        budget: time for all of it; ``None`` where the lengths of the settings count.
     """
 
     method: str
@@ -65,6 +74,7 @@ class Fitting:
     resume: bool = False
     tiling: Tiling | None = None
     prepared: dict[str, Tensor] = field(default_factory=dict)
+    budget: Budget | None = None
 
     def read_first(self, samples: Sequence[Sample], trained_on: Sequence[Sample]) -> FirstReading:
         """Read all images before the training, to find those that cannot be read.
@@ -88,7 +98,7 @@ class Fitting:
     ) -> tuple[Model, History, GoodScores]:
         """Train on some images and score the others."""
         model = self._build_model()
-        history = self._train("model", model, train)
+        history = self._train("model", model, train, held_out)
         return model, history, self._score_good_images(model, held_out)
 
     def fit_folds(self, samples: Sequence[Sample]) -> tuple[Model, History, GoodScores]:
@@ -98,8 +108,8 @@ class Fitting:
         for fold in range(FOLDS):
             model = self._build_model()
             train = [sample for sample, number in zip(samples, folds, strict=True) if number != fold]
-            self._train(f"fold-{fold}", model, train)
             held_out = [sample for sample, number in zip(samples, folds, strict=True) if number == fold]
+            self._train(f"fold-{fold}", model, train, held_out, fits=1 + FOLDS - fold)
             good.extend(self._score_good_images(model, held_out))
         return *self.fit_all(samples), good
 
@@ -120,7 +130,11 @@ class Fitting:
         """Return in plain JSON values what determines the weights besides the images."""
         return {
             "method": self.method,
-            "config": {**asdict(self.config), **(asdict(self.tiling) if self.tiling else {})},
+            "config": {
+                **asdict(self.config),
+                **(asdict(self.tiling) if self.tiling else {}),
+                **({"minutes": self.budget.minutes} if self.budget else {}),
+            },
             "teacher": self.teacher.spec(),
             "trainer": {name: getattr(self.trainer, name) for name in ("seed", "precision", "bits")},
         }
@@ -143,16 +157,37 @@ class Fitting:
             model.method.check_tiles()
         return model
 
-    def _train(self, name: str, model: Model, samples: Sequence[Sample]) -> History:
-        checkpoint = self._checkpoint(name, samples)
-        return self.trainer.fit(
+    def _train(
+        self,
+        name: str,
+        model: Model,
+        samples: Sequence[Sample],
+        held_out: Sequence[Sample] = (),
+        *,
+        fits: int = 1,
+    ) -> History:
+        """Train a model, one of so many that share what is left of the time, before some images are scored."""
+        if self.budget:
+            self.budget.share(fits, len(held_out), partial(self._seconds_per_image, model, held_out[:TIMED]))
+        history = self.trainer.fit(
             model,
             samples,
             tiling=self.tiling,
             progress=self.progress,
-            checkpoint=checkpoint,
+            checkpoint=self._checkpoint(name, samples),
             prepared=self.prepared,
+            budget=self.budget,
         )
+        if self.budget:
+            model.method.config = with_steps_made(model.method.config, history.losses)
+        return history
+
+    def _seconds_per_image(self, model: Model, samples: Sequence[Sample]) -> float:
+        """Measure how long one process takes to score an image; what it scores is not used."""
+        began = time.monotonic()
+        for _ in self.scorer.stream_unchecked(self.engine(model), samples, maps=True, statistics=True):
+            pass
+        return (time.monotonic() - began) / len(samples) / self.trainer.processes.count
 
     def _checkpoint(self, name: str, samples: Sequence[Sample]) -> Checkpoint | None:
         if self.folder is None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import time
 from contextlib import nullcontext
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, cast
 
@@ -16,6 +16,7 @@ from twinspect.errors import TrainingError
 from twinspect.methods.base import a_tenth
 from twinspect.training.batch_plan import batch_plan, mix_seeds
 from twinspect.training.batches import TrainingImages
+from twinspect.training.budget import StepPace
 from twinspect.training.checkpoint import BestState, Checkpoint, History, State
 from twinspect.training.interruption import Interruption, interruptible
 from twinspect.training.sync_batchnorm import synchronise_batchnorm
@@ -36,10 +37,9 @@ if TYPE_CHECKING:
     from twinspect.methods.base import Batch, Stage
     from twinspect.model.tiling import Tiling
     from twinspect.model.whole_image import Model
+    from twinspect.training.budget import Budget, Pace
 
 SECONDS_BETWEEN_CHECKPOINTS = 30.0
-VALIDATIONS = 10
-"""How often a stage with a validation is validated on held-out images."""
 VALIDATION_IMAGES = 32
 """Minimum of images in a validation, each with anomalies of its own."""
 VALIDATION_DRAWS = 2**40
@@ -100,6 +100,7 @@ class Trainer:
         progress: Progress | None = None,
         checkpoint: Checkpoint | None = None,
         prepared: dict[str, Tensor] | None = None,
+        budget: Budget | None = None,
     ) -> History:
         """Train a model in place, from its checkpoint if there is one.
 
@@ -110,6 +111,7 @@ class Trainer:
             progress: informed about every step.
             checkpoint: read at the start; written regularly, at the end and when interrupted.
             prepared: inputs by name that were read before; they are taken out.
+            budget: time that decides how many steps there are; ``None`` for the method's own lengths.
 
         Returns:
             The loss of every step and the validation curves; the same in all processes.
@@ -132,7 +134,7 @@ class Trainer:
         )
         images.fill_cache(self.cache_mb * 2**20, reporter)
         with keep_freed_memory(), interruptible() as interruption:
-            run = _Run(processes, model, images, self.seed, reporter, checkpoint, interruption)
+            run = _Run(processes, model, images, self.seed, reporter, checkpoint, budget, interruption)
             return run.all_stages()
 
 
@@ -159,6 +161,7 @@ class _Run:
     seed: int
     progress: Progress
     checkpoint: Checkpoint | None
+    budget: Budget | None
     interruption: Interruption
     history: History = field(default_factory=History)
     saved_at: float = field(default_factory=time.monotonic)
@@ -171,6 +174,8 @@ class _Run:
     def all_stages(self) -> History:
         """Run every stage, skipping those that the checkpoint has finished."""
         state = self._read_checkpoint()
+        if self.budget:
+            self.budget.start(state)
         with torch.random.fork_rng(devices=[]):
             for index, stage in enumerate(self.model.method.stages()):
                 if state is None or index >= state.stage:
@@ -206,7 +211,7 @@ class _Run:
             self.model.eval()
             with torch.no_grad():
                 stage.gather(self._counted(self.images.batches(_chunks(train, stage.batch_size))))
-            self._save_if_due(index, total, total, None, best)
+            self._save_if_due(index, StepPace(total, total), None, best)
         self._measure(stage, held_out)
         self.progress.finish()
 
@@ -236,24 +241,36 @@ class _Run:
         rates = [group["lr"] for group in optimizer.param_groups]
         train, held_out = self._split(stage)
         validation = self._validation_batches(stage, held_out or evenly_spaced(train, VALIDATION_IMAGES))
-        total = stage.total_steps(len(train))
         best = BestState(stage.trained)
-        done = self._restore(state, optimizer, best) if state else 0
+        if state:
+            self._restore(state, optimizer, best)
+        pace = self._pace(index, train, held_out if stage.measure else [], state)
         losses = self.history.losses.setdefault(stage.name, [])
         self._set_modes(stage)
-        self.progress.start(stage.name, total, done)
-        for next_batch, weight in self._local_batches(stage, train, index, done, total):
+        pace.begin(self.progress, stage.name)
+        for next_batch, weight in self._local_batches(stage, train, index, pace):
             for group, rate in zip(optimizer.param_groups, rates, strict=True):
-                group["lr"] = rate * stage.rate(len(losses) / total)
-            batch = next_batch._replace(done=len(losses) / total)
+                group["lr"] = rate * stage.rate(pace.done)
+            batch = next_batch._replace(done=pace.done)
             losses.append(self._step(stage, stage_loss, batch, weight, optimizer, len(losses)))
-            self.progress.advance(losses[-1])
-            if validation and len(losses) % max(1, total // VALIDATIONS) == 0:
+            if pace.advance(self.progress, losses[-1]) and validation:
                 self._validate(stage, validation, best)
-            self._save_if_due(index, len(losses), total, optimizer, best)
+            self._save_if_due(index, pace, optimizer, best)
+            if pace.is_over:
+                break
         best.restore()
         self._measure(stage, held_out)
         self.progress.finish()
+
+    def _pace(self, index: int, train: list[int], measured: list[int], state: State | None) -> Pace:
+        """Say how far a stage is: by its steps, or by its share of the time."""
+        rest = [stage for stage in self.model.method.stages()[index:] if stage.gather is None]
+        lengths = [stage.total_steps(len(train)) for stage in rest]
+        if self.budget is None:
+            return StepPace(lengths[0], state.step if state else 0)
+        self.model.eval()
+        images = len(measured) * len(self.images.by_image) / len(self.images)
+        return self.budget.pace(lengths, state, images, self.processes.mean)
 
     def _split(self, stage: Stage) -> tuple[list[int], list[int]]:
         """Return the numbers of a stage's training images, and of those held out if it validates or measures.
@@ -299,11 +316,15 @@ class _Run:
             module.train()
 
     def _local_batches(
-        self, stage: Stage, train: list[int], index: int, done: int, total: int
+        self, stage: Stage, train: list[int], index: int, pace: Pace
     ) -> Iterator[tuple[Batch, float]]:
         """Yield this process's part of every remaining batch, with the weight of its loss."""
-        groups = self.images.by_category(train)
-        plan = list(batch_plan(stage, groups, self.seed, index, done, total, processes=self.processes.count))
+        groups, processes = self.images.by_category(train), self.processes.count
+        for done, end in pace.segments():
+            plan = list(batch_plan(stage, groups, self.seed, index, done, end, processes=processes))
+            yield from self._local_parts(stage, plan, done)
+
+    def _local_parts(self, stage: Stage, plan: list[list[int]], done: int) -> Iterator[tuple[Batch, float]]:
         smallest = min(map(len, plan), default=self.processes.count)
         if smallest < self.processes.count:
             raise TrainingError(
@@ -373,13 +394,13 @@ class _Run:
         best.keep_if_better(self.history.curves[f"{stage.name}: loss"][-1])
         self._set_modes(stage)
 
-    def _save_if_due(
-        self, stage: int, step: int, total: int, optimizer: Optimizer | None, best: BestState
-    ) -> None:
+    def _save_if_due(self, stage: int, pace: Pace, optimizer: Optimizer | None, best: BestState) -> None:
         due = time.monotonic() - self.saved_at > SECONDS_BETWEEN_CHECKPOINTS
         stop, due = self.processes.any(self.interruption.requested, due and self.processes.is_first)
-        if self.checkpoint and (stop or due or step == total):
-            state = State.take(stage, step, self.history, self.model, optimizer, best, self.processes)
+        if self.checkpoint and (stop or due or pace.is_over):
+            state = State.take(stage, pace.step, self.history, self.model, optimizer, best, self.processes)
+            if self.budget:
+                state = replace(state, done=pace.done, elapsed=self.budget.elapsed())
             with self.processes.propagate_errors():
                 if self.processes.is_first:
                     self.checkpoint.write(state)
@@ -387,12 +408,11 @@ class _Run:
         if stop:
             raise KeyboardInterrupt
 
-    def _restore(self, state: State, optimizer: Optimizer | None, best: BestState) -> int:
+    def _restore(self, state: State, optimizer: Optimizer | None, best: BestState) -> None:
         state.restore(self.model, optimizer, best, self.processes.rank)
         self.history.losses.update({name: list(values) for name, values in state.history.losses.items()})
         self.history.curves.update({name: list(values) for name, values in state.history.curves.items()})
         self.history.held_out.update(state.history.held_out)
-        return state.step
 
 
 def choose_held_out(images: int, seed: int, count: Callable[[int], int] = a_tenth) -> list[int]:

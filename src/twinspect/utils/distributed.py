@@ -85,6 +85,10 @@ class ProcessGroup:
         """Stack the tensors of all processes, which have one shape: (processes, …)."""
         return self._exchange("all_gather", values).reshape(self.count, *values.shape)
 
+    def mean(self, number: float) -> float:
+        """Average a number over all processes."""
+        return self.sum(torch.tensor(number, dtype=torch.float64)).item() / self.count
+
     def any(self, *flags: bool) -> list[bool]:
         """Tell for each flag whether it is set in any process."""
         if self.count == 1:

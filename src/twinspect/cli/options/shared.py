@@ -96,6 +96,12 @@ def length_options(verb: argparse.ArgumentParser) -> None:
         metavar="N",
         help="passes over the images of all stages together, instead of --steps",
     )
+    length.add_argument(
+        "--minutes",
+        type=float,
+        metavar="M",
+        help="time for all of the fit, from reading the images to scoring those held out; the schedule follows it",
+    )
 
 
 def preset_option(verb: argparse.ArgumentParser, note: str) -> None:
