@@ -77,10 +77,10 @@ def test_the_share_follows_the_time() -> None:
     assert (progress.stage, progress.total, progress.done) == ("distil, seconds", 10, 10)
 
 
-def test_with_few_steps_each_is_validated_and_the_bar_stays_full() -> None:
+def test_with_few_steps_each_is_validated() -> None:
     clock, progress = Clock(), Counting()
-    shares, validations = run(TimePace(10, clock=clock), clock, 4, progress)
-    assert (len(shares), validations, progress.done) == (3, 3, 10)
+    shares, validations = run(TimePace(10, clock=clock), clock, 3, progress)
+    assert (len(shares), validations, progress.done) == (3, 3, 9)
 
 
 @pytest.mark.parametrize("seconds", [-5.0, 0.0, 0.001])
@@ -100,6 +100,12 @@ def test_steps_are_planned_in_segments_until_the_time_is_over() -> None:
             pace.advance(NoProgress(), 0.5)
     assert planned == [(7, 7 + SEGMENT), (7 + SEGMENT, 7 + 2 * SEGMENT)]
     assert list(TimePace(5, first=1.0).segments()) == []  # resumed when it was over
+
+
+@pytest.mark.parametrize(("seconds_per_step", "steps"), [(3, 3), (3.9, 3), (4.1, 2), (6.6, 2), (6.7, 1), (50, 1)])
+def test_the_last_step_is_at_most_half_too_late(seconds_per_step: float, steps: int) -> None:
+    clock = Clock()
+    assert len(run(TimePace(10, clock=clock), clock, seconds_per_step, NoProgress())[0]) == steps
 
 
 def test_all_processes_follow_their_mean() -> None:

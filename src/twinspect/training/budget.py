@@ -96,7 +96,7 @@ class StepPace:
 
 @dataclass
 class TimePace:
-    """A stage of some seconds; it makes one step at least.
+    """A stage of some seconds; it makes one step at least, and none of which more than half would be too late.
 
     Attributes:
         seconds: how long it may take from now on.
@@ -115,7 +115,7 @@ class TimePace:
 
     def __post_init__(self) -> None:
         """Begin now."""
-        self.done, self._shown, self._began = self.first, 0, self.clock()
+        self.done, self._shown, self._steps, self._began = self.first, 0, 0, self.clock()
 
     @property
     def is_over(self) -> bool:
@@ -128,10 +128,11 @@ class TimePace:
 
     def advance(self, progress: Progress, loss: float) -> bool:
         """Count a step; validations are at even shares of the time, as far as there are steps."""
-        self.step += 1
+        self.step, self._steps = self.step + 1, self._steps + 1
         passed, before = self.clock() - self._began, self.done
-        share = min(1.0, passed / self.seconds) if self.seconds > 0 else 1.0
-        self.done = self.agree(self.first + (1 - self.first) * share)
+        share = self.agree(passed / self.seconds if self.seconds > 0 else 1.0)
+        is_last = share + share / self._steps / 2 >= 1
+        self.done = 1.0 if is_last else self.first + (1 - self.first) * share
         shown = min(self._whole, int(passed))
         progress.advance(loss, steps=shown - self._shown)
         self._shown = shown
