@@ -102,7 +102,9 @@ def test_steps_are_planned_in_segments_until_the_time_is_over() -> None:
     assert list(TimePace(5, first=1.0).segments()) == []  # resumed when it was over
 
 
-@pytest.mark.parametrize(("seconds_per_step", "steps"), [(3, 3), (3.9, 3), (4.1, 2), (6.6, 2), (6.7, 1), (50, 1)])
+@pytest.mark.parametrize(
+    ("seconds_per_step", "steps"), [(3, 3), (3.9, 3), (4.1, 2), (6.6, 2), (6.7, 1), (50, 1)]
+)
 def test_the_last_step_is_at_most_half_too_late(seconds_per_step: float, steps: int) -> None:
     clock = Clock()
     assert len(run(TimePace(10, clock=clock), clock, seconds_per_step, NoProgress())[0]) == steps
