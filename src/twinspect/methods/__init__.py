@@ -67,6 +67,12 @@ _BUILT_IN = (
         "Roth et al., CVPR 2022, arXiv 2106.08265",
         "twinspect.methods.patchcore:PatchCore",
     ),
+    MethodInfo(
+        "padim",
+        "a Gaussian of the teacher's features at every place; scores by Mahalanobis distance; needs a fixed camera",
+        "Defard et al., ICPR 2020, arXiv 2011.08785",
+        "twinspect.methods.padim:PaDiM",
+    ),
 )
 
 

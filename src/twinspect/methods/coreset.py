@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 EXACT: Final = 2**24
 """Up to this, float32 holds every whole number."""
-ACTIVE: Final = 8192
+ACTIVE: Final = 2048
 """Points among which the next ones are chosen before the others are looked at again."""
 ROWS: Final = 2048
 """Points whose distances to new members are computed at once."""
@@ -43,15 +43,15 @@ def to_whole_numbers(points: Tensor) -> Tensor:
     """Centre points and round them to whole numbers between which squared distances are exact in float32.
 
     Args:
-        points: (n, d) float.
+        points: (n, d) float32; changed in place.
 
     Returns:
         (n, d) float32, of at most sqrt(2^24 / d) / 2.
     """
-    centred = points - points.mean(dim=0)
+    points -= points.mean(dim=0)
     largest = math.isqrt(EXACT // points.shape[1]) // 2
-    scale = centred.abs().amax().clamp_min(torch.finfo(points.dtype).tiny)
-    return (centred * (largest / scale)).round_()
+    scale = torch.maximum(points.amax(), -points.amin()).clamp_min(torch.finfo(points.dtype).tiny)
+    return points.mul_(largest / scale).round_()
 
 
 def greedy_coreset(points: Tensor, count: int, first: int = 0) -> Tensor:

@@ -43,13 +43,21 @@ class PatchSample:
             self._limit = float(torch.cat(self._drawn).kthvalue(self._most + 1).values)
             self._drop()
 
-    def chunks(self) -> list[Tensor]:
-        """Return the patches, (n_k, C) each, in the order in which they were added."""
-        return self._patches
+    @property
+    def width(self) -> int:
+        """Features of a patch."""
+        return self._patches[0].shape[1]
+
+    def projected(self, onto: Tensor) -> Tensor:
+        """Multiply the patches, in the order in which they were added, with a (C, d) matrix: (n, d)."""
+        projected = self._patches[0].new_empty(len(self), onto.shape[1])
+        for chunk, place in zip(self._patches, projected.split([*map(len, self._patches)]), strict=True):
+            torch.mm(chunk, onto.to(chunk), out=place)
+        return projected
 
     def rows(self, numbers: Tensor) -> Tensor:
         """Copy patches by their numbers, counted over all chunks: (len(numbers), C)."""
-        chosen, start = self._patches[0].new_empty(len(numbers), self._patches[0].shape[1]), 0
+        chosen, start = self._patches[0].new_empty(len(numbers), self.width), 0
         for chunk in self._patches:
             here = (numbers >= start) & (numbers < start + len(chunk))
             chosen[here] = chunk[numbers[here] - start]

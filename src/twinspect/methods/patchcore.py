@@ -19,11 +19,18 @@ from twinspect.methods.gathering import GATHER, GatheringConfig
 from twinspect.methods.networks.patch_features import patch_features
 from twinspect.methods.networks.patch_memory import PatchMemory
 from twinspect.methods.patch_sample import PatchSample
+from twinspect.methods.rotation import rotated
+from twinspect.teachers.plugins import POCKET
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
 
     from twinspect.teachers.base import Teacher
+
+STRIDES = (8, 16)
+"""Of a convolutional network's second and third level, in pixels of the image."""
+POCKET_LAYERS = (2, 3)
+"""Those of the pocket teacher."""
 
 
 @dataclass(frozen=True)
@@ -39,6 +46,7 @@ class PatchCoreConfig(GatheringConfig):
         "coreset": "(0, 1]",
         "projection": "[0, 65536]",
         "patches": "[1, inf)",
+        "rotations": "[1, 360]",
         "neighbourhood": "[1, 99]",
         "channels": "[0, 65536]",
         "neighbours": "[0, 1000]",
@@ -51,6 +59,9 @@ class PatchCoreConfig(GatheringConfig):
     """dimensions of the random projection in which the coreset is chosen; 0 for none"""
     patches: int = 400_000
     """patches that the coreset is chosen from, drawn at random where there are more, which bounds memory (ours)"""
+    rotations: int = 1
+    """how many times each good image is gathered, turned around evenly: 4 turns by 90 degrees, 8 by 45 (ours, after
+    AnomalyDINO); for few images of parts that lie in any direction"""
     neighbourhood: int = 3
     """side of the square of places whose features are averaged"""
     channels: int = 0
@@ -71,6 +82,13 @@ class PatchCore(Method[PatchCoreConfig]):
         super().__init__(teacher, config)
         self.memory = PatchMemory()
 
+    @classmethod
+    def usual_layers(cls, teacher: str) -> tuple[int, ...] | None:
+        """Take a convolutional network's second and third level; those of the default of other teachers."""
+        from twinspect.teachers import backbones  # noqa: PLC0415 - timm takes a second to import
+
+        return POCKET_LAYERS if teacher == POCKET else backbones.numbers_at(teacher, STRIDES)
+
     def stages(self) -> tuple[Stage, ...]:
         """Gather the patches of all good images, once."""
         return (Stage.gathering(self.config, GATHER, self.gather),)
@@ -79,18 +97,24 @@ class PatchCore(Method[PatchCoreConfig]):
         """Keep the coreset of the patches of good images."""
         sample = PatchSample(self.config.patches)
         for batch in batches:
-            sample.add(_as_rows(self._features(batch.targets)))
+            for levels in self._turned(batch):
+                sample.add(_as_rows(self._features(levels)))
         sample.close()
         self.memory.members = sample.rows(self._choose(sample))
 
+    def _turned(self, batch: Batch) -> Iterator[tuple[Tensor, ...]]:
+        """Yield the features of a batch, and those of its images turned around."""
+        yield batch.targets
+        for turn in range(1, self.config.rotations):
+            yield self.targets(rotated(batch.images, 360 * turn / self.config.rotations))
+
     def _choose(self, sample: PatchSample) -> Tensor:
         """Choose the coreset among random projections of the patches; return numbers of patches."""
-        first, *_ = sample.chunks()
-        width, dimensions = first.shape[1], self.config.projection
+        width, dimensions = sample.width, self.config.projection
         onto = sparse_projection(width, dimensions) if 0 < dimensions < width else torch.eye(width)
-        projected = torch.cat([patches @ onto.to(patches) for patches in sample.chunks()])
+        points = to_whole_numbers(sample.projected(onto))
         count = max(1, round(self.config.coreset * len(sample)))
-        return greedy_coreset(to_whole_numbers(projected), count, int(torch.randint(len(sample), ())))
+        return greedy_coreset(points, count, int(torch.randint(len(sample), ())))
 
     def _features(self, levels: Sequence[Tensor]) -> Tensor:
         return patch_features(levels, self.config.neighbourhood, self.config.channels)

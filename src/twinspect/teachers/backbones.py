@@ -177,6 +177,22 @@ def blocks_of(name: str) -> int:
     return _blocks(architecture)
 
 
+def numbers_at(name: str, strides: Sequence[int]) -> tuple[int, ...] | None:
+    """Number the deepest levels of a network at some strides; None where it does not have them all.
+
+    Args:
+        name: a model of timm with or without a tag, or ``resnet50_caffe``; None for any other name.
+        strides: in pixels of the image, such as 8 and 16.
+    """
+    architecture = name.partition(".")[0]
+    if timm_architecture(architecture) not in timm.list_models():
+        return None
+    rows = _feature_rows(architecture)
+    deepest = {rows[number]["reduction"]: number for number in level_numbers(architecture)}
+    is_complete = len(deepest) > 1 and deepest.keys() >= set(strides)
+    return tuple(deepest[stride] for stride in strides) if is_complete else None
+
+
 def _blocks(architecture: str) -> int:
     rows = _feature_rows(architecture)
     return len(rows) if len({row["reduction"] for row in rows}) == 1 else 0

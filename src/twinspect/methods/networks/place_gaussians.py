@@ -1,0 +1,79 @@
+"""A Gaussian of the features of good images at every place of the image."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+import torch
+from torch import Tensor
+
+from twinspect.methods.networks.gathered_buffers import GatheredBuffers
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+PLACES: Final = 256
+"""Places whose covariances are inverted at once, in float64."""
+
+
+class PlaceGaussians(GatheredBuffers):
+    """Means and covariances of features, by place.
+
+    Attributes:
+        mean: (places, C) float32.
+        whitening: (places, C, C) float32: its product with its own transpose is the inverse of the covariance.
+    """
+
+    mean: Tensor
+    whitening: Tensor
+
+    def __init__(self) -> None:
+        super().__init__("mean", "whitening")
+
+    def forward(self, features: Tensor) -> Tensor:
+        """Compute the Mahalanobis distance of (B, C, h, w) features at every place: (B, h, w)."""
+        deviations = _by_place(features) - self.mean[:, None]
+        distances = torch.linalg.vector_norm(deviations @ self.whitening, dim=2)
+        return distances.T.unflatten(1, features.shape[-2:])
+
+    def gather(self, batches: Iterable[Tensor], regularization: float) -> None:
+        """Estimate mean and covariance at every place in one pass.
+
+        The sums of squared deviations are updated batch by batch (Chan, Golub & LeVeque 1983): unlike sums of squares
+        they lose no digits, so that float32 is enough.
+
+        Args:
+            batches: (B, C, h, w) float32 features of good images.
+            regularization: added to the covariance's diagonal.
+        """
+        images, mean, scatter = 0, torch.empty(0), torch.empty(0)
+        for batch in batches:
+            features = _by_place(batch)
+            places, count, channels = features.shape
+            if not images:
+                mean = features.new_zeros(places, channels)
+                scatter = features.new_zeros(places, channels, channels)
+            of_batch = features.mean(dim=1)
+            apart = (of_batch - mean)[:, None]
+            between = apart * (images * count / (images + count)) ** 0.5
+            deviations = torch.cat([features - of_batch[:, None], between], dim=1)
+            scatter.baddbmm_(deviations.mT, deviations)
+            images += count
+            mean += apart[:, 0] * (count / images)
+        self.mean, self.whitening = mean, _whiten(scatter, max(1, images - 1), regularization)
+
+
+def _by_place(features: Tensor) -> Tensor:
+    """Turn (B, C, h, w) into (h * w, B, C)."""
+    return features.flatten(2).permute(2, 0, 1)
+
+
+def _whiten(scatter: Tensor, divisor: int, regularization: float) -> Tensor:
+    """Replace sums of squared deviations by the inverses of their covariances' Cholesky factors, transposed."""
+    identity = torch.eye(scatter.shape[1], dtype=torch.float64, device=scatter.device)
+    for start in range(0, len(scatter), PLACES):
+        block = scatter[start : start + PLACES]
+        factors = torch.linalg.cholesky(block.double() / divisor + regularization * identity)
+        inverses = torch.linalg.solve_triangular(factors, identity.expand_as(factors), upper=False)
+        block.copy_(inverses.mT)
+    return scatter

@@ -1,0 +1,59 @@
+"""PaDiM: Gaussians and distances against NumPy and SciPy; what it refuses."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pytest
+import torch
+from scipy.spatial.distance import mahalanobis
+
+import twinspect as ts
+from drawn_parts import quick
+from twinspect.errors import ConfigError
+from twinspect.methods.networks import place_gaussians
+from twinspect.methods.networks.place_gaussians import PlaceGaussians
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+@pytest.mark.parametrize("batches", [[23], [1, 9, 13], [1] * 23])
+def test_distances_are_those_of_numpy_and_scipy(batches: list[int], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(place_gaussians, "PLACES", 5)
+    generator = torch.Generator().manual_seed(0)
+    features = 100 + torch.randn(23, 7, 3, 4, generator=generator) * torch.arange(1.0, 8)[:, None, None]
+    new = 100 + 5 * torch.randn(2, 7, 3, 4, generator=generator)
+    gaussians = PlaceGaussians()
+    gaussians.gather(features.split(batches), 0.01)
+    found = gaussians(new)
+    for row, column in np.ndindex(3, 4):
+        here = features[:, :, row, column].double().numpy()
+        precision = np.linalg.inv(np.cov(here, rowvar=False) + 0.01 * np.eye(7))
+        expected = [
+            mahalanobis(x, here.mean(axis=0), precision) for x in new[:, :, row, column].double().numpy()
+        ]
+        np.testing.assert_allclose(found[:, row, column], expected, rtol=1e-4)
+
+
+def test_a_single_image_leaves_the_regularization_alone() -> None:
+    gaussians = PlaceGaussians()
+    gaussians.gather([torch.zeros(1, 2, 1, 1)], 0.01)
+    assert gaussians(torch.tensor([0.3, 0.4]).view(1, 2, 1, 1)).item() == pytest.approx(0.5 / 0.1)
+
+
+def test_the_features_are_a_random_part_drawn_by_the_seed(parts: Path) -> None:
+    chosen = [
+        ts.Detector("padim", **quick("padim"), channels=20, seed=seed)
+        .fit(parts)
+        .model_.method.chosen.tolist()
+        for seed in (0, 0, 1)
+    ]
+    assert chosen[0] == chosen[1] != chosen[2]
+    assert len(set(chosen[0])) == 20
+
+
+def test_tiles_are_refused_with_what_to_type(parts: Path) -> None:
+    with pytest.raises(ConfigError, match="--method patchcore"):
+        ts.Detector("padim", **quick("padim"), tile=32, overlap=8).fit(parts)
