@@ -32,10 +32,14 @@ STAGES: dict[str, tuple[str, ...]] = {"aand": ("amplify_steps",)}
 """Settings that say how long the stages before a method's last one take."""
 
 
+SMALL: dict[str, dict[str, int]] = {"hybrid": {"members": 50, "patches": 256}}
+"""Settings that make a method small."""
+
+
 def quick(method: str, steps: int = QUICK["steps"]) -> dict[str, Any]:
     """Give settings with which every stage of a method takes so many steps."""
     stages = STAGES.get(method, ())
-    return {**QUICK, "steps": steps * (1 + len(stages)), **dict.fromkeys(stages, steps)}
+    return {**QUICK, "steps": steps * (1 + len(stages)), **dict.fromkeys(stages, steps), **SMALL.get(method, {})}
 
 
 def stripes(seed: int, side: int = 48) -> np.ndarray[Any, np.dtype[np.uint8]]:

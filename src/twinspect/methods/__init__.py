@@ -44,6 +44,12 @@ _BUILT_IN = (
         "twinspect.methods.mkd:MKD",
     ),
     MethodInfo(
+        "hybrid",
+        "a memory of good patches and a student that rebuilds patches, joined on one scale; fits within a minute",
+        "ours, after Roth et al. 2022 and Shi et al. 2021",
+        "twinspect.methods.hybrid:Hybrid",
+    ),
+    MethodInfo(
         "rd",
         "a decoder rebuilds the teacher's features backwards through a bottleneck",
         "Deng & Li, CVPR 2022, arXiv 2201.10703",

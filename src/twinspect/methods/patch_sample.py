@@ -7,6 +7,8 @@ from typing import Final
 import torch
 from torch import Tensor
 
+from twinspect.methods.coreset import greedy_coreset, sparse_projection, to_whole_numbers
+
 SLACK: Final = 1.25
 """How many times the patches allowed are held before some are dropped."""
 
@@ -63,6 +65,22 @@ class PatchSample:
             chosen[here] = chunk[numbers[here] - start]
             start += len(chunk)
         return chosen
+
+    def coreset(self, count: int, dimensions: int) -> Tensor:
+        """Choose patches as PatchCore does, greedily among random projections of all.
+
+        Args:
+            count: how many; all where there are fewer.
+            dimensions: of the projections; 0 for none.
+
+        Returns:
+            (count, C).
+        """
+        is_projected = 0 < dimensions < self.width
+        onto = sparse_projection(self.width, dimensions) if is_projected else torch.eye(self.width)
+        points = to_whole_numbers(self.projected(onto))
+        first = int(torch.randint(len(self), ()))
+        return self.rows(greedy_coreset(points, min(count, len(self)), first))
 
     def _drop(self) -> None:
         """Drop patches from the limit on, chunk by chunk, so that no second copy of all is held."""

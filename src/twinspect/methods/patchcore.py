@@ -14,9 +14,8 @@ from torch import Tensor
 
 from twinspect import maps
 from twinspect.methods.base import Batch, Method, Output, Stage
-from twinspect.methods.coreset import greedy_coreset, sparse_projection, to_whole_numbers
 from twinspect.methods.gathering import GATHER, GatheringConfig
-from twinspect.methods.networks.patch_features import patch_features
+from twinspect.methods.networks.patch_features import as_rows, patch_features
 from twinspect.methods.networks.patch_memory import PatchMemory
 from twinspect.methods.patch_sample import PatchSample
 from twinspect.methods.rotation import rotated
@@ -98,9 +97,10 @@ class PatchCore(Method[PatchCoreConfig]):
         sample = PatchSample(self.config.patches)
         for batch in batches:
             for levels in self._turned(batch):
-                sample.add(_as_rows(self._features(levels)))
+                sample.add(as_rows(self._features(levels)))
         sample.close()
-        self.memory.members = sample.rows(self._choose(sample))
+        count = max(1, round(self.config.coreset * len(sample)))
+        self.memory.members = sample.coreset(count, self.config.projection)
 
     def _turned(self, batch: Batch) -> Iterator[tuple[Tensor, ...]]:
         """Yield the features of a batch, and those of its images turned around."""
@@ -108,21 +108,13 @@ class PatchCore(Method[PatchCoreConfig]):
         for turn in range(1, self.config.rotations):
             yield self.targets(rotated(batch.images, 360 * turn / self.config.rotations))
 
-    def _choose(self, sample: PatchSample) -> Tensor:
-        """Choose the coreset among random projections of the patches; return numbers of patches."""
-        width, dimensions = sample.width, self.config.projection
-        onto = sparse_projection(width, dimensions) if 0 < dimensions < width else torch.eye(width)
-        points = to_whole_numbers(sample.projected(onto))
-        count = max(1, round(self.config.coreset * len(sample)))
-        return greedy_coreset(points, count, int(torch.randint(len(sample), ())))
-
     def _features(self, levels: Sequence[Tensor]) -> Tensor:
         return patch_features(levels, self.config.neighbourhood, self.config.channels)
 
     def forward(self, images: Tensor) -> Output:
         """Map the distances of patches; the image score is the largest, weighted (section 3.3)."""
         features = self._features(self.targets(images))
-        patches = _as_rows(features)
+        patches = as_rows(features)
         distances, nearest = self.memory(patches)
         batch, _, height, width = features.shape
         peaks, places = distances.view(batch, -1).max(dim=1)
@@ -131,8 +123,3 @@ class PatchCore(Method[PatchCoreConfig]):
         size = (images.shape[-2], images.shape[-1])
         fused = maps.fuse([distances.view(batch, height, width)], size, self.config.sigma)
         return Output(fused, peaks * weights)
-
-
-def _as_rows(features: Tensor) -> Tensor:
-    """Turn (B, C, h, w) features into (B * h * w, C) patches."""
-    return features.movedim(1, -1).flatten(0, 2)

@@ -38,6 +38,11 @@ def patch_features(levels: Sequence[Tensor], neighbourhood: int, channels: int =
     )
 
 
+def as_rows(features: Tensor) -> Tensor:
+    """Turn (B, C, h, w) features into (B * h * w, C) patches."""
+    return features.movedim(1, -1).flatten(0, 2)
+
+
 def _local_means(level: Tensor, side: int) -> Tensor:
     """Average over squares; at the border, zeros around the map count as in the authors' code."""
     return F.avg_pool2d(level, side, stride=1, padding=side // 2) if side > 1 else level

@@ -1,0 +1,41 @@
+"""Brings the maps of several branches to one scale, on which they can be added."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+import torch
+from torch import Tensor, nn
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+LEAST_RANGE: Final = 1e-8
+"""Minimum of the distance between a map's mean and its peak."""
+
+
+class MapScale(nn.Module):
+    """A linear scale for every branch: on good images the mean of its maps is 0, and the mean of their peaks 1.
+
+    Args:
+        branches: how many there are.
+    """
+
+    centres: Tensor
+    ranges: Tensor
+
+    def __init__(self, branches: int) -> None:
+        super().__init__()
+        self.register_buffer("centres", torch.zeros(branches))
+        self.register_buffer("ranges", torch.ones(branches))
+
+    def measure(self, branch: int, maps: Sequence[Tensor]) -> None:
+        """Take the scale of a branch from its maps of held-out good images, (B, h, w) float each."""
+        joined = torch.cat([*maps]).flatten(1)
+        centre = joined.mean()
+        self.centres[branch] = centre
+        self.ranges[branch] = (joined.amax(dim=1).mean() - centre).clamp_min(LEAST_RANGE)
+
+    def forward(self, maps: Tensor) -> Tensor:
+        """Scale (B, branches, h, w) maps."""
+        return (maps - self.centres[:, None, None]) / self.ranges[:, None, None]

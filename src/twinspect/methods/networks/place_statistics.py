@@ -1,0 +1,50 @@
+"""Mean and deviation of a map's values at every place of good images."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+import torch
+
+from twinspect import maps
+from twinspect.methods.networks.gathered_buffers import GatheredBuffers
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from torch import Tensor
+
+POOLED: Final = 1.0
+"""Standard deviation, in places, of the Gaussian that smooths mean and variance over neighbouring places."""
+SHARED: Final = 0.1
+"""How much of the deviation over all places and images is added to that of a place, which few images determine
+badly."""
+LEAST: Final = 1e-8
+"""Minimum of a deviation, where no value differs from another."""
+
+
+class PlaceStatistics(GatheredBuffers):
+    """What is usual at every place: ``mean`` and ``deviation``, (h, w) float32."""
+
+    mean: Tensor
+    deviation: Tensor
+
+    def __init__(self) -> None:
+        super().__init__("mean", "deviation")
+
+    def gather(self, batches: Iterable[Tensor]) -> None:
+        """Measure (B, h, w) maps of good images."""
+        count, first, second = 0, torch.zeros(()), torch.zeros(())
+        for values in batches:
+            doubles = values.double()
+            count += len(values)
+            first, second = first + doubles.sum(dim=0), second + doubles.square().sum(dim=0)
+        mean, square = first / count, second / count
+        overall = (square.mean() - mean.mean().square()).clamp_min(0).sqrt()
+        variance = maps.gaussian_blur((square - mean.square()).clamp_min(0)[None], POOLED)[0]
+        self.mean = maps.gaussian_blur(mean[None], POOLED)[0].float()
+        self.deviation = (variance.sqrt() + SHARED * overall).clamp_min(LEAST).float()
+
+    def forward(self, values: Tensor) -> Tensor:
+        """Return how many deviations (B, h, w) values are above the mean of their place."""
+        return (values - self.mean) / self.deviation
