@@ -1,4 +1,4 @@
-"""Good images with synthetic defects on them, the same ones whoever asks: to try a fitted detector, not to train it."""
+"""Good images with synthetic defects on them, the same whoever asks: to try a fitted detector, not to train it."""
 
 from __future__ import annotations
 
