@@ -25,8 +25,8 @@ def images(
     ]
 
 
-def evidence(*signals: float, categories: int = 1, count: int = 40) -> Evidence:
-    random = np.random.default_rng(0)
+def evidence(*signals: float, categories: int = 1, count: int = 40, seed: int = 0) -> Evidence:
+    random = np.random.default_rng(seed)
     return Evidence.of(
         {f"c{n}": images(random, s, categories=categories, count=count) for n, s in enumerate(signals)}
     )
@@ -75,10 +75,9 @@ def test_only_images_that_all_have_scored_count() -> None:
 
 
 def test_the_best_of_many_random_ones_is_no_better_on_images_that_did_not_choose_it() -> None:
-    found = evidence(*[0.0] * 30, count=20)
-    best = found.ranked()[0]
-    assert found.auroc(best).value > 0.6
-    assert abs(found.chosen_elsewhere(0) - 0.5) < 0.1
+    sets = [evidence(*[0.0] * 10, count=20, seed=seed) for seed in range(20)]
+    assert np.mean([found.auroc(found.ranked()[0]).value for found in sets]) > 0.6
+    assert np.mean([found.chosen_elsewhere(0) for found in sets]) == pytest.approx(0.5, abs=0.05)
 
 
 def test_a_clear_winner_is_as_good_elsewhere() -> None:

@@ -122,7 +122,7 @@ def fit_command(data: str, parameters: Mapping[str, Any], out: str = "best.twin"
     """Write the command that fits a detector with these parameters."""
     options = [
         part
-        for name, value in parameters.items()
+        for name, value in {"method": None, **parameters}.items()
         if value is not None
         for part in (f"--{name.replace('_', '-')}", _as_text(value))
     ]

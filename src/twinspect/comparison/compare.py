@@ -18,6 +18,8 @@ from twinspect.data import open_data
 from twinspect.detector import Detector
 from twinspect.errors import ConfigError, TwinspectError
 from twinspect.evaluation.detectability import REDUCED
+from twinspect.model.tiling import Tiling
+from twinspect.training.budget import Budget
 from twinspect.utils.files import write_atomically
 from twinspect.utils.locks import single_writer
 from twinspect.utils.progress import announce
@@ -127,8 +129,11 @@ def _shared(parameters: dict[str, Any], minutes: float | None) -> dict[str, Any]
 
 def _check(candidate: Candidate, shared: dict[str, Any]) -> int:
     """Check the settings of a candidate, and return the size of its input."""
+    detector = Detector(**candidate.joined(shared))
     try:
-        return Detector(**candidate.joined(shared)).config().size
+        Budget.of(detector.minutes)
+        Tiling.of(detector.tile, detector.overlap)
+        return detector.config().size
     except ConfigError as error:
         raise ConfigError(f"candidate {candidate.text!r}: {error}") from error
 
