@@ -65,8 +65,8 @@ def main() -> None:
             )
     rhos, costs, spreads = zip(*((one.rho, one.cost, one.spread) for one in found.values()), strict=True)
     print(
-        f"mean over {len(found)} sets: rho {np.mean(rhos):.2f}; chosen by synthetic defects {100 * np.mean(costs):.1f} "
-        f"points below the best, at random {100 * np.mean(spreads):.1f}"
+        f"mean over {len(found)} sets: rho {np.mean(rhos):.2f}; chosen by synthetic defects "
+        f"{100 * np.mean(costs):.1f} points below the best, at random {100 * np.mean(spreads):.1f}"
     )
     record = {name: one._asdict() for name, one in found.items()}
     (options.out / "agreement.json").write_text(json.dumps(record, indent=1) + "\n", encoding="utf-8")
