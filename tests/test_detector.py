@@ -33,7 +33,7 @@ def good_images(parts: Path) -> np.ndarray[Any, np.dtype[np.uint8]]:
 def test_the_constructor_stores_and_does_nothing() -> None:
     detector = ts.Detector("no such method", teacher="none", sigma="wide", steps=-1)
     assert detector.get_params()["sigma"] == "wide"
-    assert repr(ts.Detector()) == "Detector('auto')"
+    assert repr(ts.Detector()) == "Detector()"
     assert repr(detector) == "Detector('no such method', teacher='none', steps=-1, sigma='wide')"
     with pytest.raises(NotFittedError, match="fit"):
         detector.score("anything")

@@ -49,7 +49,7 @@ LAYERS = (
     {"ensemble", "evaluation"},
     {"loading", "report"},
     {"export", "serve", "benchmark"},
-    {"scale"},
+    {"comparison", "scale"},
     {"cli"},
     {"__main__"},
 )
@@ -62,6 +62,7 @@ def test_the_public_names() -> None:
         "Detector",
         "Scores",
         "__version__",
+        "compare",
         "data",
         "errors",
         "evaluate",

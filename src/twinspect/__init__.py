@@ -19,6 +19,7 @@ from twinspect.teachers import teachers
 
 if TYPE_CHECKING:
     from twinspect import data, errors
+    from twinspect.comparison.compare import compare
     from twinspect.detector import Detector
     from twinspect.ensemble.detector import noisy_or
     from twinspect.evaluation.evaluation import evaluate
@@ -29,6 +30,7 @@ __all__ = [
     "Detector",
     "Scores",
     "__version__",
+    "compare",
     "data",
     "errors",
     "evaluate",
@@ -41,6 +43,7 @@ __all__ = [
 _HOMES = {
     "Detector": "twinspect.detector",
     "Scores": "twinspect.inference.results",
+    "compare": "twinspect.comparison.compare",
     "evaluate": "twinspect.evaluation.evaluation",
     "load": "twinspect.loading",
     "noisy_or": "twinspect.ensemble.detector",

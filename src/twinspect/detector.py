@@ -40,7 +40,7 @@ from twinspect.methods.config import (
     usual_teacher,
     with_length,
 )
-from twinspect.methods.default import AUTO, default_settings
+from twinspect.methods.default import default_settings
 from twinspect.model.tiled import TiledModel, tiled
 from twinspect.model.tiling import Tiling
 from twinspect.model.whole_image import Model
@@ -72,7 +72,7 @@ class Detector(TorchDetector):
     learned in attributes that end in an underscore.
 
     Args:
-        method: a name from :func:`twinspect.methods`; ``"auto"``: ``"rd"``, on a CPU at 128 pixels for 100 steps.
+        method: a name from :func:`twinspect.methods`; ``None``: ``"rd"``, on a CPU at 128 pixels for 100 steps.
         teacher: a name from :func:`twinspect.teachers`, or any timm model; ``"auto"``, or ``None``, for the best that
             is on this machine: the method's usual one, ``"resnet18"``, or else the one that ships, ``"pocket"``.
         weights: the teacher's weights: a file, ``"random"``, or ``None`` for the published ones.
@@ -117,7 +117,7 @@ class Detector(TorchDetector):
 
     def __init__(
         self,
-        method: str = AUTO,
+        method: str | None = None,
         *,
         teacher: str | None = AUTO_TEACHER,
         weights: str | Path | None = None,
@@ -171,13 +171,13 @@ class Detector(TorchDetector):
         self.settings = settings
 
     def __repr__(self) -> str:
-        defaults = _parameters()
+        defaults, method = _parameters(), [repr(self.method)] if self.method else []
         shown = [
             f"{name}={value!r}"
             for name, value in self.get_params().items()
             if name != "method" and (name not in defaults or value != defaults[name].default)
         ]
-        return f"Detector({', '.join([repr(self.method), *shown])})"
+        return f"Detector({', '.join([*method, *shown])})"
 
     # Parameters, in scikit-learn's manner ------------------------------------------------------------------
 
@@ -412,7 +412,7 @@ class Detector(TorchDetector):
         return describe_model({"method": self.method_name, "seed": self.seed, **self.model_.record()})
 
     def _settings_record(self) -> dict[str, Any]:
-        """Say all that :meth:`from_record` needs to build its networks again; what ``auto`` stood for is kept."""
+        """Say all that :meth:`from_record` needs to build its networks again; what was chosen for it is kept."""
         usual = self._default_settings()
         given = {name: value for name, value in self.get_params().items() if value is not None}
         chosen = {**self.get_params(), **usual, **given, "method": self.method_name}
@@ -431,7 +431,7 @@ class Detector(TorchDetector):
             record: plain JSON values.
             device: ``auto``, ``cpu``, ``cuda`` or ``mps``.
         """
-        detector = cls(**{**record["parameters"], "device": device})
+        detector = cls(**{**record["parameters"], "method": record["method"], "device": device})
         tiling = Tiling(**record["tiling"]) if "tiling" in record else None
         detector.model_ = tiled(Model.from_record(record["method"], record), tiling)
         detector._restore_fitted_state(record)

@@ -27,8 +27,13 @@ TINY: dict[str, Any] = {
 def test_the_default_is_rd_at_128_pixels_for_100_steps_on_a_cpu() -> None:
     detector = ts.Detector(device="cpu")
     config = detector.config()
-    assert (detector.method, detector.method_name, detector.teacher) == ("auto", "rd", "auto")
+    assert (detector.method, detector.method_name, detector.teacher) == (None, "rd", "auto")
     assert (config.size, config.steps, config.epochs) == (128, 100, 0)
+
+
+def test_models_and_scripts_of_earlier_versions_may_call_it_auto() -> None:
+    assert ts.Detector("auto", device="cpu").config() == ts.Detector(device="cpu").config()
+    assert repr(ts.Detector(seed=3)) == "Detector(seed=3)"
 
 
 def test_rd_by_name_keeps_its_size_and_length() -> None:

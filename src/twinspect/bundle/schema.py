@@ -182,7 +182,7 @@ class DetectabilityRecord(Struct):
 class ParametersRecord(Struct):
     """Arguments of the constructor but for the method's settings, which the method checks."""
 
-    method: str = "auto"
+    method: str | None = None
     teacher: str | None = None
     weights: str | None = None
     layers: list[Annotated[int, Meta(ge=-1000, le=1000)]] | None = None

@@ -6,6 +6,7 @@ import shlex
 import shutil
 import time
 from contextlib import nullcontext
+from dataclasses import replace
 from datetime import datetime, timezone
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -13,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Final
 from twinspect.calibration.detectability import findings_record
 from twinspect.calibration.hold_out import FOLDS
 from twinspect.cli.class_selection import select_classes
-from twinspect.cli.console import Bar, counted, warn, warn_of_suspects
+from twinspect.cli.console import Bar, counted, table, warn, warn_of_suspects
 from twinspect.cli.method_settings import chosen_settings
 from twinspect.cli.model_place import check_model_place
 from twinspect.cli.outcome import DONE, SOME_UNREADABLE, Outcome
@@ -24,6 +25,7 @@ from twinspect.data.summary import summarize
 from twinspect.detector import Detector
 from twinspect.errors import ConfigError
 from twinspect.evaluation.detectability import SHARE_OF_FIT, measure_detectability
+from twinspect.methods.default import AUTO
 from twinspect.methods.shortfall import shortfall
 from twinspect.utils.launch_environment import check_torchrun, is_secondary_process
 from twinspect.utils.locks import single_writer
@@ -34,6 +36,8 @@ if TYPE_CHECKING:
 
     from twinspect.utils.progress import Progress
 
+COMPARED: Final = "comparison"
+"""A folder beside the checkpoints, where `--method auto` compares until it has a winner."""
 LOCK: Final = ".lock"
 """A file in the folder of checkpoints: one fit at a time writes a model."""
 
@@ -44,7 +48,8 @@ def run(options: argparse.Namespace) -> Outcome:
     check_model_place(out, overwrite=options.overwrite)
     check_torchrun(options.devices, options.nodes)
     checkpoints = out.with_name(out.name + ".checkpoint")
-    if any(checkpoints.glob("*.safetensors")) and not (options.resume or options.restart):
+    interrupted = any(checkpoints.glob("*.safetensors")) or (checkpoints / COMPARED).exists()
+    if interrupted and not (options.resume or options.restart):
         raise ConfigError(
             f"{checkpoints} holds an interrupted training; add --resume to go on, or --restart to throw it away"
         )
@@ -53,6 +58,8 @@ def run(options: argparse.Namespace) -> Outcome:
     lock = checkpoints / LOCK
     with single_writer(out, lock):
         try:
+            if options.method == AUTO:
+                return _fit_best(options, out, checkpoints / COMPARED)
             return _fit(options, out, checkpoints)
         finally:  # while it is locked: a fit that was refused must leave the lock of the other
             if all(path == lock for path in checkpoints.iterdir()):
@@ -90,7 +97,54 @@ def _fit(options: argparse.Namespace, out: Path, checkpoints: Path) -> Outcome:
         return Outcome("", printed=False)
     for checkpoint in checkpoints.glob("*.safetensors"):
         checkpoint.unlink()
-    return _report(detector, options.arguments, out, seconds)
+    steps = {stage: len(losses) for stage, losses in detector.losses_.items()}
+    return _report(detector, options.arguments, out, seconds, steps)
+
+
+def _fit_best(options: argparse.Namespace, out: Path, folder: Path) -> Outcome:
+    """Compare the usual candidates, and keep the best one's model."""
+    from twinspect.comparison.compare import compare
+    from twinspect.comparison.comparison import COLUMNS, rows_of, sentences
+
+    if options.devices * options.nodes > 1:
+        raise ConfigError("--method auto compares methods in one process; leave out --devices and --nodes")
+    if settings := chosen_settings(options):
+        raise ConfigError(f"{next(iter(settings))} is a setting of one method; name it: --method NAME")
+    if options.restart:
+        shutil.rmtree(folder, ignore_errors=True)
+    data = open_data(select_classes(options, options.data), split="train")
+    warn(summarize(data))
+    defaults = Detector().get_params()
+    given = {name: getattr(options, name) for name in defaults if getattr(options, name) != defaults[name]}
+    del given["method"]
+    began = time.monotonic()
+    try:
+        with Bar() as bar:
+            found = compare(
+                data,
+                out=folder,
+                exports=False,
+                progress=bar,
+                say=warn,
+                shown_as=options.data,
+                **given,
+            )
+            detector, result = (
+                Detector.from_bundle(found.winner.model, device=options.device),
+                found.winner.result,
+            )
+            seconds = time.monotonic() - began
+            detector.fitted_at_ = datetime.now(timezone.utc).isoformat(timespec="seconds")
+            if options.detectability:
+                budget = SHARE_OF_FIT * (result.fit_seconds or 0)
+                detector.detectability_ = measure_detectability(detector, data, seconds=budget, progress=bar)
+    except KeyboardInterrupt as interruption:
+        raise KeyboardInterrupt("go on with the same command and --resume") from interruption
+    detector.save(out)
+    shutil.rmtree(folder, ignore_errors=True)
+    outcome = _report(detector, options.arguments, out, seconds, result.steps)
+    text = "\n".join([table(COLUMNS, rows_of(found)), *sentences(found), outcome.text])
+    return replace(outcome, text=text, record={**outcome.record, "comparison": found.to_record()})
 
 
 def _progress(bar: Bar | None, detector: Detector) -> Progress | None:
@@ -106,9 +160,11 @@ def build(options: argparse.Namespace) -> Detector:
     return Detector(**own, **chosen_settings(options))
 
 
-def _report(detector: Detector, arguments: Sequence[str], out: Path, seconds: float) -> Outcome:
+def _report(
+    detector: Detector, arguments: Sequence[str], out: Path, seconds: float, made: dict[str, int]
+) -> Outcome:
     calibration, data = detector.calibration_, detector.data_
-    steps = sum(map(len, detector.losses_.values()))
+    steps = sum(made.values())
     curve = next(reversed(detector.losses_.values()), [])  # empty where nothing is learnt in steps
     record = {
         "model": str(out),
@@ -119,7 +175,7 @@ def _report(detector: Detector, arguments: Sequence[str], out: Path, seconds: fl
         "false_alarm_rate": calibration.false_alarm_rate,
         "threshold": calibration.threshold,
         **({"first_loss": curve[0], "last_loss": curve[-1]} if curve else {}),
-        "steps": {stage: len(losses) for stage, losses in detector.losses_.items()},
+        "steps": made,
         "seconds": round(seconds, 2),
         "unreadable": len(detector.unreadable_),
     }

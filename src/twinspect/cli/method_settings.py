@@ -13,6 +13,7 @@ from twinspect.cli.options.shared import schema_option
 from twinspect.cli.parser import Parser, build_parser, verb_parser
 from twinspect.errors import ConfigError, unknown_name
 from twinspect.methods.config import field_help, hints, make_config, parse_setting, split_presets
+from twinspect.methods.default import method_name
 from twinspect.methods.settings import config_class
 
 if TYPE_CHECKING:
@@ -43,16 +44,17 @@ def add_settings(fit: argparse.ArgumentParser, arguments: Sequence[str]) -> None
     known, _ = early.parse_known_args(arguments)
     path = Path(known.config) if known.config else None
     defaults = read_config(path) if path else {}
-    method = known.method or defaults.get("method", fit.get_default("method"))
+    method = known.method or defaults.get("method")
     with naming_file(None if known.method else path):
         config = config_class(method)
     with naming_file(None if known.preset else path):
         if arguments[0] == ONE_MODEL:
             split_presets(config, known.preset or defaults.get("preset"))
-    _add_fields(fit, config, method)
+    named = method_name(method)
+    _add_fields(fit, config, named)
     with naming_file(path):
-        set_defaults(fit, config, method, defaults)
-    schema_option(fit, partial(_schema, fit, config, method))
+        set_defaults(fit, config, named, defaults)
+    schema_option(fit, partial(_schema, fit, config, method or named))
 
 
 def chosen_settings(options: argparse.Namespace) -> dict[str, Any]:
@@ -76,7 +78,7 @@ def options_of_row(options: argparse.Namespace, row: Mapping[str, str]) -> argpa
     fit = verb_parser(build_parser(), "fit")
     method = row.get("method", options.method)
     config = config_class(method)
-    _add_fields(fit, config, method)
+    _add_fields(fit, config, method_name(method))
     shared = (vars(options).keys() & vars(fit.parse_args(_REQUIRED))) - {*_OF_COMMAND}
     for name in row:
         if name not in shared and name not in hints(config):

@@ -10,6 +10,7 @@ from twinspect._version import __version__
 from twinspect.cli.options import (
     benchmark,
     calibrate,
+    compare,
     demo,
     doctor,
     download,
@@ -59,6 +60,11 @@ VERBS: Final = (
         "fit-many",
         "fit the models that a table lists, one a row, side by side; options of `fit` are defaults for all rows",
         fit_many.add_options,
+    ),
+    Verb(
+        "compare",
+        "fit several methods for some minutes each, rank them on your images, and say how to take the best",
+        compare.add_options,
     ),
     Verb("score", "score images: path, raw score, p-value, decision, error", score.add_options),
     Verb(

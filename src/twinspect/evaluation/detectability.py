@@ -10,29 +10,22 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import TYPE_CHECKING, Final
-
-import numpy as np
-from PIL import Image
 
 from twinspect.calibration.detectability import Detectability, Trial, is_found
 from twinspect.data import open_data
-from twinspect.data.pixels import read_pixels
-from twinspect.data.samples import Sample
 from twinspect.errors import DataError
+from twinspect.evaluation.defect_images import DefectImages
 from twinspect.model.whole_image import Model
-from twinspect.synthesis.defects import DEFECTS, Canvas, draw_defect
-from twinspect.synthesis.foreground import foregrounds
+from twinspect.synthesis.defects import DEFECTS
 from twinspect.utils.even_sampling import evenly_spaced
 from twinspect.utils.progress import NoProgress
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from numpy.typing import NDArray
-
     from twinspect.data import DataSource
+    from twinspect.data.samples import Sample
     from twinspect.detector import Detector
     from twinspect.utils.progress import Progress
 
@@ -105,25 +98,14 @@ class _Bench:
 
     def __init__(self, detector: Detector, samples: Sequence[Sample]) -> None:
         self.detector = detector
-        side = _least_side(detector)
-        images = [read_pixels(sample, bits=detector.bits) for sample in samples]
-        self.side = float(np.median([np.sqrt(image.shape[0] * image.shape[1]) for image in images]))
-        pixels = [_reduced(image, side) for image in images]
+        self._images = DefectImages(samples, detector.bits, _least_side(detector), detector.seed)
+        self.side = self._images.side
         self.categories = tuple(samples[number % len(samples)].category for number in range(TRIED))
-        masks = foregrounds(pixels, [sample.category for sample in samples])
-        self._canvases = [Canvas.of(image, mask) for image, mask in zip(pixels, masks, strict=True)]
 
     def score(self, kind: str, size: float) -> Trial:
         """Draw defects of a kind and size and score them."""
-        samples = [
-            Sample(Path(kind), f"{kind} {number}", pixels=self._draw(kind, size, number), category=category)
-            for number, category in enumerate(self.categories)
-        ]
+        samples = self._images.draw(kind, size, TRIED)
         return Trial(size, tuple(row.score for row in self.detector.raw_scores(samples, maps=False)))
-
-    def _draw(self, kind: str, size: float, number: int) -> NDArray[np.uint8]:
-        random = np.random.default_rng([self.detector.seed, list(DEFECTS).index(kind), number])
-        return draw_defect(self._canvases[number % len(self._canvases)], kind, size, random)
 
 
 @dataclass
@@ -182,12 +164,3 @@ class _Search:
 def _least_side(detector: Detector) -> int | None:
     model = detector.model_
     return REDUCED * model.preprocessing.size if isinstance(model, Model) else None
-
-
-def _reduced(pixels: NDArray[np.uint8], side: int | None) -> NDArray[np.uint8]:
-    """Make an image smaller, as far as both its sides stay as long as needed."""
-    scale = 1.0 if side is None else side / min(pixels.shape[:2])
-    if scale >= 1:
-        return pixels
-    size = round(scale * pixels.shape[1]), round(scale * pixels.shape[0])
-    return np.asarray(Image.fromarray(pixels).resize(size, Image.Resampling.BILINEAR))

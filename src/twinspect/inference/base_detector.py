@@ -47,7 +47,7 @@ class BaseDetector(ABC):
     """A detector that has been fitted, whatever its networks run on; a subclass gives the engine and the description.
 
     Attributes:
-        method: the name of its method, or ``auto``.
+        method: the name of its method; ``None`` for the default one.
         device: ``auto``, ``cpu``, ``cuda`` or ``mps``.
         bits: significant bits of 16-bit image files; ``None`` for 16.
         workers: threads that read images; ``None`` for the number of processors, at most 8.
@@ -64,7 +64,7 @@ class BaseDetector(ABC):
         detectability_: which synthetic defects it finds; ``None`` where that was not measured.
     """
 
-    method: str
+    method: str | None
     device: str
     bits: int | None
     workers: int | None
@@ -81,7 +81,7 @@ class BaseDetector(ABC):
 
     @property
     def method_name(self) -> str:
-        """The name of its method, also where :attr:`method` is ``auto``, which stands for it."""
+        """The name of its method, also where :attr:`method` names none."""
         return method_name(self.method)
 
     @abstractmethod

@@ -22,11 +22,14 @@ class _NotPlainError(Exception):
     """The source is not as plain as that of a flat dataclass with literal defaults."""
 
 
-def config_class(name: str) -> type[MethodConfig]:
+def config_class(name: str | None) -> type[MethodConfig]:
     """Return the class of a method's settings: their names, types, defaults, texts and presets.
 
     It is a copy without the method's own checks, which are for the method itself; or the class itself, where the
     method is imported already or where its source does not tell.
+
+    Args:
+        name: of the method; ``None`` for the default one.
 
     Raises:
         ConfigError: no such method; the message suggests the nearest name.

@@ -169,8 +169,8 @@ def learning_options(verb: argparse.ArgumentParser) -> None:
     class_options(verb)
     verb.add_argument(
         "--method",
-        default="auto",
-        help="see: twinspect methods; auto: rd, on a CPU at 128 px for 100 steps (auto)",
+        help="see: twinspect methods; default: rd, on a CPU at 128 px for 100 steps; auto (of `fit`): compares the "
+        "usual candidates of `compare`, --minutes each, and keeps the best",
     )
     preset_option(verb, "see: twinspect methods NAME")
     verb.add_argument(
