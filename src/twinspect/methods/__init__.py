@@ -50,6 +50,12 @@ _BUILT_IN = (
         "twinspect.methods.rd:RD",
     ),
     MethodInfo(
+        "stfpm",
+        "a student of the teacher's architecture imitates its features of the same image at several levels",
+        "Wang et al., BMVC 2021, arXiv 2103.04257",
+        "twinspect.methods.stfpm:STFPM",
+    ),
+    MethodInfo(
         "aand",
         "amplifies drawn anomalies in the teacher, then rebuilds the amplified features as rd does",
         "Tang et al., IEEE TIP 2026, arXiv 2405.02068",

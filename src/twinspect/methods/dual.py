@@ -8,7 +8,6 @@ objects that it never saw. Noisy-OR joins them. Choices that the paper leaves op
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
@@ -24,6 +23,7 @@ from twinspect.methods.losses import direction_loss, noisy_or_loss, relaxed_loss
 from twinspect.methods.networks.branch_normalizer import BranchNormalizer, image_descriptor
 from twinspect.methods.networks.token_decoder import TokenStudent
 from twinspect.methods.rd import Student, check_halving
+from twinspect.methods.schedules import warm_cosine
 from twinspect.methods.stable_adamw import StableAdamW
 from twinspect.teachers.base import HasClassTokens, describe
 from twinspect.teachers.rebuilding import sibling
@@ -310,14 +310,6 @@ def _split_into_groups(levels: Sequence[Any]) -> list[Sequence[Any]]:
 def a_fifth(images: int) -> int:
     """Return the number of held-out training images: a fifth, at least eight, at most a third; at least one."""
     return max(1, images // 5, min(MIN_MEASURED, images // 3))
-
-
-def warm_cosine(done: float, *, warm: float, last: float) -> float:
-    """Return the factor of the step size by the share of the training done: a linear rise, then half a cosine."""
-    if done < warm:
-        return (done + 1e-3) / (warm + 1e-3)
-    progress = (done - warm) / (1 - warm) if warm < 1 else 0.0
-    return last + (1 - last) * 0.5 * (1 + math.cos(math.pi * progress))
 
 
 def _warmup_factor(done: float, warm: float) -> float:

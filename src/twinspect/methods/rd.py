@@ -20,6 +20,7 @@ from twinspect.methods.config import LAST_STAGE, MethodConfig
 from twinspect.methods.losses import direction_loss
 from twinspect.methods.networks.backbone_stages import backbone_stages
 from twinspect.methods.networks.reverse_decoder import BlockCounts, Bottleneck, Decoder
+from twinspect.methods.schedules import stepped
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
@@ -52,11 +53,6 @@ class RDConfig(MethodConfig):
     blocks: Literal["authors", "mirror"] = "authors"
     """residual blocks of the student: as many as in the authors' code, or those of the teacher in reverse, as in
     models of earlier versions"""
-
-
-def stepped(done: float) -> float:
-    """Return the factor of the step size by the share of the training done (AAND's code)."""
-    return float(0.2 ** ((done >= 0.8) + (done >= 0.9)))
 
 
 def adam(rate: float) -> Callable[[Iterable[nn.Parameter]], torch.optim.Optimizer]:
