@@ -56,6 +56,12 @@ _BUILT_IN = (
         "twinspect.methods.stfpm:STFPM",
     ),
     MethodInfo(
+        "rdpp",
+        "rd on projected features, which learn from patches of noise to leave out anomalies",
+        "Tien et al., CVPR 2023",
+        "twinspect.methods.rdpp:RDPP",
+    ),
+    MethodInfo(
         "aand",
         "amplifies drawn anomalies in the teacher, then rebuilds the amplified features as rd does",
         "Tang et al., IEEE TIP 2026, arXiv 2405.02068",
