@@ -64,7 +64,7 @@ class RDPPConfig(RDConfig):
     batch_size: int = 16
     """images per optimiser step (ours; the authors accumulate two batches of 16 in a step)"""
     parts: int = 1
-    """batches that a step's images are divided into, each with its own BatchNorm statistics (ours; the authors have two)"""
+    """batches that a step's images are divided into, each with its own BatchNorm statistics (ours; theirs: 2)"""
     projector_rate: float = 1e-3
     """step size of the projectors; learning_rate is that of the student"""
     projector_weight: float = 0.2

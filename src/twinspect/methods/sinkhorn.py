@@ -11,7 +11,9 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 LAST_ROUNDS = 100
-"""Rounds at the final regularisation, after the annealing."""
+"""Most rounds at the final regularisation, after the annealing."""
+SETTLED = 1e-6
+"""Change of the potentials in a round, in units of that regularisation, at which they are taken for settled."""
 
 
 def sinkhorn_divergence(first: Tensor, second: Tensor, *, blur: float, scaling: float) -> Tensor:
@@ -58,8 +60,11 @@ def _best_plan(costs: Tensor, blur: float, scaling: float) -> Tensor:
     potential = costs.new_zeros(costs.shape[1])
     for length in _lengths(float(costs.max()), blur, scaling):
         weight = length**2
+        before = potential
         other = -weight * torch.logsumexp((potential - costs) / weight + columns, dim=1)
         potential = -weight * torch.logsumexp((other[:, None] - costs) / weight + rows, dim=0)
+        if length == blur and torch.allclose(before, potential, rtol=0, atol=SETTLED * weight):
+            break
     return ((other[:, None] + potential - costs) / blur**2 + rows + columns).exp()
 
 
