@@ -78,6 +78,8 @@ _BUILT_IN = (
         "keeps a coreset of the teacher's features of good patches; scores by the distance to the nearest",
         "Roth et al., CVPR 2022, arXiv 2106.08265",
         "twinspect.methods.patchcore:PatchCore",
+    ),
+    MethodInfo(
         "dinomaly",
         "a decoder of linear attention rebuilds a vision transformer's tokens through a noisy bottleneck",
         "Guo et al., CVPR 2025, arXiv 2405.14325",
