@@ -13,7 +13,7 @@ from twinspect.errors import ConfigError
 from twinspect.methods.base import Batch
 from twinspect.methods.config import make_config
 from twinspect.methods.dinomaly import Dinomaly, DinomalyConfig, resizing_matrix
-from twinspect.methods.networks.token_decoder import TokenStudent
+from twinspect.methods.networks.token_decoder import TokenStudent, middle_blocks
 from twinspect.methods.stable_adamw import StableAdamW
 from twinspect.teachers import create_teacher
 
@@ -43,16 +43,12 @@ def cosine_distances(a: Tensor, b: Tensor) -> np.ndarray:
     return distances
 
 
-@pytest.mark.parametrize(
-    ("name", "blocks"),
-    [
-        ("vit_base_patch14_reg4_dinov2", (2, 3, 4, 5, 6, 7, 8, 9)),
-        ("vit_large_patch14_reg4_dinov2", (4, 6, 8, 10, 12, 14, 16, 18)),
-        ("resnet18", None),
-    ],
-)
-def test_the_middle_blocks_are_those_of_the_authors(name: str, blocks: tuple[int, ...] | None) -> None:
-    assert Dinomaly.usual_layers(name) == blocks
+def test_the_middle_blocks_are_those_of_the_authors() -> None:
+    """Of ViT-B with 12 blocks and ViT-L with 24."""
+    assert middle_blocks(12, 8) == [2, 3, 4, 5, 6, 7, 8, 9]
+    assert middle_blocks(24, 8) == [4, 6, 8, 10, 12, 14, 16, 18]
+    assert Dinomaly.usual_layers(VIT) == (1, 2, 3, 4)
+    assert Dinomaly.usual_layers("test_resnet") is None
 
 
 def test_the_decoder_has_the_parameters_of_the_authors_code() -> None:

@@ -32,8 +32,15 @@ def note(
 
 @pytest.mark.parametrize(
     ("method", "preset"),
-    [("rd", "paper"), ("aand", "paper"), ("aand", "paper,base"), ("dual", "paper")]
-    + [("stfpm", "paper"), ("rdpp", "paper"), ("dinomaly", "paper")],
+    [
+        ("rd", "paper"),
+        ("aand", "paper"),
+        ("aand", "paper,base"),
+        ("dual", "paper"),
+        ("stfpm", "paper"),
+        ("rdpp", "paper"),
+        ("dinomaly", "paper"),
+    ],
 )
 def test_the_papers_experiment_lacks_nothing(method: str, preset: str) -> None:
     assert note(method, preset) == ""

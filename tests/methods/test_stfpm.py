@@ -12,6 +12,7 @@ from torch import Tensor, nn
 import twinspect as ts
 from drawn_parts import SHIPPED, quick, stripes
 from twinspect.data.samples import Sample
+from twinspect.errors import ConfigError
 from twinspect.methods.base import Batch
 from twinspect.methods.config import make_config
 from twinspect.methods.stfpm import STFPM, STFPMConfig, a_fifth
@@ -98,6 +99,29 @@ def test_the_student_has_the_architecture_of_the_teacher_and_weights_of_its_own(
     assert [each.shape for each in trained] == [each.shape for each in frozen]
     assert not any(torch.equal(a, b) for a, b in zip(trained, frozen, strict=True) if a.numel() > 1)
     assert all(parameter.requires_grad for parameter in method.student.parameters())
+
+
+@pytest.mark.parametrize("name", ["resnet18", "test_resnet", "test_efficientnet", "pocket"])
+def test_a_narrow_student_has_the_teachers_shapes_and_fewer_weights(name: str) -> None:
+    method, images = method_of(name, student="narrow"), picture(1, 3, 64, 96)
+    with torch.no_grad():
+        levels, imitated = method.targets(images), method.student(images)
+    assert [level.shape for level in imitated] == [level.shape for level in levels]
+    for level, output in zip(method.teacher.levels, imitated, strict=True):
+        assert bool((output < 0).any()) == level.signed
+    if name == "resnet18":
+        student, teacher = (
+            sum(p.numel() for p in network.parameters()) for network in (method.student, method.teacher)
+        )
+        assert student < teacher / 2
+
+
+def test_a_narrow_student_needs_sizes_that_divide() -> None:
+    with pytest.raises(
+        ConfigError, match="stfpm with pocket needs a size that is a multiple of 16, got 72x72"
+    ):
+        method_of(student="narrow").check_size(72, 72)
+    method_of().check_size(72, 72)
 
 
 @pytest.mark.parametrize(("name", "norms"), [("resnet18", 15), ("pocket", 16), ("vgg11", 8)])

@@ -87,7 +87,17 @@ def check_halving(method: str, teacher: Teacher, height: int, width: int, *, is_
     Raises:
         ConfigError: names the nearest allowed size.
     """
-    unit = 2 * teacher.levels[-1].reduction
+    check_multiple(method, teacher, 2 * teacher.levels[-1].reduction, height, width, is_cropped=is_cropped)
+
+
+def check_multiple(
+    method: str, teacher: Teacher, unit: int, height: int, width: int, *, is_cropped: bool
+) -> None:
+    """Refuse image sizes in pixels that are no multiples of a unit.
+
+    Raises:
+        ConfigError: names the nearest allowed size.
+    """
     if height % unit or width % unit:
         near = max(1, round(height / unit)) * unit
         raise ConfigError(
