@@ -108,8 +108,8 @@ class RDPP(RD):
 
     def loss(self, batch: Batch) -> Tensor:
         """Average the losses of the parts of the batch (the authors add their gradients up)."""
-        size = -(-len(batch.images) // self.config.parts)
-        parts = zip(batch.images.split(size), *(level.split(size) for level in batch.targets), strict=True)
+        count = self.config.parts
+        parts = zip(batch.images.chunk(count), *(level.chunk(count) for level in batch.targets), strict=True)
         return torch.stack([self._part_loss(images, levels) for images, *levels in parts]).mean()
 
     def _part_loss(self, images: Tensor, levels: Sequence[Tensor]) -> Tensor:

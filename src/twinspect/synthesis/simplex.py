@@ -74,9 +74,10 @@ def simplex_octaves(
     """
     table = random.permutation(256)
     points = np.stack(np.meshgrid(*map(np.arange, shape), indexing="ij"), axis=-1) / WAVELENGTH
-    return np.sum(
-        [persistence**octave * simplex_noise(points * 2**octave, table) for octave in range(octaves)], axis=0
-    )
+    noise = np.zeros(shape)
+    for octave in range(octaves):
+        noise += persistence**octave * simplex_noise(points * 2**octave, table)
+    return noise
 
 
 def _directions(corners: Integers, table: Integers) -> Floats:
