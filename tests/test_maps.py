@@ -22,6 +22,23 @@ def test_cosine_map_equals_the_equation() -> None:
     np.testing.assert_allclose(maps.cosine_map(teacher, student), expected, atol=1e-6)
 
 
+def test_unit_distance_map_equals_the_equation_and_the_cosine_distance() -> None:
+    teacher, student = random(2, 5, 3, 4), random(2, 5, 3, 4, seed=1) - 0.5
+    a, b = (each.double().numpy() for each in (teacher, student))
+    a, b = (each / np.linalg.norm(each, axis=1, keepdims=True) for each in (a, b))
+    actual = maps.unit_distance_map(teacher, student)
+    np.testing.assert_allclose(actual, ((a - b) ** 2).sum(1) / 2, atol=1e-6)
+    torch.testing.assert_close(actual, maps.cosine_map(teacher, student), atol=1e-6, rtol=1e-5)
+
+
+def test_multiply_enlarges_to_the_finest_level_then_to_the_size() -> None:
+    fine, coarse = random(2, 8, 6), random(2, 4, 3, seed=1)
+    product = fine * maps.enlarge(coarse, (8, 6))
+    torch.testing.assert_close(maps.multiply([fine, coarse], (16, 12)), maps.enlarge(product, (16, 12)))
+    blurred = maps.gaussian_blur(maps.enlarge(product, (16, 12)), 1.5)
+    torch.testing.assert_close(maps.multiply([fine, coarse], (16, 12), 1.5), blurred)
+
+
 def test_direction_loss_takes_the_cosine_over_the_whole_map() -> None:
     teacher, student = random(3, 4, 2, 5), random(3, 4, 2, 5, seed=1) - 0.3
     a, b = teacher.double().numpy().reshape(3, -1), student.double().numpy().reshape(3, -1)

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from beside.settings import Settings
     from beside.sides import Side
 
-METHODS = {"anomalib": ("rd", "stfpm", "patchcore"), "twinspect": ("rd", "aand", "mkd", "dual")}
+METHODS = {"anomalib": ("rd", "stfpm", "patchcore"), "twinspect": ("rd", "aand", "mkd", "dual", "stfpm")}
 NAMES = sorted({name for names in METHODS.values() for name in names})
 FIGURES = ("image_auroc", "pixel_auroc", "aupro")
 

@@ -43,6 +43,22 @@ def cosine_map(teacher: Tensor, student: Tensor) -> Tensor:
     return 1 - cosines
 
 
+def unit_distance_map(teacher: Tensor, student: Tensor) -> Tensor:
+    """Half the squared distance of unit vectors over channels, 1/2 |a/|a| - b/|b||^2, at each location.
+
+    It is 1 - s(a, b), computed so that it is never negative, however close the two are.
+
+    Args:
+        teacher: (B, C, h, w) float.
+        student: (B, C, h, w) float.
+
+    Returns:
+        (B, h, w), in [0, 2].
+    """
+    units = [F.normalize(features.movedim(1, -1), dim=-1, eps=SHORTEST) for features in (teacher, student)]
+    return (units[0] - units[1]).square().sum(dim=-1) / 2
+
+
 def enlarge(maps: Tensor, size: tuple[int, int]) -> Tensor:
     """Resize maps to (height, width) with bilinear interpolation, pixel centres aligned.
 
@@ -82,6 +98,24 @@ def fuse(maps: Sequence[Tensor], size: tuple[int, int], sigma: float = 0.0) -> T
         fused = enlarged if fused is None else fused + enlarged
     assert fused is not None  # noqa: S101 - there is always a level
     return fused
+
+
+def multiply(maps: Sequence[Tensor], size: tuple[int, int], sigma: float = 0.0) -> Tensor:
+    """Multiply the maps of several levels at the size of the finest, enlarge the product, and blur it.
+
+    Args:
+        maps: one (B, h_k, w_k) per level, fine to coarse.
+        size: height and width in pixels.
+        sigma: of the blur, in pixels of the result; 0 for none.
+
+    Returns:
+        (B, height, width).
+    """
+    finest = (maps[0].shape[-2], maps[0].shape[-1])
+    product = maps[0]
+    for level in maps[1:]:
+        product = product * fuse([level], finest)
+    return fuse([product], size, sigma)
 
 
 @lru_cache(maxsize=64)

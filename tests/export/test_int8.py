@@ -99,6 +99,9 @@ def test_layers_are_those_of_teacher_and_student(graph: bytes) -> None:
         pytest.param("dual", "pocket", {"teacher", "students"}, marks=pytest.mark.slow),
         pytest.param("dual", "vit_tiny_patch16_224", {"teacher", "students"}, marks=pytest.mark.slow),
         pytest.param("rd", "resnet18", {"teacher", "student"}, marks=pytest.mark.slow),
+        pytest.param("stfpm", "pocket", {"teacher", "student"}, marks=pytest.mark.slow),
+        pytest.param("rdpp", "pocket", {"teacher", "student", "projectors"}, marks=pytest.mark.slow),
+        pytest.param("dinomaly", "test_vit", {"teacher", "student"}, marks=pytest.mark.slow),
         pytest.param("rd", "convnext_tiny", {"teacher", "student"}, marks=pytest.mark.slow),
     ],
 )

@@ -17,7 +17,8 @@ from twinspect.methods.base import Batch
 from twinspect.methods.config import make_config
 from twinspect.methods.losses import amplification_loss, focal_loss, hard_loss
 from twinspect.methods.networks.feature_amplifier import AmplifierGate, FeatureAmplifier, position_encoding
-from twinspect.methods.rd import RD, RDConfig, stepped
+from twinspect.methods.rd import RD, RDConfig
+from twinspect.methods.schedules import stepped
 from twinspect.methods.shortfall import shortfall
 from twinspect.teachers import create_teacher
 

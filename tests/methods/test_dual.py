@@ -25,11 +25,12 @@ from twinspect.data.samples import Sample
 from twinspect.errors import ConfigError
 from twinspect.methods.base import Batch, Stage
 from twinspect.methods.config import config_of_record, make_config, to_record, usual_teacher
-from twinspect.methods.dual import Dual, DualConfig, a_fifth, warm_cosine
+from twinspect.methods.dual import Dual, DualConfig, a_fifth
 from twinspect.methods.losses import direction_loss, noisy_or_loss, relaxed_loss
 from twinspect.methods.mkd import MKDConfig
 from twinspect.methods.networks.branch_normalizer import BranchNormalizer
 from twinspect.methods.networks.token_decoder import Attention, Perceptron, TokenStudent
+from twinspect.methods.schedules import warm_cosine
 from twinspect.model.whole_image import Model
 from twinspect.teachers import create_teacher
 from twinspect.teachers.rebuilding import sibling

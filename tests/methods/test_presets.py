@@ -33,6 +33,9 @@ TEACHERS = {
     "aand": "wide_resnet50_2",
     "mkd": "vgg16",
     "dual": "vit_base_patch14_reg4_dinov2.lvd142m",
+    "stfpm": "resnet18",
+    "rdpp": "wide_resnet50_2",
+    "dinomaly": "vit_base_patch14_reg4_dinov2.lvd142m",
 }
 
 
@@ -138,7 +141,7 @@ def test_several_presets_are_joined_and_the_later_one_wins() -> None:
     )
 
 
-@pytest.mark.parametrize("name", ["rd", "aand", "mkd", "dual"])
+@pytest.mark.parametrize("name", sorted(TEACHERS))
 def test_every_method_has_a_paper(name: str) -> None:
     config = method_class(name).Config
     assert "paper" in config.PRESETS

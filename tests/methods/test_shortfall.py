@@ -31,7 +31,16 @@ def note(
 
 
 @pytest.mark.parametrize(
-    ("method", "preset"), [("rd", "paper"), ("aand", "paper"), ("aand", "paper,base"), ("dual", "paper")]
+    ("method", "preset"),
+    [
+        ("rd", "paper"),
+        ("aand", "paper"),
+        ("aand", "paper,base"),
+        ("dual", "paper"),
+        ("stfpm", "paper"),
+        ("rdpp", "paper"),
+        ("dinomaly", "paper"),
+    ],
 )
 def test_the_papers_experiment_lacks_nothing(method: str, preset: str) -> None:
     assert note(method, preset) == ""
@@ -141,7 +150,9 @@ def test_a_method_without_a_paper_has_nothing_to_lack() -> None:
     assert shortfall(MethodConfig(), "pocket", [160]) == ""
 
 
-@pytest.mark.parametrize(("method", "images", "batch_size"), [("aand", 33, 8), ("dual", 17, 16)])
+@pytest.mark.parametrize(
+    ("method", "images", "batch_size"), [("aand", 33, 8), ("dual", 17, 16), ("stfpm", 17, 8)]
+)
 @pytest.mark.parametrize("categories", [1, 2])
 def test_as_many_steps_are_counted_as_are_made(
     method: str, images: int, batch_size: int, categories: int, tmp_path: Path

@@ -56,6 +56,18 @@ _BUILT_IN = (
         "twinspect.methods.rd:RD",
     ),
     MethodInfo(
+        "stfpm",
+        "a student of the teacher's architecture imitates its features of the same image at several levels",
+        "Wang et al., BMVC 2021, arXiv 2103.04257",
+        "twinspect.methods.stfpm:STFPM",
+    ),
+    MethodInfo(
+        "rdpp",
+        "rd on projected features, which learn from patches of noise to leave out anomalies",
+        "Tien et al., CVPR 2023",
+        "twinspect.methods.rdpp:RDPP",
+    ),
+    MethodInfo(
         "aand",
         "amplifies drawn anomalies in the teacher, then rebuilds the amplified features as rd does",
         "Tang et al., IEEE TIP 2026, arXiv 2405.02068",
@@ -72,6 +84,12 @@ _BUILT_IN = (
         "keeps a coreset of the teacher's features of good patches; scores by the distance to the nearest",
         "Roth et al., CVPR 2022, arXiv 2106.08265",
         "twinspect.methods.patchcore:PatchCore",
+    ),
+    MethodInfo(
+        "dinomaly",
+        "a decoder of linear attention rebuilds a vision transformer's tokens through a noisy bottleneck",
+        "Guo et al., CVPR 2025, arXiv 2405.14325",
+        "twinspect.methods.dinomaly:Dinomaly",
     ),
     MethodInfo(
         "padim",

@@ -26,7 +26,8 @@ from twinspect.methods.losses import (
 )
 from twinspect.methods.networks.feature_amplifier import FeatureAmplifier
 from twinspect.methods.networks.feature_classifier import FeatureClassifier
-from twinspect.methods.rd import RD, RDConfig, adam, stepped
+from twinspect.methods.rd import RD, RDConfig, adam
+from twinspect.methods.schedules import stepped
 from twinspect.synthesis import Synthesizer
 
 if TYPE_CHECKING:

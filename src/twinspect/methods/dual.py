@@ -8,7 +8,6 @@ objects that it never saw. Noisy-OR joins them. Choices that the paper leaves op
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
@@ -22,8 +21,9 @@ from twinspect.methods.base import Batch, Method, Output, Stage
 from twinspect.methods.config import LAST_STAGE, MethodConfig
 from twinspect.methods.losses import direction_loss, noisy_or_loss, relaxed_loss
 from twinspect.methods.networks.branch_normalizer import BranchNormalizer, image_descriptor
-from twinspect.methods.networks.token_decoder import TokenStudent
+from twinspect.methods.networks.token_decoder import TokenStudent, middle_blocks, split_into_groups
 from twinspect.methods.rd import Student, check_halving
+from twinspect.methods.schedules import warm_cosine
 from twinspect.methods.stable_adamw import StableAdamW
 from twinspect.teachers.base import HasClassTokens, describe
 from twinspect.teachers.rebuilding import sibling
@@ -33,11 +33,6 @@ if TYPE_CHECKING:
 
     from twinspect.teachers.base import Teacher
 
-GROUPS = 2
-"""Groups of blocks whose patch tokens are averaged and rebuilt together (section 3 of the paper)."""
-FIRST, COVERED = 1 / 6, 2 / 3
-"""First block for the local student and the range of its blocks, in shares of a transformer's depth (ours, after
-Dinomaly: blocks 3 to 10 of 12)."""
 MIN_MEASURED = 8
 """Minimum of images to measure the branches' scores on, unless this exceeds a third of all (ours)."""
 
@@ -150,7 +145,7 @@ class Dual(Method[DualConfig]):
 
     def _count_maps(self) -> int:
         levels = self.teacher.levels
-        return len(_split_into_groups(levels[: self.config.local_levels])) if self.has_tokens else len(levels)
+        return len(split_into_groups(levels[: self.config.local_levels])) if self.has_tokens else len(levels)
 
     def _local_student(self) -> nn.Module:
         if not self.has_tokens:
@@ -174,8 +169,8 @@ class Dual(Method[DualConfig]):
         if not blocks:
             return None
         local, semantic = DualConfig.local_levels, DualConfig.semantic_levels
-        middle = {round(blocks * (FIRST + COVERED * step / local)) for step in range(local)}
-        return tuple(sorted(middle | set(range(max(0, blocks - semantic), blocks))))
+        last = range(max(0, blocks - semantic), blocks)
+        return tuple(sorted({*middle_blocks(blocks, local), *last}))
 
     def check_size(self, height: int, width: int) -> None:
         """Refuse sizes that a convolutional decoder cannot rebuild; a transformer teacher checks its own sizes."""
@@ -220,7 +215,7 @@ class Dual(Method[DualConfig]):
             return tuple(levels)
         return tuple(
             torch.stack(tuple(group)).mean(dim=0)
-            for group in _split_into_groups(levels[: self.config.local_levels])
+            for group in split_into_groups(levels[: self.config.local_levels])
         )
 
     def loss(self, batch: Batch) -> Tensor:
@@ -301,23 +296,9 @@ class Dual(Method[DualConfig]):
         self.spreads.measure(scores, descriptors, categories)
 
 
-def _split_into_groups(levels: Sequence[Any]) -> list[Sequence[Any]]:
-    """Split levels into two groups, shallow and deep; a single level is one group."""
-    half = -(-len(levels) // GROUPS)
-    return [levels[start : start + half] for start in range(0, len(levels), half)]
-
-
 def a_fifth(images: int) -> int:
     """Return the number of held-out training images: a fifth, at least eight, at most a third; at least one."""
     return max(1, images // 5, min(MIN_MEASURED, images // 3))
-
-
-def warm_cosine(done: float, *, warm: float, last: float) -> float:
-    """Return the factor of the step size by the share of the training done: a linear rise, then half a cosine."""
-    if done < warm:
-        return (done + 1e-3) / (warm + 1e-3)
-    progress = (done - warm) / (1 - warm) if warm < 1 else 0.0
-    return last + (1 - last) * 0.5 * (1 + math.cos(math.pi * progress))
 
 
 def _warmup_factor(done: float, warm: float) -> float:

@@ -20,6 +20,7 @@ from twinspect.methods.config import LAST_STAGE, MethodConfig
 from twinspect.methods.losses import direction_loss
 from twinspect.methods.networks.backbone_stages import backbone_stages
 from twinspect.methods.networks.reverse_decoder import BlockCounts, Bottleneck, Decoder
+from twinspect.methods.schedules import stepped
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
@@ -54,11 +55,6 @@ class RDConfig(MethodConfig):
     models of earlier versions"""
 
 
-def stepped(done: float) -> float:
-    """Return the factor of the step size by the share of the training done (AAND's code)."""
-    return float(0.2 ** ((done >= 0.8) + (done >= 0.9)))
-
-
 def adam(rate: float) -> Callable[[Iterable[nn.Parameter]], torch.optim.Optimizer]:
     """Make the authors' optimiser."""
     return partial(torch.optim.Adam, lr=rate, betas=(0.5, 0.999))
@@ -91,7 +87,17 @@ def check_halving(method: str, teacher: Teacher, height: int, width: int, *, is_
     Raises:
         ConfigError: names the nearest allowed size.
     """
-    unit = 2 * teacher.levels[-1].reduction
+    check_multiple(method, teacher, 2 * teacher.levels[-1].reduction, height, width, is_cropped=is_cropped)
+
+
+def check_multiple(
+    method: str, teacher: Teacher, unit: int, height: int, width: int, *, is_cropped: bool
+) -> None:
+    """Refuse image sizes in pixels that are no multiples of a unit.
+
+    Raises:
+        ConfigError: names the nearest allowed size.
+    """
     if height % unit or width % unit:
         near = max(1, round(height / unit)) * unit
         raise ConfigError(

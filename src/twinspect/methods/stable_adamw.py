@@ -24,17 +24,33 @@ class StableAdamW(AdamW):
         parameters: to be trained; each becomes a group of its own, since each has its own step size.
         lr: step size.
         weight_decay: share of a weight that is subtracted, times the step size.
+        eps: added to sqrt(u), as in AdamW.
+        amsgrad: u is the largest running mean so far, as in AMSGrad.
+        shorten_decay: whether the weight decay is shortened with the step, as published; Dinomaly's code does not.
     """
 
-    def __init__(self, parameters: Iterable[nn.Parameter], *, lr: float, weight_decay: float) -> None:
+    def __init__(
+        self,
+        parameters: Iterable[nn.Parameter],
+        *,
+        lr: float,
+        weight_decay: float,
+        eps: float = 1e-8,
+        amsgrad: bool = False,
+        shorten_decay: bool = True,
+    ) -> None:
         groups = [{"params": [parameter]} for parameter in parameters]
-        super().__init__(groups, lr=lr, weight_decay=weight_decay, fused=True)
+        self._full_decay = 0.0 if shorten_decay else weight_decay
+        decay = weight_decay if shorten_decay else 0.0
+        super().__init__(groups, lr=lr, weight_decay=decay, eps=eps, amsgrad=amsgrad, fused=True)
 
     @torch.no_grad()
     def step(self, closure: Callable[[], float] | None = None) -> float | None:  # type: ignore[override]
         """Make one step."""
         rates = [group["lr"] for group in self.param_groups]
         for group in self.param_groups:
+            if self._full_decay:
+                group["params"][0].mul_(1 - group["lr"] * self._full_decay)
             group["lr"] /= max(1.0, self._excess(group))
         loss: float | None = super().step(closure)
         for group, rate in zip(self.param_groups, rates, strict=True):
@@ -50,5 +66,7 @@ class StableAdamW(AdamW):
         squares = parameter.grad.square()
         keep = group["betas"][1]
         unbias = 1 - keep ** (float(state["step"]) + 1)
-        mean = torch.lerp(squares, state["exp_avg_sq"], keep).div_(unbias)
-        return float(squares.div_(mean.clamp_min_(group["eps"] ** 2)).mean().sqrt())
+        mean = torch.lerp(squares, state["exp_avg_sq"], keep)
+        if group["amsgrad"]:
+            mean = torch.maximum(mean, state["max_exp_avg_sq"])
+        return float(squares.div_(mean.div_(unbias).clamp_min_(group["eps"] ** 2)).mean().sqrt())

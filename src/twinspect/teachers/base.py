@@ -78,6 +78,15 @@ class HasClassTokens(Protocol):
         ...
 
 
+@runtime_checkable
+class HasPrefixTokens(Protocol):
+    """A backbone with tokens that stand for no patch of the image, such as a class token and registers."""
+
+    def with_prefix_tokens(self, images: Tensor) -> tuple[tuple[Tensor, ...], tuple[Tensor, ...]]:
+        """Return the maps, and (B, P, C) such tokens per level."""
+        ...
+
+
 class Teacher(nn.Module):
     """A frozen network that returns one feature map per level.
 

@@ -91,10 +91,20 @@ class TokenMaps(nn.Module):
 
     def with_class_tokens(self, images: Tensor) -> tuple[tuple[Tensor, ...], tuple[Tensor, ...]]:
         """Describe normalised images; also each block's (B, C) class token, or its mean patch token without one."""
+        maps, prefixes = self.with_prefix_tokens(images)
         if getattr(self.net, "cls_token", None) is None:
-            maps = self(images)
             return maps, tuple(level.mean((2, 3)) for level in maps)
+        return maps, tuple(prefix[:, 0] for prefix in prefixes)
+
+    def with_prefix_tokens(self, images: Tensor) -> tuple[tuple[Tensor, ...], tuple[Tensor, ...]]:
+        """Describe normalised images; also each block's (B, P, C) tokens that are no patches: class and registers.
+
+        There may be none of them, P = 0.
+        """
+        if not self.net.num_prefix_tokens:
+            maps = self(images)
+            return maps, tuple(level.new_zeros(len(level), 0, level.shape[1]) for level in maps)
         pairs = self.net.forward_intermediates(
             images, indices=self._blocks, intermediates_only=True, return_prefix_tokens=True
         )
-        return tuple(level for level, _ in pairs), tuple(prefix[:, 0] for _, prefix in pairs)
+        return tuple(level for level, _ in pairs), tuple(prefix for _, prefix in pairs)

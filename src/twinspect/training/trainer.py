@@ -41,7 +41,7 @@ if TYPE_CHECKING:
 
 SECONDS_BETWEEN_CHECKPOINTS = 30.0
 VALIDATION_IMAGES = 32
-"""Minimum of images in a validation, each with anomalies of its own."""
+"""Minimum of images in a validation with synthetic anomalies, each with anomalies of its own."""
 VALIDATION_DRAWS = 2**40
 """Number of their first draw, which a training never reaches."""
 
@@ -294,12 +294,13 @@ class _Run:
     def _validation_batches(self, stage: Stage, images: list[int]) -> list[Batch]:
         """Make the batches that validate a stage, if it has a validation, from images that it does not train on.
 
-        Few images are used several times, each time with other synthetic anomalies; these are never trained on, not
-        even where all images are.
+        Few images are used several times, each time with other synthetic anomalies, if the stage has them; these are
+        never trained on, not even where all images are.
         """
         if stage.validate is None:
             return []
-        numbers = [images[index % len(images)] for index in range(max(VALIDATION_IMAGES, len(images)))]
+        count = max(VALIDATION_IMAGES, len(images)) if stage.synthesizer else len(images)
+        numbers = [images[index % len(images)] for index in range(count)]
         return list(self._make_batches(stage, _chunks(numbers, stage.batch_size), VALIDATION_DRAWS))
 
     @torch.no_grad()

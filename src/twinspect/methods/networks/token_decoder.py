@@ -6,20 +6,29 @@ its input, and attention that cannot focus on one location keeps it from passing
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from functools import partial
+from typing import TYPE_CHECKING, Any
 
+import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+GROUPS = 2
+"""Groups of blocks whose patch tokens are averaged and rebuilt together."""
 HEAD = 64
 """Channels of an attention head, as in the transformers themselves."""
 WIDER = 4
 """Inner width of a block's and of the bottleneck's perceptron, in widths of a token."""
-SPREAD = 0.02
-"""Standard deviation of the initial weights, truncated at two of them (usual for transformers)."""
+SPREAD, CUT = 0.02, 2.0
+"""Standard deviation of the initial weights, truncated at so many of them (usual for transformers)."""
+EPSILON = 1e-5
+"""Added to the variance by LayerNorm (usual)."""
+FIRST, COVERED = 1 / 6, 2 / 3
+"""First block to rebuild and the range of blocks, in shares of a transformer's depth: 2 to 9 of 12, counted from 0
+(Dinomaly)."""
 CLOSE_TO_ZERO = 1e-6
 """Added to the sum of linear attention's weights."""
 
@@ -33,24 +42,46 @@ class TokenStudent(nn.Module):
         blocks: of the decoder; the last ones rebuild the shallowest group, as in a mirror.
         dropout: share of the bottleneck's values dropped in training.
         linear: linear attention instead of softmax attention.
+        spread: standard deviation of the initial weights.
+        cut: how many of them the initial weights are truncated at.
+        epsilon: added to the variance by LayerNorm.
     """
 
-    def __init__(self, channels: int, groups: int, blocks: int, *, dropout: float, linear: bool) -> None:
+    def __init__(
+        self,
+        channels: int,
+        groups: int,
+        blocks: int,
+        *,
+        dropout: float,
+        linear: bool,
+        spread: float = SPREAD,
+        cut: float = CUT,
+        epsilon: float = EPSILON,
+    ) -> None:
         super().__init__()
         self.bottleneck = Perceptron(channels, dropout)
-        self.blocks = nn.ModuleList(TokenBlock(channels, linear=linear) for _ in range(max(blocks, groups)))
+        self.blocks = nn.ModuleList(
+            TokenBlock(channels, linear=linear, epsilon=epsilon) for _ in range(max(blocks, groups))
+        )
         self._groups = groups
-        self.apply(_initialise)
+        self.apply(partial(_initialise, spread=spread, cut=cut))
 
-    def forward(self, levels: Sequence[Tensor]) -> tuple[Tensor, ...]:
-        """Rebuild one (B, C, h, w) map per group, shallow to deep, from as many maps of that shape."""
+    def forward(self, levels: Sequence[Tensor], prefix: Tensor | None = None) -> tuple[Tensor, ...]:
+        """Rebuild one (B, C, h, w) map per group, shallow to deep, from as many maps of that shape.
+
+        Args:
+            levels: the maps.
+            prefix: (B, P, C) tokens that stand for no patch; the student sees them, and they are not compared.
+        """
         height, width = levels[0].shape[-2:]
         mean = sum(levels[1:], start=levels[0]) / len(levels)
-        tokens = self.bottleneck(mean.flatten(2).transpose(1, 2))
+        patches = mean.flatten(2).transpose(1, 2)
+        tokens = self.bottleneck(patches if prefix is None else torch.cat([prefix, patches], dim=1))
         rebuilt: list[Tensor] = []
         for block in self.blocks:
             tokens = block(tokens)
-            rebuilt.append(tokens)
+            rebuilt.append(tokens if prefix is None else tokens[:, prefix.shape[1] :])
         means = [self._mean(rebuilt, group) for group in range(self._groups)]
         return tuple(m.transpose(1, 2).reshape(len(m), -1, height, width) for m in reversed(means))
 
@@ -66,13 +97,14 @@ class TokenBlock(nn.Module):
     Args:
         channels: of a token.
         linear: linear attention instead of softmax attention.
+        epsilon: added to the variance by LayerNorm.
     """
 
-    def __init__(self, channels: int, *, linear: bool) -> None:
+    def __init__(self, channels: int, *, linear: bool, epsilon: float = EPSILON) -> None:
         super().__init__()
-        self.norm_attention = nn.LayerNorm(channels)
+        self.norm_attention = nn.LayerNorm(channels, epsilon)
         self.attention = Attention(channels, linear=linear)
-        self.norm_perceptron = nn.LayerNorm(channels)
+        self.norm_perceptron = nn.LayerNorm(channels, epsilon)
         self.perceptron = Perceptron(channels, 0.0)
 
     def forward(self, tokens: Tensor) -> Tensor:
@@ -139,7 +171,22 @@ def _linear_attention(query: Tensor, key: Tensor, value: Tensor) -> Tensor:
     return query @ (key.transpose(2, 3) @ value) / (total + CLOSE_TO_ZERO)
 
 
-def _initialise(layer: nn.Module) -> None:
+def middle_blocks(depth: int, count: int) -> list[int]:
+    """Choose the blocks of a transformer that a student rebuilds, counted from 0.
+
+    >>> middle_blocks(12, 8), middle_blocks(24, 8)
+    ([2, 3, 4, 5, 6, 7, 8, 9], [4, 6, 8, 10, 12, 14, 16, 18])
+    """
+    return sorted({round(depth * (FIRST + COVERED * step / count)) for step in range(count)})
+
+
+def split_into_groups(levels: Sequence[Any]) -> list[Sequence[Any]]:
+    """Split levels into two groups, shallow and deep; a single level is one group."""
+    half = -(-len(levels) // GROUPS)
+    return [levels[start : start + half] for start in range(0, len(levels), half)]
+
+
+def _initialise(layer: nn.Module, spread: float, cut: float) -> None:
     if isinstance(layer, nn.Linear):
-        nn.init.trunc_normal_(layer.weight, std=SPREAD, a=-2 * SPREAD, b=2 * SPREAD)
+        nn.init.trunc_normal_(layer.weight, std=spread, a=-cut * spread, b=cut * spread)
         nn.init.zeros_(layer.bias)
