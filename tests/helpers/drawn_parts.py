@@ -32,10 +32,21 @@ STAGES: dict[str, tuple[str, ...]] = {"aand": ("amplify_steps",)}
 """Settings that say how long the stages before a method's last one take."""
 
 
+NARROW: dict[str, dict[str, Any]] = {
+    "efficientad": {"width": 0.1, "learning_rate": 2e-3, "batch_size": 4},
+}
+"""Settings of methods whose networks do not follow the teacher's in size."""
+
+
 def quick(method: str, steps: int = QUICK["steps"]) -> dict[str, Any]:
     """Give settings with which every stage of a method takes so many steps."""
     stages = STAGES.get(method, ())
-    return {**QUICK, "steps": steps * (1 + len(stages)), **dict.fromkeys(stages, steps)}
+    return {
+        **QUICK,
+        "steps": steps * (1 + len(stages)),
+        **dict.fromkeys(stages, steps),
+        **NARROW.get(method, {}),
+    }
 
 
 def stripes(seed: int, side: int = 48) -> np.ndarray[Any, np.dtype[np.uint8]]:

@@ -56,6 +56,12 @@ _BUILT_IN = (
         "twinspect.methods.aand:AAND",
     ),
     MethodInfo(
+        "efficientad",
+        "a student imitates a teacher patch by patch, and an autoencoder that knows how whole images are arranged",
+        "Batzner et al., WACV 2024, arXiv 2303.14535",
+        "twinspect.methods.efficientad:EfficientAD",
+    ),
+    MethodInfo(
         "dual",
         "one student rebuilds patches, one replicates the image as a whole; joined by Noisy-OR",
         "Park, Seo & Kim 2025, arXiv 2509.24448",

@@ -33,11 +33,13 @@ class PatchDescriptionNetwork(nn.Module):
     Args:
         size: ``small`` or ``medium``.
         channels: features at each location; a student of the paper has twice as many as its teacher.
+        width: inner channels as a share of the paper's.
     """
 
-    def __init__(self, size: Size, channels: int = CHANNELS) -> None:
+    def __init__(self, size: Size, channels: int = CHANNELS, width: float = 1.0) -> None:
         super().__init__()
-        first, second = (128, 256) if size == "small" else (256, 512)
+        whole = (128, 256) if size == "small" else (256, 512)
+        first, second = (max(1, round(width * inner)) for inner in whole)
         middle = [nn.Conv2d(second, second, 1), nn.ReLU(inplace=True)] if size == "medium" else []
         last = [nn.ReLU(inplace=True), nn.Conv2d(channels, channels, 1)] if size == "medium" else []
         self.layers = nn.Sequential(
@@ -57,3 +59,8 @@ class PatchDescriptionNetwork(nn.Module):
     def forward(self, images: Tensor) -> tuple[Tensor]:
         """Describe (B, 3, H, W) float, normalised images: one (B, channels, H/4, W/4) map."""
         return (self.layers(images),)
+
+    @staticmethod
+    def locations(side: int) -> int:
+        """Count the features along a side of so many pixels."""
+        return ((side + 3) // 2 + 4) // 2 - 2
