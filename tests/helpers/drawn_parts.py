@@ -28,11 +28,12 @@ QUICK: dict[str, Any] = {
     "workers": 2,
 }
 
-STAGES: dict[str, tuple[str, ...]] = {"aand": ("amplify_steps",)}
+STAGES: dict[str, tuple[str, ...]] = {"aand": ("amplify_steps",), "destseg": ("student_steps",)}
 """Settings that say how long the stages before a method's last one take."""
 
 
 NARROW: dict[str, dict[str, Any]] = {
+    "destseg": {"width": 16},
     "efficientad": {"width": 0.1, "learning_rate": 2e-3, "batch_size": 4},
 }
 """Settings of methods whose networks do not follow the teacher's in size."""

@@ -22,6 +22,7 @@ from twinspect.methods.base import Batch, Method, Output, Stage, a_tenth
 from twinspect.methods.config import LAST_STAGE, MethodConfig
 from twinspect.methods.losses import hard_feature_loss
 from twinspect.methods.networks.image_autoencoder import HALVINGS, ImageAutoencoder
+from twinspect.methods.networks.resizing import resized
 from twinspect.synthesis import FolderTextures, PatternTextures
 from twinspect.teachers.pdn.network import PatchDescriptionNetwork
 
@@ -213,7 +214,7 @@ class EfficientAD(Method[EfficientADConfig]):
 
     def _joined(self, levels: Sequence[Tensor], images: Tensor) -> Tensor:
         size = self._grid(images)
-        return torch.cat([_resized(level.float(), size) for level in levels], dim=1)
+        return torch.cat([resized(level.float(), size) for level in levels], dim=1)
 
     @staticmethod
     def _grid(images: Tensor) -> tuple[int, int]:
@@ -272,12 +273,6 @@ def jittered(colours: Tensor, strength: float) -> Tensor:
     limit = torch.stack(limits)[chosen, torch.arange(len(colours), device=colours.device)]
     factors = (1 + strength * (2 * torch.rand(len(colours), 1, 1, 1) - 1)).to(colours)
     return limit.lerp(colours, factors).clamp(0, 1)
-
-
-def _resized(features: Tensor, size: tuple[int, int]) -> Tensor:
-    if tuple(features.shape[-2:]) == size:
-        return features
-    return functional.interpolate(features, size, mode="bilinear", align_corners=False)
 
 
 @lru_cache(maxsize=2)

@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING
 from torch import nn
 from torch.nn import functional
 
+from twinspect.methods.networks.resizing import resized
+
 if TYPE_CHECKING:
     from torch import Tensor
 
@@ -51,15 +53,11 @@ class ImageAutoencoder(nn.Module):
         """Describe (B, 3, side, side) images by (B, channels, *size)."""
         features = self.encoder(images)
         for side, convolution in zip(self._sides, self.growing, strict=True):
-            features = self.drop(functional.relu(convolution(_resized(features, (side, side)))))
-        described: Tensor = self.last(_resized(features, size))
+            features = self.drop(functional.relu(convolution(resized(features, (side, side)))))
+        described: Tensor = self.last(resized(features, size))
         return described
 
 
 def _sides(side: int) -> list[int]:
     """List the sides that the decoder grows to after its first, for images of 256 px: 8, 15, 32, 63 and 127."""
     return [max(1, side // 32), max(1, side // 16 - 1), side // 8, side // 4 - 1, side // 2 - 1]
-
-
-def _resized(features: Tensor, size: tuple[int, int]) -> Tensor:
-    return functional.interpolate(features, size, mode="bilinear", align_corners=False)
