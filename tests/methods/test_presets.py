@@ -31,6 +31,7 @@ ABLATIONS = ("base", "mrg", "arg", "raa", "hkd", "contrastive", "simplenet")
 TEACHERS = {
     "rd": "wide_resnet50_2",
     "aand": "wide_resnet50_2",
+    "destseg": "resnet18",
     "mkd": "vgg16",
     "dual": "vit_base_patch14_reg4_dinov2.lvd142m",
 }
@@ -138,7 +139,7 @@ def test_several_presets_are_joined_and_the_later_one_wins() -> None:
     )
 
 
-@pytest.mark.parametrize("name", ["rd", "aand", "mkd", "dual"])
+@pytest.mark.parametrize("name", sorted(TEACHERS))
 def test_every_method_has_a_paper(name: str) -> None:
     config = method_class(name).Config
     assert "paper" in config.PRESETS
