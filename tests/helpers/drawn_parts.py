@@ -33,8 +33,8 @@ STAGES: dict[str, tuple[str, ...]] = {"aand": ("amplify_steps",), "destseg": ("s
 
 
 NARROW: dict[str, dict[str, Any]] = {
-    "destseg": {"width": 16},
-    "efficientad": {"width": 0.1, "learning_rate": 2e-3, "batch_size": 4},
+    "destseg": {"width": 16, "batch_size": 4},
+    "efficientad": {"width": 0.1, "learning_rate": 2e-3, "batch_size": 2},
 }
 """Settings of methods whose networks do not follow the teacher's in size."""
 

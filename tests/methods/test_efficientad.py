@@ -79,7 +79,7 @@ def convolution(inputs: int, outputs: int, side: int) -> int:
     ],
 )
 def test_networks_have_the_parameters_of_the_paper(teacher: str, student: int, millions: int) -> None:
-    method = EfficientAD(create_teacher(teacher, weights="random"), EfficientADConfig(size=256))
+    method = EfficientAD(create_teacher(teacher, weights="random"), EfficientADConfig(size=256, width=1.0))
     assert count(method.student) == student
     assert round(count(method) / 1e6) == millions
 
@@ -259,7 +259,7 @@ def test_the_student_is_as_large_as_its_teacher(teacher: str, size: int) -> None
         if hasattr(m, "in_channels")
     ]
     assert widths[2] == size
-    named = EfficientAD(bare, EfficientADConfig(size=64, student="small")).student.layers
+    named = EfficientAD(bare, EfficientADConfig(size=64, width=1.0, student="small")).student.layers
     assert named[3].out_channels == 256
 
 

@@ -47,7 +47,7 @@ class DeSTSegConfig(MethodConfig):
 
     PAPER_TEACHER: ClassVar[str] = "resnet18"
     PRESETS: ClassVar[dict[str, dict[str, Any]]] = {
-        "paper": {"size": 256, "student_steps": 1000, "steps": 4000, "batch_size": 32},
+        "paper": {"size": 256, "student_steps": 1000, "steps": 4000, "batch_size": 32, "width": 256},
     }
 
     RANGES: ClassVar[dict[str, str]] = {
@@ -75,8 +75,8 @@ class DeSTSegConfig(MethodConfig):
     """step size of the head's residual blocks"""
     head_rate: float = 0.01
     """step size of the rest of the head"""
-    width: int = 256
-    """channels of the head"""
+    width: int = 64
+    """channels of the head (ours; the authors have 256)"""
     top_share: float = 0.00152587890625
     """share of the map, its highest values, whose mean is the image score: 100 pixels of 256 x 256"""
     synthesis: Literal["draem", "cutpaste", "poisson", "mixed"] = "draem"
@@ -126,28 +126,28 @@ class DeSTSeg(Method[DeSTSegConfig]):
         """Train the student, then the head."""
         config = self.config
         synthesizer = Synthesizer(kind=config.synthesis, textures=config.textures, normal_share=0.0)
-        common = {"batch_size": config.batch_size, "synthesizer": synthesizer}
-        return (
-            Stage(
-                name=FIRST_STAGE,
-                trained=(self.student,),
-                optimizer=partial(_sgd, lr=config.learning_rate),
-                loss=self.denoising_loss,
-                steps=config.student_steps,
-                epochs=config.student_epochs,
-                clean_targets=True,
-                **common,
-            ),
-            Stage(
-                name=SECOND_STAGE,
-                trained=(self.segmentation,),
-                optimizer=self._head_optimizer,
-                loss=self.segmentation_loss,
-                steps=config.steps,
-                epochs=config.epochs,
-                **common,
-            ),
+        student = Stage(
+            name=FIRST_STAGE,
+            trained=(self.student,),
+            optimizer=partial(_sgd, lr=config.learning_rate),
+            loss=self.denoising_loss,
+            steps=config.student_steps,
+            epochs=config.student_epochs,
+            batch_size=config.batch_size,
+            synthesizer=synthesizer,
+            clean_targets=True,
         )
+        head = Stage(
+            name=SECOND_STAGE,
+            trained=(self.segmentation,),
+            optimizer=self._head_optimizer,
+            loss=self.segmentation_loss,
+            steps=config.steps,
+            epochs=config.epochs,
+            batch_size=config.batch_size,
+            synthesizer=synthesizer,
+        )
+        return student, head
 
     def _head_optimizer(self, _parameters: Iterable[nn.Parameter]) -> torch.optim.Optimizer:
         groups = [
@@ -167,7 +167,7 @@ class DeSTSeg(Method[DeSTSegConfig]):
         assert batch.masks is not None  # noqa: S101 - the stage draws anomalies
         with torch.no_grad():
             products = self.products(batch.images, batch.targets)
-        probability = self.segmentation(products).float().sigmoid()
+        probability = self._probability(products)
         truth = maps.covered(batch.masks, (probability.shape[-2], probability.shape[-1])) >= 1 / 2
         # Of equal weights, 1/2 each, twice the loss is the one without any.
         focal = 2 * focal_loss(probability, truth, gamma=GAMMA, alpha=1 / 2)
@@ -180,9 +180,13 @@ class DeSTSeg(Method[DeSTSegConfig]):
         units = [(functional.normalize(t), functional.normalize(s.to(t.dtype))) for t, s in pairs]
         return torch.cat([resized(-t * s, size) for t, s in units], dim=1)
 
+    def _probability(self, products: Tensor) -> Tensor:
+        logits: Tensor = self.segmentation(products)
+        return logits.float().sigmoid()
+
     def forward(self, images: Tensor) -> Output:
         """Map the head's probabilities."""
-        probability = self.segmentation(self.products(images, self.targets(images))).float().sigmoid()
+        probability = self._probability(self.products(images, self.targets(images)))
         return Output(maps.enlarge(probability, (images.shape[-2], images.shape[-1])))
 
 

@@ -55,7 +55,7 @@ class EfficientADConfig(MethodConfig):
 
     PAPER_TEACHER: ClassVar[str] = "pdn_small"
     PRESETS: ClassVar[dict[str, dict[str, Any]]] = {
-        "paper": {"size": 256, "steps": 70_000, "batch_size": 1, "learning_rate": 1e-4},
+        "paper": {"size": 256, "steps": 70_000, "batch_size": 1, "learning_rate": 1e-4, "width": 1.0},
     }
 
     RANGES: ClassVar[dict[str, str]] = {
@@ -71,14 +71,14 @@ class EfficientADConfig(MethodConfig):
     """optimiser steps (ours; the authors take 70 000); ignored where epochs is given"""
     batch_size: int = 2
     """images in an optimiser step"""
-    learning_rate: float = 5e-4
+    learning_rate: float = 1e-3
     """step size of Adam"""
     weight_decay: float = 1e-5
     """Adam's weight decay"""
     student: Literal["teacher", "small", "medium"] = "teacher"
     """the student's network: as large as a teacher pdn_small or pdn_medium, and small beside others (ours); or
     the one that is named"""
-    width: float = 1.0
+    width: float = 0.5
     """inner channels of the student's network, as a share of the paper's (ours)"""
     hard_quantile: float = 0.999
     """quantile of a student's squared differences to its teacher above which they count in its loss"""
@@ -166,7 +166,7 @@ class EfficientAD(Method[EfficientADConfig]):
         """Add up what student and autoencoder learn: L_ST with its penalty, L_AE and L_STAE (algorithm 1)."""
         normal = self.normalised(batch.targets, batch.images)
         imitation, _ = self._imitations(batch.images)
-        elsewhere, _ = self._imitations(self._elsewhere(batch.images))
+        elsewhere, _ = self._imitations(self._elsewhere(batch.images.float()))
         changed = self._jittered(batch.images.float())
         arrangement = self.normalised(self._teach(changed), changed)
         rebuilt = self._rebuilt(changed)
