@@ -18,7 +18,7 @@ from twinspect import maps
 from twinspect.errors import ConfigError
 from twinspect.methods import stage_lengths
 from twinspect.methods.base import Batch, Method, Output, Stage
-from twinspect.methods.config import MethodConfig, count_steps
+from twinspect.methods.config import LAST_STAGE, MethodConfig, count_steps
 from twinspect.methods.losses import focal_loss
 from twinspect.methods.networks.denoising_student import DenoisingStudent
 from twinspect.methods.networks.resizing import resized
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
     from twinspect.teachers.base import Teacher
 
-FIRST_STAGE, SECOND_STAGE = "student", "segment"
+FIRST_STAGE = "student"
 FIRST_SHARE = 0.2
 """Share of a fit that the student is trained in: 1000 of the authors' 5000 steps."""
 AUTHORS_BATCH = 32
@@ -138,7 +138,7 @@ class DeSTSeg(Method[DeSTSegConfig]):
             clean_targets=True,
         )
         head = Stage(
-            name=SECOND_STAGE,
+            name=LAST_STAGE,
             trained=(self.segmentation,),
             optimizer=self._head_optimizer,
             loss=self.segmentation_loss,
