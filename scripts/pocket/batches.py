@@ -31,6 +31,10 @@ class Views:
         count: of batches.
         size: of a batch of views of 128 px.
         device: where sources are kept and views are made.
+
+    Attributes:
+        sides: of the views of a batch in pixels.
+        often: how often each of them is drawn.
     """
 
     def __init__(
@@ -42,11 +46,12 @@ class Views:
         self.size = size
         self.device = device
         self.shares = np.array([source.share for source in sources])
+        self.sides, self.often = SIDES, OFTEN
 
     def __getitem__(self, number: int) -> Tensor:
         random = np.random.default_rng([self.seed, number])
         noise = torch.Generator(self.device).manual_seed(int(random.integers(2**62)))
-        side = int(random.choice(SIDES, p=OFTEN))
+        side = int(random.choice(self.sides, p=self.often))
         counts = random.multinomial(self.size * USUAL**2 // side**2, self.shares)
         parts = [
             self._views(source, count, side, random)

@@ -98,6 +98,11 @@ def test_layers_are_those_of_teacher_and_student(graph: bytes) -> None:
         pytest.param("mkd", "vgg16", {"teacher", "cloner"}, marks=pytest.mark.slow),
         pytest.param("dual", "pocket", {"teacher", "students"}, marks=pytest.mark.slow),
         pytest.param("dual", "vit_tiny_patch16_224", {"teacher", "students"}, marks=pytest.mark.slow),
+        pytest.param("destseg", "pocket", {"teacher", "student", "segmentation"}, marks=pytest.mark.slow),
+        pytest.param("efficientad", "pocket", {"teacher", "student", "autoencoder"}, marks=pytest.mark.slow),
+        pytest.param(
+            "efficientad", "pdn_small", {"teacher", "student", "autoencoder"}, marks=pytest.mark.slow
+        ),
         pytest.param("rd", "resnet18", {"teacher", "student"}, marks=pytest.mark.slow),
         pytest.param("stfpm", "pocket", {"teacher", "student"}, marks=pytest.mark.slow),
         pytest.param("rdpp", "pocket", {"teacher", "student", "projectors"}, marks=pytest.mark.slow),

@@ -28,18 +28,27 @@ QUICK: dict[str, Any] = {
     "workers": 2,
 }
 
-STAGES: dict[str, tuple[str, ...]] = {"aand": ("amplify_steps",)}
+STAGES: dict[str, tuple[str, ...]] = {"aand": ("amplify_steps",), "destseg": ("student_steps",)}
 """Settings that say how long the stages before a method's last one take."""
 
 
-SMALL: dict[str, dict[str, int]] = {"hybrid": {"members": 50, "patches": 256}}
-"""Settings that make a method small."""
+SMALL: dict[str, dict[str, Any]] = {
+    "hybrid": {"members": 50, "patches": 256},
+    "destseg": {"width": 16, "batch_size": 4},
+    "efficientad": {"width": 0.1, "learning_rate": 2e-3, "batch_size": 2},
+}
+"""Settings of methods whose networks do not follow the teacher's in size."""
 
 
 def quick(method: str, steps: int = QUICK["steps"]) -> dict[str, Any]:
     """Give settings with which every stage of a method takes so many steps."""
     stages = STAGES.get(method, ())
-    return {**QUICK, "steps": steps * (1 + len(stages)), **dict.fromkeys(stages, steps), **SMALL.get(method, {})}
+    return {
+        **QUICK,
+        "steps": steps * (1 + len(stages)),
+        **dict.fromkeys(stages, steps),
+        **SMALL.get(method, {}),
+    }
 
 
 def stripes(seed: int, side: int = 48) -> np.ndarray[Any, np.dtype[np.uint8]]:

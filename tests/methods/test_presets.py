@@ -31,6 +31,7 @@ ABLATIONS = ("base", "mrg", "arg", "raa", "hkd", "contrastive", "simplenet")
 TEACHERS = {
     "rd": "wide_resnet50_2",
     "aand": "wide_resnet50_2",
+    "destseg": "resnet18",
     "mkd": "vgg16",
     "dual": "vit_base_patch14_reg4_dinov2.lvd142m",
     "stfpm": "resnet18",

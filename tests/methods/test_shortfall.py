@@ -36,10 +36,12 @@ def note(
         ("rd", "paper"),
         ("aand", "paper"),
         ("aand", "paper,base"),
-        ("dual", "paper"),
-        ("stfpm", "paper"),
-        ("rdpp", "paper"),
+        ("destseg", "paper"),
         ("dinomaly", "paper"),
+        ("dual", "paper"),
+        ("efficientad", "paper"),
+        ("rdpp", "paper"),
+        ("stfpm", "paper"),
     ],
 )
 def test_the_papers_experiment_lacks_nothing(method: str, preset: str) -> None:
@@ -100,7 +102,12 @@ def test_settings_that_the_preset_does_not_name_are_compared_too(
 
 
 @pytest.mark.parametrize(
-    ("method", "settings"), [("aand", {"textures": "dtd"}), ("dual", {"tail": "normal", "clip": 0.0})]
+    ("method", "settings"),
+    [
+        ("aand", {"textures": "dtd"}),
+        ("dual", {"tail": "normal", "clip": 0.0}),
+        ("efficientad", {"photographs": "photos"}),
+    ],
 )
 def test_data_and_what_the_paper_leaves_open_are_not_compared(method: str, settings: dict[str, Any]) -> None:
     assert note(method, "paper", **settings) == ""
@@ -151,7 +158,8 @@ def test_a_method_without_a_paper_has_nothing_to_lack() -> None:
 
 
 @pytest.mark.parametrize(
-    ("method", "images", "batch_size"), [("aand", 33, 8), ("dual", 17, 16), ("stfpm", 17, 8)]
+    ("method", "images", "batch_size"),
+    [("aand", 33, 8), ("destseg", 9, 4), ("dual", 17, 16), ("stfpm", 17, 8)],
 )
 @pytest.mark.parametrize("categories", [1, 2])
 def test_as_many_steps_are_counted_as_are_made(

@@ -74,6 +74,18 @@ _BUILT_IN = (
         "twinspect.methods.aand:AAND",
     ),
     MethodInfo(
+        "destseg",
+        "a student sees through drawn anomalies, and a head learns from them where it differs from the teacher",
+        "Zhang et al., CVPR 2023, arXiv 2211.11317",
+        "twinspect.methods.destseg:DeSTSeg",
+    ),
+    MethodInfo(
+        "efficientad",
+        "a student imitates a teacher patch by patch, and an autoencoder that knows how whole images are arranged",
+        "Batzner et al., WACV 2024, arXiv 2303.14535",
+        "twinspect.methods.efficientad:EfficientAD",
+    ),
+    MethodInfo(
         "dual",
         "one student rebuilds patches, one replicates the image as a whole; joined by Noisy-OR",
         "Park, Seo & Kim 2025, arXiv 2509.24448",

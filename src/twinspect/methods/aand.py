@@ -14,7 +14,7 @@ import torch
 from torch import Tensor, nn
 
 from twinspect import maps
-from twinspect.errors import ConfigError
+from twinspect.methods import stage_lengths
 from twinspect.methods.base import Batch, Output, Stage, a_few, constant
 from twinspect.methods.config import authors_lengths, count_steps, learnt_from
 from twinspect.methods.losses import (
@@ -118,38 +118,17 @@ class AANDConfig(RDConfig):
         self, length: int, field: Literal["steps", "epochs"], given: Collection[str] = ()
     ) -> AANDConfig:
         """Divide the length between the stages in their usual proportion; a stage I that was given keeps its own."""
-        if self.amplify != "none":
-            self._check_unit(length, field, given)
-        first = 0 if self.amplify == "none" else length
-        if self.amplify != "none" and self.distils:
-            usual = AANDConfig(**(authors_lengths(AANDConfig) if field == "epochs" else {}))
-            of_first, of_second = getattr(usual, f"amplify_{field}"), getattr(usual, field)
-            share = max(1, round(length * of_first / (of_first + of_second)))
-            first = getattr(self, f"amplify_{field}") if f"amplify_{field}" in given else share
-            if first >= length:
-                raise ConfigError(
-                    f"{field}={length} is the total of both stages, and stage I takes {first} of it; "
-                    f"give more {field}, or a smaller amplify_{field}"
-                )
-        return replace(self, **self._lengths(field, first, length - first))
-
-    def _check_unit(self, length: int, field: Literal["steps", "epochs"], given: Collection[str]) -> None:
-        """Refuse a total in one unit beside a stage I in the other: neither could be kept."""
-        other = f"amplify_{'steps' if field == 'epochs' else 'epochs'}"
-        if other in given and getattr(self, other):
-            raise ConfigError(
-                f"got both {field}={length}, the total of both stages, and {other}={getattr(self, other)}; "
-                f"give one of them, or amplify_{field} beside {field}"
-            )
-
-    @staticmethod
-    def _lengths(field: str, first: int, second: int) -> dict[str, Any]:
-        """Name the lengths of the stages; steps count only where epochs are 0, and a stage left out keeps one."""
-        lengths = {f"amplify_{field}": first, field: second}
-        if field == "steps":
-            lengths = {name: max(1, value) for name, value in lengths.items()}
-            lengths |= {"amplify_epochs": 0, "epochs": 0}
-        return lengths
+        if self.amplify == "none":
+            return replace(self, **stage_lengths.named(field, 0, length, first=FIRST_STAGE))
+        if not self.distils:
+            stage_lengths.check_unit(self, length, field, given, FIRST_STAGE)
+            return replace(self, **stage_lengths.named(field, length, 0, first=FIRST_STAGE))
+        usual = AANDConfig(**(authors_lengths(AANDConfig) if field == "epochs" else {}))
+        of_first, of_second = getattr(usual, f"amplify_{field}"), getattr(usual, field)
+        share = of_first / (of_first + of_second)
+        return replace(
+            self, **stage_lengths.divide(self, length, field, given, first=FIRST_STAGE, share=share)
+        )
 
     def held_out(self, images: Iterable[int]) -> dict[str, int]:
         """Count the training images that stage I is measured on."""

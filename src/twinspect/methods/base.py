@@ -26,7 +26,8 @@ class Batch(NamedTuple):
 
     Attributes:
         images: (B, 3, H, W) float32, normalised.
-        targets: the frozen teacher's features of them, one (B, C_k, h_k, w_k) per level.
+        targets: the frozen teacher's features of them, one (B, C_k, h_k, w_k) per level; those of the original images
+            in a stage with clean targets.
         masks: (B, H, W) bool, where anomalies were drawn; None for original images.
         kinds: (B,) int64, the number of the category that each image shows; None outside training.
         done: the share of the stage's steps already done, in [0, 1); 1 outside training.
@@ -90,6 +91,7 @@ class Stage:
         batch_size: images per step.
         rate: factor of the learning rate, by the share of steps done in [0, 1).
         synthesizer: draws anomalies; batches then have such images and masks. None: original images.
+        clean_targets: whether the targets of images with anomalies are those of the images without.
         validate: maps a batch of held-out training images, with anomalies if the stage has them, to metrics by
             name; the state with the lowest ``"loss"`` is kept at the end. None: the last state is kept.
         measure: called after the stage with all held-out training images, without anomalies, to measure what must
@@ -110,6 +112,7 @@ class Stage:
     batch_size: int
     rate: Callable[[float], float] = constant
     synthesizer: Synthesizer | None = None
+    clean_targets: bool = False
     validate: Callable[[Batch], dict[str, float]] | None = None
     measure: Callable[[Sequence[Batch]], None] | None = None
     held_out: Callable[[int], int] = a_tenth

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING
 
 import torch
@@ -100,6 +101,24 @@ def hard_loss(teacher: Tensor, student: Tensor, patches: int) -> Tensor:
     """
     distances = (1 - F.cosine_similarity(teacher, student, dim=1)).flatten(1)
     return distances.topk(min(patches, distances.shape[1]), dim=1).values.mean(dim=1)
+
+
+def hard_feature_loss(teacher: Tensor, student: Tensor, quantile: float) -> Tensor:
+    """Average the largest squared differences of single features.
+
+    Batzner et al. 2024, L_hard: the mean of those at their quantile or above.
+
+    Args:
+        teacher: (B, C, h, w) float.
+        student: (B, C, h, w) float.
+        quantile: in [0, 1); 0 averages all of them.
+
+    Returns:
+        (B,), not negative.
+    """
+    differences = (teacher - student).square().flatten(1)
+    count = differences.shape[1]
+    return differences.topk(count - math.ceil(quantile * (count - 1)), dim=1).values.mean(dim=1)
 
 
 def focal_loss(probability: Tensor, truth: Tensor, *, gamma: float, alpha: float) -> Tensor:

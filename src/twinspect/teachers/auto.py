@@ -10,7 +10,7 @@ from twinspect.errors import TeacherError
 from twinspect.teachers import hub
 from twinspect.teachers.base import Teacher
 from twinspect.teachers.build import build
-from twinspect.teachers.curated import CURATED, USUAL
+from twinspect.teachers.curated import CURATED, FROM_FILE, USUAL
 from twinspect.teachers.plugins import POCKET
 
 if TYPE_CHECKING:
@@ -72,6 +72,8 @@ def _where(name: str, given: Path | str | None) -> str:
     if given is not None:
         return "with the weights that were given"
     repository = _repository(name)
+    if repository == FROM_FILE:
+        return "whose weights come from a file of yours"
     if hub.cached(repository):
         return "whose weights are on this machine"
     return f"whose weights are not on this machine and are downloaded once from {repository}"

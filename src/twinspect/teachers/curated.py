@@ -58,6 +58,10 @@ def _vit(channels: int, patch: int) -> tuple[Level, ...]:
     return _levels("blocks.2 blocks.5 blocks.8 blocks.11", (channels,) * 4, (patch,) * 4, signed=True)
 
 
+def _patches() -> tuple[Level, ...]:
+    return _levels("patches", (384,), (4,), signed=True)
+
+
 _VGG = _levels("pool2 pool3 pool4 pool5", (128, 256, 512, 512), (4, 8, 16, 32), signed=False)
 _CONVNEXT = _levels("stages.0 stages.1 stages.2", (96, 192, 384), (4, 8, 16), signed=True)
 _BSD, _APACHE = "bsd-3-clause", "apache-2.0"
@@ -91,6 +95,8 @@ CURATED = (
     TeacherInfo(
         "deit_tiny_patch16_224", "timm/deit_tiny_patch16_224.fb_in1k", _vit(192, 16), 5_524_032, _APACHE
     ),
+    TeacherInfo("pdn_small", FROM_FILE, _patches(), 2_694_144, "that of the file"),
+    TeacherInfo("pdn_medium", FROM_FILE, _patches(), 8_026_624, "that of the file"),
     TeacherInfo(
         "vit_small_patch14_dinov2",
         "timm/vit_small_patch14_dinov2.lvd142m",

@@ -1,7 +1,7 @@
-"""Teachers built by a factory: the pocket teacher of this package, and those of other packages.
+"""Teachers built by a factory: those whose networks are in this package, and those of other packages.
 
-Other packages register factories through the entry-point group ``twinspect.teachers``; the pocket teacher is an entry
-of the same kind that needs no registration.
+Other packages register factories through the entry-point group ``twinspect.teachers``; this package's own are entries
+of the same kind that need no registration.
 
 An entry is a callable ``factory(*, weights, layers, seed) -> Teacher`` with the meaning of
 :func:`twinspect.teachers.registry.create_teacher`. It must also accept ``weights="none"``: the network without
@@ -25,7 +25,11 @@ ENTRY_POINTS = "twinspect.teachers"
 BARE = "none"
 """The ``weights`` argument of a factory where a saved model has its own weights."""
 POCKET = "pocket"
-BUILT_IN = {POCKET: "twinspect.teachers.pocket.teacher:create"}
+BUILT_IN = {
+    POCKET: "twinspect.teachers.pocket.teacher:create",
+    "pdn_small": "twinspect.teachers.pdn.teacher:small",
+    "pdn_medium": "twinspect.teachers.pdn.teacher:medium",
+}
 """Teachers of this package, in the form of an entry point."""
 
 

@@ -95,13 +95,14 @@ class TrainingImages:
             yield self._join(present, images)._replace(kinds=self._categories[order].to(self.device))
 
     def synthetic_batches(
-        self, plan: Iterable[tuple[int, list[int]]], synthesizer: Synthesizer
+        self, plan: Iterable[tuple[int, list[int]]], synthesizer: Synthesizer, *, clean: bool = False
     ) -> Iterator[Batch]:
         """Yield batches with synthetic anomalies, computed some batches ahead.
 
         Args:
             plan: for each batch the number of its first draw, which seeds the anomalies, and image numbers.
             synthesizer: draws the anomalies.
+            clean: whether targets are those of the original images.
         """
         foregrounds = self._find_foregrounds()
 
@@ -115,9 +116,10 @@ class TrainingImages:
             drawn, allowed = torch.from_numpy(synthetic.masks), torch.from_numpy(masks)
             return normalised, drawn, allowed, self._categories[indices]
 
-        threads = max(1, self._workers)
-        for normalised, *others in prefetch(list(plan), draw, workers=self._workers, ahead=2 * threads):
-            images, *targets = self._with_targets(normalised)
+        threads, batches = max(1, self._workers), list(plan)
+        drawn = prefetch(batches, draw, workers=self._workers, ahead=2 * threads)
+        for (_, indices), (normalised, *others) in zip(batches, drawn, strict=True):
+            images, *targets = self._with_targets(normalised, self._clean(indices) if clean else None)
             masks, allowed, categories = (tensor.to(self.device) for tensor in others)
             yield Batch(images, tuple(targets), masks, categories, foregrounds=allowed)
 
@@ -187,10 +189,18 @@ class TrainingImages:
         )
         return self._with_targets(torch.cat([images for images in read if images is not None]))
 
-    def _with_targets(self, images: Tensor) -> list[Tensor]:
+    def _with_targets(self, images: Tensor, targets: Sequence[Tensor] | None = None) -> list[Tensor]:
+        """Put images on the device, with the targets given or their own."""
         images = images.to(self.device, memory_format=torch.channels_last)
         with torch.no_grad():
-            return [images, *self._model.method.targets(images)]
+            return [images, *(self._model.method.targets(images) if targets is None else targets)]
+
+    def _clean(self, indices: list[int]) -> list[Tensor]:
+        """Return the targets of original images, from the cache where it has all of them."""
+        if self._cache and max(indices) < len(self._cache[0]):
+            return [tensor[indices].to(self.device) for tensor in self._cache[1:]]
+        images = torch.stack([self._inputs.read(index) for index in indices])
+        return self._with_targets(images)[1:]
 
     def _read(self, indices: list[int]) -> Tensor | None:
         if not indices:

@@ -346,7 +346,8 @@ class _Run:
             return self.images.batches(local)
         first += self.seed << 48  # far more than one training draws
         draws = [first + number * stage.batch_size + part.start for number, part in enumerate(parts)]
-        return self.images.synthetic_batches(zip(draws, local, strict=True), stage.synthesizer)
+        plan_of_draws = zip(draws, local, strict=True)
+        return self.images.synthetic_batches(plan_of_draws, stage.synthesizer, clean=stage.clean_targets)
 
     def _with_shared_errors(self, batches: Iterator[Batch]) -> Iterator[Batch]:
         """Pass batches on; if one process cannot make its own, all processes stop."""
