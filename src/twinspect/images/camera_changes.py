@@ -32,7 +32,7 @@ def scale_light(rgb: Pixels, red: float, green: float, blue: float) -> Pixels:
     Returns:
         (H, W, 3) uint8.
     """
-    return _rounded(rgb * np.array([red, green, blue], dtype=np.float32))
+    return _rounded(rgb.astype(np.float32) * np.array([red, green, blue], dtype=np.float32))
 
 
 def blur(rgb: Pixels, sigma: float) -> Pixels:
