@@ -10,6 +10,7 @@ from datetime import datetime, timezone
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
+from twinspect.bundle.description import EXCLUDED_SUSPECTS
 from twinspect.calibration.detectability import findings_record
 from twinspect.calibration.hold_out import FOLDS
 from twinspect.cli.class_selection import select_classes
@@ -17,6 +18,7 @@ from twinspect.cli.console import Bar, counted, warn, warn_of_suspects
 from twinspect.cli.method_settings import chosen_settings
 from twinspect.cli.model_place import check_model_place
 from twinspect.cli.outcome import DONE, SOME_UNREADABLE, Outcome
+from twinspect.cli.suspects import exclude_suspects, mention_suspects
 from twinspect.cli.training_time import TrainingTime
 from twinspect.cli.usability import warning
 from twinspect.data import open_data
@@ -65,6 +67,9 @@ def _fit(options: argparse.Namespace, out: Path, checkpoints: Path) -> Outcome:
     is_first = options.devices * options.nodes == 1 or not is_secondary_process()
     if is_first:
         warn(summarize(data))
+    excluded: list[str] = []
+    if options.exclude_suspects:
+        data, excluded = exclude_suspects(data, is_first=is_first)
     began = time.monotonic()
     try:
         with Bar() if is_first else nullcontext() as bar:
@@ -77,6 +82,8 @@ def _fit(options: argparse.Namespace, out: Path, checkpoints: Path) -> Outcome:
                 say=warn,
             )
             seconds = time.monotonic() - began
+            if excluded:
+                detector.data_[EXCLUDED_SUSPECTS] = excluded
             detector.fitted_at_ = datetime.now(timezone.utc).isoformat(timespec="seconds")
             if options.detectability and detector.is_first:
                 budget = SHARE_OF_FIT * seconds
@@ -90,7 +97,10 @@ def _fit(options: argparse.Namespace, out: Path, checkpoints: Path) -> Outcome:
         return Outcome("", printed=False)
     for checkpoint in checkpoints.glob("*.safetensors"):
         checkpoint.unlink()
-    return _report(detector, options.arguments, out, seconds)
+    outcome = _report(detector, options.arguments, out, seconds)
+    if not options.exclude_suspects:
+        outcome.record |= mention_suspects(data, options.data, seconds)
+    return outcome
 
 
 def _progress(bar: Bar | None, detector: Detector) -> Progress | None:

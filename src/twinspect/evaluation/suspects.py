@@ -11,6 +11,7 @@ from __future__ import annotations
 import time
 from dataclasses import dataclass
 from functools import partial
+from itertools import chain
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
@@ -47,7 +48,7 @@ STRANGEST_SHARE: Final = 0.1
 FEWEST: Final = 8
 """With fewer images in a category nobody can tell which is unlike the others."""
 FAR: Final = 3.0
-"""Suspects are more than this many times as far above the median as nine tenths of the better half are below it."""
+"""Suspects lie this many times as far above the median as the median lies above the best tenth."""
 _BATCH: Final = 16
 
 
@@ -151,7 +152,9 @@ def _score_category(reader: _Reader, samples: Sequence[Sample], seconds: float |
     if seconds is not None:  # to compare an image takes about as long as to read it
         each = 2 * (time.monotonic() - began) / len(references)
         chosen = evenly_spaced(samples, max(len(references), int(seconds / each)))
-    rows = tracked("compare the images with each other", reader.read(chosen), len(chosen))
+    unread = [sample for sample in chosen if sample.name not in references]
+    found = chain(references.items(), reader.read(unread))
+    rows = tracked("compare the images with each other", found, len(references) + len(unread))
     return {
         name: strangeness_of(patches, [other for key, other in references.items() if key != name])
         for name, patches in rows
@@ -165,7 +168,7 @@ def _standardized(scores: dict[str, float]) -> dict[str, float]:
     """
     if len(scores) < FEWEST:
         return {}
-    low, median = np.quantile(list(scores.values()), [0.05, 0.5])
+    low, median = np.quantile(list(scores.values()), [0.1, 0.5])
     limit = max(FAR * float(median - low), 1e-4 * float(median), np.finfo(np.float32).tiny)
     return {name: (score - float(median)) / limit for name, score in scores.items()}
 
