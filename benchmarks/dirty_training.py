@@ -4,7 +4,7 @@
 
 Defective test images make up 0, 5, 10 and 20 % of the training images, labelled as good, and are not tested then. For
 each set and share: precision and recall of the suspects and the processor time that finding them took; image AUROC,
-false alarms and misses of the default detector with the pocket teacher, fitted on all images and without the suspects.
+false alarms and misses of the default detector with the pocket teacher, fitted with and without suspects.
 A row of JSON each; a run that was interrupted goes on with what is missing.
 """
 
