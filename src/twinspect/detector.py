@@ -47,6 +47,7 @@ from twinspect.model.whole_image import Model
 from twinspect.teachers import create_teacher
 from twinspect.teachers.auto import best_at_hand, build_paper_teacher
 from twinspect.teachers.curated import AUTO as AUTO_TEACHER
+from twinspect.training.augmentation import Augmentation
 from twinspect.training.budget import Budget
 from twinspect.training.fitting import Fitting
 from twinspect.training.trainer import Trainer
@@ -89,6 +90,8 @@ class Detector(TorchDetector):
         epochs: passes over the training images, all stages together, instead of steps.
         minutes: of wall-clock time for :meth:`fit`, instead of a length, from its first image to the last held-out
             image that is scored. The schedule follows the time, so the weights depend on how fast the machine is.
+        augment: what changes in three further copies of each training image, between commas: ``"lighting"``,
+            ``"shift"``; ``None`` for no copies. See :mod:`twinspect.training.augmentation`.
         seed: decides the split, the initial weights and the order of images.
         device: ``auto``, ``cpu``, ``cuda`` or ``mps``.
         precision: of training: ``auto``, ``fp32`` or ``bf16``. Scoring is always fp32.
@@ -108,8 +111,6 @@ class Detector(TorchDetector):
     Attributes:
         model_: the trained :class:`torch.nn.Module`.
         calibration_: held-out scores, threshold and promised rate.
-        losses_: the loss of every step, by stage.
-        curves_: what stages measured on held-out training images now and then, by stage and name.
         data_: what it was fitted on: fingerprint and counts.
     """
 
@@ -130,6 +131,7 @@ class Detector(TorchDetector):
         steps: int | None = None,
         epochs: int | None = None,
         minutes: float | None = None,
+        augment: str | None = None,
         seed: int = 0,
         device: str = "auto",
         precision: str = "auto",
@@ -156,6 +158,7 @@ class Detector(TorchDetector):
         self.steps = steps
         self.epochs = epochs
         self.minutes = minutes
+        self.augment = augment
         self.seed = seed
         self.device = device
         self.precision = precision
@@ -235,6 +238,7 @@ class Detector(TorchDetector):
             TwinspectError: wrong settings; too few images for the rate asked for; with ``strict``, one unreadable.
         """
         self.config()  # a wrong setting is found before the images are read
+        self._trainer()
         budget = Budget.of(self.minutes)
         tiling = Tiling.of(self.tile, self.overlap)
         check_process_counts(choose_device(self.device), self.devices, self.nodes, self.strategy)
@@ -336,9 +340,9 @@ class Detector(TorchDetector):
         )
 
     def _trainer(self) -> Trainer:
-        processes = self.devices, self.nodes, self.strategy
+        others = self.devices, self.nodes, self.strategy, Augmentation.of(self.augment, self.seed)
         return Trainer(
-            self.seed, self.device, self.precision, self._threads(), self.cache_mb, self.bits, *processes
+            self.seed, self.device, self.precision, self._threads(), self.cache_mb, self.bits, *others
         )
 
     def split(self, data: DataSource) -> tuple[tuple[Sample, ...], tuple[Sample, ...]]:

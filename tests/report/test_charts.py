@@ -53,6 +53,14 @@ def test_the_style_of_whoever_calls_is_neither_used_nor_changed() -> None:
         assert mpl.rcParams["font.size"] == 40
 
 
+def test_error_rates_lie_above_their_amounts() -> None:
+    chart = charts.error_rates((0, 2, 8), (("false alarms", (0, 0.5, 1)), ("misses", (1, 1, 0.25))), "px")
+    across, down = path(chart, "stroke: var(--blue)").T
+    assert across.tolist() == [62, 155.5, 436]
+    assert down.tolist() == [256, 156, 56]
+    assert "error rates against px: false alarms, misses" in chart
+
+
 @pytest.mark.parametrize(("low", "high"), [(0, 1), (0.6, 1.217), (-3.2e-9, 7e-9), (1e6, 1.00002e6), (-9, -2)])
 def test_ticks_are_few_round_and_cover_the_range(low: float, high: float) -> None:
     found = ticks(low, high)

@@ -13,6 +13,9 @@ JOINED_TAIL: Final = "logistic"
 """The distribution that turns a joined member's score or pixel into a probability. It needs only a location and a
 scale, which follow from what a calibration keeps of scores and of maps."""
 
+EXCLUDED_SUSPECTS: Final = "excluded_suspects"
+"""What the record of the data calls the names of images that a fit left out since they look unlike the others."""
+
 
 def describe_model(record: dict[str, Any]) -> dict[str, Any]:
     """Return teacher, settings and seed of a record's detector, and the members of a joined one."""

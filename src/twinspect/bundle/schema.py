@@ -194,6 +194,7 @@ class ParametersRecord(Struct):
     steps: Number | None = None
     epochs: Number | None = None
     minutes: Annotated[float, Meta(gt=0, le=1e6)] | None = None
+    augment: str | None = None
     seed: Seed = 0
     device: str = "auto"
     precision: str = "auto"
@@ -228,6 +229,7 @@ class ConfigFileRecord(ParametersRecord):
     device: Annotated[str, Meta(pattern="^(auto|cpu|cuda|mps)(:[0-9]+)?$")] = "auto"
     precision: Literal["auto", "fp32", "bf16"] = "auto"
     strategy: Literal["auto", "ddp"] = "auto"
+    augment: Annotated[str, Meta(pattern="^(lighting|shift|lighting,shift|shift,lighting)$")] | None = None
 
 
 class FittedRecord(Struct):

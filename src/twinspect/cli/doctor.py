@@ -6,6 +6,7 @@ import importlib.util
 import os
 import platform
 from collections import Counter
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from twinspect._version import __version__
@@ -14,12 +15,13 @@ from twinspect.cli.class_selection import select_classes
 from twinspect.cli.console import Bar, table
 from twinspect.cli.outcome import DONE, SOME_UNREADABLE, Outcome
 from twinspect.cli.remedies import with_commands
+from twinspect.cli.suspects import show_suspects
 from twinspect.data import open_data
 from twinspect.data.pixels import read_pixels, read_truth
 from twinspect.data.prefetching import ReadFailure, default_workers, read_samples
 from twinspect.data.significant_bits import describe_bits, largest_value
 from twinspect.data.summary import count_images, summarize
-from twinspect.errors import DataError, TwinspectError, UnlabelledError
+from twinspect.errors import ConfigError, DataError, TwinspectError, UnlabelledError
 from twinspect.teachers import teachers
 from twinspect.utils.spelling import spell
 
@@ -46,10 +48,16 @@ def run(options: argparse.Namespace) -> Outcome:
     parts: list[str] = []
     record: dict[str, Any] = {"machine": _describe_machine()}
     code = DONE
+    if options.suspects and options.data is None:
+        raise ConfigError("--suspects looks at images, but none are named; add a folder or manifest")
     source = select_classes(options, options.data)
     if source is not None:
-        text, record["data"] = _describe_data(*_open(source, options), options)
+        data, refusal = _open(source, options)
+        text, record["data"] = _describe_data(data, refusal, options)
         parts.append(text)
+        if options.suspects:
+            text, record["suspects"] = show_suspects(data, Path(options.out))
+            parts.append(text)
         code = SOME_UNREADABLE if record["data"]["unreadable"] else DONE
     parts.append(table(("machine", ""), [(key, _as_text(value)) for key, value in record["machine"].items()]))
     return Outcome("\n\n".join(parts), record, code)

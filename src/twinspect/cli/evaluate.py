@@ -22,9 +22,11 @@ from twinspect.utils.locks import single_writer
 
 if TYPE_CHECKING:
     import argparse
+    from collections.abc import Sequence
 
     from twinspect.evaluation.by_defect_type import DefectTypeTable
     from twinspect.evaluation.evaluation import Evaluation
+    from twinspect.evaluation.shifts import ShiftResult
 
 SCORES = "scores.csv"
 MOST_COLUMNS = 5
@@ -41,7 +43,13 @@ def run(options: argparse.Namespace) -> Outcome:
     with single_writer(out / SCORES), Bar() as bar:
         bar.start("evaluate", total=len(data.split("test")))
         evaluation = write_evaluation(
-            detector, data, out, model=options.model, tick=bar.advance, features=options.features
+            detector,
+            data,
+            out,
+            model=options.model,
+            tick=bar.advance,
+            features=options.features,
+            shifts=options.shifts,
         )
         write_scores(evaluation, out)
     for sentence in evaluation.overlap.sentences():
@@ -68,6 +76,7 @@ def outcome(evaluation: Evaluation, out: Path) -> Outcome:
     shown = [key for key, value in mean.items() if value is not None]
     rows = [(key, *[metrics.get(key) for _, metrics in columns]) for key in shown]
     text = table(("metric", *[name for name, _ in columns]), rows) + _defect_types(evaluation.defect_types)
+    text += _shifts(evaluation.shifts)
     if not_inspectable := sum(bool(image.not_inspectable) for image in evaluation.rows):
         text += f"\n{not_inspectable} of {len(evaluation.rows)} images are not inspectable and were not decided on"
     record: dict[str, Any] = {"out": str(out), "unreadable": unreadable, **evaluation.to_record()}
@@ -83,3 +92,20 @@ def _defect_types(defect_types: DefectTypeTable) -> str:
         for label, metrics in defect_types.by_label.items()
     ]
     return "\n\n" + table(("kind", *DEFECT_TYPE_METRICS), rows)
+
+
+def _shifts(results: Sequence[ShiftResult]) -> str:
+    """Tabulate the errors under each change of the images; nothing if none was tried."""
+    if not results:
+        return ""
+    rows = [
+        (
+            result.shift.name,
+            f"{result.false_alarms} of {result.good}",
+            f"{result.misses} of {result.defective}",
+            result.not_inspectable,
+            result.image_auroc,
+        )
+        for result in results
+    ]
+    return "\n\n" + table(("shift", "false alarms", "misses", "not inspectable", "image_auroc"), rows)

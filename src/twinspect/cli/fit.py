@@ -11,6 +11,7 @@ from datetime import datetime, timezone
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
+from twinspect.bundle.description import EXCLUDED_SUSPECTS
 from twinspect.calibration.detectability import findings_record
 from twinspect.calibration.hold_out import FOLDS
 from twinspect.cli.class_selection import select_classes
@@ -18,6 +19,7 @@ from twinspect.cli.console import Bar, counted, table, warn, warn_of_suspects
 from twinspect.cli.method_settings import chosen_settings
 from twinspect.cli.model_place import check_model_place
 from twinspect.cli.outcome import DONE, SOME_UNREADABLE, Outcome
+from twinspect.cli.suspects import exclude_suspects, mention_suspects
 from twinspect.cli.training_time import TrainingTime
 from twinspect.cli.usability import warning
 from twinspect.data import open_data
@@ -72,6 +74,9 @@ def _fit(options: argparse.Namespace, out: Path, checkpoints: Path) -> Outcome:
     is_first = options.devices * options.nodes == 1 or not is_secondary_process()
     if is_first:
         warn(summarize(data))
+    excluded: list[str] = []
+    if options.exclude_suspects:
+        data, excluded = exclude_suspects(data, is_first=is_first)
     began = time.monotonic()
     try:
         with Bar() if is_first else nullcontext() as bar:
@@ -84,6 +89,8 @@ def _fit(options: argparse.Namespace, out: Path, checkpoints: Path) -> Outcome:
                 say=warn,
             )
             seconds = time.monotonic() - began
+            if excluded:
+                detector.data_[EXCLUDED_SUSPECTS] = excluded
             detector.fitted_at_ = datetime.now(timezone.utc).isoformat(timespec="seconds")
             if options.detectability and detector.is_first:
                 budget = SHARE_OF_FIT * seconds
@@ -98,7 +105,10 @@ def _fit(options: argparse.Namespace, out: Path, checkpoints: Path) -> Outcome:
     for checkpoint in checkpoints.glob("*.safetensors"):
         checkpoint.unlink()
     steps = {stage: len(losses) for stage, losses in detector.losses_.items()}
-    return _report(detector, options.arguments, out, seconds, steps)
+    outcome = _report(detector, options.arguments, out, seconds, steps)
+    if not options.exclude_suspects:
+        outcome.record |= mention_suspects(data, options.data, seconds)
+    return outcome
 
 
 def _fit_best(options: argparse.Namespace, out: Path, folder: Path) -> Outcome:

@@ -6,11 +6,12 @@ from datetime import datetime, timezone
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from twinspect.bundle.description import describe_model
+from twinspect.bundle.description import EXCLUDED_SUSPECTS, describe_model
 from twinspect.bundle.exports import list_exports
 from twinspect.bundle.folder import WEIGHTS, read_model_record
 from twinspect.calibration.conformal import Calibration
 from twinspect.calibration.detectability import Detectability, findings_record
+from twinspect.cli.console import counted
 from twinspect.cli.outcome import Outcome
 from twinspect.cli.usability import NOT_USABLE
 
@@ -78,6 +79,8 @@ def _written(weights: Path) -> str:
 def _images(data: dict[str, Any]) -> str:
     """Say what it was fitted on; a joined model knows fingerprints and categories only."""
     counts = [f"{data[key]} {what}" for key, what in _COUNTS.items() if key in data]
+    if excluded := data.get(EXCLUDED_SUSPECTS):
+        counts.append(f"{counted(len(excluded), 'suspect')} left out")
     categories = [f"categories {', '.join(data['categories'])}"] if any(data["categories"]) else []
     return "; ".join([*counts, *categories, f"fingerprint {data['fingerprint']}"])
 

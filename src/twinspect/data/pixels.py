@@ -32,15 +32,23 @@ def named(sample: Sample) -> Iterator[None]:
 
 
 def read_pixels(sample: Sample, *, bits: int | None = None) -> NDArray[np.uint8]:
-    """Give the pixels held in memory, or read the file, wherever it is: (H, W, 3) uint8 RGB.
+    """Give the pixels held in memory, or read the file, wherever it is, and change them as the sample says.
 
     Args:
         sample: which image.
         bits: significant bits of 16-bit files, see :func:`twinspect.images.reading.read_rgb`.
 
+    Returns:
+        (H, W, 3) uint8 RGB.
+
     Raises:
         ImageError: the file cannot be read; the message begins with its path, or address.
     """
+    pixels = _read_unchanged(sample, bits)
+    return pixels if sample.change is None else sample.change(pixels)
+
+
+def _read_unchanged(sample: Sample, bits: int | None) -> NDArray[np.uint8]:
     if sample.pixels is not None:
         return sample.pixels
     if sample.content is not None:

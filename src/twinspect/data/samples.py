@@ -6,7 +6,7 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Literal, Protocol, get_args
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Iterator, Sequence
     from pathlib import Path
 
     import numpy as np
@@ -51,6 +51,7 @@ class Sample:
         group: which object the image shows, where several images show one; empty where that is not known.
         rules: the file that says how much of each region is enough, if there is one; see :mod:`.saturation_rules`.
         content: fetches the file's bytes when they are needed, where ``path`` names no file on this machine.
+        change: applied to the pixels when they are read; ``None`` for the image as it is. Masks stay as they are.
     """
 
     path: Path
@@ -64,6 +65,9 @@ class Sample:
     group: str = ""
     rules: Path | None = None
     content: Content | None = field(default=None, repr=False, compare=False)
+    change: Callable[[NDArray[np.uint8]], NDArray[np.uint8]] | None = field(
+        default=None, repr=False, compare=False
+    )
 
     @property
     def address(self) -> str:

@@ -17,6 +17,7 @@ from twinspect.evaluation.image_scores import (
 from twinspect.evaluation.labelled_set import PixelTally, compute_metrics, open_test_set
 from twinspect.evaluation.learnt_overlap import LearntOverlap, find_near_duplicates, leave_out_learnt
 from twinspect.evaluation.metric_row import MetricRow, defined, mean_row
+from twinspect.evaluation.shifts import ShiftResult, evaluate_shifts
 from twinspect.metrics import (
     DEFINITIONS,
     FURTHER_DEFINITIONS,
@@ -81,6 +82,7 @@ class Evaluation:
         defect_types: metrics by defect type; empty where no category has saturation rules.
         objects: metrics of objects by category; empty where no image says which object it shows.
         overlap: good test images that are not new to the model.
+        shifts: the errors on images as they are, and under changes that a line sees; empty if not asked for.
     """
 
     rows: list[ImageScore]
@@ -95,6 +97,7 @@ class Evaluation:
     defect_types: DefectTypeTable
     objects: dict[str, MetricRow]
     overlap: LearntOverlap = field(default_factory=LearntOverlap)
+    shifts: tuple[ShiftResult, ...] = ()
 
     @property
     def full_categories(self) -> dict[str, MetricRow]:
@@ -123,10 +126,13 @@ class Evaluation:
             "saturated_pro": self.defect_types.to_record(),
             "objects": objects_record(self.objects),
             "definitions": DEFINITIONS,
+            **({"shifts": [result.to_record() for result in self.shifts]} if self.shifts else {}),
         }
 
 
-def evaluate(detector: BaseDetector, data: DataSource, *, watch: Watch | None = None) -> Evaluation:
+def evaluate(
+    detector: BaseDetector, data: DataSource, *, watch: Watch | None = None, shifts: bool = False
+) -> Evaluation:
     """Score the test split of a data set and compute every metric.
 
     Maps and masks are compared at each image's own size, so no mask is resampled and no small defect vanishes. Good
@@ -136,6 +142,8 @@ def evaluate(detector: BaseDetector, data: DataSource, *, watch: Watch | None = 
         detector: a fitted detector.
         data: a data set with a ``test`` split.
         watch: called with every scored image and its mask, for instance to draw a bar or keep the worst.
+        shifts: whether to score all images once more under each change of :mod:`twinspect.evaluation.shifts`, which
+            takes twelve times as long again.
 
     Raises:
         DataError: there is no test split, nothing new in it, or a mask does not fit its image.
@@ -144,7 +152,8 @@ def evaluate(detector: BaseDetector, data: DataSource, *, watch: Watch | None = 
     scores = detector.stream(test, perceptual_hashes=detector.learnt_ is not None)
     evaluation = evaluate_scores(test, scores, detector.calibration_, watch=watch)
     near = find_near_duplicates(detector, evaluation.rows)
-    return replace(evaluation, overlap=replace(overlap, near_duplicates=near))
+    shifted = evaluate_shifts(detector, test, evaluation.rows) if shifts else ()
+    return replace(evaluation, overlap=replace(overlap, near_duplicates=near), shifts=shifted)
 
 
 def evaluate_scores(

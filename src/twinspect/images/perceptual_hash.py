@@ -70,6 +70,30 @@ def near_duplicates(hashes: Sequence[bytes], others: Sequence[bytes]) -> list[bo
     return [bool(close) or value[_BYTES:] in same for close, value in zip(near, hashes, strict=True)]
 
 
+def duplicate_pairs(hashes: Sequence[bytes]) -> list[tuple[int, int]]:
+    """Pair each picture that is the same as an earlier one, or nearly, with the nearest of those; see above.
+
+    Args:
+        hashes: of the pictures.
+
+    Returns:
+        Numbers of an earlier and a later picture, in the order of the later ones.
+    """
+    signs = _signs(hashes)
+    limit = min(MOST_BITS, _usual_distance(signs[:: max(1, len(signs) // _SAMPLE)]) / 2)
+    first_with = {value[_BYTES:]: number for number, value in reversed(list(enumerate(hashes)))}
+    pairs = []
+    for number in range(1, len(signs)):
+        agreement = signs[:number] @ signs[number]
+        nearest = int(agreement.argmax())
+        digest = hashes[number][_BYTES:]
+        if digest and first_with[digest] < number:
+            pairs.append((first_with[digest], number))
+        elif (signs.shape[1] - agreement[nearest]) / 2 < limit:
+            pairs.append((nearest, number))
+    return pairs
+
+
 def _block_means(values: NDArray[np.float32], count: int) -> NDArray[np.float32]:
     """Average the rows of an array within so many blocks of them."""
     starts = np.arange(count) * len(values) // count

@@ -138,6 +138,27 @@ def series(lines: Sequence[tuple[str, Sequence[float]]], name: str, across: str)
 
 
 @in_page_style
+def error_rates(
+    amounts: Sequence[float], lines: Sequence[tuple[str, Sequence[float]]], across: str
+) -> Markup:
+    """Draw rates of errors against how much was changed.
+
+    Args:
+        amounts: at least two, in ascending order.
+        lines: one or two, each with its label and a rate in [0, 1] for each amount.
+        across: the name of the x axis.
+    """
+    axes = new_axes((460, 312), left=62, top=56, right=24, bottom=56)
+    axes.set(xlim=(amounts[0], amounts[-1]), ylim=(0, 1), xticks=amounts, yticks=QUARTERS, xlabel=across)
+    axes.xaxis.set_major_formatter("{x:g}")
+    axes.yaxis.set_major_formatter(lambda rate, _: percent(rate))
+    for (label, rates), style in zip(lines, LINES, strict=False):
+        axes.plot(amounts, rates, label=label, marker="o", clip_on=False, **style)
+    axes.legend(loc="lower right", bbox_to_anchor=(1, 1), ncols=2)
+    return inline_svg(axes, f"error rates against {across}: {', '.join(label for label, _ in lines)}")
+
+
+@in_page_style
 def scatter(points: NDArray[np.float64], is_anomalous: NDArray[np.bool_], name: str) -> Markup:
     """Draw normal patches as open diamonds and anomalous ones as crosses.
 

@@ -47,6 +47,7 @@ def write_evaluation(
     model: str,
     tick: Callable[[], None] | None = None,
     features: bool = False,
+    shifts: bool = False,
 ) -> Evaluation:
     """Evaluate a detector and write ``metrics.json`` and ``report.html``.
 
@@ -59,6 +60,8 @@ def write_evaluation(
         tick: called once for every test image, for instance to advance a progress bar.
         features: whether the report lays out the features of patches on a plane; needs scikit-learn and takes a
             while.
+        shifts: whether all images are scored again as lamps, cameras and parts change, see
+            :func:`twinspect.evaluate`.
 
     Returns:
         The metrics and every image's score.
@@ -83,7 +86,7 @@ def write_evaluation(
         if tick:
             tick()
 
-    evaluation = evaluate(detector, test, watch=watch)
+    evaluation = evaluate(detector, test, watch=watch, shifts=shifts)
     if tick:
         for _ in evaluation.overlap.left_out:
             tick()

@@ -15,6 +15,7 @@ from twinspect.report.formatting import detections, false_alarms
 from twinspect.report.image_section import image_groups
 from twinspect.report.metric_sections import curve_section, defect_table, metric_section, score_chart
 from twinspect.report.rendering import Table, render_template
+from twinspect.report.shift_section import shift_section
 from twinspect.report.training_section import TrainingHistory, training_charts
 from twinspect.report.tsne_section import patch_charts
 
@@ -79,6 +80,7 @@ def render_report(report: Report) -> str:
         noticed=[(row.sample.name, row.sample.label, row.notice) for row in evaluation.rows if row.notice],
         promise=false_alarm_section(calibration, evaluation),
         would_find=detectability_section(report.detectability, calibration),
+        shifts=shift_section(evaluation.shifts),
         metrics=metric_section(evaluation),
         score_chart=score_chart(calibration, evaluation),
         curves=curve_section(evaluation),

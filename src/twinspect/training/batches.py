@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from twinspect.model.tiling import Tiling
     from twinspect.model.whole_image import Model
     from twinspect.synthesis import Synthesizer
+    from twinspect.training.augmentation import Augmentation
     from twinspect.utils.distributed import ProcessGroup
     from twinspect.utils.progress import Progress
 
@@ -45,10 +46,11 @@ class TrainingImages:
         tiling: how images are cut into tiles, which then take the place of images; ``None`` for whole images.
         processes: those that share the work of filling the cache; each has a full copy of it.
         prepared: inputs that were read before, see :func:`.training_inputs.training_inputs`.
+        augmentation: what changes in further copies of the images; ``None`` for the images alone.
 
     Attributes:
         device: of the batches.
-        by_image: the numbers of each image's tiles; of a whole image, its own number.
+        by_image: the numbers of each image's inputs: of the image or its tiles, and of its changed copies.
     """
 
     def __init__(
@@ -62,9 +64,10 @@ class TrainingImages:
         tiling: Tiling | None = None,
         processes: ProcessGroup = SINGLE_PROCESS,
         prepared: dict[str, Tensor] | None = None,
+        augmentation: Augmentation | None = None,
     ) -> None:
         self._model = model.to(device)
-        self._inputs = training_inputs(model, samples, bits, tiling, prepared)
+        self._inputs = training_inputs(model, samples, bits, tiling, prepared, augmentation)
         self.by_image = self._inputs.by_image
         self.device = device
         self._processes = processes

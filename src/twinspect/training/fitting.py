@@ -136,7 +136,8 @@ class Fitting:
                 **({"minutes": self.budget.minutes} if self.budget else {}),
             },
             "teacher": self.teacher.spec(),
-            "trainer": {name: getattr(self.trainer, name) for name in ("seed", "precision", "bits")},
+            "trainer": {name: getattr(self.trainer, name) for name in ("seed", "precision", "bits")}
+            | ({"augmentation": self.trainer.augmentation.kinds} if self.trainer.augmentation else {}),
         }
 
     def _score_good_images(self, model: Model, samples: Sequence[Sample]) -> GoodScores:

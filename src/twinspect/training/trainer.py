@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     from twinspect.methods.base import Batch, Stage
     from twinspect.model.tiling import Tiling
     from twinspect.model.whole_image import Model
+    from twinspect.training.augmentation import Augmentation
     from twinspect.training.budget import Budget, Pace
 
 SECONDS_BETWEEN_CHECKPOINTS = 30.0
@@ -60,6 +61,7 @@ class Trainer:
         devices: processes on each machine, each with a device of its own.
         nodes: machines.
         strategy: how they work together, see :data:`twinspect.utils.distributed.STRATEGIES`.
+        augmentation: what changes in further copies of the images; ``None`` for the images alone.
 
     However many processes there are, a step uses the same batch, of which each process takes a part.
     """
@@ -73,6 +75,7 @@ class Trainer:
     devices: int = 1
     nodes: int = 1
     strategy: str = "auto"
+    augmentation: Augmentation | None = None
 
     @cached_property
     def processes(self) -> ProcessGroup:
@@ -131,6 +134,7 @@ class Trainer:
             tiling=tiling,
             processes=processes,
             prepared=prepared,
+            augmentation=self.augmentation,
         )
         images.fill_cache(self.cache_mb * 2**20, reporter)
         with keep_freed_memory(), interruptible() as interruption:

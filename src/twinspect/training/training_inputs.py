@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from abc import ABC, abstractmethod
 from concurrent.futures import Future
+from itertools import chain
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
@@ -12,6 +13,7 @@ import numpy as np
 from twinspect.data.pixels import named, read_pixels
 from twinspect.images.reading import image_size
 from twinspect.model.preprocessing import as_batch
+from twinspect.training.augmentation import COPIES
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -22,6 +24,7 @@ if TYPE_CHECKING:
     from twinspect.data.samples import Sample
     from twinspect.model.tiling import Tiling
     from twinspect.model.whole_image import Model
+    from twinspect.training.augmentation import Augmentation
 
 RECENT: Final = 4
 """How many decoded images are kept, so that a file is decoded once for neighbouring tiles."""
@@ -32,7 +35,7 @@ class TrainingInputs(ABC):
 
     Attributes:
         categories: the category of each input.
-        by_image: the numbers of the inputs of every image, image by image.
+        by_image: the numbers of the inputs of every image, with those of its copies, image by image.
     """
 
     categories: Sequence[str]
@@ -53,6 +56,7 @@ def training_inputs(
     bits: int | None,
     tiling: Tiling | None,
     prepared: dict[str, Tensor] | None = None,
+    augmentation: Augmentation | None = None,
 ) -> TrainingInputs:
     """List the training inputs.
 
@@ -62,13 +66,32 @@ def training_inputs(
         bits: significant bits of 16-bit files.
         tiling: how they are cut; ``None`` for whole images.
         prepared: inputs of whole images that were read before, by name; each is taken out when it is needed.
+        augmentation: what changes in further copies of the images; ``None`` for the images alone.
 
     Raises:
         ImageError: the size of an image cannot be read; needed for tiles only.
     """
-    return (
-        WholeImages(model, samples, bits, prepared) if tiling is None else Tiles(model, samples, bits, tiling)
-    )
+    if augmentation is None:
+        return _inputs(model, samples, bits, tiling, prepared)
+    inputs = _inputs(model, augmentation.with_copies(samples), bits, tiling, prepared)
+    # A copy is held out if its image is.
+    inputs.by_image = [
+        list(chain(*inputs.by_image[start : start + 1 + COPIES]))
+        for start in range(0, len(inputs.by_image), 1 + COPIES)
+    ]
+    return inputs
+
+
+def _inputs(
+    model: Model,
+    samples: Sequence[Sample],
+    bits: int | None,
+    tiling: Tiling | None,
+    prepared: dict[str, Tensor] | None,
+) -> TrainingInputs:
+    if tiling is None:
+        return WholeImages(model, samples, bits, prepared)
+    return Tiles(model, samples, bits, tiling)
 
 
 class WholeImages(TrainingInputs):

@@ -23,5 +23,11 @@ def add_options(verb: argparse.ArgumentParser) -> None:
         action="store_true",
         help="also lay out features of patches on a plane (t-SNE; needs masks and twinspect[plots])",
     )
+    verb.add_argument(
+        "--shifts",
+        action="store_true",
+        help="also score all test images in other light, out of focus, noisy, compressed, shifted and turned: 12 "
+        "times as many images",
+    )
     runtime_option(verb)
     run_options(verb)

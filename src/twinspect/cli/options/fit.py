@@ -32,6 +32,12 @@ def add_options(verb: argparse.ArgumentParser) -> None:
         help="leave out which synthetic defects the model finds, which takes up to 15 %% of the time of the "
         "fit, or as long as the largest of each kind take",
     )
+    verb.add_argument(
+        "--exclude-suspects",
+        action="store_true",
+        help="leave out good images that look unlike the others (see: twinspect doctor --suspects), and say which; "
+        "default: name them after the fit",
+    )
     _rank_options(verb)
     learning_options(verb)
 

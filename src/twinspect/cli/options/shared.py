@@ -190,6 +190,12 @@ def learning_options(verb: argparse.ArgumentParser) -> None:
     )
     tile_options(verb)
     length_options(verb)
+    verb.add_argument(
+        "--augment",
+        metavar="NAME,NAME",
+        help="also learn from three changed copies of each training image: lighting (brightness by up to 20 %%, red "
+        "and blue by up to 10 %%), shift (by up to 2 %% of the shorter side, and turned by up to 2 degrees)",
+    )
     device_option(verb)
     precision_option(verb)
     verb.add_argument(
