@@ -17,7 +17,7 @@ class Store:
     """The results of a folder.
 
     Args:
-        file: one JSON object a line, ``case`` and ``result``; a last line that was cut off is ignored.
+        file: one JSON object a line, ``case`` and ``result``; a line that was cut off is ignored.
 
     Attributes:
         results: by case; of a case that was measured again, the latest.
@@ -37,7 +37,8 @@ class Store:
         """Keep a result."""
         self.results[case] = result
         with self._file.open("a") as out:
-            out.write(json.dumps({"case": case.record(), "result": result}) + "\n")
+            # The line end comes first: what was cut off stays a line of its own.
+            out.write("\n" + json.dumps({"case": case.record(), "result": result}))
 
     @property
     def good(self) -> Results:

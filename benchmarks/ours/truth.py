@@ -7,7 +7,7 @@ nearly the same stay, as there.
 from __future__ import annotations
 
 import numpy as np
-from models import SIDE
+from found import SIDE
 from PIL import Image
 from told import files
 
