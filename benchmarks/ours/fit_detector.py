@@ -20,6 +20,8 @@ from told import of_fit
 import twinspect as ts
 from twinspect.data import open_data
 from twinspect.data.pixels import read_pixels
+from twinspect.errors import TwinspectError
+from twinspect.export import export
 from twinspect.methods import method_class
 from twinspect.methods.default import AUTO
 
@@ -29,7 +31,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from twinspect.data.samples import Sample
+    from twinspect.data.samples import DataSet
     from twinspect.inference.base_detector import BaseDetector
 
 TIMED = 30
@@ -42,10 +44,11 @@ def main() -> None:
     detector = ts.Detector(**_parameters(options))
     with spending(options.at_most) as spent:
         detector.fit(options.data)
-    tested = open_data(options.data).split("test")
+    data = open_data(options.data)
+    tested = data.with_samples(data.split("test"))
     with tempfile.TemporaryDirectory() as aside:
         scorer, runtime = _exported(detector, Path(aside) / "model")
-        pictures = [read_pixels(sample)[None] for sample in tested[:TIMED]]
+        pictures = [read_pixels(sample)[None] for sample in tested.samples[:TIMED]]
         pace = milliseconds(scorer.score, pictures)
         if options.found:
             write_found(options.found, _found(scorer, tested, options.data.resolve()))
@@ -79,16 +82,14 @@ def _exported(detector: ts.Detector, path: Path) -> tuple[BaseDetector, str]:
     """Export, and give what scores from now on with the name of its runtime."""
     detector.save(path)
     try:
-        ts.export(path, "onnx")
-    except ts.TwinspectError:
+        export(path, "onnx")
+    except TwinspectError:
         return detector, "torch"
     threads = int(os.environ.get("OMP_NUM_THREADS", os.cpu_count() or 1))
     return ts.load(path, runtime="onnx", threads=threads), "onnx"
 
 
-def _found(
-    scorer: BaseDetector, tested: tuple[Sample, ...], root: Path
-) -> Iterator[tuple[str, float, NDArray[Any]]]:
+def _found(scorer: BaseDetector, tested: DataSet, root: Path) -> Iterator[tuple[str, float, NDArray[Any]]]:
     for row in scorer.stream(tested, maps=True):
         if row.map is None:
             raise SystemExit(f"{row.sample.name}: {row.error}")
