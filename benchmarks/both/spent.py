@@ -24,12 +24,14 @@ class Spent:
             threads where others had the processors.
         ended: when, in seconds since the epoch.
         load: processes that wanted to run, as the system's average over the last minute.
+        threads: that libraries may use.
     """
 
     seconds: float = 0.0
     cpu_seconds: float = 0.0
     ended: float = 0.0
     load: float = 0.0
+    threads: int = int(os.environ.get("OMP_NUM_THREADS", os.cpu_count() or 1))
 
     def record(self) -> dict[str, float]:
         """Return plain JSON values."""

@@ -70,7 +70,19 @@ def _order(length: str) -> tuple[str, float]:
 
 def _table(results: Results, sets: Sequence[str]) -> str:
     present = [name for name in sets if any(case.data == name for case in results)]
-    head = ["method", "teacher", *present, "mean", "seeds", "fit, s", "to a model, s", "CPU, s", "ms", "load"]
+    head = [
+        "method",
+        "teacher",
+        *present,
+        "mean",
+        "seeds",
+        "fit, s",
+        "to a model, s",
+        "CPU, s",
+        "ms",
+        "threads",
+        "load",
+    ]
     lines = []
     for row in sorted({case.row for case in results}, key=lambda row: (row[0] == OURS, *map(str, row))):
         of_row = {case: result for case, result in results.items() if case.row == row}
@@ -114,4 +126,5 @@ def _costs(results: Results) -> list[str]:
     costs = [f"{statistics.median(run[name] for run in runs):.0f}" for name in names]
     loads = [run["load"] for run in runs]
     seeds = len({case.seed for case in results})
-    return [str(seeds), *costs, f"{min(loads):.1f} to {max(loads):.1f}"]
+    threads = "/".join(map(str, sorted({run["threads"] for run in runs})))
+    return [str(seeds), *costs, threads, f"{min(loads):.1f} to {max(loads):.1f}"]
