@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     Row = tuple[str, str, str, int | None]
 
 FIGURES = ("image_auroc", "pixel_auroc", "aupro")
+COSTS = ("seeds", "fit, s", "to a model, s", "CPU, s", "ms", "threads", "load")
 NONE = "–"
 
 
@@ -70,19 +71,7 @@ def _order(length: str) -> tuple[str, float]:
 
 def _table(results: Results, sets: Sequence[str]) -> str:
     present = [name for name in sets if any(case.data == name for case in results)]
-    head = [
-        "method",
-        "teacher",
-        *present,
-        "mean",
-        "seeds",
-        "fit, s",
-        "to a model, s",
-        "CPU, s",
-        "ms",
-        "threads",
-        "load",
-    ]
+    head = ["method", "teacher", *present, "mean", *COSTS]
     lines = []
     for row in sorted({case.row for case in results}, key=lambda row: (row[0] == OURS, *map(str, row))):
         of_row = {case: result for case, result in results.items() if case.row == row}
