@@ -30,12 +30,14 @@ class Run:
     Attributes:
         output: the JSON object of its last line, if there is one.
         seconds: wall time from start to end.
+        began: when it was started, in seconds since the epoch.
         mib: peak resident memory (ru_maxrss) of the largest of the child and what it started, in MiB.
     """
 
     output: dict[str, Any]
     seconds: float
     mib: float
+    began: float
 
 
 @dataclass(frozen=True)
@@ -67,7 +69,7 @@ class Side:
         """Run the side's interpreter; a child that fails ends this program with its last words."""
         command = [str(self.python), *map(str, arguments)]
         with tempfile.TemporaryFile("w+") as out, tempfile.TemporaryFile("w+") as errors:
-            began = time.perf_counter()
+            started, began = time.time(), time.perf_counter()
             child = subprocess.Popen(command, stdout=out, stderr=errors, env=self._environment())
             _, status, usage = os.wait4(child.pid, 0)
             seconds = time.perf_counter() - began
@@ -77,7 +79,7 @@ class Side:
             if child.returncode:
                 raise SystemExit(f"failed: {' '.join(command)}\n{errors.read()[-SHOWN:]}")
             unit = 2**20 if sys.platform == "darwin" else 2**10
-            return Run(_record(out.read()), seconds, usage.ru_maxrss / unit)
+            return Run(_record(out.read()), seconds, usage.ru_maxrss / unit, started)
 
     def _environment(self) -> dict[str, str]:
         kept = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}

@@ -7,10 +7,12 @@ import json
 import os
 import platform
 from importlib.metadata import version
+from math import inf
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from found import SIDE
 
 
 def files(doc: str | None, *names: str) -> argparse.ArgumentParser:
@@ -23,13 +25,20 @@ def files(doc: str | None, *names: str) -> argparse.ArgumentParser:
 
 def of_fit(doc: str | None) -> argparse.Namespace:
     """Read what a training is told; a side may have no use for some of it."""
-    parser = files(doc, "data", "weights")
+    parser = files(doc, "data")
     parser.add_argument("--method", default="rd")
+    parser.add_argument("--teacher", default="resnet18", help="of ours")
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument(
+        "--size", type=int, default=SIDE, help="of what networks see, in pixels; 0: the usual"
+    )
+    parser.add_argument("--tile", type=int, help="of ours: side of the tiles, in pixels of the image")
     parser.add_argument("--steps", type=int)
     parser.add_argument("--epochs", type=int, help="of the peer, instead of --steps")
+    parser.add_argument("--minutes", type=float, help="instead of both: how long to train")
+    parser.add_argument("--at-most", type=float, default=inf, help="minutes after which a fit is given up")
     parser.add_argument("--precision", default="auto", help="of ours; the peer has one on the CPU")
-    for name in ("textures", "model", "found"):
+    for name in ("weights", "textures", "model", "found"):
         parser.add_argument(f"--{name}", type=Path)
     return parser.parse_args()
 
@@ -49,7 +58,7 @@ def judged(truth_file: str, found_file: str) -> dict[str, np.ndarray]:
     """Load ``anomalous``, ``masks`` and ``known``, and ``scores`` and ``maps`` in the same order of images."""
     with np.load(truth_file) as truth, np.load(found_file) as found:
         places = {name: place for place, name in enumerate(found["names"].tolist())}
-        if set(places) != set(truth["names"].tolist()):
+        if not set(places) >= set(truth["names"].tolist()):
             raise SystemExit("masks and maps are of different images; remove --out")
         order = [places[name] for name in truth["names"].tolist()]
         return {

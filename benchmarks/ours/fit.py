@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
-from models import SIDE, build
+from found import SIDE
+from models import build
 from safetensors.torch import save_file
 from told import of_fit
 

@@ -14,9 +14,6 @@ from twinspect.teachers import create_teacher
 if TYPE_CHECKING:
     from pathlib import Path
 
-SIDE = 256
-"""Of the maps that are compared, in pixels."""
-
 
 def build(
     method: str, weights: Path, *, seed: int = 0, steps: int | None = None, textures: Path | None = None

@@ -1,17 +1,25 @@
-"""Write names, labels and masks of the test images, brought to 256 px by the nearest pixel, for either judge."""
+"""Write names, labels and masks of the test images, brought to 256 px by the nearest pixel, for either judge.
+
+Good images that are copies of training images are left out, as ``twinspect evaluate`` does; those that only look
+nearly the same stay, as there.
+"""
 
 from __future__ import annotations
 
 import numpy as np
-from models import SIDE
+from found import SIDE
 from PIL import Image
 from told import files
 
 from twinspect.data import open_data
+from twinspect.data.fingerprint import content_digests
 from twinspect.images.reading import image_size, read_mask
 
 options = files(__doc__, "data", "out").parse_args()
-samples = open_data(options.data).split("test")
+data = open_data(options.data)
+learnt, tested = set(content_digests(data.split("train"))), data.split("test")
+hashed = zip(tested, content_digests(tested), strict=True)
+samples = [sample for sample, digest in hashed if not (sample.is_good and digest in learnt)]
 masks = np.zeros((len(samples), SIDE, SIDE), np.bool_)
 for mask, sample in zip(masks, samples, strict=True):
     if sample.mask:

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any
 import timm
 from anomalib.data import Folder
 from anomalib.engine import Engine
-from anomalib.models import Patchcore, ReverseDistillation, Stfpm
+from anomalib.models import Padim, Patchcore, ReverseDistillation, Stfpm
+from found import SIDE
 from safetensors.torch import load_file
 
 if TYPE_CHECKING:
@@ -20,16 +21,25 @@ if TYPE_CHECKING:
     from anomalib.models import AnomalibModule
     from torch import nn
 
-METHODS = {"rd": ReverseDistillation, "stfpm": Stfpm, "patchcore": Patchcore}
+METHODS = {"rd": ReverseDistillation, "stfpm": Stfpm, "patchcore": Patchcore, "padim": Padim}
+ONE_PASS = ("patchcore", "padim")
+"""They look at every image once, however long they are given."""
 BATCH = 16
 
 
-def build(method: str, weights: Path) -> AnomalibModule:
+def build(method: str, weights: Path, size: int = SIDE) -> AnomalibModule:
     """Make an untrained model; wherever it asks timm for pretrained weights, it gets those of the file."""
+    made, shown = METHODS[method], METHODS[method].configure_pre_processor((size, size))
     original = timm.create_model
     timm.create_model = _from_file(original, weights)
     try:
-        return METHODS[method](backbone="resnet18", post_processor=False, evaluator=False, visualizer=False)
+        return made(
+            backbone="resnet18",
+            pre_processor=shown,
+            post_processor=False,
+            evaluator=False,
+            visualizer=False,
+        )
     finally:
         timm.create_model = original
 
