@@ -107,7 +107,7 @@ def _fit(options: argparse.Namespace, out: Path, checkpoints: Path) -> Outcome:
     steps = {stage: len(losses) for stage, losses in detector.losses_.items()}
     outcome = _report(detector, options.arguments, out, seconds, steps)
     if not options.exclude_suspects:
-        outcome.record |= mention_suspects(data, options.data, seconds)
+        outcome.record.update(mention_suspects(data, options.data, seconds))
     return outcome
 
 

@@ -160,7 +160,8 @@ class Hybrid(Method[HybridConfig]):
         """Measure how far patches are from the nearest in the memory: (B, h, w)."""
         features = self._features(levels, self.config.neighbourhood)
         distances, _ = self.memory(as_rows(features))
-        return distances.view(len(features), *features.shape[-2:])
+        reshaped: Tensor = distances.view(len(features), *features.shape[-2:])
+        return reshaped
 
     def _errors(self, levels: Sequence[Tensor]) -> Tensor:
         """Measure what the student cannot rebuild: (B, h, w)."""

@@ -81,5 +81,5 @@ def cosine_distances(patches: Tensor, rebuilt: Tensor, widths: Sequence[int]) ->
     Returns:
         (n,), in [0, 2 K] for K levels.
     """
-    pairs = zip(patches.split([*widths], dim=1), rebuilt.split([*widths], dim=1), strict=True)
+    pairs = zip(torch.split(patches, [*widths], dim=1), torch.split(rebuilt, [*widths], dim=1), strict=True)
     return torch.stack([1 - nn.functional.cosine_similarity(one, other) for one, other in pairs]).sum(dim=0)
