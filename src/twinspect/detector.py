@@ -40,7 +40,6 @@ from twinspect.methods.config import (
     usual_teacher,
     with_length,
 )
-from twinspect.methods.default import default_settings
 from twinspect.model.tiled import TiledModel, tiled
 from twinspect.model.tiling import Tiling
 from twinspect.model.whole_image import Model
@@ -73,7 +72,7 @@ class Detector(TorchDetector):
     learned in attributes that end in an underscore.
 
     Args:
-        method: a name from :func:`twinspect.methods`; ``None``: ``"rd"``, on a CPU at 128 pixels for 100 steps.
+        method: a name from :func:`twinspect.methods`; ``None``: ``"hybrid"``.
         teacher: a name from :func:`twinspect.teachers`, or any timm model; ``"auto"``, or ``None``, for the best that
             is on this machine: the method's usual one, ``"resnet18"``, or else the one that ships, ``"pocket"``.
         weights: the teacher's weights: a file, ``"random"``, or ``None`` for the published ones.
@@ -377,12 +376,11 @@ class Detector(TorchDetector):
             ConfigError: one of them is not allowed, or there is no such method, preset or setting.
         """
         check_parameters({name: to_json_value(value) for name, value in self.get_params().items()})
-        usual = self._default_settings()
         settings = dict(self.settings)
         if self.size is not None:
             settings["size"] = self.size
         cls = method_class(self.method_name).Config
-        config = make_config(cls, self.preset, {**usual, **settings}, self._length(cls))
+        config = make_config(cls, self.preset, settings, self._length(cls))
         return with_length(config, steps=self.steps, epochs=self.epochs, given=settings)
 
     def _create_teacher(self) -> Teacher:
@@ -403,9 +401,6 @@ class Detector(TorchDetector):
             return check_length(self.length, units)
         return usual_length(cls, self.preset, on_cpu=self._is_on_cpu())
 
-    def _default_settings(self) -> dict[str, Any]:
-        return default_settings(self.method, preset=self.preset, length=self.length, on_cpu=self._is_on_cpu())
-
     def _is_on_cpu(self) -> bool:
         return choose_device(self.device).type == "cpu"
 
@@ -417,9 +412,7 @@ class Detector(TorchDetector):
 
     def _settings_record(self) -> dict[str, Any]:
         """Say all that :meth:`from_record` needs to build its networks again; what was chosen for it is kept."""
-        usual = self._default_settings()
-        given = {name: value for name, value in self.get_params().items() if value is not None}
-        chosen = {**self.get_params(), **usual, **given, "method": self.method_name}
+        chosen = {**self.get_params(), "method": self.method_name}
         if (self.epochs, self.length, self.minutes) != (None, None, None):
             chosen["steps"] = None
         if self.teacher in (None, AUTO_TEACHER) and self.weights is None:

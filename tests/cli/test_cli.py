@@ -253,7 +253,7 @@ def test_lists(run: Any) -> None:
 def test_help_of_fit_shows_the_methods_settings(run: Any) -> None:
     code, text, _ = run("fit", "--help")
     assert code == 0
-    assert "settings of auto" in text
+    assert "settings of hybrid" in text
     code, text, _ = run("fit", "--method", "mkd", "--help")
     assert "settings of mkd" in text
     assert "--value-weight" in text
@@ -295,7 +295,7 @@ BAD_FITS = [
     (["--device", "tpu"], "no device 'tpu'"),
     (["--precision", "fp8"], "auto, fp32, bf16"),
     (["--steps", "3", "--epochs", "3"], "not allowed with"),
-    (["--size", "60"], "--size 64"),
+    (["--method", "rd", "--size", "60"], "--size 64"),
     (["--config", "none.toml"], "none.toml"),
     (["--teacher", "resnet1888"], "resnet18"),
     (["--weights", "none.safetensors"], "none.safetensors"),

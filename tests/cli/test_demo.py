@@ -12,7 +12,7 @@ from PIL import Image
 from twinspect.cli import main
 from twinspect.data import open_data
 from twinspect.data.demo import DEFECTS, PHOTOGRAPHS, write_demo
-from twinspect.methods import default
+from twinspect.methods.hybrid import HybridConfig
 
 
 @pytest.fixture(scope="module")
@@ -74,7 +74,7 @@ def test_the_same_seed_draws_the_same_images(written: Path, tmp_path: Path) -> N
 def test_the_verb_ends_with_a_report(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setitem(default.ON_CPU, "steps", 3)
+    monkeypatch.setattr(HybridConfig, "steps", 3)
     assert main(["demo", "--out", str(tmp_path / "demo"), "--json"]) == 0
     captured = capsys.readouterr()
     record = json.loads(captured.out)

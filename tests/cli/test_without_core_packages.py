@@ -38,6 +38,7 @@ ARGUMENTS = {
     "fit-many": ["MANIFEST", "--out", "OUT"],
     "score": ["MODEL", "IMAGES"],
     "plan": ["MODEL", "IMAGES"],
+    "compare": ["IMAGES", "--out", "OUT"],
     "evaluate": ["MODEL", "IMAGES", "--out", "OUT"],
     "inspect": ["MODEL"],
     "calibrate": ["MODEL", "IMAGES"],

@@ -24,16 +24,11 @@ TINY: dict[str, Any] = {
 }
 
 
-def test_the_default_is_rd_at_128_pixels_for_100_steps_on_a_cpu() -> None:
+def test_the_default_is_the_hybrid_at_its_own_settings() -> None:
     detector = ts.Detector(device="cpu")
     config = detector.config()
-    assert (detector.method, detector.method_name, detector.teacher) == (None, "rd", "auto")
-    assert (config.size, config.steps, config.epochs) == (128, 100, 0)
-
-
-def test_models_and_scripts_of_earlier_versions_may_call_it_auto() -> None:
-    assert ts.Detector("auto", device="cpu").config() == ts.Detector(device="cpu").config()
-    assert repr(ts.Detector(seed=3)) == "Detector(seed=3)"
+    assert (detector.method, detector.method_name, detector.teacher) == (None, "hybrid", "auto")
+    assert (config.size, config.steps, config.epochs) == (256, 300, 0)
 
 
 def test_rd_by_name_keeps_its_size_and_length() -> None:
@@ -44,10 +39,9 @@ def test_rd_by_name_keeps_its_size_and_length() -> None:
 @pytest.mark.parametrize(
     ("given", "expected"),
     [
-        ({"size": 64}, (64, 100, 0)),
-        ({"steps": 7}, (128, 7, 0)),
-        ({"epochs": 3}, (128, 100, 3)),
-        ({"preset": "paper"}, (256, 400, 200)),
+        ({"size": 64}, (64, 300, 0)),
+        ({"steps": 7}, (256, 7, 0)),
+        ({"epochs": 3}, (256, 300, 3)),
     ],
 )
 def test_what_is_given_wins(given: dict[str, Any], expected: tuple[int, int, int]) -> None:
@@ -59,7 +53,7 @@ def test_what_is_given_wins(given: dict[str, Any], expected: tuple[int, int, int
 def test_a_saved_model_says_what_was_used(parts: Path, tmp_path: Path) -> None:
     ts.Detector(**TINY).fit(parts).save(tmp_path / "m.twin")
     loaded = ts.load(tmp_path / "m.twin")
-    assert (loaded.method, loaded.method_name) == ("rd", "rd")
+    assert (loaded.method, loaded.method_name) == ("hybrid", "hybrid")
     assert loaded.get_params()["steps"] == 2
     assert loaded.get_params()["teacher"] == "test_resnet"
 

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 from twinspect.cli.console import table
 from twinspect.cli.outcome import Outcome
 from twinspect.methods import methods
-from twinspect.methods.default import default_settings
 from twinspect.methods.settings import config_class
 
 if TYPE_CHECKING:
@@ -25,10 +24,10 @@ def run(options: argparse.Namespace) -> Outcome:
 
 
 def _settings(name: str) -> Outcome:
-    from twinspect.methods.config import field_help, make_config, to_record
+    from twinspect.methods.config import field_help, to_record
 
     config = config_class(name)
-    defaults = to_record(make_config(config, None, default_settings(name, preset=None, on_cpu=True)))
+    defaults = to_record(config())
     described = field_help(config)
     settings = table(
         ("setting", "default", "meaning"), [(key, str(defaults[key]), described[key]) for key in defaults]

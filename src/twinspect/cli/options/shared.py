@@ -169,7 +169,7 @@ def learning_options(verb: argparse.ArgumentParser) -> None:
     class_options(verb)
     verb.add_argument(
         "--method",
-        help="see: twinspect methods; default: rd, on a CPU at 128 px for 100 steps; auto (of `fit`): compares the "
+        help="see: twinspect methods; default: hybrid, ready within a minute; auto (of `fit`): compares the "
         "usual candidates of `compare`, --minutes each, and keeps the best",
     )
     preset_option(verb, "see: twinspect methods NAME")
