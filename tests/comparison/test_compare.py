@@ -110,6 +110,16 @@ def test_without_labels_synthetic_defects_rank(tmp_path: Path) -> None:
     assert (tmp_path / "c" / "comparison.html").read_text().count("<img") == 5 * 3
 
 
+def test_an_export_is_timed_where_a_runtime_is_installed(parts: Path, tmp_path: Path) -> None:
+    pytest.importorskip("onnxruntime")
+    found = ts.compare(parts, "rd:steps=1:tile=32:overlap=8", out=tmp_path / "c", **SHARED)
+    result = found.winner.result
+    assert result.runtime in ("onnx", "openvino")
+    assert result.milliseconds > 0
+    (export,) = (found.winner.model / "exports").iterdir()
+    assert export.name.endswith("48x48")  # tiles: for images of one size
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [

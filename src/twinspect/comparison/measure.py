@@ -35,6 +35,8 @@ if TYPE_CHECKING:
 
 FORMAT: Final = 1
 """Part of the keys: other numbers are measured anew."""
+INDIFFERENT: Final = ("workers", "cache_mb")
+"""Arguments of a detector that change no number."""
 EXPORTED: Final = ("openvino", "onnx")
 """Runtimes to export to, the first that is installed."""
 
@@ -88,7 +90,8 @@ class Workshop:
     def _fitted(self, candidate: Candidate, path: Path) -> tuple[TorchDetector | None, Result]:
         """Fit a candidate; ``None`` and its result where that was done before."""
         parameters, model = candidate.joined(self.shared), self.model(candidate)
-        key = _key([{name: str(value) for name, value in parameters.items()}, self.images.key])
+        decisive = {name: str(value) for name, value in parameters.items() if name not in INDIFFERENT}
+        key = _key([decisive, self.images.key])
         known = read_result(path)
         if known and known.fit_key == key and is_model(model):
             return None, known
