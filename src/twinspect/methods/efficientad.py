@@ -94,7 +94,7 @@ class EfficientADConfig(MethodConfig):
 
 
 class EfficientAD(Method[EfficientADConfig]):
-    """A teacher, a student that imitates it and an autoencoder, and the autoencoder."""
+    """A teacher, an autoencoder of whole images, and a student that imitates both."""
 
     Config = EfficientADConfig
 
@@ -146,19 +146,16 @@ class EfficientAD(Method[EfficientADConfig]):
 
     def gather(self, batches: Iterable[Batch]) -> None:
         """Measure mean and deviation of the teacher's channels over all training images."""
-        count, total, squares = (
-            0,
-            torch.zeros_like(self.means).double(),
-            torch.zeros_like(self.means).double(),
-        )
+        _photographs(self.config.photographs)  # a folder that is not there is named before anything is learnt
+        sums: list[Tensor] = []
+        count = 0
         for batch in batches:
-            features = self._joined(batch.targets, batch.images).double()
+            features = self._joined(batch.targets, batch.images).cpu().double()
             count += features[:, 0].numel()
-            total += features.sum((0, 2, 3))[:, None, None]
-            squares += features.square().sum((0, 2, 3))[:, None, None]
-        mean = total / count
+            sums.append(torch.stack([features.sum((0, 2, 3)), features.square().sum((0, 2, 3))]))
+        mean, square = (torch.stack(sums).sum(dim=0) / count)[..., None, None]
         self.means.copy_(mean)
-        deviations = (squares / count - mean.square()).clamp_min(0).sqrt()
+        deviations = (square - mean.square()).clamp_min(0).sqrt()
         # What hardly varies must not amplify noise; the authors' own teachers have no such channels.
         self.deviations.copy_(deviations.clamp_min(NARROWEST * deviations.mean()).clamp_min(LEAST))
 
