@@ -3,7 +3,7 @@ r"""Every method beside anomalib's at equal budgets by the clock: the accuracy t
     python3 -m venv /tmp/peer && /tmp/peer/bin/pip install anomalib onnx onnxscript onnxruntime
     python benchmarks/family.py --peer /tmp/peer/bin/python
 
-About 27 hours on two cores. It may be interrupted and goes on where it was; results are lines of JSON under --out.
+About 30 hours on two cores. It may be interrupted and goes on where it was; results are lines of JSON under --out.
 All options but those that name places choose a part of the plan, for example --sets cookies --minutes 1. What has a
 result is not measured again, unless it failed and --again is given.
 

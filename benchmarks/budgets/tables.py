@@ -6,7 +6,7 @@ import statistics
 from typing import TYPE_CHECKING, Any
 
 from beside.report import table
-from budgets.cases import OURS, Case
+from budgets.cases import AUTO, OURS, Case
 from budgets.sets import CLASSES, FOLDERS
 
 if TYPE_CHECKING:
@@ -24,11 +24,13 @@ NONE = "–"
 def best_rows(results: Results, side: str, minutes: float, most: int) -> list[Row]:
     """Name the methods of a side with the highest mean image AUROC over the folders, each with its best teacher.
 
-    Only those that were measured on as many folders as any are compared.
+    Only those that were measured on as many folders as any are compared; ``auto`` is not, as it is one of them.
     """
     means: dict[Row, dict[str, float]] = {}
     for case in results:
-        if case.side == side and case.minutes == minutes and case.data in FOLDERS and not case.tile:
+        if (case.side, case.minutes, case.tile) != (side, minutes, None) or case.method == AUTO:
+            continue
+        if case.data in FOLDERS:
             means.setdefault(case.row, {})[case.data] = _mean(results, case, "image_auroc")
     whole = max(map(len, means.values()), default=0)
     ranked = sorted(

@@ -38,7 +38,7 @@ def result(auroc: float, **more: float) -> dict[str, Any]:
 def chosen(script: Callable[[str], Any]) -> Any:
     sets = script("budgets.sets")
     return script("budgets.plan").Chosen(
-        methods=["auto", "rd", "mkd"],
+        methods=["auto", "rd", "mkd", "stfpm", "dual"],
         peers=["padim"],
         teachers=["resnet18", "pocket"],
         sets=[*sets.FOLDERS, *sets.CLASSES],
@@ -50,22 +50,22 @@ def chosen(script: Callable[[str], Any]) -> Any:
 
 def test_the_plan_goes_on_with_what_won(script: Callable[[str], Any], chosen: Any, tmp_path: Path) -> None:
     store = script("budgets.store").Store(tmp_path / "results.jsonl")
-    counts, order = [], {"auto": 80.0, "rd": 70.0, "mkd": 60.0, "padim": 83.0}
+    counts, order = [], {"auto": 80.0, "rd": 70.0, "mkd": 60.0, "stfpm": 50.0, "dual": 40.0, "padim": 83.0}
     for phase in script("budgets.plan").phases(chosen, store):
         counts.append(len(phase))
         for case in phase:
-            better = 5.0 if (case.method, case.teacher) == ("auto", "pocket") else 0.0
+            better = 5.0 if (case.method, case.teacher) == ("rd", "pocket") else 0.0
             store.add(case, result(order[case.method] + better))
-    # One seed of (3 methods x 2 teachers + the peer) x 5 sets, two of the first teacher and auto's second, ...
-    assert counts == [7 * 5, 5 * 5, 5 * 5, 5 * 6, 5 * 5, 4 * 3, 2]
+    # One seed of (5 methods x 2 teachers + the peer) x 5 sets, two of the first teacher and auto's second, ...
+    assert counts == [11 * 5, 7 * 5, 7 * 5, 7 * 6, 7 * 5, 4 * 3, 2]
     last = [case for case in store.results if case.minutes == 30 and case.data == "deeppcb"]
     assert [(case.side, case.method, case.teacher) for case in last] == [
-        ("twinspect", "auto", "pocket"),
         ("twinspect", "rd", "resnet18"),
         ("twinspect", "mkd", "resnet18"),
+        ("twinspect", "stfpm", "resnet18"),
         ("anomalib", "padim", "resnet18"),
     ]
-    assert [case.method for case in store.results if case.tile] == ["auto", "rd"]
+    assert [case.method for case in store.results if case.tile] == ["rd", "mkd"]
     assert len(store.results) == sum(counts)  # no case twice
 
 
