@@ -33,8 +33,8 @@ class PlaceGaussians(GatheredBuffers):
     def forward(self, features: Tensor) -> Tensor:
         """Compute the Mahalanobis distance of (B, C, h, w) features at every place: (B, h, w)."""
         deviations = _by_place(features) - self.mean[:, None]
-        distances = torch.linalg.vector_norm(deviations @ self.whitening, dim=2)
-        return distances.T.unflatten(1, features.shape[-2:])
+        distances: Tensor = torch.linalg.vector_norm(deviations @ self.whitening, dim=2)
+        return distances.T.reshape(-1, *features.shape[-2:])
 
     def gather(self, batches: Iterable[Tensor], regularization: float) -> None:
         """Estimate mean and covariance at every place in one pass.
