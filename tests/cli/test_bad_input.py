@@ -116,7 +116,7 @@ def test_one_image(run: Any, tmp_path: Path) -> None:
     code, err = run("fit", tmp_path / "one", "--out", tmp_path / "m.twin", *FIT)
     assert (code, "1 good image cannot be split" in err) == (2, True)
     code, err = run("fit", tmp_path / "one", "--out", tmp_path / "m.twin", *FIT, "--calibration", "cv")
-    assert (code, "needs 5 good images, got 1" in err) == (2, True)
+    assert (code, "needs 2 good images, got 1" in err) == (2, True)
 
 
 def test_a_mask_of_another_size(run: Any, model: Path, parts: Path, tmp_path: Path) -> None:

@@ -12,7 +12,7 @@ from scipy.spatial.distance import cdist
 from scipy.special import logsumexp
 
 import twinspect as ts
-from drawn_parts import quick, stripes
+from drawn_parts import quick, stripes, write_image
 from twinspect.maps import gaussian_blur
 from twinspect.methods import coreset
 from twinspect.methods.coreset import greedy_coreset, sparse_projection, to_whole_numbers
@@ -24,6 +24,8 @@ from twinspect.methods.patchcore import PatchCore
 from twinspect.methods.rotation import rotated
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from numpy.typing import NDArray
 
 
@@ -185,3 +187,18 @@ def test_a_patch_that_was_kept_has_distance_zero() -> None:
     scores = detector.score(good).image
     assert (scores < 1e-3).sum() == detector.data_["train"]
     assert detector.losses_ == {}
+
+
+def test_two_images_promise_what_two_can() -> None:
+    detector = ts.Detector("patchcore", **quick("patchcore"), calibration="cv")
+    detector.fit(np.stack([stripes(0), stripes(1)]))
+    assert detector.calibration_.false_alarm_rate == pytest.approx(1 / 3)
+    assert detector.data_["train"] == len(detector.calibration_.scores) == 2
+
+
+def test_one_image_beside_others_that_set_the_threshold(tmp_path: Path) -> None:
+    write_image(tmp_path / "train" / "good" / "0.png", stripes(0))
+    for number in range(1, 5):
+        write_image(tmp_path / "calibration" / "good" / f"{number}.png", stripes(number))
+    detector = ts.Detector("patchcore", **quick("patchcore")).fit(tmp_path)
+    assert (detector.data_["train"], detector.calibration_.false_alarm_rate) == (1, pytest.approx(1 / 5))

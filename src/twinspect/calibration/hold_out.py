@@ -28,7 +28,9 @@ DEFAULT_RATE = Fraction(1, 20)
 MAX_DEFAULT_COUNT = 199
 """Most images held out where no rate is requested: 1 false alarm in 200 is strict enough."""
 FOLDS = 5
-"""Number of folds in cross-conformal calibration."""
+"""Most folds in cross-conformal calibration."""
+LEAST_FOLDS = 2
+"""Fewest: a model of the other images is needed for each."""
 
 
 def counts_to_hold_out(images: Mapping[str, int], requested: float | None) -> dict[str, int]:
@@ -75,7 +77,8 @@ def count_to_hold_out(images: int, requested: float | None) -> int:
     if most < 1:
         raise CalibrationError(
             f"{images} good image{'s' if images != 1 else ''} cannot be split into training and calibration; "
-            "give at least 3, and 50 for a false-alarm rate below 5 %"
+            "give at least 3, and 50 for a false-alarm rate below 5 %; two can do with --calibration cv, and one "
+            "with others in a folder calibration/"
         )
     usual = math.floor(images * DEFAULT_SHARE)
     if requested is None:
@@ -91,15 +94,21 @@ def count_to_hold_out(images: int, requested: float | None) -> int:
     return min(most, max(needed, usual))
 
 
+def count_folds(images: int) -> int:
+    """Count the folds of cross-conformal calibration: where images are few, each is one."""
+    return min(FOLDS, images)
+
+
 def check_folds(images: int, requested: float | None) -> None:
     """Refuse cross-conformal calibration with too few images.
 
     Raises:
-        CalibrationError: fewer images than folds, or than the requested rate needs.
+        CalibrationError: a single image, or fewer than the requested rate needs.
     """
-    if images < FOLDS:
+    if images < LEAST_FOLDS:
         raise CalibrationError(
-            f"--calibration cv splits into {FOLDS} folds and needs {FOLDS} good images, got {images}"
+            f"--calibration cv scores each image by a model of the others and needs {LEAST_FOLDS} good images, got "
+            f"{images}"
         )
     choose_rate(images, requested)
 

@@ -53,9 +53,8 @@ class PatchSample:
     def projected(self, onto: Tensor) -> Tensor:
         """Multiply the patches, in the order in which they were added, with a (C, d) matrix: (n, d)."""
         projected = self._patches[0].new_empty(len(self), onto.shape[1])
-        for chunk, place in zip(
-            self._patches, torch.split(projected, [*map(len, self._patches)]), strict=True
-        ):
+        sizes = [len(chunk) for chunk in self._patches]
+        for chunk, place in zip(self._patches, torch.split(projected, sizes), strict=True):
             torch.mm(chunk, onto.to(chunk), out=place)
         return projected
 

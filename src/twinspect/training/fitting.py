@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Final
 import torch
 
 from twinspect.calibration.good_scores import GoodScores
-from twinspect.calibration.hold_out import FOLDS
+from twinspect.calibration.hold_out import count_folds
 from twinspect.data.splits import fold_of
 from twinspect.inference.pipeline import SCORE_BATCH, ScoringPipeline
 from twinspect.inference.torch_engine import TorchEngine
@@ -103,9 +103,10 @@ class Fitting:
 
     def fit_folds(self, samples: Sequence[Sample]) -> tuple[Model, History, GoodScores]:
         """Train on all images, and score each image with a model that was trained without its fold."""
-        folds = fold_of(samples, FOLDS, self.trainer.seed)
+        count = count_folds(len(samples))
+        folds = fold_of(samples, count, self.trainer.seed)
         good = GoodScores()
-        for fold in range(FOLDS):
+        for fold in range(count):
             model = self._build_model()
             train = [sample for sample, number in zip(samples, folds, strict=True) if number != fold]
             held_out = [sample for sample, number in zip(samples, folds, strict=True) if number == fold]
