@@ -110,7 +110,7 @@ class Fitting:
             model = self._build_model()
             train = [sample for sample, number in zip(samples, folds, strict=True) if number != fold]
             held_out = [sample for sample, number in zip(samples, folds, strict=True) if number == fold]
-            self._train(f"fold-{fold}", model, train, held_out, fits=1 + FOLDS - fold)
+            self._train(f"fold-{fold}", model, train, held_out, fits=1 + count - fold)
             good.extend(self._score_good_images(model, held_out))
         return *self.fit_all(samples), good
 
