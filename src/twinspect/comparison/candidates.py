@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 DEFAULT: Final = "default"
 """The candidate that is fitted where no method is named."""
-USUAL: Final = (DEFAULT, "patchcore", "padim", "stfpm", "efficientad", "rd", "dual:size=128")
+USUAL: Final = (DEFAULT, "patchcore", "padim", "stfpm", "efficientad", "rd:size=128")
 """What is compared where nobody says what: methods that are of use after a minute."""
 GRAMMAR: Final = "METHOD, METHOD@TEACHER or METHOD@TEACHER:size=128:tile=256 (in lists + instead of a comma)"
 LENGTHS: Final = ("length", "steps", "epochs", "minutes")
