@@ -25,7 +25,7 @@ from twinspect.utils.devices import choose_device, choose_precision
 from twinspect.utils.distributed import check_process_counts
 from twinspect.utils.toml import parse_toml
 
-METHODS = ("auto", "rd", "aand", "dual", "mkd", "stfpm", "rdpp", "dinomaly")
+METHODS = ("auto", "rd", "aand", "dual", "mkd", "stfpm", "rdpp", "dinomaly", "padim", "patchcore")
 ACROSS = re.compile(
     "opening must be odd|crop must be|overlap is|got both|is the total of both stages|steps must be above 0"
     "|no device|not allowed with"

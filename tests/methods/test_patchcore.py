@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import json
+from types import SimpleNamespace
+from typing import TYPE_CHECKING, cast
 
 import numpy as np
 import pytest
@@ -12,7 +14,9 @@ from scipy.spatial.distance import cdist
 from scipy.special import logsumexp
 
 import twinspect as ts
-from drawn_parts import quick, stripes, write_image
+from drawn_parts import AS_ARGUMENTS, quick, stripes, write_image
+from twinspect.cli import main
+from twinspect.cli.usability import warning
 from twinspect.maps import gaussian_blur
 from twinspect.methods import coreset
 from twinspect.methods.coreset import greedy_coreset, sparse_projection, to_whole_numbers
@@ -20,7 +24,7 @@ from twinspect.methods.networks import patch_memory
 from twinspect.methods.networks.patch_features import patch_features
 from twinspect.methods.networks.patch_memory import PatchMemory
 from twinspect.methods.patch_sample import PatchSample
-from twinspect.methods.patchcore import PatchCore
+from twinspect.methods.patchcore import PatchCore, PatchCoreConfig
 from twinspect.methods.rotation import rotated
 
 if TYPE_CHECKING:
@@ -202,3 +206,38 @@ def test_one_image_beside_others_that_set_the_threshold(tmp_path: Path) -> None:
         write_image(tmp_path / "calibration" / "good" / f"{number}.png", stripes(number))
     detector = ts.Detector("patchcore", **quick("patchcore")).fit(tmp_path)
     assert (detector.data_["train"], detector.calibration_.false_alarm_rate) == (1, pytest.approx(1 / 5))
+
+
+def test_the_command_fits_without_a_loss_and_says_what_the_paper_has(
+    parts: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    options = [
+        "--method",
+        "patchcore",
+        *AS_ARGUMENTS,
+        "--size",
+        "64",
+        "--device",
+        "cpu",
+        "--no-detectability",
+    ]
+    assert main(["fit", str(parts), "--out", str(tmp_path / "m.twin"), *options, "--json"]) == 0
+    record = json.loads(capsys.readouterr().out)
+    assert "first_loss" not in record
+    assert "coreset 0.01 (0.1)" in record["note"]
+    assert "channels 0 (1024)" in record["note"]
+    assert "steps" not in record["note"]
+
+
+def test_a_useless_model_is_not_told_to_learn_longer() -> None:
+    detector = SimpleNamespace(
+        losses_={},
+        method_name="patchcore",
+        preset=None,
+        calibration_=None,
+        detectability_=SimpleNamespace(is_useless=lambda _: True),
+        model_=SimpleNamespace(method=SimpleNamespace(config=PatchCoreConfig(size=128))),
+    )
+    text = warning(cast("ts.Detector", detector), ["fit", "parts", "--steps", "3"], 10.0)
+    assert "--size 256" in text
+    assert "--steps" not in text
