@@ -4,7 +4,7 @@
 
 Defective test images make up 0, 5, 10 and 20 % of the training images, labelled as good, and are not tested then. For
 each set and share: precision and recall of the suspects and the processor time that finding them took; image AUROC,
-false alarms and misses of the default detector with the pocket teacher, fitted with and without suspects.
+false alarms and misses of a detector (pocket teacher; the default method or another), fitted with and without them.
 A row of JSON each; a run that was interrupted goes on with what is missing.
 """
 
@@ -36,6 +36,10 @@ def main() -> None:
     parser.add_argument("--out", type=Path, required=True, help="JSON lines, one a result")
     parser.add_argument("--sets", nargs="+", default=["cookies", "aliens", "ballscrew"])
     parser.add_argument("--shares", nargs="+", type=float, default=SHARES)
+    parser.add_argument("--method", default="auto", help="what is fitted (auto)")
+    parser.add_argument(
+        "--size", type=int, help="side of the images that it is fitted on; default: the method's"
+    )
     parser.add_argument("--no-fits", action="store_true", help="only look for the suspects")
     options = parser.parse_args()
     for name in options.sets:
@@ -45,8 +49,9 @@ def main() -> None:
             if options.no_fits:
                 continue
             without = dirty.with_samples([s for s in dirty if s.name not in set(found["suspects"])])
-            once(options.out, {"set": name, "share": share, "what": "all"}, fit, dirty)
-            once(options.out, {"set": name, "share": share, "what": "without suspects"}, fit, without)
+            for what, data in (("all", dirty), ("without suspects", without)):
+                key = {"set": name, "share": share, "what": what, "method": options.method}
+                once(options.out, key, fit, data, options)
 
 
 def contaminate(data: DataSet, share: float) -> tuple[DataSet, set[str]]:
@@ -82,10 +87,12 @@ def look(data: DataSet, mixed: set[str]) -> dict[str, Any]:
     }
 
 
-def fit(data: DataSet) -> dict[str, Any]:
-    """Fit the default detector and test it."""
+def fit(data: DataSet, options: argparse.Namespace) -> dict[str, Any]:
+    """Fit a detector and test it."""
     began = time.process_time()
-    detector = ts.Detector(teacher="pocket", seed=0, device="cpu").fit(data)
+    detector = ts.Detector(options.method, teacher="pocket", size=options.size, seed=0, device="cpu").fit(
+        data
+    )
     seconds = time.process_time() - began
     result = ShiftResult.of(UNCHANGED, ts.evaluate(detector, data).rows).to_record()
     return {key: result[key] for key in ("image_auroc", "false_alarms", "good", "misses", "defective")} | {
