@@ -255,7 +255,7 @@ def test_the_student_is_as_large_as_its_teacher(teacher: str, size: int) -> None
     bare = create_teacher(teacher, weights="none")
     widths = [
         m.in_channels
-        for m in EfficientAD(bare, EfficientADConfig(size=64)).student.layers
+        for m in EfficientAD(bare, EfficientADConfig(size=64, width=1.0)).student.layers
         if hasattr(m, "in_channels")
     ]
     assert widths[2] == size

@@ -183,10 +183,11 @@ def test_a_method_without_a_paper_has_its_own_length_everywhere() -> None:
         make_config(_OwnConfig, None, {}, "paper")
 
 
-def test_the_default_method_keeps_its_size_at_the_papers_length() -> None:
-    quick, authors = (ts.Detector(device="cpu", length=length).config() for length in ("quick", "paper"))
-    assert (quick.size, quick.steps, quick.epochs) == (128, 100, 0)
-    assert (authors.size, authors.epochs) == (128, 200)
+def test_the_default_method_has_no_papers_length() -> None:
+    quick = ts.Detector(device="cpu", length="quick").config()
+    assert (quick.size, quick.steps, quick.epochs) == (256, 300, 0)
+    with pytest.raises(ConfigError, match="hybrid has no length 'paper'; give steps or epochs"):
+        ts.Detector(device="cpu", length="paper").config()
 
 
 def test_a_saved_length_is_that_of_the_next_fit(parts: Path, tmp_path: Path) -> None:

@@ -108,7 +108,7 @@ def test_the_table_gives_the_state_of_each(fitted: Path, capsys: pytest.CaptureF
         "metric = 'image_auroc'",
     )
     assert float(brick["image_auroc"]) == auroc
-    assert (plain["state"], plain["method"], plain["image_auroc"]) == ("done", "rd", "")
+    assert (plain["state"], plain["method"], plain["image_auroc"]) == ("done", "hybrid", "")
     assert float(plain["threshold"]) > 0
     assert 0 < float(plain["false_alarm_rate"]) < 1
     assert int(plain["images"]) == 4  # of six; two set the threshold

@@ -194,7 +194,8 @@ def _preset_values(cls: type[MethodConfig], preset: str | None, length: str | No
     if length == PAPER and not own:
         own = authors_lengths(cls)
         if not own:
-            raise ConfigError(f"{cls.__name__} has no length {PAPER!r}; give steps or epochs instead")
+            name = cls.__name__.removesuffix("Config").lower()
+            raise ConfigError(f"{name} has no length {PAPER!r}; give steps or epochs instead, or name another method")
     return changes if length == QUICK else changes | own
 
 

@@ -31,6 +31,8 @@ class PlaceStatistics(GatheredBuffers):
 
     def __init__(self) -> None:
         super().__init__("mean", "deviation")
+        # Until they are gathered, values stay as they are.
+        self.mean, self.deviation = torch.zeros(1, 1), torch.ones(1, 1)
 
     def gather(self, batches: Iterable[Tensor]) -> None:
         """Measure (B, h, w) maps of good images."""
