@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import time
+from contextlib import suppress
 from dataclasses import asdict, dataclass, field
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final
@@ -185,10 +186,11 @@ class Fitting:
         return history
 
     def _seconds_per_image(self, model: Model, samples: Sequence[Sample]) -> float:
-        """Measure how long one process takes to score an image; what it scores is not used."""
+        """Measure how long one process takes to score an image, as far as it can before the training is over."""
         began = time.monotonic()
-        for _ in self.scorer.stream_unchecked(self.engine(model), samples, maps=True, statistics=True):
-            pass
+        with suppress(RuntimeError, IndexError):  # of tensors that a later stage gathers
+            for _ in self.scorer.stream_unchecked(self.engine(model), samples, maps=True, statistics=True):
+                pass
         return (time.monotonic() - began) / len(samples) / self.trainer.processes.count
 
     def _checkpoint(self, name: str, samples: Sequence[Sample]) -> Checkpoint | None:
