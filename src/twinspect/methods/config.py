@@ -195,7 +195,9 @@ def _preset_values(cls: type[MethodConfig], preset: str | None, length: str | No
         own = authors_lengths(cls)
         if not own:
             name = cls.__name__.removesuffix("Config").lower()
-            raise ConfigError(f"{name} has no length {PAPER!r}; give steps or epochs instead, or name another method")
+            raise ConfigError(
+                f"{name} has no length {PAPER!r}; give steps or epochs instead, or name another method"
+            )
     return changes if length == QUICK else changes | own
 
 
