@@ -31,6 +31,8 @@ class PlaceStatistics(GatheredBuffers):
 
     def __init__(self) -> None:
         super().__init__("mean", "deviation")
+        # Until they are gathered all places are alike: how long scoring takes is measured before the training.
+        self.mean, self.deviation = torch.zeros(()), torch.ones(())
 
     def gather(self, batches: Iterable[Tensor]) -> None:
         """Measure (B, h, w) maps of good images."""
