@@ -13,6 +13,7 @@ from sklearn.neighbors import NearestNeighbors
 
 import twinspect as ts
 from drawn_parts import quick
+from twinspect.methods.base import Output
 from twinspect.methods.hybrid import Hybrid, HybridConfig, warmed_cosine
 from twinspect.methods.networks.map_scale import MapScale
 from twinspect.methods.networks.patch_features import as_rows, patch_features
@@ -145,6 +146,8 @@ def test_the_map_is_the_mean_of_three_maps_worked_out_one_by_one(detector: ts.De
     joined = torch.from_numpy(np.mean(scaled, axis=0)).float()
     expected = torch.nn.functional.interpolate(joined[:, None], size=(64, 64), mode="bilinear")[:, 0]
     torch.testing.assert_close(found, expected, rtol=1e-3, atol=1e-3)
+    highest = np.sort(expected.numpy().reshape(2, -1), axis=1)[:, -int(0.003 * 64 * 64) :]
+    np.testing.assert_allclose(method.image_score(Output(found)), highest.mean(axis=1), rtol=1e-3)
 
 
 def watched(monkeypatch: pytest.MonkeyPatch, name: str) -> list[bytes]:

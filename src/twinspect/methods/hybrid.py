@@ -57,6 +57,7 @@ class HybridConfig(MethodConfig):
         "bottleneck": "[1, 65536]",
         "patches": "[1, inf)",
         "noise": "[0, 100]",
+        "top_share": "[0, 1]",
         "sigma": "[0, 10000]",
     }
 
@@ -84,6 +85,8 @@ class HybridConfig(MethodConfig):
     """patches per optimiser step"""
     noise: float = 0.5
     """standard deviation of the noise that the student removes, in deviations of each feature"""
+    top_share: float = 0.003
+    """share of the map's highest values whose mean is the image score, three places of 32 x 32; 0 for the peak"""
     sigma: float = 0.0
     """blur of the map, in pixels of the model input"""
 
@@ -170,8 +173,13 @@ class Hybrid(Method[HybridConfig]):
         errors = cosine_distances(patches, self.student(patches), self._widths)
         return errors.view(len(features), *features.shape[-2:])
 
+    @property
+    def top_share(self) -> float:
+        """Share of a map's highest values whose mean is the image score, which one odd place must not decide."""
+        return self.config.top_share
+
     def forward(self, images: Tensor) -> Output:
-        """Average the three maps on their common scale; the image score is the peak."""
+        """Average the three maps on their common scale; the image score is the mean of the highest values."""
         levels = self.targets(images)
         errors = self._errors(levels)
         branches = torch.stack([self._distances(levels), errors, self.usual_errors(errors)], dim=1)
