@@ -56,10 +56,11 @@ def phases(chosen: Chosen, store: Store) -> Iterator[list[Case]]:
     for seed in chosen.seeds:
         yield _cases(chosen, FOLDERS, short, seed, chosen.teachers[: None if seed == first else 1])
     yield _cases(chosen, CLASSES, short, first)
-    for minutes in longer[:1]:
-        yield _cases(chosen, FOLDERS, minutes, first)
-    decisive = longer[0] if longer else short
-    for minutes in longer[1:]:
+    if not longer:
+        return
+    decisive, *longest = longer
+    yield _cases(chosen, FOLDERS, decisive, first)
+    for minutes in longest:
         rows = [row for side, most in BEST.items() for row in best_rows(store.good, side, decisive, most)]
         yield [
             Case(side, method, teacher, data, minutes, seed=first)
