@@ -12,7 +12,7 @@ from scipy.spatial.distance import cosine
 from sklearn.neighbors import NearestNeighbors
 
 import twinspect as ts
-from drawn_parts import quick
+from drawn_parts import quick, stripes
 from twinspect.methods.base import Output
 from twinspect.methods.hybrid import Hybrid, HybridConfig, warmed_cosine
 from twinspect.methods.networks.map_scale import MapScale
@@ -191,3 +191,22 @@ def test_the_step_size_rises_and_falls() -> None:
 def test_the_defaults_are_those_that_were_measured() -> None:
     config = HybridConfig()
     assert (config.size, config.steps, config.members, config.bottleneck) == (256, 300, 2000, 24)
+
+
+def test_a_memory_of_a_single_image_does_not_set_its_scale_by_itself() -> None:
+    images = np.stack([stripes(0, 64), stripes(1, 64)])
+    settings = {
+        **quick("hybrid", 2),
+        "members": 2000,
+        "calibration": "cv",
+    }  # every fold learns from one image
+    detector = ts.Detector("hybrid", **settings).fit(images)
+    assert (
+        abs(detector.calibration_.threshold) < 1000
+    )  # once it was in the millions, and nothing was anomalous
+
+
+@pytest.mark.parametrize("method", ["hybrid", "patchcore"])
+def test_an_even_neighbourhood_is_refused(method: str) -> None:
+    with pytest.raises(ts.errors.ConfigError, match="must be odd, got 4; type: --neighbourhood 3"):
+        ts.Detector(method, neighbourhood=4).config()

@@ -22,7 +22,7 @@ from twinspect.methods.base import Batch, Method, Output, Stage, a_tenth
 from twinspect.methods.config import LAST_STAGE, MethodConfig
 from twinspect.methods.gathering import GATHER
 from twinspect.methods.networks.map_scale import MapScale
-from twinspect.methods.networks.patch_features import as_rows, patch_features
+from twinspect.methods.networks.patch_features import as_rows, check_neighbourhood, patch_features
 from twinspect.methods.networks.patch_memory import PatchMemory
 from twinspect.methods.networks.patch_student import PatchStudent, cosine_distances
 from twinspect.methods.networks.place_statistics import PlaceStatistics
@@ -42,6 +42,9 @@ WARM_UP: Final = 0.05
 """Share of the training in which the step size rises."""
 LAST_RATE: Final = 0.01
 """Step size at the end, as a share of the largest."""
+NEAREST: Final = 0.01
+"""Minimum of the memory's scale, as a share of the deviation of good patches. Where there is a single image to learn
+from, it is the one that the scale is measured on, and all its patches may be in the memory, at no distance."""
 
 
 @dataclass(frozen=True)
@@ -89,6 +92,11 @@ class HybridConfig(MethodConfig):
     """share of the map's highest values whose mean is the image score, three places of 32 x 32; 0 for the peak"""
     sigma: float = 0.0
     """blur of the map, in pixels of the model input"""
+
+    def __post_init__(self) -> None:
+        """Check every field."""
+        super().__post_init__()
+        check_neighbourhood(self.neighbourhood)
 
     def held_out(self, images: Iterable[int]) -> dict[str, int]:
         """Count the training images that the maps' scales are measured on."""
@@ -154,7 +162,8 @@ class Hybrid(Method[HybridConfig]):
     def measure(self, number: int, batches: Sequence[Batch]) -> None:
         """Take the scale of a map from held-out images."""
         branch = (self._distances, self._errors, lambda levels: self.usual_errors(self._errors(levels)))
-        self.scale.measure(number, [branch[number](batch.targets) for batch in batches])
+        least = NEAREST * float(self.student.deviation.norm()) if number == MEMORY else 0.0
+        self.scale.measure(number, [branch[number](batch.targets) for batch in batches], least)
 
     def _features(self, levels: Sequence[Tensor], neighbourhood: int = 1) -> Tensor:
         return patch_features([level.float() for level in levels], neighbourhood)

@@ -15,7 +15,7 @@ from torch import Tensor
 from twinspect import maps
 from twinspect.methods.base import Batch, Method, Output, Stage
 from twinspect.methods.gathering import GATHER, GatheringConfig
-from twinspect.methods.networks.patch_features import as_rows, patch_features
+from twinspect.methods.networks.patch_features import as_rows, check_neighbourhood, patch_features
 from twinspect.methods.networks.patch_memory import PatchMemory
 from twinspect.methods.patch_sample import PatchSample
 from twinspect.methods.rotation import rotated
@@ -62,7 +62,7 @@ class PatchCoreConfig(GatheringConfig):
     """how many times each good image is gathered, turned around evenly: 4 turns by 90 degrees, 8 by 45 (ours, after
     AnomalyDINO); for few images of parts that lie in any direction"""
     neighbourhood: int = 3
-    """side of the square of places whose features are averaged"""
+    """side of the square of places whose features are averaged; odd"""
     channels: int = 0
     """features of a patch, by averages over adjacent ones; 0 keeps all (1024 in the paper)"""
     neighbours: int = 9
@@ -70,6 +70,11 @@ class PatchCoreConfig(GatheringConfig):
     counts (b); 0 takes the largest distance as it is, as the authors' code does"""
     sigma: float = 4.0
     """blur of the map, in pixels of the model input"""
+
+    def __post_init__(self) -> None:
+        """Check every field."""
+        super().__post_init__()
+        check_neighbourhood(self.neighbourhood)
 
 
 class PatchCore(Method[PatchCoreConfig]):

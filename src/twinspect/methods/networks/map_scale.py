@@ -29,12 +29,18 @@ class MapScale(nn.Module):
         self.register_buffer("centres", torch.zeros(branches))
         self.register_buffer("ranges", torch.ones(branches))
 
-    def measure(self, branch: int, maps: Sequence[Tensor]) -> None:
-        """Take the scale of a branch from its maps of held-out good images, (B, h, w) float each."""
+    def measure(self, branch: int, maps: Sequence[Tensor], least: float = LEAST_RANGE) -> None:
+        """Take the scale of a branch from its maps of held-out good images.
+
+        Args:
+            branch: its number.
+            maps: (B, h, w) float each.
+            least: minimum of the distance between their mean and the mean of their peaks.
+        """
         joined = torch.cat([*maps]).flatten(1)
         centre = joined.mean()
         self.centres[branch] = centre
-        self.ranges[branch] = (joined.amax(dim=1).mean() - centre).clamp_min(LEAST_RANGE)
+        self.ranges[branch] = (joined.amax(dim=1).mean() - centre).clamp_min(max(least, LEAST_RANGE))
 
     def forward(self, maps: Tensor) -> Tensor:
         """Scale (B, branches, h, w) maps."""

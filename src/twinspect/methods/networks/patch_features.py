@@ -7,10 +7,22 @@ from typing import TYPE_CHECKING
 import torch
 import torch.nn.functional as F
 
+from twinspect.errors import ConfigError
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from torch import Tensor
+
+
+def check_neighbourhood(side: int) -> None:
+    """Refuse an even side: such a square has no place in its middle, and would shift the features.
+
+    Raises:
+        ConfigError: it is even.
+    """
+    if side % 2 == 0:
+        raise ConfigError(f"neighbourhood must be odd, got {side}; type: --neighbourhood {side - 1}")
 
 
 def patch_features(levels: Sequence[Tensor], neighbourhood: int, channels: int = 0) -> Tensor:
