@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from drawn_parts import AS_ARGUMENTS
+from drawn_parts import AS_ARGUMENTS, stripes, write_image
 from twinspect.cli import console, main
 from twinspect.utils.progress import announce, finish, interlude, report_to, tracked
 
@@ -208,3 +208,18 @@ def test_a_stage_goes_on_after_what_interrupts_it(
         with interlude("loading torch"):
             pass
     assert capsys.readouterr().err.splitlines() == ["twinspect: drawing", "twinspect: loading torch"]
+
+
+def test_a_stage_that_measures_itself_on_its_only_image_says_so(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    write_image(tmp_path / "data" / "train" / "good" / "0.png", stripes(0))
+    for number in range(1, 4):
+        write_image(tmp_path / "data" / "calibration" / "good" / f"{number}.png", stripes(number))
+    command = ["fit", str(tmp_path / "data"), "--out", str(tmp_path / "m.twin"), *FIT, "--method", "stfpm"]
+    assert main([*command, "--no-detectability"]) == 0
+    said = capsys.readouterr().out
+    assert (
+        "stage distil learnt from 1 of them and measured itself on the same, since there are no others"
+        in said
+    )

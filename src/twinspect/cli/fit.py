@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     import argparse
     from collections.abc import Sequence
 
+    from twinspect.methods.base import Stage
     from twinspect.utils.progress import Progress
 
 COMPARED: Final = "comparison"
@@ -204,7 +205,7 @@ def _report(
         + (f" ({steps} steps), loss {curve[0]:.4f} -> {curve[-1]:.4f}\n" if curve else "\n")
         + f"threshold {calibration.threshold:.6g}: {calibration.promise()}"
     )
-    text += "".join(f"\n{line}" for line in _held_out(data))
+    text += "".join(f"\n{line}" for line in _held_out(data, detector.model_.method.stages()))
     if note:
         text += f"\n{note}"
     if detector.unreadable_:
@@ -217,17 +218,15 @@ def _report(
     return Outcome(text, record, SOME_UNREADABLE if detector.unreadable_ else DONE)
 
 
-def _held_out(data: dict[str, Any]) -> list[str]:
+def _held_out(data: dict[str, Any], stages: Sequence[Stage]) -> list[str]:
     """Say what the stages of the training held out for themselves."""
-    return [
-        f"stage {stage} learnt from {data['train'] - count} of them"
-        + (
-            f" and measured itself on the other {count}"
-            if count
-            else ", and measured itself on new drawn anomalies"
-        )
-        for stage, count in data.get("held_out", {}).items()
-    ]
+    drawing = {stage.name for stage in stages if stage.synthesizer}
+    lines = []
+    for stage, count in data.get("held_out", {}).items():
+        others = " on new drawn anomalies" if stage in drawing else " on the same, since there are no others"
+        where = f" on the other {count}" if count else others
+        lines.append(f"stage {stage} learnt from {data['train'] - count} of them and measured itself{where}")
+    return lines
 
 
 def _training_size(data: dict[str, Any]) -> str:

@@ -121,7 +121,9 @@ def _shared(parameters: dict[str, Any], minutes: float | None) -> dict[str, Any]
     if "method" in given:
         raise ConfigError("method is what candidates differ in; name several: candidates='rd,patchcore'")
     if given.get("calibration", "split") != "split":
-        raise ConfigError("a comparison holds good images out: calibration must be 'split'")
+        raise ConfigError(
+            "a comparison holds good images out: calibration must be 'split'; for cv, name one method"
+        )
     if minutes is not None:
         given["minutes"] = minutes
     return given if any(name in given for name in LENGTHS) else {**given, "minutes": MINUTES}
