@@ -14,6 +14,7 @@ from scipy.spatial.distance import cdist
 
 import twinspect as ts
 from drawn_parts import AS_ARGUMENTS, blemish, stripes, write_image
+from twinspect.cli import main
 from twinspect.data import Sample
 from twinspect.evaluation.suspects import FEWEST, find_suspects, strangeness_of
 from twinspect.images.perceptual_hash import duplicate_pairs, near_duplicates, perceptual_hash
@@ -157,3 +158,14 @@ def test_fit_names_suspects_and_leaves_them_out_if_asked(
     assert not set(model.calibration_.names) & set(found.names)
     _, text, _ = run("inspect", out)
     assert f"{len(found.names)} suspects left out" in text
+
+
+def test_too_few_images_are_not_said_to_be_like_each_other(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for number in range(3):
+        write_image(tmp_path / "few" / f"{number}.png", stripes(number))
+    assert main(["doctor", str(tmp_path / "few"), "--suspects", "--out", str(tmp_path / "page.html")]) == 0
+    said = capsys.readouterr().out
+    assert "too few good images to tell which look unlike the others: 8 of a category are needed" in said
+    assert "0 of 0" not in said

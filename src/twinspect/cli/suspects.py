@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from twinspect.cli.console import counted, table, warn
 from twinspect.errors import ConfigError, DataError
-from twinspect.evaluation.suspects import find_suspects
+from twinspect.evaluation.suspects import FEWEST, find_suspects
 from twinspect.report.suspects_page import MARK, render_suspects
 from twinspect.utils.files import write_atomically
 from twinspect.utils.spelling import spell
@@ -53,8 +53,10 @@ def show_suspects(data: DataSet, page: Path) -> tuple[str, dict[str, Any]]:
     write_atomically(page, html.encode(errors="backslashreplace"))
     ranked = [(name, f"{found.strangeness[name]:.2f}") for name in found.names[:LISTED]]
     pairs = [f"near-duplicates: {first} and {later}" for first, later in found.duplicates[:LISTED]]
+    is_known = found.strangeness or found.duplicates  # of too few images, none is read
+    pairs_found = f"; {counted(len(found.duplicates), 'pair')} of near-duplicates" if is_known else ""
     lines = [
-        f"{_count(found)}; {counted(len(found.duplicates), 'pair')} of near-duplicates",
+        f"{_count(found)}{pairs_found}",
         *([table(("suspect", "strangeness (above 1)"), ranked)] if ranked else []),
         *[spell(pair) for pair in pairs],
         spell(str(page)),
@@ -68,6 +70,8 @@ def exclude_suspects(data: DataSet, *, is_first: bool) -> tuple[DataSet, list[st
     names = list(found.names)
     if names and is_first:
         warn(f"{_count(found)} and are left out: {', '.join(names)}")
+    elif not found.strangeness and is_first:
+        warn(f"{_count(found)}; none is left out")
     left_out = set(names)
     return data.with_samples([sample for sample in data if sample.name not in left_out]), names
 
@@ -93,6 +97,8 @@ def mention_suspects(data: DataSet, source: str, seconds: float) -> dict[str, An
 
 
 def _count(found: Suspects) -> str:
+    if not found.strangeness:
+        return f"too few good images to tell which look unlike the others: {FEWEST} of a category are needed"
     looked = counted(len(found.strangeness), "good image")
     verb = "looks" if len(found.names) == 1 else "look"
     return f"{len(found.names)} of {looked} {verb} unlike the others"
