@@ -103,8 +103,13 @@ def test_fit_leaves_the_teacher_and_the_callers_random_state_alone(method: str, 
     assert all(torch.equal(before[name], after[name]) for name in before)
 
 
-@pytest.mark.parametrize("teacher", ["pocket", "test_resnet", "test_efficientnet"])
-@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize(
+    ("method", "teacher"),
+    [
+        *((method, "pocket") for method in METHODS),
+        *((method, name) for method in ("rd", "dual") for name in ("test_resnet", "test_efficientnet")),
+    ],
+)
 def test_in_bf16_the_first_losses_are_those_of_fp32(method: str, teacher: str, parts: Path) -> None:
     """Whatever precision a teacher's features come in: its last layer decides, and differs from one to another."""
     settings = {

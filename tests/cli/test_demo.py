@@ -74,7 +74,8 @@ def test_the_same_seed_draws_the_same_images(written: Path, tmp_path: Path) -> N
 def test_the_verb_ends_with_a_report(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr(HybridConfig, "steps", 3)
+    for name, value in (("steps", 3), ("members", 50), ("size", 64)):
+        monkeypatch.setattr(HybridConfig, name, value)
     assert main(["demo", "--out", str(tmp_path / "demo"), "--json"]) == 0
     captured = capsys.readouterr()
     record = json.loads(captured.out)

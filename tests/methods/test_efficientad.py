@@ -79,7 +79,7 @@ def convolution(inputs: int, outputs: int, side: int) -> int:
     ],
 )
 def test_networks_have_the_parameters_of_the_paper(teacher: str, student: int, millions: int) -> None:
-    method = EfficientAD(create_teacher(teacher, weights="random"), EfficientADConfig(size=256, width=1.0))
+    method = EfficientAD(create_teacher(teacher, weights="none"), EfficientADConfig(size=256, width=1.0))
     assert count(method.student) == student
     assert round(count(method) / 1e6) == millions
 

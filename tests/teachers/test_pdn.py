@@ -19,7 +19,7 @@ from twinspect.teachers.pdn.network import PatchDescriptionNetwork
 from twinspect.teachers.rebuilding import sibling, teacher_from_spec
 
 SCRIPTS = Path(__file__).resolve().parents[2] / "scripts" / "pocket"
-NAMES = ("pdn_small", "pdn_medium")
+NAMES = ("pdn_small", pytest.param("pdn_medium", marks=pytest.mark.slow))
 
 
 def picture(*shape: int, seed: int = 0) -> Tensor:
