@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -12,7 +13,7 @@ from PIL import Image
 from twinspect.cli import main
 from twinspect.data import open_data
 from twinspect.data.demo import DEFECTS, PHOTOGRAPHS, write_demo
-from twinspect.methods.hybrid import HybridConfig
+from twinspect.detector import Detector
 
 
 @pytest.fixture(scope="module")
@@ -74,8 +75,7 @@ def test_the_same_seed_draws_the_same_images(written: Path, tmp_path: Path) -> N
 def test_the_verb_ends_with_a_report(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    for name, value in (("steps", 3), ("members", 50), ("size", 64)):
-        monkeypatch.setattr(HybridConfig, name, value)
+    monkeypatch.setattr("twinspect.cli.demo.Detector", partial(Detector, steps=3, members=50, size=64))
     assert main(["demo", "--out", str(tmp_path / "demo"), "--json"]) == 0
     captured = capsys.readouterr()
     record = json.loads(captured.out)
