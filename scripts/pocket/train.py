@@ -16,10 +16,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 import torch
 from PIL import Image, ImageOps
-from safetensors.torch import save
 
 from batches import Views
 from distil import Expert, explained, levels_before, loss
+from keeping import rate, write_weights
 from prune import pruned
 from sources import collect
 from twinspect.teachers import create_teacher
@@ -27,7 +27,6 @@ from twinspect.teachers.pocket.network import PocketNetwork
 from twinspect.training.checkpoint import BestState, Checkpoint, History, State
 from twinspect.utils.allocator import keep_freed_memory
 from twinspect.utils.devices import choose_device, choose_precision
-from twinspect.utils.files import write_atomically
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -65,11 +64,6 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--rate", type=float, default=5e-4, help="Adam's highest learning rate")
     parser.add_argument("--seed", type=int, default=0)
     return parser.parse_args()
-
-
-def rate(step: int, steps: int) -> float:
-    """Give a step's share of the highest learning rate: up, level, and down to zero at the end."""
-    return min((step + 1) / WARM, 1.0, (steps - step) / (COOL * steps))
 
 
 class Training:
@@ -143,7 +137,7 @@ class Training:
     def step(self, error: Tensor, number: int) -> Tensor:
         """Learn from one batch and give the loss; nothing waits for a GPU here."""
         for group in self.optimizer.param_groups:
-            group["lr"] = self.options.rate * rate(number, self.options.steps)
+            group["lr"] = self.options.rate * rate(number, self.options.steps, WARM, COOL)
         self.optimizer.zero_grad()
         error.backward()
         self.optimizer.step()
@@ -173,16 +167,13 @@ class Training:
             flush=True,
         )
         if 1 - mean < self.best.loss:
-            tensors = {
-                name: tensor.half().cpu().contiguous() for name, tensor in self.student.state_dict().items()
-            }
             record = {
                 "step": str(step),
                 "seed": str(self.options.seed),
                 "expert": self.expert.teacher.sha256,
                 "explained": " ".join(f"{share:.4f}" for share in shares),
             }
-            write_atomically(self.options.out / "best.safetensors", save(tensors, record))
+            write_weights(self.options.out / "best.safetensors", self.student, record)
         self.best.keep_if_better(1 - mean)
         self.history.curves["explained"].append(mean)
         self.checkpoint.write(State.take(0, step, self.history, self.student, self.optimizer, self.best))

@@ -15,12 +15,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import torch
-from safetensors.torch import save
 from torch import nn
 from torch.nn import functional
 
 from batches import Views
 from distil import normalise
+from keeping import rate, write_weights
 from sources import collect
 from train import square
 from twinspect.teachers import create_teacher
@@ -29,7 +29,6 @@ from twinspect.teachers.random_weights import standardise
 from twinspect.training.checkpoint import BestState, Checkpoint, History, State
 from twinspect.utils.allocator import keep_freed_memory
 from twinspect.utils.devices import choose_device, choose_precision
-from twinspect.utils.files import write_atomically
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -73,11 +72,6 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--every", type=int, default=100, help="steps between judgements and checkpoints")
     parser.add_argument("--seed", type=int, default=0)
     return parser.parse_args()
-
-
-def rate(step: int, steps: int) -> float:
-    """Give a step's share of the highest learning rate: up, level, and down to zero at the end."""
-    return min((step + 1) / WARM, 1.0, (steps - step) / (COOL * steps))
 
 
 class Expert:
@@ -190,7 +184,7 @@ class Training:
     def step(self, images: Tensor, number: int) -> float:
         """Learn from one batch and give the loss."""
         for group in self.optimizer.param_groups:
-            group["lr"] = self.options.rate * rate(number, self.options.steps)
+            group["lr"] = self.options.rate * rate(number, self.options.steps, WARM, COOL)
         with torch.autocast(self.device.type, torch.bfloat16, enabled=self.amp):
             targets = self.expert(images)
         self.optimizer.zero_grad()
@@ -210,16 +204,13 @@ class Training:
             flush=True,
         )
         if 1 - share < self.best.loss:
-            tensors = {
-                name: tensor.half().cpu().contiguous() for name, tensor in self.network.state_dict().items()
-            }
             record = {
                 "step": str(step),
                 "seed": str(self.options.seed),
                 "expert": self.expert.teacher.sha256,
                 "explained": f"{share:.4f}",
             }
-            write_atomically(self.options.out / "best.safetensors", save(tensors, record))
+            write_weights(self.options.out / "best.safetensors", self.network, record)
         self.best.keep_if_better(1 - share)
         self.history.curves["explained"].append(share)
         self.checkpoint.write(State.take(0, step, self.history, self.network, self.optimizer, self.best))

@@ -12,6 +12,7 @@ from torch import Tensor, nn
 
 import twinspect as ts
 from drawn_parts import quick
+from tensors import count, picture
 from twinspect.errors import ConfigError
 from twinspect.methods.base import Batch
 from twinspect.methods.destseg import DeSTSeg, DeSTSegConfig
@@ -28,14 +29,6 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 SIDE = 64
-
-
-def picture(*shape: int, seed: int = 0) -> Tensor:
-    return torch.randn(shape, generator=torch.Generator().manual_seed(seed))
-
-
-def count(module: nn.Module) -> int:
-    return sum(parameter.numel() for parameter in module.parameters())
 
 
 @pytest.fixture(scope="module")

@@ -11,6 +11,7 @@ from PIL import Image, ImageEnhance
 from torch import Tensor, nn
 
 import twinspect as ts
+from tensors import count, picture
 from twinspect.errors import ConfigError, TeacherError
 from twinspect.methods import efficientad
 from twinspect.methods.base import Batch
@@ -22,14 +23,6 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 SIDE = 64
-
-
-def picture(*shape: int, seed: int = 0) -> Tensor:
-    return torch.randn(shape, generator=torch.Generator().manual_seed(seed))
-
-
-def count(module: nn.Module) -> int:
-    return sum(parameter.numel() for parameter in module.parameters())
 
 
 @pytest.fixture(scope="module")

@@ -8,7 +8,7 @@ of objects.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache, partial
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -142,19 +142,9 @@ class Dinomaly(Method[DinomalyConfig]):
     def stages(self) -> tuple[Stage, ...]:
         """Train the student."""
         config = self.config
-        return (
-            Stage(
-                name=LAST_STAGE,
-                trained=(self.student,),
-                optimizer=self._optimizer,
-                loss=self.loss,
-                steps=config.steps,
-                epochs=config.epochs,
-                batch_size=config.batch_size,
-                rate=partial(warm_cosine, warm=config.warmup, last=config.last_rate, ahead=0.0),
-                clip=config.clip,
-            ),
-        )
+        rate = partial(warm_cosine, warm=config.warmup, last=config.last_rate, ahead=0.0)
+        stage = Stage.of(config, LAST_STAGE, (self.student,), self._optimizer, self.loss, rate)
+        return (replace(stage, clip=config.clip),)
 
     def _optimizer(self, parameters: Iterable[nn.Parameter]) -> torch.optim.Optimizer:
         return StableAdamW(

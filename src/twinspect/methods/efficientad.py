@@ -22,6 +22,8 @@ from twinspect.methods.base import Batch, Method, Output, Stage, a_tenth
 from twinspect.methods.config import LAST_STAGE, MethodConfig
 from twinspect.methods.losses import hard_feature_loss
 from twinspect.methods.networks.image_autoencoder import HALVINGS, ImageAutoencoder
+from twinspect.methods.networks.moments import channel_statistics
+from twinspect.methods.networks.patch_features import as_rows
 from twinspect.methods.networks.resizing import resized
 from twinspect.synthesis import FolderTextures, PatternTextures
 from twinspect.teachers.pdn.network import PatchDescriptionNetwork
@@ -147,17 +149,11 @@ class EfficientAD(Method[EfficientADConfig]):
     def gather(self, batches: Iterable[Batch]) -> None:
         """Measure mean and deviation of the teacher's channels over all training images."""
         _photographs(self.config.photographs)  # a folder that is not there is named before anything is learnt
-        sums: list[Tensor] = []
-        count = 0
-        for batch in batches:
-            features = self._joined(batch.targets, batch.images).cpu().double()
-            count += features[:, 0].numel()
-            sums.append(torch.stack([features.sum((0, 2, 3)), features.square().sum((0, 2, 3))]))
-        mean, square = (torch.stack(sums).sum(dim=0) / count)[..., None, None]
-        self.means.copy_(mean)
-        deviations = (square - mean.square()).clamp_min(0).sqrt()
-        # What hardly varies must not amplify noise; the authors' own teachers have no such channels.
-        self.deviations.copy_(deviations.clamp_min(NARROWEST * deviations.mean()).clamp_min(LEAST))
+        features = (as_rows(self._joined(batch.targets, batch.images)).cpu() for batch in batches)
+        # The authors' own teachers have no channels that hardly vary.
+        mean, deviation = channel_statistics(features, NARROWEST, LEAST)
+        self.means.copy_(mean[..., None, None])
+        self.deviations.copy_(deviation[..., None, None])
 
     def loss(self, batch: Batch) -> Tensor:
         """Add up what student and autoencoder learn: L_ST with its penalty, L_AE and L_STAE (algorithm 1)."""

@@ -7,7 +7,7 @@ the levels that see something of its size.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
@@ -102,20 +102,9 @@ class STFPM(Method[STFPMConfig]):
     def stages(self) -> tuple[Stage, ...]:
         """Train the student; the state with the lowest loss on held-out good images is kept."""
         config = self.config
-        return (
-            Stage(
-                name=LAST_STAGE,
-                trained=(self.student,),
-                optimizer=self._optimizer,
-                loss=self.loss,
-                steps=config.steps,
-                epochs=config.epochs,
-                batch_size=config.batch_size,
-                rate=partial(warm_cosine, warm=config.warmup, last=config.last_rate),
-                validate=self.validate,
-                held_out=a_fifth,
-            ),
-        )
+        rate = partial(warm_cosine, warm=config.warmup, last=config.last_rate)
+        stage = Stage.of(config, LAST_STAGE, (self.student,), self._optimizer, self.loss, rate)
+        return (replace(stage, validate=self.validate, held_out=a_fifth),)
 
     def _optimizer(self, parameters: Iterable[torch.nn.Parameter]) -> torch.optim.Optimizer:
         rate, decay = self.config.learning_rate, self.config.weight_decay

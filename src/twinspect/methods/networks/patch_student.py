@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Final
 import torch
 from torch import Tensor, nn
 
+from twinspect.methods.networks.moments import channel_statistics
+
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
@@ -42,16 +44,7 @@ class PatchStudent(nn.Module):
     @torch.no_grad()
     def gather(self, batches: Iterable[Tensor]) -> None:
         """Take mean and deviation of every channel from (n, C) patches of good images."""
-        count, first, second = 0, torch.zeros(()), torch.zeros(())
-        for patches in batches:
-            doubles = patches.double()
-            count += len(patches)
-            first, second = first + doubles.sum(dim=0), second + doubles.square().sum(dim=0)
-        mean = first / count
-        deviation = (second / count - mean.square()).clamp_min(0).sqrt()
-        # Channels that hardly vary must not amplify noise.
-        least = (NARROWEST * deviation.mean()).clamp_min(SMALLEST)
-        self.mean, self.deviation = mean.float(), deviation.clamp_min(least).float()
+        self.mean, self.deviation = channel_statistics(batches, NARROWEST, SMALLEST)
 
     def forward(self, patches: Tensor, noise: float = 0.0) -> Tensor:
         """Rebuild patches.

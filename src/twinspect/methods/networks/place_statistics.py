@@ -8,6 +8,7 @@ import torch
 
 from twinspect import maps
 from twinspect.methods.networks.gathered_buffers import GatheredBuffers
+from twinspect.methods.networks.moments import moments
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -36,12 +37,7 @@ class PlaceStatistics(GatheredBuffers):
 
     def gather(self, batches: Iterable[Tensor]) -> None:
         """Measure (B, h, w) maps of good images."""
-        count, first, second = 0, torch.zeros(()), torch.zeros(())
-        for values in batches:
-            doubles = values.double()
-            count += len(values)
-            first, second = first + doubles.sum(dim=0), second + doubles.square().sum(dim=0)
-        mean, square = first / count, second / count
+        mean, square = moments(batches)
         overall = (square.mean() - mean.mean().square()).clamp_min(0).sqrt()
         variance = maps.gaussian_blur((square - mean.square()).clamp_min(0)[None], POOLED)[0]
         self.mean = maps.gaussian_blur(mean[None], POOLED)[0].float()

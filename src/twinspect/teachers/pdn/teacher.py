@@ -3,23 +3,20 @@
 from __future__ import annotations
 
 from functools import partial
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import torch
 
 from twinspect.errors import TeacherError
-from twinspect.teachers import weights as files
 from twinspect.teachers.base import Card, Teacher, probe_levels
 from twinspect.teachers.feature_levels import select_levels
+from twinspect.teachers.own_weights import load_given
 from twinspect.teachers.pdn.network import INPUT_SIZE, LEVEL, MEAN, STD, PatchDescriptionNetwork, Size
-from twinspect.teachers.plugins import BARE
-from twinspect.teachers.random_weights import standardise
-from twinspect.teachers.weights_origin import RANDOM, Origin, random_origin
-from twinspect.utils.files import sha256_of_file
+from twinspect.teachers.weights_origin import RANDOM, Origin
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from pathlib import Path
 
 
 def create(
@@ -67,16 +64,9 @@ small, medium = partial(create, "small"), partial(create, "medium")
 def _load_weights(
     backbone: PatchDescriptionNetwork, name: str, given: Path | str | None, seed: int
 ) -> Origin:
-    if given == BARE:
-        return Origin("", "a saved model", "")
-    if given == RANDOM:
-        standardise(backbone, seed)
-        return random_origin(backbone, seed)
     if given is None:
         raise TeacherError(
             f"teacher {name}: no weights of it are published; distil some with scripts/pocket/train_pdn.py and give "
             f"the file: --weights FILE (in Python: weights=FILE), or {RANDOM!r} to try it with random weights"
         )
-    path = Path(given).expanduser()
-    notes = files.load_into(backbone, files.read(path), prefix="", network_name=name, source=str(path))
-    return Origin(sha256_of_file(path), str(path), f"not known: that of {path.name}", notes)
+    return load_given(backbone, name, given, seed)

@@ -2,23 +2,23 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import torch
 
-from twinspect.teachers import weights as files
 from twinspect.teachers.base import Card, Teacher, probe_levels
 from twinspect.teachers.curated import POCKET_LICENCE, SHIPPED
 from twinspect.teachers.feature_levels import select_levels
-from twinspect.teachers.plugins import BARE, POCKET
+from twinspect.teachers.own_weights import load_given
+from twinspect.teachers.plugins import POCKET
 from twinspect.teachers.pocket.network import INPUT_SIZE, MEAN, NAMES, STD, PocketNetwork
-from twinspect.teachers.random_weights import standardise
-from twinspect.teachers.weights_origin import RANDOM, Origin, random_origin
-from twinspect.utils.files import sha256_of_file
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+
+    from twinspect.teachers.weights_origin import Origin
 
 WEIGHTS = Path(__file__).with_name("weights.safetensors")
 
@@ -59,13 +59,5 @@ def create(*, weights: Path | str | None, layers: Sequence[int | str] | None, se
 
 
 def _load_weights(backbone: PocketNetwork, given: Path | str | None, seed: int) -> Origin:
-    if given == BARE:
-        return Origin("", "a saved model", "")
-    if given == RANDOM:
-        standardise(backbone, seed)
-        return random_origin(backbone, seed)
-    path = Path(given).expanduser() if given else WEIGHTS
-    notes = files.load_into(backbone, files.read(path), prefix="", network_name=POCKET, source=str(path))
-    if given:
-        return Origin(sha256_of_file(path), str(path), f"not known: that of {path.name}", notes)
-    return Origin(sha256_of_file(path), SHIPPED, POCKET_LICENCE, notes)
+    origin = load_given(backbone, POCKET, given or WEIGHTS, seed)
+    return origin if given else replace(origin, source=SHIPPED, licence=POCKET_LICENCE)
