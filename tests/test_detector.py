@@ -95,6 +95,26 @@ def test_cross_conformal_calibration_scores_every_image_without_its_fold(parts: 
     assert again.calibration_ == detector.calibration_
 
 
+@pytest.mark.parametrize(
+    ("images", "method", "asked_for", "kind"),
+    [
+        (18, None, None, "cv"),
+        (2, None, None, "cv"),
+        (19, None, None, "split"),
+        (18, "mkd", None, "split"),
+        (18, None, "split", "split"),
+        (40, "mkd", "cv", "cv"),
+    ],
+)
+def test_few_images_serve_both_training_and_calibration(
+    images: int, method: str | None, asked_for: str | None, kind: str
+) -> None:
+    pixels = np.zeros((images, 8, 8, 3), np.uint8)
+    train, held_out = ts.Detector(method, calibration=asked_for).split(pixels)
+    assert len(train) + len(held_out) == images
+    assert bool(held_out) == (kind == "split")
+
+
 def test_pixels_in_memory_equal_files(parts: Path) -> None:
     paths = [parts / "train" / "good" / f"{n}.png" for n in range(24)]
     detector = ts.Detector("mkd", **SHORT).fit(paths)

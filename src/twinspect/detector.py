@@ -14,8 +14,8 @@ from twinspect.bundle.description import describe_model
 from twinspect.bundle.kept_images import select_images
 from twinspect.bundle.learnt_images import LearntImages, shorten
 from twinspect.bundle.schema import check_parameters
-from twinspect.calibration.conformal import check_kind, choose_rate
-from twinspect.calibration.hold_out import check_folds, counts_to_hold_out
+from twinspect.calibration.conformal import Kind, choose_rate
+from twinspect.calibration.hold_out import check_folds, choose_kind, counts_to_hold_out
 from twinspect.data import open_data
 from twinspect.data.fingerprint import content_digests, fingerprint_of
 from twinspect.data.significant_bits import check_bits, describe_bits, largest_value, recognise_bits
@@ -40,6 +40,7 @@ from twinspect.methods.config import (
     usual_teacher,
     with_length,
 )
+from twinspect.methods.default import AUTO
 from twinspect.model.tiled import TiledModel, tiled
 from twinspect.model.tiling import Tiling
 from twinspect.model.whole_image import Model
@@ -95,7 +96,8 @@ class Detector(TorchDetector):
         device: ``auto``, ``cpu``, ``cuda`` or ``mps``.
         precision: of training: ``auto``, ``fp32`` or ``bf16``. Scoring is always fp32.
         false_alarm_rate: the rate to promise; ``None`` for the smallest that the images allow.
-        calibration: ``split`` (hold good images out) or ``cv`` (K fits; every image serves both ways).
+        calibration: ``split`` (hold good images out) or ``cv`` (K fits; every image serves both ways); ``None`` for
+            ``cv`` where no method is named and there are fewer than 19 good images, and for ``split`` otherwise.
         bits: significant bits of 16-bit image files, for cameras that use 10, 12 or 14; ``None`` to recognise it:
             :meth:`fit` sets it to 8, 10 or 12 where no training image uses more.
         workers: threads that read images; ``None`` for the number of processors, at most 8.
@@ -135,7 +137,7 @@ class Detector(TorchDetector):
         device: str = "auto",
         precision: str = "auto",
         false_alarm_rate: float | None = None,
-        calibration: str = "split",
+        calibration: str | None = None,
         bits: int | None = None,
         workers: int | None = None,
         cache_mb: int = 2048,
@@ -241,8 +243,8 @@ class Detector(TorchDetector):
         budget = Budget.of(self.minutes)
         tiling = Tiling.of(self.tile, self.overlap)
         check_process_counts(choose_device(self.device), self.devices, self.nodes, self.strategy)
-        kind = check_kind(self.calibration)
         opened = open_data(data, split="train")
+        kind = self._kind(opened)
         train, held = self._split(opened, kind)
         bits = self._choose_bits([*train, *held], progress)
         announce("building the teacher and the student")
@@ -350,7 +352,13 @@ class Detector(TorchDetector):
         Raises:
             TwinspectError: as :meth:`fit` does for the same data.
         """
-        return self._split(open_data(data, split="train"), check_kind(self.calibration))
+        opened = open_data(data, split="train")
+        return self._split(opened, self._kind(opened))
+
+    def _kind(self, data: DataSet) -> Kind:
+        good = [sample.split for sample in data if sample.is_good]
+        shared = 0 if "calibration" in good else good.count("train")
+        return choose_kind(self.calibration, shared, names_method=self.method not in (None, AUTO))
 
     def _split(self, data: DataSet, kind: str) -> tuple[tuple[Sample, ...], tuple[Sample, ...]]:
         good = tuple(sample for sample in data.split("train") if sample.is_good)
@@ -412,7 +420,8 @@ class Detector(TorchDetector):
 
     def _settings_record(self) -> dict[str, Any]:
         """Say all that :meth:`from_record` needs to build its networks again; what was chosen for it is kept."""
-        chosen = {**self.get_params(), "method": self.method_name}
+        kind = self.calibration_.kind
+        chosen = {**self.get_params(), "method": self.method_name, "calibration": kind}
         if (self.epochs, self.length, self.minutes) != (None, None, None):
             chosen["steps"] = None
         if self.teacher in (None, AUTO_TEACHER) and self.weights is None:

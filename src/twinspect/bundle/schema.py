@@ -199,7 +199,7 @@ class ParametersRecord(Struct):
     device: str = "auto"
     precision: str = "auto"
     false_alarm_rate: Rate | None = None
-    calibration: Literal["split", "cv"] = "split"
+    calibration: Literal["split", "cv"] | None = None
     bits: Bits | None = None
     workers: Count | None = None
     cache_mb: Count = 2048
@@ -219,7 +219,7 @@ class ConstructorRecord(ParametersRecord):
     minutes: float | None = None
     bits: int | None = None
     false_alarm_rate: float | None = None
-    calibration: str = "split"  # type: ignore[assignment]
+    calibration: str | None = None  # type: ignore[assignment]
 
 
 class ConfigFileRecord(ParametersRecord):

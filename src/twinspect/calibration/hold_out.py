@@ -7,6 +7,8 @@ from fractions import Fraction
 from typing import TYPE_CHECKING
 
 from twinspect.calibration.conformal import (
+    Kind,
+    check_kind,
     check_promise,
     check_rate,
     choose_rate,
@@ -31,6 +33,27 @@ FOLDS = 5
 """Most folds in cross-conformal calibration."""
 LEAST_FOLDS = 2
 """Fewest: a model of the other images is needed for each."""
+FEW = images_needed(float(DEFAULT_RATE))
+"""Where there are fewer good images, holding some out leaves too few of both kinds."""
+
+
+def choose_kind(asked_for: str | None, images: int, *, names_method: bool) -> Kind:
+    """Choose how good images are shared between training and calibration, unless that was asked for.
+
+    Args:
+        asked_for: the kind, if any.
+        images: good images to share; 0 where those for the calibration are apart.
+        names_method: whether a method was named, which may take long and is fitted once.
+
+    Returns:
+        ``cv`` where few images are given to the default method, ``split`` otherwise.
+
+    Raises:
+        ConfigError: there is no such kind.
+    """
+    if asked_for is not None:
+        return check_kind(asked_for)
+    return "cv" if not names_method and LEAST_FOLDS <= images < FEW else "split"
 
 
 def counts_to_hold_out(images: Mapping[str, int], requested: float | None) -> dict[str, int]:

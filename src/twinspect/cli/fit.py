@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from twinspect.bundle.description import EXCLUDED_SUSPECTS
 from twinspect.calibration.detectability import findings_record
-from twinspect.calibration.hold_out import FOLDS
+from twinspect.calibration.hold_out import count_folds
 from twinspect.cli.class_selection import select_classes
 from twinspect.cli.console import Bar, counted, table, warn, warn_of_suspects
 from twinspect.cli.method_settings import chosen_settings
@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     import argparse
     from collections.abc import Sequence
 
+    from twinspect.data.samples import DataSet
     from twinspect.methods.base import Stage
     from twinspect.utils.progress import Progress
 
@@ -83,7 +84,7 @@ def _fit(options: argparse.Namespace, out: Path, checkpoints: Path) -> Outcome:
         with Bar() if is_first else nullcontext() as bar:
             detector.fit(
                 data,
-                progress=_progress(bar, detector),
+                progress=_progress(bar, detector, data),
                 checkpoint=checkpoints,
                 resume=options.resume,
                 strict=options.strict,
@@ -158,11 +159,12 @@ def _fit_best(options: argparse.Namespace, out: Path, folder: Path) -> Outcome:
     return replace(outcome, text=text, record={**outcome.record, "comparison": found.to_record()})
 
 
-def _progress(bar: Bar | None, detector: Detector) -> Progress | None:
+def _progress(bar: Bar | None, detector: Detector, data: DataSet) -> Progress | None:
     """Also say how long the training will take, unless that was asked for."""
     if bar is None or detector.minutes is not None:
         return bar
-    return TrainingTime(bar, detector.config(), fits=1 + FOLDS if detector.calibration == "cv" else 1)
+    train, held_out = detector.split(data)
+    return TrainingTime(bar, detector.config(), fits=1 if held_out else 1 + count_folds(len(train)))
 
 
 def build(options: argparse.Namespace) -> Detector:

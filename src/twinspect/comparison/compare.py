@@ -120,7 +120,7 @@ def _shared(parameters: dict[str, Any], minutes: float | None) -> dict[str, Any]
     given = {name: value for name, value in parameters.items() if value is not None}
     if "method" in given:
         raise ConfigError("method is what candidates differ in; name several: candidates='rd,patchcore'")
-    if given.get("calibration", "split") != "split":
+    if given.get("calibration") not in (None, "split"):
         raise ConfigError(
             "a comparison holds good images out: calibration must be 'split'; for cv, name one method"
         )

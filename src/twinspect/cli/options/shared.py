@@ -125,8 +125,8 @@ def split_options(verb: argparse.ArgumentParser) -> None:
     )
     verb.add_argument(
         "--calibration",
-        default="split",
-        help="split: hold good images out; cv: five fits, every image serves both ways (split)",
+        help="split: hold good images out; cv: five fits, every image serves both ways; default: split, or cv where "
+        "no method is named and there are fewer than 19 good images",
     )
 
 

@@ -109,10 +109,8 @@ def _job(request: FitRequest, out: Path, identity: dict[str, Any]) -> FitJob:
         "most_test": None,
         "data": data_key([*train, *held_out, *data.split("test")]),
         **identity,
-        **{
-            name: getattr(detector, name)
-            for name in ("false_alarm_rate", "calibration", "bits", "keep_images")
-        },
+        "calibration": "split" if held_out else "cv",
+        **{name: getattr(detector, name) for name in ("false_alarm_rate", "bits", "keep_images")},
     }
     run = Run(what, detector, request.read)
     return FitJob(
