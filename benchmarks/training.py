@@ -51,7 +51,8 @@ def project_loop(name: str, samples: list[Sample], options: argparse.Namespace) 
     """Train as `twinspect fit` does."""
     model = build(name, options)
     began = time.perf_counter()
-    Trainer(device="cpu").fit(model, samples)
+    trainer = Trainer(device="cpu")
+    trainer.fit(model, trainer.read(model, samples))
     return time.perf_counter() - began
 
 

@@ -62,13 +62,13 @@ def test_fit_returns_itself_and_reads_no_test_image(parts: Path, tmp_path: Path)
 
 def test_held_out_images_are_not_trained_on(parts: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     seen: list[str] = []
-    real = Trainer.fit
+    real = Trainer.read
 
     def spy(self: Trainer, model: Any, samples: Any, **rest: Any) -> Any:
         seen.extend(sample.name for sample in samples)
         return real(self, model, samples, **rest)
 
-    monkeypatch.setattr(Trainer, "fit", spy)
+    monkeypatch.setattr(Trainer, "read", spy)
     detector = ts.Detector("mkd", **SHORT).fit(parts)
     assert not set(seen) & set(detector.calibration_.names)
     assert len({*seen, *detector.calibration_.names}) == 24
@@ -98,15 +98,16 @@ def test_cross_conformal_calibration_scores_every_image_without_its_fold(parts: 
 @pytest.mark.parametrize(
     ("images", "method", "asked_for", "kind"),
     [
-        (18, None, None, "cv"),
         (2, None, None, "cv"),
-        (19, None, None, "split"),
-        (18, "mkd", None, "split"),
-        (18, None, "split", "split"),
-        (40, "mkd", "cv", "cv"),
+        (399, None, None, "cv"),
+        (400, None, None, "split"),
+        (50, None, "split", "split"),
+        (50, "patchcore", None, "cv"),
+        (50, "mkd", None, "split"),
+        (50, "mkd", "cv", "cv"),
     ],
 )
-def test_few_images_serve_both_training_and_calibration(
+def test_what_is_fitted_in_seconds_is_fitted_six_times_and_holds_nothing_out(
     images: int, method: str | None, asked_for: str | None, kind: str
 ) -> None:
     pixels = np.zeros((images, 8, 8, 3), np.uint8)

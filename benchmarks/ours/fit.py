@@ -39,7 +39,7 @@ def main() -> None:
     )
     trainer = Trainer(seed=options.seed, device="cpu", precision=options.precision)
     began = time.perf_counter()
-    history = trainer.fit(model, open_data(options.data).split("train"))
+    history = trainer.fit(model, trainer.read(model, open_data(options.data).split("train")))
     seconds = time.perf_counter() - began
     if options.model:
         save_file({name: value.contiguous() for name, value in model.state_dict().items()}, options.model)

@@ -40,7 +40,6 @@ from twinspect.methods.config import (
     usual_teacher,
     with_length,
 )
-from twinspect.methods.default import AUTO
 from twinspect.model.tiled import TiledModel, tiled
 from twinspect.model.tiling import Tiling
 from twinspect.model.whole_image import Model
@@ -95,9 +94,10 @@ class Detector(TorchDetector):
         seed: decides the split, the initial weights and the order of images.
         device: ``auto``, ``cpu``, ``cuda`` or ``mps``.
         precision: of training: ``auto``, ``fp32`` or ``bf16``. Scoring is always fp32.
-        false_alarm_rate: the rate to promise; ``None`` for the smallest that the images allow.
+        false_alarm_rate: the rate to promise; ``None`` for the smallest that the held-out images allow, and with
+            ``cv`` for the one nearest to 5 %.
         calibration: ``split`` (hold good images out) or ``cv`` (K fits; every image serves both ways); ``None`` for
-            ``cv`` where no method is named and there are fewer than 19 good images, and for ``split`` otherwise.
+            ``cv`` where the method is ready in seconds and there are fewer than 400 good images, else ``split``.
         bits: significant bits of 16-bit image files, for cameras that use 10, 12 or 14; ``None`` to recognise it:
             :meth:`fit` sets it to 8, 10 or 12 where no training image uses more.
         workers: threads that read images; ``None`` for the number of processors, at most 8.
@@ -358,7 +358,7 @@ class Detector(TorchDetector):
     def _kind(self, data: DataSet) -> Kind:
         good = [sample.split for sample in data if sample.is_good]
         shared = 0 if "calibration" in good else good.count("train")
-        return choose_kind(self.calibration, shared, names_method=self.method not in (None, AUTO))
+        return choose_kind(self.calibration, method_class(self.method_name).Config.CALIBRATION, shared)
 
     def _split(self, data: DataSet, kind: str) -> tuple[tuple[Sample, ...], tuple[Sample, ...]]:
         good = tuple(sample for sample in data.split("train") if sample.is_good)
@@ -420,8 +420,7 @@ class Detector(TorchDetector):
 
     def _settings_record(self) -> dict[str, Any]:
         """Say all that :meth:`from_record` needs to build its networks again; what was chosen for it is kept."""
-        kind = self.calibration_.kind
-        chosen = {**self.get_params(), "method": self.method_name, "calibration": kind}
+        chosen = {**self.get_params(), "method": self.method_name}
         if (self.epochs, self.length, self.minutes) != (None, None, None):
             chosen["steps"] = None
         if self.teacher in (None, AUTO_TEACHER) and self.weights is None:

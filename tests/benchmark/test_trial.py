@@ -77,13 +77,13 @@ def test_it_learns_from_every_good_training_image_and_no_other(
     from twinspect.training.trainer import Trainer
 
     seen: list[str] = []
-    fit = Trainer.fit
+    read = Trainer.read
 
     def watched(self: Trainer, model: object, samples: list[ts.data.Sample], **more: object) -> object:
         seen.extend(sample.name for sample in samples)
-        return fit(self, model, samples, **more)  # type: ignore[arg-type]
+        return read(self, model, samples, **more)  # type: ignore[arg-type]
 
-    monkeypatch.setattr(Trainer, "fit", watched)
+    monkeypatch.setattr(Trainer, "read", watched)
     run_trial(detector(), open_data(products / "brick"))
     assert seen == [f"train/good/{number}.png" for number in range(5)]
 

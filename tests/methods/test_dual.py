@@ -483,7 +483,8 @@ def trained(config: DualConfig, given: list[Sample] | None = None, **spies: Any)
     model = Model.build("dual", config, create_teacher("pocket"))
     for name, spy in spies.items():
         setattr(model.method, name, spy(getattr(model.method, name)))
-    Trainer(device="cpu", workers=1).fit(model, given or samples(20))
+    trainer = Trainer(device="cpu", workers=1)
+    trainer.fit(model, trainer.read(model, given or samples(20)))
     return model
 
 

@@ -245,14 +245,14 @@ def test_every_tile_of_the_good_images_is_learnt_from_and_none_of_those_held_out
     sheets: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     seen: list[str] = []
-    real = Trainer.fit
+    real = Trainer.read
 
     def spy(self: Trainer, model: Any, samples: Any, **rest: Any) -> Any:
         assert rest["tiling"] == Tiling(64, 16)
         seen.extend(sample.name for sample in samples)
         return real(self, model, samples, **rest)
 
-    monkeypatch.setattr(Trainer, "fit", spy)
+    monkeypatch.setattr(Trainer, "read", spy)
     settings = {name: value for name, value in TILED.items() if name != "steps"}
     detector = ts.Detector("mkd", **{**settings, "epochs": 1, "batch_size": 12}).fit(sheets)
     assert not set(seen) & set(detector.calibration_.names)

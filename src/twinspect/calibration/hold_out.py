@@ -7,6 +7,7 @@ from fractions import Fraction
 from typing import TYPE_CHECKING
 
 from twinspect.calibration.conformal import (
+    DEFAULT_RATE,
     Kind,
     check_kind,
     check_promise,
@@ -25,35 +26,30 @@ MAX_SHARE = Fraction(2, 5)
 """At most this share of the good images is held out."""
 DEFAULT_SHARE = Fraction(1, 5)
 """This share is held out if that is more than the requested rate needs: the threshold is then steadier."""
-DEFAULT_RATE = Fraction(1, 20)
-"""The rate aimed at, images permitting, where none is requested."""
 MAX_DEFAULT_COUNT = 199
 """Most images held out where no rate is requested: 1 false alarm in 200 is strict enough."""
 FOLDS = 5
 """Most folds in cross-conformal calibration."""
 LEAST_FOLDS = 2
 """Fewest: a model of the other images is needed for each."""
-FEW = images_needed(float(DEFAULT_RATE))
-"""Where there are fewer good images, holding some out leaves too few of both kinds."""
+ENOUGH = 400
+"""Of so many good images a fifth is enough that a few odd ones do not determine the threshold."""
 
 
-def choose_kind(asked_for: str | None, images: int, *, names_method: bool) -> Kind:
+def choose_kind(asked_for: str | None, usual: Kind, images: int) -> Kind:
     """Choose how good images are shared between training and calibration, unless that was asked for.
 
     Args:
         asked_for: the kind, if any.
+        usual: that of the method.
         images: good images to share; 0 where those for the calibration are apart.
-        names_method: whether a method was named, which may take long and is fitted once.
-
-    Returns:
-        ``cv`` where few images are given to the default method, ``split`` otherwise.
 
     Raises:
         ConfigError: there is no such kind.
     """
     if asked_for is not None:
         return check_kind(asked_for)
-    return "cv" if not names_method and LEAST_FOLDS <= images < FEW else "split"
+    return usual if LEAST_FOLDS <= images < ENOUGH else "split"
 
 
 def counts_to_hold_out(images: Mapping[str, int], requested: float | None) -> dict[str, int]:

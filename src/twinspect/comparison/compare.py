@@ -124,6 +124,7 @@ def _shared(parameters: dict[str, Any], minutes: float | None) -> dict[str, Any]
         raise ConfigError(
             "a comparison holds good images out: calibration must be 'split'; for cv, name one method"
         )
+    given["calibration"] = "split"
     if minutes is not None:
         given["minutes"] = minutes
     return given if any(name in given for name in LENGTHS) else {**given, "minutes": MINUTES}

@@ -7,7 +7,7 @@ compared with the same place of the good images, so this needs a fixed camera an
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 import torch
 import torch.nn.functional as F
@@ -34,6 +34,7 @@ class PaDiMConfig(GatheringConfig):
         "paper": {"size": 256, "crop": 224, "channels": 550},
     }
 
+    CALIBRATION: ClassVar[Literal["split", "cv"]] = "cv"
     RANGES: ClassVar[dict[str, str]] = {
         "channels": "[0, 65536]",
         "regularization": "(0, inf)",

@@ -7,7 +7,7 @@ them is kept, and a patch is as anomalous as it is far from the nearest one kept
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 import torch
 from torch import Tensor
@@ -41,6 +41,7 @@ class PatchCoreConfig(GatheringConfig):
         "paper": {"size": 256, "crop": 224, "coreset": 0.1, "channels": 1024, "neighbours": 9},
     }
 
+    CALIBRATION: ClassVar[Literal["split", "cv"]] = "cv"
     RANGES: ClassVar[dict[str, str]] = {
         "coreset": "(0, 1]",
         "projection": "[0, 65536]",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from copy import copy
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
     from numpy.typing import NDArray
+    from typing_extensions import Self
 
     from twinspect.data.samples import Sample
     from twinspect.model.tiling import Tiling
@@ -68,6 +70,7 @@ class TrainingImages:
     ) -> None:
         self._model = model.to(device)
         self._inputs = training_inputs(model, samples, bits, tiling, prepared, augmentation)
+        self._numbers = list(range(len(self._inputs.categories)))  # of the inputs, and of the cache's rows
         self.by_image = self._inputs.by_image
         self.device = device
         self._processes = processes
@@ -77,25 +80,48 @@ class TrainingImages:
         self._foregrounds: list[NDArray[np.bool_]] = []
 
     def __len__(self) -> int:
-        return len(self._inputs.categories)
+        return len(self._numbers)
+
+    def subset(self, chosen: Iterable[int], model: Model) -> Self:
+        """Return some of the images, for a model with the same teacher; what is cached is shared.
+
+        Args:
+            chosen: images by their places in :attr:`by_image`.
+            model: takes the place of the one that was given first.
+        """
+        part = copy(self)
+        part._model, part._foregrounds = model.to(self.device), []  # noqa: SLF001 - of the same class
+        groups = [self.by_image[image] for image in chosen]
+        kept = [index for group in groups for index in group]
+        part._numbers = [self._numbers[index] for index in kept]  # noqa: SLF001
+        part._categories = self._categories[kept]  # noqa: SLF001
+        ends = np.cumsum([len(group) for group in groups]).tolist()
+        part.by_image = [list(range(end - len(group), end)) for group, end in zip(groups, ends, strict=True)]
+        return part
+
+    def _row(self, index: int) -> int | None:
+        """Return the row of the cache that holds an image, if any."""
+        number = self._numbers[index]
+        return number if self._cache and number < len(self._cache[0]) else None
 
     def by_category(self, numbers: Sequence[int]) -> list[list[int]]:
         """Group image numbers by the category that the image shows, in the order of their names."""
         groups: dict[str, list[int]] = {}
         for number in numbers:
-            groups.setdefault(self._inputs.categories[number], []).append(number)
+            groups.setdefault(self._inputs.categories[self._numbers[number]], []).append(number)
         return [groups[name] for name in sorted(groups)]
 
     def batches(self, plan: Sequence[list[int]]) -> Iterator[Batch]:
         """Yield the batches named by lists of image numbers, reading ahead what is not cached."""
-        cached = len(self._cache[0]) if self._cache else 0
-        missing = [[index for index in indices if index >= cached] for indices in plan]
+        missing = [[index for index in indices if self._row(index) is None] for indices in plan]
         ahead = max(1, self._workers)
         read = prefetch(missing, self._read, workers=self._workers, ahead=ahead)
         for indices, images in zip(plan, read, strict=True):
-            present = torch.tensor([index for index in indices if index < cached], dtype=torch.long)
-            order = sorted(indices, key=lambda index: index >= cached)  # as they are joined
-            yield self._join(present, images)._replace(kinds=self._categories[order].to(self.device))
+            rows = [row for index in indices if (row := self._row(index)) is not None]
+            order = sorted(indices, key=lambda index: self._row(index) is None)  # as they are joined
+            yield self._join(torch.tensor(rows, dtype=torch.long), images)._replace(
+                kinds=self._categories[order].to(self.device)
+            )
 
     def synthetic_batches(
         self, plan: Iterable[tuple[int, list[int]]], synthesizer: Synthesizer, *, clean: bool = False
@@ -130,18 +156,19 @@ class TrainingImages:
         """Find the object in every image, once; all images of a category together decide whether it has one."""
         if not self._foregrounds:
             images = (self._rgb(index) for index in range(len(self)))
-            self._foregrounds = foregrounds(images, self._inputs.categories)
+            categories = [self._inputs.categories[number] for number in self._numbers]
+            self._foregrounds = foregrounds(images, categories)
         return self._foregrounds
 
     def _rgb(self, index: int) -> NDArray[np.uint8]:
         """Return one prepared image, cached or read, as (H, W, 3) uint8."""
-        is_cached = self._cache and index < len(self._cache[0])
-        image = self._cache[0][index] if is_cached else self._inputs.read(index)
+        row = self._row(index)
+        image = self._read_input(index) if row is None else self._cache[0][row]
         pixels: NDArray[np.uint8] = self._model.preprocessing.to_rgb(image.cpu()).permute(1, 2, 0).numpy()
         return pixels
 
     def _join(self, cached: Tensor, images: Tensor | None) -> Batch:
-        """Join cached images, given by number, and images just read into one batch, in this order."""
+        """Join cached images, given by row, and images just read into one batch, in this order."""
         parts = []
         if len(cached):
             parts.append([tensor[cached].to(self.device) for tensor in self._cache])
@@ -200,15 +227,19 @@ class TrainingImages:
 
     def _clean(self, indices: list[int]) -> list[Tensor]:
         """Return the targets of original images, from the cache where it has all of them."""
-        if self._cache and max(indices) < len(self._cache[0]):
-            return [tensor[indices].to(self.device) for tensor in self._cache[1:]]
-        images = torch.stack([self._inputs.read(index) for index in indices])
+        rows = [row for index in indices if (row := self._row(index)) is not None]
+        if len(rows) == len(indices):
+            return [tensor[rows].to(self.device) for tensor in self._cache[1:]]
+        images = torch.stack([self._read_input(index) for index in indices])
         return self._with_targets(images)[1:]
 
     def _read(self, indices: list[int]) -> Tensor | None:
         if not indices:
             return None
-        return torch.stack([self._inputs.read(index) for index in indices])
+        return torch.stack([self._read_input(index) for index in indices])
+
+    def _read_input(self, index: int) -> Tensor:
+        return self._inputs.read(self._numbers[index])
 
 
 def _pad(tensor: Tensor, length: int) -> Tensor:

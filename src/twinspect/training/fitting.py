@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from twinspect.model.tiled import TiledModel
     from twinspect.model.tiling import Tiling
     from twinspect.teachers.base import Teacher
+    from twinspect.training.batches import TrainingImages
     from twinspect.training.budget import Budget
     from twinspect.training.first_reading import FirstReading
     from twinspect.training.trainer import Trainer
@@ -99,26 +100,29 @@ class Fitting:
     ) -> tuple[Model, History, GoodScores]:
         """Train on some images and score the others."""
         model = self._build_model()
-        history = self._train("model", model, train, held_out)
+        history = self._train("model", model, train, self._read(model, train), held_out)
         return model, history, self._score_good_images(model, held_out)
 
     def fit_folds(self, samples: Sequence[Sample]) -> tuple[Model, History, GoodScores]:
         """Train on all images, and score each image with a model that was trained without its fold."""
         count = count_folds(len(samples))
         folds = fold_of(samples, count, self.trainer.seed)
-        good = GoodScores()
+        last, good = self._build_model(), GoodScores()
+        images = self._read(last, samples)
         for fold in range(count):
             model = self._build_model()
-            train = [sample for sample, number in zip(samples, folds, strict=True) if number != fold]
+            kept = [image for image, number in enumerate(folds) if number != fold]
+            train = [samples[image] for image in kept]
             held_out = [sample for sample, number in zip(samples, folds, strict=True) if number == fold]
-            self._train(f"fold-{fold}", model, train, held_out, fits=1 + count - fold)
+            subset = images.subset(kept, model)
+            self._train(f"fold-{fold}", model, train, subset, held_out, fits=1 + count - fold)
             good.extend(self._score_good_images(model, held_out))
-        return *self.fit_all(samples), good
+        return last, self._train("model", last, samples, images), good
 
     def fit_all(self, samples: Sequence[Sample]) -> tuple[Model, History]:
         """Train on all images and hold none out, so that there are no scores for a threshold."""
         model = self._build_model()
-        return model, self._train("model", model, samples)
+        return model, self._train("model", model, samples, self._read(model, samples))
 
     def engine(self, model: Model) -> TorchEngine:
         """Make the engine that scores with a model on its device, on tiles if there is a tiling."""
@@ -165,6 +169,7 @@ class Fitting:
         name: str,
         model: Model,
         samples: Sequence[Sample],
+        images: TrainingImages,
         held_out: Sequence[Sample] = (),
         *,
         fits: int = 1,
@@ -174,16 +179,19 @@ class Fitting:
             self.budget.share(fits, len(held_out), partial(self._seconds_per_image, model, held_out[:TIMED]))
         history = self.trainer.fit(
             model,
-            samples,
-            tiling=self.tiling,
+            images,
             progress=self.progress,
             checkpoint=self._checkpoint(name, samples),
-            prepared=self.prepared,
             budget=self.budget,
         )
         if self.budget:
             model.method.config = with_steps_made(model.method.config, history.losses)
         return history
+
+    def _read(self, model: Model, samples: Sequence[Sample]) -> TrainingImages:
+        return self.trainer.read(
+            model, samples, tiling=self.tiling, progress=self.progress, prepared=self.prepared
+        )
 
     def _seconds_per_image(self, model: Model, samples: Sequence[Sample]) -> float:
         """Measure how long one process takes to score an image, as far as it can before the training is over."""

@@ -94,26 +94,54 @@ class Trainer:
         fabric = self.processes.fabric
         return fabric.device if fabric and self.devices * self.nodes > 1 else choose_device(self.device)
 
-    def fit(
+    def read(
         self,
         model: Model,
         samples: Sequence[Sample],
         *,
         tiling: Tiling | None = None,
         progress: Progress | None = None,
-        checkpoint: Checkpoint | None = None,
         prepared: dict[str, Tensor] | None = None,
+    ) -> TrainingImages:
+        """Read the images to train on, and compute what the teacher sees in them, as far as memory allows.
+
+        Args:
+            model: prepares the images.
+            samples: good images.
+            tiling: train on tiles of the images; ``None`` for whole images.
+            progress: informed about every image.
+            prepared: inputs by name that were read before; they are taken out.
+        """
+        images = TrainingImages(
+            model,
+            samples,
+            self.torch_device,
+            workers=self.workers,
+            bits=self.bits,
+            tiling=tiling,
+            processes=self.processes,
+            prepared=prepared,
+            augmentation=self.augmentation,
+        )
+        images.fill_cache(self.cache_mb * 2**20, self._reporter(progress))
+        return images
+
+    def fit(
+        self,
+        model: Model,
+        images: TrainingImages,
+        *,
+        progress: Progress | None = None,
+        checkpoint: Checkpoint | None = None,
         budget: Budget | None = None,
     ) -> History:
         """Train a model in place, from its checkpoint if there is one.
 
         Args:
             model: its trained modules are changed, but not its teacher.
-            samples: good images.
-            tiling: train on tiles of the images; ``None`` for whole images.
+            images: good images, see :meth:`read`.
             progress: informed about every step.
             checkpoint: read at the start; written regularly, at the end and when interrupted.
-            prepared: inputs by name that were read before; they are taken out.
             budget: time that decides how many steps there are; ``None`` for the method's own lengths.
 
         Returns:
@@ -123,23 +151,13 @@ class Trainer:
             TrainingError: a loss that is not finite, or a checkpoint that does not fit.
             KeyboardInterrupt: Ctrl-C or SIGTERM, after the current step and its checkpoint.
         """
-        processes = self.processes
-        reporter = progress if progress and processes.is_first else NoProgress()
-        images = TrainingImages(
-            model,
-            samples,
-            self.torch_device,
-            workers=self.workers,
-            bits=self.bits,
-            tiling=tiling,
-            processes=processes,
-            prepared=prepared,
-            augmentation=self.augmentation,
-        )
-        images.fill_cache(self.cache_mb * 2**20, reporter)
+        reporter = self._reporter(progress)
         with keep_freed_memory(), interruptible() as interruption:
-            run = _Run(processes, model, images, self.seed, reporter, checkpoint, budget, interruption)
+            run = _Run(self.processes, model, images, self.seed, reporter, checkpoint, budget, interruption)
             return run.all_stages()
+
+    def _reporter(self, progress: Progress | None) -> Progress:
+        return progress if progress and self.processes.is_first else NoProgress()
 
 
 class _StageLoss(nn.Module):
