@@ -153,6 +153,27 @@ def test_what_is_not_kept_in_memory_is_computed_anew_to_the_same_batches(parts: 
                 torch.testing.assert_close(a, b, rtol=1e-4, atol=1e-5)
 
 
+@pytest.mark.parametrize("cache_mb", [2048, 1, 0])
+def test_some_of_the_images_give_the_batches_that_they_give_alone(
+    parts: Path, fitted: ts.Detector, cache_mb: int
+) -> None:
+    data = ts.data.open_data(parts).split("train")
+    model, chosen, order = fitted.model_, [5, 2, 20, 11, 23], [[4, 0], [1, 3, 2]]
+    alone = TrainingImages(model, [data[image] for image in chosen], torch.device("cpu"), workers=0)
+    images = TrainingImages(model, data, torch.device("cpu"), workers=0)
+    images.fill_cache(cache_mb * 2**20, NoProgress())
+    some = images.subset(chosen, model)
+    assert (len(some), some.by_image) == (5, alone.by_image)
+    assert some.subset([1, 3], model).by_category([0, 1]) == [[0, 1]]
+    for one, two, bare in zip(
+        some.batches(order), alone.batches(order), some.batches(order, pixels=False), strict=True
+    ):
+        for a, b in zip(_sorted(one), _sorted(two), strict=True):
+            torch.testing.assert_close(a, b, rtol=1e-4, atol=1e-5)
+        assert bare.images.numel() == 0
+        assert all(torch.equal(a, b) for a, b in zip(bare.targets, one.targets, strict=True))
+
+
 def _sorted(batch: Any) -> list[torch.Tensor]:
     """Order a batch by its images' means: what is kept comes before what is read."""
     order = batch.images.mean(dim=(1, 2, 3)).argsort()

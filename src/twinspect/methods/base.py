@@ -101,6 +101,8 @@ class Stage:
         clip: maximum norm of the gradient over the parameters of each trained module. 0: not clipped.
         gather: given every training image once, in evaluation mode and without gradients, instead of learning; it
             stores results in buffers. Such a stage has neither optimiser steps nor losses. None: the stage learns.
+        pixels: whether it looks at images, and not at their targets alone: where it does not, and there is no
+            synthesizer, its batches have images of no pixels, (B, 0, 1, 1).
     """
 
     name: str
@@ -118,6 +120,7 @@ class Stage:
     held_out: Callable[[int], int] = a_tenth
     clip: float = 0.0
     gather: Callable[[Iterable[Batch]], None] | None = None
+    pixels: bool = True
 
     @classmethod
     def gathering(cls, config: MethodConfig, name: str, gather: Callable[[Iterable[Batch]], None]) -> Stage:

@@ -129,9 +129,9 @@ class Hybrid(Method[HybridConfig]):
         distil = Stage.of(config, LAST_STAGE, (self.student,), self._optimizer, self.loss, warmed_cosine)
         places = Stage.gathering(config, PLACES, self.gather_errors)
         return (
-            replace(gather, measure=partial(self.measure, MEMORY)),
-            replace(distil, measure=partial(self.measure, STUDENT)),
-            replace(places, measure=partial(self.measure, AT_PLACE)),
+            replace(gather, pixels=False, measure=partial(self.measure, MEMORY)),
+            replace(distil, pixels=False, measure=partial(self.measure, STUDENT)),
+            replace(places, pixels=False, measure=partial(self.measure, AT_PLACE)),
         )
 
     def _optimizer(self, parameters: Iterable[torch.nn.Parameter]) -> torch.optim.Optimizer:

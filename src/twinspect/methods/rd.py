@@ -6,7 +6,7 @@ coarse to fine. Anomalous features do not pass the bottleneck; they are not rebu
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
@@ -124,7 +124,8 @@ class RD(Method[RDConfig]):
         """Train bottleneck and decoder together."""
         optimizer = adam(self.config.learning_rate)
         rate = stepped if self.config.decay else constant
-        return (Stage.of(self.config, LAST_STAGE, (self.student,), optimizer, self.loss, rate),)
+        distil = Stage.of(self.config, LAST_STAGE, (self.student,), optimizer, self.loss, rate)
+        return (replace(distil, pixels=False),)
 
     def loss(self, batch: Batch) -> Tensor:
         """Sum 1 - cos(vec F_T, vec F_S) over levels, averaged over the batch (the authors' code)."""

@@ -97,7 +97,8 @@ class RDPP(RD):
     def stages(self) -> tuple[Stage, ...]:
         """Train projectors, bottleneck and decoder together."""
         (stage,) = super().stages()
-        return (replace(stage, trained=(self.student, self.projectors), optimizer=self._optimizer),)
+        trained = self.student, self.projectors
+        return (replace(stage, trained=trained, optimizer=self._optimizer, pixels=True),)
 
     def _optimizer(self, _parameters: Iterable[nn.Parameter]) -> torch.optim.Optimizer:
         groups = [

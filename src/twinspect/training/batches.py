@@ -111,17 +111,21 @@ class TrainingImages:
             groups.setdefault(self._inputs.categories[self._numbers[number]], []).append(number)
         return [groups[name] for name in sorted(groups)]
 
-    def batches(self, plan: Sequence[list[int]]) -> Iterator[Batch]:
-        """Yield the batches named by lists of image numbers, reading ahead what is not cached."""
+    def batches(self, plan: Sequence[list[int]], *, pixels: bool = True) -> Iterator[Batch]:
+        """Yield the batches named by lists of image numbers, reading ahead what is not cached.
+
+        Args:
+            plan: the numbers of the images of every batch.
+            pixels: whether images are wanted, and not their targets alone.
+        """
         missing = [[index for index in indices if self._row(index) is None] for indices in plan]
         ahead = max(1, self._workers)
         read = prefetch(missing, self._read, workers=self._workers, ahead=ahead)
         for indices, images in zip(plan, read, strict=True):
             rows = [row for index in indices if (row := self._row(index)) is not None]
             order = sorted(indices, key=lambda index: self._row(index) is None)  # as they are joined
-            yield self._join(torch.tensor(rows, dtype=torch.long), images)._replace(
-                kinds=self._categories[order].to(self.device)
-            )
+            joined = self._join(torch.tensor(rows, dtype=torch.long), images, pixels=pixels)
+            yield joined._replace(kinds=self._categories[order].to(self.device))
 
     def synthetic_batches(
         self, plan: Iterable[tuple[int, list[int]]], synthesizer: Synthesizer, *, clean: bool = False
@@ -167,13 +171,15 @@ class TrainingImages:
         pixels: NDArray[np.uint8] = self._model.preprocessing.to_rgb(image.cpu()).permute(1, 2, 0).numpy()
         return pixels
 
-    def _join(self, cached: Tensor, images: Tensor | None) -> Batch:
+    def _join(self, cached: Tensor, images: Tensor | None, *, pixels: bool) -> Batch:
         """Join cached images, given by row, and images just read into one batch, in this order."""
         parts = []
         if len(cached):
-            parts.append([tensor[cached].to(self.device) for tensor in self._cache])
+            kept = self._cache if pixels else [_without_pixels(self._cache[0]), *self._cache[1:]]
+            parts.append([tensor[cached].to(self.device) for tensor in kept])
         if images is not None:
-            parts.append(self._with_targets(images))
+            read, *targets = self._with_targets(images)
+            parts.append([read if pixels else _without_pixels(read), *targets])
         joined = [
             torch.cat(tensors) if len(parts) > 1 else tensors[0] for tensors in zip(*parts, strict=True)
         ]
@@ -240,6 +246,10 @@ class TrainingImages:
 
     def _read_input(self, index: int) -> Tensor:
         return self._inputs.read(self._numbers[index])
+
+
+def _without_pixels(images: Tensor) -> Tensor:
+    return images.new_empty(len(images), 0, 1, 1)
 
 
 def _pad(tensor: Tensor, length: int) -> Tensor:

@@ -232,7 +232,7 @@ class _Run:
         if state is None:
             self.model.eval()
             with torch.no_grad():
-                stage.gather(self._counted(self.images.batches(_chunks(train, stage.batch_size))))
+                stage.gather(self._counted(self._whole(stage, train)))
             self._save_if_due(index, StepPace(total, total), None, best)
         self._measure(stage, held_out)
         self.progress.finish()
@@ -313,6 +313,10 @@ class _Run:
         self.history.held_out[stage.name] = len(tiles.keys() & set(held_out)) if train else 0
         return train or held_out, held_out
 
+    def _whole(self, stage: Stage, numbers: list[int]) -> Iterator[Batch]:
+        """Yield images in their order, without anomalies."""
+        return self.images.batches(_chunks(numbers, stage.batch_size), pixels=stage.pixels)
+
     def _validation_batches(self, stage: Stage, images: list[int]) -> list[Batch]:
         """Make the batches that validate a stage, if it has a validation, from images that it does not train on.
 
@@ -330,7 +334,7 @@ class _Run:
         """Let a stage measure images that it was not trained on, at full precision as in scoring."""
         if stage.measure is not None:
             self.model.eval()
-            stage.measure(list(self.images.batches(_chunks(held_out, stage.batch_size))))
+            stage.measure(list(self._whole(stage, held_out)))
 
     def _set_modes(self, stage: Stage) -> None:
         """Put the trained modules into training mode and all others into evaluation mode."""
@@ -365,7 +369,7 @@ class _Run:
         parts = [processes.local_slice(len(numbers)) for numbers in plan]
         local = [numbers[part] for numbers, part in zip(plan, parts, strict=True)]
         if stage.synthesizer is None:
-            return self.images.batches(local)
+            return self.images.batches(local, pixels=stage.pixels)
         first += self.seed << 48  # far more than one training draws
         draws = [first + number * stage.batch_size + part.start for number, part in enumerate(parts)]
         plan_of_draws = zip(draws, local, strict=True)
