@@ -151,12 +151,12 @@ def test_the_map_is_the_mean_of_three_maps_worked_out_one_by_one(detector: ts.De
 
 
 def watched(monkeypatch: pytest.MonkeyPatch, name: str) -> list[bytes]:
-    """Collect the images that a function of the method is given."""
+    """Collect the features of the images that a function of the method is given."""
     original, images = getattr(Hybrid, name), []
 
     def collect(self: Hybrid, *arguments: Any) -> None:
         batches = list(arguments[-1])
-        images.extend(image.numpy().tobytes() for batch in batches for image in batch.images)
+        images.extend(level.numpy().tobytes() for batch in batches for level in batch.targets[0])
         original(self, *arguments[:-1], batches)
 
     monkeypatch.setattr(Hybrid, name, collect)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from copy import copy
+from functools import partial
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -193,7 +194,9 @@ class TrainingImages:
         count = min(len(self), budget // bytes_per_image)
         if count == 0:
             return
-        self._cache = [torch.empty(count, *tensor.shape[1:], dtype=tensor.dtype) for tensor in first]
+        # In the layout of a batch, so that taking some out copies them once.
+        empty = partial(torch.empty, memory_format=torch.channels_last)
+        self._cache = [empty((count, *tensor.shape[1:]), dtype=tensor.dtype) for tensor in first]
         starts = range(0, count, FILL_CHUNK)
         progress.start("prepare", len(starts), 0)
         for round_ in range(0, len(starts), self._processes.count):
