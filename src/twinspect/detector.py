@@ -94,10 +94,9 @@ class Detector(TorchDetector):
         seed: decides the split, the initial weights and the order of images.
         device: ``auto``, ``cpu``, ``cuda`` or ``mps``.
         precision: of training: ``auto``, ``fp32`` or ``bf16``. Scoring is always fp32.
-        false_alarm_rate: the rate to promise; ``None`` for the smallest that the held-out images allow, and with
-            ``cv`` for the one nearest to 5 %.
+        false_alarm_rate: the rate to promise; ``None`` for the smallest that the images allow.
         calibration: ``split`` (hold good images out) or ``cv`` (K fits; every image serves both ways); ``None`` for
-            ``cv`` where the method is ready in seconds and there are fewer than 400 good images, else ``split``.
+            ``cv`` where the method is ready in seconds and there are fewer than 19 good images, else ``split``.
         bits: significant bits of 16-bit image files, for cameras that use 10, 12 or 14; ``None`` to recognise it:
             :meth:`fit` sets it to 8, 10 or 12 where no training image uses more.
         workers: threads that read images; ``None`` for the number of processors, at most 8.

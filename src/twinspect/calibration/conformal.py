@@ -29,8 +29,6 @@ if TYPE_CHECKING:
     from twinspect.images.quality import ImageQuality
 
 Kind = Literal["split", "cv"]
-DEFAULT_RATE = Fraction(1, 20)
-"""The rate aimed at, images permitting, where none is requested."""
 MAX_DEFAULT_RATE = Fraction(1, 10)
 """Where no rate is requested, a category with few images does not raise it above this."""
 SCORE_ROUNDING: Final = 1e-4
@@ -275,51 +273,33 @@ def check_promise(images: int, rate: float) -> None:
         )
 
 
-def usual_rate(images: int, kind: Kind) -> float:
-    """Return the rate that so many good images promise where none is requested.
-
-    Held out, the smallest that they can. Where each was scored by a model of the others, all good images count, odd
-    ones among them: the rate nearest to 5 %, so that from 29 images on no single one determines the threshold.
-
-    >>> usual_rate(12, "cv") == 1 / 13, usual_rate(39, "cv"), usual_rate(39, "split")
-    (True, 0.05, 0.025)
-    """
-    if kind == "split":
-        return smallest_rate(images)
-    return max(1, round(DEFAULT_RATE * (images + 1))) / (images + 1)
-
-
-def choose_rate(images: int, requested: float | None, kind: Kind = "split") -> float:
-    """Return the requested rate, or else the usual one of so many images.
+def choose_rate(images: int, requested: float | None) -> float:
+    """Return the requested rate, or else the smallest that the held-out images can promise.
 
     Raises:
         CalibrationError: the requested rate cannot be promised.
     """
     if requested is None:
         check_promise(images, 1.0 if images < 1 else smallest_rate(images))
-        return usual_rate(images, kind)
+        return smallest_rate(images)
     check_promise(images, check_rate(requested))
     return requested
 
 
-def choose_rate_for_categories(
-    categories: Iterable[str], requested: float | None, kind: Kind = "split"
-) -> float:
-    """Return the requested rate, or else one that the good images of every category can promise.
+def choose_rate_for_categories(categories: Iterable[str], requested: float | None) -> float:
+    """Return the requested rate, or else the smallest that the held-out images of every category can promise.
 
     A category with too few images for a rate of 10 % is not considered: it shares the pooled threshold.
 
     Args:
-        categories: of each good image that is calibrated on.
-        requested: the false-alarm rate; ``None`` for the usual one, or the smallest of the smallest category if
-            that is larger.
-        kind: how they are calibrated on.
+        categories: of each held-out image.
+        requested: the false-alarm rate; ``None`` for the smallest one.
 
     Raises:
         CalibrationError: all images together cannot promise the requested rate.
     """
     counts = Counter(categories)
-    rate = choose_rate(counts.total(), requested, kind)
+    rate = choose_rate(counts.total(), requested)
     if requested is not None:
         return rate
     return max(rate, min(float(MAX_DEFAULT_RATE), smallest_rate(min(counts.values()))))
@@ -356,9 +336,8 @@ def exact_fraction(rate: float) -> Fraction:
 def _alarm_ranks(images: int, rate: float) -> int:
     """Count the ranks at which an image is called anomalous: floor(alpha (n + 1)).
 
-    A rate k / (n + 1) is rounded as a float; it still allows k ranks.
+    The smallest rate that n images promise, 1 / (n + 1), is rounded as a float; it still allows one rank.
     """
-    ranks = round(rate * (images + 1))
-    if rate == ranks / (images + 1):
-        return min(images, ranks)
+    if rate == smallest_rate(images):
+        return 1
     return min(images, math.floor(exact_fraction(rate) * (images + 1)))

@@ -94,7 +94,7 @@ class GoodScores:
             CalibrationError: they are too few for the requested rate.
         """
         map_range = (float(np.median(self.typical)), float(np.quantile(self.highest, PEAK_SHARE)))
-        rate = choose_rate_for_categories(self.categories, requested, kind)
+        rate = choose_rate_for_categories(self.categories, requested)
         labels = tuple(self.names), tuple(self.categories), tuple(self.statistics)
         ranges = good_ranges(self.qualities, self.categories)
         peaks = GoodPeaks.of(self.scores, self.typical, self.highest)

@@ -7,7 +7,6 @@ from fractions import Fraction
 from typing import TYPE_CHECKING
 
 from twinspect.calibration.conformal import (
-    DEFAULT_RATE,
     Kind,
     check_kind,
     check_promise,
@@ -26,14 +25,16 @@ MAX_SHARE = Fraction(2, 5)
 """At most this share of the good images is held out."""
 DEFAULT_SHARE = Fraction(1, 5)
 """This share is held out if that is more than the requested rate needs: the threshold is then steadier."""
+DEFAULT_RATE = Fraction(1, 20)
+"""The rate aimed at, images permitting, where none is requested."""
 MAX_DEFAULT_COUNT = 199
 """Most images held out where no rate is requested: 1 false alarm in 200 is strict enough."""
 FOLDS = 5
 """Most folds in cross-conformal calibration."""
 LEAST_FOLDS = 2
 """Fewest: a model of the other images is needed for each."""
-ENOUGH = 400
-"""Of so many good images a fifth is enough that a few odd ones do not determine the threshold."""
+FEW = images_needed(float(DEFAULT_RATE))
+"""Where there are fewer good images, holding some out leaves too few of both kinds."""
 
 
 def choose_kind(asked_for: str | None, usual: Kind, images: int) -> Kind:
@@ -49,7 +50,7 @@ def choose_kind(asked_for: str | None, usual: Kind, images: int) -> Kind:
     """
     if asked_for is not None:
         return check_kind(asked_for)
-    return usual if LEAST_FOLDS <= images < ENOUGH else "split"
+    return usual if LEAST_FOLDS <= images < FEW else "split"
 
 
 def counts_to_hold_out(images: Mapping[str, int], requested: float | None) -> dict[str, int]:

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from twinspect._version import __version__
-from twinspect.calibration.conformal import Kind, check_kind, choose_rate
+from twinspect.calibration.conformal import check_kind, choose_rate
 from twinspect.cli.class_selection import select_classes
 from twinspect.cli.console import Bar, table
 from twinspect.cli.outcome import DONE, SOME_UNREADABLE, Outcome
@@ -134,8 +134,7 @@ def _plan(data: DataSet, options: argparse.Namespace) -> tuple[set[Sample], str]
     detector = Detector(seed=options.seed, false_alarm_rate=options.false_alarm_rate, calibration=asked_for)
     try:
         train, held = detector.split(data)
-        kind: Kind = "split" if held else "cv"
-        rate = choose_rate(len(held) or len(train), options.false_alarm_rate, kind)
+        rate = choose_rate(len(held) or len(train), options.false_alarm_rate)
     except TwinspectError as error:
         return set(), f"fit would stop: {error}"
     return set(held), (

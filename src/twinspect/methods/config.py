@@ -46,8 +46,8 @@ class MethodConfig:
     """The authors' teacher, which the preset "paper" takes unless another is named; empty: the default one."""
 
     CALIBRATION: ClassVar[Literal["split", "cv"]] = "split"
-    """How good images serve training and calibration where nothing is asked for: ``cv``, where six fits take no time
-    that anybody would mind."""
+    """How few good images serve training and calibration where nothing is asked for: ``cv`` where six fits take no
+    time that anybody would mind."""
 
     EARLIER: ClassVar[dict[str, Any]] = {}
     """What settings that were added later amount to in a model whose record lacks them."""

@@ -121,13 +121,12 @@ def split_options(verb: argparse.ArgumentParser) -> None:
         "--false-alarm-rate",
         type=float,
         metavar="A",
-        help="the rate to promise; default: the smallest that the images held out allow; with --calibration cv the "
-        "one nearest to 5 %%",
+        help="the rate to promise; default: the smallest that the images allow",
     )
     verb.add_argument(
         "--calibration",
         help="split: hold good images out; cv: five fits, every image serves both ways; default: cv where the method "
-        "is ready in seconds and there are fewer than 400 good images, else split",
+        "is ready in seconds and there are fewer than 19 good images, else split",
     )
 
 
