@@ -34,7 +34,8 @@ from twinspect.methods.schedules import warm_cosine
 from twinspect.model.whole_image import Model
 from twinspect.teachers import create_teacher
 from twinspect.teachers.rebuilding import sibling
-from twinspect.training.trainer import Trainer, choose_held_out
+from twinspect.training.batch_plan import choose_held_out
+from twinspect.training.trainer import Trainer
 
 if TYPE_CHECKING:
     from twinspect.teachers import Teacher

@@ -12,9 +12,9 @@ import twinspect as ts
 from drawn_parts import quick
 from twinspect.errors import TrainingError
 from twinspect.methods.base import a_few
+from twinspect.training.batch_plan import choose_held_out
 from twinspect.training.budget import VALIDATIONS
 from twinspect.training.checkpoint import BestState, Checkpoint, History, State
-from twinspect.training.trainer import choose_held_out
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -44,11 +44,8 @@ class MethodConfig:
     """The default teacher: on a CPU, and on other devices."""
     PAPER_TEACHER: ClassVar[str] = ""
     """The authors' teacher, which the preset "paper" takes unless another is named; empty: the default one."""
-
     CALIBRATION: ClassVar[Literal["split", "cv"]] = "split"
-    """How few good images serve training and calibration where nothing is asked for: ``cv`` where six fits take no
-    time that anybody would mind."""
-
+    """How few good images serve training and calibration if nothing is asked for: ``cv`` where six fits are quick."""
     EARLIER: ClassVar[dict[str, Any]] = {}
     """What settings that were added later amount to in a model whose record lacks them."""
 

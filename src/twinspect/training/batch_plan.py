@@ -1,4 +1,4 @@
-"""Which images make up the batches of a training, epoch by epoch, reproducibly."""
+"""Which images make up the batches of a training, epoch by epoch, and which are held out, reproducibly."""
 
 from __future__ import annotations
 
@@ -6,8 +6,10 @@ from typing import TYPE_CHECKING
 
 import torch
 
+from twinspect.methods.base import a_tenth
+
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
     from twinspect.methods.base import Stage
 
@@ -72,3 +74,17 @@ def mix_seeds(*numbers: int) -> int:
     for number in numbers:
         mixed = (mixed * 1_000_003 + number + 1) % 2**63
     return mixed
+
+
+def choose_held_out(images: int, seed: int, count: Callable[[int], int] = a_tenth) -> list[int]:
+    """Choose the training images that are held out for validation.
+
+    A single image is used for both training and validation.
+
+    Args:
+        images: number of training images.
+        seed: of the choice.
+        count: number of held-out images by the number of training images.
+    """
+    generator = torch.Generator().manual_seed(mix_seeds(seed, images))
+    return sorted(torch.randperm(images, generator=generator)[: count(images)].tolist())

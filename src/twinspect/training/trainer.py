@@ -13,8 +13,7 @@ import torch
 from torch import nn
 
 from twinspect.errors import TrainingError
-from twinspect.methods.base import a_tenth
-from twinspect.training.batch_plan import batch_plan, mix_seeds
+from twinspect.training.batch_plan import batch_plan, choose_held_out, mix_seeds
 from twinspect.training.batches import TrainingImages
 from twinspect.training.budget import StepPace
 from twinspect.training.checkpoint import BestState, Checkpoint, History, State
@@ -27,7 +26,7 @@ from twinspect.utils.even_sampling import evenly_spaced
 from twinspect.utils.progress import NoProgress, Progress
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Iterator, Sequence
 
     from lightning_fabric import Fabric
     from torch import Tensor
@@ -441,20 +440,6 @@ class _Run:
         self.history.losses.update({name: list(values) for name, values in state.history.losses.items()})
         self.history.curves.update({name: list(values) for name, values in state.history.curves.items()})
         self.history.held_out.update(state.history.held_out)
-
-
-def choose_held_out(images: int, seed: int, count: Callable[[int], int] = a_tenth) -> list[int]:
-    """Choose the training images that are held out for validation.
-
-    A single image is used for both training and validation.
-
-    Args:
-        images: number of training images.
-        seed: of the choice.
-        count: number of held-out images by the number of training images.
-    """
-    generator = torch.Generator().manual_seed(mix_seeds(seed, images))
-    return sorted(torch.randperm(images, generator=generator)[: count(images)].tolist())
 
 
 def _chunks(numbers: list[int], size: int) -> list[list[int]]:
