@@ -107,6 +107,12 @@ def test_it_is_built_again_from_its_record_and_has_siblings() -> None:
 # --- the script -----------------------------------------------------------------------------------
 
 
+@cache
+def untrained_expert() -> Teacher:
+    """An expert of random weights, made once; tests must not change it."""
+    return create_teacher("resnet18", weights="random", layers=[2, 3])
+
+
 @pytest.fixture
 def script(monkeypatch: pytest.MonkeyPatch) -> Any:
     """The script with small sources, small batches, a narrow network and an untrained expert."""
@@ -118,7 +124,7 @@ def script(monkeypatch: pytest.MonkeyPatch) -> Any:
     random = np.random.default_rng(0)
     images = [random.integers(0, 256, (60, 70, 3), dtype=np.uint8) for _ in range(4)]
     monkeypatch.setattr(train_pdn, "collect", lambda *_: ([Source.of("noise", 1.0, images)], images[:2]))
-    expert = create_teacher("resnet18", weights="random", layers=[2, 3])
+    expert = untrained_expert()
     monkeypatch.setattr(train_pdn, "create_teacher", lambda *_args, **_kwargs: expert)
     monkeypatch.setattr(
         train_pdn,
