@@ -32,10 +32,12 @@ LONGEST = (
     "methods/test_dual.py",
     "test_detector.py",
     "scale/test_ray_engine.py",
-    "teachers/test_pocket.py",
     "serve/test_web.py",
     "export/test_int8.py",
     "scale/test_score_shards.py",
+    "benchmark/test_paper_tables.py",
+    "cli/test_config_schema.py",
+    "hostile/test_graphs.py",
     "cli/test_cli.py",
     "serve/test_watch.py",
     "serve/test_untold_paths.py",
@@ -61,6 +63,14 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
         terminalreporter.section("hostile inputs")
         for line in trials.table():
             terminalreporter.write_line(line)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _few_passes() -> Iterator[None]:
+    """Let a benchmark time three passes and not twenty: no test looks at how long they take."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("twinspect.benchmark.batch_one.MOST_PASSES", 3)
+        yield
 
 
 @pytest.fixture

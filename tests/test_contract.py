@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 METHODS = sorted(ts.methods())
+FEW = np.stack([stripes(number) for number in range(12)])
+"""Good images, where it does not count how well they are learnt."""
 VARIANTS: dict[str, dict[str, Any]] = {
     "mkd on tiles": {"tile": 32, "overlap": 8},
     "aand contrastive": {"preset": "contrastive", "residual": "learnable"},
@@ -80,24 +82,30 @@ def test_scores_are_unbounded_raw_numbers_with_their_p_values(detector: ts.Detec
     np.testing.assert_array_equal(found.is_anomalous, found.p_value <= detector.calibration_.false_alarm_rate)
 
 
-@pytest.mark.parametrize("method", METHODS)
-def test_same_seed_same_weights_to_the_bit_and_another_seed_others(method: str, parts: Path) -> None:
-    settings = quick(method, steps=4)
-    first, second = (weights(ts.Detector(method, **settings).fit(parts)) for _ in range(2))
-    other = weights(ts.Detector(method, **settings, seed=1).fit(parts))
+@pytest.fixture(scope="module", params=METHODS)
+def brief(request: pytest.FixtureRequest) -> tuple[ts.Detector, bool]:
+    """A detector that hardly learnt, and whether torch's random state was left as it was."""
+    torch.manual_seed(123)
+    state = torch.get_rng_state()
+    detector = ts.Detector(request.param, **quick(request.param, steps=4)).fit(FEW)
+    return detector, torch.equal(torch.get_rng_state(), state)
+
+
+def test_same_seed_same_weights_to_the_bit_and_another_seed_others(brief: tuple[ts.Detector, bool]) -> None:
+    detector, _ = brief
+    method, settings = detector.method_name, quick(detector.method_name, steps=4)
+    first, second = weights(detector), weights(ts.Detector(method, **settings).fit(FEW))
+    other = weights(ts.Detector(method, **settings, seed=1).fit(FEW))
     assert all(torch.equal(first[name], second[name]) for name in first)
     assert any(not torch.equal(first[name], other[name]) for name in first if "teacher" not in name)
 
 
-@pytest.mark.parametrize("method", METHODS)
-def test_fit_leaves_the_teacher_and_the_callers_random_state_alone(method: str, parts: Path) -> None:
+def test_fit_leaves_the_teacher_and_the_callers_random_state_alone(brief: tuple[ts.Detector, bool]) -> None:
     from twinspect.teachers import create_teacher
 
     before = create_teacher(QUICK["teacher"], weights="random", layers=QUICK["layers"], seed=0).state_dict()
-    torch.manual_seed(123)
-    state = torch.get_rng_state()
-    detector = ts.Detector(method, **quick(method, steps=3)).fit(parts)
-    assert torch.equal(torch.get_rng_state(), state)
+    detector, is_random_state_as_it_was = brief
+    assert is_random_state_as_it_was
     after = detector.model_.method.teacher.state_dict()
     assert before.keys() == after.keys()
     assert all(torch.equal(before[name], after[name]) for name in before)
@@ -110,7 +118,7 @@ def test_fit_leaves_the_teacher_and_the_callers_random_state_alone(method: str, 
         *((method, name) for method in ("rd", "dual") for name in ("test_resnet", "test_efficientnet")),
     ],
 )
-def test_in_bf16_the_first_losses_are_those_of_fp32(method: str, teacher: str, parts: Path) -> None:
+def test_in_bf16_the_first_losses_are_those_of_fp32(method: str, teacher: str) -> None:
     """Whatever precision a teacher's features come in: its last layer decides, and differs from one to another."""
     settings = {
         **quick(method, steps=2),
@@ -118,7 +126,7 @@ def test_in_bf16_the_first_losses_are_those_of_fp32(method: str, teacher: str, p
         "weights": None if teacher == "pocket" else "random",
         "layers": None,
     }
-    single, half = (ts.Detector(method, **settings, precision=p).fit(parts).losses_ for p in ("fp32", "bf16"))
+    single, half = (ts.Detector(method, **settings, precision=p).fit(FEW).losses_ for p in ("fp32", "bf16"))
     assert single.keys() == half.keys()
     for stage, losses in single.items():
         assert half[stage][0] == pytest.approx(losses[0], rel=0.05)

@@ -28,6 +28,7 @@ from twinspect.benchmark.summary import REPORTED_METRICS
 from twinspect.cli import main
 from twinspect.detector import Detector
 from twinspect.errors import ConfigError, DataError, PartialCopyWarning, TeacherError
+from twinspect.evaluation import patch_features
 from twinspect.metrics import COSTS
 from twinspect.report.svg_file import to_svg_file
 
@@ -37,6 +38,8 @@ QUICKLY = (
     *("--teacher", "pocket", "--steps", "4", "--size", "32", "--seeds", "0", "--precision", "fp32"),
     *("--device", "cpu", "--workers", "1"),
 )
+BRIEFLY = (*QUICKLY, "--set", "amplify_steps=2")
+"""For tables with rows whose teacher is amplified first."""
 TINY_VIT = (*QUICKLY[2:], "--teacher", "test_vit", "--weights", "random", "--set", "local_levels=2")
 
 
@@ -276,9 +279,7 @@ def test_one_command_makes_a_table_beside_the_printed_numbers(
     stand_ins: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     data = one_category(stand_ins, "visa")
-    code, text, err = call(
-        capsys, "aand-table-1", tmp_path / "out", *data, *QUICKLY, "--set", "amplify_steps=2"
-    )
+    code, text, err = call(capsys, "aand-table-1", tmp_path / "out", *data, *BRIEFLY)
     assert code == 0
     assert text.startswith("Table I of Tang et al.")
     table = [line.split() for line in text.splitlines() if line.startswith("mean")]
@@ -297,9 +298,7 @@ def test_one_command_makes_a_table_beside_the_printed_numbers(
     }
     before = ask(tmp_path / "out", "select key, started from runs")
     assert len(before) == 3
-    code, text, err = call(
-        capsys, "aand-table-1", tmp_path / "out", *data, *QUICKLY, "--set", "amplify_steps=2", "--json"
-    )
+    code, text, err = call(capsys, "aand-table-1", tmp_path / "out", *data, *BRIEFLY, "--json")
     assert ask(tmp_path / "out", "select key, started from runs") == before
     record = json.loads(text)
     assert (record["table"], record["done"], record["failed"]) == ("aand-table-1", 3, [])
@@ -319,11 +318,12 @@ def test_the_students_of_table_i_are_trained_alike() -> None:
 
 
 def test_a_figure_keeps_its_patches_and_is_drawn_from_them(
-    stand_ins: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    stand_ins: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     pytest.importorskip("sklearn")
+    monkeypatch.setattr(patch_features, "PATCHES_PER_IMAGE", 8)
     data = one_category(stand_ins, "visa")
-    more = (*data, *QUICKLY, "--size", "64")
+    more = (*data, *BRIEFLY, "--size", "64")
     code, text, _ = call(capsys, "aand-figure-6", tmp_path / "out", *more)
     assert code == 0
     assert "left out: mvtec3d-rgb: MVTec 3D-AD is not named" in text
@@ -342,7 +342,7 @@ def test_a_figure_keeps_its_patches_and_is_drawn_from_them(
 def test_a_figure_that_is_interrupted_leaves_a_tables_results_as_they_are(
     stand_ins: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    more = (*one_category(stand_ins, "mvtec3d-rgb"), *QUICKLY, "--methods", "aand")
+    more = (*one_category(stand_ins, "mvtec3d-rgb"), *BRIEFLY, "--methods", "aand")
     assert call(capsys, "aand-table-8", tmp_path / "out", *more)[0] == 0
     before = [ask(tmp_path / "out", f"select * from {name}") for name in ("runs", "metrics")]
 
@@ -360,7 +360,7 @@ def test_data_without_masks_cost_a_figure_its_chart_and_no_numbers(
     (parts,) = (text.partition("=")[2] for text in stand_ins if text.startswith("visa="))
     for place in ("train/good", "test/good", "test/square"):
         shutil.copytree(f"{parts}/brick/{place}", tmp_path / "bare" / place)
-    more = ("--data", f"visa={tmp_path / 'bare'}", *QUICKLY)
+    more = ("--data", f"visa={tmp_path / 'bare'}", *BRIEFLY)
     code, text, _ = call(capsys, "aand-figure-6", tmp_path / "out", *more)
     assert code == 0
     assert "left out: visa, in its place bare: bare: patches can be compared only where masks mark" in text

@@ -4,17 +4,17 @@ from __future__ import annotations
 
 import json
 import os
-import signal
 import socket
 import sqlite3
 import subprocess
 import sys
 import time
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
+import forked
 from benchmark_data import ask, command, metrics, step_of, write_category
 from drawn_parts import stripes, write_image
 from messages import error_lines
@@ -27,6 +27,9 @@ from twinspect.benchmark.store import RunStore
 from twinspect.benchmark.time_left import format_duration, plan_status
 from twinspect.benchmark.trial import Costs, Trial
 from twinspect.cli import main
+
+if TYPE_CHECKING:
+    from multiprocessing.context import ForkServerProcess
 
 needs_sigkill = pytest.mark.skipif(sys.platform == "win32", reason="sends SIGKILL")
 
@@ -118,17 +121,10 @@ def test_the_runs_table_says_what_was_run_by_whom_and_what_it_took(
 
 def test_two_processes_share_the_runs_each_exactly_once(products: Path, tmp_path: Path) -> None:
     arguments = command(products, tmp_path / "out", "--methods", "mkd", "--seeds", "0,1,2")
-    both = [
-        subprocess.Popen(
-            [sys.executable, "-m", "twinspect", *arguments],
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-        )
-        for _ in range(2)
-    ]
-    said = [process.communicate(timeout=120)[1] for process in both]
-    assert [process.returncode for process in both] == [0, 0], said
+    files = [tmp_path / "one.txt", tmp_path / "other.txt"]
+    both = [forked.start(arguments, errors=file) for file in files]
+    codes, said = [forked.end(process) for process in both], [file.read_text() for file in files]
+    assert codes == [0, 0], said
     made = [
         line.partition(": ")[2].partition(": ")[2].partition(";")[0] for text in said for line in _runs(text)
     ]
@@ -150,14 +146,11 @@ def test_killed_in_the_middle_of_a_training_it_ends_as_if_never_killed(
     def arguments(out: str) -> list[str]:
         return command(products / "brick", tmp_path / out, "--seeds", "0", "--methods", "mkd", steps=200)
 
-    eager = (
-        "import sys, twinspect.training.trainer as t; t.SECONDS_BETWEEN_CHECKPOINTS = 0\n"
-        "from twinspect.cli import main; main(sys.argv[1:])"
-    )
-    process = subprocess.Popen([sys.executable, "-c", eager, *arguments("cut")], stderr=subprocess.DEVNULL)
+    eager = "import twinspect.training.trainer as t; t.SECONDS_BETWEEN_CHECKPOINTS = 0"
+    process = forked.start(arguments("cut"), first=eager)
     _wait_for_step(tmp_path / "cut" / "checkpoints", process, 5)
-    process.send_signal(signal.SIGKILL)
-    process.wait()
+    process.kill()
+    forked.end(process)
     assert ask(tmp_path / "cut", "select state from runs") == [("running",)]
 
     assert run(arguments("cut"))[0] == 0
@@ -170,9 +163,9 @@ def test_killed_in_the_middle_of_a_training_it_ends_as_if_never_killed(
     assert ask(tmp_path / "whole", "select fit_seconds > 0 from runs") == [(1,)]
 
 
-def _wait_for_step(folder: Path, process: subprocess.Popen[bytes], step: int) -> None:
-    deadline = time.monotonic() + 60
-    while process.poll() is None and time.monotonic() < deadline:
+def _wait_for_step(folder: Path, process: ForkServerProcess, step: int) -> None:
+    deadline = time.monotonic() + 300
+    while process.is_alive() and time.monotonic() < deadline:
         if any(step_of(file) >= step for file in folder.glob("*/model.safetensors")):
             return
         time.sleep(0.005)

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import shutil
 import struct
-import subprocess
-import sys
 import zlib
 from pathlib import Path
 from typing import Any
@@ -16,6 +14,7 @@ import tifffile
 from PIL import Image
 
 from drawn_parts import stripes, write_image
+from full_disk import full_disk
 from messages import error_lines
 from twinspect.cli import main
 
@@ -154,20 +153,14 @@ def test_a_model_with_a_flipped_byte(run: Any, model: Path, tmp_path: Path) -> N
     assert not (tmp_path / "r.csv").exists()
 
 
-@pytest.mark.skipif(sys.platform == "win32", reason="file size limits are POSIX")
-def test_a_disk_that_fills_up_while_fit_saves(parts: Path, tmp_path: Path) -> None:
-    arguments = ["fit", str(parts), "--out", str(tmp_path / "m.twin"), *FIT]
-    code = f"""
-import resource, signal, sys
-from twinspect.cli import main
-signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
-resource.setrlimit(resource.RLIMIT_FSIZE, (1000, 1000))
-sys.exit(main({arguments!r}))
-"""
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
-    assert done.returncode == 2, done.stderr
-    assert "Traceback" not in done.stderr
-    assert "File too large" in done.stderr
+def test_a_disk_that_fills_up_while_fit_saves(run: Any, parts: Path, tmp_path: Path) -> None:
+    with full_disk(1000):
+        code, err = run(
+            "fit", parts, "--out", tmp_path / "m.twin", *FIT, "--method", "rd", "--no-detectability"
+        )
+    assert code == 2, err
+    assert "Traceback" not in err
+    assert "File too large" in err
     assert not (tmp_path / "m.twin").exists()
 
 

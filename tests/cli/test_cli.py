@@ -6,20 +6,22 @@ import csv
 import json
 import shutil
 import signal
-import subprocess
-import sys
 import time
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pyarrow.parquet as pq
 import pytest
 
+import forked
 import twinspect as ts
 from drawn_parts import blemish, stripes, write_image
 from twinspect.cli.score_files import open_table
 from twinspect.inference.score_table import COLUMNS
+
+if TYPE_CHECKING:
+    from multiprocessing.context import ForkServerProcess
 
 FIT = [
     "--teacher",
@@ -326,15 +328,10 @@ def test_resume_on_the_command_line(run: Any, parts: Path, tmp_path: Path) -> No
     base = ["fit", str(parts), *FIT, "--method", "rd", "--workers", "1", "--steps", "40"]
     assert run(*base, "--out", tmp_path / "whole.twin")[0] == 0
     cut = [*base, "--out", str(tmp_path / "cut.twin"), "--resume"]
-    process = subprocess.Popen(
-        [sys.executable, "-m", "twinspect", *cut],
-        stderr=subprocess.PIPE,
-        stdout=subprocess.DEVNULL,
-        text=True,
-    )
-    _wait_for_training(tmp_path / "cut.twin.checkpoint", process)
-    _, err = process.communicate(timeout=60)
-    assert process.returncode == 130, err
+    process = forked.start(cut, errors=tmp_path / "said.txt")
+    _wait_for_training(process)
+    code, err = forked.end(process), (tmp_path / "said.txt").read_text()
+    assert code == 130, err
     assert "--resume" in err
     assert not (tmp_path / "cut.twin").exists()
     code, _, err = run(*cut[:-1])
@@ -345,17 +342,17 @@ def test_resume_on_the_command_line(run: Any, parts: Path, tmp_path: Path) -> No
     assert not (tmp_path / "cut.twin.checkpoint").exists()
 
 
-def _wait_for_training(folder: Path, process: subprocess.Popen[str]) -> None:
+def _wait_for_training(process: ForkServerProcess) -> None:
     """Send SIGTERM until the loop has seen one: before it starts, the signal would only end the process."""
 
-    deadline = time.monotonic() + 60
-    while process.poll() is None and time.monotonic() < deadline:
+    deadline = time.monotonic() + 300
+    while process.is_alive() and time.monotonic() < deadline:
         status = Path(f"/proc/{process.pid}/status")
         caught = int(
             next(line for line in status.read_text().splitlines() if line.startswith("SigCgt")).split()[1], 16
         )
         if caught >> (signal.SIGTERM - 1) & 1:  # the loop has put its handler in place
-            process.send_signal(signal.SIGTERM)
+            process.terminate()
             return
         time.sleep(0.01)
 

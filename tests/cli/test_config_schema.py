@@ -122,7 +122,7 @@ def sweep(method: str, allowed: dict[str, Any], path: Path, seeds: range) -> int
 
 
 @pytest.mark.parametrize("method", METHODS[1:])
-@seeds(60, 500)
+@seeds(30, 500)
 def test_the_schema_agrees_with_fit_on_altered_files(
     method: str, seeds: range, run: Any, tmp_path: Path
 ) -> None:

@@ -473,7 +473,8 @@ def test_a_configuration_file_names_classes_and_the_command_line_wins(
     run: Any, drawn: Path, tmp_path: Path
 ) -> None:
     config, model = tmp_path / "c.toml", tmp_path / "m.twin"
-    fit = ["fit", drawn, "--out", model, *QUICKLY, "--steps", 1, "--config", config, "--json", "--overwrite"]
+    fit = ["fit", drawn, "--out", model, "--method", "mkd", *QUICKLY, "--steps", 1, "--no-detectability"]
+    fit += ["--config", config, "--json", "--overwrite"]
     config.write_text('normal = ["stripes", "back"]\n')
     assert json.loads(run(*fit)[1])["images"]["train"] == 40 - 16
     config.write_text('normal = "stripes,back"\n')

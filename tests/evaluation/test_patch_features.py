@@ -15,6 +15,7 @@ from drawn_parts import SHIPPED, quick
 from twinspect.cli import main
 from twinspect.data.pixels import read_pixels
 from twinspect.errors import DataError
+from twinspect.evaluation import patch_features
 from twinspect.evaluation.patch_features import sample_patches
 from twinspect.model.preprocessing import as_batch
 
@@ -70,8 +71,13 @@ def test_without_masks_it_says_so(fitted: ts.Detector, parts: Path) -> None:
 
 
 def test_the_report_shows_them_on_request(
-    amplified: ts.Detector, parts: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    amplified: ts.Detector,
+    parts: Path,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    monkeypatch.setattr(patch_features, "PATCHES_PER_IMAGE", 10)
     amplified.save(tmp_path / "m.twin")
     command = ["evaluate", str(tmp_path / "m.twin"), str(parts), "--out", str(tmp_path / "out"), "--features"]
     assert main(command) == 0

@@ -45,7 +45,7 @@ def descending(stages: tuple[Stage, ...]) -> tuple[Stage, ...]:
     )
 
 
-def main() -> None:
+def main(arguments: list[str] | None = None) -> None:
     """Fit on the images named, and save."""
     parser = argparse.ArgumentParser()
     parser.add_argument("data")
@@ -56,7 +56,7 @@ def main() -> None:
     parser.add_argument("--steps", type=int, default=3)
     parser.add_argument("--stop", type=int, default=0, help="after so many steps, leaving a checkpoint")
     parser.add_argument("--set", action="append", default=[])
-    options = parser.parse_args()
+    options = parser.parse_args(arguments)
     cls = method_class(options.method)
     usual = cls.stages
     cls.stages = lambda self: descending(usual(self))  # type: ignore[method-assign]

@@ -22,14 +22,14 @@ CRASHING = b"\x89PNG\r\n\x1a\nCRASHING"
 """An image that crashes processes that start with :func:`crashing_decoder` on their path."""
 SITE = """
 import os, signal
-import twinspect.images.decoding as images
-opened = images.opened
+from twinspect.images import bounded, decoding
+opened = decoding.opened
 def crash_or_open(path, content=None, *options):
     data = open(path, "rb").read(20) if content is None else content
     if b"CRASHING" in data:
         os.kill(os.getpid(), signal.SIGKILL)
     return opened(path, content, *options)
-images.opened = crash_or_open
+bounded.opened = decoding.opened = crash_or_open
 """
 
 

@@ -7,32 +7,29 @@ import os
 import re
 import shutil
 import threading
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
 from altered import altered, flipped, spliced
+from traced_once import export_for_both
 from trials import seeds, trying
 from twinspect.bundle.checksummed_json import dump_checksummed, sha256
 from twinspect.bundle.schema import PlainFileEntry, RecordError, convert
 from twinspect.errors import BundleError
 from twinspect.loading import load
 
-if TYPE_CHECKING:
-    from pathlib import Path
-
 IMAGE = np.zeros((1, 64, 64, 3), dtype=np.uint8)
 
 
 @pytest.fixture(scope="module")
 def exported(bundle: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    from twinspect.cli import main
-
-    folder = shutil.copytree(bundle, tmp_path_factory.mktemp("exported") / "m.twin")
-    for runtime in ("onnx", "openvino"):
-        pytest.importorskip({"onnx": "onnxruntime"}.get(runtime, runtime))
-        assert main(["export", str(folder), "--to", runtime]) == 0
+    for runtime in ("onnxruntime", "openvino"):
+        pytest.importorskip(runtime)
+    folder = Path(shutil.copytree(bundle, tmp_path_factory.mktemp("exported") / "m.twin"))
+    export_for_both(folder)
     return folder
 
 
@@ -75,6 +72,27 @@ def test_a_record_cannot_lend_a_graph_a_path(exported: Path, tmp_path: Path) -> 
     replace(folder, "model.onnx", graph, record)
     with pytest.raises(BundleError, match=r"export\.json: files\[2\]\.file"):
         score(tmp_path / "m.twin", "onnx-fp32")
+
+
+@pytest.mark.parametrize("how", ["cut", "other file", "no graph"])
+def test_an_altered_export_is_refused_in_a_line(how: str, exported: Path, tmp_path: Path) -> None:
+    folder = shutil.copytree(exported, tmp_path / "m.twin")
+    place = folder / "exports" / "onnx-fp32"
+    content = (place / "model.onnx").read_bytes()
+    if how == "cut":
+        content = content[: len(content) // 2]
+    elif how == "other file":
+        content = content.replace(b"model.weights", b"/etc/passwd_")
+    record = json.loads((place / "export.json").read_text())
+    for file in record["files"]:
+        if file["file"] == "model.onnx":
+            file["sha256"] = sha256(content)
+    record["files"] = [file for file in record["files"] if how != "no graph" or file["file"] != "model.onnx"]
+    (place / "model.onnx").write_bytes(content)
+    write_record(place / "export.json", record)
+    with pytest.raises(BundleError) as refused:
+        score(folder, "onnx-fp32")
+    assert "\n" not in str(refused.value)
 
 
 @pytest.mark.parametrize("network", ["timm:hf-hub:a/b", "timm:hf_hub:a/b", "timm:local-dir:/etc", "timm:a/b"])

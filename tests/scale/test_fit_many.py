@@ -6,8 +6,6 @@ import csv
 import os
 import shutil
 import signal
-import subprocess
-import sys
 import threading
 import time
 from contextlib import contextmanager
@@ -18,6 +16,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+import forked
 from benchmark_data import QUICKLY, ask, metrics, step_of, write_category
 from drawn_parts import stripes, write_image
 from twinspect.benchmark.store import RunStore
@@ -32,6 +31,7 @@ from twinspect.scale.fit_many.run import prepare
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from multiprocessing.context import ForkServerProcess
 
 needs_proc = pytest.mark.skipif(not Path("/proc").is_dir(), reason="looks at processes through /proc")
 
@@ -385,12 +385,12 @@ def test_a_killed_driver_is_followed_by_the_same_command(ray: Any, place: Path, 
     write_manifest(tmp_path, f"a,{place}/data/plain,mkd,2,2", f"b,{place}/data/plain,mkd,300,2")
     address = ray.get_runtime_context().gcs_address
     out, given = tmp_path / "out", command(tmp_path, tmp_path / "out", "--address", address, engine="ray")
-    driver = subprocess.Popen([sys.executable, "-m", "twinspect", *given], stderr=subprocess.DEVNULL)
+    driver = forked.start(given)
     try:
         until(lambda: (out / "a.twin").is_dir() and states(out)["a"] == "done", driver)
     finally:
         driver.kill()
-        driver.wait()
+        forked.end(driver)
     assert states(out) == {"a": "done", "b": "running"}
     before = ask(out, "select finished from runs where task = 'a'")
     assert main(command(tmp_path, out, engine="ray")) == 0
@@ -404,10 +404,10 @@ def states(out: Path) -> dict[str, str]:
     return dict(ask(out, "select task, state from runs"))
 
 
-def until(true: Any, process: subprocess.Popen[bytes]) -> None:
+def until(true: Any, process: ForkServerProcess) -> None:
     deadline = time.monotonic() + 120
     while not true():
-        assert process.poll() is None, "it ended before it could be killed"
+        assert process.is_alive(), "it ended before it could be killed"
         assert time.monotonic() < deadline
         time.sleep(0.02)
 

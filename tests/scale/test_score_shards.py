@@ -6,18 +6,17 @@ import json
 import os
 import shutil
 import signal
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
 import pyarrow.parquet as pq
 import pytest
 
+import forked
 import twinspect as ts
 from altered import flipped
 from drawn_parts import stripes, write_image
-from shard_data import CRASHING, crashing_decoder, files_of, png, rows_of, score, write_folder
+from shard_data import CRASHING, SITE, crashing_decoder, files_of, png, rows_of, score, write_folder
 from twinspect.cli import main
 from twinspect.errors import BundleError, ConfigError, DataError
 from twinspect.inference.score_table import COLUMNS
@@ -210,13 +209,10 @@ def test_an_image_that_crashes_the_decoder_is_a_row_from_the_third_run_on(
     folder, out = write_folder(tmp_path / "today", 20), tmp_path / "out"
     (folder / "005x.png").write_bytes(CRASHING)
     (folder / "012x.png").write_bytes(CRASHING)
-    command = [sys.executable, "-m", "twinspect", "score", bundle, folder, "--out", out, "--engine", "local"]
-    command += ["--shard-images", "16", "--json"]
-    environment = {**os.environ, "PYTHONPATH": crashing_decoder(tmp_path), "OMP_NUM_THREADS": "1"}
-    runs = [subprocess.run(list(map(str, command)), env=environment, check=False) for _ in range(2)]
-    assert [run.returncode for run in runs] == [-signal.SIGKILL] * 2
+    command = ["score", bundle, folder, "--out", out, "--engine", "local", "--shard-images", "16", "--json"]
+    assert [forked.end(forked.start(command, first=SITE)) for _ in range(2)] == [-signal.SIGKILL] * 2
     monkeypatch.syspath_prepend(crashing_decoder(tmp_path).partition(os.pathsep)[0])
-    code, printed = main([str(each) for each in command[3:]]), capsys.readouterr()
+    code, printed = main([str(each) for each in command]), capsys.readouterr()
     assert (code, json.loads(printed.out)["unreadable"]) == (3, 2), printed.err
     rows = {Path(row["path"]).name: row for row in rows_of(out)}
     assert len(rows) == 22

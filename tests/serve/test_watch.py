@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import os
-import signal
-import subprocess
 import sys
 import threading
 import time
@@ -14,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pytest
 
+import forked
 import twinspect as ts
 from drawn_parts import TEACHER, blemish, stripes, write_image
 from twinspect.cli import main
@@ -290,12 +289,11 @@ def test_killed_again_and_again_each_file_is_scored_exactly_once(model: Path, tm
     folder, data = tmp_path / "in", tmp_path / "data"
     for number in range(24):
         write_image(folder / f"{number % 3}" / f"{number}.png", stripes(number))
-    line = [sys.executable, "-m", "twinspect", *command(folder, model, data)]
     for enough in (1, 12):
-        process = subprocess.Popen(line, stderr=subprocess.DEVNULL, stdout=subprocess.DEVNULL)
+        process = forked.start(command(folder, model, data))
         wait_for(lambda: accepted(data) >= enough)  # noqa: B023 - called within this turn
-        process.send_signal(signal.SIGKILL)
-        process.wait()
+        process.kill()
+        forked.end(process)
     assert main(command(folder, model, data, "--once")) == 0
     with Store(None, data) as store:
         rows = store.search(Filter(), None, 1000).rows

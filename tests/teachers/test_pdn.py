@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,7 @@ from sklearn.metrics import r2_score
 from torch import Tensor, nn
 
 from twinspect.errors import ConfigError, TeacherError
-from twinspect.teachers import create_teacher, teachers
+from twinspect.teachers import Teacher, create_teacher, teachers
 from twinspect.teachers.pdn.network import PatchDescriptionNetwork
 from twinspect.teachers.rebuilding import sibling, teacher_from_spec
 
@@ -26,9 +27,15 @@ def picture(*shape: int, seed: int = 0) -> Tensor:
     return torch.randn(shape, generator=torch.Generator().manual_seed(seed))
 
 
+@cache
+def random_teacher(name: str = "pdn_small") -> Teacher:
+    """A network of random weights, made once; tests must not change it."""
+    return create_teacher(name, weights="random")
+
+
 @pytest.mark.parametrize("name", NAMES)
 def test_the_listing_agrees_with_the_network(name: str) -> None:
-    row, teacher = teachers()[name], create_teacher(name, weights="random")
+    row, teacher = teachers()[name], random_teacher(name)
     assert row.levels == teacher.levels
     assert row.params == sum(parameter.numel() for parameter in teacher.parameters())
     assert not row.offline
@@ -54,7 +61,7 @@ def test_locations_are_counted_as_the_network_makes_them(side: int) -> None:
 
 
 def test_features_are_those_of_the_layers_written_out_by_hand() -> None:
-    teacher = create_teacher("pdn_small", weights="random")
+    teacher = random_teacher()
     weights = [m for m in teacher.modules() if isinstance(m, nn.Conv2d)]
     x = picture(1, 3, 64, 48)
     for number, (layer, padding) in enumerate(zip(weights, (3, 3, 1, 0), strict=True)):
@@ -73,21 +80,23 @@ def test_without_weights_one_line_says_what_to_type(name: str) -> None:
     assert "\n" not in str(caught.value)
 
 
-def test_its_only_level_has_a_name_and_a_number() -> None:
+def test_its_only_level_has_a_name_and_a_number(tmp_path: Path) -> None:
+    torch.save(random_teacher().backbone.state_dict(), tmp_path / "s.pth")
     for layers in ([1], ["patches"]):
-        assert create_teacher("pdn_small", weights="random", layers=layers).levels[0].channels == 384
+        teacher = create_teacher("pdn_small", weights=tmp_path / "s.pth", layers=layers)
+        assert teacher.levels[0].channels == 384
     with pytest.raises(ConfigError, match="1=patches"):
         create_teacher("pdn_small", weights="random", layers=[2])
 
 
 def test_weights_of_another_size_are_refused(tmp_path: Path) -> None:
-    torch.save(create_teacher("pdn_small", weights="random").backbone.state_dict(), tmp_path / "s.pth")
+    torch.save(random_teacher().backbone.state_dict(), tmp_path / "s.pth")
     with pytest.raises(TeacherError, match="does not fit pdn_medium"):
         create_teacher("pdn_medium", weights=tmp_path / "s.pth")
 
 
 def test_it_is_built_again_from_its_record_and_has_siblings() -> None:
-    teacher = create_teacher("pdn_small", weights="random")
+    teacher = random_teacher()
     again = teacher_from_spec(teacher.spec())
     again.load_state_dict(teacher.state_dict())
     assert torch.equal(teacher(picture(1, 3, 32, 32))[0], again(picture(1, 3, 32, 32))[0])
@@ -96,6 +105,12 @@ def test_it_is_built_again_from_its_record_and_has_siblings() -> None:
 
 
 # --- the script -----------------------------------------------------------------------------------
+
+
+@cache
+def untrained_expert() -> Teacher:
+    """An expert of random weights, made once; tests must not change it."""
+    return create_teacher("resnet18", weights="random", layers=[2, 3])
 
 
 @pytest.fixture
@@ -109,7 +124,7 @@ def script(monkeypatch: pytest.MonkeyPatch) -> Any:
     random = np.random.default_rng(0)
     images = [random.integers(0, 256, (60, 70, 3), dtype=np.uint8) for _ in range(4)]
     monkeypatch.setattr(train_pdn, "collect", lambda *_: ([Source.of("noise", 1.0, images)], images[:2]))
-    expert = create_teacher("resnet18", weights="random", layers=[2, 3])
+    expert = untrained_expert()
     monkeypatch.setattr(train_pdn, "create_teacher", lambda *_args, **_kwargs: expert)
     monkeypatch.setattr(
         train_pdn,

@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import timm
 import torch
 from PIL import Image
 from safetensors import safe_open
@@ -24,9 +25,10 @@ from torch.utils.flop_counter import FlopCounterMode
 from twinspect.errors import ConfigError, TeacherError
 from twinspect.teachers import Teacher, create_teacher, hub, teachers
 from twinspect.teachers.auto import best_at_hand
-from twinspect.teachers.pocket.network import NAMES, PLAN, PocketNetwork
+from twinspect.teachers.pocket import network as network_module
+from twinspect.teachers.pocket.network import NAMES, PLAN, STEM, PocketNetwork
 from twinspect.teachers.pocket.teacher import WEIGHTS
-from twinspect.teachers.random_weights import pink_noise
+from twinspect.teachers.random_weights import calibrate_batchnorm, pink_noise
 from twinspect.teachers.rebuilding import teacher_from_spec
 
 SCRIPTS = Path(__file__).resolve().parents[2] / "scripts" / "pocket"
@@ -312,11 +314,12 @@ def test_what_remains_is_fitted_anew(samples: tuple[Tensor, Tensor], monkeypatch
 
 @pytest.mark.usefixtures("scripts")
 def test_pruning_takes_a_network_apart_that_is_half_empty(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Channels that nothing reads go, and the pruned network gives what the expert gives."""
+    """Channels that nothing reads go, and the pruned network gives what the expert gives, a quarter as wide."""
     import prune
 
     monkeypatch.setattr(prune, "PLACES", 4000)
-    expert = half_empty(create_teacher("resnet18", weights="random", seed=0))
+    monkeypatch.setattr(network_module, "PLAN", NARROW)
+    expert = half_empty(narrow_expert())
     random = np.random.default_rng(0)
     views = [torch.from_numpy(random.integers(0, 256, (8, 3, 96, 96), dtype=np.uint8)) for _ in range(4)]
     network = prune.pruned(expert, views)
@@ -326,6 +329,25 @@ def test_pruning_takes_a_network_apart_that_is_half_empty(monkeypatch: pytest.Mo
     for level, wanted in zip(ours, theirs, strict=True):
         inside = (..., slice(2, -2), slice(2, -2))  # edges are padded with another grey
         assert r2_score(wanted[inside].flatten(), level[inside].flatten()) > 0.99
+
+
+NARROW = (
+    ("stage1", ((STEM, 8, 16, 1), (16, 8, 16, 1))),
+    ("stage2", ((16, 16, 32, 2), (32, 16, 32, 1))),
+    ("stage3", ((32, 32, 64, 2), (64, 32, 64, 1))),
+)
+"""The plan with a quarter of its channels: least squares of all would take a third of a minute."""
+
+
+def narrow_expert() -> Teacher:
+    """A ResNet-18 of random weights whose blocks have a quarter of their channels."""
+    expert = create_teacher("resnet18", weights="random")
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(0)
+        widths = {"channels": (16, 32, 64, 128), "features_only": True, "out_indices": (1, 2, 3)}
+        expert.backbone.net = timm.create_model("resnet18", **widths).requires_grad_(requires_grad=False)
+    calibrate_batchnorm(expert.backbone.net, 0)
+    return expert
 
 
 def half_empty(expert: Teacher) -> Teacher:

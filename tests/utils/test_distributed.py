@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -17,6 +18,7 @@ import torch.distributed as dist
 from PIL import Image
 from safetensors.torch import load_file
 
+import forked
 import twinspect as ts
 from drawn_parts import AS_ARGUMENTS
 from twinspect.calibration.good_scores import GoodScores
@@ -214,14 +216,35 @@ def run(command: Sequence[str]) -> subprocess.CompletedProcess[str]:
     )
 
 
-def fit(good: Path, out: Path, *options: str) -> subprocess.CompletedProcess[str]:
-    return run([str(SCRIPT), str(good), str(out), "--batch", str(BATCH), *options])
+def together(arguments: Sequence[object], count: int, module: str) -> tuple[set[int | None], str]:
+    """Run a command in processes that are started side by side; give their exit codes, and what they say."""
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    shared = {
+        "GLOO_SOCKET_IFNAME": "lo",
+        "MASTER_ADDR": "127.0.0.1",
+        "MASTER_PORT": str(port),
+        "NODE_RANK": "0",
+    }
+    files = [Path(f"{arguments[1]}.{number}.txt") for number in range(count)]
+    processes = [
+        forked.start(arguments, module=module, errors=file, environment={**shared, "LOCAL_RANK": str(number)})
+        for number, file in enumerate(files)
+    ]
+    codes = {forked.end(process) for process in processes}
+    return codes, "".join(file.read_text() for file in files)
+
+
+def fit(good: Path, out: Path, *options: str, devices: int = 1) -> tuple[set[int | None], str]:
+    arguments = (good, out, "--batch", BATCH, "--devices", devices, *options)
+    return together(arguments, devices, "fit_together")
 
 
 @pytest.fixture(scope="module")
 def two(good: Path) -> Path:
+    """A model of two processes, of which the first starts the other."""
     out = good.with_name("two.twin")
-    done = fit(good, out, "--devices", "2")
+    done = run([str(SCRIPT), str(good), str(out), "--batch", str(BATCH), "--devices", "2"])
     assert done.returncode == 0, done.stderr
     return out
 
@@ -252,7 +275,8 @@ def test_two_processes_reach_the_weights_of_one(good: Path, two: Path) -> None:
     Parts of 3 and 4 images that counted the same would move them by 19 %, and all weights by 1.5e-4.
     """
     one = good.with_name("one.twin")
-    assert fit(good, one).returncode == 0
+    codes, said = fit(good, one)
+    assert codes == {0}, said
     apart = distances(one, two)
     assert apart["all"] < 3e-5
     assert max(apart.values()) < 0.05, max(apart, key=lambda name: apart[name])
@@ -272,11 +296,12 @@ def test_a_model_of_two_processes_is_a_model(good: Path, two: Path) -> None:
 
 def test_two_processes_stopped_and_resumed_reach_the_same_bits(good: Path, two: Path) -> None:
     out = good.with_name("stopped.twin")
-    stopped = fit(good, out, "--devices", "2", "--stop", "2")
-    assert stopped.returncode != 0
+    codes, _ = fit(good, out, "--stop", "2", devices=2)
+    assert 0 not in codes
     assert not out.exists()
     assert [file.name for file in Path(f"{out}.checkpoint").iterdir()] == ["model.safetensors"]
-    assert fit(good, out, "--devices", "2").returncode == 0
+    codes, said = fit(good, out, devices=2)
+    assert codes == {0}, said
     assert max(distances(out, two).values()) == 0
 
 
@@ -284,8 +309,8 @@ def test_what_two_processes_gather_is_what_one_gathers(good: Path) -> None:
     options = ["--method", "patchcore", "--set", "patches=1000"]
     one, two = (good.with_name(f"gathered-{count}.twin") for count in (1, 2))
     for count, out in ((1, one), (2, two)):
-        done = fit(good, out, "--devices", str(count), *options)
-        assert done.returncode == 0, done.stderr
+        codes, said = fit(good, out, *options, devices=count)
+        assert codes == {0}, said
     assert set(distances(one, two).values()) == {0.0}
     assert record(one)["calibration"]["scores"] == record(two)["calibration"]["scores"]
 
@@ -302,7 +327,7 @@ def test_torchrun_and_an_image_that_one_process_cannot_read(good: Path) -> None:
     content = broken.read_bytes()
     broken.write_bytes(content[: len(content) // 2])
     try:
-        failed = run([*command, str(none), "--strict"])
+        failed, said = together([*command[2:], none, "--strict"], 2, "twinspect.cli")
         without = run([*command, str(good.with_name("without.twin"))])
     finally:
         broken.write_bytes(content)
@@ -310,6 +335,6 @@ def test_torchrun_and_an_image_that_one_process_cannot_read(good: Path) -> None:
     assert without.stderr.count(broken.name) == 1
     assert "1 of the 24 images cannot be read" in without.stderr
     assert list(record(good.with_name("without.twin"))["data"]["unreadable"]["reasons"]) == [broken.name]
-    assert failed.returncode == 2
-    assert "Traceback" not in failed.stderr
+    assert failed == {2}, said
+    assert "Traceback" not in said
     assert not none.exists()

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import importlib
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from twinspect.errors import unknown_name
 from twinspect.methods.default import AUTO
@@ -111,6 +111,8 @@ _BUILT_IN = (
     ),
 )
 
+_BUILT_IN_BY_NAME: Final = {info.name: info for info in _BUILT_IN}
+
 
 def methods() -> dict[str, MethodInfo]:
     """List the available methods, built in or provided by other packages, by name.
@@ -120,11 +122,26 @@ def methods() -> dict[str, MethodInfo]:
     """
     from importlib.metadata import entry_points  # noqa: PLC0415 - slow to import, and not always wanted
 
-    infos = {info.name: info for info in _BUILT_IN}
+    infos = dict(_BUILT_IN_BY_NAME)
     for entry in entry_points(group=ENTRY_POINTS):
         provider = entry.dist.name if entry.dist else "another package"
         infos.setdefault(entry.name, MethodInfo(entry.name, "", provider, entry.value))
     return dict(sorted(infos.items()))
+
+
+def method_info(name: str) -> MethodInfo:
+    """Look up a method by name.
+
+    Raises:
+        ConfigError: no such method; the message suggests the nearest name.
+    """
+    # Reading what every installed package offers takes longer than a small image's score.
+    if name in _BUILT_IN_BY_NAME:
+        return _BUILT_IN_BY_NAME[name]
+    infos = methods()
+    if name not in infos:
+        raise unknown_name("method", name, [AUTO, *infos])
+    return infos[name]
 
 
 def method_class(name: str) -> type[Method[Any]]:
@@ -133,9 +150,6 @@ def method_class(name: str) -> type[Method[Any]]:
     Raises:
         ConfigError: no such method; the message suggests the nearest name.
     """
-    infos = methods()
-    if name not in infos:
-        raise unknown_name("method", name, [AUTO, *infos])
-    module, _, attribute = infos[name].target.partition(":")
+    module, _, attribute = method_info(name).target.partition(":")
     loaded: type[Method[Any]] = getattr(importlib.import_module(module), attribute)
     return loaded

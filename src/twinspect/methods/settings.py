@@ -10,10 +10,9 @@ from functools import cache
 from pathlib import Path
 from typing import Any, Literal
 
-from twinspect.errors import unknown_name
-from twinspect.methods import method_class, methods
+from twinspect.methods import method_class, method_info
 from twinspect.methods.config import MethodConfig, field_texts
-from twinspect.methods.default import AUTO, method_name
+from twinspect.methods.default import method_name
 
 _PLAIN = {kind.__name__: kind for kind in (bool, int, float, str)}
 
@@ -34,10 +33,8 @@ def config_class(name: str | None) -> type[MethodConfig]:
     Raises:
         ConfigError: no such method; the message suggests the nearest name.
     """
-    infos, name = methods(), method_name(name)
-    if name not in infos:
-        raise unknown_name("method", name, [AUTO, *infos])
-    module, _, attribute = infos[name].target.partition(":")
+    name = method_name(name)
+    module, _, attribute = method_info(name).target.partition(":")
     if module not in sys.modules:
         try:
             return _read_config(module, attribute)

@@ -95,7 +95,7 @@ def parse_name(name: str) -> Design:
     """
     architecture, _, tag = name.partition(".")
     base = timm_architecture(architecture)
-    if base not in timm.list_models():
+    if not _is_listed(base):
         raise _unknown(name)
     tag = "" if architecture == CAFFE and not tag else _choose_tag(base, tag)
     settings = _settings(base, tag or _choose_tag(base, ""))
@@ -115,6 +115,11 @@ def parse_name(name: str) -> Design:
 def timm_architecture(architecture: str) -> str:
     """Return the name of timm's model of an architecture."""
     return "resnet50" if architecture == CAFFE else architecture
+
+
+def _is_listed(architecture: str) -> bool:
+    """Tell whether timm lists a model; names that it calls deprecated are not."""
+    return architecture in timm.list_models(architecture)  # sorts one name, not 1300
 
 
 def _unknown(name: str) -> ConfigError:
@@ -172,7 +177,7 @@ def blocks_of(name: str) -> int:
         name: a model of timm with or without a tag; 0 for any other name.
     """
     architecture = name.partition(".")[0]
-    if architecture not in timm.list_models() or _is_vgg(architecture):
+    if not _is_listed(architecture) or _is_vgg(architecture):
         return 0
     return _blocks(architecture)
 
@@ -185,7 +190,7 @@ def numbers_at(name: str, strides: Sequence[int]) -> tuple[int, ...] | None:
         strides: in pixels of the image, such as 8 and 16.
     """
     architecture = name.partition(".")[0]
-    if timm_architecture(architecture) not in timm.list_models():
+    if not _is_listed(timm_architecture(architecture)):
         return None
     rows = _feature_rows(architecture)
     deepest = {rows[number]["reduction"]: number for number in level_numbers(architecture)}

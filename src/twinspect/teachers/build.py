@@ -17,6 +17,7 @@ from twinspect.utils.files import sha256_of_file
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
+    from importlib.metadata import EntryPoint
 
     from torch import Tensor
 
@@ -29,8 +30,8 @@ PROBE_PATCHES = 4
 
 def build(name: str, given: Path | str | None, layers: Sequence[int | str] | None, seed: int) -> Teacher:
     """Build a teacher; see :func:`twinspect.teachers.registry.create_teacher`."""
-    if name in plugins.factories():
-        return _from_plugin(name, given, layers, seed)
+    if entry := plugins.find(name):
+        return _from_plugin(entry, given, layers, seed)
     from twinspect.teachers import backbones  # noqa: PLC0415 - timm takes a second to import
 
     design = backbones.parse_name(name)
@@ -57,12 +58,13 @@ def build(name: str, given: Path | str | None, layers: Sequence[int | str] | Non
 
 
 def _from_plugin(
-    name: str, given: Path | str | None, layers: Sequence[int | str] | None, seed: int
+    entry: EntryPoint, given: Path | str | None, layers: Sequence[int | str] | None, seed: int
 ) -> Teacher:
+    name = entry.name
     teacher = plugins.factory(name)(weights=given, layers=layers, seed=seed)
     if not isinstance(teacher, Teacher):
         raise TeacherError(
-            f"the teacher {name!r} of {plugins.package_of(plugins.factories()[name])} must be a "
+            f"the teacher {name!r} of {plugins.package_of(entry)} must be a "
             f"twinspect.teachers.Teacher, but its factory returned a {type(teacher).__name__}"
         )
     return Teacher(teacher.backbone, replace(teacher.card, name=name, network=f"{PLUGIN}:{name}"))

@@ -51,11 +51,13 @@ def plugins() -> dict[str, EntryPoint]:
     return {entry.name: entry for entry in entry_points(group=ENTRY_POINTS)}
 
 
-def factories() -> dict[str, EntryPoint]:
-    """List all teachers built by a factory; other packages cannot override those of this package."""
+def find(name: str) -> EntryPoint | None:
+    """Find the factory of a teacher; other packages cannot override those of this package."""
     from importlib.metadata import EntryPoint  # noqa: PLC0415 - as above
 
-    return {**plugins(), **{name: EntryPoint(name, value, ENTRY_POINTS) for name, value in BUILT_IN.items()}}
+    if name in BUILT_IN:
+        return EntryPoint(name, BUILT_IN[name], ENTRY_POINTS)
+    return plugins().get(name)
 
 
 def package_of(entry: EntryPoint) -> str:
@@ -69,17 +71,17 @@ def factory(name: str) -> Factory:
     Raises:
         TeacherError: no installed package provides this teacher, or its package cannot be imported.
     """
-    entries = factories()
-    if name not in entries:
+    entry = find(name)
+    if entry is None:
         raise TeacherError(
             f"the teacher {name!r} comes from another package, and no installed package provides it; "
-            f"install that package (provided now: {', '.join(sorted(entries)) or 'none'})"
+            f"install that package (provided now: {', '.join(sorted({*BUILT_IN, *plugins()}))})"
         )
     try:
-        loaded: Factory = entries[name].load()
+        loaded: Factory = entry.load()
     except (ImportError, AttributeError) as error:
         raise TeacherError(
-            f"the teacher {name!r} of {package_of(entries[name])} cannot be loaded: {error}; "
+            f"the teacher {name!r} of {package_of(entry)} cannot be loaded: {error}; "
             f"reinstall or remove that package"
         ) from error
     return loaded

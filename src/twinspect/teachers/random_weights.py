@@ -7,6 +7,8 @@ images, random features distinguish locations, without any training or images.
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 import torch
 from torch import Tensor, nn
 
@@ -63,11 +65,12 @@ def standardise(network: nn.Module, seed: int) -> None:
         hook.remove()
 
 
+@lru_cache(maxsize=1)
 def pink_noise(seed: int) -> Tensor:
     """Draw noise whose amplitude falls with frequency f as 1/f, as it does in photographs.
 
     Returns:
-        (16, 3, 128, 128) float32, each image with mean 0 and variance 1.
+        (16, 3, 128, 128) float32, each image with mean 0 and variance 1; it is kept, so callers must not change it.
     """
     generator = torch.Generator().manual_seed(seed)
     white = torch.randn((IMAGES, 3, SIDE, SIDE), generator=generator)
