@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import argparse
 import importlib
-import io
 import json
 import os
 import sys
@@ -22,6 +21,7 @@ from twinspect.cli.import_messages import announced_imports
 from twinspect.cli.outcome import INTERRUPTED, USER_MISTAKE, Outcome
 from twinspect.cli.parser import FITTING, VERBS, build_parser, verb_parser
 from twinspect.cli.remedies import with_commands
+from twinspect.cli.streams import prepare_streams
 from twinspect.cli.typing_mistakes import check_options, check_verb
 from twinspect.errors import (
     DataError,
@@ -31,6 +31,7 @@ from twinspect.errors import (
     UnlabelledError,
     in_one_line,
 )
+from twinspect.utils.json_values import without_nan
 from twinspect.utils.launch_environment import is_secondary_process
 from twinspect.utils.progress import NoProgress, report_to
 from twinspect.utils.spelling import spell
@@ -44,9 +45,7 @@ _LONGEST: Final = 2000
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command line and return its exit code."""
-    for stream in (sys.stdout, sys.stderr):
-        if isinstance(stream, io.TextIOWrapper):  # a terminal or file that cannot write every letter
-            stream.reconfigure(errors="backslashreplace")
+    prepare_streams()
     arguments = list(sys.argv[1:] if argv is None else argv)
     parser = build_parser()
     try:
@@ -74,16 +73,17 @@ def _run(options: argparse.Namespace) -> int:
     try:
         outcome = _outcome(options)
         if outcome.printed:
-            print(json.dumps(outcome.record) if options.json else outcome.text, flush=True)
+            print(json.dumps(without_nan(outcome.record)) if options.json else outcome.text, flush=True)
     except BrokenPipeError:  # the reader, `head` for instance, has closed the pipe
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
-    except ModuleNotFoundError as error:
-        return _print_error(_missing_package(options.verb, error))
     except UnlabelledError as error:
         return _print_error(DataError(with_commands(error, options)))
     except (TwinspectError, OSError) as error:
         return USER_MISTAKE if isinstance(error, ElsewhereError) and _is_follower() else _print_error(error)
+    except (ImportError, MemoryError) as error:
+        is_missing = isinstance(error, ModuleNotFoundError)
+        return _print_error(_missing_package(options.verb, error) if is_missing else _lack_of_memory(error))
     except KeyboardInterrupt as interruption:
         if not _is_follower():
             print(f"\ntwinspect: interrupted{_note(interruption)}", file=sys.stderr)
@@ -102,6 +102,20 @@ def _missing_package(verb: str, error: ModuleNotFoundError) -> TwinspectError:
         raise error
     return MissingExtraError(
         f"{verb} needs {package!r}, which is not installed here; type: pip install twinspect"
+    )
+
+
+def _lack_of_memory(error: ImportError | MemoryError) -> TwinspectError:
+    """Say that memory is short, which libraries that cannot be loaded are mostly a sign of.
+
+    Raises:
+        ImportError: it is no library of the system that cannot be loaded, which is a bug.
+    """
+    if isinstance(error, ImportError) and not (error.path or "").endswith((".so", ".pyd", ".dylib")):
+        raise error
+    reason = f" ({error})" if str(error) else ""
+    return TwinspectError(
+        f"not enough memory{reason}; free some, or raise the limit of this process (ulimit -v)"
     )
 
 
