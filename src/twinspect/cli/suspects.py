@@ -13,6 +13,7 @@ from twinspect.utils.files import write_atomically
 from twinspect.utils.spelling import spell
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from pathlib import Path
 
     from twinspect.data.samples import DataSet, Sample
@@ -76,14 +77,14 @@ def exclude_suspects(data: DataSet, *, is_first: bool) -> tuple[DataSet, list[st
     return data.with_samples([sample for sample in data if sample.name not in left_out]), names
 
 
-def mention_suspects(data: DataSet, source: str, seconds: float) -> dict[str, Any]:
+def mention_suspects(data: DataSet, typed: Sequence[str], seconds: float) -> dict[str, Any]:
     """After a fit, say in a line which of its images look unlike the others, and return plain JSON values.
 
     Of more images than there is time for, evenly spaced ones are looked at.
 
     Args:
         data: what was fitted.
-        source: how it was named on the command line.
+        typed: how it was named on the command line, see :func:`.class_selection.as_typed`.
         seconds: how long the fit took.
     """
     if SHARE_OF_FIT * seconds < LEAST_SECONDS:
@@ -92,7 +93,7 @@ def mention_suspects(data: DataSet, source: str, seconds: float) -> dict[str, An
     if found.names:
         more = ", …" if len(found.names) > NAMED else ""
         names = ", ".join(found.names[:NAMED]) + more
-        warn(f"{_count(found)}: {names}; look at them: twinspect doctor --suspects {shlex.quote(source)}")
+        warn(f"{_count(found)}: {names}; look at them: twinspect doctor --suspects {shlex.join(typed)}")
     return {"suspects": found.to_record()}
 
 
