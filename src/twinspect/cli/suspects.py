@@ -34,23 +34,31 @@ def learnt_samples(data: DataSet) -> list[Sample]:
     return [sample for sample in data if sample.is_good and sample.split != "test"]
 
 
-def show_suspects(data: DataSet, page: Path) -> tuple[str, dict[str, Any]]:
-    """Look for suspects, write the page, and return a text and plain JSON values.
+def check_page(page: Path) -> None:
+    """Make the folder of a page, and refuse a place that is taken, before images are read.
 
     Raises:
         ConfigError: a file of the page's name was not written by this verb.
-        DataError: there are no good images.
+        OSError: the folder cannot be made.
     """
     if page.exists() and not _is_ours(page):
         raise ConfigError(
             f"{page} was not written by doctor --suspects; choose another --out, or move it away"
         )
+    page.parent.mkdir(parents=True, exist_ok=True)
+
+
+def show_suspects(data: DataSet, page: Path) -> tuple[str, dict[str, Any]]:
+    """Look for suspects, write the page, see :func:`check_page`, and return a text and plain JSON values.
+
+    Raises:
+        DataError: there are no good images.
+    """
     samples = learnt_samples(data)
     if not samples:
         raise DataError(f"{data.name}: no good images to look for suspects in")
     found = find_suspects(samples)
     html = render_suspects(data.name, found, samples)
-    page.parent.mkdir(parents=True, exist_ok=True)
     write_atomically(page, html.encode(errors="backslashreplace"))
     ranked = [(name, f"{found.strangeness[name]:.2f}") for name in found.names[:LISTED]]
     pairs = [f"near-duplicates: {first} and {later}" for first, later in found.duplicates[:LISTED]]
