@@ -146,6 +146,19 @@ def test_a_folder_of_something_else_is_refused(parts: Path) -> None:
         ts.compare(parts, "rd", out=parts)
 
 
+def test_of_few_images_all_hold_the_same_out(tmp_path: Path) -> None:
+    for number in range(5):
+        write_image(tmp_path / "good" / f"{number}.png", stripes(number))
+    quick = "steps=1:members=20:patches=64"
+    found = ts.compare(
+        tmp_path / "good", [f"default:{quick}", "rd:steps=1"], out=tmp_path / "c", exports=False, **SHARED
+    )
+    one, other = ([image.name for image in compared.result.good] for compared in found.ranked)
+    assert one == other
+    assert len(one) == 2
+    assert "--calibration split" in found.winner.command
+
+
 # The command line ---------------------------------------------------------------------------------------------------
 
 

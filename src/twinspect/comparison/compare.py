@@ -131,6 +131,9 @@ def _shared(parameters: dict[str, Any], minutes: float | None) -> dict[str, Any]
         )
     if minutes is not None:
         given["minutes"] = minutes
+    given["calibration"] = (
+        "split"  # of few images a fit would hold none out, and candidates would differ in that
+    )
     return given if any(name in given for name in LENGTHS) else {**given, "minutes": MINUTES}
 
 
