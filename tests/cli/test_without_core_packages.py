@@ -94,6 +94,7 @@ def test_a_module_of_our_own_is_a_bug() -> None:
     "error",
     [
         MemoryError(),
+        RuntimeError("DefaultCPUAllocator: can't allocate memory: you tried to allocate 52613349376 bytes"),
         ImportError("x.so: failed to map segment from shared object", name="x", path="/lib/x.so"),
     ],
 )

@@ -33,6 +33,7 @@ from twinspect.errors import (
 )
 from twinspect.utils.json_values import without_nan
 from twinspect.utils.launch_environment import is_secondary_process
+from twinspect.utils.memory import naming_exhaustion
 from twinspect.utils.progress import NoProgress, report_to
 from twinspect.utils.spelling import spell
 
@@ -82,13 +83,16 @@ def _run(options: argparse.Namespace) -> int:
     except (TwinspectError, OSError) as error:
         return USER_MISTAKE if isinstance(error, ElsewhereError) and _is_follower() else _print_error(error)
     except (ImportError, MemoryError) as error:
-        is_missing = isinstance(error, ModuleNotFoundError)
-        return _print_error(_missing_package(options.verb, error) if is_missing else _lack_of_memory(error))
+        return _print_error(_what_is_missing(options.verb, error))
     except KeyboardInterrupt as interruption:
         if not _is_follower():
             print(f"\ntwinspect: interrupted{_note(interruption)}", file=sys.stderr)
         return INTERRUPTED
     return outcome.code
+
+
+def _what_is_missing(verb: str, error: ImportError | MemoryError) -> TwinspectError:
+    return _missing_package(verb, error) if isinstance(error, ModuleNotFoundError) else _lack_of_memory(error)
 
 
 def _missing_package(verb: str, error: ModuleNotFoundError) -> TwinspectError:
@@ -113,7 +117,7 @@ def _lack_of_memory(error: ImportError | MemoryError) -> TwinspectError:
     """
     if isinstance(error, ImportError) and not (error.path or "").endswith((".so", ".pyd", ".dylib")):
         raise error
-    reason = f" ({error})" if str(error) else ""
+    reason = f" ({said})" if (said := str(error.__cause__ or error)) else ""
     return TwinspectError(
         f"not enough memory{reason}; free some, or raise the limit of this process (ulimit -v)"
     )
@@ -129,6 +133,7 @@ def _outcome(options: argparse.Namespace) -> Outcome:
         report_to(bar if is_shown else NoProgress()),
         announced_imports(),
         printed_notes(is_shown=is_shown),
+        naming_exhaustion(),
     ):
         verb = importlib.import_module(f"twinspect.cli.{options.verb.replace('-', '_')}")
         outcome: Outcome = verb.run(options)
