@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from PIL import Image
@@ -88,3 +88,30 @@ def test_one_line_names_what_to_install(place: Path, verb: str) -> None:
 def test_a_module_of_our_own_is_a_bug() -> None:
     with pytest.raises(ModuleNotFoundError):
         _missing_package("fit", ModuleNotFoundError("gone", name="twinspect.gone"))
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        MemoryError(),
+        RuntimeError("DefaultCPUAllocator: can't allocate memory: you tried to allocate 52613349376 bytes"),
+        ImportError("x.so: failed to map segment from shared object", name="x", path="/lib/x.so"),
+    ],
+)
+def test_too_little_memory_is_one_line(error: Exception, run: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(_: object) -> None:
+        raise error
+
+    monkeypatch.setattr("twinspect.cli.methods.run", refuse)
+    code, out, err = run("methods")
+    assert (code, out, len(err.splitlines())) == (2, "", 1)
+    assert "not enough memory" in err
+
+
+def test_what_we_fail_to_import_of_ourselves_is_a_bug(run: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(_: object) -> None:
+        raise ImportError("cannot import name 'gone'", name="twinspect.errors", path="/src/errors.py")
+
+    monkeypatch.setattr("twinspect.cli.methods.run", refuse)
+    with pytest.raises(ImportError, match="gone"):
+        run("methods")

@@ -78,7 +78,7 @@ def test_its_own_length_takes_the_place_of_the_minutes() -> None:
 
 def test_the_command_fits_the_same() -> None:
     (candidate,) = parse_candidates("rd@pocket:size=64:layers=0+1")
-    command = fit_command("my parts", candidate.joined({"minutes": 2.0, "seed": 3}))
+    command = fit_command(["my parts"], candidate.joined({"minutes": 2.0, "seed": 3}))
     options = build_parser().parse_args(shlex.split(command)[1:])
     assert (options.data, options.method, options.teacher) == ("my parts", "rd", "pocket")
     assert (options.size, options.layers, options.minutes, options.seed) == (64, [0, 1], 2.0, 3)

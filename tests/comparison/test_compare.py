@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 import twinspect as ts
-from drawn_parts import AS_ARGUMENTS, TEACHER, stripes, write_image
+from drawn_parts import AS_ARGUMENTS, TEACHER, blemish, stripes, write_image
 from twinspect.comparison.images import DRAWN_ON, SIZES
 from twinspect.errors import ConfigError
 from twinspect.synthesis.defects import DEFECTS
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from twinspect.comparison.comparison import Comparison
 
-CANDIDATES = "rd:steps=40:batch_size=8,rd@no_such_teacher:steps=1,mkd:steps=1"
+CANDIDATES = "rd:steps=40:batch_size=8,rd:weights=nowhere.pth:steps=1,mkd:steps=1"
 SHARED: dict[str, Any] = {**TEACHER, "size": 64, "device": "cpu", "workers": 2}
 
 
@@ -58,8 +58,8 @@ def test_candidates_are_ranked_by_labelled_images(comparison: Comparison) -> Non
 def test_a_candidate_that_cannot_be_fitted_does_not_stop_the_others(
     comparison: Comparison, said: list[str]
 ) -> None:
-    assert list(comparison.failed) == ["rd@no_such_teacher:steps=1"]
-    assert any("no_such_teacher" in sentence for sentence in said)
+    assert list(comparison.failed) == ["rd:weights=nowhere.pth:steps=1"]
+    assert any("nowhere.pth" in sentence for sentence in said)
 
 
 def test_scores_are_those_of_the_models(comparison: Comparison, parts: Path) -> None:
@@ -93,6 +93,7 @@ def test_what_is_there_is_not_done_again(
         raise AssertionError("fitted again")
 
     monkeypatch.setattr(ts.Detector, "fit", refuse)
+    (folder / ".comparison.json.0a1b2c3d.tmp").touch()  # as a killed process leaves it
     texts = [compared.candidate.text for compared in comparison.ranked]
     again = ts.compare(parts, texts, out=folder, exports=False, **SHARED)
     assert again.ranked == comparison.ranked
@@ -127,6 +128,10 @@ def test_an_export_is_timed_where_a_runtime_is_installed(parts: Path, tmp_path: 
         ({"method": "rd"}, "method is what candidates differ in"),
         ({"calibration": "cv"}, "calibration must be 'split'"),
         ({"minutes": -1.0}, "minutes must be above 0"),
+        ({"candidates": "rd,auto"}, "auto compares methods itself"),
+        ({"candidates": "rd,rd@no_such_teacher"}, "no teacher 'no_such_teacher'"),
+        ({"candidates": "rd,rd:layers=9"}, "candidate 'rd:layers=9': layers 9 are not levels"),
+        ({"candidates": "rd,rd:precision=fp8"}, "candidate 'rd:precision=fp8': precision must be one of"),
     ],
 )
 def test_mistakes_are_found_before_anything_is_fitted(
@@ -139,6 +144,19 @@ def test_mistakes_are_found_before_anything_is_fitted(
 def test_a_folder_of_something_else_is_refused(parts: Path) -> None:
     with pytest.raises(ConfigError, match="no comparison has left"):
         ts.compare(parts, "rd", out=parts)
+
+
+def test_of_few_images_all_hold_the_same_out(tmp_path: Path) -> None:
+    for number in range(5):
+        write_image(tmp_path / "good" / f"{number}.png", stripes(number))
+    quick = "steps=1:members=20:patches=64"
+    found = ts.compare(
+        tmp_path / "good", [f"default:{quick}", "rd:steps=1"], out=tmp_path / "c", exports=False, **SHARED
+    )
+    one, other = ([image.name for image in compared.result.good] for compared in found.ranked)
+    assert one == other
+    assert len(one) == 2
+    assert "--calibration split" in found.winner.command
 
 
 # The command line ---------------------------------------------------------------------------------------------------
@@ -207,3 +225,30 @@ def test_fit_with_method_auto_keeps_the_best(
 def test_a_setting_of_one_method_is_no_option_of_auto(run: Any, parts: Path, tmp_path: Path) -> None:
     code, _, err = run("fit", parts, "--out", tmp_path / "m.twin", "--method", "auto", "--batch-size", 4)
     assert (code, "batch_size is a setting of one method" in err) == (2, True)
+
+
+def test_the_command_says_of_the_data_what_was_typed(run: Any, tmp_path: Path) -> None:
+    for number in range(8):
+        write_image(tmp_path / "data" / "pill" / f"{number}.png", stripes(number))
+        write_image(tmp_path / "data" / "round pill" / f"{number}.png", stripes(50 + number))
+        write_image(tmp_path / "data" / "broken" / f"{number}.png", blemish(stripes(80 + number)))
+    code, text, _ = run(
+        *("compare", tmp_path / "data", "--normal", "pill", "--normal", "round pill", "--no-export"),
+        *("--candidates", "rd:steps=1:layers=0+1", "--out", tmp_path / "c", "--json"),
+        *("--teacher", "test_byobnet", "--weights", "random", "--size", 64, "--device", "cpu"),
+    )
+    assert code == 0
+    record = json.loads(text)
+    assert record["data"] == str(tmp_path / "data")
+    words = shlex.split(record["command"])
+    assert words[2:5] == [str(tmp_path / "data"), "--normal", "pill,round pill"]
+
+
+def test_another_method_throws_an_interrupted_comparison_away(run: Any, parts: Path, tmp_path: Path) -> None:
+    command = ("fit", parts, "--out", tmp_path / "m.twin", "--method", "rd", "--steps", 1, "--size", 64)
+    (tmp_path / "m.twin.checkpoint" / "comparison" / "results").mkdir(parents=True)
+    code, _, err = run(*command, *AS_ARGUMENTS, "--no-detectability")
+    assert (code, "add --resume to go on, or --restart" in err) == (2, True)
+    code, _, err = run(*command, *AS_ARGUMENTS, "--no-detectability", "--restart")
+    assert code == 0, err
+    assert [path.name for path in tmp_path.iterdir()] == ["m.twin"]

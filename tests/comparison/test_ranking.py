@@ -105,3 +105,7 @@ def test_held_out_images_stand_in_for_good_test_images() -> None:
     found = labelled_evidence({"a": result(labelled=[*defective])})
     assert found is not None
     assert np.count_nonzero(~found.labels) == 40
+
+
+def test_without_images_for_two_folds_nothing_is_said_of_other_images() -> None:
+    assert evidence(1.0, 2.0, categories=6, count=1).chosen_elsewhere(0) is None

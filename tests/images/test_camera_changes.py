@@ -9,6 +9,7 @@ import pytest
 from PIL import Image, ImageEnhance
 
 from drawn_parts import stripes
+from twinspect.errors import ImageError
 from twinspect.images.camera_changes import add_noise, blur, compress, move, scale_light
 
 RGB = stripes(3, 41)[:, :36]
@@ -77,3 +78,22 @@ def test_all_keep_shape_and_type_and_change_no_input() -> None:
         assert changed.shape == RGB.shape
         assert changed.dtype == np.uint8
     assert np.array_equal(RGB, before)
+
+
+@pytest.mark.parametrize("shape", [(1, 1), (1, 7), (3, 2)])
+def test_the_smallest_images_keep_their_size(shape: tuple[int, int]) -> None:
+    tiny = RGB[: shape[0], : shape[1]]
+    for changed in (
+        blur(tiny, 2.0),
+        add_noise(tiny, 8.0),
+        compress(tiny, 50),
+        move(tiny, down=8, right=8),
+        move(tiny, degrees=2),
+    ):
+        assert (changed.shape, changed.dtype) == (tiny.shape, np.uint8)
+
+
+def test_what_a_jpeg_cannot_hold_is_an_error_of_that_image() -> None:
+    assert compress(np.zeros((1, 65_500, 3), dtype=np.uint8), 50).shape == (1, 65_500, 3)
+    with pytest.raises(ImageError, match="65501x1 pixels do not fit into a JPEG"):
+        compress(np.zeros((1, 65_501, 3), dtype=np.uint8), 50)

@@ -260,8 +260,8 @@ def test_a_hostile_file_name_is_shown_and_does_nothing(tmp_path: Path) -> None:
 
 
 def test_a_file_name_that_is_not_unicode_does_not_lose_the_report(tmp_path: Path) -> None:
-    text, _ = page(tmp_path, name="{:02}\udcff.png", good=1, bad=1)
-    assert "01\\udcff.png" in Reader(text).text
+    text, _ = page(tmp_path, name="{:02}\udcff\n\u202e.png", good=1, bad=1)
+    assert "01\\udcff\\u000a\\u202e.png" in Reader(text).text
 
 
 def test_unreadable_files_are_listed_with_their_reason_and_only_then(tmp_path: Path) -> None:

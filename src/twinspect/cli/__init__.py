@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import argparse
 import importlib
-import io
 import json
 import os
 import sys
@@ -22,6 +21,7 @@ from twinspect.cli.import_messages import announced_imports
 from twinspect.cli.outcome import INTERRUPTED, USER_MISTAKE, Outcome
 from twinspect.cli.parser import FITTING, VERBS, build_parser, verb_parser
 from twinspect.cli.remedies import with_commands
+from twinspect.cli.streams import prepare_streams
 from twinspect.cli.typing_mistakes import check_options, check_verb
 from twinspect.errors import (
     DataError,
@@ -31,7 +31,9 @@ from twinspect.errors import (
     UnlabelledError,
     in_one_line,
 )
+from twinspect.utils.json_values import without_nan
 from twinspect.utils.launch_environment import is_secondary_process
+from twinspect.utils.memory import naming_exhaustion
 from twinspect.utils.progress import NoProgress, report_to
 from twinspect.utils.spelling import spell
 
@@ -44,9 +46,7 @@ _LONGEST: Final = 2000
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command line and return its exit code."""
-    for stream in (sys.stdout, sys.stderr):
-        if isinstance(stream, io.TextIOWrapper):  # a terminal or file that cannot write every letter
-            stream.reconfigure(errors="backslashreplace")
+    prepare_streams()
     arguments = list(sys.argv[1:] if argv is None else argv)
     parser = build_parser()
     try:
@@ -74,21 +74,25 @@ def _run(options: argparse.Namespace) -> int:
     try:
         outcome = _outcome(options)
         if outcome.printed:
-            print(json.dumps(outcome.record) if options.json else outcome.text, flush=True)
+            print(json.dumps(without_nan(outcome.record)) if options.json else outcome.text, flush=True)
     except BrokenPipeError:  # the reader, `head` for instance, has closed the pipe
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
-    except ModuleNotFoundError as error:
-        return _print_error(_missing_package(options.verb, error))
     except UnlabelledError as error:
         return _print_error(DataError(with_commands(error, options)))
     except (TwinspectError, OSError) as error:
         return USER_MISTAKE if isinstance(error, ElsewhereError) and _is_follower() else _print_error(error)
+    except (ImportError, MemoryError) as error:
+        return _print_error(_what_is_missing(options.verb, error))
     except KeyboardInterrupt as interruption:
         if not _is_follower():
             print(f"\ntwinspect: interrupted{_note(interruption)}", file=sys.stderr)
         return INTERRUPTED
     return outcome.code
+
+
+def _what_is_missing(verb: str, error: ImportError | MemoryError) -> TwinspectError:
+    return _missing_package(verb, error) if isinstance(error, ModuleNotFoundError) else _lack_of_memory(error)
 
 
 def _missing_package(verb: str, error: ModuleNotFoundError) -> TwinspectError:
@@ -105,6 +109,20 @@ def _missing_package(verb: str, error: ModuleNotFoundError) -> TwinspectError:
     )
 
 
+def _lack_of_memory(error: ImportError | MemoryError) -> TwinspectError:
+    """Say that memory is short, which libraries that cannot be loaded are mostly a sign of.
+
+    Raises:
+        ImportError: it is no library of the system that cannot be loaded, which is a bug.
+    """
+    if isinstance(error, ImportError) and not (error.path or "").endswith((".so", ".pyd", ".dylib")):
+        raise error
+    reason = f" ({said})" if (said := str(error.__cause__ or error)) else ""
+    return TwinspectError(
+        f"not enough memory{reason}; free some, or raise the limit of this process (ulimit -v)"
+    )
+
+
 def _outcome(options: argparse.Namespace) -> Outcome:
     """Run the verb and show meanwhile what it does."""
     is_shown = (
@@ -115,6 +133,7 @@ def _outcome(options: argparse.Namespace) -> Outcome:
         report_to(bar if is_shown else NoProgress()),
         announced_imports(),
         printed_notes(is_shown=is_shown),
+        naming_exhaustion(),
     ):
         verb = importlib.import_module(f"twinspect.cli.{options.verb.replace('-', '_')}")
         outcome: Outcome = verb.run(options)

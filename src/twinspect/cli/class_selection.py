@@ -15,6 +15,15 @@ if TYPE_CHECKING:
 Source = TypeVar("Source", bound="str | None")
 
 
+def as_typed(options: argparse.Namespace) -> list[str]:
+    """Return the words of the command line that name the data and say what of it is good."""
+    words = [options.data]
+    for name in ("normal", "anomalous"):
+        if classes := getattr(options, name):
+            words += [f"--{name}", classes if isinstance(classes, str) else ",".join(classes)]
+    return [*words, "--all-good"] if options.all_good else words
+
+
 def select_classes(options: argparse.Namespace, source: Source, split: Split = "train") -> DataSet | Source:
     """Read data by its classes if one of the options was given; otherwise return the source as it is.
 

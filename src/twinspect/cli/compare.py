@@ -6,10 +6,10 @@ import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from twinspect.cli.class_selection import select_classes
+from twinspect.cli.class_selection import as_typed, select_classes
 from twinspect.cli.console import Bar, table, warn
 from twinspect.cli.outcome import DONE, SOME_FAILED, Outcome
-from twinspect.comparison.compare import PAGE, compare
+from twinspect.comparison.compare import PAGE, choose, compare
 from twinspect.comparison.comparison import COLUMNS, rows_of, sentences
 from twinspect.data import open_data
 from twinspect.data.summary import summarize
@@ -33,10 +33,11 @@ SHARED: Final = (
 
 def run(options: argparse.Namespace) -> Outcome:
     """Compare, and say which is the best."""
-    data = open_data(select_classes(options, options.data), split="train")
-    warn(summarize(data))
     out = Path(options.out)
     shared = {name: getattr(options, name) for name in SHARED if getattr(options, name) is not None}
+    choose(options.candidates, options.minutes, shared)  # before a large folder is listed
+    data = open_data(select_classes(options, options.data), split="train")
+    warn(summarize(data))
     try:
         with Bar() as bar:
             comparison = compare(
@@ -47,7 +48,7 @@ def run(options: argparse.Namespace) -> Outcome:
                 exports=options.export,
                 progress=bar,
                 say=warn,
-                shown_as=options.data,
+                shown_as=as_typed(options),
                 **shared,
             )
     except KeyboardInterrupt as interruption:

@@ -15,7 +15,7 @@ from twinspect.cli.class_selection import select_classes
 from twinspect.cli.console import Bar, table
 from twinspect.cli.outcome import DONE, SOME_UNREADABLE, Outcome
 from twinspect.cli.remedies import with_commands
-from twinspect.cli.suspects import show_suspects
+from twinspect.cli.suspects import check_page, show_suspects
 from twinspect.data import open_data
 from twinspect.data.pixels import read_pixels, read_truth
 from twinspect.data.prefetching import ReadFailure, default_workers, read_samples
@@ -50,6 +50,8 @@ def run(options: argparse.Namespace) -> Outcome:
     code = DONE
     if options.suspects and options.data is None:
         raise ConfigError("--suspects looks at images, but none are named; add a folder or manifest")
+    if options.suspects:
+        check_page(Path(options.out))
     source = select_classes(options, options.data)
     if source is not None:
         data, refusal = _open(source, options)
@@ -58,7 +60,8 @@ def run(options: argparse.Namespace) -> Outcome:
         if options.suspects:
             text, record["suspects"] = show_suspects(data, Path(options.out))
             parts.append(text)
-        code = SOME_UNREADABLE if record["data"]["unreadable"] else DONE
+        looked = (record["data"], record.get("suspects", {}))  # with --quick the first has read no image
+        code = SOME_UNREADABLE if any(found.get("unreadable") for found in looked) else DONE
     parts.append(table(("machine", ""), [(key, _as_text(value)) for key, value in record["machine"].items()]))
     return Outcome("\n\n".join(parts), record, code)
 

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Final
 from twinspect.bundle.description import EXCLUDED_SUSPECTS
 from twinspect.calibration.detectability import findings_record
 from twinspect.calibration.hold_out import count_folds
-from twinspect.cli.class_selection import select_classes
+from twinspect.cli.class_selection import as_typed, select_classes
 from twinspect.cli.console import Bar, counted, table, warn, warn_of_suspects
 from twinspect.cli.method_settings import chosen_settings
 from twinspect.cli.model_place import check_model_place
@@ -62,23 +62,26 @@ def run(options: argparse.Namespace) -> Outcome:
     lock = checkpoints / LOCK
     with single_writer(out, lock):
         try:
-            if options.method == AUTO:
-                return _fit_best(options, out, checkpoints / COMPARED)
-            return _fit(options, out, checkpoints)
+            if options.restart:
+                _clear(checkpoints)
+            fit = _fit_best if options.method == AUTO else _fit
+            return fit(options, out, checkpoints)
         finally:  # while it is locked: a fit that was refused must leave the lock of the other
             if all(path == lock for path in checkpoints.iterdir()):
                 shutil.rmtree(checkpoints, ignore_errors=True)
 
 
+def _clear(checkpoints: Path) -> None:
+    """Remove what an interrupted fit has left, whether it compared methods or not."""
+    for checkpoint in checkpoints.glob("*.safetensors"):
+        checkpoint.unlink()
+    shutil.rmtree(checkpoints / COMPARED, ignore_errors=True)
+
+
 def _fit(options: argparse.Namespace, out: Path, checkpoints: Path) -> Outcome:
     detector = build(options)
-    data = open_data(select_classes(options, options.data), split="train")
     is_first = options.devices * options.nodes == 1 or not is_secondary_process()
-    if is_first:
-        warn(summarize(data))
-    excluded: list[str] = []
-    if options.exclude_suspects:
-        data, excluded = exclude_suspects(data, is_first=is_first)
+    data, excluded = _open(options, is_first=is_first)
     began = time.monotonic()
     try:
         with Bar() if is_first else nullcontext() as bar:
@@ -91,8 +94,7 @@ def _fit(options: argparse.Namespace, out: Path, checkpoints: Path) -> Outcome:
                 say=warn,
             )
             seconds = time.monotonic() - began
-            if excluded:
-                detector.data_[EXCLUDED_SUSPECTS] = excluded
+            detector.data_ |= excluded
             detector.fitted_at_ = datetime.now(timezone.utc).isoformat(timespec="seconds")
             if options.detectability and detector.is_first:
                 budget = SHARE_OF_FIT * seconds
@@ -104,16 +106,30 @@ def _fit(options: argparse.Namespace, out: Path, checkpoints: Path) -> Outcome:
     detector.save(out)
     if not detector.is_first:
         return Outcome("", printed=False)
-    for checkpoint in checkpoints.glob("*.safetensors"):
-        checkpoint.unlink()
+    _clear(checkpoints)
     steps = {stage: len(losses) for stage, losses in detector.losses_.items()}
     outcome = _report(detector, options.arguments, out, seconds, steps)
     if not options.exclude_suspects:
-        outcome.record.update(mention_suspects(data, options.data, seconds))
+        outcome.record.update(mention_suspects(data, as_typed(options), seconds))
     return outcome
 
 
-def _fit_best(options: argparse.Namespace, out: Path, folder: Path) -> Outcome:
+def _open(options: argparse.Namespace, *, is_first: bool) -> tuple[DataSet, dict[str, Any]]:
+    """Open the images, say what they are, and leave suspects out where that is asked for.
+
+    Returns:
+        The images, and what is to be kept about them with the model.
+    """
+    data = open_data(select_classes(options, options.data), split="train")
+    if is_first:
+        warn(summarize(data))
+    if not options.exclude_suspects:
+        return data, {}
+    data, names = exclude_suspects(data, is_first=is_first)
+    return data, {EXCLUDED_SUSPECTS: names} if names else {}
+
+
+def _fit_best(options: argparse.Namespace, out: Path, checkpoints: Path) -> Outcome:
     """Compare the usual candidates, and keep the best one's model."""
     from twinspect.comparison.compare import compare
     from twinspect.comparison.comparison import COLUMNS, rows_of, sentences
@@ -122,10 +138,7 @@ def _fit_best(options: argparse.Namespace, out: Path, folder: Path) -> Outcome:
         raise ConfigError("--method auto compares methods in one process; leave out --devices and --nodes")
     if settings := chosen_settings(options):
         raise ConfigError(f"{next(iter(settings))} is a setting of one method; name it: --method NAME")
-    if options.restart:
-        shutil.rmtree(folder, ignore_errors=True)
-    data = open_data(select_classes(options, options.data), split="train")
-    warn(summarize(data))
+    data, excluded = _open(options, is_first=True)
     defaults = Detector().get_params()
     given = {name: getattr(options, name) for name in defaults if getattr(options, name) != defaults[name]}
     del given["method"]
@@ -134,11 +147,12 @@ def _fit_best(options: argparse.Namespace, out: Path, folder: Path) -> Outcome:
         with Bar() as bar:
             found = compare(
                 data,
-                out=folder,
+                out=checkpoints / COMPARED,
                 exports=False,
                 progress=bar,
                 say=warn,
-                shown_as=options.data,
+                strict=options.strict,
+                shown_as=as_typed(options),
                 **given,
             )
             detector, result = (
@@ -146,6 +160,7 @@ def _fit_best(options: argparse.Namespace, out: Path, folder: Path) -> Outcome:
                 found.winner.result,
             )
             seconds = time.monotonic() - began
+            detector.data_ |= excluded
             detector.fitted_at_ = datetime.now(timezone.utc).isoformat(timespec="seconds")
             if options.detectability:
                 budget = SHARE_OF_FIT * (result.fit_seconds or 0)
@@ -153,7 +168,7 @@ def _fit_best(options: argparse.Namespace, out: Path, folder: Path) -> Outcome:
     except KeyboardInterrupt as interruption:
         raise KeyboardInterrupt("go on with the same command and --resume") from interruption
     detector.save(out)
-    shutil.rmtree(folder, ignore_errors=True)
+    _clear(checkpoints)
     outcome = _report(detector, options.arguments, out, seconds, result.steps)
     text = "\n".join([table(COLUMNS, rows_of(found)), *sentences(found), outcome.text])
     return replace(outcome, text=text, record={**outcome.record, "comparison": found.to_record()})
@@ -177,6 +192,7 @@ def _report(
     detector: Detector, arguments: Sequence[str], out: Path, seconds: float, made: dict[str, int]
 ) -> Outcome:
     calibration, data = detector.calibration_, detector.data_
+    unreadable = data.get("unreadable", {}).get("count", 0)
     steps = sum(made.values())
     curve = next(reversed(detector.losses_.values()), [])  # empty where nothing is learnt in steps
     record = {
@@ -190,7 +206,7 @@ def _report(
         **({"first_loss": curve[0], "last_loss": curve[-1]} if curve else {}),
         "steps": made,
         "seconds": round(seconds, 2),
-        "unreadable": len(detector.unreadable_),
+        "unreadable": unreadable,
     }
     of, count = ("tiles", data["tiles"]) if "tiles" in data else ("images", data["train"])
     method = detector.model_.method
@@ -210,14 +226,14 @@ def _report(
     text += "".join(f"\n{line}" for line in _held_out(data, detector.model_.method.stages()))
     if note:
         text += f"\n{note}"
-    if detector.unreadable_:
-        text += f"\n{len(detector.unreadable_)} images could not be read and were left out"
+    if unreadable:
+        text += f"\n{counted(unreadable, 'image')} cannot be read: left out"
     if detector.detectability_:
         record["would_find"] = findings_record(detector.detectability_, calibration)
         text += "\n" + "\n  ".join(detector.detectability_.lines(calibration))
     advice = warning(detector, arguments, seconds)
     text += f"\n{advice}" if advice else f"\nnow: twinspect score {shlex.quote(str(out))} IMAGES"
-    return Outcome(text, record, SOME_UNREADABLE if detector.unreadable_ else DONE)
+    return Outcome(text, record, SOME_UNREADABLE if unreadable else DONE)
 
 
 def _held_out(data: dict[str, Any], stages: Sequence[Stage]) -> list[str]:

@@ -13,6 +13,7 @@ from twinspect.utils.files import write_atomically
 from twinspect.utils.spelling import spell
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from pathlib import Path
 
     from twinspect.data.samples import DataSet, Sample
@@ -33,23 +34,31 @@ def learnt_samples(data: DataSet) -> list[Sample]:
     return [sample for sample in data if sample.is_good and sample.split != "test"]
 
 
-def show_suspects(data: DataSet, page: Path) -> tuple[str, dict[str, Any]]:
-    """Look for suspects, write the page, and return a text and plain JSON values.
+def check_page(page: Path) -> None:
+    """Make the folder of a page, and refuse a place that is taken, before images are read.
 
     Raises:
         ConfigError: a file of the page's name was not written by this verb.
-        DataError: there are no good images.
+        OSError: the folder cannot be made.
     """
     if page.exists() and not _is_ours(page):
         raise ConfigError(
             f"{page} was not written by doctor --suspects; choose another --out, or move it away"
         )
+    page.parent.mkdir(parents=True, exist_ok=True)
+
+
+def show_suspects(data: DataSet, page: Path) -> tuple[str, dict[str, Any]]:
+    """Look for suspects, write the page, see :func:`check_page`, and return a text and plain JSON values.
+
+    Raises:
+        DataError: there are no good images.
+    """
     samples = learnt_samples(data)
     if not samples:
         raise DataError(f"{data.name}: no good images to look for suspects in")
     found = find_suspects(samples)
     html = render_suspects(data.name, found, samples)
-    page.parent.mkdir(parents=True, exist_ok=True)
     write_atomically(page, html.encode(errors="backslashreplace"))
     ranked = [(name, f"{found.strangeness[name]:.2f}") for name in found.names[:LISTED]]
     pairs = [f"near-duplicates: {first} and {later}" for first, later in found.duplicates[:LISTED]]
@@ -76,14 +85,14 @@ def exclude_suspects(data: DataSet, *, is_first: bool) -> tuple[DataSet, list[st
     return data.with_samples([sample for sample in data if sample.name not in left_out]), names
 
 
-def mention_suspects(data: DataSet, source: str, seconds: float) -> dict[str, Any]:
+def mention_suspects(data: DataSet, typed: Sequence[str], seconds: float) -> dict[str, Any]:
     """After a fit, say in a line which of its images look unlike the others, and return plain JSON values.
 
     Of more images than there is time for, evenly spaced ones are looked at.
 
     Args:
         data: what was fitted.
-        source: how it was named on the command line.
+        typed: how it was named on the command line, see :func:`.class_selection.as_typed`.
         seconds: how long the fit took.
     """
     if SHARE_OF_FIT * seconds < LEAST_SECONDS:
@@ -92,7 +101,7 @@ def mention_suspects(data: DataSet, source: str, seconds: float) -> dict[str, An
     if found.names:
         more = ", …" if len(found.names) > NAMED else ""
         names = ", ".join(found.names[:NAMED]) + more
-        warn(f"{_count(found)}: {names}; look at them: twinspect doctor --suspects {shlex.quote(source)}")
+        warn(f"{_count(found)}: {names}; look at them: twinspect doctor --suspects {shlex.join(typed)}")
     return {"suspects": found.to_record()}
 
 

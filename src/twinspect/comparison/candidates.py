@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 from twinspect.errors import ConfigError, unknown_name
 from twinspect.methods import methods
 from twinspect.methods.config import hints, parse_setting
-from twinspect.methods.default import METHOD
+from twinspect.methods.default import AUTO, METHOD
 from twinspect.methods.settings import config_class
 
 if TYPE_CHECKING:
@@ -96,6 +96,8 @@ def _parse(text: str) -> Candidate:
     method, at, teacher = head.partition("@")
     if not method or bool(at) != bool(teacher):
         raise ConfigError(f"candidate {text!r}: expected {GRAMMAR}")
+    if method == AUTO:
+        raise ConfigError(f"candidate {text!r}: {AUTO} compares methods itself; name one, or {DEFAULT}")
     named = None if method == DEFAULT else method
     config = config_class(named)
     parameters: dict[str, Any] = {"method": named, **({"teacher": teacher} if at else {})}
@@ -118,15 +120,21 @@ def _value(config: type[MethodConfig], name: str, value: str, text: str) -> Any:
     raise unknown_name(f"option of candidate {text!r}:", name, {*_OPTIONS, *hints(config)})
 
 
-def fit_command(data: str, parameters: Mapping[str, Any], out: str = "best.twin") -> str:
-    """Write the command that fits a detector with these parameters."""
+def fit_command(data: Sequence[str], parameters: Mapping[str, Any], out: str = "best.twin") -> str:
+    """Write the command that fits a detector with these parameters.
+
+    Args:
+        data: the words that name the images.
+        parameters: of the detector.
+        out: the model.
+    """
     options = [
         part
         for name, value in {"method": None, **parameters}.items()
         if value is not None
         for part in (f"--{name.replace('_', '-')}", _as_text(value))
     ]
-    return shlex.join(["twinspect", "fit", data, "--out", out, *options])
+    return shlex.join(["twinspect", "fit", *data, "--out", out, *options])
 
 
 def _as_text(value: Any) -> str:

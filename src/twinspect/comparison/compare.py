@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import warnings
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -16,16 +17,17 @@ from twinspect.comparison.measure import Workshop
 from twinspect.comparison.ranking import drawn_evidence, labelled_evidence
 from twinspect.data import open_data
 from twinspect.detector import Detector
-from twinspect.errors import ConfigError, TwinspectError
+from twinspect.errors import CalibrationError, ConfigError, TeacherError, TwinspectError
 from twinspect.evaluation.detectability import REDUCED
 from twinspect.model.tiling import Tiling
 from twinspect.training.budget import Budget
 from twinspect.utils.files import write_atomically
+from twinspect.utils.json_values import without_nan
 from twinspect.utils.locks import single_writer
 from twinspect.utils.progress import announce
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
     from twinspect.comparison.candidates import Candidate
     from twinspect.comparison.comparison import Basis
@@ -49,7 +51,8 @@ def compare(
     exports: bool = True,
     progress: Progress | None = None,
     say: Callable[[str], None] = warnings.warn,
-    shown_as: str | None = None,
+    strict: bool = False,
+    shown_as: Sequence[str] | None = None,
     **parameters: Any,
 ) -> Comparison:
     """Fit several methods on your good images and rank them by what they find.
@@ -69,7 +72,9 @@ def compare(
         exports: whether to export each model where OpenVINO or ONNX Runtime is installed, for the time of an image.
         progress: told of every step and image.
         say: called with a sentence for each candidate that fails or image that is left out.
-        shown_as: what to type for the data in the commands; ``None`` for a path that was given, or its name.
+        strict: refuse images that cannot be read instead of leaving them out.
+        shown_as: the words to type for the data in commands, the first names it; ``None`` for a path that was given,
+            or its name.
         **parameters: further arguments of :class:`twinspect.Detector` that all candidates have.
 
     Raises:
@@ -78,19 +83,19 @@ def compare(
     """
     folder = Path(out)
     _check_folder(folder)
-    chosen = parse_candidates(candidates)
-    shared = _shared(parameters, minutes)
-    sizes = [_check(candidate, shared) for candidate in chosen]
+    chosen, shared = choose(candidates, minutes, parameters)
     opened = open_data(data, split="train")
-    Detector(**shared).split(opened)  # too few images are found before anything is fitted
+    _check_split(opened, shared)
+    sizes = [_check_teacher(candidate, shared) for candidate in chosen]
     tiled = any({**shared, **candidate.parameters}.get("tile") for candidate in chosen)
     least_side = None if tiled else max(LEAST_SIDE, REDUCED * max(sizes))
     with single_writer(folder, folder / ".lock"):
         images = ComparisonImages.of(opened, Detector(**shared).seed, least_side, say)
-        workshop = Workshop(folder, images, shared, exports, progress, say)
+        workshop = Workshop(folder, images, shared, exports, progress, say, strict)
         results, failed = _measure_all(workshop, chosen, say)
-        comparison = _ranked(workshop, shown_as or _name(data, opened), chosen, results, failed)
-        record = json.dumps(comparison.to_record(), indent=1) + "\n"
+        words = shown_as or [str(data) if isinstance(data, str | Path) else opened.name]
+        comparison = _ranked(workshop, words, chosen, results, failed)
+        record = json.dumps(without_nan(comparison.to_record()), indent=1) + "\n"
         write_atomically(folder / RECORD, record.encode())
         announce("writing the page")
         page = render_comparison(comparison, workshop)
@@ -106,10 +111,10 @@ def _check_folder(folder: Path) -> None:
     """
     if is_model(folder) or folder.is_file():
         raise ConfigError(f"{folder} is no folder of a comparison; choose another: --out DIR")
-    ours = {RECORD, PAGE, "models", "results", "checkpoints", ".lock"}
-    if folder.is_dir() and (
-        others := sorted(path.name for path in folder.iterdir() if path.name not in ours)
-    ):
+    ours = {RECORD, PAGE, "models", "results", "checkpoints"}
+    names = sorted(path.name for path in folder.iterdir()) if folder.is_dir() else []
+    # Hidden: the lock, and what a killed process or a system leaves.
+    if others := [name for name in names if name not in ours and not name.startswith(".")]:
         raise ConfigError(
             f"{folder} holds {others[0]}, which no comparison has left; choose another: --out DIR"
         )
@@ -127,22 +132,65 @@ def _shared(parameters: dict[str, Any], minutes: float | None) -> dict[str, Any]
     given["calibration"] = "split"
     if minutes is not None:
         given["minutes"] = minutes
+    given["calibration"] = (
+        "split"  # of few images a fit would hold none out, and candidates would differ in that
+    )
     return given if any(name in given for name in LENGTHS) else {**given, "minutes": MINUTES}
 
 
-def _check(candidate: Candidate, shared: dict[str, Any]) -> int:
-    """Check the settings of a candidate, and return the size of its input."""
-    detector = Detector(**candidate.joined(shared))
+def choose(
+    candidates: str | Sequence[str] | None, minutes: float | None, parameters: dict[str, Any]
+) -> tuple[list[Candidate], dict[str, Any]]:
+    """Read candidates and the arguments that all have, and check them without looking at images or teachers.
+
+    Args:
+        candidates: as for :func:`compare`; so are the others.
+        minutes: for the fit of each.
+        parameters: further arguments of :class:`twinspect.Detector`.
+
+    Raises:
+        ConfigError: no such method, or a setting that is not allowed.
+    """
+    chosen, shared = parse_candidates(candidates), _shared(parameters, minutes)
+    for candidate in chosen:
+        detector = Detector(**candidate.joined(shared))
+        with _naming(candidate):
+            detector.config()
+            Budget.of(detector.minutes)
+            Tiling.of(detector.tile, detector.overlap)
+    return chosen, shared
+
+
+def _check_split(data: DataSet, shared: dict[str, Any]) -> None:
+    """Refuse too few images before anything is fitted.
+
+    Raises:
+        CalibrationError: too few for the rate asked for, or for any.
+    """
     try:
-        Budget.of(detector.minutes)
-        Tiling.of(detector.tile, detector.overlap)
-        return detector.config().size
+        Detector(**shared).split(data)
+    except CalibrationError as error:
+        raise CalibrationError(f"{error}; a comparison holds images out, so fit one method for cv") from error
+
+
+def _check_teacher(candidate: Candidate, shared: dict[str, Any]) -> int:
+    """Refuse a teacher or level that there is not, and return the size of a candidate's input.
+
+    Weights may be there when its turn comes; without them the others go on.
+    """
+    detector = Detector(**candidate.joined(shared))
+    with _naming(candidate), suppress(TeacherError):
+        detector.fitting("")
+    return detector.config().size
+
+
+@contextmanager
+def _naming(candidate: Candidate) -> Iterator[None]:
+    """Say which candidate a setting is of that is not allowed."""
+    try:
+        yield
     except ConfigError as error:
         raise ConfigError(f"candidate {candidate.text!r}: {error}") from error
-
-
-def _name(data: DataSource, opened: DataSet) -> str:
-    return str(data) if isinstance(data, str | Path) else opened.name
 
 
 def _measure_all(
@@ -165,7 +213,7 @@ def _measure_all(
 
 def _ranked(
     workshop: Workshop,
-    name: str,
+    data: Sequence[str],
     candidates: Sequence[Candidate],
     results: dict[str, Result],
     failed: dict[str, str],
@@ -179,7 +227,7 @@ def _ranked(
             by_text[text],
             results[text],
             workshop.model(by_text[text]),
-            fit_command(name, by_text[text].joined(workshop.shared)),
+            fit_command(data, by_text[text].joined(workshop.shared)),
             drawn.auroc(text),
             labelled.auroc(text) if labelled else None,
             evidence.difference(order[0], text) if text != order[0] else None,
@@ -189,4 +237,4 @@ def _ranked(
     seed = workshop.images.seed
     elsewhere = labelled.chosen_elsewhere(seed) if labelled and len(order) > 1 else None
     basis: Basis = "labelled" if labelled else "drawn"
-    return Comparison(name, workshop.folder, basis, ranked, failed, elsewhere, evidence)
+    return Comparison(data[0], workshop.folder, basis, ranked, failed, elsewhere, evidence)

@@ -52,6 +52,7 @@ class Workshop:
         exports: whether to time an export where a runtime is installed.
         progress: told of every step and image.
         say: told of images that cannot be read.
+        strict: whether to refuse these.
     """
 
     folder: Path
@@ -60,6 +61,7 @@ class Workshop:
     exports: bool = True
     progress: Progress | None = None
     say: Callable[[str], None] = print
+    strict: bool = False
 
     def model(self, candidate: Candidate) -> Path:
         """Return where a candidate's model is kept."""
@@ -99,7 +101,12 @@ class Workshop:
         resumed = any(checkpoints.glob("*.safetensors"))
         detector, began = Detector(**parameters), time.monotonic()
         detector.fit(
-            self.images.data, progress=self.progress, checkpoint=checkpoints, resume=True, say=self.say
+            self.images.data,
+            progress=self.progress,
+            checkpoint=checkpoints,
+            resume=True,
+            strict=self.strict,
+            say=self.say,
         )
         seconds = None if resumed else time.monotonic() - began
         model.parent.mkdir(parents=True, exist_ok=True)

@@ -114,10 +114,11 @@ class Evidence:
             self.scores, key=lambda text: -_mean_auroc(self.labels, self.scores[text], self.categories)
         )
 
-    def chosen_elsewhere(self, seed: int) -> float:
+    def chosen_elsewhere(self, seed: int) -> float | None:
         """Estimate the AUROC of the best candidate on images that did not choose it.
 
-        Each fold's AUROC is that of the candidate which is best on the other folds; returned is their mean.
+        Each fold's AUROC is that of the candidate which is best on the other folds; returned is their mean, ``None``
+        where no category has enough images for two folds.
         """
         folds = self._folds(seed)
         values = []
@@ -127,7 +128,7 @@ class Evidence:
             if others.groups and these.groups:
                 best = others.ranked()[0]
                 values.append(_mean_auroc(these.labels, these.scores[best], these.categories))
-        return float(np.mean(values)) if values else float("nan")
+        return float(np.mean(values)) if values else None
 
     def disagreement(self) -> dict[str, float]:
         """Say by how much the candidates differ on each image: in the share of good images that score lower."""

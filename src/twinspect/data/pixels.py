@@ -45,7 +45,10 @@ def read_pixels(sample: Sample, *, bits: int | None = None) -> NDArray[np.uint8]
         ImageError: the file cannot be read; the message begins with its path, or address.
     """
     pixels = _read_unchanged(sample, bits)
-    return pixels if sample.change is None else sample.change(pixels)
+    if sample.change is None:
+        return pixels
+    with named(sample):
+        return sample.change(pixels)
 
 
 def _read_unchanged(sample: Sample, bits: int | None) -> NDArray[np.uint8]:

@@ -8,16 +8,22 @@ from __future__ import annotations
 import io
 import math
 import zlib
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import numpy as np
 from PIL import Image
+
+from twinspect.errors import ImageError
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     Floats = NDArray[np.float32]
     Pixels = NDArray[np.uint8]
+
+
+LONGEST_SIDE: Final = 65_500
+"""Of a JPEG, in pixels, as libjpeg writes it."""
 
 
 def scale_light(rgb: Pixels, red: float, green: float, blue: float) -> Pixels:
@@ -49,7 +55,15 @@ def add_noise(rgb: Pixels, sigma: float) -> Pixels:
 
 
 def compress(rgb: Pixels, quality: int) -> Pixels:
-    """Save as a JPEG of a quality from 1 to 95, with halved colour resolution as usual, and read that again."""
+    """Save as a JPEG of a quality from 1 to 95, with halved colour resolution as usual, and read that again.
+
+    Raises:
+        ImageError: it is larger than a JPEG can be.
+    """
+    if max(rgb.shape[:2]) > LONGEST_SIDE:
+        raise ImageError(
+            f"{rgb.shape[1]}x{rgb.shape[0]} pixels do not fit into a JPEG, which has at most {LONGEST_SIDE} a side"
+        )
     buffer = io.BytesIO()
     Image.fromarray(rgb).save(buffer, "JPEG", quality=quality)
     with Image.open(buffer) as image:

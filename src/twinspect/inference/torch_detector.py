@@ -19,6 +19,7 @@ from twinspect.bundle.weights import deserialize_weights, serialize_weights
 from twinspect.errors import BundleError, MissingExtraError, in_one_line
 from twinspect.inference.base_detector import BaseDetector
 from twinspect.inference.torch_engine import TorchEngine
+from twinspect.model.whole_image import Model
 from twinspect.teachers.wording import summarize_error
 from twinspect.utils.distributed import SINGLE_PROCESS
 from twinspect.utils.even_sampling import evenly_spaced
@@ -113,6 +114,9 @@ class TorchDetector(BaseDetector):
         detector = cls._built(folder, record, device)
         try:
             detector.model_.load_state_dict(deserialize_weights(weights, folder / WEIGHTS))
+            for module in detector.model_.modules():
+                if isinstance(module, Model):
+                    module.check_gathered()
         except RuntimeError as error:
             raise BundleError(
                 f"{folder / WEIGHTS} does not fit {RECORD}; if an earlier twinspect wrote them, "

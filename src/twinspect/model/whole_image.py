@@ -12,6 +12,7 @@ import torch
 
 from twinspect.methods import method_class
 from twinspect.methods.config import config_of_record, to_record
+from twinspect.methods.networks.gathered_buffers import GatheredBuffers
 from twinspect.model.base import RawOutput, ScoringModel
 from twinspect.model.preprocessing import Preprocessing
 from twinspect.teachers.feature_maps import TokenMaps
@@ -56,6 +57,23 @@ class Model(ScoringModel):
         # The layout in which the networks are twice as fast.
         output: Output = self.method(images.contiguous(memory_format=torch.channels_last))
         return RawOutput(output.map, self.method.image_score(output))
+
+    def check_gathered(self) -> None:
+        """Score a black image if buffers have taken whatever shapes the file had that they were loaded from.
+
+        Raises:
+            RuntimeError: shapes that do not fit, or values without a finite score.
+        """
+        if not any(isinstance(module, GatheredBuffers) for module in self.method.modules()):
+            return
+        side = self.preprocessing.side
+        try:
+            with torch.no_grad():
+                score = self.infer(torch.zeros(1, 3, side, side)).score
+        except (IndexError, ValueError) as error:
+            raise RuntimeError(str(error)) from error
+        if not score.isfinite().all():
+            raise RuntimeError("a black image has no finite score")
 
     def exportable(self) -> tuple[Model, tuple[str, ...]]:
         """Give what a graph without gradients can compute, and in words what differs."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import math
 from typing import TYPE_CHECKING, Any, Final
 
 from twinspect._version import __version__
@@ -19,6 +18,7 @@ from twinspect.report.page import Report, render_report
 from twinspect.report.training_section import TrainingHistory
 from twinspect.report.tsne_section import EXTRA
 from twinspect.utils.files import write_atomically
+from twinspect.utils.json_values import without_nan
 from twinspect.utils.progress import announce
 
 if TYPE_CHECKING:
@@ -126,7 +126,7 @@ def metrics_record(
         data: the name of the test set.
         evaluation: the metrics and every image's score.
     """
-    record: dict[str, Any] = _without_nan(
+    record: dict[str, Any] = without_nan(
         {
             "format": FORMAT,
             "twinspect": __version__,
@@ -181,12 +181,3 @@ def _is_ours(path: Path) -> bool:
     except (OSError, ValueError):
         return False
     return isinstance(record, dict) and {"format", "twinspect"} <= record.keys()
-
-
-def _without_nan(value: Any) -> Any:
-    """Replace NaN and infinity, which JSON does not have, by ``None``."""
-    if isinstance(value, dict):
-        return {key: _without_nan(item) for key, item in value.items()}
-    if isinstance(value, list | tuple):
-        return [_without_nan(item) for item in value]
-    return None if isinstance(value, float) and not math.isfinite(value) else value

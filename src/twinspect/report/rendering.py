@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from twinspect.report import formatting
+from twinspect.utils.spelling import spell
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -44,6 +45,7 @@ def _environment() -> Environment:
     environment = Environment(
         loader=PackageLoader("twinspect", ""),
         autoescape=True,
+        finalize=_spelled,
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
@@ -60,3 +62,8 @@ def _environment() -> Environment:
     macros: Any = environment.get_template("report/templates/macros.html").module
     environment.globals |= {name: getattr(macros, name) for name in ("definitions", "figure", "table")}
     return environment
+
+
+def _spelled(value: Any) -> Any:
+    """Spell text, which may be the name of a file; markup is our own."""
+    return spell(value) if type(value) is str else value

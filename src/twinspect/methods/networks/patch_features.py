@@ -31,13 +31,14 @@ def patch_features(levels: Sequence[Tensor], neighbourhood: int, channels: int =
     Args:
         levels: (B, C_k, h_k, w_k) float, fine to coarse.
         neighbourhood: side of the square that is averaged, in places of the level; odd, 1 averages nothing.
-        channels: how many all levels together keep, each an equal share, by averages over adjacent ones; 0 keeps all.
+        channels: how many all levels together keep, each an equal share and at least one, by averages over adjacent
+            ones; 0 keeps all.
 
     Returns:
-        (B, C, h, w) at the resolution of the first level, C the channels of all levels or ``channels`` at most.
+        (B, C, h, w) at the resolution of the first level, C the channels that are kept.
     """
     size = levels[0].shape[-2:]
-    share = channels // len(levels)
+    share = max(1, channels // len(levels)) if channels else 0
     means = [_reduce(_local_means(level, neighbourhood), share) for level in levels]
     return torch.cat(
         [
