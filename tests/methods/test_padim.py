@@ -7,13 +7,19 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pytest
 import torch
+from PIL import Image
+from scipy.ndimage import gaussian_filter
 from scipy.spatial.distance import mahalanobis
 
 import twinspect as ts
 from drawn_parts import quick
 from twinspect.errors import ConfigError
+from twinspect.methods.base import Batch
+from twinspect.methods.config import make_config
 from twinspect.methods.networks import place_gaussians
 from twinspect.methods.networks.place_gaussians import PlaceGaussians
+from twinspect.methods.padim import PaDiM, PaDiMConfig
+from twinspect.teachers import create_teacher
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -35,6 +41,30 @@ def test_distances_are_those_of_numpy_and_scipy(batches: list[int], monkeypatch:
             mahalanobis(x, here.mean(axis=0), precision) for x in new[:, :, row, column].double().numpy()
         ]
         np.testing.assert_allclose(found[:, row, column], expected, rtol=1e-4)
+
+
+def test_map_and_score_are_those_of_numpy_scipy_and_pillow() -> None:
+    """From the teacher's levels on: repeated to the finest, chosen, compared, enlarged, blurred, and the peak taken."""
+    torch.manual_seed(0)
+    method = PaDiM(create_teacher("pocket"), make_config(PaDiMConfig, None, {"size": 64})).eval()
+    images = torch.randn(9, 3, 64, 64)
+    with torch.no_grad():
+        method.gather([Batch(images[:8], method.targets(images[:8]))])
+        found = method(images[8:])
+        levels = [level.double().numpy() for level in method.teacher(images)]
+    joined = np.concatenate(
+        [np.kron(level, np.ones((1, 1, 2**depth, 2**depth))) for depth, level in enumerate(levels)], axis=1
+    )[:, method.chosen]
+    assert joined.shape == (9, 100, 16, 16)
+    distances = np.empty((16, 16), np.float32)
+    for row, column in np.ndindex(16, 16):
+        *good, new = joined[:, :, row, column]
+        precision = np.linalg.inv(np.cov(good, rowvar=False) + 0.01 * np.eye(100))
+        distances[row, column] = mahalanobis(new, np.mean(good, axis=0), precision)
+    enlarged = np.array(Image.fromarray(distances).resize((64, 64), Image.Resampling.BILINEAR))
+    expected = gaussian_filter(enlarged, 4.0, mode="mirror")
+    np.testing.assert_allclose(found.map[0], expected, rtol=1e-3)
+    assert float(method.image_score(found)) == pytest.approx(expected.max(), rel=1e-3)
 
 
 def test_a_single_image_leaves_the_regularization_alone() -> None:
