@@ -54,7 +54,8 @@ class PlaceGaussians(GatheredBuffers):
         others = images - 1
         squares = self(features).double().square()
         rest = (1 - squares * images / others**2).clamp_min(SMALLEST)
-        return (images / others * (squares * (others - 1) / others / rest).sqrt()).float()
+        distances: Tensor = images / others * (squares * (others - 1) / others / rest).sqrt()
+        return distances.float()
 
     def gather(self, batches: Iterable[Tensor], regularization: float) -> None:
         """Estimate mean and covariance at every place in one pass.
