@@ -31,11 +31,11 @@ def test_unit_distance_map_equals_the_equation_and_the_cosine_distance() -> None
     torch.testing.assert_close(actual, maps.cosine_map(teacher, student), atol=1e-6, rtol=1e-5)
 
 
-def test_multiply_enlarges_to_the_finest_level_then_to_the_size() -> None:
+def test_multiply_enlarges_every_level_to_the_size() -> None:
     fine, coarse = random(2, 8, 6), random(2, 4, 3, seed=1)
-    product = fine * maps.enlarge(coarse, (8, 6))
-    torch.testing.assert_close(maps.multiply([fine, coarse], (16, 12)), maps.enlarge(product, (16, 12)))
-    blurred = maps.gaussian_blur(maps.enlarge(product, (16, 12)), 1.5)
+    product = maps.enlarge(fine, (16, 12)) * maps.enlarge(coarse, (16, 12))
+    torch.testing.assert_close(maps.multiply([fine, coarse], (16, 12)), product)
+    blurred = maps.gaussian_blur(product, 1.5)
     torch.testing.assert_close(maps.multiply([fine, coarse], (16, 12), 1.5), blurred)
 
 

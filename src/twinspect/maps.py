@@ -101,21 +101,20 @@ def fuse(maps: Sequence[Tensor], size: tuple[int, int], sigma: float = 0.0) -> T
 
 
 def multiply(maps: Sequence[Tensor], size: tuple[int, int], sigma: float = 0.0) -> Tensor:
-    """Multiply the maps of several levels at the size of the finest, enlarge the product, and blur it.
+    """Enlarge the maps of several levels to one size, multiply them there, and blur the product.
 
     Args:
-        maps: one (B, h_k, w_k) per level, fine to coarse.
+        maps: one (B, h_k, w_k) per level.
         size: height and width in pixels.
-        sigma: of the blur, in pixels of the result; 0 for none.
+        sigma: of the blur, in pixels of the product; 0 for none.
 
     Returns:
         (B, height, width).
     """
-    finest = (maps[0].shape[-2], maps[0].shape[-1])
-    product = maps[0]
+    product = fuse(maps[:1], size)
     for level in maps[1:]:
-        product = product * fuse([level], finest)
-    return fuse([product], size, sigma)
+        product = product * fuse([level], size)
+    return gaussian_blur(product, sigma)
 
 
 @lru_cache(maxsize=64)

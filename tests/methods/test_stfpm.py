@@ -69,11 +69,8 @@ def test_the_map_joins_the_levels_at_the_size_of_the_images(fusion: str) -> None
     def resized(level: Tensor, size: tuple[int, int]) -> Tensor:
         return nn.functional.interpolate(level, size=size, mode="bilinear", align_corners=False)
 
-    if fusion == "product":
-        finest = [resized(level, (16, 24)) for level in levels]
-        expected = resized(finest[0] * finest[1] * finest[2], (64, 96))
-    else:
-        expected = torch.stack([resized(level, (64, 96)) for level in levels]).sum(dim=0)
+    enlarged = torch.stack([resized(level, (64, 96)) for level in levels])
+    expected = enlarged.prod(dim=0) if fusion == "product" else enlarged.sum(dim=0)
     np.testing.assert_allclose(actual.map, expected[:, 0], rtol=1e-4)
     np.testing.assert_array_equal(method.image_score(actual), actual.map.flatten(1).amax(dim=1))
 

@@ -219,6 +219,17 @@ class Method(nn.Module, ABC, Generic[ConfigT]):
         """
         return self, ""
 
+    def left_out(self, images: int) -> Self | None:  # noqa: ARG002 - for methods that override it
+        """Return a variant that scores an image of the fit as a fit without that image would, sharing all networks.
+
+        Args:
+            images: how many were fitted on, none of them more than once.
+
+        Returns:
+            ``None`` where only such a fit can tell.
+        """
+        return None
+
     def check_size(self, height: int, width: int) -> None:
         """Refuse an input size that the method cannot work with.
 

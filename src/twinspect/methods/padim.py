@@ -6,8 +6,9 @@ compared with the same place of the good images, so this needs a fixed camera an
 
 from __future__ import annotations
 
+from copy import copy
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, ClassVar, Literal
+from typing import TYPE_CHECKING, Any, ClassVar, Final, Literal
 
 import torch
 import torch.nn.functional as F
@@ -23,6 +24,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from twinspect.teachers.base import Teacher
+
+FEWEST: Final = 3
+"""Images of which one can be left out: the covariance of the others takes two."""
 
 
 @dataclass(frozen=True)
@@ -56,6 +60,8 @@ class PaDiM(Method[PaDiMConfig]):
     Config = PaDiMConfig
 
     chosen: Tensor
+    out_of: int = 0
+    """How many images were gathered, if the one that is scored is one of them and left out; 0 if it is not."""
 
     def __init__(self, teacher: Teacher, config: PaDiMConfig) -> None:
         super().__init__(teacher, config)
@@ -85,9 +91,18 @@ class PaDiM(Method[PaDiMConfig]):
 
     def forward(self, images: Tensor) -> Output:
         """Map the Mahalanobis distances; the image score is the map's peak (section III)."""
-        distances = self.gaussians(*self.targets(images))
-        size = (images.shape[-2], images.shape[-1])
+        (features,), size = self.targets(images), (images.shape[-2], images.shape[-1])
+        gaussians, out_of = self.gaussians, self.out_of
+        distances = gaussians.left_out(features, out_of) if out_of else gaussians(features)
         return Output(maps.fuse([distances], size, self.config.sigma))
+
+    def left_out(self, images: int) -> PaDiM | None:
+        """Return a variant that takes an image of the fit out of the Gaussians before it scores it."""
+        if images < FEWEST:
+            return None
+        variant = copy(self)
+        variant.out_of = images
+        return variant
 
 
 def _joined(levels: Sequence[Tensor]) -> Tensor:

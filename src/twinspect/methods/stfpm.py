@@ -121,7 +121,7 @@ class STFPM(Method[STFPMConfig]):
         return {"loss": float(self.loss(batch))}
 
     def forward(self, images: Tensor) -> Output:
-        """Multiply the levels' maps, or add them up; the image score is the map's peak (equation 3)."""
+        """Multiply the levels' maps at the images' size, or add them up; the score is the map's peak (equation 3)."""
         fuse = maps.multiply if self.config.fusion == "product" else maps.fuse
         levels = self._compare(images, self.targets(images))
         return Output(fuse(levels, (images.shape[-2], images.shape[-1]), self.config.sigma))

@@ -83,6 +83,11 @@ class Model(ScoringModel):
         model = Model(method, self.preprocessing).eval()
         return model, (difference,)
 
+    def left_out(self, images: int) -> Model | None:
+        """Give what scores an image of the fit as if it had been left out, see :meth:`.Method.left_out`."""
+        method = self.method.left_out(images)
+        return Model(method, self.preprocessing).eval() if method else None
+
     def record(self) -> dict[str, Any]:
         """Describe the model in plain JSON values, enough for :meth:`from_record` to rebuild it."""
         return {

@@ -14,6 +14,8 @@ if TYPE_CHECKING:
 
 PLACES: Final = 256
 """Places whose covariances are inverted at once, in float64."""
+SMALLEST: Final = 1e-6
+"""Minimum of the share of an image's deviation that the others do not explain, about the precision of float32."""
 
 
 class PlaceGaussians(GatheredBuffers):
@@ -35,6 +37,25 @@ class PlaceGaussians(GatheredBuffers):
         deviations = _by_place(features) - self.mean[:, None]
         distances: Tensor = torch.linalg.vector_norm(deviations @ self.whitening, dim=2)
         return distances.T.reshape(-1, *features.shape[-2:])
+
+    def left_out(self, features: Tensor, images: int) -> Tensor:
+        """Compute what the distances of gathered features would be without the image that they belong to.
+
+        By Sherman and Morrison's formula, so that nothing is estimated again; the regularization of such a Gaussian
+        is (images - 1) / (images - 2) times that of all images.
+
+        Args:
+            features: (B, C, h, w), as they were gathered.
+            images: how many were gathered; 3 or more.
+
+        Returns:
+            (B, h, w).
+        """
+        others = images - 1
+        squares = self(features).double().square()
+        rest = (1 - squares * images / others**2).clamp_min(SMALLEST)
+        distances: Tensor = images / others * (squares * (others - 1) / others / rest).sqrt()
+        return distances.float()
 
     def gather(self, batches: Iterable[Tensor], regularization: float) -> None:
         """Estimate mean and covariance at every place in one pass.
