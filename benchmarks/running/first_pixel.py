@@ -16,7 +16,7 @@ def main() -> None:
     image, *arguments = sys.argv[1:]
 
     def leave_at_image(event: str, details: tuple[object, ...]) -> None:
-        if event == "open" and isinstance(details[0], str) and details[0] == image:
+        if event == "open" and str(details[0]) == image:
             os.write(1, f"{json.dumps(imported())}\n".encode())
             os._exit(0)
 

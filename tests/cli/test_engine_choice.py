@@ -134,10 +134,8 @@ def test_shards_keep_the_runtime_that_they_were_begun_with(
     command = ("score", bare, images, "--engine", "local", "--out", tmp_path / "shards")
     assert run(*command)[0] == 0
     add_export(bare)
-    code, _, notes = run(*command)
-    assert (code, "scored by" in notes) == (0, False)
-    code, _, notes = run(*command, "--overwrite")
-    assert (code, f"scored by {EXPORT}" in notes) == (0, True)
+    assert json.loads(run(*command, "--json")[1])["runtime"] == "torch"
+    assert json.loads(run(*command, "--overwrite", "--json")[1])["runtime"] == EXPORT
 
 
 def test_evaluate_and_calibrate_take_it_too(
@@ -156,12 +154,14 @@ def test_a_loaded_detector_can_do_all_until_its_weights_change(bare: Path, image
     detector = ts.load(bare, threads=1)
     assert isinstance(detector, ts.Detector)
     assert detector.export_name == EXPORT
-    np.testing.assert_allclose(detector.score(images).image, means(images), rtol=1e-5)
-    by_torch = ts.load(bare, runtime="torch").score(images).image
+    scores = detector.score(images)
+    np.testing.assert_allclose(scores.image, means(images), rtol=1e-5)
+    by_torch = ts.load(bare, runtime="torch").score(images)
+    assert (scores.runtime, by_torch.runtime) == (EXPORT, "torch")
     with torch.no_grad():
         next(iter(detector.model_.parameters())).mul_(1.0)
     assert detector.export_name == ""
-    np.testing.assert_array_equal(detector.score(images).image, by_torch)
+    np.testing.assert_array_equal(detector.score(images).image, by_torch.image)
 
 
 def test_another_device_is_torchs(bare: Path) -> None:

@@ -35,7 +35,7 @@ def mean_of_pixels() -> bytes:
         [
             *(helper.make_tensor(name, kinds.INT64, [len(values)], values) for name, values in axes.items()),
             helper.make_tensor(
-                "weights", kinds.FLOAT, [1000], [0.0] * 1000
+                "weights", kinds.FLOAT, [1000], bytes(4000), raw=True
             ),  # enough for a file of their own
         ],
     )

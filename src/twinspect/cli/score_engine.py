@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -10,6 +11,7 @@ from twinspect.cli.model_loading import check_threads, chosen_runtime, runtime_o
 from twinspect.cli.outcome import Outcome, code_of
 from twinspect.cli.score_files import TABLES
 from twinspect.errors import ConfigError
+from twinspect.loading import TORCH
 
 if TYPE_CHECKING:
     import argparse
@@ -49,7 +51,8 @@ def run(options: argparse.Namespace) -> Outcome:
             progress=bar,
             note=warn,
         )
-    return _outcome(record, options)
+    found = _outcome(record, options)
+    return replace(found, record={**found.record, "runtime": job.export or TORCH})
 
 
 def _job(options: argparse.Namespace) -> ScoringJob:
