@@ -20,6 +20,7 @@ import gc
 import json
 import os
 import sys
+import time
 from dataclasses import asdict
 from functools import partial
 from pathlib import Path
@@ -78,7 +79,15 @@ def _results(options: argparse.Namespace) -> Iterator[Result]:
 def _of_model(
     method: str, teacher: str, peer: Answering | None, options: argparse.Namespace
 ) -> Iterator[Result]:
-    model = ours(method, teacher, threads=options.threads, bf16=has_bf16(), fixed=options.fixed_size)
+    model = ours(
+        method,
+        teacher,
+        threads=options.threads,
+        bf16=has_bf16(),
+        fixed=options.fixed_size,
+        torch_only=options.torch_only,
+        clock=time.process_time if options.processor_time else time.perf_counter,
+    )
     print(*model.notes, sep="\n", file=sys.stderr, flush=True)
     theirs = {PEER: partial(_asked, peer, teacher)} if peer else {}
     for batch in options.batches:
@@ -92,7 +101,10 @@ def _peer(options: argparse.Namespace) -> contextlib.AbstractContextManager[Answ
         print("anomalib is left out; name an interpreter that has it: --peer PYTHON", file=sys.stderr)
         return contextlib.nullcontext()
     return Side("anomalib", options.peer.absolute(), HERE / "peer", None).stay(
-        "eager.py", "--threads", options.threads
+        "eager.py",
+        "--threads",
+        options.threads,
+        *(["--processor-time"] if options.processor_time else []),
     )
 
 
@@ -112,6 +124,10 @@ def _options() -> argparse.Namespace:
     add("--rounds", type=int, default=10)
     add("--threads", type=int, default=len(os.sched_getaffinity(0)), help="that each may use; all cores")
     add("--fixed-size", action="store_true", help="graphs of one size; batches of 1 alone")
+    add("--torch-only", action="store_true", help="leave exports out")
+    add(
+        "--processor-time", action="store_true", help="count that, for a machine with other work; --threads 1"
+    )
     add("--peak-side", type=int, default=peaks.SIDE, help="of the matrices that peaks are measured by")
     add("--out", type=Path, default=Path("runs/runtimes.json"), help="every round's seconds")
     options = parser.parse_args()

@@ -1,15 +1,22 @@
-"""How long the command line takes to answer: wall time of `--help` and of `import twinspect`, median of 10.
+r"""How long the command line takes to answer: `--help`, `import twinspect`, and one image scored from the prompt.
 
-Beside them, in the same run, what importing torch alone would cost.
+    python benchmarks/startup.py --model parts.twin --image part.png
+
+Wall and processor time, medians of ten, in turns; beside them, in the same run, what importing torch alone costs.
+Then which packages are imported when the image is opened.
 """
 
 from __future__ import annotations
 
+import argparse
+import os
 import statistics
 import subprocess
 import sys
 import time
+from pathlib import Path
 
+FIRST_PIXEL = Path(__file__).parent / "running" / "first_pixel.py"
 COMMANDS = {
     "twinspect --help": ["-m", "twinspect", "--help"],
     "import twinspect": ["-c", "import twinspect"],
@@ -18,23 +25,50 @@ COMMANDS = {
 }
 
 
-def seconds(arguments: list[str]) -> float:
-    """Time one fresh process."""
+def seconds(arguments: list[str]) -> tuple[float, float]:
+    """Time one fresh process, by the clock and by the processor."""
     began = time.perf_counter()
-    subprocess.run([sys.executable, *arguments], check=True, stdout=subprocess.DEVNULL)
-    return time.perf_counter() - began
+    child = subprocess.Popen(
+        [sys.executable, *arguments], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+    )
+    _, status, usage = os.wait4(child.pid, 0)
+    if status:
+        raise SystemExit(f"{arguments} failed")
+    return time.perf_counter() - began, usage.ru_utime + usage.ru_stime
 
 
 def main() -> None:
     """Time the commands in turns, so that a slow moment of the machine meets all of them."""
-    times: dict[str, list[float]] = {name: [] for name in COMMANDS}
-    for _ in range(10):
-        for name, arguments in COMMANDS.items():
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--model", help="a model, with or without an export")
+    parser.add_argument("--image", help="the image to score")
+    parser.add_argument("--rounds", type=int, default=10)
+    options = parser.parse_args()
+    scoring = _scoring(options.model, options.image) if options.model else {}
+    commands = COMMANDS | {name: ["-m", "twinspect", *arguments] for name, arguments in scoring.items()}
+    times: dict[str, list[tuple[float, float]]] = {name: [] for name in commands}
+    for _ in range(options.rounds):
+        for name, arguments in commands.items():
             times[name].append(seconds(arguments))
-    base = statistics.median(times["bare interpreter"])
+    base = statistics.median(wall for wall, _ in times["bare interpreter"])
     for name, found in times.items():
-        median = statistics.median(found)
-        print(f"{name:18s} {median:6.3f} s   {median / base:5.1f} x the bare interpreter")
+        wall, processor = (statistics.median(kind) for kind in zip(*found, strict=True))
+        print(
+            f"{name:24s} {wall:6.3f} s, processor {processor:6.3f} s   {wall / base:5.1f} x the bare interpreter"
+        )
+    for name, arguments in scoring.items():
+        command = [sys.executable, str(FIRST_PIXEL), options.image, *arguments]
+        found = subprocess.run(command, check=True, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
+        print(f"{name}: imported before the first pixel, with the number of modules: {found.stdout.decode()}")
+
+
+def _scoring(model: str, image: str) -> dict[str, list[str]]:
+    return {
+        "score, by torch": ["score", model, image, "--runtime", "torch"],
+        "score, by the fastest": ["score", model, image],
+    }
 
 
 if __name__ == "__main__":

@@ -20,20 +20,31 @@ from twinspect.export.torch_to_onnx import to_onnx
 from twinspect.inference.runtimes import open_engine
 from twinspect.methods import method_class
 from twinspect.methods.config import make_config
+from twinspect.model.folding import folded
 from twinspect.model.whole_image import Model
 from twinspect.teachers import create_teacher
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     import numpy as np
     from numpy.typing import NDArray
 
     from running.turns import Timed
     from twinspect.inference.graph_engine import GraphEngine
 
-TORCH = "our torch"
+TORCH, AS_TRAINED = "our torch", "our torch, BatchNorm not folded"
 RUNTIMES = {"onnx": "ONNX Runtime", "openvino": "OpenVINO"}
 OPENVINO_FP32, OPENVINO_BF16 = "OpenVINO fp32", "OpenVINO bf16"
-COLUMNS = (TORCH, "ONNX Runtime fp32", "ONNX Runtime int8", OPENVINO_FP32, OPENVINO_BF16, "OpenVINO int8")
+COLUMNS = (
+    TORCH,
+    AS_TRAINED,
+    "ONNX Runtime fp32",
+    "ONNX Runtime int8",
+    OPENVINO_FP32,
+    OPENVINO_BF16,
+    "OpenVINO int8",
+)
 RANGES = 4
 """Images that the ranges of integers are measured on; they decide no time."""
 
@@ -53,7 +64,16 @@ class Ours:
     notes: list[str]
 
 
-def ours(method: str, teacher: str, *, threads: int, bf16: bool, fixed: bool) -> Ours:
+def ours(
+    method: str,
+    teacher: str,
+    *,
+    threads: int,
+    bf16: bool,
+    fixed: bool,
+    torch_only: bool,
+    clock: Callable[[], float],
+) -> Ours:
     """Build a model and bring it under every runtime.
 
     Args:
@@ -62,20 +82,28 @@ def ours(method: str, teacher: str, *, threads: int, bf16: bool, fixed: bool) ->
         threads: that every runtime gets.
         bf16: whether there is such here.
         fixed: whether graphs take one image of one size alone.
+        torch_only: whether to leave exports out.
+        clock: gives seconds.
     """
     model = build(method, teacher)
-    calls = {TORCH: timed(partial(under_torch, model))}
+    calls = {
+        TORCH: timed(partial(under_torch, folded(model)), clock),
+        AS_TRAINED: timed(partial(under_torch, model), clock),
+    }
+    if torch_only:
+        return Ours(calls, multiplications(model), [])
     size = (SIDE, SIDE) if fixed else None
     graph, notes = to_onnx(model.exportable()[0], size), []
     for runtime, name in RUNTIMES.items():
         builder = GraphBuilder(graph, {"runtime": runtime, "precision": "fp32", "fixed_size": size}, {})
         floats, layers = builder.floats(), builder.layers()
-        calls[f"{name} fp32"] = timed(opened(builder.record, floats, threads).run)
+        calls[f"{name} fp32"] = timed(opened(builder.record, floats, threads).run, clock)
         if bf16 and runtime == "openvino":
             # What makes our engine compute in bf16 is the record of a 16-bit export.
-            calls[OPENVINO_BF16] = timed(opened({**builder.record, "precision": "fp16"}, floats, threads).run)
+            halves = opened({**builder.record, "precision": "fp16"}, floats, threads)
+            calls[OPENVINO_BF16] = timed(halves.run, clock)
         integers = builder.integers(layers, list(pictures(RANGES)))
-        calls[f"{name} int8"] = timed(opened(builder.record, integers, threads).run)
+        calls[f"{name} int8"] = timed(opened(builder.record, integers, threads).run, clock)
         notes.append(
             f"{method}, {teacher}: {name} int8 has all {len(layers)} layers that it can have in integers"
         )

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from running.peaks import Peak
 
 PEER = "anomalib eager"
-ABSENT = {PEER: "left out", OPENVINO_BF16: "no bf16 here"}
+ABSENT = dict.fromkeys((PEER, *COLUMNS), "left out") | {OPENVINO_BF16: "no bf16 here"}
 
 
 @dataclass(frozen=True)

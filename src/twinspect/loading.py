@@ -1,44 +1,61 @@
-"""Loading a detector of any kind from its folder."""
+"""Loading a detector of any kind from its folder, and choosing what scores."""
 
 from __future__ import annotations
 
+import sys
+import warnings
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
-from twinspect.bundle.exports import list_exports
+from twinspect.bundle.export_cache import find_exports
 from twinspect.bundle.folder import JOINED, read_model_record
 from twinspect.errors import MissingExtraError, is_installed
 from twinspect.inference.runtimes import RUNTIMES
 from twinspect.utils.progress import announce
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
+    from twinspect.bundle.exports import Export
+    from twinspect.errors import BundleError
     from twinspect.inference.base_detector import BaseDetector
+    from twinspect.inference.torch_detector import TorchDetector
 
 
 TORCH, AUTO = "torch", "auto"
+CPU: Final = "cpu"
+EXACT: Final = "fp32"
+"""The precision of what scores where nobody named a runtime."""
+_ACCELERATORS: Final = ("/dev/nvidiactl", "/dev/dxg", "/dev/kfd")
+"""Files that Linux has where torch may find a GPU: of NVIDIA, of Windows below it, of AMD."""
 
 
 def load(
-    path: str | Path, *, device: str = "auto", runtime: str = TORCH, threads: int | None = None
+    path: str | Path, *, device: str = "auto", runtime: str | None = None, threads: int | None = None
 ) -> BaseDetector:
     """Load a detector that ``Detector.save``, ``twinspect fit`` or ``twinspect join`` wrote.
 
     Args:
         path: the model folder.
         device: ``auto``, ``cpu``, ``cuda`` or ``mps``.
-        runtime: what scores: ``torch``, the networks as they were trained; ``onnx`` or ``openvino``, an export
-            (the most precise one, if there are several); the name of an export, such as ``onnx-int8``; or ``auto``,
-            the fastest of all that can run here, as measured when they were exported. Only ``torch`` needs torch,
-            and only its detector can be exported, joined and saved again.
-        threads: number of threads for an export; ``None`` for the runtime's default, all cores. Torch's are set
-            for the whole process, by ``torch.set_num_threads``.
+        runtime: what scores. ``None``: on a CPU the fastest fp32 export that is there and can run, else torch; the
+            detector is the trained one either way, and can be exported, joined and saved. ``torch``: the networks as
+            they were trained. ``onnx`` or ``openvino``: an export (the most precise one, if there are several); the
+            name of an export, such as ``onnx-int8``; or ``auto``, the fastest of all exports and torch, as measured
+            when they were exported. With an export named, or where torch is not installed, the detector needs no
+            torch, and only scores and calibrates.
+        threads: that compute one image; ``None`` for the runtime's choice, all cores. Torch's are set for the whole
+            process.
 
     Raises:
-        BundleError: a file is missing, damaged, altered or unknown; names it.
+        BundleError: a file is missing, damaged, altered or unknown; names it. A damaged export that nobody named is
+            a warning, and torch scores.
         ConfigError: there is no such export; lists the existing ones.
         MissingExtraError: the runtime is not installed.
     """
-    chosen = choose_runtime(path) if runtime == AUTO else runtime
+    if runtime is None and not is_installed(TORCH):
+        runtime = AUTO
+    chosen = choose_runtime(path) if runtime == AUTO else runtime or TORCH
     # Torch takes two seconds to import, and is not installed where only exported models are scored.
     if chosen == TORCH and not is_installed(TORCH):
         raise MissingExtraError(
@@ -50,11 +67,48 @@ def load(
         from twinspect.inference.exported_detector import ExportedDetector  # noqa: PLC0415 - as below
 
         return ExportedDetector.from_bundle(path, chosen, device=device, threads=threads)
-    from twinspect.detector import Detector  # noqa: PLC0415
-    from twinspect.ensemble.detector import JoinedDetector  # noqa: PLC0415
+    detector = _trained(path, device)
+    if threads:
+        import torch  # noqa: PLC0415
 
-    is_joined = read_model_record(Path(path))["method"] == JOINED
-    return (JoinedDetector if is_joined else Detector).from_bundle(path, device=device)
+        torch.set_num_threads(threads)
+    export = usual_export(path, device) if runtime is None else None
+    if export is not None:
+        detector.score_by(export, threads)
+    return detector
+
+
+def _trained(path: str | Path, device: str) -> TorchDetector:
+    """Load the networks as they were trained."""
+    if read_model_record(Path(path))["method"] == JOINED:
+        from twinspect.ensemble.detector import JoinedDetector  # noqa: PLC0415
+
+        return JoinedDetector.from_bundle(path, device=device)
+    from twinspect.detector import Detector  # noqa: PLC0415
+
+    return Detector.from_bundle(path, device=device)
+
+
+def usual_export(
+    path: str | Path, device: str, damaged: Callable[[BundleError], None] | None = None
+) -> Export | None:
+    """Choose what scores where nobody named a runtime: the fastest fp32 export; ``None`` for torch.
+
+    Args:
+        path: the model folder.
+        device: exports are for a CPU.
+        damaged: called with the error of each export that is damaged; warns if not given.
+
+    Raises:
+        BundleError: ``model.json`` is missing, damaged or altered.
+    """
+    folder = Path(path)
+    record = read_model_record(folder)
+    if not scores_on_cpu(device):
+        return None
+    exports = find_exports(folder, record, damaged or (lambda error: warnings.warn(str(error), stacklevel=2)))
+    # One with a note computes something else than the model, such as maps of another scale.
+    return _fastest(each for each in exports if each.precision == EXACT and not each.record.get("notes"))
 
 
 def choose_runtime(path: str | Path) -> str:
@@ -66,13 +120,27 @@ def choose_runtime(path: str | Path) -> str:
         BundleError: ``model.json``, or the record of an export, is missing, damaged or altered.
     """
     folder = Path(path)
-    installed = {name for name, runtime in RUNTIMES.items() if runtime.is_installed}
+    fastest = _fastest(find_exports(folder, read_model_record(folder)))
+    return TORCH if fastest is None else fastest.name
+
+
+def scores_on_cpu(device: str) -> bool:
+    """Tell whether a device is the CPU, without importing torch where nothing suggests another."""
+    if device != AUTO or not is_installed(TORCH):
+        return device in (CPU, AUTO)
+    if sys.platform == "linux" and not any(Path(file).exists() for file in _ACCELERATORS):
+        return True
+    from twinspect.utils.devices import choose_device  # noqa: PLC0415 - it imports torch
+
+    return choose_device(device).type == CPU
+
+
+def _fastest(exports: Iterable[Export]) -> Export | None:
+    """Choose the fastest export for images of any size that can run here, if torch, where it is there, is slower."""
     usable = [
         export
-        for export in list_exports(folder, read_model_record(folder))
-        if export.fixed_size is None and export.runtime in installed
+        for export in exports
+        if export.fixed_size is None and export.runtime in RUNTIMES and RUNTIMES[export.runtime].is_installed
     ]
     fastest = min(usable, key=lambda export: export.milliseconds, default=None)
-    if fastest is None or (is_installed(TORCH) and fastest.slower_than_torch):
-        return TORCH
-    return fastest.name
+    return None if fastest is None or (is_installed(TORCH) and fastest.slower_than_torch) else fastest

@@ -105,7 +105,7 @@ def as_data(samples: list[Sample]) -> ts.data.DataSet:
 def test_an_export_gives_the_models_scores_maps_and_decisions(
     saved: Path, mixed: list[Sample], runtime: str
 ) -> None:
-    model, exported_detector = ts.load(saved), ts.load(saved, runtime=runtime)
+    model, exported_detector = ts.load(saved, runtime="torch"), ts.load(saved, runtime=runtime)
     theirs, ours = model.score(as_data(mixed)), exported_detector.score(as_data(mixed))
     np.testing.assert_allclose(ours.image, theirs.image, rtol=1e-5)
     np.testing.assert_array_equal(ours.p_value, theirs.p_value)
@@ -268,7 +268,7 @@ def test_one_size_alone(copied: Path, mixed: list[Sample]) -> None:
     found = exported_detector.score(as_data(mixed))
     fits = [sample.pixels.shape[:2] == (97, 130) for sample in mixed]
     np.testing.assert_allclose(
-        found.image[fits], ts.load(copied).score(as_data(mixed)).image[fits], rtol=1e-5
+        found.image[fits], ts.load(copied, runtime="torch").score(as_data(mixed)).image[fits], rtol=1e-5
     )
     assert [bool(error) for error in found.errors] == [not each for each in fits]
     assert "64x64 pixels; onnx-fp32-130x97 takes 130x97 only" in found.errors[0]
@@ -459,7 +459,7 @@ def test_scoring_needs_no_torch(saved: Path, tmp_path: Path) -> None:
     command = [sys.executable, "-c", WITHOUT_TORCH, ",".join(ABSENT), "score", str(saved), str(image)]
     ran = subprocess.run([*command, "--runtime", "onnx"], capture_output=True, text=True, check=False)
     assert ran.returncode == 0, ran.stderr
-    expected = ts.load(saved).score(str(image), maps=False).image[0]
+    expected = ts.load(saved, runtime="torch").score(str(image), maps=False).image[0]
     assert float(ran.stdout.splitlines()[1].split(",")[2]) == pytest.approx(float(expected), rel=1e-5)
     refused = subprocess.run([*command, "--runtime", "torch"], capture_output=True, text=True, check=False)
     assert refused.returncode == 2
@@ -519,7 +519,7 @@ def test_the_python_example_gives_the_same_score(saved: Path, tmp_path: Path) ->
     Image.fromarray(photographs(1, 130, 70)[0]).save(path)
     command = [sys.executable, str(EXAMPLES / "score_onnx.py"), str(graph_of(saved)), str(path)]
     said = subprocess.run(command, capture_output=True, text=True, check=True).stdout
-    expected = ts.load(saved).score(str(path), maps=True)
+    expected = ts.load(saved, runtime="torch").score(str(path), maps=True)
     assert float(said.split()[1]) == pytest.approx(float(expected.image[0]), rel=1e-5)
     assert said.split()[2].startswith("anomalous" if expected.is_anomalous[0] else "good")
     row, column = np.unravel_index(expected.map[0].argmax(), expected.map[0].shape)
@@ -538,7 +538,9 @@ def said_by_cpp(folder: Path, source: str, build: list[str], graph: Path) -> tup
     compiler = ["g++", "-std=c++17", "-O2", str(EXAMPLES / source), *build, "-o", str(program)]
     subprocess.run(compiler, check=True)
     said = subprocess.run([str(program), str(graph), str(path)], capture_output=True, text=True, check=True)
-    return said.stdout.split(), ts.load(graph.parents[2], device="cpu").score(photographs(1, 130, 70))
+    return said.stdout.split(), ts.load(graph.parents[2], device="cpu", runtime="torch").score(
+        photographs(1, 130, 70)
+    )
 
 
 @pytest.mark.slow

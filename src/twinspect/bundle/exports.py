@@ -20,7 +20,7 @@ from twinspect.utils.files import read_regular, sha256_of_file, write_durably
 from twinspect.utils.folder_replacement import recover_folders_in, replacement_folder
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
 FOLDER: Final = EXPORTS
 EXPORT: Final = "export.json"
@@ -149,19 +149,31 @@ def _read_export(path: Path) -> dict[str, Any]:
     return record
 
 
-def list_exports(model: Path, record: dict[str, Any]) -> list[Export]:
+def list_exports(
+    model: Path, record: dict[str, Any], damaged: Callable[[BundleError], None] | None = None
+) -> list[Export]:
     """List the exports of a bundle that were made from its current weights, sorted by name.
 
     Args:
         model: the bundle.
         record: its ``model.json``.
+        damaged: called with the error of each export whose record is damaged, which is then left out.
 
     Raises:
-        BundleError: a record of one is damaged or altered.
+        BundleError: a record of one is damaged or altered, and ``damaged`` is ``None``.
     """
     recover_folders_in(model / FOLDER)
-    folders = sorted(
-        path.parent for path in (model / FOLDER).glob(f"*/{EXPORT}") if path.parent.name[0] != "."
-    )
-    exports = [Export(folder, _read_export(folder / EXPORT)) for folder in folders]
-    return [export for export in exports if export.record["weights_sha256"] == record["weights"]["sha256"]]
+    exports = []
+    for path in sorted((model / FOLDER).glob(f"*/{EXPORT}")):
+        if path.parent.name[0] == ".":
+            continue
+        try:
+            export = Export(path.parent, _read_export(path))
+        except BundleError as error:
+            if damaged is None:
+                raise
+            damaged(error)
+            continue
+        if export.record["weights_sha256"] == record["weights"]["sha256"]:
+            exports.append(export)
+    return exports

@@ -11,12 +11,12 @@ from twinspect.calibration.conformal import Calibration
 from twinspect.calibration.detectability import Detectability, findings_record
 from twinspect.cli.class_selection import select_classes
 from twinspect.cli.console import warn, warn_of_suspects
+from twinspect.cli.model_loading import load_chosen
 from twinspect.cli.outcome import DONE, SOME_UNREADABLE, Outcome
 from twinspect.cli.usability import NOT_USABLE
 from twinspect.data import open_data
 from twinspect.data.summary import summarize
 from twinspect.errors import ConfigError
-from twinspect.loading import load
 from twinspect.metrics import binomial_interval
 
 if TYPE_CHECKING:
@@ -27,7 +27,7 @@ def run(options: argparse.Namespace) -> Outcome:
     """Calibrate on good images, choose another rate for the last calibration's scores, or undo either."""
     if options.undo:
         return _undo(options)
-    detector = load(options.model, device=options.device).set_params(workers=options.workers)
+    detector = load_chosen(options).set_params(workers=options.workers)
     old = detector.calibration_
     good = select_classes(options, options.good)
     if good is not None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cache, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,6 +16,7 @@ from twinspect.evaluation.by_defect_type import DEFECT_TYPE_METRICS
 from twinspect.evaluation.labelled_set import open_test_set
 from twinspect.evaluation.metric_row import mean_row
 from twinspect.inference.score_table import to_row
+from twinspect.loading import TORCH
 from twinspect.report import write_evaluation
 from twinspect.report.evaluation_report import make_folder
 from twinspect.utils.files import write_atomically
@@ -24,6 +26,7 @@ if TYPE_CHECKING:
     import argparse
     from collections.abc import Sequence
 
+    from twinspect.data.samples import DataSet
     from twinspect.evaluation.by_defect_type import DefectTypeTable
     from twinspect.evaluation.evaluation import Evaluation
     from twinspect.evaluation.shifts import ShiftResult
@@ -35,9 +38,10 @@ MOST_COLUMNS = 5
 
 def run(options: argparse.Namespace) -> Outcome:
     """Evaluate and write the results."""
-    detector = load_chosen(options).set_params(workers=options.workers)
-    data = open_test_set(select_classes(options, options.data, split="test"))
-    warn(summarize(data))
+    opened = cache(partial(_open, options))
+    runtime = TORCH if options.features and options.runtime is None else None  # exports give no features
+    detector = load_chosen(options, runtime, lambda: len(opened().split("test")))
+    detector, data = detector.set_params(workers=options.workers), opened()
     out = Path(options.out)
     make_folder(out)
     with single_writer(out / SCORES), Bar() as bar:
@@ -54,7 +58,15 @@ def run(options: argparse.Namespace) -> Outcome:
         write_scores(evaluation, out)
     for sentence in evaluation.overlap.sentences():
         warn(sentence)
-    return outcome(evaluation, out)
+    found = outcome(evaluation, out)
+    found.record["runtime"] = detector.export_name or TORCH
+    return found
+
+
+def _open(options: argparse.Namespace) -> DataSet:
+    data = open_test_set(select_classes(options, options.data, split="test"))
+    warn(summarize(data))
+    return data
 
 
 def write_scores(evaluation: Evaluation, out: Path) -> None:

@@ -17,6 +17,7 @@ from twinspect.calibration.hold_out import count_folds
 from twinspect.cli.class_selection import as_typed, select_classes
 from twinspect.cli.console import Bar, counted, table, warn, warn_of_suspects
 from twinspect.cli.method_settings import chosen_settings
+from twinspect.cli.model_loading import make_export
 from twinspect.cli.model_place import check_model_place
 from twinspect.cli.outcome import DONE, SOME_UNREADABLE, Outcome
 from twinspect.cli.suspects import exclude_suspects, mention_suspects
@@ -27,6 +28,7 @@ from twinspect.data.summary import summarize
 from twinspect.detector import Detector
 from twinspect.errors import ConfigError
 from twinspect.evaluation.detectability import SHARE_OF_FIT, measure_detectability
+from twinspect.loading import scores_on_cpu
 from twinspect.methods.default import AUTO
 from twinspect.methods.shortfall import shortfall
 from twinspect.utils.launch_environment import check_torchrun, is_secondary_process
@@ -42,6 +44,8 @@ if TYPE_CHECKING:
 
 COMPARED: Final = "comparison"
 """A folder beside the checkpoints, where `--method auto` compares until it has a winner."""
+LONG_FIT: Final = 300.0
+"""Seconds of a fit from which on the model is also exported, which takes a twentieth of them."""
 LOCK: Final = ".lock"
 """A file in the folder of checkpoints: one fit at a time writes a model."""
 
@@ -107,11 +111,17 @@ def _fit(options: argparse.Namespace, out: Path, checkpoints: Path) -> Outcome:
     if not detector.is_first:
         return Outcome("", printed=False)
     _clear(checkpoints)
+    _export_after(seconds, out, options.device)
     steps = {stage: len(losses) for stage, losses in detector.losses_.items()}
     outcome = _report(detector, options.arguments, out, seconds, steps)
     if not options.exclude_suspects:
         outcome.record.update(mention_suspects(data, as_typed(options), seconds))
     return outcome
+
+
+def _export_after(seconds: float, out: Path, device: str) -> None:
+    if seconds >= LONG_FIT and scores_on_cpu(device):
+        make_export(str(out))
 
 
 def _open(options: argparse.Namespace, *, is_first: bool) -> tuple[DataSet, dict[str, Any]]:

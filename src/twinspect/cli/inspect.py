@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from twinspect.bundle.description import EXCLUDED_SUSPECTS, describe_model
-from twinspect.bundle.exports import list_exports
+from twinspect.bundle.export_cache import find_exports
 from twinspect.bundle.folder import WEIGHTS, read_model_record
 from twinspect.calibration.conformal import Calibration
 from twinspect.calibration.detectability import Detectability, findings_record
@@ -31,7 +31,7 @@ def run(options: argparse.Namespace) -> Outcome:
     calibration = Calibration.from_record(record["calibration"])
     tried = record.get("detectability")
     found = Detectability.from_record(tried) if tried else None
-    exports = list_exports(folder, record)
+    exports = find_exports(folder, record)
     lines = [
         f"{folder}: {record['method']} on teacher {about['teacher']['name']}",
         f"fitted: {_fitted(folder, record)}",

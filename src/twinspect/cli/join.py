@@ -11,7 +11,7 @@ from twinspect.cli.model_place import check_model_place
 from twinspect.cli.outcome import Outcome
 from twinspect.ensemble.detector import noisy_or
 from twinspect.errors import ConfigError
-from twinspect.loading import load
+from twinspect.loading import TORCH, load
 
 if TYPE_CHECKING:
     import argparse
@@ -24,7 +24,10 @@ def run(options: argparse.Namespace) -> Outcome:
         raise ConfigError(f"{out} is one of the models to join; name another folder with --out")
     check_model_place(out, overwrite=options.overwrite)
     good = select_classes(options, options.good)
-    members = [load(m, device=options.device).set_params(workers=options.workers) for m in options.models]
+    members = [
+        load(m, device=options.device, runtime=TORCH).set_params(workers=options.workers)
+        for m in options.models
+    ]
     joined = noisy_or(members, good=good, false_alarm_rate=options.false_alarm_rate)
     joined.save(out)
     calibration = joined.calibration_

@@ -5,13 +5,14 @@ from __future__ import annotations
 import os
 import shlex
 import sys
+from functools import cache, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from twinspect.bundle.folder import model_key
 from twinspect.cli import score_engine
 from twinspect.cli.console import Bar, counted, warn
-from twinspect.cli.model_loading import load_chosen
+from twinspect.cli.model_loading import load_chosen, runtime_of_key
 from twinspect.cli.outcome import Outcome, code_of
 from twinspect.cli.score_files import CsvTable, TableOwner, open_table
 from twinspect.cli.score_summary import (
@@ -27,6 +28,7 @@ from twinspect.data.samples import DataSet
 from twinspect.errors import ConfigError, DataError
 from twinspect.inference.pipeline import SCORE_BATCH
 from twinspect.inference.score_table import error_cell, to_row
+from twinspect.loading import TORCH
 from twinspect.report.map_folder import MapFolder
 from twinspect.utils.locks import single_writer
 from twinspect.utils.spelling import spell, unspell
@@ -51,11 +53,27 @@ def run(options: argparse.Namespace) -> Outcome:
     table = open_table(Path(options.out))
     _refuse_input(table.path, options.images)
     with single_writer(table.path):
-        detector = load_chosen(options).set_params(workers=options.workers)
-        images, refused = _list_images(options.images)
+        runtime = _runtime_of_rows(table, options)
+        detector, images, refused = _open(options, runtime)
         rows = _into_table(table, detector, images, options)
     text = f"{options.out}: {count_verdicts(rows)}"
-    return _outcome(rows, refused, options, text, {"out": options.out})
+    result = {"out": options.out, "runtime": detector.export_name or TORCH}
+    return _outcome(rows, refused, options, text, result)
+
+
+def _runtime_of_rows(table: ScoreTable, options: argparse.Namespace) -> str | None:
+    """Name the runtime that a table was begun with, unless one is named now: its rows come from one alone."""
+    owner = TableOwner(table.path, "")
+    if options.runtime is not None or options.overwrite or not owner.path.is_file():
+        return None
+    return runtime_of_key(Path(options.model), owner.read_key())
+
+
+def _open(options: argparse.Namespace, runtime: str | None = None) -> tuple[BaseDetector, DataSet, list[str]]:
+    """Load the model and list the images; what scores is also chosen by their number, unless it is given."""
+    listed = cache(partial(_list_images, tuple(options.images)))
+    detector = load_chosen(options, runtime, lambda: len(listed()[0]))
+    return (detector.set_params(workers=options.workers), *listed())
 
 
 def _refuse_input(out: Path, images: Sequence[str]) -> None:
@@ -68,8 +86,7 @@ def _refuse_input(out: Path, images: Sequence[str]) -> None:
 
 def _score_and_print(options: argparse.Namespace) -> Outcome:
     """Score into standard output: for a person where that is a terminal, otherwise as CSV."""
-    detector = load_chosen(options).set_params(workers=options.workers)
-    images, refused = _list_images(options.images)
+    detector, images, refused = _open(options)
     maps = _map_folder(images, options)
     rows = list(_score(detector, images, maps, options, start=0))
     if sys.stdout.isatty() and not options.json:
@@ -77,7 +94,7 @@ def _score_and_print(options: argparse.Namespace) -> Outcome:
     else:
         table = CsvTable(Path("-"))
         text = (table.header() + table.encode(rows)).rstrip("\n")
-    return _outcome(rows, refused, options, text, {"rows": rows})
+    return _outcome(rows, refused, options, text, {"rows": rows, "runtime": detector.export_name or TORCH})
 
 
 def _into_table(

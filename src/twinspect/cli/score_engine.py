@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from twinspect.cli.console import Bar, counted, warn
-from twinspect.cli.model_loading import chosen_runtime
+from twinspect.cli.model_loading import check_threads, chosen_runtime, runtime_of_key
 from twinspect.cli.outcome import Outcome, code_of
 from twinspect.cli.score_files import TABLES
 from twinspect.errors import ConfigError
+from twinspect.loading import TORCH
 
 if TYPE_CHECKING:
     import argparse
@@ -49,7 +51,8 @@ def run(options: argparse.Namespace) -> Outcome:
             progress=bar,
             note=warn,
         )
-    return _outcome(record, options)
+    found = _outcome(record, options)
+    return replace(found, record={**found.record, "runtime": job.export or TORCH})
 
 
 def _job(options: argparse.Namespace) -> ScoringJob:
@@ -57,15 +60,26 @@ def _job(options: argparse.Namespace) -> ScoringJob:
     from twinspect.scale.model_transfer import export_name
 
     model = Path(options.model)
+    check_threads(options.threads)
     return ScoringJob(
         model=model,
         out=options.out,
-        export=export_name(model, chosen_runtime(options)),
+        export=export_name(model, _runtime_of_run(options) or chosen_runtime(options)),
         device=options.device,
-        threads=_positive("--cpus-per-actor", _default_to(options.cpus_per_actor, 1)),
+        threads=_positive("--cpus-per-actor", _default_to(options.cpus_per_actor, options.threads or 1)),
         workers=options.workers,
         category=options.category,
     )
+
+
+def _runtime_of_run(options: argparse.Namespace) -> str | None:
+    """Name the runtime that a folder of shards was begun with, unless one is named now."""
+    from twinspect.scale.score_shards import model_of_run
+
+    if options.runtime is not None or options.overwrite:
+        return None
+    key = model_of_run(options.out)
+    return None if key is None else runtime_of_key(Path(options.model), key)
 
 
 def _engine(options: argparse.Namespace) -> ScoringEngine:

@@ -256,7 +256,7 @@ class TableOwner:
             DataError: the table holds other scores.
         """
         if self.path.is_file():
-            if self._read_key() != self._key:
+            if self.read_key() != self._key:
                 raise DataError(
                     f"{self._table} holds scores of another model, calibration or runtime; choose another --out, "
                     "or --overwrite"
@@ -269,7 +269,12 @@ class TableOwner:
             self.path.parent.mkdir(parents=True, exist_ok=True)
             write_atomically(self.path, json.dumps({"key": self._key}).encode())
 
-    def _read_key(self) -> str:
+    def read_key(self) -> str:
+        """Read which model the rows come from.
+
+        Raises:
+            DataError: the file is damaged.
+        """
         try:
             return parse(self.path.read_bytes(), OwnerRecord).key
         except RecordError as error:

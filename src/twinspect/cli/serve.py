@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from twinspect.cli.model_loading import check_threads
 from twinspect.cli.outcome import Outcome
 from twinspect.errors import ConfigError
 from twinspect.serve import check_installed
@@ -64,6 +65,7 @@ def _settings(options: argparse.Namespace) -> Settings:
         watched=tuple(Path(folder) for folder in options.watch),
         runtime=options.runtime,
         device=options.device,
+        threads=check_threads(options.threads),
         limits=limits,
         queue=options.queue,
         rate_limit=options.rate_limit,

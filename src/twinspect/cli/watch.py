@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from twinspect.cli.console import warn
+from twinspect.cli.model_loading import check_threads
 from twinspect.cli.outcome import DONE, SOME_UNREADABLE, Outcome
 from twinspect.errors import ConfigError, unknown_name
 from twinspect.serve import check_installed
@@ -54,7 +55,12 @@ def run(options: argparse.Namespace) -> Outcome:
             thread.add(results)
 
         registry = ModelRegistry(
-            [options.model], store, runtime=options.runtime, device=options.device, on_results=on_results
+            [options.model],
+            store,
+            runtime=options.runtime,
+            device=options.device,
+            threads=options.threads,
+            on_results=on_results,
         )
         worker = next(iter(registry))
         if options.category and options.category not in worker.categories:
@@ -85,6 +91,7 @@ def _check(options: argparse.Namespace) -> None:
             f"--every is {options.every:g} and --grace {options.grace:g} seconds; allowed are above 0, and 0 or more"
         )
 
+    check_threads(options.threads)
     _command(options.on_anomaly)  # before anything is loaded
     if options.move is not None:
         _check_move(options)

@@ -21,7 +21,7 @@ from twinspect.export import export
 from twinspect.inference.runtimes import RUNTIMES
 from twinspect.inference.torch_detector import TorchDetector
 from twinspect.inference.torch_engine import TorchEngine
-from twinspect.loading import load
+from twinspect.loading import TORCH, load
 from twinspect.utils.progress import NoProgress
 
 if TYPE_CHECKING:
@@ -69,7 +69,7 @@ class Workshop:
 
     def load(self, candidate: Candidate) -> TorchDetector:
         """Load a candidate's model."""
-        detector = load(self.model(candidate), device=self.shared.get("device") or "auto")
+        detector = load(self.model(candidate), device=self.shared.get("device") or "auto", runtime=TORCH)
         assert isinstance(detector, TorchDetector)  # noqa: S101 - load gives one unless an export is asked for
         return detector
 

@@ -6,8 +6,6 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 from twinspect.data import benchmarks
-from twinspect.data.benchmarks.medical import medical_sets
-from twinspect.data.class_protocols import all_but_one, one_vs_rest
 from twinspect.data.opening import DataSource, all_good, open_data
 from twinspect.data.samples import GOOD, SPLITS, ClassSet, DataSet, Sample, Skipped, Split
 
@@ -34,6 +32,8 @@ if TYPE_CHECKING:
         VisA,
     )
     from twinspect.data.benchmarks.download import download
+    from twinspect.data.benchmarks.medical import medical_sets
+    from twinspect.data.class_protocols import all_but_one, one_vs_rest
 
 __all__ = [
     "BTAD",
@@ -73,10 +73,18 @@ __all__ = [
 ]
 
 
+_HOMES = {
+    "all_but_one": "twinspect.data.class_protocols",
+    "download": "twinspect.data.benchmarks.download",
+    "medical_sets": "twinspect.data.benchmarks.medical",
+    "one_vs_rest": "twinspect.data.class_protocols",
+}
+
+
 def __getattr__(name: str) -> Any:
-    """Import a benchmark's loader, or what fetches one, when it is first used."""
+    """Import a benchmark's loader, or what fetches or divides one, when it is first used."""
     if name in benchmarks.HOMES:
         return getattr(benchmarks, name)
-    if name == "download":
-        return importlib.import_module("twinspect.data.benchmarks.download").download
+    if name in _HOMES:
+        return getattr(importlib.import_module(_HOMES[name]), name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -5,11 +5,12 @@ from __future__ import annotations
 import platform
 from importlib.metadata import version
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
+from twinspect.bundle.export_cache import keep_export
 from twinspect.bundle.exports import write_export
 from twinspect.bundle.folder import read_model_record
-from twinspect.errors import ConfigError, ExportError, optional, unknown_name
+from twinspect.errors import ConfigError, ExportError, is_installed, optional, unknown_name
 from twinspect.export.graph_builder import CPU, GraphBuilder
 from twinspect.export.int8_acceptance import MAX_DROP
 from twinspect.export.parity import TOLERANCES, compare, size_of, time_side_by_side
@@ -21,7 +22,7 @@ from twinspect.images.reading import MIN_SIDE
 from twinspect.inference.runtimes import RUNTIMES
 from twinspect.inference.torch_detector import TorchDetector
 from twinspect.inference.torch_engine import TorchEngine
-from twinspect.loading import load
+from twinspect.loading import EXACT, TORCH, load
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -31,6 +32,9 @@ if TYPE_CHECKING:
     from twinspect.data.samples import Sample
     from twinspect.export.quantization import QuantizedGraph
     from twinspect.inference.pipeline import Engine
+
+_WRITING: Final = ("onnx", "onnxscript")
+"""Packages that write graphs, whatever runs them."""
 
 
 def export(
@@ -93,14 +97,11 @@ def export(
     say("tracing the model")
     model, differences = detector.model_.exportable()
     record = {
+        **_of_model(model_record, differences),
         "runtime": to,
         "precision": precision,
         "fixed_size": list(fixed_size) if fixed_size else None,
-        "weights_sha256": model_record["weights"]["sha256"],
-        "opset": OPSET,
-        "notes": list(differences),
         "versions": {package: version(package) for package in _packages(to, precision)},
-        "machine": {"processor": platform.machine(), "system": platform.platform()},
     }
     builder = GraphBuilder(to_onnx(model, fixed_size), record, _metadata(model_record, detector))
     quantized = None
@@ -117,6 +118,72 @@ def export(
     return write_export(folder, builder.name, {**record, **measured}, files)
 
 
+def export_fastest(path: str | Path, *, say: Callable[[str], None] | None = None) -> Export:
+    """Export a saved model to every runtime that is installed, in fp32, check each, and keep the fastest.
+
+    It goes into the bundle, or into the user's cache where that cannot be written to.
+
+    Args:
+        path: the model folder.
+        say: called with progress messages.
+
+    Returns:
+        The export; its record says whether torch is faster nevertheless.
+
+    Raises:
+        TwinspectError: as for :func:`export`; nothing is written.
+    """
+    say = say or (lambda _: None)
+    folder = Path(path)
+    runtimes = exportable_runtimes()
+    model_record = read_model_record(folder)
+    detector = _load_on_cpu(folder)
+    model, differences = detector.model_.exportable()
+    if differences or not (runtimes and model.any_size):
+        raise ExportError("no runtime here can compute the same for images of any size")
+    samples = images_to_check(detector.images_, None, None, detector.bits)
+    say("tracing the model for a faster runtime")
+    graph, torch_engine = to_onnx(model), TorchEngine(model, CPU)
+    checked: list[tuple[str, dict[str, Any], dict[str, bytes]]] = []
+    refused: list[ExportError] = []
+    for to in runtimes:
+        versions = {package: version(package) for package in _packages(to, EXACT)}
+        record: dict[str, Any] = {"runtime": to, "precision": EXACT, "fixed_size": None, "versions": versions}
+        record |= _of_model(model_record, differences)
+        builder = GraphBuilder(graph, record, _metadata(model_record, detector))
+        files = builder.floats()
+        say(f"checking {builder.name} on {len(samples)} images")
+        engines = torch_engine, builder.open(files)
+        try:
+            record["parity"] = _check_parity(*engines, samples, TOLERANCES[EXACT], builder.name)
+        except ExportError as error:
+            refused.append(error)
+            continue
+        record |= _time(*engines, samples[0], None)
+        checked.append((builder.name, record, files))
+    if not checked:
+        raise refused[0]
+    fastest = min(checked, key=lambda each: float(each[1]["speed"]["milliseconds"]))
+    return keep_export(folder, model_record, *fastest)
+
+
+def exportable_runtimes() -> list[str]:
+    """Name the runtimes that can be exported to here: those that are installed, with what writes their files."""
+    if not all(map(is_installed, _WRITING)):
+        return []
+    return [name for name, runtime in RUNTIMES.items() if runtime.is_installed]
+
+
+def _of_model(model_record: dict[str, Any], differences: Sequence[str]) -> dict[str, Any]:
+    """Collect what a record says of the model and of this machine."""
+    return {
+        "weights_sha256": model_record["weights"]["sha256"],
+        "opset": OPSET,
+        "notes": list(differences),
+        "machine": {"processor": platform.machine(), "system": platform.platform()},
+    }
+
+
 def _check_options(to: str, precision: str, fixed_size: tuple[int, int] | None) -> None:
     if to not in WRITERS:
         raise unknown_name("runtime to export to", to, WRITERS)
@@ -127,7 +194,7 @@ def _check_options(to: str, precision: str, fixed_size: tuple[int, int] | None) 
             f"a fixed size of {fixed_size[1]}x{fixed_size[0]} pixels; both sides must be {MIN_SIDE} or more"
         )
     # Checked now, and not after minutes of tracing.
-    for module in (RUNTIMES[to].package, "onnx", "onnxscript"):
+    for module in (RUNTIMES[to].package, *_WRITING):
         optional(module, to)
 
 
@@ -163,7 +230,7 @@ def _packages(to: str, precision: str) -> tuple[str, ...]:
 
 def _load_on_cpu(folder: Path) -> TorchDetector:
     """Load the networks on the CPU."""
-    detector = load(folder, device=CPU)
+    detector = load(folder, device=CPU, runtime=TORCH)
     assert isinstance(detector, TorchDetector)  # noqa: S101 - load gives one unless an export is asked for
     return detector
 

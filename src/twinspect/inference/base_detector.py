@@ -146,7 +146,7 @@ class BaseDetector(ABC):
             ConfigError: a category that the detector was not calibrated on.
         """
         rows = list(self.stream(images, maps=maps, category=category))
-        return Scores.collect(rows, maps=maps)
+        return Scores.collect(rows, maps=maps, runtime=self.export_name or "torch")
 
     def stream(
         self,

@@ -75,6 +75,7 @@ class Scores:
         errors: N reasons why an image could not be read, empty strings where it could.
         is_inspectable: (N,) bool; false where an image is far darker, far brighter, of far less contrast or far less
             sharp than any good image, so that it is neither good nor anomalous, and where it could not be read.
+        runtime: what scored: ``torch``, or the name of an export.
     """
 
     image: NDArray[np.float32]
@@ -85,12 +86,13 @@ class Scores:
     categories: tuple[str, ...]
     errors: tuple[str, ...]
     is_inspectable: NDArray[np.bool_]
+    runtime: str = "torch"
 
     def __len__(self) -> int:
         return len(self.paths)
 
     @classmethod
-    def collect(cls, rows: Sequence[ImageScore], *, maps: bool = True) -> Scores:
+    def collect(cls, rows: Sequence[ImageScore], *, maps: bool = True, runtime: str = "torch") -> Scores:
         """Gather single results into arrays."""
         return cls(
             image=np.array([row.score for row in rows], dtype=np.float32),
@@ -101,6 +103,7 @@ class Scores:
             categories=tuple(row.sample.category for row in rows),
             errors=tuple(row.error for row in rows),
             is_inspectable=np.array([row.is_inspectable for row in rows], dtype=np.bool_),
+            runtime=runtime,
         )
 
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
-from twinspect.bundle.exports import PRECISIONS, list_exports
+from twinspect.bundle.export_cache import find_exports
+from twinspect.bundle.exports import PRECISIONS
 from twinspect.bundle.folder import RECORD
 from twinspect.errors import ConfigError, is_installed, unknown_name
 from twinspect.inference.onnx_engine import OnnxEngine
@@ -80,7 +81,7 @@ def find_export(model: Path, record: dict[str, Any], runtime: str) -> Export:
         ConfigError: there is none of that name; says what there is and what to type.
         BundleError: a record is damaged or altered.
     """
-    exports = list_exports(model, record)
+    exports = find_exports(model, record)
     named = [export for export in exports if export.name == runtime]
     of_runtime = [export for export in exports if export.runtime == runtime]
     of_runtime.sort(key=lambda export: (export.fixed_size is not None, PRECISIONS.index(export.precision)))

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import warnings
 from abc import abstractmethod
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -16,9 +18,11 @@ from twinspect.bundle.folder import (
 )
 from twinspect.bundle.learnt_images import LearntImages
 from twinspect.bundle.weights import deserialize_weights, serialize_weights
-from twinspect.errors import BundleError, MissingExtraError, in_one_line
+from twinspect.errors import BundleError, MissingExtraError, TwinspectError, in_one_line
 from twinspect.inference.base_detector import BaseDetector
+from twinspect.inference.runtimes import open_engine
 from twinspect.inference.torch_engine import TorchEngine
+from twinspect.model.folding import weights_version
 from twinspect.model.whole_image import Model
 from twinspect.teachers.wording import summarize_error
 from twinspect.utils.distributed import SINGLE_PROCESS
@@ -27,11 +31,29 @@ from twinspect.utils.even_sampling import evenly_spaced
 if TYPE_CHECKING:
     from typing_extensions import Self
 
+    from twinspect.bundle.exports import Export
+    from twinspect.inference.graph_engine import GraphEngine
+    from twinspect.inference.pipeline import Engine
     from twinspect.model.base import ScoringModel
+    from twinspect.model.folding import WeightsVersion
     from twinspect.utils.distributed import ProcessGroup
 
 MOST_LOSSES: Final = 500
 """Losses of a stage that a record keeps, evenly spaced."""
+
+
+@dataclass(frozen=True)
+class _Graph:
+    """An export that scores, and the device and weights that it stands for."""
+
+    name: str
+    engine: GraphEngine
+    device: str
+    version: WeightsVersion
+
+    @property
+    def made_for(self) -> tuple[str, WeightsVersion]:
+        return self.device, self.version
 
 
 class TorchDetector(BaseDetector):
@@ -45,6 +67,7 @@ class TorchDetector(BaseDetector):
     model_: ScoringModel
     images_: tuple[bytes, ...] = ()
     _processes: ProcessGroup = SINGLE_PROCESS
+    _graph: _Graph | None = None
 
     @property
     def is_first(self) -> bool:
@@ -65,7 +88,31 @@ class TorchDetector(BaseDetector):
             self._check_fitted()
         return self.model_
 
-    def _engine(self) -> TorchEngine:
+    def score_by(self, export: Export, threads: int | None = None) -> None:
+        """Let an export of this detector score, on the CPU; until its weights or its device change.
+
+        Args:
+            export: of the same weights. If it cannot be opened, that is a warning, and torch scores.
+            threads: that compute one image; ``None`` for the runtime's choice, all cores.
+        """
+        try:
+            engine = open_engine(export, "cpu", threads)
+        except TwinspectError as error:
+            warnings.warn(f"{error}; scored by torch instead", stacklevel=2)
+            return
+        self._graph = _Graph(export.name, engine, self.device, weights_version(self._model()))
+
+    @property
+    def export_name(self) -> str:
+        """The name of the export that scores; empty for the networks as they were trained."""
+        graph = self._graph
+        if graph is None or graph.made_for != (self.device, weights_version(self._model())):
+            return ""
+        return graph.name
+
+    def _engine(self) -> Engine:
+        if self._graph is not None and self.export_name:
+            return self._graph.engine
         return TorchEngine(self._model(), self.device)
 
     def save(self, path: str | Path) -> None:

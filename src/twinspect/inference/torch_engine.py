@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import torch
 
+from twinspect.model.folding import folded
 from twinspect.model.preprocessing import as_batch
 from twinspect.utils.devices import choose_device
 
@@ -26,13 +27,13 @@ class TorchEngine:
     """Scores by a model as it was trained.
 
     Args:
-        model: moved to the device, and left there.
+        model: moved to the device, and left there. What scores is a copy in which BatchNorm is folded.
         device: ``auto``, ``cpu``, ``cuda`` or ``mps``.
     """
 
     def __init__(self, model: ScoringModel, device: str) -> None:
         self._device = choose_device(device)
-        self._model = model.to(self._device)
+        self._model = folded(model.to(self._device))
 
     def prepare(self, rgb: NDArray[np.uint8]) -> Prepared:
         """Prepare one image, (H, W, 3) uint8 RGB, where it is: reading stays on the CPU.

@@ -42,10 +42,12 @@ def pack(model: Path, export: str) -> dict[str, bytes]:
         OSError: a file cannot be read.
     """
     weights = [*model.glob("*.safetensors"), *(model / IMAGES).glob("*")]
-    needed = [model / RECORD, model / LEARNT, *((model / FOLDER / export).iterdir() if export else weights)]
-    return {
-        path.relative_to(model).as_posix(): path.read_bytes() for path in sorted(needed) if path.is_file()
-    }
+    own = [model / RECORD, model / LEARNT, *(() if export else weights)]
+    needed = {path.relative_to(model).as_posix(): path for path in own}
+    if export:  # it may lie in the user's cache
+        folder = find_export(model, read_model_record(model), export).folder
+        needed |= {f"{FOLDER}/{export}/{path.name}": path for path in folder.iterdir()}
+    return {name: path.read_bytes() for name, path in sorted(needed.items()) if path.is_file()}
 
 
 def unpack(files: Mapping[str, bytes], *, device: str, export: str, threads: int) -> BaseDetector:
@@ -72,8 +74,4 @@ def unpack(files: Mapping[str, bytes], *, device: str, export: str, threads: int
 
 def load_model(model: Path, *, device: str, export: str, threads: int) -> BaseDetector:
     """Load a model that computes with so many threads, in any runtime: the last bits of a score depend on it."""
-    if not export:
-        import torch  # noqa: PLC0415 - not installed where only exports are scored
-
-        torch.set_num_threads(threads)
     return load(model, device=device, runtime=export or TORCH, threads=threads)

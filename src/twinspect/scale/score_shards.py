@@ -14,7 +14,15 @@ from twinspect.scale import local_engine
 from twinspect.scale.run_folder import open_run_folder
 from twinspect.scale.run_manifest import write_manifest
 from twinspect.scale.shard import read_summary
-from twinspect.scale.shard_plan import ATTEMPTS, ROWS, check_shard_size, make_plan, open_plan, part_name
+from twinspect.scale.shard_plan import (
+    ATTEMPTS,
+    ROWS,
+    check_shard_size,
+    make_plan,
+    open_plan,
+    part_name,
+    planned_key,
+)
 from twinspect.scale.storage import is_uri
 
 if TYPE_CHECKING:
@@ -67,6 +75,16 @@ def score_in_shards(
     with folder.single_writer():
         plan = open_plan(folder, key, overwrite=overwrite) or _make_plan(folder, key, column, note)
         return _score_remaining(engine, job, folder, plan, progress, note)
+
+
+def model_of_run(out: str) -> str | None:
+    """Give the key of the model that a folder of shards was begun with; ``None`` if none was begun there.
+
+    Raises:
+        DataError: its plan is damaged.
+    """
+    key = planned_key(open_run_folder(out))
+    return None if key is None else str(key.get("model"))
 
 
 def _score_remaining(

@@ -109,6 +109,15 @@ def open_plan(folder: RunFolder, key: dict[str, Any], *, overwrite: bool = False
     return plan
 
 
+def planned_key(folder: RunFolder) -> dict[str, Any] | None:
+    """Give what decides the rows of the run in a folder; ``None`` if there is no plan yet.
+
+    Raises:
+        DataError: the plan is damaged.
+    """
+    return _read_plan(folder).key if folder.has(PLAN) else None
+
+
 def _read_plan(folder: RunFolder) -> ShardPlan:
     try:
         record = parse(folder.read(PLAN), PlanRecord)

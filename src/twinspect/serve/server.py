@@ -73,6 +73,7 @@ def running_server(settings: Settings) -> Iterator[RunningServer]:
             store,
             runtime=settings.runtime,
             device=settings.device,
+            threads=settings.threads,
             queue_limit=settings.queue,
             on_results=metrics.count_batch,
         )

@@ -31,6 +31,7 @@ class Settings:
         watched: folders that are watched for images.
         runtime: as for :func:`twinspect.load`.
         device: as for :func:`twinspect.load`.
+        threads: as for :func:`twinspect.load`.
         limits: of uploads.
         queue: how many images may wait, for each model.
         rate_limit: requests per second of one client; 0 for no limit.
@@ -50,6 +51,7 @@ class Settings:
     watched: tuple[Path, ...] = ()
     runtime: str = "auto"
     device: str = "auto"
+    threads: int | None = None
     limits: Limits = field(default_factory=Limits)
     queue: int = 256
     rate_limit: float = 100.0

@@ -108,15 +108,14 @@ class Fitting:
 
         Nothing is trained twice where a model of all images can tell what one without the scored image would say.
         """
-        model = self._build_model()
-        # An augmentation's copies of an image would stay when it is left out.
-        if not self.trainer.augmentation and (left_out := model.left_out(len(samples))):
-            history = self._train("model", model, samples)
-            return model, history, self._score_good_images(left_out, samples)
-        count = count_folds(len(samples))
-        folds = fold_of(samples, count, self.trainer.seed)
         last, good = self._build_model(), GoodScores()
         images = self._read(last, samples)
+        # An augmentation's copies of an image would stay when it is left out.
+        if not self.trainer.augmentation and (left_out := last.left_out(len(samples))):
+            history = self._train("model", last, samples, images)
+            return last, history, self._score_good_images(left_out, samples)
+        count = count_folds(len(samples))
+        folds = fold_of(samples, count, self.trainer.seed)
         for fold in range(count):
             model = self._build_model()
             kept = [image for image, number in enumerate(folds) if number != fold]

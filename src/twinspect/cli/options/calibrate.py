@@ -4,7 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from twinspect.cli.options.shared import class_options, strict_option, threshold_options
+from twinspect.cli.options.shared import (
+    class_options,
+    runtime_option,
+    strict_option,
+    threads_option,
+    threshold_options,
+)
 
 if TYPE_CHECKING:
     import argparse
@@ -26,4 +32,6 @@ def add_options(verb: argparse.ArgumentParser) -> None:
     )
     strict_option(verb)
     class_options(verb)
+    runtime_option(verb)
+    threads_option(verb)
     threshold_options(verb)

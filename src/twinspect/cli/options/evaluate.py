@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from twinspect.cli.options.shared import class_options, run_options, runtime_option
+from twinspect.cli.options.shared import class_options, run_options, runtime_option, threads_option
 
 if TYPE_CHECKING:
     import argparse
@@ -30,4 +30,5 @@ def add_options(verb: argparse.ArgumentParser) -> None:
         "times as many images",
     )
     runtime_option(verb)
+    threads_option(verb)
     run_options(verb)

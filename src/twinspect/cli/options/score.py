@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from twinspect.cli.options.shared import mention_decode_limits, run_options, runtime_option
+from twinspect.cli.options.shared import mention_decode_limits, run_options, runtime_option, threads_option
 
 if TYPE_CHECKING:
     import argparse
@@ -35,6 +35,7 @@ def add_options(verb: argparse.ArgumentParser) -> None:
         help="the category of all images, where one model serves several products",
     )
     runtime_option(verb)
+    threads_option(verb)
     verb.add_argument("--overwrite", action="store_true", help="discard an existing table")
     verb.add_argument(
         "--fail-on-anomaly",

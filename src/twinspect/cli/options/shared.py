@@ -143,8 +143,19 @@ def runtime_option(verb: argparse.ArgumentParser) -> None:
     verb.add_argument(
         "--runtime",
         metavar="RUNTIME",
-        help="torch; onnx or openvino: an export; an export's name, such as onnx-fp16; auto: the fastest of what is "
-        "there, by what was measured at export (torch; auto where it is not installed)",
+        help="torch: the networks as they were trained; onnx or openvino: an export; an export's name, such as "
+        "onnx-fp16; auto: the fastest of what is there, by what was measured at export; default: the fastest in fp32 "
+        "on a CPU, else torch",
+    )
+
+
+def threads_option(verb: argparse.ArgumentParser) -> None:
+    """Add the option of verbs that score here."""
+    verb.add_argument(
+        "--threads",
+        type=int,
+        metavar="N",
+        help="threads that compute, whatever the runtime; default: all cores",
     )
 
 
@@ -247,6 +258,7 @@ def store_options(verb: argparse.ArgumentParser) -> None:
         metavar="RUNTIME",
         help="torch, onnx, openvino, or an export's name; auto: the fastest of what is there (auto)",
     )
+    threads_option(verb)
     device_option(verb)
 
 

@@ -32,6 +32,7 @@ class ModelRegistry:
         store: where inspections and calibrations are kept.
         runtime: as for :func:`twinspect.load`.
         device: as for :func:`twinspect.load`.
+        threads: as for :func:`twinspect.load`.
         queue_limit: how many images may wait, for each model.
         on_results: called with a model's name and the results of every batch.
 
@@ -47,6 +48,7 @@ class ModelRegistry:
         *,
         runtime: str = "auto",
         device: str = "auto",
+        threads: int | None = None,
         queue_limit: int = 256,
         on_results: Callable[[str, Sequence[Finished]], None],
     ) -> None:
@@ -60,6 +62,7 @@ class ModelRegistry:
                 store,
                 runtime=runtime,
                 device=device,
+                threads=threads,
                 queue_limit=queue_limit,
                 on_results=on_results,
             )

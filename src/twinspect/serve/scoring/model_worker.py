@@ -7,6 +7,7 @@ import logging
 import threading
 import time
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -90,6 +91,7 @@ class ModelWorker:
         store: where inspections and calibrations are kept.
         runtime: as for :func:`twinspect.load`.
         device: as for :func:`twinspect.load`.
+        threads: as for :func:`twinspect.load`.
         queue_limit: how many images may wait.
         on_results: called with the model's name and the results of every batch.
 
@@ -105,14 +107,16 @@ class ModelWorker:
         *,
         runtime: str,
         device: str,
+        threads: int | None,
         queue_limit: int,
         on_results: Callable[[str, Sequence[Finished]], None],
     ) -> None:
         self.name, self.folder = name, folder
         self.error: str | None = None
-        self._store, self._runtime, self._device, self._on_results = store, runtime, device, on_results
+        self._store, self._on_results = store, on_results
+        self._load = partial(load_version, folder, runtime, device, threads)
         self._lock = threading.Lock()
-        self._version = load_version(folder, runtime, device)
+        self._version = self._load()
         self._row = self._register(self._version)
         self._active = store.active(self._row.id)
         self._failed_state: FolderState | None = None
@@ -157,7 +161,7 @@ class ModelWorker:
         if state in (self._version.folder_state, self._failed_state):
             return False
         try:
-            version = load_version(self.folder, self._runtime, self._device)
+            version = self._load()
             with self._lock:
                 self._row = self._register(version)
                 self._version, self._active = version, self._store.active(self._row.id)
@@ -224,7 +228,7 @@ class ModelWorker:
         return True
 
 
-def load_version(folder: Path, runtime: str, device: str) -> ModelVersion:
+def load_version(folder: Path, runtime: str, device: str, threads: int | None = None) -> ModelVersion:
     """Load a model as its folder is now.
 
     Raises:
@@ -234,7 +238,7 @@ def load_version(folder: Path, runtime: str, device: str) -> ModelVersion:
     before = folder_state(folder)
     record = read_model_record(folder)
     chosen = choose_runtime(folder) if runtime == AUTO else runtime
-    detector = load(folder, device=device, runtime=chosen).set_params(workers=0)
+    detector = load(folder, device=device, runtime=chosen, threads=threads).set_params(workers=0)
     if folder_state(folder) != before:
         raise ConfigError(f"{folder} changed while it was read; it will be read again")
     return ModelVersion(detector, _identity_sha256(record, detector.export_name), before)
