@@ -14,13 +14,15 @@ import json
 import time
 import warnings
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 import twinspect as ts
 from twinspect.data import open_data
-from twinspect.data.samples import DataSet
+
+if TYPE_CHECKING:
+    from twinspect.data.samples import DataSet
 
 FOLDERS = ("cookies", "aliens", "brain_mri", "deeppcb", "ballscrew")
 COUNTS = (1, 2, 4, 8, 16)

@@ -1,4 +1,4 @@
-"""A fit on one good image: it ranks, its threshold comes from changed copies, and it says that it promises nothing."""
+"""A fit on one good image: it ranks, changed copies set the threshold, and it says that it promises nothing."""
 
 from __future__ import annotations
 

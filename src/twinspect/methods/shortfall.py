@@ -33,7 +33,7 @@ def shortfall(
         of: what they are.
         held_out: how many of them each fit's stages hold out; ``None`` for what they do with one category.
     """
-    if PAPER not in config.PRESETS:
+    if PAPER not in config.PRESETS or any(_has(config, config.PRESETS[name]) for name in config.OTHER_PAPERS):
         return ""
     names = _presets(config)
     papers = make_config(type(config), ",".join(names), {})
