@@ -49,12 +49,15 @@ class PatchForeground(GatheredBuffers):
         rows = sample.rows(torch.arange(len(sample))).double()
         patches, is_border = rows[:, :-1], rows[:, -1] > 0
         axis = first_component(patches)
-        threshold, separability, _ = otsu((patches @ axis).cpu().numpy())
-        is_part = patches @ axis > threshold
-        if is_part[is_border].double().mean() > 0.5:
-            axis, threshold, is_part = -axis, -threshold, ~is_part
+        projected = patches @ axis
+        threshold, separability, _ = otsu(projected.cpu().numpy())
+        is_upper = projected > threshold
+        sign = -1 if is_upper[is_border].double().mean() > 0.5 else 1
+        is_part = is_upper if sign > 0 else ~is_upper
         if separability >= MIN_SEPARABILITY and _is_credible(is_part, is_border):
-            self.axis, self.least = axis.float(), axis.new_tensor([threshold]).float()
+            # Otsu's threshold may lie anywhere in the gap between the two; its middle errs on neither side.
+            middle = (projected[is_upper].min() + projected[~is_upper].max()) / 2
+            self.axis, self.least = sign * axis.float(), sign * middle.float().view(1)
         else:
             self._take_everything(patches.shape[1])
 
