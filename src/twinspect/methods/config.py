@@ -45,9 +45,6 @@ class MethodConfig:
     PAPER_TEACHER: ClassVar[str] = ""
     """The authors' teacher, which the preset "paper" takes unless another is named; empty: the default one."""
 
-    OTHER_PAPERS: ClassVar[tuple[str, ...]] = ()
-    """Presets of another paper than the method's; a fit that has one is not compared with the method's."""
-
     EARLIER: ClassVar[dict[str, Any]] = {}
     """What settings that were added later amount to in a model whose record lacks them."""
 

@@ -57,8 +57,6 @@ class PatchCoreConfig(GatheringConfig):
         },
     }
 
-    OTHER_PAPERS: ClassVar[tuple[str, ...]] = ("anomalydino",)
-
     RANGES: ClassVar[dict[str, str]] = {
         "coreset": "(0, 1]",
         "projection": "[0, 65536]",
