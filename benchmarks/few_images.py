@@ -1,7 +1,8 @@
-"""How many good images a model needs: image AUROC after 2, 4, 8, 16 or all of them, and the rate that each promises.
+"""How many good images a model needs: image AUROC after 1, 2, 4, 8 or 16 of them, and the rate that each promises.
 
-The images are the first of a random order, so that fewer are part of more. Each is calibrated on (cross-conformal),
-and the model that is measured learnt from all. One line of JSON a run; what is there is not run again.
+The images are the first of a random order, so that fewer are part of more. Each is calibrated on (cross-conformal;
+a single one by its copies), and the model that is measured learnt from all. Of more test images than ``--most`` of a
+kind, good or defective, as many are drawn, always the same. One line of JSON a run; what is there is not run again.
 
     python benchmarks/few_images.py DIR --out few.jsonl [--sets cookies,aliens] [--methods hybrid,padim]
 """
@@ -13,16 +14,25 @@ import json
 import time
 import warnings
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 import twinspect as ts
 from twinspect.data import open_data
 
+if TYPE_CHECKING:
+    from twinspect.data.samples import DataSet
+
 FOLDERS = ("cookies", "aliens", "brain_mri", "deeppcb", "ballscrew")
-COUNTS = (2, 4, 8, 16)
-METHODS = ("hybrid", "patchcore", "patchcore:rotations=4", "padim")
+COUNTS = (1, 2, 4, 8, 16)
+METHODS = (
+    "hybrid",
+    "patchcore",
+    "patchcore:coreset=1",
+    "patchcore:preset=anomalydino:size=256",
+    "patchcore:preset=anomalydino:size=256:foreground=off",
+)
 
 
 def measure(root: Path, name: str, method: str, count: int, options: argparse.Namespace) -> dict[str, Any]:
@@ -31,19 +41,20 @@ def measure(root: Path, name: str, method: str, count: int, options: argparse.Na
     good = train.split("train")
     order = np.random.default_rng(options.seed).permutation(len(good))[:count]
     few = train.with_samples([good[index] for index in sorted(order)])
-    settings = {key: int(value) for key, _, value in (pair.partition("=") for pair in method.split(":")[1:])}
+    settings = {key: read(value) for key, _, value in (pair.partition("=") for pair in method.split(":")[1:])}
     began = time.monotonic()
     detector = ts.Detector(
         method.partition(":")[0],
         teacher=options.teacher,
         weights=options.weights,
-        calibration="cv",
+        calibration="cv" if count > 1 else "split",
         seed=options.seed,
         device="cpu",
         **settings,
     ).fit(few)
     seconds = time.monotonic() - began
-    pooled = ts.evaluate(detector, open_data(root / name, split="test")).pooled
+    test = draw(open_data(root / name, split="test"), options.most)
+    pooled = ts.evaluate(detector, test).pooled
     return {
         "image_auroc": pooled["image_auroc"],
         "aupro": pooled.get("aupro_30"),
@@ -52,6 +63,26 @@ def measure(root: Path, name: str, method: str, count: int, options: argparse.Na
         "promised_rate": detector.calibration_.false_alarm_rate,
         "seconds": round(seconds, 1),
     }
+
+
+def read(value: str) -> Any:
+    """Read a setting: a number, on or off, or a name."""
+    if value in ("on", "off"):
+        return value == "on"
+    try:
+        return float(value) if "." in value else int(value)
+    except ValueError:
+        return value
+
+
+def draw(test: DataSet, most: int) -> DataSet:
+    """Draw at most so many good and as many defective test images."""
+    kept = []
+    for is_good in (True, False):
+        kind = [sample for sample in test.split("test") if sample.is_good is is_good]
+        chosen = np.random.default_rng(0).permutation(len(kind))[:most]
+        kept += [kind[index] for index in sorted(chosen)]
+    return test.with_samples(kept)
 
 
 def main() -> None:
@@ -67,6 +98,7 @@ def main() -> None:
     parser.add_argument("--teacher", default="pocket")
     parser.add_argument("--weights")
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--most", type=int, default=30)
     options = parser.parse_args()
     warnings.simplefilter("ignore")
     lines = options.out.read_text().splitlines() if options.out.exists() else []

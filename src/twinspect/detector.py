@@ -243,8 +243,7 @@ class Detector(TorchDetector):
         tiling = Tiling.of(self.tile, self.overlap)
         check_process_counts(choose_device(self.device), self.devices, self.nodes, self.strategy)
         opened = open_data(data, split="train")
-        kind = self._kind(opened)
-        train, held = self._split(opened, kind)
+        kind, train, held = self._split(opened)
         bits = self._choose_bits([*train, *held], progress)
         announce("building the teacher and the student")
         fitting = self.fitting("", progress=progress, checkpoint=checkpoint, resume=resume)
@@ -253,15 +252,15 @@ class Detector(TorchDetector):
         if reading.unreadable:
             total = len(train) + len(held)
             refuse_or_say(reading.unreadable, total, strict=strict, say=say if self.is_first else silently)
-            train, held = self._split_readable(opened, kind, reading.unreadable, total)
+            kind, train, held = self._split_readable(opened, reading.unreadable, total)
         names = [sample.name for sample in (*train, *held)]
         digests = dict(zip(names, content_digests([*train, *held]), strict=True))
         images = fingerprint_of(names, list(digests.values()))
         fitting = replace(fitting, fingerprint=images, prepared=reading.prepared, budget=budget)
-        model, history, good = fitting.fit_folds(train) if kind == "cv" else fitting.fit_split(train, held)
+        model, history, good = fitting.fit_calibrated(kind, train, held)
         self.calibration_ = good.calibration(self.false_alarm_rate, kind)  # it may refuse, so it comes first
         self.model_, self.losses_, self.curves_ = tiled(model, tiling), history.losses, history.curves
-        named = {sample.name: sample for sample in (train if kind == "cv" else held)}
+        named = {sample.name: sample for sample in held or train}
         scored = [named[name] for name in good.names]
         self.learnt_ = LearntImages(
             frozenset(shorten(digests[sample.name]) for sample in train),
@@ -284,15 +283,14 @@ class Detector(TorchDetector):
         return self
 
     def _split_readable(
-        self, data: DataSet, kind: str, unreadable: dict[str, str], total: int
-    ) -> tuple[tuple[Sample, ...], tuple[Sample, ...]]:
+        self, data: DataSet, unreadable: dict[str, str], total: int
+    ) -> tuple[Kind, tuple[Sample, ...], tuple[Sample, ...]]:
         readable = [sample for sample in data if sample.name not in unreadable]
         if not any(sample.is_good and sample.split == "train" for sample in readable):
-            raise DataError(
-                f"{data.name}: none of the good images can be read; {next(iter(unreadable.values()))}"
-            )
+            first = next(iter(unreadable.values()))
+            raise DataError(f"{data.name}: none of the good images can be read; {first}")
         with adding_note(unreadable_note(len(unreadable), total)):
-            return self._split(data.with_samples(readable), kind)
+            return self._split(data.with_samples(readable))
 
     def _choose_bits(self, samples: Sequence[Sample], progress: Progress | None) -> dict[str, Any]:
         """Set :attr:`bits` unless it was given, and return what is kept about it with the data."""
@@ -352,15 +350,15 @@ class Detector(TorchDetector):
         Raises:
             TwinspectError: as :meth:`fit` does for the same data.
         """
-        opened = open_data(data, split="train")
-        return self._split(opened, self._kind(opened))
+        return self._split(open_data(data, split="train"))[1:]
 
     def _kind(self, data: DataSet) -> Kind:
         good = [sample.split for sample in data if sample.is_good]
         shared = 0 if "calibration" in good else good.count("train")
         return choose_kind(self.calibration, method_class(self.method_name).Config.CALIBRATION, shared)
 
-    def _split(self, data: DataSet, kind: str) -> tuple[tuple[Sample, ...], tuple[Sample, ...]]:
+    def _split(self, data: DataSet) -> tuple[Kind, tuple[Sample, ...], tuple[Sample, ...]]:
+        kind = self._kind(data)
         good = tuple(sample for sample in data.split("train") if sample.is_good)
         own = tuple(sample for sample in data.split("calibration") if sample.is_good)
         if not good:
@@ -369,13 +367,13 @@ class Detector(TorchDetector):
             )
         if kind == "cv":
             check_folds(len(good) + len(own), self.false_alarm_rate)
-            return good + own, ()
+            return kind, good + own, ()
         if own:
             choose_rate(len(own), self.false_alarm_rate)
-            return good, own
+            return kind, good, own
         sizes = Counter(sample.category for sample in good)
         kept, held = hold_out(good, counts_to_hold_out(sizes, self.false_alarm_rate), self.seed)
-        return tuple(kept), tuple(held)
+        return kind, tuple(kept), tuple(held)
 
     def config(self) -> MethodConfig:
         """Give the settings that :meth:`fit` uses.

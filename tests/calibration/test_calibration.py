@@ -15,7 +15,7 @@ from twinspect.calibration.conformal import (
     images_needed,
     smallest_rate,
 )
-from twinspect.calibration.hold_out import count_to_hold_out, counts_to_hold_out
+from twinspect.calibration.hold_out import choose_kind, count_to_hold_out, counts_to_hold_out
 from twinspect.errors import CalibrationError, ConfigError
 
 
@@ -95,6 +95,16 @@ def test_too_few_images_for_the_rate_asked_for_says_how_many_and_offers_cv() -> 
         match=r"needs 19 .* at most 40 % of 31 .*: 12\. Give at least 48 .*0\.077 .*--calibration cv",
     ):
         count_to_hold_out(31, 0.05)
+
+
+def test_a_single_image_is_not_split_and_promises_nothing() -> None:
+    assert counts_to_hold_out({"": 1}, None) == {"": 0}
+    with pytest.raises(CalibrationError, match=r"at least 48 good images for 0\.05"):
+        counts_to_hold_out({"": 1}, 0.05)
+    assert choose_kind(None, 1, names_method=False) == choose_kind("split", 1, names_method=True) == "copies"
+    promise = Calibration((3.0,), 0.5, "copies").promise()
+    assert "no false-alarm rate can be promised" in promise
+    assert "%" not in promise
 
 
 @pytest.mark.parametrize("images", [0, 1, 2])

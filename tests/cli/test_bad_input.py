@@ -112,8 +112,8 @@ def test_an_empty_folder(run: Any, model: Path, tmp_path: Path) -> None:
 
 def test_one_image(run: Any, tmp_path: Path) -> None:
     write_image(tmp_path / "one" / "1.png", stripes(1))
-    code, err = run("fit", tmp_path / "one", "--out", tmp_path / "m.twin", *FIT)
-    assert (code, "1 good image cannot be split" in err) == (2, True)
+    code, err = run("fit", tmp_path / "one", "--out", tmp_path / "m.twin", *FIT, "--false-alarm-rate", "0.05")
+    assert (code, "a single good image promises no false-alarm rate: give at least 48" in err) == (2, True)
     code, err = run("fit", tmp_path / "one", "--out", tmp_path / "m.twin", *FIT, "--calibration", "cv")
     assert (code, "needs 2 good images, got 1" in err) == (2, True)
 

@@ -25,6 +25,7 @@ from twinspect.export.torch_to_onnx import to_onnx  # noqa: E402
     ("method", "settings"),
     [
         ("patchcore", {"coreset": 0.1, "channels": 48}),
+        ("patchcore", {"preset": "anomalydino", "rotations": 2}),
         ("padim", {}),
         pytest.param("patchcore", {"tile": 32, "overlap": 8}, marks=pytest.mark.slow),
     ],

@@ -123,7 +123,7 @@ class RangeRecord(Struct):
 class CalibrationRecord(Struct):
     """Held-out good images, and the threshold that follows."""
 
-    kind: Literal["split", "cv"]
+    kind: Literal["split", "cv", "copies"]
     false_alarm_rate: Rate
     map_range: tuple[Finite, Finite]
     scores: Annotated[list[Finite], Meta(min_length=1)]

@@ -12,7 +12,7 @@ from collections import Counter
 from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, Final, Literal, NamedTuple, get_args
+from typing import TYPE_CHECKING, Any, Final, Literal, NamedTuple
 
 import numpy as np
 
@@ -28,7 +28,9 @@ if TYPE_CHECKING:
 
     from twinspect.images.quality import ImageQuality
 
-Kind = Literal["split", "cv"]
+Kind = Literal["split", "cv", "copies"]
+CHOICES: Final[tuple[Kind, ...]] = ("split", "cv")
+"""Kinds that may be asked for; a single good image gets the third."""
 MAX_DEFAULT_RATE = Fraction(1, 10)
 """Where no rate is requested, a category with few images does not raise it above this."""
 SCORE_ROUNDING: Final = 1e-4
@@ -60,7 +62,8 @@ class Calibration:
         scores: raw scores of good images that the student never saw, ascending.
         false_alarm_rate: the rate promised, in (0, 1).
         kind: ``split``, the exact bound above; ``cv``, scores from K fits that each left a fold out, against which
-            the model fitted on all images is ranked: a good estimate, without a finite-sample proof.
+            the model fitted on all images is ranked: a good estimate, without a finite-sample proof; ``copies``, the
+            highest score of changed copies of the only good image, which promises nothing.
         map_range: the typical pixel of the maps of those images, and a peak that nine in ten of the maps stay
             below (not the highest of all, which one odd image would decide). It scales the colours of heat
             maps, so that a colour means the same on every image.
@@ -183,6 +186,12 @@ class Calibration:
 
     def promise(self) -> str:
         """State in words what is promised, and on what basis."""
+        if self.kind == "copies":
+            return (
+                "no false-alarm rate can be promised from a single good image (the threshold is the highest score of "
+                "changed copies of it, and other good images may well exceed it: rank by the scores; for a promise, "
+                "fit on more good images, or give others to twinspect calibrate)"
+            )
         basis = "split-conformal bound" if self.kind == "split" else "cross-conformal estimate"
         images = f"{len(self.scores)} held-out good images"
         separate, total = len(self.by_category), len(set(self.categories))
@@ -322,10 +331,10 @@ def check_kind(kind: str) -> Kind:
     Raises:
         ConfigError: there is no such kind.
     """
-    for allowed in get_args(Kind):
+    for allowed in CHOICES:
         if kind == allowed:
-            return kind  # type: ignore[return-value] # compared with every allowed value
-    raise ConfigError(f"calibration must be one of {', '.join(get_args(Kind))}, got {kind!r}")
+            return allowed
+    raise ConfigError(f"calibration must be one of {', '.join(CHOICES)}, got {kind!r}")
 
 
 def exact_fraction(rate: float) -> Fraction:

@@ -111,7 +111,7 @@ class Detectability:
     def lines(self, calibration: Calibration) -> list[str]:
         """Say what is found of each kind: a line that says what this is, and one for each kind."""
         kinds = [finding.in_words() for finding in self.findings(calibration)]
-        where = ", on images that it was fitted on" if calibration.kind == "cv" else ""
+        where = ", on images that it was fitted on" if calibration.kind != "split" else ""
         return [f"would find 9 of 10 ({NOT_REAL}{where}; {SIZE_MEANING}):", *kinds]
 
     def to_record(self) -> dict[str, Any]:

@@ -77,6 +77,15 @@ class GoodScores:
         self.statistics.append(statistics)
         self.qualities.append(quality)
 
+    def of_one(self) -> GoodScores:
+        """Return one image with the highest score: the first, of which all others are copies."""
+        statistics, qualities = self.statistics[:1], self.qualities[:1]
+        typical, highest = [float(np.median(self.typical))], [max(self.highest)]
+        scores = [max(self.scores)]
+        return GoodScores(
+            self.names[:1], self.categories[:1], scores, typical, highest, statistics, qualities
+        )
+
     def extend(self, other: GoodScores) -> None:
         """Add the images of another."""
         self.names += other.names

@@ -45,19 +45,22 @@ def choose_kind(asked_for: str | None, usual: Kind, images: int) -> Kind:
         usual: that of the method.
         images: good images to share; 0 where those for the calibration are apart.
 
+    Returns:
+        ``copies`` for a single image, ``cv`` where few are given to a method that is ready in seconds, ``split``
+        otherwise.
+
     Raises:
         ConfigError: there is no such kind.
     """
-    if asked_for is not None:
-        return check_kind(asked_for)
-    return usual if LEAST_FOLDS <= images < FEW else "split"
+    kind = check_kind(asked_for or (usual if LEAST_FOLDS <= images < FEW else "split"))
+    return "copies" if kind == "split" and images == 1 else kind
 
 
 def counts_to_hold_out(images: Mapping[str, int], requested: float | None) -> dict[str, int]:
     """Decide how many good images of each category are kept from training for calibration.
 
     Where a category has too few for the requested rate, as many as allowed are held out, and it shares the pooled
-    threshold.
+    threshold. A single image is learnt from, and its copies set a threshold that promises nothing.
 
     Args:
         images: available good images, by category.
@@ -66,6 +69,9 @@ def counts_to_hold_out(images: Mapping[str, int], requested: float | None) -> di
     Raises:
         CalibrationError: all together are too few for the requested rate, or for any.
     """
+    if sum(images.values()) == 1:
+        refuse_rate_of_one_image(requested)
+        return dict.fromkeys(images, 0)
     total = count_to_hold_out(sum(images.values()), requested)
     if len(images) == 1:
         return dict.fromkeys(images, total)
@@ -74,6 +80,20 @@ def counts_to_hold_out(images: Mapping[str, int], requested: float | None) -> di
     if requested is not None:
         check_promise(sum(held.values()), requested)
     return held
+
+
+def refuse_rate_of_one_image(requested: float | None) -> None:
+    """Refuse to promise a rate from a single good image.
+
+    Raises:
+        CalibrationError: a rate is requested.
+    """
+    if requested is not None:
+        needed = math.ceil(images_needed(check_rate(requested)) / MAX_SHARE)
+        raise CalibrationError(
+            f"a single good image promises no false-alarm rate: give at least {needed} good images for "
+            f"{requested:g}, or leave out --false-alarm-rate and rank by the scores"
+        )
 
 
 def _count_or_maximum(maximum: int, images: int, requested: float | None) -> int:
@@ -97,8 +117,7 @@ def count_to_hold_out(images: int, requested: float | None) -> int:
     if most < 1:
         raise CalibrationError(
             f"{images} good image{'s' if images != 1 else ''} cannot be split into training and calibration; "
-            "give at least 3, and 50 for a false-alarm rate below 5 %; two can do with --calibration cv, and one "
-            "with others in a folder calibration/"
+            "give at least 3, and 50 for a false-alarm rate below 5 %; two can do with --calibration cv"
         )
     usual = math.floor(images * DEFAULT_SHARE)
     if requested is None:
@@ -115,8 +134,8 @@ def count_to_hold_out(images: int, requested: float | None) -> int:
 
 
 def count_folds(images: int) -> int:
-    """Count the folds of cross-conformal calibration: where images are few, each is one."""
-    return min(FOLDS, images)
+    """Count the folds of cross-conformal calibration: where images are few, each is one, but a single one is none."""
+    return min(FOLDS, images) if images >= LEAST_FOLDS else 0
 
 
 def check_folds(images: int, requested: float | None) -> None:
@@ -128,7 +147,7 @@ def check_folds(images: int, requested: float | None) -> None:
     if images < LEAST_FOLDS:
         raise CalibrationError(
             f"--calibration cv scores each image by a model of the others and needs {LEAST_FOLDS} good images, got "
-            f"{images}"
+            f"{images}; leave it out for a model without a promise"
         )
     choose_rate(images, requested)
 

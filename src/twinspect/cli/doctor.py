@@ -140,6 +140,11 @@ def _plan(data: DataSet, options: argparse.Namespace) -> tuple[set[Sample], str]
         rate = choose_rate(len(held) or len(train), options.false_alarm_rate)
     except TwinspectError as error:
         return set(), f"fit would stop: {error}"
+    if len(train) == 1 and not held:
+        return (
+            set(),
+            "fit would train on 1 image, which promises no false-alarm rate: only rank by its scores",
+        )
     return set(held), (
         f"fit would train on {len(train)} images, calibrate on {len(held) or len(train)}, "
         f"and promise at most {100 * rate:.3g} % false alarms"

@@ -222,7 +222,8 @@ def _report(
     method = detector.model_.method
     # Of images of equal size, each has as many tiles.
     held_out = {stage: held * count // data["train"] for stage, held in data.get("held_out", {}).items()}
-    note = shortfall(method.config, method.teacher.name, [count], of, [held_out])
+    lacking = shortfall(method.config, method.teacher.name, [count], of, [held_out])
+    note = "\n".join(filter(None, (lacking, method.note())))
     if note:
         record["note"] = note
     if "bits_note" in data:

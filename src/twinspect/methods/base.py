@@ -230,6 +230,10 @@ class Method(nn.Module, ABC, Generic[ConfigT]):
         """
         return None
 
+    def note(self) -> str:
+        """Say what a user should know of what was fitted; mostly nothing."""
+        return ""
+
     def check_size(self, height: int, width: int) -> None:
         """Refuse an input size that the method cannot work with.
 

@@ -1,7 +1,8 @@
 """PatchCore (Roth et al., CVPR 2022, arXiv 2106.08265): how far patches are from those of good images.
 
 Nothing is learnt in steps. The teacher's features of all patches of the good images are gathered, a greedy coreset of
-them is kept, and a patch is as anomalous as it is far from the nearest one kept.
+them is kept, and a patch is as anomalous as it is far from the nearest one kept. For few images there is what
+AnomalyDINO adds (Damm et al., WACV 2025, arXiv 2405.14529): turned images, cosine distances, no background.
 """
 
 from __future__ import annotations
@@ -10,12 +11,14 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 from twinspect import maps
 from twinspect.methods.base import Batch, Method, Output, Stage
 from twinspect.methods.gathering import GATHER, GatheringConfig
 from twinspect.methods.networks.patch_features import as_rows, check_neighbourhood, patch_features
+from twinspect.methods.networks.patch_foreground import PatchForeground
 from twinspect.methods.networks.patch_memory import PatchMemory
 from twinspect.methods.patch_sample import PatchSample
 from twinspect.methods.rotation import rotated
@@ -26,6 +29,8 @@ if TYPE_CHECKING:
 
     from twinspect.teachers.base import Teacher
 
+FOREGROUND = "foreground"
+"""The stage that finds the background."""
 STRIDES = (8, 16)
 """Of a convolutional network's second and third level, in pixels of the image."""
 POCKET_LAYERS = (2, 3)
@@ -39,6 +44,17 @@ class PatchCoreConfig(GatheringConfig):
     PAPER_TEACHER: ClassVar[str] = "wide_resnet50_2"
     PRESETS: ClassVar[dict[str, dict[str, Any]]] = {
         "paper": {"size": 256, "crop": 224, "coreset": 0.1, "channels": 1024, "neighbours": 9},
+        "anomalydino": {
+            "size": 448,
+            "crop": 0,
+            "coreset": 1.0,
+            "rotations": 8,
+            "neighbourhood": 1,
+            "channels": 0,
+            "foreground": True,
+            "distance": "cosine",
+            "top_share": 0.01,
+        },
     }
 
     CALIBRATION: ClassVar[Literal["split", "cv"]] = "cv"
@@ -50,6 +66,7 @@ class PatchCoreConfig(GatheringConfig):
         "neighbourhood": "[1, 99]",
         "channels": "[0, 65536]",
         "neighbours": "[0, 1000]",
+        "top_share": "[0, 1]",
         "sigma": "[0, 10000]",
     }
 
@@ -69,6 +86,14 @@ class PatchCoreConfig(GatheringConfig):
     neighbours: int = 9
     """members around the nearest one that the image score is weighted by: the farther they are, the more a distance
     counts (b); 0 takes the largest distance as it is, as the authors' code does"""
+    foreground: bool = False
+    """leave out patches of the background, where the first principal component of good patches tells a part from it;
+    elsewhere all patches count (ours, after AnomalyDINO)"""
+    distance: Literal["euclidean", "cosine"] = "euclidean"
+    """between patches: PatchCore's or AnomalyDINO's; the coreset is chosen by the same (ours)"""
+    top_share: float = 0.0
+    """share of the patches whose largest distances are averaged to the image score, 0.01 in AnomalyDINO; 0 takes the
+    largest, weighted by its neighbours (ours)"""
     sigma: float = 4.0
     """blur of the map, in pixels of the model input"""
 
@@ -86,6 +111,7 @@ class PatchCore(Method[PatchCoreConfig]):
     def __init__(self, teacher: Teacher, config: PatchCoreConfig) -> None:
         super().__init__(teacher, config)
         self.memory = PatchMemory()
+        self.foreground = PatchForeground() if config.foreground else None
 
     @classmethod
     def usual_layers(cls, teacher: str) -> tuple[int, ...] | None:
@@ -95,15 +121,27 @@ class PatchCore(Method[PatchCoreConfig]):
         return POCKET_LAYERS if teacher == POCKET else backbones.numbers_at(teacher, STRIDES)
 
     def stages(self) -> tuple[Stage, ...]:
-        """Gather the patches of all good images, once."""
-        return (Stage.gathering(self.config, GATHER, self.gather),)
+        """Gather the patches of all good images, once; before that, find the background if it is to be left out."""
+        gather = Stage.gathering(self.config, GATHER, self.gather)
+        if self.foreground is None:
+            return (gather,)
+        return Stage.gathering(self.config, FOREGROUND, self.gather_foreground), gather
+
+    def gather_foreground(self, batches: Iterable[Batch]) -> None:
+        """Learn to tell the background from the part."""
+        assert self.foreground is not None  # noqa: S101 - there is no such stage without
+        self.foreground.gather(self._features(batch.targets) for batch in batches)
 
     def gather(self, batches: Iterable[Batch]) -> None:
         """Keep the coreset of the patches of good images."""
         sample = PatchSample(self.config.patches)
         for batch in batches:
             for levels in self._turned(batch):
-                sample.add(as_rows(self._features(levels)))
+                features = self._features(levels)
+                patches = as_rows(self._comparable(features))
+                sample.add(
+                    patches if self.foreground is None else patches[self.foreground(features).flatten() > 0]
+                )
         sample.close()
         count = max(1, round(self.config.coreset * len(sample)))
         self.memory.members = sample.coreset(count, self.config.projection)
@@ -117,15 +155,33 @@ class PatchCore(Method[PatchCoreConfig]):
     def _features(self, levels: Sequence[Tensor]) -> Tensor:
         return patch_features(levels, self.config.neighbourhood, self.config.channels)
 
+    def _comparable(self, features: Tensor) -> Tensor:
+        """Give (B, C, h, w) features the length 1 where only their directions are compared."""
+        return F.normalize(features, dim=1) if self.config.distance == "cosine" else features
+
+    def note(self) -> str:
+        """Say that a background was looked for in vain."""
+        if self.foreground is None or not self.foreground.is_whole:
+            return ""
+        return "no background was found in the good images: all of their patches count"
+
     def forward(self, images: Tensor) -> Output:
-        """Map the distances of patches; the image score is the largest, weighted (section 3.3)."""
+        """Map the distances of patches; the image score is the largest, weighted (section 3.3), or a mean of them."""
         features = self._features(self.targets(images))
-        patches = as_rows(features)
-        distances, nearest = self.memory(patches)
-        batch, _, height, width = features.shape
-        peaks, places = distances.view(batch, -1).max(dim=1)
-        rows = places + torch.arange(batch, device=places.device) * (height * width)
-        weights = self.memory.weights(patches[rows], nearest[rows], peaks, self.config.neighbours)
+        patches = as_rows(self._comparable(features))
+        found, nearest = self.memory(patches)
+        distances = self._of_part(found.view(len(features), *features.shape[-2:]), features)
         size = (images.shape[-2], images.shape[-1])
-        fused = maps.fuse([distances.view(batch, height, width)], size, self.config.sigma)
+        fused = maps.fuse([distances], size, self.config.sigma)
+        if self.config.top_share:
+            return Output(fused, maps.top_mean(distances, self.config.top_share))
+        peaks, places = distances.flatten(1).max(dim=1)
+        rows = places + torch.arange(len(features), device=places.device) * distances[0].numel()
+        weights = self.memory.weights(patches[rows], nearest[rows], found[rows], self.config.neighbours)
         return Output(fused, peaks * weights)
+
+    def _of_part(self, distances: Tensor, features: Tensor) -> Tensor:
+        """Turn the (B, h, w) distances of unit vectors into cosine distances, and those of background into 0."""
+        if self.config.distance == "cosine":
+            distances = distances.square() / 2
+        return distances if self.foreground is None else distances * self.foreground(features)

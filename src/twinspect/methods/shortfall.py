@@ -16,6 +16,9 @@ OURS = "(ours)"
 TEXTURES = "textures"
 """The setting that names data."""
 
+OF_OTHER_PAPERS = ("anomalydino",)
+"""Presets with the settings of another paper than the method's; a fit that has all of them is not compared."""
+
 
 def shortfall(
     config: MethodConfig,
@@ -33,7 +36,7 @@ def shortfall(
         of: what they are.
         held_out: how many of them each fit's stages hold out; ``None`` for what they do with one category.
     """
-    if PAPER not in config.PRESETS:
+    if PAPER not in config.PRESETS or _is_of_another_paper(config):
         return ""
     names = _presets(config)
     papers = make_config(type(config), ",".join(names), {})
@@ -43,6 +46,10 @@ def shortfall(
         return ""
     typed = f"--preset {','.join(names)}" if others else f"--length {PAPER}"
     return f"not as in the paper: {', '.join(lacks + others)}; as there: {typed}"
+
+
+def _is_of_another_paper(config: MethodConfig) -> bool:
+    return any(_has(config, config.PRESETS[name]) for name in OF_OTHER_PAPERS if name in config.PRESETS)
 
 
 def held_out_in_words(config: MethodConfig, images: Sequence[int]) -> str:

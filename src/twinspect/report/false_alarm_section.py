@@ -25,9 +25,10 @@ UNLIKELY: Final = 0.05
 def false_alarm_section(calibration: Calibration, evaluation: Evaluation) -> dict[str, Any]:
     """Compute what ``false_alarms.html`` shows: promise, observation, and what other promises would have given."""
     rate = false_alarms(evaluation.rows)
+    promises = calibration.kind != "copies"
     chart = (
         charts.false_alarm_rate(calibration.false_alarm_rate, rate.share, rate.interval)
-        if rate.images
+        if rate.images and promises
         else ""
     )
     one_split = calibration.kind == "split" and not calibration.by_category
@@ -43,6 +44,8 @@ def false_alarm_section(calibration: Calibration, evaluation: Evaluation) -> dic
 def _verdict(calibration: Calibration, rate: Rate) -> tuple[str, str]:
     """Judge the observed rate; a class of the page's style and a sentence."""
     promised = percent(calibration.false_alarm_rate)
+    if calibration.kind == "copies":
+        return "", "Nothing was promised."
     if rate.share <= calibration.false_alarm_rate:
         return "fine", "Within the promise."
     if calibration.by_category:  # several thresholds: there is no one distribution to compare with

@@ -85,14 +85,15 @@ class Augmentation:
 
     def with_copies(self, samples: Sequence[Sample]) -> list[Sample]:
         """List each image and after it its :data:`COPIES` changed copies."""
+        return [each for sample in samples for each in (sample, *self.copies(sample, COPIES))]
+
+    def copies(self, sample: Sample, count: int, first: int = 1) -> list[Sample]:
+        """List changed copies of an image, with numbers from ``first`` on; no two are the same."""
         return [
             replace(
                 sample, name=f"{sample.name} (copy {copy})", change=partial(self._change, sample.name, copy)
             )
-            if copy
-            else sample
-            for sample in samples
-            for copy in range(1 + COPIES)
+            for copy in range(first, first + count)
         ]
 
     def _change(self, name: str, copy: int, rgb: Pixels) -> Pixels:

@@ -20,6 +20,7 @@ from twinspect.inference.torch_engine import TorchEngine
 from twinspect.model.preprocessing import Preprocessing
 from twinspect.model.tiled import tiled
 from twinspect.model.whole_image import Model
+from twinspect.training.augmentation import COPIES, KINDS, Augmentation
 from twinspect.training.budget import with_steps_made
 from twinspect.training.checkpoint import Checkpoint, History
 from twinspect.training.first_reading import FirstReader
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
 
     from torch import Tensor
 
+    from twinspect.calibration.conformal import Kind
     from twinspect.data.samples import Sample
     from twinspect.methods.config import MethodConfig
     from twinspect.model.tiled import TiledModel
@@ -44,6 +46,8 @@ if TYPE_CHECKING:
 
 TIMED: Final = 2
 """Held-out images that are scored before the training, to know how long all of them take after it."""
+HELD_OUT_COPIES: Final = 8
+"""Changed copies of a single good image that set its threshold; none of them is learnt from."""
 
 
 @dataclass(frozen=True)
@@ -94,6 +98,21 @@ class Fitting:
             self.trainer.processes,
         )
         return reader.read(samples, {sample.name for sample in trained_on})
+
+    def fit_calibrated(
+        self, kind: Kind, train: Sequence[Sample], held_out: Sequence[Sample]
+    ) -> tuple[Model, History, GoodScores]:
+        """Train on images, and score good ones for a threshold of that kind."""
+        if kind == "cv":
+            return self.fit_folds(train)
+        return self.fit_alone(train[0]) if kind == "copies" else self.fit_split(train, held_out)
+
+    def fit_alone(self, sample: Sample) -> tuple[Model, History, GoodScores]:
+        """Train on a single image, and score it and copies as a camera might give them; the highest score counts."""
+        changes = Augmentation(tuple(KINDS), self.trainer.seed)
+        copies = [sample, *changes.copies(sample, HELD_OUT_COPIES, first=1 + COPIES)]
+        model, history, good = self.fit_split([sample], copies)
+        return model, history, good.of_one()
 
     def fit_split(
         self, train: Sequence[Sample], held_out: Sequence[Sample]

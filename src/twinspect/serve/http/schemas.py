@@ -69,7 +69,7 @@ class CalibrationAnswer(ResponseBody):
     reason: str
     parent_id: int | None
     active: bool
-    kind: Literal["split", "cv"]
+    kind: Literal["split", "cv", "copies"]
     false_alarm_rate: float = Field(description="promised, in (0, 1)")
     threshold: float = Field(description="raw score above which an image is anomalous")
     images: int = Field(description="how many good images scores are ranked among")

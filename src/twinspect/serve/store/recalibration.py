@@ -10,7 +10,7 @@ promise is worth if there are any.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final, Literal, get_args
+from typing import TYPE_CHECKING, Final, get_args
 
 import numpy as np
 from sqlalchemy import select
@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
     from sqlalchemy import Connection
 
+    from twinspect.calibration.conformal import Kind
     from twinspect.serve.store.records import ModelRow
 
 RECENT: Final = 1000
@@ -148,9 +149,7 @@ def _confirmed(good: Iterable[_ReviewedImage]) -> list[_Entry]:
     return [(float(image.score or 0.0), image.name, image.category) for image in good]
 
 
-def _calibration(
-    active: Calibration, entries: Sequence[_Entry], rate: float, kind: Literal["split", "cv"]
-) -> Calibration:
+def _calibration(active: Calibration, entries: Sequence[_Entry], rate: float, kind: Kind) -> Calibration:
     """Calibrate on these images; the ranges of maps and of good images, and whether categories count, stay."""
     scores, names, categories = zip(*entries, strict=True) if entries else ((), (), ())
     known = categories if active.categories else ()
