@@ -88,7 +88,7 @@ def test_an_image_left_out_has_the_distance_to_a_gaussian_of_the_others(images: 
 
 def test_cross_conformal_scores_come_from_one_fit(parts: Path) -> None:
     """As if each image had been left out of a fit of its own."""
-    detector = ts.Detector("padim", **quick("padim"), calibration="cv", channels=10).fit(parts)
+    detector = ts.Detector("padim", **{**quick("padim"), "calibration": "cv"}, channels=10).fit(parts)
     calibration, method = detector.calibration_, detector.model_.method
     good = open_data(parts, split="train").split("train")
     images = {each.name: detector.model_.preprocessing.apply(as_batch(read_pixels(each))) for each in good}
