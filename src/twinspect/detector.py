@@ -40,6 +40,7 @@ from twinspect.methods.config import (
     usual_teacher,
     with_length,
 )
+from twinspect.methods.default import FEW, SETTINGS_FOR_FEW, is_named
 from twinspect.model.tiled import TiledModel, tiled
 from twinspect.model.tiling import Tiling
 from twinspect.model.whole_image import Model
@@ -72,7 +73,7 @@ class Detector(TorchDetector):
     learned in attributes that end in an underscore.
 
     Args:
-        method: a name from :func:`twinspect.methods`; ``None``: ``"hybrid"``.
+        method: a name from :func:`twinspect.methods`; ``None``: ``"hybrid"``, below 3 images ``"patchcore"``.
         teacher: a name from :func:`twinspect.teachers`, or any timm model; ``"auto"``, or ``None``, for the best that
             is on this machine: the method's usual one, ``"resnet18"``, or else the one that ships, ``"pocket"``.
         weights: the teacher's weights: a file, ``"random"``, or ``None`` for the published ones.
@@ -237,6 +238,7 @@ class Detector(TorchDetector):
         Raises:
             TwinspectError: wrong settings; too few images for the rate asked for; with ``strict``, one unreadable.
         """
+        self.has_few_ = False  # until they are counted
         self.config()  # a wrong setting is found before the images are read
         self._trainer()
         budget = Budget.of(self.minutes)
@@ -244,6 +246,7 @@ class Detector(TorchDetector):
         check_process_counts(choose_device(self.device), self.devices, self.nodes, self.strategy)
         opened = open_data(data, split="train")
         kind, train, held = self._split(opened)
+        self.has_few_ = len(train) < FEW and not (is_named(self.method) or self.settings or self.preset)
         bits = self._choose_bits([*train, *held], progress)
         announce("building the teacher and the student")
         fitting = self.fitting("", progress=progress, checkpoint=checkpoint, resume=resume)
@@ -382,7 +385,7 @@ class Detector(TorchDetector):
             ConfigError: one of them is not allowed, or there is no such method, preset or setting.
         """
         check_parameters({name: to_json_value(value) for name, value in self.get_params().items()})
-        settings = dict(self.settings)
+        settings = {**(SETTINGS_FOR_FEW if self.has_few_ else {}), **self.settings}
         if self.size is not None:
             settings["size"] = self.size
         cls = method_class(self.method_name).Config
@@ -418,7 +421,8 @@ class Detector(TorchDetector):
 
     def _settings_record(self) -> dict[str, Any]:
         """Say all that :meth:`from_record` needs to build its networks again; what was chosen for it is kept."""
-        chosen = {**self.get_params(), "method": self.method_name}
+        few = SETTINGS_FOR_FEW if self.has_few_ else {}
+        chosen = {**self.get_params(), **few, "method": self.method_name}
         if (self.epochs, self.length, self.minutes) != (None, None, None):
             chosen["steps"] = None
         if self.teacher in (None, AUTO_TEACHER) and self.weights is None:
@@ -444,6 +448,4 @@ class Detector(TorchDetector):
 @cache
 def _parameters() -> dict[str, inspect.Parameter]:
     parameters = inspect.signature(Detector).parameters.values()
-    return {
-        parameter.name: parameter for parameter in parameters if parameter.kind is not parameter.VAR_KEYWORD
-    }
+    return {each.name: each for each in parameters if each.kind is not each.VAR_KEYWORD}

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import pytest
 
 import twinspect as ts
+from drawn_parts import QUICK, stripes
 from twinspect.errors import ConfigError
 from twinspect.methods.aand import AANDConfig
 from twinspect.methods.config import make_config, with_length
@@ -29,6 +31,27 @@ def test_the_default_is_the_hybrid_at_its_own_settings() -> None:
     config = detector.config()
     assert (detector.method, detector.method_name, detector.teacher) == (None, "hybrid", "auto")
     assert (config.size, config.steps, config.epochs) == (256, 300, 0)
+
+
+@pytest.mark.parametrize(
+    ("images", "given", "expected"),
+    [(1, {}, "patchcore"), (2, {}, "patchcore"), (3, {}, "hybrid"), (2, {"members": 20}, "hybrid")],
+)
+def test_few_images_get_a_method_of_their_own(
+    images: int, given: dict[str, int], expected: str, tmp_path: Path
+) -> None:
+    settings = {**QUICK, "steps": 3}
+    del settings["batch_size"]  # a setting keeps the method that it is of
+    detector = ts.Detector(**settings, **given).fit(np.stack([stripes(number) for number in range(images)]))
+    assert (detector.method, detector.method_name) == (None, expected)
+    detector.save(tmp_path / "m.twin")
+    loaded = ts.load(tmp_path / "m.twin")
+    assert isinstance(loaded, ts.Detector)
+    assert (loaded.method, loaded.settings) == (
+        expected,
+        {"coreset": 1.0} if expected == "patchcore" else given,
+    )
+    assert loaded.score(stripes(9)[None]).image == detector.score(stripes(9)[None]).image
 
 
 def test_rd_by_name_keeps_its_size_and_length() -> None:

@@ -29,7 +29,7 @@ from twinspect.detector import Detector
 from twinspect.errors import ConfigError
 from twinspect.evaluation.detectability import SHARE_OF_FIT, measure_detectability
 from twinspect.loading import scores_on_cpu
-from twinspect.methods.default import AUTO
+from twinspect.methods.default import AUTO, FEW, FOR_FEW, METHOD
 from twinspect.methods.shortfall import shortfall
 from twinspect.utils.launch_environment import check_torchrun, is_secondary_process
 from twinspect.utils.locks import single_writer
@@ -223,7 +223,8 @@ def _report(
     # Of images of equal size, each has as many tiles.
     held_out = {stage: held * count // data["train"] for stage, held in data.get("held_out", {}).items()}
     lacking = shortfall(method.config, method.teacher.name, [count], of, [held_out])
-    note = "\n".join(filter(None, (lacking, method.note())))
+    few = f"of fewer than {FEW} good images {FOR_FEW} learns more than {METHOD}" if detector.has_few_ else ""
+    note = "\n".join(filter(None, (few, lacking, method.note())))
     if note:
         record["note"] = note
     if "bits_note" in data:

@@ -62,6 +62,7 @@ class BaseDetector(ABC):
         fitted_at_: when, as ISO 8601 in UTC, which ``twinspect fit`` sets; :meth:`Detector.fit` leaves it empty, so
             that the same fit writes the same bytes.
         detectability_: which synthetic defects it finds; ``None`` where that was not measured.
+        has_few_: whether it takes the default method for few images, as none was named.
     """
 
     method: str | None
@@ -78,11 +79,12 @@ class BaseDetector(ABC):
     unreadable_: Mapping[str, str] = MappingProxyType({})
     fitted_at_: str = ""
     detectability_: Detectability | None = None
+    has_few_: bool = False
 
     @property
     def method_name(self) -> str:
         """The name of its method, also where :attr:`method` names none."""
-        return method_name(self.method)
+        return method_name(self.method, has_few=self.has_few_)
 
     @abstractmethod
     def get_params(self, deep: bool = True) -> dict[str, Any]:
