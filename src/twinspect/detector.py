@@ -40,7 +40,7 @@ from twinspect.methods.config import (
     usual_teacher,
     with_length,
 )
-from twinspect.methods.default import FEW, SETTINGS_FOR_FEW, is_named
+from twinspect.methods.default import FEW, default_settings, is_named
 from twinspect.model.tiled import TiledModel, tiled
 from twinspect.model.tiling import Tiling
 from twinspect.model.whole_image import Model
@@ -290,8 +290,7 @@ class Detector(TorchDetector):
     ) -> tuple[Kind, tuple[Sample, ...], tuple[Sample, ...]]:
         readable = [sample for sample in data if sample.name not in unreadable]
         if not any(sample.is_good and sample.split == "train" for sample in readable):
-            first = next(iter(unreadable.values()))
-            raise DataError(f"{data.name}: none of the good images can be read; {first}")
+            raise DataError(f"{data.name}: none of the good images can be read; {min(unreadable.values())}")
         with adding_note(unreadable_note(len(unreadable), total)):
             return self._split(data.with_samples(readable))
 
@@ -385,7 +384,7 @@ class Detector(TorchDetector):
             ConfigError: one of them is not allowed, or there is no such method, preset or setting.
         """
         check_parameters({name: to_json_value(value) for name, value in self.get_params().items()})
-        settings = {**(SETTINGS_FOR_FEW if self.has_few_ else {}), **self.settings}
+        settings = {**default_settings(has_few=self.has_few_), **self.settings}
         if self.size is not None:
             settings["size"] = self.size
         cls = method_class(self.method_name).Config
@@ -421,8 +420,8 @@ class Detector(TorchDetector):
 
     def _settings_record(self) -> dict[str, Any]:
         """Say all that :meth:`from_record` needs to build its networks again; what was chosen for it is kept."""
-        few = SETTINGS_FOR_FEW if self.has_few_ else {}
-        chosen = {**self.get_params(), **few, "method": self.method_name}
+        own = default_settings(has_few=self.has_few_)
+        chosen = {**self.get_params(), **own, "method": self.method_name}
         if (self.epochs, self.length, self.minutes) != (None, None, None):
             chosen["steps"] = None
         if self.teacher in (None, AUTO_TEACHER) and self.weights is None:

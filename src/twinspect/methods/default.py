@@ -14,8 +14,6 @@ FEW: Final = 3
 """Below so many images to learn from, another method is the default: the hybrid brings its maps to one scale by
 images that it did not learn from, and models of a single image, which have none, score others too high."""
 FOR_FEW: Final = "patchcore"
-SETTINGS_FOR_FEW: Final[dict[str, Any]] = {"coreset": 1.0}
-"""All patches are kept: a hundredth of so few is too little."""
 
 
 def is_named(name: str | None) -> bool:
@@ -33,3 +31,8 @@ def method_name(name: str | None, *, has_few: bool = False) -> str:
     if name is not None and is_named(name):
         return name
     return FOR_FEW if has_few else METHOD
+
+
+def default_settings(*, has_few: bool) -> dict[str, Any]:
+    """Return the settings of the default method: of few images all patches are kept, as a hundredth is too little."""
+    return {"coreset": 1.0} if has_few else {}
