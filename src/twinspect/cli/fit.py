@@ -223,7 +223,7 @@ def _report(
     # Of images of equal size, each has as many tiles.
     held_out = {stage: held * count // data["train"] for stage, held in data.get("held_out", {}).items()}
     lacking = shortfall(method.config, method.teacher.name, [count], of, [held_out])
-    few = f"{FOR_FEW}, as good images are fewer than {FEW}; the default is {METHOD}" if detector.has_few_ else ""
+    few = f"{FOR_FEW}, for fewer than {FEW} good images; else {METHOD}" if detector.has_few_ else ""
     note = "\n".join(filter(None, (few, lacking, method.note())))
     if note:
         record["note"] = note
