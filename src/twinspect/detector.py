@@ -52,7 +52,7 @@ from twinspect.training.budget import Budget
 from twinspect.training.fitting import Fitting
 from twinspect.training.trainer import Trainer
 from twinspect.training.training_inputs import count_tiles
-from twinspect.utils.devices import choose_device, choose_precision
+from twinspect.utils.devices import choose_device
 from twinspect.utils.distributed import check_process_counts
 from twinspect.utils.progress import announce
 
@@ -340,7 +340,6 @@ class Detector(TorchDetector):
         )
 
     def _trainer(self) -> Trainer:
-        choose_precision(self.precision, choose_device(self.device))  # refuses one that there is not
         others = self.devices, self.nodes, self.strategy, Augmentation.of(self.augment, self.seed)
         return Trainer(
             self.seed, self.device, self.precision, self._threads(), self.cache_mb, self.bits, *others

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from twinspect._version import __version__
 from twinspect.calibration.conformal import check_kind, choose_rate
 from twinspect.cli.class_selection import select_classes
-from twinspect.cli.console import Bar, table
+from twinspect.cli.console import Bar, counted, table
 from twinspect.cli.outcome import DONE, SOME_UNREADABLE, Outcome
 from twinspect.cli.remedies import with_commands
 from twinspect.cli.suspects import check_page, show_suspects
@@ -85,9 +85,10 @@ def _describe_data(data: DataSet, refusal: str, options: argparse.Namespace) -> 
     unreadable = [] if options.quick else _unreadable(data)
     bits = "" if options.quick else _describe_bits(data)
     most = None if options.list else SHOWN
+    images = counted(len(data), "image")
     text = "\n\n".join(
         [
-            f"{spell(f'{data.name}: {len(data)} images; {data.layout}')}\n{spell(summarize(data))}",
+            f"{spell(f'{data.name}: {images}; {data.layout}')}\n{spell(summarize(data))}",
             table(("category", "read as", "label", "mask", "images"), rows),
             spell(plan),
             *([bits] if bits else []),
@@ -146,7 +147,7 @@ def _plan(data: DataSet, options: argparse.Namespace) -> tuple[set[Sample], str]
             "fit would train on 1 image, which promises no false-alarm rate: only rank by its scores",
         )
     return set(held), (
-        f"fit would train on {len(train)} images, calibrate on {len(held) or len(train)}, "
+        f"fit would train on {counted(len(train), 'image')}, calibrate on {len(held) or len(train)}, "
         f"and promise at most {100 * rate:.3g} % false alarms"
     )
 

@@ -232,7 +232,7 @@ def _report(
     warn_of_suspects(calibration)
     text = (
         f"{out}: {detector.method_name} fitted on {_training_size(data)} in {seconds:.0f} s"
-        + (f" ({steps} steps), loss {curve[0]:.4f} -> {curve[-1]:.4f}\n" if curve else "\n")
+        + (f" ({counted(steps, 'step')}), loss {curve[0]:.4f} -> {curve[-1]:.4f}\n" if curve else "\n")
         + f"threshold {calibration.threshold:.6g}: {calibration.promise()}"
     )
     text += "".join(f"\n{line}" for line in _held_out(data, detector.model_.method.stages()))

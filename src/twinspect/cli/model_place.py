@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from twinspect.bundle.exports import list_exports
 from twinspect.bundle.folder import check_place, is_model, read_record
+from twinspect.cli.console import counted
 from twinspect.errors import BundleError, ConfigError
 
 if TYPE_CHECKING:
@@ -32,7 +33,9 @@ def _describe(model: Path) -> str:
     try:
         record = read_record(model)
         exports = [export.name for export in list_exports(model, record)]
-        images = f"{record['method']}, its threshold from {len(record['calibration']['scores'])} images"
+        images = (
+            f"{record['method']}, its threshold from {counted(len(record['calibration']['scores']), 'image')}"
+        )
     except (BundleError, KeyError, TypeError):
         return ""
     return f" ({images}{', exports: ' + ', '.join(exports) if exports else ''})"

@@ -21,6 +21,7 @@ from twinspect.errors import CalibrationError, ConfigError, TeacherError, Twinsp
 from twinspect.evaluation.detectability import REDUCED
 from twinspect.model.tiling import Tiling
 from twinspect.training.budget import Budget
+from twinspect.utils.devices import choose_device, choose_precision
 from twinspect.utils.files import write_atomically
 from twinspect.utils.json_values import without_nan
 from twinspect.utils.locks import single_writer
@@ -156,6 +157,7 @@ def choose(
         detector = Detector(**candidate.joined(shared))
         with _naming(candidate):
             detector.config()
+            choose_precision(detector.precision, choose_device(detector.device))
             Budget.of(detector.minutes)
             Tiling.of(detector.tile, detector.overlap)
     return chosen, shared
