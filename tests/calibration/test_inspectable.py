@@ -58,6 +58,24 @@ def test_the_limit_is_the_range_s_own_width_beyond_it() -> None:
     assert good.reason_against(USUAL._replace(contrast=0.98)) == "far less contrast than any good image"
 
 
+@pytest.mark.parametrize("level", [30.0, 120.0, 230.0])
+def test_other_light_is_no_reason_however_alike_good_images_are(level: float) -> None:
+    good = range_of([USUAL._replace(brightness=level)] * 20)
+    for factor in (1 / 1.49, 0.8, 1.05):
+        assert good.reason_against(USUAL._replace(brightness=factor * level)) == ""
+    assert good.reason_against(USUAL._replace(brightness=0.1 * level)) == "far darker than any good image"
+    assert good.reason_against(USUAL._replace(brightness=254.5)) == "far brighter than any good image"
+
+
+def test_a_record_without_a_factor_of_light_decides_as_it_did() -> None:
+    record = range_of([USUAL._replace(brightness=230.0)] * 20).to_record()
+    assert record.pop("light") == 1.5
+    earlier = GoodRange.from_record(record)
+    # odds of 230 to 25, divided by three
+    assert earlier.reason_against(USUAL._replace(brightness=191.0)) == "far darker than any good image"
+    assert earlier.reason_against(USUAL._replace(brightness=193.0)) == ""
+
+
 def test_more_contrast_or_detail_and_bright_spots_in_dark_images_are_no_reason() -> None:
     assert range_of([USUAL] * 20).reason_against(ImageQuality(120.0, 127.0, 900.0)) == ""
     dark = [ImageQuality(2.0, 2.0, 2.0)] * 20

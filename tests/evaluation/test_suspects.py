@@ -11,12 +11,13 @@ import numpy as np
 import pytest
 import torch
 from scipy.spatial.distance import cdist
+from scipy.stats import median_abs_deviation
 
 import twinspect as ts
 from drawn_parts import AS_ARGUMENTS, blemish, stripes, write_image
 from twinspect.cli import main
 from twinspect.data import Sample
-from twinspect.evaluation.suspects import FEWEST, find_suspects, strangeness_of
+from twinspect.evaluation.suspects import FEWEST, find_suspects, standardized, strangeness_of
 from twinspect.images.perceptual_hash import duplicate_pairs, near_duplicates, perceptual_hash
 
 if TYPE_CHECKING:
@@ -43,10 +44,10 @@ def found(dirty: Path) -> Suspects:
 
 def test_strangeness_is_the_mean_of_the_largest_of_mean_nearest_distances() -> None:
     random = np.random.default_rng(0)
-    patches, *others = random.normal(size=(12, 20, 5)).astype(np.float32)
+    patches, *others = random.normal(size=(12, 200, 5)).astype(np.float32)
     nearest = np.sort([cdist(patches, other, "sqeuclidean").min(axis=1) for other in others], axis=0)
     of_patches = np.sort(np.sqrt(nearest[:3].mean(axis=0)))  # 0.3 of 11 others
-    expected = of_patches[-2:].mean()  # 0.1 of 20 patches
+    expected = of_patches[-2:].mean()  # 0.01 of 200 patches
     computed = strangeness_of(torch.from_numpy(patches), [torch.from_numpy(other) for other in others])
     assert computed == pytest.approx(expected, rel=1e-5)
 
@@ -69,6 +70,22 @@ def test_twice_the_same_and_nothing_else_is_read_with_less_time(dirty: Path, fou
     samples = ts.data.open_data(dirty).samples
     assert find_suspects(samples, workers=0).to_record() == found.to_record()
     assert find_suspects(samples, seconds=0.0).strangeness == found.strangeness  # so many always
+
+
+def test_suspects_are_outliers_by_the_median_of_deviations_of_logarithms() -> None:
+    values = np.exp(np.random.default_rng(0).normal([0.0] * 90 + [2.0] * 10, 0.2))
+    found = standardized(dict(zip(map(str, range(100)), values.tolist(), strict=True)))
+    logarithms = np.log(values)
+    deviations = (logarithms - np.median(logarithms)) / median_abs_deviation(logarithms, scale="normal")
+    assert list(found.values()) == pytest.approx(deviations / 3.5, rel=1e-4)
+    assert [int(name) for name in found if found[name] > 1] == list(range(90, 100))
+
+
+def test_scores_that_are_all_equal_make_any_other_a_suspect() -> None:
+    for usual in (0.0, 1.0):
+        found = standardized(dict.fromkeys("abcdefgh", usual) | {"i": 1.1})
+        assert [name for name in found if found[name] > 1] == ["i"]
+        assert found["a"] == 0
 
 
 def test_categories_are_compared_with_themselves_and_few_images_not_at_all() -> None:

@@ -118,6 +118,7 @@ class RangeRecord(Struct):
     brightness: tuple[Finite, Finite]
     contrast: tuple[Finite, Finite]
     sharpness: tuple[Finite, Finite]
+    light: Annotated[float, Meta(ge=1)] = 1.0
 
 
 class CalibrationRecord(Struct):

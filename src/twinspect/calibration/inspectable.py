@@ -18,6 +18,10 @@ if TYPE_CHECKING:
 MIN_WIDTH: Final = math.log(3)
 """The least width of a range: a factor of three in light, contrast or detail, about one and a half stops. Good images
 that hardly differ do not make ordinary noise, a slightly different lamp or a defect a reason to refuse a frame."""
+MIN_LIGHT: Final = 1.5
+"""By this factor the grey level of all images may fall or rise, however alike the good ones are: lamps age, and are
+replaced. It widens the least width of brightness; and a dark frame is one of less than a good image's grey level
+divided by it, since near white, log-odds turn a fifth less light into a factor of three."""
 FEW: Final = 16.0
 """How much the range of few images is widened: by a factor of 1 + 16 / (n - 1)^2, so 2 for five images, 5 for three
 and 17 for two. Drawn from a normal distribution, a further image then lies beyond the limits of five images once in
@@ -37,11 +41,13 @@ class GoodRange:
         images: how many images it comes from.
         lowest: the lowest value of each quantity.
         highest: the highest.
+        light: the factor by which light may always change; 1 in the records of earlier versions.
     """
 
     images: int
     lowest: ImageQuality
     highest: ImageQuality
+    light: float = MIN_LIGHT
 
     def reason_against(self, quality: ImageQuality) -> str:
         """Say why a frame cannot be inspected; empty if it can.
@@ -51,7 +57,10 @@ class GoodRange:
         detail than in any good image is no reason: a defect can have both.
         """
         brightness, contrast, sharpness = map(self._width, ImageQuality._fields)
-        if _logit(quality.brightness) < _logit(self.lowest.brightness) - brightness:
+        if (
+            _logit(quality.brightness) < _logit(self.lowest.brightness) - brightness
+            and quality.brightness < self.lowest.brightness / self.light
+        ):
             return "far darker than any good image"
         if (
             _logit(quality.brightness) > _logit(self.highest.brightness) + brightness
@@ -67,18 +76,21 @@ class GoodRange:
     def to_record(self) -> dict[str, Any]:
         """Return plain JSON values."""
         pairs = zip(ImageQuality._fields, self.lowest, self.highest, strict=True)
-        return {"images": self.images} | {name: [low, high] for name, low, high in pairs}
+        ranges = {name: [low, high] for name, low, high in pairs}
+        return {"images": self.images, **ranges, "light": self.light}
 
     @classmethod
     def from_record(cls, record: dict[str, Any]) -> GoodRange:
         """Rebuild from :meth:`to_record`."""
         lowest, highest = zip(*(record[name] for name in ImageQuality._fields), strict=True)
-        return cls(record["images"], ImageQuality(*lowest), ImageQuality(*highest))
+        return cls(record["images"], ImageQuality(*lowest), ImageQuality(*highest), record.get("light", 1.0))
 
     def _width(self, name: str) -> float:
-        scale = _logit if name == "brightness" else _log
+        scale, least = (
+            (_logit, MIN_WIDTH + math.log(self.light)) if name == "brightness" else (_log, MIN_WIDTH)
+        )
         width = scale(getattr(self.highest, name)) - scale(getattr(self.lowest, name))
-        return max(MIN_WIDTH, width * (1 + FEW / (self.images - 1) ** 2))
+        return max(least, width * (1 + FEW / (self.images - 1) ** 2))
 
 
 def good_ranges(qualities: Sequence[ImageQuality], categories: Sequence[str]) -> dict[str, GoodRange]:

@@ -3,7 +3,8 @@
 No method and no fit is needed. Every image is cut into patches, described by the teacher that ships; a patch is as
 strange as it is far from the nearest patches of those images, among a few of the others, that have the most similar
 ones. An average over a third of them keeps a defect strange that several images share. An image is as strange as the
-strangest tenth of its patches. Mutual scoring of unlabelled images as anomaly detection: Li et al., ICLR 2024.
+strangest hundredth of its patches: defects are small. Mutual scoring of unlabelled images as anomaly detection: Li et
+al., ICLR 2024.
 """
 
 from __future__ import annotations
@@ -35,20 +36,26 @@ if TYPE_CHECKING:
     from twinspect.data.samples import Sample
 
 TEACHER: Final = "pocket"
-SIDE: Final = 128
-"""Images are resized to this, in pixels: enough to see what does not belong, and cheap."""
-LEVEL: Final = 1
-"""Of the teacher: 16 x 16 patches."""
+SIDE: Final = 256
+"""Images are resized to this, in pixels: small defects still show, and it is cheap."""
+LEVEL: Final = 2
+"""Of the teacher: 16 x 16 patches. Features of lower levels differ as much from one good image to the next."""
 COMPARED: Final = 32
 """Other images that each image is compared with, evenly spaced among those of its category."""
 NEAREST_SHARE: Final = 0.3
 """Share of them, those with the most similar patches, whose distances are averaged."""
-STRANGEST_SHARE: Final = 0.1
+STRANGEST_SHARE: Final = 0.01
 """Share of the patches of an image, the strangest, whose distances are averaged."""
 FEWEST: Final = 8
 """With fewer images in a category nobody can tell which is unlike the others."""
-FAR: Final = 3.0
-"""Suspects lie this many times as far above the median as the median lies above the best tenth."""
+FAR: Final = 3.5
+"""Suspects lie so many robust standard deviations above the median: the usual limit where these come from the median
+of deviations (Iglewicz & Hoaglin 1993), on a logarithmic scale, since good images' scores are skewed. If their
+logarithms are normally distributed, one good image in 4300 is a suspect."""
+MAD_OF_NORMAL: Final = 0.6745
+"""Median of the absolute deviation from the median, in standard deviations of a normal distribution."""
+ROUNDING: Final = 1e-4
+"""Relative difference below which scores are equal."""
 _BATCH: Final = 16
 
 
@@ -114,7 +121,7 @@ def find_suspects(
     strangeness: dict[str, float] = {}
     for group in groups:
         share = None if seconds is None else seconds * len(group) / total
-        strangeness |= _standardized(_score_category(reader, group, share))
+        strangeness |= standardized(_score_category(reader, group, share))
     names = list(reader.hashes)
     pairs = duplicate_pairs([reader.hashes[name] for name in names])
     duplicates = tuple((names[first], names[second]) for first, second in pairs)
@@ -161,16 +168,25 @@ def _score_category(reader: _Reader, samples: Sequence[Sample], seconds: float |
     }
 
 
-def _standardized(scores: dict[str, float]) -> dict[str, float]:
+def standardized(scores: dict[str, float]) -> dict[str, float]:
     """Set scores in relation to what is usual: 0 for the median, above 1 for suspects.
 
-    What is usual follows from the better half alone, since defects are in the other one.
+    What is usual follows from medians, which a few defects hardly move.
+
+    Args:
+        scores: by name, 0 or more.
+
+    Returns:
+        By name; empty for too few.
     """
     if len(scores) < FEWEST:
         return {}
-    low, median = np.quantile(list(scores.values()), [0.1, 0.5])
-    limit = max(FAR * float(median - low), 1e-4 * float(median), np.finfo(np.float32).tiny)
-    return {name: (score - float(median)) / limit for name, score in scores.items()}
+    values = np.array(list(scores.values()))
+    least = max(ROUNDING * float(np.median(values)), np.finfo(np.float32).tiny)
+    logarithms = np.log(np.maximum(values, least))
+    deviations = logarithms - np.median(logarithms)
+    limit = FAR * max(float(np.median(np.abs(deviations))) / MAD_OF_NORMAL, ROUNDING)
+    return dict(zip(scores, (deviations / limit).tolist(), strict=True))
 
 
 class _Reader:
