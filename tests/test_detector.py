@@ -103,6 +103,7 @@ def test_cross_conformal_calibration_scores_every_image_without_its_fold(parts: 
         (19, None, None, "split"),
         (18, None, "split", "split"),
         (18, "patchcore", None, "cv"),
+        (50, "padim", None, "cv"),
         (18, "mkd", None, "split"),
         (50, "mkd", "cv", "cv"),
     ],

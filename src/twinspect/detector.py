@@ -97,7 +97,7 @@ class Detector(TorchDetector):
         precision: of training: ``auto``, ``fp32`` or ``bf16``. Scoring is always fp32.
         false_alarm_rate: the rate to promise; ``None`` for the smallest that the images allow.
         calibration: ``split`` (hold good images out) or ``cv`` (K fits; every image serves both ways); ``None`` for
-            ``cv`` where the method is ready in seconds and there are fewer than 19 good images, else ``split``.
+            ``cv`` by ``padim``, and by ``hybrid`` and ``patchcore`` of fewer than 19 good images, else ``split``.
         bits: significant bits of 16-bit image files, for cameras that use 10, 12 or 14; ``None`` to recognise it:
             :meth:`fit` sets it to 8, 10 or 12 where no training image uses more.
         workers: threads that read images; ``None`` for the number of processors, at most 8.
@@ -356,7 +356,8 @@ class Detector(TorchDetector):
     def _kind(self, data: DataSet) -> Kind:
         good = [sample.split for sample in data if sample.is_good]
         shared = 0 if "calibration" in good else good.count("train")
-        return choose_kind(self.calibration, method_class(self.method_name).Config.CALIBRATION, shared)
+        below = method_class(self.method_name).Config.CROSS_CONFORMAL_BELOW
+        return choose_kind(self.calibration, shared, below)
 
     def _split(self, data: DataSet) -> tuple[Kind, tuple[Sample, ...], tuple[Sample, ...]]:
         kind = self._kind(data)

@@ -101,7 +101,7 @@ def test_a_single_image_is_not_split_and_promises_nothing() -> None:
     assert counts_to_hold_out({"": 1}, None) == {"": 0}
     with pytest.raises(CalibrationError, match=r"at least 48 good images for 0\.05"):
         counts_to_hold_out({"": 1}, 0.05)
-    assert choose_kind(None, "cv", 1) == choose_kind("split", "split", 1) == "copies"
+    assert choose_kind(None, 1, 19) == choose_kind("split", 1, 0) == "copies"
     promise = Calibration((3.0,), 0.5, "copies").promise()
     assert "no false-alarm rate can be promised" in promise
     assert "%" not in promise

@@ -33,26 +33,23 @@ FOLDS = 5
 """Most folds in cross-conformal calibration."""
 LEAST_FOLDS = 2
 """Fewest: a model of the other images is needed for each."""
-FEW = images_needed(float(DEFAULT_RATE))
-"""Where there are fewer good images, holding some out leaves too few of both kinds."""
 
 
-def choose_kind(asked_for: str | None, usual: Kind, images: int) -> Kind:
+def choose_kind(asked_for: str | None, images: int, below: int) -> Kind:
     """Choose how good images are shared between training and calibration, unless that was asked for.
 
     Args:
         asked_for: the kind, if any.
-        usual: that of the method.
         images: good images to share; 0 where those for the calibration are apart.
+        below: of fewer images the method takes ``cv``.
 
     Returns:
-        ``copies`` for a single image, ``cv`` where few are given to a method that is ready in seconds, ``split``
-        otherwise.
+        ``copies`` for a single image, ``cv`` where they are few, ``split`` otherwise.
 
     Raises:
         ConfigError: there is no such kind.
     """
-    kind = check_kind(asked_for or (usual if LEAST_FOLDS <= images < FEW else "split"))
+    kind = check_kind(asked_for or ("cv" if LEAST_FOLDS <= images < below else "split"))
     return "copies" if kind == "split" and images == 1 else kind
 
 

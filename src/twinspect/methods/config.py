@@ -44,8 +44,8 @@ class MethodConfig:
     """The default teacher: on a CPU, and on other devices."""
     PAPER_TEACHER: ClassVar[str] = ""
     """The authors' teacher, which the preset "paper" takes unless another is named; empty: the default one."""
-    CALIBRATION: ClassVar[Literal["split", "cv"]] = "split"
-    """How few good images serve training and calibration if nothing is asked for: ``cv`` where six fits are quick."""
+    CROSS_CONFORMAL_BELOW: ClassVar[int] = 0
+    """Fewer good images than this serve training *and* calibration (``cv``) where nothing is asked for."""
     EARLIER: ClassVar[dict[str, Any]] = {}
     """What settings that were added later amount to in a model whose record lacks them."""
 

@@ -12,7 +12,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import TYPE_CHECKING, ClassVar, Final, Literal
+from typing import TYPE_CHECKING, ClassVar, Final
 
 import torch
 from torch import Tensor
@@ -51,7 +51,7 @@ from, it is the one that the scale is measured on, and all its patches may be in
 class HybridConfig(MethodConfig):
     """Settings of the hybrid; all are ours."""
 
-    CALIBRATION: ClassVar[Literal["split", "cv"]] = "cv"
+    CROSS_CONFORMAL_BELOW: ClassVar[int] = 19
     RANGES: ClassVar[dict[str, str]] = {
         "members": "[1, inf)",
         "candidates": "[1, inf)",

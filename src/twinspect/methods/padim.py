@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from copy import copy
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, ClassVar, Final, Literal
+from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 import torch
 import torch.nn.functional as F
@@ -38,7 +38,7 @@ class PaDiMConfig(GatheringConfig):
         "paper": {"size": 256, "crop": 224, "channels": 550},
     }
 
-    CALIBRATION: ClassVar[Literal["split", "cv"]] = "cv"
+    CROSS_CONFORMAL_BELOW: ClassVar[int] = 1_000_000
     RANGES: ClassVar[dict[str, str]] = {
         "channels": "[0, 65536]",
         "regularization": "(0, inf)",

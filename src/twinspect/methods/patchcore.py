@@ -57,7 +57,7 @@ class PatchCoreConfig(GatheringConfig):
         },
     }
 
-    CALIBRATION: ClassVar[Literal["split", "cv"]] = "cv"
+    CROSS_CONFORMAL_BELOW: ClassVar[int] = 19
     RANGES: ClassVar[dict[str, str]] = {
         "coreset": "(0, 1]",
         "projection": "[0, 65536]",

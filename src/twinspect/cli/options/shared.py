@@ -125,8 +125,8 @@ def split_options(verb: argparse.ArgumentParser) -> None:
     )
     verb.add_argument(
         "--calibration",
-        help="split: hold good images out; cv: five fits, every image serves both ways; default: cv where the method "
-        "is ready in seconds and there are fewer than 19 good images, else split",
+        help="split: hold good images out; cv: five fits, every image serves both ways; default: cv for padim, "
+        "and for hybrid and patchcore of fewer than 19 good images, else split",
     )
 
 
