@@ -124,11 +124,26 @@ def test_a_narrow_student_needs_sizes_that_divide() -> None:
 @pytest.mark.parametrize(("name", "norms"), [("resnet18", 15), ("pocket", 16), ("vgg11", 8)])
 def test_a_network_without_batchnorm_gets_one_after_every_convolution(name: str, norms: int) -> None:
     """ResNet-18 has its own: of the stem, twelve in six blocks, and two beside them, where pocket has three."""
-    student = method_of(name).student
+    student = method_of(name, shortcuts=False).student
     found = [module for module in student.modules() if isinstance(module, nn.BatchNorm2d)]
     assert len(found) == norms
     assert all(bool((norm.weight == 1).all()) for norm in found)
     assert {module.training for module in found} == {False}
+
+
+def test_residual_blocks_start_as_their_shortcuts() -> None:
+    method, images = method_of("resnet18"), picture(2, 3, 64, 64)
+    norms = [module for module in method.student.modules() if isinstance(module, nn.BatchNorm2d)]
+    assert sum(bool((norm.weight == 0).all()) for norm in norms) == 6
+    with torch.no_grad():
+        targets = method.targets(images)
+    method.train().loss(Batch(images, targets)).backward()
+    assert all(
+        norm.weight.grad is not None and bool(norm.weight.grad.any())
+        for norm in norms
+        if not norm.weight.any()
+    )
+    assert not make_config(STFPMConfig, "paper", {}).shortcuts
 
 
 def test_statistics_of_a_new_student_are_learnt_from_the_images(parts: Path) -> None:

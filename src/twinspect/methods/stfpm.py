@@ -35,6 +35,7 @@ class STFPMConfig(MethodConfig):
     """
 
     PAPER_TEACHER: ClassVar[str] = "resnet18"
+    EARLIER: ClassVar[dict[str, Any]] = {"shortcuts": False}
     PRESETS: ClassVar[dict[str, dict[str, Any]]] = {
         "paper": {
             "size": 256,
@@ -44,6 +45,7 @@ class STFPMConfig(MethodConfig):
             "learning_rate": 0.4,
             "warmup": 0.0,
             "last_rate": 1.0,
+            "shortcuts": False,
         },
     }
     RANGES: ClassVar[dict[str, str]] = {
@@ -72,6 +74,9 @@ class STFPMConfig(MethodConfig):
     """step size at the end of a cosine, as a share of the full one (ours; the authors' is constant)"""
     student: Literal["same", "narrow"] = "same"
     """same: of the teacher's architecture; narrow: as deep, and half as wide between its levels (ours)"""
+    shortcuts: bool = True
+    """residual blocks of a student "same" start as their shortcuts alone, which bears large steps (ours, and timm's
+    networks; the authors' blocks start in full)"""
     fusion: Literal["product", "sum"] = "product"
     """how the maps of the levels become one"""
     sigma: float = 0.0
@@ -91,7 +96,8 @@ class STFPM(Method[STFPMConfig]):
         super().__init__(teacher, config)
         # A drawn seed follows the training's seed and does not repeat the weights of a random teacher.
         is_narrow, seed = config.student == "narrow", int(torch.randint(2**31, ()))
-        self.student = NarrowStudent(teacher) if is_narrow else same_student(teacher, seed)
+        same = partial(same_student, teacher, seed, shortcuts=config.shortcuts)
+        self.student = NarrowStudent(teacher) if is_narrow else same()
 
     def check_size(self, height: int, width: int) -> None:
         """Refuse sizes at which a narrow student's strides and the teacher's round differently."""

@@ -19,7 +19,7 @@ STEM, STEM_REDUCTION = 32, 4
 NORMS = (nn.modules.batchnorm._NormBase, nn.LayerNorm, nn.GroupNorm)  # noqa: SLF001 - covers every BatchNorm
 
 
-def same_student(teacher: Teacher, seed: int) -> nn.Module:
+def same_student(teacher: Teacher, seed: int, *, shortcuts: bool = False) -> nn.Module:
     """Build a network of the teacher's architecture with random weights.
 
     A network without any normalisation, such as pocket or a VGG, gets BatchNorm after every convolution (ours):
@@ -28,11 +28,13 @@ def same_student(teacher: Teacher, seed: int) -> nn.Module:
     Args:
         teacher: whose architecture is used.
         seed: of the weights.
+        shortcuts: whether residual blocks start as their shortcuts alone, the last BatchNorm of each at 0, where the
+            network is built so; otherwise it starts at 1.
     """
     network = sibling(teacher, [level.name for level in teacher.levels], seed)
     if not any(isinstance(module, NORMS) for module in network.modules()):
         _insert_batchnorm(network)
-    for module in network.modules():
+    for module in () if shortcuts else network.modules():
         # timm starts the last BatchNorm of a residual block at 0, the papers' networks at 1.
         if isinstance(module, nn.BatchNorm2d):
             nn.init.ones_(module.weight)
