@@ -143,12 +143,12 @@ def test_a_weights_file_of_another_network(run: Any, parts: Path, tmp_path: Path
     assert error_lines(err) == 1
 
 
-def test_a_model_with_a_flipped_byte(run: Any, model: Path, tmp_path: Path) -> None:
+def test_a_model_with_a_flipped_byte(run: Any, model: Path, parts: Path, tmp_path: Path) -> None:
     copy = shutil.copytree(model, tmp_path / "m.twin")
     content = bytearray((copy / "weights.safetensors").read_bytes())
     content[len(content) // 2] ^= 1
     (copy / "weights.safetensors").write_bytes(content)
-    code, err = run("score", copy, tmp_path, "--out", tmp_path / "r.csv")
+    code, err = run("score", copy, parts / "test", "--out", tmp_path / "r.csv")
     assert (code, "weights.safetensors is damaged or altered" in err) == (2, True)
     assert not (tmp_path / "r.csv").exists()
 
