@@ -71,7 +71,8 @@ def refusal(settings: object, path: Path) -> str:
         device = choose_device(detector.device)
         choose_precision(detector.precision, device)
         check_process_counts(device, detector.devices, detector.nodes, detector.strategy)
-        check_kind(detector.calibration)
+        if detector.calibration is not None:
+            check_kind(detector.calibration)
         if detector.bits is not None:
             check_bit_count(detector.bits)
         if detector.false_alarm_rate is not None:

@@ -97,14 +97,14 @@ def stages(text: str) -> list[str]:
         (
             "evaluate MODEL DATA --out NEW",
             [
-                "loading the model",
                 "listing the images of",
+                "loading the model",
                 "evaluate",
                 "computing the metrics",
                 "writing the report",
             ],
         ),
-        ("score MODEL DATA --out NEW.csv", ["loading the model", "listing the images of", "score"]),
+        ("score MODEL DATA --out NEW.csv", ["listing the images of", "loading the model", "score"]),
         (
             "calibrate MODEL GOOD",
             ["loading the model", "listing the images of", "score good images"],

@@ -133,8 +133,7 @@ def test_a_method_of_another_package(default: str, tmp_path: Path, monkeypatch: 
     monkeypatch.syspath_prepend(tmp_path)
     info = next(iter(methods().values()))
     other = type(info)("own", "", "", f"{module}:Own")
-    for place in ("twinspect.methods", "twinspect.methods.settings"):
-        monkeypatch.setattr(sys.modules[place], "methods", lambda: {"own": other})
+    monkeypatch.setattr(sys.modules["twinspect.methods"], "methods", lambda: {"own": other})
     config = config_class("own")
     assert config().depth == 3  # type: ignore[attr-defined]
     assert field_help(config)["depth"] == "how deep"

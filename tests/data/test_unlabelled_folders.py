@@ -141,7 +141,7 @@ def test_commands_are_those_typed_and_what_they_lack(
 ) -> None:
     root = draw(tmp_path / "my parts", **{"a b": 3, "c": 2})
     monkeypatch.setattr("twinspect.cli.evaluate.load_chosen", MagicMock())
-    monkeypatch.setattr("twinspect.cli.calibrate.load", MagicMock())
+    monkeypatch.setattr("twinspect.cli.calibrate.load_chosen", MagicMock())
     text = said(capsys, *(word.replace("DATA", str(root)) for word in typed))
     same = [str(root) if word.startswith("DATA") else word for word in typed]
     assert commands(text) == [[*same, "--normal", "a b"], [*same, "--all-good"]]
