@@ -46,12 +46,18 @@ def start(
         environment: variables that are added.
     """
     words = [str(argument) for argument in arguments]
-    process = _FORKS.Process(target=_work, args=(words, module, first, str(errors), dict(environment or {})))
+    # Those of the process that they are forked from are of the test that started it, whose folder may be gone.
+    here = os.getcwd(), {**os.environ, **(environment or {})}
+    process = _FORKS.Process(target=_work, args=(words, module, first, str(errors), *here))
     process.start()
     return process
 
 
-def _work(arguments: list[str], module: str, first: str, errors: str, environment: dict[str, str]) -> None:
+def _work(
+    arguments: list[str], module: str, first: str, errors: str, folder: str, environment: dict[str, str]
+) -> None:
+    os.chdir(folder)
+    os.environ.clear()
     os.environ.update(environment)
     for stream, path in ((1, os.devnull), (2, errors)):
         os.dup2(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), stream)

@@ -221,11 +221,16 @@ class Fitting:
 
     def _seconds_per_image(self, model: Model, samples: Sequence[Sample]) -> float:
         """Measure how long one process takes to score an image, as far as it can before the training is over."""
+        engine = self.engine(model)
+        self._try_to_score(engine, samples[:1])  # the first one prepares the engine
         began = time.monotonic()
-        with suppress(RuntimeError, IndexError):  # of tensors that a later stage gathers
-            for _ in self.scorer.stream_unchecked(self.engine(model), samples, maps=True, statistics=True):
-                pass
+        self._try_to_score(engine, samples)
         return (time.monotonic() - began) / len(samples) / self.trainer.processes.count
+
+    def _try_to_score(self, engine: TorchEngine, samples: Sequence[Sample]) -> None:
+        with suppress(RuntimeError, IndexError):  # of tensors that a later stage gathers
+            for _ in self.scorer.stream_unchecked(engine, samples, maps=True, statistics=True):
+                pass
 
     def _checkpoint(self, name: str, samples: Sequence[Sample]) -> Checkpoint | None:
         if self.folder is None:
