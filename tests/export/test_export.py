@@ -42,7 +42,7 @@ if TYPE_CHECKING:
 
 onnx = pytest.importorskip("onnx", reason="pip install 'twinspect[onnx]'")
 onnxruntime = pytest.importorskip("onnxruntime", reason="pip install 'twinspect[onnx]'")
-pytest.importorskip("openvino", reason="pip install 'twinspect[openvino]'")
+openvino = pytest.importorskip("openvino", reason="pip install 'twinspect[openvino]'")
 
 from twinspect.export import export, exporter  # noqa: E402 - needs both
 from twinspect.export.openvino_file import convert  # noqa: E402

@@ -9,12 +9,12 @@ import importlib
 import multiprocessing
 import os
 import sys
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from multiprocessing.context import ForkServerProcess
-    from pathlib import Path
 
 _FORKS = multiprocessing.get_context("forkserver")
 _FORKS.set_forkserver_preload(
@@ -47,14 +47,14 @@ def start(
     """
     words = [str(argument) for argument in arguments]
     # Those of the process that they are forked from are of the test that started it, whose folder may be gone.
-    here = os.getcwd(), {**os.environ, **(environment or {})}
+    here = Path.cwd(), {**os.environ, **(environment or {})}
     process = _FORKS.Process(target=_work, args=(words, module, first, str(errors), *here))
     process.start()
     return process
 
 
 def _work(
-    arguments: list[str], module: str, first: str, errors: str, folder: str, environment: dict[str, str]
+    arguments: list[str], module: str, first: str, errors: str, folder: Path, environment: dict[str, str]
 ) -> None:
     os.chdir(folder)
     os.environ.clear()
