@@ -102,6 +102,8 @@ def test_a_single_image_is_not_split_and_promises_nothing() -> None:
     with pytest.raises(CalibrationError, match=r"at least 48 good images for 0\.05"):
         counts_to_hold_out({"": 1}, 0.05)
     assert choose_kind(None, 1, 19) == choose_kind("split", 1, 0) == "copies"
+    with pytest.raises(ConfigError, match="one of split, cv, got ''"):
+        choose_kind("", 50, 0)
     promise = Calibration((3.0,), 0.5, "copies").promise()
     assert "no false-alarm rate can be promised" in promise
     assert "%" not in promise

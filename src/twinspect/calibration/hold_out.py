@@ -49,7 +49,8 @@ def choose_kind(asked_for: str | None, images: int, below: int) -> Kind:
     Raises:
         ConfigError: there is no such kind.
     """
-    kind = check_kind(asked_for or ("cv" if LEAST_FOLDS <= images < below else "split"))
+    usual: Kind = "cv" if LEAST_FOLDS <= images < below else "split"
+    kind = usual if asked_for is None else check_kind(asked_for)
     return "copies" if kind == "split" and images == 1 else kind
 
 

@@ -134,8 +134,10 @@ def _plan(data: DataSet, options: argparse.Namespace) -> tuple[set[Sample], str]
     """Split as `fit` would, and say what that promises, or why it cannot."""
     from twinspect.detector import Detector
 
-    asked_for = options.calibration and check_kind(options.calibration)
-    detector = Detector(seed=options.seed, false_alarm_rate=options.false_alarm_rate, calibration=asked_for)
+    kind = options.calibration
+    if kind is not None:
+        check_kind(kind)
+    detector = Detector(seed=options.seed, false_alarm_rate=options.false_alarm_rate, calibration=kind)
     try:
         train, held = detector.split(data)
         rate = choose_rate(len(held) or len(train), options.false_alarm_rate)
