@@ -40,7 +40,7 @@ from twinspect.methods.config import (
     usual_teacher,
     with_length,
 )
-from twinspect.methods.default import FEW, default_settings, is_named
+from twinspect.methods.default import USUAL, default_for
 from twinspect.model.tiled import TiledModel, tiled
 from twinspect.model.tiling import Tiling
 from twinspect.model.whole_image import Model
@@ -238,7 +238,7 @@ class Detector(TorchDetector):
         Raises:
             TwinspectError: wrong settings; too few images for the rate asked for; with ``strict``, one unreadable.
         """
-        self.has_few_ = False  # until they are counted
+        self.default_ = USUAL  # until they are counted
         self.config()  # a wrong setting is found before the images are read
         self._trainer()
         budget = Budget.of(self.minutes)
@@ -246,7 +246,8 @@ class Detector(TorchDetector):
         check_process_counts(choose_device(self.device), self.devices, self.nodes, self.strategy)
         opened = open_data(data, split="train")
         kind, train, held = self._split(opened)
-        self.has_few_ = len(train) < FEW and not (is_named(self.method) or self.settings or self.preset)
+        has_settings = bool(self.settings or self.preset)
+        self.default_ = default_for(self.method, len(train), len(held), has_settings=has_settings)
         bits = self._choose_bits([*train, *held], progress)
         announce("building the teacher and the student")
         fitting = self.fitting("", progress=progress, checkpoint=checkpoint, resume=resume)
@@ -384,7 +385,7 @@ class Detector(TorchDetector):
             ConfigError: one of them is not allowed, or there is no such method, preset or setting.
         """
         check_parameters({name: to_json_value(value) for name, value in self.get_params().items()})
-        settings = {**default_settings(has_few=self.has_few_), **self.settings}
+        settings = {**self.default_.settings, **self.settings}
         if self.size is not None:
             settings["size"] = self.size
         cls = method_class(self.method_name).Config
@@ -420,8 +421,7 @@ class Detector(TorchDetector):
 
     def _settings_record(self) -> dict[str, Any]:
         """Say all that :meth:`from_record` needs to build its networks again; what was chosen for it is kept."""
-        own = default_settings(has_few=self.has_few_)
-        chosen = {**self.get_params(), **own, "method": self.method_name}
+        chosen = {**self.default_.settings, **self.get_params(), "method": self.method_name}
         if (self.epochs, self.length, self.minutes) != (None, None, None):
             chosen["steps"] = None
         if self.teacher in (None, AUTO_TEACHER) and self.weights is None:

@@ -28,7 +28,11 @@ QUICK: dict[str, Any] = {
     "workers": 2,
 }
 
-STAGES: dict[str, tuple[str, ...]] = {"aand": ("amplify_steps",), "destseg": ("student_steps",)}
+STAGES: dict[str, tuple[str, ...]] = {
+    "aand": ("amplify_steps",),
+    "destseg": ("student_steps",),
+    "hybrid": ("imitate_steps",),
+}
 """Settings that say how long the stages before a method's last one take."""
 
 

@@ -13,12 +13,14 @@ from sklearn.neighbors import NearestNeighbors
 
 import twinspect as ts
 from drawn_parts import quick, stripes
-from twinspect.methods.base import Output
+from twinspect.methods.base import Batch, Output
+from twinspect.methods.config import config_of_record, to_record, with_length
 from twinspect.methods.hybrid import Hybrid, HybridConfig, warmed_cosine
 from twinspect.methods.networks.map_scale import MapScale
 from twinspect.methods.networks.patch_features import as_rows, patch_features
 from twinspect.methods.networks.patch_student import PatchStudent, cosine_distances
 from twinspect.methods.networks.place_statistics import PlaceStatistics
+from twinspect.teachers import create_teacher
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -26,7 +28,7 @@ if TYPE_CHECKING:
 
 @pytest.fixture(scope="module")
 def detector(parts: Path) -> ts.Detector:
-    return ts.Detector("hybrid", **quick("hybrid", 10)).fit(parts)
+    return ts.Detector("hybrid", **quick("hybrid", 10), patch_stride=4).fit(parts)
 
 
 def random(*shape: int, seed: int = 0) -> torch.Tensor:
@@ -118,18 +120,20 @@ def test_the_student_has_the_parameters_of_its_layers() -> None:
     assert counted == (384 * 192 + 192) + (192 * 24 + 24) + (24 * 192 + 192) + (192 * 384 + 384)
 
 
-def test_the_map_is_the_mean_of_three_maps_worked_out_one_by_one(detector: ts.Detector) -> None:
+def test_the_map_is_the_mean_of_four_maps_worked_out_one_by_one(detector: ts.Detector) -> None:
     method = detector.model_.method
     assert isinstance(method, Hybrid)
     images = random(2, 3, 64, 64)
     with torch.no_grad():
         levels = [level.float() for level in method.teacher(images)]
-        averaged, sharp = patch_features(levels, 3), patch_features(levels, 1)
+        assert [level.reduction for level in method.teacher.levels] == [2, 4]
+        averaged, sharp = patch_features(levels[1:], 3), patch_features(levels[1:], 1)
         search = NearestNeighbors(n_neighbors=1, algorithm="brute").fit(
             method.memory.members.double().numpy()
         )
         nearest = search.kneighbors(as_rows(averaged).double().numpy())[0].reshape(2, *averaged.shape[-2:])
-        widths = [level.shape[1] for level in levels]
+        widths = [level.shape[1] for level in levels[1:]]
+        imitated = [level.numpy() for level in method.imitator(images)]
         errors = (
             cosine_distances(as_rows(sharp), method.student(as_rows(sharp)), widths)
             .view(nearest.shape)
@@ -143,11 +147,22 @@ def test_the_map_is_the_mean_of_three_maps_worked_out_one_by_one(detector: ts.De
             (nearest, errors, unusual), method.scale.centres, method.scale.ranges, strict=True
         )
     ]
-    joined = torch.from_numpy(np.mean(scaled, axis=0)).float()
-    expected = torch.nn.functional.interpolate(joined[:, None], size=(64, 64), mode="bilinear")[:, 0]
+    product = np.prod([enlarged(half_squares(*pair)) for pair in zip(levels, imitated, strict=True)], axis=0)
+    imitation = (product - float(method.imitation_scale.centres)) / float(method.imitation_scale.ranges)
+    expected = torch.from_numpy((3 * enlarged(np.mean(scaled, axis=0)) + imitation) / 4).float()
     torch.testing.assert_close(found, expected, rtol=1e-3, atol=1e-3)
     highest = np.sort(expected.numpy().reshape(2, -1), axis=1)[:, -int(0.003 * 64 * 64) :]
     np.testing.assert_allclose(method.image_score(Output(found)), highest.mean(axis=1), rtol=1e-3)
+
+
+def half_squares(teacher: torch.Tensor, student: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
+    units = [each / np.linalg.norm(each, axis=1, keepdims=True) for each in (teacher.numpy(), student)]
+    return np.square(units[0] - units[1]).sum(axis=1) / 2
+
+
+def enlarged(values: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
+    tensor = torch.from_numpy(values).float()[:, None]
+    return torch.nn.functional.interpolate(tensor, size=(64, 64), mode="bilinear")[:, 0].numpy()
 
 
 def watched(monkeypatch: pytest.MonkeyPatch, name: str) -> list[bytes]:
@@ -173,7 +188,9 @@ def test_scales_are_measured_on_images_that_nothing_was_learnt_from(
     assert not trained & set(held)
     assert len(set(held)) * 3 == len(held)  # the same ones for all three maps
     images = len(trained) + len(set(held))
-    assert HybridConfig().held_out([images]) == dict.fromkeys(("gather", "distil", "places"), len(set(held)))
+    stages = ("gather", "distil", "places", "imitate")
+    assert HybridConfig().held_out([images]) == dict.fromkeys(stages, len(set(held)))
+    assert "imitate" not in HybridConfig(imitate_steps=0).held_out([images])
 
 
 def test_the_memory_keeps_as_many_patches_as_asked_for(parts: Path) -> None:
@@ -191,6 +208,72 @@ def test_the_step_size_rises_and_falls() -> None:
 def test_the_defaults_are_those_that_were_measured() -> None:
     config = HybridConfig()
     assert (config.size, config.steps, config.members, config.bottleneck) == (256, 300, 2000, 24)
+    assert (config.imitate_steps, config.batch_size) == (60, 8)
+
+
+@pytest.mark.parametrize(
+    ("steps", "imitate", "rebuild"), [(360, 60, 300), (1000, 700, 300), (36, 6, 30), (2, 1, 1)]
+)
+def test_the_student_that_sees_the_image_takes_the_steps_that_are_more_than_usual(
+    steps: int, imitate: int, rebuild: int
+) -> None:
+    config = with_length(HybridConfig(), steps=steps, epochs=None)
+    assert (config.imitate_steps, config.steps, config.total_steps(50)) == (imitate, rebuild, steps)
+
+
+def test_without_that_student_all_steps_are_the_other_ones() -> None:
+    config = with_length(HybridConfig(imitate_steps=0), steps=40, epochs=None, given={"imitate_steps"})
+    assert (config.imitate_steps, config.steps, config.total_steps(50)) == (0, 40, 40)
+    single = with_length(HybridConfig(), steps=1, epochs=None)
+    assert (single.imitates, single.steps) == (False, 1)
+    with pytest.raises(ts.errors.ConfigError, match="give more steps, or a smaller imitate_steps"):
+        with_length(HybridConfig(), steps=1, epochs=None, given={"imitate_steps"})
+    passes = with_length(HybridConfig(), steps=None, epochs=6)
+    assert (passes.imitate_epochs, passes.epochs, passes.total_steps(100)) == (
+        3,
+        3,
+        6 * 12,
+    )  # 90 images learn
+
+
+def test_minutes_are_for_the_student_that_sees_the_image(parts: Path) -> None:
+    settings = {**quick("hybrid"), "minutes": 0.05, "imitate_steps": 1}
+    del settings["steps"]
+    losses = ts.Detector("hybrid", **settings).fit(parts).losses_
+    assert len(losses["distil"]) == HybridConfig.steps
+    assert losses["imitate"]
+
+
+def test_a_model_of_before_has_no_such_student_and_patches_of_all_levels() -> None:
+    record = to_record(HybridConfig())
+    for name in ("imitate_steps", "imitate_epochs", "patch_stride"):
+        del record[name]
+    config = config_of_record(HybridConfig, record)
+    assert (config.imitates, config.patch_stride) == (False, 1)
+    teacher = create_teacher("test_resnet", weights="random", layers=[1, 2])
+    method = Hybrid(teacher, config)
+    assert method.imitator is None
+    assert len(method.student.mean) == sum(level.channels for level in teacher.levels)
+    assert [stage.name for stage in method.stages()] == ["gather", "distil", "places"]
+
+
+def test_a_transformer_is_not_imitated() -> None:
+    method = Hybrid(create_teacher("test_vit", weights="random"), HybridConfig(size=160))
+    assert method.imitator is None
+    assert all(stage.timed for stage in method.stages())
+
+
+def test_the_loss_of_the_imitation_is_stfpms(detector: ts.Detector) -> None:
+    method = detector.model_.method
+    assert isinstance(method, Hybrid)
+    assert method.imitator is not None
+    images = random(2, 3, 64, 64)
+    with torch.no_grad():
+        levels = method.teacher(images)
+        found = method.imitation_loss(Batch(images, levels))
+        imitated = method.imitator(images)
+    expected = sum(half_squares(a, b.numpy()).mean() for a, b in zip(levels, imitated, strict=True))
+    assert float(found) == pytest.approx(expected, rel=1e-4)
 
 
 def test_a_memory_of_a_single_image_does_not_set_its_scale_by_itself() -> None:

@@ -29,7 +29,7 @@ from twinspect.detector import Detector
 from twinspect.errors import ConfigError
 from twinspect.evaluation.detectability import SHARE_OF_FIT, measure_detectability
 from twinspect.loading import scores_on_cpu
-from twinspect.methods.default import AUTO, FEW, FOR_FEW, METHOD
+from twinspect.methods.default import AUTO, FEWEST, OF_FEWEST, USUAL
 from twinspect.methods.shortfall import shortfall
 from twinspect.utils.launch_environment import check_torchrun, is_secondary_process
 from twinspect.utils.locks import single_writer
@@ -223,7 +223,8 @@ def _report(
     # Of images of equal size, each has as many tiles.
     held_out = {stage: held * count // data["train"] for stage, held in data.get("held_out", {}).items()}
     lacking = shortfall(method.config, method.teacher.name, [count], of, [held_out])
-    few = f"{FOR_FEW}, for fewer than {FEW} good images; else {METHOD}" if detector.has_few_ else ""
+    is_other = detector.default_ == OF_FEWEST
+    few = f"{OF_FEWEST.method}, for fewer than {FEWEST} good images; else {USUAL.method}" if is_other else ""
     note = "\n".join(filter(None, (few, lacking, method.note())))
     if note:
         record["note"] = note

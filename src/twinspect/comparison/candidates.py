@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 from twinspect.errors import ConfigError, unknown_name
-from twinspect.methods import methods
+from twinspect.methods import default, methods
 from twinspect.methods.config import hints, parse_setting
-from twinspect.methods.default import AUTO, METHOD
+from twinspect.methods.default import AUTO
 from twinspect.methods.settings import config_class
 
 if TYPE_CHECKING:
@@ -87,8 +87,8 @@ def parse_candidates(texts: str | Sequence[str] | None) -> list[Candidate]:
 
 
 def _usual() -> list[str]:
-    known = methods()
-    return [text for text in USUAL if text == DEFAULT or (text.partition(":")[0] in known and text != METHOD)]
+    known = {DEFAULT, *methods()} - {default.USUAL.method}
+    return [text for text in USUAL if text.partition(":")[0] in known]
 
 
 def _parse(text: str) -> Candidate:

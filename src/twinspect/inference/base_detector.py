@@ -29,7 +29,7 @@ from twinspect.images.perceptual_hash import near_duplicates
 from twinspect.inference.left_out import adding_note, learnt_note, near_note, say_unreadable, unreadable_note
 from twinspect.inference.pipeline import SCORE_BATCH, ScoringPipeline
 from twinspect.inference.results import Scores
-from twinspect.methods.default import method_name
+from twinspect.methods.default import USUAL, Default, method_name
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -62,7 +62,7 @@ class BaseDetector(ABC):
         fitted_at_: when, as ISO 8601 in UTC, which ``twinspect fit`` sets; :meth:`Detector.fit` leaves it empty, so
             that the same fit writes the same bytes.
         detectability_: which synthetic defects it finds; ``None`` where that was not measured.
-        has_few_: whether it takes the default method for few images, as none was named.
+        default_: the default for as many images as it is fitted on, where no method was named.
     """
 
     method: str | None
@@ -79,12 +79,12 @@ class BaseDetector(ABC):
     unreadable_: Mapping[str, str] = MappingProxyType({})
     fitted_at_: str = ""
     detectability_: Detectability | None = None
-    has_few_: bool = False
+    default_: Default = USUAL
 
     @property
     def method_name(self) -> str:
         """The name of its method, also where :attr:`method` names none."""
-        return method_name(self.method, has_few=self.has_few_)
+        return method_name(self.method, self.default_)
 
     @abstractmethod
     def get_params(self, deep: bool = True) -> dict[str, Any]:

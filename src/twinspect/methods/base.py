@@ -103,6 +103,8 @@ class Stage:
             stores results in buffers. Such a stage has neither optimiser steps nor losses. None: the stage learns.
         pixels: whether it looks at images, and not at their targets alone: where it does not, and there is no
             synthesizer, its batches have images of no pixels, (B, 0, 1, 1).
+        timed: whether it goes on for its share of the minutes of a fit that is given minutes; where it does not, it
+            has its usual steps all the same.
     """
 
     name: str
@@ -121,6 +123,7 @@ class Stage:
     clip: float = 0.0
     gather: Callable[[Iterable[Batch]], None] | None = None
     pixels: bool = True
+    timed: bool = True
 
     @classmethod
     def gathering(cls, config: MethodConfig, name: str, gather: Callable[[Iterable[Batch]], None]) -> Stage:

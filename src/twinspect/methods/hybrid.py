@@ -1,10 +1,14 @@
-"""Hybrid: a memory of good patches and a student, on teacher features that are computed once (ours).
+"""Hybrid: a memory of good patches, a student that rebuilds patches and one that imitates the teacher (ours).
 
 A memory alone knows parts that lie in any direction, but not a drawing that it never saw; a student that rebuilds
-patches through a bottleneck learns how patches are made, but lets some defects pass. Both are ready within a minute
-on a CPU, as neither looks at pixels again. Three maps are brought to one scale by held-out good images and added:
-the distance to the nearest good patch (PatchCore); what the student cannot rebuild of a patch (as deep feature
-reconstruction does, Shi et al. 2021, arXiv 2012.07122); and by how much that is more than is usual at its place.
+patches through a bottleneck learns how patches are made, but lets some defects pass. Both look at teacher features
+that are computed once, and never at pixels. A student that does sees how a patch and its surroundings belong
+together, as on printed circuits, and is the one that learns on if it is given more time.
+
+Four maps are brought to one scale by held-out good images and added: the distance to the nearest good patch
+(PatchCore); what the student cannot rebuild of a patch (as deep feature reconstruction does, Shi et al. 2021, arXiv
+2012.07122); by how much that is more than is usual at its place; and how the imitation differs from the teacher
+(STFPM, Wang et al. 2021, arXiv 2103.04257).
 """
 
 from __future__ import annotations
@@ -12,15 +16,17 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import TYPE_CHECKING, ClassVar, Final
+from typing import TYPE_CHECKING, Any, ClassVar, Final, Literal
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from twinspect import maps
+from twinspect.methods import stage_lengths
 from twinspect.methods.base import Batch, Method, Output, Stage, a_tenth
-from twinspect.methods.config import LAST_STAGE, MethodConfig
+from twinspect.methods.config import LAST_STAGE, MethodConfig, count_steps, learnt_from
 from twinspect.methods.gathering import GATHER
+from twinspect.methods.networks.forward_student import has_batchnorm, level_distances, same_student
 from twinspect.methods.networks.map_scale import MapScale
 from twinspect.methods.networks.patch_features import as_rows, check_neighbourhood, patch_features
 from twinspect.methods.networks.patch_memory import PatchMemory
@@ -28,16 +34,27 @@ from twinspect.methods.networks.patch_student import PatchStudent, cosine_distan
 from twinspect.methods.networks.place_statistics import PlaceStatistics
 from twinspect.methods.patch_sample import PatchSample
 from twinspect.methods.patchcore import PatchCore
+from twinspect.methods.schedules import warm_cosine
+from twinspect.teachers.plugins import POCKET
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 
     from twinspect.teachers.base import Teacher
 
 PLACES: Final = "places"
 """The stage that measures how well the student rebuilds every place of good images."""
-MEMORY, STUDENT, AT_PLACE = range(3)
-"""The maps."""
+IMITATE: Final = "imitate"
+"""The stage of the student that sees the image."""
+FROM_FEATURES: Final = 3
+MEMORY, STUDENT, AT_PLACE = range(FROM_FEATURES)
+"""The maps that are made of teacher features."""
+IMITATION_SHARES: Final = {"steps": 1 / 6, "epochs": 1 / 2}
+"""Shares of a length at least that the student which sees the image takes."""
+IMITATION_RATE, IMITATION_LAST_RATE = 6.4, 0.1
+"""Step size of its gradient descent at the start; at the end, as a share of that. Both are those of our STFPM."""
+MOMENTUM, DECAY = 0.9, 1e-4
+"""Of its gradient descent: STFPM's."""
 WARM_UP: Final = 0.05
 """Share of the training in which the step size rises."""
 LAST_RATE: Final = 0.01
@@ -52,7 +69,11 @@ class HybridConfig(MethodConfig):
     """Settings of the hybrid; all are ours."""
 
     CROSS_CONFORMAL_BELOW: ClassVar[int] = 19
+    EARLIER: ClassVar[dict[str, Any]] = {"imitate_steps": 0, "patch_stride": 1}
     RANGES: ClassVar[dict[str, str]] = {
+        "imitate_steps": "[0, inf)",
+        "imitate_epochs": "[0, inf)",
+        "patch_stride": "[1, inf)",
         "members": "[1, inf)",
         "candidates": "[1, inf)",
         "projection": "[0, 65536]",
@@ -68,11 +89,19 @@ class HybridConfig(MethodConfig):
     size: int = 256
     """side of the square that the teacher sees, in pixels"""
     steps: int = 300
-    """optimiser steps of the student"""
+    """optimiser steps of the student that rebuilds patches"""
+    imitate_steps: int = 60
+    """optimiser steps of the student that sees the image and imitates the teacher; 0 for none; ignored where
+    imitate_epochs is given"""
+    imitate_epochs: int = 0
+    """passes of that student over the training images; 0 uses imitate_steps instead"""
     batch_size: int = 8
     """images per optimiser step"""
     learning_rate: float = 1e-3
     """largest step size of AdamW"""
+    patch_stride: int = 8
+    """smallest stride of the teacher's levels that patches are made of, in pixels; where it has none such, all are
+    used"""
     members: int = 2000
     """good patches that the memory keeps, chosen as PatchCore's coreset"""
     candidates: int = 40_000
@@ -99,39 +128,99 @@ class HybridConfig(MethodConfig):
         super().__post_init__()
         check_neighbourhood(self.neighbourhood)
 
+    @property
+    def imitates(self) -> bool:
+        """Whether there is a student that sees the image."""
+        return self.imitate_steps > 0 or self.imitate_epochs > 0
+
+    def of_length(
+        self, length: int, field: Literal["steps", "epochs"], given: Collection[str] = ()
+    ) -> HybridConfig:
+        """Divide the length between the students: the one that sees the image takes what is more than usual.
+
+        Of a single step or pass there is nothing for it.
+        """
+        if not self.imitates or (length == 1 and f"{IMITATE}_{field}" not in given):
+            alone = replace(self, imitate_steps=0, imitate_epochs=0)
+            return super(HybridConfig, alone).of_length(length, field, given)
+        share = IMITATION_SHARES[field]
+        if field == "steps":
+            share = max(share, 1 - HybridConfig.steps / length)
+        return replace(self, **stage_lengths.divide(self, length, field, given, first=IMITATE, share=share))
+
+    def total_steps(self, images: int, held_out: Mapping[str, int] | None = None) -> int:
+        """Count the optimiser steps of a fit, both students together."""
+        held = self.held_out([images]) if held_out is None else held_out
+        shown = learnt_from(images, held, IMITATE)
+        first = count_steps(shown, self.imitate_steps, self.imitate_epochs, self.batch_size)
+        return first + super().total_steps(images, held)
+
     def held_out(self, images: Iterable[int]) -> dict[str, int]:
         """Count the training images that the maps' scales are measured on."""
-        return dict.fromkeys((GATHER, LAST_STAGE, PLACES), sum(map(a_tenth, images)))
+        stages = (GATHER, LAST_STAGE, PLACES, *((IMITATE,) if self.imitates else ()))
+        return dict.fromkeys(stages, sum(map(a_tenth, images)))
 
 
 class Hybrid(Method[HybridConfig]):
-    """A teacher, a memory of its features of good patches, and a student that rebuilds them."""
+    """A teacher, a memory of its features of good patches, a student that rebuilds them and one that imitates it."""
 
     Config = HybridConfig
 
     def __init__(self, teacher: Teacher, config: HybridConfig) -> None:
         super().__init__(teacher, config)
-        self._widths = tuple(level.channels for level in teacher.levels)
+        coarse = [level.reduction >= config.patch_stride for level in teacher.levels]
+        self._made_of = [number for number, is_used in enumerate(coarse) if is_used or not any(coarse)]
+        self._widths = tuple(teacher.levels[number].channels for number in self._made_of)
         self.memory = PatchMemory()
         self.student = PatchStudent(sum(self._widths), config.width, config.bottleneck)
         self.usual_errors = PlaceStatistics()
-        self.scale = MapScale(3)
+        self.scale = MapScale(FROM_FEATURES)
+        imitator = (
+            same_student(teacher, int(torch.randint(2**31, ())), shortcuts=True) if config.imitates else None
+        )
+        # The step size suits networks with BatchNorm: transformers and the like are not imitated.
+        self.imitator = imitator if imitator and has_batchnorm(imitator) else None
+        self.imitation_scale = MapScale(1) if self.imitator else None
 
     @classmethod
     def usual_layers(cls, teacher: str) -> tuple[int, ...] | None:
-        """Take the levels that PatchCore takes."""
-        return PatchCore.usual_layers(teacher)
+        """Take the levels that PatchCore takes, and where there is one, a finer one that is imitated too."""
+        from twinspect.teachers import backbones  # noqa: PLC0415 - timm takes a second to import
+
+        if teacher == POCKET:
+            return None
+        return backbones.numbers_at(teacher, backbones.DEFAULT_STRIDES) or PatchCore.usual_layers(teacher)
 
     def stages(self) -> tuple[Stage, ...]:
-        """Gather patches, train the student, and gather how well it rebuilds every place."""
+        """Gather patches, train the student that rebuilds, gather how well it does at every place, and imitate.
+
+        Only the last follows the minutes of a fit: the other student does not gain by more steps.
+        """
         config = self.config
         gather = Stage.gathering(config, GATHER, self.gather)
         distil = Stage.of(config, LAST_STAGE, (self.student,), self._optimizer, self.loss, warmed_cosine)
         places = Stage.gathering(config, PLACES, self.gather_errors)
         return (
             replace(gather, pixels=False, measure=partial(self.measure, MEMORY)),
-            replace(distil, pixels=False, measure=partial(self.measure, STUDENT)),
+            replace(
+                distil, pixels=False, measure=partial(self.measure, STUDENT), timed=self.imitator is None
+            ),
             replace(places, pixels=False, measure=partial(self.measure, AT_PLACE)),
+            *((self._imitation(self.imitator),) if self.imitator else ()),
+        )
+
+    def _imitation(self, student: nn.Module) -> Stage:
+        config = self.config
+        return Stage(
+            name=IMITATE,
+            trained=(student,),
+            optimizer=partial(torch.optim.SGD, lr=IMITATION_RATE, momentum=MOMENTUM, weight_decay=DECAY),
+            loss=self.imitation_loss,
+            steps=config.imitate_steps,
+            epochs=config.imitate_epochs,
+            batch_size=config.batch_size,
+            rate=partial(warm_cosine, warm=0.0, last=IMITATION_LAST_RATE),
+            measure=self.measure_imitation,
         )
 
     def _optimizer(self, parameters: Iterable[torch.nn.Parameter]) -> torch.optim.Optimizer:
@@ -156,6 +245,11 @@ class Hybrid(Method[HybridConfig]):
         drawn = patches[torch.randint(len(patches), (self.config.patches,), device=patches.device)]
         return cosine_distances(drawn, self.student(drawn, self.config.noise), self._widths).mean()
 
+    def imitation_loss(self, batch: Batch) -> Tensor:
+        """Sum over levels the mean over locations of 1/2 |t - s|^2 between unit vectors, as STFPM does."""
+        levels = self._imitation_levels(batch.images, batch.targets)
+        return torch.stack([level.mean() for level in levels]).sum()
+
     def gather_errors(self, batches: Iterable[Batch]) -> None:
         """Measure how well good patches of every place are rebuilt."""
         self.usual_errors.gather(self._errors(batch.targets) for batch in batches)
@@ -166,8 +260,24 @@ class Hybrid(Method[HybridConfig]):
         least = NEAREST * float(self.student.deviation.norm()) if number == MEMORY else 0.0
         self.scale.measure(number, [branch[number](batch.targets) for batch in batches], least)
 
+    def measure_imitation(self, batches: Sequence[Batch]) -> None:
+        """Take the scale of the imitation's map from held-out images."""
+        assert self.imitation_scale is not None  # noqa: S101 - there is a student that sees the image
+        self.imitation_scale.measure(
+            0, [self._imitation_map(batch.images, batch.targets) for batch in batches]
+        )
+
+    def _imitation_map(self, images: Tensor, targets: Sequence[Tensor]) -> Tensor:
+        """Multiply the levels' distances at the images' size: (B, H, W)."""
+        levels = self._imitation_levels(images, targets)
+        return maps.multiply(levels, (images.shape[-2], images.shape[-1]))
+
+    def _imitation_levels(self, images: Tensor, targets: Sequence[Tensor]) -> list[Tensor]:
+        assert self.imitator is not None  # noqa: S101 - there is a student that sees the image
+        return level_distances(self.imitator, images, targets)
+
     def _features(self, levels: Sequence[Tensor], neighbourhood: int = 1) -> Tensor:
-        return patch_features([level.float() for level in levels], neighbourhood)
+        return patch_features([levels[number].float() for number in self._made_of], neighbourhood)
 
     def _distances(self, levels: Sequence[Tensor]) -> Tensor:
         """Measure how far patches are from the nearest in the memory: (B, h, w)."""
@@ -189,12 +299,15 @@ class Hybrid(Method[HybridConfig]):
         return self.config.top_share
 
     def forward(self, images: Tensor) -> Output:
-        """Average the three maps on their common scale; the image score is the mean of the highest values."""
+        """Average the maps on their common scale; the image score is the mean of the highest values."""
         levels = self.targets(images)
         errors = self._errors(levels)
         branches = torch.stack([self._distances(levels), errors, self.usual_errors(errors)], dim=1)
-        joined = self.scale(branches).mean(dim=1)
-        return Output(maps.fuse([joined], (images.shape[-2], images.shape[-1]), self.config.sigma))
+        joined = maps.fuse([self.scale(branches).mean(dim=1)], (images.shape[-2], images.shape[-1]))
+        if self.imitation_scale:
+            imitation = self.imitation_scale(self._imitation_map(images, levels)[:, None])[:, 0]
+            joined = (FROM_FEATURES * joined + imitation) / (FROM_FEATURES + 1)
+        return Output(maps.gaussian_blur(joined, self.config.sigma))
 
 
 def warmed_cosine(done: float) -> float:

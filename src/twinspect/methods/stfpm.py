@@ -17,7 +17,7 @@ from torch import Tensor
 from twinspect import maps
 from twinspect.methods.base import Batch, Method, Output, Stage
 from twinspect.methods.config import LAST_STAGE, MethodConfig
-from twinspect.methods.networks.forward_student import NarrowStudent, same_student
+from twinspect.methods.networks.forward_student import NarrowStudent, level_distances, same_student
 from twinspect.methods.rd import check_multiple
 from twinspect.methods.schedules import warm_cosine
 
@@ -134,11 +134,7 @@ class STFPM(Method[STFPMConfig]):
 
     def _compare(self, images: Tensor, targets: Sequence[Tensor]) -> list[Tensor]:
         """Compare student and teacher: one (B, h_k, w_k) map per level, fine to coarse."""
-        imitated = self.student(images)
-        return [
-            maps.unit_distance_map(target, level.to(target.dtype))
-            for target, level in zip(targets, imitated, strict=True)
-        ]
+        return level_distances(self.student, images, targets)
 
 
 def a_fifth(images: int) -> int:

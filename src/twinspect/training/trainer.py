@@ -285,10 +285,10 @@ class _Run:
 
     def _pace(self, index: int, train: list[int], measured: list[int], state: State | None) -> Pace:
         """Say how far a stage is: by its steps, or by its share of the time."""
-        rest = [stage for stage in self.model.method.stages()[index:] if stage.gather is None]
-        lengths = [stage.total_steps(len(train)) for stage in rest]
-        if self.budget is None:
-            return StepPace(lengths[0], state.step if state else 0)
+        stage, *rest = (each for each in self.model.method.stages()[index:] if each.gather is None)
+        if self.budget is None or not stage.timed:
+            return StepPace(stage.total_steps(len(train)), state.step if state else 0)
+        lengths = [each.total_steps(len(train)) for each in (stage, *rest) if each.timed]
         self.model.eval()
         images = len(measured) * len(self.images.by_image) / len(self.images)
         return self.budget.pace(lengths, state, images, self.processes.mean)

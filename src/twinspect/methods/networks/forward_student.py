@@ -6,11 +6,14 @@ from typing import TYPE_CHECKING
 
 from torch import Tensor, nn
 
+from twinspect import maps
 from twinspect.methods.networks.backbone_stages import backbone_stages
 from twinspect.methods.networks.reverse_decoder import ResidualBlock
 from twinspect.teachers.rebuilding import sibling
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from twinspect.methods.networks.backbone_stages import BackboneStage
     from twinspect.teachers.base import Teacher
 
@@ -39,6 +42,28 @@ def same_student(teacher: Teacher, seed: int, *, shortcuts: bool = False) -> nn.
         if isinstance(module, nn.BatchNorm2d):
             nn.init.ones_(module.weight)
     return network
+
+
+def has_batchnorm(network: nn.Module) -> bool:
+    """Tell whether a network has any BatchNorm over images."""
+    return any(isinstance(module, nn.BatchNorm2d) for module in network.modules())
+
+
+def level_distances(student: nn.Module, images: Tensor, targets: Sequence[Tensor]) -> list[Tensor]:
+    """Compare what a student makes of images with the teacher's levels.
+
+    Args:
+        student: gives a level for each of the targets.
+        images: (B, 3, H, W).
+        targets: one (B, C_k, h_k, w_k) per level.
+
+    Returns:
+        1/2 |t - s|^2 between unit vectors, one (B, h_k, w_k) per level, fine to coarse.
+    """
+    return [
+        maps.unit_distance_map(target, level.to(target.dtype))
+        for target, level in zip(targets, student(images), strict=True)
+    ]
 
 
 class NarrowStudent(nn.Module):
