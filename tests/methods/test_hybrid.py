@@ -148,7 +148,9 @@ def test_the_map_is_the_mean_of_four_maps_worked_out_one_by_one(detector: ts.Det
         )
     ]
     product = np.prod([enlarged(half_squares(*pair)) for pair in zip(levels, imitated, strict=True)], axis=0)
-    imitation = (product - float(method.imitation_scale.centres)) / float(method.imitation_scale.ranges)
+    imitation = (product ** (1 / len(levels)) - float(method.imitation_scale.centres)) / float(
+        method.imitation_scale.ranges
+    )
     expected = torch.from_numpy((3 * enlarged(np.mean(scaled, axis=0)) + imitation) / 4).float()
     torch.testing.assert_close(found, expected, rtol=1e-3, atol=1e-3)
     highest = np.sort(expected.numpy().reshape(2, -1), axis=1)[:, -int(0.003 * 64 * 64) :]
