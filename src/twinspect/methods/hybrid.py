@@ -270,7 +270,7 @@ class Hybrid(Method[HybridConfig]):
     def _imitation_map(self, images: Tensor, targets: Sequence[Tensor]) -> Tensor:
         """Take the geometric mean of the levels' distances at the images' size: (B, H, W).
 
-        STFPM's product has so few high values that its scale, taken from a held-out image or two, is a matter of luck.
+        STFPM's product has so few high values that a scale taken from a held-out image or two would be luck.
         """
         levels = self._imitation_levels(images, targets)
         product = maps.multiply(levels, (images.shape[-2], images.shape[-1]))
