@@ -22,7 +22,12 @@ from twinspect.methods.base import Batch, Method, Output, Stage, a_tenth
 from twinspect.methods.config import LAST_STAGE, MethodConfig
 from twinspect.methods.gathering import GATHER
 from twinspect.methods.networks.map_scale import MapScale
-from twinspect.methods.networks.patch_features import as_rows, check_neighbourhood, patch_features
+from twinspect.methods.networks.patch_features import (
+    as_rows,
+    check_neighbourhood,
+    patch_features,
+    rows_inside,
+)
 from twinspect.methods.networks.patch_memory import PatchMemory
 from twinspect.methods.networks.patch_student import PatchStudent, cosine_distances
 from twinspect.methods.networks.place_statistics import PlaceStatistics
@@ -147,12 +152,12 @@ class Hybrid(Method[HybridConfig]):
     def _sampled(self, batches: Iterable[Batch], sample: PatchSample) -> Iterator[Tensor]:
         """Yield the sharp patches of batches, having added the averaged ones to a sample."""
         for batch in batches:
-            sample.add(as_rows(self._features(batch.targets, self.config.neighbourhood)))
-            yield as_rows(self._features(batch.targets))
+            sample.add(rows_inside(self._features(batch.targets, self.config.neighbourhood), batch.inside))
+            yield rows_inside(self._features(batch.targets), batch.inside)
 
     def loss(self, batch: Batch) -> Tensor:
         """Average the distance between patches drawn at random and what the student makes of them."""
-        patches = as_rows(self._features(batch.targets))
+        patches = rows_inside(self._features(batch.targets), batch.inside)
         drawn = patches[torch.randint(len(patches), (self.config.patches,), device=patches.device)]
         return cosine_distances(drawn, self.student(drawn, self.config.noise), self._widths).mean()
 
@@ -164,7 +169,8 @@ class Hybrid(Method[HybridConfig]):
         """Take the scale of a map from held-out images."""
         branch = (self._distances, self._errors, lambda levels: self.usual_errors(self._errors(levels)))
         least = NEAREST * float(self.student.deviation.norm()) if number == MEMORY else 0.0
-        self.scale.measure(number, [branch[number](batch.targets) for batch in batches], least)
+        regions = [batch.inside for batch in batches]
+        self.scale.measure(number, [branch[number](batch.targets) for batch in batches], least, regions)
 
     def _features(self, levels: Sequence[Tensor], neighbourhood: int = 1) -> Tensor:
         return patch_features([level.float() for level in levels], neighbourhood)
