@@ -197,7 +197,7 @@ class PatchCore(Method[PatchCoreConfig]):
         at = None if inside is None else maps.inside_at(inside, size)
         if self.foreground is None:
             return at
-        of_part = (self.foreground(features) > 0).view(len(features), *size)
+        of_part: Tensor = (self.foreground(features) > 0).view(len(features), *size)
         return of_part if at is None else of_part & at
 
     def _of_part(self, distances: Tensor, features: Tensor) -> Tensor:
