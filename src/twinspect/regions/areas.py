@@ -118,7 +118,8 @@ class Region:
             with Image.open(content, formats=("PNG",)) as image:
                 if image.mode != "1" or image.width * image.height > MOST_PIXELS:
                     raise ConfigError("the mask of the region of interest is no PNG of one bit a pixel")
-                return cls(np.array(image, dtype=np.bool_), record["any_size"])
+                # As numbers first: Pillow's own booleans are bytes of 255, which graphs would not take for true.
+                return cls(np.array(image.convert("L")) > 0, record["any_size"])
         except (binascii.Error, OSError, SyntaxError, ValueError) as error:
             raise ConfigError(f"the region of interest is damaged: {error}") from error
 

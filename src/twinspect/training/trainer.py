@@ -79,11 +79,7 @@ class Trainer:
 
     @cached_property
     def processes(self) -> ProcessGroup:
-        """The processes that train, started or joined at the first access.
-
-        Raises:
-            ConfigError: they cannot be started.
-        """
+        """The processes that train, started or joined at the first access; a ``ConfigError`` if they cannot be."""
         device = choose_device(self.device)
         precision = PRECISIONS[choose_precision(self.precision, device)]
         return launch(device, precision, devices=self.devices, nodes=self.nodes, strategy=self.strategy)
