@@ -148,7 +148,7 @@ def export_fastest(path: str | Path, *, say: Callable[[str], None] | None = None
     scope = detector.scope_
     samples = images_to_check(detector.images_, None, _size_of_mask(scope), detector.bits)
     say("tracing the model for a faster runtime")
-    graph, torch_engine = to_onnx(model, scope=scope), TorchEngine(model, CPU)
+    graph, torch_engine = to_onnx(model, None, scope), TorchEngine(model, CPU)
     checked: list[tuple[str, dict[str, Any], dict[str, bytes]]] = []
     refused: list[ExportError] = []
     for to in runtimes:
