@@ -16,7 +16,7 @@ from twinspect.errors import ConfigError, DataError, ImageError, TwinspectError
 from twinspect.regions.areas import Region
 from twinspect.regions.polygons import first_crossing
 from twinspect.regions.region_file import read_region
-from twinspect.regions.scope import Scope, scope_of
+from twinspect.regions.scope import Scope, look, scope_of
 
 TRIANGLE = [[0.1, 0.2], [0.9, 0.3], [0.4, 0.85]]
 SQUARE = [[0.3, 0.3], [0.6, 0.3], [0.6, 0.6], [0.3, 0.6]]
@@ -181,10 +181,10 @@ def test_a_region_comes_from_one_place(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="--roi FILE"):
         scope_of(None, [plain], blank=True)
     rgb = np.random.default_rng(0).integers(0, 255, (8, 8, 3), np.uint8)
-    painted = each.painted(rgb, mask)
+    painted = look(each, own, rgb).painted
     np.testing.assert_array_equal(painted[mask], rgb[mask])
     assert (painted[~mask] == 128).all()
-    assert fixed.painted(rgb, mask) is rgb
+    assert look(fixed, plain, rgb).painted is rgb
 
 
 def test_a_region_too_small_for_an_image_is_an_error_of_the_image() -> None:
