@@ -40,7 +40,7 @@ LAYERS = (
     {"utils"},
     {"images", "metrics"},
     {"data", "teachers"},
-    {"synthesis", "calibration", "bundle"},
+    {"synthesis", "calibration", "bundle", "regions"},
     {"methods"},
     {"model"},
     {"inference"},

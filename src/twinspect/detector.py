@@ -18,7 +18,7 @@ from twinspect.calibration.conformal import Kind, choose_rate
 from twinspect.calibration.hold_out import check_folds, choose_kind, counts_to_hold_out
 from twinspect.data import open_data
 from twinspect.data.fingerprint import content_digests, fingerprint_of
-from twinspect.data.significant_bits import check_bits, describe_bits, largest_value, recognise_bits
+from twinspect.data.significant_bits import choose_bits
 from twinspect.data.splits import hold_out
 from twinspect.errors import DataError
 from twinspect.inference.left_out import (
@@ -27,6 +27,7 @@ from twinspect.inference.left_out import (
     silently,
     unreadable_note,
     unreadable_record,
+    without_unreadable,
 )
 from twinspect.inference.torch_detector import TorchDetector, to_json_value
 from twinspect.methods import method_class
@@ -44,6 +45,7 @@ from twinspect.methods.default import USUAL, default_for
 from twinspect.model.tiled import TiledModel, tiled
 from twinspect.model.tiling import Tiling
 from twinspect.model.whole_image import Model
+from twinspect.regions.scope import scope_of
 from twinspect.teachers import create_teacher
 from twinspect.teachers.auto import best_at_hand, build_paper_teacher
 from twinspect.teachers.curated import AUTO as AUTO_TEACHER
@@ -107,6 +109,9 @@ class Detector(TorchDetector):
             running the same script or command again, see :func:`twinspect.utils.distributed.launch`.
         nodes: machines, as started by torchrun or Slurm.
         strategy: how they work together: ``ddp``, or ``auto`` for that where there are several.
+        roi: the file of a region of interest, outside of which nothing counts: a mask or polygons, see
+            :func:`twinspect.regions.region_file.read_region`; ``None`` for those that come with images, if any.
+        roi_blank: paint over what lies outside before the networks see it.
         **settings: single settings of the method, such as ``localization="guided"`` for MKD.
 
     Attributes:
@@ -145,6 +150,8 @@ class Detector(TorchDetector):
         devices: int = 1,
         nodes: int = 1,
         strategy: str = "auto",
+        roi: str | Path | None = None,
+        roi_blank: bool = False,
         **settings: Any,
     ) -> None:
         self.method = method
@@ -172,6 +179,8 @@ class Detector(TorchDetector):
         self.devices = devices
         self.nodes = nodes
         self.strategy = strategy
+        self.roi = roi
+        self.roi_blank = roi_blank
         self.settings = settings
 
     def __repr__(self) -> str:
@@ -248,9 +257,12 @@ class Detector(TorchDetector):
         kind, train, held = self._split(opened)
         has_settings = bool(self.settings or self.preset)
         self.default_ = default_for(self.method, len(train), len(held), has_settings=has_settings)
-        bits = self._choose_bits([*train, *held], progress)
+        scope = scope_of(self.roi, [*train, *held], blank=self.roi_blank)
+        earlier = getattr(self, "data_", {}).get("recognised_bits")
+        given = None if self.bits == earlier else self.bits
+        self.bits, bits = choose_bits(given, [*train, *held], workers=self.workers, progress=progress)
         announce("building the teacher and the student")
-        fitting = self.fitting("", progress=progress, checkpoint=checkpoint, resume=resume)
+        fitting = self.fitting("", progress=progress, checkpoint=checkpoint, resume=resume).look_at(scope)
         self._processes = fitting.trainer.processes
         reading = fitting.read_first([*train, *held], train)
         if reading.unreadable:
@@ -271,12 +283,12 @@ class Detector(TorchDetector):
             tuple(reading.perceptual_hashes[name] for name in names),
         )
         self.calibrated_on_ = frozenset(shorten(digests[name]) for name in good.names)
-        self.unreadable_, self.earlier_calibrations_ = reading.unreadable, ()
+        self.unreadable_, self.earlier_calibrations_, self.scope_ = reading.unreadable, (), scope
         self.images_ = select_images(scored, good.scores, self.keep_images, self.bits)
         self.data_ = {
             "fingerprint": images,
             "train": len(train),
-            **({"tiles": count_tiles(train, tiling)} if tiling else {}),
+            **({"tiles": count_tiles(train, tiling, scope)} if tiling else {}),
             "calibration": len(held) or len(train),
             "categories": sorted({sample.category for sample in train}),
             **({"held_out": history.held_out} if history.held_out else {}),
@@ -289,23 +301,9 @@ class Detector(TorchDetector):
     def _split_readable(
         self, data: DataSet, unreadable: dict[str, str], total: int
     ) -> tuple[Kind, tuple[Sample, ...], tuple[Sample, ...]]:
-        readable = [sample for sample in data if sample.name not in unreadable]
-        if not any(sample.is_good and sample.split == "train" for sample in readable):
-            raise DataError(f"{data.name}: none of the good images can be read; {min(unreadable.values())}")
+        readable = without_unreadable(data, unreadable)
         with adding_note(unreadable_note(len(unreadable), total)):
-            return self._split(data.with_samples(readable))
-
-    def _choose_bits(self, samples: Sequence[Sample], progress: Progress | None) -> dict[str, Any]:
-        """Set :attr:`bits` unless it was given, and return what is kept about it with the data."""
-        recognised_before = getattr(self, "data_", {}).get("recognised_bits")
-        given = None if self.bits == recognised_before else self.bits
-        if given is not None:
-            check_bits(given, samples, workers=self.workers, progress=progress)
-            return {}
-        largest = largest_value(samples, workers=self.workers, progress=progress)
-        self.bits = recognise_bits(largest)
-        recognised = {"recognised_bits": self.bits} if self.bits else {}
-        return recognised | ({"bits_note": note} if (note := describe_bits(largest)) else {})
+            return self._split(readable)
 
     def fitting(
         self,

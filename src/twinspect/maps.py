@@ -124,31 +124,91 @@ def _enlarging_matrix(side: int, target: int, sigma: float) -> Tensor:
     return _blurring_matrix(target, sigma) @ columns if sigma > 0 else columns
 
 
-def image_score(maps: Tensor, top_share: float) -> Tensor:
+def image_score(maps: Tensor, top_share: float, inside: Tensor | None = None) -> Tensor:
     """Compute the image score of every map.
 
     Args:
         maps: (B, H, W) float.
         top_share: share of a map's highest values that are averaged, in [0, 1]; 0 for the peak.
+        inside: (B, H, W) bool, the pixels that count; ``None`` for all.
 
     Returns:
-        (B,).
+        (B,); minus infinity where no pixel counts.
     """
-    return top_mean(maps, top_share) if top_share else maps.flatten(1).amax(dim=1)
+    if top_share:
+        return top_mean(maps, top_share, inside)
+    return _only(maps, inside).flatten(1).amax(dim=1)
 
 
-def top_mean(maps: Tensor, share: float) -> Tensor:
+def top_mean(maps: Tensor, share: float, inside: Tensor | None = None) -> Tensor:
     """Average the highest values of every map.
 
     Args:
         maps: (B, H, W) float.
         share: of the values, in [0, 1]; at least one value is taken, so 0 gives the peak.
+        inside: (B, H, W) bool, the pixels that count; ``None`` for all. As many values are averaged as of a whole
+            map, for a defect is as large in a small region as in a large one; fewer where there are not so many.
 
     Returns:
-        (B,).
+        (B,); minus infinity where no pixel counts.
     """
-    flat = maps.flatten(1)
-    return flat.topk(max(1, int(share * flat.shape[1])), dim=1).values.mean(dim=1)
+    flat = _only(maps, inside).flatten(1)
+    highest = flat.topk(max(1, int(share * flat.shape[1])), dim=1).values
+    if inside is None:
+        return highest.mean(dim=1)
+    counts = inside.flatten(1).sum(dim=1, keepdim=True).clamp(1, highest.shape[1])
+    taken = torch.arange(highest.shape[1], device=highest.device) < counts
+    return torch.where(taken, highest, 0).sum(dim=1) / counts[:, 0]
+
+
+def _only(maps: Tensor, inside: Tensor | None) -> Tensor:
+    return maps if inside is None else torch.where(inside, maps, -math.inf)
+
+
+def share_inside(inside: Tensor, size: tuple[int, int]) -> Tensor:
+    """Return the share of every place that counts.
+
+    Args:
+        inside: (B, H, W) bool, the pixels that count.
+        size: height and width in places.
+
+    Returns:
+        (B, height, width) float32 in [0, 1]: of the pixels that a place touches, as adaptive pooling takes them. Sums
+        of ones are exact, so that every runtime gives the same.
+    """
+    down, across = (
+        _touching(side, target).to(inside.device)
+        for side, target in zip(inside.shape[-2:], size, strict=True)
+    )
+    return down @ inside.float() @ across.T / (down.sum(dim=1)[:, None] * across.sum(dim=1))
+
+
+def inside_at(inside: Tensor, size: tuple[int, int]) -> Tensor:
+    """Say which places count: those of which half or more do; where there are none, those of which most does.
+
+    Args:
+        inside: (B, H, W) bool, the pixels that count.
+        size: height and width in places.
+
+    Returns:
+        (B, height, width) bool.
+    """
+    if tuple(inside.shape[-2:]) == tuple(size):
+        return inside
+    return mostly(share_inside(inside, size))
+
+
+def mostly(shares: Tensor) -> Tensor:
+    """Say which places count by the share of each that does, (B, h, w); see :func:`inside_at`."""
+    largest = shares.flatten(1).amax(dim=1)[:, None, None]
+    return (shares > 0) & (shares >= largest.clamp(max=0.5))
+
+
+@lru_cache(maxsize=64)
+def _touching(side: int, target: int) -> Tensor:
+    """Make the (target, side) matrix of ones where a place touches a pixel; cached, so never change it."""
+    places, pixels = torch.arange(target)[:, None], torch.arange(side)
+    return ((pixels >= places * side // target) & (pixels < -(-(places + 1) * side // target))).float()
 
 
 def gaussian_blur(maps: Tensor, sigma: float) -> Tensor:

@@ -243,5 +243,5 @@ def test_the_users_cache_serves_where_the_model_cannot_be_written_to(
     detector.set_rate(0.5)
     detector.save_calibration(bare)
     assert ts.load(bare).export_name == EXPORT  # thresholds are no part of it
-    other = {**read_record(bare), "preprocessing": {"size": 32}}
-    assert find_exports(bare, other) == []
+    for change in ({"preprocessing": {"size": 32}}, {"roi": {"sha256": "0" * 64}}):
+        assert find_exports(bare, {**read_record(bare), **change}) == []

@@ -16,8 +16,12 @@ if TYPE_CHECKING:
 CALIBRATION: Final = "calibration"
 CALIBRATED_ON: Final = "calibrated_on"
 """The content hashes of the images of a calibration."""
+ROI: Final = "roi"
+"""Where the images of a calibration are looked at."""
 HISTORY: Final = "earlier_calibrations"
 """Entries of a record, the oldest first: the calibration as it was in the record, and when it was replaced (UTC)."""
+_PARTS: Final = (CALIBRATION, CALIBRATED_ON, ROI)
+"""What makes up one calibration."""
 MOST: Final = 10
 """Earlier calibrations that are kept at most."""
 MOST_BYTES: Final = 2**20
@@ -31,7 +35,7 @@ def add_earlier(history: Sequence[Record], current: Record) -> list[Record]:
 
     Args:
         history: entries, the oldest first.
-        current: what is replaced: ``calibration`` and perhaps ``calibrated_on``.
+        current: what is replaced: ``calibration`` and perhaps ``calibrated_on`` and ``roi``.
     """
     if history and history[-1][CALIBRATION] == current[CALIBRATION]:
         return list(history)
@@ -47,7 +51,7 @@ def write_calibration(folder: Path, record: Record) -> None:
 
     Args:
         folder: the model; if another process has calibrated it meanwhile, that calibration is kept in the history.
-        record: ``calibration``, and perhaps ``calibrated_on`` and ``earlier_calibrations``.
+        record: ``calibration``, and perhaps ``calibrated_on``, ``roi`` and ``earlier_calibrations``.
 
     Raises:
         BundleError: the folder cannot be read or written; the old calibration stands.
@@ -78,10 +82,10 @@ def restore_earlier(folder: Path) -> tuple[Record, Record]:
 
 
 def _rewrite(folder: Path, current: Record, calibration: Record, history: Sequence[Record]) -> None:
-    rest = {key: value for key, value in current.items() if key not in (CALIBRATION, CALIBRATED_ON, HISTORY)}
+    rest = {key: value for key, value in current.items() if key not in (*_PARTS, HISTORY)}
     earlier = {HISTORY: list(history)} if history else {}
     rewrite_record(folder, {**rest, **_of_calibration(calibration), **earlier})
 
 
 def _of_calibration(record: Record) -> Record:
-    return {key: record[key] for key in (CALIBRATION, CALIBRATED_ON) if key in record}
+    return {key: record[key] for key in _PARTS if key in record}

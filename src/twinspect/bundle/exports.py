@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
+from twinspect.bundle.calibration_history import ROI
 from twinspect.bundle.checksummed_json import (
     check_content,
     check_digest,
@@ -61,6 +62,11 @@ class Export:
         """The height and width of the only images it takes, in pixels; ``None`` for any."""
         size = self.record.get("fixed_size")
         return (size[0], size[1]) if size else None
+
+    @property
+    def takes_regions(self) -> bool:
+        """Whether it takes a region of interest beside each image."""
+        return bool(self.record.get("roi_input"))
 
     @property
     def milliseconds(self) -> float:
@@ -152,7 +158,7 @@ def _read_export(path: Path) -> dict[str, Any]:
 def list_exports(
     model: Path, record: dict[str, Any], damaged: Callable[[BundleError], None] | None = None
 ) -> list[Export]:
-    """List the exports of a bundle that were made from its current weights, sorted by name.
+    """List the exports of a bundle that were made from its current weights and look where it does, sorted by name.
 
     Args:
         model: the bundle.
@@ -163,7 +169,7 @@ def list_exports(
         BundleError: a record of one is damaged or altered, and ``damaged`` is ``None``.
     """
     recover_folders_in(model / FOLDER)
-    exports = []
+    exports, current = [], (record["weights"]["sha256"], record.get(ROI, {}).get("sha256"))
     for path in sorted((model / FOLDER).glob(f"*/{EXPORT}")):
         if path.parent.name[0] == ".":
             continue
@@ -174,6 +180,6 @@ def list_exports(
                 raise
             damaged(error)
             continue
-        if export.record["weights_sha256"] == record["weights"]["sha256"]:
+        if (export.record["weights_sha256"], export.record.get("roi")) == current:
             exports.append(export)
     return exports

@@ -145,12 +145,29 @@ class CalibrationRecord(Struct):
                 raise ValueError(f"{name} has {len(values)} values where scores has {len(self.scores)}")
 
 
+class RegionRecord(Struct):
+    """Which pixels of an image count: a PNG of one bit a pixel, in base64."""
+
+    any_size: bool
+    png: str
+
+
+class ScopeRecord(Struct):
+    """Where a model looks; without a region each image comes with its own."""
+
+    version: Number
+    blank: bool
+    sha256: Sha256
+    region: RegionRecord | None = None
+
+
 class EarlierCalibration(Struct):
     """A calibration that was replaced, and when."""
 
     replaced: str
     calibration: CalibrationRecord
     calibrated_on: list[str] = []
+    roi: ScopeRecord | None = None
 
 
 class TrialRecord(Struct):
@@ -208,6 +225,8 @@ class ParametersRecord(Struct):
     devices: Number = 1
     nodes: Number = 1
     strategy: str = "auto"
+    roi: str | None = None
+    roi_blank: bool = False
 
 
 class ConstructorRecord(ParametersRecord):
@@ -242,6 +261,7 @@ class FittedRecord(Struct):
     losses: dict[str, list[Finite]]
     parameters: ParametersRecord
     calibrated_on: list[str] = []
+    roi: ScopeRecord | None = None
     earlier_calibrations: list[EarlierCalibration] = []
     curves: dict[str, list[Finite]] = {}
     fitted_at: str = ""
@@ -298,6 +318,8 @@ class ExportRecord(Struct):
     files: Annotated[list[PlainFileEntry], Meta(min_length=1)]
     fixed_size: tuple[Side, Side] | None = None
     notes: list[str] = []
+    roi: Sha256 | None = None
+    roi_input: bool = False
     parity: dict[str, Any] = {}
 
 

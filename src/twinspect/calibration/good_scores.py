@@ -68,7 +68,7 @@ class GoodScores:
         statistics: ImageStatistics,
         quality: ImageQuality,
     ) -> None:
-        """Add one image."""
+        """Add one image; of its map all values that count, in any shape."""
         self.names.append(sample.name)
         self.categories.append(sample.category)
         self.scores.append(score)

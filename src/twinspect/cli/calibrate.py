@@ -33,7 +33,18 @@ def run(options: argparse.Namespace) -> Outcome:
     if good is not None:
         good = open_data(good, split="train")
         warn(summarize(good, use="calibrate"))
-        detector.calibrate(good, false_alarm_rate=options.false_alarm_rate, strict=options.strict, say=warn)
+        detector.calibrate(
+            good,
+            roi=options.roi,
+            roi_blank=options.roi_blank,
+            false_alarm_rate=options.false_alarm_rate,
+            strict=options.strict,
+            say=warn,
+        )
+    elif options.roi is not None or options.roi_blank is not None:
+        raise ConfigError(
+            "another region of interest needs good images, which are scored anew: give them too"
+        )
     elif options.false_alarm_rate is not None:
         detector.set_rate(options.false_alarm_rate)
     else:
@@ -46,13 +57,17 @@ def run(options: argparse.Namespace) -> Outcome:
         warn(doubt)
     report = _report(options.model, old.threshold, detector.calibration_, detector.detectability_)
     report.record["unreadable"] = len(detector.unreadable_)
+    if detector.scope_:
+        report.record["roi"] = detector.scope_.describe()
+        report = replace(report, text=f"{report.text}\nlooks at {detector.scope_.describe()}")
     return replace(report, code=SOME_UNREADABLE if detector.unreadable_ else DONE)
 
 
 def _undo(options: argparse.Namespace) -> Outcome:
-    if options.good is not None or options.false_alarm_rate is not None:
+    others = (options.good, options.false_alarm_rate, options.roi, options.roi_blank)
+    if any(option is not None for option in others):
         raise ConfigError(
-            "--undo brings the earlier calibration back; leave out the images and --false-alarm-rate"
+            "--undo brings the earlier calibration back; leave out the images and other options"
         )
     undone, entry = restore_earlier(Path(options.model))
     report = _report(options.model, undone["threshold"], Calibration.from_record(entry["calibration"]))

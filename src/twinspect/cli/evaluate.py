@@ -91,6 +91,8 @@ def outcome(evaluation: Evaluation, out: Path) -> Outcome:
     text += _shifts(evaluation.shifts)
     if not_inspectable := sum(bool(image.not_inspectable) for image in evaluation.rows):
         text += f"\n{not_inspectable} of {len(evaluation.rows)} images are not inspectable and were not decided on"
+    if evaluation.outside_roi:
+        text += f"\n{evaluation.outside_roi} images with no defect in the region of interest were left out"
     record: dict[str, Any] = {"out": str(out), "unreadable": unreadable, **evaluation.to_record()}
     return Outcome(f"{text}\n{out / 'report.html'}", record, SOME_UNREADABLE if unreadable else DONE)
 

@@ -236,6 +236,9 @@ def _report(
         + (f" ({counted(steps, 'step')}), loss {curve[0]:.4f} -> {curve[-1]:.4f}\n" if curve else "\n")
         + f"threshold {calibration.threshold:.6g}: {calibration.promise()}"
     )
+    if detector.scope_:
+        record["roi"] = detector.scope_.describe()
+        text += f"\nlooks at {detector.scope_.describe()}"
     text += "".join(f"\n{line}" for line in _held_out(data, detector.model_.method.stages()))
     if note:
         text += f"\n{note}"

@@ -6,6 +6,7 @@ from datetime import datetime, timezone
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from twinspect.bundle.calibration_history import ROI
 from twinspect.bundle.description import EXCLUDED_SUSPECTS, describe_model
 from twinspect.bundle.export_cache import find_exports
 from twinspect.bundle.folder import WEIGHTS, read_model_record
@@ -14,6 +15,7 @@ from twinspect.calibration.detectability import Detectability, findings_record
 from twinspect.cli.console import counted
 from twinspect.cli.outcome import Outcome
 from twinspect.cli.usability import NOT_USABLE
+from twinspect.regions.scope import Scope
 
 if TYPE_CHECKING:
     import argparse
@@ -31,13 +33,14 @@ def run(options: argparse.Namespace) -> Outcome:
     calibration = Calibration.from_record(record["calibration"])
     tried = record.get("detectability")
     found = Detectability.from_record(tried) if tried else None
-    exports = find_exports(folder, record)
+    exports, scope = find_exports(folder, record), Scope.from_record(record.get(ROI))
     lines = [
         f"{folder}: {record['method']} on teacher {about['teacher']['name']}",
         f"fitted: {_fitted(folder, record)}",
         f"images: {_images(record['data'])}",
         f"settings: {_settings(about)}",
         f"threshold: {calibration.threshold:.6g}: {calibration.promise()}",
+        *([f"looks at: {scope.describe()}"] if scope else []),
         "\n  ".join(found.lines(calibration)) if found else NOT_MEASURED,
         *([NOT_USABLE] if found and found.is_useless(calibration) else []),
         *([_export(export) for export in exports] or ["exports: none (twinspect export writes one)"]),
@@ -56,6 +59,7 @@ def run(options: argparse.Namespace) -> Outcome:
             "images": len(calibration.scores),
             "promise": calibration.promise(),
         },
+        "roi": scope.describe() if scope else None,
         "would_find": findings_record(found, calibration) if found else None,
         "exports": {export.name: export.record for export in exports},
     }

@@ -9,7 +9,8 @@ from functools import cache, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from twinspect.bundle.folder import model_key
+from twinspect.bundle.calibration_history import ROI
+from twinspect.bundle.folder import model_key, read_model_record
 from twinspect.cli import score_engine
 from twinspect.cli.console import Bar, counted, warn
 from twinspect.cli.model_loading import load_chosen, runtime_of_key
@@ -29,6 +30,7 @@ from twinspect.errors import ConfigError, DataError
 from twinspect.inference.pipeline import SCORE_BATCH
 from twinspect.inference.score_table import error_cell, to_row
 from twinspect.loading import TORCH
+from twinspect.regions.scope import Scope, check_same_region
 from twinspect.report.map_folder import MapFolder
 from twinspect.utils.locks import single_writer
 from twinspect.utils.spelling import spell, unspell
@@ -46,6 +48,9 @@ if TYPE_CHECKING:
 
 def run(options: argparse.Namespace) -> Outcome:
     """Score images into a table, or to standard output if none is named; or into shards, with --engine."""
+    if options.roi is not None:
+        record = read_model_record(Path(options.model))
+        check_same_region(Scope.from_record(record.get(ROI)), options.roi)
     if score_engine.is_requested(options):
         return score_engine.run(options)
     if options.out is None:

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from twinspect.data.samples import DataSet, Split
 
 MANIFEST_SUFFIXES: Final = frozenset({".csv", ".parquet"})
-COLUMNS: Final = ("path", "split", "label", "mask", "category")
+COLUMNS: Final = ("path", "split", "label", "mask", "category", "roi")
 
 _SPLITS: Final[dict[str, Split]] = {
     "train": "train",
@@ -39,6 +39,7 @@ def read_manifest(path: Path) -> DataSet:
     * ``split``: train, calibration (or validation) or test; empty: train if the label is good, else test.
     * ``label``: good, or the kind of defect; empty, ``normal``, ``ok`` and ``0`` mean good too, in any case.
     * ``category``: the product shown.
+    * ``roi``: the file that says which part of the image is looked at: a mask or polygons, named as ``mask`` is.
 
     A CSV file is UTF-8 with a header; its values are separated by commas, semicolons or tabs. An image that
     does not exist stays in, so that it shows as one failed row, unless none exists.
@@ -100,7 +101,8 @@ def _sample(row: Mapping[str, str], folder: Path, where: str) -> Sample:
         split=_split(row.get("split", ""), label, where),
         label=label,
         category=row.get("category", ""),
-        mask=_mask(row.get("mask", ""), folder, where),
+        mask=_beside(row.get("mask", ""), "mask", folder, where),
+        roi=_beside(row.get("roi", ""), "region of interest", folder, where),
     )
 
 
@@ -115,10 +117,11 @@ def _split(text: str, label: str, where: str) -> Split:
     return split
 
 
-def _mask(text: str, folder: Path, where: str) -> Path | None:
+def _beside(text: str, what: str, folder: Path, where: str) -> Path | None:
+    """Find a file that belongs to an image."""
     if not text:
         return None
-    mask = folder / text.replace("\\", "/")
-    if not os.path.isfile(mask):  # noqa: PTH113 - as above
-        raise DataError(f"{where}: the mask {mask} does not exist; leave the column empty if there is none")
-    return mask
+    path = folder / text.replace("\\", "/")
+    if not os.path.isfile(path):  # noqa: PTH113 - as above
+        raise DataError(f"{where}: the {what} {path} does not exist; leave the column empty if there is none")
+    return path

@@ -51,6 +51,7 @@ class Sample:
         group: which object the image shows, where several images show one; empty where that is not known.
         rules: the file that says how much of each region is enough, if there is one; see :mod:`.saturation_rules`.
         content: fetches the file's bytes when they are needed, where ``path`` names no file on this machine.
+        roi: the file that says which part of the image is looked at, if it comes with one.
         change: applied to the pixels when they are read; ``None`` for the image as it is. Masks stay as they are.
     """
 
@@ -65,6 +66,7 @@ class Sample:
     group: str = ""
     rules: Path | None = None
     content: Content | None = field(default=None, repr=False, compare=False)
+    roi: Path | None = None
     change: Callable[[NDArray[np.uint8]], NDArray[np.uint8]] | None = field(
         default=None, repr=False, compare=False
     )

@@ -7,7 +7,7 @@ whole set is asked, and what was found is recorded with the model.
 from __future__ import annotations
 
 from contextlib import closing
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from twinspect.data.prefetching import ReadFailure, read_samples
 from twinspect.errors import ConfigError
@@ -122,3 +122,22 @@ def _largest(sample: Sample) -> int | None:
     if sample.content is not None:
         return largest_deep_value(sample.content.address, content=sample.content.read())
     return largest_deep_value(sample.path)
+
+
+def choose_bits(
+    given: int | None, samples: Sequence[Sample], *, workers: int | None, progress: Progress | None
+) -> tuple[int | None, dict[str, Any]]:
+    """Check the significant bits that were given, or recognise them.
+
+    Returns:
+        The bits, and what is kept about them with the data.
+
+    Raises:
+        TwinspectError: as for :func:`check_bits`.
+    """
+    if given is not None:
+        check_bits(given, samples, workers=workers, progress=progress)
+        return given, {}
+    largest = largest_value(samples, workers=workers, progress=progress)
+    bits, note = recognise_bits(largest), describe_bits(largest)
+    return bits, {**({"recognised_bits": bits} if bits else {}), **({"bits_note": note} if note else {})}

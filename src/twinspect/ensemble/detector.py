@@ -31,6 +31,7 @@ FITTED_ATTRIBUTES: Final = (
     "images_",
     "learnt_",
     "calibrated_on_",
+    "scope_",
 )
 """What a fit adds to a detector."""
 
@@ -74,7 +75,7 @@ class JoinedDetector(TorchDetector):
         self.members_ = tuple(members)
         self.model_ = JoinedModel([_whole_image_model(member) for member in members]).eval()
         self.model_.measure([member.calibration_ for member in members])
-        self.losses_, self.curves_ = {}, {}
+        self.losses_, self.curves_, self.scope_ = {}, {}, members[0].scope_
         # The members' calibrations say how their scores are joined, so their images count as learnt.
         self.learnt_ = LearntImages.union(_learnt_images(member) for member in members)
         self.images_ = tuple(dict.fromkeys(image for member in members for image in member.images_))
@@ -180,6 +181,7 @@ def _check_detectors(detectors: Any) -> list[Detector]:
                     "twice: give each once"
                 )
     _check_bits(given)
+    _check_scopes(given)
     return given
 
 
@@ -230,6 +232,15 @@ def _check_bits(detectors: Sequence[Detector]) -> None:
         raise ConfigError(
             f"the detectors read 16-bit files differently: bits={' and bits='.join(values)}; an image is read once, "
             "so fit them all with the same bits"
+        )
+
+
+def _check_scopes(detectors: Sequence[Detector]) -> None:
+    """Refuse detectors that look at different parts of the same image."""
+    if len({detector.scope_.digest if detector.scope_ else "" for detector in detectors}) > 1:
+        raise ConfigError(
+            "the detectors look at different regions of interest; calibrate them with the same: twinspect calibrate "
+            "M.twin GOOD --roi FILE"
         )
 
 

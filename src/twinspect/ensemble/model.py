@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from twinspect.calibration.conformal import Calibration
     from twinspect.model.preprocessing import Preprocessing
     from twinspect.model.whole_image import Model
+    from twinspect.regions.areas import Region
 
 
 @dataclass(frozen=True)
@@ -62,6 +63,24 @@ class JoinedPreprocessing:
         parts = zip(self.inputs, images.split_with_sizes(lengths, dim=1), strict=True)
         return {member: part.view(len(part), 3, member.side, member.side) for member, part in parts}
 
+    def inside(self, region: Region, size: tuple[int, int]) -> Tensor:
+        """Say what lies in a region for every member, one after the other as in :meth:`apply`: (n / 3,) bool."""
+        return torch.cat([member.inside(region, size).flatten() for member in self.inputs])
+
+    def inside_of(self, masks: Tensor) -> Tensor:
+        """Do the same to the regions of several images, (B, H, W) bool: (B, n / 3) bool."""
+        return torch.cat([member.inside_of(masks).flatten(1) for member in self.inputs], dim=1)
+
+    def divided_regions(self, inside: Tensor | None) -> dict[Preprocessing, Tensor]:
+        """Take apart what :meth:`inside` put together: (B, side, side) by preprocessing; empty for whole images."""
+        if inside is None:
+            return {}
+        parts = inside.split_with_sizes([member.side**2 for member in self.inputs], dim=1)
+        return {
+            member: part.view(len(part), member.side, member.side)
+            for member, part in zip(self.inputs, parts, strict=True)
+        }
+
     def to_image(self, scores: Tensor, size: tuple[int, int]) -> Tensor:
         """Bring joined maps, (B, side, side) float32, to the size of the images they came from."""
         return maps.enlarge(scores, size)
@@ -98,24 +117,31 @@ class JoinedModel(ScoringModel):
             self.spreads[index] = noisy_or.fit_distribution(scores, JOINED_TAIL)
             self.pixel_spreads[index] = noisy_or.distribution_from_range(*calibration.map_range)
 
-    def infer(self, images: Tensor) -> RawOutput:
+    def infer(self, images: Tensor, inside: Tensor | None = None) -> RawOutput:
         """Score prepared images.
 
         Args:
             images: (B, n) float32, as :meth:`JoinedPreprocessing.apply` gives them.
+            inside: (B, n / 3) bool, as :meth:`JoinedPreprocessing.inside` gives it; ``None`` for whole images.
 
         Returns:
             Score (B,) and map (B, side, side): -log(1 - p) of Noisy-OR, unbounded. The map covers the whole image at
             the largest size that a member resizes to.
         """
         inputs, side = self.preprocessing.divided(images), self.preprocessing.size
+        regions = self.preprocessing.divided_regions(inside)
         member_maps, scores = [], []
         for model, of_scores, of_pixels in zip(self._models, self.spreads, self.pixel_spreads, strict=True):
-            output = model.infer(inputs[model.preprocessing])
+            output = model.infer(inputs[model.preprocessing], regions.get(model.preprocessing))
             whole = model.preprocessing.to_image(output.map.float(), (side, side))
             member_maps.append(noisy_or.negative_log_p(whole, of_pixels, JOINED_TAIL))
             scores.append(noisy_or.negative_log_p(output.score.float(), of_scores, JOINED_TAIL))
         return RawOutput(torch.stack(member_maps).sum(dim=0), torch.stack(scores).sum(dim=0))
+
+    def check_region(self, *, blank: bool) -> None:
+        """Refuse a region of interest that a member's score cannot be confined to."""
+        for model in self._models:
+            model.check_region(blank=blank)
 
     def exportable(self) -> tuple[JoinedModel, tuple[str, ...]]:
         """Give what a graph without gradients can compute, and in words what differs."""

@@ -98,7 +98,9 @@ class _Bench:
 
     def __init__(self, detector: Detector, samples: Sequence[Sample]) -> None:
         self.detector = detector
-        self._images = DefectImages(samples, detector.bits, _least_side(detector), detector.seed)
+        self._images = DefectImages(
+            samples, detector.bits, _least_side(detector), detector.seed, detector.scope_
+        )
         self.side = self._images.side
         self.categories = tuple(samples[number % len(samples)].category for number in range(TRIED))
 
@@ -162,5 +164,7 @@ class _Search:
 
 
 def _least_side(detector: Detector) -> int | None:
-    model = detector.model_
+    model, scope = detector.model_, detector.scope_
+    if scope and not (scope.fixed and scope.fixed.any_size):  # a mask fits images as they are
+        return None
     return REDUCED * model.preprocessing.size if isinstance(model, Model) else None

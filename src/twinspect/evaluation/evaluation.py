@@ -82,6 +82,8 @@ class Evaluation:
         defect_types: metrics by defect type; empty where no category has saturation rules.
         objects: metrics of objects by category; empty where no image says which object it shows.
         overlap: good test images that are not new to the model.
+        outside_roi: how many anomalous images were left out since all that their masks mark lies outside of the
+            region of interest.
         shifts: the errors on images as they are, and under changes that a line sees; empty if not asked for.
     """
 
@@ -98,6 +100,7 @@ class Evaluation:
     objects: dict[str, MetricRow]
     overlap: LearntOverlap = field(default_factory=LearntOverlap)
     shifts: tuple[ShiftResult, ...] = ()
+    outside_roi: int = 0
 
     @property
     def full_categories(self) -> dict[str, MetricRow]:
@@ -126,6 +129,7 @@ class Evaluation:
             "saturated_pro": self.defect_types.to_record(),
             "objects": objects_record(self.objects),
             "definitions": DEFINITIONS,
+            **({"outside_roi": self.outside_roi} if self.outside_roi else {}),
             **({"shifts": [result.to_record() for result in self.shifts]} if self.shifts else {}),
         }
 
@@ -152,7 +156,8 @@ def evaluate(
     scores = detector.stream(test, perceptual_hashes=detector.learnt_ is not None)
     evaluation = evaluate_scores(test, scores, detector.calibration_, watch=watch)
     near = find_near_duplicates(detector, evaluation.rows)
-    shifted = evaluate_shifts(detector, test, evaluation.rows) if shifts else ()
+    scored = test.with_samples([row.sample for row in evaluation.rows])
+    shifted = evaluate_shifts(detector, scored, evaluation.rows) if shifts else ()
     return replace(evaluation, overlap=replace(overlap, near_duplicates=near), shifts=shifted)
 
 
@@ -175,14 +180,17 @@ def evaluate_scores(
         DataError: a mask does not fit its image.
     """
     tally = PixelTally(test.samples)
-    rows = []
+    rows, outside = [], 0
     for image in images:
         mask = tally.add(image)
+        if image.inside is not None and mask is not None and not (image.sample.is_good or mask.any()):
+            outside += 1
+            continue
         if watch:
             watch(image, mask)
-        rows.append(replace(image, map=None))
+        rows.append(replace(image, map=None, inside=None))
     announce("computing the metrics")
-    return _summarise(rows, tally.compute(), calibration)
+    return replace(_summarise(rows, tally.compute(), calibration), outside_roi=outside)
 
 
 def _summarise(

@@ -80,7 +80,7 @@ class PixelTally:
         """Add an image with its map, and return its mask.
 
         A good image of a category with masks has an empty one; an anomalous image without a mask has none, and does
-        not count.
+        not count. Where there is a region of interest, only what the mask marks in it is returned and counted.
 
         Raises:
             DataError: a mask does not fit its image, or its rules.
@@ -89,8 +89,15 @@ class PixelTally:
         if image.map is None or pixels is None or not (image.sample.is_good or image.sample.masks):
             return None
         mask = read_truth(image.sample, (image.map.shape[0], image.map.shape[1]))
-        pixels.add(mask, image.map)
-        self._defect_types.add(image.sample, image.map)
+        if image.inside is None:
+            pixels.add(mask, image.map)
+            self._defect_types.add(image.sample, image.map)
+            return mask
+        mask &= image.inside
+        if (
+            image.sample.is_good or mask.any()
+        ):  # else its defects lie outside, and the image has no part in this
+            pixels.add(mask, image.map, image.inside)
         return mask
 
     def compute(self) -> PixelResults:

@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from twinspect.data.samples import Sample
     from twinspect.export.quantization import QuantizedGraph
     from twinspect.inference.pipeline import Engine
+    from twinspect.regions.scope import Scope
 
 _WRITING: Final = ("onnx", "onnxscript")
 """Packages that write graphs, whatever runs them."""
@@ -93,7 +94,9 @@ def export(
             "this model scores tiles, and their number depends on the image: its graph can take one size only; "
             "type: --fixed-size WxH"
         )
-    samples = images_to_check(detector.images_, check, fixed_size, detector.bits)
+    scope = detector.scope_
+    _check_region(scope, precision, fixed_size)
+    samples = images_to_check(detector.images_, check, fixed_size or _size_of_mask(scope), detector.bits)
     say("tracing the model")
     model, differences = detector.model_.exportable()
     record = {
@@ -101,9 +104,10 @@ def export(
         "runtime": to,
         "precision": precision,
         "fixed_size": list(fixed_size) if fixed_size else None,
+        **_of_scope(scope),
         "versions": {package: version(package) for package in _packages(to, precision)},
     }
-    builder = GraphBuilder(to_onnx(model, fixed_size), record, _metadata(model_record, detector))
+    builder = GraphBuilder(to_onnx(model, fixed_size, scope), record, _metadata(model_record, detector))
     quantized = None
     if good is not None:
         data = QuantizationData(good, labelled, max_drop, detector.calibration_, detector.bits)
@@ -112,8 +116,8 @@ def export(
     say(f"checking it on {len(samples)} images")
     engines = TorchEngine(model, CPU), builder.open(files)
     measured = {
-        "parity": _check_parity(*engines, samples, TOLERANCES[precision], builder.name),
-        **_time(*engines, samples[0], quantized),
+        "parity": _check_parity(*engines, samples, TOLERANCES[precision], builder.name, scope),
+        **_time(*engines, samples[0], quantized, scope),
     }
     return write_export(folder, builder.name, {**record, **measured}, files)
 
@@ -141,25 +145,26 @@ def export_fastest(path: str | Path, *, say: Callable[[str], None] | None = None
     model, differences = detector.model_.exportable()
     if differences or not (runtimes and model.any_size):
         raise ExportError("no runtime here can compute the same for images of any size")
-    samples = images_to_check(detector.images_, None, None, detector.bits)
+    scope = detector.scope_
+    samples = images_to_check(detector.images_, None, _size_of_mask(scope), detector.bits)
     say("tracing the model for a faster runtime")
-    graph, torch_engine = to_onnx(model), TorchEngine(model, CPU)
+    graph, torch_engine = to_onnx(model, None, scope), TorchEngine(model, CPU)
     checked: list[tuple[str, dict[str, Any], dict[str, bytes]]] = []
     refused: list[ExportError] = []
     for to in runtimes:
         versions = {package: version(package) for package in _packages(to, EXACT)}
         record: dict[str, Any] = {"runtime": to, "precision": EXACT, "fixed_size": None, "versions": versions}
-        record |= _of_model(model_record, differences)
+        record |= _of_model(model_record, differences) | _of_scope(scope)
         builder = GraphBuilder(graph, record, _metadata(model_record, detector))
         files = builder.floats()
         say(f"checking {builder.name} on {len(samples)} images")
         engines = torch_engine, builder.open(files)
         try:
-            record["parity"] = _check_parity(*engines, samples, TOLERANCES[EXACT], builder.name)
+            record["parity"] = _check_parity(*engines, samples, TOLERANCES[EXACT], builder.name, scope)
         except ExportError as error:
             refused.append(error)
             continue
-        record |= _time(*engines, samples[0], None)
+        record |= _time(*engines, samples[0], None, scope)
         checked.append((builder.name, record, files))
     if not checked:
         raise refused[0]
@@ -184,6 +189,11 @@ def _of_model(model_record: dict[str, Any], differences: Sequence[str]) -> dict[
     }
 
 
+def _of_scope(scope: Scope | None) -> dict[str, Any]:
+    """Collect what a record says of where the graph looks."""
+    return {"roi": scope.digest, "roi_input": scope.fixed is None} if scope else {}
+
+
 def _check_options(to: str, precision: str, fixed_size: tuple[int, int] | None) -> None:
     if to not in WRITERS:
         raise unknown_name("runtime to export to", to, WRITERS)
@@ -196,6 +206,28 @@ def _check_options(to: str, precision: str, fixed_size: tuple[int, int] | None) 
     # Checked now, and not after minutes of tracing.
     for module in (RUNTIMES[to].package, *_WRITING):
         optional(module, to)
+
+
+def _check_region(scope: Scope | None, precision: str, fixed_size: tuple[int, int] | None) -> None:
+    """Refuse what a graph cannot do with a region of interest."""
+    if scope and not scope.fixed and precision == "int8":
+        raise ConfigError(
+            "this model looks at a region that comes with each image, and int8 measures value ranges on images "
+            "without; type: --precision fp16"
+        )
+    size = _size_of_mask(scope)
+    if size and fixed_size and size != fixed_size:
+        raise ConfigError(
+            f"--fixed-size {fixed_size[1]}x{fixed_size[0]} does not fit the region of interest, a mask of "
+            f"{size[1]}x{size[0]} pixels; type: --fixed-size {size[1]}x{size[0]}"
+        )
+
+
+def _size_of_mask(scope: Scope | None) -> tuple[int, int] | None:
+    """Give the height and width of the only images that a region fits, if it is such a one."""
+    if scope is None or scope.fixed is None or scope.fixed.any_size:
+        return None
+    return scope.fixed.mask.shape[0], scope.fixed.mask.shape[1]
 
 
 def _check_int8(
@@ -237,7 +269,9 @@ def _load_on_cpu(folder: Path) -> TorchDetector:
 
 def _metadata(record: dict[str, Any], detector: TorchDetector) -> dict[str, Any]:
     """Collect what a user of the file alone needs: what it is, and the thresholds in force when it was made."""
-    calibration = detector.calibration_
+    calibration, scope = detector.calibration_, detector.scope_
+    own = "; regions: (batch, height, width) uint8, 0 where nothing is looked at"
+    region = "" if scope is None or scope.fixed else own
     return {
         "twinspect": record["twinspect"],
         "method": record["method"],
@@ -247,21 +281,27 @@ def _metadata(record: dict[str, Any], detector: TorchDetector) -> dict[str, Any]
         "threshold": calibration.threshold,
         "thresholds": {name: calibration.of(name).threshold for name in sorted(set(calibration.categories))},
         "calibration_scores": sorted(calibration.scores),
+        **({"roi": "outside of the region of interest nothing counts, and the map is 0"} if scope else {}),
         "rule": "anomalous if score > threshold; p = (1 + number of calibration_scores >= score) / (n + 1)",
-        "input": "images: (batch, height, width, 3) uint8 RGB",
+        "input": "images: (batch, height, width, 3) uint8 RGB" + region,
         "output": "score: (batch,) float32; map: (batch, height, width) float32; unbounded, higher is more anomalous",
     }
 
 
 def _check_parity(
-    model: Engine, export: Engine, samples: Sequence[Sample], tolerance: float | None, name: str
+    model: Engine,
+    export: Engine,
+    samples: Sequence[Sample],
+    tolerance: float | None,
+    name: str,
+    scope: Scope | None,
 ) -> dict[str, Any]:
     """Compare, and return plain JSON values.
 
     Raises:
         ExportError: results differ by more than the tolerance.
     """
-    parity = compare(model, export, samples, tolerance)
+    parity = compare(model, export, samples, tolerance, scope)
     if not parity.holds:
         raise ExportError(
             f"{name} was not written, because its results differ from the model's: relative difference of scores "
@@ -271,10 +311,12 @@ def _check_parity(
     return parity.to_record()
 
 
-def _time(model: Engine, export: Engine, sample: Sample, quantized: QuantizedGraph | None) -> dict[str, Any]:
+def _time(
+    model: Engine, export: Engine, sample: Sample, quantized: QuantizedGraph | None, scope: Scope | None
+) -> dict[str, Any]:
     """Time the model, the export and, for int8, the graph in floats, in turns: milliseconds an image."""
     floats = [quantized.floats] if quantized else []
-    torch, exported, *rest = time_side_by_side(sample, model, export, *floats)
+    torch, exported, *rest = time_side_by_side(sample, model, export, *floats, scope=scope)
     speed = {"speed": {"image": size_of(sample), "milliseconds": exported, "torch_milliseconds": torch}}
     if quantized is None:
         return speed

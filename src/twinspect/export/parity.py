@@ -5,13 +5,16 @@ from __future__ import annotations
 import statistics
 import sys
 import time
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 from scipy.stats import spearmanr
 
 from twinspect.data.pixels import read_pixels
+from twinspect.inference.graph_engine import GraphEngine
+from twinspect.regions.areas import Region
+from twinspect.regions.scope import look
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -20,6 +23,7 @@ if TYPE_CHECKING:
 
     from twinspect.data.samples import Sample
     from twinspect.inference.pipeline import Engine
+    from twinspect.regions.scope import Scope
 
 TOLERANCES: Final[dict[str, float | None]] = {"fp32": 1e-4, "fp16": 2e-2, "int8": None}
 """Largest relative difference of scores and of maps; ``None`` where ranks, decisions or metrics decide instead."""
@@ -73,7 +77,13 @@ class _ImageDifference:
     where: str
 
 
-def compare(model: Engine, export: Engine, samples: Sequence[Sample], tolerance: float | None) -> Parity:
+def compare(
+    model: Engine,
+    export: Engine,
+    samples: Sequence[Sample],
+    tolerance: float | None,
+    scope: Scope | None = None,
+) -> Parity:
     """Score images by both engines, one by one, and measure how far apart they are.
 
     Args:
@@ -81,8 +91,9 @@ def compare(model: Engine, export: Engine, samples: Sequence[Sample], tolerance:
         export: what is checked.
         samples: with their pixels; of several sizes, if the export takes several.
         tolerance: see :data:`TOLERANCES`.
+        scope: where to look; ``None`` for everywhere.
     """
-    expected, actual = _score_each(model, samples), _score_each(export, samples)
+    expected, actual = _score_each(model, samples, scope), _score_each(export, samples, scope)
     median = statistics.median(abs(score) for score, _ in expected)
     differences = [
         _difference(sample, a, b, median) for sample, a, b in zip(samples, expected, actual, strict=True)
@@ -101,9 +112,9 @@ def compare(model: Engine, export: Engine, samples: Sequence[Sample], tolerance:
     )
 
 
-def time_side_by_side(sample: Sample, *engines: Engine) -> list[float]:
+def time_side_by_side(sample: Sample, *engines: Engine, scope: Scope | None = None) -> list[float]:
     """Time engines on one image that is read already, in turns: the median of each, in milliseconds."""
-    prepared = [engine.prepare(read_pixels(sample)) for engine in engines]
+    prepared = [_prepare(engine, sample, scope) for engine in engines]
     times: list[list[float]] = [[] for _ in engines]
     for turn in range(ROUNDS + 1):
         for engine, image, milliseconds in zip(engines, prepared, times, strict=True):
@@ -114,10 +125,24 @@ def time_side_by_side(sample: Sample, *engines: Engine) -> list[float]:
     return [statistics.median(milliseconds) for milliseconds in times]
 
 
-def _score_each(engine: Engine, samples: Sequence[Sample]) -> list[tuple[float, NDArray[np.float32]]]:
+def _prepare(engine: Engine, sample: Sample, scope: Scope | None) -> Any:
+    """Prepare an image; where each has a region of its own, the left two thirds of it stand for one."""
+    rgb = read_pixels(sample)
+    if scope and not scope.fixed:
+        inside = np.zeros(rgb.shape[:2], np.bool_)
+        inside[:, : -(-2 * rgb.shape[1] // 3)] = True
+        scope = replace(scope, fixed=Region(inside, any_size=False))
+    seen = look(scope, sample, rgb)
+    paints = isinstance(engine, GraphEngine)  # its graph does
+    return engine.prepare(rgb if paints else seen.painted, seen.region)
+
+
+def _score_each(
+    engine: Engine, samples: Sequence[Sample], scope: Scope | None
+) -> list[tuple[float, NDArray[np.float32]]]:
     results: list[tuple[float, NDArray[np.float32]]] = []
     for sample in samples:
-        (score,), (anomaly_map,) = engine.score([engine.prepare(read_pixels(sample))], maps=True)
+        (score,), (anomaly_map,) = engine.score([_prepare(engine, sample, scope)], maps=True)
         results.append((score, np.zeros((0, 0), np.float32) if anomaly_map is None else anomaly_map))
     return results
 
@@ -150,7 +175,8 @@ def _largest(*values: float) -> float:
 
 
 def _rank_agreement(expected: Sequence[float], actual: Sequence[float]) -> float | None:
-    if len(expected) < 3 or not np.isfinite(actual).all():
+    is_constant = np.ptp(expected) == 0 or np.ptp(actual) == 0
+    if len(expected) < 3 or is_constant or not np.isfinite(actual).all():
         return None
     rho = float(spearmanr(expected, actual).statistic)
     return None if np.isnan(rho) else rho

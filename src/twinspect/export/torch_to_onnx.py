@@ -9,10 +9,12 @@ from torch import Tensor, nn
 
 from twinspect.errors import optional
 from twinspect.export.quiet import quiet
-from twinspect.inference.graph_engine import IMAGES, MAP, SCORE
+from twinspect.inference.graph_engine import IMAGES, MAP, REGIONS, SCORE
+from twinspect.regions.scope import GREY
 
 if TYPE_CHECKING:
     from twinspect.model.base import ScoringModel
+    from twinspect.regions.scope import Scope
 
 OPSET: Final = 18
 """The first in which ``Resize`` can antialias as torch does."""
@@ -37,15 +39,72 @@ class Graph(nn.Module):
         return output.score, output.map
 
 
-def to_onnx(model: ScoringModel, fixed_size: tuple[int, int] | None = None) -> Any:
+class RegionGraph(nn.Module):
+    """The same of a model that looks at a region of interest.
+
+    Args:
+        model: what to export.
+        scope: where to look: a region of all images becomes a part of the graph, those of single ones a second input.
+        fixed_size: height and width of the only images to take; ``None`` for any size.
+    """
+
+    mask: Tensor
+    inside: Tensor
+
+    def __init__(self, model: ScoringModel, scope: Scope, fixed_size: tuple[int, int] | None) -> None:
+        super().__init__()
+        self.model, self._blank = model, scope.blank
+        self._has_own = scope.fixed is None
+        if scope.fixed is not None:
+            size = fixed_size or (scope.fixed.mask.shape[0], scope.fixed.mask.shape[1])
+            self.register_buffer("mask", torch.from_numpy(scope.fixed.mask.copy()), persistent=False)
+            self.register_buffer(
+                "inside", model.preprocessing.inside(scope.fixed, size)[None], persistent=False
+            )
+
+    def forward(self, images: Tensor, regions: Tensor | None = None) -> tuple[Tensor, Tensor]:
+        """Score (B, H, W, 3) uint8 RGB.
+
+        Args:
+            images: as said.
+            regions: (B, H, W) uint8, 0 where nothing is looked at; ``None`` for the region of all images.
+
+        Returns:
+            Raw scores (B,) and maps (B, H, W), float32, the latter 0 where nothing is looked at.
+        """
+        if regions is None:
+            at = self._laid_over(images.shape[1], images.shape[2])[None]
+            inside = self.inside.expand(images.shape[0], *self.inside.shape[1:])
+        else:
+            at = regions > 0
+            inside = self.model.preprocessing.inside_of(at)
+        if self._blank:
+            images = torch.where(at[..., None], images, GREY)
+        output = self.model(images.permute(0, 3, 1, 2), inside)
+        return output.score, torch.where(at, output.map, 0.0)
+
+    def _laid_over(self, height: int, width: int) -> Tensor:
+        """Give the region at an image's size; see :func:`twinspect.regions.areas.nearest`."""
+        down, across = (
+            (2 * torch.arange(length) + 1) * side // (2 * length)
+            for side, length in zip(self.mask.shape, (height, width), strict=True)
+        )
+        return self.mask.index_select(0, down).index_select(1, across)
+
+
+def to_onnx(
+    model: ScoringModel, fixed_size: tuple[int, int] | None = None, scope: Scope | None = None
+) -> Any:
     """Trace a model into an ONNX graph.
 
     Args:
         model: on the CPU, in evaluation mode, and computing no gradient.
         fixed_size: height and width of the only images to take, one at a time; ``None`` for any number of any size.
+        scope: where to look; ``None`` for whole images.
 
     Returns:
         An ``onnx.ModelProto`` of opset 18: ``images`` (B, H, W, 3) uint8 to ``score`` (B,) and ``map`` (B, H, W).
+        Where each image comes with its own region, that is a second input: ``regions`` (B, H, W) uint8.
 
     Raises:
         MissingExtraError: the packages that write ONNX are not installed.
@@ -53,18 +112,22 @@ def to_onnx(model: ScoringModel, fixed_size: tuple[int, int] | None = None) -> A
     optional("onnxscript", "onnx")
     example = torch.zeros(*((1, *fixed_size) if fixed_size else _EXAMPLE), 3, dtype=torch.uint8)
     any_size = dict.fromkeys(range(3), torch.export.Dim.DYNAMIC)
-    graph = Graph(model).eval()
+    graph = (Graph(model) if scope is None else RegionGraph(model, scope, fixed_size)).eval()
+    inputs: tuple[Tensor, ...] = (example,)
+    names = [IMAGES]
+    if scope and not scope.fixed:
+        inputs, names = (example, torch.ones_like(example[..., 0])), [IMAGES, REGIONS]
     with quiet(), torch.no_grad():
         # Some constants are computed and cached on first use; during tracing they would not be numbers.
-        graph(example)
+        graph(*inputs)
         program = torch.onnx.export(
             graph,
-            (example,),
+            inputs,
             dynamo=True,
             opset_version=OPSET,
-            input_names=[IMAGES],
+            input_names=names,
             output_names=[SCORE, MAP],
-            dynamic_shapes=None if fixed_size else (any_size,),
+            dynamic_shapes=None if fixed_size else (any_size,) * len(inputs),
             verbose=False,
         )
     assert program is not None  # noqa: S101 - it is None only without dynamo

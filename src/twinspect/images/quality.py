@@ -37,15 +37,40 @@ class ImageQuality(NamedTuple):
     sharpness: float
 
 
-def image_quality(rgb: NDArray[np.uint8]) -> ImageQuality:
+def image_quality(rgb: NDArray[np.uint8], inside: NDArray[np.bool_] | None = None) -> ImageQuality:
     """Measure how an image was taken; equal pixels always have equal quality.
 
     Args:
         rgb: (H, W, 3) uint8 RGB, of any size with H and W above 0.
+        inside: (H, W) bool, the pixels that count, at least one; ``None`` for all.
     """
     grey = _small_grey(rgb)
-    values = grey.mean(dtype=np.float64), grey.std(dtype=np.float64), _sharpness(grey)
+    if inside is None:
+        values = grey.mean(dtype=np.float64), grey.std(dtype=np.float64), _sharpness(grey)
+    else:
+        values = _quality_inside(grey, _blocks_inside(inside))
     return ImageQuality(*(round(float(value), DIGITS) for value in values))
+
+
+def _quality_inside(grey: NDArray[np.float32], inside: NDArray[np.bool_]) -> tuple[float, float, float]:
+    counted = grey[inside]
+    return (
+        float(counted.mean(dtype=np.float64)),
+        float(counted.std(dtype=np.float64)),
+        _sharpness(grey, inside),
+    )
+
+
+def _blocks_inside(inside: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """Say which blocks of the small copy lie inside as a whole; of a region without any, those that touch it."""
+    step = max(1, min(inside.shape[:2]) // SAMPLED_SIDE)
+    shares = Image.fromarray(inside[::step, ::step].astype(np.float32))
+    block = min(shares.size) // SIDE
+    small = np.asarray(shares.reduce(block) if block > 1 else shares)
+    whole: NDArray[np.bool_] = small > 1 - 1e-3
+    touched: NDArray[np.bool_] = small > 0
+    # A region that every sampled pixel misses is measured as a whole image.
+    return whole if whole.any() else touched if touched.any() else ~touched
 
 
 def _small_grey(rgb: NDArray[np.uint8]) -> NDArray[np.float32]:
@@ -58,10 +83,17 @@ def _small_grey(rgb: NDArray[np.uint8]) -> NDArray[np.float32]:
     return np.asarray(grey.reduce(block) if block > 1 else grey, dtype=np.float32)
 
 
-def _sharpness(grey: NDArray[np.float32]) -> float:
-    """Compute the root mean square of the Laplacian; 0 where an image is too small to have one."""
+def _sharpness(grey: NDArray[np.float32], inside: NDArray[np.bool_] | None = None) -> float:
+    """Compute the root mean square of the Laplacian; 0 where an image, or what counts of it, is too small for one."""
     if min(grey.shape) < 3:
         return 0.0
     centre = grey[1:-1, 1:-1]
     laplacian = grey[1:-1, :-2] + grey[1:-1, 2:] + grey[:-2, 1:-1] + grey[2:, 1:-1] - 4 * centre
+    if inside is not None:
+        centres = (
+            inside[1:-1, 1:-1] & inside[1:-1, :-2] & inside[1:-1, 2:] & inside[:-2, 1:-1] & inside[2:, 1:-1]
+        )
+        laplacian = laplacian[centres]
+    if not laplacian.size:
+        return 0.0
     return float(np.sqrt(np.square(laplacian).mean(dtype=np.float64)))

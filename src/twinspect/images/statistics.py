@@ -6,13 +6,14 @@ None of them judges an image; a detector's score does. They say *what* has chang
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import TYPE_CHECKING, Final, NamedTuple, TypeVar
 
 import numpy as np
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+Scalar = TypeVar("Scalar", bound=np.generic)
 SAMPLES: Final = 2**15
 """About this many pixels are used, evenly spread; of smaller images all."""
 MIN_ROWS: Final = 16
@@ -53,15 +54,16 @@ class ImageStatistics(NamedTuple):
     clipped: float
 
 
-def image_statistics(rgb: NDArray[np.uint8]) -> ImageStatistics:
+def image_statistics(rgb: NDArray[np.uint8], inside: NDArray[np.bool_] | None = None) -> ImageStatistics:
     """Describe one image.
 
     Of a large image the same evenly spread pixels are taken each time, so equal images have equal statistics.
 
     Args:
         rgb: (H, W, 3) uint8 RGB, of any size with H and W above 0.
+        inside: (H, W) bool, the pixels that count; ``None`` for all.
     """
-    red, green, blue = _subsample(rgb)
+    red, green, blue = _subsample(rgb, inside)
     grey = _grey(red, green, blue)
     light = np.array([channel.mean(dtype=np.float64) for channel in (red, green, blue)])
     shares = light / light.sum() if light.any() else np.full(3, 1 / 3)
@@ -71,26 +73,33 @@ def image_statistics(rgb: NDArray[np.uint8]) -> ImageStatistics:
         grey.std(dtype=np.float64),
         *shares,
         (highest - lowest).mean(dtype=np.float64),
-        *_texture(_rows(rgb)),
+        *_texture(_grey_rows(rgb), None if inside is None else _rows(inside)),
         ((highest == 255) | (lowest == 0)).mean(),
     )
     return ImageStatistics(*(round(float(value), DIGITS) for value in values))
 
 
-def _subsample(rgb: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """Take evenly spread pixels of an image, channel by channel, (3, h, w) uint8."""
-    step = max(1, math.isqrt(rgb.shape[0] * rgb.shape[1] // SAMPLES))
-    return np.ascontiguousarray(rgb[::step, ::step].transpose(2, 0, 1))
+def _subsample(rgb: NDArray[np.uint8], inside: NDArray[np.bool_] | None) -> NDArray[np.uint8]:
+    """Take evenly spread pixels of an image, or of what counts of it, channel by channel, (3, ...) uint8."""
+    if inside is None:
+        step = max(1, math.isqrt(rgb.shape[0] * rgb.shape[1] // SAMPLES))
+        return np.ascontiguousarray(rgb[::step, ::step].transpose(2, 0, 1))
+    counted = np.flatnonzero(inside)
+    chosen: NDArray[np.uint8] = rgb.reshape(-1, 3)[counted[:: max(1, len(counted) // SAMPLES)]].T
+    return chosen
 
 
-def _rows(rgb: NDArray[np.uint8]) -> NDArray[np.float32]:
-    """Take evenly spread triples of neighbouring rows in grey, (3, n, W) float32: texture needs whole pixels."""
-    if len(rgb) < 3:
-        rgb = np.concatenate([rgb, rgb[-1:], rgb[-1:]])
-    last = len(rgb) - 2
-    step = max(1, last // max(MIN_ROWS, SAMPLES // (3 * rgb.shape[1])))
-    triples = np.stack([rgb[offset : last + offset : step] for offset in range(3)])
-    return _grey(*triples.transpose(3, 0, 1, 2))
+def _rows(values: NDArray[Scalar]) -> NDArray[Scalar]:
+    """Take evenly spread triples of neighbouring rows, (3, n, W, ...): texture needs whole pixels."""
+    if len(values) < 3:
+        values = np.concatenate([values, values[-1:], values[-1:]])
+    last = len(values) - 2
+    step = max(1, last // max(MIN_ROWS, SAMPLES // (3 * values.shape[1])))
+    return np.stack([values[offset : last + offset : step] for offset in range(3)])
+
+
+def _grey_rows(rgb: NDArray[np.uint8]) -> NDArray[np.float32]:
+    return _grey(*_rows(rgb).transpose(3, 0, 1, 2))
 
 
 def _grey(red: NDArray[np.uint8], green: NDArray[np.uint8], blue: NDArray[np.uint8]) -> NDArray[np.float32]:
@@ -100,14 +109,19 @@ def _grey(red: NDArray[np.uint8], green: NDArray[np.uint8], blue: NDArray[np.uin
     return grey
 
 
-def _texture(rows: NDArray[np.float32]) -> tuple[float, float]:
-    """Measure sharpness and noise on triples of neighbouring rows, (3, n, W) float32."""
+def _texture(rows: NDArray[np.float32], inside: NDArray[np.bool_] | None) -> tuple[float, float]:
+    """Measure sharpness and noise on triples of neighbouring rows, (3, n, W) float32, where all pixels count."""
     middle = rows[1]
-    near = _mean_magnitude(middle[:, 1:] - middle[:, :-1])
-    far = _mean_magnitude(middle[:, LAG:] - middle[:, :-LAG])
+    near, far = middle[:, 1:] - middle[:, :-1], middle[:, LAG:] - middle[:, :-LAG]
     across = rows[:, :, :-2] - 2 * rows[:, :, 1:-1] + rows[:, :, 2:]
-    noise = _mean_magnitude(across[0] - 2 * across[1] + across[2]) * math.sqrt(math.pi / 2) / 6
-    return near / far if far else 0.0, noise
+    curved = across[0] - 2 * across[1] + across[2]
+    if inside is not None:
+        near, far = near[inside[1][:, 1:] & inside[1][:, :-1]], far[inside[1][:, LAG:] & inside[1][:, :-LAG]]
+        columns: NDArray[np.bool_] = np.logical_and.reduce(inside, axis=0)
+        curved = curved[columns[:, :-2] & columns[:, 1:-1] & columns[:, 2:]]
+    noise = _mean_magnitude(curved) * math.sqrt(math.pi / 2) / 6
+    over = _mean_magnitude(far)
+    return _mean_magnitude(near) / over if over else 0.0, noise
 
 
 def _mean_magnitude(differences: NDArray[np.float32]) -> float:

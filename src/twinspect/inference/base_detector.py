@@ -14,6 +14,7 @@ from twinspect.bundle.calibration_history import (
     CALIBRATED_ON,
     CALIBRATION,
     HISTORY,
+    ROI,
     add_earlier,
     write_calibration,
 )
@@ -30,6 +31,7 @@ from twinspect.inference.left_out import adding_note, learnt_note, near_note, sa
 from twinspect.inference.pipeline import SCORE_BATCH, ScoringPipeline
 from twinspect.inference.results import Scores
 from twinspect.methods.default import USUAL, Default, method_name
+from twinspect.regions.scope import Scope, changed_scope, check_same_region, refuse_own_regions
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -61,6 +63,7 @@ class BaseDetector(ABC):
         unreadable_: why images were left out of the last fit or calibration, by name.
         fitted_at_: when, as ISO 8601 in UTC, which ``twinspect fit`` sets; :meth:`Detector.fit` leaves it empty, so
             that the same fit writes the same bytes.
+        scope_: where it looks; ``None`` for whole images.
         detectability_: which synthetic defects it finds; ``None`` where that was not measured.
         default_: the default for as many images as it is fitted on, where no method was named.
     """
@@ -78,6 +81,7 @@ class BaseDetector(ABC):
     learnt_: LearntImages | None = None
     unreadable_: Mapping[str, str] = MappingProxyType({})
     fitted_at_: str = ""
+    scope_: Scope | None = None
     detectability_: Detectability | None = None
     default_: Default = USUAL
 
@@ -132,7 +136,14 @@ class BaseDetector(ABC):
 
     # Scoring ------------------------------------------------------------------------------------------------
 
-    def score(self, images: DataSource, *, maps: bool = True, category: str | None = None) -> Scores:
+    def score(
+        self,
+        images: DataSource,
+        *,
+        maps: bool = True,
+        category: str | None = None,
+        roi: str | Path | None = None,
+    ) -> Scores:
         """Score images.
 
         An image that cannot be read does not stop the others: its score is NaN and ``errors`` says why.
@@ -142,11 +153,14 @@ class BaseDetector(ABC):
             maps: whether to keep anomaly maps; they take four bytes a pixel.
             category: what all these images show; ``None`` for what the data says. A category that was calibrated
                 has a threshold of its own, all else the pooled one. It never changes a raw score.
+            roi: the file of the region of interest, to make sure that it is the one the detector was calibrated with;
+                ``None`` for that one, whichever it is.
 
         Raises:
             NotFittedError: before :meth:`Detector.fit`.
-            ConfigError: a category that the detector was not calibrated on.
+            ConfigError: a category that the detector was not calibrated on, or another region of interest.
         """
+        self.check_roi(roi)
         rows = list(self.stream(images, maps=maps, category=category))
         return Scores.collect(rows, maps=maps, runtime=self.export_name or "torch")
 
@@ -192,8 +206,9 @@ class BaseDetector(ABC):
                 continue
             decision = calibration.decide(row.score, row.sample.category, row.quality)
             passed = not (decision.is_anomalous or decision.not_inspectable)
-            notice = map_notice(peaks, row.map) if passed else ""
-            yield replace(row, **decision._asdict(), notice=notice, map=row.map if maps else None)
+            notice = map_notice(peaks, row.counted) if passed else ""
+            decided = replace(row, **decision._asdict(), notice=notice)
+            yield decided if maps else replace(decided, map=None, inside=None)
 
     def raw_scores(
         self,
@@ -213,6 +228,8 @@ class BaseDetector(ABC):
             statistics: as for :meth:`stream`.
             perceptual_hashes: as for :meth:`stream`.
         """
+        if self.scope_ is None or self.scope_.fixed:
+            refuse_own_regions(samples)
         begin = start - start % SCORE_BATCH  # the same batches as from the start, hence the same last bits
         rows = self._pipeline().stream(
             self._engine(),
@@ -223,10 +240,22 @@ class BaseDetector(ABC):
         )
         return islice(rows, start - begin, None)
 
+    def check_roi(self, roi: str | Path | None) -> None:
+        """Refuse another region of interest than the one that the threshold comes from.
+
+        Raises:
+            ConfigError: it is another, or there is none.
+            DataError: the file cannot be read.
+        """
+        if roi is not None:
+            check_same_region(self.scope_, roi)
+
     def calibrate(
         self,
         good: DataSource,
         *,
+        roi: str | Path | None = None,
+        roi_blank: bool | None = None,
         false_alarm_rate: float | None = None,
         strict: bool = False,
         say: Callable[[str], None] = warnings.warn,
@@ -237,7 +266,11 @@ class BaseDetector(ABC):
         read, which ``unreadable_`` lists.
 
         Args:
-            good: good images; those of a data set's training split are meant, or all in a plain folder.
+            good: good images; those of a data set's training split are meant, or all in a plain folder. Where they
+                come with regions of interest (a manifest's column ``roi``), these take effect from now on.
+            roi: the file of a region of interest for all images, which takes effect from now on; ``None`` to leave
+                that as it is.
+            roi_blank: whether the rest is painted over; ``None`` to leave that as it is.
             false_alarm_rate: the rate to promise; ``None`` for the smallest these images allow.
             strict: refuse images that cannot be read.
             say: called with a sentence on what was left out.
@@ -255,7 +288,11 @@ class BaseDetector(ABC):
         with adding_note(note):
             choose_rate(len(samples), false_alarm_rate)  # refuse before the work, not after it
         hashes: dict[str, bytes] | None = {} if self.learnt_ else None
-        scores = self._pipeline().score_good(engine, samples, None if strict else unreadable, hashes)
+        scope = changed_scope(self.scope_, roi, samples, blank=roi_blank)
+        self._check_scope(scope)
+        engine = self._engine()
+        pipeline = replace(self._pipeline(), scope=scope)
+        scores = pipeline.score_good(engine, samples, None if strict else unreadable, hashes)
         say_unreadable(unreadable, len(digests), say)
         if self.learnt_ and hashes:
             new = [value for name, value in hashes.items() if digests[name] not in self.calibrated_on_]
@@ -265,7 +302,7 @@ class BaseDetector(ABC):
         with adding_note(note, unreadable_note(len(unreadable), len(digests))):
             calibration = scores.calibration(false_alarm_rate, "split")
         self._keep_earlier()
-        self.calibration_, self.unreadable_ = calibration, unreadable
+        self.calibration_, self.unreadable_, self.scope_ = calibration, unreadable, scope
         self.calibrated_on_ = frozenset(digests[name] for name in calibration.names)
         return self
 
@@ -286,8 +323,16 @@ class BaseDetector(ABC):
         if hasattr(self, "calibration_"):
             self.earlier_calibrations_ = add_earlier(self.earlier_calibrations_, self._calibration_record())
 
+    @abstractmethod
+    def _check_scope(self, scope: Scope | None) -> None:
+        """Refuse a region of interest that it cannot look at.
+
+        Raises:
+            ConfigError: says what can be done.
+        """
+
     def _pipeline(self) -> ScoringPipeline:
-        return ScoringPipeline(self._threads(), self.bits)
+        return ScoringPipeline(self._threads(), self.bits, self.scope_)
 
     def _threads(self) -> int:
         return default_workers() if self.workers is None else self.workers
@@ -302,13 +347,15 @@ class BaseDetector(ABC):
         """Return plain JSON values: the calibration and the earlier ones."""
         earlier = {HISTORY: list(self.earlier_calibrations_)} if self.earlier_calibrations_ else {}
         images = {CALIBRATED_ON: sorted(self.calibrated_on_)} if self.calibrated_on_ else {}
-        return {CALIBRATION: self.calibration_.to_record(), **images, **earlier}
+        scope = {ROI: self.scope_.to_record()} if self.scope_ else {}
+        return {CALIBRATION: self.calibration_.to_record(), **images, **scope, **earlier}
 
     def _restore_fitted_state(self, record: dict[str, Any]) -> None:
         """Take back what :meth:`to_record` kept of every detector."""
         self.calibration_ = Calibration.from_record(record[CALIBRATION])
         self.calibrated_on_ = frozenset(record.get(CALIBRATED_ON, ()))
         self.earlier_calibrations_ = record.get(HISTORY, ())
+        self.scope_ = Scope.from_record(record.get(ROI))
         self.losses_, self.data_ = record["losses"], record["data"]
         self.curves_ = record.get("curves", {})  # format 1 was first written without
         self.fitted_at_ = record.get("fitted_at", "")  # and without these

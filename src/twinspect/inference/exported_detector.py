@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from twinspect.bundle.description import describe_model
 from twinspect.bundle.folder import read_model_record
 from twinspect.bundle.learnt_images import LearntImages
+from twinspect.errors import ConfigError
 from twinspect.inference.base_detector import BaseDetector
 from twinspect.inference.runtimes import find_export, open_engine
 
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
 
     from twinspect.bundle.exports import Export
     from twinspect.inference.graph_engine import GraphEngine
+    from twinspect.regions.scope import Scope
 
 
 class ExportedDetector(BaseDetector):
@@ -67,6 +69,13 @@ class ExportedDetector(BaseDetector):
     def about(self) -> dict[str, Any]:
         """Describe the model: teacher, settings, seed, and the graph that scores."""
         return {**describe_model(self._record), "export": self.export.name}
+
+    def _check_scope(self, scope: Scope | None) -> None:
+        if (scope.digest if scope else None) != (self.scope_.digest if self.scope_ else None):
+            raise ConfigError(
+                "an export looks where its model did when it was exported; calibrate the model under torch, and "
+                "export it again"
+            )
 
     def _engine(self) -> GraphEngine:
         return self._graph

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from itertools import groupby
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 import numpy as np
 
@@ -18,13 +18,23 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from twinspect.bundle.exports import Export
+    from twinspect.regions.areas import Region
 
 IMAGES: Final = "images"
 """The graph's input: (B, H, W, 3) uint8 RGB."""
+REGIONS: Final = "regions"
+"""Its second input where each image comes with its own region of interest: (B, H, W) uint8, 0 outside."""
 SCORE, MAP = "score", "map"
 """Its outputs: (B,) and (B, H, W) float32."""
 PIXELS_AT_ONCE: Final = 2**23
 """Most pixels that are scored at once, beyond one image: eight images of 1024 x 1024."""
+
+
+class GraphInput(NamedTuple):
+    """An image that waits to be scored: (H, W, 3) uint8, and (H, W) uint8, 0 where nothing is looked at."""
+
+    rgb: NDArray[np.uint8]
+    region: NDArray[np.uint8] | None = None
 
 
 class GraphEngine(ABC):
@@ -38,19 +48,25 @@ class GraphEngine(ABC):
         self._size = export.fixed_size
         self._pixels_at_once = PIXELS_AT_ONCE if self._size is None else 0
         self._name = export.name
+        self._takes_regions = export.takes_regions
 
     @abstractmethod
-    def run(self, images: NDArray[np.uint8]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    def run(
+        self, images: NDArray[np.uint8], regions: NDArray[np.uint8] | None = None
+    ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
         """Score images of one size.
 
         Args:
             images: (B, H, W, 3) uint8 RGB.
+            regions: (B, H, W), 0 where nothing is looked at; for graphs that take them.
 
         Returns:
             Raw scores (B,) and maps (B, H, W).
         """
 
-    def _checked_run(self, images: NDArray[np.uint8]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    def _checked_run(
+        self, images: NDArray[np.uint8], regions: NDArray[np.uint8] | None
+    ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
         """Run a graph that somebody else may have made.
 
         Raises:
@@ -59,7 +75,7 @@ class GraphEngine(ABC):
         """
         try:
             with naming_exhaustion():
-                scores, maps = self.run(images)
+                scores, maps = self.run(images, *(() if regions is None else (regions,)))
         except MemoryError:
             raise
         except Exception as error:  # every runtime has errors of its own
@@ -74,8 +90,10 @@ class GraphEngine(ABC):
             )
         return scores, maps
 
-    def prepare(self, rgb: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    def prepare(self, rgb: NDArray[np.uint8], region: Region | None = None) -> GraphInput:
         """Check the size of one image, (H, W, 3) uint8 RGB: the graph does the rest.
+
+        A region of all images is a part of the graph.
 
         Raises:
             ImageError: it is too small, or not of the only size that the graph takes.
@@ -87,10 +105,12 @@ class GraphEngine(ABC):
                 f"an image of {width}x{height} pixels; {self._name} takes {self._size[1]}x{self._size[0]} only: "
                 "export without --fixed-size for any size"
             )
-        return rgb
+        if region is None or not self._takes_regions:
+            return GraphInput(rgb)
+        return GraphInput(rgb, region.at(height, width).view(np.uint8))
 
     def score(
-        self, prepared: Sequence[NDArray[np.uint8]], *, maps: bool
+        self, prepared: Sequence[GraphInput], *, maps: bool
     ) -> tuple[list[float], list[NDArray[np.float32] | None]]:
         """Score images of any sizes; neighbours of one size are scored together.
 
@@ -99,18 +119,22 @@ class GraphEngine(ABC):
         """
         all_scores: list[float] = []
         all_maps: list[NDArray[np.float32] | None] = []
-        for images in _stacked(prepared, self._pixels_at_once):
-            scores, image_maps = self._checked_run(images)
+        for images, regions in _stacked(prepared, self._pixels_at_once):
+            scores, image_maps = self._checked_run(images, regions)
             all_scores += scores.tolist()
             # Copies: some runtimes hand out memory that their next run overwrites.
             all_maps += [image_map.copy() for image_map in image_maps] if maps else [None] * len(scores)
         return all_scores, all_maps
 
 
-def _stacked(images: Sequence[NDArray[np.uint8]], pixels: int) -> Iterator[NDArray[np.uint8]]:
+def _stacked(
+    inputs: Sequence[GraphInput], pixels: int
+) -> Iterator[tuple[NDArray[np.uint8], NDArray[np.uint8] | None]]:
     """Stack neighbours of one size, up to so many pixels a stack, but at least one image."""
-    for (height, width, _), group in groupby(images, key=lambda image: image.shape):
+    for (height, width, _), group in groupby(inputs, key=lambda image: image.rgb.shape):
         same_size = list(group)
         count = max(1, pixels // (height * width))
         for start in range(0, len(same_size), count):
-            yield np.stack(same_size[start : start + count])
+            at_once = same_size[start : start + count]
+            regions = [each.region for each in at_once if each.region is not None]
+            yield np.stack([each.rgb for each in at_once]), np.stack(regions) if regions else None

@@ -5,10 +5,12 @@ from __future__ import annotations
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Final
 
-from twinspect.errors import CalibrationError, ImageError
+from twinspect.errors import CalibrationError, DataError, ImageError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
+
+    from twinspect.data.samples import DataSet
 
 MOST_NAMED: Final = 20
 """Unreadable files that are named one by one."""
@@ -77,3 +79,19 @@ def adding_note(*notes: str) -> Iterator[None]:
         yield
     except CalibrationError as error:
         raise CalibrationError("; ".join([str(error), *filter(None, notes)])) from error
+
+
+def without_unreadable(data: DataSet, unreadable: Mapping[str, str]) -> DataSet:
+    """Leave images out of the data of a fit that cannot be read.
+
+    Args:
+        data: what was listed.
+        unreadable: why images cannot be read, by name.
+
+    Raises:
+        DataError: no good image is left to train on.
+    """
+    readable = [sample for sample in data if sample.name not in unreadable]
+    if not any(sample.is_good and sample.split == "train" for sample in readable):
+        raise DataError(f"{data.name}: none of the good images can be read; {min(unreadable.values())}")
+    return data.with_samples(readable)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from twinspect.errors import BundleError, ConfigError, in_one_line, optional
-from twinspect.inference.graph_engine import IMAGES, MAP, SCORE, GraphEngine
+from twinspect.inference.graph_engine import IMAGES, MAP, REGIONS, SCORE, GraphEngine
 from twinspect.inference.onnx_references import check_references
 
 if TYPE_CHECKING:
@@ -52,9 +52,12 @@ class OnnxEngine(GraphEngine):
                 f"{paths[FILE]} cannot be loaded ({in_one_line(error)}); export the model again"
             ) from error
 
-    def run(self, images: NDArray[np.uint8]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-        """Score (B, H, W, 3) uint8 images of one size."""
-        scores, maps = self._session.run([SCORE, MAP], {IMAGES: images})
+    def run(
+        self, images: NDArray[np.uint8], regions: NDArray[np.uint8] | None = None
+    ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+        """Score (B, H, W, 3) uint8 images of one size, perhaps with (B, H, W) uint8 regions."""
+        inputs = {IMAGES: images} if regions is None else {IMAGES: images, REGIONS: regions}
+        scores, maps = self._session.run([SCORE, MAP], inputs)
         return scores, maps
 
 

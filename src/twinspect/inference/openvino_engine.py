@@ -62,10 +62,13 @@ class OpenVINOEngine(GraphEngine):
                 f"{export.folder / XML} cannot be loaded ({in_one_line(error)}); export the model again"
             ) from error
 
-    def run(self, images: NDArray[np.uint8]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-        """Score (B, H, W, 3) uint8 images of one size."""
-        resized = () if self._resize is None else self._resize(images, share_inputs=True).values()
-        outputs = self._compiled([images, *resized], share_inputs=True)
+    def run(
+        self, images: NDArray[np.uint8], regions: NDArray[np.uint8] | None = None
+    ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+        """Score (B, H, W, 3) uint8 images of one size, perhaps with (B, H, W) uint8 regions."""
+        inputs = [images] if regions is None else [images, regions]
+        resized = () if self._resize is None else self._resize(inputs, share_inputs=True).values()
+        outputs = self._compiled([*inputs, *resized], share_inputs=True)
         return outputs[SCORE], outputs[MAP]
 
 

@@ -18,6 +18,7 @@ from twinspect.images.perceptual_hash import perceptual_hash
 from twinspect.images.quality import ImageQuality, image_quality
 from twinspect.images.statistics import ImageStatistics, image_statistics
 from twinspect.inference.results import ImageScore
+from twinspect.regions.scope import look
 from twinspect.utils.allocator import keep_freed_memory
 from twinspect.utils.memory import TOO_LARGE, naming_exhaustion
 from twinspect.utils.progress import tracked
@@ -29,6 +30,8 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from twinspect.data.samples import Sample
+    from twinspect.regions.areas import Region
+    from twinspect.regions.scope import Scope
 
 SCORE_BATCH = 8
 """Images scored at once. Batches are cut at fixed places of the list, so a resumed run repeats the same ones."""
@@ -37,14 +40,15 @@ SCORE_BATCH = 8
 class Engine(Protocol):
     """What scores images, wherever its networks run."""
 
-    def prepare(self, rgb: NDArray[np.uint8]) -> Any:
+    def prepare(self, rgb: NDArray[np.uint8], region: Region | None = None) -> Any:
         """Do to one image what needs no other image; called from several threads at once.
 
         Args:
             rgb: (H, W, 3) uint8.
+            region: where to look; ``None`` for everywhere.
 
         Raises:
-            ImageError: it is too small, or of a size that the engine does not take.
+            ImageError: it is too small, of a size that the engine does not take, or its region does not fit it.
         """
 
     def score(
@@ -53,7 +57,8 @@ class Engine(Protocol):
         """Score what :meth:`prepare` gave, images of any sizes, in order.
 
         Returns:
-            The raw score of each image, and its map (H, W) at the image's own size; ``None`` if not asked for.
+            The raw score of each image, and its map (H, W) at the image's own size, 0 outside of its region;
+            ``None`` if not asked for.
         """
 
 
@@ -64,10 +69,12 @@ class ScoringPipeline:
     Attributes:
         workers: threads that read.
         bits: significant bits of 16-bit files, see :func:`twinspect.images.reading.read_rgb`.
+        scope: where to look; ``None`` for everywhere.
     """
 
     workers: int
     bits: int | None = None
+    scope: Scope | None = None
 
     def stream(
         self,
@@ -99,7 +106,7 @@ class ScoringPipeline:
     ) -> Iterator[ImageScore]:
         """Score images like :meth:`stream`, and pass scores on that are not finite: for whoever judges the engine."""
         ahead = max(2 * self.workers, SCORE_BATCH)
-        read = partial(_read, engine, self.bits, statistics, perceptual_hashes)
+        read = partial(_read, self, engine, statistics, perceptual_hashes)
         results = read_samples(samples, read, workers=self.workers, ahead=ahead)
         batch: list[_Read | ReadFailure] = []
         with keep_freed_memory():
@@ -137,9 +144,10 @@ class ScoringPipeline:
                 unreadable[scored.sample.name] = scored.error
                 continue
             row = _require_finite(scored)
-            if row.map is None or row.statistics is None or row.quality is None:
+            counted = row.counted
+            if counted is None or row.statistics is None or row.quality is None:
                 raise ImageError(row.error)
-            good.add(row.sample, row.score, row.map, row.statistics, row.quality)
+            good.add(row.sample, row.score, counted, row.statistics, row.quality)
             if hashes is not None:
                 hashes[row.sample.name] = row.perceptual_hash
         return good
@@ -153,18 +161,22 @@ class _Read:
     quality: ImageQuality
     perceptual_hash: bytes
     statistics: ImageStatistics | None
+    inside: NDArray[np.bool_] | None
 
 
 def _read(
-    engine: Engine, bits: int | None, statistics: bool, perceptual_hashes: bool, sample: Sample
+    pipeline: ScoringPipeline, engine: Engine, statistics: bool, perceptual_hashes: bool, sample: Sample
 ) -> _Read:
     """Decode an image once, for the engine and for all that is measured on it."""
-    rgb = read_pixels(sample, bits=bits)
+    rgb = read_pixels(sample, bits=pipeline.bits)
     with named(sample):
-        prepared = engine.prepare(rgb)  # first, for it refuses what is too small to measure
-    measured = image_statistics(rgb) if statistics else None
+        seen = look(pipeline.scope, sample, rgb)
+        prepared = engine.prepare(
+            seen.painted, seen.region
+        )  # first, for it refuses what is too small to measure
+    measured = image_statistics(rgb, seen.inside) if statistics else None
     hashed = perceptual_hash(rgb) if perceptual_hashes else b""
-    return _Read(prepared, image_quality(rgb), hashed, measured)
+    return _Read(prepared, image_quality(rgb, seen.inside), hashed, measured, seen.inside)
 
 
 def _score(
@@ -185,6 +197,7 @@ def _score(
                 quality=result.quality,
                 statistics=result.statistics,
                 perceptual_hash=result.perceptual_hash,
+                inside=result.inside if maps else None,
             )
 
 

@@ -39,6 +39,8 @@ class ImageScore:
         perceptual_hash: nearly the same for copies of one picture; empty if not asked for or not read.
         notice: what to look at although the score is that of a good image: a map whose peak lies far above those of
             good images; empty if there is nothing, and before a decision.
+        inside: (H, W) bool beside a map: the region of interest, outside of which nothing counts; ``None`` where the
+            whole image is looked at.
     """
 
     sample: Sample
@@ -52,6 +54,12 @@ class ImageScore:
     not_inspectable: str = ""
     perceptual_hash: bytes = field(default=b"", repr=False)
     notice: str = ""
+    inside: NDArray[np.bool_] | None = field(default=None, repr=False)
+
+    @property
+    def counted(self) -> NDArray[np.float32] | None:
+        """The map's values that count, those of its region, in one row; the map where all count; ``None`` without."""
+        return self.map if self.map is None or self.inside is None else self.map[self.inside]
 
     @property
     def is_inspectable(self) -> bool:

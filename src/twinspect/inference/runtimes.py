@@ -91,6 +91,6 @@ def find_export(model: Path, record: dict[str, Any], runtime: str) -> Export:
     kind = runtime.partition("-")[0]
     remedy = f"; type: twinspect export {model} --to {kind}" if kind in RUNTIMES else ""
     raise ConfigError(
-        f"{model}: no export {runtime!r} of the weights in {RECORD}; allowed are torch, auto, and of exports: "
-        f"{names}{remedy}"
+        f"{model}: no export {runtime!r} of the weights and the region in {RECORD}; allowed are torch, auto, and of "
+        f"exports: {names}{remedy}"
     )

@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from twinspect.inference.pipeline import Engine
     from twinspect.model.base import ScoringModel
     from twinspect.model.folding import WeightsVersion
+    from twinspect.regions.scope import Scope
     from twinspect.utils.distributed import ProcessGroup
 
 MOST_LOSSES: Final = 500
@@ -109,6 +110,12 @@ class TorchDetector(BaseDetector):
         if graph is None or graph.made_for != (self.device, weights_version(self._model())):
             return ""
         return graph.name
+
+    def _check_scope(self, scope: Scope | None) -> None:
+        if scope is not None:
+            self._model().check_region(blank=scope.blank)
+        if (scope and scope.digest) != (self.scope_ and self.scope_.digest):
+            self._graph = None  # an export looks where it did when it was made
 
     def _engine(self) -> Engine:
         if self._graph is not None and self.export_name:

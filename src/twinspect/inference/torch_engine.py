@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from functools import lru_cache
+from typing import TYPE_CHECKING, NamedTuple
 
 import torch
+from torch import Tensor
 
 from twinspect.model.folding import folded
 from twinspect.model.preprocessing import as_batch
@@ -15,12 +17,23 @@ if TYPE_CHECKING:
 
     import numpy as np
     from numpy.typing import NDArray
-    from torch import Tensor
 
     from twinspect.model.base import ScoringModel
+    from twinspect.regions.areas import Region
 
-Prepared = tuple["Tensor", tuple[int, int]]
-"""A prepared image without the dimension of the batch, and the height and width it had."""
+
+class Prepared(NamedTuple):
+    """An image that waits to be scored.
+
+    Attributes:
+        image: as the model's preprocessing gives it, without the dimension of the batch.
+        size: the height and width it had.
+        region: where to look; ``None`` for everywhere.
+    """
+
+    image: Tensor
+    size: tuple[int, int]
+    region: Region | None
 
 
 class TorchEngine:
@@ -34,29 +47,47 @@ class TorchEngine:
     def __init__(self, model: ScoringModel, device: str) -> None:
         self._device = choose_device(device)
         self._model = folded(model.to(self._device))
+        # Images of one size, of a model with one region, share what is made of it.
+        self._inside = lru_cache(maxsize=16)(model.preprocessing.inside)
 
-    def prepare(self, rgb: NDArray[np.uint8]) -> Prepared:
+    def prepare(self, rgb: NDArray[np.uint8], region: Region | None = None) -> Prepared:
         """Prepare one image, (H, W, 3) uint8 RGB, where it is: reading stays on the CPU.
 
         Raises:
-            ImageError: it is too small.
+            ImageError: it is too small, or its region does not fit it.
         """
-        return self._model.preprocessing.apply(as_batch(rgb))[0], (rgb.shape[0], rgb.shape[1])
+        prepared = Prepared(
+            self._model.preprocessing.apply(as_batch(rgb))[0], (rgb.shape[0], rgb.shape[1]), region
+        )
+        if region is not None:
+            self._inside(region, prepared.size)
+        return prepared
 
     def score(
         self, prepared: Sequence[Prepared], *, maps: bool
     ) -> tuple[list[float], list[NDArray[np.float32] | None]]:
         """Score prepared images of any original sizes, at once if the model can."""
         at_once = 1 if self._model.one_by_one else len(prepared)
-        to_image = self._model.preprocessing.to_image
         scores: list[float] = []
         image_maps: list[NDArray[np.float32] | None] = []
         for start in range(0, len(prepared), at_once):
-            images, sizes = zip(*prepared[start : start + at_once], strict=True)
+            batch = prepared[start : start + at_once]
             with torch.inference_mode():
-                output = self._model.infer(torch.stack(images).to(self._device))
+                images = torch.stack([each.image for each in batch]).to(self._device)
+                output = self._model.infer(images, self._regions(batch))
                 scores += output.score.float().cpu().tolist()
-                for i, size in enumerate(sizes):
-                    single = output.map[i : i + 1].float()
-                    image_maps.append(to_image(single, size)[0].cpu().numpy() if maps else None)
+                for i, each in enumerate(batch):
+                    image_maps.append(self._map(output.map[i : i + 1], each) if maps else None)
         return scores, image_maps
+
+    def _regions(self, batch: Sequence[Prepared]) -> Tensor | None:
+        """Stack where to look; either all images of a batch have a region or none has."""
+        inside = [self._inside(each.region, each.size) for each in batch if each.region is not None]
+        return torch.stack(inside).to(self._device) if inside else None
+
+    def _map(self, output: Tensor, prepared: Prepared) -> NDArray[np.float32]:
+        """Bring a map, with the dimension of the batch, to its image; it is 0 where nothing is looked at."""
+        image_map: NDArray[np.float32] = (
+            self._model.preprocessing.to_image(output.float(), prepared.size)[0].cpu().numpy()
+        )
+        return image_map if prepared.region is None else prepared.region.confine(image_map)

@@ -217,6 +217,8 @@ class AAND(RD):
                 batch.foregrounds is not None
             ):  # what lies beside the object is no example of it (authors' code)
                 normal = normal & covered_patches(batch.foregrounds, features)
+            if batch.inside is not None:
+                normal = normal & covered_patches(batch.inside, features)
             yield amplifier, features, truth, normal
 
     def _level_loss(self, amplifier: nn.Module, features: Tensor, truth: Tensor, normal: Tensor) -> Tensor:

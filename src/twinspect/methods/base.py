@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, ClassVar, Generic, NamedTuple
 from torch import Tensor, nn
 
 from twinspect import maps
+from twinspect.errors import ConfigError
 from twinspect.methods.config import ConfigT, MethodConfig, count_steps
 
 if TYPE_CHECKING:
@@ -32,6 +33,7 @@ class Batch(NamedTuple):
         kinds: (B,) int64, the number of the category that each image shows; None outside training.
         done: the share of the stage's steps already done, in [0, 1); 1 outside training.
         foregrounds: (B, H, W) bool, where anomalies may be drawn; None for original images.
+        inside: (B, H, W) bool, the region of interest; None where whole images are looked at.
     """
 
     images: Tensor
@@ -40,6 +42,7 @@ class Batch(NamedTuple):
     kinds: Tensor | None = None
     done: float = 1.0
     foregrounds: Tensor | None = None
+    inside: Tensor | None = None
 
 
 class Output(NamedTuple):
@@ -195,15 +198,39 @@ class Method(nn.Module, ABC, Generic[ConfigT]):
         """Share of a map's highest values whose mean is the image score; 0 for the peak."""
         return 0.0
 
-    def image_score(self, output: Output) -> Tensor:
+    def image_score(self, output: Output, inside: Tensor | None = None) -> Tensor:
         """Compute the image score from the output of :meth:`forward`: its own score, or that of the map.
 
-        Every image score comes from here; a method with further information on an image overrides this.
+        Every image score comes from here; a method with further information on an image overrides this, and so must
+        one with a score of its own if it is to look at a region of interest.
+
+        Args:
+            output: of :meth:`forward`.
+            inside: (B, H, W) bool, the region of interest; ``None`` for whole images.
 
         Returns:
             (B,) float32.
+
+        Raises:
+            ConfigError: there is a region, and the method's score is that of the whole image.
         """
-        return maps.image_score(output.map, self.top_share) if output.score is None else output.score
+        if output.score is None:
+            return maps.image_score(output.map, self.top_share, inside)
+        if inside is not None:
+            raise ConfigError(
+                f"the score of {type(self).__name__} is that of the whole image, so it takes no region of interest"
+            )
+        return output.score
+
+    def check_region(self, *, blank: bool) -> None:
+        """Refuse a region of interest that the score cannot be confined to.
+
+        Args:
+            blank: whether the rest of an image is painted over.
+
+        Raises:
+            ConfigError: names settings that work.
+        """
 
     def targets(self, images: Tensor) -> tuple[Tensor, ...]:
         """Compute what the loss needs from frozen networks; the training loop may cache it.

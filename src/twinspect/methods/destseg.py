@@ -19,7 +19,7 @@ from twinspect.errors import ConfigError
 from twinspect.methods import stage_lengths
 from twinspect.methods.base import Batch, Method, Output, Stage
 from twinspect.methods.config import LAST_STAGE, MethodConfig, count_steps
-from twinspect.methods.losses import focal_loss
+from twinspect.methods.losses import focal_loss, mean_inside
 from twinspect.methods.networks.denoising_student import DenoisingStudent
 from twinspect.methods.networks.resizing import resized
 from twinspect.methods.networks.segmentation_head import SegmentationHead
@@ -159,7 +159,7 @@ class DeSTSeg(Method[DeSTSegConfig]):
     def denoising_loss(self, batch: Batch) -> Tensor:
         """Compare corrupted images, as the student sees them, with clean ones, as the teacher does."""
         pairs = zip(batch.targets, self.student(batch.images), strict=True)
-        levels = [maps.cosine_map(t, s.to(t.dtype)).mean() for t, s in pairs]
+        levels = [mean_inside(maps.cosine_map(t, s.to(t.dtype)), batch.inside) for t, s in pairs]
         return AUTHORS_BATCH * torch.stack(levels).sum()
 
     def segmentation_loss(self, batch: Batch) -> Tensor:
@@ -168,7 +168,11 @@ class DeSTSeg(Method[DeSTSegConfig]):
         with torch.no_grad():
             products = self.products(batch.images, batch.targets)
         probability = self._probability(products)
-        truth = maps.covered(batch.masks, (probability.shape[-2], probability.shape[-1])) >= 1 / 2
+        size = (probability.shape[-2], probability.shape[-1])
+        truth = maps.covered(batch.masks, size) >= 1 / 2
+        if batch.inside is not None:
+            inside = maps.inside_at(batch.inside, size)
+            probability, truth = probability[inside], truth[inside]
         # Of equal weights, 1/2 each, twice the loss is the one without any.
         focal = 2 * focal_loss(probability, truth, gamma=GAMMA, alpha=1 / 2)
         return focal + (probability - truth.float()).abs().mean()

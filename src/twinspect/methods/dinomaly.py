@@ -20,7 +20,7 @@ from twinspect import maps
 from twinspect.errors import ConfigError
 from twinspect.methods.base import Batch, Method, Output, Stage
 from twinspect.methods.config import LAST_STAGE, MethodConfig
-from twinspect.methods.losses import relaxed_loss
+from twinspect.methods.losses import agreeing_outside, relaxed_loss
 from twinspect.methods.networks.token_decoder import TokenStudent, middle_blocks, split_into_groups
 from twinspect.methods.rd import Student, check_halving
 from twinspect.methods.schedules import warm_cosine
@@ -174,7 +174,9 @@ class Dinomaly(Method[DinomalyConfig]):
         warmup = self.config.easy_warmup
         share = self.config.easy_share * (min(1.0, batch.done / warmup) if warmup else 1.0)
         compare = partial(relaxed_loss, easy_share=share, easy_weight=self.config.easy_weight)
-        return torch.stack([compare(t, s).mean() for t, s in self.feature_pairs(batch.targets)]).mean()
+        pairs = self.feature_pairs(batch.targets)
+        losses = [compare(t, agreeing_outside(t, s, batch.inside)).mean() for t, s in pairs]
+        return torch.stack(losses).mean()
 
     def feature_pairs(self, targets: Sequence[Tensor]) -> list[tuple[Tensor, Tensor]]:
         """Rebuild the teacher's features: (target, rebuilt), shallow to deep."""
@@ -193,7 +195,13 @@ class Dinomaly(Method[DinomalyConfig]):
         pairs = self.feature_pairs(self.targets(images))
         levels = [self._resize(maps.cosine_map(t, s), size) for t, s in pairs]
         small = _mean(levels)
-        return Output(maps.enlarge(small, size), maps.image_score(small, self.top_share))
+        return Output(maps.enlarge(small, size), context=(small,))
+
+    def image_score(self, output: Output, inside: Tensor | None = None) -> Tensor:
+        """Average the highest values of the map before it is enlarged; of a region, of its places there."""
+        (small,) = output.context
+        at = None if inside is None else maps.inside_at(inside, (small.shape[-2], small.shape[-1]))
+        return maps.image_score(small, self.top_share, at)
 
     def _resize(self, level: Tensor, size: tuple[int, int]) -> Tensor:
         down, across = (

@@ -19,7 +19,7 @@ from twinspect import maps
 from twinspect.errors import ConfigError
 from twinspect.methods.base import Batch, Method, Output, Stage
 from twinspect.methods.config import LAST_STAGE, MethodConfig
-from twinspect.methods.losses import direction_loss, noisy_or_loss, relaxed_loss
+from twinspect.methods.losses import agreeing_outside, direction_loss, noisy_or_loss, relaxed_loss
 from twinspect.methods.networks.branch_normalizer import BranchNormalizer, image_descriptor
 from twinspect.methods.networks.token_decoder import TokenStudent, middle_blocks, split_into_groups
 from twinspect.methods.rd import Student, check_halving
@@ -231,7 +231,7 @@ class Dual(Method[DualConfig]):
         """Compute L_SD / 2, in [0, 1], (B,)."""
         share = self.config.easy_share * _warmup_factor(batch.done, self.config.easy_warmup)
         compare = partial(relaxed_loss, easy_share=share, easy_weight=self.config.easy_weight)
-        pairs = self._local_pairs(batch.targets)
+        pairs = [(t, agreeing_outside(t, s, batch.inside)) for t, s in self._local_pairs(batch.targets)]
         return torch.stack([compare(t, s) for t, s in pairs]).mean(dim=0) / 2
 
     def _local_pairs(self, targets: Sequence[Tensor]) -> list[tuple[Tensor, Tensor]]:
@@ -262,12 +262,22 @@ class Dual(Method[DualConfig]):
         """Share of a map's highest values whose mean is the local branch's score."""
         return self.config.top_share
 
-    def image_score(self, output: Output) -> Tensor:
-        """Join the branches where there are two."""
+    def image_score(self, output: Output, inside: Tensor | None = None) -> Tensor:
+        """Join the branches where there are two; a region confines the local one."""
+        if output.score is not None:
+            return output.score
         if not output.context:
-            return super().image_score(output)
-        score: Tensor = self.spreads(self.branch_scores(output), output.context[1])
+            return super().image_score(output, inside)
+        score: Tensor = self.spreads(self.branch_scores(output, inside), output.context[1])
         return score
+
+    def check_region(self, *, blank: bool) -> None:
+        """Refuse a region where the semantic branch would see the rest of the image."""
+        if "semantic" in self.students and not blank:
+            raise ConfigError(
+                "the semantic branch of dual scores an image as a whole, so it looks at a region of interest only "
+                "where the rest is painted over; type: --roi-blank, or --branch local"
+            )
 
     def _compare(self, images: Tensor, targets: Sequence[Tensor]) -> Output:
         """Compute the map; with both branches also the semantic score (B,) and each image's descriptor (B, D)."""
@@ -283,14 +293,15 @@ class Dual(Method[DualConfig]):
             local, context=(self._semantic_distance(images, targets), self.image_descriptor(targets))
         )
 
-    def branch_scores(self, output: Output) -> Tensor:
+    def branch_scores(self, output: Output, inside: Tensor | None = None) -> Tensor:
         """Return the raw scores of the two branches, (B, 2), local first."""
-        return torch.stack([super().image_score(output), output.context[0]], dim=1)
+        return torch.stack([super().image_score(output, inside), output.context[0]], dim=1)
 
     def measure(self, batches: Sequence[Batch]) -> None:
         """Measure each branch's scores on held-out good images of each category (ours)."""
         outputs = [self._compare(batch.images, batch.targets) for batch in batches]
-        scores = torch.cat([self.branch_scores(output) for output in outputs])
+        pairs = zip(outputs, batches, strict=True)
+        scores = torch.cat([self.branch_scores(output, batch.inside) for output, batch in pairs])
         descriptors = torch.cat([self.image_descriptor(batch.targets) for batch in batches])
         categories = torch.cat([batch.kinds for batch in batches if batch.kinds is not None])
         self.spreads.measure(scores, descriptors, categories)

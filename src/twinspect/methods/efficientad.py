@@ -20,10 +20,10 @@ from twinspect import maps
 from twinspect.errors import ConfigError
 from twinspect.methods.base import Batch, Method, Output, Stage, a_tenth
 from twinspect.methods.config import LAST_STAGE, MethodConfig
-from twinspect.methods.losses import hard_feature_loss
+from twinspect.methods.losses import agreeing_outside, hard_feature_loss, values_inside
 from twinspect.methods.networks.image_autoencoder import HALVINGS, ImageAutoencoder
 from twinspect.methods.networks.moments import channel_statistics
-from twinspect.methods.networks.patch_features import as_rows
+from twinspect.methods.networks.patch_features import rows_inside
 from twinspect.methods.networks.resizing import resized
 from twinspect.synthesis import FolderTextures, PatternTextures
 from twinspect.teachers.pdn.network import PatchDescriptionNetwork
@@ -149,7 +149,9 @@ class EfficientAD(Method[EfficientADConfig]):
     def gather(self, batches: Iterable[Batch]) -> None:
         """Measure mean and deviation of the teacher's channels over all training images."""
         _photographs(self.config.photographs)  # a folder that is not there is named before anything is learnt
-        features = (as_rows(self._joined(batch.targets, batch.images)).cpu() for batch in batches)
+        features = (
+            rows_inside(self._joined(batch.targets, batch.images), batch.inside).cpu() for batch in batches
+        )
         # The authors' own teachers have no channels that hardly vary.
         mean, deviation = channel_statistics(features, NARROWEST, LEAST)
         self.means.copy_(mean[..., None, None])
@@ -164,11 +166,12 @@ class EfficientAD(Method[EfficientADConfig]):
         arrangement = self.normalised(self._teach(changed), changed)
         rebuilt = self._rebuilt(changed)
         _, mimicry = self._imitations(changed)
+        imitation = agreeing_outside(normal, imitation, batch.inside)
         return (
             hard_feature_loss(normal, imitation, self.config.hard_quantile).mean()
             + elsewhere.square().mean()
-            + functional.mse_loss(rebuilt, arrangement)
-            + functional.mse_loss(mimicry, rebuilt)
+            + functional.mse_loss(agreeing_outside(arrangement, rebuilt, batch.inside), arrangement)
+            + functional.mse_loss(agreeing_outside(rebuilt, mimicry, batch.inside), rebuilt)
         )
 
     def forward(self, images: Tensor) -> Output:
@@ -179,9 +182,12 @@ class EfficientAD(Method[EfficientADConfig]):
 
     def measure(self, batches: Sequence[Batch]) -> None:
         """Measure the quantiles of both maps on held-out good images."""
-        found = [self._differences(batch.images, batch.targets) for batch in batches]
+        found = [
+            [values_inside(part, batch.inside) for part in self._differences(batch.images, batch.targets)]
+            for batch in batches
+        ]
         for number, parts in enumerate(zip(*found, strict=True)):
-            values = np.concatenate([part.flatten().cpu().numpy() for part in parts])
+            values = np.concatenate([part.cpu().numpy() for part in parts])
             low, high = np.quantile(values, QUANTILES)  # of any number of values, unlike torch's
             self.quantiles[number] = torch.tensor([low, max(high, low + LEAST)])
 

@@ -26,9 +26,15 @@ from twinspect.methods import stage_lengths
 from twinspect.methods.base import Batch, Method, Output, Stage, a_tenth
 from twinspect.methods.config import LAST_STAGE, MethodConfig, count_steps, learnt_from
 from twinspect.methods.gathering import GATHER
+from twinspect.methods.losses import mean_inside
 from twinspect.methods.networks.forward_student import has_batchnorm, level_distances, same_student
 from twinspect.methods.networks.map_scale import MapScale
-from twinspect.methods.networks.patch_features import as_rows, check_neighbourhood, patch_features
+from twinspect.methods.networks.patch_features import (
+    as_rows,
+    check_neighbourhood,
+    patch_features,
+    rows_inside,
+)
 from twinspect.methods.networks.patch_memory import PatchMemory
 from twinspect.methods.networks.patch_student import PatchStudent, cosine_distances
 from twinspect.methods.networks.place_statistics import PlaceStatistics
@@ -236,19 +242,19 @@ class Hybrid(Method[HybridConfig]):
     def _sampled(self, batches: Iterable[Batch], sample: PatchSample) -> Iterator[Tensor]:
         """Yield the sharp patches of batches, having added the averaged ones to a sample."""
         for batch in batches:
-            sample.add(as_rows(self._features(batch.targets, self.config.neighbourhood)))
-            yield as_rows(self._features(batch.targets))
+            sample.add(rows_inside(self._features(batch.targets, self.config.neighbourhood), batch.inside))
+            yield rows_inside(self._features(batch.targets), batch.inside)
 
     def loss(self, batch: Batch) -> Tensor:
         """Average the distance between patches drawn at random and what the student makes of them."""
-        patches = as_rows(self._features(batch.targets))
+        patches = rows_inside(self._features(batch.targets), batch.inside)
         drawn = patches[torch.randint(len(patches), (self.config.patches,), device=patches.device)]
         return cosine_distances(drawn, self.student(drawn, self.config.noise), self._widths).mean()
 
     def imitation_loss(self, batch: Batch) -> Tensor:
         """Sum over levels the mean over locations of 1/2 |t - s|^2 between unit vectors, as STFPM does."""
         levels = self._imitation_levels(batch.images, batch.targets)
-        return torch.stack([level.mean() for level in levels]).sum()
+        return torch.stack([mean_inside(level, batch.inside) for level in levels]).sum()
 
     def gather_errors(self, batches: Iterable[Batch]) -> None:
         """Measure how well good patches of every place are rebuilt."""
@@ -258,14 +264,14 @@ class Hybrid(Method[HybridConfig]):
         """Take the scale of a map from held-out images."""
         branch = (self._distances, self._errors, lambda levels: self.usual_errors(self._errors(levels)))
         least = NEAREST * float(self.student.deviation.norm()) if number == MEMORY else 0.0
-        self.scale.measure(number, [branch[number](batch.targets) for batch in batches], least)
+        regions = [batch.inside for batch in batches]
+        self.scale.measure(number, [branch[number](batch.targets) for batch in batches], least, regions)
 
     def measure_imitation(self, batches: Sequence[Batch]) -> None:
         """Take the scale of the imitation's map from held-out images."""
         assert self.imitation_scale is not None  # noqa: S101 - there is a student that sees the image
-        self.imitation_scale.measure(
-            0, [self._imitation_map(batch.images, batch.targets) for batch in batches]
-        )
+        found = [self._imitation_map(batch.images, batch.targets) for batch in batches]
+        self.imitation_scale.measure(0, found, regions=[batch.inside for batch in batches])
 
     def _imitation_map(self, images: Tensor, targets: Sequence[Tensor]) -> Tensor:
         """Take the geometric mean of the levels' distances at the images' size: (B, H, W).

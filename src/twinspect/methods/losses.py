@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 import torch
 import torch.nn.functional as F
 
+from twinspect.maps import inside_at
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
@@ -55,6 +57,35 @@ def relaxed_loss(teacher: Tensor, student: Tensor, *, easy_share: float, easy_we
         faded = student.detach().lerp(student, easy_weight)
         student = torch.where((distances <= limit)[:, None], faded, student)
     return direction_loss(teacher, student)
+
+
+def agreeing_outside(teacher: Tensor, student: Tensor, inside: Tensor | None) -> Tensor:
+    """Put the teacher's features in place of the student's where nothing is looked at, and so nothing is learnt.
+
+    Args:
+        teacher: (B, C, h, w) float.
+        student: (B, C, h, w) float.
+        inside: (B, H, W) bool, the region of interest; ``None`` for whole images.
+
+    Returns:
+        (B, C, h, w), of the student's type.
+    """
+    if inside is None:
+        return student
+    at = inside_at(inside, (student.shape[-2], student.shape[-1]))
+    return torch.where(at[:, None], student, teacher.to(student.dtype))
+
+
+def mean_inside(values: Tensor, inside: Tensor | None) -> Tensor:
+    """Average values of places, (B, h, w), over those in a region of interest, (B, H, W) bool, if there is one."""
+    return values.mean() if inside is None else values_inside(values, inside).mean()
+
+
+def values_inside(values: Tensor, inside: Tensor | None) -> Tensor:
+    """List the values of places, (B, h, w), that lie in a region of interest, (B, H, W) bool, or all: (n,)."""
+    if inside is None:
+        return values.flatten()
+    return values[inside_at(inside, (values.shape[-2], values.shape[-1]))]
 
 
 def noisy_or_loss(distances: Sequence[Tensor]) -> Tensor:

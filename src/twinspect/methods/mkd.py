@@ -153,7 +153,7 @@ class MKD(Method[MKDConfig]):
 
     def loss(self, batch: Batch) -> Tensor:
         """Average the disagreement over the batch (section 3.2, all critical layers)."""
-        return self.disagreement(batch.targets, self.cloner(batch.images)).mean()
+        return self.disagreement(batch.targets, self.cloner(batch.images), batch.inside).mean()
 
     def forward(self, images: Tensor) -> Output:
         """Score images and locate what is anomalous in them."""
@@ -174,34 +174,56 @@ class MKD(Method[MKDConfig]):
             "gradients, and exported graphs have none; scores are the same"
         )
 
-    def disagreement(self, teacher: Sequence[Tensor], student: Sequence[Tensor]) -> Tensor:
-        """L_dir + lambda L_val, summed over critical layers, for each image: (B,)."""
+    def disagreement(
+        self, teacher: Sequence[Tensor], student: Sequence[Tensor], inside: Tensor | None = None
+    ) -> Tensor:
+        """L_dir + lambda L_val, summed over critical layers, for each image: (B,).
+
+        Of a region of interest, (B, H, W) bool, both losses weigh every place by its share of the region.
+        """
         total = teacher[0].new_zeros(len(teacher[0]))
         for target, imitation in zip(teacher, student, strict=True):
             imitated = imitation.to(target.dtype)  # training in bf16 still compares in fp32
+            shares = (
+                None if inside is None else maps.share_inside(inside, (target.shape[-2], target.shape[-1]))
+            )
             if self.config.loss != "value":
-                total = total + direction_loss(target, imitated)
+                total = total + direction_loss(*weighted((target, imitated), shares))
             if self.config.loss != "direction":
                 weight = 1.0 if self.config.loss == "value" else self.config.value_weight
-                total = total + weight * value_loss(target, imitated)
+                of_places = value_loss(*weighted((target, imitated), shares))
+                total = total + weight * (
+                    of_places if shares is None else of_places / shares.mean(dim=(1, 2))
+                )
         return total
 
-    def _score(self, teacher: Sequence[Tensor], student: Sequence[Tensor]) -> Tensor:
+    def _score(
+        self, teacher: Sequence[Tensor], student: Sequence[Tensor], inside: Tensor | None = None
+    ) -> Tensor:
         """Add up the disagreement of the coarsest critical layers only: (B,)."""
         coarse = slice(-self.config.score_layers, None)
-        return self.disagreement(teacher[coarse], student[coarse])
+        return self.disagreement(teacher[coarse], student[coarse], inside)
+
+    def image_score(self, output: Output, inside: Tensor | None = None) -> Tensor:
+        """Compare teacher and cloner once more where they are in a region; see :meth:`disagreement`."""
+        if inside is None:
+            return super().image_score(output)
+        levels = len(output.context) // 2
+        return self._score(output.context[:levels], output.context[levels:], inside)
 
     def _by_activation(self, images: Tensor) -> Output:
         teacher, student = self.targets(images), self.cloner(images)
         levels = [maps.cosine_map(t, s.to(t.dtype)) for t, s in zip(teacher, student, strict=True)]
         height, width = images.shape[-2:]
         fused = maps.fuse(levels, (height, width), self.config.sigma)
-        return Output(fused, self._score(teacher, student))
+        return Output(fused, self._score(teacher, student), (*teacher, *student))
 
     def _by_gradient(self, images: Tensor) -> Output:
-        score = self._score(self.targets(images), self.cloner(images)).detach()
+        teacher, student = self.targets(images), self.cloner(images)
+        score = self._score(teacher, student).detach()
+        levels = (level.detach() for level in (*teacher, *student))
         blurred = maps.gaussian_blur(self._saliency(images), self.config.sigma)
-        return Output(maps.opening(blurred, self.config.opening), score)
+        return Output(maps.opening(blurred, self.config.opening), score, tuple(levels))
 
     def _saliency(self, images: Tensor) -> Tensor:
         """Say how much each pixel changes the score: (B, H, W), in [0, 1] where it is rescaled."""
@@ -239,6 +261,14 @@ class MKD(Method[MKDConfig]):
             deviation = (self.config.smoothgrad_noise / spread.clamp_min(LEAST_SPREAD)).square()
         for _ in range(self.config.smoothgrad_samples):
             yield images + deviation * torch.randn(images.shape[1:], generator=generator).to(images)
+
+
+def weighted(pair: tuple[Tensor, Tensor], shares: Tensor | None) -> tuple[Tensor, Tensor]:
+    """Weigh the places of two levels, (B, C, h, w), so that those of sums of their squares are the shares given."""
+    if shares is None:
+        return pair
+    roots = shares.sqrt()[:, None]
+    return pair[0] * roots, pair[1] * roots
 
 
 def _sum(tensors: Iterable[Tensor]) -> Tensor:

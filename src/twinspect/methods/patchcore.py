@@ -17,7 +17,12 @@ from torch import Tensor
 from twinspect import maps
 from twinspect.methods.base import Batch, Method, Output, Stage
 from twinspect.methods.gathering import GATHER, GatheringConfig
-from twinspect.methods.networks.patch_features import as_rows, check_neighbourhood, patch_features
+from twinspect.methods.networks.patch_features import (
+    as_rows,
+    check_neighbourhood,
+    patch_features,
+    rows_inside,
+)
 from twinspect.methods.networks.patch_foreground import PatchForeground
 from twinspect.methods.networks.patch_memory import PatchMemory
 from twinspect.methods.patch_sample import PatchSample
@@ -136,21 +141,21 @@ class PatchCore(Method[PatchCoreConfig]):
         """Keep the coreset of the patches of good images."""
         sample = PatchSample(self.config.patches)
         for batch in batches:
-            for levels in self._turned(batch):
+            for levels, inside in self._turned(batch):
                 features = self._features(levels)
-                patches = as_rows(self._comparable(features))
-                sample.add(
-                    patches if self.foreground is None else patches[self.foreground(features).flatten() > 0]
-                )
+                sample.add(rows_inside(self._comparable(features), self._counted(features, inside)))
         sample.close()
         count = max(1, round(self.config.coreset * len(sample)))
         self.memory.members = sample.coreset(count, self.config.projection)
 
-    def _turned(self, batch: Batch) -> Iterator[tuple[Tensor, ...]]:
-        """Yield the features of a batch, and those of its images turned around."""
-        yield batch.targets
+    def _turned(self, batch: Batch) -> Iterator[tuple[tuple[Tensor, ...], Tensor | None]]:
+        """Yield the features of a batch and where to look, and those of its images turned around."""
+        yield batch.targets, batch.inside
         for turn in range(1, self.config.rotations):
-            yield self.targets(rotated(batch.images, 360 * turn / self.config.rotations))
+            degrees, inside = 360 * turn / self.config.rotations, batch.inside
+            if inside is not None:
+                inside = rotated(inside[:, None].float(), degrees)[:, 0] > 1 / 2
+            yield self.targets(rotated(batch.images, degrees)), inside
 
     def _features(self, levels: Sequence[Tensor]) -> Tensor:
         return patch_features(levels, self.config.neighbourhood, self.config.channels)
@@ -166,19 +171,34 @@ class PatchCore(Method[PatchCoreConfig]):
         return "no background was found in the good images: all of their patches count"
 
     def forward(self, images: Tensor) -> Output:
-        """Map the distances of patches; the image score is the largest, weighted (section 3.3), or a mean of them."""
+        """Map the distances of patches."""
         features = self._features(self.targets(images))
         patches = as_rows(self._comparable(features))
         found, nearest = self.memory(patches)
         distances = self._of_part(found.view(len(features), *features.shape[-2:]), features)
-        size = (images.shape[-2], images.shape[-1])
-        fused = maps.fuse([distances], size, self.config.sigma)
+        fused = maps.fuse([distances], (images.shape[-2], images.shape[-1]), self.config.sigma)
+        return Output(fused, context=(distances, found, nearest, patches))
+
+    def image_score(self, output: Output, inside: Tensor | None = None) -> Tensor:
+        """Weigh the largest distance of a patch (section 3.3), or average the largest, those of a region alone."""
+        distances, found, nearest, patches = output.context
+        at = None if inside is None else maps.inside_at(inside, (distances.shape[-2], distances.shape[-1]))
         if self.config.top_share:
-            return Output(fused, maps.top_mean(distances, self.config.top_share))
-        peaks, places = distances.flatten(1).max(dim=1)
-        rows = places + torch.arange(len(features), device=places.device) * distances[0].numel()
+            return maps.top_mean(distances, self.config.top_share, at)
+        counted = distances if at is None else torch.where(at, distances, -torch.inf)
+        peaks, places = counted.flatten(1).max(dim=1)
+        rows = places + torch.arange(len(distances), device=places.device) * distances[0].numel()
         weights = self.memory.weights(patches[rows], nearest[rows], found[rows], self.config.neighbours)
-        return Output(fused, peaks * weights)
+        return peaks * weights
+
+    def _counted(self, features: Tensor, inside: Tensor | None) -> Tensor | None:
+        """Say which patches of (B, C, h, w) features count: of the part and in the region; ``None`` for all."""
+        size = (features.shape[-2], features.shape[-1])
+        at = None if inside is None else maps.inside_at(inside, size)
+        if self.foreground is None:
+            return at
+        of_part: Tensor = (self.foreground(features) > 0).view(len(features), *size)
+        return of_part if at is None else of_part & at
 
     def _of_part(self, distances: Tensor, features: Tensor) -> Tensor:
         """Turn the (B, h, w) distances of unit vectors into cosine distances, and those of background into 0."""

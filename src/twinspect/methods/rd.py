@@ -17,7 +17,7 @@ from twinspect import maps
 from twinspect.errors import ConfigError
 from twinspect.methods.base import Batch, Method, Output, Stage, constant
 from twinspect.methods.config import LAST_STAGE, MethodConfig
-from twinspect.methods.losses import direction_loss
+from twinspect.methods.losses import agreeing_outside, direction_loss
 from twinspect.methods.networks.backbone_stages import backbone_stages
 from twinspect.methods.networks.reverse_decoder import BlockCounts, Bottleneck, Decoder
 from twinspect.methods.schedules import stepped
@@ -130,7 +130,8 @@ class RD(Method[RDConfig]):
     def loss(self, batch: Batch) -> Tensor:
         """Sum 1 - cos(vec F_T, vec F_S) over levels, averaged over the batch (the authors' code)."""
         pairs = self.feature_pairs(batch.targets)
-        return torch.stack([self.disagreement(t, s) for t, s in pairs]).sum(dim=0).mean()
+        levels = [self.disagreement(t, agreeing_outside(t, s, batch.inside)) for t, s in pairs]
+        return torch.stack(levels).sum(dim=0).mean()
 
     def disagreement(self, teacher: Tensor, student: Tensor) -> Tensor:
         """Compare (B, C, h, w) features of one level: (B,)."""

@@ -14,7 +14,7 @@ import torch
 from torch import Tensor, nn
 
 from twinspect import maps
-from twinspect.methods.losses import direction_loss
+from twinspect.methods.losses import agreeing_outside, direction_loss
 from twinspect.methods.networks.projector import Projector
 from twinspect.methods.rd import RD, RDConfig
 from twinspect.methods.sinkhorn import sinkhorn_divergence
@@ -110,14 +110,17 @@ class RDPP(RD):
     def loss(self, batch: Batch) -> Tensor:
         """Average the losses of the parts of the batch (the authors add their gradients up)."""
         count = self.config.parts
-        parts = zip(batch.images.chunk(count), *(level.chunk(count) for level in batch.targets), strict=True)
-        return torch.stack([self._part_loss(images, levels) for images, *levels in parts]).mean()
+        images = batch.images.chunk(count)
+        regions = [None] * len(images) if batch.inside is None else batch.inside.chunk(count)
+        parts = zip(images, regions, *(level.chunk(count) for level in batch.targets), strict=True)
+        return torch.stack([self._part_loss(part, inside, levels) for part, inside, *levels in parts]).mean()
 
-    def _part_loss(self, images: Tensor, levels: Sequence[Tensor]) -> Tensor:
+    def _part_loss(self, images: Tensor, inside: Tensor | None, levels: Sequence[Tensor]) -> Tensor:
         noisy = [level.detach().float() for level in self.targets(add_noise(images, self._amplitudes))]
         projected, noisy_projected = ([level.float() for level in self.project(x)] for x in (levels, noisy))
         projections = map(self.projection_loss, noisy, noisy_projected, projected)
-        distillations = [direction_loss(*pair) for pair in self._pairs(levels, projected)]
+        pairs = self._pairs(levels, projected)
+        distillations = [direction_loss(t, agreeing_outside(t, s, inside)) for t, s in pairs]
         distillation = torch.stack(distillations).sum(dim=0).mean()
         return distillation + self.config.projector_weight * torch.stack(list(projections)).sum()
 

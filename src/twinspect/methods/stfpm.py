@@ -17,6 +17,7 @@ from torch import Tensor
 from twinspect import maps
 from twinspect.methods.base import Batch, Method, Output, Stage
 from twinspect.methods.config import LAST_STAGE, MethodConfig
+from twinspect.methods.losses import mean_inside
 from twinspect.methods.networks.forward_student import NarrowStudent, level_distances, same_student
 from twinspect.methods.rd import check_multiple
 from twinspect.methods.schedules import warm_cosine
@@ -120,7 +121,8 @@ class STFPM(Method[STFPMConfig]):
 
     def loss(self, batch: Batch) -> Tensor:
         """Sum over levels the mean over locations of 1/2 |t - s|^2 between unit vectors (equations 1 and 2)."""
-        return torch.stack([level.mean() for level in self._compare(batch.images, batch.targets)]).sum()
+        levels = self._compare(batch.images, batch.targets)
+        return torch.stack([mean_inside(level, batch.inside) for level in levels]).sum()
 
     def validate(self, batch: Batch) -> dict[str, float]:
         """Compute the same on held-out good images."""

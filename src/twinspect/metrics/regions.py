@@ -106,12 +106,13 @@ def curve_of(store: ExactStore | BinnedStore, limit: float, points: int) -> Curv
     return thin(truncate(corners(rows, rows.weight), limit), points)
 
 
-def split_pixels(mask: ArrayLike | None, score_map: ArrayLike) -> Pixels:
+def split_pixels(mask: ArrayLike | None, score_map: ArrayLike, inside: ArrayLike | None = None) -> Pixels:
     """Sort the pixels of one image into good and anomalous ones, with the areas of their regions.
 
     Args:
         mask: (H, W) bool or 0/1, or None for an image without defects.
         score_map: (H, W) float32 or float64, finite.
+        inside: (H, W) bool or 0/1, the pixels that count; None for all. Regions are cut off at its border.
 
     Returns:
         Copies; the caller may reuse both arrays.
@@ -120,11 +121,12 @@ def split_pixels(mask: ArrayLike | None, score_map: ArrayLike) -> Pixels:
         DataError: other shapes, masks other than 0/1, scores NaN or infinite.
     """
     scores = as_map(score_map)
+    counted = np.ones(scores.shape, np.bool_) if inside is None else as_mask(inside, scores)
     if mask is None:
-        return Pixels(scores.flatten(), scores[:0].flatten(), np.empty(0, np.int32), 0)
-    flags = as_mask(mask, scores)
+        return Pixels(scores[counted], scores[:0].flatten(), np.empty(0, np.int32), 0)
+    flags = as_mask(mask, scores) & counted
     areas, n_regions = _region_areas(flags)
-    return Pixels(scores[~flags], scores[flags], areas, n_regions)
+    return Pixels(scores[~flags & counted], scores[flags], areas, n_regions)
 
 
 def as_map(score_map: ArrayLike) -> NDArray[Any]:

@@ -101,18 +101,21 @@ class PixelAccumulator(Accumulator):
     1.0
     """
 
-    def add(self, mask: ArrayLike | None, score_map: NDArray[np.float32]) -> None:
+    def add(
+        self, mask: ArrayLike | None, score_map: NDArray[np.float32], inside: ArrayLike | None = None
+    ) -> None:
         """Add one image.
 
         Args:
             mask: (H, W) bool or uint8 0/1, 1 is anomalous; None for an image without defects.
             score_map: (H, W) float32 (or float16), finite, unbounded; higher is more anomalous. Copied.
+            inside: (H, W) bool or 0/1, the pixels that count; None for all. Defects are cut off at its border.
 
         Raises:
             DataError: other shapes or types, masks other than 0/1, scores NaN or infinite. Nothing is added.
         """
         check_float32(score_map)
-        self._take(split_pixels(mask, score_map))
+        self._take(split_pixels(mask, score_map, inside))
 
     def compute(self) -> PixelMetrics:
         """Compute all metrics of the images so far; more may be added afterwards."""

@@ -39,22 +39,36 @@ class ScoringModel(nn.Module, ABC):
     any_size: ClassVar[bool] = True
 
     @abstractmethod
-    def infer(self, images: Tensor) -> RawOutput:
-        """Score prepared images."""
+    def infer(self, images: Tensor, inside: Tensor | None = None) -> RawOutput:
+        """Score prepared images.
+
+        Args:
+            images: as the preprocessing gives them.
+            inside: the region of interest of each, as the preprocessing gives it; ``None`` for whole images.
+        """
+
+    @abstractmethod
+    def check_region(self, *, blank: bool) -> None:
+        """Refuse a region of interest that the score cannot be confined to.
+
+        Raises:
+            ConfigError: see :meth:`.Method.check_region`.
+        """
 
     @abstractmethod
     def exportable(self) -> tuple[Self, tuple[str, ...]]:
         """Give what a graph without gradients can compute, sharing all networks, and in words what differs."""
 
-    def forward(self, rgb: Tensor) -> RawOutput:
+    def forward(self, rgb: Tensor, inside: Tensor | None = None) -> RawOutput:
         """Score images of one size.
 
         Args:
             rgb: (B, 3, H, W) uint8, or float of the same range 0..255.
+            inside: as for :meth:`infer`.
 
         Returns:
             Raw scores (B,) and maps (B, H, W) at the size of ``rgb``.
         """
-        output = self.infer(self.preprocessing.apply(rgb))
+        output = self.infer(self.preprocessing.apply(rgb), inside)
         size = (rgb.shape[-2], rgb.shape[-1])
         return RawOutput(self.preprocessing.to_image(output.map, size), output.score)

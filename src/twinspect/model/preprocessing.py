@@ -8,6 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, Literal, Protocol
 
+import numpy as np
 import torch
 import torch.nn.functional as F
 
@@ -16,11 +17,11 @@ from twinspect.errors import ImageError
 from twinspect.images.reading import check_sides
 
 if TYPE_CHECKING:
-    import numpy as np
     from numpy.typing import NDArray
     from torch import Tensor
 
     from twinspect.methods.config import MethodConfig
+    from twinspect.regions.areas import Region
     from twinspect.teachers.base import Teacher
 
 IMAGE_DIMENSIONS: Final = 4
@@ -52,6 +53,23 @@ class Geometry(Protocol):
         Returns:
             (B, height, width) float32.
         """
+
+    def inside(self, region: Region, size: tuple[int, int]) -> Tensor:
+        """Turn a region of interest into what a model's ``infer`` takes beside an image.
+
+        Args:
+            region: where to look.
+            size: height and width of the original image, in pixels.
+
+        Returns:
+            Bool, without the dimension of the batch.
+
+        Raises:
+            ImageError: it is for images of another size, or leaves nothing to look at.
+        """
+
+    def inside_of(self, masks: Tensor) -> Tensor:
+        """Do the same to the regions of several images of one size, (B, H, W) bool, as a graph does."""
 
 
 @dataclass(frozen=True)
@@ -133,8 +151,26 @@ class Preprocessing:
         Returns:
             (side, side) float32: the share of each pixel that the mask covers, in [0, 1].
         """
-        whole = torch.from_numpy(mask)[None].float()
+        whole = torch.from_numpy(mask.astype(np.float32))[None]
         return self._cropped(F.adaptive_avg_pool2d(whole, (self.size, self.size)))[0]
+
+    def inside(self, region: Region, size: tuple[int, int] = (0, 0)) -> Tensor:  # noqa: ARG002 - tiles need it
+        """Say which pixels of the input lie in a region: most of them does; (side, side) bool.
+
+        Raises:
+            ImageError: none does, since the crop cuts the region off.
+        """
+        inside = maps.mostly(self.to_input(region.mask)[None])[0]
+        if not inside.any():
+            raise ImageError(
+                f"the region of interest leaves nothing to look at: it lies in the margin that --crop {self.crop} of "
+                f"--size {self.size} cuts off; make it larger, or leave --crop out"
+            )
+        return inside
+
+    def inside_of(self, masks: Tensor) -> Tensor:
+        """Bring the pixels of images or tiles that count, (B, H, W) bool, to the input: (B, side, side) bool."""
+        return maps.mostly(self._cropped(maps.share_inside(masks, (self.size, self.size))))
 
     def normalize(self, images: Tensor) -> Tensor:
         """Turn (B, 3, H, W) float in 0..255 into what the teacher sees, on the images' device."""

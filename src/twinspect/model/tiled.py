@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from twinspect.model.preprocessing import Preprocessing
     from twinspect.model.tiling import Tiling
     from twinspect.model.whole_image import Model
+    from twinspect.regions.areas import Region
 
 TILE_BATCH: Final = 8
 """Tiles that the networks see at once; fixed, because batch size changes the last bits."""
@@ -47,6 +48,18 @@ class TilePreprocessing:
         """
         check_rgb(rgb)
         return rgb
+
+    def inside(self, region: Region, size: tuple[int, int]) -> Tensor:
+        """Say which pixels of an image lie in a region: (H, W) bool.
+
+        Raises:
+            ImageError: it is for images of another size, or leaves no pixel.
+        """
+        return torch.from_numpy(region.at(*size).copy())
+
+    def inside_of(self, masks: Tensor) -> Tensor:
+        """Leave (B, H, W) bool as it is: it is cut as images are."""
+        return masks
 
     def to_image(self, scores: Tensor, size: tuple[int, int]) -> Tensor:
         """Bring the maps of tiles to their tiles' size, and blend them to maps of whole images.
@@ -91,24 +104,34 @@ class TiledModel(ScoringModel):
         """The method that scores each tile."""
         return self.model.method
 
-    def infer(self, images: Tensor) -> RawOutput:
+    def infer(self, images: Tensor, inside: Tensor | None = None) -> RawOutput:
         """Score images.
 
         Args:
             images: (B, 3, H, W) as :class:`TilePreprocessing` gives them.
+            inside: (B, H, W) bool, the region of interest; tiles without any of it have no part in the score.
 
         Returns:
             Score (B,), the highest of an image's tiles, and map (B, tiles, side, side), one for each tile.
         """
         tiles = cut(images, self.tiling)
+        batches = self._batches(tiles.flatten(0, 1))
+        regions = [None] * len(batches) if inside is None else self._regions(inside)
         outputs = [
-            self.model.infer(self.model.preprocessing.apply(batch))
-            for batch in self._batches(tiles.flatten(0, 1))
+            self.model.infer(self.model.preprocessing.apply(batch), region)
+            for batch, region in zip(batches, regions, strict=True)
         ]
         tile_maps, scores = (
             _by_image(torch.cat(parts).float(), len(images)) for parts in zip(*outputs, strict=True)
         )
+        if inside is not None:
+            counted = cut(inside[:, None], self.tiling).flatten(2).any(dim=2)
+            scores = torch.where(counted, scores, -torch.inf)
         return RawOutput(tile_maps, scores.amax(dim=1))
+
+    def check_region(self, *, blank: bool) -> None:
+        """Refuse a region of interest that the method's score cannot be confined to."""
+        self.model.check_region(blank=blank)
 
     def exportable(self) -> tuple[TiledModel, tuple[str, ...]]:
         """Give what a graph without gradients can compute, all tiles of an image at once, and what differs."""
@@ -118,6 +141,11 @@ class TiledModel(ScoringModel):
     def record(self) -> dict[str, Any]:
         """Describe the model in plain JSON values: what scores tiles, and how images are cut."""
         return {**self.model.record(), "tiling": asdict(self.tiling)}
+
+    def _regions(self, inside: Tensor) -> Sequence[Tensor]:
+        """Cut what is inside as images are cut, and bring it to the model's input, batch by batch."""
+        masks = cut(inside[:, None], self.tiling).flatten(0, 2)
+        return self._batches(self.model.preprocessing.inside_of(masks))
 
     def _batches(self, tiles: Tensor) -> Sequence[Tensor]:
         return [tiles] if self._at_once is None else torch.split(tiles, self._at_once)

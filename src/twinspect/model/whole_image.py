@@ -52,11 +52,17 @@ class Model(ScoringModel):
         model = cls(method_class(method)(teacher, config), Preprocessing.of(config, teacher)).eval()
         return model.to(memory_format=torch.channels_last)  # twice as fast
 
-    def infer(self, images: Tensor) -> RawOutput:
-        """Score prepared images; the map has their size."""
+    def infer(self, images: Tensor, inside: Tensor | None = None) -> RawOutput:
+        """Score prepared images; the map has their size, and so has what is inside, (B, side, side) bool."""
         # The layout in which the networks are twice as fast.
         output: Output = self.method(images.contiguous(memory_format=torch.channels_last))
-        return RawOutput(output.map, self.method.image_score(output))
+        # Methods of earlier versions know of no region.
+        score = self.method.image_score(output, *(() if inside is None else (inside,)))
+        return RawOutput(output.map, score)
+
+    def check_region(self, *, blank: bool) -> None:
+        """Refuse a region of interest that the method's score cannot be confined to."""
+        self.method.check_region(blank=blank)
 
     def check_gathered(self) -> None:
         """Score a black image if buffers have taken whatever shapes the file had that they were loaded from.

@@ -117,7 +117,7 @@ class LowestRanked:
         ):
             return
         small = None if mask is None else _max_pool(mask)
-        image = KeptImage(rank, replace(row, map=None), _max_pool(row.map), small, row.map.shape)
+        image = KeptImage(rank, replace(row, map=None, inside=None), _max_pool(row.map), small, row.map.shape)
         insort(self.images, image, key=lambda kept: kept.rank)
         del self.images[self._size :]
 

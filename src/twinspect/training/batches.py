@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from twinspect.data.samples import Sample
     from twinspect.model.tiling import Tiling
     from twinspect.model.whole_image import Model
+    from twinspect.regions.scope import Scope
     from twinspect.synthesis import Synthesizer
     from twinspect.training.augmentation import Augmentation
     from twinspect.utils.distributed import ProcessGroup
@@ -47,6 +48,7 @@ class TrainingImages:
         workers: threads that read.
         bits: significant bits of 16-bit files.
         tiling: how images are cut into tiles, which then take the place of images; ``None`` for whole images.
+        scope: where to look; ``None`` for whole images.
         processes: those that share the work of filling the cache; each has a full copy of it.
         prepared: inputs that were read before, see :func:`.training_inputs.training_inputs`.
         augmentation: what changes in further copies of the images; ``None`` for the images alone.
@@ -65,12 +67,13 @@ class TrainingImages:
         workers: int,
         bits: int | None = None,
         tiling: Tiling | None = None,
+        scope: Scope | None = None,
         processes: ProcessGroup = SINGLE_PROCESS,
         prepared: dict[str, Tensor] | None = None,
         augmentation: Augmentation | None = None,
     ) -> None:
         self._model = model.to(device)
-        self._inputs = training_inputs(model, samples, bits, tiling, prepared, augmentation)
+        self._inputs = training_inputs(model, samples, bits, tiling, prepared, augmentation, scope)
         self._numbers = list(range(len(self._inputs.categories)))  # of the inputs, and of the cache's rows
         self.by_image = self._inputs.by_image
         self.device = device
@@ -126,7 +129,8 @@ class TrainingImages:
             rows = [row for index in indices if (row := self._row(index)) is not None]
             order = sorted(indices, key=lambda index: self._row(index) is None)  # as they are joined
             joined = self._join(torch.tensor(rows, dtype=torch.long), images, pixels=pixels)
-            yield joined._replace(kinds=self._categories[order].to(self.device))
+            kinds, inside = self._categories[order].to(self.device), self._inside(order)
+            yield joined._replace(kinds=kinds, inside=inside)
 
     def synthetic_batches(
         self, plan: Iterable[tuple[int, list[int]]], synthesizer: Synthesizer, *, clean: bool = False
@@ -155,15 +159,32 @@ class TrainingImages:
         for (_, indices), (normalised, *others) in zip(batches, drawn, strict=True):
             images, *targets = self._with_targets(normalised, self._clean(indices) if clean else None)
             masks, allowed, categories = (tensor.to(self.device) for tensor in others)
-            yield Batch(images, tuple(targets), masks, categories, foregrounds=allowed)
+            inside = self._inside(indices)
+            yield Batch(images, tuple(targets), masks, categories, foregrounds=allowed, inside=inside)
+
+    def _inside(self, numbers: Sequence[int]) -> Tensor | None:
+        """Stack where to look in inputs, (B, H, W) bool; ``None`` for whole images."""
+        parts = [
+            part for number in numbers if (part := self._inputs.inside(self._numbers[number])) is not None
+        ]
+        return torch.stack(parts).to(self.device) if parts else None
 
     def _find_foregrounds(self) -> list[NDArray[np.bool_]]:
         """Find the object in every image, once; all images of a category together decide whether it has one."""
         if not self._foregrounds:
             images = (self._rgb(index) for index in range(len(self)))
             categories = [self._inputs.categories[number] for number in self._numbers]
-            self._foregrounds = foregrounds(images, categories)
+            found = foregrounds(images, categories)
+            self._foregrounds = [self._confined(number, mask) for number, mask in enumerate(found)]
         return self._foregrounds
+
+    def _confined(self, number: int, foreground: NDArray[np.bool_]) -> NDArray[np.bool_]:
+        """Leave out of a foreground what is not looked at; of one without any of the region, take the region."""
+        inside = self._inputs.inside(self._numbers[number])
+        if inside is None:
+            return foreground
+        both: NDArray[np.bool_] = foreground & inside.numpy()
+        return both if both.any() else inside.numpy()
 
     def _rgb(self, index: int) -> NDArray[np.uint8]:
         """Return one prepared image, cached or read, as (H, W, 3) uint8."""

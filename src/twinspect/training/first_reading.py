@@ -17,6 +17,7 @@ from twinspect.errors import ImageError
 from twinspect.images.perceptual_hash import BYTES, perceptual_hash
 from twinspect.images.reading import check_sides
 from twinspect.model.preprocessing import as_batch
+from twinspect.regions.scope import look
 from twinspect.utils.distributed import SINGLE_PROCESS
 from twinspect.utils.progress import NoProgress
 
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
 
     from twinspect.data.samples import Sample
     from twinspect.model.preprocessing import Preprocessing
+    from twinspect.regions.scope import Scope
     from twinspect.utils.distributed import ProcessGroup
     from twinspect.utils.progress import Progress
 
@@ -59,6 +61,7 @@ class FirstReader:
         bits: significant bits of 16-bit files.
         room: bytes of prepared inputs to keep at most.
         progress: informed about every image.
+        scope: where to look; ``None`` for whole images.
         processes: those that share the work; all learn which images cannot be read.
     """
 
@@ -68,6 +71,7 @@ class FirstReader:
     room: int
     progress: Progress | None = None
     processes: ProcessGroup = SINGLE_PROCESS
+    scope: Scope | None = None
 
     def read(self, samples: Sequence[Sample], keep: Collection[str]) -> FirstReading:
         """Read them.
@@ -101,7 +105,8 @@ class FirstReader:
         rgb = read_pixels(sample, bits=self.bits)
         with named(sample):
             check_sides(*rgb.shape[:2])
-            prepared = self.preprocessing.apply(as_batch(rgb))[0] if sample.name in keep else None
+            seen = look(self.scope, sample, rgb).painted
+            prepared = self.preprocessing.apply(as_batch(seen))[0] if sample.name in keep else None
         return prepared, perceptual_hash(rgb)
 
     def _shared(self, samples: Sequence[Sample], reading: FirstReading) -> FirstReading:

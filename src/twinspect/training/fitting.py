@@ -6,7 +6,7 @@ import hashlib
 import json
 import time
 from contextlib import suppress
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from twinspect.methods.config import MethodConfig
     from twinspect.model.tiled import TiledModel
     from twinspect.model.tiling import Tiling
+    from twinspect.regions.scope import Scope
     from twinspect.teachers.base import Teacher
     from twinspect.training.batches import TrainingImages
     from twinspect.training.budget import Budget
@@ -66,6 +67,7 @@ class Fitting:
         resume: continue from them instead of starting anew.
         tiling: train and score on tiles of the images; ``None`` for whole images.
         prepared: inputs that :meth:`read_first` has kept, by name; the training takes them out.
+        scope: where the model looks; ``None`` for whole images.
         budget: time for all of it; ``None`` where the lengths of the settings count.
     """
 
@@ -81,6 +83,17 @@ class Fitting:
     tiling: Tiling | None = None
     prepared: dict[str, Tensor] = field(default_factory=dict)
     budget: Budget | None = None
+    scope: Scope | None = None
+
+    def look_at(self, scope: Scope | None) -> Fitting:
+        """Confine the fit to a region of interest; ``None`` for whole images.
+
+        Raises:
+            ImageError: the region leaves nothing to look at.
+        """
+        if scope and scope.fixed and not self.tiling:
+            Preprocessing.of(self.config, self.teacher).inside(scope.fixed)
+        return replace(self, scope=scope, scorer=replace(self.scorer, scope=scope))
 
     def read_first(self, samples: Sequence[Sample], trained_on: Sequence[Sample]) -> FirstReading:
         """Read all images before the training, to find those that cannot be read.
@@ -96,6 +109,7 @@ class Fitting:
             0 if self.tiling else self.trainer.cache_mb * 2**20 // 2,
             self.progress,
             self.trainer.processes,
+            self.scope,
         )
         return reader.read(samples, {sample.name for sample in trained_on})
 
@@ -166,6 +180,7 @@ class Fitting:
                 **asdict(self.config),
                 **(asdict(self.tiling) if self.tiling else {}),
                 **({"minutes": self.budget.minutes} if self.budget else {}),
+                **({"roi": self.scope.digest} if self.scope else {}),
             },
             "teacher": self.teacher.spec(),
             "trainer": {name: getattr(self.trainer, name) for name in ("seed", "precision", "bits")}
@@ -188,6 +203,8 @@ class Fitting:
             model = Model.build(self.method, self.config, self.teacher)
         if self.tiling:
             model.method.check_tiles()
+        if self.scope:
+            model.check_region(blank=self.scope.blank)
         return model
 
     def _train(
@@ -216,7 +233,12 @@ class Fitting:
 
     def _read(self, model: Model, samples: Sequence[Sample]) -> TrainingImages:
         return self.trainer.read(
-            model, samples, tiling=self.tiling, progress=self.progress, prepared=self.prepared
+            model,
+            samples,
+            tiling=self.tiling,
+            scope=self.scope,
+            progress=self.progress,
+            prepared=self.prepared,
         )
 
     def _seconds_per_image(self, model: Model, samples: Sequence[Sample]) -> float:

@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from twinspect.methods.base import Batch, Stage
     from twinspect.model.tiling import Tiling
     from twinspect.model.whole_image import Model
+    from twinspect.regions.scope import Scope
     from twinspect.training.augmentation import Augmentation
     from twinspect.training.budget import Budget, Pace
 
@@ -78,11 +79,7 @@ class Trainer:
 
     @cached_property
     def processes(self) -> ProcessGroup:
-        """The processes that train, started or joined at the first access.
-
-        Raises:
-            ConfigError: they cannot be started.
-        """
+        """The processes that train, started or joined at the first access; a ``ConfigError`` if they cannot be."""
         device = choose_device(self.device)
         precision = PRECISIONS[choose_precision(self.precision, device)]
         return launch(device, precision, devices=self.devices, nodes=self.nodes, strategy=self.strategy)
@@ -99,6 +96,7 @@ class Trainer:
         samples: Sequence[Sample],
         *,
         tiling: Tiling | None = None,
+        scope: Scope | None = None,
         progress: Progress | None = None,
         prepared: dict[str, Tensor] | None = None,
     ) -> TrainingImages:
@@ -108,6 +106,7 @@ class Trainer:
             model: prepares the images.
             samples: good images.
             tiling: train on tiles of the images; ``None`` for whole images.
+            scope: where to look; ``None`` for whole images.
             progress: informed about every image.
             prepared: inputs by name that were read before; they are taken out.
         """
@@ -118,6 +117,7 @@ class Trainer:
             workers=self.workers,
             bits=self.bits,
             tiling=tiling,
+            scope=scope,
             processes=self.processes,
             prepared=prepared,
             augmentation=self.augmentation,

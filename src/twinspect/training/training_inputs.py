@@ -9,10 +9,12 @@ from itertools import chain
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
+import torch
 
 from twinspect.data.pixels import named, read_pixels
 from twinspect.images.reading import image_size
 from twinspect.model.preprocessing import as_batch
+from twinspect.regions.scope import look
 from twinspect.training.augmentation import COPIES
 
 if TYPE_CHECKING:
@@ -24,6 +26,7 @@ if TYPE_CHECKING:
     from twinspect.data.samples import Sample
     from twinspect.model.tiling import Tiling
     from twinspect.model.whole_image import Model
+    from twinspect.regions.scope import Scope
     from twinspect.training.augmentation import Augmentation
 
 RECENT: Final = 4
@@ -49,6 +52,10 @@ class TrainingInputs(ABC):
             ImageError: it cannot be read; the message begins with its path.
         """
 
+    @abstractmethod
+    def inside(self, number: int) -> Tensor | None:
+        """Say which pixels of an input are looked at, (side, side) bool; ``None`` for all."""
+
 
 def training_inputs(
     model: Model,
@@ -57,6 +64,7 @@ def training_inputs(
     tiling: Tiling | None,
     prepared: dict[str, Tensor] | None = None,
     augmentation: Augmentation | None = None,
+    scope: Scope | None = None,
 ) -> TrainingInputs:
     """List the training inputs.
 
@@ -66,14 +74,16 @@ def training_inputs(
         bits: significant bits of 16-bit files.
         tiling: how they are cut; ``None`` for whole images.
         prepared: inputs of whole images that were read before, by name; each is taken out when it is needed.
-        augmentation: what changes in further copies of the images; ``None`` for the images alone.
+        augmentation: what changes in further copies of the images; ``None`` for the images alone. A copy is looked at
+            where its image is.
+        scope: where to look; tiles without any of it are left out. ``None`` for whole images.
 
     Raises:
         ImageError: the size of an image cannot be read; needed for tiles only.
     """
     if augmentation is None:
-        return _inputs(model, samples, bits, tiling, prepared)
-    inputs = _inputs(model, augmentation.with_copies(samples), bits, tiling, prepared)
+        return _inputs(model, samples, bits, tiling, prepared, scope)
+    inputs = _inputs(model, augmentation.with_copies(samples), bits, tiling, prepared, scope)
     # A copy is held out if its image is.
     inputs.by_image = [
         list(chain(*inputs.by_image[start : start + 1 + COPIES]))
@@ -88,19 +98,26 @@ def _inputs(
     bits: int | None,
     tiling: Tiling | None,
     prepared: dict[str, Tensor] | None,
+    scope: Scope | None,
 ) -> TrainingInputs:
     if tiling is None:
-        return WholeImages(model, samples, bits, prepared)
-    return Tiles(model, samples, bits, tiling)
+        return WholeImages(model, samples, bits, prepared, scope)
+    return Tiles(model, samples, bits, tiling, scope)
 
 
 class WholeImages(TrainingInputs):
     """One input per image."""
 
     def __init__(
-        self, model: Model, samples: Sequence[Sample], bits: int | None, prepared: dict[str, Tensor] | None
+        self,
+        model: Model,
+        samples: Sequence[Sample],
+        bits: int | None,
+        prepared: dict[str, Tensor] | None,
+        scope: Scope | None,
     ) -> None:
-        self._model, self._samples, self._bits = model, samples, bits
+        self._model, self._samples, self._bits, self._scope = model, samples, bits, scope
+        self._regions: dict[int, Tensor] = {}
         self._prepared = {} if prepared is None else prepared
         self.categories = [sample.category for sample in samples]
         self.by_image = [[number] for number in range(len(samples))]
@@ -111,15 +128,37 @@ class WholeImages(TrainingInputs):
         ready = self._prepared.pop(sample.name, None)
         if ready is not None:
             return ready
-        return _prepare(self._model, sample, read_pixels(sample, bits=self._bits))
+        rgb = read_pixels(sample, bits=self._bits)
+        with named(sample):
+            rgb = look(self._scope, sample, rgb).painted
+        return _prepare(self._model, sample, rgb)
+
+    def inside(self, number: int) -> Tensor | None:
+        """Bring the region of an image to the input; one that all images share is brought once."""
+        if self._scope is None:
+            return None
+        key = -1 if self._scope.fixed else number
+        if key not in self._regions:
+            sample = self._samples[number]
+            with named(sample):
+                region = self._scope.region_of(sample, _size(sample))
+                self._regions[key] = self._model.preprocessing.inside(region)
+        return self._regions[key]
 
 
 class Tiles(TrainingInputs):
     """One input per tile of every image."""
 
-    def __init__(self, model: Model, samples: Sequence[Sample], bits: int | None, tiling: Tiling) -> None:
-        self._model, self._samples, self._bits = model, samples, bits
-        windows = [tiling.windows(*_size(sample)) for sample in samples]
+    def __init__(
+        self,
+        model: Model,
+        samples: Sequence[Sample],
+        bits: int | None,
+        tiling: Tiling,
+        scope: Scope | None,
+    ) -> None:
+        self._model, self._samples, self._bits, self._scope = model, samples, bits, scope
+        windows = [_windows(sample, tiling, scope) for sample in samples]
         self._tiles = [(image, window) for image, cuts in enumerate(windows) for window in cuts]
         self.categories = [samples[image].category for image, _ in self._tiles]
         ends = np.cumsum([len(cuts) for cuts in windows]).tolist()
@@ -131,6 +170,16 @@ class Tiles(TrainingInputs):
         """Cut out and prepare one tile, exactly as for scoring."""
         image, window = self._tiles[number]
         return _prepare(self._model, self._samples[image], self._decoded(image)[window])
+
+    def inside(self, number: int) -> Tensor | None:
+        """Cut a tile out of its image's region and bring it to the input."""
+        if self._scope is None:
+            return None
+        image, window = self._tiles[number]
+        sample = self._samples[image]
+        with named(sample):
+            inside = self._scope.region_of(sample, _size(sample)).at(*_size(sample))
+        return self._model.preprocessing.inside_of(torch.from_numpy(inside[window].copy())[None])[0]
 
     def _decoded(self, image: int) -> NDArray[np.uint8]:
         """Return the pixels of an image; threads that need the same one wait for the first of them."""
@@ -147,7 +196,9 @@ class Tiles(TrainingInputs):
     def _decode(self, image: int, into: Future[NDArray[np.uint8]]) -> None:
         sample = self._samples[image]
         try:
-            into.set_result(read_pixels(sample, bits=self._bits))
+            rgb = read_pixels(sample, bits=self._bits)
+            with named(sample):
+                into.set_result(look(self._scope, sample, rgb).painted)
         except BaseException as error:  # noqa: BLE001 - raised in the threads that wait
             into.set_exception(error)
 
@@ -157,9 +208,20 @@ def _prepare(model: Model, sample: Sample, rgb: NDArray[np.uint8]) -> Tensor:
         return model.preprocessing.apply(as_batch(rgb))[0]
 
 
-def count_tiles(samples: Sequence[Sample], tiling: Tiling) -> int:
-    """Count the tiles of images from the sizes in their files' headers."""
-    return sum(len(tiling.windows(*_size(sample))) for sample in samples)
+def count_tiles(samples: Sequence[Sample], tiling: Tiling, scope: Scope | None = None) -> int:
+    """Count the tiles of images that are looked at, from the sizes in their files' headers."""
+    return sum(len(_windows(sample, tiling, scope)) for sample in samples)
+
+
+def _windows(sample: Sample, tiling: Tiling, scope: Scope | None) -> list[tuple[slice, slice]]:
+    """List the tiles of an image in which something is looked at."""
+    size = _size(sample)
+    windows = tiling.windows(*size)
+    if scope is None:
+        return windows
+    with named(sample):
+        inside = scope.region_of(sample, size).at(*size)
+    return [window for window in windows if inside[window].any()]
 
 
 def _size(sample: Sample) -> tuple[int, int]:

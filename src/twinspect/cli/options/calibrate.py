@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from twinspect.cli.options.shared import (
     class_options,
+    roi_options,
     runtime_option,
     strict_option,
     threads_option,
@@ -30,6 +31,8 @@ def add_options(verb: argparse.ArgumentParser) -> None:
         action="store_true",
         help="bring back the calibration before the last one; repeat for older ones",
     )
+    roi_options(verb)
+    verb.set_defaults(roi_blank=None)
     strict_option(verb)
     class_options(verb)
     runtime_option(verb)

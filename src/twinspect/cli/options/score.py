@@ -34,6 +34,11 @@ def add_options(verb: argparse.ArgumentParser) -> None:
         metavar="NAME",
         help="the category of all images, where one model serves several products",
     )
+    verb.add_argument(
+        "--roi",
+        metavar="FILE",
+        help="make sure that the model looks at this region of interest: one calibrated with another is refused",
+    )
     runtime_option(verb)
     threads_option(verb)
     verb.add_argument("--overwrite", action="store_true", help="discard an existing table")

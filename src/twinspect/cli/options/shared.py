@@ -81,6 +81,24 @@ def tile_options(verb: argparse.ArgumentParser) -> None:
     )
 
 
+def roi_options(verb: argparse.ArgumentParser) -> None:
+    """Add the region of interest, for verbs that set a threshold."""
+    verb.add_argument(
+        "--roi",
+        metavar="FILE",
+        help="look only at this region: a mask image as large as the images (white = look), or JSON: polygons in "
+        'relative coordinates, {"look": [[[x, y], ...]], "ignore": [...]}, LabelMe or COCO; default: the regions '
+        "that a manifest's column roi names, or whole images",
+    )
+    verb.add_argument(
+        "--roi-blank",
+        action=argparse.BooleanOptionalAction,
+        default=False,
+        help="paint the rest over before the networks see it: what is there then changes nothing, but surroundings "
+        "help no more",
+    )
+
+
 def length_options(verb: argparse.ArgumentParser) -> None:
     """Add the ways to set the length of the training."""
     length = verb.add_mutually_exclusive_group()
@@ -207,6 +225,7 @@ def learning_options(verb: argparse.ArgumentParser) -> None:
         help="also learn from three changed copies of each training image: lighting (brightness by up to 20 %%, red "
         "and blue by up to 10 %%), shift (by up to 2 %% of the shorter side, and turned by up to 2 degrees)",
     )
+    roi_options(verb)
     device_option(verb)
     precision_option(verb)
     verb.add_argument(

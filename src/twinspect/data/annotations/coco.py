@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, Any
 from unicodedata import normalize
 
 import numpy as np
 
-from twinspect.data.annotations.record import check_size, points_of
+from twinspect.data.annotations.record import check_size, points_of, stated_size
 from twinspect.data.annotations.run_lengths import decode_run_lengths
 from twinspect.data.annotations.shapes import MaskCanvas
 from twinspect.errors import DataError
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from collections.abc import Set as AbstractSet
     from pathlib import Path, PurePath
 
@@ -81,6 +82,27 @@ class Coco:
         marked = {name for name, entry in self.images.items() if _id_text(entry["id"]) in self.marks}
         listed = {_id_text(entry["id"]) for entry in self.images.values()}
         return marked | {f"image_id {number}" for number in self.marks if number not in listed}
+
+    def labelled(self, keep: Callable[[str], bool]) -> Coco:
+        """Keep annotations by their category's name; see :class:`.record.Annotations`."""
+        categories = self.record.get("categories")
+        listed = categories if isinstance(categories, list) else []
+        names = {str(each.get("id")): str(each.get("name", "")) for each in listed if isinstance(each, dict)}
+        kept = [
+            entry
+            for entry in self.record["annotations"]
+            if keep(names.get(str(entry.get("category_id")), ""))
+        ]
+        return replace(self, record={**self.record, "annotations": kept})
+
+    def only_image(self) -> tuple[PurePath, tuple[int, int]]:
+        """Return its image; see :class:`.record.Annotations`."""
+        if len(self.images) != 1:
+            raise DataError(
+                f"{self.path}: is about {len(self.images)} images; for all images, give a file about one"
+            )
+        ((name, entry),) = self.images.items()
+        return PurePosixPath(name), stated_size(str(self.path), entry.get("width"), entry.get("height"))
 
     def draw(self, image: PurePath, shape: tuple[int, int]) -> NDArray[np.bool_]:
         """Draw all annotations of an image, whatever their categories; see :class:`.record.Annotations`."""

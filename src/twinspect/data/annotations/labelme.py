@@ -5,17 +5,18 @@ from __future__ import annotations
 import base64
 import binascii
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from twinspect.data.annotations.record import check_size, points_of
+from twinspect.data.annotations.record import check_size, points_of, stated_size
 from twinspect.data.annotations.shapes import MaskCanvas
 from twinspect.errors import DataError
 from twinspect.images.bounded import stored_values
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from collections.abc import Set as AbstractSet
     from pathlib import Path, PurePath
 
@@ -63,6 +64,20 @@ class LabelMe:
     def marked_images(self) -> AbstractSet[str]:
         """Return a name if there is any shape."""
         return {self.path.stem} if self.record["shapes"] else set()
+
+    def labelled(self, keep: Callable[[str], bool]) -> LabelMe:
+        """Keep shapes by their label; see :class:`.record.Annotations`."""
+        shapes = [
+            shape
+            for shape in self.record["shapes"]
+            if not isinstance(shape, dict) or keep(str(shape.get("label", "")))
+        ]
+        return replace(self, record={**self.record, "shapes": shapes})
+
+    def only_image(self) -> tuple[PurePath, tuple[int, int]]:
+        """Return its image, whatever that is called; see :class:`.record.Annotations`."""
+        size = stated_size(str(self.path), self.record.get("imageWidth"), self.record.get("imageHeight"))
+        return self.path, size
 
     def draw(self, image: PurePath, shape: tuple[int, int]) -> NDArray[np.bool_]:  # noqa: ARG002 - there is but one
         """Draw all shapes, whatever their labels; see :class:`.record.Annotations`."""

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Final, Protocol
 from twinspect.errors import DataError
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from collections.abc import Set as AbstractSet
     from pathlib import Path, PurePath
 
@@ -49,6 +50,16 @@ class Annotations(Protocol):
     def marked_images(self) -> AbstractSet[str]:
         """Return what the file calls the images of which it marks any pixels."""
 
+    def labelled(self, keep: Callable[[str], bool]) -> Annotations:
+        """Return only the marks whose label, or category, is to be kept."""
+
+    def only_image(self) -> tuple[PurePath, tuple[int, int]]:
+        """Return the name of the only image that the file is about, and its (height, width).
+
+        Raises:
+            DataError: it is about several, or does not state the size.
+        """
+
     def draw(self, image: PurePath, shape: tuple[int, int]) -> NDArray[np.bool_]:
         """Draw which pixels of an image are marked.
 
@@ -74,6 +85,22 @@ def check_size(where: str, width: object, height: object, shape: tuple[int, int]
         return
     sizes = f"is for an image of {width} x {height} pixels, but it is {shape[1]} x {shape[0]}"
     raise DataError(f"{where}: {sizes}; both must be the same size (width x height, upright)")
+
+
+def stated_size(where: str, width: object, height: object) -> tuple[int, int]:
+    """Return the (height, width) that annotations state for their image.
+
+    Raises:
+        DataError: they state none.
+    """
+    if (
+        isinstance(width, int)
+        and isinstance(height, int)
+        and 0 < width <= FARTHEST
+        and 0 < height <= FARTHEST
+    ):
+        return height, width
+    raise DataError(f"{where}: does not say how large its image is; expected a width and a height in pixels")
 
 
 def points_of(values: Any, where: str) -> list[tuple[float, float]]:

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Final
 import torch
 from torch import Tensor, nn
 
+from twinspect.maps import inside_at
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
@@ -29,18 +31,29 @@ class MapScale(nn.Module):
         self.register_buffer("centres", torch.zeros(branches))
         self.register_buffer("ranges", torch.ones(branches))
 
-    def measure(self, branch: int, maps: Sequence[Tensor], least: float = LEAST_RANGE) -> None:
+    def measure(
+        self,
+        branch: int,
+        maps: Sequence[Tensor],
+        least: float = LEAST_RANGE,
+        regions: Sequence[Tensor | None] = (None,),
+    ) -> None:
         """Take the scale of a branch from its maps of held-out good images.
 
         Args:
             branch: its number.
             maps: (B, h, w) float each.
             least: minimum of the distance between their mean and the mean of their peaks.
+            regions: (B, H, W) bool each, what is looked at of every map; ``None`` for all of all.
         """
-        joined = torch.cat([*maps]).flatten(1)
-        centre = joined.mean()
+        joined = torch.cat([*maps])
+        peaks, values = joined.flatten(1), joined.flatten()
+        if known := [region for region in regions if region is not None]:
+            inside = inside_at(torch.cat(known), (joined.shape[-2], joined.shape[-1]))
+            peaks, values = torch.where(inside, joined, -torch.inf).flatten(1), joined[inside]
+        centre = values.mean()
         self.centres[branch] = centre
-        self.ranges[branch] = (joined.amax(dim=1).mean() - centre).clamp_min(max(least, LEAST_RANGE))
+        self.ranges[branch] = (peaks.amax(dim=1).mean() - centre).clamp_min(max(least, LEAST_RANGE))
 
     def forward(self, maps: Tensor) -> Tensor:
         """Scale (B, branches, h, w) maps."""

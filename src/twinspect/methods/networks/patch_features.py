@@ -8,6 +8,7 @@ import torch
 import torch.nn.functional as F
 
 from twinspect.errors import ConfigError
+from twinspect.maps import inside_at
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -54,6 +55,14 @@ def patch_features(levels: Sequence[Tensor], neighbourhood: int, channels: int =
 def as_rows(features: Tensor) -> Tensor:
     """Turn (B, C, h, w) features into (B * h * w, C) patches."""
     return features.movedim(1, -1).flatten(0, 2)
+
+
+def rows_inside(features: Tensor, inside: Tensor | None) -> Tensor:
+    """Turn (B, C, h, w) features into the (n, C) patches that lie in a region of interest, (B, H, W) bool, if any."""
+    rows = as_rows(features)
+    if inside is None:
+        return rows
+    return rows[inside_at(inside, (features.shape[-2], features.shape[-1])).flatten()]
 
 
 def _local_means(level: Tensor, side: int) -> Tensor:

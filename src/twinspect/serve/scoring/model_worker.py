@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from sqlalchemy.exc import SQLAlchemyError
 
+from twinspect.bundle.calibration_history import ROI
 from twinspect.bundle.exports import EXPORT, FOLDER
 from twinspect.bundle.folder import RECORD, read_model_record
 from twinspect.calibration.map_peaks import map_notice
@@ -257,11 +258,17 @@ def folder_state(folder: Path) -> FolderState:
 
 
 def _identity_sha256(record: dict[str, Any], export: str) -> str:
-    """Return the weights' digest; an export of reduced precision counts as another model and has another digest."""
+    """Return the weights' digest.
+
+    An export of reduced precision counts as another model and has another digest, and so has a model that looks at
+    another region: their scores are not comparable.
+    """
     weights: str = record["weights"]["sha256"]
-    if not export or _FULL_PRECISION in export:
+    reduced = "" if not export or _FULL_PRECISION in export else f" {export}"
+    region = f" {record[ROI]['sha256']}" if ROI in record else ""
+    if not (reduced or region):
         return weights
-    return hashlib.sha256(f"{weights} {export}".encode()).hexdigest()
+    return hashlib.sha256(f"{weights}{reduced}{region}".encode()).hexdigest()
 
 
 def _score_safely(
@@ -292,7 +299,9 @@ def _score_batch(
     ]
     peaks = active.calibration.good_peaks
     rows = version.detector.raw_scores(samples, maps=peaks is not None, statistics=True)
-    scores = iter([replace(row, map=None, notice=map_notice(peaks, row.map)) for row in rows])
+    scores = iter(
+        [replace(row, map=None, inside=None, notice=map_notice(peaks, row.counted)) for row in rows]
+    )
     milliseconds = 1000 * (time.perf_counter() - began) / len(requests)
     return [
         _failed(request, version, image)

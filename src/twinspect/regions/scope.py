@@ -1,0 +1,210 @@
+"""Where a detector looks: the same region in every image, or one that comes with each."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass, replace
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
+
+import numpy as np
+
+from twinspect.errors import ConfigError, DataError, ImageError
+from twinspect.regions.areas import Region
+from twinspect.regions.region_file import read_region
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from numpy.typing import NDArray
+
+    from twinspect.data.samples import Sample
+
+VERSION: Final = 1
+GREY: Final = 128
+"""What is painted over the rest of an image."""
+
+
+@dataclass(frozen=True, eq=False)
+class Scope:
+    """Where a detector looks.
+
+    Attributes:
+        fixed: the region of every image; ``None`` where each comes with its own, :attr:`.Sample.roi`.
+        blank: whether the rest is painted over before the networks see it.
+    """
+
+    fixed: Region | None
+    blank: bool = False
+
+    def region_of(self, sample: Sample, shape: tuple[int, int]) -> Region:
+        """Give the region of an image.
+
+        Args:
+            sample: the image.
+            shape: its (height, width).
+
+        Raises:
+            ImageError: it should come with one and does not, or the one that came cannot be used.
+        """
+        if self.fixed is not None:
+            return self.fixed
+        if sample.roi is None:
+            raise ImageError(
+                "this model looks at a region that comes with each image, and this one has none; name a mask or "
+                "polygons in the manifest's column roi"
+            )
+        try:
+            # At the image's size, as an exported graph gets it.
+            return Region(read_region(sample.roi, sample.path, shape).at(*shape).copy(), any_size=False)
+        except DataError as error:
+            raise ImageError(str(error)) from error
+
+    @cached_property
+    def digest(self) -> str:
+        """Hexadecimal sha256: models that look at the same have the same."""
+        what = self.fixed.digest if self.fixed else "each image has its own"
+        return hashlib.sha256(f"{what}, blank={self.blank}".encode()).hexdigest()
+
+    def describe(self) -> str:
+        """Say it in words."""
+        region = (
+            f"{100 * self.fixed.share:.3g} % of each image"
+            if self.fixed
+            else "of each image a part of its own"
+        )
+        return f"{region}{', the rest painted over' if self.blank else ''}"
+
+    def to_record(self) -> dict[str, Any]:
+        """Return plain JSON values."""
+        region = {"region": self.fixed.to_record()} if self.fixed else {}
+        return {"version": VERSION, "blank": self.blank, "sha256": self.digest, **region}
+
+    @classmethod
+    def from_record(cls, record: dict[str, Any] | None) -> Scope | None:
+        """Rebuild from :meth:`to_record`; ``None`` of models that look at whole images.
+
+        Raises:
+            ConfigError: it is damaged, or of a later version.
+        """
+        if record is None:
+            return None
+        if record["version"] != VERSION:
+            raise ConfigError(
+                f"a region of interest of version {record['version']}; upgrade twinspect to read it"
+            )
+        region = record.get("region")
+        return cls(Region.from_record(region) if region else None, record["blank"])
+
+
+class Seen(NamedTuple):
+    """What is seen of an image.
+
+    Attributes:
+        painted: the pixels that the networks see, (H, W, 3) uint8.
+        region: where to look; ``None`` for everywhere.
+        inside: the same at the image's size, (H, W) bool.
+    """
+
+    painted: NDArray[np.uint8]
+    region: Region | None = None
+    inside: NDArray[np.bool_] | None = None
+
+
+def look(scope: Scope | None, sample: Sample, rgb: NDArray[np.uint8]) -> Seen:
+    """Confine an image, (H, W, 3) uint8, to its region; without a scope it stays as it is.
+
+    Raises:
+        ImageError: it has no region, or one that does not fit it.
+    """
+    if scope is None:
+        return Seen(rgb)
+    shape = rgb.shape[0], rgb.shape[1]
+    region = scope.region_of(sample, shape)
+    inside = region.at(*shape)
+    painted = np.where(inside[..., None], rgb, np.uint8(GREY)) if scope.blank else rgb
+    return Seen(painted, region, inside)
+
+
+def scope_of(roi: str | Path | None, samples: Iterable[Sample], *, blank: bool) -> Scope | None:
+    """Decide where a detector looks that is fitted or calibrated.
+
+    Args:
+        roi: the file of a region for all images; ``None`` for those that come with images, if any.
+        samples: the images.
+        blank: whether the rest is painted over.
+
+    Raises:
+        ConfigError: there is no region to paint around; a region for all images and one of an image; or only some
+            images come with one.
+        DataError: the file cannot be read, or leaves nothing to look at.
+    """
+    with_own = [sample for sample in samples if sample.roi is not None]
+    if roi is not None:
+        if with_own:
+            raise ConfigError(
+                f"{with_own[0].address} comes with a region of its own (column roi), and roi={str(roi)!r} is for all "
+                "images; leave one of them out"
+            )
+        return Scope(read_region(Path(roi)), blank)
+    if with_own:
+        return Scope(None, blank)
+    if blank:
+        raise ConfigError("roi_blank paints over what lies outside of a region; give one too: --roi FILE")
+    return None
+
+
+def changed_scope(
+    scope: Scope | None, roi: str | Path | None, samples: Sequence[Sample], *, blank: bool | None
+) -> Scope | None:
+    """Decide where a detector looks that has been fitted and is calibrated again.
+
+    Args:
+        scope: where it looked so far.
+        roi: as for :func:`scope_of`; ``None`` to leave it as it is, unless images come with regions of their own.
+        samples: good images.
+        blank: whether the rest is painted over; ``None`` to leave that as it is.
+
+    Raises:
+        TwinspectError: as for :func:`scope_of`.
+    """
+    blank = (scope is not None and scope.blank) if blank is None else blank
+    if scope is not None and roi is None and not any(sample.roi for sample in samples):
+        return replace(scope, blank=blank)
+    return scope_of(roi, samples, blank=blank)
+
+
+def check_same_region(scope: Scope | None, roi: str | Path) -> None:
+    """Refuse a file of another region than the one that a detector looks at.
+
+    Raises:
+        ConfigError: it is another, or there is none.
+        DataError: the file cannot be read.
+    """
+    known = scope.fixed.digest if scope and scope.fixed else None
+    if read_region(Path(roi)).digest == known:
+        return
+    if known:
+        now = "another region of interest"
+    else:
+        now = "the region that comes with each image" if scope else "whole images"
+    raise ConfigError(
+        f"{roi}: the model was calibrated with {now}, and its threshold means nothing for this one; calibrate it "
+        f"anew: twinspect calibrate M.twin GOOD --roi {roi}"
+    )
+
+
+def refuse_own_regions(samples: Iterable[Sample]) -> None:
+    """Refuse images that come with regions of their own where a detector was calibrated without.
+
+    Raises:
+        ConfigError: names one.
+    """
+    for sample in samples:
+        if sample.roi is not None:
+            raise ConfigError(
+                f"{sample.address} comes with a region of interest of its own (column roi), and the model was "
+                "calibrated without such; leave the column out, or calibrate it anew with good images that have it: "
+                "twinspect calibrate M.twin MANIFEST"
+            )

@@ -1,0 +1,88 @@
+"""Graphs look where their model looks: a region of all images is a part of them, one of each image an input."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import twinspect as ts
+from drawn_parts import blemish, quick, stripes, write_image
+from twinspect.data.samples import DataSet, Sample
+from twinspect.errors import ConfigError
+from twinspect.regions.scope import Scope
+
+pytest.importorskip("onnxruntime", reason="pip install 'twinspect[onnx]'")
+pytest.importorskip("openvino", reason="pip install 'twinspect[openvino]'")
+
+from twinspect.export import export
+
+IMAGES = np.stack([stripes(300), blemish(stripes(301)), blemish(stripes(302), 34, 2)])
+
+
+@pytest.fixture(scope="module")
+def detector(parts: Path, tmp_path_factory: pytest.TempPathFactory) -> ts.Detector:
+    roi = tmp_path_factory.mktemp("roi") / "roi.json"
+    roi.write_text(json.dumps({"look": [[[0.4, 0], [1, 0], [1, 0.6], [0.4, 0.6]]]}))
+    return ts.Detector("hybrid", **quick("hybrid", 10), roi=roi, roi_blank=True).fit(parts)
+
+
+@pytest.mark.parametrize("runtime", ["onnx", "openvino"])
+def test_a_fixed_region_is_a_part_of_the_graph(detector: ts.Detector, runtime: str, tmp_path: Path) -> None:
+    detector.save(tmp_path / "m.twin")
+    assert export(tmp_path / "m.twin", runtime).record["parity"]["images"] == 6
+    exported = ts.load(tmp_path / "m.twin", runtime=runtime)
+    for images in (IMAGES, np.stack([stripes(1, 90)[:70], blemish(stripes(2, 90)[:70], 4, 60)])):
+        expected, found = detector.score(images), exported.score(images)
+        np.testing.assert_allclose(found.image, expected.image, rtol=1e-4)
+        np.testing.assert_allclose(found.map, expected.map, atol=1e-4 * float(np.max(expected.map)))
+        np.testing.assert_array_equal(np.equal(found.map, 0), np.equal(expected.map, 0))
+        np.testing.assert_array_equal(found.is_anomalous, expected.is_anomalous)
+
+
+def test_an_export_of_another_region_is_not_the_models(
+    detector: ts.Detector, parts: Path, tmp_path: Path
+) -> None:
+    detector.save(tmp_path / "m.twin")
+    export(tmp_path / "m.twin", "onnx")
+    mask = np.full((48, 48), 255, np.uint8)
+    mask[:9] = 0
+    loaded = ts.load(tmp_path / "m.twin")
+    roi = write_image(tmp_path / "roi.png", mask)
+    more = np.stack([stripes(n) for n in range(600, 620)])
+    with pytest.raises(ConfigError, match="under torch"):
+        ts.load(tmp_path / "m.twin", runtime="onnx").calibrate(more, roi=roi)
+    loaded.calibrate(more, roi=roi).save_calibration(tmp_path / "m.twin")
+    with pytest.raises(ConfigError, match="no export 'onnx'"):
+        ts.load(tmp_path / "m.twin", runtime="onnx")
+    with pytest.raises(ConfigError, match="--fixed-size 48x48"):
+        export(tmp_path / "m.twin", "onnx", fixed_size=(60, 60))
+    export(tmp_path / "m.twin", "onnx")
+    np.testing.assert_allclose(
+        ts.load(tmp_path / "m.twin", runtime="onnx").score(IMAGES).image,
+        loaded.score(IMAGES).image,
+        rtol=1e-4,
+    )
+
+
+@pytest.mark.parametrize("runtime", ["onnx", "openvino"])
+def test_a_region_of_each_image_is_a_second_input(
+    detector: ts.Detector, runtime: str, tmp_path: Path
+) -> None:
+    before, detector.scope_ = detector.scope_, Scope(None, blank=True)
+    detector.save(tmp_path / "m.twin")
+    export(tmp_path / "m.twin", runtime)
+    samples = []
+    for number, image in enumerate(IMAGES):
+        mask = np.zeros((48, 48), np.uint8)
+        mask[: 20 + 9 * number, 7 * number :] = 255
+        path = write_image(tmp_path / f"{number}.png", mask)
+        samples.append(Sample(Path(f"{number}"), f"{number}", pixels=image, roi=path))
+    data = DataSet("own", None, tuple(samples))
+    expected, found = detector.score(data), ts.load(tmp_path / "m.twin", runtime=runtime).score(data)
+    detector.scope_ = before
+    assert found.errors == ("",) * 3
+    np.testing.assert_allclose(found.image, expected.image, rtol=1e-4)
+    np.testing.assert_allclose(found.map, expected.map, atol=1e-4 * float(np.max(expected.map)))
