@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import shlex
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Final
 
 from twinspect.cli.training_time import in_words
-from twinspect.methods.config import is_length
+from twinspect.methods.config import hints, is_length
+from twinspect.methods.settings import config_class
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from twinspect.detector import Detector
 
@@ -44,7 +46,7 @@ def warning(detector: Detector, arguments: Sequence[str], seconds: float) -> str
         [
             "NOT USABLE YET: it finds 9 of 10 of no kind, however large. Try:",
             *(
-                f"  {what}: {retyped(arguments, how)}{took}"
+                f"  {what}: {retyped(arguments, how, _dropped(detector, how))}{took}"
                 for what, how, took in _remedies(detector, seconds)
             ),
             "  or more good images; or more false alarms: twinspect calibrate --help",
@@ -52,24 +54,42 @@ def warning(detector: Detector, arguments: Sequence[str], seconds: float) -> str
     )
 
 
-def retyped(arguments: Sequence[str], changes: Sequence[str]) -> str:
+def retyped(
+    arguments: Sequence[str], changes: Sequence[str], dropped: Mapping[str, type] = MappingProxyType({})
+) -> str:
     """Repeat a fit as it was typed, with other options in place of its length, size and method.
+
+    Args:
+        arguments: as they were typed after ``twinspect``.
+        changes: the other options.
+        dropped: settings that are left out, and their types: switches take no value.
 
     >>> retyped(["fit", "my parts", "--steps", "2", "--seed=3", "--out", "m.twin"], ["--steps", "400"])
     "twinspect fit 'my parts' --seed=3 --out m.twin --steps 400 --overwrite"
     >>> retyped(["fit", "my_steps", "--amplify-epochs", "2", "--epochs=9"], ["--steps", "400"])
     'twinspect fit my_steps --steps 400 --overwrite'
+    >>> retyped(["fit", "--members", "9", "--no-flat", "parts"], ["--method", "rd"], {"members": int, "flat": bool})
+    'twinspect fit parts --method rd --overwrite'
     """
     kept: list[str] = []
     is_value = False
     for argument in arguments:
         name = argument.partition("=")[0]
-        is_replaced = name in _REPLACED or (name.startswith("--") and is_length(name))
-        if is_value or is_replaced or argument in _FLAGS:
-            is_value = is_replaced and name == argument
+        setting = name[2:].replace("-", "_") if name.startswith("--") else ""
+        is_switch = dropped.get(setting.removeprefix("no_")) is bool
+        is_replaced = name in _REPLACED or (setting and is_length(name)) or setting in dropped
+        if is_value or is_replaced or is_switch or argument in _FLAGS:
+            is_value = is_replaced and name == argument and not is_switch
             continue
         kept.append(argument)
     return shlex.join(["twinspect", *kept, *changes, "--overwrite"])
+
+
+def _dropped(detector: Detector, changes: Sequence[str]) -> dict[str, type]:
+    """List the settings that the method of other options lacks, with their types."""
+    other = hints(config_class(changes[changes.index("--method") + 1]))
+    now = hints(config_class(detector.method_name))
+    return {name: kind for name, kind in now.items() if name not in other}
 
 
 def _remedies(detector: Detector, seconds: float) -> list[tuple[str, list[str], str]]:
