@@ -85,6 +85,7 @@ class Row:
     score: float
     map: NDArray[np.float32] | None
     error: str = ""
+    inside: None = None
 
 
 def made_up(data: DataSet, levels: int | None = None) -> list[Row]:

@@ -35,6 +35,7 @@ class Row:
     score: float
     map: NDArray[np.float32] | None = None
     error: str = ""
+    inside: None = None
 
 
 def views(seed: int) -> list[Row]:

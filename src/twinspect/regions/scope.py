@@ -12,7 +12,6 @@ import numpy as np
 
 from twinspect.errors import ConfigError, DataError, ImageError
 from twinspect.regions.areas import Region
-from twinspect.regions.region_file import read_region
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -57,7 +56,7 @@ class Scope:
             )
         try:
             # At the image's size, as an exported graph gets it.
-            return Region(read_region(sample.roi, sample.path, shape).at(*shape).copy(), any_size=False)
+            return Region(_read(sample.roi, sample.path, shape).at(*shape).copy(), any_size=False)
         except DataError as error:
             raise ImageError(str(error)) from error
 
@@ -147,7 +146,7 @@ def scope_of(roi: str | Path | None, samples: Iterable[Sample], *, blank: bool) 
                 f"{with_own[0].address} comes with a region of its own (column roi), and roi={str(roi)!r} is for all "
                 "images; leave one of them out"
             )
-        return Scope(read_region(Path(roi)), blank)
+        return Scope(_read(Path(roi)), blank)
     if with_own:
         return Scope(None, blank)
     if blank:
@@ -183,7 +182,7 @@ def check_same_region(scope: Scope | None, roi: str | Path) -> None:
         DataError: the file cannot be read.
     """
     known = scope.fixed.digest if scope and scope.fixed else None
-    if read_region(Path(roi)).digest == known:
+    if _read(Path(roi)).digest == known:
         return
     if known:
         now = "another region of interest"
@@ -208,3 +207,10 @@ def refuse_own_regions(samples: Iterable[Sample]) -> None:
                 "calibrated without such; leave the column out, or calibrate it anew with good images that have it: "
                 "twinspect calibrate M.twin MANIFEST"
             )
+
+
+def _read(path: Path, image: Path | None = None, shape: tuple[int, int] | None = None) -> Region:
+    """Read a region; see :func:`.region_file.read_region`."""
+    from twinspect.regions.region_file import read_region  # noqa: PLC0415 - with all formats, which few models need
+
+    return read_region(path, image, shape)
