@@ -438,10 +438,10 @@ def test_an_image_that_breaks_scoring_fails_alone(
     with site(bundle, tmp_path) as server:
         whole, poison = TorchEngine.prepare, png(np.full((48, 48, 3), 7, np.uint8))
 
-        def preparing(engine: TorchEngine, rgb: Any) -> Any:
+        def preparing(engine: TorchEngine, rgb: Any, region: Any) -> Any:
             if (rgb == 7).all():
                 raise RuntimeError("secret detail")
-            return whole(engine, rgb)
+            return whole(engine, rgb, region)
 
         monkeypatch.setattr(TorchEngine, "prepare", preparing)
         first, second, third = server.scored(good(1), poison, good(2))
