@@ -12,7 +12,7 @@ from twinspect.data.annotations.coco_output import FoundInImage, coco_record
 from twinspect.errors import ConfigError, DataError
 from twinspect.images.reading import image_size
 from twinspect.inference.score_table import error_cell
-from twinspect.regions.finding import RegionRules
+from twinspect.regions.finding import RegionRules, can_find_regions
 from twinspect.report.map_folder import MapFolder
 from twinspect.report.region_pictures import mask_of, write_crops, write_mask
 from twinspect.utils.files import write_atomically
@@ -49,6 +49,11 @@ def check_regions(options: argparse.Namespace, calibration: Calibration) -> None
         ConfigError: names an option, and what to do.
     """
     asked = [name for name in _OF_REGIONS if getattr(options, name) is not None]
+    if asked and not can_find_regions():
+        raise ConfigError(
+            f"--{asked[0].replace('_', '-')}: regions take SciPy and scikit-image, which are not installed here; "
+            "type: pip install scipy scikit-image"
+        )
     if asked and calibration.of_maps is None:
         raise ConfigError(
             f"--{asked[0].replace('_', '-')}: regions take the maps of good images, which {options.model} was "

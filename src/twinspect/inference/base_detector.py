@@ -32,7 +32,7 @@ from twinspect.inference.left_out import adding_note, learnt_note, near_note, sa
 from twinspect.inference.pipeline import SCORE_BATCH, ScoringPipeline
 from twinspect.inference.results import Scores
 from twinspect.methods.default import USUAL, Default, method_name
-from twinspect.regions.finding import RegionRules
+from twinspect.regions.finding import RegionRules, can_find_regions
 from twinspect.regions.scope import Scope, changed_scope, check_same_region, refuse_own_regions
 
 if TYPE_CHECKING:
@@ -207,7 +207,7 @@ class BaseDetector(ABC):
             if category not in calibration.categories:
                 raise unknown_name("category", category, sorted(set(calibration.categories)))
             samples = tuple(replace(sample, category=category) for sample in samples)
-        peaks, rules = calibration.good_peaks, regions if calibration.of_maps else None
+        peaks, rules = calibration.good_peaks, regions if calibration.of_maps and can_find_regions() else None
         rows = self.raw_scores(
             samples,
             maps=maps or peaks is not None or rules is not None,  # both are taken from maps

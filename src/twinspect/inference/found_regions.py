@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from twinspect.regions.finding import Levels, find_regions
+from twinspect.regions.finding import Levels, can_find_regions, find_regions
 
 if TYPE_CHECKING:
     from twinspect.calibration.conformal import Calibration
@@ -36,7 +36,7 @@ def regions_of(
     """
     category = row.sample.category
     levels, of_maps = levels_of(calibration, category), calibration.of_maps
-    if row.map is None or levels is None or of_maps is None:
+    if row.map is None or levels is None or of_maps is None or not can_find_regions():
         return None
     if row.not_inspectable:
         return ()

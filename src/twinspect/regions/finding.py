@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import math
 from dataclasses import asdict, dataclass
+from functools import cache
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 import numpy as np
 
-from twinspect.errors import ConfigError
+from twinspect.errors import ConfigError, is_installed
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -21,10 +22,18 @@ if TYPE_CHECKING:
 
     Points = list[tuple[float, float]]
 
+PACKAGES: Final = ("scipy", "skimage")
+"""What finding regions takes beside NumPy."""
 _SQUARE_MM: Final = "mm2"
 _EIGHT_CONNECTED: Final = np.ones((3, 3), dtype=np.bool_)
 _FINEST: Final = 0.5
 _COARSEST: Final = 0.005
+
+
+@cache
+def can_find_regions() -> bool:
+    """Whether the packages are installed that find and outline them: an installation that only scores has neither."""
+    return all(map(is_installed, PACKAGES))
 
 
 class Levels(NamedTuple):
