@@ -162,7 +162,7 @@ def draw_boxes(
     Returns:
         (h, w, 3) uint8 RGB; a new image.
     """
-    drawn = rgb.copy()
+    drawn: NDArray[np.uint8] = rgb.copy()
     for left, top, width, height in boxes:
         box = np.zeros(rgb.shape[:2], dtype=np.bool_)
         rows = slice(math.floor(top * scale), math.ceil((top + height) * scale))
