@@ -155,12 +155,11 @@ def label_regions(
     if inside is not None:
         reached &= inside
     labels, count = ndimage.label(reached, structure=_EIGHT_CONNECTED)
-    numbers = np.arange(1, count + 1)
-    peaks = np.asarray(ndimage.maximum(anomaly_map, labels, numbers))
-    areas = np.bincount(labels.ravel(), minlength=count + 1)[1:]
-    kept = (peaks > levels.high) & (areas >= min_area)
-    renumbered = np.zeros(count + 1, dtype=np.int32)
-    renumbered[1:][kept] = np.arange(1, kept.sum() + 1)
+    kept = np.zeros(count + 1, dtype=np.bool_)
+    kept[labels[anomaly_map > levels.high]] = True
+    kept &= np.bincount(labels.ravel(), minlength=count + 1) >= min_area
+    kept[0] = False  # what no region reaches
+    renumbered = np.where(kept, np.cumsum(kept), 0).astype(np.int32)
     numbered: NDArray[np.int32] = renumbered[labels]
     return numbered
 
