@@ -26,8 +26,8 @@ PACKAGES: Final = ("scipy", "skimage")
 """What finding regions takes beside NumPy."""
 _SQUARE_MM: Final = "mm2"
 _EIGHT_CONNECTED: Final = np.ones((3, 3), dtype=np.bool_)
-_FINEST: Final = 0.5
-_COARSEST: Final = 0.005
+MOST_POINTS: Final = 200
+"""Of an outline; of one with more corners, as many are taken evenly."""
 
 
 @cache
@@ -99,7 +99,7 @@ class FoundRegion:
 
     Attributes:
         box: (x, y, width, height) of the pixels it covers.
-        polygon: its outline, holes left out, to half a pixel or a 200th of the box's larger side.
+        polygon: its outline, holes left out; at most :data:`MOST_POINTS` points.
         area_px: how many pixels it covers.
         area_mm2: the same in square millimetres; ``None`` without a scale.
         extent_px: the longer side of the rectangle of the smallest area that encloses it, whatever its direction.
@@ -222,16 +222,16 @@ def _measure(
 
 def outline(mask: NDArray[np.bool_]) -> Points:
     """Trace the outline of a component, (H, W), without its holes: (x, y) from the upper left corner of the mask."""
-    from skimage.measure import approximate_polygon, find_contours  # noqa: PLC0415 - slow to import
+    from skimage.measure import find_contours  # noqa: PLC0415 - slow to import
 
     padded = np.pad(mask, 1).astype(np.float32)
     contours: list[Any] = find_contours(padded, 0.5, fully_connected="high")  # type: ignore[no-untyped-call]
-    longest = max(contours, key=lambda line: float(np.ptp(line, axis=0).sum()))
-    tolerance = max(_FINEST, _COARSEST * max(mask.shape))
-    traced: Any = approximate_polygon(longest, tolerance)  # type: ignore[no-untyped-call]
-    closed = traced if len(traced) > 3 else longest  # three points and the first again, or more
+    closed = max(contours, key=lambda line: float(np.ptp(line, axis=0).sum()))
+    steps = np.diff(closed, axis=0)
+    corners = closed[:-1][(steps != np.roll(steps, 1, axis=0)).any(axis=1)]
+    kept = corners[np.linspace(0, len(corners), min(len(corners), MOST_POINTS), endpoint=False).astype(int)]
     # A value of the mask stands for the centre of its pixel, and the padding moves it by one.
-    return [(float(x) - 0.5, float(y) - 0.5) for y, x in closed[:-1]]
+    return [(float(x) - 0.5, float(y) - 0.5) for y, x in kept]
 
 
 def longest_extent(mask: NDArray[np.bool_]) -> float:
