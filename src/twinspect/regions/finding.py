@@ -7,7 +7,7 @@ A region is an 8-connected component of the pixels above a lower level that has 
 from __future__ import annotations
 
 import math
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from functools import cache
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
@@ -128,7 +128,7 @@ class FoundRegion:
             "polygon": [list(point) for point in self.polygon],
             "centre": list(self.centre),
         }
-        return {**asdict(self), **lists}
+        return {**vars(self), **lists}
 
 
 def label_regions(
