@@ -187,9 +187,13 @@ def find_regions(
 
     labels = label_regions(anomaly_map, levels, inside=inside, min_area=rules.min_area)
     boxes = ndimage.find_objects(labels)
+    if not boxes:
+        return ()
+    masks = [labels[box] == number for number, box in enumerate(boxes, start=1)]
+    peaks = [float(anomaly_map[box][mask].max()) for box, mask in zip(boxes, masks, strict=True)]
     found = [
-        _measure(labels[box] == number, anomaly_map[box], (box[1].start, box[0].start), p_values, rules)
-        for number, box in enumerate(boxes, start=1)
+        _measure(mask, anomaly_map[box], (box[1].start, box[0].start), float(p_value), rules)
+        for box, mask, p_value in zip(boxes, masks, np.asarray(p_values(peaks)), strict=True)
     ]
     return tuple(sorted(found, key=lambda region: (-region.peak, region.box)))
 
@@ -198,7 +202,7 @@ def _measure(
     mask: NDArray[np.bool_],
     values: NDArray[np.float32],
     corner: tuple[int, int],
-    p_values: Callable[[Sequence[float]], ArrayLike],
+    p_value: float,
     rules: RegionRules,
 ) -> FoundRegion:
     """Describe a region by its pixels within its box, whose upper left pixel is ``corner``."""
@@ -215,7 +219,7 @@ def _measure(
         extent_mm=None if scale is None else extent * scale,
         peak=float(counted.max()),
         mean=float(counted.mean()),
-        p_value=float(np.asarray(p_values([float(counted.max())]))[0]),
+        p_value=p_value,
         centre=(left + float(columns.mean()) + 0.5, top + float(rows.mean()) + 0.5),
     )
 
