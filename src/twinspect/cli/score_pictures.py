@@ -8,13 +8,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from twinspect.data.annotations.coco_output import FoundInImage, coco_record
 from twinspect.errors import ConfigError, DataError
 from twinspect.images.reading import image_size
 from twinspect.inference.score_table import error_cell
 from twinspect.regions.finding import RegionRules, can_find_regions
 from twinspect.report.map_folder import MapFolder
-from twinspect.report.region_pictures import mask_of, write_crops, write_mask
 from twinspect.utils.files import write_atomically
 from twinspect.utils.spelling import spell, unspell
 
@@ -124,6 +122,8 @@ class ScorePictures:
         return ""
 
     def _write(self, name: str, folder: MapFolder, result: ImageScore) -> None:
+        from twinspect.report.region_pictures import mask_of, write_crops, write_mask  # few runs need it
+
         bits, calibration = self.detector.bits, self.detector.calibration_
         if name == "maps":
             folder.write(result, calibration.map_range, bits=bits)
@@ -140,6 +140,8 @@ def write_coco(path: Path, rows: Sequence[Row], images: DataSet) -> None:
     Raises:
         DataError: the file cannot be written, or the size of an image cannot be read.
     """
+    from twinspect.data.annotations.coco_output import FoundInImage, coco_record  # with all formats
+
     samples = {spell(sample.address): sample for sample in images}
     found = [
         FoundInImage(samples[row["path"]].name, image_size(samples[row["path"]].path), row["regions"] or ())
