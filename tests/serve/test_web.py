@@ -84,7 +84,7 @@ def test_regions_are_boxes_and_a_list_that_mark_each_other(page: Page, world: Wo
     boxes = shown.locator(".boxes rect")
     boxes.last.wait_for(state="attached")
     assert boxes.count() == 2
-    entry = shown.get_by_role("button", name="180 px, 21.5 px long").last
+    entry = shown.get_by_role("button", name="180 pixels, 21.5 px long").last
     entry.hover()
     assert boxes.last.evaluate("box => box.classList.contains('marked')")
     entry.click()

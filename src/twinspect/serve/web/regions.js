@@ -3,7 +3,7 @@
 import { el, svg } from "./dom.js";
 import { chance, number } from "./words.js";
 
-const size = ({ area_px: area, extent_px: extent }) => `${number(area)} px, ${number(extent)} px long`;
+const size = ({ area_px: area, extent_px: extent }) => `${number(area)} pixels, ${number(extent)} px long`;
 
 /** A box around each region, to lie over the picture. */
 export function boxes({ regions, width, height }) {
