@@ -125,6 +125,9 @@ class Branching(ScoringModel):
     def exportable(self) -> Any:
         return self, ()
 
+    def check_region(self, *, blank: bool) -> None:
+        """Any will do."""
+
 
 @torch.no_grad()
 def test_only_what_nobody_else_sees_is_folded() -> None:
