@@ -1,6 +1,6 @@
 """Score images by an exported model with ONNX Runtime alone: no torch, no twinspect.
 
-pip install onnxruntime pillow
+pip install onnxruntime pillow scipy
 python score_onnx.py parts.twin/exports/onnx-fp32/model.onnx IMAGE…
 """
 
@@ -8,14 +8,16 @@ from __future__ import annotations
 
 import json
 import sys
+from typing import Any
 
 import numpy as np
 import onnxruntime
 from PIL import Image, ImageOps
+from scipy import ndimage
 
 
 def main(graph: str, paths: list[str]) -> None:
-    """Print score and decision of every image, and where its map is highest."""
+    """Print score and decision of every image, where its map is highest, and the regions found in it."""
     session = onnxruntime.InferenceSession(graph)
     # As it was when the graph was made; a later `twinspect calibrate` changes the model's own record alone.
     about = json.loads(session.get_modelmeta().custom_metadata_map["twinspect"])
@@ -26,6 +28,20 @@ def main(graph: str, paths: list[str]) -> None:
         row, column = np.unravel_index(found[0].argmax(), found[0].shape)
         verdict = "anomalous" if score[0] > about["threshold"] else "good"
         print(f"{path}: {score[0]:.6f} {verdict}, highest at row {row}, column {column}")
+        for x, y, width, height in boxes(found[0], **about.get("region_levels", {})):
+            print(f"  region at x {x}, y {y}: {width} x {height} pixels")
+
+
+def boxes(values: Any, high: float = np.inf, low: float = np.inf) -> list[tuple[int, int, int, int]]:
+    """Find connected pixels above ``low`` of which one is above ``high``: x, y, width and height of each."""
+    labels, count = ndimage.label(values > low, np.ones((3, 3)))
+    peaks = ndimage.maximum(values, labels, range(1, count + 1))
+    places = zip(ndimage.find_objects(labels), peaks, strict=True)
+    return [
+        (columns.start, rows.start, columns.stop - columns.start, rows.stop - rows.start)
+        for (rows, columns), peak in places
+        if peak > high
+    ]
 
 
 if __name__ == "__main__":

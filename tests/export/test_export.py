@@ -518,8 +518,11 @@ def test_the_python_example_gives_the_same_score(saved: Path, tmp_path: Path) ->
     path = tmp_path / "a.png"
     Image.fromarray(photographs(1, 130, 70)[0]).save(path)
     command = [sys.executable, str(EXAMPLES / "score_onnx.py"), str(graph_of(saved)), str(path)]
-    said = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+    said, *rest = subprocess.run(command, capture_output=True, text=True, check=True).stdout.splitlines()
     expected = ts.load(saved, runtime="torch").score(str(path), maps=True)
+    (found,) = expected.regions or ((),)
+    sizes = {"  region at x {}, y {}: {} x {} pixels".format(*region.box) for region in found or ()}
+    assert set(rest) == sizes
     assert float(said.split()[1]) == pytest.approx(float(expected.image[0]), rel=1e-5)
     assert said.split()[2].startswith("anomalous" if expected.is_anomalous[0] else "good")
     row, column = np.unravel_index(expected.map[0].argmax(), expected.map[0].shape)

@@ -100,6 +100,7 @@ class World:
             "is_inspectable": True,
             "not_inspectable": None,
             "notice": None,
+            "regions": [],
         }
         self.inspections.append(one)
         return one

@@ -96,7 +96,7 @@ class Engine:
     def __init__(self, *scores: float) -> None:
         self._scores = list(scores)
 
-    def prepare(self, rgb: Any) -> Any:
+    def prepare(self, rgb: Any, _region: Any) -> Any:
         return rgb
 
     def score(self, prepared: Sequence[Any], *, maps: bool) -> Any:

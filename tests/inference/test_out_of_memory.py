@@ -28,7 +28,7 @@ class SmallMemory:
     def __init__(self, error: Exception) -> None:
         self._error = error
 
-    def prepare(self, rgb: Any) -> Any:
+    def prepare(self, rgb: Any, _region: Any) -> Any:
         return rgb
 
     def score(self, prepared: Any, *, maps: bool) -> Any:

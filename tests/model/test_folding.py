@@ -112,7 +112,7 @@ class Branching(ScoringModel):
         self.heard, self.heard_norm = nn.Conv2d(4, 4, 1), nn.BatchNorm2d(4)
         self.up, self.up_norm = nn.ConvTranspose2d(4, 6, 2, stride=2), nn.BatchNorm2d(6, affine=False)
 
-    def infer(self, images: Tensor) -> RawOutput:
+    def infer(self, images: Tensor, inside: Tensor | None = None) -> RawOutput:
         shown = self.shown(images)
         x = self.shown_norm(shown) + shown
         x = self.second_norm(self.twice(self.first_norm(self.twice(x))))
@@ -124,6 +124,9 @@ class Branching(ScoringModel):
 
     def exportable(self) -> Any:
         return self, ()
+
+    def check_region(self, *, blank: bool) -> None:
+        """Any will do."""
 
 
 @torch.no_grad()

@@ -297,7 +297,7 @@ def test_neighbouring_tiles_decode_their_image_once(
 
     monkeypatch.setattr("twinspect.data.pixels.read_rgb", spy)
     data = ts.data.open_data(sheets).split("train")
-    tiles = Tiles(model.model, data, None, model.tiling)
+    tiles = Tiles(model.model, data, None, model.tiling, None)
     scores: dict[int, torch.Tensor] = {}
     threads = [
         threading.Thread(target=lambda n=n: scores.setdefault(n, tiles.read(n)))

@@ -22,6 +22,7 @@ from twinspect.report.heatmaps import (
     STRONGEST,
     TRUTH_COLOUR,
     colourise,
+    draw_boxes,
     draw_outline,
     overlay,
     write_map,
@@ -178,3 +179,12 @@ def test_raw_maps_need_neither_matplotlib_nor_scipy_nor_torch() -> None:
     code = "import sys, twinspect.report.heatmaps; print({'torch', 'matplotlib', 'scipy'} & set(sys.modules))"
     ended = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert ended.stdout == "set()\n"
+
+
+def test_a_box_is_framed_where_it_lies_in_a_smaller_picture() -> None:
+    grey = np.full((40, 60, 3), 90, np.uint8)
+    drawn = draw_boxes(grey, [(40, 20, 24, 16)], 0.5)
+    assert drawn[9, 20:32].tolist() == [list(TRUTH_COLOUR)] * 12
+    assert drawn[18, 20:32].tolist() == [list(TRUTH_COLOUR)] * 12
+    assert (drawn[10:18, 20:32] == 90).all()
+    assert (grey == 90).all()

@@ -59,7 +59,7 @@ class StubDetector:
         teacher = {"name": "pocket", "sha256": "ab" * 32}
         return {"teacher": teacher, "config": {"size": 64, "steps": 10}, "seed": self.seed}
 
-    def stream(self, data: DataSet, *, perceptual_hashes: bool = False) -> Any:
+    def stream(self, data: DataSet, *, perceptual_hashes: bool = False, regions: object = None) -> Any:
         for number, sample in enumerate(data):
             if "broken" in sample.name:
                 yield ImageScore(

@@ -115,7 +115,8 @@ def test_an_image_is_decoded_recognised_and_ranked_once(
     count(Calibration, "is_anomalous")
     (row,) = shared_site.scored(good(600))
     assert row["state"] == "done"
-    assert calls == {"_decode": 1, "detect_format": 1, "p_values": 1, "is_anomalous": 1}
+    ranked = 1 + bool(row["regions"])  # its score, and the peaks of what was found
+    assert calls == {"_decode": 1, "detect_format": 1, "p_values": ranked, "is_anomalous": 1}
 
 
 def test_one_image_may_be_the_body(shared_site: Site) -> None:
@@ -272,15 +273,21 @@ def test_pictures(shared_site: Site) -> None:
     np.testing.assert_array_equal(np.asarray(shown), np.asarray(Image.open(io.BytesIO(data))))
 
 
-def test_an_image_whose_map_shows_more_than_its_score_carries_a_notice(bundle: Path, tmp_path: Path) -> None:
+def test_a_map_that_shows_more_than_the_score_gives_a_notice_and_regions(
+    bundle: Path, tmp_path: Path
+) -> None:
     record = read_record(bundle)
     record["calibration"]["good_peaks"] = {"typical": -2.0, "highest": -1.0}  # all maps are far above
+    record["calibration"]["map_peaks"] = {"": [-1.0] * 19}
     shutil.copytree(bundle, tmp_path / "m.twin")
     rewrite_record(tmp_path / "m.twin", record)
     with site(tmp_path / "m.twin", tmp_path / "data") as server:
         (passed,), (flagged,) = server.scored(good(1)), server.scored(bad(7))
         assert "as high as any good image's" in passed["notice"]
         assert (flagged["is_anomalous"], flagged["notice"]) == (True, None)
+        for image in (passed, flagged):
+            (region,) = image["regions"]
+            assert (region["box"], region["area_px"], region["p_value"]) == ([0, 0, 48, 48], 48 * 48, 0.05)
         rows = list(csv.DictReader(io.StringIO(server.client.get("/v1/inspections?format=csv").text)))
         assert {row["notice"] for row in rows} == {passed["notice"], ""}
 
@@ -438,10 +445,10 @@ def test_an_image_that_breaks_scoring_fails_alone(
     with site(bundle, tmp_path) as server:
         whole, poison = TorchEngine.prepare, png(np.full((48, 48, 3), 7, np.uint8))
 
-        def preparing(engine: TorchEngine, rgb: Any) -> Any:
+        def preparing(engine: TorchEngine, rgb: Any, region: Any) -> Any:
             if (rgb == 7).all():
                 raise RuntimeError("secret detail")
-            return whole(engine, rgb)
+            return whole(engine, rgb, region)
 
         monkeypatch.setattr(TorchEngine, "prepare", preparing)
         first, second, third = server.scored(good(1), poison, good(2))

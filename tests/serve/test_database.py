@@ -52,10 +52,11 @@ def test_a_store_of_the_first_version_keeps_its_rows_and_they_count_as_inspectab
     with engine.begin() as connection:
         connection.exec_driver_sql("alter table inspections drop column not_inspectable")
         connection.exec_driver_sql("alter table inspections drop column notice")
+        connection.exec_driver_sql("alter table inspections drop column regions")
         connection.exec_driver_sql(f"update {VERSION_TABLE} set version_num = '0001'")
     engine.dispose()
     with Store(database, tmp_path) as store:
-        assert store.inspection(old.id) == replace(old, not_inspectable=None, notice=None)
+        assert store.inspection(old.id) == replace(old, not_inspectable=None, notice=None, regions=None)
         assert store.search(Filter(decision="good"), None, 10).total == 1
         assert store.search(Filter(decision="not_inspectable"), None, 10).total == 0
         assert len(store.scores(model.id)) == 1
@@ -103,7 +104,7 @@ def test_a_database_of_a_newer_twinspect_is_left_alone(database: str, tmp_path: 
     with engine.begin() as connection:
         connection.exec_driver_sql(f"update {VERSION_TABLE} set version_num = '9999'")
     engine.dispose()
-    with pytest.raises(StoreError, match="of format 9999, and this twinspect knows 0003 at most"):
+    with pytest.raises(StoreError, match="of format 9999, and this twinspect knows 0004 at most"):
         Store(database, tmp_path)
 
 

@@ -162,6 +162,7 @@ def test_every_kind_of_table_has_the_column_after_the_old_ones(
         "error",
         "inspectable",
         "notice",
+        "regions",
     ]
     assert sum(str(row["inspectable"]).lower() == "false" for row in rows) == 3
 

@@ -75,6 +75,24 @@ def test_a_notice_stands_beside_the_verdict_which_stays(page: Page, world: World
     assert "Good" in shown.inner_text()
 
 
+def test_regions_are_boxes_and_a_list_that_mark_each_other(page: Page, world: World) -> None:
+    region = {"box": [96, 60, 20, 12], "area_px": 180, "extent_px": 21.5, "p_value": 0.01}
+    world.inspections[-1] |= {"name": "leg.png", "regions": [{**region, "box": [8, 4, 5, 5]}, region]}
+    page.goto("/#/history")
+    page.get_by_role("button", name="leg.png").first.click()
+    shown = page.get_by_role("article", name="leg.png")
+    boxes = shown.locator(".boxes rect")
+    boxes.last.wait_for(state="attached")
+    assert boxes.count() == 2
+    entry = shown.get_by_role("button", name="180 pixels, 21.5 px long").last
+    entry.hover()
+    assert boxes.last.evaluate("box => box.classList.contains('marked')")
+    entry.click()
+    assert shown.locator(".stage.full").count() == 1
+    shown.get_by_label("Boxes").uncheck()
+    assert not shown.locator(".boxes").is_visible()
+
+
 def test_a_frame_that_cannot_be_inspected_is_neither_good_nor_anomalous(page: Page, world: World) -> None:
     reason = "far darker than any good image"
     world.inspections[-1] |= {

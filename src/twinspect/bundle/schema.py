@@ -135,6 +135,7 @@ class CalibrationRecord(Struct):
     looks: dict[str, list[Finite]] = {}
     good_ranges: dict[str, RangeRecord] = {}
     good_peaks: PeaksRecord | None = None
+    map_peaks: dict[str, Annotated[list[Finite], Meta(min_length=1)]] = {}
 
     def __post_init__(self) -> None:
         """Check that columns have a value for each score."""

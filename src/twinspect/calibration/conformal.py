@@ -75,6 +75,8 @@ class Calibration:
             be inspected. Empty in the records of earlier versions: then every frame can be.
         good_peaks: the peaks of their maps, where scores do not follow them; ``None`` where they do, and in the
             records of earlier versions.
+        map_peaks: the peak of the map of each held-out good image, by category, from which :attr:`of_maps` comes;
+            empty where maps are not known: in joined models without images of their own and in earlier records.
     """
 
     scores: tuple[float, ...]
@@ -86,6 +88,7 @@ class Calibration:
     statistics: tuple[ImageStatistics, ...] = ()
     good_ranges: dict[str, GoodRange] = field(default_factory=dict)
     good_peaks: GoodPeaks | None = None
+    map_peaks: dict[str, tuple[float, ...]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         """Sort the scores, and check that they are finite and can promise the rate."""
@@ -125,6 +128,20 @@ class Calibration:
     def of(self, category: str) -> Calibration:
         """Return the calibration that decides for images of a category: its own, or the pooled one."""
         return self.by_category.get(category, self)
+
+    @cached_property
+    def of_maps(self) -> Calibration | None:
+        """The same for the peaks of maps, which says from which value on a pixel is anomalous; ``None`` without maps.
+
+        At most the promised share of good images has a pixel above its threshold: their peaks are as exchangeable as
+        their scores. Where these are fewer than the rate takes, it is the smallest that they can promise.
+        """
+        entries = [(peak, name) for name, peaks in self.map_peaks.items() for peak in peaks]
+        if not entries:
+            return None
+        peaks, names = zip(*entries, strict=True)
+        rate = max(self.false_alarm_rate, smallest_rate(len(peaks)))
+        return Calibration(peaks, rate, self.kind, self.map_range, categories=names)
 
     def _can_promise(self, category: str) -> bool:
         images = self.categories.count(category)
@@ -220,6 +237,11 @@ class Calibration:
             },
             "good_ranges": {name: good.to_record() for name, good in self.good_ranges.items()},
             **({"good_peaks": self.good_peaks.to_record()} if self.good_peaks else {}),
+            **(
+                {"map_peaks": {name: list(peaks) for name, peaks in self.map_peaks.items()}}
+                if self.map_peaks
+                else {}
+            ),
         }
 
     @classmethod
@@ -238,6 +260,7 @@ class Calibration:
             statistics=_statistics_from(record.get("looks", {})),
             good_ranges={name: GoodRange.from_record(good) for name, good in ranges.items()},
             good_peaks=GoodPeaks.from_record(peaks) if peaks else None,
+            map_peaks={name: tuple(peaks) for name, peaks in record.get("map_peaks", {}).items()},
         )
 
 

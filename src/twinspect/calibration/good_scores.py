@@ -107,4 +107,12 @@ class GoodScores:
         labels = tuple(self.names), tuple(self.categories), tuple(self.statistics)
         ranges = good_ranges(self.qualities, self.categories)
         peaks = GoodPeaks.of(self.scores, self.typical, self.highest)
-        return Calibration(tuple(self.scores), rate, kind, map_range, *labels, ranges, peaks)
+        return Calibration(
+            tuple(self.scores), rate, kind, map_range, *labels, ranges, peaks, self._peaks_by_category()
+        )
+
+    def _peaks_by_category(self) -> dict[str, tuple[float, ...]]:
+        peaks: dict[str, list[float]] = {}
+        for category, peak in sorted(zip(self.categories, self.highest, strict=True)):
+            peaks.setdefault(category, []).append(peak)
+        return {name: tuple(values) for name, values in peaks.items()}

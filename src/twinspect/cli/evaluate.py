@@ -13,6 +13,7 @@ from twinspect.cli.outcome import DONE, SOME_UNREADABLE, Outcome
 from twinspect.cli.score_files import CsvTable
 from twinspect.data.summary import summarize
 from twinspect.evaluation.by_defect_type import DEFECT_TYPE_METRICS
+from twinspect.evaluation.image_scores import count_regions
 from twinspect.evaluation.labelled_set import open_test_set
 from twinspect.evaluation.metric_row import mean_row
 from twinspect.inference.score_table import to_row
@@ -91,6 +92,7 @@ def outcome(evaluation: Evaluation, out: Path) -> Outcome:
     text += _shifts(evaluation.shifts)
     if not_inspectable := sum(bool(image.not_inspectable) for image in evaluation.rows):
         text += f"\n{not_inspectable} of {len(evaluation.rows)} images are not inspectable and were not decided on"
+    text += _regions(count_regions(evaluation.rows))
     if evaluation.outside_roi:
         text += f"\n{evaluation.outside_roi} images with no defect in the region of interest were left out"
     record: dict[str, Any] = {"out": str(out), "unreadable": unreadable, **evaluation.to_record()}
@@ -106,6 +108,17 @@ def _defect_types(defect_types: DefectTypeTable) -> str:
         for label, metrics in defect_types.by_label.items()
     ]
     return "\n\n" + table(("kind", *DEFECT_TYPE_METRICS), rows)
+
+
+def _regions(counts: dict[str, int]) -> str:
+    """Say how many images show a region, and where that is not what was decided; nothing if none were looked for."""
+    if not counts:
+        return ""
+    return (
+        f"\nregions in {counts['good_with_region']} of {counts['good']} good images and in "
+        f"{counts['anomalous_with_region']} of {counts['anomalous']} others; {counts['flagged_without_region']} "
+        f"anomalous by their score show none, {counts['passed_with_region']} passed with one"
+    )
 
 
 def _shifts(results: Sequence[ShiftResult]) -> str:

@@ -15,6 +15,7 @@ from twinspect.calibration.detectability import Detectability, findings_record
 from twinspect.cli.console import counted
 from twinspect.cli.outcome import Outcome
 from twinspect.cli.usability import NOT_USABLE
+from twinspect.inference.found_regions import levels_of
 from twinspect.regions.scope import Scope
 
 if TYPE_CHECKING:
@@ -41,6 +42,7 @@ def run(options: argparse.Namespace) -> Outcome:
         f"settings: {_settings(about)}",
         f"threshold: {calibration.threshold:.6g}: {calibration.promise()}",
         *([f"looks at: {scope.describe()}"] if scope else []),
+        f"regions: {_regions(calibration)}",
         "\n  ".join(found.lines(calibration)) if found else NOT_MEASURED,
         *([NOT_USABLE] if found and found.is_useless(calibration) else []),
         *([_export(export) for export in exports] or ["exports: none (twinspect export writes one)"]),
@@ -60,10 +62,21 @@ def run(options: argparse.Namespace) -> Outcome:
             "promise": calibration.promise(),
         },
         "roi": scope.describe() if scope else None,
+        "region_levels": levels._asdict() if (levels := levels_of(calibration, "")) else None,
         "would_find": findings_record(found, calibration) if found else None,
         "exports": {export.name: export.record for export in exports},
     }
     return Outcome("\n".join(lines), facts)
+
+
+def _regions(calibration: Calibration) -> str:
+    """Say from which value on a pixel belongs to a region."""
+    levels, of_maps = levels_of(calibration, ""), calibration.of_maps
+    if levels is None or of_maps is None:
+        return "none are found, since the maps of good images are not known (twinspect calibrate M.twin GOOD)"
+    rate = f"; in at most {100 * of_maps.false_alarm_rate:.3g} % of good images"
+    promise = "" if calibration.kind == "copies" else rate
+    return f"pixels above {levels.high:.6g}, and around them above {levels.low:.6g}{promise}"
 
 
 def _fitted(folder: Path, record: dict[str, Any]) -> str:

@@ -16,6 +16,7 @@ from twinspect.cli.console import Bar, counted, warn
 from twinspect.cli.model_loading import load_chosen, runtime_of_key
 from twinspect.cli.outcome import Outcome, code_of
 from twinspect.cli.score_files import CsvTable, TableOwner, open_table
+from twinspect.cli.score_pictures import PICTURES, ScorePictures, region_rules, write_coco
 from twinspect.cli.score_summary import (
     count_anomalous,
     count_not_inspectable,
@@ -28,12 +29,12 @@ from twinspect.data.listing import path_key
 from twinspect.data.samples import DataSet
 from twinspect.errors import ConfigError, DataError
 from twinspect.inference.pipeline import SCORE_BATCH
-from twinspect.inference.score_table import error_cell, to_row
+from twinspect.inference.score_table import to_row
 from twinspect.loading import TORCH
+from twinspect.regions.finding import RegionRules
 from twinspect.regions.scope import Scope, check_same_region
-from twinspect.report.map_folder import MapFolder
 from twinspect.utils.locks import single_writer
-from twinspect.utils.spelling import spell, unspell
+from twinspect.utils.spelling import spell
 
 if TYPE_CHECKING:
     import argparse
@@ -42,7 +43,6 @@ if TYPE_CHECKING:
     from twinspect.cli.score_files import ScoreTable
     from twinspect.data.samples import Sample
     from twinspect.inference.base_detector import BaseDetector
-    from twinspect.inference.results import ImageScore
     from twinspect.inference.score_table import Row
 
 
@@ -51,6 +51,7 @@ def run(options: argparse.Namespace) -> Outcome:
     if options.roi is not None:
         record = read_model_record(Path(options.model))
         check_same_region(Scope.from_record(record.get(ROI)), options.roi)
+    region_rules(options)  # refused before a model is loaded
     if score_engine.is_requested(options):
         return score_engine.run(options)
     if options.out is None:
@@ -61,6 +62,7 @@ def run(options: argparse.Namespace) -> Outcome:
         runtime = _runtime_of_rows(table, options)
         detector, images, refused = _open(options, runtime)
         rows = _into_table(table, detector, images, options)
+        _write_coco(rows, images, options)
     text = f"{options.out}: {count_verdicts(rows)}"
     result = {"out": options.out, "runtime": detector.export_name or TORCH}
     return _outcome(rows, refused, options, text, result)
@@ -92,8 +94,9 @@ def _refuse_input(out: Path, images: Sequence[str]) -> None:
 def _score_and_print(options: argparse.Namespace) -> Outcome:
     """Score into standard output: for a person where that is a terminal, otherwise as CSV."""
     detector, images, refused = _open(options)
-    maps = _map_folder(images, options)
-    rows = list(_score(detector, images, maps, options, start=0))
+    pictures = ScorePictures.of(options, detector, images)
+    rows = list(_score(images, pictures, options, start=0))
+    _write_coco(rows, images, options)
     if sys.stdout.isatty() and not options.json:
         text = summarize(rows, detector.calibration_)
     else:
@@ -106,31 +109,33 @@ def _into_table(
     table: ScoreTable, detector: BaseDetector, images: DataSet, options: argparse.Namespace
 ) -> list[Row]:
     """Append the missing rows; those that are there are kept, so no image is scored twice, but for errors."""
-    owner = TableOwner(table.path, model_key(Path(options.model), detector.export_name))
+    key = model_key(Path(options.model), detector.export_name)
+    rules = region_rules(options)
+    owner = TableOwner(table.path, key, "" if rules == RegionRules() else repr(rules))
     if options.overwrite:
         table.clear()
         owner.path.unlink(missing_ok=True)
     owner.claim()
     rows = table.rows()
-    maps = _map_folder(images, options, rows)
+    pictures = ScorePictures.of(options, detector, images, rows)
     remaining, start = _remaining(images, rows)
-    failed = _failed(rows, images, maps=maps is not None)
+    failed = _failed(rows, images, pictures=bool(pictures.folders))
     if rows:
         again = f", and {len(failed)} with an error once more" if len(failed) else ""
         to_go = f"{counted(len(remaining) - start, 'image')} to go{again}"
         warn(f"{options.out}: {len(rows)} rows are there already, {to_go}")
     if len(failed):
-        rows = _replace(table, rows, _score(detector, failed, maps, options, start=0))
-    for new in _in_batches(_score(detector, remaining, maps, options, start=start)):
+        rows = _replace(table, rows, _score(failed, pictures, options, start=0))
+    for new in _in_batches(_score(remaining, pictures, options, start=start)):
         table.append(new)
         rows.extend(new)
     table.finish()
     return rows
 
 
-def _failed(rows: Sequence[Row], images: DataSet, *, maps: bool) -> DataSet:
-    """Find the images that have a row with an error, which may have been mended since; or only their map has one."""
-    failed = {row["path"] for row in rows if row["is_anomalous"] is None or (maps and row["error"])}
+def _failed(rows: Sequence[Row], images: DataSet, *, pictures: bool) -> DataSet:
+    """Find the images that have a row with an error, which may have been mended since; or only a picture has one."""
+    failed = {row["path"] for row in rows if row["is_anomalous"] is None or (pictures and row["error"])}
     return images.with_samples([sample for sample in images if spell(str(sample.path)) in failed])
 
 
@@ -185,31 +190,22 @@ def _remaining(images: DataSet, rows: list[Row]) -> tuple[DataSet, int]:
     return images.with_samples(left), 0
 
 
-def _map_folder(images: DataSet, options: argparse.Namespace, rows: Sequence[Row] = ()) -> MapFolder | None:
-    """Open the folder of maps, if one is asked for; maps of images that only the table knows are kept."""
-    if options.maps is None:
-        return None
-    listed = {spell(str(sample.path)) for sample in images}
-    earlier = [unspell(row["path"]) for row in rows if row["path"] not in listed]
-    suffix = f".{options.map_format}"
-    return MapFolder(Path(options.maps), images.samples, suffix, model=Path(options.model), earlier=earlier)
+def _write_coco(rows: Sequence[Row], images: DataSet, options: argparse.Namespace) -> None:
+    if options.coco is not None:
+        write_coco(Path(options.coco), rows, images)
 
 
 def _score(
-    detector: BaseDetector,
-    images: DataSet,
-    maps: MapFolder | None,
-    options: argparse.Namespace,
-    *,
-    start: int,
+    images: DataSet, pictures: ScorePictures, options: argparse.Namespace, *, start: int
 ) -> Iterator[Row]:
-    results = detector.stream(images, maps=maps is not None, start=start, category=options.category)
+    results = pictures.detector.stream(
+        images, maps=pictures.need_maps, start=start, category=options.category, regions=pictures.rules
+    )
     not_inspectable: list[str] = []
     with Bar() as bar:
         for result in bar.watch("score", results, total=len(images) - start):
             row = to_row(result)
-            if maps is not None and result.map is not None:
-                row["error"] = _write_map(maps, result, detector)
+            row["error"] = row["error"] or pictures.write(result)
             yield row
             if result.not_inspectable:
                 not_inspectable.append(f"{result.sample.address}: {result.not_inspectable}")
@@ -218,15 +214,6 @@ def _score(
             f"{len(not_inspectable)} images cannot be inspected, neither good nor anomalous; for instance "
             f"{not_inspectable[0]}"
         )
-
-
-def _write_map(maps: MapFolder, result: ImageScore, detector: BaseDetector) -> str:
-    """Write a map, and return the reason in a line where that is impossible; the score stands all the same."""
-    try:
-        maps.write(result, detector.calibration_.map_range, bits=detector.bits)
-    except DataError as error:
-        return error_cell(str(error), result.sample.address)
-    return ""
 
 
 def _in_batches(rows: Iterable[Row]) -> Iterator[list[Row]]:
@@ -245,12 +232,13 @@ def _outcome(
     rows: list[Row], refused: list[str], options: argparse.Namespace, text: str, result: dict[str, Any]
 ) -> Outcome:
     anomalous, unreadable = count_anomalous(rows), count_unreadable(rows)
-    without_map = sum(bool(row["error"]) for row in rows) - unreadable
+    without_picture = sum(bool(row["error"]) for row in rows) - unreadable
     not_inspectable = count_not_inspectable(rows)
     record = {
         "images": len(rows),
         "anomalous": anomalous,
         "not_inspectable": not_inspectable,
+        "with_regions": sum(bool(row["regions"]) for row in rows),
         "unreadable": unreadable,
         "left_out": refused,
     }
@@ -258,8 +246,9 @@ def _outcome(
         warn(f"{noticed} of {len(rows)} images passed, but look at them; see the column 'notice'")
     if unreadable:
         warn(f"{unreadable} of {len(rows)} images could not be read; see the column 'error'")
-    if without_map:
-        warn(f"{without_map} of {len(rows)} maps could not be written; see the column 'error'")
-    failures = unreadable + without_map + len(refused)
+    if without_picture:
+        asked = " or ".join(name for name in PICTURES if getattr(options, name) is not None)
+        warn(f"{without_picture} of {len(rows)} {asked} could not be written; see the column 'error'")
+    failures = unreadable + without_picture + len(refused)
     code = code_of(anomalous, failures, not_inspectable, fail_on_anomaly=options.fail_on_anomaly)
     return Outcome(text, record | result, code)

@@ -125,10 +125,11 @@ def _check(options: argparse.Namespace) -> None:
             f"--out {options.out} looks like a file; with --engine the rows are parts in a folder: "
             f"type --out {options.out[: -len(ending)]}, or leave out --engine for one {ending} file"
         )
-    if options.maps is not None:
-        raise ConfigError(
-            "--maps cannot be combined with --engine; score the images that need maps without it"
-        )
+    for name in ("maps", "masks", "crops", "coco", "min_area", "mm_per_px"):
+        if getattr(options, name) is not None:
+            raise ConfigError(
+                f"--{name.replace('_', '-')} cannot be combined with --engine; score the images that need it without"
+            )
 
 
 def _refuse(options: argparse.Namespace, names: tuple[str, ...], need: str) -> None:

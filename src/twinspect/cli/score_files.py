@@ -22,6 +22,21 @@ if TYPE_CHECKING:
     from twinspect.inference.score_table import Row
 
 
+class RegionRow(Struct):
+    """A region of a row, the fields of :class:`.FoundRegion`."""
+
+    box: tuple[int, int, int, int]
+    polygon: list[tuple[float, float]]
+    area_px: int
+    area_mm2: float | None
+    extent_px: float
+    extent_mm: float | None
+    peak: float
+    mean: float
+    p_value: float
+    centre: tuple[float, float]
+
+
 class RowRecord(Struct):
     """What a row holds."""
 
@@ -33,6 +48,7 @@ class RowRecord(Struct):
     error: str
     inspectable: bool | None
     notice: str
+    regions: list[RegionRow] | None
 
 
 def _checked(rows: list[Row]) -> list[Row]:
@@ -235,6 +251,7 @@ class OwnerRecord(Struct):
     """The file of a :class:`TableOwner`."""
 
     key: str
+    regions: str = ""
 
 
 class TableOwner:
@@ -243,11 +260,12 @@ class TableOwner:
     Args:
         table: the table.
         key: identifies the model and its calibration.
+        regions: identifies what was asked of regions; empty for the usual.
     """
 
-    def __init__(self, table: Path, key: str) -> None:
+    def __init__(self, table: Path, key: str, regions: str = "") -> None:
         self.path = companion(table, ".twinspect.json")
-        self._table, self._key = table, key
+        self._table, self._key, self._regions = table, key, regions
 
     def claim(self) -> None:
         """Record that the rows come from this model, or refuse if they come from another.
@@ -256,10 +274,16 @@ class TableOwner:
             DataError: the table holds other scores.
         """
         if self.path.is_file():
-            if self.read_key() != self._key:
+            found = self._read()
+            if found.key != self._key:
                 raise DataError(
                     f"{self._table} holds scores of another model, calibration or runtime; choose another --out, "
                     "or --overwrite"
+                )
+            if found.regions != self._regions:
+                raise DataError(
+                    f"{self._table} was begun with another --min-area or --mm-per-px; repeat these, choose another "
+                    "--out, or --overwrite"
                 )
         elif self._table.exists():
             raise DataError(
@@ -267,7 +291,8 @@ class TableOwner:
             )
         else:
             self.path.parent.mkdir(parents=True, exist_ok=True)
-            write_atomically(self.path, json.dumps({"key": self._key}).encode())
+            regions = {"regions": self._regions} if self._regions else {}
+            write_atomically(self.path, json.dumps({"key": self._key, **regions}).encode())
 
     def read_key(self) -> str:
         """Read which model the rows come from.
@@ -275,8 +300,11 @@ class TableOwner:
         Raises:
             DataError: the file is damaged.
         """
+        return self._read().key
+
+    def _read(self) -> OwnerRecord:
         try:
-            return parse(self.path.read_bytes(), OwnerRecord).key
+            return parse(self.path.read_bytes(), OwnerRecord)
         except RecordError as error:
             raise DataError(
                 f"{self.path} says which model {self._table} is of, and is damaged ({error}); "

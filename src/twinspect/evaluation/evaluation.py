@@ -11,6 +11,7 @@ from twinspect.evaluation.image_scores import (
     by_category,
     count_images,
     count_not_inspectable,
+    count_regions,
     labels_and_scores,
     of_label_or_good,
 )
@@ -26,6 +27,7 @@ from twinspect.metrics import (
     binomial_interval,
     mean_interval,
 )
+from twinspect.regions.finding import RegionRules
 from twinspect.utils.progress import announce
 
 if TYPE_CHECKING:
@@ -129,6 +131,7 @@ class Evaluation:
             "saturated_pro": self.defect_types.to_record(),
             "objects": objects_record(self.objects),
             "definitions": DEFINITIONS,
+            **({"regions": regions} if (regions := count_regions(self.rows)) else {}),
             **({"outside_roi": self.outside_roi} if self.outside_roi else {}),
             **({"shifts": [result.to_record() for result in self.shifts]} if self.shifts else {}),
         }
@@ -153,7 +156,8 @@ def evaluate(
         DataError: there is no test split, nothing new in it, or a mask does not fit its image.
     """
     test, overlap = leave_out_learnt(detector, open_test_set(data))
-    scores = detector.stream(test, perceptual_hashes=detector.learnt_ is not None)
+    hashed = detector.learnt_ is not None
+    scores = detector.stream(test, perceptual_hashes=hashed, regions=RegionRules())
     evaluation = evaluate_scores(test, scores, detector.calibration_, watch=watch)
     near = find_near_duplicates(detector, evaluation.rows)
     scored = test.with_samples([row.sample for row in evaluation.rows])

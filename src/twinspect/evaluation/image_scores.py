@@ -47,6 +47,26 @@ def count_images(images: Sequence[ImageScore]) -> dict[str, int]:
     }
 
 
+def count_regions(images: Iterable[ImageScore]) -> dict[str, int]:
+    """Count inspectable images that show a region, and those in which regions and decision disagree.
+
+    Returns:
+        Empty where no regions were looked for.
+    """
+    rows = [image for image in images if image.regions is not None and not image.not_inspectable]
+    if not rows:
+        return {}
+    good = [row for row in rows if row.sample.is_good]
+    return {
+        "good": len(good),
+        "good_with_region": sum(bool(row.regions) for row in good),
+        "anomalous": len(rows) - len(good),
+        "anomalous_with_region": sum(bool(row.regions) for row in rows if not row.sample.is_good),
+        "flagged_without_region": sum(row.is_anomalous and not row.regions for row in rows),
+        "passed_with_region": sum(not row.is_anomalous and bool(row.regions) for row in rows),
+    }
+
+
 def count_not_inspectable(images: Sequence[ImageScore]) -> dict[str, int]:
     """Count the good and the anomalous images that could not be inspected."""
     refused = [image for image in images if image.not_inspectable]

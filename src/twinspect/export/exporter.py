@@ -19,6 +19,7 @@ from twinspect.export.quantization import QuantizationData, quantize_with_accura
 from twinspect.export.torch_to_onnx import OPSET, to_onnx
 from twinspect.export.writers import WRITERS
 from twinspect.images.reading import MIN_SIDE
+from twinspect.inference.found_regions import levels_of
 from twinspect.inference.runtimes import RUNTIMES
 from twinspect.inference.torch_detector import TorchDetector
 from twinspect.inference.torch_engine import TorchEngine
@@ -270,6 +271,7 @@ def _load_on_cpu(folder: Path) -> TorchDetector:
 def _metadata(record: dict[str, Any], detector: TorchDetector) -> dict[str, Any]:
     """Collect what a user of the file alone needs: what it is, and the thresholds in force when it was made."""
     calibration, scope = detector.calibration_, detector.scope_
+    levels = levels_of(calibration, "")
     own = "; regions: (batch, height, width) uint8, 0 where nothing is looked at"
     region = "" if scope is None or scope.fixed else own
     return {
@@ -281,6 +283,7 @@ def _metadata(record: dict[str, Any], detector: TorchDetector) -> dict[str, Any]
         "threshold": calibration.threshold,
         "thresholds": {name: calibration.of(name).threshold for name in sorted(set(calibration.categories))},
         "calibration_scores": sorted(calibration.scores),
+        **({"region_levels": levels._asdict()} if levels else {}),
         **({"roi": "outside of the region of interest nothing counts, and the map is 0"} if scope else {}),
         "rule": "anomalous if score > threshold; p = (1 + number of calibration_scores >= score) / (n + 1)",
         "input": "images: (batch, height, width, 3) uint8 RGB" + region,

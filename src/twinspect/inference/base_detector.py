@@ -27,10 +27,12 @@ from twinspect.data.opening import open_good
 from twinspect.data.prefetching import default_workers
 from twinspect.errors import NotFittedError, unknown_name
 from twinspect.images.perceptual_hash import near_duplicates
+from twinspect.inference.found_regions import regions_of
 from twinspect.inference.left_out import adding_note, learnt_note, near_note, say_unreadable, unreadable_note
 from twinspect.inference.pipeline import SCORE_BATCH, ScoringPipeline
 from twinspect.inference.results import Scores
 from twinspect.methods.default import USUAL, Default, method_name
+from twinspect.regions.finding import RegionRules, can_find_regions
 from twinspect.regions.scope import Scope, changed_scope, check_same_region, refuse_own_regions
 
 if TYPE_CHECKING:
@@ -143,6 +145,9 @@ class BaseDetector(ABC):
         maps: bool = True,
         category: str | None = None,
         roi: str | Path | None = None,
+        regions: bool | None = None,
+        min_area: float | str = 0,
+        mm_per_px: float | None = None,
     ) -> Scores:
         """Score images.
 
@@ -155,13 +160,21 @@ class BaseDetector(ABC):
                 has a threshold of its own, all else the pooled one. It never changes a raw score.
             roi: the file of the region of interest, to make sure that it is the one the detector was calibrated with;
                 ``None`` for that one, whichever it is.
+            regions: whether to find regions in the maps; ``None`` where maps are kept. At most the share of good
+                images that is promised for decisions shows any.
+            min_area: of a region, in pixels, or in square millimetres: ``"0.5mm2"``. A fixed minimum can hide
+                what is missing or small.
+            mm_per_px: the side of a pixel in millimetres, for sizes in them.
 
         Raises:
             NotFittedError: before :meth:`Detector.fit`.
-            ConfigError: a category that the detector was not calibrated on, or another region of interest.
+            ConfigError: a category that the detector was not calibrated on, another region of interest, or a wrong
+                size.
         """
         self.check_roi(roi)
-        rows = list(self.stream(images, maps=maps, category=category))
+        rules = RegionRules.of(min_area, mm_per_px)
+        wanted = maps if regions is None else regions
+        rows = list(self.stream(images, maps=maps, category=category, regions=rules if wanted else None))
         return Scores.collect(rows, maps=maps, runtime=self.export_name or "torch")
 
     def stream(
@@ -173,6 +186,7 @@ class BaseDetector(ABC):
         category: str | None = None,
         statistics: bool = False,
         perceptual_hashes: bool = False,
+        regions: RegionRules | None = None,
     ) -> Iterator[ImageScore]:
         """Score images one after the other, with memory that does not grow with their number.
 
@@ -184,6 +198,7 @@ class BaseDetector(ABC):
             statistics: whether to say what each image looks like, by the pixels that are scored
                 (:mod:`twinspect.images.statistics`).
             perceptual_hashes: whether to hash what each image shows (:mod:`twinspect.images.perceptual_hash`).
+            regions: which regions to find in the maps, whether or not these are kept; ``None`` for none.
         """
         self._check_fitted()
         calibration = self.calibration_
@@ -192,10 +207,10 @@ class BaseDetector(ABC):
             if category not in calibration.categories:
                 raise unknown_name("category", category, sorted(set(calibration.categories)))
             samples = tuple(replace(sample, category=category) for sample in samples)
-        peaks = calibration.good_peaks  # a notice needs maps, whether or not they were asked for
+        peaks, rules = calibration.good_peaks, regions if calibration.of_maps and can_find_regions() else None
         rows = self.raw_scores(
             samples,
-            maps=maps or peaks is not None,
+            maps=maps or peaks is not None or rules is not None,  # both are taken from maps
             start=start,
             statistics=statistics,
             perceptual_hashes=perceptual_hashes,
@@ -208,6 +223,8 @@ class BaseDetector(ABC):
             passed = not (decision.is_anomalous or decision.not_inspectable)
             notice = map_notice(peaks, row.counted) if passed else ""
             decided = replace(row, **decision._asdict(), notice=notice)
+            if rules:
+                decided = replace(decided, regions=regions_of(decided, calibration, rules))
             yield decided if maps else replace(decided, map=None, inside=None)
 
     def raw_scores(

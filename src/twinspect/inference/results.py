@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from twinspect.data.samples import Sample
     from twinspect.images.quality import ImageQuality
     from twinspect.images.statistics import ImageStatistics
+    from twinspect.regions.finding import FoundRegion
 
 
 @dataclass(frozen=True)
@@ -41,6 +42,8 @@ class ImageScore:
             good images; empty if there is nothing, and before a decision.
         inside: (H, W) bool beside a map: the region of interest, outside of which nothing counts; ``None`` where the
             whole image is looked at.
+        regions: what was found in the map, the highest peak first; nothing in an image that cannot be inspected.
+            ``None`` if not looked for, without the peaks of good images' maps, and where the image was not read.
     """
 
     sample: Sample
@@ -55,6 +58,7 @@ class ImageScore:
     perceptual_hash: bytes = field(default=b"", repr=False)
     notice: str = ""
     inside: NDArray[np.bool_] | None = field(default=None, repr=False)
+    regions: tuple[FoundRegion, ...] | None = None
 
     @property
     def counted(self) -> NDArray[np.float32] | None:
@@ -84,6 +88,9 @@ class Scores:
         is_inspectable: (N,) bool; false where an image is far darker, far brighter, of far less contrast or far less
             sharp than any good image, so that it is neither good nor anomalous, and where it could not be read.
         runtime: what scored: ``torch``, or the name of an export.
+        regions: of every image what was found in its map, see :class:`.FoundRegion`; ``None`` for an image that could
+            not be read. ``None`` in place of all if they were not asked for, and of a model without the peaks of good
+            images' maps: one of an earlier version, or a joined one; calibrate it anew to have them.
     """
 
     image: NDArray[np.float32]
@@ -95,6 +102,7 @@ class Scores:
     errors: tuple[str, ...]
     is_inspectable: NDArray[np.bool_]
     runtime: str = "torch"
+    regions: tuple[tuple[FoundRegion, ...] | None, ...] | None = None
 
     def __len__(self) -> int:
         return len(self.paths)
@@ -112,6 +120,9 @@ class Scores:
             errors=tuple(row.error for row in rows),
             is_inspectable=np.array([row.is_inspectable for row in rows], dtype=np.bool_),
             runtime=runtime,
+            regions=tuple(row.regions for row in rows)
+            if any(row.regions is not None for row in rows)
+            else None,
         )
 
 

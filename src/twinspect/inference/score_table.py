@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 import re
 from dataclasses import dataclass
@@ -13,6 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from twinspect.inference.results import ImageScore
+    from twinspect.regions.finding import FoundRegion
 
 Row = dict[str, Any]
 
@@ -22,22 +24,39 @@ class ColumnType:
     """How the values of a column are stored.
 
     Attributes:
-        arrow: name of the type in Parquet, a function of ``pyarrow``.
+        arrow: makes the type in Parquet from the module ``pyarrow``.
         to_text: writes a value as text, for CSV; ``None`` is always the empty text.
         from_text: reads it back.
         empty: what the empty text stands for.
     """
 
-    arrow: str
+    arrow: Callable[[Any], Any]
     to_text: Callable[[Any], str]
     from_text: Callable[[str], Any]
     empty: str | None = None
 
 
-TEXT: Final = ColumnType("string", str, str, empty="")
-NUMBER: Final = ColumnType("float64", repr, float)
+def _arrow_regions(pa: Any) -> Any:
+    """Give the type of a list of regions, the fields of :class:`.FoundRegion`."""
+    number, numbers = pa.float64(), pa.list_(pa.float64())
+    types = {
+        "box": pa.list_(pa.int64()),
+        "polygon": pa.list_(numbers),
+        "area_px": pa.int64(),
+        **dict.fromkeys(("area_mm2", "extent_px", "extent_mm", "peak", "mean", "p_value"), number),
+        "centre": numbers,
+    }
+    return pa.list_(pa.struct(list(types.items())))
+
+
+TEXT: Final = ColumnType(lambda pa: pa.string(), str, str, empty="")
+NUMBER: Final = ColumnType(lambda pa: pa.float64(), repr, float)
 """With every digit."""
-TRUTH: Final = ColumnType("bool_", lambda value: "true" if value else "false", lambda text: text == "true")
+TRUTH: Final = ColumnType(
+    lambda pa: pa.bool_(), lambda value: "true" if value else "false", lambda text: text == "true"
+)
+REGIONS: Final = ColumnType(_arrow_regions, json.dumps, json.loads)
+"""A list of records; JSON in text."""
 
 
 @dataclass(frozen=True)
@@ -72,6 +91,10 @@ def _if_read(value: Callable[[ImageScore], Any]) -> Callable[[ImageScore], Any]:
     return lambda result: None if result.error else value(result)
 
 
+def _records(regions: Sequence[FoundRegion] | None) -> list[dict[str, Any]] | None:
+    return None if regions is None else [region.to_record() for region in regions]
+
+
 def error_cell(error: str, name: str) -> str:
     r"""Write an error in one line, with the name of the image spelled as in the column of paths.
 
@@ -91,6 +114,7 @@ SCORE_COLUMNS: Final = (
     Column("error", TEXT, lambda result: error_cell(result.error, result.sample.address)),
     Column("inspectable", TRUTH, _if_read(lambda result: result.is_inspectable)),
     Column("notice", TEXT, lambda result: result.notice),
+    Column("regions", REGIONS, lambda result: _records(result.regions)),
 )
 COLUMNS: Final = tuple(column.name for column in SCORE_COLUMNS)
 
@@ -119,4 +143,4 @@ def arrow_schema(names: Sequence[str] = COLUMNS) -> Any:
     import pyarrow as pa  # noqa: PLC0415 - slow to import, and few tables are Parquet files
 
     types = {column.name: column.type.arrow for column in SCORE_COLUMNS}
-    return pa.schema([(name, getattr(pa, types[name])()) for name in names])
+    return pa.schema([(name, types[name](pa)) for name in names])

@@ -15,7 +15,7 @@ import numpy as np
 from PIL import Image
 
 from twinspect.data.pixels import read_pixels
-from twinspect.report.heatmaps import draw_ground_truth, overlay
+from twinspect.report.heatmaps import draw_boxes, draw_ground_truth, overlay
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -30,6 +30,8 @@ SHOWN_SIDE: Final = 320
 SMALL_SIDE: Final = 160
 """Images up to this on the longer side are enlarged by a whole factor, so that outlines stay thin."""
 QUALITIES: Final = (85, 65, 45, 25)
+MOST_BOXES: Final = 20
+"""Of an image: those of the regions with the highest peaks."""
 LARGEST_PICTURE: Final = 24_000
 """Bytes a picture may have before a lower JPEG quality is tried: 60 pictures then stay below 2 MB of page."""
 
@@ -84,7 +86,10 @@ class KeptImage:
             ImageError: the image cannot be read again.
         """
         rgb = _mean_pool(read_pixels(self.row.sample, bits=bits), self.shape)
-        drawn = [Panel("image", rgb), Panel("heat map", overlay(rgb, self.map, map_range))]
+        boxes = [region.box for region in self.row.regions or ()][:MOST_BOXES]
+        smaller, larger = _factors(self.shape)
+        heat = draw_boxes(overlay(rgb, self.map, map_range), boxes, larger / smaller)
+        drawn = [Panel("image", rgb), Panel("heat map", heat)]
         if self.mask is not None and self.mask.any():
             drawn.append(Panel("ground truth", draw_ground_truth(rgb, self.mask)))
         return drawn

@@ -21,6 +21,7 @@ cannot be told from a dark part.
 from __future__ import annotations
 
 import io
+import math
 from functools import cache
 from typing import TYPE_CHECKING, Final
 
@@ -32,6 +33,7 @@ from twinspect.errors import ConfigError, DataError
 from twinspect.utils.files import write_atomically
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
     from pathlib import Path
 
     from numpy.typing import NDArray
@@ -145,6 +147,28 @@ def draw_ground_truth(rgb: NDArray[np.uint8], mask: NDArray[np.bool_]) -> NDArra
     width = _line_width(mask.shape)
     rimmed = draw_outline(rgb, mask, RIM_COLOUR, width + 1)
     return draw_outline(rimmed, mask, TRUTH_COLOUR, width)
+
+
+def draw_boxes(
+    rgb: NDArray[np.uint8], boxes: Iterable[tuple[int, int, int, int]], scale: float = 1.0
+) -> NDArray[np.uint8]:
+    """Draw a white frame with a black rim around each box.
+
+    Args:
+        rgb: (h, w, 3) uint8 image.
+        boxes: x, y, width and height of each, in pixels of the original.
+        scale: pixels of the image a pixel of the original.
+
+    Returns:
+        (h, w, 3) uint8 RGB; a new image.
+    """
+    drawn: NDArray[np.uint8] = rgb.copy()
+    for left, top, width, height in boxes:
+        box = np.zeros(rgb.shape[:2], dtype=np.bool_)
+        rows = slice(math.floor(top * scale), math.ceil((top + height) * scale))
+        box[rows, math.floor(left * scale) : math.ceil((left + width) * scale)] = True
+        drawn = draw_ground_truth(drawn, box)
+    return drawn
 
 
 def draw_outline(

@@ -1,4 +1,4 @@
-"""The files of anomaly maps: named after their images, always inside their folder, never in place of an input."""
+"""The files of maps, masks and crops: named after their images, inside their folder, never in place of an input."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from twinspect.report.heatmaps import write_map
 from twinspect.utils.files import LONGEST_NAME
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Sequence
+    from collections.abc import Callable, Collection, Iterable, Sequence
 
     from twinspect.data.samples import Sample
     from twinspect.inference.results import ImageScore
@@ -29,14 +29,15 @@ _ENDS_LIKE_A_DIGEST: Final = re.compile(rf"-[0-9a-f]{{{_DIGITS}}}")
 
 
 class MapFolder:
-    """A folder of anomaly maps.
+    """A folder of anomaly maps, or of other pictures made from them.
 
     Args:
         folder: created when the first map is written.
         samples: all images that maps are written of, also those that an earlier run has written.
-        suffix: ``.png`` or ``.npy``, as for :func:`.heatmaps.write_map`.
+        suffix: ``.png`` or ``.npy``, as for :func:`.heatmaps.write_map`; empty where each image has a folder.
         model: the model folder, which no map may be written into.
         earlier: paths of images whose maps are in the folder and that are not among ``samples``.
+        option: which names the folder, and what is in it: ``--maps``, ``--masks`` or ``--crops``.
 
     Raises:
         ConfigError: a map would replace an image, or a file that is no map, or lie in the model.
@@ -50,8 +51,10 @@ class MapFolder:
         *,
         model: Path,
         earlier: Collection[str] = (),
+        option: str = "--maps",
     ) -> None:
-        self._folder, self._suffix = folder, suffix
+        self._folder, self._suffix, self._option = folder, suffix, option
+        self._kind = option.removeprefix("--").removesuffix("s")
         self._real = os.path.realpath(folder)
         self._names = map_names(samples, earlier, LONGEST_NAME - len(suffix))
         self._refuse_inputs(samples, model)
@@ -72,15 +75,27 @@ class MapFolder:
         Raises:
             DataError: the map cannot be written; says why.
         """
-        path = self.path(result.sample)
+        self.put(result.sample, lambda path: write_map(path, result, map_range, bits=bits))
+
+    def put(self, sample: Sample, write: Callable[[Path], None]) -> None:
+        """Write what belongs to one image.
+
+        Args:
+            sample: the image.
+            write: given the place of the file.
+
+        Raises:
+            DataError: it cannot be written; says why.
+        """
+        path = self.path(sample)
         try:
             self._refuse_outside(path)
             self._folder.mkdir(parents=True, exist_ok=True)
             (self._folder / MAPS_MARKER).touch()
-            write_map(path, result, map_range, bits=bits)
+            write(path)
         except (DataError, OSError) as error:
             reason = getattr(error, "strerror", None) or error
-            raise DataError(f"{result.sample.address}: its map could not be written: {reason}") from error
+            raise DataError(f"{sample.address}: its {self._kind} could not be written: {reason}") from error
 
     def _refuse_outside(self, path: Path) -> None:
         if not _is_inside(os.path.realpath(path.parent), self._real):
@@ -93,19 +108,21 @@ class MapFolder:
             path = self._folder / f"{name}{self._suffix}"
             if path.is_file() or path.is_symlink():
                 raise ConfigError(
-                    f"--maps {self._folder}: a map would replace {path}, which is not known to be a map; "
-                    "choose another folder"
+                    f"{self._option} {self._folder}: a {self._kind} would replace {path}, which is not known to be "
+                    f"a {self._kind}; choose another folder"
                 )
 
     def _refuse_inputs(self, samples: Iterable[Sample], model: Path) -> None:
         if _is_inside(self._real, os.path.realpath(model)):
-            raise ConfigError(f"--maps {self._folder} lies in the model {model}; choose another folder")
+            raise ConfigError(
+                f"{self._option} {self._folder} lies in the model {model}; choose another folder"
+            )
         targets = {_key(os.path.join(self._real, f"{name}{self._suffix}")) for name in self._names.values()}  # noqa: PTH118
         for sample in samples:
             for source in (sample.path, *sample.masks):
                 if targets & {_key(os.path.realpath(source)), _key(_real_place(source))}:
                     raise ConfigError(
-                        f"--maps {self._folder}: a map would replace {source}, which is an input; "
+                        f"{self._option} {self._folder}: a {self._kind} would replace {source}, which is an input; "
                         "choose another folder"
                     )
 

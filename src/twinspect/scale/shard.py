@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from twinspect.bundle.checksummed_json import sha256
 from twinspect.data.samples import DataSet
 from twinspect.inference.score_table import arrow_schema, to_row
+from twinspect.regions.finding import RegionRules
 from twinspect.scale.decoder_crashes import without_crashes
 from twinspect.scale.parquet import naming_damage, to_parquet
 from twinspect.scale.shard_attempts import ISOLATED, Attempt
@@ -112,7 +113,7 @@ def _score(
     with open_samples(read_part(folder, shard)) as planned:
         samples = without_crashes(planned) if isolated else planned
         data = DataSet(part_name(shard), None, tuple(samples))
-        for result in detector.stream(data, maps=False, category=category):
+        for result in detector.stream(data, maps=False, category=category, regions=RegionRules()):
             rows.append(to_row(result))
             tick()
     return rows

@@ -16,6 +16,7 @@ from twinspect.data.pixels import read_pixels
 from twinspect.data.samples import DataSet
 from twinspect.errors import DataError, ImageError
 from twinspect.inference.score_table import Row, to_row
+from twinspect.regions.finding import RegionRules
 from twinspect.scale.model_transfer import export_name, load_model
 from twinspect.scale.work_items import WorkItem, open_samples
 from twinspect.utils import peak_memory
@@ -99,7 +100,8 @@ def _measure(task: ThroughputTask, began: float) -> Throughput:
         decode = _seconds_to_decode(samples, task.seconds / 4)
         rate, scored = _images_per_second(detector, samples, task.seconds)
         memory = peak_memory.resident_bytes() or 0
-        rows = [to_row(result) for result in detector.stream(_as_data(samples), maps=False)]
+        found = detector.stream(_as_data(samples), maps=False, regions=RegionRules())
+        rows = [to_row(result) for result in found]
         return Throughput(start, decode, rate, scored, memory, sum(map(_file_bytes, samples)), rows)
 
 
@@ -139,7 +141,7 @@ def _images_per_second(
 
 def _score_forever(detector: BaseDetector, samples: Sequence[Sample]) -> Iterator[ImageScore]:
     while True:
-        yield from detector.stream(_as_data(samples), maps=False)
+        yield from detector.stream(_as_data(samples), maps=False, regions=RegionRules())
 
 
 def _file_bytes(sample: Sample) -> int:

@@ -29,6 +29,7 @@ def add_options(verb: argparse.ArgumentParser) -> None:
     verb.add_argument(
         "--map-format", choices=("png", "npy"), default="png", help="heat map, or raw float32 (png)"
     )
+    _region_options(verb)
     verb.add_argument(
         "--category",
         metavar="NAME",
@@ -49,6 +50,23 @@ def add_options(verb: argparse.ArgumentParser) -> None:
     )
     run_options(verb)
     _engine_options(verb)
+
+
+def _region_options(verb: argparse.ArgumentParser) -> None:
+    group = verb.add_argument_group(
+        "regions, which the column 'regions' lists: at most the promised share of good images shows any"
+    )
+    add = group.add_argument
+    add("--masks", metavar="DIR", help="write a mask for every image: 255 in a region, else 0")
+    add("--crops", metavar="DIR", help="write a crop of every region, in a folder for each image")
+    add("--coco", metavar="FILE", help="write all regions as one COCO file, for annotation tools")
+    add(
+        "--min-area",
+        metavar="AREA",
+        help="leave out smaller regions: 20 (pixels), or 0.5mm2 with --mm-per-px. A fixed minimum can hide a small "
+        "defect, or a missing part of which little shows",
+    )
+    add("--mm-per-px", type=float, metavar="X", help="side of a pixel in millimetres, for sizes in them")
 
 
 def _engine_options(verb: argparse.ArgumentParser) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import json
 from typing import TYPE_CHECKING, Any, Final
 
 from twinspect.serve.http.presenters import present_inspection
@@ -38,6 +39,7 @@ COLUMNS: Final = (
     "inspectable",
     "not_inspectable",
     "notice",
+    "regions",
 )
 _FORMULA: Final = ("=", "+", "-", "@", "\t", "\r", "\n")
 _PAGE: Final = 200
@@ -69,6 +71,7 @@ def _cells(context: Context, row: InspectionRow) -> list[Any]:
     feedback = cells["feedback"] or {}
     cells["feedback"] = feedback.get("verdict")
     cells["inspectable"] = cells["is_inspectable"]
+    cells["regions"] = None if cells["regions"] is None else json.dumps(cells["regions"])
     cells |= {"comment": feedback.get("comment"), "feedback_by": feedback.get("by")}
     return [escape_formula(cells[name]) for name in COLUMNS]
 

@@ -14,6 +14,7 @@ from twinspect.serve.http.schemas import (
     ModelAnswer,
     QueueAnswer,
     RefusedImage,
+    RegionAnswer,
 )
 
 if TYPE_CHECKING:
@@ -59,6 +60,7 @@ def present_inspection(context: Context, row: InspectionRow) -> InspectionAnswer
         is_inspectable=not row.not_inspectable if row.state == "done" else None,
         not_inspectable=row.not_inspectable or None,
         notice=row.notice or None,
+        regions=None if row.regions is None else [RegionAnswer(**region) for region in row.regions],
     )
 
 

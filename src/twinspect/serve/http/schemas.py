@@ -129,6 +129,25 @@ class FeedbackAnswer(ResponseBody):
     at: datetime
 
 
+class RegionAnswer(ResponseBody):
+    """What was found in an image; lengths in its pixels, x from the left and y from the top."""
+
+    box: tuple[int, int, int, int] = Field(description="x, y, width, height")
+    polygon: list[tuple[float, float]] = Field(description="its outline, holes left out")
+    area_px: int
+    area_mm2: float | None = Field(description="null: the server knows of no scale")
+    extent_px: float = Field(
+        description="the longer side of the smallest rectangle around it, in any direction"
+    )
+    extent_mm: float | None
+    peak: float = Field(description="the highest value of the map in it")
+    mean: float
+    p_value: float = Field(
+        description="the share of good images that would show such a peak anywhere, in (0, 1]"
+    )
+    centre: tuple[float, float]
+
+
 class InspectionAnswer(ResponseBody):
     """An accepted image."""
 
@@ -158,6 +177,10 @@ class InspectionAnswer(ResponseBody):
     notice: str | None = Field(
         description="what to look at although the image passed",
         examples=["the map's peak is 1.4 times as high as any good image's, though the score is not"],
+    )
+    regions: list[RegionAnswer] | None = Field(
+        description="what was found in the map, the highest peak first; null for a model that knows of no good "
+        "image's map"
     )
 
 

@@ -20,7 +20,9 @@ from twinspect.calibration.map_peaks import map_notice
 from twinspect.data.samples import Sample
 from twinspect.errors import ConfigError, ImageError, NotStoredError, StoreError, TwinspectError, in_one_line
 from twinspect.images.reading import read_rgb
+from twinspect.inference.found_regions import regions_of
 from twinspect.loading import AUTO, choose_runtime, load
+from twinspect.regions.finding import RegionRules
 from twinspect.serve.scoring.work_queue import WorkQueue
 from twinspect.serve.store import Finished
 
@@ -30,6 +32,7 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
+    from twinspect.calibration.conformal import Calibration
     from twinspect.inference.base_detector import BaseDetector
     from twinspect.inference.results import ImageScore
     from twinspect.serve.store import CalibrationRow, InspectionRow, ModelRow, Store
@@ -292,16 +295,15 @@ def _score_batch(
     """Score images, and decide once, by the calibration that is active."""
     began = time.perf_counter()
     images = [_read_pixels(request, version.detector, store) for request in requests]
+    calibration = active.calibration
     samples = [
-        _sample(request.row.name, image)
+        _sample(request.row.name, image, request.row.category)
         for request, image in zip(requests, images, strict=True)
         if not isinstance(image, str)
     ]
-    peaks = active.calibration.good_peaks
-    rows = version.detector.raw_scores(samples, maps=peaks is not None, statistics=True)
-    scores = iter(
-        [replace(row, map=None, inside=None, notice=map_notice(peaks, row.counted)) for row in rows]
-    )
+    needs_maps = calibration.good_peaks is not None or calibration.of_maps is not None
+    rows = version.detector.raw_scores(samples, maps=needs_maps, statistics=True)
+    scores = iter([_without_map(row, calibration) for row in rows])
     milliseconds = 1000 * (time.perf_counter() - began) / len(requests)
     return [
         _failed(request, version, image)
@@ -321,6 +323,7 @@ def _finish(
     if score.statistics is None:
         return _failed(request, version, score.error.removeprefix(f"{score.sample.path}: "))
     decision = active.calibration.decide(score.score, request.row.category, score.quality)
+    found = () if decision.not_inspectable and score.regions is not None else score.regions
     return Finished(
         request.row.id,
         version.weights_sha256,
@@ -332,7 +335,15 @@ def _finish(
         statistics=score.statistics._asdict(),
         not_inspectable=decision.not_inspectable,
         notice="" if decision.is_anomalous or decision.not_inspectable else score.notice,
+        regions=None if found is None else [region.to_record() for region in found],
     )
+
+
+def _without_map(row: ImageScore, calibration: Calibration) -> ImageScore:
+    """Take from a map what it says, and let it go."""
+    notice = map_notice(calibration.good_peaks, row.counted)
+    found = regions_of(row, calibration, RegionRules())
+    return replace(row, map=None, inside=None, notice=notice, regions=found)
 
 
 def _failed(request: ScoreRequest, version: ModelVersion, error: str) -> Finished:
@@ -352,6 +363,6 @@ def _read_pixels(request: ScoreRequest, detector: BaseDetector, store: Store) ->
         return str(error).removeprefix(f"{path}: ")
 
 
-def _sample(name: str, pixels: NDArray[np.uint8]) -> Sample:
+def _sample(name: str, pixels: NDArray[np.uint8], category: str = "") -> Sample:
     """Make a sample of pixels in memory; its path is made up and never opened."""
-    return Sample(Path("upload"), name, pixels=pixels)
+    return Sample(Path("upload"), name, pixels=pixels, category=category)

@@ -121,6 +121,7 @@ def _values(result: Finished) -> dict[str, Any]:
         "is_anomalous": result.is_anomalous,
         "not_inspectable": result.not_inspectable,
         "notice": result.notice,
+        "regions": None if result.regions is None else list(result.regions),
         "milliseconds": result.milliseconds,
         "statistics": _finite_values(result.statistics),
     }

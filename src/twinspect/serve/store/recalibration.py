@@ -9,7 +9,7 @@ promise is worth if there are any.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final, get_args
 
 import numpy as np
@@ -150,11 +150,14 @@ def _confirmed(good: Iterable[_ReviewedImage]) -> list[_Entry]:
 
 
 def _calibration(active: Calibration, entries: Sequence[_Entry], rate: float, kind: Kind) -> Calibration:
-    """Calibrate on these images; the ranges of maps and of good images, and whether categories count, stay."""
+    """Calibrate on these images; what is known of maps and of good images, and whether categories count, stay."""
     scores, names, categories = zip(*entries, strict=True) if entries else ((), (), ())
     known = categories if active.categories else ()
-    ranges = active.good_ranges
-    return Calibration(scores, rate, kind, active.map_range, names, known, good_ranges=ranges)
+    return replace(
+        Calibration(scores, rate, kind, active.map_range, names, known),
+        good_ranges=active.good_ranges,
+        map_peaks=active.map_peaks,
+    )
 
 
 def _warnings(

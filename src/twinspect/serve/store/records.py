@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from twinspect.calibration.conformal import Calibration
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
     from datetime import datetime
 
 Source = Literal["api", "web", "watch"]
@@ -126,6 +126,8 @@ class InspectionRow:
             for what an earlier version decided.
         notice: what to look at although the image passed; empty if there is nothing, ``None`` as well for what an
             earlier version decided.
+        regions: what was found in the map, the highest peak first, as :meth:`.FoundRegion.to_record`; ``None`` where
+            nothing is known of good images' maps, and for what an earlier version decided.
         milliseconds: how long scoring took.
         statistics: of the image's appearance, by name, for drift.
         feedback: the newest, if any.
@@ -149,6 +151,7 @@ class InspectionRow:
     is_anomalous: bool | None
     not_inspectable: str | None
     notice: str | None
+    regions: list[dict[str, Any]] | None
     milliseconds: float | None
     error: str | None
     statistics: dict[str, float] | None
@@ -171,6 +174,7 @@ class Finished:
         statistics: of the image's appearance, by name; values that are not finite are left out.
         not_inspectable: why the image is neither good nor anomalous; empty if it could be inspected.
         notice: what to look at although the image passed; empty if there is nothing.
+        regions: what was found in the map, as for :class:`InspectionRow`.
     """
 
     id: int
@@ -184,6 +188,7 @@ class Finished:
     statistics: Mapping[str, float] | None = None
     not_inspectable: str = ""
     notice: str = ""
+    regions: Sequence[Mapping[str, Any]] | None = None
 
 
 @dataclass(frozen=True)

@@ -160,6 +160,7 @@ INSPECTIONS: Final = Table(
     Column("looks", JSON(none_as_null=True), key="statistics"),
     Column("not_inspectable", Text),
     Column("notice", Text),
+    Column("regions", JSON(none_as_null=True)),
     UniqueConstraint("model_id", "source_key"),
     _one_of("source", "api", "web", "watch"),
     _one_of("state", "queued", "done", "failed"),

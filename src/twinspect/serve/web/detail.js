@@ -7,13 +7,14 @@ import { badge, icon } from "./icons.js";
 import { may, whyNot } from "./me.js";
 import { attempt, say } from "./notice.js";
 import { download, load } from "./pictures.js";
+import { boxes, regionList } from "./regions.js";
 import { OPINIONS, chance, disagrees, number, sentence, when } from "./words.js";
 
 /** Places on the heat map's scale where contours run: a good image's peak, and half as far again above. */
 const LEVELS = [0.5, 0.75];
 
 /** How the reader likes to look; kept from one image to the next. */
-const view = { blend: 70, contours: true, full: false };
+const view = { blend: 70, contours: true, boxes: true, full: false };
 
 /**
  * @param {object} inspection as the server gives it
@@ -25,7 +26,7 @@ export function detail(inspection, { signal, onfeedback }) {
   const controls = tools(stage, inspection);
   const element = el("article", { class: "detail", "aria-label": inspection.name });
   const judge = opinions(inspection, element, signal, onfeedback);
-  element.append(conclusion(inspection), el("div", { class: "look" }, stage, controls.element), el("div", { class: "side" }, measured(inspection), judge.element));
+  element.append(conclusion(inspection), el("div", { class: "look" }, stage, controls.element), el("div", { class: "side" }, measured(inspection), regionList(inspection, stage, controls.enlarge), judge.element));
   attempt(element, () => draw(stage, inspection, controls.apply, signal));
   return { element, keys: { ...judge.keys, ...controls.keys } };
 }
@@ -43,7 +44,7 @@ async function draw(stage, inspection, apply, signal) {
   if (inspection.state !== "done") return;
   const heat = el("img", { class: "heat", alt: "" });
   await load(heat, `${path}/map?format=png`, signal);
-  stage.append(heat, lines(heat));
+  stage.append(heat, lines(heat), boxes(inspection));
   apply();
 }
 
@@ -59,19 +60,21 @@ function tools(stage, inspection) {
   const slider = el("input", { type: "range", min: "0", max: "100", step: "5", value: String(view.blend), oninput: read });
   const shown = el("output", {});
   const contours = el("input", { type: "checkbox", checked: view.contours, onchange: read });
+  const boxed = el("input", { type: "checkbox", checked: view.boxes, onchange: read });
   const full = el("input", { type: "checkbox", checked: view.full, onchange: read });
   const raw = el("button", { type: "button", class: "link", onclick: save }, "Raw map");
 
   function read() {
-    Object.assign(view, { blend: Number(slider.value), contours: contours.checked, full: full.checked });
+    Object.assign(view, { blend: Number(slider.value), contours: contours.checked, boxes: boxed.checked, full: full.checked });
     apply();
   }
   function apply() {
     shown.textContent = view.blend === 0 ? "original" : `${view.blend} %`;
     stage.classList.toggle("full", view.full);
-    const [heat, drawn] = [stage.querySelector(".heat"), stage.querySelector(".contours")];
+    const [heat, drawn, found] = [stage.querySelector(".heat"), stage.querySelector(".contours"), stage.querySelector(".boxes")];
     if (heat) heat.style.opacity = String(view.blend / 100);
     drawn?.classList.toggle("gone", !view.contours);
+    found?.classList.toggle("gone", !view.boxes);
   }
   function save() {
     return attempt(stage, () => download(`/v1/inspections/${inspection.id}/map?format=npz`, `${inspection.name}.npz`));
@@ -84,6 +87,7 @@ function tools(stage, inspection) {
   const element = el("div", { class: "row look-tools" },
     el("label", { class: "field inline grow" }, el("span", {}, "Heat map"), slider, shown),
     el("label", { class: "check", title: "Lines around what lies above the peak of good images" }, contours, "Contours"),
+    Boolean(inspection.regions?.length) && el("label", { class: "check", title: "Around each region" }, boxed, "Boxes"),
     el("label", { class: "check" }, full, "Actual size"),
     inspection.state === "done" && raw);
   const keys = {
@@ -92,7 +96,11 @@ function tools(stage, inspection) {
     c: { words: "Contours on or off", run: () => contours.click() },
     z: { words: "Actual size or fitted", run: () => full.click() },
   };
-  return { element, apply, keys };
+  const enlarge = () => {
+    full.checked = true;
+    read();
+  };
+  return { element, apply, enlarge, keys };
 }
 
 /** Name, verdict, and how rare such a score is. */

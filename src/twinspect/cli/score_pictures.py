@@ -1,0 +1,163 @@
+"""What `score` writes beside its table: anomaly maps, masks and crops of regions, and a COCO file of these."""
+
+from __future__ import annotations
+
+import json
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+from twinspect.errors import ConfigError, DataError
+from twinspect.images.reading import image_size
+from twinspect.inference.score_table import error_cell
+from twinspect.regions.finding import RegionRules, can_find_regions
+from twinspect.report.map_folder import MapFolder
+from twinspect.utils.files import write_atomically
+from twinspect.utils.spelling import spell, unspell
+
+if TYPE_CHECKING:
+    import argparse
+    from collections.abc import Mapping, Sequence
+
+    from twinspect.calibration.conformal import Calibration
+    from twinspect.data.samples import DataSet
+    from twinspect.inference.base_detector import BaseDetector
+    from twinspect.inference.results import ImageScore
+    from twinspect.inference.score_table import Row
+
+PICTURES: Final = ("maps", "masks", "crops")
+"""Options that name a folder."""
+_OF_REGIONS: Final = ("masks", "crops", "coco", "min_area", "mm_per_px")
+
+
+def region_rules(options: argparse.Namespace) -> RegionRules:
+    """Read the options on the sizes of regions.
+
+    Raises:
+        ConfigError: one is none.
+    """
+    return RegionRules.of(options.min_area or 0, options.mm_per_px)
+
+
+def check_regions(options: argparse.Namespace, calibration: Calibration) -> None:
+    """Refuse options on regions for a model that cannot find any.
+
+    Raises:
+        ConfigError: names an option, and what to do.
+    """
+    asked = [name for name in _OF_REGIONS if getattr(options, name) is not None]
+    if asked and not can_find_regions():
+        raise ConfigError(
+            f"--{asked[0].replace('_', '-')}: regions take SciPy and scikit-image, which are not installed here; "
+            "type: pip install scipy scikit-image"
+        )
+    if asked and calibration.of_maps is None:
+        raise ConfigError(
+            f"--{asked[0].replace('_', '-')}: regions take the maps of good images, which {options.model} was "
+            f"calibrated without; type: twinspect calibrate {options.model} GOOD"
+        )
+
+
+@dataclass(frozen=True)
+class ScorePictures:
+    """Pictures that are written as images are scored.
+
+    Attributes:
+        folders: those asked for, by the name of the option.
+        detector: that scores.
+        rules: which regions count.
+    """
+
+    folders: Mapping[str, MapFolder]
+    detector: BaseDetector
+    rules: RegionRules
+
+    @classmethod
+    def of(
+        cls,
+        options: argparse.Namespace,
+        detector: BaseDetector,
+        images: DataSet,
+        rows: Sequence[Row] = (),
+    ) -> ScorePictures:
+        """Open the folders that are asked for; pictures of images that only the table knows are kept.
+
+        Raises:
+            ConfigError: a folder that would replace something, two that are the same, or a wrong option on regions.
+        """
+        check_regions(options, detector.calibration_)
+        listed = {spell(str(sample.path)) for sample in images}
+        earlier = [unspell(row["path"]) for row in rows if row["path"] not in listed]
+        suffixes = {"maps": f".{options.map_format}", "masks": ".png", "crops": ""}
+        asked = {name: Path(folder) for name in PICTURES if (folder := getattr(options, name)) is not None}
+        _refuse_same(asked)
+        folders = {
+            name: MapFolder(
+                folder,
+                images.samples,
+                suffixes[name],
+                model=Path(options.model),
+                earlier=earlier,
+                option=f"--{name}",
+            )
+            for name, folder in asked.items()
+        }
+        return cls(folders, detector, region_rules(options))
+
+    @property
+    def need_maps(self) -> bool:
+        """Whether results must come with their maps."""
+        return bool(self.folders.keys() & {"maps", "masks"})
+
+    def write(self, result: ImageScore) -> str:
+        """Write what is asked for, and return in a line why that fails; the score stands all the same."""
+        if result.error:
+            return ""
+        try:
+            for name, folder in self.folders.items():
+                self._write(name, folder, result)
+        except DataError as error:
+            return error_cell(str(error), result.sample.address)
+        return ""
+
+    def _write(self, name: str, folder: MapFolder, result: ImageScore) -> None:
+        from twinspect.report.region_pictures import mask_of, write_crops, write_mask  # few runs need it
+
+        bits, calibration = self.detector.bits, self.detector.calibration_
+        if name == "maps":
+            folder.write(result, calibration.map_range, bits=bits)
+        elif name == "masks":
+            mask = mask_of(result, calibration, self.rules)
+            folder.put(result.sample, lambda path: write_mask(path, mask))
+        else:
+            folder.put(result.sample, lambda path: write_crops(path, result, bits=bits))
+
+
+def write_coco(path: Path, rows: Sequence[Row], images: DataSet) -> None:
+    """Write the regions of a table as COCO; images that could not be read are left out.
+
+    Raises:
+        DataError: the file cannot be written, or the size of an image cannot be read.
+    """
+    from twinspect.data.annotations.coco_output import FoundInImage, coco_record  # with all formats
+
+    samples = {spell(sample.address): sample for sample in images}
+    found = [
+        FoundInImage(samples[row["path"]].name, image_size(samples[row["path"]].path), row["regions"] or ())
+        for row in rows
+        if row["is_anomalous"] is not None and row["path"] in samples
+    ]
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        write_atomically(path, json.dumps(coco_record(found)).encode())
+    except OSError as error:
+        raise DataError(f"--coco {path}: cannot be written: {error.strerror}") from error
+
+
+def _refuse_same(folders: Mapping[str, Path]) -> None:
+    taken: dict[str, str] = {}
+    for name, folder in folders.items():
+        other = taken.setdefault(os.path.realpath(folder), name)
+        if other != name:
+            raise ConfigError(f"--{other} and --{name} name the same folder, {folder}; choose two")

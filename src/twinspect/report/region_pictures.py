@@ -1,0 +1,101 @@
+"""Pictures of regions: the mask of an image, and what each region shows."""
+
+from __future__ import annotations
+
+import io
+from typing import TYPE_CHECKING, Final
+
+import numpy as np
+from PIL import Image
+
+from twinspect.data.pixels import read_pixels
+from twinspect.errors import ConfigError, DataError
+from twinspect.inference.found_regions import levels_of
+from twinspect.regions.finding import label_regions
+from twinspect.utils.files import write_atomically
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from numpy.typing import NDArray
+
+    from twinspect.calibration.conformal import Calibration
+    from twinspect.inference.results import ImageScore
+    from twinspect.regions.finding import FoundRegion, RegionRules
+
+MARGIN: Final = 0.25
+"""What a crop shows around its region, as a share of the longer side of its box."""
+LEAST_MARGIN: Final = 8
+"""The same in pixels, at least."""
+_CROPS: Final = "region-*.png"
+
+
+def mask_of(result: ImageScore, calibration: Calibration, rules: RegionRules) -> NDArray[np.bool_]:
+    """Mark the regions of an image.
+
+    Args:
+        result: a scored image with its map.
+        calibration: that its regions were found by.
+        rules: likewise.
+
+    Returns:
+        (H, W).
+
+    Raises:
+        ConfigError: there is no map, or nothing is known of good images' maps.
+    """
+    levels = levels_of(calibration, result.sample.category)
+    if result.map is None or levels is None:
+        raise ConfigError(f"{result.sample.name} has no map, or no regions were looked for in it")
+    if not result.regions:
+        return np.zeros(result.map.shape, dtype=np.bool_)
+    labels = label_regions(result.map, levels, inside=result.inside, min_area=rules.min_area)
+    return labels > 0
+
+
+def write_mask(path: Path, mask: NDArray[np.bool_]) -> None:
+    """Write a mask, (H, W), as a grey PNG: 255 in a region, else 0.
+
+    Raises:
+        OSError: the disk is full or not writable.
+    """
+    _write_png(path, mask.astype(np.uint8) * 255)
+
+
+def write_crops(folder: Path, result: ImageScore, *, bits: int | None = None) -> None:
+    """Write what each region of an image shows, ``region-1.png`` and on; those of an earlier run are removed.
+
+    Args:
+        folder: of this image; it is made if there is a region.
+        result: a scored image with its regions.
+        bits: significant bits of a 16-bit image file, as the detector has them.
+
+    Raises:
+        ImageError: the image cannot be read again.
+        DataError: it is no longer as large as it was.
+        OSError: the disk is full or not writable.
+    """
+    for old in folder.glob(_CROPS):
+        old.unlink()
+    if not result.regions:
+        return
+    rgb = read_pixels(result.sample, bits=bits)
+    if result.map is not None and rgb.shape[:2] != result.map.shape:
+        raise DataError(f"{result.sample.address}: is no longer as large as it was")
+    for number, region in enumerate(result.regions, start=1):
+        _write_png(folder / _CROPS.replace("*", str(number)), crop(rgb, region))
+
+
+def crop(rgb: NDArray[np.uint8], region: FoundRegion) -> NDArray[np.uint8]:
+    """Cut a region out of its image, (H, W, 3), with a margin."""
+    left, top, width, height = region.box
+    margin = max(LEAST_MARGIN, round(MARGIN * max(width, height)))
+    rows = slice(max(0, top - margin), top + height + margin)
+    return rgb[rows, max(0, left - margin) : left + width + margin]
+
+
+def _write_png(path: Path, pixels: NDArray[np.uint8]) -> None:
+    buffer = io.BytesIO()
+    Image.fromarray(pixels).save(buffer, "PNG")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    write_atomically(path, buffer.getvalue())

@@ -1,0 +1,195 @@
+"""What was found, as users get it: in Python, in tables of every kind, as masks, crops and COCO, and by exports."""
+
+from __future__ import annotations
+
+import csv
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow.parquet as pq
+import pytest
+from PIL import Image
+
+import twinspect as ts
+from drawn_parts import blemish, quick, stripes, write_image
+from twinspect.bundle.folder import read_record, rewrite_record
+from twinspect.data.annotations import NotRead, read_annotations
+
+GOOD = np.stack([stripes(n) for n in range(60, 100)])
+CLEAN, DAMAGED = (
+    np.stack([stripes(n) for n in range(200, 212)]),
+    np.stack([blemish(stripes(300 + n)) for n in range(3)]),
+)
+
+
+@pytest.fixture(scope="module")
+def detector() -> ts.Detector:
+    return ts.Detector("hybrid", **quick("hybrid", 20)).fit(GOOD)
+
+
+@pytest.fixture
+def model(detector: ts.Detector, tmp_path: Path) -> Path:
+    detector.save(tmp_path / "m.twin")
+    return tmp_path / "m.twin"
+
+
+@pytest.fixture
+def images(tmp_path: Path) -> Path:
+    for number, image in enumerate(DAMAGED):
+        write_image(tmp_path / "today" / f"bad{number}.png", image)
+    write_image(tmp_path / "today" / "good.png", CLEAN[0])
+    (tmp_path / "today" / "torn.png").write_bytes(b"\x89PNG\r\n\x1a\n torn")
+    return tmp_path / "today"
+
+
+def rows_of(path: Path) -> dict[str, Any]:
+    with path.open(newline="") as file:
+        return {Path(row["path"]).name: row["regions"] for row in csv.DictReader(file)}
+
+
+def test_the_peak_of_a_region_is_above_the_good_images_and_where_the_defect_is(detector: ts.Detector) -> None:
+    scores = detector.score(DAMAGED, mm_per_px=0.1)
+    assert scores.regions is not None
+    maps = detector.calibration_.of_maps
+    assert maps is not None
+    for found, anomaly_map in zip(scores.regions, scores.map, strict=True):  # type: ignore[arg-type]
+        assert found
+        first = found[0]
+        assert first.peak == anomaly_map.max() > maps.threshold
+        assert first.p_value == maps.p_values([first.peak])[0]
+        x, y = first.centre
+        assert 8 - 6 <= y <= 20 + 6
+        assert 28 - 6 <= x <= 40 + 6
+        assert first.area_mm2 == pytest.approx(0.01 * first.area_px)
+    assert detector.score(DAMAGED, regions=False).regions is None
+    assert detector.score(DAMAGED, maps=False).regions is None
+    assert detector.score(DAMAGED, maps=False, regions=True).regions == detector.score(DAMAGED).regions
+    assert detector.score(DAMAGED, min_area=2304).regions == ((),) * 3
+
+
+def test_another_rate_is_another_level(detector: ts.Detector) -> None:
+    from copy import copy
+
+    looser = copy(detector).set_rate(0.5)
+    clean, before = looser.score(CLEAN).regions, detector.score(CLEAN).regions
+    assert clean is not None
+    assert before is not None
+    assert sum(map(bool, clean)) > sum(map(bool, before))
+
+
+def test_tables_of_every_kind_hold_the_same_regions(
+    run: Any, detector: ts.Detector, model: Path, images: Path, tmp_path: Path
+) -> None:
+    outs = [tmp_path / f"o.{suffix}" for suffix in ("csv", "jsonl", "parquet")]
+    for out in outs:
+        code, said, _ = run("score", model, images, "--out", out, "--mm-per-px", "0.1", "--json")
+        assert (code, json.loads(said)["with_regions"]) == (3, 3)
+    by_csv = {name: json.loads(cell) if cell else None for name, cell in rows_of(outs[0]).items()}
+    lines = [json.loads(line) for line in outs[1].read_text().splitlines()]
+    assert {Path(row["path"]).name: row["regions"] for row in lines} == by_csv
+    stored = {Path(row["path"]).name: row["regions"] for row in pq.read_table(outs[2]).to_pylist()}
+    assert stored == by_csv
+    assert (by_csv["good.png"], by_csv["torn.png"]) == ([], None)
+    regions = detector.score(str(images / "bad0.png"), mm_per_px=0.1).regions
+    assert regions is not None
+    assert regions[0] is not None
+    assert by_csv["bad0.png"] == [region.to_record() for region in regions[0]]
+
+
+def test_a_table_goes_on_with_the_same_sizes_only(
+    run: Any, model: Path, images: Path, tmp_path: Path
+) -> None:
+    whole, out = tmp_path / "w.csv", tmp_path / "o.csv"
+    for table in (whole, out):
+        assert run("score", model, images, "--out", table, "--min-area", 3)[0] == 3
+    out.write_bytes(b"".join(out.read_bytes().splitlines(keepends=True)[:3]))
+    code, _, errors = run("score", model, images, "--out", out, "--min-area", 4)
+    assert (code, "begun with another --min-area" in errors) == (2, True)
+    assert run("score", model, images, "--out", out, "--min-area", 3)[0] == 3
+    assert out.read_bytes() == whole.read_bytes()
+
+
+def test_masks_crops_and_coco_agree_with_the_table(
+    run: Any, model: Path, images: Path, tmp_path: Path
+) -> None:
+    out, masks, crops, coco = (tmp_path / name for name in ("o.csv", "masks", "crops", "coco.json"))
+    code, *_ = run("score", model, images, "--out", out, "--masks", masks, "--crops", crops, "--coco", coco)
+    assert code == 3
+    assert sorted(path.name for path in masks.glob("*.png")) == [
+        "bad0.png",
+        "bad1.png",
+        "bad2.png",
+        "good.png",
+    ]
+    annotations = read_annotations(coco)
+    assert not isinstance(annotations, NotRead)
+    for name, cell in rows_of(out).items():
+        if name == "torn.png":
+            continue
+        regions = json.loads(cell)
+        mask = np.asarray(Image.open(masks / name))
+        assert set(np.unique(mask)) <= {0, 255}
+        assert (mask > 0).sum() == sum(region["area_px"] for region in regions)
+        drawn = annotations.draw(images / name, mask.shape)
+        assert (drawn & (mask > 0)).sum() >= 0.85 * (drawn | (mask > 0)).sum()
+        written = sorted((crops / Path(name).stem).glob("*.png"))
+        assert len(written) == len(regions)
+        for region, crop in zip(regions, written, strict=True):
+            _, _, width, height = region["box"]
+            with Image.open(crop) as picture:
+                assert width < picture.width <= 48
+                assert height < picture.height <= 48
+    record = json.loads(coco.read_text())
+    assert {entry["file_name"] for entry in record["images"]} == {
+        "bad0.png",
+        "bad1.png",
+        "bad2.png",
+        "good.png",
+    }
+    assert len(record["annotations"]) == sum(len(json.loads(cell)) for cell in rows_of(out).values() if cell)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (("--mm-per-px", "0"), "--mm-per-px 0; allowed is"),
+        (("--min-area", "1mm2"), "--mm-per-px X"),
+        (("--masks", "m", "--maps", "m"), "--maps and --masks name the same folder"),
+        (("--coco", "c.json", "--engine", "local", "--out", "o"), "--coco cannot be combined with --engine"),
+    ],
+)
+def test_wrong_options_are_one_line(
+    arguments: tuple[str, ...], said: str, run: Any, model: Path, images: Path
+) -> None:
+    code, _, errors = run("score", model, images, *arguments)
+    assert (code, said in errors.splitlines()[-1]) == (2, True)
+
+
+def test_a_model_of_an_earlier_version_has_none_until_it_is_calibrated(
+    run: Any, model: Path, images: Path, tmp_path: Path
+) -> None:
+    record = read_record(model)
+    del record["calibration"]["map_peaks"]
+    rewrite_record(model, record)
+    assert ts.load(model).score(DAMAGED).regions is None
+    assert run("score", model, images, "--out", tmp_path / "o.csv")[0] == 3
+    assert set(rows_of(tmp_path / "o.csv").values()) == {""}
+    code, _, errors = run("score", model, images, "--masks", tmp_path / "masks")
+    assert (code, "type: twinspect calibrate" in errors) == (2, True)
+
+
+def test_an_export_finds_the_same_regions(detector: ts.Detector, model: Path) -> None:
+    pytest.importorskip("onnxruntime", reason="pip install 'twinspect[onnx]'")
+    from twinspect.export import export
+
+    export(model, "onnx")
+    expected, found = detector.score(DAMAGED).regions, ts.load(model, runtime="onnx").score(DAMAGED).regions
+    assert expected is not None
+    assert found is not None
+    for ours, theirs in zip(expected, found, strict=True):
+        assert [region.box for region in ours or ()] == [region.box for region in theirs or ()]
+        for one, other in zip(ours or (), theirs or (), strict=True):
+            np.testing.assert_allclose(other.peak, one.peak, rtol=1e-4)
+            np.testing.assert_allclose(other.area_px, one.area_px, rtol=0.01, atol=2)
