@@ -111,7 +111,7 @@ def test_the_score_is_the_mean_of_the_largest_cosine_distances(detector: ts.Dete
     method: Any = detector.model_.method
     images = torch.randn(2, 3, 96, 96, generator=torch.Generator().manual_seed(0))
     with torch.no_grad():
-        levels, scores = method.targets(images), method(images).score
+        levels, scores = method.targets(images), method.image_score(method(images))
     features = method._features(levels)
     patches, members = as_rows(features).double().numpy(), method.memory.members.double().numpy()
     distances = (

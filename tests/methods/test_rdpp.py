@@ -93,7 +93,7 @@ def test_parts_are_batches_of_their_own() -> None:
     """The loss of two parts, and its gradient, are the means of two losses."""
     images, method = picture(4, 3, 64, 64), method_of(parts=2, noise=0.0)
     method.student.train()
-    parts = [method._part_loss(half, method.targets(half)) for half in images.split(2)]
+    parts = [method._part_loss(half, None, method.targets(half)) for half in images.split(2)]
     whole = method.loss(Batch(images, method.targets(images)))
     torch.testing.assert_close(whole, torch.stack(parts).mean())
 
