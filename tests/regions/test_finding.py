@@ -116,7 +116,7 @@ def test_a_smallest_area_in_pixels_or_square_millimetres(
         ("nan", None, "--min-area nan"),
         ("5cm2", 0.1, "--min-area 5cm2"),
         ("0.5mm2", None, "needs the size of a pixel: --mm-per-px"),
-        (0, 0.0, "--mm-per-px 0; allowed is a number above 0"),
+        (0, 0.0, "--mm-per-px 0; allowed is a number from"),
         (0, math.inf, "--mm-per-px inf"),
     ],
 )

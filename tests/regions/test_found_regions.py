@@ -155,6 +155,11 @@ def test_masks_crops_and_coco_agree_with_the_table(
     ("arguments", "said"),
     [
         (("--mm-per-px", "0"), "--mm-per-px 0; allowed is"),
+        (
+            ("--mm-per-px", "1e-200", "--min-area", "1mm2"),
+            "--mm-per-px 1e-200; allowed is a number from 1e-06",
+        ),
+        (("--mm-per-px", "1e200"), "--mm-per-px 1e+200; allowed is"),
         (("--min-area", "1mm2"), "--mm-per-px X"),
         (("--masks", "m", "--maps", "m"), "--maps and --masks name the same folder"),
         (("--coco", "c.json", "--engine", "local", "--out", "o"), "--coco cannot be combined with --engine"),
@@ -165,6 +170,26 @@ def test_wrong_options_are_one_line(
 ) -> None:
     code, _, errors = run("score", model, images, *arguments)
     assert (code, said in errors.splitlines()[-1]) == (2, True)
+
+
+def test_a_coco_file_replaces_only_another_of_its_kind(
+    run: Any, model: Path, images: Path, tmp_path: Path
+) -> None:
+    by_hand, own, table = (tmp_path / name for name in ("hand.json", "own.json", "t.csv"))
+    by_hand.write_text('{"images": []}')
+    taken = [by_hand, next(images.glob("*.png")), model / "model.json", tmp_path]
+    before = [path.read_bytes() for path in taken if path.is_file()]
+    for path in taken:
+        code, _, errors = run("score", model, images, "--out", table, "--coco", path)
+        assert (code, f"--coco {path}" in errors) == (2, True)
+    assert [path.read_bytes() for path in taken if path.is_file()] == before
+    assert not table.exists()
+    for _ in range(2):
+        assert run("score", model, images, "--out", table, "--coco", own)[0] == 3
+    assert run("score", model, images, "--out", table, "--coco", table)[0] == 2
+    assert table.read_text().startswith("path,")
+    assert run("score", model, images, "--coco", by_hand, "--overwrite")[0] == 3
+    assert json.loads(by_hand.read_text())["info"]
 
 
 def test_a_model_of_an_earlier_version_has_none_until_it_is_calibrated(

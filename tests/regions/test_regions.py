@@ -204,3 +204,14 @@ def test_a_manifest_names_the_region_of_each_image(tmp_path: Path) -> None:
     (tmp_path / "list.csv").write_text("path,roi\na.png,none.png\n")
     with pytest.raises(DataError, match=r"row 2: the region of interest .*none.png does not exist"):
         open_data(tmp_path / "list.csv")
+
+
+def test_a_file_that_marks_nothing_or_states_a_huge_image_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "roi.json"
+    labelme = {"version": "5.0", "shapes": [], "imagePath": "a.png", "imageWidth": 64, "imageHeight": 64}
+    path.write_text(json.dumps(labelme))
+    with pytest.raises(DataError, match=r"roi\.json: marks nothing to look at and nothing to ignore"):
+        read_region(path)
+    path.write_text(json.dumps({**labelme, "imageWidth": 100_000, "imageHeight": 100_000}))
+    with pytest.raises(DataError, match=r"roi\.json: states an image of 100000x100000 pixels"):
+        read_region(path)

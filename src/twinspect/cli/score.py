@@ -16,7 +16,14 @@ from twinspect.cli.console import Bar, counted, warn
 from twinspect.cli.model_loading import load_chosen, runtime_of_key
 from twinspect.cli.outcome import Outcome, code_of
 from twinspect.cli.score_files import CsvTable, TableOwner, open_table
-from twinspect.cli.score_pictures import PICTURES, ScorePictures, region_rules, write_coco
+from twinspect.cli.score_pictures import (
+    PICTURES,
+    ScorePictures,
+    check_coco,
+    check_regions,
+    region_rules,
+    write_coco,
+)
 from twinspect.cli.score_summary import (
     count_anomalous,
     count_not_inspectable,
@@ -52,6 +59,7 @@ def run(options: argparse.Namespace) -> Outcome:
         record = read_model_record(Path(options.model))
         check_same_region(Scope.from_record(record.get(ROI)), options.roi)
     region_rules(options)  # refused before a model is loaded
+    check_coco(options)
     if score_engine.is_requested(options):
         return score_engine.run(options)
     if options.out is None:
@@ -111,6 +119,7 @@ def _into_table(
     """Append the missing rows; those that are there are kept, so no image is scored twice, but for errors."""
     key = model_key(Path(options.model), detector.export_name)
     rules = region_rules(options)
+    check_regions(options, detector.calibration_)  # before the table is this command's
     owner = TableOwner(table.path, key, "" if rules == RegionRules() else repr(rules))
     if options.overwrite:
         table.clear()

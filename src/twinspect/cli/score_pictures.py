@@ -28,6 +28,8 @@ if TYPE_CHECKING:
 
 PICTURES: Final = ("maps", "masks", "crops")
 """Options that name a folder."""
+COCO_HEAD: Final = b'{"info": {"description": "regions found by twinspect"}, '
+"""How its COCO files begin."""
 _OF_REGIONS: Final = ("masks", "crops", "coco", "min_area", "mm_per_px")
 
 
@@ -134,6 +136,27 @@ class ScorePictures:
             folder.put(result.sample, lambda path: write_crops(path, result, bits=bits))
 
 
+def check_coco(options: argparse.Namespace) -> None:
+    """Refuse a COCO file in place of anything but one that this verb wrote.
+
+    Raises:
+        ConfigError: says what it would replace.
+    """
+    path = None if options.coco is None else Path(options.coco)
+    if path is None or not os.path.lexists(path):
+        return
+    place, inputs = os.path.realpath(path), [*options.images, *([options.out] if options.out else [])]
+    is_used = any(place == os.path.realpath(each) for each in inputs)
+    if path.is_dir() or is_used or Path(os.path.realpath(options.model)) in Path(place).parents:
+        raise ConfigError(f"--coco {path} is in use already; choose another file")
+    with path.open("rb") as file:
+        is_own = file.read(len(COCO_HEAD)) == COCO_HEAD
+    if not (is_own or options.overwrite):
+        raise ConfigError(
+            f"--coco {path} exists and was not written by this command; choose another, or --overwrite"
+        )
+
+
 def write_coco(path: Path, rows: Sequence[Row], images: DataSet) -> None:
     """Write the regions of a table as COCO; images that could not be read are left out.
 
@@ -150,7 +173,7 @@ def write_coco(path: Path, rows: Sequence[Row], images: DataSet) -> None:
     ]
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        write_atomically(path, json.dumps(coco_record(found)).encode())
+        write_atomically(path, COCO_HEAD + json.dumps(coco_record(found)).encode()[1:])
     except OSError as error:
         raise DataError(f"--coco {path}: cannot be written: {error.strerror}") from error
 

@@ -73,8 +73,8 @@ class ExportedDetector(BaseDetector):
     def _check_scope(self, scope: Scope | None) -> None:
         if (scope.digest if scope else None) != (self.scope_.digest if self.scope_ else None):
             raise ConfigError(
-                "an export looks where its model did when it was exported; calibrate the model under torch, and "
-                "export it again"
+                "an export looks where its model did when it was exported; calibrate the model under torch "
+                "(--runtime torch), and export it again"
             )
 
     def _engine(self) -> GraphEngine:

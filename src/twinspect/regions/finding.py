@@ -24,6 +24,9 @@ if TYPE_CHECKING:
 
 PACKAGES: Final = ("scipy", "skimage")
 """What finding regions takes beside NumPy."""
+LEAST_MM: Final = 1e-6
+MOST_MM: Final = 1e6
+"""Sides of a pixel in millimetres: from a nanometre to a kilometre."""
 _SQUARE_MM: Final = "mm2"
 _EIGHT_CONNECTED: Final = np.ones((3, 3), dtype=np.bool_)
 MOST_POINTS: Final = 200
@@ -76,8 +79,10 @@ class RegionRules:
         Raises:
             ConfigError: a size that is none, or square millimetres without a scale.
         """
-        if mm_per_px is not None and not (math.isfinite(mm_per_px) and mm_per_px > 0):
-            raise ConfigError(f"--mm-per-px {mm_per_px:g}; allowed is a number above 0, for instance 0.05")
+        if mm_per_px is not None and not LEAST_MM <= mm_per_px <= MOST_MM:
+            raise ConfigError(
+                f"--mm-per-px {mm_per_px:g}; allowed is a number from {LEAST_MM:g} to {MOST_MM:g}, for instance 0.05"
+            )
         text = str(min_area).strip().lower().replace("²", "2")
         number, is_metric = text.removesuffix(_SQUARE_MM), text.endswith(_SQUARE_MM)
         try:

@@ -69,9 +69,7 @@ class Scope:
     def describe(self) -> str:
         """Say it in words."""
         region = (
-            f"{100 * self.fixed.share:.3g} % of each image"
-            if self.fixed
-            else "of each image a part of its own"
+            f"{100 * self.fixed.share:.3g} % of each image" if self.fixed else "a part of each image, its own"
         )
         return f"{region}{', the rest painted over' if self.blank else ''}"
 
