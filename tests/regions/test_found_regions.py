@@ -201,8 +201,9 @@ def test_a_model_of_an_earlier_version_has_none_until_it_is_calibrated(
     assert ts.load(model).score(DAMAGED).regions is None
     assert run("score", model, images, "--out", tmp_path / "o.csv")[0] == 3
     assert set(rows_of(tmp_path / "o.csv").values()) == {""}
-    code, _, errors = run("score", model, images, "--masks", tmp_path / "masks")
+    code, _, errors = run("score", model, images, "--out", tmp_path / "p.csv", "--masks", tmp_path / "masks")
     assert (code, "type: twinspect calibrate" in errors) == (2, True)
+    assert not [path.name for path in tmp_path.iterdir() if "p.csv" in path.name and path.suffix == ".json"]
 
 
 def test_an_export_finds_the_same_regions(detector: ts.Detector, model: Path) -> None:
