@@ -88,6 +88,7 @@ def _open(options: argparse.Namespace, runtime: str | None = None) -> tuple[Base
     """Load the model and list the images; what scores is also chosen by their number, unless it is given."""
     listed = cache(partial(_list_images, tuple(options.images)))
     detector = load_chosen(options, runtime, lambda: len(listed()[0]))
+    check_regions(options, detector.calibration_)  # before a table is this command's
     return (detector.set_params(workers=options.workers), *listed())
 
 
@@ -119,7 +120,6 @@ def _into_table(
     """Append the missing rows; those that are there are kept, so no image is scored twice, but for errors."""
     key = model_key(Path(options.model), detector.export_name)
     rules = region_rules(options)
-    check_regions(options, detector.calibration_)  # before the table is this command's
     owner = TableOwner(table.path, key, "" if rules == RegionRules() else repr(rules))
     if options.overwrite:
         table.clear()

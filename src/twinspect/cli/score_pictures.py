@@ -88,7 +88,6 @@ class ScorePictures:
         Raises:
             ConfigError: a folder that would replace something, two that are the same, or a wrong option on regions.
         """
-        check_regions(options, detector.calibration_)
         listed = {spell(str(sample.path)) for sample in images}
         earlier = [unspell(row["path"]) for row in rows if row["path"] not in listed]
         suffixes = {"maps": f".{options.map_format}", "masks": ".png", "crops": ""}

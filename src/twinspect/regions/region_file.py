@@ -24,8 +24,6 @@ if TYPE_CHECKING:
 IGNORED: Final = frozenset({"ignore", "ignored", "dont_care", "don't care", "dontcare"})
 """Labels of LabelMe, and categories of COCO, that mark what is not looked at; all others mark what is."""
 _MOST_BYTES: Final = 2**24
-_MOST_PIXELS: Final = 2**28
-"""Of the image that a file states the size of."""
 
 
 def read_region(path: Path, image: PurePath | None = None, shape: tuple[int, int] | None = None) -> Region:
@@ -53,25 +51,19 @@ def read_region(path: Path, image: PurePath | None = None, shape: tuple[int, int
             f"{path}: no region of interest; allowed are a mask image, and JSON of polygons in relative coordinates "
             f'({{"look": ..., "ignore": ...}}), LabelMe or COCO'
         )
-    try:
-        mask = _draw(annotations, image, shape)
-    except DataError as error:
-        raise DataError(str(error) if str(path) in str(error) else f"{path}: {error}") from None
-    return _region(path, mask)
+    return _region(path, _draw(path, annotations, image, shape))
 
 
 def _draw(
-    annotations: Annotations, image: PurePath | None, shape: tuple[int, int] | None
+    path: Path, annotations: Annotations, image: PurePath | None, shape: tuple[int, int] | None
 ) -> NDArray[np.bool_]:
     """Draw what is looked at: what is marked, or everything where only ignored areas are, without these."""
     if image is None or shape is None:
         image, shape = annotations.only_image()
-    if shape[0] * shape[1] > _MOST_PIXELS:
-        raise DataError(f"states an image of {shape[1]}x{shape[0]} pixels; allowed are {_MOST_PIXELS} in all")
     ignored = annotations.labelled(lambda label: label.casefold() in IGNORED)
     looked_at = annotations.labelled(lambda label: label.casefold() not in IGNORED)
     if not ignored.marked_images() and not looked_at.marked_images():
-        raise DataError("marks nothing to look at and nothing to ignore")
+        raise DataError(f"{path}: marks nothing to look at and nothing to ignore")
     hidden = ignored.draw(image, shape)
     return (looked_at.draw(image, shape) if looked_at.marked_images() else ~hidden) & ~hidden
 

@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
+MOST_PIXELS: Final = 2**28
+"""Of an image that is known only by what its annotations state."""
 FARTHEST: Final = 1e6
 """The largest coordinate in pixels that is drawn; no image that is read has longer sides."""
 
@@ -91,7 +93,7 @@ def stated_size(where: str, width: object, height: object) -> tuple[int, int]:
     """Return the (height, width) that annotations state for their image.
 
     Raises:
-        DataError: they state none.
+        DataError: they state none, or one that is too large to draw on.
     """
     if (
         isinstance(width, int)
@@ -99,6 +101,10 @@ def stated_size(where: str, width: object, height: object) -> tuple[int, int]:
         and 0 < width <= FARTHEST
         and 0 < height <= FARTHEST
     ):
+        if width * height > MOST_PIXELS:
+            raise DataError(
+                f"{where}: states an image of {width}x{height} pixels; allowed are {MOST_PIXELS} in all"
+            )
         return height, width
     raise DataError(f"{where}: does not say how large its image is; expected a width and a height in pixels")
 
