@@ -14,6 +14,8 @@ from itertools import combinations
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, TypeVar, get_type_hints
 
 from twinspect.errors import ConfigError, unknown_name
+from twinspect.methods.former_names import as_named_now, is_former
+from twinspect.methods.input_size import parse_size, sides
 from twinspect.methods.setting_values import LARGEST as LARGEST  # noqa: PLC0414 - public here
 from twinspect.methods.setting_values import Interval as Interval  # noqa: PLC0414 - public here
 from twinspect.methods.setting_values import check_type, parse_value, require
@@ -51,7 +53,6 @@ class MethodConfig:
     """What settings that were added later amount to in a model whose record lacks them."""
 
     RANGES: ClassVar[dict[str, str]] = {
-        "size": "[1, 65536]",
         "crop": "[0, 65536]",
         "steps": "[0, inf)",
         "epochs": "[0, inf)",
@@ -61,11 +62,14 @@ class MethodConfig:
     """Which numbers a field may be, as an interval; a method declares those of its own fields, and the configuration
     file's schema says them."""
 
-    size: int = 256
-    """side of the square that the teacher sees, in pixels; images are resized to it"""
+    size: int | str = 256
+    """side of the square that images are resized to, in pixels, or HEIGHTxWIDTH"""
     crop: int = 0
     """side of the centre cut out after resizing, in pixels; 0 keeps the whole image"""
-    resize: Literal["bilinear", "bicubic"] = "bilinear"
+    resize: Literal["squash", "letterbox"] = "squash"
+    """how images of another shape are resized: squash stretches them to the size; letterbox keeps their shape, and
+    the padding around them counts in nothing"""
+    interpolation: Literal["bilinear", "bicubic"] = "bilinear"
     """interpolation of the resizing, antialiased either way"""
     normalize: bool = True
     """subtract the teacher's mean and divide by its standard deviation; off means values in 0..1"""
@@ -80,16 +84,22 @@ class MethodConfig:
 
     def __post_init__(self) -> None:
         """Check every field, so that no wrong setting fails in the middle of a training."""
+        height, width = sides(self.size)
         for name, hint in hints(type(self)).items():
             check_type(name, hint, getattr(self, name), type(self).__name__)
         for name, interval in ranges(type(self)).items():
             require(interval.holds(getattr(self, name)), name, getattr(self, name), str(interval))
         require(self.steps > 0 or self.epochs > 0, "steps", self.steps, "above 0 where epochs is 0")
-        if self.crop > self.size:
+        if self.crop > min(height, width):
             raise ConfigError(
                 f"crop must be at most size, which is {self.size}, got {self.crop}; to keep the whole image, type: "
                 "--crop 0"
             )
+
+    @property
+    def input_sides(self) -> tuple[int, int]:
+        """Height and width of what the teacher sees, in pixels."""
+        return (self.crop, self.crop) if self.crop else sides(self.size)
 
     def held_out(self, images: Iterable[int]) -> dict[str, int]:  # noqa: ARG002 - for methods that measure themselves
         """Count the training images that stages hold out to measure themselves on.
@@ -149,7 +159,7 @@ def make_config(
     Raises:
         ConfigError: an unknown preset, length or setting, or a value that is not allowed.
     """
-    types = hints(cls)
+    types, settings = hints(cls), as_named_now(settings)
     for name in settings:
         if name not in types:
             raise unknown_name("setting", name, types)
@@ -190,7 +200,7 @@ def _preset_values(cls: type[MethodConfig], preset: str | None, length: str | No
     check_length(length)
     named: dict[str, Any] = {}
     for name in split_presets(cls, preset):
-        named |= cls.PRESETS[name]
+        named |= as_named_now(cls.PRESETS[name])
     changes = {name: value for name, value in named.items() if not is_length(name)}
     own = {name: value for name, value in named.items() if is_length(name)}
     if length == PAPER and not own:
@@ -358,7 +368,9 @@ def parse_setting(cls: type[MethodConfig], name: str, text: str) -> Any:
     Raises:
         ConfigError: the text cannot be converted, or is not one of the values that are allowed.
     """
-    return parse_value(name, hints(cls)[name], text, cls.__name__)
+    if name == "size":
+        return parse_size(text)
+    return text if is_former(name, text) else parse_value(name, hints(cls)[name], text, cls.__name__)
 
 
 def _string(node: ast.stmt) -> str | None:

@@ -101,7 +101,7 @@ def check_type(name: str, hint: Any, value: Any, owner: str) -> None:
     matches = isinstance(value, (int, float) if hint is float else hint) and (hint is bool) == isinstance(
         value, bool
     )
-    require(matches, name, value, f"{hint.__name__} (a setting of {owner})")
+    require(matches, name, value, f"{getattr(hint, '__name__', hint)} (a setting of {owner})")
     if hint in (int, float):
         require(abs(value) <= LARGEST, name, value, f"a number of at most {LARGEST}")
 
