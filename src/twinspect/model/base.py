@@ -71,6 +71,7 @@ class ScoringModel(nn.Module, ABC):
         """
         size = (rgb.shape[-2], rgb.shape[-1])
         whole = self.preprocessing.inside(None, size) if inside is None else None
-        inside = inside if whole is None else whole.expand(len(rgb), *whole.shape)
+        if whole is not None:
+            inside = whole.expand(rgb.shape[0], *whole.shape)  # len() would be a constant of a graph
         output = self.infer(self.preprocessing.apply(rgb), inside)
         return RawOutput(self.preprocessing.to_image(output.map, size), output.score)
