@@ -15,6 +15,7 @@ from twinspect.cli import score_engine
 from twinspect.cli.console import Bar, counted, warn
 from twinspect.cli.model_loading import load_chosen, runtime_of_key
 from twinspect.cli.outcome import Outcome, code_of
+from twinspect.cli.part_table import check_part_table, check_parts_known, decide_parts
 from twinspect.cli.score_files import CsvTable, TableOwner, open_table
 from twinspect.cli.score_pictures import (
     PICTURES,
@@ -60,6 +61,7 @@ def run(options: argparse.Namespace) -> Outcome:
         check_same_region(Scope.from_record(record.get(ROI)), options.roi)
     region_rules(options)  # refused before a model is loaded
     check_coco(options)
+    check_part_table(options.parts)
     if score_engine.is_requested(options):
         return score_engine.run(options)
     if options.out is None:
@@ -72,7 +74,9 @@ def run(options: argparse.Namespace) -> Outcome:
         rows = _into_table(table, detector, images, options)
         _write_coco(rows, images, options)
     text = f"{options.out}: {count_verdicts(rows)}"
-    result = {"out": options.out, "runtime": detector.export_name or TORCH}
+    in_words, record = decide_parts(rows, detector.calibration_, options)
+    text += f", {in_words}" if in_words else ""
+    result = {"out": options.out, "runtime": detector.export_name or TORCH, **record}
     return _outcome(rows, refused, options, text, result)
 
 
@@ -89,6 +93,7 @@ def _open(options: argparse.Namespace, runtime: str | None = None) -> tuple[Base
     listed = cache(partial(_list_images, tuple(options.images)))
     detector = load_chosen(options, runtime, lambda: len(listed()[0]))
     check_regions(options, detector.calibration_)  # before a table is this command's
+    check_parts_known(options.parts, listed()[0])
     return (detector.set_params(workers=options.workers), *listed())
 
 
@@ -111,7 +116,11 @@ def _score_and_print(options: argparse.Namespace) -> Outcome:
     else:
         table = CsvTable(Path("-"))
         text = (table.header() + table.encode(rows)).rstrip("\n")
-    return _outcome(rows, refused, options, text, {"rows": rows, "runtime": detector.export_name or TORCH})
+    in_words, record = decide_parts(rows, detector.calibration_, options)
+    if in_words:
+        warn(in_words)
+    result = {"rows": rows, "runtime": detector.export_name or TORCH, **record}
+    return _outcome(rows, refused, options, text, result)
 
 
 def _into_table(
