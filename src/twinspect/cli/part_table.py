@@ -10,7 +10,7 @@ from twinspect.cli.console import warn
 from twinspect.cli.score_files import TABLES
 from twinspect.errors import ConfigError
 from twinspect.inference.part_scores import count_parts_in_words, parts_of_rows
-from twinspect.utils.files import atomic_replacement
+from twinspect.utils.files import atomic_replacement, refuse_unwritable
 
 if TYPE_CHECKING:
     import argparse
@@ -23,12 +23,15 @@ if TYPE_CHECKING:
 
 
 def check_part_table(file: str | None) -> None:
-    """Refuse a file whose suffix says no format.
+    """Refuse a file whose suffix says no format, or that cannot be written.
 
     Raises:
         ConfigError: what is allowed.
     """
-    if file is not None and Path(file).suffix.lower() not in TABLES:
+    if file is None:
+        return
+    refuse_unwritable(Path(file), "--parts")
+    if Path(file).suffix.lower() not in TABLES:
         raise ConfigError(
             f"--parts {file}: a table of parts ends in {', '.join(TABLES)}; got "
             f"{Path(file).suffix or 'no suffix'!r}"

@@ -137,9 +137,9 @@ def _into_table(
     rows = table.rows()
     pictures = ScorePictures.of(options, detector, images, rows)
     remaining, start = _remaining(images, rows)
-    failed = _failed(rows, images, pictures=bool(pictures.folders))
+    failed = _failed(rows, images, pictures)
     if rows:
-        again = f", and {len(failed)} with an error once more" if len(failed) else ""
+        again = f", and {len(failed)} with an error or without a picture once more" if len(failed) else ""
         to_go = f"{counted(len(remaining) - start, 'image')} to go{again}"
         warn(f"{options.out}: {len(rows)} rows are there already, {to_go}")
     if len(failed):
@@ -151,16 +151,23 @@ def _into_table(
     return rows
 
 
-def _failed(rows: Sequence[Row], images: DataSet, *, pictures: bool) -> DataSet:
-    """Find the images that have a row with an error, which may have been mended since; or only a picture has one."""
-    failed = {row["path"] for row in rows if row["is_anomalous"] is None or (pictures and row["error"])}
-    return images.with_samples([sample for sample in images if spell(str(sample.path)) in failed])
+def _failed(rows: Sequence[Row], images: DataSet, pictures: ScorePictures) -> DataSet:
+    """Find images whose row has an error, which may have been mended since, or that lack a picture."""
+    known = {row["path"]: row for row in rows}
+    pairs = [(sample, known.get(spell(str(sample.path)))) for sample in images]
+    failed = [
+        sample
+        for sample, row in pairs
+        if row and (row["is_anomalous"] is None or pictures.is_missing(sample, row))
+    ]
+    return images.with_samples(failed)
 
 
 def _replace(table: ScoreTable, rows: list[Row], new: Iterable[Row]) -> list[Row]:
-    """Put new rows in place of those of the same images."""
+    """Put new rows in place of those of the same images, where either has an error; others only lacked a picture."""
     by_path = {row["path"]: row for row in new}
-    replaced = [by_path.get(row["path"], row) for row in rows]
+    pairs = [(row, by_path.get(row["path"], row)) for row in rows]
+    replaced = [again if row["error"] or again["error"] else row for row, again in pairs]
     if replaced != rows:
         table.replace(replaced)
     return replaced

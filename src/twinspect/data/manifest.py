@@ -118,8 +118,10 @@ def _sample(row: Mapping[str, str], folder: Path, where: str) -> Sample:
         split=_split(row.get("split", ""), label, where),
         label=label,
         category=row.get("category", ""),
-        mask=_beside(row.get("mask", ""), "mask", folder, where),
-        roi=_beside(row.get("roi", ""), "region of interest", folder, where),
+        mask=_beside(
+            row.get("mask", ""), f"{where}: the mask", folder, "leave the column empty if there is none"
+        ),
+        roi=_beside(row.get("roi", ""), f"{where}: the region of interest", folder, "correct the column roi"),
         group=row.get("part", ""),
     )
 
@@ -135,11 +137,11 @@ def _split(text: str, label: str, where: str) -> Split:
     return split
 
 
-def _beside(text: str, what: str, folder: Path, where: str) -> Path | None:
+def _beside(text: str, what: str, folder: Path, remedy: str) -> Path | None:
     """Find a file that belongs to an image."""
     if not text:
         return None
     path = folder / text.replace("\\", "/")
     if not os.path.isfile(path):  # noqa: PTH113 - as above
-        raise DataError(f"{where}: the {what} {path} does not exist; leave the column empty if there is none")
+        raise DataError(f"{what} {path} does not exist; {remedy}")
     return path
