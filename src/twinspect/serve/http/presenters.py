@@ -141,6 +141,7 @@ def present_model(worker: ModelWorker, drift: str | None, actor: Actor) -> Model
         drift=drift,
         would_find=tried.in_words(calibration) if tried else None,
         usable=not tried.is_useless(calibration) if tried else None,
+        looks_at=detector.scope_.describe() if detector.scope_ else None,
     )
 
 

@@ -105,6 +105,10 @@ class ModelAnswer(ResponseBody):
         "threshold in force; null where that was not measured"
     )
     usable: bool | None = Field(description="false where it finds 9 of 10 of no kind, however large")
+    looks_at: str | None = Field(
+        description="in words, the region of interest; null where it looks at whole images",
+        examples=["62.5 % of each image"],
+    )
 
 
 class ModelsAnswer(ResponseBody):
