@@ -6,7 +6,7 @@ from dataclasses import asdict, dataclass, field, replace
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from twinspect.evaluation.by_defect_type import DefectTypeTable
-from twinspect.evaluation.by_object import object_rows, objects_record
+from twinspect.evaluation.by_object import ObjectErrors, object_errors, object_rows, objects_record
 from twinspect.evaluation.image_scores import (
     by_category,
     count_images,
@@ -84,6 +84,7 @@ class Evaluation:
         intervals: of the image AUROC, of each row above; see :class:`Intervals`.
         defect_types: metrics by defect type; empty where no category has saturation rules.
         objects: metrics of objects by category; empty where no image says which object it shows.
+        object_errors: wrong decisions on objects by category; empty likewise, and without a threshold.
         overlap: good test images that are not new to the model.
         outside_roi: how many anomalous images were left out since all that their masks mark lies outside of the
             region of interest.
@@ -106,6 +107,7 @@ class Evaluation:
     shifts: tuple[ShiftResult, ...] = ()
     outside_roi: int = 0
     regions: RegionTable = field(default_factory=RegionTable)
+    object_errors: dict[str, ObjectErrors] = field(default_factory=dict)
 
     @property
     def full_categories(self) -> dict[str, MetricRow]:
@@ -132,7 +134,7 @@ class Evaluation:
                 "definition": FURTHER_DEFINITIONS["image_auroc_interval"],
             },
             "saturated_pro": self.defect_types.to_record(),
-            "objects": objects_record(self.objects),
+            "objects": objects_record(self.objects, self.object_errors),
             "definitions": DEFINITIONS,
             **({"regions": regions} if (regions := self._regions_record()) else {}),
             **({"outside_roi": self.outside_roi} if self.outside_roi else {}),
@@ -226,6 +228,7 @@ def _summarise(
         defect_types=DefectTypeTable.compute(pixel_results.defect_types, groups),
         objects=object_rows(groups),
         regions=pixel_results.regions,
+        object_errors=object_errors(groups) if calibration else {},
     )
 
 

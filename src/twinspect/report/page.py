@@ -88,7 +88,7 @@ def render_report(report: Report) -> str:
         curves=curve_section(evaluation),
         defects=defect_table(evaluation),
         defect_types=defect_type_section(evaluation.defect_types),
-        objects=object_section(evaluation.objects),
+        objects=object_section(evaluation.objects, evaluation.object_errors),
         map_legend=charts.colour_scale(calibration.map_range),
         image_groups=image_groups(report.gallery, calibration.map_range, report.bits),
         training_charts=training_charts(report.history),
