@@ -49,6 +49,7 @@ class RowRecord(Struct):
     inspectable: bool | None
     notice: str
     regions: list[RegionRow] | None
+    part: str
 
 
 def _checked(rows: list[Row]) -> list[Row]:
