@@ -43,7 +43,7 @@ from twinspect.methods.default import USUAL, default_for
 from twinspect.model.tiled import TiledModel, tiled
 from twinspect.model.tiling import Tiling, check_shape
 from twinspect.model.whole_image import Model
-from twinspect.regions.scope import scope_of
+from twinspect.regions.scope import aligned, scope_of
 from twinspect.teachers import create_teacher
 from twinspect.teachers.auto import best_at_hand, build_paper_teacher
 from twinspect.teachers.curated import AUTO as AUTO_TEACHER
@@ -112,6 +112,8 @@ class Detector(TorchDetector):
         roi: the file of a region of interest, outside of which nothing counts: a mask or polygons, see
             :func:`twinspect.regions.region_file.read_region`; ``None`` for those that come with images, if any.
         roi_blank: paint over what lies outside before the networks see it.
+        align: bring every part to the place that it has in the first good image: by ``shift``, or ``rotation`` too;
+            ``None`` for images as they are. The region of interest is that image's.
         **settings: single settings of the method, such as ``localization="guided"`` for MKD.
 
     Attributes:
@@ -152,6 +154,7 @@ class Detector(TorchDetector):
         strategy: str = "auto",
         roi: str | Path | None = None,
         roi_blank: bool = False,
+        align: str | None = None,
         **settings: Any,
     ) -> None:
         self.method = method
@@ -181,6 +184,7 @@ class Detector(TorchDetector):
         self.strategy = strategy
         self.roi = roi
         self.roi_blank = roi_blank
+        self.align = align
         self.settings = settings
 
     def __repr__(self) -> str:
@@ -261,6 +265,7 @@ class Detector(TorchDetector):
         earlier = getattr(self, "data_", {}).get("recognised_bits")
         given = None if self.bits == earlier else self.bits
         self.bits, bits = choose_bits(given, [*train, *held], workers=self.workers, progress=progress)
+        scope = aligned(scope, self.align, [*train, *held], self.bits)
         announce("building the teacher and the student")
         fitting = self.fitting("", progress=progress, checkpoint=checkpoint, resume=resume).look_at(scope)
         self._processes = fitting.trainer.processes

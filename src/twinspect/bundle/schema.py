@@ -160,6 +160,15 @@ class RegionRecord(Struct):
     png: str
 
 
+class AlignmentRecord(Struct):
+    """What images are aligned to: a small grey PNG in base64, made of an image of a size."""
+
+    kind: Literal["shift", "rotation"]
+    size: tuple[Side, Side]
+    least: Annotated[float, Meta(ge=-1, le=1)]
+    reference: str
+
+
 class ScopeRecord(Struct):
     """Where a model looks; without a region each image comes with its own."""
 
@@ -167,6 +176,7 @@ class ScopeRecord(Struct):
     blank: bool
     sha256: Sha256
     region: RegionRecord | None = None
+    alignment: AlignmentRecord | None = None
 
 
 class EarlierCalibration(Struct):
@@ -235,6 +245,7 @@ class ParametersRecord(Struct):
     strategy: str = "auto"
     roi: str | None = None
     roi_blank: bool = False
+    align: Literal["shift", "rotation"] | None = None
 
 
 class ConstructorRecord(ParametersRecord):
@@ -245,6 +256,7 @@ class ConstructorRecord(ParametersRecord):
     overlap: Any = 32
     length: str | None = None  # type: ignore[assignment]
     minutes: float | None = None
+    align: str | None = None  # type: ignore[assignment]
     bits: int | None = None
     false_alarm_rate: float | None = None
     calibration: str | None = None  # type: ignore[assignment]

@@ -197,17 +197,20 @@ class Calibration:
         """Decide whether new raw scores, (N,), are anomalous; NaN never is."""
         return np.asarray(scores, dtype=np.float64) > self.threshold
 
-    def decide(self, score: float, category: str, quality: ImageQuality | None = None) -> Decision:
+    def decide(
+        self, score: float, category: str, quality: ImageQuality | None = None, unaligned: str = ""
+    ) -> Decision:
         """Decide for one image, by the threshold and the good images of its category.
 
         Args:
             score: its raw score.
             category: what it shows.
             quality: how it was taken; ``None`` if not known, which is no reason not to inspect it.
+            unaligned: why it could not be aligned; empty if it was, or need not be.
         """
         calibration = self.of(category)
         good = self.good_ranges.get(category) or self.good_ranges.get("")
-        reason = good.reason_against(quality) if good and quality else ""
+        reason = unaligned or (good.reason_against(quality) if good and quality else "")
         is_anomalous = bool(calibration.is_anomalous([score])[0]) and not reason
         return Decision(float(calibration.p_values([score])[0]), is_anomalous, reason)
 

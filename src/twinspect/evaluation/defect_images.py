@@ -49,7 +49,7 @@ class DefectImages:
         pixels = [_reduced(image, least_side) for image in images]
         masks = foregrounds(pixels, [sample.category for sample in samples])
         triples = zip(samples, pixels, masks, strict=True)
-        masks = [_confined(mask, look(scope, sample, image).inside) for sample, image, mask in triples]
+        masks = [_confined(mask, look(scope, sample, image).inside_image) for sample, image, mask in triples]
         self._canvases = [Canvas.of(image, mask) for image, mask in zip(pixels, masks, strict=True)]
         self._samples, self._seed = samples, seed
 

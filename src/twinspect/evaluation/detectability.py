@@ -165,6 +165,6 @@ class _Search:
 
 def _least_side(detector: Detector) -> int | None:
     model, scope = detector.model_, detector.scope_
-    if scope and not (scope.fixed and scope.fixed.any_size):  # a mask fits images as they are
+    if scope and not (scope.shared and scope.shared.any_size):  # a mask fits images as they are
         return None
     return REDUCED * max(model.preprocessing.size) if isinstance(model, Model) else None

@@ -192,7 +192,7 @@ def _of_model(model_record: dict[str, Any], differences: Sequence[str]) -> dict[
 
 def _of_scope(scope: Scope | None) -> dict[str, Any]:
     """Collect what a record says of where the graph looks."""
-    return {"roi": scope.digest, "roi_input": scope.fixed is None} if scope else {}
+    return {"roi": scope.digest, "roi_input": scope.shared is None} if scope else {}
 
 
 def _check_options(to: str, precision: str, fixed_size: tuple[int, int] | None) -> None:
@@ -211,9 +211,9 @@ def _check_options(to: str, precision: str, fixed_size: tuple[int, int] | None) 
 
 def _check_region(scope: Scope | None, precision: str, fixed_size: tuple[int, int] | None) -> None:
     """Refuse what a graph cannot do with a region of interest."""
-    if scope and not scope.fixed and precision == "int8":
+    if scope and not scope.shared and precision == "int8":
         raise ConfigError(
-            "this model looks at a region that comes with each image, and int8 measures value ranges on images "
+            "this model looks at a region that differs from image to image, and int8 measures value ranges on images "
             "without; type: --precision fp16"
         )
     size = _size_of_mask(scope)
@@ -226,6 +226,8 @@ def _check_region(scope: Scope | None, precision: str, fixed_size: tuple[int, in
 
 def _size_of_mask(scope: Scope | None) -> tuple[int, int] | None:
     """Give the height and width of the only images that a region fits, if it is such a one."""
+    if scope and scope.alignment:
+        return scope.alignment.size
     if scope is None or scope.fixed is None or scope.fixed.any_size:
         return None
     return scope.fixed.mask.shape[0], scope.fixed.mask.shape[1]
@@ -273,7 +275,7 @@ def _metadata(record: dict[str, Any], detector: TorchDetector) -> dict[str, Any]
     calibration, scope = detector.calibration_, detector.scope_
     levels, good = levels_of(calibration, ""), calibration.good_ranges.get("")
     own = "; regions: (batch, height, width) uint8, 0 where nothing is looked at"
-    region = "" if scope is None or scope.fixed else own
+    region = "" if scope is None or scope.shared else own
     return {
         "twinspect": record["twinspect"],
         "method": record["method"],
@@ -285,6 +287,11 @@ def _metadata(record: dict[str, Any], detector: TorchDetector) -> dict[str, Any]
         "calibration_scores": list(calibration.part_scores),
         **({"region_levels": levels._asdict()} if levels else {}),
         **({"inspectable": good.limits._asdict()} if good and not scope else {}),
+        **(
+            {"aligned": "images and regions are aligned to a reference first"}
+            if scope and scope.alignment
+            else {}
+        ),
         **({"roi": "outside of the region of interest nothing counts, and the map is 0"} if scope else {}),
         "rule": "anomalous if score > threshold; p = (1 + number of calibration_scores >= score) / (n + 1)",
         "input": "images: (batch, height, width, 3) uint8 RGB" + region,

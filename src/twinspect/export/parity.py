@@ -128,10 +128,10 @@ def time_side_by_side(sample: Sample, *engines: Engine, scope: Scope | None = No
 def _prepare(engine: Engine, sample: Sample, scope: Scope | None) -> Any:
     """Prepare an image; where each has a region of its own, the left two thirds of it stand for one."""
     rgb = read_pixels(sample)
-    if scope and not scope.fixed:
+    if scope and not scope.shared:
         inside = np.zeros(rgb.shape[:2], np.bool_)
         inside[:, : -(-2 * rgb.shape[1] // 3)] = True
-        scope = replace(scope, fixed=Region(inside, any_size=False))
+        scope = replace(scope, fixed=Region(inside, any_size=False), alignment=None)
     seen = look(scope, sample, rgb)
     paints = isinstance(engine, GraphEngine)  # its graph does
     return engine.prepare(rgb if paints else seen.painted, seen.region)

@@ -54,13 +54,13 @@ class RegionGraph(nn.Module):
     def __init__(self, model: ScoringModel, scope: Scope, fixed_size: tuple[int, int] | None) -> None:
         super().__init__()
         self.model, self._blank = model, scope.blank
-        self._has_own = scope.fixed is None
-        if scope.fixed is not None:
-            size = fixed_size or (scope.fixed.mask.shape[0], scope.fixed.mask.shape[1])
-            self.register_buffer("mask", torch.from_numpy(scope.fixed.mask.copy()), persistent=False)
+        self._has_own = scope.shared is None
+        if scope.shared is not None:
+            size = fixed_size or (scope.shared.mask.shape[0], scope.shared.mask.shape[1])
+            self.register_buffer("mask", torch.from_numpy(scope.shared.mask.copy()), persistent=False)
             if not model.preprocessing.has_padding:
                 self.register_buffer(
-                    "inside", model.preprocessing.inside(scope.fixed, size), persistent=False
+                    "inside", model.preprocessing.inside(scope.shared, size), persistent=False
                 )
 
     def forward(self, images: Tensor, regions: Tensor | None = None) -> tuple[Tensor, Tensor]:
@@ -113,7 +113,7 @@ def to_onnx(
     graph = (Graph(model) if scope is None else RegionGraph(model, scope, fixed_size)).eval()
     inputs: tuple[Tensor, ...] = (example,)
     names = [IMAGES]
-    if scope and not scope.fixed:
+    if scope and not scope.shared:
         inputs, names = (example, torch.ones_like(example[..., 0])), [IMAGES, REGIONS]
     with quiet(), torch.no_grad():
         # Some constants are computed and cached on first use; during tracing they would not be numbers.

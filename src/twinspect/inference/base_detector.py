@@ -222,7 +222,7 @@ class BaseDetector(ABC):
             if row.error:
                 yield row
                 continue
-            decision = calibration.decide(row.score, row.sample.category, row.quality)
+            decision = calibration.decide(row.score, row.sample.category, row.quality, row.unaligned)
             passed = not (decision.is_anomalous or decision.not_inspectable)
             notice = map_notice(peaks, row.counted) if passed else ""
             decided = replace(row, **decision._asdict(), notice=notice)

@@ -6,9 +6,11 @@ What scores is an engine: trained networks under torch, or an exported graph und
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING, Any, Protocol
+
+import numpy as np
 
 from twinspect.calibration.good_scores import GoodScores
 from twinspect.data.pixels import named, read_pixels
@@ -18,7 +20,8 @@ from twinspect.images.perceptual_hash import perceptual_hash
 from twinspect.images.quality import ImageQuality, image_quality
 from twinspect.images.statistics import ImageStatistics, image_statistics
 from twinspect.inference.results import ImageScore
-from twinspect.regions.scope import look
+from twinspect.regions.placement import AlignmentError
+from twinspect.regions.scope import Seen, look
 from twinspect.utils.allocator import keep_freed_memory
 from twinspect.utils.memory import TOO_LARGE, naming_exhaustion
 from twinspect.utils.progress import tracked
@@ -26,7 +29,6 @@ from twinspect.utils.progress import tracked
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    import numpy as np
     from numpy.typing import NDArray
 
     from twinspect.data.samples import Sample
@@ -140,11 +142,13 @@ class ScoringPipeline:
             engine, samples, maps=True, statistics=True, perceptual_hashes=hashes is not None
         )
         for scored in tracked("score good images", rows, total=len(samples)):
-            if scored.error and unreadable is not None:
-                unreadable[scored.sample.name] = scored.error
+            if (reason := scored.error or scored.unaligned) and unreadable is not None:
+                unreadable[scored.sample.name] = reason
                 continue
             row = _require_finite(scored)
             counted = row.counted
+            if row.unaligned:
+                raise ImageError(f"{row.sample.address}: {row.unaligned}")
             if counted is None or row.statistics is None or row.quality is None:
                 raise ImageError(row.error)
             good.add(row.sample, row.score, counted, row.statistics, row.quality)
@@ -158,10 +162,11 @@ class _Read:
     """What the reading of an image gave: what the engine made of it before scoring it, and what was measured."""
 
     prepared: Any
+    seen: Seen
+    unaligned: str
     quality: ImageQuality
     perceptual_hash: bytes
     statistics: ImageStatistics | None
-    inside: NDArray[np.bool_] | None
 
 
 def _read(
@@ -170,13 +175,29 @@ def _read(
     """Decode an image once, for the engine and for all that is measured on it."""
     rgb = read_pixels(sample, bits=pipeline.bits)
     with named(sample):
-        seen = look(pipeline.scope, sample, rgb)
+        seen, unaligned = _look(pipeline.scope, sample, rgb)
         prepared = engine.prepare(
             seen.painted, seen.region
         )  # first, for it refuses what is too small to measure
-    measured = image_statistics(rgb, seen.inside) if statistics else None
+    measured = image_statistics(seen.pixels, seen.inside) if statistics else None
     hashed = perceptual_hash(rgb) if perceptual_hashes else b""
-    return _Read(prepared, image_quality(rgb, seen.inside), hashed, measured, seen.inside)
+    return _Read(prepared, seen, unaligned, image_quality(seen.pixels, seen.inside), hashed, measured)
+
+
+def _look(scope: Scope | None, sample: Sample, rgb: NDArray[np.uint8]) -> tuple[Seen, str]:
+    """Align an image; one that does not align is looked at as it is, and why is said."""
+    try:
+        return look(scope, sample, rgb), ""
+    except AlignmentError as error:
+        return look(scope and replace(scope, alignment=None), sample, rgb), str(error)
+
+
+def _in_image(found: NDArray[np.float32] | None, seen: Seen) -> NDArray[np.float32] | None:
+    """Bring the map of an aligned image to the image as it was given; 0 outside of its region."""
+    inside = seen.inside_image
+    if found is None or inside is None or seen.placement is None:
+        return found
+    return np.where(inside, seen.placement.to_image(found), np.float32(0))
 
 
 def _score(
@@ -193,11 +214,12 @@ def _score(
             yield ImageScore(
                 sample,
                 score_and_map[0],
-                map=score_and_map[1],
+                map=_in_image(score_and_map[1], result.seen),
                 quality=result.quality,
                 statistics=result.statistics,
                 perceptual_hash=result.perceptual_hash,
-                inside=result.inside if maps else None,
+                inside=result.seen.inside_image if maps else None,
+                unaligned=result.unaligned,
             )
 
 

@@ -44,6 +44,7 @@ class ImageScore:
             whole image is looked at.
         regions: what was found in the map, the highest peak first; nothing in an image that cannot be inspected.
             ``None`` if not looked for, without the peaks of good images' maps, and where the image was not read.
+        unaligned: why it was scored as it is though images are aligned; empty if it was aligned or none is.
     """
 
     sample: Sample
@@ -59,6 +60,7 @@ class ImageScore:
     notice: str = ""
     inside: NDArray[np.bool_] | None = field(default=None, repr=False)
     regions: tuple[FoundRegion, ...] | None = None
+    unaligned: str = ""
 
     @property
     def counted(self) -> NDArray[np.float32] | None:

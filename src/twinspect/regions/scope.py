@@ -10,8 +10,11 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 import numpy as np
 
+from twinspect.data.pixels import read_pixels
 from twinspect.errors import ConfigError, DataError, ImageError
 from twinspect.regions.areas import Region
+from twinspect.regions.placement import AlignmentError
+from twinspect.utils.even_sampling import evenly_spaced
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -19,8 +22,14 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from twinspect.data.samples import Sample
+    from twinspect.regions.alignment import Alignment
+    from twinspect.regions.placement import Placement
 
 VERSION: Final = 1
+ALIGNED_VERSION: Final = 2
+"""Of a record with an alignment, which earlier versions do not know of."""
+COMPARED: Final = 32
+"""Good images, spread evenly, that say how alike an image must be to its reference."""
 GREY: Final = 128
 """What is painted over the rest of an image."""
 
@@ -32,10 +41,17 @@ class Scope:
     Attributes:
         fixed: the region of every image; ``None`` where each comes with its own, :attr:`.Sample.roi`.
         blank: whether the rest is painted over before the networks see it.
+        alignment: brings each image to the place where the region is; ``None`` for images as they are.
     """
 
     fixed: Region | None
     blank: bool = False
+    alignment: Alignment | None = None
+
+    @property
+    def shared(self) -> Region | None:
+        """The region if it is exactly the same in all images; an aligned image does not show all of its reference."""
+        return None if self.alignment else self.fixed
 
     def region_of(self, sample: Sample, shape: tuple[int, int]) -> Region:
         """Give the region of an image.
@@ -64,6 +80,7 @@ class Scope:
     def digest(self) -> str:
         """Hexadecimal sha256: models that look at the same have the same."""
         what = self.fixed.digest if self.fixed else "each image has its own"
+        what += f", aligned {self.alignment.digest}" if self.alignment else ""
         return hashlib.sha256(f"{what}, blank={self.blank}".encode()).hexdigest()
 
     def describe(self) -> str:
@@ -71,12 +88,16 @@ class Scope:
         region = (
             f"{100 * self.fixed.share:.3g} % of each image" if self.fixed else "a part of each image, its own"
         )
-        return f"{region}{', the rest painted over' if self.blank else ''}"
+        aligned = f", aligned by {self.alignment.kind}" if self.alignment else ""
+        return f"{region}{aligned}{', the rest painted over' if self.blank else ''}"
 
     def to_record(self) -> dict[str, Any]:
         """Return plain JSON values."""
         region = {"region": self.fixed.to_record()} if self.fixed else {}
-        return {"version": VERSION, "blank": self.blank, "sha256": self.digest, **region}
+        version, aligned = (VERSION, {})
+        if self.alignment:
+            version, aligned = ALIGNED_VERSION, {"alignment": self.alignment.to_record()}
+        return {"version": version, "blank": self.blank, "sha256": self.digest, **region, **aligned}
 
     @classmethod
     def from_record(cls, record: dict[str, Any] | None) -> Scope | None:
@@ -87,12 +108,16 @@ class Scope:
         """
         if record is None:
             return None
-        if record["version"] != VERSION:
+        if record["version"] not in (VERSION, ALIGNED_VERSION):
             raise ConfigError(
                 f"a region of interest of version {record['version']}; upgrade twinspect to read it"
             )
-        region = record.get("region")
-        return cls(Region.from_record(region) if region else None, record["blank"])
+        region, aligned = record.get("region"), record.get("alignment")
+        return cls(
+            Region.from_record(region) if region else None,
+            record["blank"],
+            _alignment(aligned) if aligned else None,
+        )
 
 
 class Seen(NamedTuple):
@@ -100,28 +125,81 @@ class Seen(NamedTuple):
 
     Attributes:
         painted: the pixels that the networks see, (H, W, 3) uint8.
+        pixels: the same, with what is painted over.
         region: where to look; ``None`` for everywhere.
         inside: the same at the image's size, (H, W) bool.
+        placement: how it was aligned; ``None`` if it was not.
     """
 
     painted: NDArray[np.uint8]
+    pixels: NDArray[np.uint8]
     region: Region | None = None
     inside: NDArray[np.bool_] | None = None
+    placement: Placement | None = None
+
+    @property
+    def inside_image(self) -> NDArray[np.bool_] | None:
+        """Where the image is looked at that was given, (H, W) bool; ``None`` for everywhere."""
+        if self.inside is None or self.placement is None:
+            return self.inside
+        return self.placement.mask_to_image(self.inside)
 
 
 def look(scope: Scope | None, sample: Sample, rgb: NDArray[np.uint8]) -> Seen:
-    """Confine an image, (H, W, 3) uint8, to its region; without a scope it stays as it is.
+    """Align an image, (H, W, 3) uint8, and confine it to its region; without a scope it stays as it is.
 
     Raises:
+        AlignmentError: it does not align.
         ImageError: it has no region, or one that does not fit it.
     """
     if scope is None:
-        return Seen(rgb)
+        return Seen(rgb, rgb)
     shape = rgb.shape[0], rgb.shape[1]
-    region = scope.region_of(sample, shape)
+    region, placement = scope.region_of(sample, shape), None
     inside = region.at(*shape)
+    if scope.alignment:
+        placement = scope.alignment.place(rgb)
+        rgb, inside = placement.align(rgb), inside & placement.is_shown(*shape)
+        if not inside.any():
+            raise AlignmentError("once it is aligned, it shows nothing of the region of interest")
+        region = Region(inside.copy(), any_size=False)
     painted = np.where(inside[..., None], rgb, np.uint8(GREY)) if scope.blank else rgb
-    return Seen(painted, region, inside)
+    return Seen(painted, rgb, region, inside, placement)
+
+
+def aligned(
+    scope: Scope | None, kind: str | None, samples: Sequence[Sample], bits: int | None
+) -> Scope | None:
+    """Let a detector align images to the first good one, before it looks at them.
+
+    Args:
+        scope: where it looks.
+        kind: one of :data:`.alignment.KINDS`; ``None`` for images as they are.
+        samples: good images; some of them say how alike an image must be.
+        bits: significant bits of 16-bit files.
+
+    Raises:
+        ConfigError: there is no such kind, the images show several products or have regions of their own, or they are
+            not alike.
+        ImageError: one of them cannot be read, or is of another size.
+    """
+    if kind is None:
+        return scope
+    from twinspect.regions.alignment import Alignment, check_kind  # noqa: PLC0415 - with what few models need of scipy
+
+    check_kind(kind)
+    if len({sample.category for sample in samples}) > 1:
+        raise ConfigError(
+            "align has one reference image, and these are of several categories; fit a model for each"
+        )
+    if scope is not None and scope.fixed is None:
+        raise ConfigError(
+            "align needs one region for all images, and these have regions of their own (column roi)"
+        )
+    first, *others = (read_pixels(sample, bits=bits) for sample in evenly_spaced(samples, COMPARED))
+    alignment = Alignment.to(kind, first).judged_by(others or [first])
+    whole = Region(np.ones((1, 1), np.bool_), any_size=True)
+    return replace(scope or Scope(whole), alignment=alignment)
 
 
 def scope_of(roi: str | Path | None, samples: Iterable[Sample], *, blank: bool) -> Scope | None:
@@ -169,7 +247,12 @@ def changed_scope(
     blank = (scope is not None and scope.blank) if blank is None else blank
     if scope is not None and roi is None and not any(sample.roi for sample in samples):
         return replace(scope, blank=blank)
-    return scope_of(roi, samples, blank=blank)
+    changed = scope_of(roi, samples, blank=blank)
+    if changed is None or scope is None or scope.alignment is None:
+        return changed
+    if changed.fixed is None:
+        raise ConfigError("the model aligns images, so it takes no regions of single images (column roi)")
+    return replace(changed, alignment=scope.alignment)
 
 
 def check_same_region(scope: Scope | None, roi: str | Path) -> None:
@@ -212,3 +295,10 @@ def _read(path: Path, image: Path | None = None, shape: tuple[int, int] | None =
     from twinspect.regions.region_file import read_region  # noqa: PLC0415 - with all formats, which few models need
 
     return read_region(path, image, shape)
+
+
+def _alignment(record: dict[str, Any]) -> Alignment:
+    """Rebuild an alignment; see :meth:`.Alignment.from_record`."""
+    from twinspect.regions.alignment import Alignment  # noqa: PLC0415 - with what few models need of scipy
+
+    return Alignment.from_record(record)

@@ -240,6 +240,12 @@ def learning_options(verb: argparse.ArgumentParser) -> None:
         "and blue by up to 10 %%), shift (by up to 2 %% of the shorter side, and turned by up to 2 degrees)",
     )
     roi_options(verb)
+    verb.add_argument(
+        "--align",
+        choices=("shift", "rotation"),
+        help="bring every part to the place, or place and direction, that it has in the first good image, which the "
+        "region of interest is drawn on; what does not align cannot be inspected",
+    )
     device_option(verb)
     precision_option(verb)
     verb.add_argument(

@@ -322,7 +322,7 @@ def _finish(
 ) -> Finished:
     if score.statistics is None:
         return _failed(request, version, score.error.removeprefix(f"{score.sample.path}: "))
-    decision = active.calibration.decide(score.score, request.row.category, score.quality)
+    decision = active.calibration.decide(score.score, request.row.category, score.quality, score.unaligned)
     found = () if decision.not_inspectable and score.regions is not None else score.regions
     return Finished(
         request.row.id,
