@@ -657,9 +657,9 @@ def test_other_text_is_left_out(tmp_path: Path, text: str) -> None:
     [
         (
             "0 0.5 0.5 0.1 0.1\n0 0.5 x 0.1 0.1",
-            "mark 2: is '0 0.5 x 0.1 0.1'; expected a class, then x and y",
+            "mark 2: is '0 0.5 x 0.1 0.1'; expected a class, then x, y of",
         ),
-        ("0 0.5 0.5 0.1 0.1\n0 0.5 1.5 0.1 0.1", "as shares up to 1"),
+        ("0 0.5 0.5 0.1 0.1\n0 0.5 1.5 0.1 0.1", "of a box, from 0 to 1"),
         ("0 0.5 0.5 0.1 0.1\na 0.5 0.5 0.1 0.1", "mark 2: is 'a 0.5 0.5 0.1 0.1'"),
         ("0 0.5 0.5 0.1 0.1\n0 0.5 nan 0.1 0.1", "mark 2: is"),
         ("0 0.5 0.5 0.1 0.1 0.9", "mark 1: has 5 numbers behind its class"),

@@ -94,10 +94,11 @@ class Voc:
 
     def _stated_size(self) -> tuple[int | None, int | None]:
         """Return width and height; ``None`` where they are not stated, for which some tools write 0."""
-        width, height = (self.record.findtext(f"size/{name}", "").strip() for name in ("width", "height"))
-        return (int(width) or None if width.isdecimal() else None), (
-            int(height) or None if height.isdecimal() else None
-        )
+        return self._side("width"), self._side("height")
+
+    def _side(self, name: str) -> int | None:
+        text = self.record.findtext(f"size/{name}", "").strip()
+        return (int(text) or None) if text.isdecimal() and len(text) < 10 else None
 
 
 def _polygon(polygon: ET.Element, where: str) -> list[tuple[float, float]]:

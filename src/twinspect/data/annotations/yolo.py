@@ -20,7 +20,9 @@ _BEGINNING: Final = 2**12
 """So many bytes of a text file tell whether it is of this format."""
 _ROUNDING: Final = 1e-3
 """How far outside of the image coordinates may lie."""
-_EXPECTED: Final = "expected a class, then x and y of three points or more, or centre, width and height of a box, as shares up to 1"
+_EXPECTED: Final = (
+    "expected a class, then x, y of three or more points, or centre, width, height of a box, from 0 to 1"
+)
 
 
 def may_be_yolo(path: Path) -> bool:
