@@ -176,6 +176,28 @@ def test_pycocotools_reads_what_score_writes(run: Any, model: Path, images: Path
     )
 
 
+@pytest.mark.filterwarnings("ignore")  # of the packages that it imports
+def test_fiftyone_reads_what_score_writes(run: Any, model: Path, images: Path, tmp_path: Path) -> None:
+    fiftyone = pytest.importorskip("fiftyone.utils.coco", reason="install fiftyone to read COCO with it")
+    out, path = tmp_path / "o.csv", tmp_path / "coco.json"
+    assert run("score", model, images, "--out", out, "--coco", path)[0] == 3
+    importer = fiftyone.COCODetectionDatasetImporter(
+        data_path=str(images), labels_path=str(path), label_types="segmentations"
+    )
+    importer.setup()
+    read = {Path(name).name: labels.detections if labels else [] for name, _, labels in importer}
+    for name, cell in rows_of(out).items():
+        regions = json.loads(cell) if cell else []  # one could not be read
+        assert len(read.get(name, [])) == len(regions)
+        for found, region in zip(read.get(name, []), regions, strict=True):
+            assert (found.label, found.confidence, found.p_value) == (
+                "anomaly",
+                region["peak"],
+                region["p_value"],
+            )
+            assert found.mask.sum() == pytest.approx(region["area_px"], rel=0.15)
+
+
 def test_pictures_that_are_asked_for_later_are_written_and_the_table_stays(
     run: Any, model: Path, images: Path, tmp_path: Path
 ) -> None:
