@@ -1,4 +1,4 @@
-"""Draw the strip of the README from what `twinspect demo` left: image with its region of interest, map, regions, truth.
+"""Draw the strip of the README from what `twinspect demo` left: image and region of interest, map, regions, truth.
 
 twinspect demo && python docs/filmstrip.py demo docs/filmstrip.png
 """
