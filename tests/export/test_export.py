@@ -388,8 +388,8 @@ def test_every_method_and_kind_of_teacher(
         np.testing.assert_allclose(found[1], expected.map, atol=1e-4 * float(expected.map.abs().max()))
 
 
-def test_a_bicubic_resize_is_exported(mixed: list[Sample]) -> None:
-    model, _ = random_model("stfpm", TEACHER["teacher"], {"resize": "bicubic"}).exportable()
+def test_a_bicubic_interpolation_is_exported(mixed: list[Sample]) -> None:
+    model, _ = random_model("stfpm", TEACHER["teacher"], {"interpolation": "bicubic"}).exportable()
     graph = to_onnx(model).SerializeToString()
     session = onnxruntime.InferenceSession(graph)
     compiled = openvino_core().compile_model(convert(graph), "CPU", {"INFERENCE_PRECISION_HINT": "f32"})
