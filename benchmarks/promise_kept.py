@@ -3,11 +3,11 @@
     python benchmarks/promise_kept.py --data ../shared/data --out promise.jsonl [--sets cookies aliens] [--splits 10]
 
 The good images of a set, those to learn from and those to test together, are halved at random; a detector (pocket
-teacher, the default method) is fitted on one half as a user does, and scores the other. How many of these are flagged,
-and how many show a region, follows a beta-binomial distribution, if all good images of the set are alike: of n held-out
-images one sets the threshold. The table has the sums over the splits, what is expected of them at most, and in how many
-splits a one-sided test at 5 % would reject the promise: about one of twenty by chance. Copies of an image are in one half.
-A line of JSON each; a run that was interrupted goes on.
+teacher, the default method) is fitted on one half as a user does, and scores the other. How many of these are
+flagged, and how many show a region, follows a beta-binomial distribution, if all good images of the set are alike: of
+n held-out images one sets the threshold. The table has the sums over the splits, what is expected of them at most,
+and in how many splits a one-sided test at 5 % would reject the promise: about one of twenty by chance. Copies of an
+image are in one half. A line of JSON each; a run that was interrupted goes on.
 """
 
 from __future__ import annotations
@@ -19,10 +19,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from dirty_training import once
 from scipy import stats
 
 import twinspect as ts
+from dirty_training import once
 from twinspect.data.fingerprint import content_digests
 
 if TYPE_CHECKING:
