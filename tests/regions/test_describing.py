@@ -68,6 +68,28 @@ def test_the_words_are_those_of_what_was_drawn(change: Any, words: tuple[str, ..
     assert abs(y - BOX[1]) <= 8
 
 
+def test_a_piece_that_is_missing_shows_the_background() -> None:
+    bitten = part(9)
+    rows, columns = np.mgrid[:96, :96]
+    bite = np.hypot(rows - 12, columns - 48) < 10
+    bitten[bite] = 200
+    found = said(bitten, (38, 3, 20, 20))
+    assert found.words[0] == "something missing"
+    assert said(part(9), (38, 3, 20, 20)).words == ()
+
+
+def test_a_hole_inside_is_not_told_from_a_spot() -> None:
+    assert "something missing" not in said(with_spot(lambda values: 0 * values + 200)).words
+
+
+@pytest.mark.parametrize("colour", [(60, 60, 60), (200, 120, 120)])
+def test_what_lies_on_the_background_is_added(colour: tuple[int, int, int]) -> None:
+    image = part(9)
+    image[4:11, 4:11] = colour
+    assert said(image, (2, 2, 11, 11)).words[0] == "something added"
+    assert said(part(9), (2, 2, 11, 11)).words == ()
+
+
 def test_a_part_that_lies_elsewhere_is_compared_with_its_own_place() -> None:
     shifted = np.roll(with_spot(lambda values: values - 70), (0, 6), axis=(0, 1))
     found = said(shifted, (BOX[0] + 6, *BOX[1:]))

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 import numpy as np
 
 from twinspect.regions.good_patches import to_lab
+from twinspect.regions.presence import ADDED, MISSING, missing_or_added
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -30,7 +31,7 @@ BRIGHTER: Final = "brighter"
 OTHER_COLOUR: Final = "other colour"
 LESS_TEXTURE: Final = "less texture"
 MORE_TEXTURE: Final = "more texture"
-WORDS: Final = (DARKER, BRIGHTER, OTHER_COLOUR, LESS_TEXTURE, MORE_TEXTURE)
+WORDS: Final = (MISSING, ADDED, DARKER, BRIGHTER, OTHER_COLOUR, LESS_TEXTURE, MORE_TEXTURE)
 
 # Lengths are pixels of the reduced images, differences CIELAB's, where the eye sees 2. All were chosen on synthetic
 # defects of two data sets, and are measured on three others.
@@ -126,9 +127,7 @@ def describe(rgb: NDArray[np.uint8], box: Box, reached: Mask, good: GoodImages) 
     patches = good.like(window.lab, window.around, window.corner, shape)
     if not patches or patches[0].distance > ALIKE:
         return Description()
-    return Description(
-        tuple(_words(window, [patch.lab for patch in patches])), _place(box, window, patches[0], good.step)
-    )
+    return Description(tuple(_words(window, patches)), _place(box, window, patches[0], good.step))
 
 
 def _reduced_range(start: int, length: int, margin: int, step: int, side: int) -> range:
@@ -142,9 +141,13 @@ def _place(box: Box, window: _Window, patch: GoodPatch, step: int) -> tuple[int,
     return patch.image, step * patch.corner[0] + left, step * patch.corner[1] + top
 
 
-def _words(window: _Window, patches: Sequence[Floats]) -> list[str]:
-    lightness, colour = _lightness(window, patches), _has_other_colour(window, patches)
-    return [word for word in (lightness, OTHER_COLOUR if colour else "", _texture(window, patches)) if word]
+def _words(window: _Window, good: Sequence[GoodPatch]) -> list[str]:
+    patches = [patch.lab for patch in good]
+    objects = [patch.object for patch in good if patch.object is not None]
+    presence = missing_or_added(window.lab, window.inside, window.around, objects)
+    colour = OTHER_COLOUR if _has_other_colour(window, patches) else ""
+    words = (presence, _lightness(window, patches), colour, _texture(window, patches))
+    return [word for word in words if word]
 
 
 def _lightness(window: _Window, patches: Sequence[Floats]) -> str:

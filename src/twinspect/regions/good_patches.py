@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 import numpy as np
 from PIL import Image
 
+from twinspect.synthesis.foreground import foregrounds
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
@@ -33,12 +35,14 @@ class GoodPatch(NamedTuple):
         corner: (x, y) of the upper left corner in that image, reduced.
         distance: root mean square distance of the surroundings in CIELAB.
         lab: (h, w, 3), reduced.
+        object: (h, w), where the object is; ``None`` where none stands out from a background.
     """
 
     image: int
     corner: tuple[int, int]
     distance: float
     lab: Floats
+    object: Mask | None
 
 
 @dataclass(frozen=True)
@@ -48,11 +52,13 @@ class GoodImages:
     Attributes:
         step: by which images are reduced.
         lab: of each, (h, w, 3) in CIELAB, reduced.
+        objects: of each, (h, w), where the object is; ``None`` where none stands out from a background.
         spectra: of each, (4, h, w // 2 + 1): of the three channels and of their summed squares.
     """
 
     step: int
     lab: tuple[Floats, ...]
+    objects: tuple[Mask | None, ...]
     spectra: tuple[NDArray[np.complex64], ...]
 
     @classmethod
@@ -60,7 +66,8 @@ class GoodImages:
         """Prepare images, (H, W, 3) uint8 RGB each."""
         step = -(-max(max(image.shape[:2]) for image in images) // SIDE)
         lab = tuple(to_lab(image, step) for image in images)
-        return cls(step, lab, tuple(map(_spectra, lab)))
+        objects = tuple(_reduced_object(mask, step) for mask in foregrounds(images))
+        return cls(step, lab, objects, tuple(map(_spectra, lab)))
 
     def like(
         self, lab: Floats, context: Mask, corner: tuple[int, int], shape: tuple[int, int]
@@ -89,9 +96,10 @@ class GoodImages:
             return None
         errors = _squared_distances(self.spectra[number], image.shape, lab, context)
         row, column = _choose(errors, top, left)
-        patch = image[row : row + height, column : column + width]
+        window = slice(row, row + height), slice(column, column + width)
+        patch, mask = image[window], self.objects[number]
         distance = float(np.sqrt(((patch - lab)[context] ** 2).sum(axis=1).mean()))
-        return GoodPatch(number, (column, row), distance, patch)
+        return GoodPatch(number, (column, row), distance, patch, None if mask is None else mask[window])
 
 
 def to_lab(rgb: Pixels, step: int) -> Floats:
@@ -101,6 +109,12 @@ def to_lab(rgb: Pixels, step: int) -> Floats:
     reduced = np.asarray(Image.fromarray(rgb).reduce(step))
     lab: Floats = rgb2lab(reduced).astype(np.float32)
     return lab
+
+
+def _reduced_object(mask: Mask, step: int) -> Mask | None:
+    if mask.all():
+        return None
+    return np.asarray(Image.fromarray(mask.astype(np.uint8)).reduce(step)) > 0
 
 
 def _spectra(lab: Floats) -> NDArray[np.complex64]:
