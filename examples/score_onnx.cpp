@@ -7,12 +7,12 @@
 //
 // Debian and Ubuntu have the same as libonnxruntime-dev. The library may be newer than the headers, never older.
 // A binary PPM keeps the example free of an image library; what a camera or OpenCV gives (uint8, RGB) goes in likewise.
-#include <algorithm>
 #include <array>
 #include <fstream>
 #include <iostream>
 #include <vector>
 #include <onnxruntime_cxx_api.h>
+#include "verdict.hpp"
 
 int main(int, char** argv) {
     std::ifstream file(argv[2], std::ios::binary);
@@ -31,8 +31,8 @@ int main(int, char** argv) {
     const auto images = Ort::Value::CreateTensor<uint8_t>(memory, pixels.data(), pixels.size(), shape.data(), 4);
     const char *inputs[] = {"images"}, *outputs[] = {"score", "map"};
     const auto found = session.Run(Ort::RunOptions(), inputs, &images, 1, outputs, 2);
-    const float* map = found[1].GetTensorData<float>();  // {1, height, width}
-    const auto highest = std::max_element(map, map + width * height) - map;
-    std::cout << found[0].GetTensorData<float>()[0] << " highest at row " << highest / width << ", column "
-              << highest % width << "\n";
+    // Of a model whose region of interest comes with each image: a second input "regions", {1, height, width} uint8.
+    Ort::AllocatorWithDefaultOptions allocator;
+    const auto record = session.GetModelMetadata().LookupCustomMetadataMapAllocated("twinspect", allocator);
+    print_verdict(pixels, width, height, found[0].GetTensorData<float>()[0], found[1].GetTensorData<float>(), record.get());
 }

@@ -6,10 +6,11 @@
 //   ./score parts.twin/exports/openvino-fp32/model.xml part.ppm
 //
 // A binary PPM keeps the example free of an image library; what a camera or OpenCV gives (uint8, RGB) goes in likewise.
-#include <algorithm>
 #include <fstream>
 #include <iostream>
+#include <vector>
 #include <openvino/openvino.hpp>
+#include "verdict.hpp"
 
 int main(int, char** argv) {
     std::ifstream file(argv[2], std::ios::binary);
@@ -17,18 +18,18 @@ int main(int, char** argv) {
     size_t width, height, most;
     file >> magic >> width >> height >> most;
     file.get();
-    ov::Tensor images(ov::element::u8, {1, height, width, 3});
-    file.read(static_cast<char*>(images.data()), images.get_byte_size());
+    std::vector<uint8_t> pixels(3 * width * height);
+    file.read(reinterpret_cast<char*>(pixels.data()), pixels.size());
     if (!file || magic != "P6" || most != 255) return std::cerr << "not a binary PPM of 8 bits\n", 2;
 
     // fp32 as on the machine that checked the export; processors with bf16 would take that by themselves.
-    auto model = ov::Core().compile_model(argv[1], "CPU", ov::hint::inference_precision(ov::element::f32));
+    const auto graph = ov::Core().read_model(argv[1]);
+    auto model = ov::Core().compile_model(graph, "CPU", ov::hint::inference_precision(ov::element::f32));
     auto request = model.create_infer_request();
-    request.set_tensor("images", images);
+    request.set_tensor("images", ov::Tensor(ov::element::u8, {1, height, width, 3}, pixels.data()));
     request.infer();
     const float score = request.get_tensor("score").data<float>()[0];
     const ov::Tensor map = request.get_tensor("map");  // {1, height, width}
-    const float* first = map.data<float>();
-    const size_t highest = std::max_element(first, first + map.get_size()) - first;
-    std::cout << score << " highest at row " << highest / width << ", column " << highest % width << "\n";
+    const auto record = graph->get_rt_info<std::string>("twinspect");
+    print_verdict(pixels, width, height, score, map.data<float>(), record);
 }

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import inspect
 import warnings
-from collections import Counter
 from dataclasses import replace
 from functools import cache
 from pathlib import Path
@@ -14,12 +13,11 @@ from twinspect.bundle.description import describe_model
 from twinspect.bundle.kept_images import select_images
 from twinspect.bundle.learnt_images import LearntImages, shorten
 from twinspect.bundle.schema import check_parameters
-from twinspect.calibration.conformal import Kind, choose_rate
-from twinspect.calibration.hold_out import check_folds, choose_kind, counts_to_hold_out
+from twinspect.calibration.hold_out import choose_kind
+from twinspect.calibration.sharing import count_parts, parts_note, share_images
 from twinspect.data import open_data
 from twinspect.data.fingerprint import content_digests, fingerprint_of
 from twinspect.data.significant_bits import choose_bits
-from twinspect.data.splits import hold_out
 from twinspect.errors import DataError
 from twinspect.inference.left_out import (
     adding_note,
@@ -61,6 +59,7 @@ from twinspect.utils.progress import announce
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
+    from twinspect.calibration.conformal import Kind
     from twinspect.data import DataSource
     from twinspect.data.samples import DataSet, Sample
     from twinspect.methods.config import MethodConfig
@@ -353,8 +352,9 @@ class Detector(TorchDetector):
         return self._split(open_data(data, split="train"))[1:]
 
     def _kind(self, data: DataSet) -> Kind:
-        good = [sample.split for sample in data if sample.is_good]
-        shared = 0 if "calibration" in good else good.count("train")
+        good = [sample for sample in data.split("train") if sample.is_good]
+        has_own = any(sample.is_good for sample in data.split("calibration"))
+        shared = 0 if has_own else count_parts(good)
         below = method_class(self.method_name).Config.CROSS_CONFORMAL_BELOW
         return choose_kind(self.calibration, shared, below)
 
@@ -366,15 +366,8 @@ class Detector(TorchDetector):
             raise DataError(
                 f"{data.name}: no good images to train on; see what would be read with: twinspect doctor DATA"
             )
-        if kind == "cv":
-            check_folds(len(good) + len(own), self.false_alarm_rate)
-            return kind, good + own, ()
-        if own:
-            choose_rate(len(own), self.false_alarm_rate)
-            return kind, good, own
-        sizes = Counter(sample.category for sample in good)
-        kept, held = hold_out(good, counts_to_hold_out(sizes, self.false_alarm_rate), self.seed)
-        return kind, tuple(kept), tuple(held)
+        with adding_note(parts_note(own or good)):
+            return kind, *share_images(kind, good, own, self.false_alarm_rate, self.seed)
 
     def config(self) -> MethodConfig:
         """Give the settings that :meth:`fit` uses.

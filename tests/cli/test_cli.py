@@ -179,7 +179,9 @@ def test_images_that_were_mended_are_scored_when_the_command_is_run_again(
     run("score", model, images, "--out", out)
     write_image(images / "text.png", stripes(700))
     code, _, err = run("score", model, images, "--out", out, "--json")
-    assert "19 rows are there already, 0 images to go, and 2 with an error once more" in err
+    assert (
+        "19 rows are there already, 0 images to go, and 2 with an error or without a picture once more" in err
+    )
     assert code == 3
     run("score", model, images, "--out", whole)
     rows, fresh = (open_table(path).rows() for path in (out, whole))

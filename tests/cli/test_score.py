@@ -184,7 +184,7 @@ def test_shards_and_evaluations_have_one_writer_too(
 
 @pytest.mark.parametrize("name", ["o.csv", "o.jsonl", "o.parquet"])
 def test_a_table_that_vanishes_or_changes_while_it_grows_is_an_error(tmp_path: Path, name: str) -> None:
-    rows = [{**dict.fromkeys(COLUMNS), "path": "a", "category": "", "error": "", "notice": ""}]
+    rows = [{**dict.fromkeys(COLUMNS), "path": "a", "category": "", "error": "", "notice": "", "part": ""}]
 
     def grown() -> ScoreTable:
         growing = open_table(tmp_path / name)

@@ -184,7 +184,8 @@ def test_too_many_values(folder):
 
 
 def test_no_path_column(folder):
-    expected = ": no column 'path' among ['file', 'label']; known columns are path, split, label, mask, category, roi"
+    known = "path, split, label, mask, category, roi, part"
+    expected = f": no column 'path' among ['file', 'label']; known columns are {known}"
     assert refused(csv(folder, "file,label\nx.png,good\n")) == expected
     assert refused(parquet(folder, {"file": ["x.png"], "label": ["good"]})) == expected
 

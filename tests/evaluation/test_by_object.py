@@ -76,20 +76,20 @@ def test_is_that_of_all_pairs(seed: int) -> None:
     assert {name: line["object_auroc"] for name, line in lines.items()} == pytest.approx(
         {name: by_pairs(rows) for name, rows in groups.items()}
     )
-    record = objects_record(lines)
+    record = objects_record(lines, {})
     assert record is not None
     assert record["mean"]["object_auroc"] == pytest.approx(np.mean([by_pairs(r) for r in groups.values()]))
 
 
 def page(metrics: dict[str, Any]) -> str:
-    return render_template("report/templates/objects.html", objects=object_section(metrics))
+    return render_template("report/templates/objects.html", objects=object_section(metrics, {}))
 
 
 def test_without_groups_or_without_both_sorts_there_is_none() -> None:
     rows = views(0)
     alone = [replace(row, sample=replace(row.sample, group="")) for row in rows]
     assert object_rows(by_category(alone)) == {}
-    assert objects_record({}) is None
+    assert objects_record({}, {}) is None
     assert page({}).strip() == ""
     good = [row for row in rows if int(row.sample.group[1:]) % 3]
     assert {line["object_auroc"] for line in object_rows(by_category(good)).values()} == {None}

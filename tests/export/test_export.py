@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.metadata
+import importlib.util
 import json
 import os
 import shutil
@@ -28,6 +29,7 @@ from twinspect.cli import main
 from twinspect.data.samples import Sample
 from twinspect.errors import BundleError, ConfigError, ExportError, ImageError
 from twinspect.evaluation.patch_features import require_single_teacher
+from twinspect.images.quality import image_quality
 from twinspect.inference.onnx_engine import OnnxEngine
 from twinspect.inference.openvino_engine import openvino_core
 from twinspect.inference.runtimes import RUNTIMES, Runtime
@@ -512,49 +514,100 @@ def test_what_is_kept_is_what_was_held_out(tmp_path: Path) -> None:
 EXAMPLES = Path(__file__).resolve().parents[2] / "examples"
 
 
-def test_the_python_example_gives_the_same_score(saved: Path, tmp_path: Path) -> None:
+def judged(saved: Path) -> list[tuple[NDArray[np.uint8], str, set[str]]]:
+    """Images of every verdict, each with that of twinspect and the regions it finds."""
+    (good,) = photographs(1, 130, 70)
+    cut = good.copy()
+    cut[40:70, 20:50] = 255 - cut[40:70, 20:50]
+    images = [good, cut, good // 8, np.full_like(good, 90), 255 - (255 - good) // 20]
+    scores = ts.load(saved, device="cpu", runtime="torch").score(np.stack(images))
+    words = [
+        "not inspectable" if not can_be else "anomalous" if is_anomalous else "good"
+        for can_be, is_anomalous in zip(scores.is_inspectable, scores.is_anomalous, strict=True)
+    ]
+    found = [
+        {"region at x {}, y {}: {} x {} pixels".format(*region.box) for region in regions or ()}
+        for regions in scores.regions or ()
+    ]
+    expected = [
+        f"{score:.4f} {word}, highest at row {place[0]}, column {place[1]}"
+        for score, word, place in zip(
+            scores.image,
+            words,
+            (np.unravel_index(values.argmax(), values.shape) for values in scores.map),
+            strict=True,
+        )
+    ]
+    assert "not inspectable" in words
+    assert any(found)
+    return list(zip(images, expected, found, strict=True))
+
+
+def test_the_python_example_gives_the_same_verdict_and_regions(saved: Path, tmp_path: Path) -> None:
     from PIL import Image
 
-    path = tmp_path / "a.png"
-    Image.fromarray(photographs(1, 130, 70)[0]).save(path)
-    command = [sys.executable, str(EXAMPLES / "score_onnx.py"), str(graph_of(saved)), str(path)]
-    said, *rest = subprocess.run(command, capture_output=True, text=True, check=True).stdout.splitlines()
-    expected = ts.load(saved, runtime="torch").score(str(path), maps=True)
-    (found,) = expected.regions or ((),)
-    sizes = {"  region at x {}, y {}: {} x {} pixels".format(*region.box) for region in found or ()}
-    assert set(rest) == sizes
-    assert float(said.split()[1]) == pytest.approx(float(expected.image[0]), rel=1e-5)
-    assert said.split()[2].startswith("anomalous" if expected.is_anomalous[0] else "good")
-    row, column = np.unravel_index(expected.map[0].argmax(), expected.map[0].shape)
-    assert f"row {row}, column {column}" in said
+    cases = judged(saved)
+    paths = [str(tmp_path / f"{number}.png") for number in range(len(cases))]
+    for path, (image, *_) in zip(paths, cases, strict=True):
+        Image.fromarray(image).save(path)
+    command = [sys.executable, str(EXAMPLES / "score_onnx.py"), str(graph_of(saved)), *paths]
+    said = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+    for path, (_, expected, found) in zip(paths, cases, strict=True):
+        first, *rest = said.partition(f"{path}: ")[2].partition("png: ")[0].splitlines()
+        score, words = first.split(" ", 1)
+        assert float(score) == pytest.approx(float(expected.split()[0]), rel=1e-3)
+        assert words == expected.split(" ", 1)[1]
+        assert {line.strip() for line in rest if line.startswith("  ")} == found
+
+
+def test_the_example_inspects_what_twinspect_does() -> None:
+    spec = importlib.util.spec_from_file_location("score_onnx", EXAMPLES / "score_onnx.py")
+    assert spec
+    assert spec.loader
+    example = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(example)
+    rng = np.random.default_rng(0)
+    for height, width in ((40, 60), (300, 410), (1100, 700)):
+        image = rng.integers(0, 256, (height, width, 3), dtype=np.uint8)
+        quality = image_quality(image)
+        for change in (-0.01, 0.01):
+            limits = {"darkest": 0.0, "brightest": 255.0, "least_contrast": 0.0, "least_sharpness": 0.0}
+            for name, value in zip(("darkest", "least_contrast", "least_sharpness"), quality, strict=True):
+                assert example.is_inspectable(image, **{**limits, name: value + change}) == (change < 0)
+            brightest = {**limits, "brightest": quality.brightness + change}
+            assert example.is_inspectable(image, **brightest) == (change > 0)
 
 
 needs_compiler = pytest.mark.skipif(shutil.which("g++") is None, reason="no C++ compiler (g++)")
 
 
-def said_by_cpp(folder: Path, source: str, build: list[str], graph: Path) -> tuple[list[str], ts.Scores]:
-    """Compile an example, and give what it says of an image, in words, and what the model's own scores are."""
+def check_cpp_example(folder: Path, saved: Path, source: str, build: list[str], graph: Path) -> None:
+    """Compile an example, and compare what it says of images with what twinspect does."""
     from PIL import Image
 
-    path, program = folder / "a.ppm", folder / "score"
-    Image.fromarray(photographs(1, 130, 70)[0]).save(path)
+    program = folder / "score"
     compiler = ["g++", "-std=c++17", "-O2", str(EXAMPLES / source), *build, "-o", str(program)]
     subprocess.run(compiler, check=True)
-    said = subprocess.run([str(program), str(graph), str(path)], capture_output=True, text=True, check=True)
-    return said.stdout.split(), ts.load(graph.parents[2], device="cpu", runtime="torch").score(
-        photographs(1, 130, 70)
-    )
+    for number, (image, expected, found) in enumerate(judged(saved)):
+        path = folder / f"{number}.ppm"
+        Image.fromarray(image).save(path)
+        said = subprocess.run(
+            [str(program), str(graph), str(path)], capture_output=True, text=True, check=True
+        ).stdout
+        first, *rest = said.splitlines()
+        assert float(first.split()[0]) == pytest.approx(float(expected.split()[0]), rel=1e-3)
+        assert first.split(" ", 1)[1] == expected.split(" ", 1)[1]
+        assert set(rest) == found
 
 
 @pytest.mark.slow
 @needs_compiler
-def test_the_cpp_example_for_openvino_gives_the_same_score(saved: Path, tmp_path: Path) -> None:
+def test_the_cpp_example_for_openvino_gives_the_same_verdict(saved: Path, tmp_path: Path) -> None:
     home = Path(openvino.__file__).parent
     libraries = [str(each) for each in (home / "libs").glob("libopenvino.so.*")]
     build = [f"-I{home / 'include'}", *libraries, f"-Wl,-rpath,{home / 'libs'}"]
     graph = saved / "exports" / "openvino-fp32" / "model.xml"
-    said, expected = said_by_cpp(tmp_path, "score_openvino.cpp", build, graph)
-    assert float(said[0]) == pytest.approx(float(expected.image[0]), rel=1e-4)
+    check_cpp_example(tmp_path, saved, "score_openvino.cpp", build, graph)
 
 
 HEADERS = [
@@ -566,7 +619,7 @@ HEADERS = [
 
 
 @needs_compiler
-def test_the_cpp_example_for_onnx_gives_the_same_score(saved: Path, tmp_path: Path) -> None:
+def test_the_cpp_example_for_onnx_gives_the_same_verdict(saved: Path, tmp_path: Path) -> None:
     headers = [each for each in HEADERS if each and (Path(each) / "onnxruntime_cxx_api.h").is_file()]
     libraries = sorted((Path(onnxruntime.__file__).parent / "capi").glob("libonnxruntime.so.1.*"))
     if not headers or not libraries:
@@ -576,10 +629,7 @@ def test_the_cpp_example_for_onnx_gives_the_same_score(saved: Path, tmp_path: Pa
     )  # what the library calls itself, and what a release brings along
     linked.symlink_to(libraries[0])
     build = [f"-I{headers[0]}", str(linked), f"-Wl,-rpath,{tmp_path}"]
-    said, expected = said_by_cpp(tmp_path, "score_onnx.cpp", build, graph_of(saved))
-    assert float(said[0]) == pytest.approx(float(expected.image[0]), rel=1e-5)
-    row, column = np.unravel_index(expected.map[0].argmax(), expected.map[0].shape)
-    assert " ".join(said[1:]) == f"highest at row {row}, column {column}"
+    check_cpp_example(tmp_path, saved, "score_onnx.cpp", build, graph_of(saved))
 
 
 def test_an_export_scores_in_shards_without_the_weights_of_torch(saved: Path, tmp_path: Path) -> None:

@@ -168,6 +168,7 @@ def model(world: World) -> dict[str, Any]:
         "drift": None,
         "would_find": "would find 9 of 10 (synthetic defects, not real ones): spots from 4 % (28 of 30)",
         "usable": world.usable,
+        "looks_at": None,
     }
 
 

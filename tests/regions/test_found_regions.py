@@ -156,6 +156,30 @@ def test_masks_crops_and_coco_agree_with_the_table(
     assert len(record["annotations"]) == sum(len(json.loads(cell)) for cell in rows_of(out).values() if cell)
 
 
+def test_pictures_that_are_asked_for_later_are_written_and_the_table_stays(
+    run: Any, model: Path, images: Path, tmp_path: Path
+) -> None:
+    out, masks, crops = (tmp_path / name for name in ("o.csv", "masks", "crops"))
+    assert run("score", model, images, "--out", out)[0] == 3
+    before = out.read_bytes()
+    _, _, said = run("score", model, images, "--out", out, "--masks", masks, "--crops", crops)
+    assert "and 5 with an error or without a picture once more" in said
+    assert out.read_bytes() == before
+    assert len(list(masks.glob("*.png"))) == 4
+    assert sorted(path.name for path in crops.iterdir() if path.is_dir()) == ["bad0", "bad1", "bad2"]
+    _, _, said = run("score", model, images, "--out", out, "--masks", masks, "--crops", crops)
+    assert "and 1 with an error or without a picture once more" in said
+
+
+@pytest.mark.parametrize("option", ["--masks", "--crops", "--maps", "--coco", "--parts"])
+def test_a_place_that_cannot_be_written_to_is_refused_before_scoring(
+    option: str, run: Any, model: Path, images: Path, tmp_path: Path
+) -> None:
+    (tmp_path / "file").write_text("x")
+    code, _, errors = run("score", model, images, option, tmp_path / "file" / "o.csv")
+    assert (code, "file is not a folder; choose another place" in errors.splitlines()[-1]) == (2, True)
+
+
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
@@ -166,6 +190,7 @@ def test_masks_crops_and_coco_agree_with_the_table(
         ),
         (("--mm-per-px", "1e200"), "--mm-per-px 1e+200; allowed is"),
         (("--min-area", "1mm2"), "--mm-per-px X"),
+        (("--min-area", ""), "--min-area ; allowed are 0 or more pixels"),
         (("--masks", "m", "--maps", "m"), "--maps and --masks name the same folder"),
         (("--coco", "c.json", "--engine", "local", "--out", "o"), "--coco cannot be combined with --engine"),
     ],

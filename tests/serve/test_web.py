@@ -5,14 +5,17 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import pytest
 
 from browsing import launched, opened
+from twinspect.regions.region_file import read_region
 from twinspect.utils.spelling import spell
 from web_stub import HOSTILE, WEB, World, serve_world
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
     from playwright.sync_api import Browser, Page
 
@@ -91,6 +94,60 @@ def test_regions_are_boxes_and_a_list_that_mark_each_other(page: Page, world: Wo
     assert shown.locator(".stage.full").count() == 1
     shown.get_by_label("Boxes").uncheck()
     assert not shown.locator(".boxes").is_visible()
+
+
+def test_a_region_that_is_drawn_is_a_file_for_roi(page: Page, tmp_path: Path) -> None:
+    page.goto("/#/region")
+    paper = page.get_by_label("Drawing")
+    paper.wait_for()
+    page.wait_for_function("document.querySelector('.region-stage img').naturalWidth === 128")
+
+    def at(x: float, y: float) -> tuple[float, float]:
+        box = paper.bounding_box()
+        assert box
+        scale = min(box["width"] / 128, box["height"] / 96)
+        left, top = box["x"] + (box["width"] - 128 * scale) / 2, box["y"] + (box["height"] - 96 * scale) / 2
+        return left + x * scale, top + y * scale
+
+    def drag(*points: tuple[float, float]) -> None:
+        page.mouse.move(*at(*points[0]))
+        page.mouse.down()
+        for point in points[1:]:
+            page.mouse.move(*at(*point))
+        page.mouse.up()
+
+    keep = page.get_by_role("button", name="Keep as roi.json")
+    assert keep.is_disabled()
+    drag((32, 24), (96, 72))
+    page.get_by_role("button", name="Ignore", exact=True).click()
+    page.get_by_role("button", name="Polygon").click()
+    for corner in ((40, 30), (60, 60), (60, 30), (40, 60)):  # crosses itself
+        page.mouse.click(*at(*corner))
+    page.keyboard.press("Enter")
+    page.get_by_text("This outline crosses itself").wait_for()
+    page.keyboard.press("Escape")
+    for corner in ((40, 30), (60, 30), (60, 60)):
+        page.mouse.click(*at(*corner))
+    page.keyboard.press("Enter")
+    page.get_by_role("button", name="Brush").click()
+    drag((70, 40), (80, 40), (90, 40))
+    page.get_by_role("button", name="Look here").click()
+    page.get_by_role("button", name="Add rectangle").click()
+    page.get_by_text("2 areas").first.wait_for()
+    page.get_by_role("button", name="Undo").click()
+    with page.expect_download() as waiting:
+        keep.click()
+    waiting.value.save_as(tmp_path / waiting.value.suggested_filename)
+    region = read_region(tmp_path / "roi.json").at(96, 128)
+    rows, columns = np.mgrid[:96, :128]
+    inside = (columns >= 32) & (columns < 96) & (rows >= 24) & (rows < 72)
+    triangle = (columns < 60) & (rows >= 30) & (rows - 30 < 1.5 * (columns - 40))
+    brush = (abs(rows + 0.5 - 40) < 4) & (columns >= 68) & (columns < 92)  # 5 % of the shorter side
+    expected = inside & ~triangle & ~brush
+    assert (region & ~inside).sum() <= 160  # a pixel along each edge: the mouse moves by whole pixels
+    assert (region & expected).sum() >= 0.93 * expected.sum()
+    assert (region & triangle).sum() <= 0.15 * triangle.sum()
+    assert not region[40, 72:88].any()
 
 
 def test_a_frame_that_cannot_be_inspected_is_neither_good_nor_anomalous(page: Page, world: World) -> None:

@@ -136,10 +136,12 @@ class CalibrationRecord(Struct):
     good_ranges: dict[str, RangeRecord] = {}
     good_peaks: PeaksRecord | None = None
     map_peaks: dict[str, Annotated[list[Finite], Meta(min_length=1)]] = {}
+    parts: list[str] = []
 
     def __post_init__(self) -> None:
         """Check that columns have a value for each score."""
-        known = {name: of for name, of in (("names", self.names), ("categories", self.categories)) if of}
+        texts = {"names": self.names, "categories": self.categories, "parts": self.parts}
+        known = {name: of for name, of in texts.items() if of}
         columns: dict[str, list[Any]] = {**known, **self.looks}
         for name, values in columns.items():
             if len(values) != len(self.scores):

@@ -18,6 +18,7 @@ import numpy as np
 
 from twinspect.calibration.inspectable import GoodRange
 from twinspect.calibration.map_peaks import GoodPeaks
+from twinspect.calibration.parts import highest_by_part
 from twinspect.errors import CalibrationError, ConfigError
 from twinspect.images.statistics import ImageStatistics
 
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import ArrayLike, NDArray
 
+    from twinspect.calibration.parts import PartKey
     from twinspect.images.quality import ImageQuality
 
 Kind = Literal["split", "cv", "copies"]
@@ -77,6 +79,10 @@ class Calibration:
             records of earlier versions.
         map_peaks: the peak of the map of each held-out good image, by category, from which :attr:`of_maps` comes;
             empty where maps are not known: in joined models without images of their own and in earlier records.
+            Where images say which part they show, that of each part.
+        parts: the part that each of these images shows, in the same order, empty for an image that is a part by
+            itself; empty where no image says so. A part is decided by its highest score, so that the rate is one of
+            parts: no more of the good ones have an image above the threshold.
     """
 
     scores: tuple[float, ...]
@@ -89,20 +95,35 @@ class Calibration:
     good_ranges: dict[str, GoodRange] = field(default_factory=dict)
     good_peaks: GoodPeaks | None = None
     map_peaks: dict[str, tuple[float, ...]] = field(default_factory=dict)
+    parts: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         """Sort the scores, and check that they are finite and can promise the rate."""
         blank = ("",) * len(self.scores)
-        labels = (self.names or blank, self.categories or blank, self.statistics or blank)
+        labels = (
+            self.names or blank,
+            self.categories or blank,
+            self.statistics or blank,
+            self.parts or blank,
+        )
         ranked = sorted(zip(map(float, self.scores), *labels, strict=True), key=lambda row: row[:3])
-        for index, column in enumerate(("scores", "names", "categories", "statistics")):
+        for index, column in enumerate(("scores", "names", "categories", "statistics", "parts")):
             has_values = len(getattr(self, column)) > 0
             object.__setattr__(self, column, tuple(row[index] for row in ranked) if has_values else ())
         if not np.isfinite(self.scores).all():
             raise CalibrationError(
                 "calibration scores must be finite numbers; a good image scored NaN or infinity"
             )
-        check_promise(len(self.scores), self.false_alarm_rate)
+        check_promise(len(self.part_scores), self.false_alarm_rate)
+
+    @cached_property
+    def _by_part(self) -> dict[PartKey, float]:
+        return highest_by_part(self.scores, self.categories, self.parts)
+
+    @cached_property
+    def part_scores(self) -> tuple[float, ...]:
+        """What new scores are ranked among, ascending: the highest score of each part."""
+        return tuple(sorted(self._by_part.values()))
 
     @property
     def threshold(self) -> float:
@@ -111,8 +132,8 @@ class Calibration:
 
     def threshold_at(self, rate: float) -> float:
         """Find the threshold of another rate that these scores can promise."""
-        check_promise(len(self.scores), rate)
-        return self.scores[-_alarm_ranks(len(self.scores), rate)]
+        check_promise(len(self.part_scores), rate)
+        return self.part_scores[-_alarm_ranks(len(self.part_scores), rate)]
 
     @cached_property
     def by_category(self) -> dict[str, Calibration]:
@@ -144,8 +165,8 @@ class Calibration:
         return Calibration(peaks, rate, self.kind, self.map_range, categories=names)
 
     def _can_promise(self, category: str) -> bool:
-        images = self.categories.count(category)
-        return _alarm_ranks(images, self.false_alarm_rate) >= 1
+        parts = sum(name == category for name, _, _ in self._by_part)
+        return _alarm_ranks(parts, self.false_alarm_rate) >= 1
 
     def _restrict_to(self, category: str) -> Calibration:
         indices = [index for index, name in enumerate(self.categories) if name == category]
@@ -155,6 +176,7 @@ class Calibration:
             names=tuple(self.names[index] for index in indices) if self.names else (),
             categories=(),
             statistics=tuple(self.statistics[index] for index in indices) if self.statistics else (),
+            parts=tuple(self.parts[index] for index in indices) if self.parts else (),
         )
 
     def p_values(self, scores: ArrayLike) -> NDArray[np.float64]:
@@ -164,11 +186,12 @@ class Calibration:
             scores: (N,) raw scores.
 
         Returns:
-            (N,) in [1 / (n + 1), 1]; NaN where a score is NaN.
+            (N,) in [1 / (n + 1), 1], n being the number of :attr:`part_scores`; NaN where a score is NaN.
         """
         new = np.asarray(scores, dtype=np.float64)
-        above = len(self.scores) - np.searchsorted(self.scores, new, side="left")
-        return np.where(np.isnan(new), np.nan, (1 + above) / (len(self.scores) + 1))
+        good = self.part_scores
+        above = len(good) - np.searchsorted(good, new, side="left")
+        return np.where(np.isnan(new), np.nan, (1 + above) / (len(good) + 1))
 
     def is_anomalous(self, scores: ArrayLike) -> NDArray[np.bool_]:
         """Decide whether new raw scores, (N,), are anomalous; NaN never is."""
@@ -211,15 +234,18 @@ class Calibration:
             )
         basis = "split-conformal bound" if self.kind == "split" else "cross-conformal estimate"
         images = f"{len(self.scores)} held-out good images"
+        if any(self.parts):
+            images = f"{len(self.part_scores)} held-out good parts in {len(self.scores)} images"
         separate, total = len(self.by_category), len(set(self.categories))
         if separate:
-            fewest = min(len(category.scores) for category in self.by_category.values())
+            fewest = min(len(category.part_scores) for category in self.by_category.values())
             images += (
                 f", {fewest} or more in each of {separate} categories that have a threshold of their own"
             )
         if 1 < total != separate:
             images += f"; {total - separate} with too few share the pooled threshold"
-        return f"at most {100 * self.false_alarm_rate:.3g} % false alarms ({basis} from {images})"
+        what = "of good parts are false alarms" if any(self.parts) else "false alarms"
+        return f"at most {100 * self.false_alarm_rate:.3g} % {what} ({basis} from {images})"
 
     def to_record(self) -> dict[str, Any]:
         """Return plain JSON values; the threshold is included for readers that do not rank."""
@@ -242,6 +268,7 @@ class Calibration:
                 if self.map_peaks
                 else {}
             ),
+            **({"parts": list(self.parts)} if any(self.parts) else {}),
         }
 
     @classmethod
@@ -261,6 +288,7 @@ class Calibration:
             good_ranges={name: GoodRange.from_record(good) for name, good in ranges.items()},
             good_peaks=GoodPeaks.from_record(peaks) if peaks else None,
             map_peaks={name: tuple(peaks) for name, peaks in record.get("map_peaks", {}).items()},
+            parts=tuple(record.get("parts", ())),
         )
 
 

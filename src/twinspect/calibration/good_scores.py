@@ -10,15 +10,17 @@ import numpy as np
 from twinspect.calibration.conformal import Calibration, choose_rate_for_categories
 from twinspect.calibration.inspectable import good_ranges
 from twinspect.calibration.map_peaks import GoodPeaks
+from twinspect.calibration.parts import highest_by_part
 from twinspect.images.quality import ImageQuality
 from twinspect.images.statistics import ImageStatistics
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from numpy.typing import NDArray
 
     from twinspect.calibration.conformal import Kind
+    from twinspect.calibration.parts import PartKey
     from twinspect.data.samples import Sample
 
 
@@ -37,6 +39,7 @@ class GoodScores:
     highest: list[float] = field(default_factory=list)
     statistics: list[ImageStatistics] = field(default_factory=list)
     qualities: list[ImageQuality] = field(default_factory=list)
+    parts: list[str] = field(default_factory=list)
 
     NUMBERS: ClassVar[int] = 3 + len(ImageQuality._fields) + len(ImageStatistics._fields)
     """How many numbers there are per image."""
@@ -54,6 +57,7 @@ class GoodScores:
     def from_numbers(cls, samples: Sequence[Sample], numbers: NDArray[np.float64]) -> GoodScores:
         """Rebuild from the images and their :meth:`to_numbers`."""
         good = cls([sample.name for sample in samples], [sample.category for sample in samples])
+        good.parts = [sample.group for sample in samples]
         good.scores, good.typical, good.highest = numbers[:, :3].T.tolist()
         quality, statistics = np.split(numbers[:, 3:], [len(ImageQuality._fields)], axis=1)
         good.qualities = [ImageQuality(*row) for row in quality.tolist()]
@@ -76,6 +80,7 @@ class GoodScores:
         self.highest.append(float(anomaly_map.max()))
         self.statistics.append(statistics)
         self.qualities.append(quality)
+        self.parts.append(sample.group)
 
     def of_one(self) -> GoodScores:
         """Return one image with the highest score: the first, of which all others are copies."""
@@ -83,7 +88,14 @@ class GoodScores:
         typical, highest = [float(np.median(self.typical))], [max(self.highest)]
         scores = [max(self.scores)]
         return GoodScores(
-            self.names[:1], self.categories[:1], scores, typical, highest, statistics, qualities
+            self.names[:1],
+            self.categories[:1],
+            scores,
+            typical,
+            highest,
+            statistics,
+            qualities,
+            self.parts[:1],
         )
 
     def extend(self, other: GoodScores) -> None:
@@ -95,6 +107,7 @@ class GoodScores:
         self.highest += other.highest
         self.statistics += other.statistics
         self.qualities += other.qualities
+        self.parts += other.parts
 
     def calibration(self, requested: float | None, kind: Kind) -> Calibration:
         """Calibrate on these images.
@@ -103,16 +116,20 @@ class GoodScores:
             CalibrationError: they are too few for the requested rate.
         """
         map_range = (float(np.median(self.typical)), float(np.quantile(self.highest, PEAK_SHARE)))
-        rate = choose_rate_for_categories(self.categories, requested)
+        highest = highest_by_part(self.highest, self.categories, self.parts)
+        rate = choose_rate_for_categories([category for category, _, _ in highest], requested)
         labels = tuple(self.names), tuple(self.categories), tuple(self.statistics)
         ranges = good_ranges(self.qualities, self.categories)
         peaks = GoodPeaks.of(self.scores, self.typical, self.highest)
+        parts = tuple(self.parts) if any(self.parts) else ()
+        by_category = _by_category(highest)
         return Calibration(
-            tuple(self.scores), rate, kind, map_range, *labels, ranges, peaks, self._peaks_by_category()
+            tuple(self.scores), rate, kind, map_range, *labels, ranges, peaks, by_category, parts
         )
 
-    def _peaks_by_category(self) -> dict[str, tuple[float, ...]]:
-        peaks: dict[str, list[float]] = {}
-        for category, peak in sorted(zip(self.categories, self.highest, strict=True)):
-            peaks.setdefault(category, []).append(peak)
-        return {name: tuple(values) for name, values in peaks.items()}
+
+def _by_category(highest: Mapping[PartKey, float]) -> dict[str, tuple[float, ...]]:
+    peaks: dict[str, list[float]] = {}
+    for category, peak in sorted((category, peak) for (category, _, _), peak in highest.items()):
+        peaks.setdefault(category, []).append(peak)
+    return {name: tuple(values) for name, values in peaks.items()}

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from twinspect.images.quality import ImageQuality
 
@@ -33,6 +34,22 @@ _HALF_LEVEL: Final = 0.5
 """Half a grey level: smaller differences vanish when pixels are rounded, so all smaller values count as this one."""
 
 
+class Limits(NamedTuple):
+    """Beyond which a frame cannot be inspected; the quantities are those of :class:`.ImageQuality`.
+
+    Attributes:
+        darkest: the least brightness; 0 for any.
+        brightest: the highest brightness; 255 for any.
+        least_contrast: 0 for any.
+        least_sharpness: 0 for any.
+    """
+
+    darkest: float
+    brightest: float
+    least_contrast: float
+    least_sharpness: float
+
+
 @dataclass(frozen=True)
 class GoodRange:
     """What good images look like: the extremes of their brightness, contrast and sharpness.
@@ -49,27 +66,40 @@ class GoodRange:
     highest: ImageQuality
     light: float = MIN_LIGHT
 
-    def reason_against(self, quality: ImageQuality) -> str:
-        """Say why a frame cannot be inspected; empty if it can.
+    @cached_property
+    def limits(self) -> Limits:
+        """The limits of what can be inspected.
 
         A frame may lie outside the range by the range's own width, on a scale of ratios: the logarithm of contrast
         and sharpness, and the log-odds of brightness, which is stretched at white as at black. More contrast or more
         detail than in any good image is no reason: a defect can have both.
         """
         brightness, contrast, sharpness = map(self._width, ImageQuality._fields)
-        if (
-            _logit(quality.brightness) < _logit(self.lowest.brightness) - brightness
-            and quality.brightness < self.lowest.brightness / self.light
-        ):
+        darkest = _expit(_logit(self.lowest.brightness) - brightness)
+        brightest = _expit(_logit(self.highest.brightness) + brightness)
+        contrast, sharpness = (
+            math.exp(_log(low) - width)
+            for low, width in ((self.lowest.contrast, contrast), (self.lowest.sharpness, sharpness))
+        )
+        return Limits(
+            darkest=_if_seen(min(darkest, self.lowest.brightness / self.light)),
+            brightest=max(brightest, math.nextafter(MIN_OVEREXPOSED, 0))
+            if brightest < 255 - _HALF_LEVEL
+            else 255.0,
+            least_contrast=_if_seen(contrast),
+            least_sharpness=_if_seen(sharpness),
+        )
+
+    def reason_against(self, quality: ImageQuality) -> str:
+        """Say why a frame cannot be inspected, by :attr:`limits`; empty if it can."""
+        limits = self.limits
+        if quality.brightness < limits.darkest:
             return "far darker than any good image"
-        if (
-            _logit(quality.brightness) > _logit(self.highest.brightness) + brightness
-            and quality.brightness >= MIN_OVEREXPOSED
-        ):
+        if quality.brightness > limits.brightest:
             return "far brighter than any good image"
-        if _log(quality.contrast) < _log(self.lowest.contrast) - contrast:
+        if quality.contrast < limits.least_contrast:
             return "far less contrast than any good image"
-        if _log(quality.sharpness) < _log(self.lowest.sharpness) - sharpness:
+        if quality.sharpness < limits.least_sharpness:
             return "far less sharp than any good image"
         return ""
 
@@ -116,6 +146,16 @@ def _range_of(qualities: Sequence[ImageQuality]) -> GoodRange:
 
 def _log(value: float) -> float:
     return math.log(max(_HALF_LEVEL, value))
+
+
+def _if_seen(limit: float) -> float:
+    """Leave out a limit that no rounded pixels can tell from nothing."""
+    return limit if limit > _HALF_LEVEL else 0.0
+
+
+def _expit(odds: float) -> float:
+    """Turn log-odds into a grey level."""
+    return 255 / (1 + math.exp(-odds))
 
 
 def _logit(brightness: float) -> float:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from twinspect._version import __version__
 from twinspect.calibration.conformal import check_kind, choose_rate
+from twinspect.calibration.sharing import count_parts
 from twinspect.cli.class_selection import select_classes
 from twinspect.cli.console import Bar, counted, table
 from twinspect.cli.outcome import DONE, SOME_UNREADABLE, Outcome
@@ -140,7 +141,7 @@ def _plan(data: DataSet, options: argparse.Namespace) -> tuple[set[Sample], str]
     detector = Detector(seed=options.seed, false_alarm_rate=options.false_alarm_rate, calibration=kind)
     try:
         train, held = detector.split(data)
-        rate = choose_rate(len(held) or len(train), options.false_alarm_rate)
+        rate = choose_rate(count_parts(held or train), options.false_alarm_rate)
     except TwinspectError as error:
         return set(), f"fit would stop: {error}"
     if len(train) == 1 and not held:

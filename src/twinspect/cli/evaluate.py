@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from twinspect.data.samples import DataSet
     from twinspect.evaluation.by_defect_type import DefectTypeTable
     from twinspect.evaluation.evaluation import Evaluation
+    from twinspect.evaluation.region_tally import RegionTable
     from twinspect.evaluation.shifts import ShiftResult
 
 SCORES = "scores.csv"
@@ -80,19 +81,23 @@ def write_scores(evaluation: Evaluation, out: Path) -> None:
 def outcome(evaluation: Evaluation, out: Path) -> Outcome:
     """Tabulate the main metrics: they run down and categories across, as far as a terminal is wide."""
     unreadable = sum(bool(image.error) for image in evaluation.rows)
-    categories = list(evaluation.full_categories.items())
+    regions = evaluation.regions
+    categories = [
+        (name, row | regions.rows.get(name, {})) for name, row in evaluation.full_categories.items()
+    ]
     mean = evaluation.mean | evaluation.defect_types.mean | mean_row(list(evaluation.objects.values()))
+    mean |= regions.mean
     columns = categories
     if len(categories) != 1:
         few = categories if len(categories) <= MOST_COLUMNS else []
-        columns = [*few, ("mean", mean), ("pooled", evaluation.pooled)]
+        columns = [*few, ("mean", mean), ("pooled", evaluation.pooled | regions.pooled)]
     shown = [key for key, value in mean.items() if value is not None]
     rows = [(key, *[metrics.get(key) for _, metrics in columns]) for key in shown]
     text = table(("metric", *[name for name, _ in columns]), rows) + _defect_types(evaluation.defect_types)
     text += _shifts(evaluation.shifts)
     if not_inspectable := sum(bool(image.not_inspectable) for image in evaluation.rows):
         text += f"\n{not_inspectable} of {len(evaluation.rows)} images are not inspectable and were not decided on"
-    text += _regions(count_regions(evaluation.rows))
+    text += _regions(count_regions(evaluation.rows)) + _defects(regions)
     if evaluation.outside_roi:
         text += f"\n{evaluation.outside_roi} images with no defect in the region of interest were left out"
     record: dict[str, Any] = {"out": str(out), "unreadable": unreadable, **evaluation.to_record()}
@@ -119,6 +124,17 @@ def _regions(counts: dict[str, int]) -> str:
         f"{counts['anomalous_with_region']} of {counts['anomalous']} others; {counts['flagged_without_region']} "
         f"anomalous by their score show none, {counts['passed_with_region']} passed with one"
     )
+
+
+def _defects(regions: RegionTable) -> str:
+    """Say how many defects show in a region, and from which size on; nothing where none were looked for."""
+    recall = regions.found.recall
+    if not recall.defects:
+        return ""
+    low, high = (round(100 * end) for end in recall.interval)
+    area = regions.found.found_from
+    size = f"9 of 10 from {area:.0f} px of area on" if area else "not 9 of 10 of the largest"
+    return f"\n{recall.hit} of {recall.defects} defects show in a region (95 % interval {low} to {high} %): {size}"
 
 
 def _shifts(results: Sequence[ShiftResult]) -> str:

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Final
 from twinspect.bundle.description import EXCLUDED_SUSPECTS
 from twinspect.calibration.detectability import findings_record
 from twinspect.calibration.hold_out import count_folds
+from twinspect.calibration.sharing import count_parts
 from twinspect.cli.class_selection import as_typed, select_classes
 from twinspect.cli.console import Bar, counted, table, warn, warn_of_suspects
 from twinspect.cli.method_settings import chosen_settings
@@ -189,7 +190,8 @@ def _progress(bar: Bar | None, detector: Detector, data: DataSet) -> Progress | 
     if bar is None or detector.minutes is not None:
         return bar
     train, held_out = detector.split(data)
-    return TrainingTime(bar, detector.config(), fits=1 if held_out else 1 + count_folds(len(train)))
+    folds = count_folds(count_parts(train))
+    return TrainingTime(bar, detector.config(), fits=1 if held_out else 1 + folds)
 
 
 def build(options: argparse.Namespace) -> Detector:

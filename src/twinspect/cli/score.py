@@ -15,6 +15,7 @@ from twinspect.cli import score_engine
 from twinspect.cli.console import Bar, counted, warn
 from twinspect.cli.model_loading import load_chosen, runtime_of_key
 from twinspect.cli.outcome import Outcome, code_of
+from twinspect.cli.part_table import check_part_table, check_parts_known, decide_parts
 from twinspect.cli.score_files import CsvTable, TableOwner, open_table
 from twinspect.cli.score_pictures import (
     PICTURES,
@@ -60,6 +61,7 @@ def run(options: argparse.Namespace) -> Outcome:
         check_same_region(Scope.from_record(record.get(ROI)), options.roi)
     region_rules(options)  # refused before a model is loaded
     check_coco(options)
+    check_part_table(options.parts)
     if score_engine.is_requested(options):
         return score_engine.run(options)
     if options.out is None:
@@ -72,7 +74,9 @@ def run(options: argparse.Namespace) -> Outcome:
         rows = _into_table(table, detector, images, options)
         _write_coco(rows, images, options)
     text = f"{options.out}: {count_verdicts(rows)}"
-    result = {"out": options.out, "runtime": detector.export_name or TORCH}
+    in_words, record = decide_parts(rows, detector.calibration_, options)
+    text += f", {in_words}" if in_words else ""
+    result = {"out": options.out, "runtime": detector.export_name or TORCH, **record}
     return _outcome(rows, refused, options, text, result)
 
 
@@ -89,6 +93,7 @@ def _open(options: argparse.Namespace, runtime: str | None = None) -> tuple[Base
     listed = cache(partial(_list_images, tuple(options.images)))
     detector = load_chosen(options, runtime, lambda: len(listed()[0]))
     check_regions(options, detector.calibration_)  # before a table is this command's
+    check_parts_known(options.parts, listed()[0])
     return (detector.set_params(workers=options.workers), *listed())
 
 
@@ -111,7 +116,11 @@ def _score_and_print(options: argparse.Namespace) -> Outcome:
     else:
         table = CsvTable(Path("-"))
         text = (table.header() + table.encode(rows)).rstrip("\n")
-    return _outcome(rows, refused, options, text, {"rows": rows, "runtime": detector.export_name or TORCH})
+    in_words, record = decide_parts(rows, detector.calibration_, options)
+    if in_words:
+        warn(in_words)
+    result = {"rows": rows, "runtime": detector.export_name or TORCH, **record}
+    return _outcome(rows, refused, options, text, result)
 
 
 def _into_table(
@@ -128,9 +137,9 @@ def _into_table(
     rows = table.rows()
     pictures = ScorePictures.of(options, detector, images, rows)
     remaining, start = _remaining(images, rows)
-    failed = _failed(rows, images, pictures=bool(pictures.folders))
+    failed = _failed(rows, images, pictures)
     if rows:
-        again = f", and {len(failed)} with an error once more" if len(failed) else ""
+        again = f", and {len(failed)} with an error or without a picture once more" if len(failed) else ""
         to_go = f"{counted(len(remaining) - start, 'image')} to go{again}"
         warn(f"{options.out}: {len(rows)} rows are there already, {to_go}")
     if len(failed):
@@ -142,16 +151,23 @@ def _into_table(
     return rows
 
 
-def _failed(rows: Sequence[Row], images: DataSet, *, pictures: bool) -> DataSet:
-    """Find the images that have a row with an error, which may have been mended since; or only a picture has one."""
-    failed = {row["path"] for row in rows if row["is_anomalous"] is None or (pictures and row["error"])}
-    return images.with_samples([sample for sample in images if spell(str(sample.path)) in failed])
+def _failed(rows: Sequence[Row], images: DataSet, pictures: ScorePictures) -> DataSet:
+    """Find images whose row has an error, which may have been mended since, or that lack a picture."""
+    known = {row["path"]: row for row in rows}
+    pairs = [(sample, known.get(spell(str(sample.path)))) for sample in images]
+    failed = [
+        sample
+        for sample, row in pairs
+        if row and (row["is_anomalous"] is None or pictures.is_missing(sample, row))
+    ]
+    return images.with_samples(failed)
 
 
 def _replace(table: ScoreTable, rows: list[Row], new: Iterable[Row]) -> list[Row]:
-    """Put new rows in place of those of the same images."""
+    """Put new rows in place of those of the same images, where either has an error; others only lacked a picture."""
     by_path = {row["path"]: row for row in new}
-    replaced = [by_path.get(row["path"], row) for row in rows]
+    pairs = [(row, by_path.get(row["path"], row)) for row in rows]
+    replaced = [again if row["error"] or again["error"] else row for row, again in pairs]
     if replaced != rows:
         table.replace(replaced)
     return replaced

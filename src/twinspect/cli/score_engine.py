@@ -125,7 +125,7 @@ def _check(options: argparse.Namespace) -> None:
             f"--out {options.out} looks like a file; with --engine the rows are parts in a folder: "
             f"type --out {options.out[: -len(ending)]}, or leave out --engine for one {ending} file"
         )
-    for name in ("maps", "masks", "crops", "coco", "min_area", "mm_per_px"):
+    for name in ("maps", "masks", "crops", "coco", "min_area", "mm_per_px", "parts"):
         if getattr(options, name) is not None:
             raise ConfigError(
                 f"--{name.replace('_', '-')} cannot be combined with --engine; score the images that need it without"

@@ -35,6 +35,7 @@ class RowRecord(Struct):
     inspectable: bool | None
     notice: str
     regions: list[FoundRegion] | None
+    part: str
 
 
 def _checked(rows: list[Row]) -> list[Row]:

@@ -13,7 +13,7 @@ from twinspect.images.reading import image_size
 from twinspect.inference.score_table import error_cell
 from twinspect.regions.finding import RegionRules, can_find_regions
 from twinspect.report.map_folder import MapFolder
-from twinspect.utils.files import write_atomically
+from twinspect.utils.files import refuse_unwritable, write_atomically
 from twinspect.utils.spelling import spell, unspell
 
 if TYPE_CHECKING:
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from twinspect.calibration.conformal import Calibration
-    from twinspect.data.samples import DataSet
+    from twinspect.data.samples import DataSet, Sample
     from twinspect.inference.base_detector import BaseDetector
     from twinspect.inference.results import ImageScore
     from twinspect.inference.score_table import Row
@@ -39,7 +39,8 @@ def region_rules(options: argparse.Namespace) -> RegionRules:
     Raises:
         ConfigError: one is none.
     """
-    return RegionRules.of(options.min_area or 0, options.mm_per_px)
+    area = 0 if options.min_area is None else options.min_area
+    return RegionRules.of(area, options.mm_per_px)
 
 
 def check_regions(options: argparse.Namespace, calibration: Calibration) -> None:
@@ -111,6 +112,11 @@ class ScorePictures:
         """Whether results must come with their maps."""
         return bool(self.folders.keys() & {"maps", "masks"})
 
+    def is_missing(self, sample: Sample, row: Row) -> bool:
+        """Whether a picture of an image is still to be written, as after an error or where it is asked for later."""
+        wanted = [folder for name, folder in self.folders.items() if name != "crops" or row["regions"]]
+        return not all(folder.path(sample).exists() for folder in wanted)
+
     def write(self, result: ImageScore) -> str:
         """Write what is asked for, and return in a line why that fails; the score stands all the same."""
         if result.error:
@@ -144,7 +150,10 @@ def check_coco(options: argparse.Namespace) -> None:
         ConfigError: says what it would replace.
     """
     path = None if options.coco is None else Path(options.coco)
-    if path is None or not os.path.lexists(path):
+    if path is None:
+        return
+    refuse_unwritable(path, "--coco")
+    if not os.path.lexists(path):
         return
     place, inputs = os.path.realpath(path), [*options.images, *([options.out] if options.out else [])]
     is_used = any(place == os.path.realpath(each) for each in inputs)

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from twinspect.data.samples import DataSet, Split
 
 MANIFEST_SUFFIXES: Final = frozenset({".csv", ".parquet"})
-COLUMNS: Final = ("path", "split", "label", "mask", "category", "roi")
+COLUMNS: Final = ("path", "split", "label", "mask", "category", "roi", "part")
 
 _SPLITS: Final[dict[str, Split]] = {
     "train": "train",
@@ -40,6 +40,7 @@ def read_manifest(path: Path) -> DataSet:
     * ``label``: good, or the kind of defect; empty, ``normal``, ``ok`` and ``0`` mean good too, in any case.
     * ``category``: the product shown.
     * ``roi``: the file that says which part of the image is looked at: a mask or polygons, named as ``mask`` is.
+    * ``part``: which part the image shows, where several images show one; these count as one, and stay together.
 
     A CSV file is UTF-8 with a header; its values are separated by commas, semicolons or tabs. An image that
     does not exist stays in, so that it shows as one failed row, unless none exists.
@@ -49,6 +50,7 @@ def read_manifest(path: Path) -> DataSet:
     """
     listing = Listing()
     first_rows: dict[str, int] = {}
+    parts: dict[str, tuple[int, Sample]] = {}
     for number, row in manifest_rows(str(path), lambda: path.open("rb")):
         where = f"{path}, row {number}"
         sample = _sample(row, path.parent, where)
@@ -57,6 +59,8 @@ def read_manifest(path: Path) -> DataSet:
             raise DataError(
                 f"{where}: {row['path']!r} was listed in row {earlier} already; list each image once"
             )
+        if sample.group:
+            _check_same_part(sample, number, *parts.setdefault(sample.group, (number, sample)), path)
         listing.samples.append(sample)
     _check_some_exist(listing, path)
     return listing.to_data_set(path.stem, path, f"{path.suffix[1:].lower()} manifest")
@@ -76,6 +80,19 @@ def manifest_rows(name: str, opened: Callable[[], BinaryIO]) -> Iterator[tuple[i
         DataError: the table cannot be read.
     """
     return read_rows(name, opened, COLUMNS, needed="path")
+
+
+def _check_same_part(sample: Sample, row: int, first_row: int, first: Sample, manifest: Path) -> None:
+    """Refuse a part in two splits, which would be learnt from and judged, or with two products' scores."""
+    for what, one, other in (
+        ("split", first.split, sample.split),
+        ("category", first.category, sample.category),
+    ):
+        if one != other:
+            raise DataError(
+                f"{manifest}, row {row}: part {sample.group!r} has the {what} {other!r}, in row {first_row} {one!r}; "
+                "all images of a part must have the same"
+            )
 
 
 def _check_some_exist(listing: Listing, path: Path) -> None:
@@ -101,8 +118,11 @@ def _sample(row: Mapping[str, str], folder: Path, where: str) -> Sample:
         split=_split(row.get("split", ""), label, where),
         label=label,
         category=row.get("category", ""),
-        mask=_beside(row.get("mask", ""), "mask", folder, where),
-        roi=_beside(row.get("roi", ""), "region of interest", folder, where),
+        mask=_beside(
+            row.get("mask", ""), f"{where}: the mask", folder, "leave the column empty if there is none"
+        ),
+        roi=_beside(row.get("roi", ""), f"{where}: the region of interest", folder, "correct the column roi"),
+        group=row.get("part", ""),
     )
 
 
@@ -117,11 +137,11 @@ def _split(text: str, label: str, where: str) -> Split:
     return split
 
 
-def _beside(text: str, what: str, folder: Path, where: str) -> Path | None:
+def _beside(text: str, what: str, folder: Path, remedy: str) -> Path | None:
     """Find a file that belongs to an image."""
     if not text:
         return None
     path = folder / text.replace("\\", "/")
     if not os.path.isfile(path):  # noqa: PTH113 - as above
-        raise DataError(f"{where}: the {what} {path} does not exist; leave the column empty if there is none")
+        raise DataError(f"{what} {path} does not exist; {remedy}")
     return path

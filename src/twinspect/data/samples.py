@@ -48,7 +48,7 @@ class Sample:
         mask: the file that marks the anomalous pixels, if there is one.
         pixels: (H, W, 3) uint8 RGB, when the image is held in memory instead of a file.
         further_masks: more such files, where each marks one region; the anomalous pixels are those of all together.
-        group: which object the image shows, where several images show one; empty where that is not known.
+        group: the part that the image shows, where several images show one; empty where that is not known.
         rules: the file that says how much of each region is enough, if there is one; see :mod:`.saturation_rules`.
         content: fetches the file's bytes when they are needed, where ``path`` names no file on this machine.
         roi: the file that says which part of the image is looked at, if it comes with one.
@@ -80,6 +80,11 @@ class Sample:
     def is_good(self) -> bool:
         """Whether the image is labelled as free of anomalies."""
         return self.label == GOOD
+
+    @property
+    def part(self) -> tuple[str, str, str]:
+        """What tells its part from all others: an image that does not say which it shows is one by itself."""
+        return (self.category, self.group, "" if self.group else self.name)
 
     @property
     def masks(self) -> tuple[Path, ...]:

@@ -2,7 +2,7 @@
 
 Both depend on the seed and the names alone: not on the order of the list, the machine, or a random
 generator that may change between versions. Each name is hashed with the seed, and the hashes rank the
-images of a category.
+images of a category. Images of one part are kept together: the name of the part is hashed.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, TypeVar
 from twinspect.errors import ConfigError, DataError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
     from twinspect.data.samples import Sample
 
@@ -22,11 +22,11 @@ Item = TypeVar("Item", bound="Sample")
 
 
 def hold_out(samples: Sequence[Item], counts: Mapping[str, int], seed: int) -> tuple[list[Item], list[Item]]:
-    """Hold out some images of each category: those with the lowest hashes.
+    """Hold out some parts of each category, or images that are parts by themselves: those with the lowest hashes.
 
     Args:
         samples: images with names that differ.
-        counts: how many to hold out, by category.
+        counts: how many parts to hold out, by category.
         seed: another seed holds out others.
 
     Returns:
@@ -37,22 +37,22 @@ def hold_out(samples: Sequence[Item], counts: Mapping[str, int], seed: int) -> t
     """
     names: set[str] = set()
     for ranked in _ranked(samples, seed):
-        count = counts[ranked[0][1].category]
+        count = counts[ranked[0][0].category]
         if not 0 <= count <= len(ranked):
             raise DataError(
                 f"cannot hold out {count} of {len(ranked)} images; allowed are 0 to {len(ranked)}"
             )
-        names |= {sample.name for _, sample in ranked[:count]}
+        names |= {sample.name for part in ranked[:count] for sample in part}
     kept = [sample for sample in samples if sample.name not in names]
     return kept, [sample for sample in samples if sample.name in names]
 
 
 def fold_of(samples: Sequence[Sample], folds: int, seed: int) -> tuple[int, ...]:
-    """Assign images to folds whose sizes differ by one at most, in each category and overall.
+    """Assign parts to folds whose sizes differ by one at most, in each category and overall.
 
     Args:
         samples: images with names that differ.
-        folds: how many folds, 2 to as many as there are images.
+        folds: how many folds, 2 to as many as there are parts.
         seed: another seed assigns them differently.
 
     Returns:
@@ -61,13 +61,16 @@ def fold_of(samples: Sequence[Sample], folds: int, seed: int) -> tuple[int, ...]
     Raises:
         DataError: ``folds`` is out of range, or two images share a name.
     """
-    if not 2 <= folds <= len(samples):
-        raise DataError(
-            f"cannot split {len(samples)} images into {folds} folds; allowed are 2 to {len(samples)}"
-        )
-    order = [sample.name for ranked in _ranked(samples, seed) for _, sample in ranked]
-    fold = {name: rank % folds for rank, name in enumerate(order)}
+    order = [part for ranked in _ranked(samples, seed) for part in ranked]
+    if not 2 <= folds <= len(order):
+        raise DataError(f"cannot split {len(order)} images into {folds} folds; allowed are 2 to {len(order)}")
+    fold = {sample.name: rank % folds for rank, part in enumerate(order) for sample in part}
     return tuple(fold[sample.name] for sample in samples)
+
+
+def parts_by_category(samples: Iterable[Sample]) -> Counter[str]:
+    """Count the parts that images show, by category."""
+    return Counter(category for category, _, _ in {sample.part for sample in samples})
 
 
 def check_test_every(test_every: int) -> None:
@@ -80,13 +83,14 @@ def check_test_every(test_every: int) -> None:
         raise ConfigError(f"test_every is {test_every}; allowed is 2, every second image, or more")
 
 
-def _ranked(samples: Sequence[Item], seed: int) -> list[list[tuple[str, Item]]]:
-    """Group by category, in the order of their names, and rank each group by hash."""
+def _ranked(samples: Sequence[Item], seed: int) -> list[list[list[Item]]]:
+    """Group by category, in the order of their names, and rank the parts of each by hash."""
     twice = [name for name, times in Counter(sample.name for sample in samples).items() if times > 1]
     if twice:
         raise DataError(f"two images are called {twice[0]!r}; a split needs names that differ")
-    groups = defaultdict(list)
+    categories: dict[str, dict[str, list[Item]]] = defaultdict(lambda: defaultdict(list))
     for sample in samples:
-        digest = hashlib.sha256(f"{seed}:{sample.name}".encode("utf-8", "surrogateescape")).hexdigest()
-        groups[sample.category].append((digest, sample))
-    return [sorted(groups[category], key=lambda pair: pair[0]) for category in sorted(groups)]
+        name = f"{seed}:{sample.group or sample.name}"
+        digest = hashlib.sha256(name.encode("utf-8", "surrogateescape")).hexdigest()
+        categories[sample.category][digest].append(sample)
+    return [[images for _, images in sorted(categories[name].items())] for name in sorted(categories)]

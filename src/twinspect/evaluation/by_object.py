@@ -6,16 +6,18 @@ The AUROC of objects is the sample-level AUROC (S-AUROC) of Real-IAD, whose obje
 
 from __future__ import annotations
 
+from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from twinspect.evaluation.metric_row import MetricRow, compute_row, mean_row
+from twinspect.inference.part_scores import score_parts
 from twinspect.metrics import FURTHER_DEFINITIONS
 from twinspect.metrics.definitions import MetricInputs
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable, Mapping, Sequence
 
     from twinspect.inference.results import ImageScore
 
@@ -42,9 +44,54 @@ def object_rows(groups: Mapping[str, Iterable[ImageScore]]) -> dict[str, MetricR
     return rows
 
 
-def objects_record(rows: Mapping[str, MetricRow]) -> dict[str, Any] | None:
+@dataclass(frozen=True)
+class ObjectErrors:
+    """The decisions on the objects of a category: wrong ones, and those that could not be made.
+
+    Attributes:
+        false_alarms: good objects called anomalous.
+        good: good objects that were decided on.
+        misses: anomalous objects called good.
+        anomalous: anomalous objects that were decided on.
+        not_inspectable: objects of either kind, of which an image could not be inspected and none was anomalous.
+    """
+
+    false_alarms: int
+    good: int
+    misses: int
+    anomalous: int
+    not_inspectable: int
+
+
+def object_errors(groups: Mapping[str, Sequence[ImageScore]]) -> dict[str, ObjectErrors]:
+    """Count wrong decisions on objects, of each category whose images say which object they show."""
+    errors = {}
+    for category, images in groups.items():
+        defective = {image.sample.group for image in images if not image.sample.is_good}
+        parts = score_parts(images)
+        decided = [part for part in parts if part.is_inspectable]
+        of_good = [part.is_anomalous for part in decided if part.part not in defective]
+        of_defective = [part.is_anomalous for part in decided if part.part in defective]
+        if parts:
+            errors[category] = ObjectErrors(
+                sum(of_good),
+                len(of_good),
+                len(of_defective) - sum(of_defective),
+                len(of_defective),
+                len(parts) - len(decided),
+            )
+    return errors
+
+
+def objects_record(
+    rows: Mapping[str, MetricRow], errors: Mapping[str, ObjectErrors]
+) -> dict[str, Any] | None:
     """Return plain JSON values, what ``metrics.json`` holds as ``objects``; ``None`` without any."""
     if not rows:
         return None
-    definition = FURTHER_DEFINITIONS[OBJECT_AUROC]
-    return {"categories": dict(rows), "mean": mean_row(list(rows.values())), "definition": definition}
+    return {
+        "categories": dict(rows),
+        "mean": mean_row(list(rows.values())),
+        "decisions": {name: asdict(of_category) for name, of_category in errors.items()},
+        "definition": FURTHER_DEFINITIONS[OBJECT_AUROC],
+    }

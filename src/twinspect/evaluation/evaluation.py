@@ -6,7 +6,7 @@ from dataclasses import asdict, dataclass, field, replace
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from twinspect.evaluation.by_defect_type import DefectTypeTable
-from twinspect.evaluation.by_object import object_rows, objects_record
+from twinspect.evaluation.by_object import ObjectErrors, object_errors, object_rows, objects_record
 from twinspect.evaluation.image_scores import (
     by_category,
     count_images,
@@ -18,6 +18,7 @@ from twinspect.evaluation.image_scores import (
 from twinspect.evaluation.labelled_set import PixelTally, compute_metrics, open_test_set
 from twinspect.evaluation.learnt_overlap import LearntOverlap, find_near_duplicates, leave_out_learnt
 from twinspect.evaluation.metric_row import MetricRow, defined, mean_row
+from twinspect.evaluation.region_tally import RegionTable
 from twinspect.evaluation.shifts import ShiftResult, evaluate_shifts
 from twinspect.metrics import (
     DEFINITIONS,
@@ -83,9 +84,11 @@ class Evaluation:
         intervals: of the image AUROC, of each row above; see :class:`Intervals`.
         defect_types: metrics by defect type; empty where no category has saturation rules.
         objects: metrics of objects by category; empty where no image says which object it shows.
+        object_errors: wrong decisions on objects by category; empty likewise, and without a threshold.
         overlap: good test images that are not new to the model.
         outside_roi: how many anomalous images were left out since all that their masks mark lies outside of the
             region of interest.
+        regions: how well defects are found as things.
         shifts: the errors on images as they are, and under changes that a line sees; empty if not asked for.
     """
 
@@ -103,6 +106,8 @@ class Evaluation:
     overlap: LearntOverlap = field(default_factory=LearntOverlap)
     shifts: tuple[ShiftResult, ...] = ()
     outside_roi: int = 0
+    regions: RegionTable = field(default_factory=RegionTable)
+    object_errors: dict[str, ObjectErrors] = field(default_factory=dict)
 
     @property
     def full_categories(self) -> dict[str, MetricRow]:
@@ -129,12 +134,15 @@ class Evaluation:
                 "definition": FURTHER_DEFINITIONS["image_auroc_interval"],
             },
             "saturated_pro": self.defect_types.to_record(),
-            "objects": objects_record(self.objects),
+            "objects": objects_record(self.objects, self.object_errors),
             "definitions": DEFINITIONS,
-            **({"regions": regions} if (regions := count_regions(self.rows)) else {}),
+            **({"regions": regions} if (regions := self._regions_record()) else {}),
             **({"outside_roi": self.outside_roi} if self.outside_roi else {}),
             **({"shifts": [result.to_record() for result in self.shifts]} if self.shifts else {}),
         }
+
+    def _regions_record(self) -> dict[str, Any]:
+        return count_regions(self.rows) | self.regions.to_record()
 
 
 def evaluate(
@@ -183,7 +191,7 @@ def evaluate_scores(
     Raises:
         DataError: a mask does not fit its image.
     """
-    tally = PixelTally(test.samples)
+    tally = PixelTally(test.samples, calibration)
     rows, outside = [], 0
     for image in images:
         mask = tally.add(image)
@@ -219,6 +227,8 @@ def _summarise(
         intervals=_intervals(groups, rows),
         defect_types=DefectTypeTable.compute(pixel_results.defect_types, groups),
         objects=object_rows(groups),
+        regions=pixel_results.regions,
+        object_errors=object_errors(groups) if calibration else {},
     )
 
 

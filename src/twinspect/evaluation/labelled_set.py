@@ -11,6 +11,7 @@ from twinspect.errors import DataError
 from twinspect.evaluation.by_defect_type import DefectTypeTally
 from twinspect.evaluation.image_scores import labels_and_scores
 from twinspect.evaluation.metric_row import MetricRow, compute_row
+from twinspect.evaluation.region_tally import RegionTable, RegionTally
 from twinspect.metrics import PixelAccumulator, PixelMetrics, SaturatedMetrics
 from twinspect.metrics.definitions import METRIC_TABLE, MetricInputs, Need
 
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
+    from twinspect.calibration.conformal import Calibration
     from twinspect.data import DataSet, DataSource, Sample
     from twinspect.inference.results import ImageScore
 
@@ -46,12 +48,14 @@ class PixelResults:
         pooled: of all of them at once; ``None`` without masks.
         pixels: the accumulated pixels of all categories, for curves; ``None`` without masks.
         defect_types: of each defect type, by category and label; only of categories with saturation rules.
+        regions: how well defects are found as things.
     """
 
     categories: dict[str, PixelMetrics]
     pooled: PixelMetrics | None
     pixels: PixelAccumulator | None
     defect_types: dict[str, dict[str, SaturatedMetrics]]
+    regions: RegionTable
 
     @property
     def error_bounds(self) -> dict[str, Any]:
@@ -67,14 +71,16 @@ class PixelTally:
 
     Args:
         samples: the whole test set: a category has pixel metrics if any of its images has a mask.
+        calibration: says from which value on a map shows a region; ``None`` if nothing does.
     """
 
-    def __init__(self, samples: Sequence[Sample]) -> None:
+    def __init__(self, samples: Sequence[Sample], calibration: Calibration | None = None) -> None:
         most = EXACT_PIXELS // 2 if any(sample.rules for sample in samples) else EXACT_PIXELS
         most_each = most // max(1, len({sample.category for sample in samples}))
         self._defect_types = DefectTypeTally(samples, most)
         masked = sorted({sample.category for sample in samples if sample.mask is not None})
         self._pixels = {category: PixelAccumulator(exact_up_to=most_each) for category in masked}
+        self._regions = RegionTally(masked, calibration)
 
     def add(self, image: ImageScore) -> NDArray[np.bool_] | None:
         """Add an image with its map, and return its mask.
@@ -89,6 +95,7 @@ class PixelTally:
         if image.map is None or pixels is None or not (image.sample.is_good or image.sample.masks):
             return None
         mask = read_truth(image.sample, (image.map.shape[0], image.map.shape[1]))
+        self._regions.add(image, mask)
         if image.inside is None:
             pixels.add(mask, image.map)
             self._defect_types.add(image.sample, image.map)
@@ -108,7 +115,7 @@ class PixelTally:
         pooled = next(iter(categories.values()), None)
         if merged is not None and len(categories) > 1:
             pooled = merged.compute()
-        return PixelResults(categories, pooled, merged, defect_types)
+        return PixelResults(categories, pooled, merged, defect_types, self._regions.compute())
 
 
 def open_test_set(data: DataSource) -> DataSet:

@@ -271,7 +271,7 @@ def _load_on_cpu(folder: Path) -> TorchDetector:
 def _metadata(record: dict[str, Any], detector: TorchDetector) -> dict[str, Any]:
     """Collect what a user of the file alone needs: what it is, and the thresholds in force when it was made."""
     calibration, scope = detector.calibration_, detector.scope_
-    levels = levels_of(calibration, "")
+    levels, good = levels_of(calibration, ""), calibration.good_ranges.get("")
     own = "; regions: (batch, height, width) uint8, 0 where nothing is looked at"
     region = "" if scope is None or scope.fixed else own
     return {
@@ -282,8 +282,9 @@ def _metadata(record: dict[str, Any], detector: TorchDetector) -> dict[str, Any]
         "false_alarm_rate": calibration.false_alarm_rate,
         "threshold": calibration.threshold,
         "thresholds": {name: calibration.of(name).threshold for name in sorted(set(calibration.categories))},
-        "calibration_scores": sorted(calibration.scores),
+        "calibration_scores": list(calibration.part_scores),
         **({"region_levels": levels._asdict()} if levels else {}),
+        **({"inspectable": good.limits._asdict()} if good and not scope else {}),
         **({"roi": "outside of the region of interest nothing counts, and the map is 0"} if scope else {}),
         "rule": "anomalous if score > threshold; p = (1 + number of calibration_scores >= score) / (n + 1)",
         "input": "images: (batch, height, width, 3) uint8 RGB" + region,

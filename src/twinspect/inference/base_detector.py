@@ -22,6 +22,7 @@ from twinspect.bundle.learnt_images import split_known
 from twinspect.calibration.conformal import Calibration, check_rate, choose_rate
 from twinspect.calibration.detectability import Detectability
 from twinspect.calibration.map_peaks import map_notice
+from twinspect.calibration.sharing import count_parts, parts_note
 from twinspect.data import open_data
 from twinspect.data.opening import open_good
 from twinspect.data.prefetching import default_workers
@@ -29,6 +30,7 @@ from twinspect.errors import NotFittedError, unknown_name
 from twinspect.images.perceptual_hash import near_duplicates
 from twinspect.inference.found_regions import regions_of
 from twinspect.inference.left_out import adding_note, learnt_note, near_note, say_unreadable, unreadable_note
+from twinspect.inference.part_scores import score_parts
 from twinspect.inference.pipeline import SCORE_BATCH, ScoringPipeline
 from twinspect.inference.results import Scores
 from twinspect.methods.default import USUAL, Default, method_name
@@ -178,7 +180,8 @@ class BaseDetector(ABC):
         rules = RegionRules.of(min_area, mm_per_px)
         wanted = maps if regions is None else regions
         rows = list(self.stream(images, maps=maps, category=category, regions=rules if wanted else None))
-        return Scores.collect(rows, maps=maps, runtime=self.export_name or "torch")
+        runtime = self.export_name or "torch"
+        return Scores.collect(rows, maps=maps, runtime=runtime, parts=score_parts(rows))
 
     def stream(
         self,
@@ -307,8 +310,8 @@ class BaseDetector(ABC):
         if note:
             say(note)
         unreadable: dict[str, str] = {}
-        with adding_note(note):
-            choose_rate(len(samples), false_alarm_rate)  # refuse before the work, not after it
+        with adding_note(note, parts_note(samples)):
+            choose_rate(count_parts(samples), false_alarm_rate)  # refuse before the work, not after it
         hashes: dict[str, bytes] | None = {} if self.learnt_ else None
         scope = changed_scope(self.scope_, roi, samples, blank=roi_blank)
         self._check_scope(scope)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -72,6 +72,41 @@ class ImageScore:
 
 
 @dataclass(frozen=True)
+class PartScore:
+    """What a detector says of a part by all images that show it.
+
+    Attributes:
+        part: its name.
+        category: the product.
+        images: how many images show it.
+        score: the highest raw score of its images; NaN without any.
+        p_value: how rare such a score is among good parts, in (0, 1]; NaN without a score.
+        is_anomalous: whether one of its images is.
+        is_inspectable: whether the decision stands: one image is anomalous, or all could be inspected.
+        worst_image: the image with the highest score; empty without any.
+        error: why a part is neither good nor anomalous, of the first image that could not be inspected.
+    """
+
+    part: str
+    category: str
+    images: int
+    score: float
+    p_value: float
+    is_anomalous: bool
+    is_inspectable: bool
+    worst_image: str
+    error: str
+
+    def to_record(self) -> dict[str, Any]:
+        """Return plain JSON values; what there is not is ``None``."""
+        numbers = {
+            name: None if math.isnan(value) else value
+            for name, value in (("score", self.score), ("p_value", self.p_value))
+        }
+        return {**vars(self), **numbers}
+
+
+@dataclass(frozen=True)
 class Scores:
     """What a detector says of N images, in the order they were given.
 
@@ -91,6 +126,7 @@ class Scores:
         regions: of every image what was found in its map, see :class:`.FoundRegion`; ``None`` for an image that could
             not be read. ``None`` in place of all if they were not asked for, and of a model without the peaks of good
             images' maps: one of an earlier version, or a joined one; calibrate it anew to have them.
+        parts: a decision on each part that images say they show, see :class:`.PartScore`; nothing where none does.
     """
 
     image: NDArray[np.float32]
@@ -103,12 +139,20 @@ class Scores:
     is_inspectable: NDArray[np.bool_]
     runtime: str = "torch"
     regions: tuple[tuple[FoundRegion, ...] | None, ...] | None = None
+    parts: tuple[PartScore, ...] = ()
 
     def __len__(self) -> int:
         return len(self.paths)
 
     @classmethod
-    def collect(cls, rows: Sequence[ImageScore], *, maps: bool = True, runtime: str = "torch") -> Scores:
+    def collect(
+        cls,
+        rows: Sequence[ImageScore],
+        *,
+        maps: bool = True,
+        runtime: str = "torch",
+        parts: Sequence[PartScore] = (),
+    ) -> Scores:
         """Gather single results into arrays."""
         return cls(
             image=np.array([row.score for row in rows], dtype=np.float32),
@@ -123,6 +167,7 @@ class Scores:
             regions=tuple(row.regions for row in rows)
             if any(row.regions is not None for row in rows)
             else None,
+            parts=tuple(parts),
         )
 
 

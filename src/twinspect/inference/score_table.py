@@ -117,6 +117,7 @@ SCORE_COLUMNS: Final = (
     Column("inspectable", TRUTH, _if_read(lambda result: result.is_inspectable)),
     Column("notice", TEXT, lambda result: result.notice),
     Column("regions", REGIONS, lambda result: _records(result.regions)),
+    Column("part", TEXT, lambda result: spell(result.sample.group)),
 )
 COLUMNS: Final = tuple(column.name for column in SCORE_COLUMNS)
 

@@ -18,6 +18,7 @@ from twinspect.metrics.delong import (
     mean_interval,
 )
 from twinspect.metrics.per_image import aupro_of_image, aupro_per_image
+from twinspect.metrics.per_image_overlap import AupimoAccumulator, AupimoScores, aupimo
 from twinspect.metrics.ranking import auroc, average_precision, f1_max, roc_curve
 from twinspect.metrics.regions import aupro, pro_curve
 from twinspect.metrics.saturated import (
@@ -33,6 +34,8 @@ __all__ = [
     "COSTS",
     "DEFINITIONS",
     "FURTHER_DEFINITIONS",
+    "AupimoAccumulator",
+    "AupimoScores",
     "AurocComparison",
     "AurocInterval",
     "Curve",
@@ -44,6 +47,7 @@ __all__ = [
     "SaturatedAccumulator",
     "SaturatedMetrics",
     "SaturatedRegion",
+    "aupimo",
     "aupro",
     "aupro_of_image",
     "aupro_per_image",

@@ -6,10 +6,12 @@ A new metric is a row here and the function that computes it.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from functools import partial
 from typing import TYPE_CHECKING, Any, Final, Literal
 
 from twinspect.metrics.decisions import false_alarm_rate, miss_rate
 from twinspect.metrics.ranking import auroc, average_precision, f1_max
+from twinspect.metrics.region_detection import IOUS, RegionMetrics
 from twinspect.metrics.saturated import SaturatedMetrics
 from twinspect.metrics.streaming import PixelMetrics
 
@@ -22,7 +24,13 @@ if TYPE_CHECKING:
 _NAN = float("nan")
 
 Need = Literal[
-    "image labels", "pixel masks", "threshold", "saturation rules", "object ids", "masks of single images"
+    "image labels",
+    "pixel masks",
+    "threshold",
+    "saturation rules",
+    "object ids",
+    "masks of single images",
+    "defects",
 ]
 """What a test set or detector must have so that a metric is computed."""
 
@@ -38,6 +46,8 @@ class MetricInputs:
         pixels: metrics of the pixels of the same images; all NaN without masks.
         saturated: areas under the saturated PRO curve of the same images; empty without saturation rules.
         pro_per_image: mean of the areas under the PRO curves of single images; NaN without any.
+        aupimo: mean of the anomalous images' AUPIMO; NaN without masks.
+        regions: how well defects are found as things; all NaN without masks, or without a level for regions.
     """
 
     labels: NDArray[np.bool_]
@@ -46,6 +56,8 @@ class MetricInputs:
     pixels: PixelMetrics = field(default_factory=PixelMetrics)
     saturated: SaturatedMetrics = field(default_factory=SaturatedMetrics)
     pro_per_image: float = _NAN
+    aupimo: float = _NAN
+    regions: RegionMetrics = field(default_factory=RegionMetrics)
 
 
 @dataclass(frozen=True)
@@ -89,6 +101,20 @@ def _of_images(metric: Callable[[NDArray[Any], NDArray[Any]], float]) -> Callabl
     return lambda inputs: metric(inputs.labels, inputs.scores) if inputs.scores.size else _NAN
 
 
+def _recall_of(size: str, inputs: MetricInputs) -> float:
+    recall = inputs.regions.by_size.get(size)
+    return recall.share if recall else _NAN
+
+
+def _region_ap_of(iou: float, inputs: MetricInputs) -> float:
+    return inputs.regions.average_precision[iou]
+
+
+_SIZE_WORDS: Final = {
+    "small": "below 32 x 32 pixels in area",
+    "medium": "from 32 x 32 to below 96 x 96 pixels in area",
+    "large": "from 96 x 96 pixels in area on",
+}
 SATURATED_LIMITS: Final = {"auspro_05": 0.05, "auspro_30": 0.3}
 """False-positive rate up to which each saturated PRO curve is integrated."""
 
@@ -229,6 +255,51 @@ METRIC_TABLE: Final[tuple[Metric, ...]] = (
         "0.3, their rates divided by the largest of them; trapezoid rule; each image at its own size, where the "
         "authors resize maps and masks to 256 pixels.",
     ),
+    Metric(
+        "aupimo",
+        "AUPIMO",
+        "defects",
+        lambda inputs: inputs.aupimo,
+        "The share of each anomalous image's anomalous pixels at or above a threshold, averaged over the logarithm"
+        " of the shared false-positive rate from 1e-5 to 1e-4, then over the anomalous images (Bertoldo and others"
+        " 2024); the shared rate is the share of a good test image's pixels at or above the threshold, averaged "
+        "over the good test images; at a given rate the lowest threshold counts that does not exceed it; each "
+        "image at its own size.",
+    ),
+    Metric(
+        "region_recall",
+        "Defects found",
+        "defects",
+        lambda inputs: inputs.regions.recall.share,
+        "Share of the defects, 8-connected components of the masks, that share a pixel with a region found in the "
+        "map: one with a peak above the level that at most the promised share of good images exceeds anywhere, and"
+        " in which no test image has a part; defects of images that cannot be inspected, and those wholly outside "
+        "of a region of interest, do not count.",
+    ),
+    *(
+        Metric(
+            f"region_recall_{size}",
+            f"Found, {size}",
+            "defects",
+            partial(_recall_of, size),
+            f"The region_recall of defects {words}: COCO's {size} objects.",
+        )
+        for size, words in _SIZE_WORDS.items()
+    ),
+    *(
+        Metric(
+            f"region_ap_{100 * iou:.0f}",
+            f"Region AP {iou:g}",
+            "defects",
+            partial(_region_ap_of, iou),
+            "Average precision of regions in the maps, ranked by their peaks, as COCO's evaluation computes it (of"
+            " masks, at 101 recalls, detections unlimited): from the highest peak down, each takes the defect of "
+            "its image that it overlaps most, of those still free, if the intersection over union is at least "
+            f"{iou:g}; ranked are all 8-connected components above the lower level of regions, half way from the "
+            "typical pixel of good images to the upper level, on good images too.",
+        )
+        for iou in IOUS
+    ),
 )
 """The metrics, in the order in which they are shown."""
 
@@ -316,8 +387,18 @@ FURTHER_DEFINITIONS: dict[str, str] = {
     ),
     **{
         key: _DEFINITIONS[key]
-        for key in metric_keys("saturation rules", "object ids", "masks of single images")
+        for key in metric_keys("saturation rules", "object ids", "masks of single images", "defects")
     },
+    "region_recall_by_size": (
+        "The region_recall of defects by their area in pixels, in ranges whose sides are doubled from one to the "
+        "next, and by COCO's ranges (32 x 32 and 96 x 96 pixels) and shares of the image's area (0.1 % and 1 %), "
+        "each with its exact (Clopper-Pearson) 95 % interval; what a region of interest cuts off counts in no "
+        "area."
+    ),
+    "finds_9_of_10_from_px": (
+        "The area, in pixels, at which the smallest of those doubled ranges begins from which on region_recall is at "
+        "least 0.9 in every range that has defects; none if it is not so in the largest."
+    ),
     "auroc_difference": (
         "Image AUROC of one method less that of another on the same test images, with DeLong's standard error, the "
         "normal interval and the two-sided p-value of the hypothesis that the true ones are equal."

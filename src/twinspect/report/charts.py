@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from twinspect.metrics import Curve
+    from twinspect.metrics.region_detection import Recall
     from twinspect.report.heatmaps import MapRange
 
 
@@ -156,6 +157,28 @@ def error_rates(
         axes.plot(amounts, rates, label=label, marker="o", clip_on=False, **style)
     axes.legend(loc="lower right", bbox_to_anchor=(1, 1), ncols=2)
     return inline_svg(axes, f"error rates against {across}: {', '.join(label for label, _ in lines)}")
+
+
+@in_page_style
+def recall_by_size(ranges: Sequence[Recall]) -> Markup:
+    """Draw how many defects are found, by their size.
+
+    Args:
+        ranges: of areas in pixels, each with twice the sides of the one before; those without defects stay empty.
+    """
+    axes = new_axes((460, 300), left=74, top=30, right=14, bottom=56)
+    axes.set(xlim=(0, len(ranges)), ylim=(0, 1), xticks=range(len(ranges)), yticks=QUARTERS)
+    axes.set_xlabel("side of a square of the same area, in pixels")
+    axes.set_ylabel("defects found")
+    axes.set_xticklabels([f"{recall.at_least**0.5:.0f}" for recall in ranges])
+    axes.yaxis.set_major_formatter(lambda share, _: percent(share))
+    for place, recall in enumerate(ranges):
+        if recall.defects:
+            share, (low, high) = recall.share, recall.interval
+            spread = [[share - low], [high - share]]
+            axes.errorbar(place + 0.5, share, yerr=spread, clip_on=False, zorder=3, **DOT, **WHISKER)
+            axes.text(place + 0.5, 1.05, f"{recall.hit}/{recall.defects}", horizontalalignment="center")
+    return inline_svg(axes, "recall against the size of defects, with its 95 % interval")
 
 
 @in_page_style

@@ -13,7 +13,10 @@ from twinspect.report.formatting import decimal
 from twinspect.report.rendering import Table
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from twinspect.evaluation.by_defect_type import DefectTypeTable
+    from twinspect.evaluation.by_object import ObjectErrors
     from twinspect.evaluation.metric_row import MetricRow
 
 
@@ -47,15 +50,27 @@ def _defect_type_table(metrics: DefectTypeTable) -> Table:
     )
 
 
-def object_section(metrics: dict[str, MetricRow]) -> dict[str, Any] | None:
+def object_section(
+    metrics: dict[str, MetricRow], errors: Mapping[str, ObjectErrors]
+) -> dict[str, Any] | None:
     """Compute what ``objects.html`` shows: nothing where no image says which object it shows."""
     if not metrics:
         return None
     rows = [(name or "all images", row) for name, row in metrics.items()]
     if len(rows) > 1:
         rows.append(("mean", mean_row(list(metrics.values()))))
-    cells = [(name, decimal(row[OBJECT_AUROC])) for name, row in rows]
+    counts = {name or "all images": _error_counts(of_category) for name, of_category in errors.items()}
+    cells = [(name, decimal(row[OBJECT_AUROC]), *counts.get(name, ("",) * 3)) for name, row in rows]
+    columns = ("Category", TITLES[OBJECT_AUROC], "False alarms", "Misses", "Not inspectable")
     return {
-        "table": Table("Objects, each by its highest image", ("Category", TITLES[OBJECT_AUROC]), cells),
+        "table": Table("Objects, each by its highest image", columns, cells),
         "definition": FURTHER_DEFINITIONS[OBJECT_AUROC],
     }
+
+
+def _error_counts(errors: ObjectErrors) -> tuple[str, str, str]:
+    return (
+        f"{errors.false_alarms} of {errors.good}",
+        f"{errors.misses} of {errors.anomalous}",
+        str(errors.not_inspectable),
+    )

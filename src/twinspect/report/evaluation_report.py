@@ -135,7 +135,7 @@ def metrics_record(
                 "kind": calibration.kind,
                 "false_alarm_rate": calibration.false_alarm_rate,
                 "threshold": calibration.threshold,
-                "n": len(calibration.scores),
+                "n": len(calibration.part_scores),
             },
             "data": data,
             **evaluation.to_record(),

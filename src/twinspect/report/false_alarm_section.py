@@ -82,7 +82,7 @@ def _category_row(name: str, calibration: Calibration, evaluation: Evaluation) -
 
 def _other_rates_table(calibration: Calibration, evaluation: Evaluation) -> Table | None:
     """Tabulate what the thresholds of other promises would have done to the same images, if there are any."""
-    own, smallest = calibration.false_alarm_rate, smallest_rate(len(calibration.scores))
+    own, smallest = calibration.false_alarm_rate, smallest_rate(len(calibration.part_scores))
     others = sorted((rate for rate in OTHER_RATES if rate > smallest), reverse=True)
     # Rates that lead to the same threshold are one row: under the model's own rate, or else the smallest.
     by_threshold = {calibration.threshold_at(rate): rate for rate in (*others, smallest, own)}

@@ -14,7 +14,7 @@ from twinspect.data.listing import path_key
 from twinspect.data.own_output import MAPS_MARKER
 from twinspect.errors import ConfigError, DataError
 from twinspect.report.heatmaps import write_map
-from twinspect.utils.files import LONGEST_NAME
+from twinspect.utils.files import LONGEST_NAME, refuse_unwritable
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Sequence
@@ -40,7 +40,8 @@ class MapFolder:
         option: which names the folder, and what is in it: ``--maps``, ``--masks`` or ``--crops``.
 
     Raises:
-        ConfigError: a map would replace an image, or a file that is no map, or lie in the model.
+        ConfigError: a map would replace an image, or a file that is no map, or lie in the model; or the folder
+            cannot be written to.
     """
 
     def __init__(
@@ -59,6 +60,9 @@ class MapFolder:
         self._names = map_names(samples, earlier, LONGEST_NAME - len(suffix))
         self._refuse_inputs(samples, model)
         self._refuse_others()
+        refuse_unwritable(folder, option)
+        if folder.exists():
+            refuse_unwritable(folder / MAPS_MARKER, option)
 
     def path(self, sample: Sample) -> Path:
         """Give the file of an image's map."""

@@ -14,6 +14,7 @@ from twinspect.report.false_alarm_section import false_alarm_section
 from twinspect.report.formatting import detections, false_alarms
 from twinspect.report.image_section import image_groups
 from twinspect.report.metric_sections import curve_section, defect_table, metric_section, score_chart
+from twinspect.report.region_section import region_section
 from twinspect.report.rendering import Table, render_template
 from twinspect.report.shift_section import shift_section
 from twinspect.report.training_section import TrainingHistory, training_charts
@@ -80,13 +81,14 @@ def render_report(report: Report) -> str:
         noticed=[(row.sample.name, row.sample.label, row.notice) for row in evaluation.rows if row.notice],
         promise=false_alarm_section(calibration, evaluation),
         would_find=detectability_section(report.detectability, calibration),
+        regions=region_section(evaluation.regions),
         shifts=shift_section(evaluation.shifts),
         metrics=metric_section(evaluation),
         score_chart=score_chart(calibration, evaluation),
         curves=curve_section(evaluation),
         defects=defect_table(evaluation),
         defect_types=defect_type_section(evaluation.defect_types),
-        objects=object_section(evaluation.objects),
+        objects=object_section(evaluation.objects, evaluation.object_errors),
         map_legend=charts.colour_scale(calibration.map_range),
         image_groups=image_groups(report.gallery, calibration.map_range, report.bits),
         training_charts=training_charts(report.history),

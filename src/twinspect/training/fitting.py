@@ -14,6 +14,7 @@ import torch
 
 from twinspect.calibration.good_scores import GoodScores
 from twinspect.calibration.hold_out import count_folds
+from twinspect.calibration.sharing import count_parts
 from twinspect.data.splits import fold_of
 from twinspect.inference.pipeline import SCORE_BATCH, ScoringPipeline
 from twinspect.inference.torch_engine import TorchEngine
@@ -143,11 +144,12 @@ class Fitting:
         """
         last, good = self._build_model(), GoodScores()
         images = self._read(last, samples)
-        # An augmentation's copies of an image would stay when it is left out.
-        if not self.trainer.augmentation and (left_out := last.left_out(len(samples))):
+        # An augmentation's copies of an image would stay when it is left out, and so would others of its part.
+        alone = not (self.trainer.augmentation or any(sample.group for sample in samples))
+        if alone and (left_out := last.left_out(len(samples))):
             history = self._train("model", last, samples, images)
             return last, history, self._score_good_images(left_out, samples)
-        count = count_folds(len(samples))
+        count = count_folds(count_parts(samples))
         folds = fold_of(samples, count, self.trainer.seed)
         for fold in range(count):
             model = self._build_model()

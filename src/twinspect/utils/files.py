@@ -10,6 +10,8 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
+from twinspect.errors import ConfigError
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
@@ -45,6 +47,22 @@ def atomic_replacement(path: Path, temporary: Path | None = None) -> Iterator[Pa
     finally:
         with suppress(FileNotFoundError):
             temporary.unlink()
+
+
+def refuse_unwritable(path: Path, option: str) -> None:
+    """Refuse a place for a file that will not be there to be written to once long work is done.
+
+    Args:
+        path: the file.
+        option: which named it, for the message.
+
+    Raises:
+        ConfigError: names what is in the way.
+    """
+    above = next(folder for folder in path.absolute().parents if os.path.lexists(folder))
+    if not (above.is_dir() and os.access(above, os.W_OK | os.X_OK)):
+        reason = "cannot be written to" if above.is_dir() else "is not a folder"
+        raise ConfigError(f"{option} {path}: {above} {reason}; choose another place")
 
 
 def companion(path: Path, ending: str) -> Path:

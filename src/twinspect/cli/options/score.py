@@ -31,6 +31,12 @@ def add_options(verb: argparse.ArgumentParser) -> None:
     )
     _region_options(verb)
     verb.add_argument(
+        "--parts",
+        metavar="FILE",
+        help="write a table of parts that several images show, with a decision on each; a manifest's column 'part' "
+        "says which image shows which. The suffix says the format: .csv, .jsonl, .parquet",
+    )
+    verb.add_argument(
         "--category",
         metavar="NAME",
         help="the category of all images, where one model serves several products",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
+from twinspect.inference.part_scores import parts_of_rows
 from twinspect.serve.http.schemas import (
     AuditEntry,
     CalibrationAnswer,
@@ -12,12 +13,15 @@ from twinspect.serve.http.schemas import (
     ImageAnswer,
     InspectionAnswer,
     ModelAnswer,
+    PartAnswer,
     QueueAnswer,
     RefusedImage,
     RegionAnswer,
 )
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from twinspect.calibration.conformal import Calibration
     from twinspect.serve.api_errors import ApiError
     from twinspect.serve.http.context import Context
@@ -62,6 +66,33 @@ def present_inspection(context: Context, row: InspectionRow) -> InspectionAnswer
         notice=row.notice or None,
         regions=None if row.regions is None else [RegionAnswer(**region) for region in row.regions],
     )
+
+
+def present_part(
+    part: str, answers: Sequence[InspectionAnswer | RefusedImage], calibration: Calibration
+) -> PartAnswer:
+    """Describe the part that all images of a request show; a refused one is an image that cannot be inspected."""
+    (decided,) = parts_of_rows([_as_row(part, answer) for answer in answers])
+    rate = calibration.false_alarm_rate if any(calibration.parts) else None
+    record = {name: value for name, value in decided.to_record().items() if name != "category"}
+    return PartAnswer(**record, false_alarm_rate=rate)
+
+
+def _as_row(part: str, answer: InspectionAnswer | RefusedImage) -> dict[str, Any]:
+    """Give what a decision on a part takes of an image."""
+    row: dict[str, Any] = {"part": part, "category": "", "path": answer.name}
+    if isinstance(answer, RefusedImage):
+        none = dict.fromkeys(("score", "p_value", "is_anomalous", "inspectable"))
+        return {**row, **none, "error": answer.error.message}
+    return {
+        **row,
+        "score": answer.score,
+        "p_value": answer.p_value,
+        "is_anomalous": answer.is_anomalous,
+        "inspectable": answer.is_inspectable,
+        "error": answer.error
+        or (f"{answer.name}: {answer.not_inspectable}" if answer.not_inspectable else ""),
+    }
 
 
 def present_feedback(row: FeedbackRow) -> FeedbackAnswer:
@@ -110,6 +141,7 @@ def present_model(worker: ModelWorker, drift: str | None, actor: Actor) -> Model
         drift=drift,
         would_find=tried.in_words(calibration) if tried else None,
         usable=not tried.is_useless(calibration) if tried else None,
+        looks_at=detector.scope_.describe() if detector.scope_ else None,
     )
 
 
@@ -131,7 +163,7 @@ def _calibration_of(context: Context, row: InspectionRow) -> Calibration | None:
 def _in_words(p_value: float | None, calibration: Calibration | None) -> str | None:
     if p_value is None or calibration is None:
         return None
-    return p_value_in_words(p_value, len(calibration.scores))
+    return p_value_in_words(p_value, len(calibration.part_scores))
 
 
 def _teacher(about: Any) -> str:

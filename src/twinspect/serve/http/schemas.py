@@ -105,6 +105,10 @@ class ModelAnswer(ResponseBody):
         "threshold in force; null where that was not measured"
     )
     usable: bool | None = Field(description="false where it finds 9 of 10 of no kind, however large")
+    looks_at: str | None = Field(
+        description="in words, the region of interest; null where it looks at whole images",
+        examples=["62.5 % of each image"],
+    )
 
 
 class ModelsAnswer(ResponseBody):
@@ -192,10 +196,29 @@ class InspectionAnswer(ResponseBody):
     )
 
 
+class PartAnswer(ResponseBody):
+    """The decision on the part that all images of a request show."""
+
+    part: str
+    images: int
+    score: float | None = Field(description="the highest of its images'")
+    p_value: float | None = Field(description="how rare such a score is among good parts, in (0, 1]")
+    is_anomalous: bool = Field(description="whether one of its images is")
+    is_inspectable: bool = Field(description="false where it is neither good nor anomalous")
+    worst_image: str = Field(description="the name of the image with the highest score")
+    error: str = Field(description="why it is neither good nor anomalous")
+    false_alarm_rate: float | None = Field(
+        description="promised for good parts; null for a model that was calibrated on single images"
+    )
+
+
 class ScoreAnswer(ResponseBody):
     """The images of a request, in their order."""
 
     inspections: list[InspectionAnswer | RefusedImage]
+    part: PartAnswer | None = Field(
+        default=None, description="with the parameter part, once all images are scored"
+    )
 
 
 class InspectionsPage(ResponseBody):

@@ -15,7 +15,7 @@ from twinspect.images.formats import MEDIA_TYPES
 from twinspect.inference.pipeline import SCORE_BATCH
 from twinspect.serve.api_errors import STATUS, ApiError
 from twinspect.serve.http.context import Context, ContextDep, Inspector, error_responses
-from twinspect.serve.http.presenters import present_inspection, present_refused
+from twinspect.serve.http.presenters import present_inspection, present_part, present_refused
 from twinspect.serve.http.schemas import ScoreAnswer, ScoreErrorAnswer
 from twinspect.serve.scoring.model_worker import ModelWorker, ScoreRequest
 from twinspect.serve.scoring.work_queue import stopping_error
@@ -90,6 +90,12 @@ async def score(
     ] = "",
     wait: Annotated[bool, Query(description="whether to answer only once they are scored")] = True,
     name: Annotated[str, Query(max_length=1000, description="of an image that is the whole body")] = "",  # noqa: ARG001 - read with the body
+    part: Annotated[
+        str,
+        Query(
+            max_length=200, description="the one part that all images of the request show, to be decided too"
+        ),
+    ] = "",
 ) -> JSONResponse:
     """Score images.
 
@@ -109,6 +115,8 @@ async def score(
         # If a result could not be saved, the row is still queued.
         await asyncio.gather(*pending, return_exceptions=True)
     answer = await to_thread.run_sync(_present, context, uploads, results, wait)
+    if part and wait:
+        answer.part = present_part(part, answer.inspections, worker.active.calibration)
     return JSONResponse(answer.model_dump(mode="json"), 200 if wait else 202)
 
 
@@ -230,7 +238,7 @@ def _present(
         else:
             row = context.store.inspection(result[0].id) if wait else result[0]
             answers.append(present_inspection(context, row))
-    return ScoreAnswer(inspections=answers)
+    return ScoreAnswer(inspections=answers, part=None)
 
 
 def _all_refused_response(uploads: Sequence[Upload], errors: Sequence[ApiError]) -> JSONResponse:

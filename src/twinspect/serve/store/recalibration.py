@@ -16,7 +16,7 @@ import numpy as np
 from sqlalchemy import select
 
 from twinspect.calibration.conformal import Calibration, check_rate
-from twinspect.errors import unknown_name
+from twinspect.errors import CalibrationError, unknown_name
 from twinspect.serve.store import calibrations, series
 from twinspect.serve.store.inspections import LATEST, WITH_FEEDBACK
 from twinspect.serve.store.records import Proposal, Use
@@ -63,6 +63,11 @@ def propose(
         raise unknown_name("use", use, get_args(Use))
     active = calibrations.read(connection, model.active_calibration_id).calibration
     rate = active.false_alarm_rate if rate is None else check_rate(rate)
+    if any(active.parts) and use != "calibration":
+        raise CalibrationError(
+            "this model decides on parts, and feedback is on single images; calibrate it with good images whose "
+            "manifest says which part each shows: twinspect calibrate M.twin MANIFEST"
+        )
     reviewed = _reviewed_images(connection, model)
     good = [image for image in reviewed if _is_usable(image, model, since)] if use != "calibration" else []
     old = {
@@ -70,8 +75,12 @@ def propose(
         "confirmed": [],
         "confirmed+calibration": _remaining(active, reviewed, good),
     }[use]
-    calibration = _calibration(
-        active, old + _confirmed(good), rate, "split" if use == "confirmed" else active.kind
+    calibration = (
+        replace(active, false_alarm_rate=rate)
+        if use == "calibration"
+        else _calibration(
+            active, old + _confirmed(good), rate, "split" if use == "confirmed" else active.kind
+        )
     )
     recent = series.newest(connection, model, None, RECENT)
     before, after = (decisions(by, recent.scores, recent.categories) for by in (active, calibration))

@@ -10,9 +10,10 @@ import { drift } from "./pages/drift.js";
 import { feedback } from "./pages/feedback.js";
 import { history } from "./pages/history.js";
 import { inspect } from "./pages/inspect.js";
+import { region } from "./pages/region.js";
 import { threshold } from "./pages/threshold.js";
 
-const PAGES = { inspect, history, threshold, drift, feedback };
+const PAGES = { inspect, history, threshold, drift, feedback, region };
 const NAMES = Object.keys(PAGES);
 
 const main = document.getElementById("main");

@@ -14,6 +14,7 @@ const LINES = {
   inspect: "M10.5 4a6.5 6.5 0 1 0 0 13a6.5 6.5 0 1 0 0-13 M15.5 15.5L21 21",
   history: "M4 6h16 M4 12h16 M4 18h10",
   threshold: "M4 20V14 M9 20V8 M14 20v-9 M19 20v-4 M16.5 3v18",
+  region: "M4 8V4h4 M16 4h4v4 M20 16v4h-4 M8 20H4v-4 M9 9h6v6H9z",
   drift: "M3 15c3-6 5-6 8-2s5 3 10-7",
   feedback: "M4 5h16v11H10l-5 4v-4H4z",
   upload: "M12 16V4 M7 9l5-5l5 5 M4 20h16",

@@ -41,7 +41,11 @@ export function loadWhenSeen(image, path) {
 
 /** Keep a file that needs the token: fetched with its header, saved under `name`. */
 export async function download(path, name, options) {
-  const blob = await (await request(path, options)).blob();
+  save(await (await request(path, options)).blob(), name);
+}
+
+/** Keep what the page itself has made. */
+export function save(blob, name) {
   const link = document.createElement("a");
   link.href = URL.createObjectURL(blob);
   link.download = name;

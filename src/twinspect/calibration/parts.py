@@ -1,0 +1,33 @@
+"""Several images of one part: they count as one, by the highest of their values."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+PartKey = tuple[str, str, int]
+"""Category, part, and of an image that is a part by itself its number."""
+
+
+def highest_by_part(
+    values: Sequence[float], categories: Sequence[str], parts: Sequence[str]
+) -> dict[PartKey, float]:
+    """Take the highest value of each part.
+
+    Args:
+        values: one of each image.
+        categories: what each image shows; empty where that is not known.
+        parts: the part that each image shows, empty for an image that is a part by itself; empty where no image
+            shows a part that others show.
+
+    >>> highest_by_part([1.0, 3.0, 2.0], [], ["a", "a", ""])
+    {('', 'a', 0): 3.0, ('', '', 2): 2.0}
+    """
+    highest: dict[PartKey, float] = {}
+    for number, value in enumerate(values):
+        part = parts[number] if parts else ""
+        key = (categories[number] if categories else "", part, 0 if part else number)
+        highest[key] = max(value, highest.get(key, value))
+    return highest

@@ -1,0 +1,178 @@
+/** Region: draw on an image where the model shall look, and what it shall ignore; the drawing is a file for `--roi`. */
+
+import { get } from "../api.js";
+import { el, empty, facts, select, svg } from "../dom.js";
+import { attempt, say } from "../notice.js";
+import { brushed, crossesItself, rectangle, roiFile } from "../outlines.js";
+import { load, save } from "../pictures.js";
+import { count, sentence } from "../words.js";
+
+const MOST = 24;
+const TOOLS = [["rectangle", "Rectangle"], ["polygon", "Polygon"], ["brush", "Brush"]];
+const KINDS = [["look", "Look here"], ["ignore", "Ignore"]];
+const HINTS = {
+  rectangle: "Drag from one corner to the opposite one.",
+  polygon: "Click each corner; Enter, or a click on the first corner, closes it. Esc gives it up.",
+  brush: "Paint over the area.",
+};
+
+/** @param {{root: HTMLElement, model: object, signal: AbortSignal}} context */
+export async function region({ root, model, signal }) {
+  const { inspections } = await get("/v1/inspections", { model: model.name, state: "done", limit: MOST }, signal);
+  const drawable = inspections.filter(({ image }) => image.url);
+  root.append(el("h1", {}, "Region of interest"), el("p", { class: "lead soft" }, model.looks_at ? sentence(`the model looks at ${model.looks_at}`) : "The model looks at whole images.", " Draw another region, keep it as a file, and calibrate the model with it: nothing is trained again."));
+  if (!drawable.length) return root.append(empty("No image to draw on", "Inspect one first; drawn shares of width and height fit images of any size."));
+  const board = drawing({ signal, changed: tell });
+  const chosen = select("Image", drawable.map(({ id, name }) => [String(id), name]), String(drawable[0].id), () => attempt(root, show));
+  const shown = () => drawable.find(({ id }) => String(id) === chosen.querySelector("select").value);
+  const summary = el("div", { role: "status" });
+  const keep = el("button", { type: "button", class: "main", disabled: true, onclick: () => save(new Blob([JSON.stringify(board.file())], { type: "application/json" }), "roi.json") }, "Keep as roi.json");
+
+  function tell() {
+    const { look = [], ignore = [] } = board.file();
+    keep.disabled = !look.length && !ignore.length;
+    const drawn = (kind) => count(board.shapes.filter((shape) => shape.kind === kind).length, "area");
+    summary.replaceChildren(facts([["Look here", look.length ? drawn("look") : "the whole image"], ["Ignore", ignore.length ? drawn("ignore") : "nothing"]]));
+  }
+  async function show() {
+    await board.show(shown(), signal);
+  }
+  root.append(
+    el("div", { class: "row" }, chosen, board.tools),
+    board.stage,
+    el("div", { class: "row" }, byNumbers(board), keep, summary),
+    el("p", { class: "soft" }, "It takes effect with good images, which set the new threshold: ", el("code", {}, `twinspect calibrate ${model.name}.twin GOOD --roi roi.json`), ". The server loads the model again by itself."),
+  );
+  tell();
+  await attempt(root, show);
+}
+
+/** A rectangle by its edges in percent: for the keyboard, and for exact ones. */
+function byNumbers(board) {
+  const edges = [["Left", 10], ["Top", 10], ["Right", 90], ["Bottom", 90]].map(([word, value]) => [word, el("input", { type: "number", min: "0", max: "100", value: String(value) })]);
+  function add(event) {
+    event.preventDefault();
+    const [left, top, right, bottom] = edges.map(([, input]) => Number(input.value) / 100);
+    if (left >= right || top >= bottom) return say("Left must be less than right, and top less than bottom.");
+    board.addRelative([[left, top], [right, bottom]]);
+  }
+  const fields = edges.map(([word, input]) => el("label", { class: "field inline" }, el("span", {}, `${word} %`), input));
+  return el("form", { class: "row edges", onsubmit: add, "aria-label": "Rectangle by its edges" }, fields, el("button", {}, "Add rectangle"));
+}
+
+/** The image with what is drawn over it, and the tools. */
+function drawing({ signal, changed }) {
+  const picture = el("img", { alt: "" });
+  const drawn = svg("g");
+  const draft = svg("g", { class: "draft" });
+  const paper = svg("svg", { class: "paper", role: "img", "aria-label": "Drawing", tabindex: "0" }, drawn, draft);
+  const stage = el("div", { class: "stage region-stage" }, picture, paper);
+  const hint = el("p", { class: "soft", role: "status" });
+  const size = el("input", { type: "range", min: "1", max: "20", value: "5" });
+  const shapes = [];
+  let [tool, kind, width, height, points] = ["rectangle", "look", 1, 1, []];
+
+  const radius = () => (Number(size.value) / 100) * Math.min(width, height);
+  const outlines = () => (tool === "brush" ? brushed(points, radius()) : [tool === "rectangle" && points.length === 2 ? rectangle(...points) : points]);
+  const path = (polygons) => polygons.map((each) => `M${each.map((point) => point.join(" ")).join("L")}Z`).join("");
+  const near = ([x, y], [u, v]) => Math.hypot(x - u, y - v) < 0.02 * Math.min(width, height);
+
+  function at(event) {
+    const point = new DOMPoint(event.clientX, event.clientY).matrixTransform(paper.getScreenCTM().inverse());
+    return [Math.min(width, Math.max(0, point.x)), Math.min(height, Math.max(0, point.y))];
+  }
+  function redraw() {
+    drawn.replaceChildren(...shapes.map((shape) => svg("path", { class: shape.kind, d: path(shape.polygons) })));
+    draft.replaceChildren(...(points.length ? [svg("path", { class: kind, d: path(outlines()) }), svg("circle", { cx: points[0][0], cy: points[0][1], r: 0.01 * Math.min(width, height) })] : []));
+    changed();
+  }
+  function add(polygons) {
+    points = [];
+    if (polygons.length && polygons[0].length >= 3) shapes.push({ kind, polygons });
+    redraw();
+  }
+  function close() {
+    if (points.length < 3) return giveUp();
+    if (crossesItself(points)) return say("This outline crosses itself; Esc gives it up.");
+    add(outlines());
+  }
+  function giveUp() {
+    points = [];
+    redraw();
+  }
+  function undo() {
+    shapes.pop();
+    giveUp();
+  }
+  function down(event) {
+    event.preventDefault();
+    paper.focus({ preventScroll: true });
+    const point = at(event);
+    if (tool !== "polygon") {
+      paper.setPointerCapture(event.pointerId);
+      points = [point];
+    } else if (points.length > 2 && near(point, points[0])) {
+      return close();
+    } else {
+      points.push(point);
+    }
+    redraw();
+  }
+  function move(event) {
+    if (!points.length || !paper.hasPointerCapture(event.pointerId)) return;
+    if (tool === "rectangle") points = [points[0], at(event)];
+    if (tool === "brush" && !near(at(event), points.at(-1))) points.push(at(event));
+    redraw();
+  }
+  function up() {
+    if (tool === "brush" && points.length) add(outlines());
+    if (tool === "rectangle" && points.length) {
+      const isDrawn = points.length === 2 && points[0][0] !== points[1][0] && points[0][1] !== points[1][1];
+      add(isDrawn ? outlines() : []);
+    }
+  }
+  function key(event) {
+    if (event.key === "Enter" && tool === "polygon") close();
+    if (event.key === "Escape") giveUp();
+  }
+  for (const [name, listener] of Object.entries({ pointerdown: down, pointermove: move, pointerup: up, keydown: key })) paper.addEventListener(name, listener, { signal });
+
+  function group(label, choices, current, choose) {
+    const buttons = choices.map(([value, words]) => el("button", { type: "button", "aria-pressed": String(value === current), onclick: () => press(value) }, words));
+    function press(value) {
+      buttons.forEach((button, place) => button.setAttribute("aria-pressed", String(choices[place][0] === value)));
+      choose(value);
+      giveUp();
+    }
+    return el("div", { class: "switch", role: "group", "aria-label": label }, buttons);
+  }
+  function choose(value) {
+    tool = value;
+    hint.textContent = HINTS[tool];
+  }
+  choose(tool);
+  const tools = el("div", { class: "row" },
+    group("Area", KINDS, kind, (value) => (kind = value)),
+    group("Tool", TOOLS, tool, choose),
+    el("label", { class: "field inline" }, el("span", {}, "Brush size"), size),
+    el("button", { type: "button", onclick: undo }, "Undo"),
+    el("button", { type: "button", onclick: () => (shapes.splice(0), giveUp()) }, "Clear"),
+    hint);
+
+  return {
+    stage,
+    tools,
+    shapes,
+    file: () => roiFile(shapes, width, height),
+    addRelative: ([first, second]) => add([rectangle([first[0] * width, first[1] * height], [second[0] * width, second[1] * height])]),
+    async show(inspection, until) {
+      const [was, wasHigh] = [width, height];
+      ({ width, height } = inspection);
+      for (const shape of shapes) shape.polygons = shape.polygons.map((points) => points.map(([x, y]) => [(x / was) * width, (y / wasHigh) * height]));
+      paper.setAttribute("viewBox", `0 0 ${width} ${height}`);
+      picture.alt = inspection.name;
+      await load(picture, `${inspection.image.url}?format=png`, until);
+      giveUp();
+    },
+  };
+}

@@ -1,0 +1,231 @@
+"""Several images of one part: one decision a part, by a rate that counts parts."""
+
+from __future__ import annotations
+
+import csv
+import json
+from itertools import groupby
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pyarrow.parquet as pq
+import pytest
+
+import twinspect as ts
+from drawn_parts import blemish, quick, stripes, write_image
+from serving import bad, good, site
+from twinspect.calibration.conformal import Calibration
+from twinspect.cli import main
+from twinspect.data import open_data
+from twinspect.errors import CalibrationError, DataError
+from twinspect.evaluation.evaluation import evaluate
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+PARTS, VIEWS = 20, 2
+
+
+def write_manifest(path: Path, rows: Sequence[Sequence[str]]) -> Path:
+    with path.open("w", newline="") as file:
+        csv.writer(file).writerows([("path", "split", "label", "part"), *rows])
+    return path
+
+
+@pytest.fixture(scope="module")
+def manifest(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Good parts in two views; to test, three good ones, three with a defect in one view, one with a torn view."""
+    root = tmp_path_factory.mktemp("views")
+    rows = []
+    for part in range(PARTS):
+        for view in range(VIEWS):
+            write_image(root / f"good{part}_{view}.png", stripes(VIEWS * part + view))
+            rows.append((f"good{part}_{view}.png", "train", "good", f"p{part}"))
+    for part in range(6):
+        for view in range(VIEWS):
+            shows = part % 2 == 1 and view == 0
+            image = stripes(300 + VIEWS * part + view)
+            write_image(root / f"t{part}_{view}.png", blemish(image) if shows else image)
+            rows.append((f"t{part}_{view}.png", "test", "spot" if shows else "good", f"t{part}"))
+    (root / "torn.png").write_bytes(b"\x89PNG\r\n\x1a\n torn")
+    rows.append(("torn.png", "test", "good", "t0"))
+    return write_manifest(root / "views.csv", rows)
+
+
+@pytest.fixture(scope="module")
+def detector(manifest: Path) -> ts.Detector:
+    return ts.Detector("hybrid", **quick("hybrid", 20)).fit(manifest)
+
+
+def highest(calibration: Calibration) -> list[float]:
+    pairs = sorted(zip(calibration.parts, calibration.scores, strict=True))
+    return sorted(max(score for _, score in of) for _, of in groupby(pairs, key=lambda pair: pair[0]))
+
+
+def test_parts_are_held_out_whole_and_rank_by_their_highest_image(
+    detector: ts.Detector, manifest: Path
+) -> None:
+    train, held = detector.split(manifest)
+    assert not {sample.group for sample in train} & {sample.group for sample in held}
+    calibration = detector.calibration_
+    assert sorted(calibration.parts) == sorted(sample.group for sample in held)
+    assert list(calibration.part_scores) == highest(calibration)
+    assert len(held) == VIEWS * 8  # two fifths of twenty parts
+    assert calibration.false_alarm_rate == 1 / 9
+    assert calibration.threshold == max(calibration.scores)
+    assert "11.1 % of good parts are false alarms" in calibration.promise()
+    assert "8 held-out good parts in 16 images" in calibration.promise()
+    maps = calibration.of_maps
+    assert maps is not None
+    assert len(maps.scores) == 8
+
+
+def test_a_part_is_anomalous_where_any_of_its_images_is(detector: ts.Detector, manifest: Path) -> None:
+    data = open_data(manifest)
+    scores = detector.score(data.with_samples(data.split("test")))
+    groups = np.array([sample.group for sample in data.split("test")])
+    for part in scores.parts:
+        views = scores.image[groups == part.part]
+        views = views[np.isfinite(views)]
+        good_parts = np.array(highest(detector.calibration_))
+        assert part.score == views.max()
+        assert part.p_value == (1 + (good_parts >= part.score).sum()) / 9
+        assert part.is_anomalous == (part.score > good_parts.max()) == (part.part in ("t1", "t3", "t5"))
+        assert part.images == (groups == part.part).sum()
+    undecided = {part.part: part.error for part in scores.parts if not part.is_inspectable}
+    assert list(undecided) == ["t0"]
+    assert "torn.png" in undecided["t0"]
+
+
+def test_models_keep_what_they_know_of_parts(detector: ts.Detector, tmp_path: Path) -> None:
+    detector.save(tmp_path / "m.twin")
+    loaded = ts.load(tmp_path / "m.twin").calibration_
+    assert (loaded.parts, loaded.threshold) == (detector.calibration_.parts, detector.calibration_.threshold)
+
+
+def test_the_rate_is_one_of_parts() -> None:
+    """Of good parts in four views of their own scale, as many are flagged as promised, not four times as many."""
+    rng = np.random.default_rng(0)
+    alarms, by_images = 0, 0
+    for _ in range(2000):
+        scores = rng.normal(size=(20, 4)) + rng.normal(size=(20, 1))
+        known, new = scores[:19], scores[19]
+        parts = tuple(str(part) for part in range(19) for _ in range(4))
+        alarms += bool(Calibration(tuple(known.ravel()), 0.05, parts=parts).is_anomalous(new).any())
+        by_images += bool(Calibration(tuple(known.ravel()), 0.05).is_anomalous(new).any())
+    assert alarms <= 2000 * 0.05 + 3 * np.sqrt(2000 * 0.05 * 0.95)
+    assert by_images > 2 * alarms
+
+
+def test_folds_keep_parts_together(manifest: Path) -> None:
+    found = ts.Detector("patchcore", **{**quick("patchcore"), "calibration": "cv"}).fit(manifest)
+    assert found.calibration_.kind == "cv"
+    assert len(found.calibration_.part_scores) == PARTS
+    assert found.calibration_.false_alarm_rate == 1 / (PARTS + 1)
+
+
+def test_evaluate_counts_wrong_decisions_on_parts(detector: ts.Detector, manifest: Path) -> None:
+    record = evaluate(detector, manifest).to_record()["objects"]
+    assert record["decisions"] == {
+        "": {"false_alarms": 0, "good": 2, "misses": 0, "anomalous": 3, "not_inspectable": 1}
+    }
+
+
+def test_calibrating_counts_parts(detector: ts.Detector, manifest: Path, tmp_path: Path) -> None:
+    rows = []
+    for number in range(12):
+        write_image(tmp_path / f"{number}.png", stripes(500 + number))
+        rows.append((f"{number}.png", "train", "good", f"n{number // 3}"))
+    more = write_manifest(tmp_path / "more.csv", rows)
+    detector.save(tmp_path / "m.twin")
+    again = ts.load(tmp_path / "m.twin").calibrate(more)
+    assert again.calibration_.false_alarm_rate == 1 / 5
+    with pytest.raises(CalibrationError, match=r"needs 9; .*the 12 images show 4"):
+        again.calibrate(more, false_alarm_rate=0.1)
+
+
+def test_one_part_alone_is_refused(manifest: Path) -> None:
+    data = open_data(manifest)
+    one = data.with_samples([sample for sample in data if sample.group == "p0"])
+    with pytest.raises(CalibrationError, match="all 2 good images show one part"):
+        ts.Detector("hybrid").fit(one)
+
+
+@pytest.mark.parametrize(
+    ("rows", "message"),
+    [
+        (
+            [("a.png", "train", "good", "x"), ("b.png", "test", "good", "x")],
+            "row 3: part 'x' has the split 'test'",
+        ),
+        ([("a.png", "test", "good", "x"), ("b.png", "calibration", "good", "x")], "in row 2 'test'"),
+    ],
+)
+def test_a_part_in_two_splits_is_refused(tmp_path: Path, rows: list[Any], message: str) -> None:
+    for name in ("a.png", "b.png"):
+        write_image(tmp_path / name, stripes(1))
+    with pytest.raises(DataError, match=message):
+        open_data(write_manifest(tmp_path / "m.csv", rows))
+
+
+def read_parts(path: Path) -> list[dict[str, Any]]:
+    if path.suffix == ".parquet":
+        rows: list[dict[str, Any]] = pq.read_table(path).to_pylist()
+        return rows
+    if path.suffix == ".jsonl":
+        return [json.loads(line) for line in path.read_text().splitlines()]
+    with path.open(newline="") as file:
+        return list(csv.DictReader(file))
+
+
+def test_score_writes_a_table_of_parts(
+    detector: ts.Detector, manifest: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    detector.save(tmp_path / "m.twin")
+    model, out = str(tmp_path / "m.twin"), str(tmp_path / "r.jsonl")
+    tables = []
+    for suffix in (".csv", ".jsonl", ".parquet"):
+        file = tmp_path / f"parts{suffix}"
+        # The second and third time, no image is scored again.
+        assert main(["score", model, str(manifest), "--out", out, "--parts", str(file)]) == 3
+        assert "3 of 26 parts anomalous, 1 not inspectable" in capsys.readouterr().out
+        tables.append(read_parts(file))
+    assert tables[1] == tables[2]
+    texts = [{name: "" if value is None else str(value) for name, value in row.items()} for row in tables[1]]
+    numbers = ("score", "p_value")
+    for text, row in zip(texts, tables[0], strict=True):
+        assert {**text, **dict.fromkeys(numbers)} == {
+            **row,
+            "is_anomalous": row["is_anomalous"].capitalize(),
+            "is_inspectable": row["is_inspectable"].capitalize(),
+            **dict.fromkeys(numbers),
+        }
+        assert [float(text[name]) for name in numbers] == [float(row[name]) for name in numbers]
+
+
+def test_parts_that_no_image_names_are_refused_before_scoring(
+    detector: ts.Detector, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    detector.save(tmp_path / "m.twin")
+    write_image(tmp_path / "a.png", stripes(1))
+    arguments = ["score", str(tmp_path / "m.twin"), str(tmp_path / "a.png"), "--parts"]
+    assert main([*arguments, str(tmp_path / "parts.csv")]) == 2
+    assert "no image says which part it shows" in capsys.readouterr().err
+    assert main([*arguments, str(tmp_path / "parts.xlsx")]) == 2
+    assert "ends in .csv, .jsonl, .parquet; got '.xlsx'" in capsys.readouterr().err
+
+
+def test_the_server_decides_on_the_part_that_a_request_shows(detector: ts.Detector, tmp_path: Path) -> None:
+    detector.save(tmp_path / "m.twin")
+    with site(tmp_path / "m.twin", tmp_path / "data") as server:
+        answer = server.score(good(1), bad(7), part="A17").json()
+        part = answer["part"]
+        scores = [image["score"] for image in answer["inspections"]]
+        assert (part["part"], part["images"], part["score"]) == ("A17", 2, max(scores))
+        assert (part["is_anomalous"], part["is_inspectable"]) == (True, True)
+        assert part["false_alarm_rate"] == detector.calibration_.false_alarm_rate
+        torn = server.score(good(1), b"\x89PNG\r\n\x1a\n torn", part="A18").json()["part"]
+        assert (torn["is_anomalous"], torn["is_inspectable"]) == (False, False)
+        assert torn["error"]
+        assert server.score(good(2)).json()["part"] is None
