@@ -36,7 +36,7 @@ from twinspect.regions.describing import (
     WORDS,
 )
 from twinspect.regions.finding import RegionRules
-from twinspect.regions.good_patches import GoodImages, to_lab
+from twinspect.regions.good_patches import SIDE, to_lab
 from twinspect.regions.presence import ADDED, MISSING
 from twinspect.synthesis.defects import DEFECTS, Canvas, draw_defect
 from twinspect.synthesis.foreground import foregrounds
@@ -80,7 +80,7 @@ def _count(
 ) -> tuple[Counter[str], Counter[tuple[str, ...]]]:
     """Count regions, and by word how often it was true, said, and both."""
     detector = ts.load(model, runtime="torch").set_rate(RATE)
-    step = GoodImages.of([decode_png(image) for image in detector.images_]).step
+    step = -(-max(max(decode_png(image).shape) for image in detector.images_) // SIDE)
     regions: Counter[str] = Counter()
     words: Counter[tuple[str, ...]] = Counter()
     for kind, before, drawn in _drawn(data, detector.bits):

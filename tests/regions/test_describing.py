@@ -13,20 +13,23 @@ from twinspect.regions.good_patches import GoodImages
 
 Pixels = np.ndarray[Any, np.dtype[np.uint8]]
 BOX = (40, 30, 20, 20)
+DISC = np.hypot(*(np.indices((96, 96)) - 48)) < 40
 SPOT = np.s_[33:47, 43:57]
 
 
 def part(seed: int) -> Pixels:
     """A brown disc with a fine texture on a grey ground; (96, 96, 3)."""
     random = np.random.default_rng(seed)
-    rows, columns = np.mgrid[:96, :96]
-    disc = np.hypot(rows - 48, columns - 48) < 40
     grain = ndimage.gaussian_filter(random.normal(size=(96, 96)), 0.8)
-    values = np.where(disc[..., None], (150.0, 110.0, 80.0), 200.0) + (30 * grain * disc)[..., None]
+    values = np.where(DISC[..., None], (150.0, 110.0, 80.0), 200.0) + (30 * grain * DISC)[..., None]
     return values.clip(0, 255).astype(np.uint8)
 
 
-GOOD = GoodImages.of([part(seed) for seed in range(3)])
+def good_images(images: list[Pixels], mask: Any = DISC) -> GoodImages:
+    return GoodImages.of(images, [np.broadcast_to(mask, image.shape[:2]) for image in images], 1024)
+
+
+GOOD = good_images([part(seed) for seed in range(3)])
 
 
 def said(image: Pixels, box: tuple[int, int, int, int] = BOX, good: GoodImages = GOOD) -> Description:
@@ -70,12 +73,19 @@ def test_the_words_are_those_of_what_was_drawn(change: Any, words: tuple[str, ..
 
 def test_a_piece_that_is_missing_shows_the_background() -> None:
     bitten = part(9)
-    rows, columns = np.mgrid[:96, :96]
-    bite = np.hypot(rows - 12, columns - 48) < 10
-    bitten[bite] = 200
+    rows, columns = np.indices((96, 96))
+    bitten[np.hypot(rows - 12, columns - 48) < 10] = 200
     found = said(bitten, (38, 3, 20, 20))
     assert found.words[0] == "something missing"
     assert said(part(9), (38, 3, 20, 20)).words == ()
+
+
+def test_nothing_is_missing_where_no_object_stands_out() -> None:
+    bitten = part(9)
+    bitten[:24, 38:58] = 200
+    unknown = good_images([part(seed) for seed in range(3)], True)
+    assert "something missing" in said(bitten, (38, 3, 20, 20)).words
+    assert "something missing" not in said(bitten, (38, 3, 20, 20), unknown).words
 
 
 def test_a_hole_inside_is_not_told_from_a_spot() -> None:
@@ -100,9 +110,8 @@ def test_a_part_that_lies_elsewhere_is_compared_with_its_own_place() -> None:
 
 def test_images_of_something_else_say_nothing() -> None:
     random = np.random.default_rng(0)
-    other = GoodImages.of(
-        [np.kron(random.integers(0, 2, (24, 24, 3)) * 255, np.ones((4, 4, 1))).astype(np.uint8)]
-    )
+    blocks = np.kron(random.integers(0, 2, (24, 24, 3)) * 255, np.ones((4, 4, 1)))
+    other = good_images([blocks.astype(np.uint8)])
     assert said(with_spot(lambda values: values - 70), good=other) == Description()
 
 
@@ -111,7 +120,7 @@ def test_a_region_without_surroundings_says_nothing() -> None:
 
 
 def test_an_image_smaller_than_a_pixel_of_the_reduced_ones_says_nothing() -> None:
-    large = GoodImages.of([np.zeros((1024, 1024, 3), np.uint8)])
+    large = good_images([np.zeros((1024, 1024, 3), np.uint8)], True)
     assert said(part(9)[:3, :3], (0, 0, 3, 3), large) == Description()
 
 

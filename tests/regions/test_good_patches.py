@@ -16,9 +16,13 @@ def noise(seed: int, height: int = 50, width: int = 60) -> Pixels:
     return np.random.default_rng(seed).integers(0, 256, (height, width, 3), dtype=np.uint8)
 
 
+def prepared(*images: Pixels, most: int = 1024) -> GoodImages:
+    return GoodImages.of(images, [np.ones(image.shape[:2], np.bool_) for image in images], most)
+
+
 def test_the_nearest_place_is_that_of_brute_force() -> None:
     images = [noise(1), noise(2)]
-    good = GoodImages.of(images)
+    good = prepared(*images)
     patch = to_lab(noise(3, 14, 17), 1)
     context = np.ones((14, 17), dtype=np.bool_)
     context[4:9, 5:12] = False
@@ -38,7 +42,7 @@ def test_the_nearest_place_is_that_of_brute_force() -> None:
 
 def test_what_is_hidden_does_not_count_and_the_nearest_image_comes_first() -> None:
     images = [noise(4), noise(5)]
-    good = GoodImages.of(images)
+    good = prepared(*images)
     patch = to_lab(images[1][20:40, 30:50], 1)
     context = np.ones((20, 20), dtype=np.bool_)
     context[5:15, 5:15] = False
@@ -50,7 +54,7 @@ def test_what_is_hidden_does_not_count_and_the_nearest_image_comes_first() -> No
 
 def test_the_same_place_is_preferred_where_others_are_as_good() -> None:
     tile = noise(6, 10, 10)
-    good = GoodImages.of([np.tile(tile, (10, 10, 1))])
+    good = prepared(np.tile(tile, (10, 10, 1)), most=100)
     patch = to_lab(np.tile(tile, (3, 3, 1)), 1)
     (found,) = good.like(patch, np.ones((30, 30), dtype=np.bool_), (52, 33), (100, 100))
     assert found.corner == (50, 30)
@@ -60,7 +64,13 @@ def test_the_same_place_is_preferred_where_others_are_as_good() -> None:
 
 
 def test_large_images_are_reduced_and_a_patch_that_fits_nowhere_is_not_found() -> None:
-    good = GoodImages.of([noise(7, 40, 3 * SIDE + 1)])
+    good = prepared(noise(7, 40, 3 * SIDE + 1))
     assert good.step == 4
-    assert good.lab[0].shape == (10, -(-(3 * SIDE + 1) // 4), 3)
-    assert good.like(np.zeros((11, 5, 3), np.float32), np.ones((11, 5), np.bool_), (0, 0), (11, 5)) == []
+    assert good.images[0].lab.shape == (10, -(-(3 * SIDE + 1) // 4), 3)
+    assert good.like(np.zeros((11, 5, 3), np.float32), np.ones((11, 5), np.bool_), (0, 0), (40, 769)) == []
+
+
+def test_images_of_another_size_are_passed_over() -> None:
+    good = prepared(noise(8), noise(9, 60, 50))
+    found = good.like(to_lab(noise(8)[:9, :9], 1), np.ones((9, 9), np.bool_), (0, 0), (50, 60))
+    assert [patch.image for patch in found] == [0]

@@ -6,6 +6,7 @@ from dataclasses import replace
 from functools import lru_cache
 from typing import TYPE_CHECKING, Final
 
+from twinspect.bundle.kept_images import MOST_PIXELS
 from twinspect.data.pixels import read_pixels
 from twinspect.errors import ImageError
 from twinspect.images.png import decode_png
@@ -88,5 +89,7 @@ def _described(
 @lru_cache(maxsize=8)
 def _good_images(images: tuple[bytes, ...]) -> GoodImages:
     from twinspect.regions.good_patches import GoodImages  # noqa: PLC0415
+    from twinspect.synthesis.foreground import foregrounds  # noqa: PLC0415
 
-    return GoodImages.of([decode_png(image) for image in images])
+    decoded = [decode_png(image) for image in images]
+    return GoodImages.of(decoded, foregrounds(decoded), MOST_PIXELS)

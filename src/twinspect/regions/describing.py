@@ -118,13 +118,12 @@ def describe(rgb: NDArray[np.uint8], box: Box, reached: Mask, good: GoodImages) 
     Returns:
         No words where it is not sure, and no patch where good images have no surroundings like the region's.
     """
-    shape = rgb.shape[0] // good.step, rgb.shape[1] // good.step
-    if 0 in shape:
+    if min(rgb.shape[:2]) < good.step:
         return Description()
     window = _Window.of(rgb, box, reached, good.step)
     if not (window.inside.any() and window.around.any()):
         return Description()
-    patches = good.like(window.lab, window.around, window.corner, shape)
+    patches = good.like(window.lab, window.around, window.corner, rgb.shape)
     if not patches or patches[0].distance > ALIKE:
         return Description()
     return Description(tuple(_words(window, patches)), _place(box, window, patches[0], good.step))

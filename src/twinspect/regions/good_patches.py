@@ -8,8 +8,6 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 import numpy as np
 from PIL import Image
 
-from twinspect.synthesis.foreground import foregrounds
-
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
@@ -46,60 +44,81 @@ class GoodPatch(NamedTuple):
 
 
 @dataclass(frozen=True)
+class GoodImage:
+    """A good image, prepared for looking up patches.
+
+    Attributes:
+        size: its (height, width).
+        lab: (h, w, 3) in CIELAB, reduced.
+        object: (h, w), where the object is; ``None`` where none stands out from a background.
+        spectra: (4, h, w // 2 + 1): of the three channels and of their summed squares.
+    """
+
+    size: tuple[int, int]
+    lab: Floats
+    object: Mask | None
+    spectra: NDArray[np.complex64]
+
+    @classmethod
+    def of(cls, rgb: Pixels, mask: Mask, step: int) -> GoodImage:
+        """Prepare an image, (H, W, 3) uint8 RGB; its object, (H, W), is everywhere where none stands out."""
+        lab = to_lab(rgb, step)
+        reduced = np.asarray(Image.fromarray(mask.astype(np.uint8)).reduce(step)) > 0
+        return cls((rgb.shape[0], rgb.shape[1]), lab, None if mask.all() else reduced, _spectra(lab))
+
+
+@dataclass(frozen=True)
 class GoodImages:
-    """A few good images, prepared for looking up patches.
+    """A few good images of one scale.
 
     Attributes:
         step: by which images are reduced.
-        lab: of each, (h, w, 3) in CIELAB, reduced.
-        objects: of each, (h, w), where the object is; ``None`` where none stands out from a background.
-        spectra: of each, (4, h, w // 2 + 1): of the three channels and of their summed squares.
+        images: those.
+        most: longest side that was kept of a good image, in pixels: it is the middle of one as large as others.
     """
 
     step: int
-    lab: tuple[Floats, ...]
-    objects: tuple[Mask | None, ...]
-    spectra: tuple[NDArray[np.complex64], ...]
+    images: tuple[GoodImage, ...]
+    most: int
 
     @classmethod
-    def of(cls, images: Sequence[Pixels]) -> GoodImages:
-        """Prepare images, (H, W, 3) uint8 RGB each."""
+    def of(cls, images: Sequence[Pixels], objects: Sequence[Mask], most: int) -> GoodImages:
+        """Prepare images.
+
+        Args:
+            images: (H, W, 3) uint8 RGB each.
+            objects: of each, (H, W) bool, where the object is; everywhere if none stands out from a background.
+            most: see the class.
+        """
         step = -(-max(max(image.shape[:2]) for image in images) // SIDE)
-        lab = tuple(to_lab(image, step) for image in images)
-        objects = tuple(_reduced_object(mask, step) for mask in foregrounds(images))
-        return cls(step, lab, objects, tuple(map(_spectra, lab)))
+        prepared = (GoodImage.of(image, mask, step) for image, mask in zip(images, objects, strict=True))
+        return cls(step, tuple(prepared), most)
 
     def like(
-        self, lab: Floats, context: Mask, corner: tuple[int, int], shape: tuple[int, int]
+        self, lab: Floats, context: Mask, corner: tuple[int, int], shape: tuple[int, ...]
     ) -> list[GoodPatch]:
         """Find in each image the patch whose surroundings are most alike, the nearest first.
+
+        Images of another size are passed over: their scale may be another.
 
         Args:
             lab: (h, w, 3), the region with its surroundings.
             context: (h, w), the surroundings, at least one pixel.
             corner: (x, y) of the patch in its image, reduced.
-            shape: (height, width) of that image, reduced; a good image that is smaller is the middle of one as large.
+            shape: (height, width, …) of that image.
         """
-        found = [self._nearest(number, lab, context, corner, shape) for number in range(len(self.lab))]
-        return sorted((patch for patch in found if patch), key=lambda patch: patch.distance)
+        size = min(shape[0], self.most), min(shape[1], self.most)
+        top, left = corner[1] - self._cut(shape[0]), corner[0] - self._cut(shape[1])
+        found = [
+            _nearest(number, image, lab, context, (top, left))
+            for number, image in enumerate(self.images)
+            if image.size == size and _fits(context, image.lab)
+        ]
+        return sorted(found, key=lambda patch: patch.distance)
 
-    def _nearest(
-        self, number: int, lab: Floats, context: Mask, corner: tuple[int, int], shape: tuple[int, int]
-    ) -> GoodPatch | None:
-        height, width = context.shape
-        image = self.lab[number]
-        left, top = (
-            corner[0] - max(0, shape[1] - image.shape[1]) // 2,
-            corner[1] - max(0, shape[0] - image.shape[0]) // 2,
-        )
-        if height > image.shape[0] or width > image.shape[1]:
-            return None
-        errors = _squared_distances(self.spectra[number], image.shape, lab, context)
-        row, column = _choose(errors, top, left)
-        window = slice(row, row + height), slice(column, column + width)
-        patch, mask = image[window], self.objects[number]
-        distance = float(np.sqrt(((patch - lab)[context] ** 2).sum(axis=1).mean()))
-        return GoodPatch(number, (column, row), distance, patch, None if mask is None else mask[window])
+    def _cut(self, side: int) -> int:
+        """Say how much was cut off a good image before its middle, reduced."""
+        return max(0, side - self.most) // 2 // self.step
 
 
 def to_lab(rgb: Pixels, step: int) -> Floats:
@@ -111,10 +130,18 @@ def to_lab(rgb: Pixels, step: int) -> Floats:
     return lab
 
 
-def _reduced_object(mask: Mask, step: int) -> Mask | None:
-    if mask.all():
-        return None
-    return np.asarray(Image.fromarray(mask.astype(np.uint8)).reduce(step)) > 0
+def _nearest(number: int, good: GoodImage, lab: Floats, context: Mask, place: tuple[int, int]) -> GoodPatch:
+    height, width = context.shape
+    row, column = _choose(_squared_distances(good, lab, context), *place)
+    window = slice(row, row + height), slice(column, column + width)
+    patch = good.lab[window]
+    distance = float(np.sqrt(((patch - lab)[context] ** 2).sum(axis=1).mean()))
+    is_object = None if good.object is None else good.object[window]
+    return GoodPatch(number, (column, row), distance, patch, is_object)
+
+
+def _fits(context: Mask, lab: Floats) -> bool:
+    return bool(np.less_equal(context.shape, lab.shape[:2]).all())
 
 
 def _spectra(lab: Floats) -> NDArray[np.complex64]:
@@ -125,16 +152,15 @@ def _spectra(lab: Floats) -> NDArray[np.complex64]:
     return spectra
 
 
-def _squared_distances(
-    spectra: NDArray[np.complex64], shape: tuple[int, ...], lab: Floats, context: Mask
-) -> Floats:
+def _squared_distances(good: GoodImage, lab: Floats, context: Mask) -> Floats:
     """Give the summed squared distance at every place where the patch fits, by the correlation theorem."""
     from scipy.fft import irfft2, rfft2  # noqa: PLC0415
 
+    shape = good.lab.shape
     weights = context.astype(np.float32)
     planes = np.concatenate([-2 * lab * weights[..., None], weights[..., None]], axis=2).transpose(2, 0, 1)
     patch = rfft2(planes, s=shape[:2])
-    sums = irfft2((spectra * patch.conj()).sum(axis=0), s=shape[:2])
+    sums = irfft2((good.spectra * patch.conj()).sum(axis=0), s=shape[:2])
     fitting = sums[: shape[0] - lab.shape[0] + 1, : shape[1] - lab.shape[1] + 1]
     squared: Floats = fitting + (lab[context] ** 2).sum()
     return squared
