@@ -134,13 +134,18 @@ def test_masks_crops_and_coco_agree_with_the_table(
         assert (mask > 0).sum() == sum(region["area_px"] for region in regions)
         drawn = annotations.draw(images / name, mask.shape)
         assert (drawn & (mask > 0)).sum() >= 0.85 * (drawn | (mask > 0)).sum()
-        written = sorted((crops / Path(name).stem).glob("*.png"))
-        assert len(written) == len(regions)
+        folder = crops / Path(name).stem
+        written = [folder / f"region-{number}.png" for number in range(1, len(regions) + 1)]
+        alike = {
+            folder / f"region-{at + 1}-good.png" for at, each in enumerate(regions) if each["good_patch"]
+        }
+        assert set(folder.glob("*.png")) == {*written, *alike}
         for region, crop in zip(regions, written, strict=True):
             _, _, width, height = region["box"]
-            with Image.open(crop) as picture:
-                assert width < picture.width <= 48
-                assert height < picture.height <= 48
+            for path in {crop, *alike} if len(regions) == 1 else {crop}:
+                with Image.open(path) as picture:
+                    assert width < picture.width <= 48
+                    assert height < picture.height <= 48
     record = json.loads(coco.read_text())
     assert {entry["file_name"] for entry in record["images"]} == {
         "bad0.png",
@@ -291,3 +296,42 @@ def test_an_export_finds_the_same_regions(detector: ts.Detector, model: Path) ->
         for one, other in zip(ours or (), theirs or (), strict=True):
             np.testing.assert_allclose(other.peak, one.peak, rtol=1e-4)
             np.testing.assert_allclose(other.area_px, one.area_px, rtol=0.01, atol=2)
+            assert (other.words, other.good_patch) == (one.words, one.good_patch)
+
+
+def test_a_region_is_compared_with_the_good_images_that_the_model_keeps(detector: ts.Detector) -> None:
+    from copy import copy
+
+    spotted = np.stack([stripes(400 + n) for n in range(3)])
+    spotted[:, 10:20, 10:20] = (0, 0, 120)
+    regions = detector.score(spotted).regions
+    assert regions is not None
+    found = [each[0] for each in regions if each]
+    assert found
+    for region in found:
+        assert {"darker", "other colour"} >= set(region.words)
+        assert region.good_patch is not None
+        number, x, y = region.good_patch
+        assert 0 <= number < len(detector.images_) == 3
+        assert 0 <= x <= 48 - region.box[2]
+        assert 0 <= y <= 48 - region.box[3]
+    assert any("darker" in region.words for region in found)
+    without = copy(detector)
+    without.images_ = ()
+    plain = without.score(spotted).regions
+    assert plain is not None
+    assert [(region.words, region.good_patch) for each in plain for region in each or ()] == [
+        ((), None) for each in regions for _ in each or ()
+    ]
+
+
+def test_rows_without_words_are_read(run: Any, model: Path, images: Path, tmp_path: Path) -> None:
+    whole, out = tmp_path / "w.jsonl", tmp_path / "o.jsonl"
+    for table in (whole, out):
+        assert run("score", model, images, "--out", table)[0] == 3
+    earlier = [json.loads(line) for line in out.read_text().splitlines()]
+    for region in (region for row in earlier for region in row["regions"] or ()):
+        del region["words"], region["good_patch"]
+    out.write_text("".join(json.dumps(row) + "\n" for row in earlier[:2]))
+    assert run("score", model, images, "--out", out)[0] == 3
+    assert len(out.read_text().splitlines()) == len(whole.read_text().splitlines())
