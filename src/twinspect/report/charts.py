@@ -164,7 +164,8 @@ def recall_by_size(ranges: Sequence[Recall]) -> Markup:
     """Draw how many defects are found, by their size.
 
     Args:
-        ranges: of areas in pixels, at least one, each with twice the sides of the one before; those without defects stay empty.
+        ranges: of areas in pixels, each with twice the sides of the one before, at least one; those without defects
+            stay empty.
     """
     axes = new_axes((460, 300), left=74, top=30, right=14, bottom=56)
     bounds = [*(recall.at_least for recall in ranges), ranges[-1].below]
