@@ -8,8 +8,8 @@ which no fit has seen, and found at a rate of 0.25, so that there are many regio
 words are compared with what was drawn: something missing: a missing piece; something added: a spot beside the object;
 and how its pixels were changed: darker, brighter: their mean lightness by 2 at least; other colour: their mean (a, b)
 by 5 (CIELAB); less, more texture: the mean deviation of the lightness from its mean in 3 x 3 pixels of the reduced
-image, to less than 0.8 or more than 1.25 of it, without the defect's outline. Last, the time that scoring all test
-images takes at the model's own rate: with maps, with regions, and with words.
+image, to less than 0.8 or more than 1.25 of it, without the defect's outline. With --times: how long scoring all test
+images takes at the model's own rate, with maps, with regions, and with words.
 """
 
 from __future__ import annotations
@@ -57,12 +57,17 @@ KINDS = (*DEFECTS, BESIDE)
 
 
 def main() -> None:
-    """Print a table of words for each set, one of kinds for all, and the times."""
+    """Print a table of words for each set and one of kinds for all, or the times."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--data", type=Path, required=True, help="folder of the data sets")
     parser.add_argument("--models", type=Path, required=True, help="folder of the models, SET.twin")
     parser.add_argument("--sets", nargs="+", required=True)
+    parser.add_argument("--times", action="store_true", help="only time the scoring of the test images")
     options = parser.parse_args()
+    if options.times:
+        for name in options.sets:
+            print(name, _times(options.data / name, options.models / f"{name}.twin"), flush=True)
+        return
     by_kind: Counter[tuple[str, ...]] = Counter()
     print("| set | regions | without words | " + " | ".join(WORDS) + " | regions elsewhere, with words |")
     print("|---|---|---|" + "---|" * (len(WORDS) + 1))
@@ -71,8 +76,6 @@ def main() -> None:
     print("\n| kind | regions | " + " | ".join(WORDS) + " |\n|---|---|" + "---|" * len(WORDS))
     for kind in KINDS:
         print(f"| {kind} | {by_kind[kind, 'regions']} | " + " | ".join(_cells(by_kind, kind)) + " |")
-    for name in options.sets:
-        print(name, _times(options.data / name, options.models / f"{name}.twin"), flush=True)
 
 
 def _count(
