@@ -41,7 +41,7 @@ from twinspect.methods.config import (
 )
 from twinspect.methods.default import USUAL, default_for
 from twinspect.model.tiled import TiledModel, tiled
-from twinspect.model.tiling import Tiling
+from twinspect.model.tiling import Tiling, check_shape
 from twinspect.model.whole_image import Model
 from twinspect.regions.scope import scope_of
 from twinspect.teachers import create_teacher
@@ -81,7 +81,8 @@ class Detector(TorchDetector):
         layers: the teacher's levels; ``None`` for its usual ones.
         preset: a named set of changes of the method's defaults, or several between commas; ``"paper"`` also takes the
             paper's teacher where ``teacher`` is ``"auto"``, and downloads its weights where they are not at hand.
-        size: side of the square that images, or their tiles, are resized to, in pixels; ``None`` for the method's.
+        size: side of the square that images, or their tiles, are resized to, in pixels, or text such as ``256x512``
+            (256 high, 512 wide); ``None`` for the method's.
         tile: side of the square tiles that are learnt from and scored, in pixels of the original image; ``None`` for
             whole images. See :class:`twinspect.model.tiling.Tiling`.
         overlap: pixels that neighbouring tiles share at least; without ``tile`` it has no meaning.
@@ -129,7 +130,7 @@ class Detector(TorchDetector):
         weights: str | Path | None = None,
         layers: Sequence[int] | None = None,
         preset: str | None = None,
-        size: int | None = None,
+        size: int | str | None = None,
         tile: int | None = None,
         overlap: int = 32,
         length: str | None = None,
@@ -381,6 +382,7 @@ class Detector(TorchDetector):
             settings["size"] = self.size
         cls = method_class(self.method_name).Config
         config = make_config(cls, self.preset, settings, self._length(cls))
+        check_shape(config, self.tile)
         return with_length(config, steps=self.steps, epochs=self.epochs, given=settings)
 
     def _create_teacher(self) -> Teacher:

@@ -49,7 +49,7 @@ def test_the_component_is_that_of_scikit_learn() -> None:
 @pytest.mark.parametrize("inverted", [False, True])
 def test_the_part_is_found_with_a_ring_around_it(inverted: bool) -> None:
     foreground = PatchForeground()
-    foreground.gather([discs(4, inverted=inverted)[:2], discs(4, inverted=inverted)[2:]])
+    foreground.gather((part, None) for part in discs(4, inverted=inverted).split(2))
     square = np.ones((3, 3), bool)
     drawn = np.pad(disc(4).numpy() > 0, 4)
     expected = binary_closing(binary_dilation(drawn, square), square)[4:-4, 4:-4]
@@ -61,7 +61,7 @@ def test_the_part_is_found_with_a_ring_around_it(inverted: bool) -> None:
 
 def test_where_an_image_shows_no_part_all_of_it_counts() -> None:
     foreground = PatchForeground()
-    foreground.gather([discs(4)])
+    foreground.gather([(discs(4), None)])
     assert foreground(discs(0)).min() == 1
 
 
@@ -70,7 +70,7 @@ def test_where_an_image_shows_no_part_all_of_it_counts() -> None:
 )
 def test_all_patches_count_where_no_background_is_credible(features: torch.Tensor) -> None:
     foreground = PatchForeground()
-    foreground.gather([features])
+    foreground.gather([(features, None)])
     assert foreground.is_whole
     assert foreground(features).min() == 1
 

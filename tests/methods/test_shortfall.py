@@ -131,7 +131,7 @@ def test_an_ablation_is_compared_with_the_papers_and_stays_one(method: str, pres
     assert note(method, preset).endswith(f"; as there: --preset paper,{preset}")
     assert note(method, preset, size=64).count("size 64") == 1
     assert note(method, f"paper,{preset}") == ""
-    assert ("resize bilinear (bicubic)" in note(method, preset)) == (method == "aand")
+    assert ("interpolation bilinear (bicubic)" in note(method, preset)) == (method == "aand")
 
 
 @pytest.mark.parametrize("preset", ["mvtec", "medical", "mnist", "cifar10"])

@@ -156,6 +156,53 @@ def test_masks_crops_and_coco_agree_with_the_table(
     assert len(record["annotations"]) == sum(len(json.loads(cell)) for cell in rows_of(out).values() if cell)
 
 
+def test_pycocotools_reads_what_score_writes(run: Any, model: Path, images: Path, tmp_path: Path) -> None:
+    coco = pytest.importorskip("pycocotools.coco")
+    out, masks, path = tmp_path / "o.csv", tmp_path / "masks", tmp_path / "coco.json"
+    assert run("score", model, images, "--out", out, "--masks", masks, "--coco", path)[0] == 3
+    found = coco.COCO(str(path))
+    assert [each["name"] for each in found.loadCats(found.getCatIds())] == ["anomaly"]
+    assert len(found.anns) >= 3
+    for image in found.loadImgs(found.getImgIds()):
+        mask = np.asarray(Image.open(masks / image["file_name"])) > 0
+        assert mask.shape == (image["height"], image["width"])
+        drawn = np.zeros_like(mask)
+        for mark in found.loadAnns(found.getAnnIds(image["id"])):
+            left, top, width, height = mark["bbox"]
+            assert found.annToMask(mark)[top : top + height, left : left + width].sum() == pytest.approx(
+                mark["area"], rel=0.15
+            )
+            drawn |= found.annToMask(mark) > 0
+        assert (drawn & mask).sum() >= 0.85 * (drawn | mask).sum()
+    # As results they can be judged against a truth with the same numbers of images.
+    judged = found.loadRes([dict(mark) for mark in found.anns.values()])
+    assert sorted(mark["score"] for mark in judged.anns.values()) == sorted(
+        region["peak"] for cell in rows_of(out).values() if cell for region in json.loads(cell)
+    )
+
+
+@pytest.mark.filterwarnings("ignore")  # of the packages that it imports
+def test_fiftyone_reads_what_score_writes(run: Any, model: Path, images: Path, tmp_path: Path) -> None:
+    fiftyone = pytest.importorskip("fiftyone.utils.coco", reason="install fiftyone to read COCO with it")
+    out, path = tmp_path / "o.csv", tmp_path / "coco.json"
+    assert run("score", model, images, "--out", out, "--coco", path)[0] == 3
+    importer = fiftyone.COCODetectionDatasetImporter(
+        data_path=str(images), labels_path=str(path), label_types="segmentations"
+    )
+    importer.setup()
+    read = {Path(name).name: labels.detections if labels else [] for name, _, labels in importer}
+    for name, cell in rows_of(out).items():
+        regions = json.loads(cell) if cell else []  # one could not be read
+        assert len(read.get(name, [])) == len(regions)
+        for found, region in zip(read.get(name, []), regions, strict=True):
+            assert (found.label, found.confidence, found.p_value) == (
+                "anomaly",
+                region["peak"],
+                region["p_value"],
+            )
+            assert found.mask.sum() == pytest.approx(region["area_px"], rel=0.15)
+
+
 def test_pictures_that_are_asked_for_later_are_written_and_the_table_stays(
     run: Any, model: Path, images: Path, tmp_path: Path
 ) -> None:

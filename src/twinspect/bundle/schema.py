@@ -34,6 +34,8 @@ Number = Annotated[int, Meta(ge=1, le=2**53)]
 Seed = Annotated[int, Meta(ge=0, le=2**63 - 1)]
 Side = Annotated[int, Meta(ge=1, le=65_536)]
 """Of an image or tile, in pixels."""
+Size = Side | Annotated[str, Meta(pattern="^[1-9][0-9]{0,4}x[1-9][0-9]{0,4}$")]
+"""Of an input: a square's side, or HEIGHTxWIDTH."""
 Sha256 = Annotated[str, Meta(pattern="^[0-9a-f]{64}$")]
 Bits = Annotated[int, Meta(ge=8, le=16)]
 NetworkName = Annotated[str, Meta(pattern=r"^(?!timm:)|^timm:[A-Za-z0-9_]+$")]
@@ -85,11 +87,14 @@ class TeacherRecord(Struct):
 class PreprocessingRecord(Struct):
     """How images become the networks' input."""
 
-    size: Side
+    size: Size
     crop: Annotated[int, Meta(ge=0, le=65_536)]
     mean: Colour
     std: tuple[Positive, Positive, Positive]
-    resize: Literal["bilinear", "bicubic"] = "bilinear"
+    resize: Literal["squash", "letterbox", "bilinear", "bicubic"] = (
+        "squash"  # the latter two of former records
+    )
+    interpolation: Literal["bilinear", "bicubic"] = "bilinear"
 
 
 class TilingRecord(Struct):
@@ -208,7 +213,7 @@ class ParametersRecord(Struct):
     weights: str | None = None
     layers: list[Annotated[int, Meta(ge=-1000, le=1000)]] | None = None
     preset: str | None = None
-    size: Side | None = None
+    size: Size | None = None
     tile: Side | None = None
     overlap: Count = 32
     length: Literal["quick", "paper"] | None = None
@@ -235,7 +240,7 @@ class ParametersRecord(Struct):
 class ConstructorRecord(ParametersRecord):
     """The same as they come from a user: what has an error of its own elsewhere, with a remedy, is left to that."""
 
-    size: int | None = None
+    size: int | str | None = None
     tile: Any = None
     overlap: Any = 32
     length: str | None = None  # type: ignore[assignment]

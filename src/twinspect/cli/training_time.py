@@ -6,6 +6,7 @@ import time
 from typing import TYPE_CHECKING, Final
 
 from twinspect.cli.console import warn
+from twinspect.methods.input_size import sides
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -81,11 +82,11 @@ class TrainingTime:
 
     def _shorter(self) -> str:
         """Name the options of a shorter fit; empty where it is as short as that already."""
-        size = self._config.size
+        height, width = sides(self._config.size)
         options = [f"--steps {SHORT_STEPS}"] if self._steps + self._left > SHORT_STEPS else []
-        if size > SHORT_SIZE and size % SHORT_SIZE == 0:
+        if height == width > SHORT_SIZE and height % SHORT_SIZE == 0:
             options.append(
-                f"--size {SHORT_SIZE} (a step takes about 1/{(size // SHORT_SIZE) ** 2} of the time)"
+                f"--size {SHORT_SIZE} (a step takes about 1/{(height // SHORT_SIZE) ** 2} of the time)"
             )
         return " ".join(options)
 

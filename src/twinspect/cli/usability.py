@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Final
 
 from twinspect.cli.training_time import in_words
 from twinspect.methods.config import hints, is_length
+from twinspect.methods.input_size import sides, spelled
 from twinspect.methods.settings import config_class
 
 if TYPE_CHECKING:
@@ -98,10 +99,11 @@ def _remedies(detector: Detector, seconds: float) -> list[tuple[str, list[str], 
     if not steps:
         return _remedies_without_steps(detector)
     size = detector.model_.method.config.size
-    larger, longer = _larger(size), max(FEWEST_STEPS, LONGER * steps)
+    larger, times_larger = _larger(size)
+    longer = max(FEWEST_STEPS, LONGER * steps)
     least = max(FEWEST_STEPS, steps)
     now, other = _as_now(detector), OTHER_METHOD.get(detector.method_name, "rd")
-    times = [(larger / size) ** 2 * least / steps, longer / steps]
+    times = [times_larger * least / steps, longer / steps]
     took = [f"  (about {in_words(seconds * factor)})" for factor in times]
     return [
         ("larger", [*now, "--size", str(larger), "--steps", str(least)], took[0]),
@@ -112,15 +114,18 @@ def _remedies(detector: Detector, seconds: float) -> list[tuple[str, list[str], 
 
 def _remedies_without_steps(detector: Detector) -> list[tuple[str, list[str], str]]:
     """List what may help a method that does not learn in steps."""
-    larger = str(_larger(detector.model_.method.config.size))
+    larger = str(_larger(detector.model_.method.config.size)[0])
     return [
         ("larger", [*_as_now(detector), "--size", larger], ""),
         ("another method", ["--method", "rd"], ""),
     ]
 
 
-def _larger(size: int) -> int:
-    return LARGER_SIZE if size < LARGER_SIZE else 2 * size
+def _larger(size: int | str) -> tuple[int | str, float]:
+    """Give a larger size of the same shape, and how many times as many pixels it has."""
+    height, width = sides(size)
+    factor = LARGER_SIZE / height if height == width < LARGER_SIZE else 2
+    return spelled(round(factor * height), round(factor * width)), factor**2
 
 
 def _as_now(detector: Detector) -> list[str]:

@@ -11,6 +11,7 @@ from twinspect.errors import ConfigError, unknown_name
 from twinspect.methods import default, methods
 from twinspect.methods.config import hints, parse_setting
 from twinspect.methods.default import AUTO
+from twinspect.methods.input_size import parse_size
 from twinspect.methods.settings import config_class
 
 if TYPE_CHECKING:
@@ -29,7 +30,7 @@ _OPTIONS: Final[dict[str, Callable[[str], Any]]] = {
     "weights": str,
     "layers": lambda text: [int(number) for number in text.split("+")],
     "preset": lambda text: text.replace("+", ","),
-    "size": int,
+    "size": parse_size,
     "tile": int,
     "overlap": int,
     "length": str,

@@ -19,6 +19,7 @@ from twinspect.data import open_data
 from twinspect.detector import Detector
 from twinspect.errors import CalibrationError, ConfigError, TeacherError, TwinspectError
 from twinspect.evaluation.detectability import REDUCED
+from twinspect.methods.input_size import sides
 from twinspect.model.tiling import Tiling
 from twinspect.training.budget import Budget
 from twinspect.utils.devices import choose_device, choose_precision
@@ -176,14 +177,14 @@ def _check_split(data: DataSet, shared: dict[str, Any]) -> None:
 
 
 def _check_teacher(candidate: Candidate, shared: dict[str, Any]) -> int:
-    """Refuse a teacher or level that there is not, and return the size of a candidate's input.
+    """Refuse a teacher or level that there is not, and return the longer side of a candidate's input.
 
     Weights may be there when its turn comes; without them the others go on.
     """
     detector = Detector(**candidate.joined(shared))
     with _naming(candidate), suppress(TeacherError):
         detector.fitting("")
-    return detector.config().size
+    return max(sides(detector.config().size))
 
 
 @contextmanager

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from fractions import Fraction
 from typing import TYPE_CHECKING
 
 import torch
@@ -11,7 +12,9 @@ from torch import Tensor, nn
 
 from twinspect import maps
 from twinspect.bundle.description import JOINED_TAIL
+from twinspect.errors import ConfigError
 from twinspect.methods import noisy_or
+from twinspect.methods.input_size import spelled
 from twinspect.model.base import RawOutput, ScoringModel
 
 if TYPE_CHECKING:
@@ -35,13 +38,31 @@ class JoinedPreprocessing:
 
     @classmethod
     def of(cls, members: Iterable[Preprocessing]) -> JoinedPreprocessing:
-        """Take the preprocessing of every member."""
-        return cls(tuple(dict.fromkeys(members)))
+        """Take the preprocessing of every member.
+
+        Raises:
+            ConfigError: they do not show the same part of an image at the same place.
+        """
+        inputs = tuple(dict.fromkeys(members))
+        shapes = {Fraction(*member.size) if member.has_padding else None for member in inputs}
+        if len(shapes) > 1:
+            sizes = ", ".join(f"{member.resize} {spelled(*member.size)}" for member in inputs)
+            raise ConfigError(
+                f"members resize images in different ways ({sizes}), so their maps cannot be joined; join models "
+                "with --resize squash, or with --resize letterbox to sizes of one shape"
+            )
+        return cls(inputs)
 
     @property
-    def size(self) -> int:
-        """The largest side that a member resizes to, in pixels: that of the joined map."""
-        return max(member.size for member in self.inputs)
+    def size(self) -> tuple[int, int]:
+        """The largest height and width that members resize to, in pixels: those of the joined map."""
+        heights, widths = zip(*(member.size for member in self.inputs), strict=True)
+        return max(heights), max(widths)
+
+    @property
+    def has_padding(self) -> bool:
+        """Whether there may be padding around an image, for all members or for none."""
+        return self.inputs[0].has_padding
 
     def apply(self, rgb: Tensor) -> Tensor:
         """Prepare images for every member.
@@ -58,32 +79,34 @@ class JoinedPreprocessing:
         return torch.cat([member.apply(rgb).flatten(1) for member in self.inputs], dim=1)
 
     def divided(self, images: Tensor) -> dict[Preprocessing, Tensor]:
-        """Take apart what :meth:`apply` put together: (B, 3, side, side) by preprocessing."""
-        lengths = [3 * member.side**2 for member in self.inputs]
+        """Take apart what :meth:`apply` put together: (B, 3, *input_sides) by preprocessing."""
+        lengths = [3 * math.prod(member.input_sides) for member in self.inputs]
         parts = zip(self.inputs, images.split_with_sizes(lengths, dim=1), strict=True)
-        return {member: part.view(len(part), 3, member.side, member.side) for member, part in parts}
+        return {member: part.view(len(part), 3, *member.input_sides) for member, part in parts}
 
-    def inside(self, region: Region, size: tuple[int, int]) -> Tensor:
+    def inside(self, region: Region | None, size: tuple[int, int]) -> Tensor | None:
         """Say what lies in a region for every member, one after the other as in :meth:`apply`: (n / 3,) bool."""
-        return torch.cat([member.inside(region, size).flatten() for member in self.inputs])
+        found = [member.inside(region, size) for member in self.inputs]
+        parts = [part.flatten() for part in found if part is not None]
+        return torch.cat(parts) if parts else None
 
     def inside_of(self, masks: Tensor) -> Tensor:
         """Do the same to the regions of several images, (B, H, W) bool: (B, n / 3) bool."""
         return torch.cat([member.inside_of(masks).flatten(1) for member in self.inputs], dim=1)
 
     def divided_regions(self, inside: Tensor | None) -> dict[Preprocessing, Tensor]:
-        """Take apart what :meth:`inside` put together: (B, side, side) by preprocessing; empty for whole images."""
+        """Take apart what :meth:`inside` put together: (B, *input_sides) by preprocessing; empty for whole images."""
         if inside is None:
             return {}
-        parts = inside.split_with_sizes([member.side**2 for member in self.inputs], dim=1)
+        parts = inside.split_with_sizes([math.prod(member.input_sides) for member in self.inputs], dim=1)
         return {
-            member: part.view(len(part), member.side, member.side)
+            member: part.view(len(part), *member.input_sides)
             for member, part in zip(self.inputs, parts, strict=True)
         }
 
     def to_image(self, scores: Tensor, size: tuple[int, int]) -> Tensor:
-        """Bring joined maps, (B, side, side) float32, to the size of the images they came from."""
-        return maps.enlarge(scores, size)
+        """Bring joined maps, (B, *size) float32, to the size of the images they came from."""
+        return replace(self.inputs[0], size=self.size).from_canvas(scores, size)
 
 
 class JoinedModel(ScoringModel):
@@ -125,15 +148,15 @@ class JoinedModel(ScoringModel):
             inside: (B, n / 3) bool, as :meth:`JoinedPreprocessing.inside` gives it; ``None`` for whole images.
 
         Returns:
-            Score (B,) and map (B, side, side): -log(1 - p) of Noisy-OR, unbounded. The map covers the whole image at
-            the largest size that a member resizes to.
+            Score (B,) and map (B, h, w): -log(1 - p) of Noisy-OR, unbounded. The map covers the whole image at the
+            largest size that a member resizes to.
         """
-        inputs, side = self.preprocessing.divided(images), self.preprocessing.size
+        inputs = self.preprocessing.divided(images)
         regions = self.preprocessing.divided_regions(inside)
         member_maps, scores = [], []
         for model, of_scores, of_pixels in zip(self._models, self.spreads, self.pixel_spreads, strict=True):
             output = model.infer(inputs[model.preprocessing], regions.get(model.preprocessing))
-            whole = model.preprocessing.to_image(output.map.float(), (side, side))
+            whole = maps.enlarge(model.preprocessing.to_canvas(output.map.float()), self.preprocessing.size)
             member_maps.append(noisy_or.negative_log_p(whole, of_pixels, JOINED_TAIL))
             scores.append(noisy_or.negative_log_p(output.score.float(), of_scores, JOINED_TAIL))
         return RawOutput(torch.stack(member_maps).sum(dim=0), torch.stack(scores).sum(dim=0))

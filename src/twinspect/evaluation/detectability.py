@@ -167,4 +167,4 @@ def _least_side(detector: Detector) -> int | None:
     model, scope = detector.model_, detector.scope_
     if scope and not (scope.fixed and scope.fixed.any_size):  # a mask fits images as they are
         return None
-    return REDUCED * model.preprocessing.size if isinstance(model, Model) else None
+    return REDUCED * max(model.preprocessing.size) if isinstance(model, Model) else None

@@ -167,7 +167,9 @@ def _image_patches(
         share = _mask_share(
             sample, rgb.shape[:2], model.preprocessing, (features.shape[1], features.shape[2])
         )
-        masks = {False: share == 0, True: share > maps.ANOMALOUS_SHARE}
+        inside = model.preprocessing.inside(None, (rgb.shape[0], rgb.shape[1]))
+        seen = True if inside is None else maps.inside_at(inside[None], (share.shape[0], share.shape[1]))[0]
+        masks = {False: (share == 0) & seen, True: share > maps.ANOMALOUS_SHARE}
         yield {key: features[:, _subsample(mask, random)].T.clone() for key, mask in masks.items()}
 
 

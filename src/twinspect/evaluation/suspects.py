@@ -199,7 +199,7 @@ class _Reader:
 
     def __init__(self, bits: int | None, workers: int | None) -> None:
         self._teacher = create_teacher(TEACHER)
-        self._preprocessing = Preprocessing(SIDE, 0, self._teacher.mean, self._teacher.std)
+        self._preprocessing = Preprocessing((SIDE, SIDE), 0, self._teacher.mean, self._teacher.std)
         self._read = partial(self._read_one, bits)
         self._workers = workers
         self.hashes: dict[str, bytes] = {}

@@ -49,7 +49,7 @@ class RegionGraph(nn.Module):
     """
 
     mask: Tensor
-    inside: Tensor
+    inside: Tensor | None = None
 
     def __init__(self, model: ScoringModel, scope: Scope, fixed_size: tuple[int, int] | None) -> None:
         super().__init__()
@@ -58,9 +58,10 @@ class RegionGraph(nn.Module):
         if scope.fixed is not None:
             size = fixed_size or (scope.fixed.mask.shape[0], scope.fixed.mask.shape[1])
             self.register_buffer("mask", torch.from_numpy(scope.fixed.mask.copy()), persistent=False)
-            self.register_buffer(
-                "inside", model.preprocessing.inside(scope.fixed, size)[None], persistent=False
-            )
+            if not model.preprocessing.has_padding:
+                self.register_buffer(
+                    "inside", model.preprocessing.inside(scope.fixed, size), persistent=False
+                )
 
     def forward(self, images: Tensor, regions: Tensor | None = None) -> tuple[Tensor, Tensor]:
         """Score (B, H, W, 3) uint8 RGB.
@@ -72,14 +73,11 @@ class RegionGraph(nn.Module):
         Returns:
             Raw scores (B,) and maps (B, H, W), float32, the latter 0 where nothing is looked at.
         """
-        if regions is None:
-            at = self._laid_over(images.shape[1], images.shape[2])[None]
-            inside = self.inside.expand(images.shape[0], *self.inside.shape[1:])
-        else:
-            at = regions > 0
-            inside = self.model.preprocessing.inside_of(at)
+        at = self._laid_over(images.shape[1], images.shape[2])[None] if regions is None else regions > 0
+        inside = self.model.preprocessing.inside_of(at) if self.inside is None else self.inside[None]
         if self._blank:
             images = torch.where(at[..., None], images, GREY)
+        inside = inside.expand(images.shape[0], *inside.shape[1:])
         output = self.model(images.permute(0, 3, 1, 2), inside)
         return output.score, torch.where(at, output.map, 0.0)
 

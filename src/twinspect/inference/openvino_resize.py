@@ -21,7 +21,7 @@ _CUBIC: Final = ANTIALIASED["cubic"]
 
 
 def split_resizes(model: Any) -> Any | None:
-    """Take the antialiased resizes to a known size out of an ``openvino.Model``, which is changed in place.
+    """Take the antialiased resizes out of an ``openvino.Model``, which is changed in place.
 
     Afterwards the model has a further input for each of them.
 
@@ -35,10 +35,9 @@ def split_resizes(model: Any) -> Any | None:
         return None
     results, images = [], model.get_parameters()
     for node in resizes:
-        shape = node.get_output_partial_shape(0)
-        sides, cubic = (shape[2].get_length(), shape[3].get_length()), node.get_attributes()["mode"] == _CUBIC
-        results.append(_resized(node.input_value(0), *sides, cubic=cubic))
-        resized = opset.parameter(shape, np.float32)
+        cubic = node.get_attributes()["mode"] == _CUBIC
+        results.append(_resized(node.input_value(0), *_sides(opset, node), cubic=cubic))
+        resized = opset.parameter(node.get_output_partial_shape(0), np.float32)
         for reader in node.output(0).get_target_inputs():
             reader.replace_source_output(resized.output(0))
         model.add_parameters([resized])
@@ -47,13 +46,17 @@ def split_resizes(model: Any) -> Any | None:
 
 
 def _is_resize(node: Any) -> bool:
-    if node.get_type_name() != "Interpolate" or node.get_attributes()["mode"] not in ANTIALIASED.values():
-        return False
-    shape = node.get_output_partial_shape(0)
-    return bool(shape[2].is_static and shape[3].is_static)
+    return node.get_type_name() == "Interpolate" and node.get_attributes()["mode"] in ANTIALIASED.values()
 
 
-def _resized(images: Any, height: int, width: int, *, cubic: bool) -> Any:
+def _sides(opset: Any, node: Any) -> tuple[Any, Any]:
+    """Give the height and width that a resize leads to, as numbers of the graph: they may follow from the image."""
+    sizes, zero = opset.convert(node.input_value(1), np.int64), opset.constant(np.int64(0))
+    height, width = (opset.gather(sizes, opset.constant(np.int64(place)), zero) for place in (0, 1))
+    return height, width
+
+
+def _resized(images: Any, height: Any, width: Any, *, cubic: bool) -> Any:
     """Resize (B, C, H, W) to the height, then to the width, as torch and Pillow do."""
     opset = optional("openvino.opset13", "openvino")
     swap = opset.constant(np.array([0, 1, 3, 2]))
@@ -61,7 +64,7 @@ def _resized(images: Any, height: int, width: int, *, cubic: bool) -> Any:
     return opset.transpose(_resized_rows(opset, opset.transpose(rows, swap), width, cubic=cubic), swap)
 
 
-def _resized_rows(opset: Any, images: Any, side: int, *, cubic: bool) -> Any:
+def _resized_rows(opset: Any, images: Any, side: Any, *, cubic: bool) -> Any:
     """Bring (B, C, H, W) to (B, C, side, W): each row is the weighted mean of those of the original near it.
 
     The weights fall off linearly to either side of the row's centre, or like Keys' cubic, which reaches twice as far.
@@ -71,23 +74,26 @@ def _resized_rows(opset: Any, images: Any, side: int, *, cubic: bool) -> Any:
     def number(value: int | list[int] | NDArray[np.int64]) -> Any:
         return opset.constant(np.asarray(value, dtype=np.int64))
 
+    def node_of(value: Any) -> Any:
+        return number(value) if isinstance(value, int) else value
+
     def reshape(node: Any, shape: list[Any]) -> Any:
-        parts = [part if not isinstance(part, int) else number([part]) for part in shape]
+        parts = [opset.reshape(part, number([1]), special_zero=False) for part in map(node_of, shape)]
         return opset.reshape(node, opset.concat(parts, 0), special_zero=True)
 
     rows = opset.gather(opset.shape_of(images), number([2]), number(0))  # (1,)
-    unit = opset.maximum(rows, number(side))  # where linear weights end, times 2 * side
+    unit = opset.maximum(rows, side)  # where linear weights end, times 2 * side
     reach = opset.multiply(unit, number(2 if cubic else 1))
     # twice the reach in rows, and one more on either side for rounding
-    near = opset.add(opset.divide(opset.multiply(reach, number(2)), number(side)), number(3))
-    centres = opset.multiply(number(2 * np.arange(side)[:, None] + 1), rows)  # (side, 1)
-    first = opset.floor(
-        opset.divide(opset.subtract(centres, opset.multiply(reach, number(2))), number(2 * side))
-    )
+    near = opset.add(opset.divide(opset.multiply(reach, number(2)), side), number(3))
+    twice = opset.multiply(side, number(2))
+    halves = opset.range(number(1), opset.add(twice, number(1)), number(2), "i64")
+    centres = opset.multiply(opset.unsqueeze(halves, number(1)), rows)  # (side, 1)
+    first = opset.floor(opset.divide(opset.subtract(centres, opset.multiply(reach, number(2))), twice))
     steps = opset.range(number(0), opset.squeeze(near, number(0)), number(1), "i64")
     sources = opset.add(first, steps)  # (side, near)
     odd = opset.add(opset.multiply(sources, number(2)), number(1))
-    distances = opset.abs(opset.subtract(opset.multiply(odd, number(side)), centres))
+    distances = opset.abs(opset.subtract(opset.multiply(odd, side), centres))
     ends = opset.multiply(unit, number(2))
     heights = _keys(opset, distances, ends) if cubic else opset.relu(opset.subtract(ends, distances))
     last = opset.subtract(rows, number(1))

@@ -59,8 +59,7 @@ class TorchEngine:
         prepared = Prepared(
             self._model.preprocessing.apply(as_batch(rgb))[0], (rgb.shape[0], rgb.shape[1]), region
         )
-        if region is not None:
-            self._inside(region, prepared.size)
+        self._inside(region, prepared.size)
         return prepared
 
     def score(
@@ -81,9 +80,10 @@ class TorchEngine:
         return scores, image_maps
 
     def _regions(self, batch: Sequence[Prepared]) -> Tensor | None:
-        """Stack where to look; either all images of a batch have a region or none has."""
-        inside = [self._inside(each.region, each.size) for each in batch if each.region is not None]
-        return torch.stack(inside).to(self._device) if inside else None
+        """Stack where to look; either all of a batch is looked at or there is a part of each image."""
+        inside = [self._inside(each.region, each.size) for each in batch]
+        parts = [part for part in inside if part is not None]
+        return torch.stack(parts).to(self._device) if parts else None
 
     def _map(self, output: Tensor, prepared: Prepared) -> NDArray[np.float32]:
         """Bring a map, with the dimension of the batch, to its image; it is 0 where nothing is looked at."""

@@ -53,7 +53,7 @@ class AANDConfig(RDConfig):
             "size": 256,
             "epochs": 120,
             "amplify_epochs": 100,
-            "resize": "bicubic",
+            "interpolation": "bicubic",
             "blocks": "authors",
         },
         "quick": {},

@@ -11,17 +11,20 @@ import math
 import textwrap
 from dataclasses import asdict, dataclass, fields, replace
 from itertools import combinations
-from typing import TYPE_CHECKING, Any, ClassVar, Literal, TypeVar, get_args, get_origin, get_type_hints
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, TypeVar, get_type_hints
 
 from twinspect.errors import ConfigError, unknown_name
+from twinspect.methods.former_names import as_named_now, is_former
+from twinspect.methods.input_size import parse_size, sides
+from twinspect.methods.setting_values import LARGEST as LARGEST  # noqa: PLC0414 - public here
+from twinspect.methods.setting_values import Interval as Interval  # noqa: PLC0414 - public here
+from twinspect.methods.setting_values import check_type, parse_value, require
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Mapping
 
     from typing_extensions import Self
 
-LARGEST = 2**53
-"""The largest integer that a setting may be: not all above are exact in JSON."""
 QUICK, PAPER = "quick", "paper"
 """The lengths of a training: the defaults of a method, and the authors'. The preset ``paper`` has the latter."""
 LENGTHS = (QUICK, PAPER)
@@ -50,7 +53,6 @@ class MethodConfig:
     """What settings that were added later amount to in a model whose record lacks them."""
 
     RANGES: ClassVar[dict[str, str]] = {
-        "size": "[1, 65536]",
         "crop": "[0, 65536]",
         "steps": "[0, inf)",
         "epochs": "[0, inf)",
@@ -60,11 +62,14 @@ class MethodConfig:
     """Which numbers a field may be, as an interval; a method declares those of its own fields, and the configuration
     file's schema says them."""
 
-    size: int = 256
-    """side of the square that the teacher sees, in pixels; images are resized to it"""
+    size: int | str = 256
+    """side of the square that images are resized to, in pixels, or HEIGHTxWIDTH"""
     crop: int = 0
     """side of the centre cut out after resizing, in pixels; 0 keeps the whole image"""
-    resize: Literal["bilinear", "bicubic"] = "bilinear"
+    resize: Literal["squash", "letterbox"] = "squash"
+    """how images of another shape are resized: squash stretches them to the size; letterbox keeps their shape, and
+    the padding around them counts in nothing"""
+    interpolation: Literal["bilinear", "bicubic"] = "bilinear"
     """interpolation of the resizing, antialiased either way"""
     normalize: bool = True
     """subtract the teacher's mean and divide by its standard deviation; off means values in 0..1"""
@@ -79,16 +84,22 @@ class MethodConfig:
 
     def __post_init__(self) -> None:
         """Check every field, so that no wrong setting fails in the middle of a training."""
+        height, width = sides(self.size)
         for name, hint in hints(type(self)).items():
-            _check(type(self), name, hint, getattr(self, name))
+            check_type(name, hint, getattr(self, name), type(self).__name__)
         for name, interval in ranges(type(self)).items():
-            _require(interval.holds(getattr(self, name)), name, getattr(self, name), str(interval))
-        _require(self.steps > 0 or self.epochs > 0, "steps", self.steps, "above 0 where epochs is 0")
-        if self.crop > self.size:
+            require(interval.holds(getattr(self, name)), name, getattr(self, name), str(interval))
+        require(self.steps > 0 or self.epochs > 0, "steps", self.steps, "above 0 where epochs is 0")
+        if self.crop > min(height, width):
             raise ConfigError(
                 f"crop must be at most size, which is {self.size}, got {self.crop}; to keep the whole image, type: "
                 "--crop 0"
             )
+
+    @property
+    def input_sides(self) -> tuple[int, int]:
+        """Height and width of what the teacher sees, in pixels."""
+        return (self.crop, self.crop) if self.crop else sides(self.size)
 
     def held_out(self, images: Iterable[int]) -> dict[str, int]:  # noqa: ARG002 - for methods that measure themselves
         """Count the training images that stages hold out to measure themselves on.
@@ -148,7 +159,7 @@ def make_config(
     Raises:
         ConfigError: an unknown preset, length or setting, or a value that is not allowed.
     """
-    types = hints(cls)
+    types, settings = hints(cls), as_named_now(settings)
     for name in settings:
         if name not in types:
             raise unknown_name("setting", name, types)
@@ -189,7 +200,7 @@ def _preset_values(cls: type[MethodConfig], preset: str | None, length: str | No
     check_length(length)
     named: dict[str, Any] = {}
     for name in split_presets(cls, preset):
-        named |= cls.PRESETS[name]
+        named |= as_named_now(cls.PRESETS[name])
     changes = {name: value for name, value in named.items() if not is_length(name)}
     own = {name: value for name, value in named.items() if is_length(name)}
     if length == PAPER and not own:
@@ -314,46 +325,6 @@ def hints(cls: type[MethodConfig]) -> dict[str, Any]:
     return {field.name: types[field.name] for field in fields(cls)}
 
 
-@dataclass(frozen=True)
-class Interval:
-    """The numbers from one to another.
-
-    Attributes:
-        low: the lowest.
-        high: the highest; perhaps infinite.
-        is_low_open: whether the lowest itself is left out.
-        is_high_open: whether the highest is.
-    """
-
-    low: float
-    high: float
-    is_low_open: bool
-    is_high_open: bool
-
-    @classmethod
-    def of(cls, text: str) -> Interval:
-        """Read mathematicians' notation.
-
-        >>> print(Interval.of("[0, 1)"), "-", Interval.of("(0, inf)"))
-        0 or more and below 1 - above 0
-        """
-        low, high = text[1:-1].split(",")
-        return cls(float(low), float(high), text[0] == "(", text[-1] == ")")
-
-    def holds(self, value: float) -> bool:
-        """Tell whether it has the value."""
-        above = value > self.low if self.is_low_open else value >= self.low
-        return above and (value < self.high if self.is_high_open else value <= self.high)
-
-    def __str__(self) -> str:
-        if math.isfinite(self.high) and not (self.is_low_open or self.is_high_open):
-            return f"in {self.low:g}..{self.high:g}"
-        low = f"above {self.low:g}" if self.is_low_open else f"{self.low:g} or more"
-        if math.isinf(self.high):
-            return low
-        return f"{low} and " + (f"below {self.high:g}" if self.is_high_open else f"at most {self.high:g}")
-
-
 def ranges(cls: type[MethodConfig]) -> dict[str, Interval]:
     """Return the interval of every field that has one."""
     declared: dict[str, str] = {}
@@ -397,28 +368,9 @@ def parse_setting(cls: type[MethodConfig], name: str, text: str) -> Any:
     Raises:
         ConfigError: the text cannot be converted, or is not one of the values that are allowed.
     """
-    hint = hints(cls)[name]
-    if hint is bool:
-        words = {
-            "true": True,
-            "yes": True,
-            "on": True,
-            "1": True,
-            "false": False,
-            "no": False,
-            "off": False,
-            "0": False,
-        }
-        _require(text.lower() in words, name, text, "on or off")
-        return words[text.lower()]
-    if hint in (int, float):
-        try:
-            return hint(text)
-        except ValueError:
-            kind = "a whole number" if hint is int else "a number"
-            raise ConfigError(f"{name} must be {kind}, got {text!r}") from None
-    _check(cls, name, hint, text)
-    return text
+    if name == "size":
+        return parse_size(text)
+    return text if is_former(name, text) else parse_value(name, hints(cls)[name], text, cls.__name__)
 
 
 def _string(node: ast.stmt) -> str | None:
@@ -429,22 +381,3 @@ def _string(node: ast.stmt) -> str | None:
     ):
         return node.value.value
     return None
-
-
-def _check(cls: type[MethodConfig], name: str, hint: Any, value: Any) -> None:
-    if get_origin(hint) is Literal:
-        allowed = get_args(hint)
-        _require(value in allowed, name, value, f"one of {', '.join(map(repr, allowed))}")
-        return
-    # An int is accepted as a float, but a bool is not accepted as a number, nor a number as a bool.
-    matches = isinstance(value, (int, float) if hint is float else hint) and (hint is bool) == isinstance(
-        value, bool
-    )
-    _require(matches, name, value, f"{hint.__name__} (a setting of {cls.__name__})")
-    if hint in (int, float):
-        _require(abs(value) <= LARGEST, name, value, f"a number of at most {LARGEST}")
-
-
-def _require(condition: bool, name: str, value: Any, expected: str) -> None:
-    if not condition:
-        raise ConfigError(f"{name} must be {expected}, got {value!r}")

@@ -59,7 +59,7 @@ class DeSTSegConfig(MethodConfig):
         "top_share": "[0, 1]",
     }
 
-    size: int = 128
+    size: int | str = 128
     """side of the square that the teacher sees, in pixels; at least four times the coarsest stride"""
     steps: int = 160
     """optimiser steps of the segmentation head (ours; the authors take 4000); ignored where epochs is given"""

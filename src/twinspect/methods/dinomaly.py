@@ -61,7 +61,7 @@ class DinomalyConfig(MethodConfig):
         "sigma": "(0, 10000]",
     }
 
-    size: int = 224
+    size: int | str = 224
     """side of the square that images are resized to, in pixels (ours, for a CPU; the authors' 448, cropped to 392): a
     multiple of a transformer's patch, and of twice the coarsest stride of a convolutional teacher"""
     steps: int = 400

@@ -70,7 +70,7 @@ class DualConfig(MethodConfig):
         "sigma": "[0, 10000]",
     }
 
-    size: int = 224
+    size: int | str = 224
     """side of the square that the teacher sees, in pixels: a multiple of a transformer's patch, and of twice the
     coarsest stride of a convolutional teacher"""
     steps: int = 400

@@ -67,7 +67,7 @@ class EfficientADConfig(MethodConfig):
         "jitter": "[0, 1)",
     }
 
-    size: int = 128
+    size: int | str = 128
     """side of the square that the networks see, in pixels; 32 or more"""
     steps: int = 400
     """optimiser steps (ours; the authors take 70 000); ignored where epochs is given"""
@@ -111,8 +111,8 @@ class EfficientAD(Method[EfficientADConfig]):
         if size == "teacher":
             size = "medium" if teacher.name == "pdn_medium" else "small"
         self.student = PatchDescriptionNetwork(size, HALVES * channels, config.width)
-        self.check_size(config.crop or config.size, config.crop or config.size)
-        self.autoencoder = ImageAutoencoder(config.crop or config.size, channels)
+        self.check_size(*config.input_sides)
+        self.autoencoder = ImageAutoencoder(*config.input_sides, channels)
         self.register_buffer("means", torch.zeros(channels, 1, 1))
         self.register_buffer("deviations", torch.ones(channels, 1, 1))
         self.register_buffer("quantiles", torch.tensor([[0.0, 1.0]] * HALVES))

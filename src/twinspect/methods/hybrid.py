@@ -92,7 +92,7 @@ class HybridConfig(MethodConfig):
         "sigma": "[0, 10000]",
     }
 
-    size: int = 256
+    size: int | str = 256
     """side of the square that the teacher sees, in pixels"""
     steps: int = 300
     """optimiser steps of the student that rebuilds patches"""

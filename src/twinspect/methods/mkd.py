@@ -72,7 +72,7 @@ class MKDConfig(MethodConfig):
         "opening": "[1, inf)",
     }
 
-    size: int = 128
+    size: int | str = 128
     """side of the square that the teacher sees, in pixels; a multiple of the coarsest stride"""
     steps: int = 2400
     """optimiser steps; the authors' 600 epochs of an MVTec category (about four batches) at any number of

@@ -135,7 +135,7 @@ class PatchCore(Method[PatchCoreConfig]):
     def gather_foreground(self, batches: Iterable[Batch]) -> None:
         """Learn to tell the background from the part."""
         assert self.foreground is not None  # noqa: S101 - there is no such stage without
-        self.foreground.gather(self._features(batch.targets) for batch in batches)
+        self.foreground.gather((self._features(batch.targets), batch.inside) for batch in batches)
 
     def gather(self, batches: Iterable[Batch]) -> None:
         """Keep the coreset of the patches of good images."""

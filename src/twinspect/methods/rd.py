@@ -17,6 +17,7 @@ from twinspect import maps
 from twinspect.errors import ConfigError
 from twinspect.methods.base import Batch, Method, Output, Stage, constant
 from twinspect.methods.config import LAST_STAGE, MethodConfig
+from twinspect.methods.input_size import spelled
 from twinspect.methods.losses import agreeing_outside, direction_loss
 from twinspect.methods.networks.backbone_stages import backbone_stages
 from twinspect.methods.networks.reverse_decoder import BlockCounts, Bottleneck, Decoder
@@ -40,7 +41,7 @@ class RDConfig(MethodConfig):
 
     RANGES: ClassVar[dict[str, str]] = {"sigma": "[0, 10000]"}
 
-    size: int = 256
+    size: int | str = 256
     """side of the square that the teacher sees, in pixels; a multiple of twice the coarsest stride"""
     steps: int = 400
     """optimiser steps (ours; the authors train 200 epochs); ignored where epochs is given"""
@@ -99,7 +100,7 @@ def check_multiple(
         ConfigError: names the nearest allowed size.
     """
     if height % unit or width % unit:
-        near = max(1, round(height / unit)) * unit
+        near = spelled(*(max(1, round(side / unit)) * unit for side in (height, width)))
         raise ConfigError(
             f"{method} with {teacher.name} needs a size that is a multiple of {unit}, got {height}x{width}; "
             f"type: --{'crop' if is_cropped else 'size'} {near}"

@@ -98,6 +98,8 @@ def _type_of(annotation: ast.expr) -> Any:
     match annotation:
         case ast.Name(name) if name in _PLAIN:
             return _PLAIN[name]
+        case ast.BinOp(left, ast.BitOr(), right):
+            return _type_of(left) | _type_of(right)
         case ast.Subscript(ast.Name("Literal"), choices):
             allowed = ast.literal_eval(choices)
             return Literal[allowed]

@@ -64,11 +64,14 @@ class ScoringModel(nn.Module, ABC):
 
         Args:
             rgb: (B, 3, H, W) uint8, or float of the same range 0..255.
-            inside: as for :meth:`infer`.
+            inside: as for :meth:`infer`; ``None`` for all of the images, without their padding.
 
         Returns:
             Raw scores (B,) and maps (B, H, W) at the size of ``rgb``.
         """
-        output = self.infer(self.preprocessing.apply(rgb), inside)
         size = (rgb.shape[-2], rgb.shape[-1])
+        whole = self.preprocessing.inside(None, size) if inside is None else None
+        if whole is not None:
+            inside = whole.expand(rgb.shape[0], *whole.shape)  # len() would be a constant of a graph
+        output = self.infer(self.preprocessing.apply(rgb), inside)
         return RawOutput(self.preprocessing.to_image(output.map, size), output.score)

@@ -1,12 +1,9 @@
-"""How pixels become what the teacher sees, and back: the geometry and the normalisation of a model's input.
-
-Another geometry, such as a letterbox, is another class like :class:`Preprocessing`, chosen by a setting.
-"""
+"""How pixels become what the teacher sees, and back: the geometry and the normalisation of a model's input."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final, Literal, Protocol
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, Any, Final, Literal, Protocol
 
 import numpy as np
 import torch
@@ -15,6 +12,8 @@ import torch.nn.functional as F
 from twinspect import maps
 from twinspect.errors import ImageError
 from twinspect.images.reading import check_sides
+from twinspect.methods.input_size import sides, spelled
+from twinspect.model.letterbox import Place, letterbox
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -54,15 +53,19 @@ class Geometry(Protocol):
             (B, height, width) float32.
         """
 
-    def inside(self, region: Region, size: tuple[int, int]) -> Tensor:
+    @property
+    def has_padding(self) -> bool:
+        """Whether there may be padding around an image, which counts in nothing."""
+
+    def inside(self, region: Region | None, size: tuple[int, int]) -> Tensor | None:
         """Turn a region of interest into what a model's ``infer`` takes beside an image.
 
         Args:
-            region: where to look.
+            region: where to look; ``None`` for the whole image.
             size: height and width of the original image, in pixels.
 
         Returns:
-            Bool, without the dimension of the batch.
+            Bool, without the dimension of the batch; ``None`` where all of the input counts.
 
         Raises:
             ImageError: it is for images of another size, or leaves nothing to look at.
@@ -74,37 +77,44 @@ class Geometry(Protocol):
 
 @dataclass(frozen=True)
 class Preprocessing:
-    """A square resize, a centre crop and a normalisation.
+    """A resize, a centre crop and a normalisation.
 
     Attributes:
-        size: side of the square that images are resized to, in pixels.
-        crop: side of the centre kept after resizing, in pixels; 0 keeps everything.
+        size: height and width that images are resized to, in pixels.
+        crop: side of the square centre kept after resizing, in pixels; 0 keeps everything.
         mean: subtracted from each of R, G, B after scaling to 0..1.
         std: divided by, for each of R, G, B.
-        resize: interpolation of the resizing, antialiased either way.
+        resize: ``squash`` stretches images to the size; ``letterbox`` keeps their shape, in the middle of padding
+            that is 0 after the normalisation, as a convolution's.
+        interpolation: of the resizing, antialiased either way.
     """
 
-    size: int
+    size: tuple[int, int]
     crop: int
     mean: tuple[float, float, float]
     std: tuple[float, float, float]
-    resize: Literal["bilinear", "bicubic"] = "bilinear"
+    resize: Literal["squash", "letterbox"] = "squash"
+    interpolation: Literal["bilinear", "bicubic"] = "bilinear"
 
     @classmethod
     def of(cls, config: MethodConfig, teacher: Teacher) -> Preprocessing:
         """Combine the method's size with the teacher's normalisation."""
         mean, std = (teacher.mean, teacher.std) if config.normalize else ((0.0,) * 3, (1.0,) * 3)
-        return cls(config.size, config.crop, mean, std, config.resize)
+        return cls(sides(config.size), config.crop, mean, std, config.resize, config.interpolation)
 
     @property
-    def margin(self) -> int:
-        """Pixels cut off at each side by the crop."""
-        return (self.size - self.crop) // 2 if self.crop else 0
+    def has_padding(self) -> bool:
+        """Whether there may be padding around an image, which counts in nothing."""
+        return self.resize == "letterbox"
 
     @property
-    def side(self) -> int:
-        """Side of what the teacher sees, in pixels."""
-        return self.crop or self.size
+    def input_sides(self) -> tuple[int, int]:
+        """Height and width of what the teacher sees, in pixels."""
+        return (self.crop, self.crop) if self.crop else self.size
+
+    def record(self) -> dict[str, Any]:
+        """Describe it in plain JSON values."""
+        return {**asdict(self), "size": spelled(*self.size)}
 
     def apply(self, rgb: Tensor) -> Tensor:
         """Resize, crop and normalise images.
@@ -113,64 +123,98 @@ class Preprocessing:
             rgb: (B, 3, H, W) uint8, or float of the same range 0..255.
 
         Returns:
-            (B, 3, side, side) float32.
+            (B, 3, *input_sides) float32.
 
         Raises:
             ImageError: a wrong shape, or sides too small to hold structure.
         """
         check_rgb(rgb)
-        size = (self.size, self.size)
+        place = self._place(rgb.shape[-2], rgb.shape[-1])
         images = rgb.float()
-        if tuple(images.shape[-2:]) != size:
-            images = F.interpolate(images, size=size, mode=self.resize, antialias=True, align_corners=False)
-        if self.resize == "bicubic":  # goes beyond black and white at edges
+        if tuple(images.shape[-2:]) != place.size:
+            images = F.interpolate(
+                images, size=place.size, mode=self.interpolation, antialias=True, align_corners=False
+            )
+        if self.interpolation == "bicubic":  # goes beyond black and white at edges
             images = images.clamp(0, 255)
+        if self.has_padding:
+            return self._cropped(place.pad(self.normalize(images)))
         return self.normalize(self._cropped(images))
 
     def to_image(self, scores: Tensor, size: tuple[int, int]) -> Tensor:
         """Bring maps of prepared images to the size of the images they came from.
 
-        What a crop cut off was never looked at: there the map repeats its nearest value.
-
         Args:
-            scores: (B, side, side) float32.
+            scores: (B, *input_sides) float32.
             size: height and width of the original image, in pixels.
 
         Returns:
             (B, height, width) float32.
         """
-        margin = self.margin
-        rest = self.size - self.side - margin if margin else 0
-        if margin or rest:
-            scores = F.pad(scores[:, None], (margin, rest, margin, rest), mode="replicate")[:, 0]
+        return self.from_canvas(self.to_canvas(scores), size)
+
+    def to_canvas(self, scores: Tensor) -> Tensor:
+        """Bring maps of prepared images, (B, *input_sides), to what these were cropped from: (B, *size).
+
+        What a crop cut off was never looked at: there the map repeats its nearest value.
+        """
+        if self.input_sides == self.size:
+            return scores
+        (top, left), (height, width) = self._margins, self.input_sides
+        bottom, right = self.size[0] - height - top, self.size[1] - width - left
+        return F.pad(scores[:, None], (left, right, top, bottom), mode="replicate")[:, 0]
+
+    def from_canvas(self, scores: Tensor, size: tuple[int, int]) -> Tensor:
+        """Bring maps of resized images, (B, h, w) of this shape, to the size of the images they came from.
+
+        Args:
+            scores: float32; without padding of any height and width, else of :attr:`size`.
+            size: height and width of the original image, in pixels.
+        """
+        if self.has_padding:
+            scores = self._place(*size).cut(scores)
         return maps.enlarge(scores, size)
 
     def to_input(self, mask: NDArray[np.bool_]) -> Tensor:
         """Bring a mask of an original image, (H, W), to the model's input.
 
         Returns:
-            (side, side) float32: the share of each pixel that the mask covers, in [0, 1].
+            (*input_sides,) float32: the share of each pixel that the mask covers, in [0, 1]; 0 in padding.
         """
+        place = self._place(*mask.shape)
         whole = torch.from_numpy(mask.astype(np.float32))[None]
-        return self._cropped(F.adaptive_avg_pool2d(whole, (self.size, self.size)))[0]
+        return self._cropped(place.pad(F.adaptive_avg_pool2d(whole, place.size)))[0]
 
-    def inside(self, region: Region, size: tuple[int, int] = (0, 0)) -> Tensor:  # noqa: ARG002 - tiles need it
-        """Say which pixels of the input lie in a region: most of them does; (side, side) bool.
+    def inside(self, region: Region | None, size: tuple[int, int]) -> Tensor | None:
+        """Say which pixels of the input lie in a region, and not in padding: most of them does; (*input_sides,) bool.
+
+        Returns:
+            ``None`` where all do.
 
         Raises:
             ImageError: none does, since the crop cuts the region off.
         """
-        inside = maps.mostly(self.to_input(region.mask)[None])[0]
+        if region is None:
+            return self._inside_whole(*size) if self.has_padding else None
+        mask = region.at(*size) if self.has_padding else region.mask
+        inside = maps.mostly(self.to_input(mask)[None])[0]
         if not inside.any():
             raise ImageError(
                 f"the region of interest leaves nothing to look at: it lies in the margin that --crop {self.crop} of "
-                f"--size {self.size} cuts off; make it larger, or leave --crop out"
+                f"--size {spelled(*self.size)} cuts off; make it larger, or leave --crop out"
             )
         return inside
 
+    def _inside_whole(self, height: int, width: int) -> Tensor:
+        """Say which pixels of the input show an image of this size: (*input_sides,) bool."""
+        place = self._place(height, width)
+        return self._cropped(place.pad(torch.ones(1, *place.size, dtype=torch.bool)))[0]
+
     def inside_of(self, masks: Tensor) -> Tensor:
-        """Bring the pixels of images or tiles that count, (B, H, W) bool, to the input: (B, side, side) bool."""
-        return maps.mostly(self._cropped(maps.share_inside(masks, (self.size, self.size))))
+        """Bring the pixels of images or tiles that count, (B, H, W) bool, to the input: (B, *input_sides) bool."""
+        place = self._place(masks.shape[-2], masks.shape[-1])
+        shares = maps.share_inside(masks, place.size)
+        return maps.mostly(self._cropped(place.pad(shares) if self.has_padding else shares))
 
     def normalize(self, images: Tensor) -> Tensor:
         """Turn (B, 3, H, W) float in 0..255 into what the teacher sees, on the images' device."""
@@ -182,9 +226,19 @@ class Preprocessing:
         mean, std = self._channels(images)
         return ((images * std + mean) * 255).round().clamp(0, 255).to(torch.uint8)
 
+    def _place(self, height: int, width: int) -> Place:
+        """Say where an image of this size lies in what it is resized to."""
+        return letterbox(height, width, self.size) if self.has_padding else Place(self.size, self.size)
+
+    @property
+    def _margins(self) -> tuple[int, int]:
+        """Pixels cut off above and on the left by the crop."""
+        (height, width), (kept, also) = self.size, self.input_sides
+        return (height - kept) // 2, (width - also) // 2
+
     def _cropped(self, images: Tensor) -> Tensor:
-        margin, side = self.margin, self.side
-        return images[..., margin : margin + side, margin : margin + side]
+        (top, left), (height, width) = self._margins, self.input_sides
+        return images[..., top : top + height, left : left + width]
 
     def _channels(self, images: Tensor) -> tuple[Tensor, Tensor]:
         """Give mean and std as (3, 1, 1), of the images' type and on their device."""

@@ -36,6 +36,7 @@ class TilePreprocessing:
 
     tile: Preprocessing
     tiling: Tiling
+    has_padding: ClassVar[bool] = False
 
     def apply(self, rgb: Tensor) -> Tensor:
         """Check pixels and leave them as they are: bytes take a quarter of the memory of prepared tiles.
@@ -49,13 +50,13 @@ class TilePreprocessing:
         check_rgb(rgb)
         return rgb
 
-    def inside(self, region: Region, size: tuple[int, int]) -> Tensor:
-        """Say which pixels of an image lie in a region: (H, W) bool.
+    def inside(self, region: Region | None, size: tuple[int, int]) -> Tensor | None:
+        """Say which pixels of an image lie in a region, (H, W) bool; ``None`` without a region.
 
         Raises:
             ImageError: it is for images of another size, or leaves no pixel.
         """
-        return torch.from_numpy(region.at(*size).copy())
+        return None if region is None else torch.from_numpy(region.at(*size).copy())
 
     def inside_of(self, masks: Tensor) -> Tensor:
         """Leave (B, H, W) bool as it is: it is cut as images are."""

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from twinspect.errors import ConfigError
+
+if TYPE_CHECKING:
+    from twinspect.methods.config import MethodConfig
 
 MIN_TILE: Final = 32
 """The shortest side of a tile, in pixels."""
@@ -75,3 +78,16 @@ class Tiling:
 
 def _is_whole(value: object) -> bool:
     return isinstance(value, int) and not isinstance(value, bool)
+
+
+def check_shape(config: MethodConfig, tile: int | None) -> None:
+    """Refuse to keep the shape of what is cut into tiles.
+
+    Raises:
+        ConfigError: it is asked for.
+    """
+    if tile is not None and config.resize == "letterbox":
+        raise ConfigError(
+            f"resize=letterbox is for whole images, got tile={tile} too: tiles are squares already; leave out one of "
+            "--resize letterbox and --tile"
+        )

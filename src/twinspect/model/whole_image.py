@@ -5,7 +5,6 @@ What is trained, saved, exported and served is this module; nothing else resizes
 
 from __future__ import annotations
 
-from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -38,11 +37,11 @@ class Model(ScoringModel):
 
     def __init__(self, method: Method[Any], preprocessing: Preprocessing) -> None:
         super().__init__()
-        method.teacher.check_size(preprocessing.side, preprocessing.side)
-        method.check_size(preprocessing.side, preprocessing.side)
+        method.teacher.check_size(*preprocessing.input_sides)
+        method.check_size(*preprocessing.input_sides)
         for network in method.modules():
             if isinstance(network, TokenMaps):
-                network.set_input_size(preprocessing.side, preprocessing.side)
+                network.set_input_size(*preprocessing.input_sides)
         self.method = method
         self.preprocessing = preprocessing
 
@@ -53,7 +52,7 @@ class Model(ScoringModel):
         return model.to(memory_format=torch.channels_last)  # twice as fast
 
     def infer(self, images: Tensor, inside: Tensor | None = None) -> RawOutput:
-        """Score prepared images; the map has their size, and so has what is inside, (B, side, side) bool."""
+        """Score prepared images; the map has their size, and so has what is inside, (B, *input_sides) bool."""
         # The layout in which the networks are twice as fast.
         output: Output = self.method(images.contiguous(memory_format=torch.channels_last))
         # Methods of earlier versions know of no region.
@@ -72,10 +71,9 @@ class Model(ScoringModel):
         """
         if not any(isinstance(module, GatheredBuffers) for module in self.method.modules()):
             return
-        side = self.preprocessing.side
         try:
             with torch.no_grad():
-                score = self.infer(torch.zeros(1, 3, side, side)).score
+                score = self.infer(torch.zeros(1, 3, *self.preprocessing.input_sides)).score
         except (IndexError, ValueError) as error:
             raise RuntimeError(str(error)) from error
         if not score.isfinite().all():
@@ -99,7 +97,7 @@ class Model(ScoringModel):
         return {
             "config": to_record(self.method.config),
             "teacher": self.method.teacher.spec(),
-            "preprocessing": asdict(self.preprocessing),
+            "preprocessing": self.preprocessing.record(),
         }
 
     @classmethod

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
+from scipy import ndimage
 from torch import Tensor
 
 from twinspect.data.prefetching import prefetch
@@ -172,11 +173,22 @@ class TrainingImages:
     def _find_foregrounds(self) -> list[NDArray[np.bool_]]:
         """Find the object in every image, once; all images of a category together decide whether it has one."""
         if not self._foregrounds:
-            images = (self._rgb(index) for index in range(len(self)))
+            windows = [self._window(index) for index in range(len(self))]
+            images = (self._rgb(index)[window] for index, window in enumerate(windows))
             categories = [self._inputs.categories[number] for number in self._numbers]
             found = foregrounds(images, categories)
-            self._foregrounds = [self._confined(number, mask) for number, mask in enumerate(found)]
+            sides = self._model.preprocessing.input_sides
+            whole = [_laid_into(sides, *placed) for placed in zip(windows, found, strict=True)]
+            self._foregrounds = [self._confined(number, mask) for number, mask in enumerate(whole)]
         return self._foregrounds
+
+    def _window(self, index: int) -> tuple[slice, slice]:
+        """Give the rows and columns of an input that are looked at, without the padding around its image."""
+        inside = self._inputs.inside(self._numbers[index])
+        if inside is None or not self._model.preprocessing.has_padding:
+            return slice(None), slice(None)
+        rows, columns = ndimage.find_objects(inside.numpy().astype(np.uint8))[0]
+        return rows, columns
 
     def _confined(self, number: int, foreground: NDArray[np.bool_]) -> NDArray[np.bool_]:
         """Leave out of a foreground what is not looked at; of one without any of the region, take the region."""
@@ -270,6 +282,15 @@ class TrainingImages:
 
     def _read_input(self, index: int) -> Tensor:
         return self._inputs.read(self._numbers[index])
+
+
+def _laid_into(
+    sides: tuple[int, int], window: tuple[slice, slice], mask: NDArray[np.bool_]
+) -> NDArray[np.bool_]:
+    """Put the mask of a window where that is in an input."""
+    whole = np.zeros(sides, np.bool_)
+    whole[window] = mask
+    return whole
 
 
 def _without_pixels(images: Tensor) -> Tensor:

@@ -43,7 +43,7 @@ class FirstReading:
     Attributes:
         unreadable: why images cannot be read, by name.
         perceptual_hashes: of the others, by name.
-        prepared: model inputs by name, (3, side, side) float32, until the training takes them.
+        prepared: model inputs by name, (3, *input_sides) float32, until the training takes them.
     """
 
     unreadable: dict[str, str] = field(default_factory=dict)

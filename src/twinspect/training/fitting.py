@@ -93,7 +93,8 @@ class Fitting:
             ImageError: the region leaves nothing to look at.
         """
         if scope and scope.fixed and not self.tiling:
-            Preprocessing.of(self.config, self.teacher).inside(scope.fixed)
+            shape = scope.fixed.mask.shape[0], scope.fixed.mask.shape[1]
+            Preprocessing.of(self.config, self.teacher).inside(scope.fixed, shape)
         return replace(self, scope=scope, scorer=replace(self.scorer, scope=scope))
 
     def read_first(self, samples: Sequence[Sample], trained_on: Sequence[Sample]) -> FirstReading:
@@ -205,8 +206,8 @@ class Fitting:
             model = Model.build(self.method, self.config, self.teacher)
         if self.tiling:
             model.method.check_tiles()
-        if self.scope:
-            model.check_region(blank=self.scope.blank)
+        if self.scope or model.preprocessing.has_padding:  # which is blank
+            model.check_region(blank=self.scope is None or self.scope.blank)
         return model
 
     def _train(

@@ -5,8 +5,9 @@ from __future__ import annotations
 import threading
 from abc import ABC, abstractmethod
 from concurrent.futures import Future
+from functools import cache
 from itertools import chain
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 import torch
@@ -46,7 +47,7 @@ class TrainingInputs(ABC):
 
     @abstractmethod
     def read(self, number: int) -> Tensor:
-        """Return one prepared input, (3, side, side) float32; may be called from several threads at once.
+        """Return one prepared input, (3, *input_sides) float32; may be called from several threads at once.
 
         Raises:
             ImageError: it cannot be read; the message begins with its path.
@@ -54,7 +55,7 @@ class TrainingInputs(ABC):
 
     @abstractmethod
     def inside(self, number: int) -> Tensor | None:
-        """Say which pixels of an input are looked at, (side, side) bool; ``None`` for all."""
+        """Say which pixels of an input are looked at, (*input_sides) bool; ``None`` for all."""
 
 
 def training_inputs(
@@ -117,7 +118,8 @@ class WholeImages(TrainingInputs):
         scope: Scope | None,
     ) -> None:
         self._model, self._samples, self._bits, self._scope = model, samples, bits, scope
-        self._regions: dict[int, Tensor] = {}
+        self._regions: dict[Any, Tensor | None] = {}
+        self._size = cache(lambda number: _size(samples[number]))
         self._prepared = {} if prepared is None else prepared
         self.categories = [sample.category for sample in samples]
         self.by_image = [[number] for number in range(len(samples))]
@@ -134,15 +136,17 @@ class WholeImages(TrainingInputs):
         return _prepare(self._model, sample, rgb)
 
     def inside(self, number: int) -> Tensor | None:
-        """Bring the region of an image to the input; one that all images share is brought once."""
-        if self._scope is None:
+        """Bring the region of an image to the input; what several images share is brought once."""
+        sample, scope, preprocessing = self._samples[number], self._scope, self._model.preprocessing
+        if scope is None and not preprocessing.has_padding:
             return None
-        key = -1 if self._scope.fixed else number
-        if key not in self._regions:
-            sample = self._samples[number]
-            with named(sample):
-                region = self._scope.region_of(sample, _size(sample))
-                self._regions[key] = self._model.preprocessing.inside(region)
+        with named(sample):
+            has_own = scope is not None and scope.fixed is None
+            size = self._size(number) if has_own or preprocessing.has_padding else (0, 0)
+            key = number if has_own else size
+            if key not in self._regions:
+                region = scope.region_of(sample, size) if scope else None
+                self._regions[key] = preprocessing.inside(region, size)
         return self._regions[key]
 
 

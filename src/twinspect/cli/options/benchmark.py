@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from twinspect.cli.options.shared import (
+    input_size,
     length_options,
     names,
     numbers,
@@ -64,7 +65,9 @@ def add_options(verb: argparse.ArgumentParser) -> None:
         help="the teacher's weights, or: random; of a table also TEACHER=FILE,TEACHER=FILE",
     )
     preset_option(verb, "every method must have them")
-    verb.add_argument("--size", type=int, metavar="PX", help="side that images are resized to")
+    verb.add_argument(
+        "--size", type=input_size, metavar="PX", help="side that images are resized to, or HEIGHTxWIDTH"
+    )
     tile_options(verb)
     length_options(verb)
     precision_option(verb)

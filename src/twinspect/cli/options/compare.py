@@ -4,7 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from twinspect.cli.options.shared import class_options, mention_decode_limits, run_options, tile_options
+from twinspect.cli.options.shared import (
+    class_options,
+    input_size,
+    mention_decode_limits,
+    run_options,
+    tile_options,
+)
 
 if TYPE_CHECKING:
     import argparse
@@ -34,7 +40,7 @@ def add_options(verb: argparse.ArgumentParser) -> None:
     )
     verb.add_argument("--teacher", help="of candidates that name none")
     verb.add_argument("--weights", metavar="FILE", help="of the teacher, of candidates that name none")
-    verb.add_argument("--size", type=int, metavar="PX", help="of candidates that name none")
+    verb.add_argument("--size", type=input_size, metavar="PX", help="of candidates that name none")
     tile_options(verb)
     verb.add_argument("--seed", type=int, default=0, help="decides the split and everything random (0)")
     verb.add_argument("--false-alarm-rate", type=float, metavar="A", help="as for `fit`")

@@ -6,8 +6,19 @@ import argparse
 import json
 from typing import TYPE_CHECKING, Any
 
+from twinspect.errors import ConfigError
+from twinspect.methods.input_size import parse_size
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
+
+
+def input_size(text: str) -> int | str:
+    """Read the size of a model's input."""
+    try:
+        return parse_size(text)
+    except ConfigError as error:
+        raise argparse.ArgumentTypeError(str(error)) from None
 
 
 def class_options(verb: argparse.ArgumentParser) -> None:
@@ -215,7 +226,10 @@ def learning_options(verb: argparse.ArgumentParser) -> None:
         "--layers", type=numbers, metavar="N,N", help="the teacher's levels; default: its usual ones"
     )
     verb.add_argument(
-        "--size", type=int, metavar="PX", help="side that images are resized to; default: the method's"
+        "--size",
+        type=input_size,
+        metavar="PX",
+        help="side that images are resized to, or HEIGHTxWIDTH, such as 256x512 (default: the method's)",
     )
     tile_options(verb)
     length_options(verb)

@@ -29,19 +29,21 @@ class ImageAutoencoder(nn.Module):
     """Describe images as their teacher does, by way of one vector.
 
     Args:
-        side: of the images in pixels; 32 or more.
+        height: of the images in pixels; 32 or more.
+        width: of the images in pixels; 32 or more.
         channels: of the description.
     """
 
-    def __init__(self, side: int, channels: int) -> None:
+    def __init__(self, height: int, width: int, channels: int) -> None:
         super().__init__()
         widths = (3, 32, 32, WIDTH, WIDTH, WIDTH)
         layers: list[nn.Module] = []
+        vector = (height >> HALVINGS, width >> HALVINGS)
         for inputs, outputs in pairwise(widths):
             layers += [nn.Conv2d(inputs, outputs, 4, stride=2, padding=1), nn.ReLU(inplace=True)]
-        self.encoder = nn.Sequential(*layers, nn.Conv2d(WIDTH, WIDTH, side >> HALVINGS))
-        self._sides = [max(1, side // 64 - 1), *_sides(side)]
-        self.growing = nn.ModuleList(nn.Conv2d(WIDTH, WIDTH, 4, padding=2) for _ in self._sides)
+        self.encoder = nn.Sequential(*layers, nn.Conv2d(WIDTH, WIDTH, vector))
+        self._sizes = list(zip(_sides(height), _sides(width), strict=True))
+        self.growing = nn.ModuleList(nn.Conv2d(WIDTH, WIDTH, 4, padding=2) for _ in self._sizes)
         self.drop = nn.Dropout(DROPPED)
         self.last = nn.Sequential(
             nn.Conv2d(WIDTH, WIDTH, 3, padding=1),
@@ -50,14 +52,15 @@ class ImageAutoencoder(nn.Module):
         )
 
     def forward(self, images: Tensor, size: tuple[int, int]) -> Tensor:
-        """Describe (B, 3, side, side) images by (B, channels, *size)."""
+        """Describe (B, 3, height, width) images by (B, channels, *size)."""
         features = self.encoder(images)
-        for side, convolution in zip(self._sides, self.growing, strict=True):
-            features = self.drop(functional.relu(convolution(resized(features, (side, side)))))
+        for grown, convolution in zip(self._sizes, self.growing, strict=True):
+            features = self.drop(functional.relu(convolution(resized(features, grown))))
         described: Tensor = self.last(resized(features, size))
         return described
 
 
 def _sides(side: int) -> list[int]:
-    """List the sides that the decoder grows to after its first, for images of 256 px: 8, 15, 32, 63 and 127."""
-    return [max(1, side // 32), max(1, side // 16 - 1), side // 8, side // 4 - 1, side // 2 - 1]
+    """List the sides that the decoder grows to; for images of 256 px: 3, 8, 15, 32, 63 and 127."""
+    first = [max(1, side // 64 - 1), max(1, side // 32), max(1, side // 16 - 1)]
+    return [*first, side // 8, side // 4 - 1, side // 2 - 1]

@@ -13,8 +13,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from twinspect.maps import inside_at
 from twinspect.methods.networks.gathered_buffers import GatheredBuffers
-from twinspect.methods.networks.patch_features import as_rows
+from twinspect.methods.networks.patch_features import rows_inside
 from twinspect.methods.patch_sample import PatchSample
 from twinspect.synthesis.foreground import MAX_BORDER, MIN_SEPARABILITY, SHARES, otsu
 
@@ -40,11 +41,15 @@ class PatchForeground(GatheredBuffers):
         """Whether all patches count, as no background was found."""
         return not bool(self.axis.any())
 
-    def gather(self, batches: Iterable[Tensor]) -> None:
-        """Find the component of (B, C, h, w) features of good images, and the side of it that is the part."""
+    def gather(self, batches: Iterable[tuple[Tensor, Tensor | None]]) -> None:
+        """Find the component of good images' features, and the side of it that is the part.
+
+        Args:
+            batches: features (B, C, h, w), and which pixels are looked at, (B, H, W) bool; ``None`` for all.
+        """
         sample = PatchSample(SAMPLED)
-        for features in batches:
-            sample.add(as_rows(torch.cat([features, _border_like(features)], dim=1)))
+        for features, inside in batches:
+            sample.add(rows_inside(torch.cat([features, _border_like(features, inside)], dim=1), inside))
         sample.close()
         rows = sample.rows(torch.arange(len(sample))).double()
         patches, is_border = rows[:, :-1], rows[:, -1] > 0
@@ -92,11 +97,14 @@ def _is_credible(is_part: Tensor, is_border: Tensor) -> bool:
     return SHARES[0] <= share <= SHARES[1] and at_border <= MAX_BORDER
 
 
-def _border_like(features: Tensor) -> Tensor:
-    """Return (B, 1, h, w): 1 in the outermost places."""
-    border = features.new_ones(len(features), 1, *features.shape[-2:])
-    border[..., 1:-1, 1:-1] = 0
-    return border
+def _border_like(features: Tensor, inside: Tensor | None) -> Tensor:
+    """Return (B, 1, h, w): 1 in the outermost of the places that are looked at."""
+    size = (features.shape[-2], features.shape[-1])
+    looked_at = features.new_ones(len(features), *size)
+    if inside is not None:
+        looked_at = inside_at(inside, size).to(features)
+    within = F.pad(looked_at, (1, 1, 1, 1))
+    return (looked_at + _widened(1 - within)[:, 1:-1, 1:-1] - 1).clamp_min(0)[:, None]
 
 
 def _widened(maps: Tensor) -> Tensor:
