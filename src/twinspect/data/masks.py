@@ -10,8 +10,16 @@ from typing import TYPE_CHECKING
 
 from twinspect.data.annotations import Annotations, NotRead, read_annotations
 from twinspect.data.folder_names import masked_folder, role_of
-from twinspect.data.listing import ANNOTATION_SUFFIX, NO_LABEL, Listing, label_from, natural_key
+from twinspect.data.listing import (
+    ANNOTATION_SUFFIX,
+    NO_LABEL,
+    Listing,
+    is_annotation,
+    label_from,
+    natural_key,
+)
 from twinspect.data.mask_names import image_names, name_key
+from twinspect.data.samples import GOOD
 from twinspect.errors import DataError
 
 if TYPE_CHECKING:
@@ -28,6 +36,9 @@ _ANNOTATION_WORDS = (b'"annotations"', b'"images"', b'"shapes"', b'"segmentation
 """What stands in files of annotations."""
 _BEGINNING = 2**16
 """So many bytes of a damaged file are searched for them."""
+_LONGEST_LABEL = 100
+DEFECT = "defect"
+"""The label of marked images whose annotations do not say which kind of defect they show."""
 Place = tuple[str, ...]
 
 
@@ -80,15 +91,30 @@ def attach_masks(images: Listing, found: FoundFiles, folder: Path) -> Listing:
 def damage_of(sample: Sample) -> str:
     """Say what is wrong with an annotation of an image that cannot be read; empty if all can."""
     for path in sample.masks:
-        if path.suffix.lower() == ANNOTATION_SUFFIX and isinstance(read := read_annotations(path), NotRead):
+        if is_annotation(path) and isinstance(read := read_annotations(path), NotRead):
             return f"its annotation cannot be read, so it may be defective; repair {path.name}: {read.reason}"
     return ""
 
 
+def label_of(sample: Sample) -> str:
+    """Return the kind of defect of a marked image: what its annotations call it, if they have one word for all."""
+    labels: set[str] = set()
+    for path in filter(is_annotation, sample.masks):
+        annotations = read_annotations(path)
+        if not isinstance(annotations, NotRead):
+            labels |= annotations.labels_of(sample.path)
+    label = labels.pop() if len(labels) == 1 else ""
+    return label if 0 < len(label) <= _LONGEST_LABEL and label_from(label) != GOOD else DEFECT
+
+
 def _doubt_about(path: Path, unread: NotRead, samples: Sequence[Sample]) -> DataError | None:
-    """Doubt that images are good which no folder labels, where a damaged file may mark any of them."""
+    """Doubt that images are good which no folder labels, where a damaged file may mark any of them.
+
+    JSON alone is about several images.
+    """
     unlabelled = any(sample.label == NO_LABEL for sample in samples)
-    if not (unread.is_damaged and unlabelled and _is_annotation(path)):
+    is_shared = path.suffix.lower() == ANNOTATION_SUFFIX and _is_annotation(path)
+    if not (unread.is_damaged and unlabelled and is_shared):
         return None
     remedy = "repair it, or move it away if it is of other images"
     return DataError(f"{path}: {unread.reason}, but it may mark defects in any image beside it; {remedy}")
