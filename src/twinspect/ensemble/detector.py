@@ -236,8 +236,13 @@ def _check_bits(detectors: Sequence[Detector]) -> None:
 
 
 def _check_scopes(detectors: Sequence[Detector]) -> None:
-    """Refuse detectors that look at different parts of the same image."""
-    if len({detector.scope_.digest if detector.scope_ else "" for detector in detectors}) > 1:
+    """Refuse detectors that look at different parts of the same image, or align it differently."""
+    scopes = [detector.scope_ for detector in detectors]
+    if len({scope.alignment.digest if scope and scope.alignment else "" for scope in scopes}) > 1:
+        raise ConfigError(
+            "the detectors align images differently; fit them all on the same images, with the same --align"
+        )
+    if len({scope.digest if scope else "" for scope in scopes}) > 1:
         raise ConfigError(
             "the detectors look at different regions of interest; calibrate them with the same: twinspect calibrate "
             "M.twin GOOD --roi FILE"

@@ -97,6 +97,11 @@ class BaseDetector(ABC):
         """The name of its method, also where :attr:`method` names none."""
         return method_name(self.method, self.default_)
 
+    @property
+    def compared_images(self) -> tuple[bytes, ...]:
+        """The good images that regions are compared with: none where parts lie in any direction."""
+        return () if self.scope_ and self.scope_.turns else self.images_
+
     @abstractmethod
     def get_params(self, deep: bool = True) -> dict[str, Any]:
         """Return the arguments that it was made with, by name."""
@@ -230,9 +235,8 @@ class BaseDetector(ABC):
             notice = map_notice(peaks, row.counted) if passed else ""
             decided = replace(row, **decision._asdict(), notice=notice)
             if rules:
-                decided = replace(
-                    decided, regions=regions_of(decided, calibration, rules, self.images_, self.bits)
-                )
+                found = regions_of(decided, calibration, rules, self.compared_images, self.bits)
+                decided = replace(decided, regions=found)
             yield decided if maps else replace(decided, map=None, inside=None)
 
     def raw_scores(

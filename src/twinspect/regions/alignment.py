@@ -10,7 +10,7 @@ import base64
 import binascii
 import hashlib
 import io
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Final
 
@@ -45,8 +45,8 @@ BAND: Final = (1.0, 12.0)
 """Details between these standard deviations of a Gaussian are compared, in pixels of the reduced image."""
 LEAST_CORRELATION: Final = 0.3
 """With less, what was found may be chance."""
-TIMES_WORSE: Final = 3.0
-"""What an image lacks of a correlation of 1 may be so many times what the worst of the good images lacks."""
+LEAST_SHARE: Final = 0.5
+"""The least correlation, as a share of that of the least alike good image: large defects still align."""
 LEAST_SHOWN: Final = 0.25
 """The least share of the reference that an image must show."""
 
@@ -66,6 +66,11 @@ class Alignment:
     reference: NDArray[np.uint8]
     size: tuple[int, int]
     least: float = LEAST_CORRELATION
+
+    @property
+    def turns(self) -> bool:
+        """Whether an image may be turned too."""
+        return self.kind == ROTATION
 
     @classmethod
     def to(cls, kind: str, rgb: NDArray[np.uint8]) -> Alignment:
@@ -96,30 +101,29 @@ class Alignment:
             (height, width), (rows, columns) = rgb.shape[:2], self.size
             raise AlignmentError(f"{width}x{height} pixels do not align with a reference of {columns}x{rows}")
         grey = _reduced(rgb, WORKING_SIDE)
-        degrees = self._degrees(grey) if self.kind == ROTATION else 0.0
+        degrees = self._degrees(grey) if self.turns else 0.0
         image = _edges(grey)
         _, shift = _peak(_turned(self._edges, degrees), image)
         correlation = self._correlation(image, Placement(degrees, shift))
         scale = self.size[0] / grey.shape[0], self.size[1] / grey.shape[1]
         down, across = shift[0] * scale[0], shift[1] * scale[1]
-        if self.kind == SHIFT:  # by whole pixels, which blurs nothing
+        if not self.turns:  # by whole pixels, which blurs nothing
             down, across = float(round(down)), float(round(across))
         return Placement(degrees, (down, across)), correlation
 
     def judged_by(self, good: Iterable[NDArray[np.uint8]]) -> Alignment:
-        """Take the least correlation from good images, of which each is (H, W, 3) uint8.
+        """Take the least correlation from good images, of which each is (H, W, 3) uint8; without any it stays.
 
         Raises:
             ConfigError: one of them does not align.
         """
-        worst = min(self.find(image)[1] for image in good)
+        worst = min((self.find(image)[1] for image in good), default=self.least)
         if worst < LEAST_CORRELATION:
             raise ConfigError(
                 f"the good images are not alike enough to be aligned by {self.kind} (correlation {worst:.2f} with "
                 f"the first of them, at least {LEAST_CORRELATION} is needed); leave out --align"
             )
-        least = max(LEAST_CORRELATION, 1 - TIMES_WORSE * (1 - worst))
-        return Alignment(self.kind, self.reference, self.size, least)
+        return replace(self, least=max(LEAST_CORRELATION, LEAST_SHARE * worst))
 
     def _degrees(self, grey: NDArray[np.uint8]) -> float:
         small, turned = _edges(_smaller(grey)), self._turned_edges
@@ -218,14 +222,18 @@ def _edges(grey: NDArray[np.uint8]) -> Edges:
     """Keep details of :data:`BAND`; (h, w) float32 of length 1, or 0 where there are none."""
     values = grey.astype(np.float32)
     fine, coarse = (ndimage.gaussian_filter(values, sigma, mode="nearest") for sigma in BAND)
-    edges: Edges = fine - coarse
-    length = float(np.linalg.norm(edges))
-    return edges / length if length > 1 else np.zeros_like(edges)
+    return _normalized(fine - coarse, least=1.0)
 
 
 def _turned(edges: Edges, degrees: float) -> Edges:
-    turned: Edges = ndimage.rotate(edges, degrees, reshape=False, order=1) if degrees else edges
-    return turned
+    """Turn edges; interpolation weakens them, which must not favour the angle 0."""
+    return _normalized(ndimage.rotate(edges, degrees, reshape=False, order=1)) if degrees else edges
+
+
+def _normalized(edges: Edges, least: float = 0.0) -> Edges:
+    """Scale to a length of 1; 0 if they are no longer than the least."""
+    length = float(np.linalg.norm(edges))
+    return edges / length if length > least else np.zeros_like(edges)
 
 
 def _padded(image: Edges) -> tuple[int, int]:

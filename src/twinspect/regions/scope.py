@@ -53,6 +53,11 @@ class Scope:
         """The region if it is exactly the same in all images; an aligned image does not show all of its reference."""
         return None if self.alignment else self.fixed
 
+    @property
+    def turns(self) -> bool:
+        """Whether parts lie in any direction, so that those of different images cannot be compared as they are."""
+        return self.alignment is not None and self.alignment.turns
+
     def region_of(self, sample: Sample, shape: tuple[int, int]) -> Region:
         """Give the region of an image.
 
@@ -197,7 +202,7 @@ def aligned(
             "align needs one region for all images, and these have regions of their own (column roi)"
         )
     first, *others = (read_pixels(sample, bits=bits) for sample in evenly_spaced(samples, COMPARED))
-    alignment = Alignment.to(kind, first).judged_by(others or [first])
+    alignment = Alignment.to(kind, first).judged_by(others)
     whole = Region(np.ones((1, 1), np.bool_), any_size=True)
     return replace(scope or Scope(whole), alignment=alignment)
 

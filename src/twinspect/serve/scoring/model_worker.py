@@ -342,7 +342,7 @@ def _finish(
 def _without_map(row: ImageScore, calibration: Calibration, detector: BaseDetector) -> ImageScore:
     """Take from a map what it says, and let it go."""
     notice = map_notice(calibration.good_peaks, row.counted)
-    found = regions_of(row, calibration, RegionRules(), detector.images_)
+    found = regions_of(row, calibration, RegionRules(), detector.compared_images)
     return replace(row, map=None, inside=None, notice=notice, regions=found)
 
 
