@@ -46,7 +46,7 @@ BAND: Final = (1.0, 12.0)
 LEAST_CORRELATION: Final = 0.3
 """With less, what was found may be chance."""
 LEAST_SHARE: Final = 0.5
-"""The least correlation, as a share of that of the least alike good image: large defects still align."""
+"""The least correlation, as a share of what good images usually have: large defects still align."""
 LEAST_SHOWN: Final = 0.25
 """The least share of the reference that an image must show."""
 
@@ -115,15 +115,23 @@ class Alignment:
         """Take the least correlation from good images, of which each is (H, W, 3) uint8; without any it stays.
 
         Raises:
-            ConfigError: one of them does not align.
+            ConfigError: most of them do not align.
         """
-        worst = min((self.find(image)[1] for image in good), default=self.least)
-        if worst < LEAST_CORRELATION:
+        found = [self._likeness(image) for image in good]
+        if not found:
+            return self
+        usual = float(np.median(found))
+        if usual < LEAST_CORRELATION:
             raise ConfigError(
-                f"the good images are not alike enough to be aligned by {self.kind} (correlation {worst:.2f} with "
-                f"the first of them, at least {LEAST_CORRELATION} is needed); leave out --align"
+                f"the good images are not alike enough to be aligned by {self.kind}: their correlation with the "
+                f"first is {usual:.2f} at the median, at least {LEAST_CORRELATION} is needed, and those of another size "
+                "have none; leave out --align"
             )
-        return replace(self, least=max(LEAST_CORRELATION, LEAST_SHARE * worst))
+        return replace(self, least=max(LEAST_CORRELATION, LEAST_SHARE * usual))
+
+    def _likeness(self, rgb: NDArray[np.uint8]) -> float:
+        """Give the correlation of an image with the reference; 0 for one of another size."""
+        return self.find(rgb)[1] if rgb.shape[:2] == self.size else 0.0
 
     def _degrees(self, grey: NDArray[np.uint8]) -> float:
         small, turned = _edges(_smaller(grey)), self._turned_edges

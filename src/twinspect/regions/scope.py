@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
@@ -17,7 +18,7 @@ from twinspect.regions.placement import AlignmentError
 from twinspect.utils.even_sampling import evenly_spaced
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
 
     from numpy.typing import NDArray
 
@@ -184,9 +185,8 @@ def aligned(
         bits: significant bits of 16-bit files.
 
     Raises:
-        ConfigError: there is no such kind, the images show several products or have regions of their own, or they are
-            not alike.
-        ImageError: one of them cannot be read, or is of another size.
+        ConfigError: there is no such kind, the images show several products or have regions of their own, or most of
+            them are not alike; single ones that are not are left out when they are read.
     """
     if kind is None:
         return scope
@@ -201,10 +201,20 @@ def aligned(
         raise ConfigError(
             "align needs one region for all images, and these have regions of their own (column roi)"
         )
-    first, *others = (read_pixels(sample, bits=bits) for sample in evenly_spaced(samples, COMPARED))
-    alignment = Alignment.to(kind, first).judged_by(others)
+    images = _readable(evenly_spaced(samples, COMPARED), bits)
+    first = next(images, None)
+    if first is None:
+        raise ConfigError("align has no reference image: none of the good images that were tried can be read")
+    alignment = Alignment.to(kind, first).judged_by(images)
     whole = Region(np.ones((1, 1), np.bool_), any_size=True)
     return replace(scope or Scope(whole), alignment=alignment)
+
+
+def _readable(samples: Iterable[Sample], bits: int | None) -> Iterator[NDArray[np.uint8]]:
+    """Read images, passing over those that cannot be read: a fit says so of each."""
+    for sample in samples:
+        with suppress(ImageError):
+            yield read_pixels(sample, bits=bits)
 
 
 def scope_of(roi: str | Path | None, samples: Iterable[Sample], *, blank: bool) -> Scope | None:
