@@ -124,8 +124,8 @@ class Alignment:
         if usual < LEAST_CORRELATION:
             raise ConfigError(
                 f"the good images are not alike enough to be aligned by {self.kind}: their correlation with the "
-                f"first is {usual:.2f} at the median, at least {LEAST_CORRELATION} is needed, and those of another size "
-                "have none; leave out --align"
+                f"first is {usual:.2f} at the median, at least {LEAST_CORRELATION} is needed, and images of "
+                "another size have none; leave out --align"
             )
         return replace(self, least=max(LEAST_CORRELATION, LEAST_SHARE * usual))
 
