@@ -51,7 +51,10 @@ def measure(root: Path, name: str, method: str, augment: str, options: argparse.
     """Fit once and evaluate under every change."""
     data = few(open_data(root / name), options.train, options.test)
     method_name, *pairs = method.split(":")
-    settings = {key: int(value) for key, _, value in (pair.partition("=") for pair in pairs)}
+    settings = {
+        key: int(value) if value.isdigit() else value
+        for key, _, value in (pair.partition("=") for pair in pairs)
+    }
     began = time.process_time()
     detector = ts.Detector(
         method_name,

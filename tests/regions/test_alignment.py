@@ -22,6 +22,8 @@ from twinspect.regions.placement import AlignmentError, Placement
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+    from twinspect.data.samples import Split
+
 
 def part(seed: int, degrees: float = 0.0, shift: tuple[float, float] = (0, 0)) -> NDArray[np.uint8]:
     """A bracket with two holes on a plain table, (72, 96, 3) uint8, with grain of its own."""
@@ -41,12 +43,19 @@ def _moved(image: NDArray[Any], degrees: float, shift: tuple[float, float]) -> N
     return moved
 
 
-def samples(images: list[NDArray[np.uint8]]) -> DataSet:
-    return DataSet("parts", None, tuple(Sample(Path(f"{n}"), f"{n}", pixels=x) for n, x in enumerate(images)))
+def samples(images: list[NDArray[np.uint8]], split: Split = "test", categories: str = "a") -> DataSet:
+    return DataSet(
+        "parts",
+        None,
+        tuple(
+            Sample(Path(f"{n}"), f"{n}", split, pixels=image, category=categories[n % len(categories)])
+            for n, image in enumerate(images)
+        ),
+    )
 
 
-@pytest.mark.parametrize("shift", [(0, 0), (7, -5), (-12, 9)])
-@pytest.mark.parametrize("degrees", [0.0, 2.0, 137.0, 270.0])
+@pytest.mark.parametrize("shift", [(0, 0), (-12, 9)])
+@pytest.mark.parametrize("degrees", [0.0, 2.0, 137.0])
 def test_shift_and_angle_are_found(degrees: float, shift: tuple[float, float]) -> None:
     alignment = Alignment.to("rotation", part(0))
     placement, correlation = alignment.find(part(1, degrees, shift))
@@ -116,7 +125,7 @@ def poses(count: int, seed: int) -> list[tuple[float, tuple[float, float]]]:
 def detector() -> ts.Detector:
     """A model of parts that lie in any direction."""
     good = [part(n, *pose) for n, pose in enumerate([(0.0, (0.0, 0.0)), *poses(15, 1)])]
-    return ts.Detector("patchcore", **{**quick("patchcore"), "align": "rotation"}).fit(samples(good))
+    return ts.Detector("patchcore", **{**quick("patchcore"), "align": "rotation"}).fit(samples(good, "train"))
 
 
 def test_a_defect_is_found_in_any_direction_and_shown_where_it_is(detector: ts.Detector) -> None:
@@ -154,7 +163,7 @@ def test_saved_exported_and_calibrated_it_aligns_as_before(detector: ts.Detector
         np.testing.assert_allclose(found.image, expected.image, rtol=1e-4)
         np.testing.assert_allclose(found.map, expected.map, atol=1e-4 * float(np.max(expected.map)))
     again = ts.load(tmp_path / "m.twin", runtime="torch")
-    again.calibrate(samples([part(300 + n, *pose) for n, pose in enumerate(poses(20, 4))]))
+    again.calibrate(samples([part(300 + n, *pose) for n, pose in enumerate(poses(20, 4))], "train"))
     assert again.scope_ is not None
     assert again.scope_.alignment is not None
     np.testing.assert_array_equal(
@@ -167,7 +176,7 @@ def test_a_region_stays_on_the_part(detector: ts.Detector, tmp_path: Path) -> No
     roi.write_text(json.dumps({"look": [[[0.2, 0.2], [0.8, 0.2], [0.8, 0.8], [0.2, 0.8]]]}))
     detector.save(tmp_path / "m.twin")
     model = ts.load(tmp_path / "m.twin")
-    model.calibrate(samples([part(300 + n, *pose) for n, pose in enumerate(poses(20, 4))]), roi=roi)
+    model.calibrate(samples([part(300 + n, *pose) for n, pose in enumerate(poses(20, 4))], "train"), roi=roi)
     degrees, shift = 90.0, (4.0, -3.0)
     found = model.score(samples([part(400, degrees, shift)])).map[0]  # type: ignore[index]
     square = np.zeros((72, 96))
@@ -175,6 +184,22 @@ def test_a_region_stays_on_the_part(detector: ts.Detector, tmp_path: Path) -> No
     looked_at = _moved(square, degrees, shift)
     assert (found[looked_at < 0.01] == 0).all()
     assert (found[ndimage.binary_erosion(looked_at > 0.99, iterations=2)] != 0).mean() > 0.95
+
+
+def test_tiles_and_joins_align_by_a_shift() -> None:
+    good = samples([part(n, 0, (n % 5, -n % 7)) for n in range(16)], "train")
+    settings = quick("patchcore")
+    tiled = ts.Detector("patchcore", **settings, tile=48, overlap=16, align="shift").fit(good)
+    one, other = (ts.Detector("patchcore", **settings, seed=n, align="shift").fit(good) for n in (0, 1))
+    image = _moved(blemish(part(100), 40, 42), 0, (-8, 9))
+    for detector in (tiled, ts.noisy_or([one, other])):
+        (row,) = detector.stream(samples([image]))
+        assert row.map is not None
+        found = np.unravel_index(row.map.argmax(), (72, 96))
+        np.testing.assert_allclose(found, (46 - 8, 48 + 9), atol=10)
+        assert not row.map[66:].any()  # there the image shows what the reference does not
+    with pytest.raises(ConfigError, match="the detectors align images differently"):
+        ts.noisy_or([one, ts.Detector("patchcore", **settings, seed=1).fit(good)])
 
 
 @pytest.mark.parametrize(
@@ -187,16 +212,16 @@ def test_a_region_stays_on_the_part(detector: ts.Detector, tmp_path: Path) -> No
 def test_other_alignments_are_refused(settings: dict[str, Any], said: str) -> None:
     with pytest.raises(ConfigError, match=said):
         ts.Detector("patchcore", **{**quick("patchcore"), **settings}).fit(
-            samples([part(n) for n in range(12)])
+            samples([part(n) for n in range(12)], "train")
         )
 
 
 def test_parts_of_several_categories_have_no_one_reference() -> None:
-    several = tuple(Sample(Path(f"{n}"), f"{n}", pixels=part(n), category="ab"[n % 2]) for n in range(40))
+    several = samples([part(n) for n in range(40)], "train", categories="ab")
     with pytest.raises(
         ConfigError, match="align has one reference image, and these are of several categories"
     ):
-        ts.Detector("patchcore", **quick("patchcore"), align="shift").fit(DataSet("two", None, several))
+        ts.Detector("patchcore", **quick("patchcore"), align="shift").fit(several)
 
 
 def test_on_the_command_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
