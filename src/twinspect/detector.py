@@ -112,8 +112,8 @@ class Detector(TorchDetector):
         roi: the file of a region of interest, outside of which nothing counts: a mask or polygons, see
             :func:`twinspect.regions.region_file.read_region`; ``None`` for those that come with images, if any.
         roi_blank: paint over what lies outside before the networks see it.
-        align: bring every part to the place that it has in the first good image: by ``shift``, or ``rotation`` too;
-            ``None`` for images as they are. The region of interest is that image's.
+        align: bring every part to the place that it has in the good image whose name comes first: by ``shift``,
+            or ``rotation`` too; ``None`` for images as they are. The region of interest is that image's.
         **settings: single settings of the method, such as ``localization="guided"`` for MKD.
 
     Attributes:

@@ -176,7 +176,7 @@ def look(scope: Scope | None, sample: Sample, rgb: NDArray[np.uint8]) -> Seen:
 def aligned(
     scope: Scope | None, kind: str | None, samples: Sequence[Sample], bits: int | None
 ) -> Scope | None:
-    """Let a detector align images to the first good one, before it looks at them.
+    """Let a detector align images to the good one whose name comes first, before it looks at them.
 
     Args:
         scope: where it looks.
@@ -201,7 +201,8 @@ def aligned(
         raise ConfigError(
             "align needs one region for all images, and these have regions of their own (column roi)"
         )
-    images = _readable(evenly_spaced(samples, COMPARED), bits)
+    by_name = sorted(samples, key=lambda sample: sample.name)
+    images = _readable(evenly_spaced(by_name, COMPARED), bits)
     first = next(images, None)
     if first is None:
         raise ConfigError("align has no reference image: none of the good images that were tried can be read")

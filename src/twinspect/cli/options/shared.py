@@ -243,8 +243,8 @@ def learning_options(verb: argparse.ArgumentParser) -> None:
     verb.add_argument(
         "--align",
         choices=("shift", "rotation"),
-        help="bring every part to the place, or place and direction, that it has in the first good image, which the "
-        "region of interest is drawn on; what does not align cannot be inspected",
+        help="bring every part to the place, or place and direction, that it has in the good image whose name comes "
+        "first, which the region of interest is drawn on; what does not align cannot be inspected",
     )
     device_option(verb)
     precision_option(verb)
