@@ -543,6 +543,26 @@ def judged(saved: Path) -> list[tuple[NDArray[np.uint8], str, set[str]]]:
     return list(zip(images, expected, found, strict=True))
 
 
+@pytest.mark.parametrize("runtime", ["onnx", "openvino"])
+def test_exports_find_the_same_regions(saved: Path, runtime: str) -> None:
+    (clean,) = photographs(1, 130, 70)
+    cut = clean.copy()
+    cut[40:70, 20:50] = 255 - cut[40:70, 20:50]
+    images = np.stack([clean, cut])
+    expected, found = (
+        ts.load(saved, device="cpu", runtime=name).score(images) for name in ("torch", runtime)
+    )
+    assert expected.regions
+    assert found.regions
+    assert any(expected.regions)
+    for ours, theirs in zip(expected.regions, found.regions, strict=True):
+        assert [region.box for region in ours or ()] == [region.box for region in theirs or ()]
+        for one, other in zip(ours or (), theirs or (), strict=True):
+            assert other.area_px == pytest.approx(one.area_px, rel=0.01)
+            assert (other.peak, other.mean) == pytest.approx((one.peak, one.mean), rel=1e-3)
+            assert other.p_value == one.p_value
+
+
 def test_the_python_example_gives_the_same_verdict_and_regions(saved: Path, tmp_path: Path) -> None:
     from PIL import Image
 

@@ -134,13 +134,18 @@ def test_masks_crops_and_coco_agree_with_the_table(
         assert (mask > 0).sum() == sum(region["area_px"] for region in regions)
         drawn = annotations.draw(images / name, mask.shape)
         assert (drawn & (mask > 0)).sum() >= 0.85 * (drawn | (mask > 0)).sum()
-        written = sorted((crops / Path(name).stem).glob("*.png"))
-        assert len(written) == len(regions)
+        folder = crops / Path(name).stem
+        written = [folder / f"region-{number}.png" for number in range(1, len(regions) + 1)]
+        alike = {
+            folder / f"region-{at + 1}-good.png" for at, each in enumerate(regions) if each["good_patch"]
+        }
+        assert set(folder.glob("*.png")) == {*written, *alike}
         for region, crop in zip(regions, written, strict=True):
             _, _, width, height = region["box"]
-            with Image.open(crop) as picture:
-                assert width < picture.width <= 48
-                assert height < picture.height <= 48
+            for path in {crop, *alike} if len(regions) == 1 else {crop}:
+                with Image.open(path) as picture:
+                    assert width < picture.width <= 48
+                    assert height < picture.height <= 48
     record = json.loads(coco.read_text())
     assert {entry["file_name"] for entry in record["images"]} == {
         "bad0.png",
@@ -149,6 +154,53 @@ def test_masks_crops_and_coco_agree_with_the_table(
         "good.png",
     }
     assert len(record["annotations"]) == sum(len(json.loads(cell)) for cell in rows_of(out).values() if cell)
+
+
+def test_pycocotools_reads_what_score_writes(run: Any, model: Path, images: Path, tmp_path: Path) -> None:
+    coco = pytest.importorskip("pycocotools.coco")
+    out, masks, path = tmp_path / "o.csv", tmp_path / "masks", tmp_path / "coco.json"
+    assert run("score", model, images, "--out", out, "--masks", masks, "--coco", path)[0] == 3
+    found = coco.COCO(str(path))
+    assert [each["name"] for each in found.loadCats(found.getCatIds())] == ["anomaly"]
+    assert len(found.anns) >= 3
+    for image in found.loadImgs(found.getImgIds()):
+        mask = np.asarray(Image.open(masks / image["file_name"])) > 0
+        assert mask.shape == (image["height"], image["width"])
+        drawn = np.zeros_like(mask)
+        for mark in found.loadAnns(found.getAnnIds(image["id"])):
+            left, top, width, height = mark["bbox"]
+            assert found.annToMask(mark)[top : top + height, left : left + width].sum() == pytest.approx(
+                mark["area"], rel=0.15
+            )
+            drawn |= found.annToMask(mark) > 0
+        assert (drawn & mask).sum() >= 0.85 * (drawn | mask).sum()
+    # As results they can be judged against a truth with the same numbers of images.
+    judged = found.loadRes([dict(mark) for mark in found.anns.values()])
+    assert sorted(mark["score"] for mark in judged.anns.values()) == sorted(
+        region["peak"] for cell in rows_of(out).values() if cell for region in json.loads(cell)
+    )
+
+
+@pytest.mark.filterwarnings("ignore")  # of the packages that it imports
+def test_fiftyone_reads_what_score_writes(run: Any, model: Path, images: Path, tmp_path: Path) -> None:
+    fiftyone = pytest.importorskip("fiftyone.utils.coco", reason="install fiftyone to read COCO with it")
+    out, path = tmp_path / "o.csv", tmp_path / "coco.json"
+    assert run("score", model, images, "--out", out, "--coco", path)[0] == 3
+    importer = fiftyone.COCODetectionDatasetImporter(
+        data_path=str(images), labels_path=str(path), label_types="segmentations"
+    )
+    importer.setup()
+    read = {Path(name).name: labels.detections if labels else [] for name, _, labels in importer}
+    for name, cell in rows_of(out).items():
+        regions = json.loads(cell) if cell else []  # one could not be read
+        assert len(read.get(name, [])) == len(regions)
+        for found, region in zip(read.get(name, []), regions, strict=True):
+            assert (found.label, found.confidence, found.p_value) == (
+                "anomaly",
+                region["peak"],
+                region["p_value"],
+            )
+            assert found.mask.sum() == pytest.approx(region["area_px"], rel=0.15)
 
 
 def test_pictures_that_are_asked_for_later_are_written_and_the_table_stays(
@@ -244,3 +296,42 @@ def test_an_export_finds_the_same_regions(detector: ts.Detector, model: Path) ->
         for one, other in zip(ours or (), theirs or (), strict=True):
             np.testing.assert_allclose(other.peak, one.peak, rtol=1e-4)
             np.testing.assert_allclose(other.area_px, one.area_px, rtol=0.01, atol=2)
+            assert (other.words, other.good_patch) == (one.words, one.good_patch)
+
+
+def test_a_region_is_compared_with_the_good_images_that_the_model_keeps(detector: ts.Detector) -> None:
+    from copy import copy
+
+    spotted = np.stack([stripes(400 + n) for n in range(3)])
+    spotted[:, 10:20, 10:20] = (0, 0, 120)
+    regions = detector.score(spotted).regions
+    assert regions is not None
+    found = [each[0] for each in regions if each]
+    assert found
+    for region in found:
+        assert {"darker", "other colour"} >= set(region.words)
+        assert region.good_patch is not None
+        number, x, y = region.good_patch
+        assert 0 <= number < len(detector.images_) == 3
+        assert 0 <= x <= 48 - region.box[2]
+        assert 0 <= y <= 48 - region.box[3]
+    assert any("darker" in region.words for region in found)
+    without = copy(detector)
+    without.images_ = ()
+    plain = without.score(spotted).regions
+    assert plain is not None
+    assert [(region.words, region.good_patch) for each in plain for region in each or ()] == [
+        ((), None) for each in regions for _ in each or ()
+    ]
+
+
+def test_rows_without_words_are_read(run: Any, model: Path, images: Path, tmp_path: Path) -> None:
+    whole, out = tmp_path / "w.jsonl", tmp_path / "o.jsonl"
+    for table in (whole, out):
+        assert run("score", model, images, "--out", table)[0] == 3
+    earlier = [json.loads(line) for line in out.read_text().splitlines()]
+    for region in (region for row in earlier for region in row["regions"] or ()):
+        del region["words"], region["good_patch"]
+    out.write_text("".join(json.dumps(row) + "\n" for row in earlier[:2]))
+    assert run("score", model, images, "--out", out)[0] == 3
+    assert len(out.read_text().splitlines()) == len(whole.read_text().splitlines())

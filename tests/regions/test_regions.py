@@ -70,7 +70,7 @@ def test_a_mask_is_for_images_of_its_size(tmp_path: Path) -> None:
 def test_labelme_and_coco_mark_what_counts_and_what_is_ignored(tmp_path: Path) -> None:
     boxes = {"part": [2, 3, 20, 12], "ignore": [5, 5, 4, 4]}
     shapes = [
-        {"label": name, "shape_type": "rectangle", "points": [[x, y], [x + w - 1, y + h - 1]]}
+        {"label": name, "shape_type": "rectangle", "points": [[x, y], [x + w, y + h]]}
         for name, (x, y, w, h) in boxes.items()
     ]
     labelme = {"shapes": shapes, "imageWidth": 30, "imageHeight": 20}
@@ -104,7 +104,11 @@ def test_labelme_and_coco_mark_what_counts_and_what_is_ignored(tmp_path: Path) -
         ({"ignore": [[[0, 0], [1, 0], [1, 1], [0, 1]]]}, "is empty"),
         ({"look": 3}, "no list of polygons"),
         ({"look": [[1, 2, 3]]}, "no list of points"),
-        ({"look": [[["nan", 0], [1, 0], [1, 1]]]}, "lies outside"),
+        ({"look": [[["0.5", 0], [1, 0], [1, 1]]]}, "no list of points"),
+        ({"look": [[[True, 0], [1, 0.5], [0, 1]]]}, "no list of points"),
+        ({"look": [[[float("nan"), 0], [1, 0], [1, 1]]]}, "lies outside"),
+        ({"look": [[[0.1, 0.1], [0.3, 0.3], [0.7, 0.7]]]}, "its points lie on one line"),
+        ({"look": [SQUARE], "ingore": [TRIANGLE]}, "holds 'ingore', which means nothing here"),
         ({"polygons": []}, "allowed are a mask image"),
         ({"shapes": []}, "does not say how large"),
     ],
@@ -125,6 +129,9 @@ def test_an_empty_mask_and_a_missing_or_damaged_file_are_named(tmp_path: Path) -
     for name in ("none.png", "none.json"):
         with pytest.raises(TwinspectError, match=name):
             read_region(tmp_path / name)
+    (tmp_path / "twice.json").write_text('{"look": [[[0, 0], [1, 0], [0, 1]]], "look": []}')
+    with pytest.raises(DataError, match="holds 'look' twice; join both, or delete one"):
+        read_region(tmp_path / "twice.json")
     (tmp_path / "bad.json").write_text("{")
     with pytest.raises(DataError, match="as JSON"):
         read_region(tmp_path / "bad.json")

@@ -13,6 +13,7 @@ from msgspec import Struct
 from twinspect.bundle.schema import RecordError, convert, parse
 from twinspect.errors import ConfigError, DataError, in_one_line
 from twinspect.inference.score_table import COLUMNS, arrow_schema, from_texts, to_texts
+from twinspect.regions.finding import FoundRegion  # noqa: TC001 - msgspec reads it
 from twinspect.utils.files import atomic_replacement, companion, write_atomically
 
 if TYPE_CHECKING:
@@ -20,21 +21,6 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from twinspect.inference.score_table import Row
-
-
-class RegionRow(Struct):
-    """A region of a row, the fields of :class:`.FoundRegion`."""
-
-    box: tuple[int, int, int, int]
-    polygon: list[tuple[float, float]]
-    area_px: int
-    area_mm2: float | None
-    extent_px: float
-    extent_mm: float | None
-    peak: float
-    mean: float
-    p_value: float
-    centre: tuple[float, float]
 
 
 class RowRecord(Struct):
@@ -48,7 +34,7 @@ class RowRecord(Struct):
     error: str
     inspectable: bool | None
     notice: str
-    regions: list[RegionRow] | None
+    regions: list[FoundRegion] | None
     part: str
 
 

@@ -138,7 +138,9 @@ class ScorePictures:
             mask = mask_of(result, calibration, self.rules)
             folder.put(result.sample, lambda path: write_mask(path, mask))
         else:
-            folder.put(result.sample, lambda path: write_crops(path, result, bits=bits))
+            folder.put(
+                result.sample, lambda path: write_crops(path, result, self.detector.images_, bits=bits)
+            )
 
 
 def check_coco(options: argparse.Namespace) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import re
 from dataclasses import dataclass, field, replace
-from pathlib import PurePath
+from pathlib import Path, PurePath
 from typing import TYPE_CHECKING
 
 from twinspect.data.folder_names import is_good_name, role_of
@@ -18,13 +18,16 @@ from twinspect.images.formats import IMAGE_SUFFIXES
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
-    from pathlib import Path
 
 NO_LABEL = ""
 """Stands for the label of an image that no folder labels, until its masks are known."""
 MASK_SUFFIXES = IMAGE_SUFFIXES | {".gif"}
 """File name endings of masks that are images."""
 ANNOTATION_SUFFIX = ".json"
+"""File name ending of annotations of several images."""
+ANNOTATION_SUFFIXES = frozenset({ANNOTATION_SUFFIX, ".xml", ".txt"})
+"""File name endings of annotations."""
+_TEXT_SUFFIX = ".txt"
 
 
 @dataclass
@@ -71,7 +74,7 @@ class FoundFiles:
     Attributes:
         images: the images, in natural order.
         masks: images in folders of masks, and those beside an image that are named like its mask.
-        annotations: JSON files, which may say which pixels are anomalous.
+        annotations: files that may say which pixels are anomalous: JSON, XML, and text of numbers.
     """
 
     images: list[Path] = field(default_factory=list)
@@ -158,11 +161,11 @@ def find_files(folder: Path, listing: Listing) -> FoundFiles:
         listing: notes what is left out.
     """
     found = FoundFiles()
-    suffixes = IMAGE_SUFFIXES | {ANNOTATION_SUFFIX}
+    suffixes = IMAGE_SUFFIXES | ANNOTATION_SUFFIXES
     mask_folders: list[Path] = []
     visited = _visited(folder)
     for path in _walk(folder, listing, visited, suffixes, mask_folders):
-        (found.annotations if _is_annotation(path) else found.images).append(path)
+        (found.annotations if is_annotation(path) else found.images).append(path)
     for mask_folder in mask_folders:
         found.add(find_masks(mask_folder, listing, visited))
     masks = masks_beside_images(found.images)
@@ -180,9 +183,9 @@ def find_masks(folder: Path, listing: Listing, visited: set[Path] | None = None)
         visited: folders that were read already.
     """
     found = FoundFiles()
-    suffixes = MASK_SUFFIXES | {ANNOTATION_SUFFIX}
+    suffixes = MASK_SUFFIXES | ANNOTATION_SUFFIXES
     for path in _walk(folder, listing, _visited(folder) if visited is None else visited, suffixes):
-        (found.annotations if _is_annotation(path) else found.masks).append(path)
+        (found.annotations if is_annotation(path) else found.masks).append(path)
     return found
 
 
@@ -217,8 +220,9 @@ def _visited(folder: Path) -> set[Path]:
     return set(folder.resolve().parents)
 
 
-def _is_annotation(path: Path) -> bool:
-    return path.suffix.lower() == ANNOTATION_SUFFIX
+def is_annotation(path: Path) -> bool:
+    """Tell by its name whether a file is an annotation, not an image."""
+    return path.suffix.lower() in ANNOTATION_SUFFIXES
 
 
 def _walk(
@@ -270,12 +274,18 @@ def _reason_to_skip(entry: os.DirEntry[str], suffixes: frozenset[str] = IMAGE_SU
     if reason or is_folder:
         return reason
     suffix = PurePath(entry.name).suffix
-    if suffix.lower() not in suffixes:
+    if suffix.lower() not in suffixes or (suffix.lower() == _TEXT_SUFFIX and not _may_mark(entry.path)):
         endings = ", ".join(sorted(IMAGE_SUFFIXES))
         return f"not an image by its name ({suffix or 'no ending'}); images end in {endings}"
     # A link to nothing stays in: reading it gives an error that someone will see.
     regular = entry.is_symlink() or entry.is_file()
     return None if regular else "not a regular file"
+
+
+def _may_mark(path: str) -> bool:
+    from twinspect.data.annotations.yolo import may_be_yolo  # noqa: PLC0415 - with all formats
+
+    return may_be_yolo(Path(path))
 
 
 def _sample_key(sample: Sample) -> tuple[object, ...]:

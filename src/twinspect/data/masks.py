@@ -10,7 +10,14 @@ from typing import TYPE_CHECKING
 
 from twinspect.data.annotations import Annotations, NotRead, read_annotations
 from twinspect.data.folder_names import masked_folder, role_of
-from twinspect.data.listing import ANNOTATION_SUFFIX, NO_LABEL, Listing, label_from, natural_key
+from twinspect.data.listing import (
+    ANNOTATION_SUFFIX,
+    NO_LABEL,
+    Listing,
+    is_annotation,
+    label_from,
+    natural_key,
+)
 from twinspect.data.mask_names import image_names, name_key
 from twinspect.errors import DataError
 
@@ -80,15 +87,19 @@ def attach_masks(images: Listing, found: FoundFiles, folder: Path) -> Listing:
 def damage_of(sample: Sample) -> str:
     """Say what is wrong with an annotation of an image that cannot be read; empty if all can."""
     for path in sample.masks:
-        if path.suffix.lower() == ANNOTATION_SUFFIX and isinstance(read := read_annotations(path), NotRead):
+        if is_annotation(path) and isinstance(read := read_annotations(path), NotRead):
             return f"its annotation cannot be read, so it may be defective; repair {path.name}: {read.reason}"
     return ""
 
 
 def _doubt_about(path: Path, unread: NotRead, samples: Sequence[Sample]) -> DataError | None:
-    """Doubt that images are good which no folder labels, where a damaged file may mark any of them."""
+    """Doubt that images are good which no folder labels, where a damaged file may mark any of them.
+
+    JSON alone is about several images.
+    """
     unlabelled = any(sample.label == NO_LABEL for sample in samples)
-    if not (unread.is_damaged and unlabelled and _is_annotation(path)):
+    is_shared = path.suffix.lower() == ANNOTATION_SUFFIX and _is_annotation(path)
+    if not (unread.is_damaged and unlabelled and is_shared):
         return None
     remedy = "repair it, or move it away if it is of other images"
     return DataError(f"{path}: {unread.reason}, but it may mark defects in any image beside it; {remedy}")

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from twinspect.data.annotations import read_annotated_mask
-from twinspect.data.listing import ANNOTATION_SUFFIX
+from twinspect.data.listing import is_annotation
 from twinspect.errors import DataError, ImageError
 from twinspect.images.gif import is_gif, read_gif
 from twinspect.images.reading import image_size, read_mask, read_rgb
@@ -62,7 +62,7 @@ def _read_unchanged(sample: Sample, bits: int | None) -> NDArray[np.uint8]:
 def is_marked(sample: Sample) -> bool:
     """Whether a mask of an image marks any pixel; one that cannot be read is taken to, so that somebody sees it."""
     # An annotation is only listed for images that it marks.
-    return any(mask.suffix.lower() == ANNOTATION_SUFFIX or _marks_any(mask) for mask in sample.masks)
+    return any(is_annotation(mask) or _marks_any(mask) for mask in sample.masks)
 
 
 def _marks_any(mask: Path) -> bool:
@@ -86,6 +86,5 @@ def read_truth(sample: Sample, shape: tuple[int, int]) -> NDArray[np.bool_]:
     """
     marked = np.zeros(shape, dtype=np.bool_)
     for mask in sample.masks:
-        is_annotation = mask.suffix.lower() == ANNOTATION_SUFFIX
-        marked |= read_annotated_mask(mask, sample, shape) if is_annotation else read_mask(mask, shape)
+        marked |= read_annotated_mask(mask, sample, shape) if is_annotation(mask) else read_mask(mask, shape)
     return marked

@@ -69,6 +69,8 @@ class BaseDetector(ABC):
             that the same fit writes the same bytes.
         scope_: where it looks; ``None`` for whole images.
         detectability_: which synthetic defects it finds; ``None`` where that was not measured.
+        images_: a few good images that were held out, as PNG files: exports are checked on them, and regions compared
+            with them.
         default_: the default for as many images as it is fitted on, where no method was named.
     """
 
@@ -87,6 +89,7 @@ class BaseDetector(ABC):
     fitted_at_: str = ""
     scope_: Scope | None = None
     detectability_: Detectability | None = None
+    images_: tuple[bytes, ...] = ()
     default_: Default = USUAL
 
     @property
@@ -227,7 +230,9 @@ class BaseDetector(ABC):
             notice = map_notice(peaks, row.counted) if passed else ""
             decided = replace(row, **decision._asdict(), notice=notice)
             if rules:
-                decided = replace(decided, regions=regions_of(decided, calibration, rules))
+                decided = replace(
+                    decided, regions=regions_of(decided, calibration, rules, self.images_, self.bits)
+                )
             yield decided if maps else replace(decided, map=None, inside=None)
 
     def raw_scores(

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from twinspect.bundle.description import describe_model
-from twinspect.bundle.folder import read_model_record
+from twinspect.bundle.folder import read_images, read_model_record
 from twinspect.bundle.learnt_images import LearntImages
 from twinspect.errors import ConfigError
 from twinspect.inference.base_detector import BaseDetector
@@ -101,5 +101,6 @@ class ExportedDetector(BaseDetector):
         record = read_model_record(folder)
         export = find_export(folder, record, runtime)
         detector = cls(record, export, device=device, threads=threads)
+        detector.images_ = read_images(folder, record)
         detector.learnt_ = LearntImages.read(folder, record)
         return detector

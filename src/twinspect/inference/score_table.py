@@ -45,6 +45,8 @@ def _arrow_regions(pa: Any) -> Any:
         "area_px": pa.int64(),
         **dict.fromkeys(("area_mm2", "extent_px", "extent_mm", "peak", "mean", "p_value"), number),
         "centre": numbers,
+        "words": pa.list_(pa.string()),
+        "good_patch": pa.list_(pa.int64()),
     }
     return pa.list_(pa.struct(list(types.items())))
 

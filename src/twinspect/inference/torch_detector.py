@@ -62,11 +62,9 @@ class TorchDetector(BaseDetector):
 
     Attributes:
         model_: the :class:`torch.nn.Module` that scores.
-        images_: good images that were held out, as PNG files, for checking exports.
     """
 
     model_: ScoringModel
-    images_: tuple[bytes, ...] = ()
     _processes: ProcessGroup = SINGLE_PROCESS
     _graph: _Graph | None = None
 

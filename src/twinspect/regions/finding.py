@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 from functools import cache
-from typing import TYPE_CHECKING, Any, Final, NamedTuple
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeAlias
 
 import numpy as np
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import ArrayLike, NDArray
 
-    Points = list[tuple[float, float]]
+Points: TypeAlias = list[tuple[float, float]]
 
 PACKAGES: Final = ("scipy", "skimage")
 """What finding regions takes beside NumPy."""
@@ -113,6 +113,9 @@ class FoundRegion:
         mean: the mean value of the map in it.
         p_value: the share of good images that would show such a peak anywhere, in (0, 1].
         centre: (x, y) of the mean of its pixels.
+        words: what is different there from good images, see :mod:`.describing`; empty where that is not sure.
+        good_patch: (image, x, y): what it is most like in the good images that the model keeps: the number of the
+            image, from 0, and where the upper left corner of the box would lie in it; ``None`` where none is alike.
     """
 
     box: tuple[int, int, int, int]
@@ -125,6 +128,8 @@ class FoundRegion:
     mean: float
     p_value: float
     centre: tuple[float, float]
+    words: tuple[str, ...] = ()
+    good_patch: tuple[int, int, int] | None = None
 
     def to_record(self) -> dict[str, Any]:
         """Return plain JSON values."""
@@ -132,6 +137,8 @@ class FoundRegion:
             "box": list(self.box),
             "polygon": [list(point) for point in self.polygon],
             "centre": list(self.centre),
+            "words": list(self.words),
+            "good_patch": None if self.good_patch is None else list(self.good_patch),
         }
         return {**vars(self), **lists}
 

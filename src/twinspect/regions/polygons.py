@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
+from twinspect.data.annotations.record import number_of
 from twinspect.data.annotations.shapes import MaskCanvas
 from twinspect.errors import DataError
 from twinspect.regions.areas import Region
@@ -43,6 +44,8 @@ def region_of_polygons(record: dict[str, Any], where: str) -> Region:
     Raises:
         DataError: a polygon is none, lies outside of the image or crosses itself, or nothing is left to look at.
     """
+    if unknown := record.keys() - {LOOK, IGNORE}:
+        raise DataError(f"{where}: holds {min(unknown)!r}, which means nothing here; {_EXPECTED}")
     drawn = {name: _drawn(record[name], f"{where}, {name}") for name in (LOOK, IGNORE) if name in record}
     look, ignored = drawn.get(LOOK), drawn.get(IGNORE)
     mask = np.ones((GRID, GRID), dtype=np.bool_) if look is None else look
@@ -65,7 +68,7 @@ def _drawn(polygons: Any, where: str) -> NDArray[np.bool_]:
 def _points(values: Any, where: str) -> Points:
     """Check one polygon; a last point that repeats the first is left out."""
     try:
-        points = [(float(x), float(y)) for x, y in values]
+        points = [(number_of(x), number_of(y)) for x, y in values]
     except (TypeError, ValueError, OverflowError):
         raise DataError(f"{where}: is no list of points [x, y]; {_EXPECTED}") from None
     if points[:1] == points[-1:]:
@@ -82,7 +85,15 @@ def _points(values: Any, where: str) -> Points:
         raise DataError(
             f"{where}: its sides {crossing[0]} and {crossing[1]} cross; a polygon must not cross itself"
         )
+    if are_on_one_line(points):
+        raise DataError(f"{where}: its points lie on one line; a polygon must enclose an area")
     return points
+
+
+def are_on_one_line(points: Points) -> bool:
+    """Whether points lie on one line, but for rounding."""
+    offsets = np.array(points) - points[0]
+    return bool(np.linalg.matrix_rank(offsets, tol=1e-9) < 2)
 
 
 def first_crossing(points: Points) -> tuple[int, int] | None:

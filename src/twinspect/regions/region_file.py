@@ -26,6 +26,10 @@ IGNORED: Final = frozenset({"ignore", "ignored", "dont_care", "don't care", "don
 _MOST_BYTES: Final = 2**24
 
 
+class _RepeatedNameError(ValueError):
+    """A JSON object holds a name twice."""
+
+
 def read_region(path: Path, image: PurePath | None = None, shape: tuple[int, int] | None = None) -> Region:
     """Read which part of images is looked at.
 
@@ -82,12 +86,23 @@ def _mask_size(path: Path) -> tuple[int, int]:
     return image_size(path)
 
 
+def _without_repetition(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """Refuse an object that holds a name twice, of which JSON's reader would take the last."""
+    record = dict(pairs)
+    if len(record) < len(pairs):
+        names = [name for name, _ in pairs]
+        raise _RepeatedNameError(next(name for name in names if names.count(name) > 1))
+    return record
+
+
 def _read_json(path: Path) -> Any:
     try:
         if path.stat().st_size > _MOST_BYTES:
             return None  # of COCO, which has a limit of its own
-        return json.loads(path.read_bytes())
+        return json.loads(path.read_bytes(), object_pairs_hook=_without_repetition)
     except OSError as error:
         raise DataError(f"{path}: cannot be read: {error.strerror}") from error
+    except _RepeatedNameError as error:
+        raise DataError(f"{path}: holds {error.args[0]!r} twice; join both, or delete one") from None
     except (ValueError, RecursionError) as error:
         raise DataError(f"{path}: cannot be read as JSON: {type(error).__name__}") from error

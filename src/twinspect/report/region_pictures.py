@@ -1,4 +1,4 @@
-"""Pictures of regions: the mask of an image, and what each region shows."""
+"""Pictures of regions: the mask of an image, and what each region shows beside the good patch it is most like."""
 
 from __future__ import annotations
 
@@ -10,11 +10,13 @@ from PIL import Image
 
 from twinspect.data.pixels import read_pixels
 from twinspect.errors import ConfigError, DataError
+from twinspect.images.png import decode_png
 from twinspect.inference.found_regions import levels_of
 from twinspect.regions.finding import label_regions
 from twinspect.utils.files import write_atomically
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from pathlib import Path
 
     from numpy.typing import NDArray
@@ -62,12 +64,17 @@ def write_mask(path: Path, mask: NDArray[np.bool_]) -> None:
     _write_png(path, mask.astype(np.uint8) * 255)
 
 
-def write_crops(folder: Path, result: ImageScore, *, bits: int | None = None) -> None:
+def write_crops(
+    folder: Path, result: ImageScore, good: Sequence[bytes] = (), *, bits: int | None = None
+) -> None:
     """Write what each region of an image shows, ``region-1.png`` and on; those of an earlier run are removed.
+
+    The good patch that it is most like, if there is one, is ``region-1-good.png``.
 
     Args:
         folder: of this image; it is made if there is a region.
         result: a scored image with its regions.
+        good: the good images that it was compared with, as PNG files.
         bits: significant bits of a 16-bit image file, as the detector has them.
 
     Raises:
@@ -83,12 +90,28 @@ def write_crops(folder: Path, result: ImageScore, *, bits: int | None = None) ->
     if result.map is not None and rgb.shape[:2] != result.map.shape:
         raise DataError(f"{result.sample.address}: is no longer as large as it was")
     for number, region in enumerate(result.regions, start=1):
-        _write_png(folder / _CROPS.replace("*", str(number)), crop(rgb, region))
+        _write_png(folder / _CROPS.replace("*", str(number)), crop(rgb, region.box))
+        patch = good_crop(good, region)
+        if patch is not None:
+            _write_png(folder / _CROPS.replace("*", f"{number}-good"), patch)
 
 
-def crop(rgb: NDArray[np.uint8], region: FoundRegion) -> NDArray[np.uint8]:
-    """Cut a region out of its image, (H, W, 3), with a margin."""
-    left, top, width, height = region.box
+def good_crop(images: Sequence[bytes], region: FoundRegion) -> NDArray[np.uint8] | None:
+    """Cut out the good patch that a region is most like; ``None`` where none is alike.
+
+    Args:
+        images: the good images that it was compared with, as PNG files.
+        region: compared with them.
+    """
+    if region.good_patch is None:
+        return None
+    number, left, top = region.good_patch
+    return crop(decode_png(images[number]), (left, top, *region.box[2:]))
+
+
+def crop(rgb: NDArray[np.uint8], box: tuple[int, int, int, int]) -> NDArray[np.uint8]:
+    """Cut a box (x, y, width, height) out of an image, (H, W, 3), with a margin."""
+    left, top, width, height = box
     margin = max(LEAST_MARGIN, round(MARGIN * max(width, height)))
     rows = slice(max(0, top - margin), top + height + margin)
     return rgb[rows, max(0, left - margin) : left + width + margin]

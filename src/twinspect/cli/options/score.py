@@ -64,7 +64,12 @@ def _region_options(verb: argparse.ArgumentParser) -> None:
     )
     add = group.add_argument
     add("--masks", metavar="DIR", help="write a mask for every image: 255 in a region, else 0")
-    add("--crops", metavar="DIR", help="write a crop of every region, in a folder for each image")
+    add(
+        "--crops",
+        metavar="DIR",
+        help="write a crop of every region, and beside it the good image's patch that it is most like "
+        "(region-1-good.png), in a folder for each image",
+    )
     add("--coco", metavar="FILE", help="write all regions as one COCO file, for annotation tools")
     add(
         "--min-area",

@@ -153,5 +153,4 @@ def _draw_box(box: Any, canvas: MaskCanvas, where: str) -> None:
     (left, top), (width, height) = points_of([box[:2], box[2:]], where)
     if width <= 0 or height <= 0:
         raise DataError(f"{where}: its bbox is {width:g} x {height:g}; both must be above 0")
-    # The pixel at which a box ends is the first one outside.
-    canvas.box((left, top), (left + max(width, 1) - 1, top + max(height, 1) - 1))
+    canvas.box_area((left, top), (left + width, top + height))

@@ -77,6 +77,18 @@ class Annotations(Protocol):
         """
 
 
+def number_of(value: object) -> float:
+    """Return a number as a float.
+
+    Raises:
+        TypeError: it is a text, a truth value or no number.
+        OverflowError: it is too large.
+    """
+    if isinstance(value, bool) or not isinstance(value, (int, float)):
+        raise TypeError(f"{value!r} is not a number")
+    return float(value)
+
+
 def check_size(where: str, width: object, height: object, shape: tuple[int, int]) -> None:
     """Refuse annotations of an image of another size; a size that is not stated is not checked.
 
@@ -95,12 +107,7 @@ def stated_size(where: str, width: object, height: object) -> tuple[int, int]:
     Raises:
         DataError: they state none, or one that is too large to draw on.
     """
-    if (
-        isinstance(width, int)
-        and isinstance(height, int)
-        and 0 < width <= FARTHEST
-        and 0 < height <= FARTHEST
-    ):
+    if type(width) is int and type(height) is int and 0 < width <= FARTHEST and 0 < height <= FARTHEST:
         if width * height > MOST_PIXELS:
             raise DataError(
                 f"{where}: states an image of {width}x{height} pixels; allowed are {MOST_PIXELS} in all"
@@ -116,7 +123,7 @@ def points_of(values: Any, where: str) -> list[tuple[float, float]]:
         DataError: it is something else, or holds numbers that no image has.
     """
     try:
-        points = [(float(x), float(y)) for x, y in values]
+        points = [(number_of(x), number_of(y)) for x, y in values]
     except (TypeError, ValueError, OverflowError):
         raise DataError(f"{where}: its points are not a list of pairs of numbers [x, y]") from None
     if not all(math.isfinite(value) and abs(value) <= FARTHEST for point in points for value in point):

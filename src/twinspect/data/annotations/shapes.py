@@ -19,6 +19,14 @@ _LINE_WIDTH, _POINT_RADIUS = 10, 5
 """Pixels, as in LabelMe's own masks: a line or a point has no area of its own."""
 
 
+def _covered(first: float, last: float) -> slice:
+    """List the pixels of a row whose centres lie between two places; that in the middle if there is none."""
+    start, stop = math.ceil(first - 0.5), math.ceil(last - 0.5)
+    if stop <= start:
+        start = math.floor((first + last) / 2)
+    return slice(max(0, start), max(0, stop, start + 1))
+
+
 class MaskCanvas:
     """A mask that shapes are drawn into, one over the other; what lies outside of the image is left out.
 
@@ -33,7 +41,7 @@ class MaskCanvas:
         self._draw = ImageDraw.Draw(self._image)
 
     def polygon(self, points: Points) -> None:
-        """Fill a polygon, its outline included, as LabelMe does."""
+        """Fill a polygon, its outline included."""
         self._draw.polygon(points, fill=1, outline=1)
 
     def polygon_area(self, points: Points) -> None:
@@ -50,13 +58,10 @@ class MaskCanvas:
         if not len(inside[0]):
             self.polygon(points)
 
-    def box(self, first: tuple[float, float], second: tuple[float, float]) -> None:
-        """Fill a rectangle between two corners."""
-        (left, right), (top, bottom) = (
-            sorted((first[0], second[0])),
-            sorted((first[1], second[1])),
-        )
-        self._draw.rectangle((left, top, right, bottom), fill=1)
+    def box_area(self, first: tuple[float, float], second: tuple[float, float]) -> None:
+        """Fill the pixels whose centres are in a rectangle between two corners, or its middle if it is too thin."""
+        columns, rows = (_covered(*sorted(ends)) for ends in zip(first, second, strict=True))
+        self._filled[rows, columns] = True
 
     def circle(self, centre: tuple[float, float], edge: tuple[float, float]) -> None:
         """Fill a circle around a point that goes through another."""

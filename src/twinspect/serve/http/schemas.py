@@ -150,6 +150,14 @@ class RegionAnswer(ResponseBody):
         description="the share of good images that would show such a peak anywhere, in (0, 1]"
     )
     centre: tuple[float, float]
+    words: list[str] = Field(
+        default=[], description="what is different there from good images; empty where that is not sure"
+    )
+    good_patch: tuple[int, int, int] | None = Field(
+        default=None,
+        description="what it is most like in the good images that the model keeps: number of the image, x, y; "
+        "/v1/inspections/{number}/regions/{region} shows both",
+    )
 
 
 class InspectionAnswer(ResponseBody):

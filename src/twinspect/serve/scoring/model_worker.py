@@ -303,7 +303,7 @@ def _score_batch(
     ]
     needs_maps = calibration.good_peaks is not None or calibration.of_maps is not None
     rows = version.detector.raw_scores(samples, maps=needs_maps, statistics=True)
-    scores = iter([_without_map(row, calibration) for row in rows])
+    scores = iter([_without_map(row, calibration, version.detector) for row in rows])
     milliseconds = 1000 * (time.perf_counter() - began) / len(requests)
     return [
         _failed(request, version, image)
@@ -339,10 +339,10 @@ def _finish(
     )
 
 
-def _without_map(row: ImageScore, calibration: Calibration) -> ImageScore:
+def _without_map(row: ImageScore, calibration: Calibration, detector: BaseDetector) -> ImageScore:
     """Take from a map what it says, and let it go."""
     notice = map_notice(calibration.good_peaks, row.counted)
-    found = regions_of(row, calibration, RegionRules())
+    found = regions_of(row, calibration, RegionRules(), detector.images_)
     return replace(row, map=None, inside=None, notice=notice, regions=found)
 
 

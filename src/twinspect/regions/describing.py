@@ -1,0 +1,223 @@
+"""What is different in a region from good images, in a few words.
+
+A region is compared with the patches of good images whose surroundings are most like its own. A word is said only
+if it holds beside every one of these patches, moved by a pixel at most, and beside the region's own surroundings too;
+how often words are right is in ``docs/measured.md``.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final, NamedTuple
+
+import numpy as np
+
+from twinspect.regions.good_patches import to_lab
+from twinspect.regions.presence import ADDED, MISSING, missing_or_added
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from numpy.typing import NDArray
+
+    from twinspect.regions.good_patches import GoodImages, GoodPatch
+
+    Box = tuple[int, int, int, int]
+    Floats = NDArray[np.float32]
+    Mask = NDArray[np.bool_]
+
+DARKER: Final = "darker"
+BRIGHTER: Final = "brighter"
+OTHER_COLOUR: Final = "other colour"
+LESS_TEXTURE: Final = "less texture"
+MORE_TEXTURE: Final = "more texture"
+WORDS: Final = (MISSING, ADDED, DARKER, BRIGHTER, OTHER_COLOUR, LESS_TEXTURE, MORE_TEXTURE)
+
+# Lengths are pixels of the reduced images, differences CIELAB's, where the eye sees 2. All were chosen on synthetic
+# defects of two data sets, and are measured on three others.
+MARGIN: Final = 0.5
+"""What is seen of the surroundings, as a share of the longer side of the box."""
+LEAST_MARGIN: Final = 8
+HALO: Final = 2
+"""How far a defect may reach beyond its region."""
+ALIKE: Final = 25.0
+"""Surroundings farther apart than this, as a root mean square, say nothing of what should be there."""
+STRONGEST: Final = 0.1
+"""Share of a region's pixels that must be different: a defect covers a part of its region."""
+LIGHTER_BY: Final = 6.0
+"""How far in lightness these lie beyond all good patches, on average; beyond the surroundings, :data:`AROUND`."""
+AROUND: Final = 3.0
+"""Likewise beyond all but the darkest and brightest tenth of the surroundings."""
+ONE_WAY: Final = 4.0
+"""How many times the differences of one sign outweigh those of the other."""
+COLOUR_BY: Final = 10.0
+"""How far the mean colour of the region lies from that of each good patch."""
+COLOUR_SPREAD: Final = 2.5
+"""Likewise, in units of how far these lie apart."""
+SMOOTHER: Final = 1.3
+"""By what factor a region has less texture than all good patches."""
+ROUGHER: Final = 2.5
+"""By what factor it has more than they and its surroundings."""
+_FLAT: Final = 0.3
+"""Added to both sides of such a comparison: below it is what JPEG leaves."""
+
+
+class Description(NamedTuple):
+    """What is said of a region; see :class:`.FoundRegion`."""
+
+    words: tuple[str, ...] = ()
+    good_patch: tuple[int, int, int] | None = None
+
+
+@dataclass(frozen=True)
+class _Window:
+    """A region with its surroundings, reduced.
+
+    Attributes:
+        lab: (h, w, 3) in CIELAB.
+        inside: (h, w), the region.
+        around: (h, w), what surely does not belong to the defect.
+        corner: (x, y) of its upper left corner in the reduced image.
+    """
+
+    lab: Floats
+    inside: Mask
+    around: Mask
+    corner: tuple[int, int]
+
+    @classmethod
+    def of(cls, rgb: NDArray[np.uint8], box: Box, reached: Mask, step: int) -> _Window:
+        """Cut it out of its image; arguments as for :func:`describe`."""
+        from scipy import ndimage  # noqa: PLC0415 - slow to import
+
+        left, top, width, height = box
+        margin = max(LEAST_MARGIN * step, round(MARGIN * max(width, height)))
+        rows = _reduced_range(top, height, margin, step, rgb.shape[0])
+        columns = _reduced_range(left, width, margin, step, rgb.shape[1])
+        window = (
+            slice(rows.start * step, rows.stop * step),
+            slice(columns.start * step, columns.stop * step),
+        )
+        region = np.zeros(rgb.shape[:2], dtype=np.bool_)
+        region[top : top + height, left : left + width] = reached[top : top + height, left : left + width]
+        blocks = region[window].reshape(len(rows), step, len(columns), step)
+        inside = np.asarray(blocks.any(axis=(1, 3)))
+        around = np.logical_not(ndimage.binary_dilation(inside, iterations=HALO))
+        return cls(to_lab(rgb[window], step), inside, around, (columns.start, rows.start))
+
+
+def describe(rgb: NDArray[np.uint8], box: Box, reached: Mask, good: GoodImages) -> Description:
+    """Say what is different in a region.
+
+    Args:
+        rgb: (H, W, 3) uint8, the image.
+        box: (x, y, width, height) of the region.
+        reached: (H, W), the pixels of regions.
+        good: what to compare it with.
+
+    Returns:
+        No words where it is not sure, and no patch where good images have no surroundings like the region's.
+    """
+    if min(rgb.shape[:2]) < good.step:
+        return Description()
+    window = _Window.of(rgb, box, reached, good.step)
+    if not (window.inside.any() and window.around.any()):
+        return Description()
+    patches = good.like(window.lab, window.around, window.corner, rgb.shape)
+    if not patches or patches[0].distance > ALIKE:
+        return Description()
+    return Description(tuple(_words(window, patches)), _place(box, window, patches[0], good.step))
+
+
+def _reduced_range(start: int, length: int, margin: int, step: int, side: int) -> range:
+    """Give the rows or columns of the reduced image that show a part of a side and its surroundings."""
+    return range(max(0, start - margin) // step, min(side // step, -(-(start + length + margin) // step)))
+
+
+def _place(box: Box, window: _Window, patch: GoodPatch, step: int) -> tuple[int, int, int]:
+    """Say where in the good image the corner of the box would be."""
+    left, top = (at - step * corner for at, corner in zip(box[:2], window.corner, strict=True))
+    return patch.image, step * patch.corner[0] + left, step * patch.corner[1] + top
+
+
+def _words(window: _Window, good: Sequence[GoodPatch]) -> list[str]:
+    patches = [patch.lab for patch in good]
+    objects = [patch.object for patch in good if patch.object is not None]
+    presence = missing_or_added(window.lab, window.inside, window.around, objects)
+    colour = OTHER_COLOUR if _has_other_colour(window, patches) else ""
+    words = (presence, _lightness(window, patches), colour, _texture(window, patches))
+    return [word for word in words if word]
+
+
+def _lightness(window: _Window, patches: Sequence[Floats]) -> str:
+    medians = [float(np.median(lab[window.inside, 0])) for lab in (window.lab, *patches)]
+    beyond, of_surroundings = _beyond(window, patches), _beyond(window, patches, surroundings=True)
+    for word, sign in ((DARKER, -1), (BRIGHTER, 1)):
+        is_so = _one_way(sign * beyond, LIGHTER_BY) and _one_way(sign * of_surroundings, AROUND)
+        if is_so and all(sign * medians[0] > sign * median for median in medians[1:]):
+            return word
+    return ""
+
+
+def _beyond(window: _Window, patches: Sequence[Floats], *, surroundings: bool = False) -> Floats:
+    """Say how far each pixel of a region is brighter than all patches, or darker (negative), moved by a pixel."""
+    from scipy import ndimage  # noqa: PLC0415
+
+    lightness = window.lab[..., 0]
+    high = np.max([ndimage.maximum_filter(patch[..., 0], 3) for patch in patches], axis=0)
+    low = np.min([ndimage.minimum_filter(patch[..., 0], 3) for patch in patches], axis=0)
+    if surroundings:
+        darkest, brightest = np.percentile(lightness[window.around], (10, 90))
+        high, low = np.maximum(high, brightest), np.minimum(low, darkest)
+    beyond: Floats = np.clip(lightness - high, 0, None) - np.clip(low - lightness, 0, None)
+    return beyond[window.inside]
+
+
+def _one_way(beyond: Floats, least: float) -> bool:
+    """Whether the strongest differences reach ``least``, and few are of the other sign."""
+    return _strongest(beyond) >= least and float(np.clip(beyond, 0, None).sum()) >= ONE_WAY * float(
+        np.clip(-beyond, 0, None).sum()
+    )
+
+
+def _strongest(values: Floats) -> float:
+    return float(np.sort(np.clip(values, 0, None))[-max(4, int(STRONGEST * values.size)) :].mean())
+
+
+def _has_other_colour(window: _Window, patches: Sequence[Floats]) -> bool:
+    own = window.lab[window.inside, 1:].mean(axis=0)
+    others = np.array([patch[window.inside, 1:].mean(axis=0) for patch in patches])
+    spread = np.linalg.norm(others - others.mean(axis=0), axis=1).max()
+    nearest = np.linalg.norm(others - own, axis=1).min()
+    return bool(nearest >= max(COLOUR_BY, COLOUR_SPREAD * spread))
+
+
+def _texture(window: _Window, patches: Sequence[Floats]) -> str:
+    from scipy import ndimage  # noqa: PLC0415
+
+    core = ndimage.binary_erosion(window.inside)
+    core = core if core.any() else window.inside
+    own, *others = (_FLAT + _roughness(lab, core) for lab in (window.lab, *patches))
+    if own * SMOOTHER < min(others):
+        return LESS_TEXTURE
+    around = _FLAT + _roughness(window.lab, window.around)
+    return (
+        MORE_TEXTURE if own > ROUGHER * max(*others, around) and _both_ways(_beyond(window, patches)) else ""
+    )
+
+
+def _roughness(lab: Floats, where: Mask) -> float:
+    """Measure texture: the median deviation of the lightness from its mean in 3 x 3 pixels, which edges leave."""
+    from scipy import ndimage  # noqa: PLC0415
+
+    lightness = lab[..., 0]
+    return float(np.median(np.abs(lightness - ndimage.uniform_filter(lightness, 3))[where]))
+
+
+def _both_ways(beyond: Floats) -> bool:
+    """Whether there are darker and brighter pixels, as in a texture, and not only the edge of something."""
+    brighter, darker = np.clip(beyond, 0, None).sum(), np.clip(-beyond, 0, None).sum()
+    return (
+        bool(min(brighter, darker) >= 0.1 * max(brighter, darker) > 0)
+        and min(_strongest(beyond), _strongest(-beyond)) >= 1
+    )
