@@ -161,7 +161,7 @@ def test_a_region_is_kept_in_a_record_and_equal_ones_have_one_digest(tmp_path: P
     assert Scope.from_record(None) is None
 
 
-@pytest.mark.parametrize("damage", [{"version": 2}, {"region": {"any_size": True, "png": "!"}}])
+@pytest.mark.parametrize("damage", [{"version": 3}, {"region": {"any_size": True, "png": "!"}}])
 def test_a_damaged_or_later_record_is_refused(damage: dict[str, Any]) -> None:
     record = Scope(Region(np.ones((4, 4), np.bool_), any_size=True)).to_record()
     with pytest.raises(ConfigError, match="region of interest"):
