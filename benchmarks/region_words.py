@@ -1,4 +1,4 @@
-"""How often the words about regions are right, on synthetic defects whose kind is known, and what they cost.
+"""How often the words about regions are right, on synthetic defects whose kind is known.
 
     for s in cookies aliens; do twinspect fit ../shared/data/$s --teacher pocket --out models/$s.twin; done
     python benchmarks/region_words.py --data ../shared/data --models models --sets cookies aliens
@@ -8,14 +8,12 @@ which no fit has seen, and found at a rate of 0.25, so that there are many regio
 words are compared with what was drawn: something missing: a missing piece; something added: a spot beside the object;
 and how its pixels were changed: darker, brighter: their mean lightness by 2 at least; other colour: their mean (a, b)
 by 5 (CIELAB); less, more texture: the mean deviation of the lightness from its mean in 3 x 3 pixels of the reduced
-image, to less than 0.8 or more than 1.25 of it, without the defect's outline. Last, the time that scoring all test
-images takes at the model's own rate: with maps, with regions, and with words.
+image, to less than 0.8 or more than 1.25 of it, without the defect's outline.
 """
 
 from __future__ import annotations
 
 import argparse
-import time
 from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -57,7 +55,7 @@ KINDS = (*DEFECTS, BESIDE)
 
 
 def main() -> None:
-    """Print a table of words for each set, one of kinds for all, and the times."""
+    """Print a table of words for each set and one of kinds for all."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--data", type=Path, required=True, help="folder of the data sets")
     parser.add_argument("--models", type=Path, required=True, help="folder of the models, SET.twin")
@@ -71,8 +69,6 @@ def main() -> None:
     print("\n| kind | regions | " + " | ".join(WORDS) + " |\n|---|---|" + "---|" * len(WORDS))
     for kind in KINDS:
         print(f"| {kind} | {by_kind[kind, 'regions']} | " + " | ".join(_cells(by_kind, kind)) + " |")
-    for name in options.sets:
-        print(name, _times(options.data / name, options.models / f"{name}.twin"), flush=True)
 
 
 def _count(
@@ -161,27 +157,6 @@ def _cells(words: Counter[tuple[str, ...]], *key: str) -> list[str]:
 def _row(name: str, regions: Counter[str], words: Counter[tuple[str, ...]]) -> str:
     elsewhere = f"{regions['elsewhere']}, {regions['elsewhere with words']}"
     return f"| {name} | {regions['all']} | {regions['silent']} | {' | '.join(_cells(words))} | {elsewhere} |"
-
-
-def _times(data: Path, model: Path) -> str:
-    """Time scoring of the test images: with maps, with regions too, with words too."""
-    detector = ts.load(model, runtime="torch")
-    images = ts.data.open_data(data, split="test")
-    kept = detector.images_
-    seconds: dict[str, float] = {}
-    count = 0
-    list(detector.stream(images, regions=RegionRules()))  # imports, caches
-    for what, rules, good in (
-        ("maps", None, ()),
-        ("regions", RegionRules(), ()),
-        ("words", RegionRules(), kept),
-    ):
-        detector.images_ = good
-        began = time.process_time()
-        count = sum(bool(row.regions) for row in detector.stream(images, regions=rules))
-        seconds[what] = time.process_time() - began
-    per_image = {what: round(1000 * spent / len(images), 1) for what, spent in seconds.items()}
-    return f"{len(images)} images, {count} with regions, ms an image (processor time): {per_image}"
 
 
 if __name__ == "__main__":

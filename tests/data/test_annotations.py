@@ -153,8 +153,40 @@ def test_marked_images_of_a_plain_folder_are_defective(tmp_path: Path) -> None:
         ("0.png", "train", "good"),
         ("1.png", "train", "good"),
         ("3.png", "train", "good"),
-        ("2.png", "test", "defect"),
+        ("2.png", "test", "scratch"),
     ]
+
+
+@pytest.mark.parametrize(
+    ("labels", "expected"),
+    [
+        (["dent"], "dent"),
+        ([" dent ", "dent"], "dent"),
+        (["dent", "scratch"], "defect"),
+        ([""], "defect"),
+        ([None], "defect"),
+        (["OK"], "defect"),  # what it marks is not good
+        (["x" * 101], "defect"),
+    ],
+)
+@pytest.mark.parametrize("kind", ["labelme", "coco", "voc"])
+def test_the_kind_of_defect_is_what_all_marks_call_it(
+    tmp_path: Path, labels: list[Any], expected: str, kind: str
+) -> None:
+    picture(tmp_path / "0.png")
+    picture(tmp_path / "1.png")
+    records = {
+        "labelme": labelme(*(shape("polygon", CORNERS) | {"label": label} for label in labels)),
+        "coco": coco(*({"bbox": [1, 2, 3, 4], "category_id": n} for n in range(len(labels))), name="1.png")
+        | {"categories": [{"id": n, "name": label or ""} for n, label in enumerate(labels)]},
+        "voc": voc(*(f"{bndbox(1, 1, 4, 4)}" for _ in labels)),
+    }
+    content = records[kind]
+    if kind == "voc":
+        for label in labels:
+            content = content.replace("<name>scratch</name>", f"<name>{label or ''}</name>", 1)
+    write(tmp_path / f"1.{'xml' if kind == 'voc' else 'json'}", content)
+    assert [sample.label for sample in open_data(tmp_path)] == ["good", expected]
 
 
 @pytest.mark.parametrize(
@@ -523,7 +555,7 @@ def test_a_voc_data_set_as_it_is_exported(tmp_path: Path) -> None:
         ("0.png", "train", "good"),
         ("1.png", "train", "good"),
         ("3.png", "train", "good"),
-        ("2.png", "test", "defect"),
+        ("2.png", "test", "scratch"),
     ]
     assert read_truth(data.split("test")[0], SHAPE).sum() == 16
 

@@ -138,8 +138,8 @@ def test_the_section_says_from_which_size_on(rows: list[ImageScore]) -> None:
     assert section is not None
     text = " ".join(section.sentences).replace("\N{NO-BREAK SPACE}", " ")
     assert "1 of 3 (33.3 %; 95 % interval 0.84 % to 90.6 %) show in a region" in text
-    assert "From 1024 px of area on (32 x 32), nine of ten do, or more" in text
-    assert "Of 2 regions found, 1 lie where nothing is marked" in text
+    assert "From 1024 px of area on (32 x 32), nine of ten or more do" in text
+    assert "Nothing is marked at 1 of the 2 regions found" in text
     assert section.sizes is not None
     assert [row[0] for row in section.sizes.rows][1:3] == ["small, below 1024 px", "medium, 1024 to 9216 px"]
     assert "0/2" in str(section.chart)

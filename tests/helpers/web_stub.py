@@ -137,7 +137,7 @@ class World:
 
 def get(world: World, path: str, query: dict[str, str]) -> Any:
     """Answer a GET under /v1: a JSON value, or the bytes of a picture."""
-    if match := re.fullmatch(r"/v1/inspections/(\d+)(?:/(image|thumbnail|map))?", path):
+    if match := re.fullmatch(r"/v1/inspections/(\d+)(?:/(image|thumbnail|map|regions/\d+))?", path):
         number = int(match[1])
         kind = match[2] and ("map" if match[2] == "map" else "image")
         return picture(number, kind) if kind else world.inspections[number - 1]

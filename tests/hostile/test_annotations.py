@@ -65,6 +65,7 @@ def draw(path: Path) -> None:
         assert "\n" not in annotations.reason
         raise DataError(f"{path}: {annotations.reason}")
     annotations.marked_images()
+    annotations.labels_of(path.with_name("7.png"))
     kept = annotations.labelled(lambda label: label != "b")
     assert kept.draw(path.with_name("7.png"), SHAPE).shape == SHAPE
 

@@ -54,7 +54,7 @@ def test_by_hand():
     assert image.areas.tolist() == [4, 4, 1]
     assert image.hit.tolist() == [True, False, False]  # the second region's peak is not above the level
     assert image.peaks.tolist() == [0.9, 0.6, 0.4]
-    assert image.matched.tolist() == [[False, True, True], [False, False, True]]  # IoU 1/3 and 1
+    assert image.matched.tolist() == [[False, True, True]] * 2 + [[False, False, True]]  # IoU 1/3 and 1
     assert (image.above, image.false, image.pixels) == (2, 1, 100)
     metrics = region_metrics([image])
     # At IoU 0.1 precision is 0, 1/2, 2/3 at recalls 0, 1/3, 2/3: 2/3 at the recalls 0 to 0.66, and 0 beyond.
@@ -103,7 +103,8 @@ def test_average_precision_is_that_of_cocos_evaluation(seed, capsys):
     }
     reference.createIndex()
     judge = evaluation.COCOeval(reference, reference.loadRes(results), "segm")
-    judge.params.iouThrs, judge.params.maxDets = np.array(IOUS), [10**6]
+    judge.params.iouThrs = np.maximum(IOUS, 1e-9)  # any overlap
+    judge.params.maxDets = [10**6]
     judge.params.areaRng, judge.params.areaRngLbl = [[0, 1e10]], ["all"]
     judge.evaluate()
     judge.accumulate()
@@ -148,7 +149,7 @@ def test_nothing_found_and_nothing_to_find():
     assert np.isnan(list(region_metrics([good]).average_precision.values())).all()
     assert np.isnan(region_metrics([good]).recall.share)
     missed = compare_regions(nothing + 1, nothing, np.zeros((8, 8)), 0.5)
-    assert list(region_metrics([good, missed]).average_precision.values()) == [0.0, 0.0]
+    assert list(region_metrics([good, missed]).average_precision.values()) == [0.0, 0.0, 0.0]
     assert region_metrics([]).found_from is None
 
 

@@ -34,9 +34,9 @@ GOOD = good_images([part(seed) for seed in range(3)])
 
 def said(image: Pixels, box: tuple[int, int, int, int] = BOX, good: GoodImages = GOOD) -> Description:
     left, top, width, height = box
-    reached = np.zeros(image.shape[:2], dtype=np.bool_)
-    reached[top : top + height, left : left + width] = True
-    return describe(image, box, reached, good)
+    anomaly_map = np.zeros(image.shape[:2], dtype=np.float32)
+    anomaly_map[top : top + height, left : left + width] = 2
+    return describe(image, box, anomaly_map, 1.0, good)
 
 
 def with_spot(change: Any) -> Pixels:
@@ -113,6 +113,16 @@ def test_images_of_something_else_say_nothing() -> None:
     blocks = np.kron(random.integers(0, 2, (24, 24, 3)) * 255, np.ones((4, 4, 1)))
     other = good_images([blocks.astype(np.uint8)])
     assert said(with_spot(lambda values: values - 70), good=other) == Description()
+
+
+def test_the_defect_is_looked_for_where_the_map_is_high() -> None:
+    """Far more of the region is good than not: seen as a whole, its texture is what it is in good images."""
+    image = with_spot(lambda values: values.mean(axis=(0, 1)) + 0 * values)
+    anomaly_map = np.zeros((96, 96), np.float32)
+    anomaly_map[15:65, 25:75] = 2
+    assert describe(image, (25, 15, 50, 50), anomaly_map, 1.0, GOOD).words == ()
+    anomaly_map[SPOT] = 6
+    assert describe(image, (25, 15, 50, 50), anomaly_map, 1.0, GOOD).words == ("less texture",)
 
 
 def test_a_region_without_surroundings_says_nothing() -> None:

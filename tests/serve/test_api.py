@@ -288,6 +288,12 @@ def test_a_map_that_shows_more_than_the_score_gives_a_notice_and_regions(
         for image in (passed, flagged):
             (region,) = image["regions"]
             assert (region["box"], region["area_px"], region["p_value"]) == ([0, 0, 48, 48], 48 * 48, 0.05)
+            assert (region["words"], region["good_patch"]) == ([], None)  # it has no surroundings
+            address = f"/v1/inspections/{image['id']}/regions"
+            picture = Image.open(io.BytesIO(server.client.get(f"{address}/1").content))
+            assert (picture.format, picture.size) == ("PNG", (160, 160))
+            assert code(server.client.get(f"{address}/2")) == (404, "not_found")
+            assert code(server.client.get(f"{address}/0")) == (422, "invalid_request")
         rows = list(csv.DictReader(io.StringIO(server.client.get("/v1/inspections?format=csv").text)))
         assert {row["notice"] for row in rows} == {passed["notice"], ""}
 

@@ -81,12 +81,16 @@ def test_a_notice_stands_beside_the_verdict_which_stays(page: Page, world: World
 def test_regions_are_boxes_and_a_list_that_mark_each_other(page: Page, world: World) -> None:
     region = {"box": [96, 60, 20, 12], "area_px": 180, "extent_px": 21.5, "p_value": 0.01}
     world.inspections[-1] |= {"name": "leg.png", "regions": [{**region, "box": [8, 4, 5, 5]}, region]}
+    world.inspections[-1]["regions"][0] |= {"words": ["darker", "less texture"], "good_patch": [0, 8, 4]}
     page.goto("/#/history")
     page.get_by_role("button", name="leg.png").first.click()
     shown = page.get_by_role("article", name="leg.png")
     boxes = shown.locator(".boxes rect")
     boxes.last.wait_for(state="attached")
     assert boxes.count() == 2
+    assert shown.locator(".regions .words").all_inner_texts() == ["darker, less texture"]
+    assert shown.get_by_alt_text("Region 1, and to its right the good patch").count() == 1
+    assert shown.locator(".regions .pair").count() == 1
     entry = shown.get_by_role("button", name="180 pixels, 21.5 px long").last
     entry.hover()
     assert boxes.last.evaluate("box => box.classList.contains('marked')")

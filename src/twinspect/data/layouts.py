@@ -20,7 +20,7 @@ from twinspect.data.listing import (
     relative_name,
     with_category,
 )
-from twinspect.data.masks import attach_masks, damage_of
+from twinspect.data.masks import attach_masks, damage_of, label_of
 from twinspect.data.pixels import is_marked
 from twinspect.data.samples import GOOD, Sample
 from twinspect.data.saturation_rules import mask_attacher
@@ -39,8 +39,6 @@ EXPECTED = (
     "expected a folder of good images; or train/good, test/good and test/<defect>; "
     "or a folder of categories, each like that; or a .csv or .parquet manifest"
 )
-DEFECT: Final = "defect"
-"""The label of an image that no folder labels and a mask marks."""
 _CONTRADICTION: Final = "lies with good images, but its mask marks a defect or cannot be read"
 SPLITS: Final = frozenset({"train", "calibration", "test"})
 _LAYOUT_ROLES: Final = SPLITS | {"good", "defect", "masks", "images"}
@@ -212,7 +210,7 @@ def _settle_labels(listing: Listing) -> Listing:
         elif sample.split == "test" and not sample.masks:
             result.skip(sample.path, f"has no label; put it into {part}/good or {part}/<defect>")
         elif sample.split == "test" or not is_marked(sample):
-            result.samples.append(replace(sample, label=DEFECT if is_marked(sample) else GOOD))
+            result.samples.append(replace(sample, label=label_of(sample) if is_marked(sample) else GOOD))
         else:
             result.skip(sample.path, "its mask marks a defect; only good images may be in train")
     return result
@@ -225,7 +223,7 @@ def _settle_plain(listing: Listing, split: Split) -> Listing:
         if split != "test" and (damage := damage_of(sample)):
             result.skip(sample.path, damage)
         elif is_marked(sample):
-            result.samples.append(replace(sample, label=DEFECT, split="test"))
+            result.samples.append(replace(sample, label=label_of(sample), split="test"))
         else:
             result.samples.append(replace(sample, label=GOOD))
     return result

@@ -19,6 +19,7 @@ from twinspect.data.listing import (
     natural_key,
 )
 from twinspect.data.mask_names import image_names, name_key
+from twinspect.data.samples import GOOD
 from twinspect.errors import DataError
 
 if TYPE_CHECKING:
@@ -35,6 +36,9 @@ _ANNOTATION_WORDS = (b'"annotations"', b'"images"', b'"shapes"', b'"segmentation
 """What stands in files of annotations."""
 _BEGINNING = 2**16
 """So many bytes of a damaged file are searched for them."""
+_LONGEST_LABEL = 100
+DEFECT = "defect"
+"""The label of marked images whose annotations do not say which kind of defect they show."""
 Place = tuple[str, ...]
 
 
@@ -90,6 +94,17 @@ def damage_of(sample: Sample) -> str:
         if is_annotation(path) and isinstance(read := read_annotations(path), NotRead):
             return f"its annotation cannot be read, so it may be defective; repair {path.name}: {read.reason}"
     return ""
+
+
+def label_of(sample: Sample) -> str:
+    """Return the kind of defect of a marked image: what its annotations call it, if they have one word for all."""
+    labels: set[str] = set()
+    for path in filter(is_annotation, sample.masks):
+        annotations = read_annotations(path)
+        if not isinstance(annotations, NotRead):
+            labels |= annotations.labels_of(sample.path)
+    label = labels.pop() if len(labels) == 1 else ""
+    return label if 0 < len(label) <= _LONGEST_LABEL and label_from(label) != GOOD else DEFECT
 
 
 def _doubt_about(path: Path, unread: NotRead, samples: Sequence[Sample]) -> DataError | None:

@@ -78,9 +78,8 @@ def _described(
         return tuple(found)
     if row.map is None or row.map.shape != rgb.shape[:2]:
         return tuple(found)
-    reached = row.map > levels.low
     described = [
-        replace(region, **describe(rgb, region.box, reached, good)._asdict())
+        replace(region, **describe(rgb, region.box, row.map, levels.low, good)._asdict())
         for region in found[:MOST_DESCRIBED]
     ]
     return (*described, *found[MOST_DESCRIBED:])

@@ -110,6 +110,10 @@ def _region_ap_of(iou: float, inputs: MetricInputs) -> float:
     return inputs.regions.average_precision[iou]
 
 
+def _overlap_words(iou: float) -> str:
+    return f"the intersection over union is at least {iou:g}" if iou else "they share any pixel"
+
+
 _SIZE_WORDS: Final = {
     "small": "below 32 x 32 pixels in area",
     "medium": "from 32 x 32 to below 96 x 96 pixels in area",
@@ -288,15 +292,15 @@ METRIC_TABLE: Final[tuple[Metric, ...]] = (
     ),
     *(
         Metric(
-            f"region_ap_{100 * iou:.0f}",
-            f"Region AP {iou:g}",
+            f"region_ap_{100 * iou:.0f}" if iou else "region_ap_any",
+            f"Region AP {iou:g}" if iou else "Region AP",
             "defects",
             partial(_region_ap_of, iou),
             "Average precision of regions in the maps, ranked by their peaks, as COCO's evaluation computes it (of"
             " masks, at 101 recalls, detections unlimited): from the highest peak down, each takes the defect of "
-            "its image that it overlaps most, of those still free, if the intersection over union is at least "
-            f"{iou:g}; ranked are all 8-connected components above the lower level of regions, half way from the "
-            "typical pixel of good images to the upper level, on good images too.",
+            f"its image that it overlaps most, of those still free, if {_overlap_words(iou)}; ranked are all "
+            "8-connected components above the lower level of regions, half way from the typical pixel of good "
+            "images to the upper level, on good images too.",
         )
         for iou in IOUS
     ),

@@ -24,9 +24,10 @@ if TYPE_CHECKING:
 
     Interval = tuple[float, float]
 
-IOUS: Final = (0.1, 0.5)
-"""The least IoU of a match: 0.1 as where it matters that a lesion is found and not how exactly it is outlined
-(Baumgartner et al. 2021, nnDetection, MICCAI), and 0.5 as in Pascal VOC."""
+IOUS: Final = (0.0, 0.1, 0.5)
+"""The least IoU of a match: 0 for any shared pixel, which asks only where a defect is; 0.1 as where it matters that a
+lesion is found and not how exactly it is outlined (Baumgartner et al. 2021, nnDetection, MICCAI), and 0.5 as in
+Pascal VOC."""
 SIZES: Final = {"small": (0.0, 32.0**2), "medium": (32.0**2, 96.0**2), "large": (96.0**2, np.inf)}
 """COCO's sizes of objects: area in pixels, the lower bound included."""
 SHARES: Final = {"small": (0.0, 0.001), "medium": (0.001, 0.01), "large": (0.01, np.inf)}

@@ -38,6 +38,9 @@ WORDS: Final = (MISSING, ADDED, DARKER, BRIGHTER, OTHER_COLOUR, LESS_TEXTURE, MO
 MARGIN: Final = 0.5
 """What is seen of the surroundings, as a share of the longer side of the box."""
 LEAST_MARGIN: Final = 8
+CORE: Final = 0.6
+"""The defect is where the map lies above this share of the way from the level that regions reach down to, to the
+region's peak: maps are smooth, and reach beyond it."""
 HALO: Final = 2
 """How far a defect may reach beyond its region."""
 ALIKE: Final = 25.0
@@ -75,8 +78,8 @@ class _Window:
 
     Attributes:
         lab: (h, w, 3) in CIELAB.
-        inside: (h, w), the region.
-        around: (h, w), what surely does not belong to the defect.
+        inside: (h, w), the core of the region.
+        around: (h, w), what surely belongs to no region.
         corner: (x, y) of its upper left corner in the reduced image.
     """
 
@@ -86,7 +89,9 @@ class _Window:
     corner: tuple[int, int]
 
     @classmethod
-    def of(cls, rgb: NDArray[np.uint8], box: Box, reached: Mask, step: int) -> _Window:
+    def of(
+        cls, rgb: NDArray[np.uint8], box: Box, anomaly_map: NDArray[np.float32], low: float, step: int
+    ) -> _Window:
         """Cut it out of its image; arguments as for :func:`describe`."""
         from scipy import ndimage  # noqa: PLC0415 - slow to import
 
@@ -98,21 +103,27 @@ class _Window:
             slice(rows.start * step, rows.stop * step),
             slice(columns.start * step, columns.stop * step),
         )
-        region = np.zeros(rgb.shape[:2], dtype=np.bool_)
-        region[top : top + height, left : left + width] = reached[top : top + height, left : left + width]
-        blocks = region[window].reshape(len(rows), step, len(columns), step)
-        inside = np.asarray(blocks.any(axis=(1, 3)))
-        around = np.logical_not(ndimage.binary_dilation(inside, iterations=HALO))
-        return cls(to_lab(rgb[window], step), inside, around, (columns.start, rows.start))
+        values = anomaly_map[window].reshape(len(rows), step, len(columns), step).max(axis=(1, 3))
+        boxed = np.zeros(values.shape, dtype=np.bool_)
+        boxed[
+            top // step - rows.start : -(-(top + height) // step) - rows.start,
+            left // step - columns.start : -(-(left + width) // step) - columns.start,
+        ] = True
+        core = low + CORE * (values[boxed].max(initial=low) - low)
+        around = np.logical_not(ndimage.binary_dilation(values > low, iterations=HALO))
+        return cls(to_lab(rgb[window], step), boxed & (values > core), around, (columns.start, rows.start))
 
 
-def describe(rgb: NDArray[np.uint8], box: Box, reached: Mask, good: GoodImages) -> Description:
+def describe(
+    rgb: NDArray[np.uint8], box: Box, anomaly_map: NDArray[np.float32], low: float, good: GoodImages
+) -> Description:
     """Say what is different in a region.
 
     Args:
         rgb: (H, W, 3) uint8, the image.
         box: (x, y, width, height) of the region.
-        reached: (H, W), the pixels of regions.
+        anomaly_map: (H, W).
+        low: above which a pixel belongs to a region.
         good: what to compare it with.
 
     Returns:
@@ -120,7 +131,7 @@ def describe(rgb: NDArray[np.uint8], box: Box, reached: Mask, good: GoodImages) 
     """
     if min(rgb.shape[:2]) < good.step:
         return Description()
-    window = _Window.of(rgb, box, reached, good.step)
+    window = _Window.of(rgb, box, anomaly_map, low, good.step)
     if not (window.inside.any() and window.around.any()):
         return Description()
     patches = good.like(window.lab, window.around, window.corner, rgb.shape)

@@ -164,13 +164,15 @@ def recall_by_size(ranges: Sequence[Recall]) -> Markup:
     """Draw how many defects are found, by their size.
 
     Args:
-        ranges: of areas in pixels, each with twice the sides of the one before; those without defects stay empty.
+        ranges: of areas in pixels, each with twice the sides of the one before, at least one; those without defects
+            stay empty.
     """
     axes = new_axes((460, 300), left=74, top=30, right=14, bottom=56)
-    axes.set(xlim=(0, len(ranges)), ylim=(0, 1), xticks=range(len(ranges)), yticks=QUARTERS)
+    bounds = [*(recall.at_least for recall in ranges), ranges[-1].below]
+    axes.set(xlim=(0, len(ranges)), ylim=(0, 1), xticks=range(len(bounds)), yticks=QUARTERS)
     axes.set_xlabel("side of a square of the same area, in pixels")
     axes.set_ylabel("defects found")
-    axes.set_xticklabels([f"{recall.at_least**0.5:.0f}" for recall in ranges])
+    axes.set_xticklabels([f"{bound**0.5:.0f}" for bound in bounds])
     axes.yaxis.set_major_formatter(lambda share, _: percent(share))
     for place, recall in enumerate(ranges):
         if recall.defects:

@@ -109,6 +109,7 @@ def write_evaluation(
         patches,
         detector.detectability_,
         describe_scoring(detector.export_name or "torch"),
+        detector.images_,
     )
     page = render_report(report).encode(errors="backslashreplace")  # not every file name is Unicode
     write_atomically(out / "report.html", page)

@@ -16,9 +16,10 @@ from PIL import Image
 
 from twinspect.data.pixels import read_pixels
 from twinspect.report.heatmaps import draw_boxes, draw_ground_truth, overlay
+from twinspect.report.region_pictures import beside_good
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from numpy.typing import NDArray
 
@@ -30,6 +31,10 @@ SHOWN_SIDE: Final = 320
 SMALL_SIDE: Final = 160
 """Images up to this on the longer side are enlarged by a whole factor, so that outlines stay thin."""
 QUALITIES: Final = (85, 65, 45, 25)
+PAIR_SIDE: Final = 96
+"""The longer side of a region that is shown beside a good patch, in pixels."""
+MOST_PAIRS: Final = 3
+"""Of an image: those of the regions with the highest peaks."""
 MOST_BOXES: Final = 20
 """Of an image: those of the regions with the highest peaks."""
 LARGEST_PICTURE: Final = 24_000
@@ -93,6 +98,24 @@ class KeptImage:
         if self.mask is not None and self.mask.any():
             drawn.append(Panel("ground truth", draw_ground_truth(rgb, self.mask)))
         return drawn
+
+    def regions(self, good: Sequence[bytes], bits: int | None = None) -> list[Panel]:
+        """Draw the first regions beside the good patches that they are most like, with what is different there.
+
+        Args:
+            good: the good images that they were compared with, as PNG files.
+            bits: significant bits of a 16-bit image file.
+
+        Raises:
+            ImageError: the image cannot be read again.
+        """
+        shown = [region for region in self.row.regions or () if region.good_patch][:MOST_PAIRS]
+        rgb = read_pixels(self.row.sample, bits=bits) if shown else None
+        return [
+            Panel(", ".join(region.words), beside_good(rgb, region.box, good, region.good_patch, PAIR_SIDE))
+            for region in shown
+            if rgb is not None
+        ]
 
 
 class LowestRanked:

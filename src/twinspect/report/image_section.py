@@ -21,24 +21,48 @@ VERDICTS: Final = {
 and was flagged."""
 
 
+class ShownImage(NamedTuple):
+    """An image of the report.
+
+    Attributes:
+        row: its score.
+        panels: its pictures side by side.
+        verdict: one of :data:`VERDICTS`.
+        regions: each beside the good patch that it is most like; the title says what is different.
+    """
+
+    row: ImageScore
+    panels: list[Panel]
+    verdict: tuple[str, str]
+    regions: list[Panel]
+
+
 class ImageGroup(NamedTuple):
     """Images under one heading.
 
     Attributes:
         title: the heading.
         note: what comes first.
-        images: one or more, each with its score, its pictures side by side, and one of :data:`VERDICTS`.
+        images: one or more.
         columns: the most pictures that an image has.
     """
 
     title: str
     note: str
-    images: list[tuple[ImageScore, list[Panel], tuple[str, str]]]
+    images: list[ShownImage]
     columns: int
 
 
-def image_groups(gallery: Gallery, map_range: MapRange, bits: int | None) -> list[ImageGroup]:
+def image_groups(
+    gallery: Gallery, map_range: MapRange, good: Sequence[bytes], bits: int | None
+) -> list[ImageGroup]:
     """Prepare the images that are worth a look, in groups that are not empty.
+
+    Args:
+        gallery: those images.
+        map_range: of the colours.
+        good: the good images that regions were compared with, as PNG files.
+        bits: significant bits of 16-bit image files.
 
     Raises:
         ImageError: an image cannot be read again.
@@ -53,9 +77,14 @@ def image_groups(gallery: Gallery, map_range: MapRange, bits: int | None) -> lis
         ("Nearly a false alarm", "Good images that passed, with the highest scores.", barely_passed),
         ("Surest finds", "Anomalous images with the highest scores.", gallery.hits),
     ):
-        images = [(image.row, image.panels(map_range, bits), _verdict(image.row)) for image in kept]
+        images = [
+            ShownImage(
+                image.row, image.panels(map_range, bits), _verdict(image.row), image.regions(good, bits)
+            )
+            for image in kept
+        ]
         if images:
-            groups.append(ImageGroup(title, note, images, max(len(panels) for _, panels, _ in images)))
+            groups.append(ImageGroup(title, note, images, max(len(image.panels) for image in images)))
     return groups
 
 

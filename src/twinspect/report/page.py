@@ -43,6 +43,7 @@ class Report:
         patches: features to lay out on a plane; ``None`` if not asked for.
         detectability: which synthetic defects the model finds; ``None`` where that was not measured.
         made: when and by what the images were scored, in words.
+        good: the good images that regions were compared with, as PNG files.
     """
 
     model: dict[str, Any]
@@ -55,6 +56,7 @@ class Report:
     patches: Patches | None = None
     detectability: Detectability | None = None
     made: str = ""
+    good: tuple[bytes, ...] = ()
 
 
 def render_report(report: Report) -> str:
@@ -90,7 +92,7 @@ def render_report(report: Report) -> str:
         defect_types=defect_type_section(evaluation.defect_types),
         objects=object_section(evaluation.objects, evaluation.object_errors),
         map_legend=charts.colour_scale(calibration.map_range),
-        image_groups=image_groups(report.gallery, calibration.map_range, report.bits),
+        image_groups=image_groups(report.gallery, calibration.map_range, report.good, report.bits),
         training_charts=training_charts(report.history),
         patch_charts=patch_charts(report.patches) if report.patches else {},
         origin=_origin_table(report),

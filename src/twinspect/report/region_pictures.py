@@ -6,7 +6,7 @@ import io
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
-from PIL import Image
+from PIL import Image, ImageOps
 
 from twinspect.data.pixels import read_pixels
 from twinspect.errors import ConfigError, DataError
@@ -23,12 +23,17 @@ if TYPE_CHECKING:
 
     from twinspect.calibration.conformal import Calibration
     from twinspect.inference.results import ImageScore
-    from twinspect.regions.finding import FoundRegion, RegionRules
+    from twinspect.regions.finding import RegionRules
+
+    Box = tuple[int, int, int, int]
+    GoodPlace = tuple[int, int, int]
 
 MARGIN: Final = 0.25
 """What a crop shows around its region, as a share of the longer side of its box."""
 LEAST_MARGIN: Final = 8
 """The same in pixels, at least."""
+GAP: Final = 4
+"""Pixels between a region and the good patch beside it."""
 _CROPS: Final = "region-*.png"
 
 
@@ -91,25 +96,45 @@ def write_crops(
         raise DataError(f"{result.sample.address}: is no longer as large as it was")
     for number, region in enumerate(result.regions, start=1):
         _write_png(folder / _CROPS.replace("*", str(number)), crop(rgb, region.box))
-        patch = good_crop(good, region)
+        patch = good_crop(good, region.box, region.good_patch)
         if patch is not None:
             _write_png(folder / _CROPS.replace("*", f"{number}-good"), patch)
 
 
-def good_crop(images: Sequence[bytes], region: FoundRegion) -> NDArray[np.uint8] | None:
-    """Cut out the good patch that a region is most like; ``None`` where none is alike.
+def beside_good(
+    rgb: NDArray[np.uint8], box: Box, images: Sequence[bytes], patch: GoodPlace | None, side: int
+) -> NDArray[np.uint8]:
+    """Show a region and, to its right, the good patch that it is most like, if there is one.
 
     Args:
+        rgb: (H, W, 3), the image.
+        box: of the region.
         images: the good images that it was compared with, as PNG files.
-        region: compared with them.
+        patch: the region's ``good_patch``.
+        side: the longer side of both, in pixels.
+
+    Returns:
+        (h, w, 3), with white between them.
     """
-    if region.good_patch is None:
+    crops = [each for each in (crop(rgb, box), good_crop(images, box, patch)) if each is not None]
+    shown = [np.asarray(ImageOps.contain(Image.fromarray(each), (side, side))) for each in crops]
+    height = max(each.shape[0] for each in shown)
+    padded = [
+        np.pad(each, ((0, height - each.shape[0]), (GAP * bool(at), 0), (0, 0)), constant_values=255)
+        for at, each in enumerate(shown)
+    ]
+    return np.concatenate(padded, axis=1)
+
+
+def good_crop(images: Sequence[bytes], box: Box, patch: GoodPlace | None) -> NDArray[np.uint8] | None:
+    """Cut out the good patch that a region is most like; ``None`` where none is alike or known any more."""
+    if patch is None or patch[0] >= len(images):
         return None
-    number, left, top = region.good_patch
-    return crop(decode_png(images[number]), (left, top, *region.box[2:]))
+    number, left, top = patch
+    return crop(decode_png(images[number]), (left, top, *box[2:]))
 
 
-def crop(rgb: NDArray[np.uint8], box: tuple[int, int, int, int]) -> NDArray[np.uint8]:
+def crop(rgb: NDArray[np.uint8], box: Box) -> NDArray[np.uint8]:
     """Cut a box (x, y, width, height) out of an image, (H, W, 3), with a margin."""
     left, top, width, height = box
     margin = max(LEAST_MARGIN, round(MARGIN * max(width, height)))

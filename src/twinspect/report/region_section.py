@@ -68,8 +68,8 @@ def _sentences(regions: RegionTable) -> Iterator[str]:
         yield "Of the largest, fewer than nine of ten do"
     else:
         side = sqrt(found.found_from)
-        yield f"From {found.found_from:.0f} px of area on ({side:.0f} x {side:.0f}), nine of ten do, or more"
-    yield f"Of {plural(found.found, 'region')} found, {found.false} lie where nothing is marked"
+        yield f"From {found.found_from:.0f} px of area on ({side:.0f} x {side:.0f}), nine of ten or more do"
+    yield f"Nothing is marked at {found.false} of the {plural(found.found, 'region')} found"
     if regions.outside_roi:
         yield f"Outside of the region of interest lie {plural(regions.outside_roi, 'defect')} that count nowhere"
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, Any
 from unicodedata import normalize
@@ -83,17 +84,27 @@ class Coco:
         listed = {_id_text(entry["id"]) for entry in self.images.values()}
         return marked | {f"image_id {number}" for number in self.marks if number not in listed}
 
+    def labels_of(self, image: PurePath) -> AbstractSet[str]:
+        """Return the names of the categories of an image's annotations; see :class:`.record.Annotations`."""
+        name = self.name_of(image)
+        marks = self.marks.get(_id_text(self.images[name]["id"]), []) if name else []
+        return {self._category_names.get(str(mark.get("category_id")), "").strip() for mark in marks} - {""}
+
     def labelled(self, keep: Callable[[str], bool]) -> Coco:
         """Keep annotations by their category's name; see :class:`.record.Annotations`."""
-        categories = self.record.get("categories")
-        listed = categories if isinstance(categories, list) else []
-        names = {str(each.get("id")): str(each.get("name", "")) for each in listed if isinstance(each, dict)}
+        names = self._category_names
         kept = [
             entry
             for entry in self.record["annotations"]
             if keep(names.get(str(entry.get("category_id")), ""))
         ]
         return replace(self, record={**self.record, "annotations": kept})
+
+    @cached_property
+    def _category_names(self) -> dict[str, str]:
+        categories = self.record.get("categories")
+        listed = categories if isinstance(categories, list) else []
+        return {str(each.get("id")): str(each.get("name", "")) for each in listed if isinstance(each, dict)}
 
     def only_image(self) -> tuple[PurePath, tuple[int, int]]:
         """Return its image; see :class:`.record.Annotations`."""

@@ -65,6 +65,11 @@ class LabelMe:
         """Return a name if there is any shape."""
         return {self.path.stem} if self.record["shapes"] else set()
 
+    def labels_of(self, image: PurePath) -> AbstractSet[str]:  # noqa: ARG002 - there is but one
+        """Return the labels of its shapes; see :class:`.record.Annotations`."""
+        shapes = [shape for shape in self.record["shapes"] if isinstance(shape, dict)]
+        return {str(shape["label"]).strip() for shape in shapes if shape.get("label")}
+
     def labelled(self, keep: Callable[[str], bool]) -> LabelMe:
         """Keep shapes by their label; see :class:`.record.Annotations`."""
         shapes = [

@@ -52,6 +52,9 @@ class Annotations(Protocol):
     def marked_images(self) -> AbstractSet[str]:
         """Return what the file calls the images of which it marks any pixels."""
 
+    def labels_of(self, image: PurePath) -> AbstractSet[str]:
+        """Return the labels, or names of the categories, of an image's marks; without those that have none."""
+
     def labelled(self, keep: Callable[[str], bool]) -> Annotations:
         """Return only the marks whose label, or category, is to be kept."""
 

@@ -70,6 +70,10 @@ class Voc:
         """Return a name if there is any object."""
         return set() if self.record.find("object") is None else {self.path.stem}
 
+    def labels_of(self, image: PurePath) -> AbstractSet[str]:  # noqa: ARG002 - there is but one
+        """Return the names of its objects; see :class:`.record.Annotations`."""
+        return {name.strip() for each in self.record.iterfind("object") if (name := each.findtext("name"))}
+
     def labelled(self, keep: Callable[[str], bool]) -> Voc:
         """Keep objects by their names; see :class:`.record.Annotations`."""
         record = ET.Element(self.record.tag)

@@ -77,6 +77,10 @@ class Yolo:
         """Return a name if there is any line."""
         return {self.path.stem} if self.record else set()
 
+    def labels_of(self, image: PurePath) -> AbstractSet[str]:  # noqa: ARG002 - there is but one
+        """Return none: classes have numbers, whose names are in another file; see :class:`.record.Annotations`."""
+        return set()
+
     def labelled(self, keep: Callable[[str], bool]) -> Yolo:
         """Keep lines by the numbers of their classes; see :class:`.record.Annotations`."""
         return replace(self, record=tuple(line for line in self.record if keep(line.split()[0])))

@@ -6,7 +6,7 @@ import io
 from typing import TYPE_CHECKING, Annotated, Any, Final, Literal
 
 import numpy as np
-from fastapi import APIRouter, Query
+from fastapi import APIRouter, Path, Query
 from fastapi.responses import Response
 from PIL import Image
 
@@ -15,6 +15,7 @@ from twinspect.images.formats import MEDIA_TYPES
 from twinspect.images.reading import read_rgb
 from twinspect.report.heatmaps import overlay as overlaid
 from twinspect.report.heatmaps import overlay_layer
+from twinspect.report.region_pictures import beside_good
 from twinspect.serve.api_errors import ApiError
 from twinspect.serve.http.context import Context, ContextDep, Viewer, error_responses
 from twinspect.serve.routes.inspections import Number
@@ -28,6 +29,8 @@ if TYPE_CHECKING:
 ROUTER = APIRouter(prefix="/v1/inspections/{number}", tags=["inspections"])
 
 THUMBNAIL_SIDE: Final = 256
+PAIR_SIDE: Final = 160
+"""The longer side of a region that is shown beside a good patch, in pixels."""
 _MAP_NAME: Final = "map"
 
 
@@ -113,6 +116,39 @@ def anomaly_map(
         return Response(_encode_npz(values), media_type="application/x-npz")
     low_high = context.calibration(row.calibration_id or worker.active.id).map_range
     drawn = overlaid(pixels, values, low_high) if overlay else overlay_layer(values, low_high)
+    return Response(_encode_png(drawn), media_type="image/png")
+
+
+@ROUTER.get(
+    "/regions/{region}",
+    response_class=Response,
+    responses={
+        **_image_responses("image/png"),
+        **error_responses(
+            "unknown_inspection",
+            "unknown_model",
+            "not_found",
+            "image_removed",
+            "image_damaged",
+            "model_changed",
+            "not_scored",
+        ),
+    },
+)
+def region_beside_good(
+    context: ContextDep,
+    _: Viewer,
+    number: Number,
+    region: Annotated[int, Path(ge=1, description="its place in the list, from 1")],
+) -> Response:
+    """Return a picture of a region and, to its right, of the good patch that it is most like, if there is one."""
+    row = context.inspection(number)
+    worker = _worker_of(context, row)
+    found = (row.regions or [])[region - 1 : region]
+    if not found:
+        raise ApiError("not_found", f"inspection {row.id} has {len(row.regions or ())} regions; got {region}")
+    box, patch = found[0]["box"], found[0].get("good_patch")  # which stores of earlier versions lack
+    drawn = beside_good(_read_pixels(context, row), box, worker.version.detector.images_, patch, PAIR_SIDE)
     return Response(_encode_png(drawn), media_type="image/png")
 
 
