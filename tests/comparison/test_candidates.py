@@ -58,7 +58,7 @@ def test_the_usual_ones_are_those_that_there_are() -> None:
         ("rd@", "expected METHOD"),
         ("rdd", "rd"),
         ("rd:size", "no NAME=VALUE"),
-        ("rd:size=big", "size must be a number, got 'big'"),
+        ("rd:size=big", "HEIGHTxWIDTH such as 256x512"),
         ("rd:sise=3", "size"),
         ("rd:seed=3", "no option of candidate .* did you mean"),
         ("rd:weights=a/b,rd:weights=a-b", "both be kept as"),

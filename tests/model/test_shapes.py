@@ -130,6 +130,19 @@ def test_saved_and_loaded_it_scores_the_same(wide: ts.Detector, tmp_path: Path) 
     )
 
 
+def test_a_model_that_called_the_interpolation_resize_scores_as_before(tmp_path: Path) -> None:
+    made = ts.Detector("stfpm", **quick("stfpm", 2), resize="bicubic").fit(GOOD)
+    assert made.model_.preprocessing.interpolation == "bicubic"
+    made.save(tmp_path / "m.twin")
+    record = json.loads((tmp_path / "m.twin" / "model.json").read_text())
+    for part in (record["config"], record["preprocessing"]):
+        part["resize"] = part.pop("interpolation")
+    (tmp_path / "m.twin" / "model.json").write_text(json.dumps(record))
+    loaded = ts.load(tmp_path / "m.twin")
+    assert loaded.model_.preprocessing == made.model_.preprocessing
+    np.testing.assert_array_equal(loaded.score(samples(MIXED)).image, made.score(samples(MIXED)).image)
+
+
 def test_a_region_is_where_it_is_in_the_photograph(wide: ts.Detector, tmp_path: Path) -> None:
     roi = tmp_path / "roi.json"
     roi.write_text(json.dumps({"look": [[[0.5, 0], [1, 0], [1, 1], [0.5, 1]]]}))

@@ -42,7 +42,7 @@ class StubDetector:
     """Scores an image by its name's number; unreadable where its name says so."""
 
     learnt_, calibrated_on_ = None, frozenset()  # type: ignore[var-annotated]
-    method_name, seed, bits, export_name = "mkd", 3, None, ""
+    method_name, seed, bits, export_name, images_ = "mkd", 3, None, "", ()
     detectability_: Detectability | None = None
     losses_ = {"amplify": [2.0, 1.0, 0.5], "distil": [0.9, 0.3]}  # noqa: RUF012 - never changed
     curves_ = {  # noqa: RUF012 - never changed

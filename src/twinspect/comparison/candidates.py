@@ -114,6 +114,8 @@ def _value(config: type[MethodConfig], name: str, value: str, text: str) -> Any:
     if name in _OPTIONS:
         try:
             return _OPTIONS[name](value)
+        except ConfigError as error:
+            raise ConfigError(f"candidate {text!r}: {error}") from None
         except ValueError:
             raise ConfigError(f"candidate {text!r}: {name} must be a number, got {value!r}") from None
     if name in hints(config):

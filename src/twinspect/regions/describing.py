@@ -34,7 +34,7 @@ MORE_TEXTURE: Final = "more texture"
 WORDS: Final = (MISSING, ADDED, DARKER, BRIGHTER, OTHER_COLOUR, LESS_TEXTURE, MORE_TEXTURE)
 
 # Lengths are pixels of the reduced images, differences CIELAB's, where the eye sees 2. All were chosen on synthetic
-# defects of two data sets, and are measured on three others.
+# defects, so that words are rarely wrong rather than often said.
 MARGIN: Final = 0.5
 """What is seen of the surroundings, as a share of the longer side of the box."""
 LEAST_MARGIN: Final = 8
