@@ -248,7 +248,7 @@ def _resized(images: Tensor, size: tuple[int, int], interpolation: str) -> Tenso
     """Resize (B, 3, H, W) with antialiasing."""
     # Torch takes the strides of a single column for those of another memory format and mixes up its rows, but not
     # its columns. In a graph, whose runtime has no such error, the width is a symbol.
-    is_column = isinstance(size[1], int) and size[1] == 1
+    is_column = type(size[1]) is int and size[1] == 1
     turned, shape = (images.mT.contiguous(), size[::-1]) if is_column else (images, size)
     resized = F.interpolate(turned, size=shape, mode=interpolation, antialias=True, align_corners=False)
     return resized.mT if is_column else resized
