@@ -17,6 +17,7 @@ from skimage.morphology import dilation, erosion
 from twinspect.data import open_data
 from twinspect.data.annotations import NotRead, read_annotations
 from twinspect.data.annotations.run_lengths import decode_run_lengths
+from twinspect.data.annotations.voc import Voc, corners_of
 from twinspect.data.pixels import read_truth
 from twinspect.data.summary import summarize
 from twinspect.errors import DataError
@@ -518,7 +519,7 @@ def test_coco_files_without_what_is_needed_are_left_out(tmp_path: Path, record: 
 # ----------------------------------------------------------------------------------------------- Pascal VOC
 
 
-def voc(*objects: str, size: tuple[int, int] = SHAPE) -> str:
+def voc(*objects: str, size: tuple[object, object] = SHAPE) -> str:
     inner = "".join(f"<object><name>scratch</name>{each}</object>" for each in objects)
     stated = f"<size><width>{size[1]}</width><height>{size[0]}</height><depth>3</depth></size>"
     return f"<annotation><filename>7.png</filename>{stated}{inner}</annotation>"
@@ -563,6 +564,7 @@ def test_a_voc_data_set_as_it_is_exported(tmp_path: Path) -> None:
     ("content", "message"),
     [
         (voc(bndbox(1, 1, 4, 4), size=(9, 9)), "is for an image of 9 x 9 pixels, but it is 60 x 40"),
+        (voc(bndbox(1, 1, 4, 4), size=("9.0", "9.00")), "is for an image of 9 x 9 pixels, but it is 60 x 40"),
         (voc(bndbox(1, 1, "four", 4)), "object 1: its xmax is 'four'; expected a number of pixels"),
         (voc(bndbox(1, 1, 4, 4), bndbox(5, 1, 4, 4)), "object 2: its bndbox ends before it begins"),
         (voc(bndbox(1, 1, "nan", 4)), "has a coordinate that is not a number of pixels"),
@@ -727,3 +729,29 @@ def test_a_manifest_names_annotations(tmp_path: Path) -> None:
     (tmp_path / "m.csv").write_text("path,label,mask\n7.png,scratch,7.json\n")
     (sample,) = open_data(tmp_path / "m.csv")
     assert read_truth(sample, SHAPE).sum() == 2
+
+
+def test_a_long_polygon_of_pascal_voc_takes_no_more_than_its_length(tmp_path: Path) -> None:
+    corners = ((10 if number % 2 else 50, 30 * (number > 2)) for number in range(6_000))
+    points = "".join(f"<x{n}>{x}</x{n}><y{n}>{y}</y{n}>" for n, (x, y) in enumerate(corners, start=1))
+    path = tmp_path / "7.xml"
+    path.write_text(voc(f"<polygon>{points}</polygon>"))
+    annotations = read_annotations(path)
+    assert isinstance(annotations, Voc)
+    polygon = annotations.record.find("object/polygon")
+    assert polygon is not None
+    assert len(corners_of(polygon, "here")) == 6_000  # ten seconds if each is looked for
+
+
+def test_xml_of_an_encoding_that_does_not_exist_is_one_line(tmp_path: Path) -> None:
+    path = tmp_path / "7.xml"
+    for name in ("foo", "base64"):
+        path.write_text(f'<?xml version="1.0" encoding="{name}"?>{voc()}')
+        found = read_annotations(path)
+        assert isinstance(found, NotRead)
+        assert "cannot be read as XML: " in found.reason
+
+
+def test_yolo_as_editors_of_windows_write_it(tmp_path: Path) -> None:
+    sample = one_defect(tmp_path, "\ufeff0 0.5 0.5 0.5 0.5\r\n", "test/scratch/7.txt")
+    assert read_truth(sample, SHAPE).sum() == SHAPE[0] * SHAPE[1] / 4

@@ -229,3 +229,47 @@ def test_the_server_decides_on_the_part_that_a_request_shows(detector: ts.Detect
         assert (torn["is_anomalous"], torn["is_inspectable"]) == (False, False)
         assert torn["error"]
         assert server.score(good(2)).json()["part"] is None
+
+
+def test_a_table_of_parts_replaces_only_another(
+    detector: ts.Detector, manifest: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    detector.save(tmp_path / "m.twin")
+    model, out = str(tmp_path / "m.twin"), tmp_path / "r.csv"
+    by_hand = tmp_path / "mine.csv"
+    by_hand.write_text("part,mine\n1,2\n")
+    before = manifest.read_bytes()
+    for file, said in (
+        (manifest, "is in use already"),
+        (out, "is in use already"),
+        (tmp_path / "m.twin" / "x.csv", "is in use already"),
+        (by_hand, "exists and is no table of parts"),
+    ):
+        assert main(["score", model, str(manifest), "--out", str(out), "--parts", str(file)]) == 2
+        assert said in capsys.readouterr().err.splitlines()[-1]
+    assert main(["score", model, str(manifest), "--parts", "same.csv", "--coco", "same.csv"]) == 2
+    assert (manifest.read_bytes(), by_hand.read_text()) == (before, "part,mine\n1,2\n")
+    assert not out.exists()
+
+
+def test_a_finished_table_takes_the_parts_that_are_named_now(
+    detector: ts.Detector, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    detector.save(tmp_path / "m.twin")
+    names = ("a.png", "b.png")
+    for number, name in enumerate(names):
+        write_image(tmp_path / name, stripes(number))
+    out, parts, listed = (tmp_path / name for name in ("r.parquet", "p.jsonl", "m.csv"))
+    command = ["score", str(tmp_path / "m.twin"), str(listed), "--out", str(out)]
+    write_manifest(listed, [(name, "", "", "") for name in names])
+    assert main(command) == 0
+    scores = [row["score"] for row in pq.read_table(out).to_pylist()]
+    for part in ("A1", "A2"):
+        write_manifest(listed, [(name, "", "", part) for name in names])
+        assert main([*command, "--parts", str(parts)]) == 0
+        assert [(row["part"], row["images"]) for row in read_parts(parts)] == [(part, 2)]
+        rows = pq.read_table(out).to_pylist()
+        assert [(row["part"], row["score"]) for row in rows] == [(part, score) for score in scores]
+    listed.write_text("path,category\na.png,other\n")
+    assert main(command) == 2
+    assert "is a row of category '' there, and 'other' now" in capsys.readouterr().err.splitlines()[-1]

@@ -117,3 +117,17 @@ def test_other_sizes_are_refused_with_an_example(wrong: Any) -> None:
 def test_a_crop_is_within_the_shorter_side() -> None:
     with pytest.raises(ConfigError, match="crop must be at most size, which is 64x128, got 96"):
         make_config(RDConfig, None, {"size": "64x128", "crop": 96})
+
+
+@pytest.mark.parametrize("shape", [(600, 10), (600, 2), (2, 600)])
+def test_the_narrowest_images_are_resized_as_pillow_does(shape: tuple[int, int]) -> None:
+    rgb = np.random.default_rng(0).integers(0, 256, (*shape, 3), dtype=np.uint8)
+    plain = Preprocessing((64, 64), 0, (0.0,) * 3, (1.0,) * 3, resize="letterbox")
+    place = letterbox(*shape, (64, 64))
+    wanted = [Image.fromarray(rgb[..., n]).convert("F").resize(place.size[::-1], 2) for n in range(3)]
+    for batch in (
+        torch.from_numpy(rgb).permute(2, 0, 1)[None],
+        torch.from_numpy(rgb.transpose(2, 0, 1)[None].copy()),
+    ):
+        got = place.cut(plain.apply(batch))[0] * 255
+        np.testing.assert_allclose(got.numpy(), np.stack([np.asarray(each) for each in wanted]), atol=1e-3)

@@ -309,7 +309,7 @@ def test_a_region_is_compared_with_the_good_images_that_the_model_keeps(detector
     found = [each[0] for each in regions if each]
     assert found
     for region in found:
-        assert {"darker", "other colour"} >= set(region.words)
+        assert {"darker", "other colour", "less texture"} >= set(region.words)
         assert region.good_patch is not None
         number, x, y = region.good_patch
         assert 0 <= number < len(detector.images_) == 3

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import csv
 import json
+import os
+from dataclasses import fields
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from twinspect.cli.console import warn
 from twinspect.cli.score_files import TABLES
-from twinspect.errors import ConfigError
+from twinspect.cli.score_pictures import refuse_in_use
+from twinspect.errors import ConfigError, DataError
 from twinspect.inference.part_scores import count_parts_in_words, parts_of_rows
+from twinspect.inference.results import PartScore
 from twinspect.utils.files import atomic_replacement, refuse_unwritable
 
 if TYPE_CHECKING:
@@ -18,24 +23,48 @@ if TYPE_CHECKING:
 
     from twinspect.calibration.conformal import Calibration
     from twinspect.data.samples import DataSet
-    from twinspect.inference.results import PartScore
     from twinspect.inference.score_table import Row
 
+COLUMNS: Final = tuple(each.name for each in fields(PartScore))
+_LONGEST_LINE: Final = 2**20
+"""Characters of a file's first line that are read to tell what it is."""
 
-def check_part_table(file: str | None) -> None:
-    """Refuse a file whose suffix says no format, or that cannot be written.
+
+def check_part_table(options: argparse.Namespace) -> None:
+    """Refuse a file whose suffix says no format, that cannot be written, or in place of anything but its like.
 
     Raises:
         ConfigError: what is allowed.
     """
-    if file is None:
+    if options.parts is None:
         return
-    refuse_unwritable(Path(file), "--parts")
-    if Path(file).suffix.lower() not in TABLES:
+    path = Path(options.parts)
+    refuse_unwritable(path, "--parts")
+    if path.suffix.lower() not in TABLES:
         raise ConfigError(
-            f"--parts {file}: a table of parts ends in {', '.join(TABLES)}; got "
-            f"{Path(file).suffix or 'no suffix'!r}"
+            f"--parts {path}: a table of parts ends in {', '.join(TABLES)}; got {path.suffix or 'no suffix'!r}"
         )
+    refuse_in_use(path, "--parts", options)
+    if os.path.lexists(path) and not (options.overwrite or _is_part_table(path)):
+        raise ConfigError(
+            f"--parts {path} exists and is no table of parts; choose another file, or --overwrite"
+        )
+
+
+def _is_part_table(path: Path) -> bool:
+    """Tell by its columns whether a file was written by :func:`write_part_table`."""
+    try:
+        if path.suffix.lower() == ".parquet":
+            from pyarrow import parquet
+
+            return tuple(parquet.read_schema(path).names) == COLUMNS
+        with path.open(encoding="utf-8") as file:
+            line = file.readline(_LONGEST_LINE)
+        if path.suffix.lower() == ".jsonl":
+            return tuple(json.loads(line)) == COLUMNS
+        return tuple(next(csv.reader([line]), ())) == COLUMNS
+    except (OSError, ValueError, TypeError, RecursionError, csv.Error):  # pyarrow's are of the first two
+        return False
 
 
 def check_parts_known(file: str | None, images: DataSet) -> None:
@@ -77,34 +106,34 @@ def decide_parts(
 
 
 def write_part_table(file: Path, parts: Sequence[PartScore]) -> None:
-    """Write all parts anew."""
+    """Write all parts anew.
+
+    Raises:
+        DataError: the file cannot be written.
+    """
     rows = [part.to_record() for part in parts]
-    file.parent.mkdir(parents=True, exist_ok=True)
-    with atomic_replacement(file) as temporary:
-        if file.suffix.lower() == ".jsonl":
-            temporary.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
-        else:
-            _write_arrow(temporary, rows, is_csv=file.suffix.lower() == ".csv")
+    try:
+        file.parent.mkdir(parents=True, exist_ok=True)
+        with atomic_replacement(file) as temporary:
+            if file.suffix.lower() == ".jsonl":
+                temporary.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
+            else:
+                _write_arrow(temporary, rows, is_csv=file.suffix.lower() == ".csv")
+    except OSError as error:
+        reason = os.strerror(error.errno) if error.errno else f"{error}"
+        raise DataError(f"--parts {file}: cannot be written: {reason}") from error
 
 
 def _write_arrow(file: Path, rows: Sequence[dict[str, Any]], *, is_csv: bool) -> None:
     import pyarrow as pa
-    from pyarrow import csv, parquet
+    from pyarrow import csv as arrow_csv
+    from pyarrow import parquet
 
-    number, truth = pa.float64(), pa.bool_()
-    types = {
-        "part": pa.string(),
-        "category": pa.string(),
-        "images": pa.int64(),
-        "score": number,
-        "p_value": number,
-        "is_anomalous": truth,
-        "is_inspectable": truth,
-        "worst_image": pa.string(),
-        "error": pa.string(),
-    }
-    table = pa.Table.from_pylist(rows, schema=pa.schema(list(types.items())))
+    types = {"images": pa.int64(), "score": pa.float64(), "p_value": pa.float64()}
+    types |= {"is_anomalous": pa.bool_(), "is_inspectable": pa.bool_()}
+    schema = pa.schema([(name, types.get(name, pa.string())) for name in COLUMNS])
+    table = pa.Table.from_pylist(rows, schema=schema)
     if is_csv:
-        csv.write_csv(table, file, csv.WriteOptions(quoting_style="needed"))
+        arrow_csv.write_csv(table, file, arrow_csv.WriteOptions(quoting_style="needed"))
     else:
         parquet.write_table(table, file)

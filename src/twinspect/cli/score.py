@@ -61,7 +61,7 @@ def run(options: argparse.Namespace) -> Outcome:
         check_same_region(Scope.from_record(record.get(ROI)), options.roi)
     region_rules(options)  # refused before a model is loaded
     check_coco(options)
-    check_part_table(options.parts)
+    check_part_table(options)
     if score_engine.is_requested(options):
         return score_engine.run(options)
     if options.out is None:
@@ -134,7 +134,10 @@ def _into_table(
         table.clear()
         owner.path.unlink(missing_ok=True)
     owner.claim()
-    rows = table.rows()
+    found = table.rows()
+    rows = _as_listed(found, images, options)
+    if rows != found:
+        table.replace(rows)
     pictures = ScorePictures.of(options, detector, images, rows)
     remaining, start = _remaining(images, rows)
     failed = _failed(rows, images, pictures)
@@ -149,6 +152,26 @@ def _into_table(
         rows.extend(new)
     table.finish()
     return rows
+
+
+def _as_listed(rows: Sequence[Row], images: DataSet, options: argparse.Namespace) -> list[Row]:
+    """Give rows that are there the parts that the images are now said to show, which change no score.
+
+    Raises:
+        DataError: an image is said to show another product, by whose threshold it was not judged.
+    """
+    listed = {spell(sample.address): sample for sample in images}
+    renewed = []
+    for row in rows:
+        sample = listed.get(row["path"])
+        category = spell(options.category or (sample.category if sample else ""))
+        if sample and category not in ("", row["category"]):
+            raise DataError(
+                f"{options.out}: {row['path']} is a row of category {row['category']!r} there, and {category!r} now; "
+                "choose another --out, or --overwrite"
+            )
+        renewed.append({**row, "part": spell(sample.group)} if sample and sample.group else row)
+    return renewed
 
 
 def _failed(rows: Sequence[Row], images: DataSet, pictures: ScorePictures) -> DataSet:

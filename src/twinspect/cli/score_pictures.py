@@ -153,18 +153,29 @@ def check_coco(options: argparse.Namespace) -> None:
     if path is None:
         return
     refuse_unwritable(path, "--coco")
+    refuse_in_use(path, "--coco", options)
     if not os.path.lexists(path):
         return
-    place, inputs = os.path.realpath(path), [*options.images, *([options.out] if options.out else [])]
-    is_used = any(place == os.path.realpath(each) for each in inputs)
-    if path.is_dir() or is_used or Path(os.path.realpath(options.model)) in Path(place).parents:
-        raise ConfigError(f"--coco {path} is in use already; choose another file")
     with path.open("rb") as file:
         is_own = file.read(len(COCO_HEAD)) == COCO_HEAD
     if not (is_own or options.overwrite):
         raise ConfigError(
             f"--coco {path} exists and was not written by this command; choose another, or --overwrite"
         )
+
+
+def refuse_in_use(path: Path, option: str, options: argparse.Namespace) -> None:
+    """Refuse a file in place of a folder, an input, the table, another file that is asked for, or a model's.
+
+    Raises:
+        ConfigError: says so.
+    """
+    place = os.path.realpath(path)
+    others = {"--out": options.out, "--coco": options.coco, "--parts": options.parts}
+    taken = [*options.images, *(file for name, file in others.items() if file and name != option)]
+    is_used = any(place == os.path.realpath(each) for each in taken)
+    if path.is_dir() or is_used or Path(os.path.realpath(options.model)) in Path(place).parents:
+        raise ConfigError(f"{option} {path} is in use already; choose another file")
 
 
 def write_coco(path: Path, rows: Sequence[Row], images: DataSet) -> None:

@@ -132,9 +132,7 @@ class Preprocessing:
         place = self._place(rgb.shape[-2], rgb.shape[-1])
         images = rgb.float()
         if tuple(images.shape[-2:]) != place.size:
-            images = F.interpolate(
-                images, size=place.size, mode=self.interpolation, antialias=True, align_corners=False
-            )
+            images = _resized(images, place.size, self.interpolation)
         if self.interpolation == "bicubic":  # goes beyond black and white at edges
             images = images.clamp(0, 255)
         if self.has_padding:
@@ -244,6 +242,16 @@ class Preprocessing:
         """Give mean and std as (3, 1, 1), of the images' type and on their device."""
         mean, std = (images.new_tensor(values).view(3, 1, 1) for values in (self.mean, self.std))
         return mean, std
+
+
+def _resized(images: Tensor, size: tuple[int, int], interpolation: str) -> Tensor:
+    """Resize (B, 3, H, W) with antialiasing."""
+    # Torch takes the strides of a single column for those of another memory format and mixes up its rows, but not
+    # its columns. In a graph, whose runtime has no such error, the width is a symbol.
+    is_column = type(size[1]) is int and size[1] == 1
+    turned, shape = (images.mT.contiguous(), size[::-1]) if is_column else (images, size)
+    resized = F.interpolate(turned, size=shape, mode=interpolation, antialias=True, align_corners=False)
+    return resized.mT if is_column else resized
 
 
 def as_batch(rgb: NDArray[np.uint8]) -> Tensor:

@@ -84,4 +84,4 @@ def _read(path: Path, modified: int, size: int) -> Annotations | None:  # noqa: 
 def _parse(content: bytes, kind: str) -> Any:
     if kind == _JSON:
         return json.loads(content)
-    return parse_xml(content) if kind == "XML" else lines_of(content.decode())
+    return parse_xml(content) if kind == "XML" else lines_of(content.decode("utf-8-sig"))

@@ -35,7 +35,7 @@ def parse_xml(content: bytes) -> ET.Element:
     parser.CharacterDataHandler = builder.data
     try:
         parser.Parse(content, True)
-    except expat.ExpatError as error:
+    except (expat.ExpatError, LookupError) as error:  # the latter: an encoding that does not exist
         raise ValueError(str(error)) from None
     return builder.close()
 
@@ -91,7 +91,7 @@ class Voc:
         for number, marked in enumerate(self.record.iterfind("object"), start=1):
             where = f"{self.path}, object {number}"
             if (polygon := marked.find("polygon")) is not None:
-                canvas.polygon_area(_polygon(polygon, where))
+                canvas.polygon_area(corners_of(polygon, where))
             else:
                 _draw_box(marked.find("bndbox"), canvas, where)
         return canvas.marked()
@@ -102,16 +102,23 @@ class Voc:
 
     def _side(self, name: str) -> int | None:
         text = self.record.findtext(f"size/{name}", "").strip()
-        return (int(text) or None) if text.isdecimal() and len(text) < 10 else None
+        whole, _, share = text.partition(".")  # some tools write 640.0
+        return (
+            (int(whole) or None) if whole.isdecimal() and len(whole) < 10 and not share.strip("0") else None
+        )
 
 
-def _polygon(polygon: ET.Element, where: str) -> list[tuple[float, float]]:
+def corners_of(polygon: ET.Element, where: str) -> list[tuple[float, float]]:
     """Read the corners ``x1``, ``y1``, ``x2`` and so on."""
+    # By name, since looking for each would take the square of their number.
+    texts = {each.tag: each.text for each in polygon}
     points: list[tuple[float, float]] = []
     for number in count(1):
-        if polygon.find(f"x{number}") is None:
+        names = f"x{number}", f"y{number}"
+        if names[0] not in texts:
             break
-        points.append((_number(polygon, f"x{number}", where), _number(polygon, f"y{number}", where)))
+        x, y = (_as_number(texts.get(name), name, where) for name in names)
+        points.append((x, y))
     if len(points) < 3:
         raise DataError(f"{where}: a polygon of {len(points)} points; it needs 3 or more, as x1, y1, x2, ...")
     return points_of(points, where)
@@ -131,7 +138,10 @@ def _draw_box(box: ET.Element | None, canvas: MaskCanvas, where: str) -> None:
 
 
 def _number(parent: ET.Element, name: str, where: str) -> float:
-    text = parent.findtext(name)
+    return _as_number(parent.findtext(name), name, where)
+
+
+def _as_number(text: str | None, name: str, where: str) -> float:
     try:
         return float(text or "")
     except ValueError:

@@ -29,7 +29,7 @@ def may_be_yolo(path: Path) -> bool:
     """Tell by its beginning whether a text file is of this format: empty, or a number and shares."""
     try:
         with path.open("rb") as file:
-            beginning = file.read(_BEGINNING).decode()
+            beginning = file.read(_BEGINNING).decode("utf-8-sig")
     except (OSError, ValueError):
         return False
     lines = lines_of(beginning)
