@@ -91,7 +91,7 @@ def _check_same_part(sample: Sample, row: int, first_row: int, first: Sample, ma
         if one != other:
             raise DataError(
                 f"{manifest}, row {row}: part {sample.group!r} has the {what} {other!r}, in row {first_row} {one!r}; "
-                "all images of a part must have the same"
+                f"all images of a part must have the same: correct the column {what}, or name the parts differently"
             )
 
 
