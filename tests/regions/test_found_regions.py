@@ -203,6 +203,17 @@ def test_fiftyone_reads_what_score_writes(run: Any, model: Path, images: Path, t
             assert found.mask.sum() == pytest.approx(region["area_px"], rel=0.15)
 
 
+def test_coco_tells_images_of_one_name_apart(run: Any, model: Path, images: Path, tmp_path: Path) -> None:
+    other = tmp_path / "yesterday"
+    write_image(other / "bad0.png", DAMAGED[1])
+    assert run("score", model, images, other, "--coco", tmp_path / "c.json")[0] == 3
+    named = [entry["file_name"] for entry in json.loads((tmp_path / "c.json").read_text())["images"]]
+    assert sorted(named) == [
+        *(f"today/{name}.png" for name in ("bad0", "bad1", "bad2", "good")),
+        "yesterday/bad0.png",
+    ]
+
+
 def test_pictures_that_are_asked_for_later_are_written_and_the_table_stays(
     run: Any, model: Path, images: Path, tmp_path: Path
 ) -> None:

@@ -186,9 +186,9 @@ def write_coco(path: Path, rows: Sequence[Row], images: DataSet) -> None:
     """
     from twinspect.data.annotations.coco_output import FoundInImage, coco_record  # with all formats
 
-    samples = {spell(sample.address): sample for sample in images}
+    samples, names = {spell(sample.address): sample for sample in images}, _coco_names(images)
     found = [
-        FoundInImage(samples[row["path"]].name, image_size(samples[row["path"]].path), row["regions"] or ())
+        FoundInImage(names[row["path"]], image_size(samples[row["path"]].path), row["regions"] or ())
         for row in rows
         if row["is_anomalous"] is not None and row["path"] in samples
     ]
@@ -197,6 +197,15 @@ def write_coco(path: Path, rows: Sequence[Row], images: DataSet) -> None:
         write_atomically(path, COCO_HEAD + json.dumps(coco_record(found)).encode()[1:])
     except OSError as error:
         raise DataError(f"--coco {path}: cannot be written: {error.strerror}") from error
+
+
+def _coco_names(images: DataSet) -> dict[str, str]:
+    """Name each image for tools that find it by that: where names are equal, from the folder above all images."""
+    names = {spell(sample.address): sample.name for sample in images}
+    if len(set(names.values())) == len(names):
+        return names
+    above = os.path.commonpath([os.path.dirname(os.path.abspath(sample.path)) for sample in images])  # noqa: PTH100, PTH120
+    return {spell(sample.address): Path(os.path.relpath(sample.path, above)).as_posix() for sample in images}
 
 
 def _refuse_same(folders: Mapping[str, Path]) -> None:

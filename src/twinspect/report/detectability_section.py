@@ -30,7 +30,10 @@ def detectability_section(tried: Detectability | None, calibration: Calibration)
         return None
     rows = [_row(finding) for finding in tried.findings(calibration)]
     columns = ("Synthetic defects", "Finds 9 of 10 from", "Found at that size")
-    return WouldFind(not tried.is_useless(calibration), Table("What it would find", columns, rows))
+    return WouldFind(
+        not tried.is_useless(calibration),
+        Table("The smallest defects that are found nine times in ten", columns, rows),
+    )
 
 
 def _row(finding: Finding) -> tuple[str, str, str]:
