@@ -655,7 +655,7 @@ def test_the_cpp_example_for_onnx_gives_the_same_verdict(saved: Path, tmp_path: 
 def test_an_export_scores_in_shards_without_the_weights_of_torch(saved: Path, tmp_path: Path) -> None:
     folder, name = write_folder(tmp_path / "today", 9), export_name(saved, "onnx")
     files = pack(saved, name)
-    assert {path.rpartition("/")[0] for path in files} == {"", "exports/onnx-fp32"}
+    assert {path.rpartition("/")[0] for path in files} == {"", "images", "exports/onnx-fp32"}
     assert not any(path.endswith(".safetensors") for path in files)
     unpacked = unpack(files, device="cpu", export=name, threads=1)
     score(saved, tmp_path / "out", folder, export=name)

@@ -41,8 +41,8 @@ def pack(model: Path, export: str) -> dict[str, bytes]:
     Raises:
         OSError: a file cannot be read.
     """
-    weights = [*model.glob("*.safetensors"), *(model / IMAGES).glob("*")]
-    own = [model / RECORD, model / LEARNT, *(() if export else weights)]
+    weights = () if export else model.glob("*.safetensors")
+    own = [model / RECORD, model / LEARNT, *(model / IMAGES).glob("*"), *weights]
     needed = {path.relative_to(model).as_posix(): path for path in own}
     if export:  # it may lie in the user's cache
         folder = find_export(model, read_model_record(model), export).folder
