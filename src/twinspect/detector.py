@@ -14,7 +14,8 @@ from twinspect.bundle.kept_images import select_images
 from twinspect.bundle.learnt_images import LearntImages, shorten
 from twinspect.bundle.schema import check_parameters
 from twinspect.calibration.hold_out import choose_kind
-from twinspect.calibration.sharing import count_parts, parts_note, share_images
+from twinspect.calibration.parts import count_parts, parts_note
+from twinspect.calibration.sharing import share_images
 from twinspect.data import open_data
 from twinspect.data.fingerprint import content_digests, fingerprint_of
 from twinspect.data.significant_bits import choose_bits

@@ -63,7 +63,7 @@ def test_doctor_says_it_to_people_and_machines(run: Any, parts: Path) -> None:
 def test_doctor_spells_names_that_move_a_cursor(run: Any, tmp_path: Path) -> None:
     name = "a\nb\x1b[2J.png"
     (tmp_path / name).write_bytes(b"no image")
-    (tmp_path / f"{name}.txt").touch()
+    (tmp_path / f"{name}.txt").write_text("a note")
     _, said, notes = run("doctor", tmp_path, "--list")
     assert "\x1b" not in said + notes
     spelled = str(tmp_path / r"a\u000ab\u001b[2J.png")

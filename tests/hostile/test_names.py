@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 def row(name: str) -> Row:
     cells: Row = {**dict.fromkeys(COLUMNS), "path": spell(name), "category": spell(name[:9]), "score": 0.1}
-    return {**cells, "error": "", "notice": "", "is_anomalous": False, "inspectable": True}
+    return {**cells, "error": "", "notice": "", "part": "", "is_anomalous": False, "inspectable": True}
 
 
 def paths(table: Path) -> list[str]:

@@ -12,6 +12,7 @@ import torch
 
 import twinspect as ts
 from drawn_parts import blemish, quick, stripes
+from twinspect.bundle.folder import read_record, rewrite_record
 from twinspect.cli import main
 from twinspect.data.samples import DataSet, Sample
 from twinspect.errors import ConfigError
@@ -134,10 +135,10 @@ def test_a_model_that_called_the_interpolation_resize_scores_as_before(tmp_path:
     made = ts.Detector("stfpm", **quick("stfpm", 2), resize="bicubic").fit(GOOD)
     assert made.model_.preprocessing.interpolation == "bicubic"
     made.save(tmp_path / "m.twin")
-    record = json.loads((tmp_path / "m.twin" / "model.json").read_text())
+    record = read_record(tmp_path / "m.twin")
     for part in (record["config"], record["preprocessing"]):
         part["resize"] = part.pop("interpolation")
-    (tmp_path / "m.twin" / "model.json").write_text(json.dumps(record))
+    rewrite_record(tmp_path / "m.twin", record)
     loaded = ts.load(tmp_path / "m.twin")
     assert loaded.model_.preprocessing == made.model_.preprocessing
     np.testing.assert_array_equal(loaded.score(samples(MIXED)).image, made.score(samples(MIXED)).image)

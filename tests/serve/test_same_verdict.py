@@ -163,6 +163,7 @@ def test_every_kind_of_table_has_the_column_after_the_old_ones(
         "inspectable",
         "notice",
         "regions",
+        "part",
     ]
     assert sum(str(row["inspectable"]).lower() == "false" for row in rows) == 3
 

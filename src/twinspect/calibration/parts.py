@@ -5,7 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Collection, Iterable, Sequence
+
+    from twinspect.data.samples import Sample
 
 PartKey = tuple[str, str, int]
 """Category, part, and of an image that is a part by itself its number."""
@@ -31,3 +33,16 @@ def highest_by_part(
         key = (categories[number] if categories else "", part, 0 if part else number)
         highest[key] = max(value, highest.get(key, value))
     return highest
+
+
+def count_parts(samples: Iterable[Sample]) -> int:
+    """Count the parts that images show; an image that does not say which it shows is one by itself."""
+    return len({sample.part for sample in samples})
+
+
+def parts_note(samples: Collection[Sample]) -> str:
+    """Say that images count by the parts they show; empty where each is one by itself."""
+    parts = count_parts(samples)
+    return (
+        "" if parts == len(samples) else f"parts are what counts, and the {len(samples)} images show {parts}"
+    )

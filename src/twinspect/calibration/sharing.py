@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from twinspect.calibration.conformal import choose_rate
 from twinspect.calibration.hold_out import check_folds, counts_to_hold_out
+from twinspect.calibration.parts import count_parts
 from twinspect.data.splits import hold_out, parts_by_category
 from twinspect.errors import CalibrationError
 
@@ -50,16 +51,3 @@ def share_images(
         return tuple(good), tuple(own)
     kept, held = hold_out(good, counts_to_hold_out(parts_by_category(good), rate), seed)
     return tuple(kept), tuple(held)
-
-
-def count_parts(samples: Sequence[Sample]) -> int:
-    """Count the parts that images show; an image that does not say which it shows is one by itself."""
-    return parts_by_category(samples).total()
-
-
-def parts_note(samples: Sequence[Sample]) -> str:
-    """Say that images count by the parts they show; empty where each is one by itself."""
-    parts = count_parts(samples)
-    return (
-        "" if parts == len(samples) else f"parts are what counts, and the {len(samples)} images show {parts}"
-    )

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from twinspect._version import __version__
 from twinspect.calibration.conformal import check_kind, choose_rate
-from twinspect.calibration.sharing import count_parts
+from twinspect.calibration.parts import count_parts
 from twinspect.cli.class_selection import select_classes
 from twinspect.cli.console import Bar, counted, table
 from twinspect.cli.outcome import DONE, SOME_UNREADABLE, Outcome

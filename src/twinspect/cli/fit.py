@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Final
 from twinspect.bundle.description import EXCLUDED_SUSPECTS
 from twinspect.calibration.detectability import findings_record
 from twinspect.calibration.hold_out import count_folds
-from twinspect.calibration.sharing import count_parts
+from twinspect.calibration.parts import count_parts
 from twinspect.cli.class_selection import as_typed, select_classes
 from twinspect.cli.console import Bar, counted, table, warn, warn_of_suspects
 from twinspect.cli.method_settings import chosen_settings

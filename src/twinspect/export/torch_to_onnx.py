@@ -49,7 +49,7 @@ class RegionGraph(nn.Module):
     """
 
     mask: Tensor
-    inside: Tensor | None = None
+    inside: Tensor | None
 
     def __init__(self, model: ScoringModel, scope: Scope, fixed_size: tuple[int, int] | None) -> None:
         super().__init__()
@@ -58,10 +58,9 @@ class RegionGraph(nn.Module):
         if scope.shared is not None:
             size = fixed_size or (scope.shared.mask.shape[0], scope.shared.mask.shape[1])
             self.register_buffer("mask", torch.from_numpy(scope.shared.mask.copy()), persistent=False)
-            if not model.preprocessing.has_padding:
-                self.register_buffer(
-                    "inside", model.preprocessing.inside(scope.shared, size), persistent=False
-                )
+        alike = scope.shared is not None and not model.preprocessing.has_padding
+        inside = model.preprocessing.inside(scope.shared, size) if alike else None
+        self.register_buffer("inside", inside, persistent=False)
 
     def forward(self, images: Tensor, regions: Tensor | None = None) -> tuple[Tensor, Tensor]:
         """Score (B, H, W, 3) uint8 RGB.

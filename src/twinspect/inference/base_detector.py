@@ -22,7 +22,7 @@ from twinspect.bundle.learnt_images import split_known
 from twinspect.calibration.conformal import Calibration, check_rate, choose_rate
 from twinspect.calibration.detectability import Detectability
 from twinspect.calibration.map_peaks import map_notice
-from twinspect.calibration.sharing import count_parts, parts_note
+from twinspect.calibration.parts import count_parts, parts_note
 from twinspect.data import open_data
 from twinspect.data.opening import open_good
 from twinspect.data.prefetching import default_workers

@@ -6,10 +6,8 @@ from dataclasses import replace
 from functools import lru_cache
 from typing import TYPE_CHECKING, Final
 
-from twinspect.bundle.kept_images import MOST_PIXELS
 from twinspect.data.pixels import read_pixels
 from twinspect.errors import ImageError
-from twinspect.images.png import decode_png
 from twinspect.regions.finding import Levels, can_find_regions, find_regions
 
 if TYPE_CHECKING:
@@ -87,6 +85,8 @@ def _described(
 
 @lru_cache(maxsize=8)
 def _good_images(images: tuple[bytes, ...]) -> GoodImages:
+    from twinspect.bundle.kept_images import MOST_PIXELS  # noqa: PLC0415 - few images show a region
+    from twinspect.images.png import decode_png  # noqa: PLC0415
     from twinspect.regions.good_patches import GoodImages  # noqa: PLC0415
     from twinspect.synthesis.foreground import foregrounds  # noqa: PLC0415
 

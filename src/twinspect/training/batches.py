@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
-from scipy import ndimage
 from torch import Tensor
 
 from twinspect.data.prefetching import prefetch
@@ -187,6 +186,8 @@ class TrainingImages:
         inside = self._inputs.inside(self._numbers[index])
         if inside is None or not self._model.preprocessing.has_padding:
             return slice(None), slice(None)
+        from scipy import ndimage  # noqa: PLC0415 - slow to import, and few models look at a region
+
         rows, columns = ndimage.find_objects(inside.numpy().astype(np.uint8))[0]
         return rows, columns
 

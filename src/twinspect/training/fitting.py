@@ -14,7 +14,7 @@ import torch
 
 from twinspect.calibration.good_scores import GoodScores
 from twinspect.calibration.hold_out import count_folds
-from twinspect.calibration.sharing import count_parts
+from twinspect.calibration.parts import count_parts
 from twinspect.data.splits import fold_of
 from twinspect.inference.pipeline import SCORE_BATCH, ScoringPipeline
 from twinspect.inference.torch_engine import TorchEngine

@@ -52,7 +52,10 @@ class PlaceGaussians(GatheredBuffers):
             (B, h, w).
         """
         others = images - 1
-        squares = self(features).double().square()
+        # In float64: few images leave little of their own, and what float32 rounds would be a part of that.
+        deviations = _by_place(features).double() - self.mean[:, None]
+        squares = (deviations @ self.whitening.double()).square().sum(dim=2)
+        squares = squares.T.reshape(-1, *features.shape[-2:])
         rest = (1 - squares * images / others**2).clamp_min(SMALLEST)
         distances: Tensor = images / others * (squares * (others - 1) / others / rest).sqrt()
         return distances.float()
