@@ -52,6 +52,7 @@ def test_exports_resize_as_their_model(settings: dict[str, Any], tmp_path: Path)
     check_parity(tmp_path / "m.twin")
 
 
+@pytest.mark.slow
 def test_a_region_and_padding_together(tmp_path: Path) -> None:
     roi = tmp_path / "roi.json"
     roi.write_text(json.dumps({"look": [[[0.4, 0], [1, 0], [1, 0.6], [0.4, 0.6]]]}))

@@ -294,6 +294,7 @@ def test_a_model_of_an_earlier_version_has_none_until_it_is_calibrated(
     assert not [path.name for path in tmp_path.iterdir() if "p.csv" in path.name and path.suffix == ".json"]
 
 
+@pytest.mark.slow
 def test_an_export_finds_the_same_regions(detector: ts.Detector, model: Path) -> None:
     pytest.importorskip("onnxruntime", reason="pip install 'twinspect[onnx]'")
     from twinspect.export import export
