@@ -104,7 +104,7 @@ def test_a_region_that_is_drawn_is_a_file_for_roi(page: Page, tmp_path: Path) ->
     page.goto("/#/region")
     paper = page.get_by_label("Drawing")
     paper.wait_for()
-    page.wait_for_function("document.querySelector('.region-stage img').naturalWidth === 128")
+    page.locator("svg.paper[viewBox='0 0 128 96']").wait_for()
 
     def at(x: float, y: float) -> tuple[float, float]:
         box = paper.bounding_box()

@@ -171,8 +171,8 @@ function drawing({ signal, changed }) {
       for (const shape of shapes) shape.polygons = shape.polygons.map((points) => points.map(([x, y]) => [(x / was) * width, (y / wasHigh) * height]));
       paper.setAttribute("viewBox", `0 0 ${width} ${height}`);
       picture.alt = inspection.name;
-      await load(picture, `${inspection.image.url}?format=png`, until);
       giveUp();
+      await load(picture, `${inspection.image.url}?format=png`, until);
     },
   };
 }
