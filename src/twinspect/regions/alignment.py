@@ -6,10 +6,7 @@ peaks, the angle the one whose peak is highest: searched over the whole circle i
 
 from __future__ import annotations
 
-import base64
-import binascii
 import hashlib
-import io
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Final
@@ -20,6 +17,7 @@ from scipy import fft, ndimage, optimize
 
 from twinspect.errors import ConfigError
 from twinspect.regions.placement import AlignmentError, Placement
+from twinspect.regions.stored_png import encode_png_text, opened_png_text
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -182,9 +180,7 @@ class Alignment:
 
     def to_record(self) -> dict[str, Any]:
         """Return plain JSON values: the reference as a PNG file in base64."""
-        file = io.BytesIO()
-        Image.fromarray(self.reference).save(file, format="PNG", optimize=True)
-        png = base64.b64encode(file.getvalue()).decode("ascii")
+        png = encode_png_text(self.reference)
         return {"kind": self.kind, "size": list(self.size), "least": self.least, "reference": png}
 
     @classmethod
@@ -194,14 +190,10 @@ class Alignment:
         Raises:
             ConfigError: the reference is damaged.
         """
-        try:
-            content = io.BytesIO(base64.b64decode(record["reference"], validate=True))
-            with Image.open(content, formats=("PNG",)) as image:
-                if image.mode != "L" or max(image.size) > WORKING_SIDE:
-                    raise ConfigError("the reference image of the alignment is no small grey PNG")
-                return cls(record["kind"], np.array(image), tuple(record["size"]), record["least"])
-        except (binascii.Error, OSError, SyntaxError, ValueError) as error:
-            raise ConfigError(f"the reference image of the alignment is damaged: {error}") from error
+        with opened_png_text(record["reference"], "the reference image of the alignment") as image:
+            if image.mode != "L" or max(image.size) > WORKING_SIDE:
+                raise ConfigError("the reference image of the alignment is no small grey PNG")
+            return cls(record["kind"], np.array(image), tuple(record["size"]), record["least"])
 
 
 def check_kind(kind: str | None) -> None:

@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-import base64
-import binascii
 import hashlib
-import io
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
-from PIL import Image
 
 from twinspect.errors import ConfigError, DataError, ImageError
 
@@ -102,9 +98,9 @@ class Region:
 
     def to_record(self) -> dict[str, Any]:
         """Return plain JSON values: the mask as a PNG file of one bit a pixel."""
-        file = io.BytesIO()
-        Image.fromarray(self.mask).save(file, format="PNG", optimize=True)
-        return {"any_size": self.any_size, "png": base64.b64encode(file.getvalue()).decode("ascii")}
+        from twinspect.regions.stored_png import encode_png_text  # noqa: PLC0415 - few models look at a region
+
+        return {"any_size": self.any_size, "png": encode_png_text(self.mask)}
 
     @classmethod
     def from_record(cls, record: dict[str, Any]) -> Region:
@@ -113,15 +109,13 @@ class Region:
         Raises:
             ConfigError: the mask is damaged.
         """
-        try:
-            content = io.BytesIO(base64.b64decode(record["png"], validate=True))
-            with Image.open(content, formats=("PNG",)) as image:
-                if image.mode != "1" or image.width * image.height > MOST_PIXELS:
-                    raise ConfigError("the mask of the region of interest is no PNG of one bit a pixel")
-                # As numbers first: Pillow's own booleans are bytes of 255, which graphs would not take for true.
-                return cls(np.array(image.convert("L")) > 0, record["any_size"])
-        except (binascii.Error, OSError, SyntaxError, ValueError) as error:
-            raise ConfigError(f"the region of interest is damaged: {error}") from error
+        from twinspect.regions.stored_png import opened_png_text  # noqa: PLC0415 - few models look at a region
+
+        with opened_png_text(record["png"], "the region of interest") as image:
+            if image.mode != "1" or image.width * image.height > MOST_PIXELS:
+                raise ConfigError("the mask of the region of interest is no PNG of one bit a pixel")
+            # As numbers first: Pillow's own booleans are bytes of 255, which graphs would not take for true.
+            return cls(np.array(image.convert("L")) > 0, record["any_size"])
 
 
 def nearest(side: int, length: int) -> NDArray[np.int64]:
