@@ -8,6 +8,7 @@ how often words are right is in ``docs/measured.md``.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import reduce
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 import numpy as np
@@ -103,7 +104,7 @@ class _Window:
             slice(rows.start * step, rows.stop * step),
             slice(columns.start * step, columns.stop * step),
         )
-        values = anomaly_map[window].reshape(len(rows), step, len(columns), step).max(axis=(1, 3))
+        values = _highest(anomaly_map[window], step)
         boxed = np.zeros(values.shape, dtype=np.bool_)
         boxed[
             top // step - rows.start : -(-(top + height) // step) - rows.start,
@@ -140,6 +141,12 @@ def describe(
     return Description(tuple(_words(window, patches)), _place(box, window, patches[0], good.step))
 
 
+def _highest(anomaly_map: Floats, step: int) -> Floats:
+    """Reduce a map to its highest values; along axes of a few values, NumPy's own maximum is slow."""
+    parts = (anomaly_map[row::step, column::step] for row in range(step) for column in range(step))
+    return reduce(np.maximum, parts)
+
+
 def _reduced_range(start: int, length: int, margin: int, step: int, side: int) -> range:
     """Give the rows or columns of the reduced image that show a part of a side and its surroundings."""
     return range(max(0, start - margin) // step, min(side // step, -(-(start + length + margin) // step)))
@@ -155,33 +162,51 @@ def _words(window: _Window, good: Sequence[GoodPatch]) -> list[str]:
     patches = [patch.lab for patch in good]
     objects = [patch.object for patch in good if patch.object is not None]
     presence = missing_or_added(window.lab, window.inside, window.around, objects)
+    beyond = _Beyond.of(window, patches)
     colour = OTHER_COLOUR if _has_other_colour(window, patches) else ""
-    words = (presence, _lightness(window, patches), colour, _texture(window, patches))
+    words = (presence, _lightness(window, patches, beyond), colour, _texture(window, patches, beyond.good))
     return [word for word in words if word]
 
 
-def _lightness(window: _Window, patches: Sequence[Floats]) -> str:
+class _Beyond(NamedTuple):
+    """How far each pixel of a region is brighter, or darker (negative), moved by a pixel.
+
+    Attributes:
+        good: than all good patches.
+        all: than the surroundings too.
+    """
+
+    good: Floats
+    all: Floats
+
+    @classmethod
+    def of(cls, window: _Window, patches: Sequence[Floats]) -> _Beyond:
+        from scipy import ndimage  # noqa: PLC0415
+
+        lightness = np.stack([patch[..., 0] for patch in patches])
+        own, inside = window.lab[..., 0], window.inside
+        high = ndimage.maximum_filter(lightness.max(axis=0), 3)[inside]
+        low = ndimage.minimum_filter(lightness.min(axis=0), 3)[inside]
+        darkest, brightest = np.percentile(own[window.around], (10, 90))
+        return cls(
+            _outside(own[inside], low, high),
+            _outside(own[inside], np.minimum(low, darkest), np.maximum(high, brightest)),
+        )
+
+
+def _outside(values: Floats, low: Floats, high: Floats) -> Floats:
+    """Say how far values lie above a range, or below it (negative)."""
+    outside: Floats = np.clip(values - high, 0, None) - np.clip(low - values, 0, None)
+    return outside
+
+
+def _lightness(window: _Window, patches: Sequence[Floats], beyond: _Beyond) -> str:
     medians = [float(np.median(lab[window.inside, 0])) for lab in (window.lab, *patches)]
-    beyond, of_surroundings = _beyond(window, patches), _beyond(window, patches, surroundings=True)
     for word, sign in ((DARKER, -1), (BRIGHTER, 1)):
-        is_so = _one_way(sign * beyond, LIGHTER_BY) and _one_way(sign * of_surroundings, AROUND)
+        is_so = _one_way(sign * beyond.good, LIGHTER_BY) and _one_way(sign * beyond.all, AROUND)
         if is_so and all(sign * medians[0] > sign * median for median in medians[1:]):
             return word
     return ""
-
-
-def _beyond(window: _Window, patches: Sequence[Floats], *, surroundings: bool = False) -> Floats:
-    """Say how far each pixel of a region is brighter than all patches, or darker (negative), moved by a pixel."""
-    from scipy import ndimage  # noqa: PLC0415
-
-    lightness = window.lab[..., 0]
-    high = np.max([ndimage.maximum_filter(patch[..., 0], 3) for patch in patches], axis=0)
-    low = np.min([ndimage.minimum_filter(patch[..., 0], 3) for patch in patches], axis=0)
-    if surroundings:
-        darkest, brightest = np.percentile(lightness[window.around], (10, 90))
-        high, low = np.maximum(high, brightest), np.minimum(low, darkest)
-    beyond: Floats = np.clip(lightness - high, 0, None) - np.clip(low - lightness, 0, None)
-    return beyond[window.inside]
 
 
 def _one_way(beyond: Floats, least: float) -> bool:
@@ -203,7 +228,7 @@ def _has_other_colour(window: _Window, patches: Sequence[Floats]) -> bool:
     return bool(nearest >= max(COLOUR_BY, COLOUR_SPREAD * spread))
 
 
-def _texture(window: _Window, patches: Sequence[Floats]) -> str:
+def _texture(window: _Window, patches: Sequence[Floats], beyond: Floats) -> str:
     from scipy import ndimage  # noqa: PLC0415
 
     core = ndimage.binary_erosion(window.inside)
@@ -212,9 +237,7 @@ def _texture(window: _Window, patches: Sequence[Floats]) -> str:
     if own * SMOOTHER < min(others):
         return LESS_TEXTURE
     around = _FLAT + _roughness(window.lab, window.around)
-    return (
-        MORE_TEXTURE if own > ROUGHER * max(*others, around) and _both_ways(_beyond(window, patches)) else ""
-    )
+    return MORE_TEXTURE if own > ROUGHER * max(*others, around) and _both_ways(beyond) else ""
 
 
 def _roughness(lab: Floats, where: Mask) -> float:

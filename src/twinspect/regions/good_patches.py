@@ -51,7 +51,7 @@ class GoodImage:
         size: its (height, width).
         lab: (h, w, 3) in CIELAB, reduced.
         object: (h, w), where the object is; ``None`` where none stands out from a background.
-        spectra: (4, h, w // 2 + 1): of the three channels and of their summed squares.
+        spectra: (4, H, W // 2 + 1): of the three channels and of their summed squares, at :func:`_padded` size.
     """
 
     size: tuple[int, int]
@@ -64,7 +64,9 @@ class GoodImage:
         """Prepare an image, (H, W, 3) uint8 RGB; its object, (H, W), is everywhere where none stands out."""
         lab = to_lab(rgb, step)
         reduced = np.asarray(Image.fromarray(mask.astype(np.uint8)).reduce(step)) > 0
-        return cls((rgb.shape[0], rgb.shape[1]), lab, None if mask.all() else reduced, _spectra(lab))
+        planes = np.concatenate([lab, (lab**2).sum(axis=2, keepdims=True)], axis=2)
+        spectra = _spectra(planes, lab.shape)
+        return cls((rgb.shape[0], rgb.shape[1]), lab, None if mask.all() else reduced, spectra)
 
 
 @dataclass(frozen=True)
@@ -108,12 +110,16 @@ class GoodImages:
             shape: (height, width, …) of that image.
         """
         size = min(shape[0], self.most), min(shape[1], self.most)
-        top, left = corner[1] - self._cut(shape[0]), corner[0] - self._cut(shape[1])
-        found = [
-            _nearest(number, image, lab, context, (top, left))
+        place = corner[1] - self._cut(shape[0]), corner[0] - self._cut(shape[1])
+        fitting = [
+            (number, image)
             for number, image in enumerate(self.images)
             if image.size == size and _fits(context, image.lab)
         ]
+        if not fitting:
+            return []
+        searched = _Searched.of(lab, context, fitting[0][1].lab.shape)
+        found = [_nearest(number, image, searched, place) for number, image in fitting]
         return sorted(found, key=lambda patch: patch.distance)
 
     def _cut(self, side: int) -> int:
@@ -130,12 +136,37 @@ def to_lab(rgb: Pixels, step: int) -> Floats:
     return lab
 
 
-def _nearest(number: int, good: GoodImage, lab: Floats, context: Mask, place: tuple[int, int]) -> GoodPatch:
+@dataclass(frozen=True)
+class _Searched:
+    """A region's surroundings, prepared for looking them up in good images of one size.
+
+    Attributes:
+        lab: (h, w, 3), the region with its surroundings.
+        context: (h, w), the surroundings.
+        spectra: (4, H, W // 2 + 1), conjugate: of the three channels, weighted by -2, and of the weights.
+        squares: the summed squares of the surroundings.
+    """
+
+    lab: Floats
+    context: Mask
+    spectra: NDArray[np.complex64]
+    squares: float
+
+    @classmethod
+    def of(cls, lab: Floats, context: Mask, shape: tuple[int, ...]) -> _Searched:
+        """Prepare them for images of a shape."""
+        weights = context.astype(np.float32)[..., None]
+        planes = np.concatenate([-2 * lab * weights, weights], axis=2)
+        return cls(lab, context, _spectra(planes, shape).conj(), float((lab[context] ** 2).sum()))
+
+
+def _nearest(number: int, good: GoodImage, searched: _Searched, place: tuple[int, int]) -> GoodPatch:
+    context = searched.context
     height, width = context.shape
-    row, column = _choose(_squared_distances(good, lab, context), *place)
+    row, column = _choose(_squared_distances(good, searched), *place)
     window = slice(row, row + height), slice(column, column + width)
     patch = good.lab[window]
-    distance = float(np.sqrt(((patch - lab)[context] ** 2).sum(axis=1).mean()))
+    distance = float(np.sqrt(((patch - searched.lab)[context] ** 2).sum() / np.count_nonzero(context)))
     is_object = None if good.object is None else good.object[window]
     return GoodPatch(number, (column, row), distance, patch, is_object)
 
@@ -144,25 +175,28 @@ def _fits(context: Mask, lab: Floats) -> bool:
     return bool(np.less_equal(context.shape, lab.shape[:2]).all())
 
 
-def _spectra(lab: Floats) -> NDArray[np.complex64]:
+def _spectra(planes: Floats, shape: tuple[int, ...]) -> NDArray[np.complex64]:
+    """Transform planes, (h, w, n), as parts of an image of a shape."""
     from scipy.fft import rfft2  # noqa: PLC0415
 
-    planes = np.concatenate([lab, (lab**2).sum(axis=2, keepdims=True)], axis=2).transpose(2, 0, 1)
-    spectra: NDArray[np.complex64] = rfft2(planes)
+    spectra: NDArray[np.complex64] = rfft2(planes.transpose(2, 0, 1), s=_padded(shape))
     return spectra
 
 
-def _squared_distances(good: GoodImage, lab: Floats, context: Mask) -> Floats:
-    """Give the summed squared distance at every place where the patch fits, by the correlation theorem."""
-    from scipy.fft import irfft2, rfft2  # noqa: PLC0415
+def _padded(shape: tuple[int, ...]) -> tuple[int, int]:
+    """Give the least size, not below that of an image, at which Fourier transforms are fast."""
+    from scipy.fft import next_fast_len  # noqa: PLC0415
 
-    shape = good.lab.shape
-    weights = context.astype(np.float32)
-    planes = np.concatenate([-2 * lab * weights[..., None], weights[..., None]], axis=2).transpose(2, 0, 1)
-    patch = rfft2(planes, s=shape[:2])
-    sums = irfft2((good.spectra * patch.conj()).sum(axis=0), s=shape[:2])
-    fitting = sums[: shape[0] - lab.shape[0] + 1, : shape[1] - lab.shape[1] + 1]
-    squared: Floats = fitting + (lab[context] ** 2).sum()
+    return next_fast_len(shape[0], real=True), next_fast_len(shape[1], real=True)
+
+
+def _squared_distances(good: GoodImage, searched: _Searched) -> Floats:
+    """Give the summed squared distance at every place where the patch fits, by the correlation theorem."""
+    from scipy.fft import irfft2  # noqa: PLC0415
+
+    shape, patch = good.lab.shape, searched.context.shape
+    sums = irfft2((good.spectra * searched.spectra).sum(axis=0), s=_padded(shape))
+    squared: Floats = sums[: shape[0] - patch[0] + 1, : shape[1] - patch[1] + 1] + searched.squares
     return squared
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import reduce
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
@@ -51,7 +52,8 @@ def missing_or_added(lab: Floats, inside: Mask, around: Mask, objects: Sequence[
     if np.count_nonzero(is_ground & around) < LEAST_GROUND:
         return ""
     ground = lab[is_ground & around]
-    deviation = (np.abs(lab - ground.mean(axis=0)) / np.maximum(ground.std(axis=0), LEAST_SPREAD)).max(axis=2)
+    deviations = np.abs(lab - ground.mean(axis=0)) / np.maximum(ground.std(axis=0), LEAST_SPREAD)
+    deviation = reduce(np.maximum, np.moveaxis(deviations, 2, 0))
     least = max(LEAST_PIXELS, LEAST_SHARE * np.count_nonzero(inside))
     if np.count_nonzero(_shown(deviation <= LIKE, is_ground) & inside & is_object) >= least:
         seen = deviation[is_object & around] <= LIKE
