@@ -272,9 +272,9 @@ class Detector(TorchDetector):
         self._processes = fitting.trainer.processes
         reading = fitting.read_first([*train, *held], train)
         if reading.unreadable:
-            total = len(train) + len(held)
-            refuse_or_say(reading.unreadable, total, strict=strict, say=say if self.is_first else silently)
-            kind, train, held = self._split_readable(opened, reading.unreadable, total)
+            total, told = len(train) + len(held), say if self.is_first else silently
+            refuse_or_say(reading.unreadable, total, strict=strict, say=told)
+            kind, train, held = self._split_readable(opened, reading.unreadable, total, told)
         names = [sample.name for sample in (*train, *held)]
         digests = dict(zip(names, content_digests([*train, *held]), strict=True))
         images = fingerprint_of(names, list(digests.values()))
@@ -305,9 +305,9 @@ class Detector(TorchDetector):
         return self
 
     def _split_readable(
-        self, data: DataSet, unreadable: dict[str, str], total: int
+        self, data: DataSet, unreadable: dict[str, str], total: int, say: Callable[[str], None]
     ) -> tuple[Kind, tuple[Sample, ...], tuple[Sample, ...]]:
-        readable = without_unreadable(data, unreadable)
+        readable = without_unreadable(data, unreadable, say)
         with adding_note(unreadable_note(len(unreadable), total)):
             return self._split(readable)
 
