@@ -6,11 +6,14 @@ import csv
 import json
 import shutil
 from itertools import groupby
+from pathlib import Path
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pyarrow.parquet as pq
 import pytest
+from scipy.stats import betabinom
 
 import twinspect as ts
 from drawn_parts import blemish, quick, stripes, write_image
@@ -18,13 +21,17 @@ from serving import bad, code, good, site
 from twinspect.calibration.conformal import Calibration
 from twinspect.cli import main
 from twinspect.data import open_data
+from twinspect.data.samples import Sample
 from twinspect.errors import CalibrationError, DataError
+from twinspect.evaluation.by_object import object_errors
 from twinspect.evaluation.evaluation import evaluate
 from twinspect.inference.part_scores import parts_of_rows
+from twinspect.inference.results import ImageScore
+from twinspect.report.false_alarm_section import false_alarm_section
+from twinspect.report.formatting import Rate, percent
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
-    from pathlib import Path
 
 PARTS, VIEWS = 20, 2
 
@@ -132,6 +139,36 @@ def test_evaluate_counts_wrong_decisions_on_parts(detector: ts.Detector, manifes
     assert record["decisions"] == {
         "": {"false_alarms": 0, "good": 2, "misses": 0, "anomalous": 3, "not_inspectable": 1}
     }
+
+
+def test_verbs_count_parts(
+    detector: ts.Detector, manifest: Path, tmp_path: Path, run: Callable[..., tuple[int, str, str]]
+) -> None:
+    detector.save(tmp_path / "m.twin")
+    assert "10 good to test, 3 defective to test, of 26 parts" in run("doctor", manifest)[1]
+    assert "and promise at most 11.1 % of good parts are false alarms" in run("doctor", manifest)[1]
+    _, out, _ = run("evaluate", tmp_path / "m.twin", manifest, "--out", tmp_path / "e")
+    assert "parts: 0 of 2 good ones called anomalous, 0 of 3 anomalous ones missed, 1 not inspectable" in out
+    assert "of the good test parts</strong>" in (tmp_path / "e" / "report.html").read_text()
+
+
+def test_a_report_compares_parts_with_a_promise_of_parts(detector: ts.Detector) -> None:
+    """Nine parts in ten images each, one image too high of two of them: 2 % of images, 22 % of parts."""
+    calibration = detector.calibration_  # of 8 parts, which promise 1 in 9
+    rows = [
+        ImageScore(
+            Sample(Path(f"{part}_{view}.png"), f"{part}_{view}", group=f"p{part}"), score, 0.1, flagged
+        )
+        for part in range(9)
+        for view in range(10)
+        for flagged in (part < 2 and view == 0,)
+        for score in (99.0 if flagged else 0.0,)
+    ]
+    evaluation = SimpleNamespace(rows=rows, object_errors=object_errors({"": rows}))
+    section = false_alarm_section(calibration, evaluation)  # type: ignore[arg-type]
+    assert (section["rate"], section["what"]) == (Rate(2, 9), "part")
+    chance = betabinom.sf(1, 9, 1, 8)  # of so many among new parts, by eight known ones
+    assert f"good parts like the held-out ones give as many in {percent(chance)} of" in section["verdict"][1]
 
 
 def test_calibrating_counts_parts(detector: ts.Detector, manifest: Path, tmp_path: Path) -> None:

@@ -63,6 +63,8 @@ def summarize(data: DataSet, use: str = "train") -> str:
     parts = [f"{counts[key]:,} {words}" for key, words in shown.items() if counts[key]]
     if counts["defective_without_mask"] and (counts["masks"] or _has_orphans(data)):
         parts.append(f"{counts['defective_without_mask']:,} defective without a mask")
+    if any(sample.group for sample in data):
+        parts[-1] += f", of {len({sample.part for sample in data}):,} parts"
     layout = re.split("[:;,]", data.layout, maxsplit=1)[0]
     name = f"{data.name} ({layout})" if layout else data.name
     return f"{name}: {', '.join(parts)}; {_left_out(data)}"
