@@ -44,7 +44,7 @@ from twinspect.methods.default import USUAL, default_for
 from twinspect.model.tiled import TiledModel, tiled
 from twinspect.model.tiling import Tiling, check_shape
 from twinspect.model.whole_image import Model
-from twinspect.regions.scope import aligned, scope_of
+from twinspect.regions.scope import aligned, check_align, scope_of
 from twinspect.teachers import create_teacher
 from twinspect.teachers.auto import best_at_hand, build_paper_teacher
 from twinspect.teachers.curated import AUTO as AUTO_TEACHER
@@ -255,6 +255,7 @@ class Detector(TorchDetector):
         self.default_ = USUAL  # until they are counted
         self.config()  # a wrong setting is found before the images are read
         self._trainer()
+        check_align(self.align)
         budget = Budget.of(self.minutes)
         tiling = Tiling.of(self.tile, self.overlap)
         check_process_counts(choose_device(self.device), self.devices, self.nodes, self.strategy)
