@@ -44,7 +44,7 @@ from twinspect.methods.default import USUAL, default_for
 from twinspect.model.tiled import TiledModel, tiled
 from twinspect.model.tiling import Tiling, check_shape
 from twinspect.model.whole_image import Model
-from twinspect.regions.scope import aligned, scope_of
+from twinspect.regions.scope import aligned, check_align, scope_of
 from twinspect.teachers import create_teacher
 from twinspect.teachers.auto import best_at_hand, build_paper_teacher
 from twinspect.teachers.curated import AUTO as AUTO_TEACHER
@@ -255,6 +255,7 @@ class Detector(TorchDetector):
         self.default_ = USUAL  # until they are counted
         self.config()  # a wrong setting is found before the images are read
         self._trainer()
+        check_align(self.align)
         budget = Budget.of(self.minutes)
         tiling = Tiling.of(self.tile, self.overlap)
         check_process_counts(choose_device(self.device), self.devices, self.nodes, self.strategy)
@@ -272,9 +273,9 @@ class Detector(TorchDetector):
         self._processes = fitting.trainer.processes
         reading = fitting.read_first([*train, *held], train)
         if reading.unreadable:
-            total = len(train) + len(held)
-            refuse_or_say(reading.unreadable, total, strict=strict, say=say if self.is_first else silently)
-            kind, train, held = self._split_readable(opened, reading.unreadable, total)
+            total, told = len(train) + len(held), say if self.is_first else silently
+            refuse_or_say(reading.unreadable, total, strict=strict, say=told)
+            kind, train, held = self._split_readable(opened, reading.unreadable, total, told)
         names = [sample.name for sample in (*train, *held)]
         digests = dict(zip(names, content_digests([*train, *held]), strict=True))
         images = fingerprint_of(names, list(digests.values()))
@@ -305,9 +306,9 @@ class Detector(TorchDetector):
         return self
 
     def _split_readable(
-        self, data: DataSet, unreadable: dict[str, str], total: int
+        self, data: DataSet, unreadable: dict[str, str], total: int, say: Callable[[str], None]
     ) -> tuple[Kind, tuple[Sample, ...], tuple[Sample, ...]]:
-        readable = without_unreadable(data, unreadable)
+        readable = without_unreadable(data, unreadable, say)
         with adding_note(unreadable_note(len(unreadable), total)):
             return self._split(readable)
 

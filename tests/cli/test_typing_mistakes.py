@@ -17,6 +17,7 @@ from twinspect.methods.config import field_help, hints
 from twinspect.methods.settings import _read_config, config_class
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
 WITHOUT_TORCH = """
@@ -79,6 +80,29 @@ def test_mistakes_are_found_without_torch(arguments: tuple[str, ...], tmp_path: 
     assert ran.returncode == 2, ran.stderr
     assert "error: " in ran.stderr
     assert "Traceback" not in ran.stderr
+
+
+@pytest.mark.parametrize(
+    ("arguments", "name"),
+    [
+        (("fit", "", "--out", "m.twin"), "DATA"),
+        (("fit", "DATA", "--out", "m.twin", "--roi", ""), "--roi"),
+        (("score", "m.twin", "a.png", "", "b.png"), "IMAGES"),
+        (("score", "m.twin", "a.png", "--masks", ""), "--masks"),
+        (("score", "m.twin", "a.png", "--out="), "--out"),
+        (("score", "", "a.png"), "M.twin"),
+        (("evaluate", "m.twin", "", "--out", "e"), "DATA"),
+        (("calibrate", "m.twin", ""), "GOOD"),
+        (("join", "a.twin", "", "--out", "j.twin"), "M.twin"),
+        (("serve", "m.twin", "--data", ""), "--data"),
+    ],
+)
+def test_an_empty_path_is_not_the_current_folder(
+    arguments: tuple[str, ...], name: str, run: Callable[..., tuple[int, str, str]]
+) -> None:
+    code, _, said = run(*arguments)
+    assert code == 2
+    assert f"{name} is empty; name a file or folder, or . for the current folder" in said
 
 
 def test_settings_are_listed_without_torch() -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import io
 import json
+import re
 import unicodedata
 from typing import TYPE_CHECKING, Any
 
@@ -676,7 +677,7 @@ def test_a_marked_image_in_a_training_folder_of_yolo_is_left_out(tmp_path: Path)
 
 @pytest.mark.parametrize(
     "text",
-    ["a part from Monday", "0.1 0.5 0.5", "3", "466 441 493 470 3", "7,0.5,0.5", "\xff\xfe", "1 0.5 -3"],
+    ["a part from Monday", "0.1 0.5 0.5", "3", "7,0.5,0.5", "\xff\xfe", "1 0.5 -3"],
 )
 def test_other_text_is_left_out(tmp_path: Path, text: str) -> None:
     picture(tmp_path / "0.png")
@@ -684,6 +685,39 @@ def test_other_text_is_left_out(tmp_path: Path, text: str) -> None:
     data = open_data(tmp_path)
     assert len(data.split("train")) == 1
     assert [skipped.reason[:33] for skipped in data.skipped] == ["not an image by its name (.txt); "]
+
+
+@pytest.mark.parametrize("text", ["466 441 493 470 3", "0 34 14 12 12", "0 1 1 40 1 40 30"])
+def test_numbers_that_are_no_shares_are_said_not_to_be_yolo(tmp_path: Path, text: str) -> None:
+    """The image of a file in pixels would pass for a good one without a word."""
+    picture(tmp_path / "0.png")
+    (tmp_path / "0.txt").write_text(text)
+    (skipped,) = open_data(tmp_path).skipped
+    assert skipped.reason.startswith(
+        "numbers, but no marks of YOLO: those are shares of the image's sides; expected"
+    )
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "where"),
+    [
+        ("7.txt", "0 1.0005 0.5 0.0001 0.1", "7.txt, mark 1"),
+        ("7.xml", voc(bndbox(1, 1, 4, 4), bndbox(100, 1, 120, 9)), "7.xml, object 2"),
+        ("7.json", labelme(shape("polygon", [[1, 100], [9, 100], [9, 120]])), "7.json, shape 1"),
+        ("7.json", labelme(shape("rectangle", [[-20, 1], [-9, 9]])), "7.json, shape 1"),
+        (
+            "c.json",
+            coco({"segmentation": [[1, 90, 9, 90, 9, 99]]}),
+            "c.json, annotation 5 of 'scratch/7.png'",
+        ),
+        ("c.json", coco({"bbox": [100, 1, 5, 5]}), "c.json, annotation 5 of 'scratch/7.png'"),
+    ],
+)
+def test_a_mark_outside_of_its_image_is_one_line(tmp_path: Path, name: str, content: Any, where: str) -> None:
+    sample = one_defect(tmp_path, content, f"test/scratch/{name}")
+    said = re.escape(f"{where}: lies outside of its image, which is 60 x 40 pixels")
+    with pytest.raises(DataError, match=said):
+        read_truth(sample, SHAPE)
 
 
 @pytest.mark.parametrize(
@@ -721,6 +755,19 @@ def test_annotations_of_one_image_by_label(tmp_path: Path, name: str) -> None:
     else:
         with pytest.raises(DataError, match="does not say how large its image is"):
             annotations.only_image()
+
+
+def test_an_image_has_the_marks_of_all_its_files(tmp_path: Path) -> None:
+    """Whatever their formats: none takes the place of another."""
+    write(tmp_path / "test/scratch/7.xml", voc(bndbox(1, 1, 10, 10)))
+    write(tmp_path / "test/scratch/7.txt", "0 0.5 0.5 0.1 0.1")
+    write(tmp_path / "coco.json", coco({"bbox": [50, 30, 10, 10]}))
+    mask = np.zeros(SHAPE, dtype=np.uint8)
+    mask[39, 0] = 255
+    Image.fromarray(mask).save(tmp_path / "test/scratch/7_mask.png")
+    sample = one_defect(tmp_path, labelme(shape("rectangle", [[40, 0], [44, 5]])))
+    assert read_truth(sample, SHAPE).sum() == 100 + 6 * 4 + 100 + 1 + 20
+    assert "1 defective to test, 5 masks of 1 image;" in summarize(open_data(tmp_path))
 
 
 def test_a_manifest_names_annotations(tmp_path: Path) -> None:

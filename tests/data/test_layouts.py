@@ -444,6 +444,7 @@ def test_empty_list(source):
 def test_list_of_something_else():
     assert refused([1, 2]) == "item 0 of the list is a int; allowed are paths only, or uint8 arrays only"
     assert refused(3) == "data is a int; allowed are a path, a list of paths, or uint8 pixels"
+    assert refused("") == "a path is empty; name a file or folder, or . for the current folder"
     assert "item 1 of the list is a ndarray" in refused(["a.png", np.zeros((2, 2), np.uint8)])
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
@@ -13,6 +14,9 @@ from drawn_parts import blemish, quick, stripes, write_image
 from twinspect.data.samples import DataSet, Sample
 from twinspect.errors import ConfigError
 from twinspect.regions.scope import Scope
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 pytest.importorskip("onnxruntime", reason="pip install 'twinspect[onnx]'")
 pytest.importorskip("openvino", reason="pip install 'twinspect[openvino]'")
@@ -65,6 +69,31 @@ def test_an_export_of_another_region_is_not_the_models(
         loaded.score(IMAGES).image,
         rtol=1e-4,
     )
+
+
+def test_calibrating_for_another_region_takes_torch_where_an_export_is_usual(
+    detector: ts.Detector,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    run: Callable[..., tuple[int, str, str]],
+) -> None:
+    detector.save(tmp_path / "m.twin")
+    made = export(tmp_path / "m.twin", "onnx")
+    usual = "twinspect.cli.model_loading.usual_export"
+    monkeypatch.setattr(usual, lambda *_: made)  # whether or not it is the faster one here
+    rows = ["path,roi"]
+    mask = np.full((48, 48), 255, np.uint8)
+    mask[:9] = 0
+    for number in range(12):
+        write_image(tmp_path / "good" / f"{number}.png", stripes(600 + number))
+        rows.append(f"good/{number}.png,roi.png")
+    roi = write_image(tmp_path / "roi.png", mask)
+    (tmp_path / "own.csv").write_text("\n".join(rows))
+    for more in ((tmp_path / "good", "--roi", roi), (tmp_path / "own.csv",)):
+        code, out, said = run("calibrate", tmp_path / "m.twin", *more)
+        assert (code, "scored by" in said) == (0, False)
+        assert "looks at" in out
+    assert run("calibrate", tmp_path / "m.twin", tmp_path / "good", "--roi", roi, "--runtime", "onnx")[0] == 2
 
 
 @pytest.mark.parametrize("runtime", ["onnx", "openvino"])

@@ -4,25 +4,34 @@ from __future__ import annotations
 
 import csv
 import json
+import shutil
 from itertools import groupby
+from pathlib import Path
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pyarrow.parquet as pq
 import pytest
+from scipy.stats import betabinom
 
 import twinspect as ts
 from drawn_parts import blemish, quick, stripes, write_image
-from serving import bad, good, site
+from serving import bad, code, good, site
 from twinspect.calibration.conformal import Calibration
 from twinspect.cli import main
 from twinspect.data import open_data
+from twinspect.data.samples import Sample
 from twinspect.errors import CalibrationError, DataError
+from twinspect.evaluation.by_object import object_errors
 from twinspect.evaluation.evaluation import evaluate
+from twinspect.inference.part_scores import parts_of_rows
+from twinspect.inference.results import ImageScore
+from twinspect.report.false_alarm_section import false_alarm_section
+from twinspect.report.formatting import Rate, percent
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-    from pathlib import Path
+    from collections.abc import Callable, Sequence
 
 PARTS, VIEWS = 20, 2
 
@@ -132,6 +141,36 @@ def test_evaluate_counts_wrong_decisions_on_parts(detector: ts.Detector, manifes
     }
 
 
+def test_verbs_count_parts(
+    detector: ts.Detector, manifest: Path, tmp_path: Path, run: Callable[..., tuple[int, str, str]]
+) -> None:
+    detector.save(tmp_path / "m.twin")
+    assert "10 good to test, 3 defective to test, of 26 parts" in run("doctor", manifest)[1]
+    assert "and promise at most 11.1 % of good parts are false alarms" in run("doctor", manifest)[1]
+    _, out, _ = run("evaluate", tmp_path / "m.twin", manifest, "--out", tmp_path / "e")
+    assert "parts: 0 of 2 good ones called anomalous, 0 of 3 anomalous ones missed, 1 not inspectable" in out
+    assert "of the good test parts</strong>" in (tmp_path / "e" / "report.html").read_text()
+
+
+def test_a_report_compares_parts_with_a_promise_of_parts(detector: ts.Detector) -> None:
+    """Nine parts in ten images each, one image too high of two of them: 2 % of images, 22 % of parts."""
+    calibration = detector.calibration_  # of 8 parts, which promise 1 in 9
+    rows = [
+        ImageScore(
+            Sample(Path(f"{part}_{view}.png"), f"{part}_{view}", group=f"p{part}"), score, 0.1, flagged
+        )
+        for part in range(9)
+        for view in range(10)
+        for flagged in (part < 2 and view == 0,)
+        for score in (99.0 if flagged else 0.0,)
+    ]
+    evaluation = SimpleNamespace(rows=rows, object_errors=object_errors({"": rows}))
+    section = false_alarm_section(calibration, evaluation)  # type: ignore[arg-type]
+    assert (section["rate"], section["what"]) == (Rate(2, 9), "part")
+    chance = betabinom.sf(1, 9, 1, 8)  # of so many among new parts, by eight known ones
+    assert f"good parts like the held-out ones give as many in {percent(chance)} of" in section["verdict"][1]
+
+
 def test_calibrating_counts_parts(detector: ts.Detector, manifest: Path, tmp_path: Path) -> None:
     rows = []
     for number in range(12):
@@ -143,6 +182,79 @@ def test_calibrating_counts_parts(detector: ts.Detector, manifest: Path, tmp_pat
     assert again.calibration_.false_alarm_rate == 1 / 5
     with pytest.raises(CalibrationError, match=r"needs 9; .*the 12 images show 4"):
         again.calibrate(more, false_alarm_rate=0.1)
+
+
+def test_a_part_that_is_not_whole_is_left_out(detector: ts.Detector, manifest: Path, tmp_path: Path) -> None:
+    """By fewer images it would rank lower than the good parts to come, which are decided by all."""
+    rows = []
+    for number in range(12):
+        write_image(tmp_path / f"{number}.png", stripes(500 + number))
+        rows.append((f"{number}.png", "train", "good", f"n{number // 3}"))
+    (tmp_path / "7.png").write_bytes(b"\x89PNG\r\n\x1a\n torn")
+    more = write_manifest(tmp_path / "more.csv", rows)
+    detector.save(tmp_path / "m.twin")
+    again, said = ts.load(tmp_path / "m.twin"), list[str]()
+    learnt = {sample.name for sample in detector.split(manifest)[0]}
+    shutil.copy(manifest.parent / min(learnt), tmp_path / "3.png")
+    again.calibrate(more, say=said.append)
+    assert set(again.calibration_.parts) == {"n0", "n3"}
+    assert len(again.calibration_.names) == 6
+    mates = "2 of the 12 images show a part of which another image is left out: left out too"
+    assert said[0] == f"the model was fitted on 1 of the 12 images: left out; {mates}"
+    assert mates in said[1:]
+    assert len(again.calibrated_on_) == 6
+
+
+def test_a_fit_leaves_out_parts_that_are_not_whole(tmp_path: Path) -> None:
+    rows = [(f"{number}.png", "train", "good", f"n{number // 2}") for number in range(12)]
+    for number, (name, *_) in enumerate(rows):
+        write_image(tmp_path / name, stripes(number))
+    (tmp_path / "4.png").write_bytes(b"\x89PNG\r\n\x1a\n torn")
+    said: list[str] = []
+    views = write_manifest(tmp_path / "views.csv", rows)
+    found = ts.Detector("patchcore", **quick("patchcore")).fit(views, say=said.append)
+    assert found.data_["train"] + found.data_["calibration"] == 10
+    assert "n2" not in found.calibration_.parts
+    assert said[-1] == "1 of the 12 images show a part of which another image is left out: left out too"
+    for part in range(6):
+        (tmp_path / f"{2 * part}.png").write_bytes(b"\x89PNG\r\n\x1a\n torn")
+    with pytest.raises(DataError, match=r"of every good part, an image cannot be read; .*0\.png"):
+        ts.Detector("patchcore", **quick("patchcore")).fit(views, say=said.append)
+
+
+def test_an_image_that_cannot_be_inspected_decides_no_part() -> None:
+    def row(path: str, score: float | None, anomalous: bool, inspectable: bool | None) -> dict[str, Any]:
+        found = {"path": path, "score": score, "p_value": 0.1, "is_anomalous": anomalous}
+        return {**found, "inspectable": inspectable, "part": "A", "category": "", "error": ""}
+
+    dark, spot, fine = (
+        row("dark", 9.0, False, False),
+        row("spot", 5.0, True, True),
+        row("fine", 1.0, False, True),
+    )
+    (part,) = parts_of_rows([dark, spot, fine])
+    assert (part.worst_image, part.score, part.images, part.error) == ("spot", 5.0, 3, "")
+    assert (part.is_anomalous, part.is_inspectable) == (True, True)
+    (part,) = parts_of_rows([fine, dark])
+    assert (part.is_anomalous, part.is_inspectable, part.error) == (False, False, "dark cannot be inspected")
+
+
+def test_a_join_ranks_parts(detector: ts.Detector, manifest: Path) -> None:
+    """Each image by the scores of the other parts, against the logistic distribution written out."""
+    other = ts.Detector("patchcore", **quick("patchcore")).fit(manifest)
+    joined = ts.noisy_or([detector, other]).calibration_
+    assert joined.false_alarm_rate == 1 / 9
+    assert "8 held-out good parts in 16 images" in joined.promise()
+    for name, score, part in zip(joined.names, joined.scores, joined.parts, strict=True):
+        expected = 0.0
+        for member in (detector.calibration_, other.calibration_):
+            of_others = [each for each, of in zip(member.scores, member.parts, strict=True) if of != part]
+            low, middle, high = np.quantile(of_others, [0.25, 0.5, 0.75])
+            own = member.scores[member.names.index(name)]
+            expected += np.logaddexp(0, (own - middle) * 2 * np.log(3) / (high - low))
+        assert score == pytest.approx(expected, rel=1e-4)
+    with pytest.raises(CalibrationError, match=r"which show 8 parts; .* needs 9"):
+        ts.noisy_or([detector, other], false_alarm_rate=0.1)
 
 
 def test_one_part_alone_is_refused(manifest: Path) -> None:
@@ -227,8 +339,29 @@ def test_the_server_decides_on_the_part_that_a_request_shows(detector: ts.Detect
         assert part["false_alarm_rate"] == detector.calibration_.false_alarm_rate
         torn = server.score(good(1), b"\x89PNG\r\n\x1a\n torn", part="A18").json()["part"]
         assert (torn["is_anomalous"], torn["is_inspectable"]) == (False, False)
-        assert torn["error"]
+        assert torn["error"].startswith("1.png: the PNG cannot be read")
+        assert server.score(good(1), part=" A19\t").json()["part"]["part"] == "A19"
+        assert code(server.score(good(1), part="A20", wait=False)) == (422, "invalid_request")
         assert server.score(good(2)).json()["part"] is None
+
+
+def test_shards_tell_parts(
+    detector: ts.Detector, manifest: Path, tmp_path: Path, run: Callable[..., tuple[int, str, str]]
+) -> None:
+    detector.save(tmp_path / "m.twin")
+    files = [tmp_path / name for name in ("plain.jsonl", "shards.jsonl")]
+    plain = ("score", tmp_path / "m.twin", manifest, "--out", tmp_path / "r.csv", "--parts", files[0])
+    shards = ("score", tmp_path / "m.twin", manifest, "--engine", "local", "--out", tmp_path / "o")
+    cut = ("--shard-images", "8", "--parts", files[1])  # of parts in two shards
+    assert run(*plain)[0] == 3
+    code, out, _ = run(*shards, *cut)
+    assert (code, out.splitlines()[-1]) == (3, "3 of 26 parts anomalous, 1 not inspectable")
+    by_name = [sorted(read_parts(file), key=lambda part: part["part"]) for file in files]
+    assert by_name[0] == by_name[1]
+    images = ("score", tmp_path / "m.twin", manifest.parent / "good0_0.png", "--engine", "local")
+    code, _, said = run(*images, "--out", tmp_path / "o2", "--parts", files[1])
+    assert (code, (tmp_path / "o2").exists()) == (2, False)
+    assert "no image says which part it shows" in said
 
 
 def test_a_table_of_parts_replaces_only_another(

@@ -118,6 +118,8 @@ def test_a_smallest_area_in_pixels_or_square_millimetres(
         ("0.5mm2", None, "needs the size of a pixel: --mm-per-px"),
         (0, 0.0, "--mm-per-px 0; allowed is a number from"),
         (0, math.inf, "--mm-per-px inf"),
+        (0, "0.1", "--mm-per-px '0.1'; allowed is a number from"),
+        (0, True, "--mm-per-px True; allowed"),
     ],
 )
 def test_sizes_that_are_none_are_refused(typed: Any, scale: float | None, said: str) -> None:

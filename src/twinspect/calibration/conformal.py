@@ -247,7 +247,7 @@ class Calibration:
             )
         if 1 < total != separate:
             images += f"; {total - separate} with too few share the pooled threshold"
-        what = "of good parts are false alarms" if any(self.parts) else "false alarms"
+        what = false_alarms_of(self.parts)
         return f"at most {100 * self.false_alarm_rate:.3g} % {what} ({basis} from {images})"
 
     def to_record(self) -> dict[str, Any]:
@@ -303,6 +303,11 @@ def _statistics_from(columns: dict[str, list[float]]) -> tuple[ImageStatistics, 
         ImageStatistics(*row)
         for row in zip(*(columns[name] for name in ImageStatistics._fields), strict=True)
     )
+
+
+def false_alarms_of(parts: Iterable[str]) -> str:
+    """Say of what a promised rate is one, by the part that each image shows."""
+    return "of good parts are false alarms" if any(parts) else "false alarms"
 
 
 def images_needed(rate: float) -> int:

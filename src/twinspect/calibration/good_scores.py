@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
@@ -15,7 +15,7 @@ from twinspect.images.quality import ImageQuality
 from twinspect.images.statistics import ImageStatistics
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Collection, Mapping, Sequence
 
     from numpy.typing import NDArray
 
@@ -97,6 +97,12 @@ class GoodScores:
             qualities,
             self.parts[:1],
         )
+
+    def without(self, names: Collection[str]) -> GoodScores:
+        """Return all images but some."""
+        kept = [index for index, name in enumerate(self.names) if name not in names]
+        columns = (getattr(self, column.name) for column in fields(self))
+        return GoodScores(*([column[index] for index in kept] for column in columns))
 
     def extend(self, other: GoodScores) -> None:
         """Add the images of another."""

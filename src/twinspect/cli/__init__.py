@@ -22,7 +22,7 @@ from twinspect.cli.outcome import INTERRUPTED, USER_MISTAKE, Outcome
 from twinspect.cli.parser import FITTING, VERBS, build_parser, verb_parser
 from twinspect.cli.remedies import with_commands
 from twinspect.cli.streams import prepare_streams
-from twinspect.cli.typing_mistakes import check_options, check_verb
+from twinspect.cli.typing_mistakes import check_options, check_paths, check_verb
 from twinspect.errors import (
     DataError,
     ElsewhereError,
@@ -56,6 +56,7 @@ def main(argv: Sequence[str] | None = None) -> int:
             _add_method_settings(own, arguments)
         check_options(own, arguments)
         options = parser.parse_args(arguments, argparse.Namespace(typed=arguments))
+        check_paths(own, options)
     except ModuleNotFoundError as error:
         return _print_error(_missing_package(arguments[0], error))
     except TwinspectError as error:

@@ -16,22 +16,26 @@ from twinspect.cli.outcome import DONE, SOME_UNREADABLE, Outcome
 from twinspect.cli.usability import NOT_USABLE
 from twinspect.data import open_data
 from twinspect.data.summary import summarize
-from twinspect.errors import ConfigError
+from twinspect.errors import ConfigError, is_installed
+from twinspect.loading import TORCH
 from twinspect.metrics import binomial_interval
 
 if TYPE_CHECKING:
     import argparse
+
+    from twinspect.data.samples import DataSet
 
 
 def run(options: argparse.Namespace) -> Outcome:
     """Calibrate on good images, choose another rate for the last calibration's scores, or undo either."""
     if options.undo:
         return _undo(options)
-    detector = load_chosen(options).set_params(workers=options.workers)
-    old = detector.calibration_
     good = select_classes(options, options.good)
     if good is not None:
         good = open_data(good, split="train")
+    detector = load_chosen(options, _runtime(options, good)).set_params(workers=options.workers)
+    old = detector.calibration_
+    if good is not None:
         warn(summarize(good, use="calibrate"))
         detector.calibrate(
             good,
@@ -61,6 +65,13 @@ def run(options: argparse.Namespace) -> Outcome:
         report.record["roi"] = detector.scope_.describe()
         report = replace(report, text=f"{report.text}\nlooks at {detector.scope_.describe()}")
     return replace(report, code=SOME_UNREADABLE if detector.unreadable_ else DONE)
+
+
+def _runtime(options: argparse.Namespace, good: DataSet | None) -> str | None:
+    """Let torch score where another region may be given, which no export looks at, unless a runtime is named."""
+    changes = options.roi is not None or options.roi_blank is not None
+    moved = changes or any(sample.roi for sample in good or ())
+    return TORCH if moved and options.runtime is None and is_installed(TORCH) else None
 
 
 def _undo(options: argparse.Namespace) -> Outcome:

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from twinspect._version import __version__
-from twinspect.calibration.conformal import check_kind, choose_rate
+from twinspect.calibration.conformal import check_kind, choose_rate, false_alarms_of
 from twinspect.calibration.parts import count_parts
 from twinspect.cli.class_selection import select_classes
 from twinspect.cli.console import Bar, counted, table
@@ -151,7 +151,7 @@ def _plan(data: DataSet, options: argparse.Namespace) -> tuple[set[Sample], str]
         )
     return set(held), (
         f"fit would train on {counted(len(train), 'image')}, calibrate on {len(held) or len(train)}, "
-        f"and promise at most {100 * rate:.3g} % false alarms"
+        f"and promise at most {100 * rate:.3g} % {false_alarms_of(sample.group for sample in held or train)}"
     )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import astuple
 from functools import cache, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -25,10 +26,11 @@ from twinspect.utils.locks import single_writer
 
 if TYPE_CHECKING:
     import argparse
-    from collections.abc import Sequence
+    from collections.abc import Collection, Sequence
 
     from twinspect.data.samples import DataSet
     from twinspect.evaluation.by_defect_type import DefectTypeTable
+    from twinspect.evaluation.by_object import ObjectErrors
     from twinspect.evaluation.evaluation import Evaluation
     from twinspect.evaluation.region_tally import RegionTable
     from twinspect.evaluation.shifts import ShiftResult
@@ -97,6 +99,7 @@ def outcome(evaluation: Evaluation, out: Path) -> Outcome:
     text += _shifts(evaluation.shifts)
     if not_inspectable := sum(bool(image.not_inspectable) for image in evaluation.rows):
         text += f"\n{not_inspectable} of {len(evaluation.rows)} images are not inspectable and were not decided on"
+    text += _parts(evaluation.object_errors.values())
     text += _regions(count_regions(evaluation.rows)) + _defects(regions)
     if evaluation.outside_roi:
         text += f"\n{evaluation.outside_roi} images with no defect in the region of interest were left out"
@@ -113,6 +116,15 @@ def _defect_types(defect_types: DefectTypeTable) -> str:
         for label, metrics in defect_types.by_label.items()
     ]
     return "\n\n" + table(("kind", *DEFECT_TYPE_METRICS), rows)
+
+
+def _parts(errors: Collection[ObjectErrors]) -> str:
+    """Count wrong decisions on parts that several images show; nothing where no image says which it shows."""
+    if not errors:
+        return ""
+    alarms, good, misses, anomalous, undecided = map(sum, zip(*map(astuple, errors), strict=True))
+    text = f"\nparts: {alarms} of {good} good ones called anomalous, {misses} of {anomalous} anomalous ones missed"
+    return f"{text}, {undecided} not inspectable" if undecided else text
 
 
 def _regions(counts: dict[str, int]) -> str:

@@ -19,10 +19,9 @@ from twinspect.utils.files import atomic_replacement, refuse_unwritable
 
 if TYPE_CHECKING:
     import argparse
-    from collections.abc import Sequence
+    from collections.abc import Callable, Iterable, Sequence
 
     from twinspect.calibration.conformal import Calibration
-    from twinspect.data.samples import DataSet
     from twinspect.inference.score_table import Row
 
 COLUMNS: Final = tuple(each.name for each in fields(PartScore))
@@ -67,20 +66,24 @@ def _is_part_table(path: Path) -> bool:
         return False
 
 
-def check_parts_known(file: str | None, images: DataSet) -> None:
+def check_parts_known(file: str | None, known: Callable[[], bool]) -> None:
     """Refuse to tabulate parts where no image says which it shows.
+
+    Args:
+        file: the table, if one is asked for.
+        known: tells whether an image does.
 
     Raises:
         ConfigError: what to do.
     """
-    if file is not None and not any(sample.group for sample in images):
+    if file is not None and not known():
         raise ConfigError(
             f"--parts {file}: no image says which part it shows; score a manifest that has the column 'part'"
         )
 
 
 def decide_parts(
-    rows: Sequence[Row], calibration: Calibration, options: argparse.Namespace
+    rows: Iterable[Row], calibration: Calibration, options: argparse.Namespace
 ) -> tuple[str, dict[str, Any]]:
     """Decide on the parts of a score table, and write their table if it is asked for.
 

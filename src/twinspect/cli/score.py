@@ -93,7 +93,7 @@ def _open(options: argparse.Namespace, runtime: str | None = None) -> tuple[Base
     listed = cache(partial(_list_images, tuple(options.images)))
     detector = load_chosen(options, runtime, lambda: len(listed()[0]))
     check_regions(options, detector.calibration_)  # before a table is this command's
-    check_parts_known(options.parts, listed()[0])
+    check_parts_known(options.parts, lambda: any(sample.group for sample in listed()[0]))
     return (detector.set_params(workers=options.workers), *listed())
 
 

@@ -6,11 +6,14 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from twinspect.bundle.folder import read_model_record
+from twinspect.calibration.conformal import Calibration
 from twinspect.cli.console import Bar, counted, warn
 from twinspect.cli.model_loading import check_threads, chosen_runtime, runtime_of_key
 from twinspect.cli.outcome import Outcome, code_of
+from twinspect.cli.part_table import check_parts_known, decide_parts
 from twinspect.cli.score_files import TABLES
-from twinspect.errors import ConfigError
+from twinspect.errors import ConfigError, DataError
 from twinspect.loading import TORCH
 
 if TYPE_CHECKING:
@@ -36,9 +39,11 @@ def is_requested(options: argparse.Namespace) -> bool:
 
 def run(options: argparse.Namespace) -> Outcome:
     """Score into a folder of shards, or resume there."""
+    from twinspect.scale.listing import name_parts
     from twinspect.scale.score_shards import score_in_shards
 
     _check(options)
+    check_parts_known(options.parts, lambda: name_parts(options.images))
     job, engine = _job(options), _engine(options)
     with Bar() as bar:
         record = score_in_shards(
@@ -52,7 +57,27 @@ def run(options: argparse.Namespace) -> Outcome:
             note=warn,
         )
     found = _outcome(record, options)
-    return replace(found, record={**found.record, "runtime": job.export or TORCH})
+    found = replace(found, record={**found.record, "runtime": job.export or TORCH})
+    return found if options.parts is None else _with_parts(found, options)
+
+
+def _with_parts(found: Outcome, options: argparse.Namespace) -> Outcome:
+    """Decide on the parts that the rows of all shards show, and write their table.
+
+    Raises:
+        DataError: the plan of the shards does not say which part an image shows.
+    """
+    from twinspect.scale.run_folder import open_run_folder
+    from twinspect.scale.shard import rows_of_parts
+
+    calibration = Calibration.from_record(read_model_record(Path(options.model))["calibration"])
+    in_words, record = decide_parts(rows_of_parts(open_run_folder(options.out)), calibration, options)
+    if not in_words:
+        raise DataError(
+            f"--parts {options.parts}: no row of {options.out} says which part its image shows: they were listed by "
+            "an earlier version; --overwrite scores them again"
+        )
+    return replace(found, text=f"{found.text}\n{in_words}", record={**found.record, **record})
 
 
 def _job(options: argparse.Namespace) -> ScoringJob:
@@ -125,7 +150,7 @@ def _check(options: argparse.Namespace) -> None:
             f"--out {options.out} looks like a file; with --engine the rows are parts in a folder: "
             f"type --out {options.out[: -len(ending)]}, or leave out --engine for one {ending} file"
         )
-    for name in ("maps", "masks", "crops", "coco", "min_area", "mm_per_px", "parts"):
+    for name in ("maps", "masks", "crops", "coco", "min_area", "mm_per_px"):
         if getattr(options, name) is not None:
             raise ConfigError(
                 f"--{name.replace('_', '-')} cannot be combined with --engine; score the images that need it without"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import difflib
 import re
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from twinspect.errors import ConfigError, unknown_name
 
@@ -14,6 +14,10 @@ if TYPE_CHECKING:
 
 _OPTION = re.compile(r"-[^\d.]")
 """The beginning of an option, not of a negative number."""
+
+
+_PATHS: Final = ("DIR", "FILE", "TABLE", "M.twin", "J.twin", "M", "DATA", "IMAGES", "GOOD", "MANIFEST")
+"""What arguments are called that are paths."""
 
 
 def check_verb(arguments: Sequence[str], verbs: Collection[str]) -> None:
@@ -39,6 +43,19 @@ def check_options(parser: argparse.ArgumentParser, arguments: Sequence[str]) -> 
         option = argument.partition("=")[0]
         if _OPTION.match(option) and not any(name.startswith(option) for name in known):
             raise _unknown(parser.prog, option, known)
+
+
+def check_paths(parser: argparse.ArgumentParser, options: argparse.Namespace) -> None:
+    """Refuse a path that is empty, as from a variable that is not set: it would mean the current folder.
+
+    Raises:
+        ConfigError: names the argument.
+    """
+    for action in parser._actions:  # noqa: SLF001 - argparse has no public list of options
+        given = getattr(options, action.dest, None)
+        if action.metavar in _PATHS and "" in (given if isinstance(given, list) else [given]):
+            name = next(iter(action.option_strings), action.metavar)
+            raise ConfigError(f"{name} is empty; name a file or folder, or . for the current folder")
 
 
 def _unknown(command: str, option: str, known: Sequence[str]) -> ConfigError:

@@ -274,7 +274,10 @@ def _reason_to_skip(entry: os.DirEntry[str], suffixes: frozenset[str] = IMAGE_SU
     if reason or is_folder:
         return reason
     suffix = PurePath(entry.name).suffix
-    if suffix.lower() not in suffixes or (suffix.lower() == _TEXT_SUFFIX and not _may_mark(entry.path)):
+    unlike = _reason_against_text(entry.path) if suffix.lower() == _TEXT_SUFFIX else None
+    if suffix.lower() not in suffixes or unlike is not None:
+        if unlike:
+            return unlike
         endings = ", ".join(sorted(IMAGE_SUFFIXES))
         return f"not an image by its name ({suffix or 'no ending'}); images end in {endings}"
     # A link to nothing stays in: reading it gives an error that someone will see.
@@ -282,10 +285,10 @@ def _reason_to_skip(entry: os.DirEntry[str], suffixes: frozenset[str] = IMAGE_SU
     return None if regular else "not a regular file"
 
 
-def _may_mark(path: str) -> bool:
-    from twinspect.data.annotations.yolo import may_be_yolo  # noqa: PLC0415 - with all formats
+def _reason_against_text(path: str) -> str | None:
+    from twinspect.data.annotations.yolo import reason_against  # noqa: PLC0415 - with all formats
 
-    return may_be_yolo(Path(path))
+    return reason_against(Path(path))
 
 
 def _sample_key(sample: Sample) -> tuple[object, ...]:

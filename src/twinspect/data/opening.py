@@ -103,7 +103,13 @@ def _open(source: Any, split: Split) -> DataSet:
 
 
 def as_path(text: str | os.PathLike[str]) -> Path:
-    """Turn what a user typed into a path, with ``~`` for the home folder."""
+    """Turn what a user typed into a path, with ``~`` for the home folder.
+
+    Raises:
+        DataError: nothing was typed, which is not meant for the current folder.
+    """
+    if not os.fspath(text):
+        raise DataError("a path is empty; name a file or folder, or . for the current folder")
     path = Path(text)
     return path.expanduser() if path.parts[:1] == ("~",) else path
 

@@ -58,14 +58,22 @@ def summarize(data: DataSet, use: str = "train") -> str:
         "calibration_good": "good to calibrate",
         "test_good": "good to test",
         "test_defective": "defective to test",
-        "masks": "mask" if counts["masks"] == 1 else "masks",
+        "masks": _masks_in_words(data, counts["masks"]),
     }
     parts = [f"{counts[key]:,} {words}" for key, words in shown.items() if counts[key]]
     if counts["defective_without_mask"] and (counts["masks"] or _has_orphans(data)):
         parts.append(f"{counts['defective_without_mask']:,} defective without a mask")
+    if any(sample.group for sample in data):
+        parts[-1] += f", of {len({sample.part for sample in data}):,} parts"
     layout = re.split("[:;,]", data.layout, maxsplit=1)[0]
     name = f"{data.name} ({layout})" if layout else data.name
     return f"{name}: {', '.join(parts)}; {_left_out(data)}"
+
+
+def _masks_in_words(data: DataSet, masks: int) -> str:
+    marked = sum(bool(sample.masks) for sample in data)
+    of = f" of {marked:,} image{'' if marked == 1 else 's'}" if marked < masks else ""
+    return f"mask{'' if masks == 1 else 's'}{of}"
 
 
 def _has_orphans(data: DataSet) -> bool:

@@ -1,7 +1,8 @@
 """Calibrating a joined detector without further images, from the scores of images that all members held out.
 
 The same images give the distribution of a member's scores on good images and are ranked by it. Each image is
-therefore left out of the distribution that ranks it. The result is an estimate, not the bound that other images give.
+therefore left out of the distribution that ranks it, with all that show the same part. The result is an estimate, not
+the bound that other images give.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ import torch
 
 from twinspect.bundle.description import JOINED_TAIL
 from twinspect.calibration.conformal import Calibration, check_rate, choose_rate_for_categories, images_needed
+from twinspect.calibration.parts import part_keys
 from twinspect.ensemble.model import expected_map_range
 from twinspect.errors import CalibrationError
 from twinspect.methods import noisy_or
@@ -21,6 +23,7 @@ if TYPE_CHECKING:
 
     from torch import Tensor
 
+    from twinspect.calibration.parts import PartKey
     from twinspect.images.statistics import ImageStatistics
 
 MIN_IMAGES = 3
@@ -50,7 +53,9 @@ def leave_one_out(members: Sequence[Calibration], requested: float | None) -> Ca
     """
     indices = [_index_by_image(member) for member in members]
     images = [image for image in indices[0] if all(image in index for index in indices)]
-    _check_enough(len(images), len(members), requested)
+    parts = _parts(members, indices, images)
+    keys = set(part_keys(len(images), [category for _, category in images], parts))
+    _check_enough(len(images), len(keys), len(members), requested)
     evidence = [
         _leave_one_out_evidence(member, [index[image] for image in images])
         for member, index in zip(members, indices, strict=True)
@@ -58,13 +63,14 @@ def leave_one_out(members: Sequence[Calibration], requested: float | None) -> Ca
     names, categories = zip(*images, strict=True)
     return Calibration(
         scores=tuple(torch.stack(evidence).sum(dim=0).tolist()),
-        false_alarm_rate=choose_rate_for_categories(categories, requested),
+        false_alarm_rate=choose_rate_for_categories([category for category, _, _ in keys], requested),
         kind="cv",
         map_range=expected_map_range(len(members)),
         names=names,
         categories=categories,
         statistics=_statistics(members, indices, images),
         good_ranges=next((member.good_ranges for member in members if member.good_ranges), {}),
+        parts=parts,
     )
 
 
@@ -84,10 +90,23 @@ def _statistics(
     return ()
 
 
+def _parts(
+    members: Sequence[Calibration], indices: Sequence[dict[Image, int]], images: Sequence[Image]
+) -> tuple[str, ...]:
+    """Take the parts that the images show from a member that knows them."""
+    for member, index in zip(members, indices, strict=True):
+        if any(member.parts):
+            return tuple(member.parts[index[image]] for image in images)
+    return ()
+
+
 def _leave_one_out_evidence(calibration: Calibration, indices: Sequence[int]) -> Tensor:
-    """Compute -log(1 - p) of the scores at some indices, each from the distribution of all other scores."""
+    """Compute -log(1 - p) of the scores at some indices, each from the distribution of all other parts' scores."""
     scores = torch.tensor(calibration.scores)
-    others = [torch.cat([scores[:index], scores[index + 1 :]]) for index in indices]
+    numbers: dict[PartKey, int] = {}
+    keys = part_keys(len(scores), calibration.categories, calibration.parts)
+    parts = torch.tensor([numbers.setdefault(key, len(numbers)) for key in keys])
+    others = [scores[parts != parts[index]] for index in indices]
     distributions = [noisy_or.fit_distribution(rest, JOINED_TAIL) for rest in others]
     return torch.stack(
         [
@@ -97,11 +116,12 @@ def _leave_one_out_evidence(calibration: Calibration, indices: Sequence[int]) ->
     )
 
 
-def _check_enough(images: int, members: int, requested: float | None) -> None:
+def _check_enough(images: int, parts: int, members: int, requested: float | None) -> None:
     needed = MIN_IMAGES if requested is None else max(MIN_IMAGES, images_needed(check_rate(requested)))
-    if images < needed:
+    if parts < needed:
         purpose = "a threshold" if requested is None else f"a false-alarm rate of {requested:g}"
-        available = (
+        held_out = (
             f"{images} good image{'' if images == 1 else 's'} held out by every one of {members} detectors"
         )
-        raise CalibrationError(f"found {available}; {purpose} needs {needed}: {GIVE_GOOD}")
+        shown = "" if parts == images else f", which show {parts} part{'' if parts == 1 else 's'}"
+        raise CalibrationError(f"found {held_out}{shown}; {purpose} needs {needed}: {GIVE_GOOD}")

@@ -20,6 +20,7 @@ from twinspect.evaluation.learnt_overlap import LearntOverlap, find_near_duplica
 from twinspect.evaluation.metric_row import MetricRow, defined, mean_row
 from twinspect.evaluation.region_tally import RegionTable
 from twinspect.evaluation.shifts import ShiftResult, evaluate_shifts
+from twinspect.evaluation.truth_check import check_truth
 from twinspect.metrics import (
     DEFINITIONS,
     FURTHER_DEFINITIONS,
@@ -164,6 +165,7 @@ def evaluate(
         DataError: there is no test split, nothing new in it, or a mask does not fit its image.
     """
     test, overlap = leave_out_learnt(detector, open_test_set(data))
+    check_truth(test)
     hashed = detector.learnt_ is not None
     scores = detector.stream(test, perceptual_hashes=hashed, regions=RegionRules())
     evaluation = evaluate_scores(test, scores, detector.calibration_, watch=watch)

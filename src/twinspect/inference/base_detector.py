@@ -22,14 +22,21 @@ from twinspect.bundle.learnt_images import split_known
 from twinspect.calibration.conformal import Calibration, check_rate, choose_rate
 from twinspect.calibration.detectability import Detectability
 from twinspect.calibration.map_peaks import map_notice
-from twinspect.calibration.parts import count_parts, parts_note
+from twinspect.calibration.parts import count_parts, mates, parts_note
 from twinspect.data import open_data
 from twinspect.data.opening import open_good
 from twinspect.data.prefetching import default_workers
 from twinspect.errors import NotFittedError, unknown_name
 from twinspect.images.perceptual_hash import near_duplicates
 from twinspect.inference.found_regions import regions_of
-from twinspect.inference.left_out import adding_note, learnt_note, near_note, say_unreadable, unreadable_note
+from twinspect.inference.left_out import (
+    adding_note,
+    learnt_note,
+    mates_note,
+    near_note,
+    say_unreadable,
+    unreadable_note,
+)
 from twinspect.inference.part_scores import score_parts
 from twinspect.inference.pipeline import SCORE_BATCH, ScoringPipeline
 from twinspect.inference.results import Scores
@@ -292,7 +299,7 @@ class BaseDetector(ABC):
         """Set a new threshold from good images that nothing was learnt from; nothing is trained.
 
         Images that the model was fitted on are left out, whatever their names are now; so are those that cannot be
-        read, which ``unreadable_`` lists.
+        read, which ``unreadable_`` lists, and all others of the same parts.
 
         Args:
             good: good images; those of a data set's training split are meant, or all in a plain folder. Where they
@@ -309,8 +316,13 @@ class BaseDetector(ABC):
             ImageError: with ``strict``: an image cannot be read.
         """
         engine = self._engine()
-        samples, learnt, digests = split_known(open_good(good), self.learnt_.digests if self.learnt_ else ())
-        note = learnt_note(len(learnt), len(digests))
+        given = open_good(good)
+        samples, learnt, digests = split_known(given, self.learnt_.digests if self.learnt_ else ())
+        others = mates(given, {sample.name for sample in learnt})
+        samples = [sample for sample in samples if sample.name not in others]
+        note = "; ".join(
+            filter(None, (learnt_note(len(learnt), len(digests)), mates_note(len(others), len(digests))))
+        )
         if note:
             say(note)
         unreadable: dict[str, str] = {}
@@ -323,13 +335,16 @@ class BaseDetector(ABC):
         pipeline = replace(self._pipeline(), scope=scope)
         scores = pipeline.score_good(engine, samples, None if strict else unreadable, hashes)
         say_unreadable(unreadable, len(digests), say)
+        incomplete = mates(samples, unreadable)
+        if incomplete:
+            say(mates_note(len(incomplete), len(digests)))
         if self.learnt_ and hashes:
             new = [value for name, value in hashes.items() if digests[name] not in self.calibrated_on_]
             near = sum(near_duplicates(new, self.learnt_.perceptual_hashes))
             if near:
                 say(near_note(near, len(digests)))
         with adding_note(note, unreadable_note(len(unreadable), len(digests))):
-            calibration = scores.calibration(false_alarm_rate, "split")
+            calibration = scores.without(incomplete).calibration(false_alarm_rate, "split")
         self._keep_earlier()
         self.calibration_, self.unreadable_, self.scope_ = calibration, unreadable, scope
         self.calibrated_on_ = frozenset(digests[name] for name in calibration.names)

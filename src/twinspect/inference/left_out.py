@@ -5,6 +5,7 @@ from __future__ import annotations
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Final
 
+from twinspect.calibration.parts import mates
 from twinspect.errors import CalibrationError, DataError, ImageError
 
 if TYPE_CHECKING:
@@ -35,6 +36,12 @@ def near_note(near: int, total: int) -> str:
 def unreadable_note(unreadable: int, total: int) -> str:
     """Say how many images cannot be read; empty for none."""
     return f"{unreadable} of the {total} images cannot be read: left out" if unreadable else ""
+
+
+def mates_note(mates: int, total: int) -> str:
+    """Say how many images show a part of which another image is left out; empty for none."""
+    shown = f"{mates} of the {total} images show a part of which another image is left out"
+    return f"{shown}: left out too" if mates else ""
 
 
 def say_unreadable(unreadable: Mapping[str, str], total: int, say: Callable[[str], None]) -> None:
@@ -81,17 +88,22 @@ def adding_note(*notes: str) -> Iterator[None]:
         raise CalibrationError("; ".join([str(error), *filter(None, notes)])) from error
 
 
-def without_unreadable(data: DataSet, unreadable: Mapping[str, str]) -> DataSet:
-    """Leave images out of the data of a fit that cannot be read.
+def without_unreadable(data: DataSet, unreadable: Mapping[str, str], say: Callable[[str], None]) -> DataSet:
+    """Leave images out of the data of a fit that cannot be read, and all others of parts that they show.
 
     Args:
         data: what was listed.
         unreadable: why images cannot be read, by name.
+        say: called with how many these others are.
 
     Raises:
         DataError: no good image is left to train on.
     """
-    readable = [sample for sample in data if sample.name not in unreadable]
+    others = mates(data, unreadable)
+    readable = [sample for sample in data if sample.name not in unreadable and sample.name not in others]
     if not any(sample.is_good and sample.split == "train" for sample in readable):
-        raise DataError(f"{data.name}: none of the good images can be read; {min(unreadable.values())}")
+        what = "of every good part, an image cannot" if others else "none of the good images can"
+        raise DataError(f"{data.name}: {what} be read; {min(unreadable.values())}")
+    if others:
+        say(mates_note(len(others), len(data)))
     return data.with_samples(readable)

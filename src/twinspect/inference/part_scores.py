@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from twinspect.inference.results import PartScore
@@ -21,12 +22,12 @@ def score_parts(images: Iterable[ImageScore]) -> tuple[PartScore, ...]:
 
 
 def parts_of_rows(rows: Iterable[Row]) -> tuple[PartScore, ...]:
-    """Decide on the parts of the rows of a score table."""
-    parts: dict[tuple[str, str], list[Row]] = {}
+    """Decide on the parts of the rows of a score table, with memory that grows with the parts alone."""
+    parts: dict[tuple[str, str], _Views] = {}
     for row in rows:
         if row["part"]:
-            parts.setdefault((row["category"], row["part"]), []).append(row)
-    return tuple(_decide(part, category, images) for (category, part), images in parts.items())
+            parts.setdefault((row["category"], row["part"]), _Views()).add(row)
+    return tuple(views.decide(part, category) for (category, part), views in parts.items())
 
 
 def count_parts_in_words(parts: Sequence[PartScore]) -> str:
@@ -36,22 +37,40 @@ def count_parts_in_words(parts: Sequence[PartScore]) -> str:
     return f"{counts}, {undecided} not inspectable" if undecided else counts
 
 
-def _decide(part: str, category: str, images: Sequence[Row]) -> PartScore:
-    scored = [row for row in images if row["score"] is not None]
-    worst = max(scored, key=lambda row: row["score"], default=None)
-    not_inspected = [row for row in images if not row["inspectable"]]
-    is_anomalous = any(row["is_anomalous"] for row in images)
-    return PartScore(
-        part=part,
-        category=category,
-        images=len(images),
-        score=worst["score"] if worst else math.nan,
-        p_value=worst["p_value"] if worst else math.nan,
-        is_anomalous=is_anomalous,
-        is_inspectable=is_anomalous or not not_inspected,
-        worst_image=worst["path"] if worst else "",
-        error="" if is_anomalous or not not_inspected else _reason(not_inspected[0]),
-    )
+@dataclass
+class _Views:
+    """What is known of a part once some of its images are seen."""
+
+    images: int = 0
+    worst: Row | None = None
+    not_inspected: Row | None = None
+
+    def add(self, row: Row) -> None:
+        self.images += 1
+        if row["score"] is not None:
+            self.worst = row if self.worst is None else max(self.worst, row, key=_severity)
+        if not row["inspectable"] and self.not_inspected is None:
+            self.not_inspected = row
+
+    def decide(self, part: str, category: str) -> PartScore:
+        worst = self.worst or {"score": math.nan, "p_value": math.nan, "is_anomalous": False, "path": ""}
+        undecided = None if worst["is_anomalous"] else self.not_inspected
+        return PartScore(
+            part=part,
+            category=category,
+            images=self.images,
+            score=worst["score"],
+            p_value=worst["p_value"],
+            is_anomalous=worst["is_anomalous"],
+            is_inspectable=undecided is None,
+            worst_image=worst["path"],
+            error=_reason(undecided) if undecided else "",
+        )
+
+
+def _severity(row: Row) -> tuple[bool, float]:
+    """Order images of a part: one that cannot be inspected is none that decides, however high its score."""
+    return row["is_anomalous"], row["score"]
 
 
 def _reason(row: Row) -> str:

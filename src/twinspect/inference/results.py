@@ -81,11 +81,11 @@ class PartScore:
         part: its name.
         category: the product.
         images: how many images show it.
-        score: the highest raw score of its images; NaN without any.
+        score: the highest raw score of its images, of the anomalous ones if any is; NaN without a score.
         p_value: how rare such a score is among good parts, in (0, 1]; NaN without a score.
         is_anomalous: whether one of its images is.
         is_inspectable: whether the decision stands: one image is anomalous, or all could be inspected.
-        worst_image: the image with the highest score; empty without any.
+        worst_image: the image with that score; empty without any.
         error: why a part is neither good nor anomalous, of the first image that could not be inspected.
     """
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 from functools import cache
-from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeAlias
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, SupportsFloat, TypeAlias
 
 import numpy as np
 
@@ -56,6 +56,10 @@ class Levels(NamedTuple):
         return cls(threshold, min(threshold, (typical + threshold) / 2))
 
 
+def _is_number(value: Any) -> bool:
+    return isinstance(value, SupportsFloat) and not isinstance(value, bool)
+
+
 @dataclass(frozen=True)
 class RegionRules:
     """Which regions are left out, and the scale of sizes.
@@ -79,9 +83,10 @@ class RegionRules:
         Raises:
             ConfigError: a size that is none, or square millimetres without a scale.
         """
-        if mm_per_px is not None and not LEAST_MM <= mm_per_px <= MOST_MM:
+        if mm_per_px is not None and not (_is_number(mm_per_px) and LEAST_MM <= mm_per_px <= MOST_MM):
+            shown = f"{mm_per_px:g}" if _is_number(mm_per_px) else f"{mm_per_px!r}"
             raise ConfigError(
-                f"--mm-per-px {mm_per_px:g}; allowed is a number from {LEAST_MM:g} to {MOST_MM:g}, for instance 0.05"
+                f"--mm-per-px {shown}; allowed is a number from {LEAST_MM:g} to {MOST_MM:g}, for instance 0.05"
             )
         text = str(min_area).strip().lower().replace("²", "2")
         number, is_metric = text.removesuffix(_SQUARE_MM), text.endswith(_SQUARE_MM)

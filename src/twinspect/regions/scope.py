@@ -173,6 +173,18 @@ def look(scope: Scope | None, sample: Sample, rgb: NDArray[np.uint8]) -> Seen:
     return Seen(painted, rgb, region, inside, placement)
 
 
+def check_align(kind: str | None) -> None:
+    """Refuse a way to align that there is not.
+
+    Raises:
+        ConfigError: names those that there are.
+    """
+    if kind is not None:
+        from twinspect.regions.alignment import check_kind  # noqa: PLC0415 - with what few models need of scipy
+
+        check_kind(kind)
+
+
 def aligned(
     scope: Scope | None, kind: str | None, samples: Sequence[Sample], bits: int | None
 ) -> Scope | None:
@@ -190,9 +202,9 @@ def aligned(
     """
     if kind is None:
         return scope
-    from twinspect.regions.alignment import Alignment, check_kind  # noqa: PLC0415 - with what few models need of scipy
+    from twinspect.regions.alignment import Alignment  # noqa: PLC0415 - with what few models need of scipy
 
-    check_kind(kind)
+    check_align(kind)
     if len({sample.category for sample in samples}) > 1:
         raise ConfigError(
             "align has one reference image, and these are of several categories; fit a model for each"

@@ -24,7 +24,8 @@ UNLIKELY: Final = 0.05
 
 def false_alarm_section(calibration: Calibration, evaluation: Evaluation) -> dict[str, Any]:
     """Compute what ``false_alarms.html`` shows: promise, observation, and what other promises would have given."""
-    rate = false_alarms(evaluation.rows)
+    of_parts = any(calibration.parts) and bool(evaluation.object_errors)
+    rate = _parts_flagged(evaluation) if of_parts else false_alarms(evaluation.rows)
     promises = calibration.kind != "copies"
     chart = (
         charts.false_alarm_rate(calibration.false_alarm_rate, rate.share, rate.interval)
@@ -32,8 +33,12 @@ def false_alarm_section(calibration: Calibration, evaluation: Evaluation) -> dic
         else ""
     )
     one_split = calibration.kind == "split" and not calibration.by_category
+    what = "part" if of_parts else "image"
     return {
-        "verdict": _verdict(calibration, rate) if rate.images else None,
+        "rate": rate,
+        "what": what,
+        "held_out": "part" if any(calibration.parts) else "image",
+        "verdict": _verdict(calibration, rate, what) if rate.images else None,
         "chart": chart,
         "by_category": _category_table(calibration, evaluation) if calibration.by_category else None,
         "spread": calibration_spread(calibration) if one_split else None,
@@ -41,7 +46,13 @@ def false_alarm_section(calibration: Calibration, evaluation: Evaluation) -> dic
     }
 
 
-def _verdict(calibration: Calibration, rate: Rate) -> tuple[str, str]:
+def _parts_flagged(evaluation: Evaluation) -> Rate:
+    """Count the good parts that were decided on, and those of them that were flagged."""
+    errors = evaluation.object_errors.values()
+    return Rate(sum(each.false_alarms for each in errors), sum(each.good for each in errors))
+
+
+def _verdict(calibration: Calibration, rate: Rate, what: str) -> tuple[str, str]:
     """Judge the observed rate; a class of the page's style and a sentence."""
     promised = percent(calibration.false_alarm_rate)
     if calibration.kind == "copies":
@@ -52,7 +63,7 @@ def _verdict(calibration: Calibration, rate: Rate) -> tuple[str, str]:
         return "", f"Above {promised}: see the categories below."
     chance = chance_of_as_many(calibration, rate)
     about = "" if calibration.kind == "split" else "about "  # the folds of cv do not share one model
-    among = f"good images like the held-out ones give as many in {about}{percent(chance)} of evaluations"
+    among = f"good {what}s like the held-out ones give as many in {about}{percent(chance)} of evaluations"
     if chance >= UNLIKELY:
         return "", f"Above {promised}, as chance allows: {among}."
     return "poor", (

@@ -94,7 +94,7 @@ def chance_of_as_many(calibration: Calibration, rate: Rate) -> float:
 
     Args:
         calibration: the held-out scores and the promise.
-        rate: the good test images and how many of them were flagged.
+        rate: the good test images, or parts if these are what is promised, and how many of them were flagged.
     """
     from scipy.stats import betabinom  # noqa: PLC0415 - only a report needs it
 
@@ -102,8 +102,8 @@ def chance_of_as_many(calibration: Calibration, rate: Rate) -> float:
 
 
 def _beta(calibration: Calibration) -> tuple[int, int]:
-    n = len(calibration.scores)
-    k = sum(score >= calibration.threshold for score in calibration.scores)
+    n = len(calibration.part_scores)
+    k = sum(score >= calibration.threshold for score in calibration.part_scores)
     return k, n + 1 - k
 
 

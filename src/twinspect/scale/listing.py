@@ -9,6 +9,7 @@ from __future__ import annotations
 import sqlite3
 from contextlib import closing
 from dataclasses import dataclass, field
+from functools import partial
 from hashlib import blake2b
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
@@ -35,7 +36,7 @@ from twinspect.scale.storage import is_folder, is_uri, list_folder, open_binary,
 from twinspect.scale.work_items import WorkItem
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
 
 CSV: Final = ".csv"
 _NO_IMAGES: Final = "neither an image nor a .tar or .parquet file of images"
@@ -84,6 +85,24 @@ def list_images(
                     yield item
                 else:
                     skipped.add(item.path, "listed before")
+
+
+def name_parts(sources: Iterable[str]) -> bool:
+    """Whether a manifest among some sources says which part an image shows.
+
+    Raises:
+        DataError: a manifest cannot be read.
+    """
+    manifests = (
+        source
+        for source in sources
+        if suffix(source) == CSV or (suffix(source) == PARQUET and image_column(source, None) is None)
+    )
+    return any(
+        row.get("part")
+        for source in manifests
+        for _, row in manifest_rows(source, partial(open_binary, source))
+    )
 
 
 class _SeenFiles:
@@ -199,10 +218,11 @@ def _container(address: str, context: _ListingContext, column: str | None) -> It
 
 def _manifest(address: str) -> Iterator[WorkItem]:
     """Read a table of paths; relative ones start from its own folder."""
-    for number, row in manifest_rows(address, lambda: open_binary(address)):
+    for number, row in manifest_rows(address, partial(open_binary, address)):
         if not row["path"]:
             raise DataError(f"{address}, row {number}: the path is empty; expected an image file or URI")
-        yield WorkItem(_resolve(address, row["path"]), row.get("category", ""))
+        path = _resolve(address, row["path"])
+        yield WorkItem(path, row.get("category", ""), part=row.get("part", ""))
 
 
 def _resolve(manifest: str, path: str) -> str:

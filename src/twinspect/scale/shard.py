@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from twinspect.bundle.checksummed_json import sha256
 from twinspect.data.samples import DataSet
@@ -17,11 +17,15 @@ from twinspect.scale.shard_plan import ERRORS, ROWS, part_name, read_part
 from twinspect.scale.work_items import open_samples
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
     from twinspect.inference.base_detector import BaseDetector
     from twinspect.inference.score_table import Row
     from twinspect.scale.run_folder import RunFolder
+
+
+_OF_PARTS: Final = ["path", "category", "score", "p_value", "is_anomalous", "error", "inspectable", "part"]
+"""The columns that parts are decided by."""
 
 
 @dataclass(frozen=True)
@@ -79,6 +83,22 @@ def score_shard(
         content = to_parquet(rows, arrow_schema())
         folder.write(f"{ROWS}/{name}", content)
     return _summarize(shard, rows, content)
+
+
+def rows_of_parts(folder: RunFolder) -> Iterator[Row]:
+    """Read what finished shards say of images that show a part, one shard after the other.
+
+    Raises:
+        DataError: one of their files is damaged.
+    """
+    import pyarrow.parquet as pq  # noqa: PLC0415 - slow to import
+
+    for name in sorted(folder.names(ROWS)):
+        with naming_damage(f"{ROWS}/{name}"):
+            file = pq.ParquetFile(io.BytesIO(folder.read(f"{ROWS}/{name}")))
+            known = file.schema_arrow.names
+            rows = file.read(columns=_OF_PARTS).to_pylist() if "part" in known else []
+        yield from (row for row in rows if row["part"])
 
 
 def read_summary(folder: RunFolder, shard: int) -> ShardSummary:

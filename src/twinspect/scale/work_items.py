@@ -32,6 +32,7 @@ class WorkItem:
         size: in a tar file, its number of bytes.
         column: the Parquet column that holds it.
         error: why it cannot be read, if listing found that out.
+        part: the part that it shows; empty if it does not say so, and in plans of earlier versions.
     """
 
     path: str
@@ -41,6 +42,7 @@ class WorkItem:
     size: int = 0
     column: str = ""
     error: str = ""
+    part: str = ""
 
 
 def encode_items(items: Sequence[WorkItem]) -> bytes:
@@ -74,7 +76,7 @@ def open_samples(items: Sequence[WorkItem]) -> Iterator[list[Sample]]:
 
 def _sample(item: WorkItem, columns: dict[tuple[str, str], ParquetColumn]) -> Sample:
     content = _content(item, columns)
-    return Sample(Path(item.path), item.path, category=item.category, content=content)
+    return Sample(Path(item.path), item.path, category=item.category, content=content, group=item.part)
 
 
 def _content(item: WorkItem, columns: dict[tuple[str, str], ParquetColumn]) -> Content | None:

@@ -144,7 +144,7 @@ def _draw_mark(
         return decode_run_lengths(segmentation, shape, where)
     if isinstance(segmentation, list) and segmentation:
         for numbers in segmentation:
-            canvas.polygon_area(_polygon(numbers, where))
+            canvas.polygon_area(_polygon(numbers, where), where)
     elif segmentation in (None, []):
         _draw_box(mark.get("bbox"), canvas, where)
     else:
@@ -164,4 +164,4 @@ def _draw_box(box: Any, canvas: MaskCanvas, where: str) -> None:
     (left, top), (width, height) = points_of([box[:2], box[2:]], where)
     if width <= 0 or height <= 0:
         raise DataError(f"{where}: its bbox is {width:g} x {height:g}; both must be above 0")
-    canvas.box_area((left, top), (left + width, top + height))
+    canvas.box_area((left, top), (left + width, top + height), where)

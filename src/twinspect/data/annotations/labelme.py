@@ -109,9 +109,9 @@ def _draw_shape(canvas: MaskCanvas, kind: object, points: Points, where: str) ->
     if len(points) < least:
         raise DataError(f"{where}: a {kind} of {len(points)} points; it needs {least} or more")
     if kind == "polygon":
-        canvas.polygon_area(points)
+        canvas.polygon_area(points, where)
     elif kind == "rectangle":
-        canvas.box_area(points[0], points[1])
+        canvas.box_area(points[0], points[1], where)
     elif kind == "circle":
         canvas.circle(points[0], points[1])
     elif kind in ("line", "linestrip"):

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 from PIL import Image, ImageDraw
 
+from twinspect.errors import DataError
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
@@ -44,11 +46,19 @@ class MaskCanvas:
         """Fill a polygon, its outline included."""
         self._draw.polygon(points, fill=1, outline=1)
 
-    def polygon_area(self, points: Points) -> None:
+    def polygon_area(self, points: Points, where: str) -> None:
         """Fill the pixels whose centres are inside a polygon, or its outline if it is too thin to hold any.
 
         A pixel's centre is half a pixel from its corner, so that areas are right on average.
+
+        Args:
+            points: its corners.
+            where: what an error names.
+
+        Raises:
+            DataError: all of it lies outside of the image.
         """
+        self._refuse_outside(points, where)
         # Imported here because it is slow to import and few data sets need it.
         from skimage.draw import polygon  # noqa: PLC0415
 
@@ -58,8 +68,13 @@ class MaskCanvas:
         if not len(inside[0]):
             self.polygon(points)
 
-    def box_area(self, first: tuple[float, float], second: tuple[float, float]) -> None:
-        """Fill the pixels whose centres are in a rectangle between two corners, or its middle if it is too thin."""
+    def box_area(self, first: tuple[float, float], second: tuple[float, float], where: str) -> None:
+        """Fill the pixels whose centres are in a rectangle between two corners, or its middle if it is too thin.
+
+        Raises:
+            DataError: as for :meth:`polygon_area`.
+        """
+        self._refuse_outside((first, second), where)
         columns, rows = (_covered(*sorted(ends)) for ends in zip(first, second, strict=True))
         self._filled[rows, columns] = True
 
@@ -79,6 +94,13 @@ class MaskCanvas:
     def marked(self) -> NDArray[np.bool_]:
         """Return what was drawn, (H, W) bool."""
         return self._filled | np.array(self._image, dtype=np.bool_)
+
+    def _refuse_outside(self, points: Points, where: str) -> None:
+        """Refuse what would be left out without a word: its coordinates are wrong, or those of another image."""
+        height, width = self._shape
+        for values, length in zip(zip(*points, strict=True), (width, height), strict=True):
+            if max(values) < 0 or min(values) >= length:
+                raise DataError(f"{where}: lies outside of its image, which is {width} x {height} pixels")
 
     def _disk(self, centre: tuple[float, float], radius: float) -> None:
         x, y = centre

@@ -91,7 +91,7 @@ class Voc:
         for number, marked in enumerate(self.record.iterfind("object"), start=1):
             where = f"{self.path}, object {number}"
             if (polygon := marked.find("polygon")) is not None:
-                canvas.polygon_area(corners_of(polygon, where))
+                canvas.polygon_area(corners_of(polygon, where), where)
             else:
                 _draw_box(marked.find("bndbox"), canvas, where)
         return canvas.marked()
@@ -134,7 +134,7 @@ def _draw_box(box: ET.Element | None, canvas: MaskCanvas, where: str) -> None:
         raise DataError(
             f"{where}: its bndbox ends before it begins; xmax and ymax must not be below xmin and ymin"
         )
-    canvas.box_area((left - 1, top - 1), (right, bottom))
+    canvas.box_area((left - 1, top - 1), (right, bottom), where)
 
 
 def _number(parent: ET.Element, name: str, where: str) -> float:

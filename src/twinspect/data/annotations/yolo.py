@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
@@ -25,23 +26,41 @@ _EXPECTED: Final = (
 )
 
 
-def may_be_yolo(path: Path) -> bool:
-    """Tell by its beginning whether a text file is of this format: empty, or a number and shares."""
+def reason_against(path: Path) -> str | None:
+    """Say by its beginning why a text file is not of this format; ``None`` where it may be: empty, or shares.
+
+    Returns:
+        Empty where nothing about it is like this format.
+    """
     try:
         with path.open("rb") as file:
             beginning = file.read(_BEGINNING).decode("utf-8-sig")
     except (OSError, ValueError):
-        return False
+        return ""
     lines = lines_of(beginning)
     if not lines:
-        return True
+        return None
     name, *values = lines[0].split()
-    return name.isdecimal() and len(values) >= 2 and all(map(_is_share, values))
+    if name.isdecimal() and len(values) >= 2 and all(map(_is_share, values)):
+        return None
+    is_like_it = name.isdecimal() and len(values) >= 4 and all(map(_is_number, values))
+    return (
+        f"numbers, but no marks of YOLO: those are shares of the image's sides; {_EXPECTED}"
+        if is_like_it
+        else ""
+    )
 
 
 def lines_of(text: str) -> tuple[str, ...]:
     """Split a text into its lines, without empty ones."""
     return tuple(line for line in text.splitlines() if line.strip())
+
+
+def _is_number(text: str) -> bool:
+    try:
+        return math.isfinite(float(text))
+    except ValueError:
+        return False
 
 
 def _is_share(text: str) -> bool:
@@ -93,13 +112,15 @@ class Yolo:
         """Draw all lines, whatever their classes; see :class:`.record.Annotations`."""
         canvas, (height, width) = MaskCanvas(shape), shape
         for number, line in enumerate(self.record, start=1):
-            values = _values(line, f"{self.path}, mark {number}")
+            where = f"{self.path}, mark {number}"
+            values = _values(line, where)
             points = [(x * width, y * height) for x, y in zip(values[::2], values[1::2], strict=True)]
             if len(points) > 2:
-                canvas.polygon_area(points)
+                canvas.polygon_area(points, where)
             else:
                 (x, y), (across, down) = points
-                canvas.box_area((x - across / 2, y - down / 2), (x + across / 2, y + down / 2))
+                first, second = (x - across / 2, y - down / 2), (x + across / 2, y + down / 2)
+                canvas.box_area(first, second, where)
         return canvas.marked()
 
 

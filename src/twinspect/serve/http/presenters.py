@@ -83,7 +83,7 @@ def _as_row(part: str, answer: InspectionAnswer | RefusedImage) -> dict[str, Any
     row: dict[str, Any] = {"part": part, "category": "", "path": answer.name}
     if isinstance(answer, RefusedImage):
         none = dict.fromkeys(("score", "p_value", "is_anomalous", "inspectable"))
-        return {**row, **none, "error": answer.error.message}
+        return {**row, **none, "error": f"{answer.name}: {answer.error.message}"}
     return {
         **row,
         "score": answer.score,

@@ -201,11 +201,11 @@ class PartAnswer(ResponseBody):
 
     part: str
     images: int
-    score: float | None = Field(description="the highest of its images'")
+    score: float | None = Field(description="the highest of its images', of the anomalous ones if any is")
     p_value: float | None = Field(description="how rare such a score is among good parts, in (0, 1]")
     is_anomalous: bool = Field(description="whether one of its images is")
     is_inspectable: bool = Field(description="false where it is neither good nor anomalous")
-    worst_image: str = Field(description="the name of the image with the highest score")
+    worst_image: str = Field(description="the name of the image with that score")
     error: str = Field(description="why it is neither good nor anomalous")
     false_alarm_rate: float | None = Field(
         description="promised for good parts; null for a model that was calibrated on single images"

@@ -146,7 +146,9 @@ def region_beside_good(
     worker = _worker_of(context, row)
     found = (row.regions or [])[region - 1 : region]
     if not found:
-        raise ApiError("not_found", f"inspection {row.id} has {len(row.regions or ())} regions; got {region}")
+        raise ApiError(
+            "not_found", f"inspection {row.id} has no region {region}, of {len(row.regions or ())}"
+        )
     box, patch = found[0]["box"], found[0].get("good_patch")  # which stores of earlier versions lack
     drawn = beside_good(_read_pixels(context, row), box, worker.version.detector.images_, patch, PAIR_SIDE)
     return Response(_encode_png(drawn), media_type="image/png")

@@ -60,6 +60,7 @@ _RESPONSES = error_responses(
     "images_refused",
     "unknown_model",
     "unknown_category",
+    "invalid_request",
     "bad_multipart",
     "no_images",
     "too_many_images",
@@ -102,6 +103,11 @@ async def score(
     Upload up to 64 files in form fields `images`, or one image as the body with its own content type. Accepted images
     are stored before the server responds. A bad image is an entry with its error beside the others.
     """
+    part = part.strip()  # as a manifest's
+    if part and not wait:
+        raise ApiError(
+            "invalid_request", "a part is decided once its images are scored; leave out wait=false, or part"
+        )
     worker = _choose_worker(context, model, category)
     with context.incoming.body() as body:
         uploads = await _read_request(request, context, body)
@@ -115,7 +121,7 @@ async def score(
         # If a result could not be saved, the row is still queued.
         await asyncio.gather(*pending, return_exceptions=True)
     answer = await to_thread.run_sync(_present, context, uploads, results, wait)
-    if part and wait:
+    if part:
         answer.part = present_part(part, answer.inspections, worker.active.calibration)
     return JSONResponse(answer.model_dump(mode="json"), 200 if wait else 202)
 
