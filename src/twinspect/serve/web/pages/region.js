@@ -68,7 +68,7 @@ export async function region({ root, model, signal, refresh }) {
     el("div", { class: "row" }, apply), outcome,
     el("p", { class: "soft", id: "may-apply", hidden: may("admin") }, whyNot("admin", "A new calibration")));
   root.append(
-    el("div", { class: "row" }, chosen, board.tools),
+    el("div", { class: "row" }, drawable.length > 1 && chosen, board.tools),
     board.stage,
     el("div", { class: "row" }, byNumbers(board), keep, summary),
     place,
