@@ -112,8 +112,8 @@ def test_too_few_images_say_how_many_are_needed_and_what_to_type(server: Site) -
     answer = calibrate(server, false_alarm_rate=0.05)
     assert code(answer) == (422, "cannot_promise")
     assert answer.json()["error"]["message"] == (
-        "1 of 2 images judged good are there and were not learnt from, and at most 5 % false alarms takes 19: judge "
-        "18 more, or type: twinspect calibrate parts.twin GOOD --roi roi.json"
+        "1 of 2 images judged good can be scored anew (not those learnt from or removed), and at most 5 % false "
+        "alarms takes 19: judge 18 more, or type: twinspect calibrate parts.twin GOOD --roi roi.json"
     )
 
 
@@ -150,3 +150,15 @@ def test_a_region_is_drawn_on_the_reference_of_an_aligned_model(parts: Path, tmp
         assert drawn_on.size == (48, 48)
         judge(server, *map(good, SEEDS))
         assert calibrate(server).json()["looks_at"] == "50 % of each image, aligned by shift"
+
+
+def test_what_would_not_be_in_force_is_refused(server: Site) -> None:
+    judge(server, *map(good, SEEDS))
+    record = (folder_of(server) / "model.json").read_bytes()
+    with server.worker._calibrating:
+        assert "is being calibrated already" in calibrate(server).json()["error"]["message"]
+    server.worker._runtime = "onnx"
+    answer = calibrate(server)
+    assert code(answer) == (409, "conflict")
+    assert "and then twinspect export parts.twin" in answer.json()["error"]["message"]
+    assert (folder_of(server) / "model.json").read_bytes() == record

@@ -249,7 +249,7 @@ def test_a_drawn_region_is_applied_with_a_confirmation(page: Page, server: Site)
     rows = server.scored(*map(good, range(500, 530)))
     page.goto("/#/region")
     page.get_by_role("button", name="Score anew where it looks now").click()
-    page.get_by_text("0 of 0 images judged good are there").wait_for()
+    page.get_by_text("0 images judged good can be scored anew").wait_for()
     for row in rows:
         server.client.post("/v1/feedback", json={"inspection_id": row["id"], "verdict": "good"})
     page.get_by_label("Right").fill("60")

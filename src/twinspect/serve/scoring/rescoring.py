@@ -54,9 +54,11 @@ def check_enough(images: int, judged: int, rate: float, model: str, polygons: Po
     if images >= needed:
         return
     roi = " --roi roi.json" if polygons else ""
+    of = f" of {judged}" if judged > images else ""
+    why = " (not those learnt from or removed)" if judged > images else ""
     raise CalibrationError(
-        f"{images} of {judged} images judged good are there and were not learnt from, and at most {100 * rate:.3g} % "
-        f"false alarms takes {needed}: judge {needed - images} more, or type: "
+        f"{images}{of} images judged good can be scored anew{why}, and at most {100 * rate:.3g} % false alarms takes "
+        f"{needed}: judge {needed - images} more, or type: "
         f"twinspect calibrate {model}.twin GOOD{roi}"
     )
 

@@ -17,6 +17,7 @@ from sqlalchemy import select
 
 from twinspect.calibration.conformal import Calibration, check_rate
 from twinspect.errors import CalibrationError, unknown_name
+from twinspect.inference.left_out import adding_note
 from twinspect.serve.store import calibrations, series
 from twinspect.serve.store.inspections import LATEST, WITH_FEEDBACK
 from twinspect.serve.store.records import GoodImage, GoodImages, Proposal, Use
@@ -78,13 +79,12 @@ def propose(
         "confirmed": [],
         "confirmed+calibration": _remaining(active, reviewed, good),
     }[use]
-    calibration = (
-        replace(active, false_alarm_rate=rate)
-        if use == "calibration"
-        else _calibration(
-            active, old + _confirmed(good), rate, "split" if use == "confirmed" else active.kind
-        )
-    )
+    if use == "calibration":
+        calibration = replace(active, false_alarm_rate=rate)
+    else:
+        kind = "split" if use == "confirmed" else active.kind
+        with adding_note(_other_weights(reviewed, model)):
+            calibration = _calibration(active, old + _confirmed(good), rate, kind)
     recent = series.newest(connection, model, None, RECENT)
     before, after = (decisions(by, recent.scores, recent.categories) for by in (active, calibration))
     return Proposal(
@@ -249,7 +249,8 @@ def _other_weights(reviewed: Iterable[_ReviewedImage], model: ModelRow) -> str:
         if image.verdict == "good" and image.weights_sha256 != model.weights_sha256
     ]
     return (
-        f"{len(other)} images confirmed good are left out: other weights scored them, so scores are not comparable"
+        f"{len(other)} images confirmed good are left out: other weights scored them, or within another region, so "
+        "scores are not comparable; the page Region scores them anew"
         if other
         else ""
     )
