@@ -18,6 +18,7 @@ import twinspect as ts
 from serving import Site, bad, code, good, site
 from twinspect.bundle.calibration_history import restore_earlier
 from twinspect.serve.http.tokens import add_token
+from twinspect.serve.scoring.rescoring import export_note
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -162,3 +163,11 @@ def test_what_would_not_be_in_force_is_refused(server: Site) -> None:
     assert code(answer) == (409, "conflict")
     assert "and then twinspect export parts.twin" in answer.json()["error"]["message"]
     assert (folder_of(server) / "model.json").read_bytes() == record
+
+
+def test_an_export_that_will_not_score_any_more_is_told_before() -> None:
+    assert export_note("onnx-fp32", "parts", LEFT) == (
+        "the export onnx-fp32 looks where it did when it was made, so torch scores from then on; for another export "
+        "type: twinspect export parts.twin"
+    )
+    assert export_note("onnx-fp32", "parts", None) == export_note("torch", "parts", LEFT) == ""

@@ -348,7 +348,9 @@ class GoodImagesAnswer(ResponseBody):
     looks_at: str | None = Field(
         description="in words, where the model looks from then on; null for whole images"
     )
-    warnings: list[str] = Field(description="why the promise may not hold, and which images were left out")
+    warnings: list[str] = Field(
+        description="why the promise may not hold, which images were left out, and whether an export stops scoring"
+    )
     calibration: CalibrationAnswer | None
 
 

@@ -18,7 +18,7 @@ from twinspect.serve.http.request_bodies import CalibrateAsked
 from twinspect.serve.http.schemas import GoodImagesAnswer
 from twinspect.serve.routes.thresholds import check_may_change
 from twinspect.serve.scoring.model_worker import ModelWorker
-from twinspect.serve.scoring.rescoring import Polygons, check_enough, good_samples, scope_within
+from twinspect.serve.scoring.rescoring import Polygons, check_enough, export_note, good_samples, scope_within
 
 ROUTER = APIRouter(prefix="/v1/models/{model}", tags=["thresholds"])
 _PNG: dict[int | str, dict[str, Any]] = {
@@ -82,14 +82,15 @@ def _looks_at(worker: ModelWorker, polygons: Polygons | None) -> str | None:
 def _good(
     context: Context, worker: ModelWorker, rate: float, polygons: Polygons | None
 ) -> tuple[list[Sample], list[str]]:
-    """List the good images, with the signs that they are a biased sample."""
+    """List the good images, with what is to be said before they are scored."""
     try:
         good = context.store.good_images(worker.id)
         samples = good_samples(context.store, good.images, worker.version.detector)
         check_enough(len(samples), len(good.images), rate, worker.name, polygons)
     except CalibrationError as error:
         raise ApiError("cannot_promise", str(error)) from None
-    return samples, list(good.warnings)
+    note = export_note(worker.version.runtime, worker.name, polygons)
+    return samples, [*good.warnings, *([note] if note else [])]
 
 
 def _calibrate(

@@ -79,6 +79,16 @@ def scope_within(scope: Scope | None, polygons: Polygons | None) -> Scope | None
     return replace(scope, fixed=region) if scope else Scope(region)
 
 
+def export_note(runtime: str, model: str, polygons: Polygons | None) -> str:
+    """Say that an export no longer scores once another region is looked at; empty where none does."""
+    if polygons is None or runtime == TORCH:
+        return ""
+    return (
+        f"the export {runtime} looks where it did when it was made, so torch scores from then on; for another export "
+        f"type: twinspect export {model}.twin"
+    )
+
+
 def rescored(
     folder: Path, samples: list[Sample], polygons: Polygons | None, rate: float, how: dict[str, Any]
 ) -> tuple[BaseDetector, list[str]]:
