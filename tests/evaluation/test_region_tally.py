@@ -143,4 +143,12 @@ def test_the_section_says_from_which_size_on(rows: list[ImageScore]) -> None:
     assert section.sizes is not None
     assert [row[0] for row in section.sizes.rows][1:3] == ["small, below 1024 px", "medium, 1024 to 9216 px"]
     assert "0/2" in str(section.chart)
+
+
+def test_the_section_says_in_plain_words_that_no_size_is_surely_found(tmp_path: Path) -> None:
+    section = region_section(evaluated([image(tmp_path, 0, marked=(LARGE,), values=[(LARGE, 0.2)])]).regions)
+    assert section is not None
+    assert section.sentences[1].endswith(
+        "px of area or more, the largest, 0 of 1 do, so there is no size from which on nine of ten are found"
+    )
     assert set(section.definitions.values()) < set(FURTHER_DEFINITIONS.values())

@@ -169,6 +169,8 @@ def model(world: World) -> dict[str, Any]:
         "would_find": "would find 9 of 10 (synthetic defects, not real ones): spots from 4 % (28 of 30)",
         "usable": world.usable,
         "looks_at": None,
+        "reference_url": None,
+        "reference_size": None,
     }
 
 

@@ -155,6 +155,15 @@ BODIES = {
         "reason": "",
         "dry_run": True,
     },
+    "calibrate": {
+        "region": {
+            "look": [[[0.1, 0.1], [0.9, 0.1], [0.9, 0.9]]],
+            "ignore": [[[0.2, 0.2], [0.3, 0.2], [0.3, 0.3]]],
+        },
+        "false_alarm_rate": 0.2,
+        "reason": "",
+        "dry_run": True,
+    },
     "rollback": {"calibration_id": 1, "reason": "before"},
 }
 """By the last part of the operation's path."""

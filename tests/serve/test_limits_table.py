@@ -34,7 +34,8 @@ DEFAULTS = {
     "bytes of a file": f"{Limits.image_bytes / MIB:g} MB",
     "bytes of a request": f"{Limits.body_bytes / MIB:g} MB",
     "images of a request": f"{Limits.images}",
-    "bytes of JSON": f"{request_guard.MAX_JSON_BYTES / 1024:g} KiB",
+    "bytes of JSON": f"{request_guard.MAX_JSON_BYTES / 1024:g} KiB, "
+    f"{request_guard.MAX_DRAWING_BYTES / MIB:g} MiB with a drawn region",
     "images that wait, for each model": f"{SETTINGS.queue}",
     "bytes of all uploads that arrive": f"{context.INCOMING_BYTES / 2**30:g} GiB",
     "requests of a client": f"{SETTINGS.rate_limit:g} a second; "

@@ -32,6 +32,12 @@ JSON_BODIES: dict[str, list[Any]] = {
         {"use": "calibration", "false_alarm_rate": 0.2, "reason": "try"},
         {"use": "all"},
     ],
+    "/v1/models/{model}/calibrate": [
+        {"dry_run": True},
+        {"region": {"look": [[[0, 0], [1, 0], [1, 1]]]}, "false_alarm_rate": 0.5, "reason": "try"},
+        {"region": {"look": [[[0, 0], [1, 0], [9, 9]]]}, "dry_run": True},
+        {"region": {}, "reason": "try"},
+    ],
     "/v1/models/{model}/rollback": [
         {"calibration_id": 1, "reason": "try"},
         {"calibration_id": 999, "reason": "try"},

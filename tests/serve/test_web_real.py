@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import re
+import shutil
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -34,7 +35,8 @@ def browser() -> Iterator[Browser]:
 
 @pytest.fixture
 def server(bundle: Path, tmp_path: Path) -> Iterator[Site]:
-    with site(bundle, tmp_path / "data") as server:
+    shutil.copytree(bundle, tmp_path / "parts.twin")  # some tests change it
+    with site(tmp_path / "parts.twin", tmp_path / "data") as server:
         yield server
 
 
@@ -241,3 +243,21 @@ def test_the_stub_keeps_the_servers_policy() -> None:
         return set(policy.split("; "))
 
     assert parts(SECURITY_HEADERS["Content-Security-Policy"]) == parts(CSP)
+
+
+def test_a_drawn_region_is_applied_with_a_confirmation(page: Page, server: Site) -> None:
+    rows = server.scored(*map(good, range(500, 530)))
+    page.goto("/#/region")
+    page.get_by_role("button", name="Score anew where it looks now").click()
+    page.get_by_text("0 images judged good can be scored anew").wait_for()
+    for row in rows:
+        server.client.post("/v1/feedback", json={"inspection_id": row["id"], "verdict": "good"})
+    page.get_by_label("Right").fill("60")
+    page.get_by_role("button", name="Add rectangle").click()
+    page.get_by_role("button", name="Look there from now on").click()
+    page.get_by_text("30 images judged good are scored anew").wait_for()
+    page.get_by_text("The model then looks at 40.1 % of each image").wait_for()
+    page.get_by_label("Reason, for the record").fill("only the left")
+    page.get_by_role("button", name="Score and apply").click()
+    page.get_by_text("The model looks at 40.1 % of each image.").wait_for()
+    assert len(server.worker.active.calibration.scores) == 30

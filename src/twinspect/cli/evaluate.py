@@ -140,13 +140,17 @@ def _regions(counts: dict[str, int]) -> str:
 
 def _defects(regions: RegionTable) -> str:
     """Say how many defects show in a region, and from which size on; nothing where none were looked for."""
-    recall = regions.found.recall
-    if not recall.defects:
+    recall, largest = regions.found.recall, regions.found.of_largest
+    if largest is None:
         return ""
     low, high = (round(100 * end) for end in recall.interval)
     area = regions.found.found_from
-    size = f"9 of 10 from {area:.0f} px of area on" if area else "not 9 of 10 of the largest"
-    return f"\n{recall.hit} of {recall.defects} defects show in a region (95 % interval {low} to {high} %): {size}"
+    size = (
+        f"{largest.hit} of the {largest.defects} largest, so there is no size from which on 9 of 10 are found"
+        if area is None
+        else f"9 of 10 or more of those from {area:.0f} px of area on"
+    )
+    return f"\n{recall.hit} of {recall.defects} defects show in a region (95 % interval {low} to {high} %), {size}"
 
 
 def _shifts(results: Sequence[ShiftResult]) -> str:

@@ -113,11 +113,20 @@ class RegionMetrics:
     def found_from(self) -> float | None:
         """The smallest area, in pixels, from which on nine of ten defects are hit in each range of :attr:`curve`."""
         smallest = None
-        for sizes in reversed([sizes for sizes in self.curve if sizes.defects]):
+        for sizes in reversed(self._with_defects):
             if sizes.share < FOUND_SHARE:
                 break
             smallest = sizes.at_least
         return smallest
+
+    @property
+    def of_largest(self) -> Recall | None:
+        """Recall in the last range of :attr:`curve`; ``None`` without defects."""
+        return self._with_defects[-1] if self._with_defects else None
+
+    @property
+    def _with_defects(self) -> list[Recall]:
+        return [sizes for sizes in self.curve if sizes.defects]
 
 
 def label_components(mask: NDArray[np.bool_]) -> NDArray[np.int32]:

@@ -64,11 +64,15 @@ def region_section(regions: RegionTable) -> RegionSection | None:
 def _sentences(regions: RegionTable) -> Iterator[str]:
     found = regions.found
     yield f"Of the marked defects, {Rate(found.recall.hit, found.recall.defects).describe()} show in a region"
-    if found.found_from is None:
-        yield "Of the largest, fewer than nine of ten do"
-    else:
+    largest = found.of_largest
+    if found.found_from is not None:
         side = sqrt(found.found_from)
         yield f"From {found.found_from:.0f} px of area on ({side:.0f} x {side:.0f}), nine of ten or more do"
+    elif largest is not None:
+        yield (
+            f"Of those with {largest.at_least:.0f} px of area or more, the largest, {largest.hit} of "
+            f"{largest.defects} do, so there is no size from which on nine of ten are found"
+        )
     yield f"Nothing is marked at {found.false} of the {plural(found.found, 'region')} found"
     if regions.outside_roi:
         yield f"Outside of the region of interest lie {plural(regions.outside_roi, 'defect')} that count nowhere"

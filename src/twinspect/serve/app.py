@@ -19,6 +19,7 @@ from twinspect.serve.http.monitoring import RequestCounter
 from twinspect.serve.http.request_guard import Guard, internal_error
 from twinspect.serve.routes import (
     actors,
+    calibrating,
     feedback,
     health,
     inspection_images,
@@ -48,7 +49,18 @@ image is anomalous where its score is above the threshold that the promised fals
 
 Errors are `{"error": {"code", "message"}}`; codes are stable names. Where the server says 429 or 503, `Retry-After`
 says when to ask again, and nothing of the request was kept."""
-_ROUTES = (health, actors, models, score, inspections, inspection_images, feedback, thresholds, trends)
+_ROUTES = (
+    health,
+    actors,
+    models,
+    score,
+    inspections,
+    inspection_images,
+    feedback,
+    thresholds,
+    calibrating,
+    trends,
+)
 
 
 def build_app(context: Context) -> FastAPI:

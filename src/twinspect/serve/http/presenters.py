@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
+from urllib.parse import quote
 
 from twinspect.inference.part_scores import parts_of_rows
 from twinspect.serve.http.schemas import (
@@ -142,6 +143,8 @@ def present_model(worker: ModelWorker, drift: str | None, actor: Actor) -> Model
         would_find=tried.in_words(calibration) if tried else None,
         usable=not tried.is_useless(calibration) if tried else None,
         looks_at=detector.scope_.describe() if detector.scope_ else None,
+        reference_url=f"/v1/models/{quote(worker.name, safe='')}/reference" if worker.alignment else None,
+        reference_size=worker.alignment.size[::-1] if worker.alignment else None,
     )
 
 

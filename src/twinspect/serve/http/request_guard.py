@@ -27,7 +27,11 @@ LOG = logging.getLogger(__name__)
 LOOPBACK_NAMES: Final = frozenset({"localhost", "127.0.0.1", "::1"})
 MAX_JSON_BYTES: Final = 64 * 1024
 """Upper limit of a body that is not an upload, in bytes."""
+MAX_DRAWING_BYTES: Final = 2**20
+"""The same of one that may hold a drawn region of interest."""
 UPLOAD_PATH: Final = "/v1/score"
+CALIBRATE_PATH: Final = "/calibrate"
+"""The end of the path that takes a region of interest."""
 PIECE_SECONDS: Final = 15.0
 """Seconds within which the next piece of a body must arrive."""
 
@@ -142,7 +146,9 @@ class Guard:
         return f"address {scope['client'][0]}" if scope.get("client") else ""
 
     def _max_body_bytes(self, path: str) -> int:
-        return self._body_bytes if path == UPLOAD_PATH else MAX_JSON_BYTES
+        if path == UPLOAD_PATH:
+            return self._body_bytes
+        return MAX_DRAWING_BYTES if path.endswith(CALIBRATE_PATH) else MAX_JSON_BYTES
 
 
 def internal_error() -> ApiError:

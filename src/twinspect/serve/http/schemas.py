@@ -1,30 +1,15 @@
-"""Request and response bodies as pydantic models: the schemas of the OpenAPI document."""
+"""Response bodies as pydantic models: schemas of the OpenAPI document."""
 
 from __future__ import annotations
 
-import re
 from datetime import datetime
-from typing import Annotated, Any, Final, Literal
+from typing import Any, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field
 
 Verdict = Literal["good", "defect", "unsure"]
 Source = Literal["api", "web", "watch"]
 State = Literal["queued", "done", "failed"]
-MAX_ID: Final = 2**31 - 1
-"""The largest id that a request may name."""
-
-
-def _refuse_number(value: Any) -> Any:
-    """Refuse what would count as seconds since 1970: whoever writes ``2026`` means a year."""
-    if isinstance(value, int | float) or (isinstance(value, str) and _NUMBER.fullmatch(value)):
-        raise ValueError("a number is no time; give one such as 2026-11-30T08:00:00Z")
-    return value
-
-
-_NUMBER: Final = re.compile(r"\s*[-+]?[\d._]*(?:[eE][-+]?\d+)?\s*")
-Moment = Annotated[datetime, BeforeValidator(_refuse_number)]
-"""A time that a client gives."""
 
 
 class ResponseBody(BaseModel):
@@ -109,6 +94,11 @@ class ModelAnswer(ResponseBody):
         description="in words, the region of interest; null where it looks at whole images",
         examples=["62.5 % of each image"],
     )
+    reference_url: str | None = Field(
+        description="the image that others are aligned to, on which a region of interest is drawn; null where images "
+        "are looked at as they are"
+    )
+    reference_size: tuple[int, int] | None = Field(description="its width and height before it was reduced")
 
 
 class ModelsAnswer(ResponseBody):
@@ -350,6 +340,20 @@ class RecalibrationAnswer(ResponseBody):
     calibration: CalibrationAnswer | None
 
 
+class GoodImagesAnswer(ResponseBody):
+    """The good images that are scored anew, and the new calibration if they were."""
+
+    images: int = Field(description="judged good, still in the archive, and not learnt from")
+    false_alarm_rate: float
+    looks_at: str | None = Field(
+        description="in words, where the model looks from then on; null for whole images"
+    )
+    warnings: list[str] = Field(
+        description="why the promise may not hold, which images were left out, and whether an export stops scoring"
+    )
+    calibration: CalibrationAnswer | None
+
+
 class CalibrationsAnswer(ResponseBody):
     """Every calibration of a model, newest first."""
 
@@ -397,39 +401,6 @@ class HealthAnswer(ResponseBody):
     """Whether the server is alive, or accepts images."""
 
     status: Literal["ok", "stopping"]
-
-
-class RequestBody(BaseModel):
-    """A JSON value that a client sends."""
-
-    model_config = ConfigDict(extra="forbid")
-
-
-class FeedbackAsked(RequestBody):
-    """A verdict on an inspection."""
-
-    inspection_id: int = Field(ge=1, le=MAX_ID)
-    verdict: Verdict
-    comment: str = Field(default="", max_length=2000)
-
-
-class RecalibrationAsked(RequestBody):
-    """How to recalibrate."""
-
-    use: Literal["confirmed", "confirmed+calibration", "calibration"] = Field(
-        description="scores of images with the verdict good, the calibration's own, or both"
-    )
-    false_alarm_rate: float | None = Field(default=None, gt=0, lt=1)
-    since: Moment | None = Field(default=None, description="use only images accepted at or after")
-    reason: str = Field(default="", max_length=2000, description="for the audit log; required unless dry_run")
-    dry_run: bool = Field(default=False, description="change nothing, and return the proposal")
-
-
-class RollbackAsked(RequestBody):
-    """Which calibration to activate again."""
-
-    calibration_id: int = Field(ge=1, le=MAX_ID)
-    reason: str = Field(min_length=1, max_length=2000, description="for the audit log")
 
 
 ScoreErrorAnswer.model_rebuild()

@@ -8,7 +8,8 @@ from fastapi import APIRouter, Query
 
 from twinspect.serve.http.context import BODY_ERRORS, ContextDep, Inspector, Viewer, error_responses
 from twinspect.serve.http.presenters import present_feedback
-from twinspect.serve.http.schemas import MAX_ID, FeedbackAnswer, FeedbackAsked, InspectionsPage
+from twinspect.serve.http.request_bodies import MAX_ID, FeedbackAsked
+from twinspect.serve.http.schemas import FeedbackAnswer, InspectionsPage
 from twinspect.serve.routes.inspections import search_page
 from twinspect.serve.store import Filter
 

@@ -161,7 +161,8 @@ def _worker_of(context: Context, row: InspectionRow) -> ModelWorker:
     if worker.version.weights_sha256 != row.weights_sha256:
         raise ApiError(
             "model_changed",
-            f"inspection {row.id} was scored by other weights than {row.model!r} has now, so there is no map of it; "
+            f"inspection {row.id} was scored by other weights than {row.model!r} has now, or within another region, "
+            "so there is no map of it; "
             "upload the image again",
         )
     return worker

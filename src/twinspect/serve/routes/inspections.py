@@ -12,7 +12,8 @@ from fastapi.responses import Response, StreamingResponse
 from twinspect.serve.http.context import Context, ContextDep, Viewer, error_responses
 from twinspect.serve.http.inspection_csv import csv_lines
 from twinspect.serve.http.presenters import present_inspection
-from twinspect.serve.http.schemas import MAX_ID, InspectionAnswer, InspectionsPage, Moment
+from twinspect.serve.http.request_bodies import MAX_ID, Moment
+from twinspect.serve.http.schemas import InspectionAnswer, InspectionsPage
 from twinspect.serve.store import Filter
 
 ROUTER = APIRouter(prefix="/v1", tags=["inspections"])

@@ -10,6 +10,7 @@ from twinspect.errors import CalibrationError, ConfigError, NotStoredError
 from twinspect.serve.api_errors import ApiError
 from twinspect.serve.http.context import BODY_ERRORS, Admin, ContextDep, Viewer, check_role, error_responses
 from twinspect.serve.http.presenters import present_audit, present_calibration
+from twinspect.serve.http.request_bodies import RecalibrationAsked, RollbackAsked
 from twinspect.serve.http.schemas import (
     AuditAnswer,
     CalibrationAnswer,
@@ -17,8 +18,6 @@ from twinspect.serve.http.schemas import (
     ProposalAnswer,
     ProposedCalibration,
     RecalibrationAnswer,
-    RecalibrationAsked,
-    RollbackAsked,
 )
 from twinspect.serve.http.tokens import Actor
 from twinspect.serve.routes.inspections import as_utc
@@ -40,7 +39,7 @@ def recalibrate(
     """
     worker = context.registry.get(model)
     if not body.dry_run:
-        _check_may_change(actor, body.reason)
+        check_may_change(actor, body.reason)
     try:
         proposal = context.store.propose(
             worker.id, use=body.use, false_alarm_rate=body.false_alarm_rate, since=as_utc(body.since)
@@ -94,7 +93,12 @@ def audit(
     return AuditAnswer(entries=[present_audit(row, actor) for row in rows])
 
 
-def _check_may_change(actor: Actor, reason: str) -> None:
+def check_may_change(actor: Actor, reason: str) -> None:
+    """Refuse to change a calibration without the role for it, or without a reason.
+
+    Raises:
+        ApiError: ``role_too_low`` or ``invalid_request``.
+    """
     check_role(actor, "admin")
     if not reason.strip():
         raise ApiError("invalid_request", "a reason is required, for instance 'new lamp'; or dry_run: true")

@@ -13,7 +13,8 @@ from twinspect.serve.drift.verdict import verdict_record
 from twinspect.serve.drift.what_if import what_if
 from twinspect.serve.drift.windows import find_drift
 from twinspect.serve.http.context import ContextDep, Viewer, error_responses
-from twinspect.serve.http.schemas import DriftAnswer, Moment, ScoresAnswer, WhatIfAnswer
+from twinspect.serve.http.request_bodies import Moment
+from twinspect.serve.http.schemas import DriftAnswer, ScoresAnswer, WhatIfAnswer
 from twinspect.serve.routes.inspections import as_utc
 from twinspect.serve.store import InspectionSeries
 

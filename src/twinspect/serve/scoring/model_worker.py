@@ -21,10 +21,12 @@ from twinspect.data.samples import Sample
 from twinspect.errors import ConfigError, ImageError, NotStoredError, StoreError, TwinspectError, in_one_line
 from twinspect.images.reading import read_rgb
 from twinspect.inference.found_regions import regions_of
-from twinspect.loading import AUTO, choose_runtime, load
+from twinspect.loading import AUTO, TORCH, choose_runtime, load
 from twinspect.regions.finding import RegionRules
+from twinspect.serve.scoring.rescoring import rescored
 from twinspect.serve.scoring.work_queue import WorkQueue
 from twinspect.serve.store import Finished
+from twinspect.serve.store.models import FROM_FOLDER, SELF
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -35,6 +37,8 @@ if TYPE_CHECKING:
     from twinspect.calibration.conformal import Calibration
     from twinspect.inference.base_detector import BaseDetector
     from twinspect.inference.results import ImageScore
+    from twinspect.regions.alignment import Alignment
+    from twinspect.serve.scoring.rescoring import Polygons
     from twinspect.serve.store import CalibrationRow, InspectionRow, ModelRow, Store
 
 LOG = logging.getLogger(__name__)
@@ -119,7 +123,10 @@ class ModelWorker:
         self.error: str | None = None
         self._store, self._on_results = store, on_results
         self._load = partial(load_version, folder, runtime, device, threads)
+        self._runtime, self._how = runtime, {"device": device, "threads": threads}
         self._lock = threading.Lock()
+        self._folder_lock = threading.Lock()  # nobody reads the folder while it gets another calibration
+        self._calibrating = threading.Lock()
         self._version = self._load()
         self._row = self._register(self._version)
         self._active = store.active(self._row.id)
@@ -148,6 +155,12 @@ class ModelWorker:
         """The categories of the active calibration, sorted."""
         return sorted(set(self._active.calibration.categories) - {""})
 
+    @property
+    def alignment(self) -> Alignment | None:
+        """How images are brought to the place of a reference; ``None`` for images as they are."""
+        scope = self._version.detector.scope_
+        return scope.alignment if scope else None
+
     def refresh_calibration(self) -> None:
         """Read from the store which calibration is active."""
         with self._lock:
@@ -161,13 +174,17 @@ class ModelWorker:
 
     def reload_if_changed(self) -> bool:
         """Reload the folder if it changed; if that fails, the old version stays and ``error`` says why."""
+        with self._folder_lock:
+            return self._reload_if_changed()
+
+    def _reload_if_changed(self, who: str = SELF, reason: str = FROM_FOLDER) -> bool:
         state = folder_state(self.folder)
         if state in (self._version.folder_state, self._failed_state):
             return False
         try:
             version = self._load()
             with self._lock:
-                self._row = self._register(version)
+                self._row = self._register(version, who, reason)
                 self._version, self._active = version, self._store.active(self._row.id)
         except (TwinspectError, OSError) as error:
             self.error, self._failed_state = f"the changed model could not be loaded: {error}", state
@@ -194,7 +211,50 @@ class ModelWorker:
         score: ImageScore = result
         return score
 
-    def _register(self, version: ModelVersion) -> ModelRow:
+    def calibrate(
+        self, samples: list[Sample], polygons: Polygons | None, rate: float, who: str, reason: str
+    ) -> list[str]:
+        """Score good images anew, and keep the new calibration in the folder, in force at once.
+
+        Args:
+            samples: good images that nothing was learnt from.
+            polygons: the region of interest from now on; ``None`` to leave that as it is.
+            rate: the false-alarm rate to promise.
+            who: asked for it.
+            reason: for the audit.
+
+        Returns:
+            What is to be said of the images, as sentences.
+
+        Raises:
+            TwinspectError: there are too few, it cannot look there, or the folder cannot be written or was changed.
+        """
+        if not self._calibrating.acquire(blocking=False):
+            raise ConfigError(f"{self.name!r} is being calibrated already; wait until that is done")
+        try:
+            self._check_region(polygons)
+            before = folder_state(self.folder)
+            how = {**self._how, "runtime": self._version.runtime}
+            detector, said = rescored(self.folder, samples, polygons, rate, how)
+            with self._folder_lock:
+                if folder_state(self.folder) != before:
+                    raise ConfigError(f"{self.name!r} was changed while images were scored; try again")
+                detector.save_calibration(self.folder)
+                if not self._reload_if_changed(who, reason):
+                    raise ConfigError(self.error or "the calibration is in force already")
+        finally:
+            self._calibrating.release()
+        return said
+
+    def _check_region(self, polygons: Polygons | None) -> None:
+        if polygons is not None and self._runtime not in (AUTO, TORCH):
+            raise ConfigError(
+                f"this server scores by the export {self._runtime}, which looks where it did when it was made; type: "
+                f"twinspect calibrate {self.name}.twin GOOD --roi roi.json, and then twinspect export "
+                f"{self.name}.twin"
+            )
+
+    def _register(self, version: ModelVersion, who: str = SELF, reason: str = FROM_FOLDER) -> ModelRow:
         detector = version.detector
         return self._store.register(
             self.name,
@@ -203,6 +263,8 @@ class ModelWorker:
             detector.method_name,
             version.runtime,
             detector.calibration_,
+            who=who,
+            reason=reason,
         )
 
     def _score(self, requests: Sequence[ScoreRequest]) -> list[Finished]:

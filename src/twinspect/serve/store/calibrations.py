@@ -82,8 +82,9 @@ def roll_back(
         raise NotStoredError(f"model {model.name!r} has no calibration of id {calibration_id}")
     if earlier.weights_sha256 != model.weights_sha256:
         raise ConfigError(
-            f"calibration {calibration_id} holds scores of other weights, which say nothing about what "
-            f"{model.name!r} scores now; choose one of the same weights, or put back the model folder of that time"
+            f"calibration {calibration_id} holds scores of other weights or within another region, which say nothing "
+            f"about what {model.name!r} scores now; choose one of the same, or put back the model folder of that "
+            f"time (the last region of interest: twinspect calibrate {model.name}.twin --undo)"
         )
     if earlier.id == model.active_calibration_id:
         raise ConfigError(f"calibration {calibration_id} is the active one; there is nothing to roll back")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from sqlalchemy import func, select
 
@@ -19,6 +19,11 @@ if TYPE_CHECKING:
     from sqlalchemy import ColumnElement, Connection, Select
 
     from twinspect.calibration.conformal import Calibration
+
+SELF: Final = "twinspect"
+"""Who registers models."""
+FROM_FOLDER: Final = "as the model folder has it"
+"""The reason for a calibration that nobody activated here."""
 
 _ACTIVE = (
     select(func.max(CALIBRATIONS.c.id))
@@ -71,6 +76,7 @@ def register(
     calibration: Calibration,
     now: datetime,
     who: str,
+    reason: str,
 ) -> ModelRow:
     """Record a model as its folder is now, and its calibration unless the folder had the same one last time."""
     insert = insert_into(connection, MODELS).values(name=name, added_at=now, **facts)
@@ -86,15 +92,13 @@ def register(
             weights_sha256=weights,
             created_at=now,
             created_by=who,
-            reason="as the model folder has it",
+            reason=reason,
             source="bundle",
             parent_id=_newest_calibration(connection, model_id, weights),
             record=record,
         )
         details = {"calibration_id": calibration_id, **facts}
-        audit_log.add_entry(
-            connection, now, who, "bundle", "as the model folder has it", model_id=model_id, details=details
-        )
+        audit_log.add_entry(connection, now, who, "bundle", reason, model_id=model_id, details=details)
     return by_id(connection, model_id)
 
 

@@ -17,9 +17,10 @@ from sqlalchemy import select
 
 from twinspect.calibration.conformal import Calibration, check_rate
 from twinspect.errors import CalibrationError, unknown_name
+from twinspect.inference.left_out import adding_note
 from twinspect.serve.store import calibrations, series
 from twinspect.serve.store.inspections import LATEST, WITH_FEEDBACK
-from twinspect.serve.store.records import Proposal, Use
+from twinspect.serve.store.records import GoodImage, GoodImages, Proposal, Use
 from twinspect.serve.store.schema import INSPECTIONS
 
 if TYPE_CHECKING:
@@ -34,6 +35,12 @@ if TYPE_CHECKING:
 
 RECENT: Final = 1000
 """The number of newest decisions in which a proposal counts changes."""
+MOST_RESCORED: Final = 1000
+"""The number of newest good images that are scored anew."""
+_LEVEL_STAYS: Final = (
+    "regions keep their level, which comes from maps of earlier good images: the server stores scores, not maps; the "
+    "page Region scores the images anew and sets both"
+)
 _NAME_PREFIX: Final = "image:"
 """Prefix of the name of a calibration image that came from feedback, before its sha256."""
 
@@ -63,11 +70,8 @@ def propose(
         raise unknown_name("use", use, get_args(Use))
     active = calibrations.read(connection, model.active_calibration_id).calibration
     rate = active.false_alarm_rate if rate is None else check_rate(rate)
-    if any(active.parts) and use != "calibration":
-        raise CalibrationError(
-            "this model decides on parts, and feedback is on single images; calibrate it with good images whose "
-            "manifest says which part each shows: twinspect calibrate M.twin MANIFEST"
-        )
+    if use != "calibration":
+        _check_single_images(active, model)
     reviewed = _reviewed_images(connection, model)
     good = [image for image in reviewed if _is_usable(image, model, since)] if use != "calibration" else []
     old = {
@@ -75,13 +79,12 @@ def propose(
         "confirmed": [],
         "confirmed+calibration": _remaining(active, reviewed, good),
     }[use]
-    calibration = (
-        replace(active, false_alarm_rate=rate)
-        if use == "calibration"
-        else _calibration(
-            active, old + _confirmed(good), rate, "split" if use == "confirmed" else active.kind
-        )
-    )
+    if use == "calibration":
+        calibration = replace(active, false_alarm_rate=rate)
+    else:
+        kind = "split" if use == "confirmed" else active.kind
+        with adding_note(_other_weights(reviewed, model)):
+            calibration = _calibration(active, old + _confirmed(good), rate, kind)
     recent = series.newest(connection, model, None, RECENT)
     before, after = (decisions(by, recent.scores, recent.categories) for by in (active, calibration))
     return Proposal(
@@ -99,6 +102,29 @@ def propose(
         to_good=_to_ints(recent.ids[before & ~after]),
         warnings=_warnings(use, active, calibration, reviewed, good, old, model),
     )
+
+
+def good_images(connection: Connection, model: ModelRow) -> GoodImages:
+    """Return the images that were judged good, the last judged first, at most :data:`MOST_RESCORED`.
+
+    Raises:
+        CalibrationError: the model decides on parts.
+    """
+    active = calibrations.read(connection, model.active_calibration_id).calibration
+    _check_single_images(active, model)
+    reviewed = reversed(_reviewed_images(connection, model))
+    good = [image for image in reviewed if image.verdict == "good"][:MOST_RESCORED]
+    images = (GoodImage(image.name.removeprefix(_NAME_PREFIX), image.name, image.category) for image in good)
+    warning = _flagged(active, [image for image in good if _is_usable(image, model, None)])
+    return GoodImages(tuple(images), (warning,) if warning else ())
+
+
+def _check_single_images(active: Calibration, model: ModelRow) -> None:
+    if any(active.parts):
+        raise CalibrationError(
+            "this model decides on parts, and feedback is on single images; write a manifest of good images with the "
+            f"columns path and part, and type: twinspect calibrate {model.name}.twin MANIFEST.csv"
+        )
 
 
 def decisions(
@@ -184,15 +210,26 @@ def _warnings(
     warnings = [_withdrawn(active, reviewed)] if use != "confirmed+calibration" else []
     if good:
         scores = np.array([image.score for image in good])
-        flagged = int(decisions(active, scores, [image.category for image in good]).sum())
         warnings += [
-            recalibration_checks.flagged(active, len(good), flagged),
+            _flagged(active, good),
             recalibration_checks.lost_categories(active, calibration),
         ]
         warnings += [recalibration_checks.mixed([entry[0] for entry in old], scores)] if old else []
     if use != "calibration":
         warnings += [_other_weights(reviewed, model), recalibration_checks.suspects(calibration)]
+        warnings += [_LEVEL_STAYS] if active.map_peaks else []
     return tuple(warning for warning in warnings if warning)
+
+
+def _flagged(active: Calibration, good: Sequence[_ReviewedImage]) -> str:
+    """Test how many of the images judged good the active calibration calls anomalous; empty for no sign of bias."""
+    from twinspect.serve.store.recalibration_checks import flagged  # noqa: PLC0415 - as in _warnings
+
+    if not good:
+        return ""
+    scores = np.array([image.score for image in good])
+    anomalous = int(decisions(active, scores, [image.category for image in good]).sum())
+    return flagged(active, len(good), anomalous)
 
 
 def _withdrawn(active: Calibration, reviewed: Iterable[_ReviewedImage]) -> str:
@@ -212,7 +249,8 @@ def _other_weights(reviewed: Iterable[_ReviewedImage], model: ModelRow) -> str:
         if image.verdict == "good" and image.weights_sha256 != model.weights_sha256
     ]
     return (
-        f"{len(other)} images confirmed good are left out: other weights scored them, so scores are not comparable"
+        f"{len(other)} images confirmed good are left out: other weights scored them, or within another region, so "
+        "scores are not comparable; the page Region scores them anew"
         if other
         else ""
     )

@@ -209,6 +209,34 @@ class AuditRow:
     reason: str
 
 
+@dataclass(frozen=True)
+class GoodImage:
+    """An image that was judged good.
+
+    Attributes:
+        sha256: its name in the archive.
+        name: what calibrations call it.
+        category: what it shows; empty if unknown.
+    """
+
+    sha256: str
+    name: str
+    category: str
+
+
+@dataclass(frozen=True)
+class GoodImages:
+    """The images of a model that were judged good by the newest verdict on each.
+
+    Attributes:
+        images: each once, the last judged first.
+        warnings: signs, as sentences, that they are a biased sample of good images.
+    """
+
+    images: tuple[GoodImage, ...]
+    warnings: tuple[str, ...]
+
+
 Use = Literal["confirmed", "confirmed+calibration", "calibration"]
 
 

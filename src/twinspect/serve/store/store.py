@@ -24,6 +24,7 @@ if TYPE_CHECKING:
         CalibrationRow,
         FeedbackRow,
         Finished,
+        GoodImages,
         InspectionRow,
         ModelRow,
         Proposal,
@@ -95,7 +96,8 @@ class Store:
         runtime: str,
         calibration: Calibration,
         *,
-        who: str = "twinspect",
+        who: str = models.SELF,
+        reason: str = models.FROM_FOLDER,
     ) -> ModelRow:
         """Record a model as its folder is now.
 
@@ -104,7 +106,7 @@ class Store:
         """
         columns = {"path": str(path), "weights_sha256": weights_sha256, "method": method, "runtime": runtime}
         with self.writing() as connection:
-            return models.register(connection, name, columns, calibration, self.now(), who)
+            return models.register(connection, name, columns, calibration, self.now(), who, reason)
 
     def model(self, name: str) -> ModelRow:
         """Return a model by its name.
@@ -165,6 +167,16 @@ class Store:
         with self.reading() as connection:
             model = models.by_id(connection, model_id)
             return recalibration.propose(connection, model, use, false_alarm_rate, since)
+
+    def good_images(self, model_id: int) -> GoodImages:
+        """Return the images of a model that were judged good, the last judged first, to score them anew.
+
+        Raises:
+            CalibrationError: the model decides on parts.
+            NotStoredError: no model has this id.
+        """
+        with self.reading() as connection:
+            return recalibration.good_images(connection, models.by_id(connection, model_id))
 
     def apply(self, model_id: int, proposal: Proposal, who: str, reason: str) -> CalibrationRow:
         """Add a proposal's calibration as the active one. The previous one is kept, for a rollback.

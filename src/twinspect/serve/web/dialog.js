@@ -36,11 +36,11 @@ export function shown(dialog) {
   });
 }
 
-/** Ask why: every change of a threshold is recorded with its reason. Gives the reason, or null. */
+/** Ask why, with an explanation in words or as an element: every change of a threshold is recorded. Gives the reason, or null. */
 export async function askReason(title, explanation, accept) {
   const input = el("textarea", { name: "reason", rows: "3", required: true, maxlength: "500" });
   const agreed = await openDialog(title, {
-    body: [el("p", {}, explanation), el("label", { class: "field" }, el("span", {}, "Reason, for the record"), input)],
+    body: [typeof explanation === "string" ? el("p", {}, explanation) : explanation, el("label", { class: "field" }, el("span", {}, "Reason, for the record"), input)],
     accept,
   });
   return agreed ? input.value.trim() : null;

@@ -1,11 +1,16 @@
-/** Region: draw on an image where the model shall look, and what it shall ignore; the drawing is a file for `--roi`. */
+/**
+ * Region: draw on an image where the model shall look, and what it shall ignore. The images judged good are scored
+ * anew within it, or the drawing is kept as a file for `--roi`.
+ */
 
-import { get } from "../api.js";
+import { get, post } from "../api.js";
+import { askReason } from "../dialog.js";
 import { el, empty, facts, select, svg } from "../dom.js";
+import { may, whyNot } from "../me.js";
 import { attempt, say } from "../notice.js";
 import { brushed, crossesItself, rectangle, roiFile } from "../outlines.js";
 import { load, save } from "../pictures.js";
-import { count, sentence } from "../words.js";
+import { count, number, percent, sentence } from "../words.js";
 
 const MOST = 24;
 const TOOLS = [["rectangle", "Rectangle"], ["polygon", "Polygon"], ["brush", "Brush"]];
@@ -16,35 +21,78 @@ const HINTS = {
   brush: "Paint over the area.",
 };
 
-/** @param {{root: HTMLElement, model: object, signal: AbortSignal}} context */
-export async function region({ root, model, signal }) {
-  const { inspections } = await get("/v1/inspections", { model: model.name, state: "done", limit: MOST }, signal);
-  const drawable = inspections.filter(({ image }) => image.url);
-  root.append(el("h1", {}, "Region of interest"), el("p", { class: "lead soft" }, model.looks_at ? sentence(`the model looks at ${model.looks_at}`) : "The model looks at whole images.", " Draw another region, keep it as a file, and calibrate the model with it: nothing is trained again."));
+/** @param {{root: HTMLElement, model: object, signal: AbortSignal, refresh: () => void}} context */
+export async function region({ root, model, signal, refresh }) {
+  const drawable = model.reference_url ? [referenceOf(model)] : await inspected(model, signal);
+  root.append(el("h1", {}, "Region of interest"), el("p", { class: "lead soft" }, model.looks_at ? sentence(`the model looks at ${model.looks_at}`) : "The model looks at whole images.", " Draw another region: good images set a new threshold within it, and nothing is trained again."));
   if (!drawable.length) return root.append(empty("No image to draw on", "Inspect one first; drawn shares of width and height fit images of any size."));
+  if (model.reference_url) root.append(el("p", {}, "This model aligns every image to the one below; draw on it, and the region stays on the part."));
   const board = drawing({ signal, changed: tell });
   const chosen = select("Image", drawable.map(({ id, name }) => [String(id), name]), String(drawable[0].id), () => attempt(root, show));
   const shown = () => drawable.find(({ id }) => String(id) === chosen.querySelector("select").value);
   const summary = el("div", { role: "status" });
-  const keep = el("button", { type: "button", class: "main", disabled: true, onclick: () => save(new Blob([JSON.stringify(board.file())], { type: "application/json" }), "roi.json") }, "Keep as roi.json");
+  const keep = el("button", { type: "button", disabled: true, onclick: () => save(new Blob([JSON.stringify(board.file())], { type: "application/json" }), "roi.json") }, "Keep as roi.json");
+  const apply = el("button", { type: "button", class: "main", disabled: !may("admin"), "aria-describedby": "may-apply", onclick: () => attempt(place, calibrate) });
+  const outcome = el("div", { "aria-live": "polite" });
+  const place = el("section", { class: "sheet", "aria-labelledby": "apply-region" }, el("h2", { id: "apply-region" }, "Score good images anew"));
 
   function tell() {
     const { look = [], ignore = [] } = board.file();
     keep.disabled = !look.length && !ignore.length;
+    apply.textContent = keep.disabled ? "Score anew where it looks now …" : "Look there from now on …";
     const drawn = (kind) => count(board.shapes.filter((shape) => shape.kind === kind).length, "area");
     summary.replaceChildren(facts([["Look here", look.length ? drawn("look") : "the whole image"], ["Ignore", ignore.length ? drawn("ignore") : "nothing"]]));
   }
   async function show() {
     await board.show(shown(), signal);
   }
+  async function calibrate() {
+    const path = `/v1/models/${encodeURIComponent(model.name)}/calibrate`;
+    const body = keep.disabled ? {} : { region: board.file() };
+    const plan = await post(path, { ...body, dry_run: true }, signal);
+    const reason = await askReason("Calibrate with the images judged good", planned(plan, model, keep.disabled), "Score and apply");
+    if (!reason) return;
+    apply.disabled = true;
+    outcome.replaceChildren(el("p", { class: "soft" }, `Scoring ${count(plan.images, "image")} …`));
+    try {
+      const done = await post(path, { ...body, reason }, signal);
+      say(`In force: ${done.calibration.promise}; threshold ${number(done.calibration.threshold)}.`);
+      await refresh();
+    } finally {
+      apply.disabled = false;
+      outcome.replaceChildren();
+    }
+  }
+  place.append(
+    el("p", { class: "soft" }, "The images that people judged good set the new threshold, and the level from which on a pixel belongs to a region. Nothing changes until you confirm."),
+    el("div", { class: "row" }, apply), outcome,
+    el("p", { class: "soft", id: "may-apply", hidden: may("admin") }, whyNot("admin", "A new calibration")));
   root.append(
-    el("div", { class: "row" }, chosen, board.tools),
+    el("div", { class: "row" }, drawable.length > 1 && chosen, board.tools),
     board.stage,
     el("div", { class: "row" }, byNumbers(board), keep, summary),
-    el("p", { class: "soft" }, "It takes effect with good images, which set the new threshold: ", el("code", {}, `twinspect calibrate ${model.name}.twin GOOD --roi roi.json`), ". The server loads the model again by itself."),
+    place,
+    el("p", { class: "soft" }, "Or with other good images, by the file: ", el("code", {}, `twinspect calibrate ${model.name}.twin GOOD --roi roi.json`), ". The server loads the model again by itself."),
   );
   tell();
   await attempt(root, show);
+}
+
+/** The newest images that were inspected and are still there. */
+async function inspected(model, signal) {
+  const { inspections } = await get("/v1/inspections", { model: model.name, state: "done", limit: MOST }, signal);
+  return inspections.filter(({ image }) => image.url).map(({ image, ...rest }) => ({ ...rest, url: `${image.url}?format=png` }));
+}
+
+const referenceOf = ({ reference_url: url, reference_size: [width, height] }) => ({ id: 0, name: "reference image", url, width, height });
+
+/** What would change, in words. */
+function planned({ images, false_alarm_rate: rate, looks_at: where, warnings }, model, stays) {
+  return el("div", {},
+    el("p", {}, `${count(images, "image")} judged good ${images === 1 ? "is" : "are"} scored anew: at most ${percent(rate)} false alarms. The model then looks at ${where ?? "whole images"}${stays ? ", as before" : ""}.`),
+    !stays && el("p", {}, "Scores within another region are not comparable with earlier ones: threshold page, drift and maps of earlier images begin anew."),
+    ...warnings.map((words) => el("p", { class: "warning" }, words)),
+    el("p", { class: "soft" }, "The model folder keeps the calibration before: ", el("code", {}, `twinspect calibrate ${model.name}.twin --undo`), " brings it back."));
 }
 
 /** A rectangle by its edges in percent: for the keyboard, and for exact ones. */
@@ -172,7 +220,7 @@ function drawing({ signal, changed }) {
       paper.setAttribute("viewBox", `0 0 ${width} ${height}`);
       picture.alt = inspection.name;
       giveUp();
-      await load(picture, `${inspection.image.url}?format=png`, until);
+      await load(picture, inspection.url, until);
     },
   };
 }
