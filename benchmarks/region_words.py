@@ -3,12 +3,13 @@
     for s in cookies aliens; do twinspect fit ../shared/data/$s --teacher pocket --out models/$s.twin; done
     python benchmarks/region_words.py --data ../shared/data --models models --sets cookies aliens
 
-Defects of five kinds, and spots beside the object where there is one, in three sizes are drawn on good test images,
-which no fit has seen, and found at a rate of 0.25, so that there are many regions. Of each that touches a defect, the
-words are compared with what was drawn: something missing: a missing piece; something added: a spot beside the object;
-and how its pixels were changed: darker, brighter: their mean lightness by 2 at least; other colour: their mean (a, b)
-by 5 (CIELAB); less, more texture: the mean deviation of the lightness from its mean in 3 x 3 pixels of the reduced
-image, to less than 0.8 or more than 1.25 of it, without the defect's outline.
+Defects of five kinds, spots beside the object where there is one, and pieces that moved, in three sizes, are drawn on
+good test images, which no fit has seen, and found at a rate of 0.25, so that there are many regions. Of each that
+touches a defect, the words are compared with what was drawn: something missing: a missing piece, or the place that a
+piece left; something added: a spot beside the object; displaced: a piece that moved; and how its pixels were changed:
+darker, brighter: their mean lightness by 2 at least; other colour: their mean (a, b) by 5 (CIELAB); less, more
+texture: the mean deviation of the lightness from its mean in 3 x 3 pixels of the reduced image, to less than 0.8 or
+more than 1.25 of it, without the defect's outline.
 """
 
 from __future__ import annotations
@@ -33,6 +34,7 @@ from twinspect.regions.describing import (
     OTHER_COLOUR,
     WORDS,
 )
+from twinspect.regions.displacement import DISPLACED
 from twinspect.regions.finding import RegionRules
 from twinspect.regions.good_patches import SIDE, to_lab
 from twinspect.regions.presence import ADDED, MISSING
@@ -50,8 +52,11 @@ if TYPE_CHECKING:
 SIZES = (0.08, 0.16, 0.24)
 IMAGES, EACH = 10, 10
 RATE = 0.25
-BESIDE = "spot beside the object"
-KINDS = (*DEFECTS, BESIDE)
+BESIDE, MOVED = "spot beside the object", "piece moved"
+KINDS = (*DEFECTS, BESIDE, MOVED)
+MOVES = (3, 7)
+"""How far a piece is moved, in pixels of the reduced image."""
+CANDIDATES = 50
 
 
 def main() -> None:
@@ -79,7 +84,7 @@ def _count(
     step = -(-max(max(decode_png(image).shape) for image in detector.images_) // SIDE)
     regions: Counter[str] = Counter()
     words: Counter[tuple[str, ...]] = Counter()
-    for kind, before, drawn in _drawn(data, detector.bits):
+    for kind, before, drawn in _drawn(data, detector.bits, step):
         samples = [Sample(Path(kind), f"{kind} {at}", pixels=image) for at, image in enumerate(drawn)]
         images = DataSet(name=kind, root=None, samples=tuple(samples))
         rows = detector.stream(images, maps=False, regions=RegionRules())
@@ -103,7 +108,7 @@ def _count(
     return regions, words
 
 
-def _drawn(data: Path, bits: int | None) -> Iterator[tuple[str, list[Pixels], list[Pixels]]]:
+def _drawn(data: Path, bits: int | None, step: int) -> Iterator[tuple[str, list[Pixels], list[Pixels]]]:
     """Draw defects of each kind and size: the kind, the images before, and after."""
     good = [sample for sample in ts.data.open_data(data) if sample.split == "test" and sample.is_good]
     images = [read_pixels(sample, bits=bits) for sample in evenly_spaced(good, IMAGES)]
@@ -117,9 +122,45 @@ def _drawn(data: Path, bits: int | None) -> Iterator[tuple[str, list[Pixels], li
             randoms = [np.random.default_rng([1, number, at]) for at in range(EACH)]
             shape = "spot" if kind == BESIDE else kind
             after = [
-                draw_defect(canvas, shape, size, random) for canvas, random in zip(used, randoms, strict=True)
+                _moved(canvas, size, step, random)
+                if kind == MOVED
+                else draw_defect(canvas, shape, size, random)
+                for canvas, random in zip(used, randoms, strict=True)
             ]
             yield kind, [canvas.pixels for canvas in used], after
+
+
+def _moved(canvas: Canvas, size: float, step: int, random: np.random.Generator) -> Pixels:
+    """Move what stands out most of some random discs on the object, and leave what surrounds it in its place."""
+    radius = max(3 * step, round(size * canvas.side / 2))
+    length, angle = step * random.uniform(*MOVES), random.uniform(0, 2 * np.pi)
+    move = round(length * np.sin(angle)), round(length * np.cos(angle))
+    margin = radius + 2 * step + max(abs(move[0]), abs(move[1]))
+    image = canvas.pixels
+    rows, columns = np.unravel_index(random.choice(canvas.places, CANDIDATES), image.shape[:2])
+    places = [
+        (
+            min(max(row, margin), image.shape[0] - margin - 1),
+            min(max(column, margin), image.shape[1] - margin - 1),
+        )
+        for row, column in zip(rows, columns, strict=True)
+    ]
+    distance = np.hypot(*(np.indices((2 * margin + 1, 2 * margin + 1)) - margin))
+    disc, ring = distance <= radius, (distance > radius) & (distance <= radius + 2 * step)
+
+    def cut(place: tuple[int, int]) -> tuple[slice, slice]:
+        return tuple(slice(at - margin, at + margin + 1) for at in place)  # type: ignore[return-value]
+
+    def contrast(place: tuple[int, int]) -> float:
+        piece = image[cut(place)].astype(float)
+        return float(np.abs(piece[disc] - np.median(piece[ring], axis=0)).mean())
+
+    best = cut(max(places, key=contrast))
+    after = image.copy()
+    after[best][disc] = np.median(image[best][ring], axis=0)
+    there = np.roll(disc, move, axis=(0, 1))
+    after[best][there] = np.roll(image[best], move, axis=(0, 1))[there]
+    return after
 
 
 def _true_words(kind: str, before: Pixels, after: Pixels, touched: NDArray[np.bool_], step: int) -> set[str]:
@@ -133,8 +174,9 @@ def _true_words(kind: str, before: Pixels, after: Pixels, touched: NDArray[np.bo
     core = core if core.any() else touched
     rough, was_rough = (_roughness(lab, step)[core].mean() for lab in (new, old))
     holds = {
-        MISSING: kind == "missing_piece",
+        MISSING: kind in ("missing_piece", MOVED),
         ADDED: kind == BESIDE,
+        DISPLACED: kind == MOVED,
         DARKER: lightness < -2,
         BRIGHTER: lightness > 2,
         OTHER_COLOUR: np.hypot(*colour) > 5,

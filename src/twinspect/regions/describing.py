@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 
 import numpy as np
 
+from twinspect.regions.displacement import DISPLACED, displaced
 from twinspect.regions.good_patches import to_lab
 from twinspect.regions.presence import ADDED, MISSING, missing_or_added
 
@@ -32,7 +33,7 @@ BRIGHTER: Final = "brighter"
 OTHER_COLOUR: Final = "other colour"
 LESS_TEXTURE: Final = "less texture"
 MORE_TEXTURE: Final = "more texture"
-WORDS: Final = (MISSING, ADDED, DARKER, BRIGHTER, OTHER_COLOUR, LESS_TEXTURE, MORE_TEXTURE)
+WORDS: Final = (MISSING, ADDED, DISPLACED, DARKER, BRIGHTER, OTHER_COLOUR, LESS_TEXTURE, MORE_TEXTURE)
 
 # Lengths are pixels of the reduced images, differences CIELAB's, where the eye sees 2. All were chosen on synthetic
 # defects, so that words are rarely wrong rather than often said.
@@ -162,9 +163,15 @@ def _words(window: _Window, good: Sequence[GoodPatch]) -> list[str]:
     patches = [patch.lab for patch in good]
     objects = [patch.object for patch in good if patch.object is not None]
     presence = missing_or_added(window.lab, window.inside, window.around, objects)
+    moved = displaced(window.lab, window.inside, patches)
     beyond = _Beyond.of(window, patches)
     colour = OTHER_COLOUR if _has_other_colour(window, patches) else ""
-    words = (presence, _lightness(window, patches, beyond), colour, _texture(window, patches, beyond.good))
+    words = (
+        moved or presence,
+        _lightness(window, patches, beyond),
+        colour,
+        _texture(window, patches, beyond.good),
+    )
     return [word for word in words if word]
 
 
