@@ -11,6 +11,7 @@ import pytest
 
 import twinspect as ts
 from drawn_parts import blemish, quick, stripes, write_image
+from traced_once import export_for_both
 from twinspect.data.samples import DataSet, Sample
 from twinspect.errors import ConfigError
 from twinspect.regions.scope import Scope
@@ -30,20 +31,25 @@ IMAGES = np.stack([stripes(300), blemish(stripes(301)), blemish(stripes(302), 34
 def detector(parts: Path, tmp_path_factory: pytest.TempPathFactory) -> ts.Detector:
     roi = tmp_path_factory.mktemp("roi") / "roi.json"
     roi.write_text(json.dumps({"look": [[[0.4, 0], [1, 0], [1, 0.6], [0.4, 0.6]]]}))
-    return ts.Detector("hybrid", **quick("hybrid", 10), roi=roi, roi_blank=True).fit(parts)
+    return ts.Detector("stfpm", **quick("stfpm", 10), roi=roi, roi_blank=True).fit(parts)
 
 
-@pytest.mark.parametrize("runtime", ["onnx", "openvino"])
-def test_a_fixed_region_is_a_part_of_the_graph(detector: ts.Detector, runtime: str, tmp_path: Path) -> None:
+@pytest.mark.parametrize("method", ["stfpm", "hybrid"])
+def test_a_fixed_region_is_a_part_of_the_graph(
+    detector: ts.Detector, method: str, parts: Path, tmp_path: Path
+) -> None:
+    if method != "stfpm":
+        detector = ts.Detector(method, **quick(method, 10), roi=detector.roi, roi_blank=True).fit(parts)
     detector.save(tmp_path / "m.twin")
-    assert export(tmp_path / "m.twin", runtime).record["parity"]["images"] == 6
-    exported = ts.load(tmp_path / "m.twin", runtime=runtime)
-    for images in (IMAGES, np.stack([stripes(1, 90)[:70], blemish(stripes(2, 90)[:70], 4, 60)])):
-        expected, found = detector.score(images), exported.score(images)
-        np.testing.assert_allclose(found.image, expected.image, rtol=1e-4)
-        np.testing.assert_allclose(found.map, expected.map, atol=1e-4 * float(np.max(expected.map)))
-        np.testing.assert_array_equal(np.equal(found.map, 0), np.equal(expected.map, 0))
-        np.testing.assert_array_equal(found.is_anomalous, expected.is_anomalous)
+    export_for_both(tmp_path / "m.twin")
+    for runtime in ("onnx", "openvino"):
+        exported = ts.load(tmp_path / "m.twin", runtime=runtime)
+        for images in (IMAGES, np.stack([stripes(1, 90)[:70], blemish(stripes(2, 90)[:70], 4, 60)])):
+            expected, found = detector.score(images), exported.score(images)
+            np.testing.assert_allclose(found.image, expected.image, rtol=1e-4)
+            np.testing.assert_allclose(found.map, expected.map, atol=1e-4 * float(np.max(expected.map)))
+            np.testing.assert_array_equal(np.equal(found.map, 0), np.equal(expected.map, 0))
+            np.testing.assert_array_equal(found.is_anomalous, expected.is_anomalous)
 
 
 def test_an_export_of_another_region_is_not_the_models(
@@ -96,13 +102,10 @@ def test_calibrating_for_another_region_takes_torch_where_an_export_is_usual(
     assert run("calibrate", tmp_path / "m.twin", tmp_path / "good", "--roi", roi, "--runtime", "onnx")[0] == 2
 
 
-@pytest.mark.parametrize("runtime", ["onnx", "openvino"])
-def test_a_region_of_each_image_is_a_second_input(
-    detector: ts.Detector, runtime: str, tmp_path: Path
-) -> None:
+def test_a_region_of_each_image_is_a_second_input(detector: ts.Detector, tmp_path: Path) -> None:
     before, detector.scope_ = detector.scope_, Scope(None, blank=True)
     detector.save(tmp_path / "m.twin")
-    export(tmp_path / "m.twin", runtime)
+    export_for_both(tmp_path / "m.twin")
     samples = []
     for number, image in enumerate(IMAGES):
         mask = np.zeros((48, 48), np.uint8)
@@ -110,8 +113,10 @@ def test_a_region_of_each_image_is_a_second_input(
         path = write_image(tmp_path / f"{number}.png", mask)
         samples.append(Sample(Path(f"{number}"), f"{number}", pixels=image, roi=path))
     data = DataSet("own", None, tuple(samples))
-    expected, found = detector.score(data), ts.load(tmp_path / "m.twin", runtime=runtime).score(data)
+    expected = detector.score(data)
     detector.scope_ = before
-    assert found.errors == ("",) * 3
-    np.testing.assert_allclose(found.image, expected.image, rtol=1e-4)
-    np.testing.assert_allclose(found.map, expected.map, atol=1e-4 * float(np.max(expected.map)))
+    for runtime in ("onnx", "openvino"):
+        found = ts.load(tmp_path / "m.twin", runtime=runtime).score(data)
+        assert found.errors == ("",) * 3
+        np.testing.assert_allclose(found.image, expected.image, rtol=1e-4)
+        np.testing.assert_allclose(found.map, expected.map, atol=1e-4 * float(np.max(expected.map)))
