@@ -110,7 +110,7 @@ class RegionTally:
         defects = label_components(mask)
         if image.inside is not None:
             everywhere, defects = defects, np.where(image.inside, defects, 0)
-            outside = int(everywhere.max()) - np.count_nonzero(np.bincount(defects.ravel())[1:])
+            outside = int(everywhere.max()) - int(np.count_nonzero(np.bincount(defects.ravel())[1:]))
             self._outside_roi += outside
             if outside and not defects.any():  # the image has no part in this
                 return
