@@ -29,6 +29,11 @@ sys.exit(main(sys.argv[1:]))
 FIT = ("fit", "DATA", "--out", "m.twin")
 
 
+def test_a_decimal_comma_is_no_point(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["score", "m.twin", "a.png", "--mm-per-px", "0,05"]) == 2
+    assert "--mm-per-px: '0,05' is no number; write 0.05; all options: " in capsys.readouterr().err
+
+
 @pytest.mark.parametrize(
     ("typed", "meant"),
     [

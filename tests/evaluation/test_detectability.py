@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from copy import copy
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -15,6 +16,7 @@ from drawn_parts import AS_ARGUMENTS, QUICK, stripes, write_image
 from twinspect.calibration.conformal import Calibration
 from twinspect.calibration.detectability import Detectability, Trial
 from twinspect.cli import main
+from twinspect.cli.usability import warning
 from twinspect.evaluation import detectability as measured
 from twinspect.evaluation.detectability import SIZES, TRIED, measure_detectability
 from twinspect.synthesis.defects import DEFECTS
@@ -138,6 +140,22 @@ def test_it_is_kept_with_the_model(detector: ts.Detector, tmp_path: Path) -> Non
     detector.detectability_ = measure_detectability(detector, GOOD, seconds=0)
     detector.save(tmp_path / "m.twin")
     assert ts.load(tmp_path / "m.twin").detectability_ == detector.detectability_
+
+
+def test_where_one_good_image_sets_the_threshold_a_fit_without_it_is_the_first_advice(
+    detector: ts.Detector,
+) -> None:
+    outlier = copy(detector)
+    scores = (*np.linspace(1, 2, 19).tolist(), 1e6)
+    outlier.calibration_ = Calibration(scores, 0.05, names=tuple(f"{n} a.png" for n in range(20)))
+    outlier.detectability_ = of_rates(spot={0.25: 0})
+    typed = ["fit", "my parts", "--method", "rd", "--out", "m.twin"]
+    advice = warning(outlier, typed, 9.0).splitlines()[1]
+    assert "as 19 a.png may: " in advice
+    assert advice.endswith("twinspect fit 'my parts' --method rd --out m.twin --exclude-suspects --overwrite")
+    assert "unlike the others" not in warning(outlier, [*typed, "--exclude-suspects"], 9.0)
+    outlier.calibration_ = Calibration(scores[:-1], 0.05)
+    assert "unlike the others" not in warning(outlier, typed, 9.0)
 
 
 def test_fit_says_it_and_inspect_repeats_it(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

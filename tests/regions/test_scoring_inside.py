@@ -241,6 +241,25 @@ def test_joined_detectors_look_at_the_same_region(tmp_path: Path) -> None:
     np.testing.assert_array_equal(ts.load(tmp_path / "joined.twin").score(images).image, found.image)
 
 
+def test_calibrating_within_another_region(whole: ts.Detector, tmp_path: Path, run: Any) -> None:
+    """The threshold of before says nothing of images, and a mask that fits no image leaves none to calibrate by."""
+    whole.save(tmp_path / "m.twin")
+    for number in range(20):
+        write_image(tmp_path / f"new/{number}.png", blemish(stripes(700 + number)))
+    assert "old threshold" in run("calibrate", tmp_path / "m.twin", tmp_path / "new")[2]
+    run("calibrate", tmp_path / "m.twin", "--undo")
+    small = mask_file(tmp_path / "small.png", np.ones((24, 24), bool))
+    code, _, error = run("calibrate", tmp_path / "m.twin", tmp_path / "new", "--roi", small)
+    assert code == 2
+    assert "no good images to calibrate with" in error
+    assert "20 of the 20 images cannot be read: left out" in error.splitlines()[-1]
+    code, _, error = run(
+        "calibrate", tmp_path / "m.twin", tmp_path / "new", "--roi", mask_file(tmp_path / "m.png", RIGHT)
+    )
+    assert code == 0
+    assert "old threshold" not in error
+
+
 def test_on_the_command_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     for number, image in enumerate(GOOD):
         write_image(tmp_path / f"parts/{number}.png", image)
@@ -267,7 +286,9 @@ def test_on_the_command_line(tmp_path: Path, capsys: pytest.CaptureFixture[str])
     assert row["is_anomalous"]
     mask = mask_file(tmp_path / "mask.png", RIGHT)
     assert main(["score", model, str(tmp_path / "bad.png"), "--roi", str(mask)]) == 2
-    assert "another region of interest" in capsys.readouterr().err
+    error = capsys.readouterr().err
+    assert "another region of interest" in error
+    assert f"twinspect calibrate {model} GOOD --roi {mask}" in error
     assert main(["calibrate", model, "--roi", str(mask)]) == 2
     assert "needs good images" in capsys.readouterr().err
     Image.new("L", (48, 48)).save(tmp_path / "black.png")

@@ -121,9 +121,9 @@ class GoodScores:
         Raises:
             CalibrationError: they are too few for the requested rate.
         """
-        map_range = (float(np.median(self.typical)), float(np.quantile(self.highest, PEAK_SHARE)))
         highest = highest_by_part(self.highest, self.categories, self.parts)
         rate = choose_rate_for_categories([category for category, _, _ in highest], requested)
+        map_range = (float(np.median(self.typical)), float(np.quantile(self.highest, PEAK_SHARE)))
         labels = tuple(self.names), tuple(self.categories), tuple(self.statistics)
         ranges = good_ranges(self.qualities, self.categories)
         peaks = GoodPeaks.of(self.scores, self.typical, self.highest)

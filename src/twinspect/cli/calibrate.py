@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     import argparse
 
     from twinspect.data.samples import DataSet
+    from twinspect.inference.base_detector import BaseDetector
 
 
 def run(options: argparse.Namespace) -> Outcome:
@@ -34,7 +35,7 @@ def run(options: argparse.Namespace) -> Outcome:
     if good is not None:
         good = open_data(good, split="train")
     detector = load_chosen(options, _runtime(options, good)).set_params(workers=options.workers)
-    old = detector.calibration_
+    old, looked_at = detector.calibration_, _region(detector)
     if good is not None:
         warn(summarize(good, use="calibrate"))
         detector.calibrate(
@@ -57,8 +58,8 @@ def run(options: argparse.Namespace) -> Outcome:
         )
     detector.save_calibration(options.model)
     warn_of_suspects(detector.calibration_)
-    if good is not None and (doubt := _doubt(old, detector.calibration_, options.model)):
-        warn(doubt)
+    if good is not None and _region(detector) == looked_at:  # scores within another one are not comparable
+        _doubt(old, detector.calibration_, options.model)
     report = _report(options.model, old.threshold, detector.calibration_, detector.detectability_)
     report.record["unreadable"] = len(detector.unreadable_)
     if detector.scope_:
@@ -86,17 +87,20 @@ def _undo(options: argparse.Namespace) -> Outcome:
     return Outcome(f"{report.text}\nas before {entry['replaced']}", report.record)
 
 
-def _doubt(old: Calibration, new: Calibration, model: str) -> str:
-    """Say that too many of the images lie above the old threshold to be good ones; empty where they do not."""
+def _region(detector: BaseDetector) -> str:
+    return detector.scope_.digest if detector.scope_ else ""
+
+
+def _doubt(old: Calibration, new: Calibration, model: str) -> None:
+    """Warn that too many of the images lie above the old threshold to be good ones."""
     categories = new.categories or ("",) * len(new.scores)
     pairs = list(zip(new.scores, categories, strict=True))
     above = sum(score > old.of(category).threshold for score, category in pairs)
-    if binomial_interval(above, len(pairs))[0] <= old.false_alarm_rate:
-        return ""
-    return (
-        f"{above} of {len(pairs)} images lie above the old threshold, which promised at most "
-        f"{100 * old.false_alarm_rate:.3g} %: if they are not all good, type twinspect calibrate {model} --undo"
-    )
+    if binomial_interval(above, len(pairs))[0] > old.false_alarm_rate:
+        warn(
+            f"{above} of {len(pairs)} images lie above the old threshold, which promised at most "
+            f"{100 * old.false_alarm_rate:.3g} %: if they are not all good, type twinspect calibrate {model} --undo"
+        )
 
 
 def _report(model: str, old: float, calibration: Calibration, tried: Detectability | None = None) -> Outcome:

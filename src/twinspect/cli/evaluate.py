@@ -133,8 +133,9 @@ def _regions(counts: dict[str, int]) -> str:
         return ""
     return (
         f"\nregions in {counts['good_with_region']} of {counts['good']} good images and in "
-        f"{counts['anomalous_with_region']} of {counts['anomalous']} others; {counts['flagged_without_region']} "
-        f"anomalous by their score show none, {counts['passed_with_region']} passed with one"
+        f"{counts['anomalous_with_region']} of {counts['anomalous']} defective ones; "
+        f"{counts['flagged_without_region']} images called anomalous by their score show none, "
+        f"{counts['passed_with_region']} that passed show one"
     )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, NoReturn
 
@@ -128,12 +129,16 @@ command or its input; 3 done, but some files could not be read or some runs fail
 images could not be inspected (only with --fail-on-anomaly; before 3); 130 interrupted."""
 
 
+DECIMAL_COMMA: Final = re.compile(r"invalid float value: '(-?\d+),(\d+)'")
+
+
 class Parser(argparse.ArgumentParser):
     """A parser whose errors are one line, with what to type for help, instead of all options."""
 
     def error(self, message: str) -> NoReturn:
         """Print the error and leave."""
-        self.exit(2, f"twinspect: error: {in_one_line(message)}; all options: {self.prog} --help\n")
+        message = DECIMAL_COMMA.sub(r"'\1,\2' is no number; write \1.\2", in_one_line(message))
+        self.exit(2, f"twinspect: error: {message}; all options: {self.prog} --help\n")
 
 
 def build_parser() -> Parser:

@@ -58,7 +58,7 @@ def run(options: argparse.Namespace) -> Outcome:
     """Score images into a table, or to standard output if none is named; or into shards, with --engine."""
     if options.roi is not None:
         record = read_model_record(Path(options.model))
-        check_same_region(Scope.from_record(record.get(ROI)), options.roi)
+        check_same_region(Scope.from_record(record.get(ROI)), options.roi, options.model)
     region_rules(options)  # refused before a model is loaded
     check_coco(options)
     check_part_table(options)

@@ -38,8 +38,11 @@ def summarize(rows: Sequence[Row], calibration: Calibration) -> str:
 def count_verdicts(rows: Sequence[Row]) -> str:
     """Count the verdicts in a line."""
     counts = f"{count_anomalous(rows)} of {len(rows)} images anomalous, {count_unreadable(rows)} unreadable"
-    not_inspectable = count_not_inspectable(rows)
-    return f"{counts}, {not_inspectable} not inspectable" if not_inspectable else counts
+    if not_inspectable := count_not_inspectable(rows):
+        counts += f", {not_inspectable} not inspectable"
+    if any(row["regions"] is not None for row in rows):
+        counts += f", {sum(bool(row['regions']) for row in rows)} with regions"
+    return counts
 
 
 def count_anomalous(rows: Sequence[Row]) -> int:

@@ -78,7 +78,7 @@ def exclude_suspects(data: DataSet, *, is_first: bool) -> tuple[DataSet, list[st
     found = find_suspects(learnt_samples(data))
     names = list(found.names)
     if names and is_first:
-        warn(f"{_count(found)} and are left out: {', '.join(names)}")
+        warn(f"{_count(found)}; left out: {', '.join(names)}")
     elif not found.strangeness and is_first:
         warn(f"{_count(found)}; none is left out")
     left_out = set(names)

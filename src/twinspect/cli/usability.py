@@ -14,6 +14,7 @@ from twinspect.methods.settings import config_class
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from twinspect.calibration.conformal import Calibration
     from twinspect.detector import Detector
 
 LONGER: Final = 4
@@ -29,6 +30,7 @@ NOT_USABLE: Final = (
     "(--steps 400), with more good images or by another method, or accept more false alarms (twinspect calibrate)"
 )
 _REPLACED: Final = ("--method", "--preset", "--size", "--length", "--minutes")
+EXCLUDE: Final = "--exclude-suspects"
 _FLAGS: Final = ("--overwrite", "--resume", "--restart", "--json")
 
 
@@ -46,6 +48,7 @@ def warning(detector: Detector, arguments: Sequence[str], seconds: float) -> str
     return "\n".join(
         [
             "NOT USABLE YET: it finds 9 of 10 of no kind, however large. Try:",
+            *_without_suspects(detector.calibration_, arguments),
             *(
                 f"  {what}: {retyped(arguments, how, _dropped(detector, how))}{took}"
                 for what, how, took in _remedies(detector, seconds)
@@ -53,6 +56,16 @@ def warning(detector: Detector, arguments: Sequence[str], seconds: float) -> str
             "  or more good images; or more false alarms: twinspect calibrate --help",
         ]
     )
+
+
+def _without_suspects(calibration: Calibration, arguments: Sequence[str]) -> list[str]:
+    """Where a good image far above the others sets the threshold, say how to fit without such images."""
+    names = [name for name, score in calibration.suspects() if score == calibration.threshold]
+    if not names or EXCLUDE in arguments:
+        return []
+    kept = [argument for argument in arguments if argument not in _FLAGS]
+    typed = shlex.join(["twinspect", *kept, EXCLUDE, "--overwrite"])
+    return [f"  without images that look unlike the others, as {names[0]} may: {typed}"]
 
 
 def retyped(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import shlex
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -283,8 +284,13 @@ def changed_scope(
     return replace(changed, alignment=scope.alignment)
 
 
-def check_same_region(scope: Scope | None, roi: str | Path) -> None:
+def check_same_region(scope: Scope | None, roi: str | Path, model: str = "M.twin") -> None:
     """Refuse a file of another region than the one that a detector looks at.
+
+    Args:
+        scope: where that looks; ``None`` for whole images.
+        roi: the file.
+        model: what its folder is called, for the command to type.
 
     Raises:
         ConfigError: it is another, or there is none.
@@ -297,9 +303,10 @@ def check_same_region(scope: Scope | None, roi: str | Path) -> None:
         now = "another region of interest"
     else:
         now = "the region that comes with each image" if scope else "whole images"
+    typed = shlex.join(["twinspect", "calibrate", model, "GOOD", "--roi", str(roi)])
     raise ConfigError(
         f"{roi}: the model was calibrated with {now}, and its threshold means nothing for this one; calibrate it "
-        f"anew: twinspect calibrate M.twin GOOD --roi {roi}"
+        f"anew: {typed}"
     )
 
 
