@@ -9,18 +9,25 @@ import json
 import sys
 import tempfile
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from PIL import Image, ImageDraw
+from PIL import Image, ImageDraw, ImageFont
 
 import twinspect as ts
 from twinspect.images.reading import read_rgb
 from twinspect.report.heatmaps import overlay
 
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from twinspect.regions.finding import FoundRegion
+
 SCALE, GAP = 3, 8
+HEADINGS = ("region of interest", "heat map", "regions found", "ground truth")
 LOOK = [[0.0, 0.0], [1.0, 0.0], [1.0, 0.72], [0.0, 0.72]]
 """The upper part of the image, in shares of its sides."""
+ORANGE = (255, 61, 0)
 
 
 def main() -> None:
@@ -32,12 +39,13 @@ def main() -> None:
         json.dump({"look": [LOOK]}, file)
         file.flush()
         detector.calibrate(str(brick / "train"), roi=file.name, say=lambda _: None)
-    rows = []
+    rows: list[Any] = []
     for folder in sorted((brick / "test").iterdir()):
         if folder.name != "good":
             mask = brick / "ground_truth" / folder.name / "000_mask.png"
             rows.append(strip(detector, folder / "000.png", mask))
-    Image.fromarray(np.concatenate(rows)).save(out, optimize=True)
+    width = rows[0].shape[1]
+    Image.fromarray(np.concatenate([headings(width), *rows])).save(out, optimize=True)
 
 
 def strip(detector: Any, image: Path, mask: Path) -> Any:
@@ -45,9 +53,19 @@ def strip(detector: Any, image: Path, mask: Path) -> Any:
     scores = detector.score([str(image)])
     rgb = larger(read_rgb(image))
     heat = overlay(rgb, larger(np.asarray(scores.map)[0]), detector.calibration_.map_range)
-    boxes = [region.box for region in (scores.regions or ((),))[0] or ()]
-    panels = [outlined(rgb), heat, boxed(rgb, boxes), larger(read_rgb(mask))]
+    regions = (scores.regions or ((),))[0] or ()
+    panels = [outlined(rgb), heat, marked(rgb, regions), larger(read_rgb(mask))]
     return np.concatenate([framed(panel) for panel in panels], axis=1)
+
+
+def headings(width: int) -> Any:
+    """Write over each column what it shows."""
+    picture = Image.new("RGB", (width, 32), "white")
+    font = ImageFont.load_default(size=18)
+    for column, text in enumerate(HEADINGS):
+        middle = (2 * column + 1) * width / (2 * len(HEADINGS))
+        ImageDraw.Draw(picture).text((middle, 20), text, "black", font, anchor="mm")
+    return np.asarray(picture)
 
 
 def outlined(rgb: Any) -> Any:
@@ -58,12 +76,14 @@ def outlined(rgb: Any) -> Any:
     return np.asarray(picture)
 
 
-def boxed(rgb: Any, boxes: list[tuple[int, int, int, int]]) -> Any:
-    """Draw the boxes of regions."""
+def marked(rgb: Any, regions: Sequence[FoundRegion]) -> Any:
+    """Draw the boxes and outlines of regions."""
     picture = Image.fromarray(rgb)
-    for x, y, width, height in boxes:
+    for region in regions:
+        x, y, width, height = region.box
         corners = [SCALE * value for value in (x, y, x + width, y + height)]
-        ImageDraw.Draw(picture).rectangle(corners, outline=(255, 61, 0), width=3)
+        ImageDraw.Draw(picture).rectangle(corners, outline=ORANGE, width=3)
+        ImageDraw.Draw(picture).polygon([(SCALE * x, SCALE * y) for x, y in region.polygon], outline=ORANGE)
     return np.asarray(picture)
 
 
