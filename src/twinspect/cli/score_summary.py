@@ -39,7 +39,18 @@ def count_verdicts(rows: Sequence[Row]) -> str:
     """Count the verdicts in a line."""
     counts = f"{count_anomalous(rows)} of {len(rows)} images anomalous, {count_unreadable(rows)} unreadable"
     not_inspectable = count_not_inspectable(rows)
-    return f"{counts}, {not_inspectable} not inspectable" if not_inspectable else counts
+    if not_inspectable:
+        counts += f", {not_inspectable} not inspectable"
+    return counts + _count_regions(rows)
+
+
+def _count_regions(rows: Sequence[Row]) -> str:
+    """Count images with regions, and anomalous ones without, whose crops nobody should look for."""
+    if all(row["regions"] is None for row in rows):  # a model that finds none
+        return ""
+    without = sum(row["is_anomalous"] is True and not row["regions"] for row in rows)
+    none = f"; {without} anomalous by score without any" if without else ""
+    return f"; regions in {sum(bool(row['regions']) for row in rows)}{none}"
 
 
 def count_anomalous(rows: Sequence[Row]) -> int:
