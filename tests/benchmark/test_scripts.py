@@ -176,3 +176,18 @@ def test_workers_wait_for_the_driver_and_the_store_in_turn(script: Callable[[str
     assert weak.simulate(50, 3, weak.replace(world, spread=0.1), 1) == weak.simulate(
         50, 3, weak.replace(world, spread=0.1), 1
     )
+
+
+def test_the_exponent_of_growth_is_the_slope_of_logarithms(script: Callable[[str], Any]) -> None:
+    growth = script("growth")
+    costs = [growth.Cost(size, 3e-4 * size**1.5, 0.0) for size in (10, 100, 1000)]
+    assert growth.exponent(costs) == pytest.approx(1.5)
+    assert growth.exponent([growth.Cost(50, 2.0, 0.0), growth.Cost(200, 2.0, 0.0)]) == pytest.approx(0)
+
+
+@pytest.mark.parametrize("key", ["calibration", "regions", "aupro"])
+def test_growth_is_measured(script: Callable[[str], Any], key: str) -> None:
+    growth = script("growth")
+    cost = growth.measure(key, 128)
+    assert cost.size == growth.GROWTHS[key].amount(128)
+    assert cost.seconds > 0

@@ -272,10 +272,9 @@ def test_a_person_reads_verdicts_the_worst_first(
     assert "× threshold" in lines[1]
     assert next(row["path"] for row in rows if row["score"] == worst) in lines[1]
     anomalous = sum(row["is_anomalous"] is True for row in rows)
-    shown = sum(bool(row["regions"]) for row in rows)
     assert lines[1 + anomalous].startswith("unreadable")
     assert r"text\u000a.png" in text
-    assert lines[-1] == f"{anomalous} of 5 images anomalous, 1 unreadable, {shown} with regions"
+    assert lines[-1].startswith(f"{anomalous} of 5 images anomalous, 1 unreadable; regions in ")
 
 
 def test_a_pipe_reads_csv(run: Any, model: Path, images: Path) -> None:

@@ -107,7 +107,7 @@ def stages(text: str) -> list[str]:
         ("score MODEL DATA --out NEW.csv", ["listing the images of", "loading the model", "score"]),
         (
             "calibrate MODEL GOOD",
-            ["loading the model", "listing the images of", "score good images"],
+            ["listing the images of", "loading the model", "score good images"],
         ),
         ("doctor DATA", ["listing the images of", "decode"]),
         (

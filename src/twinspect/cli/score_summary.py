@@ -38,11 +38,19 @@ def summarize(rows: Sequence[Row], calibration: Calibration) -> str:
 def count_verdicts(rows: Sequence[Row]) -> str:
     """Count the verdicts in a line."""
     counts = f"{count_anomalous(rows)} of {len(rows)} images anomalous, {count_unreadable(rows)} unreadable"
-    if not_inspectable := count_not_inspectable(rows):
+    not_inspectable = count_not_inspectable(rows)
+    if not_inspectable:
         counts += f", {not_inspectable} not inspectable"
-    if any(row["regions"] is not None for row in rows):
-        counts += f", {sum(bool(row['regions']) for row in rows)} with regions"
-    return counts
+    return counts + _count_regions(rows)
+
+
+def _count_regions(rows: Sequence[Row]) -> str:
+    """Count images with regions, and anomalous ones without, whose crops nobody should look for."""
+    if all(row["regions"] is None for row in rows):  # a model that finds none
+        return ""
+    without = sum(row["is_anomalous"] is True and not row["regions"] for row in rows)
+    none = f"; {without} anomalous by score without any" if without else ""
+    return f"; regions in {sum(bool(row['regions']) for row in rows)}{none}"
 
 
 def count_anomalous(rows: Sequence[Row]) -> int:
