@@ -12,10 +12,10 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 
-def encode_png(rgb: NDArray[np.uint8]) -> bytes:
-    """Give the contents of a PNG file with these pixels, (H, W, 3) uint8 RGB."""
+def encode_png(pixels: NDArray[np.uint8]) -> bytes:
+    """Give the contents of a PNG file with these pixels, (H, W, 3) uint8 RGB or (H, W) grey."""
     file = io.BytesIO()
-    Image.fromarray(rgb).save(file, format="PNG")
+    Image.fromarray(pixels).save(file, format="PNG")
     return file.getvalue()
 
 

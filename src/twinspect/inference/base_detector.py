@@ -54,6 +54,7 @@ if TYPE_CHECKING:
     from twinspect.data.samples import Sample
     from twinspect.inference.pipeline import Engine
     from twinspect.inference.results import ImageScore
+    from twinspect.regions.areas import Region
 
 
 class BaseDetector(ABC):
@@ -290,7 +291,7 @@ class BaseDetector(ABC):
         self,
         good: DataSource,
         *,
-        roi: str | Path | None = None,
+        roi: str | Path | Region | None = None,
         roi_blank: bool | None = None,
         false_alarm_rate: float | None = None,
         strict: bool = False,
@@ -304,7 +305,7 @@ class BaseDetector(ABC):
         Args:
             good: good images; those of a data set's training split are meant, or all in a plain folder. Where they
                 come with regions of interest (a manifest's column ``roi``), these take effect from now on.
-            roi: the file of a region of interest for all images, which takes effect from now on; ``None`` to leave
+            roi: a region of interest for all images, or its file, which takes effect from now on; ``None`` to leave
                 that as it is.
             roi_blank: whether the rest is painted over; ``None`` to leave that as it is.
             false_alarm_rate: the rate to promise; ``None`` for the smallest these images allow.

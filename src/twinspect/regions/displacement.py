@@ -32,6 +32,8 @@ NEARLY: Final = 0.9
 """Of moves that explain so much of what the best one does, the shortest is taken: one edge looks like the next."""
 AGREEING: Final = 1
 """By how many pixels along an axis the moves from two good images may differ."""
+_STEPS: Final = range(-REACH, REACH + 1)
+_OFFSETS: Final = np.array([(row, column) for row in _STEPS for column in _STEPS])
 
 
 def displaced(lab: Floats, inside: Mask, patches: Sequence[Floats]) -> str:
@@ -52,10 +54,6 @@ def displaced(lab: Floats, inside: Mask, patches: Sequence[Floats]) -> str:
             return ""
         found.append(move)
     return DISPLACED if found and np.ptp(found, axis=0).max() <= AGREEING else ""
-
-
-_STEPS: Final = range(-REACH, REACH + 1)
-_OFFSETS: Final = np.array([(row, column) for row in _STEPS for column in _STEPS])
 
 
 def _move(lab: Floats, inside: Mask, good: Floats) -> NDArray[np.int64] | None:

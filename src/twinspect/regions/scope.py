@@ -231,11 +231,11 @@ def _readable(samples: Iterable[Sample], bits: int | None) -> Iterator[NDArray[n
             yield read_pixels(sample, bits=bits)
 
 
-def scope_of(roi: str | Path | None, samples: Iterable[Sample], *, blank: bool) -> Scope | None:
+def scope_of(roi: str | Path | Region | None, samples: Iterable[Sample], *, blank: bool) -> Scope | None:
     """Decide where a detector looks that is fitted or calibrated.
 
     Args:
-        roi: the file of a region for all images; ``None`` for those that come with images, if any.
+        roi: a region for all images, or its file; ``None`` for those that come with images, if any.
         samples: the images.
         blank: whether the rest is painted over.
 
@@ -251,7 +251,7 @@ def scope_of(roi: str | Path | None, samples: Iterable[Sample], *, blank: bool) 
                 f"{with_own[0].address} comes with a region of its own (column roi), and roi={str(roi)!r} is for all "
                 "images; leave one of them out"
             )
-        return Scope(_read(Path(roi)), blank)
+        return Scope(_read(Path(roi)) if isinstance(roi, str | Path) else roi, blank)
     if with_own:
         return Scope(None, blank)
     if blank:
@@ -260,7 +260,7 @@ def scope_of(roi: str | Path | None, samples: Iterable[Sample], *, blank: bool) 
 
 
 def changed_scope(
-    scope: Scope | None, roi: str | Path | None, samples: Sequence[Sample], *, blank: bool | None
+    scope: Scope | None, roi: str | Path | Region | None, samples: Sequence[Sample], *, blank: bool | None
 ) -> Scope | None:
     """Decide where a detector looks that has been fitted and is calibrated again.
 

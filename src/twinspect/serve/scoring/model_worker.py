@@ -38,7 +38,7 @@ if TYPE_CHECKING:
     from twinspect.inference.base_detector import BaseDetector
     from twinspect.inference.results import ImageScore
     from twinspect.regions.alignment import Alignment
-    from twinspect.serve.scoring.rescoring import Polygons
+    from twinspect.regions.areas import Region
     from twinspect.serve.store import CalibrationRow, InspectionRow, ModelRow, Store
 
 LOG = logging.getLogger(__name__)
@@ -212,13 +212,13 @@ class ModelWorker:
         return score
 
     def calibrate(
-        self, samples: list[Sample], polygons: Polygons | None, rate: float, who: str, reason: str
+        self, samples: list[Sample], region: Region | None, rate: float, who: str, reason: str
     ) -> list[str]:
         """Score good images anew, and keep the new calibration in the folder, in force at once.
 
         Args:
             samples: good images that nothing was learnt from.
-            polygons: the region of interest from now on; ``None`` to leave that as it is.
+            region: the region of interest from now on; ``None`` to leave that as it is.
             rate: the false-alarm rate to promise.
             who: asked for it.
             reason: for the audit.
@@ -232,10 +232,10 @@ class ModelWorker:
         if not self._calibrating.acquire(blocking=False):
             raise ConfigError(f"{self.name!r} is being calibrated already; wait until that is done")
         try:
-            self._check_region(polygons)
+            self._check_region(region)
             before = folder_state(self.folder)
             how = {**self._how, "runtime": self._version.runtime}
-            detector, said = rescored(self.folder, samples, polygons, rate, how)
+            detector, said = rescored(self.folder, samples, region, rate, how)
             with self._folder_lock:
                 if folder_state(self.folder) != before:
                     raise ConfigError(f"{self.name!r} was changed while images were scored; try again")
@@ -246,8 +246,8 @@ class ModelWorker:
             self._calibrating.release()
         return said
 
-    def _check_region(self, polygons: Polygons | None) -> None:
-        if polygons is not None and self._runtime not in (AUTO, TORCH):
+    def _check_region(self, region: Region | None) -> None:
+        if region is not None and self._runtime not in (AUTO, TORCH):
             raise ConfigError(
                 f"this server scores by the export {self._runtime}, which looks where it did when it was made; type: "
                 f"twinspect calibrate {self.name}.twin GOOD --roi roi.json, and then twinspect export "

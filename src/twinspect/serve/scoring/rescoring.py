@@ -2,11 +2,6 @@
 
 from __future__ import annotations
 
-import json
-from contextlib import contextmanager
-from dataclasses import replace
-from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
 from twinspect.bundle.learnt_images import split_known
@@ -14,17 +9,14 @@ from twinspect.calibration.conformal import images_needed
 from twinspect.data.samples import DataSet, Sample
 from twinspect.errors import CalibrationError, NotStoredError
 from twinspect.loading import TORCH, load
-from twinspect.regions.polygons import region_of_polygons
-from twinspect.regions.scope import Scope
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable
+    from pathlib import Path
 
     from twinspect.inference.base_detector import BaseDetector
+    from twinspect.regions.areas import Region
     from twinspect.serve.store import GoodImage, Store
-
-Polygons = dict[str, Any]
-"""Content of a region file: lists of polygons, ``look`` and ``ignore``."""
 
 
 def good_samples(store: Store, images: Iterable[GoodImage], detector: BaseDetector) -> list[Sample]:
@@ -44,7 +36,7 @@ def good_samples(store: Store, images: Iterable[GoodImage], detector: BaseDetect
     return split_known(samples, detector.learnt_.digests if detector.learnt_ else ())[0]
 
 
-def check_enough(images: int, judged: int, rate: float, model: str, polygons: Polygons | None) -> None:
+def check_enough(images: int, judged: int, rate: float, model: str, region: Region | None) -> None:
     """Refuse fewer images than a rate takes.
 
     Raises:
@@ -53,7 +45,7 @@ def check_enough(images: int, judged: int, rate: float, model: str, polygons: Po
     needed = images_needed(rate)
     if images >= needed:
         return
-    roi = " --roi roi.json" if polygons else ""
+    roi = " --roi roi.json" if region else ""
     of = f" of {judged}" if judged > images else ""
     why = " (not those learnt from or removed)" if judged > images else ""
     raise CalibrationError(
@@ -63,25 +55,9 @@ def check_enough(images: int, judged: int, rate: float, model: str, polygons: Po
     )
 
 
-def scope_within(scope: Scope | None, polygons: Polygons | None) -> Scope | None:
-    """Say where a detector would look.
-
-    Args:
-        scope: where it looks now.
-        polygons: the region of interest; ``None`` to leave that as it is.
-
-    Raises:
-        DataError: a polygon is none, or nothing is left to look at.
-    """
-    if polygons is None:
-        return scope
-    region = region_of_polygons(polygons, "the region")
-    return replace(scope, fixed=region) if scope else Scope(region)
-
-
-def export_note(runtime: str, model: str, polygons: Polygons | None) -> str:
+def export_note(runtime: str, model: str, region: Region | None) -> str:
     """Say that an export no longer scores once another region is looked at; empty where none does."""
-    if polygons is None or runtime == TORCH:
+    if region is None or runtime == TORCH:
         return ""
     return (
         f"the export {runtime} looks where it did when it was made, so torch scores from then on; for another export "
@@ -90,14 +66,14 @@ def export_note(runtime: str, model: str, polygons: Polygons | None) -> str:
 
 
 def rescored(
-    folder: Path, samples: list[Sample], polygons: Polygons | None, rate: float, how: dict[str, Any]
+    folder: Path, samples: list[Sample], region: Region | None, rate: float, how: dict[str, Any]
 ) -> tuple[BaseDetector, list[str]]:
     """Calibrate a model on good images, in memory.
 
     Args:
         folder: the model; nothing is written.
         samples: good images that nothing was learnt from.
-        polygons: the region of interest; ``None`` to leave that as it is.
+        region: the region of interest; ``None`` to leave that as it is.
         rate: the false-alarm rate to promise.
         how: arguments of :func:`twinspect.load`.
 
@@ -108,19 +84,7 @@ def rescored(
         TwinspectError: they are too few, or it cannot look there.
     """
     said: list[str] = []
-    detector = load(folder, **how if polygons is None else {**how, "runtime": TORCH})
+    detector = load(folder, **how if region is None else {**how, "runtime": TORCH})
     data = DataSet("images judged good", None, tuple(samples))
-    with _as_file(polygons) as roi:
-        detector.calibrate(data, roi=roi, false_alarm_rate=rate, say=said.append)
+    detector.calibrate(data, roi=region, false_alarm_rate=rate, say=said.append)
     return detector, said
-
-
-@contextmanager
-def _as_file(polygons: Polygons | None) -> Iterator[Path | None]:
-    if polygons is None:
-        yield None
-        return
-    with TemporaryDirectory() as folder:
-        path = Path(folder) / "roi.json"
-        path.write_text(json.dumps(polygons))
-        yield path
