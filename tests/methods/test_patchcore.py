@@ -15,6 +15,7 @@ from scipy.special import logsumexp
 
 import twinspect as ts
 from drawn_parts import AS_ARGUMENTS, quick, stripes, write_image
+from twinspect.calibration.conformal import Calibration
 from twinspect.cli import main
 from twinspect.cli.usability import warning
 from twinspect.maps import gaussian_blur
@@ -234,7 +235,7 @@ def test_a_useless_model_is_not_told_to_learn_longer() -> None:
         losses_={},
         method_name="patchcore",
         preset=None,
-        calibration_=None,
+        calibration_=Calibration((0.1, 0.2, 0.3), 0.25),
         detectability_=SimpleNamespace(is_useless=lambda _: True),
         model_=SimpleNamespace(method=SimpleNamespace(config=PatchCoreConfig(size=128))),
     )
