@@ -14,9 +14,23 @@ author = "The twinspect developers"
 copyright = "The twinspect developers; Apache-2.0"  # noqa: A001 - Sphinx reads this name
 version = release = twinspect.__version__
 
-extensions = ["myst_nb", "sphinx.ext.autodoc", "sphinx.ext.napoleon", "generated_pages", "repository_links"]
+extensions = [
+    "myst_nb",
+    "sphinx.ext.autodoc",
+    "sphinx.ext.napoleon",
+    "generated_pages",
+    "python_names",
+    "repository_links",
+]
 exclude_patterns = ["_extensions", "pictures/*.py", "notebooks/*.py"]
 nitpicky = True
+
+napoleon_numpy_docstring = False
+napoleon_use_ivar = True
+autodoc_member_order = "bysource"
+autodoc_typehints = "description"
+autodoc_typehints_description_target = "documented_params"
+autodoc_default_options = {"show-inheritance": False}
 
 myst_enable_extensions = ["alert", "attrs_block", "colon_fence"]
 myst_heading_anchors = 4

@@ -5,13 +5,15 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import format_pages
 import method_pages
+import rest_page
 import verb_pages
 
 if TYPE_CHECKING:
     from sphinx.application import Sphinx
 
-WRITERS = (verb_pages.pages, method_pages.pages)
+WRITERS = (verb_pages.pages, method_pages.pages, rest_page.pages, format_pages.pages)
 
 
 def setup(app: Sphinx) -> dict[str, Any]:
@@ -21,7 +23,7 @@ def setup(app: Sphinx) -> dict[str, Any]:
 
 
 def write_pages(folder: Path) -> None:
-    """Write every page below a folder; those that say the same already are left, so that Sphinx need not read them."""
+    """Write every page below a folder; those that say the same already are left as they are."""
     for writer in WRITERS:
         for name, content in writer().items():
             path = folder / f"{name}.md"

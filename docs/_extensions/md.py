@@ -10,13 +10,15 @@ if TYPE_CHECKING:
 
 
 def text(words: str) -> str:
-    """Keep what would be markup, but for code between backticks.
+    r"""Keep what would be markup, but for code between backticks.
 
     >>> text("a * b of `x_*`, <HTML> & [x]")
-    'a \\\\* b of `x_*`, \\\\<HTML> & \\\\[x\\\\]'
+    'a \\* b of `x_*`, \\<HTML> & \\[x\\]'
     """
     parts = re.split(r"(`[^`]*`)", " ".join(words.split()))
-    return "".join(part if part[:1] == "`" else re.sub(r"([\\*_<\[\]{}$|#~])", r"\\\1", part) for part in parts)
+    return "".join(
+        part if part[:1] == "`" else re.sub(r"([\\*_<\[\]{}$|#~])", r"\\\1", part) for part in parts
+    )
 
 
 def code(words: object) -> str:
@@ -54,4 +56,6 @@ def toctree(*pages: str) -> str:
 
 def page(title: str, *blocks: str) -> str:
     """Join what a page consists of."""
-    return "\n".join([f"# {title}\n", *(part if part.endswith("\n") else f"{part}\n" for part in blocks if part)])
+    return "\n".join(
+        [f"# {title}\n", *(part if part.endswith("\n") else f"{part}\n" for part in blocks if part)]
+    )

@@ -27,7 +27,7 @@ def _index(known: list[MethodInfo]) -> str:
     rows = [(f"[`{info.name}`]({info.name}.md)", text(info.summary), _cited(info.source)) for info in known]
     return page(
         "Methods",
-        f"`fit --method NAME`, or `ts.Detector(\"NAME\")`. Without a name: `{method_name(None)}`.",
+        f'`fit --method NAME`, or `ts.Detector("NAME")`. Without a name: `{method_name(None)}`.',
         table(("method", "how it works", "source"), rows),
         toctree(*(info.name for info in known)),
     )
@@ -35,7 +35,12 @@ def _index(known: list[MethodInfo]) -> str:
 
 def _method_page(info: MethodInfo) -> str:
     config = method_class(info.name).Config
-    described, kinds, allowed, defaults = field_help(config), hints(config), ranges(config), to_record(config())
+    described, kinds, allowed, defaults = (
+        field_help(config),
+        hints(config),
+        ranges(config),
+        to_record(config()),
+    )
     settings = [
         option(
             f"--{name.replace('_', '-')} X",
@@ -51,9 +56,12 @@ def _method_page(info: MethodInfo) -> str:
         f"Source: {_cited(info.source)}.",
         "## Presets\n",
         f"`--preset NAME,NAME`, or `preset=`.{_paper(teacher)}",
-        table(("preset", "settings"), [(code(name), _changes(values)) for name, values in config.PRESETS.items()]),
+        table(
+            ("preset", "settings"),
+            [(code(name), _changes(values)) for name, values in config.PRESETS.items()],
+        ),
         "## Settings\n",
-        f"`fit --method {info.name} --NAME X`, `ts.Detector(\"{info.name}\", NAME=X)` with `_` for `-`, or a line of a "
+        f'`fit --method {info.name} --NAME X`, `ts.Detector("{info.name}", NAME=X)` with `_` for `-`, or a line of a '
         "[configuration file](../config_file.md).",
         f"```{{program}} twinspect fit --method {info.name}\n```",
         *settings,
@@ -91,7 +99,8 @@ def _teachers() -> str:
     ]
     return page(
         "Teachers",
-        "`--teacher NAME`, or `teacher=`. Any other timm model works by its name, too; `--weights FILE` takes any file that fits. "
+        "`--teacher NAME`, or `teacher=`. Any other timm model works by its name, too; "
+        "`--weights FILE` takes any file that fits. "
         "`twinspect teachers` says which are on this machine.",
         table(("teacher", "levels (channels at stride)", "parameters, M", "weights", "licence"), rows),
     )

@@ -1,4 +1,4 @@
-"""Links that are right on GitHub lead to the right page of the site, too; `twinspect VERB` leads to the verb's page."""
+"""Links that are right on GitHub lead to the right page of the site; `twinspect VERB` leads to the verb's page."""
 
 from __future__ import annotations
 
@@ -29,8 +29,12 @@ _COMMAND = re.compile(r"twinspect (?P<verb>" + "|".join(verb.name for verb in VE
 
 def setup(app: Sphinx) -> dict[str, Any]:
     """Register the extension."""
-    app.connect("source-read", lambda app, name, source: _replace(source, Path(app.env.doc2path(name)).parent))
-    app.connect("include-read", lambda _app, path, _parent, source: _replace(source, ROOT / Path(path).parent))
+    app.connect(
+        "source-read", lambda app, name, source: _replace(source, Path(app.env.doc2path(name)).parent)
+    )
+    app.connect(
+        "include-read", lambda _app, path, _parent, source: _replace(source, ROOT / Path(path).parent)
+    )
     app.add_post_transform(LinkedVerbs)
     return {"parallel_read_safe": True, "parallel_write_safe": True}
 

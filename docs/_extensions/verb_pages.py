@@ -58,7 +58,14 @@ def _group(group: argparse._ArgumentGroup) -> str:
     described = [_argument(each) for each in actions if "--help" not in each.option_strings]
     if not described:
         return ""
-    return "\n".join([f"## {sentence(text(heading)).rstrip('.')}\n", sentence(f"Which {text(note)}") * bool(note), "", *described])
+    return "\n".join(
+        [
+            f"## {sentence(text(heading)).rstrip('.')}\n",
+            sentence(f"Which {text(note)}") * bool(note),
+            "",
+            *described,
+        ]
+    )
 
 
 def _argument(action: argparse.Action) -> str:
@@ -69,7 +76,9 @@ def _argument(action: argparse.Action) -> str:
         f"One of {choices}." if choices else "",
         f"Default: {code(default)}." if default else "",
     ]
-    return option(_signature(action), sentence(text(described)) if described else "", " ".join(filter(None, facts)))
+    return option(
+        _signature(action), sentence(text(described)) if described else "", " ".join(filter(None, facts))
+    )
 
 
 def _signature(action: argparse.Action) -> str:
@@ -80,12 +89,14 @@ def _signature(action: argparse.Action) -> str:
 
 
 def _without_default(action: argparse.Action) -> tuple[str, str]:
-    """Take the default from the end of the help text, where it is between brackets, or else from the option itself."""
+    """Take the default from the end of the help text, between brackets, or else from the option itself."""
     help_text = (action.help or "").replace("%%", "%")
     is_plain = action.default not in (None, False, True, argparse.SUPPRESS, [], ())
     default = str(action.default) if is_plain else ""
     said = re.search(r" \(([^()]*)\)$", help_text)
-    if said and (said[1] == default or not default and action.nargs != 0 and re.fullmatch(r"[\w.]+", said[1])):
+    if said and (
+        said[1] == default or (not default and action.nargs != 0 and re.fullmatch(r"[\w.]+", said[1]))
+    ):
         return help_text[: said.start()], said[1]
     return help_text, "" if "default" in help_text else default
 
@@ -93,4 +104,8 @@ def _without_default(action: argparse.Action) -> tuple[str, str]:
 def _exit_codes(*, with_anomalies: bool = True) -> list[tuple[str, str]]:
     listed = " ".join(EPILOG.removeprefix("exit codes:").split()).rstrip(".")
     codes = [row.strip().partition(" ") for row in listed.split(";")]
-    return [(code(number), text(meaning)) for number, _, meaning in codes if with_anomalies or _ONLY_WITH not in meaning]
+    return [
+        (code(number), text(meaning))
+        for number, _, meaning in codes
+        if with_anomalies or _ONLY_WITH not in meaning
+    ]
