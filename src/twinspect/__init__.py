@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from twinspect.detector import Detector
     from twinspect.ensemble.detector import noisy_or
     from twinspect.evaluation.evaluation import evaluate
-    from twinspect.inference.results import Scores
+    from twinspect.inference.scores import Scores
     from twinspect.loading import load
 
 __all__ = [
@@ -42,7 +42,7 @@ __all__ = [
 
 _HOMES = {
     "Detector": "twinspect.detector",
-    "Scores": "twinspect.inference.results",
+    "Scores": "twinspect.inference.scores",
     "compare": "twinspect.comparison.compare",
     "evaluate": "twinspect.evaluation.evaluation",
     "load": "twinspect.loading",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from abc import ABC, abstractmethod
+from abc import abstractmethod
 from dataclasses import replace
 from itertools import islice
 from pathlib import Path
@@ -28,6 +28,7 @@ from twinspect.data.opening import open_good
 from twinspect.data.prefetching import default_workers
 from twinspect.errors import NotFittedError, unknown_name
 from twinspect.images.perceptual_hash import near_duplicates
+from twinspect.inference.detector_page import ShownDetector
 from twinspect.inference.found_regions import regions_of
 from twinspect.inference.left_out import (
     adding_note,
@@ -39,7 +40,7 @@ from twinspect.inference.left_out import (
 )
 from twinspect.inference.part_scores import score_parts
 from twinspect.inference.pipeline import SCORE_BATCH, ScoringPipeline
-from twinspect.inference.results import Scores
+from twinspect.inference.scores import Scores
 from twinspect.methods.default import USUAL, Default, method_name
 from twinspect.regions.finding import RegionRules, can_find_regions
 from twinspect.regions.scope import Scope, changed_scope, check_same_region, refuse_own_regions
@@ -57,7 +58,7 @@ if TYPE_CHECKING:
     from twinspect.regions.areas import Region
 
 
-class BaseDetector(ABC):
+class BaseDetector(ShownDetector):
     """A detector that has been fitted, whatever its networks run on; a subclass gives the engine and the description.
 
     Attributes:
@@ -194,7 +195,10 @@ class BaseDetector(ABC):
         wanted = maps if regions is None else regions
         rows = list(self.stream(images, maps=maps, category=category, regions=rules if wanted else None))
         runtime = self.export_name or "torch"
-        return Scores.collect(rows, maps=maps, runtime=runtime, parts=score_parts(rows))
+        parts, calibration = score_parts(rows), self.calibration_
+        return Scores.collect(
+            rows, maps=maps, runtime=runtime, parts=parts, calibration=calibration, bits=self.bits
+        )
 
     def stream(
         self,

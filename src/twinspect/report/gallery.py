@@ -10,8 +10,9 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Final
 
 from twinspect.data.pixels import read_pixels
-from twinspect.drawing.heatmaps import draw_boxes, draw_ground_truth, overlay
-from twinspect.drawing.panels import Panel, shown_scale, shrink_image, shrink_map
+from twinspect.drawing.heatmaps import draw_ground_truth
+from twinspect.drawing.panels import Panel, shrink_map
+from twinspect.inference.result_panels import result_panels
 from twinspect.report.region_pictures import beside_good
 
 if TYPE_CHECKING:
@@ -26,8 +27,6 @@ if TYPE_CHECKING:
 PAIR_SIDE: Final = 96
 """The longer side of a region that is shown beside a good patch, in pixels."""
 MOST_PAIRS: Final = 3
-"""Of an image: those of the regions with the highest peaks."""
-MOST_BOXES: Final = 20
 """Of an image: those of the regions with the highest peaks."""
 
 
@@ -55,12 +54,9 @@ class KeptImage:
         Raises:
             ImageError: the image cannot be read again.
         """
-        rgb = shrink_image(read_pixels(self.row.sample, bits=bits), self.shape)
-        boxes = [region.box for region in self.row.regions or ()][:MOST_BOXES]
-        heat = draw_boxes(overlay(rgb, self.map, map_range), boxes, shown_scale(self.shape))
-        drawn = [Panel("image", rgb), Panel("heat map", heat)]
+        drawn = result_panels(self.row, self.map, self.shape, map_range, bits=bits)
         if self.mask is not None and self.mask.any():
-            drawn.append(Panel("ground truth", draw_ground_truth(rgb, self.mask)))
+            drawn.append(Panel("ground truth", draw_ground_truth(drawn[0].rgb, self.mask)))
         return drawn
 
     def regions(self, good: Sequence[bytes], bits: int | None = None) -> list[Panel]:
