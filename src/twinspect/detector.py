@@ -18,7 +18,6 @@ from twinspect.data import open_data
 from twinspect.data.fingerprint import content_digests, fingerprint_of
 from twinspect.data.significant_bits import choose_bits
 from twinspect.errors import DataError
-from twinspect.inference.detector_page import DetectorFacts
 from twinspect.inference.left_out import (
     adding_note,
     refuse_or_say,
@@ -63,6 +62,7 @@ if TYPE_CHECKING:
     from twinspect.calibration.conformal import Kind
     from twinspect.data import DataSource
     from twinspect.data.samples import DataSet, Sample
+    from twinspect.inference.detector_page import DetectorFacts
     from twinspect.methods.config import MethodConfig
     from twinspect.teachers import Teacher
     from twinspect.utils.progress import Progress
@@ -189,16 +189,13 @@ class Detector(Parameters, TorchDetector):
         self.settings = settings
 
     def _facts(self) -> DetectorFacts:
-        """Gather what a notebook shows of it."""
-        if hasattr(self, "model_"):
-            return super()._facts()
-        return DetectorFacts(
-            self.method_name, self.teacher or AUTO_TEACHER, str(self.size or ""), self._unusual_settings({})
-        )
+        from twinspect.inference.detector_page import DetectorFacts  # noqa: PLC0415 - only where it is shown
 
-    def _unusual_settings(self, config: dict[str, Any]) -> dict[str, Any]:  # noqa: ARG002 - those of the constructor
         shown_apart = ("method", "teacher", "size")
-        return {name: value for name, value in self._given_params().items() if name not in shown_apart}
+        settings = {name: value for name, value in self._given_params().items() if name not in shown_apart}
+        if hasattr(self, "model_"):
+            return replace(super()._facts(), settings=settings)
+        return DetectorFacts(self.method_name, self.teacher or AUTO_TEACHER, str(self.size or ""), settings)
 
     # Fitting ------------------------------------------------------------------------------------------------
 

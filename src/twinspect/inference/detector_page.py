@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from abc import ABC, abstractmethod
 from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
 from twinspect.bundle.description import images_in_words
 from twinspect.bundle.folder import JOINED
-from twinspect.errors import is_installed
+from twinspect.drawing.templates import render_fragment
 from twinspect.methods.settings import config_class
 
 if TYPE_CHECKING:
@@ -86,59 +85,16 @@ class DetectorFacts:
         return {name: lines for name, lines in rows.items() if lines}
 
 
-class ShownDetector(ABC):
-    """A detector that a notebook shows as a table: how it was made, what it promises, what it would find."""
+def unusual_settings(method: str, config: Mapping[str, Any]) -> dict[str, Any]:
+    """Keep the settings of a method that are not the usual ones, but for the size; none of a joined detector."""
+    usual = {} if method == JOINED else asdict(config_class(method)())
+    return {
+        name: value
+        for name, value in config.items()
+        if name in usual and name != "size" and value != usual[name]
+    }
 
-    data_: dict[str, Any]
-    calibration_: Calibration
-    scope_: Scope | None
-    detectability_: Detectability | None
-    fitted_at_: str
 
-    @property
-    @abstractmethod
-    def method_name(self) -> str:
-        """The name of its method."""
-
-    @property
-    @abstractmethod
-    def export_name(self) -> str:
-        """The name of the export that it scores by; empty for the networks as they were trained."""
-
-    @abstractmethod
-    def about(self) -> dict[str, Any]:
-        """Describe it, once it is fitted: its ``teacher``, ``config`` and ``seed``, as plain values."""
-
-    def _facts(self) -> DetectorFacts:
-        """Gather what is shown of it."""
-        about = self.about()
-        of = [member["method"] for member in about.get("members", ())]
-        return DetectorFacts(
-            f"{self.method_name} of {', '.join(of)}" if of else self.method_name,
-            about["teacher"]["name"],
-            str(about["config"].get("size", "")),
-            self._unusual_settings(about["config"]),
-            FittedFacts(
-                self.data_,
-                self.calibration_,
-                self.export_name,
-                self.scope_,
-                self.detectability_,
-                self.fitted_at_,
-            ),
-        )
-
-    def _unusual_settings(self, config: dict[str, Any]) -> dict[str, Any]:
-        """Keep the settings that are not the usual ones of the method."""
-        if self.method_name == JOINED:
-            return {}
-        usual = asdict(config_class(self.method_name)())
-        return {name: value for name, value in config.items() if name != "size" and usual.get(name) != value}
-
-    def _repr_html_(self) -> str | None:
-        """Show it in a notebook; ``None`` leaves it to :func:`repr`."""
-        if not is_installed("jinja2"):  # as where exports are only scored
-            return None
-        from twinspect.drawing.templates import render_fragment  # noqa: PLC0415 - only where it is shown
-
-        return render_fragment("inference/detector.html", rows=self._facts().rows())
+def detector_html(facts: DetectorFacts) -> str:
+    """Build a fragment of HTML, which loads nothing and runs nothing."""
+    return render_fragment("inference/detector.html", rows=facts.rows())

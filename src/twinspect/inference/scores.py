@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 
 from twinspect.errors import ConfigError, MissingExtraError, is_installed
-from twinspect.inference.score_summary import count_verdicts, worst_lines
 from twinspect.inference.score_table import arrow_schema, to_row
 
 if TYPE_CHECKING:
@@ -144,6 +143,8 @@ class Scores:
     # Showing --------------------------------------------------------------------------------------------------
 
     def __repr__(self) -> str:
+        from twinspect.inference.score_summary import count_verdicts, worst_lines  # noqa: PLC0415
+
         rows = self._rows()
         if not rows or self.calibration is None:
             return f"Scores: {len(self)} images"

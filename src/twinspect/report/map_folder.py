@@ -16,9 +16,7 @@ import numpy as np
 from twinspect.data.listing import path_key
 from twinspect.data.own_output import MAPS_MARKER
 from twinspect.data.pixels import read_pixels
-from twinspect.drawing.heatmaps import overlay
 from twinspect.errors import ConfigError, DataError
-from twinspect.images.png import encode_png
 from twinspect.utils.files import LONGEST_NAME, refuse_unwritable, write_atomically
 
 if TYPE_CHECKING:
@@ -161,6 +159,9 @@ def write_map(path: Path, result: ImageScore, map_range: MapRange, *, bits: int 
         np.save(buffer, result.map.astype(np.float32, copy=False), allow_pickle=False)
         content = buffer.getvalue()
     elif path.suffix == ".png":
+        from twinspect.drawing.heatmaps import overlay  # noqa: PLC0415 - raw maps, and no maps, need neither
+        from twinspect.images.png import encode_png  # noqa: PLC0415
+
         content = encode_png(overlay(read_pixels(result.sample, bits=bits), result.map, map_range))
     else:
         raise ConfigError(
