@@ -1,6 +1,6 @@
 """Draw the strip of the README from what `twinspect demo` left: image and region of interest, map, regions, truth.
 
-twinspect demo && python docs/filmstrip.py demo docs/filmstrip.png
+twinspect demo && python docs/pictures/filmstrip.py demo docs/pictures/filmstrip.png
 """
 
 from __future__ import annotations

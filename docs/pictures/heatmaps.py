@@ -1,6 +1,6 @@
 """Draw the picture of the README from what `twinspect demo` left: for each defect image, heat map, ground truth.
 
-twinspect demo && python docs/heatmaps.py demo docs/heatmaps.png
+twinspect demo && python docs/pictures/heatmaps.py demo docs/pictures/heatmaps.png
 """
 
 from __future__ import annotations
