@@ -201,7 +201,7 @@ def test_both_spellings_of_a_name_are_refused_by_the_schema(run: Any) -> None:
 
 
 def test_the_file_of_the_docs_is_right(run: Any, tmp_path: Path) -> None:
-    text = (Path(__file__).parents[2] / "docs" / "config.md").read_text(encoding="utf-8")
+    text = (Path(__file__).parents[2] / "docs" / "reference" / "config_file.md").read_text(encoding="utf-8")
     found = re.search("```toml\n(.*?)```", text, re.DOTALL)
     assert found
     jsonschema.validate(parse_toml(found[1]), schema(run, "aand"))

@@ -21,7 +21,7 @@ from twinspect.serve.uploads import checks
 from twinspect.serve.uploads.checks import Limits
 from twinspect.serve.watch import watcher
 
-DOC = Path(__file__).parents[2] / "docs" / "serving.md"
+DOC = Path(__file__).parents[2] / "docs" / "guides" / "serve.md"
 MIB = 2**20
 SETTINGS = Settings(models=("m",), data=Path())
 DEFAULTS = {

@@ -174,7 +174,7 @@ def _basis(comparison: Comparison) -> str:
         )
     return (
         f"ranked by the AUROC of {len(result.good)} held-out good images against {len(result.drawn)} synthetic "
-        "defects on them: real ones may rank otherwise (docs/compare.md)"
+        "defects on them: real ones may rank otherwise (docs/guides/compare_methods.md)"
     )
 
 

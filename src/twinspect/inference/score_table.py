@@ -69,11 +69,13 @@ class Column:
         name: its name in every kind of file.
         type: how its values are stored.
         value: takes a result and gives the value; ``None`` where there is none.
+        meaning: what it says, for whoever reads the table.
     """
 
     name: str
     type: ColumnType
     value: Callable[[ImageScore], Any]
+    meaning: str
 
     def to_text(self, value: Any) -> str:
         """Write a value as text."""
@@ -108,16 +110,53 @@ def error_cell(error: str, name: str) -> str:
 
 
 SCORE_COLUMNS: Final = (
-    Column("path", TEXT, lambda result: spell(result.sample.address)),
-    Column("category", TEXT, lambda result: spell(result.sample.category)),
-    Column("score", NUMBER, _if_read(lambda result: result.score)),
-    Column("p_value", NUMBER, _if_read(lambda r: None if math.isnan(r.p_value) else r.p_value)),
-    Column("is_anomalous", TRUTH, _if_read(lambda result: result.is_anomalous)),
-    Column("error", TEXT, lambda result: error_cell(result.error, result.sample.address)),
-    Column("inspectable", TRUTH, _if_read(lambda result: result.is_inspectable)),
-    Column("notice", TEXT, lambda result: result.notice),
-    Column("regions", REGIONS, lambda result: _records(result.regions)),
-    Column("part", TEXT, lambda result: spell(result.sample.group)),
+    Column("path", TEXT, lambda result: spell(result.sample.address), "the image, as it was named"),
+    Column("category", TEXT, lambda result: spell(result.sample.category), "the product that it shows"),
+    Column(
+        "score", NUMBER, _if_read(lambda result: result.score), "raw, unbounded, higher is more anomalous"
+    ),
+    Column(
+        "p_value",
+        NUMBER,
+        _if_read(lambda r: None if math.isnan(r.p_value) else r.p_value),
+        "how rare such a score is among good images, in (0, 1]",
+    ),
+    Column(
+        "is_anomalous",
+        TRUTH,
+        _if_read(lambda result: result.is_anomalous),
+        "whether the score lies above the threshold; false for an image that cannot be inspected",
+    ),
+    Column(
+        "error",
+        TEXT,
+        lambda result: error_cell(result.error, result.sample.address),
+        "why the image could not be read; it has no score then",
+    ),
+    Column(
+        "inspectable",
+        TRUTH,
+        _if_read(lambda result: result.is_inspectable),
+        "false for an image that is neither good nor anomalous, such as a black or blurred one",
+    ),
+    Column(
+        "notice",
+        TEXT,
+        lambda result: result.notice,
+        "what to look at although the score is that of a good image",
+    ),
+    Column(
+        "regions",
+        REGIONS,
+        lambda result: _records(result.regions),
+        "what was found in the map, the highest peak first",
+    ),
+    Column(
+        "part",
+        TEXT,
+        lambda result: spell(result.sample.group),
+        "which part it shows, where several images show one",
+    ),
 )
 COLUMNS: Final = tuple(column.name for column in SCORE_COLUMNS)
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Final, TypeVar
 
 from anyio import CapacityLimiter
 from cachetools import LRUCache, cached
-from fastapi import Depends, Request
+from fastapi import Depends, Request, Security
 from fastapi.security import HTTPBearer
 
 from twinspect.data.prefetching import default_workers
@@ -167,9 +167,10 @@ _BEARER_HELP: Final = (
 _BEARER: Final = HTTPBearer(auto_error=False, description=_BEARER_HELP)
 
 ContextDep = Annotated[Context, Depends(get_context)]
-Viewer = Annotated[Actor, Depends(require_role("view"))]
-Inspector = Annotated[Actor, Depends(require_role("inspect"))]
-Admin = Annotated[Actor, Depends(require_role("admin"))]
+# The OpenAPI document tells the role of each route by these scopes.
+Viewer = Annotated[Actor, Security(require_role("view"), scopes=["view"])]
+Inspector = Annotated[Actor, Security(require_role("inspect"), scopes=["inspect"])]
+Admin = Annotated[Actor, Security(require_role("admin"), scopes=["admin"])]
 
 _ALWAYS: Final = ("token_needed", "role_too_low", "rate_limited", "invalid_request", "store_unavailable")
 
