@@ -27,8 +27,8 @@ if TYPE_CHECKING:
 MARKER: Final = ".twinspect-demo"
 """The file that says that a demo has written the images."""
 PAGE: Final = "gallery.html"
-STEPS: Final = 180
-"""Length of a fit, three fifths of the default one: three models are fitted in a minute."""
+STEPS: Final = 120
+"""Length of a fit, a third of the usual one: three models are fitted in a minute."""
 FIRST: Final = next(iter(PRODUCTS))
 """The product that `demo.twin` and `report` are of."""
 

@@ -2,19 +2,15 @@
 
 from __future__ import annotations
 
-import base64
-import io
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
-from PIL import Image
-
 from twinspect.data.pixels import read_pixels, read_truth
+from twinspect.drawing.heatmaps import draw_boxes, draw_ground_truth, overlay
+from twinspect.drawing.panels import Panel
 from twinspect.regions.finding import RegionRules
 from twinspect.report import charts
 from twinspect.report.formatting import Rate, decimal, detections, false_alarms
-from twinspect.report.gallery import Panel
-from twinspect.report.heatmaps import draw_boxes, draw_ground_truth, overlay
 from twinspect.report.image_section import verdict_of
 from twinspect.report.rendering import Table, render_template
 
@@ -29,20 +25,10 @@ if TYPE_CHECKING:
     from twinspect.inference.base_detector import BaseDetector
     from twinspect.inference.results import ImageScore
 
-QUALITY: Final = 90
-"""Of the JPEG pictures."""
+LARGEST_PICTURE: Final = 200_000
+"""Bytes a picture may have: 45 pictures stay below 12 MB of page, as they are at full size."""
 SHOWN_GOOD: Final = 1
 """Good images that are shown, besides one of each defect."""
-
-
-class FullPanel(Panel):
-    """A picture at its full size."""
-
-    def data_url(self) -> str:
-        """Encode as JPEG for an ``<img>``."""
-        buffer = io.BytesIO()
-        Image.fromarray(self.rgb).save(buffer, "JPEG", quality=QUALITY, subsampling=0)
-        return "data:image/jpeg;base64," + base64.b64encode(buffer.getvalue()).decode("ascii")
 
 
 class DemoImage(NamedTuple):
@@ -91,7 +77,7 @@ class DemoProduct:
         """Say how many defects were found, and how many good images were flagged."""
         return (
             f"{self.found.flagged} of {self.found.images} defects found, "
-            f"{self.alarms.flagged} false alarms in {self.alarms.images} good images"
+            f"{self.alarms.flagged} of {self.alarms.images} good images flagged"
         )
 
 
@@ -136,7 +122,11 @@ def render_demo(products: Sequence[DemoProduct], seconds: float) -> str:
         seconds: what the demo took so far.
     """
     return render_template(
-        "report/templates/demo.html", products=products, seconds=seconds, overview=_overview(products)
+        "report/templates/demo.html",
+        products=products,
+        seconds=seconds,
+        overview=_overview(products),
+        largest=LARGEST_PICTURE,
     )
 
 
@@ -165,10 +155,8 @@ def _choose(rows: Sequence[ImageScore]) -> list[Sample]:
 
 def _panels(row: ImageScore, map_range: tuple[float, float]) -> Iterator[Panel]:
     rgb: NDArray[Any] = read_pixels(row.sample)
-    yield FullPanel("image", rgb)
+    yield Panel("image", rgb)
     if row.map is not None:
         boxes = [region.box for region in row.regions or ()]
-        yield FullPanel("heat map and regions", draw_boxes(overlay(rgb, row.map, map_range), boxes))
-    yield FullPanel(
-        "ground truth", draw_ground_truth(rgb, read_truth(row.sample, (rgb.shape[0], rgb.shape[1])))
-    )
+        yield Panel("heat map and regions", draw_boxes(overlay(rgb, row.map, map_range), boxes))
+    yield Panel("ground truth", draw_ground_truth(rgb, read_truth(row.sample, (rgb.shape[0], rgb.shape[1]))))

@@ -54,7 +54,7 @@ def take_coins(random: np.random.Generator) -> Pixels:
 
 def take_coffee(random: np.random.Generator) -> Pixels:
     """Take the cup, (400, 400, 3), in a light that is now warmer, now cooler."""
-    warmth = random.normal(0, 0.01)
+    warmth = random.uniform(-0.015, 0.015)
     light = np.array([1 + warmth, 1, 1 - warmth])
     return _exposed(_moved(_load("coffee")[COFFEE], random) * light, random)
 
@@ -124,6 +124,6 @@ def _moved(image: Pixels, random: np.random.Generator) -> Pixels:
 
 
 def _exposed(image: Pixels, random: np.random.Generator) -> Pixels:
-    """Change the light by some percent, and add the noise of a sensor."""
-    exposed: NDArray[Any] = image * random.normal(1, 0.02) + random.normal(0, 1.5, image.shape)
+    """Change the light by up to 3 percent, and add the noise of a sensor."""
+    exposed: NDArray[Any] = image * random.uniform(0.97, 1.03) + random.normal(0, 1.5, image.shape)
     return exposed
