@@ -54,6 +54,11 @@ def peaks(threads: int, *, bf16: bool, side: int = SIDE, repeats: int = REPEATS)
     return {kind: best(products, side, repeats) for kind, products in candidates.items()}
 
 
+def torch_peak(dtype: torch.dtype, side: int = SIDE, repeats: int = REPEATS) -> Peak:
+    """Measure torch alone, in the numbers that a training computes in."""
+    return best({"torch.matmul": _torch(side, dtype)}, side, repeats)
+
+
 def best(products: Mapping[str, Product], side: int, repeats: int) -> Peak:
     """Time every library's product of two square matrices, and give the fastest one."""
     found = {name: side**3 / _seconds(product, repeats) for name, product in products.items()}
