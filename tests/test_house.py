@@ -40,7 +40,7 @@ LAYERS = (
     {"utils"},
     {"images", "metrics"},
     {"data", "teachers"},
-    {"synthesis", "calibration", "bundle", "regions"},
+    {"synthesis", "calibration", "bundle", "regions", "drawing"},
     {"methods"},
     {"model"},
     {"inference"},

@@ -92,8 +92,8 @@ def _model_folder() -> str:
         "Model folder",
         written,
         f"`{folder.RECORD}` has the keys of [FolderRecord](#folderrecord) and those of "
-        "[NetworksRecord](#networksrecord), or, of joined models, of [JoinedRecord](#joinedrecord); `exports/NAME/export.json` those of "
-        f"[ExportRecord](#exportrecord), `{folder.LEARNT}` those of [LearntRecord](#learntrecord).",
+        "[NetworksRecord](#networksrecord), or, of joined models, of [JoinedRecord](#joinedrecord); "
+        f"`exports/NAME/export.json` those of [ExportRecord](#exportrecord), `{folder.LEARNT}` those of [LearntRecord](#learntrecord).",
         "## Records\n",
         *objects(components),
     )

@@ -15,8 +15,8 @@ import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
 import twinspect as ts
+from twinspect.drawing.heatmaps import overlay
 from twinspect.images.reading import read_rgb
-from twinspect.report.heatmaps import overlay
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

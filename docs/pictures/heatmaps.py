@@ -12,8 +12,8 @@ import numpy as np
 from PIL import Image
 
 import twinspect as ts
+from twinspect.drawing.heatmaps import overlay
 from twinspect.images.reading import read_rgb
-from twinspect.report.heatmaps import overlay
 
 SCALE, GAP = 3, 8
 

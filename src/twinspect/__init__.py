@@ -22,9 +22,9 @@ if TYPE_CHECKING:
     from twinspect.comparison.compare import compare
     from twinspect.detector import Detector
     from twinspect.ensemble.detector import noisy_or
-    from twinspect.evaluation.evaluation import evaluate
-    from twinspect.inference.results import Scores
+    from twinspect.inference.scores import Scores
     from twinspect.loading import load
+    from twinspect.report.shown_evaluation import evaluate
 
 __all__ = [
     "Detector",
@@ -42,9 +42,9 @@ __all__ = [
 
 _HOMES = {
     "Detector": "twinspect.detector",
-    "Scores": "twinspect.inference.results",
+    "Scores": "twinspect.inference.scores",
     "compare": "twinspect.comparison.compare",
-    "evaluate": "twinspect.evaluation.evaluation",
+    "evaluate": "twinspect.report.shown_evaluation",
     "load": "twinspect.loading",
     "noisy_or": "twinspect.ensemble.detector",
 }

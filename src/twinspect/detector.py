@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import inspect
 import warnings
 from dataclasses import replace
-from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -28,6 +26,7 @@ from twinspect.inference.left_out import (
     unreadable_record,
     without_unreadable,
 )
+from twinspect.inference.parameters import Parameters
 from twinspect.inference.torch_detector import TorchDetector, to_json_value
 from twinspect.methods import method_class
 from twinspect.methods.config import (
@@ -63,12 +62,13 @@ if TYPE_CHECKING:
     from twinspect.calibration.conformal import Kind
     from twinspect.data import DataSource
     from twinspect.data.samples import DataSet, Sample
+    from twinspect.inference.detector_page import DetectorFacts
     from twinspect.methods.config import MethodConfig
     from twinspect.teachers import Teacher
     from twinspect.utils.progress import Progress
 
 
-class Detector(TorchDetector):
+class Detector(Parameters, TorchDetector):
     """An anomaly detector that learns from good images alone.
 
     The constructor only stores its arguments, under their names; :meth:`fit` does the work and leaves what it
@@ -188,38 +188,14 @@ class Detector(TorchDetector):
         self.align = align
         self.settings = settings
 
-    def __repr__(self) -> str:
-        defaults, method = _parameters(), [repr(self.method)] if self.method else []
-        shown = [
-            f"{name}={value!r}"
-            for name, value in self.get_params().items()
-            if name != "method" and (name not in defaults or value != defaults[name].default)
-        ]
-        return f"Detector({', '.join([*method, *shown])})"
+    def _facts(self) -> DetectorFacts:
+        from twinspect.inference.detector_page import DetectorFacts  # noqa: PLC0415 - only where it is shown
 
-    # Parameters, in scikit-learn's manner ------------------------------------------------------------------
-
-    @staticmethod
-    def parameter_names() -> tuple[str, ...]:
-        """List the constructor's arguments except settings of the method; ``twinspect fit`` has them as options."""
-        return tuple(_parameters())
-
-    def get_params(self, deep: bool = True) -> dict[str, Any]:  # noqa: ARG002 - scikit-learn's signature
-        """Return the constructor's arguments by name."""
-        return {**{name: getattr(self, name) for name in self.parameter_names()}, **self.settings}
-
-    def set_params(self, **parameters: Any) -> Detector:
-        """Change constructor arguments; any other name is a setting of the method."""
-        for name, value in parameters.items():
-            if name in self.parameter_names():
-                setattr(self, name, value)
-            else:
-                self.settings[name] = value
-        return self
-
-    def clone(self) -> Detector:
-        """Return an unfitted detector with the same parameters."""
-        return Detector(**self.get_params())
+        shown_apart = ("method", "teacher", "size")
+        settings = {name: value for name, value in self._given_params().items() if name not in shown_apart}
+        if hasattr(self, "model_"):
+            return replace(super()._facts(), settings=settings)
+        return DetectorFacts(self.method_name, self.teacher or AUTO_TEACHER, str(self.size or ""), settings)
 
     # Fitting ------------------------------------------------------------------------------------------------
 
@@ -442,9 +418,3 @@ class Detector(TorchDetector):
         detector.model_ = tiled(Model.from_record(record["method"], record), tiling)
         detector._restore_fitted_state(record)
         return detector
-
-
-@cache
-def _parameters() -> dict[str, inspect.Parameter]:
-    parameters = inspect.signature(Detector).parameters.values()
-    return {each.name: each for each in parameters if each.kind is not each.VAR_KEYWORD}

@@ -14,7 +14,7 @@ from drawn_parts import QUICK, stripes, write_image
 from twinspect.bundle.checksummed_json import dump_checksummed
 
 if TYPE_CHECKING:
-    from twinspect.inference.results import Scores
+    from twinspect.inference.scores import Scores
 
 OLD = Path(__file__).parents[1] / "bundles"
 EXPECTED: dict[str, dict[str, dict[str, Any]]] = json.loads((OLD / "scores.json").read_text(encoding="utf-8"))

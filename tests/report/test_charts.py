@@ -12,10 +12,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from twinspect.drawing.heatmaps import colourise
 from twinspect.metrics import pro_curve, roc_curve
 from twinspect.report import charts
 from twinspect.report.charts import ticks
-from twinspect.report.heatmaps import colourise
 from twinspect.report.score_histogram import bar_counts, bar_edges, histogram
 from twinspect.report.svg import BLUE, TITLE, in_page_style, inline_svg, new_axes
 

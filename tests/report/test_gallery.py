@@ -11,9 +11,10 @@ import pytest
 from PIL import Image
 
 from twinspect.data import Sample
+from twinspect.drawing.heatmaps import draw_ground_truth, overlay
+from twinspect.drawing.panels import LARGEST_PICTURE, SHOWN_SIDE, Panel
 from twinspect.inference.results import ImageScore
-from twinspect.report.gallery import LARGEST_PICTURE, SHOWN_SIDE, Gallery, KeptImage, Panel
-from twinspect.report.heatmaps import draw_ground_truth, overlay
+from twinspect.report.gallery import Gallery, KeptImage
 
 THRESHOLD = 0.6
 

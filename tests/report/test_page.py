@@ -23,7 +23,7 @@ from twinspect.data import DataSet, Sample
 from twinspect.errors import ConfigError
 from twinspect.inference.results import ImageScore
 from twinspect.metrics import DEFINITIONS, auroc_interval, mean_interval
-from twinspect.report import evaluation_report, write_evaluation
+from twinspect.report import shown_evaluation, write_evaluation
 from twinspect.report.formatting import Rate, calibration_spread, chance_of_as_many
 from twinspect.report.machine import describe_scoring
 from twinspect.report.metric_sections import metric_section
@@ -106,7 +106,7 @@ def images(
 
 @pytest.fixture(autouse=True)
 def _one_date(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(evaluation_report, "describe_scoring", lambda runtime: f"Made then, by {runtime}.")
+    monkeypatch.setattr(shown_evaluation, "describe_scoring", lambda runtime: f"Made then, by {runtime}.")
 
 
 def page(

@@ -14,7 +14,7 @@ pytest.importorskip("fastapi")
 from browsing import launched, opened
 from prefix_proxy import PREFIX, proxied
 from serving import Site, bad, good, listening, site
-from twinspect.report.heatmaps import BEGIN, GROWTH, STRONGEST
+from twinspect.drawing.heatmaps import BEGIN, GROWTH, STRONGEST
 from twinspect.serve.http.request_guard import SECURITY_HEADERS
 from twinspect.serve.http.tokens import add_token
 from twinspect.serve.store import Filter

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 from twinspect.bundle.folder import JOINED
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping
 
 JOINED_TAIL: Final = "logistic"
 """The distribution that turns a joined member's score or pixel into a probability. It needs only a location and a
@@ -44,3 +44,19 @@ def describe_join(members: Iterable[dict[str, Any]]) -> dict[str, Any]:
 def join_names(names: Iterable[str]) -> str:
     """Join names, each of them once."""
     return " + ".join(dict.fromkeys(names))
+
+
+def images_in_words(data: Mapping[str, Any]) -> str:
+    """Say what a detector was fitted on, by its record; a joined one knows only categories and fingerprints."""
+    counts = [f"{data[key]} {what}" for key, what in _COUNTS.items() if key in data]
+    if excluded := data.get(EXCLUDED_SUSPECTS):
+        counts.append(f"{len(excluded)} suspect{'s' * (len(excluded) > 1)} left out")
+    categories = [f"categories {', '.join(data['categories'])}"] if any(data["categories"]) else []
+    return "; ".join([*counts, *categories, f"fingerprint {data['fingerprint']}"])
+
+
+_COUNTS: Final = {
+    "train": "to learn from",
+    "tiles": "tiles of them",
+    "calibration": "held out for the first threshold",
+}

@@ -7,12 +7,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from twinspect.bundle.calibration_history import ROI
-from twinspect.bundle.description import EXCLUDED_SUSPECTS, describe_model
+from twinspect.bundle.description import describe_model, images_in_words
 from twinspect.bundle.export_cache import find_exports
 from twinspect.bundle.folder import WEIGHTS, read_model_record
 from twinspect.calibration.conformal import Calibration
 from twinspect.calibration.detectability import Detectability, findings_record
-from twinspect.cli.console import counted
 from twinspect.cli.outcome import Outcome
 from twinspect.cli.usability import NOT_USABLE
 from twinspect.inference.found_regions import levels_of
@@ -38,7 +37,7 @@ def run(options: argparse.Namespace) -> Outcome:
     lines = [
         f"{folder}: {record['method']} on teacher {about['teacher']['name']}",
         f"fitted: {_fitted(folder, record)}",
-        f"images: {_images(record['data'])}",
+        f"images: {images_in_words(record['data'])}",
         f"settings: {_settings(about)}",
         f"threshold: {calibration.threshold:.6g}: {calibration.promise()}",
         *([f"looks at: {scope.describe()}"] if scope else []),
@@ -91,22 +90,6 @@ def _written(weights: Path) -> str:
     except OSError:
         return "on a date that is not known"
     return f"weights written {datetime.fromtimestamp(seconds, timezone.utc).isoformat(timespec='seconds')}"
-
-
-def _images(data: dict[str, Any]) -> str:
-    """Say what it was fitted on; a joined model knows fingerprints and categories only."""
-    counts = [f"{data[key]} {what}" for key, what in _COUNTS.items() if key in data]
-    if excluded := data.get(EXCLUDED_SUSPECTS):
-        counts.append(f"{counted(len(excluded), 'suspect')} left out")
-    categories = [f"categories {', '.join(data['categories'])}"] if any(data["categories"]) else []
-    return "; ".join([*counts, *categories, f"fingerprint {data['fingerprint']}"])
-
-
-_COUNTS = {
-    "train": "to learn from",
-    "tiles": "tiles of them",
-    "calibration": "held out for the first threshold",
-}
 
 
 def _settings(about: dict[str, Any]) -> str:

@@ -25,18 +25,18 @@ from twinspect.cli.score_pictures import (
     region_rules,
     write_coco,
 )
-from twinspect.cli.score_summary import (
+from twinspect.data import open_data
+from twinspect.data.listing import path_key
+from twinspect.data.samples import DataSet
+from twinspect.errors import ConfigError, DataError
+from twinspect.inference.pipeline import SCORE_BATCH
+from twinspect.inference.score_summary import (
     count_anomalous,
     count_not_inspectable,
     count_unreadable,
     count_verdicts,
     summarize,
 )
-from twinspect.data import open_data
-from twinspect.data.listing import path_key
-from twinspect.data.samples import DataSet
-from twinspect.errors import ConfigError, DataError
-from twinspect.inference.pipeline import SCORE_BATCH
 from twinspect.inference.score_table import to_row
 from twinspect.loading import TORCH
 from twinspect.regions.finding import RegionRules

@@ -19,8 +19,9 @@ if TYPE_CHECKING:
     from twinspect.comparison.comparison import Comparison
     from twinspect.comparison.measure import Workshop
     from twinspect.data.samples import Sample
+    from twinspect.drawing.panels import Panel
     from twinspect.inference.torch_detector import TorchDetector
-    from twinspect.report.gallery import KeptImage, Panel
+    from twinspect.report.gallery import KeptImage
 
 SHOWN: Final = 6
 """Images that are shown."""

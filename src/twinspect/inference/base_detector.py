@@ -26,7 +26,7 @@ from twinspect.calibration.parts import count_parts, mates, parts_note
 from twinspect.data import open_data
 from twinspect.data.opening import open_good
 from twinspect.data.prefetching import default_workers
-from twinspect.errors import NotFittedError, unknown_name
+from twinspect.errors import NotFittedError, is_installed, unknown_name
 from twinspect.images.perceptual_hash import near_duplicates
 from twinspect.inference.found_regions import regions_of
 from twinspect.inference.left_out import (
@@ -39,7 +39,6 @@ from twinspect.inference.left_out import (
 )
 from twinspect.inference.part_scores import score_parts
 from twinspect.inference.pipeline import SCORE_BATCH, ScoringPipeline
-from twinspect.inference.results import Scores
 from twinspect.methods.default import USUAL, Default, method_name
 from twinspect.regions.finding import RegionRules, can_find_regions
 from twinspect.regions.scope import Scope, changed_scope, check_same_region, refuse_own_regions
@@ -52,8 +51,10 @@ if TYPE_CHECKING:
     from twinspect.bundle.learnt_images import LearntImages
     from twinspect.data import DataSource
     from twinspect.data.samples import Sample
+    from twinspect.inference.detector_page import DetectorFacts
     from twinspect.inference.pipeline import Engine
     from twinspect.inference.results import ImageScore
+    from twinspect.inference.scores import Scores
     from twinspect.regions.areas import Region
 
 
@@ -189,12 +190,17 @@ class BaseDetector(ABC):
             ConfigError: a category that the detector was not calibrated on, another region of interest, or a wrong
                 size.
         """
+        from twinspect.inference.scores import Scores  # noqa: PLC0415 - the command line streams instead
+
         self.check_roi(roi)
         rules = RegionRules.of(min_area, mm_per_px)
         wanted = maps if regions is None else regions
         rows = list(self.stream(images, maps=maps, category=category, regions=rules if wanted else None))
         runtime = self.export_name or "torch"
-        return Scores.collect(rows, maps=maps, runtime=runtime, parts=score_parts(rows))
+        parts, calibration = score_parts(rows), self.calibration_
+        return Scores.collect(
+            rows, maps=maps, runtime=runtime, parts=parts, calibration=calibration, bits=self.bits
+        )
 
     def stream(
         self,
@@ -381,6 +387,40 @@ class BaseDetector(ABC):
 
     def _threads(self) -> int:
         return default_workers() if self.workers is None else self.workers
+
+    # Showing ------------------------------------------------------------------------------------------------
+
+    def _repr_html_(self) -> str | None:
+        """Show in a notebook how it was made and what it promises; ``None`` leaves it to :func:`repr`."""
+        if not is_installed("jinja2"):  # as where exports are only scored
+            return None
+        from twinspect.inference.detector_page import detector_html  # noqa: PLC0415 - only where it is shown
+
+        return detector_html(self._facts())
+
+    def _facts(self) -> DetectorFacts:
+        from twinspect.inference.detector_page import (  # noqa: PLC0415 - as above
+            DetectorFacts,
+            FittedFacts,
+            unusual_settings,
+        )
+
+        about = self.about()
+        of = ", ".join(member["method"] for member in about.get("members", ()))
+        return DetectorFacts(
+            f"{self.method_name} of {of}" if of else self.method_name,
+            about["teacher"]["name"],
+            str(about["config"].get("size", "")),
+            unusual_settings(self.method_name, about["config"]),
+            FittedFacts(
+                self.data_,
+                self.calibration_,
+                self.export_name,
+                self.scope_,
+                self.detectability_,
+                self.fitted_at_,
+            ),
+        )
 
     # Keeping ------------------------------------------------------------------------------------------------
 

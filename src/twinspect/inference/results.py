@@ -1,4 +1,4 @@
-"""The results of scoring: raw score, p-value and decision kept apart."""
+"""What is said of one image, and of one part: raw score, p-value and decision kept apart."""
 
 from __future__ import annotations
 
@@ -6,11 +6,8 @@ import math
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
+    import numpy as np
     from numpy.typing import NDArray
 
     from twinspect.data.samples import Sample
@@ -106,77 +103,3 @@ class PartScore:
             for name, value in (("score", self.score), ("p_value", self.p_value))
         }
         return {**vars(self), **numbers}
-
-
-@dataclass(frozen=True)
-class Scores:
-    """What a detector says of N images, in the order they were given.
-
-    Attributes:
-        image: (N,) float32 raw scores, unbounded, higher is more anomalous; NaN where an image could not be read.
-        map: the anomaly map of every image at that image's own size: (N, H, W) float32 where all images have one
-            size, otherwise a list of N arrays (H_i, W_i). An unreadable image has an all-NaN map (in a list: of
-            size 0 x 0). ``None`` if maps were not asked for.
-        p_value: (N,) float64 in (0, 1], NaN where an image could not be read.
-        is_anomalous: (N,) bool; false where an image cannot be inspected.
-        paths: N file names.
-        categories: N category names, empty strings where there are none.
-        errors: N reasons why an image could not be read, empty strings where it could.
-        is_inspectable: (N,) bool; false where an image is far darker, far brighter, of far less contrast or far less
-            sharp than any good image, so that it is neither good nor anomalous, and where it could not be read.
-        runtime: what scored: ``torch``, or the name of an export.
-        regions: of every image what was found in its map, see :class:`.FoundRegion`; ``None`` for an image that could
-            not be read. ``None`` in place of all if they were not asked for, and of a model without the peaks of good
-            images' maps: one of an earlier version, or a joined one; calibrate it anew to have them.
-        parts: a decision on each part that images say they show, see :class:`.PartScore`; nothing where none does.
-    """
-
-    image: NDArray[np.float32]
-    map: NDArray[np.float32] | list[NDArray[np.float32]] | None = field(repr=False)
-    p_value: NDArray[np.float64]
-    is_anomalous: NDArray[np.bool_]
-    paths: tuple[str, ...]
-    categories: tuple[str, ...]
-    errors: tuple[str, ...]
-    is_inspectable: NDArray[np.bool_]
-    runtime: str = "torch"
-    regions: tuple[tuple[FoundRegion, ...] | None, ...] | None = None
-    parts: tuple[PartScore, ...] = ()
-
-    def __len__(self) -> int:
-        return len(self.paths)
-
-    @classmethod
-    def collect(
-        cls,
-        rows: Sequence[ImageScore],
-        *,
-        maps: bool = True,
-        runtime: str = "torch",
-        parts: Sequence[PartScore] = (),
-    ) -> Scores:
-        """Gather single results into arrays."""
-        return cls(
-            image=np.array([row.score for row in rows], dtype=np.float32),
-            map=_stack([row.map for row in rows]) if maps else None,
-            p_value=np.array([row.p_value for row in rows], dtype=np.float64),
-            is_anomalous=np.array([row.is_anomalous for row in rows], dtype=np.bool_),
-            paths=tuple(row.sample.address for row in rows),
-            categories=tuple(row.sample.category for row in rows),
-            errors=tuple(row.error for row in rows),
-            is_inspectable=np.array([row.is_inspectable for row in rows], dtype=np.bool_),
-            runtime=runtime,
-            regions=tuple(row.regions for row in rows)
-            if any(row.regions is not None for row in rows)
-            else None,
-            parts=tuple(parts),
-        )
-
-
-def _stack(maps: list[NDArray[np.float32] | None]) -> NDArray[np.float32] | list[NDArray[np.float32]]:
-    """Stack maps of one size into one array; keep maps of different sizes in a list."""
-    sizes = {anomaly_map.shape for anomaly_map in maps if anomaly_map is not None}
-    size = sizes.pop() if len(sizes) == 1 else (0, 0)
-    unreadable = np.full(size, np.nan, dtype=np.float32)
-    filled = [unreadable.copy() if anomaly_map is None else anomaly_map for anomaly_map in maps]
-    return filled if sizes else np.stack(filled) if filled else np.empty((0, 0, 0), dtype=np.float32)

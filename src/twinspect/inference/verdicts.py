@@ -29,3 +29,16 @@ def in_thresholds(score: float, threshold: float) -> str:
         return f"{score:.3g}, threshold {threshold:.3g}"
     ratio = score / threshold
     return f"{ratio:.2f} × threshold" if ratio < 10 else f"{ratio:.0f} × threshold"
+
+
+def explain_p_value(p_value: float, images: int) -> str:
+    """Explain a p-value in words.
+
+    Args:
+        p_value: (1 + number of calibration scores at or above) / (images + 1).
+        images: the number of calibration scores.
+
+    >>> explain_p_value(0.05, 19)
+    'a good image scores this high in at most 1 of 20 cases'
+    """
+    return f"a good image scores this high in at most {round(p_value * (images + 1))} of {images + 1} cases"

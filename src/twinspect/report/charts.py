@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 from matplotlib.ticker import MaxNLocator
 
+from twinspect.drawing.heatmaps import colourise, top_of_scale
 from twinspect.report.formatting import percent
-from twinspect.report.heatmaps import colourise, top_of_scale
 from twinspect.report.svg import (
     BLUE,
     DOT,
@@ -34,9 +34,9 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from numpy.typing import NDArray
 
+    from twinspect.drawing.heatmaps import MapRange
     from twinspect.metrics import Curve
     from twinspect.metrics.region_detection import Recall
-    from twinspect.report.heatmaps import MapRange
 
 
 QUARTERS: Final = (0, 0.25, 0.5, 0.75, 1)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final
 
 from twinspect._version import __version__
@@ -10,12 +11,8 @@ from twinspect.bundle.folder import is_model
 from twinspect.calibration.detectability import findings_record
 from twinspect.data import open_data
 from twinspect.errors import ConfigError, optional
-from twinspect.evaluation.evaluation import evaluate
 from twinspect.evaluation.patch_features import require_single_teacher, sample_patches
-from twinspect.report.gallery import Gallery
-from twinspect.report.machine import describe_scoring
-from twinspect.report.page import Report, render_report
-from twinspect.report.training_section import TrainingHistory
+from twinspect.report.shown_evaluation import PAGE, as_bytes, evaluate
 from twinspect.report.tsne_section import EXTRA
 from twinspect.utils.files import write_atomically
 from twinspect.utils.json_values import without_nan
@@ -25,17 +22,15 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    from numpy.typing import NDArray
-
     from twinspect.calibration.conformal import Calibration
     from twinspect.data import DataSource
     from twinspect.evaluation.evaluation import Evaluation
     from twinspect.inference.base_detector import BaseDetector
-    from twinspect.inference.results import ImageScore
+    from twinspect.report.shown_evaluation import EvaluationReport
 
 FORMAT: Final = 1
 """Format number of ``metrics.json``."""
-FILES: Final = ("metrics.json", "report.html", "scores.csv")
+FILES: Final = ("metrics.json", PAGE, "scores.csv")
 """What an evaluation leaves in its folder; the first is written first and says so."""
 
 
@@ -48,7 +43,7 @@ def write_evaluation(
     tick: Callable[[], None] | None = None,
     features: bool = False,
     shifts: bool = False,
-) -> Evaluation:
+) -> EvaluationReport:
     """Evaluate a detector and write ``metrics.json`` and ``report.html``.
 
     Args:
@@ -79,40 +74,21 @@ def write_evaluation(
     if shown:
         optional("sklearn", EXTRA)
     test = open_data(data, split="test")
-    gallery = Gallery()
-
-    def watch(row: ImageScore, mask: NDArray[Any] | None) -> None:
-        gallery.add(row, mask)
-        if tick:
-            tick()
-
+    watch = (lambda *_: tick()) if tick else None
     evaluation = evaluate(detector, test, watch=watch, shifts=shifts)
     if tick:
         for _ in evaluation.overlap.left_out:
             tick()
     announce("writing the report")
-    model_record = _model_record(detector, model)
-    record = metrics_record(model_record, detector.calibration_, test.name, evaluation)
+    described = {**evaluation.report.model, "path": model}
+    record = metrics_record(described, detector.calibration_, test.name, evaluation)
     if detector.detectability_:
         record["would_find"] = findings_record(detector.detectability_, detector.calibration_)
     write_atomically(out / "metrics.json", (json.dumps(record, indent=1, allow_nan=False) + "\n").encode())
-    history = TrainingHistory(detector.losses_, detector.curves_)
     patches = sample_patches(shown, test) if shown else None
-    report = Report(
-        model_record,
-        test.name,
-        detector.calibration_,
-        evaluation,
-        gallery,
-        history,
-        detector.bits,
-        patches,
-        detector.detectability_,
-        describe_scoring(detector.export_name or "torch"),
-        detector.images_,
-    )
-    page = render_report(report).encode(errors="backslashreplace")  # not every file name is Unicode
-    write_atomically(out / "report.html", page)
+    evaluation.report = replace(evaluation.report, model=described, patches=patches)
+    evaluation.path = out / PAGE
+    write_atomically(evaluation.path, as_bytes(evaluation.to_html()))
     return evaluation
 
 
@@ -143,11 +119,6 @@ def metrics_record(
         }
     )
     return record
-
-
-def _model_record(detector: BaseDetector, path: str) -> dict[str, Any]:
-    """Describe the evaluated model, exactly enough to train it again."""
-    return {"path": path, "method": detector.method_name, **detector.about(), "data": detector.data_}
 
 
 def make_folder(out: Path) -> None:

@@ -107,19 +107,6 @@ def _beta(calibration: Calibration) -> tuple[int, int]:
     return k, n + 1 - k
 
 
-def explain_p_value(p_value: float, images: int) -> str:
-    """Explain a p-value in words.
-
-    Args:
-        p_value: (1 + number of calibration scores at or above) / (images + 1).
-        images: the number of calibration scores.
-
-    >>> explain_p_value(0.05, 19)
-    'a good image scores this high in at most 1 of 20 cases'
-    """
-    return f"a good image scores this high in at most {round(p_value * (images + 1))} of {images + 1} cases"
-
-
 def times_threshold(score: float, threshold: float) -> str:
     """Set a raw score beside its threshold; a ratio means nothing where the threshold is not positive.
 

@@ -5,65 +5,29 @@ Only small copies of maps and masks are kept, so memory does not grow with the n
 
 from __future__ import annotations
 
-import base64
-import io
 from bisect import insort
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any, Final
-
-import numpy as np
-from PIL import Image
+from typing import TYPE_CHECKING, Final
 
 from twinspect.data.pixels import read_pixels
-from twinspect.report.heatmaps import draw_boxes, draw_ground_truth, overlay
+from twinspect.drawing.heatmaps import draw_ground_truth
+from twinspect.drawing.panels import Panel, shrink_map
+from twinspect.inference.result_panels import result_panels
 from twinspect.report.region_pictures import beside_good
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
+    import numpy as np
     from numpy.typing import NDArray
 
+    from twinspect.drawing.heatmaps import MapRange
     from twinspect.inference.results import ImageScore
-    from twinspect.report.heatmaps import MapRange
 
-SHOWN_SIDE: Final = 320
-"""The longer side of a shown image is at most this, in pixels."""
-SMALL_SIDE: Final = 160
-"""Images up to this on the longer side are enlarged by a whole factor, so that outlines stay thin."""
-QUALITIES: Final = (85, 65, 45, 25)
 PAIR_SIDE: Final = 96
 """The longer side of a region that is shown beside a good patch, in pixels."""
 MOST_PAIRS: Final = 3
 """Of an image: those of the regions with the highest peaks."""
-MOST_BOXES: Final = 20
-"""Of an image: those of the regions with the highest peaks."""
-LARGEST_PICTURE: Final = 24_000
-"""Bytes a picture may have before a lower JPEG quality is tried: 60 pictures then stay below 2 MB of page."""
-
-
-@dataclass(frozen=True)
-class Panel:
-    """One picture of an image: itself, its heat map or its ground truth.
-
-    Attributes:
-        title: what it shows, such as ``heat map``.
-        rgb: (h, w, 3) uint8.
-    """
-
-    title: str
-    rgb: NDArray[np.uint8]
-
-    def data_url(self) -> str:
-        """Encode as JPEG for an ``<img>``, at the best quality that is small enough.
-
-        Outlines one pixel wide need full colour resolution, so none is dropped.
-        """
-        for quality in QUALITIES:
-            buffer = io.BytesIO()
-            Image.fromarray(self.rgb).save(buffer, "JPEG", quality=quality, subsampling=0)
-            if buffer.tell() <= LARGEST_PICTURE:
-                break
-        return "data:image/jpeg;base64," + base64.b64encode(buffer.getvalue()).decode("ascii")
 
 
 @dataclass(frozen=True)
@@ -90,13 +54,9 @@ class KeptImage:
         Raises:
             ImageError: the image cannot be read again.
         """
-        rgb = _mean_pool(read_pixels(self.row.sample, bits=bits), self.shape)
-        boxes = [region.box for region in self.row.regions or ()][:MOST_BOXES]
-        smaller, larger = _factors(self.shape)
-        heat = draw_boxes(overlay(rgb, self.map, map_range), boxes, larger / smaller)
-        drawn = [Panel("image", rgb), Panel("heat map", heat)]
+        drawn = result_panels(self.row, self.map, self.shape, map_range, bits=bits)
         if self.mask is not None and self.mask.any():
-            drawn.append(Panel("ground truth", draw_ground_truth(rgb, self.mask)))
+            drawn.append(Panel("ground truth", draw_ground_truth(drawn[0].rgb, self.mask)))
         return drawn
 
     def regions(self, good: Sequence[bytes], bits: int | None = None) -> list[Panel]:
@@ -144,8 +104,10 @@ class LowestRanked:
             or (len(self.images) == self._size and rank >= self.images[-1].rank)
         ):
             return
-        small = None if mask is None else _max_pool(mask)
-        image = KeptImage(rank, replace(row, map=None, inside=None), _max_pool(row.map), small, row.map.shape)
+        small = None if mask is None else shrink_map(mask)
+        image = KeptImage(
+            rank, replace(row, map=None, inside=None), shrink_map(row.map), small, row.map.shape
+        )
         insort(self.images, image, key=lambda kept: kept.rank)
         del self.images[self._size :]
 
@@ -189,29 +151,3 @@ class Gallery:
         """Anomalous images that were flagged with the highest scores and are not among :attr:`anomalous`."""
         shown = {image.row.sample for image in self.anomalous}
         return [image for image in self._hits.images if image.row.sample not in shown]
-
-
-def _factors(shape: tuple[int, ...]) -> tuple[int, int]:
-    """Choose the whole numbers to shrink and to enlarge an image by; one of them is 1."""
-    longest = max(shape[:2])
-    return -(-longest // SHOWN_SIDE), SHOWN_SIDE // longest if longest <= SMALL_SIDE else 1
-
-
-def _max_pool(values: NDArray[Any]) -> NDArray[Any]:
-    """Bring a map or mask to its shown size; each block becomes its maximum, so no small spot is lost."""
-    smaller, larger = _factors(values.shape)
-    padding = [(0, -side % smaller) for side in values.shape]
-    blocks = np.pad(values, padding, mode="edge")
-    height, width = (side // smaller for side in blocks.shape)
-    small = blocks.reshape(height, smaller, width, smaller).max(axis=(1, 3))
-    return _enlarge(small, larger)
-
-
-def _mean_pool(rgb: NDArray[np.uint8], shape: tuple[int, ...]) -> NDArray[np.uint8]:
-    """Bring an image to its shown size; each block becomes its mean."""
-    smaller, larger = _factors(shape)
-    return _enlarge(np.asarray(Image.fromarray(rgb).reduce(smaller)), larger)
-
-
-def _enlarge(values: NDArray[Any], times: int) -> NDArray[Any]:
-    return values.repeat(times, axis=0).repeat(times, axis=1) if times > 1 else values

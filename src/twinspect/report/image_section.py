@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from twinspect.drawing.heatmaps import MapRange
+    from twinspect.drawing.panels import Panel
     from twinspect.inference.results import ImageScore
-    from twinspect.report.gallery import Gallery, KeptImage, Panel
-    from twinspect.report.heatmaps import MapRange
+    from twinspect.report.gallery import Gallery, KeptImage
 
 VERDICTS: Final = {
     (True, False): ("good", "good, passed"),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import io
 import os
 import re
 import unicodedata
@@ -10,18 +11,20 @@ from collections import Counter
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Final
 
+import numpy as np
+
 from twinspect.data.listing import path_key
 from twinspect.data.own_output import MAPS_MARKER
+from twinspect.data.pixels import read_pixels
 from twinspect.errors import ConfigError, DataError
-from twinspect.report.heatmaps import write_map
-from twinspect.utils.files import LONGEST_NAME, refuse_unwritable
+from twinspect.utils.files import LONGEST_NAME, refuse_unwritable, write_atomically
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Sequence
 
     from twinspect.data.samples import Sample
+    from twinspect.drawing.heatmaps import MapRange
     from twinspect.inference.results import ImageScore
-    from twinspect.report.heatmaps import MapRange
 
 _DIGITS: Final = 12
 """Hexadecimal digits that tell images apart whose names are equal."""
@@ -34,7 +37,7 @@ class MapFolder:
     Args:
         folder: created when the first map is written.
         samples: all images that maps are written of, also those that an earlier run has written.
-        suffix: ``.png`` or ``.npy``, as for :func:`.heatmaps.write_map`; empty where each image has a folder.
+        suffix: ``.png`` or ``.npy``, as for :func:`write_map`; empty where each image has a folder.
         model: the model folder, which no map may be written into.
         earlier: paths of images whose maps are in the folder and that are not among ``samples``.
         option: which names the folder, and what is in it: ``--maps``, ``--masks`` or ``--crops``.
@@ -74,7 +77,7 @@ class MapFolder:
         Args:
             result: a scored image with its map.
             map_range: as for :func:`.heatmaps.colourise`.
-            bits: as for :func:`.heatmaps.write_map`.
+            bits: as for :func:`write_map`.
 
         Raises:
             DataError: the map cannot be written; says why.
@@ -129,6 +132,43 @@ class MapFolder:
                         f"{self._option} {self._folder}: a {self._kind} would replace {source}, which is an input; "
                         "choose another folder"
                     )
+
+
+def write_map(path: Path, result: ImageScore, map_range: MapRange, *, bits: int | None = None) -> None:
+    """Write the anomaly map of one image, as a whole or not at all.
+
+    Args:
+        path: a ``.png``, the map laid over the image, or a ``.npy``, the raw (H, W) float32 map. Missing
+            folders are created.
+        result: a scored image with its map.
+        map_range: as for :func:`.colourise`.
+        bits: significant bits of a 16-bit image file, as the detector has them.
+
+    Raises:
+        ConfigError: another suffix, or a result without a map.
+        ImageError: the image cannot be read again.
+        DataError: the image is no longer as large as its map.
+        OSError: the disk is full or not writable; whatever was at ``path`` is untouched.
+    """
+    if result.map is None:
+        raise ConfigError(
+            f"{result.sample.name} has no anomaly map; score it with maps=True, and leave out what could not be read"
+        )
+    if path.suffix == ".npy":
+        buffer = io.BytesIO()
+        np.save(buffer, result.map.astype(np.float32, copy=False), allow_pickle=False)
+        content = buffer.getvalue()
+    elif path.suffix == ".png":
+        from twinspect.drawing.heatmaps import overlay  # noqa: PLC0415 - raw maps, and no maps, need neither
+        from twinspect.images.png import encode_png  # noqa: PLC0415
+
+        content = encode_png(overlay(read_pixels(result.sample, bits=bits), result.map, map_range))
+    else:
+        raise ConfigError(
+            f"{path}: the name of a map ends in .png (on the image) or .npy (raw values); got {path.suffix!r}"
+        )
+    path.parent.mkdir(parents=True, exist_ok=True)
+    write_atomically(path, content)
 
 
 def map_names(

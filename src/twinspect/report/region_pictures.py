@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
@@ -10,7 +9,7 @@ from PIL import Image, ImageOps
 
 from twinspect.data.pixels import read_pixels
 from twinspect.errors import ConfigError, DataError
-from twinspect.images.png import decode_png
+from twinspect.images.png import decode_png, encode_png
 from twinspect.inference.found_regions import levels_of
 from twinspect.regions.finding import label_regions
 from twinspect.utils.files import write_atomically
@@ -143,7 +142,5 @@ def crop(rgb: NDArray[np.uint8], box: Box) -> NDArray[np.uint8]:
 
 
 def _write_png(path: Path, pixels: NDArray[np.uint8]) -> None:
-    buffer = io.BytesIO()
-    Image.fromarray(pixels).save(buffer, "PNG")
     path.parent.mkdir(parents=True, exist_ok=True)
-    write_atomically(path, buffer.getvalue())
+    write_atomically(path, encode_png(pixels))

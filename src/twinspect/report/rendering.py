@@ -1,17 +1,18 @@
-"""Pages by Jinja2 templates: what is not markup already is escaped."""
+"""Pages by templates, with the filters and macros of reports."""
 
 from __future__ import annotations
 
 from functools import cache
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from jinja2 import Environment, PackageLoader, StrictUndefined
-
+from twinspect.drawing.templates import make_environment
+from twinspect.inference.verdicts import explain_p_value
 from twinspect.report import formatting
-from twinspect.utils.spelling import spell
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+
+    from jinja2 import Environment
 
 
 class Table(NamedTuple):
@@ -42,19 +43,12 @@ def render_template(path: str, **values: Any) -> str:
 
 @cache
 def _environment() -> Environment:
-    environment = Environment(
-        loader=PackageLoader("twinspect", ""),
-        autoescape=True,
-        finalize=_spelled,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
+    environment = make_environment()
     environment.filters |= {
         "decimal": formatting.decimal,
         "error_bounds": formatting.error_bounds,
         "interval": formatting.interval,
-        "p_value": formatting.explain_p_value,
+        "p_value": explain_p_value,
         "percent": formatting.percent,
         "plural": formatting.plural,
         "times_threshold": formatting.times_threshold,
@@ -62,8 +56,3 @@ def _environment() -> Environment:
     macros: Any = environment.get_template("report/templates/macros.html").module
     environment.globals |= {name: getattr(macros, name) for name in ("definitions", "figure", "table")}
     return environment
-
-
-def _spelled(value: Any) -> Any:
-    """Spell text, which may be the name of a file; markup is our own."""
-    return spell(value) if type(value) is str else value

@@ -8,7 +8,7 @@ import numpy as np
 from PIL import Image
 
 from twinspect.data.pixels import read_pixels
-from twinspect.report.gallery import SHOWN_SIDE, Panel
+from twinspect.drawing.panels import SHOWN_SIDE, Panel
 from twinspect.report.rendering import render_template
 
 if TYPE_CHECKING:

@@ -10,11 +10,11 @@ from fastapi import APIRouter, Path, Query
 from fastapi.responses import Response
 from PIL import Image
 
+from twinspect.drawing.heatmaps import overlay as overlaid
+from twinspect.drawing.heatmaps import overlay_layer
 from twinspect.errors import ImageError, NotStoredError
 from twinspect.images.formats import MEDIA_TYPES
 from twinspect.images.reading import read_rgb
-from twinspect.report.heatmaps import overlay as overlaid
-from twinspect.report.heatmaps import overlay_layer
 from twinspect.report.region_pictures import beside_good
 from twinspect.serve.api_errors import ApiError
 from twinspect.serve.http.context import Context, ContextDep, Viewer, error_responses

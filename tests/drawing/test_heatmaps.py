@@ -12,9 +12,7 @@ import pytest
 from PIL import Image
 
 from twinspect.data import Sample
-from twinspect.errors import ConfigError, DataError
-from twinspect.inference.results import ImageScore
-from twinspect.report.heatmaps import (
+from twinspect.drawing.heatmaps import (
     ABOVE_COLOUR,
     BEGIN,
     GROWTH,
@@ -25,8 +23,10 @@ from twinspect.report.heatmaps import (
     draw_boxes,
     draw_outline,
     overlay,
-    write_map,
 )
+from twinspect.errors import ConfigError, DataError
+from twinspect.inference.results import ImageScore
+from twinspect.report.map_folder import write_map
 
 RANGE = (2.0, 4.0)
 
@@ -176,7 +176,9 @@ def test_mistakes_are_named(tmp_path: Path) -> None:
 
 
 def test_raw_maps_need_neither_matplotlib_nor_scipy_nor_torch() -> None:
-    code = "import sys, twinspect.report.heatmaps; print({'torch', 'matplotlib', 'scipy'} & set(sys.modules))"
+    code = (
+        "import sys, twinspect.report.map_folder; print({'torch', 'matplotlib', 'scipy'} & set(sys.modules))"
+    )
     ended = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert ended.stdout == "set()\n"
 

@@ -20,25 +20,18 @@ cannot be told from a dark part.
 
 from __future__ import annotations
 
-import io
 import math
 from functools import cache
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
-from PIL import Image
 
-from twinspect.data.pixels import read_pixels
 from twinspect.errors import ConfigError, DataError
-from twinspect.utils.files import write_atomically
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
-    from pathlib import Path
 
     from numpy.typing import NDArray
-
-    from twinspect.inference.results import ImageScore
 
 MapRange = tuple[float, float]
 """The typical pixel of held-out good images, and a good peak: 9 in 10 of their maps stay below it everywhere."""
@@ -202,40 +195,6 @@ def draw_outline(
         grown = binary_dilation(mask, np.ones((3, 3), dtype=np.bool_), iterations=width)
         drawn[(grown & ~mask) | (mask & ~inner)] = line
     return drawn
-
-
-def write_map(path: Path, result: ImageScore, map_range: MapRange, *, bits: int | None = None) -> None:
-    """Write the anomaly map of one image, as a whole or not at all.
-
-    Args:
-        path: a ``.png``, the map laid over the image, or a ``.npy``, the raw (H, W) float32 map. Missing
-            folders are created.
-        result: a scored image with its map.
-        map_range: as for :func:`colourise`.
-        bits: significant bits of a 16-bit image file, as the detector has them.
-
-    Raises:
-        ConfigError: another suffix, or a result without a map.
-        ImageError: the image cannot be read again.
-        DataError: the image is no longer as large as its map.
-        OSError: the disk is full or not writable; whatever was at ``path`` is untouched.
-    """
-    if result.map is None:
-        raise ConfigError(
-            f"{result.sample.name} has no anomaly map; score it with maps=True, and leave out what could not be read"
-        )
-    buffer = io.BytesIO()
-    if path.suffix == ".npy":
-        np.save(buffer, result.map.astype(np.float32, copy=False), allow_pickle=False)
-    elif path.suffix == ".png":
-        drawn = overlay(read_pixels(result.sample, bits=bits), result.map, map_range)
-        Image.fromarray(drawn).save(buffer, "PNG")
-    else:
-        raise ConfigError(
-            f"{path}: the name of a map ends in .png (on the image) or .npy (raw values); got {path.suffix!r}"
-        )
-    path.parent.mkdir(parents=True, exist_ok=True)
-    write_atomically(path, buffer.getvalue())
 
 
 def top_of_scale(map_range: MapRange) -> float:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 import pytest
 
-from twinspect.cli.score_summary import count_verdicts
+from twinspect.inference.score_summary import count_verdicts
 
 if TYPE_CHECKING:
     from twinspect.inference.score_table import Row

@@ -1,4 +1,4 @@
-"""Scores on a terminal: the verdicts in words, the worst image first."""
+"""Scores as text: the verdicts in words, the worst image first."""
 
 from __future__ import annotations
 
@@ -23,16 +23,38 @@ def summarize(rows: Sequence[Row], calibration: Calibration) -> str:
         rows: of the score table.
         calibration: decided on them.
     """
-    thresholds = {row["category"]: calibration.of(row["category"]).threshold for row in rows}
-    worst_first = sorted(rows, key=lambda row: _rank(row, thresholds[row["category"]]))
-    cells = [_cells(row, thresholds[row["category"]]) for row in worst_first[:MOST_ROWS]]
+    lines = [*worst_lines(rows, calibration, MOST_ROWS, "--out r.csv writes every row"), count_verdicts(rows)]
+    return "\n".join(lines)
+
+
+def worst_lines(rows: Sequence[Row], calibration: Calibration, most: int, others: str) -> list[str]:
+    """List the worst images in columns.
+
+    Args:
+        rows: of the score table.
+        calibration: decided on them.
+        most: how many to list.
+        others: where the others are to be had, a clause.
+    """
+    order = worst_first(rows, calibration)
+    cells = [_cells(rows[index], calibration.of(rows[index]["category"]).threshold) for index in order[:most]]
     lines = _in_columns([("verdict", "score", "image"), *cells])
-    if len(rows) > MOST_ROWS:
-        rest = count_anomalous(worst_first[MOST_ROWS:])
-        lines.append(
-            f"… and {len(rows) - MOST_ROWS} more, {rest} of them anomalous, none worse; --out r.csv writes every row"
-        )
-    return "\n".join([*lines, count_verdicts(rows)])
+    if len(rows) > most:
+        rest = count_anomalous([rows[index] for index in order[most:]])
+        lines.append(f"… and {len(rows) - most} more, {rest} of them anomalous, none worse; {others}")
+    return lines
+
+
+def worst_first(rows: Sequence[Row], calibration: Calibration) -> list[int]:
+    """Order rows by verdict, anomalous first, then from the farthest above its threshold on.
+
+    Returns:
+        Their numbers.
+    """
+    thresholds = {
+        category: calibration.of(category).threshold for category in {row["category"] for row in rows}
+    }
+    return sorted(range(len(rows)), key=lambda index: _rank(rows[index], thresholds[rows[index]["category"]]))
 
 
 def count_verdicts(rows: Sequence[Row]) -> str:

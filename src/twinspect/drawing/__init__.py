@@ -1,0 +1,1 @@
+"""Drawing: heat maps, outlines and small pictures of images, and pages from templates."""
