@@ -24,13 +24,13 @@ extensions = [
 ]
 exclude_patterns = ["_extensions", "pictures/*.py", "notebooks/*.py"]
 nitpicky = True
+smartquotes = False  # it would make one dash of the two of an option
 
 napoleon_numpy_docstring = False
 napoleon_use_ivar = True
 autodoc_member_order = "bysource"
 autodoc_typehints = "description"
 autodoc_typehints_description_target = "documented_params"
-autodoc_default_options = {"show-inheritance": False}
 
 myst_enable_extensions = ["alert", "attrs_block", "colon_fence"]
 myst_heading_anchors = 4

@@ -93,7 +93,8 @@ def _model_folder() -> str:
         written,
         f"`{folder.RECORD}` has the keys of [FolderRecord](#folderrecord) and those of "
         "[NetworksRecord](#networksrecord), or, of joined models, of [JoinedRecord](#joinedrecord); "
-        f"`exports/NAME/export.json` those of [ExportRecord](#exportrecord), `{folder.LEARNT}` those of [LearntRecord](#learntrecord).",
+        "`exports/NAME/export.json` those of [ExportRecord](#exportrecord), "
+        f"`{folder.LEARNT}` those of [LearntRecord](#learntrecord).",
         "## Records\n",
         *objects(components),
     )

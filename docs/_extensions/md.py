@@ -8,6 +8,9 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
+BAR = r"\|"
+"""What would end a cell of a table, as a part of it."""
+
 
 def text(words: str) -> str:
     r"""Keep what would be markup, but for code between backticks.
@@ -17,13 +20,13 @@ def text(words: str) -> str:
     """
     parts = re.split(r"(`[^`]*`)", " ".join(words.split()))
     return "".join(
-        part if part[:1] == "`" else re.sub(r"([\\*_<\[\]{}$|#~])", r"\\\1", part) for part in parts
+        part if part[:1] == "`" else re.sub(r"([\\*_<\[\]{}$#~])", r"\\\1", part) for part in parts
     )
 
 
 def code(words: object) -> str:
-    """Show a value as code, in a table too."""
-    return f"`{words}`".replace("|", r"\|") if str(words) else ""
+    """Show a value as code."""
+    return f"`{words}`" if str(words) else ""
 
 
 def sentence(words: str) -> str:
@@ -35,7 +38,7 @@ def sentence(words: str) -> str:
 def table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
     """Write a table; cells are Markdown already."""
     lines = [list(head), ["---"] * len(head), *(list(row) for row in rows)]
-    return "".join(f"| {' | '.join(cells)} |\n" for cells in lines)
+    return "".join(f"| {' | '.join(cell.replace('|', BAR) for cell in cells)} |\n" for cells in lines)
 
 
 def block(language: str, content: str) -> str:

@@ -44,8 +44,7 @@ def _method_page(info: MethodInfo) -> str:
     settings = [
         option(
             f"--{name.replace('_', '-')} X",
-            sentence(text(described[name])) if described[name] else "",
-            _facts(kinds[name], defaults[name], allowed.get(name)),
+            f"{sentence(text(described[name]))} {_facts(kinds[name], defaults[name], allowed.get(name))}",
         )
         for name in defaults
     ]
@@ -79,8 +78,10 @@ def _changes(values: dict[str, Any]) -> str:
 def _facts(kind: Any, default: object, allowed: object) -> str:
     choices = ", ".join(code(choice) for choice in get_args(kind)) if get_origin(kind) is Literal else ""
     facts = (
-        f"One of {choices}." if choices else f"Type: {code(getattr(kind, '__name__', kind))}.",
-        f"Range: {code(allowed)}." if allowed else "",
+        f"One of {choices}."
+        if choices
+        else f"Type: {code(' or '.join(each.__name__ for each in get_args(kind) or (kind,)))}.",
+        f"Range: {code(str(allowed).removeprefix('in '))}." if allowed else "",
         f"Default: {code(default) or 'empty'}.",
     )
     return " ".join(filter(None, facts))
@@ -93,7 +94,7 @@ def _cited(source: str) -> str:
 
 def _teachers() -> str:
     rows = [
-        (code(info.name), _levels(info), f"{info.params / 1e6:.1f}", text(info.weights), text(info.licence))
+        (code(info.name), _levels(info), f"{info.params / 1e6:.1f}", text(info.licence), text(info.weights))
         for info in teachers().values()
         if info.levels
     ]
@@ -102,7 +103,7 @@ def _teachers() -> str:
         "`--teacher NAME`, or `teacher=`. Any other timm model works by its name, too; "
         "`--weights FILE` takes any file that fits. "
         "`twinspect teachers` says which are on this machine.",
-        table(("teacher", "levels (channels at stride)", "parameters, M", "weights", "licence"), rows),
+        table(("teacher", "levels (channels at stride)", "parameters, M", "licence", "weights"), rows),
     )
 
 

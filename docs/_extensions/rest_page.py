@@ -6,7 +6,7 @@ from itertools import groupby
 from typing import Any
 from unittest.mock import Mock
 
-from md import code, page, sentence, table, text
+from md import code, page, table, text
 from schema_tables import default, kind, objects
 from twinspect.serve.api_errors import STATUS
 from twinspect.serve.app import build_app
@@ -51,11 +51,7 @@ def _operation(method: str, path: str, operation: Operation) -> str:
         for each in operation.get("parameters", ())
     ]
     answers = [
-        (
-            status,
-            _content(answer),
-            text(answer["description"]) if status[0] == "2" else _codes(answer["description"]),
-        )
+        (status, _content(answer), _codes(answer["description"]))
         for status, answer in sorted(operation["responses"].items())
     ]
     return "\n".join(
@@ -84,8 +80,8 @@ def _content(body: dict[str, Any]) -> str:
 
 
 def _codes(description: str) -> str:
-    return (
-        ", ".join(code(each) for each in description.split(", "))
-        if description[:1].islower()
-        else sentence(text(description))
-    )
+    """Show codes of errors as code; FastAPI's words for a success say nothing."""
+    if description == "Successful Response":
+        return ""
+    codes = description.split(", ")
+    return ", ".join(code(each) for each in codes) if STATUS.keys() >= {*codes} else text(description)

@@ -34,7 +34,7 @@ def _index() -> str:
 
 def _verb_page(name: str, summary: str, parser: argparse.ArgumentParser) -> str:
     parser.formatter_class = partial(argparse.HelpFormatter, width=_WIDTH)
-    usage = parser.format_usage().removeprefix("usage: ")
+    usage = re.sub(r"\n +", "\n    ", parser.format_usage().removeprefix("usage: "))
     groups = [_group(group) for group in parser._action_groups]  # noqa: SLF001 - argparse has no public list
     codes = _exit_codes(with_anomalies=_ONLY_WITH in parser.format_help())
     settings = "Settings of the method are options, too: see its page in [methods](../methods/index.md)."
@@ -76,9 +76,8 @@ def _argument(action: argparse.Action) -> str:
         f"One of {choices}." if choices else "",
         f"Default: {code(default)}." if default else "",
     ]
-    return option(
-        _signature(action), sentence(text(described)) if described else "", " ".join(filter(None, facts))
-    )
+    said = sentence(text(described)) if described else ""
+    return option(_signature(action), " ".join(filter(None, (said, *facts))))
 
 
 def _signature(action: argparse.Action) -> str:
