@@ -8,7 +8,7 @@ measured last, the teachers taking turns on images of 256 px.
 
 Pocket's weights are chosen on other images than those of its card's table:
 
-    python benchmarks/teachers.py --sets cifar10 demo/brick demo/gravel --size 128 --steps 100 --seeds 2 \
+    python benchmarks/teachers.py --sets cifar10 demo/brick demo/coins --size 128 --steps 100 --seeds 2 \
         --teachers pocket candidate --candidate runs/pocket/best.safetensors --out runs/choice
 """
 
@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 FOLDERS = ("cookies", "deeppcb", "aliens", "brain_mri")
-DEMO = ("demo/brick", "demo/gravel")
+DEMO = ("demo/brick", "demo/coins")
 CLASSES = {"fashion_mnist": ("fashion_mnist.npz", range(10)), "cifar10": ("cifar10_subset.npz", range(3))}
 """Files of classes, and those of them that are normal in turn."""
 USUAL = (*FOLDERS, "fashion_mnist")

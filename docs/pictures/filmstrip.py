@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     from twinspect.regions.finding import FoundRegion
 
-SCALE, GAP = 3, 8
+SCALE, GAP = 1, 8
 HEADINGS = ("region of interest", "heat map", "regions found", "ground truth")
 LOOK = [[0.0, 0.0], [1.0, 0.0], [1.0, 0.72], [0.0, 0.72]]
 """The upper part of the image, in shares of its sides."""

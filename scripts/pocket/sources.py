@@ -28,7 +28,7 @@ LONGEST = 512
 HELD_OUT = {"photos": 40, "textures": 20}
 """Images of each source that are never learnt from."""
 DEMO = {"brick", "grass", "gravel", "coins"}
-"""Photographs of scikit-image that `twinspect demo` is judged on: never learnt from."""
+"""Photographs of scikit-image that are never learnt from: `twinspect demo` shows two of them."""
 
 
 @dataclass(frozen=True)

@@ -549,5 +549,5 @@ def test_what_it_is_judged_on_is_never_learnt_from() -> None:
     code = code.partition('"""')[2].partition('"""')[2]
     for name in ("cookies", "deeppcb", "aliens", "brain_mri", "fashion_mnist"):
         assert name not in code
-    assert {"brick", "grass", "gravel", "coins"} <= sources.DEMO  # the photographs of `twinspect demo`
+    assert {"brick", "grass", "gravel", "coins"} <= sources.DEMO  # two of them are in `twinspect demo`
     assert not sources.DEMO & {path.stem for path in sources._installed()}

@@ -50,7 +50,11 @@ class Verb:
 
 
 VERBS: Final = (
-    Verb("demo", "train on photographs that come with the installation and open a report", demo.add_options),
+    Verb(
+        "demo",
+        "train on photographs that come with the installation and show what was found",
+        demo.add_options,
+    ),
     Verb(
         "doctor",
         "say what would be read, as what, what is skipped and why; and what is installed",

@@ -80,7 +80,7 @@ def image_groups(
     ):
         images = [
             ShownImage(
-                image.row, image.panels(map_range, bits), _verdict(image.row), image.regions(good, bits)
+                image.row, image.panels(map_range, bits), verdict_of(image.row), image.regions(good, bits)
             )
             for image in kept
         ]
@@ -95,7 +95,8 @@ def _by_decision(images: Sequence[KeptImage]) -> tuple[list[KeptImage], list[Kep
     return passed, [image for image in images if image.row.is_anomalous]
 
 
-def _verdict(row: ImageScore) -> tuple[str, str]:
+def verdict_of(row: ImageScore) -> tuple[str, str]:
+    """Say what was decided on an image of known truth: a class of the page's style, and words."""
     if row.not_inspectable:
         return "poor", f"not inspectable: {row.not_inspectable}"
     return VERDICTS[row.sample.is_good, row.is_anomalous]
