@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import builtins
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -67,8 +68,8 @@ def _find(
 
 @cache
 def _names() -> frozenset[str]:
-    """Every name that the program gives to a module, class, function or value, or imports from elsewhere."""
-    names: set[str] = set()
+    """Every name of Python, and every one that the program gives to something or imports from elsewhere."""
+    names = {*dir(builtins)}
     for path in PACKAGE.rglob("*.py"):
         names.add(path.stem)
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
