@@ -43,6 +43,7 @@ ARGUMENTS = {
     "inspect": ["MODEL"],
     "calibrate": ["MODEL", "IMAGES"],
     "export": ["MODEL", "--to", "onnx"],
+    "push": ["MODEL", "hf://owner/name"],
     "join": ["MODEL", "MODEL", "--out", "OUT"],
     "serve": ["MODEL", "--data", "OUT"],
     "watch": ["IMAGES", "--model", "MODEL", "--data", "OUT"],

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Final
 
 from twinspect.cli.completing import ASKED, answer
 from twinspect.cli.console import Bar, printed_notes
+from twinspect.cli.hub_models import fetch_models
 from twinspect.cli.import_messages import announced_imports
 from twinspect.cli.outcome import INTERRUPTED, USER_MISTAKE, Outcome
 from twinspect.cli.parser import FITTING, VERBS, build_parser, verb_parser
@@ -142,6 +143,7 @@ def _outcome(options: argparse.Namespace) -> Outcome:
         naming_exhaustion(),
     ):
         verb = importlib.import_module(f"twinspect.cli.{options.verb.replace('-', '_')}")
+        fetch_models(options)
         outcome: Outcome = verb.run(options)
     return outcome
 

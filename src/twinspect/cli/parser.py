@@ -23,6 +23,7 @@ from twinspect.cli.options import (
     join,
     methods,
     plan,
+    push,
     score,
     serve,
     synth,
@@ -97,6 +98,11 @@ VERBS: Final = (
         "join",
         "join models into one that flags whatever any of them finds; nothing is trained",
         join.add_options,
+    ),
+    Verb(
+        "push",
+        "upload a model to the Hugging Face hub, with a card; `score` and others then take its address",
+        push.add_options,
     ),
     Verb(
         "serve",
