@@ -52,11 +52,11 @@ ARGUMENTS = {
     "methods": [],
     "teachers": [],
 }
-"""Verbs that need more than the light installation; `download` and `completion` may need nothing."""
+"""Verbs that need more than the light installation; `download`, `wheels` and `completion` may need nothing."""
 
 
 def test_every_verb_is_here() -> None:
-    assert {verb.name for verb in VERBS} <= {*ARGUMENTS, "download", "completion"}
+    assert {verb.name for verb in VERBS} <= {*ARGUMENTS, "download", "completion", "wheels"}
 
 
 @pytest.fixture(scope="module")

@@ -159,6 +159,7 @@ _LISTS: Final[dict[str, Callable[[], Iterable[tuple[str, str]]]]] = {
     "teacher": _teachers,
     "protocol": _protocols,
     "download name": _downloads,
+    "wheels platform": _words("linux-x86_64", "linux-aarch64", "windows-x86_64", "macos-arm64"),
     "runtime": _words("auto", "torch", "onnx", "openvino"),
     "to": _words("onnx", "openvino"),
     "export precision": _words("fp32", "fp16", "int8"),

@@ -28,6 +28,7 @@ from twinspect.cli.options import (
     serve,
     synth,
     watch,
+    wheels,
 )
 from twinspect.errors import in_one_line
 
@@ -131,6 +132,11 @@ VERBS: Final = (
     ),
     Verb("methods", "list the methods, or the settings and presets of one", methods.add_options),
     Verb("teachers", "list the teachers, and which can be had without a network"),
+    Verb(
+        "wheels",
+        "download all that an installation without a network needs, for this machine or another",
+        wheels.add_options,
+    ),
     Verb(
         "completion",
         "print the script by which bash, zsh or fish complete command lines of twinspect",
