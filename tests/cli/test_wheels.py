@@ -98,9 +98,11 @@ def test_another_machine_gets_what_it_needs_and_no_more(
 def test_torch_may_come_from_a_place_of_its_own(run: Any, index: Path, ours: Path, tmp_path: Path) -> None:
     """An older torch without CUDA is taken although the index has a newer one."""
     wheel(tmp_path / "cpu", "torch", "2.4+cpu")
+    wheel(tmp_path / "cpu", "torchvision", "0.19+cpu", ("torch==2.4",))
     code, _, err = run("wheels", tmp_path / "out", "--source", ours, "--torch", tmp_path / "cpu")
     assert code == 0, err
     assert "torch-2.4+cpu" in names(tmp_path / "out")
+    assert "torchvision-0.19+cpu" in names(tmp_path / "out")
     assert "torch-2.5" not in names(tmp_path / "out")
 
 

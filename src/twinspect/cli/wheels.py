@@ -29,6 +29,8 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 STDERR: Final = 2
+BUILT_TOGETHER: Final = ("torch", "torchvision")
+"""Packages that load only beside each other as they were built; timm needs both."""
 NEWEST_GLIBC: Final = 28
 """Minor version of the C library that wheels for Linux may ask for: of distributions since 2019."""
 
@@ -132,8 +134,15 @@ def run(options: argparse.Namespace) -> Outcome:
     if source is not None:
         _pip({}, "wheel", "--no-deps", "--wheel-dir", str(folder), str(source))
     if options.torch:
-        _pip(target.markers, "download", "--no-deps", *_into(folder, target), "torch", only=options.torch)
-    pinned = _pinned(folder, "torch" if options.torch else "", "twinspect" if source else "")
+        _pip(
+            target.markers,
+            "download",
+            "--no-deps",
+            *_into(folder, target),
+            *BUILT_TOGETHER,
+            only=options.torch,
+        )
+    pinned = _pinned(folder, *(BUILT_TOGETHER if options.torch else ()), *(("twinspect",) if source else ()))
     here = "" if source else f"=={__version__}"
     _pip(
         target.markers,
@@ -169,7 +178,7 @@ def _into(folder: Path, target: Target) -> list[str]:
 
 def _pinned(folder: Path, *names: str) -> list[str]:
     """Require the very versions that were put into the folder."""
-    wheels = {name: folder.glob(f"{name}-*.whl") for name in names if name}
+    wheels = {name: folder.glob(f"{name}-*.whl") for name in names}
     newest = {name: max(paths, key=lambda path: path.stat().st_mtime).name for name, paths in wheels.items()}
     return [f"{name}=={file.split('-')[1]}" for name, file in newest.items()]
 

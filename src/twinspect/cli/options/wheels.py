@@ -27,8 +27,8 @@ def add_options(verb: argparse.ArgumentParser) -> None:
     verb.add_argument(
         "--torch",
         metavar="URL",
-        help="index or folder to take torch from: that of wheels without CUDA, which torch's page names, saves "
-        "gigabytes on Linux; default: pip's usual index",
+        help="index or folder to take torch and torchvision from: that of wheels without CUDA, which torch's page "
+        "names, saves gigabytes on Linux; default: pip's usual index",
     )
     verb.add_argument(
         "--source",
