@@ -14,12 +14,15 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 FITTING = ("fit", "fit-many", "compare")
+DEFECTS = 3
+"""How many synthetic defects of each kind and size are tried."""
 
 
 def shorten_fits(patch: Callable[[object, str, object], None] = setattr) -> None:
-    """Let every fit of this process take some steps, unless its length is said."""
+    """Let every fit of this process take some steps, unless its length is said, and try few synthetic defects."""
     from page_folder import shorten
     from twinspect.detector import Detector
+    from twinspect.evaluation import detectability
 
     fit = Detector.fit
 
@@ -29,6 +32,7 @@ def shorten_fits(patch: Callable[[object, str, object], None] = setattr) -> None
         return fit(detector, *arguments, **options)
 
     patch(Detector, "fit", short_fit)
+    patch(detectability, "TRIED", DEFECTS)
 
 
 def twinspect(arguments: list[str]) -> int:

@@ -1,7 +1,7 @@
 """The folder that a page of the documentation is run in: the images, tables and models that guides speak of.
 
-In it are `parts/good`, `parts/broken` and `parts/masks` (photographs of a brick wall, spots on some), the same as
-`parts.csv`, `today` (good and spotted ones), `more/good`, `line-1/good` and `line-2/good` with `cameras.csv`, and
+In it are `parts/good`, `parts/broken` and `parts/masks` (photographs of a piece of a wall, some with a spot), the same
+as `parts.csv`, `today` (good and spotted ones), `more/good`, `line-1/good` and `line-2/good` with `cameras.csv`, and
 `region.json`. A page that begins with a model asks for it: `<!-- needs: parts.twin -->`, or `line-1.twin`.
 """
 
@@ -86,16 +86,17 @@ def copy_of(folder: Path, place: Path, models: Sequence[str]) -> Path:
 
 
 def _pieces(wall: Grey, random: np.random.Generator) -> Iterator[Grey]:
+    """Take photographs of one place, as a fixed camera does of parts that lie a little differently."""
     while True:
-        top, left = random.integers(0, len(wall) - SIDE, 2)
-        yield wall[top : top + SIDE, left : left + SIDE].copy()
+        top, left = random.integers(200, 208, 2)
+        piece = wall[top : top + SIDE, left : left + SIDE] + random.normal(0, 4, (SIDE, SIDE))
+        yield piece.round().clip(0, 255).astype(np.uint8)
 
 
 def _spotted(image: Grey) -> tuple[Grey, Grey]:
     rows, columns = np.ogrid[:SIDE, :SIDE]
     spot = (rows - 40) ** 2 + (columns - 56) ** 2 <= 12**2
-    image[spot] = 20
-    return image, np.where(spot, 255, 0).astype(np.uint8)
+    return np.where(spot, 20, image).astype(np.uint8), np.where(spot, 255, 0).astype(np.uint8)
 
 
 def _write(folder: Path, images: Sequence[Grey], ending: str = "") -> None:
