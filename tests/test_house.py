@@ -48,7 +48,7 @@ LAYERS = (
     {"detector"},
     {"ensemble", "evaluation"},
     {"loading", "report"},
-    {"export", "serve", "benchmark"},
+    {"export", "serve", "benchmark", "testing"},
     {"comparison", "scale"},
     {"cli"},
     {"__main__"},

@@ -36,7 +36,8 @@ def load(
     """Load a detector that ``Detector.save``, ``twinspect fit`` or ``twinspect join`` wrote.
 
     Args:
-        path: the model folder.
+        path: the model folder, or ``hf://owner/name[@revision]`` for one on the Hugging Face hub, which is fetched
+            into its cache.
         device: ``auto``, ``cpu``, ``cuda`` or ``mps``.
         runtime: what scores. ``None``: on a CPU the fastest fp32 export that is there and can run, else torch; the
             detector is the trained one either way, and can be exported, joined and saved. ``torch``: the networks as
@@ -53,6 +54,10 @@ def load(
         ConfigError: there is no such export; lists the existing ones.
         MissingExtraError: the runtime is not installed.
     """
+    if str(path).startswith("hf:/"):
+        from twinspect.inference.model_hub import fetch_model  # noqa: PLC0415 - rarely needed
+
+        path = fetch_model(path)
     if runtime is None and not is_installed(TORCH):
         runtime = AUTO
     chosen = choose_runtime(path) if runtime == AUTO else runtime or TORCH

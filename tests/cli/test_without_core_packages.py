@@ -43,6 +43,7 @@ ARGUMENTS = {
     "inspect": ["MODEL"],
     "calibrate": ["MODEL", "IMAGES"],
     "export": ["MODEL", "--to", "onnx"],
+    "push": ["MODEL", "hf://owner/name"],
     "join": ["MODEL", "MODEL", "--out", "OUT"],
     "serve": ["MODEL", "--data", "OUT"],
     "watch": ["IMAGES", "--model", "MODEL", "--data", "OUT"],
@@ -51,11 +52,11 @@ ARGUMENTS = {
     "methods": [],
     "teachers": [],
 }
-"""Verbs that need more than the light installation; `download` may need nothing."""
+"""Verbs that need more than the light installation; `download`, `wheels` and `completion` may need nothing."""
 
 
 def test_every_verb_is_here() -> None:
-    assert {verb.name for verb in VERBS} <= {*ARGUMENTS, "download"}
+    assert {verb.name for verb in VERBS} <= {*ARGUMENTS, "download", "completion", "wheels"}
 
 
 @pytest.fixture(scope="module")

@@ -4,11 +4,26 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
 from PIL import Image
+
+from twinspect.testing.drawing import blemish, stripes
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    import numpy as np
+
+__all__ = [
+    "AS_ARGUMENTS",
+    "QUICK",
+    "SHIPPED",
+    "STAGES",
+    "TEACHER",
+    "blemish",
+    "quick",
+    "stripes",
+    "write_image",
+]
 
 TEACHER: dict[str, Any] = {"teacher": "test_byobnet", "weights": "random", "layers": [0, 1]}
 """A teacher whose students learn in a moment and take little room; what depends on the teacher names its own."""
@@ -55,23 +70,6 @@ def quick(method: str, steps: int = QUICK["steps"]) -> dict[str, Any]:
         **dict.fromkeys(stages, steps),
         **SMALL.get(method, {}),
     }
-
-
-def stripes(seed: int, side: int = 48) -> np.ndarray[Any, np.dtype[np.uint8]]:
-    """A good part: diagonal stripes whose phase, contrast and noise vary; (side, side, 3) uint8."""
-    random = np.random.default_rng(seed)
-    rows, columns = np.mgrid[:side, :side]
-    wave = np.sin((rows + columns) / 3 + random.uniform(0, 6)) * random.uniform(40, 60)
-    values = 120 + wave[..., None] * np.array([1.0, 0.8, 0.6]) + random.normal(0, 4, (side, side, 3))
-    return values.clip(0, 255).astype(np.uint8)
-
-
-def blemish(image: np.ndarray[Any, Any], top: int = 8, left: int = 28) -> np.ndarray[Any, np.dtype[np.uint8]]:
-    """The same part with a 12 px checked square on it."""
-    damaged = image.copy()
-    checks = np.indices((12, 12)).sum(0) // 2 % 2 * 255
-    damaged[top : top + 12, left : left + 12] = checks[..., None]
-    return damaged
 
 
 def write_image(path: Path, values: np.ndarray[Any, Any]) -> Path:

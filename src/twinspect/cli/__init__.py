@@ -16,7 +16,9 @@ import os
 import sys
 from typing import TYPE_CHECKING, Final
 
+from twinspect.cli.completing import ASKED, answer
 from twinspect.cli.console import Bar, printed_notes
+from twinspect.cli.hub_models import fetch_models
 from twinspect.cli.import_messages import announced_imports
 from twinspect.cli.outcome import INTERRUPTED, USER_MISTAKE, Outcome
 from twinspect.cli.parser import FITTING, VERBS, build_parser, verb_parser
@@ -48,6 +50,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run the command line and return its exit code."""
     prepare_streams()
     arguments = list(sys.argv[1:] if argv is None else argv)
+    if ASKED in os.environ:
+        return answer(arguments)
     parser = build_parser()
     try:
         check_verb(arguments, [verb.name for verb in VERBS])
@@ -64,6 +68,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     except SystemExit as leaving:  # argparse: --help, --version or a mistake that it has explained
         return int(leaving.code or 0)
     options.arguments = arguments
+    if options.version:
+        options.verb = "version"
     if options.verb is None:
         parser.print_help()
         return 0
@@ -137,6 +143,7 @@ def _outcome(options: argparse.Namespace) -> Outcome:
         naming_exhaustion(),
     ):
         verb = importlib.import_module(f"twinspect.cli.{options.verb.replace('-', '_')}")
+        fetch_models(options)
         outcome: Outcome = verb.run(options)
     return outcome
 

@@ -2,28 +2,25 @@
 
 from __future__ import annotations
 
-import importlib.util
-import os
-import platform
 from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from twinspect._version import __version__
 from twinspect.calibration.conformal import check_kind, choose_rate, false_alarms_of
 from twinspect.calibration.parts import count_parts
 from twinspect.cli.class_selection import select_classes
 from twinspect.cli.console import Bar, counted, table
+from twinspect.cli.installation import describe_machine
 from twinspect.cli.outcome import DONE, SOME_UNREADABLE, Outcome
 from twinspect.cli.remedies import with_commands
 from twinspect.cli.suspects import check_page, show_suspects
+from twinspect.cli.version import as_text
 from twinspect.data import open_data
 from twinspect.data.pixels import read_pixels, read_truth
 from twinspect.data.prefetching import ReadFailure, default_workers, read_samples
 from twinspect.data.significant_bits import describe_bits, largest_value
 from twinspect.data.summary import count_images, summarize
 from twinspect.errors import ConfigError, DataError, TwinspectError, UnlabelledError
-from twinspect.teachers import teachers
 from twinspect.utils.spelling import spell
 
 if TYPE_CHECKING:
@@ -34,20 +31,12 @@ if TYPE_CHECKING:
 
 SHOWN = 20
 """At most this many files of a kind are listed without ``--list``; ``--json`` has all."""
-EXTRAS = {
-    "onnx": "onnxruntime",
-    "openvino": "openvino",
-    "serve": "fastapi",
-    "scale": "ray",
-    "plots": "sklearn",
-    "formats": "pi_heif",
-}
 
 
 def run(options: argparse.Namespace) -> Outcome:
     """Look at the data, if any, and at the machine."""
     parts: list[str] = []
-    record: dict[str, Any] = {"machine": _describe_machine()}
+    record: dict[str, Any] = {"machine": describe_machine()}
     code = DONE
     if options.suspects and options.data is None:
         raise ConfigError("--suspects looks at images, but none are named; add a folder or manifest")
@@ -63,7 +52,7 @@ def run(options: argparse.Namespace) -> Outcome:
             parts.append(text)
         looked = (record["data"], record.get("suspects", {}))  # with --quick the first has read no image
         code = SOME_UNREADABLE if any(found.get("unreadable") for found in looked) else DONE
-    parts.append(table(("machine", ""), [(key, _as_text(value)) for key, value in record["machine"].items()]))
+    parts.append(table(("machine", ""), [(key, as_text(value)) for key, value in record["machine"].items()]))
     return Outcome("\n\n".join(parts), record, code)
 
 
@@ -207,23 +196,3 @@ def _listing(title: str, entries: list[tuple[Any, str]], *, most: int | None) ->
     rest = len(entries) - len(shown)
     more = [f"  and {rest} more; --list names all"] if rest else []
     return ["\n".join([f"{title} ({len(entries)}):", *lines, *more])]
-
-
-def _describe_machine() -> dict[str, Any]:
-    import torch
-
-    cuda = [torch.cuda.get_device_name(index) for index in range(torch.cuda.device_count())]
-    return {
-        "twinspect": __version__,
-        "python": f"{platform.python_version()} on {platform.system()} {platform.machine()}",
-        "torch": torch.__version__,
-        "processors": f"{os.cpu_count()}, {torch.backends.cpu.get_cpu_capability()}",
-        "cuda": cuda or "no",
-        "mps": "yes" if torch.backends.mps.is_available() else "no",
-        "extras present": [name for name, module in EXTRAS.items() if importlib.util.find_spec(module)],
-        "teachers without a network": [name for name, info in teachers().items() if info.offline],
-    }
-
-
-def _as_text(value: Any) -> str:
-    return ", ".join(map(str, value)) or "none" if isinstance(value, list) else str(value)

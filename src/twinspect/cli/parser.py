@@ -7,11 +7,11 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, NoReturn
 
-from twinspect._version import __version__
 from twinspect.cli.options import (
     benchmark,
     calibrate,
     compare,
+    completion,
     demo,
     doctor,
     download,
@@ -23,10 +23,12 @@ from twinspect.cli.options import (
     join,
     methods,
     plan,
+    push,
     score,
     serve,
     synth,
     watch,
+    wheels,
 )
 from twinspect.errors import in_one_line
 
@@ -99,6 +101,11 @@ VERBS: Final = (
         join.add_options,
     ),
     Verb(
+        "push",
+        "upload a model to the Hugging Face hub, with a card; `score` and others then take its address",
+        push.add_options,
+    ),
+    Verb(
         "serve",
         "answer over HTTP, with a page for people: scores, feedback, thresholds and drift; needs twinspect[serve]",
         serve.add_options,
@@ -125,6 +132,16 @@ VERBS: Final = (
     ),
     Verb("methods", "list the methods, or the settings and presets of one", methods.add_options),
     Verb("teachers", "list the teachers, and which can be had without a network"),
+    Verb(
+        "wheels",
+        "download all that an installation without a network needs, for this machine or another",
+        wheels.add_options,
+    ),
+    Verb(
+        "completion",
+        "print the script by which bash, zsh or fish complete command lines of twinspect",
+        completion.add_options,
+    ),
 )
 FITTING: Final = ("fit", "fit-many")
 """The verbs that take a method's settings as options."""
@@ -152,9 +169,13 @@ def build_parser() -> Parser:
         description="Finds what is wrong in images, having seen only good ones.",
         epilog=EPILOG,
     )
-    parser.add_argument("--version", action="version", version=f"twinspect {__version__}")
     common = Parser(add_help=False)
     common.add_argument("--json", action="store_true", help="print the result as JSON")
+    parser.add_argument("--version", action="store_true", help="print the version; with --json as JSON")
+    parser.add_argument(
+        "--verbose", action="store_true", help="with --version: all that a report of a bug needs, no paths"
+    )
+    parser.add_argument("--json", action="store_true", help=argparse.SUPPRESS)
     subparsers = parser.add_subparsers(dest="verb", metavar="VERB")
     for verb in VERBS:
         description = f"{verb.summary[0].upper()}{verb.summary[1:]}."

@@ -6,6 +6,7 @@ import warnings
 from abc import abstractmethod
 from dataclasses import dataclass
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any, Final
 
 from twinspect.bundle.folder import (
@@ -134,6 +135,31 @@ class TorchDetector(BaseDetector):
                 weights = serialize_weights(self._model().state_dict())
                 learnt = self.learnt_.to_bytes() if self.learnt_ else None
                 write_bundle(Path(path), record, weights, self.images_, learnt)
+
+    def push(self, to: str, *, private: bool = True) -> str:
+        """Upload the detector to the Hugging Face hub, with a card that describes it.
+
+        The good images that it keeps go along (``keep_images`` of :class:`Detector`). Exports do not: ``twinspect
+        push`` uploads a model folder with them.
+
+        Args:
+            to: ``hf://owner/name``; made if it is not there.
+            private: of a repository that is made: whether only its owner sees it.
+
+        Returns:
+            The page of the model.
+
+        Raises:
+            ConfigError: no such address.
+            BundleError: the hub cannot be reached, or refuses it.
+        """
+        from twinspect.inference.model_hub import HubAddress, push_folder  # noqa: PLC0415 - rarely needed
+
+        HubAddress.parse(to)
+        with TemporaryDirectory() as folder:
+            path = Path(folder, "model.twin")
+            self.save(path)
+            return push_folder(path, to, private=private)
 
     def to_record(self) -> dict[str, Any]:
         """Return plain JSON values: all that is kept besides weights.

@@ -6,6 +6,7 @@ Listing the methods imports no torch; a method's file is imported when the metho
 from __future__ import annotations
 
 import importlib
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
@@ -13,6 +14,8 @@ from twinspect.errors import unknown_name
 from twinspect.methods.default import AUTO
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from twinspect.methods.base import Method
 
 ENTRY_POINTS = "twinspect.methods"
@@ -112,6 +115,8 @@ _BUILT_IN = (
 )
 
 _BUILT_IN_BY_NAME: Final = {info.name: info for info in _BUILT_IN}
+_PROVIDED: Final[dict[str, type[Method[Any]]]] = {}
+"""Classes that are known by a name for a while, see :func:`provided`."""
 
 
 def methods() -> dict[str, MethodInfo]:
@@ -138,6 +143,9 @@ def method_info(name: str) -> MethodInfo:
     # Reading what every installed package offers takes longer than a small image's score.
     if name in _BUILT_IN_BY_NAME:
         return _BUILT_IN_BY_NAME[name]
+    if name in _PROVIDED:
+        found = _PROVIDED[name]
+        return MethodInfo(name, "", f"module {found.__module__}", f"{found.__module__}:{found.__qualname__}")
     infos = methods()
     if name not in infos:
         raise unknown_name("method", name, [AUTO, *infos])
@@ -150,6 +158,23 @@ def method_class(name: str) -> type[Method[Any]]:
     Raises:
         ConfigError: no such method; the message suggests the nearest name.
     """
+    if name in _PROVIDED:
+        return _PROVIDED[name]
     module, _, attribute = method_info(name).target.partition(":")
     loaded: type[Method[Any]] = getattr(importlib.import_module(module), attribute)
     return loaded
+
+
+@contextmanager
+def provided(name: str, method: type[Method[Any]]) -> Iterator[None]:
+    """Make a class known as a method by a name, while in the block; methods of this package keep theirs.
+
+    Args:
+        name: in ``Detector``.
+        method: the class.
+    """
+    _PROVIDED[name] = method
+    try:
+        yield
+    finally:
+        del _PROVIDED[name]

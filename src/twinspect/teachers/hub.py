@@ -66,8 +66,8 @@ def fetch(repository: str, filename: str = WEIGHTS_FILE) -> Path:
     path = cached(repository, filename)
     if path:
         return path
-    endpoint = (os.environ.get("HF_ENDPOINT") or "https://huggingface.co").rstrip("/")
-    reason = _why_unavailable(repository, filename, endpoint)
+    endpoint = hub_address()
+    reason = why_unavailable(repository, filename, endpoint)
     if not reason:
         try:
             return _download(repository, filename, endpoint)
@@ -76,7 +76,12 @@ def fetch(repository: str, filename: str = WEIGHTS_FILE) -> Path:
     raise TeacherError(_download_instructions(repository, filename, endpoint, reason))
 
 
-def _why_unavailable(repository: str, filename: str, endpoint: str) -> str:
+def hub_address() -> str:
+    """Say where the hub is; follows the same variable as its client."""
+    return (os.environ.get("HF_ENDPOINT") or "https://huggingface.co").rstrip("/")
+
+
+def why_unavailable(repository: str, filename: str, endpoint: str, revision: str | None = None) -> str:
     """Check once whether the hub can provide a file; return the reason if not, else an empty string.
 
     Without a network, the client's own download retries for half a minute, and a DNS failure ignores timeouts:
@@ -86,7 +91,7 @@ def _why_unavailable(repository: str, filename: str, endpoint: str) -> str:
         return "HF_HUB_OFFLINE is set"
     from huggingface_hub import get_hf_file_metadata, hf_hub_url  # noqa: PLC0415 - slow, rarely needed
 
-    url = hf_hub_url(repository, filename, endpoint=endpoint)
+    url = hf_hub_url(repository, filename, endpoint=endpoint, revision=revision)
     reason = [f"no answer within {DEADLINE:g} s"]
 
     def request() -> None:
