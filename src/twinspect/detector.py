@@ -54,7 +54,7 @@ from twinspect.training.trainer import Trainer
 from twinspect.training.training_inputs import count_tiles
 from twinspect.utils.devices import choose_device
 from twinspect.utils.distributed import check_process_counts
-from twinspect.utils.progress import announce
+from twinspect.utils.progress import AUTO, announce, watched
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -65,7 +65,7 @@ if TYPE_CHECKING:
     from twinspect.inference.detector_page import DetectorFacts
     from twinspect.methods.config import MethodConfig
     from twinspect.teachers import Teacher
-    from twinspect.utils.progress import Progress
+    from twinspect.utils.progress import Progress, ProgressChoice
 
 
 class Detector(Parameters, TorchDetector):
@@ -203,7 +203,7 @@ class Detector(Parameters, TorchDetector):
         self,
         data: DataSource,
         *,
-        progress: Progress | None = None,
+        progress: ProgressChoice = AUTO,
         checkpoint: str | Path | None = None,
         resume: bool = False,
         strict: bool = False,
@@ -216,7 +216,7 @@ class Detector(Parameters, TorchDetector):
 
         Args:
             data: a folder in any of the layouts, a manifest, a list of paths, a data set, or (N, H, W, 3) uint8.
-            progress: called for every step.
+            progress: who is told of every step, see :data:`.ProgressChoice`: a notebook shows bars.
             checkpoint: folder for checkpoints, so that an interrupted fit can go on.
             resume: go on from that folder instead of starting anew.
             strict: refuse images that cannot be read instead of leaving them out.
@@ -228,6 +228,19 @@ class Detector(Parameters, TorchDetector):
         Raises:
             TwinspectError: wrong settings; too few images for the rate asked for; with ``strict``, one unreadable.
         """
+        with watched(progress) as told:
+            return self._fit(data, told, checkpoint, resume=resume, strict=strict, say=say)
+
+    def _fit(
+        self,
+        data: DataSource,
+        progress: Progress | None,
+        checkpoint: str | Path | None,
+        *,
+        resume: bool,
+        strict: bool,
+        say: Callable[[str], None],
+    ) -> Detector:
         self.default_ = USUAL  # until they are counted
         self.config()  # a wrong setting is found before the images are read
         self._trainer()

@@ -28,6 +28,8 @@ from __future__ import annotations
 import difflib
 import importlib
 import importlib.util
+import sys
+import traceback
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 if TYPE_CHECKING:
@@ -35,7 +37,20 @@ if TYPE_CHECKING:
 
 
 class TwinspectError(Exception):
-    """A mistake that the user can correct; the message says how."""
+    """A mistake that the user can correct; the message says how.
+
+    IPython and notebooks show it in one line, and after ``%xmode Verbose`` with its traceback, as scripts do.
+    """
+
+    def _render_traceback_(self) -> list[str]:
+        """Say in one line what a traceback would end with."""
+        shell = sys.modules["IPython"].get_ipython() if "IPython" in sys.modules else None
+        if getattr(getattr(shell, "InteractiveTB", None), "mode", "") == "Verbose":
+            return traceback.format_exception(self)
+        said = "".join(
+            letter if letter.isprintable() else f"\\u{ord(letter):04x}" for letter in in_one_line(self, 2000)
+        )
+        return [f"\x1b[31m{type(self).__name__}\x1b[0m: {said}"]
 
 
 class ConfigError(TwinspectError, ValueError):

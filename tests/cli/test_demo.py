@@ -11,12 +11,13 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from twinspect.cli import demo, desktop, main
+from twinspect.cli import demo, main
 from twinspect.data import demo as demo_data
 from twinspect.data import open_data
 from twinspect.data.demo import PRODUCTS, write_demo
 from twinspect.data.demo.photographs import COINS
 from twinspect.detector import Detector
+from twinspect.utils import desktop
 
 if TYPE_CHECKING:
     from pathlib import Path

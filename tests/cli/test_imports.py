@@ -27,7 +27,7 @@ NEVER: Final = {
     "torchvision",
 }
 """Large packages that other verbs need; timm builds other teachers than the one here."""
-MOST_OWN: Final = {"torch": 236, "onnx": 153}
+MOST_OWN: Final = {"torch": 239, "onnx": 155}
 """Modules of twinspect, by the runtime: a new one that scoring needs may raise them by one."""
 
 

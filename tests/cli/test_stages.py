@@ -14,6 +14,7 @@ import pytest
 
 from drawn_parts import AS_ARGUMENTS, stripes, write_image
 from twinspect.cli import console, main
+from twinspect.utils import progress_bar
 from twinspect.utils.progress import announce, finish, interlude, report_to, tracked
 
 if TYPE_CHECKING:
@@ -149,18 +150,19 @@ class Terminal(io.StringIO):
 def drawn_on_a_terminal(monkeypatch: pytest.MonkeyPatch) -> Iterator[Terminal]:
     """Make standard error a terminal; pytest puts its own back between a fixture and a test."""
     screen = Terminal()
-    console._display.cache_clear()
+    progress_bar._display.cache_clear()
     monkeypatch.setenv("TERM", "xterm")
+    monkeypatch.delenv("CI", raising=False)
     with monkeypatch.context() as patch:
         patch.setattr(sys, "stderr", screen)
         yield screen
-    console._display.cache_clear()
+    progress_bar._display.cache_clear()
 
 
 def test_on_a_terminal_a_stage_is_shown_and_disappears(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    with drawn_on_a_terminal(monkeypatch) as terminal, console.Bar() as bar, report_to(bar):
+    with drawn_on_a_terminal(monkeypatch) as terminal, progress_bar.Bar() as bar, report_to(bar):
         announce("loading the model")
         assert "loading the model …" in terminal.getvalue()
         console.warn("a note")
@@ -176,9 +178,9 @@ def test_on_a_terminal_a_stage_is_shown_and_disappears(
 
 
 def test_a_bar_that_took_its_time_stays_and_a_short_one_does_not(monkeypatch: pytest.MonkeyPatch) -> None:
-    with drawn_on_a_terminal(monkeypatch) as terminal, console.Bar() as bar, report_to(bar):
+    with drawn_on_a_terminal(monkeypatch) as terminal, progress_bar.Bar() as bar, report_to(bar):
         assert list(tracked("short", range(3), total=3)) == [0, 1, 2]
-        monkeypatch.setattr("twinspect.cli.live_display.SHORT", 0.0)
+        monkeypatch.setattr("twinspect.utils.live_display.SHORT", 0.0)
         assert list(tracked("long", range(3), total=3)) == [0, 1, 2]
         announce("writing")
         shown = terminal.getvalue()
@@ -198,12 +200,12 @@ def test_without_anybody_to_tell_work_goes_on() -> None:
 def test_a_stage_goes_on_after_what_interrupts_it(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    with drawn_on_a_terminal(monkeypatch) as terminal, console.Bar() as bar, report_to(bar):
+    with drawn_on_a_terminal(monkeypatch) as terminal, progress_bar.Bar() as bar, report_to(bar):
         announce("drawing")
         with interlude("loading torch"):
             assert "loading torch" in terminal.getvalue()
         assert "drawing …" in terminal.getvalue()[terminal.getvalue().rindex("loading torch") :]
-    with console.Bar() as bar, report_to(bar):
+    with progress_bar.Bar() as bar, report_to(bar):
         announce("drawing")
         with interlude("loading torch"):
             pass

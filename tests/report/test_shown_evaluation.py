@@ -18,6 +18,11 @@ if TYPE_CHECKING:
     from twinspect.report.shown_evaluation import EvaluationReport
 
 
+@pytest.fixture(autouse=True)
+def _desktop(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DISPLAY", ":0")
+
+
 @pytest.fixture(scope="module")
 def evaluated(fitted: ts.Detector, parts: Path) -> EvaluationReport:
     return ts.evaluate(fitted, parts)
@@ -41,6 +46,18 @@ def test_it_opens_the_report_in_a_browser(
     assert path is not None
     assert opened == [path.as_uri()]
     assert path.read_text(encoding="utf-8") == evaluated.to_html()
+
+
+def test_without_a_desktop_it_only_says_where_the_page_is(
+    evaluated: EvaluationReport, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    opened: list[str] = []
+    monkeypatch.setattr("webbrowser.open", opened.append)
+    monkeypatch.setattr(shown_evaluation, "has_desktop", lambda: False)
+    path = evaluated.show()
+    assert path is not None
+    assert path.exists()
+    assert opened == []
 
 
 def test_it_opens_the_page_that_was_written(

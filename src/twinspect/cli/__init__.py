@@ -17,7 +17,7 @@ import sys
 from typing import TYPE_CHECKING, Final
 
 from twinspect.cli.completing import ASKED, answer
-from twinspect.cli.console import Bar, printed_notes
+from twinspect.cli.console import printed_notes
 from twinspect.cli.hub_models import fetch_models
 from twinspect.cli.import_messages import announced_imports
 from twinspect.cli.outcome import INTERRUPTED, USER_MISTAKE, Outcome
@@ -37,6 +37,7 @@ from twinspect.utils.json_values import without_nan
 from twinspect.utils.launch_environment import is_secondary_process
 from twinspect.utils.memory import naming_exhaustion
 from twinspect.utils.progress import NoProgress, report_to
+from twinspect.utils.progress_bar import Bar
 from twinspect.utils.spelling import spell
 
 if TYPE_CHECKING:

@@ -7,10 +7,11 @@ from typing import TYPE_CHECKING, Final
 from twinspect.benchmark.protocols import ClassSelection
 from twinspect.benchmark.run_plan import run_all
 from twinspect.benchmark.time_left import PlanStatus, format_duration
-from twinspect.cli.console import Bar, warn
+from twinspect.cli.console import warn
 from twinspect.errors import ConfigError, unknown_name
 from twinspect.methods.config import hints
 from twinspect.methods.settings import config_class
+from twinspect.utils.progress_bar import Bar
 
 if TYPE_CHECKING:
     import argparse

@@ -7,12 +7,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from twinspect.cli.class_selection import as_typed, select_classes
-from twinspect.cli.console import Bar, table, warn
+from twinspect.cli.console import table, warn
 from twinspect.cli.outcome import DONE, SOME_FAILED, Outcome
 from twinspect.comparison.compare import PAGE, choose, compare
 from twinspect.comparison.comparison import COLUMNS, rows_of, sentences
 from twinspect.data import open_data
 from twinspect.data.summary import summarize
+from twinspect.utils.progress_bar import Bar
 
 if TYPE_CHECKING:
     import argparse

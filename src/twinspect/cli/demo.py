@@ -7,8 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from twinspect.bundle.folder import is_model
-from twinspect.cli.console import Bar, table, warn
-from twinspect.cli.desktop import open_page
+from twinspect.cli.console import table, warn
 from twinspect.cli.evaluate import outcome, write_scores
 from twinspect.cli.outcome import Outcome
 from twinspect.data import open_data
@@ -17,7 +16,9 @@ from twinspect.detector import Detector
 from twinspect.errors import ConfigError
 from twinspect.report import write_evaluation
 from twinspect.report.demo_page import demo_product, render_demo
+from twinspect.utils.desktop import open_page
 from twinspect.utils.files import write_atomically
+from twinspect.utils.progress_bar import Bar
 
 if TYPE_CHECKING:
     import argparse

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from twinspect.calibration.conformal import check_kind, choose_rate, false_alarms_of
 from twinspect.calibration.parts import count_parts
 from twinspect.cli.class_selection import select_classes
-from twinspect.cli.console import Bar, counted, table
+from twinspect.cli.console import counted, table
 from twinspect.cli.installation import describe_machine
 from twinspect.cli.outcome import DONE, SOME_UNREADABLE, Outcome
 from twinspect.cli.remedies import with_commands
@@ -21,6 +21,7 @@ from twinspect.data.prefetching import ReadFailure, default_workers, read_sample
 from twinspect.data.significant_bits import describe_bits, largest_value
 from twinspect.data.summary import count_images, summarize
 from twinspect.errors import ConfigError, DataError, TwinspectError, UnlabelledError
+from twinspect.utils.progress_bar import Bar
 from twinspect.utils.spelling import spell
 
 if TYPE_CHECKING:

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from twinspect.cli.console import Bar, table, warn
+from twinspect.cli.console import table, warn
 from twinspect.cli.outcome import Outcome
 from twinspect.data.benchmarks.catalogue import CATALOGUE
 from twinspect.data.benchmarks.download import find_benchmark, obtain
 from twinspect.data.benchmarks.download_urls import SOURCES, total_size
 from twinspect.errors import ConfigError
+from twinspect.utils.progress_bar import Bar
 
 if TYPE_CHECKING:
     import argparse

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from twinspect.cli.class_selection import select_classes
-from twinspect.cli.console import Bar, table, warn
+from twinspect.cli.console import table, warn
 from twinspect.cli.model_loading import load_chosen
 from twinspect.cli.outcome import DONE, SOME_UNREADABLE, Outcome
 from twinspect.cli.score_files import CsvTable
@@ -23,6 +23,7 @@ from twinspect.report import write_evaluation
 from twinspect.report.evaluation_report import make_folder
 from twinspect.utils.files import write_atomically
 from twinspect.utils.locks import single_writer
+from twinspect.utils.progress_bar import Bar
 
 if TYPE_CHECKING:
     import argparse

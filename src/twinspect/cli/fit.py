@@ -16,7 +16,7 @@ from twinspect.calibration.detectability import findings_record
 from twinspect.calibration.hold_out import count_folds
 from twinspect.calibration.parts import count_parts
 from twinspect.cli.class_selection import as_typed, select_classes
-from twinspect.cli.console import Bar, counted, table, warn, warn_of_suspects
+from twinspect.cli.console import counted, table, warn, warn_of_suspects
 from twinspect.cli.method_settings import chosen_settings
 from twinspect.cli.model_loading import make_export
 from twinspect.cli.model_place import check_model_place
@@ -34,6 +34,7 @@ from twinspect.methods.default import AUTO, FEWEST, OF_FEWEST, USUAL
 from twinspect.methods.shortfall import shortfall
 from twinspect.utils.launch_environment import check_torchrun, is_secondary_process
 from twinspect.utils.locks import single_writer
+from twinspect.utils.progress_bar import Bar
 
 if TYPE_CHECKING:
     import argparse

@@ -11,7 +11,7 @@ from twinspect.benchmark.run_database import check_folder
 from twinspect.benchmark.store import RunStore
 from twinspect.benchmark.time_left import PlanStatus, format_duration
 from twinspect.cli.class_selection import select_classes
-from twinspect.cli.console import Bar, warn
+from twinspect.cli.console import warn
 from twinspect.cli.fit import build
 from twinspect.cli.method_settings import options_of_row
 from twinspect.cli.outcome import DONE, SOME_UNREADABLE
@@ -25,6 +25,7 @@ from twinspect.scale.fit_many.plan import FitRequest, plan_fits
 from twinspect.scale.fit_many.results_table import FILE as MODELS_TABLE
 from twinspect.scale.fit_many.results_table import write_models
 from twinspect.scale.fit_many.run import check_places, fit_all, prepare
+from twinspect.utils.progress_bar import Bar
 
 if TYPE_CHECKING:
     import argparse

@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 from twinspect.benchmark.time_left import format_duration
-from twinspect.cli.console import Bar, counted, table, warn
+from twinspect.cli.console import counted, table, warn
 from twinspect.cli.model_loading import chosen_runtime
 from twinspect.cli.outcome import Outcome
 from twinspect.errors import ConfigError, DataError
@@ -26,6 +26,7 @@ from twinspect.scale.listing import SkippedFiles, list_images
 from twinspect.scale.parquet import to_parquet
 from twinspect.scale.throughput import Throughput, ThroughputTask, measure_throughput
 from twinspect.utils.even_sampling import evenly_spaced
+from twinspect.utils.progress_bar import Bar
 
 if TYPE_CHECKING:
     import argparse

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from twinspect.bundle.calibration_history import ROI
 from twinspect.bundle.folder import model_key, read_model_record
 from twinspect.cli import score_engine
-from twinspect.cli.console import Bar, counted, warn
+from twinspect.cli.console import counted, warn
 from twinspect.cli.model_loading import load_chosen, runtime_of_key
 from twinspect.cli.outcome import Outcome, code_of
 from twinspect.cli.part_table import check_part_table, check_parts_known, decide_parts
@@ -42,6 +42,7 @@ from twinspect.loading import TORCH
 from twinspect.regions.finding import RegionRules
 from twinspect.regions.scope import Scope, check_same_region
 from twinspect.utils.locks import single_writer
+from twinspect.utils.progress_bar import Bar
 from twinspect.utils.spelling import spell
 
 if TYPE_CHECKING:

@@ -11,7 +11,7 @@ from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 from scipy import ndimage
 
-from twinspect.cli.console import Bar, counted, warn
+from twinspect.cli.console import counted, warn
 from twinspect.cli.outcome import DONE, SOME_UNREADABLE, Outcome
 from twinspect.data import open_data
 from twinspect.data.pixels import read_pixels
@@ -21,6 +21,7 @@ from twinspect.synthesis import Synthesizer, foregrounds
 from twinspect.utils.even_sampling import evenly_spaced
 from twinspect.utils.files import write_atomically
 from twinspect.utils.progress import announce
+from twinspect.utils.progress_bar import Bar
 
 if TYPE_CHECKING:
     import argparse

@@ -42,6 +42,7 @@ from twinspect.inference.pipeline import SCORE_BATCH, ScoringPipeline
 from twinspect.methods.default import USUAL, Default, method_name
 from twinspect.regions.finding import RegionRules, can_find_regions
 from twinspect.regions.scope import Scope, changed_scope, check_same_region, refuse_own_regions
+from twinspect.utils.progress import AUTO, tracked, watched
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -56,6 +57,7 @@ if TYPE_CHECKING:
     from twinspect.inference.results import ImageScore
     from twinspect.inference.scores import Scores
     from twinspect.regions.areas import Region
+    from twinspect.utils.progress import ProgressChoice
 
 
 class BaseDetector(ABC):
@@ -167,6 +169,7 @@ class BaseDetector(ABC):
         regions: bool | None = None,
         min_area: float | str = 0,
         mm_per_px: float | None = None,
+        progress: ProgressChoice = AUTO,
     ) -> Scores:
         """Score images.
 
@@ -184,6 +187,7 @@ class BaseDetector(ABC):
             min_area: of a region, in pixels, or in square millimetres: ``"0.5mm2"``. A fixed minimum can hide
                 what is missing or small.
             mm_per_px: the side of a pixel in millimetres, for sizes in them.
+            progress: who is told how far it is, see :data:`.ProgressChoice`: a notebook shows a bar.
 
         Raises:
             NotFittedError: before :meth:`Detector.fit`.
@@ -192,10 +196,14 @@ class BaseDetector(ABC):
         """
         from twinspect.inference.scores import Scores  # noqa: PLC0415 - the command line streams instead
 
+        self._check_fitted()
         self.check_roi(roi)
         rules = RegionRules.of(min_area, mm_per_px)
         wanted = maps if regions is None else regions
-        rows = list(self.stream(images, maps=maps, category=category, regions=rules if wanted else None))
+        with watched(progress):
+            data = open_data(images, split="test")
+            stream = self.stream(data, maps=maps, category=category, regions=rules if wanted else None)
+            rows = list(tracked("score", stream, total=len(data)))
         runtime = self.export_name or "torch"
         parts, calibration = score_parts(rows), self.calibration_
         return Scores.collect(
@@ -399,28 +407,9 @@ class BaseDetector(ABC):
         return detector_html(self._facts())
 
     def _facts(self) -> DetectorFacts:
-        from twinspect.inference.detector_page import (  # noqa: PLC0415 - as above
-            DetectorFacts,
-            FittedFacts,
-            unusual_settings,
-        )
+        from twinspect.inference.detector_page import facts_of  # noqa: PLC0415 - as above
 
-        about = self.about()
-        of = ", ".join(member["method"] for member in about.get("members", ()))
-        return DetectorFacts(
-            f"{self.method_name} of {of}" if of else self.method_name,
-            about["teacher"]["name"],
-            str(about["config"].get("size", "")),
-            unusual_settings(self.method_name, about["config"]),
-            FittedFacts(
-                self.data_,
-                self.calibration_,
-                self.export_name,
-                self.scope_,
-                self.detectability_,
-                self.fitted_at_,
-            ),
-        )
+        return facts_of(self)
 
     # Keeping ------------------------------------------------------------------------------------------------
 

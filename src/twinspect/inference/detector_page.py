@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass, field
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from twinspect.bundle.description import images_in_words
 from twinspect.bundle.folder import JOINED
@@ -83,6 +83,47 @@ class DetectorFacts:
             **(self.fitted.rows() if self.fitted else {"Fitted": [UNFITTED]}),
         }
         return {name: lines for name, lines in rows.items() if lines}
+
+
+class Described(Protocol):
+    """What is shown of a fitted detector of any kind."""
+
+    data_: dict[str, Any]
+    calibration_: Calibration
+    scope_: Scope | None
+    detectability_: Detectability | None
+    fitted_at_: str
+
+    @property
+    def method_name(self) -> str:
+        """The name of its method."""
+
+    @property
+    def export_name(self) -> str:
+        """The name of the export that it scores by; empty for the networks as they were trained."""
+
+    def about(self) -> dict[str, Any]:
+        """Give its ``teacher``, ``config`` and ``seed``, as plain values."""
+
+
+def facts_of(detector: Described) -> DetectorFacts:
+    """Gather what is shown of a fitted detector."""
+    about = detector.about()
+    of = ", ".join(member["method"] for member in about.get("members", ()))
+    return DetectorFacts(
+        f"{detector.method_name} of {of}" if of else detector.method_name,
+        about["teacher"]["name"],
+        str(about["config"].get("size", "")),
+        unusual_settings(detector.method_name, about["config"]),
+        FittedFacts(
+            detector.data_,
+            detector.calibration_,
+            detector.export_name,
+            detector.scope_,
+            detector.detectability_,
+            detector.fitted_at_,
+        ),
+    )
 
 
 def unusual_settings(method: str, config: Mapping[str, Any]) -> dict[str, Any]:

@@ -75,7 +75,7 @@ def write_evaluation(
         optional("sklearn", EXTRA)
     test = open_data(data, split="test")
     watch = (lambda *_: tick()) if tick else None
-    evaluation = evaluate(detector, test, watch=watch, shifts=shifts)
+    evaluation = evaluate(detector, test, watch=watch, shifts=shifts, progress=None)
     if tick:
         for _ in evaluation.overlap.left_out:
             tick()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import tempfile
 import webbrowser
 from dataclasses import dataclass, field
+from itertools import count
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -20,7 +21,9 @@ from twinspect.report.metric_sections import metric_section
 from twinspect.report.page import Report, render_report
 from twinspect.report.rendering import render_template
 from twinspect.report.training_section import TrainingHistory
+from twinspect.utils.desktop import has_desktop
 from twinspect.utils.notebooks import display_html, framed, in_notebook
+from twinspect.utils.progress import AUTO, watched
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -29,6 +32,7 @@ if TYPE_CHECKING:
     from twinspect.evaluation.evaluation import Watch
     from twinspect.inference.base_detector import BaseDetector
     from twinspect.inference.results import ImageScore
+    from twinspect.utils.progress import ProgressChoice
 
 PAGE: Final = "report.html"
 SHOWN: Final = 6
@@ -78,7 +82,7 @@ class EvaluationReport(Evaluation):
         return render_report(self.report)
 
     def show(self) -> Path | None:
-        """Show the whole report: below the cell of a notebook, or else in a browser.
+        """Show the whole report: below the cell of a notebook, or else in a browser where there is a desktop.
 
         Returns:
             The page's file; ``None`` in a notebook.
@@ -93,12 +97,18 @@ class EvaluationReport(Evaluation):
         if page is None or not page.exists():
             page = Path(tempfile.mkdtemp(prefix="twinspect-")) / PAGE
             page.write_bytes(as_bytes(self.to_html()))
-        webbrowser.open(page.resolve().as_uri())
+        if has_desktop():
+            webbrowser.open(page.resolve().as_uri())
         return page
 
 
 def evaluate(
-    detector: BaseDetector, data: DataSource, *, watch: Watch | None = None, shifts: bool = False
+    detector: BaseDetector,
+    data: DataSource,
+    *,
+    watch: Watch | None = None,
+    shifts: bool = False,
+    progress: ProgressChoice = AUTO,
 ) -> EvaluationReport:
     """Score the test split of a data set and compute every metric; the result shows itself in notebooks.
 
@@ -111,6 +121,7 @@ def evaluate(
         watch: called with every scored image and its mask, for instance to draw a bar or keep the worst.
         shifts: whether to score all images once more under each change of :mod:`twinspect.evaluation.shifts`, which
             takes twelve times as long again.
+        progress: who is told how far it is, see :data:`.ProgressChoice`: a notebook shows a bar.
 
     Returns:
         The metrics and every image's score; ``show()`` opens the report.
@@ -124,8 +135,14 @@ def evaluate(
         gallery.add(row, mask)
         if watch:
             watch(row, mask)
+        if told:
+            if next(scored) == 0:
+                told.start("evaluate", len(test.split("test")), 0)
+            told.advance()
 
-    evaluation = compute(detector, test, watch=keep, shifts=shifts)
+    with watched(progress) as told:
+        scored = count()
+        evaluation = compute(detector, test, watch=keep, shifts=shifts)
     return EvaluationReport(**vars(evaluation), report=_report(detector, test.name, evaluation, gallery))
 
 

@@ -1,14 +1,17 @@
 """Progress reports of long-running work.
 
 Work that is given no :class:`Progress` reports to the one of :func:`report_to`, which the command line sets; without
-one nobody is told.
+one nobody is told. In a notebook, calls from Python are shown unasked.
 """
 
 from __future__ import annotations
 
-from contextlib import contextmanager
+import warnings
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from contextvars import ContextVar
-from typing import TYPE_CHECKING, Protocol, TypeVar
+from typing import TYPE_CHECKING, Final, Protocol, TypeAlias, TypeVar
+
+from twinspect.errors import ConfigError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -27,6 +30,12 @@ class Progress(Protocol):
 
     def finish(self) -> None:
         """The stage is over."""
+
+
+AUTO: Final = "auto"
+ProgressChoice: TypeAlias = Progress | bool | str | None
+"""``"auto"``: bars in notebooks, nothing elsewhere; ``True``: bars anywhere, or lines where nothing can be drawn;
+``False`` or ``None``: nothing; or an object with the methods of :class:`Progress`."""
 
 
 class NoProgress:
@@ -55,6 +64,44 @@ def report_to(progress: Progress) -> Iterator[None]:
         yield
     finally:
         _REPORTER.reset(token)
+
+
+@contextmanager
+def watched(progress: ProgressChoice) -> Iterator[Progress | None]:
+    """Give the progress that a call reports to, which is told of the stages of the block too.
+
+    Raises:
+        ConfigError: it is none of :data:`ProgressChoice`.
+    """
+    if isinstance(progress, bool | str | None):
+        if progress not in (AUTO, True, False, None):
+            raise ConfigError(
+                f"progress={progress!r}; allowed are 'auto', True, False, or an object to report to"
+            )
+        bar = _bar(progress)
+    else:
+        bar = nullcontext(progress)
+    with bar as told, report_to(told) if told else nullcontext():
+        yield told
+
+
+def _bar(progress: bool | str | None) -> AbstractContextManager[Progress | None]:
+    """Make the bar, if one is wanted and nobody is told already."""
+    from twinspect.utils.notebooks import in_notebook  # noqa: PLC0415 - for calls from Python
+
+    noted = in_notebook()
+    is_free = isinstance(_REPORTER.get(), NoProgress)
+    if not (progress is True or (progress == AUTO and noted and is_free)):
+        return nullcontext(None)
+    if not noted:
+        from twinspect.utils.progress_bar import Bar  # noqa: PLC0415
+
+        return Bar()
+    from twinspect.utils.notebook_bar import NotebookBar  # noqa: PLC0415
+
+    # A library that downloads says so when it is imported, though nothing of its own is drawn.
+    warnings.filterwarnings("ignore", "IProgress not found")
+    return NotebookBar()
 
 
 def announce(stage: str) -> None:
