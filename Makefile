@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 
-.PHONY: demo test lint format docs benchmark clean
+.PHONY: demo test lint format docs notebooks benchmark clean
 
 demo: $(VENV)/.installed
 	$(BIN)/twinspect demo --out demo
@@ -25,6 +25,10 @@ format: $(VENV)/.installed-dev
 # The site, in site/index.html; a warning is an error.
 docs: $(VENV)/.installed-docs
 	$(BIN)/python -m sphinx --fail-on-warning --keep-going --quiet docs site
+
+# Runs docs/notebooks/*.ipynb and stores what they show.
+notebooks: $(VENV)/.installed-dev
+	$(BIN)/python docs/notebooks/run.py
 
 benchmark: $(VENV)/.installed-dev
 	$(BIN)/python benchmarks/metrics.py

@@ -26,10 +26,10 @@ def _object(name: str, schema: Schema) -> str:
         (code(key), kind(value), _meaning(value, is_required=key in required))
         for key, value in schema.get("properties", {}).items()
     ]
+    width = 3 if any(meaning for _, _, meaning in rows) else 2
     said = schema.get("description", "").partition("\n\n")[0]
-    return (
-        f"### {name}\n\n{sentence(text(said)) if said else ''}\n\n{table(('key', 'value', 'meaning'), rows)}"
-    )
+    columns = table(("key", "value", "meaning")[:width], [row[:width] for row in rows])
+    return f"### {name}\n\n{sentence(text(said)) if said else ''}\n\n{columns}"
 
 
 def _meaning(schema: Schema, *, is_required: bool) -> str:
