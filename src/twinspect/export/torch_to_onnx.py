@@ -8,6 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from twinspect.errors import optional
+from twinspect.export.quantizable_layers import SCOPES
 from twinspect.export.quiet import quiet
 from twinspect.inference.graph_engine import IMAGES, MAP, REGIONS, SCORE
 from twinspect.regions.scope import GREY
@@ -128,7 +129,18 @@ def to_onnx(
             verbose=False,
         )
     assert program is not None  # noqa: S101 - it is None only without dynamo
-    return _name_dimensions(program.model_proto, fixed=fixed_size is not None)
+    return _name_dimensions(_without_traces(program.model_proto), fixed=fixed_size is not None)
+
+
+def _without_traces(graph: Any) -> Any:
+    """Leave out where in which file of this machine each node was traced; of the notes only modules' names stay."""
+    for node in (*graph.graph.node, *(node for function in graph.functions for node in function.node)):
+        kept = [(entry.key, entry.value) for entry in node.metadata_props if entry.key == SCOPES]
+        del node.metadata_props[:]
+        for key, value in kept:
+            node.metadata_props.add(key=key, value=value)
+        node.doc_string = ""
+    return graph
 
 
 def _name_dimensions(graph: Any, *, fixed: bool) -> Any:
