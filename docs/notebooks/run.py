@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 FOLDER: Final = Path(__file__).parent
 SECONDS: Final = 600
 """A cell that takes longer fails."""
-WIDTH: Final = 900
+WIDTH: Final = 720
 """Largest side of a stored picture, in pixels."""
 
 
@@ -60,7 +60,7 @@ def _as_jpeg(png: str) -> str:
     buffer = io.BytesIO()
     with Image.open(io.BytesIO(base64.b64decode(png))) as picture:
         picture.thumbnail((WIDTH, WIDTH))
-        picture.convert("RGB").save(buffer, "JPEG", quality=80)
+        picture.convert("RGB").save(buffer, "JPEG", quality=75)
     return base64.b64encode(buffer.getvalue()).decode()
 
 
