@@ -1,8 +1,9 @@
 """The folder that a page of the documentation is run in: the images, tables and models that guides speak of.
 
 In it are `parts/good`, `parts/broken` and `parts/masks` (photographs of a piece of a wall, some with a spot), the
-same as `parts.csv`, `today` (good and spotted ones), `more/good`, `line-1/good` and `line-2/good` with `cameras.csv`,
-and `region.json`. A page that begins with a model asks for it: `<!-- needs: parts.twin -->`, or `line-1.twin`.
+same as `parts.csv`, `today` (good and spotted ones), `more/good`, `line-1/good` and `line-2/good` with
+`cameras.csv`, and `region.json`. A page that begins with a model asks for it: `<!-- needs: parts.twin -->`, or
+`line-1.twin`.
 """
 
 from __future__ import annotations

@@ -10,6 +10,7 @@ True
 from __future__ import annotations
 
 import importlib
+import warnings
 from typing import TYPE_CHECKING
 
 from twinspect.teachers.feature_levels import Level
@@ -26,3 +27,7 @@ def __getattr__(name: str) -> object:
     if name in {"Card", "Teacher", "probe_levels"}:
         return getattr(importlib.import_module("twinspect.teachers.base"), name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+# What timm downloads with asks for widgets when a notebook imports it; nothing here needs them.
+warnings.filterwarnings("ignore", "IProgress not found")

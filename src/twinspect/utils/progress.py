@@ -6,7 +6,6 @@ one nobody is told. In a notebook, calls from Python are shown unasked.
 
 from __future__ import annotations
 
-import warnings
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from contextvars import ContextVar
 from typing import TYPE_CHECKING, Final, Protocol, TypeAlias, TypeVar
@@ -99,8 +98,6 @@ def _bar(progress: bool | str | None) -> AbstractContextManager[Progress | None]
         return Bar()
     from twinspect.utils.notebook_bar import NotebookBar  # noqa: PLC0415
 
-    # A library that downloads says so when it is imported, though nothing of its own is drawn.
-    warnings.filterwarnings("ignore", "IProgress not found")
     return NotebookBar()
 
 
