@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 PASSTHROUGH: Final = frozenset({"Add", "Concat", "MaxPool", "Relu"})
 """Operations that integers pass through."""
-SCOPES: Final = "pkg.torch.onnx.name_scopes"
+_SCOPES: Final = "pkg.torch.onnx.name_scopes"
 _CLASSES: Final = "pkg.torch.onnx.class_hierarchy"
 """Where the exporter notes the modules and classes that a node comes from: outermost first, the function last."""
 _PACKAGE: Final = "twinspect."
@@ -73,9 +73,9 @@ def passthrough_nodes(graph: Any, layers: Iterable[str]) -> set[str]:
 def _module(node: Any) -> str:
     """Name the module below a method that computes a node; empty if there is none, or it is one of twinspect's."""
     metadata = {entry.key: entry.value for entry in node.metadata_props}
-    if SCOPES not in metadata or _CLASSES not in metadata:
+    if _SCOPES not in metadata or _CLASSES not in metadata:
         return ""
-    *_, module, _function = ast.literal_eval(metadata[SCOPES])
+    *_, module, _function = ast.literal_eval(metadata[_SCOPES])
     *_, class_name, _function = ast.literal_eval(metadata[_CLASSES])
     parts = module.split(".")
     if class_name.startswith(_PACKAGE) or _METHOD not in parts:

@@ -8,7 +8,6 @@ import torch
 from torch import Tensor, nn
 
 from twinspect.errors import optional
-from twinspect.export.quantizable_layers import SCOPES
 from twinspect.export.quiet import quiet
 from twinspect.inference.graph_engine import IMAGES, MAP, REGIONS, SCORE
 from twinspect.regions.scope import GREY
@@ -19,6 +18,8 @@ if TYPE_CHECKING:
 
 OPSET: Final = 18
 """The first in which ``Resize`` can antialias as torch does."""
+_TRACE: Final = "pkg.torch.onnx.stack_trace"
+"""Under this key torch notes the lines of code that a node came from."""
 _EXAMPLE: Final = (2, 300, 420)
 """Images, height and width of the example input: three different numbers, none of which may end up in the graph."""
 
@@ -133,9 +134,9 @@ def to_onnx(
 
 
 def _without_traces(graph: Any) -> Any:
-    """Leave out where in which file of this machine each node was traced; of the notes only modules' names stay."""
+    """Leave out in which files of this machine each node was traced."""
     for node in (*graph.graph.node, *(node for function in graph.functions for node in function.node)):
-        kept = [(entry.key, entry.value) for entry in node.metadata_props if entry.key == SCOPES]
+        kept = [(entry.key, entry.value) for entry in node.metadata_props if entry.key != _TRACE]
         del node.metadata_props[:]
         for key, value in kept:
             node.metadata_props.add(key=key, value=value)
