@@ -51,4 +51,4 @@ $(VENV)/.installed-docs: $(VENV)/.installed
 	touch $@
 
 clean:
-	rm -rf $(VENV) demo runs site
+	rm -rf $(VENV) demo runs site jupyter_execute

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 FOLDER: Final = Path(__file__).parent
 SECONDS: Final = 600
 """A cell that takes longer fails."""
-WIDTH: Final = 900
+WIDTH: Final = 720
 """Largest side of a stored picture, in pixels."""
 
 
@@ -33,9 +33,16 @@ def run(path: Path, folder: Path) -> Any:
     NotebookClient(notebook, timeout=SECONDS, resources={"metadata": {"path": str(folder)}}).execute()
     for cell in notebook.cells:
         cell.metadata.pop("execution", None)
-        for output in cell.get("outputs", ()):
-            _forget(output, folder)
+        if cell.cell_type == "code":
+            cell.outputs = [output for output in cell.outputs if not _is_bar(output)]
+            for output in cell.outputs:
+                _forget(output, folder)
     return notebook
+
+
+def _is_bar(output: Any) -> bool:
+    """Whether it is a bar that showed progress until it was over."""
+    return output["output_type"] == "display_data" and output["data"].keys() == {"text/html", "text/plain"}
 
 
 def _forget(output: Any, folder: Path) -> None:
@@ -53,7 +60,7 @@ def _as_jpeg(png: str) -> str:
     buffer = io.BytesIO()
     with Image.open(io.BytesIO(base64.b64decode(png))) as picture:
         picture.thumbnail((WIDTH, WIDTH))
-        picture.convert("RGB").save(buffer, "JPEG", quality=80)
+        picture.convert("RGB").save(buffer, "JPEG", quality=75)
     return base64.b64encode(buffer.getvalue()).decode()
 
 

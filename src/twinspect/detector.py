@@ -65,6 +65,7 @@ if TYPE_CHECKING:
     from twinspect.inference.detector_page import DetectorFacts
     from twinspect.methods.config import MethodConfig
     from twinspect.teachers import Teacher
+    from twinspect.training.loggers import RunLog
     from twinspect.utils.progress import Progress, ProgressChoice
 
 
@@ -208,6 +209,7 @@ class Detector(Parameters, TorchDetector):
         resume: bool = False,
         strict: bool = False,
         say: Callable[[str], None] = warnings.warn,
+        log: str | RunLog | None = None,
     ) -> Detector:
         """Learn from good images, holding some out to calibrate the threshold.
 
@@ -221,6 +223,9 @@ class Detector(Parameters, TorchDetector):
             resume: go on from that folder instead of starting anew.
             strict: refuse images that cannot be read instead of leaving them out.
             say: called with a sentence for each image that is left out.
+            log: experiment trackers that are told of settings, losses and results: ``mlflow``, ``tensorboard``,
+                ``wandb``, several between commas, each perhaps with a destination after a colon; see
+                :func:`.loggers.open_run`. One that fails is named, and never stops or changes the fit.
 
         Returns:
             The detector itself.
@@ -228,8 +233,20 @@ class Detector(Parameters, TorchDetector):
         Raises:
             TwinspectError: wrong settings; too few images for the rate asked for; with ``strict``, one unreadable.
         """
-        with watched(progress) as told:
-            return self._fit(data, told, checkpoint, resume=resume, strict=strict, say=say)
+        from twinspect.training.loggers import logged  # noqa: PLC0415 - to score, nothing is logged
+
+        with (
+            watched(progress) as told,
+            logged(log, self.method_name, checkpoint, resume=resume, say=say) as run,
+        ):
+            seen = run.watch(told, self.config().batch_size, self._described()) if run else told
+            self._fit(data, seen, checkpoint, resume=resume, strict=strict, say=say)
+            if run:
+                run.fitted(self)
+        return self
+
+    def _described(self) -> dict[str, Any]:
+        return {**self.get_params(), "method": self.method_name}
 
     def _fit(
         self,
@@ -240,7 +257,7 @@ class Detector(Parameters, TorchDetector):
         resume: bool,
         strict: bool,
         say: Callable[[str], None],
-    ) -> Detector:
+    ) -> None:
         self.default_ = USUAL  # until they are counted
         self.config()  # a wrong setting is found before the images are read
         self._trainer()
@@ -292,7 +309,6 @@ class Detector(Parameters, TorchDetector):
             **unreadable_record(reading.unreadable),
         }
         self.fitted_at_, self.detectability_ = "", None  # those of an earlier fit
-        return self
 
     def _split_readable(
         self, data: DataSet, unreadable: dict[str, str], total: int, say: Callable[[str], None]

@@ -691,3 +691,10 @@ def test_an_export_knows_what_its_model_was_learnt_from(copied: Path) -> None:
         detector.calibrate(np.concatenate([learnt, new]))
     detector.save_calibration(copied)
     assert len(read_record(copied)["earlier_calibrations"]) == 1
+
+
+def test_a_graph_does_not_say_where_it_was_traced(saved: Path) -> None:
+    for graph in sorted(saved.rglob("*.onnx")):
+        content = graph.read_bytes()
+        assert b"stack_trace" not in content
+        assert str(Path(ts.__file__).parent).encode() not in content

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import re
 import shutil
 from typing import TYPE_CHECKING, Any
@@ -77,7 +76,8 @@ def test_the_newest_is_loaded_and_nothing_is_fetched_twice(
     rewrite_record(tmp_path / "m.twin", {**record, "fitted_at": "2031-02-03T04:05:06+00:00"})
     push_folder(tmp_path / "m.twin", ADDRESS)
     assert ts.load(ADDRESS).fitted_at_.startswith("2031")
-    assert hub.fetched == ["model.json"]
+    assert hub.fetched.count("model.json") == 2  # to see whose the card is, and the new one
+    assert "weights.safetensors" not in hub.fetched
 
 
 def test_without_a_network_the_copy_in_the_cache_serves(
@@ -136,9 +136,61 @@ def test_the_card_says_what_it_is_and_no_place_on_this_machine(
         assert part in card
 
 
-def test_paths_are_named_by_their_files_alone() -> None:
-    record = {"a": [os.path.abspath("x/y.png"), "x/y.png", 3], "b": {"c": "https://h/x"}}  # noqa: PTH100
-    assert without_paths(record) == {"a": ["y.png", "x/y.png", 3], "b": {"c": "https://h/x"}}
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/home/a/y.png",
+        "~/x/y.png",
+        "../x/y.png",
+        r"C:\Users\a\y.png",
+        r"\\host\x\y.png",
+        "file:///x/y.png",
+    ],
+)
+def test_paths_are_named_by_their_files_alone(path: str) -> None:
+    record = {"a": [path, "x/y.png", 3], "b": {"c": "https://h/x", "d": "~"}}
+    assert without_paths(record) == {"a": ["y.png", "x/y.png", 3], "b": {"c": "https://h/x", "d": "~"}}
+
+
+def test_a_card_that_its_owner_edited_stays(hub: StubModelHub, fitted: Detector) -> None:
+    fitted.push(ADDRESS)
+    files = hub.repositories["plant/stripes"]
+    files["README.md"] = b"another"
+    with pytest.warns(UserWarning, match="stays as its owner wrote it"):
+        fitted.push(ADDRESS)
+    assert files["README.md"] == b"another"
+    del files["README.md"]
+    fitted.push(ADDRESS)
+    assert b"teacher" in files["README.md"]
+
+
+def test_a_damaged_cache_is_fetched_again(hub: StubModelHub, fitted: Detector, tmp_path: Path) -> None:
+    fitted.push(ADDRESS)
+    ts.load(ADDRESS)
+    (weights,) = (tmp_path / "cache").glob("models--*/snapshots/*/weights.safetensors")
+    weights.resolve().write_bytes(b"short")
+    assert ts.load(ADDRESS).score(image()).image.tolist() == fitted.score(image()).image.tolist()
+
+
+def test_an_address_is_no_place_to_save(
+    fitted: Detector, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(BundleError, match="twinspect push"):
+        fitted.save(ADDRESS)
+    assert not list(tmp_path.iterdir())
+
+
+def test_exports_with_paths_of_this_machine_are_left_out(
+    hub: StubModelHub, fitted: Detector, tmp_path: Path
+) -> None:
+    fitted.save(tmp_path / "m.twin")
+    export = tmp_path / "m.twin" / "exports" / "onnx-fp32"
+    export.mkdir(parents=True)
+    (export / "model.onnx").write_bytes(b"..pkg.torch.onnx.stack_trace../home/a/x.py")
+    with pytest.warns(UserWarning, match="export it again"):
+        push_folder(tmp_path / "m.twin", ADDRESS)
+    assert not [name for name in hub.repositories["plant/stripes"] if "exports" in name]
 
 
 def test_a_refusal_says_how_to_log_in(hub: StubModelHub, fitted: Detector) -> None:
@@ -154,7 +206,18 @@ def test_what_is_no_model_is_called_that(hub: StubModelHub) -> None:
 
 
 @pytest.mark.parametrize(
-    "wrong", ["hf://", "hf://plant", "hf://a/b/c", "hf://a/b@", "hf://a b/c", "hf://a/../b"]
+    "wrong",
+    [
+        "hf://",
+        "hf://plant",
+        "hf://a/b/c",
+        "hf://a/b@",
+        "hf://a b/c",
+        "hf://a/../b",
+        "hf://a/..",
+        "hf://../..",
+        "hf://a/-x",
+    ],
 )
 def test_addresses_that_are_none(wrong: str) -> None:
     with pytest.raises(ConfigError, match="allowed is hf://OWNER/NAME"):

@@ -213,6 +213,10 @@ def check_place(folder: Path) -> None:
     Raises:
         BundleError: there is a file, or a folder that is neither a model nor empty, or holds more than a model.
     """
+    if folder.parts[:1] == ("hf:",):
+        raise BundleError(
+            f"{folder} is an address of the hub; save to a folder, then: twinspect push FOLDER hf://…"
+        )
     is_empty = folder.is_dir() and not any(folder.iterdir())
     if folder.exists() and not is_model(folder) and not is_empty:
         raise BundleError(f"{folder} exists and is not a model; choose another --out or move it away")

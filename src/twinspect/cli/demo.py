@@ -50,7 +50,10 @@ def run(options: argparse.Namespace) -> Outcome:
     out = Path(options.out)
     _refuse_foreign(out)
     started = time.monotonic()
-    warn(f"writing photographs of {', '.join(PRODUCTS)}, some with defects, to {out / 'data'}")
+    warn(
+        f"three products, about a minute on two idle cores: writing photographs of {', '.join(PRODUCTS)}, some with "
+        f"defects, to {out / 'data'}"
+    )
     _clear(out / "data")
     write_demo(out / "data", options.seed)
     (out / "data" / MARKER).touch()
@@ -67,7 +70,8 @@ def _inspect(product: str, out: Path, options: argparse.Namespace) -> tuple[Demo
     """Fit a product's detector and evaluate it: three would share one threshold, set by the roughest of them."""
     paths, data = _Paths.of(product), open_data(out / "data" / product)
     model, report = out / paths.model, out / paths.report
-    warn(f"{product}: fitting on {len(data.split('train'))} good photographs")
+    place = f"{list(PRODUCTS).index(product) + 1} of {len(PRODUCTS)}"
+    warn(f"{product} ({place}): fitting on {len(data.split('train'))} good photographs")
     detector = Detector(teacher=options.teacher, weights=options.weights, seed=options.seed, steps=STEPS)
     with Bar() as bar:
         detector.fit(data, progress=bar)

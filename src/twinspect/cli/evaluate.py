@@ -20,7 +20,8 @@ from twinspect.evaluation.metric_row import mean_row
 from twinspect.inference.score_table import to_row
 from twinspect.loading import TORCH
 from twinspect.report import write_evaluation
-from twinspect.report.evaluation_report import make_folder
+from twinspect.report.evaluation_report import FILES, make_folder
+from twinspect.training.loggers import logged
 from twinspect.utils.files import write_atomically
 from twinspect.utils.locks import single_writer
 from twinspect.utils.progress_bar import Bar
@@ -35,6 +36,8 @@ if TYPE_CHECKING:
     from twinspect.evaluation.evaluation import Evaluation
     from twinspect.evaluation.region_tally import RegionTable
     from twinspect.evaluation.shifts import ShiftResult
+    from twinspect.inference.base_detector import BaseDetector
+    from twinspect.training.loggers import RunLog
 
 SCORES = "scores.csv"
 MOST_COLUMNS = 5
@@ -49,7 +52,8 @@ def run(options: argparse.Namespace) -> Outcome:
     detector, data = detector.set_params(workers=options.workers), opened()
     out = Path(options.out)
     make_folder(out)
-    with single_writer(out / SCORES), Bar() as bar:
+    name = f"{Path(options.model).stem} on {data.name}"
+    with single_writer(out / SCORES), Bar() as bar, logged(options.log, name, say=warn) as log:
         bar.start("evaluate", total=len(data.split("test")))
         evaluation = write_evaluation(
             detector,
@@ -61,6 +65,8 @@ def run(options: argparse.Namespace) -> Outcome:
             shifts=options.shifts,
         )
         write_scores(evaluation, out)
+        if log:
+            _log(log, detector, evaluation, out)
     for sentence in evaluation.overlap.sentences():
         warn(sentence)
     found = outcome(evaluation, out)
@@ -72,6 +78,18 @@ def _open(options: argparse.Namespace) -> DataSet:
     data = open_test_set(select_classes(options, options.data, split="test"))
     warn(summarize(data))
     return data
+
+
+def _log(log: RunLog, detector: BaseDetector, evaluation: Evaluation, out: Path) -> None:
+    """Tell trackers of the metrics, and keep what was written with them."""
+    log.begin({"method": detector.method_name})
+    log.fitted(detector)
+    log.finds(detector)
+    log.metrics(evaluation.pooled)
+    if len(evaluation.categories) > 1:
+        log.metrics({f"mean/{key}": value for key, value in evaluation.mean.items()})
+    for name in FILES:
+        log.artefact(out / name)
 
 
 def write_scores(evaluation: Evaluation, out: Path) -> None:

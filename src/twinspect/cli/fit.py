@@ -32,6 +32,7 @@ from twinspect.evaluation.detectability import SHARE_OF_FIT, measure_detectabili
 from twinspect.loading import scores_on_cpu
 from twinspect.methods.default import AUTO, FEWEST, OF_FEWEST, USUAL
 from twinspect.methods.shortfall import shortfall
+from twinspect.training.loggers import logged
 from twinspect.utils.launch_environment import check_torchrun, is_secondary_process
 from twinspect.utils.locks import single_writer
 from twinspect.utils.progress_bar import Bar
@@ -90,7 +91,10 @@ def _fit(options: argparse.Namespace, out: Path, checkpoints: Path) -> Outcome:
     data, excluded = _open(options, is_first=is_first)
     began = time.monotonic()
     try:
-        with Bar() if is_first else nullcontext() as bar:
+        with (
+            Bar() if is_first else nullcontext() as bar,
+            logged(options.log, out.stem, checkpoints, resume=options.resume, say=warn) as log,
+        ):
             detector.fit(
                 data,
                 progress=_progress(bar, detector, data),
@@ -98,6 +102,7 @@ def _fit(options: argparse.Namespace, out: Path, checkpoints: Path) -> Outcome:
                 resume=options.resume,
                 strict=options.strict,
                 say=warn,
+                log=log,
             )
             seconds = time.monotonic() - began
             detector.data_ |= excluded
@@ -105,6 +110,8 @@ def _fit(options: argparse.Namespace, out: Path, checkpoints: Path) -> Outcome:
             if options.detectability and detector.is_first:
                 budget = SHARE_OF_FIT * seconds
                 detector.detectability_ = measure_detectability(detector, data, seconds=budget, progress=bar)
+            if log:
+                log.finds(detector)
     except KeyboardInterrupt as interruption:
         if any(checkpoints.glob("*.safetensors")):
             raise KeyboardInterrupt("go on with the same command and --resume") from interruption
@@ -146,6 +153,10 @@ def _fit_best(options: argparse.Namespace, out: Path, checkpoints: Path) -> Outc
     from twinspect.comparison.compare import compare
     from twinspect.comparison.comparison import COLUMNS, rows_of, sentences
 
+    if options.log:
+        raise ConfigError(
+            "--log tells of one fit, and --method auto makes several; name a method: --method NAME"
+        )
     if options.devices * options.nodes > 1:
         raise ConfigError("--method auto compares methods in one process; leave out --devices and --nodes")
     if settings := chosen_settings(options):

@@ -21,6 +21,8 @@ EXTRAS: Final = {
     "scale": "ray",
     "plots": "sklearn",
     "formats": "pi_heif",
+    "trackers": "mlflow",
+    "wandb": "wandb",
 }
 """The module by which an extra is known to be installed."""
 PACKAGES: Final = (

@@ -147,7 +147,7 @@ FITTING: Final = ("fit", "fit-many")
 """The verbs that take a method's settings as options."""
 EPILOG: Final = """exit codes: 0 done; 1 anomalies found (only with --fail-on-anomaly); 2 a mistake in the
 command or its input; 3 done, but some files could not be read or some runs failed; 4 no anomalies, but some
-images could not be inspected (only with --fail-on-anomaly; before 3); 130 interrupted."""
+images could not be inspected (only with --fail-on-anomaly; takes precedence over 3); 130 interrupted."""
 
 
 DECIMAL_COMMA: Final = re.compile(r"invalid float value: '(-?\d+),(\d+)'")

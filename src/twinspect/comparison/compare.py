@@ -26,7 +26,7 @@ from twinspect.utils.devices import choose_device, choose_precision
 from twinspect.utils.files import write_atomically
 from twinspect.utils.json_values import without_nan
 from twinspect.utils.locks import single_writer
-from twinspect.utils.progress import announce
+from twinspect.utils.progress import AUTO, announce, watched
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from twinspect.comparison.comparison import Basis
     from twinspect.comparison.results import Result
     from twinspect.data import DataSet, DataSource
-    from twinspect.utils.progress import Progress
+    from twinspect.utils.progress import ProgressChoice
 
 RECORD: Final = "comparison.json"
 """What a comparison leaves in its folder beside models, results and the page; it says whose folder it is."""
@@ -51,7 +51,7 @@ def compare(
     minutes: float | None = None,
     out: str | Path = "comparison",
     exports: bool = True,
-    progress: Progress | None = None,
+    progress: ProgressChoice = AUTO,
     say: Callable[[str], None] = warnings.warn,
     strict: bool = False,
     shown_as: Sequence[str] | None = None,
@@ -72,7 +72,7 @@ def compare(
         out: folder that keeps models and results, with ``comparison.json`` and ``comparison.html``. What is there
             is not done again, so that a comparison that was interrupted goes on.
         exports: whether to export each model where OpenVINO or ONNX Runtime is installed, for the time of an image.
-        progress: told of every step and image.
+        progress: who is told of every step and image, see :data:`.ProgressChoice`: a notebook shows bars.
         say: called with a sentence for each candidate that fails or image that is left out.
         strict: refuse images that cannot be read instead of leaving them out.
         shown_as: the words to type for the data in commands, the first names it; ``None`` for a path that was given,
@@ -85,23 +85,24 @@ def compare(
     """
     folder = Path(out)
     _check_folder(folder)
-    chosen, shared = choose(candidates, minutes, parameters)
-    opened = open_data(data, split="train")
-    _check_split(opened, shared)
-    sizes = [_check_teacher(candidate, shared) for candidate in chosen]
-    tiled = any({**shared, **candidate.parameters}.get("tile") for candidate in chosen)
-    least_side = None if tiled else max(LEAST_SIDE, REDUCED * max(sizes))
-    with single_writer(folder, folder / ".lock"):
-        images = ComparisonImages.of(opened, Detector(**shared).seed, least_side, say)
-        workshop = Workshop(folder, images, shared, exports, progress, say, strict)
-        results, failed = _measure_all(workshop, chosen, say)
-        words = shown_as or [str(data) if isinstance(data, str | Path) else opened.name]
-        comparison = _ranked(workshop, words, chosen, results, failed)
-        record = json.dumps(without_nan(comparison.to_record()), indent=1) + "\n"
-        write_atomically(folder / RECORD, record.encode())
-        announce("writing the page")
-        page = render_comparison(comparison, workshop)
-        write_atomically(folder / PAGE, page.encode(errors="backslashreplace"))
+    with watched(progress) as told:
+        chosen, shared = choose(candidates, minutes, parameters)
+        opened = open_data(data, split="train")
+        _check_split(opened, shared)
+        sizes = [_check_teacher(candidate, shared) for candidate in chosen]
+        tiled = any({**shared, **candidate.parameters}.get("tile") for candidate in chosen)
+        least_side = None if tiled else max(LEAST_SIDE, REDUCED * max(sizes))
+        with single_writer(folder, folder / ".lock"):
+            images = ComparisonImages.of(opened, Detector(**shared).seed, least_side, say)
+            workshop = Workshop(folder, images, shared, exports, told, say, strict)
+            results, failed = _measure_all(workshop, chosen, say)
+            words = shown_as or [str(data) if isinstance(data, str | Path) else opened.name]
+            comparison = _ranked(workshop, words, chosen, results, failed)
+            record = json.dumps(without_nan(comparison.to_record()), indent=1) + "\n"
+            write_atomically(folder / RECORD, record.encode())
+            announce("writing the page")
+            page = render_comparison(comparison, workshop)
+            write_atomically(folder / PAGE, page.encode(errors="backslashreplace"))
     return comparison
 
 

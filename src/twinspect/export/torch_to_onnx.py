@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 
 OPSET: Final = 18
 """The first in which ``Resize`` can antialias as torch does."""
+_TRACE: Final = "pkg.torch.onnx.stack_trace"
+"""Under this key torch notes the lines of code that a node came from."""
 _EXAMPLE: Final = (2, 300, 420)
 """Images, height and width of the example input: three different numbers, none of which may end up in the graph."""
 
@@ -128,7 +130,18 @@ def to_onnx(
             verbose=False,
         )
     assert program is not None  # noqa: S101 - it is None only without dynamo
-    return _name_dimensions(program.model_proto, fixed=fixed_size is not None)
+    return _name_dimensions(_without_traces(program.model_proto), fixed=fixed_size is not None)
+
+
+def _without_traces(graph: Any) -> Any:
+    """Leave out in which files of this machine each node was traced."""
+    for node in (*graph.graph.node, *(node for function in graph.functions for node in function.node)):
+        kept = [(entry.key, entry.value) for entry in node.metadata_props if entry.key != _TRACE]
+        del node.metadata_props[:]
+        for key, value in kept:
+            node.metadata_props.add(key=key, value=value)
+        node.doc_string = ""
+    return graph
 
 
 def _name_dimensions(graph: Any, *, fixed: bool) -> Any:

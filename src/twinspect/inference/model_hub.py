@@ -5,13 +5,12 @@ An address is ``hf://owner/name``, or ``hf://owner/name@revision`` for a branch,
 
 from __future__ import annotations
 
-import os
 import re
 import shutil
 import warnings
-from pathlib import Path
+from pathlib import Path, PureWindowsPath
 from tempfile import TemporaryDirectory
-from typing import Any, Final, NamedTuple
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from twinspect.bundle.folder import (
     EXPORTS,
@@ -20,6 +19,7 @@ from twinspect.bundle.folder import (
     RECORD,
     WEIGHTS,
     read_model_record,
+    read_record,
     rewrite_record,
 )
 from twinspect.errors import BundleError, ConfigError
@@ -28,18 +28,29 @@ from twinspect.teachers.hub import cache_folder, hub_address, why_unavailable
 from twinspect.teachers.wording import summarize_error
 from twinspect.utils.progress import announce
 
+if TYPE_CHECKING:
+    from huggingface_hub import HfApi
+
 PREFIX: Final = "hf://"
 # Path("hf://owner/name") has one slash less.
-_ADDRESS: Final = re.compile(r"hf:/{1,2}(?P<repository>[\w.-]+/[\w.-]+)(@(?P<revision>[\w./-]+))?")
+# The hub takes no name that begins or ends with a dot or hyphen, or has two of them in a row.
+_NAME: Final = r"(?!\S*(?:\.\.|--))[A-Za-z0-9_](?:[\w.-]{0,94}\w)?"
+_ADDRESS: Final = re.compile(rf"hf:/{{1,2}}(?P<repository>{_NAME}/{_NAME})(@(?P<revision>[\w./-]+))?")
+_ABSOLUTE: Final = re.compile(r"/|~[\\/]|\\\\|[A-Za-z]:[\\/]|file:|\.\.?[\\/]")
 FILES: Final = (
     RECORD,
     WEIGHTS,
     LEARNT,
     f"{IMAGES}/*.png",
-    *(f"{EXPORTS}/*/{name}" for name in ("export.json", "*.onnx", "*.weights", "*.xml", "*.bin")),
+    *(
+        f"{EXPORTS}/*/{name}"
+        for name in ("export.json", "model.onnx", "model.weights", "model.xml", "model.bin")
+    ),
 )
 """Patterns of what belongs to a model. Nothing else of a repository is ever fetched, and nothing pickled."""
 CARD: Final = "README.md"
+TRACE: Final = b"pkg.torch.onnx.stack_trace"
+"""Under this key torch notes in which file each node of a graph was traced."""
 
 
 class HubAddress(NamedTuple):
@@ -86,10 +97,15 @@ def fetch_model(path: str | Path) -> Path:
     reason = why_unavailable(address.repository, RECORD, hub_address(), address.revision)
     try:
         folder = _snapshot(address, only_cached=bool(reason))
+        if (folder / RECORD).is_file() and not reason and not _is_whole(folder):
+            # The client takes what is in its cache for whole, whatever became of it there.
+            folder = _snapshot(address, anew=True)
     except (
         Exception
     ) as error:  # the client changes its exceptions, and its HTTP library, from version to version
-        raise BundleError(_instructions(address, reason or summarize_error(error))) from error
+        if not reason:  # the hub answered, and what it has cannot be taken
+            raise BundleError(f"{address} cannot be fetched: {summarize_error(error)}") from error
+        raise BundleError(_instructions(address, reason)) from error
     if not (folder / RECORD).is_file():
         raise BundleError(f"{address} is no model of twinspect: it has no {RECORD}")
     if reason:
@@ -97,7 +113,17 @@ def fetch_model(path: str | Path) -> Path:
     return folder
 
 
-def _snapshot(address: HubAddress, *, only_cached: bool) -> Path:
+def _is_whole(folder: Path) -> bool:
+    """Tell whether the files of a model have the sizes in its record; contents are checked as it is loaded."""
+    try:
+        record = read_record(folder)
+        entries = [record["weights"], *record.get("images", []), *filter(None, [record.get("learnt_images")])]
+        return all((folder / entry["file"]).stat().st_size == entry["bytes"] for entry in entries)
+    except (BundleError, OSError, LookupError, TypeError):
+        return False
+
+
+def _snapshot(address: HubAddress, *, only_cached: bool = False, anew: bool = False) -> Path:
     from huggingface_hub import snapshot_download  # noqa: PLC0415 - slow, rarely needed
 
     return Path(
@@ -108,6 +134,7 @@ def _snapshot(address: HubAddress, *, only_cached: bool) -> Path:
             cache_dir=cache_folder(),
             endpoint=hub_address(),
             local_files_only=only_cached,
+            force_download=anew,
         )
     )
 
@@ -146,11 +173,12 @@ def push_folder(folder: Path, to: str, *, private: bool = True) -> str:
     with TemporaryDirectory() as temporary:
         copy = Path(temporary, "model.twin")
         shutil.copytree(folder, copy)
+        _leave_traced_exports_out(copy, folder)
         rewrite_record(copy, without_paths(record))
         (copy / CARD).write_text(model_card(record, str(address)), encoding="utf-8")
         announce(f"uploading {folder} to {address}")
         try:
-            _upload(copy, address.repository, private=private)
+            _upload(copy, address, private=private)
         except Exception as error:  # as in fetch_model
             raise BundleError(
                 f"{address}: the hub at {hub_address()} did not take the model ({summarize_error(error)}); to log in "
@@ -159,13 +187,30 @@ def push_folder(folder: Path, to: str, *, private: bool = True) -> str:
     return f"{hub_address()}/{address.repository}"
 
 
-def _upload(folder: Path, repository: str, *, private: bool) -> None:
+def _leave_traced_exports_out(copy: Path, folder: Path) -> None:
+    """Drop exports of earlier versions, whose graphs say in which files of this machine they were traced."""
+    for graph in sorted(copy.glob(f"{EXPORTS}/*/*.onnx")):
+        if TRACE in graph.read_bytes():
+            warnings.warn(
+                f"{folder / EXPORTS / graph.parent.name} is left out: an earlier version wrote it, with paths of "
+                "this machine; export it again and push once more",
+                stacklevel=3,
+            )
+            shutil.rmtree(graph.parent)
+
+
+def _upload(folder: Path, address: HubAddress, *, private: bool) -> None:
     from huggingface_hub import HfApi  # noqa: PLC0415 - slow, rarely needed
 
     api = HfApi(endpoint=hub_address())
-    api.create_repo(repository, private=private, exist_ok=True)
+    api.create_repo(address.repository, private=private, exist_ok=True)
+    if not _may_renew_card(api, address):
+        (folder / CARD).unlink()
+        warnings.warn(
+            f"{CARD} of {address} stays as its owner wrote it; does it hold for this model?", stacklevel=4
+        )
     api.upload_folder(
-        repo_id=repository,
+        repo_id=address.repository,
         folder_path=folder,
         allow_patterns=[*FILES, CARD],
         delete_patterns=[f"{IMAGES}/*", f"{EXPORTS}/*"],
@@ -173,10 +218,21 @@ def _upload(folder: Path, repository: str, *, private: bool) -> None:
     )
 
 
+def _may_renew_card(api: HfApi, address: HubAddress) -> bool:
+    """Tell whether there is no card yet, or it is still the one that was written for the model that lies there."""
+    if not all(api.file_exists(address.repository, name) for name in (CARD, RECORD)):
+        return not api.file_exists(address.repository, CARD)
+    with TemporaryDirectory() as folder:
+        for name in (CARD, RECORD):
+            api.hf_hub_download(address.repository, name, local_dir=folder)
+        card = Path(folder, CARD).read_text(encoding="utf-8")
+        return card == model_card(read_model_record(Path(folder)), str(address))
+
+
 def without_paths(record: Any) -> Any:
-    """Copy a record, with the name alone of every file that it names by an absolute path."""
+    """Copy a record, with the name alone of every file that it names by an absolute path, of any system."""
     if isinstance(record, dict):
         return {key: without_paths(value) for key, value in record.items()}
     if isinstance(record, list):
         return [without_paths(value) for value in record]
-    return os.path.basename(record) if isinstance(record, str) and os.path.isabs(record) else record  # noqa: PTH119, PTH117
+    return PureWindowsPath(record).name if isinstance(record, str) and _ABSOLUTE.match(record) else record

@@ -4,7 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from twinspect.cli.options.shared import class_options, run_options, runtime_option, threads_option
+from twinspect.cli.options.shared import (
+    class_options,
+    log_option,
+    run_options,
+    runtime_option,
+    threads_option,
+)
 
 if TYPE_CHECKING:
     import argparse
@@ -29,6 +35,7 @@ def add_options(verb: argparse.ArgumentParser) -> None:
         help="also score all test images in other light, out of focus, noisy, compressed, shifted and turned: 12 "
         "times as many images",
     )
+    log_option(verb, "the metrics, and keep the report there")
     runtime_option(verb)
     threads_option(verb)
     run_options(verb)

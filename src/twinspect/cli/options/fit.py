@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from twinspect.cli.options.shared import (
     learning_options,
+    log_option,
     mention_decode_limits,
     overwrite_option,
     strict_option,
@@ -38,6 +39,7 @@ def add_options(verb: argparse.ArgumentParser) -> None:
         help="leave out good images that look unlike the others (see: twinspect doctor --suspects), and say which; "
         "default: name them after the fit",
     )
+    log_option(verb, "settings, losses and results")
     _rank_options(verb)
     learning_options(verb)
 

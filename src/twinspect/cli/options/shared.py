@@ -13,6 +13,16 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
 
+def log_option(verb: argparse.ArgumentParser, what: str) -> None:
+    """Add the trackers that are told of a run."""
+    verb.add_argument(
+        "--log",
+        metavar="NAMES",
+        help=f"tell experiment trackers of {what}: mlflow, tensorboard, wandb, several between commas; where to, "
+        "their environment variables say, or what follows a colon: tensorboard:FOLDER, mlflow:URI",
+    )
+
+
 def input_size(text: str) -> int | str:
     """Read the size of a model's input."""
     try:
