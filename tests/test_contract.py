@@ -7,6 +7,7 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from unittest import SkipTest
 
 import pytest
 import torch
@@ -20,6 +21,8 @@ from twinspect.teachers.plugins import factory
 from twinspect.testing import check_method, check_teacher, method_checks, teacher_checks
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from torch import Tensor
 
     from twinspect.teachers.base import Teacher
@@ -165,6 +168,63 @@ def test_a_bad_method_fails_by_name_with_what_was_expected() -> None:
     ):
         checks["a_score_does_not_depend_on_batch_mates"]()
     assert checks["maps_have_the_size_of_their_images"].failure() is None
+
+
+class Halved(Forgetful):
+    """Gives maps at half the size of the images, which differ from one time to the next."""
+
+    def forward(self, images: Tensor) -> Output:
+        return Output(images.mean(1)[:, ::2, ::2] + torch.rand(()))
+
+
+class Broken(Forgetful):
+    """Cannot be fitted, and counts how often it was tried."""
+
+    tried = 0
+
+    def stages(self) -> tuple[()]:
+        Broken.tried += 1
+        raise ValueError("no stages")
+
+
+@pytest.mark.parametrize(
+    ("change", "found"),
+    [
+        (lambda m: m[:, ::2, ::2], "Found: (2, 32, 32) for images (2, 3, 64, 64)"),
+        (lambda m: m[:, None], "Found: (2, 1, 64, 64) for images"),
+        (lambda m: m.double(), "Found: torch.float64"),
+        (lambda m: m.where(m > m.amin(), torch.nan), "values that are not finite"),
+    ],
+)
+def test_what_a_method_itself_returns_is_checked(
+    change: Callable[[Tensor], Tensor], found: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    checks = {check.name: check for check in method_checks(Forgetful)}
+    check = checks["maps_are_finite_and_of_the_images_size"]
+    assert check.failure() is None
+    forward = Forgetful.forward
+    monkeypatch.setattr(Forgetful, "forward", lambda self, images: Output(change(forward(self, images).map)))
+    with pytest.raises(AssertionError) as caught:
+        check()
+    assert found in str(caught.value)
+
+
+def test_scores_that_change_by_themselves_are_the_first_thing_said() -> None:
+    first = method_checks(Halved)[0]
+    assert first.name == "the_same_image_scores_the_same_twice"
+    assert ", then [" in str(first.failure())
+
+
+def test_a_method_that_cannot_be_fitted_fails_once_and_is_fitted_once() -> None:
+    with pytest.raises(AssertionError, match=r"Found: it cannot be fitted: ValueError: no stages$") as caught:
+        check_method(Broken)
+    assert len(str(caught.value).splitlines()) == 1
+    assert Broken.tried == 1
+    first, second, *_ = method_checks(Broken)
+    with pytest.raises(AssertionError, match="it cannot be fitted"):
+        first()
+    with pytest.raises(SkipTest, match="it cannot be fitted: ValueError: no stages"):
+        second()
 
 
 def test_a_bad_teacher_fails_by_name_with_what_was_expected() -> None:

@@ -49,6 +49,12 @@ def words(*typed: str) -> list[str]:
         (("completion", ""), ["bash", "zsh", "fish"]),
         (("calibrate", "--roi", ""), [FILES]),
         (("no-such-verb", ""), []),
+        (("fit", "--method=pa"), ["--method=padim", "--method=patchcore"]),
+        (("fit", "--teacher=poc"), ["--teacher=pocket"]),
+        (("fit", "--out="), [FOLDERS]),
+        (("fit", "--nonsense="), []),
+        (("fit", "--method", "hybrid", "--imitate-s"), ["--imitate-steps"]),
+        (("fit", "--method", "hybrid", "--imitate_"), []),
         (("fit", "--method", "no-such-method", "--see"), ["--seed"]),
         (("fit", "--config", "no-such-file.toml", "--see"), ["--seed"]),
     ],
@@ -126,12 +132,40 @@ CASES = [
 
 @pytest.mark.parametrize(("typed", "expected"), CASES)
 def test_bash(typed: tuple[str, ...], expected: list[str], folder: Path) -> None:
-    line = " ".join(f"'{word}'" for word in ("twinspect", *typed))
+    assert sorted(ask_bash(" ".join(("twinspect", *typed)), ("twinspect", *typed), folder)) == expected
+
+
+@pytest.mark.parametrize(
+    ("typed", "broken", "expected"),
+    [
+        ("fit --method=pa", ("fit", "--method", "=", "pa"), ["padim", "patchcore"]),
+        ("fit --teacher=", ("fit", "--teacher", "="), None),
+        ("fit --out=pa", ("fit", "--out", "=", "pa"), ["parts a.twin"]),
+        ("score x=1:", ("score", "x", "=", "1", ":"), ["5.twin"]),
+        ("score x=1:5.twin p", ("score", "x", "=", "1", ":", "5.twin", "p"), ["parts a.twin", "photo.png"]),
+        (
+            "fit  --method=padim  --out  pa",
+            ("fit", "--method", "=", "padim", "--out", "pa"),
+            ["parts a.twin"],
+        ),
+    ],
+)
+def test_bash_breaks_words_and_they_are_joined_again(
+    typed: str, broken: tuple[str, ...], expected: list[str] | None, folder: Path
+) -> None:
+    (folder / "x=1:5.twin").mkdir()
+    found = sorted(ask_bash(f"twinspect {typed}", ("twinspect", *broken), folder))
+    assert "pocket" in found if expected is None else found == expected
+
+
+def ask_bash(line: str, broken: tuple[str, ...], folder: Path) -> list[str]:
+    words = " ".join(f"'{word}'" for word in broken)
     code = (
-        f"{SCRIPTS['bash']}\ncompopt() {{ :; }}\nCOMP_WORDS=({line}); COMP_CWORD={len(typed)}\n"
+        f"{SCRIPTS['bash']}\ncompopt() {{ :; }}\nCOMP_WORDS=({words}); COMP_CWORD={len(broken) - 1}\n"
+        f"COMP_LINE='{line}'; COMP_POINT={len(line)}; COMP_WORDBREAKS=$' \\t\\n\"\\'><=;|&(:'\n"
         "$(complete -p twinspect | sed 's/.*-F \\([^ ]*\\).*/\\1/') twinspect\nprintf '%s\\n' \"${COMPREPLY[@]}\""
     )
-    assert sorted(ask("bash", code, folder)) == expected
+    return ask("bash", code, folder)
 
 
 @pytest.mark.parametrize(("typed", "expected"), CASES)

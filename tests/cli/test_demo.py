@@ -168,3 +168,13 @@ def test_a_page_opens_only_where_there_is_a_desktop(
     assert opened == [(tmp_path / "page.html").as_uri()] * expected
     monkeypatch.setattr(desktop.sys.stdout, "isatty", lambda: False, raising=False)
     assert not desktop.open_page(tmp_path / "page.html")
+
+
+def test_a_file_in_the_way_is_named_before_anything_is_written(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "file").touch()
+    assert main(["demo", "--out", str(tmp_path / "file")]) == 2
+    said = capsys.readouterr().err
+    assert "is not a folder; choose another place" in said
+    assert "writing" not in said

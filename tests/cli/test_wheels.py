@@ -129,6 +129,14 @@ def test_mistakes_are_named_before_anything_is_downloaded(
     assert not (tmp_path / "out").exists()
 
 
+def test_a_file_is_no_folder_for_wheels(run: Any, tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    for place in (tmp_path / "file", tmp_path / "file" / "below"):
+        code, out, err = run("wheels", place)
+        assert (code, out) == (2, "")
+        assert f"wheels {place}: {tmp_path / 'file'} is not a folder; choose another place" in err
+
+
 def test_a_machine_like_this_one_needs_no_options() -> None:
     assert Target.of(None, None).options == []
     assert Target.of(None, None).markers == {}

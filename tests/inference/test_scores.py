@@ -8,7 +8,7 @@ import re
 import subprocess
 import sys
 from html.parser import HTMLParser
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
@@ -210,6 +210,36 @@ def test_plot_takes_axes_and_counts_from_the_end(scores: ts.Scores) -> None:
     for index in (7, -8):
         with pytest.raises(ConfigError, match=r"allowed are 0 to 6, or -1 to -7"):
             scores.plot(index)
+    assert scores.plot(np.int64(0), axes=list(axes))
+
+
+@pytest.mark.parametrize("index", [1.5, "a", True, None])
+def test_plot_refuses_what_is_no_number_of_an_image(scores: ts.Scores, index: Any) -> None:
+    with pytest.raises(ConfigError, match="is a whole number"):
+        scores.plot(index)
+
+
+def test_plot_refuses_other_than_two_axes(scores: ts.Scores) -> None:
+    from matplotlib.figure import Figure
+
+    for axes in (Figure().subplots(), Figure().subplots(2, 2), Figure().subplots(1, 3)):
+        with pytest.raises(ConfigError, match="two axes are needed"):
+            scores.plot(0, axes=axes)
+
+
+def test_scores_are_equal_to_themselves_alone_and_can_be_keys(scores: ts.Scores) -> None:
+    from dataclasses import replace
+
+    assert scores == scores  # noqa: PLR0124 - that is what is asked
+    assert scores != replace(scores)
+    assert scores in {scores}
+
+
+def test_text_and_page_outline_no_regions(scores: ts.Scores, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The records of outlines are nearly all the work of a table of thousands of images."""
+    shown = repr(scores), scores._repr_html_()
+    monkeypatch.delattr("twinspect.regions.finding.FoundRegion.to_record")
+    assert (repr(scores), scores._repr_html_()) == shown
 
 
 def test_a_table_and_a_text_load_nothing_that_draws() -> None:

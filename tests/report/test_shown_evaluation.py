@@ -38,33 +38,38 @@ def test_a_notebook_shows_metrics_with_definitions_and_the_worst_images(evaluate
 
 
 def test_it_opens_the_report_in_a_browser(
-    evaluated: EvaluationReport, monkeypatch: pytest.MonkeyPatch
+    evaluated: EvaluationReport, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     opened: list[str] = []
-    monkeypatch.setattr("webbrowser.open", opened.append)
+    monkeypatch.setattr("webbrowser.open", lambda page: opened.append(page) or True)
     path = evaluated.show()
     assert path is not None
     assert opened == [path.as_uri()]
+    assert evaluated.show() == path
+    assert capsys.readouterr().out == ""
     assert path.read_text(encoding="utf-8") == evaluated.to_html()
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere a desktop needs no display")
 def test_without_a_desktop_it_only_says_where_the_page_is(
-    evaluated: EvaluationReport, monkeypatch: pytest.MonkeyPatch
+    evaluated: EvaluationReport, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     opened: list[str] = []
     monkeypatch.setattr("webbrowser.open", opened.append)
-    monkeypatch.setattr(shown_evaluation, "has_desktop", lambda: False)
+    monkeypatch.delenv("DISPLAY")
+    monkeypatch.delenv("WAYLAND_DISPLAY", raising=False)
     path = evaluated.show()
     assert path is not None
     assert path.exists()
     assert opened == []
+    assert capsys.readouterr().out == f"{path}\n"
 
 
 def test_it_opens_the_page_that_was_written(
     fitted: ts.Detector, parts: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     opened: list[str] = []
-    monkeypatch.setattr("webbrowser.open", opened.append)
+    monkeypatch.setattr("webbrowser.open", lambda page: opened.append(page) or True)
     written = write_evaluation(fitted, parts, tmp_path / "out", model="m.twin")
     assert written.show() == tmp_path / "out" / "report.html"
     assert opened == [(tmp_path / "out" / "report.html").as_uri()]

@@ -62,6 +62,8 @@ def _next(typed: list[str], current: str) -> Words:
     asking = _option_that_asks(verb, typed)
     if asking:
         return _values(asking, typed)
+    if current.startswith("--") and "=" in current:
+        return _assignments(verb, current.partition("=")[0], typed)
     if current.startswith("-"):
         return _options(verb)
     positional = _positional(verb, typed)
@@ -108,8 +110,18 @@ def _positional(parser: argparse.ArgumentParser, typed: list[str]) -> argparse.A
 def _options(parser: argparse.ArgumentParser) -> Words:
     shown = [action for action in parser._actions if action.help != argparse.SUPPRESS]  # noqa: SLF001 - as above
     return [
-        (name, action.help or "") for action in shown for name in action.option_strings if name[:2] == "--"
+        (name, action.help or "")
+        for action in shown
+        for name in action.option_strings
+        if name[:2] == "--" and name.replace("_", "-") not in set(action.option_strings) - {name}
     ]
+
+
+def _assignments(parser: argparse.ArgumentParser, option: str, typed: list[str]) -> Words:
+    """List `--option=value`, each in one word; files are left to the shell."""
+    asking = _option_that_asks(parser, [*typed, option])
+    values = _values(asking, typed) if asking else []
+    return [(word if word in (FILES, FOLDERS) else f"{option}={word}", text) for word, text in values]
 
 
 def _values(action: argparse.Action, typed: list[str]) -> Words:

@@ -16,15 +16,30 @@ if TYPE_CHECKING:
 
 _BASH: Final = f"""\
 _twinspect() {{
-    local IFS=$'\\n' current="${{COMP_WORDS[COMP_CWORD]}}" line
+    # bash breaks words at "=" and ":"; what no space parts is one word again, and ends at the cursor.
+    local IFS=$'\\n' rest="${{COMP_LINE:0:COMP_POINT}}" trimmed word line value start i
+    local -a words=()
+    for ((i = 0; i <= COMP_CWORD; i++)); do
+        trimmed="${{rest#"${{rest%%[![:space:]]*}}"}}"
+        word="${{COMP_WORDS[i]}}"
+        ((i == COMP_CWORD)) && word="$trimmed"
+        if ((i > 0)) && [[ "$trimmed" == "$rest" ]]; then words[${{#words[@]}}-1]+="$word"; else words+=("$word"); fi
+        rest="${{trimmed#"$word"}}"
+    done
+    local current="${{words[${{#words[@]}}-1]}}" breaks="${{COMP_WORDBREAKS//[^=:]/}}"
+    value="$current"
+    [[ "$current" == --*=* ]] && value="${{current#*=}}"
+    start="${{current%"$value"}}"
     COMPREPLY=()
-    for line in $({ASKED}=1 "$1" "${{COMP_WORDS[@]:1:COMP_CWORD}}" 2>/dev/null); do
+    for line in $({ASKED}=1 "$1" "${{words[@]:1}}" 2>/dev/null); do
         case "$line" in
-            {FILES}) compopt -o filenames; COMPREPLY+=($(compgen -f -- "$current")) ;;
-            {FOLDERS}) compopt -o filenames; COMPREPLY+=($(compgen -d -- "$current")) ;;
+            {FILES}) compopt -o filenames; COMPREPLY+=($(compgen -P "$start" -f -- "$value")) ;;
+            {FOLDERS}) compopt -o filenames; COMPREPLY+=($(compgen -P "$start" -d -- "$value")) ;;
             *) COMPREPLY+=("${{line%%$'\\t'*}}") ;;
         esac
     done
+    # bash keeps what stands before the last break.
+    [[ -n "$breaks" ]] && COMPREPLY=("${{COMPREPLY[@]#"${{current%"${{current##*[$breaks]}}"}}"}}")
 }}
 complete -F _twinspect twinspect
 """

@@ -17,7 +17,7 @@ from twinspect.errors import ConfigError
 from twinspect.report import write_evaluation
 from twinspect.report.demo_page import demo_product, render_demo
 from twinspect.utils.desktop import open_page
-from twinspect.utils.files import write_atomically
+from twinspect.utils.files import refuse_no_folder, write_atomically
 from twinspect.utils.progress_bar import Bar
 
 if TYPE_CHECKING:
@@ -48,6 +48,7 @@ class _Paths(NamedTuple):
 def run(options: argparse.Namespace) -> Outcome:
     """Write images, fit and evaluate a detector of each product, and open the page that shows all."""
     out = Path(options.out)
+    refuse_no_folder(out, "--out")
     _refuse_foreign(out)
     started = time.monotonic()
     warn(

@@ -23,6 +23,7 @@ import twinspect
 from twinspect._version import __version__
 from twinspect.cli.outcome import Outcome
 from twinspect.errors import ConfigError, MissingExtraError, TwinspectError, unknown_name
+from twinspect.utils.files import refuse_no_folder
 
 if TYPE_CHECKING:
     import argparse
@@ -129,6 +130,7 @@ def run(options: argparse.Namespace) -> Outcome:
     folder, target = Path(options.folder), Target.of(options.platform, options.python)
     extras = [name.strip() for name in options.extras.split(",") if name.strip()]
     wanted = f"twinspect[{','.join(extras)}]" if extras else "twinspect"
+    refuse_no_folder(folder, "wheels")
     folder.mkdir(parents=True, exist_ok=True)
     source = Path(options.source) if options.source else _source()
     if source is not None:

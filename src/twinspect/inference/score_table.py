@@ -166,6 +166,12 @@ def to_row(result: ImageScore) -> Row:
     return {column.name: column.value(result) for column in SCORE_COLUMNS}
 
 
+def to_brief_row(result: ImageScore) -> Row:
+    """Do the same, but leave regions as they are: their outlines are nearly all the work, and a count needs none."""
+    values = {column.name: column.value(result) for column in SCORE_COLUMNS if column.type is not REGIONS}
+    return {**values, "regions": result.regions}
+
+
 def to_texts(row: Row) -> dict[str, str]:
     """Write the values of a row as text."""
     return {column.name: column.to_text(row[column.name]) for column in SCORE_COLUMNS}

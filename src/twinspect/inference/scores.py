@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 
 from twinspect.errors import ConfigError, MissingExtraError, is_installed
-from twinspect.inference.score_table import arrow_schema, to_row
+from twinspect.inference.score_table import arrow_schema, to_brief_row, to_row
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -26,7 +26,7 @@ LISTED: Final = 5
 """Images that :func:`repr` lists."""
 
 
-@dataclass(frozen=True, repr=False)
+@dataclass(frozen=True, repr=False, eq=False)
 class Scores:
     """What a detector says of N images, in the order they were given.
 
@@ -118,7 +118,7 @@ class Scores:
             )
         import pyarrow as pa  # noqa: PLC0415 - slow to import
 
-        return pa.Table.from_pylist(self._rows(), schema=arrow_schema())
+        return pa.Table.from_pylist([to_row(result) for result in self.results], schema=arrow_schema())
 
     def to_pandas(self) -> Any:
         """Return a ``pandas.DataFrame`` with the same columns.
@@ -137,15 +137,15 @@ class Scores:
 
         return self.to_arrow().to_pandas(types_mapper={pa.bool_(): pd.BooleanDtype()}.get)
 
-    def _rows(self) -> list[Row]:
-        return [to_row(result) for result in self.results]
+    def _brief_rows(self) -> list[Row]:
+        return [to_brief_row(result) for result in self.results]
 
     # Showing --------------------------------------------------------------------------------------------------
 
     def __repr__(self) -> str:
         from twinspect.inference.score_summary import count_verdicts, worst_lines  # noqa: PLC0415
 
-        rows = self._rows()
+        rows = self._brief_rows()
         if not rows or self.calibration is None:
             return f"Scores: {len(self)} images"
         listed = worst_lines(rows, self.calibration, LISTED, "to_pandas() has every one")
@@ -157,7 +157,7 @@ class Scores:
             return None
         from twinspect.inference.scores_page import scores_html  # noqa: PLC0415 - drawn only where it is shown
 
-        return scores_html(self.results, self.map, self.calibration, self._rows(), bits=self.bits)
+        return scores_html(self.results, self.map, self.calibration, self._brief_rows(), bits=self.bits)
 
     def plot(self, index: int = 0, *, axes: Any = None) -> Any:
         """Draw an image and its heat map, with its regions outlined and its verdict as the title, by matplotlib.
@@ -172,8 +172,14 @@ class Scores:
             Both axes; ``.figure`` of either is the figure.
 
         Raises:
-            ConfigError: there is no such image.
+            ConfigError: there is no such image, or other than two axes were given.
         """
+        if isinstance(index, bool) or not isinstance(index, int | np.integer):
+            raise ConfigError(f"plot({index!r}): the number of an image is a whole number, such as 0")
+        if axes is not None and np.shape(axes) != (2,):
+            raise ConfigError(
+                f"plot(axes={type(axes).__name__}): two axes are needed, as of plt.subplots(1, 2)[1]"
+            )
         if not -len(self) <= index < len(self):
             allowed = (
                 f"allowed are 0 to {len(self) - 1}, or -1 to -{len(self)}" if len(self) else "there are none"

@@ -69,7 +69,7 @@ def scores_html(
         results: all images.
         maps: theirs; ``None`` without any.
         calibration: that decided.
-        rows: theirs in the score table.
+        rows: theirs in the score table; their regions in any form.
         bits: significant bits of 16-bit image files.
     """
     order = [index for index in worst_first(rows, calibration) if not results[index].error]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import tempfile
-import webbrowser
 from dataclasses import dataclass, field
 from itertools import count
 from pathlib import Path
@@ -21,7 +20,7 @@ from twinspect.report.metric_sections import metric_section
 from twinspect.report.page import Report, render_report
 from twinspect.report.rendering import render_template
 from twinspect.report.training_section import TrainingHistory
-from twinspect.utils.desktop import has_desktop
+from twinspect.utils.desktop import open_in_browser
 from twinspect.utils.notebooks import display_html, framed, in_notebook
 from twinspect.utils.progress import AUTO, watched
 
@@ -47,7 +46,7 @@ class EvaluationReport(Evaluation):
 
     Attributes:
         report: what the page shows.
-        path: the page, if it was written.
+        path: the page, once it is written.
     """
 
     report: Report = field(kw_only=True)
@@ -84,6 +83,8 @@ class EvaluationReport(Evaluation):
     def show(self) -> Path | None:
         """Show the whole report: below the cell of a notebook, or else in a browser where there is a desktop.
 
+        Without one its place is printed. The page is written once.
+
         Returns:
             The page's file; ``None`` in a notebook.
 
@@ -93,13 +94,12 @@ class EvaluationReport(Evaluation):
         if in_notebook():
             display_html(framed(self.to_html()))
             return None
-        page = self.path
-        if page is None or not page.exists():
-            page = Path(tempfile.mkdtemp(prefix="twinspect-")) / PAGE
-            page.write_bytes(as_bytes(self.to_html()))
-        if has_desktop():
-            webbrowser.open(page.resolve().as_uri())
-        return page
+        if self.path is None or not self.path.exists():
+            self.path = Path(tempfile.mkdtemp(prefix="twinspect-")) / PAGE
+            self.path.write_bytes(as_bytes(self.to_html()))
+        if not open_in_browser(self.path):
+            print(self.path)  # noqa: T201 - a script has no other sign of it
+        return self.path
 
 
 def evaluate(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import inspect
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Generic, TypeVar
+from unittest import SkipTest
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -38,20 +39,25 @@ class Check:
 
         Raises:
             AssertionError: what was expected, and what came instead.
+            SkipTest: it cannot be tried, for a reason that another check has reported; pytest skips such a test.
         """
-        if failure := self.failure():
-            raise failure from failure.__cause__
+        try:
+            self.run()
+        except SkipTest:
+            raise
+        except Exception as error:
+            found = str(error) if isinstance(error, AssertionError) else in_words(error)
+            raise AssertionError(
+                f"{self.subject} fails the check {self.name}. Expected: {self.expects} Found: {found}"
+            ) from error
 
     def failure(self) -> AssertionError | None:
         """Try it, and return what is wrong, if anything."""
         try:
-            self.run()
-        except Exception as error:  # noqa: BLE001 - whatever a method raises is why it fails
-            found = str(error) if isinstance(error, AssertionError) else f"{type(error).__name__}: {error}"
-            failure = AssertionError(
-                f"{self.subject} fails the check {self.name}. Expected: {self.expects} Found: {found}"
-            )
-            failure.__cause__ = error
+            self()
+        except SkipTest:
+            return None
+        except AssertionError as failure:
             return failure
         return None
 
@@ -93,6 +99,11 @@ def expect(holds: object, found: str) -> None:
     """
     if not holds:
         raise AssertionError(found)
+
+
+def in_words(error: Exception) -> str:
+    """Name an error's kind and say what it says."""
+    return f"{type(error).__name__}: {error}"
 
 
 def _first_paragraph(demand: Callable[..., None]) -> str:

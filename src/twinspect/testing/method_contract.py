@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from twinspect.detector import Detector
-    from twinspect.methods.base import Method
+    from twinspect.methods.base import Method, Output
 
 FALLS_TO: Final = 0.7
 """Share of the first losses that the last ones may have."""
@@ -65,10 +65,35 @@ def check_method(method: str | type[Method[Any]], **settings: Any) -> None:
 
 def _while_known(subject: MethodUnderTest, run: Callable[[], None]) -> Callable[[], None]:
     def known() -> None:
+        subject.skip_if_unfitted()
         with subject.known():
             run()
 
     return known
+
+
+def the_same_image_scores_the_same_twice(method: MethodUnderTest) -> None:
+    """Scored again, images have the same scores and maps to the bit."""
+    images = damaged(good(0, 3))
+    one, two = method.fitted.score(images), method.fitted.score(images)
+    expect(np.array_equal(one.image, two.image), f"{one.image.tolist()}, then {two.image.tolist()}")
+    expect(np.array_equal(np.asarray(one.map), np.asarray(two.map)), "the same scores, but other maps")
+
+
+def maps_are_finite_and_of_the_images_size(method: MethodUnderTest) -> None:
+    """The method itself gives finite float32 maps (B, H, W), as high and wide as the images it is given."""
+
+    def check(_: object, given: tuple[Tensor, ...], output: Output) -> None:
+        size, shape = (len(given[0]), *given[0].shape[2:]), tuple(output.map.shape)
+        expect(shape == size, f"{shape} for images {tuple(given[0].shape)}")
+        expect(output.map.dtype == torch.float32, f"{output.map.dtype}")
+        expect(
+            output.map.isfinite().all(), f"{int((~output.map.isfinite()).sum())} values that are not finite"
+        )
+
+    model = method.fitted.model_
+    with model.method.register_forward_hook(check), torch.no_grad():  # before any map is resized
+        model(torch.from_numpy(good(0, 2)).permute(0, 3, 1, 2))
 
 
 def the_loss_falls(method: MethodUnderTest) -> None:
@@ -240,6 +265,8 @@ def an_unknown_setting_is_refused(method: MethodUnderTest) -> None:
 
 CONTRACT: Final = Contract(
     (
+        the_same_image_scores_the_same_twice,
+        maps_are_finite_and_of_the_images_size,
         the_loss_falls,
         a_defect_scores_higher,
         the_map_peaks_on_the_defect,

@@ -6,11 +6,13 @@ import dataclasses
 from contextlib import AbstractContextManager, nullcontext
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Final
+from unittest import SkipTest
 
 import torch
 
 from twinspect.detector import Detector
 from twinspect.methods import method_class, provided
+from twinspect.testing.check import in_words
 from twinspect.testing.drawing import good
 
 if TYPE_CHECKING:
@@ -45,10 +47,20 @@ class MethodUnderTest:
         self._class = None if isinstance(method, str) else method
         self.name: str = method if isinstance(method, str) else method.__name__.lower()
         self.settings = settings
+        self._unfitted: Exception | None = None
 
     def known(self) -> AbstractContextManager[None]:
         """Make a class known by its name, while in the block."""
         return provided(self.name, self._class) if self._class else nullcontext()
+
+    def skip_if_unfitted(self) -> None:
+        """Skip a check after one that has reported that the method cannot be fitted.
+
+        Raises:
+            SkipTest: it cannot.
+        """
+        if self._unfitted:
+            raise SkipTest(f"it cannot be fitted: {in_words(self._unfitted)}") from self._unfitted
 
     def detector(self, steps: int = STEPS, **changes: Any) -> Detector:
         """Make a detector of which every stage takes so many steps."""
@@ -62,12 +74,19 @@ class MethodUnderTest:
     @cached_property
     def fitted(self) -> Detector:
         """A detector that has learnt."""
-        return self.detector().fit(good(0, 24))
+        return self._fit(STEPS, 24)
 
     @cached_property
     def brief(self) -> tuple[Detector, bool]:
         """A detector that hardly has, and whether torch's random state was left as it was."""
         torch.manual_seed(123)
         state = torch.get_rng_state()
-        detector = self.detector(FEW_STEPS).fit(good(0, 12))
+        detector = self._fit(FEW_STEPS, 12)
         return detector, torch.equal(torch.get_rng_state(), state)
+
+    def _fit(self, steps: int, images: int) -> Detector:
+        try:
+            return self.detector(steps).fit(good(0, images))
+        except Exception as error:
+            self._unfitted = error
+            raise AssertionError(f"it cannot be fitted: {in_words(error)}") from error

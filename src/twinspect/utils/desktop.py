@@ -19,7 +19,12 @@ def open_page(path: Path) -> bool:
     Returns:
         Whether a browser was started.
     """
-    return sys.stdout.isatty() and has_desktop() and webbrowser.open(path.resolve().as_uri())
+    return sys.stdout.isatty() and open_in_browser(path)
+
+
+def open_in_browser(path: Path) -> bool:
+    """Open a page in the browser of a desktop, and tell whether one was started."""
+    return has_desktop() and webbrowser.open(path.resolve().as_uri())
 
 
 def has_desktop() -> bool:

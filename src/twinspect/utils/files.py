@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Final
 from twinspect.errors import ConfigError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
 LONGEST_NAME: Final = 255
 """Bytes that the name of a file may have on most file systems."""
@@ -59,10 +59,27 @@ def refuse_unwritable(path: Path, option: str) -> None:
     Raises:
         ConfigError: names what is in the way.
     """
-    above = next(folder for folder in path.absolute().parents if os.path.lexists(folder))
+    _refuse_unwritable(path.absolute().parents, f"{option} {path}")
+
+
+def refuse_no_folder(folder: Path, option: str) -> None:
+    """Refuse a place for a folder where a file is, or where none can be made or written to.
+
+    Args:
+        folder: the folder, which need not exist.
+        option: which named it, for the message.
+
+    Raises:
+        ConfigError: names what is in the way.
+    """
+    _refuse_unwritable((folder.absolute(), *folder.absolute().parents), f"{option} {folder}")
+
+
+def _refuse_unwritable(folders: Iterable[Path], named: str) -> None:
+    above = next(folder for folder in folders if os.path.lexists(folder))
     if not (above.is_dir() and os.access(above, os.W_OK | os.X_OK)):
         reason = "cannot be written to" if above.is_dir() else "is not a folder"
-        raise ConfigError(f"{option} {path}: {above} {reason}; choose another place")
+        raise ConfigError(f"{named}: {above} {reason}; choose another place")
 
 
 def companion(path: Path, ending: str) -> Path:
