@@ -33,7 +33,8 @@ def test_before_a_fit_it_says_what_to_do() -> None:
 
 def test_a_fitted_one_says_what_it_learnt_promises_and_finds(fitted: ts.Detector, tmp_path: Path) -> None:
     shown = rows(fitted)
-    assert shown["Images"].startswith("15 to learn from; 9 held out for the first threshold; ")
+    assert shown["Images"].startswith("15 to learn from; 9 held out for the first threshold")
+    assert "fingerprint" not in shown["Images"]
     assert shown["Threshold"] == f"{fitted.calibration_.threshold:.6g}: {fitted.calibration_.promise()}"
     assert shown["Input size"] == "64"
     assert "steps 60" in shown["Settings"]

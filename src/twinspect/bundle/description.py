@@ -48,11 +48,20 @@ def join_names(names: Iterable[str]) -> str:
 
 def images_in_words(data: Mapping[str, Any]) -> str:
     """Say what a detector was fitted on, by its record; a joined one knows only categories and fingerprints."""
+    return "; ".join([*_counts(data), f"fingerprint {data['fingerprint']}"])
+
+
+def images_in_brief(data: Mapping[str, Any]) -> str:
+    """Say the same without the fingerprint, which nobody reads; of a joined detector there may be nothing."""
+    return "; ".join(_counts(data))
+
+
+def _counts(data: Mapping[str, Any]) -> list[str]:
     counts = [f"{data[key]} {what}" for key, what in _COUNTS.items() if key in data]
     if excluded := data.get(EXCLUDED_SUSPECTS):
         counts.append(f"{len(excluded)} suspect{'s' * (len(excluded) > 1)} left out")
     categories = [f"categories {', '.join(data['categories'])}"] if any(data["categories"]) else []
-    return "; ".join([*counts, *categories, f"fingerprint {data['fingerprint']}"])
+    return [*counts, *categories]
 
 
 _COUNTS: Final = {

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
-from twinspect.bundle.description import images_in_words
+from twinspect.bundle.description import images_in_brief
 from twinspect.bundle.folder import JOINED
 from twinspect.drawing.templates import render_fragment
 from twinspect.methods.settings import config_class
@@ -42,11 +42,11 @@ class FittedFacts:
 
     def rows(self) -> dict[str, list[str]]:
         """Give rows of lines."""
-        calibration = self.calibration
+        calibration, images = self.calibration, images_in_brief(self.data)
         found = self.detectability.lines(calibration) if self.detectability else []
         return {
             "Fitted": [self.fitted_at.replace("T", " ").replace("+00:00", " UTC") or "yes"],
-            "Images": [images_in_words(self.data)],
+            "Images": [images] if images else [],
             "Looks at": [self.scope.describe()] if self.scope else [],
             "Threshold": [f"{calibration.threshold:.6g}: {calibration.promise()}"],
             "Would find": [found[0].removeprefix("would find "), *found[1:]] if found else [],
