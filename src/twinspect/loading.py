@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from twinspect.bundle.export_cache import find_exports
-from twinspect.bundle.folder import JOINED, read_model_record
+from twinspect.bundle.folder import JOINED, is_on_hub, read_model_record
 from twinspect.errors import MissingExtraError, is_installed
 from twinspect.inference.runtimes import RUNTIMES
 from twinspect.utils.progress import announce
@@ -54,7 +54,7 @@ def load(
         ConfigError: there is no such export; lists the existing ones.
         MissingExtraError: the runtime is not installed.
     """
-    if str(path).startswith("hf:/"):
+    if is_on_hub(path):
         from twinspect.inference.model_hub import fetch_model  # noqa: PLC0415 - rarely needed
 
         path = fetch_model(path)

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from twinspect._version import __version__
-from twinspect.cli.wheels import PLATFORMS, Target
+from twinspect.cli.wheel_targets import PLATFORMS, Target
 
 if TYPE_CHECKING:
     from pathlib import Path

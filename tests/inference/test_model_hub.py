@@ -43,6 +43,16 @@ def image() -> Any:
     return np.stack([stripes(7)])
 
 
+def saved_with_export(fitted: Detector, folder: Path, files: dict[str, bytes]) -> Path:
+    path = folder / "m.twin"
+    fitted.save(path)
+    export = path / "exports" / "onnx-fp32"
+    export.mkdir(parents=True)
+    for name, content in files.items():
+        (export / name).write_bytes(content)
+    return path
+
+
 def test_a_model_comes_back_as_it_went(hub: StubModelHub, fitted: Detector) -> None:
     assert fitted.push(ADDRESS) == f"{hub.endpoint}/plant/stripes"
     loaded = ts.load(ADDRESS)
@@ -99,12 +109,8 @@ def test_without_a_network_the_copy_in_the_cache_serves(
 def test_exports_go_along_and_earlier_ones_do_not_stay(
     hub: StubModelHub, fitted: Detector, tmp_path: Path
 ) -> None:
-    fitted.save(tmp_path / "m.twin")
-    export = tmp_path / "m.twin" / "exports" / "onnx-fp32"
-    export.mkdir(parents=True)
-    for name in ("export.json", "model.onnx", "model.weights"):
-        (export / name).write_bytes(b"{}")
-    push_folder(tmp_path / "m.twin", ADDRESS)
+    files = dict.fromkeys(("export.json", "model.onnx", "model.weights"), b"{}")
+    push_folder(saved_with_export(fitted, tmp_path, files), ADDRESS)
     assert "exports/onnx-fp32/model.onnx" in hub.repositories["plant/stripes"]
     fitted.push(ADDRESS)
     assert not [name for name in hub.repositories["plant/stripes"] if name.startswith("exports/")]
@@ -184,12 +190,9 @@ def test_an_address_is_no_place_to_save(
 def test_exports_with_paths_of_this_machine_are_left_out(
     hub: StubModelHub, fitted: Detector, tmp_path: Path
 ) -> None:
-    fitted.save(tmp_path / "m.twin")
-    export = tmp_path / "m.twin" / "exports" / "onnx-fp32"
-    export.mkdir(parents=True)
-    (export / "model.onnx").write_bytes(b"..pkg.torch.onnx.stack_trace../home/a/x.py")
+    path = saved_with_export(fitted, tmp_path, {"model.onnx": b"..pkg.torch.onnx.stack_trace../home/a/x.py"})
     with pytest.warns(UserWarning, match="export it again"):
-        push_folder(tmp_path / "m.twin", ADDRESS)
+        push_folder(path, ADDRESS)
     assert not [name for name in hub.repositories["plant/stripes"] if "exports" in name]
 
 

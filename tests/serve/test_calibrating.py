@@ -55,6 +55,9 @@ def test_a_drawn_region_takes_effect_as_by_the_command(server: Site, tmp_path: P
     judge(server, *map(good, SEEDS))
     answer = calibrate(server).json()
     assert (answer["images"], answer["looks_at"]) == (12, "50 % of each image")
+    served = (
+        server.worker.active.calibration
+    )  # read now: the server will take up what restore_earlier puts back
     (tmp_path / "roi.json").write_text(json.dumps(LEFT))
     (tmp_path / "good").mkdir()
     for seed in SEEDS:
@@ -63,7 +66,6 @@ def test_a_drawn_region_takes_effect_as_by_the_command(server: Site, tmp_path: P
     expected = ts.load(folder_of(server), runtime="torch").calibrate(
         tmp_path / "good", roi=tmp_path / "roi.json", false_alarm_rate=0.1
     )
-    served = server.worker.active.calibration
     assert served.scores == pytest.approx(expected.calibration_.scores, rel=1e-6)
     assert served.map_peaks["parts"] == pytest.approx(expected.calibration_.map_peaks[""], rel=1e-6)
     assert answer["calibration"]["threshold"] == pytest.approx(expected.calibration_.threshold, rel=1e-6)

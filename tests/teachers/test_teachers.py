@@ -606,7 +606,7 @@ def test_a_broken_download_is_quoted(tiny_file: Path, cache: Path, monkeypatch: 
     def fails(*_: object) -> Path:
         raise OSError("No space left on device")
 
-    monkeypatch.setattr(hub, "_why_unavailable", lambda *_: "")
+    monkeypatch.setattr(hub, "why_unavailable", lambda *_: "")
     monkeypatch.setattr(hub, "_download", fails)
     with pytest.raises(TeacherError, match=r"\(OSError: No space left on device\)"):
         create_teacher(TINY)

@@ -207,13 +207,18 @@ def is_model(folder: Path) -> bool:
     return (folder / RECORD).is_file()
 
 
+def is_on_hub(path: str | Path) -> bool:
+    """Tell whether a path is an address of a model on the hub, ``hf://owner/name``; of a Path one slash is left."""
+    return str(path).startswith("hf:/")
+
+
 def check_place(folder: Path) -> None:
     """Refuse to write a model over something else.
 
     Raises:
         BundleError: there is a file, or a folder that is neither a model nor empty, or holds more than a model.
     """
-    if folder.parts[:1] == ("hf:",):
+    if is_on_hub(folder):
         raise BundleError(
             f"{folder} is an address of the hub; save to a folder, then: twinspect push FOLDER hf://…"
         )

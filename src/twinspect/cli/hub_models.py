@@ -27,7 +27,9 @@ def fetch_models(options: argparse.Namespace) -> None:
 
 
 def _is_address(name: object) -> bool:
-    return isinstance(name, str) and name.startswith("hf:/")
+    from twinspect.bundle.folder import is_on_hub
+
+    return isinstance(name, str) and is_on_hub(name)
 
 
 def _fetched(verb: str, address: str) -> str:

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import os
 import platform
-from importlib.metadata import PackageNotFoundError, entry_points, version
+from importlib.metadata import entry_points
 from importlib.util import find_spec
-from pathlib import Path
 from typing import Any, Final
 
 from twinspect._version import __version__
 from twinspect.methods import ENTRY_POINTS as METHODS
 from twinspect.teachers import teachers
 from twinspect.teachers.plugins import ENTRY_POINTS as TEACHERS
+from twinspect.utils.machine import package_version, processor_name
 
 EXTRAS: Final = {
     "onnx": "onnxruntime",
@@ -67,32 +67,15 @@ def describe_installation() -> dict[str, Any]:
     return {
         **describe_machine(),
         "python build": f"{platform.python_implementation()} {platform.python_build()[0]}",
-        "system": f"{platform.platform()}",
-        "processor": _processor(),
+        "system": platform.platform(),
+        "processor": processor_name(),
         "threads": f"{torch.get_num_threads()} (OMP_NUM_THREADS {os.environ.get('OMP_NUM_THREADS', 'not set')})",
         "torch build": f"{build}, {'MKL' if torch.backends.mkl.is_available() else 'no MKL'}, "  # type: ignore[no-untyped-call]
         f"{'oneDNN' if torch.backends.mkldnn.is_available() else 'no oneDNN'}",  # type: ignore[no-untyped-call]
-        "packages": [f"{name} {found}" for name in PACKAGES if (found := _version(name))],
+        "packages": [f"{name} {found}" for name in PACKAGES if (found := package_version(name))],
         "methods of other packages": _plugins(METHODS),
         "teachers of other packages": _plugins(TEACHERS),
     }
-
-
-def _processor() -> str:
-    """Name the processor; the system's own word where Linux does not tell."""
-    try:
-        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8", errors="replace").splitlines()
-    except OSError:
-        lines = []
-    models = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
-    return models[0] if models else platform.processor() or platform.machine()
-
-
-def _version(package: str) -> str:
-    try:
-        return version(package)
-    except PackageNotFoundError:
-        return ""
 
 
 def _plugins(group: str) -> list[str]:

@@ -18,6 +18,8 @@ SHOWN_SIDE: Final = 320
 QUALITIES: Final = (85, 65, 45, 25)
 LARGEST_PICTURE: Final = 24_000
 """Bytes a picture may have before a lower JPEG quality is tried: 60 pictures then stay below 2 MB of page."""
+LARGEST_THUMBNAIL: Final = 8_000
+"""The same in a notebook, which keeps its pictures in its file."""
 
 
 @dataclass(frozen=True)

@@ -149,17 +149,7 @@ class Evaluation:
 def evaluate(
     detector: BaseDetector, data: DataSource, *, watch: Watch | None = None, shifts: bool = False
 ) -> Evaluation:
-    """Score the test split of a data set and compute every metric.
-
-    Maps and masks are compared at each image's own size, so no mask is resampled and no small defect vanishes. Good
-    images that the detector was learnt from or calibrated on are left out, whatever their names are now.
-
-    Args:
-        detector: a fitted detector.
-        data: a data set with a ``test`` split.
-        watch: called with every scored image and its mask, for instance to draw a bar or keep the worst.
-        shifts: whether to score all images once more under each change of :mod:`twinspect.evaluation.shifts`, which
-            takes twelve times as long again.
+    """Score the test split of a data set and compute every metric; the arguments are those of ``twinspect.evaluate``.
 
     Raises:
         DataError: there is no test split, nothing new in it, or a mask does not fit its image.

@@ -220,8 +220,10 @@ def _upload(folder: Path, address: HubAddress, *, private: bool) -> None:
 
 def _may_renew_card(api: HfApi, address: HubAddress) -> bool:
     """Tell whether there is no card yet, or it is still the one that was written for the model that lies there."""
-    if not all(api.file_exists(address.repository, name) for name in (CARD, RECORD)):
-        return not api.file_exists(address.repository, CARD)
+    if not api.file_exists(address.repository, CARD):
+        return True
+    if not api.file_exists(address.repository, RECORD):
+        return False
     with TemporaryDirectory() as folder:
         for name in (CARD, RECORD):
             api.hf_hub_download(address.repository, name, local_dir=folder)

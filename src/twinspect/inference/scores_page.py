@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final, NamedTuple
 
-from twinspect.drawing.panels import shrink_map
+from twinspect.drawing.panels import LARGEST_THUMBNAIL, shrink_map
 from twinspect.drawing.templates import render_fragment
 from twinspect.errors import DataError
 from twinspect.inference.result_panels import result_panels
@@ -27,8 +27,6 @@ NAMED: Final = 20
 """Images that are named at most, of those on which nothing was decided."""
 SIDE: Final = 160
 """Of a picture, in pixels."""
-LARGEST: Final = 8_000
-"""Bytes a picture may have before a lower quality is tried."""
 
 
 class Thumbnail(NamedTuple):
@@ -119,7 +117,7 @@ def _pictures(
 ) -> list[tuple[str, str]]:
     small, shape = (None, None) if values is None else (shrink_map(values, SIDE), values.shape)
     panels = result_panels(result, small, shape, calibration.map_range, bits=bits, side=SIDE)
-    return [(panel.title, panel.data_url(LARGEST)) for panel in panels]
+    return [(panel.title, panel.data_url(LARGEST_THUMBNAIL)) for panel in panels]
 
 
 def _regions(result: ImageScore) -> str:

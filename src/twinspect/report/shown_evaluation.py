@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from twinspect.data import open_data
+from twinspect.drawing.panels import LARGEST_THUMBNAIL
 from twinspect.evaluation.evaluation import Evaluation
 from twinspect.evaluation.evaluation import evaluate as compute
 from twinspect.metrics import DEFINITIONS
@@ -36,8 +37,6 @@ if TYPE_CHECKING:
 PAGE: Final = "report.html"
 SHOWN: Final = 6
 """Images that a notebook shows: misses first, then false alarms, then what came nearest to one."""
-LARGEST: Final = 8_000
-"""Bytes a picture may have before a lower quality is tried."""
 
 
 @dataclass(repr=False)
@@ -69,7 +68,7 @@ class EvaluationReport(Evaluation):
             meanings={TITLES.get(key, key): text for key, text in DEFINITIONS.items()},
             images=images[:SHOWN],
             calibration=report.calibration,
-            largest=LARGEST,
+            largest=LARGEST_THUMBNAIL,
         )
 
     def to_html(self) -> str:
