@@ -144,14 +144,32 @@ def test_what_is_not_kept_in_memory_is_computed_anew_to_the_same_batches(parts: 
     detector = ts.Detector("mkd", **SHORT).fit(parts)
     order = [[3, 20, 7], [23, 0]]
     found = []
-    for cache_mb, workers in ((2048, 2), (1, 2), (0, 0)):
+    for cache_mb, workers in ((2048, 2), (0, 0), (1, 2)):
         images = TrainingImages(detector.model_, data, torch.device("cpu"), workers=workers)
         images.fill_cache(cache_mb * 2**20, NoProgress())
         found.append([_sorted(batch) for batch in images.batches(order)])
-    for other in found[1:]:
+    # Of 1 MiB, the images that fit are kept in half precision, whose numbers have 11 bits.
+    for other, precision in zip(found[1:], (1e-4, 2**-11), strict=True):
         for one, two in zip(found[0], other, strict=True):
             for a, b in zip(one, two, strict=True):
-                torch.testing.assert_close(a, b, rtol=1e-4, atol=1e-5)
+                torch.testing.assert_close(a, b, rtol=precision, atol=1e-5)
+
+
+def test_half_precision_keeps_twice_as_many_images_and_bounds_them(parts: Path) -> None:
+    data = ts.data.open_data(parts).split("train")
+    model = ts.Detector("mkd", **SHORT).fit(parts).model_
+    images = TrainingImages(model, data, torch.device("cpu"), workers=0)
+    targets = model.method.targets
+    model.method.targets = lambda batch: [1e6 * level for level in targets(batch)]  # type: ignore[method-assign]
+    (exact,) = images.batches([[0, 1]])
+    images.fill_cache(
+        4 * exact.images[0].numel() + 4 * sum(level[0].numel() for level in exact.targets), NoProgress()
+    )
+    kept, read = images.batches([[0, 1], [2, 3]])
+    for level, half, other in zip(exact.targets, kept.targets, read.targets, strict=True):
+        assert half.dtype == other.dtype == torch.float32
+        torch.testing.assert_close(half, level.clamp(-65504, 65504), rtol=2**-11, atol=0)
+        assert other.max() > 65504
 
 
 @pytest.mark.parametrize("cache_mb", [2048, 1, 0])
@@ -170,7 +188,7 @@ def test_some_of_the_images_give_the_batches_that_they_give_alone(
         some.batches(order), alone.batches(order), some.batches(order, pixels=False), strict=True
     ):
         for a, b in zip(_sorted(one), _sorted(two), strict=True):
-            torch.testing.assert_close(a, b, rtol=1e-4, atol=1e-5)
+            torch.testing.assert_close(a, b, rtol=2**-11 if cache_mb == 1 else 1e-4, atol=1e-5)
         assert bare.images.numel() == 0
         assert all(torch.equal(a, b) for a, b in zip(bare.targets, one.targets, strict=True))
 

@@ -159,7 +159,7 @@ def test_blocks_and_head_have_step_sizes_of_their_own(method: DeSTSeg) -> None:
 # --- clean and corrupted --------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("cached", [0, 4, 100])
+@pytest.mark.parametrize("cached", [0, 2, 100])
 def test_clean_targets_are_those_of_the_images_without_anomalies(cached: int, parts: Path) -> None:
     torch.manual_seed(0)
     model = Model.build("destseg", DeSTSegConfig(size=SIDE, width=8), create_teacher("pocket"))
@@ -177,7 +177,9 @@ def test_clean_targets_are_those_of_the_images_without_anomalies(cached: int, pa
         assert ours.masks is not None
         assert ours.masks.flatten(1).any(1).all()  # every image has an anomaly
         for one, two, three in zip(ours.targets, wanted.targets, theirs.targets, strict=True):
-            torch.testing.assert_close(one, two, rtol=1e-4, atol=1e-5)
+            torch.testing.assert_close(
+                one, two, rtol=2**-10 if cached == 2 else 1e-4, atol=1e-5
+            )  # half precision
             assert not torch.allclose(one, three, rtol=1e-2)
 
 

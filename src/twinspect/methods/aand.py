@@ -57,6 +57,7 @@ class AANDConfig(RDConfig):
             "blocks": "authors",
         },
         "quick": {},
+        "edge": {"student": "light"},
         "base": {"amplify": "none", "hard_patches": 0},
         "mrg": {"amplify": "gate", "hard_patches": 0},
         "arg": {"amplify": "generator", "hard_patches": 0},

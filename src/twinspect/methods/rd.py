@@ -20,6 +20,7 @@ from twinspect.methods.config import LAST_STAGE, MethodConfig
 from twinspect.methods.input_size import spelled
 from twinspect.methods.losses import agreeing_outside, direction_loss
 from twinspect.methods.networks.backbone_stages import backbone_stages
+from twinspect.methods.networks.light_student import LightStudent
 from twinspect.methods.networks.reverse_decoder import BlockCounts, Bottleneck, Decoder
 from twinspect.methods.schedules import stepped
 
@@ -36,6 +37,7 @@ class RDConfig(MethodConfig):
     PAPER_TEACHER: ClassVar[str] = "wide_resnet50_2"
     PRESETS: ClassVar[dict[str, dict[str, Any]]] = {
         "paper": {"size": 256, "epochs": 200, "decay": False, "blocks": "authors"},
+        "edge": {"student": "light"},
     }
     EARLIER: ClassVar[dict[str, Any]] = {"blocks": "mirror"}
 
@@ -54,6 +56,8 @@ class RDConfig(MethodConfig):
     blocks: Literal["authors", "mirror"] = "authors"
     """residual blocks of the student: as many as in the authors' code, or those of the teacher in reverse, as in
     models of earlier versions"""
+    student: Literal["full", "light"] = "full"
+    """full: of the teacher's own blocks; light: of narrow ones, a tenth of the work (ours), whatever blocks says"""
 
 
 def adam(rate: float) -> Callable[[Iterable[nn.Parameter]], torch.optim.Optimizer]:
@@ -114,7 +118,8 @@ class RD(Method[RDConfig]):
 
     def __init__(self, teacher: Teacher, config: RDConfig) -> None:
         super().__init__(teacher, config)
-        self.student = Student(teacher, config.blocks)
+        is_light = config.student == "light"
+        self.student = LightStudent(teacher) if is_light else Student(teacher, config.blocks)
 
     def check_size(self, height: int, width: int) -> None:
         """Refuse sizes that cannot be halved exactly down to the embedding."""

@@ -48,6 +48,7 @@ class STFPMConfig(MethodConfig):
             "last_rate": 1.0,
             "shortcuts": False,
         },
+        "edge": {"student": "light"},
     }
     RANGES: ClassVar[dict[str, str]] = {
         "momentum": "[0, 1)",
@@ -73,8 +74,9 @@ class STFPMConfig(MethodConfig):
     """share of the training in which the step size rises to its full value (ours; the authors' is constant)"""
     last_rate: float = 0.1
     """step size at the end of a cosine, as a share of the full one (ours; the authors' is constant)"""
-    student: Literal["same", "narrow"] = "same"
-    """same: of the teacher's architecture; narrow: as deep, and half as wide between its levels (ours)"""
+    student: Literal["same", "narrow", "light"] = "same"
+    """same: of the teacher's architecture; narrow: as deep, half as wide between its levels (ours); light: half as
+    deep, and a quarter as wide (ours)"""
     shortcuts: bool = True
     """residual blocks of a student "same" start as their shortcuts alone, which bears large steps (ours, and timm's
     networks; the authors' blocks start in full)"""
@@ -96,13 +98,15 @@ class STFPM(Method[STFPMConfig]):
     def __init__(self, teacher: Teacher, config: STFPMConfig) -> None:
         super().__init__(teacher, config)
         # A drawn seed follows the training's seed and does not repeat the weights of a random teacher.
-        is_narrow, seed = config.student == "narrow", int(torch.randint(2**31, ()))
-        same = partial(same_student, teacher, seed, shortcuts=config.shortcuts)
-        self.student = NarrowStudent(teacher) if is_narrow else same()
+        seed = int(torch.randint(2**31, ()))
+        if config.student == "same":
+            self.student = same_student(teacher, seed, shortcuts=config.shortcuts)
+        else:
+            self.student = NarrowStudent(teacher, light=config.student == "light")
 
     def check_size(self, height: int, width: int) -> None:
         """Refuse sizes at which a narrow student's strides and the teacher's round differently."""
-        if self.config.student == "narrow":
+        if self.config.student != "same":
             unit, is_cropped = self.teacher.levels[-1].reduction, self.config.crop > 0
             check_multiple("stfpm", self.teacher, unit, height, width, is_cropped=is_cropped)
 

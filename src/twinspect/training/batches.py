@@ -1,4 +1,7 @@
-"""Training batches: images are prepared once, cached in memory up to a budget, and handed out in batches."""
+"""Training batches: images are prepared once, cached in memory up to a budget, and handed out in batches.
+
+Where the budget does not hold all images in single precision, they are cached in half precision, twice as many.
+"""
 
 from __future__ import annotations
 
@@ -33,13 +36,15 @@ if TYPE_CHECKING:
 
 FILL_CHUNK = 16
 """Images whose teacher features are computed at once; fixed, because the batch size changes the last bits."""
+LARGEST = torch.finfo(torch.float16).max
+"""What half precision holds; features of pretrained networks are far below."""
 
 
 class TrainingImages:
     """Prepared images and their teacher features, cached in memory up to a budget.
 
-    Which images are cached, and in which groups their features are computed, depends only on the list of images and
-    the budget, so that a resumed run sees the same numbers to the last bit.
+    Which images are cached, how precisely, and in which groups their features are computed, depends only on the list
+    of images and the budget, so that a resumed run sees the same numbers to the last bit.
 
     Args:
         model: prepares the images; its method computes the targets.
@@ -202,7 +207,7 @@ class TrainingImages:
     def _rgb(self, index: int) -> NDArray[np.uint8]:
         """Return one prepared image, cached or read, as (H, W, 3) uint8."""
         row = self._row(index)
-        image = self._read_input(index) if row is None else self._cache[0][row]
+        image = self._read_input(index) if row is None else self._cache[0][row].float()
         pixels: NDArray[np.uint8] = self._model.preprocessing.to_rgb(image.cpu()).permute(1, 2, 0).numpy()
         return pixels
 
@@ -211,7 +216,7 @@ class TrainingImages:
         parts = []
         if len(cached):
             kept = self._cache if pixels else [_without_pixels(self._cache[0]), *self._cache[1:]]
-            parts.append([tensor[cached].to(self.device) for tensor in kept])
+            parts.append(self._taken(kept, cached))
         if images is not None:
             read, *targets = self._with_targets(images)
             parts.append([read if pixels else _without_pixels(read), *targets])
@@ -221,16 +226,21 @@ class TrainingImages:
         joined = [tensor.contiguous(memory_format=torch.channels_last) for tensor in joined]
         return Batch(joined[0], tuple(joined[1:]))
 
+    def _taken(self, cached: Sequence[Tensor], rows: Tensor) -> list[Tensor]:
+        """Take rows out of the cache, in single precision."""
+        return [tensor[rows].to(self.device, torch.float32) for tensor in cached]
+
     def fill_cache(self, budget: int, progress: Progress) -> None:
         """Cache as many of the first images, with their teacher features, as fit into ``budget`` bytes."""
         first = self._chunk(range(min(FILL_CHUNK, len(self))))
-        bytes_per_image = sum(tensor[0].numel() * tensor.element_size() for tensor in first)
-        count = min(len(self), budget // bytes_per_image)
+        numbers_per_image = sum(tensor[0].numel() for tensor in first)
+        dtype = torch.float32 if 4 * numbers_per_image * len(self) <= budget else torch.float16
+        count = min(len(self), budget // (dtype.itemsize * numbers_per_image))
         if count == 0:
             return
         # In the layout of a batch, so that taking some out copies them once.
-        empty = partial(torch.empty, memory_format=torch.channels_last)
-        self._cache = [empty((count, *tensor.shape[1:]), dtype=tensor.dtype) for tensor in first]
+        empty = partial(torch.empty, dtype=dtype, memory_format=torch.channels_last)
+        self._cache = [empty((count, *tensor.shape[1:])) for tensor in first]
         starts = range(0, count, FILL_CHUNK)
         progress.start("prepare", len(starts), 0)
         for round_ in range(0, len(starts), self._processes.count):
@@ -238,7 +248,8 @@ class TrainingImages:
             for start, chunk in zip(at_once, self._compute_chunks(at_once, first), strict=False):
                 for cache, tensor in zip(self._cache, chunk, strict=True):
                     stop = min(start + FILL_CHUNK, count)
-                    cache[start:stop] = tensor[: stop - start].cpu()
+                    kept = tensor[: stop - start].cpu()
+                    cache[start:stop] = kept if cache.dtype == kept.dtype else kept.clamp(-LARGEST, LARGEST)
                 progress.advance()
         progress.finish()
 
@@ -272,7 +283,7 @@ class TrainingImages:
         """Return the targets of original images, from the cache where it has all of them."""
         rows = [row for index in indices if (row := self._row(index)) is not None]
         if len(rows) == len(indices):
-            return [tensor[rows].to(self.device) for tensor in self._cache[1:]]
+            return self._taken(self._cache[1:], torch.tensor(rows))
         images = torch.stack([self._read_input(index) for index in indices])
         return self._with_targets(images)[1:]
 

@@ -67,15 +67,17 @@ def level_distances(student: nn.Module, images: Tensor, targets: Sequence[Tensor
 
 
 class NarrowStudent(nn.Module):
-    """A residual network whose levels have the teacher's shapes, and whose blocks are half as wide inside (ours).
+    """A residual network whose levels have the teacher's shapes, and whose blocks are narrow inside (ours).
 
-    It has as many 3x3 convolutions as the teacher, each between two of 1x1.
+    Each of its 3x3 convolutions lies between two of 1x1.
 
     Args:
         teacher: whose levels are imitated.
+        light: a quarter as wide inside as the teacher, with half as many 3x3 convolutions; otherwise half as wide,
+            with as many.
     """
 
-    def __init__(self, teacher: Teacher) -> None:
+    def __init__(self, teacher: Teacher, *, light: bool = False) -> None:
         super().__init__()
         stages = backbone_stages(teacher)
         reduction = min(STEM_REDUCTION, stages[0].reduction)
@@ -83,7 +85,7 @@ class NarrowStudent(nn.Module):
         self.stages = nn.ModuleList()
         channels = STEM
         for stage in stages:
-            self.stages.append(_narrow_stage(stage, channels, reduction))
+            self.stages.append(_narrow_stage(stage, channels, reduction, light=light))
             channels, reduction = stage.channels, stage.reduction
 
     def forward(self, images: Tensor) -> tuple[Tensor, ...]:
@@ -104,13 +106,14 @@ def _stem(reduction: int) -> nn.Sequential:
     return nn.Sequential(conv, nn.BatchNorm2d(STEM), nn.ReLU(inplace=True), *pool)
 
 
-def _narrow_stage(stage: BackboneStage, channels: int, reduction: int) -> nn.Sequential:
+def _narrow_stage(stage: BackboneStage, channels: int, reduction: int, *, light: bool) -> nn.Sequential:
     count, inner = (stage.blocks, stage.inner) if stage.inner else (2 * stage.blocks, stage.channels)
+    count, inner = (max(1, count // 2), inner // 4) if light else (count, inner // 2)
     blocks = []
     for number in range(count):
         scale = 1 if number else reduction / stage.reduction
         signed = stage.signed and number == count - 1
-        blocks.append(ResidualBlock(channels, stage.channels, max(1, inner // 2), scale=scale, signed=signed))
+        blocks.append(ResidualBlock(channels, stage.channels, max(1, inner), scale=scale, signed=signed))
         channels = stage.channels
     return nn.Sequential(*blocks)
 

@@ -124,9 +124,13 @@ class ResidualBlock(nn.Module):
     ) -> None:
         super().__init__()
         if inner:
-            layers = [*_unit(channels, inner, 1), *_spatial(inner, inner, scale), *_unit(inner, width, 1)]
+            layers = [
+                *conv_unit(channels, inner, 1),
+                *_spatial(inner, inner, scale),
+                *conv_unit(inner, width, 1),
+            ]
         else:
-            layers = [*_spatial(channels, width, scale), *_unit(width, width, 3)]
+            layers = [*_spatial(channels, width, scale), *conv_unit(width, width, 3)]
         self.body = nn.Sequential(*layers[:-1])  # the last ReLU comes after the sum
         self.shortcut = _shortcut(channels, width, scale)
         self.last = nn.Identity() if signed else nn.ReLU(inplace=True)
@@ -145,7 +149,7 @@ def _downsampling(stage: BackboneStage, coarsest: BackboneStage) -> nn.Sequentia
         reduction *= 2
         last = reduction == coarsest.reduction
         width = coarsest.channels if last else min(2 * channels, coarsest.channels)
-        layers += _unit(channels, width, 3, stride=2)
+        layers += conv_unit(channels, width, 3, stride=2)
         channels = width
     return nn.Sequential(*layers)
 
@@ -163,27 +167,36 @@ def _rebuilding(stage: BackboneStage, channels: int, scale: int, count: int) -> 
 def _spatial(channels: int, width: int, scale: float) -> list[nn.Module]:
     """Build the convolution of a block that changes the size, with BatchNorm and ReLU."""
     if scale > 1:
-        return _unit(channels, width, int(scale), stride=int(scale), transposed=True)
-    return _unit(channels, width, 3, stride=round(1 / scale))
+        return conv_unit(channels, width, int(scale), stride=int(scale), transposed=True)
+    return conv_unit(channels, width, 3, stride=round(1 / scale))
 
 
 def _shortcut(channels: int, width: int, scale: float) -> nn.Module:
     if scale > 1:
-        layers = _unit(channels, width, int(scale), stride=int(scale), transposed=True)
+        layers = conv_unit(channels, width, int(scale), stride=int(scale), transposed=True)
     elif scale < 1 or channels != width:
-        layers = _unit(channels, width, 1, stride=round(1 / scale))
+        layers = conv_unit(channels, width, 1, stride=round(1 / scale))
     else:
         return nn.Identity()
     return nn.Sequential(*layers[:-1])
 
 
-def _unit(
-    channels: int, width: int, side: int, *, stride: int = 1, transposed: bool = False
+def conv_unit(
+    channels: int, width: int, side: int, *, stride: int = 1, groups: int = 1, transposed: bool = False
 ) -> list[nn.Module]:
-    """Build convolution, BatchNorm and ReLU."""
+    """Build convolution, BatchNorm and ReLU.
+
+    Args:
+        channels: in.
+        width: channels out.
+        side: of the kernel.
+        stride: by which the sides shrink, or grow where it is transposed.
+        groups: into which the channels are divided.
+        transposed: whether the convolution is a transposed one, without groups.
+    """
     rest = (nn.BatchNorm2d(width), nn.ReLU(inplace=True))
     if transposed:  # starts as torch makes it (authors' code)
         return [nn.ConvTranspose2d(channels, width, side, stride, bias=False), *rest]
-    conv = nn.Conv2d(channels, width, side, stride, padding=side // 2, bias=False)
+    conv = nn.Conv2d(channels, width, side, stride, padding=side // 2, groups=groups, bias=False)
     nn.init.kaiming_normal_(conv.weight, mode="fan_out", nonlinearity="relu")
     return [conv, *rest]
