@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from twinspect.detector import Detector
 
 SIDE, MANY_SIDES = 64, (128, 256, 512, 1024)
-COUNTS, CATEGORIES, GOOD_SCORES = (50, 200, 800, 3200), (1, 3, 10, 30), (19, 200, 2000, 20000)
+COUNTS, CATEGORIES, GOOD_SCORES = (50, 250, 1000, 5000), (1, 3, 10, 30), (19, 200, 2000, 20000)
 
 
 class Cost(NamedTuple):

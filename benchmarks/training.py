@@ -5,7 +5,8 @@ r"""Images a second while training RD: the project's loop beside a plain eager f
 Random weights: only time is measured. Both loops see the same images (batch 16, 256 px), take turns, and are timed
 from the prepared model to the last step; the project's loop pays for its cache of teacher features within its time.
 The share of the peak is that of the project's loop: the operations of its convolutions and matrix products a second,
-by those of a product of two large matrices in the same precision in the same round.
+by those of a product of two large matrices in the same precision in the same round. The last two columns are the
+project's loop with the preset ``edge``, whose student is light, and how many times more images that is.
 """
 
 from __future__ import annotations
@@ -13,7 +14,6 @@ from __future__ import annotations
 import argparse
 import statistics
 import time
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -24,6 +24,7 @@ from torch.utils.flop_counter import FlopCounterMode
 from running.peaks import torch_peak
 from twinspect.data.pixels import read_pixels
 from twinspect.data.samples import Sample
+from twinspect.methods.config import make_config
 from twinspect.methods.rd import RDConfig
 from twinspect.model.preprocessing import as_batch
 from twinspect.model.whole_image import Model
@@ -40,13 +41,14 @@ IMAGES, BATCH = 32, 16
 def main() -> None:
     """Print a row a teacher."""
     options = _options()
-    print("| teacher | plain eager fp32, images/s | twinspect, images/s | ratio | share of the peak |")
-    print("|---|---|---|---|---|")
+    print(
+        "| teacher | plain eager fp32, images/s | twinspect, images/s | ratio | share of the peak | edge, images/s | "
+        "ratio to twinspect |\n|---|---|---|---|---|---|---|"
+    )
     for name in options.teachers:
         work = operations(name, options)
         rounds = [one_round(name, options, work) for _ in range(options.rounds)]
-        plain, ours, ratio, share = (spread(each) for each in zip(*rounds, strict=True))
-        print(f"| {name} | {plain} | {ours} | {ratio} | {share} |", flush=True)
+        print(f"| {name} | {' | '.join(spread(each) for each in zip(*rounds, strict=True))} |", flush=True)
 
 
 def spread(values: Sequence[float]) -> str:
@@ -65,20 +67,24 @@ def operations(name: str, options: argparse.Namespace) -> int:
     return int(teacher.get_total_flops()) * IMAGES // BATCH + int(step.get_total_flops()) * options.steps
 
 
-def one_round(name: str, options: argparse.Namespace, work: int) -> tuple[float, float, float, float]:
-    """Time both loops once: images a second of each, their ratio, and the share of the peak that ours reaches."""
+def one_round(name: str, options: argparse.Namespace, work: int) -> tuple[float, ...]:
+    """Time each loop once, and give the columns after the teacher's name."""
     random = np.random.default_rng(0)
     pixels = [random.integers(0, 256, (options.size, options.size, 3), dtype=np.uint8) for _ in range(IMAGES)]
     samples = [Sample(Path(f"{n}.png"), f"{n}.png", pixels=each) for n, each in enumerate(pixels)]
     count = options.steps * BATCH
     plain, ours = plain_loop(name, samples, options), project_loop(name, samples, options)
+    edge = project_loop(name, samples, options, "edge")
     dtype = torch.bfloat16 if choose_precision("auto", torch.device("cpu")) == "bf16" else torch.float32
-    return count / plain, count / ours, plain / ours, work / ours / (2 * torch_peak(dtype).rate)
+    share = work / ours / (2 * torch_peak(dtype).rate)
+    return count / plain, count / ours, plain / ours, share, count / edge, ours / edge
 
 
-def project_loop(name: str, samples: list[Sample], options: argparse.Namespace) -> float:
+def project_loop(
+    name: str, samples: list[Sample], options: argparse.Namespace, preset: str | None = None
+) -> float:
     """Train as `twinspect fit` does."""
-    model = build(name, options)
+    model = build(name, options, preset)
     began = time.perf_counter()
     trainer = Trainer(device="cpu")
     trainer.fit(model, trainer.read(model, samples))
@@ -107,10 +113,11 @@ def plain_loop(name: str, samples: list[Sample], options: argparse.Namespace) ->
     return time.perf_counter() - began
 
 
-def build(name: str, options: argparse.Namespace) -> Model:
+def build(name: str, options: argparse.Namespace, preset: str | None = None) -> Model:
     """Make RD on a teacher with random weights."""
     torch.manual_seed(0)
-    config = replace(RDConfig(), size=options.size, steps=options.steps, batch_size=BATCH)
+    settings = {"size": options.size, "steps": options.steps, "batch_size": BATCH}
+    config = make_config(RDConfig, preset, settings)
     return Model.build("rd", config, create_teacher(name, weights="random"))
 
 

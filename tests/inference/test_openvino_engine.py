@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from twinspect.inference.openvino_engine import openvino_core
-from twinspect.inference.openvino_resize import split_resizes
+from twinspect.inference.openvino_resize import cut_enlargement, split_input_resizes
 
 pytest.importorskip("openvino")
 
@@ -54,48 +54,79 @@ def test_there_is_one_core() -> None:
     assert openvino_core() is openvino_core()
 
 
-@pytest.mark.parametrize("mode", ["bilinear", "bicubic"])
-@pytest.mark.parametrize("side", [(64, 64), (96, 40)])
-@pytest.mark.parametrize("size", [(48, 31), (64, 64), (65, 200), (97, 96), (500, 333), (2, 1001)])
-def test_the_resize_is_torchs(size: tuple[int, int], side: tuple[int, int], mode: str) -> None:
-    """The images are smaller, as large, larger and much larger than the network's input."""
-    import torch
-
-    images = np.random.default_rng(0).integers(0, 256, (2, 3, *size)).astype(np.float32)
-    expected = torch.nn.functional.interpolate(
-        torch.from_numpy(images).double(), size=side, mode=mode, antialias=True, align_corners=False
-    )
-    found = next(iter(compiled_resize(side, mode)(images).values()))
-    np.testing.assert_allclose(found, expected.numpy(), rtol=0, atol=2e-4 if mode == "bilinear" else 5e-4)
-
-
 def test_no_antialiased_resize_is_left_to_openvino() -> None:
     model = resize_model((64, 48))
-    resizes = split_resizes(model)
-    for part in (model, resizes):
+    resizes = split_input_resizes(model)
+    assert resizes is not None
+    assert resizes.sides is None  # the images are floats already
+    for part in (model, resizes.before):
         assert "Interpolate" not in [node.get_type_name() for node in part.get_ordered_ops()]
     assert model.input(1).get_partial_shape()[1:].to_shape() == [3, 64, 48]
-    assert split_resizes(model) is None
+    assert split_input_resizes(model) is None
 
 
-def resize_model(side: tuple[int, int], mode: str = "bilinear") -> Any:
+@pytest.mark.parametrize("is_rgb", [True, False])
+@pytest.mark.parametrize("mode", ["bilinear", "bicubic"])
+def test_what_is_split_off_computes_what_the_graph_did(mode: str, is_rgb: bool) -> None:
+    random = np.random.default_rng(0)
+    rgb = random.integers(0, 256, (2, 90, 31, 3), dtype=np.uint8)
+    images = rgb if is_rgb else rgb.transpose(0, 3, 1, 2).astype(np.float32)
+    model = resize_model((64, 48), mode, is_rgb=is_rgb)
+    (expected,) = (
+        openvino_core().compile_model(model, "CPU", {"INFERENCE_PRECISION_HINT": "f32"})(images).values()
+    )
+    resizes = split_input_resizes(model)
+    assert resizes is not None
+    assert resizes.sides == ((64, 48) if is_rgb else None)
+    before = openvino_core().compile_model(resizes.before, "CPU")
+    (found,) = resizes.compute([images], before)
+    np.testing.assert_allclose(found, expected, rtol=0, atol=5e-4)  # OpenVINO rounds
+
+
+def test_a_map_that_is_only_enlarged_at_the_end_is_given_as_the_networks_have_it() -> None:
+    images = np.random.default_rng(0).random((2, 1, 16, 12), dtype=np.float32)
+    model = map_model()
+    assert cut_enlargement(model, "map")
+    (found,) = (
+        openvino_core().compile_model(model, "CPU", {"INFERENCE_PRECISION_HINT": "f32"})(images).values()
+    )
+    np.testing.assert_array_equal(found, images[:, 0])
+    assert not cut_enlargement(model, "map")
+    assert not cut_enlargement(map_model(is_confined=True), "map")
+
+
+def map_model(*, is_confined: bool = False) -> Any:
     import openvino
     from openvino import opset13 as ops
 
-    value = ops.parameter([-1, 3, -1, -1], np.float32)
-    resized = ops.interpolate(
+    value = ops.parameter([-1, 1, -1, -1], np.float32)
+    enlarged = interpolated(value, (40, 30), "linear_onnx")
+    chosen = ops.gather(enlarged, ops.constant(np.int64(0)), ops.constant(np.int64(1)))
+    chosen = ops.relu(chosen) if is_confined else chosen
+    chosen.output(0).set_names({"map"})
+    return openvino.Model([chosen], [value])
+
+
+def resize_model(side: tuple[int, int], mode: str = "bilinear", *, is_rgb: bool = False) -> Any:
+    import openvino
+    from openvino import opset13 as ops
+
+    value = ops.parameter([-1, -1, -1, 3] if is_rgb else [-1, 3, -1, -1], np.uint8 if is_rgb else np.float32)
+    planes = ops.convert(ops.transpose(value, ops.constant(np.array([0, 3, 1, 2]))), np.float32)
+    return openvino.Model([interpolated(planes if is_rgb else value, side, f"{mode}_pillow")], [value])
+
+
+def interpolated(value: Any, side: tuple[int, int], mode: str) -> Any:
+    from openvino import opset13 as ops
+
+    return ops.interpolate(
         value,
         ops.constant(np.array(side)),
-        f"{mode}_pillow",
+        mode,
         "sizes",
         axes=[2, 3],
         pads_begin=[0] * 4,
         pads_end=[0] * 4,
         coordinate_transformation_mode="half_pixel",
+        cube_coeff=-0.5,
     )
-    return openvino.Model([resized], [value])
-
-
-def compiled_resize(side: tuple[int, int], mode: str) -> Any:
-    resizes = split_resizes(resize_model(side, mode))
-    return openvino_core().compile_model(resizes, "CPU", {"INFERENCE_PRECISION_HINT": "f32"})

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any, Final
 
 from twinspect.errors import BundleError, ConfigError, in_one_line, optional
 from twinspect.inference.graph_engine import MAP, SCORE, GraphEngine
-from twinspect.inference.openvino_resize import split_resizes
+from twinspect.inference.openvino_resize import ENLARGING, cut_enlargement, split_input_resizes
+from twinspect.inference.resizing import resize
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -53,9 +54,10 @@ class OpenVINOEngine(GraphEngine):
             hints["INFERENCE_NUM_THREADS"] = threads
         try:
             model = core.read_model(files[XML], files[BIN])
-            resizes = split_resizes(model)
+            self._resizes = split_input_resizes(model)
+            self._is_small = cut_enlargement(model, MAP)
             exact = {**hints, "INFERENCE_PRECISION_HINT": "f32"}
-            self._resize = None if resizes is None else core.compile_model(resizes, _CPU, exact)
+            self._before = core.compile_model(self._resizes.before, _CPU, exact) if self._resizes else None
             self._compiled = core.compile_model(model, _CPU, hints)
         except Exception as error:  # of an altered graph, the runtime says what it likes
             raise BundleError(
@@ -67,9 +69,12 @@ class OpenVINOEngine(GraphEngine):
     ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
         """Score (B, H, W, 3) uint8 images of one size, perhaps with (B, H, W) uint8 regions."""
         inputs = [images] if regions is None else [images, regions]
-        resized = () if self._resize is None else self._resize(inputs, share_inputs=True).values()
+        resized = self._resizes.compute(inputs, self._before) if self._resizes and self._before else ()
         outputs = self._compiled([*inputs, *resized], share_inputs=True)
-        return outputs[SCORE], outputs[MAP]
+        maps = outputs[MAP]
+        if self._is_small:
+            maps = resize(maps, images.shape[1], images.shape[2], ENLARGING)
+        return outputs[SCORE], maps
 
 
 def _float_type(core: Any, precision: str) -> str:
