@@ -14,6 +14,7 @@ from twinspect.data.prefetching import prefetch
 from twinspect.methods.base import Batch
 from twinspect.synthesis import foregrounds
 from twinspect.training.training_inputs import training_inputs
+from twinspect.utils.devices import cache_device, to_device
 from twinspect.utils.distributed import SINGLE_PROCESS
 
 if TYPE_CHECKING:
@@ -150,7 +151,7 @@ class TrainingImages:
             masks = np.stack([foregrounds[index] for index in indices])
             synthetic = synthesizer(rgb, range(first, first + len(indices)), masks)
             images = torch.from_numpy(synthetic.images).permute(0, 3, 1, 2)
-            normalised = self._model.preprocessing.normalize(images.float().to(self.device))
+            normalised = self._model.preprocessing.normalize(to_device(images.float(), self.device))
             drawn, allowed = torch.from_numpy(synthetic.masks), torch.from_numpy(masks)
             return normalised, drawn, allowed, self._categories[indices]
 
@@ -158,7 +159,7 @@ class TrainingImages:
         drawn = prefetch(batches, draw, workers=self._workers, ahead=2 * threads)
         for (_, indices), (normalised, *others) in zip(batches, drawn, strict=True):
             images, *targets = self._with_targets(normalised, self._clean(indices) if clean else None)
-            masks, allowed, categories = (tensor.to(self.device) for tensor in others)
+            masks, allowed, categories = (to_device(tensor, self.device) for tensor in others)
             inside = self._inside(indices)
             yield Batch(images, tuple(targets), masks, categories, foregrounds=allowed, inside=inside)
 
@@ -167,7 +168,7 @@ class TrainingImages:
         parts = [
             part for number in numbers if (part := self._inputs.inside(self._numbers[number])) is not None
         ]
-        return torch.stack(parts).to(self.device) if parts else None
+        return to_device(torch.stack(parts), self.device) if parts else None
 
     def _find_foregrounds(self) -> list[NDArray[np.bool_]]:
         """Find the object in every image, once; all images of a category together decide whether it has one."""
@@ -211,7 +212,7 @@ class TrainingImages:
         parts = []
         if len(cached):
             kept = self._cache if pixels else [_without_pixels(self._cache[0]), *self._cache[1:]]
-            parts.append([tensor[cached].to(self.device) for tensor in kept])
+            parts.append([to_device(tensor[cached], self.device) for tensor in kept])
         if images is not None:
             read, *targets = self._with_targets(images)
             parts.append([read if pixels else _without_pixels(read), *targets])
@@ -229,7 +230,8 @@ class TrainingImages:
         if count == 0:
             return
         # In the layout of a batch, so that taking some out copies them once.
-        empty = partial(torch.empty, memory_format=torch.channels_last)
+        where = cache_device(self.device, count * bytes_per_image)
+        empty = partial(torch.empty, memory_format=torch.channels_last, device=where)
         self._cache = [empty((count, *tensor.shape[1:]), dtype=tensor.dtype) for tensor in first]
         starts = range(0, count, FILL_CHUNK)
         progress.start("prepare", len(starts), 0)
@@ -238,7 +240,7 @@ class TrainingImages:
             for start, chunk in zip(at_once, self._compute_chunks(at_once, first), strict=False):
                 for cache, tensor in zip(self._cache, chunk, strict=True):
                     stop = min(start + FILL_CHUNK, count)
-                    cache[start:stop] = tensor[: stop - start].cpu()
+                    cache[start:stop] = tensor[: stop - start]
                 progress.advance()
         progress.finish()
 
@@ -264,7 +266,7 @@ class TrainingImages:
 
     def _with_targets(self, images: Tensor, targets: Sequence[Tensor] | None = None) -> list[Tensor]:
         """Put images on the device, with the targets given or their own."""
-        images = images.to(self.device, memory_format=torch.channels_last)
+        images = to_device(images.contiguous(memory_format=torch.channels_last), self.device)
         with torch.no_grad():
             return [images, *(self._model.method.targets(images) if targets is None else targets)]
 
@@ -272,7 +274,7 @@ class TrainingImages:
         """Return the targets of original images, from the cache where it has all of them."""
         rows = [row for index in indices if (row := self._row(index)) is not None]
         if len(rows) == len(indices):
-            return [tensor[rows].to(self.device) for tensor in self._cache[1:]]
+            return [to_device(tensor[rows], self.device) for tensor in self._cache[1:]]
         images = torch.stack([self._read_input(index) for index in indices])
         return self._with_targets(images)[1:]
 
