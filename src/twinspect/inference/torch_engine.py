@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, NamedTuple
 import torch
 from torch import Tensor
 
-from twinspect.inference.cuda_graphs import graphs_of
 from twinspect.model.folding import folded
 from twinspect.model.preprocessing import as_batch
 from twinspect.utils.devices import choose_device, to_device
@@ -19,6 +18,7 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
+    from twinspect.inference.cuda_graphs import Infer
     from twinspect.model.base import ScoringModel
     from twinspect.regions.areas import Region
 
@@ -49,8 +49,11 @@ class TorchEngine:
     def __init__(self, model: ScoringModel, device: str) -> None:
         self._device = choose_device(device)
         self._model = folded(model.to(self._device))
-        has_graphs = self._device.type == "cuda" and not model.one_by_one
-        self._infer = graphs_of(self._model) if has_graphs else self._model.infer
+        self._infer: Infer = self._model.infer
+        if self._device.type == "cuda" and not model.one_by_one:
+            from twinspect.inference.cuda_graphs import graphs_of  # noqa: PLC0415 - of no use without CUDA
+
+            self._infer = graphs_of(self._model)
         # Images of one size, of a model with one region, share what is made of it.
         self._inside = lru_cache(maxsize=16)(model.preprocessing.inside)
 

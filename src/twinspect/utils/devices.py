@@ -17,7 +17,7 @@ def choose_device(name: str) -> torch.device:
     """
     device = _available_device(name)
     if device.type == "cuda":
-        # By default torch's convolutions round their inputs to 10 bits there (TF32): scores would differ by 1e-3.
+        # By default torch's convolutions round their inputs to 10 bits there (TF32).
         torch.backends.cudnn.allow_tf32 = False
         torch.backends.cuda.matmul.allow_tf32 = False
     return device
