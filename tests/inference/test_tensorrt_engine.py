@@ -163,10 +163,10 @@ def test_a_model_without_such_an_export_says_how_to_make_one(
 def test_old_or_half_installed_it_says_so(
     copied: Path, stub: StubTensorRT, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(onnxruntime, "__version__", "1.20.1")
-    with pytest.raises(MissingExtraError, match=r"needs ONNX Runtime 1\.21, not 1\.20\.1"):
+    monkeypatch.setattr(onnxruntime, "__version__", "1.21.1")
+    with pytest.raises(MissingExtraError, match=r"needs ONNX Runtime 1\.22, not 1\.21\.1"):
         ts.load(copied, runtime="tensorrt")
-    monkeypatch.setattr(onnxruntime, "__version__", "1.21.0")
+    monkeypatch.setattr(onnxruntime, "__version__", "1.22.0")
     monkeypatch.delitem(sys.modules, "tensorrt")
     monkeypatch.setattr("ctypes.util.find_library", lambda _: None)
     with pytest.raises(MissingExtraError, match="TensorRT is not installed"):

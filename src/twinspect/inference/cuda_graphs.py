@@ -30,6 +30,8 @@ MOST_GRAPHS: Final = 4
 """Shapes of batches with a graph, of one model: each keeps the memory that its batch needs."""
 _WARM_UP: Final = 3
 """Calls before a recording, in which libraries choose kernels and allocate; torch's documentation asks for some."""
+_RECORDING = threading.Lock()
+"""Torch records one graph at a time in a process."""
 _GRAPHS: WeakKeyDictionary[ScoringModel, tuple[WeightsVersion, CudaGraphs]] = WeakKeyDictionary()
 
 
@@ -101,7 +103,7 @@ def record(infer: Infer, images: Tensor, inside: Tensor | None) -> Recorded:
     current = torch.cuda.current_stream(images.device)
     stream = torch.cuda.Stream(images.device)  # type: ignore[no-untyped-call]
     stream.wait_stream(current)
-    with torch.cuda.stream(current):  # goes back to it also where a recording fails
+    with _RECORDING, torch.cuda.stream(current):  # which it goes back to also where a recording fails
         with torch.cuda.stream(stream):
             for _ in range(_WARM_UP):
                 infer(images, inside)

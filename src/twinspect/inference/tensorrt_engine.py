@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 PROVIDER: Final = "TensorrtExecutionProvider"
 BATCH: Final = 8
 """Images that an engine is built for at most, as many as are scored at once; more are scored in turns."""
-_OLDEST: Final = (1, 21)
+_OLDEST: Final = (1, 22)
 """The first ONNX Runtime whose provider can leave out operations."""
 _REMEDY: Final = (
     "with an NVIDIA GPU, type: pip uninstall -y onnxruntime, then: pip install onnxruntime-gpu tensorrt; without, "
@@ -119,7 +119,7 @@ def missing() -> str:
         return f"this ONNX Runtime, {ort.__version__}, has no TensorRT; {_REMEDY}"
     if tuple(map(int, ort.__version__.split(".")[:2])) < _OLDEST:
         return (
-            f"TensorRT needs ONNX Runtime 1.21, not {ort.__version__}; type: pip install -U onnxruntime-gpu"
+            f"TensorRT needs ONNX Runtime 1.22, not {ort.__version__}; type: pip install -U onnxruntime-gpu"
         )
     if not (is_installed("tensorrt") or ctypes.util.find_library("nvinfer")):
         return f"TensorRT is not installed; {_REMEDY}"
