@@ -53,6 +53,16 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Begin with the files that take long: what is left for the end is dealt out evenly among processes."""
     places = {TESTS / name: place for place, name in enumerate(LONGEST)}
     items.sort(key=lambda item: places.get(item.path, len(places)))
+    _skip_without_cuda([item for item in items if item.get_closest_marker("gpu")])
+
+
+def _skip_without_cuda(items: list[pytest.Item]) -> None:
+    if not items:
+        return
+    import torch
+
+    for item in () if torch.cuda.is_available() else items:
+        item.add_marker(pytest.mark.skip(reason="no CUDA device"))
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Final
 from twinspect.bundle.export_cache import find_exports
 from twinspect.bundle.folder import JOINED, is_on_hub, read_model_record
 from twinspect.errors import MissingExtraError, is_installed
-from twinspect.inference.runtimes import RUNTIMES
+from twinspect.inference.runtimes import RUNTIMES, is_for_cpu
 from twinspect.utils.progress import announce
 
 if TYPE_CHECKING:
@@ -41,10 +41,10 @@ def load(
         device: ``auto``, ``cpu``, ``cuda`` or ``mps``.
         runtime: what scores. ``None``: on a CPU the fastest fp32 export that is there and can run, else torch; the
             detector is the trained one either way, and can be exported, joined and saved. ``torch``: the networks as
-            they were trained. ``onnx`` or ``openvino``: an export (the most precise one, if there are several); the
-            name of an export, such as ``onnx-int8``; or ``auto``, the fastest of all exports and torch, as measured
-            when they were exported. With an export named, or where torch is not installed, the detector needs no
-            torch, and only scores and calibrates.
+            they were trained. ``onnx``, ``openvino`` or, on an NVIDIA GPU, ``tensorrt``: an export (the most precise
+            one, if there are several); the name of an export, such as ``onnx-int8``; or ``auto``, the fastest of all
+            exports and torch, as measured when they were exported. With an export named, or where torch is not
+            installed, the detector needs no torch, and only scores and calibrates.
         threads: that compute one image; ``None`` for the runtime's choice, all cores. Torch's are set for the whole
             process.
 
@@ -60,7 +60,7 @@ def load(
         path = fetch_model(path)
     if runtime is None and not is_installed(TORCH):
         runtime = AUTO
-    chosen = choose_runtime(path) if runtime == AUTO else runtime or TORCH
+    chosen = choose_runtime(path, device) if runtime == AUTO else runtime or TORCH
     # Torch takes two seconds to import, and is not installed where only exported models are scored.
     if chosen == TORCH and not is_installed(TORCH):
         raise MissingExtraError(
@@ -113,19 +113,28 @@ def usual_export(
         return None
     exports = find_exports(folder, record, damaged or (lambda error: warnings.warn(str(error), stacklevel=2)))
     # One with a note computes something else than the model, such as maps of another scale.
-    return _fastest(each for each in exports if each.precision == EXACT and not each.record.get("notes"))
+    return _fastest(
+        each
+        for each in exports
+        if is_for_cpu(each) and each.precision == EXACT and not each.record.get("notes")
+    )
 
 
-def choose_runtime(path: str | Path) -> str:
+def choose_runtime(path: str | Path, device: str = AUTO) -> str:
     """Name the fastest runtime of a model that is installed here: an export's name, or ``torch``.
 
     Judged by the time per image that was measured for each export and for torch when the export was checked.
+
+    Args:
+        path: the model folder.
+        device: on ``cpu``, those for a GPU are left out.
 
     Raises:
         BundleError: ``model.json``, or the record of an export, is missing, damaged or altered.
     """
     folder = Path(path)
-    fastest = _fastest(find_exports(folder, read_model_record(folder)))
+    exports = find_exports(folder, read_model_record(folder))
+    fastest = _fastest(export for export in exports if device != CPU or is_for_cpu(export))
     return TORCH if fastest is None else fastest.name
 
 

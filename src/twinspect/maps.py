@@ -6,14 +6,14 @@ Every map is float32, unbounded above, and higher means more anomalous.
 from __future__ import annotations
 
 import math
-from functools import lru_cache
+from functools import cache, lru_cache
 from typing import TYPE_CHECKING
 
 import torch
 import torch.nn.functional as F
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from torch import Tensor
 
@@ -91,7 +91,7 @@ def fuse(maps: Sequence[Tensor], size: tuple[int, int], sigma: float = 0.0) -> T
     fused: Tensor | None = None
     for level in maps:
         down, across = (
-            _enlarging_matrix(side, target, sigma).to(level)
+            constant(_enlarging_matrix, side, target, sigma, like=level)
             for side, target in zip(level.shape[-2:], size, strict=True)
         )
         enlarged = down @ level @ across.T
@@ -115,6 +115,29 @@ def multiply(maps: Sequence[Tensor], size: tuple[int, int], sigma: float = 0.0) 
     for level in maps[1:]:
         product = product * fuse([level], size)
     return gaussian_blur(product, sigma)
+
+
+def constant(make: Callable[..., Tensor], *numbers: float, like: Tensor) -> Tensor:
+    """Make a tensor that depends on a few numbers alone, on the device and in the type of another.
+
+    On CUDA it is kept for ever: to copy it would wait for the device, and CUDA graphs know it by its address.
+
+    Args:
+        make: gives it on the CPU, float32.
+        *numbers: what it depends on.
+        like: the other tensor.
+    """
+    if like.is_cuda:
+        return _kept(make, numbers, like.device, like.dtype)
+    return make(*numbers).to(like)
+
+
+@cache
+def _kept(
+    make: Callable[..., Tensor], numbers: tuple[float, ...], device: torch.device, dtype: torch.dtype
+) -> Tensor:
+    with torch.inference_mode(mode=False):  # also what was made for a score may take part in training
+        return make(*numbers).to(device, dtype)
 
 
 @lru_cache(maxsize=64)
@@ -176,11 +199,12 @@ def share_inside(inside: Tensor, size: tuple[int, int]) -> Tensor:
         (B, height, width) float32 in [0, 1]: of the pixels that a place touches, as adaptive pooling takes them. Sums
         of ones are exact, so that every runtime gives the same.
     """
+    ones = inside.float()
     down, across = (
-        _touching(side, target).to(inside.device)
+        constant(_touching, side, target, like=ones)
         for side, target in zip(inside.shape[-2:], size, strict=True)
     )
-    return down @ inside.float() @ across.T / (down.sum(dim=1)[:, None] * across.sum(dim=1))
+    return down @ ones @ across.T / (down.sum(dim=1)[:, None] * across.sum(dim=1))
 
 
 def inside_at(inside: Tensor, size: tuple[int, int]) -> Tensor:
@@ -224,7 +248,7 @@ def gaussian_blur(maps: Tensor, sigma: float) -> Tensor:
     if sigma <= 0:
         return maps
     # A product with two matrices; one-channel convolutions take four times as long on a CPU.
-    down, across = (_blurring_matrix(side, sigma).to(maps) for side in maps.shape[-2:])
+    down, across = (constant(_blurring_matrix, side, sigma, like=maps) for side in maps.shape[-2:])
     return down @ maps @ across.T
 
 

@@ -34,7 +34,7 @@ from twinspect.export import exporter  # noqa: E402 - needs both
 @pytest.fixture(autouse=True)
 def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A cache of the user that is empty."""
-    monkeypatch.setattr(export_cache, "_user_cache", lambda: tmp_path / "cache")
+    monkeypatch.setattr(export_cache, "user_cache", lambda: tmp_path / "cache")
     return tmp_path / "cache"
 
 

@@ -22,6 +22,7 @@ import twinspect as ts
 from drawn_parts import TEACHER, quick
 from messages import error_lines
 from shard_data import rows_of, score, write_folder
+from stub_tensorrt import stub_tensorrt
 from traced_once import export_for_both
 from twinspect.bundle.exports import Export, list_exports, write_export
 from twinspect.bundle.folder import read_images, read_record
@@ -48,6 +49,7 @@ openvino = pytest.importorskip("openvino", reason="pip install 'twinspect[openvi
 
 from twinspect.export import export, exporter  # noqa: E402 - needs both
 from twinspect.export.openvino_file import convert  # noqa: E402
+from twinspect.export.parity import TOLERANCES  # noqa: E402
 from twinspect.export.torch_to_onnx import to_onnx  # noqa: E402
 from twinspect.export.writers import WRITERS  # noqa: E402
 
@@ -207,7 +209,7 @@ def test_an_altered_record_is_named(copied: Path) -> None:
 @pytest.mark.parametrize(
     ("runtime", "message"),
     [
-        ("tensorrt", "no export 'tensorrt'.*onnx-fp32, openvino-fp32"),
+        ("coreml", "no export 'coreml'.*onnx-fp32, openvino-fp32"),
         ("onnx-int8", "no export 'onnx-int8'.*export .* --to onnx"),
     ],
 )
@@ -286,6 +288,22 @@ def test_half_the_file(copied: Path) -> None:
     assert half.record["parity"]["score_relative"] < 2e-2
 
 
+@pytest.mark.usefixtures("traced")
+@pytest.mark.parametrize("precision", ["fp32", "fp16"])
+def test_tensorrt_has_the_same_gate(
+    copied: Path, precision: str, mixed: list[Sample], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    stub_tensorrt(monkeypatch, tmp_path)
+    made = export(copied, "tensorrt", precision=precision)
+    parity = made.record["parity"]
+    assert (made.name, parity["tolerance"]) == (f"tensorrt-{precision}", TOLERANCES[precision])
+    assert max(parity["score_relative"], parity["map_relative"]) <= parity["tolerance"]
+    exact = ts.load(copied, runtime="torch").score(as_data(mixed))
+    assert ts.load(copied, runtime="tensorrt").score(as_data(mixed)).image == pytest.approx(
+        exact.image, rel=2e-2
+    )
+
+
 def test_without_images_there_is_no_export(copied: Path, tmp_path: Path) -> None:
     detector = ts.load(copied)
     detector.images_ = ()
@@ -297,7 +315,7 @@ def test_without_images_there_is_no_export(copied: Path, tmp_path: Path) -> None
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"to": "tensorrt"}, "onnx, openvino"),
+        ({"to": "coreml"}, "onnx, openvino"),
         ({"to": "onnx", "precision": "fp8"}, "precision 'fp8'"),
         ({"to": "onnx", "fixed_size": (1, 50)}, "50x1"),
     ],

@@ -29,9 +29,7 @@ def cache_folder(record: dict[str, Any]) -> Path:
         record: its ``model.json``.
     """
     decisive = {name: value for name, value in record.items() if name not in _NOT_IN_GRAPHS}
-    return (
-        _user_cache() / "twinspect" / "exports" / sha256(json.dumps(decisive, sort_keys=True).encode())[:32]
-    )
+    return user_cache() / "twinspect" / "exports" / sha256(json.dumps(decisive, sort_keys=True).encode())[:32]
 
 
 def find_exports(
@@ -83,7 +81,7 @@ def _ignore(_: BundleError) -> None:
     """Leave out what is damaged in a cache: nobody asked for it."""
 
 
-def _user_cache() -> Path:
+def user_cache() -> Path:
     """Say where programs keep what they can make again, by the habit of the system."""
     if sys.platform == "win32":
         return Path(os.environ.get("LOCALAPPDATA") or Path.home() / "AppData" / "Local")

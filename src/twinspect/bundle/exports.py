@@ -49,7 +49,7 @@ class Export:
 
     @property
     def runtime(self) -> str:
-        """What runs it: ``onnx`` or ``openvino``."""
+        """What runs it: ``onnx``, ``openvino`` or ``tensorrt``."""
         return str(self.record["runtime"])
 
     @property

@@ -36,6 +36,7 @@ PACKAGES: Final = (
     "safetensors",
     "onnxruntime",
     "openvino",
+    "tensorrt",
     "fastapi",
     "ray",
 )

@@ -10,6 +10,7 @@ from twinspect.bundle.export_cache import find_exports
 from twinspect.bundle.folder import EXPORTS, model_key, read_model_record
 from twinspect.cli.console import warn
 from twinspect.errors import BundleError, ConfigError, TwinspectError, in_one_line, is_installed
+from twinspect.inference.runtimes import is_for_cpu
 from twinspect.loading import AUTO, CPU, EXACT, TORCH, choose_runtime, load, scores_on_cpu, usual_export
 from twinspect.utils.progress import announce
 
@@ -91,7 +92,7 @@ def choose(options: argparse.Namespace, count: Callable[[], int] | None = None) 
         return str(options.runtime)
     with _advising_torch(options):
         if options.runtime == AUTO or not is_installed(TORCH):
-            return choose_runtime(options.model)
+            return choose_runtime(options.model, options.device)
         damaged: list[BundleError] = []
         export = usual_export(options.model, options.device, damaged.append)
         for error in damaged:
@@ -108,7 +109,7 @@ def make_export(model: str) -> None:
 
     exports = find_exports(Path(model), read_model_record(Path(model)), lambda _: None)
     if not exportable_runtimes() or any(
-        export.precision == EXACT and export.fixed_size is None for export in exports
+        is_for_cpu(export) and export.precision == EXACT and export.fixed_size is None for export in exports
     ):
         return
     try:

@@ -3,15 +3,21 @@
 from __future__ import annotations
 
 import platform
-from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from twinspect.bundle.export_cache import keep_export
 from twinspect.bundle.exports import write_export
 from twinspect.bundle.folder import read_model_record
-from twinspect.errors import ConfigError, ExportError, is_installed, optional, unknown_name
-from twinspect.export.graph_builder import CPU, GraphBuilder
+from twinspect.errors import (
+    ConfigError,
+    ExportError,
+    MissingExtraError,
+    is_installed,
+    optional,
+    unknown_name,
+)
+from twinspect.export.graph_builder import GraphBuilder
 from twinspect.export.int8_acceptance import MAX_DROP
 from twinspect.export.parity import TOLERANCES, compare, size_of, time_side_by_side
 from twinspect.export.parity_images import images_to_check
@@ -20,10 +26,11 @@ from twinspect.export.torch_to_onnx import OPSET, to_onnx
 from twinspect.export.writers import WRITERS
 from twinspect.images.reading import MIN_SIDE
 from twinspect.inference.found_regions import levels_of
-from twinspect.inference.runtimes import RUNTIMES
+from twinspect.inference.runtimes import CPU, RUNTIMES
 from twinspect.inference.torch_detector import TorchDetector
 from twinspect.inference.torch_engine import TorchEngine
-from twinspect.loading import EXACT, TORCH, load
+from twinspect.loading import AUTO, EXACT, TORCH, load
+from twinspect.utils.machine import package_version
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -58,7 +65,7 @@ def export(
 
     Args:
         path: the model folder; the export goes to ``exports/<name>`` in it.
-        to: ``onnx`` or ``openvino``.
+        to: ``onnx``, ``openvino`` or ``tensorrt``, which is checked on the GPU.
         precision: ``fp32``; ``fp16``, weights of 16 bits, computed in bf16 by OpenVINO where the processor has it; or
             ``int8``, networks that compute in 8-bit integers, if that is as good (see below).
         fixed_size: height and width, in pixels, of the only images to take, one at a time: the fastest. ``None``:
@@ -106,7 +113,7 @@ def export(
         "precision": precision,
         "fixed_size": list(fixed_size) if fixed_size else None,
         **_of_scope(scope),
-        "versions": {package: version(package) for package in _packages(to, precision)},
+        "versions": {package: package_version(package) for package in _packages(to, precision)},
     }
     builder = GraphBuilder(to_onnx(model, fixed_size, scope), record, _metadata(model_record, detector))
     quantized = None
@@ -115,11 +122,11 @@ def export(
         quantized = quantize_with_accuracy_control(builder, data, say)
     files = quantized.files if quantized else builder.floats(precision)
     say(f"checking it on {len(samples)} images")
-    engines = TorchEngine(model, CPU), builder.open(files)
-    measured = {
-        "parity": _check_parity(*engines, samples, TOLERANCES[precision], builder.name, scope),
-        **_time(*engines, samples[0], quantized, scope),
-    }
+    engine, beside = builder.open(files), TorchEngine(model, CPU)
+    parity = _check_parity(beside, engine, samples, TOLERANCES[precision], builder.name, scope)
+    if RUNTIMES[to].device != CPU:
+        beside = TorchEngine(model, AUTO)  # what would score there
+    measured = {"parity": parity, **_time(beside, engine, samples[0], quantized, scope)}
     return write_export(folder, builder.name, {**record, **measured}, files)
 
 
@@ -153,7 +160,7 @@ def export_fastest(path: str | Path, *, say: Callable[[str], None] | None = None
     checked: list[tuple[str, dict[str, Any], dict[str, bytes]]] = []
     refused: list[ExportError] = []
     for to in runtimes:
-        versions = {package: version(package) for package in _packages(to, EXACT)}
+        versions = {package: package_version(package) for package in _packages(to, EXACT)}
         record: dict[str, Any] = {"runtime": to, "precision": EXACT, "fixed_size": None, "versions": versions}
         record |= _of_model(model_record, differences) | _of_scope(scope)
         builder = GraphBuilder(graph, record, _metadata(model_record, detector))
@@ -174,10 +181,10 @@ def export_fastest(path: str | Path, *, say: Callable[[str], None] | None = None
 
 
 def exportable_runtimes() -> list[str]:
-    """Name the runtimes that can be exported to here: those that are installed, with what writes their files."""
+    """Name the runtimes for a CPU that can be exported to: those installed, with what writes their files."""
     if not all(map(is_installed, _WRITING)):
         return []
-    return [name for name, runtime in RUNTIMES.items() if runtime.is_installed]
+    return [name for name, runtime in RUNTIMES.items() if runtime.device == CPU and runtime.is_installed]
 
 
 def _of_model(model_record: dict[str, Any], differences: Sequence[str]) -> dict[str, Any]:
@@ -205,8 +212,11 @@ def _check_options(to: str, precision: str, fixed_size: tuple[int, int] | None) 
             f"a fixed size of {fixed_size[1]}x{fixed_size[0]} pixels; both sides must be {MIN_SIDE} or more"
         )
     # Checked now, and not after minutes of tracing.
-    for module in (RUNTIMES[to].package, *_WRITING):
-        optional(module, to)
+    runtime = RUNTIMES[to]
+    if reason := runtime.missing():
+        raise MissingExtraError(reason)
+    for module in (runtime.package, *_WRITING):
+        optional(module, runtime.extra or to)
 
 
 def _check_region(scope: Scope | None, precision: str, fixed_size: tuple[int, int] | None) -> None:

@@ -11,7 +11,7 @@ from twinspect.bundle.exports import export_name, write_export
 from twinspect.errors import ExportError
 from twinspect.export.quantizable_layers import layers_of
 from twinspect.export.writers import WRITERS
-from twinspect.inference.runtimes import open_engine
+from twinspect.inference.runtimes import RUNTIMES, open_engine
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -22,9 +22,6 @@ if TYPE_CHECKING:
     from twinspect.export.quantizable_layers import Layer
     from twinspect.export.writers import Int8Writer
     from twinspect.inference.graph_engine import GraphEngine
-
-CPU = "cpu"
-"""Where an export is made and checked, whatever runs it later."""
 
 
 @dataclass(frozen=True)
@@ -72,10 +69,11 @@ class GraphBuilder:
         raise ExportError("this model has no layers that could compute in int8; type: --precision fp16")
 
     def open(self, files: dict[str, bytes]) -> GraphEngine:
-        """Load files into their runtime, on the CPU."""
+        """Load files into their runtime, on the device that it is for."""
+        device = RUNTIMES[self.record["runtime"]].device
         # Where files cannot be deleted while weights are mapped from them, they stay behind.
         with TemporaryDirectory(ignore_cleanup_errors=True) as folder:
-            return open_engine(write_export(Path(folder), self.name, self.record, files), CPU)
+            return open_engine(write_export(Path(folder), self.name, self.record, files), device)
 
     def _int8(self) -> Int8Writer:
         int8 = WRITERS[self.record["runtime"]].int8

@@ -59,5 +59,6 @@ WRITERS: Final = {
         openvino_file.encode,
         Int8Writer(openvino_int8.OPERATIONS, ("nncf",), openvino_int8.load_quantizer, openvino_int8.encode),
     ),
+    "tensorrt": Writer(("torch", "onnx", "onnxruntime"), onnx_file.encode),
 }
 """By the names in :data:`twinspect.inference.runtimes.RUNTIMES`."""

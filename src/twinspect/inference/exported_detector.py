@@ -88,7 +88,7 @@ class ExportedDetector(BaseDetector):
 
         Args:
             path: the model folder.
-            runtime: ``onnx``, ``openvino``, or an export's name.
+            runtime: ``onnx``, ``openvino``, ``tensorrt``, or an export's name.
             device: as for the class.
             threads: as for the class.
 

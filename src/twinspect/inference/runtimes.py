@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any, Final
 from twinspect.bundle.export_cache import find_exports
 from twinspect.bundle.exports import PRECISIONS
 from twinspect.bundle.folder import RECORD
-from twinspect.errors import ConfigError, is_installed, unknown_name
-from twinspect.inference.onnx_engine import OnnxEngine
+from twinspect.errors import ConfigError, MissingExtraError, is_installed, unknown_name
+from twinspect.inference.onnx_engine import ONNXRUNTIME, OnnxEngine
 from twinspect.inference.openvino_engine import OpenVINOEngine
 
 if TYPE_CHECKING:
@@ -20,35 +20,69 @@ if TYPE_CHECKING:
     from twinspect.inference.graph_engine import GraphEngine
 
 
+CPU: Final = "cpu"
+
+
 @dataclass(frozen=True)
 class Runtime:
     """What can run a graph.
 
     Attributes:
-        name: what to type; also the extra that installs it, and the beginning of its exports' names.
+        name: what to type; also the beginning of its exports' names.
         package: what must be installed.
         engine: opens an export, given a device and a number of threads. Its module must import without ``package``,
             and without torch.
+        extra: what installs its package, and those that write its exports; its name if empty.
+        device: where its exports are made and checked.
+        missing: says what is missing beside the package, and what to type; empty for nothing.
     """
 
     name: str
     package: str
     engine: Callable[[Export, str, int | None], GraphEngine]
+    extra: str = ""
+    device: str = CPU
+    missing: Callable[[], str] = str
 
     @property
     def is_installed(self) -> bool:
-        """Whether its package is."""
-        return is_installed(self.package)
+        """Whether it can run here."""
+        return is_installed(self.package) and not self.missing()
+
+
+def _tensorrt(export: Export, device: str, threads: int | None) -> GraphEngine:
+    from twinspect.inference.tensorrt_engine import TensorRTEngine  # noqa: PLC0415 - few have it
+
+    return TensorRTEngine(export, device, threads)
+
+
+def _missing_tensorrt() -> str:
+    from twinspect.inference.tensorrt_engine import missing  # noqa: PLC0415 - as above
+
+    return missing()
 
 
 RUNTIMES: Final = {
     runtime.name: runtime
     for runtime in (
-        Runtime("onnx", "onnxruntime", OnnxEngine),
+        Runtime("onnx", ONNXRUNTIME, OnnxEngine),
         Runtime("openvino", "openvino", OpenVINOEngine),
+        Runtime(
+            "tensorrt",
+            ONNXRUNTIME,
+            _tensorrt,
+            extra="onnx",
+            device="cuda",
+            missing=_missing_tensorrt,
+        ),
     )
 }
 """By name."""
+
+
+def is_for_cpu(export: Export) -> bool:
+    """Tell whether an export is of a known runtime, and made for a CPU."""
+    return export.runtime in RUNTIMES and RUNTIMES[export.runtime].device == CPU
 
 
 def open_engine(export: Export, device: str = "auto", threads: int | None = None) -> GraphEngine:
@@ -75,10 +109,12 @@ def find_export(model: Path, record: dict[str, Any], runtime: str) -> Export:
     Args:
         model: the model folder.
         record: its ``model.json``.
-        runtime: ``onnx`` or ``openvino``, for the most precise export of that runtime; or an export's name.
+        runtime: ``onnx``, ``openvino`` or ``tensorrt``, for the most precise export of that runtime; or an export's
+            name.
 
     Raises:
         ConfigError: there is none of that name; says what there is and what to type.
+        MissingExtraError: there is none, and the runtime could not make or run one here.
         BundleError: a record is damaged or altered.
     """
     exports = find_exports(model, record)
@@ -89,6 +125,8 @@ def find_export(model: Path, record: dict[str, Any], runtime: str) -> Export:
         return found[0]
     names = ", ".join(export.name for export in exports) or "none"
     kind = runtime.partition("-")[0]
+    if kind in RUNTIMES and (reason := RUNTIMES[kind].missing()):
+        raise MissingExtraError(reason)
     remedy = f"; type: twinspect export {model} --to {kind}" if kind in RUNTIMES else ""
     raise ConfigError(
         f"{model}: no export {runtime!r} of the weights and the region in {RECORD}; allowed are torch, auto, and of "

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from twinspect.model.folding import folded
 from twinspect.model.preprocessing import as_batch
-from twinspect.utils.devices import choose_device
+from twinspect.utils.devices import choose_device, to_device
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
+    from twinspect.inference.cuda_graphs import Infer
     from twinspect.model.base import ScoringModel
     from twinspect.regions.areas import Region
 
@@ -40,13 +41,19 @@ class TorchEngine:
     """Scores by a model as it was trained.
 
     Args:
-        model: moved to the device, and left there. What scores is a copy in which BatchNorm is folded.
+        model: moved to the device, and left there. What scores is a copy in which BatchNorm is folded; on CUDA, what
+            it does to a batch is captured as a graph.
         device: ``auto``, ``cpu``, ``cuda`` or ``mps``.
     """
 
     def __init__(self, model: ScoringModel, device: str) -> None:
         self._device = choose_device(device)
         self._model = folded(model.to(self._device))
+        self._infer: Infer = self._model.infer
+        if self._device.type == "cuda" and not model.one_by_one:
+            from twinspect.inference.cuda_graphs import graphs_of  # noqa: PLC0415 - of no use without CUDA
+
+            self._infer = graphs_of(self._model)
         # Images of one size, of a model with one region, share what is made of it.
         self._inside = lru_cache(maxsize=16)(model.preprocessing.inside)
 
@@ -72,8 +79,8 @@ class TorchEngine:
         for start in range(0, len(prepared), at_once):
             batch = prepared[start : start + at_once]
             with torch.inference_mode():
-                images = torch.stack([each.image for each in batch]).to(self._device)
-                output = self._model.infer(images, self._regions(batch))
+                images = to_device(torch.stack([each.image for each in batch]), self._device)
+                output = self._infer(images, self._regions(batch))
                 scores += output.score.float().cpu().tolist()
                 for i, each in enumerate(batch):
                     image_maps.append(self._map(output.map[i : i + 1], each) if maps else None)
@@ -83,7 +90,7 @@ class TorchEngine:
         """Stack where to look; either all of a batch is looked at or there is a part of each image."""
         inside = [self._inside(each.region, each.size) for each in batch]
         parts = [part for part in inside if part is not None]
-        return torch.stack(parts).to(self._device) if parts else None
+        return to_device(torch.stack(parts), self._device) if parts else None
 
     def _map(self, output: Tensor, prepared: Prepared) -> NDArray[np.float32]:
         """Bring a map, with the dimension of the batch, to its image; it is 0 where nothing is looked at."""

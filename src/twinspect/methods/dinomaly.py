@@ -205,7 +205,7 @@ class Dinomaly(Method[DinomalyConfig]):
 
     def _resize(self, level: Tensor, size: tuple[int, int]) -> Tensor:
         down, across = (
-            resizing_matrix(side, target, self.config.map_size, self.config.sigma).to(level)
+            maps.constant(resizing_matrix, side, target, self.config.map_size, self.config.sigma, like=level)
             for side, target in zip(level.shape[-2:], size, strict=True)
         )
         return down @ level @ across.T

@@ -18,7 +18,7 @@ def describe_scoring(runtime: str) -> str:
     """
     date = datetime.now(timezone.utc).strftime("%Y-%m-%d %H:%M UTC")
     machine = f"{processor_name()}, {os.cpu_count()} cores, {platform.system()}"
-    package = {"torch": "torch", "onnx": "onnxruntime"}.get(runtime.partition("-")[0], "openvino")
+    package = {"torch": "torch", "openvino": "openvino"}.get(runtime.partition("-")[0], "onnxruntime")
     found = package_version(package) or "of an unknown version"
     versions = f"twinspect {__version__}, Python {platform.python_version()}, {package} {found}"
     return f"Made {date} on {machine}, by {runtime}; {versions}."

@@ -17,6 +17,7 @@ from twinspect.data.prefetching import prefetch
 from twinspect.methods.base import Batch
 from twinspect.synthesis import foregrounds
 from twinspect.training.training_inputs import training_inputs
+from twinspect.utils.devices import cache_device, to_device
 from twinspect.utils.distributed import SINGLE_PROCESS
 
 if TYPE_CHECKING:
@@ -155,7 +156,7 @@ class TrainingImages:
             masks = np.stack([foregrounds[index] for index in indices])
             synthetic = synthesizer(rgb, range(first, first + len(indices)), masks)
             images = torch.from_numpy(synthetic.images).permute(0, 3, 1, 2)
-            normalised = self._model.preprocessing.normalize(images.float().to(self.device))
+            normalised = self._model.preprocessing.normalize(to_device(images.float(), self.device))
             drawn, allowed = torch.from_numpy(synthetic.masks), torch.from_numpy(masks)
             return normalised, drawn, allowed, self._categories[indices]
 
@@ -163,7 +164,7 @@ class TrainingImages:
         drawn = prefetch(batches, draw, workers=self._workers, ahead=2 * threads)
         for (_, indices), (normalised, *others) in zip(batches, drawn, strict=True):
             images, *targets = self._with_targets(normalised, self._clean(indices) if clean else None)
-            masks, allowed, categories = (tensor.to(self.device) for tensor in others)
+            masks, allowed, categories = (to_device(tensor, self.device) for tensor in others)
             inside = self._inside(indices)
             yield Batch(images, tuple(targets), masks, categories, foregrounds=allowed, inside=inside)
 
@@ -172,7 +173,7 @@ class TrainingImages:
         parts = [
             part for number in numbers if (part := self._inputs.inside(self._numbers[number])) is not None
         ]
-        return torch.stack(parts).to(self.device) if parts else None
+        return to_device(torch.stack(parts), self.device) if parts else None
 
     def _find_foregrounds(self) -> list[NDArray[np.bool_]]:
         """Find the object in every image, once; all images of a category together decide whether it has one."""
@@ -228,7 +229,7 @@ class TrainingImages:
 
     def _taken(self, cached: Sequence[Tensor], rows: Tensor) -> list[Tensor]:
         """Take rows out of the cache, in single precision."""
-        return [tensor[rows].to(self.device, torch.float32) for tensor in cached]
+        return [to_device(tensor[rows], self.device).float() for tensor in cached]
 
     def fill_cache(self, budget: int, progress: Progress) -> None:
         """Cache as many of the first images, with their teacher features, as fit into ``budget`` bytes."""
@@ -239,7 +240,8 @@ class TrainingImages:
         if count == 0:
             return
         # In the layout of a batch, so that taking some out copies them once.
-        empty = partial(torch.empty, dtype=dtype, memory_format=torch.channels_last)
+        where = cache_device(self.device, count * dtype.itemsize * numbers_per_image)
+        empty = partial(torch.empty, dtype=dtype, memory_format=torch.channels_last, device=where)
         self._cache = [empty((count, *tensor.shape[1:])) for tensor in first]
         starts = range(0, count, FILL_CHUNK)
         progress.start("prepare", len(starts), 0)
@@ -248,7 +250,7 @@ class TrainingImages:
             for start, chunk in zip(at_once, self._compute_chunks(at_once, first), strict=False):
                 for cache, tensor in zip(self._cache, chunk, strict=True):
                     stop = min(start + FILL_CHUNK, count)
-                    kept = tensor[: stop - start].cpu()
+                    kept = tensor[: stop - start]
                     cache[start:stop] = kept if cache.dtype == kept.dtype else kept.clamp(-LARGEST, LARGEST)
                 progress.advance()
         progress.finish()
@@ -275,7 +277,7 @@ class TrainingImages:
 
     def _with_targets(self, images: Tensor, targets: Sequence[Tensor] | None = None) -> list[Tensor]:
         """Put images on the device, with the targets given or their own."""
-        images = images.to(self.device, memory_format=torch.channels_last)
+        images = to_device(images.contiguous(memory_format=torch.channels_last), self.device)
         with torch.no_grad():
             return [images, *(self._model.method.targets(images) if targets is None else targets)]
 

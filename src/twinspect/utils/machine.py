@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import platform
+from contextlib import suppress
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
@@ -18,8 +19,8 @@ def processor_name() -> str:
 
 
 def package_version(package: str) -> str | None:
-    """Return the version of an installed package; ``None`` if it is not installed."""
-    try:
-        return version(package)
-    except PackageNotFoundError:
-        return None
+    """Return the version of an installed package, or of its build for GPUs; ``None`` if it is not installed."""
+    for name in (package, f"{package}-gpu"):
+        with suppress(PackageNotFoundError):
+            return version(name)
+    return None

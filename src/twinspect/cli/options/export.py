@@ -11,7 +11,9 @@ if TYPE_CHECKING:
 def add_options(verb: argparse.ArgumentParser) -> None:
     """Add them to the parser of the verb."""
     verb.add_argument("model", metavar="M.twin", help="the export goes into it, to exports/")
-    verb.add_argument("--to", required=True, metavar="RUNTIME", help="onnx or openvino")
+    verb.add_argument(
+        "--to", required=True, metavar="RUNTIME", help="onnx, openvino, or tensorrt on an NVIDIA GPU"
+    )
     verb.add_argument(
         "--precision",
         default="fp32",

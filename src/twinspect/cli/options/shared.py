@@ -182,9 +182,9 @@ def runtime_option(verb: argparse.ArgumentParser) -> None:
     verb.add_argument(
         "--runtime",
         metavar="RUNTIME",
-        help="torch: the networks as they were trained; onnx or openvino: an export; an export's name, such as "
-        "onnx-fp16; auto: the fastest of what is there, by what was measured at export; default: the fastest in fp32 "
-        "on a CPU, else torch",
+        help="torch: the networks as they were trained; onnx, openvino or tensorrt: an export; an export's name, "
+        "such as onnx-fp16; auto: the fastest of what is there, by what was measured at export; default: the fastest "
+        "in fp32 on a CPU, else torch",
     )
 
 
@@ -305,7 +305,7 @@ def store_options(verb: argparse.ArgumentParser) -> None:
         "--runtime",
         default="auto",
         metavar="RUNTIME",
-        help="torch, onnx, openvino, or an export's name; auto: the fastest of what is there (auto)",
+        help="torch, onnx, openvino, tensorrt, or an export's name; auto: the fastest of what is there (auto)",
     )
     threads_option(verb)
     device_option(verb)

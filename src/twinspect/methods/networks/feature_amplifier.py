@@ -15,6 +15,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from twinspect.maps import constant
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
@@ -104,7 +106,7 @@ class AmplifierGate(nn.Module):
     def forward(self, features: Tensor) -> Tensor:
         """Compute w^a, (B, h, w) in [0, 1], of features (B, C, h, w)."""
         _, channels, height, width = features.shape
-        query = self.query(features + position_encoding(channels, height, width).to(features))
+        query = self.query(features + constant(position_encoding, channels, height, width, like=features))
         directions = F.normalize(self.memory, dim=1)[..., None, None].to(query.dtype)
         # Dividing by the lengths after the product is cheaper: a location has 2L numbers there instead of C. Cosines
         # are at most 1, so the softmax need not subtract a maximum before exp.

@@ -303,7 +303,7 @@ def load_version(folder: Path, runtime: str, device: str, threads: int | None = 
     """
     before = folder_state(folder)
     record = read_model_record(folder)
-    chosen = choose_runtime(folder) if runtime == AUTO else runtime
+    chosen = choose_runtime(folder, device) if runtime == AUTO else runtime
     detector = load(folder, device=device, runtime=chosen, threads=threads).set_params(workers=0)
     if folder_state(folder) != before:
         raise ConfigError(f"{folder} changed while it was read; it will be read again")
