@@ -94,8 +94,6 @@ def build(networks: Networks, steps: int = 1, batch: int = 16) -> Model:
     torch.manual_seed(0)
     cls = method_class(networks.method)
     lengths = dict.fromkeys(LENGTHS.get(networks.method, ("steps",)), steps)
-    if len(lengths) > 1:
-        lengths["steps"] = 2 * steps  # those of all stages
     settings: dict[str, Any] = {"size": networks.size, "batch_size": batch, **lengths}
     weights = None if networks.teacher == "pocket" else "random"
     layers = cls.usual_layers(networks.teacher)
