@@ -129,7 +129,8 @@ class EfficientAD(Method[EfficientADConfig]):
     def stages(self) -> tuple[Stage, ...]:
         """Measure the teacher's channels, then train student and autoencoder."""
         config = self.config
-        optimizer = partial(torch.optim.Adam, lr=config.learning_rate, weight_decay=config.weight_decay)
+        settings = {"lr": config.learning_rate, "weight_decay": config.weight_decay, "fused": True}
+        optimizer = partial(torch.optim.Adam, **settings)
         return (
             Stage.gathering(config, NORMALISE, self.gather),
             Stage(

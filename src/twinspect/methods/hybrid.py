@@ -230,7 +230,7 @@ class Hybrid(Method[HybridConfig]):
         )
 
     def _optimizer(self, parameters: Iterable[torch.nn.Parameter]) -> torch.optim.Optimizer:
-        return torch.optim.AdamW(parameters, lr=self.config.learning_rate, weight_decay=1e-5)
+        return torch.optim.AdamW(parameters, lr=self.config.learning_rate, weight_decay=1e-5, fused=True)
 
     def gather(self, batches: Iterable[Batch]) -> None:
         """Keep a coreset of the good patches, and the mean and deviation of their features."""

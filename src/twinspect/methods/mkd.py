@@ -144,7 +144,7 @@ class MKD(Method[MKDConfig]):
 
     def stages(self) -> tuple[Stage, ...]:
         """Train the cloner with Adam."""
-        optimizer = partial(torch.optim.Adam, lr=self.config.learning_rate)
+        optimizer = partial(torch.optim.Adam, lr=self.config.learning_rate, fused=True)
         return (Stage.of(self.config, LAST_STAGE, (self.cloner,), optimizer, self.loss),)
 
     def targets(self, images: Tensor) -> tuple[Tensor, ...]:

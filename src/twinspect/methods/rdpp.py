@@ -105,7 +105,7 @@ class RDPP(RD):
             {"params": list(self.student.parameters()), "lr": self.config.learning_rate},
             {"params": list(self.projectors.parameters()), "lr": self.config.projector_rate},
         ]
-        return torch.optim.Adam(groups, betas=(0.5, 0.999))
+        return torch.optim.Adam(groups, betas=(0.5, 0.999), fused=True)
 
     def loss(self, batch: Batch) -> Tensor:
         """Average the losses of the parts of the batch (the authors add their gradients up)."""
