@@ -129,8 +129,8 @@ class EfficientAD(Method[EfficientADConfig]):
     def stages(self) -> tuple[Stage, ...]:
         """Measure the teacher's channels, then train student and autoencoder."""
         config = self.config
-        settings = {"lr": config.learning_rate, "weight_decay": config.weight_decay, "fused": True}
-        optimizer = partial(torch.optim.Adam, **settings)
+        rate, decay = config.learning_rate, config.weight_decay
+        optimizer = partial(torch.optim.Adam, lr=rate, weight_decay=decay, fused=True)
         return (
             Stage.gathering(config, NORMALISE, self.gather),
             Stage(
