@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import sys
 from importlib.util import find_spec
@@ -65,6 +66,11 @@ def _skip_without_cuda(items: list[pytest.Item]) -> None:
         item.add_marker(pytest.mark.skip(reason="no CUDA device"))
 
 
+def pytest_collection_finish() -> None:
+    """Leave what was collected, thousands of tests and all that they import, out of later garbage collections."""
+    gc.freeze()
+
+
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     """End a long run with the table of the hostile inputs that it tried."""
     import trials
@@ -76,10 +82,14 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
 
 
 @pytest.fixture(scope="session", autouse=True)
-def _few_passes() -> Iterator[None]:
-    """Let a benchmark time three passes and not twenty: no test looks at how long they take."""
+def _few_of_what_is_measured() -> Iterator[None]:
+    """Let a benchmark time three passes and not twenty, and `fit` draw ten defects of a kind and not thirty.
+
+    No test looks at how long the passes take; those of the defects that are found draw as many as a user's command.
+    """
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("twinspect.benchmark.batch_one.MOST_PASSES", 3)
+        patch.setattr("twinspect.evaluation.detectability.TRIED", 10)
         yield
 
 

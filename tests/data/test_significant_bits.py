@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-QUICK = quick("mkd", 3)
+QUICK = {**quick("mkd", 3), "calibration": "split"}
 
 
 def values(seed: int, largest: int, channels: int = 1) -> NDArray[np.uint16]:
@@ -168,6 +168,8 @@ def test_fit_and_doctor_say_so(ten_bits, tmp_path, capsys):
                 "fit",
                 str(images),
                 *AS_ARGUMENTS,
+                "--calibration",
+                "split",
                 "--steps",
                 "2",
                 "--size",

@@ -28,6 +28,11 @@ CALIBRATION = Calibration((0.0, 1.0), 0.4)
 GOOD = np.stack([stripes(seed) for seed in range(24)])
 
 
+@pytest.fixture(autouse=True)
+def _as_many_defects_as_a_user_gets(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(measured, "TRIED", TRIED)
+
+
 @pytest.fixture(scope="module")
 def detector() -> ts.Detector:
     return ts.Detector("rd", **QUICK | {"steps": 2}).fit(GOOD)

@@ -26,7 +26,7 @@ def chain(directories: int, *, loop: bool, big: bool = False) -> bytes:
     """A TIFF of many small pictures, whose last directory leads nowhere or back to the first."""
     values = [(256, 8), (257, 8), (258, 8), (259, 1), (262, 1), (273, 16), (277, 1), (278, 8), (279, 64)]
     size, first = (8 + 9 * 20 + 8, 80) if big else (2 + 9 * 12 + 4, 80)
-    body = b""
+    body = bytearray()
     for number in range(directories):
         last = number == directories - 1
         following = (first if loop else 0) if last else first + (number + 1) * size

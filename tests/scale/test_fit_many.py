@@ -365,7 +365,7 @@ def test_ray_makes_the_same_models_from_wherever_it_is_told(
 @needs_proc
 def test_a_worker_that_is_killed_is_replaced_and_goes_on(ray: Any, place: Path, tmp_path: Path) -> None:
     manifest = write_manifest(
-        tmp_path, f"cut,{place}/data/plain,mkd,100,2", f"other,{place}/data/plain,mkd,2,2"
+        tmp_path, f"cut,{place}/data/plain,mkd,50,2", f"other,{place}/data/plain,mkd,2,2"
     )
     with killing("ray::fit cut", tmp_path / "out" / "checkpoints") as killed:
         assert main(command(manifest.parent, tmp_path / "out", engine="ray")) == 0
@@ -382,7 +382,7 @@ def test_a_worker_that_is_killed_is_replaced_and_goes_on(ray: Any, place: Path, 
 
 @needs_proc
 def test_a_killed_driver_is_followed_by_the_same_command(ray: Any, place: Path, tmp_path: Path) -> None:
-    write_manifest(tmp_path, f"a,{place}/data/plain,mkd,2,2", f"b,{place}/data/plain,mkd,300,2")
+    write_manifest(tmp_path, f"a,{place}/data/plain,mkd,2,2", f"b,{place}/data/plain,mkd,150,2")
     address = ray.get_runtime_context().gcs_address
     out, given = tmp_path / "out", command(tmp_path, tmp_path / "out", "--address", address, engine="ray")
     driver = forked.start(given)

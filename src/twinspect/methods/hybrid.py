@@ -293,7 +293,7 @@ class Hybrid(Method[HybridConfig]):
         """Measure how far patches are from the nearest in the memory: (B, h, w)."""
         features = self._features(levels, self.config.neighbourhood)
         distances, _ = self.memory(as_rows(features))
-        reshaped: Tensor = distances.view(len(features), *features.shape[-2:])
+        reshaped: Tensor = distances.view(features.shape[0], *features.shape[-2:])
         return reshaped
 
     def _errors(self, levels: Sequence[Tensor]) -> Tensor:
@@ -301,7 +301,7 @@ class Hybrid(Method[HybridConfig]):
         features = self._features(levels)
         patches = as_rows(features)
         errors = cosine_distances(patches, self.student(patches), self._widths)
-        return errors.view(len(features), *features.shape[-2:])
+        return errors.view(features.shape[0], *features.shape[-2:])
 
     @property
     def top_share(self) -> float:

@@ -181,7 +181,7 @@ class MKD(Method[MKDConfig]):
 
         Of a region of interest, (B, H, W) bool, both losses weigh every place by its share of the region.
         """
-        total = teacher[0].new_zeros(len(teacher[0]))
+        total = teacher[0].new_zeros(teacher[0].shape[0])
         for target, imitation in zip(teacher, student, strict=True):
             imitated = imitation.to(target.dtype)  # training in bf16 still compares in fp32
             shares = (

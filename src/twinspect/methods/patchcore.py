@@ -175,7 +175,7 @@ class PatchCore(Method[PatchCoreConfig]):
         features = self._features(self.targets(images))
         patches = as_rows(self._comparable(features))
         found, nearest = self.memory(patches)
-        distances = self._of_part(found.view(len(features), *features.shape[-2:]), features)
+        distances = self._of_part(found.view(features.shape[0], *features.shape[-2:]), features)
         fused = maps.fuse([distances], (images.shape[-2], images.shape[-1]), self.config.sigma)
         return Output(fused, context=(distances, found, nearest, patches))
 
@@ -187,7 +187,7 @@ class PatchCore(Method[PatchCoreConfig]):
             return maps.top_mean(distances, self.config.top_share, at)
         counted = distances if at is None else torch.where(at, distances, -torch.inf)
         peaks, places = counted.flatten(1).max(dim=1)
-        rows = places + torch.arange(len(distances), device=places.device) * distances[0].numel()
+        rows = places + torch.arange(distances.shape[0], device=places.device) * distances[0].numel()
         weights = self.memory.weights(patches[rows], nearest[rows], found[rows], self.config.neighbours)
         return peaks * weights
 
@@ -197,7 +197,7 @@ class PatchCore(Method[PatchCoreConfig]):
         at = None if inside is None else maps.inside_at(inside, size)
         if self.foreground is None:
             return at
-        of_part: Tensor = (self.foreground(features) > 0).view(len(features), *size)
+        of_part: Tensor = (self.foreground(features) > 0).view(features.shape[0], *size)
         return of_part if at is None else of_part & at
 
     def _of_part(self, distances: Tensor, features: Tensor) -> Tensor:

@@ -74,7 +74,7 @@ class TilePreprocessing:
         """
         side = self.tiling.side(size[0]), self.tiling.side(size[1])
         tile_maps = self.tile.to_image(scores.flatten(0, 1), side)
-        return blend(_by_image(tile_maps, len(scores)), self.tiling, size)
+        return blend(_by_image(tile_maps, scores.shape[0]), self.tiling, size)
 
 
 class TiledModel(ScoringModel):
@@ -123,7 +123,7 @@ class TiledModel(ScoringModel):
             for batch, region in zip(batches, regions, strict=True)
         ]
         tile_maps, scores = (
-            _by_image(torch.cat(parts).float(), len(images)) for parts in zip(*outputs, strict=True)
+            _by_image(torch.cat(parts).float(), images.shape[0]) for parts in zip(*outputs, strict=True)
         )
         if inside is not None:
             counted = cut(inside[:, None], self.tiling).flatten(2).any(dim=2)

@@ -85,7 +85,7 @@ class BranchNormalizer(nn.Module):
         Returns:
             (B,): -log(1 - p), p the Noisy-OR of the branches or the larger one; unbounded, higher is more anomalous.
         """
-        categories = scores.new_zeros(len(scores), dtype=torch.long)
+        categories = scores.new_zeros(scores.shape[0], dtype=torch.long)
         if len(self.centres) > 1:
             categories = self.nearest_category(descriptors)
         surprise = noisy_or.negative_log_p(self._scaled(scores), self.table[categories], self.tail)

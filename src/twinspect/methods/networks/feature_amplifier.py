@@ -65,7 +65,7 @@ class FeatureAmplifier(nn.Module):
             (B, h, w) in [0, 1]; 1 everywhere without a gate.
         """
         if self.gate is None:
-            return features.new_ones((len(features), *features.shape[-2:]))
+            return features.new_ones((features.shape[0], *features.shape[-2:]))
         weight: Tensor = self.gate(features)
         return weight
 

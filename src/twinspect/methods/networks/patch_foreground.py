@@ -100,7 +100,7 @@ def _is_credible(is_part: Tensor, is_border: Tensor) -> bool:
 def _border_like(features: Tensor, inside: Tensor | None) -> Tensor:
     """Return (B, 1, h, w): 1 in the outermost of the places that are looked at."""
     size = (features.shape[-2], features.shape[-1])
-    looked_at = features.new_ones(len(features), *size)
+    looked_at = features.new_ones(features.shape[0], *size)
     if inside is not None:
         looked_at = inside_at(inside, size).to(features)
     within = F.pad(looked_at, (1, 1, 1, 1))

@@ -83,7 +83,7 @@ class TokenStudent(nn.Module):
             tokens = block(tokens)
             rebuilt.append(tokens if prefix is None else tokens[:, prefix.shape[1] :])
         means = [self._mean(rebuilt, group) for group in range(self._groups)]
-        return tuple(m.transpose(1, 2).reshape(len(m), -1, height, width) for m in reversed(means))
+        return tuple(m.transpose(1, 2).reshape(m.shape[0], -1, height, width) for m in reversed(means))
 
     def _mean(self, rebuilt: list[Tensor], group: int) -> Tensor:
         share = len(rebuilt) / self._groups
