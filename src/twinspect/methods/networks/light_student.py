@@ -36,10 +36,10 @@ class LightStudent(nn.Module):
         stages = backbone_stages(teacher)
         coarsest = stages[-1]
         self.reach = nn.ModuleList(_downsampling(stage, coarsest) for stage in stages)
-        width, inner = coarsest.channels, coarsest.channels // 2
-        self.embed = nn.Sequential(
-            *conv_unit(len(stages) * width, inner, 1), *conv_unit(inner, width, 3, stride=2)
-        )
+        # Twice as wide as the coarsest level, as in the full student: half of that finds 15 points less on aliens.
+        width, inner = 2 * coarsest.channels, coarsest.channels // 2
+        joined = conv_unit(len(stages) * coarsest.channels, inner, 1)
+        self.embed = nn.Sequential(*joined, *conv_unit(inner, width, 3, stride=2))
         self.stages = nn.ModuleList()
         reduction = 2 * coarsest.reduction
         for stage in reversed(stages):
