@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import functools
 import hashlib
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
@@ -19,6 +21,11 @@ from twinspect.methods.networks.reverse_decoder import BlockCounts, Bottleneck, 
 from twinspect.methods.rd import RD, RDConfig
 from twinspect.teachers import create_teacher
 
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from twinspect.teachers.base import Teacher
+
 
 def picture(*shape: int, seed: int = 0) -> Tensor:
     return torch.randn(shape, generator=torch.Generator().manual_seed(seed))
@@ -34,6 +41,12 @@ def method() -> RD:
     return RD(create_teacher("pocket"), RDConfig(size=64)).eval()
 
 
+@pytest.fixture(scope="module")
+def random_teacher() -> Callable[[str], Teacher]:
+    """Make teachers of random weights, each once: large ones take seconds. Tests must not change them."""
+    return functools.cache(lambda name: create_teacher(name, weights="random"))
+
+
 @pytest.mark.parametrize(
     ("name", "blocks", "inner"),
     [
@@ -45,9 +58,9 @@ def method() -> RD:
     ],
 )
 def test_a_residual_network_is_taken_apart_into_the_blocks_it_is_built_of(
-    name: str, blocks: list[int], inner: list[int]
+    name: str, blocks: list[int], inner: list[int], random_teacher: Callable[[str], Teacher]
 ) -> None:
-    parts = backbone_stages(create_teacher(name, weights="random"))
+    parts = backbone_stages(random_teacher(name))
     assert [part.blocks for part in parts] == blocks
     assert [part.inner for part in parts] == inner
 
@@ -73,15 +86,17 @@ def test_any_teacher_of_maps_that_halve_is_mirrored(name: str) -> None:
         ("wide_resnet50_2", 58_885_120, 24_917_504),
     ],
 )
-def test_every_part_has_the_parameters_of_the_authors_code(name: str, embedding: int, decoder: int) -> None:
-    student = RD(create_teacher(name, weights="random"), RDConfig()).student
+def test_every_part_has_the_parameters_of_the_authors_code(
+    name: str, embedding: int, decoder: int, random_teacher: Callable[[str], Teacher]
+) -> None:
+    student = RD(random_teacher(name), RDConfig()).student
     assert count(student.bottleneck) == embedding
     assert count(student.decoder) == decoder
 
 
-def test_the_size_is_the_published_one() -> None:
+def test_the_size_is_the_published_one(random_teacher: Callable[[str], Teacher]) -> None:
     """161.08 million parameters with WRN-50 (AAND, table VIII), which counts in what neither network uses."""
-    method = RD(create_teacher("wide_resnet50_2", weights="random"), RDConfig())
+    method = RD(random_teacher("wide_resnet50_2"), RDConfig())
     layer4 = 41_971_712
     classifier = 2048 * 1000 + 1000
     never_called = 4096 * 2048 + 2 * 2048  # a 1x1 convolution of the authors' embedding, with its BatchNorm
@@ -96,10 +111,12 @@ def test_the_size_is_the_published_one() -> None:
         ("wide_resnet50_2", "3d743d7a0f05be9b"),
     ],
 )
-def test_a_record_without_block_counts_has_the_layout_of_earlier_versions(name: str, layout: str) -> None:
+def test_a_record_without_block_counts_has_the_layout_of_earlier_versions(
+    name: str, layout: str, random_teacher: Callable[[str], Teacher]
+) -> None:
     """The digests are of the names and shapes of the tensors that commit 31b82d0 wrote."""
     config = config_of_record(RDConfig, {"size": 256})
-    state = RD(create_teacher(name, weights="random"), config).student.state_dict()
+    state = RD(random_teacher(name), config).student.state_dict()
     lines = "\n".join(f"{key} {tuple(tensor.shape)}" for key, tensor in state.items())
     assert hashlib.sha256(lines.encode()).hexdigest()[:16] == layout
 

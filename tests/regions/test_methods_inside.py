@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 
 LOOK = {"look": [[[0.4, 0], [1, 0], [1, 0.6], [0.4, 0.6]]]}
 """The upper right of a drawn part, where blemishes are."""
+STEPS = {"aand": 10, "destseg": 60, "dual": 40}
+"""How long methods learn that take more or fewer steps than the others until they find a blemish."""
 CLEAN = np.stack([stripes(100 + n) for n in range(4)])
 INSIDE = np.stack([blemish(each) for each in CLEAN])
 OUTSIDE = np.stack([blemish(each, 32, 2) for each in CLEAN])
@@ -34,11 +36,9 @@ def roi(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module", params=[*sorted(ts.methods()), "mkd on tiles"])
 def detector(request: pytest.FixtureRequest, roi: Path, parts: Path) -> ts.Detector:
     method, *tiles = request.param.split()
-    settings = {"tile": 32, "overlap": 8} if tiles else {}
-    steps = 60 if method in ("destseg", "dual") else 20
-    return ts.Detector(method, **quick(method, steps), **settings, roi=roi, roi_blank=method == "dual").fit(
-        parts
-    )
+    tiling = {"tile": 32, "overlap": 8} if tiles else {}
+    settings = {**quick(method, STEPS.get(method, 20)), **tiling}
+    return ts.Detector(method, **settings, roi=roi, roi_blank=method == "dual").fit(parts)
 
 
 @pytest.fixture
