@@ -105,8 +105,12 @@ def cut_enlargement(model: Any, output: str) -> bool:
 
 
 def _mode(node: Any) -> str:
-    """Name how a node interpolates; empty for other nodes."""
-    return str(node.get_attributes()["mode"]) if node.get_type_name() == "Interpolate" else ""
+    """Name how a node interpolates as NumPy can here, between the centres of pixels; empty for other nodes."""
+    if node.get_type_name() != "Interpolate":
+        return ""
+    attributes = node.get_attributes()
+    is_ours = attributes["coordinate_transformation_mode"] == "half_pixel"
+    return str(attributes["mode"]) if is_ours else ""
 
 
 def _read_instead(node: Any, source: Any) -> None:
