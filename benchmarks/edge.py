@@ -21,11 +21,11 @@ from typing import TYPE_CHECKING
 import numpy as np
 import torch
 from PIL import Image
-from torch import Tensor, nn
+from torch import Tensor
 
 from both.pictures import pictures
 from running.machine import described
-from running.models import RANGES, RUNTIMES, opened
+from running.models import RANGES, RUNTIMES, opened, scaled
 from running.turns import faster, in_turns, timed
 from twinspect.export.graph_builder import GraphBuilder
 from twinspect.export.torch_to_onnx import to_onnx
@@ -113,22 +113,14 @@ def in_integers(model: Model, runtime: str, threads: int) -> Run:
 def alone(teacher: str) -> Model:
     """Make the teacher without a student."""
     config, network = RDConfig(size=SIZE, student="light"), create_teacher(teacher)
-    return prepared(Model(Alone(network, config), Preprocessing.of(config, network)))
+    return scaled(Model(Alone(network, config), Preprocessing.of(config, network)))
 
 
 def build(method: str, teacher: str, preset: str | None) -> Model:
     """Make an untrained model."""
     torch.manual_seed(0)
     config = make_config(method_class(method).Config, preset, {"size": SIZE})
-    return prepared(Model.build(method, config, create_teacher(teacher)))
-
-
-def prepared(model: Model) -> Model:
-    """Give BatchNorms scales above 0, as integers have no scale for nothing but zeros."""
-    for module in model.modules():
-        if isinstance(module, nn.BatchNorm2d):
-            nn.init.uniform_(module.weight, 0.5, 1.0)
-    return model.eval()
+    return scaled(Model.build(method, config, create_teacher(teacher)))
 
 
 def _options() -> argparse.Namespace:

@@ -115,10 +115,13 @@ def build(method: str, teacher: str) -> Model:
     torch.manual_seed(0)
     cls = method_class(method)
     made = create_teacher(teacher, weights="random", layers=cls.usual_layers(teacher))
-    model = Model.build(method, make_config(cls.Config, None, {"size": SIDE}), made)
+    return scaled(Model.build(method, make_config(cls.Config, None, {"size": SIDE}), made))
+
+
+def scaled(model: Model) -> Model:
+    """Let no BatchNorm hide what comes before: timm begins with zeros in some, for which integers have no scale."""
     for module in model.modules():
         if isinstance(module, nn.BatchNorm2d):
-            # timm begins with zeros in the last one of a block, and integers have no scale for nothing but zeros.
             nn.init.uniform_(module.weight, 0.5, 1.0)
     return model
 
@@ -129,10 +132,12 @@ def under_torch(model: Model, images: NDArray[np.uint8]) -> object:
         return model(torch.from_numpy(images).permute(0, 3, 1, 2))
 
 
-def opened(record: dict[str, Any], files: dict[str, bytes], threads: int) -> GraphEngine:
+def opened(
+    record: dict[str, Any], files: dict[str, bytes], threads: int | None, device: str = "cpu"
+) -> GraphEngine:
     """Load a graph into its runtime."""
     with TemporaryDirectory() as aside:
-        return open_engine(write_export(Path(aside), "graph", record, files), "cpu", threads)
+        return open_engine(write_export(Path(aside), "graph", record, files), device, threads)
 
 
 def multiplications(model: Model) -> int:

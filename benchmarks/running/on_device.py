@@ -6,18 +6,16 @@ import time
 from contextlib import suppress
 from functools import partial
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 import torch
-from torch import nn
 
-from twinspect.bundle.exports import write_export
+from running.models import opened, scaled
 from twinspect.data.samples import Sample
 from twinspect.export.graph_builder import GraphBuilder
 from twinspect.export.torch_to_onnx import to_onnx
-from twinspect.inference.runtimes import RUNTIMES, open_engine
+from twinspect.inference.runtimes import RUNTIMES
 from twinspect.inference.torch_engine import TorchEngine
 from twinspect.methods import method_class
 from twinspect.methods.config import make_config
@@ -98,13 +96,7 @@ def build(networks: Networks, steps: int = 1, batch: int = 16) -> Model:
     weights = None if networks.teacher == "pocket" else "random"
     layers = cls.usual_layers(networks.teacher)
     teacher = create_teacher(networks.teacher, weights=weights, layers=layers)
-    model = Model.build(networks.method, make_config(cls.Config, None, settings), teacher)
-    for module in model.modules():
-        if isinstance(module, nn.BatchNorm2d):
-            nn.init.uniform_(
-                module.weight, 0.5, 1.0
-            )  # timm begins with zeros in some, which would hide a branch
-    return model
+    return scaled(Model.build(networks.method, make_config(cls.Config, None, settings), teacher))
 
 
 def noise(count: int, side: int) -> NDArray[np.uint8]:
@@ -150,9 +142,7 @@ def exported(networks: Networks, runtime: str, precision: str, device: str) -> E
     """Bring a model under another runtime, past its gate: the numbers of untrained networks say nothing."""
     record = {"runtime": runtime, "precision": precision, "fixed_size": None}
     builder = GraphBuilder(to_onnx(build(networks).exportable()[0]), record, {})
-    with TemporaryDirectory() as aside:
-        export = write_export(Path(aside), "graph", record, builder.floats(precision))
-        return open_engine(export, device)
+    return opened(record, builder.floats(precision), None, device)
 
 
 def missing(runtime: str) -> str:

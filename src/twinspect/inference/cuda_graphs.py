@@ -84,11 +84,10 @@ class CudaGraphs:
         shape = images.shape, None if inside is None else inside.shape
         self._seen[shape] += 1
         if shape not in self._recorded and self._seen[shape] > 1 and len(self._recorded) < MOST_GRAPHS:
+            # Torch has no error of its own for what a graph cannot hold, or for its memory.
             try:
                 self._recorded[shape] = record(self._infer, images, inside)
-            except (
-                RuntimeError
-            ):  # torch has no error of its own for what a graph cannot hold, or for its memory
+            except RuntimeError:
                 self._recorded[shape] = None
         return self._recorded.get(shape)
 

@@ -57,7 +57,8 @@ class OpenVINOEngine(GraphEngine):
             self._resizes = split_input_resizes(model)
             self._is_small = cut_enlargement(model, MAP)
             exact = {**hints, "INFERENCE_PRECISION_HINT": "f32"}
-            self._before = core.compile_model(self._resizes.before, _CPU, exact) if self._resizes else None
+            before = self._resizes and self._resizes.before
+            self._before: Any = before and core.compile_model(before, _CPU, exact)
             self._compiled = core.compile_model(model, _CPU, hints)
         except Exception as error:  # of an altered graph, the runtime says what it likes
             raise BundleError(
@@ -69,7 +70,7 @@ class OpenVINOEngine(GraphEngine):
     ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
         """Score (B, H, W, 3) uint8 images of one size, perhaps with (B, H, W) uint8 regions."""
         inputs = [images] if regions is None else [images, regions]
-        resized = self._resizes.compute(inputs, self._before) if self._resizes and self._before else ()
+        resized = self._resizes.compute(inputs, self._before) if self._resizes else ()
         outputs = self._compiled([*inputs, *resized], share_inputs=True)
         maps = outputs[MAP]
         if self._is_small:

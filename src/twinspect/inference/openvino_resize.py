@@ -36,7 +36,8 @@ class InputResizes:
         kernels: of each.
         sides: height and width that the only one brings the images to as they are; ``None`` where something is done
             to them before, or their size decides on the sides.
-        before: ``openvino.Model`` that computes for each what is resized, (B, C, H, W) float32, and height and width.
+        before: ``openvino.Model`` that computes for each what is resized, (B, C, H, W) float32, and height and width;
+            ``None`` where ``sides`` are known.
     """
 
     kernels: tuple[Kernel, ...]
@@ -50,7 +51,7 @@ class InputResizes:
 
         Args:
             inputs: of the graph: (B, H, W, 3) uint8 images, perhaps with regions.
-            before: the compiled model.
+            before: the compiled model; not called where ``sides`` are known.
         """
         if self.sides:
             return [resize_rgb(inputs[0], *self.sides, self.kernels[0])]
@@ -80,7 +81,7 @@ def split_input_resizes(model: Any) -> InputResizes | None:
         _read_instead(node, resized.output(0))
         model.add_parameters([resized])
     model.validate_nodes_and_infer_types()
-    return InputResizes(kernels, sides, openvino.Model(before, images))
+    return InputResizes(kernels, sides, None if sides else openvino.Model(before, images))
 
 
 def cut_enlargement(model: Any, output: str) -> bool:
@@ -121,13 +122,11 @@ def _read_instead(node: Any, source: Any) -> None:
 
 def _sides(node: Any) -> tuple[int, int] | None:
     """Give the sides that a node resizes images to, if it takes them as they are and always to the same."""
-    chain = [node]
-    for _ in ("Convert", "Transpose", "Parameter"):
-        chain.append(chain[-1].input_value(0).get_node())
-        if chain[-1].get_type_name() == "Parameter":
-            break
-    shape = node.get_output_partial_shape(0)
-    is_plain = [each.get_type_name() for each in chain[1:]] == ["Convert", "Transpose", "Parameter"]
-    if not is_plain or shape[2].is_dynamic or shape[3].is_dynamic:
+    source, shape = node, node.get_output_partial_shape(0)
+    for kind in ("Convert", "Transpose", "Parameter"):
+        source = source.input_value(0).get_node()
+        if source.get_type_name() != kind:
+            return None
+    if shape[2].is_dynamic or shape[3].is_dynamic:
         return None
     return shape[2].get_length(), shape[3].get_length()
