@@ -19,9 +19,7 @@ if TYPE_CHECKING:
 
 NICENESS: Final = 10
 """On Unix: the scheduler gives the processor to the server first."""
-_ONE_THREAD: Final = dict.fromkeys(
-    ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "NUMEXPR_NUM_THREADS"), "1"
-)
+_POOLS: Final = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "NUMEXPR_NUM_THREADS")
 _READ_OF_LOG: Final = 20_000
 
 
@@ -46,7 +44,12 @@ class ChildProcess:
             log: gets what it prints.
             progress: gets where it stands, see :class:`twinspect.utils.progress_file.ProgressFile`.
         """
-        environment = {**os.environ, **dict.fromkeys(_POOLS, "1"), PROGRESS_FILE: str(progress), "PYTHONUNBUFFERED": "1"}
+        environment = {
+            **os.environ,
+            **dict.fromkeys(_POOLS, "1"),
+            PROGRESS_FILE: str(progress),
+            "PYTHONUNBUFFERED": "1",
+        }
         with log.open("wb") as output:  # what an earlier attempt said is over
             started = subprocess.Popen(  # noqa: S603 - our own command line
                 [sys.executable, "-m", "twinspect", *arguments],

@@ -286,3 +286,62 @@ SHADOW_SCORES: Final = Table(
     UniqueConstraint("version_id", "inspection_id"),
 )
 """What a version that decides nothing says of images that another one decided on."""
+
+SINKS: Final = Table(
+    "sinks",
+    METADATA,
+    _id(),
+    Column("model", AnyText, nullable=False),
+    Column("kind", Text, nullable=False),
+    Column("settings", JSON, nullable=False),
+    Column("secrets", JSON, nullable=False),
+    Column("results", Text, nullable=False),
+    Column("per_second", Double),
+    Column("enabled", Boolean, nullable=False),
+    _time("created_at"),
+    Column("created_by", AnyText, nullable=False),
+    _time("removed_at", nullable=True),
+    _one_of("kind", "webhook", "mqtt", "folder"),
+    _one_of("results", "all", "anomalous"),
+    Index(None, "model"),
+)
+"""Where results go; ``model`` is a name, since a sink may be set up before the product has a model."""
+
+DELIVERIES: Final = Table(
+    "deliveries",
+    METADATA,
+    _id(),
+    Column("uuid", String(36), nullable=False, unique=True),
+    Column("sink_id", ForeignKey("sinks.id"), nullable=False),
+    Column("inspection_id", ForeignKey("inspections.id"), nullable=False),
+    Column("state", Text, nullable=False),
+    Column("attempts", Integer, nullable=False),
+    _time("waiting_since"),
+    _time("next_at"),
+    _time("sent_at", nullable=True),
+    Column("error", AnyText),
+    UniqueConstraint("sink_id", "inspection_id"),
+    _one_of("state", "waiting", "sent", "given_up"),
+    Index(None, "sink_id", "state", "id"),
+)
+"""The outbox: a row is written in the transaction of the result itself, so no kill can part the two."""
+
+SOURCES: Final = Table(
+    "sources",
+    METADATA,
+    _id(),
+    Column("model", AnyText, nullable=False),
+    Column("name", AnyText, nullable=False),
+    Column("kind", Text, nullable=False),
+    Column("settings", JSON, nullable=False),
+    Column("secrets", JSON, nullable=False),
+    Column("category", AnyText, nullable=False),
+    Column("interval", Double),
+    Column("paused", Boolean, nullable=False),
+    _time("created_at"),
+    Column("created_by", AnyText, nullable=False),
+    _time("removed_at", nullable=True),
+    _one_of("kind", "folder", "usb", "rtsp"),
+    Index(None, "model"),
+)
+"""Where images come from; without an ``interval`` in seconds, only when one is asked for."""
