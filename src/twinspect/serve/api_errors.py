@@ -32,10 +32,13 @@ STATUS: Final[dict[str, int]] = {
     "unknown_inspection": 404,
     "unknown_folder": 404,
     "unknown_calibration": 404,
+    "unknown_sink": 404,
+    "unknown_source": 404,
     "method_not_allowed": 405,
     "model_changed": 409,
     "not_scored": 409,
     "conflict": 409,
+    "no_camera": 409,
     "image_removed": 410,
     # who may
     "token_needed": 401,
@@ -43,6 +46,7 @@ STATUS: Final[dict[str, int]] = {
     "role_too_low": 403,
     "host_not_allowed": 403,
     "origin_not_allowed": 403,
+    "folder_not_allowed": 403,
     # not now
     "rate_limited": 429,
     "queue_full": 429,
@@ -50,6 +54,8 @@ STATUS: Final[dict[str, int]] = {
     "stopping": 503,
     "store_unavailable": 503,
     "storage_full": 507,
+    "camera_failed": 503,
+    "not_installed": 501,
     "scoring_failed": 500,
     "internal_error": 500,
 }

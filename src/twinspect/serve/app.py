@@ -26,6 +26,7 @@ from twinspect.serve.routes import (
     inspections,
     models,
     score,
+    sinks,
     thresholds,
     trends,
 )
@@ -60,6 +61,7 @@ _ROUTES = (
     thresholds,
     calibrating,
     trends,
+    sinks,
 )
 
 

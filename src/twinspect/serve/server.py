@@ -25,6 +25,8 @@ from twinspect.serve.http.root_path import UnderRootPath
 from twinspect.serve.http.tokens import read_tokens
 from twinspect.serve.logs import log_to_stderr
 from twinspect.serve.scoring.model_registry import ModelRegistry
+from twinspect.serve.served_pictures import ServedPictures
+from twinspect.serve.sinks.delivering import Composer, Delivering
 from twinspect.serve.starting_app import StartingApp
 from twinspect.serve.store import Retention, Store
 from twinspect.serve.watch.folder_scan import folder_names
@@ -32,13 +34,16 @@ from twinspect.serve.watch.watcher import FolderWatch, Intake, watch
 from twinspect.utils.progress import finish
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator, Sequence
     from pathlib import Path
     from types import FrameType
 
     from starlette.types import ASGIApp
 
     from twinspect.serve.settings import Settings
+    from twinspect.serve.store import Finished
+
+    Listener = Callable[[str, Sequence[Finished]], None]
 
 LOG = logging.getLogger(__name__)
 RETENTION_INTERVAL: Final = 600.0
@@ -68,6 +73,12 @@ def running_server(settings: Settings) -> Iterator[RunningServer]:
     tokens = read_tokens(settings.token_file) if settings.token_file else None
     metrics = Metrics()
     with Store(settings.db, settings.data) as store:
+        listeners: list[Listener] = [metrics.count_batch]
+
+        def on_results(model: str, results: Sequence[Finished]) -> None:
+            for listen in listeners:
+                listen(model, results)
+
         registry = ModelRegistry(
             settings.models,
             store,
@@ -75,7 +86,7 @@ def running_server(settings: Settings) -> Iterator[RunningServer]:
             device=settings.device,
             threads=settings.threads,
             queue_limit=settings.queue,
-            on_results=metrics.count_batch,
+            on_results=on_results,
         )
         metrics.add_models(registry)
         context = Context(
@@ -85,20 +96,25 @@ def running_server(settings: Settings) -> Iterator[RunningServer]:
             tokens,
             settings.limits,
             _watched_folders(settings, registry),
+            settings.allowed_folders,
             settings.root_path,
         )
+        context.delivering = _delivering(context, settings)
+        listeners.append(lambda model, _: context.delivering.wake(model))
         metrics.add_drift(registry, lambda worker: latest_drift(context, worker) is not None)
         hosts = Hosts.of(settings.host, settings.allow_hosts)
         app = guard_app(build_app(context), context, hosts, RateLimit(settings.rate_limit))
         registry.start()
+        context.delivering.refresh()
         stop = _start_retention(store, settings)
-        _watch_folders(context, settings, stop)
+        _watch_folders(context, settings, stop, on_results)
         try:
             yield RunningServer(context, app)
         finally:
             stop.set()
             context.stopping = True
             registry.stop()
+            context.delivering.stop()
 
 
 class Server(uvicorn.Server):
@@ -212,11 +228,17 @@ def _watched_folders(settings: Settings, registry: ModelRegistry) -> tuple[tuple
     return tuple((name, model, folder) for name, folder in zip(folder_names(folders), folders, strict=True))
 
 
-def _watch_folders(context: Context, settings: Settings, stop: threading.Event) -> None:
+def _delivering(context: Context, settings: Settings) -> Delivering:
+    address = settings.public_url or settings.root_path
+    return Delivering(
+        context.store, Composer(context.store, context.calibration, address), ServedPictures(context)
+    )
+
+
+def _watch_folders(context: Context, settings: Settings, stop: threading.Event, on_results: Listener) -> None:
     """Score images that arrive in the watched folders, each file once, until the event is set."""
     for _, model, folder in context.watched:
-        worker, on_results = context.registry.get(model), context.metrics.count_batch
-        intake = Intake(context.store, worker, "", stop, on_results)
+        intake = Intake(context.store, context.registry.get(model), "", stop, on_results)
         source = FolderWatch(intake, folder, leave_out=(settings.data,))
         threading.Thread(target=watch, args=(source, stop), name=f"watch-{folder.name}", daemon=True).start()
 

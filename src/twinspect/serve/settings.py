@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from twinspect.errors import ConfigError
 from twinspect.images.reading import MAX_PIXELS
@@ -12,6 +13,8 @@ from twinspect.serve.uploads.checks import Limits
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+_URL: Final = re.compile(r"https?://[^\s/?#@]+(?:/[^\s?#]*)?")
 
 
 @dataclass(frozen=True)
@@ -29,6 +32,8 @@ class Settings:
         trusted_proxies: addresses whose X-Forwarded-For says who connects.
         root_path: the path under which a proxy shows the server, without a slash at its end; empty for none.
         watched: folders that are watched for images.
+        allowed_folders: folders in which admins may have images taken from, and results written to.
+        public_url: where people reach this server, for links in results; empty for the path alone.
         runtime: as for :func:`twinspect.load`.
         device: as for :func:`twinspect.load`.
         threads: as for :func:`twinspect.load`.
@@ -49,6 +54,8 @@ class Settings:
     trusted_proxies: tuple[str, ...] = ()
     root_path: str = ""
     watched: tuple[Path, ...] = ()
+    allowed_folders: tuple[Path, ...] = ()
+    public_url: str = ""
     runtime: str = "auto"
     device: str = "auto"
     threads: int | None = None
@@ -74,6 +81,13 @@ class Settings:
             )
         if not 1 <= self.limits.pixels <= MAX_PIXELS:
             raise ConfigError(f"--max-pixels is {self.limits.pixels:,}; allowed are 1 to {MAX_PIXELS:,}")
+        if self.public_url and not _URL.fullmatch(self.public_url):
+            raise ConfigError(
+                f"--public-url is {self.public_url!r}; give one such as https://plant.local/inspect"
+            )
+        for folder in self.allowed_folders:
+            if not folder.is_dir():
+                raise ConfigError(f"--allow-folder {folder}: there is no such folder; make it first")
         if self.token_file is None and (reason := self._why_tokens()):
             command = f"twinspect serve {' '.join(self.models)} {self._exposing()} --token-file tokens.txt"
             raise ConfigError(

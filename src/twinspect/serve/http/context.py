@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from twinspect.calibration.conformal import Calibration
     from twinspect.serve.http.monitoring import Metrics
     from twinspect.serve.scoring.model_registry import ModelRegistry
+    from twinspect.serve.sinks.delivering import Delivering
     from twinspect.serve.store import InspectionRow, Store
 
 Key = TypeVar("Key")
@@ -57,6 +58,7 @@ class Context:
         tokens: who may do what; ``None`` if only this machine can connect.
         limits: of uploads.
         watched: watched folders: name, model and path of each.
+        allowed_folders: folders that admins may name.
         root_path: before the path of every address that is told to clients.
         stopping: whether new uploads are refused.
         maps: cache of anomaly maps, by image and weights.
@@ -65,6 +67,7 @@ class Context:
         decoding: limits how many images are decoded at once.
         incoming: counts the bytes of uploads that arrive.
         receiving: limits how many uploads that have arrived are accepted at once.
+        delivering: the sinks, set once the server has them.
     """
 
     store: Store
@@ -73,6 +76,7 @@ class Context:
     tokens: Tokens | None = None
     limits: Limits = field(default_factory=Limits)
     watched: tuple[tuple[str, str, Path], ...] = ()
+    allowed_folders: tuple[Path, ...] = ()
     root_path: str = ""
     stopping: bool = False
     maps: LRUCache[tuple[str, str | None], NDArray[np.float32]] = field(
@@ -83,12 +87,21 @@ class Context:
     decoding: CapacityLimiter = field(default_factory=lambda: CapacityLimiter(default_workers()))
     incoming: IncomingBytes = field(default_factory=lambda: IncomingBytes(INCOMING_BYTES))
     receiving: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(CONCURRENT_UPLOADS))
+    delivering: Delivering = field(init=False, repr=False)
     _calibrations: dict[int, Calibration] = field(default_factory=dict)
     _cache_lock: threading.Lock = field(default_factory=threading.Lock)
 
     def cached(self, cache: LRUCache[Key, Value], key: Key, make: Callable[[], Value]) -> Value:
         """Return a value from one of the caches; a missing one is made and added."""
         return cached(cache, key=lambda: key, lock=self._cache_lock)(make)()
+
+    def check_model(self, name: str) -> None:
+        """Refuse a name that no model has.
+
+        Raises:
+            ApiError: ``unknown_model``.
+        """
+        self.registry.get(name)
 
     def calibration(self, number: int) -> Calibration:
         """Return a calibration; it never changes, so it is cached."""
