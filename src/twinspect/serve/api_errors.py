@@ -34,6 +34,10 @@ STATUS: Final[dict[str, int]] = {
     "unknown_calibration": 404,
     "unknown_sink": 404,
     "unknown_source": 404,
+    "unknown_product": 404,
+    "unknown_photo": 404,
+    "unknown_job": 404,
+    "unknown_version": 404,
     "method_not_allowed": 405,
     "model_changed": 409,
     "not_scored": 409,
@@ -56,6 +60,7 @@ STATUS: Final[dict[str, int]] = {
     "storage_full": 507,
     "camera_failed": 503,
     "not_installed": 501,
+    "quota_exceeded": 507,
     "scoring_failed": 500,
     "internal_error": 500,
 }

@@ -24,11 +24,15 @@ from twinspect.serve.routes import (
     health,
     inspection_images,
     inspections,
+    jobs,
     models,
+    photos,
+    products,
     score,
     sinks,
     thresholds,
     trends,
+    versions,
 )
 from twinspect.serve.routes.page import add_page
 
@@ -62,6 +66,10 @@ _ROUTES = (
     calibrating,
     trends,
     sinks,
+    products,
+    photos,
+    jobs,
+    versions,
 )
 
 

@@ -7,7 +7,7 @@ import sys
 import threading
 from contextlib import ExitStack, contextmanager
 from contextvars import copy_context
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
@@ -24,6 +24,7 @@ from twinspect.serve.http.request_guard import Hosts
 from twinspect.serve.http.root_path import UnderRootPath
 from twinspect.serve.http.tokens import read_tokens
 from twinspect.serve.logs import log_to_stderr
+from twinspect.serve.products.studio import Studio
 from twinspect.serve.scoring.model_registry import ModelRegistry
 from twinspect.serve.served_pictures import ServedPictures
 from twinspect.serve.sinks.delivering import Composer, Delivering
@@ -72,13 +73,13 @@ def running_server(settings: Settings) -> Iterator[RunningServer]:
     """
     tokens = read_tokens(settings.token_file) if settings.token_file else None
     metrics = Metrics()
+    listeners: list[Listener] = [metrics.count_batch]
+
+    def tell(model: str, results: Sequence[Finished]) -> None:
+        for listener in listeners:
+            listener(model, results)
+
     with Store(settings.db, settings.data) as store:
-        listeners: list[Listener] = [metrics.count_batch]
-
-        def on_results(model: str, results: Sequence[Finished]) -> None:
-            for listen in listeners:
-                listen(model, results)
-
         registry = ModelRegistry(
             settings.models,
             store,
@@ -86,7 +87,7 @@ def running_server(settings: Settings) -> Iterator[RunningServer]:
             device=settings.device,
             threads=settings.threads,
             queue_limit=settings.queue,
-            on_results=on_results,
+            on_results=tell,
         )
         metrics.add_models(registry)
         context = Context(
@@ -98,6 +99,7 @@ def running_server(settings: Settings) -> Iterator[RunningServer]:
             _watched_folders(settings, registry),
             settings.allowed_folders,
             settings.root_path,
+            studio=_studio(settings, store, registry),
         )
         context.delivering = _delivering(context, settings)
         listeners.append(lambda model, _: context.delivering.wake(model))
@@ -106,13 +108,18 @@ def running_server(settings: Settings) -> Iterator[RunningServer]:
         app = guard_app(build_app(context), context, hosts, RateLimit(settings.rate_limit))
         registry.start()
         context.delivering.refresh()
+        if context.studio:
+            listeners.append(context.studio.shadow.add)
+            context.studio.start()
         stop = _start_retention(store, settings)
-        _watch_folders(context, settings, stop, on_results)
+        _watch_folders(context, settings, stop, tell)
         try:
             yield RunningServer(context, app)
         finally:
             stop.set()
             context.stopping = True
+            if context.studio:
+                context.studio.stop()
             registry.stop()
             context.delivering.stop()
 
@@ -162,7 +169,7 @@ class Server(uvicorn.Server):
         if self.started and self._parts:
             self._say_ready(self._parts)
         elif self.started:
-            _say(f"listening on {self.address}; loading {', '.join(self._settings.models)}")
+            _say(f"listening on {self.address}; loading {', '.join(self._settings.models) or 'products'}")
             # With its context, so that the thread reports its progress as this one would.
             load = partial(copy_context().run, self._load)
             threading.Thread(target=load, name="load", daemon=True).start()
@@ -201,7 +208,7 @@ class Server(uvicorn.Server):
 
     def _say_ready(self, parts: RunningServer) -> None:
         # For whoever started the server, and for scripts that wait for it.
-        names = ", ".join(worker.name for worker in parts.context.registry)
+        names = ", ".join(worker.name for worker in parts.context.registry) or "no model yet"
         _say(f"{names} at {self.address} (Ctrl-C ends it)")
 
     def _drain_and_exit(self, parts: RunningServer) -> None:
@@ -221,18 +228,27 @@ def _say(text: str) -> None:
     sys.stderr.flush()
 
 
+def _studio(settings: Settings, store: Store, registry: ModelRegistry) -> Studio | None:
+    if not settings.studio:
+        return None
+    quota = None if settings.quota_gigabytes is None else settings.quota_gigabytes * 1e9
+    return Studio(store, registry, settings.data, settings.device, quota)
+
+
 def _watched_folders(settings: Settings, registry: ModelRegistry) -> tuple[tuple[str, str, Path], ...]:
     """Name the watched folders; images that arrive there are scored by the first model."""
+    if not settings.watched:
+        return ()
     model = next(iter(registry)).name
     folders = list(dict.fromkeys(folder.resolve() for folder in settings.watched))
     return tuple((name, model, folder) for name, folder in zip(folder_names(folders), folders, strict=True))
 
 
 def _delivering(context: Context, settings: Settings) -> Delivering:
-    address = settings.public_url or settings.root_path
-    return Delivering(
-        context.store, Composer(context.store, context.calibration, address), ServedPictures(context)
-    )
+    composer = Composer(context.store, context.calibration, settings.public_url or settings.root_path)
+    if context.studio:
+        composer = replace(composer, version=context.studio.version_number)
+    return Delivering(context.store, composer, ServedPictures(context))
 
 
 def _watch_folders(context: Context, settings: Settings, stop: threading.Event, on_results: Listener) -> None:

@@ -34,6 +34,8 @@ class Settings:
         watched: folders that are watched for images.
         allowed_folders: folders in which admins may have images taken from, and results written to.
         public_url: where people reach this server, for links in results; empty for the path alone.
+        studio: whether products can be made and trained.
+        quota_gigabytes: how much space the photos of products may take, in 10⁹ bytes; ``None`` for no limit.
         runtime: as for :func:`twinspect.load`.
         device: as for :func:`twinspect.load`.
         threads: as for :func:`twinspect.load`.
@@ -56,6 +58,8 @@ class Settings:
     watched: tuple[Path, ...] = ()
     allowed_folders: tuple[Path, ...] = ()
     public_url: str = ""
+    studio: bool = False
+    quota_gigabytes: float | None = None
     runtime: str = "auto"
     device: str = "auto"
     threads: int | None = None
@@ -71,8 +75,12 @@ class Settings:
         Raises:
             ConfigError: the message says what to type.
         """
-        if not self.models:
-            raise ConfigError("no model to serve; type: twinspect serve M.twin")
+        if not self.models and not self.studio:
+            raise ConfigError("no model to serve; type: twinspect serve M.twin, or: twinspect studio DIR")
+        if self.watched and not self.models:
+            raise ConfigError(
+                "--watch needs a model that scores what arrives; name one, or add a source on the page"
+            )
         if not 0 <= self.port <= 65535:
             raise ConfigError(f"--port is {self.port}; allowed are 1 to 65535, or 0 for any that is free")
         if self.queue < 1 or self.rate_limit < 0 or self.limits.images < 1 or self.limits.image_bytes < 1:
@@ -89,7 +97,8 @@ class Settings:
             if not folder.is_dir():
                 raise ConfigError(f"--allow-folder {folder}: there is no such folder; make it first")
         if self.token_file is None and (reason := self._why_tokens()):
-            command = f"twinspect serve {' '.join(self.models)} {self._exposing()} --token-file tokens.txt"
+            start = f"studio {self.data}" if self.studio else f"serve {' '.join(self.models)}"
+            command = f"twinspect {start} {self._exposing()} --token-file tokens.txt"
             raise ConfigError(
                 f"{reason}, so tokens are required; type: twinspect serve --token-file tokens.txt "
                 f"--add-token NAME:admin, note the token that it prints, and then: {command}"

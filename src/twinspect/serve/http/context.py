@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Annotated, Any, Final, TypeVar
 
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
 
     from twinspect.calibration.conformal import Calibration
     from twinspect.serve.http.monitoring import Metrics
+    from twinspect.serve.products.studio import Studio
     from twinspect.serve.scoring.model_registry import ModelRegistry
     from twinspect.serve.sinks.delivering import Delivering
     from twinspect.serve.store import InspectionRow, Store
@@ -61,6 +63,7 @@ class Context:
         allowed_folders: folders that admins may name.
         root_path: before the path of every address that is told to clients.
         stopping: whether new uploads are refused.
+        studio: products and their trainings; ``None`` where the server only inspects.
         maps: cache of anomaly maps, by image and weights.
         thumbnails: cache of thumbnails, by image.
         drifts: cache of drift warnings, by calibration and last inspection.
@@ -79,6 +82,7 @@ class Context:
     allowed_folders: tuple[Path, ...] = ()
     root_path: str = ""
     stopping: bool = False
+    studio: Studio | None = None
     maps: LRUCache[tuple[str, str | None], NDArray[np.float32]] = field(
         default_factory=lambda: LRUCache(MAPS_BYTES, lambda array: array.nbytes)
     )
@@ -96,11 +100,15 @@ class Context:
         return cached(cache, key=lambda: key, lock=self._cache_lock)(make)()
 
     def check_model(self, name: str) -> None:
-        """Refuse a name that no model has.
+        """Refuse a name that neither a served model has nor a product that waits for its first version.
 
         Raises:
             ApiError: ``unknown_model``.
         """
+        if self.studio is not None and name not in self.registry:
+            with suppress(NotStoredError):
+                self.studio.products.get(name)
+                return
         self.registry.get(name)
 
     def calibration(self, number: int) -> Calibration:
@@ -183,6 +191,7 @@ ContextDep = Annotated[Context, Depends(get_context)]
 # The OpenAPI document tells the role of each route by these scopes.
 Viewer = Annotated[Actor, Security(require_role("view"), scopes=["view"])]
 Inspector = Annotated[Actor, Security(require_role("inspect"), scopes=["inspect"])]
+Trainer = Annotated[Actor, Security(require_role("train"), scopes=["train"])]
 Admin = Annotated[Actor, Security(require_role("admin"), scopes=["admin"])]
 
 _ALWAYS: Final = ("token_needed", "role_too_low", "rate_limited", "invalid_request", "store_unavailable")

@@ -196,6 +196,97 @@ AUDIT: Final = Table(
     Index(None, "model_id", "id"),
 )
 
+PRODUCTS: Final = Table(
+    "products",
+    METADATA,
+    _id(),
+    Column("name", AnyText, nullable=False, unique=True),
+    _time("created_at"),
+    Column("created_by", AnyText, nullable=False),
+    Column("region", JSON(none_as_null=True)),
+    Column("active_version", Integer),
+    Column("shadow_version", Integer),
+    _time("hidden_at", nullable=True),
+)
+"""What is inspected. Its name is that of the served model; versions are told by their numbers."""
+
+PHOTOS: Final = Table(
+    "photos",
+    METADATA,
+    _id(),
+    Column("product_id", ForeignKey("products.id"), nullable=False),
+    Column("image_sha256", ForeignKey("images.sha256"), nullable=False),
+    Column("name", AnyText, nullable=False),
+    Column("role", Text, nullable=False),
+    Column("origin", Text, nullable=False),
+    Column("inspection_id", ForeignKey("inspections.id")),
+    _time("added_at"),
+    Column("added_by", AnyText, nullable=False),
+    UniqueConstraint("product_id", "image_sha256"),
+    _one_of("role", "good", "defect"),
+    _one_of("origin", "upload", "inspection", "demo"),
+    Index(None, "product_id", "role", "id"),
+    Index(None, "image_sha256"),
+)
+"""Images that a product is learnt from or tested with; retention leaves them alone."""
+
+JOBS: Final = Table(
+    "jobs",
+    METADATA,
+    _id(),
+    Column("product_id", ForeignKey("products.id"), nullable=False),
+    Column("kind", Text, nullable=False),
+    Column("state", Text, nullable=False),
+    Column("asked", Text, nullable=False),
+    Column("minutes", Double),
+    Column("version", Integer),
+    Column("target", Text),
+    _time("created_at"),
+    Column("created_by", AnyText, nullable=False),
+    _time("started_at", nullable=True),
+    _time("ended_at", nullable=True),
+    Column("process", JSON(none_as_null=True)),
+    Column("error", AnyText),
+    _one_of("kind", "fit", "update", "export"),
+    _one_of("state", "waiting", "running", "paused", "done", "failed", "cancelled"),
+    _one_of("asked", "run", "pause", "cancel"),
+    Index(None, "product_id", "id"),
+    Index(None, "state", "id"),
+)
+"""Trainings and exports, one child process at a time; ``asked`` is what a person wants of one that is under way."""
+
+VERSIONS: Final = Table(
+    "versions",
+    METADATA,
+    _id(),
+    Column("product_id", ForeignKey("products.id"), nullable=False),
+    Column("number", Integer, nullable=False),
+    Column("kind", Text, nullable=False),
+    Column("parent", Integer),
+    Column("job_id", ForeignKey("jobs.id"), nullable=False),
+    _time("created_at"),
+    Column("created_by", AnyText, nullable=False),
+    Column("weights_sha256", _SHA256, nullable=False),
+    Column("figures", JSON, nullable=False),
+    UniqueConstraint("product_id", "number"),
+    _one_of("kind", "fit", "update"),
+)
+
+SHADOW_SCORES: Final = Table(
+    "shadow_scores",
+    METADATA,
+    _id(),
+    Column("inspection_id", ForeignKey("inspections.id"), nullable=False),
+    Column("version_id", ForeignKey("versions.id"), nullable=False),
+    _time("scored_at"),
+    Column("score", Double, nullable=False),
+    Column("threshold", Double, nullable=False),
+    Column("p_value", Double, nullable=False),
+    Column("is_anomalous", Boolean, nullable=False),
+    UniqueConstraint("version_id", "inspection_id"),
+)
+"""What a version that decides nothing says of images that another one decided on."""
+
 SINKS: Final = Table(
     "sinks",
     METADATA,
