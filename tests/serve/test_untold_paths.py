@@ -60,6 +60,14 @@ JSON_BODIES: dict[str, list[Any]] = {
         {"calibration_id": 999, "reason": "try"},
         {"calibration_id": "x"},
     ],
+    "/v1/models/{model}/sinks": [
+        {"target": {"kind": "folder", "path": "/"}},
+        {"target": {"kind": "webhook", "url": "http://127.0.0.1:9/x"}, "enabled": False},
+        {"target": {"kind": "none"}},
+    ],
+    "/v1/sinks/{number}/test": [{}],
+    "/v1/sinks/{number}/send_again": [{}, {"deliveries": [1, 999]}],
+    "/v1/sinks/{number}/give_up": [{"deliveries": []}, {"deliveries": "x"}],
 }
 """Bodies of every route that takes JSON: accepted ones, and ones that are refused in each way."""
 STUB = Path(__file__).parents[1] / "helpers" / "stub_training.py"
@@ -88,13 +96,21 @@ def secret_site(bundle: Path, folder: Path) -> Iterator[tuple[Site, dict[str, st
     shutil.copytree(bundle, folder / f"{NAME}.twin")
     watched = folder / "line"
     watched.mkdir()
-    tokens = {
-        role: add_token(folder / "tokens", f"{role}er:{role}")
-        for role in ("view", "inspect", "train", "admin")
+    roles = ("view", "inspect", "train", "admin")
+    tokens = {role: add_token(folder / "tokens", f"{role}er:{role}") for role in roles}
+    changes: dict[str, Any] = {
+        "token_file": folder / "tokens",
+        "watched": (watched,),
+        "allowed_folders": (folder,),
+        "studio": True,
     }
-    changes: dict[str, Any] = {"token_file": folder / "tokens", "watched": (watched,), "studio": True}
     with site(folder / f"{NAME}.twin", folder / "data", **changes) as server:
         server.client.headers["Authorization"] = f"Bearer {tokens['admin']}"
+        (folder / "in the way").write_text("a file")
+        for name in ("results", "in the way"):
+            target = {"kind": "folder", "path": str(folder / name)}
+            added = server.client.post(f"/v1/models/{NAME}/sinks", json={"target": target})
+            assert added.status_code == 201
         server.scored(good(1), bad(2), good(3))
         make_product(server)
         yield server, tokens
@@ -218,7 +234,7 @@ def test_no_answer_tells_a_path_of_files_that_are_damaged(bundle: Path, tmp_path
         found, statuses = told(server, tokens, tmp_path)
         assert found == []
         assert statuses >= {410, 422, 503}
-        (model,) = server.client.get("/v1/models").json()["models"]
+        model = server.client.get("/v1/models").json()["models"][0]
         assert str(tmp_path) in model["error"]  # an admin sees it
         hidden = server.client.get("/v1/models", headers={"Authorization": f"Bearer {tokens['view']}"}).json()
         assert hidden["models"][0]["error"] == "it cannot be loaded; the role admin is told why"
@@ -266,9 +282,9 @@ def test_no_answer_tells_a_path_when_the_store_fails(
 def test_the_audit_tells_the_folder_to_admins_only(bundle: Path, tmp_path: Path) -> None:
     with secret_site(bundle, tmp_path) as (server, tokens):
         address = f"/v1/models/{NAME}/audit"
-        (entry,) = server.client.get(address).json()["entries"]
+        entry = server.client.get(address).json()["entries"][-1]
         assert entry["details"]["path"] == str((tmp_path / f"{NAME}.twin").resolve())
-        (seen,) = server.client.get(address, headers={"Authorization": f"Bearer {tokens['inspect']}"}).json()[
+        seen = server.client.get(address, headers={"Authorization": f"Bearer {tokens['inspect']}"}).json()[
             "entries"
-        ]
+        ][-1]
         assert seen["details"] == {name: value for name, value in entry["details"].items() if name != "path"}
