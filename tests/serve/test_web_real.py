@@ -18,7 +18,8 @@ from twinspect.drawing.heatmaps import BEGIN, GROWTH, STRONGEST
 from twinspect.serve.http.request_guard import SECURITY_HEADERS
 from twinspect.serve.http.tokens import add_token
 from twinspect.serve.store import Filter
-from web_stub import CSP, WEB
+from web_files import WEB
+from web_stub import CSP
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -1,0 +1,9 @@
+/** One table of all texts: key, English, German. `{name}` stands for a value, "one | many" for its number `n`. */
+
+import { CHARTS } from "./charts.js";
+import { FRAME } from "./frame.js";
+import { IMAGES } from "./images.js";
+import { LISTS } from "./lists.js";
+import { REGION } from "./region.js";
+
+export const TEXTS = { ...FRAME, ...IMAGES, ...LISTS, ...CHARTS, ...REGION };
