@@ -26,6 +26,7 @@ from twinspect.cli.options import (
     push,
     score,
     serve,
+    studio,
     synth,
     watch,
     wheels,
@@ -109,6 +110,11 @@ VERBS: Final = (
         "serve",
         "answer over HTTP, with a page for people: scores, feedback, thresholds and drift; needs twinspect[serve]",
         serve.add_options,
+    ),
+    Verb(
+        "studio",
+        "train, inspect and learn from feedback on a page, without a terminal; needs twinspect[serve]",
+        studio.add_options,
     ),
     Verb(
         "watch",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from twinspect.cli.model_loading import check_threads
 from twinspect.cli.outcome import Outcome
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 def run(options: argparse.Namespace) -> Outcome:
     """Serve until interrupted; with --add-token, create a token and print it once."""
     if options.add_token is not None:
-        return _add_token(options)
+        return add_token_of(options)
     check_installed()
     from twinspect.serve.server import run as serve
 
@@ -31,7 +31,8 @@ def run(options: argparse.Namespace) -> Outcome:
     )
 
 
-def _add_token(options: argparse.Namespace) -> Outcome:
+def add_token_of(options: argparse.Namespace) -> Outcome:
+    """Create the token that the options name, and print it once."""
     from twinspect.serve.http.tokens import add_token
 
     if options.token_file is None:
@@ -42,6 +43,16 @@ def _add_token(options: argparse.Namespace) -> Outcome:
 
 
 def _settings(options: argparse.Namespace) -> Settings:
+    return settings_of(options, models=tuple(options.models), data=Path(options.data))
+
+
+def settings_of(options: argparse.Namespace, **rest: Any) -> Settings:
+    """Turn the options of :func:`twinspect.cli.options.serve.server_options` into settings.
+
+    Args:
+        options: as parsed.
+        rest: further settings.
+    """
     from twinspect.serve.http.root_path import check_root_path
     from twinspect.serve.settings import Settings
     from twinspect.serve.uploads.checks import Limits
@@ -53,8 +64,6 @@ def _settings(options: argparse.Namespace) -> Settings:
         body_bytes=round(options.max_body_mb * 2**20),
     )
     return Settings(
-        models=tuple(options.models),
-        data=Path(options.data),
         db=options.db,
         host=options.host,
         port=options.port,
@@ -71,4 +80,5 @@ def _settings(options: argparse.Namespace) -> Settings:
         rate_limit=options.rate_limit,
         keep_days=options.keep_days,
         keep_gigabytes=options.keep_gb,
+        **rest,
     )

@@ -32,6 +32,10 @@ STATUS: Final[dict[str, int]] = {
     "unknown_inspection": 404,
     "unknown_folder": 404,
     "unknown_calibration": 404,
+    "unknown_product": 404,
+    "unknown_photo": 404,
+    "unknown_job": 404,
+    "unknown_version": 404,
     "method_not_allowed": 405,
     "model_changed": 409,
     "not_scored": 409,
@@ -50,6 +54,7 @@ STATUS: Final[dict[str, int]] = {
     "stopping": 503,
     "store_unavailable": 503,
     "storage_full": 507,
+    "quota_exceeded": 507,
     "scoring_failed": 500,
     "internal_error": 500,
 }

@@ -24,10 +24,14 @@ from twinspect.serve.routes import (
     health,
     inspection_images,
     inspections,
+    jobs,
     models,
+    photos,
+    products,
     score,
     thresholds,
     trends,
+    versions,
 )
 from twinspect.serve.routes.page import add_page
 
@@ -60,6 +64,10 @@ _ROUTES = (
     thresholds,
     calibrating,
     trends,
+    products,
+    photos,
+    jobs,
+    versions,
 )
 
 

@@ -24,6 +24,7 @@ from twinspect.serve.http.request_guard import Hosts
 from twinspect.serve.http.root_path import UnderRootPath
 from twinspect.serve.http.tokens import read_tokens
 from twinspect.serve.logs import log_to_stderr
+from twinspect.serve.products.studio import Studio
 from twinspect.serve.scoring.model_registry import ModelRegistry
 from twinspect.serve.starting_app import StartingApp
 from twinspect.serve.store import Retention, Store
@@ -32,13 +33,14 @@ from twinspect.serve.watch.watcher import FolderWatch, Intake, watch
 from twinspect.utils.progress import finish
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator, Sequence
     from pathlib import Path
     from types import FrameType
 
     from starlette.types import ASGIApp
 
     from twinspect.serve.settings import Settings
+    from twinspect.serve.store import Finished
 
 LOG = logging.getLogger(__name__)
 RETENTION_INTERVAL: Final = 600.0
@@ -67,6 +69,12 @@ def running_server(settings: Settings) -> Iterator[RunningServer]:
     """
     tokens = read_tokens(settings.token_file) if settings.token_file else None
     metrics = Metrics()
+    listeners: list[Callable[[str, Sequence[Finished]], None]] = [metrics.count_batch]
+
+    def tell(model: str, results: Sequence[Finished]) -> None:
+        for listener in listeners:
+            listener(model, results)
+
     with Store(settings.db, settings.data) as store:
         registry = ModelRegistry(
             settings.models,
@@ -75,7 +83,7 @@ def running_server(settings: Settings) -> Iterator[RunningServer]:
             device=settings.device,
             threads=settings.threads,
             queue_limit=settings.queue,
-            on_results=metrics.count_batch,
+            on_results=tell,
         )
         metrics.add_models(registry)
         context = Context(
@@ -86,11 +94,15 @@ def running_server(settings: Settings) -> Iterator[RunningServer]:
             settings.limits,
             _watched_folders(settings, registry),
             settings.root_path,
+            studio=_studio(settings, store, registry),
         )
         metrics.add_drift(registry, lambda worker: latest_drift(context, worker) is not None)
         hosts = Hosts.of(settings.host, settings.allow_hosts)
         app = guard_app(build_app(context), context, hosts, RateLimit(settings.rate_limit))
         registry.start()
+        if context.studio:
+            listeners.append(context.studio.shadow.add)
+            context.studio.start()
         stop = _start_retention(store, settings)
         _watch_folders(context, settings, stop)
         try:
@@ -98,6 +110,8 @@ def running_server(settings: Settings) -> Iterator[RunningServer]:
         finally:
             stop.set()
             context.stopping = True
+            if context.studio:
+                context.studio.stop()
             registry.stop()
 
 
@@ -146,7 +160,7 @@ class Server(uvicorn.Server):
         if self.started and self._parts:
             self._say_ready(self._parts)
         elif self.started:
-            _say(f"listening on {self.address}; loading {', '.join(self._settings.models)}")
+            _say(f"listening on {self.address}; loading {', '.join(self._settings.models) or 'products'}")
             # With its context, so that the thread reports its progress as this one would.
             load = partial(copy_context().run, self._load)
             threading.Thread(target=load, name="load", daemon=True).start()
@@ -185,7 +199,7 @@ class Server(uvicorn.Server):
 
     def _say_ready(self, parts: RunningServer) -> None:
         # For whoever started the server, and for scripts that wait for it.
-        names = ", ".join(worker.name for worker in parts.context.registry)
+        names = ", ".join(worker.name for worker in parts.context.registry) or "no model yet"
         _say(f"{names} at {self.address} (Ctrl-C ends it)")
 
     def _drain_and_exit(self, parts: RunningServer) -> None:
@@ -205,8 +219,17 @@ def _say(text: str) -> None:
     sys.stderr.flush()
 
 
+def _studio(settings: Settings, store: Store, registry: ModelRegistry) -> Studio | None:
+    if not settings.studio:
+        return None
+    quota = None if settings.quota_gigabytes is None else settings.quota_gigabytes * 1e9
+    return Studio(store, registry, settings.data, settings.device, quota)
+
+
 def _watched_folders(settings: Settings, registry: ModelRegistry) -> tuple[tuple[str, str, Path], ...]:
     """Name the watched folders; images that arrive there are scored by the first model."""
+    if not settings.watched:
+        return ()
     model = next(iter(registry)).name
     folders = list(dict.fromkeys(folder.resolve() for folder in settings.watched))
     return tuple((name, model, folder) for name, folder in zip(folder_names(folders), folders, strict=True))

@@ -29,6 +29,8 @@ class Settings:
         trusted_proxies: addresses whose X-Forwarded-For says who connects.
         root_path: the path under which a proxy shows the server, without a slash at its end; empty for none.
         watched: folders that are watched for images.
+        studio: whether products can be made and trained.
+        quota_gigabytes: how much space the photos of products may take, in 10⁹ bytes; ``None`` for no limit.
         runtime: as for :func:`twinspect.load`.
         device: as for :func:`twinspect.load`.
         threads: as for :func:`twinspect.load`.
@@ -49,6 +51,8 @@ class Settings:
     trusted_proxies: tuple[str, ...] = ()
     root_path: str = ""
     watched: tuple[Path, ...] = ()
+    studio: bool = False
+    quota_gigabytes: float | None = None
     runtime: str = "auto"
     device: str = "auto"
     threads: int | None = None
@@ -64,8 +68,12 @@ class Settings:
         Raises:
             ConfigError: the message says what to type.
         """
-        if not self.models:
-            raise ConfigError("no model to serve; type: twinspect serve M.twin")
+        if not self.models and not self.studio:
+            raise ConfigError("no model to serve; type: twinspect serve M.twin, or: twinspect studio DIR")
+        if self.watched and not self.models:
+            raise ConfigError(
+                "--watch needs a model that scores what arrives; name one, or add a source on the page"
+            )
         if not 0 <= self.port <= 65535:
             raise ConfigError(f"--port is {self.port}; allowed are 1 to 65535, or 0 for any that is free")
         if self.queue < 1 or self.rate_limit < 0 or self.limits.images < 1 or self.limits.image_bytes < 1:
@@ -75,7 +83,8 @@ class Settings:
         if not 1 <= self.limits.pixels <= MAX_PIXELS:
             raise ConfigError(f"--max-pixels is {self.limits.pixels:,}; allowed are 1 to {MAX_PIXELS:,}")
         if self.token_file is None and (reason := self._why_tokens()):
-            command = f"twinspect serve {' '.join(self.models)} {self._exposing()} --token-file tokens.txt"
+            start = f"studio {self.data}" if self.studio else f"serve {' '.join(self.models)}"
+            command = f"twinspect {start} {self._exposing()} --token-file tokens.txt"
             raise ConfigError(
                 f"{reason}, so tokens are required; type: twinspect serve --token-file tokens.txt "
                 f"--add-token NAME:admin, note the token that it prints, and then: {command}"

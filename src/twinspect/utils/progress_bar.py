@@ -8,6 +8,7 @@ import time
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
+from twinspect.utils.progress_file import progress_file
 from twinspect.utils.spelling import spell
 
 if TYPE_CHECKING:
@@ -36,6 +37,7 @@ class Bar:
         self._began = self._printed = time.monotonic()
         self._steps, self._wait = 0, FIRST_LINE
         self._said: set[str] = set()
+        self._file = progress_file()
 
     def __enter__(self) -> Bar:  # noqa: PYI034 - it has no subclasses
         return self
@@ -51,6 +53,8 @@ class Bar:
         self._began = self._printed = time.monotonic()
         self._steps, self._task, self._wait = 0, None, FIRST_LINE
         self._stage, self._total, self._done = stage, total, done
+        if self._file:
+            self._file.start(stage, total, done)
         if not is_drawn():
             if total:
                 _print_stage(f"{stage}, {done}/{total}")
@@ -66,6 +70,8 @@ class Bar:
         """Count steps."""
         self._steps += steps
         self._done += steps
+        if self._file:
+            self._file.advance(steps)
         note = "" if loss is None else f"loss {loss:.4f}"
         if self._task is not None:
             _display().advance(self._task, steps, note)

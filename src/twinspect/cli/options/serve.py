@@ -12,15 +12,20 @@ if TYPE_CHECKING:
 
 def add_options(verb: argparse.ArgumentParser) -> None:
     """Add them to the parser of the verb."""
-    mention_decode_limits(verb)
     verb.add_argument("models", nargs="*", metavar="M.twin", help="one or more; reloaded when they change")
+    store_options(verb)
+    server_options(verb)
+
+
+def server_options(verb: argparse.ArgumentParser) -> None:
+    """Add the options of verbs that answer over HTTP."""
+    mention_decode_limits(verb)
     verb.add_argument(
         "--host",
         default="127.0.0.1",
         help="address to listen on; any other than the default needs tokens (127.0.0.1)",
     )
     verb.add_argument("--port", type=int, default=8000, help="0 for any free port (8000)")
-    store_options(verb)
     _token_options(verb)
     verb.add_argument(
         "--watch",
@@ -40,7 +45,8 @@ def _token_options(verb: argparse.ArgumentParser) -> None:
         "--add-token",
         metavar="NAME[:ROLE]",
         help="add a token to --token-file, print it once and exit; view: read only; inspect: also score and give "
-        "feedback (default); admin: also change thresholds and see the server's paths",
+        "feedback (default); train: also add photos and train versions of products; admin: also change thresholds, "
+        "activate versions and see the server's paths",
     )
     verb.add_argument(
         "--allow-host",

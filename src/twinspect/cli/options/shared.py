@@ -298,6 +298,11 @@ def store_options(verb: argparse.ArgumentParser) -> None:
         metavar="DIR",
         help="where images and the database are kept (inspections)",
     )
+    scoring_options(verb)
+
+
+def scoring_options(verb: argparse.ArgumentParser) -> None:
+    """Add the options of verbs that score into a store: its database, and how models run."""
     verb.add_argument(
         "--db", metavar="URL", help="postgresql://user:password@host/name; default: SQLite in --data"
     )

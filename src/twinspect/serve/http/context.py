@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 
     from twinspect.calibration.conformal import Calibration
     from twinspect.serve.http.monitoring import Metrics
+    from twinspect.serve.products.studio import Studio
     from twinspect.serve.scoring.model_registry import ModelRegistry
     from twinspect.serve.store import InspectionRow, SortKey, Store
     from twinspect.serve.store.ordering import Thresholds
@@ -61,6 +62,7 @@ class Context:
         watched: watched folders: name, model and path of each.
         root_path: before the path of every address that is told to clients.
         stopping: whether new uploads are refused.
+        studio: products and their trainings; ``None`` where the server only inspects.
         maps: cache of anomaly maps, by image and weights.
         thumbnails: cache of thumbnails, by image.
         drifts: cache of drift warnings, by calibration and last inspection.
@@ -77,6 +79,7 @@ class Context:
     watched: tuple[tuple[str, str, Path], ...] = ()
     root_path: str = ""
     stopping: bool = False
+    studio: Studio | None = None
     maps: LRUCache[tuple[str, str | None], NDArray[np.float32]] = field(
         default_factory=lambda: LRUCache(MAPS_BYTES, lambda array: array.nbytes)
     )
@@ -191,6 +194,7 @@ ContextDep = Annotated[Context, Depends(get_context)]
 # The OpenAPI document tells the role of each route by these scopes.
 Viewer = Annotated[Actor, Security(require_role("view"), scopes=["view"])]
 Inspector = Annotated[Actor, Security(require_role("inspect"), scopes=["inspect"])]
+Trainer = Annotated[Actor, Security(require_role("train"), scopes=["train"])]
 Admin = Annotated[Actor, Security(require_role("admin"), scopes=["admin"])]
 
 _ALWAYS: Final = ("token_needed", "role_too_low", "rate_limited", "invalid_request", "store_unavailable")

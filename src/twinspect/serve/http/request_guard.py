@@ -30,8 +30,10 @@ MAX_JSON_BYTES: Final = 64 * 1024
 MAX_DRAWING_BYTES: Final = 2**20
 """The same of one that may hold a drawn region of interest."""
 UPLOAD_PATH: Final = "/v1/score"
-CALIBRATE_PATH: Final = "/calibrate"
-"""The end of the path that takes a region of interest."""
+PHOTOS_PATH: Final = "/photos"
+"""The end of the path that takes photos of a product."""
+DRAWING_PATHS: Final = ("/calibrate", "/region")
+"""The ends of the paths that take a region of interest."""
 PIECE_SECONDS: Final = 15.0
 """Seconds within which the next piece of a body must arrive."""
 
@@ -43,7 +45,7 @@ SECURITY_HEADERS: Final = {
     "Referrer-Policy": "no-referrer",
     "Cross-Origin-Opener-Policy": "same-origin",
     "Cross-Origin-Resource-Policy": "same-origin",
-    "Permissions-Policy": "camera=(), microphone=(), geolocation=()",
+    "Permissions-Policy": "camera=(self), microphone=(), geolocation=()",
 }
 
 
@@ -146,9 +148,9 @@ class Guard:
         return f"address {scope['client'][0]}" if scope.get("client") else ""
 
     def _max_body_bytes(self, path: str) -> int:
-        if path == UPLOAD_PATH:
+        if path == UPLOAD_PATH or path.endswith(PHOTOS_PATH):
             return self._body_bytes
-        return MAX_DRAWING_BYTES if path.endswith(CALIBRATE_PATH) else MAX_JSON_BYTES
+        return MAX_DRAWING_BYTES if path.endswith(DRAWING_PATHS) else MAX_JSON_BYTES
 
 
 def internal_error() -> ApiError:

@@ -405,7 +405,8 @@ class ActorAnswer(ResponseBody):
     """The actor behind a request, from the token file."""
 
     name: str
-    role: Literal["view", "inspect", "admin"] = Field(description="each includes the previous ones")
+    role: Literal["view", "inspect", "train", "admin"] = Field(description="each includes the previous ones")
+    studio: bool = Field(description="whether this server makes and trains products")
 
 
 class HealthAnswer(ResponseBody):

@@ -19,8 +19,9 @@ from twinspect.utils.files import write_atomically
 if TYPE_CHECKING:
     from pathlib import Path
 
-ROLES: Final = ("view", "inspect", "admin")
-"""Each includes the previous ones: read; score and give feedback; change thresholds and see the server's paths."""
+ROLES: Final = ("view", "inspect", "train", "admin")
+"""Each includes the previous ones: read; score and give feedback; add photos and train; change thresholds, activate
+versions and see the server's paths."""
 _NAME: Final = re.compile(r"[\w.@-]{1,64}")
 _DIGEST: Final = re.compile(r"[0-9a-f]{64}")
 

@@ -35,7 +35,8 @@ _MAP_NAME: Final = "map"
 _RAW: Final = "application/octet-stream"
 
 
-def _image_responses(*kinds: str) -> dict[int | str, dict[str, Any]]:
+def image_responses(*kinds: str) -> dict[int | str, dict[str, Any]]:
+    """Describe an image of one of these media types for the OpenAPI document."""
     binary = {"schema": {"type": "string", "format": "binary"}}
     return {200: {"content": dict.fromkeys(kinds, binary), "description": "the image"}}
 
@@ -44,7 +45,7 @@ def _image_responses(*kinds: str) -> dict[int | str, dict[str, Any]]:
     "/image",
     response_class=Response,
     responses={
-        **_image_responses(*MEDIA_TYPES.values()),
+        **image_responses(*MEDIA_TYPES.values()),
         **error_responses("unknown_inspection", "image_removed"),
     },
 )
@@ -71,13 +72,13 @@ def image(
 @ROUTER.get(
     "/thumbnail",
     response_class=Response,
-    responses={**_image_responses("image/jpeg"), **error_responses("unknown_inspection", "image_removed")},
+    responses={**image_responses("image/jpeg"), **error_responses("unknown_inspection", "image_removed")},
 )
 def thumbnail(context: ContextDep, _: Viewer, number: Number) -> Response:
     """Return a JPEG of at most 256 pixels a side."""
     row = context.inspection(number)
     data = context.cached(
-        context.thumbnails, row.image_sha256, lambda: _encode_thumbnail(_read_pixels(context, row))
+        context.thumbnails, row.image_sha256, lambda: encode_thumbnail(_read_pixels(context, row))
     )
     return Response(data, media_type="image/jpeg")
 
@@ -86,7 +87,7 @@ def thumbnail(context: ContextDep, _: Viewer, number: Number) -> Response:
     "/map",
     response_class=Response,
     responses={
-        **_image_responses("image/png", "application/x-npz", _RAW),
+        **image_responses("image/png", "application/x-npz", _RAW),
         **error_responses(
             "unknown_inspection",
             "unknown_model",
@@ -137,7 +138,7 @@ def anomaly_map(
     "/regions/{region}",
     response_class=Response,
     responses={
-        **_image_responses("image/png"),
+        **image_responses("image/png"),
         **error_responses(
             "unknown_inspection",
             "unknown_model",
@@ -207,7 +208,8 @@ def _compute_map(worker: ModelWorker, pixels: NDArray[np.uint8]) -> NDArray[np.f
     return score.map
 
 
-def _encode_thumbnail(pixels: NDArray[np.uint8]) -> bytes:
+def encode_thumbnail(pixels: NDArray[np.uint8]) -> bytes:
+    """Return a JPEG of at most :data:`THUMBNAIL_SIDE` pixels a side of (H, W, 3) uint8 RGB."""
     thumbnail = Image.fromarray(pixels)
     thumbnail.thumbnail((THUMBNAIL_SIDE, THUMBNAIL_SIDE))
     buffer = io.BytesIO()

@@ -41,7 +41,7 @@ Accepted = tuple["InspectionRow", "Future[Finished]"]
 """The row of an accepted image, and the future of its result."""
 
 _IMAGE = {"type": "string", "format": "binary"}
-_BODY: dict[str, Any] = {
+UPLOAD_BODY: dict[str, Any] = {
     "required": True,
     "content": {
         "multipart/form-data": {
@@ -54,9 +54,9 @@ _BODY: dict[str, Any] = {
         **{media_type: {"schema": _IMAGE} for media_type in MEDIA_TYPES.values()},
     },
 }
-_ONE_IMAGE = tuple(code for code in STATUS if code.startswith("image_") and code != "image_removed")
+ONE_IMAGE = tuple(code for code in STATUS if code.startswith("image_") and code != "image_removed")
 _RESPONSES = error_responses(
-    *_ONE_IMAGE,
+    *ONE_IMAGE,
     "images_refused",
     "unknown_model",
     "unknown_category",
@@ -79,7 +79,7 @@ for _status in (413, 415, 422):
     "/score",
     response_model=ScoreAnswer,
     responses={202: {"model": ScoreAnswer, "description": "accepted; not scored yet"}, **_RESPONSES},
-    openapi_extra={"requestBody": _BODY},
+    openapi_extra={"requestBody": UPLOAD_BODY},
 )
 async def score(
     request: Request,
@@ -110,7 +110,7 @@ async def score(
         )
     worker = _choose_worker(context, model, category)
     with context.incoming.body() as body:
-        uploads = await _read_request(request, context, body)
+        uploads = await read_request(request, context, body)
         async with context.receiving:  # a place is taken by what has arrived
             results = await _accept_uploads(context, worker, uploads, category, _source(request))
     errors = [result for result in results if isinstance(result, ApiError)]
@@ -126,7 +126,7 @@ async def score(
     return JSONResponse(answer.model_dump(mode="json"), 200 if wait else 202)
 
 
-async def _read_request(request: Request, context: Context, body: IncomingBody) -> list[Upload]:
+async def read_request(request: Request, context: Context, body: IncomingBody) -> list[Upload]:
     """Read the body within a time limit."""
     try:
         with fail_after(_BODY_TIMEOUT):

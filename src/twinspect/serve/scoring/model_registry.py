@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import threading
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -28,7 +29,8 @@ class ModelRegistry:
     """The models of a server.
 
     Args:
-        folders: model folders; clients call each model by its folder's name without the suffix.
+        folders: model folders; clients call each model by its folder's name without the suffix. Others may be added
+            under names of their own.
         store: where inspections and calibrations are kept.
         runtime: as for :func:`twinspect.load`.
         device: as for :func:`twinspect.load`.
@@ -55,17 +57,45 @@ class ModelRegistry:
         self._stopping = threading.Event()
         self._watcher = threading.Thread(target=self._watch, name="reload", daemon=True)
         self._workers: dict[str, ModelWorker] = {}
+        self._make = partial(
+            ModelWorker,
+            store=store,
+            runtime=runtime,
+            device=device,
+            threads=threads,
+            queue_limit=queue_limit,
+            on_results=on_results,
+        )
         for name, folder in _folders_by_name(folders).items():
-            self._workers[name] = ModelWorker(
-                name,
-                folder,
-                store,
-                runtime=runtime,
-                device=device,
-                threads=threads,
-                queue_limit=queue_limit,
-                on_results=on_results,
-            )
+            self._workers[name] = self._make(name, folder)
+
+    def add(self, name: str, folder: Path) -> ModelWorker:
+        """Serve another model, and score what was accepted for it before.
+
+        Args:
+            name: what clients call it.
+            folder: the model folder.
+
+        Raises:
+            ConfigError: another model has this name.
+            BundleError: the folder does not hold a model that can be loaded.
+        """
+        if name in self._workers:
+            raise ConfigError(f"a model {name!r} is served already")
+        worker = self._make(name, folder)
+        self._workers = {**self._workers, name: worker}  # a new dictionary: others may be reading the old one
+        _recover(worker)
+        return worker
+
+    def remove(self, name: str) -> None:
+        """Score what was accepted for a model, and serve it no more; one that is not served is left alone."""
+        worker = self._workers.get(name)
+        if worker is not None:
+            self._workers = {other: kept for other, kept in self._workers.items() if other != name}
+            worker.queue.stop()
+
+    def __contains__(self, name: str) -> bool:
+        return name in self._workers
 
     def __iter__(self) -> Iterator[ModelWorker]:
         return iter(self._workers.values())
@@ -73,8 +103,7 @@ class ModelRegistry:
     def start(self) -> None:
         """Queue what was accepted before and never scored, and start to check the folders."""
         for worker in self:
-            if count := worker.recover():
-                LOG.info("%s: scoring %d images that were accepted before", worker.name, count)
+            _recover(worker)
         self._watcher.start()
 
     def stop(self, timeout: float | None = None) -> bool:
@@ -105,6 +134,8 @@ class ModelRegistry:
         """
         if name is not None:
             return self.get(name)
+        if not self._workers:
+            raise ApiError("unknown_model", "no model is served yet; train a version of a product first")
         if len(self._workers) > 1:
             known = ", ".join(sorted(self._workers))
             raise ApiError("invalid_request", f"no model was named; give ?model=NAME, one of: {known}")
@@ -137,6 +168,9 @@ def _folders_by_name(folders: Sequence[str | Path]) -> dict[str, Path]:
                 f"{folders_by_name[name]} and {folder} are both called {name!r}; rename one of the folders"
             )
         folders_by_name[name] = folder
-    if not folders_by_name:
-        raise ConfigError("no model to serve; type: twinspect serve M.twin")
     return folders_by_name
+
+
+def _recover(worker: ModelWorker) -> None:
+    if count := worker.recover():
+        LOG.info("%s: scoring %d images that were accepted before", worker.name, count)

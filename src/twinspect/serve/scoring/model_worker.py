@@ -7,7 +7,6 @@ import logging
 import threading
 import time
 from dataclasses import dataclass, replace
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -122,12 +121,12 @@ class ModelWorker:
         self.name, self.folder = name, folder
         self.error: str | None = None
         self._store, self._on_results = store, on_results
-        self._load = partial(load_version, folder, runtime, device, threads)
-        self._runtime, self._how = runtime, {"device": device, "threads": threads}
+        self._runtime: str = runtime
+        self._how: dict[str, Any] = {"device": device, "threads": threads}
         self._lock = threading.Lock()
         self._folder_lock = threading.Lock()  # nobody reads the folder while it gets another calibration
         self._calibrating = threading.Lock()
-        self._version = self._load()
+        self._version = self._load(folder)
         self._row = self._register(self._version)
         self._active = store.active(self._row.id)
         self._failed_state: FolderState | None = None
@@ -182,10 +181,7 @@ class ModelWorker:
         if state in (self._version.folder_state, self._failed_state):
             return False
         try:
-            version = self._load()
-            with self._lock:
-                self._row = self._register(version, who, reason)
-                self._version, self._active = version, self._store.active(self._row.id)
+            self._take(self._load(self.folder), who, reason)
         except (TwinspectError, OSError) as error:
             self.error, self._failed_state = f"the changed model could not be loaded: {error}", state
             LOG.warning("%s: %s; the previous version still scores", self.name, self.error)
@@ -193,6 +189,32 @@ class ModelWorker:
         self.error = self._failed_state = None
         LOG.info("%s: reloaded from %s", self.name, self.folder)
         return True
+
+    def use_folder(self, folder: Path, who: str, reason: str) -> None:
+        """Score with the model of another folder from the next batch on.
+
+        Args:
+            folder: the model folder.
+            who: asked for it.
+            reason: for the audit.
+
+        Raises:
+            BundleError: it does not hold a model that can be loaded; the one before goes on.
+        """
+        with self._folder_lock:
+            version = self._load(folder)
+            self.folder = folder
+            self._take(version, who, reason)
+            self.error = self._failed_state = None
+        LOG.info("%s: scores with %s now", self.name, folder)
+
+    def _load(self, folder: Path) -> ModelVersion:
+        return load_version(folder, self._runtime, **self._how)
+
+    def _take(self, version: ModelVersion, who: str, reason: str) -> None:
+        with self._lock:
+            self._row = self._register(version, who, reason)
+            self._version, self._active = version, self._store.active(self._row.id)
 
     def score_with_map(self, pixels: NDArray[np.uint8], name: str) -> ImageScore:
         """Score one image with its anomaly map, in the queue's thread and ahead of what waits there.

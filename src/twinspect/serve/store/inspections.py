@@ -49,7 +49,7 @@ def accept(
     """
     if _is_known(connection, values["model_id"], values["source_key"]):
         return None
-    _touch_image(connection, image, now)
+    touch_image(connection, image, now)
     archive.restore(image)  # the row is locked now, so retention removes nothing from here on
     insert = insert_into(connection, INSPECTIONS).values(
         image_sha256=image.sha256, state="queued", accepted_at=now, **values
@@ -76,7 +76,7 @@ def source_keys(connection: Connection, model_id: int, *, anomalous: bool) -> se
     return set(connection.execute(keys).scalars())
 
 
-def _touch_image(connection: Connection, image: StoredImage, now: datetime) -> None:
+def touch_image(connection: Connection, image: StoredImage, now: datetime) -> None:
     """Record that an image is in use, and lock its row until the transaction ends."""
     row = {
         "sha256": image.sha256,

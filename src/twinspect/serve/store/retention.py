@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 from sqlalchemy import and_, exists, func, select, true, update
 
 from twinspect.errors import ConfigError
-from twinspect.serve.store.schema import FEEDBACK, IMAGES, INSPECTIONS
+from twinspect.serve.store.schema import FEEDBACK, IMAGES, INSPECTIONS, PHOTOS
 from twinspect.serve.store.sql import insert_into
 
 if TYPE_CHECKING:
@@ -47,7 +47,8 @@ class Removed:
 class Retention:
     """How long image files are kept; ``None`` for ever.
 
-    Queued images are never removed, and those with feedback not before ``feedback_days``, whatever their size.
+    Queued images and products' photos are never removed, nor those with feedback not before ``feedback_days``,
+    whatever their size.
 
     Attributes:
         days: since an image was last accepted.
@@ -124,7 +125,8 @@ class Retention:
         has_feedback = exists().where(
             same_image, FEEDBACK.c.inspection_id == INSPECTIONS.c.id, self._is_protecting(now)
         )
-        return and_(IMAGES.c.removed_at.is_(None), ~is_queued, ~has_feedback)
+        is_photo = exists().where(PHOTOS.c.image_sha256 == IMAGES.c.sha256)
+        return and_(IMAGES.c.removed_at.is_(None), ~is_queued, ~has_feedback, ~is_photo)
 
     def _is_protecting(self, now: datetime) -> ColumnElement[bool]:
         if self.feedback_days is None:

@@ -195,3 +195,153 @@ AUDIT: Final = Table(
     Column("reason", AnyText, nullable=False),
     Index(None, "model_id", "id"),
 )
+
+PRODUCTS: Final = Table(
+    "products",
+    METADATA,
+    _id(),
+    Column("name", AnyText, nullable=False, unique=True),
+    _time("created_at"),
+    Column("created_by", AnyText, nullable=False),
+    Column("region", JSON(none_as_null=True)),
+    Column("active_version", Integer),
+    Column("shadow_version", Integer),
+    _time("hidden_at", nullable=True),
+)
+"""What is inspected. Its name is that of the served model; versions are told by their numbers."""
+
+PHOTOS: Final = Table(
+    "photos",
+    METADATA,
+    _id(),
+    Column("product_id", ForeignKey("products.id"), nullable=False),
+    Column("image_sha256", ForeignKey("images.sha256"), nullable=False),
+    Column("name", AnyText, nullable=False),
+    Column("role", Text, nullable=False),
+    Column("origin", Text, nullable=False),
+    Column("inspection_id", ForeignKey("inspections.id")),
+    _time("added_at"),
+    Column("added_by", AnyText, nullable=False),
+    UniqueConstraint("product_id", "image_sha256"),
+    _one_of("role", "good", "defect"),
+    _one_of("origin", "upload", "inspection", "demo"),
+    Index(None, "product_id", "role", "id"),
+    Index(None, "image_sha256"),
+)
+"""Images that a product is learnt from or tested with; retention leaves them alone."""
+
+JOBS: Final = Table(
+    "jobs",
+    METADATA,
+    _id(),
+    Column("product_id", ForeignKey("products.id"), nullable=False),
+    Column("kind", Text, nullable=False),
+    Column("state", Text, nullable=False),
+    Column("asked", Text, nullable=False),
+    Column("minutes", Double),
+    Column("version", Integer),
+    Column("target", Text),
+    _time("created_at"),
+    Column("created_by", AnyText, nullable=False),
+    _time("started_at", nullable=True),
+    _time("ended_at", nullable=True),
+    Column("process", JSON(none_as_null=True)),
+    Column("error", AnyText),
+    _one_of("kind", "fit", "update", "export"),
+    _one_of("state", "waiting", "running", "paused", "done", "failed", "cancelled"),
+    _one_of("asked", "run", "pause", "cancel"),
+    Index(None, "product_id", "id"),
+    Index(None, "state", "id"),
+)
+"""Trainings and exports, one child process at a time; ``asked`` is what a person wants of one that is under way."""
+
+VERSIONS: Final = Table(
+    "versions",
+    METADATA,
+    _id(),
+    Column("product_id", ForeignKey("products.id"), nullable=False),
+    Column("number", Integer, nullable=False),
+    Column("kind", Text, nullable=False),
+    Column("parent", Integer),
+    Column("job_id", ForeignKey("jobs.id"), nullable=False),
+    _time("created_at"),
+    Column("created_by", AnyText, nullable=False),
+    Column("weights_sha256", _SHA256, nullable=False),
+    Column("figures", JSON, nullable=False),
+    UniqueConstraint("product_id", "number"),
+    _one_of("kind", "fit", "update"),
+)
+
+SHADOW_SCORES: Final = Table(
+    "shadow_scores",
+    METADATA,
+    _id(),
+    Column("inspection_id", ForeignKey("inspections.id"), nullable=False),
+    Column("version_id", ForeignKey("versions.id"), nullable=False),
+    _time("scored_at"),
+    Column("score", Double, nullable=False),
+    Column("threshold", Double, nullable=False),
+    Column("p_value", Double, nullable=False),
+    Column("is_anomalous", Boolean, nullable=False),
+    UniqueConstraint("version_id", "inspection_id"),
+)
+"""What a version that decides nothing says of images that another one decided on."""
+
+SINKS: Final = Table(
+    "sinks",
+    METADATA,
+    _id(),
+    Column("model", AnyText, nullable=False),
+    Column("kind", Text, nullable=False),
+    Column("settings", JSON, nullable=False),
+    Column("secrets", JSON, nullable=False),
+    Column("results", Text, nullable=False),
+    Column("per_second", Double),
+    Column("enabled", Boolean, nullable=False),
+    _time("created_at"),
+    Column("created_by", AnyText, nullable=False),
+    _time("removed_at", nullable=True),
+    _one_of("kind", "webhook", "mqtt", "folder"),
+    _one_of("results", "all", "anomalous"),
+    Index(None, "model"),
+)
+"""Where results go; ``model`` is a name, since a sink may be set up before the product has a model."""
+
+DELIVERIES: Final = Table(
+    "deliveries",
+    METADATA,
+    _id(),
+    Column("uuid", String(36), nullable=False, unique=True),
+    Column("sink_id", ForeignKey("sinks.id"), nullable=False),
+    Column("inspection_id", ForeignKey("inspections.id"), nullable=False),
+    Column("state", Text, nullable=False),
+    Column("attempts", Integer, nullable=False),
+    _time("waiting_since"),
+    _time("next_at"),
+    _time("sent_at", nullable=True),
+    Column("error", AnyText),
+    UniqueConstraint("sink_id", "inspection_id"),
+    _one_of("state", "waiting", "sent", "given_up"),
+    Index(None, "sink_id", "state", "id"),
+)
+"""The outbox: a row is written in the transaction of the result itself, so no kill can part the two."""
+
+SOURCES: Final = Table(
+    "sources",
+    METADATA,
+    _id(),
+    Column("model", AnyText, nullable=False),
+    Column("name", AnyText, nullable=False),
+    Column("kind", Text, nullable=False),
+    Column("settings", JSON, nullable=False),
+    Column("secrets", JSON, nullable=False),
+    Column("category", AnyText, nullable=False),
+    Column("interval", Double),
+    Column("paused", Boolean, nullable=False),
+    _time("created_at"),
+    Column("created_by", AnyText, nullable=False),
+    _time("removed_at", nullable=True),
+    _one_of("kind", "folder", "usb", "rtsp"),
+    Index(None, "model"),
+)
+"""Where images come from; without an ``interval`` in seconds, only when one is asked for."""

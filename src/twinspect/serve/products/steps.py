@@ -1,0 +1,77 @@
+"""What a job does, step by step: command lines of ``twinspect``, each with the file that says that it is done."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+from twinspect.bundle.exports import EXPORT, FOLDER, PRECISIONS
+from twinspect.bundle.folder import RECORD
+from twinspect.serve.products.training_data import DEFECTS, GOOD, REGION
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from twinspect.serve.products.folders import ProductFolders
+    from twinspect.serve.store.product_records import JobRow
+
+REPORT: Final = "report.html"
+TEST: Final = "test"
+
+
+@dataclass(frozen=True)
+class Step:
+    """A step of a job.
+
+    Attributes:
+        name: in words, for people.
+        arguments: of the command line.
+        result: the file that is there once it is done.
+        is_needed: whether the job fails with it.
+    """
+
+    name: str
+    arguments: tuple[str, ...]
+    result: Path
+    is_needed: bool = True
+
+
+def steps_of(job: JobRow, folders: ProductFolders, parent: int | None, device: str) -> list[Step]:
+    """Plan a job.
+
+    Args:
+        job: what is asked for.
+        folders: of its product.
+        parent: the number of the version that an update begins with.
+        device: to train on.
+    """
+    number = job.version or 0
+    if job.kind == "export":
+        return [_export(job, folders, number)]
+    return [_training(job, folders, number, parent, device), _evaluation(job, folders, number)]
+
+
+def _export(job: JobRow, folders: ProductFolders, number: int) -> Step:
+    model, target = folders.model(number), str(job.target)
+    arguments = ("export", str(model), "--to", target)
+    return Step(f"export to {target}", arguments, model / FOLDER / f"{target}-{PRECISIONS[0]}" / EXPORT)
+
+
+def _training(job: JobRow, folders: ProductFolders, number: int, parent: int | None, device: str) -> Step:
+    data, model = folders.job(job.id), folders.model(number)
+    good, defects = data / GOOD, data / DEFECTS
+    rest = ["--out", str(model), "--minutes", f"{job.minutes:g}", "--device", device, "--resume"]
+    if job.kind == "update" and parent is not None:
+        if any(defects.iterdir()):
+            rest += ["--defects", str(defects)]
+        start = ("update", str(folders.model(parent)), "--good", str(good))
+        return Step("learn from what was added", (*start, *rest), model / RECORD)
+    if (data / REGION).exists():
+        rest += ["--roi", str(data / REGION)]
+    return Step("learn", ("fit", str(good), "--all-good", *rest), model / RECORD)
+
+
+def _evaluation(job: JobRow, folders: ProductFolders, number: int) -> Step:
+    data, report = folders.job(job.id) / TEST, folders.report(number)
+    arguments = ("evaluate", str(folders.model(number)), str(data), "--out", str(report))
+    return Step("write the report", arguments, report / REPORT, is_needed=False)

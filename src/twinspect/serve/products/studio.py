@@ -1,0 +1,168 @@
+"""What a server that trains holds besides its models: products, their jobs and versions, one of which is served."""
+
+from __future__ import annotations
+
+import logging
+from typing import TYPE_CHECKING
+
+from twinspect.errors import ConfigError, TwinspectError
+from twinspect.serve.products.folders import ProductFolders, check_name
+from twinspect.serve.products.shadow import ShadowScorer
+from twinspect.serve.products.trainer import Trainer
+from twinspect.serve.store.job_store import JobStore
+from twinspect.serve.store.product_store import ProductStore
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from twinspect.serve.scoring.model_registry import ModelRegistry
+    from twinspect.serve.store import Store
+    from twinspect.serve.store.product_records import JobKind, JobRow, ProductRow, VersionRow
+
+LOG = logging.getLogger(__name__)
+LEAST_PHOTOS = 3
+"""With fewer good photos no version is trained: some are held out to set its threshold with."""
+
+
+class Studio:
+    """Products of a server.
+
+    Args:
+        store: the open store.
+        registry: the served models.
+        data: the server's data folder.
+        device: to train on.
+        quota_bytes: how much space photos may take; ``None`` for no limit.
+
+    Attributes:
+        products: access to products, photos and versions.
+        jobs: access to trainings and exports.
+        trainer: runs them.
+        shadow: scores what is inspected with versions on trial.
+    """
+
+    def __init__(
+        self, store: Store, registry: ModelRegistry, data: Path, device: str, quota_bytes: float | None
+    ) -> None:
+        self._registry, self._data, self.quota_bytes = registry, data, quota_bytes
+        self.products, self.jobs = ProductStore(store), JobStore(store)
+        self.trainer = Trainer(store, self.products, self.jobs, data, device, self._take_first)
+        self.shadow = ShadowScorer(store, self.products, device)
+
+    def start(self) -> None:
+        """Serve the active versions, and go on with what was training."""
+        for product in self.products.all():
+            try:
+                self._serve(product)
+            except (TwinspectError, OSError) as error:
+                LOG.error("%s is not inspected: %s", product.name, error)  # noqa: TRY400 - says all there is
+            self._try_out(product)
+        self.shadow.start()
+        self.trainer.start()
+
+    def stop(self) -> None:
+        """Stop; a training goes on by itself, and the next server finds it."""
+        self.trainer.stop()
+        self.shadow.stop()
+
+    def folders(self, product: str) -> ProductFolders:
+        """Name the folders of a product."""
+        return ProductFolders.of(self._data, product)
+
+    def create(self, name: str, who: str) -> ProductRow:
+        """Add a product.
+
+        Raises:
+            ConfigError: this cannot be a name, or it is taken, by a product or by a model that is served.
+        """
+        if check_name(name) in self._registry:
+            raise ConfigError(f"a model {name!r} is served already; choose another name")
+        product = self.products.create(name, who)
+        self._serve(product)  # one that was hidden has versions
+        return product
+
+    def hide(self, name: str, who: str, reason: str) -> None:
+        """Take a product out of the list, and inspect it no more; nothing of it is deleted.
+
+        Raises:
+            ConfigError: a job of it is under way, or the reason is missing.
+        """
+        job = self.jobs.current(self.products.get(name).id)
+        if job is not None:
+            raise ConfigError(f"{name!r} has a job that is {job.state}; cancel it first")
+        self.products.hide(name, who, reason)
+        self.shadow.watch(name, None, None)
+        self._registry.remove(name)
+
+    def ask_for(self, name: str, kind: JobKind, minutes: float, who: str) -> JobRow:
+        """Put a training into the queue, once what was judged on the page is among the photos.
+
+        Raises:
+            ConfigError: there are too few good photos, there is nothing to update, or a job is under way.
+        """
+        product = self.products.get(name)
+        if kind == "update" and product.active_version is None:
+            raise ConfigError(f"{name!r} has no version that could be updated; train a first one")
+        self.gather_feedback(product, who)
+        good = self.products.counts(product.id)["good"]
+        if good < LEAST_PHOTOS:
+            raise ConfigError(
+                f"{name!r} has {good} good photos; {LEAST_PHOTOS} are needed, and 50 are a good start"
+            )
+        return self.jobs.add(product, kind, who, minutes=minutes)
+
+    def gather_feedback(self, product: ProductRow, who: str) -> int:
+        """Make photos of inspected images that were judged good or defective; returns how many."""
+        added = [
+            self.products.add_inspected(product.id, image.inspection_id, image.verdict, who)
+            for image in self.products.feedback(product)
+            if image.verdict != "unsure"
+        ]
+        return sum(photo is not None for photo in added)
+
+    def activate(self, name: str, number: int, who: str, reason: str) -> None:
+        """Let a version decide from the next image on, once it is loaded.
+
+        Raises:
+            BundleError: its folder cannot be loaded; then nothing changes.
+            ConfigError: it is active already, or author or reason is missing.
+        """
+        product = self.products.get(name)
+        if product.active_version == number:
+            raise ConfigError(f"version {number} of {name!r} is active already")
+        folder = self.folders(name).model(number)
+        if name in self._registry:
+            self._registry.get(name).use_folder(folder, who, reason)
+        else:
+            self._registry.add(name, folder)
+        self._try_out(self.products.activate(name, number, who, reason))
+
+    def set_shadow(self, name: str, number: int | None, who: str) -> ProductRow:
+        """Let a version score what is inspected without deciding.
+
+        Raises:
+            ConfigError: it is the active one, whose decisions are there anyway.
+        """
+        if number is not None and number == self.products.get(name).active_version:
+            raise ConfigError(f"version {number} of {name!r} is the active one; choose another")
+        product = self.products.set_shadow(name, number, who)
+        self._try_out(product)
+        return product
+
+    def _serve(self, product: ProductRow) -> None:
+        if product.active_version is not None and product.name not in self._registry:
+            self._registry.add(product.name, self.folders(product.name).model(product.active_version))
+
+    def _try_out(self, product: ProductRow) -> None:
+        """Tell the scorer which version of a product is on trial."""
+        number = product.shadow_version
+        if number is None or number == product.active_version:
+            self.shadow.watch(product.name, None, None)
+        else:
+            version = self.products.version(product.name, number)
+            self.shadow.watch(product.name, version.id, self.folders(product.name).model(number))
+
+    def _take_first(self, job: JobRow, version: VersionRow) -> None:
+        """Let the first version of a product decide: nothing else does."""
+        if self.products.get(job.product).active_version is None:
+            self.activate(job.product, version.number, job.created_by, "the first version")

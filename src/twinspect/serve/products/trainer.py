@@ -1,0 +1,295 @@
+"""Runs the jobs of products, one child process at a time, and takes them up again after a restart or a kill."""
+
+from __future__ import annotations
+
+import json
+import logging
+import shutil
+import threading
+import time
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final
+
+from sqlalchemy.exc import SQLAlchemyError
+
+from twinspect.bundle.folder import is_model, read_model_record
+from twinspect.calibration.conformal import Calibration
+from twinspect.errors import StoreError, TwinspectError, in_one_line
+from twinspect.serve.products.child import ChildProcess, last_error
+from twinspect.serve.products.figures import figures_of, held_out_photos
+from twinspect.serve.products.folders import ProductFolders
+from twinspect.serve.products.steps import TEST, Step, steps_of
+from twinspect.serve.products.training_data import DEFECTS, GOOD, photo_id, write_training_data
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from twinspect.serve.store import Store
+    from twinspect.serve.store.job_store import JobStore
+    from twinspect.serve.store.product_records import JobRow, VersionRow
+    from twinspect.serve.store.product_store import ProductStore
+
+LOG = logging.getLogger(__name__)
+POLL: Final = 0.25
+"""Seconds between looks at the child and at what is asked."""
+STORE_RETRY: Final = 2.0
+MOST_STARTS: Final = 10
+"""How often a step is started that ends without a result and without an error, as when it is killed."""
+PATIENCE: Final = 60.0
+"""Seconds that a child may take to end when it is asked to; then it is killed, and loses what it did since its last
+checkpoint."""
+PROGRESS, LOG_FILE = "progress.json", "log.txt"
+
+
+@dataclass(frozen=True)
+class JobProgress:
+    """Where a job stands.
+
+    Attributes:
+        stage: in words.
+        share: of the job that is done, in [0, 1]; ``None`` where nobody knows.
+        seconds_left: estimated; ``None`` where nobody knows.
+    """
+
+    stage: str
+    share: float | None = None
+    seconds_left: float | None = None
+
+
+class _InterruptedError(Exception):
+    """The job is to stop here: paused, cancelled, or the server ends."""
+
+
+class Trainer:
+    """A thread that runs jobs. A training goes on while the server is down, and is found again by the next one.
+
+    Args:
+        store: the open store, for the archive.
+        products: whose jobs these are.
+        jobs: the queue.
+        data: the server's data folder.
+        device: to train on.
+        on_version: called with a version once it is complete.
+    """
+
+    def __init__(
+        self,
+        store: Store,
+        products: ProductStore,
+        jobs: JobStore,
+        data: Path,
+        device: str,
+        on_version: Callable[[JobRow, VersionRow], None],
+    ) -> None:
+        self._store, self._products, self._jobs = store, products, jobs
+        self._data, self._device, self._on_version = data, device, on_version
+        self._stopping = threading.Event()
+        self._thread = threading.Thread(target=self._work, name="trainer", daemon=True)
+
+    def start(self) -> None:
+        """Begin with the job that was running last, if there is one."""
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Leave the child to itself, and end."""
+        self._stopping.set()
+        if self._thread.is_alive():
+            self._thread.join()
+
+    def progress(self, job: JobRow) -> JobProgress:
+        """Say where a job stands."""
+        if job.state != "running":
+            return JobProgress(job.state)
+        process = job.process or {}
+        step = str(process.get("step", ""))
+        told = _read_progress(ProductFolders.of(self._data, job.product).job(job.id) / PROGRESS)
+        stage = ": ".join(filter(None, (step, str(told.get("stage", "")))))
+        if job.minutes is None or not step:
+            return JobProgress(stage or "starting")
+        return _of_budget(stage, 60 * job.minutes, time.time() - float(process.get("since", time.time())))
+
+    def _work(self) -> None:
+        while not self._stopping.is_set():
+            self._stopping.wait(self._run_next_safely())
+
+    def _run_next_safely(self) -> float:
+        """Run a job if there is one; returns the seconds after which to look again."""
+        try:
+            return 0.0 if self._run_next() else POLL
+        except (StoreError, SQLAlchemyError, OSError) as error:
+            LOG.error("the queue of trainings cannot be read: %s", in_one_line(error))  # noqa: TRY400
+            return STORE_RETRY
+
+    def _run_next(self) -> bool:
+        """Run the oldest job that is not paused; returns whether there was one."""
+        ready = [job for job in self._jobs.under_way() if job.state != "paused"]
+        if not ready:
+            return False
+        job = min(ready, key=lambda job: (job.state != "running", job.id))
+        try:
+            self._run(job)
+        except _InterruptedError:
+            pass
+        except (TwinspectError, OSError) as error:
+            self._fail(job, in_one_line(error))
+        except SQLAlchemyError:
+            raise
+        except Exception:
+            LOG.exception("job %d failed", job.id)
+            self._fail(job, "an internal error; the server's log says which")
+        return True
+
+    def _run(self, job: JobRow) -> None:
+        product = self._products.get(job.product)
+        folders = ProductFolders.of(self._data, job.product)
+        if job.state == "waiting":
+            job = self._jobs.change(job.id, state="running", started_at=job.started_at or self._store.now())
+        if job.kind != "export":
+            photos = self._products.photos(product.id)
+            write_training_data(folders.job(job.id), self._store.archive, product, photos)
+        parent = product.active_version
+        version = None
+        for step in steps_of(job, folders, parent, self._device):
+            self._do(job, step, folders)
+            if version is None and job.kind != "export":
+                version = self._add_version(job, folders, parent)
+        self._end(job, folders, version)
+
+    def _do(self, job: JobRow, step: Step, folders: ProductFolders) -> None:
+        """Run a step until its result is there.
+
+        Raises:
+            TwinspectError: it failed, and the job with it.
+            _InterruptedError: it was paused or cancelled, or the server ends.
+        """
+        if step.name.startswith("write") and not step.result.exists():
+            self._write_test_data(job, folders)
+        for _ in range(MOST_STARTS):
+            if step.result.exists():
+                return
+            log = folders.job(job.id) / LOG_FILE
+            self._wait(job, self._find(job, step) or self._start(job, step, log))
+            error = None if step.result.exists() else last_error(log)
+            if error is not None:
+                break
+        else:
+            error = f"it ended {MOST_STARTS} times without a result: is there enough memory?"
+        if step.result.exists():
+            return
+        if step.is_needed:
+            raise TwinspectError(error)
+        LOG.warning("%s: job %d: %s: %s", job.product, job.id, step.name, error)
+
+    def _find(self, job: JobRow, step: Step) -> ChildProcess | None:
+        """Find the child that an earlier server started for this step."""
+        record = self._jobs.get(job.id).process or {}
+        child = ChildProcess.from_record(record.get("child")) if record.get("step") == step.name else None
+        return child if child and child.is_running() else None
+
+    def _start(self, job: JobRow, step: Step, log: Path) -> ChildProcess:
+        log.parent.mkdir(parents=True, exist_ok=True)
+        child = ChildProcess.start(step.arguments, log, log.with_name(PROGRESS))
+        record = {"step": step.name, "child": child.to_record(), "since": time.time()}
+        self._jobs.change(job.id, process=record)
+        return child
+
+    def _wait(self, job: JobRow, child: ChildProcess) -> None:
+        """Wait until the child has ended.
+
+        Raises:
+            _InterruptedError: the job was paused or cancelled, or the server ends.
+        """
+        while child.is_running():
+            asked = self._jobs.get(job.id).asked
+            if asked != "run":
+                _stop(child)
+                break
+            if self._stopping.wait(POLL):
+                raise _InterruptedError
+        self._heed(job)
+
+    def _heed(self, job: JobRow) -> None:
+        """Pause or cancel a job that is asked to."""
+        asked = self._jobs.get(job.id).asked
+        if asked == "pause":
+            self._jobs.change(job.id, state="paused", process=None)
+            raise _InterruptedError
+        if asked == "cancel":
+            self._jobs.change(job.id, state="cancelled", ended_at=self._store.now(), process=None)
+            self._remove(job)
+            raise _InterruptedError
+
+    def _write_test_data(self, job: JobRow, folders: ProductFolders) -> None:
+        """Lay out what nobody learnt from: good photos that were held out, and all defects."""
+        data = folders.job(job.id)
+        test = data / TEST / "test"
+        shutil.rmtree(test, ignore_errors=True)
+        record = read_model_record(folders.model(job.version or 0))
+        held_out = held_out_photos(Calibration.from_record(record["calibration"]))
+        good = [path for path in (data / GOOD).iterdir() if photo_id(path.name) in held_out]
+        for label, paths in (("good", good), ("defect", list((data / DEFECTS).iterdir()))):
+            (test / label).mkdir(parents=True)
+            for path in paths:
+                shutil.copyfile(path, test / label / path.name)
+
+    def _add_version(self, job: JobRow, folders: ProductFolders, parent: int | None) -> VersionRow:
+        number = job.version or 0
+        figures = figures_of(folders.model(number))
+        row = {
+            "product_id": job.product_id,
+            "number": number,
+            "kind": job.kind,
+            "parent": parent if parent != number else None,
+            "job_id": job.id,
+            "weights_sha256": figures.pop("weights_sha256"),
+            "figures": figures,
+        }
+        return self._products.add_version(row, job.created_by)
+
+    def _end(self, job: JobRow, folders: ProductFolders, version: VersionRow | None) -> None:
+        if version is not None:
+            self._on_version(job, version)
+        self._jobs.change(job.id, state="done", ended_at=self._store.now(), process=None)
+        shutil.rmtree(folders.job(job.id), ignore_errors=True)
+
+    def _fail(self, job: JobRow, error: str) -> None:
+        LOG.warning("%s: job %d failed: %s", job.product, job.id, error)
+        self._jobs.change(job.id, state="failed", ended_at=self._store.now(), process=None, error=error)
+        self._remove(job)
+
+    def _remove(self, job: JobRow) -> None:
+        """Remove what a job that did not end well has left."""
+        folders = ProductFolders.of(self._data, job.product)
+        model = folders.model(job.version or 0)
+        shutil.rmtree(folders.job(job.id), ignore_errors=True)
+        if job.kind != "export" and not is_model(model):
+            shutil.rmtree(model.with_name(model.name + ".checkpoint"), ignore_errors=True)
+
+
+def _stop(child: ChildProcess) -> None:
+    """Ask a child to end, and wait for that; one that does not is killed."""
+    child.stop()
+    end = time.monotonic() + PATIENCE
+    while child.is_running():
+        if time.monotonic() > end:
+            child.kill()
+        time.sleep(POLL)
+
+
+def _read_progress(path: Path) -> dict[str, Any]:
+    with suppress(OSError, ValueError):
+        told = json.loads(path.read_bytes())
+        return told if isinstance(told, dict) else {}
+    return {}
+
+
+AFTER_BUDGET: Final = 1.2
+"""A training takes its minutes, then some of them to try synthetic defects and to write the report."""
+
+
+def _of_budget(stage: str, budget: float, passed: float) -> JobProgress:
+    whole = AFTER_BUDGET * budget + 15
+    share = min(0.99, passed / whole)
+    return JobProgress(stage, round(share, 3), round(max(1.0, whole - passed), 1))
