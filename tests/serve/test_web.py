@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from datetime import datetime, timedelta, timezone
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -45,6 +46,7 @@ def page(browser: Browser, address: str) -> Iterator[Page]:
 
 READY = {
     "inspect": ".zone",
+    "live": ".live-picture .heat",
     "history": "tbody tr",
     "threshold": ".histogram",
     "drift": "figure svg",
@@ -356,6 +358,37 @@ def test_a_batch_is_ordered_and_filtered(page: Page) -> None:
     page.get_by_text("None of them fits").wait_for()
 
 
+def test_live_follows_the_line_and_a_server_that_restarts(
+    browser: Browser, world: World, address: str
+) -> None:
+    for page in opened(browser, address, expected="ERR_FAILED"):
+        old = datetime.now(timezone.utc) - timedelta(minutes=3, seconds=20)
+        world.inspections[-1] |= {"scored_at": old.isoformat(), "is_anomalous": False}
+        page.goto("/#/live")
+        page.locator(".live-verdict.good", has_text="Good").wait_for()
+        page.get_by_text("No image for 3 min").wait_for()
+        assert page.locator(".strip li").count() == 20
+        page.route("**/v1/inspections*", lambda route: route.abort())
+        page.get_by_text("The server does not answer").wait_for()
+        region = {
+            "box": [60, 20, 40, 40],
+            "area_px": 180,
+            "extent_px": 21.5,
+            "p_value": 0.01,
+            "words": ["darker"],
+        }
+        world.add("bad.png", 4.65)
+        world.inspections[-1] |= {"scored_at": datetime.now(timezone.utc).isoformat(), "regions": [region]}
+        page.unroute("**/v1/inspections*")
+        page.locator(".live-verdict.anomalous", has_text="Anomalous").wait_for()
+        page.get_by_text("Score 4.65: 1.5 × the threshold of 3.1").wait_for()
+        page.get_by_text("darker (180 pixels, 21.5 px long)").wait_for()
+        page.get_by_text(re.compile(r"^\d+ s ago$")).wait_for()
+        assert page.get_by_text("The server does not answer").is_hidden()
+        page.keyboard.press("f")
+        page.wait_for_function("document.fullscreenElement?.classList.contains('live')")
+
+
 def test_nothing_to_judge_is_said_where_nothing_was_scored(browser: Browser) -> None:
     for address in serve_world(World(images=0)):
         for page in opened(browser, address):
@@ -387,6 +420,7 @@ BOTH = {
     "English",
     "Deutsch",
     "line 1",
+    "Live",
 }
 SHOWN = """() => {
     const spoken = ["aria-label", "title", "placeholder", "alt"];
@@ -514,7 +548,7 @@ def test_feedback_by_keys_alone(page: Page, world: World) -> None:
     """From the address to a judged image and the disagreements without a pointer."""
     page.goto("/")
     page.get_by_role("heading", name="Inspect").wait_for()
-    page.keyboard.press("5")
+    page.keyboard.press("4")
     page.get_by_role("article", name="part 039.png").wait_for()
     page.keyboard.press("d")
     page.get_by_role("article", name=HOSTILE).wait_for()
@@ -537,7 +571,7 @@ def test_help_lists_the_keys_and_can_switch_them_off(page: Page) -> None:
     assert "Feedback page" in window.inner_text()
     page.get_by_label("One-key commands are on").uncheck()
     page.keyboard.press("Escape")
-    page.keyboard.press("2")
+    page.keyboard.press("3")
     assert page.url.endswith("#/feedback")
 
 

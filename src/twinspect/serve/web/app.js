@@ -11,13 +11,14 @@ import { feedback } from "./pages/feedback.js";
 import { history } from "./pages/history.js";
 import { inspect } from "./pages/inspect.js";
 import { inspection } from "./pages/inspection.js";
+import { live } from "./pages/live.js";
 import { region } from "./pages/region.js";
 import { threshold } from "./pages/threshold.js";
 import { asked } from "./route.js";
 import { LANGUAGES, chooseLanguage, language, pieces, t } from "./text.js";
 
 /** The pages that tabs lead to, in their order, and others. */
-const TABS = { inspect, history, threshold, drift, feedback, region };
+const TABS = { inspect, live, history, feedback, threshold, drift, region };
 const PAGES = { ...TABS, inspection };
 const NAMES = Object.keys(TABS);
 

@@ -1,22 +1,19 @@
 /** One inspection, large: the part, its heat map, the verdict in words, and what a person says of it. */
 
 import { post } from "./api.js";
-import { contour, opacities, opacity } from "./contours.js";
-import { el, facts, svg } from "./dom.js";
+import { el, facts } from "./dom.js";
 import { badge, icon } from "./icons.js";
 import { may, whyNot } from "./me.js";
 import { attempt, say } from "./notice.js";
-import { download, load } from "./pictures.js";
+import { download } from "./pictures.js";
 import { pointerValue } from "./pointer_value.js";
-import { boxes, regionList } from "./regions.js";
+import { regionList } from "./regions.js";
 import { addressOf } from "./route.js";
 import { scaleBar } from "./scale.js";
+import { draw } from "./stage.js";
 import { term } from "./term.js";
 import { pieces, t } from "./text.js";
 import { OPINIONS, chance, disagrees, lowered, number, rarity, sentence, when } from "./words.js";
-
-/** Places on the heat map's scale where contours run: a good image's peak, and half as far again above. */
-const LEVELS = [0.5, 0.75];
 
 /** How the reader likes to look; kept from one image to the next. */
 const view = { blend: 70, contours: true, boxes: true, full: false };
@@ -32,33 +29,8 @@ export function detail(inspection, { signal, onfeedback }) {
   const element = el("article", { class: "detail", "aria-label": inspection.name });
   const judge = opinions(inspection, element, signal, onfeedback);
   element.append(conclusion(inspection), el("div", { class: "look" }, stage, controls.element, legend(stage, inspection, signal)), el("div", { class: "side" }, measured(inspection), regionList(inspection, stage, controls.enlarge), judge.element));
-  attempt(element, () => draw(stage, inspection, controls.apply, signal));
+  attempt(element, () => draw(stage, inspection, signal).then(controls.apply));
   return { element, keys: { ...judge.keys, ...controls.keys } };
-}
-
-async function draw(stage, inspection, apply, signal) {
-  if (!inspection.image?.url) {
-    stage.append(el("p", { class: "soft" }, t("detail.removed")));
-    return;
-  }
-  const path = `/v1/inspections/${inspection.id}`;
-  const part = el("img", { class: "part", alt: t("detail.part", { name: inspection.name }) });
-  stage.replaceChildren(part);
-  // TIFF, for instance, is nothing that every browser shows: the server then converts it.
-  await load(part, `${path}/image`, signal).catch(() => load(part, `${path}/image?format=png`, signal));
-  if (inspection.state !== "done") return;
-  const heat = el("img", { class: "heat", alt: "" });
-  await load(heat, `${path}/map?format=png`, signal);
-  stage.append(heat, lines(heat), boxes(inspection));
-  apply();
-}
-
-function lines(heat) {
-  const grid = opacities(heat);
-  const paths = LEVELS.map((place) => contour(grid, opacity(place))).filter(Boolean);
-  const drawn = paths.flatMap((d) => [svg("path", { d, class: "rim" }), svg("path", { d, class: "line" })]);
-  const { naturalWidth: width, naturalHeight: height } = heat;
-  return svg("svg", { class: "contours", viewBox: `0 0 ${grid.width} ${grid.height}`, width, height, "aria-hidden": "true" }, drawn);
 }
 
 function tools(stage, inspection) {

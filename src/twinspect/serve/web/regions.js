@@ -5,13 +5,14 @@ import { loadWhenSeen } from "./pictures.js";
 import { t } from "./text.js";
 import { chance, number } from "./words.js";
 
-const size = ({ area_px: area, extent_px: extent }) => t("found.size", { area: number(area), length: number(extent) });
+/** How large a region is, in words. */
+export const sizeOf = ({ area_px: area, extent_px: extent }) => t("found.size", { area: number(area), length: number(extent) });
 
 /** A box around each region, to lie over the picture. */
 export function boxes({ regions, width, height }) {
   const drawn = (regions ?? []).map((region, at) => {
     const [x, y, w, h] = region.box;
-    return svg("rect", { x, y, width: w, height: h, "data-region": at }, svg("title", {}, t("found.region", { number: at + 1, size: size(region) })));
+    return svg("rect", { x, y, width: w, height: h, "data-region": at }, svg("title", {}, t("found.region", { number: at + 1, size: sizeOf(region) })));
   });
   return svg("svg", { class: "boxes", viewBox: `0 0 ${width} ${height}`, width, height }, drawn);
 }
@@ -43,7 +44,7 @@ export function regionList({ id, regions, is_anomalous: flagged }, stage, enlarg
     };
     const events = { onpointerenter: mark(true), onpointerleave: mark(false), onfocus: mark(true), onblur: mark(false), onclick: near };
     const title = t("found.show");
-    return el("li", {}, el("button", { type: "button", class: "link", title, ...events }, size(region)), el("span", { class: "soft" }, ` p ${chance(region.p_value)}`), difference(id, region, at + 1));
+    return el("li", {}, el("button", { type: "button", class: "link", title, ...events }, sizeOf(region)), el("span", { class: "soft" }, ` p ${chance(region.p_value)}`), difference(id, region, at + 1));
   });
   return el("section", { class: "regions", "aria-label": t("found.regions") },
     el("h3", {}, t("found.regions")), el("ol", {}, entries),

@@ -38,6 +38,15 @@ export function when(iso) {
 /** The same as plain text. */
 export const moment = (iso) => CLOCK.format(new Date(iso));
 
+const SINCE = new Intl.NumberFormat(language, { maximumFractionDigits: 0 });
+const UNITS = [["second", 1, 60], ["minute", 60, 60], ["hour", 3600, 24], ["day", 86400, Infinity]];
+
+/** A length of time in its largest unit: "3 min". */
+export function duration(seconds) {
+  const [unit, size] = UNITS.find(([, length, many]) => seconds < length * many);
+  return t(`time.${unit}`, { n: SINCE.format(Math.max(0, Math.floor(seconds / size))) });
+}
+
 /** From one moment to another; what they share is said once. */
 export const span = (from, to) => CLOCK.formatRange(new Date(from), new Date(to));
 

@@ -4,6 +4,7 @@ import { CHARTS } from "./charts.js";
 import { FRAME } from "./frame.js";
 import { IMAGES } from "./images.js";
 import { LISTS } from "./lists.js";
+import { LIVE } from "./live.js";
 import { REGION } from "./region.js";
 
-export const TEXTS = { ...FRAME, ...IMAGES, ...LISTS, ...CHARTS, ...REGION };
+export const TEXTS = { ...FRAME, ...IMAGES, ...LISTS, ...LIVE, ...CHARTS, ...REGION };

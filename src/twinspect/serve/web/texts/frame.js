@@ -2,6 +2,7 @@
 
 export const FRAME = {
   "page.inspect": ["Inspect", "Prüfen"],
+  "page.live": ["Live", "Live"],
   "page.history": ["History", "Verlauf"],
   "page.threshold": ["Threshold", "Grenzwert"],
   "page.drift": ["Drift", "Drift"],
@@ -77,6 +78,10 @@ export const FRAME = {
   "count.windows": ["{n} window | {n} windows", "{n} Zeitfenster | {n} Zeitfenster"],
   "count.areas": ["{n} area | {n} areas", "{n} Fläche | {n} Flächen"],
   "count.scores": ["{n} score | {n} scores", "{n} Wert | {n} Werte"],
+  "time.second": ["{n} s", "{n} s"],
+  "time.minute": ["{n} min", "{n} min"],
+  "time.hour": ["{n} h", "{n} h"],
+  "time.day": ["{n} d", "{n} T."],
   "words.below": ["below {value}", "unter {value}"],
   "words.any": ["any", "alle"],
   "words.optional": ["optional", "freiwillig"],
