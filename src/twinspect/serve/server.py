@@ -28,10 +28,10 @@ from twinspect.serve.products.studio import Studio
 from twinspect.serve.scoring.model_registry import ModelRegistry
 from twinspect.serve.served_pictures import ServedPictures
 from twinspect.serve.sinks.delivering import Composer, Delivering
+from twinspect.serve.sources.folder_scan import folder_names
+from twinspect.serve.sources.watcher import FolderWatch, Intake, watch
 from twinspect.serve.starting_app import StartingApp
 from twinspect.serve.store import Retention, Store
-from twinspect.serve.watch.folder_scan import folder_names
-from twinspect.serve.watch.watcher import FolderWatch, Intake, watch
 from twinspect.utils.progress import finish
 
 if TYPE_CHECKING:
