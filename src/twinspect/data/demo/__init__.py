@@ -77,14 +77,17 @@ PRODUCTS: Final[Mapping[str, Product]] = {
 }
 
 
-def write_demo(folder: Path, seed: int = 0) -> None:
-    """Write every product in MVTec layout: 40 good training images, 12 good and 12 defective test images each.
+def write_demo(folder: Path, seed: int = 0, only: str | None = None) -> None:
+    """Write products in MVTec layout: 40 good training images, 12 good and 12 defective test images each.
 
     Args:
         folder: where to; files of the same name are replaced.
         seed: decides how each image is taken and what the defects look like.
+        only: the name of the one that is written; ``None`` for all.
     """
     for number, (name, product) in enumerate(PRODUCTS.items()):
+        if only not in (None, name):
+            continue
         for path, values in _images(product, np.random.default_rng([seed, number])):
             _write(folder / name / path, values)
 

@@ -18,12 +18,13 @@ from twinspect.errors import NotStoredError, unknown_name
 from twinspect.serve.api_errors import STATUS, ApiError
 from twinspect.serve.http.schemas import ErrorAnswer
 from twinspect.serve.http.tokens import LOCAL, Actor, Tokens
+from twinspect.serve.store import Order
 from twinspect.serve.store.text import storable_text
 from twinspect.serve.uploads.checks import Limits
 from twinspect.serve.uploads.incoming import IncomingBytes
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
     import numpy as np
@@ -34,7 +35,8 @@ if TYPE_CHECKING:
     from twinspect.serve.products.studio import Studio
     from twinspect.serve.scoring.model_registry import ModelRegistry
     from twinspect.serve.sinks.delivering import Delivering
-    from twinspect.serve.store import InspectionRow, Store
+    from twinspect.serve.store import InspectionRow, SortKey, Store
+    from twinspect.serve.store.ordering import Thresholds
 
 Key = TypeVar("Key")
 Value = TypeVar("Value")
@@ -117,6 +119,19 @@ class Context:
             self._calibrations[number] = self.store.calibration(number).calibration
         return self._calibrations[number]
 
+    def order(self, by: SortKey, *, ascending: bool, model: str | None) -> Order:
+        """Return an order of inspections, with the thresholds that decided on those of a model, or of all."""
+        thresholds = self._thresholds_of(model) if by == "score" else {}
+        return Order(by, ascending, thresholds)
+
+    def _thresholds_of(self, model: str | None) -> Thresholds:
+        """Return every threshold that ever decided, by calibration and category."""
+        models = [each for each in self.store.models() if model in (None, each.name)]
+        numbers = [row.id for each in models for row in self.store.calibrations(each.id)]
+        return {
+            key: line for number in numbers for key, line in _thresholds(number, self.calibration(number))
+        }
+
     def folder(self, name: str) -> str:
         """Return the path of a watched folder, as stored, by its name: clients never name paths.
 
@@ -139,6 +154,12 @@ class Context:
             return self.store.inspection(number)
         except NotStoredError:
             raise ApiError("unknown_inspection", f"no inspection of id {number}") from None
+
+
+def _thresholds(number: int, calibration: Calibration) -> Iterator[tuple[tuple[int, str | None], float]]:
+    for name, own in calibration.by_category.items():
+        yield (number, name), own.threshold
+    yield (number, None), calibration.threshold
 
 
 def get_context(request: Request) -> Context:

@@ -11,15 +11,18 @@ from typing import TYPE_CHECKING, Any, Final
 
 import psutil
 
-from twinspect.utils.progress_file import PROGRESS_FILE
+from twinspect.utils.progress_bar import PROGRESS_FILE
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
+COMMAND: Final = (sys.executable, "-m", "twinspect")
 NICENESS: Final = 10
 """On Unix: the scheduler gives the processor to the server first."""
 _POOLS: Final = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "NUMEXPR_NUM_THREADS")
+_STARTED: Final[dict[int, subprocess.Popen[bytes]]] = {}
+"""What this server has started, to let the system know that it has noticed their end."""
 _READ_OF_LOG: Final = 20_000
 
 
@@ -52,13 +55,14 @@ class ChildProcess:
         }
         with log.open("wb") as output:  # what an earlier attempt said is over
             started = subprocess.Popen(  # noqa: S603 - our own command line
-                [sys.executable, "-m", "twinspect", *arguments],
+                [*COMMAND, *arguments],
                 stdin=subprocess.DEVNULL,
                 stdout=output,
                 stderr=output,
                 env=environment,
                 start_new_session=True,  # Ctrl-C in the server's terminal is not for it
             )
+        _STARTED[started.pid] = started
         process = psutil.Process(started.pid)
         with suppress(psutil.Error, OSError):
             process.nice(psutil.BELOW_NORMAL_PRIORITY_CLASS if sys.platform == "win32" else NICENESS)
@@ -75,14 +79,11 @@ class ChildProcess:
 
     def is_running(self) -> bool:
         """Tell whether it has not ended."""
-        process = self._find()
-        if process is None:
+        own = _STARTED.get(self.pid)
+        if own is not None and own.poll() is not None:
+            del _STARTED[self.pid]
             return False
-        with suppress(psutil.Error):
-            if process.status() != psutil.STATUS_ZOMBIE:
-                return True
-            process.wait(0)  # it is ours and has ended: let its number go
-        return False
+        return self._find() is not None
 
     def stop(self) -> None:
         """Ask it to end; a training writes a checkpoint first."""

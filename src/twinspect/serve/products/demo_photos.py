@@ -30,7 +30,7 @@ def add_demo_photos(store: Store, products: ProductStore, product: ProductRow, d
     if demo not in PRODUCTS:
         raise unknown_name("demo", demo, NAMES)
     with tempfile.TemporaryDirectory() as folder:
-        write_demo(Path(folder))
+        write_demo(Path(folder), only=demo)
         root = Path(folder) / demo
         for path in sorted((root / "train" / "good").iterdir()):
             _add(store, products, product, path, "good", who)

@@ -63,7 +63,7 @@ def check_photos(archive: Archive, photos: Sequence[PhotoRow]) -> list[Finding]:
         *_about(
             "suspects",
             map(int, found.names),
-            "look unlike the others. Are they good parts? If not, take them out, or move them to the defects",
+            "look unlike the others. What is not a good part should be taken out, or moved to the defects",
         ),
     ]
 
@@ -77,7 +77,7 @@ def _about(kind: str, photos: Iterable[int], what: str) -> list[Finding]:
 
 
 def _singular(words: str) -> str:
-    verbs = {"show ": "shows ", "look ": "looks "}
+    verbs = {"show ": "shows ", "look ": "looks ", "have ": "has "}
     for plural, single in verbs.items():
         if words.startswith(plural):
             return single + words.removeprefix(plural)
@@ -104,5 +104,7 @@ def _odd_sizes(photos: Sequence[PhotoRow]) -> list[Finding]:
     (width, height), _ = sizes.most_common(1)[0]
     odd = [photo.id for photo in photos if (photo.image.width, photo.image.height) != (width, height)]
     return _about(
-        "sizes", odd, f"have another size than most, {width} x {height}: taken with another camera or cut?"
+        "sizes",
+        odd,
+        f"have another size than most, {width} x {height}: taken with another camera, or cut? One size is best",
     )

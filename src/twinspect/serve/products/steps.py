@@ -54,7 +54,7 @@ def steps_of(job: JobRow, folders: ProductFolders, parent: int | None, device: s
 def _export(job: JobRow, folders: ProductFolders, number: int) -> Step:
     model, target = folders.model(number), str(job.target)
     arguments = ("export", str(model), "--to", target)
-    return Step(f"export to {target}", arguments, model / FOLDER / f"{target}-{PRECISIONS[0]}" / EXPORT)
+    return Step(f"exports to {target}", arguments, model / FOLDER / f"{target}-{PRECISIONS[0]}" / EXPORT)
 
 
 def _training(job: JobRow, folders: ProductFolders, number: int, parent: int | None, device: str) -> Step:
@@ -65,13 +65,13 @@ def _training(job: JobRow, folders: ProductFolders, number: int, parent: int | N
         if any(defects.iterdir()):
             rest += ["--defects", str(defects)]
         start = ("update", str(folders.model(parent)), "--good", str(good))
-        return Step("learn from what was added", (*start, *rest), model / RECORD)
+        return Step("learns from what was added", (*start, *rest), model / RECORD)
     if (data / REGION).exists():
         rest += ["--roi", str(data / REGION)]
-    return Step("learn", ("fit", str(good), "--all-good", *rest), model / RECORD)
+    return Step("learns", ("fit", str(good), "--all-good", *rest), model / RECORD)
 
 
 def _evaluation(job: JobRow, folders: ProductFolders, number: int) -> Step:
     data, report = folders.job(job.id) / TEST, folders.report(number)
     arguments = ("evaluate", str(folders.model(number)), str(data), "--out", str(report))
-    return Step("write the report", arguments, report / REPORT, is_needed=False)
+    return Step("writes the report", arguments, report / REPORT, is_needed=False)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+import os
 import shutil
 import threading
 import time
@@ -102,13 +103,11 @@ class Trainer:
         """Say where a job stands."""
         if job.state != "running":
             return JobProgress(job.state)
-        process = job.process or {}
-        step = str(process.get("step", ""))
         told = _read_progress(ProductFolders.of(self._data, job.product).job(job.id) / PROGRESS)
-        stage = ": ".join(filter(None, (step, str(told.get("stage", "")))))
-        if job.minutes is None or not step:
-            return JobProgress(stage or "starting")
-        return _of_budget(stage, 60 * job.minutes, time.time() - float(process.get("since", time.time())))
+        stage = _in_words(str((job.process or {}).get("step", "")), str(told.get("stage", "")))
+        if job.minutes is None:
+            return JobProgress(stage)
+        return _of_budget(stage, 60 * job.minutes, _spent(job))
 
     def _work(self) -> None:
         while not self._stopping.is_set():
@@ -164,7 +163,7 @@ class Trainer:
             TwinspectError: it failed, and the job with it.
             _InterruptedError: it was paused or cancelled, or the server ends.
         """
-        if step.name.startswith("write") and not step.result.exists():
+        if not step.is_needed and not step.result.exists():
             self._write_test_data(job, folders)
         for _ in range(MOST_STARTS):
             if step.result.exists():
@@ -190,8 +189,9 @@ class Trainer:
 
     def _start(self, job: JobRow, step: Step, log: Path) -> ChildProcess:
         log.parent.mkdir(parents=True, exist_ok=True)
+        spent = _spent(self._jobs.get(job.id))
         child = ChildProcess.start(step.arguments, log, log.with_name(PROGRESS))
-        record = {"step": step.name, "child": child.to_record(), "since": time.time()}
+        record = {"step": step.name, "child": child.to_record(), "since": time.time(), "spent": spent}
         self._jobs.change(job.id, process=record)
         return child
 
@@ -214,7 +214,8 @@ class Trainer:
         """Pause or cancel a job that is asked to."""
         asked = self._jobs.get(job.id).asked
         if asked == "pause":
-            self._jobs.change(job.id, state="paused", process=None)
+            spent = _spent(self._jobs.get(job.id))
+            self._jobs.change(job.id, state="paused", process={"spent": spent})
             raise _InterruptedError
         if asked == "cancel":
             self._jobs.change(job.id, state="cancelled", ended_at=self._store.now(), process=None)
@@ -256,6 +257,7 @@ class Trainer:
 
     def _fail(self, job: JobRow, error: str) -> None:
         LOG.warning("%s: job %d failed: %s", job.product, job.id, error)
+        error = error.replace(f"{self._data}{os.sep}", "")  # where the server's files are is not for everyone
         self._jobs.change(job.id, state="failed", ended_at=self._store.now(), process=None, error=error)
         self._remove(job)
 
@@ -276,6 +278,25 @@ def _stop(child: ChildProcess) -> None:
         if time.monotonic() > end:
             child.kill()
         time.sleep(POLL)
+
+
+def _spent(job: JobRow) -> float:
+    """Return the seconds that a job has run, without its pauses."""
+    process = job.process or {}
+    since = process.get("since")
+    return float(process.get("spent", 0)) + (0.0 if since is None else max(0.0, time.time() - float(since)))
+
+
+_WORDS: Final = {
+    "score good images": "sets the threshold by good photos that it has not seen",
+    "would find": "tries which synthetic defects it finds",
+    "compare the images with each other": "looks for photos unlike the others",
+}
+"""Stages of a training in plain words; of others, people need to know only that it learns."""
+
+
+def _in_words(step: str, stage: str) -> str:
+    return _WORDS.get(stage, step or "starts")
 
 
 def _read_progress(path: Path) -> dict[str, Any]:

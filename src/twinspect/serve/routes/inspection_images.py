@@ -32,6 +32,7 @@ THUMBNAIL_SIDE: Final = 256
 PAIR_SIDE: Final = 160
 """The longer side of a region that is shown beside a good patch, in pixels."""
 _MAP_NAME: Final = "map"
+_RAW: Final = "application/octet-stream"
 
 
 def image_responses(*kinds: str) -> dict[int | str, dict[str, Any]]:
@@ -86,7 +87,7 @@ def thumbnail(context: ContextDep, _: Viewer, number: Number) -> Response:
     "/map",
     response_class=Response,
     responses={
-        **image_responses("image/png", "application/x-npz"),
+        **image_responses("image/png", "application/x-npz", _RAW),
         **error_responses(
             "unknown_inspection",
             "unknown_model",
@@ -103,9 +104,20 @@ def anomaly_map(
     _: Viewer,
     number: Number,
     image_format: Annotated[
-        Literal["png", "npz"], Query(alias="format", description="npz: raw float32 values, named map")
+        Literal["png", "npz", "f32"],
+        Query(
+            alias="format",
+            description="npz: raw float32 values, named map; f32: the same, little-endian, row after row; "
+            "the headers X-Map-Width and X-Map-Height tell the size",
+        ),
     ] = "png",
     overlay: Annotated[bool, Query(description="png: laid over the image, instead of see-through")] = False,
+    side: Annotated[
+        int | None,
+        Query(
+            ge=1, description="f32: reduced to at most so many values a side, each the highest of its block"
+        ),
+    ] = None,
 ) -> Response:
     """Return the anomaly map, computed from the archived image; a colour means the same value on every image."""
     row = context.inspection(number)
@@ -114,6 +126,8 @@ def anomaly_map(
     values = _map_of(context, row, _read_pixels(context, row))
     if image_format == "npz":
         return Response(_encode_npz(values), media_type="application/x-npz")
+    if image_format == "f32":
+        return _raw_values(values if side is None else reduce_by_maximum(values, side))
     return Response(_encode_png(overlay_layer(values, _map_range(context, row))), media_type="image/png")
 
 
@@ -230,3 +244,25 @@ def _encode_npz(values: NDArray[np.float32]) -> bytes:
     buffer = io.BytesIO()
     np.savez_compressed(buffer, map=values)
     return buffer.getvalue()
+
+
+def reduce_by_maximum(values: NDArray[np.float32], side: int) -> NDArray[np.float32]:
+    """Reduce a map such that no peak is lost.
+
+    Args:
+        values: (H, W) raw map.
+        side: the most rows and columns that are left.
+
+    Returns:
+        (ceil(H / k), ceil(W / k)), the highest value of each block of k times k, with the smallest k that is enough.
+    """
+    step = -(-max(values.shape) // side)
+    rows = np.maximum.reduceat(values, np.arange(0, values.shape[0], step), axis=0)
+    reduced: NDArray[np.float32] = np.maximum.reduceat(rows, np.arange(0, values.shape[1], step), axis=1)
+    return reduced
+
+
+def _raw_values(values: NDArray[np.float32]) -> Response:
+    height, width = values.shape
+    headers = {"X-Map-Width": str(width), "X-Map-Height": str(height)}
+    return Response(values.astype("<f4").tobytes(), media_type=_RAW, headers=headers)

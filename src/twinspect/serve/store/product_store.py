@@ -249,7 +249,7 @@ class ProductStore:
             .group_by(PHOTOS.c.role)
         )
         with self._store.reading() as connection:
-            counts: dict[str, int] = dict(connection.execute(query).tuples().all())
+            counts = {role: int(count) for role, count in connection.execute(query)}
         return {"good": counts.get("good", 0), "defect": counts.get("defect", 0)}
 
     def total_bytes(self) -> int:

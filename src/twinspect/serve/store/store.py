@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
     from twinspect.calibration.conformal import Calibration
     from twinspect.serve.store.archive import StoredImage
+    from twinspect.serve.store.ordering import Order
     from twinspect.serve.store.paging import Filter, Page
     from twinspect.serve.store.records import (
         AuditRow,
@@ -268,19 +269,22 @@ class Store:
         with self.reading() as connection:
             return inspections.read(connection, inspection_id)
 
-    def search(self, criteria: Filter, after: int | None = None, limit: int = 50) -> Page:
-        """Find inspections, newest first, a page at a time. Rows added meanwhile do not shift later pages.
+    def search(
+        self, criteria: Filter, after: int | None = None, limit: int = 50, order: Order | None = None
+    ) -> Page:
+        """Find inspections, a page at a time. Rows added meanwhile do not shift later pages.
 
         Args:
             criteria: which inspections to find.
             after: :attr:`Page.next` of the previous page; ``None`` for the first one.
             limit: rows of a page, 1 to 1000.
+            order: newest first if not given.
 
         Raises:
             ConfigError: the limit is out of range.
         """
         with self.reading() as connection:
-            return paging.search(connection, criteria, after, limit)
+            return paging.search(connection, criteria, after, limit, order)
 
     def add_feedback(self, inspection_id: int, verdict: Verdict, comment: str, who: str) -> FeedbackRow:
         """Add a person's verdict on an inspection; the newest counts, the others are kept.
