@@ -8,6 +8,7 @@ import sys
 import time
 import zipfile
 from pathlib import Path
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -19,6 +20,7 @@ from twinspect.serve.http.tokens import add_token
 from twinspect.serve.products import child
 from twinspect.serve.products.child import ChildProcess
 from twinspect.serve.products.photo_check import check_photos
+from twinspect.serve.products.training_data import photo_id, write_training_data
 from twinspect.serve.store import Retention
 from twinspect.testing.drawing import stripes
 
@@ -389,6 +391,25 @@ def test_roles_may_what_they_should(bundle: Path, tmp_path: Path) -> None:
         assert status("train", "PUT", "/products/tiles/shadow", version=None) == 403
         assert status("train", "DELETE", "/products/tiles?reason=x") == 403
         assert status("admin", "DELETE", "/products/tiles?reason=x") == 204
+
+
+def test_what_a_version_held_out_no_later_training_learns_from(studio: Site, tmp_path: Path) -> None:
+    made(studio, photos=10)
+    products = studio.context.studio.products
+    photos = products.photos(1)
+    kept = tuple(sorted(photo.id for photo in photos)[:3])
+    version = SimpleNamespace(figures={"held_out": kept, "newest_photo": 6})
+    write_training_data(
+        tmp_path / "job", studio.context.store.archive, products.get("tiles"), photos, [version]
+    )
+    found = {
+        split: {photo_id(path.name) for path in (tmp_path / "job" / "anew" / split / "good").iterdir()}
+        for split in ("train", "calibration")
+    }
+    # Of those that no version knew, two of five are drawn by their contents.
+    drawn = {photo.id for photo in photos if photo.id > 6 and int(photo.image.sha256[:8], 16) % 5 < 2}
+    assert found == {"calibration": {*kept, *drawn}, "train": set(range(1, 11)) - {*kept, *drawn}}
+    assert len(list((tmp_path / "job" / "good").iterdir())) == 10
 
 
 def wait_for(condition: Callable[[], bool], seconds: float = 30) -> None:

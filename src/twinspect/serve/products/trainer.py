@@ -147,7 +147,8 @@ class Trainer:
             job = self._jobs.change(job.id, state="running", started_at=job.started_at or self._store.now())
         if job.kind != "export":
             photos = self._products.photos(product.id)
-            write_training_data(folders.job(job.id), self._store.archive, product, photos)
+            versions = self._products.versions(product.id)
+            write_training_data(folders.job(job.id), self._store.archive, product, photos, versions)
         parent = product.active_version
         version = None
         for step in steps_of(job, folders, parent, self._device):
@@ -238,6 +239,8 @@ class Trainer:
     def _add_version(self, job: JobRow, folders: ProductFolders, parent: int | None) -> VersionRow:
         number = job.version or 0
         figures = figures_of(folders.model(number))
+        used = (photo_id(path.name) or 0 for path in (folders.job(job.id) / GOOD).iterdir())
+        figures["newest_photo"] = max(used, default=0)
         row = {
             "product_id": job.product_id,
             "number": number,
