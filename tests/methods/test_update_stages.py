@@ -116,10 +116,17 @@ def test_a_method_that_cannot_add_to_what_it_gathered_says_so() -> None:
 def test_an_update_is_shorter_and_gentler(few: Callable[[str], ts.Detector]) -> None:
     model = few("mkd").model_
     (usual,) = model.method.stages()
-    (stage,) = Start(model, "").stages(model.method, 20)
+    (stage,) = Start(model, "").stages(model.method, 20, 20)
     assert stage.steps == round(SHARE * usual.total_steps(20))
     assert stage.rate(0.25) == RATE * usual.rate(0.25)
-    (asked,) = Start(model, "", steps=17).stages(model.method, 20)
+    (asked,) = Start(model, "", steps=17).stages(model.method, 20, 20)
     assert asked.steps == 17
     with pytest.raises(ConfigError, match="steps must be 1 or more, got 0"):
         Start.of(model, 0)
+
+
+def test_tiles_of_absent_images_count_as_tiles(few: Callable[[str], ts.Detector]) -> None:
+    model, asked = few("mkd").model_, list[int]()
+    model.method.update_stages = lambda absent: asked.append(absent) or ()  # type: ignore[method-assign,func-returns-value]
+    Start(model, "", absent=6).stages(model.method, 5, 20)
+    assert asked == [24]

@@ -241,6 +241,23 @@ def test_a_model_of_an_earlier_version_is_updated_and_says_what_is_not_known() -
     assert np.isfinite(new.score(good(0, 1)).image).all()
 
 
+def two_products(first: int, *categories: str) -> ts.data.DataSet:
+    samples = [
+        ts.data.Sample(Path("x"), f"{category}{n}", "train", category=category, pixels=stripes(first + n))
+        for category in categories
+        for n in range(10)
+    ]
+    return ts.data.DataSet("two", Path(), tuple(samples), "two")
+
+
+def test_each_of_several_products_holds_images_out_and_another_is_refused() -> None:
+    old = ts.Detector("patchcore", **BRIEF).fit(two_products(0, "a", "b"))
+    new = old.update(two_products(100, "a", "b"), say=lambda _: None)
+    assert sorted(new.calibration_.categories) == ["a"] * 4 + ["b"] * 4
+    with pytest.raises(DataError, match="shows 'c', which the model has not learnt; it knows a, b"):
+        old.update(two_products(100, "a", "c"))
+
+
 def test_a_region_and_an_alignment_stay(place: Path, tmp_path: Path) -> None:
     region = tmp_path / "roi.json"
     region.write_text(json.dumps({"look": [[[0.1, 0.1], [0.9, 0.1], [0.9, 0.9], [0.1, 0.9]]]}))

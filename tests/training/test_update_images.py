@@ -102,3 +102,13 @@ def test_more_images_than_a_promise_lacks_are_needed_since_most_are_learnt_from(
     found = share(images("h0", *numbered("n", 10)), [], ["h0"])  # 5 held out; 5 % takes 19
     assert more_needed(found, 0.05) == 35  # 14 / 0.4
     assert more_needed(found, 0.5) == 0
+
+
+def test_images_set_apart_for_the_calibration_are_held_out() -> None:
+    samples = [
+        *images(*numbered("n", 10)),
+        *(replace(s, split="calibration") for s in images(*numbered("c", 3))),
+    ]
+    found = share(samples, [], [])
+    assert set(numbered("c", 3)) <= names(found.held)
+    assert (len(found.new), len(found.held)) == (6, 7)

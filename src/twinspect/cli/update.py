@@ -133,9 +133,10 @@ def comparison_lines(compared: Mapping[str, Any]) -> list[str]:
     """Show what both versions get wrong on the same images, side by side."""
     old, new = compared["kept"]["old"], compared["kept"]["new"]
     rows = [(what, *(_rate(each, *keys) for each in (old, new))) for what, *keys in ROWS]
-    if old["image_auroc"] is not None:
-        rows.append(("image AUROC", *(f"{each['image_auroc']:.3f}" for each in (old, new))))
     added = compared["added"]
+    for what, found in (("image AUROC", compared["kept"]), ("image AUROC, new good images", added)):
+        if found["old"]["image_auroc"] is not None:
+            rows.append((what, *(f"{found[each]['image_auroc']:.3f}" for each in ("old", "new"))))
     if added["old"]["good"]:
         alarms = (_rate(added[each], *ROWS[1][1:]) for each in ("old", "new"))
         rows.append(("false alarms of new good images held out", *alarms))

@@ -235,9 +235,7 @@ def more_images_are_learnt_or_refused(method: MethodUnderTest) -> None:
     (old, _), images = method.brief, good(0, 4)
     before = old.score(images).image
     try:
-        new = old.update(
-            np.concatenate([good(0, 12), good(100, 6)]), steps=2, progress=False, say=_silently
-        )
+        new = old.update(np.concatenate([good(0, 12), good(100, 6)]), steps=2, progress=False, say=_silently)
     except ConfigError as error:
         expect("cannot be updated" in str(error), f"the error {error}")
         return
