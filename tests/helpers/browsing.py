@@ -32,10 +32,10 @@ def launched() -> Iterator[Browser]:
         browser.close()
 
 
-def opened(browser: Browser, address: str, **options: Any) -> Iterator[Page]:
+def opened(browser: Browser, address: str, expected: str = "$^", **options: Any) -> Iterator[Page]:
     """A page whose console must stay silent: failing scripts and what the policy blocks are reported there.
 
-    Chromium itself reports there that the server refused something.
+    Chromium itself reports there that the server refused something, and what else is `expected`, as a pattern.
     """
     context = browser.new_context(base_url=address, **options)
     page = context.new_page()
@@ -49,5 +49,7 @@ def opened(browser: Browser, address: str, **options: Any) -> Iterator[Page]:
     yield page
     context.close()
     assert [
-        message for message in messages if not re.search("status of (401|413|415|422|429)", message)
+        message
+        for message in messages
+        if not re.search(f"status of (401|413|415|422|429)|{expected}", message)
     ] == []

@@ -8,19 +8,17 @@ import re
 import threading
 from datetime import datetime, timedelta, timezone
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qs, urlsplit
 
 import numpy as np
 from PIL import Image
 
-import twinspect
+from web_files import WEB
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-WEB = Path(twinspect.__file__).parent / "serve" / "web"
 CSP = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' blob:; connect-src 'self'; "
     "font-src 'none'; frame-ancestors 'none'; base-uri 'none'; form-action 'none'"
@@ -101,6 +99,7 @@ class World:
             "not_inspectable": None,
             "notice": None,
             "regions": [],
+            "map_scale": {"low": 0.1, "high": 0.5, "threshold": 0.55},
         }
         self.inspections.append(one)
         return one
@@ -139,6 +138,8 @@ def get(world: World, path: str, query: dict[str, str]) -> Any:
     """Answer a GET under /v1: a JSON value, or the bytes of a picture."""
     if match := re.fullmatch(r"/v1/inspections/(\d+)(?:/(image|thumbnail|map|regions/\d+))?", path):
         number = int(match[1])
+        if query.get("format") == "f32":
+            return np.linspace(0, 1, 12, dtype="<f4").tobytes()  # 4 columns, 3 rows
         kind = match[2] and ("map" if match[2] == "map" else "image")
         return picture(number, kind) if kind else world.inspections[number - 1]
     rate = float(query.get("rate", 0.01))
@@ -189,8 +190,11 @@ def page(world: World, query: dict[str, str]) -> dict[str, Any]:
             and query.get("source", one["source"]) == one["source"]
         )
 
-    fitting = [one for one in reversed(world.inspections) if fits(one)]
-    rest = [one for one in fitting if one["id"] < int(query.get("after", 10**9))]
+    key = {"received": "id"}.get(query.get("sort", "received"), query.get("sort", ""))
+    descending = query.get("order", "desc") == "desc"
+    fitting = sorted(filter(fits, world.inspections), key=lambda one: one[key], reverse=descending)
+    places = [one["id"] for one in fitting]
+    rest = fitting[1 + places.index(int(query["after"])) :] if "after" in query else fitting
     shown = rest[: int(query["limit"])]
     return {
         "inspections": shown,
@@ -377,7 +381,7 @@ class Handler(BaseHTTPRequestHandler):
         else:
             value = get(self.world, url.path, query)
             if isinstance(value, bytes):
-                self.answer(200, value, "image/png")
+                self.answer(200, value, "image/png", X_Map_Width="4", X_Map_Height="3")
             else:
                 self.json(value)
 

@@ -60,6 +60,26 @@ def test_a_served_score_is_the_detectors(shared_site: Site, bundle: Path, tmp_pa
     answer = shared_site.client.get(row["map_url"], params={"format": "npz"})
     with np.load(io.BytesIO(answer.content), allow_pickle=False) as arrays:
         np.testing.assert_array_equal(arrays["map"], expected.map[0])
+    answer = shared_site.client.get(row["map_url"], params={"format": "f32", "side": 20})
+    height, width = (int(answer.headers[f"X-Map-{name}"]) for name in ("Height", "Width"))
+    reduced = np.frombuffer(answer.content, "<f4").reshape(height, width)
+    blocks = expected.map[0].reshape(16, 3, 16, 3).max((1, 3))
+    np.testing.assert_array_equal(reduced, blocks)
+    low, high = Calibration.from_record(record).map_range
+    assert (row["map_scale"]["low"], row["map_scale"]["high"]) == (low, high)
+
+
+def test_inspections_are_ordered_by_multiples_of_their_threshold(shared_site: Site) -> None:
+    shared_site.scored(*(bad(900 + seed) for seed in range(4)))
+    query = {"sort": "score", "limit": 2, "decision": "anomalous"}
+    first = shared_site.client.get("/v1/inspections", params=query).json()
+    second = shared_site.client.get(
+        "/v1/inspections", params={**query, "after": first["next"], "limit": 3}
+    ).json()
+    ratios = [row["score"] / row["threshold"] for page in (first, second) for row in page["inspections"]]
+    assert ratios == sorted(ratios, reverse=True)
+    assert len(ratios) >= 4
+    assert shared_site.client.get("/v1/inspections", params={"sort": "colour"}).status_code == 422
 
 
 def test_a_batch_is_scored_as_score_does(shared_site: Site, bundle: Path, tmp_path: Path) -> None:

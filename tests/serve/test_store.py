@@ -17,10 +17,12 @@ from sqlalchemy.exc import DBAPIError
 
 from store_data import WEIGHTS, Clock, accept, calibration, finished, inspect, register
 from twinspect.errors import ConfigError, NotStoredError
-from twinspect.serve.store import Filter, Finished, Store
+from twinspect.serve.store import Filter, Finished, Order, Store
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    from twinspect.serve.store import InspectionRow, SortKey
 
 
 # Models -----------------------------------------------------------------------------------------------------
@@ -273,6 +275,39 @@ def test_pages_stay_while_rows_are_added(store: Store) -> None:
             break
     assert ids == sorted(ids, reverse=True)
     assert len(ids) == len(set(ids)) == 7
+
+
+@pytest.mark.parametrize("ascending", [False, True])
+@pytest.mark.parametrize("by", ["received", "name", "score", "p_value"])
+def test_every_order_goes_through_all_rows_page_by_page(store: Store, by: SortKey, ascending: bool) -> None:
+    model, other = register(store), register(store, "nut")
+    first = inspect(store, model, [2.0, 5.0, 2.0, 9.0])[0].calibration_id
+    second = inspect(store, other, [5.0, 1.0], start=10, category="left")[0].calibration_id
+    inspect(store, other, [0.5], start=14)
+    accept(store, model, 20)  # waits: without a score
+    assert first is not None
+    assert second is not None
+    thresholds = {(first, None): 2.0, (second, None): -1.0, (second, "left"): 0.5}
+    order = Order(by, ascending, thresholds)
+
+    def key(row: InspectionRow) -> tuple[Any, int]:
+        number = row.calibration_id or 0
+        line = thresholds.get((number, row.category), thresholds.get((number, None), 1.0))
+        excess = 0.0 if row.score is None else row.score / line if line > 0 else 1 + row.score - line
+        score = -1e300 if row.score is None else excess
+        p_value = 2 if row.p_value is None else row.p_value
+        keys = {"received": row.id, "name": row.name, "score": score, "p_value": p_value}
+        return keys[by], -row.id if ascending else row.id
+
+    expected = sorted(store.search(Filter()).rows, key=key, reverse=not ascending)
+    found, after = [], None
+    while True:
+        page = store.search(Filter(), after, 2, order)
+        found += page.rows
+        if (after := page.next) is None:
+            break
+    assert [row.id for row in found] == [row.id for row in expected]
+    assert len(found) == 8
 
 
 def test_every_filter_finds_its_rows(store: Store, clock: Clock) -> None:

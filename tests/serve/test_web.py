@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import re
+from datetime import datetime, timedelta, timezone
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -11,7 +13,8 @@ import pytest
 from browsing import launched, opened
 from twinspect.regions.region_file import read_region
 from twinspect.utils.spelling import spell
-from web_stub import HOSTILE, WEB, World, serve_world
+from web_files import WEB
+from web_stub import HOSTILE, World, drift, model, serve_world
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -39,6 +42,20 @@ def address(world: World) -> Iterator[str]:
 @pytest.fixture
 def page(browser: Browser, address: str) -> Iterator[Page]:
     yield from opened(browser, address)
+
+
+READY = {
+    "inspect": ".zone",
+    "live": ".live-picture .heat",
+    "history": "tbody tr",
+    "threshold": ".histogram",
+    "drift": "figure svg",
+    "feedback": ".contours path",
+    "region": ".paper",
+    "inspection/7": ".contours path",
+}
+"""What is there once a page is complete."""
+PAGES = tuple(READY)
 
 
 def files(*names: str) -> list[dict[str, Any]]:
@@ -291,6 +308,159 @@ def test_history_filters_pages_and_exports(page: Page, world: World) -> None:
     page.get_by_text("No image fits").wait_for()
 
 
+def test_a_history_is_ordered_and_has_an_address(page: Page, world: World) -> None:
+    ranked = sorted(world.inspections, key=lambda row: -row["score"])
+    page.goto("/#/history?decision=anomalous&sort=score&order=desc")
+    assert page.get_by_label("Decision").input_value() == "anomalous"
+    page.locator("tbody tr").first.get_by_text(ranked[0]["name"]).wait_for()
+    assert page.locator("th[aria-sort=descending]").inner_text().startswith("Score")
+    page.get_by_label("Decision").select_option("")
+    page.get_by_label("Order").select_option("name asc")
+    page.get_by_text("1 to 25 of 40 images").wait_for()
+    page.get_by_role("button", name="Score").press("Enter")  # a head: the worst first
+    page.locator("tbody tr").first.get_by_text(ranked[0]["name"]).wait_for()
+    assert page.evaluate("location.hash") == "#/history?sort=score&order=desc"
+    page.get_by_role("button", name="Next page").click()
+    page.locator("tbody tr").first.get_by_text(ranked[25]["name"]).wait_for()
+    page.locator("tbody tr").first.get_by_role("cell").nth(1).click()  # anywhere on the row
+    page.get_by_role("link", name=f"Inspection {ranked[25]['id']}").click()
+    page.get_by_role("heading", name=f"Inspection {ranked[25]['id']}").wait_for()
+    assert page.get_by_role("article", name=ranked[25]["name"]).is_visible()
+
+
+def test_the_map_is_read_under_the_pointer(page: Page) -> None:
+    page.goto("/#/inspection/7")
+    page.get_by_role("img", name="Colours stand for values from 0.42").wait_for()
+    page.locator(".boxes").wait_for(state="attached")
+    stage = page.locator(".stage").bounding_box()
+    assert stage
+    scale = min(stage["width"] / 128, stage["height"] / 96)
+    left, top = (
+        stage["x"] + (stage["width"] - 128 * scale) / 2,
+        stage["y"] + (stage["height"] - 96 * scale) / 2,
+    )
+    page.mouse.move(left + 40 * scale, top + 40 * scale)
+    page.wait_for_function("document.querySelector('.pointer-value').textContent")
+    page.mouse.move(left + 112.5 * scale, top + 80.5 * scale, steps=3)  # in the last of 4 columns and 3 rows
+    page.get_by_text("Map at 112, 80: 1, 1.818 × threshold").wait_for()
+
+
+def test_a_batch_is_ordered_and_filtered(page: Page) -> None:
+    page.goto("/")
+    page.set_input_files("input[type=file]", files("a.png", "b bad.png", "c.png", "notes.txt"))
+    page.get_by_text("4 images, 1 anomalous, 1 not scored.").wait_for()
+    page.get_by_label("Order").select_option("worst")
+    assert page.locator(".tile-name").all_inner_texts() == ["b bad.png", "a.png", "c.png", "notes.txt"]
+    page.get_by_label("Result").select_option("good")
+    assert page.locator(".tile-name").all_inner_texts() == ["a.png", "c.png"]
+    page.get_by_text("2 of 4 images shown").wait_for()
+    page.get_by_label("Name contains").fill("B")
+    page.get_by_text("None of them fits").wait_for()
+
+
+def test_live_follows_the_line_and_a_server_that_restarts(
+    browser: Browser, world: World, address: str
+) -> None:
+    for page in opened(browser, address, expected="ERR_FAILED"):
+        old = datetime.now(timezone.utc) - timedelta(minutes=3, seconds=20)
+        world.inspections[-1] |= {"scored_at": old.isoformat(), "is_anomalous": False}
+        page.goto("/#/live")
+        page.locator(".live-verdict.good", has_text="Good").wait_for()
+        page.get_by_text("No image for 3 min").wait_for()
+        assert page.locator(".strip li").count() == 20
+        page.route("**/v1/inspections*", lambda route: route.abort())
+        page.get_by_text("The server does not answer").wait_for()
+        region = {
+            "box": [60, 20, 40, 40],
+            "area_px": 180,
+            "extent_px": 21.5,
+            "p_value": 0.01,
+            "words": ["darker"],
+        }
+        world.add("bad.png", 4.65)
+        world.inspections[-1] |= {"scored_at": datetime.now(timezone.utc).isoformat(), "regions": [region]}
+        page.unroute("**/v1/inspections*")
+        page.locator(".live-verdict.anomalous", has_text="Anomalous").wait_for()
+        page.get_by_text("Score 4.65: 1.5 × the threshold of 3.1").wait_for()
+        page.get_by_text("darker (180 pixels, 21.5 px long)").wait_for()
+        page.get_by_text(re.compile(r"^\d+ s ago$")).wait_for()
+        assert page.get_by_text("The server does not answer").is_hidden()
+        page.keyboard.press("f")
+        page.wait_for_function("document.fullscreenElement?.classList.contains('live')")
+
+
+def test_nothing_to_judge_is_said_where_nothing_was_scored(browser: Browser) -> None:
+    for address in serve_world(World(images=0)):
+        for page in opened(browser, address):
+            page.goto("/#/feedback")
+            page.get_by_text("Nothing to judge yet").wait_for()
+
+
+def test_every_text_of_every_page_is_there_in_german(browser: Browser) -> None:
+    """What reads the same in both languages comes from the server, or is one of the words that both have."""
+    world = World()
+    told = texts_of(world)
+    for address in serve_world(world):
+        shown = {language: texts_in(browser, address, language) for language in ("en-GB", "de-AT")}
+    same = {text for text in shown["en-GB"] & shown["de-AT"] if re.search("[A-Za-z]{2}", text)} - BOTH
+    assert {text for text in same if not any(text.lower().rstrip(".") in each for each in told)} == set()
+
+
+BOTH = {
+    "twinspect",
+    "EN",
+    "DE",
+    "Drift",
+    "Name",
+    "Filter",
+    "Token",
+    "Original",
+    "128 × 96 px",
+    "Alarm",
+    "English",
+    "Deutsch",
+    "line 1",
+    "Live",
+}
+SHOWN = """() => {
+    const spoken = ["aria-label", "title", "placeholder", "alt"];
+    const nodes = [...document.querySelectorAll("body *")];
+    const labels = nodes.flatMap((node) => spoken.map((name) => node.getAttribute(name)));
+    const walker = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT);
+    while (walker.nextNode()) {
+        const {parentElement, data} = walker.currentNode;
+        if (!parentElement.closest("noscript, time, code, kbd")) labels.push(data);
+    }
+    return labels.filter(Boolean).map((text) => text.trim());
+}"""
+
+
+def texts_of(value: Any) -> set[str]:
+    """All strings of a world's answers."""
+    answers = [model(value), drift(50), value.inspections, value.records, [{"name": "ann", "role": "admin"}]]
+    return set(re.findall(r'"((?:[^"\\]|\\.)*)"', json.dumps(answers).lower()))
+
+
+def texts_in(browser: Browser, address: str, language: str) -> set[str]:
+    found: set[str] = set()
+    for page in opened(browser, address, locale=language):
+        for name in PAGES:
+            page.goto(f"/#/{name}")
+            page.locator(READY[name]).first.wait_for(state="attached")
+            found |= set(page.evaluate(SHOWN))
+        assert page.evaluate("document.documentElement.lang") == language[:2]
+    return found
+
+
+def test_the_language_is_chosen_and_kept(page: Page) -> None:
+    page.goto("/#/history")
+    page.get_by_label("Language").select_option("de")
+    page.get_by_role("heading", name="Verlauf").wait_for()
+    page.reload()
+    page.get_by_role("heading", name="Verlauf").wait_for()
+    page.get_by_text("1 bis 25 von 40 Bilder").wait_for()
+
+
 def test_an_image_of_the_history_opens_and_the_focus_comes_back(page: Page, world: World) -> None:
     page.goto("/#/history")
     page.get_by_role("button", name="part 039.png").press("Enter")
@@ -378,7 +548,7 @@ def test_feedback_by_keys_alone(page: Page, world: World) -> None:
     """From the address to a judged image and the disagreements without a pointer."""
     page.goto("/")
     page.get_by_role("heading", name="Inspect").wait_for()
-    page.keyboard.press("5")
+    page.keyboard.press("4")
     page.get_by_role("article", name="part 039.png").wait_for()
     page.keyboard.press("d")
     page.get_by_role("article", name=HOSTILE).wait_for()
@@ -401,7 +571,7 @@ def test_help_lists_the_keys_and_can_switch_them_off(page: Page) -> None:
     assert "Feedback page" in window.inner_text()
     page.get_by_label("One-key commands are on").uncheck()
     page.keyboard.press("Escape")
-    page.keyboard.press("2")
+    page.keyboard.press("3")
     assert page.url.endswith("#/feedback")
 
 
@@ -439,7 +609,7 @@ def test_without_a_token_the_page_says_why(browser: Browser) -> None:
         for page in opened(browser, address):
             page.goto("/")
             page.get_by_role("button", name="Cancel").click()
-            page.get_by_role("alert").get_by_text("No valid token came").wait_for()
+            page.get_by_role("alert").get_by_text("sign in to see it").wait_for()
             assert page.get_by_role("button", name="Try again").is_visible()
 
 

@@ -18,7 +18,8 @@ from twinspect.drawing.heatmaps import BEGIN, GROWTH, STRONGEST
 from twinspect.serve.http.request_guard import SECURITY_HEADERS
 from twinspect.serve.http.tokens import add_token
 from twinspect.serve.store import Filter
-from web_stub import CSP, WEB
+from web_files import WEB
+from web_stub import CSP
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -76,7 +77,7 @@ def test_inspect_to_history(page: Page, server: Site) -> None:
     feedback = server.client.get(f"/v1/inspections/{row['id']}").json()["feedback"]
     assert (feedback["verdict"], feedback["comment"], feedback["by"]) == ("defect", "a scratch", "local")
 
-    page.keyboard.press("2")
+    page.get_by_role("link", name="History").click()
     page.get_by_text("1 to 3 of 3 images").wait_for()
     page.get_by_label("Source").select_option("watch")
     page.get_by_text("No image fits").wait_for()
@@ -145,7 +146,7 @@ def test_the_page_works_behind_a_prefix(
             page.locator(".contours path.line").first.wait_for(state="attached")
             page.keyboard.press("d")
             page.get_by_text("Marked defect by anna").wait_for()
-            page.keyboard.press("2")
+            page.get_by_role("link", name="History").click()
             page.locator("img.mini[src]").first.wait_for()
             with page.expect_download():
                 page.get_by_role("button", name="Export CSV").click()

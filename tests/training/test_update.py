@@ -243,8 +243,10 @@ def test_a_model_of_an_earlier_version_is_updated_and_says_what_is_not_known() -
 
 def two_products(first: int, *categories: str) -> ts.data.DataSet:
     samples = [
-        ts.data.Sample(Path("x"), f"{category}{n}", "train", category=category, pixels=stripes(first + n))
-        for category in categories
+        ts.data.Sample(
+            Path("x"), f"{category}{n}", "train", category=category, pixels=stripes(first + 10 * number + n)
+        )
+        for number, category in enumerate(categories)
         for n in range(10)
     ]
     return ts.data.DataSet("two", Path(), tuple(samples), "two")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Annotated, Any, Final, TypeVar
 
@@ -17,12 +18,13 @@ from twinspect.errors import NotStoredError, unknown_name
 from twinspect.serve.api_errors import STATUS, ApiError
 from twinspect.serve.http.schemas import ErrorAnswer
 from twinspect.serve.http.tokens import LOCAL, Actor, Tokens
+from twinspect.serve.store import Order
 from twinspect.serve.store.text import storable_text
 from twinspect.serve.uploads.checks import Limits
 from twinspect.serve.uploads.incoming import IncomingBytes
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
     import numpy as np
@@ -32,7 +34,10 @@ if TYPE_CHECKING:
     from twinspect.serve.http.monitoring import Metrics
     from twinspect.serve.products.studio import Studio
     from twinspect.serve.scoring.model_registry import ModelRegistry
-    from twinspect.serve.store import InspectionRow, Store
+    from twinspect.serve.sinks.delivering import Delivering
+    from twinspect.serve.sources.running_sources import RunningSources
+    from twinspect.serve.store import InspectionRow, SortKey, Store
+    from twinspect.serve.store.ordering import Thresholds
 
 Key = TypeVar("Key")
 Value = TypeVar("Value")
@@ -58,6 +63,7 @@ class Context:
         tokens: who may do what; ``None`` if only this machine can connect.
         limits: of uploads.
         watched: watched folders: name, model and path of each.
+        allowed_folders: folders that admins may name.
         root_path: before the path of every address that is told to clients.
         stopping: whether new uploads are refused.
         studio: products and their trainings; ``None`` where the server only inspects.
@@ -67,6 +73,8 @@ class Context:
         decoding: limits how many images are decoded at once.
         incoming: counts the bytes of uploads that arrive.
         receiving: limits how many uploads that have arrived are accepted at once.
+        delivering: the sinks, set once the server has them.
+        sources: where images come from by themselves, likewise.
     """
 
     store: Store
@@ -75,6 +83,7 @@ class Context:
     tokens: Tokens | None = None
     limits: Limits = field(default_factory=Limits)
     watched: tuple[tuple[str, str, Path], ...] = ()
+    allowed_folders: tuple[Path, ...] = ()
     root_path: str = ""
     stopping: bool = False
     studio: Studio | None = None
@@ -86,6 +95,8 @@ class Context:
     decoding: CapacityLimiter = field(default_factory=lambda: CapacityLimiter(default_workers()))
     incoming: IncomingBytes = field(default_factory=lambda: IncomingBytes(INCOMING_BYTES))
     receiving: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(CONCURRENT_UPLOADS))
+    delivering: Delivering = field(init=False, repr=False)
+    sources: RunningSources = field(init=False, repr=False)
     _calibrations: dict[int, Calibration] = field(default_factory=dict)
     _cache_lock: threading.Lock = field(default_factory=threading.Lock)
 
@@ -93,11 +104,36 @@ class Context:
         """Return a value from one of the caches; a missing one is made and added."""
         return cached(cache, key=lambda: key, lock=self._cache_lock)(make)()
 
+    def check_model(self, name: str) -> None:
+        """Refuse a name that neither a served model has nor a product that waits for its first version.
+
+        Raises:
+            ApiError: ``unknown_model``.
+        """
+        if self.studio is not None and name not in self.registry:
+            with suppress(NotStoredError):
+                self.studio.products.get(name)
+                return
+        self.registry.get(name)
+
     def calibration(self, number: int) -> Calibration:
         """Return a calibration; it never changes, so it is cached."""
         if number not in self._calibrations:
             self._calibrations[number] = self.store.calibration(number).calibration
         return self._calibrations[number]
+
+    def order(self, by: SortKey, *, ascending: bool, model: str | None) -> Order:
+        """Return an order of inspections, with the thresholds that decided on those of a model, or of all."""
+        thresholds = self._thresholds_of(model) if by == "score" else {}
+        return Order(by, ascending, thresholds)
+
+    def _thresholds_of(self, model: str | None) -> Thresholds:
+        """Return every threshold that ever decided, by calibration and category."""
+        models = [each for each in self.store.models() if model in (None, each.name)]
+        numbers = [row.id for each in models for row in self.store.calibrations(each.id)]
+        return {
+            key: line for number in numbers for key, line in _thresholds(number, self.calibration(number))
+        }
 
     def folder(self, name: str) -> str:
         """Return the path of a watched folder, as stored, by its name: clients never name paths.
@@ -121,6 +157,12 @@ class Context:
             return self.store.inspection(number)
         except NotStoredError:
             raise ApiError("unknown_inspection", f"no inspection of id {number}") from None
+
+
+def _thresholds(number: int, calibration: Calibration) -> Iterator[tuple[tuple[int, str | None], float]]:
+    for name, own in calibration.by_category.items():
+        yield (number, name), own.threshold
+    yield (number, None), calibration.threshold
 
 
 def get_context(request: Request) -> Context:

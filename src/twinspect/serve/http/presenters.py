@@ -13,6 +13,7 @@ from twinspect.serve.http.schemas import (
     FeedbackAnswer,
     ImageAnswer,
     InspectionAnswer,
+    MapScale,
     ModelAnswer,
     PartAnswer,
     QueueAnswer,
@@ -66,6 +67,7 @@ def present_inspection(context: Context, row: InspectionRow) -> InspectionAnswer
         not_inspectable=row.not_inspectable or None,
         notice=row.notice or None,
         regions=None if row.regions is None else [RegionAnswer(**region) for region in row.regions],
+        map_scale=_map_scale(calibration),
     )
 
 
@@ -161,6 +163,14 @@ def _calibration_of(context: Context, row: InspectionRow) -> Calibration | None:
     if row.calibration_id is None:
         return None
     return context.calibration(row.calibration_id).of(row.category)
+
+
+def _map_scale(calibration: Calibration | None) -> MapScale | None:
+    if calibration is None:
+        return None
+    low, high = calibration.map_range
+    of_maps = calibration.of_maps
+    return MapScale(low=low, high=high, threshold=of_maps.threshold if of_maps else None)
 
 
 def _in_words(p_value: float | None, calibration: Calibration | None) -> str | None:

@@ -150,6 +150,16 @@ class RegionAnswer(ResponseBody):
     )
 
 
+class MapScale(ResponseBody):
+    """What the colours of an anomaly map stand for, in raw values."""
+
+    low: float = Field(description="a good image's typical pixel, where the scale begins")
+    high: float = Field(description="a good image's peak, in the middle of the scale")
+    threshold: float | None = Field(
+        description="above which a pixel is anomalous; null where that is not known"
+    )
+
+
 class InspectionAnswer(ResponseBody):
     """An accepted image."""
 
@@ -184,6 +194,7 @@ class InspectionAnswer(ResponseBody):
         description="what was found in the map, the highest peak first; null for a model that knows of no good "
         "image's map"
     )
+    map_scale: MapScale | None = Field(default=None, description="null where nothing was scored")
 
 
 class PartAnswer(ResponseBody):
@@ -212,7 +223,7 @@ class ScoreAnswer(ResponseBody):
 
 
 class InspectionsPage(ResponseBody):
-    """Inspections, newest first."""
+    """Inspections, in the order asked for."""
 
     inspections: list[InspectionAnswer]
     next: int | None = Field(description="`after` of the next page; null on the last page")

@@ -32,6 +32,7 @@ THUMBNAIL_SIDE: Final = 256
 PAIR_SIDE: Final = 160
 """The longer side of a region that is shown beside a good patch, in pixels."""
 _MAP_NAME: Final = "map"
+_RAW: Final = "application/octet-stream"
 
 
 def image_responses(*kinds: str) -> dict[int | str, dict[str, Any]]:
@@ -86,7 +87,7 @@ def thumbnail(context: ContextDep, _: Viewer, number: Number) -> Response:
     "/map",
     response_class=Response,
     responses={
-        **image_responses("image/png", "application/x-npz"),
+        **image_responses("image/png", "application/x-npz", _RAW),
         **error_responses(
             "unknown_inspection",
             "unknown_model",
@@ -103,21 +104,31 @@ def anomaly_map(
     _: Viewer,
     number: Number,
     image_format: Annotated[
-        Literal["png", "npz"], Query(alias="format", description="npz: raw float32 values, named map")
+        Literal["png", "npz", "f32"],
+        Query(
+            alias="format",
+            description="npz: raw float32 values, named map; f32: the same, little-endian, row after row; "
+            "the headers X-Map-Width and X-Map-Height tell the size",
+        ),
     ] = "png",
     overlay: Annotated[bool, Query(description="png: laid over the image, instead of see-through")] = False,
+    side: Annotated[
+        int | None,
+        Query(
+            ge=1, description="f32: reduced to at most so many values a side, each the highest of its block"
+        ),
+    ] = None,
 ) -> Response:
     """Return the anomaly map, computed from the archived image; a colour means the same value on every image."""
     row = context.inspection(number)
-    worker = _worker_of(context, row)
-    pixels = _read_pixels(context, row)
-    key = (row.image_sha256, row.weights_sha256)
-    values = context.cached(context.maps, key, lambda: _compute_map(worker, pixels))
+    if overlay and image_format == "png":
+        return Response(overlay_png(context, row), media_type="image/png")
+    values = _map_of(context, row, _read_pixels(context, row))
     if image_format == "npz":
         return Response(_encode_npz(values), media_type="application/x-npz")
-    low_high = context.calibration(row.calibration_id or worker.active.id).map_range
-    drawn = overlaid(pixels, values, low_high) if overlay else overlay_layer(values, low_high)
-    return Response(_encode_png(drawn), media_type="image/png")
+    if image_format == "f32":
+        return _raw_values(values if side is None else reduce_by_maximum(values, side))
+    return Response(_encode_png(overlay_layer(values, _map_range(context, row))), media_type="image/png")
 
 
 @ROUTER.get(
@@ -153,6 +164,26 @@ def region_beside_good(
     box, patch = found[0]["box"], found[0].get("good_patch")  # which stores of earlier versions lack
     drawn = beside_good(_read_pixels(context, row), box, worker.version.detector.images_, patch, PAIR_SIDE)
     return Response(_encode_png(drawn), media_type="image/png")
+
+
+def overlay_png(context: Context, row: InspectionRow) -> bytes:
+    """Draw the anomaly map over the image.
+
+    Raises:
+        ApiError: there is no map, or no image any more.
+    """
+    pixels = _read_pixels(context, row)
+    return _encode_png(overlaid(pixels, _map_of(context, row, pixels), _map_range(context, row)))
+
+
+def _map_of(context: Context, row: InspectionRow, pixels: NDArray[np.uint8]) -> NDArray[np.float32]:
+    worker = _worker_of(context, row)
+    key = (row.image_sha256, row.weights_sha256)
+    return context.cached(context.maps, key, lambda: _compute_map(worker, pixels))
+
+
+def _map_range(context: Context, row: InspectionRow) -> tuple[float, float]:
+    return context.calibration(row.calibration_id or _worker_of(context, row).active.id).map_range
 
 
 def _worker_of(context: Context, row: InspectionRow) -> ModelWorker:
@@ -213,3 +244,25 @@ def _encode_npz(values: NDArray[np.float32]) -> bytes:
     buffer = io.BytesIO()
     np.savez_compressed(buffer, map=values)
     return buffer.getvalue()
+
+
+def reduce_by_maximum(values: NDArray[np.float32], side: int) -> NDArray[np.float32]:
+    """Reduce a map such that no peak is lost.
+
+    Args:
+        values: (H, W) raw map.
+        side: the most rows and columns that are left.
+
+    Returns:
+        (ceil(H / k), ceil(W / k)), the highest value of each block of k times k, with the smallest k that is enough.
+    """
+    step = -(-max(values.shape) // side)
+    rows = np.maximum.reduceat(values, np.arange(0, values.shape[0], step), axis=0)
+    reduced: NDArray[np.float32] = np.maximum.reduceat(rows, np.arange(0, values.shape[1], step), axis=1)
+    return reduced
+
+
+def _raw_values(values: NDArray[np.float32]) -> Response:
+    height, width = values.shape
+    headers = {"X-Map-Width": str(width), "X-Map-Height": str(height)}
+    return Response(values.astype("<f4").tobytes(), media_type=_RAW, headers=headers)

@@ -14,7 +14,7 @@ from twinspect.serve.http.inspection_csv import csv_lines
 from twinspect.serve.http.presenters import present_inspection
 from twinspect.serve.http.request_bodies import MAX_ID, Moment
 from twinspect.serve.http.schemas import InspectionAnswer, InspectionsPage
-from twinspect.serve.store import Filter
+from twinspect.serve.store import Filter, Order, SortKey
 
 ROUTER = APIRouter(prefix="/v1", tags=["inspections"])
 
@@ -78,17 +78,22 @@ def inspections(
     criteria: Annotated[Filter, Depends(read_filter)],
     after: Annotated[int | None, Query(ge=1, le=MAX_ID, description="`next` of the page before")] = None,
     limit: Annotated[int, Query(ge=1, le=200)] = 50,
+    sort: Annotated[
+        SortKey, Query(description="score: by multiples of the threshold that decided")
+    ] = "received",
+    order: Annotated[Literal["asc", "desc"], Query()] = "desc",
     table_format: Annotated[
         Literal["json", "csv"] | None, Query(alias="format", description="or by the header Accept")
     ] = None,
 ) -> InspectionsPage | Response:
-    """Find inspections, newest first."""
+    """Find inspections, newest first or in another order; CSV is newest first."""
     if table_format == "csv" or (table_format is None and _CSV in request.headers.get("accept", "")):
         headers = {"Content-Disposition": 'attachment; filename="inspections.csv"'}
         lines = csv_lines(context, criteria)
         first = "".join(islice(lines, 2))  # a store that cannot be read is told before the response has begun
         return StreamingResponse(chain([first], lines), media_type=_CSV, headers=headers)
-    return search_page(context, criteria, after, limit)
+    by = context.order(sort, ascending=order == "asc", model=criteria.model)
+    return search_page(context, criteria, after, limit, by)
 
 
 @ROUTER.get("/inspections/{number}", responses=error_responses("unknown_inspection"))
@@ -97,9 +102,11 @@ def inspection(context: ContextDep, _: Viewer, number: Number) -> InspectionAnsw
     return present_inspection(context, context.inspection(number))
 
 
-def search_page(context: Context, criteria: Filter, after: int | None, limit: int) -> InspectionsPage:
+def search_page(
+    context: Context, criteria: Filter, after: int | None, limit: int, order: Order | None = None
+) -> InspectionsPage:
     """Return one page of the inspections that match a filter."""
-    page = context.store.search(criteria, after, limit)
+    page = context.store.search(criteria, after, limit, order)
     return InspectionsPage(
         inspections=[present_inspection(context, row) for row in page.rows],
         next=page.next,

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 from twinspect.serve.store.archive import Archive, StoredImage
+from twinspect.serve.store.ordering import Order, SortKey
 from twinspect.serve.store.paging import Filter, Page
 from twinspect.serve.store.records import (
     AuditRow,
@@ -36,10 +37,12 @@ __all__ = [
     "InspectionRow",
     "InspectionSeries",
     "ModelRow",
+    "Order",
     "Page",
     "Proposal",
     "Removed",
     "Retention",
+    "SortKey",
     "Store",
     "StoredImage",
 ]

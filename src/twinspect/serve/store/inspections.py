@@ -93,16 +93,17 @@ def touch_image(connection: Connection, image: StoredImage, now: datetime) -> No
     connection.execute(insert.on_conflict_do_update(index_elements=[IMAGES.c.sha256], set_=again))
 
 
-def finish(connection: Connection, results: Sequence[Finished], now: datetime) -> int:
+def finish(connection: Connection, results: Sequence[Finished], now: datetime) -> list[int]:
     """Write the results of queued rows; a finished row stays as it is.
 
     Returns:
-        How many were still queued.
+        The ids of those that were still queued.
     """
-    written = 0
+    written = []
     for result in sorted(results, key=lambda result: result.id):  # in one order, so that nothing deadlocks
         queued = update(INSPECTIONS).where(INSPECTIONS.c.id == result.id, INSPECTIONS.c.state == "queued")
-        written += connection.execute(queued.values(scored_at=now, **_values(result))).rowcount
+        if connection.execute(queued.values(scored_at=now, **_values(result))).rowcount:
+            written.append(result.id)
     return written
 
 
@@ -153,6 +154,13 @@ def queued(connection: Connection, model_id: int) -> list[InspectionRow]:
         INSPECTIONS.c.state == "queued",
     )
     return fetch(connection, select_inspections().where(*where).order_by(INSPECTIONS.c.id))
+
+
+def last_finished(connection: Connection, model_id: int) -> InspectionRow | None:
+    """Return the newest inspection of a model that is finished."""
+    finished = (INSPECTIONS.c.model_id == model_id, INSPECTIONS.c.state != "queued")
+    query = select_inspections().where(*finished).order_by(INSPECTIONS.c.id.desc()).limit(1)
+    return next(iter(fetch(connection, query)), None)
 
 
 def select_inspections() -> Select[Any]:

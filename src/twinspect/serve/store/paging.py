@@ -10,6 +10,7 @@ from sqlalchemy import and_, func, not_, or_, select
 
 from twinspect.errors import ConfigError, unknown_name
 from twinspect.serve.store.inspections import ALL_TABLES, LATEST, WAS_INSPECTABLE, fetch, select_inspections
+from twinspect.serve.store.ordering import Order
 from twinspect.serve.store.schema import IMAGES, INSPECTIONS, MODELS
 
 if TYPE_CHECKING:
@@ -112,7 +113,7 @@ class Filter:
 
 @dataclass(frozen=True)
 class Page:
-    """A part of the matching inspections, newest first.
+    """A part of the matching inspections, in the order asked for.
 
     Attributes:
         next: ``after`` of the following page; ``None`` on the last one.
@@ -124,25 +125,29 @@ class Page:
     total: int
 
 
-def search(connection: Connection, criteria: Filter, after: int | None, limit: int) -> Page:
-    """Find inspections, newest first; rows that are added meanwhile move nothing on later pages.
+def search(
+    connection: Connection, criteria: Filter, after: int | None, limit: int, order: Order | None = None
+) -> Page:
+    """Find inspections, newest first or in another order; rows added meanwhile move nothing on later pages.
 
     Args:
         connection: of a transaction.
         criteria: which inspections to find.
         after: the last id of the previous page; ``None`` for the first page.
         limit: rows of a page, 1 to :data:`MAX_PAGE_ROWS`.
+        order: newest first if not given.
 
     Raises:
         ConfigError: the limit is out of range.
     """
     if not 1 <= limit <= MAX_PAGE_ROWS:
         raise ConfigError(f"a page has 1 to {MAX_PAGE_ROWS} rows, got limit={limit}")
+    order = order or Order()
     where = criteria.where()
     total = connection.execute(select(func.count()).select_from(ALL_TABLES).where(*where)).scalar_one()
     if after is not None:
-        where.append(INSPECTIONS.c.id < after)
-    query = select_inspections().where(*where).order_by(INSPECTIONS.c.id.desc()).limit(limit + 1)
+        where.append(order.following(after))
+    query = select_inspections().where(*where).order_by(*order.clauses()).limit(limit + 1)
     rows = fetch(connection, query)
     page = tuple(rows[:limit])
     return Page(page, page[-1].id if len(rows) > limit else None, int(total))

@@ -7,7 +7,16 @@ from datetime import datetime, timezone
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from twinspect.serve.store import audit_log, calibrations, inspections, models, paging, recalibration, series
+from twinspect.serve.store import (
+    audit_log,
+    calibrations,
+    deliveries,
+    inspections,
+    models,
+    paging,
+    recalibration,
+    series,
+)
 from twinspect.serve.store.archive import Archive
 from twinspect.serve.store.database import for_writing, open_database
 
@@ -18,6 +27,7 @@ if TYPE_CHECKING:
 
     from twinspect.calibration.conformal import Calibration
     from twinspect.serve.store.archive import StoredImage
+    from twinspect.serve.store.ordering import Order
     from twinspect.serve.store.paging import Filter, Page
     from twinspect.serve.store.records import (
         AuditRow,
@@ -237,13 +247,18 @@ class Store:
             return inspections.source_keys(connection, model_id, anomalous=anomalous)
 
     def finish(self, results: Sequence[Finished]) -> int:
-        """Write the results of queued inspections, all or none. Those that are finished already stay as they are.
+        """Write the results of queued inspections, all or none, and what is to be delivered of them.
+
+        Those that are finished already stay as they are.
 
         Returns:
             How many were still queued.
         """
         with self.writing() as connection:
-            return inspections.finish(connection, results, self.now())
+            now = self.now()
+            finished = inspections.finish(connection, results, now)
+            deliveries.enqueue(connection, finished, now)
+            return len(finished)
 
     def inspection(self, inspection_id: int) -> InspectionRow:
         """Return an inspection.
@@ -254,19 +269,27 @@ class Store:
         with self.reading() as connection:
             return inspections.read(connection, inspection_id)
 
-    def search(self, criteria: Filter, after: int | None = None, limit: int = 50) -> Page:
-        """Find inspections, newest first, a page at a time. Rows added meanwhile do not shift later pages.
+    def last_finished(self, model_id: int) -> InspectionRow | None:
+        """Return the newest inspection of a model that is finished; ``None`` where there is none."""
+        with self.reading() as connection:
+            return inspections.last_finished(connection, model_id)
+
+    def search(
+        self, criteria: Filter, after: int | None = None, limit: int = 50, order: Order | None = None
+    ) -> Page:
+        """Find inspections, a page at a time. Rows added meanwhile do not shift later pages.
 
         Args:
             criteria: which inspections to find.
             after: :attr:`Page.next` of the previous page; ``None`` for the first one.
             limit: rows of a page, 1 to 1000.
+            order: newest first if not given.
 
         Raises:
             ConfigError: the limit is out of range.
         """
         with self.reading() as connection:
-            return paging.search(connection, criteria, after, limit)
+            return paging.search(connection, criteria, after, limit, order)
 
     def add_feedback(self, inspection_id: int, verdict: Verdict, comment: str, who: str) -> FeedbackRow:
         """Add a person's verdict on an inspection; the newest counts, the others are kept.

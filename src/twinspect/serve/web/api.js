@@ -1,5 +1,6 @@
 /** The server's answers. A refusal becomes an error in words; "later" and "who are you?" are answered here. */
 
+import { t } from "./text.js";
 import { askToken, authorization } from "./token.js";
 
 /** Times that an ordinary request is repeated when the server says "later". Uploads wait as long as it takes. */
@@ -83,18 +84,18 @@ async function reach(path, options) {
     return await fetch(new URL(`.${path}`, ROOT), { ...options, headers: { ...options.headers, ...authorization() }, cache: "no-store" });
   } catch (error) {
     if (error.name === "AbortError") throw error;
-    throw new Refusal("The server does not answer. Is `twinspect serve` still running, and the network up?", "unreachable", 0);
+    throw new Refusal(t("api.unreachable"), "unreachable", 0);
   }
 }
 
 async function inWords(response) {
   const { error, inspections } = await response.json().catch(() => ({}));
-  const message = error?.message ?? unexplained(response.status);
+  const message = response.status === 401 ? t("token.needed") : (error?.message ?? unexplained(response.status));
   return new Refusal(message, error?.code ?? "unknown", response.status, inspections);
 }
 
 /** What is likely where the answer is not this server's own, which would say why. */
 function unexplained(status) {
-  if (status === 413) return "The answer is 413, of a proxy in front of the server: it may allow smaller files only.";
-  return `The server answered ${status} without saying why.`;
+  if (status === 413) return t("api.proxy_limit");
+  return t("api.unexplained", { status });
 }

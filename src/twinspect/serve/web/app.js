@@ -10,19 +10,24 @@ import { drift } from "./pages/drift.js";
 import { feedback } from "./pages/feedback.js";
 import { history } from "./pages/history.js";
 import { inspect } from "./pages/inspect.js";
+import { inspection } from "./pages/inspection.js";
+import { live } from "./pages/live.js";
 import { region } from "./pages/region.js";
 import { threshold } from "./pages/threshold.js";
+import { asked } from "./route.js";
+import { LANGUAGES, chooseLanguage, language, pieces, t } from "./text.js";
 
-const PAGES = { inspect, history, threshold, drift, feedback, region };
-const NAMES = Object.keys(PAGES);
+/** The pages that tabs lead to, in their order, and others. */
+const TABS = { inspect, live, history, feedback, threshold, drift, region };
+const PAGES = { ...TABS, inspection };
+const NAMES = Object.keys(TABS);
 
 const main = document.getElementById("main");
 const list = document.getElementById("model");
 let open = new AbortController();
 
-const title = (name) => name[0].toUpperCase() + name.slice(1);
-const asked = () => location.hash.slice(2);
-const opened = () => (NAMES.includes(asked()) ? asked() : NAMES[0]);
+const title = (name) => t(`page.${name}`);
+const opened = () => (Object.hasOwn(PAGES, asked().name) ? asked().name : NAMES[0]);
 
 /** Open the tab that the address names; whatever the one before was doing ends. */
 async function show() {
@@ -43,33 +48,45 @@ async function show() {
   } catch (error) {
     if (signal.aborted) return;
     main.replaceChildren(root);
-    root.append(problem(error) ?? "", el("button", { type: "button", onclick: show }, "Try again"));
+    root.append(problem(error) ?? "", el("button", { type: "button", onclick: show }, t("frame.try_again")));
     if (!error.isTold) throw error;
   }
 }
 
 function noModel(root) {
-  root.append(empty("No model is served", "Start the server with one: ", el("code", {}, "twinspect serve parts.twin")));
+  root.append(empty(t("frame.no_model"), pieces("frame.start_with", { command: el("code", {}, "twinspect serve parts.twin") })));
 }
 
 function markTab(name) {
   for (const link of document.querySelectorAll("#tabs a")) {
-    if (link.hash === `#/${name}`) link.setAttribute("aria-current", "page");
+    const isOpen = link.hash === `#/${name}`;
+    if (isOpen) link.setAttribute("aria-current", "page");
     else link.removeAttribute("aria-current");
+    if (isOpen) link.scrollIntoView({ block: "nearest", inline: "nearest" }); // on a phone the tabs scroll
   }
 }
 
 function toggleTheme() {
-  say(`${title(window.twinspectTheme.toggle())} colours.`);
+  say(t(`theme.is_${window.twinspectTheme.toggle()}`));
   nameTheme();
 }
 
 function nameTheme() {
   const other = window.twinspectTheme.current() === "dark" ? "light" : "dark";
   const button = document.getElementById("theme");
-  button.setAttribute("aria-label", `Use ${other} colours`);
-  button.title = `Use ${other} colours (t)`;
+  button.setAttribute("aria-label", t(`theme.use_${other}`));
+  button.title = `${t(`theme.use_${other}`)} (t)`;
   button.replaceChildren(icon(other === "dark" ? "moon" : "sun"));
+}
+
+/** The texts and the choice of a language that the header has from the start. */
+function fillFrame() {
+  for (const place of document.querySelectorAll("[data-text]")) place.textContent = t(place.dataset.text);
+  for (const place of document.querySelectorAll("[data-label]")) place.setAttribute("aria-label", t(place.dataset.label));
+  document.getElementById("help").title = `${t("frame.help")} (?)`;
+  const languages = document.getElementById("language");
+  languages.append(...Object.entries(LANGUAGES).map(([code, name]) => el("option", { value: code, lang: code, title: name, selected: code === language }, code.toUpperCase())));
+  languages.addEventListener("change", () => chooseLanguage(languages.value));
 }
 
 function go(name) {
@@ -78,15 +95,19 @@ function go(name) {
 
 function start() {
   document.getElementById("tabs").append(...NAMES.map((name) => el("a", { href: `#/${name}` }, icon(name), el("span", {}, title(name)))));
+  fillFrame();
   document.getElementById("theme").addEventListener("click", toggleTheme);
   document.getElementById("help").addEventListener("click", showHelp);
   list.addEventListener("change", () => (chooseModel(list.value), show()));
   document.querySelector(".skip").addEventListener("click", (event) => (event.preventDefault(), main.focus()));
-  const tabs = NAMES.map((name, place) => [String(place + 1), { words: `${title(name)} page`, run: () => go(name) }]);
-  addKeys({ "?": { words: "This list", run: showHelp }, t: { words: "Light or dark", run: toggleTheme }, ...Object.fromEntries(tabs) }, document.body);
+  const tabs = NAMES.map((name, place) => [String(place + 1), { words: t("keys.page", { page: title(name) }), run: () => go(name) }]);
+  addKeys({ "?": { words: t("keys.this_list"), run: showHelp }, t: { words: t("keys.theme"), run: toggleTheme }, ...Object.fromEntries(tabs) }, document.body);
   matchMedia("(prefers-color-scheme: dark)").addEventListener("change", nameTheme);
   nameTheme();
-  addEventListener("hashchange", () => show().then(() => main.focus({ preventScroll: true })));
+  addEventListener("hashchange", () => {
+    for (const viewer of document.querySelectorAll("dialog.viewer")) viewer.close();
+    show().then(() => main.focus({ preventScroll: true }));
+  });
   show();
 }
 

@@ -1,17 +1,19 @@
 /** One inspection, large: the part, its heat map, the verdict in words, and what a person says of it. */
 
 import { post } from "./api.js";
-import { contour, opacities, opacity } from "./contours.js";
-import { el, facts, svg } from "./dom.js";
+import { el, facts } from "./dom.js";
 import { badge, icon } from "./icons.js";
 import { may, whyNot } from "./me.js";
 import { attempt, say } from "./notice.js";
-import { download, load } from "./pictures.js";
-import { boxes, regionList } from "./regions.js";
-import { OPINIONS, chance, disagrees, number, sentence, when } from "./words.js";
-
-/** Places on the heat map's scale where contours run: a good image's peak, and half as far again above. */
-const LEVELS = [0.5, 0.75];
+import { download } from "./pictures.js";
+import { pointerValue } from "./pointer_value.js";
+import { regionList } from "./regions.js";
+import { addressOf } from "./route.js";
+import { scaleBar } from "./scale.js";
+import { draw } from "./stage.js";
+import { term } from "./term.js";
+import { pieces, t } from "./text.js";
+import { OPINIONS, chance, disagrees, lowered, number, rarity, sentence, when } from "./words.js";
 
 /** How the reader likes to look; kept from one image to the next. */
 const view = { blend: 70, contours: true, boxes: true, full: false };
@@ -26,34 +28,9 @@ export function detail(inspection, { signal, onfeedback }) {
   const controls = tools(stage, inspection);
   const element = el("article", { class: "detail", "aria-label": inspection.name });
   const judge = opinions(inspection, element, signal, onfeedback);
-  element.append(conclusion(inspection), el("div", { class: "look" }, stage, controls.element), el("div", { class: "side" }, measured(inspection), regionList(inspection, stage, controls.enlarge), judge.element));
-  attempt(element, () => draw(stage, inspection, controls.apply, signal));
+  element.append(conclusion(inspection), el("div", { class: "look" }, stage, controls.element, legend(stage, inspection, signal)), el("div", { class: "side" }, measured(inspection), regionList(inspection, stage, controls.enlarge), judge.element));
+  attempt(element, () => draw(stage, inspection, signal).then(controls.apply));
   return { element, keys: { ...judge.keys, ...controls.keys } };
-}
-
-async function draw(stage, inspection, apply, signal) {
-  if (!inspection.image?.url) {
-    stage.append(el("p", { class: "soft" }, "The image has been removed by the retention limits; its result is kept."));
-    return;
-  }
-  const path = `/v1/inspections/${inspection.id}`;
-  const part = el("img", { class: "part", alt: `The part, ${inspection.name}` });
-  stage.replaceChildren(part);
-  // TIFF, for instance, is nothing that every browser shows: the server then converts it.
-  await load(part, `${path}/image`, signal).catch(() => load(part, `${path}/image?format=png`, signal));
-  if (inspection.state !== "done") return;
-  const heat = el("img", { class: "heat", alt: "" });
-  await load(heat, `${path}/map?format=png`, signal);
-  stage.append(heat, lines(heat), boxes(inspection));
-  apply();
-}
-
-function lines(heat) {
-  const grid = opacities(heat);
-  const paths = LEVELS.map((place) => contour(grid, opacity(place))).filter(Boolean);
-  const drawn = paths.flatMap((d) => [svg("path", { d, class: "rim" }), svg("path", { d, class: "line" })]);
-  const { naturalWidth: width, naturalHeight: height } = heat;
-  return svg("svg", { class: "contours", viewBox: `0 0 ${grid.width} ${grid.height}`, width, height, "aria-hidden": "true" }, drawn);
 }
 
 function tools(stage, inspection) {
@@ -62,14 +39,14 @@ function tools(stage, inspection) {
   const contours = el("input", { type: "checkbox", checked: view.contours, onchange: read });
   const boxed = el("input", { type: "checkbox", checked: view.boxes, onchange: read });
   const full = el("input", { type: "checkbox", checked: view.full, onchange: read });
-  const raw = el("button", { type: "button", class: "link", onclick: save }, "Raw map");
+  const raw = el("button", { type: "button", class: "link", onclick: save }, t("detail.raw_map"));
 
   function read() {
     Object.assign(view, { blend: Number(slider.value), contours: contours.checked, boxes: boxed.checked, full: full.checked });
     apply();
   }
   function apply() {
-    shown.textContent = view.blend === 0 ? "original" : `${view.blend} %`;
+    shown.textContent = view.blend === 0 ? t("detail.original") : `${view.blend} %`;
     stage.classList.toggle("full", view.full);
     const [heat, drawn, found] = [stage.querySelector(".heat"), stage.querySelector(".contours"), stage.querySelector(".boxes")];
     if (heat) heat.style.opacity = String(view.blend / 100);
@@ -85,16 +62,16 @@ function tools(stage, inspection) {
   }
   apply();
   const element = el("div", { class: "row look-tools" },
-    el("label", { class: "field inline grow" }, el("span", {}, "Heat map"), slider, shown),
-    el("label", { class: "check", title: "Lines around what lies above the peak of good images" }, contours, "Contours"),
-    Boolean(inspection.regions?.length) && el("label", { class: "check", title: "Around each region" }, boxed, "Boxes"),
-    el("label", { class: "check" }, full, "Actual size"),
+    el("label", { class: "field inline grow" }, el("span", {}, t("detail.heat_map")), slider, shown),
+    el("label", { class: "check", title: t("detail.contours_mean") }, contours, t("detail.contours")),
+    Boolean(inspection.regions?.length) && el("label", { class: "check", title: t("detail.boxes_mean") }, boxed, t("detail.boxes")),
+    el("label", { class: "check" }, full, t("detail.actual_size")),
     inspection.state === "done" && raw);
   const keys = {
-    "[": { words: "Less heat map", run: () => move(-10) },
-    "]": { words: "More heat map", run: () => move(10) },
-    c: { words: "Contours on or off", run: () => contours.click() },
-    z: { words: "Actual size or fitted", run: () => full.click() },
+    "[": { words: t("detail.less_heat"), run: () => move(-10) },
+    "]": { words: t("detail.more_heat"), run: () => move(10) },
+    c: { words: t("detail.toggle_contours"), run: () => contours.click() },
+    z: { words: t("detail.toggle_size"), run: () => full.click() },
   };
   const enlarge = () => {
     full.checked = true;
@@ -103,11 +80,16 @@ function tools(stage, inspection) {
   return { element, apply, enlarge, keys };
 }
 
+/** What the colours mean, and the value under the pointer. */
+function legend(stage, inspection, signal) {
+  return inspection.map_url && el("div", { class: "row legend-row" }, inspection.map_scale && scaleBar(inspection.map_scale), pointerValue(stage, inspection, signal));
+}
+
 /** Name, verdict, and how rare such a score is. */
 function conclusion(inspection) {
   const scored = inspection.state === "done";
-  const unfit = inspection.not_inspectable && `Neither good nor anomalous: ${inspection.not_inspectable}. Look at lamp, exposure and focus.`;
-  const words = unfit ? unfit : scored ? `A score this high ${inspection.in_words}.` : (inspection.error ?? "It waits in the queue of the model.");
+  const unfit = inspection.not_inspectable && t("detail.unfit", { why: inspection.not_inspectable });
+  const words = unfit ? unfit : scored ? t("detail.rare", { words: rarity(inspection.in_words) }) : (inspection.error ?? t("detail.waits"));
   return el("div", { class: "conclusion" },
     el("h2", { class: "name" }, inspection.name),
     el("p", { class: "verdict" }, badge(inspection)),
@@ -117,23 +99,24 @@ function conclusion(inspection) {
 
 function measured(inspection) {
   const result = inspection.state !== "done" ? [] : [
-    ["Score", number(inspection.score)],
-    ["Threshold", number(inspection.threshold)],
-    ["p-value", chance(inspection.p_value)],
-    ["Calibration", `record ${inspection.calibration_id}`],
+    [term("score"), number(inspection.score)],
+    [term("threshold"), number(inspection.threshold)],
+    [term("p_value"), chance(inspection.p_value)],
+    [term("calibration"), t("detail.record", { number: inspection.calibration_id })],
   ];
   return facts([
     ...result,
-    ["Model", inspection.model],
-    ["Category", inspection.category],
-    ["Size", `${inspection.width} × ${inspection.height} px`],
-    ["Received", when(inspection.accepted_at)],
+    [t("detail.model"), inspection.model],
+    [t("detail.category"), inspection.category],
+    [t("detail.size"), `${inspection.width} × ${inspection.height} px`],
+    [t("detail.received"), when(inspection.accepted_at)],
+    [t("detail.address"), el("a", { href: addressOf(`inspection/${inspection.id}`) }, t("inspection.title", { number: inspection.id }))],
   ]);
 }
 
 /** The three buttons; what is said is sent at once. */
 function opinions(inspection, element, signal, onfeedback) {
-  const comment = el("input", { type: "text", maxlength: "500", value: inspection.feedback?.comment ?? "", placeholder: "optional" });
+  const comment = el("input", { type: "text", maxlength: "500", value: inspection.feedback?.comment ?? "", placeholder: t("words.optional") });
   const remark = el("p", { class: "soft remark", "aria-live": "polite" });
   const buttons = OPINIONS.map(({ key, value, word, icon: name }) =>
     el("button", { type: "button", class: `opinion ${value}`, onclick: () => send(value) }, el("span", {}, icon(name), " ", word), el("kbd", { "aria-hidden": "true" }, key)));
@@ -145,7 +128,7 @@ function opinions(inspection, element, signal, onfeedback) {
     const sent = { inspection_id: inspection.id, verdict: value, comment: comment.value.trim() };
     await attempt(element, async () => {
       inspection.feedback = await post("/v1/feedback", sent);
-      say(`${inspection.name}: marked ${value}.`);
+      say(t("detail.marked", { name: inspection.name, verdict: lowered(t(`opinion.${value}`)) }));
       show();
       onfeedback?.(inspection);
     });
@@ -154,21 +137,22 @@ function opinions(inspection, element, signal, onfeedback) {
   function show() {
     const said = inspection.feedback;
     buttons.forEach((button, place) => button.setAttribute("aria-pressed", String(OPINIONS[place].value === said?.verdict)));
-    remark.replaceChildren(...(said ? remarks(inspection) : [whyNot("inspect", "Saying so") || "Nothing changes by itself: what you say is kept for recalibration."]));
+    remark.replaceChildren(...(said ? remarks(inspection) : [whyNot("inspect", "judge") || t("detail.nothing_changes")]));
   }
   show();
   const open = may("inspect") && inspection.state !== "queued";
-  const keys = open && Object.fromEntries(OPINIONS.map(({ key, value, word }) => [key, { words: `Mark as ${word.toLowerCase()}`, run: () => send(value) }]));
+  const keys = open && Object.fromEntries(OPINIONS.map(({ key, value, word }) => [key, { words: t("detail.mark_as", { verdict: lowered(word) }), run: () => send(value) }]));
   return {
     keys,
     element: el("fieldset", { class: "judge", disabled: !open },
-      el("legend", {}, "What is it really?"), el("div", { class: "row" }, buttons),
-      el("label", { class: "field" }, el("span", {}, "Comment"), comment), remark),
+      el("legend", {}, t("detail.really")), el("div", { class: "row" }, buttons),
+      el("label", { class: "field" }, el("span", {}, t("detail.comment")), comment), remark),
   };
 }
 
 function remarks(inspection) {
   const { verdict, by, at } = inspection.feedback;
-  const said = [`Marked ${verdict}${by ? ` by ${by}` : ""}, `, when(at), "."];
-  return disagrees(inspection) ? [...said, " This contradicts the model."] : said;
+  const values = { verdict: lowered(t(`opinion.${verdict}`)), when: when(at) };
+  const said = by ? pieces("detail.marked_by", { ...values, who: by }) : pieces("detail.marked_at", values);
+  return disagrees(inspection) ? [...said, ` ${t("detail.contradicts")}`] : said;
 }

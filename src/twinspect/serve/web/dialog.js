@@ -1,6 +1,7 @@
 /** Questions in a modal window: the browser keeps the focus inside, and Escape is "no". */
 
 import { el } from "./dom.js";
+import { t } from "./text.js";
 
 /**
  * Open a window and wait until it is closed.
@@ -11,7 +12,7 @@ import { el } from "./dom.js";
  */
 export function openDialog(title, { body, accept, wide = false }) {
   const heading = el("h2", { id: "dialog-title" }, title);
-  const close = el("button", { type: "button", onclick: () => dialog.close() }, accept ? "Cancel" : "Close");
+  const close = el("button", { type: "button", onclick: () => dialog.close() }, accept ? t("dialog.cancel") : t("dialog.close"));
   const yes = accept && el("button", { type: "submit", class: "main" }, accept);
   const form = el("form", { method: "dialog" }, heading, ...body, el("div", { class: "row end" }, close, yes));
   const dialog = el("dialog", { "aria-labelledby": "dialog-title", class: wide ? "wide" : null }, form);
@@ -40,7 +41,7 @@ export function shown(dialog) {
 export async function askReason(title, explanation, accept) {
   const input = el("textarea", { name: "reason", rows: "3", required: true, maxlength: "500" });
   const agreed = await openDialog(title, {
-    body: [typeof explanation === "string" ? el("p", {}, explanation) : explanation, el("label", { class: "field" }, el("span", {}, "Reason, for the record"), input)],
+    body: [typeof explanation === "string" ? el("p", {}, explanation) : explanation, el("label", { class: "field" }, el("span", {}, t("dialog.reason")), input)],
     accept,
   });
   return agreed ? input.value.trim() : null;

@@ -1,5 +1,6 @@
 /** Files from a drop, a paste or a picker. Folders that are dropped are walked through. */
 
+import { t } from "./text.js";
 /** @returns {Promise<File[]>} the files of a drop, folders included */
 export async function dropped(transfer) {
   const entries = [...transfer.items].map((item) => item.webkitGetAsEntry?.()).filter(Boolean);
@@ -12,7 +13,7 @@ export async function dropped(transfer) {
 export function pasted(transfer) {
   const time = new Date().toTimeString().slice(0, 8).replaceAll(":", ".");
   const images = [...transfer.files].filter(({ type }) => type.startsWith("image/"));
-  return images.map((file, place) => new File([file], `pasted ${time}${place ? ` ${place + 1}` : ""}.${suffix(file)}`, { type: file.type }));
+  return images.map((file, place) => new File([file], `${t("inspect.pasted", { time })}${place ? ` ${place + 1}` : ""}.${suffix(file)}`, { type: file.type }));
 }
 
 const suffix = ({ type }) => type.split("/")[1].split("+")[0];

@@ -2,6 +2,7 @@
 
 import { axis, extent, linear } from "./chart.js";
 import { svg } from "./dom.js";
+import { t } from "./text.js";
 import { count, number } from "./words.js";
 
 const BINS = 48;
@@ -22,7 +23,7 @@ export function histogram({ width, groups, threshold, now }, ondrag) {
   const foot = TOP + groups.length * ROW;
   const rows = groups.map((group, place) => row(group, domain, x, TOP + (place + 1) * ROW, threshold, width));
   const chart = svg("svg", { class: "histogram", viewBox: `0 0 ${width} ${foot + BOTTOM}`, width, height: foot + BOTTOM, role: "img", "aria-label": told(groups, threshold) },
-    rows, axis(domain, x, foot, "raw score, higher is more anomalous"),
+    rows, axis(domain, x, foot, t("chart.score_axis")),
     now === threshold ? null : svg("line", { class: "in-force", x1: x(now), x2: x(now), y1: TOP, y2: foot }),
     handle(x(threshold), foot, width), groups.map((group, place) => words(group, TOP + place * ROW, threshold, width)));
   drag(chart, (place) => ondrag(domain[0] + ((place * width - SIDE) / (width - 2 * SIDE)) * (domain[1] - domain[0])));
@@ -46,7 +47,7 @@ function words({ name, scores }, top, threshold, width) {
   const above = scores.filter((score) => score > threshold).length;
   return [
     svg("text", { class: "strong", x: SIDE, y: top + 18 }, name),
-    svg("text", { x: width - SIDE, y: top + 18, "text-anchor": "end" }, scores.length ? `${above} of ${scores.length} above` : "none yet"),
+    svg("text", { x: width - SIDE, y: top + 18, "text-anchor": "end" }, scores.length ? t("chart.above", { n: above, all: scores.length }) : t("chart.none_yet")),
   ];
 }
 
@@ -60,7 +61,7 @@ function handle(x, foot, width) {
   const end = x > width - 70 ? "end" : x < 70 ? "start" : "middle";
   return svg("g", { class: "handle" },
     svg("rect", { class: "grip", x: x - 14, width: 28, y: 0, height: foot }),
-    svg("text", { class: "strong", x, y: 12, "text-anchor": end }, "threshold"),
+    svg("text", { class: "strong", x, y: 12, "text-anchor": end }, t("chart.threshold")),
     svg("line", { x1: x, x2: x, y1: TOP - 6, y2: foot }), svg("circle", { cx: x, cy: TOP - 6, r: 7 }));
 }
 
@@ -78,6 +79,6 @@ function drag(chart, moved) {
 }
 
 function told(groups, threshold) {
-  const each = groups.map(({ name, scores }) => `${name}: ${scores.filter((s) => s > threshold).length} of ${count(scores.length, "score")} above`);
-  return `Scores on one axis, threshold ${number(threshold)}. ${each.join("; ")}.`;
+  const each = groups.map(({ name, scores }) => t("chart.group", { name, n: scores.filter((s) => s > threshold).length, scores: count(scores.length, "scores") }));
+  return t("chart.told", { line: number(threshold), groups: each.join("; ") });
 }

@@ -17,6 +17,10 @@ const LINES = {
   region: "M4 8V4h4 M16 4h4v4 M20 16v4h-4 M8 20H4v-4 M9 9h6v6H9z",
   drift: "M3 15c3-6 5-6 8-2s5 3 10-7",
   feedback: "M4 5h16v11H10l-5 4v-4H4z",
+  live: "M12 12m-2 0a2 2 0 1 0 4 0a2 2 0 1 0 -4 0 M8 8a5.7 5.7 0 0 0 0 8 M16 8a5.7 5.7 0 0 1 0 8 M5 5a10 10 0 0 0 0 14 M19 5a10 10 0 0 1 0 14",
+  products: "M4 8l8-4 8 4v8l-8 4-8-4z M4 8l8 4 8-4 M12 12v8",
+  expand: "M4 9V4h5 M15 4h5v5 M20 15v5h-5 M9 20H4v-5",
+  camera: "M4 8h4l2-3h4l2 3h4v11H4z M12 10.5a3 3 0 1 0 0 6a3 3 0 1 0 0-6",
   upload: "M12 16V4 M7 9l5-5l5 5 M4 20h16",
 };
 

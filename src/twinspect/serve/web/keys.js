@@ -5,6 +5,7 @@
 
 import { el } from "./dom.js";
 import { openDialog, topDialog } from "./dialog.js";
+import { t } from "./text.js";
 
 const KEY = "twinspect.keys";
 const layers = [];
@@ -48,11 +49,11 @@ export function showHelp() {
   const rows = within().flatMap(({ commands }) => Object.entries(commands));
   const list = rows.map(([key, { words, shown }]) => el("div", {}, el("dt", {}, el("kbd", {}, shown ?? key)), el("dd", {}, words)));
   const box = el("input", { type: "checkbox", checked: on(), onchange: () => localStorage.setItem(KEY, box.checked ? "on" : "off") });
-  return openDialog("Keys", {
+  return openDialog(t("keys.title"), {
     body: [
       el("dl", { class: "keys" }, list),
-      el("label", { class: "check" }, box, "One-key commands are on"),
-      el("p", { class: "soft" }, "Tab and Enter reach everything without them. Sliders move with the arrow keys."),
+      el("label", { class: "check" }, box, t("keys.on")),
+      el("p", { class: "soft" }, t("keys.without")),
     ],
   });
 }

@@ -2,6 +2,7 @@
 
 import { get } from "./api.js";
 import { el } from "./dom.js";
+import { t } from "./text.js";
 import { sentence } from "./words.js";
 
 const KEY = "twinspect.model";
@@ -32,7 +33,7 @@ export function fillModelList(list) {
 
 /** What the reader should know before trusting this model's decisions; the drift page itself says more. */
 export function warnings(model, page) {
-  const reload = model?.error && el("p", { class: "warning" }, `${model.name} was changed on disk but not loaded: ${model.error}`);
-  const drift = model?.drift && page !== "drift" && el("p", { class: "warning" }, `${sentence(model.drift)} `, el("a", { href: "#/drift" }, "See the drift page"));
+  const reload = model?.error && el("p", { class: "warning" }, t("warning.reload", { name: model.name, error: model.error }));
+  const drift = model?.drift && page !== "drift" && el("p", { class: "warning" }, `${sentence(model.drift)} `, el("a", { href: "#/drift" }, t("warning.see_drift")));
   return [reload, drift].filter(Boolean);
 }

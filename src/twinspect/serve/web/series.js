@@ -3,6 +3,7 @@
 
 import { extent, linear, ticks } from "./chart.js";
 import { svg } from "./dom.js";
+import { t } from "./text.js";
 import { chance, moment, span } from "./words.js";
 
 const HEIGHT = 130;
@@ -35,7 +36,9 @@ export function series({ width, points, reference, band, label, written }) {
 }
 
 function dot({ from, to, median, p_value: p, alarmed }, x, y, written) {
-  const title = svg("title", {}, `${span(from, to)}: ${written(median)}${Number.isFinite(p) ? `, p = ${chance(p)}` : ""}${alarmed ? ", alarm" : ""}`);
+  const values = { time: span(from, to), value: written(median) };
+  const told = Number.isFinite(p) ? t("drift.point_p", { ...values, p: chance(p) }) : t("drift.point", values);
+  const title = svg("title", {}, [told, alarmed && t("chart.alarm")].filter(Boolean).join(", "));
   // A diamond with a rim: the alarm is a shape, not only a colour.
   if (alarmed) return svg("path", { class: "dot alarm", d: `M${x} ${y - 7}L${x + 7} ${y}L${x} ${y + 7}L${x - 7} ${y}Z` }, title);
   return svg("circle", { class: "dot", cx: x, cy: y, r: 3.5 }, title);

@@ -2,6 +2,7 @@
 
 import { el } from "./dom.js";
 import { openDialog } from "./dialog.js";
+import { pieces, t } from "./text.js";
 
 const KEY = "twinspect.token";
 let asking = null;
@@ -26,14 +27,15 @@ export function askToken(isUnknown) {
 
 async function question(isUnknown) {
   const input = el("input", { type: "password", name: "token", autocomplete: "off", required: true, spellcheck: "false" });
-  const given = await openDialog("This server asks for a token", {
+  const given = await openDialog(t("token.title"), {
     body: [
-      el("p", {}, isUnknown ? "The server does not know this token. Paste another one." : "Paste your token."),
-      el("p", { class: "soft" }, "Whoever runs it makes one with: ", el("code", {}, "twinspect serve --add-token NAME --token-file FILE")),
-      el("label", { class: "field" }, el("span", {}, "Token"), input),
-      el("p", { class: "soft" }, "It is kept until this tab is closed."),
+      el("p", {}, t("token.why")),
+      el("p", {}, isUnknown ? t("token.unknown") : t("token.paste")),
+      el("label", { class: "field" }, el("span", {}, t("token.field")), input),
+      el("p", { class: "soft" }, t("token.kept")),
+      el("p", { class: "soft" }, pieces("token.none", { command: el("code", {}, "twinspect serve --add-token NAME --token-file FILE") })),
     ],
-    accept: "Continue",
+    accept: t("token.accept"),
   });
   if (given) sessionStorage.setItem(KEY, input.value.trim());
   return given;

@@ -4,6 +4,7 @@ import { addKeys } from "./keys.js";
 import { shown } from "./dialog.js";
 import { detail } from "./detail.js";
 import { el } from "./dom.js";
+import { t } from "./text.js";
 
 /**
  * @param {object[]} list what the arrows walk through
@@ -13,11 +14,11 @@ import { el } from "./dom.js";
 export async function view(list, index, onfeedback) {
   const closed = new AbortController();
   const place = el("div", {});
-  const dialog = el("dialog", { class: "viewer", "aria-label": "Inspection" });
+  const dialog = el("dialog", { class: "viewer", "aria-label": t("viewer.label") });
   const step = (by) => open(Math.max(0, Math.min(list.length - 1, index + by)));
-  const previous = el("button", { type: "button", onclick: () => step(-1) }, "← Previous");
-  const next = el("button", { type: "button", onclick: () => step(1) }, "Next →");
-  const close = el("button", { type: "button", onclick: () => dialog.close() }, "Close");
+  const previous = el("button", { type: "button", onclick: () => step(-1) }, t("viewer.previous"));
+  const next = el("button", { type: "button", onclick: () => step(1) }, t("viewer.next"));
+  const close = el("button", { type: "button", onclick: () => dialog.close() }, t("dialog.close"));
   dialog.append(el("div", { class: "row end" }, previous, next, close), place);
   let looking = new AbortController();
 
@@ -34,8 +35,8 @@ export async function view(list, index, onfeedback) {
   }
   const waiting = shown(dialog);
   const arrows = {
-    ArrowRight: { words: "Next image", shown: "→", run: () => step(1) },
-    ArrowLeft: { words: "Previous image", shown: "←", run: () => step(-1) },
+    ArrowRight: { words: t("bench.next"), shown: "→", run: () => step(1) },
+    ArrowLeft: { words: t("bench.previous"), shown: "←", run: () => step(-1) },
   };
   addKeys(arrows, dialog, closed.signal);
   open(index);

@@ -5,11 +5,12 @@ import { detail } from "./detail.js";
 import { el } from "./dom.js";
 import { badge, icon } from "./icons.js";
 import { loadWhenSeen } from "./pictures.js";
-import { OPINIONS, verdict } from "./words.js";
+import { t } from "./text.js";
+import { OPINIONS, lowered, verdict } from "./words.js";
 
 /**
  * @param {{signal: AbortSignal, label: string, onfeedback?: (inspection: object) => void}} options
- * @returns {{element: HTMLElement, show: (inspections: object[]) => void, add: Function, step: (by: number) => void}}
+ * @returns {{element: HTMLElement, show: (inspections: object[], first?: number) => void, step: (by: number) => void}}
  */
 export function workbench({ signal, label, onfeedback }) {
   const place = el("div", { class: "current" });
@@ -59,17 +60,15 @@ export function workbench({ signal, label, onfeedback }) {
   function tile(inspection, index) {
     return el("li", {}, el("button", { type: "button", class: "tile", onclick: () => select(index) }, ...face(inspection)));
   }
+  /** Show other images, or the same in another order; the large one stays as it is where it is the one to begin with. */
   function show(inspections, first = 0) {
+    const stays = shown[current] && shown[current] === inspections[first];
     shown = inspections;
     grid.replaceChildren(...shown.map(tile));
-    if (shown.length) select(Math.min(first, shown.length - 1), false);
+    current = stays ? first : -1;
+    if (stays) mark();
+    else if (shown.length) select(Math.min(first, shown.length - 1), false);
     else place.replaceChildren();
-  }
-  function add(inspections) {
-    grid.append(...inspections.map((inspection, place) => tile(inspection, shown.length + place)));
-    shown = [...shown, ...inspections];
-    if (current < 0) select(0, false);
-    else mark();
   }
   const step = (by) => select(Math.max(0, Math.min(shown.length - 1, current + by)));
   const columns = () => Math.max(1, [...grid.children].filter(({ offsetTop }) => offsetTop === grid.firstChild.offsetTop).length);
@@ -77,16 +76,16 @@ export function workbench({ signal, label, onfeedback }) {
   const nextAnomalous = () => select(shown.findIndex((each, index) => index > current && each.is_anomalous));
   addKeys(
     {
-      ArrowRight: { words: "Next image", shown: "→", run: () => step(1) },
-      ArrowLeft: { words: "Previous image", shown: "←", run: () => step(-1) },
-      ArrowDown: { words: "Row below, in the grid", shown: "↓", run: () => step(columns()), active: inGrid },
-      ArrowUp: { words: "Row above, in the grid", shown: "↑", run: () => step(-columns()), active: inGrid },
-      n: { words: "Next anomalous image", run: nextAnomalous },
+      ArrowRight: { words: t("bench.next"), shown: "→", run: () => step(1) },
+      ArrowLeft: { words: t("bench.previous"), shown: "←", run: () => step(-1) },
+      ArrowDown: { words: t("bench.below"), shown: "↓", run: () => step(columns()), active: inGrid },
+      ArrowUp: { words: t("bench.above"), shown: "↑", run: () => step(-columns()), active: inGrid },
+      n: { words: t("bench.next_anomalous"), run: nextAnomalous },
     },
     element,
     signal,
   );
-  return { element, show, add, step, get current() { return current; } };
+  return { element, show, step, get current() { return current; }, get inspection() { return shown[current]; } };
 }
 
 function scrollWithin(grid, tile) {
@@ -103,7 +102,7 @@ function face(inspection) {
     el("span", { class: `thumb ${kind}` }, picture || icon("cross")),
     el("span", { class: "tile-name" }, inspection.name),
     inspection.id ? badge(inspection) : el("span", { class: "badge failed" }, icon("cross"), word),
-    opinion && el("span", { class: "opinion-mark" }, icon(opinion.icon), `you: ${opinion.word.toLowerCase()}`),
+    opinion && el("span", { class: "opinion-mark" }, icon(opinion.icon), t("bench.you", { verdict: lowered(opinion.word) })),
   ];
 }
 

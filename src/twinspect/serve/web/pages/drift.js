@@ -6,9 +6,10 @@ import { el, empty, facts, select } from "../dom.js";
 import { icon } from "../icons.js";
 import { attempt } from "../notice.js";
 import { series } from "../series.js";
+import { named, pieces, t } from "../text.js";
 import { chance, count, number, percent, span, when } from "../words.js";
 
-const SIZES = [["20", "20 images"], ["50", "50 images"], ["100", "100 images"], ["200", "200 images"]];
+const SIZES = [20, 50, 100, 200].map((many) => [String(many), count(many, "images")]);
 const USUAL = "50";
 
 /** What is tested beside the looks of the images, by the name that alarms have. */
@@ -26,23 +27,23 @@ export async function drift({ root, model, signal }) {
     drawn = new AbortController();
     place.replaceChildren(...content(answer, AbortSignal.any([signal, drawn.signal])));
   }
-  const size = select("Window", SIZES, USUAL, ({ target }) => attempt(root, () => show(target.value)));
-  root.append(el("div", { class: "row" }, el("h1", { class: "grow" }, "Drift"), size), place);
+  const size = select(t("drift.window"), SIZES, USUAL, ({ target }) => attempt(root, () => show(target.value)));
+  root.append(el("div", { class: "row" }, el("h1", { class: "grow" }, t("page.drift")), size), place);
   await attempt(root, () => show(USUAL));
 }
 
 function content(answer, signal) {
   const { windows, note, window: size, not_inspectable: apart } = answer;
-  if (!windows.length) return [empty("No window is full yet", `Drift is judged on ${size} images at a time, against those of calibration. Score some more, or choose a smaller window.`), apart > 0 && el("p", {}, unfit(apart)), note && el("p", { class: "soft" }, note)].filter(Boolean);
+  if (!windows.length) return [empty(t("drift.none_full"), t("drift.none_full_why", { size })), apart > 0 && el("p", {}, unfit(apart)), note && el("p", { class: "soft" }, note)].filter(Boolean);
   return [summary(answer), el("div", { class: "charts" }, charts(answer, signal)), numbers(answer)];
 }
 
 /** The verdict on all windows: how the sheet looks, and the sentence that the cards below agree with. */
 const VERDICTS = {
-  alarm: { kind: "anomalous", symbol: "alert", says: ({ windows, since }) => ["Drift: since ", when(windows.find(({ first }) => first === since).from), " production no longer looks like the calibration images."] },
-  earlier: { kind: "good", symbol: "check", says: ({ windows }) => [`No drift now: the latest window looks like the calibration images. ${count(alarmsOf(windows).length, "earlier window")} did not.`] },
-  quiet: { kind: "good", symbol: "check", says: ({ windows }) => [`No drift seen: ${windows.length === 1 ? "the window looks" : `all ${windows.length} windows look`} like the calibration images.`] },
-  untested: { kind: "unknown", symbol: "question", says: () => ["Drift cannot be told: there are too few images to notice a change."] },
+  alarm: { kind: "anomalous", symbol: "alert", says: ({ windows, since }) => pieces("drift.is_alarm", { when: when(windows.find(({ first }) => first === since).from) }) },
+  earlier: { kind: "good", symbol: "check", says: ({ windows }) => t("drift.is_earlier", { n: alarmsOf(windows).length }) },
+  quiet: { kind: "good", symbol: "check", says: ({ windows }) => t("drift.is_quiet", { n: windows.length }) },
+  untested: { kind: "unknown", symbol: "question", says: () => t("drift.is_untested") },
 };
 
 const alarmsOf = (windows) => windows.filter(({ alarmed }) => alarmed.length);
@@ -55,24 +56,23 @@ function summary({ windows, false_alarm_rate: rate, reference, note, verdict, no
     el("p", { class: "verdict" }, icon(symbol), el("span", {}, says({ windows, since: verdict.since }))),
     verdict.state === "alarm" && el("ul", {}, last.words.map((words) => el("li", {}, words))),
     el("p", {}, noticeable(last)),
-    el("p", {}, `${alarmsOf(windows).length} of ${count(windows.length, "window")} raised an alarm. If nothing had changed, at most ${percent(rate)} of windows would, by chance alone.`),
+    el("p", {}, t("drift.alarms", { alarms: alarmsOf(windows).length, windows: count(windows.length, "windows"), rate: percent(rate) })),
     facts([
-      ["Latest window", `${span(last.from, last.to)}, ${count(last.count, "image")}`],
-      ["p-value", chance(last.p_value)],
-      ["Compared with", count(reference.count, "calibration image")],
+      [t("drift.latest"), `${span(last.from, last.to)}, ${count(last.count, "images")}`],
+      [el("abbr", { title: t("drift.p_value_means") }, t("term.p_value")), chance(last.p_value)],
+      [t("drift.compared"), count(reference.count, "calibration_images")],
     ]),
     apart > 0 && el("p", {}, unfit(apart)),
     note && el("p", { class: "soft" }, note));
 }
 
-const unfit = (apart) => `${count(apart, "image")} of this time could not be inspected and ${apart === 1 ? "is" : "are"} in no window: look at lamp, exposure and focus.`;
+const unfit = (apart) => t("drift.unfit", { n: apart });
 
 /** What the absence of an alarm is worth. */
 function noticeable({ score, looks, anomaly_share_flagged: share }) {
   const bands = [score, ...Object.values(looks)].some((quantity) => isNoticed(quantity));
-  const median = bands ? "Medians outside the grey bands are noticed 9 times out of 10" : "No change of scores or images can be noticed yet";
-  const anomalous = share === null ? "no number of anomalous images raises an alarm" : `${percent(share)} of images called anomalous, or more, raise an alarm`;
-  return `${median}; ${anomalous}.`;
+  const anomalous = share === null ? t("drift.no_share") : t("drift.share", { share: percent(share) });
+  return t(bands ? "drift.notices" : "drift.notices_nothing", { share: anomalous });
 }
 
 const isNoticed = (quantity) => Number.isFinite(quantity?.noticeable);
@@ -98,7 +98,7 @@ function pointsOf(windows, name, of) {
 
 function chart({ name, points, usual, written }, signal) {
   if (!points.length) return null;
-  const label = `${titled(name)} over ${count(points.length, "window")}, ${state(points).word}, latest ${written(points.at(-1).median)}`;
+  const label = t("drift.chart", { name: titled(name), windows: count(points.length, "windows"), state: state(points).word, value: written(points.at(-1).median) });
   const picture = responsive((width) => series({ width, points, reference: usual, band: bandOf(points.at(-1)), label, written }), signal);
   const { word, symbol } = state(points);
   const told = el("span", { class: symbol ? "badge anomalous" : "soft" }, symbol && icon(symbol), word);
@@ -109,9 +109,9 @@ function chart({ name, points, usual, written }, signal) {
 function state(points) {
   const last = points.at(-1);
   const earlier = points.slice(0, -1).filter(({ alarmed }) => alarmed).length;
-  if (last.alarmed) return { word: "alarm", symbol: "alert" };
-  if (earlier) return { word: `no alarm now, ${count(earlier, "earlier alarm")}` };
-  return { word: last.is_tested ? "no alarm" : "too few images to tell" };
+  if (last.alarmed) return { word: t("chart.alarm"), symbol: "alert" };
+  if (earlier) return { word: t("drift.no_alarm_now", { n: earlier }) };
+  return { word: last.is_tested ? t("drift.no_alarm") : t("drift.too_few") };
 }
 
 /** The values of the latest window that would not have been noticed. */
@@ -123,7 +123,7 @@ function bandOf({ reference, noticeable: shift, flagged }) {
 /** The same as a table, for those who cannot see the charts or want the numbers. */
 function numbers({ windows, features }) {
   const looks = looksOf(features);
-  const head = ["Window", "Images", "Anomalous", "Score", ...looks.map(titled), "p-value", "Alarm"].map((word) => el("th", { scope: "col" }, word));
+  const head = [t("drift.window"), t("drift.images"), t("drift.anomalous"), t("term.score"), ...looks.map(titled), t("term.p_value"), t("drift.alarm")].map((word) => el("th", { scope: "col" }, word));
   const cells = ({ count: many, anomaly_share: share, score, looks: own, p_value: p }) =>
     [many, share === null ? "–" : percent(share), number(score?.median), ...looks.map((name) => number(own[name]?.median)), chance(p)];
   const rows = windows.toReversed().map((window) => el("tr", {},
@@ -131,8 +131,7 @@ function numbers({ windows, features }) {
     cells(window).map((value) => el("td", { class: "digits" }, String(value))),
     el("td", {}, window.alarmed.map(titled).join(", ") || "–")));
   const table = el("table", { class: "sheet rows wide" }, el("thead", {}, el("tr", {}, head)), el("tbody", {}, rows));
-  return el("details", {}, el("summary", {}, "The numbers"), el("div", { class: "scroll", tabindex: "0", role: "region", "aria-label": "Windows in numbers" }, table));
+  return el("details", {}, el("summary", {}, t("drift.numbers")), el("div", { class: "scroll", tabindex: "0", role: "region", "aria-label": t("drift.table") }, table));
 }
 
-const NAMES = { [ANOMALIES]: "Share called anomalous", [SCORE]: "Score, median" };
-const titled = (name) => NAMES[name] ?? name.replaceAll("_", " ").replace(/^./, (first) => first.toUpperCase());
+const titled = (name) => named("quantity", name);

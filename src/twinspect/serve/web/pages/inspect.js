@@ -1,12 +1,14 @@
 /** Inspect: drop, paste or choose images, or look at what a watched folder brings. */
 
 import { get, pause } from "../api.js";
+import { batchFilter } from "../batch_filter.js";
 import { el, select } from "../dom.js";
 import { dropped, pasted } from "../files.js";
 import { icon } from "../icons.js";
 import { addKeys } from "../keys.js";
 import { may, whyNot } from "../me.js";
 import { attempt, say } from "../notice.js";
+import { t } from "../text.js";
 import { scored } from "../upload.js";
 import { count } from "../words.js";
 import { workbench } from "../workbench.js";
@@ -19,36 +21,40 @@ let batch = [];
 
 /** @param {{root: HTMLElement, model: object, signal: AbortSignal}} context */
 export async function inspect({ root, model, signal }) {
-  const bench = workbench({ signal, label: "Images of this batch" });
-  const progress = el("progress", { max: "1", value: "0", "aria-label": "Images scored", class: "gone" });
+  const bench = workbench({ signal, label: t("inspect.batch") });
+  const progress = el("progress", { max: "1", value: "0", "aria-label": t("inspect.scored"), class: "gone" });
   const status = el("p", { class: "soft status", role: "status" });
-  const stop = el("button", { type: "button", class: "gone" }, "Stop");
+  const stop = el("button", { type: "button", class: "gone" }, t("inspect.stop"));
   const picker = el("input", { type: "file", multiple: true, accept: "image/*,.tif,.tiff,.bmp,.heic,.heif,.avif,.dcm", class: "hidden", tabindex: "-1", "aria-hidden": "true" });
-  const choose = el("button", { type: "button", class: "main", disabled: !may("inspect"), onclick: () => picker.click() }, icon("upload"), "Choose images");
-  const zone = el("div", { class: "zone" }, el("p", { class: "zone-words" }, "Drop images or a folder here, or paste them."), choose, el("p", { class: "soft zone-note" }, whyNot("inspect", "Scoring images") || "PNG, JPEG, TIFF, BMP or WebP, in grey or colour. They stay on the machine that runs this server."), picker);
+  const choose = el("button", { type: "button", class: "main", disabled: !may("inspect"), onclick: () => picker.click() }, icon("upload"), t("inspect.choose"));
+  const zone = el("div", { class: "zone" }, el("p", { class: "zone-words" }, t("inspect.drop")), choose, el("p", { class: "soft zone-note" }, whyNot("inspect", "score") || t("inspect.formats")), picker);
   const categories = model.categories ?? [];
-  const category = categories.length > 1 ? select("Category", [["", "any"], ...categories.map((name) => [name, name])], "") : null;
+  const category = categories.length > 1 ? select(t("detail.category"), [["", t("words.any")], ...categories.map((name) => [name, name])], "") : null;
   const folders = el("div", {});
+  const filter = batchFilter(arrange);
+  const hidden = el("p", { class: "soft", role: "status" });
   let watching = null;
 
   function clear() {
     watching?.abort();
     batch = [];
-    bench.show([]);
     arrange();
   }
   function arrange() {
+    const shown = filter.apply(batch);
     root.classList.toggle("has-results", batch.length > 0);
     wipe.hidden = !batch.length;
+    filter.element.hidden = batch.length < 2;
+    bench.show(shown, Math.max(0, shown.indexOf(bench.inspection)));
+    hidden.textContent = !shown.length && batch.length ? t("inspect.none_fits") : shown.length < batch.length ? t("inspect.shown", { shown: shown.length, images: count(batch.length, "images") }) : "";
   }
   function add(inspections) {
     batch = [...batch, ...inspections];
-    bench.add(inspections);
     arrange();
   }
   async function take(files) {
-    if (!may("inspect")) return say(whyNot("inspect", "Scoring images"));
-    if (!files.length) return say("That held no image files.");
+    if (!may("inspect")) return say(whyNot("inspect", "score"));
+    if (!files.length) return say(t("inspect.no_files"));
     watching?.abort();
     await attempt(root, () => score(files));
     for (const part of [progress, stop]) part.classList.add("gone");
@@ -59,13 +65,14 @@ export async function inspect({ root, model, signal }) {
     let done = 0;
     stop.onclick = () => given_up.abort();
     for (const part of [progress, stop]) part.classList.remove("gone");
-    const tell = (more = "") => {
+    const at = () => t("inspect.progress", { done, images: count(files.length, "images") });
+    const tell = (text = at()) => {
       progress.value = done / files.length;
-      status.textContent = `${done} of ${count(files.length, "image")} scored${more}`;
+      status.textContent = text;
     };
     tell();
-    const waiting = (seconds) => tell(`; the server is busy, next try in ${seconds} s`);
-    until.addEventListener("abort", () => tell("; stopped"), { once: true });
+    const waiting = (seconds) => tell(t("inspect.busy", { progress: at(), seconds }));
+    until.addEventListener("abort", () => tell(t("inspect.stopped", { progress: at() })), { once: true });
     const options = { model: model.name, category: category?.querySelector("select").value, signal: until, waiting };
     for await (const inspections of scored(files, options)) {
       done += inspections.length;
@@ -88,25 +95,25 @@ export async function inspect({ root, model, signal }) {
       if (fresh.length) {
         newest = fresh[0].id;
         batch = [...fresh, ...batch].slice(0, MOST_FROM_A_FOLDER);
-        bench.show(batch);
         arrange();
       }
-      status.textContent = batch.length ? `${name}: ${summary(batch)}` : `Nothing has arrived in ${name} yet; this page looks every ${SECONDS_BETWEEN_LOOKS} s.`;
+      status.textContent = batch.length ? `${name}: ${summary(batch)}` : t("inspect.nothing_yet", { name, seconds: SECONDS_BETWEEN_LOOKS });
       await pause(1000 * SECONDS_BETWEEN_LOOKS, until);
     }
   }
 
-  const wipe = el("button", { type: "button", onclick: () => (clear(), (status.textContent = "")), hidden: true }, "Clear");
+  const wipe = el("button", { type: "button", onclick: () => (clear(), (status.textContent = "")), hidden: true }, t("inspect.clear"));
   root.append(
-    el("h1", {}, "Inspect"),
+    el("h1", {}, t("page.inspect")),
     el("div", { class: "intake sheet" }, zone, category, folders, wipe),
     el("div", { class: "row" }, progress, stop, status),
+    filter.element,
+    hidden,
     bench.element,
   );
   picker.addEventListener("change", () => take([...picker.files]).then(() => (picker.value = "")));
   receive(root, signal, take);
-  addKeys({ o: { words: "Choose images", run: () => picker.click() } }, root, signal);
-  bench.show(batch);
+  addKeys({ o: { words: t("inspect.choose"), run: () => picker.click() } }, root, signal);
   arrange();
   await attempt(root, async () => folders.append(...(await folderChoice(model, signal, watch))));
 }
@@ -116,7 +123,7 @@ async function folderChoice(model, signal, watch) {
   const { folders } = await get("/v1/folders", {}, signal);
   const names = folders.filter((folder) => folder.model === model.name).map(({ name }) => [name, name]);
   if (!names.length) return [];
-  return [select("Watched folder", [["", "none"], ...names], "", ({ target }) => watch(target.value))];
+  return [select(t("inspect.folder"), [["", t("inspect.no_folder")], ...names], "", ({ target }) => watch(target.value))];
 }
 
 /** Drops and pastes count wherever on the page they happen. */
@@ -138,6 +145,6 @@ function summary(inspections) {
   const anomalous = inspections.filter((each) => each.is_anomalous).length;
   const refused = inspections.filter((each) => each.error).length;
   const unfit = inspections.filter((each) => each.is_inspectable === false).length;
-  const parts = [count(inspections.length, "image"), `${anomalous} anomalous`, unfit && `${unfit} not inspectable`, refused && `${refused} not scored`];
+  const parts = [count(inspections.length, "images"), t("inspect.anomalous", { n: anomalous }), unfit && t("inspect.unfit", { n: unfit }), refused && t("inspect.refused", { n: refused })];
   return `${parts.filter(Boolean).join(", ")}.`;
 }

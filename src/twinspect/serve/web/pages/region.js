@@ -10,38 +10,34 @@ import { may, whyNot } from "../me.js";
 import { attempt, say } from "../notice.js";
 import { brushed, crossesItself, rectangle, roiFile } from "../outlines.js";
 import { load, save } from "../pictures.js";
-import { count, number, percent, sentence } from "../words.js";
+import { pieces, t } from "../text.js";
+import { count, number, percent } from "../words.js";
 
 const MOST = 24;
-const TOOLS = [["rectangle", "Rectangle"], ["polygon", "Polygon"], ["brush", "Brush"]];
-const KINDS = [["look", "Look here"], ["ignore", "Ignore"]];
-const HINTS = {
-  rectangle: "Drag from one corner to the opposite one.",
-  polygon: "Click each corner; Enter, or a click on the first corner, closes it. Esc gives it up.",
-  brush: "Paint over the area.",
-};
+const TOOLS = ["rectangle", "polygon", "brush"].map((name) => [name, t(`region.${name}`)]);
+const KINDS = ["look", "ignore"].map((name) => [name, t(`region.${name}`)]);
 
 /** @param {{root: HTMLElement, model: object, signal: AbortSignal, refresh: () => void}} context */
 export async function region({ root, model, signal, refresh }) {
   const drawable = model.reference_url ? [referenceOf(model)] : await inspected(model, signal);
-  root.append(el("h1", {}, "Region of interest"), el("p", { class: "lead soft" }, model.looks_at ? sentence(`the model looks at ${model.looks_at}`) : "The model looks at whole images.", " Draw another region: good images set a new threshold within it, and nothing is trained again."));
-  if (!drawable.length) return root.append(empty("No image to draw on", "Inspect one first; drawn shares of width and height fit images of any size."));
-  if (model.reference_url) root.append(el("p", {}, "This model aligns every image to the one below; draw on it, and the region stays on the part."));
+  root.append(el("h1", {}, t("region.title")), el("p", { class: "lead soft" }, model.looks_at ? t("region.looks_at", { where: model.looks_at }) : t("region.looks_at_all"), ` ${t("region.lead")}`));
+  if (!drawable.length) return root.append(empty(t("region.no_image"), t("region.no_image_why")));
+  if (model.reference_url) root.append(el("p", {}, t("region.aligned")));
   const board = drawing({ signal, changed: tell });
-  const chosen = select("Image", drawable.map(({ id, name }) => [String(id), name]), String(drawable[0].id), () => attempt(root, show));
+  const chosen = select(t("region.image"), drawable.map(({ id, name }) => [String(id), name]), String(drawable[0].id), () => attempt(root, show));
   const shown = () => drawable.find(({ id }) => String(id) === chosen.querySelector("select").value);
   const summary = el("div", { role: "status" });
-  const keep = el("button", { type: "button", disabled: true, onclick: () => save(new Blob([JSON.stringify(board.file())], { type: "application/json" }), "roi.json") }, "Keep as roi.json");
+  const keep = el("button", { type: "button", disabled: true, onclick: () => save(new Blob([JSON.stringify(board.file())], { type: "application/json" }), "roi.json") }, t("region.keep"));
   const apply = el("button", { type: "button", class: "main", disabled: !may("admin"), "aria-describedby": "may-apply", onclick: () => attempt(place, calibrate) });
   const outcome = el("div", { "aria-live": "polite" });
-  const place = el("section", { class: "sheet", "aria-labelledby": "apply-region" }, el("h2", { id: "apply-region" }, "Score good images anew"));
+  const place = el("section", { class: "sheet", "aria-labelledby": "apply-region" }, el("h2", { id: "apply-region" }, t("region.anew")));
 
   function tell() {
     const { look = [], ignore = [] } = board.file();
     keep.disabled = !look.length && !ignore.length;
-    apply.textContent = keep.disabled ? "Score anew where it looks now …" : "Look there from now on …";
-    const drawn = (kind) => count(board.shapes.filter((shape) => shape.kind === kind).length, "area");
-    summary.replaceChildren(facts([["Look here", look.length ? drawn("look") : "the whole image"], ["Ignore", ignore.length ? drawn("ignore") : "nothing"]]));
+    apply.textContent = keep.disabled ? t("region.anew_here") : t("region.anew_there");
+    const drawn = (kind) => count(board.shapes.filter((shape) => shape.kind === kind).length, "areas");
+    summary.replaceChildren(facts([[t("region.look"), look.length ? drawn("look") : t("region.whole")], [t("region.ignore"), ignore.length ? drawn("ignore") : t("region.nothing")]]));
   }
   async function show() {
     await board.show(shown(), signal);
@@ -50,13 +46,13 @@ export async function region({ root, model, signal, refresh }) {
     const path = `/v1/models/${encodeURIComponent(model.name)}/calibrate`;
     const body = keep.disabled ? {} : { region: board.file() };
     const plan = await post(path, { ...body, dry_run: true }, signal);
-    const reason = await askReason("Calibrate with the images judged good", planned(plan, model, keep.disabled), "Score and apply");
+    const reason = await askReason(t("region.confirm"), planned(plan, model, keep.disabled), t("region.confirm_yes"));
     if (!reason) return;
     apply.disabled = true;
-    outcome.replaceChildren(el("p", { class: "soft" }, `Scoring ${count(plan.images, "image")} …`));
+    outcome.replaceChildren(el("p", { class: "soft" }, t("region.scoring", { images: count(plan.images, "images") })));
     try {
       const done = await post(path, { ...body, reason }, signal);
-      say(`In force: ${done.calibration.promise}; threshold ${number(done.calibration.threshold)}.`);
+      say(t("region.done", { promise: done.calibration.promise, line: number(done.calibration.threshold) }));
       await refresh();
     } finally {
       apply.disabled = false;
@@ -64,15 +60,15 @@ export async function region({ root, model, signal, refresh }) {
     }
   }
   place.append(
-    el("p", { class: "soft" }, "The images that people judged good set the new threshold, and the level from which on a pixel belongs to a region. Nothing changes until you confirm."),
+    el("p", { class: "soft" }, t("region.anew_why")),
     el("div", { class: "row" }, apply), outcome,
-    el("p", { class: "soft", id: "may-apply", hidden: may("admin") }, whyNot("admin", "A new calibration")));
+    el("p", { class: "soft", id: "may-apply", hidden: may("admin") }, whyNot("admin", "calibrate")));
   root.append(
     el("div", { class: "row" }, drawable.length > 1 && chosen, board.tools),
     board.stage,
     el("div", { class: "row" }, byNumbers(board), keep, summary),
     place,
-    el("p", { class: "soft" }, "Or with other good images, by the file: ", el("code", {}, `twinspect calibrate ${model.name}.twin GOOD --roi roi.json`), ". The server loads the model again by itself."),
+    el("p", { class: "soft" }, pieces("region.by_file", { command: el("code", {}, `twinspect calibrate ${model.name}.twin GOOD --roi roi.json`) })),
   );
   tell();
   await attempt(root, show);
@@ -84,28 +80,28 @@ async function inspected(model, signal) {
   return inspections.filter(({ image }) => image.url).map(({ image, ...rest }) => ({ ...rest, url: `${image.url}?format=png` }));
 }
 
-const referenceOf = ({ reference_url: url, reference_size: [width, height] }) => ({ id: 0, name: "reference image", url, width, height });
+const referenceOf = ({ reference_url: url, reference_size: [width, height] }) => ({ id: 0, name: t("region.reference"), url, width, height });
 
 /** What would change, in words. */
 function planned({ images, false_alarm_rate: rate, looks_at: where, warnings }, model, stays) {
   return el("div", {},
-    el("p", {}, `${count(images, "image")} judged good ${images === 1 ? "is" : "are"} scored anew: at most ${percent(rate)} false alarms. The model then looks at ${where ?? "whole images"}${stays ? ", as before" : ""}.`),
-    !stays && el("p", {}, "Scores within another region are not comparable with earlier ones: threshold page, drift and maps of earlier images begin anew."),
+    el("p", {}, t("region.plan", { n: images, rate: percent(rate) }), " ", t(stays ? "region.plan_same" : "region.plan_where", { where: where ?? t("region.whole_images") })),
+    !stays && el("p", {}, t("region.begins_anew")),
     ...warnings.map((words) => el("p", { class: "warning" }, words)),
-    el("p", { class: "soft" }, "The model folder keeps the calibration before: ", el("code", {}, `twinspect calibrate ${model.name}.twin --undo`), " brings it back."));
+    el("p", { class: "soft" }, pieces("region.undo_by", { command: el("code", {}, `twinspect calibrate ${model.name}.twin --undo`) })));
 }
 
 /** A rectangle by its edges in percent: for the keyboard, and for exact ones. */
 function byNumbers(board) {
-  const edges = [["Left", 10], ["Top", 10], ["Right", 90], ["Bottom", 90]].map(([word, value]) => [word, el("input", { type: "number", min: "0", max: "100", value: String(value) })]);
+  const edges = [["left", 10], ["top", 10], ["right", 90], ["bottom", 90]].map(([edge, value]) => [edge, el("input", { type: "number", min: "0", max: "100", value: String(value) })]);
   function add(event) {
     event.preventDefault();
     const [left, top, right, bottom] = edges.map(([, input]) => Number(input.value) / 100);
-    if (left >= right || top >= bottom) return say("Left must be less than right, and top less than bottom.");
+    if (left >= right || top >= bottom) return say(t("region.order"));
     board.addRelative([[left, top], [right, bottom]]);
   }
-  const fields = edges.map(([word, input]) => el("label", { class: "field inline" }, el("span", {}, `${word} %`), input));
-  return el("form", { class: "row edges", onsubmit: add, "aria-label": "Rectangle by its edges" }, fields, el("button", {}, "Add rectangle"));
+  const fields = edges.map(([edge, input]) => el("label", { class: "field inline" }, el("span", {}, t(`region.${edge}`)), input));
+  return el("form", { class: "row edges", onsubmit: add, "aria-label": t("region.edges") }, fields, el("button", {}, t("region.add")));
 }
 
 /** The image with what is drawn over it, and the tools. */
@@ -113,7 +109,7 @@ function drawing({ signal, changed }) {
   const picture = el("img", { alt: "" });
   const drawn = svg("g");
   const draft = svg("g", { class: "draft" });
-  const paper = svg("svg", { class: "paper", role: "img", "aria-label": "Drawing", tabindex: "0" }, drawn, draft);
+  const paper = svg("svg", { class: "paper", role: "img", "aria-label": t("region.drawing"), tabindex: "0" }, drawn, draft);
   const stage = el("div", { class: "stage region-stage" }, picture, paper);
   const hint = el("p", { class: "soft", role: "status" });
   const size = el("input", { type: "range", min: "1", max: "20", value: "5" });
@@ -141,7 +137,7 @@ function drawing({ signal, changed }) {
   }
   function close() {
     if (points.length < 3) return giveUp();
-    if (crossesItself(points)) return say("This outline crosses itself; Esc gives it up.");
+    if (crossesItself(points)) return say(t("region.crosses"));
     add(outlines());
   }
   function giveUp() {
@@ -196,15 +192,15 @@ function drawing({ signal, changed }) {
   }
   function choose(value) {
     tool = value;
-    hint.textContent = HINTS[tool];
+    hint.textContent = t(`region.hint_${tool}`);
   }
   choose(tool);
   const tools = el("div", { class: "row" },
-    group("Area", KINDS, kind, (value) => (kind = value)),
-    group("Tool", TOOLS, tool, choose),
-    el("label", { class: "field inline" }, el("span", {}, "Brush size"), size),
-    el("button", { type: "button", onclick: undo }, "Undo"),
-    el("button", { type: "button", onclick: () => (shapes.splice(0), giveUp()) }, "Clear"),
+    group(t("region.area"), KINDS, kind, (value) => (kind = value)),
+    group(t("region.tool"), TOOLS, tool, choose),
+    el("label", { class: "field inline" }, el("span", {}, t("region.brush_size")), size),
+    el("button", { type: "button", onclick: undo }, t("region.undo")),
+    el("button", { type: "button", onclick: () => (shapes.splice(0), giveUp()) }, t("region.clear")),
     hint);
 
   return {

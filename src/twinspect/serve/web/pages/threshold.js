@@ -9,6 +9,7 @@ import { icon } from "../icons.js";
 import { may, whyNot } from "../me.js";
 import { attempt, say } from "../notice.js";
 import { aboveAt, mostAbove, nearest, rateOf, thresholdOf } from "../promise.js";
+import { pieces, t } from "../text.js";
 import { view } from "../viewer.js";
 import { count, number, percent, sentence } from "../words.js";
 import { records } from "./records.js";
@@ -16,19 +17,22 @@ import { records } from "./records.js";
 /** Milliseconds without a move before the server is asked. */
 const QUIET = 250;
 const MOST_LOOKED_AT = 50;
+/** Promises that people ask for. */
+const TIGHTER = [0.05, 0.01, 0.001];
 const USES = [
-  ["calibration", "the images it is ranked against now"],
-  ["confirmed+calibration", "those and the images marked good"],
-  ["confirmed", "only the images marked good"],
+  ["calibration", t("threshold.use_calibration")],
+  ["confirmed+calibration", t("threshold.use_both")],
+  ["confirmed", t("threshold.use_confirmed")],
 ];
 
 /** @param {{root: HTMLElement, model: object, signal: AbortSignal, refresh: () => void}} context */
 export async function threshold({ root, model, signal, refresh }) {
-  root.append(el("h1", {}, "Threshold"), promised(model), wouldFind(model));
+  root.append(el("h1", {}, t("page.threshold")), promised(model), wouldFind(model));
   const scores = await get(`/v1/models/${encodeURIComponent(model.name)}/scores`, {}, signal);
   const place = el("section", { class: "sheet", "aria-labelledby": "line" });
   root.append(place);
   whatIf({ place, model, scores, signal, refresh });
+  root.append(tighter(model, scores));
   const list = el("section", { "aria-labelledby": "records" });
   root.append(list);
   await records({ root: list, model, signal, refresh });
@@ -36,23 +40,23 @@ export async function threshold({ root, model, signal, refresh }) {
 
 function promised({ calibration: { promise, threshold: line }, categories }) {
   return el("p", { class: "lead" }, `${sentence(promise)} `,
-    el("span", { class: "soft" }, `A part is called anomalous when its score is above ${number(line)}.`),
-    categories?.length > 1 && el("span", { class: "soft" }, " A category with images enough has a line of its own; this one is that of all images."));
+    el("span", { class: "soft" }, t("threshold.above", { line: number(line) })),
+    categories?.length > 1 && el("span", { class: "soft" }, ` ${t("threshold.by_category")}`));
 }
 
 /** Which synthetic defects it would find, and a plain warning where that is next to nothing. */
 function wouldFind({ would_find: words, usable }) {
   return el("div", {},
-    usable === false && el("p", { class: "problem" }, "Not usable yet: it finds 9 of 10 synthetic defects of no kind, however large. Train at a larger size, longer, or with another method."),
+    usable === false && el("p", { class: "problem" }, t("threshold.not_usable")),
     words && el("p", { class: "soft" }, sentence(words)));
 }
 
 function groupsOf({ calibration, recent, good, defect }) {
   return [
-    { name: "Calibration (good)", kind: "calibration", scores: calibration },
-    { name: "Recent", kind: "recent", scores: recent },
-    { name: "Marked good", kind: "good", scores: good },
-    { name: "Marked defect", kind: "defect", scores: defect },
+    { name: t("threshold.group_calibration"), kind: "calibration", scores: calibration },
+    { name: t("threshold.group_recent"), kind: "recent", scores: recent },
+    { name: t("threshold.group_good"), kind: "good", scores: good },
+    { name: t("threshold.group_defect"), kind: "defect", scores: defect },
   ];
 }
 
@@ -64,9 +68,9 @@ function whatIf({ place, model, scores, signal, refresh }) {
   const slider = el("input", { type: "range", id: "rate", min: "1", max: String(mostAbove(ascending.length)), step: "1", value: String(inForce) });
   const shown = el("output", { for: "rate", class: "big" });
   const outcome = el("div", { class: "outcome", "aria-live": "polite" });
-  const use = select("Rank against", USES, "calibration", () => moved());
-  const apply = el("button", { type: "button", class: "main", disabled: true, "aria-describedby": "may-apply", onclick: () => attempt(place, change) }, "Apply as a new record …");
-  const reset = el("button", { type: "button", onclick: () => go(inForce) }, "Back to the rate in force");
+  const use = select(t("threshold.rank"), USES, "calibration", () => moved());
+  const apply = el("button", { type: "button", class: "main", disabled: true, "aria-describedby": "may-apply", onclick: () => attempt(place, change) }, t("threshold.apply"));
+  const reset = el("button", { type: "button", onclick: () => go(inForce) }, t("threshold.reset"));
   const chart = responsive((width) => histogram({ width, groups, threshold: line(), now: model.calibration.threshold }, (score) => go(nearest(score, ascending))), signal);
   let asked = new AbortController();
 
@@ -80,9 +84,8 @@ function whatIf({ place, model, scores, signal, refresh }) {
     moved();
   }
   function moved() {
-    const words = `${percent(rate())} false alarms`;
-    slider.setAttribute("aria-valuetext", `at most ${words}, threshold ${number(line())}`);
-    shown.textContent = `at most ${words}`;
+    slider.setAttribute("aria-valuetext", t("threshold.spoken", { rate: percent(rate()), line: number(line()) }));
+    shown.textContent = t("threshold.alarms", { rate: percent(rate()) });
     apply.disabled = isInForce() || !may("admin");
     reset.disabled = k() === inForce;
     chart.redraw();
@@ -92,7 +95,7 @@ function whatIf({ place, model, scores, signal, refresh }) {
   }
   async function ask(until) {
     if (isInForce()) {
-      outcome.replaceChildren(el("p", { class: "soft" }, "This is the rate in force. Move the line or the slider to see what another would change; nothing changes until you apply it."));
+      outcome.replaceChildren(el("p", { class: "soft" }, t("threshold.in_force")));
       return;
     }
     await pause(QUIET, until);
@@ -111,24 +114,38 @@ function whatIf({ place, model, scores, signal, refresh }) {
     return attempt(place, async () => view(await Promise.all(ids.map((id) => get(`/v1/inspections/${id}`, {}, signal))), 0));
   }
   async function change() {
-    const sentence = `At most ${percent(rate())} false alarms, ranked against ${USES.find(([key]) => key === used())[1]}. This adds a record; the old one is kept and can be brought back.`;
-    const reason = await askReason("Apply a new calibration record", sentence, "Apply");
+    const explanation = t("threshold.apply_why", { rate: percent(rate()), images: USES.find(([key]) => key === used())[1] });
+    const reason = await askReason(t("threshold.apply_title"), explanation, t("threshold.apply_yes"));
     if (!reason) return;
     await post(`${path}/recalibrate`, { use: used(), false_alarm_rate: rate(), reason, dry_run: false }, signal);
-    say("A new calibration record is in force.");
+    say(t("threshold.applied"));
     await refresh();
   }
 
   slider.addEventListener("input", moved);
   place.append(
-    el("h2", { id: "line" }, "What if?"),
-    el("div", { class: "row rate" }, el("label", { class: "field grow", for: "rate" }, el("span", {}, "False-alarm rate"), slider), shown),
+    el("h2", { id: "line" }, t("threshold.what_if")),
+    el("div", { class: "row rate" }, el("label", { class: "field grow", for: "rate" }, el("span", {}, t("term.rate")), slider), shown),
     chart.element,
-    el("p", { class: "soft legend" }, "Drag the line, or move the slider with the arrow keys. Dashed: the threshold in force."),
+    el("p", { class: "soft legend" }, t("threshold.legend")),
     outcome,
     el("div", { class: "row" }, use, el("div", { class: "row end grow" }, reset, apply)),
-    el("p", { class: "soft", id: "may-apply", hidden: may("admin") }, whyNot("admin", "Applying a new record")));
+    el("p", { class: "soft", id: "may-apply", hidden: may("admin") }, whyNot("admin", "apply")));
   moved();
+}
+
+/** How many more good images a tighter promise takes: k of n held-out images above the line promise k / (n + 1). */
+function tighter({ calibration: { images } }, { good }) {
+  const rows = TIGHTER.map((rate) => [rate, Math.ceil(1 / rate - 1e-9) - 1]).map(([rate, needed]) => el("tr", {},
+    el("th", { scope: "row" }, t("threshold.alarms", { rate: percent(rate) })),
+    el("td", { class: "digits", "data-head": t("threshold.takes_images") }, String(needed)),
+    el("td", { class: "digits", "data-head": t("threshold.takes_more") }, needed > images ? el("b", {}, String(needed - images)) : t("threshold.enough"))));
+  const head = ["threshold.takes", "threshold.takes_images", "threshold.takes_more"].map((key) => el("th", { scope: "col" }, t(key)));
+  return el("section", { "aria-labelledby": "tighter" },
+    el("h2", { id: "tighter" }, t("threshold.better")),
+    el("p", { class: "soft" }, t("threshold.kept_now", { images: count(images, "good_images"), rate: percent(1 / (images + 1)) })),
+    el("table", { class: "sheet rows" }, el("thead", {}, el("tr", {}, head)), el("tbody", {}, rows)),
+    el("p", { class: "soft" }, pieces("threshold.how_more", { feedback: el("a", { href: "#/feedback" }, t("page.feedback")), n: good.length })));
 }
 
 /** What the server says that a rate would change. */
@@ -136,18 +153,18 @@ function told(answer, scores, onlook) {
   const { changed, anomalous_recent: now, false_alarms_among_confirmed_good: alarms, missed_among_confirmed_defects: missed } = answer;
   return [
     el("dl", { class: "cards" },
-      card("Decisions that change", String(changed.length), changed.length ? "among recent images" : "none among recent images"),
-      card("Anomalous", `${now} of ${answer.recent}`, "recent images"),
-      card("False alarms", `${alarms} of ${scores.good.length}`, "images marked good", alarms > 0),
-      card("Missed", `${missed} of ${scores.defect.length}`, "images marked defect", missed > 0)),
+      card(t("threshold.changed"), String(changed.length), changed.length ? t("threshold.among_recent") : t("threshold.none_recent")),
+      card(t("threshold.anomalous"), t("words.of", { n: now, all: answer.recent }), t("threshold.recent_images")),
+      card(t("threshold.false_alarms"), t("words.of", { n: alarms, all: scores.good.length }), t("threshold.marked_good"), alarms > 0),
+      card(t("threshold.missed"), t("words.of", { n: missed, all: scores.defect.length }), t("threshold.marked_defect"), missed > 0)),
     looking(changed, onlook),
   ];
 }
 
 function looking(ids, onlook) {
-  const words = ids.length === 1 ? "it" : ids.length > MOST_LOOKED_AT ? `${MOST_LOOKED_AT} of them` : "them";
+  const words = ids.length === 1 ? t("threshold.look_one") : ids.length > MOST_LOOKED_AT ? t("threshold.look_some", { n: MOST_LOOKED_AT }) : t("threshold.look_all");
   const open = () => onlook(ids.slice(0, MOST_LOOKED_AT));
-  return ids.length > 0 && el("div", { class: "row" }, el("button", { type: "button", onclick: open }, `Look at ${words}`));
+  return ids.length > 0 && el("div", { class: "row" }, el("button", { type: "button", onclick: open }, words));
 }
 
 function card(term, value, note, poor = false) {
@@ -158,7 +175,7 @@ function card(term, value, note, poor = false) {
 function proposal({ calibration, images, changed, recent, to_anomalous: flagged, to_good: freed, warnings }, onlook) {
   const { false_alarm_rate: rate, threshold: line } = calibration;
   return [
-    el("p", {}, `From ${count(images, "good image")}: at most ${percent(rate)} false alarms, threshold ${number(line)}. ${changed} of ${count(recent, "recent decision")} would change.`),
+    el("p", {}, t("threshold.proposal", { images: count(images, "good_images"), rate: percent(rate), line: number(line), changed, recent })),
     ...warnings.map((words) => el("p", { class: "warning" }, words)),
     looking([...flagged, ...freed], onlook),
   ];

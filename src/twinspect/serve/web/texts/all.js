@@ -1,0 +1,10 @@
+/** One table of all texts: key, English, German. `{name}` stands for a value, "one | many" for its number `n`. */
+
+import { CHARTS } from "./charts.js";
+import { FRAME } from "./frame.js";
+import { IMAGES } from "./images.js";
+import { LISTS } from "./lists.js";
+import { LIVE } from "./live.js";
+import { REGION } from "./region.js";
+
+export const TEXTS = { ...FRAME, ...IMAGES, ...LISTS, ...LIVE, ...CHARTS, ...REGION };
