@@ -66,13 +66,14 @@ def compare_versions(
     def results(good: Sequence[Sample], bad: Sequence[Sample]) -> dict[str, Any]:
         return {"old": _result(old, good, bad), "new": _result(new, good, bad)}
 
-    on_kept = results(kept, defects)
-    reasons = drops(on_kept["old"], on_kept["new"])
+    on_kept, on_added = results(kept, defects), results(held, defects)
+    deciding = on_kept if kept else on_added  # a first version of few images has held none out
+    reasons = drops(deciding["old"], deciding["new"])
     return {
         "worse": bool(reasons),
         "reasons": reasons,
         "kept": on_kept,
-        "added": results(held, ()),
+        "added": on_added,
         "unreadable_defects": len(defects) - on_kept["new"]["defects"],
     }
 
