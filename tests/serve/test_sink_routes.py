@@ -133,6 +133,8 @@ def test_what_waits_can_be_given_up_and_sent_again(server: Site, added: Any) -> 
     server.scored(good(3), good(4))
     until(lambda: state(server, sink["id"])["state"] == "failing")
     assert state(server, sink["id"])["waiting"] == 2
+    line = f'twinspect_deliveries_waiting{{model="parts",sink="{sink["id"]}"}} 2.0'
+    assert line in server.client.get("/metrics").text
     page = server.client.get(f"{address}/deliveries?limit=1&state=waiting").json()
     (newest,) = page["deliveries"]
     (other,) = server.client.get(f"{address}/deliveries?limit=1&after={page['next']}").json()["deliveries"]
