@@ -5,6 +5,7 @@ import { FRAME } from "./frame.js";
 import { IMAGES } from "./images.js";
 import { LISTS } from "./lists.js";
 import { LIVE } from "./live.js";
+import { PRODUCTS } from "./products.js";
 import { REGION } from "./region.js";
 
-export const TEXTS = { ...FRAME, ...IMAGES, ...LISTS, ...LIVE, ...CHARTS, ...REGION };
+export const TEXTS = { ...FRAME, ...IMAGES, ...LISTS, ...LIVE, ...PRODUCTS, ...CHARTS, ...REGION };
