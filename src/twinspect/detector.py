@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any
 from twinspect.bundle.description import describe_model
 from twinspect.bundle.kept_images import select_images
 from twinspect.bundle.learnt_images import LearntImages, shorten
-from twinspect.bundle.schema import check_parameters
 from twinspect.calibration.hold_out import choose_kind
 from twinspect.calibration.parts import count_parts, parts_note
 from twinspect.calibration.sharing import share_images
@@ -18,6 +17,7 @@ from twinspect.data import open_data
 from twinspect.data.fingerprint import content_digests, fingerprint_of
 from twinspect.data.significant_bits import choose_bits
 from twinspect.errors import DataError
+from twinspect.inference.chosen_networks import ChosenNetworks
 from twinspect.inference.left_out import (
     adding_note,
     refuse_or_say,
@@ -26,32 +26,21 @@ from twinspect.inference.left_out import (
     unreadable_record,
     without_unreadable,
 )
-from twinspect.inference.parameters import Parameters
-from twinspect.inference.torch_detector import TorchDetector, to_json_value
+from twinspect.inference.torch_detector import to_json_value
 from twinspect.methods import method_class
-from twinspect.methods.config import (
-    UNITS,
-    check_length,
-    is_length,
-    make_config,
-    paper_teacher,
-    usual_length,
-    usual_teacher,
-    with_length,
-)
 from twinspect.methods.default import USUAL, default_for
 from twinspect.model.tiled import TiledModel, tiled
-from twinspect.model.tiling import Tiling, check_shape
+from twinspect.model.tiling import Tiling
 from twinspect.model.whole_image import Model
 from twinspect.regions.scope import aligned, check_align, scope_of
-from twinspect.teachers import create_teacher
-from twinspect.teachers.auto import best_at_hand, build_paper_teacher
 from twinspect.teachers.curated import AUTO as AUTO_TEACHER
 from twinspect.training.augmentation import Augmentation
 from twinspect.training.budget import Budget
 from twinspect.training.fitting import Fitting
+from twinspect.training.start import Start
 from twinspect.training.trainer import Trainer
 from twinspect.training.training_inputs import count_tiles
+from twinspect.training.update import UpdateRules, update
 from twinspect.utils.devices import choose_device
 from twinspect.utils.distributed import check_process_counts
 from twinspect.utils.progress import AUTO, announce, watched
@@ -63,13 +52,11 @@ if TYPE_CHECKING:
     from twinspect.data import DataSource
     from twinspect.data.samples import DataSet, Sample
     from twinspect.inference.detector_page import DetectorFacts
-    from twinspect.methods.config import MethodConfig
-    from twinspect.teachers import Teacher
     from twinspect.training.loggers import RunLog
     from twinspect.utils.progress import Progress, ProgressChoice
 
 
-class Detector(Parameters, TorchDetector):
+class Detector(ChosenNetworks):
     """An anomaly detector that learns from good images alone.
 
     The constructor only stores its arguments, under their names; :meth:`fit` does the work and leaves what it
@@ -308,7 +295,7 @@ class Detector(Parameters, TorchDetector):
             **bits,
             **unreadable_record(reading.unreadable),
         }
-        self.fitted_at_, self.detectability_ = "", None  # those of an earlier fit
+        self.fitted_at_, self.detectability_, self.lineage_ = "", None, {}  # those of an earlier fit
 
     def _split_readable(
         self, data: DataSet, unreadable: dict[str, str], total: int, say: Callable[[str], None]
@@ -316,6 +303,53 @@ class Detector(Parameters, TorchDetector):
         readable = without_unreadable(data, unreadable, say)
         with adding_note(unreadable_note(len(unreadable), total)):
             return self._split(readable)
+
+    def update(
+        self,
+        good: DataSource,
+        defects: DataSource | None = None,
+        *,
+        steps: int | None = None,
+        minutes: float | None = None,
+        false_alarm_rate: float | None = None,
+        progress: ProgressChoice = AUTO,
+        checkpoint: str | Path | None = None,
+        resume: bool = False,
+        strict: bool = False,
+        say: Callable[[str], None] = warnings.warn,
+    ) -> Detector:
+        """Make a new version that has also learnt from further good images; this one stays as it is.
+
+        It begins with the weights of this one, or the members of its memory, and learns from the new images and again
+        from some of those of before that are given too. Images are told by their contents: what an earlier version
+        held out stays held out, and of the new ones a part is. The threshold comes from those images alone, and both
+        versions are compared on them and on the defects: ``lineage_["comparison"]``, whose ``worse`` and ``reasons``
+        say where the new one does less well.
+
+        Args:
+            good: good images, best all of the product, old and new; as for :meth:`fit`.
+            defects: images with defects, on which the versions are compared; nothing is learnt from them.
+            steps: optimiser steps of all stages together; ``None`` for a third of the fit's.
+            minutes: of wall-clock time instead of steps, as for the class.
+            false_alarm_rate: the rate to promise; ``None`` for that of this version if one was asked for and the
+                images allow it, else the smallest.
+            progress: as for :meth:`fit`; so are the others.
+            checkpoint: folder for checkpoints.
+            resume: go on from that folder.
+            strict: refuse images that cannot be read.
+            say: called with a sentence on what was left out, or is not known.
+
+        Raises:
+            TwinspectError: nothing new to learn from, or too little to calibrate on; a method that cannot be updated.
+        """
+        self._check_fitted()
+        start, budget = Start.of(self.model_, steps), Budget.of(minutes)
+        trainer = replace(self._trainer(), devices=1, nodes=1, strategy="auto")
+        rules = UpdateRules(false_alarm_rate, self.keep_images, strict, say)
+        with watched(progress) as told:
+            more = told, Path(checkpoint) if checkpoint else None, resume, Tiling.of(self.tile, self.overlap)
+            fitting = Fitting.of_start(self.method_name, start, trainer, self._pipeline(), budget, *more)
+            return update(self, fitting.look_at(self.scope_), good, defects, rules)
 
     def fitting(
         self,
@@ -381,42 +415,6 @@ class Detector(Parameters, TorchDetector):
             )
         with adding_note(parts_note(own or good)):
             return kind, *share_images(kind, good, own, self.false_alarm_rate, self.seed)
-
-    def config(self) -> MethodConfig:
-        """Give the settings that :meth:`fit` uses.
-
-        Raises:
-            ConfigError: one of them is not allowed, or there is no such method, preset or setting.
-        """
-        check_parameters({name: to_json_value(value) for name, value in self.get_params().items()})
-        settings = {**self.default_.settings, **self.settings}
-        if self.size is not None:
-            settings["size"] = self.size
-        cls = method_class(self.method_name).Config
-        config = make_config(cls, self.preset, settings, self._length(cls))
-        check_shape(config, self.tile)
-        return with_length(config, steps=self.steps, epochs=self.epochs, given=settings)
-
-    def _create_teacher(self) -> Teacher:
-        cls = method_class(self.method_name)
-        usual = usual_teacher(cls.Config, on_cpu=self._is_on_cpu())
-        teacher = self.teacher or AUTO_TEACHER
-        papers = paper_teacher(cls.Config, self.preset) if teacher == AUTO_TEACHER else ""
-        name = best_at_hand(usual, self.weights)[0] if teacher == AUTO_TEACHER else teacher
-        layers = cls.usual_layers(papers or name) if self.layers is None else self.layers
-        if papers:
-            return build_paper_teacher(papers, self.weights, layers, self.seed)
-        return create_teacher(teacher, weights=self.weights, layers=layers, seed=self.seed, usual=usual)
-
-    def _length(self, cls: type[MethodConfig]) -> str | None:
-        """Return the length asked for, or the usual one of the device where none was given in any way."""
-        units = {name: value for name in (*UNITS, "minutes") if (value := getattr(self, name)) is not None}
-        if self.length is not None or units or any(map(is_length, self.settings)):
-            return check_length(self.length, units)
-        return usual_length(cls, self.preset, on_cpu=self._is_on_cpu())
-
-    def _is_on_cpu(self) -> bool:
-        return choose_device(self.device).type == "cpu"
 
     # Describing ---------------------------------------------------------------------------------------------
 

@@ -2,7 +2,7 @@
 
 Run as a program. It makes STUB_STEPS steps of 20 ms, keeps the number of those made where a training keeps its
 checkpoints, and then copies STUB_MODEL to where the model is to be. With STUB_ERROR it fails; with STUB_DIES it ends
-so many times as if it was killed.
+so many times as if it was killed; with STUB_ERROR_LATER all but a product's first training fail.
 """
 
 from __future__ import annotations
@@ -20,7 +20,10 @@ def main(arguments: list[str]) -> None:
     if message := os.environ.get("STUB_ERROR"):
         sys.exit(f"twinspect: error: {message}")
     if verb in ("fit", "update"):
-        train(Path(arguments[arguments.index("--out") + 1]))
+        out = Path(arguments[arguments.index("--out") + 1])
+        if "STUB_ERROR_LATER" in os.environ and any(out.parent.glob("*.twin")):
+            sys.exit(f"twinspect: error: {os.environ['STUB_ERROR_LATER']}")
+        train(out)
     elif verb == "evaluate":
         out = Path(arguments[arguments.index("--out") + 1])
         out.mkdir(parents=True)

@@ -396,7 +396,7 @@ def test_a_fit_on_a_cpu_is_quick_and_says_by_how_much() -> None:
 def test_other_devices_take_the_authors_lengths_unless_told_otherwise(
     parameters: dict[str, Any], device: str, epochs: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("twinspect.detector.choose_device", lambda _: torch.device(device))
+    monkeypatch.setattr("twinspect.inference.chosen_networks.choose_device", lambda _: torch.device(device))
     assert ts.Detector("aand", **parameters).config().epochs == epochs
 
 

@@ -48,7 +48,7 @@ def offline(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
 
 
 def on(device: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("twinspect.detector.choose_device", lambda _: torch.device(device))
+    monkeypatch.setattr("twinspect.inference.chosen_networks.choose_device", lambda _: torch.device(device))
 
 
 def lengths(config: MethodConfig) -> tuple[int, ...]:
@@ -226,7 +226,8 @@ def test_paper_takes_the_teacher_of_the_paper(
 def test_the_transformers_levels_are_those_of_the_method(monkeypatch: pytest.MonkeyPatch) -> None:
     levels: list[Any] = []
     monkeypatch.setattr(
-        "twinspect.detector.build_paper_teacher", lambda *arguments: levels.append(arguments[2])
+        "twinspect.inference.chosen_networks.build_paper_teacher",
+        lambda *arguments: levels.append(arguments[2]),
     )
     ts.Detector("dual", preset="paper", device="cpu").fitting("")
     assert levels == [(2, 3, 4, 5, 6, 7, 8, 9, 10, 11)]

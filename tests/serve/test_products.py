@@ -14,12 +14,13 @@ import pytest
 
 pytest.importorskip("fastapi")
 
-from serving import Site, bad, code, good, site
+from serving import Site, bad, code, good, png, site
 from twinspect.serve.http.tokens import add_token
 from twinspect.serve.products import child
 from twinspect.serve.products.child import ChildProcess
 from twinspect.serve.products.photo_check import check_photos
 from twinspect.serve.store import Retention
+from twinspect.testing.drawing import stripes
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -353,15 +354,12 @@ def test_the_demo_fills_a_product(studio: Site, monkeypatch: pytest.MonkeyPatch)
 
 
 def test_the_check_names_copies_and_odd_sizes(studio: Site) -> None:
-    from serving import png
-    from twinspect.testing.drawing import stripes
-
     made(studio, photos=9)
     add_photos(studio, png(stripes(50)[:40]))
     photos = studio.context.studio.products.photos(1, "good")
     findings = {one.kind: one for one in check_photos(studio.context.store.archive, photos)}
     assert findings["sizes"].photos == (10,)
-    assert "64 x 64" in findings["sizes"].text
+    assert "48 x 48" in findings["sizes"].text
     assert findings["too_few"].text.startswith("There are 10 good photos. With 48 or more")
     assert ask(studio, "GET", "/products/tiles/check")["looked"] == 10
 

@@ -6,7 +6,10 @@ import errno
 import json
 import logging
 import shutil
+import sys
+import time
 from contextlib import contextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -14,15 +17,15 @@ from sqlalchemy.exc import OperationalError
 
 from serving import Site, bad, good, site
 from twinspect.serve.http.tokens import add_token
+from twinspect.serve.products import child
 from twinspect.serve.scoring.model_worker import ScoreRequest
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
 
     from twinspect.serve.store import InspectionRow
 
-NAME = "parts"
+NAME, PRODUCT = "parts", "tiles"
 NUMBERS = ("1", "4", "5", "6", "999", "x")
 JSON_BODIES: dict[str, list[Any]] = {
     "/v1/feedback": [{"inspection_id": 1, "verdict": "good"}, {"inspection_id": 999, "verdict": "good"}, []],
@@ -38,14 +41,45 @@ JSON_BODIES: dict[str, list[Any]] = {
         {"region": {"look": [[[0, 0], [1, 0], [9, 9]]]}, "dry_run": True},
         {"region": {}, "reason": "try"},
     ],
+    "/v1/products": [{"name": NAME}, {"name": "../up"}, {"name": "new", "demo": "none"}],
+    "/v1/products/{name}/region": [
+        {"look": [[[0, 0], [1, 0], [1, 1]]]},
+        {"look": [[[0, 0], [9, 0], [1, 1]]]},
+    ],
+    "/v1/products/{name}/photos/from-inspections": [
+        {"inspection_ids": [1], "role": "good"},
+        {"inspection_ids": [999], "role": "good"},
+    ],
+    "/v1/products/{name}/photos/{photo}": [{"role": "defect"}, {"role": "bad"}],
+    "/v1/products/{name}/jobs": [{"minutes": 1}, {"minutes": 1, "kind": "update"}, {"minutes": -1}],
+    "/v1/products/{name}/versions/{number}/export": [{"to": "onnx"}, {"to": "x"}],
+    "/v1/products/{name}/versions/{number}/activate": [{"reason": "try"}, {"reason": ""}],
+    "/v1/products/{name}/shadow": [{"version": None}, {"version": 1}, {"version": 999}],
     "/v1/models/{model}/rollback": [
         {"calibration_id": 1, "reason": "try"},
         {"calibration_id": 999, "reason": "try"},
         {"calibration_id": "x"},
     ],
+    "/v1/models/{model}/sinks": [
+        {"target": {"kind": "folder", "path": "/"}},
+        {"target": {"kind": "webhook", "url": "http://127.0.0.1:9/x"}, "enabled": False},
+        {"target": {"kind": "none"}},
+    ],
+    "/v1/sinks/{number}/test": [{}],
+    "/v1/sinks/{number}/send_again": [{}, {"deliveries": [1, 999]}],
+    "/v1/sinks/{number}/give_up": [{"deliveries": []}, {"deliveries": "x"}],
 }
 """Bodies of every route that takes JSON: accepted ones, and ones that are refused in each way."""
+STUB = Path(__file__).parents[1] / "helpers" / "stub_training.py"
 QUERIES = ("?format=csv&rate=0.2", "?format=npz&folder=none&rate=1e-9", "?model=none&limit=x")
+
+
+@pytest.fixture(autouse=True)
+def stub(monkeypatch: pytest.MonkeyPatch, bundle: Path, tmp_path: Path) -> None:
+    """Trainings that take no time; all but the first fail, and name their folder."""
+    monkeypatch.setattr(child, "COMMAND", (sys.executable, str(STUB)))
+    monkeypatch.setenv("STUB_MODEL", str(bundle))
+    monkeypatch.setenv("STUB_ERROR_LATER", f"{tmp_path / 'data' / 'products' / PRODUCT} is full")
 
 
 @pytest.fixture(autouse=True)
@@ -62,12 +96,39 @@ def secret_site(bundle: Path, folder: Path) -> Iterator[tuple[Site, dict[str, st
     shutil.copytree(bundle, folder / f"{NAME}.twin")
     watched = folder / "line"
     watched.mkdir()
-    tokens = {role: add_token(folder / "tokens", f"{role}er:{role}") for role in ("view", "inspect", "admin")}
-    changes: dict[str, Any] = {"token_file": folder / "tokens", "watched": (watched,)}
+    roles = ("view", "inspect", "train", "admin")
+    tokens = {role: add_token(folder / "tokens", f"{role}er:{role}") for role in roles}
+    changes: dict[str, Any] = {
+        "token_file": folder / "tokens",
+        "watched": (watched,),
+        "allowed_folders": (folder,),
+        "studio": True,
+    }
     with site(folder / f"{NAME}.twin", folder / "data", **changes) as server:
         server.client.headers["Authorization"] = f"Bearer {tokens['admin']}"
+        (folder / "in the way").write_text("a file")
+        for name in ("results", "in the way"):
+            target = {"kind": "folder", "path": str(folder / name)}
+            added = server.client.post(f"/v1/models/{NAME}/sinks", json={"target": target})
+            assert added.status_code == 201
         server.scored(good(1), bad(2), good(3))
+        make_product(server)
         yield server, tokens
+
+
+def make_product(server: Site) -> None:
+    """A product with photos, a version, and a training that failed for a reason that names a path."""
+    client, address = server.client, f"/v1/products/{PRODUCT}"
+    client.post("/v1/products", json={"name": PRODUCT})
+    client.post(f"{address}/photos", files=[("images", (f"{seed}.png", good(seed))) for seed in range(3)])
+    for _ in range(2):
+        assert client.post(f"{address}/jobs", json={"minutes": 1}).status_code == 201
+        end = time.monotonic() + 30
+        while client.get("/v1/jobs").json()["jobs"]:
+            assert time.monotonic() < end
+            time.sleep(0.05)
+    states = [job["state"] for job in client.get(f"{address}/jobs").json()["jobs"]]
+    assert states == ["failed", "done"]
 
 
 def accepted(server: Site, seed: int) -> InspectionRow:
@@ -94,9 +155,18 @@ def requests(server: Site) -> Iterator[tuple[str, str, dict[str, Any]]]:
 
 
 def filled_in(path: str) -> list[str]:
-    if "{number}" in path:
-        return [path.replace("{number}", number) for number in NUMBERS]
-    return [path.replace("{model}", name) for name in ((NAME, "none") if "{model}" in path else (NAME,))]
+    values = {
+        "{number}": ("1", "999") if "/versions/" in path else NUMBERS,
+        "{model}": (NAME, "none"),
+        "{name}": (PRODUCT, "none"),
+        "{photo}": ("1", "999"),
+        "{job}": ("1", "999", "x"),
+        "{action}": ("pause", "resume", "stop"),
+    }
+    paths = [path]
+    for part, given in values.items():
+        paths = [one.replace(part, value) for one in paths for value in given] if part in path else paths
+    return paths
 
 
 def bodies(method: str, path: str) -> list[dict[str, Any]]:
@@ -109,7 +179,11 @@ def bodies(method: str, path: str) -> list[dict[str, Any]]:
             {"content": b"x", "headers": {"content-type": "text/plain"}},
             {"files": [("images", ("../a.png", good(7))), ("images", ("b.png", b"no image"))]},
         ]
-    return [{"json": body} for body in JSON_BODIES[path]] + [{"content": b"{"}] if method == "post" else [{}]
+    if path.endswith("/photos") and method == "post":
+        return [{"content": content, "headers": {"content-type": "image/png"}} for content in (good(8), b"x")]
+    if path not in JSON_BODIES or method in ("get", "delete"):
+        return [{}]
+    return [{"json": body} for body in JSON_BODIES[path]] + [{"content": b"{"}]
 
 
 def told(server: Site, role_tokens: dict[str, str], folder: Path) -> tuple[list[str], set[int]]:
@@ -123,7 +197,7 @@ def told(server: Site, role_tokens: dict[str, str], folder: Path) -> tuple[list[
         "sqlite3",
     )
     found, statuses = [], set()
-    for role in ("view", "inspect", ""):
+    for role in ("view", "inspect", "train", ""):
         headers = (
             {"Authorization": f"Bearer {role_tokens[role]}"} if role else {"Authorization": "Bearer none"}
         )
@@ -160,7 +234,7 @@ def test_no_answer_tells_a_path_of_files_that_are_damaged(bundle: Path, tmp_path
         found, statuses = told(server, tokens, tmp_path)
         assert found == []
         assert statuses >= {410, 422, 503}
-        (model,) = server.client.get("/v1/models").json()["models"]
+        model = server.client.get("/v1/models").json()["models"][0]
         assert str(tmp_path) in model["error"]  # an admin sees it
         hidden = server.client.get("/v1/models", headers={"Authorization": f"Bearer {tokens['view']}"}).json()
         assert hidden["models"][0]["error"] == "it cannot be loaded; the role admin is told why"
@@ -208,9 +282,9 @@ def test_no_answer_tells_a_path_when_the_store_fails(
 def test_the_audit_tells_the_folder_to_admins_only(bundle: Path, tmp_path: Path) -> None:
     with secret_site(bundle, tmp_path) as (server, tokens):
         address = f"/v1/models/{NAME}/audit"
-        (entry,) = server.client.get(address).json()["entries"]
+        entry = server.client.get(address).json()["entries"][-1]
         assert entry["details"]["path"] == str((tmp_path / f"{NAME}.twin").resolve())
-        (seen,) = server.client.get(address, headers={"Authorization": f"Bearer {tokens['inspect']}"}).json()[
+        seen = server.client.get(address, headers={"Authorization": f"Bearer {tokens['inspect']}"}).json()[
             "entries"
-        ]
+        ][-1]
         assert seen["details"] == {name: value for name, value in entry["details"].items() if name != "path"}

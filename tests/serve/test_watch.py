@@ -83,7 +83,7 @@ def line(
     model: Path, version: ModelVersion, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> Iterator[Callable[[], Line]]:
     """Start watchers of one folder and one store; all are ended."""
-    monkeypatch.setattr("twinspect.serve.scoring.model_worker.load_version", lambda *_: version)
+    monkeypatch.setattr("twinspect.serve.scoring.model_worker.load_version", lambda *_, **__: version)
     lines: list[Line] = []
     (tmp_path / "in").mkdir()
 

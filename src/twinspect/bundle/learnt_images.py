@@ -21,17 +21,36 @@ _DIGITS: Final = 16
 
 
 @dataclass(frozen=True)
+class Generation:
+    """The images that came with one version of a model, by the beginnings of their content digests.
+
+    Attributes:
+        learnt: those that it learnt from.
+        held_out: those that it held out, and that no later version learns from.
+    """
+
+    learnt: frozenset[str] = frozenset()
+    held_out: frozenset[str] = frozenset()
+
+    def to_record(self) -> dict[str, list[str]]:
+        """Return plain JSON values."""
+        return {"learnt": sorted(self.learnt), "held_out": sorted(self.held_out)}
+
+
+@dataclass(frozen=True)
 class LearntImages:
     """The images that a model was learnt from.
 
     Attributes:
-        digests: the beginning of each image's content digest, see :func:`short_digests`.
+        digests: the beginning of each image's content digest, see :func:`shorten`.
         perceptual_hashes: of all images of the fit, those included that its threshold was calibrated on; see
             :func:`twinspect.images.perceptual_hash.perceptual_hash`.
+        generations: what came with each version, the first one first; empty for a model that was never updated.
     """
 
     digests: frozenset[str] = frozenset()
     perceptual_hashes: tuple[bytes, ...] = ()
+    generations: tuple[Generation, ...] = ()
 
     @classmethod
     def union(cls, parts: Iterable[LearntImages]) -> LearntImages:
@@ -43,7 +62,10 @@ class LearntImages:
     def to_bytes(self) -> bytes:
         """Return the content of the file: sorted, so that it does not tell which image has which hash."""
         hashes = sorted(value.hex() for value in self.perceptual_hashes)
-        return dump_checksummed({"sha256_starts": sorted(self.digests), "perceptual_hashes": hashes})
+        record: dict[str, Any] = {"sha256_starts": sorted(self.digests), "perceptual_hashes": hashes}
+        if self.generations:
+            record["generations"] = [generation.to_record() for generation in self.generations]
+        return dump_checksummed(record)
 
     @classmethod
     def read(cls, folder: Path, record: dict[str, Any]) -> LearntImages | None:
@@ -58,7 +80,11 @@ class LearntImages:
         loaded = load_checksummed(content, folder / LEARNT)
         validate(loaded, LearntRecord, folder / LEARNT)
         hashes = tuple(bytes.fromhex(value) for value in loaded["perceptual_hashes"])
-        return cls(frozenset(loaded["sha256_starts"]), hashes)
+        generations = tuple(
+            Generation(frozenset(each["learnt"]), frozenset(each["held_out"]))
+            for each in loaded.get("generations", [])
+        )
+        return cls(frozenset(loaded["sha256_starts"]), hashes, generations)
 
 
 def shorten(digest: str) -> str:

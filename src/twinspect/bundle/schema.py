@@ -272,6 +272,25 @@ class ConfigFileRecord(ParametersRecord):
     augment: Annotated[str, Meta(pattern="^(lighting|shift|lighting,shift|shift,lighting)$")] | None = None
 
 
+class ParentRecord(Struct):
+    """The version that a model was updated from: the sha256 of its weights and, if it was loaded, its model.json."""
+
+    weights: Sha256
+    record: str = ""
+    fitted_at: str = ""
+
+
+class LineageRecord(Struct):
+    """How a model was updated."""
+
+    generation: Annotated[int, Meta(ge=2)]
+    parent: ParentRecord
+    images: dict[str, Count]
+    comparison: dict[str, Any]
+    updated_at: str = ""
+    earlier: list[dict[str, Any]] = []
+
+
 class FittedRecord(Struct):
     """What is kept of every detector."""
 
@@ -286,6 +305,7 @@ class FittedRecord(Struct):
     curves: dict[str, list[Finite]] = {}
     fitted_at: str = ""
     detectability: DetectabilityRecord | None = None
+    lineage: LineageRecord | None = None
 
 
 class NetworksRecord(FittedRecord, kw_only=True):
@@ -343,11 +363,22 @@ class ExportRecord(Struct):
     parity: dict[str, Any] = {}
 
 
+DigestStarts = list[Annotated[str, Meta(pattern="^[0-9a-f]+$")]]
+
+
+class GenerationRecord(Struct):
+    """The images that came with one version."""
+
+    learnt: DigestStarts
+    held_out: DigestStarts
+
+
 class LearntRecord(Struct):
     """``learnt_images.json``."""
 
-    sha256_starts: list[Annotated[str, Meta(pattern="^[0-9a-f]+$")]]
+    sha256_starts: DigestStarts
     perceptual_hashes: list[Annotated[str, Meta(pattern="^([0-9a-f]{2})*$")]]
+    generations: list[GenerationRecord] = []
 
 
 def check_parameters(parameters: dict[str, Any], where: str = "") -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import shlex
-import shutil
 import time
 from contextlib import nullcontext
 from dataclasses import replace
@@ -15,6 +14,7 @@ from twinspect.bundle.description import EXCLUDED_SUSPECTS
 from twinspect.calibration.detectability import findings_record
 from twinspect.calibration.hold_out import count_folds
 from twinspect.calibration.parts import count_parts
+from twinspect.cli.checkpoints import COMPARED, checkpoints_of, clear, naming_resume, only_training
 from twinspect.cli.class_selection import as_typed, select_classes
 from twinspect.cli.console import counted, table, warn, warn_of_suspects
 from twinspect.cli.method_settings import chosen_settings
@@ -34,7 +34,6 @@ from twinspect.methods.default import AUTO, FEWEST, OF_FEWEST, USUAL
 from twinspect.methods.shortfall import shortfall
 from twinspect.training.loggers import logged
 from twinspect.utils.launch_environment import check_torchrun, is_secondary_process
-from twinspect.utils.locks import single_writer
 from twinspect.utils.progress_bar import Bar
 
 if TYPE_CHECKING:
@@ -45,12 +44,8 @@ if TYPE_CHECKING:
     from twinspect.methods.base import Stage
     from twinspect.utils.progress import Progress
 
-COMPARED: Final = "comparison"
-"""A folder beside the checkpoints, where `--method auto` compares until it has a winner."""
 LONG_FIT: Final = 300.0
 """Seconds of a fit from which on the model is also exported, which takes a twentieth of them."""
-LOCK: Final = ".lock"
-"""A file in the folder of checkpoints: one fit at a time writes a model."""
 
 
 def run(options: argparse.Namespace) -> Outcome:
@@ -58,31 +53,12 @@ def run(options: argparse.Namespace) -> Outcome:
     out = Path(options.out)
     check_model_place(out, overwrite=options.overwrite)
     check_torchrun(options.devices, options.nodes)
-    checkpoints = out.with_name(out.name + ".checkpoint")
-    interrupted = any(checkpoints.glob("*.safetensors")) or (checkpoints / COMPARED).exists()
-    if interrupted and not (options.resume or options.restart):
-        raise ConfigError(
-            f"{checkpoints} holds an interrupted training; add --resume to go on, or --restart to throw it away"
-        )
+    checkpoints = checkpoints_of(out, resume=options.resume, restart=options.restart)
     if is_secondary_process():
         return _fit(options, out, checkpoints)
-    lock = checkpoints / LOCK
-    with single_writer(out, lock):
-        try:
-            if options.restart:
-                _clear(checkpoints)
-            fit = _fit_best if options.method == AUTO else _fit
-            return fit(options, out, checkpoints)
-        finally:  # while it is locked: a fit that was refused must leave the lock of the other
-            if all(path == lock for path in checkpoints.iterdir()):
-                shutil.rmtree(checkpoints, ignore_errors=True)
-
-
-def _clear(checkpoints: Path) -> None:
-    """Remove what an interrupted fit has left, whether it compared methods or not."""
-    for checkpoint in checkpoints.glob("*.safetensors"):
-        checkpoint.unlink()
-    shutil.rmtree(checkpoints / COMPARED, ignore_errors=True)
+    with only_training(out, checkpoints, restart=options.restart):
+        fit = _fit_best if options.method == AUTO else _fit
+        return fit(options, out, checkpoints)
 
 
 def _fit(options: argparse.Namespace, out: Path, checkpoints: Path) -> Outcome:
@@ -90,37 +66,33 @@ def _fit(options: argparse.Namespace, out: Path, checkpoints: Path) -> Outcome:
     is_first = options.devices * options.nodes == 1 or not is_secondary_process()
     data, excluded = _open(options, is_first=is_first)
     began = time.monotonic()
-    try:
-        with (
-            Bar() if is_first else nullcontext() as bar,
-            logged(options.log, out.stem, checkpoints, resume=options.resume, say=warn) as log,
-        ):
-            detector.fit(
-                data,
-                progress=_progress(bar, detector, data),
-                checkpoint=checkpoints,
-                resume=options.resume,
-                strict=options.strict,
-                say=warn,
-                log=log,
-            )
-            seconds = time.monotonic() - began
-            detector.data_ |= excluded
-            detector.fitted_at_ = datetime.now(timezone.utc).isoformat(timespec="seconds")
-            if options.detectability and detector.is_first:
-                budget = SHARE_OF_FIT * seconds
-                detector.detectability_ = measure_detectability(detector, data, seconds=budget, progress=bar)
-            if log:
-                log.finds(detector)
-    except KeyboardInterrupt as interruption:
-        if any(checkpoints.glob("*.safetensors")):
-            raise KeyboardInterrupt("go on with the same command and --resume") from interruption
-        raise
+    with (
+        naming_resume(checkpoints),
+        Bar() if is_first else nullcontext() as bar,
+        logged(options.log, out.stem, checkpoints, resume=options.resume, say=warn) as log,
+    ):
+        detector.fit(
+            data,
+            progress=_progress(bar, detector, data),
+            checkpoint=checkpoints,
+            resume=options.resume,
+            strict=options.strict,
+            say=warn,
+            log=log,
+        )
+        seconds = time.monotonic() - began
+        detector.data_ |= excluded
+        detector.fitted_at_ = datetime.now(timezone.utc).isoformat(timespec="seconds")
+        if options.detectability and detector.is_first:
+            budget = SHARE_OF_FIT * seconds
+            detector.detectability_ = measure_detectability(detector, data, seconds=budget, progress=bar)
+        if log:
+            log.finds(detector)
     detector.save(out)
     if not detector.is_first:
         return Outcome("", printed=False)
-    _clear(checkpoints)
-    _export_after(seconds, out, options.device)
+    clear(checkpoints)
+    export_after(seconds, out, options.device)
     steps = {stage: len(losses) for stage, losses in detector.losses_.items()}
     outcome = _report(detector, options.arguments, out, seconds, steps)
     if not options.exclude_suspects:
@@ -128,7 +100,8 @@ def _fit(options: argparse.Namespace, out: Path, checkpoints: Path) -> Outcome:
     return outcome
 
 
-def _export_after(seconds: float, out: Path, device: str) -> None:
+def export_after(seconds: float, out: Path, device: str) -> None:
+    """Export a model whose training took long."""
     if seconds >= LONG_FIT and scores_on_cpu(device):
         make_export(str(out))
 
@@ -191,7 +164,7 @@ def _fit_best(options: argparse.Namespace, out: Path, checkpoints: Path) -> Outc
     except KeyboardInterrupt as interruption:
         raise KeyboardInterrupt("go on with the same command and --resume") from interruption
     detector.save(out)
-    _clear(checkpoints)
+    clear(checkpoints)
     outcome = _report(detector, options.arguments, out, seconds, result.steps)
     text = "\n".join([table(COLUMNS, rows_of(found)), *sentences(found), outcome.text])
     return replace(outcome, text=text, record={**outcome.record, "comparison": found.to_record()})

@@ -10,6 +10,7 @@ from twinspect.bundle.calibration_history import ROI
 from twinspect.bundle.description import describe_model, images_in_words
 from twinspect.bundle.export_cache import find_exports
 from twinspect.bundle.folder import WEIGHTS, read_model_record
+from twinspect.bundle.lineage import lineage_lines
 from twinspect.calibration.conformal import Calibration
 from twinspect.calibration.detectability import Detectability, findings_record
 from twinspect.cli.outcome import Outcome
@@ -37,6 +38,7 @@ def run(options: argparse.Namespace) -> Outcome:
     lines = [
         f"{folder}: {record['method']} on teacher {about['teacher']['name']}",
         f"fitted: {_fitted(folder, record)}",
+        *lineage_lines(record.get("lineage")),
         f"images: {images_in_words(record['data'])}",
         f"settings: {_settings(about)}",
         f"threshold: {calibration.threshold:.6g}: {calibration.promise()}",
@@ -52,6 +54,7 @@ def run(options: argparse.Namespace) -> Outcome:
         **about,
         "twinspect": record["twinspect"],
         "fitted_at": record.get("fitted_at"),
+        "lineage": record.get("lineage"),
         "data": record["data"],
         "calibration": {
             "kind": calibration.kind,

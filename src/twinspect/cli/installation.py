@@ -18,6 +18,7 @@ EXTRAS: Final = {
     "onnx": "onnxruntime",
     "openvino": "openvino",
     "serve": "fastapi",
+    "line": "paho",
     "scale": "ray",
     "plots": "sklearn",
     "formats": "pi_heif",

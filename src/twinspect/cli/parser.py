@@ -28,6 +28,7 @@ from twinspect.cli.options import (
     serve,
     studio,
     synth,
+    update,
     watch,
     wheels,
 )
@@ -89,6 +90,11 @@ VERBS: Final = (
         "inspect",
         "say all about a model: what it learnt from, what it promises, what it would find, its exports",
         inspect.add_options,
+    ),
+    Verb(
+        "update",
+        "make a new version that learns from more good images, and compare it with the old one",
+        update.add_options,
     ),
     Verb("calibrate", "set a new threshold from good images; nothing is trained", calibrate.add_options),
     Verb(

@@ -72,6 +72,8 @@ def settings_of(options: argparse.Namespace, **rest: Any) -> Settings:
         trusted_proxies=tuple(options.trusted_proxy),
         root_path=check_root_path(options.root_path),
         watched=tuple(Path(folder) for folder in options.watch),
+        allowed_folders=tuple(Path(folder) for folder in options.allow_folder),
+        public_url=options.public_url.rstrip("/"),
         runtime=options.runtime,
         device=options.device,
         threads=check_threads(options.threads),

@@ -16,7 +16,19 @@ _OPTION = re.compile(r"-[^\d.]")
 """The beginning of an option, not of a negative number."""
 
 
-_PATHS: Final = ("DIR", "FILE", "TABLE", "M.twin", "J.twin", "M", "DATA", "IMAGES", "GOOD", "MANIFEST")
+_PATHS: Final = (
+    "DIR",
+    "FILE",
+    "TABLE",
+    "M.twin",
+    "M2.twin",
+    "J.twin",
+    "M",
+    "DATA",
+    "IMAGES",
+    "GOOD",
+    "MANIFEST",
+)
 """What arguments are called that are paths."""
 
 

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
 from twinspect.calibration.detectability import Detectability, Trial, is_found
-from twinspect.data import open_data
+from twinspect.data.opening import open_good
 from twinspect.errors import DataError
 from twinspect.evaluation.defect_images import DefectImages
 from twinspect.model.whole_image import Model
@@ -74,9 +74,8 @@ def measure_detectability(
 
 def _held_out(detector: Detector, data: DataSource) -> list[Sample]:
     """Choose good images that set the threshold and are not above it themselves, from low to high scores."""
-    train, held = detector.split(open_data(data, split="train"))
     calibration = detector.calibration_
-    by_name = {sample.name: sample for sample in (*train, *held)}
+    by_name = {sample.name: sample for sample in open_good(data)}
     categories = calibration.categories or ("",) * len(calibration.scores)
     chosen = [
         by_name[name]

@@ -80,6 +80,7 @@ class BaseDetector(ABC):
             that the same fit writes the same bytes.
         scope_: where it looks; ``None`` for whole images.
         detectability_: which synthetic defects it finds; ``None`` where that was not measured.
+        lineage_: record of the update that made it; empty for a first version.
         images_: a few good images that were held out, as PNG files: exports are checked on them, and regions compared
             with them.
         default_: the default for as many images as it is fitted on, where no method was named.
@@ -100,6 +101,7 @@ class BaseDetector(ABC):
     fitted_at_: str = ""
     scope_: Scope | None = None
     detectability_: Detectability | None = None
+    lineage_: Mapping[str, Any] = MappingProxyType({})
     images_: tuple[bytes, ...] = ()
     default_: Default = USUAL
 
@@ -433,5 +435,6 @@ class BaseDetector(ABC):
         self.losses_, self.data_ = record["losses"], record["data"]
         self.curves_ = record.get("curves", {})  # format 1 was first written without
         self.fitted_at_ = record.get("fitted_at", "")  # and without these
+        self.lineage_ = record.get("lineage", {})
         tried = record.get("detectability")
         self.detectability_ = Detectability.from_record(tried) if tried else None

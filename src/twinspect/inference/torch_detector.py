@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Final
 from twinspect.bundle.folder import (
     RECORD,
     WEIGHTS,
+    model_key,
     read_images,
     read_model_record,
     read_weights,
@@ -63,9 +64,11 @@ class TorchDetector(BaseDetector):
 
     Attributes:
         model_: the :class:`torch.nn.Module` that scores.
+        record_sha256_: of ``model.json`` in the folder that it was loaded from; empty if it was not.
     """
 
     model_: ScoringModel
+    record_sha256_: str = ""
     _processes: ProcessGroup = SINGLE_PROCESS
     _graph: _Graph | None = None
 
@@ -177,6 +180,7 @@ class TorchDetector(BaseDetector):
             "curves": self.curves_,
             **({"fitted_at": self.fitted_at_} if self.fitted_at_ else {}),
             **({"detectability": self.detectability_.to_record()} if self.detectability_ else {}),
+            **({"lineage": dict(self.lineage_)} if self.lineage_ else {}),
         }
 
     @classmethod
@@ -202,6 +206,7 @@ class TorchDetector(BaseDetector):
             ) from error
         detector.images_ = read_images(folder, record)
         detector.learnt_ = LearntImages.read(folder, record)
+        detector.record_sha256_ = model_key(folder, "")
         return detector
 
     @classmethod

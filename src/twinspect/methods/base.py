@@ -185,6 +185,26 @@ class Method(nn.Module, ABC, Generic[ConfigT]):
     def stages(self) -> tuple[Stage, ...]:
         """List the stages of training, in order."""
 
+    def update_stages(self, absent: int) -> tuple[Stage, ...]:  # noqa: ARG002 - for methods that gather
+        """List the stages in which a trained method learns from more images.
+
+        They are those of a fit, but begin with the weights that are there; the training makes them shorter and their
+        steps smaller. A method that gathers overrides this, so that what it gathered before is not forgotten.
+
+        Args:
+            absent: images that were learnt from before and that the batches have nothing of.
+
+        Raises:
+            ConfigError: it cannot be updated.
+        """
+        stages = self.stages()
+        if any(stage.gather is not None for stage in stages):
+            raise ConfigError(
+                f"{type(self).__name__} cannot be updated: it gathers from all images at once; fit it anew on the "
+                "old and the new images: twinspect fit"
+            )
+        return stages
+
     @abstractmethod
     def forward(self, images: Tensor) -> Output:
         """Score images.

@@ -147,6 +147,10 @@ class EfficientAD(Method[EfficientADConfig]):
             ),
         )
 
+    def update_stages(self, absent: int) -> tuple[Stage, ...]:  # noqa: ARG002 - nothing is gathered
+        """Train both again; the teacher's channels stay on the scale that the student has learnt."""
+        return self.stages()[1:]
+
     def gather(self, batches: Iterable[Batch]) -> None:
         """Measure mean and deviation of the teacher's channels over all training images."""
         _photographs(self.config.photographs)  # a folder that is not there is named before anything is learnt

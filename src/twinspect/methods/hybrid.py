@@ -215,6 +215,17 @@ class Hybrid(Method[HybridConfig]):
             *((self._imitation(self.imitator),) if self.imitator else ()),
         )
 
+    def update_stages(self, absent: int) -> tuple[Stage, ...]:
+        """Add members, train the students again, and measure places anew.
+
+        The student's features stay on the scale that it has learnt, and so does the memory's map: on images that are
+        in the memory, it would be too fine.
+        """
+        _, distil, places, *rest = self.stages()
+        gather = Stage.gathering(self.config, GATHER, self.extend)
+        places = replace(places, gather=partial(self.gather_errors, absent=absent))
+        return (replace(gather, pixels=False), distil, places, *rest)
+
     def _imitation(self, student: nn.Module) -> Stage:
         config = self.config
         return Stage(
@@ -239,6 +250,15 @@ class Hybrid(Method[HybridConfig]):
         sample.close()
         self.memory.members = sample.coreset(self.config.members, self.config.projection)
 
+    def extend(self, batches: Iterable[Batch]) -> None:
+        """Choose the coreset anew, among its members and the patches of more good images."""
+        sample = PatchSample(max(self.config.candidates, 2 * len(self.memory.members)))
+        sample.keep(self.memory.members)
+        for _ in self._sampled(batches, sample):
+            pass
+        sample.close()
+        self.memory.members = sample.coreset(self.config.members, self.config.projection)
+
     def _sampled(self, batches: Iterable[Batch], sample: PatchSample) -> Iterator[Tensor]:
         """Yield the sharp patches of batches, having added the averaged ones to a sample."""
         for batch in batches:
@@ -256,9 +276,9 @@ class Hybrid(Method[HybridConfig]):
         levels = self._imitation_levels(batch.images, batch.targets)
         return torch.stack([mean_inside(level, batch.inside) for level in levels]).sum()
 
-    def gather_errors(self, batches: Iterable[Batch]) -> None:
-        """Measure how well good patches of every place are rebuilt."""
-        self.usual_errors.gather(self._errors(batch.targets) for batch in batches)
+    def gather_errors(self, batches: Iterable[Batch], absent: int = 0) -> None:
+        """Measure how well good patches of every place are rebuilt, and were in so many images of before."""
+        self.usual_errors.gather((self._errors(batch.targets) for batch in batches), absent)
 
     def measure(self, number: int, batches: Sequence[Batch]) -> None:
         """Take the scale of a map from held-out images."""

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from copy import copy
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 import torch
@@ -81,9 +82,14 @@ class PaDiM(Method[PaDiMConfig]):
         """Gather the features of all good images, once."""
         return (Stage.gathering(self.config, GATHER, self.gather),)
 
-    def gather(self, batches: Iterable[Batch]) -> None:
-        """Estimate the Gaussians."""
-        self.gaussians.gather((batch.targets[0] for batch in batches), self.config.regularization)
+    def update_stages(self, absent: int) -> tuple[Stage, ...]:
+        """Add images to the Gaussians."""
+        return (Stage.gathering(self.config, GATHER, partial(self.gather, absent=absent)),)
+
+    def gather(self, batches: Iterable[Batch], absent: int = 0) -> None:
+        """Estimate the Gaussians, of so many images of before too."""
+        features = (batch.targets[0] for batch in batches)
+        self.gaussians.gather(features, self.config.regularization, absent)
 
     def targets(self, images: Tensor) -> tuple[Tensor, ...]:
         """Return the chosen features at the resolution of the finest level, one (B, C, h, w)."""

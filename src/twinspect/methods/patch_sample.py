@@ -39,6 +39,11 @@ class PatchSample:
         if len(self) > SLACK * self._most:
             self.close()
 
+    def keep(self, patches: Tensor) -> None:
+        """Add (n, C) patches that are never dropped, fewer than are kept."""
+        self._patches.append(patches)
+        self._drawn.append(torch.full((len(patches),), -1.0, dtype=torch.float64))
+
     def close(self) -> None:
         """Drop what is more than allowed."""
         if len(self) > self._most:

@@ -8,6 +8,7 @@ AnomalyDINO adds (Damm et al., WACV 2025, arXiv 2405.14529): turned images, cosi
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 import torch
@@ -132,6 +133,10 @@ class PatchCore(Method[PatchCoreConfig]):
             return (gather,)
         return Stage.gathering(self.config, FOREGROUND, self.gather_foreground), gather
 
+    def update_stages(self, absent: int) -> tuple[Stage, ...]:
+        """Add members; what is background stays as it was found."""
+        return (Stage.gathering(self.config, GATHER, partial(self.extend, absent)),)
+
     def gather_foreground(self, batches: Iterable[Batch]) -> None:
         """Learn to tell the background from the part."""
         assert self.foreground is not None  # noqa: S101 - there is no such stage without
@@ -140,13 +145,33 @@ class PatchCore(Method[PatchCoreConfig]):
     def gather(self, batches: Iterable[Batch]) -> None:
         """Keep the coreset of the patches of good images."""
         sample = PatchSample(self.config.patches)
+        self._fill(sample, batches)
+        count = max(1, round(self.config.coreset * len(sample)))
+        self.memory.members = sample.coreset(count, self.config.projection)
+
+    def extend(self, absent: int, batches: Iterable[Batch]) -> None:
+        """Choose the coreset anew, among its members and the patches of more good images.
+
+        It keeps the share of all patches that it had, those of absent images included.
+        """
+        known, sample = len(self.memory.members), PatchSample(self.config.patches)
+        sample.keep(self.memory.members)
+        images = self._fill(sample, batches)
+        patches = min(self.config.patches, (len(sample) - known) * (images + absent) / images)
+        self.memory.members = sample.coreset(
+            max(known, round(self.config.coreset * patches)), self.config.projection
+        )
+
+    def _fill(self, sample: PatchSample, batches: Iterable[Batch]) -> int:
+        """Add the patches of good images to a sample, and count the images."""
+        images = 0
         for batch in batches:
+            images += len(batch.images)
             for levels, inside in self._turned(batch):
                 features = self._features(levels)
                 sample.add(rows_inside(self._comparable(features), self._counted(features, inside)))
         sample.close()
-        count = max(1, round(self.config.coreset * len(sample)))
-        self.memory.members = sample.coreset(count, self.config.projection)
+        return images
 
     def _turned(self, batch: Batch) -> Iterator[tuple[tuple[Tensor, ...], Tensor | None]]:
         """Yield the features of a batch and where to look, and those of its images turned around."""

@@ -32,6 +32,8 @@ STATUS: Final[dict[str, int]] = {
     "unknown_inspection": 404,
     "unknown_folder": 404,
     "unknown_calibration": 404,
+    "unknown_sink": 404,
+    "unknown_source": 404,
     "unknown_product": 404,
     "unknown_photo": 404,
     "unknown_job": 404,
@@ -40,6 +42,7 @@ STATUS: Final[dict[str, int]] = {
     "model_changed": 409,
     "not_scored": 409,
     "conflict": 409,
+    "no_camera": 409,
     "image_removed": 410,
     # who may
     "token_needed": 401,
@@ -47,6 +50,7 @@ STATUS: Final[dict[str, int]] = {
     "role_too_low": 403,
     "host_not_allowed": 403,
     "origin_not_allowed": 403,
+    "folder_not_allowed": 403,
     # not now
     "rate_limited": 429,
     "queue_full": 429,
@@ -54,6 +58,8 @@ STATUS: Final[dict[str, int]] = {
     "stopping": 503,
     "store_unavailable": 503,
     "storage_full": 507,
+    "camera_failed": 503,
+    "not_installed": 501,
     "quota_exceeded": 507,
     "scoring_failed": 500,
     "internal_error": 500,

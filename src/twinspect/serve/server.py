@@ -7,7 +7,7 @@ import sys
 import threading
 from contextlib import ExitStack, contextmanager
 from contextvars import copy_context
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
@@ -26,6 +26,8 @@ from twinspect.serve.http.tokens import read_tokens
 from twinspect.serve.logs import log_to_stderr
 from twinspect.serve.products.studio import Studio
 from twinspect.serve.scoring.model_registry import ModelRegistry
+from twinspect.serve.served_pictures import ServedPictures
+from twinspect.serve.sinks.delivering import Composer, Delivering
 from twinspect.serve.starting_app import StartingApp
 from twinspect.serve.store import Retention, Store
 from twinspect.serve.watch.folder_scan import folder_names
@@ -41,6 +43,8 @@ if TYPE_CHECKING:
 
     from twinspect.serve.settings import Settings
     from twinspect.serve.store import Finished
+
+    Listener = Callable[[str, Sequence[Finished]], None]
 
 LOG = logging.getLogger(__name__)
 RETENTION_INTERVAL: Final = 600.0
@@ -69,7 +73,7 @@ def running_server(settings: Settings) -> Iterator[RunningServer]:
     """
     tokens = read_tokens(settings.token_file) if settings.token_file else None
     metrics = Metrics()
-    listeners: list[Callable[[str, Sequence[Finished]], None]] = [metrics.count_batch]
+    listeners: list[Listener] = [metrics.count_batch]
 
     def tell(model: str, results: Sequence[Finished]) -> None:
         for listener in listeners:
@@ -93,18 +97,22 @@ def running_server(settings: Settings) -> Iterator[RunningServer]:
             tokens,
             settings.limits,
             _watched_folders(settings, registry),
+            settings.allowed_folders,
             settings.root_path,
             studio=_studio(settings, store, registry),
         )
+        context.delivering = _delivering(context, settings)
+        listeners.append(lambda model, _: context.delivering.wake(model))
         metrics.add_drift(registry, lambda worker: latest_drift(context, worker) is not None)
         hosts = Hosts.of(settings.host, settings.allow_hosts)
         app = guard_app(build_app(context), context, hosts, RateLimit(settings.rate_limit))
         registry.start()
+        context.delivering.refresh()
         if context.studio:
             listeners.append(context.studio.shadow.add)
             context.studio.start()
         stop = _start_retention(store, settings)
-        _watch_folders(context, settings, stop)
+        _watch_folders(context, settings, stop, tell)
         try:
             yield RunningServer(context, app)
         finally:
@@ -113,6 +121,7 @@ def running_server(settings: Settings) -> Iterator[RunningServer]:
             if context.studio:
                 context.studio.stop()
             registry.stop()
+            context.delivering.stop()
 
 
 class Server(uvicorn.Server):
@@ -235,11 +244,17 @@ def _watched_folders(settings: Settings, registry: ModelRegistry) -> tuple[tuple
     return tuple((name, model, folder) for name, folder in zip(folder_names(folders), folders, strict=True))
 
 
-def _watch_folders(context: Context, settings: Settings, stop: threading.Event) -> None:
+def _delivering(context: Context, settings: Settings) -> Delivering:
+    composer = Composer(context.store, context.calibration, settings.public_url or settings.root_path)
+    if context.studio:
+        composer = replace(composer, version=context.studio.version_number)
+    return Delivering(context.store, composer, ServedPictures(context))
+
+
+def _watch_folders(context: Context, settings: Settings, stop: threading.Event, on_results: Listener) -> None:
     """Score images that arrive in the watched folders, each file once, until the event is set."""
     for _, model, folder in context.watched:
-        worker, on_results = context.registry.get(model), context.metrics.count_batch
-        intake = Intake(context.store, worker, "", stop, on_results)
+        intake = Intake(context.store, context.registry.get(model), "", stop, on_results)
         source = FolderWatch(intake, folder, leave_out=(settings.data,))
         threading.Thread(target=watch, args=(source, stop), name=f"watch-{folder.name}", daemon=True).start()
 

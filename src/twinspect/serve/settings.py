@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from twinspect.errors import ConfigError
 from twinspect.images.reading import MAX_PIXELS
@@ -12,6 +13,8 @@ from twinspect.serve.uploads.checks import Limits
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+_URL: Final = re.compile(r"https?://[^\s/?#@]+(?:/[^\s?#]*)?")
 
 
 @dataclass(frozen=True)
@@ -29,6 +32,8 @@ class Settings:
         trusted_proxies: addresses whose X-Forwarded-For says who connects.
         root_path: the path under which a proxy shows the server, without a slash at its end; empty for none.
         watched: folders that are watched for images.
+        allowed_folders: folders in which admins may have images taken from, and results written to.
+        public_url: where people reach this server, for links in results; empty for the path alone.
         studio: whether products can be made and trained.
         quota_gigabytes: how much space the photos of products may take, in 10⁹ bytes; ``None`` for no limit.
         runtime: as for :func:`twinspect.load`.
@@ -51,6 +56,8 @@ class Settings:
     trusted_proxies: tuple[str, ...] = ()
     root_path: str = ""
     watched: tuple[Path, ...] = ()
+    allowed_folders: tuple[Path, ...] = ()
+    public_url: str = ""
     studio: bool = False
     quota_gigabytes: float | None = None
     runtime: str = "auto"
@@ -82,6 +89,13 @@ class Settings:
             )
         if not 1 <= self.limits.pixels <= MAX_PIXELS:
             raise ConfigError(f"--max-pixels is {self.limits.pixels:,}; allowed are 1 to {MAX_PIXELS:,}")
+        if self.public_url and not _URL.fullmatch(self.public_url):
+            raise ConfigError(
+                f"--public-url is {self.public_url!r}; give one such as https://plant.local/inspect"
+            )
+        for folder in self.allowed_folders:
+            if not folder.is_dir():
+                raise ConfigError(f"--allow-folder {folder}: there is no such folder; make it first")
         if self.token_file is None and (reason := self._why_tokens()):
             start = f"studio {self.data}" if self.studio else f"serve {' '.join(self.models)}"
             command = f"twinspect {start} {self._exposing()} --token-file tokens.txt"

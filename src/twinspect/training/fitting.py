@@ -23,7 +23,7 @@ from twinspect.model.tiled import tiled
 from twinspect.model.whole_image import Model
 from twinspect.training.augmentation import COPIES, KINDS, Augmentation
 from twinspect.training.budget import with_steps_made
-from twinspect.training.checkpoint import Checkpoint, History
+from twinspect.training.checkpoint import Checkpoint, History, learned_state
 from twinspect.training.first_reading import FirstReader
 
 if TYPE_CHECKING:
@@ -42,6 +42,7 @@ if TYPE_CHECKING:
     from twinspect.training.batches import TrainingImages
     from twinspect.training.budget import Budget
     from twinspect.training.first_reading import FirstReading
+    from twinspect.training.start import Start
     from twinspect.training.trainer import Trainer
     from twinspect.utils.progress import Progress
 
@@ -70,6 +71,7 @@ class Fitting:
         prepared: inputs that :meth:`read_first` has kept, by name; the training takes them out.
         scope: where the model looks; ``None`` for whole images.
         budget: time for all of it; ``None`` where the lengths of the settings count.
+        start: what an update begins with; ``None`` for a fit.
     """
 
     method: str
@@ -85,6 +87,25 @@ class Fitting:
     prepared: dict[str, Tensor] = field(default_factory=dict)
     budget: Budget | None = None
     scope: Scope | None = None
+    start: Start | None = None
+
+    @classmethod
+    def of_start(
+        cls,
+        method: str,
+        start: Start,
+        trainer: Trainer,
+        scorer: ScoringPipeline,
+        budget: Budget | None,
+        progress: Progress | None,
+        folder: Path | None,
+        resume: bool,
+        tiling: Tiling | None,
+    ) -> Fitting:
+        """Put together an update, with the settings and the teacher of what it begins with."""
+        known = start.model.method
+        more = "", progress, folder, resume, tiling
+        return cls(method, known.config, known.teacher, trainer, scorer, *more, budget=budget, start=start)
 
     def look_at(self, scope: Scope | None) -> Fitting:
         """Confine the fit to a region of interest; ``None`` for whole images.
@@ -138,6 +159,19 @@ class Fitting:
         history = self._train("model", model, train, self._read(model, train), held_out)
         return model, history, self._score_good_images(model, held_out)
 
+    def starting_without(self, absent: int) -> Fitting:
+        """Return the same for an update that has nothing of so many images which were learnt from before."""
+        assert self.start is not None  # noqa: S101 - it is an update
+        return replace(self, start=replace(self.start, absent=absent))
+
+    def fit_update(
+        self, train: Sequence[Sample], held_out: Sequence[Sample], others: Sequence[Sample]
+    ) -> tuple[Model, History, GoodScores]:
+        """Train what the update begins with, and score held-out images; the budget leaves time for others too."""
+        model = self._build_model()
+        history = self._train("model", model, train, self._read(model, train), [*held_out, *others])
+        return model, history, self._score_good_images(model, held_out)
+
     def fit_folds(self, samples: Sequence[Sample]) -> tuple[Model, History, GoodScores]:
         """Train on all images, and score each image with a model that was trained without its fold.
 
@@ -188,6 +222,7 @@ class Fitting:
             "teacher": self.teacher.spec(),
             "trainer": {name: getattr(self.trainer, name) for name in ("seed", "precision", "bits")}
             | ({"augmentation": self.trainer.augmentation.kinds} if self.trainer.augmentation else {}),
+            **({"start": self.start.identity()} if self.start else {}),
         }
 
     def _score_good_images(self, model: Model, samples: Sequence[Sample]) -> GoodScores:
@@ -204,6 +239,8 @@ class Fitting:
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(self.trainer.seed)
             model = Model.build(self.method, self.config, self.teacher)
+        if self.start:
+            model.load_state_dict(learned_state(self.start.model), strict=False)
         if self.tiling:
             model.method.check_tiles()
         if self.scope or model.preprocessing.has_padding:  # which is blank
@@ -229,8 +266,9 @@ class Fitting:
             progress=self.progress,
             checkpoint=self._checkpoint(name, samples),
             budget=self.budget,
+            stages=self.start.stages(model.method, len(images)) if self.start else (),
         )
-        if self.budget:
+        if self.budget and not self.start:  # an update keeps the lengths of the fit
             model.method.config = with_steps_made(model.method.config, history.losses)
         return history
 

@@ -133,6 +133,7 @@ class Trainer:
         progress: Progress | None = None,
         checkpoint: Checkpoint | None = None,
         budget: Budget | None = None,
+        stages: Sequence[Stage] = (),
     ) -> History:
         """Train a model in place, from its checkpoint if there is one.
 
@@ -142,6 +143,7 @@ class Trainer:
             progress: informed about every step.
             checkpoint: read at the start; written regularly, at the end and when interrupted.
             budget: time that decides how many steps there are; ``None`` for the method's own lengths.
+            stages: of the model's method; none for those of a fit.
 
         Returns:
             The loss of every step and the validation curves; the same in all processes.
@@ -152,8 +154,8 @@ class Trainer:
         """
         reporter = self._reporter(progress)
         with keep_freed_memory(), interruptible() as interruption:
-            run = _Run(self.processes, model, images, self.seed, reporter, checkpoint, budget, interruption)
-            return run.all_stages()
+            how = reporter, checkpoint, budget, interruption, tuple(stages) or model.method.stages()
+            return _Run(self.processes, model, images, self.seed, *how).all_stages()
 
     def _reporter(self, progress: Progress | None) -> Progress:
         return progress if progress and self.processes.is_first else NoProgress()
@@ -184,6 +186,7 @@ class _Run:
     checkpoint: Checkpoint | None
     budget: Budget | None
     interruption: Interruption
+    stages: Sequence[Stage]
     history: History = field(default_factory=History)
     saved_at: float = field(default_factory=time.monotonic)
 
@@ -198,7 +201,7 @@ class _Run:
         if self.budget:
             self.budget.start(state)
         with torch.random.fork_rng(devices=[]):
-            for index, stage in enumerate(self.model.method.stages()):
+            for index, stage in enumerate(self.stages):
                 if state is None or index >= state.stage:
                     run = self._run_stage if stage.gather is None else self._gather
                     run(index, stage, state if state and index == state.stage else None)
@@ -285,7 +288,7 @@ class _Run:
 
     def _pace(self, index: int, train: list[int], measured: list[int], state: State | None) -> Pace:
         """Say how far a stage is: by its steps, or by its share of the time."""
-        stage, *rest = (each for each in self.model.method.stages()[index:] if each.gather is None)
+        stage, *rest = (each for each in self.stages[index:] if each.gather is None)
         if self.budget is None or not stage.timed:
             return StepPace(stage.total_steps(len(train)), state.step if state else 0)
         lengths = [each.total_steps(len(train)) for each in (stage, *rest) if each.timed]

@@ -6,9 +6,9 @@ import os
 import sys
 import time
 from functools import cache
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from twinspect.utils.progress_file import progress_file
 from twinspect.utils.spelling import spell
 
 if TYPE_CHECKING:
@@ -18,7 +18,10 @@ if TYPE_CHECKING:
     from rich.progress import TaskID
 
     from twinspect.utils.live_display import LiveDisplay
+    from twinspect.utils.progress_file import ProgressFile
 
+PROGRESS_FILE = "TWINSPECT_PROGRESS_FILE"
+"""The environment variable that names a file which is told where the work stands."""
 FIRST_LINE = 2.0
 SECONDS_BETWEEN_LINES = 10.0
 """Where there is no terminal, for instance in a log, lines are printed instead of the bar: the first after so many
@@ -37,7 +40,7 @@ class Bar:
         self._began = self._printed = time.monotonic()
         self._steps, self._wait = 0, FIRST_LINE
         self._said: set[str] = set()
-        self._file = progress_file()
+        self._file = _progress_file()
 
     def __enter__(self) -> Bar:  # noqa: PYI034 - it has no subclasses
         return self
@@ -105,6 +108,15 @@ def _display() -> LiveDisplay:
     from twinspect.utils.live_display import LiveDisplay  # noqa: PLC0415 - only terminals need it
 
     return LiveDisplay()
+
+
+def _progress_file() -> ProgressFile | None:
+    path = os.environ.get(PROGRESS_FILE)
+    if not path:
+        return None
+    from twinspect.utils.progress_file import ProgressFile  # noqa: PLC0415 - rarely asked for
+
+    return ProgressFile(Path(path))
 
 
 def is_drawn() -> bool:

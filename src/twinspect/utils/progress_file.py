@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import json
-import os
 import time
 from contextlib import suppress
-from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from twinspect.utils.files import write_atomically
 
-PROGRESS_FILE: Final = "TWINSPECT_PROGRESS_FILE"
-"""The environment variable that names the file."""
+if TYPE_CHECKING:
+    from pathlib import Path
+
 SECONDS_BETWEEN_WRITES: Final = 1.0
 
 
@@ -53,9 +52,3 @@ class ProgressFile:
         if not made or not self._total:
             return None
         return round((time.monotonic() - self._began) / made * (self._total - self._done), 1)
-
-
-def progress_file() -> ProgressFile | None:
-    """Return the file that the environment asks for, if it does."""
-    path = os.environ.get(PROGRESS_FILE)
-    return ProgressFile(Path(path)) if path else None

@@ -34,6 +34,20 @@ def server_options(verb: argparse.ArgumentParser) -> None:
         metavar="DIR",
         help="also score what arrives in this folder, by the first model; may be repeated",
     )
+    verb.add_argument(
+        "--allow-folder",
+        action="append",
+        default=[],
+        metavar="DIR",
+        help="let admins name this folder and those below it, to take images from or write results to; "
+        "may be repeated",
+    )
+    verb.add_argument(
+        "--public-url",
+        default="",
+        metavar="URL",
+        help="where people reach this server, for the links in results that are sent",
+    )
     _serve_limits(verb)
 
 

@@ -78,7 +78,7 @@ PRODUCTS: Final[Mapping[str, Product]] = {
 
 
 def write_demo(folder: Path, seed: int = 0, only: str | None = None) -> None:
-    """Write every product, or one of them, in MVTec layout: 40 good training images, 12 good and 12 defective test images each.
+    """Write products in MVTec layout: 40 good training images, 12 good and 12 defective test images each.
 
     Args:
         folder: where to; files of the same name are replaced.

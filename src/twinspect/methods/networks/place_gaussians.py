@@ -60,7 +60,7 @@ class PlaceGaussians(GatheredBuffers):
         distances: Tensor = images / others * (squares * (others - 1) / others / rest).sqrt()
         return distances.float()
 
-    def gather(self, batches: Iterable[Tensor], regularization: float) -> None:
+    def gather(self, batches: Iterable[Tensor], regularization: float, absent: int = 0) -> None:
         """Estimate mean and covariance at every place in one pass.
 
         The sums of squared deviations are updated batch by batch (Chan, Golub & LeVeque 1983): unlike sums of squares
@@ -69,8 +69,12 @@ class PlaceGaussians(GatheredBuffers):
         Args:
             batches: (B, C, h, w) float32 features of good images.
             regularization: added to the covariance's diagonal.
+            absent: images that the Gaussians stand for already, which these are added to; 0 to begin anew.
         """
         images, mean, scatter = 0, torch.empty(0), torch.empty(0)
+        if absent:
+            images, mean = absent, self.mean.clone()
+            scatter = _scatter(self.whitening, max(1, absent - 1), regularization)
         for batch in batches:
             features = _by_place(batch)
             places, count, channels = features.shape
@@ -90,6 +94,17 @@ class PlaceGaussians(GatheredBuffers):
 def _by_place(features: Tensor) -> Tensor:
     """Turn (B, C, h, w) into (h * w, B, C)."""
     return features.flatten(2).permute(2, 0, 1)
+
+
+def _scatter(whitening: Tensor, divisor: int, regularization: float) -> Tensor:
+    """Undo :func:`_whiten`: (places, C, C) sums of squared deviations."""
+    scatter = torch.empty_like(whitening)
+    identity = torch.eye(scatter.shape[1], dtype=torch.float64, device=scatter.device)
+    for start in range(0, len(scatter), PLACES):
+        inverses = whitening[start : start + PLACES].double().mT
+        factors = torch.linalg.solve_triangular(inverses, identity.expand_as(inverses), upper=False)
+        scatter[start : start + PLACES] = divisor * (factors @ factors.mT - regularization * identity)
+    return scatter
 
 
 def _whiten(scatter: Tensor, divisor: int, regularization: float) -> Tensor:

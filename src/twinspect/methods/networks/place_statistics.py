@@ -35,9 +35,21 @@ class PlaceStatistics(GatheredBuffers):
         # Until they are gathered, values stay as they are.
         self.mean, self.deviation = torch.zeros(1, 1), torch.ones(1, 1)
 
-    def gather(self, batches: Iterable[Tensor]) -> None:
-        """Measure (B, h, w) maps of good images."""
-        mean, square = moments(batches)
+    def gather(self, batches: Iterable[Tensor], absent: int = 0) -> None:
+        """Measure (B, h, w) maps of good images.
+
+        Args:
+            batches: the maps.
+            absent: images that the statistics stand for already, which these are added to; 0 to begin anew.
+        """
+        maps_of_all = list(batches)
+        mean, square = moments(maps_of_all)
+        if absent:
+            share = absent / (absent + sum(map(len, maps_of_all)))
+            known = self.mean.double(), self.mean.double().square() + self.deviation.double().square()
+            mean, square = (
+                share * old + (1 - share) * new for old, new in zip(known, (mean, square), strict=True)
+            )
         overall = (square.mean() - mean.mean().square()).clamp_min(0).sqrt()
         variance = maps.gaussian_blur((square - mean.square()).clamp_min(0)[None], POOLED)[0]
         self.mean = maps.gaussian_blur(mean[None], POOLED)[0].float()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Annotated, Any, Final, TypeVar
 
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
     from twinspect.serve.http.monitoring import Metrics
     from twinspect.serve.products.studio import Studio
     from twinspect.serve.scoring.model_registry import ModelRegistry
+    from twinspect.serve.sinks.delivering import Delivering
     from twinspect.serve.store import InspectionRow, SortKey, Store
     from twinspect.serve.store.ordering import Thresholds
 
@@ -60,6 +62,7 @@ class Context:
         tokens: who may do what; ``None`` if only this machine can connect.
         limits: of uploads.
         watched: watched folders: name, model and path of each.
+        allowed_folders: folders that admins may name.
         root_path: before the path of every address that is told to clients.
         stopping: whether new uploads are refused.
         studio: products and their trainings; ``None`` where the server only inspects.
@@ -69,6 +72,7 @@ class Context:
         decoding: limits how many images are decoded at once.
         incoming: counts the bytes of uploads that arrive.
         receiving: limits how many uploads that have arrived are accepted at once.
+        delivering: the sinks, set once the server has them.
     """
 
     store: Store
@@ -77,6 +81,7 @@ class Context:
     tokens: Tokens | None = None
     limits: Limits = field(default_factory=Limits)
     watched: tuple[tuple[str, str, Path], ...] = ()
+    allowed_folders: tuple[Path, ...] = ()
     root_path: str = ""
     stopping: bool = False
     studio: Studio | None = None
@@ -88,12 +93,25 @@ class Context:
     decoding: CapacityLimiter = field(default_factory=lambda: CapacityLimiter(default_workers()))
     incoming: IncomingBytes = field(default_factory=lambda: IncomingBytes(INCOMING_BYTES))
     receiving: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(CONCURRENT_UPLOADS))
+    delivering: Delivering = field(init=False, repr=False)
     _calibrations: dict[int, Calibration] = field(default_factory=dict)
     _cache_lock: threading.Lock = field(default_factory=threading.Lock)
 
     def cached(self, cache: LRUCache[Key, Value], key: Key, make: Callable[[], Value]) -> Value:
         """Return a value from one of the caches; a missing one is made and added."""
         return cached(cache, key=lambda: key, lock=self._cache_lock)(make)()
+
+    def check_model(self, name: str) -> None:
+        """Refuse a name that neither a served model has nor a product that waits for its first version.
+
+        Raises:
+            ApiError: ``unknown_model``.
+        """
+        if self.studio is not None and name not in self.registry:
+            with suppress(NotStoredError):
+                self.studio.products.get(name)
+                return
+        self.registry.get(name)
 
     def calibration(self, number: int) -> Calibration:
         """Return a calibration; it never changes, so it is cached."""

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import psutil
 
-from twinspect.utils.progress_file import PROGRESS_FILE
+from twinspect.utils.progress_bar import PROGRESS_FILE
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -38,7 +38,7 @@ def figures_of(model: Path) -> dict[str, Any]:
         "promise": calibration.promise(),
         "would_find": found.in_words(calibration) if found else None,
         "usable": not found.is_useless(calibration) if found else None,
-        "comparison": record.get("update", {}).get("comparison"),
+        "comparison": (record.get("lineage") or {}).get("comparison"),
         "held_out": sorted(held_out_photos(calibration)),
     }
 

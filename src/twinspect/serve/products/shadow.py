@@ -9,14 +9,14 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from twinspect.data.samples import Sample
-from twinspect.serve.scoring.model_worker import load_version
+from twinspect.serve.scoring.model_version import load_version
 from twinspect.serve.store.product_records import ShadowScore
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
-    from twinspect.serve.scoring.model_worker import ModelVersion
+    from twinspect.serve.scoring.model_version import ModelVersion
     from twinspect.serve.store import Finished, InspectionRow, Store
     from twinspect.serve.store.product_store import ProductStore
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from typing import TYPE_CHECKING
 
-from twinspect.errors import ConfigError, TwinspectError
+from twinspect.errors import ConfigError, NotStoredError, TwinspectError
 from twinspect.serve.products.folders import ProductFolders, check_name
 from twinspect.serve.products.shadow import ShadowScorer
 from twinspect.serve.products.trainer import Trainer
@@ -136,6 +136,19 @@ class Studio:
         else:
             self._registry.add(name, folder)
         self._try_out(self.products.activate(name, number, who, reason))
+
+    def version_number(self, name: str, weights_sha256: str | None) -> int | None:
+        """Return the number of the version that has these weights; ``None`` where none has, or there are none."""
+        try:
+            product = self.products.get(name)
+        except NotStoredError:
+            return None
+        # A region or a reduced export has a digest of its own, which only the one that is served tells.
+        served = name in self._registry and self._registry.get(name).version.weights_sha256 == weights_sha256
+        if served:
+            return product.active_version
+        versions = self.products.versions(product.id)
+        return next((each.number for each in versions if each.weights_sha256 == weights_sha256), None)
 
     def set_shadow(self, name: str, number: int | None, who: str) -> ProductRow:
         """Let a version score what is inspected without deciding.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+import os
 import shutil
 import threading
 import time
@@ -256,6 +257,7 @@ class Trainer:
 
     def _fail(self, job: JobRow, error: str) -> None:
         LOG.warning("%s: job %d failed: %s", job.product, job.id, error)
+        error = error.replace(f"{self._data}{os.sep}", "")  # where the server's files are is not for everyone
         self._jobs.change(job.id, state="failed", ended_at=self._store.now(), process=None, error=error)
         self._remove(job)
 

@@ -121,17 +121,14 @@ def anomaly_map(
 ) -> Response:
     """Return the anomaly map, computed from the archived image; a colour means the same value on every image."""
     row = context.inspection(number)
-    worker = _worker_of(context, row)
-    pixels = _read_pixels(context, row)
-    key = (row.image_sha256, row.weights_sha256)
-    values = context.cached(context.maps, key, lambda: _compute_map(worker, pixels))
+    if overlay and image_format == "png":
+        return Response(overlay_png(context, row), media_type="image/png")
+    values = _map_of(context, row, _read_pixels(context, row))
     if image_format == "npz":
         return Response(_encode_npz(values), media_type="application/x-npz")
     if image_format == "f32":
         return _raw_values(values if side is None else reduce_by_maximum(values, side))
-    low_high = context.calibration(row.calibration_id or worker.active.id).map_range
-    drawn = overlaid(pixels, values, low_high) if overlay else overlay_layer(values, low_high)
-    return Response(_encode_png(drawn), media_type="image/png")
+    return Response(_encode_png(overlay_layer(values, _map_range(context, row))), media_type="image/png")
 
 
 @ROUTER.get(
@@ -167,6 +164,26 @@ def region_beside_good(
     box, patch = found[0]["box"], found[0].get("good_patch")  # which stores of earlier versions lack
     drawn = beside_good(_read_pixels(context, row), box, worker.version.detector.images_, patch, PAIR_SIDE)
     return Response(_encode_png(drawn), media_type="image/png")
+
+
+def overlay_png(context: Context, row: InspectionRow) -> bytes:
+    """Draw the anomaly map over the image.
+
+    Raises:
+        ApiError: there is no map, or no image any more.
+    """
+    pixels = _read_pixels(context, row)
+    return _encode_png(overlaid(pixels, _map_of(context, row, pixels), _map_range(context, row)))
+
+
+def _map_of(context: Context, row: InspectionRow, pixels: NDArray[np.uint8]) -> NDArray[np.float32]:
+    worker = _worker_of(context, row)
+    key = (row.image_sha256, row.weights_sha256)
+    return context.cached(context.maps, key, lambda: _compute_map(worker, pixels))
+
+
+def _map_range(context: Context, row: InspectionRow) -> tuple[float, float]:
+    return context.calibration(row.calibration_id or _worker_of(context, row).active.id).map_range
 
 
 def _worker_of(context: Context, row: InspectionRow) -> ModelWorker:

@@ -63,7 +63,7 @@ def product_of(studio: Studio, name: str) -> ProductRow:
         raise ApiError("unknown_product", str(error)) from None
 
 
-@ROUTER.get("/demo-products", responses=error_responses())
+@ROUTER.get("/demo-products", responses=error_responses("not_found"))
 def demo_products(context: ContextDep, _: Viewer) -> DemoNames:
     """List the photographs that come with the installation, to try with."""
     studio_of(context)

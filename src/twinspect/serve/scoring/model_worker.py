@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import logging
 import threading
 import time
@@ -12,16 +11,14 @@ from typing import TYPE_CHECKING, Any, Final
 
 from sqlalchemy.exc import SQLAlchemyError
 
-from twinspect.bundle.calibration_history import ROI
-from twinspect.bundle.exports import EXPORT, FOLDER
-from twinspect.bundle.folder import RECORD, read_model_record
 from twinspect.calibration.map_peaks import map_notice
 from twinspect.data.samples import Sample
 from twinspect.errors import ConfigError, ImageError, NotStoredError, StoreError, TwinspectError, in_one_line
 from twinspect.images.reading import read_rgb
 from twinspect.inference.found_regions import regions_of
-from twinspect.loading import AUTO, TORCH, choose_runtime, load
+from twinspect.loading import AUTO, TORCH
 from twinspect.regions.finding import RegionRules
+from twinspect.serve.scoring.model_version import FolderState, ModelVersion, folder_state, load_version
 from twinspect.serve.scoring.rescoring import rescored
 from twinspect.serve.scoring.work_queue import WorkQueue
 from twinspect.serve.store import Finished
@@ -44,11 +41,6 @@ LOG = logging.getLogger(__name__)
 _STORE_RETRY: Final = 1.0
 """Seconds between tries to save results while the store does not respond."""
 _TRIES_WHILE_STOPPING: Final = 3
-_FULL_PRECISION: Final = "fp32"
-"""Exports of this precision score as the trained networks do; others count as models of their own."""
-
-FolderState = tuple[tuple[str, int, int], ...]
-"""Name, modification time and size of a model folder's records: tells its versions apart without reading them."""
 
 
 @dataclass(frozen=True)
@@ -67,26 +59,6 @@ class ScoreRequest:
     def weight(self) -> int:
         """Bytes that it holds in memory."""
         return 0 if self.pixels is None else self.pixels.nbytes
-
-
-@dataclass(frozen=True)
-class ModelVersion:
-    """One version of a model in memory.
-
-    Attributes:
-        detector: computes raw scores; used in the queue's thread only.
-        weights_sha256: of the weights that score.
-        folder_state: of the folder when it was read.
-    """
-
-    detector: BaseDetector
-    weights_sha256: str
-    folder_state: FolderState
-
-    @property
-    def runtime(self) -> str:
-        """``torch``, or the name of the export that scores."""
-        return self.detector.export_name or "torch"
 
 
 class ModelWorker:
@@ -314,48 +286,6 @@ class ModelWorker:
             LOG.error("%s: the store does not accept results: %s", self.name, in_one_line(error))  # noqa: TRY400 - a full disk is no bug
             return False
         return True
-
-
-def load_version(folder: Path, runtime: str, device: str, threads: int | None = None) -> ModelVersion:
-    """Load a model as its folder is now.
-
-    Raises:
-        BundleError: a file is missing, damaged, altered or unknown.
-        ConfigError: the runtime does not exist, or the folder changed meanwhile.
-    """
-    before = folder_state(folder)
-    record = read_model_record(folder)
-    chosen = choose_runtime(folder, device) if runtime == AUTO else runtime
-    detector = load(folder, device=device, runtime=chosen, threads=threads).set_params(workers=0)
-    if folder_state(folder) != before:
-        raise ConfigError(f"{folder} changed while it was read; it will be read again")
-    return ModelVersion(detector, _identity_sha256(record, detector.export_name), before)
-
-
-def folder_state(folder: Path) -> FolderState:
-    """Return what tells versions of a model folder apart; empty if there is no folder."""
-    state = []
-    for path in (folder / RECORD, *sorted((folder / FOLDER).glob(f"*/{EXPORT}"))):
-        try:
-            stat = path.stat()
-        except OSError:
-            continue
-        state.append((path.relative_to(folder).as_posix(), stat.st_mtime_ns, stat.st_size))
-    return tuple(state)
-
-
-def _identity_sha256(record: dict[str, Any], export: str) -> str:
-    """Return the weights' digest.
-
-    An export of reduced precision counts as another model and has another digest, and so has a model that looks at
-    another region: their scores are not comparable.
-    """
-    weights: str = record["weights"]["sha256"]
-    reduced = "" if not export or _FULL_PRECISION in export else f" {export}"
-    region = f" {record[ROI]['sha256']}" if ROI in record else ""
-    if not (reduced or region):
-        return weights
-    return hashlib.sha256(f"{weights}{reduced}{region}".encode()).hexdigest()
 
 
 def _score_safely(

@@ -93,16 +93,17 @@ def touch_image(connection: Connection, image: StoredImage, now: datetime) -> No
     connection.execute(insert.on_conflict_do_update(index_elements=[IMAGES.c.sha256], set_=again))
 
 
-def finish(connection: Connection, results: Sequence[Finished], now: datetime) -> int:
+def finish(connection: Connection, results: Sequence[Finished], now: datetime) -> list[int]:
     """Write the results of queued rows; a finished row stays as it is.
 
     Returns:
-        How many were still queued.
+        The ids of those that were still queued.
     """
-    written = 0
+    written = []
     for result in sorted(results, key=lambda result: result.id):  # in one order, so that nothing deadlocks
         queued = update(INSPECTIONS).where(INSPECTIONS.c.id == result.id, INSPECTIONS.c.state == "queued")
-        written += connection.execute(queued.values(scored_at=now, **_values(result))).rowcount
+        if connection.execute(queued.values(scored_at=now, **_values(result))).rowcount:
+            written.append(result.id)
     return written
 
 

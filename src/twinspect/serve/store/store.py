@@ -7,7 +7,16 @@ from datetime import datetime, timezone
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from twinspect.serve.store import audit_log, calibrations, inspections, models, paging, recalibration, series
+from twinspect.serve.store import (
+    audit_log,
+    calibrations,
+    deliveries,
+    inspections,
+    models,
+    paging,
+    recalibration,
+    series,
+)
 from twinspect.serve.store.archive import Archive
 from twinspect.serve.store.database import for_writing, open_database
 
@@ -238,13 +247,18 @@ class Store:
             return inspections.source_keys(connection, model_id, anomalous=anomalous)
 
     def finish(self, results: Sequence[Finished]) -> int:
-        """Write the results of queued inspections, all or none. Those that are finished already stay as they are.
+        """Write the results of queued inspections, all or none, and what is to be delivered of them.
+
+        Those that are finished already stay as they are.
 
         Returns:
             How many were still queued.
         """
         with self.writing() as connection:
-            return inspections.finish(connection, results, self.now())
+            now = self.now()
+            finished = inspections.finish(connection, results, now)
+            deliveries.enqueue(connection, finished, now)
+            return len(finished)
 
     def inspection(self, inspection_id: int) -> InspectionRow:
         """Return an inspection.
