@@ -10,7 +10,7 @@ const LARGEST = { width: { ideal: 1920 }, height: { ideal: 1080 } };
 
 /** Take photos until the window is closed; they are handed over together. */
 export async function takePhotos(take) {
-  const video = el("video", { autoplay: true, muted: true, playsinline: true, "aria-label": t("camera.view") });
+  const video = el("video", { autoplay: true, muted: true, playsinline: true, "aria-label": t("camera.view"), onloadeddata: () => (shoot.disabled = false) });
   const cameras = el("select", { "aria-label": t("camera.which"), hidden: true, onchange: () => start(cameras.value) });
   const status = el("p", { role: "status" });
   const taken = [];
@@ -22,7 +22,6 @@ export async function takePhotos(take) {
     stop();
     stream = await navigator.mediaDevices.getUserMedia({ video: { ...LARGEST, ...(id ? { deviceId: { exact: id } } : {}) } });
     video.srcObject = stream;
-    shoot.disabled = false;
     const all = (await navigator.mediaDevices.enumerateDevices()).filter(({ kind }) => kind === "videoinput");
     cameras.hidden = all.length < 2;
     if (!cameras.options.length) cameras.append(...all.map(({ deviceId, label }, place) => el("option", { value: deviceId }, label || String(place + 1))));

@@ -20,7 +20,7 @@ export async function resultStep({ root, product, path, signal }) {
       el("h2", {}, t("version.number", { number: newest.number })),
       el("p", { class: "lead" }, sentence(newest.promise)),
       newest.usable === false && el("p", { class: "problem" }, t("threshold.not_usable")),
-      newest.would_find && el("p", {}, sentence(newest.would_find)),
+      product.active === null && el("p", { class: "warning" }, t("result.decides_nothing")),
       facts([
         [t("result.learnt"), count(newest.learnt, "good_photos")],
         [t("result.held_out"), count(newest.images, "good_photos")],
@@ -30,7 +30,8 @@ export async function resultStep({ root, product, path, signal }) {
       el("div", { class: "row" },
         reportLink(newest, root),
         newest.active && el("a", { class: "button", href: "#/inspect" }, t("result.inspect")),
-        el("a", { class: "button", href: addressOf(`product/${encodeURIComponent(product.name)}/versions`) }, t("result.versions")))),
+        el("a", { class: "button", href: addressOf(`product/${encodeURIComponent(product.name)}/versions`) }, t("result.versions"))),
+      newest.would_find && el("details", {}, el("summary", {}, t("result.would_find")), el("p", { class: "soft" }, sentence(newest.would_find)))),
     better(newest));
 }
 

@@ -148,6 +148,8 @@ export const PRODUCTS = {
   "result.learnt": ["Learnt from", "Gelernt aus"],
   "result.held_out": ["Threshold set with", "Grenzwert gesetzt mit"],
   "result.made": ["Made", "Entstanden"],
+  "result.would_find": ["Which defects it would find", "Welche Fehler es finden würde"],
+  "result.decides_nothing": ["No version decides yet: let this one decide in the step Versions.", "Noch gilt keine Version: Lassen Sie diese im Schritt Versionen gelten."],
   "result.report": ["Open the report", "Bericht öffnen"],
   "result.save_report": ["Save the report", "Bericht speichern"],
   "result.no_report": ["There is no report of it.", "Davon gibt es keinen Bericht."],
@@ -195,7 +197,8 @@ export const PRODUCTS = {
   "compare.misses": ["Defects missed", "Fehler übersehen"],
   "compare.auroc": ["AUROC", "AUROC"],
   "compare.auroc_means": ["How well scores tell defects from good images: 1 is perfect, 0.5 is guessing.", "Wie gut die Anomaliewerte Fehler von guten Bildern trennen: 1 ist vollkommen, 0,5 ist Raten."],
-  "compare.kept": ["On images that neither version learnt from.", "Auf Bildern, aus denen keine der beiden gelernt hat."],
+  "compare.kept": ["On images kept apart from the start, and all defects", "Auf von Anfang an zurückgehaltenen Bildern und allen Fehlern"],
+  "compare.added": ["On good images that came with the update and were not learnt", "Auf guten Bildern, die mit der Aktualisierung kamen und nicht gelernt wurden"],
 
   "learning.title": ["Learning from what was wrong", "Lernen aus Fehlurteilen"],
   "learning.judged": [
