@@ -40,7 +40,6 @@ from twinspect.training.fitting import Fitting
 from twinspect.training.start import Start
 from twinspect.training.trainer import Trainer
 from twinspect.training.training_inputs import count_tiles
-from twinspect.training.update import UpdateRules, update
 from twinspect.utils.devices import choose_device
 from twinspect.utils.distributed import check_process_counts
 from twinspect.utils.progress import AUTO, announce, watched
@@ -342,6 +341,8 @@ class Detector(ChosenNetworks):
         Raises:
             TwinspectError: nothing new to learn from, or too little to calibrate on; a method that cannot be updated.
         """
+        from twinspect.training.update import UpdateRules, update  # noqa: PLC0415 - it needs SciPy
+
         self._check_fitted()
         start, budget = Start.of(self.model_, steps), Budget.of(minutes)
         trainer = replace(self._trainer(), devices=1, nodes=1, strategy="auto")

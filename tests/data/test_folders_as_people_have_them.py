@@ -21,7 +21,7 @@ from twinspect.errors import DataError, ImageError
 from twinspect.evaluation.labelled_set import open_test_set
 from twinspect.images.reading import read_mask
 from twinspect.scale.listing import SkippedFiles, list_images
-from twinspect.serve.watch.folder_scan import scan_folder
+from twinspect.serve.sources.folder_scan import scan_folder
 
 
 def touch(root: Path, *names: str) -> None:

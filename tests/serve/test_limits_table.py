@@ -17,9 +17,9 @@ from twinspect.serve.api_errors import STATUS
 from twinspect.serve.http import connections, context, lingering, rate_limit, request_guard
 from twinspect.serve.routes import score
 from twinspect.serve.settings import Settings
+from twinspect.serve.sources import watcher
 from twinspect.serve.uploads import checks
 from twinspect.serve.uploads.checks import Limits
-from twinspect.serve.watch import watcher
 
 DOC = Path(__file__).parents[2] / "docs" / "guides" / "serve.md"
 MIB = 2**20

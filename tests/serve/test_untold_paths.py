@@ -65,6 +65,11 @@ JSON_BODIES: dict[str, list[Any]] = {
         {"target": {"kind": "webhook", "url": "http://127.0.0.1:9/x"}, "enabled": False},
         {"target": {"kind": "none"}},
     ],
+    "/v1/models/{model}/sources": [
+        {"name": "x", "origin": {"kind": "folder", "path": "/"}},
+        {"name": "x", "origin": {"kind": "usb"}},
+    ],
+    "/v1/models/{model}/trigger": [{}, {"source": 1}, {"source": "x"}],
     "/v1/sinks/{number}/test": [{}],
     "/v1/sinks/{number}/send_again": [{}, {"deliveries": [1, 999]}],
     "/v1/sinks/{number}/give_up": [{"deliveries": []}, {"deliveries": "x"}],
@@ -111,6 +116,10 @@ def secret_site(bundle: Path, folder: Path) -> Iterator[tuple[Site, dict[str, st
             target = {"kind": "folder", "path": str(folder / name)}
             added = server.client.post(f"/v1/models/{NAME}/sinks", json={"target": target})
             assert added.status_code == 201
+        origin = {"kind": "folder", "path": str(watched)}
+        added = server.client.post(f"/v1/models/{NAME}/sources", json={"name": "line", "origin": origin})
+        assert added.status_code == 201
+        watched.rename(folder / "gone")
         server.scored(good(1), bad(2), good(3))
         make_product(server)
         yield server, tokens
@@ -175,8 +184,12 @@ def bodies(method: str, path: str) -> list[dict[str, Any]]:
         sent = (good(5), b"", b"no image", good(6)[:200], b"\x89PNG\r\n\x1a\n" + bytes(50))
         return [
             *({"content": content, "headers": image} for content in sent),
-            {"content": b"x", "headers": {"content-type": "multipart/form-data; boundary=b"}},
-            {"content": b"x", "headers": {"content-type": "text/plain"}},
+            {
+                "content": b"x",
+                "headers": {"content-type": "multipart/form-data; boundary=b"},
+                "params": {"model": NAME},
+            },
+            {"content": b"x", "headers": {"content-type": "text/plain"}, "params": {"model": NAME}},
             {"files": [("images", ("../a.png", good(7))), ("images", ("b.png", b"no image"))]},
         ]
     if path.endswith("/photos") and method == "post":

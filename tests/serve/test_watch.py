@@ -18,17 +18,17 @@ from drawn_parts import TEACHER, blemish, stripes, write_image
 from twinspect.cli import main
 from twinspect.errors import MissingExtraError
 from twinspect.images.statistics import ImageStatistics, image_statistics
-from twinspect.serve.watch.folder_scan import Arrival, UnfinishedFiles, scan_folder
+from twinspect.serve.sources.folder_scan import Arrival, UnfinishedFiles, scan_folder
 from twinspect.utils.spelling import unspell
 
 pytest.importorskip("sqlalchemy")
 
 from twinspect.serve.scoring.model_registry import ModelRegistry
 from twinspect.serve.scoring.model_worker import ModelVersion, load_version
+from twinspect.serve.sources.camera import Camera, open_capture
+from twinspect.serve.sources.watcher import CameraWatch, FolderWatch, Intake, Tally, watch
 from twinspect.serve.store import Filter, Store
 from twinspect.serve.store.text import storable_text
-from twinspect.serve.watch.camera import Camera, open_capture
-from twinspect.serve.watch.watcher import CameraWatch, FolderWatch, Intake, Tally, watch
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -271,7 +271,7 @@ def test_many_known_files_cost_one_query_and_no_reading(line: Any, monkeypatch: 
         (first.folder / f"{number}.png").write_bytes(b"x")
     first.watch._known = {arrival.key for arrival in scan_folder(first.folder)}
     monkeypatch.setattr(
-        "twinspect.serve.watch.watcher._read_file", lambda _: pytest.fail("a known file was read")
+        "twinspect.serve.sources.watcher._read_file", lambda _: pytest.fail("a known file was read")
     )
     monkeypatch.setattr(first.store, "accept", lambda *_, **__: pytest.fail("the store was asked"))
     assert [first.poll(), first.poll()] == [0, 0]

@@ -22,10 +22,10 @@ from twinspect.cli import main
 pytest.importorskip("sqlalchemy")
 
 from store_data import accept, calibration, inspect, register
+from twinspect.serve.sources.folder_scan import find_arrival, scan_folder
+from twinspect.serve.sources.moving import move_without_overwriting
+from twinspect.serve.sources.reactions import Reactions, ReactionThread
 from twinspect.serve.store import Finished, Store
-from twinspect.serve.watch.folder_scan import find_arrival, scan_folder
-from twinspect.serve.watch.moving import move_without_overwriting
-from twinspect.serve.watch.reactions import Reactions, ReactionThread
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

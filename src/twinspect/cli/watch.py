@@ -26,10 +26,10 @@ if TYPE_CHECKING:
     from types import FrameType
     from typing import TextIO
 
+    from twinspect.serve.sources.camera import Camera
+    from twinspect.serve.sources.reactions import Reactions
+    from twinspect.serve.sources.watcher import CameraWatch, FolderWatch, Intake, Tally
     from twinspect.serve.store import Finished, Store
-    from twinspect.serve.watch.camera import Camera
-    from twinspect.serve.watch.reactions import Reactions
-    from twinspect.serve.watch.watcher import CameraWatch, FolderWatch, Intake, Tally
 
 
 def run(options: argparse.Namespace) -> Outcome:
@@ -38,10 +38,10 @@ def run(options: argparse.Namespace) -> Outcome:
     check_installed()
     from twinspect.serve.logs import log_to_stderr
     from twinspect.serve.scoring.model_registry import ModelRegistry
+    from twinspect.serve.sources.camera import Camera
+    from twinspect.serve.sources.reactions import ReactionThread
+    from twinspect.serve.sources.watcher import Intake, Tally, watch
     from twinspect.serve.store import Store
-    from twinspect.serve.watch.camera import Camera
-    from twinspect.serve.watch.reactions import ReactionThread
-    from twinspect.serve.watch.watcher import Intake, Tally, watch
 
     log_to_stderr("%(asctime)s %(levelname)s %(message)s")
     camera = Camera(options.camera) if options.camera else None
@@ -109,7 +109,7 @@ def _check_move(options: argparse.Namespace) -> None:
 
 
 def _reactions(options: argparse.Namespace, store: Store) -> Reactions:
-    from twinspect.serve.watch.reactions import Reactions
+    from twinspect.serve.sources.reactions import Reactions
 
     folder = None if options.folder is None else Path(os.path.abspath(options.folder))  # noqa: PTH100 - links stay
     move_to = None if options.move is None else Path(options.move).absolute()
@@ -141,7 +141,7 @@ def _say(stream: TextIO, text: str) -> None:
 
 
 def _source(options: argparse.Namespace, intake: Intake, camera: Camera | None) -> FolderWatch | CameraWatch:
-    from twinspect.serve.watch.watcher import CameraWatch, FolderWatch
+    from twinspect.serve.sources.watcher import CameraWatch, FolderWatch
 
     if camera is not None:
         return CameraWatch(

@@ -28,10 +28,11 @@ from twinspect.serve.products.studio import Studio
 from twinspect.serve.scoring.model_registry import ModelRegistry
 from twinspect.serve.served_pictures import ServedPictures
 from twinspect.serve.sinks.delivering import Composer, Delivering
+from twinspect.serve.sources.folder_scan import folder_names
+from twinspect.serve.sources.running_sources import RunningSources
+from twinspect.serve.sources.watcher import FolderWatch, Intake, watch
 from twinspect.serve.starting_app import StartingApp
 from twinspect.serve.store import Retention, Store
-from twinspect.serve.watch.folder_scan import folder_names
-from twinspect.serve.watch.watcher import FolderWatch, Intake, watch
 from twinspect.utils.progress import finish
 
 if TYPE_CHECKING:
@@ -102,6 +103,7 @@ def running_server(settings: Settings) -> Iterator[RunningServer]:
             studio=_studio(settings, store, registry),
         )
         context.delivering = _delivering(context, settings)
+        context.sources = RunningSources(store, registry, tell, (settings.data,))
         listeners.append(lambda model, _: context.delivering.wake(model))
         metrics.add_drift(registry, lambda worker: latest_drift(context, worker) is not None)
         hosts = Hosts.of(settings.host, settings.allow_hosts)
@@ -113,11 +115,13 @@ def running_server(settings: Settings) -> Iterator[RunningServer]:
             context.studio.start()
         stop = _start_retention(store, settings)
         _watch_folders(context, settings, stop, tell)
+        context.sources.refresh()
         try:
             yield RunningServer(context, app)
         finally:
             stop.set()
             context.stopping = True
+            context.sources.stop()
             if context.studio:
                 context.studio.stop()
             registry.stop()

@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from twinspect.serve.products.studio import Studio
     from twinspect.serve.scoring.model_registry import ModelRegistry
     from twinspect.serve.sinks.delivering import Delivering
+    from twinspect.serve.sources.running_sources import RunningSources
     from twinspect.serve.store import InspectionRow, SortKey, Store
     from twinspect.serve.store.ordering import Thresholds
 
@@ -73,6 +74,7 @@ class Context:
         incoming: counts the bytes of uploads that arrive.
         receiving: limits how many uploads that have arrived are accepted at once.
         delivering: the sinks, set once the server has them.
+        sources: where images come from by themselves, likewise.
     """
 
     store: Store
@@ -94,6 +96,7 @@ class Context:
     incoming: IncomingBytes = field(default_factory=lambda: IncomingBytes(INCOMING_BYTES))
     receiving: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(CONCURRENT_UPLOADS))
     delivering: Delivering = field(init=False, repr=False)
+    sources: RunningSources = field(init=False, repr=False)
     _calibrations: dict[int, Calibration] = field(default_factory=dict)
     _cache_lock: threading.Lock = field(default_factory=threading.Lock)
 

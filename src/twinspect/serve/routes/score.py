@@ -214,14 +214,14 @@ def _store_images(
             outcomes.append(
                 image
                 if isinstance(image, ApiError)
-                else _store_image(context, worker, image, category, source)
+                else store_image(context, worker, image, category, source)
             )
         except Exception as error:  # noqa: BLE001, PERF203 - what was accepted before must still be queued
             return [*outcomes, error]
     return outcomes
 
 
-def _store_image(
+def store_image(
     context: Context, worker: ModelWorker, image: CheckedImage, category: str, source: Any
 ) -> ScoreRequest:
     """Store one image; when this returns, disk and database have it."""
@@ -232,6 +232,29 @@ def _store_image(
         raise AssertionError("only watched files have a source key and can be known already")
     context.metrics.accepted.labels(worker.name, source).inc()
     return ScoreRequest(row, image.pixels)
+
+
+def score_now(context: Context, worker: ModelWorker, image: CheckedImage, category: str) -> InspectionRow:
+    """Store one image of a source, and wait until it is scored.
+
+    Raises:
+        ApiError: ``queue_full``, ``stopping``, or ``scoring_failed`` where the result could not be saved.
+    """
+    worker.queue.reserve(1)
+    request = None
+    try:
+        request = store_image(context, worker, image, category, "watch")
+    finally:
+        if request is None:
+            worker.queue.release(1)
+    (future,) = worker.queue.put(request)
+    try:
+        future.result()
+    except Exception:  # noqa: BLE001 - logged by the queue; the row is still there, to be scored at the next start
+        raise ApiError(
+            "scoring_failed", f"inspection {request.row.id} is stored, and not scored yet"
+        ) from None
+    return context.store.inspection(request.row.id)
 
 
 def _present(

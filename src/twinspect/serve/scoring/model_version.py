@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from datetime import datetime, timezone
 from typing import TYPE_CHECKING, Any, Final
 
 from twinspect.bundle.calibration_history import ROI
@@ -31,11 +32,13 @@ class ModelVersion:
         detector: computes raw scores; used in the queue's thread only.
         weights_sha256: of the weights that score.
         folder_state: of the folder when it was read.
+        loaded_at: when that was, UTC.
     """
 
     detector: BaseDetector
     weights_sha256: str
     folder_state: FolderState
+    loaded_at: datetime = field(default_factory=lambda: datetime.now(timezone.utc))
 
     @property
     def runtime(self) -> str:

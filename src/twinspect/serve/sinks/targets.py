@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import ssl
 from string import Formatter
-from typing import Annotated, Any, ClassVar, Literal
+from typing import Annotated, Any, Literal
 from urllib.parse import urlsplit
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, TypeAdapter
+from pydantic import AfterValidator, Field, TypeAdapter
+
+from twinspect.serve.endpoint_settings import EndpointSettings
 
 TOPIC_FIELDS = ("product", "verdict", "category")
 """What a topic may name in braces."""
@@ -48,22 +50,7 @@ Timeout = Annotated[float, Field(ge=1, le=30, description="seconds until an atte
 Topic = Annotated[str, AfterValidator(_check_topic), Field(max_length=500)]
 
 
-class Target(BaseModel):
-    """Settings of a sink, secrets included."""
-
-    model_config = ConfigDict(extra="forbid")
-    SECRETS: ClassVar[tuple[str, ...]] = ()
-
-    def settings(self) -> dict[str, Any]:
-        """Return what may be told to an admin, as plain JSON values."""
-        return self.model_dump(mode="json", exclude={"kind", *self.SECRETS})
-
-    def secrets(self) -> dict[str, Any]:
-        """Return what is told to nobody, as far as it is set."""
-        return self.model_dump(mode="json", include=set(self.SECRETS), exclude_none=True)
-
-
-class WebhookTarget(Target):
+class WebhookTarget(EndpointSettings):
     """A request for each result."""
 
     SECRETS = ("secret",)
@@ -85,7 +72,7 @@ class WebhookTarget(Target):
         return urlsplit(self.url).netloc
 
 
-class MqttTarget(Target):
+class MqttTarget(EndpointSettings):
     """A message for each result, to a broker."""
 
     SECRETS = ("password",)
@@ -112,7 +99,7 @@ class MqttTarget(Target):
         return f"{self.host}:{self.port}"
 
 
-class FolderTarget(Target):
+class FolderTarget(EndpointSettings):
     """A JSON file for each result."""
 
     kind: Literal["folder"]

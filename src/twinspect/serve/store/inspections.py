@@ -156,6 +156,13 @@ def queued(connection: Connection, model_id: int) -> list[InspectionRow]:
     return fetch(connection, select_inspections().where(*where).order_by(INSPECTIONS.c.id))
 
 
+def last_finished(connection: Connection, model_id: int) -> InspectionRow | None:
+    """Return the newest inspection of a model that is finished."""
+    finished = (INSPECTIONS.c.model_id == model_id, INSPECTIONS.c.state != "queued")
+    query = select_inspections().where(*finished).order_by(INSPECTIONS.c.id.desc()).limit(1)
+    return next(iter(fetch(connection, query)), None)
+
+
 def select_inspections() -> Select[Any]:
     """Begin a query for :func:`fetch`."""
     return select(INSPECTIONS, MODELS.c.name, IMAGES, LATEST).select_from(ALL_TABLES)

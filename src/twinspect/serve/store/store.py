@@ -269,6 +269,11 @@ class Store:
         with self.reading() as connection:
             return inspections.read(connection, inspection_id)
 
+    def last_finished(self, model_id: int) -> InspectionRow | None:
+        """Return the newest inspection of a model that is finished; ``None`` where there is none."""
+        with self.reading() as connection:
+            return inspections.last_finished(connection, model_id)
+
     def search(
         self, criteria: Filter, after: int | None = None, limit: int = 50, order: Order | None = None
     ) -> Page:

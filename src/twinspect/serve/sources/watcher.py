@@ -22,9 +22,9 @@ from twinspect.images.png import encode_png
 from twinspect.serve.api_errors import ApiError
 from twinspect.serve.scoring.model_worker import ScoreRequest
 from twinspect.serve.scoring.work_queue import stopping_error
+from twinspect.serve.sources.folder_scan import UnfinishedFiles, scan_folder
 from twinspect.serve.store import Finished
 from twinspect.serve.uploads.checks import CheckedImage, Limits, Upload, check
-from twinspect.serve.watch.folder_scan import UnfinishedFiles, scan_folder
 from twinspect.utils.spelling import spell
 
 if TYPE_CHECKING:
@@ -32,9 +32,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from twinspect.serve.scoring.model_worker import ModelWorker
+    from twinspect.serve.sources.camera import Camera
+    from twinspect.serve.sources.folder_scan import Arrival
     from twinspect.serve.store import InspectionRow, Store
-    from twinspect.serve.watch.camera import Camera
-    from twinspect.serve.watch.folder_scan import Arrival
 
 LOG = logging.getLogger(__name__)
 POLL_INTERVAL: Final = 2.0

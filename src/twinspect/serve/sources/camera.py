@@ -15,6 +15,20 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 
+def import_opencv() -> Any:
+    """Import OpenCV.
+
+    Raises:
+        MissingExtraError: it is not installed.
+    """
+    try:
+        return importlib.import_module("cv2")
+    except ImportError as error:
+        raise MissingExtraError(
+            "a camera needs OpenCV, which is not installed; type: pip install opencv-python-headless"
+        ) from error
+
+
 def open_capture(source: str) -> Any:
     """Open a camera.
 
@@ -24,12 +38,7 @@ def open_capture(source: str) -> Any:
     Raises:
         MissingExtraError: OpenCV is not installed.
     """
-    try:
-        cv2 = importlib.import_module("cv2")
-    except ImportError as error:
-        raise MissingExtraError(
-            "a camera needs OpenCV, which is not installed; type: pip install opencv-python-headless"
-        ) from error
+    cv2 = import_opencv()
     return cv2.VideoCapture(int(source) if source.isdecimal() else source)
 
 

@@ -17,8 +17,8 @@ from typing import TYPE_CHECKING, Final
 
 from twinspect.errors import StoreError
 from twinspect.inference.verdicts import in_thresholds, verdict
-from twinspect.serve.watch.folder_scan import find_arrival
-from twinspect.serve.watch.moving import move_without_overwriting
+from twinspect.serve.sources.folder_scan import find_arrival
+from twinspect.serve.sources.moving import move_without_overwriting
 from twinspect.utils.spelling import spell, unspell
 
 if TYPE_CHECKING:
