@@ -149,13 +149,14 @@ class Trainer:
             photos = self._products.photos(product.id)
             versions = self._products.versions(product.id)
             write_training_data(folders.job(job.id), self._store.archive, product, photos, versions)
-        parent = product.active_version
-        version = None
-        for step in steps_of(job, folders, parent, self._device):
+        first, *others = steps_of(job, folders, product.active_version, self._device)
+        self._do(job, first, folders)
+        if job.kind != "export":  # before the report is written: it may decide by then
+            self._on_version(job, self._add_version(job, folders, product.active_version))
+        for step in others:
             self._do(job, step, folders)
-            if version is None and job.kind != "export":
-                version = self._add_version(job, folders, parent)
-        self._end(job, folders, version)
+        self._jobs.change(job.id, state="done", ended_at=self._store.now(), process=None)
+        shutil.rmtree(folders.job(job.id), ignore_errors=True)
 
     def _do(self, job: JobRow, step: Step, folders: ProductFolders) -> None:
         """Run a step until its result is there.
@@ -250,12 +251,6 @@ class Trainer:
             "figures": figures,
         }
         return self._products.add_version(row, job.created_by)
-
-    def _end(self, job: JobRow, folders: ProductFolders, version: VersionRow | None) -> None:
-        if version is not None:
-            self._on_version(job, version)
-        self._jobs.change(job.id, state="done", ended_at=self._store.now(), process=None)
-        shutil.rmtree(folders.job(job.id), ignore_errors=True)
 
     def _fail(self, job: JobRow, error: str) -> None:
         LOG.warning("%s: job %d failed: %s", job.product, job.id, error)
