@@ -16,6 +16,7 @@ import pytest
 pytest.importorskip("fastapi")
 
 from serving import Site, bad, code, good, png, site
+from twinspect.errors import ConfigError
 from twinspect.serve.http.tokens import add_token
 from twinspect.serve.products import child
 from twinspect.serve.products.child import ChildProcess
@@ -164,6 +165,12 @@ def test_a_server_without_studio_has_no_products(bundle: Path, tmp_path: Path) -
     with site(bundle, tmp_path / "data") as running:
         assert code(running.client.get("/v1/products")) == (404, "not_found")
         assert ask(running, "GET", "/me")["studio"] is False
+
+
+def test_two_studios_cannot_share_a_folder(studio: Site, bundle: Path, tmp_path: Path) -> None:
+    refused = pytest.raises(ConfigError, match="is used by another studio that runs")
+    with refused, site(bundle, tmp_path / "data", models=(), studio=True):
+        pass
 
 
 def test_too_few_photos_are_not_trained_on(studio: Site) -> None:

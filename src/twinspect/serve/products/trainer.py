@@ -149,10 +149,10 @@ class Trainer:
             photos = self._products.photos(product.id)
             versions = self._products.versions(product.id)
             write_training_data(folders.job(job.id), self._store.archive, product, photos, versions)
-        first, *others = steps_of(job, folders, product.active_version, self._device)
+        first, *others = steps_of(job, folders, self._device)
         self._do(job, first, folders)
         if job.kind != "export":  # before the report is written: it may decide by then
-            self._on_version(job, self._add_version(job, folders, product.active_version))
+            self._on_version(job, self._add_version(job, folders))
         for step in others:
             self._do(job, step, folders)
         self._jobs.change(job.id, state="done", ended_at=self._store.now(), process=None)
@@ -236,7 +236,7 @@ class Trainer:
             for path in paths:
                 shutil.copyfile(path, test / label / path.name)
 
-    def _add_version(self, job: JobRow, folders: ProductFolders, parent: int | None) -> VersionRow:
+    def _add_version(self, job: JobRow, folders: ProductFolders) -> VersionRow:
         number = job.version or 0
         figures = figures_of(folders.model(number))
         used = (photo_id(path.name) or 0 for path in (folders.job(job.id) / GOOD).iterdir())
@@ -245,7 +245,7 @@ class Trainer:
             "product_id": job.product_id,
             "number": number,
             "kind": job.kind,
-            "parent": parent if parent != number else None,
+            "parent": job.parent,
             "job_id": job.id,
             "weights_sha256": figures.pop("weights_sha256"),
             "figures": figures,
