@@ -253,8 +253,8 @@ def two_products(first: int, *categories: str) -> ts.data.DataSet:
 
 
 def test_each_of_several_products_holds_images_out_and_another_is_refused() -> None:
-    old = ts.Detector("patchcore", **BRIEF).fit(two_products(0, "a", "b"))
-    new = old.update(two_products(100, "a", "b"), say=lambda _: None)
+    old = ts.Detector("mkd", **BRIEF).fit(two_products(0, "a", "b"))
+    new = old.update(two_products(100, "a", "b"), steps=2, say=lambda _: None)
     assert sorted(new.calibration_.categories) == ["a"] * 4 + ["b"] * 4
     with pytest.raises(DataError, match="shows 'c', which the model has not learnt; it knows a, b"):
         old.update(two_products(100, "a", "c"))
