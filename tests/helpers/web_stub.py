@@ -19,6 +19,8 @@ from web_files import WEB
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from studio_stub import Studio
+
 CSP = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' blob:; connect-src 'self'; "
     "font-src 'none'; frame-ancestors 'none'; base-uri 'none'; form-action 'none'"
@@ -57,6 +59,7 @@ class World:
 
     def __init__(self, token: str | None = None, images: int = 40, role: str = "admin") -> None:
         self.token, self.role = token, role
+        self.studio: Studio | None = None
         self.usable = True
         self.busy = 0
         """Uploads to be answered by 429 before one is taken."""
@@ -142,10 +145,14 @@ def get(world: World, path: str, query: dict[str, str]) -> Any:
             return np.linspace(0, 1, 12, dtype="<f4").tobytes()  # 4 columns, 3 rows
         kind = match[2] and ("map" if match[2] == "map" else "image")
         return picture(number, kind) if kind else world.inspections[number - 1]
+    if re.search(r"/(frame|photos/\d+/(image|thumbnail))$", path):
+        return picture(1, "image")
+    if world.studio and (answer := world.studio.get(path, query, world.inspections[0])) is not None:
+        return answer
     rate = float(query.get("rate", 0.01))
     return {
         "/v1/models": lambda: {"models": [model(world)]},
-        "/v1/me": lambda: {"name": "ann", "role": world.role},
+        "/v1/me": lambda: {"name": "ann", "role": world.role, "studio": world.studio is not None},
         "/v1/folders": lambda: {"folders": [{"name": "line 1", "model": "parts"}]},
         "/v1/inspections": lambda: page(world, query),
         "/v1/feedback/disagreements": lambda: page(world, {**query, "feedback": "disagree"}),
@@ -285,6 +292,8 @@ def drift(size: int) -> dict[str, Any]:
 
 def post(world: World, path: str, body: dict[str, Any]) -> Any:
     world.sent.append((path, body))
+    if world.studio and (answer := world.studio.post(path, body)) is not None:
+        return answer
     if path == "/v1/feedback":
         feedback = {"verdict": body["verdict"], "comment": body["comment"], "by": "", "at": START.isoformat()}
         world.inspections[body["inspection_id"] - 1]["feedback"] = feedback
@@ -310,8 +319,12 @@ def post(world: World, path: str, body: dict[str, Any]) -> Any:
     return {"proposal": proposal, "calibration": applied}
 
 
+def sent_names(body: bytes) -> list[str]:
+    return [name.decode() for name in re.findall(rb'name="images"; filename="([^"]*)"', body)]
+
+
 def score(world: World, body: bytes) -> list[dict[str, Any]]:
-    names = [name.decode() for name in re.findall(rb'name="images"; filename="([^"]*)"', body)]
+    names = sent_names(body)
     refused = {
         "code": "not_an_image",
         "message": "This is no image file; allowed: PNG, JPEG, TIFF, BMP, WebP.",
@@ -395,8 +408,18 @@ class Handler(BaseHTTPRequestHandler):
             self.json({"error": {"code": "busy", "message": "The queue is full."}}, 429, Retry_After="1")
         elif path == "/v1/score":
             self.json({"inspections": score(self.world, body)})
+        elif path.endswith("/photos") and self.world.studio:
+            role = parse_qs(urlsplit(self.path).query)["role"][0]
+            self.json(self.world.studio.add(sent_names(body), role))
         else:
-            self.json(post(self.world, path, json.loads(body)))
+            self.json(post(self.world, path, json.loads(body or b"{}")))
+
+    do_PUT = do_PATCH = do_POST
+
+    def do_DELETE(self) -> None:
+        self.world.sent.append((urlsplit(self.path).path, {}))
+        self.send_response(204)
+        self.end_headers()
 
 
 def serve_world(world: World) -> Iterator[str]:

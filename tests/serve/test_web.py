@@ -339,8 +339,8 @@ def test_the_map_is_read_under_the_pointer(page: Page) -> None:
         stage["x"] + (stage["width"] - 128 * scale) / 2,
         stage["y"] + (stage["height"] - 96 * scale) / 2,
     )
-    page.mouse.move(left + 40 * scale, top + 40 * scale)
-    page.wait_for_function("document.querySelector('.pointer-value').textContent")
+    with page.expect_response("**/map?format=f32*"):
+        page.mouse.move(left + 40 * scale, top + 40 * scale)
     page.mouse.move(left + 112.5 * scale, top + 80.5 * scale, steps=3)  # in the last of 4 columns and 3 rows
     page.get_by_text("Map at 112, 80: 1, 1.818 × threshold").wait_for()
 
@@ -386,7 +386,7 @@ def test_live_follows_the_line_and_a_server_that_restarts(
         page.get_by_text(re.compile(r"^\d+ s ago$")).wait_for()
         assert page.get_by_text("The server does not answer").is_hidden()
         page.keyboard.press("f")
-        page.wait_for_function("document.fullscreenElement?.classList.contains('live')")
+        page.locator(".live:fullscreen").wait_for()
 
 
 def test_nothing_to_judge_is_said_where_nothing_was_scored(browser: Browser) -> None:
@@ -548,7 +548,7 @@ def test_feedback_by_keys_alone(page: Page, world: World) -> None:
     """From the address to a judged image and the disagreements without a pointer."""
     page.goto("/")
     page.get_by_role("heading", name="Inspect").wait_for()
-    page.keyboard.press("4")
+    page.keyboard.press("5")
     page.get_by_role("article", name="part 039.png").wait_for()
     page.keyboard.press("d")
     page.get_by_role("article", name=HOSTILE).wait_for()
@@ -571,7 +571,7 @@ def test_help_lists_the_keys_and_can_switch_them_off(page: Page) -> None:
     assert "Feedback page" in window.inner_text()
     page.get_by_label("One-key commands are on").uncheck()
     page.keyboard.press("Escape")
-    page.keyboard.press("3")
+    page.keyboard.press("4")
     assert page.url.endswith("#/feedback")
 
 

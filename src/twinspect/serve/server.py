@@ -103,6 +103,7 @@ def running_server(settings: Settings) -> Iterator[RunningServer]:
             studio=_studio(settings, store, registry),
         )
         context.delivering = _delivering(context, settings)
+        metrics.add_sinks(context.delivering)
         context.sources = RunningSources(store, registry, tell, (settings.data,))
         listeners.append(lambda model, _: context.delivering.wake(model))
         metrics.add_drift(registry, lambda worker: latest_drift(context, worker) is not None)

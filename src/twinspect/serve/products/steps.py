@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final
 
 from twinspect.bundle.exports import EXPORT, FOLDER, PRECISIONS
 from twinspect.bundle.folder import RECORD
-from twinspect.serve.products.training_data import DEFECTS, GOOD, REGION
+from twinspect.serve.products.training_data import ANEW, DEFECTS, GOOD, REGION
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -48,7 +48,7 @@ def steps_of(job: JobRow, folders: ProductFolders, parent: int | None, device: s
     number = job.version or 0
     if job.kind == "export":
         return [_export(job, folders, number)]
-    return [_training(job, folders, number, parent, device), _evaluation(job, folders, number)]
+    return [_training(job, folders, number, parent, device), _evaluation(job, folders, number, parent)]
 
 
 def _export(job: JobRow, folders: ProductFolders, number: int) -> Step:
@@ -68,10 +68,14 @@ def _training(job: JobRow, folders: ProductFolders, number: int, parent: int | N
         return Step("learns from what was added", (*start, *rest), model / RECORD)
     if (data / REGION).exists():
         rest += ["--roi", str(data / REGION)]
-    return Step("learns", ("fit", str(good), "--all-good", *rest), model / RECORD)
+    anew = data / ANEW
+    images = [str(anew)] if anew.exists() else [str(good), "--all-good"]
+    return Step("learns", ("fit", *images, *rest), model / RECORD)
 
 
-def _evaluation(job: JobRow, folders: ProductFolders, number: int) -> Step:
+def _evaluation(job: JobRow, folders: ProductFolders, number: int, parent: int | None) -> Step:
     data, report = folders.job(job.id) / TEST, folders.report(number)
-    arguments = ("evaluate", str(folders.model(number)), str(data), "--out", str(report))
-    return Step("writes the report", arguments, report / REPORT, is_needed=False)
+    arguments = ["evaluate", str(folders.model(number)), str(data), "--out", str(report)]
+    if job.kind == "fit" and parent not in (None, number):
+        arguments += ["--against", str(folders.model(parent or 0))]  # an update has compared already
+    return Step("writes the report", tuple(arguments), report / REPORT, is_needed=False)

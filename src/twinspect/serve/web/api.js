@@ -55,9 +55,13 @@ export async function get(path, parameters = {}, signal) {
 }
 
 /** POST JSON. */
-export async function post(path, body, signal) {
+export const post = (path, body, signal) => send("POST", path, body, signal);
+
+/** Send JSON by another verb; an answer without content is null. */
+export async function send(method, path, body, signal) {
   const headers = { "Content-Type": "application/json" };
-  return (await request(path, { method: "POST", headers, body: JSON.stringify(body), signal })).json();
+  const response = await request(path, { method, headers, body: body === undefined ? undefined : JSON.stringify(body), signal });
+  return response.status === 204 ? null : response.json();
 }
 
 /** The part of an address after the path. */

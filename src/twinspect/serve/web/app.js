@@ -3,7 +3,7 @@
 import { el, empty } from "./dom.js";
 import { icon } from "./icons.js";
 import { addKeys, showHelp } from "./keys.js";
-import { loadMe } from "./me.js";
+import { isStudio, loadMe } from "./me.js";
 import { chooseModel, currentModel, fillModelList, loadModels, warnings } from "./models.js";
 import { problem, say } from "./notice.js";
 import { drift } from "./pages/drift.js";
@@ -12,14 +12,20 @@ import { history } from "./pages/history.js";
 import { inspect } from "./pages/inspect.js";
 import { inspection } from "./pages/inspection.js";
 import { live } from "./pages/live.js";
+import { product } from "./pages/product.js";
+import { products } from "./pages/products.js";
 import { region } from "./pages/region.js";
 import { threshold } from "./pages/threshold.js";
 import { asked } from "./route.js";
 import { LANGUAGES, chooseLanguage, language, pieces, t } from "./text.js";
 
 /** The pages that tabs lead to, in their order, and others. */
-const TABS = { inspect, live, history, feedback, threshold, drift, region };
-const PAGES = { ...TABS, inspection };
+const TABS = { products, inspect, live, history, feedback, threshold, drift, region };
+const PAGES = { ...TABS, inspection, product };
+/** The tabs that pages without one belong to. */
+const PARENTS = { inspection: "history", product: "products" };
+/** Those that need no model that is served. */
+const WITHOUT_MODEL = ["products", "product", "inspection"];
 const NAMES = Object.keys(TABS);
 
 const main = document.getElementById("main");
@@ -27,24 +33,27 @@ const list = document.getElementById("model");
 let open = new AbortController();
 
 const title = (name) => t(`page.${name}`);
-const opened = () => (Object.hasOwn(PAGES, asked().name) ? asked().name : NAMES[0]);
+/** Where nothing is asked for, images are inspected, or else a first product is made. */
+const opened = () => (Object.hasOwn(PAGES, asked().name) ? asked().name : currentModel() || !isStudio() ? "inspect" : "products");
 
 /** Open the tab that the address names; whatever the one before was doing ends. */
 async function show() {
   open.abort();
   open = new AbortController();
   const { signal } = open;
-  const name = opened();
-  document.title = `${title(name)} · twinspect`;
-  markTab(name);
-  const root = el("div", { class: `page ${name}` });
+  let root = el("div", { class: "page" });
   try {
     await Promise.all([loadModels(), loadMe()]);
     if (signal.aborted) return;
+    const name = opened();
+    document.title = `${title(name)} · twinspect`;
+    markTab(name);
+    root = el("div", { class: `page ${name}` });
     main.replaceChildren(root);
     fillModelList(list);
     document.getElementById("warnings").replaceChildren(...warnings(currentModel(), name));
-    await (currentModel() ? PAGES[name]({ root, model: currentModel(), signal, refresh: show }) : noModel(root));
+    const hasAll = currentModel() || WITHOUT_MODEL.includes(name);
+    await (hasAll ? PAGES[name]({ root, model: currentModel(), signal, refresh: show }) : noModel(root));
   } catch (error) {
     if (signal.aborted) return;
     main.replaceChildren(root);
@@ -54,12 +63,15 @@ async function show() {
 }
 
 function noModel(root) {
-  root.append(empty(t("frame.no_model"), pieces("frame.start_with", { command: el("code", {}, "twinspect serve parts.twin") })));
+  const advice = isStudio()
+    ? pieces("frame.train_first", { products: el("a", { href: "#/products" }, t("page.products")) })
+    : pieces("frame.start_with", { command: el("code", {}, "twinspect serve parts.twin") });
+  root.append(empty(t("frame.no_model"), advice));
 }
 
 function markTab(name) {
   for (const link of document.querySelectorAll("#tabs a")) {
-    const isOpen = link.hash === `#/${name}`;
+    const isOpen = link.hash === `#/${PARENTS[name] ?? name}`;
     if (isOpen) link.setAttribute("aria-current", "page");
     else link.removeAttribute("aria-current");
     if (isOpen) link.scrollIntoView({ block: "nearest", inline: "nearest" }); // on a phone the tabs scroll

@@ -1,8 +1,23 @@
 /** Files from a drop, a paste or a picker. Folders that are dropped are walked through. */
 
 import { t } from "./text.js";
+/** Drops and pastes count wherever on the page they happen. */
+export function receiveFiles(signal, take) {
+  const over = (event) => {
+    event.preventDefault();
+    document.body.classList.toggle("dropping", event.type === "dragover");
+  };
+  document.addEventListener("dragover", over, { signal });
+  document.addEventListener("dragleave", over, { signal });
+  document.addEventListener("drop", (event) => (over(event), dropped(event.dataTransfer).then(take)), { signal });
+  document.addEventListener("paste", (event) => {
+    const files = pasted(event.clipboardData);
+    if (files.length) take(files);
+  }, { signal });
+}
+
 /** @returns {Promise<File[]>} the files of a drop, folders included */
-export async function dropped(transfer) {
+async function dropped(transfer) {
   const entries = [...transfer.items].map((item) => item.webkitGetAsEntry?.()).filter(Boolean);
   const files = [...transfer.files]; // read before the first wait: afterwards a drop is empty
   if (!entries.some(({ isDirectory }) => isDirectory)) return files;
@@ -10,7 +25,7 @@ export async function dropped(transfer) {
 }
 
 /** @returns {File[]} the images of a paste, named by the time, as the clipboard calls each of them the same */
-export function pasted(transfer) {
+function pasted(transfer) {
   const time = new Date().toTimeString().slice(0, 8).replaceAll(":", ".");
   const images = [...transfer.files].filter(({ type }) => type.startsWith("image/"));
   return images.map((file, place) => new File([file], `${t("inspect.pasted", { time })}${place ? ` ${place + 1}` : ""}.${suffix(file)}`, { type: file.type }));

@@ -5,12 +5,15 @@ import { t } from "./text.js";
 
 /** Each may do what those before it may. */
 const ROLES = ["view", "inspect", "train", "admin"];
-let me = { name: "", role: ROLES[0] };
+let me = { name: "", role: ROLES[0], studio: false };
 
 /** Ask the server; a token may have been given or changed. */
 export async function loadMe() {
   me = await get("/v1/me");
 }
+
+/** Whether products can be made and trained here. */
+export const isStudio = () => Boolean(me.studio);
 
 /** @param {"view"|"inspect"|"train"|"admin"} role what something needs */
 export const may = (role) => ROLES.indexOf(me.role) >= ROLES.indexOf(role);

@@ -20,6 +20,9 @@ export function currentModel() {
   return served.find(({ name }) => name === kept) ?? served[0];
 }
 
+/** Names of all models that are served. */
+export const modelNames = () => served.map(({ name }) => name);
+
 /** Look at another model. */
 export function chooseModel(name) {
   sessionStorage.setItem(KEY, name);
@@ -28,6 +31,7 @@ export function chooseModel(name) {
 /** Fill the list in the header. */
 export function fillModelList(list) {
   const current = currentModel()?.name;
+  list.parentElement.hidden = !served.length;
   list.replaceChildren(...served.map(({ name }) => el("option", { value: name, selected: name === current }, name)));
 }
 

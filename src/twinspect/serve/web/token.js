@@ -13,6 +13,9 @@ export function authorization() {
   return token ? { Authorization: `Bearer ${token}` } : {};
 }
 
+/** Whether requests need one, which links do not carry. */
+export const hasToken = () => sessionStorage.getItem(KEY) !== null;
+
 /**
  * Ask for a token; everything that waits for one shares the same question.
  * @param {boolean} isUnknown whether the server does not know the one that was sent

@@ -32,12 +32,23 @@ export async function* scored(files, { model, category, signal, waiting }) {
   for (const chunk of chunks(files)) yield await scoreChunk(chunk, query({ model, category }), signal, waiting);
 }
 
-async function scoreChunk(chunk, parameters, signal, waiting) {
+/**
+ * Send files in chunks, each as a form.
+ * @yields {object} the answer to a chunk
+ */
+export async function* sent(path, files, { signal, waiting }) {
+  for (const chunk of chunks(files)) yield await sendChunk(path, chunk, { signal, waiting });
+}
+
+async function sendChunk(path, chunk, { signal, waiting }) {
   const body = new FormData();
   for (const file of chunk) body.append("images", file, file.name);
+  return (await request(path, { method: "POST", body, signal, waiting, patience: Infinity })).json();
+}
+
+async function scoreChunk(chunk, parameters, signal, waiting) {
   try {
-    const response = await request(`/v1/score${parameters}`, { method: "POST", body, signal, waiting, patience: Infinity });
-    return (await response.json()).inspections;
+    return (await sendChunk(`/v1/score${parameters}`, chunk, { signal, waiting })).inspections;
   } catch (error) {
     if (!isAboutTheFiles(error)) throw error;
     // One bad chunk is no reason to drop the rest: each of its files is shown with the reason.

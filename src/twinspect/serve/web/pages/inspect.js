@@ -3,7 +3,7 @@
 import { get, pause } from "../api.js";
 import { batchFilter } from "../batch_filter.js";
 import { el, select } from "../dom.js";
-import { dropped, pasted } from "../files.js";
+import { receiveFiles } from "../files.js";
 import { icon } from "../icons.js";
 import { addKeys } from "../keys.js";
 import { may, whyNot } from "../me.js";
@@ -112,7 +112,7 @@ export async function inspect({ root, model, signal }) {
     bench.element,
   );
   picker.addEventListener("change", () => take([...picker.files]).then(() => (picker.value = "")));
-  receive(root, signal, take);
+  receiveFiles(signal, take);
   addKeys({ o: { words: t("inspect.choose"), run: () => picker.click() } }, root, signal);
   arrange();
   await attempt(root, async () => folders.append(...(await folderChoice(model, signal, watch))));
@@ -124,21 +124,6 @@ async function folderChoice(model, signal, watch) {
   const names = folders.filter((folder) => folder.model === model.name).map(({ name }) => [name, name]);
   if (!names.length) return [];
   return [select(t("inspect.folder"), [["", t("inspect.no_folder")], ...names], "", ({ target }) => watch(target.value))];
-}
-
-/** Drops and pastes count wherever on the page they happen. */
-function receive(root, signal, take) {
-  const over = (event) => {
-    event.preventDefault();
-    document.body.classList.toggle("dropping", event.type === "dragover");
-  };
-  document.addEventListener("dragover", over, { signal });
-  document.addEventListener("dragleave", over, { signal });
-  document.addEventListener("drop", (event) => (over(event), dropped(event.dataTransfer).then(take)), { signal });
-  document.addEventListener("paste", (event) => {
-    const files = pasted(event.clipboardData);
-    if (files.length) take(files);
-  }, { signal });
 }
 
 function summary(inspections) {

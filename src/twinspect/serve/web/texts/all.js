@@ -3,8 +3,10 @@
 import { CHARTS } from "./charts.js";
 import { FRAME } from "./frame.js";
 import { IMAGES } from "./images.js";
+import { LINE } from "./line.js";
 import { LISTS } from "./lists.js";
 import { LIVE } from "./live.js";
+import { PRODUCTS } from "./products.js";
 import { REGION } from "./region.js";
 
-export const TEXTS = { ...FRAME, ...IMAGES, ...LISTS, ...LIVE, ...CHARTS, ...REGION };
+export const TEXTS = { ...FRAME, ...IMAGES, ...LINE, ...LISTS, ...LIVE, ...PRODUCTS, ...CHARTS, ...REGION };

@@ -2,6 +2,8 @@
 
 export const FRAME = {
   "page.inspect": ["Inspect", "Prüfen"],
+  "page.products": ["Products", "Produkte"],
+  "page.product": ["Product", "Produkt"],
   "page.live": ["Live", "Live"],
   "page.history": ["History", "Verlauf"],
   "page.threshold": ["Threshold", "Grenzwert"],
@@ -16,6 +18,7 @@ export const FRAME = {
   "frame.try_again": ["Try again", "Noch einmal versuchen"],
   "frame.no_model": ["No model is served", "Es ist kein Modell geladen"],
   "frame.start_with": ["Start the server with one: {command}", "Starten Sie den Server mit einem: {command}"],
+  "frame.train_first": ["Make one of photographs on the page {products}.", "Machen Sie auf der Seite {products} eines aus Fotos."],
   "frame.language": ["Language", "Sprache"],
   "theme.is_light": ["Light colours.", "Helle Farben."],
   "theme.is_dark": ["Dark colours.", "Dunkle Farben."],
@@ -66,6 +69,9 @@ export const FRAME = {
   "doing.score": ["Scoring images", "Das Prüfen von Bildern"],
   "doing.judge": ["Saying so", "Ein Urteil"],
   "doing.apply": ["Applying a new record", "Einen neuen Grenzwert einzusetzen"],
+  "doing.train": ["Making and training products", "Produkte anzulegen und zu trainieren"],
+  "doing.activate": ["Choosing the version that decides", "Die geltende Version zu wählen"],
+  "doing.line": ["Changing where images come from and results go", "Zu ändern, woher Bilder kommen und wohin Ergebnisse gehen,"],
   "doing.roll_back": ["Bringing one back", "Das Zurückholen"],
   "doing.calibrate": ["A new calibration", "Eine neue Kalibrierung"],
 
@@ -73,6 +79,10 @@ export const FRAME = {
   "warning.see_drift": ["See the drift page", "Zur Seite Drift"],
 
   "count.images": ["{n} image | {n} images", "{n} Bild | {n} Bilder"],
+  "count.photos": ["{n} photo | {n} photos", "{n} Foto | {n} Fotos"],
+  "count.good_photos": ["{n} good photo | {n} good photos", "{n} gutes Foto | {n} gute Fotos"],
+  "count.defect_photos": ["{n} photo of a defect | {n} photos of defects", "{n} Foto eines Fehlers | {n} Fotos von Fehlern"],
+  "count.versions": ["{n} version | {n} versions", "{n} Version | {n} Versionen"],
   "count.good_images": ["{n} good image | {n} good images", "{n} gutes Bild | {n} gute Bilder"],
   "count.calibration_images": ["{n} calibration image | {n} calibration images", "{n} Kalibrierbild | {n} Kalibrierbilder"],
   "count.windows": ["{n} window | {n} windows", "{n} Zeitfenster | {n} Zeitfenster"],
