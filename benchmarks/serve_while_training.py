@@ -3,7 +3,7 @@
     python benchmarks/serve_while_training.py ../shared/data/cookies
 
 A product learns from `train/good` for half a minute; then a second training is paused and resumed in turn, and one
-client sends test images one after the other, in each state for some seconds. Percentiles are of all images of a state.
+client sends test images one after the other, in each state for some seconds. Percentiles are of each state.
 """
 
 from __future__ import annotations
