@@ -49,7 +49,7 @@ def test_every_key_that_is_used_exists_and_every_one_is_used() -> None:
     )
     begun += ("term.", "count.", "doing.")
     begun += tuple(
-        f"{area}.{kind}" for area in ("sinks", "sources") for kind in ("kind", "field_", "results_")
+        f"{area}.{kind}" for area in ("sinks", "sources") for kind in ("kind", "field_", "hint_", "results_")
     )
     used = {key for key in keys if key in named or key.startswith(begun)}
     assert sorted(keys - used) == []

@@ -44,7 +44,7 @@ export function regionList({ id, regions, is_anomalous: flagged }, stage, enlarg
     };
     const events = { onpointerenter: mark(true), onpointerleave: mark(false), onfocus: mark(true), onblur: mark(false), onclick: near };
     const title = t("found.show");
-    return el("li", {}, el("button", { type: "button", class: "link", title, ...events }, sizeOf(region)), el("span", { class: "soft" }, ` p ${chance(region.p_value)}`), difference(id, region, at + 1));
+    return el("li", {}, el("button", { type: "button", class: "link", title, ...events }, sizeOf(region)), el("span", { class: "soft" }, " ", el("abbr", { title: t("found.p_value_means") }, "p"), ` ${chance(region.p_value)}`), difference(id, region, at + 1));
   });
   return el("section", { class: "regions", "aria-label": t("found.regions") },
     el("h3", {}, t("found.regions")), el("ol", {}, entries),

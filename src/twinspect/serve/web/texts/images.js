@@ -45,6 +45,7 @@ export const IMAGES = {
 
   "found.size": ["{area} pixels, {length} px long", "{area} Pixel, {length} px lang"],
   "found.region": ["Region {number}: {size}", "Stelle {number}: {size}"],
+  "found.p_value_means": ["The share of good images that show such a place anywhere", "Der Anteil guter Bilder, die irgendwo eine solche Stelle zeigen"],
   "found.pair": ["Region {number}, and to its right the good patch that it is most like", "Stelle {number}, rechts daneben die ähnlichste gute Stelle"],
   "found.pair_title": ["Here, and in a good image", "Hier, und in einem guten Bild"],
   "found.as_a_whole": ["Anomalous as a whole: no single place of it stands out.", "Im Ganzen auffällig: Keine einzelne Stelle sticht hervor."],

@@ -73,6 +73,7 @@ export const PRODUCTS = {
   "photos.no_good_why": ["20 at least, 50 are better.", "Mindestens 20, besser 50."],
   "photos.no_defect": ["No photos of defects", "Keine Fotos von Fehlern"],
   "photos.no_defect_why": ["They are not needed. Where there are some, the report says how many are found.", "Sie sind nicht nötig. Gibt es welche, sagt der Bericht, wie viele gefunden werden."],
+  "photos.next": ["Go on to the training →", "Weiter zum Training →"],
   "photos.more": ["More", "Mehr"],
   "photos.to_good": ["is good", "ist gut"],
   "photos.to_defect": ["is a defect", "ist ein Fehler"],
@@ -152,7 +153,7 @@ export const PRODUCTS = {
   "result.decides_nothing": ["No version decides yet: let this one decide in the step Versions.", "Noch gilt keine Version: Lassen Sie diese im Schritt Versionen gelten."],
   "result.report": ["Open the report", "Bericht öffnen"],
   "result.save_report": ["Save the report", "Bericht speichern"],
-  "result.no_report": ["There is no report of it.", "Davon gibt es keinen Bericht."],
+  "result.no_report": ["There is no report: it needs photos of defects.", "Es gibt keinen Bericht: Dafür braucht es Fotos von Fehlern."],
   "result.inspect": ["Inspect images", "Bilder prüfen"],
   "result.versions": ["All versions", "Alle Versionen"],
   "result.better_why": [
@@ -175,6 +176,7 @@ export const PRODUCTS = {
   ],
   "version.compare": ["Beside version {number}, on the same images", "Neben Version {number}, auf denselben Bildern"],
   "version.activate": ["Let it decide …", "Gelten lassen …"],
+  "version.activate_yes": ["Let it decide", "Gelten lassen"],
   "version.roll_back": ["Roll back to it …", "Zu ihr zurückkehren …"],
   "version.activate_title": ["Let version {number} decide", "Version {number} gelten lassen"],
   "version.activate_why": ["From the next image on, version {number} decides. The one before is kept and can be brought back.", "Ab dem nächsten Bild entscheidet Version {number}. Die vorige bleibt und lässt sich zurückholen."],
@@ -190,6 +192,10 @@ export const PRODUCTS = {
 
   "compare.worse": ["Worse than the version before", "Schlechter als die Version davor"],
   "compare.not_worse": ["Not worse than the version before", "Nicht schlechter als die Version davor"],
+  "compare.no_defects": [
+    "No photos of defects are known, so it cannot be said whether it misses more. Add some, or judge inspected ones.",
+    "Es sind keine Fotos von Fehlern bekannt, daher lässt sich nicht sagen, ob sie mehr übersieht. Fügen Sie welche hinzu, oder beurteilen Sie geprüfte.",
+  ],
   "compare.what": ["What", "Was"],
   "compare.before": ["Before", "Vorher"],
   "compare.after": ["Now", "Jetzt"],
