@@ -32,7 +32,9 @@ class Received:
 
 
 @contextmanager
-def web_receiver(status: Callable[[int], int] = lambda _: 200) -> Iterator[Received]:
+def web_receiver(
+    status: Callable[[int], int] = lambda _: 200, tls: tuple[Path, Path] | None = None
+) -> Iterator[Received]:
     """Answer the n-th request with a status; 0 breaks the connection off."""
     received = Received()
 
@@ -47,7 +49,7 @@ def web_receiver(status: Callable[[int], int] = lambda _: 200) -> Iterator[Recei
                 self.send_header("Content-Length", "0")
                 self.end_headers()
 
-    with serving(Handler) as received.url:
+    with serving(Handler, tls) as received.url:
         yield received
 
 

@@ -17,6 +17,7 @@ from twinspect.serve.api_errors import STATUS
 from twinspect.serve.http import connections, context, lingering, rate_limit, request_guard
 from twinspect.serve.routes import score
 from twinspect.serve.settings import Settings
+from twinspect.serve.sinks.sender import GIVE_UP_AFTER, Backoff
 from twinspect.serve.sources import watcher
 from twinspect.serve.uploads import checks
 from twinspect.serve.uploads.checks import Limits
@@ -36,6 +37,7 @@ DEFAULTS = {
     "images of a request": f"{Limits.images}",
     "bytes of JSON": f"{request_guard.MAX_JSON_BYTES / 1024:g} KiB, "
     f"{request_guard.MAX_DRAWING_BYTES / MIB:g} MiB with a drawn region",
+    "tries of a delivery": f"{GIVE_UP_AFTER.days} days, every {Backoff().most / 60:g} minutes or more often",
     "images that wait, for each model": f"{SETTINGS.queue}",
     "bytes of all uploads that arrive": f"{context.INCOMING_BYTES / 2**30:g} GiB",
     "requests of a client": f"{SETTINGS.rate_limit:g} a second; "

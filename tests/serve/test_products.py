@@ -8,6 +8,7 @@ import sys
 import time
 import zipfile
 from pathlib import Path
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -15,10 +16,12 @@ import pytest
 pytest.importorskip("fastapi")
 
 from serving import Site, bad, code, good, png, site
+from twinspect.errors import ConfigError
 from twinspect.serve.http.tokens import add_token
 from twinspect.serve.products import child
 from twinspect.serve.products.child import ChildProcess
 from twinspect.serve.products.photo_check import check_photos
+from twinspect.serve.products.training_data import photo_id, write_training_data
 from twinspect.serve.store import Retention
 from twinspect.testing.drawing import stripes
 
@@ -130,11 +133,17 @@ def test_photos_come_in_pages_newest_first(studio: Site) -> None:
 
 
 @pytest.mark.parametrize(
-    "name", ["", " ", "a/b", "..", ".hidden", "con", "Lpt1.x", "x" * 65, "tab\tname", "ä"]
+    "name", ["", " ", "a/b", "..", ".hidden", "con", "Lpt1.x", "x" * 65, "tab\tname", "a:b"]
 )
 def test_a_name_that_no_folder_can_have_is_refused(studio: Site, name: str) -> None:
     answer = studio.client.post("/v1/products", json={"name": name})
     assert code(answer) in [(409, "conflict"), (422, "invalid_request")]
+
+
+def test_names_may_have_letters_of_any_language(studio: Site) -> None:
+    assert ask(studio, "POST", "/products", 201, name="Du\u0308bel 8 mm")["name"] == "D\u00fcbel 8 mm"
+    answer = studio.client.post("/v1/products", json={"name": "D\u00fcbel 8 mm"})
+    assert code(answer) == (409, "conflict")
 
 
 def test_a_name_is_taken_once_and_a_hidden_product_comes_back(studio: Site) -> None:
@@ -156,6 +165,12 @@ def test_a_server_without_studio_has_no_products(bundle: Path, tmp_path: Path) -
     with site(bundle, tmp_path / "data") as running:
         assert code(running.client.get("/v1/products")) == (404, "not_found")
         assert ask(running, "GET", "/me")["studio"] is False
+
+
+def test_two_studios_cannot_share_a_folder(studio: Site, bundle: Path, tmp_path: Path) -> None:
+    refused = pytest.raises(ConfigError, match="is used by another studio that runs")
+    with refused, site(bundle, tmp_path / "data", models=(), studio=True):
+        pass
 
 
 def test_too_few_photos_are_not_trained_on(studio: Site) -> None:
@@ -389,6 +404,25 @@ def test_roles_may_what_they_should(bundle: Path, tmp_path: Path) -> None:
         assert status("train", "PUT", "/products/tiles/shadow", version=None) == 403
         assert status("train", "DELETE", "/products/tiles?reason=x") == 403
         assert status("admin", "DELETE", "/products/tiles?reason=x") == 204
+
+
+def test_what_a_version_held_out_no_later_training_learns_from(studio: Site, tmp_path: Path) -> None:
+    made(studio, photos=10)
+    products = studio.context.studio.products
+    photos = products.photos(1)
+    kept = tuple(sorted(photo.id for photo in photos)[:3])
+    version = SimpleNamespace(figures={"held_out": kept, "newest_photo": 6})
+    write_training_data(
+        tmp_path / "job", studio.context.store.archive, products.get("tiles"), photos, [version]
+    )
+    found = {
+        split: {photo_id(path.name) for path in (tmp_path / "job" / "anew" / split / "good").iterdir()}
+        for split in ("train", "calibration")
+    }
+    # Of those that no version knew, two of five are drawn by their contents.
+    drawn = {photo.id for photo in photos if photo.id > 6 and int(photo.image.sha256[:8], 16) % 5 < 2}
+    assert found == {"calibration": {*kept, *drawn}, "train": set(range(1, 11)) - {*kept, *drawn}}
+    assert len(list((tmp_path / "job" / "good").iterdir())) == 10
 
 
 def wait_for(condition: Callable[[], bool], seconds: float = 30) -> None:

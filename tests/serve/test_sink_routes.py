@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -11,11 +12,12 @@ pytest.importorskip("fastapi")
 
 from receivers import until, web_receiver
 from serving import Site, bad, code, good, site
+from twinspect.errors import ConfigError
 from twinspect.serve.http.tokens import add_token
+from twinspect.serve.settings import Settings
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
 
 SECRET = "a secret of the plant"
 SINKS = "/v1/models/parts/sinks"
@@ -133,6 +135,8 @@ def test_what_waits_can_be_given_up_and_sent_again(server: Site, added: Any) -> 
     server.scored(good(3), good(4))
     until(lambda: state(server, sink["id"])["state"] == "failing")
     assert state(server, sink["id"])["waiting"] == 2
+    line = f'twinspect_deliveries_waiting{{model="parts",sink="{sink["id"]}"}} 2.0'
+    assert line in server.client.get("/metrics").text
     page = server.client.get(f"{address}/deliveries?limit=1&state=waiting").json()
     (newest,) = page["deliveries"]
     (other,) = server.client.get(f"{address}/deliveries?limit=1&after={page['next']}").json()["deliveries"]
@@ -185,3 +189,16 @@ def test_sinks_work_on_after_a_restart_with_what_waited(bundle: Path, tmp_path: 
         server.client.patch("/v1/sinks/1", json={"target": target})
         assert delivered(server, 1)["last_sent_at"] is not None
         assert json.loads(received.taken[0][1])["inspection"] == row["id"]
+
+
+@pytest.mark.parametrize(
+    ("setting", "message"),
+    [
+        ({"public_url": "plant.local"}, "--public-url is 'plant.local'; give one such as https://"),
+        ({"public_url": "https://me@plant"}, "--public-url"),
+        ({"allowed_folders": (Path("none"),)}, "--allow-folder none: there is no such folder"),
+    ],
+)
+def test_settings_that_cannot_work_are_refused_at_the_start(setting: dict[str, Any], message: str) -> None:
+    with pytest.raises(ConfigError, match=message):
+        Settings(models=("m",), data=Path(), **setting)

@@ -261,6 +261,18 @@ def certificate(folder: Path) -> tuple[Path, Path]:
     return made
 
 
+def test_a_receiver_is_verified_by_the_plants_own_authority_or_not_at_all(tmp_path: Path) -> None:
+    made = certificate(tmp_path)
+    with line(tmp_path / "data") as at, web_receiver(tls=made) as received:
+        own = {"url": received.url, "ca_certificate": made[0].read_text()}
+        assert at.delivering.test("bottle", read_target("webhook", own))[0] is None
+        unknown = at.delivering.test("bottle", read_target("webhook", {"url": received.url}))[0]
+        assert "certificate verify failed" in str(unknown)
+        elsewhere = own | {"url": received.url.replace("127.0.0.1", "localhost")}
+        assert "Hostname mismatch" in str(at.delivering.test("bottle", read_target("webhook", elsewhere))[0])
+    assert len(received.taken) == 1
+
+
 def test_a_test_is_sent_beside_the_outbox(tmp_path: Path) -> None:
     with line(tmp_path) as at, web_receiver(lambda count: (200, 404)[count]) as received:
         target = read_target("webhook", {"url": received.url})

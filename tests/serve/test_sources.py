@@ -231,6 +231,8 @@ def test_a_folder_is_inspected_from_when_it_is_added(server: Site, cameras: Came
     until(lambda: state(server, source["id"])["last_image_at"])
     assert state(server, source["id"])["state"] == "running"
     assert code(server.client.get(f"/v1/sources/{source['id']}/frame")) == (409, "no_camera")
+    sink = {"target": {"kind": "folder", "path": str(folder / "in" / "a" / "results")}}
+    assert code(server.client.post("/v1/models/parts/sinks", json=sink)) == (409, "conflict")
     for path in (folder, folder / "in" / "none"):
         answer = server.client.post(
             SOURCES, json={"name": "x", "origin": {"kind": "folder", "path": str(path)}}

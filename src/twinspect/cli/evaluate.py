@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import astuple
+import json
+from argparse import Namespace
+from dataclasses import astuple, replace
 from functools import cache, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -23,6 +25,7 @@ from twinspect.report import write_evaluation
 from twinspect.report.evaluation_report import FILES, make_folder
 from twinspect.training.loggers import logged
 from twinspect.utils.files import write_atomically
+from twinspect.utils.json_values import without_nan
 from twinspect.utils.locks import single_writer
 from twinspect.utils.progress_bar import Bar
 
@@ -39,7 +42,7 @@ if TYPE_CHECKING:
     from twinspect.inference.base_detector import BaseDetector
     from twinspect.training.loggers import RunLog
 
-SCORES = "scores.csv"
+SCORES, COMPARISON = "scores.csv", "comparison.json"
 MOST_COLUMNS = 5
 """Categories that the terminal shows side by side; of more only the mean is shown."""
 
@@ -65,13 +68,33 @@ def run(options: argparse.Namespace) -> Outcome:
             shifts=options.shifts,
         )
         write_scores(evaluation, out)
+        compared = _compare(options, detector, data, out)
         if log:
             _log(log, detector, evaluation, out)
     for sentence in evaluation.overlap.sentences():
         warn(sentence)
     found = outcome(evaluation, out)
     found.record["runtime"] = detector.export_name or TORCH
-    return found
+    if compared is None:
+        return found
+    said = "\n".join(f"worse than {options.against}: {reason}" for reason in compared["reasons"])
+    record = {**found.record, "comparison": compared}
+    return replace(found, text=f"{said}\n{found.text}" if said else found.text, record=record)
+
+
+def _compare(
+    options: argparse.Namespace, detector: BaseDetector, data: DataSet, out: Path
+) -> dict[str, Any] | None:
+    """Compare with the version that the options name, if they do, and write what was found."""
+    if options.against is None:
+        return None
+    from twinspect.training.version_results import compare_unlearnt
+
+    options = Namespace(**{**vars(options), "model": options.against})
+    old = load_chosen(options, None, lambda: len(data.split("test"))).set_params(workers=options.workers)
+    compared = compare_unlearnt(old, detector, data.split("test"))
+    write_atomically(out / COMPARISON, json.dumps(without_nan(compared), indent=1).encode())
+    return compared
 
 
 def _open(options: argparse.Namespace) -> DataSet:

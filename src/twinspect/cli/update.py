@@ -15,7 +15,7 @@ from twinspect.cli.console import counted, table, warn, warn_of_suspects
 from twinspect.cli.fit import export_after
 from twinspect.cli.model_place import check_model_place
 from twinspect.cli.outcome import DONE, SOME_UNREADABLE, Outcome
-from twinspect.data import open_data
+from twinspect.data.opening import open_called_good
 from twinspect.detector import Detector
 from twinspect.errors import ConfigError
 from twinspect.evaluation.detectability import SHARE_OF_FIT, measure_detectability
@@ -79,7 +79,7 @@ def _update(options: argparse.Namespace, old: Detector, out: Path, checkpoints: 
         new.fitted_at_ = datetime.now(timezone.utc).isoformat(timespec="seconds")
         new.lineage_ = {**new.lineage_, "updated_at": new.fitted_at_}
         if options.detectability:
-            data, budget = open_data(options.good, split="train"), SHARE_OF_FIT * seconds
+            data, budget = open_called_good(options.good), SHARE_OF_FIT * seconds
             new.detectability_ = measure_detectability(new, data, seconds=budget, progress=bar)
     new.save(out)
     clear(checkpoints)
@@ -133,9 +133,10 @@ def comparison_lines(compared: Mapping[str, Any]) -> list[str]:
     """Show what both versions get wrong on the same images, side by side."""
     old, new = compared["kept"]["old"], compared["kept"]["new"]
     rows = [(what, *(_rate(each, *keys) for each in (old, new))) for what, *keys in ROWS]
-    if old["image_auroc"] is not None:
-        rows.append(("image AUROC", *(f"{each['image_auroc']:.3f}" for each in (old, new))))
     added = compared["added"]
+    for what, found in (("image AUROC", compared["kept"]), ("image AUROC, new good images", added)):
+        if found["old"]["image_auroc"] is not None:
+            rows.append((what, *(f"{found[each]['image_auroc']:.3f}" for each in ("old", "new"))))
     if added["old"]["good"]:
         alarms = (_rate(added[each], *ROWS[1][1:]) for each in ("old", "new"))
         rows.append(("false alarms of new good images held out", *alarms))

@@ -16,7 +16,7 @@ from twinspect.data.layouts import EXPECTED, read_all_good, read_folder
 from twinspect.data.listing import Listing, check_unique
 from twinspect.data.manifest import MANIFEST_SUFFIXES, read_manifest
 from twinspect.data.samples import ClassSet, DataSet, Sample, Split
-from twinspect.errors import ConfigError, DataError
+from twinspect.errors import ConfigError, DataError, UnlabelledError
 from twinspect.images.formats import IMAGE_SUFFIXES
 from twinspect.utils.progress import announce
 
@@ -82,6 +82,21 @@ def all_good(source: str | os.PathLike[str], *, split: Split = "train") -> DataS
     if not path.is_dir():
         raise DataError(f"{path}: not a folder; every image of a folder can be taken for good")
     return read_all_good(path, split)
+
+
+def open_called_good(source: DataSource) -> DataSet:
+    """List the images of a source that somebody calls good: where its folders do not say which are, all are.
+
+    Args:
+        source: as for :func:`open_data`.
+
+    Raises:
+        DataError: as for :func:`open_data`.
+    """
+    try:
+        return open_data(source, split="train")
+    except UnlabelledError:
+        return all_good(source)  # type: ignore[arg-type] # only folders are in doubt
 
 
 def _open(source: Any, split: Split) -> DataSet:

@@ -192,7 +192,7 @@ class Method(nn.Module, ABC, Generic[ConfigT]):
         steps smaller. A method that gathers overrides this, so that what it gathered before is not forgotten.
 
         Args:
-            absent: images that were learnt from before and that the batches have nothing of.
+            absent: images, or tiles of them, that were learnt from before and that the batches have nothing of.
 
         Raises:
             ConfigError: it cannot be updated.

@@ -230,6 +230,23 @@ def interrupted_and_resumed_it_learns_the_same(method: MethodUnderTest) -> None:
     expect(whole.calibration_ == cut.calibration_, "another calibration")
 
 
+def more_images_are_learnt_or_refused(method: MethodUnderTest) -> None:
+    """A new version learns from more images and can be saved, or the method says that it cannot be updated."""
+    (old, _), images = method.brief, good(0, 4)
+    before = old.score(images).image
+    try:
+        new = old.update(np.concatenate([good(0, 12), good(100, 6)]), steps=2, progress=False, say=_silently)
+    except ConfigError as error:
+        expect("cannot be updated" in str(error), f"the error {error}")
+        return
+    expect(np.array_equal(old.score(images).image, before), "the old version scores otherwise than before")
+    with tempfile.TemporaryDirectory() as folder:
+        new.save(Path(folder, "new.twin"))
+        loaded = load(Path(folder, "new.twin"), device="cpu", runtime="torch")
+        one, two = new.score(images).image, loaded.score(images).image
+    expect(np.array_equal(one, two), f"{one.tolist()}, and loaded again {two.tolist()}")
+
+
 def odd_images_get_a_finite_score(method: MethodUnderTest) -> None:
     """Black, white, tiny and large images have finite scores, and maps of their size."""
     black, white = np.zeros((48, 48, 3), np.uint8), np.full((48, 48, 3), 255, np.uint8)
@@ -279,6 +296,7 @@ CONTRACT: Final = Contract(
         in_bf16_the_first_losses_are_those_of_fp32,
         saved_and_loaded_it_scores_the_same,
         interrupted_and_resumed_it_learns_the_same,
+        more_images_are_learnt_or_refused,
         odd_images_get_a_finite_score,
         an_image_of_one_pixel_is_a_row_with_its_error,
         arrays_of_another_shape_or_type_are_refused,
@@ -313,6 +331,10 @@ def _interrupt(
     except KeyboardInterrupt:
         return
     raise AssertionError(f"the fit went on after an interruption in step {after}")
+
+
+def _silently(_: str) -> None:
+    """Say nothing of how few images there are."""
 
 
 def _refuses(call: Callable[[], object], kind: type[Exception], words: str) -> None:

@@ -266,7 +266,7 @@ class Fitting:
             progress=self.progress,
             checkpoint=self._checkpoint(name, samples),
             budget=self.budget,
-            stages=self.start.stages(model.method, len(images)) if self.start else (),
+            stages=self.start.stages(model.method, len(samples), len(images)) if self.start else (),
         )
         if self.budget and not self.start:  # an update keeps the lengths of the fit
             model.method.config = with_steps_made(model.method.config, history.losses)

@@ -53,22 +53,23 @@ class Start:
         """Return in plain JSON values what determines the weights."""
         return {"weights": self.weights, "absent": self.absent, "steps": self.steps}
 
-    def stages(self, method: Method[Any], images: int) -> tuple[Stage, ...]:
+    def stages(self, method: Method[Any], images: int, inputs: int) -> tuple[Stage, ...]:
         """List the stages of the update, shorter and gentler than those of a fit.
 
         Args:
             method: of the copy.
-            images: that are learnt from, or tiles of them.
+            images: that are learnt from.
+            inputs: of the networks that they give: tiles, or changed copies too.
 
         Raises:
             ConfigError: the method cannot be updated.
         """
-        stages = method.update_stages(self.absent)
-        total = sum(stage.total_steps(images) for stage in stages if stage.gather is None)
+        stages = method.update_stages(round(self.absent * inputs / images))
+        total = sum(stage.total_steps(inputs) for stage in stages if stage.gather is None)
         share = SHARE if self.steps is None else self.steps / max(1, total)
-        return tuple(stage if stage.gather else _gentle(stage, images, share) for stage in stages)
+        return tuple(stage if stage.gather else _gentle(stage, inputs, share) for stage in stages)
 
 
-def _gentle(stage: Stage, images: int, share: float) -> Stage:
-    steps = max(1, round(share * stage.total_steps(images)))
+def _gentle(stage: Stage, inputs: int, share: float) -> Stage:
+    steps = max(1, round(share * stage.total_steps(inputs)))
     return replace(stage, steps=steps, epochs=0, rate=lambda done: RATE * stage.rate(done))

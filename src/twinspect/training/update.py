@@ -9,7 +9,6 @@ from __future__ import annotations
 from copy import copy
 from dataclasses import dataclass, replace
 from functools import partial
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from twinspect.bundle.calibration_history import CALIBRATED_ON
@@ -24,8 +23,8 @@ from twinspect.calibration.conformal import (
 from twinspect.calibration.hold_out import DEFAULT_RATE
 from twinspect.calibration.parts import count_parts, highest_by_part, mates
 from twinspect.data.fingerprint import fingerprint_of, readable_digests
-from twinspect.data.opening import all_good, open_data, open_good
-from twinspect.errors import CalibrationError, DataError, UnlabelledError
+from twinspect.data.opening import open_called_good
+from twinspect.errors import CalibrationError, DataError
 from twinspect.images.perceptual_hash import near_duplicates
 from twinspect.inference.left_out import adding_note, near_note, refuse_or_say, unreadable_record
 from twinspect.inference.torch_detector import TorchDetector
@@ -133,7 +132,8 @@ def update(old: T, fitting: Fitting, good: DataSource, defects: DataSource | Non
 
 def _look(old: TorchDetector, good: DataSource, defects: DataSource | None, rules: UpdateRules) -> _Given:
     """List the images, and tell them by their contents."""
-    samples = _of_products(old, open_good(good))
+    named_good = (sample for sample in open_called_good(good) if sample.is_good and sample.split != "test")
+    samples = _of_products(old, list(named_good))
     bad = _of_products(old, _open_defects(defects)) if defects is not None else []
     digests = readable_digests([*samples, *bad])
     of_good, of_bad = digests[: len(samples)], digests[len(samples) :]
@@ -157,11 +157,7 @@ def _look(old: TorchDetector, good: DataSource, defects: DataSource | None, rule
 
 def _open_defects(source: DataSource) -> list[Sample]:
     """List images with defects: those that are labelled so, or all where none is."""
-    try:
-        samples = list(open_data(source, split="test"))
-    except UnlabelledError:
-        assert isinstance(source, str | Path)  # noqa: S101 - folders alone are in doubt
-        samples = list(all_good(source, split="test"))
+    samples = list(open_called_good(source))
     labelled = [sample for sample in samples if not sample.is_good]
     return labelled or [replace(sample, label=DEFECT) for sample in samples]
 

@@ -98,9 +98,10 @@ def share_update(
     parts_kept = {sample.part for sample in kept} - parts_learnt
     fresh = [sample for sample in samples if sample.name not in old]
     new = [sample for sample in fresh if sample.part in parts_learnt]
+    parts_kept |= {sample.part for sample in fresh if sample.split == "calibration"} - parts_learnt
     held = [sample for sample in fresh if sample.part in parts_kept]
     free = [sample for sample in fresh if sample.part not in parts_learnt | parts_kept]
-    names = _held_out(free, digests, rate, count_parts(kept), seed)
+    names = _held_out(free, digests, rate, count_parts([*kept, *held]), seed)
     new += [sample for sample in free if sample.name not in names]
     held += [sample for sample in free if sample.name in names]
     again = _drawn(known, digests, max(LEAST_REHEARSED, REHEARSED * len(new)), seed) if rehearses else []

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
+from twinspect.bundle.learnt_images import LearntImages, split_known
 from twinspect.calibration.version_comparison import Judged, drops, result
 from twinspect.data.samples import GOOD
 from twinspect.utils.progress import tracked
@@ -65,15 +66,32 @@ def compare_versions(
     def results(good: Sequence[Sample], bad: Sequence[Sample]) -> dict[str, Any]:
         return {"old": _result(old, good, bad), "new": _result(new, good, bad)}
 
-    on_kept = results(kept, defects)
-    reasons = drops(on_kept["old"], on_kept["new"])
+    on_kept, on_added = results(kept, defects), results(held, defects)
+    deciding = on_kept if kept else on_added  # a first version of few images has held none out
+    reasons = drops(deciding["old"], deciding["new"])
     return {
         "worse": bool(reasons),
         "reasons": reasons,
         "kept": on_kept,
-        "added": results(held, ()),
+        "added": on_added,
         "unreadable_defects": len(defects) - on_kept["new"]["defects"],
     }
+
+
+def compare_unlearnt(old: BaseDetector, new: BaseDetector, samples: Sequence[Sample]) -> dict[str, Any]:
+    """Compare two versions on the images that neither has learnt from, as :func:`compare_versions` does.
+
+    Args:
+        old: a version.
+        new: another one.
+        samples: good images and images with defects.
+    """
+    learnt = LearntImages.union(version.learnt_ for version in (old, new) if version.learnt_)
+    fair, _, _ = split_known(samples, learnt.digests)
+    good = [sample for sample in fair if sample.is_good]
+    defects = [sample for sample in fair if not sample.is_good]
+    before, after = ((version.calibration_, judged(version, fair)) for version in (old, new))
+    return compare_versions(before, after, good, (), defects)
 
 
 def _result(version: Version, good: Sequence[Sample], defects: Sequence[Sample]) -> dict[str, Any]:

@@ -35,6 +35,12 @@ def add_options(verb: argparse.ArgumentParser) -> None:
         help="also score all test images in other light, out of focus, noisy, compressed, shifted and turned: 12 "
         "times as many images",
     )
+    verb.add_argument(
+        "--against",
+        metavar="OLD.twin",
+        help="also compare with another version of the model, on the images that neither has learnt from; writes "
+        "comparison.json",
+    )
     log_option(verb, "the metrics, and keep the report there")
     runtime_option(verb)
     threads_option(verb)

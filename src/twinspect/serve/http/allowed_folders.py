@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from twinspect.serve.api_errors import ApiError
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
 
 
 def check_allowed(path: str, allowed: Sequence[Path]) -> Path:
@@ -32,3 +32,16 @@ def check_allowed(path: str, allowed: Sequence[Path]) -> Path:
             "folder_not_allowed", f"{path[:200]!r} is not below an allowed folder; allowed are: {names}"
         )
     return real
+
+
+def check_apart(path: Path, others: Iterable[Path], what: str) -> None:
+    """Refuse a folder that lies in another or around it: results would be taken for new images.
+
+    Raises:
+        ApiError: ``conflict``.
+    """
+    for other in others:
+        if path.is_relative_to(other) or other.is_relative_to(path):
+            raise ApiError(
+                "conflict", f"{path} and {other}, {what}, lie in each other; choose another folder"
+            )

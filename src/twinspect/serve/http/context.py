@@ -6,6 +6,7 @@ import asyncio
 import threading
 from contextlib import suppress
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Final, TypeVar
 
 from anyio import CapacityLimiter
@@ -25,7 +26,6 @@ from twinspect.serve.uploads.incoming import IncomingBytes
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
-    from pathlib import Path
 
     import numpy as np
     from numpy.typing import NDArray
@@ -146,6 +146,11 @@ class Context:
                 return storable_text(str(path))
         names = [known for known, _, _ in self.watched]
         raise ApiError("unknown_folder", str(unknown_name("watched folder", name, names)))
+
+    def watched_folders(self) -> list[Path]:
+        """Return the folders from which images are taken."""
+        added = [Path(row.settings["path"]) for row in self.sources.rows.all() if row.kind == "folder"]
+        return [*(path for _, _, path in self.watched), *added]
 
     def inspection(self, number: int) -> InspectionRow:
         """Return an inspection.

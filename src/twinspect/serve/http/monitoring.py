@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
     from twinspect.serve.scoring.model_registry import ModelRegistry
     from twinspect.serve.scoring.model_worker import ModelWorker
+    from twinspect.serve.sinks.delivering import Delivering
     from twinspect.serve.store import Finished
 
 CONTENT_TYPE: Final = "text/plain; version=0.0.4; charset=utf-8"
@@ -76,6 +77,10 @@ class Metrics:
     def add_drift(self, registry: ModelRegistry, is_drifting: Callable[[ModelWorker], bool]) -> None:
         """Add whether each model's newest full window raises an alarm."""
         self._registry.register(_DriftCollector(registry, is_drifting))
+
+    def add_sinks(self, delivering: Delivering) -> None:
+        """Add what is in the outbox for each sink."""
+        self._registry.register(_DeliveryCollector(delivering))
 
     def count_batch(self, model: str, finished: Sequence[Finished]) -> None:
         """Count a scored batch."""
@@ -135,6 +140,30 @@ class _DriftCollector(Collector):
             with suppress(StoreError, SQLAlchemyError):  # the store may respond at the next collection
                 alarm.add_metric([worker.name], self._is_drifting(worker))
         return (alarm,)
+
+    def describe(self) -> Iterable[GaugeMetricFamily]:
+        """Name nothing before it is collected: the store need not respond yet."""
+        return ()
+
+
+class _DeliveryCollector(Collector):
+    """Counts what is in the outbox whenever metrics are collected."""
+
+    def __init__(self, delivering: Delivering) -> None:
+        self._delivering = delivering
+
+    def collect(self) -> Iterable[GaugeMetricFamily]:
+        labels = ["model", "sink"]
+        waiting = GaugeMetricFamily(
+            "twinspect_deliveries_waiting", "results not delivered yet", labels=labels
+        )
+        given_up = GaugeMetricFamily("twinspect_deliveries_given_up", "results given up", labels=labels)
+        with suppress(StoreError, SQLAlchemyError):  # the store may respond at the next collection
+            for row in self._delivering.sinks.all():
+                state, names = self._delivering.outbox.state(row.id), [row.model, str(row.id)]
+                waiting.add_metric(names, state.waiting)
+                given_up.add_metric(names, state.given_up)
+        return (waiting, given_up)
 
     def describe(self) -> Iterable[GaugeMetricFamily]:
         """Name nothing before it is collected: the store need not respond yet."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections import Counter
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
@@ -21,6 +22,8 @@ from twinspect.serve.products.steps import REPORT
 from twinspect.serve.products.studio import LEAST_PHOTOS
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from twinspect.serve.http.context import Context
     from twinspect.serve.products.studio import Studio
     from twinspect.serve.store.product_records import JobRow, PhotoRow, ProductRow, VersionRow
@@ -119,7 +122,9 @@ def present_version(
     """Describe a version; ``good`` is how many good photos there are now."""
     url = f"{product_url(context, product.name)}/versions/{version.number}"
     folders, figures = studio.folders(product.name), dict(version.figures)
-    figures.pop("held_out", None)
+    for hidden in ("held_out", "newest_photo"):
+        figures.pop(hidden, None)
+    figures["comparison"] = figures["comparison"] or _comparison(folders.report(version.number))
     exports = folders.model(version.number) / "exports"
     has_report = (folders.report(version.number) / REPORT).is_file()
     return VersionAnswer(
@@ -136,6 +141,15 @@ def present_version(
         exports=sorted(path.name for path in exports.iterdir()) if exports.is_dir() else [],
         **figures,
     )
+
+
+def _comparison(report: Path) -> dict[str, Any] | None:
+    """Read what `evaluate --against` wrote; a version that was trained from nothing is compared by it."""
+    try:
+        found = json.loads((report / "comparison.json").read_bytes())
+    except (OSError, ValueError):
+        return None
+    return found if isinstance(found, dict) else None
 
 
 def _for_a_rate(rate: float, good: int) -> RateAnswer:

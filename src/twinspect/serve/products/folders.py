@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import unicodedata
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
@@ -12,20 +13,21 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 PRODUCTS: Final = "products"
-_NAME: Final = re.compile(r"[^\W_][\w .-]{0,63}", re.ASCII)
+_NAME: Final = re.compile(r"[^\W_][\w .-]{0,63}")
 _RESERVED: Final = re.compile(r"(con|prn|aux|nul|com\d|lpt\d)(\..*)?", re.IGNORECASE)
 """Names that Windows keeps for devices."""
 
 
 def check_name(name: str) -> str:
-    """Return the name of a product, which is also that of a folder on any system.
+    """Return the name of a product, which is also that of a folder on any system; letters in their composed form.
 
     Raises:
         ConfigError: it is not one.
     """
+    name = unicodedata.normalize("NFC", name)
     if not _NAME.fullmatch(name) or name[-1] in " ." or _RESERVED.fullmatch(name):
         raise ConfigError(
-            f"{name[:80]!r} cannot name a product; allowed are up to 64 letters of A to Z, digits, and . _ - or "
+            f"{name[:80]!r} cannot name a product; allowed are up to 64 letters, digits, and . _ - or "
             "spaces within"
         )
     return name

@@ -75,7 +75,8 @@ class Studio:
         Raises:
             ConfigError: this cannot be a name, or it is taken, by a product or by a model that is served.
         """
-        if check_name(name) in self._registry:
+        name = check_name(name)
+        if name in self._registry:
             raise ConfigError(f"a model {name!r} is served already; choose another name")
         product = self.products.create(name, who)
         self._serve(product)  # one that was hidden has versions

@@ -37,7 +37,7 @@ POLL: Final = 0.25
 """Seconds between looks at the child and at what is asked."""
 STORE_RETRY: Final = 2.0
 MOST_STARTS: Final = 10
-"""How often a step is started that ends without a result and without an error, as when it is killed."""
+"""How often in a row a step is started that ends without a result, an error or a new checkpoint, as when killed."""
 PATIENCE: Final = 60.0
 """Seconds that a child may take to end when it is asked to; then it is killed, and loses what it did since its last
 checkpoint."""
@@ -147,14 +147,16 @@ class Trainer:
             job = self._jobs.change(job.id, state="running", started_at=job.started_at or self._store.now())
         if job.kind != "export":
             photos = self._products.photos(product.id)
-            write_training_data(folders.job(job.id), self._store.archive, product, photos)
-        parent = product.active_version
-        version = None
-        for step in steps_of(job, folders, parent, self._device):
+            versions = self._products.versions(product.id)
+            write_training_data(folders.job(job.id), self._store.archive, product, photos, versions)
+        first, *others = steps_of(job, folders, self._device)
+        self._do(job, first, folders)
+        if job.kind != "export":  # before the report is written: it may decide by then
+            self._on_version(job, self._add_version(job, folders))
+        for step in others:
             self._do(job, step, folders)
-            if version is None and job.kind != "export":
-                version = self._add_version(job, folders, parent)
-        self._end(job, folders, version)
+        self._jobs.change(job.id, state="done", ended_at=self._store.now(), process=None)
+        shutil.rmtree(folders.job(job.id), ignore_errors=True)
 
     def _do(self, job: JobRow, step: Step, folders: ProductFolders) -> None:
         """Run a step until its result is there.
@@ -165,17 +167,16 @@ class Trainer:
         """
         if not step.is_needed and not step.result.exists():
             self._write_test_data(job, folders)
-        for _ in range(MOST_STARTS):
-            if step.result.exists():
-                return
-            log = folders.job(job.id) / LOG_FILE
+        log, checkpoints = folders.job(job.id) / LOG_FILE, _checkpoints(folders.model(job.version or 0))
+        in_vain, error = 0, None
+        while not step.result.exists() and error is None:
+            before = _newest(checkpoints)
             self._wait(job, self._find(job, step) or self._start(job, step, log))
-            error = None if step.result.exists() else last_error(log)
-            if error is not None:
-                break
-        else:
-            error = f"it ended {MOST_STARTS} times without a result: is there enough memory?"
-        if step.result.exists():
+            error = last_error(log)
+            in_vain = 0 if _newest(checkpoints) != before else in_vain + 1
+            if in_vain >= MOST_STARTS:
+                error = f"it ended {MOST_STARTS} times without getting on: is there enough memory?"
+        if error is None or step.result.exists():
             return
         if step.is_needed:
             raise TwinspectError(error)
@@ -235,25 +236,21 @@ class Trainer:
             for path in paths:
                 shutil.copyfile(path, test / label / path.name)
 
-    def _add_version(self, job: JobRow, folders: ProductFolders, parent: int | None) -> VersionRow:
+    def _add_version(self, job: JobRow, folders: ProductFolders) -> VersionRow:
         number = job.version or 0
         figures = figures_of(folders.model(number))
+        used = (photo_id(path.name) or 0 for path in (folders.job(job.id) / GOOD).iterdir())
+        figures["newest_photo"] = max(used, default=0)
         row = {
             "product_id": job.product_id,
             "number": number,
             "kind": job.kind,
-            "parent": parent if parent != number else None,
+            "parent": job.parent,
             "job_id": job.id,
             "weights_sha256": figures.pop("weights_sha256"),
             "figures": figures,
         }
         return self._products.add_version(row, job.created_by)
-
-    def _end(self, job: JobRow, folders: ProductFolders, version: VersionRow | None) -> None:
-        if version is not None:
-            self._on_version(job, version)
-        self._jobs.change(job.id, state="done", ended_at=self._store.now(), process=None)
-        shutil.rmtree(folders.job(job.id), ignore_errors=True)
 
     def _fail(self, job: JobRow, error: str) -> None:
         LOG.warning("%s: job %d failed: %s", job.product, job.id, error)
@@ -267,7 +264,19 @@ class Trainer:
         model = folders.model(job.version or 0)
         shutil.rmtree(folders.job(job.id), ignore_errors=True)
         if job.kind != "export" and not is_model(model):
-            shutil.rmtree(model.with_name(model.name + ".checkpoint"), ignore_errors=True)
+            shutil.rmtree(_checkpoints(model), ignore_errors=True)
+
+
+def _checkpoints(model: Path) -> Path:
+    """Name the folder in which `fit` and `update` keep what they resume from."""
+    return model.with_name(model.name + ".checkpoint")
+
+
+def _newest(folder: Path) -> float:
+    """Return when a file of a folder was last written, in seconds; 0 where there is none."""
+    with suppress(OSError):
+        return max((path.stat().st_mtime for path in folder.rglob("*")), default=0.0)
+    return 0.0
 
 
 def _stop(child: ChildProcess) -> None:

@@ -8,7 +8,7 @@ from fastapi import APIRouter, Query
 
 from twinspect.errors import MissingExtraError, NotStoredError
 from twinspect.serve.api_errors import ApiError
-from twinspect.serve.http.allowed_folders import check_allowed
+from twinspect.serve.http.allowed_folders import check_allowed, check_apart
 from twinspect.serve.http.context import BODY_ERRORS, Admin, Context, ContextDep, Viewer, error_responses
 from twinspect.serve.http.line_presenters import present_delivery, present_sink
 from twinspect.serve.http.line_schemas import (
@@ -28,7 +28,7 @@ from twinspect.serve.sinks.targets import AnyTarget, FolderTarget, read_target
 from twinspect.serve.store.line_records import SinkRow
 
 ROUTER = APIRouter(prefix="/v1", tags=["sinks"])
-_TARGET_ERRORS = ("folder_not_allowed", "not_installed")
+_TARGET_ERRORS = ("folder_not_allowed", "not_installed", "conflict")
 
 
 @ROUTER.get("/models/{model}/sinks", responses=error_responses("unknown_model"))
@@ -140,6 +140,7 @@ def _checked(context: Context, model: str, target: AnyTarget) -> AnyTarget:
     """Return a target that can be used here: its package is installed, its folder allowed."""
     if isinstance(target, FolderTarget):
         path = check_allowed(target.path, context.allowed_folders)
+        check_apart(path, context.watched_folders(), "from which images are taken")
         target = target.model_copy(update={"path": str(path)})
     try:
         context.delivering.make(model, target)

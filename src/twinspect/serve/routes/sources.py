@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from pathlib import Path
 from typing import Annotated, Literal
 
 from fastapi import APIRouter, Query
@@ -11,7 +12,7 @@ from PIL import Image
 
 from twinspect.errors import MissingExtraError, NotStoredError, unknown_name
 from twinspect.serve.api_errors import ApiError
-from twinspect.serve.http.allowed_folders import check_allowed
+from twinspect.serve.http.allowed_folders import check_allowed, check_apart
 from twinspect.serve.http.context import (
     BODY_ERRORS,
     Admin,
@@ -40,7 +41,7 @@ from twinspect.serve.sources.watcher import POLL_INTERVAL
 from twinspect.serve.store.line_records import SourceRow
 
 ROUTER = APIRouter(prefix="/v1", tags=["sources"])
-_ORIGIN_ERRORS = ("folder_not_allowed", "not_installed", "unknown_category")
+_ORIGIN_ERRORS = ("folder_not_allowed", "not_installed", "unknown_category", "conflict")
 _JPEG_QUALITY = 80
 
 
@@ -210,6 +211,10 @@ def _checked(context: Context, origin: AnyOrigin) -> AnyOrigin:
     """Return an origin that can be used here: its folder is allowed, its package installed."""
     if isinstance(origin, FolderOrigin):
         path = check_allowed(origin.path, context.allowed_folders)
+        results = [
+            Path(row.settings["path"]) for row in context.delivering.sinks.all() if row.kind == "folder"
+        ]
+        check_apart(path, results, "where results are written")
         if not path.is_dir():
             raise ApiError("invalid_request", f"there is no folder {origin.path[:200]!r}; make it first")
         return origin.model_copy(update={"path": str(path)})

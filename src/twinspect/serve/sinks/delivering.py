@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
 LOG = logging.getLogger(__name__)
 STOP_SECONDS: Final = 5.0
-"""Seconds that an attempt may still take when the server stops; one that is cut off is made again."""
+"""Seconds that an attempt may still take when its sink stops; one that is cut off is made again."""
 
 
 @dataclass(frozen=True)
@@ -102,7 +102,7 @@ class Delivering:
             for number, (row, sender) in list(self._running.items()):
                 if rows.get(number) != row:
                     del self._running[number]
-                    sender.stop()
+                    sender.stop(STOP_SECONDS)
             for number in rows.keys() - self._running.keys():
                 self._start(rows[number])
 

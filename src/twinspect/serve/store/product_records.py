@@ -74,6 +74,7 @@ class JobRow:
         asked: what a person wants of it: that it runs, pauses or ends.
         minutes: the budget of a training.
         version: the number of the version that it makes or exports.
+        parent: the number of the version that decided when it was asked for: an update begins with it.
         target: what is exported to.
         process: what the child process is told by, see :class:`twinspect.serve.products.child.ChildProcess`.
         error: why it failed.
@@ -87,6 +88,7 @@ class JobRow:
     asked: Asked
     minutes: float | None
     version: int | None
+    parent: int | None
     target: str | None
     created_at: datetime
     created_by: str
