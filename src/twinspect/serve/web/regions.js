@@ -2,11 +2,14 @@
 
 import { el, svg } from "./dom.js";
 import { loadWhenSeen } from "./pictures.js";
-import { t } from "./text.js";
+import { named, t } from "./text.js";
 import { chance, number } from "./words.js";
 
 /** How large a region is, in words. */
 export const sizeOf = ({ area_px: area, extent_px: extent }) => t("found.size", { area: number(area), length: number(extent) });
+
+/** What is different in a region, in words. */
+export const differenceWords = (words) => words.map((word) => named("found.is", word)).join(", ");
 
 /** A box around each region, to lie over the picture. */
 export function boxes({ regions, width, height }) {
@@ -21,7 +24,7 @@ export function boxes({ regions, width, height }) {
 function difference(id, { words, good_patch: patch }, number) {
   const alt = t("found.pair", { number });
   return [
-    words?.length > 0 && el("p", { class: "words" }, words.join(", ")),
+    words?.length > 0 && el("p", { class: "words" }, differenceWords(words)),
     patch && loadWhenSeen(el("img", { class: "pair", alt, title: t("found.pair_title") }), `/v1/inspections/${id}/regions/${number}`),
   ];
 }
