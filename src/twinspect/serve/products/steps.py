@@ -74,7 +74,7 @@ def _training(job: JobRow, folders: ProductFolders, number: int, device: str) ->
 
 def _evaluation(job: JobRow, folders: ProductFolders, number: int) -> Step:
     data, report = folders.job(job.id) / TEST, folders.report(number)
-    arguments = ["evaluate", str(folders.model(number)), str(data), "--out", str(report)]
+    arguments = ["evaluate", str(folders.model(number)), str(data), "--held-out", "--out", str(report)]
     if job.kind == "fit" and job.parent is not None:
         arguments += ["--against", str(folders.model(job.parent))]  # an update has compared already
     return Step("writes the report", tuple(arguments), report / REPORT, is_needed=False)
