@@ -63,3 +63,26 @@ def test_a_version_compared_with_itself_is_not_worse(
     found = json.loads((out / "comparison.json").read_text())
     assert (found["worse"], found["reasons"]) == (False, [])
     assert found["kept"]["old"] == found["kept"]["new"]
+
+
+def test_held_out_images_are_tested_when_asked_and_named(
+    versions: tuple[Path, Path], parts: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    data = tmp_path / "data"
+    for number in range(24):
+        target = data / "test" / "good" / f"{number}.png"
+        target.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(parts / "train" / "good" / f"{number}.png", target)
+    model = versions[1]
+    assert main(["evaluate", str(model), str(data), "--out", str(tmp_path / "none")]) == 2
+    assert "fitted or calibrated on all 24 test images" in capsys.readouterr().err
+    out = tmp_path / "out"
+    assert main(["evaluate", str(model), str(data), "--out", str(out), "--held-out"]) == 0
+    calibration = ts.load(model).calibration_
+    found = json.loads((out / "metrics.json").read_text())
+    held_out = {name.rpartition("/")[2] for name in calibration.names}
+    assert {name.rpartition("/")[2] for name in found["learnt_from"]["held_out"]} == held_out
+    assert len(found["learnt_from"]["left_out"]) == 24 - len(held_out)
+    rate = sum(score > calibration.threshold for score in calibration.scores) / len(calibration.scores)
+    assert found["pooled"]["false_alarm_rate"] == pytest.approx(rate, abs=1e-12)
+    assert f"{len(held_out)} of 24 good images set the threshold" in (out / "report.html").read_text()

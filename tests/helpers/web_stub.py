@@ -14,6 +14,7 @@ from urllib.parse import parse_qs, urlsplit
 import numpy as np
 from PIL import Image
 
+from studio_stub import health
 from web_files import WEB
 
 if TYPE_CHECKING:
@@ -156,6 +157,7 @@ def get(world: World, path: str, query: dict[str, str]) -> Any:
         "/v1/folders": lambda: {"folders": [{"name": "line 1", "model": "parts"}]},
         "/v1/inspections": lambda: page(world, query),
         "/v1/feedback/disagreements": lambda: page(world, {**query, "feedback": "disagree"}),
+        "/v1/models/parts/health": lambda: health(world.inspections[0]),
         "/v1/models/parts/scores": lambda: scores(world),
         "/v1/models/parts/whatif": lambda: what_if(world, rate),
         "/v1/models/parts/calibrations": lambda: {"calibrations": world.records},

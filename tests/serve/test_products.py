@@ -16,6 +16,7 @@ import pytest
 pytest.importorskip("fastapi")
 
 from serving import Site, bad, code, good, png, site
+from twinspect.errors import ConfigError
 from twinspect.serve.http.tokens import add_token
 from twinspect.serve.products import child
 from twinspect.serve.products.child import ChildProcess
@@ -166,6 +167,12 @@ def test_a_server_without_studio_has_no_products(bundle: Path, tmp_path: Path) -
         assert ask(running, "GET", "/me")["studio"] is False
 
 
+def test_two_studios_cannot_share_a_folder(studio: Site, bundle: Path, tmp_path: Path) -> None:
+    refused = pytest.raises(ConfigError, match="is used by another studio that runs")
+    with refused, site(bundle, tmp_path / "data", models=(), studio=True):
+        pass
+
+
 def test_too_few_photos_are_not_trained_on(studio: Site) -> None:
     made(studio, photos=2)
     answer = studio.client.post("/v1/products/tiles/jobs", json={"minutes": 1})
@@ -300,6 +307,23 @@ def test_what_was_judged_is_learnt_from_at_the_next_update(studio: Site) -> None
     taken = {photo["inspection_id"]: photo["role"] for photo in photos if photo["origin"] == "inspection"}
     assert taken == {right["id"]: "good", wrong["id"]: "defect"}
     assert ask(studio, "GET", "/products/tiles")["feedback"]["good"] == 0
+
+
+def test_confirmed_false_alarms_are_learnt_from_and_never_calibrated_on(studio: Site, tmp_path: Path) -> None:
+    trained(studio)
+    inspections = studio.scored(*(bad(seed) for seed in range(40, 48)))
+    assert all(inspection["is_anomalous"] for inspection in inspections)
+    body = {"inspection_ids": [inspection["id"] for inspection in inspections], "role": "good"}
+    ask(studio, "POST", "/products/tiles/photos/from-inspections", **body)
+    products = studio.context.studio.products
+    photos = products.photos(1)
+    write_training_data(
+        tmp_path / "job", studio.context.store.archive, products.get("tiles"), photos, products.versions(1)
+    )
+    alarms = {path.name for path in (tmp_path / "job" / "false-alarms").iterdir()}
+    assert len(alarms) == 8
+    assert {path.name for path in (tmp_path / "job" / "anew" / "train" / "good").iterdir()} >= alarms
+    assert len(list((tmp_path / "job" / "good").iterdir())) == 4
 
 
 def test_inspected_images_become_photos_when_asked(studio: Site) -> None:

@@ -79,7 +79,7 @@ def inspect(page: Page, *images: Path) -> None:
 def add_targets(page: Page, received: Received, port: int) -> None:
     page.goto("/#/product/cookies/line")
     for kind, fields in (
-        ("webhook", {"Address": received.url, "Secret that signs": "of the line"}),
+        ("webhook", {"Address": received.url, "Secret that signs": "a secret of the line"}),
         ("mqtt", {"Host": "127.0.0.1", "Port": str(port)}),
     ):
         page.get_by_role("button", name="Add a target").click()
@@ -175,7 +175,7 @@ def judge(page: Page, address: str, found: dict[str, dict[str, Any]], good: set[
     for name, body in found.items():
         page.goto(f"{address}/#/inspection/{body['inspection']}")
         page.get_by_role("button", name="Good" if name in good else "Defect").first.click()
-        page.get_by_text("Marked “").first.wait_for()
+        page.locator(".remark", has_text="Marked ").wait_for()
 
 
 def test_an_empty_studio_gives_a_verdict_within_five_minutes(browser: Browser, tmp_path: Path) -> None:

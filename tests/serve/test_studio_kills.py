@@ -26,7 +26,7 @@ from twinspect.serve.products.child import ChildProcess  # noqa: E402
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-KILLS, STEPS = 34, 2000
+KILLS, STEPS = 34, 4000
 STUB = Path(__file__).parents[1] / "helpers" / "stub_training.py"
 START = """
 import sys
@@ -136,5 +136,7 @@ def test_killed_at_random_moments_it_loses_nothing_and_the_training_ends(
         assert load.inspections
         assert set(states.values()) == {"done"}
     # What a checkpoint held is never lost, and no two trainings ever wrote at once.
-    assert steps == sorted(steps)
+    made = [count for count in steps if count]  # none is kept once the training has ended
+    assert made == sorted(made)
+    assert len(made) > 5
     assert (tmp_path / "products/tiles/versions/steps-made").read_text() == str(STEPS)

@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 from browsing import launched, opened
+from studio_stub import Studio, health, source
 from twinspect.regions.region_file import read_region
 from twinspect.utils.spelling import spell
 from web_files import WEB
@@ -55,7 +56,14 @@ READY = {
     "inspection/7": ".contours path",
 }
 """What is there once a page is complete."""
-PAGES = tuple(READY)
+PRODUCTS = {
+    "products": ".product-card",
+    "product/bolts/photos": ".photo img[src]",
+    "product/bolts/training": ".choice, .empty",
+    "product/bolts/result": "table",
+    "product/bolts/versions": ".version",
+    "product/bolts/line": ".badge.large",
+}
 
 
 def files(*names: str) -> list[dict[str, Any]]:
@@ -399,6 +407,11 @@ def test_nothing_to_judge_is_said_where_nothing_was_scored(browser: Browser) -> 
 def test_every_text_of_every_page_is_there_in_german(browser: Browser) -> None:
     """What reads the same in both languages comes from the server, or is one of the words that both have."""
     world = World()
+    world.studio = studio = Studio(names=["bolts"], active=1, shadow=2, photos=[], sources=[source()])
+    studio.photo("a.png", "good")
+    studio.version()
+    studio.version("update", worse=True)
+    studio.send_to({"target": {"kind": "webhook"}, "results": "all"})
     told = texts_of(world)
     for address in serve_world(world):
         shown = {language: texts_in(browser, address, language) for language in ("en-GB", "de-AT")}
@@ -421,6 +434,13 @@ BOTH = {
     "Deutsch",
     "line 1",
     "Live",
+    "Training",
+    "Version 1",
+    "Version 2",
+    "Version 2:",
+    "640 × 480 px",
+    "Webhook (HTTP) plant.local",
+    "Webhook (HTTP) → plant.local",
 }
 SHOWN = """() => {
     const spoken = ["aria-label", "title", "placeholder", "alt"];
@@ -437,16 +457,20 @@ SHOWN = """() => {
 
 def texts_of(value: Any) -> set[str]:
     """All strings of a world's answers."""
-    answers = [model(value), drift(50), value.inspections, value.records, [{"name": "ann", "role": "admin"}]]
+    studio = vars(value.studio) | {
+        "product": value.studio.product("bolts"),
+        "health": health({"name": "part 0.png"}),
+    }
+    answers = [model(value), drift(50), value.inspections, value.records, studio]
     return set(re.findall(r'"((?:[^"\\]|\\.)*)"', json.dumps(answers).lower()))
 
 
 def texts_in(browser: Browser, address: str, language: str) -> set[str]:
     found: set[str] = set()
     for page in opened(browser, address, locale=language):
-        for name in PAGES:
+        for name, ready in (READY | PRODUCTS).items():
             page.goto(f"/#/{name}")
-            page.locator(READY[name]).first.wait_for(state="attached")
+            page.locator(ready).first.wait_for(state="attached")
             found |= set(page.evaluate(SHOWN))
         assert page.evaluate("document.documentElement.lang") == language[:2]
     return found

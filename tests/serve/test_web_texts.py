@@ -6,6 +6,7 @@ import json
 import re
 from typing import TYPE_CHECKING
 
+from twinspect.regions.describing import WORDS
 from web_files import WEB, without_comments
 
 if TYPE_CHECKING:
@@ -49,7 +50,7 @@ def test_every_key_that_is_used_exists_and_every_one_is_used() -> None:
     )
     begun += ("term.", "count.", "doing.")
     begun += tuple(
-        f"{area}.{kind}" for area in ("sinks", "sources") for kind in ("kind", "field_", "results_")
+        f"{area}.{kind}" for area in ("sinks", "sources") for kind in ("kind", "field_", "hint_", "results_")
     )
     used = {key for key in keys if key in named or key.startswith(begun)}
     assert sorted(keys - used) == []
@@ -72,3 +73,9 @@ def test_no_text_is_outside_the_table() -> None:
             if re.match(r"[A-ZÄÖÜ][a-zäöüß]+\b", text) or re.search(r"[a-z]{2}[.;!?] ", text)
         ]
         assert sorted({text.strip() for text in looks_like_words} - NO_TEXT) == [], path.name
+
+
+def test_what_the_server_says_of_a_region_is_in_the_table() -> None:
+    assert {f"found.is.{word.replace(' ', '_')}" for word in WORDS} == {
+        key for key, _, _ in rows() if key.startswith("found.is.")
+    }

@@ -66,6 +66,7 @@ def run(options: argparse.Namespace) -> Outcome:
             tick=bar.advance,
             features=options.features,
             shifts=options.shifts,
+            held_out=options.held_out,
         )
         write_scores(evaluation, out)
         compared = _compare(options, detector, data, out)

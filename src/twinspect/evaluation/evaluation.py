@@ -147,14 +147,19 @@ class Evaluation:
 
 
 def evaluate(
-    detector: BaseDetector, data: DataSource, *, watch: Watch | None = None, shifts: bool = False
+    detector: BaseDetector,
+    data: DataSource,
+    *,
+    watch: Watch | None = None,
+    shifts: bool = False,
+    held_out: bool = False,
 ) -> Evaluation:
     """Score the test split of a data set and compute every metric; the arguments are those of ``twinspect.evaluate``.
 
     Raises:
         DataError: there is no test split, nothing new in it, or a mask does not fit its image.
     """
-    test, overlap = leave_out_learnt(detector, open_test_set(data))
+    test, overlap = leave_out_learnt(detector, open_test_set(data), held_out=held_out)
     check_truth(test)
     hashed = detector.learnt_ is not None
     scores = detector.stream(test, perceptual_hashes=hashed, regions=RegionRules())

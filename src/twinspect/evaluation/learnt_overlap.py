@@ -27,6 +27,7 @@ class LearntOverlap:
         near_duplicates: names of those that look nearly the same as such an image, by a perceptual hash; tested.
         defective: defective images in the test set.
         defective_learnt: names of those that the model was learnt from or calibrated on as if they were good; tested.
+        held_out: names of good ones that the threshold was set with, where they are tested all the same.
     """
 
     good: int = 0
@@ -34,6 +35,7 @@ class LearntOverlap:
     near_duplicates: tuple[str, ...] = ()
     defective: int = 0
     defective_learnt: tuple[str, ...] = ()
+    held_out: tuple[str, ...] = ()
 
     def sentences(self) -> list[str]:
         """Say what was found; nothing if all images are new."""
@@ -43,6 +45,11 @@ class LearntOverlap:
             were = "was" if left_out == 1 else "were"
             found.append(
                 f"{left_out} of {self.good} good images {were} learnt from or calibrated on: left out"
+            )
+        if self.held_out:
+            found.append(
+                f"{len(self.held_out)} of {self.good} good images set the threshold, and nothing was learnt from "
+                "them: tested, but how many of them are false alarms says nothing of others"
             )
         if near:
             looks = "looks" if near == 1 else "look"
@@ -66,11 +73,19 @@ class LearntOverlap:
             "near_duplicates": list(self.near_duplicates),
             "defective": self.defective,
             "defective_learnt": list(self.defective_learnt),
+            **({"held_out": list(self.held_out)} if self.held_out else {}),
         }
 
 
-def leave_out_learnt(detector: BaseDetector, test: DataSet) -> tuple[DataSet, LearntOverlap]:
+def leave_out_learnt(
+    detector: BaseDetector, test: DataSet, *, held_out: bool = False
+) -> tuple[DataSet, LearntOverlap]:
     """Leave out the good images that a detector was learnt from or calibrated on; of old models nothing is known.
+
+    Args:
+        detector: the detector.
+        test: the test set.
+        held_out: whether those that it was calibrated on, and has not learnt from, are tested all the same.
 
     Raises:
         DataError: no image is left.
@@ -82,14 +97,19 @@ def leave_out_learnt(detector: BaseDetector, test: DataSet) -> tuple[DataSet, Le
         return test, LearntOverlap(good, defective=defective)  # no file needs to be hashed
     _, known, _ = split_known(test.samples, digests)
     names = {sample.name for sample in known if sample.is_good}
+    kept: set[str] = set()
+    if held_out:
+        _, learnt_from, _ = split_known(test.samples, learnt)
+        kept = names - {sample.name for sample in learnt_from}
+        names -= kept
     left = [sample for sample in test if sample.name not in names]
     if not left:
         raise DataError(
             f"{test.name}: the model was fitted or calibrated on all {good} test images; test it on others"
         )
     wrong = tuple(sample.name for sample in known if not sample.is_good)
-    left_out = tuple(sample.name for sample in known if sample.is_good)
-    return test.with_samples(left), LearntOverlap(good, left_out, (), defective, wrong)
+    left_out = tuple(sample.name for sample in known if sample.name in names)
+    return test.with_samples(left), LearntOverlap(good, left_out, (), defective, wrong, tuple(sorted(kept)))
 
 
 def find_near_duplicates(detector: BaseDetector, rows: Sequence[ImageScore]) -> tuple[str, ...]:

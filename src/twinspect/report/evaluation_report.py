@@ -43,6 +43,7 @@ def write_evaluation(
     tick: Callable[[], None] | None = None,
     features: bool = False,
     shifts: bool = False,
+    held_out: bool = False,
 ) -> EvaluationReport:
     """Evaluate a detector and write ``metrics.json`` and ``report.html``.
 
@@ -57,6 +58,7 @@ def write_evaluation(
             while.
         shifts: whether all images are scored again as lamps, cameras and parts change, see
             :func:`twinspect.evaluate`.
+        held_out: as there.
 
     Returns:
         The metrics and every image's score.
@@ -75,7 +77,7 @@ def write_evaluation(
         optional("sklearn", EXTRA)
     test = open_data(data, split="test")
     watch = (lambda *_: tick()) if tick else None
-    evaluation = evaluate(detector, test, watch=watch, shifts=shifts, progress=None)
+    evaluation = evaluate(detector, test, watch=watch, shifts=shifts, held_out=held_out, progress=None)
     if tick:
         for _ in evaluation.overlap.left_out:
             tick()

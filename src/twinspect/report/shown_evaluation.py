@@ -107,6 +107,7 @@ def evaluate(
     *,
     watch: Watch | None = None,
     shifts: bool = False,
+    held_out: bool = False,
     progress: ProgressChoice = AUTO,
 ) -> EvaluationReport:
     """Score the test split of a data set and compute every metric; the result shows itself in notebooks.
@@ -120,6 +121,8 @@ def evaluate(
         watch: called with every scored image and its mask, for instance to draw a bar or keep the worst.
         shifts: whether to score all images once more under each change of :mod:`twinspect.evaluation.shifts`, which
             takes twelve times as long again.
+        held_out: whether good images that the threshold was set with, and that nothing was learnt from, are tested
+            too; how many of them are false alarms says nothing of others.
         progress: who is told how far it is, see :data:`.ProgressChoice`: a notebook shows a bar.
 
     Returns:
@@ -141,7 +144,7 @@ def evaluate(
 
     with watched(progress) as told:
         scored = count()
-        evaluation = compute(detector, test, watch=keep, shifts=shifts)
+        evaluation = compute(detector, test, watch=keep, shifts=shifts, held_out=held_out)
     return EvaluationReport(**vars(evaluation), report=_report(detector, test.name, evaluation, gallery))
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import sys
 import threading
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, nullcontext
 from contextvars import copy_context
 from dataclasses import dataclass, replace
 from functools import partial
@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import uvicorn
 
+from twinspect.errors import ConfigError, DataError
 from twinspect.serve.app import build_app, guard_app
 from twinspect.serve.drift.latest import latest_drift
 from twinspect.serve.http.connections import TimedProtocol, most_connections
@@ -33,6 +34,7 @@ from twinspect.serve.sources.running_sources import RunningSources
 from twinspect.serve.sources.watcher import FolderWatch, Intake, watch
 from twinspect.serve.starting_app import StartingApp
 from twinspect.serve.store import Retention, Store
+from twinspect.utils.locks import single_writer
 from twinspect.utils.progress import finish
 
 if TYPE_CHECKING:
@@ -80,7 +82,10 @@ def running_server(settings: Settings) -> Iterator[RunningServer]:
         for listener in listeners:
             listener(model, results)
 
-    with Store(settings.db, settings.data) as store:
+    with (
+        only_studio(settings) if settings.studio else nullcontext(),
+        Store(settings.db, settings.data) as store,
+    ):
         registry = ModelRegistry(
             settings.models,
             store,
@@ -231,6 +236,23 @@ def run(settings: Settings) -> None:
 def _say(text: str) -> None:
     sys.stderr.write(f"twinspect: {text}\n")
     sys.stderr.flush()
+
+
+@contextmanager
+def only_studio(settings: Settings) -> Iterator[None]:
+    """Keep other servers from training in the same folder.
+
+    Raises:
+        ConfigError: one does already.
+    """
+    with ExitStack() as stack:
+        try:
+            stack.enter_context(single_writer(settings.data, settings.data / ".studio.lock"))
+        except DataError:
+            raise ConfigError(
+                f"{settings.data} is used by another studio that runs; stop that one, or choose another folder"
+            ) from None
+        yield
 
 
 def _studio(settings: Settings, store: Store, registry: ModelRegistry) -> Studio | None:

@@ -75,6 +75,7 @@ def share_update(
     learnt: Collection[str],
     held_out: Collection[str],
     *,
+    false_alarms: Collection[str] = (),
     rate: float | None,
     seed: int,
     rehearses: bool,
@@ -86,6 +87,9 @@ def share_update(
         digests: of their contents, by name.
         learnt: digests of the images that earlier versions learnt from.
         held_out: those of images that they held out.
+        false_alarms: names of the images that were chosen because the old version called them anomalous. They are
+            learnt from unless they were held out before: to calibrate on them would count mistakes more often than
+            they occur.
         rate: the false-alarm rate asked for, if any.
         seed: another seed holds out others.
         rehearses: whether images of before are learnt again.
@@ -97,6 +101,7 @@ def share_update(
     parts_learnt = {sample.part for sample in known}
     parts_kept = {sample.part for sample in kept} - parts_learnt
     fresh = [sample for sample in samples if sample.name not in old]
+    parts_learnt |= {sample.part for sample in fresh if sample.name in false_alarms} - parts_kept
     new = [sample for sample in fresh if sample.part in parts_learnt]
     parts_kept |= {sample.part for sample in fresh if sample.split == "calibration"} - parts_learnt
     held = [sample for sample in fresh if sample.part in parts_kept]
@@ -104,7 +109,11 @@ def share_update(
     names = _held_out(free, digests, rate, count_parts([*kept, *held]), seed)
     new += [sample for sample in free if sample.name not in names]
     held += [sample for sample in free if sample.name in names]
-    again = _drawn(known, digests, max(LEAST_REHEARSED, REHEARSED * len(new)), seed) if rehearses else []
+    again = (
+        _drawn(known, digests, max(LEAST_REHEARSED, REHEARSED * len(new)), seed + len(learnt))
+        if rehearses
+        else []
+    )
     return UpdateImages(tuple(new), tuple(again), tuple(held), tuple(kept), len(known))
 
 
@@ -126,10 +135,10 @@ def _held_out(
 
 
 def _drawn(samples: Sequence[Sample], digests: Mapping[str, str], count: int, seed: int) -> list[Sample]:
-    """Draw some images by their contents: others, once there are more to draw from."""
+    """Draw some images by their contents."""
 
     def rank(sample: Sample) -> str:
-        text = f"{seed}:{len(samples)}:{digests[sample.name]}"
+        text = f"{seed}:{digests[sample.name]}"
         return hashlib.sha256(text.encode()).hexdigest()
 
     drawn = {sample.name for sample in sorted(samples, key=rank)[:count]}

@@ -36,6 +36,12 @@ def add_options(verb: argparse.ArgumentParser) -> None:
         "times as many images",
     )
     verb.add_argument(
+        "--held-out",
+        action="store_true",
+        help="also test on good images that the threshold was set with, and say so: how many of them are false "
+        "alarms says nothing of others",
+    )
+    verb.add_argument(
         "--against",
         metavar="OLD.twin",
         help="also compare with another version of the model, on the images that neither has learnt from; writes "

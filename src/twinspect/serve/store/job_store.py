@@ -71,6 +71,7 @@ class JobStore:
                 asked="run",
                 minutes=minutes,
                 version=version if version is not None else _next_number(connection, product.id),
+                parent=product.active_version,
                 target=target,
                 created_at=self._store.now(),
                 created_by=who,

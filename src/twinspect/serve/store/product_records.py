@@ -52,6 +52,7 @@ class PhotoRow:
         role: ``good`` to learn from and to calibrate with, ``defect`` to test and compare versions with.
         origin: where it came from.
         inspection_id: of the inspection that it was taken from, if any.
+        is_false_alarm: whether that called it anomalous and the photo is good.
     """
 
     id: int
@@ -63,6 +64,7 @@ class PhotoRow:
     inspection_id: int | None
     added_at: datetime
     added_by: str
+    is_false_alarm: bool = False
 
 
 @dataclass(frozen=True)
@@ -74,6 +76,7 @@ class JobRow:
         asked: what a person wants of it: that it runs, pauses or ends.
         minutes: the budget of a training.
         version: the number of the version that it makes or exports.
+        parent: the number of the version that decided when it was asked for: an update begins with it.
         target: what is exported to.
         process: what the child process is told by, see :class:`twinspect.serve.products.child.ChildProcess`.
         error: why it failed.
@@ -87,6 +90,7 @@ class JobRow:
     asked: Asked
     minutes: float | None
     version: int | None
+    parent: int | None
     target: str | None
     created_at: datetime
     created_by: str

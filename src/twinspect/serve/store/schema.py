@@ -240,6 +240,7 @@ JOBS: Final = Table(
     Column("asked", Text, nullable=False),
     Column("minutes", Double),
     Column("version", Integer),
+    Column("parent", Integer),
     Column("target", Text),
     _time("created_at"),
     Column("created_by", AnyText, nullable=False),

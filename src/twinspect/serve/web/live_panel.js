@@ -2,7 +2,7 @@
 
 import { el } from "./dom.js";
 import { icon } from "./icons.js";
-import { sizeOf } from "./regions.js";
+import { differenceWords, sizeOf } from "./regions.js";
 import { t } from "./text.js";
 import { number, sentence, verdict } from "./words.js";
 
@@ -43,7 +43,7 @@ function bar({ score, threshold, is_anomalous: flagged }) {
 
 function found({ regions, is_anomalous: flagged }) {
   if (!regions?.length) return el("p", { class: "soft" }, t(flagged ? "found.as_a_whole" : "live.no_reason"));
-  const shown = regions.slice(0, MOST_REGIONS).map((region) => el("li", {}, region.words?.length ? t("live.region", { words: region.words.join(", "), size: sizeOf(region) }) : sizeOf(region)));
+  const shown = regions.slice(0, MOST_REGIONS).map((region) => el("li", {}, region.words?.length ? t("live.region", { words: differenceWords(region.words), size: sizeOf(region) }) : sizeOf(region)));
   const rest = regions.length - shown.length;
   return el("ul", { class: "live-regions" }, shown, rest > 0 && el("li", {}, t("live.more_regions", { n: rest })));
 }

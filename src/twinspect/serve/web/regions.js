@@ -2,11 +2,14 @@
 
 import { el, svg } from "./dom.js";
 import { loadWhenSeen } from "./pictures.js";
-import { t } from "./text.js";
+import { named, t } from "./text.js";
 import { chance, number } from "./words.js";
 
 /** How large a region is, in words. */
 export const sizeOf = ({ area_px: area, extent_px: extent }) => t("found.size", { area: number(area), length: number(extent) });
+
+/** What is different in a region, in words. */
+export const differenceWords = (words) => words.map((word) => named("found.is", word)).join(", ");
 
 /** A box around each region, to lie over the picture. */
 export function boxes({ regions, width, height }) {
@@ -21,7 +24,7 @@ export function boxes({ regions, width, height }) {
 function difference(id, { words, good_patch: patch }, number) {
   const alt = t("found.pair", { number });
   return [
-    words?.length > 0 && el("p", { class: "words" }, words.join(", ")),
+    words?.length > 0 && el("p", { class: "words" }, differenceWords(words)),
     patch && loadWhenSeen(el("img", { class: "pair", alt, title: t("found.pair_title") }), `/v1/inspections/${id}/regions/${number}`),
   ];
 }
@@ -44,7 +47,7 @@ export function regionList({ id, regions, is_anomalous: flagged }, stage, enlarg
     };
     const events = { onpointerenter: mark(true), onpointerleave: mark(false), onfocus: mark(true), onblur: mark(false), onclick: near };
     const title = t("found.show");
-    return el("li", {}, el("button", { type: "button", class: "link", title, ...events }, sizeOf(region)), el("span", { class: "soft" }, ` p ${chance(region.p_value)}`), difference(id, region, at + 1));
+    return el("li", {}, el("button", { type: "button", class: "link", title, ...events }, sizeOf(region)), el("span", { class: "soft" }, " ", el("abbr", { title: t("found.p_value_means") }, "p"), ` ${chance(region.p_value)}`), difference(id, region, at + 1));
   });
   return el("section", { class: "regions", "aria-label": t("found.regions") },
     el("h3", {}, t("found.regions")), el("ol", {}, entries),

@@ -29,7 +29,10 @@ export function pieces(key, values) {
 }
 
 /** The text of a name that the server gives, or else the name itself. */
-export const named = (prefix, name) => (Object.hasOwn(TEXTS, `${prefix}.${name}`) ? t(`${prefix}.${name}`) : name);
+export function named(prefix, name) {
+  const key = `${prefix}.${name.replaceAll(" ", "_")}`;
+  return Object.hasOwn(TEXTS, key) ? t(key) : name;
+}
 
 /** Read the page in another language; what it shows is loaded anew. */
 export function chooseLanguage(code) {

@@ -16,6 +16,7 @@ export function workbench({ signal, label, onfeedback }) {
   const place = el("div", { class: "current" });
   const grid = el("ul", { class: "grid", "aria-label": label });
   const element = el("div", { class: "bench" }, place, grid);
+  const tiles = new WeakMap();
   let shown = [];
   let current = -1;
   let looking = new AbortController();
@@ -38,7 +39,8 @@ export function workbench({ signal, label, onfeedback }) {
   function told(inspection) {
     const old = grid.children[current];
     const focused = old.contains(document.activeElement);
-    const changed = tile(inspection, current);
+    const changed = tile(inspection);
+    tiles.set(inspection, changed);
     old.replaceWith(changed);
     mark();
     if (focused) changed.firstChild.focus({ preventScroll: true });
@@ -57,14 +59,19 @@ export function workbench({ signal, label, onfeedback }) {
     const { top } = place.getBoundingClientRect();
     if (top < 0 || top > innerHeight / 2) place.scrollIntoView({ block: "start" });
   }
-  function tile(inspection, index) {
-    return el("li", {}, el("button", { type: "button", class: "tile", onclick: () => select(index) }, ...face(inspection)));
+  function tile(inspection) {
+    return el("li", {}, el("button", { type: "button", class: "tile", onclick: () => select(shown.indexOf(inspection)) }, ...face(inspection)));
+  }
+  /** A tile stays as long as its image does: its picture is not fetched again. */
+  function tileOf(inspection) {
+    if (!tiles.has(inspection)) tiles.set(inspection, tile(inspection));
+    return tiles.get(inspection);
   }
   /** Show other images, or the same in another order; the large one stays as it is where it is the one to begin with. */
   function show(inspections, first = 0) {
     const stays = shown[current] && shown[current] === inspections[first];
     shown = inspections;
-    grid.replaceChildren(...shown.map(tile));
+    grid.replaceChildren(...shown.map(tileOf));
     current = stays ? first : -1;
     if (stays) mark();
     else if (shown.length) select(Math.min(first, shown.length - 1), false);

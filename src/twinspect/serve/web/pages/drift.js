@@ -28,7 +28,7 @@ export async function drift({ root, model, signal }) {
     place.replaceChildren(...content(answer, AbortSignal.any([signal, drawn.signal])));
   }
   const size = select(t("drift.window"), SIZES, USUAL, ({ target }) => attempt(root, () => show(target.value)));
-  root.append(el("div", { class: "row" }, el("h1", { class: "grow" }, t("page.drift")), size), place);
+  root.append(el("div", { class: "row" }, el("h1", { class: "grow" }, t("page.drift")), size), el("p", { class: "lead soft" }, t("term.drift_means")), place);
   await attempt(root, () => show(USUAL));
 }
 

@@ -14,6 +14,8 @@ import { duration, verdict } from "../words.js";
 
 const SECONDS_BETWEEN_LOOKS = 1.5;
 const MOST = 20;
+/** So many looks at the newest image go by between two at the health of the line. */
+const LOOKS_PER_HEALTH = 8;
 /** Seconds without an image after which the line is said to stand still. */
 const STILL = 60;
 
@@ -26,12 +28,19 @@ export async function live({ root, model, signal }) {
   const tally = el("p", { class: "soft" });
   const lost = el("p", { class: "problem", role: "alert", hidden: true }, t("live.lost"));
   const full = el("button", { type: "button", class: "plain", "aria-label": t("live.full_screen"), title: `${t("live.full_screen")} (f)`, onclick: toggle }, icon("expand"));
+  const health = el("p", { class: "warning", role: "status", hidden: true });
   let shown = [];
   let drawing = new AbortController();
 
   function toggle() {
     const change = document.fullscreenElement ? document.exitFullscreen() : root.requestFullscreen();
     return change.catch((error) => say(error.message));
+  }
+  /** Only what is not as it should be is worth the room. */
+  async function lookAtHealth() {
+    const { light, reasons } = await get(`/v1/models/${encodeURIComponent(model.name)}/health`, {}, signal);
+    health.replaceChildren(...(light === "green" ? [] : reasons.slice(0, 1)));
+    health.hidden = light === "green" || !reasons.length;
   }
   async function look() {
     const { inspections } = await get("/v1/inspections", { model: model.name, limit: MOST + 5 }, signal);
@@ -67,19 +76,20 @@ export async function live({ root, model, signal }) {
 
   root.append(
     el("div", { class: "row live-head" }, el("h1", { class: "grow" }, model.name), since, full),
-    lost,
+    lost, health,
     el("div", { class: "live-now" }, picture, panel),
     el("div", { class: "row" }, el("h2", { class: "grow" }, t("live.last", { n: MOST })), tally),
     strip);
   addKeys({ f: { words: t("live.full_screen"), run: toggle } }, root, signal);
-  await follow({ look, tell, lost, signal });
+  await follow({ look, lookAtHealth, tell, lost, signal });
 }
 
 /** Look again and again; a server that is gone for a while is waited for. */
-async function follow({ look, tell, lost, signal }) {
-  while (!signal.aborted) {
+async function follow({ look, lookAtHealth, tell, lost, signal }) {
+  for (let looks = 0; !signal.aborted; looks += 1) {
     try {
       await look();
+      if (looks % LOOKS_PER_HEALTH === 0) await lookAtHealth();
       lost.hidden = true;
     } catch (error) {
       if (signal.aborted) return;

@@ -25,12 +25,20 @@ export async function product({ root, signal, refresh }) {
   const found = isFolder ? { name, isFolder, advice: t("products.is_folder") } : await get(path, {}, signal);
   const step = isFolder ? "line" : Object.hasOwn(STEPS, wanted) ? wanted : usual(found);
   const place = el("div", { class: "step" });
-  root.append(
+  const head = el("div", { class: "step" });
+  const changed = (now) => head.replaceChildren(...heading(now, step));
+  changed(found);
+  root.append(head, place);
+  await STEPS[step]({ root: place, product: found, path, signal, refresh, changed });
+}
+
+/** Name, what to do next, and the steps; a training tells by itself how far it is. */
+function heading(found, step) {
+  return [
     el("div", { class: "row" }, el("h1", { class: "grow" }, found.name), el("a", { href: "#/products" }, t("product.all"))),
     el("p", { class: "lead soft", hidden: Boolean(found.job) && step === "training" }, found.job ? jobWords(found.job) : found.advice),
     steps(found, step),
-    place);
-  await STEPS[step]({ root: place, product: found, path, signal, refresh });
+  ];
 }
 
 async function isProduct(name, signal) {

@@ -10,6 +10,7 @@ export function compared({ worse, reasons = [], kept, added }) {
   return el("div", { class: "step" },
     el("p", { class: worse ? "problem" : "verdict" }, icon(worse ? "alert" : "check"), " ", t(worse ? "compare.worse" : "compare.not_worse")),
     reasons.length > 0 && el("ul", {}, reasons.map((reason) => el("li", {}, reason))),
+    !kept?.new.defects && el("p", { class: "warning" }, t("compare.no_defects")),
     table("kept", kept), table("added", added));
 }
 

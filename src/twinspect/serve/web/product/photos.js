@@ -5,6 +5,7 @@ import { el, empty } from "../dom.js";
 import { may, whyNot } from "../me.js";
 import { attempt, say } from "../notice.js";
 import { loadWhenSeen } from "../pictures.js";
+import { addressOf } from "../route.js";
 import { t } from "../text.js";
 import { count } from "../words.js";
 import { adding } from "./adding.js";
@@ -13,11 +14,12 @@ import { lookWhere } from "./where.js";
 
 const PORTION = 60;
 
-/** @param {{root: HTMLElement, product: object, path: string, signal: AbortSignal}} context */
-export async function photosStep({ root, product, path, signal }) {
+/** @param {{root: HTMLElement, product: object, path: string, signal: AbortSignal, changed: (product: object) => void}} context */
+export async function photosStep({ root, product, path, signal, changed }) {
   const grids = { good: grid("good"), defect: grid("defect") };
   const check = photoCheck({ path, signal, act });
   const where = el("div", {});
+  const next = el("a", { class: "button main", href: addressOf(`product/${encodeURIComponent(product.name)}/training`), hidden: true }, t("photos.next"));
 
   function grid(role) {
     return { role, list: el("ul", { class: "grid photos" }), title: el("h2", {}), more: el("button", { type: "button", hidden: true }, t("photos.more")) };
@@ -36,6 +38,8 @@ export async function photosStep({ root, product, path, signal }) {
     grids.good.title.textContent = count(now.good, "good_photos");
     grids.defect.title.textContent = count(now.defects, "defect_photos");
     await Promise.all(Object.values(grids).map((each) => fill(each)));
+    changed(now);
+    next.hidden = !now.enough || Boolean(now.job);
     if (now.good) where.replaceChildren(await lookWhere({ product: now, path, signal }));
     check.about(now.good);
   }
@@ -51,6 +55,7 @@ export async function photosStep({ root, product, path, signal }) {
   root.append(
     adding({ root, product, path, signal, added: () => attempt(root, show) }),
     el("p", { class: "soft", hidden: may("train") }, whyNot("train", "train")),
+    el("div", { class: "row" }, next),
     check.element,
     ...Object.values(grids).map(({ title, list, more }) => el("section", {}, title, list, more)),
     where);
@@ -61,7 +66,7 @@ export async function photosStep({ root, product, path, signal }) {
 export function tile({ id, name, role }, path, act) {
   const other = role === "good" ? "defect" : "good";
   return el("li", { class: "photo" },
-    el("span", { class: "thumb" }, loadWhenSeen(el("img", { alt: name }), `${path}/photos/${id}/thumbnail`)),
+    el("span", { class: "thumb" }, loadWhenSeen(el("img", { alt: "" }), `${path}/photos/${id}/thumbnail`)),
     el("span", { class: "tile-name", title: name }, name),
     el("span", { class: "row photo-tools", hidden: !may("train") },
       el("button", { type: "button", class: "link", onclick: () => act(id, other) }, t(`photos.to_${other}`), el("span", { class: "hidden" }, ` ${name}`)),

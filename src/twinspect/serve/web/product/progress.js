@@ -17,6 +17,6 @@ export function progress(job) {
   return [
     el("p", { class: "lead" }, jobWords(job)),
     el("progress", { max: "1", value: job.state === "running" && job.share === null ? null : String(job.share ?? 0), "aria-label": t("job.progress") }),
-    job.stage && el("p", { class: "soft" }, t("job.stage", { stage: job.stage })),
+    job.stage && el("p", { class: "soft" }, t("job.stage", { stage: named("stage", job.stage) })),
   ].filter(Boolean);
 }

@@ -22,10 +22,10 @@ export async function askSettings(title, kinds, prefix, shared = []) {
 
   function fill() {
     own = kinds[kind()].map((field) => control(field, prefix));
-    place.replaceChildren(...own.map(({ element }) => element));
+    place.replaceChildren(el("p", { class: "soft" }, t(`${prefix}.hint_${kind()}`)), ...own.map(({ element }) => element));
   }
   fill();
-  const agreed = await openDialog(title, { body: [...general.map(({ element }) => element), which, place], accept: t("settings.add") });
+  const agreed = await openDialog(title, { body: [which, place, ...general.map(({ element }) => element)], accept: t("settings.add") });
   return agreed ? { kind: kind(), values: read(own), shared: read(general) } : null;
 }
 

@@ -30,7 +30,7 @@ function actions({ root, product, path, refresh }) {
   const of = ({ number: version }) => `${path}/versions/${version}`;
   return {
     activate: (version) => attempt(root, async () => {
-      const reason = await askReason(t("version.activate_title", { number: version.number }), warned(version), t("version.activate"));
+      const reason = await askReason(t("version.activate_title", { number: version.number }), warned(version), t("version.activate_yes"));
       if (!reason) return;
       await post(`${of(version)}/activate`, { reason });
       say(t("version.activated", { number: version.number }));
@@ -52,7 +52,8 @@ function actions({ root, product, path, refresh }) {
 /** What is said first: a drop on images that both saw is never silent. */
 function warned(version) {
   const worse = version.comparison?.worse;
-  return el("div", {}, el("p", {}, t("version.activate_why", { number: version.number })), worse && el("p", { class: "problem" }, t("version.is_worse")), version.comparison && compared(version.comparison));
+  const useless = version.usable === false;
+  return el("div", { class: "step" }, el("p", {}, t("version.activate_why", { number: version.number })), useless && el("p", { class: "problem" }, t("threshold.not_usable")), worse && el("p", { class: "problem" }, t("version.is_worse")), version.comparison && compared(version.comparison));
 }
 
 function card(version, product, act) {
@@ -65,6 +66,7 @@ function card(version, product, act) {
       el("span", { class: "soft" }, version.kind === "update" ? t("version.from", { number: version.parent }) : t("version.from_nothing"), " · ", when(version.created_at))),
     el("p", {}, sentence(version.promise)),
     el("p", { class: "soft" }, t("version.figures", { learnt: version.learnt, images: version.images, rate: percent(version.false_alarm_rate), line: number(version.threshold), method: version.method })),
+    version.usable === false && el("p", { class: "problem" }, t("threshold.not_usable")),
     comparison && el("details", { open: !active && comparison.worse }, el("summary", {}, t("version.compare", { number: version.parent })), compared(comparison)),
     el("div", { class: "row" },
       !active && el("button", { type: "button", class: isOlder ? null : "main", disabled: !may("admin"), onclick: () => act.activate(version) }, t(isOlder ? "version.roll_back" : "version.activate")),

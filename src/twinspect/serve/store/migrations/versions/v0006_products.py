@@ -76,6 +76,7 @@ def _jobs() -> None:
         sa.Column("asked", sa.Text, nullable=False),
         sa.Column("minutes", sa.Double),
         sa.Column("version", sa.Integer),
+        sa.Column("parent", sa.Integer),
         sa.Column("target", sa.Text),
         sa.Column("created_at", _MOMENT, nullable=False),
         sa.Column("created_by", sa.Text, nullable=False),
