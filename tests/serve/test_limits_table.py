@@ -37,7 +37,7 @@ DEFAULTS = {
     "images of a request": f"{Limits.images}",
     "bytes of JSON": f"{request_guard.MAX_JSON_BYTES / 1024:g} KiB, "
     f"{request_guard.MAX_DRAWING_BYTES / MIB:g} MiB with a drawn region",
-    "tries of a delivery": f"{GIVE_UP_AFTER.days} days, every {Backoff().most / 60:g} minutes or more often",
+    "tries of a delivery": f"{GIVE_UP_AFTER.days} days, every {Backoff().most:g} s or more often",
     "images that wait, for each model": f"{SETTINGS.queue}",
     "bytes of all uploads that arrive": f"{context.INCOMING_BYTES / 2**30:g} GiB",
     "requests of a client": f"{SETTINGS.rate_limit:g} a second; "

@@ -93,7 +93,8 @@ def line(folder: Path) -> Iterator[Line]:
 
 def test_a_webhook_gets_each_result_signed_and_described(tmp_path: Path) -> None:
     with line(tmp_path) as at, web_receiver() as received:
-        sink = at.add({"kind": "webhook", "url": f"{received.url}/a%20b?c=d", "secret": SECRET})
+        target = {"kind": "webhook", "url": f"{received.url}/a%20b?c=d", "secret": SECRET}
+        sink = at.add({**target, "authorization": "Bearer me"})
         (row,) = at.inspect(99.0)
         at.wait_for(sink)
         ((headers, body),) = received.taken
@@ -103,7 +104,8 @@ def test_a_webhook_gets_each_result_signed_and_described(tmp_path: Path) -> None
     assert headers["webhook-signature"] == f"v1,{base64.b64encode(digest).decode()}"
     assert abs(int(headers["webhook-timestamp"]) - time.time()) < 60
     assert (headers["webhook-id"], headers["twinspect-attempt"]) == (delivery.uuid, "1")
-    assert headers["content-type"] == "application/json"
+    assert (headers["content-type"], headers["authorization"]) == ("application/json", "Bearer me")
+    assert set(sink.secrets) == {"secret", "authorization"}
     assert row.scored_at is not None
     assert json.loads(body) == {
         "format": 1,
@@ -283,6 +285,14 @@ def test_a_test_is_sent_beside_the_outbox(tmp_path: Path) -> None:
     assert (record["test"], record["product"], record["inspection"]) == (True, "bottle", None)
 
 
+def test_what_can_be_delivered_is_delivered_before_the_server_stops(tmp_path: Path) -> None:
+    with line(tmp_path) as at, web_receiver() as received:
+        at.add({"kind": "webhook", "url": received.url}, per_second=50)
+        at.inspect(*[0.1] * 8)
+        at.delivering.stop()
+        assert len(received.taken) == 8
+
+
 # MQTT ------------------------------------------------------------------------------------------------------------
 
 
@@ -420,6 +430,7 @@ def test_a_folder_that_cannot_be_written_to_is_tried_again(tmp_path: Path) -> No
         ("webhook", {"url": "https://me:pw@plant/x"}, "without user, password"),
         ("webhook", {"url": "https://plant/ä"}, "as %XX"),
         ("webhook", {"url": "https://plant", "secret": "short"}, "at least 16 characters"),
+        ("webhook", {"url": "https://plant", "authorization": "a\r\nb: c"}, "match pattern"),
         ("webhook", {"url": "https://plant", "ca_certificate": "none"}, "begins with -----BEGIN CERTIFICATE"),
         ("mqtt", {"host": "plant", "topic": "a/{weights}"}, "in braces only product, verdict, category"),
         ("mqtt", {"host": "plant", "topic": "a/#"}, "are not allowed"),
@@ -434,8 +445,8 @@ def test_settings_that_cannot_work_are_refused(kind: str, values: dict[str, Any]
 
 
 def test_waits_double_up_to_a_limit_and_differ() -> None:
-    backoff = Backoff(first=1, most=300)
-    for failures, most in ((1, 1), (2, 2), (5, 16), (50, 300), (5000, 300)):
+    backoff = Backoff(first=1, most=60)
+    for failures, most in ((1, 1), (2, 2), (5, 16), (50, 60), (5000, 60)):
         tried = {backoff.seconds(failures) for _ in range(20)}
         assert all(most / 2 <= seconds <= most for seconds in tried)
         assert len(tried) > 1

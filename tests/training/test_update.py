@@ -198,6 +198,22 @@ def test_copies_and_unreadable_images_are_left_out(place: Path, tmp_path: Path) 
     assert any("1 of the 33 images cannot be read: left out" in text for text in said)
 
 
+def test_an_image_that_was_learnt_and_is_damaged_now_is_not_learnt_again(
+    place: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its content differs, so that it is a new one that cannot be read; of the others fewer are learnt again."""
+    folder = shutil.copytree(place / "all", tmp_path / "all")
+    known = learnt(place / "m.twin").digests
+    first = next(path for path in sorted((folder / "earlier").iterdir()) if digests_of(path) in known)
+    first.write_bytes(first.read_bytes()[:200])
+    monkeypatch.setattr("twinspect.training.update_images.LEAST_REHEARSED", 3)
+    monkeypatch.setattr("twinspect.training.update_images.REHEARSED", 0)
+    old = ts.Detector.from_bundle(place / "m.twin", device="cpu")
+    images = old.update(folder, steps=1, say=lambda _: None).lineage_["images"]
+    assert (images["learnt_before"], images["learnt_again"]) == (11, 3)
+    assert (images["learnt"], images["held_out"]) == (8, 4)
+
+
 class Stopping:
     """Progress that presses Ctrl-C in the third step."""
 
@@ -253,8 +269,8 @@ def two_products(first: int, *categories: str) -> ts.data.DataSet:
 
 
 def test_each_of_several_products_holds_images_out_and_another_is_refused() -> None:
-    old = ts.Detector("patchcore", **BRIEF).fit(two_products(0, "a", "b"))
-    new = old.update(two_products(100, "a", "b"), say=lambda _: None)
+    old = ts.Detector("mkd", **BRIEF).fit(two_products(0, "a", "b"))
+    new = old.update(two_products(100, "a", "b"), steps=2, say=lambda _: None)
     assert sorted(new.calibration_.categories) == ["a"] * 4 + ["b"] * 4
     with pytest.raises(DataError, match="shows 'c', which the model has not learnt; it knows a, b"):
         old.update(two_products(100, "a", "c"))

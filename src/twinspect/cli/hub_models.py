@@ -9,7 +9,7 @@ from twinspect.errors import ConfigError
 if TYPE_CHECKING:
     import argparse
 
-_KEEPING: Final = ("calibrate", "export", "serve", "update", "watch")
+_KEEPING: Final = ("calibrate", "export", "serve", "watch")
 """Verbs that change the model, or stay with it: these take a folder."""
 
 

@@ -79,6 +79,7 @@ class _Given:
         copies: good images that were left out since another has the same content.
         learnt: short digests of what earlier versions learnt from.
         held_out: of what they held out.
+        perceptual_hashes: of all of these.
     """
 
     good: list[Sample]
@@ -88,6 +89,7 @@ class _Given:
     copies: int
     learnt: frozenset[str]
     held_out: frozenset[str]
+    perceptual_hashes: tuple[bytes, ...]
 
 
 def update(old: T, fitting: Fitting, good: DataSource, defects: DataSource | None, rules: UpdateRules) -> T:
@@ -144,15 +146,13 @@ def _look(old: TorchDetector, good: DataSource, defects: DataSource | None, rule
         raise DataError(f"{named.address} is among the good images too; take it out of one of the folders")
     short = {name: shorten(digest) for name, digest in long.items()}
     distinct = without_copies(samples, long)
-    learnt = old.learnt_.digests if old.learnt_ else frozenset()
-    wrong = sum(shorten(digest) in learnt for digest in of_bad if digest)
-    if wrong:
-        rules.say(
-            f"{wrong} of {len(bad)} images with defects were learnt from as good ones by the old version"
-        )
+    known = old.learnt_ or LearntImages()
+    if wrong := sum(shorten(digest) in known.digests for digest in of_bad if digest):
+        rules.say(f"{wrong} of {len(bad)} images with defects were learnt from as good ones")
     if old.learnt_ is None:
         rules.say(UNKNOWN)
-    return _Given(distinct, bad, short, long, len(samples) - len(distinct), learnt, _held_out_before(old))
+    told = known.digests, _held_out_before(old), known.perceptual_hashes
+    return _Given(distinct, bad, short, long, len(samples) - len(distinct), *told)
 
 
 def _open_defects(source: DataSource) -> list[Sample]:
@@ -207,6 +207,8 @@ def _share(
         refuse_or_say(unreadable, len(given.good), strict=rules.strict, say=rules.say)
         gone = unreadable.keys() | mates(given.good, unreadable)
         images = share([sample for sample in given.good if sample.name not in gone])
+        read = tuple(sample for sample in images.again if sample.name in reading.perceptual_hashes)
+        images = replace(images, again=read)
     if not images.new:
         raise DataError(
             f"none of the {len(given.good)} good images is new: the model has learnt from {images.known} of them and "
@@ -214,7 +216,7 @@ def _share(
         )
     new = [reading.perceptual_hashes[sample.name] for sample in images.new]
     held = [reading.perceptual_hashes[sample.name] for sample in images.held]
-    if near := sum(near_duplicates(held, new)):
+    if near := sum(near_duplicates(held, [*given.perceptual_hashes, *new])):
         rules.say(near_note(near, len(images.all)))
     return images, reading
 
@@ -285,8 +287,7 @@ def _remembered(
     known = before or LearntImages()
     first = known.generations or (Generation(known.digests, given.held_out),)
     latest = Generation(digests(images.new), digests(images.held))
-    hashes = (reading.perceptual_hashes[sample.name] for sample in images.all)
-    perceptual = tuple(sorted({*known.perceptual_hashes, *hashes}))
+    perceptual = tuple(sorted({*known.perceptual_hashes, *reading.perceptual_hashes.values()}))
     learnt = LearntImages(known.digests | latest.learnt, perceptual, (*first, latest))
     return learnt, digests(images.calibration)
 

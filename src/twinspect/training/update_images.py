@@ -104,7 +104,11 @@ def share_update(
     names = _held_out(free, digests, rate, count_parts([*kept, *held]), seed)
     new += [sample for sample in free if sample.name not in names]
     held += [sample for sample in free if sample.name in names]
-    again = _drawn(known, digests, max(LEAST_REHEARSED, REHEARSED * len(new)), seed) if rehearses else []
+    again = (
+        _drawn(known, digests, max(LEAST_REHEARSED, REHEARSED * len(new)), seed + len(learnt))
+        if rehearses
+        else []
+    )
     return UpdateImages(tuple(new), tuple(again), tuple(held), tuple(kept), len(known))
 
 
@@ -126,10 +130,10 @@ def _held_out(
 
 
 def _drawn(samples: Sequence[Sample], digests: Mapping[str, str], count: int, seed: int) -> list[Sample]:
-    """Draw some images by their contents: others, once there are more to draw from."""
+    """Draw some images by their contents."""
 
     def rank(sample: Sample) -> str:
-        text = f"{seed}:{len(samples)}:{digests[sample.name]}"
+        text = f"{seed}:{digests[sample.name]}"
         return hashlib.sha256(text.encode()).hexdigest()
 
     drawn = {sample.name for sample in sorted(samples, key=rank)[:count]}

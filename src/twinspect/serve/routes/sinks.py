@@ -72,6 +72,7 @@ def change_sink(context: ContextDep, actor: Admin, number: Number, body: SinkCha
         changes |= _changed_target(context, row, body.target)
     row = context.delivering.sinks.change(actor.name, number, **changes) if changes else row
     context.delivering.refresh()
+    context.delivering.outbox.hurry(number)
     return present_sink(context, row, actor)
 
 

@@ -5,11 +5,14 @@ from __future__ import annotations
 import logging
 import threading
 import time
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 from uuid import uuid4
 
-from twinspect.errors import MissingExtraError, in_one_line
+from sqlalchemy.exc import SQLAlchemyError
+
+from twinspect.errors import MissingExtraError, StoreError, in_one_line
 from twinspect.serve.sinks.base import Outgoing, RefusedError, UnreachableError
 from twinspect.serve.sinks.mqtt import Mqtt
 from twinspect.serve.sinks.result_folder import ResultFolder
@@ -32,7 +35,7 @@ if TYPE_CHECKING:
 
 LOG = logging.getLogger(__name__)
 STOP_SECONDS: Final = 5.0
-"""Seconds that an attempt may still take when its sink stops; one that is cut off is made again."""
+"""Seconds that deliveries may still take when their sink stops; one that is cut off is made again."""
 
 
 @dataclass(frozen=True)
@@ -152,13 +155,25 @@ class Delivering:
         return Webhook(target)
 
     def stop(self) -> None:
-        """Stop all senders; what waits is delivered after the next start."""
+        """Deliver for some seconds what can be delivered, and stop; the rest is delivered after the next start."""
+        end = time.monotonic() + STOP_SECONDS
+        while self._is_delivering() and time.monotonic() < end:
+            time.sleep(0.05)
         with self._lock:
             senders = [sender for _, sender in self._running.values()]
             self._running.clear()
             for seconds in (0.0, STOP_SECONDS):  # all are told before the first is waited for
                 for sender in senders:
                     sender.stop(seconds)
+
+    def _is_delivering(self) -> bool:
+        """Tell whether something waits for a receiver that takes what it is sent."""
+        with suppress(StoreError, SQLAlchemyError):
+            return any(
+                sender.error is None and self.outbox.state(number).waiting
+                for number, (_, sender) in list(self._running.items())
+            )
+        return False
 
     def _start(self, row: SinkRow) -> None:
         try:

@@ -42,7 +42,7 @@ class Backoff:
     """
 
     first: float = 1.0
-    most: float = 300.0
+    most: float = 60.0
 
     def seconds(self, failures: int) -> float:
         """Return how long to wait after so many failures in a row: between half of the time and all of it."""

@@ -53,7 +53,7 @@ Topic = Annotated[str, AfterValidator(_check_topic), Field(max_length=500)]
 class WebhookTarget(EndpointSettings):
     """A request for each result."""
 
-    SECRETS = ("secret",)
+    SECRETS = ("secret", "authorization")
 
     kind: Literal["webhook"]
     url: Annotated[str, AfterValidator(_check_url), Field(max_length=2000)]
@@ -62,6 +62,9 @@ class WebhookTarget(EndpointSettings):
         min_length=16,
         max_length=200,
         description="what requests are signed with; whsec_ and Base64 stands for bytes; null: not signed",
+    )
+    authorization: str | None = Field(
+        default=None, max_length=2000, pattern=r"^[!-~]+( [!-~]+)*$", description="the header of that name"
     )
     timeout: Timeout = 10
     ca_certificate: Certificate = None

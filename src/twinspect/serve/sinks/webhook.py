@@ -84,6 +84,8 @@ class Webhook:
         }
         if self._target.secret:
             headers["Webhook-Signature"] = sign(self._target.secret, outgoing.uuid, at, body)
+        if self._target.authorization:
+            headers["Authorization"] = self._target.authorization
         return headers
 
 

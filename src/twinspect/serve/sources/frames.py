@@ -20,7 +20,8 @@ if TYPE_CHECKING:
 
 LOG = logging.getLogger(__name__)
 RETRY_SECONDS: Final = 1.0
-"""Seconds until a camera that delivers nothing is opened again."""
+"""Seconds until a camera that delivers nothing is opened again; twice as long each time, up to the next."""
+MOST_RETRY_SECONDS: Final = 10.0
 FRESH_SECONDS: Final = 5.0
 """Seconds that a frame may take to come."""
 _LEAST_SECONDS: Final = 0.005
@@ -60,6 +61,7 @@ class FrameReader:
     def __init__(self, name: str, address: str, opener: Callable[[str], Any] = open_capture) -> None:
         self.newest: Frame | None = None
         self._error: str | None = None
+        self._failures = 0
         self._name, self._address, self._opener = name, address, opener
         self._stopping = threading.Event()
         self._came = threading.Condition()
@@ -105,7 +107,8 @@ class FrameReader:
                 self._fail(NO_IMAGE)
                 continue
             with self._came:
-                self.newest, self._error = Frame(pixels, datetime.now(timezone.utc), began), None
+                self.newest = Frame(pixels, datetime.now(timezone.utc), began)
+                self._error, self._failures = None, 0
                 self._came.notify_all()
             self._stopping.wait(max(0.0, _LEAST_SECONDS - (time.monotonic() - began)))
         if camera is not None:
@@ -115,4 +118,5 @@ class FrameReader:
         if self._error is None:
             LOG.warning("%s: %s; opening it again until it does", self._name, error)
         self._error = error
-        self._stopping.wait(RETRY_SECONDS)
+        self._stopping.wait(min(MOST_RETRY_SECONDS, RETRY_SECONDS * 2.0 ** min(self._failures, 60)))
+        self._failures += 1

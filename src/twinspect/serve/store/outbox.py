@@ -70,6 +70,10 @@ class Outbox:
         now = self._store.now()
         return self._change_all(sink_id, "given_up", ids, state="waiting", waiting_since=now, next_at=now)
 
+    def hurry(self, sink_id: int) -> int:
+        """Let what waits be tried at once; returns how many."""
+        return self._change_all(sink_id, "waiting", None, next_at=self._store.now())
+
     def read(
         self, sink_id: int, state: DeliveryState | None = None, after: int | None = None, limit: int = 50
     ) -> list[DeliveryRow]:
