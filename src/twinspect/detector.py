@@ -308,6 +308,7 @@ class Detector(ChosenNetworks):
         good: DataSource,
         defects: DataSource | None = None,
         *,
+        false_alarms: DataSource | None = None,
         steps: int | None = None,
         minutes: float | None = None,
         false_alarm_rate: float | None = None,
@@ -328,6 +329,8 @@ class Detector(ChosenNetworks):
         Args:
             good: good images, best all of the product, old and new; as for :meth:`fit`.
             defects: images with defects, on which the versions are compared; nothing is learnt from them.
+            false_alarms: good images that this version called anomalous: learnt from, and never calibrated on, which
+                would count mistakes more often than they occur; ``None`` if there are none, or nobody knows.
             steps: optimiser steps of all stages together; ``None`` for a third of the fit's.
             minutes: of wall-clock time instead of steps, as for the class.
             false_alarm_rate: the rate to promise; ``None`` for that of this version if one was asked for and the
@@ -350,7 +353,7 @@ class Detector(ChosenNetworks):
         with watched(progress) as told:
             more = told, Path(checkpoint) if checkpoint else None, resume, Tiling.of(self.tile, self.overlap)
             fitting = Fitting.of_start(self.method_name, start, trainer, self._pipeline(), budget, *more)
-            return update(self, fitting.look_at(self.scope_), good, defects, rules)
+            return update(self, fitting.look_at(self.scope_), good, defects, rules, false_alarms)
 
     def fitting(
         self,

@@ -309,6 +309,23 @@ def test_what_was_judged_is_learnt_from_at_the_next_update(studio: Site) -> None
     assert ask(studio, "GET", "/products/tiles")["feedback"]["good"] == 0
 
 
+def test_confirmed_false_alarms_are_learnt_from_and_never_calibrated_on(studio: Site, tmp_path: Path) -> None:
+    trained(studio)
+    inspections = studio.scored(*(bad(seed) for seed in range(40, 48)))
+    assert all(inspection["is_anomalous"] for inspection in inspections)
+    body = {"inspection_ids": [inspection["id"] for inspection in inspections], "role": "good"}
+    ask(studio, "POST", "/products/tiles/photos/from-inspections", **body)
+    products = studio.context.studio.products
+    photos = products.photos(1)
+    write_training_data(
+        tmp_path / "job", studio.context.store.archive, products.get("tiles"), photos, products.versions(1)
+    )
+    alarms = {path.name for path in (tmp_path / "job" / "false-alarms").iterdir()}
+    assert len(alarms) == 8
+    assert {path.name for path in (tmp_path / "job" / "anew" / "train" / "good").iterdir()} >= alarms
+    assert len(list((tmp_path / "job" / "good").iterdir())) == 4
+
+
 def test_inspected_images_become_photos_when_asked(studio: Site) -> None:
     trained(studio)
     (inspection,) = studio.scored(good(31))

@@ -79,7 +79,7 @@ def inspect(page: Page, *images: Path) -> None:
 def add_targets(page: Page, received: Received, port: int) -> None:
     page.goto("/#/product/cookies/line")
     for kind, fields in (
-        ("webhook", {"Address": received.url, "Secret that signs": "of the line"}),
+        ("webhook", {"Address": received.url, "Secret that signs": "a secret of the line"}),
         ("mqtt", {"Host": "127.0.0.1", "Port": str(port)}),
     ):
         page.get_by_role("button", name="Add a target").click()

@@ -99,6 +99,7 @@ def test_the_record_says_where_the_version_comes_from(place: Path, updated: Path
         "learnt_before": 12,
         "copies": 0,
         "defects": 5,
+        "false_alarms": 0,
     }
     assert record(updated)["data"]["train"] == 20
 

@@ -93,6 +93,16 @@ def test_three_known_images_are_learnt_again_for_each_new_one(known: int, new: i
     assert share(images(*learnt, *numbered("n", new)), learnt, [], rehearses=False).again == ()
 
 
+def test_false_alarms_are_learnt_from_unless_they_were_held_out() -> None:
+    given = numbered("a", 40)
+    alarms = given[::2]
+    found = share(images(*given), [], [given[0]], false_alarms=alarms)
+    assert names(found.kept) == {given[0]}
+    assert not names(found.held) & {*alarms}
+    assert names(found.new) > {*alarms} - {given[0]}
+    assert len(found.held) == 2 * 20 // 5  # of the others, two of five
+
+
 def test_of_copies_the_first_is_kept() -> None:
     samples = images("a", "b", "c")
     assert [s.name for s in without_copies(samples, {"a": "1", "b": "2", "c": "1"})] == ["a", "b"]

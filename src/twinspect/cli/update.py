@@ -66,6 +66,7 @@ def _update(options: argparse.Namespace, old: Detector, out: Path, checkpoints: 
         new = old.update(
             options.good,
             options.defects,
+            false_alarms=options.false_alarms,
             steps=options.steps,
             minutes=options.minutes,
             false_alarm_rate=options.false_alarm_rate,

@@ -44,6 +44,8 @@ if TYPE_CHECKING:
 
 T = TypeVar("T", bound=TorchDetector)
 
+FALSE_ALARMS: Final = "false alarms"
+"""Begins the names of such images, so that none has the name of another."""
 UNKNOWN: Final = (
     "an earlier twinspect wrote the old version, which does not know what it learnt from: if any of these images are "
     "among that, the new version's promise does not hold; give it new images only"
@@ -80,6 +82,7 @@ class _Given:
         learnt: short digests of what earlier versions learnt from.
         held_out: of what they held out.
         perceptual_hashes: of all of these.
+        false_alarms: names of the good images that the old version called anomalous.
     """
 
     good: list[Sample]
@@ -90,9 +93,17 @@ class _Given:
     learnt: frozenset[str]
     held_out: frozenset[str]
     perceptual_hashes: tuple[bytes, ...]
+    false_alarms: frozenset[str] = frozenset()
 
 
-def update(old: T, fitting: Fitting, good: DataSource, defects: DataSource | None, rules: UpdateRules) -> T:
+def update(
+    old: T,
+    fitting: Fitting,
+    good: DataSource,
+    defects: DataSource | None,
+    rules: UpdateRules,
+    false_alarms: DataSource | None = None,
+) -> T:
     """Make the new version; the old one stays as it is.
 
     Args:
@@ -101,11 +112,12 @@ def update(old: T, fitting: Fitting, good: DataSource, defects: DataSource | Non
         good: good images, best old and new.
         defects: images with defects; ``None`` for none.
         rules: what was asked for.
+        false_alarms: good images that the old version called anomalous, if they are not among the good ones.
 
     Raises:
         TwinspectError: nothing new to learn from, or too little to calibrate on; a method that cannot be updated.
     """
-    given = _look(old, good, defects, rules)
+    given = _look(old, good, defects, rules, false_alarms)
     rate = _asked_for(old.calibration_) if rules.rate is None else rules.rate
     rehearses = fitting.config.total_steps(1) > 0
     images, reading = _share(fitting, given, rules, rate, rehearses=rehearses)
@@ -132,10 +144,17 @@ def update(old: T, fitting: Fitting, good: DataSource, defects: DataSource | Non
     return new
 
 
-def _look(old: TorchDetector, good: DataSource, defects: DataSource | None, rules: UpdateRules) -> _Given:
+def _look(
+    old: TorchDetector,
+    good: DataSource,
+    defects: DataSource | None,
+    rules: UpdateRules,
+    false_alarms: DataSource | None,
+) -> _Given:
     """List the images, and tell them by their contents."""
-    named_good = (sample for sample in open_called_good(good) if sample.is_good and sample.split != "test")
-    samples = _of_products(old, list(named_good))
+    alarms = [] if false_alarms is None else _open_good(old, false_alarms)
+    alarms = [replace(sample, name=f"{FALSE_ALARMS}/{sample.name}") for sample in alarms]
+    samples = [*alarms, *_open_good(old, good)]  # of copies the first counts
     bad = _of_products(old, _open_defects(defects)) if defects is not None else []
     digests = readable_digests([*samples, *bad])
     of_good, of_bad = digests[: len(samples)], digests[len(samples) :]
@@ -152,7 +171,14 @@ def _look(old: TorchDetector, good: DataSource, defects: DataSource | None, rule
     if old.learnt_ is None:
         rules.say(UNKNOWN)
     told = known.digests, _held_out_before(old), known.perceptual_hashes
-    return _Given(distinct, bad, short, long, len(samples) - len(distinct), *told)
+    chosen = frozenset(sample.name for sample in alarms)
+    return _Given(distinct, bad, short, long, len(samples) - len(distinct), *told, chosen)
+
+
+def _open_good(old: TorchDetector, source: DataSource) -> list[Sample]:
+    """List the images that are labelled good and not for testing, or that lie in a folder without labels."""
+    named = (sample for sample in open_called_good(source) if sample.is_good and sample.split != "test")
+    return _of_products(old, list(named))
 
 
 def _open_defects(source: DataSource) -> list[Sample]:
@@ -197,6 +223,7 @@ def _share(
         digests=given.digests,
         learnt=given.learnt,
         held_out=given.held_out,
+        false_alarms=given.false_alarms,
         rate=rate,
         seed=fitting.trainer.seed,
         rehearses=rehearses,
@@ -330,6 +357,7 @@ def _lineage(
             "learnt_before": images.known,
             "copies": given.copies,
             "defects": len(given.defects),
+            "false_alarms": sum(sample.name in given.false_alarms for sample in images.new),
         },
         "knows_what_was_learnt": old.learnt_ is not None,
         "comparison": compared,

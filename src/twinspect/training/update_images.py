@@ -75,6 +75,7 @@ def share_update(
     learnt: Collection[str],
     held_out: Collection[str],
     *,
+    false_alarms: Collection[str] = (),
     rate: float | None,
     seed: int,
     rehearses: bool,
@@ -86,6 +87,9 @@ def share_update(
         digests: of their contents, by name.
         learnt: digests of the images that earlier versions learnt from.
         held_out: those of images that they held out.
+        false_alarms: names of the images that were chosen because the old version called them anomalous. They are
+            learnt from unless they were held out before: to calibrate on them would count mistakes more often than
+            they occur.
         rate: the false-alarm rate asked for, if any.
         seed: another seed holds out others.
         rehearses: whether images of before are learnt again.
@@ -97,6 +101,7 @@ def share_update(
     parts_learnt = {sample.part for sample in known}
     parts_kept = {sample.part for sample in kept} - parts_learnt
     fresh = [sample for sample in samples if sample.name not in old]
+    parts_learnt |= {sample.part for sample in fresh if sample.name in false_alarms} - parts_kept
     new = [sample for sample in fresh if sample.part in parts_learnt]
     parts_kept |= {sample.part for sample in fresh if sample.split == "calibration"} - parts_learnt
     held = [sample for sample in fresh if sample.part in parts_kept]

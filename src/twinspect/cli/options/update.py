@@ -23,8 +23,13 @@ def add_options(verb: argparse.ArgumentParser) -> None:
         "--good",
         required=True,
         metavar="DIR",
-        help="good images, best all of the product, old and new: they are told by their contents; also those that "
-        "the old version took for anomalous",
+        help="good images, best all of the product, old and new: they are told by their contents",
+    )
+    verb.add_argument(
+        "--false-alarms",
+        metavar="DIR",
+        help="good images that the old version called anomalous: they are learnt from, and not calibrated on, which "
+        "would count mistakes more often than they occur",
     )
     verb.add_argument(
         "--defects",

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final
 
 from twinspect.bundle.exports import EXPORT, FOLDER, PRECISIONS
 from twinspect.bundle.folder import RECORD
-from twinspect.serve.products.training_data import ANEW, DEFECTS, GOOD, REGION
+from twinspect.serve.products.training_data import ANEW, DEFECTS, FALSE_ALARMS, GOOD, REGION
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -61,13 +61,14 @@ def _training(job: JobRow, folders: ProductFolders, number: int, device: str) ->
     good, defects = data / GOOD, data / DEFECTS
     rest = ["--out", str(model), "--minutes", f"{job.minutes:g}", "--device", device, "--resume"]
     if job.kind == "update" and job.parent is not None:
-        if any(defects.iterdir()):
-            rest += ["--defects", str(defects)]
+        folder_of = {"--defects": defects, "--false-alarms": data / FALSE_ALARMS}
+        for option, folder in folder_of.items():
+            rest += [option, str(folder)] if any(folder.iterdir()) else []
         start = ("update", str(folders.model(job.parent)), "--good", str(good))
         return Step("learns from what was added", (*start, *rest), model / RECORD)
     if (data / REGION).exists():
         rest += ["--roi", str(data / REGION)]
-    anew = data / ANEW
+    anew = data / ANEW  # where there are false alarms there are versions
     images = [str(anew)] if anew.exists() else [str(good), "--all-good"]
     return Step("learns", ("fit", *images, *rest), model / RECORD)
 

@@ -21,7 +21,7 @@ from twinspect.serve.products.child import ChildProcess, last_error
 from twinspect.serve.products.figures import figures_of, held_out_photos
 from twinspect.serve.products.folders import ProductFolders
 from twinspect.serve.products.steps import TEST, Step, steps_of
-from twinspect.serve.products.training_data import DEFECTS, GOOD, photo_id, write_training_data
+from twinspect.serve.products.training_data import DEFECTS, FALSE_ALARMS, GOOD, photo_id, write_training_data
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -230,7 +230,7 @@ class Trainer:
         shutil.rmtree(test, ignore_errors=True)
         record = read_model_record(folders.model(job.version or 0))
         held_out = held_out_photos(Calibration.from_record(record["calibration"]))
-        good = [path for path in (data / GOOD).iterdir() if photo_id(path.name) in held_out]
+        good = [path for path in _good_files(data) if photo_id(path.name) in held_out]
         for label, paths in (("good", good), ("defect", list((data / DEFECTS).iterdir()))):
             (test / label).mkdir(parents=True)
             for path in paths:
@@ -239,7 +239,7 @@ class Trainer:
     def _add_version(self, job: JobRow, folders: ProductFolders) -> VersionRow:
         number = job.version or 0
         figures = figures_of(folders.model(number))
-        used = (photo_id(path.name) or 0 for path in (folders.job(job.id) / GOOD).iterdir())
+        used = (photo_id(path.name) or 0 for path in _good_files(folders.job(job.id)))
         figures["newest_photo"] = max(used, default=0)
         row = {
             "product_id": job.product_id,
@@ -265,6 +265,10 @@ class Trainer:
         shutil.rmtree(folders.job(job.id), ignore_errors=True)
         if job.kind != "export" and not is_model(model):
             shutil.rmtree(_checkpoints(model), ignore_errors=True)
+
+
+def _good_files(data: Path) -> list[Path]:
+    return [path for part in (GOOD, FALSE_ALARMS) for path in (data / part).iterdir()]
 
 
 def _checkpoints(model: Path) -> Path:

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from twinspect.serve.store.product_records import PhotoRow, ProductRow, VersionRow
 
 GOOD, DEFECTS, REGION, COMPLETE = "good", "defects", "roi.json", "complete"
+FALSE_ALARMS = "false-alarms"
 ANEW, TRAIN, CALIBRATION = "anew", "train", "calibration"
 _LONGEST: Final = 60
 """Letters of a client's name that are kept."""
@@ -34,8 +35,9 @@ def write_training_data(
     """Write a product's photos and region of interest, once: what a training began with stays for its resumption.
 
     Args:
-        folder: gets ``good``, ``defects`` and ``roi.json``; and, where there are versions, ``anew``, with the good
-            ones once more in the layout that says which are held out.
+        folder: gets ``good``, ``false-alarms`` (good ones that were called anomalous), ``defects`` and ``roi.json``;
+            and, where there are versions, ``anew``, with all good ones once more in the layout that says which are
+            held out.
         archive: where the images are.
         product: whose they are.
         photos: all of them.
@@ -48,18 +50,23 @@ def write_training_data(
     if (folder / COMPLETE).exists():
         return
     shutil.rmtree(folder, ignore_errors=True)
-    for part in (GOOD, DEFECTS):
+    for part in (GOOD, FALSE_ALARMS, DEFECTS):
         (folder / part).mkdir(parents=True)
     held_out = HeldOut.by(versions)
     for photo in photos:
-        part = GOOD if photo.role == "good" else DEFECTS
         path = archive.path(photo.image.sha256)
-        _link(path, folder / part / file_name(photo))
-        if versions and part == GOOD:
+        _link(path, folder / _part(photo) / file_name(photo))
+        if versions and photo.role == "good":
             _link(path, folder / ANEW / held_out.split_of(photo) / GOOD / file_name(photo))
     if product.region is not None:
         write_atomically(folder / REGION, json.dumps(product.region).encode())
     (folder / COMPLETE).touch()
+
+
+def _part(photo: PhotoRow) -> str:
+    if photo.role == "defect":
+        return DEFECTS
+    return FALSE_ALARMS if photo.is_false_alarm else GOOD
 
 
 @dataclass(frozen=True)
@@ -68,7 +75,8 @@ class HeldOut:
 
     Attributes:
         photos: ids of those that a version held out; they stay held out.
-        newest: the highest id that a version knew; of later photos two of five are held out, by their contents.
+        newest: the highest id that a version knew; of later photos two of five are held out, by their contents, but
+            no false alarms: calibrated on, mistakes would count more often than they occur.
     """
 
     photos: frozenset[int]
@@ -83,7 +91,7 @@ class HeldOut:
 
     def split_of(self, photo: PhotoRow) -> str:
         """Name the folder of the layout that a photo belongs to."""
-        is_new = photo.id > self.newest
+        is_new = photo.id > self.newest and not photo.is_false_alarm
         drawn = is_new and int(photo.image.sha256[:8], 16) % 5 < 2
         return CALIBRATION if photo.id in self.photos or drawn else TRAIN
 

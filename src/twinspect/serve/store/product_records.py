@@ -52,6 +52,7 @@ class PhotoRow:
         role: ``good`` to learn from and to calibrate with, ``defect`` to test and compare versions with.
         origin: where it came from.
         inspection_id: of the inspection that it was taken from, if any.
+        is_false_alarm: whether that called it anomalous and the photo is good.
     """
 
     id: int
@@ -63,6 +64,7 @@ class PhotoRow:
     inspection_id: int | None
     added_at: datetime
     added_by: str
+    is_false_alarm: bool = False
 
 
 @dataclass(frozen=True)

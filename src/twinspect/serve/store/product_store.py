@@ -377,7 +377,10 @@ def _added(connection: Connection, insert: Any) -> PhotoRow | None:
 
 
 def _select_photos() -> Select[Any]:
-    return select(PHOTOS, IMAGES).join(IMAGES, IMAGES.c.sha256 == PHOTOS.c.image_sha256)
+    called = INSPECTIONS.c.is_anomalous.label("was_called_anomalous")
+    with_images = PHOTOS.join(IMAGES, IMAGES.c.sha256 == PHOTOS.c.image_sha256)
+    tables = with_images.outerjoin(INSPECTIONS, INSPECTIONS.c.id == PHOTOS.c.inspection_id)
+    return select(PHOTOS, IMAGES, called).select_from(tables)
 
 
 def _photo(connection: Connection, product_id: int, photo_id: int) -> PhotoRow:
@@ -392,7 +395,8 @@ def _to_photo(row: Row[Any]) -> PhotoRow:
     columns = columns_of(row, PHOTOS)
     del columns["image_sha256"]
     image = {name: value for name, value in columns_of(row, IMAGES).items() if name != "used_at"}
-    return PhotoRow(**columns, image=ImageRow(**image))
+    is_false_alarm = columns["role"] == "good" and bool(row.was_called_anomalous)
+    return PhotoRow(**columns, image=ImageRow(**image), is_false_alarm=is_false_alarm)
 
 
 def _version(connection: Connection, product_id: int, number: int) -> VersionRow:
