@@ -172,6 +172,7 @@ def judge(page: Page, address: str, found: dict[str, dict[str, Any]], good: set[
     """Say of what was inspected what it is; three images are the least that an update learns from."""
     for name, body in found.items():
         page.goto(f"{address}/#/inspection/{body['inspection']}")
+        page.get_by_role("heading", name=f"Inspection {body['inspection']}").wait_for()
         page.get_by_role("button", name="Good" if name in good else "Defect").first.click()
         page.locator(".remark", has_text="Marked ").wait_for()
 
