@@ -419,7 +419,8 @@ class Handler(BaseHTTPRequestHandler):
     do_PUT = do_PATCH = do_POST
 
     def do_DELETE(self) -> None:
-        self.world.sent.append((urlsplit(self.path).path, {}))
+        url = urlsplit(self.path)
+        self.world.sent.append((url.path, {key: values[0] for key, values in parse_qs(url.query).items()}))
         self.send_response(204)
         self.end_headers()
 

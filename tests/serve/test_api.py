@@ -579,12 +579,13 @@ def test_who_may_do_what(bundle: Path, tmp_path: Path) -> None:
 
 
 def test_who_asks_is_told(bundle: Path, shared_site: Site, tmp_path: Path) -> None:
-    assert shared_site.client.get("/v1/me").json() == {"name": "local", "role": "admin"}
+    assert shared_site.client.get("/v1/me").json() == {"name": "local", "role": "admin", "studio": False}
     file = tmp_path / "tokens.txt"
     token = add_token(file, "ann:view")
     with site(bundle, tmp_path / "data", token_file=file) as server:
         headers = {"authorization": f"Bearer {token}"}
-        assert server.client.get("/v1/me", headers=headers).json() == {"name": "ann", "role": "view"}
+        told = server.client.get("/v1/me", headers=headers).json()
+        assert told == {"name": "ann", "role": "view", "studio": False}
         assert code(server.client.get("/v1/me")) == (401, "token_needed")
 
 

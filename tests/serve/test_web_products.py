@@ -170,6 +170,15 @@ def test_results_go_to_the_line_and_images_come_from_cameras(
     assert world.sent[0] == ("/v1/models/bolts/sinks", {"target": target, "results": "anomalous"})
 
 
+def test_a_product_is_taken_out_with_a_reason(page: Page, world: World) -> None:
+    page.goto("/#/product/bolts/photos")
+    page.get_by_role("button", name="Take this product out").click()
+    page.get_by_label("Reason, for the record").fill("no longer made")
+    page.get_by_role("button", name="Take it out").click()
+    page.get_by_role("heading", name="Products").wait_for()
+    assert world.sent == [("/v1/products/bolts", {"reason": "no longer made"})]
+
+
 def test_a_server_that_only_inspects_says_so(browser: Browser) -> None:
     for address in serve_world(World()):
         for page in opened(browser, address):

@@ -1,6 +1,7 @@
 /** Which images of a batch are shown, and in which order. */
 
 import { el, select } from "./dom.js";
+import { filterPanel } from "./filter_panel.js";
 import { t } from "./text.js";
 import { OPINIONS, disagrees, verdict } from "./words.js";
 
@@ -31,7 +32,7 @@ export function batchFilter(changed) {
     changed(chosen);
   };
   const any = ["", t("words.any")];
-  const element = el("div", { class: "filters sheet", role: "search", "aria-label": t("history.filter") },
+  const element = filterPanel(false,
     select(t("inspect.order"), [["given", t("inspect.as_given")], ["worst", t("inspect.worst_first")], ["newest", t("inspect.newest_first")]], chosen.order, set("order")),
     select(t("inspect.result"), [any, ...RESULTS.map((name) => [name, t(`verdict.${name}`)])], "", set("result")),
     select(t("inspect.judged"), [any, ["none", t("inspect.unjudged")], ...OPINIONS.map(({ value, word }) => [value, word]), ["disagree", t("inspect.contradicts")]], "", set("judged")),

@@ -2,6 +2,7 @@
 
 import { get, query } from "../api.js";
 import { el, empty, select } from "../dom.js";
+import { filterPanel } from "../filter_panel.js";
 import { attempt, say } from "../notice.js";
 import { download } from "../pictures.js";
 import { resultTable } from "../result_table.js";
@@ -90,7 +91,7 @@ function filters(model, filter, changed) {
   const dated = (label, name) => el("label", { class: "field long" }, el("span", {}, label),
     el("input", { type: "datetime-local", value: inputTime(filter[name]), onchange: ({ target }) => changed(name, target.value && new Date(target.value).toISOString()) }));
   const categories = model.categories ?? [];
-  return el("div", { class: "filters sheet", role: "search", "aria-label": t("history.filter") },
+  return filterPanel(Object.values(filter).some(Boolean),
     listed(t("history.decision"), "decision", named("is", DECISIONS)),
     listed(t("history.feedback"), "feedback", named("said", OPINIONS)),
     listed(t("history.source"), "source", named("from", SOURCES)),

@@ -1,8 +1,10 @@
 /** One product, step by step: photos, training, result, versions, and the line. */
 
-import { get } from "../api.js";
+import { get, query, send } from "../api.js";
+import { askReason } from "../dialog.js";
 import { el } from "../dom.js";
-import { isStudio } from "../me.js";
+import { isStudio, may } from "../me.js";
+import { attempt } from "../notice.js";
 import { lineStep } from "../product/line.js";
 import { photosStep } from "../product/photos.js";
 import { jobWords } from "../product/progress.js";
@@ -29,6 +31,7 @@ export async function product({ root, signal, refresh }) {
   const changed = (now) => head.replaceChildren(...heading(now, step));
   changed(found);
   root.append(head, place);
+  if (!isFolder && may("admin")) root.append(el("div", { class: "row end" }, el("button", { type: "button", class: "link", onclick: () => attempt(root, () => hide(found, path)) }, t("product.hide"))));
   await STEPS[step]({ root: place, product: found, path, signal, refresh, changed });
 }
 
@@ -39,6 +42,14 @@ function heading(found, step) {
     el("p", { class: "lead soft", hidden: Boolean(found.job) && step === "training" }, found.job ? jobWords(found.job) : found.advice),
     steps(found, step),
   ];
+}
+
+/** Take a product out of the list; nothing of it is deleted, and one of the same name brings it back. */
+async function hide({ name }, path) {
+  const reason = await askReason(t("product.hide_title", { name }), t("product.hide_why"), t("product.hide_yes"));
+  if (!reason) return;
+  await send("DELETE", `${path}${query({ reason })}`);
+  location.hash = "#/products";
 }
 
 async function isProduct(name, signal) {

@@ -127,7 +127,7 @@ function whatIf({ place, model, scores, signal, refresh }) {
     el("h2", { id: "line" }, t("threshold.what_if")),
     el("div", { class: "row rate" }, el("label", { class: "field grow", for: "rate" }, el("span", { title: t("term.rate_means") }, t("term.rate")), slider), shown),
     chart.element,
-    el("p", { class: "soft legend" }, t("threshold.legend"), " ", t("term.rate_means")),
+    el("p", { class: "soft legend" }, t("threshold.legend"), ` ${t("term.rate")}: ${t("term.rate_means")}`),
     outcome,
     el("div", { class: "row" }, use, el("div", { class: "row end grow" }, reset, apply)),
     el("p", { class: "soft", id: "may-apply", hidden: may("admin") }, whyNot("admin", "apply")));

@@ -54,7 +54,7 @@ function card(source, path, act, signal) {
     el("div", { class: "row" }, el("h3", { class: "grow" }, `${name} · ${t(`sources.kind_${kind}`)}`), el("span", { class: `badge ${colour}` }, icon(symbol), t(`sources.is_${state.state}`))),
     state.error && el("p", { class: "problem" }, state.error),
     facts([
-      [t("sources.field_interval"), interval === null ? t("sources.by_trigger") : t("time.second", { n: interval })],
+      [t("sources.every"), interval === null ? t("sources.by_trigger") : t("time.second", { n: interval })],
       [t("sources.last_image"), state.last_image_at && when(state.last_image_at)],
       [t("detail.size"), state.width && `${state.width} × ${state.height} px`],
     ]),

@@ -124,6 +124,6 @@ export const FRAME = {
     "Die guten Bilder, nach denen der Grenzwert gesetzt wurde, und wie oft er ein gutes Teil auffällig nennen darf.",
   ],
   "term.rate": ["False-alarm rate", "Fehlalarmrate"],
-  "term.rate_means": ["How many of a hundred good parts may be called anomalous.", "Wie viele von hundert guten Teilen auffällig genannt werden dürfen."],
+  "term.rate_means": ["how many of a hundred good parts may be called anomalous.", "wie viele von hundert guten Teilen auffällig genannt werden dürfen."],
   "term.drift_means": ["Whether today's images still look like those that the model knows.", "Ob die Bilder von heute noch so aussehen wie die, die das Modell kennt."],
 };

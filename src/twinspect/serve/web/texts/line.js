@@ -78,6 +78,7 @@ export const LINE = {
   "sources.field_path": ["Folder, below one that the server allows", "Ordner, unterhalb eines vom Server erlaubten"],
   "sources.field_name": ["Name", "Name"],
   "sources.field_interval": ["Seconds between images (empty: only when triggered)", "Sekunden zwischen Bildern (leer: nur auf Auslösung)"],
+  "sources.every": ["One image every", "Ein Bild alle"],
   "sources.by_trigger": ["when triggered", "auf Auslösung"],
   "sources.is_running": ["takes images", "nimmt auf"],
   "sources.is_triggered": ["waits for a trigger", "wartet auf Auslösung"],

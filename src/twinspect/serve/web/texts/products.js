@@ -23,6 +23,13 @@ export const PRODUCTS = {
 
   "product.all": ["All products", "Alle Produkte"],
   "product.steps": ["Steps", "Schritte"],
+  "product.hide": ["Take this product out …", "Dieses Produkt herausnehmen …"],
+  "product.hide_title": ["Take {name} out?", "{name} herausnehmen?"],
+  "product.hide_why": [
+    "It leaves the list and inspects no more. Nothing of it is deleted: a new product of the same name brings it back.",
+    "Es verschwindet aus der Liste und prüft nicht mehr. Nichts davon wird gelöscht: Ein neues Produkt mit demselben Namen holt es zurück.",
+  ],
+  "product.hide_yes": ["Take it out", "Herausnehmen"],
   "step.photos": ["Photos", "Fotos"],
   "step.training": ["Training", "Training"],
   "step.result": ["Result", "Ergebnis"],
