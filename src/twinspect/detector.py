@@ -322,9 +322,8 @@ class Detector(ChosenNetworks):
 
         It begins with the weights of this one, or the members of its memory, and learns from the new images and again
         from some of those of before that are given too. Images are told by their contents: what an earlier version
-        held out stays held out, and of the new ones a part is. The threshold comes from those images alone, and both
-        versions are compared on them and on the defects: ``lineage_["comparison"]``, whose ``worse`` and ``reasons``
-        say where the new one does less well.
+        held out stays held out, and of the new ones a part is. The threshold comes from those alone, and the versions
+        are compared on them and on the defects: ``lineage_["comparison"]``, where ``reasons`` say what became worse.
 
         Args:
             good: good images, best all of the product, old and new; as for :meth:`fit`.
@@ -333,13 +332,13 @@ class Detector(ChosenNetworks):
                 would count mistakes more often than they occur; ``None`` if there are none, or nobody knows.
             steps: optimiser steps of all stages together; ``None`` for a third of the fit's.
             minutes: of wall-clock time instead of steps, as for the class.
-            false_alarm_rate: the rate to promise; ``None`` for that of this version if one was asked for and the
-                images allow it, else the smallest.
+            false_alarm_rate: the rate to promise; ``None`` for this version's, or 5 % if that is lower and nobody
+                asked for more, as far as the images allow it.
             progress: as for :meth:`fit`; so are the others.
             checkpoint: folder for checkpoints.
             resume: go on from that folder.
             strict: refuse images that cannot be read.
-            say: called with a sentence on what was left out, or is not known.
+            say: called with a sentence.
 
         Raises:
             TwinspectError: nothing new to learn from, or too little to calibrate on; a method that cannot be updated.

@@ -19,7 +19,7 @@ pytest.importorskip("fastapi")
 from serving import Site, bad, code, good, png, site
 from twinspect.errors import ConfigError
 from twinspect.serve.http.tokens import add_token
-from twinspect.serve.products import child
+from twinspect.serve.products import child, trainer
 from twinspect.serve.products.child import ChildProcess
 from twinspect.serve.products.photo_check import check_photos
 from twinspect.serve.products.training_data import photo_id, write_training_data
@@ -34,7 +34,8 @@ STUB = Path(__file__).parents[1] / "helpers" / "stub_training.py"
 
 @pytest.fixture(autouse=True)
 def stub(monkeypatch: pytest.MonkeyPatch, bundle: Path) -> None:
-    monkeypatch.setattr(child, "COMMAND", (sys.executable, str(STUB)))
+    monkeypatch.setattr(child, "COMMAND", (sys.executable, "-S", str(STUB)))
+    monkeypatch.setattr(trainer, "POLL", 0.02)
     monkeypatch.setenv("STUB_MODEL", str(bundle))
 
 

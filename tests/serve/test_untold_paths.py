@@ -17,7 +17,7 @@ from sqlalchemy.exc import OperationalError
 
 from serving import Site, bad, good, site
 from twinspect.serve.http.tokens import add_token
-from twinspect.serve.products import child
+from twinspect.serve.products import child, trainer
 from twinspect.serve.scoring.model_worker import ScoreRequest
 
 if TYPE_CHECKING:
@@ -82,7 +82,8 @@ QUERIES = ("?format=csv&rate=0.2", "?format=npz&folder=none&rate=1e-9", "?model=
 @pytest.fixture(autouse=True)
 def stub(monkeypatch: pytest.MonkeyPatch, bundle: Path, tmp_path: Path) -> None:
     """Trainings that take no time; all but the first fail, and name their folder."""
-    monkeypatch.setattr(child, "COMMAND", (sys.executable, str(STUB)))
+    monkeypatch.setattr(child, "COMMAND", (sys.executable, "-S", str(STUB)))
+    monkeypatch.setattr(trainer, "POLL", 0.02)
     monkeypatch.setenv("STUB_MODEL", str(bundle))
     monkeypatch.setenv("STUB_ERROR_LATER", f"{tmp_path / 'data' / 'products' / PRODUCT} is full")
 
@@ -132,7 +133,7 @@ def make_product(server: Site) -> None:
     client.post(f"{address}/photos", files=[("images", (f"{seed}.png", good(seed))) for seed in range(3)])
     for _ in range(2):
         assert client.post(f"{address}/jobs", json={"minutes": 1}).status_code == 201
-        end = time.monotonic() + 30
+        end = time.monotonic() + 120
         while client.get("/v1/jobs").json()["jobs"]:
             assert time.monotonic() < end
             time.sleep(0.05)

@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
-import json
 import re
-from datetime import datetime, timedelta, timezone
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
 
 from browsing import launched, opened
-from studio_stub import Studio, health, source
 from twinspect.regions.region_file import read_region
 from twinspect.utils.spelling import spell
 from web_files import WEB
-from web_stub import HOSTILE, World, drift, model, serve_world
+from web_stub import HOSTILE, World, serve_world
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -43,27 +40,6 @@ def address(world: World) -> Iterator[str]:
 @pytest.fixture
 def page(browser: Browser, address: str) -> Iterator[Page]:
     yield from opened(browser, address)
-
-
-READY = {
-    "inspect": ".zone",
-    "live": ".live-picture .heat",
-    "history": "tbody tr",
-    "threshold": ".histogram",
-    "drift": "figure svg",
-    "feedback": ".contours path",
-    "region": ".paper",
-    "inspection/7": ".contours path",
-}
-"""What is there once a page is complete."""
-PRODUCTS = {
-    "products": ".product-card",
-    "product/bolts/photos": ".photo img[src]",
-    "product/bolts/training": ".choice, .empty",
-    "product/bolts/result": "table",
-    "product/bolts/versions": ".version",
-    "product/bolts/line": ".badge.large",
-}
 
 
 def files(*names: str) -> list[dict[str, Any]]:
@@ -366,123 +342,11 @@ def test_a_batch_is_ordered_and_filtered(page: Page) -> None:
     page.get_by_text("None of them fits").wait_for()
 
 
-def test_live_follows_the_line_and_a_server_that_restarts(
-    browser: Browser, world: World, address: str
-) -> None:
-    for page in opened(browser, address, expected="ERR_FAILED"):
-        old = datetime.now(timezone.utc) - timedelta(minutes=3, seconds=20)
-        world.inspections[-1] |= {"scored_at": old.isoformat(), "is_anomalous": False}
-        page.goto("/#/live")
-        page.locator(".live-verdict.good", has_text="Good").wait_for()
-        page.get_by_text("No image for 3 min").wait_for()
-        assert page.locator(".strip li").count() == 20
-        page.route("**/v1/inspections*", lambda route: route.abort())
-        page.get_by_text("The server does not answer").wait_for()
-        region = {
-            "box": [60, 20, 40, 40],
-            "area_px": 180,
-            "extent_px": 21.5,
-            "p_value": 0.01,
-            "words": ["darker"],
-        }
-        world.add("bad.png", 4.65)
-        world.inspections[-1] |= {"scored_at": datetime.now(timezone.utc).isoformat(), "regions": [region]}
-        page.unroute("**/v1/inspections*")
-        page.locator(".live-verdict.anomalous", has_text="Anomalous").wait_for()
-        page.get_by_text("Score 4.65: 1.5 × the threshold of 3.1").wait_for()
-        page.get_by_text("darker (180 pixels, 21.5 px long)").wait_for()
-        page.get_by_text(re.compile(r"^\d+ s ago$")).wait_for()
-        assert page.get_by_text("The server does not answer").is_hidden()
-        page.keyboard.press("f")
-        page.locator(".live:fullscreen").wait_for()
-
-
 def test_nothing_to_judge_is_said_where_nothing_was_scored(browser: Browser) -> None:
     for address in serve_world(World(images=0)):
         for page in opened(browser, address):
             page.goto("/#/feedback")
             page.get_by_text("Nothing to judge yet").wait_for()
-
-
-def test_every_text_of_every_page_is_there_in_german(browser: Browser) -> None:
-    """What reads the same in both languages comes from the server, or is one of the words that both have."""
-    world = World()
-    world.studio = studio = Studio(names=["bolts"], active=1, shadow=2, photos=[], sources=[source()])
-    studio.photo("a.png", "good")
-    studio.version()
-    studio.version("update", worse=True)
-    studio.send_to({"target": {"kind": "webhook"}, "results": "all"})
-    told = texts_of(world)
-    for address in serve_world(world):
-        shown = {language: texts_in(browser, address, language) for language in ("en-GB", "de-AT")}
-    same = {text for text in shown["en-GB"] & shown["de-AT"] if re.search("[A-Za-z]{2}", text)} - BOTH
-    assert {text for text in same if not any(text.lower().rstrip(".") in each for each in told)} == set()
-
-
-BOTH = {
-    "twinspect",
-    "EN",
-    "DE",
-    "Drift",
-    "Name",
-    "Filter",
-    "Token",
-    "Original",
-    "128 × 96 px",
-    "Alarm",
-    "English",
-    "Deutsch",
-    "line 1",
-    "Live",
-    "Training",
-    "Version 1",
-    "Version 2",
-    "Version 2:",
-    "640 × 480 px",
-    "Webhook (HTTP) plant.local",
-    "Webhook (HTTP) → plant.local",
-}
-SHOWN = """() => {
-    const spoken = ["aria-label", "title", "placeholder", "alt"];
-    const nodes = [...document.querySelectorAll("body *")];
-    const labels = nodes.flatMap((node) => spoken.map((name) => node.getAttribute(name)));
-    const walker = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT);
-    while (walker.nextNode()) {
-        const {parentElement, data} = walker.currentNode;
-        if (!parentElement.closest("noscript, time, code, kbd")) labels.push(data);
-    }
-    return labels.filter(Boolean).map((text) => text.trim());
-}"""
-
-
-def texts_of(value: Any) -> set[str]:
-    """All strings of a world's answers."""
-    studio = vars(value.studio) | {
-        "product": value.studio.product("bolts"),
-        "health": health({"name": "part 0.png"}),
-    }
-    answers = [model(value), drift(50), value.inspections, value.records, studio]
-    return set(re.findall(r'"((?:[^"\\]|\\.)*)"', json.dumps(answers).lower()))
-
-
-def texts_in(browser: Browser, address: str, language: str) -> set[str]:
-    found: set[str] = set()
-    for page in opened(browser, address, locale=language):
-        for name, ready in (READY | PRODUCTS).items():
-            page.goto(f"/#/{name}")
-            page.locator(ready).first.wait_for(state="attached")
-            found |= set(page.evaluate(SHOWN))
-        assert page.evaluate("document.documentElement.lang") == language[:2]
-    return found
-
-
-def test_the_language_is_chosen_and_kept(page: Page) -> None:
-    page.goto("/#/history")
-    page.get_by_label("Language").select_option("de")
-    page.get_by_role("heading", name="Verlauf").wait_for()
-    page.reload()
-    page.get_by_role("heading", name="Verlauf").wait_for()
-    page.get_by_text("1 bis 25 von 40 Bilder").wait_for()
 
 
 def test_an_image_of_the_history_opens_and_the_focus_comes_back(page: Page, world: World) -> None:

@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from browsing import launched, opened
-from studio_stub import Studio, source
-from web_stub import World, serve_world
+from web_pages import PAGES, full_world
+from web_stub import serve_world
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -22,22 +22,6 @@ if TYPE_CHECKING:
 
 ROOT = Path(__file__).parents[2]
 AXE = Path(os.environ.get("TWINSPECT_AXE", ROOT / "node_modules" / "axe-core" / "axe.min.js"))
-PAGES = {
-    "products": ".product-card",
-    "product/bolts/photos": ".photo img[src]",
-    "product/bolts/training": ".choice",
-    "product/bolts/result": "table",
-    "product/bolts/versions": ".version",
-    "product/bolts/line": ".badge.large",
-    "inspect": ".zone",
-    "live": ".live-picture .heat",
-    "history": "tbody tr",
-    "feedback": ".contours path",
-    "threshold": ".histogram",
-    "drift": "figure svg",
-    "region": ".paper",
-    "inspection/7": ".contours path",
-}
 SIZES = {"desk": {"width": 1300, "height": 900}, "phone": {"width": 390, "height": 844}}
 FOUND = """() => axe.run(document, {resultTypes: ["violations"]}).then(({violations}) => violations.flatMap(
     ({id, help, nodes}) => nodes.map(({target}) => `${id}: ${help}, at ${target.join(" ")}`)))"""
@@ -56,25 +40,7 @@ def browser() -> Iterator[Browser]:
 
 @pytest.fixture(scope="module")
 def address() -> Iterator[str]:
-    world, studio = World(), Studio(names=["bolts"], active=1, shadow=2)
-    world.studio = studio
-    for number in range(4):
-        studio.photo(f"{number}.png", "good" if number else "defect")
-    studio.version()
-    studio.version("update", worse=True)
-    studio.sources.append(source())
-    studio.send_to({"target": {"kind": "webhook"}, "results": "all"})
-    region = {
-        "box": [60, 20, 40, 40],
-        "area_px": 180,
-        "extent_px": 21.5,
-        "p_value": 0.01,
-        "words": ["darker"],
-    }
-    for one in (world.inspections[6], world.inspections[-1]):
-        one |= {"regions": [region], "notice": "the map's peak is higher than any good image's"}
-    world.inspections[-2] |= {"is_inspectable": False, "not_inspectable": "far darker", "in_words": None}
-    yield from serve_world(world)
+    yield from serve_world(full_world())
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])

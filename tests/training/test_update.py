@@ -15,9 +15,11 @@ import pytest
 import twinspect as ts
 from drawn_parts import QUICK, write_image
 from twinspect.bundle.learnt_images import LearntImages, shorten
+from twinspect.calibration.conformal import Calibration
 from twinspect.cli import main
 from twinspect.errors import CalibrationError, DataError
 from twinspect.testing.drawing import blemish, good, stripes
+from twinspect.training.update import aimed_at
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -169,6 +171,33 @@ def test_too_few_new_images_and_none_kept_are_refused(place: Path) -> None:
     old = ts.Detector.from_bundle(place / "m.twin", device="cpu")
     with pytest.raises(CalibrationError, match=r"no good images are left .*give 3 new ones or more, 48 for"):
         old.update(good(100, 2))
+
+
+@pytest.mark.parametrize(
+    ("images", "rate", "kind", "categories", "aimed"),
+    [
+        (25, 1 / 26, "split", (), 1 / 26),  # the smallest of so many
+        (8, 1 / 9, "split", (), 0.05),
+        (8, 0.3, "split", (), 0.3),  # asked for
+        (12, 1 / 13, "cv", (), 0.05),
+        (1, 1 / 2, "copies", (), 0.05),
+        (40, 1 / 21, "split", ("a", "b") * 20, None),
+    ],
+)
+def test_versions_promise_the_same_if_they_can(
+    images: int, rate: float, kind: Any, categories: tuple[str, ...], aimed: float | None
+) -> None:
+    calibration = Calibration(tuple(map(float, range(images))), rate, kind, categories=categories)
+    assert aimed_at(calibration) == aimed
+
+
+def test_a_high_rate_of_few_images_gives_way_to_five_percent(place: Path) -> None:
+    old = ts.Detector.from_bundle(place / "m.twin", device="cpu")
+    assert old.calibration_.false_alarm_rate == 1 / 9
+    more = good(500, 40)
+    assert old.update(more, steps=1, say=lambda _: None).calibration_.false_alarm_rate == 1 / 17
+    more = good(500, 60)
+    assert old.update(more, steps=1, say=lambda _: None).calibration_.false_alarm_rate == 0.05
 
 
 def test_a_rate_that_was_asked_for_is_kept_as_far_as_it_can_be(place: Path) -> None:

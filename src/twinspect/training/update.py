@@ -57,7 +57,7 @@ class UpdateRules:
     """What a user may ask of an update.
 
     Attributes:
-        rate: the false-alarm rate to promise; ``None`` for the old version's, if that can be.
+        rate: the false-alarm rate to promise; ``None`` for the old version's, or 5 % where that was higher.
         keep_images: held-out good images to keep with the model.
         strict: refuse images that cannot be read.
         say: called with a sentence.
@@ -118,7 +118,7 @@ def update(
         TwinspectError: nothing new to learn from, or too little to calibrate on; a method that cannot be updated.
     """
     given = _look(old, good, defects, rules, false_alarms)
-    rate = _asked_for(old.calibration_) if rules.rate is None else rules.rate
+    rate = aimed_at(old.calibration_) if rules.rate is None else rules.rate
     rehearses = fitting.config.total_steps(1) > 0
     images, reading = _share(fitting, given, rules, rate, rehearses=rehearses)
     rate = _promised(images, rules, rate)
@@ -248,17 +248,19 @@ def _share(
     return images, reading
 
 
-def _asked_for(calibration: Calibration) -> float | None:
-    """Return the rate of a calibration if it is not the one that its images give by themselves."""
-    count = len(calibration.scores)
-    blank = ("",) * count
-    parts = highest_by_part(calibration.scores, calibration.categories or blank, calibration.parts or blank)
-    usual = choose_rate_for_categories([category for category, _, _ in parts], None)
-    return (
-        None
-        if calibration.kind == "copies" or calibration.false_alarm_rate == usual
-        else (calibration.false_alarm_rate)
-    )
+def aimed_at(calibration: Calibration) -> float | None:
+    """Give the rate to aim at where nobody asks for one: the same as before, so that versions can be compared.
+
+    A higher one that was not asked for comes from few images: then it is the one that a fit aims at. Several
+    products have, each by its images, the smallest again.
+    """
+    blank = ("",) * len(calibration.scores)
+    by_part = highest_by_part(calibration.scores, calibration.categories or blank, calibration.parts or blank)
+    categories = [category for category, _, _ in by_part]
+    rate = calibration.false_alarm_rate
+    if calibration.kind != "copies" and rate != choose_rate_for_categories(categories, None):
+        return rate  # it was asked for
+    return min(rate, float(DEFAULT_RATE)) if len(set(categories)) == 1 else None
 
 
 def _promised(images: UpdateImages, rules: UpdateRules, rate: float | None) -> float | None:

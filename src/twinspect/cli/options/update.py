@@ -59,8 +59,8 @@ def add_options(verb: argparse.ArgumentParser) -> None:
         "--false-alarm-rate",
         type=float,
         metavar="A",
-        help="the rate to promise; default: the old version's if it was asked for one and the images allow it, else "
-        "the smallest that they allow",
+        help="the rate to promise; default: the old version's, or 5 %% if that is lower and nobody asked for more, "
+        "as far as the images allow it",
     )
     verb.add_argument(
         "--no-detectability",

@@ -67,7 +67,7 @@ function card(version, product, act) {
     el("p", {}, sentence(version.promise)),
     el("p", { class: "soft" }, t("version.figures", { learnt: version.learnt, images: version.images, rate: percent(version.false_alarm_rate), line: number(version.threshold), method: version.method })),
     version.usable === false && el("p", { class: "problem" }, t("threshold.not_usable")),
-    comparison && el("details", { open: !active && comparison.worse }, el("summary", {}, t("version.compare", { number: version.parent })), compared(comparison)),
+    comparison && el("details", { open: !active && !isOlder }, el("summary", {}, t("version.compare", { number: version.parent })), compared(comparison)),
     el("div", { class: "row" },
       !active && el("button", { type: "button", class: isOlder ? null : "main", disabled: !may("admin"), onclick: () => act.activate(version) }, t(isOlder ? "version.roll_back" : "version.activate")),
       !active && !shadow && el("button", { type: "button", disabled: !may("admin"), title: t("version.try_why"), onclick: () => act.trial(which) }, t("version.try")),
