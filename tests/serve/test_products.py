@@ -342,6 +342,15 @@ def test_a_version_that_cannot_be_loaded_is_not_activated(studio: Site, tmp_path
     assert studio.scored(good(5))[0]["state"] == "done"
 
 
+def test_a_report_does_not_tell_where_the_server_keeps_its_files(studio: Site, tmp_path: Path) -> None:
+    trained(studio)
+    versions = tmp_path / "data" / "products" / "tiles" / "versions"
+    wait_for((versions / "1-report" / "report.html").is_file)
+    (versions / "1-report" / "report.html").write_text(f"<td>{versions / '1.twin'}</td>")
+    answer = studio.client.get("/v1/products/tiles/versions/1/report")
+    assert answer.text == f"<td>{Path('versions', '1.twin')}</td>"
+
+
 def test_a_download_holds_the_model_and_its_exports(studio: Site, bundle: Path) -> None:
     trained(studio)
     job = ask(studio, "POST", "/products/tiles/versions/1/export", 201, to="onnx")["id"]

@@ -343,7 +343,8 @@ def test_mistakes_are_one_line(
 ) -> None:
     model, images = str(place / "m.twin"), str(place / "all")
     for more, said in (
-        (["--out", model], "is the old version, which stays as it is"),
+        (["--out", model], "is, or is in, the old version, which stays as it is"),
+        (["--out", f"{model}/new.twin"], "is, or is in, the old version, which stays as it is"),
         (["--out", str(updated)], "is a finished model"),
         (["--out", str(tmp_path / "n.twin"), "--steps", "0"], "steps must be 1 or more"),
         (["--out", str(tmp_path / "n.twin"), "--minutes", "0"], "minutes must be above 0"),

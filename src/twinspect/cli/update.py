@@ -34,8 +34,10 @@ ROWS: Final = (
 def run(options: argparse.Namespace) -> Outcome:
     """Update, compare and save."""
     out = Path(options.out)
-    if out.resolve() == Path(options.model).resolve():
-        raise ConfigError(f"--out {out} is the old version, which stays as it is; choose another --out")
+    if out.resolve().is_relative_to(Path(options.model).resolve()):
+        raise ConfigError(
+            f"--out {out} is, or is in, the old version, which stays as it is; choose another --out"
+        )
     check_model_place(out, overwrite=options.overwrite)
     old = _load(options)
     checkpoints = checkpoints_of(out, resume=options.resume, restart=options.restart)

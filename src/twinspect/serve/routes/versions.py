@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import html
+import os
 import tempfile
 import zipfile
 from pathlib import Path as FilePath
@@ -77,10 +79,17 @@ def versions(context: ContextDep, _: Viewer, name: str) -> VersionsAnswer:
 def report(context: ContextDep, _: Viewer, name: str, number: Number) -> Response:
     """Return the report on a version: one file that needs no other."""
     studio, _product, _row = _find(context, name, number)
-    page = studio.folders(name).report(number) / REPORT
+    folders = studio.folders(name)
+    page = folders.report(number) / REPORT
     if not page.is_file():
         raise ApiError("not_found", f"version {number} of {name!r} has no report; the server's log says why")
-    return Response(page.read_bytes(), media_type="text/html", headers=_REPORT_HEADERS)
+    text = page.read_text(encoding="utf-8")
+    for folder in (
+        folders.folder.resolve(),
+        folders.folder,
+    ):  # where the server's files are is not for everyone
+        text = text.replace(html.escape(f"{folder}{os.sep}"), "")
+    return Response(text, media_type="text/html", headers=_REPORT_HEADERS)
 
 
 @ROUTER.get(
