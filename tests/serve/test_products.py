@@ -135,7 +135,8 @@ def test_photos_come_in_pages_newest_first(studio: Site) -> None:
 
 
 @pytest.mark.parametrize(
-    "name", ["", " ", "a/b", "..", ".hidden", "con", "Lpt1.x", "x" * 65, "tab\tname", "a:b"]
+    "name",
+    ["", " ", "a/b", "..", ".hidden", "con", "Lpt1.x", "x" * 65, "\U0001d41a" * 64, "tab\tname", "a:b"],
 )
 def test_a_name_that_no_folder_can_have_is_refused(studio: Site, name: str) -> None:
     answer = studio.client.post("/v1/products", json={"name": name})

@@ -14,6 +14,8 @@ if TYPE_CHECKING:
 
 PRODUCTS: Final = "products"
 _NAME: Final = re.compile(r"[^\W_][\w .-]{0,63}")
+_MOST_BYTES: Final = 255
+"""Of the name of a folder on most file systems; rare letters take four each."""
 _RESERVED: Final = re.compile(r"(con|prn|aux|nul|com\d|lpt\d)(\..*)?", re.IGNORECASE)
 """Names that Windows keeps for devices."""
 
@@ -25,7 +27,8 @@ def check_name(name: str) -> str:
         ConfigError: it is not one.
     """
     name = unicodedata.normalize("NFC", name)
-    if not _NAME.fullmatch(name) or name[-1] in " ." or _RESERVED.fullmatch(name):
+    too_long = len(name.encode()) > _MOST_BYTES
+    if too_long or not _NAME.fullmatch(name) or name[-1] in " ." or _RESERVED.fullmatch(name):
         raise ConfigError(
             f"{name[:80]!r} cannot name a product; allowed are up to 64 letters, digits, and . _ - or "
             "spaces within"
