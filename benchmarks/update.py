@@ -203,26 +203,28 @@ def read(path: Path) -> list[dict[str, Any]]:
 
 
 def table(rows: list[dict[str, Any]]) -> Iterator[str]:
-    """Yield the lines of a Markdown table."""
-    yield (
-        "| set, shift, new images | model | seconds | "
-        + " | ".join(f"{kind}: false alarms | misses | AUROC" for kind in ("shifted", "as they are"))
-        + " |"
-    )
-    yield "|---" * 9 + "|"
+    """Yield the lines of a Markdown table, a cell a row: old, update, and the fit in the same time."""
+    kinds = ("shifted", "as they are")
+    heads = [f"{kind}: false alarms | misses | AUROC" for kind in kinds]
+    yield f"| set, shift, new images | seconds | {' | '.join(heads)} |"
+    yield "|---" * 8 + "|"
+    cells: dict[str, dict[str, dict[str, Any]]] = {}
     for row in rows:
-        cell = row["cell"]
-        parts = [f"{cell['data']}, {cell['shift']}, {cell['new']}", row["model"], f"{row['seconds']:.0f}"]
-        for kind in ("shifted", "as they are"):
-            found = row[kind]
-            refused = found["good_refused"], found["defects_refused"]
-            notes = [f" ({count} not inspectable)" if count else "" for count in refused]
-            parts += [
-                f"{found['false_alarms']} of {found['good']}{notes[0]}",
-                f"{found['misses']} of {found['defects']}{notes[1]}",
-                f"{found['auroc']:.3f}",
-            ]
-        yield "| " + " | ".join(parts) + " |"
+        name = f"{row['cell']['data']}, {row['cell']['shift']}, {row['cell']['new']}"
+        cells.setdefault(name, {})[row["model"]] = row
+    for name, models in cells.items():
+        if {"old", "update", "fit"} <= models.keys():
+            parts = [name, f"{models['update']['seconds']:.0f}"]
+            for kind in kinds:
+                parts += [
+                    " / ".join(_shown(models[model][kind][what]) for model in ("old", "update", "fit"))
+                    for what in ("false_alarms", "misses", "auroc")
+                ]
+            yield f"| {' | '.join(parts)} |"
+
+
+def _shown(number: float) -> str:
+    return f"{100 * number:.1f}" if isinstance(number, float) else str(number)
 
 
 if __name__ == "__main__":

@@ -48,8 +48,6 @@ def opened(browser: Browser, address: str, expected: str = "$^", **options: Any)
     page.on("pageerror", lambda error: messages.append(str(error)))
     yield page
     context.close()
-    assert [
-        message
-        for message in messages
-        if not re.search(f"status of (401|413|415|422|429)|{expected}", message)
-    ] == []
+    known = f"status of (401|413|415|422|429)|{expected}"
+    unknown = [message for message in messages if not re.search(known, message)]
+    assert not unknown, unknown

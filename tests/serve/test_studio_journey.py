@@ -183,7 +183,7 @@ def test_an_empty_studio_gives_a_verdict_within_five_minutes(browser: Browser, t
             began = time.monotonic()
             page.goto("/")
             page.get_by_role("button", name="coffee").click()
-            page.goto("/#/product/coffee/training")
+            page.get_by_role("heading", name="coffee").wait_for(timeout=120_000)
             train(page, "Version 1", "1 minute")
             photos = page.request.get("/v1/products/coffee/photos?role=defect").json()["photos"]
             image = tmp_path / "drop.png"

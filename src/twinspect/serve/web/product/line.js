@@ -39,7 +39,7 @@ async function ifThere(section, work) {
 /** A light as a word and a shape, what it means, and since when. */
 function health({ light, reasons, is_inspecting: inspects, since, version, last_image: last }) {
   const { kind, icon: name } = LIGHTS[light];
-  const by = version === null ? "" : version.number === null ? t("line.by_folder") : t("line.by_version", { number: version.number });
+  const by = version?.number == null ? t("line.by_folder") : t("line.by_version", { number: version.number });
   return [
     el("p", { class: "verdict" }, el("span", { class: `badge ${kind} large` }, icon(name), t(`line.${light}`))),
     el("p", {}, inspects ? [t("line.inspects"), " ", by, ", ", t("line.since"), " ", when(since), "."] : t("line.stands")),
