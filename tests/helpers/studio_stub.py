@@ -151,7 +151,7 @@ class Studio:
             r"/v1/products/[^/]+/shadow": lambda: {"version": self.shadow, "compared": 20, "differ": differ},
             r"/v1/models/[^/]+/sinks": lambda: {"sinks": self.sinks},
             r"/v1/models/[^/]+/sources": lambda: {"sources": self.sources},
-            r"/v1/models/[^/]+/health": lambda: health(inspection),
+            r"/v1/models/[^/]+/health": lambda: health(inspection) | ({} if self.active else STANDS),
         }
         return next((answer() for pattern, answer in answers.items() if re.fullmatch(pattern, path)), None)
 
@@ -256,6 +256,18 @@ def source() -> dict[str, Any]:
             "height": 480,
         },
     }
+
+
+STANDS: dict[str, Any] = {
+    "light": "red",
+    "reasons": ["there is no version yet"],
+    "is_inspecting": False,
+    "since": None,
+    "version": None,
+    "queue": None,
+    "last_image": None,
+}
+"""The health of a product without a version."""
 
 
 def health(inspection: dict[str, Any]) -> dict[str, Any]:

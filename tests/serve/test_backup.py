@@ -62,6 +62,11 @@ def test_a_restored_studio_holds_what_was_backed_up_while_it_ran(
     [
         (["backup", "{here}/none", "{here}/b.tar"], "holds no store.db"),
         (["backup", "{here}/none"], "takes two places"),
+        (["backup", "{here}/damaged", "{here}/b.tar"], "cannot be copied: file is not a database"),
+        (["backup", "{here}/damaged", "{here}/damaged/store.db"], "choose a file outside of"),
+        (["backup", "{here}/damaged", "/"], "choose a file outside of"),
+        (["restore", "{here}/cut.tar.gz", "{here}/new"], "or is damaged"),
+        (["restore", "{here}/garbage.tar", "{here}/new"], "holds no store.db"),
         (["restore", "{here}/none.tar", "{here}/new"], "No such file"),
         (["restore", "{here}/text.tar", "{here}/new"], "not a backup of a studio"),
         (["restore", "{here}/other.tar", "{here}/new"], "holds no store.db"),
@@ -76,12 +81,20 @@ def test_mistakes_are_told_in_a_line_and_leave_nothing(
     (tmp_path / "text.tar").write_text("no tar file")
     with tarfile.open(tmp_path / "other.tar", "w") as packed:
         packed.add(tmp_path / "text.tar", "text.tar")
-    before = sorted(tmp_path.iterdir())
+    with tarfile.open(tmp_path / "garbage.tar", "w") as packed:
+        packed.add(tmp_path / "text.tar", "store.db")
+    with tarfile.open(tmp_path / "cut.tar.gz", "w:gz") as packed:
+        packed.add(tmp_path / "text.tar", "store.db")
+    cut = (tmp_path / "cut.tar.gz").read_bytes()
+    (tmp_path / "cut.tar.gz").write_bytes(cut[: len(cut) // 2])
+    (tmp_path / "damaged").mkdir()
+    (tmp_path / "damaged" / "store.db").write_text("no database")
+    before = sorted(tmp_path.rglob("*"))
     assert main(["studio", *[argument.format(here=tmp_path) for argument in arguments]]) == 2
     said = capsys.readouterr().err.strip()
     assert reason in said
     assert "\n" not in said
-    assert sorted(tmp_path.iterdir()) == before
+    assert sorted(tmp_path.rglob("*")) == before
 
 
 def test_a_damaged_backup_leaves_nothing(bundle: Path, tmp_path: Path) -> None:

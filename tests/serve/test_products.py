@@ -8,6 +8,7 @@ import sys
 import time
 import zipfile
 from pathlib import Path
+from threading import Thread
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
@@ -157,6 +158,29 @@ def test_a_name_is_taken_once_and_a_hidden_product_comes_back(studio: Site) -> N
     assert studio.scored(good(1), model="tiles")[0]["state"] == "done"
 
 
+def test_names_that_are_one_folder_on_some_systems_are_not_both_taken(studio: Site) -> None:
+    made(studio)
+    assert code(studio.client.post("/v1/products", json={"name": "Tiles"})) == (409, "conflict")
+    ask(studio, "DELETE", "/products/tiles?reason=sold", 204)
+    assert code(studio.client.post("/v1/products", json={"name": "TILES"})) == (409, "conflict")
+
+
+def test_a_hidden_product_comes_back_on_trial_and_without_its_model(studio: Site, tmp_path: Path) -> None:
+    trained(studio)
+    wait(studio, train(studio, kind="update"), "done")
+    ask(studio, "PUT", "/products/tiles/shadow", version=2)
+    ask(studio, "DELETE", "/products/tiles?reason=sold", 204)
+    ask(studio, "POST", "/products", 201, name="tiles")
+    studio.scored(good(1), model="tiles")
+    wait_for(lambda: ask(studio, "GET", "/products/tiles/shadow")["compared"] == 1)
+    ask(studio, "DELETE", "/products/tiles?reason=sold", 204)
+    shutil.rmtree(tmp_path / "data" / "products" / "tiles" / "versions" / "1.twin")
+    ask(studio, "POST", "/products", 201, name="tiles")
+    assert code(studio.score(good(1), model="tiles")) == (404, "unknown_model")
+    ask(studio, "POST", "/products/tiles/versions/2/activate", reason="the other is lost")
+    assert studio.scored(good(1), model="tiles")[0]["state"] == "done"
+
+
 def test_a_served_model_and_a_product_cannot_share_a_name(bundle: Path, tmp_path: Path) -> None:
     with site(bundle, tmp_path / "data", studio=True) as running:
         assert code(running.client.post("/v1/products", json={"name": bundle.stem})) == (409, "conflict")
@@ -222,6 +246,20 @@ def test_a_cancelled_training_leaves_nothing(
     assert wait(studio, train(studio), "done").version == 2
 
 
+def test_a_paused_training_that_is_cancelled_leaves_nothing(
+    studio: Site, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("STUB_STEPS", "10000")
+    made(studio)
+    job = train(studio)
+    product = tmp_path / "data" / "products" / "tiles"
+    wait_for((product / "versions" / "1.twin.checkpoint").exists)
+    ask(studio, "POST", f"/jobs/{job}/pause")
+    wait(studio, job, "paused")
+    ask(studio, "POST", f"/jobs/{job}/cancel")
+    assert [list((product / part).iterdir()) for part in ("versions", "jobs")] == [[], []]
+
+
 def test_a_training_that_fails_says_why(studio: Site, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("STUB_ERROR", "the images are all black")
     made(studio)
@@ -273,12 +311,33 @@ def test_versions_are_activated_and_rolled_back(studio: Site, bundle: Path) -> N
     assert told == ["worse after all", "better", "the first version"]
 
 
+def test_two_activations_at_once_agree_on_what_decides(studio: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    trained(studio)
+    for _ in range(2):
+        wait(studio, train(studio, kind="update"), "done")
+    held, activate = studio.context.studio, studio.context.studio.products.activate
+
+    def slow(name: str, number: int, who: str, reason: str) -> Any:
+        time.sleep(0.5 if number == 2 else 0)  # the model is loaded, the database does not say so yet
+        return activate(name, number, who, reason)
+
+    monkeypatch.setattr(held.products, "activate", slow)
+    threads = [Thread(target=held.activate, args=("tiles", number, "anna", "x")) for number in (2, 3)]
+    for thread in threads:
+        thread.start()
+        time.sleep(0.1)
+    for thread in threads:
+        thread.join()
+    assert studio.worker.folder.name == f"{held.products.get('tiles').active_version}.twin"
+
+
 def test_a_version_that_cannot_be_loaded_is_not_activated(studio: Site, tmp_path: Path) -> None:
     trained(studio)
     wait(studio, train(studio, kind="update"), "done")
     shutil.rmtree(tmp_path / "data" / "products" / "tiles" / "versions" / "2.twin")
     answer = studio.client.post("/v1/products/tiles/versions/2/activate", json={"reason": "x"})
     assert code(answer) == (409, "conflict")
+    assert code(studio.client.get("/v1/products/tiles/versions/2/download")) == (404, "unknown_version")
     assert ask(studio, "GET", "/products/tiles")["active"] == 1
     assert studio.scored(good(5))[0]["state"] == "done"
 

@@ -154,6 +154,7 @@ def test_results_go_to_the_line_and_images_come_from_cameras(
     page: Page, world: World, studio: Studio
 ) -> None:
     studio.sources.append(source())
+    studio.active = 1
     page.goto("/#/product/bolts/line")
     page.get_by_text("a target does not answer").wait_for()
     page.get_by_role("article", name="camera left").get_by_text("What it sees").click()
@@ -202,3 +203,10 @@ def test_a_server_that_only_inspects_says_so(browser: Browser) -> None:
             page.goto("/#/products")
             page.get_by_text("This server only inspects.").wait_for()
             assert page.get_by_role("link", name="parts").get_attribute("href") == "#/product/parts/line"
+
+
+def test_a_product_without_a_version_says_that_it_does_not_inspect(page: Page, studio: Studio) -> None:
+    page.goto("/#/product/bolts/line")
+    page.get_by_text("It does not inspect.").wait_for()
+    page.get_by_text("there is no version yet").wait_for()
+    page.get_by_role("button", name="Add a target").wait_for()

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import lzma
 import sqlite3
 import tarfile
 import tempfile
+import zlib
 from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
@@ -18,6 +20,8 @@ if TYPE_CHECKING:
 
 DATABASE: Final = "store.db"
 IMAGES: Final = "images"
+_SQLITE: Final = b"SQLite format 3\0"
+"""What each SQLite database begins with."""
 
 
 def back_up(data: Path, target: Path, db: str | None) -> tuple[int, int]:
@@ -35,7 +39,8 @@ def back_up(data: Path, target: Path, db: str | None) -> tuple[int, int]:
         How many files there are in it, and its size in bytes.
 
     Raises:
-        ConfigError: the folder holds no database, or the database is elsewhere.
+        ConfigError: the folder holds no database, the database is elsewhere, or the target lies in the folder.
+        DataError: the database is damaged.
         OSError: something cannot be read or written.
     """
     if db is not None:
@@ -44,6 +49,8 @@ def back_up(data: Path, target: Path, db: str | None) -> tuple[int, int]:
         )
     if not (data / DATABASE).is_file():
         raise ConfigError(f"{data} holds no {DATABASE}, so it is not the folder of a studio")
+    if target.is_dir() or target.resolve().is_relative_to(data.resolve()):
+        raise ConfigError(f"{target} cannot be the backup; choose a file outside of {data}")
     target.absolute().parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory() as folder, atomic_replacement(target) as unfinished:
         copy = Path(folder) / DATABASE
@@ -79,17 +86,28 @@ def _unpack(source: Path, folder: Path) -> list[int]:
     try:
         with tarfile.open(source) as packed:
             members = packed.getmembers()
-            if DATABASE not in {member.name for member in members}:
-                raise DataError(f"{source} is not a backup of a studio: it holds no {DATABASE}")
             packed.extractall(folder, filter="data")
-    except tarfile.TarError as error:
+    except (tarfile.TarError, EOFError, zlib.error, lzma.LZMAError) as error:
         raise DataError(f"{source} is not a backup of a studio, or is damaged: {error}") from None
+    database = folder / DATABASE
+    if not _is_database(database):
+        raise DataError(f"{source} is not a backup of a studio: it holds no {DATABASE}")
     return [member.size for member in members if member.isfile()]
 
 
+def _is_database(path: Path) -> bool:
+    if not path.is_file():
+        return False
+    with path.open("rb") as file:
+        return file.read(len(_SQLITE)) == _SQLITE
+
+
 def _copy_database(source: Path, target: Path) -> None:
-    with closing(sqlite3.connect(source)) as old, closing(sqlite3.connect(target)) as new:
-        old.backup(new)
+    try:
+        with closing(sqlite3.connect(source)) as old, closing(sqlite3.connect(target)) as new:
+            old.backup(new)
+    except sqlite3.DatabaseError as error:
+        raise DataError(f"{source} cannot be copied: {error}") from None
 
 
 def _files(data: Path) -> Iterator[Path]:

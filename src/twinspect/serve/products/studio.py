@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import threading
 from typing import TYPE_CHECKING
 
 from twinspect.errors import ConfigError, NotStoredError, TwinspectError
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
 
     from twinspect.serve.scoring.model_registry import ModelRegistry
     from twinspect.serve.store import Store
-    from twinspect.serve.store.product_records import JobKind, JobRow, ProductRow, VersionRow
+    from twinspect.serve.store.product_records import Asked, JobKind, JobRow, ProductRow, VersionRow
 
 LOG = logging.getLogger(__name__)
 LEAST_PHOTOS = 3
@@ -45,6 +46,7 @@ class Studio:
         self, store: Store, registry: ModelRegistry, data: Path, device: str, quota_bytes: float | None
     ) -> None:
         self._registry, self._data, self.quota_bytes = registry, data, quota_bytes
+        self._changing = threading.RLock()  # what is served and what the database says change together
         self.products, self.jobs = ProductStore(store), JobStore(store)
         self.trainer = Trainer(store, self.products, self.jobs, data, device, self._take_first)
         self.shadow = ShadowScorer(store, self.products, device)
@@ -52,10 +54,7 @@ class Studio:
     def start(self) -> None:
         """Serve the active versions, and go on with what was training."""
         for product in self.products.all():
-            try:
-                self._serve(product)
-            except (TwinspectError, OSError) as error:
-                LOG.error("%s is not inspected: %s", product.name, error)  # noqa: TRY400 - says all there is
+            self._serve(product)
             self._try_out(product)
         self.shadow.start()
         self.trainer.start()
@@ -76,10 +75,12 @@ class Studio:
             ConfigError: this cannot be a name, or it is taken, by a product or by a model that is served.
         """
         name = check_name(name)
-        if name in self._registry:
-            raise ConfigError(f"a model {name!r} is served already; choose another name")
-        product = self.products.create(name, who)
-        self._serve(product)  # one that was hidden has versions
+        with self._changing:
+            if name in self._registry:
+                raise ConfigError(f"a model {name!r} is served already; choose another name")
+            product = self.products.create(name, who)
+            self._serve(product)  # one that was hidden has versions
+            self._try_out(product)
         return product
 
     def hide(self, name: str, who: str, reason: str) -> None:
@@ -88,12 +89,13 @@ class Studio:
         Raises:
             ConfigError: a job of it is under way, or the reason is missing.
         """
-        job = self.jobs.current(self.products.get(name).id)
-        if job is not None:
-            raise ConfigError(f"{name!r} has a job that is {job.state}; cancel it first")
-        self.products.hide(name, who, reason)
-        self.shadow.watch(name, None, None)
-        self._registry.remove(name)
+        with self._changing:
+            job = self.jobs.current(self.products.get(name).id)
+            if job is not None:
+                raise ConfigError(f"{name!r} has a job that is {job.state}; cancel it first")
+            self.products.hide(name, who, reason)
+            self.shadow.watch(name, None, None)
+            self._registry.remove(name)
 
     def ask_for(self, name: str, kind: JobKind, minutes: float, who: str) -> JobRow:
         """Put a training into the queue, once what was judged on the page is among the photos.
@@ -112,6 +114,18 @@ class Studio:
             )
         return self.jobs.add(product, kind, who, minutes=minutes)
 
+    def ask_of(self, job_id: int, asked: Asked, who: str) -> JobRow:
+        """Say that a job is to run, to pause or to end; one that is cancelled leaves nothing.
+
+        Raises:
+            NotStoredError: there is none of this id.
+            ConfigError: it has ended.
+        """
+        job = self.jobs.ask(job_id, asked, who)
+        if job.state == "cancelled":  # it was not running: the trainer does not see it again
+            self.trainer.clear(job)
+        return job
+
     def gather_feedback(self, product: ProductRow, who: str) -> int:
         """Make photos of inspected images that were judged good or defective; returns how many."""
         added = [
@@ -128,15 +142,15 @@ class Studio:
             BundleError: its folder cannot be loaded; then nothing changes.
             ConfigError: it is active already, or author or reason is missing.
         """
-        product = self.products.get(name)
-        if product.active_version == number:
-            raise ConfigError(f"version {number} of {name!r} is active already")
-        folder = self.folders(name).model(number)
-        if name in self._registry:
-            self._registry.get(name).use_folder(folder, who, reason)
-        else:
-            self._registry.add(name, folder)
-        self._try_out(self.products.activate(name, number, who, reason))
+        with self._changing:
+            if self.products.get(name).active_version == number:
+                raise ConfigError(f"version {number} of {name!r} is active already")
+            folder = self.folders(name).model(number)
+            if name in self._registry:
+                self._registry.get(name).use_folder(folder, who, reason)
+            else:
+                self._registry.add(name, folder)
+            self._try_out(self.products.activate(name, number, who, reason))
 
     def version_number(self, name: str, weights_sha256: str | None) -> int | None:
         """Return the number of the version that has these weights; ``None`` where none has, or there are none."""
@@ -164,8 +178,13 @@ class Studio:
         return product
 
     def _serve(self, product: ProductRow) -> None:
-        if product.active_version is not None and product.name not in self._registry:
+        """Serve the active version of a product; a damaged one is named in the log, and the others go on."""
+        if product.active_version is None or product.name in self._registry:
+            return
+        try:
             self._registry.add(product.name, self.folders(product.name).model(product.active_version))
+        except (TwinspectError, OSError) as error:
+            LOG.error("%s is not inspected: %s", product.name, error)  # noqa: TRY400 - says all there is
 
     def _try_out(self, product: ProductRow) -> None:
         """Tell the scorer which version of a product is on trial."""

@@ -145,6 +145,7 @@ class Trainer:
         folders = ProductFolders.of(self._data, job.product)
         if job.state == "waiting":
             job = self._jobs.change(job.id, state="running", started_at=job.started_at or self._store.now())
+            self._heed(job)  # what was asked since the queue was read
         if job.kind != "export":
             photos = self._products.photos(product.id)
             versions = self._products.versions(product.id)
@@ -220,7 +221,7 @@ class Trainer:
             raise _InterruptedError
         if asked == "cancel":
             self._jobs.change(job.id, state="cancelled", ended_at=self._store.now(), process=None)
-            self._remove(job)
+            self.clear(job)
             raise _InterruptedError
 
     def _write_test_data(self, job: JobRow, folders: ProductFolders) -> None:
@@ -256,9 +257,9 @@ class Trainer:
         LOG.warning("%s: job %d failed: %s", job.product, job.id, error)
         error = error.replace(f"{self._data}{os.sep}", "")  # where the server's files are is not for everyone
         self._jobs.change(job.id, state="failed", ended_at=self._store.now(), process=None, error=error)
-        self._remove(job)
+        self.clear(job)
 
-    def _remove(self, job: JobRow) -> None:
+    def clear(self, job: JobRow) -> None:
         """Remove what a job that did not end well has left."""
         folders = ProductFolders.of(self._data, job.product)
         model = folders.model(job.version or 0)

@@ -63,7 +63,7 @@ def ask(
     """Pause a job, which frees the processor, go on with it, or end it; a paused one goes on where it was."""
     studio = studio_of(context)
     try:
-        return present_job(studio, studio.jobs.ask(job, _ASKED[action], actor.name))
+        return present_job(studio, studio.ask_of(job, _ASKED[action], actor.name))
     except NotStoredError as error:
         raise ApiError("unknown_job", str(error)) from None
     except ConfigError as error:

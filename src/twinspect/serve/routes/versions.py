@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 from fastapi import APIRouter, BackgroundTasks, Path
 from fastapi.responses import FileResponse, Response
 
+from twinspect.bundle.folder import is_model
 from twinspect.errors import ConfigError, NotStoredError, TwinspectError
 from twinspect.serve.api_errors import ApiError
 from twinspect.serve.http.context import (
@@ -92,8 +93,10 @@ def download(
 ) -> FileResponse:
     """Return the model folder of a version, with its exports, as one file."""
     studio, _product, _row = _find(context, name, number)
-    called = f"{name.replace(' ', '-')}-{number}"
-    packed = _pack(studio.folders(name).model(number), f"{called}.twin")
+    folder, called = studio.folders(name).model(number), f"{name.replace(' ', '-')}-{number}"
+    if not is_model(folder):
+        raise ApiError("unknown_version", f"the model folder of version {number} is missing on the server")
+    packed = _pack(folder, f"{called}.twin")
     tasks.add_task(packed.unlink)
     return FileResponse(packed, media_type="application/zip", filename=f"{called}.zip", background=tasks)
 

@@ -54,12 +54,16 @@ class ProductStore:
         """Add a product; one of this name that was hidden comes back as it was.
 
         Raises:
-            ConfigError: there is one of this name.
+            ConfigError: there is one of this name, or one that differs in upper and lower case alone.
         """
         with self._store.writing() as connection:
             old = connection.execute(select(PRODUCTS).where(PRODUCTS.c.name == name)).first()
             if old is not None and old.hidden_at is None:
                 raise ConfigError(f"there is a product {name!r} already; choose another name")
+            names = connection.execute(select(PRODUCTS.c.name)).scalars()
+            twin = next((other for other in names if other.casefold() == name.casefold()), name)
+            if old is None and twin != name:  # one folder on Windows and macOS
+                raise ConfigError(f"there is, or was, a product {twin!r}; choose another name, or that one")
             if old is None:
                 insert_row(connection, PRODUCTS, name=name, created_at=self._store.now(), created_by=who)
             else:
