@@ -100,4 +100,4 @@ def test_the_language_is_chosen_and_kept(browser: Browser) -> None:
             page.get_by_role("heading", name="Verlauf").wait_for()
             page.reload()
             page.get_by_role("heading", name="Verlauf").wait_for()
-            page.get_by_text("1 bis 25 von 40 Bilder").wait_for()
+            page.get_by_text("1 bis 25, insgesamt 40 Bilder").wait_for()

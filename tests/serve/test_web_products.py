@@ -171,6 +171,23 @@ def test_results_go_to_the_line_and_images_come_from_cameras(
     assert world.sent[0] == ("/v1/models/bolts/sinks", {"target": target, "results": "anomalous"})
 
 
+def test_a_product_without_a_version_has_a_line_that_stands(page: Page) -> None:
+    red = {"light": "red", "reasons": [], "is_inspecting": False, "since": None, "version": None}
+    page.route("**/health", lambda route: route.fulfill(json={**red, "last_image": None}))
+    page.goto("/#/product/bolts/line")
+    page.get_by_text("It does not inspect.").wait_for()
+
+
+def test_a_newer_version_that_does_not_decide_says_so_in_its_result(page: Page, studio: Studio) -> None:
+    studio.version()
+    studio.version("update")
+    studio.active = 1
+    studio.photos += [studio.photo(name, "good") for name in ("a.png", "b.png")]
+    page.goto("/#/product/bolts/result")
+    page.get_by_text("4 judged images are not learnt from yet: update the model.").wait_for()
+    page.get_by_text("Version 1 decides. This newer one does once you let it").wait_for()
+
+
 def test_a_product_is_taken_out_with_a_reason(page: Page, world: World) -> None:
     page.goto("/#/product/bolts/photos")
     page.get_by_role("button", name="Take this product out").click()

@@ -7,6 +7,8 @@ import re
 from typing import TYPE_CHECKING
 
 from twinspect.regions.describing import WORDS
+from twinspect.serve.products.figures import photos_needed
+from twinspect.serve.products.photo_check import GOOD_START
 from web_files import WEB, without_comments
 
 if TYPE_CHECKING:
@@ -79,3 +81,8 @@ def test_what_the_server_says_of_a_region_is_in_the_table() -> None:
     assert {f"found.is.{word.replace(' ', '_')}" for word in WORDS} == {
         key for key, _, _ in rows() if key.startswith("found.is.")
     }
+
+
+def test_the_page_advises_as_many_photos_as_the_server() -> None:
+    text = (WEB / "product" / "advice.js").read_text(encoding="utf-8")
+    assert f"const GOOD_START = {photos_needed(GOOD_START)};" in text

@@ -46,6 +46,7 @@ async function show() {
     await Promise.all([loadModels(), loadMe()]);
     if (signal.aborted) return;
     const name = opened();
+    if (name === "product") chooseModel(asked().rest[0]);
     document.title = `${title(name)} · twinspect`;
     markTab(name);
     root = el("div", { class: `page ${name}` });
@@ -105,12 +106,19 @@ function go(name) {
   location.hash = `#/${name}`;
 }
 
+/** The page of a product belongs to it: another one has its own. */
+function lookAtChosen() {
+  chooseModel(list.value);
+  if (asked().name === "product") go(`product/${encodeURIComponent(list.value)}`);
+  else show();
+}
+
 function start() {
   document.getElementById("tabs").append(...NAMES.map((name) => el("a", { href: `#/${name}` }, icon(name), el("span", {}, title(name)))));
   fillFrame();
   document.getElementById("theme").addEventListener("click", toggleTheme);
   document.getElementById("help").addEventListener("click", showHelp);
-  list.addEventListener("change", () => (chooseModel(list.value), show()));
+  list.addEventListener("change", lookAtChosen);
   document.querySelector(".skip").addEventListener("click", (event) => (event.preventDefault(), main.focus()));
   const tabs = NAMES.map((name, place) => [String(place + 1), { words: t("keys.page", { page: title(name) }), run: () => go(name) }]);
   addKeys({ "?": { words: t("keys.this_list"), run: showHelp }, t: { words: t("keys.theme"), run: toggleTheme }, ...Object.fromEntries(tabs) }, document.body);

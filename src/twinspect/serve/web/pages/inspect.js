@@ -16,11 +16,12 @@ import { workbench } from "../workbench.js";
 const SECONDS_BETWEEN_LOOKS = 4;
 const MOST_FROM_A_FOLDER = 60;
 
-/** The batch of this visit: it is still there when the reader comes back from another page. */
+/** The batch of this visit: it is still there when the reader comes back from another page, not from another model. */
 let batch = [];
 
 /** @param {{root: HTMLElement, model: object, signal: AbortSignal}} context */
 export async function inspect({ root, model, signal }) {
+  batch = batch.filter((each) => each.model === model.name);
   const bench = workbench({ signal, label: t("inspect.batch") });
   const progress = el("progress", { max: "1", value: "0", "aria-label": t("inspect.scored"), class: "gone" });
   const status = el("p", { class: "soft status", role: "status" });

@@ -5,6 +5,7 @@ import { askReason } from "../dialog.js";
 import { el } from "../dom.js";
 import { isStudio, may } from "../me.js";
 import { attempt } from "../notice.js";
+import { advice } from "../product/advice.js";
 import { lineStep } from "../product/line.js";
 import { photosStep } from "../product/photos.js";
 import { jobWords } from "../product/progress.js";
@@ -24,7 +25,7 @@ export async function product({ root, signal, refresh }) {
   const [name, wanted] = asked().rest;
   const path = `/v1/products/${encodeURIComponent(name)}`;
   const isFolder = modelNames().includes(name) && !(await isProduct(name, signal));
-  const found = isFolder ? { name, isFolder, advice: t("products.is_folder") } : await get(path, {}, signal);
+  const found = isFolder ? { name, isFolder } : await get(path, {}, signal);
   const step = isFolder ? "line" : Object.hasOwn(STEPS, wanted) ? wanted : usual(found);
   const place = el("div", { class: "step" });
   const head = el("div", { class: "step" });
@@ -39,7 +40,7 @@ export async function product({ root, signal, refresh }) {
 function heading(found, step) {
   return [
     el("div", { class: "row" }, el("h1", { class: "grow" }, found.name), el("a", { href: "#/products" }, t("product.all"))),
-    el("p", { class: "lead soft", hidden: Boolean(found.job) && step === "training" }, found.job ? jobWords(found.job) : found.advice),
+    el("p", { class: "lead soft", hidden: Boolean(found.job) && step === "training" }, found.job ? jobWords(found.job) : found.isFolder ? t("products.is_folder") : advice(found)),
     steps(found, step),
   ];
 }

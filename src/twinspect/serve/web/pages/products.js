@@ -8,6 +8,7 @@ import { isStudio, may, whyNot } from "../me.js";
 import { modelNames } from "../models.js";
 import { attempt } from "../notice.js";
 import { addressOf } from "../route.js";
+import { advice } from "../product/advice.js";
 import { jobWords } from "../product/progress.js";
 import { t } from "../text.js";
 import { count } from "../words.js";
@@ -51,12 +52,12 @@ async function askName() {
 }
 
 function card(product) {
-  const { name, good, defects, versions, active, advice, job } = product;
+  const { name, good, defects, versions, active, job } = product;
   const state = active ? el("span", { class: "badge good" }, icon("check"), t("products.inspects", { number: active })) : el("span", { class: "badge queued" }, icon("clock"), t("products.no_version"));
   return el("li", {}, el("a", { class: "sheet product-card", href: addressOf(`product/${encodeURIComponent(name)}`) },
     el("h2", {}, name), state,
     el("p", { class: "soft" }, [count(good, "good_photos"), defects > 0 && count(defects, "defect_photos"), versions > 0 && count(versions, "versions")].filter(Boolean).join(", ")),
-    el("p", {}, job ? jobWords(job) : advice)));
+    el("p", {}, job ? jobWords(job) : advice(product))));
 }
 
 /** A model that was given as a folder: a product without photos and versions. */

@@ -21,6 +21,7 @@ export async function resultStep({ root, product, path, signal }) {
       el("p", { class: "lead" }, sentence(newest.promise)),
       newest.usable === false && el("p", { class: "problem" }, t("threshold.not_usable")),
       product.active === null && el("p", { class: "warning" }, t("result.decides_nothing")),
+      product.active !== null && !newest.active && el("p", { class: "warning" }, t("result.other_decides", { number: product.active })),
       facts([
         [t("result.learnt"), count(newest.learnt, "good_photos")],
         [t("result.held_out"), count(newest.images, "good_photos")],

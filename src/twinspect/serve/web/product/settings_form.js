@@ -7,7 +7,7 @@ import { t } from "../text.js";
 /**
  * Ask for settings.
  * @param {string} title
- * @param {Object<string, object[]>} kinds of each, its fields: `{name, type, value?, required?}`
+ * @param {Object<string, object[]>} kinds of each, its fields: `{name, type, value?, required?, minlength?}`
  * @param {string} prefix of the texts: `prefix.kind_KIND` and `prefix.field_NAME`
  * @param {object[]} [shared] fields that every kind has
  * @returns {Promise<{kind: string, values: object, shared: object}|null>}
@@ -31,13 +31,13 @@ export async function askSettings(title, kinds, prefix, shared = []) {
 
 const read = (controls) => Object.fromEntries(controls.map(({ name, value }) => [name, value()]).filter(([, value]) => value !== undefined));
 
-function control({ name, type, value, required = false, choices }, prefix) {
+function control({ name, type, value, required = false, minlength = null, choices }, prefix) {
   const words = t(`${prefix}.field_${name}`);
   if (choices) {
     const list = select(words, choices.map((each) => [each, t(`${prefix}.${name}_${each}`)]), value);
     return { name, element: list, value: () => list.querySelector("select").value };
   }
-  const input = el("input", { type, name, required, value: type === "checkbox" ? null : value, checked: type === "checkbox" && value, autocomplete: "off", step: type === "number" ? "any" : null, min: type === "number" ? "0" : null });
+  const input = el("input", { type, name, required, minlength, value: type === "checkbox" ? null : value, checked: type === "checkbox" && value, autocomplete: "off", step: type === "number" ? "any" : null, min: type === "number" ? "0" : null });
   if (type === "checkbox") return { name, element: el("label", { class: "check" }, input, words), value: () => input.checked };
   const given = () => (input.value === "" ? undefined : type === "number" ? Number(input.value) : input.value);
   return { name, element: el("label", { class: "field" }, el("span", {}, words), input), value: given };

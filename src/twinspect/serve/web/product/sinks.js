@@ -11,7 +11,7 @@ import { number, when } from "../words.js";
 import { askSettings } from "./settings_form.js";
 
 const KINDS = {
-  webhook: [{ name: "url", type: "url", required: true }, { name: "secret", type: "password" }],
+  webhook: [{ name: "url", type: "url", required: true }, { name: "secret", type: "password", minlength: "16" }],
   mqtt: [
     { name: "host", type: "text", required: true }, { name: "port", type: "number", value: "8883" }, { name: "tls", type: "checkbox", value: true },
     { name: "user", type: "text" }, { name: "password", type: "password" }, { name: "topic", type: "text", value: "twinspect/{product}/results" },
@@ -48,7 +48,8 @@ export async function sinks({ root, path, signal }) {
 }
 
 function card(sink, act) {
-  const { id, kind, address, results, enabled, state } = sink;
+  const { id, kind, results, enabled, state } = sink;
+  const address = sink.settings?.path ?? sink.address;
   const [colour, symbol] = STATES[state.state];
   const button = (words, work, disabled = false) => el("button", { type: "button", disabled: disabled || !may("admin"), onclick: () => act(work) }, words);
   return el("article", { class: "sheet", "aria-label": `${t(`sinks.kind_${kind}`)} ${address}` },

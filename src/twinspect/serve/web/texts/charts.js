@@ -39,9 +39,9 @@ export const CHARTS = {
     "Ziehen Sie die Linie, oder bewegen Sie den Regler mit den Pfeiltasten. Gestrichelt: der geltende Grenzwert.",
   ],
   "threshold.better": ["A tighter promise", "Ein strengeres Versprechen"],
-  "threshold.kept_now": ["{images} are ranked against now: they can promise {rate} or more.", "Verglichen wird jetzt mit {images}: Damit sind {rate} oder mehr möglich."],
+  "threshold.kept_now": ["{images} are ranked against now: they can promise {rate} or more.", "Vergleichsmenge jetzt: {images}. Damit sind {rate} oder mehr möglich."],
   "threshold.takes": ["Promise", "Versprechen"],
-  "threshold.takes_images": ["Good images in all", "Gute Bilder insgesamt"],
+  "threshold.takes_images": ["Good images to rank against", "Gute Bilder zum Vergleichen"],
   "threshold.takes_more": ["More that it takes", "So viele fehlen noch"],
   "threshold.enough": ["none, it is possible now", "keines, es ist schon möglich"],
   "threshold.how_more": [

@@ -18,7 +18,7 @@ export const FRAME = {
   "frame.try_again": ["Try again", "Noch einmal versuchen"],
   "frame.no_model": ["No model is served", "Es ist kein Modell geladen"],
   "frame.start_with": ["Start the server with one: {command}", "Starten Sie den Server mit einem: {command}"],
-  "frame.train_first": ["Make one of photographs on the page {products}.", "Machen Sie auf der Seite {products} eines aus Fotos."],
+  "frame.train_first": ["It takes a trained product: make and train one on the page {products}.", "Dazu braucht es ein trainiertes Produkt: Auf der Seite {products} legen Sie eines an und trainieren es."],
   "frame.language": ["Language", "Sprache"],
   "theme.is_light": ["Light colours.", "Helle Farben."],
   "theme.is_dark": ["Dark colours.", "Dunkle Farben."],

@@ -31,7 +31,7 @@ export const IMAGES = {
   "detail.marked_at": ["Marked {verdict}, {when}.", "Als „{verdict}“ eingestuft, {when}."],
   "detail.marked_by": ["Marked {verdict} by {who}, {when}.", "Als „{verdict}“ eingestuft von {who}, {when}."],
   "detail.contradicts": ["This contradicts the model.", "Das widerspricht dem Modell."],
-  "detail.nothing_changes": ["Nothing changes by itself: what you say is kept for recalibration.", "Von selbst ändert sich nichts: Ihr Urteil bleibt für eine neue Kalibrierung erhalten."],
+  "detail.nothing_changes": ["Nothing changes by itself: what you say is kept for the next update or recalibration.", "Von selbst ändert sich nichts: Ihr Urteil bleibt für die nächste Aktualisierung oder Kalibrierung erhalten."],
   "detail.mark_as": ["Mark as {verdict}", "Als „{verdict}“ einstufen"],
 
   "detail.address": ["Address", "Adresse"],
@@ -81,7 +81,7 @@ export const IMAGES = {
     "PNG, JPEG, TIFF, BMP oder WebP, grau oder farbig. Sie bleiben auf dem Rechner, auf dem dieser Server läuft.",
   ],
   "inspect.no_files": ["That held no image files.", "Darin waren keine Bilddateien."],
-  "inspect.progress": ["{done} of {images} scored", "{done} von {images} geprüft"],
+  "inspect.progress": ["{done} of {images} scored", "{images}, {done} davon geprüft"],
   "inspect.busy": ["{progress}; the server is busy, next try in {seconds} s", "{progress}; der Server ist ausgelastet, nächster Versuch in {seconds} s"],
   "inspect.stopped": ["{progress}; stopped", "{progress}; angehalten"],
   "inspect.nothing_yet": ["Nothing has arrived in {name} yet; this page looks every {seconds} s.", "In {name} ist noch nichts angekommen; diese Seite sieht alle {seconds} s nach."],
@@ -100,7 +100,7 @@ export const IMAGES = {
   "inspect.name": ["Name contains", "Name enthält"],
   "inspect.unjudged": ["not yet", "noch keine"],
   "inspect.contradicts": ["contradicts the model", "widerspricht dem Modell"],
-  "inspect.shown": ["{shown} of {images} shown", "{shown} von {images} zu sehen"],
+  "inspect.shown": ["{shown} of {images} shown", "{images}, {shown} davon zu sehen"],
   "inspect.none_fits": ["None of them fits the filters.", "Keines passt zu den Filtern."],
   "inspect.pasted": ["pasted {time}", "eingefügt {time}"],
 

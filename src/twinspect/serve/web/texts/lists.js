@@ -30,7 +30,7 @@ export const LISTS = {
   "history.contradicts": ["{verdict}, contradicts", "{verdict}, widerspricht"],
   "history.newer": ["← Newer", "← Neuere"],
   "history.older": ["Older →", "Ältere →"],
-  "history.range": ["{first} to {last} of {images}", "{first} bis {last} von {images}"],
+  "history.range": ["{first} to {last} of {images}", "{first} bis {last}, insgesamt {images}"],
   "history.page_before": ["← Page before", "← Vorige Seite"],
   "history.page_after": ["Next page →", "Nächste Seite →"],
   "history.order": ["Order", "Reihenfolge"],

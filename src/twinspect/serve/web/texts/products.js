@@ -35,6 +35,21 @@ export const PRODUCTS = {
   "step.result": ["Result", "Ergebnis"],
   "step.versions": ["Versions", "Versionen"],
 
+  "advice.photos": [
+    "Add photographs of good parts, taken as the camera will take them later: 20 at least, 50 are better.",
+    "Fügen Sie Fotos guter Teile hinzu, aufgenommen wie später von der Kamera: mindestens 20, besser 50.",
+  ],
+  "advice.train": ["Check the photos, then train a first version.", "Prüfen Sie die Fotos, und trainieren Sie dann eine erste Version."],
+  "advice.update": [
+    "{n} judged image is not learnt from yet: update the model. | {n} judged images are not learnt from yet: update the model.",
+    "Aus {n} beurteilten Bild wurde noch nicht gelernt: Aktualisieren Sie das Modell. | Aus {n} beurteilten Bildern wurde noch nicht gelernt: Aktualisieren Sie das Modell.",
+  ],
+  "advice.more": [
+    "Inspect images, and judge what it says. With {enough} good photos it can promise more.",
+    "Prüfen Sie Bilder, und beurteilen Sie die Ergebnisse. Mit {enough} guten Fotos kann das Modell mehr versprechen.",
+  ],
+  "advice.inspect": ["Inspect images, and judge what it says; it learns from that.", "Prüfen Sie Bilder, und beurteilen Sie die Ergebnisse; daraus lernt das Modell."],
+
   "adding.title": ["Add photos", "Fotos hinzufügen"],
   "adding.how": [
     "Take them as the camera at the line will: same place, same light, and every kind of good part that occurs.",
@@ -120,7 +135,7 @@ export const PRODUCTS = {
   "stage.sets_the_threshold_by_good_photos_that_it_has_not_seen": ["sets the threshold by good photos that it has not seen", "setzt den Grenzwert mit guten Fotos, die es nicht kennt"],
   "stage.tries_which_synthetic_defects_it_finds": ["tries which synthetic defects it finds", "probiert, welche künstlichen Fehler es findet"],
   "stage.looks_for_photos_unlike_the_others": ["looks for photos unlike the others", "sucht Fotos, die anders aussehen"],
-  "job.is.waiting": ["waits for another one to end", "wartet, bis ein anderes fertig ist"],
+  "job.is.waiting": ["waits for another training to end", "wartet, bis ein anderes Training fertig ist"],
   "job.is.running": ["runs", "läuft"],
   "job.is.paused": ["paused", "angehalten"],
   "job.is.done": ["done", "fertig"],
@@ -165,6 +180,7 @@ export const PRODUCTS = {
   "result.held_out": ["Threshold set with", "Grenzwert gesetzt mit"],
   "result.made": ["Made", "Entstanden"],
   "result.would_find": ["Which defects it would find", "Welche Fehler es finden würde"],
+  "result.other_decides": ["Version {number} decides. This newer one does once you let it, in the step Versions.", "Es gilt Version {number}. Diese neuere gilt erst, wenn Sie sie im Schritt Versionen gelten lassen."],
   "result.decides_nothing": ["No version decides yet: let this one decide in the step Versions.", "Noch gilt keine Version: Lassen Sie diese im Schritt Versionen gelten."],
   "result.report": ["Open the report", "Bericht öffnen"],
   "result.save_report": ["Save the report", "Bericht speichern"],
