@@ -445,6 +445,38 @@ def test_photos_beyond_the_quota_are_refused(bundle: Path, tmp_path: Path) -> No
         assert len(ask(running, "GET", "/products/tiles/photos")["photos"]) == 2
 
 
+def test_judged_images_count_in_the_quota(bundle: Path, tmp_path: Path) -> None:
+    room = (sum(len(good(seed)) for seed in range(4)) + 10) / 1e9
+    with site(bundle, tmp_path / "data", models=(), studio=True, quota_gigabytes=room) as running:
+        trained(running)
+        (inspection,) = running.scored(good(30))
+        body = {"inspection_ids": [inspection["id"]], "role": "good"}
+        answer = running.client.post("/v1/products/tiles/photos/from-inspections", json=body)
+        assert code(answer) == (507, "quota_exceeded")
+        ask(running, "POST", "/feedback", inspection_id=inspection["id"], verdict="good")
+        answer = running.client.post("/v1/products/tiles/jobs", json={"kind": "update", "minutes": 1})
+        assert code(answer) == (507, "quota_exceeded")
+
+
+def test_a_removed_image_is_refused_beside_the_others(studio: Site) -> None:
+    trained(studio)
+    first, second = studio.scored(good(30), good(31))
+    Retention(days=0, gigabytes=0).run(studio.context.store)
+    (third,) = studio.scored(good(32))
+    body = {"inspection_ids": [first["id"], third["id"], second["id"]], "role": "good"}
+    found = ask(studio, "POST", "/products/tiles/photos/from-inspections", **body)
+    assert [photo["inspection_id"] for photo in found["photos"]] == [third["id"]]
+    assert [refused["error"]["code"] for refused in found["refused"]] == ["image_removed"] * 2
+
+
+def test_a_model_with_the_name_of_a_product_is_refused_at_the_start(bundle: Path, tmp_path: Path) -> None:
+    with site(bundle, tmp_path / "data", models=(), studio=True) as running:
+        made(running, bundle.stem)
+    refused = pytest.raises(ConfigError, match=f"a product is called '{bundle.stem}' too")
+    with refused, site(bundle, tmp_path / "data", studio=True):
+        pass
+
+
 def test_the_demo_fills_a_product(studio: Site, monkeypatch: pytest.MonkeyPatch) -> None:
     assert ask(studio, "GET", "/demo-products")["names"] == ["brick", "coins", "coffee"]
     assert code(studio.client.post("/v1/products", json={"name": "x", "demo": "shoes"})) == (

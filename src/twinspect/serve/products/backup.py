@@ -106,6 +106,10 @@ def _copy_database(source: Path, target: Path) -> None:
     try:
         with closing(sqlite3.connect(source)) as old, closing(sqlite3.connect(target)) as new:
             old.backup(new)
+            new.execute(
+                "update jobs set process = null"
+            )  # a copy never takes over a training of the original
+            new.commit()
     except sqlite3.DatabaseError as error:
         raise DataError(f"{source} cannot be copied: {error}") from None
 

@@ -88,13 +88,13 @@ def _too_few(count: int) -> list[Finding]:
     enough = photos_needed(GOOD_START)
     if count >= enough:
         return []
-    held_out = max(1, 2 * count // 5)
     text = (
         f"There are {count} good photos. With {enough} or more, a version can promise that at most "
-        f"{100 * GOOD_START:g} % of good parts are called defective; with {count} it is "
-        f"{100 * smallest_rate(held_out):.0f} % at best."
+        f"{100 * GOOD_START:g} % of good parts are called defective"
     )
-    return [Finding("too_few", text)]
+    if held_out := 2 * count // 5:
+        text += f"; with {count} it is {100 * smallest_rate(held_out):.0f} % at best"
+    return [Finding("too_few", f"{text}.")]
 
 
 def _odd_sizes(photos: Sequence[PhotoRow]) -> list[Finding]:

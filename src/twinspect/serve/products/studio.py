@@ -18,9 +18,23 @@ if TYPE_CHECKING:
 
     from twinspect.serve.scoring.model_registry import ModelRegistry
     from twinspect.serve.store import Store
-    from twinspect.serve.store.product_records import Asked, JobKind, JobRow, ProductRow, VersionRow
+    from twinspect.serve.store.product_records import (
+        Asked,
+        JobKind,
+        JobRow,
+        PhotoRow,
+        ProductRow,
+        Role,
+        VersionRow,
+    )
 
 LOG = logging.getLogger(__name__)
+
+
+class QuotaError(ConfigError):
+    """Photos would take more space than they may."""
+
+
 LEAST_PHOTOS = 3
 """With fewer good photos no version is trained: some are held out to set its threshold with."""
 
@@ -35,6 +49,9 @@ class Studio:
         device: to train on.
         quota_bytes: how much space photos may take; ``None`` for no limit.
 
+    Raises:
+        ConfigError: a model is served under the name of a product.
+
     Attributes:
         products: access to products, photos and versions.
         jobs: access to trainings and exports.
@@ -45,11 +62,21 @@ class Studio:
     def __init__(
         self, store: Store, registry: ModelRegistry, data: Path, device: str, quota_bytes: float | None
     ) -> None:
+        self._store = store
         self._registry, self._data, self.quota_bytes = registry, data, quota_bytes
         self._changing = threading.RLock()  # what is served and what the database says change together
         self.products, self.jobs = ProductStore(store), JobStore(store)
         self.trainer = Trainer(store, self.products, self.jobs, data, device, self._take_first)
         self.shadow = ShadowScorer(store, self.products, device)
+        self._refuse_taken_names()
+
+    def _refuse_taken_names(self) -> None:
+        """Refuse a model of another folder under the name of a product: nobody could tell which of them decides."""
+        for product in self.products.all():
+            if product.name in self._registry:
+                raise ConfigError(
+                    f"--model: a product is called {product.name!r} too; rename the folder of the model"
+                )
 
     def start(self) -> None:
         """Serve the active versions, and go on with what was training."""
@@ -97,11 +124,37 @@ class Studio:
             self.shadow.watch(name, None, None)
             self._registry.remove(name)
 
+    def check_quota(self, more: int) -> None:
+        """Refuse photos that take more space than there may be.
+
+        Args:
+            more: bytes of the next one.
+
+        Raises:
+            QuotaError: they do.
+        """
+        if self.quota_bytes is not None and self.products.total_bytes() + more > self.quota_bytes:
+            raise QuotaError(
+                f"photos may take {self.quota_bytes / 1e9:g} GB in all, and that is used up; take some out, or start "
+                "the server with a larger --quota-gb"
+            )
+
+    def add_inspected(self, product: ProductRow, inspection_id: int, role: Role, who: str) -> PhotoRow | None:
+        """Make a photo of an inspected image; returns ``None`` if the product has it already.
+
+        Raises:
+            NotStoredError: there is no such inspection, or its image was removed.
+            QuotaError: photos may take no more space.
+        """
+        self.check_quota(self._store.inspection(inspection_id).image.bytes)
+        return self.products.add_inspected(product.id, inspection_id, role, who)
+
     def ask_for(self, name: str, kind: JobKind, minutes: float, who: str) -> JobRow:
         """Put a training into the queue, once what was judged on the page is among the photos.
 
         Raises:
             ConfigError: there are too few good photos, there is nothing to update, or a job is under way.
+            QuotaError: what was judged takes more space than photos may.
         """
         product = self.products.get(name)
         if kind == "update" and product.active_version is None:
@@ -129,7 +182,7 @@ class Studio:
     def gather_feedback(self, product: ProductRow, who: str) -> int:
         """Make photos of inspected images that were judged good or defective; returns how many."""
         added = [
-            self.products.add_inspected(product.id, image.inspection_id, image.verdict, who)
+            self.add_inspected(product, image.inspection_id, image.verdict, who)
             for image in self.products.feedback(product)
             if image.verdict != "unsure"
         ]

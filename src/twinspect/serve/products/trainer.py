@@ -327,4 +327,5 @@ AFTER_BUDGET: Final = 1.2
 def _of_budget(stage: str, budget: float, passed: float) -> JobProgress:
     whole = AFTER_BUDGET * budget + 15
     share = min(0.99, passed / whole)
-    return JobProgress(stage, round(share, 3), round(max(1.0, whole - passed), 1))
+    left = whole - passed
+    return JobProgress(stage, round(share, 3), round(left, 1) if left > 0 else None)

@@ -12,6 +12,7 @@ from twinspect.serve.http.context import BODY_ERRORS, ContextDep, Trainer, Viewe
 from twinspect.serve.http.product_presenters import present_job
 from twinspect.serve.http.product_schemas import JobAnswer, JobsAnswer, TrainingAsked
 from twinspect.serve.http.request_bodies import MAX_ID
+from twinspect.serve.products.studio import QuotaError
 from twinspect.serve.routes.products import product_of, studio_of
 from twinspect.serve.store.product_records import Asked
 
@@ -37,7 +38,7 @@ def jobs(context: ContextDep, _: Viewer, name: str) -> JobsAnswer:
 @ROUTER.post(
     "/products/{name}/jobs",
     status_code=201,
-    responses=error_responses("unknown_product", "conflict", *BODY_ERRORS),
+    responses=error_responses("unknown_product", "conflict", "quota_exceeded", *BODY_ERRORS),
 )
 def train(context: ContextDep, actor: Trainer, name: str, body: TrainingAsked) -> JobAnswer:
     """Train a version, or update the active one; images that were judged become photos first.
@@ -48,6 +49,8 @@ def train(context: ContextDep, actor: Trainer, name: str, body: TrainingAsked) -
     product_of(studio, name)
     try:
         job = studio.ask_for(name, body.kind, body.minutes, actor.name)
+    except QuotaError as error:
+        raise ApiError("quota_exceeded", str(error)) from None
     except ConfigError as error:
         raise ApiError("conflict", str(error)) from None
     return present_job(studio, job)

@@ -32,6 +32,7 @@ from twinspect.serve.http.product_schemas import (
     RoleName,
 )
 from twinspect.serve.http.request_bodies import MAX_ID
+from twinspect.serve.products.studio import QuotaError, Studio
 from twinspect.serve.routes.inspection_images import encode_thumbnail, image_responses
 from twinspect.serve.routes.products import product_of, studio_of
 from twinspect.serve.routes.score import ONE_IMAGE, UPLOAD_BODY, read_request
@@ -41,7 +42,6 @@ from twinspect.serve.uploads.checks import Upload, check
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from twinspect.serve.products.studio import Studio
     from twinspect.serve.store.product_records import PhotoRow, ProductRow
 
 ROUTER = APIRouter(prefix="/v1/products/{name}/photos", tags=["photos"])
@@ -143,12 +143,10 @@ def _add_upload(
     who: str,
 ) -> PhotoRow | None:
     image = check(upload, context.limits)
-    if studio.quota_bytes is not None and studio.products.total_bytes() + upload.size > studio.quota_bytes:
-        raise ApiError(
-            "quota_exceeded",
-            f"photos may take {studio.quota_bytes / 1e9:g} GB in all, and that is used up; take some out, or start "
-            "the server with a larger --quota-gb",
-        )
+    try:
+        studio.check_quota(upload.size)
+    except QuotaError as error:
+        raise ApiError("quota_exceeded", str(error)) from None
     height, width = image.pixels.shape[:2]
     stored = context.store.archive.put(image.data, image.suffix, width, height)
     return studio.products.add_photo(product.id, stored, name=image.name, role=role, who=who)
@@ -163,7 +161,7 @@ def _count(context: Context, product: str, name: str, row: PhotoRow | None, adde
 
 @ROUTER.post(
     "/from-inspections",
-    responses=error_responses("unknown_product", "unknown_inspection", "image_removed", *BODY_ERRORS),
+    responses=error_responses("unknown_product", "unknown_inspection", "quota_exceeded", *BODY_ERRORS),
 )
 def add_inspected(context: ContextDep, actor: Trainer, name: str, body: FromInspectionsAsked) -> PhotosAdded:
     """Make photos of inspected images."""
@@ -173,10 +171,13 @@ def add_inspected(context: ContextDep, actor: Trainer, name: str, body: FromInsp
     for number in body.inspection_ids:
         inspection = context.inspection(number)
         try:
-            row = studio.products.add_inspected(product.id, number, body.role, actor.name)
+            row = studio.add_inspected(product, number, body.role, actor.name)
         except NotStoredError as error:
-            raise ApiError("image_removed", str(error)) from None
-        _count(context, name, inspection.name, row, added)
+            added.refused.append(present_refused(inspection.name, ApiError("image_removed", str(error))))
+        except QuotaError as error:
+            raise ApiError("quota_exceeded", str(error)) from None
+        else:
+            _count(context, name, inspection.name, row, added)
     return added
 
 

@@ -113,10 +113,14 @@ def download(
 def _pack(folder: FilePath, called: str) -> FilePath:
     """Pack a folder under another name into a temporary file, without compressing: weights hardly shrink."""
     with tempfile.NamedTemporaryFile(suffix=".zip", delete=False) as file:
-        with zipfile.ZipFile(file, "w") as packed:
-            for path in sorted(folder.rglob("*")):
-                if path.is_file():
-                    packed.write(path, f"{called}/{path.relative_to(folder).as_posix()}")
+        try:
+            with zipfile.ZipFile(file, "w") as packed:
+                for path in sorted(folder.rglob("*")):
+                    if path.is_file():
+                        packed.write(path, f"{called}/{path.relative_to(folder).as_posix()}")
+        except BaseException:
+            FilePath(file.name).unlink(missing_ok=True)
+            raise
         return FilePath(file.name)
 
 
