@@ -298,6 +298,7 @@ def post(world: World, path: str, body: dict[str, Any]) -> Any:
         return answer
     if path == "/v1/feedback":
         feedback = {"verdict": body["verdict"], "comment": body["comment"], "by": "", "at": START.isoformat()}
+        feedback["region"] = body.get("region")
         world.inspections[body["inspection_id"] - 1]["feedback"] = feedback
         return feedback
     if path.endswith("/rollback"):

@@ -102,6 +102,11 @@ def test_judged_images_wait_with_the_newest_verdict_until_they_are_photos(
         (fine.id, "good", False),
         (miss.id, "defect", False),
     ]
+    region = {"look": [[[0, 0], [1, 0], [1, 1]]]}
+    assert store.add_feedback(miss.id, "defect", "", "bob", region).region == region
+    seen = store.inspection(miss.id).feedback
+    assert seen
+    assert seen.region == region
     photo = products.add_inspected(bottle.id, alarm.id, "good", "ann")
     assert photo
     assert (photo.origin, photo.is_false_alarm, photo.image.sha256) == (

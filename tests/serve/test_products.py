@@ -12,7 +12,9 @@ from threading import Thread
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import pytest
+from PIL import Image
 
 pytest.importorskip("fastapi")
 
@@ -377,6 +379,36 @@ def test_what_was_judged_is_learnt_from_at_the_next_update(studio: Site) -> None
     taken = {photo["inspection_id"]: photo["role"] for photo in photos if photo["origin"] == "inspection"}
     assert taken == {right["id"]: "good", wrong["id"]: "defect"}
     assert ask(studio, "GET", "/products/tiles")["feedback"]["good"] == 0
+
+
+def test_a_drawn_defect_is_kept_with_the_feedback_and_masks_the_report(studio: Site, tmp_path: Path) -> None:
+    trained(studio)
+    (inspection,) = studio.scored(bad(50))
+    look = [[[0.25, 0], [0.75, 0], [0.75, 0.5], [0.25, 0.5]]]
+    said = {"inspection_id": inspection["id"], "verdict": "defect", "region": {"look": look}}
+    assert ask(studio, "POST", "/feedback", **said)["region"] == {"look": look, "ignore": None}
+    answer = studio.client.post("/v1/feedback", json={**said, "region": {"look": [[[0, 0], [9, 0], [1, 1]]]}})
+    assert code(answer) == (422, "invalid_request")
+    assert ask(studio, "GET", f"/inspections/{inspection['id']}")["feedback"]["region"]["look"] == look
+
+    shown = []
+    keep = shutil.rmtree
+    folder = tmp_path / "data" / "products" / "tiles" / "jobs" / "2" / "test" / "ground_truth" / "defect"
+
+    def look_first(path: Path, **options: Any) -> None:
+        if path.name == "2" and folder.exists():
+            shown.extend(np.asarray(Image.open(mask)) for mask in folder.iterdir())
+        keep(path, **options)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(trainer.shutil, "rmtree", look_first)
+        wait(studio, train(studio, kind="update"), "done")
+        wait_for(lambda: bool(shown))
+    (mask,) = shown
+    expected = np.zeros((48, 48), dtype=np.uint8)
+    expected[:24, 12:36] = 255
+    assert mask.ndim == 3 or mask.shape == expected.shape
+    assert np.array_equal(mask if mask.ndim == 2 else mask[..., 0], expected)
 
 
 def test_confirmed_false_alarms_are_learnt_from_and_never_calibrated_on(studio: Site, tmp_path: Path) -> None:

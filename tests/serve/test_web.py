@@ -432,6 +432,19 @@ def test_drift_in_words_and_charts(page: Page) -> None:
     page.get_by_text("No window is full yet").wait_for()
 
 
+def test_a_defect_is_shown_by_drawing_it(page: Page, world: World) -> None:
+    page.goto("/#/inspection/3")
+    page.get_by_role("heading", name="Inspection 3").wait_for()
+    page.get_by_text("Defect: show where").click()
+    page.locator("svg.paper[viewBox]").wait_for()
+    page.get_by_role("button", name="Add rectangle").click()
+    page.get_by_role("button", name="Mark as a defect there").click()
+    page.get_by_text("The place is marked.").wait_for()
+    path, body = world.sent[-1]
+    assert (path, body["verdict"]) == ("/v1/feedback", "defect")
+    assert body["region"] == {"look": [[[0.1, 0.1], [0.9, 0.1], [0.9, 0.9], [0.1, 0.9]]]}
+
+
 def test_feedback_by_keys_alone(page: Page, world: World) -> None:
     """From the address to a judged image and the disagreements without a pointer."""
     page.goto("/")

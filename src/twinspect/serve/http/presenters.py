@@ -19,6 +19,7 @@ from twinspect.serve.http.schemas import (
     QueueAnswer,
     RefusedImage,
     RegionAnswer,
+    RegionDrawn,
 )
 
 if TYPE_CHECKING:
@@ -100,7 +101,18 @@ def _as_row(part: str, answer: InspectionAnswer | RefusedImage) -> dict[str, Any
 
 def present_feedback(row: FeedbackRow) -> FeedbackAnswer:
     """Describe feedback."""
-    return FeedbackAnswer(verdict=row.verdict, comment=row.comment, by=row.created_by, at=row.created_at)
+    return FeedbackAnswer(
+        verdict=row.verdict,
+        comment=row.comment,
+        by=row.created_by,
+        at=row.created_at,
+        region=present_region(row.region),
+    )
+
+
+def present_region(region: dict[str, Any] | None) -> RegionDrawn | None:
+    """Describe a drawn region."""
+    return None if region is None else RegionDrawn(look=region.get("look"), ignore=region.get("ignore"))
 
 
 def present_refused(name: str, error: ApiError) -> RefusedImage:

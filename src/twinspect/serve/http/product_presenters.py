@@ -7,13 +7,13 @@ from collections import Counter
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
+from twinspect.serve.http.presenters import present_region
 from twinspect.serve.http.product_schemas import (
     FeedbackCounts,
     JobAnswer,
     PhotoAnswer,
     ProductAnswer,
     RateAnswer,
-    RegionDrawn,
     VersionAnswer,
 )
 from twinspect.serve.products.figures import RATES, photos_needed
@@ -53,7 +53,7 @@ def present_product(studio: Studio, product: ProductRow) -> ProductAnswer:
         shadow=product.shadow_version,
         versions=versions,
         job=present_job(studio, job) if job else None,
-        region=_region(product.region),
+        region=present_region(product.region),
         feedback=feedback,
     )
 
@@ -70,10 +70,6 @@ def _advice(good: int, versions: int, feedback: FeedbackCounts, job: JobRow | No
     if good < (enough := photos_needed(GOOD_START)):
         return f"Inspect images, and judge what it says. With {enough} good photos it can promise more."
     return "Inspect images, and judge what it says; it learns from that."
-
-
-def _region(region: dict[str, Any] | None) -> RegionDrawn | None:
-    return None if region is None else RegionDrawn(look=region.get("look"), ignore=region.get("ignore"))
 
 
 def present_job(studio: Studio, job: JobRow) -> JobAnswer:

@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal
 from pydantic import Field
 
 from twinspect.serve.http.request_bodies import MAX_ID, Polygons, RequestBody
-from twinspect.serve.http.schemas import InspectionAnswer, RefusedImage, ResponseBody
+from twinspect.serve.http.schemas import InspectionAnswer, RefusedImage, RegionDrawn, ResponseBody
 
 RoleName = Literal["good", "defect"]
 MOST_MINUTES = 1440.0
@@ -37,13 +37,6 @@ class JobsAnswer(ResponseBody):
     """Jobs."""
 
     jobs: list[JobAnswer]
-
-
-class RegionDrawn(ResponseBody):
-    """A region of interest, in shares of width and height."""
-
-    look: list[list[tuple[float, float]]] | None
-    ignore: list[list[tuple[float, float]]] | None
 
 
 class FeedbackCounts(ResponseBody):

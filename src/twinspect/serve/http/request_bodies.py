@@ -37,12 +37,20 @@ class RequestBody(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
 
+class RegionAsked(RequestBody):
+    """A region of interest: polygons in shares of width and height, from 0 to 1, as in a file for --roi."""
+
+    look: Polygons | None = Field(default=None, description="what is looked at; null for the whole image")
+    ignore: Polygons | None = Field(default=None, description="what is not, within that")
+
+
 class FeedbackAsked(RequestBody):
     """A verdict on an inspection."""
 
     inspection_id: int = Field(ge=1, le=MAX_ID)
     verdict: Verdict
     comment: str = Field(default="", max_length=2000)
+    region: RegionAsked | None = Field(default=None, description="where a defect is seen")
 
 
 class RecalibrationAsked(RequestBody):
@@ -55,13 +63,6 @@ class RecalibrationAsked(RequestBody):
     since: Moment | None = Field(default=None, description="use only images accepted at or after")
     reason: str = Field(default="", max_length=2000, description="for the audit log; required unless dry_run")
     dry_run: bool = Field(default=False, description="change nothing, and return the proposal")
-
-
-class RegionAsked(RequestBody):
-    """A region of interest: polygons in shares of width and height, from 0 to 1, as in a file for --roi."""
-
-    look: Polygons | None = Field(default=None, description="what is looked at; null for the whole image")
-    ignore: Polygons | None = Field(default=None, description="what is not, within that")
 
 
 class CalibrateAsked(RequestBody):

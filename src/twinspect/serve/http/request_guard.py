@@ -32,7 +32,7 @@ MAX_DRAWING_BYTES: Final = 2**20
 UPLOAD_PATH: Final = "/v1/score"
 PHOTOS_PATH: Final = "/photos"
 """The end of the path that takes photos of a product."""
-DRAWING_PATHS: Final = ("/calibrate", "/region")
+DRAWING_PATHS: Final = ("/calibrate", "/region", "/v1/feedback")
 """The ends of the paths that take a region of interest."""
 PIECE_SECONDS: Final = 15.0
 """Seconds within which the next piece of a body must arrive."""

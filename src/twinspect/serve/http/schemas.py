@@ -114,6 +114,13 @@ class ImageAnswer(ResponseBody):
     url: str | None = Field(description="of the original file; null once retention removed it")
 
 
+class RegionDrawn(ResponseBody):
+    """A region of interest, in shares of width and height."""
+
+    look: list[list[tuple[float, float]]] | None
+    ignore: list[list[tuple[float, float]]] | None
+
+
 class FeedbackAnswer(ResponseBody):
     """A person's verdict on an inspection."""
 
@@ -121,6 +128,7 @@ class FeedbackAnswer(ResponseBody):
     comment: str
     by: str
     at: datetime
+    region: RegionDrawn | None = Field(description="where a defect was seen; null where nothing was drawn")
 
 
 class RegionAnswer(ResponseBody):

@@ -12,16 +12,20 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
+import numpy as np
 from sqlalchemy.exc import SQLAlchemyError
 
 from twinspect.bundle.folder import is_model, read_model_record
 from twinspect.calibration.conformal import Calibration
 from twinspect.errors import StoreError, TwinspectError, in_one_line
+from twinspect.images.png import encode_png
+from twinspect.regions.polygons import region_of_polygons
 from twinspect.serve.products.child import ChildProcess, last_error
 from twinspect.serve.products.figures import figures_of, held_out_photos
 from twinspect.serve.products.folders import ProductFolders
 from twinspect.serve.products.steps import TEST, Step, steps_of
 from twinspect.serve.products.training_data import DEFECTS, FALSE_ALARMS, GOOD, photo_id, write_training_data
+from twinspect.utils.files import write_atomically
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -29,7 +33,7 @@ if TYPE_CHECKING:
 
     from twinspect.serve.store import Store
     from twinspect.serve.store.job_store import JobStore
-    from twinspect.serve.store.product_records import JobRow, VersionRow
+    from twinspect.serve.store.product_records import JobRow, PhotoRow, VersionRow
     from twinspect.serve.store.product_store import ProductStore
 
 LOG = logging.getLogger(__name__)
@@ -236,6 +240,26 @@ class Trainer:
             (test / label).mkdir(parents=True)
             for path in paths:
                 shutil.copyfile(path, test / label / path.name)
+        self._write_masks(job, data / TEST / "ground_truth" / "defect", list((data / DEFECTS).iterdir()))
+
+    def _write_masks(self, job: JobRow, folder: Path, defects: list[Path]) -> None:
+        """Write where people saw defects, for those that they drew."""
+        shutil.rmtree(folder, ignore_errors=True)
+        folder.mkdir(parents=True)
+        photos = {photo.id: photo for photo in self._products.photos(job.product_id, "defect")}
+        for path in defects:
+            photo = photos.get(photo_id(path.name) or 0)
+            region = photo and self._drawn(photo)
+            if photo and region:
+                mask = region_of_polygons(region, path.name).at(photo.image.height, photo.image.width)
+                write_atomically(folder / f"{path.stem}_mask.png", encode_png(mask.astype(np.uint8) * 255))
+
+    def _drawn(self, photo: PhotoRow) -> dict[str, Any] | None:
+        """Return where a person saw the defect that a photo shows, if it was inspected and somebody drew that."""
+        if photo.inspection_id is None:
+            return None
+        feedback = self._store.inspection(photo.inspection_id).feedback
+        return feedback.region if feedback and feedback.verdict == "defect" else None
 
     def _add_version(self, job: JobRow, folders: ProductFolders) -> VersionRow:
         number = job.version or 0

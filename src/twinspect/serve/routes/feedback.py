@@ -8,6 +8,7 @@ from fastapi import APIRouter, Query
 
 from twinspect.serve.http.context import BODY_ERRORS, ContextDep, Inspector, Viewer, error_responses
 from twinspect.serve.http.presenters import present_feedback
+from twinspect.serve.http.regions import drawn_region
 from twinspect.serve.http.request_bodies import MAX_ID, FeedbackAsked
 from twinspect.serve.http.schemas import FeedbackAnswer, InspectionsPage
 from twinspect.serve.routes.inspections import search_page
@@ -18,9 +19,10 @@ ROUTER = APIRouter(prefix="/v1/feedback", tags=["feedback"])
 
 @ROUTER.post("", responses=error_responses("unknown_inspection", *BODY_ERRORS))
 def feedback(context: ContextDep, actor: Inspector, body: FeedbackAsked) -> FeedbackAnswer:
-    """Add a verdict on an inspected part; the newest one of an inspection counts, all are kept."""
+    """Add a verdict on an inspected part, and where a defect is seen; the newest counts, all are kept."""
     context.inspection(body.inspection_id)
-    row = context.store.add_feedback(body.inspection_id, body.verdict, body.comment, actor.name)
+    region = drawn_region(body.region)
+    row = context.store.add_feedback(body.inspection_id, body.verdict, body.comment, actor.name, region)
     return present_feedback(row)
 
 

@@ -6,8 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 from fastapi import APIRouter, Query
 
-from twinspect.errors import ConfigError, DataError, NotStoredError
-from twinspect.regions.polygons import region_of_polygons
+from twinspect.errors import ConfigError, NotStoredError
 from twinspect.serve.api_errors import ApiError
 from twinspect.serve.http.context import (
     BODY_ERRORS,
@@ -28,6 +27,7 @@ from twinspect.serve.http.product_schemas import (
     ProductRegionAsked,
     ProductsAnswer,
 )
+from twinspect.serve.http.regions import drawn_region
 from twinspect.serve.products.demo_photos import NAMES, add_demo_photos
 from twinspect.serve.products.photo_check import check_photos
 
@@ -117,13 +117,7 @@ def set_region(context: ContextDep, actor: Trainer, name: str, body: ProductRegi
     """Set where the next trainings look."""
     studio = studio_of(context)
     product_of(studio, name)
-    region = body.model_dump(exclude_none=True) or None
-    if region is not None:
-        try:
-            region_of_polygons(region, "the region")
-        except DataError as error:
-            raise ApiError("invalid_request", str(error)) from None
-    return present_product(studio, studio.products.set_region(name, region, actor.name))
+    return present_product(studio, studio.products.set_region(name, drawn_region(body), actor.name))
 
 
 @ROUTER.get("/products/{name}/check", responses=error_responses("unknown_product"))

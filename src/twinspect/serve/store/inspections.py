@@ -184,7 +184,13 @@ def _to_record(row: Row[Any]) -> InspectionRow:
 
 
 def add_feedback(
-    connection: Connection, inspection_id: int, verdict: str, comment: str, who: str, now: datetime
+    connection: Connection,
+    inspection_id: int,
+    verdict: str,
+    comment: str,
+    who: str,
+    now: datetime,
+    region: Mapping[str, Any] | None = None,
 ) -> FeedbackRow:
     """Add a person's verdict on an inspection.
 
@@ -201,6 +207,7 @@ def add_feedback(
         "comment": comment,
         "created_at": now,
         "created_by": who,
+        "region": None if region is None else dict(region),
     }
     feedback_id = insert_row(connection, FEEDBACK, **values)
     row = connection.execute(select(FEEDBACK).where(FEEDBACK.c.id == feedback_id)).one()

@@ -95,7 +95,11 @@ class ImageRow:
 
 @dataclass(frozen=True)
 class FeedbackRow:
-    """A person's verdict on an inspection; the newest one of an inspection counts."""
+    """A person's verdict on an inspection; the newest one of an inspection counts.
+
+    Attributes:
+        region: where the person saw a defect, as the polygons of ``--roi``; ``None`` where nothing was drawn.
+    """
 
     id: int
     inspection_id: int
@@ -103,6 +107,7 @@ class FeedbackRow:
     comment: str
     created_at: datetime
     created_by: str
+    region: dict[str, Any] | None = None
 
 
 @dataclass(frozen=True)

@@ -179,6 +179,7 @@ FEEDBACK: Final = Table(
     Column("comment", AnyText, nullable=False),
     _time("created_at"),
     Column("created_by", AnyText, nullable=False),
+    Column("region", JSON(none_as_null=True)),
     _one_of("verdict", "good", "defect", "unsure"),
     Index(None, "inspection_id", "id"),
 )

@@ -291,15 +291,24 @@ class Store:
         with self.reading() as connection:
             return paging.search(connection, criteria, after, limit, order)
 
-    def add_feedback(self, inspection_id: int, verdict: Verdict, comment: str, who: str) -> FeedbackRow:
-        """Add a person's verdict on an inspection; the newest counts, the others are kept.
+    def add_feedback(
+        self,
+        inspection_id: int,
+        verdict: Verdict,
+        comment: str,
+        who: str,
+        region: Mapping[str, Any] | None = None,
+    ) -> FeedbackRow:
+        """Add a person's verdict on an inspection, and where a defect was seen; the newest counts, all are kept.
 
         Raises:
             ConfigError: a verdict other than good, defect and unsure.
             NotStoredError: no inspection has this id.
         """
         with self.writing() as connection:
-            return inspections.add_feedback(connection, inspection_id, verdict, comment, who, self.now())
+            return inspections.add_feedback(
+                connection, inspection_id, verdict, comment, who, self.now(), region
+            )
 
     # Series -------------------------------------------------------------------------------------------------
 

@@ -4,6 +4,7 @@ import { post } from "./api.js";
 import { el, facts } from "./dom.js";
 import { badge, icon } from "./icons.js";
 import { may, whyNot } from "./me.js";
+import { marking } from "./marking.js";
 import { attempt, say } from "./notice.js";
 import { download } from "./pictures.js";
 import { pointerValue } from "./pointer_value.js";
@@ -122,10 +123,10 @@ function opinions(inspection, element, signal, onfeedback) {
     el("button", { type: "button", class: `opinion ${value}`, onclick: () => send(value) }, el("span", {}, icon(name), " ", word), el("kbd", { "aria-hidden": "true" }, key)));
 
   let sending = false;
-  async function send(value) {
+  async function send(value, region = null) {
     if (sending) return; // a key pressed twice is one opinion
     sending = true;
-    const sent = { inspection_id: inspection.id, verdict: value, comment: comment.value.trim() };
+    const sent = { inspection_id: inspection.id, verdict: value, comment: comment.value.trim(), ...(region && { region }) };
     await attempt(element, async () => {
       inspection.feedback = await post("/v1/feedback", sent);
       say(t("detail.marked", { name: inspection.name, verdict: lowered(t(`opinion.${value}`)) }));
@@ -146,6 +147,7 @@ function opinions(inspection, element, signal, onfeedback) {
     keys,
     element: el("fieldset", { class: "judge", disabled: !open },
       el("legend", {}, t("detail.really")), el("div", { class: "row" }, buttons),
+      inspection.image?.url && marking(inspection, signal, (region) => send("defect", region)),
       el("label", { class: "field" }, el("span", {}, t("detail.comment")), comment), remark),
   };
 }
@@ -154,5 +156,6 @@ function remarks(inspection) {
   const { verdict, by, at } = inspection.feedback;
   const values = { verdict: lowered(t(`opinion.${verdict}`)), when: when(at) };
   const said = by ? pieces("detail.marked_by", { ...values, who: by }) : pieces("detail.marked_at", values);
-  return disagrees(inspection) ? [...said, ` ${t("detail.contradicts")}`] : said;
+  const more = [inspection.feedback.region && t("detail.has_mark"), disagrees(inspection) && t("detail.contradicts")].filter(Boolean);
+  return [...said, ...more.map((words) => ` ${words}`)];
 }

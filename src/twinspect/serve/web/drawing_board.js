@@ -22,8 +22,8 @@ export function byNumbers(board) {
   return el("form", { class: "row edges", onsubmit: add, "aria-label": t("region.edges") }, fields, el("button", {}, t("region.add")));
 }
 
-/** The image with what is drawn over it, and the tools. */
-export function drawing({ signal, changed }) {
+/** The image with what is drawn over it, and the tools; `excludes`: whether areas can be drawn that do not count. */
+export function drawing({ signal, changed, excludes = true }) {
   const picture = el("img", { alt: "" });
   const drawn = svg("g");
   const draft = svg("g", { class: "draft" });
@@ -114,7 +114,7 @@ export function drawing({ signal, changed }) {
   }
   choose(tool);
   const tools = el("div", { class: "row" },
-    group(t("region.area"), KINDS, kind, (value) => (kind = value)),
+    excludes && group(t("region.area"), KINDS, kind, (value) => (kind = value)),
     group(t("region.tool"), TOOLS, tool, choose),
     el("label", { class: "field inline" }, el("span", {}, t("region.brush_size")), size),
     el("button", { type: "button", onclick: undo }, t("region.undo")),
