@@ -19,6 +19,7 @@ from PIL import Image
 pytest.importorskip("fastapi")
 
 from serving import Site, bad, code, good, png, site
+from twinspect.cli import checkpoints
 from twinspect.errors import ConfigError
 from twinspect.serve.http.tokens import add_token
 from twinspect.serve.products import child, trainer
@@ -27,6 +28,7 @@ from twinspect.serve.products.photo_check import check_photos
 from twinspect.serve.products.training_data import photo_id, write_training_data
 from twinspect.serve.store import Retention
 from twinspect.testing.drawing import stripes
+from twinspect.utils.locks import single_writer
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -293,6 +295,19 @@ def test_a_training_goes_on_without_its_server_and_the_next_one_takes_it_over(
         assert row.process["child"]["pid"] == process.pid
         assert wait(running, job, "done").started_at == row.started_at
         assert running.scored(good(3))[0]["model"] == "tiles"
+
+
+def test_a_training_that_nobody_knows_is_waited_for(studio: Site, tmp_path: Path) -> None:
+    """Its server was killed between starting it and noting that: a second one would be refused by its lock."""
+    assert trainer.LOCK == checkpoints.LOCK
+    folder = tmp_path / "data" / "products" / "tiles" / "versions" / "1.twin.checkpoint"
+    made(studio)
+    with single_writer(folder, folder / trainer.LOCK):
+        job = train(studio)
+        wait_for(lambda: studio.context.studio.jobs.get(job).state == "running")
+        time.sleep(0.3)
+        assert studio.context.studio.jobs.get(job).process is None
+    assert wait(studio, job, "done", "failed").state == "done"
 
 
 def test_versions_are_activated_and_rolled_back(studio: Site, bundle: Path) -> None:

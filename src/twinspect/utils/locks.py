@@ -49,3 +49,14 @@ def single_writer(path: Path, lock_file: Path | None = None) -> Iterator[None]:
         yield
     finally:
         lock.release()
+
+
+def is_locked(lock_file: Path) -> bool:
+    """Tell whether a process holds the lock of :func:`single_writer` on a file now."""
+    if not lock_file.is_file():
+        return False
+    try:
+        with single_writer(lock_file, lock_file):
+            return False
+    except DataError:
+        return True

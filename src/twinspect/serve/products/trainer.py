@@ -26,6 +26,7 @@ from twinspect.serve.products.folders import ProductFolders
 from twinspect.serve.products.steps import TEST, Step, steps_of
 from twinspect.serve.products.training_data import DEFECTS, FALSE_ALARMS, GOOD, photo_id, write_training_data
 from twinspect.utils.files import write_atomically
+from twinspect.utils.locks import is_locked
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -45,6 +46,8 @@ MOST_STARTS: Final = 10
 PATIENCE: Final = 60.0
 """Seconds that a child may take to end when it is asked to; then it is killed, and loses what it did since its last
 checkpoint."""
+LOCK: Final = ".lock"
+"""The file in the folder of checkpoints that a training locks."""
 PROGRESS, LOG_FILE = "progress.json", "log.txt"
 
 
@@ -176,8 +179,12 @@ class Trainer:
         in_vain, error = 0, None
         while not step.result.exists() and error is None:
             before = _newest(checkpoints)
-            self._wait(job, self._find(job, step) or self._start(job, step, log))
-            error = last_error(log)
+            child = self._find(job, step)
+            if child is None:
+                self._wait_for_stranger(job, checkpoints)
+                child = self._start(job, step, log)
+            self._wait(job, child)
+            error = None if is_locked(checkpoints / LOCK) else last_error(log)
             in_vain = 0 if _newest(checkpoints) != before else in_vain + 1
             if in_vain >= MOST_STARTS:
                 error = f"it ended {MOST_STARTS} times without getting on: is there enough memory?"
@@ -186,6 +193,17 @@ class Trainer:
         if step.is_needed:
             raise TwinspectError(error)
         LOG.warning("%s: job %d: %s: %s", job.product, job.id, step.name, error)
+
+    def _wait_for_stranger(self, job: JobRow, checkpoints: Path) -> None:
+        """Wait for a training of this job that nobody knows: its server was killed before it could note it.
+
+        Raises:
+            _InterruptedError: the job was paused or cancelled, or the server ends.
+        """
+        while is_locked(checkpoints / LOCK):
+            self._heed(job)
+            if self._stopping.wait(POLL):
+                raise _InterruptedError
 
     def _find(self, job: JobRow, step: Step) -> ChildProcess | None:
         """Find the child that an earlier server started for this step."""
