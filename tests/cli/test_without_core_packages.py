@@ -46,6 +46,8 @@ ARGUMENTS = {
     "push": ["MODEL", "hf://owner/name"],
     "join": ["MODEL", "MODEL", "--out", "OUT"],
     "serve": ["MODEL", "--data", "OUT"],
+    "studio": ["OUT"],
+    "update": ["MODEL", "--good", "IMAGES", "--out", "OUT"],
     "watch": ["IMAGES", "--model", "MODEL", "--data", "OUT"],
     "synth": ["IMAGES", "--out", "OUT"],
     "benchmark": ["mvtec", "--data", "IMAGES", "--out", "OUT"],

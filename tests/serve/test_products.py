@@ -20,6 +20,7 @@ pytest.importorskip("fastapi")
 
 from serving import Site, bad, code, good, png, site
 from twinspect.cli import checkpoints
+from twinspect.data.demo import PRODUCTS
 from twinspect.errors import ConfigError
 from twinspect.serve.http.tokens import add_token
 from twinspect.serve.products import child, trainer
@@ -525,7 +526,7 @@ def test_a_model_with_the_name_of_a_product_is_refused_at_the_start(bundle: Path
 
 
 def test_the_demo_fills_a_product(studio: Site, monkeypatch: pytest.MonkeyPatch) -> None:
-    assert ask(studio, "GET", "/demo-products")["names"] == ["brick", "coins", "coffee"]
+    assert ask(studio, "GET", "/demo-products")["names"] == list(PRODUCTS)
     assert code(studio.client.post("/v1/products", json={"name": "x", "demo": "shoes"})) == (
         422,
         "invalid_request",

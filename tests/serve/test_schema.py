@@ -30,7 +30,7 @@ def server_and_client(
     tokens = folder / "tokens.txt"
     token = add_token(tokens, "checker:admin")
     with (
-        site(bundle, folder / "data", token_file=tokens) as server,
+        site(bundle, folder / "data", token_file=tokens, studio=True) as server,
         ASGIClient(server.app, ADDRESS) as client,
     ):
         client.headers["Authorization"] = f"Bearer {token}"

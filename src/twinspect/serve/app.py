@@ -24,17 +24,13 @@ from twinspect.serve.routes import (
     health,
     inspection_images,
     inspections,
-    jobs,
     model_health,
     models,
-    photos,
-    products,
     score,
     sinks,
     sources,
     thresholds,
     trends,
-    versions,
 )
 from twinspect.serve.routes.page import add_page
 
@@ -70,10 +66,6 @@ _ROUTES = (
     model_health,
     sources,
     sinks,
-    products,
-    photos,
-    jobs,
-    versions,
 )
 
 
@@ -88,11 +80,18 @@ def build_app(context: Context) -> FastAPI:
         redoc_url=None,
     )
     app.state.context = context
-    for module in _ROUTES:
+    for module in (*_ROUTES, *(_studio_routes() if context.studio else ())):
         app.include_router(module.ROUTER)
     add_page(app)
     _add_error_handlers(app)
     return app
+
+
+def _studio_routes() -> tuple[Any, ...]:
+    """Return the routes of products, which need more packages than inspecting does."""
+    from twinspect.serve.routes import jobs, photos, products, versions  # noqa: PLC0415
+
+    return products, photos, jobs, versions
 
 
 _FULL: Final = {errno.ENOSPC, getattr(errno, "EDQUOT", errno.ENOSPC)}

@@ -25,7 +25,6 @@ from twinspect.serve.http.request_guard import Hosts
 from twinspect.serve.http.root_path import UnderRootPath
 from twinspect.serve.http.tokens import read_tokens
 from twinspect.serve.logs import log_to_stderr
-from twinspect.serve.products.studio import Studio
 from twinspect.serve.scoring.model_registry import ModelRegistry
 from twinspect.serve.served_pictures import ServedPictures
 from twinspect.serve.sinks.delivering import Composer, Delivering
@@ -44,6 +43,7 @@ if TYPE_CHECKING:
 
     from starlette.types import ASGIApp
 
+    from twinspect.serve.products.studio import Studio
     from twinspect.serve.settings import Settings
     from twinspect.serve.store import Finished
 
@@ -258,6 +258,8 @@ def only_studio(settings: Settings) -> Iterator[None]:
 def _studio(settings: Settings, store: Store, registry: ModelRegistry) -> Studio | None:
     if not settings.studio:
         return None
+    from twinspect.serve.products.studio import Studio  # noqa: PLC0415 - it needs more packages than inspecting does
+
     quota = None if settings.quota_gigabytes is None else settings.quota_gigabytes * 1e9
     return Studio(store, registry, settings.data, settings.device, quota)
 

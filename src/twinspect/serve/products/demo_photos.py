@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import tempfile
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from PIL import Image
 
-from twinspect.data.demo import PRODUCTS, write_demo
 from twinspect.errors import unknown_name
 
 if TYPE_CHECKING:
@@ -16,7 +15,7 @@ if TYPE_CHECKING:
     from twinspect.serve.store.product_records import ProductRow, Role
     from twinspect.serve.store.product_store import ProductStore
 
-NAMES = tuple(PRODUCTS)
+NAMES: Final = ("brick", "coins", "coffee")
 _DEFECTS_SHOWN = 2
 """Of each kind are added; the page offers the others to be inspected."""
 
@@ -27,6 +26,8 @@ def add_demo_photos(store: Store, products: ProductStore, product: ProductRow, d
     Raises:
         ConfigError: there is no such one.
     """
+    from twinspect.data.demo import PRODUCTS, write_demo  # noqa: PLC0415 - it needs scikit-image
+
     if demo not in PRODUCTS:
         raise unknown_name("demo", demo, NAMES)
     with tempfile.TemporaryDirectory() as folder:

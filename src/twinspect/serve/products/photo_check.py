@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Final
 
 from twinspect.calibration.conformal import smallest_rate
 from twinspect.data.samples import Sample
-from twinspect.evaluation.suspects import find_suspects
 from twinspect.serve.products.figures import photos_needed
 
 if TYPE_CHECKING:
@@ -45,6 +44,8 @@ def check_photos(archive: Archive, photos: Sequence[PhotoRow]) -> list[Finding]:
         archive: where the images are.
         photos: the good ones.
     """
+    from twinspect.evaluation.suspects import find_suspects  # noqa: PLC0415 - it needs torch
+
     there = [photo for photo in photos if photo.image.removed_at is None]
     samples = [Sample(archive.path(photo.image.sha256), str(photo.id)) for photo in there]
     missing = [photo.id for photo in photos if photo not in there]
