@@ -247,7 +247,10 @@ def test_sizes_are_limited_while_they_arrive(bundle: Path, tmp_path: Path) -> No
             413,
             "body_too_large",
         )
-        assert code(server.client.post("/v1/feedback", content=bytes(70_000))) == (413, "body_too_large")
+        address = f"/v1/models/{bundle.stem}/rollback"
+        assert code(server.client.post(address, content=bytes(70_000))) == (413, "body_too_large")
+        drawn = bytes(1_100_000)  # feedback may hold a drawing
+        assert code(server.client.post("/v1/feedback", content=drawn)) == (413, "body_too_large")
         assert code(server.score(png(np.zeros((49, 48, 3), np.uint8)))) == (413, "image_too_many_pixels")
 
 

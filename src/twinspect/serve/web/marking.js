@@ -6,24 +6,23 @@ import { attempt } from "./notice.js";
 import { t } from "./text.js";
 
 /**
- * A fold in which a person draws where the defect is.
+ * A fold in which a person draws where the defect is; the board is made when it is opened.
  * @param {object} inspection as the server gives it
  * @param {AbortSignal} signal
  * @param {(region: {look: number[][][]}) => Promise<void>} marked called with outlines in shares of width and height
  */
 export function marking(inspection, signal, marked) {
-  const board = drawing({ signal, excludes: false, changed: () => (keep.disabled = !board?.shapes.length) });
-  const keep = el("button", { type: "button", class: "main", disabled: true, onclick: () => attempt(fold, take) }, t("detail.keep_mark"));
-  const fold = el("details", { ontoggle: open }, el("summary", {}, t("detail.mark_where")),
-    el("div", { class: "step" }, el("div", { class: "row" }, board.tools), board.stage, byNumbers(board), el("div", { class: "row" }, keep)));
-  let isLoaded = false;
+  const place = el("div", { class: "step" });
+  const fold = el("details", { ontoggle: open }, el("summary", {}, t("detail.mark_where")), place);
 
-  async function open() {
-    if (isLoaded || !fold.open) return;
-    isLoaded = true;
-    await attempt(fold, () => board.show({ ...inspection, url: inspection.image.url }, signal));
+  function open() {
+    if (!fold.open || place.childElementCount) return;
+    const board = drawing({ signal, excludes: false, changed: () => (keep.disabled = !board?.shapes.length) });
+    const keep = el("button", { type: "button", class: "main", disabled: true, onclick: () => attempt(fold, () => take(board)) }, t("detail.keep_mark"));
+    place.append(el("div", { class: "row" }, board.tools), board.stage, byNumbers(board), el("div", { class: "row" }, keep));
+    attempt(fold, () => board.show({ ...inspection, url: inspection.image.url }, signal));
   }
-  async function take() {
+  async function take(board) {
     const { look } = board.file();
     if (!look?.length) return;
     await marked({ look });
