@@ -162,6 +162,8 @@ class Trainer:
         if job.kind != "export":  # before the report is written: it may decide by then
             self._on_version(job, self._add_version(job, folders))
         for step in others:
+            if not step.result.exists():
+                self._write_test_data(job, folders)
             self._do(job, step, folders)
         self._jobs.change(job.id, state="done", ended_at=self._store.now(), process=None)
         shutil.rmtree(folders.job(job.id), ignore_errors=True)
@@ -173,8 +175,6 @@ class Trainer:
             TwinspectError: it failed, and the job with it.
             _InterruptedError: it was paused or cancelled, or the server ends.
         """
-        if not step.is_needed and not step.result.exists():
-            self._write_test_data(job, folders)
         log, checkpoints = folders.job(job.id) / LOG_FILE, _checkpoints(folders.model(job.version or 0))
         in_vain, error = 0, None
         while not step.result.exists() and error is None:

@@ -8,14 +8,14 @@ from fastapi import APIRouter
 from fastapi.responses import Response
 
 from twinspect.data.samples import Sample
-from twinspect.errors import CalibrationError, DataError, TwinspectError
+from twinspect.errors import CalibrationError, TwinspectError
 from twinspect.images.png import encode_png
 from twinspect.regions.areas import Region
-from twinspect.regions.polygons import region_of_polygons
 from twinspect.regions.scope import changed_scope
 from twinspect.serve.api_errors import ApiError
 from twinspect.serve.http.context import BODY_ERRORS, Admin, Context, ContextDep, Viewer, error_responses
 from twinspect.serve.http.presenters import present_calibration
+from twinspect.serve.http.regions import parse_region
 from twinspect.serve.http.request_bodies import CalibrateAsked
 from twinspect.serve.http.schemas import GoodImagesAnswer
 from twinspect.serve.routes.thresholds import check_may_change
@@ -72,12 +72,7 @@ def reference(context: ContextDep, _: Viewer, model: str) -> Response:
 
 
 def _region(body: CalibrateAsked) -> Region | None:
-    if body.region is None:
-        return None
-    try:
-        return region_of_polygons(body.region.model_dump(exclude_none=True), "the region")
-    except DataError as error:
-        raise ApiError("invalid_request", str(error)) from None
+    return None if body.region is None else parse_region(body.region.model_dump(exclude_none=True))
 
 
 def _good(

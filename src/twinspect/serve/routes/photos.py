@@ -186,18 +186,14 @@ def change_role(
     context: ContextDep, actor: Trainer, name: str, photo: PhotoId, body: RoleAsked
 ) -> PhotoAnswer:
     """Say that a photo is good, or shows a defect, after all."""
-    studio = studio_of(context)
-    product = product_of(studio, name)
-    _photo(studio, product, photo)
+    studio, product, _row = _find(context, name, photo)
     return present_photo(context, name, studio.products.change_role(product.id, photo, body.role, actor.name))
 
 
 @ROUTER.delete("/{photo}", status_code=204, responses=error_responses("unknown_product", "unknown_photo"))
 def remove(context: ContextDep, actor: Trainer, name: str, photo: PhotoId) -> None:
     """Take a photo out: no later training learns from it."""
-    studio = studio_of(context)
-    product = product_of(studio, name)
-    _photo(studio, product, photo)
+    studio, product, _row = _find(context, name, photo)
     studio.products.remove_photo(product.id, photo, actor.name)
 
 
@@ -211,8 +207,7 @@ def remove(context: ContextDep, actor: Trainer, name: str, photo: PhotoId) -> No
 )
 def image(context: ContextDep, _: Viewer, name: str, photo: PhotoId) -> Response:
     """Return the original file."""
-    studio = studio_of(context)
-    row = _photo(studio, product_of(studio, name), photo)
+    _studio, _product, row = _find(context, name, photo)
     try:
         data = context.store.archive.read(row.image.sha256)
     except NotStoredError as error:
@@ -230,8 +225,7 @@ def image(context: ContextDep, _: Viewer, name: str, photo: PhotoId) -> Response
 )
 def thumbnail(context: ContextDep, _: Viewer, name: str, photo: PhotoId) -> Response:
     """Return a JPEG of at most 256 pixels a side."""
-    studio = studio_of(context)
-    row = _photo(studio, product_of(studio, name), photo)
+    _studio, _product, row = _find(context, name, photo)
     data = context.cached(context.thumbnails, row.image.sha256, lambda: _draw(context, row))
     return Response(data, media_type="image/jpeg")
 
@@ -243,8 +237,10 @@ def _draw(context: Context, row: PhotoRow) -> bytes:
         raise ApiError("image_removed", f"the photo cannot be read any more: {error}") from None
 
 
-def _photo(studio: Studio, product: ProductRow, photo: int) -> PhotoRow:
+def _find(context: Context, name: str, photo: int) -> tuple[Studio, ProductRow, PhotoRow]:
+    studio = studio_of(context)
+    product = product_of(studio, name)
     try:
-        return studio.products.photo(product.id, photo)
+        return studio, product, studio.products.photo(product.id, photo)
     except NotStoredError as error:
         raise ApiError("unknown_photo", str(error)) from None
