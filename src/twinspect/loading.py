@@ -135,7 +135,9 @@ def usual_export(
     )
 
 
-def choose_runtime(path: str | Path, device: str = AUTO) -> str:
+def choose_runtime(
+    path: str | Path, device: str = AUTO, damaged: Callable[[BundleError], None] | None = None
+) -> str:
     """Name the fastest runtime of a model that is installed here: an export's name, or ``torch``.
 
     Judged by the time per image that was measured for each export and for torch when the export was checked.
@@ -143,12 +145,14 @@ def choose_runtime(path: str | Path, device: str = AUTO) -> str:
     Args:
         path: the model folder.
         device: on ``cpu``, those for a GPU are left out.
+        damaged: called with the error of each export that is damaged, which is then left out.
 
     Raises:
-        BundleError: ``model.json``, or the record of an export, is missing, damaged or altered.
+        BundleError: ``model.json`` is missing, damaged or altered, or the record of an export is, and ``damaged`` is
+            ``None``.
     """
     folder = Path(path)
-    exports = find_exports(folder, read_model_record(folder))
+    exports = find_exports(folder, read_model_record(folder), damaged)
     fastest = _fastest(export for export in exports if device != CPU or is_for_cpu(export))
     return TORCH if fastest is None else fastest.name
 

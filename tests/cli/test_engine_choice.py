@@ -102,6 +102,16 @@ def test_an_export_that_is_not_faster_and_the_same_is_left_alone(
     assert ts.load(bare).export_name == ""
 
 
+def test_a_faster_export_that_is_not_exact_is_mentioned(run: Any, bare: Path, images: Path) -> None:
+    add_export(bare, name="onnx-int8")
+    hint = "onnx-int8 is faster than torch, but not exact; to take it: --runtime onnx-int8"
+    assert hint in run("score", bare, images)[2]
+    for runtime, scorer in [("onnx-int8", "onnx-int8"), ("auto", "onnx-int8"), ("torch", "torch")]:
+        _, said, notes = run("score", bare, images, "--json", "--runtime", runtime)
+        assert json.loads(said)["runtime"] == scorer
+        assert "is faster than" not in notes
+
+
 @pytest.mark.parametrize("file", ["export.json", "model.onnx"])
 def test_a_damaged_export_that_nobody_named_stops_nothing(
     file: str, run: Any, bare: Path, images: Path

@@ -20,6 +20,7 @@ from twinspect.errors import ConfigError, TeacherError
 from twinspect.methods import method_class, methods
 from twinspect.methods.aand import AANDConfig
 from twinspect.methods.config import MethodConfig, make_config, to_record, usual_length
+from twinspect.methods.settings import check_presets
 from twinspect.teachers import auto, create_teacher
 
 if TYPE_CHECKING:
@@ -169,6 +170,22 @@ def teacher_of(name: str) -> str:
 def test_mistakes_are_named(parameters: dict[str, Any], message: str) -> None:
     with pytest.raises(ConfigError, match=message):
         ts.Detector("aand", device="cpu", **parameters).config()
+
+
+@pytest.mark.parametrize(
+    ("method", "preset", "message"),
+    [
+        (None, "edge", "hybrid has no preset 'edge'; methods that have it, by --method: aand, rd, stfpm"),
+        ("rd", "paper,mrg", "rd has no preset 'mrg'; methods that have it, by --method: aand"),
+        (None, "egde", "no preset 'egde'; known: none"),
+    ],
+)
+def test_a_preset_of_other_methods_names_them(method: str | None, preset: str, message: str) -> None:
+    with pytest.raises(ConfigError) as in_python:
+        ts.Detector(method, preset=preset, device="cpu").config()
+    with pytest.raises(ConfigError) as for_the_command:
+        check_presets(method, preset)
+    assert str(in_python.value) == str(for_the_command.value) == message
 
 
 @dataclass(frozen=True)

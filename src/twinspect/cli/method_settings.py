@@ -12,9 +12,9 @@ from twinspect.cli.config_schema import config_schema
 from twinspect.cli.options.shared import schema_option
 from twinspect.cli.parser import Parser, build_parser, verb_parser
 from twinspect.errors import ConfigError, unknown_name
-from twinspect.methods.config import field_help, hints, make_config, parse_setting, split_presets
+from twinspect.methods.config import field_help, hints, make_config, parse_setting
 from twinspect.methods.default import method_name
-from twinspect.methods.settings import config_class
+from twinspect.methods.settings import check_presets, config_class
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -49,7 +49,7 @@ def add_settings(fit: argparse.ArgumentParser, arguments: Sequence[str]) -> None
         config = config_class(method)
     with naming_file(None if known.preset else path):
         if arguments[0] == ONE_MODEL:
-            split_presets(config, known.preset or defaults.get("preset"))
+            check_presets(method, known.preset or defaults.get("preset"))
     named = method_name(method)
     _add_fields(fit, config, named)
     with naming_file(path):

@@ -99,7 +99,20 @@ def choose(options: argparse.Namespace, count: Callable[[], int] | None = None) 
         if export is None and count and scores_on_cpu(options.device) and count() >= LONG_RUN:
             make_export(options.model)
             export = usual_export(options.model, options.device, damaged.append)
-    return export.name if export else TORCH
+    chosen = export.name if export else TORCH
+    _mention_faster(options, chosen)
+    return chosen
+
+
+def _mention_faster(options: argparse.Namespace, chosen: str) -> None:
+    """Say which export is faster than what was chosen because it is exact: nobody would miss it."""
+    if not scores_on_cpu(options.device):
+        return
+    fastest = choose_runtime(options.model, CPU, lambda _: None)
+    if fastest not in (chosen, TORCH):
+        warn(
+            f"{options.model}: {fastest} is faster than {chosen}, but not exact; to take it: --runtime {fastest}"
+        )
 
 
 def make_export(model: str) -> None:
@@ -123,7 +136,8 @@ def make_export(model: str) -> None:
 
 def _say(options: argparse.Namespace, chosen: str) -> None:
     if options.runtime in (None, AUTO) and (chosen != TORCH or options.runtime == AUTO):
-        warn(f"{options.model}: scored by {chosen}, the fastest that can run here")
+        among = "" if options.runtime else " in fp32"
+        warn(f"{options.model}: scored by {chosen}, the fastest{among} that can run here")
 
 
 @contextmanager

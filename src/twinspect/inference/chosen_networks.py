@@ -18,6 +18,7 @@ from twinspect.methods.config import (
     usual_teacher,
     with_length,
 )
+from twinspect.methods.settings import check_presets
 from twinspect.model.tiling import check_shape
 from twinspect.teachers import create_teacher
 from twinspect.teachers.auto import best_at_hand, build_paper_teacher
@@ -57,6 +58,7 @@ class ChosenNetworks(Parameters, TorchDetector):
         settings = {**self.default_.settings, **self.settings}
         if self.size is not None:
             settings["size"] = self.size
+        check_presets(self.method_name, self.preset)
         cls = method_class(self.method_name).Config
         config = make_config(cls, self.preset, settings, self._length(cls))
         check_shape(config, self.tile)

@@ -39,7 +39,7 @@ class MethodInfo:
     target: str
 
 
-_BUILT_IN = (
+BUILT_IN: Final = (
     MethodInfo(
         "mkd",
         "a small cloner imitates a teacher at several depths; locates by activations or by gradients",
@@ -114,7 +114,7 @@ _BUILT_IN = (
     ),
 )
 
-_BUILT_IN_BY_NAME: Final = {info.name: info for info in _BUILT_IN}
+_BUILT_IN_BY_NAME: Final = {info.name: info for info in BUILT_IN}
 _PROVIDED: Final[dict[str, type[Method[Any]]]] = {}
 """Classes that are known by a name for a while, see :func:`provided`."""
 

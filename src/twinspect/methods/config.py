@@ -168,13 +168,18 @@ def make_config(
     return replace(cls(), **{**kept, **settings})
 
 
+def preset_names(preset: str | None) -> list[str]:
+    """Return the names in a text, whatever they are."""
+    return [name.strip() for name in preset.split(",")] if preset is not None else []
+
+
 def split_presets(cls: type[MethodConfig], preset: str | None) -> list[str]:
     """Return the names of the presets in a text.
 
     Raises:
         ConfigError: there is no preset of such a name, or two of them contradict each other.
     """
-    names = [name.strip() for name in preset.split(",")] if preset is not None else []
+    names = preset_names(preset)
     for name in names:
         if name not in cls.PRESETS:
             raise unknown_name("preset", name, cls.PRESETS)

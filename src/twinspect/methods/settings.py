@@ -10,8 +10,9 @@ from functools import cache
 from pathlib import Path
 from typing import Any, Literal
 
-from twinspect.methods import method_class, method_info
-from twinspect.methods.config import MethodConfig, field_texts
+from twinspect.errors import ConfigError
+from twinspect.methods import BUILT_IN, method_class, method_info
+from twinspect.methods.config import MethodConfig, field_texts, preset_names, split_presets
 from twinspect.methods.default import method_name
 
 _PLAIN = {kind.__name__: kind for kind in (bool, int, float, str)}
@@ -42,6 +43,28 @@ def config_class(name: str | None) -> type[MethodConfig]:
             pass
     config: type[MethodConfig] = method_class(name).Config
     return config
+
+
+def check_presets(method: str | None, preset: str | None) -> None:
+    """Refuse presets that a method does not have, or that contradict each other.
+
+    Args:
+        method: its name; ``None`` for the default one.
+        preset: names between commas.
+
+    Raises:
+        ConfigError: the message names the methods that have a preset of that name, or else those of this one.
+    """
+    config = config_class(method)
+    for name in preset_names(preset):
+        if name not in config.PRESETS and (others := ", ".join(_methods_with(name))):
+            used = method_name(method)
+            raise ConfigError(f"{used} has no preset {name!r}; methods that have it, by --method: {others}")
+    split_presets(config, preset)
+
+
+def _methods_with(preset: str) -> list[str]:
+    return sorted(info.name for info in BUILT_IN if preset in config_class(info.name).PRESETS)
 
 
 def _read_config(module: str, method: str) -> type[MethodConfig]:

@@ -149,7 +149,8 @@ def preset_option(verb: argparse.ArgumentParser, note: str) -> None:
         "--preset",
         metavar="NAME,NAME",
         help=f"named changes of the method's settings, later ones over earlier ones; paper: as in the paper, "
-        f"with its teacher, which is downloaded where it is not at hand, and its length; {note}",
+        f"with its teacher, which is downloaded where it is not at hand, and its length; edge: a light student, "
+        f"faster to train and to score with (rd, aand, stfpm); {note}",
     )
 
 
