@@ -6,12 +6,12 @@ r"""What a CUDA device does in eight minutes: its tests, then training and scori
     python benchmarks/gpu.py --dry-run
 
 Random weights and images of noise: only time is measured, and what half precision changes. Training is that of
-`twinspect fit` with steps of 16 images that were read before, from the fourth step on. Scoring begins with
-prepared images on the CPU and ends with scores and maps there; the peer's begins with pixels, so that beside it stands ours with the preparing.
-TensorRT is measured where it is installed (pip install onnxruntime-gpu tensorrt); its engines are built for 8 images,
-and 32 are four calls. Each figure is printed as a line of JSON once it is there, and all of them as a table in the
-end; what does not fit into the time is left out, and says so. --dry-run goes the same way on the CPU with tiny
-networks; its figures mean nothing.
+`twinspect fit` with steps of 16 images that were read before, from the fourth step on. Scoring begins with prepared
+images on the CPU and ends with scores and maps there; the peer's begins with pixels, so that beside it stands ours
+with the preparing. TensorRT is measured where it is installed (pip install onnxruntime-gpu tensorrt); its engines are
+built for 8 images, and 32 are four calls. Each figure is printed as a line of JSON once it is there, and all of them
+as a table in the end; what does not fit into the time is left out, and says so. --dry-run goes the same way on the
+CPU with tiny networks; its figures mean nothing.
 """
 
 from __future__ import annotations
