@@ -37,17 +37,24 @@ def beyond_fp16(compute: OfTensor) -> OfTensor:
 
     @wraps(compute)
     def in_fp32(first: Tensor, *others: Any, **named: Any) -> Any:
-        device = first.device.type
-        if not torch.is_autocast_enabled(device) or torch.get_autocast_dtype(device) != torch.float16:
+        if not _is_fp16_autocast(first.device.type):
             return compute(first, *others, **named)
         given = (
             each.float() if getattr(each, "dtype", None) == torch.float16 else each
             for each in (first, *others)
         )
-        with torch.autocast(device, enabled=False):
+        with torch.autocast(first.device.type, enabled=False):
             return compute(*given, **named)
 
     return cast("OfTensor", in_fp32)
+
+
+def _is_fp16_autocast(device: str) -> bool:
+    return (
+        torch.amp.is_autocast_available(device)
+        and torch.is_autocast_enabled(device)
+        and torch.get_autocast_dtype(device) == torch.float16
+    )
 
 
 @beyond_fp16
@@ -83,8 +90,16 @@ def unit_distance_map(teacher: Tensor, student: Tensor) -> Tensor:
     Returns:
         (B, h, w), in [0, 2].
     """
-    units = [F.normalize(features.movedim(1, -1), dim=-1, eps=SHORTEST) for features in (teacher, student)]
-    return (units[0] - units[1]).square().sum(dim=-1) / 2
+    difference = _unit(teacher) - _unit(student)
+    distances: Tensor = torch.linalg.vecdot(difference, difference) / 2
+    return distances
+
+
+def _unit(features: Tensor) -> Tensor:
+    """Divide by the length, channels last. F.normalize does the same, but an export of it repeats every length."""
+    features = features.movedim(1, -1)
+    lengths: Tensor = torch.linalg.vector_norm(features, dim=-1, keepdim=True)
+    return features / lengths.clamp_min(SHORTEST)
 
 
 def enlarge(maps: Tensor, size: tuple[int, int]) -> Tensor:
