@@ -297,7 +297,7 @@ BAD_FITS = [
     (["--false-alarm-rate", "5"], "between 0 and 1"),
     (["--calibration", "none"], "split, cv"),
     (["--device", "tpu"], "no device 'tpu'"),
-    (["--precision", "fp8"], "auto, fp32, bf16"),
+    (["--precision", "fp8"], "auto, fp32, bf16, fp16"),
     (["--steps", "3", "--epochs", "3"], "not allowed with"),
     (["--method", "rd", "--size", "60"], "--size 64"),
     (["--config", "none.toml"], "none.toml"),
