@@ -84,9 +84,15 @@ def _skip_without_cuda(items: list[pytest.Item]) -> None:
         item.add_marker(pytest.mark.skip(reason="no CUDA device"))
 
 
+def pytest_collection() -> None:
+    """Nearly all that is made while tests are collected stays: looking for garbage among it takes seconds."""
+    gc.disable()
+
+
 def pytest_collection_finish() -> None:
     """Leave what was collected, thousands of tests and all that they import, out of later garbage collections."""
     gc.freeze()
+    gc.enable()
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
