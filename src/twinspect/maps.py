@@ -55,8 +55,15 @@ def unit_distance_map(teacher: Tensor, student: Tensor) -> Tensor:
     Returns:
         (B, h, w), in [0, 2].
     """
-    units = [F.normalize(features.movedim(1, -1), dim=-1, eps=SHORTEST) for features in (teacher, student)]
-    return (units[0] - units[1]).square().sum(dim=-1) / 2
+    difference = _unit(teacher) - _unit(student)
+    distances: Tensor = torch.linalg.vecdot(difference, difference) / 2
+    return distances
+
+
+def _unit(features: Tensor) -> Tensor:
+    """Divide by the length, channels last; F.normalize does the same and writes the lengths out in full when exported."""
+    features = features.movedim(1, -1)
+    return features / torch.linalg.vector_norm(features, dim=-1, keepdim=True).clamp_min(SHORTEST)
 
 
 def enlarge(maps: Tensor, size: tuple[int, int]) -> Tensor:

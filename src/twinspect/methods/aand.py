@@ -57,7 +57,7 @@ class AANDConfig(RDConfig):
             "blocks": "authors",
         },
         "quick": {},
-        "edge": {"student": "light"},
+        "edge": {"student": "light", "amplifier": "light", "memory": 10},
         "base": {"amplify": "none", "hard_patches": 0},
         "mrg": {"amplify": "gate", "hard_patches": 0},
         "arg": {"amplify": "generator", "hard_patches": 0},
@@ -92,6 +92,8 @@ class AANDConfig(RDConfig):
     pull normal features together and push anomalous ones away (table VI; how: ours)"""
     residual: Literal["tanh", "sigmoid", "learnable"] = "tanh"
     """how the generator's output becomes a residual: as a scale of the features, or unchanged (table VII)"""
+    amplifier: Literal["full", "light"] = "full"
+    """full: the authors' gate and generator; light: narrow ones, a ninth of the work (ours)"""
     amplify_steps: int = 300
     """optimiser steps of stage I (ours; the authors train 100 epochs); ignored where amplify_epochs is given"""
     amplify_epochs: int = 0
@@ -173,6 +175,7 @@ class AAND(RD):
             gate=amplify != "generator",
             generator=amplify != "gate",
             residual=self.config.residual,
+            light=self.config.amplifier == "light",
         )
 
     def stages(self) -> tuple[Stage, ...]:

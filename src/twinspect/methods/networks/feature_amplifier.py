@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 
 WIDEST = 1024
 """Maximum of channels between two 1x1 convolutions (authors' code)."""
+NARROWING = 4
+"""How many times narrower than a level a light gate and generator are."""
 TEMPERATURE = 0.2
 """Divides the similarities before the softmax (authors' code)."""
 SHORTEST = 1e-12
@@ -47,12 +49,16 @@ class FeatureAmplifier(nn.Module):
         gate: whether the residual is gated; otherwise it is added everywhere.
         generator: whether there is a residual; otherwise only the gate's weight is used.
         residual: one of :data:`ACTIVATIONS`.
+        light: narrow networks at a ninth of the work (ours) instead of the authors'.
     """
 
-    def __init__(self, channels: int, items: int, *, gate: bool, generator: bool, residual: str) -> None:
+    def __init__(
+        self, channels: int, items: int, *, gate: bool, generator: bool, residual: str, light: bool = False
+    ) -> None:
         super().__init__()
-        self.gate = AmplifierGate(channels, items) if gate else None
-        self.generator = _perceptron(channels, depth=2) if generator else None
+        gate_of, generator_of = (_light_gate, _light_generator) if light else (AmplifierGate, _generator)
+        self.gate = gate_of(channels, items) if gate else None
+        self.generator = generator_of(channels) if generator else None
         self._to_residual = ACTIVATIONS[residual]
 
     def weight(self, features: Tensor) -> Tensor:
@@ -95,25 +101,27 @@ class AmplifierGate(nn.Module):
     Args:
         channels: of the level.
         items: of each kind (L).
+        depth: convolutions that make a query.
     """
 
-    def __init__(self, channels: int, items: int) -> None:
+    def __init__(self, channels: int, items: int, depth: int = 3) -> None:
         super().__init__()
         self.items = items
-        self.query = _perceptron(channels, depth=3)
+        self.query = _perceptron(channels, depth)
         self.memory = nn.Parameter(torch.randn(2 * items, channels))
 
     def forward(self, features: Tensor) -> Tensor:
         """Compute w^a, (B, h, w) in [0, 1], of features (B, C, h, w)."""
         _, channels, height, width = features.shape
         query = self.query(features + constant(position_encoding, channels, height, width, like=features))
-        directions = F.normalize(self.memory, dim=1)[..., None, None].to(query.dtype)
+        query = query.movedim(1, -1)
+        directions = F.normalize(self.memory, dim=1).to(query.dtype)
         # Dividing by the lengths after the product is cheaper: a location has 2L numbers there instead of C. Cosines
         # are at most 1, so the softmax need not subtract a maximum before exp.
-        length = torch.linalg.vector_norm(query, dim=1, keepdim=True).float().clamp_min(SHORTEST)
-        mass = F.conv2d(query, directions).float().div_(TEMPERATURE * length).exp_()
-        anomalous = mass[:, self.items :].sum(dim=1)
-        weight: Tensor = anomalous / (anomalous + mass[:, : self.items].sum(dim=1))
+        length = torch.linalg.vector_norm(query, dim=-1, keepdim=True).float().clamp_min(SHORTEST)
+        mass = (query @ directions.T).float().div_(TEMPERATURE * length).exp_()
+        normal, anomalous = mass.unflatten(-1, (2, self.items)).sum(dim=-1).unbind(-1)
+        weight: Tensor = anomalous / (anomalous + normal)
         return weight
 
 
@@ -141,9 +149,31 @@ def _sines(phases: Tensor) -> Tensor:
     return torch.cat([phases.sin(), phases.cos()])
 
 
-def _perceptron(channels: int, depth: int) -> nn.Sequential:
+def _generator(channels: int) -> nn.Sequential:
+    return _perceptron(channels, depth=2)
+
+
+def _light_gate(channels: int, items: int) -> nn.Sequential:
+    """Build a gate that sees a level through fewer channels."""
+    narrow = _narrow(channels)
+    return nn.Sequential(nn.Conv2d(channels, narrow, 1), AmplifierGate(narrow, items, depth=2))
+
+
+def _light_generator(channels: int) -> nn.Sequential:
+    """Build a narrow generator whose residual is zero at first: after a short stage I the features are still usable."""
+    generator = _perceptron(channels, depth=2, hidden=_narrow(channels))
+    nn.init.zeros_(generator[-1].weight)
+    nn.init.zeros_(generator[-1].bias)
+    return generator
+
+
+def _narrow(channels: int) -> int:
+    return max(1, channels // NARROWING)
+
+
+def _perceptron(channels: int, depth: int, hidden: int | None = None) -> nn.Sequential:
     """Build 1x1 convolutions with ReLU between them, twice as wide as the level inside, drawn as the authors do."""
-    hidden = min(2 * channels, WIDEST)
+    hidden = hidden or min(2 * channels, WIDEST)
     widths = [channels, *[hidden] * (depth - 1), channels]
     layers: list[nn.Module] = []
     for inputs, outputs in pairwise(widths):
