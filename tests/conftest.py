@@ -123,6 +123,14 @@ def _few_of_what_is_measured() -> Iterator[None]:
         yield
 
 
+@pytest.fixture(scope="session", autouse=True)
+def _without_waiting_for_the_disk() -> Iterator[None]:
+    """Let `os.fsync` return at once: a process may be killed at any time, but the power stays on."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(os, "fsync", lambda handle: None)
+        yield
+
+
 @pytest.fixture
 def limited_memory() -> Iterator[None]:
     """Leave this process 4 GiB beyond what it has."""

@@ -6,6 +6,7 @@ import sqlite3
 import threading
 from dataclasses import replace
 from importlib.resources import files
+from inspect import unwrap
 from typing import TYPE_CHECKING
 
 import pytest
@@ -19,6 +20,7 @@ from store_data import inspect as inspect_scores
 from twinspect import errors, serve
 from twinspect.errors import ConfigError, MissingExtraError, StoreError
 from twinspect.serve.store import Filter, Store
+from twinspect.serve.store import database as database_module
 from twinspect.serve.store.schema import METADATA, VERSION_TABLE
 
 if TYPE_CHECKING:
@@ -101,7 +103,10 @@ def test_many_may_open_a_new_database_at_once(database: str, tmp_path: Path) -> 
         assert len(store.calibrations(store.model("bottle").id)) == 1
 
 
-def test_without_a_url_it_is_a_file_in_the_folder_that_loses_nothing(tmp_path: Path) -> None:
+def test_without_a_url_it_is_a_file_in_the_folder_that_loses_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(database_module, "_prepare_sqlite", unwrap(database_module._prepare_sqlite))
     with Store(None, tmp_path / "new" / "data") as store, store.reading() as connection:
         modes = [connection.exec_driver_sql(f"pragma {p}").scalar() for p in ("journal_mode", "synchronous")]
         assert modes == ["wal", 2]  # 2 is FULL
