@@ -27,6 +27,13 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 
+@pytest.fixture(autouse=True)
+def as_a_user_opens_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Neither copied nor without waiting for the disk."""
+    for name in ("_prepare_sqlite", "_upgrade"):
+        monkeypatch.setattr(database_module, name, unwrap(getattr(database_module, name)))
+
+
 def test_migrations_lead_from_nothing_to_the_tables_as_they_are_declared(
     database: str, tmp_path: Path
 ) -> None:
@@ -103,10 +110,7 @@ def test_many_may_open_a_new_database_at_once(database: str, tmp_path: Path) -> 
         assert len(store.calibrations(store.model("bottle").id)) == 1
 
 
-def test_without_a_url_it_is_a_file_in_the_folder_that_loses_nothing(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(database_module, "_prepare_sqlite", unwrap(database_module._prepare_sqlite))
+def test_without_a_url_it_is_a_file_in_the_folder_that_loses_nothing(tmp_path: Path) -> None:
     with Store(None, tmp_path / "new" / "data") as store, store.reading() as connection:
         modes = [connection.exec_driver_sql(f"pragma {p}").scalar() for p in ("journal_mode", "synchronous")]
         assert modes == ["wal", 2]  # 2 is FULL
