@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 import warnings
 from pathlib import Path
@@ -9,7 +10,7 @@ from typing import TYPE_CHECKING, Final
 
 from twinspect.bundle.export_cache import find_exports
 from twinspect.bundle.folder import JOINED, is_on_hub, read_model_record
-from twinspect.errors import MissingExtraError, is_installed
+from twinspect.errors import ConfigError, MissingExtraError, is_installed
 from twinspect.inference.runtimes import RUNTIMES, is_for_cpu
 from twinspect.utils.progress import announce
 
@@ -24,6 +25,8 @@ if TYPE_CHECKING:
 
 TORCH, AUTO = "torch", "auto"
 CPU: Final = "cpu"
+MOST_THREADS: Final = max(64, 16 * (os.cpu_count() or 1))
+"""With more, runtimes start up for minutes, or never, and none is faster."""
 EXACT: Final = "fp32"
 """The precision of what scores where nobody named a runtime."""
 _ACCELERATORS: Final = ("/dev/nvidiactl", "/dev/dxg", "/dev/kfd")
@@ -51,9 +54,10 @@ def load(
     Raises:
         BundleError: a file is missing, damaged, altered or unknown; names it. A damaged export that nobody named is
             a warning, and torch scores.
-        ConfigError: there is no such export; lists the existing ones.
+        ConfigError: there is no such export; lists the existing ones. Or no such number of threads.
         MissingExtraError: the runtime is not installed.
     """
+    check_threads(threads)
     if is_on_hub(path):
         from twinspect.inference.model_hub import fetch_model  # noqa: PLC0415 - rarely needed
 
@@ -81,6 +85,17 @@ def load(
     if export is not None:
         detector.score_by(export, threads)
     return detector
+
+
+def check_threads(threads: int | None) -> int | None:
+    """Refuse a number of threads that is none, or that no runtime here could start.
+
+    Raises:
+        ConfigError: it is no whole number, or out of range.
+    """
+    if threads is None or (type(threads) is int and 1 <= threads <= MOST_THREADS):
+        return threads
+    raise ConfigError(f"--threads {threads!r}; allowed is 1 to {MOST_THREADS} on this machine")
 
 
 def _trained(path: str | Path, device: str) -> TorchDetector:

@@ -61,9 +61,10 @@ def unit_distance_map(teacher: Tensor, student: Tensor) -> Tensor:
 
 
 def _unit(features: Tensor) -> Tensor:
-    """Divide by the length, channels last; F.normalize does the same and writes the lengths out in full when exported."""
+    """Divide by the length, channels last. F.normalize does the same, but an export of it repeats every length."""
     features = features.movedim(1, -1)
-    return features / torch.linalg.vector_norm(features, dim=-1, keepdim=True).clamp_min(SHORTEST)
+    lengths: Tensor = torch.linalg.vector_norm(features, dim=-1, keepdim=True)
+    return features / lengths.clamp_min(SHORTEST)
 
 
 def enlarge(maps: Tensor, size: tuple[int, int]) -> Tensor:

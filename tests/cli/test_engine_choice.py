@@ -7,7 +7,10 @@ from __future__ import annotations
 
 import csv
 import json
+import pickle
 import shutil
+import warnings
+from copy import copy, deepcopy
 from pathlib import Path
 from typing import Any
 
@@ -23,12 +26,15 @@ from twinspect.bundle.export_cache import cache_folder, find_exports, keep_expor
 from twinspect.bundle.exports import Export, write_export
 from twinspect.bundle.folder import read_record
 from twinspect.cli import model_loading
-from twinspect.errors import BundleError, ExportError
+from twinspect.errors import BundleError, ConfigError, ExportError
+from twinspect.loading import MOST_THREADS
 
 onnx = pytest.importorskip("onnx", reason="pip install 'twinspect[onnx]'")
 pytest.importorskip("onnxruntime", reason="pip install 'twinspect[onnx]'")
 
 from twinspect.export import exporter  # noqa: E402 - needs both
+
+USERS_CACHE = export_cache.user_cache
 
 
 @pytest.fixture(autouse=True)
@@ -171,12 +177,44 @@ def test_another_device_is_torchs(bare: Path) -> None:
     assert detector.export_name == ""
 
 
-@pytest.mark.parametrize("threads", [0, -1])
+@pytest.mark.parametrize("threads", [0, -1, MOST_THREADS + 1, 10**20])
 def test_a_number_of_threads_that_is_none_is_refused(
     threads: int, run: Any, bare: Path, images: Path
 ) -> None:
     code, _, notes = run("score", bare, images, "--threads", threads)
-    assert (code, notes) == (2, f"twinspect: error: --threads {threads}; allowed is 1 or more\n")
+    assert code == 2
+    assert notes == f"twinspect: error: --threads {threads}; allowed is 1 to {MOST_THREADS} on this machine\n"
+    for runtime in (None, "torch", EXPORT):
+        with pytest.raises(ConfigError, match=r"allowed is 1 to \d+"):
+            ts.load(bare, runtime=runtime, threads=threads)
+
+
+@pytest.mark.parametrize("threads", ["2", 2.0, True])
+def test_threads_are_a_whole_number(threads: Any, bare: Path) -> None:
+    with pytest.raises(ConfigError, match="allowed is 1 to"):
+        ts.load(bare, threads=threads)
+
+
+@pytest.mark.parametrize("runtime", [None, EXPORT])
+def test_copies_score_by_the_same_export(runtime: str | None, bare: Path, images: Path) -> None:
+    add_export(bare)
+    detector = ts.load(bare, runtime=runtime, threads=1)
+    expected = detector.score(images).image
+    for other in (copy(detector), deepcopy(detector), pickle.loads(pickle.dumps(detector))):
+        assert other.export_name == EXPORT
+        np.testing.assert_array_equal(other.score(images).image, expected)
+
+
+def test_a_copy_scores_by_torch_where_the_export_is_gone_or_of_other_weights(bare: Path) -> None:
+    export = add_export(bare)
+    detector = ts.load(bare)
+    kept = pickle.dumps(detector)
+    shutil.rmtree(export)
+    with pytest.warns(UserWarning, match="scored by torch"):
+        assert pickle.loads(kept).export_name == ""
+    with torch.no_grad():
+        next(detector.model_.parameters()).add_(1)
+    assert deepcopy(detector).export_name == ""
 
 
 # Exports that are made unasked ------------------------------------------------------------------------------------
@@ -224,7 +262,7 @@ def test_the_users_cache_serves_where_the_model_cannot_be_written_to(
 ) -> None:
     folder = add_export(bare)
     (found,) = find_exports(bare, read_record(bare))
-    content = {path.name: path.read_bytes() for path in folder.glob("model*")}
+    contents = {path.name: path.read_bytes() for path in folder.glob("model*")}
     shutil.rmtree(folder.parent)
     written: list[Path] = []
 
@@ -235,7 +273,7 @@ def test_the_users_cache_serves_where_the_model_cannot_be_written_to(
         return write_export(model, name, record, files)
 
     monkeypatch.setattr(export_cache, "write_export", write)
-    keep_export(bare, read_record(bare), EXPORT, found.record, content)
+    keep_export(bare, read_record(bare), EXPORT, found.record, contents)
     assert written == [bare, cache_folder(read_record(bare))]
     assert written[1].is_relative_to(cache)
     np.testing.assert_allclose(ts.load(bare).score(images).image, means(images), rtol=1e-5)
@@ -243,5 +281,30 @@ def test_the_users_cache_serves_where_the_model_cannot_be_written_to(
     detector.set_rate(0.5)
     detector.save_calibration(bare)
     assert ts.load(bare).export_name == EXPORT  # thresholds are no part of it
+    (content,) = (written[1] / "exports" / EXPORT).glob("model*")
+    content.write_bytes(content.read_bytes()[:-1])  # left out in silence, and made again by the next long run
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert ts.load(bare).export_name == ""
+    keep_export(bare, read_record(bare), EXPORT, found.record, contents)
+    assert ts.load(bare).export_name == EXPORT
     for change in ({"preprocessing": {"size": 32}}, {"roi": {"sha256": "0" * 64}}):
         assert find_exports(bare, {**read_record(bare), **change}) == []
+
+
+def test_nothing_needs_a_home(
+    run: Any, bare: Path, images: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    def unknown_user() -> Path:
+        raise RuntimeError("Could not determine home directory.")
+
+    for name in ("XDG_CACHE_HOME", "LOCALAPPDATA"):
+        monkeypatch.setenv(name, "not/absolute")
+    monkeypatch.setattr(export_cache, "user_cache", USERS_CACHE)
+    monkeypatch.setattr(Path, "home", unknown_user)
+    assert cache_folder(read_record(bare)) is None
+    add_export(bare)
+    assert json.loads(run("score", bare, images, "--json")[1])["runtime"] == EXPORT
+    (tmp_path / "no folder").touch()
+    with pytest.raises(BundleError, match="could not be written"):
+        keep_export(tmp_path / "no folder", read_record(bare), EXPORT, {}, {})

@@ -4,13 +4,20 @@ from __future__ import annotations
 
 import subprocess
 import sys
-from typing import Any
+from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
 
-from twinspect.inference.openvino_engine import openvino_core
+from twinspect.bundle.exports import write_export
+from twinspect.inference.openvino_engine import BIN, XML, OpenVINOEngine, openvino_core
 from twinspect.inference.openvino_resize import cut_enlargement, split_input_resizes
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from twinspect.bundle.exports import Export
 
 pytest.importorskip("openvino")
 
@@ -94,6 +101,32 @@ def test_a_map_that_is_only_enlarged_at_the_end_is_given_as_the_networks_have_it
     np.testing.assert_array_equal(found, images[:, 0])
     assert not cut_enlargement(model, "map")
     assert not cut_enlargement(map_model(is_confined=True), "map")
+
+
+def test_threads_that_score_by_one_engine_get_their_own_scores(tmp_path: Path) -> None:
+    engine = OpenVINOEngine(write_means(tmp_path), threads=2)
+    images = [np.full((1 + value % 3, 150, 200, 3), value, np.uint8) for value in range(48)]
+    with ThreadPoolExecutor(8) as pool:
+        found = list(pool.map(engine.run, images))
+    for value, (scores, maps) in enumerate(found):
+        assert scores.tolist() == pytest.approx([value] * (1 + value % 3))
+        assert maps.shape == (1 + value % 3, 150, 200)
+        np.testing.assert_allclose(maps, value, rtol=1e-6)
+
+
+def write_means(folder: Path) -> Export:
+    """An export whose map is the mean of the channels, and whose score is the mean of that."""
+    import openvino
+    from openvino import opset13 as ops
+
+    value = ops.parameter([-1, -1, -1, 3], np.uint8, name="images")
+    means = ops.reduce_mean(ops.convert(value, np.float32), ops.constant(np.array([3])))
+    score = ops.reduce_mean(means, ops.constant(np.array([1, 2])))
+    for node, name in ((means, "map"), (score, "score")):
+        node.output(0).set_names({name})
+    openvino.serialize(openvino.Model([score, means], [value]), folder / XML, folder / BIN)
+    files = {name: (folder / name).read_bytes() for name in (XML, BIN)}
+    return write_export(folder, "openvino-fp32", {"runtime": "openvino", "precision": "fp32"}, files)
 
 
 def map_model(*, is_confined: bool = False) -> Any:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any
+from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
@@ -18,6 +19,9 @@ from twinspect.model.tiled import TiledModel
 from twinspect.model.tiling import Tiling
 from twinspect.model.whole_image import Model
 from twinspect.teachers import create_teacher
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 
 def vary_norms(model: nn.Module) -> None:
@@ -141,3 +145,35 @@ def test_only_what_nobody_else_sees_is_folded() -> None:
     assert isinstance(scoring.up_norm, nn.Sequential)
     x = torch.rand(2, 3, 12, 10)
     torch.testing.assert_close(scoring(x).map, model(x).map, rtol=1e-5, atol=1e-6)
+
+
+class Meanwhile(Branching):
+    """While its code runs, and be it only to be traced, another thread computes."""
+
+    def __init__(self, compute: Callable[[], None]) -> None:
+        super().__init__()
+        self._compute = compute
+
+    def infer(self, images: Tensor, inside: Tensor | None = None) -> RawOutput:
+        with ThreadPoolExecutor(1) as pool:
+            pool.submit(self._compute).result()
+        return super().infer(images, inside)
+
+
+@torch.no_grad()
+def test_other_threads_compute_while_a_model_is_folded() -> None:
+    other, x, found = Branching().eval(), torch.ones(1, 3, 12, 10), []
+    expected = other(x).map
+    folded(Meanwhile(lambda: found.append(other(x).map)).eval())
+    assert found
+    assert all(isinstance(each, Tensor) and torch.equal(each, expected) for each in found)
+
+
+def test_models_are_folded_in_turns() -> None:
+    models = [Branching().eval() for _ in range(8)]
+    calls = nn.Module.__call__
+    with ThreadPoolExecutor(4) as pool:
+        found = list(pool.map(folded, models * 2))
+    assert found[:8] == found[8:]
+    assert nn.Module.__call__ is calls
+    assert [norms(model) for model in found[:8]] == [3] * 8

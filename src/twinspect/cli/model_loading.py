@@ -9,9 +9,19 @@ from typing import TYPE_CHECKING, Final
 from twinspect.bundle.export_cache import find_exports
 from twinspect.bundle.folder import EXPORTS, model_key, read_model_record
 from twinspect.cli.console import warn
-from twinspect.errors import BundleError, ConfigError, TwinspectError, in_one_line, is_installed
+from twinspect.errors import BundleError, TwinspectError, in_one_line, is_installed
 from twinspect.inference.runtimes import is_for_cpu
-from twinspect.loading import AUTO, CPU, EXACT, TORCH, choose_runtime, load, scores_on_cpu, usual_export
+from twinspect.loading import (
+    AUTO,
+    CPU,
+    EXACT,
+    TORCH,
+    check_threads,
+    choose_runtime,
+    load,
+    scores_on_cpu,
+    usual_export,
+)
 from twinspect.utils.progress import announce
 
 if TYPE_CHECKING:
@@ -68,17 +78,6 @@ def _load(options: argparse.Namespace, chosen: str, threads: int | None) -> Base
             raise
         warn(f"{error}; scored by torch instead")
         return load(options.model, device=options.device, runtime=TORCH, threads=threads)
-
-
-def check_threads(threads: int | None) -> int | None:
-    """Refuse a number of threads that is none.
-
-    Raises:
-        ConfigError: it is below 1.
-    """
-    if threads is not None and threads < 1:
-        raise ConfigError(f"--threads {threads}; allowed is 1 or more")
-    return threads
 
 
 def choose(options: argparse.Namespace, count: Callable[[], int] | None = None) -> str:

@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING, Any
 from twinspect.bundle.folder import read_model_record
 from twinspect.calibration.conformal import Calibration
 from twinspect.cli.console import counted, warn
-from twinspect.cli.model_loading import check_threads, chosen_runtime, runtime_of_key
+from twinspect.cli.model_loading import chosen_runtime, runtime_of_key
 from twinspect.cli.outcome import Outcome, code_of
 from twinspect.cli.part_table import check_parts_known, decide_parts
 from twinspect.cli.score_files import TABLES
 from twinspect.errors import ConfigError, DataError
-from twinspect.loading import TORCH
+from twinspect.loading import TORCH, check_threads
 from twinspect.utils.progress_bar import Bar
 
 if TYPE_CHECKING:

@@ -5,9 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from twinspect.cli.model_loading import check_threads
 from twinspect.cli.outcome import Outcome
 from twinspect.errors import ConfigError
+from twinspect.loading import check_threads
 from twinspect.serve import check_installed
 
 if TYPE_CHECKING:

@@ -14,9 +14,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from twinspect.cli.console import warn
-from twinspect.cli.model_loading import check_threads
 from twinspect.cli.outcome import DONE, SOME_UNREADABLE, Outcome
 from twinspect.errors import ConfigError, unknown_name
+from twinspect.loading import check_threads
 from twinspect.serve import check_installed
 from twinspect.utils.progress import finish
 

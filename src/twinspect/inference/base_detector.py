@@ -398,6 +398,12 @@ class BaseDetector(ABC):
     def _threads(self) -> int:
         return default_workers() if self.workers is None else self.workers
 
+    def __copy__(self) -> Self:
+        """Share what scores; a deep copy has its own."""
+        other = type(self).__new__(type(self))
+        other.__dict__.update(self.__dict__)
+        return other
+
     # Showing ------------------------------------------------------------------------------------------------
 
     def _repr_html_(self) -> str | None:

@@ -51,11 +51,20 @@ class ExportedDetector(BaseDetector):
         self.workers = workers
         self.export = export
         self._record = record
+        self._compute_threads = threads
         self._graph = open_engine(export, device, threads)
         self._restore_fitted_state(record)
 
     def __repr__(self) -> str:
         return f"<{self.method} by {self.export.name}>"
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {name: value for name, value in self.__dict__.items() if name != "_graph"}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        """Open the graph again: a runtime's own objects cannot be copied."""
+        self.__dict__.update(state)
+        self._graph = open_engine(self.export, self.device, self._compute_threads)
 
     def get_params(self, deep: bool = True) -> dict[str, Any]:  # noqa: ARG002 - scikit-learn's signature
         """Return what may be changed: how images are read."""

@@ -38,7 +38,7 @@ class GraphInput(NamedTuple):
 
 
 class GraphEngine(ABC):
-    """An exported graph as an engine; a subclass for each runtime runs it.
+    """An exported graph as an engine; a subclass for each runtime runs it. Several threads may score by one.
 
     Args:
         export: which graph.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ctypes
 import sys
+import threading
 from contextlib import contextmanager
 from functools import cache
 from typing import TYPE_CHECKING, Any, Final
@@ -42,6 +43,8 @@ class OpenVINOEngine(GraphEngine):
 
     def __init__(self, export: Export, device: str = "auto", threads: int | None = None) -> None:
         super().__init__(export)
+        # A compiled model computes one request at a time, and refuses or mixes up those of other threads.
+        self._running = threading.Lock()
         if device not in ("auto", "cpu"):
             raise ConfigError(f"no device {device!r} for OpenVINO; allowed: auto, cpu")
         core = openvino_core()
@@ -70,12 +73,13 @@ class OpenVINOEngine(GraphEngine):
     ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
         """Score (B, H, W, 3) uint8 images of one size, perhaps with (B, H, W) uint8 regions."""
         inputs = [images] if regions is None else [images, regions]
-        resized = self._resizes.compute(inputs, self._before) if self._resizes else ()
-        outputs = self._compiled([*inputs, *resized], share_inputs=True)
-        maps = outputs[MAP]
+        with self._running:
+            resized = self._resizes.compute(inputs, self._before) if self._resizes else ()
+            outputs = self._compiled([*inputs, *resized], share_inputs=True)
+            scores, maps = outputs[SCORE], outputs[MAP]
         if self._is_small:
             maps = resize(maps, images.shape[1], images.shape[2], ENLARGING)
-        return outputs[SCORE], maps
+        return scores, maps
 
 
 def _float_type(core: Any, precision: str) -> str:

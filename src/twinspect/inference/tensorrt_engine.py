@@ -142,6 +142,8 @@ def _options(export: Export, ort: Any) -> dict[str, Any]:
         "trt_min_subgraph_size": _SMALLEST_PART,
     }
     folder = engine_folder(export, ort)
+    if folder is None:
+        return options
     try:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     except OSError:  # engines are built anew each time
@@ -151,9 +153,10 @@ def _options(export: Export, ort: Any) -> dict[str, Any]:
     return options
 
 
-def engine_folder(export: Export, ort: Any) -> Path:
-    """Say where the engines of a graph are kept; never with the model, for an engine from elsewhere is code."""
+def engine_folder(export: Export, ort: Any) -> Path | None:
+    """Say where the engines of a graph are kept, if anywhere; not with the model: one from elsewhere is code."""
+    cache = user_cache()
     files = [file["sha256"] for file in export.record["files"]]
     tensorrt = import_module("tensorrt").__version__ if is_installed("tensorrt") else "of the system"
     key = "\n".join([*files, export.precision, f"onnxruntime {ort.__version__}", f"tensorrt {tensorrt}"])
-    return user_cache() / "twinspect" / "tensorrt" / sha256(key.encode())[:32]
+    return cache and cache / "twinspect" / "tensorrt" / sha256(key.encode())[:32]

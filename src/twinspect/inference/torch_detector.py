@@ -49,7 +49,8 @@ MOST_LOSSES: Final = 500
 class _Graph:
     """An export that scores, and the device and weights that it stands for."""
 
-    name: str
+    export: Export
+    threads: int | None
     engine: GraphEngine
     device: str
     version: WeightsVersion
@@ -103,7 +104,18 @@ class TorchDetector(BaseDetector):
         except TwinspectError as error:
             warnings.warn(f"{error}; scored by torch instead", stacklevel=2)
             return
-        self._graph = _Graph(export.name, engine, self.device, weights_version(self._model()))
+        self._graph = _Graph(export, threads, engine, self.device, weights_version(self._model()))
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Keep of an export that scores which one it is; a runtime's own objects cannot be copied."""
+        graph = self._graph if self.export_name else None
+        return {**self.__dict__, "_graph": graph and (graph.export, graph.threads)}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        graph = state.pop("_graph", None)
+        self.__dict__.update(state)
+        if graph:
+            self.score_by(*graph)
 
     @property
     def export_name(self) -> str:
@@ -111,7 +123,7 @@ class TorchDetector(BaseDetector):
         graph = self._graph
         if graph is None or graph.made_for != (self.device, weights_version(self._model())):
             return ""
-        return graph.name
+        return graph.export.name
 
     def _check_scope(self, scope: Scope | None) -> None:
         if scope is not None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import threading
 from collections import Counter
 from typing import TYPE_CHECKING, Any
 from weakref import WeakKeyDictionary
@@ -12,13 +13,15 @@ from torch import Tensor, fx, nn
 from torch.nn.utils.fusion import fuse_conv_bn_weights
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from twinspect.model.base import ScoringModel
 
 WeightsVersion = tuple[tuple[int, int], ...]
 _CONVOLUTIONS = (nn.Conv2d, nn.ConvTranspose2d)
 _FOLDED: WeakKeyDictionary[ScoringModel, tuple[WeightsVersion, ScoringModel]] = WeakKeyDictionary()
+_FOLDING = threading.Lock()
+"""fx replaces how modules are called while it traces, and puts that back afterwards: only one may do so at a time."""
 
 
 def weights_version(model: nn.Module) -> WeightsVersion:
@@ -30,7 +33,8 @@ def weights_version(model: nn.Module) -> WeightsVersion:
 def folded(model: ScoringModel) -> ScoringModel:
     """Give a model with the same scores up to rounding and without the BatchNorm that follows convolutions.
 
-    All other weights are shared. The copy is kept for the next call, until a weight of the model changes.
+    All other weights are shared. The copy is kept for the next call, until a weight of the model changes. Several
+    threads may call this, while others compute with any modules.
 
     Args:
         model: in evaluation mode; it stays as it is. A model that is being trained is returned itself.
@@ -38,10 +42,11 @@ def folded(model: ScoringModel) -> ScoringModel:
     if model.training or not any(isinstance(module, nn.BatchNorm2d) for module in model.modules()):
         return model
     version = weights_version(model)
-    kept = _FOLDED.get(model)
-    if kept is None or kept[0] != version:
-        kept = version, _fold(model)
-        _FOLDED[model] = kept
+    with _FOLDING:
+        kept = _FOLDED.get(model)
+        if kept is None or kept[0] != version:
+            kept = version, _fold(model)
+            _FOLDED[model] = kept
     return kept[1]
 
 
@@ -89,7 +94,26 @@ def _can_fold(conv: nn.Module, norm: nn.Module) -> bool:
 
 
 class _Tracer(fx.Tracer):
-    """Follows the code of all modules but convolutions and BatchNorm, also those that inherit from them."""
+    """Follows the code of all modules but convolutions and BatchNorm, also those that inherit from them.
+
+    It is asked about every module that any thread of the process calls; those of other threads it leaves alone.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._thread = threading.get_ident()
+
+    def call_module(
+        self, m: nn.Module, forward: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]
+    ) -> Any:
+        if threading.get_ident() != self._thread:
+            return forward(*args, **kwargs)
+        return super().call_module(m, forward, args, kwargs)
+
+    def getattr(self, attr: str, attr_val: Any, parameter_proxy_cache: dict[str, Any]) -> Any:
+        if threading.get_ident() != self._thread:
+            return attr_val
+        return super().getattr(attr, attr_val, parameter_proxy_cache)
 
     def is_leaf_module(self, m: nn.Module, module_qualified_name: str) -> bool:
         return isinstance(m, (*_CONVOLUTIONS, nn.BatchNorm2d)) or super().is_leaf_module(
