@@ -165,7 +165,7 @@ def teacher_of(name: str) -> str:
         ({"length": "paper", "epochs": 5}, "got both length='paper' and epochs=5"),
         ({"preset": "paper,bse"}, "no preset 'bse'; did you mean 'base'"),
         ({"preset": ""}, "no preset ''"),
-        ({"preset": "mvtec"}, "known: .*paper.*; what another method has: twinspect methods NAME"),
+        ({"preset": "mvtek"}, "known: .*paper.*; what another method has: twinspect methods NAME"),
     ],
 )
 def test_mistakes_are_named(parameters: dict[str, Any], message: str) -> None:
@@ -178,7 +178,7 @@ def test_mistakes_are_named(parameters: dict[str, Any], message: str) -> None:
     [
         (None, "edge", "hybrid has no preset 'edge'; methods that have it, by --method: aand, rd, stfpm"),
         ("rd", "paper,mrg", "rd has no preset 'mrg'; methods that have it, by --method: aand"),
-        (None, "egde", "no preset 'egde'; known: none"),
+        (None, "egde", "no preset 'egde'; known: none; what another method has: twinspect methods NAME"),
     ],
 )
 def test_a_preset_of_other_methods_names_them(method: str | None, preset: str, message: str) -> None:
