@@ -331,7 +331,7 @@ def test_a_mistake_in_fit_is_one_clear_line(
 @pytest.mark.skipif(not Path("/proc").is_dir(), reason="watches the process through /proc")
 def test_resume_on_the_command_line(run: Any, parts: Path, tmp_path: Path) -> None:
     """Kill a running fit with SIGTERM, go on, and get the weights of an uninterrupted one."""
-    options = "--method rd --workers 1 --steps 20 --no-detectability".split()
+    options = ["--method", "rd", "--workers", "1", "--steps", "20", "--no-detectability"]
     base = ["fit", str(parts), *FIT, *options]
     assert run(*base, "--out", tmp_path / "whole.twin")[0] == 0
     cut = [*base, "--out", str(tmp_path / "cut.twin"), "--resume"]
