@@ -24,6 +24,7 @@ from PIL import Image
 from torch import Tensor
 
 from both.pictures import pictures
+from running.arguments import in_one_line, positive
 from running.machine import described
 from running.models import RANGES, RUNTIMES, opened, scaled
 from running.turns import faster, in_turns, timed
@@ -129,11 +130,11 @@ def _options() -> argparse.Namespace:
     )
     parser.add_argument("--teacher", default="pocket")
     parser.add_argument("--runtimes", nargs="+", choices=RUNTIMES, default=list(RUNTIMES))
-    parser.add_argument("--rounds", type=int, default=11)
-    parser.add_argument("--threads", type=int, default=len(os.sched_getaffinity(0)))
+    parser.add_argument("--rounds", type=positive, default=11)
+    parser.add_argument("--threads", type=positive, default=len(os.sched_getaffinity(0)))
     parser.add_argument("--processor-time", action="store_true", help="instead of that on the clock")
     return parser.parse_args()
 
 
 if __name__ == "__main__":
-    main()
+    in_one_line(main)

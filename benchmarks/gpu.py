@@ -31,6 +31,7 @@ import torch
 
 from beside.sides import Side
 from running import on_device
+from running.arguments import in_one_line, positive
 from running.on_device import Networks
 from twinspect.utils.devices import choose_device
 
@@ -270,10 +271,10 @@ def _options(arguments: list[str] | None) -> argparse.Namespace:
     add = parser.add_argument
     add("--peer", type=Path, help="python of an environment with anomalib; left out if not given")
     add("--out", type=Path, help="takes the lines of JSON")
-    add("--seconds", type=float, default=SECONDS, help="that all may take")
+    add("--seconds", type=positive, default=SECONDS, help="that all may take")
     add("--dry-run", action="store_true", help="tiny, on the CPU")
     return parser.parse_args(arguments)
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    in_one_line(lambda: sys.exit(main()))

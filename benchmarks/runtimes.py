@@ -31,6 +31,7 @@ import torch
 from beside.sides import Side
 from both.pictures import pictures
 from running import peaks
+from running.arguments import in_one_line, positive
 from running.machine import described, has_bf16
 from running.models import COLUMNS, OPENVINO_FP32, ours
 from running.tables import PEER, Result, head, shares_row, times_row
@@ -50,6 +51,8 @@ def main() -> None:
     """Print the machine and its peaks, then both tables."""
     options = _options()
     torch.set_num_threads(options.threads)
+    options.out.parent.mkdir(parents=True, exist_ok=True)
+    options.out.touch()  # what cannot be written is known before minutes of work
     found = {"machine": described(), "threads": options.threads}
     print(f"{found['machine']}; {options.threads} threads")
     measured = peaks.peaks(options.threads, bf16=has_bf16(), side=options.peak_side)
@@ -64,7 +67,6 @@ def main() -> None:
     print("\n10^9 multiply-adds: of an image, then a second (share of the peak)")
     print("\n".join([head("an image", *COLUMNS), *(shares_row(each, measured) for each in results)]))
     found |= {"peaks": {kind: asdict(peak) for kind, peak in measured.items()}}
-    options.out.parent.mkdir(parents=True, exist_ok=True)
     options.out.write_text(json.dumps({**found, "results": [asdict(each) for each in results]}, indent=1))
 
 
@@ -120,15 +122,15 @@ def _options() -> argparse.Namespace:
     add("--peer", type=Path, help="python of an environment with anomalib; left out if not given")
     add("--methods", nargs="+", default=["rd", "aand"])
     add("--teachers", nargs="+", default=["resnet18", "wide_resnet50_2"])
-    add("--batches", nargs="+", type=int, default=[1, 8])
-    add("--rounds", type=int, default=10)
-    add("--threads", type=int, default=len(os.sched_getaffinity(0)), help="that each may use; all cores")
+    add("--batches", nargs="+", type=positive, default=[1, 8])
+    add("--rounds", type=positive, default=10)
+    add("--threads", type=positive, default=len(os.sched_getaffinity(0)), help="that each may use; all cores")
     add("--fixed-size", action="store_true", help="graphs of one size; batches of 1 alone")
     add("--torch-only", action="store_true", help="leave exports out")
     add(
         "--processor-time", action="store_true", help="count that, for a machine with other work; --threads 1"
     )
-    add("--peak-side", type=int, default=peaks.SIDE, help="of the matrices that peaks are measured by")
+    add("--peak-side", type=positive, default=peaks.SIDE, help="of the matrices that peaks are measured by")
     add("--out", type=Path, default=Path("runs/runtimes.json"), help="every round's seconds")
     options = parser.parse_args()
     if options.fixed_size:
@@ -137,4 +139,4 @@ def _options() -> argparse.Namespace:
 
 
 if __name__ == "__main__":
-    main()
+    in_one_line(main)

@@ -16,6 +16,8 @@ import sys
 import time
 from pathlib import Path
 
+from running.arguments import positive
+
 FIRST_PIXEL = Path(__file__).parent / "running" / "first_pixel.py"
 COMMANDS = {
     "twinspect --help": ["-m", "twinspect", "--help"],
@@ -44,8 +46,10 @@ def main() -> None:
     )
     parser.add_argument("--model", help="a model, with or without an export")
     parser.add_argument("--image", help="the image to score")
-    parser.add_argument("--rounds", type=int, default=10)
+    parser.add_argument("--rounds", type=positive, default=10)
     options = parser.parse_args()
+    if (options.model is None) != (options.image is None):
+        parser.error("--model and --image belong together")
     scoring = _scoring(options.model, options.image) if options.model else {}
     commands = COMMANDS | {name: ["-m", "twinspect", *arguments] for name, arguments in scoring.items()}
     times: dict[str, list[tuple[float, float]]] = {name: [] for name in commands}

@@ -21,6 +21,7 @@ import numpy as np
 import torch
 from torch.utils.flop_counter import FlopCounterMode
 
+from running.arguments import in_one_line, positive
 from running.peaks import torch_peak
 from twinspect.data.pixels import read_pixels
 from twinspect.data.samples import Sample
@@ -126,11 +127,11 @@ def _options() -> argparse.Namespace:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--teachers", nargs="+", default=["resnet18", "wide_resnet50_2"])
-    parser.add_argument("--steps", type=int, default=10)
-    parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--size", type=int, default=256)
+    parser.add_argument("--steps", type=positive, default=10)
+    parser.add_argument("--rounds", type=positive, default=3)
+    parser.add_argument("--size", type=positive, default=256)
     return parser.parse_args()
 
 
 if __name__ == "__main__":
-    main()
+    in_one_line(main)

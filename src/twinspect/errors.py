@@ -168,7 +168,7 @@ def unknown_name(kind: str, name: str, known: Iterable[str]) -> ConfigError:
     names = sorted(known)
     close = difflib.get_close_matches(name, names, n=1, cutoff=0.5)
     hint = f"did you mean {close[0]!r}? " if close else ""
-    return ConfigError(f"no {kind} {name!r}; {hint}known: {', '.join(names)}")
+    return ConfigError(f"no {kind} {name!r}; {hint}known: {', '.join(names) or 'none'}")
 
 
 def is_installed(module: str) -> bool:

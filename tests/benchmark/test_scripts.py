@@ -191,3 +191,33 @@ def test_growth_is_measured(script: Callable[[str], Any], key: str) -> None:
     cost = growth.measure(key, 128)
     assert cost.size == growth.GROWTHS[key].amount(128)
     assert cost.seconds > 0
+
+
+@pytest.mark.parametrize(
+    ("name", "arguments", "said"),
+    [
+        *(
+            (name, ["--rounds", "0"], "'0' is not a whole number above 0")
+            for name in ("edge", "runtimes", "training")
+        ),
+        ("edge", ["--threads", "-1"], "'-1' is not"),
+        ("runtimes", ["--batches", "x"], "'x' is not"),
+        ("edge", ["--teacher", "foo", "--threads", "1"], "no teacher 'foo'"),
+        ("training", ["--teachers", "pocket", "--size", "33"], "multiple of 32"),
+        ("startup", ["--model", "m.twin"], "--model and --image belong together"),
+        ("gpu", ["--dry-run", "--seconds", "-5"], "'-5' is not"),
+    ],
+)
+def test_a_mistake_is_one_line(
+    name: str,
+    arguments: list[str],
+    said: str,
+    script: Callable[[str], Any],
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.setattr(sys, "argv", [name, *arguments])
+    with pytest.raises(SystemExit) as ended:
+        script("running.arguments").in_one_line(script(name).main)
+    last = capsys.readouterr().err.splitlines()[-1]
+    assert (ended.value.code, said in last) == (2, True), last

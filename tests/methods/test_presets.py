@@ -164,6 +164,7 @@ def teacher_of(name: str) -> str:
         ({"length": "paper", "epochs": 5}, "got both length='paper' and epochs=5"),
         ({"preset": "paper,bse"}, "no preset 'bse'; did you mean 'base'"),
         ({"preset": ""}, "no preset ''"),
+        ({"preset": "mvtec"}, "known: .*paper.*; what another method has: twinspect methods NAME"),
     ],
 )
 def test_mistakes_are_named(parameters: dict[str, Any], message: str) -> None:

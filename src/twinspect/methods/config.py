@@ -177,7 +177,9 @@ def split_presets(cls: type[MethodConfig], preset: str | None) -> list[str]:
     names = [name.strip() for name in preset.split(",")] if preset is not None else []
     for name in names:
         if name not in cls.PRESETS:
-            raise unknown_name("preset", name, cls.PRESETS)
+            raise ConfigError(
+                f"{unknown_name('preset', name, cls.PRESETS)}; what another method has: twinspect methods NAME"
+            )
     for first, second in combinations(dict.fromkeys(names), 2):
         _check_agreement(cls, first, second)
     return names
