@@ -5,13 +5,13 @@ r"""What a CUDA device does in eight minutes: its tests, then training and scori
     python benchmarks/gpu.py --peer /tmp/peer/bin/python
     python benchmarks/gpu.py --dry-run
 
-Random weights and images of noise: only time is measured, and what bf16 changes. Training is that of `twinspect fit`
-with steps of 16 images that were read before, from the fourth step on. Scoring begins with prepared images on the CPU
-and ends with scores and maps there; the peer's begins with pixels, so that beside it stands ours with the preparing.
-TensorRT is measured where it is installed (pip install onnxruntime-gpu tensorrt); its engines are built for 8 images,
-and 32 are four calls. Each figure is printed as a line of JSON once it is there, and all of them as a table in the
-end; what does not fit into the time is left out, and says so. --dry-run goes the same way on the CPU with tiny
-networks; its figures mean nothing.
+Random weights and images of noise: only time is measured, and what half precision changes. Training is that of
+`twinspect fit` with steps of 16 images that were read before, from the fourth step on. Scoring begins with prepared
+images on the CPU and ends with scores and maps there; the peer's begins with pixels, so that beside it stands ours
+with the preparing. TensorRT is measured where it is installed (pip install onnxruntime-gpu tensorrt); its engines are
+built for 8 images, and 32 are four calls. Each figure is printed as a line of JSON once it is there, and all of them
+as a table in the end; what does not fit into the time is left out, and says so. --dry-run goes the same way on the
+CPU with tiny networks; its figures mean nothing.
 """
 
 from __future__ import annotations
@@ -56,6 +56,7 @@ class Scale:
         device: that computes.
         models: what is trained and scored; the first one stands beside the peer and under TensorRT.
         precisions: of the training.
+        halves: precisions to score in beside fp32.
         steps: of every stage.
         batch: images of a step.
         batches: images scored at once.
@@ -65,6 +66,7 @@ class Scale:
     device: str
     models: tuple[Networks, ...]
     precisions: tuple[str, ...]
+    halves: tuple[str, ...]
     steps: int
     batch: int
     batches: tuple[int, ...]
@@ -74,7 +76,8 @@ class Scale:
 ON_GPU = Scale(
     device="cuda",
     models=(Networks("rd", WIDE, 256), Networks("aand", WIDE, 256), Networks("dual", VIT, 224)),
-    precisions=("bf16", "fp32"),
+    precisions=("bf16", "fp16", "fp32"),
+    halves=("bf16", "fp16"),
     steps=40,
     batch=16,
     batches=(1, 32),
@@ -88,6 +91,7 @@ DRY = Scale(
         Networks("dual", "test_vit", 160),
     ),
     precisions=("fp32",),
+    halves=("bf16",),  # a CPU takes seconds for a convolution in fp16
     steps=on_device.WARM_UP + 1,
     batch=2,
     batches=(1, 2),
@@ -173,9 +177,10 @@ def items(scale: Scale, peer: Path | None) -> Iterator[Item]:
     """List what is measured, the most important first."""
     yield Item("tests", 150, partial(tests, 150))
     for networks in scale.models:
-        yield Item("training", 30, partial(training, scale, networks))
+        yield Item("training", 45, partial(training, scale, networks))
         yield Item("scoring", 20, partial(scoring, scale, networks))
-        yield Item("bf16 against fp32", 10, partial(bf16, scale, networks))
+        for half in scale.halves:
+            yield Item(f"{half} against fp32", 10, partial(rounding, scale, networks, half))
     if peer:
         yield Item("scoring", 30, partial(beside, scale, peer))
     for runtime, precision in (("onnx", "fp32"), ("tensorrt", "fp32"), ("tensorrt", "fp16")):
@@ -209,7 +214,7 @@ def training(scale: Scale, networks: Networks) -> Iterator[Row]:
 def scoring(scale: Scale, networks: Networks) -> Iterator[Row]:
     """Give milliseconds of a batch, of all ways that torch scores."""
     for count in scale.batches:
-        for name, call in on_device.scoring(networks, scale.device, count).items():
+        for name, call in on_device.scoring(networks, scale.device, count, scale.halves).items():
             yield timed(networks, count, name, on_device.milliseconds(call, scale.rounds))
 
 
@@ -226,9 +231,9 @@ def export(scale: Scale, runtime: str, precision: str) -> Iterator[Row]:
         yield timed(networks, count, name, on_device.milliseconds(call, scale.rounds))
 
 
-def bf16(scale: Scale, networks: Networks) -> Iterator[Row]:
-    """Say how far scores and maps are from those in fp32."""
-    found = on_device.bf16_difference(networks, scale.device, max(scale.batches))
+def rounding(scale: Scale, networks: Networks, half: str) -> Iterator[Row]:
+    """Say how far scores and maps in half precision are from those in fp32."""
+    found = on_device.differences(networks, scale.device, max(scale.batches), half)
     text = ", ".join(f"{name} {value:.1e}" for name, value in found.items())
     yield {"of": networks.named, "found": f"relative differences: {text}", **found}
 

@@ -16,7 +16,7 @@ from drawn_parts import QUICK, blemish, quick, stripes, write_image
 from postgres import binaries, server
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Generator, Iterator
 
     from store_data import Clock
     from twinspect.detector import Detector
@@ -26,46 +26,55 @@ TESTS = Path(__file__).resolve().parent
 SHARED = TESTS.parents[1] / "shared"
 LONGEST = (
     "test_contract.py",
-    "export/test_export.py",
-    "scale/test_ray_engine.py",
-    "export/test_region_graphs.py",
     "scale/test_fit_many.py",
-    "methods/test_dual.py",
-    "regions/test_methods_inside.py",
-    "cli/test_cli.py",
-    "benchmark/test_runs.py",
-    "serve/test_same_verdict.py",
-    "utils/test_distributed.py",
-    "export/test_shape_graphs.py",
-    "test_detector.py",
-    "regions/test_alignment.py",
-    "serve/test_web_real.py",
-    "benchmark/test_paper_tables.py",
-    "export/test_gathered.py",
-    "scale/test_score_shards.py",
-    "model/test_tiled.py",
+    "serve/test_untold_paths.py",
+    "export/test_export.py",
     "serve/test_web.py",
     "comparison/test_compare.py",
-    "methods/test_rd.py",
+    "scale/test_ray_engine.py",
+    "benchmark/test_paper_tables.py",
+    "serve/test_web_real.py",
+    "utils/test_distributed.py",
+    "test_detector.py",
+    "serve/test_web_products.py",
+    "export/test_shape_graphs.py",
+    "methods/test_dual.py",
+    "export/test_gathered.py",
+    "export/test_region_graphs.py",
+    "regions/test_alignment.py",
+    "benchmark/test_runs.py",
     "export/test_int8.py",
+    "cli/test_cli.py",
+    "serve/test_web_languages.py",
+    "regions/test_methods_inside.py",
+    "scale/test_plan.py",
+    "serve/test_products.py",
+    "methods/test_efficientad.py",
+    "benchmark/test_tables.py",
+    "serve/test_same_verdict.py",
+    "scale/test_score_shards.py",
+    "model/test_tiled.py",
+    "methods/test_rd.py",
     "regions/test_scoring_inside.py",
     "cli/test_config_schema.py",
     "inference/test_part_scores.py",
     "serve/test_schema.py",
     "methods/test_aand.py",
     "methods/test_destseg.py",
-    "scale/test_plan.py",
     "training/test_checkpoint.py",
     "methods/test_default.py",
     "methods/test_shortfall.py",
     "images/test_dicom.py",
-    "methods/test_efficientad.py",
     "training/test_budget.py",
-    "benchmark/test_tables.py",
     "hostile/test_graphs.py",
-    "serve/test_untold_paths.py",
 )
 """Files that take more than ten seconds, the longest first."""
+
+
+@pytest.hookimpl(optionalhook=True, wrapper=True)
+def pytest_xdist_auto_num_workers() -> Generator[None, int, int]:
+    """One process more than there are processors: many tests wait for a server, a browser or a cluster."""
+    return (yield) + 1
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -84,9 +93,15 @@ def _skip_without_cuda(items: list[pytest.Item]) -> None:
         item.add_marker(pytest.mark.skip(reason="no CUDA device"))
 
 
+def pytest_collection() -> None:
+    """Nearly all that is made while tests are collected stays: looking for garbage among it takes seconds."""
+    gc.disable()
+
+
 def pytest_collection_finish() -> None:
     """Leave what was collected, thousands of tests and all that they import, out of later garbage collections."""
     gc.freeze()
+    gc.enable()
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
@@ -108,6 +123,14 @@ def _few_of_what_is_measured() -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("twinspect.benchmark.batch_one.MOST_PASSES", 3)
         patch.setattr("twinspect.evaluation.detectability.TRIED", 10)
+        yield
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _without_waiting_for_the_disk() -> Iterator[None]:
+    """Let `os.fsync` return at once: a process may be killed at any time, but the power stays on."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(os, "fsync", lambda handle: None)
         yield
 
 

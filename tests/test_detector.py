@@ -311,7 +311,7 @@ def test_on_real_photographs_it_tells_broken_cookies_from_whole_ones(shared: Pat
         teacher="resnet18",
         weights=shared / "weights" / "resnet18_layers1-3.safetensors",
         size=128,
-        steps=60,
+        steps=30,
         device="cpu",
     ).fit(shared / "data" / "cookies")
     found = ts.evaluate(detector, shared / "data" / "cookies").pooled

@@ -1,4 +1,4 @@
-"""One untrained model on a device: how fast it trains, how fast it scores, and what bf16 changes."""
+"""One untrained model on a device: how fast it trains, how fast it scores, and what half precision changes."""
 
 from __future__ import annotations
 
@@ -25,12 +25,13 @@ from twinspect.training.trainer import Trainer
 from twinspect.utils.progress import NoProgress
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from numpy.typing import NDArray
 
     from twinspect.inference.pipeline import Engine
 
+HALVES = {"bf16": torch.bfloat16, "fp16": torch.float16}
 WARM_UP = 3
 """Steps and calls that do not count."""
 LENGTHS = {"aand": ("steps", "amplify_steps")}
@@ -117,15 +118,17 @@ def training(
     return {stage: batch * rate for stage, rate in clock.rates().items()}
 
 
-def scoring(networks: Networks, device: str, count: int) -> dict[str, Callable[[], object]]:
-    """Give what is timed: by graphs where the device has them, as it is, in bf16, and with the images' preparing."""
+def scoring(
+    networks: Networks, device: str, count: int, halves: Sequence[str]
+) -> dict[str, Callable[[], object]]:
+    """Give what is timed: by graphs where the device has them, as it is, in half precision, and with preparing."""
     model, images = build(networks), noise(count, networks.size)
     engine, eager = TorchEngine(model, device), TorchEngine(model, device)
     prepared = [engine.prepare(image) for image in images]
     eager._infer = eager._model.infer  # noqa: SLF001 - what scores where there are no graphs
 
-    def in_bf16() -> object:
-        with torch.autocast(device, torch.bfloat16):
+    def rounded(dtype: torch.dtype) -> object:
+        with torch.autocast(device, dtype):
             return eager.score(prepared, maps=True)
 
     return {
@@ -134,7 +137,7 @@ def scoring(networks: Networks, device: str, count: int) -> dict[str, Callable[[
             [engine.prepare(image) for image in images], maps=True
         ),
         "torch, no graph": partial(eager.score, prepared, maps=True),
-        "torch, no graph, bf16": in_bf16,
+        **{f"torch, no graph, {name}": partial(rounded, HALVES[name]) for name in halves},
     }
 
 
@@ -162,12 +165,12 @@ def milliseconds(call: Callable[[], object], rounds: int) -> list[float]:
 
 
 @torch.inference_mode()
-def bf16_difference(networks: Networks, device: str, count: int) -> dict[str, float]:
-    """Score in fp32 and in bf16: the largest difference of scores and of maps, relative to the largest in fp32."""
+def differences(networks: Networks, device: str, count: int, half: str) -> dict[str, float]:
+    """Score in fp32 and in half precision: the largest differences, relative to the largest score or map in fp32."""
     model = build(networks).to(device)
     images = model.preprocessing.apply(torch.from_numpy(noise(count, networks.size)).permute(0, 3, 1, 2))
     exact = model.infer(images.to(device))
-    with torch.autocast(device, torch.bfloat16):
+    with torch.autocast(device, HALVES[half]):
         rounded = model.infer(images.to(device))
     pairs = zip(("maps", "scores"), exact, rounded, strict=True)
     return {name: float((a - b.float()).abs().max() / a.abs().max()) for name, a, b in pairs}

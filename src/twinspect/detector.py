@@ -84,7 +84,7 @@ class Detector(ChosenNetworks):
             ``"shift"``; ``None`` for no copies. See :mod:`twinspect.training.augmentation`.
         seed: decides the split, the initial weights and the order of images.
         device: ``auto``, ``cpu``, ``cuda`` or ``mps``.
-        precision: of training: ``auto``, ``fp32`` or ``bf16``. Scoring is always fp32.
+        precision: of training: ``auto``, ``fp32``, ``bf16`` or, on CUDA, ``fp16``. Scoring is always fp32.
         false_alarm_rate: the rate to promise; ``None`` for the smallest that the images allow.
         calibration: ``split`` (hold good images out) or ``cv`` (K fits; every image serves both ways); ``None`` for
             ``cv`` by ``padim``, and by ``hybrid`` and ``patchcore`` of fewer than 19 good images, else ``split``.

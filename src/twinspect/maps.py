@@ -6,8 +6,8 @@ Every map is float32, unbounded above, and higher means more anomalous.
 from __future__ import annotations
 
 import math
-from functools import cache, lru_cache
-from typing import TYPE_CHECKING
+from functools import cache, lru_cache, wraps
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 import torch
 import torch.nn.functional as F
@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 
     from torch import Tensor
 
+    OfTensor = TypeVar("OfTensor", bound=Callable[..., Tensor])
+
 
 SHORTEST = 1e-8
 """Minimum length that a feature is divided by."""
@@ -24,6 +26,38 @@ ANOMALOUS_SHARE = 0.3
 """A patch counts as anomalous where a mask covers more than this share of it (AAND's code)."""
 
 
+def beyond_fp16(compute: OfTensor) -> OfTensor:
+    """Let a function compute in fp32 where autocast would in fp16, whose largest number is 65504.
+
+    The squares of a few hundred features add up to more than that, and of small distances little is left.
+
+    Args:
+        compute: takes tensors, one of them first; those in fp16 are given in fp32.
+    """
+
+    @wraps(compute)
+    def in_fp32(first: Tensor, *others: Any, **named: Any) -> Any:
+        if not _is_fp16_autocast(first.device.type):
+            return compute(first, *others, **named)
+        given = (
+            each.float() if getattr(each, "dtype", None) == torch.float16 else each
+            for each in (first, *others)
+        )
+        with torch.autocast(first.device.type, enabled=False):
+            return compute(*given, **named)
+
+    return cast("OfTensor", in_fp32)
+
+
+def _is_fp16_autocast(device: str) -> bool:
+    return (
+        torch.amp.is_autocast_available(device)
+        and torch.is_autocast_enabled(device)
+        and torch.get_autocast_dtype(device) == torch.float16
+    )
+
+
+@beyond_fp16
 def cosine_map(teacher: Tensor, student: Tensor) -> Tensor:
     """Cosine distance 1 - s(a, b) over channels, at each location.
 
@@ -43,6 +77,7 @@ def cosine_map(teacher: Tensor, student: Tensor) -> Tensor:
     return 1 - cosines
 
 
+@beyond_fp16
 def unit_distance_map(teacher: Tensor, student: Tensor) -> Tensor:
     """Half the squared distance of unit vectors over channels, 1/2 |a/|a| - b/|b||^2, at each location.
 
@@ -61,9 +96,10 @@ def unit_distance_map(teacher: Tensor, student: Tensor) -> Tensor:
 
 
 def _unit(features: Tensor) -> Tensor:
-    """Divide by the length, channels last; F.normalize does the same and writes the lengths out in full when exported."""
+    """Divide by the length, channels last. F.normalize does the same, but an export of it repeats every length."""
     features = features.movedim(1, -1)
-    return features / torch.linalg.vector_norm(features, dim=-1, keepdim=True).clamp_min(SHORTEST)
+    lengths: Tensor = torch.linalg.vector_norm(features, dim=-1, keepdim=True)
+    return features / lengths.clamp_min(SHORTEST)
 
 
 def enlarge(maps: Tensor, size: tuple[int, int]) -> Tensor:
@@ -195,6 +231,7 @@ def _only(maps: Tensor, inside: Tensor | None) -> Tensor:
     return maps if inside is None else torch.where(inside, maps, -math.inf)
 
 
+@beyond_fp16
 def share_inside(inside: Tensor, size: tuple[int, int]) -> Tensor:
     """Return the share of every place that counts.
 

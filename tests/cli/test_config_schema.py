@@ -169,7 +169,7 @@ MISTAKES = [
     ("c.toml", "false-alarm-rate = 0", "false_alarm_rate must be float > 0.0, got 0"),
     ("c.toml", 'calibration = "none"', "calibration must be one of split, cv, got 'none'"),
     ("c.toml", 'device = "tpu"', "device must be auto, cpu, cuda or mps, got 'tpu'"),
-    ("c.toml", 'precision = "fp8"', "precision must be one of auto, fp32, bf16, got 'fp8'"),
+    ("c.toml", 'precision = "fp8"', "precision must be one of auto, fp32, bf16, fp16, got 'fp8'"),
     ("c.toml", 'length = "long"', "length must be one of quick, paper, got 'long'"),
     ("c.toml", "seed = -1", "seed: expected `int` >= 0"),
     ("c.toml", "sigma = -1.0", "sigma must be"),

@@ -345,6 +345,8 @@ class Handler(BaseHTTPRequestHandler):
 
     world: World
     protocol_version = "HTTP/1.1"  # a connection is used again
+    # Head and body are written separately: the second waited 40 ms for the client's delayed acknowledgement.
+    disable_nagle_algorithm = True
 
     def log_message(self, *_: object) -> None:
         """Say nothing."""

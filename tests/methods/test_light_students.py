@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 import torch
@@ -12,11 +12,15 @@ from torch.utils.flop_counter import FlopCounterMode
 import twinspect as ts
 from drawn_parts import quick
 from twinspect.methods import method_class
+from twinspect.methods.aand import AAND, AANDConfig
 from twinspect.methods.base import Batch, Method
 from twinspect.methods.config import config_of_record, make_config
 from twinspect.methods.rd import RDConfig
 from twinspect.methods.stfpm import STFPM
 from twinspect.teachers import create_teacher
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 METHODS = ("rd", "aand", "stfpm")
 
@@ -44,18 +48,48 @@ def test_levels_have_the_shapes_and_signs_of_any_teacher(name: str, teacher: str
         assert bool((rebuilt < 0).any()) == level.signed
 
 
+def work(call: Callable[[], object]) -> int:
+    """Count floating point operations of matrix products and convolutions."""
+    with FlopCounterMode(display=False) as counter, torch.no_grad():
+        call()
+    return int(counter.get_total_flops())
+
+
 @pytest.mark.parametrize("name", METHODS)
 def test_a_light_student_takes_less_than_a_quarter_of_the_teacher_s_work(name: str) -> None:
     method, images = method_of(name, "edge"), torch.randn(1, 3, 256, 256)
-
-    def work(call: Any) -> int:
-        with FlopCounterMode(display=False) as counter, torch.no_grad():
-            call()
-        return int(counter.get_total_flops())
-
     student: Any = method.student
     seen = seen_by_student(method, images)
     assert work(lambda: student(seen)) < work(lambda: method.teacher(images)) / 4
+
+
+def test_light_gates_and_generators_take_less_than_a_ninth_of_the_authors_work() -> None:
+    images = torch.randn(1, 3, 256, 256)
+    light, full = (method_of("aand", preset) for preset in ("edge", None))
+    assert isinstance(light, AAND)
+    assert isinstance(full, AAND)
+    levels = light.targets(images)
+    assert work(lambda: light.amplified(levels)) < work(lambda: full.amplified(levels)) / 9
+
+
+def test_an_untrained_light_generator_leaves_features_as_they_are() -> None:
+    method = method_of("aand", "edge")
+    assert isinstance(method, AAND)
+    levels = method.targets(torch.randn(1, 3, 64, 64))
+    torch.testing.assert_close(method.amplified(levels), list(levels), rtol=0, atol=0)
+
+
+def test_light_gates_and_generators_learn_in_stage_one() -> None:
+    method, images = method_of("aand", "edge"), torch.randn(2, 3, 64, 64)
+    masks = torch.zeros(2, 64, 64, dtype=torch.bool)
+    masks[:, :32] = True
+    optimizer = torch.optim.Adam(method.amplifiers.parameters(), 1e-3)
+    given = Batch(images, tuple(method.targets(images)), masks=masks)
+    for _ in range(2):  # the first step moves the generators' last layer alone, as it starts at zero
+        optimizer.zero_grad()
+        method.stages()[0].loss(given).backward()
+        optimizer.step()
+    assert all(p.grad is not None and bool(p.grad.abs().sum() > 0) for p in method.amplifiers.parameters())
 
 
 @pytest.mark.parametrize("name", METHODS)
@@ -79,3 +113,4 @@ def test_the_preset_fits_scores_and_comes_back_from_a_folder(name: str, parts: A
 
 def test_models_of_before_have_the_full_student() -> None:
     assert config_of_record(RDConfig, {"size": 256}).student == "full"
+    assert config_of_record(AANDConfig, {"size": 256, "student": "light"}).amplifier == "full"

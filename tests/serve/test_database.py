@@ -6,6 +6,7 @@ import sqlite3
 import threading
 from dataclasses import replace
 from importlib.resources import files
+from inspect import unwrap
 from typing import TYPE_CHECKING
 
 import pytest
@@ -19,10 +20,18 @@ from store_data import inspect as inspect_scores
 from twinspect import errors, serve
 from twinspect.errors import ConfigError, MissingExtraError, StoreError
 from twinspect.serve.store import Filter, Store
+from twinspect.serve.store import database as database_module
 from twinspect.serve.store.schema import METADATA, VERSION_TABLE
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+
+@pytest.fixture(autouse=True)
+def as_a_user_opens_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Neither copied nor without waiting for the disk."""
+    for name in ("_prepare_sqlite", "_upgrade"):
+        monkeypatch.setattr(database_module, name, unwrap(getattr(database_module, name)))
 
 
 def test_migrations_lead_from_nothing_to_the_tables_as_they_are_declared(

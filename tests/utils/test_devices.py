@@ -52,13 +52,52 @@ def test_another_device_leaves_floats_alone() -> None:
 
 
 @pytest.mark.parametrize(
-    ("capability", "precision"), [((7, 5), "fp32"), ((8, 0), "bf16"), ((9, 0), "bf16"), ((12, 0), "bf16")]
+    ("name", "capability", "precision"),
+    [
+        ("NVIDIA GeForce GTX 1080", (6, 1), "fp32"),
+        ("Tesla V100-SXM2-16GB", (7, 0), "fp16"),
+        ("Tesla T4", (7, 5), "fp16"),
+        ("NVIDIA GeForce GTX 1660 Ti", (7, 5), "fp32"),
+        ("NVIDIA A100", (8, 0), "bf16"),
+        ("NVIDIA H100", (9, 0), "bf16"),
+        ("NVIDIA B200", (10, 0), "bf16"),
+    ],
 )
-def test_bf16_is_chosen_where_the_gpu_has_it(
-    monkeypatch: pytest.MonkeyPatch, capability: tuple[int, int], precision: str
+def test_what_a_gpu_multiplies_fastest_is_chosen(
+    monkeypatch: pytest.MonkeyPatch, name: str, capability: tuple[int, int], precision: str
 ) -> None:
     monkeypatch.setattr(torch.cuda, "get_device_capability", lambda _: capability)
+    monkeypatch.setattr(torch.cuda, "get_device_name", lambda _: name)
     assert choose_precision("auto", CUDA) == precision
+    assert choose_precision("fp16", CUDA) == "fp16"
+
+
+def test_fp16_is_refused_where_there_is_no_cuda() -> None:
+    with pytest.raises(
+        ConfigError, match="fp16 trains on CUDA alone, and the device is cpu; type: --precision bf16, or auto"
+    ):
+        choose_precision("fp16", CPU)
+
+
+@pytest.mark.parametrize(
+    ("limits", "precision"),
+    [
+        ({}, "bf16"),
+        ({"ONEDNN_MAX_CPU_ISA": "AVX2"}, "fp32"),
+        ({"DNNL_MAX_CPU_ISA": "avx512_core_vnni"}, "fp32"),
+        ({"ONEDNN_MAX_CPU_ISA": "AVX512_CORE_BF16", "DNNL_MAX_CPU_ISA": "AVX2"}, "bf16"),
+        ({"ONEDNN_MAX_CPU_ISA": "nonsense"}, "bf16"),  # which oneDNN ignores
+    ],
+)
+def test_a_cpu_has_the_instructions_that_onednn_may_use(
+    monkeypatch: pytest.MonkeyPatch, limits: dict[str, str], precision: str
+) -> None:
+    monkeypatch.setattr(torch.cpu, "_is_amx_tile_supported", lambda: True)
+    for name in ("ONEDNN_MAX_CPU_ISA", "DNNL_MAX_CPU_ISA"):
+        monkeypatch.delenv(name, raising=False)
+    for name, value in limits.items():
+        monkeypatch.setenv(name, value)
+    assert choose_precision("auto", CPU) == precision
 
 
 @pytest.mark.parametrize(("size", "kept_on"), [(2 * 2**30, "cuda"), (2 * 2**30 + 1, "cpu")])

@@ -267,7 +267,7 @@ class ConfigFileRecord(ParametersRecord):
 
     tile: Annotated[int, Meta(ge=32, le=65_536)] | None = None
     device: Annotated[str, Meta(pattern="^(auto|cpu|cuda|mps)(:[0-9]+)?$")] = "auto"
-    precision: Literal["auto", "fp32", "bf16"] = "auto"
+    precision: Literal["auto", "fp32", "bf16", "fp16"] = "auto"
     strategy: Literal["auto", "ddp"] = "auto"
     augment: Annotated[str, Meta(pattern="^(lighting|shift|lighting,shift|shift,lighting)$")] | None = None
 

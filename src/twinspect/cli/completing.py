@@ -175,7 +175,7 @@ _LISTS: Final[dict[str, Callable[[], Iterable[tuple[str, str]]]]] = {
     "runtime": _words("auto", "torch", "onnx", "openvino", "tensorrt"),
     "to": _words("onnx", "openvino", "tensorrt"),
     "export precision": _words("fp32", "fp16", "int8"),
-    "precision": _words("auto", "fp32", "bf16"),
+    "precision": _words("auto", "fp32", "bf16", "fp16"),
     "device": _words("auto", "cpu", "cuda", "mps"),
     "calibration": _words("split", "cv"),
     "resize": _words("stretch", "letterbox"),

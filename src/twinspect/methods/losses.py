@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import torch
 import torch.nn.functional as F
 
-from twinspect.maps import inside_at
+from twinspect.maps import beyond_fp16, inside_at
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -19,6 +19,7 @@ EPSILON = 1e-6
 """Minimum of a probability whose logarithm is taken."""
 
 
+@beyond_fp16
 def direction_loss(teacher: Tensor, student: Tensor) -> Tensor:
     """Compare the directions of whole maps: 1 - cos(vec a_s, vec a_c).
 
@@ -34,6 +35,7 @@ def direction_loss(teacher: Tensor, student: Tensor) -> Tensor:
     return 1 - F.cosine_similarity(teacher.flatten(1), student.flatten(1), dim=1)
 
 
+@beyond_fp16
 def relaxed_loss(teacher: Tensor, student: Tensor, *, easy_share: float, easy_weight: float) -> Tensor:
     """Compare the directions of whole maps, with a smaller gradient at the locations rebuilt best.
 
@@ -102,6 +104,7 @@ def noisy_or_loss(distances: Sequence[Tensor]) -> Tensor:
     return -torch.stack([(1 - distance).clamp_min(EPSILON).log() for distance in distances]).sum(dim=0).mean()
 
 
+@beyond_fp16
 def value_loss(teacher: Tensor, student: Tensor) -> Tensor:
     """Compare values: the mean of (a_s - a_c)² over channels and locations.
 
@@ -117,6 +120,7 @@ def value_loss(teacher: Tensor, student: Tensor) -> Tensor:
     return (teacher - student).square().flatten(1).mean(dim=1)
 
 
+@beyond_fp16
 def hard_loss(teacher: Tensor, student: Tensor, patches: int) -> Tensor:
     """Average 1 - cos over the locations of each image where it is largest.
 
@@ -134,6 +138,7 @@ def hard_loss(teacher: Tensor, student: Tensor, patches: int) -> Tensor:
     return distances.topk(min(patches, distances.shape[1]), dim=1).values.mean(dim=1)
 
 
+@beyond_fp16
 def hard_feature_loss(teacher: Tensor, student: Tensor, quantile: float) -> Tensor:
     """Average the largest squared differences of single features.
 
@@ -152,6 +157,7 @@ def hard_feature_loss(teacher: Tensor, student: Tensor, quantile: float) -> Tens
     return differences.topk(count - math.ceil(quantile * (count - 1)), dim=1).values.mean(dim=1)
 
 
+@beyond_fp16
 def focal_loss(probability: Tensor, truth: Tensor, *, gamma: float, alpha: float) -> Tensor:
     """Cross-entropy with less weight on what is already right (Lin et al., ICCV 2017).
 

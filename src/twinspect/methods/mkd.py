@@ -183,7 +183,7 @@ class MKD(Method[MKDConfig]):
         """
         total = teacher[0].new_zeros(teacher[0].shape[0])
         for target, imitation in zip(teacher, student, strict=True):
-            imitated = imitation.to(target.dtype)  # training in bf16 still compares in fp32
+            imitated = imitation.to(target.dtype)
             shares = (
                 None if inside is None else maps.share_inside(inside, (target.shape[-2], target.shape[-1]))
             )

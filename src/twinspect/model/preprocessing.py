@@ -245,7 +245,9 @@ class Preprocessing:
         times for 256 px), and a row of them is not.
         """
         width = images.shape[-1]
-        mean, std = (images.new_tensor(values).view(3, 1, 1).repeat(1, 1, width) for values in (self.mean, self.std))
+        mean, std = (
+            images.new_tensor(values).view(3, 1, 1).repeat(1, 1, width) for values in (self.mean, self.std)
+        )
         return mean, std
 
 

@@ -19,6 +19,7 @@ from twinspect.bundle.schema import Count, RecordError, parse
 from twinspect.errors import TrainingError
 from twinspect.utils.distributed import SINGLE_PROCESS
 from twinspect.utils.files import write_atomically
+from twinspect.utils.random_state import device_random_state, set_device_random_state
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -29,7 +30,8 @@ if TYPE_CHECKING:
     from twinspect.utils.distributed import ProcessGroup
 
 
-_MODEL, _OPTIMIZER, _BEST, _RANDOM = "model.", "optimizer.", "best.", "random"
+_MODEL, _OPTIMIZER, _BEST = "model.", "optimizer.", "best."
+_RANDOM, _DEVICE_RANDOM = "random", "device_random"
 
 
 @dataclass
@@ -57,10 +59,12 @@ class State:
         history: losses and curves so far.
         best_loss: the lowest validation loss of this stage; infinite without validation.
         tensors: weights and buffers other than the teacher's, the optimiser's state, the state of the trained
-            modules at the lowest validation loss, and torch's random state of every process, (processes, n).
+            modules at the lowest validation loss, and torch's random state of every process, (processes, n), with
+            that of its GPU.
         groups: the optimiser's parameter groups and the plain numbers of its state.
         done: the share of this stage that is done, where a budget of time decides; else 0.
         elapsed: seconds of that budget that were used.
+        scaler: of the gradients in fp16; empty in other precisions.
     """
 
     stage: int
@@ -71,6 +75,7 @@ class State:
     groups: dict[str, Any]
     done: float = 0.0
     elapsed: float = 0.0
+    scaler: dict[str, int | float] = field(default_factory=dict)
 
     @classmethod
     def take(
@@ -93,10 +98,19 @@ class State:
                 (tensors if isinstance(value, Tensor) else numbers)[key] = value
         tensors.update({_BEST + name: tensor for name, tensor in best.tensors.items()})
         tensors[_RANDOM] = processes.gather(torch.get_rng_state())
+        if (of_device := device_random_state(processes.device)) is not None:
+            tensors[_DEVICE_RANDOM] = processes.gather(of_device)
         groups = {"groups": saved["param_groups"], "numbers": numbers}
-        return cls(stage, step, history, best.loss, tensors, groups)
+        scaler = processes.precision.state_dict() if processes.fabric else {}
+        return cls(stage, step, history, best.loss, tensors, groups, scaler=scaler)
 
-    def restore(self, model: nn.Module, optimizer: Optimizer | None, best: BestState, rank: int = 0) -> None:
+    def restore(
+        self,
+        model: nn.Module,
+        optimizer: Optimizer | None,
+        best: BestState,
+        processes: ProcessGroup = SINGLE_PROCESS,
+    ) -> None:
         """Load the state into a model, an optimiser if any and a best state of the same shapes.
 
         A process that did not exist when the state was taken keeps its initial random state.
@@ -105,13 +119,16 @@ class State:
             TrainingError: the shapes differ, or something is missing.
         """
         try:
-            self._restore(model, optimizer, best, rank)
+            self._restore(model, optimizer, best)
+            self._restore_random(processes.rank, processes.device)
+            if processes.fabric:
+                processes.precision.load_state_dict(self.scaler)
         except (KeyError, IndexError, TypeError, ValueError, AttributeError, RuntimeError) as error:
             raise TrainingError(
                 f"the checkpoint does not fit this training ({type(error).__name__}: {error}); start anew: --restart"
             ) from error
 
-    def _restore(self, model: nn.Module, optimizer: Optimizer | None, best: BestState, rank: int) -> None:
+    def _restore(self, model: nn.Module, optimizer: Optimizer | None, best: BestState) -> None:
         learned = {
             name.removeprefix(_MODEL): t for name, t in self.tensors.items() if name.startswith(_MODEL)
         }
@@ -122,10 +139,16 @@ class State:
         best.tensors = {
             name.removeprefix(_BEST): t for name, t in self.tensors.items() if name.startswith(_BEST)
         }
+
+    def _restore_random(self, rank: int, device: torch.device) -> None:
         random = self.tensors[_RANDOM]
         random = random.reshape(-1, random.shape[-1])  # older checkpoints of one process are one-dimensional
         if rank < len(random):
             torch.set_rng_state(random[rank].clone())
+        # Older checkpoints have none of a device, nor has one that was written without a GPU.
+        of_devices = self.tensors.get(_DEVICE_RANDOM, random[:0])
+        if rank < len(of_devices):
+            set_device_random_state(of_devices[rank].clone(), device)
 
     def _restore_optimizer(self, optimizer: Optimizer) -> None:
         parameters = [parameter for group in optimizer.param_groups for parameter in group["params"]]
@@ -157,6 +180,7 @@ class CheckpointRecord(Struct):
     held_out: dict[str, int] = {}
     done: float = 0.0
     elapsed: float = 0.0
+    scaler: dict[str, int | float] = {}
 
 
 @dataclass(frozen=True)
@@ -200,8 +224,8 @@ class Checkpoint:
             History(record.losses, record.curves, record.held_out),
             msgspec.to_builtins(record.groups),
         )
-        times = record.done, record.elapsed
-        return State(record.stage, record.step, history, record.best_loss, tensors, groups, *times)
+        rest = record.done, record.elapsed, record.scaler
+        return State(record.stage, record.step, history, record.best_loss, tensors, groups, *rest)
 
     def write(self, state: State) -> None:
         """Replace the file, keeping the old one until the new one is complete."""
@@ -214,6 +238,7 @@ class Checkpoint:
             "groups": state.groups,
             "done": state.done,
             "elapsed": state.elapsed,
+            "scaler": state.scaler,
         }
         tensors = {name: tensor.contiguous() for name, tensor in state.tensors.items()}
         self.path.parent.mkdir(parents=True, exist_ok=True)

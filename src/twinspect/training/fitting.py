@@ -25,6 +25,7 @@ from twinspect.training.augmentation import COPIES, KINDS, Augmentation
 from twinspect.training.budget import with_steps_made
 from twinspect.training.checkpoint import Checkpoint, History, learned_state
 from twinspect.training.first_reading import FirstReader
+from twinspect.utils.random_state import unchanged_random_state
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -236,7 +237,7 @@ class Fitting:
         return GoodScores.from_numbers(samples, processes.sum(numbers).numpy())
 
     def _build_model(self) -> Model:
-        with torch.random.fork_rng(devices=[]):
+        with unchanged_random_state(self.trainer.torch_device):
             torch.manual_seed(self.trainer.seed)
             model = Model.build(self.method, self.config, self.teacher)
         if self.start:

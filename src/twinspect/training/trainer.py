@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import math
 import time
 from contextlib import nullcontext
 from dataclasses import dataclass, field, replace
 from functools import cached_property
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING
 
 import torch
-from torch import nn
 
 from twinspect.errors import TrainingError
 from twinspect.training.batch_plan import batch_plan, choose_held_out, mix_seeds
@@ -18,12 +16,14 @@ from twinspect.training.batches import TrainingImages
 from twinspect.training.budget import StepPace
 from twinspect.training.checkpoint import BestState, Checkpoint, History, State
 from twinspect.training.interruption import Interruption, interruptible
+from twinspect.training.optimizer_steps import OptimizerSteps
 from twinspect.training.sync_batchnorm import synchronise_batchnorm
 from twinspect.utils.allocator import keep_freed_memory
-from twinspect.utils.devices import PRECISIONS, choose_device, choose_precision
+from twinspect.utils.devices import choose_device, choose_precision
 from twinspect.utils.distributed import SINGLE_PROCESS, ProcessGroup, launch
 from twinspect.utils.even_sampling import evenly_spaced
 from twinspect.utils.progress import NoProgress, Progress
+from twinspect.utils.random_state import unchanged_random_state
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -54,7 +54,7 @@ class Trainer:
     Attributes:
         seed: determines the order of the images and everything random in the networks.
         device: ``auto``, ``cpu``, ``cuda`` or ``mps``.
-        precision: ``auto``, ``fp32`` or ``bf16`` (mixed: weights stay fp32).
+        precision: ``auto``, ``fp32``, ``bf16`` or ``fp16`` (mixed: weights stay fp32).
         workers: threads that read images.
         cache_mb: memory for prepared images and teacher features, in MiB; what does not fit is computed again.
         bits: significant bits of 16-bit files, see :func:`twinspect.images.reading.read_rgb`.
@@ -81,7 +81,7 @@ class Trainer:
     def processes(self) -> ProcessGroup:
         """The processes that train, started or joined at the first access; a ``ConfigError`` if they cannot be."""
         device = choose_device(self.device)
-        precision = PRECISIONS[choose_precision(self.precision, device)]
+        precision = choose_precision(self.precision, device)
         return launch(device, precision, devices=self.devices, nodes=self.nodes, strategy=self.strategy)
 
     @property
@@ -161,19 +161,6 @@ class Trainer:
         return progress if progress and self.processes.is_first else NoProgress()
 
 
-class _StageLoss(nn.Module):
-    """A stage's loss as a module, so that DistributedDataParallel can average its gradients."""
-
-    def __init__(self, stage: Stage) -> None:
-        super().__init__()
-        self.trained = nn.ModuleList(stage.trained)
-        self._loss = stage.loss
-
-    def forward(self, batch: Batch) -> Tensor:
-        """Compute the loss, one number."""
-        return self._loss(batch)
-
-
 @dataclass
 class _Run:
     """One call of :meth:`Trainer.fit`."""
@@ -200,7 +187,7 @@ class _Run:
         state = self._read_checkpoint()
         if self.budget:
             self.budget.start(state)
-        with torch.random.fork_rng(devices=[]):
+        with unchanged_random_state(self.images.device):
             for index, stage in enumerate(self.stages):
                 if state is None or index >= state.stage:
                     run = self._run_stage if stage.gather is None else self._gather
@@ -260,26 +247,22 @@ class _Run:
         torch.manual_seed(
             mix_seeds(self.seed, index, *([self.processes.rank] if self.processes.rank else []))
         )
-        optimizer = cast("Optimizer", self._fabric.setup_optimizers(stage.optimizer(stage.parameters())))
-        stage_loss = self._fabric.setup_module(_StageLoss(stage), move_to_device=False)
-        rates = [group["lr"] for group in optimizer.param_groups]
+        steps = OptimizerSteps(self.processes, stage)
         train, held_out = self._split(stage)
         validation = self._validation_batches(stage, held_out or evenly_spaced(train, VALIDATION_IMAGES))
         best = BestState(stage.trained)
         if state:
-            self._restore(state, optimizer, best)
+            self._restore(state, steps.optimizer, best)
         pace = self._pace(index, train, held_out if stage.measure else [], state)
         losses = self.history.losses.setdefault(stage.name, [])
         self._set_modes(stage)
         pace.begin(self.progress, stage.name)
         for next_batch, weight in self._local_batches(stage, train, index, pace):
-            for group, rate in zip(optimizer.param_groups, rates, strict=True):
-                group["lr"] = rate * stage.rate(pace.done)
             batch = next_batch._replace(done=pace.done)
-            losses.append(self._step(stage, stage_loss, batch, weight, optimizer, len(losses)))
+            losses.append(steps.make(batch, weight, len(losses) + 1))
             if pace.advance(self.progress, losses[-1]) and validation:
                 self._validate(stage, validation, best)
-            self._save_if_due(index, pace, optimizer, best)
+            self._save_if_due(index, pace, steps.optimizer, best)
             if pace.is_over:
                 break
         best.restore()
@@ -386,29 +369,6 @@ class _Run:
                 return
             yield batch
 
-    def _step(
-        self,
-        stage: Stage,
-        stage_loss: nn.Module,
-        batch: Batch,
-        weight: float,
-        optimizer: Optimizer,
-        step: int,
-    ) -> float:
-        optimizer.zero_grad(set_to_none=True)
-        loss = stage_loss(batch) * weight
-        self._fabric.backward(loss)
-        for module in stage.trained if stage.clip else ():
-            torch.nn.utils.clip_grad_norm_(module.parameters(), stage.clip)
-        optimizer.step()
-        value = self.processes.sum(loss.detach()).item() / self.processes.count
-        if not math.isfinite(value):
-            raise TrainingError(
-                f"the loss became {value} at step {step + 1} of stage {stage.name!r}; "
-                "try a smaller --learning_rate, or --precision fp32"
-            )
-        return value
-
     @torch.no_grad()
     def _validate(self, stage: Stage, batches: list[Batch], best: BestState) -> None:
         """Compute the stage's metrics, averaged over the held-out batches, and keep the state if it is the best."""
@@ -439,7 +399,7 @@ class _Run:
             raise KeyboardInterrupt
 
     def _restore(self, state: State, optimizer: Optimizer | None, best: BestState) -> None:
-        state.restore(self.model, optimizer, best, self.processes.rank)
+        state.restore(self.model, optimizer, best, self.processes)
         self.history.losses.update({name: list(values) for name, values in state.history.losses.items()})
         self.history.curves.update({name: list(values) for name, values in state.history.curves.items()})
         self.history.held_out.update(state.history.held_out)

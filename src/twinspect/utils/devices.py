@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import os
+
 import torch
+from torch import nn
 
 from twinspect.errors import ConfigError
 
@@ -46,6 +49,11 @@ def to_device(tensor: torch.Tensor, device: torch.device) -> torch.Tensor:
     return tensor.pin_memory().to(device, non_blocking=True)
 
 
+def device_of(module: nn.Module) -> torch.device:
+    """Say where the weights of a module lie; on the CPU where it has none."""
+    return next((tensor.device for tensor in (*module.parameters(), *module.buffers())), torch.device("cpu"))
+
+
 def cache_device(device: torch.device, size: int) -> torch.device:
     """Choose where to keep what is needed again on a device: there, if it takes a quarter of the free memory at most.
 
@@ -58,28 +66,51 @@ def cache_device(device: torch.device, size: int) -> torch.device:
     return torch.device("cpu")
 
 
-PRECISIONS = {"fp32": "32-true", "bf16": "bf16-mixed"}
-"""Fabric's name of each precision."""
+PRECISIONS = ("fp32", "bf16", "fp16")
+_TENSOR_CORES = (7, 0)
+"""Compute capability from which on GPUs multiply fp16 several times as fast as fp32."""
+_WITHOUT_THEM = "GTX 16"
+"""Those of it that do not, by their name; their fp16 is known for NaN in convolutions."""
+_ISA_LIMITS = ("ONEDNN_MAX_CPU_ISA", "DNNL_MAX_CPU_ISA")
+"""Variables that forbid oneDNN, which multiplies for torch, newer instructions; the first one that is set counts."""
+_WITHOUT_BF16 = {"SSE41", "AVX", "AVX2", "AVX2_VNNI", "AVX2_VNNI_2", "AVX512_CORE", "AVX512_CORE_VNNI"}
+"""Limits with which it converts bf16 by itself: convolutions then take several times as long as in fp32."""
 
 
 def choose_precision(name: str, device: torch.device) -> str:
-    """Turn ``auto`` into bf16 where the processor multiplies faster in it than in fp32, and into fp32 elsewhere.
+    """Turn ``auto`` into the half precision that the device multiplies faster in than in fp32, or into fp32.
 
     Raises:
-        ConfigError: an unknown precision.
+        ConfigError: an unknown precision, or one that the device does not train in.
     """
     if name == "auto":
-        return "bf16" if _is_faster_in_bf16(device) else "fp32"
+        return _fastest_precision(device)
     if name not in PRECISIONS:
         raise ConfigError(f"precision must be one of auto, {', '.join(PRECISIONS)}; got {name!r}")
+    if name == "fp16" and device.type != "cuda":
+        raise ConfigError(
+            f"precision fp16 trains on CUDA alone, and the device is {device.type}; type: --precision bf16, or auto"
+        )
     return name
 
 
-def _is_faster_in_bf16(device: torch.device) -> bool:
+def _fastest_precision(device: torch.device) -> str:
     if device.type == "cuda":
-        # Older ones emulate it, and torch counts that as support.
-        return torch.cuda.get_device_capability(device) >= (8, 0)
-    # Without these instructions a CPU converts to fp32 and back, which is slower (torch has no public name for them).
-    return device.type == "cpu" and bool(
+        capability = torch.cuda.get_device_capability(device)
+        # Older ones than 8.0 emulate bf16, and torch counts that as support.
+        if capability >= (8, 0):
+            return "bf16"
+        has_tensor_cores = capability >= _TENSOR_CORES and _WITHOUT_THEM not in torch.cuda.get_device_name(
+            device
+        )
+        return "fp16" if has_tensor_cores else "fp32"
+    return "bf16" if device.type == "cpu" and _multiplies_bf16() else "fp32"
+
+
+def _multiplies_bf16() -> bool:
+    """Tell whether a CPU has instructions for bf16 that oneDNN may use; elsewhere bf16 is slower than fp32."""
+    limit = next((os.environ[name] for name in _ISA_LIMITS if name in os.environ), "")
+    # Torch has no public name for them, and asks the processor alone.
+    return limit.upper() not in _WITHOUT_BF16 and bool(
         torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported()  # noqa: SLF001
     )

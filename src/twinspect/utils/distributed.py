@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from lightning_fabric import Fabric
+    from lightning_fabric.plugins import Precision
     from torch import Tensor
 
 T = TypeVar("T")
@@ -50,6 +51,17 @@ class ProcessGroup:
     def count(self) -> int:
         """How many processes there are."""
         return self.fabric.world_size if self.fabric else 1
+
+    @property
+    def device(self) -> torch.device:
+        """The device of this process."""
+        return self.fabric.device if self.fabric else torch.device("cpu")
+
+    @property
+    def precision(self) -> Precision:
+        """What scales gradients in fp16, and does nothing in other precisions."""
+        assert self.fabric is not None  # noqa: S101 - launched before training
+        return self.fabric.strategy.precision
 
     @property
     def is_first(self) -> bool:
@@ -137,7 +149,7 @@ def launch(
 
     Args:
         device: the kind of device; each process has one of its own.
-        precision: Fabric's name of it.
+        precision: ``fp32``, ``bf16`` or ``fp16``.
         devices: processes on each machine.
         nodes: machines.
         strategy: one of ``STRATEGIES``.
@@ -148,7 +160,9 @@ def launch(
     check_process_counts(device, devices, nodes, strategy)
     from lightning_fabric import Fabric  # noqa: PLC0415 - half a second that scoring does not need
 
-    # Fabric announces the precision as if it were a warning; the caller reports it instead.
+    from twinspect.utils.mixed_precision import MixedPrecision  # noqa: PLC0415 - likewise
+
+    # Fabric announces its processes as if they were warnings.
     logging.getLogger("lightning_fabric").setLevel(logging.WARNING)
     warnings.filterwarnings("ignore", message=_DEPRECATION)
     try:
@@ -157,7 +171,7 @@ def launch(
             devices=devices if (index := _index(device)) is None else [index],
             num_nodes=nodes,
             strategy="ddp" if devices * nodes > 1 else "auto",
-            precision=precision,  # type: ignore[arg-type]
+            plugins=[] if precision == "fp32" else [MixedPrecision(precision, device.type)],
         )
         fabric.launch()
     except ValueError as error:  # Slurm or torchrun started another number of processes

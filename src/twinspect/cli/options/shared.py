@@ -205,7 +205,7 @@ def device_option(verb: argparse.ArgumentParser) -> None:
 
 def precision_option(verb: argparse.ArgumentParser) -> None:
     """Add the floating-point precision of training."""
-    verb.add_argument("--precision", default="auto", help="of training: auto, fp32 or bf16 (auto)")
+    verb.add_argument("--precision", default="auto", help="of training: auto, fp32, bf16 or fp16 (auto)")
 
 
 def run_options(verb: argparse.ArgumentParser) -> None:

@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor, nn
 
+from twinspect.utils.devices import device_of
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
@@ -76,7 +78,8 @@ def _widths_by_stride(teacher: Teacher) -> dict[int, list[int]]:
 
     hooks = [m.register_forward_hook(record) for m in teacher.modules() if isinstance(m, nn.Conv2d)]
     with torch.no_grad():
-        teacher(torch.zeros(1, 3, side, side))
+        # Where another model of the same fit has put it.
+        teacher(torch.zeros(1, 3, side, side, device=device_of(teacher)))
     for hook in hooks:
         hook.remove()
     return widths

@@ -160,10 +160,10 @@ def _light_gate(channels: int, items: int) -> nn.Sequential:
 
 
 def _light_generator(channels: int) -> nn.Sequential:
-    """Build a narrow generator whose residual is zero at first: after a short stage I the features are still usable."""
+    """Build a narrow generator whose residual is zero at first, so that a short stage I does no harm."""
     generator = _perceptron(channels, depth=2, hidden=_narrow(channels))
-    nn.init.zeros_(generator[-1].weight)
-    nn.init.zeros_(generator[-1].bias)
+    for parameter in generator[-1].parameters():
+        nn.init.zeros_(parameter)
     return generator
 
 

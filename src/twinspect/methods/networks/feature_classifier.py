@@ -36,11 +36,11 @@ class FeatureClassifier(nn.Module):
         )
 
     def adapt(self, features: Tensor) -> Tensor:
-        """Average the teacher's features locally and adapt them: (B, C, h, w)."""
+        """Average the teacher's features locally and adapt them: (B, C, h, w), in float32 for the noise to come."""
         side = NEIGHBOURHOOD
         averaged = F.avg_pool2d(features, side, 1, side // 2, count_include_pad=False)
         adapted: Tensor = self.adaptor(averaged)
-        return adapted
+        return adapted.float()
 
     def forward(self, adapted: Tensor) -> Tensor:
         """Classify adapted features: (B, h, w), unbounded, higher is more anomalous."""

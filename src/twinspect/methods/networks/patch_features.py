@@ -8,7 +8,7 @@ import torch
 import torch.nn.functional as F
 
 from twinspect.errors import ConfigError
-from twinspect.maps import inside_at
+from twinspect.maps import constant, inside_at
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -75,5 +75,10 @@ def _reduce(level: Tensor, channels: int) -> Tensor:
     if not 0 < channels < level.shape[1]:
         return level
     # A product with a small matrix, which every runtime has.
-    averaging = F.adaptive_avg_pool1d(torch.eye(level.shape[1])[:, None], channels)[:, 0].T
-    return torch.einsum("dc,bchw->bdhw", averaging.to(level), level)
+    averaging = constant(_averaging_matrix, level.shape[1], channels, like=level)
+    return torch.einsum("dc,bchw->bdhw", averaging, level)
+
+
+def _averaging_matrix(channels: int, kept: int) -> Tensor:
+    """Make the (kept, channels) matrix that averages adjacent channels."""
+    return F.adaptive_avg_pool1d(torch.eye(channels)[:, None], kept)[:, 0].T

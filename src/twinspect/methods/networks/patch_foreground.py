@@ -67,7 +67,7 @@ class PatchForeground(GatheredBuffers):
             self._take_everything(patches.shape[1])
 
     def _take_everything(self, channels: int) -> None:
-        self.axis, self.least = torch.zeros(channels), torch.tensor([-1.0])
+        self.axis, self.least = self.axis.new_zeros(channels), self.axis.new_full((1,), -1.0)
 
     def forward(self, features: Tensor) -> Tensor:
         """Tell which patches show the part, a ring around it included; all where an image shows none.

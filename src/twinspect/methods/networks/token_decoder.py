@@ -13,6 +13,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from twinspect.maps import beyond_fp16
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
@@ -164,6 +166,7 @@ class Perceptron(nn.Sequential):
         )
 
 
+@beyond_fp16
 def _linear_attention(query: Tensor, key: Tensor, value: Tensor) -> Tensor:
     """Attend within (B, heads, N, channels of a head)."""
     query, key = F.elu(query) + 1, F.elu(key) + 1
