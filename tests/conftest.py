@@ -219,19 +219,33 @@ def postgres() -> Iterator[str]:
         yield url
 
 
-@pytest.fixture(params=["sqlite", "postgresql"])
-def database(request: pytest.FixtureRequest, tmp_path: Path) -> str:
-    """URL of an empty database, once of each kind."""
-    if request.param == "sqlite":
-        return f"sqlite:///{tmp_path / 'store.db'}"
+@pytest.fixture(scope="session")
+def template(postgres: str) -> str:
+    """Name of a PostgreSQL database of which others are copies: its tables are those that the migrations lead to."""
+    from twinspect.serve.store.database import open_database
+
+    create_database(postgres, "upgraded", "template1")
+    open_database(f"{postgres}upgraded").dispose()
+    return "upgraded"
+
+
+def create_database(postgres: str, name: str, template: str) -> None:
     import sqlalchemy
 
-    url = request.getfixturevalue("postgres")
-    engine = sqlalchemy.create_engine(f"{url}postgres", isolation_level="AUTOCOMMIT")
-    name = f"test_{os.urandom(4).hex()}"
+    engine = sqlalchemy.create_engine(f"{postgres}postgres", isolation_level="AUTOCOMMIT")
     with engine.connect() as connection:
-        connection.exec_driver_sql(f"create database {name}")
+        connection.exec_driver_sql(f"create database {name} template {template}")
     engine.dispose()
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def database(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """URL of a database without rows, once of each kind."""
+    if request.param == "sqlite":
+        return f"sqlite:///{tmp_path / 'store.db'}"
+    url = request.getfixturevalue("postgres")
+    name = f"test_{os.urandom(4).hex()}"
+    create_database(url, name, request.getfixturevalue("template"))
     return f"{url}{name}"
 
 

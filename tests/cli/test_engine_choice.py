@@ -267,6 +267,15 @@ def test_an_export_that_is_not_the_model_is_not_kept(bare: Path, monkeypatch: py
     assert find_exports(bare, read_record(bare)) == []
 
 
+def test_an_export_that_cannot_be_written_is_refused_before_the_work(
+    run: Any, bare: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (bare / "exports").touch()
+    monkeypatch.setattr(exporter, "to_onnx", lambda *_: pytest.fail("traced"))
+    code, _, notes = run("export", bare, "--to", "onnx")
+    assert (code, f"the export goes to {bare / 'exports'}" in notes) == (2, True), notes
+
+
 def test_the_users_cache_serves_where_the_model_cannot_be_written_to(
     bare: Path, images: Path, cache: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:

@@ -27,6 +27,12 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 
+@pytest.fixture(scope="session")
+def template() -> str:
+    """New databases are empty."""
+    return "template1"
+
+
 @pytest.fixture(autouse=True)
 def as_a_user_opens_it(monkeypatch: pytest.MonkeyPatch) -> None:
     """Neither copied nor without waiting for the disk."""

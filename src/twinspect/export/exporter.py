@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from twinspect.bundle.export_cache import keep_export
 from twinspect.bundle.exports import write_export
-from twinspect.bundle.folder import read_model_record
+from twinspect.bundle.folder import EXPORTS, read_model_record
 from twinspect.errors import (
     ConfigError,
     ExportError,
@@ -30,6 +30,7 @@ from twinspect.inference.runtimes import CPU, RUNTIMES
 from twinspect.inference.torch_detector import TorchDetector
 from twinspect.inference.torch_engine import TorchEngine
 from twinspect.loading import AUTO, EXACT, TORCH, load
+from twinspect.utils.files import refuse_no_folder
 from twinspect.utils.machine import package_version
 
 if TYPE_CHECKING:
@@ -86,7 +87,7 @@ def export(
 
     Raises:
         ConfigError: an unknown runtime, precision or size; no images to check by; for int8, no good images, or too
-            few.
+            few; nothing can be written into the folder.
         ExportError: the graph's results differ from the model's, or int8 is worse than floats; nothing is written.
         MissingExtraError: a package is missing; says which extra brings it.
         BundleError: the model is damaged, or its folder cannot be written.
@@ -96,6 +97,7 @@ def export(
     say = say or (lambda _: None)
     folder = Path(path)
     model_record = read_model_record(folder)
+    refuse_no_folder(folder / EXPORTS, "the export goes to")
     detector = _load_on_cpu(folder)
     if fixed_size is None and not detector.model_.any_size:
         raise ConfigError(

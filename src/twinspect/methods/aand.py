@@ -222,7 +222,8 @@ class AAND(RD):
             ):  # what lies beside the object is no example of it (authors' code)
                 normal = normal & covered_patches(batch.foregrounds, features)
             if batch.inside is not None:
-                normal = normal & covered_patches(batch.inside, features)
+                inside = covered_patches(batch.inside, features)
+                normal = normal & inside.repeat(len(normal) // len(inside), 1, 1)  # noisy copies come after
             yield amplifier, features, truth, normal
 
     def _level_loss(self, amplifier: nn.Module, features: Tensor, truth: Tensor, normal: Tensor) -> Tensor:
