@@ -77,10 +77,7 @@ def load(
 
         return ExportedDetector.from_bundle(path, chosen, device=device, threads=threads)
     detector = _trained(path, device)
-    if threads:
-        import torch  # noqa: PLC0415
-
-        torch.set_num_threads(threads)
+    use_threads(threads)
     export = usual_export(path, device) if runtime is None else None
     if export is not None:
         detector.score_by(export, threads)
@@ -96,6 +93,19 @@ def check_threads(threads: int | None) -> int | None:
     if threads is None or (type(threads) is int and 1 <= threads <= MOST_THREADS):
         return threads
     raise ConfigError(f"--threads {threads!r}; allowed is 1 to {MOST_THREADS} on this machine")
+
+
+def use_threads(threads: int | None) -> None:
+    """Let torch compute in so many threads, in the whole process; ``None`` leaves their number as it is.
+
+    Raises:
+        ConfigError: as for :func:`check_threads`.
+    """
+    check_threads(threads)
+    if threads:
+        import torch  # noqa: PLC0415
+
+        torch.set_num_threads(threads)
 
 
 def _trained(path: str | Path, device: str) -> TorchDetector:

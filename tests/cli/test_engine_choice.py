@@ -327,3 +327,38 @@ def test_nothing_needs_a_home(
     (tmp_path / "no folder").touch()
     with pytest.raises(BundleError, match="could not be written"):
         keep_export(tmp_path / "no folder", read_record(bare), EXPORT, {}, {})
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        ("fit", "PARTS", "--out", "new.twin"),
+        ("update", "MODEL", "--good", "PARTS", "--out", "new.twin"),
+        ("compare", "PARTS", "--out", "compared"),
+        ("benchmark", "folder", "--data", "PARTS", "--out", "runs"),
+        ("demo", "--out", "shown"),
+    ],
+    ids=lambda command: command[0],
+)
+def test_verbs_that_train_compute_in_as_many_threads_as_asked(
+    command: tuple[str, ...],
+    run: Any,
+    bare: Path,
+    parts: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    given = [{"PARTS": parts, "MODEL": bare}.get(word, word) for word in command]
+    code, _, notes = run(*given, "--threads", 0)
+    assert (code, "--threads 0; allowed is 1 to" in notes) == (2, True)
+    asked: list[int] = []
+
+    def stop(number: int) -> None:
+        asked.append(number)
+        raise ConfigError("far enough")
+
+    monkeypatch.setattr(torch, "set_num_threads", stop)
+    code, _, notes = run(*given, "--threads", 3)
+    assert (code, asked) == (2, [3])
+    assert "far enough" in notes

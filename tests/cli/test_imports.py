@@ -27,7 +27,7 @@ NEVER: Final = {
     "torchvision",
 }
 """Large packages that other verbs need; timm builds other teachers than the one here."""
-MOST_OWN: Final = {"torch": 247, "onnx": 161}
+MOST_OWN: Final = {"torch": 250, "onnx": 161}
 """Modules of twinspect, by the runtime: a new one that scoring needs may raise them by one."""
 
 

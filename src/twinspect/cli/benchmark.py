@@ -17,6 +17,7 @@ from twinspect.cli.outcome import Outcome
 from twinspect.cli.run_summary import REPORT, TABLES, outcome
 from twinspect.detector import Detector
 from twinspect.errors import ConfigError, unknown_name
+from twinspect.loading import use_threads
 from twinspect.methods.config import hints, parse_setting, split_presets
 from twinspect.methods.settings import config_class
 
@@ -32,6 +33,7 @@ DEFAULT_METHODS = ("rd",)
 
 def run(options: argparse.Namespace) -> Outcome:
     """Run a protocol, or write the tables."""
+    use_threads(options.threads)
     options.protocol = options.protocol or _behind_data(options)
     if options.protocol == REPORT:
         return _report(options)

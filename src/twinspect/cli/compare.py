@@ -13,6 +13,7 @@ from twinspect.comparison.compare import PAGE, choose, compare
 from twinspect.comparison.comparison import COLUMNS, rows_of, sentences
 from twinspect.data import open_data
 from twinspect.data.summary import summarize
+from twinspect.loading import use_threads
 from twinspect.utils.progress_bar import Bar
 
 if TYPE_CHECKING:
@@ -34,6 +35,7 @@ SHARED: Final = (
 
 def run(options: argparse.Namespace) -> Outcome:
     """Compare, and say which is the best."""
+    use_threads(options.threads)
     out = Path(options.out)
     shared = {name: getattr(options, name) for name in SHARED if getattr(options, name) is not None}
     choose(options.candidates, options.minutes, shared)  # before a large folder is listed

@@ -14,6 +14,7 @@ from twinspect.data import open_data
 from twinspect.data.demo import PRODUCTS, write_demo
 from twinspect.detector import Detector
 from twinspect.errors import ConfigError
+from twinspect.loading import use_threads
 from twinspect.report import write_evaluation
 from twinspect.report.demo_page import demo_product, render_demo
 from twinspect.utils.desktop import open_page
@@ -47,6 +48,7 @@ class _Paths(NamedTuple):
 
 def run(options: argparse.Namespace) -> Outcome:
     """Write images, fit and evaluate a detector of each product, and open the page that shows all."""
+    use_threads(options.threads)
     out = Path(options.out)
     refuse_no_folder(out, "--out")
     _refuse_foreign(out)

@@ -29,7 +29,7 @@ from twinspect.data.summary import summarize
 from twinspect.detector import Detector
 from twinspect.errors import ConfigError
 from twinspect.evaluation.detectability import SHARE_OF_FIT, measure_detectability
-from twinspect.loading import scores_on_cpu
+from twinspect.loading import scores_on_cpu, use_threads
 from twinspect.methods.default import AUTO, FEWEST, OF_FEWEST, USUAL
 from twinspect.methods.shortfall import shortfall
 from twinspect.training.loggers import logged
@@ -53,6 +53,7 @@ def run(options: argparse.Namespace) -> Outcome:
     out = Path(options.out)
     check_model_place(out, overwrite=options.overwrite)
     check_torchrun(options.devices, options.nodes)
+    use_threads(options.threads)
     checkpoints = checkpoints_of(out, resume=options.resume, restart=options.restart)
     if is_secondary_process():
         return _fit(options, out, checkpoints)

@@ -19,6 +19,7 @@ from twinspect.data.opening import open_called_good
 from twinspect.detector import Detector
 from twinspect.errors import ConfigError
 from twinspect.evaluation.detectability import SHARE_OF_FIT, measure_detectability
+from twinspect.loading import use_threads
 from twinspect.utils.progress_bar import Bar
 
 if TYPE_CHECKING:
@@ -33,6 +34,7 @@ ROWS: Final = (
 
 def run(options: argparse.Namespace) -> Outcome:
     """Update, compare and save."""
+    use_threads(options.threads)
     out = Path(options.out)
     if out.resolve().is_relative_to(Path(options.model).resolve()):
         raise ConfigError(

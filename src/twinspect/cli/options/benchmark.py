@@ -12,6 +12,7 @@ from twinspect.cli.options.shared import (
     precision_option,
     preset_option,
     run_options,
+    threads_option,
     tile_options,
 )
 
@@ -94,4 +95,5 @@ def add_options(verb: argparse.ArgumentParser) -> None:
         metavar="PROTOCOL",
         help="report: show the published numbers of this protocol, mvtec for instance, beside a folder's",
     )
+    threads_option(verb)
     run_options(verb)

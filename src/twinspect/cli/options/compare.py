@@ -9,6 +9,7 @@ from twinspect.cli.options.shared import (
     input_size,
     mention_decode_limits,
     run_options,
+    threads_option,
     tile_options,
 )
 
@@ -51,4 +52,5 @@ def add_options(verb: argparse.ArgumentParser) -> None:
         help="time the networks under torch, also where OpenVINO or ONNX Runtime is installed",
     )
     class_options(verb)
+    threads_option(verb)
     run_options(verb)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from twinspect.cli.options.shared import threads_option
+
 if TYPE_CHECKING:
     import argparse
 
@@ -16,4 +18,5 @@ def add_options(verb: argparse.ArgumentParser) -> None:
         "--teacher", default="pocket", help="see: twinspect teachers (pocket, which comes with twinspect)"
     )
     verb.add_argument("--weights", metavar="FILE", help="the teacher's weights")
+    threads_option(verb)
     verb.add_argument("--no-open", action="store_true", help="do not open the page in a browser")

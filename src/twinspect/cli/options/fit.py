@@ -10,6 +10,7 @@ from twinspect.cli.options.shared import (
     mention_decode_limits,
     overwrite_option,
     strict_option,
+    threads_option,
 )
 
 if TYPE_CHECKING:
@@ -42,6 +43,7 @@ def add_options(verb: argparse.ArgumentParser) -> None:
     log_option(verb, "settings, losses and results")
     _rank_options(verb)
     learning_options(verb)
+    threads_option(verb)
 
 
 def _rank_options(verb: argparse.ArgumentParser) -> None:

@@ -190,7 +190,7 @@ def runtime_option(verb: argparse.ArgumentParser) -> None:
 
 
 def threads_option(verb: argparse.ArgumentParser) -> None:
-    """Add the option of verbs that score here."""
+    """Add the option of verbs that compute here."""
     verb.add_argument(
         "--threads",
         type=int,

@@ -9,6 +9,7 @@ from twinspect.cli.options.shared import (
     overwrite_option,
     run_options,
     strict_option,
+    threads_option,
 )
 
 if TYPE_CHECKING:
@@ -71,4 +72,5 @@ def add_options(verb: argparse.ArgumentParser) -> None:
     verb.add_argument(
         "--cache-mb", type=int, default=2048, metavar="N", help="memory for images and features (2048)"
     )
+    threads_option(verb)
     run_options(verb)
