@@ -362,3 +362,18 @@ def test_verbs_that_train_compute_in_as_many_threads_as_asked(
     code, _, notes = run(*given, "--threads", 3)
     assert (code, asked) == (2, [3])
     assert "far enough" in notes
+
+
+@pytest.mark.filterwarnings("ignore:Specified provider")
+def test_cuda_that_cannot_be_loaded_is_not_the_cpu_in_silence(
+    bare: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import onnxruntime as ort
+
+    add_export(bare)
+    monkeypatch.setattr(
+        ort, "get_available_providers", lambda: ["CUDAExecutionProvider", "CPUExecutionProvider"]
+    )
+    with pytest.raises(ConfigError, match=r"cannot load CUDA's libraries for 'cuda'.*--device cpu"):
+        ts.load(bare, runtime=EXPORT, device="cuda")
+    assert ts.load(bare, runtime=EXPORT).score(np.zeros((2, 64, 64, 3), np.uint8)).runtime == EXPORT

@@ -58,6 +58,12 @@ class OnnxEngine(GraphEngine):
             raise BundleError(
                 f"{paths[FILE]} cannot be loaded ({in_one_line(error)}); export the model again"
             ) from error
+        # ONNX Runtime leaves out in silence what it cannot load.
+        if device.startswith("cuda") and _PROVIDERS["cuda"] not in self._session.get_providers():
+            raise ConfigError(
+                f"ONNX Runtime cannot load CUDA's libraries for {device!r}; type: pip install "
+                "'onnxruntime-gpu[cuda,cudnn]', or choose --device cpu"
+            )
 
     def run(
         self, images: NDArray[np.uint8], regions: NDArray[np.uint8] | None = None
