@@ -16,7 +16,7 @@ from drawn_parts import QUICK, blemish, quick, stripes, write_image
 from postgres import binaries, server
 
 if TYPE_CHECKING:
-    from collections.abc import Generator, Iterator
+    from collections.abc import Iterator
 
     from store_data import Clock
     from twinspect.detector import Detector
@@ -69,12 +69,6 @@ LONGEST = (
     "hostile/test_graphs.py",
 )
 """Files that take more than ten seconds, the longest first."""
-
-
-@pytest.hookimpl(optionalhook=True, wrapper=True)
-def pytest_xdist_auto_num_workers() -> Generator[None, int, int]:
-    """One process more than there are processors: many tests wait for a server, a browser or a cluster."""
-    return (yield) + 1
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
