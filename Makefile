@@ -11,9 +11,8 @@ unexport PYTHONDONTWRITEBYTECODE
 demo: $(VENV)/.installed
 	$(BIN)/twinspect demo --out demo
 
-# Processes of one thread each do more than one of many: most tests compute little at a time. tests/conftest.py says
-# how many "auto" is, and in which order files come: those that take long first, so that no process ends long after
-# the others.
+# Two processes of one thread each do more than one of two: most tests compute little at a time. Files keep the order
+# that tests/conftest.py gives them: those that take long come first, so that no process ends long after the others.
 test: $(VENV)/.installed-dev
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses=auto --maxprocesses=4 --dist=loadfile --no-loadscope-reorder
 
