@@ -172,7 +172,7 @@ def _narrow(channels: int) -> int:
 
 
 def _perceptron(channels: int, depth: int, hidden: int | None = None) -> nn.Sequential:
-    """Build 1x1 convolutions with ReLU between them, twice as wide as the level inside, drawn as the authors do."""
+    """Build 1x1 convolutions with ReLU between them, drawn as the authors do, and as wide inside unless told."""
     hidden = hidden or min(2 * channels, WIDEST)
     widths = [channels, *[hidden] * (depth - 1), channels]
     layers: list[nn.Module] = []
