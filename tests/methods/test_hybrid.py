@@ -120,7 +120,7 @@ def test_the_student_has_the_parameters_of_its_layers() -> None:
     assert counted == (384 * 192 + 192) + (192 * 24 + 24) + (24 * 192 + 192) + (192 * 384 + 384)
 
 
-def test_the_map_is_the_mean_of_four_maps_worked_out_one_by_one(detector: ts.Detector) -> None:
+def test_the_sums_of_four_maps_are_those_worked_out_one_by_one(detector: ts.Detector) -> None:
     method = detector.model_.method
     assert isinstance(method, Hybrid)
     images = random(2, 3, 64, 64)
@@ -139,7 +139,7 @@ def test_the_map_is_the_mean_of_four_maps_worked_out_one_by_one(detector: ts.Det
             .view(nearest.shape)
             .numpy()
         )
-        found = method(images).map
+        found = method(images)
     unusual = (errors - method.usual_errors.mean.numpy()) / method.usual_errors.deviation.numpy()
     scaled = [
         (each - float(centre)) / float(range_)
@@ -151,10 +151,34 @@ def test_the_map_is_the_mean_of_four_maps_worked_out_one_by_one(detector: ts.Det
     imitation = (product ** (1 / len(levels)) - float(method.imitation_scale.centres)) / float(
         method.imitation_scale.ranges
     )
-    expected = torch.from_numpy((3 * enlarged(np.mean(scaled, axis=0)) + imitation) / 4).float()
-    torch.testing.assert_close(found, expected, rtol=1e-3, atol=1e-3)
-    highest = np.sort(expected.numpy().reshape(2, -1), axis=1)[:, -int(0.003 * 64 * 64) :]
-    np.testing.assert_allclose(method.image_score(Output(found)), highest.mean(axis=1), rtol=1e-3)
+    features = enlarged(np.mean(scaled, axis=0))
+    shown = torch.from_numpy((features + imitation) / 2).float()
+    torch.testing.assert_close(found.map, shown, rtol=1e-3, atol=1e-3)
+    alike = (3 * features + imitation) / 4
+    highest = np.sort(alike.reshape(2, -1), axis=1)[:, -int(0.003 * 64 * 64) :]
+    np.testing.assert_allclose(method.image_score(found), highest.mean(axis=1), rtol=1e-3)
+    left = np.zeros((2, 64, 64), dtype=bool)
+    left[:, :, :32] = True
+    highest = np.sort(alike[left].reshape(2, -1), axis=1)[:, -int(0.003 * 64 * 64) :]  # as many as of all
+    np.testing.assert_allclose(
+        method.image_score(found, torch.from_numpy(left)), highest.mean(axis=1), rtol=1e-3
+    )
+
+
+def test_a_model_of_before_shows_the_map_that_its_score_is_taken_from(detector: ts.Detector) -> None:
+    method = detector.model_.method
+    assert isinstance(method, Hybrid)
+    record = to_record(method.config)
+    assert record.pop("imitate_share") == 0.5
+    before = Hybrid(method.teacher, config_of_record(HybridConfig, record)).eval()
+    before.memory.members = method.memory.members
+    before.load_state_dict(method.state_dict())
+    before.to(memory_format=torch.channels_last)  # as a loaded model: otherwise the last bits differ
+    images = random(2, 3, 64, 64)
+    with torch.no_grad():
+        now, then = method(images), before(images)
+    torch.testing.assert_close(then.map, now.context[0], rtol=0, atol=0)
+    torch.testing.assert_close(before.image_score(then), method.image_score(now), rtol=0, atol=0)
 
 
 def half_squares(teacher: torch.Tensor, student: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:

@@ -8,7 +8,8 @@ together, as on printed circuits, and is the one that learns on if it is given m
 Four maps are brought to one scale by held-out good images and added: the distance to the nearest good patch
 (PatchCore); what the student cannot rebuild of a patch (as deep feature reconstruction does, Shi et al. 2021, arXiv
 2012.07122); by how much that is more than is usual at its place; and how the imitation differs from the teacher
-(STFPM, Wang et al. 2021, arXiv 2103.04257).
+(STFPM, Wang et al. 2021, arXiv 2103.04257). The last outlines defects better than it tells images apart: in the sum
+that image scores are taken from it is one of four, in the anomaly map it has half the weight.
 """
 
 from __future__ import annotations
@@ -55,6 +56,8 @@ IMITATE: Final = "imitate"
 FROM_FEATURES: Final = 3
 MEMORY, STUDENT, AT_PLACE = range(FROM_FEATURES)
 """The maps that are made of teacher features."""
+SCORE_SHARE: Final = 1 / (FROM_FEATURES + 1)
+"""Share of the imitation in the map that image scores are taken from: there, all maps count alike."""
 IMITATION_SHARES: Final = {"steps": 1 / 6, "epochs": 1 / 2}
 """Shares of a length at least that the student which sees the image takes."""
 IMITATION_RATE, IMITATION_LAST_RATE = 6.4, 0.1
@@ -75,10 +78,11 @@ class HybridConfig(MethodConfig):
     """Settings of the hybrid; all are ours."""
 
     CROSS_CONFORMAL_BELOW: ClassVar[int] = 19
-    EARLIER: ClassVar[dict[str, Any]] = {"imitate_steps": 0, "patch_stride": 1}
+    EARLIER: ClassVar[dict[str, Any]] = {"imitate_steps": 0, "patch_stride": 1, "imitate_share": SCORE_SHARE}
     RANGES: ClassVar[dict[str, str]] = {
         "imitate_steps": "[0, inf)",
         "imitate_epochs": "[0, inf)",
+        "imitate_share": "[0, 1]",
         "patch_stride": "[1, inf)",
         "members": "[1, inf)",
         "candidates": "[1, inf)",
@@ -101,6 +105,8 @@ class HybridConfig(MethodConfig):
     imitate_epochs is given"""
     imitate_epochs: int = 0
     """passes of that student over the training images; 0 uses imitate_steps instead"""
+    imitate_share: float = 0.5
+    """share of that student's map in the anomaly map; in what the image score is taken from it is a quarter"""
     batch_size: int = 8
     """images per optimiser step"""
     learning_rate: float = 1e-3
@@ -329,15 +335,23 @@ class Hybrid(Method[HybridConfig]):
         return self.config.top_share
 
     def forward(self, images: Tensor) -> Output:
-        """Average the maps on their common scale; the image score is the mean of the highest values."""
+        """Add the maps on their common scale, once to be shown and once for the image score."""
         levels = self.targets(images)
         errors = self._errors(levels)
         branches = torch.stack([self._distances(levels), errors, self.usual_errors(errors)], dim=1)
-        joined = maps.fuse([self.scale(branches).mean(dim=1)], (images.shape[-2], images.shape[-1]))
-        if self.imitation_scale:
-            imitation = self.imitation_scale(self._imitation_map(images, levels)[:, None])[:, 0]
-            joined = (FROM_FEATURES * joined + imitation) / (FROM_FEATURES + 1)
-        return Output(maps.gaussian_blur(joined, self.config.sigma))
+        features = maps.fuse([self.scale(branches).mean(dim=1)], (images.shape[-2], images.shape[-1]))
+        if self.imitation_scale is None:
+            return Output(maps.gaussian_blur(features, self.config.sigma))
+        imitation = self.imitation_scale(self._imitation_map(images, levels)[:, None])[:, 0]
+        shown, scored = (
+            maps.gaussian_blur((1 - share) * features + share * imitation, self.config.sigma)
+            for share in (self.config.imitate_share, SCORE_SHARE)
+        )
+        return Output(shown, context=(scored,))
+
+    def image_score(self, output: Output, inside: Tensor | None = None) -> Tensor:
+        """Average the highest values of the sum in which all maps count alike, in a region or everywhere."""
+        return maps.image_score(output.context[0] if output.context else output.map, self.top_share, inside)
 
 
 def warmed_cosine(done: float) -> float:
