@@ -13,7 +13,7 @@ from sklearn.neighbors import NearestNeighbors
 
 import twinspect as ts
 from drawn_parts import quick, stripes
-from twinspect.methods.base import Batch, Output
+from twinspect.methods.base import Batch
 from twinspect.methods.config import config_of_record, to_record, with_length
 from twinspect.methods.hybrid import Hybrid, HybridConfig, warmed_cosine
 from twinspect.methods.networks.map_scale import MapScale
