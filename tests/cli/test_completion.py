@@ -53,7 +53,7 @@ def words(*typed: str) -> list[str]:
         (("fit", "--teacher=poc"), ["--teacher=pocket"]),
         (("fit", "--out="), [FOLDERS]),
         (("fit", "--nonsense="), []),
-        (("fit", "--method", "hybrid", "--imitate-s"), ["--imitate-steps"]),
+        (("fit", "--method", "hybrid", "--imitate-s"), ["--imitate-steps", "--imitate-share"]),
         (("fit", "--method", "hybrid", "--imitate_"), []),
         (("fit", "--method", "no-such-method", "--see"), ["--seed"]),
         (("fit", "--config", "no-such-file.toml", "--see"), ["--seed"]),

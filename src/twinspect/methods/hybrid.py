@@ -78,7 +78,7 @@ class HybridConfig(MethodConfig):
     """Settings of the hybrid; all are ours."""
 
     CROSS_CONFORMAL_BELOW: ClassVar[int] = 19
-    EARLIER: ClassVar[dict[str, Any]] = {"imitate_steps": 0, "patch_stride": 1, "imitate_share": SCORE_SHARE}
+    EARLIER: ClassVar[dict[str, Any]] = {"imitate_steps": 0, "patch_stride": 1, "imitate_share": 0.25}
     RANGES: ClassVar[dict[str, str]] = {
         "imitate_steps": "[0, inf)",
         "imitate_epochs": "[0, inf)",
