@@ -184,6 +184,14 @@ def test_what_crashes_left_is_swept_away(store: Store) -> None:
     assert store.archive.read(lost.sha256) == b"never accepted"
 
 
+def test_a_file_that_is_gone_when_it_is_looked_at_is_none_to_remove(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = store.archive.put(b"in the making", ".png", 1, 1).path
+    monkeypatch.setattr(store.archive, "files", lambda: iter([path.with_name(".renamed.tmp"), path]))
+    assert Retention().run(store) == Removed(0, 0, 0)
+
+
 @pytest.mark.parametrize("limits", [{"days": -1.0}, {"gigabytes": float("nan")}, {"feedback_days": -0.5}])
 def test_limits_that_are_none_are_refused(limits: dict[str, float]) -> None:
     with pytest.raises(ConfigError, match="must be 0 or more"):

@@ -136,10 +136,17 @@ class Retention:
 
 def _remove_abandoned(store: Store) -> int:
     """Remove files that crashes left: partly written ones, and images that were never accepted."""
-    old = [file for file in store.archive.files() if time.time() - file.stat().st_mtime > ABANDONED_AFTER]
+    old = [file for file in store.archive.files() if _is_abandoned(file)]
     return sum(
         _remove_abandoned_batch(store, old[start : start + BATCH]) for start in range(0, len(old), BATCH)
     )
+
+
+def _is_abandoned(file: Path) -> bool:
+    try:
+        return time.time() - file.stat().st_mtime > ABANDONED_AFTER
+    except FileNotFoundError:  # it was listed while it was partly written, and has its own name by now
+        return False
 
 
 def _remove_abandoned_batch(store: Store, files: Sequence[Path]) -> int:
