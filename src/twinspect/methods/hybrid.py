@@ -78,6 +78,7 @@ class HybridConfig(MethodConfig):
     """Settings of the hybrid; all are ours."""
 
     CROSS_CONFORMAL_BELOW: ClassVar[int] = 19
+    # A literal and not SCORE_SHARE: the command line reads settings from the source, without importing torch.
     EARLIER: ClassVar[dict[str, Any]] = {"imitate_steps": 0, "patch_stride": 1, "imitate_share": 0.25}
     RANGES: ClassVar[dict[str, str]] = {
         "imitate_steps": "[0, inf)",
