@@ -128,7 +128,7 @@ def test_the_sums_of_four_maps_are_those_worked_out_one_by_one(detector: ts.Dete
         levels = [level.float() for level in method.teacher(images)]
         assert [level.reduction for level in method.teacher.levels] == [2, 4]
         averaged, sharp = patch_features(levels[1:], 3), patch_features(levels[1:], 1)
-        search = NearestNeighbors(n_neighbors=1, algorithm="brute").fit(
+        search = NearestNeighbors(n_neighbors=1, algorithm="brute", metric="cosine").fit(
             method.memory.members.double().numpy()
         )
         nearest = search.kneighbors(as_rows(averaged).double().numpy())[0].reshape(2, *averaged.shape[-2:])
@@ -163,6 +163,22 @@ def test_the_sums_of_four_maps_are_those_worked_out_one_by_one(detector: ts.Dete
     np.testing.assert_allclose(
         method.image_score(found, torch.from_numpy(left)), highest.mean(axis=1), rtol=1e-3
     )
+
+
+def test_a_model_of_before_compares_features_as_they_are(parts: Path) -> None:
+    method = ts.Detector("hybrid", **quick("hybrid", 2), distance="euclidean").fit(parts).model_.method
+    assert isinstance(method, Hybrid)
+    record = to_record(method.config)
+    assert record.pop("distance") == "euclidean"
+    assert config_of_record(HybridConfig, record).distance == "euclidean"
+    members = method.memory.members.double().numpy()
+    assert np.ptp(np.linalg.norm(members, axis=1)) > 0.1
+    with torch.no_grad():
+        levels = [level.float() for level in method.teacher(random(2, 3, 64, 64))]
+        found = method._distances(levels)
+    patches = as_rows(patch_features(levels, 3)).double().numpy()
+    expected, _ = NearestNeighbors(n_neighbors=1, algorithm="brute").fit(members).kneighbors(patches)
+    np.testing.assert_allclose(found.flatten(), expected[:, 0], rtol=1e-3, atol=1e-4)
 
 
 def test_a_model_of_before_shows_the_map_that_its_score_is_taken_from(detector: ts.Detector) -> None:

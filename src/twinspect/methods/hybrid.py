@@ -33,6 +33,8 @@ from twinspect.methods.networks.map_scale import MapScale
 from twinspect.methods.networks.patch_features import (
     as_rows,
     check_neighbourhood,
+    comparable,
+    of_kind,
     patch_features,
     rows_inside,
 )
@@ -69,8 +71,9 @@ WARM_UP: Final = 0.05
 LAST_RATE: Final = 0.01
 """Step size at the end, as a share of the largest."""
 NEAREST: Final = 0.01
-"""Minimum of the memory's scale, as a share of the deviation of good patches. Where there is a single image to learn
-from, it is the one that the scale is measured on, and all its patches may be in the memory, at no distance."""
+"""Minimum of the memory's scale, as a share of the deviation of good patches, or of the cosine distance 1. Where
+there is a single image to learn from, it is the one that the scale is measured on, and all its patches may be in the
+memory, at no distance."""
 
 
 @dataclass(frozen=True)
@@ -79,7 +82,12 @@ class HybridConfig(MethodConfig):
 
     CROSS_CONFORMAL_BELOW: ClassVar[int] = 19
     # A literal and not SCORE_SHARE: the command line reads settings from the source, without importing torch.
-    EARLIER: ClassVar[dict[str, Any]] = {"imitate_steps": 0, "patch_stride": 1, "imitate_share": 0.25}
+    EARLIER: ClassVar[dict[str, Any]] = {
+        "imitate_steps": 0,
+        "patch_stride": 1,
+        "imitate_share": 0.25,
+        "distance": "euclidean",
+    }
     RANGES: ClassVar[dict[str, str]] = {
         "imitate_steps": "[0, inf)",
         "imitate_epochs": "[0, inf)",
@@ -123,6 +131,8 @@ class HybridConfig(MethodConfig):
     """dimensions of the random projection in which they are chosen; 0 for none"""
     neighbourhood: int = 3
     """side of the square of places whose features the memory averages; odd; the student sees them sharp"""
+    distance: Literal["euclidean", "cosine"] = "cosine"
+    """between patches in the memory; cosine compares the directions of their features alone"""
     width: int = 192
     """channels of the student's layers"""
     bottleneck: int = 24
@@ -269,7 +279,7 @@ class Hybrid(Method[HybridConfig]):
     def _sampled(self, batches: Iterable[Batch], sample: PatchSample) -> Iterator[Tensor]:
         """Yield the sharp patches of batches, having added the averaged ones to a sample."""
         for batch in batches:
-            sample.add(rows_inside(self._features(batch.targets, self.config.neighbourhood), batch.inside))
+            sample.add(rows_inside(self._remembered(batch.targets), batch.inside))
             yield rows_inside(self._features(batch.targets), batch.inside)
 
     def loss(self, batch: Batch) -> Tensor:
@@ -290,9 +300,13 @@ class Hybrid(Method[HybridConfig]):
     def measure(self, number: int, batches: Sequence[Batch]) -> None:
         """Take the scale of a map from held-out images."""
         branch = (self._distances, self._errors, lambda levels: self.usual_errors(self._errors(levels)))
-        least = NEAREST * float(self.student.deviation.norm()) if number == MEMORY else 0.0
+        least = self._nearest() if number == MEMORY else 0.0
         regions = [batch.inside for batch in batches]
         self.scale.measure(number, [branch[number](batch.targets) for batch in batches], least, regions)
+
+    def _nearest(self) -> float:
+        unit = float(self.student.deviation.norm()) if self.config.distance == "euclidean" else 1.0
+        return NEAREST * unit
 
     def measure_imitation(self, batches: Sequence[Batch]) -> None:
         """Take the scale of the imitation's map from held-out images."""
@@ -313,15 +327,19 @@ class Hybrid(Method[HybridConfig]):
         assert self.imitator is not None  # noqa: S101 - there is a student that sees the image
         return level_distances(self.imitator, images, targets)
 
+    def _remembered(self, levels: Sequence[Tensor]) -> Tensor:
+        """Give what the memory holds of patches, before they become rows: (B, C, h, w)."""
+        return comparable(self._features(levels, self.config.neighbourhood), self.config.distance)
+
     def _features(self, levels: Sequence[Tensor], neighbourhood: int = 1) -> Tensor:
         return patch_features([levels[number].float() for number in self._made_of], neighbourhood)
 
     def _distances(self, levels: Sequence[Tensor]) -> Tensor:
         """Measure how far patches are from the nearest in the memory: (B, h, w)."""
-        features = self._features(levels, self.config.neighbourhood)
-        distances, _ = self.memory(as_rows(features))
-        reshaped: Tensor = distances.view(features.shape[0], *features.shape[-2:])
-        return reshaped
+        features = self._remembered(levels)
+        found, _ = self.memory(as_rows(features))
+        distances: Tensor = of_kind(found, self.config.distance)
+        return distances.view(features.shape[0], *features.shape[-2:])
 
     def _errors(self, levels: Sequence[Tensor]) -> Tensor:
         """Measure what the student cannot rebuild: (B, h, w)."""

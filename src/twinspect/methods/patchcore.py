@@ -12,7 +12,6 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 
 from twinspect import maps
@@ -21,6 +20,8 @@ from twinspect.methods.gathering import GATHER, GatheringConfig
 from twinspect.methods.networks.patch_features import (
     as_rows,
     check_neighbourhood,
+    comparable,
+    of_kind,
     patch_features,
     rows_inside,
 )
@@ -169,7 +170,8 @@ class PatchCore(Method[PatchCoreConfig]):
             images += len(batch.images)
             for levels, inside in self._turned(batch):
                 features = self._features(levels)
-                sample.add(rows_inside(self._comparable(features), self._counted(features, inside)))
+                kept = self._counted(features, inside)
+                sample.add(rows_inside(comparable(features, self.config.distance), kept))
         sample.close()
         return images
 
@@ -185,10 +187,6 @@ class PatchCore(Method[PatchCoreConfig]):
     def _features(self, levels: Sequence[Tensor]) -> Tensor:
         return patch_features(levels, self.config.neighbourhood, self.config.channels)
 
-    def _comparable(self, features: Tensor) -> Tensor:
-        """Give (B, C, h, w) features the length 1 where only their directions are compared."""
-        return F.normalize(features, dim=1) if self.config.distance == "cosine" else features
-
     def note(self) -> str:
         """Say that a background was looked for in vain."""
         if self.foreground is None or not self.foreground.is_whole:
@@ -198,7 +196,7 @@ class PatchCore(Method[PatchCoreConfig]):
     def forward(self, images: Tensor) -> Output:
         """Map the distances of patches."""
         features = self._features(self.targets(images))
-        patches = as_rows(self._comparable(features))
+        patches = as_rows(comparable(features, self.config.distance))
         found, nearest = self.memory(patches)
         distances = self._of_part(found.view(features.shape[0], *features.shape[-2:]), features)
         fused = maps.fuse([distances], (images.shape[-2], images.shape[-1]), self.config.sigma)
@@ -226,7 +224,6 @@ class PatchCore(Method[PatchCoreConfig]):
         return of_part if at is None else of_part & at
 
     def _of_part(self, distances: Tensor, features: Tensor) -> Tensor:
-        """Turn the (B, h, w) distances of unit vectors into cosine distances, and those of background into 0."""
-        if self.config.distance == "cosine":
-            distances = distances.square() / 2
+        """Turn (B, h, w) distances into those that were asked for, and those of background into 0."""
+        distances = of_kind(distances, self.config.distance)
         return distances if self.foreground is None else distances * self.foreground(features)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal, TypeAlias
 
 import torch
 import torch.nn.functional as F
@@ -14,6 +14,8 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from torch import Tensor
+
+Distance: TypeAlias = Literal["euclidean", "cosine"]
 
 
 def check_neighbourhood(side: int) -> None:
@@ -50,6 +52,19 @@ def patch_features(levels: Sequence[Tensor], neighbourhood: int, channels: int =
         ],
         dim=1,
     )
+
+
+def comparable(features: Tensor, distance: Distance) -> Tensor:
+    """Give (B, C, h, w) features the length 1 where only their directions are compared."""
+    return F.normalize(features, dim=1) if distance == "cosine" else features
+
+
+def of_kind(found: Tensor, distance: Distance) -> Tensor:
+    """Turn Euclidean distances between what :func:`comparable` gives into the kind that was asked for.
+
+    One less the cosine of two vectors of length 1 is half their squared distance.
+    """
+    return found.square() / 2 if distance == "cosine" else found
 
 
 def as_rows(features: Tensor) -> Tensor:
