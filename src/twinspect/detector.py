@@ -253,7 +253,7 @@ class Detector(ChosenNetworks):
         check_process_counts(choose_device(self.device), self.devices, self.nodes, self.strategy)
         opened = open_data(data, split="train")
         kind, train, held = self._split(opened)
-        has_settings = bool(self.settings or self.preset)
+        has_settings = bool(self.settings or self.preset or self.steps or self.epochs)
         self.default_ = default_for(self.method, len(train), len(held), has_settings=has_settings)
         scope = scope_of(self.roi, [*train, *held], blank=self.roi_blank)
         earlier = getattr(self, "data_", {}).get("recognised_bits")

@@ -12,6 +12,7 @@ from drawn_parts import QUICK, stripes
 from twinspect.errors import ConfigError
 from twinspect.methods.aand import AANDConfig
 from twinspect.methods.config import make_config, with_length
+from twinspect.methods.default import default_for
 from twinspect.methods.mkd import MKDConfig
 
 if TYPE_CHECKING:
@@ -33,25 +34,47 @@ def test_the_default_is_the_hybrid_at_its_own_settings() -> None:
     assert (config.size, config.steps, config.epochs) == (256, 300, 0)
 
 
+SHARP = {"coreset": 1.0, "neighbourhood": 1, "distance": "cosine", "top_share": 0.01}
+
+
 @pytest.mark.parametrize(
-    ("images", "given", "expected"),
-    [(1, {}, "patchcore"), (2, {}, "patchcore"), (3, {}, "hybrid"), (2, {"members": 20}, "hybrid")],
+    ("images", "given", "method", "settings"),
+    [
+        (1, {}, "patchcore", SHARP),
+        (3, {}, "patchcore", SHARP),
+        (3, {"steps": 2}, "hybrid", {"imitate_steps": 0}),
+        (2, {"members": 20, "steps": 2}, "hybrid", {"imitate_steps": 0, "members": 20}),
+    ],
 )
 def test_few_images_get_a_method_of_their_own(
-    images: int, given: dict[str, int], expected: str, tmp_path: Path
+    images: int, given: dict[str, int], method: str, settings: dict[str, Any], tmp_path: Path
 ) -> None:
-    settings = {**QUICK, "steps": 3}
-    del settings["batch_size"]  # a setting keeps the method that it is of
-    detector = ts.Detector(**settings, **given).fit(np.stack([stripes(number) for number in range(images)]))
-    assert (detector.method, detector.method_name) == (None, expected)
+    common = {key: QUICK[key] for key in QUICK if key not in ("steps", "batch_size")}
+    detector = ts.Detector(**common, **given).fit(np.stack([stripes(number) for number in range(images)]))
+    assert (detector.method, detector.method_name) == (None, method)
     detector.save(tmp_path / "m.twin")
     loaded = ts.load(tmp_path / "m.twin")
     assert isinstance(loaded, ts.Detector)
-    assert (loaded.method, loaded.settings) == (
-        expected,
-        {"coreset": 1.0} if expected == "patchcore" else {"imitate_steps": 0, **given},
-    )
+    assert (loaded.method, loaded.settings) == (method, settings)
     assert loaded.score(stripes(9)[None]).image == detector.score(stripes(9)[None]).image
+
+
+@pytest.mark.parametrize(
+    ("learnt", "held_out", "has_settings", "expected"),
+    [
+        (18, 0, False, ("patchcore", SHARP)),
+        (18, 0, True, ("hybrid", {"imitate_steps": 0})),
+        (19, 0, False, ("hybrid", {})),
+        (3, 16, False, ("hybrid", {})),
+        (2, 17, False, ("patchcore", SHARP)),
+        (2, 17, True, ("hybrid", {})),
+    ],
+)
+def test_the_default_follows_the_number_of_images(
+    learnt: int, held_out: int, *, has_settings: bool, expected: tuple[str, dict[str, Any]]
+) -> None:
+    assert default_for(None, learnt, held_out, has_settings=has_settings) == expected
+    assert default_for("rd", learnt, held_out, has_settings=has_settings) == ("hybrid", {})
 
 
 def test_rd_by_name_keeps_its_size_and_length() -> None:

@@ -30,7 +30,7 @@ from twinspect.detector import Detector
 from twinspect.errors import ConfigError
 from twinspect.evaluation.detectability import SHARE_OF_FIT, measure_detectability
 from twinspect.loading import scores_on_cpu, use_threads
-from twinspect.methods.default import AUTO, FEWEST, OF_FEWEST, USUAL
+from twinspect.methods.default import AUTO, FEW, OF_FEW, USUAL
 from twinspect.methods.shortfall import shortfall
 from twinspect.training.loggers import logged
 from twinspect.utils.launch_environment import check_torchrun, is_secondary_process
@@ -211,8 +211,8 @@ def _report(
     # Of images of equal size, each has as many tiles.
     held_out = {stage: held * count // data["train"] for stage, held in data.get("held_out", {}).items()}
     lacking = shortfall(method.config, method.teacher.name, [count], of, [held_out])
-    is_other = detector.default_ == OF_FEWEST
-    few = f"{OF_FEWEST.method}, for fewer than {FEWEST} good images; else {USUAL.method}" if is_other else ""
+    is_other = detector.default_ == OF_FEW
+    few = f"{OF_FEW.method}, for fewer than {FEW} good images; else {USUAL.method}" if is_other else ""
     note = "\n".join(filter(None, (few, lacking, method.note())))
     if note:
         record["note"] = note

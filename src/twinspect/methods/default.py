@@ -25,14 +25,16 @@ class Default(NamedTuple):
 
 USUAL: Final = Default("hybrid", {})
 FEW: Final = 19
-OF_FEW: Final = Default("hybrid", {"imitate_steps": 0})
-"""Below :data:`FEW` good images, models of the others score each of them: several trainings, of which none may take
-as long as a student that sees the image."""
+OF_FEW: Final = Default(
+    "patchcore", {"coreset": 1.0, "neighbourhood": 1, "distance": "cosine", "top_share": 0.01}
+)
+"""Below :data:`FEW` good images, models of the others score each of them: several fits, of which none may take long.
+So few patches are all kept, and sharp, as AnomalyDINO keeps them; distances between them have one unit, where the
+hybrid needs images that it did not learn from to bring its maps to one scale."""
+OF_FEW_SET: Final = Default("hybrid", {"imitate_steps": 0})
+"""Of few images where settings of the usual method were given: without the student that takes longest."""
 FEWEST: Final = 3
-OF_FEWEST: Final = Default("patchcore", {"coreset": 1.0})
-"""Below :data:`FEWEST` to learn from, another method is the default: the hybrid brings its maps to one scale by
-images that it did not learn from, and models of a single image, which have none, score others too high. All patches
-are kept, as a hundredth is too little."""
+"""To learn from: below it, more images to calibrate on do not help the usual method."""
 
 
 def is_named(name: str | None) -> bool:
@@ -47,13 +49,13 @@ def default_for(name: str | None, learnt: int, held_out: int, *, has_settings: b
         name: of the method; the usual default stands for one that was named.
         learnt: how many are learnt from.
         held_out: how many more there are.
-        has_settings: whether there are such settings.
+        has_settings: whether there are such settings, or a number of steps or passes.
     """
     if is_named(name):
         return USUAL
-    if learnt < FEWEST and not has_settings:
-        return OF_FEWEST
-    return OF_FEW if learnt + held_out < FEW else USUAL
+    if learnt + held_out >= FEW and (learnt >= FEWEST or has_settings):
+        return USUAL
+    return OF_FEW_SET if has_settings else OF_FEW
 
 
 def method_name(name: str | None, default: Default = USUAL) -> str:
