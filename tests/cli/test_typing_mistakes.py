@@ -70,6 +70,14 @@ def test_what_is_like_nothing_is_refused_without_a_guess(capsys: pytest.CaptureF
     assert "twinspect fit has no option --xyzzy; all options: twinspect fit --help" in error
 
 
+def test_a_setting_of_another_method_is_said_to_be_that(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["fit", "parts", "--out", "m.twin", "--coreset", "0.5"]) == 2
+    error = capsys.readouterr().err
+    assert "has no option --coreset; methods that have it, by --method: patchcore; all options" in error
+    assert main([*FIT, "--method", "rd", "--neighbourhood", "3"]) == 2
+    assert "methods that have it, by --method: hybrid, patchcore;" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize(
     "arguments",
     [

@@ -163,6 +163,15 @@ def test_where_one_good_image_sets_the_threshold_a_fit_without_it_is_the_first_a
     assert "unlike the others" not in warning(outlier, typed, 9.0)
 
 
+def test_advice_to_one_who_named_no_method_names_none_either(detector: ts.Detector) -> None:
+    useless = copy(detector)
+    useless.method = None
+    useless.detectability_ = of_rates(spot={0.25: 0})
+    advice = warning(useless, ["fit", "parts", "--out", "m.twin"], 9.0)
+    assert "larger: twinspect fit parts --out m.twin --size 256" in advice
+    assert "another method: twinspect fit parts --out m.twin --method" in advice
+
+
 def test_fit_says_it_and_inspect_repeats_it(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     for index, pixels in enumerate(GOOD):
         write_image(tmp_path / "good" / f"{index}.png", pixels)

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 import twinspect as ts
-from drawn_parts import blemish, quick, stripes
+from drawn_parts import QUICK, blemish, quick, stripes
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 onnxruntime = pytest.importorskip("onnxruntime", reason="pip install 'twinspect[onnx]'")
 pytest.importorskip("openvino", reason="pip install 'twinspect[openvino]'")
 
+from twinspect.export.exporter import export  # noqa: E402 - needs ONNX
 from twinspect.export.openvino_file import convert  # noqa: E402 - needs OpenVINO
 from twinspect.export.quantizable_layers import layers_of  # noqa: E402
 from twinspect.export.torch_to_onnx import to_onnx  # noqa: E402
@@ -47,3 +48,15 @@ def test_a_graph_scores_as_the_model_does(method: str, settings: dict[str, Any],
         for score, shown in (by_onnxruntime, (by_openvino["score"], by_openvino["map"])):
             np.testing.assert_allclose(score, expected.image, rtol=1e-3)
             np.testing.assert_allclose(shown, expected.map, atol=1e-3 * float(np.max(expected.map)))
+
+
+@pytest.mark.parametrize("images", [1, 2])
+def test_a_memory_of_all_patches_is_exported_though_its_own_images_have_maps_of_zeros(
+    images: int, tmp_path: Path
+) -> None:
+    settings = {key: value for key, value in QUICK.items() if key not in ("steps", "batch_size")}
+    detector = ts.Detector(**settings).fit(np.stack([stripes(number) for number in range(images)]))
+    detector.save(tmp_path / "m.twin")
+    for runtime in ("onnx", "openvino"):
+        made = export(tmp_path / "m.twin", runtime)
+        assert made.record["parity"]["map_relative"] < 1e-4

@@ -34,7 +34,7 @@ def test_the_default_is_the_hybrid_at_its_own_settings() -> None:
     assert (config.size, config.steps, config.epochs) == (256, 300, 0)
 
 
-SHARP = {"coreset": 1.0, "neighbourhood": 1, "distance": "cosine", "top_share": 0.01}
+SHARP = {"coreset": 1.0, "patches": 20_000, "neighbourhood": 1, "distance": "cosine", "top_share": 0.01}
 
 
 @pytest.mark.parametrize(

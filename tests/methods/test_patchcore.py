@@ -152,6 +152,17 @@ def test_rows_and_projections_are_in_one_order() -> None:
     torch.testing.assert_close(sample.projected(torch.eye(3)), torch.cat(chunks))
 
 
+@pytest.mark.parametrize("count", [12, 99])
+def test_where_all_are_kept_none_is_searched_for(count: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    # Its cost grows as the square.
+    monkeypatch.setitem(PatchSample.coreset.__globals__, "greedy_coreset", None)
+    sample = PatchSample(100)
+    chunks = [torch.randn(count, 3) for count in (4, 1, 7)]
+    for chunk in chunks:
+        sample.add(chunk)
+    torch.testing.assert_close(sample.coreset(count, 2), torch.cat(chunks))
+
+
 @pytest.mark.parametrize("degrees", [-45, 10, 89.99999, 90, 135, 180, 270.00001])
 def test_images_turn_as_scipy_turns_them(degrees: float) -> None:
     images = gaussian_blur(torch.rand(2, 33, 33, generator=torch.Generator().manual_seed(0)), 2.0)
@@ -233,6 +244,7 @@ def test_the_command_fits_without_a_loss_and_says_what_the_paper_has(
 def test_a_useless_model_is_not_told_to_learn_longer() -> None:
     detector = SimpleNamespace(
         losses_={},
+        method="patchcore",
         method_name="patchcore",
         preset=None,
         calibration_=Calibration((0.1, 0.2, 0.3), 0.25),

@@ -210,8 +210,8 @@ def _report(
     method = detector.model_.method
     # Of images of equal size, each has as many tiles.
     held_out = {stage: held * count // data["train"] for stage, held in data.get("held_out", {}).items()}
-    lacking = shortfall(method.config, method.teacher.name, [count], of, [held_out])
     is_other = detector.default_ == OF_FEW
+    lacking = "" if is_other else shortfall(method.config, method.teacher.name, [count], of, [held_out])
     few = f"{OF_FEW.method}, for fewer than {FEW} good images; else {USUAL.method}" if is_other else ""
     note = "\n".join(filter(None, (few, lacking, method.note())))
     if note:

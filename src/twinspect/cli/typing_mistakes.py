@@ -74,4 +74,12 @@ def _unknown(command: str, option: str, known: Sequence[str]) -> ConfigError:
     typed = f"--{option.lstrip('-').replace('_', '-')}"
     close = difflib.get_close_matches(typed, known, n=1)
     hint = f"did you mean {close[0]}? " if close else ""
+    if typed not in known and "--method" in known and (others := _methods_with(typed)):
+        hint = f"methods that have it, by --method: {', '.join(others)}; "
     return ConfigError(f"{command} has no option {option}; {hint}all options: {command} --help")
+
+
+def _methods_with(option: str) -> list[str]:
+    from twinspect.methods.settings import methods_with_setting
+
+    return methods_with_setting(option[2:].replace("-", "_"))

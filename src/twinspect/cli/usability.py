@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Final
 
 from twinspect.cli.training_time import in_words
 from twinspect.methods.config import hints, is_length
+from twinspect.methods.default import is_named
 from twinspect.methods.input_size import sides, spelled
 from twinspect.methods.settings import config_class
 
@@ -26,8 +27,8 @@ OTHER_METHOD: Final = {"rd": "mkd"}
 
 
 NOT_USABLE: Final = (
-    "NOT USABLE YET: it finds 9 of 10 of no kind, however large; fit again larger (--size 256), longer "
-    "(--steps 400), with more good images or by another method, or accept more false alarms (twinspect calibrate)"
+    "NOT USABLE YET: it finds 9 of 10 of no kind, however large; fit again on larger images (--size), longer "
+    "(--minutes), with more good images or by another method, or accept more false alarms (twinspect calibrate)"
 )
 _REPLACED: Final = ("--method", "--preset", "--size", "--length", "--minutes")
 EXCLUDE: Final = "--exclude-suspects"
@@ -101,6 +102,8 @@ def retyped(
 
 def _dropped(detector: Detector, changes: Sequence[str]) -> dict[str, type]:
     """List the settings that the method of other options lacks, with their types."""
+    if "--method" not in changes:
+        return {}
     other = hints(config_class(changes[changes.index("--method") + 1]))
     now = hints(config_class(detector.method_name))
     return {name: kind for name, kind in now.items() if name not in other}
@@ -142,4 +145,6 @@ def _larger(size: int | str) -> tuple[int | str, float]:
 
 
 def _as_now(detector: Detector) -> list[str]:
-    return ["--method", detector.method_name, *(["--preset", detector.preset] if detector.preset else [])]
+    """Name the method and the presets that were named; the default for as many images has settings of its own."""
+    method = ["--method", detector.method_name] if is_named(detector.method) else []
+    return [*method, *(["--preset", detector.preset] if detector.preset else [])]

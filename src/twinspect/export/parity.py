@@ -6,7 +6,7 @@ import statistics
 import sys
 import time
 from dataclasses import asdict, dataclass, replace
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 import numpy as np
 from scipy.stats import spearmanr
@@ -41,7 +41,8 @@ class Parity:
         score_absolute: the largest difference of raw scores.
         score_relative: the largest as a share of the model's own score, or of the median score where that is larger.
         map_absolute: the largest difference of any pixel of a map.
-        map_relative: the largest as a share of the highest pixel of the model's own map.
+        map_relative: the largest as a share of the highest pixel of the model's own map, or of the median of those
+            where that is larger: an image whose patches are all in a memory has a map of zeros.
         rank_agreement: Spearman's rho of the scores; ``None`` for fewer than three images.
         tolerance: the largest relative difference allowed; ``None`` for any.
         worst: where the largest relative difference is, in words.
@@ -66,6 +67,13 @@ class Parity:
     def to_record(self) -> dict[str, Any]:
         """Return plain JSON values."""
         return asdict(self)
+
+
+class _Usual(NamedTuple):
+    """Medians over the images: of the model's scores, and of the highest pixels of its maps."""
+
+    score: float
+    peak: float
 
 
 @dataclass(frozen=True)
@@ -94,9 +102,12 @@ def compare(
         scope: where to look; ``None`` for everywhere.
     """
     expected, actual = _score_each(model, samples, scope), _score_each(export, samples, scope)
-    median = statistics.median(abs(score) for score, _ in expected)
+    usual = _Usual(
+        statistics.median(abs(score) for score, _ in expected),
+        statistics.median(float(np.abs(pixels).max(initial=0)) for _, pixels in expected),
+    )
     differences = [
-        _difference(sample, a, b, median) for sample, a, b in zip(samples, expected, actual, strict=True)
+        _difference(sample, a, b, usual) for sample, a, b in zip(samples, expected, actual, strict=True)
     ]
     worst = max(differences, key=lambda image: _largest(image.score[1], image.map[1]))
     return Parity(
@@ -151,7 +162,7 @@ def _difference(
     sample: Sample,
     model: tuple[float, NDArray[np.float32]],
     export: tuple[float, NDArray[np.float32]],
-    median: float,
+    usual: _Usual,
 ) -> _ImageDifference:
     tiny = np.finfo(np.float32).tiny
     score = abs(model[0] - export[0])
@@ -163,8 +174,8 @@ def _difference(
         f"column {column}: {export[1][row, column]:.7g} instead of {model[1][row, column]:.7g}"
     )
     return _ImageDifference(
-        (score, score / max(abs(model[0]), median, tiny)),
-        (pixel, pixel / max(float(np.abs(model[1]).max()), tiny)),
+        (score, score / max(abs(model[0]), usual.score, tiny)),
+        (pixel, pixel / max(float(np.abs(model[1]).max()), usual.peak, tiny)),
         where,
     )
 

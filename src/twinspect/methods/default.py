@@ -26,11 +26,13 @@ class Default(NamedTuple):
 USUAL: Final = Default("hybrid", {})
 FEW: Final = 19
 OF_FEW: Final = Default(
-    "patchcore", {"coreset": 1.0, "neighbourhood": 1, "distance": "cosine", "top_share": 0.01}
+    "patchcore",
+    {"coreset": 1.0, "patches": 20_000, "neighbourhood": 1, "distance": "cosine", "top_share": 0.01},
 )
 """Below :data:`FEW` good images, models of the others score each of them: several fits, of which none may take long.
-So few patches are all kept, and sharp, as AnomalyDINO keeps them; distances between them have one unit, where the
-hybrid needs images that it did not learn from to bring its maps to one scale."""
+So few patches are all kept, and sharp, as AnomalyDINO keeps them, but for tiles and large sizes, of which as many are
+drawn as 18 images have at 256 pixels and a bit more; distances between them have one unit, where the hybrid needs
+images that it did not learn from to bring its maps to one scale."""
 OF_FEW_SET: Final = Default("hybrid", {"imitate_steps": 0})
 """Of few images where settings of the usual method were given: without the student that takes longest."""
 FEWEST: Final = 3

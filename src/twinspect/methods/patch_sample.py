@@ -82,6 +82,8 @@ class PatchSample:
         Returns:
             (count, C).
         """
+        if count >= len(self):
+            return torch.cat(self._patches)
         is_projected = 0 < dimensions < self.width
         onto = sparse_projection(self.width, dimensions) if is_projected else torch.eye(self.width)
         points = to_whole_numbers(self.projected(onto))

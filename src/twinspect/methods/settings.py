@@ -12,7 +12,7 @@ from typing import Any, Literal
 
 from twinspect.errors import ConfigError
 from twinspect.methods import BUILT_IN, method_class, method_info
-from twinspect.methods.config import MethodConfig, field_texts, preset_names, split_presets
+from twinspect.methods.config import MethodConfig, field_texts, hints, preset_names, split_presets
 from twinspect.methods.default import method_name
 
 _PLAIN = {kind.__name__: kind for kind in (bool, int, float, str)}
@@ -61,6 +61,11 @@ def check_presets(method: str | None, preset: str | None) -> None:
             used = method_name(method)
             raise ConfigError(f"{used} has no preset {name!r}; methods that have it, by --method: {others}")
     split_presets(config, preset)
+
+
+def methods_with_setting(name: str) -> list[str]:
+    """List the built-in methods that have a setting."""
+    return sorted(info.name for info in BUILT_IN if name in hints(config_class(info.name)))
 
 
 def _methods_with(preset: str) -> list[str]:
