@@ -39,7 +39,7 @@ def rows() -> list[Row]:
 def _row(line: str) -> Row | None:
     name, *_, mean, _, _ = (cell.strip(" *") for cell in line.strip("|").split("|"))
     found = re.findall(r"\d+\.\d", mean)
-    name = re.sub(r"[*`]", "", name).strip()
+    name = re.sub(r"[*`¹²³⁴⁵]|, three seeds", "", name).strip()
     return Row(name, float(found[0]), float(found[2])) if len(found) == 3 else None
 
 

@@ -80,6 +80,6 @@ def _unknown(command: str, option: str, known: Sequence[str]) -> ConfigError:
 
 
 def _methods_with(option: str) -> list[str]:
-    from twinspect.methods.settings import methods_with_setting
+    from twinspect.methods.settings import methods_with_setting  # scoring by an export needs none of it
 
     return methods_with_setting(option[2:].replace("-", "_"))

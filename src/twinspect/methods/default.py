@@ -30,13 +30,13 @@ OF_FEW: Final = Default(
     {"coreset": 1.0, "patches": 20_000, "neighbourhood": 1, "distance": "cosine", "top_share": 0.01},
 )
 """Below :data:`FEW` good images, models of the others score each of them: several fits, of which none may take long.
-So few patches are all kept, and sharp, as AnomalyDINO keeps them, but for tiles and large sizes, of which as many are
-drawn as 18 images have at 256 pixels and a bit more; distances between them have one unit, where the hybrid needs
+All patches are kept, and sharp, as AnomalyDINO keeps them; 18 images have 18 432 at 256 pixels. Of the many more of
+tiles and large sizes, a limited number is drawn. Distances between patches have one unit, where the hybrid needs
 images that it did not learn from to bring its maps to one scale."""
-OF_FEW_SET: Final = Default("hybrid", {"imitate_steps": 0})
+OF_FEW_WITH_SETTINGS: Final = Default("hybrid", {"imitate_steps": 0})
 """Of few images where settings of the usual method were given: without the student that takes longest."""
 FEWEST: Final = 3
-"""To learn from: below it, more images to calibrate on do not help the usual method."""
+"""Images to learn from; below it, images to calibrate on do not make up for them, however many."""
 
 
 def is_named(name: str | None) -> bool:
@@ -57,7 +57,7 @@ def default_for(name: str | None, learnt: int, held_out: int, *, has_settings: b
         return USUAL
     if learnt + held_out >= FEW and (learnt >= FEWEST or has_settings):
         return USUAL
-    return OF_FEW_SET if has_settings else OF_FEW
+    return OF_FEW_WITH_SETTINGS if has_settings else OF_FEW
 
 
 def method_name(name: str | None, default: Default = USUAL) -> str:

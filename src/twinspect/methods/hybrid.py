@@ -300,11 +300,12 @@ class Hybrid(Method[HybridConfig]):
     def measure(self, number: int, batches: Sequence[Batch]) -> None:
         """Take the scale of a map from held-out images."""
         branch = (self._distances, self._errors, lambda levels: self.usual_errors(self._errors(levels)))
-        least = self._nearest() if number == MEMORY else 0.0
+        least = self._least_range() if number == MEMORY else 0.0
         regions = [batch.inside for batch in batches]
         self.scale.measure(number, [branch[number](batch.targets) for batch in batches], least, regions)
 
-    def _nearest(self) -> float:
+    def _least_range(self) -> float:
+        """Give the minimum of the memory's scale, in the unit of its distances."""
         unit = float(self.student.deviation.norm()) if self.config.distance == "euclidean" else 1.0
         return NEAREST * unit
 
